@@ -1,0 +1,1 @@
+"""A billing server for tests and local work."""
