@@ -1,0 +1,1 @@
+"""The rules of billing, without I/O and without a clock."""

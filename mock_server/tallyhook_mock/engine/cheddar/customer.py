@@ -1,0 +1,122 @@
+"""Customers, how they pay, and their subscriptions."""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+
+from tallyhook_mock.engine.cheddar.invoice import Charge, Invoice, InvoiceState
+from tallyhook_mock.engine.cheddar.product import Plan, Product, Promotion
+
+__all__ = ["PAYPAL_WAIT", "Customer", "MetaDatum", "PaymentMethod", "Subscription"]
+
+PAYPAL_WAIT = "paypal-wait"
+
+
+@dataclass(slots=True, frozen=True)
+class PaymentMethod:
+    """A card (`cc`) or PayPal. `details` are names and address under Cheddar's own names (`ccFirstName`, …).
+
+    The number itself is never kept: only its first six and last four digits are.
+    """
+
+    id: int
+    method: str
+    created: datetime
+    details: dict[str, str]
+    card_type: str = ""
+    first_six: str = ""
+    last_four: str = ""
+    expires: date | None = None  # the last day on which the card is good
+    gateway_token: str = "SIMULATED"
+
+    def has_expired(self, at: datetime) -> bool:
+        return self.expires is not None and self.expires < at.date()
+
+
+@dataclass(slots=True, frozen=True)
+class MetaDatum:
+    id: int
+    name: str
+    value: str
+    created: datetime
+    modified: datetime
+
+
+@dataclass(slots=True, eq=False)
+class Subscription:
+    """A customer on a plan. A change of plan makes a new one; the old stays as history."""
+
+    id: int
+    customer: "Customer"
+    plan: Plan
+    created: datetime
+    anchor: datetime  # billing dates are counted from here
+    payment: PaymentMethod | None = None
+    cycle: int = 0  # how many billing dates have been scheduled since the anchor
+    cancel_type: str = ""
+    cancel_reason: str = ""
+    canceled_at: datetime | None = None
+    redirect_url: str = ""
+    promotion: Promotion | None = None
+    coupon: str = ""
+    promotion_ends: datetime | None = None
+    invoices: list[Invoice] = field(default_factory=list)  # oldest first; the current one, if any, is last
+    shelved: Invoice | None = None  # the current invoice of before a cancellation, for a reactivation in time
+
+    @property
+    def is_canceled(self) -> bool:
+        return self.canceled_at is not None
+
+    @property
+    def waits_for_paypal(self) -> bool:
+        return self.cancel_type == PAYPAL_WAIT
+
+    def wait_for_paypal(self, at: datetime) -> None:
+        """Canceled until the customer agrees at PayPal: nothing is billed, quantities can be set."""
+        self.cancel_type, self.cancel_reason = PAYPAL_WAIT, "PayPal preapproval is pending"
+        self.canceled_at = at
+
+    @property
+    def current(self) -> Invoice | None:
+        """The invoice scheduled in the future."""
+        if self.invoices and self.invoices[-1].state is InvoiceState.OPEN:
+            return self.invoices[-1]
+        return None
+
+    @property
+    def outstanding(self) -> Invoice | None:
+        """What `invoicePeriod=outstanding` addresses: the oldest, should there be several (inferred)."""
+        return next((invoice for invoice in self.invoices if invoice.is_outstanding), None)
+
+    @property
+    def discount(self) -> Decimal:
+        return self.promotion.percentage if self.promotion else Decimal(0)
+
+
+@dataclass(slots=True, eq=False)
+class Customer:
+    """`details` are the customer's fields under Cheddar's own names (`firstName`, `email`, …)."""
+
+    id: int
+    code: str
+    product: Product
+    key: str
+    details: dict[str, str]
+    created: datetime
+    modified: datetime
+    tax_rate: Decimal | None = None
+    is_tax_exempt: bool = False
+    meta_data: list[MetaDatum] = field(default_factory=list)
+    subscriptions: list[Subscription] = field(default_factory=list)  # newest first
+    declines: int = 0  # how many of the next runs the gateway will refuse
+    carried: list[Charge] = field(default_factory=list)  # credit that waits for a next invoice
+    is_deleted: bool = False
+
+    @property
+    def subscription(self) -> Subscription:
+        """The current one."""
+        return self.subscriptions[0]
+
+    @property
+    def invoices(self) -> list[Invoice]:
+        return [invoice for subscription in self.subscriptions for invoice in subscription.invoices]

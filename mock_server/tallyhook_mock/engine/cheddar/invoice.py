@@ -1,0 +1,160 @@
+"""An invoice: the usage of a period, its charges, and the transactions that tried to settle it."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from tallyhook_mock.engine.cheddar.product import Plan
+from tallyhook_mock.engine.money import ZERO, cents
+
+if TYPE_CHECKING:
+    from tallyhook_mock.engine.cheddar.customer import Subscription
+
+__all__ = [
+    "CREDIT_FORWARD",
+    "Charge",
+    "ChargeType",
+    "Invoice",
+    "InvoiceState",
+    "InvoiceType",
+    "Transaction",
+    "Usage",
+]
+
+CREDIT_FORWARD = "CREDIT_FORWARD"
+
+
+class ChargeType(StrEnum):
+    RECURRING = "recurring"
+    ITEM = "item"
+    CUSTOM = "custom"
+    SETUP = "setup"  # inferred
+
+
+class InvoiceType(StrEnum):
+    SUBSCRIPTION = "subscription"
+    ONE_TIME = "one-time"
+
+
+class InvoiceState(StrEnum):
+    OPEN = "open"  # the current invoice: scheduled in the future
+    HELD = "held"  # outstanding: its hooks are not all processed
+    DUE = "due"  # outstanding: released, or declined and waiting for another try
+    PAID = "paid"
+    VOID = "void"
+
+
+@dataclass(slots=True, frozen=True)
+class Charge:
+    """One line. `id` is 0 as long as the line is only what the invoice *would* charge."""
+
+    id: int
+    code: str
+    type: ChargeType
+    quantity: Decimal
+    each_amount: Decimal
+    description: str
+    created: datetime
+
+    @property
+    def amount(self) -> Decimal:
+        return cents(self.quantity * self.each_amount)
+
+
+@dataclass(slots=True, frozen=True)
+class Usage:
+    """The counter of a tracked item in one period; an item never used has no dates."""
+
+    quantity: Decimal
+    created: datetime
+    modified: datetime
+
+
+@dataclass(slots=True, frozen=True)
+class Transaction:
+    """An attempt to settle an invoice, a refund (negative, with a parent) or a void."""
+
+    id: int
+    amount: Decimal
+    approved: bool
+    reason: str
+    at: datetime
+    parent: int = 0
+    memo: str = ""
+    by_gateway: bool = True
+
+
+@dataclass(slots=True, eq=False)
+class Invoice:
+    id: int
+    number: int
+    type: InvoiceType
+    subscription: "Subscription"
+    plan: Plan
+    billing_at: datetime
+    previous_at: datetime | None
+    created: datetime
+    is_initial: bool = False
+    state: InvoiceState = InvoiceState.OPEN
+    tax_rate: Decimal | None = None
+    discount: Decimal = ZERO  # percent off the recurring charge
+    bills_recurring: bool = True
+    run_at: datetime | None = None  # when the engine runs it next
+    declines: int = 0
+    paid_by: int = 0
+    usage: dict[str, Usage] = field(default_factory=dict)
+    charges: list[Charge] = field(default_factory=list)  # the lines that have an id
+    transactions: list[Transaction] = field(default_factory=list)
+
+    @property
+    def is_outstanding(self) -> bool:
+        """Scheduled in the past and not paid: held for review, declined, or not yet picked up."""
+        return self.state in (InvoiceState.HELD, InvoiceState.DUE)
+
+    def quantity(self, item: str) -> Decimal:
+        usage = self.usage.get(item)
+        return usage.quantity if usage else Decimal(0)
+
+    def projected(self) -> list[Charge]:
+        """What an open invoice would charge beyond its custom charges: recurring, then each priced item."""
+        plan, at = self.plan, self.billing_at
+        lines = []
+        if self.bills_recurring and plan.recurring_charge_code:
+            amount = cents(plan.recurring_charge_amount * (100 - self.discount) / 100)
+            lines.append(
+                Charge(0, plan.recurring_charge_code, ChargeType.RECURRING, Decimal(1), amount, "", at)
+            )
+        for planned in plan.items:
+            if planned.overage_amount > 0:
+                overage = planned.overage(self.quantity(planned.item.code))
+                lines.append(
+                    Charge(0, planned.item.code, ChargeType.ITEM, overage, planned.overage_amount, "", at)
+                )
+        return lines
+
+    def lines(self) -> list[Charge]:
+        """All charges as a document shows them."""
+        if self.state is InvoiceState.OPEN:
+            return self.projected() + self.charges
+        return self.charges
+
+    @property
+    def subtotal(self) -> Decimal:
+        """The sum of all lines, before tax; negative when the credits are larger."""
+        return sum((line.amount for line in self.lines()), ZERO)
+
+    @property
+    def tax(self) -> Decimal:
+        """Tax on a positive subtotal, rounded once per invoice (inferred)."""
+        return cents(max(self.subtotal, ZERO) * (self.tax_rate or 0))
+
+    @property
+    def total(self) -> Decimal:
+        return self.subtotal + self.tax
+
+    @property
+    def collected(self) -> Decimal:
+        """What was taken and not given back."""
+        return sum((made.amount for made in self.transactions if made.approved), ZERO)

@@ -1,0 +1,131 @@
+"""A product and what it sells: plans with tracked items, and promotions."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from tallyhook_mock.engine.calendar import FREQUENCIES, Frequency
+from tallyhook_mock.engine.cheddar.refusal import not_found
+from tallyhook_mock.engine.money import ZERO
+
+__all__ = ["UNLIMITED", "Coupon", "Item", "Plan", "PlanItem", "Product", "Promotion"]
+
+# A quantity included of this much means unlimited (documented).
+UNLIMITED = Decimal("99999999.9")
+
+
+@dataclass(slots=True, frozen=True)
+class Item:
+    """A tracked item. One code has one id throughout the product, whichever plans track it (recorded)."""
+
+    id: int
+    code: str
+    name: str
+    created: datetime
+
+
+@dataclass(slots=True, frozen=True)
+class PlanItem:
+    """What a plan says of a tracked item: how much is included, and what each unit above it costs."""
+
+    item: Item
+    quantity_included: Decimal
+    overage_amount: Decimal
+    is_periodic: bool
+    created: datetime
+
+    @property
+    def hard_limit(self) -> Decimal | None:
+        """What can't be exceeded: an overage price of nothing makes the included quantity a limit."""
+        if self.overage_amount == 0 and 0 < self.quantity_included < UNLIMITED:
+            return self.quantity_included
+        return None
+
+    def overage(self, quantity: Decimal) -> Decimal:
+        """The units that are billed: items are never prorated."""
+        if self.quantity_included >= UNLIMITED:
+            return Decimal(0)
+        return max(Decimal(0), quantity - self.quantity_included)
+
+
+@dataclass(slots=True, frozen=True)
+class Plan:
+    id: int
+    code: str
+    name: str
+    description: str
+    frequency: Frequency
+    recurring_charge_code: str
+    recurring_charge_amount: Decimal
+    created: datetime
+    items: tuple[PlanItem, ...] = ()
+    setup_charge_code: str = ""
+    setup_charge_amount: Decimal = ZERO
+    is_active: bool = True
+    is_free: bool = False
+    payment_method_is_required: bool = True
+    trial_days: int = 0
+    initial_bill_count: int = 0
+    initial_bill_count_unit: str = "days"
+    on_change_initial_bill_handler: str = "no"
+    setup_charge_bill_handler: str = "now"
+    on_change_setup_charge_bill_handler: str = "no"
+
+    def item(self, code: str) -> PlanItem | None:
+        return next((planned for planned in self.items if planned.item.code == code), None)
+
+    def first_bill(self, at: datetime) -> datetime:
+        """When a subscription that starts at `at` is billed first: after the trial and the initial delay."""
+        start = FREQUENCIES["daily"].after(at, self.trial_days)
+        unit = Frequency("", "", self.initial_bill_count_unit, 1)
+        return unit.after(start or at, self.initial_bill_count) or at
+
+
+@dataclass(slots=True, frozen=True)
+class Coupon:
+    id: int
+    code: str
+    created: datetime
+    max_redemptions: int | None = None
+    expiration: datetime | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class Promotion:
+    """A percentage off the recurring charge for a number of months; plans empty = every plan."""
+
+    id: int
+    incentive_id: int
+    name: str
+    description: str
+    percentage: Decimal
+    created: datetime
+    months: int | None = None
+    plans: tuple[str, ...] = ()
+    coupons: tuple[Coupon, ...] = ()
+    expiration: datetime | None = None
+
+
+@dataclass(slots=True)
+class Product:
+    """A product, its catalogue, and the key that signs its hooks."""
+
+    id: int
+    code: str
+    name: str
+    subdomain: str
+    secret: str
+    currency: str = "$"
+    requires_card_code: bool = False
+    requires_zip: bool = False
+    bill_reminder_days: tuple[int, ...] = ()
+    items: dict[str, Item] = field(default_factory=dict)
+    plans: dict[str, Plan] = field(default_factory=dict)
+    promotions: dict[str, Promotion] = field(default_factory=dict)
+
+    def plan(self, code: str) -> Plan:
+        """The plan with this code; a 404 otherwise."""
+        try:
+            return self.plans[code]
+        except KeyError:
+            raise not_found(f"Plan not found for code={code} within productCode={self.code}") from None

@@ -1,0 +1,180 @@
+"""Everything the engine knows, and the agenda of what is to come."""
+
+import hashlib
+import heapq
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+from tallyhook_mock.engine import ids
+from tallyhook_mock.engine.cheddar.customer import Customer, Subscription
+from tallyhook_mock.engine.cheddar.invoice import Invoice, Transaction
+from tallyhook_mock.engine.cheddar.product import Product
+from tallyhook_mock.engine.cheddar.refusal import not_found
+from tallyhook_mock.engine.hooks import Hooks
+from tallyhook_mock.engine.ids import Ids
+
+__all__ = ["HOOK_TYPES", "Event", "State"]
+
+HOOK_TYPES = (
+    "newSubscription",
+    "subscriptionChanged",
+    "subscriptionCanceled",
+    "subscriptionReactivated",
+    "customerDeleted",
+    "transaction",
+    "subscriptionBillable",
+    "billReminder",  # inferred spelling
+)
+
+Action: TypeAlias = Callable[["State", Invoice, datetime], None]
+
+
+@dataclass(slots=True, frozen=True)
+class Event:
+    """Something that happened: of one of the `HOOK_TYPES`, or of a kind that only the timeline shows."""
+
+    kind: str
+    at: datetime
+    actor: str
+    customer: Customer
+    subscription: Subscription | None = None
+    invoice: Invoice | None = None
+    previous: Subscription | None = None
+    transaction: Transaction | None = None
+    note: str = ""
+
+
+class State:
+    """Products, users, customers and invoices.
+
+    Commands are the functions of the modules beside this one: each takes the state and the moment, changes
+    the state or raises a `Refusal`, and leaves the events for `take_events`.
+    """
+
+    def __init__(self) -> None:
+        self.ids = Ids()
+        self.hooks = Hooks(self.ids)
+        self.products: dict[str, Product] = {}
+        self.users: dict[str, str] = {}
+        # A declined invoice is tried again after these pauses, then the subscription is canceled.
+        self.dunning: tuple[timedelta, ...] = (timedelta(days=2),) * 4
+        self.actor = ""
+        self._customers: dict[str, dict[str, Customer]] = {}
+        self._customers_by_id: dict[int, Customer] = {}
+        self._invoices: dict[str, list[Invoice]] = {}  # by product, number 1 first
+        self._agenda: list[tuple[datetime, int, Action, Invoice]] = []
+        self._scheduled = 0
+        self._events: list[Event] = []
+
+    # -- what is there
+
+    def customers(self, product: Product) -> Iterable[Customer]:
+        """In order of creation."""
+        return self._customers.get(product.code, {}).values()
+
+    def customer(self, product: Product, code: str) -> Customer:
+        try:
+            return self._customers[product.code][code]
+        except KeyError:
+            raise not_found("Customer not found") from None
+
+    def customer_by_id(self, product: Product, id: int | None) -> Customer:
+        customer = self._customers_by_id.get(id) if id is not None else None
+        if customer is None or customer.product is not product:
+            raise not_found("Customer not found")
+        return customer
+
+    def has_customer(self, product: Product, code: str) -> bool:
+        return code in self._customers.get(product.code, {})
+
+    def product_by_id(self, id: int | None) -> Product | None:
+        return next((product for product in self.products.values() if product.id == id), None)
+
+    def invoice_by_number(self, product: Product, number: int) -> Invoice:
+        invoices = self._invoices.get(product.code, [])
+        if not 1 <= number <= len(invoices) or invoices[number - 1].subscription.customer.is_deleted:
+            raise not_found("Invoice not found")
+        return invoices[number - 1]
+
+    def invoice_by_id(self, product: Product, id: int | None) -> Invoice:
+        for invoice in self._invoices.get(product.code, []):
+            if invoice.id == id and not invoice.subscription.customer.is_deleted:
+                return invoice
+        raise not_found("Invoice not found")
+
+    # -- what changes (for the commands)
+
+    def add_customer(self, customer: Customer) -> None:
+        self._customers.setdefault(customer.product.code, {})[customer.code] = customer
+        self._customers_by_id[customer.id] = customer
+
+    def remove_customer(self, customer: Customer) -> None:
+        del self._customers[customer.product.code][customer.code]
+        del self._customers_by_id[customer.id]
+        customer.is_deleted = True
+
+    def rename_customer(self, customer: Customer, code: str) -> None:
+        """Give a customer another code; it keeps its place in the order of creation."""
+        customers = self._customers[customer.product.code]
+        renamed = {code if key == customer.code else key: kept for key, kept in customers.items()}
+        customers.clear()
+        customers.update(renamed)
+        customer.code = code
+
+    def next_invoice_number(self, product: Product) -> int:
+        """Invoices are numbered through the product, one sequence for all customers (recorded: 2, 3, 9)."""
+        return len(self._invoices.setdefault(product.code, [])) + 1
+
+    def add_invoice(self, invoice: Invoice) -> None:
+        self._invoices[invoice.subscription.customer.product.code].append(invoice)
+
+    def customer_key(self, id: int) -> str:
+        """The ten hex digits by which hosted pages name a customer; derived, so that runs repeat."""
+        return hashlib.md5(ids.text(id).encode(), usedforsecurity=False).hexdigest()[:10]
+
+    # -- what is to come
+
+    def schedule(self, when: datetime, action: Action, invoice: Invoice) -> None:
+        """Have `action` called at `when`. An action checks for itself whether it still applies."""
+        self._scheduled += 1
+        heapq.heappush(self._agenda, (when, self._scheduled, action, invoice))
+
+    def next_due(self) -> datetime | None:
+        return self._agenda[0][0] if self._agenda else None
+
+    def step(self, at: datetime) -> bool:
+        """Carry out the next thing that is due at `at`; False if nothing is."""
+        if not self._agenda or self._agenda[0][0] > at:
+            return False
+        _, _, action, invoice = heapq.heappop(self._agenda)
+        if not invoice.subscription.customer.is_deleted:
+            self.actor = "system"
+            action(self, invoice, at)
+        return True
+
+    # -- what happened
+
+    def emit(
+        self,
+        kind: str,
+        at: datetime,
+        customer: Customer,
+        *,
+        invoice: Invoice | None = None,
+        subscription: Subscription | None = None,
+        previous: Subscription | None = None,
+        transaction: Transaction | None = None,
+        note: str = "",
+    ) -> None:
+        if subscription is None and invoice is not None:
+            subscription = invoice.subscription
+        self._events.append(
+            Event(kind, at, self.actor, customer, subscription, invoice, previous, transaction, note)
+        )
+
+    def take_events(self) -> list[Event]:
+        """All that happened since the last call, oldest first."""
+        events, self._events = self._events, []
+        return events

@@ -1,0 +1,178 @@
+"""Changing, canceling and reactivating subscriptions."""
+
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+
+from tallyhook_mock.engine.calendar import add_months
+from tallyhook_mock.engine.cheddar import billing, gateway, payments
+from tallyhook_mock.engine.cheddar.customer import Customer, PaymentMethod, Subscription
+from tallyhook_mock.engine.cheddar.invoice import Charge, ChargeType, Invoice
+from tallyhook_mock.engine.cheddar.product import Plan, Product, Promotion
+from tallyhook_mock.engine.cheddar.refusal import Refusal, invalid
+from tallyhook_mock.engine.cheddar.state import State
+from tallyhook_mock.engine.money import cents
+
+__all__ = ["approve_paypal", "cancel", "change", "find_promotion", "redeem", "revert_paypal", "setup_charge"]
+
+
+def change(
+    state: State,
+    customer: Customer,
+    *,
+    at: datetime,
+    plan: Plan | None = None,
+    payment: PaymentMethod | None = None,
+    coupon: str = "",
+    change_bill_date: datetime | None = None,
+) -> None:
+    """Change the plan, the payment method, the promotion or the bill date; what is not given stays.
+
+    A new plan or payment method reactivates a canceled subscription (recorded for a payment method, inferred
+    for a plan). A new payment method runs a declined invoice at once; one that is held for review stays held
+    (inferred: running it would bill quantities that nobody has finished).
+    """
+    subscription = customer.subscription
+    promotion = find_promotion(customer.product, plan or subscription.plan, coupon, at) if coupon else None
+    if change_bill_date is not None and subscription.current is None:
+        raise Refusal(412, "The subscription has no current invoice", "changeBillDate:notFound")  # inferred
+    gateway.validate(payment, customer)
+    if payment is not None:
+        subscription.payment = payment
+    if plan is not None and plan.code != subscription.plan.code:
+        subscription = _change_plan(state, subscription, plan, at)
+    if promotion is not None:
+        redeem(subscription, promotion, coupon, at)
+    if (plan or payment) and subscription.is_canceled:
+        if payment is not None and payment.method == "paypal":
+            subscription.wait_for_paypal(at)
+        else:
+            billing.reactivate(state, subscription, at)
+    if change_bill_date is not None:
+        _move_bill_date(state, subscription, change_bill_date, at)
+    outstanding = subscription.outstanding
+    if payment is not None and outstanding is not None and outstanding.declines:
+        billing.run_outstanding(state, customer, at)
+
+
+def cancel(state: State, customer: Customer, at: datetime) -> None:
+    """Cancel at the customer's wish; a subscription that is canceled already stays as it is."""
+    subscription = customer.subscription
+    if subscription.is_canceled:
+        return
+    invoice = subscription.current
+    payments.end(subscription, "customer", "", at)
+    state.emit("subscriptionCanceled", at, customer, subscription=subscription, invoice=invoice)
+
+
+def approve_paypal(state: State, customer: Customer, at: datetime) -> None:
+    """The customer agreed at PayPal: the subscription begins, and what was due is executed (inferred)."""
+    subscription = customer.subscription
+    if not subscription.waits_for_paypal:
+        raise Refusal(412, "The subscription is not waiting for PayPal", "method:notWaiting")  # inferred
+    subscription.cancel_type = subscription.cancel_reason = ""
+    subscription.canceled_at = None
+    current = subscription.current
+    state.emit("subscriptionReactivated", at, customer, invoice=current)
+    if current is not None and current.billing_at <= at:
+        _execute_now(state, subscription, current, at)
+
+
+def revert_paypal(state: State, customer: Customer, at: datetime) -> None:
+    """Give up waiting for PayPal: the subscription stays canceled at the customer's wish (inferred)."""
+    subscription = customer.subscription
+    if not subscription.waits_for_paypal:
+        raise Refusal(412, "The subscription is not waiting for PayPal", "method:notWaiting")  # inferred
+    payments.end(subscription, "customer", "PayPal preapproval was reverted", at)
+    state.emit("subscriptionCanceled", at, customer, subscription=subscription, invoice=subscription.shelved)
+
+
+def find_promotion(product: Product, plan: Plan, coupon: str, at: datetime) -> Promotion:
+    """The promotion behind a coupon code that can still be redeemed on this plan."""
+    for promotion in product.promotions.values():
+        for offered in promotion.coupons:
+            if offered.code != coupon:
+                continue
+            expiration = offered.expiration or promotion.expiration
+            if (not promotion.plans or plan.code in promotion.plans) and (not expiration or expiration > at):
+                return promotion
+    raise invalid("couponCode", "notFound", f"'{coupon}' is not a valid coupon code")  # inferred text
+
+
+def redeem(subscription: Subscription, promotion: Promotion, coupon: str, at: datetime) -> None:
+    """Put a promotion on a subscription: its percentage comes off the recurring charge while it lasts."""
+    subscription.promotion, subscription.coupon = promotion, coupon
+    subscription.promotion_ends = add_months(at, promotion.months) if promotion.months else None
+    if subscription.current is not None:
+        subscription.current.discount = promotion.percentage
+
+
+def setup_charge(state: State, plan: Plan, at: datetime) -> list[Charge]:
+    """The plan's setup charge, or nothing if it has none."""
+    amount = plan.setup_charge_amount
+    if not amount:
+        return []
+    return [Charge(state.ids.next(), plan.setup_charge_code, ChargeType.SETUP, Decimal(1), amount, "", at)]
+
+
+def _change_plan(state: State, old: Subscription, plan: Plan, at: datetime) -> Subscription:
+    """A new subscription in front; what is not paid moves to it, and the old one stays as history."""
+    customer = old.customer
+    new = replace(old, id=state.ids.next(), plan=plan, created=at, invoices=[])
+    new.invoices = [invoice for invoice in old.invoices if not invoice.transactions or invoice.is_outstanding]
+    old.invoices = [invoice for invoice in old.invoices if invoice not in new.invoices]
+    old.shelved = None
+    for invoice in (*new.invoices, new.shelved):
+        if invoice is not None:
+            invoice.subscription = new
+    if not old.is_canceled:
+        old.cancel_type, old.canceled_at = "", None
+    customer.subscriptions.insert(0, new)
+    current = new.current
+    open_invoice = current or new.shelved
+    unused = _unused_part(old.plan, open_invoice, at) if open_invoice else Decimal(0)
+    if open_invoice is not None:
+        open_invoice.plan = plan
+        if plan.on_change_setup_charge_bill_handler != "no":
+            open_invoice.charges += setup_charge(state, plan, at)
+    if current is not None and not new.is_canceled and plan.on_change_initial_bill_handler == "now":
+        if unused:
+            adjustment = billing.NewCharge(
+                old.plan.recurring_charge_code, Decimal(1), -unused, "Subscription change adjustment"
+            )
+            current.charges.append(billing.custom(state, adjustment, at))
+        _execute_now(state, new, current, at)
+    state.emit("subscriptionChanged", at, customer, invoice=current, subscription=new, previous=old)
+    return new
+
+
+def _unused_part(plan: Plan, invoice: Invoice, at: datetime) -> Decimal:
+    """What was paid in advance for the rest of the period, by the second (inferred), in whole cents."""
+    begun = invoice.previous_at
+    if begun is None or not begun <= at < invoice.billing_at:
+        return Decimal(0)
+    share = Decimal((invoice.billing_at - at).total_seconds()) / Decimal(
+        (invoice.billing_at - begun).total_seconds()
+    )
+    return cents(plan.recurring_charge_amount * (100 - invoice.discount) / 100 * share)
+
+
+def _execute_now(state: State, subscription: Subscription, current: Invoice, at: datetime) -> None:
+    """Bill the current invoice at once, without a review, and start the cycle again."""
+    usage = billing.carried_usage(current)
+    current.billing_at = at
+    billing.close(state, current)
+    payments.execute(state, current, at)
+    if not subscription.is_canceled:
+        billing.restart_cycle(state, subscription, at, usage)
+
+
+def _move_bill_date(state: State, subscription: Subscription, when: datetime, at: datetime) -> None:
+    current = subscription.current
+    assert current is not None  # checked before anything was changed
+    if when <= at:
+        _execute_now(state, subscription, current, at)
+        return
+    current.billing_at = when
+    subscription.anchor, subscription.cycle = when, 0
+    billing.plan_billing(state, current, at)

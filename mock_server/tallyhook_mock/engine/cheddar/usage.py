@@ -1,0 +1,76 @@
+"""Tracked items: the counters of a period. They are never prorated."""
+
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+
+from tallyhook_mock.engine.cheddar.billing import target
+from tallyhook_mock.engine.cheddar.customer import Customer
+from tallyhook_mock.engine.cheddar.invoice import ChargeType, Invoice, Usage
+from tallyhook_mock.engine.cheddar.product import PlanItem
+from tallyhook_mock.engine.cheddar.refusal import invalid, not_found
+from tallyhook_mock.engine.cheddar.state import State
+from tallyhook_mock.engine.money import quantity_text
+
+__all__ = ["add_quantity", "check_limit", "find_item", "remove_quantity", "set_quantity"]
+
+
+def find_item(customer: Customer, *, code: str | None = None, id: int | None = None, given: str = "") -> str:
+    """The code of an item of the customer's plan, named by code or id; `given` is the id as written."""
+    for planned in customer.subscription.plan.items:
+        if planned.item.code == code or planned.item.id == id:
+            return planned.item.code
+    raise not_found(f"Item not found (code={code})" if code is not None else f"Item not found (id={given})")
+
+
+def check_limit(planned: PlanItem, quantity: Decimal) -> None:
+    """Refuse a quantity over a hard limit."""
+    limit = planned.hard_limit
+    if limit is not None and quantity > limit:
+        raise invalid(
+            "quantity",
+            "notLessThan",
+            f"'{quantity_text(quantity)}' is not less than or equal to '{quantity_text(limit)}'",
+        )
+
+
+def set_quantity(
+    state: State, customer: Customer, item: str, quantity: Decimal, *, outstanding: bool, at: datetime
+) -> None:
+    """Set the counter of one period. The other period's counter stays as it is."""
+    invoice = target(customer, outstanding=outstanding)
+    planned = invoice.plan.item(item)
+    if planned is None:
+        raise not_found(f"Item not found (code={item})")
+    if quantity < 0:
+        raise invalid(
+            "quantity", "notGreaterThan", f"'{quantity_text(quantity)}' is not greater than or equal to '0'"
+        )
+    check_limit(planned, quantity)
+    known = invoice.usage.get(item)
+    invoice.usage[item] = Usage(quantity, known.created if known else at, at)
+    if invoice.is_outstanding:
+        _recount(invoice, planned, quantity)
+    state.emit("usage", at, customer, invoice=invoice, note=f"{item} = {quantity_text(quantity)}")
+
+
+def add_quantity(
+    state: State, customer: Customer, item: str, quantity: Decimal, *, outstanding: bool, at: datetime
+) -> None:
+    """Add to the counter."""
+    before = target(customer, outstanding=outstanding).quantity(item)
+    set_quantity(state, customer, item, before + quantity, outstanding=outstanding, at=at)
+
+
+def remove_quantity(
+    state: State, customer: Customer, item: str, quantity: Decimal, *, outstanding: bool, at: datetime
+) -> None:
+    """Take from the counter; below zero is refused (inferred)."""
+    add_quantity(state, customer, item, -quantity, outstanding=outstanding, at=at)
+
+
+def _recount(invoice: Invoice, planned: PlanItem, quantity: Decimal) -> None:
+    """Bring the item's line on an outstanding invoice up to date; it keeps its id."""
+    for place, line in enumerate(invoice.charges):
+        if line.type is ChargeType.ITEM and line.code == planned.item.code:
+            invoice.charges[place] = replace(line, quantity=planned.overage(quantity))

@@ -1,0 +1,186 @@
+"""Hooks on their way: who wants them, what was answered, when to try again.
+
+No I/O happens here. `due` says what is to be sent, the sender reports each attempt with `record`, and a hook
+that every listener has acknowledged (or that an operator has canceled) comes back as settled.
+"""
+
+import heapq
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from tallyhook_mock.engine.ids import Ids
+
+__all__ = ["RETRY_PAUSES", "Attempt", "Delivery", "DeliveryState", "Hook", "Hooks", "Listener"]
+
+# Growing pauses between attempts; the last one repeats, so a hook is never given up (inferred: the real
+# schedule is not public).
+RETRY_PAUSES = (
+    timedelta(minutes=1),
+    timedelta(minutes=5),
+    timedelta(minutes=15),
+    timedelta(hours=1),
+    timedelta(hours=3),
+    timedelta(hours=6),
+    timedelta(hours=12),
+    timedelta(hours=24),
+)
+
+
+@dataclass(slots=True)
+class Listener:
+    """Where hooks go. No events named = all of them."""
+
+    id: int
+    product: str
+    url: str
+    events: frozenset[str] = frozenset()
+
+    def wants(self, product: str, type: str) -> bool:
+        return self.product == product and (not self.events or type in self.events)
+
+
+@dataclass(slots=True, frozen=True)
+class Attempt:
+    """One try: the virtual moment, the answer's status (None if there was none), the real seconds it took."""
+
+    at: datetime
+    status: int | None
+    seconds: float
+    answer: str = ""
+
+    @property
+    def acknowledged(self) -> bool:
+        """An affirmative answer is a 2xx, and nothing else is."""
+        return self.status is not None and 200 <= self.status < 300
+
+
+class DeliveryState(StrEnum):
+    PENDING = "pending"
+    SENDING = "sending"
+    DELIVERED = "delivered"
+    CANCELED = "canceled"
+
+
+@dataclass(slots=True, eq=False)
+class Delivery:
+    """One hook to one listener."""
+
+    id: int
+    hook: "Hook"
+    listener: Listener
+    next_at: datetime
+    state: DeliveryState = DeliveryState.PENDING
+    attempts: list[Attempt] = field(default_factory=list)
+
+    @property
+    def is_settled(self) -> bool:
+        return self.state in (DeliveryState.DELIVERED, DeliveryState.CANCELED)
+
+
+@dataclass(slots=True, eq=False)
+class Hook:
+    """One event as it is sent: retries carry the same body. `subject` is the id of its invoice."""
+
+    id: int
+    type: str
+    product: str
+    customer: str
+    subject: int
+    body: bytes
+    at: datetime
+    deliveries: list[Delivery] = field(default_factory=list)
+
+    @property
+    def is_settled(self) -> bool:
+        return all(delivery.is_settled for delivery in self.deliveries)
+
+
+class Hooks:
+    """The listeners, the log of all hooks, and the agenda of deliveries."""
+
+    def __init__(self, ids: Ids, pauses: tuple[timedelta, ...] = RETRY_PAUSES) -> None:
+        self.pauses = pauses
+        self.listeners: dict[int, Listener] = {}
+        self.log: dict[int, Hook] = {}
+        self._ids = ids
+        self._agenda: list[tuple[datetime, int, Delivery]] = []
+
+    def listen(self, product: str, url: str, events: frozenset[str] = frozenset()) -> Listener:
+        listener = Listener(self._ids.next(), product, url, events)
+        self.listeners[listener.id] = listener
+        return listener
+
+    def unlisten(self, listener_id: int) -> list[Hook]:
+        """Forget a listener and cancel what is on its way to it. Gives the hooks that this settled."""
+        listener = self.listeners.pop(listener_id)
+        pending = [delivery for _, _, delivery in self._agenda if delivery.listener is listener]
+        return [hook for delivery in pending if (hook := self.cancel(delivery))]
+
+    def wanted(self, product: str, type: str) -> list[Listener]:
+        return [listener for listener in self.listeners.values() if listener.wants(product, type)]
+
+    def send(
+        self, type: str, product: str, customer: str, subject: int, body: bytes, at: datetime
+    ) -> Hook | None:
+        """Put a hook on its way to everybody who wants it; None if nobody does."""
+        listeners = self.wanted(product, type)
+        if not listeners:
+            return None
+        hook = Hook(self._ids.next(), type, product, customer, subject, body, at)
+        self.log[hook.id] = hook
+        for listener in listeners:
+            delivery = Delivery(self._ids.next(), hook, listener, at)
+            hook.deliveries.append(delivery)
+            self._schedule(delivery, at)
+        return hook
+
+    def next_due(self) -> datetime | None:
+        """The moment of the next delivery."""
+        agenda = self._agenda
+        while agenda and not self._is_current(agenda[0]):
+            heapq.heappop(agenda)
+        return agenda[0][0] if agenda else None
+
+    def due(self, now: datetime) -> list[Delivery]:
+        """Take every delivery that is due, oldest first; each must be reported with `record`."""
+        taken = []
+        while (when := self.next_due()) is not None and when <= now:
+            delivery = heapq.heappop(self._agenda)[2]
+            delivery.state = DeliveryState.SENDING
+            taken.append(delivery)
+        return taken
+
+    def record(self, delivery: Delivery, attempt: Attempt) -> Hook | None:
+        """Note what an attempt brought. Gives the hook if this settled it."""
+        delivery.attempts.append(attempt)
+        if delivery.state is not DeliveryState.SENDING:  # canceled meanwhile, or sent once more by hand
+            return None
+        if attempt.acknowledged:
+            delivery.state = DeliveryState.DELIVERED
+            return delivery.hook if delivery.hook.is_settled else None
+        pause = self.pauses[min(len(delivery.attempts), len(self.pauses)) - 1]
+        self._schedule(delivery, attempt.at + pause)
+        return None
+
+    def retry(self, delivery: Delivery, at: datetime) -> None:
+        """Try again at once; one that was acknowledged or canceled before is sent again all the same."""
+        if delivery.state is not DeliveryState.SENDING:
+            self._schedule(delivery, at)
+
+    def cancel(self, delivery: Delivery) -> Hook | None:
+        """Give a delivery up: it holds its invoice no longer (inferred). Gives the hook if that settled it."""
+        if delivery.is_settled:
+            return None
+        delivery.state = DeliveryState.CANCELED
+        return delivery.hook if delivery.hook.is_settled else None
+
+    def _schedule(self, delivery: Delivery, at: datetime) -> None:
+        delivery.state = DeliveryState.PENDING
+        delivery.next_at = at
+        heapq.heappush(self._agenda, (at, delivery.id, delivery))
+
+    @staticmethod
+    def _is_current(entry: tuple[datetime, int, Delivery]) -> bool:
+        at, _, delivery = entry
+        return delivery.state is DeliveryState.PENDING and delivery.next_at == at
