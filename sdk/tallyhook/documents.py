@@ -1,0 +1,204 @@
+"""Cheddar's XML documents: bytes into models, and models into bytes again.
+
+Every reading function raises DecodeError if the body is not the document it should be, and APIError, with the
+status that is named there, if it is an error document instead. Text between elements has no place in these
+documents and is not read.
+"""
+
+from typing import Any, TypeVar
+
+from lxml import etree
+
+from tallyhook.errors import APIError, DecodeError, api_error
+from tallyhook.loose import is_blank, text
+from tallyhook.models import Customer, ErrorNote, Plan, Promotion
+from tallyhook.nodes import read
+from tallyhook.nodes import write as node_of
+
+T = TypeVar("T", Customer, Plan, Promotion)
+
+_SINGULAR = {
+    "charges": "charge",
+    "coupons": "coupon",
+    "customers": "customer",
+    "errors": "error",
+    "incentives": "incentive",
+    "invoices": "invoice",
+    "items": "item",
+    "metaData": "metaDatum",
+    "plans": "plan",
+    "promotions": "promotion",
+    "subscriptions": "subscription",
+    "transactions": "transaction",
+}
+_ROOTS: dict[type, str] = {Customer: "customers", Plan: "plans", Promotion: "promotions"}
+
+
+def customers(body: bytes) -> tuple[Customer, ...]:
+    """The customers of a document; errors that stand beside them are on each one's `errors`."""
+    return _all(Customer, _root(body))
+
+
+def customer(body: bytes) -> Customer:
+    """The only customer of a document."""
+    return _only(customers(body))
+
+
+def plans(body: bytes) -> tuple[Plan, ...]:
+    """The plans of a document."""
+    return _all(Plan, _root(body))
+
+
+def plan(body: bytes) -> Plan:
+    """The only plan of a document."""
+    return _only(plans(body))
+
+
+def promotions(body: bytes) -> tuple[Promotion, ...]:
+    """The promotions of a document."""
+    return _all(Promotion, _root(body))
+
+
+def promotion(body: bytes) -> Promotion:
+    """The only promotion of a document."""
+    return _only(promotions(body))
+
+
+def nothing(body: bytes) -> None:
+    """A document that says no more than that it was done (inferred: `<success/>`)."""
+    if body:
+        _root(body)
+
+
+def refusal(status: int, body: bytes) -> APIError:
+    """The exception for a body that came with an error's status, whatever that body is."""
+    try:
+        root = _root(body)
+        if root.tag == "customers":
+            found = _all(Customer, root)
+            if found and found[0].errors:
+                return _error(status, found[0].errors[0], found[0])
+    except APIError as error:
+        return api_error(status, error.message, error.aux_code, error.error_id)
+    except DecodeError:
+        pass
+    # Proxies put pages of their own in front of an API; nothing in them is worth repeating.
+    return api_error(status, "no error document came with this status")
+
+
+def write(*models: T) -> bytes:
+    """The document of these customers, plans or promotions, with the keys of their sources in their order."""
+    if not models:
+        raise ValueError("A document needs at least one customer, plan or promotion")
+    name = _ROOTS[type(models[0])]
+    root = etree.Element(name)
+    nodes = [node_of(model) for model in models]
+    embedded = [node.pop("errors") for node in nodes if "errors" in node]
+    if embedded:
+        _append(root, "errors", embedded[0])
+    for node in nodes:
+        _append(root, _SINGULAR[name], node)
+    return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
+
+
+def _root(body: bytes) -> etree._Element:
+    # A parser of one's own for every document: threads would queue for a common one.
+    parser = etree.XMLParser(
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+        remove_blank_text=True,
+    )
+    try:
+        root = etree.fromstring(body, parser)
+    except (etree.LxmlError, ValueError, LookupError):
+        raise DecodeError("the body is not well-formed XML") from None
+    if root.getroottree().docinfo.internalDTD is not None:
+        raise DecodeError("a document type has no place here")
+    if root.tag == "error":
+        note = read(ErrorNote, _object(root))
+        raise _error(note.code or 500, note)
+    return root
+
+
+def _error(status: int, note: ErrorNote, embedded_in: Customer | None = None) -> APIError:
+    return api_error(status, note.message, note.aux_code, note.id, embedded_in)
+
+
+def _all(model: type[T], root: etree._Element) -> tuple[T, ...]:
+    name = _ROOTS[model]
+    if root.tag != name:
+        raise DecodeError(f"a document of {name} was expected")
+    notes = root.find("errors")
+    embedded = {} if notes is None else {"errors": _list(notes, "error")}
+    found: list[T] = []
+    try:
+        for element in root.iterfind(_SINGULAR[name]):
+            found.append(read(model, _object(element) | embedded))
+    except DecodeError as error:
+        raise error.under(f"{name}[{len(found)}]") from None
+    return tuple(found)
+
+
+def _only(found: tuple[T, ...]) -> T:
+    if len(found) != 1:
+        raise DecodeError(f"one object was expected, not {len(found)}")
+    return found[0]
+
+
+def _object(element: etree._Element) -> dict[str, Any]:
+    """The node of an element; see `tallyhook.nodes` for what it looks like."""
+    node: dict[str, Any] = {f"@{name!s}": value for name, value in element.items()}
+    for child in element:
+        tag = child.tag
+        singular = _SINGULAR.get(tag)
+        value = _value(child) if singular is None else _list(child, singular)
+        if tag in node:
+            node[tag] = _again(node[tag], value, tag)
+        else:
+            node[tag] = value
+    if not len(element) and element.text:
+        node["#text"] = element.text
+    return node
+
+
+def _value(element: etree._Element) -> Any:
+    return _object(element) if len(element) or element.keys() else element.text or ""
+
+
+def _list(element: etree._Element, singular: str) -> Any:
+    if element.keys() or any(child.tag != singular for child in element):
+        return _object(element)
+    if not len(element) and not is_blank(element.text):
+        return element.text
+    return [_value(child) for child in element]
+
+
+def _again(before: Any, value: Any, tag: str) -> list[Any]:
+    if tag in _SINGULAR:
+        raise DecodeError("one list was expected", tag)
+    return [*before, value] if isinstance(before, list) else [before, value]
+
+
+def _append(parent: etree._Element, tag: str, node: Any) -> None:
+    if isinstance(node, list) and tag not in _SINGULAR:
+        for entry in node:
+            _append(parent, tag, entry)
+        return
+    element = etree.SubElement(parent, tag)
+    if isinstance(node, list):
+        for entry in node:
+            _append(element, _SINGULAR[tag], entry)
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            if key == "#text":
+                element.text = value
+            elif key.startswith("@"):
+                element.set(key[1:], value)
+            else:
+                _append(element, key, value)
+    else:
+        element.text = text(node) or None

@@ -1,0 +1,82 @@
+"""What a call refuses to describe, and what it doesn't show."""
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from tallyhook import Id, PaymentInput, calls
+from tallyhook.calls import Call
+from tallyhook.models import Customer, Invoice
+
+CARD = PaymentInput(cc_number="4111111111111111", cc_expiration="02/2029", cc_card_code="321", cc_zip="8000")
+
+# Without their types: the misuse below is what mypy would refuse.
+any_calls: Any = calls
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: any_calls.get_customer(),
+        lambda: any_calls.get_customer("C1", invoice_number=18),
+        lambda: any_calls.edit_customer("C1", compny="x"),
+        lambda: any_calls.edit("C1", planCode="x"),
+        lambda: any_calls.new_customer("a", "b", "c", "d", "P", fax="x"),
+        lambda: any_calls.new_plan("P", "Plan", price=1),
+        lambda: any_calls.edit_customer("C1", tax_rate=0.1),
+        lambda: any_calls.set_item_quantity("C1", "GB", 1.5),
+        lambda: any_calls.add_charge("C1", "FEE", 1, 5.0),
+        lambda: any_calls.refund(18, 5.0),
+    ],
+)
+def test_misuse_by_type(call: Any) -> None:
+    with pytest.raises(TypeError):
+        call()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: any_calls.get_customer(""),
+        lambda: any_calls.delete_customer(Customer()),
+        lambda: any_calls.delete_customer(Id("")),
+        lambda: any_calls.void(Invoice()),
+        lambda: any_calls.void(""),
+        lambda: any_calls.delete_charge("C1", ""),
+        lambda: any_calls.set_item_quantity("C1", "", 1),
+        lambda: any_calls.set_item_quantity("C1", "GB", "1.00001"),
+        lambda: any_calls.set_item_quantity("C1", "GB", 1, invoice_period="outstandig"),
+        lambda: any_calls.add_charge("C1", "FEE", 1, "1.005"),
+        lambda: any_calls.add_charge("C1", "FEE", "1.5", "1"),
+        lambda: any_calls.add_charge("C1", "FEE", 0, "1"),
+        lambda: any_calls.new_invoice("C1", []),
+        lambda: any_calls.import_customers([]),
+        lambda: any_calls.import_customers([calls.new_customer("a", "b", "c", "d", "P")] * 101),
+        lambda: any_calls.edit_subscription("C1", change_bill_date=datetime(2025, 1, 1)),  # noqa: DTZ001  # the misuse
+    ],
+)
+def test_misuse_by_value(call: Any) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        call()
+
+
+def test_a_call_shows_no_secrets() -> None:
+    for call in (
+        calls.edit_subscription("C1", payment=CARD),
+        calls.new_customer("C1", "Ada", "Kay", "a@example.com", "P", payment=CARD),
+        calls.import_customers([calls.new_customer("C1", "A", "K", "a@example.com", "P", payment=CARD)]),
+        calls.run_outstanding("C1", cc_card_code="321"),
+    ):
+        assert "4111111111111111" not in repr(call)
+        assert "321" not in repr(call)
+        assert "ccCardCode" in repr(call)
+    assert "4111" not in repr(CARD)
+    assert "321" not in repr(CARD)
+    assert "02/2029" in repr(CARD)
+
+
+def test_calls_are_values() -> None:
+    assert calls.get_customer("C1") == calls.get_customer("C1")
+    assert isinstance(calls.get_customer("C1"), Call)
+    assert repr(calls.refund(18, 5)) == "Call(POST invoices/refund number=18 amount=5.00)"
