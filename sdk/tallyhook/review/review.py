@@ -1,0 +1,168 @@
+"""The review of one invoice: what its handler sees, and what it declares."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+
+from tallyhook import money
+from tallyhook.client import AsyncClient, Client
+from tallyhook.events import Hook
+from tallyhook.journal import Declaration, DeclaredCharge, Entry, Journal
+from tallyhook.models import Customer, Invoice, Plan, Subscription
+from tallyhook.review import applying
+from tallyhook.review.changes import Changes, compare
+
+__all__ = ["Period", "Review"]
+
+_CHARGE_CODE_LENGTH = 36  # documented
+
+
+class Period(msgspec.Struct, frozen=True):
+    """What an invoice bills: from `start` up to, and without, `end`."""
+
+    start: datetime
+    end: datetime
+
+
+class Review:
+    """Declares what an outstanding invoice should hold. Nothing is sent before it is applied.
+
+    A handler gets one made from the hook; `Review.of` makes one from a customer document, for an audit
+    without a hook. What is not declared is left alone: quantities of other items, and charges that aren't
+    ours.
+    """
+
+    def __init__(self, customer: Customer, subscription: Subscription, invoice: Invoice) -> None:
+        self.customer = customer
+        self.subscription = subscription
+        self.invoice = invoice
+        self._quantities: dict[str, Decimal] = {}
+        self._charges: list[DeclaredCharge] = []
+        self._run_when_done = False
+
+    @classmethod
+    def from_hook(cls, hook: Hook) -> "Review":
+        """The review that a billable hook asks for. Raises ValueError if it names no customer or invoice."""
+        customer, invoice = hook.customer, hook.subscription.invoice
+        if not (customer.id or customer.code) or invoice is None or not (invoice.id or invoice.number):
+            raise ValueError("the hook names no customer, or no invoice: there is nothing to review")
+        return cls(customer, hook.subscription, invoice)
+
+    @classmethod
+    def of(cls, customer: Customer) -> "Review":
+        """The review of the outstanding invoice of a document. Raises LookupError if none is outstanding."""
+        invoice = customer.subscription.outstanding_invoice if customer.subscriptions else None
+        if invoice is None:
+            raise LookupError("this customer has no outstanding invoice to review")
+        return cls(customer, customer.subscription, invoice)
+
+    @property
+    def plan(self) -> Plan:
+        return self.subscription.plan
+
+    @property
+    def period(self) -> Period:
+        """The billing period that ended. Raises LookupError if hook and document have no date for one of its
+        ends.
+
+        A hook carries both ends. A document doesn't: there the period starts at the billing date of the
+        invoice before, or with the subscription (inferred).
+        """
+        invoice = self.invoice
+        end = invoice.billing_datetime
+        if end is None:
+            raise LookupError("the invoice has no billing date")
+        before = (other.billing_datetime for other in self.subscription.invoices if other.type != "one-time")
+        earlier = [moment for moment in before if moment is not None and moment < end]
+        start = invoice.previous_billing_datetime or max(earlier, default=self.subscription.created_datetime)
+        if start is None:
+            raise LookupError("nothing tells when the period of this invoice began")
+        return Period(start, end)
+
+    def quantity(self, item: str) -> Decimal:
+        """The item's quantity in the ended period as the invoice showed it; 0 if it shows none."""
+        self._require(item)
+        return next((shown.quantity for shown in self.invoice.items if shown.code == item), Decimal(0))
+
+    def set_quantity(self, item: str, quantity: Decimal | int | str) -> None:
+        """The item's quantity at the end of the period: zero or more, four decimals at most.
+
+        Raises ValueError for an item that the plan doesn't track, one that was declared before, or a quantity
+        that Cheddar can't hold; TypeError for a float.
+        """
+        self._require(item)
+        if item in self._quantities:
+            raise ValueError(f"the quantity of {item} is declared already: add up before you declare")
+        exact = money.quantity(quantity)
+        if exact < 0:
+            raise ValueError(f"the quantity of {item} can't be negative: {quantity}")
+        self._quantities[item] = exact
+
+    def charge(
+        self, code: str, each_amount: Decimal | int | str, description: str = "", *, quantity: int = 1
+    ) -> None:
+        """A custom charge on the invoice, two decimals at most; each declaration is a charge of its own.
+
+        Raises ValueError for a code that is empty or longer than 36 characters, too many decimals or a
+        quantity below 1; TypeError for a float.
+        """
+        if not 0 < len(code) <= _CHARGE_CODE_LENGTH:
+            raise ValueError(f"a charge code has 1 to {_CHARGE_CODE_LENGTH} characters: {code!r}")
+        amount, count = money.amount(each_amount), money.count(quantity)
+        self._charges.append(
+            DeclaredCharge(code=code, each_amount=amount, quantity=count, description=description)
+        )
+
+    def credit(self, code: str, amount: Decimal | int | str, description: str = "") -> None:
+        """A credit: the amount is positive, and is taken off the invoice. Raises as `charge` does."""
+        exact = money.amount(amount)
+        if exact <= 0:
+            raise ValueError(f"the amount of a credit is positive: {amount}")
+        self.charge(code, -exact, description)
+
+    def run_when_done(self) -> None:
+        """Run the invoice once everything declared is on it, instead of waiting for the billing engine."""
+        self._run_when_done = True
+
+    @property
+    def declaration(self) -> Declaration:
+        """What has been declared so far."""
+        return Declaration(
+            quantities=dict(self._quantities), charges=tuple(self._charges), run_when_done=self._run_when_done
+        )
+
+    def compare(self, customer: Customer, entries: Sequence[Entry] | None = None) -> Changes:
+        """The dry run: what `apply` would change on the invoice as this document shows it. See `compare`."""
+        return compare(self, customer, entries)
+
+    def apply(self, client: Client) -> applying.Outcome:
+        """Bring the invoice to what was declared, read it back and verify, then run it if asked to.
+
+        Made by hand and without a journal: a declared charge whose content is on the invoice already counts
+        as satisfied, so applying again changes nothing; charges of an earlier, different declaration stay.
+
+        An invoice that is not outstanding any more is left alone; the outcome's `standing` says so. Raises
+        ReviewFailed if the invoice doesn't hold what was declared in the end, EarlierInvoiceOutstanding if an
+        older one has to go first, and the errors of the calls.
+        """
+        return applying.drive(self, client)
+
+    async def aapply(self, client: AsyncClient, journal: Journal | None = None) -> applying.Outcome:
+        """`apply` with an async client. With a journal, ids decide which charges are ours, over all attempts.
+
+        Then an attempt that was cut is taken up where it ended, and one that declares other charges replaces
+        what the earlier ones added. What the journal raises ends the attempt.
+        """
+        return await applying.adrive(self, client, journal)
+
+    def _require(self, item: str) -> None:
+        codes = [planned.code for planned in self.plan.items]
+        if item not in codes:
+            known = ", ".join(codes) or "nothing"
+            raise ValueError(f"plan {self.plan.code} tracks no item {item!r}; it tracks {known}")
+
+    def __repr__(self) -> str:
+        declared = f"{len(self._quantities)} quantities, {len(self._charges)} charges"
+        return f"<Review of invoice {self.invoice.number or self.invoice.id}: {declared}>"

@@ -1,0 +1,431 @@
+"""Applying: against a billing system that loses answers, and with processes that die at every point."""
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from tests.cheddar import Cheddar, answer_lost, broken, lost_on_the_way, never_left
+
+from tallyhook import Error, NoAnswer, NotFound, PreconditionFailed, documents, events
+from tallyhook.journal import Added, Adding, Declared, Entry, Refused, decode, encode
+from tallyhook.review import EarlierInvoiceOutstanding, Outcome, Review, ReviewFailed, Standing
+
+FOREIGN = {"id": "f1", "chargeCode": "A", "quantity": "1", "eachAmount": "5.00", "description": "extra"}
+
+
+class Cut(BaseException):
+    """The power goes."""
+
+
+class Memory:
+    """A journal that outlives its process; each entry is kept as its bytes."""
+
+    def __init__(self) -> None:
+        self.kept: list[bytes] = []
+        self.points = Points()
+
+    async def entries(self) -> Sequence[Entry]:
+        return [decode(entry) for entry in self.kept]
+
+    async def append(self, entry: Entry) -> None:
+        self.points.passed()
+        self.kept.append(encode(entry))
+        self.points.passed()
+
+
+class Points:
+    """Counts the points at which the power may go, and lets it go at one of them."""
+
+    def __init__(self, cut_at: int = -1) -> None:
+        self.cut_at = cut_at
+        self.count = 0
+
+    def passed(self) -> None:
+        self.count += 1
+        if self.count == self.cut_at:
+            raise Cut
+
+
+class CutHere:
+    """A transport on which the power may go before a call is applied, or after."""
+
+    def __init__(self, cheddar: Cheddar, points: Points) -> None:
+        self.cheddar = cheddar
+        self.points = points
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.points.passed()
+        response = self.cheddar(request)
+        self.points.passed()
+        return response
+
+
+def hook_review(cheddar: Cheddar) -> Review:
+    return Review.from_hook(events.decode(cheddar.hook()))
+
+
+def first(review: Review) -> Review:
+    review.set_quantity("GB", 15)
+    review.set_quantity("USERS", 2)
+    review.charge("A", 5, "extra")
+    review.charge("B", "2.50", quantity=3)
+    review.charge("B", "2.50", quantity=3)
+    review.credit("C", 4)
+    return review
+
+
+def second(review: Review) -> Review:
+    review.set_quantity("GB", 7)
+    review.charge("A", 5, "extra")
+    review.charge("B", "2.50", quantity=3)
+    review.charge("D", 8)
+    return review
+
+
+FIRST = [
+    ("A", "1", Decimal("5.00"), "extra"),
+    ("B", "3", Decimal("2.50"), ""),
+    ("B", "3", Decimal("2.50"), ""),
+    ("C", "1", Decimal("-4.00"), ""),
+]
+SECOND = [
+    ("A", "1", Decimal("5.00"), "extra"),
+    ("B", "3", Decimal("2.50"), ""),
+    ("D", "1", Decimal("8.00"), ""),
+]
+
+
+async def attempt(cheddar: Cheddar, memory: Memory, declare: Callable[[Review], Review]) -> Outcome:
+    async with cheddar.async_client(retries=0) as client:
+        return await declare(hook_review(cheddar)).aapply(client, memory)
+
+
+async def until_done(cheddar: Cheddar, memory: Memory, declare: Callable[[Review], Review]) -> Outcome:
+    """What the sender's retries do."""
+    for _ in range(5):
+        try:
+            return await attempt(cheddar, memory, declare)
+        except Error:
+            continue
+    raise AssertionError("five attempts were not enough")
+
+
+async def test_applies_what_was_declared() -> None:
+    cheddar, memory = Cheddar(), Memory()
+    outcome = await attempt(cheddar, memory, first)
+    assert cheddar.content() == FIRST
+    assert cheddar.billed_items == {"GB": 15, "USERS": 2}
+    assert (cheddar.open_items["GB"], cheddar.open_charges) == (1, [])
+    assert (outcome.total_before, outcome.total_after) == (Decimal("22.50"), Decimal("88.50"))
+    assert outcome.standing is Standing.OUTSTANDING
+    assert outcome.applied == outcome.found
+    assert msgspec.json.decode(msgspec.json.encode(outcome), type=Outcome) == outcome
+    kinds = [type(entry) for entry in await memory.entries()]
+    assert kinds == [Declared] + [Adding, Added] * 4
+
+
+async def test_applying_again_changes_nothing() -> None:
+    cheddar, memory = Cheddar(), Memory()
+    await attempt(cheddar, memory, first)
+    cheddar.calls.clear()
+    outcome = await attempt(cheddar, memory, first)
+    assert cheddar.content() == FIRST
+    assert outcome.applied == ()
+    assert set(cheddar.calls) == {"get"}
+
+
+async def test_another_declaration_replaces_the_first() -> None:
+    cheddar, memory = Cheddar(billed_charges=[dict(FOREIGN)]), Memory()
+    await attempt(cheddar, memory, first)
+    await attempt(cheddar, memory, second)
+    assert cheddar.content() == sorted([*SECOND, ("A", "1", Decimal("5.00"), "extra")])
+    assert cheddar.billed_items["GB"] == 7
+    assert FOREIGN in cheddar.billed_charges
+
+
+async def test_a_charge_that_was_there_before_is_not_ours() -> None:
+    cheddar, memory = Cheddar(billed_charges=[dict(FOREIGN)]), Memory()
+    await attempt(cheddar, memory, lambda review: first(review))
+    assert cheddar.content().count(FIRST[0]) == 2
+
+
+async def test_nothing_is_sent_to_the_current_invoice() -> None:
+    cheddar = Cheddar()
+    await attempt(cheddar, Memory(), first)
+    assert (cheddar.open_charges, cheddar.open_items) == ([], {"GB": 1, "USERS": 0})
+
+
+# Entries and calls of an attempt that applies `first`, each of which can be cut before and after.
+POINTS = 2 * (1 + 2 * 4) + 2 * (1 + 2 + 4 + 1)
+
+
+async def cut_attempt(cheddar: Cheddar, memory: Memory, points: Points, declare: Any) -> None:
+    memory.points = points
+    try:
+        async with cheddar.async_client(retries=0, through=CutHere(cheddar, points)) as client:
+            await declare(hook_review(cheddar)).aapply(client, memory)
+    finally:
+        memory.points = Points()
+
+
+async def test_counts_all_points() -> None:
+    points = Points()
+    await cut_attempt(Cheddar(), Memory(), points, first)
+    assert points.count == POINTS
+
+
+@pytest.mark.parametrize("again", [first, second])
+@pytest.mark.parametrize("cut_at", range(1, POINTS + 1))
+async def test_the_power_may_go_at_any_point(cut_at: int, again: Callable[[Review], Review]) -> None:
+    """Whatever point an attempt is cut at, the next one ends with exactly what it declares."""
+    cheddar, memory = Cheddar(billed_charges=[dict(FOREIGN)]), Memory()
+    with pytest.raises(Cut):
+        await cut_attempt(cheddar, memory, Points(cut_at), first)
+    await until_done(cheddar, memory, again)
+    expected = FIRST if again is first else SECOND
+    assert cheddar.content() == sorted([*expected, ("A", "1", Decimal("5.00"), "extra")])
+    assert cheddar.billed_items["GB"] == (15 if again is first else 7)
+    assert FOREIGN in cheddar.billed_charges
+
+
+@pytest.mark.parametrize("cut_at", range(1, 18))
+async def test_the_power_may_go_while_a_first_declaration_is_replaced(cut_at: int) -> None:
+    cheddar, memory = Cheddar(), Memory()
+    await attempt(cheddar, memory, first)
+    with pytest.raises(Cut):
+        await cut_attempt(cheddar, memory, Points(cut_at), second)
+    await until_done(cheddar, memory, second)
+    assert cheddar.content() == SECOND
+    assert cheddar.billed_items["GB"] == 7
+
+
+@pytest.mark.parametrize("again", [first, second])
+@pytest.mark.parametrize("fault", [never_left, lost_on_the_way, answer_lost, broken])
+@pytest.mark.parametrize("call", range(1, 10))
+async def test_any_call_may_fail(call: int, fault: Any, again: Callable[[Review], Review]) -> None:
+    cheddar, memory = Cheddar(faults={call: fault}), Memory()
+    try:
+        await attempt(cheddar, memory, first)
+    except Error:
+        assert call not in cheddar.faults
+    await until_done(cheddar, memory, again)
+    assert cheddar.content() == (FIRST if again is first else SECOND)
+    assert cheddar.billed_items["GB"] == (15 if again is first else 7)
+
+
+@pytest.mark.parametrize("fault", [never_left, lost_on_the_way, answer_lost, broken])
+@pytest.mark.parametrize("call", range(1, 9))
+async def test_any_call_of_a_replacement_may_fail(call: int, fault: Any) -> None:
+    cheddar, memory = Cheddar(), Memory()
+    await attempt(cheddar, memory, first)
+    cheddar.faults = {len(cheddar.calls) + call: fault}
+    await until_done(cheddar, memory, second)
+    assert cheddar.content() == SECOND
+    assert cheddar.billed_items["GB"] == 7
+
+
+@pytest.mark.parametrize("arrival", range(1, 14))
+@pytest.mark.parametrize("again", [first, second])
+async def test_a_request_thought_lost_may_arrive_later(
+    arrival: int, again: Callable[[Review], Review]
+) -> None:
+    """It arrives just before the nth call after it; what it adds is ours, and goes if it is one too many."""
+    cheddar, memory = Cheddar(), Memory()
+    adding = 4  # get, set, set, and the first charge
+
+    def delayed(request: httpx.Request, apply: Callable[[], httpx.Response]) -> httpx.Response:
+        cheddar.faults[adding + arrival] = arrive_first(apply)
+        raise httpx.ReadTimeout("nothing came", request=request)
+
+    def arrive_first(late: Callable[[], httpx.Response]) -> Any:
+        def fault(request: httpx.Request, apply: Callable[[], httpx.Response]) -> httpx.Response:
+            late()
+            return apply()
+
+        return fault
+
+    cheddar.faults[adding] = delayed
+    if arrival == 1:  # it is there when it is looked for
+        await attempt(cheddar, memory, first)
+    else:
+        with pytest.raises(ReviewFailed, match="lost"):
+            await attempt(cheddar, memory, first)
+    await until_done(cheddar, memory, again)
+    if cheddar.faults:  # it comes even later than that: another delivery puts it right
+        (arrives,) = cheddar.faults.values()
+        cheddar.faults = {len(cheddar.calls) + 1: arrives}
+        await until_done(cheddar, memory, again)
+    assert cheddar.content() == (FIRST if again is first else SECOND)
+
+
+async def test_an_add_whose_answer_is_lost_is_not_sent_again_within_the_attempt() -> None:
+    cheddar, memory = Cheddar(faults={4: lost_on_the_way}), Memory()
+    with pytest.raises(ReviewFailed, match=r"adding A was lost, and it is not there \(yet\)") as failed:
+        await attempt(cheddar, memory, first)
+    assert isinstance(failed.value.__cause__, NoAnswer)
+    assert cheddar.calls == ["get", "set-item-quantity", "set-item-quantity", "add-charge", "get"]
+
+
+async def test_an_add_whose_answer_is_lost_is_found_by_reading() -> None:
+    cheddar, memory = Cheddar(faults={4: answer_lost}), Memory()
+    await attempt(cheddar, memory, first)
+    assert cheddar.content() == FIRST
+
+
+async def test_a_refused_add_claims_nothing_later() -> None:
+    cheddar, memory = Cheddar(), Memory()
+
+    def declare(review: Review) -> Review:
+        review.charge("REFUSED", 5)
+        return review
+
+    with pytest.raises(PreconditionFailed):
+        await attempt(cheddar, memory, declare)
+    assert isinstance((await memory.entries())[-1], Refused)
+    cheddar.billed_charges.append({"id": "x", "chargeCode": "REFUSED", "quantity": "1", "eachAmount": "5"})
+    await attempt(cheddar, memory, lambda review: review)
+    assert [charge["id"] for charge in cheddar.billed_charges] == ["x"]
+
+
+async def test_a_description_that_the_server_rewrites_is_still_ours() -> None:
+    cheddar, memory = Cheddar(), Memory()
+
+    def declare(review: Review) -> Review:
+        review.charge("A", 5, "a long story")
+        return review
+
+    def shortens(request: httpx.Request, apply: Callable[[], httpx.Response]) -> httpx.Response:
+        apply()
+        cheddar.billed_charges[-1]["description"] = "a long"
+        return httpx.Response(200, text=cheddar.document())
+
+    cheddar.faults[2] = shortens
+    await attempt(cheddar, memory, declare)
+    await attempt(cheddar, memory, declare)
+    assert len(cheddar.billed_charges) == 1
+
+
+async def test_an_answer_that_does_not_show_the_charge() -> None:
+    cheddar, memory = Cheddar(), Memory()
+    cheddar.faults[4] = lambda request, apply: httpx.Response(200, text=cheddar.document())
+    with pytest.raises(ReviewFailed, match="the answer doesn't show it"):
+        await attempt(cheddar, memory, first)
+
+
+@pytest.mark.parametrize(
+    ("state", "standing"), [({"paid": True}, Standing.PAID), ({"pushed_out": True}, Standing.CURRENT)]
+)
+async def test_an_invoice_that_is_not_outstanding_is_left_alone(
+    state: dict[str, bool], standing: Standing
+) -> None:
+    cheddar, memory = Cheddar(**state), Memory()  # type: ignore[arg-type]  # each is a bool
+    outcome = await attempt(cheddar, memory, first)
+    assert outcome.standing is standing
+    assert outcome.note == f"nothing to do: not outstanding but {standing}"
+    assert cheddar.calls == ["get"]
+    assert memory.kept == []
+
+
+def not_found(message: str) -> Any:
+    text = f'<error id="1" code="404" auxCode="">{message}</error>'
+    return lambda request, apply: httpx.Response(404, text=text)
+
+
+async def test_a_customer_that_is_gone() -> None:
+    cheddar = Cheddar(faults={1: not_found("Customer not found")})
+    assert (await attempt(cheddar, Memory(), first)).standing is Standing.GONE
+
+
+async def test_a_wrong_address_is_not_a_customer_that_is_gone() -> None:
+    cheddar = Cheddar(faults={1: not_found("Nothing here")})
+    with pytest.raises(NotFound):
+        await attempt(cheddar, Memory(), first)
+
+
+async def test_an_older_invoice_goes_first() -> None:
+    cheddar = Cheddar(unpaid_before=True)
+    with pytest.raises(EarlierInvoiceOutstanding, match="invoice 10"):
+        await attempt(cheddar, Memory(), first)
+    assert cheddar.calls == ["get"]
+
+
+async def test_stops_when_the_invoice_is_run_in_between() -> None:
+    cheddar, memory = Cheddar(), Memory()
+
+    def run_by_hand(request: httpx.Request, apply: Callable[[], httpx.Response]) -> httpx.Response:
+        cheddar.paid = True
+        return apply()
+
+    cheddar.faults[3] = run_by_hand
+    with pytest.raises(ReviewFailed, match="not outstanding any more but paid"):
+        await attempt(cheddar, memory, first)
+    assert cheddar.calls == ["get", "set-item-quantity", "set-item-quantity"]
+    assert (await attempt(cheddar, memory, first)).standing is Standing.PAID
+
+
+async def test_a_quantity_that_does_not_stand_is_noticed() -> None:
+    cheddar = Cheddar()
+    cheddar.faults[2] = lambda request, apply: httpx.Response(200, text=cheddar.document())
+    with pytest.raises(ReviewFailed, match="read back, and still to be done: set     GB  3 → 15"):
+        await attempt(cheddar, Memory(), first)
+
+
+async def test_a_charge_that_somebody_deletes_is_noticed() -> None:
+    cheddar = Cheddar()
+
+    def deleted_by_hand(request: httpx.Request, apply: Callable[[], httpx.Response]) -> httpx.Response:
+        del cheddar.billed_charges[0]
+        return apply()
+
+    cheddar.faults[8] = deleted_by_hand
+    with pytest.raises(ReviewFailed, match="still to be done: add     A"):
+        await attempt(cheddar, Memory(), first)
+
+
+def running(review: Review) -> Review:
+    review.run_when_done()
+    return first(review)
+
+
+async def test_runs_when_done() -> None:
+    cheddar = Cheddar()
+    outcome = await attempt(cheddar, Memory(), running)
+    assert outcome.ran
+    assert cheddar.calls[-2:] == ["get", "run-outstanding"]
+    assert cheddar.content() == FIRST
+
+
+async def test_a_declined_run_is_no_failure() -> None:
+    cheddar = Cheddar(decline=True)
+    outcome = await attempt(cheddar, Memory(), running)
+    assert (outcome.ran, outcome.note) == (False, "the run was declined (6000)")
+
+
+async def test_a_run_whose_answer_is_lost_is_not_repeated() -> None:
+    cheddar, memory = Cheddar(faults={9: answer_lost}), Memory()
+    with pytest.raises(NoAnswer):
+        await attempt(cheddar, memory, running)
+    assert (await attempt(cheddar, memory, running)).standing is Standing.PAID
+    assert cheddar.calls.count("run-outstanding") == 1
+
+
+def test_by_hand_with_the_sync_client() -> None:
+    cheddar = Cheddar(billed_charges=[dict(FOREIGN)])
+    with cheddar.client(retries=0) as client:
+        review = first(Review.of(client.get_customer("NORA")))
+        assert review.compare(client.get_customer("NORA")).total_after == Decimal("88.50")
+        review.apply(client)
+        assert cheddar.content() == FIRST  # the one that was there counts
+        cheddar.calls.clear()
+        assert review.apply(client).applied == ()
+    assert set(cheddar.calls) == {"get"}
+
+
+def test_by_hand_a_lost_answer_is_found_by_reading() -> None:
+    cheddar = Cheddar(faults={5: answer_lost})
+    with cheddar.client(retries=0) as client:
+        first(Review.of(documents.customer(cheddar.document().encode()))).apply(client)
+    assert cheddar.content() == FIRST

@@ -1,0 +1,109 @@
+"""What a review shows its handler, and what it lets the handler declare."""
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from tests.cheddar import Cheddar
+
+from tallyhook import documents, events
+from tallyhook.journal import DeclaredCharge
+from tallyhook.review import Period, Review
+
+
+@pytest.fixture
+def review() -> Review:
+    return Review.from_hook(events.decode(Cheddar().hook()))
+
+
+def test_shows_what_the_hook_says(review: Review) -> None:
+    assert (review.customer.code, review.plan.code, review.invoice.number) == ("NORA", "TEAM", 11)
+    assert review.quantity("GB") == 3
+    assert review.period == Period(datetime(2030, 2, 1, tzinfo=UTC), datetime(2030, 3, 1, tzinfo=UTC))
+
+
+def test_of_a_document_reviews_the_outstanding_invoice() -> None:
+    review = Review.of(documents.customer(Cheddar().document().encode()))
+    assert review.invoice.number == 11
+    assert review.period == Period(datetime(2030, 2, 1, tzinfo=UTC), datetime(2030, 3, 1, tzinfo=UTC))
+
+
+def test_of_a_document_without_an_outstanding_invoice() -> None:
+    with pytest.raises(LookupError, match="no outstanding invoice"):
+        Review.of(documents.customer(Cheddar(paid=True).document().encode()))
+
+
+def test_without_a_period_before_the_first_bill() -> None:
+    hook = json.loads(Cheddar().hook())
+    hook["subscription"]["invoice"]["previousBillingDatetime"] = ""
+    review = Review.from_hook(events.decode(json.dumps(hook).encode()))
+    with pytest.raises(LookupError, match="when the period"):
+        _ = review.period
+    hook["subscription"]["createdDatetime"] = "2030-02-14T00:00:00+00:00"
+    review = Review.from_hook(events.decode(json.dumps(hook).encode()))
+    assert review.period.start == datetime(2030, 2, 14, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("missing", ["customer", "subscription"])
+def test_a_hook_that_names_no_invoice_is_no_review(missing: str) -> None:
+    with pytest.raises(ValueError, match="nothing to review"):
+        Review.from_hook(events.decode(Cheddar().hook(**{missing: ""})))
+
+
+def test_declares(review: Review) -> None:
+    review.set_quantity("GB", "15.5")
+    review.charge("SETUP", 20, "on site", quantity=2)
+    review.credit("REBATE", Decimal("1.5"))
+    review.run_when_done()
+    declaration = review.declaration
+    assert declaration.quantities == {"GB": Decimal("15.5")}
+    assert declaration.charges == (
+        DeclaredCharge(code="SETUP", each_amount=Decimal("20.00"), quantity=2, description="on site"),
+        DeclaredCharge(code="REBATE", each_amount=Decimal("-1.50")),
+    )
+    assert declaration.run_when_done
+
+
+def test_an_unknown_item_is_told_from_those_of_the_plan(review: Review) -> None:
+    with pytest.raises(ValueError, match=r"TEAM tracks no item 'TB'; it tracks GB, USERS"):
+        review.set_quantity("TB", 1)
+    with pytest.raises(ValueError, match="tracks no item"):
+        review.quantity("TB")
+
+
+def test_an_item_is_declared_once(review: Review) -> None:
+    review.set_quantity("GB", 1)
+    with pytest.raises(ValueError, match="declared already"):
+        review.set_quantity("GB", 1)
+
+
+@pytest.mark.parametrize("quantity", ["1.00001", "-1", "NaN", "much"])
+def test_refuses_quantities(review: Review, quantity: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        review.set_quantity("GB", quantity)
+    assert review.declaration.quantities == {}
+
+
+@pytest.mark.parametrize(
+    ("code", "amount", "quantity"), [("", 1, 1), ("C" * 37, 1, 1), ("C", "1.005", 1), ("C", 1, 0)]
+)
+def test_refuses_charges(review: Review, code: str, amount: str, quantity: int) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        review.charge(code, amount, quantity=quantity)
+    assert review.declaration.charges == ()
+
+
+@pytest.mark.parametrize("amount", [0, "-5.00"])
+def test_a_credit_is_positive(review: Review, amount: str) -> None:
+    with pytest.raises(ValueError, match="positive"):
+        review.credit("C", amount)
+
+
+def test_refuses_floats(review: Review) -> None:
+    with pytest.raises(TypeError, match="exact"):
+        review.set_quantity("GB", 1.5)  # type: ignore[arg-type]  # what untyped code may do
+    with pytest.raises(TypeError, match="exact"):
+        review.charge("C", 1.5)  # type: ignore[arg-type]  # what untyped code may do
+    with pytest.raises(TypeError, match="exact"):
+        review.charge("C", 1, quantity=1.0)  # type: ignore[arg-type]  # what untyped code may do
