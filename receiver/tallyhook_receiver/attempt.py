@@ -1,0 +1,135 @@
+"""One attempt at a hook: under a lease, its handler runs, and the inbox is told what came of it."""
+
+import asyncio
+import logging
+import traceback
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from tallyhook.journal import Entry
+from tallyhook.review import EarlierInvoiceOutstanding, Review, Standing
+from tallyhook_receiver.answers import DONE, FAILED, IGNORED, Answer, later
+from tallyhook_receiver.errors import InboxUnavailable, LeaseLost, NotYet
+from tallyhook_receiver.inbox import Inbox, State
+from tallyhook_receiver.pipeline import Accepted
+from tallyhook_receiver.routes import Routes, call
+
+__all__ = ["RETRY_AFTER", "Attempt"]
+
+log = logging.getLogger("tallyhook.receiver")
+
+# Seconds asked for where nothing better is known; Cheddar's own schedule is about as patient (inferred).
+RETRY_AFTER = 60.0
+
+_FRAMES = 12  # of the traceback that is kept with a failure
+
+
+class Attempt:
+    """Handles one accepted hook once, whoever waits for the answer."""
+
+    def __init__(self, accepted: Accepted, routes: Routes, inbox: Inbox, owner: str, lease: float) -> None:
+        self.letter, self.hook, self.product = accepted
+        self.routes = routes
+        self.inbox = inbox
+        self.owner = owner
+        self.lease = lease
+
+    async def run(self) -> Answer:
+        """The answer to every delivery that waits for this attempt. Raises only if it is canceled."""
+        try:
+            taken = await self.inbox.take(self.letter, self.owner, self.lease)
+            if taken.state is State.DONE:
+                return DONE
+            if not taken.mine:
+                return later(taken.free_in, "another worker is at it")
+            async with self._leased():
+                state, note, answer = await self._handle()
+            await self.inbox.settle(self.letter.key, self.owner, state, note)
+        except InboxUnavailable as error:
+            log.error("hook %s: the inbox is unavailable: %s", self.name, error)
+            return later(RETRY_AFTER, "no inbox")
+        except LeaseLost:
+            log.error("hook %s: another worker has taken it over", self.name)
+            return later(RETRY_AFTER, "another worker is at it")
+        log.log(
+            logging.ERROR if state is State.FAILED else logging.INFO,
+            "hook %s, %s: %s",
+            self.name,
+            self.letter.type,
+            state,
+        )
+        return answer
+
+    @property
+    def name(self) -> str:
+        """What logs call the hook: enough of its identity to find it in the inbox."""
+        return self.letter.key[:16]
+
+    async def _handle(self) -> tuple[State, str, Answer]:
+        try:
+            if (handler := self.routes.handlers.get(self.letter.type)) is not None:
+                await call(handler, self.hook)
+                return State.DONE, "", DONE
+            return await self._review()
+        except (NotYet, EarlierInvoiceOutstanding) as error:
+            seconds = error.retry_after if isinstance(error, NotYet) else RETRY_AFTER
+            return State.WAITING, str(error), later(seconds)
+        except (InboxUnavailable, LeaseLost):  # the journal's: nothing may be written any more
+            raise
+        except asyncio.CancelledError:
+            await self.inbox.settle(
+                self.letter.key, self.owner, State.FAILED, "interrupted by the receiver's end"
+            )
+            raise
+        except Exception as error:
+            # The reason may quote the customer: it is for the inbox, and never for the log.
+            return State.FAILED, "".join(traceback.format_exception(error, limit=-_FRAMES)), FAILED
+
+    async def _review(self) -> tuple[State, str, Answer]:
+        handler, client = self.routes.review, self.product.client
+        if handler is None or client is None:
+            raise TypeError(f"a review needs a handler, and product {self.product.code} a client")
+        review = Review.from_hook(self.hook)
+        await call(handler, review)
+        outcome = await review.aapply(client, _LeasedJournal(self.inbox, self.letter.key, self.owner))
+        note = msgspec.json.encode(outcome).decode()
+        if outcome.standing is Standing.CURRENT:
+            # Its bill date was moved: the same invoice will be announced again, and has to be reviewed then.
+            return State.IGNORED, note, IGNORED
+        return State.DONE, note, DONE
+
+    @asynccontextmanager
+    async def _leased(self) -> AsyncIterator[None]:
+        """Keep the lease alive for as long as the work takes."""
+        renewing = asyncio.create_task(self._renew())
+        try:
+            yield
+        finally:
+            renewing.cancel()
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(self.lease / 3)
+            try:
+                await self.inbox.renew(self.letter.key, self.owner, self.lease)
+            except InboxUnavailable:
+                continue  # there are two more chances before the lease ends
+            except LeaseLost:
+                return  # the next entry in the journal, or the end, will fail
+
+
+class _LeasedJournal:
+    """The journal of a hook's review; it refuses entries once another worker has taken the hook over."""
+
+    def __init__(self, inbox: Inbox, key: str, owner: str) -> None:
+        self._inbox = inbox
+        self._key = key
+        self._owner = owner
+
+    async def entries(self) -> Sequence[Entry]:
+        return await self._inbox.entries(self._key)
+
+    async def append(self, entry: Entry) -> None:
+        await self._inbox.append(self._key, self._owner, entry)

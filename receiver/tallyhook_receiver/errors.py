@@ -1,0 +1,23 @@
+"""What a handler may raise, and what an inbox raises."""
+
+__all__ = ["InboxUnavailable", "LeaseLost", "NotYet"]
+
+
+class NotYet(Exception):
+    """Raised by a handler that can't do its work now: the hook is kept and refused, so that it comes again.
+
+    `retry_after` is in seconds. It is asked for with `Retry-After`; the sender follows its own schedule if it
+    likes.
+    """
+
+    def __init__(self, retry_after: float = 60.0) -> None:
+        super().__init__(f"not yet, again in {retry_after:g} s")
+        self.retry_after = retry_after
+
+
+class InboxUnavailable(Exception):
+    """The inbox can't keep anything now: the disk is full, the file locked or gone, the server away."""
+
+
+class LeaseLost(Exception):
+    """Another worker has taken the hook over, because this one hadn't been heard of for too long."""

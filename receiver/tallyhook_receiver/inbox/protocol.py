@@ -1,0 +1,100 @@
+"""What an inbox must be able to do."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+from tallyhook.journal import Entry
+
+__all__ = ["Inbox", "Letter", "Record", "State", "Taken"]
+
+
+class State(StrEnum):
+    """Where a hook stands. All but `DONE` are handled when the hook comes again."""
+
+    WORKING = "working"
+    DONE = "done"
+    WAITING = "waiting"
+    FAILED = "failed"
+    IGNORED = "ignored"
+    UNDECODABLE = "undecodable"
+
+
+class Letter(msgspec.Struct, frozen=True, kw_only=True):
+    """A hook as it came: its identity, whose and what it is, and its bytes."""
+
+    key: str
+    product: str
+    type: str
+    body: bytes
+
+
+class Taken(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to `take`: the state that the hook was found in, and whether it is the caller's to handle
+    now.
+
+    `free_in`: if another worker has it, the seconds until its lease ends unless it is renewed.
+    """
+
+    mine: bool
+    state: State
+    free_in: float = 0.0
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """What an inbox knows of a hook; `body` is that of the first delivery.
+
+    `note` is the reason of the last attempt's failure, or what came of the work.
+    """
+
+    key: str
+    product: str
+    type: str
+    state: State
+    body: bytes
+    note: str
+    deliveries: int
+    attempts: int
+    received: datetime
+    changed: datetime
+
+
+class Inbox(Protocol):
+    """A durable memory of hooks, shared by all workers of a listener.
+
+    Every write returns only once it would survive a power cut. Any method may raise InboxUnavailable. Workers
+    that share an inbox each have an `owner` of their own; a lease says whose turn it is on a hook.
+    """
+
+    async def open(self) -> None:
+        """Make ready; harmless if it is open already."""
+
+    async def close(self) -> None:
+        """Let go of everything, once what was asked before is done; harmless if it is closed already."""
+
+    async def keep(self, letter: Letter, state: State, note: str = "") -> None:
+        """Remember a delivery that isn't handled. What was done already stays done."""
+
+    async def take(self, letter: Letter, owner: str, seconds: float) -> Taken:
+        """Remember a delivery, and take the hook unless it is done or another owner's lease runs."""
+
+    async def renew(self, key: str, owner: str, seconds: float) -> None:
+        """Prolong the lease, from now on. Raises LeaseLost if another owner has taken the hook."""
+
+    async def settle(self, key: str, owner: str, state: State, note: str = "") -> None:
+        """End attempt and lease. Raises LeaseLost, and writes nothing, if the hook is another owner's."""
+
+    async def entries(self, key: str) -> Sequence[Entry]:
+        """The journal of a hook's review, in order."""
+
+    async def append(self, key: str, owner: str, entry: Entry) -> None:
+        """Add to the journal. Raises LeaseLost, and writes nothing, if the hook is another owner's."""
+
+    async def get(self, key: str) -> Record | None:
+        """One hook, for a look."""
+
+    async def list(self, state: State | None = None, limit: int = 100) -> Sequence[Record]:
+        """The hooks that changed last, newest first; all, or those in one state."""

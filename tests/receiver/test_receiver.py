@@ -1,0 +1,559 @@
+"""From a request to its answer: refusals, one handling per hook, failures, and the work that goes on."""
+
+import asyncio
+import hashlib
+import json
+import logging
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+import anyio
+import pytest
+from tests.cheddar import KEY, Cheddar, lost_on_the_way, signed
+
+from tallyhook import AsyncClient, events, signing
+from tallyhook.journal import Entry
+from tallyhook.review import Review
+from tallyhook_receiver import (
+    Answer,
+    InboxUnavailable,
+    NotYet,
+    Product,
+    Receiver,
+    Record,
+    SQLiteInbox,
+    State,
+)
+
+Make = Callable[..., Receiver]
+
+
+@pytest.fixture
+async def make() -> AsyncIterator[Make]:
+    """Receivers of one product, closed at the end."""
+    made: list[Receiver] = []
+
+    def receiver(client: AsyncClient | None = None, **options: Any) -> Receiver:
+        made.append(Receiver(Product("ACME", KEY, client), **{"inbox": ":memory:"} | options))
+        return made[-1]
+
+    yield receiver
+    for receiver_ in made:
+        await receiver_.aclose(within=0.1)
+
+
+@pytest.fixture
+def cheddar() -> Cheddar:
+    return Cheddar()
+
+
+def changed(**changes: Any) -> bytes:
+    return Cheddar().hook(activityType="subscriptionChanged", **changes)
+
+
+async def deliver(receiver: Receiver, body: bytes, key: str = KEY) -> Answer:
+    return await receiver.handle("POST", signed(body, key), body)
+
+
+async def only_record(receiver: Receiver) -> Record:
+    (record,) = await receiver.inbox.list()
+    return record
+
+
+async def test_handles_a_hook_with_its_class(make: Make) -> None:
+    receiver = make()
+    seen: list[events.SubscriptionChanged] = []
+
+    @receiver.on(events.SubscriptionChanged)
+    async def moved(hook: events.SubscriptionChanged) -> None:
+        seen.append(hook)
+
+    answer = await deliver(receiver, changed())
+    assert (answer.status, answer.body) == (200, b'{"hook": "done"}\n')
+    assert type(seen[0]) is events.SubscriptionChanged
+    assert (await only_record(receiver)).state is State.DONE
+
+
+async def test_handles_types_that_nobody_listed_in_a_thread(make: Make) -> None:
+    receiver = make()
+    threads: list[threading.Thread] = []
+
+    @receiver.on("somethingNew")
+    def new(hook: events.Hook) -> None:
+        threads.append(threading.current_thread())
+
+    assert (await deliver(receiver, Cheddar().hook(activityType="somethingNew"))).status == 200
+    assert threads != [threading.current_thread()]
+
+
+async def test_a_hook_that_nobody_wants_is_remembered(make: Make) -> None:
+    receiver = make()
+    answer = await deliver(receiver, changed())
+    assert (answer.status, answer.body) == (200, b'{"hook": "ignored"}\n')
+    assert (await only_record(receiver)).state is State.IGNORED
+
+
+async def test_a_billable_hook_may_have_a_plain_handler(make: Make) -> None:
+    receiver = make()
+    seen: list[int | None] = []
+
+    @receiver.on(events.SubscriptionBillable)
+    async def bill(hook: events.SubscriptionBillable) -> None:
+        seen.append(hook.subscription.invoice and hook.subscription.invoice.number)
+
+    assert (await deliver(receiver, Cheddar().hook())).status == 200
+    assert seen == [11]
+
+
+async def test_a_type_has_one_handler(make: Make) -> None:
+    receiver = make()
+
+    def handler(argument: object) -> None: ...
+
+    receiver.on("transaction")(handler)
+    receiver.review(handler)
+    for register in (
+        receiver.on(events.TransactionHook),
+        receiver.on(events.SubscriptionBillable),
+        receiver.review,
+    ):
+        with pytest.raises(ValueError, match="handler already"):
+            register(handler)
+    with pytest.raises(ValueError, match="name a type"):
+        receiver.on(events.Hook)(handler)
+
+
+@pytest.mark.parametrize("keys", ["", [], ["good", ""]])
+def test_a_product_needs_keys(keys: Any) -> None:
+    with pytest.raises(ValueError, match="needs a key"):
+        Product("ACME", keys)
+
+
+# What is refused.
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "HEAD", "DELETE", ""])
+async def test_another_method(make: Make, method: str) -> None:
+    body = changed()
+    answer = await make().handle(method, signed(body), body)
+    assert answer.status == 405
+    assert ("Allow", "POST") in answer.headers
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {signing.SIGNATURE_HEADER: ""},
+        {signing.SIGNATURE_HEADER: "é\udcff"},
+        {signing.SIGNATURE_HEADER: signing.sign(b"another body", KEY)},
+        {signing.SIGNATURE_HEADER: signing.sign(changed(), "another key")},
+        {signing.TOKEN_HEADER: hashlib.md5(changed()).hexdigest()},
+    ],
+)
+async def test_no_or_a_wrong_signature(make: Make, headers: dict[str, str]) -> None:
+    receiver = make()
+    assert (await receiver.handle("POST", headers, changed())).status == 401
+    await receiver.open()
+    assert await receiver.inbox.list() == []
+
+
+async def test_the_token_header_is_not_trusted(make: Make) -> None:
+    other = b'{"another": "body"}'
+    headers = {
+        signing.SIGNATURE_HEADER: signing.sign(other, KEY),
+        signing.TOKEN_HEADER: signing.token(other),
+    }
+    assert (await make().handle("POST", headers, changed())).status == 401
+
+
+async def test_headers_are_found_in_any_case(make: Make) -> None:
+    body = changed()
+    headers = {name.lower(): value for name, value in signed(body).items()}
+    assert (await make().handle("post", headers, body)).status == 200
+
+
+async def test_a_body_over_the_limit(make: Make) -> None:
+    body = changed()
+    assert (await deliver(make(max_body=len(body)), body)).status == 200
+    assert (await deliver(make(max_body=len(body) - 1), body)).status == 413
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b"\xff\xfe", b"null", b'{"activityType": ""}'])
+async def test_signed_but_undecodable(make: Make, body: bytes) -> None:
+    receiver = make()
+    assert (await deliver(receiver, body)).status == 400
+    record = await only_record(receiver)
+    assert (record.state, record.body) == (State.UNDECODABLE, body)
+    assert record.note
+
+
+async def test_an_unreadable_amount_is_named_by_its_place(make: Make) -> None:
+    receiver = make()
+    body = Cheddar().hook(subscription={"invoice": {"charges": [{"eachAmount": "lots of money"}]}})
+    assert (await deliver(receiver, body)).status == 400
+    note = (await only_record(receiver)).note
+    assert "subscription.invoice.charges[0].eachAmount" in note
+    assert "lots of money" not in note
+
+
+async def test_several_products_and_keys() -> None:
+    products = Product("ACME", ["old", "new"]), Product("OTHER", "third")
+    async with Receiver(*products, inbox=":memory:") as receiver:
+        acme, other = changed(), changed(product={"code": "OTHER"})
+        for body, key, status in (
+            (acme, "old", 200),
+            (acme, "new", 200),
+            (other, "third", 200),
+            (acme, "third", 401),
+            (other, "new", 401),
+            (changed(product={"code": "STRANGE"}), "old", 401),
+            (changed(product=""), "old", 401),
+        ):
+            assert (await deliver(receiver, body, key)).status == status
+
+
+# One handling.
+
+
+async def test_what_is_done_is_not_handled_again(make: Make) -> None:
+    receiver = make()
+    seen: list[str] = []
+    receiver.on("subscriptionBillable")(lambda hook: seen.append(hook.activity_type))
+    body = Cheddar().hook()
+    announced_again = Cheddar().hook(activityDatetime="2030-03-02T00:00:00+00:00")
+    for delivery in (body, body, announced_again):
+        answer = await deliver(receiver, delivery)
+        assert (answer.status, answer.body) == (200, b'{"hook": "done"}\n')
+    assert len(seen) == 1
+    assert (await only_record(receiver)).deliveries == 3
+
+
+async def test_other_hooks_are_their_bytes(make: Make) -> None:
+    receiver = make()
+    seen: list[str] = []
+    receiver.on("subscriptionChanged")(lambda hook: seen.append(hook.activity_type))
+    for actor in ("a", "b", "a"):
+        await deliver(receiver, changed(activityActor=actor))
+    assert len(seen) == 2
+
+
+async def test_many_deliveries_at_once_are_one_handling(make: Make) -> None:
+    receiver = make()
+    count = 0
+
+    @receiver.on(events.SubscriptionChanged)
+    async def moved(hook: events.SubscriptionChanged) -> None:
+        nonlocal count
+        count += 1
+        await asyncio.sleep(0.05)
+
+    answers = await asyncio.gather(*(deliver(receiver, changed()) for _ in range(50)))
+    assert {answer.status for answer in answers} == {200}
+    assert count == 1
+
+
+async def test_a_failure_is_kept_and_handled_again(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    receiver = make()
+    failing = True
+
+    @receiver.on(events.SubscriptionChanged)
+    async def moved(hook: events.SubscriptionChanged) -> None:
+        if failing:
+            raise RuntimeError(f"no idea who {hook.customer.email} is")
+
+    answer = await deliver(receiver, changed())
+    assert (answer.status, answer.body) == (500, b'{"hook": "failed"}\n')
+    record = await only_record(receiver)
+    assert record.state is State.FAILED
+    assert "RuntimeError: no idea who nora@quill.example is" in record.note
+    assert "in moved" in record.note
+    assert "nora" not in caplog.text
+    failing = False
+    assert (await deliver(receiver, changed())).status == 200
+    record = await only_record(receiver)
+    assert (record.state, record.attempts) == (State.DONE, 2)
+
+
+async def test_not_yet(make: Make) -> None:
+    receiver = make()
+
+    @receiver.on(events.SubscriptionChanged)
+    def moved(hook: events.SubscriptionChanged) -> None:
+        raise NotYet(retry_after=89.5)
+
+    answer = await deliver(receiver, changed())
+    assert answer.status == 503
+    assert ("Retry-After", "90") in answer.headers
+    assert (await only_record(receiver)).state is State.WAITING
+
+
+async def test_longer_work_goes_on_and_the_retry_finds_it_done(make: Make) -> None:
+    receiver = make(answer_within=0.05)
+    go_on = anyio.Event()
+    count = 0
+
+    @receiver.on(events.SubscriptionChanged)
+    async def moved(hook: events.SubscriptionChanged) -> None:
+        nonlocal count
+        count += 1
+        await go_on.wait()
+
+    for _ in range(2):
+        answer = await deliver(receiver, changed())
+        assert answer.status == 503
+        assert ("Retry-After", "1") in answer.headers
+        assert (await only_record(receiver)).state is State.WORKING
+    receiver.answer_within = 5
+    joined = asyncio.create_task(deliver(receiver, changed()))
+    await asyncio.sleep(0.02)
+    go_on.set()
+    assert (await joined).status == 200
+    assert (await deliver(receiver, changed())).status == 200
+    assert count == 1
+
+
+async def test_a_sender_that_hangs_up_does_not_stop_the_work(make: Make) -> None:
+    receiver = make()
+    done = anyio.Event()
+
+    @receiver.on(events.SubscriptionChanged)
+    async def moved(hook: events.SubscriptionChanged) -> None:
+        await asyncio.sleep(0.05)
+        done.set()
+
+    request = asyncio.create_task(deliver(receiver, changed()))
+    await asyncio.sleep(0.02)
+    request.cancel()
+    with anyio.fail_after(5):
+        await done.wait()
+    assert (await deliver(receiver, changed())).status == 200
+
+
+# Several workers, and the end.
+
+
+async def test_two_receivers_on_one_inbox(make: Make, tmp_path: Any) -> None:
+    receivers = [make(inbox=tmp_path / "inbox.sqlite") for _ in range(2)]
+    go_on = anyio.Event()
+    count = 0
+
+    async def moved(hook: events.Hook) -> None:
+        nonlocal count
+        count += 1
+        await go_on.wait()
+
+    for receiver in receivers:
+        receiver.on("subscriptionChanged")(moved)
+    first = asyncio.create_task(deliver(receivers[0], changed()))
+    await asyncio.sleep(0.05)
+    assert (await deliver(receivers[1], changed())).status == 503
+    go_on.set()
+    assert (await first).status == 200
+    assert (await deliver(receivers[1], changed())).status == 200
+    assert count == 1
+
+
+async def test_the_lease_lasts_as_long_as_the_work(make: Make, tmp_path: Any) -> None:
+    receivers = [make(inbox=tmp_path / "inbox.sqlite", lease=0.6) for _ in range(2)]
+    count = 0
+
+    async def moved(hook: events.Hook) -> None:
+        nonlocal count
+        count += 1
+        await asyncio.sleep(1.2)
+
+    for receiver in receivers:
+        receiver.on("subscriptionChanged")(moved)
+    first = asyncio.create_task(deliver(receivers[0], changed()))
+    await asyncio.sleep(0.9)
+    assert (await deliver(receivers[1], changed())).status == 503
+    assert (await first).status == 200
+    assert count == 1
+
+
+async def test_closing_waits_for_what_runs_and_refuses_the_rest() -> None:
+    receiver = Receiver(Product("ACME", KEY), inbox=":memory:")
+    ended = False
+
+    @receiver.on(events.SubscriptionChanged)
+    async def moved(hook: events.SubscriptionChanged) -> None:
+        nonlocal ended
+        await asyncio.sleep(0.1)
+        ended = True
+
+    running = asyncio.create_task(deliver(receiver, changed()))
+    await asyncio.sleep(0.02)
+    closing = asyncio.create_task(receiver.aclose())
+    await asyncio.sleep(0)
+    assert (await deliver(receiver, changed(activityActor="late"))).status == 503
+    await closing
+    assert ended
+    assert (await running).status == 200
+
+
+async def test_closing_interrupts_what_takes_too_long(tmp_path: Any) -> None:
+    inbox = SQLiteInbox(tmp_path / "inbox.sqlite")
+    receiver = Receiver(Product("ACME", KEY), inbox=inbox)
+
+    @receiver.on(events.SubscriptionChanged)
+    async def moved(hook: events.SubscriptionChanged) -> None:
+        await asyncio.sleep(60)
+
+    running = asyncio.create_task(deliver(receiver, changed()))
+    await asyncio.sleep(0.05)
+    await receiver.aclose(within=0.05)
+    assert (await running).status == 503
+    await inbox.open()
+    (record,) = await inbox.list()
+    assert (record.state, record.note) == (State.FAILED, "interrupted by the receiver's end")
+    await inbox.close()
+
+
+# The inbox fails.
+
+
+class Unwell(SQLiteInbox):
+    """An inbox that fails in one of its methods."""
+
+    def __init__(self, fails: str) -> None:
+        super().__init__(":memory:")
+        self.fails = fails
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == object.__getattribute__(self, "__dict__").get("fails"):
+            raise InboxUnavailable("the disk is full")
+        return super().__getattribute__(name)
+
+
+@pytest.mark.parametrize("fails", ["open", "take", "settle", "keep"])
+async def test_an_unusable_inbox_holds_the_hook(
+    make: Make, fails: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    inbox = Unwell(fails)
+    receiver = make(inbox=inbox)
+    count = 0
+
+    def moved(hook: events.Hook) -> None:
+        nonlocal count
+        count += 1
+
+    if fails != "keep":
+        receiver.on("subscriptionChanged")(moved)
+    answer = await deliver(receiver, changed())
+    assert answer.status == 503
+    assert ("Retry-After", "60") in answer.headers
+    assert "the disk is full" in caplog.text
+    inbox.fails = ""
+    assert (await deliver(receiver, changed())).status == 200
+    assert count == {"open": 1, "take": 1, "settle": 2, "keep": 0}[fails]
+
+
+# The review.
+
+
+async def test_reviews(cheddar: Cheddar) -> None:
+    async with cheddar.async_client() as client, Receiver(*products(client), inbox=":memory:") as receiver:
+
+        @receiver.review
+        async def audit(review: Review) -> None:
+            review.set_quantity("GB", 15)
+            review.credit("REBATE", 5)
+
+        assert (await deliver(receiver, cheddar.hook())).status == 200
+        assert cheddar.billed_items["GB"] == 15
+        assert [charge["eachAmount"] for charge in cheddar.billed_charges] == ["-5.00"]
+        record = await only_record(receiver)
+        outcome = json.loads(record.note)
+        assert (outcome["total_before"], outcome["total_after"]) == ("22.50", "47.50")
+        cheddar.calls.clear()
+        assert (await deliver(receiver, cheddar.hook())).status == 200
+        assert cheddar.calls == []
+
+
+async def test_a_review_that_fails_half_way_is_taken_up(cheddar: Cheddar, tmp_path: Any) -> None:
+    cheddar.faults[3] = lost_on_the_way
+    async with cheddar.async_client() as client:
+        for status in (500, 200):  # another process, the same inbox
+            async with Receiver(Product("ACME", KEY, client), inbox=tmp_path / "inbox.sqlite") as receiver:
+
+                @receiver.review
+                def audit(review: Review) -> None:
+                    review.set_quantity("GB", 15)
+                    review.charge("A", 5)
+
+                assert (await deliver(receiver, cheddar.hook())).status == status
+                record = await only_record(receiver)
+                assert ("ReviewFailed" in record.note) == (status == 500)
+                entries: Sequence[Entry] = await receiver.inbox.entries(record.key)
+                assert len(entries) == (2 if status == 500 else 5)
+    assert len(cheddar.billed_charges) == 1
+
+
+async def test_an_invoice_that_was_paid_is_acknowledged(cheddar: Cheddar) -> None:
+    cheddar.paid = True
+    assert await reviewed(cheddar) == (200, State.DONE)
+
+
+async def test_an_invoice_that_was_pushed_out_is_reviewed_when_it_comes_again(cheddar: Cheddar) -> None:
+    cheddar.pushed_out = True
+    async with cheddar.async_client() as client, Receiver(*products(client), inbox=":memory:") as receiver:
+        receiver.review(lambda review: review.charge("A", 5))
+        assert (await deliver(receiver, cheddar.hook())).status == 200
+        assert (await only_record(receiver)).state is State.IGNORED
+        cheddar.pushed_out = False
+        assert (await deliver(receiver, cheddar.hook())).status == 200
+    assert len(cheddar.billed_charges) == 1
+
+
+async def test_an_older_invoice_goes_first(cheddar: Cheddar) -> None:
+    cheddar.unpaid_before = True
+    assert await reviewed(cheddar) == (503, State.WAITING)
+
+
+async def test_a_review_needs_a_client() -> None:
+    receiver = Receiver(Product("ACME", KEY), inbox=":memory:")
+    receiver.review(lambda review: None)
+    with pytest.raises(ValueError, match="ACME needs a client"):
+        await receiver.open()
+    assert (await deliver(receiver, Cheddar().hook())).status == 500
+    await receiver.aclose()
+
+
+async def test_nothing_of_the_payload_in_answers_and_logs(
+    cheddar: Cheddar, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "tallyhook")
+    async with cheddar.async_client() as client, Receiver(*products(client), inbox=":memory:") as receiver:
+        answers = [await deliver(receiver, cheddar.hook(activityType="unheardOf"))]
+        answers.append(await deliver(receiver, cheddar.hook()[:-1]))
+        answers.append(await deliver(receiver, cheddar.hook(), "wrong"))
+
+        @receiver.review
+        def audit(review: Review) -> None:
+            if not cheddar.billed_charges:
+                raise ValueError(repr(review.customer.raw))
+
+        answers.append(await deliver(receiver, cheddar.hook()))
+        cheddar.billed_charges.append({"id": "c", "chargeCode": "A", "quantity": "1", "eachAmount": "5"})
+        answers.append(await deliver(receiver, cheddar.hook()))
+    assert [answer.status for answer in answers] == [200, 400, 401, 500, 200]
+    said = b"".join(answer.body for answer in answers).decode()
+    said += "".join(
+        r.getMessage() + str(r.exc_text) for r in caplog.records if r.name.startswith("tallyhook")
+    )
+    for private in ("Nora", "NORA", "nora", "quill", "4242", "cust-1", KEY):
+        assert private not in said
+
+
+def products(client: AsyncClient) -> tuple[Product]:
+    return (Product("ACME", KEY, client),)
+
+
+async def reviewed(cheddar: Cheddar) -> tuple[int, State]:
+    async with cheddar.async_client() as client, Receiver(*products(client), inbox=":memory:") as receiver:
+        receiver.review(lambda review: review.charge("A", 5))
+        answer = await deliver(receiver, cheddar.hook())
+        assert cheddar.billed_charges == []
+        return answer.status, (await only_record(receiver)).state
