@@ -7,6 +7,7 @@ from decimal import Decimal
 from tallyhook_mock.engine.calendar import FREQUENCIES
 from tallyhook_mock.engine.cheddar import accounts, billing
 from tallyhook_mock.engine.cheddar.customer import Customer, PaymentMethod
+from tallyhook_mock.engine.cheddar.invoice import Invoice
 from tallyhook_mock.engine.cheddar.product import Item, Plan, PlanItem, Product
 from tallyhook_mock.engine.cheddar.state import Event, State
 from tallyhook_mock.engine.hooks import Attempt
@@ -26,6 +27,7 @@ class World:
         self.state.products["ACME"] = self.product
         self.events: list[Event] = []
         self.answers: dict[str, int] = {}
+        self.subjects: dict[int, Invoice] = {}  # by the id of the hook about it
 
     def plan(
         self,
@@ -104,10 +106,11 @@ class World:
         for event in self.state.take_events():
             self.events.append(event)
             subject = event.invoice.id if event.invoice else 0
-            self.state.hooks.send(event.kind, "ACME", event.customer.code, subject, b"{}", event.at)
+            hook = self.state.hooks.send(event.kind, "ACME", event.customer.code, subject, b"{}", event.at)
+            if hook is not None and event.invoice is not None:
+                self.subjects[hook.id] = event.invoice
         for delivery in self.state.hooks.due(self.now):
             answer = Attempt(self.now, self.answers[delivery.listener.url], 0.0)
             settled = self.state.hooks.record(delivery, answer)
             if settled is not None and settled.type == "subscriptionBillable":
-                invoice = self.state.invoice_by_id(self.product, settled.subject)
-                billing.release(self.state, invoice, self.now)
+                billing.release(self.state, self.subjects[settled.id], self.now)

@@ -166,8 +166,8 @@ def test_a_listener_that_leaves_takes_its_hold_along() -> None:
     world.listen("http://a", status=500)
     world.customer("C1", world.plan("FLAT", "20.00"))
     world.advance(MONTH_LATER)
-    (listener,) = world.state.hooks.listeners
-    settled = world.state.hooks.unlisten(listener)
+    (listener,) = world.state.hooks.listeners.values()
+    settled = world.state.hooks.forget(listener)
     assert [hook.type for hook in settled] == ["subscriptionBillable"]
     assert world.state.hooks.next_due() is None
 

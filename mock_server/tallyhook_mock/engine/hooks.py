@@ -111,9 +111,9 @@ class Hooks:
         self.listeners[listener.id] = listener
         return listener
 
-    def unlisten(self, listener_id: int) -> list[Hook]:
-        """Forget a listener and cancel what is on its way to it. Gives the hooks that this settled."""
-        listener = self.listeners.pop(listener_id)
+    def forget(self, listener: Listener) -> list[Hook]:
+        """Remove a listener and give up what is on its way to it. Gives the hooks that this settled."""
+        del self.listeners[listener.id]
         pending = [delivery for _, _, delivery in self._agenda if delivery.listener is listener]
         return [hook for delivery in pending if (hook := self.cancel(delivery))]
 
@@ -159,6 +159,8 @@ class Hooks:
         if attempt.acknowledged:
             delivery.state = DeliveryState.DELIVERED
             return delivery.hook if delivery.hook.is_settled else None
+        if delivery.listener.id not in self.listeners:  # forgotten meanwhile
+            return self.cancel(delivery)
         pause = self.pauses[min(len(delivery.attempts), len(self.pauses)) - 1]
         self._schedule(delivery, attempt.at + pause)
         return None
@@ -169,7 +171,7 @@ class Hooks:
             self._schedule(delivery, at)
 
     def cancel(self, delivery: Delivery) -> Hook | None:
-        """Give a delivery up: it holds its invoice no longer (inferred). Gives the hook if that settled it."""
+        """Give a delivery up: it holds its invoice no longer (inferred). Gives the hook that this settled."""
         if delivery.is_settled:
             return None
         delivery.state = DeliveryState.CANCELED
