@@ -1,0 +1,133 @@
+"""The XML API as an ASGI application."""
+
+import base64
+import binascii
+import hmac
+import itertools
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from tallyhook_mock.cheddar.call import Call
+from tallyhook_mock.cheddar.errors import broken, refusal_document
+from tallyhook_mock.cheddar.parameters import Parameters, decode, read
+from tallyhook_mock.cheddar.routes import handler
+from tallyhook_mock.engine import ids
+from tallyhook_mock.engine.cheddar.product import Product
+from tallyhook_mock.engine.cheddar.refusal import Refusal, not_found
+from tallyhook_mock.engine.cheddar.state import State
+
+__all__ = ["MAX_BODY", "cheddar_app"]
+
+MAX_BODY = 1_000_000
+FORM = "application/x-www-form-urlencoded"
+FIRST_ERROR = 73_542
+
+logger = logging.getLogger("tallyhook_mock.cheddar")
+
+
+def cheddar_app(
+    state: State,
+    now: Callable[[], datetime],
+    changed: Callable[[], None],
+    *,
+    max_body: int = MAX_BODY,
+) -> ASGIApp:
+    """Cheddar's API for paths that begin with `/xml/`.
+
+    Args:
+        now: the moment of a call, aware.
+        changed: called after each call, before its answer: take the events that it left.
+        max_body: the longest form that is read, in bytes; a longer one gets a 413.
+    """
+    error_numbers = itertools.count(FIRST_ERROR)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        form = await _read_form(request, max_body)
+        # From here to the answer nothing waits, so that a call sees and leaves the state whole.
+        at = now()
+        try:
+            try:
+                status, document = 200, _carry_out(state, request, form, at)
+            finally:
+                changed()  # also after a refusal: a declined transaction leaves events
+        except Refusal as refusal:
+            status, document = refusal.status, refusal_document(refusal, next(error_numbers), at)
+        except Exception:
+            logger.exception("a call broke")
+            status, document = 500, refusal_document(broken(), next(error_numbers), at)
+        headers = {"WWW-Authenticate": 'Basic realm="Cheddar"'} if status == 401 else {}
+        await Response(document, status, headers, "text/xml")(scope, receive, send)
+
+    return app
+
+
+async def _read_form(request: Request, limit: int) -> bytes | None:
+    """The body; None if it is too long. It is read to the end all the same, so that the answer is heard."""
+    chunks, length = [], 0
+    async for chunk in request.stream():
+        length += len(chunk)
+        if length <= limit:
+            chunks.append(chunk)
+    return b"".join(chunks) if length <= limit else None
+
+
+def _carry_out(state: State, request: Request, form: bytes | None, at: datetime) -> str:
+    if request.method not in ("GET", "POST"):
+        raise Refusal(405, "Only GET and POST are allowed")
+    if form is None:
+        raise Refusal(413, "The request is too large")
+    content_type = request.headers.get("content-type", FORM).partition(";")[0].strip().lower()
+    if form and content_type != FORM:
+        raise Refusal(400, f"The request's content type must be {FORM}")
+    email = _sign_in(state, request.headers.get("authorization", ""))
+    controller, action, path = _split(request.scope["raw_path"])
+    handle = handler(controller, action)
+    parameters = read(path, request.scope["query_string"], form)
+    product = _product(state, parameters, email)
+    state.actor = email
+    return handle(Call(state, product, parameters, at))
+
+
+def _sign_in(state: State, authorization: str) -> str:
+    """The email of the user whose credentials these are."""
+    scheme, _, encoded = authorization.partition(" ")
+    if scheme.lower() == "basic":
+        try:
+            credentials = base64.b64decode(encoded.strip(), validate=True)
+            email, _, password = credentials.decode().partition(":")
+        except (binascii.Error, ValueError):
+            pass
+        else:
+            known = state.users.get(email)
+            if known is not None and hmac.compare_digest(known.encode(), password.encode()):
+                return email
+    raise Refusal(401, "Authentication required")
+
+
+def _split(raw_path: bytes) -> tuple[str, str, list[bytes]]:
+    """Controller, action, and the path pairs, still encoded, of `/xml/customers/get/productCode/ACME`."""
+    root, *segments = raw_path.rstrip(b"/").split(b"/")[1:] or [b""]
+    if root != b"xml":
+        raise not_found("Resource not found")
+    controller, action = (decode(segment) for segment in (*segments, b"", b"")[:2])
+    return controller, action, segments[2:]
+
+
+def _product(state: State, parameters: Parameters, email: str) -> Product:
+    """The product that the call names: every user of this server has access to all that there are."""
+    if code := parameters.text("productCode"):
+        if code in state.products:
+            return state.products[code]
+        raise Refusal(401, f"User {email} does not have access to productCode={code}")
+    if written := parameters.text("productId"):
+        product = state.product_by_id(ids.parse(written))
+        if product is not None:
+            return product
+        raise Refusal(401, f"User does not have access to productId={written}")
+    raise Refusal(400, "No product selected. Need a productId or productCode.")

@@ -1,0 +1,129 @@
+"""How a customer pays: a card, a token of the gateway, or PayPal, checked in the documented order."""
+
+import re
+from calendar import monthrange
+from datetime import date, datetime
+
+from tallyhook_mock.cheddar import fields
+from tallyhook_mock.cheddar.documents import CARD_DETAILS
+from tallyhook_mock.cheddar.parameters import Parameters
+from tallyhook_mock.engine.cheddar.customer import Customer, PaymentMethod
+from tallyhook_mock.engine.cheddar.gateway import FAILURES
+from tallyhook_mock.engine.cheddar.product import Product
+from tallyhook_mock.engine.cheddar.refusal import Refusal
+from tallyhook_mock.engine.ids import Ids
+
+__all__ = ["card_type", "is_given", "read_payment"]
+
+# Cheddar's names of the card types, with the numbers that each issues.
+_INSTITUTES = {
+    "visa": (re.compile(r"4"), (13, 16, 19)),
+    "mc": (re.compile(r"5[1-5]|222[1-9]|22[3-9]|2[3-6]|27[01]|2720"), (16,)),
+    "amex": (re.compile(r"3[47]"), (15,)),
+    "disc": (re.compile(r"6011|65|64[4-9]"), (16, 19)),
+    "diners": (re.compile(r"30[0-5]|3[689]"), (14,)),
+    "jcb": (re.compile(r"35"), (16,)),
+}
+_EXPIRATION = re.compile(r"(0[1-9]|1[0-2])/(\d{4})", re.ASCII)
+_CODE = re.compile(r"\d{3,4}", re.ASCII)
+_GIVEN_BY = ("ccNumber", "ccExpiration", "ccCardCode", "gatewayToken")
+
+
+def is_given(parameters: Parameters) -> bool:
+    """Whether a call brings a payment method at all."""
+    return parameters.text("method") == "paypal" or any(parameters.text(name) for name in _GIVEN_BY)
+
+
+def read_payment(
+    parameters: Parameters,
+    product: Product,
+    ids: Ids,
+    at: datetime,
+    *,
+    token: str = "",
+    customer: Customer | None = None,
+) -> PaymentMethod:
+    """The payment method of a call, with the first wrong field refused.
+
+    Args:
+        parameters: the level of the subscription's fields.
+        token: a gateway token that stands among the customer's fields.
+        customer: the existing customer, in whose document a refusal by the gateway is embedded.
+    """
+    method = fields.choice(parameters, "method", ("cc", "paypal"), "cc")
+    details = {name: fields.required(parameters, name) for name in ("ccFirstName", "ccLastName")}
+    if product.requires_zip and method == "cc":
+        fields.required(parameters, "ccZip")
+    expires: date | None = None
+    institute, first_six, last_four = "", "", ""
+    token = fields.text(parameters, "gatewayToken") or token
+    if method == "paypal":
+        for name in ("returnUrl", "cancelUrl"):
+            fields.required(parameters, name, 2000)
+    elif token:
+        # The card stands at the gateway; what is said of it here is for display.
+        institute = fields.choice(parameters, "ccType", _INSTITUTES)
+        last_four = fields.text(parameters, "ccLastFour", 4)
+        expires = _expiration(parameters) if parameters.text("ccExpiration") else None
+    else:
+        number = _number(parameters)
+        institute, first_six, last_four = card_type(number), number[:6], number[-4:]
+        expires = _expiration(parameters)
+        code = fields.text(parameters, "ccCardCode", 4)
+        if product.requires_card_code or code:
+            fields.required(parameters, "ccCardCode")
+            if not _CODE.fullmatch(code):
+                raise parameters.invalid("ccCardCode", "invalid", "The card code has three or four digits")
+    details |= {name: fields.text(parameters, name) for name in CARD_DETAILS if name not in details}
+    details["ccEmail"] = fields.email(parameters, "ccEmail")
+    if expires is not None and expires < at.date():
+        status, message = FAILURES["5002"]
+        raise Refusal(status, message, "5002", customer=customer)
+    return PaymentMethod(
+        ids.next(), method, at, details, institute, first_six, last_four, expires, token or "SIMULATED"
+    )
+
+
+def card_type(number: str) -> str:
+    """`visa`, `mc`, `amex`, `disc`, `diners` or `jcb`; empty for a number that nobody issues."""
+    return next((name for name, (prefix, _) in _INSTITUTES.items() if prefix.match(number)), "")
+
+
+def _number(parameters: Parameters) -> str:
+    """A card number that its institute could have issued; spaces and dashes in it are ignored."""
+    number = re.sub(r"[ -]", "", fields.required(parameters, "ccNumber"))
+    shown = _masked(number)
+    if not (number.isascii() and number.isdigit()):
+        raise parameters.invalid("ccNumber", "content", f"{shown} must contain only digits")
+    institute = card_type(number)
+    if not institute:
+        raise parameters.invalid("ccNumber", "prefix", f"{shown} is not from an allowed institute")
+    if len(number) not in _INSTITUTES[institute][1]:
+        raise parameters.invalid("ccNumber", "length", f"{shown} contains an invalid amount of digits")
+    if not _passes_luhn(number):
+        raise parameters.invalid("ccNumber", "checksum", f"{shown} seems to contain an invalid checksum")
+    return number
+
+
+def _masked(number: str) -> str:
+    """What can be a whole card number is shown by its last four digits only."""
+    return fields.quoted(number if len(number) < 12 else "*" * min(len(number) - 4, 15) + number[-4:])
+
+
+def _passes_luhn(number: str) -> bool:
+    doubled = (int(digit) * 2 for digit in number[-2::-2])
+    total = sum(int(digit) for digit in number[-1::-2]) + sum(
+        each - 9 if each > 9 else each for each in doubled
+    )
+    return total % 10 == 0
+
+
+def _expiration(parameters: Parameters) -> date:
+    """The last day of the month that `MM/YYYY` names."""
+    value = fields.required(parameters, "ccExpiration")
+    match = _EXPIRATION.fullmatch(value)
+    if match is None or not date.min.year <= int(match[2]):
+        message = f"{fields.quoted(value)} is not a valid date in format MM/YYYY"
+        raise parameters.invalid("ccExpiration", "dateInvalid", message)
+    month, year = int(match[1]), int(match[2])
+    return date(year, month, monthrange(year, month)[1])

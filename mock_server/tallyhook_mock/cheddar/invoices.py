@@ -1,0 +1,49 @@
+"""The calls under `/invoices`."""
+
+from tallyhook_mock.cheddar import fields
+from tallyhook_mock.cheddar.call import Call
+from tallyhook_mock.cheddar.charges import read_charges
+from tallyhook_mock.engine.cheddar import billing, payments
+from tallyhook_mock.engine.cheddar.refusal import invalid
+
+__all__ = ["new", "refund", "send_email", "void", "void_or_refund"]
+
+
+def new(call: Call) -> str:
+    """A one-time invoice, executed at once."""
+    customer = call.customer()
+    charges = read_charges(call.parameters)
+    if not charges:
+        raise invalid("charges[0][chargeCode]", "isEmpty", "A value is required")
+    billing.one_time_invoice(call.state, customer, charges, call.at)
+    return call.answer(customer)
+
+
+def refund(call: Call) -> str:
+    """Give back `amount`, or without one all that was paid."""
+    invoice = call.invoice()
+    amount = None
+    if call.parameters.text("amount"):
+        amount = fields.positive(call.parameters, "amount", fields.amount(call.parameters, "amount"))
+    payments.refund(call.state, invoice, amount, call.at)
+    return call.answer(invoice.subscription.customer)
+
+
+def void(call: Call) -> str:
+    invoice = call.invoice()
+    payments.void(call.state, invoice, call.at)
+    return call.answer(invoice.subscription.customer)
+
+
+def void_or_refund(call: Call) -> str:
+    invoice = call.invoice()
+    payments.void_or_refund(call.state, invoice, call.at)
+    return call.answer(invoice.subscription.customer)
+
+
+def send_email(call: Call) -> str:
+    """No mail leaves this server: the timeline notes to whom the invoice would have gone."""
+    invoice = call.invoice()
+    customer = invoice.subscription.customer
+    call.state.emit("email", call.at, customer, invoice=invoice, note=customer.details.get("email", ""))
+    return call.answer(customer)

@@ -1,0 +1,135 @@
+"""The calls under `/plans`: reading the catalogue and, as some clients do, changing it.
+
+A plan that is edited or deleted stays as it was for who has subscribed to it (inferred).
+"""
+
+from dataclasses import replace
+from decimal import Decimal
+
+from tallyhook_mock.cheddar import fields
+from tallyhook_mock.cheddar.call import Call
+from tallyhook_mock.cheddar.documents import SUCCESS, plans_document
+from tallyhook_mock.cheddar.parameters import Parameters
+from tallyhook_mock.engine import ids
+from tallyhook_mock.engine.calendar import FREQUENCIES
+from tallyhook_mock.engine.cheddar.product import Item, Plan, PlanItem
+from tallyhook_mock.engine.cheddar.refusal import not_found
+from tallyhook_mock.engine.money import ZERO
+
+__all__ = ["delete", "edit", "get", "new"]
+
+_UNITS = ("days", "weeks", "months", "years")
+_HANDLERS = ("now", "no")
+_LONGEST_TRIAL = 3650
+_MOST_UNITS = 120
+
+
+def get(call: Call) -> str:
+    """One plan by code or id, or all of them."""
+    if "code" in call.parameters or "id" in call.parameters:
+        return plans_document((_plan(call),), call.at)
+    if not call.product.plans:
+        raise not_found("No plans found.")  # inferred, after the words for customers
+    return plans_document(call.product.plans.values(), call.at)
+
+
+def new(call: Call) -> str:
+    parameters = call.parameters
+    code = fields.required(parameters, "code", 36)
+    if code in call.product.plans:
+        raise parameters.invalid("code", "notUnique", f"Another plan already exists with code={code}")
+    name = fields.required(parameters, "name", 60)
+    fields.required(parameters, "billingFrequency")
+    blank = Plan(0, code, name, "", FREQUENCIES["monthly"], f"{code}_RECURRING", ZERO, call.at)
+    plan = _read(call, blank)
+    return _store(call, replace(plan, id=call.state.ids.next()))
+
+
+def edit(call: Call) -> str:
+    """Change what is given and nothing else; the code stays, it says which plan is meant."""
+    return _store(call, _read(call, _plan(call)))
+
+
+def delete(call: Call) -> str:
+    del call.product.plans[_plan(call).code]
+    return SUCCESS
+
+
+def _store(call: Call, plan: Plan) -> str:
+    call.product.plans[plan.code] = plan
+    return plans_document((plan,), call.at)
+
+
+def _plan(call: Call) -> Plan:
+    """The plan of the call, by id (the words of its refusal are inferred) or else by code."""
+    if written := call.parameters.text("id"):
+        number = ids.parse(written)
+        for plan in call.product.plans.values():
+            if plan.id == number:
+                return plan
+        raise not_found(f"Plan not found for id={written} within productCode={call.product.code}")
+    return call.product.plan(call.parameters.text("code"))
+
+
+def _read(call: Call, plan: Plan) -> Plan:
+    """The plan with every given field in place of its own."""
+    given = call.parameters
+    if "name" in given:
+        fields.required(given, "name", 60)
+    return replace(
+        plan,
+        name=given.text("name") or plan.name,
+        description=fields.text(given, "description") if "description" in given else plan.description,
+        frequency=FREQUENCIES[fields.choice(given, "billingFrequency", FREQUENCIES, plan.frequency.name)],
+        recurring_charge_code=fields.text(given, "recurringChargeCode", 36) or plan.recurring_charge_code,
+        recurring_charge_amount=fields.price(given, "recurringChargeAmount", plan.recurring_charge_amount),
+        setup_charge_code=fields.text(given, "setupChargeCode", 36) or plan.setup_charge_code,
+        setup_charge_amount=fields.price(given, "setupChargeAmount", plan.setup_charge_amount),
+        is_active=_flag(given, "isActive", plan.is_active),
+        is_free=_flag(given, "isFree", plan.is_free),
+        payment_method_is_required=_flag(given, "paymentMethodIsRequired", plan.payment_method_is_required),
+        trial_days=fields.whole(given, "trialDays", _LONGEST_TRIAL, plan.trial_days),
+        initial_bill_count=fields.whole(given, "initialBillCount", _MOST_UNITS, plan.initial_bill_count),
+        initial_bill_count_unit=fields.choice(
+            given, "initialBillCountUnit", _UNITS, plan.initial_bill_count_unit
+        ),
+        on_change_initial_bill_handler=fields.choice(
+            given, "onChangeInitialBillHandler", _HANDLERS, plan.on_change_initial_bill_handler
+        ),
+        setup_charge_bill_handler=fields.choice(
+            given, "setupChargeBillHandler", _HANDLERS, plan.setup_charge_bill_handler
+        ),
+        on_change_setup_charge_bill_handler=fields.choice(
+            given, "onChangeSetupChargeBillHandler", _HANDLERS, plan.on_change_setup_charge_bill_handler
+        ),
+        items=_items(call) if "items" in given else plan.items,
+    )
+
+
+def _items(call: Call) -> tuple[PlanItem, ...]:
+    """The tracked items `items[k][…]`; a code that the product knows keeps its id."""
+    # All are read before the first is stored, so that a refused call leaves no item behind.
+    read = [_item(entry) for entry in call.parameters.levels("items")]
+    planned = []
+    for code, name, included, overage, is_periodic in read:
+        item = call.product.items.get(code)
+        if item is None:
+            item = call.product.items[code] = Item(call.state.ids.next(), code, name, call.at)
+        planned.append(PlanItem(item, included, overage, is_periodic, call.at))
+    return tuple(planned)
+
+
+def _item(entry: Parameters) -> tuple[str, str, Decimal, Decimal, bool]:
+    code = fields.required(entry, "code", 36)
+    return (
+        code,
+        fields.text(entry, "name", 60) or code,
+        fields.quantity(entry, "quantityIncluded", Decimal(0)),
+        fields.price(entry, "overageAmount", ZERO),
+        _flag(entry, "isPeriodic", False),
+    )
+
+
+def _flag(parameters: Parameters, name: str, default: bool) -> bool:
+    value = fields.flag(parameters, name)
+    return default if value is None else value
