@@ -1,1 +1,33 @@
-"""A billing server for tests and local work."""
+"""The mock server: Cheddar's billing, hooks and API, for tests and local work.
+
+with serve(catalog) as server:
+    client = Client("ACME", "ops@example.com", "…", base_url=server.xml)
+    server.advance("1mo")
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tallyhook_mock.catalog import CatalogError
+    from tallyhook_mock.clock import ClockBusy
+    from tallyhook_mock.mock import Mock
+    from tallyhook_mock.server import Server, serve
+
+__all__ = ["CatalogError", "ClockBusy", "Mock", "Server", "serve"]
+
+_HOMES = {
+    "CatalogError": "catalog",
+    "ClockBusy": "clock",
+    "Mock": "mock",
+    "Server": "server",
+    "serve": "server",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded when asked for: the command line has to be able to say that the extra `mock` is not installed.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,131 @@
+"""Plans, their items and promotions, as a catalogue writes them: in the words of Cheddar's plan documents."""
+
+from collections.abc import Mapping, MutableMapping
+from datetime import datetime
+from decimal import Decimal
+
+from tallyhook_mock.catalog.table import Table
+from tallyhook_mock.engine.calendar import FREQUENCIES
+from tallyhook_mock.engine.cheddar.product import Coupon, Item, Plan, PlanItem, Promotion
+from tallyhook_mock.engine.ids import Ids
+
+__all__ = ["COUPON", "ITEM", "PLAN", "PROMOTION", "read_plan", "read_promotion"]
+
+PLAN = (
+    "code",
+    "name",
+    "description",
+    "isActive",
+    "isFree",
+    "paymentMethodIsRequired",
+    "trialDays",
+    "initialBillCount",
+    "initialBillCountUnit",
+    "billingFrequency",
+    "setupChargeCode",
+    "setupChargeAmount",
+    "recurringChargeCode",
+    "recurringChargeAmount",
+    "onChangeInitialBillHandler",
+    "setupChargeBillHandler",
+    "onChangeSetupChargeBillHandler",
+    "items",
+)
+ITEM = ("code", "name", "quantityIncluded", "isPeriodic", "overageAmount")
+PROMOTION = ("name", "description", "percentage", "months", "expirationDatetime", "plans", "coupons")
+COUPON = ("code", "maxRedemptions", "expirationDatetime")
+
+_UNITS = ("days", "weeks", "months", "years")
+_HANDLERS = ("now", "no")
+_CHARGE_CODE = 36  # characters, documented
+
+
+def read_plan(table: Table, items: MutableMapping[str, Item], ids: Ids, at: datetime) -> Plan:
+    """A plan; tracked items that are new to the product are added to `items`."""
+    code = table.text("code")
+    is_free = table.flag("isFree", False)
+    tracked: dict[str, PlanItem] = {}
+    for item_table in table.tables("items", ITEM):
+        planned = _read_item(item_table, items, ids, at)
+        if planned.item.code in tracked:
+            raise item_table.wrong("code", f"{planned.item.code!r} stands here twice")
+        tracked[planned.item.code] = planned
+    plan = Plan(
+        id=ids.next(),
+        code=code,
+        name=table.text("name", code),
+        description=table.text("description", ""),
+        frequency=FREQUENCIES[table.choice("billingFrequency", FREQUENCIES, "monthly")],
+        # The recorded plan SMALL has the charge code SMALL_RECURRING.
+        recurring_charge_code=table.text(
+            "recurringChargeCode", f"{code}_RECURRING"[-_CHARGE_CODE:], most=_CHARGE_CODE
+        ),
+        recurring_charge_amount=table.amount("recurringChargeAmount", "0"),
+        created=at,
+        items=tuple(tracked.values()),
+        setup_charge_code=table.text("setupChargeCode", "", most=_CHARGE_CODE),
+        setup_charge_amount=table.amount("setupChargeAmount", "0"),
+        is_active=table.flag("isActive", True),
+        is_free=is_free,
+        payment_method_is_required=table.flag("paymentMethodIsRequired", not is_free),
+        trial_days=table.whole("trialDays", 0, most=3650) or 0,
+        initial_bill_count=table.whole("initialBillCount", 0, most=1000) or 0,
+        initial_bill_count_unit=table.choice("initialBillCountUnit", _UNITS, "days"),
+        on_change_initial_bill_handler=table.choice("onChangeInitialBillHandler", _HANDLERS, "no"),
+        setup_charge_bill_handler=table.choice("setupChargeBillHandler", _HANDLERS, "now"),
+        on_change_setup_charge_bill_handler=table.choice("onChangeSetupChargeBillHandler", _HANDLERS, "no"),
+    )
+    if is_free and (plan.recurring_charge_amount or plan.setup_charge_amount):
+        raise table.wrong("isFree", "a free plan has no recurring and no setup charge")
+    if plan.setup_charge_amount and not plan.setup_charge_code:
+        raise table.wrong("setupChargeCode", "a value is required beside setupChargeAmount")
+    return plan
+
+
+def _read_item(table: Table, items: MutableMapping[str, Item], ids: Ids, at: datetime) -> PlanItem:
+    code = table.text("code")
+    item = items.get(code)
+    if item is None:
+        item = items[code] = Item(ids.next(), code, table.text("name", code), at)
+    elif table.text("name", item.name) != item.name:
+        raise table.wrong("name", f"the item {code!r} is called {item.name!r} already")
+    return PlanItem(
+        item,
+        table.amount("quantityIncluded", "0", places=4),
+        table.amount("overageAmount", "0"),
+        table.flag("isPeriodic", False),
+        at,
+    )
+
+
+def read_promotion(table: Table, plans: Mapping[str, Plan], ids: Ids, at: datetime) -> Promotion:
+    """A promotion; the plans that it names must be among `plans`."""
+    codes = table.texts("plans")
+    for code in codes:
+        if code not in plans:
+            raise table.wrong("plans", f"there is no plan {code!r}")
+    percentage = table.amount("percentage")
+    if not Decimal(0) < percentage <= 100:
+        raise table.wrong("percentage", f"{percentage} is not above 0 and up to 100")
+    coupons = tuple(
+        Coupon(
+            ids.next(),
+            coupon.text("code"),
+            at,
+            coupon.whole("maxRedemptions", None, most=10**9),
+            coupon.moment("expirationDatetime"),
+        )
+        for coupon in table.tables("coupons", COUPON)
+    )
+    return Promotion(
+        ids.next(),
+        ids.next(),
+        table.text("name"),
+        table.text("description", ""),
+        percentage,
+        at,
+        table.whole("months", None, most=1200),
+        codes,
+        coupons,
+        table.moment("expirationDatetime"),
+    )

@@ -1,0 +1,204 @@
+"""Reading a catalogue: everything is checked before anything is put into the engine."""
+
+import json
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from tallyhook_mock.catalog.customers import CUSTOMER, Seed, read_customer
+from tallyhook_mock.catalog.plans import PLAN, PROMOTION, read_plan, read_promotion
+from tallyhook_mock.catalog.table import CatalogError, Table
+from tallyhook_mock.engine import ids
+from tallyhook_mock.engine.cheddar.product import Item, Plan, Product, Promotion
+from tallyhook_mock.engine.cheddar.refusal import Refusal
+from tallyhook_mock.engine.cheddar.state import HOOK_TYPES, State
+
+__all__ = ["MASK", "Catalog", "default_catalog", "load_catalog", "read_catalog"]
+
+# What stands for a password where a catalogue is shown.
+MASK = "********"
+
+_CATALOG = ("product", "products", "users")
+_USER = ("email", "password")
+_LISTENER = ("url", "events")
+_SETTINGS = (
+    "id",
+    "name",
+    "subdomain",
+    "secret",
+    "currencySymbol",
+    "ccCardCodeIsRequired",
+    "ccZipIsRequired",
+    "billReminderDays",
+)
+_PRODUCT = ("code", *_SETTINGS, "plans", "promotions", "customers", "listeners")
+
+
+@dataclass(slots=True)
+class _Entry:
+    """What a catalogue says of one product, which may be there already."""
+
+    product: Product
+    items: dict[str, Item]
+    plans: dict[str, Plan]
+    promotions: dict[str, Promotion]
+    customers: list[Seed] = field(default_factory=list)
+    listeners: list[tuple[str, frozenset[str]]] = field(default_factory=list)
+
+
+class Catalog:
+    """A catalogue that has been read and found in order, for one state of the engine."""
+
+    def __init__(self, users: Mapping[str, str], entries: Iterable[_Entry]) -> None:
+        self._users = users
+        self._entries = tuple(entries)
+
+    def install(self, state: State, at: datetime) -> None:
+        """Put it in place; a plan or promotion that is there already is replaced for what comes.
+
+        Listeners are registered last: no hook tells of the customers that a catalogue brings. CatalogError if
+        the engine refuses such a customer.
+        """
+        state.users.update(self._users)
+        for entry in self._entries:
+            product = entry.product
+            state.products[product.code] = product
+            product.items.update(entry.items)
+            product.plans.update(entry.plans)
+            product.promotions.update(entry.promotions)
+        for entry in self._entries:
+            for seed in entry.customers:
+                try:
+                    seed.create(state, entry.product, at)
+                except Refusal as refusal:
+                    raise CatalogError(f"{seed.place}: {refusal.message}") from None
+        for entry in self._entries:
+            for url, events in entry.listeners:
+                state.hooks.listen(entry.product.code, url, events)
+
+
+def load_catalog(path: Path) -> Mapping[str, Any]:
+    """The content of a catalogue file, TOML or `.json`; CatalogError if it can't be read."""
+    try:
+        text = path.read_text("utf-8")
+        if path.suffix == ".json":
+            content = json.loads(text, parse_float=Decimal)
+        else:
+            content = tomllib.loads(text, parse_float=Decimal)
+    except OSError as error:
+        raise CatalogError(f"{path}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise CatalogError(f"{path}: {error}") from None
+    if not isinstance(content, dict):
+        raise CatalogError(f"{path}: a table is expected")
+    return content
+
+
+def default_catalog() -> Mapping[str, Any]:
+    """A small product to play with."""
+    text = resources.files(__package__).joinpath("default.toml").read_text("utf-8")
+    return tomllib.loads(text, parse_float=Decimal)
+
+
+def read_catalog(
+    catalog: Mapping[str, Any], state: State, at: datetime, check_url: Callable[[str], None]
+) -> Catalog:
+    """Check a catalogue against what `state` has already; nothing but its ids is touched.
+
+    `at` becomes the date of what is new; `check_url` raises a ValueError for a listener that can't be had.
+    CatalogError, with the place, for the first thing that is wrong.
+    """
+    top = Table(catalog, "", _CATALOG)
+    users = {}
+    for user in top.tables("users", _USER):
+        email = user.text("email")
+        if email in users:
+            raise user.wrong("email", f"{email!r} stands here twice")
+        users[email] = _password(user)
+    tables = [*top.tables("products", _PRODUCT)]
+    if "product" in top:
+        tables.insert(0, Table(catalog["product"], "product", _PRODUCT))
+    entries: dict[str, _Entry] = {}
+    for table in tables:
+        entry = _read_product(table, state, at, check_url)
+        if entry.product.code in entries:
+            raise table.wrong("code", f"{entry.product.code!r} stands here twice")
+        entries[entry.product.code] = entry
+    for name, given, known in (("users", users, state.users), ("products", entries, state.products)):
+        if not given and not known:
+            raise CatalogError(f"{name}: at least one is needed")
+    return Catalog(users, entries.values())
+
+
+def _password(user: Table) -> str:
+    password = user.text("password")
+    if password == MASK:
+        raise user.wrong("password", "this is what stands for a password when a catalogue is shown")
+    return password
+
+
+def _read_product(table: Table, state: State, at: datetime, check_url: Callable[[str], None]) -> _Entry:
+    code = table.text("code")
+    product = state.products.get(code)
+    if product is None:
+        product = _new_product(table, code, state)
+    elif settled := [name for name in _SETTINGS if name in table]:
+        raise table.wrong(settled[0], f"the product {code!r} is there already and keeps its settings")
+    entry = _Entry(product, dict(product.items), dict(product.plans), dict(product.promotions))
+    for plan_table in table.tables("plans", PLAN):
+        plan = read_plan(plan_table, entry.items, state.ids, at)
+        entry.plans[plan.code] = plan
+    for promotion_table in table.tables("promotions", PROMOTION):
+        promotion = read_promotion(promotion_table, entry.plans, state.ids, at)
+        entry.promotions[promotion.name] = promotion
+    codes = {customer.code for customer in state.customers(product)}
+    for customer_table in table.tables("customers", CUSTOMER):
+        seed = read_customer(customer_table, entry.plans)
+        if seed.code in codes:
+            raise customer_table.wrong("code", f"another customer has the code {seed.code!r}")
+        codes.add(seed.code)
+        entry.customers.append(seed)
+    for listener in table.tables("listeners", _LISTENER):
+        entry.listeners.append(_read_listener(listener, check_url))
+    return entry
+
+
+def _new_product(table: Table, code: str, state: State) -> Product:
+    return Product(
+        _product_id(table, state),
+        code,
+        table.text("name", code),
+        table.text("subdomain", code.lower()),
+        table.text("secret"),
+        table.text("currencySymbol", "$"),
+        table.flag("ccCardCodeIsRequired", False),
+        table.flag("ccZipIsRequired", False),
+        table.wholes("billReminderDays", most=365),
+    )
+
+
+def _product_id(table: Table, state: State) -> int:
+    if "id" not in table:
+        return state.ids.next()
+    given = ids.parse(table.text("id"))
+    if given is None:
+        raise table.wrong("id", f"an id of this server is needed, such as {ids.text(state.ids.next())}")
+    state.ids.last = max(state.ids.last, given)
+    return given
+
+
+def _read_listener(table: Table, check_url: Callable[[str], None]) -> tuple[str, frozenset[str]]:
+    url = table.text("url")
+    try:
+        check_url(url)
+    except ValueError as error:
+        raise table.wrong("url", str(error)) from None
+    events = table.texts("events")
+    for event in events:
+        Table({"events": event}, table.place, ("events",)).choice("events", HOOK_TYPES, event)
+    return url, frozenset(events)

@@ -1,0 +1,103 @@
+"""Writing a catalogue: what the engine offers now, in the words in which it can be read again."""
+
+from datetime import datetime
+from typing import Any
+
+from tallyhook_mock.catalog.reading import MASK
+from tallyhook_mock.engine import ids
+from tallyhook_mock.engine.cheddar.product import Plan, PlanItem, Product, Promotion
+from tallyhook_mock.engine.cheddar.state import State
+from tallyhook_mock.engine.money import amount_text, quantity_text
+
+__all__ = ["dump_catalog"]
+
+
+def dump_catalog(state: State) -> dict[str, Any]:
+    """Users, products, plans, promotions and listeners; no customers.
+
+    Passwords are masked. Secrets are shown: whoever writes a listener needs them.
+    """
+    return {
+        "users": [{"email": email, "password": MASK} for email in state.users],
+        "products": [_product(product, state) for product in state.products.values()],
+    }
+
+
+def _product(product: Product, state: State) -> dict[str, Any]:
+    return {
+        "code": product.code,
+        "id": ids.text(product.id),
+        "name": product.name,
+        "subdomain": product.subdomain,
+        "secret": product.secret,
+        "currencySymbol": product.currency,
+        "ccCardCodeIsRequired": product.requires_card_code,
+        "ccZipIsRequired": product.requires_zip,
+        "billReminderDays": list(product.bill_reminder_days),
+        "plans": [_plan(plan) for plan in product.plans.values()],
+        "promotions": [_promotion(promotion) for promotion in product.promotions.values()],
+        "listeners": [
+            {"url": listener.url, "events": sorted(listener.events)}
+            for listener in state.hooks.listeners.values()
+            if listener.product == product.code
+        ],
+    }
+
+
+def _plan(plan: Plan) -> dict[str, Any]:
+    return {
+        "code": plan.code,
+        "name": plan.name,
+        "description": plan.description,
+        "isActive": plan.is_active,
+        "isFree": plan.is_free,
+        "paymentMethodIsRequired": plan.payment_method_is_required,
+        "trialDays": plan.trial_days,
+        "initialBillCount": plan.initial_bill_count,
+        "initialBillCountUnit": plan.initial_bill_count_unit,
+        "billingFrequency": plan.frequency.name,
+        "setupChargeCode": plan.setup_charge_code,
+        "setupChargeAmount": amount_text(plan.setup_charge_amount),
+        "recurringChargeCode": plan.recurring_charge_code,
+        "recurringChargeAmount": amount_text(plan.recurring_charge_amount),
+        "onChangeInitialBillHandler": plan.on_change_initial_bill_handler,
+        "setupChargeBillHandler": plan.setup_charge_bill_handler,
+        "onChangeSetupChargeBillHandler": plan.on_change_setup_charge_bill_handler,
+        "items": [_item(planned) for planned in plan.items],
+    }
+
+
+def _item(planned: PlanItem) -> dict[str, Any]:
+    return {
+        "code": planned.item.code,
+        "name": planned.item.name,
+        "quantityIncluded": quantity_text(planned.quantity_included),
+        "isPeriodic": planned.is_periodic,
+        "overageAmount": amount_text(planned.overage_amount),
+    }
+
+
+def _promotion(promotion: Promotion) -> dict[str, Any]:
+    return _given(
+        name=promotion.name,
+        description=promotion.description,
+        percentage=quantity_text(promotion.percentage),
+        months=promotion.months,
+        expirationDatetime=promotion.expiration,
+        plans=list(promotion.plans),
+        coupons=[
+            _given(
+                code=coupon.code, maxRedemptions=coupon.max_redemptions, expirationDatetime=coupon.expiration
+            )
+            for coupon in promotion.coupons
+        ],
+    )
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    """Without what is not limited; moments as text."""
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in values.items()
+        if value is not None
+    }

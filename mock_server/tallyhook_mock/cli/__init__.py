@@ -1,0 +1,18 @@
+"""The command `tallyhook`."""
+
+import sys
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command line; exit code 2 if what it needs is not installed."""
+    try:
+        from tallyhook_mock.cli.app import app
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing.startswith("tallyhook"):
+            raise
+        sys.stderr.write(f"tallyhook: {missing} is missing; pip install 'tallyhook[mock]'\n")
+        sys.exit(2)
+    app()

@@ -1,0 +1,136 @@
+"""`tallyhook mock`: the billing server on a port of this machine."""
+
+import sys
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+import uvicorn
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+
+from tallyhook_mock.catalog import CatalogError, default_catalog, load_catalog
+from tallyhook_mock.clock import Mode, parse_moment
+from tallyhook_mock.delivery import Sender
+from tallyhook_mock.engine import ids
+from tallyhook_mock.mock import Mock
+from tallyhook_mock.server import bind, configure
+from tallyhook_mock.tls import Identity, default_directory, make_identity
+
+__all__ = ["mock"]
+
+
+def mock(
+    catalog: Annotated[
+        Path | None,
+        typer.Option(help="Products, users and listeners: a TOML or JSON file.", show_default="a small one"),
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8421,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    start: Annotated[str, typer.Option(metavar="ISO|now", help="Where the clock starts.")] = "now",
+    frozen: Annotated[
+        bool, typer.Option("--frozen/--real", help="Stand still until moved, or run with real time.")
+    ] = False,
+    tls: Annotated[
+        bool, typer.Option("--tls", help="Speak https, under a local certificate authority.")
+    ] = False,
+    hostname: Annotated[
+        list[str] | None, typer.Option(help="One more name for the certificate; may be repeated.")
+    ] = None,
+    tls_dir: Annotated[
+        Path | None, typer.Option(help="Where the authority is kept.", show_default="the user's cache")
+    ] = None,
+    allow_remote_listeners: Annotated[
+        bool, typer.Option("--allow-remote-listeners", help="Send hooks to other machines too.")
+    ] = False,
+    delivery_timeout: Annotated[
+        float, typer.Option(min=0.1, help="Real seconds that a listener has to answer a hook.")
+    ] = 30.0,
+) -> None:
+    """Serve Cheddar's API under /xml, and the control of the mock under /_mock."""
+    if hostname and not tls:
+        _fail("--hostname is of use with --tls only")
+    content = default_catalog() if catalog is None else _load(catalog)
+    try:
+        served = Mock(
+            content,
+            start=_start(start),
+            mode=Mode.FROZEN if frozen else Mode.REAL,
+            sender=Sender(timeout=delivery_timeout, allow_remote=allow_remote_listeners),
+        )
+    except CatalogError as error:
+        _fail(f"{catalog}: {error}")
+    identity = _identity(tls_dir or default_directory(), hostname or ()) if tls else None
+    try:
+        listening = bind(host, port)
+    except (OSError, UnicodeError) as error:
+        _fail(f"{host}:{port} can't be had: {getattr(error, 'strerror', None) or error}")
+    with listening:
+        scheme = "https" if identity else "http"
+        shown = f"[{host}]" if ":" in host else host
+        url = f"{scheme}://{shown}:{listening.getsockname()[1]}"
+        # Default credentials are nobody's secret; those of a file stay there.
+        users = content["users"] if catalog is None else ()
+        server = uvicorn.Server(configure(served, identity))
+        try:
+            Console().print(_banner(served, url, identity, users))
+            server.run(sockets=[listening])
+        except KeyboardInterrupt:
+            return
+        if not server.started:
+            sys.exit(1)
+
+
+def _load(catalog: Path) -> dict[str, Any]:
+    try:
+        return dict(load_catalog(catalog))
+    except CatalogError as error:
+        _fail(str(error))
+
+
+def _start(written: str) -> datetime | None:
+    if written == "now":
+        return None
+    try:
+        return parse_moment(written)
+    except ValueError as error:
+        _fail(f"--start: {error}")
+
+
+def _identity(directory: Path, hostnames: Iterable[str]) -> Identity:
+    try:
+        return make_identity(directory, tuple(hostnames))
+    except (OSError, ValueError) as error:
+        _fail(f"no certificate could be made in {directory}: {error}")
+
+
+def _banner(mock: Mock, url: str, identity: Identity | None, users: Iterable[dict[str, str]]) -> Panel:
+    rows = Table.grid(padding=(0, 2))
+    rows.add_column(style="bold")
+    rows.add_column(overflow="fold")
+    rows.add_row("Cheddar's API", f"{url}/xml")
+    rows.add_row("control", f"{url}/_mock")
+    passwords = {user["email"]: user["password"] for user in users}
+    for email in mock.state.users:
+        rows.add_row("user", f"{email} / {passwords[email]}" if email in passwords else email)
+    for product in mock.state.products.values():
+        plans = ", ".join(product.plans) or "no plans"
+        rows.add_row(
+            "product", f"{product.code} ({plans})\nid {ids.text(product.id)}\nsecret {product.secret}"
+        )
+    rows.add_row("clock", f"{mock.clock.now():%Y-%m-%d %H:%M:%S} UTC, {mock.clock.mode}")
+    for listener in mock.state.hooks.listeners.values():
+        events = ", ".join(sorted(listener.events)) or "all hooks"
+        rows.add_row("listener", f"{listener.url} ({listener.product}: {events})")
+    if identity is not None:
+        rows.add_row("trust", f"{identity.authority}")
+    return Panel(rows, title="tallyhook mock", title_align="left", expand=False)
+
+
+def _fail(why: str) -> NoReturn:
+    """One line, and the exit code of a wrong call."""
+    sys.stderr.write(f"tallyhook mock: {why}\n")
+    sys.exit(2)

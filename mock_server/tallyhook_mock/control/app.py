@@ -1,0 +1,63 @@
+"""The control API as an application."""
+
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Mount
+
+from tallyhook_mock.catalog import CatalogError
+from tallyhook_mock.clock import ClockBusy
+from tallyhook_mock.control import catalog, clock, customers, hooks, listeners
+from tallyhook_mock.control.guard import Guard
+from tallyhook_mock.engine.cheddar.refusal import Refusal
+
+if TYPE_CHECKING:
+    from tallyhook_mock.mock import Mock
+
+__all__ = ["control_app"]
+
+_ROUTES = [*clock.ROUTES, *catalog.ROUTES, *listeners.ROUTES, *hooks.ROUTES, *customers.ROUTES]
+
+
+def control_app(mock: "Mock") -> Starlette:
+    """ASGI for everything under `/_mock`; its lifespan is that of the mock."""
+
+    def lifespan(_: Starlette) -> AbstractAsyncContextManager[None]:
+        return mock.running()
+
+    app = Starlette(
+        routes=[Mount("/_mock", routes=_ROUTES)],
+        middleware=[Middleware(Guard)],
+        exception_handlers={
+            HTTPException: _http_error,
+            CatalogError: _bad_catalog,
+            ClockBusy: _busy,
+            Refusal: _refused,
+        },
+        lifespan=lifespan,
+    )
+    app.state.mock = mock
+    return app
+
+
+def _http_error(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+
+
+def _bad_catalog(_: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"error": str(error)}, 400)
+
+
+def _busy(_: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"error": str(error)}, 409)
+
+
+def _refused(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, Refusal)
+    return JSONResponse({"error": error.message}, error.status)

@@ -1,0 +1,35 @@
+"""`/_mock/catalog`: what is on offer."""
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from tallyhook_mock.catalog import dump_catalog
+from tallyhook_mock.control.requests import json_object, mock_of
+
+__all__ = ["ROUTES"]
+
+
+async def read(request: Request) -> JSONResponse:
+    return JSONResponse(dump_catalog(mock_of(request).state))
+
+
+async def replace(request: Request) -> JSONResponse:
+    """Start over with another catalogue."""
+    mock = mock_of(request)
+    await mock.replace_catalog(await json_object(request))
+    return JSONResponse(dump_catalog(mock.state))
+
+
+async def add(request: Request) -> JSONResponse:
+    """Add to the catalogue; customers stay."""
+    mock = mock_of(request)
+    mock.add_catalog(await json_object(request))
+    return JSONResponse(dump_catalog(mock.state))
+
+
+ROUTES = [
+    Route("/catalog", read, methods=["GET"]),
+    Route("/catalog", replace, methods=["PUT"]),
+    Route("/catalog", add, methods=["POST"]),
+]

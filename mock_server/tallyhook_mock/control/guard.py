@@ -1,0 +1,49 @@
+"""Who may control the mock: programs on this machine, and no page of another site in a browser on it."""
+
+from urllib.parse import SplitResult, urlsplit
+
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from tallyhook_mock.delivery import is_loopback
+
+__all__ = ["Guard"]
+
+
+class Guard:
+    """ASGI middleware that answers 403 to everybody else."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        why = _objection(scope) if scope["type"] == "http" else None
+        if why is None:
+            await self._app(scope, receive, send)
+        else:
+            await JSONResponse({"error": why}, 403)(scope, receive, send)
+
+
+def _objection(scope: Scope) -> str | None:
+    headers = Headers(scope=scope)
+    client = scope.get("client")
+    if client is None or not is_loopback(client[0]):
+        return "the control API is for clients on this machine only"
+    host = headers.get("host", "")
+    if not is_loopback(_split(f"//{host}").hostname or ""):
+        # A foreign name that has come to point here: DNS rebinding.
+        return "the control API answers to localhost, 127.0.0.1 and [::1] only"
+    origin = headers.get("origin")
+    if origin is not None and _split(origin).netloc.lower() != host.lower():
+        return "the control API takes no calls from pages of another site"
+    if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+        return "the control API takes no calls from pages of another site"
+    return None
+
+
+def _split(address: str) -> SplitResult:
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return urlsplit("")

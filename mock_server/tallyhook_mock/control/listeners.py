@@ -1,0 +1,69 @@
+"""`/_mock/listeners`: who gets hooks."""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from tallyhook_mock.control.requests import (
+    bad,
+    json_object,
+    missing,
+    mock_of,
+    named_product,
+    only,
+    path_id,
+    text,
+)
+from tallyhook_mock.engine import ids
+from tallyhook_mock.engine.hooks import Listener
+
+__all__ = ["ROUTES"]
+
+
+async def index(request: Request) -> JSONResponse:
+    listeners = mock_of(request).state.hooks.listeners.values()
+    return JSONResponse({"listeners": [_shown(listener) for listener in listeners]})
+
+
+async def create(request: Request) -> JSONResponse:
+    """`url`, and if they are to be limited or there are several products, `events` and `product`."""
+    mock = mock_of(request)
+    wish = await json_object(request)
+    only(wish, ("url", "events", "product"))
+    product = named_product(request, wish)
+    events = wish.get("events", [])
+    if not isinstance(events, list) or not all(isinstance(event, str) for event in events):
+        raise bad("events: a list of texts is required")
+    try:
+        listener = mock.listen(product.code, text(wish, "url"), frozenset(events))
+    except ValueError as error:
+        raise bad(str(error)) from None
+    return JSONResponse(_shown(listener), 201)
+
+
+async def delete(request: Request) -> Response:
+    """What is on its way to the listener is given up."""
+    mock = mock_of(request)
+    listener = mock.state.hooks.listeners.get(path_id(request))
+    if listener is None:
+        raise missing("there is no such listener")
+    mock.forget(listener)
+    return Response(status_code=204)
+
+
+def _shown(listener: Listener) -> dict[str, Any]:
+    return {
+        "id": ids.text(listener.id),
+        "product": listener.product,
+        "url": listener.url,
+        "events": sorted(listener.events),
+    }
+
+
+ROUTES = [
+    Route("/listeners", index, methods=["GET"]),
+    Route("/listeners", create, methods=["POST"]),
+    Route("/listeners/{id}", delete, methods=["DELETE"]),
+]

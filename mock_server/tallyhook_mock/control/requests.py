@@ -1,0 +1,75 @@
+"""What control calls have in common: their JSON bodies, and finding what they name."""
+
+import json
+from collections.abc import Collection, Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, cast
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from tallyhook_mock.engine import ids
+from tallyhook_mock.engine.cheddar.product import Product
+
+if TYPE_CHECKING:
+    from tallyhook_mock.mock import Mock
+
+__all__ = ["bad", "json_object", "missing", "mock_of", "named_product", "only", "path_id", "text"]
+
+_MOST = 4_000_000  # bytes of a body
+
+
+def mock_of(request: Request) -> "Mock":
+    return cast("Mock", request.app.state.mock)
+
+
+def bad(why: str) -> HTTPException:
+    return HTTPException(400, why)
+
+
+def missing(what: str) -> HTTPException:
+    return HTTPException(404, what)
+
+
+async def json_object(request: Request) -> dict[str, Any]:
+    """The body, a JSON object; 400 if it is none, 413 if it is too long."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _MOST:
+            raise HTTPException(413, f"the body is longer than {_MOST} bytes")
+    try:
+        value = json.loads(body, parse_float=Decimal)
+    except (ValueError, RecursionError) as error:
+        raise bad(f"the body is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise bad("the body is not a JSON object")
+    return value
+
+
+def only(values: Mapping[str, Any], names: Collection[str]) -> None:
+    """400 for a name that means nothing here: a slip of the pen must not pass for a wish fulfilled."""
+    for name in values:
+        if name not in names:
+            raise bad(f"{name}: unknown; known here: {', '.join(names)}")
+
+
+def text(values: Mapping[str, Any], name: str) -> str:
+    value = values.get(name)
+    if not isinstance(value, str) or not value:
+        raise bad(f"{name}: a text is required")
+    return value
+
+
+def named_product(request: Request, values: Mapping[str, Any]) -> Product:
+    """The product that is named; where there is only one it need not be."""
+    code = text(values, "product") if "product" in values else None
+    try:
+        return mock_of(request).product(code)
+    except LookupError as error:
+        raise HTTPException(400 if code is None else 404, f"product: {error}") from None
+
+
+def path_id(request: Request) -> int:
+    """The id in the path; 0, which nothing has, if this server never wrote such an id."""
+    return ids.parse(request.path_params["id"]) or 0

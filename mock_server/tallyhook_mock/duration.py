@@ -1,0 +1,45 @@
+"""Spans of time as people write them: `1mo`, `36d`, `1h30min`, `P1M`."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from tallyhook_mock.engine.calendar import add_months
+
+__all__ = ["Duration", "parse_duration"]
+
+_PLAIN = re.compile(
+    r"(?:(?P<years>\d{1,6})y)?(?:(?P<months>\d{1,6})mo)?(?:(?P<weeks>\d{1,6})w)?(?:(?P<days>\d{1,6})d)?"
+    r"(?:(?P<hours>\d{1,9})h)?(?:(?P<minutes>\d{1,9})(?:min|m))?(?:(?P<seconds>\d{1,12})s)?",
+    re.ASCII,
+)
+_ISO = re.compile(
+    r"P(?:(?P<years>\d{1,6})Y)?(?:(?P<months>\d{1,6})M)?(?:(?P<weeks>\d{1,6})W)?(?:(?P<days>\d{1,6})D)?"
+    r"(?:T(?:(?P<hours>\d{1,9})H)?(?:(?P<minutes>\d{1,9})M)?(?:(?P<seconds>\d{1,12})S)?)?",
+    re.ASCII,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """Calendar months, which have no length until they are counted from a day, and an exact rest."""
+
+    months: int
+    rest: timedelta
+
+    def after(self, moment: datetime) -> datetime:
+        """ValueError beyond the year 9999."""
+        try:
+            return add_months(moment, self.months) + self.rest
+        except (ValueError, OverflowError):
+            raise ValueError("the calendar ends with the year 9999") from None
+
+
+def parse_duration(written: str) -> Duration:
+    """Read `2w`, `1mo`, `1d12h`, `90s`, or ISO 8601's `P1M`, `PT90S`; `m` is a minute. Else ValueError."""
+    found = _PLAIN.fullmatch(written) or _ISO.fullmatch(written)
+    parts = {unit: int(count) for unit, count in found.groupdict().items() if count} if found else {}
+    if not parts:
+        raise ValueError(f"{written!r} is not a duration such as 1mo, 36d, 1h, 90s or P1M")
+    months = parts.pop("years", 0) * 12 + parts.pop("months", 0)
+    return Duration(months, timedelta(**parts))

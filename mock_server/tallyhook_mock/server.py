@@ -1,0 +1,212 @@
+"""Serving the mock: its socket and uvicorn's settings, and a server in a thread for tests."""
+
+import asyncio
+import socket
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import uvicorn
+
+from tallyhook_mock.catalog import load_catalog
+from tallyhook_mock.clock import parse_moment
+from tallyhook_mock.delivery import Sender
+from tallyhook_mock.duration import parse_duration
+from tallyhook_mock.engine.cheddar.customer import Customer
+from tallyhook_mock.engine.hooks import Hook, Listener
+from tallyhook_mock.mock import Mock
+from tallyhook_mock.timeline import Entry
+from tallyhook_mock.tls import Identity, make_identity
+
+__all__ = ["Server", "bind", "configure", "serve"]
+
+T = TypeVar("T")
+
+
+@contextmanager
+def serve(
+    catalog: Mapping[str, Any] | Path | str | None = None,
+    *,
+    start: str = "2026-01-01T00:00:00Z",
+    tls: bool = False,
+    sender: Sender | None = None,
+) -> Iterator["Server"]:
+    """A mock with a frozen clock on a free port of 127.0.0.1, in a thread of its own.
+
+    `catalog` is a mapping or a catalogue file, None for the small default one. With `tls` it speaks https
+    under a certificate authority that lasts as long as the server: `server.authority`. CatalogError,
+    ValueError for `start`.
+    """
+    if isinstance(catalog, (Path, str)):
+        catalog = load_catalog(Path(catalog))
+    mock = Mock(catalog, start=parse_moment(start), sender=sender)
+    with tempfile.TemporaryDirectory(prefix="tallyhook-") as directory:
+        server = Server(mock, make_identity(Path(directory)) if tls else None)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 finds a free one. OSError if it can't be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(1024)
+    except BaseException:
+        listening.close()
+        raise
+    return listening
+
+
+def configure(mock: Mock, identity: Identity | None) -> uvicorn.Config:
+    """How uvicorn serves the mock, in a thread and on the command line alike."""
+    return uvicorn.Config(
+        mock,
+        lifespan="on",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        ws="none",
+        timeout_graceful_shutdown=1,
+        ssl_certfile=str(identity.certificate) if identity else None,
+        ssl_keyfile=str(identity.key) if identity else None,
+    )
+
+
+class Server:
+    """A mock that serves in a thread; every method may be called from any other thread.
+
+    `url` is its root and `xml` the base of Cheddar's API. `mock` belongs to the server's thread: reach into
+    it with `call`.
+    """
+
+    def __init__(self, mock: Mock, identity: Identity | None = None) -> None:
+        self.mock = mock
+        self.authority = identity.authority if identity else None
+        self._socket = bind("127.0.0.1", 0)
+        scheme = "https" if identity else "http"
+        self.url = f"{scheme}://127.0.0.1:{self._socket.getsockname()[1]}"
+        self.xml = f"{self.url}/xml"
+        self._ready = threading.Event()
+        self._uvicorn = _Uvicorn(configure(mock, identity), self._ready)
+        self._thread = threading.Thread(target=self._run, name="tallyhook-mock", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    # -- its life
+
+    def start(self) -> None:
+        """Serve; returns when calls are answered. RuntimeError if it could not be started."""
+        self._thread.start()
+        self._ready.wait()
+        if not self._uvicorn.started:
+            self.stop()
+            raise RuntimeError("the mock could not be started; its log says why")
+
+    def stop(self) -> None:
+        """Stop serving, and wait until everything is closed."""
+        self._uvicorn.should_exit = True
+        self._thread.join()
+        self._socket.close()
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        finally:
+            self._ready.set()
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        await self._uvicorn.serve(sockets=[self._socket])
+
+    # -- time
+
+    @property
+    def now(self) -> datetime:
+        return self.call(lambda: self.mock.clock.now())
+
+    def advance(self, by: str) -> Counter[str]:
+        """Move the clock by a duration such as `1mo`, `36d`, `1h`; how much of each kind happened.
+
+        ClockBusy if another advance is under way.
+        """
+        return self._wait(self.mock.advance(parse_duration(by)))
+
+    def advance_to(self, to: str | datetime) -> Counter[str]:
+        """Move the clock to a moment; ValueError if it is in the past."""
+        return self._wait(self.mock.advance(parse_moment(to) if isinstance(to, str) else to))
+
+    def settle(self) -> Counter[str]:
+        """Wait until every hook that is due now has been tried."""
+        return self.advance("0s")
+
+    def reset(self) -> None:
+        """Back to the beginning: catalogue, clock, nothing else."""
+        self._wait(self.mock.reset())
+
+    # -- what there is
+
+    def hooks(self, type: str | None = None, customer: str | None = None) -> list[Hook]:
+        """The hooks sent so far, oldest first, of a type and to do with a customer's code."""
+
+        def found() -> list[Hook]:
+            log = self.mock.state.hooks.log.values()
+            return [h for h in log if type in (None, h.type) and customer in (None, h.customer)]
+
+        return self.call(found)
+
+    def timeline(self, customer: str, product: str | None = None) -> Iterable[Entry]:
+        """What happened to a customer; the product's code may be left out if there is only one."""
+        return self.call(lambda: self.mock.timeline.entries(self.mock.product(product).code, customer))
+
+    def customer(self, code: str, product: str | None = None) -> Customer:
+        """The engine's own customer, to be looked at while nothing goes on. Refusal if there is none."""
+        return self.call(lambda: self.mock.state.customer(self.mock.product(product), code))
+
+    # -- what an operator does
+
+    def listen(self, url: str, events: Iterable[str] = (), product: str | None = None) -> Listener:
+        """Register a listener, for all hooks if no events are named."""
+        return self.call(lambda: self.mock.listen(self.mock.product(product).code, url, frozenset(events)))
+
+    def decline(self, customer: str, count: int = 1, product: str | None = None) -> None:
+        """Have the gateway refuse the next `count` charges."""
+        self.call(
+            lambda: self.mock.decline(self.mock.state.customer(self.mock.product(product), customer), count)
+        )
+
+    def call(self, function: Callable[[], T]) -> T:
+        """Call a function in the server's thread, where nothing else goes on meanwhile."""
+
+        async def called() -> T:
+            return function()
+
+        return self._wait(called())
+
+    def _wait(self, work: Coroutine[Any, Any, T]) -> T:
+        if self._loop is None or not self._thread.is_alive():
+            work.close()
+            raise RuntimeError("the mock is not running")
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+
+class _Uvicorn(uvicorn.Server):
+    """Says when it is ready, so that nobody has to ask again and again."""
+
+    def __init__(self, config: uvicorn.Config, ready: threading.Event) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready.set()

@@ -1,0 +1,199 @@
+"""Reading and writing catalogues."""
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tallyhook_mock.catalog import CatalogError, default_catalog, dump_catalog, load_catalog, read_catalog
+from tallyhook_mock.delivery import Sender
+from tallyhook_mock.engine.cheddar.state import State
+
+from .loopback import catalog
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+EXAMPLE = Path(__file__).parents[2] / "examples" / "catalog.toml"
+
+
+def installed(content: Any, state: State | None = None) -> State:
+    state = state or State()
+    read_catalog(content, state, AT, Sender().check).install(state, AT)
+    return state
+
+
+def test_the_example_of_the_documentation_is_read() -> None:
+    state = installed(load_catalog(EXAMPLE))
+    assert state.users == {"ops@example.com": "cheddar"}
+    product = state.products["ACME"]
+    small = product.plans["SMALL"]
+    assert small.recurring_charge_amount == Decimal("20.00")
+    assert small.recurring_charge_code == "SMALL_RECURRING"
+    storage = small.item("GB")
+    assert storage is not None
+    assert (storage.quantity_included, storage.overage_amount, storage.is_periodic) == (
+        2,
+        Decimal("2.50"),
+        True,
+    )
+    assert product.promotions["Spring"].coupons[0].code == "SPRING26"
+    (customer,) = state.customers(product)
+    assert customer.subscription.plan is small
+    (listener,) = state.hooks.listeners.values()
+    assert listener.events == {"subscriptionBillable", "billReminder"}
+
+
+def test_the_default_catalogue_is_in_order() -> None:
+    state = installed(default_catalog())
+    assert list(state.products["ACME"].plans) == ["FREE", "SMALL", "LARGE"]
+
+
+def test_one_item_has_one_id_in_all_plans() -> None:
+    plans = installed(default_catalog()).products["ACME"].plans
+    seats = [plans[code].item("SEAT") for code in ("SMALL", "LARGE")]
+    assert seats[0] is not None
+    assert seats[1] is not None
+    assert seats[0].item is seats[1].item
+
+
+def test_what_is_written_can_be_read_again() -> None:
+    state = installed(load_catalog(EXAMPLE))
+    written = dump_catalog(state)
+    assert [user["password"] for user in written["users"]] == ["********"]
+    assert written["products"][0]["secret"] == "acme-secret-key"
+    again = json.loads(json.dumps(written))
+    again["users"][0]["password"] = "cheddar"
+    assert dump_catalog(installed(again)) == written
+
+
+def test_a_product_may_stand_alone() -> None:
+    content = catalog()
+    (content["product"],) = content.pop("products")
+    assert list(installed(content).products) == ["LANTERN"]
+
+
+def test_more_can_be_added_to_what_is_there() -> None:
+    state = installed(catalog())
+    installed({"products": [{"code": "LANTERN", "plans": [{"code": "BLAZE"}]}]}, state)
+    assert list(state.products["LANTERN"].plans) == ["GLOW", "BLAZE"]
+    with pytest.raises(CatalogError, match=r"products\[0\]\.secret: the product 'LANTERN' is there already"):
+        installed(catalog(), state)
+
+
+def test_a_catalogue_that_is_wrong_changes_nothing() -> None:
+    state = installed(catalog())
+    before = dump_catalog(state)
+    addition = {"code": "LANTERN", "plans": [{"code": "NEW"}, {"code": "BAD", "trialDays": -1}]}
+    with pytest.raises(CatalogError):
+        installed({"users": [{"email": "a@b.example", "password": "x"}], "products": [addition]}, state)
+    assert dump_catalog(state) == before
+
+
+def plan(**values: Any) -> dict[str, Any]:
+    return catalog(plans=[{"code": "P", **values}])
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ({}, "users: at least one is needed"),
+        ({"users": [{"email": "a@b.example", "password": "x"}]}, "products: at least one is needed"),
+        ({"user": []}, "user: unknown; did you mean 'users'?"),
+        (catalog(cod="X"), "products[0].cod: unknown; did you mean 'code'?"),
+        (catalog(secret=""), "products[0].secret: a value is required"),
+        (catalog(secret=7), "products[0].secret: 7 is not a text"),
+        (catalog(name="\0"), "products[0].name: a text can't hold control characters"),
+        (catalog(id="1"), "products[0].id: an id of this server is needed, such as "),
+        (catalog(plans={}), "products[0].plans: a list is expected"),
+        (catalog(plans=["P"]), "products[0].plans[0]: a table is expected"),
+        (
+            plan(billingFrequency="monthy"),
+            "products[0].plans[0].billingFrequency: 'monthy' is not one of daily, weekly, biweekly, monthly, "
+            "bimonthly, quarterly, semi-annually, annually, biennially, none; did you mean 'monthly'?",
+        ),
+        (
+            plan(recurringChargeAmount="twenty"),
+            "products[0].plans[0].recurringChargeAmount: 'twenty' is not a",
+        ),
+        (plan(recurringChargeAmount="1.001"), "1.001 is not a number from 0 up with 2 decimals at most"),
+        (plan(recurringChargeAmount="-1"), "-1 is not a number from 0 up with 2 decimals at most"),
+        (plan(recurringChargeAmount="NaN"), "NaN is not a number from 0 up"),
+        (plan(recurringChargeAmount=20.0), "20.0 is a binary fraction: write it as a text or a Decimal"),
+        (plan(recurringChargeAmount=True), "True is not a number"),
+        (plan(recurringChargeCode="C" * 37), "recurringChargeCode: longer than 36 characters"),
+        (plan(trialDays="soon"), "plans[0].trialDays: 'soon' is not a whole number from 0 to 3650"),
+        (plan(trialDays="9" * 5000), "plans[0].trialDays: 3651 is not a whole number"),
+        (plan(isActive="maybe"), "plans[0].isActive: 'maybe' is neither true nor false"),
+        (plan(isFree=True, recurringChargeAmount="1"), "plans[0].isFree: a free plan has no recurring"),
+        (plan(setupChargeAmount="5"), "plans[0].setupChargeCode: a value is required"),
+        (plan(items=[{"code": "A"}, {"code": "A"}]), "plans[0].items[1].code: 'A' stands here twice"),
+        (plan(items=[{"code": "A", "quantityIncluded": "0.00001"}]), "with 4 decimals at most"),
+        (
+            catalog(plans=[{"code": c, "items": [{"code": "A", "name": c}]} for c in "PQ"]),
+            "products[0].plans[1].items[0].name: the item 'A' is called 'P' already",
+        ),
+        (catalog(promotions=[{"name": "X", "percentage": 0}]), "promotions[0].percentage: 0 is not above 0"),
+        (catalog(promotions=[{"name": "X", "percentage": 5, "plans": ["NO"]}]), "there is no plan 'NO'"),
+        (
+            catalog(listeners=[{"url": "hooks"}]),
+            "listeners[0].url: 'hooks' is not an http:// or https:// URL",
+        ),
+        (catalog(listeners=[{"url": "https://hooks.example/"}]), "is not on this machine; start with"),
+        (catalog(listeners=[{"url": "http://[::1", "events": []}]), "listeners[0].url: 'http://[::1' is not"),
+        (
+            catalog(listeners=[{"url": "http://localhost:1/", "events": ["subscriptionBilable"]}]),
+            "did you mean 'subscriptionBillable'?",
+        ),
+        (
+            catalog(customers=[{"code": "C", "planCode": "NO"}]),
+            "customers[0].planCode: there is no plan 'NO'",
+        ),
+        (
+            catalog(customers=[{"code": "C", "planCode": "GLOW"}] * 2),
+            "products[0].customers[1].code: another customer has the code 'C'",
+        ),
+        (
+            catalog(customers=[{"code": "C", "planCode": "GLOW", "items": {"WAX": 1}}]),
+            "customers[0].items.WAX: the plan 'GLOW' does not track it",
+        ),
+        (
+            catalog(customers=[{"code": "C", "planCode": "GLOW", "initialBillDate": "someday"}]),
+            "customers[0].initialBillDate: 'someday' is not an ISO 8601 moment",
+        ),
+        (
+            catalog(customers=[{"code": "C", "planCode": "GLOW", "couponCode": "NO"}]),
+            "products[0].customers[0]: ",
+        ),
+    ],
+)
+def test_a_mistake_is_named_with_its_place(content: Any, complaint: str) -> None:
+    with pytest.raises(CatalogError) as caught:
+        installed(content)
+    assert complaint in str(caught.value)
+
+
+def test_a_masked_password_is_not_taken_for_one() -> None:
+    content = catalog()
+    content["users"] = dump_catalog(installed(content))["users"]
+    with pytest.raises(CatalogError, match=r"users\[0\]\.password: this is what stands for a password"):
+        installed(content)
+
+
+def test_files_may_be_toml_or_json(tmp_path: Path) -> None:
+    file = tmp_path / "catalog.json"
+    file.write_text(json.dumps(catalog(name="Lantern")).replace('"20.00"', "20.10"))
+    state = installed(load_catalog(file))
+    assert state.products["LANTERN"].plans["GLOW"].recurring_charge_amount == Decimal("20.10")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("a.toml", b"[[users]"), ("a.json", b"{"), ("b.json", b"[]"), ("b.toml", b"\xff")]
+)
+def test_a_file_that_can_not_be_read_is_named(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(CatalogError, match=name):
+        load_catalog(tmp_path / name)
+    with pytest.raises(CatalogError, match=r"nowhere\.toml: No such file"):
+        load_catalog(tmp_path / "nowhere.toml")

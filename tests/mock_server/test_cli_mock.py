@@ -1,0 +1,116 @@
+"""The command line, as a process."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+import tallyhook
+from tallyhook_mock.server import bind
+
+COMMAND = [sys.executable, "-c", "from tallyhook_mock.cli import main; main()"]
+ENVIRONMENT = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"}
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments], capture_output=True, text=True, timeout=30, env=ENVIRONMENT, check=False
+    )
+
+
+@contextmanager
+def running(*arguments: str) -> Iterator[str]:
+    """What `tallyhook mock` says before it serves; stopped as a person stops it."""
+    command = [*COMMAND, "mock", "--port", "0", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as process:
+        assert process.stdout is not None
+        try:
+            banner = ""
+            while "╰" not in banner:
+                line = process.stdout.readline()
+                assert line, banner
+                banner += line
+            yield banner
+        finally:
+            process.send_signal(signal.SIGINT)
+            assert process.wait(10) == 0
+
+
+def root(banner: str) -> str:
+    found = re.search(r"(https?://\S+)/_mock", banner)
+    assert found
+    return found[1]
+
+
+def test_the_version_is_told() -> None:
+    assert run("--version").stdout == f"tallyhook {tallyhook.__version__}\n"
+
+
+def test_the_mock_alone_has_something_to_sell() -> None:
+    with running() as banner:
+        assert "ops@example.com / cheddar" in banner
+        assert "acme-secret-key" in banner
+        url = root(banner)
+        answer = httpx.get(f"{url}/xml/plans/get/productCode/ACME", auth=("ops@example.com", "cheddar"))
+        assert answer.status_code == 200
+        assert 'code="SMALL"' in answer.text
+        assert httpx.get(f"{url}/_mock/clock").json()["mode"] == "real"
+
+
+def test_a_catalogue_a_start_and_a_frozen_clock(tmp_path: Path) -> None:
+    file = tmp_path / "catalog.toml"
+    file.write_text(
+        '[[users]]\nemail = "a@b.example"\npassword = "hidden"\n[product]\ncode = "ONE"\nsecret = "s"\n'
+        '[[product.listeners]]\nurl = "http://127.0.0.1:9/hooks"\n'
+    )
+    with running("--catalog", str(file), "--start", "2026-03-04T05:06:07Z", "--frozen") as banner:
+        assert "a@b.example" in banner
+        assert "hidden" not in banner
+        assert "2026-03-04 05:06:07 UTC, frozen" in banner
+        assert "http://127.0.0.1:9/hooks (ONE: all hooks)" in banner
+        shown = httpx.get(f"{root(banner)}/_mock/clock").json()
+        assert shown == {"now": "2026-03-04T05:06:07+00:00", "mode": "frozen"}
+
+
+def test_tls_names_the_authority(tmp_path: Path) -> None:
+    with running("--tls", "--tls-dir", str(tmp_path), "--hostname", "billing.test") as banner:
+        assert str(tmp_path / "ca.pem") in banner
+        assert root(banner).startswith("https://")
+
+
+def test_what_can_not_be_done_is_said_in_one_line(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.toml"
+    broken.write_text('[[users]]\nemail = "a@b.example"\n')
+    with bind("127.0.0.1", 0) as taken:
+        port = str(taken.getsockname()[1])
+        for arguments, complaint in [
+            (("--port", port), f"127.0.0.1:{port} can't be had: Address already in use"),
+            (("--host", "no.such.host.invalid"), "no.such.host.invalid:8421 can't be had: "),
+            (("--catalog", str(broken)), f"{broken}: users[0].password: a value is required"),
+            (("--catalog", str(tmp_path / "none.toml")), "none.toml: No such file or directory"),
+            (("--start", "soon"), "--start: 'soon' is not an ISO 8601 moment"),
+            (("--hostname", "billing.test"), "--hostname is of use with --tls only"),
+            (("--tls", "--tls-dir", str(broken)), f"no certificate could be made in {broken}: "),
+        ]:
+            done = run("mock", *arguments)
+            assert done.returncode == 2, done
+            assert complaint in done.stderr
+            assert done.stderr.count("\n") == 1
+            assert done.stdout == ""
+
+
+@pytest.mark.parametrize("missing", ["typer", "uvicorn", "starlette", "rich", "cryptography"])
+def test_a_missing_extra_is_named(missing: str) -> None:
+    code = f"import sys; sys.modules[{missing!r}] = None; from tallyhook_mock.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr == f"tallyhook: {missing} is missing; pip install 'tallyhook[mock]'\n"

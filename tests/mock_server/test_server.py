@@ -1,0 +1,191 @@
+"""Serving in a thread, and over TLS."""
+
+import os
+import ssl
+import stat
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from cryptography import x509
+
+from tallyhook_mock import CatalogError, Mock, serve
+from tallyhook_mock.server import bind
+from tallyhook_mock.tls import default_directory, make_identity
+
+from .loopback import Api, catalog, listening
+
+
+def test_servers_come_and_go_and_leave_nothing(tmp_path: Path) -> None:
+    threads = threading.active_count()
+    for _ in range(3):
+        with serve(catalog()) as server:
+            assert httpx.get(f"{server.url}/_mock/clock").status_code == 200
+    assert threading.active_count() == threads
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(server.url)
+    with pytest.raises(RuntimeError, match="is not running"):
+        server.advance("1d")
+
+
+def test_several_servers_know_nothing_of_each_other() -> None:
+    with serve(catalog()) as one, serve(catalog(), start="2027-01-01T00:00:00Z") as other:
+        Api(one).subscribe("ida")
+        Api(other).call("customers/get", 404, code="ida")
+        assert (one.now.year, other.now.year) == (2026, 2027)
+
+
+def test_stopping_does_not_wait_for_a_listener() -> None:
+    entered, release = threading.Event(), threading.Event()
+
+    def answer(_: object) -> int:
+        entered.set()
+        release.wait(10)
+        return 200
+
+    with listening(answer) as listener:
+        with serve(catalog()) as server:
+            server.listen(listener.url)
+            Api(server).subscribe("ida")
+            assert entered.wait(5)
+            stopping = time.monotonic()
+        assert time.monotonic() - stopping < 5
+        release.set()
+
+
+def test_the_handle_shows_what_is_there() -> None:
+    with serve(catalog()) as server, listening() as listener:
+        server.listen(listener.url, ("newSubscription",))
+        Api(server).subscribe("ida")
+        server.settle()
+        assert [hook.type for hook in server.hooks(customer="ida")] == ["newSubscription"]
+        assert server.hooks("transaction") == []
+        assert server.customer("ida").subscription.plan.code == "GLOW"
+        assert "hookDelivered" in [entry.kind for entry in server.timeline("ida")]
+        server.decline("ida", 2)
+        server.advance("1mo")
+        assert server.customer("ida").declines == 1
+        server.advance_to("2026-03-01T00:00:00Z")
+        assert server.now == datetime(2026, 3, 1, tzinfo=UTC)
+        server.reset()
+        assert server.hooks() == []
+        with pytest.raises(ValueError, match="signup: not one of newSubscription, "):
+            server.listen(listener.url, ("signup",))
+        with pytest.raises(LookupError, match="one of LANTERN is required"):
+            server.timeline("ida", "TORCH")
+
+
+def test_a_catalogue_may_be_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "catalog.toml"
+    file.write_text(
+        '[[users]]\nemail = "a@b.example"\npassword = "x"\n[product]\ncode = "ONE"\nsecret = "s"\n'
+    )
+    with serve(file) as server:
+        path = f"{server.xml}/customers/get/productCode/ONE"
+        assert httpx.get(path, auth=("a@b.example", "x")).status_code == 404
+    file.write_text("[[users")
+    with pytest.raises(CatalogError), serve(file):
+        pass
+
+
+async def test_the_mock_is_an_application_like_any_other() -> None:
+    mock = Mock(catalog(), start=datetime(2026, 1, 1, tzinfo=UTC))
+    transport = httpx.ASGITransport(mock)
+    async with mock.running(), httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        assert (await client.get("/_mock/clock")).json()["mode"] == "frozen"
+        assert (await client.get("/xml/plans/get/productCode/LANTERN")).status_code == 401
+        assert (await client.get("/")).status_code in (401, 404)
+
+
+def context(authority: Path | None) -> ssl.SSLContext:
+    strict = ssl.create_default_context(cafile=authority)
+    strict.verify_flags |= ssl.VERIFY_X509_STRICT  # what newer Pythons do by themselves
+    return strict
+
+
+def test_tls_is_trusted_through_its_authority() -> None:
+    with serve(catalog(), tls=True) as server:
+        assert server.url.startswith("https://")
+        port = server.url.rpartition(":")[2]
+        for host in ("127.0.0.1", "localhost"):
+            answer = httpx.get(f"https://{host}:{port}/_mock/clock", verify=context(server.authority))
+            assert answer.status_code == 200
+        with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+            httpx.get(server.url)
+
+
+def names(file: Path) -> set[Any]:
+    certificate = x509.load_pem_x509_certificate(file.read_bytes())
+    extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return {*extension.get_values_for_type(x509.DNSName), *extension.get_values_for_type(x509.IPAddress)}
+
+
+def test_certificates_are_kept_until_a_name_is_missing(tmp_path: Path) -> None:
+    identity = make_identity(tmp_path, ("billing.test", "192.0.2.7"))
+    assert names(identity.certificate) == {
+        "localhost",
+        "billing.test",
+        *map(ip_address, ("127.0.0.1", "::1", "192.0.2.7")),
+    }
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    assert make_identity(tmp_path, ("billing.test",)) == identity
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+    make_identity(tmp_path, ("other.test",))
+    assert "other.test" in names(identity.certificate)
+    assert identity.authority.read_bytes() == before["ca.pem"]
+
+
+def test_certificates_are_renewed_before_they_expire(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Past(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime.now(tz) - timedelta(days=397 - 29)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("tallyhook_mock.tls.datetime", Past)
+        identity = make_identity(tmp_path)
+        authority, certificate = identity.authority.read_bytes(), identity.certificate.read_bytes()
+        make_identity(tmp_path)
+        assert identity.certificate.read_bytes() == certificate
+    make_identity(tmp_path)
+    assert identity.certificate.read_bytes() != certificate
+    assert identity.authority.read_bytes() == authority
+
+
+@pytest.mark.parametrize("broken", ["ca.pem", "ca-key.pem", "server.pem", "server-key.pem"])
+def test_files_that_are_broken_or_do_not_fit_are_made_anew(tmp_path: Path, broken: str) -> None:
+    other = tmp_path / "other"
+    make_identity(other)
+    for content in (b"", b"rubbish", (other / broken).read_bytes()):
+        identity = make_identity(tmp_path)
+        (tmp_path / broken).write_bytes(content)
+        identity = make_identity(tmp_path)
+        context(identity.authority).load_cert_chain(identity.certificate, identity.key)
+        certificate = x509.load_pem_x509_certificate(identity.certificate.read_bytes())
+        certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(identity.authority.read_bytes()))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+def test_keys_are_for_their_owner_only(tmp_path: Path) -> None:
+    directory = tmp_path / "new"
+    make_identity(directory)
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    for name in ("ca-key.pem", "server-key.pem"):
+        assert stat.S_IMODE((directory / name).stat().st_mode) == 0o600
+
+
+def test_the_authority_is_kept_in_the_users_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert default_directory() == tmp_path / "tallyhook" / "tls"
+
+
+def test_a_port_is_had_by_one_only() -> None:
+    with bind("127.0.0.1", 0) as first, pytest.raises(OSError, match="in use"):
+        bind("127.0.0.1", first.getsockname()[1])
