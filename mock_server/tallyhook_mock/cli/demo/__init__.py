@@ -1,0 +1,39 @@
+"""`tallyhook demo`: one billing period, played through over real HTTP."""
+
+import asyncio
+import logging
+import tempfile
+from decimal import Decimal
+from pathlib import Path
+
+import typer
+from rich.console import Console
+
+from tallyhook_mock.cli.demo import report, story
+from tallyhook_mock.engine.money import amount_text
+
+__all__ = ["demo"]
+
+
+def demo() -> None:
+    """Play one billing period: usage, bill date, hook, audit, adjustments, execution.
+
+    Starts the mock and a listener as real HTTP servers on free ports of this machine, and moves the
+    mock's clock. Ends with 0 only if every customer was billed to the cent.
+    """
+    console = Console()
+    logging.getLogger("tallyhook.receiver").addHandler(logging.NullHandler())
+    with tempfile.TemporaryDirectory(prefix="tallyhook-demo-") as directory:
+        told = asyncio.run(story.play(Path(directory) / "inbox.sqlite"))
+    report.show(console, told)
+    wrong = [
+        f"{code} was billed {amount_text(billed)} and should have been {amount_text(due)}"
+        for code, (billed, due) in told.bills.items()
+        if billed != due
+    ]
+    for line in wrong:
+        console.print(f"[bold red]✗ {line}")
+    if wrong:
+        raise typer.Exit(1)
+    total = sum((due for _, due in told.bills.values()), Decimal(0))
+    console.print(f"[bold green]✓ Every bill is right to the cent: {amount_text(total)} in all.")
