@@ -8,17 +8,19 @@ with serve(catalog) as server:
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tallyhook_mock.app import create_app
     from tallyhook_mock.catalog import CatalogError
     from tallyhook_mock.clock import ClockBusy
     from tallyhook_mock.mock import Mock
     from tallyhook_mock.server import Server, serve
 
-__all__ = ["CatalogError", "ClockBusy", "Mock", "Server", "serve"]
+__all__ = ["CatalogError", "ClockBusy", "Mock", "Server", "create_app", "serve"]
 
 _HOMES = {
     "CatalogError": "catalog",
     "ClockBusy": "clock",
     "Mock": "mock",
+    "create_app": "app",
     "Server": "server",
     "serve": "server",
 }

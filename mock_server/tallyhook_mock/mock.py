@@ -1,4 +1,4 @@
-"""The mock as a whole: the engine, its clock, its faces, and the hooks that it sends."""
+"""The mock at work: the engine, its clock, and the hooks that it sends."""
 
 import asyncio
 import logging
@@ -9,13 +9,9 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from starlette.types import ASGIApp, Receive, Scope, Send
-
 from tallyhook_mock.catalog import default_catalog, read_catalog
-from tallyhook_mock.cheddar.app import cheddar_app
 from tallyhook_mock.cheddar.payloads import body
 from tallyhook_mock.clock import Clock, ClockBusy, Mode
-from tallyhook_mock.control.app import control_app
 from tallyhook_mock.delivery import Sender
 from tallyhook_mock.duration import Duration
 from tallyhook_mock.engine.cheddar import billing
@@ -38,7 +34,7 @@ _LOOK = 60.0
 
 
 class Mock:
-    """A billing server: an ASGI application.
+    """A billing server, whatever serves it: `create_app` makes it an ASGI application.
 
     `catalog` is a mapping as a catalogue file holds it, None for the small default one. `start` is an aware
     moment, None for the present. The application's lifespan (or `running`) sends hooks and lets time do its
@@ -60,15 +56,7 @@ class Mock:
         self._is_advancing = False
         self._turn = 0.0  # when others had theirs last
         self._wake = asyncio.Event()
-        self._control = control_app(self)
         self._begin(catalog if catalog is not None else default_catalog(), self._new_clock())
-
-    # -- the application
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI: Cheddar's API, and everything under `/_mock` for control."""
-        is_cheddar = scope["type"] == "http" and not scope["path"].startswith("/_mock")
-        await (self._cheddar if is_cheddar else self._control)(scope, receive, send)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -120,7 +108,6 @@ class Mock:
         self._catalog = catalog
         self._lanes = Lanes(self._carry)
         self._held: dict[int, Invoice] = {}  # by the id of the hook that holds it
-        self._cheddar: ASGIApp = cheddar_app(state, clock.now, self.changed)
         self._note_quietly()
 
     def _note_quietly(self) -> None:

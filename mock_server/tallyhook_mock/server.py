@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import uvicorn
 
+from tallyhook_mock.app import create_app
 from tallyhook_mock.catalog import load_catalog
 from tallyhook_mock.clock import parse_moment
 from tallyhook_mock.delivery import Sender
@@ -71,7 +72,7 @@ def bind(host: str, port: int) -> socket.socket:
 def configure(mock: Mock, identity: Identity | None) -> uvicorn.Config:
     """How uvicorn serves the mock, in a thread and on the command line alike."""
     return uvicorn.Config(
-        mock,
+        create_app(mock),
         lifespan="on",
         log_config=None,
         log_level="warning",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tallyhook import AsyncClient, Customer, PaymentInput
-from tallyhook_mock import Mock
+from tallyhook_mock import Mock, create_app
 from tallyhook_mock.cli.serving import serving
 from tallyhook_mock.clock import parse_moment
 from tallyhook_receiver import Product, Receiver
@@ -84,7 +84,7 @@ class Stage:
 async def stage() -> AsyncIterator[Stage]:
     mock = Mock(CATALOG, start=START)
     async with (
-        serving(mock) as url,
+        serving(create_app(mock)) as url,
         AsyncClient("ACME", USER, PASSWORD, base_url=f"{url}/xml", backoff=0) as client,
     ):
         yield Stage(mock, url, client)

@@ -118,7 +118,7 @@ class Face:
         self.state = State()
         self.events: list[Event] = []
         read_catalog(CATALOG, self.state, START, check_url=str).install(self.state, START)
-        self.app = cheddar_app(self.state, lambda: self.now, self._changed, **options)
+        self.app = cheddar_app(lambda: self.state, lambda: self.now, self._changed, **options)
 
     def _changed(self) -> None:
         self.events += self.state.take_events()

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from cryptography import x509
 
-from tallyhook_mock import CatalogError, Mock, serve
+from tallyhook_mock import CatalogError, Mock, create_app, serve
 from tallyhook_mock.server import bind
 from tallyhook_mock.tls import default_directory, make_identity
 
@@ -95,7 +95,7 @@ def test_a_catalogue_may_be_a_file(tmp_path: Path) -> None:
 
 async def test_the_mock_is_an_application_like_any_other() -> None:
     mock = Mock(catalog(), start=datetime(2026, 1, 1, tzinfo=UTC))
-    transport = httpx.ASGITransport(mock)
+    transport = httpx.ASGITransport(create_app(mock))
     async with mock.running(), httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         assert (await client.get("/_mock/clock")).json()["mode"] == "frozen"
         assert (await client.get("/xml/plans/get/productCode/LANTERN")).status_code == 401

@@ -31,7 +31,7 @@ logger = logging.getLogger("tallyhook_mock.cheddar")
 
 
 def cheddar_app(
-    state: State,
+    state: Callable[[], State],
     now: Callable[[], datetime],
     changed: Callable[[], None],
     *,
@@ -40,6 +40,7 @@ def cheddar_app(
     """Cheddar's API for paths that begin with `/xml/`.
 
     Args:
+        state: the engine's state at the time of a call.
         now: the moment of a call, aware.
         changed: called after each call, before its answer: take the events that it left.
         max_body: the longest form that is read, in bytes; a longer one gets a 413.
@@ -53,7 +54,7 @@ def cheddar_app(
         at = now()
         try:
             try:
-                status, document = 200, _carry_out(state, request, form, at)
+                status, document = 200, _carry_out(state(), request, form, at)
             finally:
                 changed()  # also after a refusal: a declined transaction leaves events
         except Refusal as refusal:

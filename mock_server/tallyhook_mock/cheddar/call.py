@@ -26,9 +26,9 @@ class Call:
 
     def customer(self) -> Customer:
         """The customer of the call, by id or else by code."""
-        if written := self.parameters.text("id"):
+        if written := self.parameters.whom("id"):
             return self.state.customer_by_id(self.product, ids.parse(written))
-        return self.state.customer(self.product, self.parameters.text("code"))
+        return self.state.customer(self.product, self.parameters.whom("code"))
 
     def invoice(self) -> Invoice:
         """The invoice of the call, by id or else by number."""

@@ -25,12 +25,13 @@ _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 class Parameters:
     """One level of nested parameters: values are texts or further levels."""
 
-    __slots__ = ("_next_index", "path", "values")
+    __slots__ = ("_address", "_next_index", "path", "values")
 
     def __init__(self, path: str = "") -> None:
         self.path = path
         self.values: dict[str, str | Parameters] = {}
         self._next_index = 0
+        self._address: dict[str, str | Parameters] = {}  # what the path and the query string say
 
     def __contains__(self, name: str) -> bool:
         return name in self.values
@@ -54,6 +55,14 @@ class Parameters:
         if isinstance(value, Parameters):
             raise self.invalid(name, "invalid", "A single value is expected")
         return value.strip()
+
+    def whom(self, name: str) -> str:
+        """The `code` or `id` that says whom a call is about.
+
+        Here path and query string count before the form, which may bring a new code (inferred).
+        """
+        value = self._address.get(name)
+        return value.strip() if isinstance(value, str) else self.text(name)
 
     def level(self, name: str) -> "Parameters":
         """The parameters below a name, as in `subscription[planCode]`; empty if there are none."""
@@ -134,12 +143,17 @@ def read(path: list[bytes], query: bytes, form: bytes) -> Parameters:
     # A name at the end of the path without a value has an empty one, as in PHP frameworks.
     for index in range(0, len(path), 2):
         parameters.set(decode(path[index]), decode(path[index + 1]) if index + 1 < len(path) else "")
-    for encoded in (query, form):
-        for pair in encoded.split(b"&"):
-            if pair:
-                name, _, value = pair.partition(b"=")
-                parameters.set(decode(name), decode(value))
+    _lay(parameters, query)
+    parameters._address = parameters.values.copy()
+    _lay(parameters, form)
     return parameters
+
+
+def _lay(parameters: Parameters, encoded: bytes) -> None:
+    for pair in encoded.split(b"&"):
+        if pair:
+            name, _, value = pair.partition(b"=")
+            parameters.set(decode(name), decode(value))
 
 
 def decode(encoded: bytes) -> str:

@@ -1,7 +1,6 @@
 """The control API as an application."""
 
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -15,16 +14,14 @@ from tallyhook_mock.clock import ClockBusy
 from tallyhook_mock.control import catalog, clock, customers, hooks, listeners
 from tallyhook_mock.control.guard import Guard
 from tallyhook_mock.engine.cheddar.refusal import Refusal
-
-if TYPE_CHECKING:
-    from tallyhook_mock.mock import Mock
+from tallyhook_mock.mock import Mock
 
 __all__ = ["control_app"]
 
 _ROUTES = [*clock.ROUTES, *catalog.ROUTES, *listeners.ROUTES, *hooks.ROUTES, *customers.ROUTES]
 
 
-def control_app(mock: "Mock") -> Starlette:
+def control_app(mock: Mock) -> Starlette:
     """ASGI for everything under `/_mock`; its lifespan is that of the mock."""
 
     def lifespan(_: Starlette) -> AbstractAsyncContextManager[None]:

@@ -3,24 +3,22 @@
 import json
 from collections.abc import Collection, Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from tallyhook_mock.engine import ids
 from tallyhook_mock.engine.cheddar.product import Product
-
-if TYPE_CHECKING:
-    from tallyhook_mock.mock import Mock
+from tallyhook_mock.mock import Mock
 
 __all__ = ["bad", "json_object", "missing", "mock_of", "named_product", "only", "path_id", "text"]
 
 _MOST = 4_000_000  # bytes of a body
 
 
-def mock_of(request: Request) -> "Mock":
-    return cast("Mock", request.app.state.mock)
+def mock_of(request: Request) -> Mock:
+    return cast(Mock, request.app.state.mock)
 
 
 def bad(why: str) -> HTTPException:

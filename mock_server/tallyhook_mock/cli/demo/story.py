@@ -11,6 +11,7 @@ import httpx
 
 from tallyhook import AsyncClient, Customer, Invoice, PaymentInput
 from tallyhook.review import Review
+from tallyhook_mock.app import create_app
 from tallyhook_mock.cli.demo.record import Record, Recorder
 from tallyhook_mock.cli.serving import serving
 from tallyhook_mock.mock import Mock
@@ -78,7 +79,7 @@ async def play(inbox: Path) -> Story:
     mock = Mock(CATALOG, start=START)
     story = Story(Record(mock))
     async with (
-        serving(mock) as url,
+        serving(create_app(mock)) as url,
         _client(f"{url}/xml", story.record, "app") as app,
         _client(f"{url}/xml", story.record, "listener") as reviewing,
         serving(_listener(story, reviewing, inbox).asgi) as listener,
