@@ -80,7 +80,6 @@ class PlanFields(TypedDict, total=False):
 class PlanEdit(PlanFields, total=False):
     """What may be edited of a plan."""
 
-    code: str
     name: str
 
 

@@ -11,7 +11,9 @@ from enum import StrEnum
 from typing import ClassVar
 
 from tallyhook import money
+from tallyhook.bill import bill
 from tallyhook.nodes import Model
+from tallyhook.table import Shown, Table
 
 _ZERO = Decimal(0)
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
@@ -207,8 +209,8 @@ class Transaction(Model, frozen=True, kw_only=True):
     created_datetime: datetime | None = None
 
 
-class Invoice(Model, frozen=True, kw_only=True):
-    """A bill: open, outstanding or paid.
+class Invoice(Shown, Model, frozen=True, kw_only=True):
+    """A bill: open, outstanding or paid. `print` shows it as one.
 
     A hook's `invoiceNumber` reads into `number`, and its one `transaction` into `transactions`. Only hooks
     have `items`, the quantities of the period that ended, and `previous_billing_datetime`, its beginning.
@@ -241,9 +243,31 @@ class Invoice(Model, frozen=True, kw_only=True):
         """The exact sum of all charges and credits, before tax, not rounded."""
         return money.total(charge.amount for charge in self.charges)
 
+    @property
+    def rate(self) -> Decimal:
+        """The rate of its tax, whichever name it stands under: a fraction (inferred), 0 if there is none."""
+        return self.tax_rate or self.vat_rate or _ZERO
+
+    @property
+    def is_projected(self) -> bool:
+        """Whether its period goes on, so that its lines are only what they would be now (recorded)."""
+        return not self._is_closed and any(not charge.id for charge in self.charges)
+
+    def table(self) -> Table:
+        return bill(self)
+
+    @property
+    def _is_closed(self) -> bool:
+        """Whether it shows that its period is over: by then its recurring and item charges have ids."""
+        billed = any(charge.id and charge.type in ("recurring", "item") for charge in self.charges)
+        return billed or bool(self.transactions)
+
 
 class Subscription(Model, frozen=True, kw_only=True):
-    """A customer's subscription to a plan. `invoice`, `method` and `payment_method` come only in hooks."""
+    """A customer's subscription to a plan. `invoice`, `method` and `payment_method` come only in hooks.
+
+    `redirect_url` is where a customer agrees at PayPal, as long as that is awaited (inferred).
+    """
 
     _aliases: ClassVar = {"plans": "plan"}
     _shown: ClassVar = ("id", "plan")
@@ -269,6 +293,7 @@ class Subscription(Model, frozen=True, kw_only=True):
     cancel_reason: str = ""
     canceled_datetime: datetime | None = None
     created_datetime: datetime | None = None
+    redirect_url: str = ""
     items: tuple[Item, ...] = ()
     invoices: tuple[Invoice, ...] = ()
     invoice: Invoice | None = None
@@ -285,14 +310,15 @@ class Subscription(Model, frozen=True, kw_only=True):
         """The open invoice that usage now counts for (inferred from the document's structure).
 
         No clock is asked, since a test server's may be virtual. On an active subscription it is the newest
-        unpaid one; a canceled subscription has one only while an invoice still shows projected charges.
+        unpaid one, unless that shows that its period is over; a canceled subscription has one only while an
+        invoice still shows projected charges.
         """
         unpaid = self._unpaid()
         if self.is_canceled:
             return next(
                 (invoice for invoice in unpaid if any(not charge.id for charge in invoice.charges)), None
             )
-        return unpaid[0] if unpaid else None
+        return unpaid[0] if unpaid and not unpaid[0]._is_closed else None
 
     @property
     def outstanding_invoice(self) -> Invoice | None:

@@ -26,6 +26,11 @@ def total(amounts: Iterable[Decimal]) -> Decimal:
     return result
 
 
+def tax(subtotal: Decimal, rate: Decimal) -> Decimal:
+    """The tax on a sum of lines: the rate is a fraction of it, rounded once; none on a credit (inferred)."""
+    return cents(product(max(subtotal, Decimal(0)), rate))
+
+
 def amount(value: Decimal | int | str) -> Decimal:
     """An amount of money as it may be sent: two decimals at the most (documented).
 
@@ -68,6 +73,11 @@ def quantity_text(value: Decimal) -> str:
     """How Cheddar writes a quantity: without trailing zeros, `4.8123`, `0`."""
     text = f"{value:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def line_text(quantity: Decimal | int, each_amount: Decimal) -> str:
+    """How many at what price: `13 × 2.50`."""
+    return f"{quantity_text(Decimal(quantity))} × {amount_text(each_amount)}"
 
 
 def _exact(value: Decimal | int | str, places: int, what: str) -> Decimal:

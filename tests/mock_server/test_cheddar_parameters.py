@@ -56,6 +56,13 @@ def test_form_wins_over_query_over_path() -> None:
     assert pairs == {"a": "form", "b": "query", "c": "path"}
 
 
+def test_whom_a_call_is_about_stands_in_path_or_query_before_the_form() -> None:
+    for path, query in (([b"code", b"M1"], b""), ([], b"code=M1")):
+        parameters = read(path, query, b"code=M2&id=7")
+        assert (parameters.whom("code"), parameters.text("code")) == ("M1", "M2")
+        assert parameters.whom("id") == "7"
+
+
 def test_levels_of_different_sources_are_merged() -> None:
     read_both = read(
         [b"charges[0][chargeCode]", b"TOW"], b"charges[0][quantity]=1", b"charges[1][chargeCode]=B"

@@ -193,7 +193,7 @@ def test_credits_above_the_charges_are_carried_forward() -> None:
     world.advance(MONTH_LATER)
     first, second = customer.invoices[-2:]
     assert (first.collected, first.state) == (Decimal("0.00"), InvoiceState.PAID)
-    assert not first.transactions[0].by_gateway
+    assert first.transactions[0].payment is None
     (carried,) = second.charges
     assert (carried.code, carried.amount) == ("CREDIT_FORWARD", Decimal("-30.00"))
     assert carried.description == f"Credit carried forward from invoice #{first.number}"
@@ -211,6 +211,16 @@ def test_declines_are_tried_four_times_more_over_eight_days_then_canceled() -> N
     assert [(made.at - MONTH_LATER).days for made in unpaid.transactions] == [0, 2, 4, 6, 8]
     assert not any(made.approved for made in unpaid.transactions)
     assert customer.subscription.cancel_type == "non-payment"
+
+
+def test_an_item_not_used_before_the_decline_is_billed_at_the_next_try() -> None:
+    world = World()
+    customer = world.customer("C1", world.plan("TWO", "20.00", items={"GB": ("2", "2.50")}))
+    customer.declines = 1
+    world.advance(MONTH_LATER)
+    usage.set_quantity(world.state, customer, "GB", Decimal(15), outstanding=True, at=world.now)
+    world.advance(MONTH_LATER + 2 * DAY)
+    assert customer.invoices[-2].collected == Decimal("52.50")
 
 
 def test_a_new_card_runs_the_declined_invoice_at_once_and_keeps_the_cycle() -> None:

@@ -419,4 +419,3 @@ def test_what_may_be_repeated() -> None:
 
 def test_a_new_code_cannot_be_set_twice_by_the_old_one() -> None:
     assert not calls.edit_customer("C1", code="C2").repeatable
-    assert not calls.edit_plan("P", code="Q").repeatable

@@ -3,11 +3,12 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tallyhook import documents
-from tallyhook.models import Charge, Customer, Id, Invoice, Item, Subscription
+from tallyhook.models import Charge, Customer, Id, Invoice, Item, Subscription, Transaction
 
 CUSTOMER = (Path(__file__).parents[1] / "fixtures" / "customer.xml").read_bytes()
 
@@ -63,6 +64,27 @@ def test_which_invoice_is_which(
     )
     assert getattr(subscription.current_invoice, "number", None) == current
     assert getattr(subscription.outstanding_invoice, "number", None) == outstanding
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [
+        {"charges": (Charge(id="x", type="recurring"),)},
+        {"charges": (Charge(id="y", type="custom"), Charge(id="x", type="item"))},
+        {"charges": (Charge(id="y", type="custom"),), "transactions": (Transaction(response="declined"),)},
+    ],
+)
+def test_an_invoice_whose_period_is_over_is_outstanding_though_no_other_follows(sign: dict[str, Any]) -> None:
+    """As on a plan that bills only once."""
+    subscription = Subscription(invoices=(Invoice(number=1, type="subscription", **sign),))
+    assert subscription.current_invoice is None
+    assert subscription.outstanding_invoice is subscription.invoices[0]
+
+
+def test_an_open_invoice_may_have_charges_with_ids() -> None:
+    lines = (Charge(type="recurring"), Charge(id="x", type="custom"), Charge(id="y", type="setup"))
+    subscription = Subscription(invoices=(Invoice(number=1, type="subscription", charges=lines),))
+    assert subscription.current_invoice is subscription.invoices[0]
 
 
 def test_a_customer_without_subscription() -> None:

@@ -37,6 +37,7 @@ COUPON = ("code", "maxRedemptions", "expirationDatetime")
 
 _UNITS = ("days", "weeks", "months", "years")
 _HANDLERS = ("now", "no")
+_CHANGE_HANDLERS = ("now", "next", "no")
 _CHARGE_CODE = 36  # characters, documented
 
 
@@ -71,7 +72,7 @@ def read_plan(table: Table, items: MutableMapping[str, Item], ids: Ids, at: date
         trial_days=table.whole("trialDays", 0, most=3650) or 0,
         initial_bill_count=table.whole("initialBillCount", 0, most=1000) or 0,
         initial_bill_count_unit=table.choice("initialBillCountUnit", _UNITS, "days"),
-        on_change_initial_bill_handler=table.choice("onChangeInitialBillHandler", _HANDLERS, "no"),
+        on_change_initial_bill_handler=table.choice("onChangeInitialBillHandler", _CHANGE_HANDLERS, "no"),
         setup_charge_bill_handler=table.choice("setupChargeBillHandler", _HANDLERS, "now"),
         on_change_setup_charge_bill_handler=table.choice("onChangeSetupChargeBillHandler", _HANDLERS, "no"),
     )

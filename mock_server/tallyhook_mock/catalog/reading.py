@@ -4,15 +4,17 @@ import json
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from tallyhook import signing
 from tallyhook_mock.catalog.customers import CUSTOMER, Seed, read_customer
 from tallyhook_mock.catalog.plans import PLAN, PROMOTION, read_plan, read_promotion
 from tallyhook_mock.catalog.table import CatalogError, Table
+from tallyhook_mock.duration import parse_duration
 from tallyhook_mock.engine import ids
 from tallyhook_mock.engine.cheddar.product import Item, Plan, Product, Promotion
 from tallyhook_mock.engine.cheddar.refusal import Refusal
@@ -23,7 +25,7 @@ __all__ = ["MASK", "Catalog", "default_catalog", "load_catalog", "read_catalog"]
 # What stands for a password where a catalogue is shown.
 MASK = "********"
 
-_CATALOG = ("product", "products", "users")
+_CATALOG = ("hookRetryPauses", "product", "products", "users")
 _USER = ("email", "password")
 _LISTENER = ("url", "events")
 _SETTINGS = (
@@ -31,6 +33,7 @@ _SETTINGS = (
     "name",
     "subdomain",
     "secret",
+    "signature",
     "currencySymbol",
     "ccCardCodeIsRequired",
     "ccZipIsRequired",
@@ -54,8 +57,11 @@ class _Entry:
 class Catalog:
     """A catalogue that has been read and found in order, for one state of the engine."""
 
-    def __init__(self, users: Mapping[str, str], entries: Iterable[_Entry]) -> None:
+    def __init__(
+        self, users: Mapping[str, str], entries: Iterable[_Entry], pauses: tuple[timedelta, ...] | None
+    ) -> None:
         self._users = users
+        self._pauses = pauses
         self._entries = tuple(entries)
 
     def install(self, state: State, at: datetime) -> None:
@@ -65,6 +71,8 @@ class Catalog:
         the engine refuses such a customer.
         """
         state.users.update(self._users)
+        if self._pauses is not None:
+            state.hooks.pauses = self._pauses
         for entry in self._entries:
             product = entry.product
             state.products[product.code] = product
@@ -132,7 +140,26 @@ def read_catalog(
     for name, given, known in (("users", users, state.users), ("products", entries, state.products)):
         if not given and not known:
             raise CatalogError(f"{name}: at least one is needed")
-    return Catalog(users, entries.values())
+    return Catalog(users, entries.values(), _pauses(top))
+
+
+def _pauses(top: Table) -> tuple[timedelta, ...] | None:
+    """How long is waited after each attempt; None if nothing is said of it."""
+    name = "hookRetryPauses"
+    if name not in top:
+        return None
+    pauses = []
+    for written in top.texts(name):
+        try:
+            duration = parse_duration(written)
+        except ValueError as error:
+            raise top.wrong(name, str(error)) from None
+        if duration.months or duration.rest < timedelta(seconds=1):
+            raise top.wrong(name, f"{written!r}: from a second up, in days at the most")
+        pauses.append(duration.rest)
+    if not pauses:
+        raise top.wrong(name, "at least one is needed")
+    return tuple(pauses)
 
 
 def _password(user: Table) -> str:
@@ -146,7 +173,7 @@ def _read_product(table: Table, state: State, at: datetime, check_url: Callable[
     code = table.text("code")
     product = state.products.get(code)
     if product is None:
-        product = _new_product(table, code, state)
+        product = _new_product(table, code, state, at)
     elif settled := [name for name in _SETTINGS if name in table]:
         raise table.wrong(settled[0], f"the product {code!r} is there already and keeps its settings")
     entry = _Entry(product, dict(product.items), dict(product.plans), dict(product.promotions))
@@ -168,17 +195,24 @@ def _read_product(table: Table, state: State, at: datetime, check_url: Callable[
     return entry
 
 
-def _new_product(table: Table, code: str, state: State) -> Product:
+def _new_product(table: Table, code: str, state: State, at: datetime) -> Product:
+    scheme = signing.SCHEMES[table.choice("signature", signing.SCHEMES, signing.CHEDDAR.name)]
+    secret = table.text("secret")
+    try:
+        scheme.sign(b"", secret, id="trial", at=at)
+    except ValueError as error:
+        raise table.wrong("secret", f"it can't sign by {scheme.name}: {error}") from None
     return Product(
         _product_id(table, state),
         code,
         table.text("name", code),
         table.text("subdomain", code.lower()),
-        table.text("secret"),
+        secret,
         table.text("currencySymbol", "$"),
         table.flag("ccCardCodeIsRequired", False),
         table.flag("ccZipIsRequired", False),
         table.wholes("billReminderDays", most=365),
+        signature=scheme.name,
     )
 
 

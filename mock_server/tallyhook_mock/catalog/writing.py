@@ -13,11 +13,12 @@ __all__ = ["dump_catalog"]
 
 
 def dump_catalog(state: State) -> dict[str, Any]:
-    """Users, products, plans, promotions and listeners; no customers.
+    """The schedule of retries, users, products, plans, promotions and listeners; no customers.
 
     Passwords are masked. Secrets are shown: whoever writes a listener needs them.
     """
     return {
+        "hookRetryPauses": [f"{pause.total_seconds():.0f}s" for pause in state.hooks.pauses],
         "users": [{"email": email, "password": MASK} for email in state.users],
         "products": [_product(product, state) for product in state.products.values()],
     }
@@ -30,6 +31,7 @@ def _product(product: Product, state: State) -> dict[str, Any]:
         "name": product.name,
         "subdomain": product.subdomain,
         "secret": product.secret,
+        "signature": product.signature,
         "currencySymbol": product.currency,
         "ccCardCodeIsRequired": product.requires_card_code,
         "ccZipIsRequired": product.requires_zip,

@@ -15,7 +15,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tallyhook_mock.cheddar.call import Call
 from tallyhook_mock.cheddar.errors import broken, refusal_document
 from tallyhook_mock.cheddar.parameters import Parameters, decode, read
-from tallyhook_mock.cheddar.routes import handler
+from tallyhook_mock.cheddar.paypal import PATH, paypal_app
+from tallyhook_mock.cheddar.routes import actions_of, handler
 from tallyhook_mock.engine import ids
 from tallyhook_mock.engine.cheddar.product import Product
 from tallyhook_mock.engine.cheddar.refusal import Refusal, not_found
@@ -37,7 +38,7 @@ def cheddar_app(
     *,
     max_body: int = MAX_BODY,
 ) -> ASGIApp:
-    """Cheddar's API for paths that begin with `/xml/`.
+    """Cheddar's API for paths that begin with `/xml/`, and its page for those who pay by PayPal.
 
     Args:
         state: the engine's state at the time of a call.
@@ -46,8 +47,12 @@ def cheddar_app(
         max_body: the longest form that is read, in bytes; a longer one gets a 413.
     """
     error_numbers = itertools.count(FIRST_ERROR)
+    paypal = paypal_app(state, now, changed)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"].startswith(PATH):
+            await paypal(scope, receive, send)
+            return
         request = Request(scope, receive)
         form = await _read_form(request, max_body)
         # From here to the answer nothing waits, so that a call sees and leaves the state whole.
@@ -88,11 +93,14 @@ def _carry_out(state: State, request: Request, form: bytes | None, at: datetime)
         raise Refusal(400, f"The request's content type must be {FORM}")
     email = _sign_in(state, request.headers.get("authorization", ""))
     controller, action, path = _split(request.scope["raw_path"])
-    handle = handler(controller, action)
+    actions = actions_of(controller)
     parameters = read(path, request.scope["query_string"], form)
     product = _product(state, parameters, email)
+    # A client that leaves the action out has its pairs out of step, so it learns that there is no product.
+    handle = handler(actions, action)
+    origin = f"{request.scope.get('scheme', 'http')}://{request.headers.get('host', '')}"
     state.actor = email
-    return handle(Call(state, product, parameters, at))
+    return handle(Call(state, product, parameters, at, origin))
 
 
 def _sign_in(state: State, authorization: str) -> str:

@@ -23,6 +23,7 @@ class Call:
     product: Product
     parameters: Parameters
     at: datetime
+    origin: str  # where the caller sees this server: `http://HOST:PORT`
 
     def customer(self) -> Customer:
         """The customer of the call, by id or else by code."""

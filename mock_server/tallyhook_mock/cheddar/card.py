@@ -29,9 +29,10 @@ _CODE = re.compile(r"\d{3,4}", re.ASCII)
 _GIVEN_BY = ("ccNumber", "ccExpiration", "ccCardCode", "gatewayToken")
 
 
-def is_given(parameters: Parameters) -> bool:
-    """Whether a call brings a payment method at all."""
-    return parameters.text("method") == "paypal" or any(parameters.text(name) for name in _GIVEN_BY)
+def is_given(parameters: Parameters, known: PaymentMethod | None = None) -> bool:
+    """Whether a call brings a payment method at all, or says anything of the card that is known."""
+    names = (*_GIVEN_BY, *CARD_DETAILS) if known is not None and known.method == "cc" else _GIVEN_BY
+    return parameters.text("method") == "paypal" or any(parameters.text(name) for name in names)
 
 
 def read_payment(
@@ -45,26 +46,34 @@ def read_payment(
 ) -> PaymentMethod:
     """The payment method of a call, with the first wrong field refused.
 
+    What an edit does not mention stays as it was, the card itself too (inferred: of the known clients one
+    sends only what it changed, and another no names when PayPal is to be asked again).
+
     Args:
         parameters: the level of the subscription's fields.
         token: a gateway token that stands among the customer's fields.
         customer: the existing customer, in whose document a refusal by the gateway is embedded.
     """
+    known = customer.subscription.payment if customer else None
     method = fields.choice(parameters, "method", ("cc", "paypal"), "cc")
-    details = {name: fields.required(parameters, name) for name in ("ccFirstName", "ccLastName")}
+    names = ["ccFirstName", "ccLastName"]
     if product.requires_zip and method == "cc":
-        fields.required(parameters, "ccZip")
+        names.append("ccZip")
+    details = {name: _detail(parameters, name, known) or fields.required(parameters, name) for name in names}
     expires: date | None = None
     institute, first_six, last_four = "", "", ""
     token = fields.text(parameters, "gatewayToken") or token
     if method == "paypal":
-        for name in ("returnUrl", "cancelUrl"):
-            fields.required(parameters, name, 2000)
+        details |= {name: fields.required(parameters, name, 2000) for name in ("returnUrl", "cancelUrl")}
     elif token:
         # The card stands at the gateway; what is said of it here is for display.
         institute = fields.choice(parameters, "ccType", _INSTITUTES)
         last_four = fields.text(parameters, "ccLastFour", 4)
         expires = _expiration(parameters) if parameters.text("ccExpiration") else None
+    elif known is not None and known.method == "cc" and not parameters.text("ccNumber"):
+        institute, first_six, last_four = known.card_type, known.first_six, known.last_four
+        token = known.gateway_token
+        expires = _expiration(parameters) if parameters.text("ccExpiration") else known.expires
     else:
         number = _number(parameters)
         institute, first_six, last_four = card_type(number), number[:6], number[-4:]
@@ -74,14 +83,21 @@ def read_payment(
             fields.required(parameters, "ccCardCode")
             if not _CODE.fullmatch(code):
                 raise parameters.invalid("ccCardCode", "invalid", "The card code has three or four digits")
-    details |= {name: fields.text(parameters, name) for name in CARD_DETAILS if name not in details}
-    details["ccEmail"] = fields.email(parameters, "ccEmail")
+    details |= {name: _detail(parameters, name, known) for name in CARD_DETAILS if name not in details}
+    details["ccEmail"] = fields.email(parameters, "ccEmail") or _detail(parameters, "ccEmail", known)
     if expires is not None and expires < at.date():
         status, message = FAILURES["5002"]
         raise Refusal(status, message, "5002", customer=customer)
     return PaymentMethod(
         ids.next(), method, at, details, institute, first_six, last_four, expires, token or "SIMULATED"
     )
+
+
+def _detail(parameters: Parameters, name: str, known: PaymentMethod | None) -> str:
+    """A name or a part of the address: what the call says, or else what is known."""
+    if name in parameters or known is None:
+        return fields.text(parameters, name)
+    return known.details.get(name, "")
 
 
 def card_type(number: str) -> str:

@@ -1,13 +1,14 @@
 """The calls under `/customers`."""
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TypeAlias
 
-from tallyhook_mock.cheddar import fields
+from tallyhook_mock.cheddar import fields, paypal
 from tallyhook_mock.cheddar.call import Call
 from tallyhook_mock.cheddar.card import is_given, read_payment
 from tallyhook_mock.cheddar.charges import read_charge, read_charges
@@ -104,7 +105,7 @@ class _Application:
             tax_rate=self.details.tax_rate,
             is_tax_exempt=self.is_exempt,
         )
-        _redirect(customer)
+        paypal.ask(customer, call.origin)
         return customer
 
 
@@ -122,12 +123,15 @@ def import_(call: Call) -> str:
         raise call.parameters.invalid("customers", "tooMany", message)
     applications = []
     codes: set[str] = set()
+    coupons: Counter[str] = Counter()
     for entry in entries:
         application = _application(call, entry)
         code = application.details.code
         if code in codes or call.state.has_customer(call.product, code):
             raise entry.invalid("code", "notUnique", f"Another customer already exists with code={code}")
         gateway.validate(application.payment)
+        coupons[application.coupon] += 1
+        _coupon(call, entry.level("subscription"), application.plan, coupons[application.coupon])
         codes.add(code)
         applications.append(application)
     return customers_document([application.create(call) for application in applications], call.at)
@@ -168,11 +172,12 @@ def _plan(call: Call, terms: Parameters) -> Plan | None:
     return call.product.plans[code] if code else None
 
 
-def _coupon(call: Call, terms: Parameters, plan: Plan) -> str:
+def _coupon(call: Call, terms: Parameters, plan: Plan, times: int = 1) -> str:
+    """The coupon that a call brings, if it can be redeemed `times` times more."""
     code = fields.text(terms, "couponCode")
     if code:
         try:
-            subscriptions.find_promotion(call.product, plan, code, call.at)
+            subscriptions.find_promotion(call.product, plan, code, call.at, times)
         except Refusal as refusal:
             raise terms.renamed(refusal) from None
     return code
@@ -192,16 +197,6 @@ def _items(plan: Plan, parameters: Parameters) -> dict[str, Decimal]:
         except Refusal as refusal:
             raise entry.renamed(refusal) from None
     return quantities
-
-
-def _redirect(customer: Customer) -> None:
-    """Give who pays by PayPal the address at which to agree (inferred; it leads nowhere)."""
-    subscription = customer.subscription
-    if subscription.waits_for_paypal:
-        key = f"PA-{customer.key.upper()}"
-        subscription.redirect_url = (
-            f"https://www.sandbox.paypal.com/webscr?cmd=_ap-preapproval&preapprovalkey={key}"
-        )
 
 
 # -- changing
@@ -276,14 +271,14 @@ class _Change:
             )
         except Refusal as refusal:
             raise self.terms.renamed(refusal) from None
-        _redirect(customer)
+        paypal.ask(customer, call.origin)
 
 
 def _change(call: Call, customer: Customer, terms: Parameters) -> _Change:
     plan = _plan(call, terms)
     payment = None
     known = customer.subscription.payment
-    if is_given(terms) or (plan is not None and _must_pay(plan) and known is None):
+    if is_given(terms, known) or (plan is not None and _must_pay(plan) and known is None):
         payment = read_payment(terms, call.product, call.state.ids, call.at, customer=customer)
     is_now = terms.text("changeBillDate") == "now"
     bill_date = call.at if is_now else fields.moment(terms, "changeBillDate")

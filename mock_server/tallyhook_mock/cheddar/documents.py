@@ -24,6 +24,7 @@ __all__ = [
     "GATEWAY_ACCOUNT",
     "SUCCESS",
     "customers_document",
+    "display_name",
     "error_document",
     "error_element",
     "moment_text",
@@ -232,12 +233,12 @@ def _subscription(subscription: Subscription, at: datetime) -> str:
         f"{_leaf('gatewayToken', payment.gateway_token if payment else '')}"
         "<gatewayTokenAux/>"
         f"{_gateway_account(payment.method) if payment else '<gatewayAccount/>'}"
+        f"{_leaf('redirectUrl', redirect) if redirect else ''}"
         f"{_card(payment)}"
         f"{_leaf('cancelType', subscription.cancel_type)}"
         f"{_leaf('cancelReason', subscription.cancel_reason)}"
         f"{_leaf('canceledDatetime', moment_text(subscription.canceled_at))}"
         f"<createdDatetime>{moment_text(subscription.created)}</createdDatetime>"
-        f"{_leaf('redirectUrl', redirect) if redirect else ''}"
         f"{_invoices(subscription)}"
         "</subscription>"
     )
@@ -306,9 +307,7 @@ def _item(planned: PlanItem, invoice: Invoice | None) -> str:
 
 def _invoice(invoice: Invoice) -> str:
     rate = _rate(invoice.tax_rate)
-    payment = invoice.subscription.payment
-    method = payment.method if payment else "cc"
-    made = "".join(_transaction(each, method) for each in invoice.transactions)
+    made = "".join(map(_transaction, invoice.transactions))
     return (
         f'<invoice id="{id_text(invoice.id)}">'
         f"<number>{invoice.number}</number>"
@@ -336,13 +335,13 @@ def _charge(charge: Charge) -> str:
     )
 
 
-def _transaction(made: Transaction, method: str) -> str:
-    account = _gateway_account(method) if made.by_gateway else "<gatewayAccount/>"
+def _transaction(made: Transaction) -> str:
+    payment = made.payment
     return (
         f'<transaction id="{id_text(made.id)}" code="">'
         f"{_leaf('parentId', id_text(made.parent) if made.parent else '')}"
-        f"{_leaf('gatewayToken', 'SIMULATED' if made.by_gateway else '')}"
-        f"{account}"
+        f"{_leaf('gatewayToken', 'SIMULATED' if payment else '')}"
+        f"{_gateway_account(payment.method) if payment else '<gatewayAccount/>'}"
         f"<amount>{amount_text(made.amount)}</amount>"
         f"{_leaf('memo', made.memo)}"
         f"<response>{'approved' if made.approved else 'declined'}</response>"

@@ -20,6 +20,7 @@ __all__ = ["delete", "edit", "get", "new"]
 
 _UNITS = ("days", "weeks", "months", "years")
 _HANDLERS = ("now", "no")
+_CHANGE_HANDLERS = ("now", "next", "no")  # documents of real products have `next`; only `now` bills at once
 _LONGEST_TRIAL = 3650
 _MOST_UNITS = 120
 
@@ -94,7 +95,7 @@ def _read(call: Call, plan: Plan) -> Plan:
             given, "initialBillCountUnit", _UNITS, plan.initial_bill_count_unit
         ),
         on_change_initial_bill_handler=fields.choice(
-            given, "onChangeInitialBillHandler", _HANDLERS, plan.on_change_initial_bill_handler
+            given, "onChangeInitialBillHandler", _CHANGE_HANDLERS, plan.on_change_initial_bill_handler
         ),
         setup_charge_bill_handler=fields.choice(
             given, "setupChargeBillHandler", _HANDLERS, plan.setup_charge_bill_handler

@@ -4,7 +4,7 @@ from tallyhook_mock.cheddar import customers, invoices, plans, promotions
 from tallyhook_mock.cheddar.call import Handler
 from tallyhook_mock.engine.cheddar.refusal import Refusal, not_found
 
-__all__ = ["ROUTES", "handler"]
+__all__ = ["ROUTES", "actions_of", "handler"]
 
 ROUTES: dict[str, dict[str, Handler]] = {
     "plans": {
@@ -47,13 +47,17 @@ ROUTES: dict[str, dict[str, Handler]] = {
 }
 
 
-def handler(controller: str, action: str) -> Handler:
-    """The handler of a call; names count with their case. The words of the refusals are inferred."""
-    actions = ROUTES.get(controller)
-    if actions is None:
+def actions_of(controller: str) -> dict[str, Handler]:
+    """The calls of a controller; names count with their case. The words of the refusals are inferred."""
+    if controller not in ROUTES:
         raise not_found("Resource not found")
+    return ROUTES[controller]
+
+
+def handler(actions: dict[str, Handler], action: str) -> Handler:
+    """The handler of a call."""
     if not action:
-        raise Refusal(400, f"No action selected for {controller}")
+        raise Refusal(400, "No action selected")
     if action not in actions:
         raise not_found("Resource not found")
     return actions[action]

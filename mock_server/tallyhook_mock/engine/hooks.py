@@ -5,6 +5,7 @@ that every listener has acknowledged (or that an operator has canceled) comes ba
 """
 
 import heapq
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -29,12 +30,17 @@ RETRY_PAUSES = (
 
 @dataclass(slots=True)
 class Listener:
-    """Where hooks go. No events named = all of them."""
+    """Where hooks go. No events named = all of them.
+
+    One that is paused gets nothing: its hooks wait, and hold their invoices meanwhile as they do while it
+    fails (inferred: whoever wants a say in a bill has not had it yet).
+    """
 
     id: int
     product: str
     url: str
     events: frozenset[str] = frozenset()
+    is_paused: bool = False
 
     def wants(self, product: str, type: str) -> bool:
         return self.product == product and (not self.events or type in self.events)
@@ -42,12 +48,17 @@ class Listener:
 
 @dataclass(slots=True, frozen=True)
 class Attempt:
-    """One try: the virtual moment, the answer's status (None if there was none), the real seconds it took."""
+    """One try: the virtual moment, the answer's status (None if there was none), the real seconds it took.
+
+    `headers` are those that it was sent with; `fault` is what was made to go wrong, empty for nothing.
+    """
 
     at: datetime
     status: int | None
     seconds: float
     answer: str = ""
+    fault: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def acknowledged(self) -> bool:
@@ -64,7 +75,10 @@ class DeliveryState(StrEnum):
 
 @dataclass(slots=True, eq=False)
 class Delivery:
-    """One hook to one listener."""
+    """One hook to one listener. One that is postponed lets later ones overtake it.
+
+    A replay repeats a delivery that was acknowledged, and is nothing that the hook has to wait for.
+    """
 
     id: int
     hook: "Hook"
@@ -72,6 +86,8 @@ class Delivery:
     next_at: datetime
     state: DeliveryState = DeliveryState.PENDING
     attempts: list[Attempt] = field(default_factory=list)
+    is_postponed: bool = False
+    is_replay: bool = False
 
     @property
     def is_settled(self) -> bool:
@@ -93,7 +109,8 @@ class Hook:
 
     @property
     def is_settled(self) -> bool:
-        return all(delivery.is_settled for delivery in self.deliveries)
+        """Whether nobody is waited for; replays are not."""
+        return all(delivery.is_settled for delivery in self.deliveries if not delivery.is_replay)
 
 
 class Hooks:
@@ -114,8 +131,17 @@ class Hooks:
     def forget(self, listener: Listener) -> list[Hook]:
         """Remove a listener and give up what is on its way to it. Gives the hooks that this settled."""
         del self.listeners[listener.id]
-        pending = [delivery for _, _, delivery in self._agenda if delivery.listener is listener]
-        return [hook for delivery in pending if (hook := self.cancel(delivery))]
+        return [hook for delivery in self._pending(listener) if (hook := self.cancel(delivery))]
+
+    def pause(self, listener: Listener) -> None:
+        """Send it nothing until it is resumed; what is on the wire already arrives."""
+        listener.is_paused = True
+
+    def resume(self, listener: Listener, at: datetime) -> None:
+        """Send what has waited, each at the moment that was planned for it or now if that is over."""
+        listener.is_paused = False
+        for delivery in self._pending(listener):
+            self._schedule(delivery, max(delivery.next_at, at))
 
     def wanted(self, product: str, type: str) -> list[Listener]:
         return [listener for listener in self.listeners.values() if listener.wants(product, type)]
@@ -130,9 +156,7 @@ class Hooks:
         hook = Hook(self._ids.next(), type, product, customer, subject, body, at)
         self.log[hook.id] = hook
         for listener in listeners:
-            delivery = Delivery(self._ids.next(), hook, listener, at)
-            hook.deliveries.append(delivery)
-            self._schedule(delivery, at)
+            self._deliver(hook, listener, at)
         return hook
 
     def next_due(self) -> datetime | None:
@@ -154,6 +178,7 @@ class Hooks:
     def record(self, delivery: Delivery, attempt: Attempt) -> Hook | None:
         """Note what an attempt brought. Gives the hook if this settled it."""
         delivery.attempts.append(attempt)
+        delivery.is_postponed = False
         if delivery.state is not DeliveryState.SENDING:  # canceled meanwhile, or sent once more by hand
             return None
         if attempt.acknowledged:
@@ -165,10 +190,25 @@ class Hooks:
         self._schedule(delivery, attempt.at + pause)
         return None
 
+    def postpone(self, delivery: Delivery, at: datetime) -> None:
+        """Put off a delivery that was taken, without an attempt."""
+        delivery.is_postponed = True
+        self._schedule(delivery, at)
+
+    def put_back(self, delivery: Delivery) -> None:
+        """Wait again with a delivery that was taken: its listener was paused meanwhile."""
+        self._schedule(delivery, delivery.next_at)
+
     def retry(self, delivery: Delivery, at: datetime) -> None:
-        """Try again at once; one that was acknowledged or canceled before is sent again all the same."""
+        """Try again at once; one that was canceled before is sent all the same."""
         if delivery.state is not DeliveryState.SENDING:
             self._schedule(delivery, at)
+
+    def replay(self, delivery: Delivery, at: datetime) -> Delivery:
+        """Send again what was acknowledged. The hook stays settled, whatever comes of it (inferred)."""
+        replay = self._deliver(delivery.hook, delivery.listener, at)
+        replay.is_replay = True
+        return replay
 
     def cancel(self, delivery: Delivery) -> Hook | None:
         """Give a delivery up: it holds its invoice no longer (inferred). Gives the hook that this settled."""
@@ -176,6 +216,21 @@ class Hooks:
             return None
         delivery.state = DeliveryState.CANCELED
         return delivery.hook if delivery.hook.is_settled else None
+
+    def _deliver(self, hook: Hook, listener: Listener, at: datetime) -> Delivery:
+        delivery = Delivery(self._ids.next(), hook, listener, at)
+        hook.deliveries.append(delivery)
+        self._schedule(delivery, at)
+        return delivery
+
+    def _pending(self, listener: Listener) -> list[Delivery]:
+        # From the log: the agenda forgets those of a listener that is paused.
+        return [
+            delivery
+            for hook in self.log.values()
+            for delivery in hook.deliveries
+            if delivery.listener is listener and delivery.state is DeliveryState.PENDING
+        ]
 
     def _schedule(self, delivery: Delivery, at: datetime) -> None:
         delivery.state = DeliveryState.PENDING
@@ -185,4 +240,8 @@ class Hooks:
     @staticmethod
     def _is_current(entry: tuple[datetime, int, Delivery]) -> bool:
         at, _, delivery = entry
-        return delivery.state is DeliveryState.PENDING and delivery.next_at == at
+        return (
+            delivery.state is DeliveryState.PENDING
+            and delivery.next_at == at
+            and not delivery.listener.is_paused
+        )

@@ -15,14 +15,13 @@ def text(number: int) -> str:
 
 
 def parse(written: str) -> int | None:
-    """The number of an id read from a request, or None if this server never wrote such an id."""
-    head, tail = written[:-28], written[-28:]
-    if tail.lower() != _TAIL or len(head) < 8:
-        return None
+    """The number of an id read from a request, in capitals or not; None if `text` writes no such id."""
     try:
-        return int(head, 16)
+        number = int(written[: -len(_TAIL)], 16)
     except ValueError:
         return None
+    # Python reads more as a number than was ever written: signs, underscores, zeros in front.
+    return number if number >= 0 and text(number) == written.lower() else None
 
 
 class Ids:

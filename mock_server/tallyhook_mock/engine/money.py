@@ -2,7 +2,7 @@
 
 from decimal import ROUND_HALF_UP, Decimal
 
-__all__ = ["CENT", "ZERO", "amount_text", "cents", "quantity_text"]
+__all__ = ["CENT", "ZERO", "amount_text", "cents", "four_places", "quantity_text"]
 
 CENT = Decimal("0.01")
 ZERO = Decimal("0.00")
@@ -11,6 +11,11 @@ ZERO = Decimal("0.00")
 def cents(amount: Decimal) -> Decimal:
     """Round to whole cents, halves away from zero (inferred: no source says how Cheddar rounds)."""
     return amount.quantize(CENT, ROUND_HALF_UP)
+
+
+def four_places(quantity: Decimal) -> Decimal:
+    """Round to the four decimals that a quantity keeps (documented), halves away from zero (inferred)."""
+    return quantity.quantize(Decimal("0.0001"), ROUND_HALF_UP)
 
 
 def amount_text(amount: Decimal) -> str:

@@ -25,10 +25,9 @@ def new_plan(code: str, name: str, **fields: Unpack[PlanFields]) -> Call[Plan]:
 
 
 def edit_plan(plan: PlanRef, **fields: Unpack[PlanEdit]) -> Call[Plan]:
-    """Change the given fields of a plan (inferred, as for `new_plan`)."""
+    """Change the given fields of a plan; its code stays (inferred, as for `new_plan`)."""
     form = pairs(only(PlanEdit, fields))
-    # Once its code is changed, the plan isn't found by the old one again.
-    return Call("plans/edit", documents.plan, identity(plan, "plan"), form, repeatable="code" not in fields)
+    return Call("plans/edit", documents.plan, identity(plan, "plan"), form, repeatable=True)
 
 
 def delete_plan(plan: PlanRef) -> Call[None]:

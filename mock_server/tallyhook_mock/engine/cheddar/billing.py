@@ -103,8 +103,6 @@ def bill(state: State, invoice: Invoice, at: datetime) -> None:
     close(state, invoice)
     if not subscription.is_canceled:
         _open_next(state, invoice, at)
-    elif not invoice.charges:
-        return
     payment = subscription.payment
     if invoice.total > 0 and (payment is None or payment.has_expired(at)):
         payments.execute(state, invoice, at)
@@ -119,8 +117,7 @@ def bill(state: State, invoice: Invoice, at: datetime) -> None:
 
 def close(state: State, invoice: Invoice) -> None:
     """End the period of an open invoice: every line gets an id, and the invoice is outstanding."""
-    customer = invoice.subscription.customer
-    invoice.tax_rate = None if customer.is_tax_exempt else customer.tax_rate
+    invoice.tax_rate = invoice.subscription.customer.charged_tax_rate
     projected = [replace(line, id=state.ids.next()) for line in invoice.projected()]
     invoice.charges = projected + invoice.charges
     invoice.state = InvoiceState.DUE
@@ -146,17 +143,22 @@ def run_outstanding(state: State, customer: Customer, at: datetime) -> None:
 
 
 def reactivate(state: State, subscription: Subscription, at: datetime) -> None:
-    """Take a cancellation back: the old period goes on, or if it is over a new cycle starts (inferred)."""
+    """Take a cancellation back: the old period goes on, or if it is over a new cycle starts (inferred).
+
+    Counters that are not periodic carry over the time in between (inferred).
+    """
     subscription.cancel_type = subscription.cancel_reason = ""
     subscription.canceled_at = None
+    customer = subscription.customer
     shelved, subscription.shelved = subscription.shelved, None
     if subscription.current is not None:
         subscription.current.bills_recurring = True
     elif shelved is not None and shelved.billing_at > at:
         subscription.invoices.append(shelved)
+        shelved.charges, customer.carried = shelved.charges + customer.carried, []
     else:
-        restart_cycle(state, subscription, at)
-    state.emit("subscriptionReactivated", at, subscription.customer, invoice=subscription.current)
+        restart_cycle(state, subscription, at, carried_usage(shelved or last_period(customer)))
+    state.emit("subscriptionReactivated", at, customer, invoice=subscription.current)
 
 
 def restart_cycle(
@@ -169,8 +171,16 @@ def restart_cycle(
         open_invoice(state, subscription, billing_at, at, previous_at=at, usage=usage)
 
 
-def carried_usage(invoice: Invoice) -> dict[str, Usage]:
+def last_period(customer: Customer) -> Invoice | None:
+    """The invoice of the newest period."""
+    periods = (made for made in customer.invoices if made.type is InvoiceType.SUBSCRIPTION)
+    return max(periods, key=lambda made: made.number, default=None)
+
+
+def carried_usage(invoice: Invoice | None) -> dict[str, Usage]:
     """The counters that go on into the next period: those of the items that are not periodic."""
+    if invoice is None:
+        return {}
     lasting = {planned.item.code for planned in invoice.plan.items if not planned.is_periodic}
     return {code: usage for code, usage in invoice.usage.items() if code in lasting}
 
@@ -199,7 +209,7 @@ def add_charge(
     charge = custom(state, new, at)
     invoice.charges.append(charge)
     note = f"{charge.code} {quantity_text(charge.quantity)} × {amount_text(charge.each_amount)}"
-    state.emit("charge", at, customer, invoice=invoice, note=note)
+    state.emit("charge", at, customer, invoice=invoice, note=note, charge=charge)
     return charge
 
 
@@ -211,7 +221,7 @@ def delete_charge(
     for charge in invoice.charges:
         if charge.id == charge_id and charge.type is ChargeType.CUSTOM:
             invoice.charges.remove(charge)
-            state.emit("chargeDeleted", at, customer, invoice=invoice, note=charge.code)
+            state.emit("chargeDeleted", at, customer, invoice=invoice, note=charge.code, charge=charge)
             return
     raise not_found(f"Charge not found (id={ids.text(charge_id)})")  # inferred text
 
@@ -226,9 +236,8 @@ def one_time_invoice(state: State, customer: Customer, charges: Iterable[NewChar
 
 def bill_at_once(state: State, subscription: Subscription, charges: list[Charge], at: datetime) -> Invoice:
     """Execute an invoice that stands beside the cycle."""
-    customer = subscription.customer
     invoice = _new_invoice(state, subscription, InvoiceType.ONE_TIME, at, at)
-    invoice.tax_rate = None if customer.is_tax_exempt else customer.tax_rate
+    invoice.tax_rate = subscription.customer.charged_tax_rate
     invoice.state = InvoiceState.DUE
     invoice.charges = charges
     before_current = len(subscription.invoices) - (subscription.current is not None)

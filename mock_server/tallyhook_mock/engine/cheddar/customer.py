@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 
-from tallyhook_mock.engine.cheddar.invoice import Charge, Invoice, InvoiceState
+from tallyhook_mock.engine.cheddar.invoice import Charge, Invoice, InvoiceState, InvoiceType
 from tallyhook_mock.engine.cheddar.product import Plan, Product, Promotion
 
 __all__ = ["PAYPAL_WAIT", "Customer", "MetaDatum", "PaymentMethod", "Subscription"]
@@ -85,8 +85,13 @@ class Subscription:
 
     @property
     def outstanding(self) -> Invoice | None:
-        """What `invoicePeriod=outstanding` addresses: the oldest, should there be several (inferred)."""
-        return next((invoice for invoice in self.invoices if invoice.is_outstanding), None)
+        """What `invoicePeriod=outstanding` addresses: the oldest, should there be several (inferred).
+
+        A one-time invoice that was declined stands back behind those of periods (inferred).
+        """
+        unpaid = [invoice for invoice in self.invoices if invoice.is_outstanding]
+        periods = (invoice for invoice in unpaid if invoice.type is InvoiceType.SUBSCRIPTION)
+        return next(periods, unpaid[0] if unpaid else None)
 
     @property
     def discount(self) -> Decimal:
@@ -116,6 +121,11 @@ class Customer:
     def subscription(self) -> Subscription:
         """The current one."""
         return self.subscriptions[0]
+
+    @property
+    def charged_tax_rate(self) -> Decimal | None:
+        """The rate at which taxes are charged: none from who is exempt."""
+        return None if self.is_tax_exempt else self.tax_rate
 
     @property
     def invoices(self) -> list[Invoice]:

@@ -10,7 +10,7 @@ from tallyhook_mock.engine.cheddar.product import Plan
 from tallyhook_mock.engine.money import ZERO, cents
 
 if TYPE_CHECKING:
-    from tallyhook_mock.engine.cheddar.customer import Subscription
+    from tallyhook_mock.engine.cheddar.customer import PaymentMethod, Subscription
 
 __all__ = [
     "CREDIT_FORWARD",
@@ -74,16 +74,20 @@ class Usage:
 
 @dataclass(slots=True, frozen=True)
 class Transaction:
-    """An attempt to settle an invoice, a refund (negative, with a parent) or a void."""
+    """An attempt to settle an invoice, a refund (negative, with a parent) or a void.
+
+    `payment` is the method by which it was made, whatever the customer pays with later; None if there was
+    nothing to pay and the gateway was not asked.
+    """
 
     id: int
     amount: Decimal
     approved: bool
     reason: str
     at: datetime
+    payment: "PaymentMethod | None"
     parent: int = 0
     memo: str = ""
-    by_gateway: bool = True
 
 
 @dataclass(slots=True, eq=False)
@@ -98,7 +102,7 @@ class Invoice:
     created: datetime
     is_initial: bool = False
     state: InvoiceState = InvoiceState.OPEN
-    tax_rate: Decimal | None = None
+    tax_rate: Decimal | None = None  # the customer's at the end of the period, from then on
     discount: Decimal = ZERO  # percent off the recurring charge
     bills_recurring: bool = True
     run_at: datetime | None = None  # when the engine runs it next
@@ -147,8 +151,13 @@ class Invoice:
 
     @property
     def tax(self) -> Decimal:
-        """Tax on a positive subtotal, rounded once per invoice (inferred)."""
-        return cents(max(self.subtotal, ZERO) * (self.tax_rate or 0))
+        """Tax on a positive subtotal, rounded once per invoice (inferred).
+
+        An open invoice expects the rate that the customer has now; one that is closed keeps the rate it had.
+        """
+        is_open = self.state is InvoiceState.OPEN
+        rate = self.subscription.customer.charged_tax_rate if is_open else self.tax_rate
+        return cents(max(self.subtotal, ZERO) * (rate or 0))
 
     @property
     def total(self) -> Decimal:

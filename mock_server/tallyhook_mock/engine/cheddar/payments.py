@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from tallyhook_mock.engine.cheddar import gateway
-from tallyhook_mock.engine.cheddar.customer import Subscription
+from tallyhook_mock.engine.cheddar.customer import PaymentMethod, Subscription
 from tallyhook_mock.engine.cheddar.invoice import (
     CREDIT_FORWARD,
     Charge,
@@ -21,6 +21,8 @@ __all__ = ["end", "execute", "fail_subscription", "refund", "run", "void", "void
 
 # The gateway settles once a day (inferred).
 SETTLED_AFTER = timedelta(days=1)
+# A locked invoice is looked at again after this long (inferred).
+LOCKED_FOR = timedelta(minutes=1)
 
 
 def execute(state: State, invoice: Invoice, at: datetime) -> bool:
@@ -30,12 +32,9 @@ def execute(state: State, invoice: Invoice, at: datetime) -> bool:
     A decline leaves the invoice outstanding and plans the next try.
     """
     customer = invoice.subscription.customer
-    invoice.charges = [
-        charge for charge in invoice.charges if charge.type is not ChargeType.ITEM or charge.quantity
-    ]
     subtotal, total = invoice.subtotal, invoice.total
     if total <= 0:
-        _settle(state, invoice, at, ZERO, by_gateway=False)
+        _settle(state, invoice, at, ZERO, None)
         if subtotal < 0:
             _carry_forward(state, invoice, subtotal, at)
         return True
@@ -46,15 +45,19 @@ def execute(state: State, invoice: Invoice, at: datetime) -> bool:
         fail_subscription(state, customer.subscription, reason, at)
         return False
     if gateway.accepts(customer):
-        _settle(state, invoice, at, total, by_gateway=True)
+        _settle(state, invoice, at, total, payment)
         return True
-    _decline(state, invoice, at, total)
+    _decline(state, invoice, at, total, payment)
     return False
 
 
 def run(state: State, invoice: Invoice, at: datetime) -> None:
     """The agenda's action: execute an invoice whose time has come."""
-    if invoice.is_outstanding and invoice.run_at is not None and invoice.run_at <= at:
+    if not (invoice.is_outstanding and invoice.run_at is not None and invoice.run_at <= at):
+        return
+    if state.is_locked(invoice):
+        state.schedule(at + LOCKED_FOR, run, invoice)
+    else:
         execute(state, invoice, at)
 
 
@@ -110,12 +113,18 @@ def end(subscription: Subscription, type: str, reason: str, at: datetime) -> Non
         subscription.shelved = subscription.invoices.pop()
 
 
-def _settle(state: State, invoice: Invoice, at: datetime, amount: Decimal, *, by_gateway: bool) -> None:
-    transaction = Transaction(state.ids.next(), amount, True, gateway.APPROVED, at, by_gateway=by_gateway)
+def _settle(
+    state: State, invoice: Invoice, at: datetime, amount: Decimal, payment: PaymentMethod | None
+) -> None:
+    # Only now: as long as it is outstanding, an item that is not used yet may still be.
+    invoice.charges = [
+        charge for charge in invoice.charges if charge.type is not ChargeType.ITEM or charge.quantity
+    ]
+    transaction = Transaction(state.ids.next(), amount, True, gateway.APPROVED, at, payment)
     invoice.transactions.append(transaction)
     invoice.state, invoice.run_at, invoice.paid_by = InvoiceState.PAID, None, transaction.id
     _announce(state, invoice, transaction, at, f"{amount_text(amount)} approved")
-    if by_gateway and state.hooks.wanted(invoice.subscription.customer.product.code, "transaction"):
+    if payment is not None and state.hooks.wanted(invoice.subscription.customer.product.code, "transaction"):
         state.schedule(at + SETTLED_AFTER, _announce_settled, invoice)
 
 
@@ -130,8 +139,8 @@ def _announce_settled(state: State, invoice: Invoice, at: datetime) -> None:
         _announce(state, invoice, made, at, f"{amount_text(made.amount)} settled")
 
 
-def _decline(state: State, invoice: Invoice, at: datetime, amount: Decimal) -> None:
-    transaction = Transaction(state.ids.next(), amount, False, gateway.DECLINED, at)
+def _decline(state: State, invoice: Invoice, at: datetime, amount: Decimal, payment: PaymentMethod) -> None:
+    transaction = Transaction(state.ids.next(), amount, False, gateway.DECLINED, at, payment)
     invoice.transactions.append(transaction)
     _announce(state, invoice, transaction, at, f"{amount_text(amount)} declined")
     if invoice.run_at is not None and invoice.run_at > at:
@@ -159,7 +168,8 @@ def _carry_forward(state: State, invoice: Invoice, amount: Decimal, at: datetime
     )
     current = customer.subscription.current
     (current.charges if current else customer.carried).append(credit)
-    state.emit("creditForward", at, customer, invoice=current or invoice, note=amount_text(amount))
+    note = amount_text(amount)
+    state.emit("creditForward", at, customer, invoice=current or invoice, note=note, charge=credit)
 
 
 def _is_settled(invoice: Invoice, at: datetime) -> bool:
@@ -167,8 +177,9 @@ def _is_settled(invoice: Invoice, at: datetime) -> bool:
 
 
 def _give_back(state: State, invoice: Invoice, amount: Decimal, memo: str, at: datetime) -> None:
+    paid = next(made for made in invoice.transactions if made.id == invoice.paid_by)
     back = Transaction(
-        state.ids.next(), -amount, True, gateway.APPROVED, at, parent=invoice.paid_by, memo=memo
+        state.ids.next(), -amount, True, gateway.APPROVED, at, paid.payment, parent=paid.id, memo=memo
     )
     invoice.transactions.append(back)
     _announce(state, invoice, back, at, f"{amount_text(amount)} {memo}")

@@ -1,5 +1,6 @@
 """A product and what it sells: plans with tracked items, and promotions."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -108,7 +109,7 @@ class Promotion:
 
 @dataclass(slots=True)
 class Product:
-    """A product, its catalogue, and the key that signs its hooks."""
+    """A product, its catalogue, and the key that signs its hooks by the scheme that `signature` names."""
 
     id: int
     code: str
@@ -119,9 +120,11 @@ class Product:
     requires_card_code: bool = False
     requires_zip: bool = False
     bill_reminder_days: tuple[int, ...] = ()
+    signature: str = "cheddar"
     items: dict[str, Item] = field(default_factory=dict)
     plans: dict[str, Plan] = field(default_factory=dict)
     promotions: dict[str, Promotion] = field(default_factory=dict)
+    redemptions: Counter[str] = field(default_factory=Counter)  # by coupon code
 
     def plan(self, code: str) -> Plan:
         """The plan with this code; a 404 otherwise."""

@@ -5,11 +5,12 @@ import heapq
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import TypeAlias
 
 from tallyhook_mock.engine import ids
 from tallyhook_mock.engine.cheddar.customer import Customer, Subscription
-from tallyhook_mock.engine.cheddar.invoice import Invoice, Transaction
+from tallyhook_mock.engine.cheddar.invoice import Charge, Invoice, Transaction
 from tallyhook_mock.engine.cheddar.product import Product
 from tallyhook_mock.engine.cheddar.refusal import not_found
 from tallyhook_mock.engine.hooks import Hooks
@@ -33,7 +34,10 @@ Action: TypeAlias = Callable[["State", Invoice, datetime], None]
 
 @dataclass(slots=True, frozen=True)
 class Event:
-    """Something that happened: of one of the `HOOK_TYPES`, or of a kind that only the timeline shows."""
+    """Something that happened: of one of the `HOOK_TYPES`, or of a kind that only the timeline shows.
+
+    `item` is the code of the item whose counter now stands at `quantity`.
+    """
 
     kind: str
     at: datetime
@@ -44,6 +48,9 @@ class Event:
     previous: Subscription | None = None
     transaction: Transaction | None = None
     note: str = ""
+    charge: Charge | None = None
+    item: str = ""
+    quantity: Decimal | None = None
 
 
 class State:
@@ -61,6 +68,9 @@ class State:
         # A declined invoice is tried again after these pauses, then the subscription is canceled.
         self.dunning: tuple[timedelta, ...] = (timedelta(days=2),) * 4
         self.actor = ""
+        # Whether an invoice is being executed by somebody else just now, which takes no time in here: it
+        # only is if that is simulated.
+        self.is_locked: Callable[[Invoice], bool] = lambda _: False
         self._customers: dict[str, dict[str, Customer]] = {}
         self._customers_by_id: dict[int, Customer] = {}
         self._invoices: dict[str, list[Invoice]] = {}  # by product, number 1 first
@@ -167,11 +177,27 @@ class State:
         previous: Subscription | None = None,
         transaction: Transaction | None = None,
         note: str = "",
+        charge: Charge | None = None,
+        item: str = "",
+        quantity: Decimal | None = None,
     ) -> None:
         if subscription is None and invoice is not None:
             subscription = invoice.subscription
         self._events.append(
-            Event(kind, at, self.actor, customer, subscription, invoice, previous, transaction, note)
+            Event(
+                kind,
+                at,
+                self.actor,
+                customer,
+                subscription,
+                invoice,
+                previous,
+                transaction,
+                note,
+                charge,
+                item,
+                quantity,
+            )
         )
 
     def take_events(self) -> list[Event]:

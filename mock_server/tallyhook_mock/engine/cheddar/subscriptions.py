@@ -87,20 +87,29 @@ def revert_paypal(state: State, customer: Customer, at: datetime) -> None:
     state.emit("subscriptionCanceled", at, customer, subscription=subscription, invoice=subscription.shelved)
 
 
-def find_promotion(product: Product, plan: Plan, coupon: str, at: datetime) -> Promotion:
-    """The promotion behind a coupon code that can still be redeemed on this plan."""
+def find_promotion(product: Product, plan: Plan, coupon: str, at: datetime, times: int = 1) -> Promotion:
+    """The promotion behind a coupon code that can be redeemed on this plan, `times` times more."""
     for promotion in product.promotions.values():
         for offered in promotion.coupons:
             if offered.code != coupon:
                 continue
             expiration = offered.expiration or promotion.expiration
-            if (not promotion.plans or plan.code in promotion.plans) and (not expiration or expiration > at):
+            most = offered.max_redemptions
+            if (
+                (not promotion.plans or plan.code in promotion.plans)
+                and (not expiration or expiration > at)
+                and (most is None or product.redemptions[coupon] + times <= most)
+            ):
                 return promotion
     raise invalid("couponCode", "notFound", f"'{coupon}' is not a valid coupon code")  # inferred text
 
 
 def redeem(subscription: Subscription, promotion: Promotion, coupon: str, at: datetime) -> None:
-    """Put a promotion on a subscription: its percentage comes off the recurring charge while it lasts."""
+    """Put a promotion on a subscription: its percentage comes off the recurring charge while it lasts.
+
+    Each time counts towards what the coupon allows, on the same subscription too (inferred).
+    """
+    subscription.customer.product.redemptions[coupon] += 1
     subscription.promotion, subscription.coupon = promotion, coupon
     subscription.promotion_ends = add_months(at, promotion.months) if promotion.months else None
     if subscription.current is not None:
@@ -116,8 +125,13 @@ def setup_charge(state: State, plan: Plan, at: datetime) -> list[Charge]:
 
 
 def _change_plan(state: State, old: Subscription, plan: Plan, at: datetime) -> Subscription:
-    """A new subscription in front; what is not paid moves to it, and the old one stays as history."""
+    """A new subscription in front; what is not paid moves to it, and the old one stays as history.
+
+    The existing bill date stays (documented), and what follows is counted from there if the new plan has
+    another frequency. After a plan that billed only once there is none: a new cycle starts (inferred).
+    """
     customer = old.customer
+    last = billing.last_period(customer)
     new = replace(old, id=state.ids.next(), plan=plan, created=at, invoices=[])
     new.invoices = [invoice for invoice in old.invoices if not invoice.transactions or invoice.is_outstanding]
     old.invoices = [invoice for invoice in old.invoices if invoice not in new.invoices]
@@ -131,6 +145,11 @@ def _change_plan(state: State, old: Subscription, plan: Plan, at: datetime) -> S
     current = new.current
     open_invoice = current or new.shelved
     unused = _unused_part(old.plan, open_invoice, at) if open_invoice else Decimal(0)
+    if open_invoice is not None and plan.frequency != old.plan.frequency:
+        new.anchor, new.cycle = open_invoice.billing_at, 0
+    if open_invoice is None and not new.is_canceled:
+        billing.restart_cycle(state, new, at, billing.carried_usage(last))
+        current = open_invoice = new.current
     if open_invoice is not None:
         open_invoice.plan = plan
         if plan.on_change_setup_charge_bill_handler != "no":

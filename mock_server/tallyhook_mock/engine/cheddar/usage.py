@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from tallyhook_mock.engine.cheddar.billing import target
 from tallyhook_mock.engine.cheddar.customer import Customer
-from tallyhook_mock.engine.cheddar.invoice import ChargeType, Invoice, Usage
+from tallyhook_mock.engine.cheddar.invoice import ChargeType, Invoice, InvoiceType, Usage
 from tallyhook_mock.engine.cheddar.product import PlanItem
 from tallyhook_mock.engine.cheddar.refusal import invalid, not_found
 from tallyhook_mock.engine.cheddar.state import State
@@ -39,6 +39,8 @@ def set_quantity(
 ) -> None:
     """Set the counter of one period. The other period's counter stays as it is."""
     invoice = target(customer, outstanding=outstanding)
+    if invoice.type is InvoiceType.ONE_TIME:
+        raise not_found("No outstanding invoice found")  # inferred: it bills no period that could count
     planned = invoice.plan.item(item)
     if planned is None:
         raise not_found(f"Item not found (code={item})")
@@ -51,7 +53,8 @@ def set_quantity(
     invoice.usage[item] = Usage(quantity, known.created if known else at, at)
     if invoice.is_outstanding:
         _recount(invoice, planned, quantity)
-    state.emit("usage", at, customer, invoice=invoice, note=f"{item} = {quantity_text(quantity)}")
+    note = f"{item} = {quantity_text(quantity)}"
+    state.emit("usage", at, customer, invoice=invoice, note=note, item=item, quantity=quantity)
 
 
 def add_quantity(

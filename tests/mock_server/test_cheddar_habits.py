@@ -1,0 +1,120 @@
+"""Habits of the clients that exist, which the documented rules alone would not allow for."""
+
+import pytest
+
+from tallyhook_mock.catalog import dump_catalog, read_catalog
+from tallyhook_mock.engine.cheddar.state import State
+
+from .cheddar_face import CATALOG, Face, new
+
+CARD = ("ccFirstName", "ccLastName", "ccZip", "ccType", "ccLastFour", "ccExpirationDate")
+
+
+@pytest.fixture
+def face() -> Face:
+    face = Face()
+    face.customer()
+    return face
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"ccZip": "8200"}, ["Grace", "Møller", "8200", "visa", "1111", "2031-02-28"]),
+        ({"ccExpiration": "03/2033"}, ["Grace", "Møller", "8000", "visa", "1111", "2033-03-31"]),
+        ({"ccCardCode": "321"}, ["Grace", "Møller", "8000", "visa", "1111", "2031-02-28"]),
+        (
+            {"ccNumber": "5555555555554444", "ccExpiration": "04/2034", "ccFirstName": "Ada"},
+            ["Ada", "Møller", "8000", "mc", "4444", "2034-04-30"],
+        ),
+        ({"ccZip": "", "ccFirstName": "Ada"}, ["Ada", "Møller", "", "visa", "1111", "2031-02-28"]),
+    ],
+)
+def test_an_edit_that_sends_only_what_changed_keeps_the_rest_of_the_card(
+    face: Face, fields: dict[str, str], expected: list[str]
+) -> None:
+    answer = face.on("customers/edit-subscription", "M1", fields)
+    assert [answer.text(f"//subscription/{name}") for name in CARD] == expected
+    assert answer.text("//subscription/gatewayToken") == "SIMULATED"
+
+
+def test_a_new_number_needs_a_new_expiry(face: Face) -> None:
+    answer = face.on("customers/edit-subscription", "M1", {"ccNumber": "5555555555554444"})
+    assert answer.error == (412, "A value is required", "ccExpiration:isEmpty")
+
+
+def test_a_zip_code_alone_can_make_the_gateway_refuse(face: Face) -> None:
+    answer = face.on("customers/edit", "M1", {"subscription[ccZip]": "06000"})
+    assert answer.error == (422, "The transaction was declined", "6000")
+    assert face.on("customers/get", "M1").text("//ccZip") == "8000"
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("3.14159", "3.1416"),
+        ("0.00005", "0.0001"),
+        ("0.00004", "0"),
+        ("1.00000", "1"),
+        ("7." + "1" * 60, "7.1111"),
+    ],
+)
+def test_quantities_with_more_than_four_decimals_are_rounded(face: Face, sent: str, kept: str) -> None:
+    answer = face.on("customers/set-item-quantity", "M1", {"itemCode": "crane", "quantity": sent})
+    assert answer.text("//subscription/items/item[@code='crane']/quantity") == kept
+    fields = new(code="M2", **{"items[0][itemCode]": "crane", "items[0][quantity]": sent})
+    answer = face.post("customers/new", fields)
+    assert answer.text("//subscription/items/item[@code='crane']/quantity") == kept
+
+
+def test_less_than_nothing_is_refused_before_it_is_rounded(face: Face) -> None:
+    answer = face.on("customers/set-item-quantity", "M1", {"itemCode": "crane", "quantity": "-0.00001"})
+    assert answer.error[2] == "quantity:notGreaterThan"
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        (b"/xml/plans/productCode/HARBOUR", 400),
+        (b"/xml/customers/productCode/HARBOUR", 400),
+        (b"/xml/plans", 400),
+        (b"/xml/planets/productCode/HARBOUR", 404),
+        (b"/xml/plans/got/productCode/HARBOUR", 404),
+    ],
+)
+def test_a_path_without_action_lacks_a_product_and_one_without_controller_leads_nowhere(
+    face: Face, path: bytes, status: int
+) -> None:
+    answer = face.send(path, method="GET")
+    assert answer.status == status
+    if status == 400:
+        assert answer.error[1] == "No product selected. Need a productId or productCode."
+
+
+def test_an_import_counts_the_coupons_it_would_redeem(face: Face) -> None:
+    product = face.state.products["HARBOUR"]
+    product.redemptions["SPRING"] = 99  # of 100
+
+    def entries(*codes: str) -> dict[str, str]:
+        fields = {}
+        for place, code in enumerate(codes):
+            for name, value in new(code=code, **{"subscription[couponCode]": "SPRING"}).items():
+                head, bracket, rest = name.partition("[")
+                fields[f"customers[{place}][{head}]{bracket}{rest}"] = value
+        return fields
+
+    refused = face.post("customers/import", entries("A", "B"))
+    assert refused.error[2] == "customers[1][subscription][couponCode]:notFound"
+    assert face.on("customers/get", "A").status == 404
+    assert face.post("customers/import", entries("A")).status == 200
+    refused = face.on("customers/edit-subscription", "M1", {"couponCode": "SPRING"})
+    assert refused.error == (412, "'SPRING' is not a valid coupon code", "couponCode:notFound")
+
+
+def test_a_plan_can_be_written_as_a_real_document_shows_it(face: Face) -> None:
+    answer = face.post("plans/edit/code/QUAY", {"onChangeInitialBillHandler": "next"})
+    assert answer.text("//onChangeInitialBillHandler") == "next"
+    written = dump_catalog(face.state) | {"users": CATALOG["users"]}
+    again = State()
+    read_catalog(written, again, face.now, check_url=str).install(again, face.now)
+    assert again.products["HARBOUR"].plans["QUAY"].on_change_initial_bill_handler == "next"

@@ -1,0 +1,142 @@
+"""Paying by PayPal: the wait, the page where the payer agrees, and the way back."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tallyhook_mock import Server, serve
+
+from .loopback import Api, catalog
+
+BACK, OFF = "https://shop.lantern.example/back?order=7&x=1", "https://shop.lantern.example/off"
+NOBODY = "00000001-7a11-11f0-8a5e-0eff7a117a11"
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with serve(catalog()) as running:
+        yield running
+
+
+@pytest.fixture
+def api(server: Server) -> Api:
+    return Api(server)
+
+
+@pytest.fixture
+def browser(server: Server) -> Iterator[httpx.Client]:
+    with httpx.Client(trust_env=False) as client:
+        yield client
+
+
+def ask(api: Api, code: str = "ida", cancel_url: str = OFF) -> str:
+    """Subscribe by PayPal; the address at which to agree."""
+    terms = {
+        "planCode": "GLOW",
+        "method": "paypal",
+        "ccFirstName": "Ida",
+        "ccLastName": "Lamp",
+        "returnUrl": BACK,
+        "cancelUrl": cancel_url,
+    }
+    document = api.call(
+        "customers/new",
+        code=code,
+        firstName="Ida",
+        lastName="Lamp",
+        email="ida@lamp.example",
+        **{f"subscription[{name}]": value for name, value in terms.items()},
+    )
+    return document.findtext(".//redirectUrl") or ""
+
+
+def state(api: Api, code: str = "ida") -> tuple[str | None, str | None, str | None]:
+    """Cancel type, address, and the transaction that paid the first invoice."""
+    subscription = api.call("customers/get", code=code).find(".//subscription")
+    assert subscription is not None
+    return (
+        subscription.findtext("cancelType"),
+        subscription.findtext("redirectUrl"),
+        subscription.findtext("invoices/invoice[last()]/paidTransactionId"),
+    )
+
+
+def test_the_page_shows_what_is_to_be_paid(server: Server, api: Api, browser: httpx.Client) -> None:
+    address = ask(api)
+    assert address.startswith(f"{server.url}/service/paypal/simulate/productId/")
+    assert state(api) == ("paypal-wait", address, "")
+    page = browser.get(address)
+    assert page.status_code == 200
+    assert "Pay for LANTERN: GLOW • 20.00 / Month" in page.text
+    assert f'<a href="{OFF}">' in page.text
+    assert page.text.count("<form") == 1
+    assert state(api) == ("paypal-wait", address, "")  # looking is not agreeing
+
+
+def test_who_agrees_is_billed_and_led_back(api: Api, browser: httpx.Client) -> None:
+    address = ask(api)
+    answer = browser.post(address, headers={"Origin": "/".join(address.split("/")[:3])})
+    assert (answer.status_code, answer.headers["location"]) == (303, BACK)
+    canceled, redirect, paid = state(api)
+    assert (canceled, redirect) == ("", None)
+    assert paid
+    again = browser.post(address)
+    assert (again.status_code, again.text) == (410, "This subscription is not waiting for PayPal")
+    assert len(api.call("customers/get", code="ida").findall(".//transaction")) == 1
+
+
+@pytest.mark.parametrize("origin", ["https://elsewhere.example", "null", ""])
+def test_another_page_can_not_agree(api: Api, browser: httpx.Client, origin: str) -> None:
+    address = ask(api)
+    assert browser.post(address, headers={"Origin": origin}).status_code == 403
+    assert state(api)[0] == "paypal-wait"
+
+
+def test_only_web_addresses_become_links(api: Api, browser: httpx.Client) -> None:
+    assert "<a" not in browser.get(ask(api, cancel_url="javascript:alert(1)")).text
+    page = browser.get(ask(api, "eve", 'https://x.example/"><script>')).text
+    assert "<script>" not in page
+
+
+def test_a_page_about_nobody_is_not_found(api: Api, browser: httpx.Client) -> None:
+    address = ask(api)
+    product = address.split("/")[-3]
+    for wrong in (address.replace(product, NOBODY), f"{address}0", f"{address.rpartition('/')[0]}/{NOBODY}"):
+        assert browser.get(wrong).status_code == 404
+        assert browser.post(wrong).status_code == 404
+    assert browser.put(address).status_code == 405
+
+
+def test_an_operator_can_agree(server: Server, api: Api, browser: httpx.Client) -> None:
+    ask(api)
+    approvals = f"{server.url}/_mock/approvals"
+    assert browser.post(approvals, json={"customer": "ida"}).json() == {"customer": "ida"}
+    assert state(api)[0] == ""
+    assert browser.post(approvals, json={"customer": "ida"}).status_code == 412
+    assert browser.post(approvals, json={"customer": "eve"}).status_code == 404
+    [agreed] = [entry for entry in server.timeline("ida") if entry.kind == "subscriptionReactivated"]
+    assert agreed.actor == "operator"
+
+
+def test_paypal_can_be_asked_again_without_the_names(api: Api, browser: httpx.Client) -> None:
+    ask(api)
+    fields = {"method": "paypal", "returnUrl": "https://shop.lantern.example/new", "cancelUrl": OFF}
+    document = api.call(
+        "customers/edit",
+        code="ida",
+        **{f"subscription[{name}]": value for name, value in fields.items()},
+    )
+    assert document.findtext(".//ccFirstName") == "Ida"
+    answer = browser.post(document.findtext(".//redirectUrl") or "")
+    assert answer.headers["location"] == "https://shop.lantern.example/new"
+
+
+def test_who_waits_for_paypal_can_give_a_card_instead(api: Api) -> None:
+    ask(api)
+    document = api.call(
+        "customers/edit-subscription", code="ida", ccNumber="5555555555554444", ccExpiration="12/2090"
+    )
+    assert document.findtext(".//cancelType") == ""
+    assert document.findtext(".//ccLastName") == "Lamp"
+    assert document.findtext(".//ccLastFour") == "4444"

@@ -1,0 +1,95 @@
+"""What is outstanding, and what becomes of it when a subscription ends and begins again."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from tallyhook_mock.engine.calendar import add_months
+from tallyhook_mock.engine.cheddar import billing, subscriptions, usage
+from tallyhook_mock.engine.cheddar.billing import NewCharge
+from tallyhook_mock.engine.cheddar.customer import PaymentMethod
+from tallyhook_mock.engine.cheddar.invoice import CREDIT_FORWARD, InvoiceState, InvoiceType
+from tallyhook_mock.engine.cheddar.refusal import Refusal
+
+from .engine_world import DAY, HOUR, START, World
+
+SECOND_MONTH = add_months(START, 1)
+
+
+def test_a_declined_one_time_invoice_stands_behind_the_period_that_ended() -> None:
+    world = World()
+    customer = world.customer("C1", world.plan("ONE", "20.00", items={"GB": ("2", "2.50")}))
+    customer.declines = 1
+    with pytest.raises(Refusal, match="declined"):
+        billing.one_time_invoice(
+            world.state, customer, [NewCharge("ONCE", Decimal(1), Decimal(9))], world.now
+        )
+    once = customer.subscription.outstanding
+    assert once is not None
+    assert once.type is InvoiceType.ONE_TIME
+    # It bills no period, so there is nothing on it that could be counted.
+    with pytest.raises(Refusal, match="No outstanding invoice found"):
+        usage.set_quantity(world.state, customer, "GB", Decimal(5), outstanding=True, at=world.now)
+    assert once.usage == {}
+    world.state.dunning = ()
+    once.run_at = None
+    world.listen("http://a", status=500)
+    world.advance(SECOND_MONTH + DAY)
+    held = customer.subscription.outstanding
+    assert held is not None
+    assert (held.type, held.state) == (InvoiceType.SUBSCRIPTION, InvoiceState.HELD)
+    usage.set_quantity(world.state, customer, "GB", Decimal(5), outstanding=True, at=world.now)
+    assert held.total == Decimal("27.50")
+    billing.run_outstanding(world.state, customer, world.now)
+    assert customer.subscription.outstanding is once
+
+
+def test_a_credit_from_the_time_of_a_cancellation_is_on_the_invoice_that_goes_on() -> None:
+    world = World()
+    customer = world.customer("C1", world.plan("FLAT", "20.00"))
+    subscriptions.cancel(world.state, customer, world.now)
+    billing.one_time_invoice(world.state, customer, [NewCharge("SORRY", Decimal(1), Decimal(-5))], world.now)
+    assert [charge.amount for charge in customer.carried] == [Decimal("-5.00")]
+    subscriptions.change(world.state, customer, payment=world.card(), at=world.now + DAY)
+    current = customer.subscription.current
+    assert current is not None
+    assert [charge.code for charge in current.charges] == [CREDIT_FORWARD]
+    assert (current.total, customer.carried) == (Decimal("15.00"), [])
+
+
+def test_lasting_counters_carry_over_a_cancellation_and_periodic_ones_do_not() -> None:
+    for periodic, expected in ((False, Decimal(3)), (True, Decimal(0))):
+        world = World()
+        plan = world.plan("SEATS", "20.00", items={"seat": ("5", "10.00")}, periodic=periodic)
+        customer = world.customer("C1", plan)
+        usage.set_quantity(world.state, customer, "seat", Decimal(3), outstanding=False, at=world.now)
+        subscriptions.cancel(world.state, customer, world.now)
+        world.advance(timedelta(days=100))
+        subscriptions.change(world.state, customer, payment=world.card(), at=world.now)
+        current = customer.subscription.current
+        assert current is not None
+        assert current.previous_at == world.now
+        assert current.quantity("seat") == expected
+
+
+def test_an_invoice_with_nothing_left_on_it_is_settled_after_a_cancellation_too() -> None:
+    world = World()
+    customer = world.customer("C1", world.plan("FLAT", "20.00"))
+    new = NewCharge("EXTRA", Decimal(1), Decimal(4))
+    charge = billing.add_charge(world.state, customer, new, outstanding=False, at=world.now)
+    subscriptions.cancel(world.state, customer, world.now)
+    billing.delete_charge(world.state, customer, charge.id, outstanding=False, at=world.now)
+    world.advance(SECOND_MONTH + HOUR)
+    assert customer.subscription.outstanding is None
+    assert customer.invoices[-1].state is InvoiceState.PAID
+    assert customer.invoices[-1].collected == 0
+
+
+def test_a_transaction_keeps_the_payment_method_by_which_it_was_made() -> None:
+    world = World()
+    first, later = world.card(), PaymentMethod(world.state.ids.next(), "paypal", START, {})
+    customer = world.customer("C1", world.plan("FLAT", "20.00"), payment=first)
+    subscriptions.change(world.state, customer, payment=later, at=world.now)
+    world.advance(SECOND_MONTH + HOUR)
+    assert [made.payment for invoice in customer.invoices for made in invoice.transactions] == [first, later]
