@@ -1,0 +1,101 @@
+"""The real client on the real mock, with the bytes of every answer at hand."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import httpx
+from lxml import etree
+from tests.end_to_end import likeness
+
+from tallyhook import Client, Customer, NotFound, PaymentInput, documents
+from tallyhook_mock import Server
+
+USER, PASSWORD, SECRET = "books@dovecote.example", "grain", "coo"
+
+
+def card(**changes: Any) -> PaymentInput:
+    """A card that is good until the end of 2031."""
+    fields = {
+        "cc_number": "4111111111111111",
+        "cc_expiration": "12/2031",
+        "cc_first_name": "Ada",
+        "cc_last_name": "Dove",
+        "cc_zip": "90210",
+    }
+    return PaymentInput(**(fields | changes))
+
+
+PAYPAL = PaymentInput(
+    method="paypal",
+    cc_first_name="Ada",
+    cc_last_name="Dove",
+    return_url="https://dovecote.example/back",
+    cancel_url="https://dovecote.example/no",
+)
+
+
+class Recorder(httpx.HTTPTransport):
+    """Keeps the last answer as it came."""
+
+    body = b""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        response = super().handle_request(request)
+        self.body = response.read()
+        return response
+
+
+class Wire:
+    """A client of one product, and what is to be true of every document that it gets."""
+
+    def __init__(self, server: Server, product: str) -> None:
+        self.server = server
+        self._transport = Recorder(verify=False)  # it speaks plain HTTP: no certificates to load
+        self.client = Client(product, USER, PASSWORD, base_url=server.xml, transport=self._transport)
+        self._product = product
+
+    @property
+    def body(self) -> bytes:
+        """The last answer."""
+        return self._transport.body
+
+    def look(self) -> tuple[tuple[Customer, ...], bytes]:
+        """All customers with the document that they stand in, once every hook that is due was tried."""
+        self.server.settle()
+        try:
+            return self.client.get_customers(), self._transport.body
+        except NotFound:
+            return (), b""
+
+    def check(self, found: Sequence[Customer], body: bytes) -> None:
+        """The document says what the engine holds, and written again it is the same."""
+        if found:
+            check_writing(found, body)
+        self.check_likeness(found)
+
+    def customer(self, code: str) -> Customer:
+        """One customer, the document checked."""
+        found = self.client.get_customer(code)
+        self.check([found], self._transport.body)
+        return found
+
+    def check_likeness(self, found: Sequence[Customer]) -> None:
+        """The documents say what the engine holds, value for value."""
+        for customer in found:
+            engine, at = self.server.customer(customer.code, self._product), self.server.now
+            assert likeness.plain(customer) == likeness.plain(likeness.customer(engine, at))
+            told = customer.subscription
+            shown = tuple(
+                invoice.number if invoice else None
+                for invoice in (told.current_invoice, told.outstanding_invoice)
+            )
+            assert shown == likeness.addressed(engine.subscription)
+
+
+def canonical(body: bytes) -> bytes:
+    return etree.tostring(etree.fromstring(body), method="c14n")
+
+
+def check_writing(models: Sequence[Any], body: bytes) -> None:
+    """The models, written again, are the same document."""
+    assert canonical(documents.write(*models)) == canonical(body)
