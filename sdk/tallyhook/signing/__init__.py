@@ -1,0 +1,45 @@
+"""Signatures on hooks: a few lines over bytes that fit into any framework.
+
+`sign`, `verify` and `token` are Cheddar's own rule. A `Scheme` puts a rule behind one face, for hooks that a
+gateway or another sender signs differently:
+
+    signing.STANDARD_V1.verify(headers, body, [new_key, old_key], at=datetime.now(UTC))
+"""
+
+from collections.abc import Mapping
+
+from tallyhook.signing.cheddar import SIGNATURE_HEADER, TOKEN_HEADER, Cheddar, sign, token, verify
+from tallyhook.signing.scheme import Scheme
+from tallyhook.signing.standard import (
+    STANDARD_ID_HEADER,
+    STANDARD_SIGNATURE_HEADER,
+    STANDARD_TIMESTAMP_HEADER,
+    StandardV1,
+    StandardV1a,
+)
+
+__all__ = [
+    "CHEDDAR",
+    "SCHEMES",
+    "SIGNATURE_HEADER",
+    "STANDARD_ID_HEADER",
+    "STANDARD_SIGNATURE_HEADER",
+    "STANDARD_TIMESTAMP_HEADER",
+    "STANDARD_V1",
+    "STANDARD_V1A",
+    "TOKEN_HEADER",
+    "Cheddar",
+    "Scheme",
+    "StandardV1",
+    "StandardV1a",
+    "sign",
+    "token",
+    "verify",
+]
+
+CHEDDAR = Cheddar()
+STANDARD_V1 = StandardV1()
+STANDARD_V1A = StandardV1a()
+
+SCHEMES: Mapping[str, Scheme] = {scheme.name: scheme for scheme in (CHEDDAR, STANDARD_V1, STANDARD_V1A)}
+"""Every scheme by its name, with its defaults."""

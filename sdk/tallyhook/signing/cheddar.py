@@ -1,0 +1,64 @@
+"""Cheddar's signature: HMAC-SHA256 over the MD5 of the body."""
+
+import hashlib
+import hmac
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+from tallyhook.signing.scheme import as_bytes, header
+
+__all__ = ["SIGNATURE_HEADER", "TOKEN_HEADER", "Cheddar", "sign", "token", "verify"]
+
+SIGNATURE_HEADER = "X-CG-SIGNATURE"
+TOKEN_HEADER = "X-CG-TOKEN"
+
+
+def token(body: bytes) -> str:
+    """The lower-case hex MD5 of a raw body: what Cheddar signs, and sends as `X-CG-TOKEN` (inferred).
+
+    Compute it from the body that was read. The header is the sender's word and proves nothing.
+    """
+    return hashlib.md5(body, usedforsecurity=False).hexdigest()
+
+
+def sign(body: bytes, key: str | bytes) -> str:
+    """The lower-case hex HMAC-SHA256 of the body's token under a product's secret key (documented)."""
+    return hmac.new(as_bytes(key), token(body).encode("ascii"), hashlib.sha256).hexdigest()
+
+
+def verify(body: bytes, signature: str, *keys: str | bytes) -> bool:
+    """Whether the signature was made over this body with one of the keys.
+
+    Every key is tried whatever the others gave, and compared in constant time: the time taken tells nothing
+    about the keys or about which of them fits. Empty keys fit nothing. No signature, however strange, raises.
+    """
+    given = as_bytes(signature)
+    found = False
+    for key in keys:
+        found |= hmac.compare_digest(sign(body, key).encode("ascii"), given) and len(key) > 0
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Cheddar:
+    """Cheddar's own scheme (documented). It covers neither id nor time: a captured request stays valid."""
+
+    name: ClassVar[str] = "cheddar"
+
+    def check(self, key: str | bytes) -> None:
+        """A key is any text that is not empty; ValueError otherwise."""
+        if not key:
+            raise ValueError("an empty key is none")
+
+    def sign(self, body: bytes, key: str | bytes, *, id: str, at: datetime) -> dict[str, str]:
+        """Signature and token; `id` and `at` go unused. ValueError for an empty key."""
+        self.check(key)
+        return {SIGNATURE_HEADER: sign(body, key), TOKEN_HEADER: token(body)}
+
+    def verify(
+        self, headers: Mapping[str, str], body: bytes, keys: Sequence[str | bytes], *, at: datetime
+    ) -> bool:
+        """As `verify` of this module; the token's header is not looked at."""
+        return verify(body, header(headers, SIGNATURE_HEADER), *keys)

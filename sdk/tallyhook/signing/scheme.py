@@ -1,0 +1,48 @@
+"""What a way to sign hooks has to be able to do."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+__all__ = ["Scheme", "as_bytes", "header"]
+
+
+class Scheme(Protocol):
+    """One way to sign a request: which headers carry it, what they cover, what its keys look like.
+
+    Schemes are values without state. `at` is an aware moment everywhere: no scheme reads a clock.
+    """
+
+    @property
+    def name(self) -> str:
+        """What configuration files call it."""
+
+    def check(self, key: str | bytes) -> None:
+        """Raises ValueError, without quoting it, for a key that could never verify anything."""
+
+    def sign(self, body: bytes, key: str | bytes, *, id: str, at: datetime) -> dict[str, str]:
+        """The headers that sign a body under the sender's key.
+
+        `id` names the hook, the same in every attempt, and `at` is the moment of this one; a scheme may not
+        need them. Raises ValueError for a key or an id that can't sign.
+        """
+
+    def verify(
+        self, headers: Mapping[str, str], body: bytes, keys: Sequence[str | bytes], *, at: datetime
+    ) -> bool:
+        """Whether the headers, named in any case, sign this body under one of the listener's keys.
+
+        Every key is tried whatever the others gave. Nothing in headers or body raises, however strange.
+        """
+
+
+def header(headers: Mapping[str, str], name: str) -> str:
+    """A header's value by its name in any case; empty if there is none."""
+    wanted = name.lower()
+    return next((value.strip() for key, value in headers.items() if key.lower() == wanted), "")
+
+
+def as_bytes(text: str | bytes) -> bytes:
+    """Text of a header or a key as it is signed and compared."""
+    # A header may hold anything, lone surrogates of a lenient decoder included.
+    return text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")

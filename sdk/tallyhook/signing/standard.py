@@ -1,0 +1,191 @@
+"""Standard Webhooks (standardwebhooks.com): v1 with a shared secret, v1a with a pair of keys.
+
+Both sign `id.timestamp.body` and share their headers; one `webhook-signature` may list signatures of both,
+and of several keys, separated by spaces. All of it is documented in that specification unless it is marked.
+"""
+
+import base64
+import hashlib
+import hmac
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, ClassVar
+
+from tallyhook.signing.scheme import as_bytes, header
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+__all__ = [
+    "STANDARD_ID_HEADER",
+    "STANDARD_SIGNATURE_HEADER",
+    "STANDARD_TIMESTAMP_HEADER",
+    "StandardV1",
+    "StandardV1a",
+]
+
+STANDARD_ID_HEADER = "webhook-id"
+STANDARD_TIMESTAMP_HEADER = "webhook-timestamp"
+STANDARD_SIGNATURE_HEADER = "webhook-signature"
+
+_SEED = 32  # bytes of an Ed25519 seed, and of a public key
+# Seconds since 1970 have ten digits for the next quarter of a millennium.
+_DIGITS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class _Standard(ABC):
+    """What both versions share. A request whose timestamp is further away than `tolerance` proves nothing."""
+
+    VERSION: ClassVar[str]
+
+    tolerance: timedelta = timedelta(minutes=5)
+
+    @property
+    def name(self) -> str:
+        return f"standard-{self.VERSION}"
+
+    @abstractmethod
+    def check(self, key: str | bytes) -> None: ...
+
+    @abstractmethod
+    def _signature(self, content: bytes, key: str | bytes) -> bytes: ...
+
+    @abstractmethod
+    def _fits(self, signature: bytes, content: bytes, key: str | bytes) -> bool: ...
+
+    def sign(self, body: bytes, key: str | bytes, *, id: str, at: datetime) -> dict[str, str]:
+        """The three headers of one attempt. ValueError for a key that is not the sender's, or a bad id."""
+        if not _is_id(id):
+            raise ValueError("an id is printable ASCII without spaces and full stops")
+        timestamp = str(int(at.timestamp()))
+        signature = self._signature(_content(id, timestamp, body), key)
+        return {
+            STANDARD_ID_HEADER: id,
+            STANDARD_TIMESTAMP_HEADER: timestamp,
+            STANDARD_SIGNATURE_HEADER: f"{self.VERSION},{base64.b64encode(signature).decode()}",
+        }
+
+    def verify(
+        self, headers: Mapping[str, str], body: bytes, keys: Sequence[str | bytes], *, at: datetime
+    ) -> bool:
+        """Whether a signature of the list is right under one of the keys, and the timestamp is near `at`.
+
+        Signatures of other versions are passed over. Raises ValueError only for a key that `check` refuses.
+        """
+        message_id = header(headers, STANDARD_ID_HEADER)
+        timestamp = header(headers, STANDARD_TIMESTAMP_HEADER)
+        if not _is_id(message_id) or not _is_near(timestamp, at, self.tolerance):
+            return False
+        content = _content(message_id, timestamp, body)
+        found = False
+        for entry in header(headers, STANDARD_SIGNATURE_HEADER).split():
+            version, _, text = entry.partition(",")
+            if version == self.VERSION and (signature := _decoded(text)) is not None:
+                for key in keys:
+                    found |= self._fits(signature, content, key)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class StandardV1(_Standard):
+    """HMAC-SHA256. Both sides hold the same `whsec_` secret: base64 of 24 to 64 bytes."""
+
+    VERSION: ClassVar = "v1"
+
+    def check(self, key: str | bytes) -> None:
+        """ValueError for anything but a `whsec_` secret."""
+        _secret(key)
+
+    def _signature(self, content: bytes, key: str | bytes) -> bytes:
+        return hmac.new(_secret(key), content, hashlib.sha256).digest()
+
+    def _fits(self, signature: bytes, content: bytes, key: str | bytes) -> bool:
+        return hmac.compare_digest(self._signature(content, key), signature)
+
+
+@dataclass(frozen=True, slots=True)
+class StandardV1a(_Standard):
+    """Ed25519. The sender holds a `whsk_` key, listeners the `whpk_` key that belongs to it and is no secret.
+
+    `whpk_` is base64 of 32 bytes; `whsk_` of the 32 bytes of a seed, or of 64 with the public key behind it
+    (inferred from keys in use). Needs the extra `[ed25519]`, and raises ImportError without it.
+    """
+
+    VERSION: ClassVar = "v1a"
+
+    def check(self, key: str | bytes) -> None:
+        """ValueError for anything but a `whpk_` key; the sender's own has no place at a listener."""
+        _public_key(key)
+
+    def _signature(self, content: bytes, key: str | bytes) -> bytes:
+        return _private_key(key).sign(content)
+
+    def _fits(self, signature: bytes, content: bytes, key: str | bytes) -> bool:
+        from cryptography.exceptions import InvalidSignature
+
+        try:
+            _public_key(key).verify(signature, content)
+        except InvalidSignature:
+            return False
+        return True
+
+
+def _content(id: str, timestamp: str, body: bytes) -> bytes:
+    return b"%s.%s.%s" % (id.encode("ascii"), timestamp.encode("ascii"), body)
+
+
+def _is_id(id: str) -> bool:
+    # With a full stop in it the same signature would fit another cut of the content: `a.1` + `2` + `3.b`.
+    return bool(id) and id.isascii() and id.isprintable() and not set(id) & {" ", "."}
+
+
+def _is_near(timestamp: str, at: datetime, tolerance: timedelta) -> bool:
+    if not (timestamp.isascii() and timestamp.isdecimal() and len(timestamp) <= _DIGITS):
+        return False
+    return abs(int(timestamp) - at.timestamp()) <= tolerance.total_seconds()
+
+
+def _decoded(text: str | bytes) -> bytes | None:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return None
+
+
+def _material(key: str | bytes, prefix: bytes, what: str) -> bytes:
+    text = as_bytes(key)
+    material = _decoded(text.removeprefix(prefix)) if text.startswith(prefix) else None
+    if material is None:
+        raise ValueError(f"{what} is {prefix.decode()} and base64")
+    return material
+
+
+def _secret(key: str | bytes) -> bytes:
+    secret = _material(key, b"whsec_", "a shared secret")
+    if not 24 <= len(secret) <= 64:
+        raise ValueError("a shared secret has 24 to 64 bytes")
+    return secret
+
+
+def _public_key(key: str | bytes) -> "Ed25519PublicKey":
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    material = _material(key, b"whpk_", "a public key")
+    if len(material) != _SEED:
+        raise ValueError(f"a public key has {_SEED} bytes")
+    return Ed25519PublicKey.from_public_bytes(material)
+
+
+def _private_key(key: str | bytes) -> "Ed25519PrivateKey":
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    material = _material(key, b"whsk_", "a private key")
+    if len(material) not in (_SEED, 2 * _SEED):
+        raise ValueError(f"a private key has {_SEED} or {2 * _SEED} bytes")
+    private = Ed25519PrivateKey.from_private_bytes(material[:_SEED])
+    if material[_SEED:] not in (b"", private.public_key().public_bytes_raw()):
+        raise ValueError("the two halves of this private key do not belong together")
+    return private
