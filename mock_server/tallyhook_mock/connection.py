@@ -1,0 +1,62 @@
+"""A connection that the application may drop, as a network does: without a word, and at any point."""
+
+import asyncio
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+__all__ = ["Connection", "closing", "drop"]
+
+_EXTENSION = "tallyhook.drop"
+_CLOSING = "tallyhook.closing"
+
+
+class Connection(H11Protocol):
+    """uvicorn's HTTP/1.1 with an extension of ASGI for `drop`; goes into `uvicorn.Config(http=…)`.
+
+    ASGI itself has no way to say it: an application that leaves without an answer gets a 500 sent in its
+    place, and an error into the log.
+    """
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # narrowed by uvicorn
+        super().connection_made(transport)
+        app: ASGIApp = self.app
+        self._closing = asyncio.Event()
+
+        async def droppable(scope: Scope, receive: Receive, send: Send) -> None:
+            extensions = {
+                **scope.get("extensions", {}),
+                _EXTENSION: {"close": transport.close},
+                _CLOSING: {"event": self._closing},
+            }
+            await app({**scope, "extensions": extensions}, receive, send)
+
+        self.app = droppable
+
+    def shutdown(self) -> None:
+        """The server is about to stop, and waits a little for answers under way."""
+        self._closing.set()
+        super().shutdown()
+
+
+async def drop(scope: Scope, receive: Receive) -> None:
+    """Close the TCP connection after what was sent so far; returns when it is closed.
+
+    RuntimeError under a server that can't do it.
+    """
+    extension = scope.get("extensions", {}).get(_EXTENSION)
+    if extension is None:
+        raise RuntimeError("this server can't drop a connection: uvicorn needs http=Connection for it")
+    extension["close"]()
+    # Who returns before the server has noticed is taken for a broken application.
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def closing(scope: Scope) -> None:
+    """Returns when the server is about to stop: for an answer that would go on for ever.
+
+    Under a server that doesn't say, it never returns.
+    """
+    extension = scope.get("extensions", {}).get(_CLOSING)
+    await (asyncio.Event() if extension is None else extension["event"]).wait()

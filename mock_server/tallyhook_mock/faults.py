@@ -1,0 +1,179 @@
+"""What shall go wrong: with which call or hook, when, and how often."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields
+from datetime import timedelta
+from enum import StrEnum
+from random import Random
+
+__all__ = ["OPTIONS", "Armed", "Fault", "FaultKind", "Faults"]
+
+_LONGEST = 600.0  # real seconds
+_FARTHEST = timedelta(days=1000)
+
+
+class FaultKind(StrEnum):
+    """The first six befall calls, the others hooks."""
+
+    LATENCY = "latency"
+    ERROR = "error"
+    DROP_BEFORE = "dropBefore"
+    DROP_AFTER = "dropAfter"
+    TRUNCATE = "truncate"
+    LOCK = "lock"
+    DUPLICATE = "duplicate"
+    REORDER = "reorder"
+    TIMEOUT = "timeout"
+    LOSE_ANSWER = "loseAnswer"
+
+
+# What each kind can be told beyond whom it is for and when.
+OPTIONS: dict[FaultKind, tuple[str, ...]] = {
+    FaultKind.LATENCY: ("action", "seconds"),
+    FaultKind.ERROR: ("action", "status", "retry_after"),
+    FaultKind.DROP_BEFORE: ("action",),
+    FaultKind.DROP_AFTER: ("action",),
+    FaultKind.TRUNCATE: ("action",),
+    FaultKind.LOCK: (),
+    FaultKind.DUPLICATE: ("type",),
+    FaultKind.REORDER: ("type", "by"),
+    FaultKind.TIMEOUT: ("type", "seconds"),
+    FaultKind.LOSE_ANSWER: ("type",),
+}
+_CALLS = frozenset(kind for kind, options in OPTIONS.items() if "action" in options)
+_HOOKS = frozenset(kind for kind, options in OPTIONS.items() if "type" in options)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One thing to go wrong.
+
+    It counts the calls or deliveries that fit. From the `nth` on it strikes the next `times` of them: one,
+    unless told otherwise. With a `probability` it strikes each with that chance, and without end unless
+    `times` ends it; the draws depend on `seed` and kind alone, so that the same calls suffer in every run.
+    ValueError for what makes no sense.
+
+    Args:
+        action: of the call, such as `customers/add-charge`; empty for every call.
+        type: of the hook, such as `subscriptionBillable`; empty for every hook.
+        customer: a code; empty for everybody, and for what is about nobody.
+        seconds: real ones: how long a call waits (latency), or a listener is waited for (timeout).
+        status: of an error: 500, 502 or 503.
+        retry_after: what the error 503 asks for, in seconds.
+        by: how long a reordered hook is held back, on the mock's clock.
+    """
+
+    kind: FaultKind = field(kw_only=False)
+    action: str = ""
+    type: str = ""
+    customer: str = ""
+    nth: int = 1
+    times: int | None = None
+    probability: float | None = None
+    seed: int = 0
+    seconds: float = 0.2
+    status: int = 503
+    retry_after: int = 1
+    by: timedelta = timedelta(minutes=1)
+
+    def __post_init__(self) -> None:
+        for option in fields(self):
+            if option.name in _SPECIAL and option.name not in OPTIONS[self.kind]:
+                _require(getattr(self, option.name) == option.default, f"{option.name}: not for {self.kind}")
+        _require(self.nth >= 1, "nth: 1 is the next, and nothing comes before it")
+        _require(self.times is None or self.times >= 1, "times: at least 1")
+        _require(self.probability is None or 0 <= self.probability <= 1, "probability: from 0 to 1")
+        _require(0 < self.seconds <= _LONGEST, f"seconds: more than 0, and {_LONGEST:g} at the most")
+        _require(self.status in (500, 502, 503), "status: 500, 502 or 503")
+        _require(0 <= self.retry_after <= _LONGEST, f"retry_after: from 0 to {_LONGEST:g}")
+        _require(self.retry_after == 1 or self.status == 503, "retry_after: goes with status 503 only")
+        _require(
+            timedelta(0) < self.by <= _FARTHEST, f"by: more than 0, and {_FARTHEST.days} days at the most"
+        )
+
+    @property
+    def most(self) -> int | None:
+        """How often it strikes; None for without end."""
+        return 1 if self.times is None and self.probability is None else self.times
+
+
+_SPECIAL = frozenset(name for options in OPTIONS.values() for name in options)
+
+
+class Armed:
+    """A planned fault: how many calls or deliveries it met until it was over, and how many it struck."""
+
+    def __init__(self, fault: Fault) -> None:
+        self.fault = fault
+        self.met = 0
+        self.struck = 0
+        self._random = Random(f"{fault.seed} {fault.kind}")
+
+    @property
+    def is_over(self) -> bool:
+        return self.fault.most is not None and self.struck >= self.fault.most
+
+    def meet(self) -> bool:
+        """Count one more that fits; whether the fault is for it."""
+        self.met += 1
+        # Drawn for each, so that a draw belongs to a place in the row whatever else is going on.
+        is_drawn = self.fault.probability is None or self._random.random() < self.fault.probability
+        return is_drawn and self.met >= self.fault.nth
+
+
+class Faults:
+    """The plan. At most one fault strikes a call or a delivery: the first that was planned."""
+
+    def __init__(self) -> None:
+        self._armed: list[Armed] = []
+
+    def __iter__(self) -> Iterator[Armed]:
+        """All of them in the order of planning, those that are over too."""
+        return iter(self._armed)
+
+    def add(self, fault: Fault) -> Armed:
+        self._armed.append(Armed(fault))
+        return self._armed[-1]
+
+    def clear(self) -> None:
+        self._armed.clear()
+
+    @property
+    def are_over(self) -> bool:
+        return all(armed.is_over for armed in self._armed)
+
+    def for_call(self, action: str, customer: str, *, on_outstanding: bool) -> Fault | None:
+        """What strikes a call. `on_outstanding`: it is about the customer's outstanding invoice."""
+        kinds = _CALLS | {FaultKind.LOCK} if on_outstanding else _CALLS
+        return self._strike(kinds, customer, lambda fault: fault.action in ("", action))
+
+    def for_delivery(self, type: str, customer: str) -> Fault | None:
+        """What strikes an attempt to deliver a hook."""
+        return self._strike(_HOOKS, customer, lambda fault: fault.type in ("", type))
+
+    def for_execution(self, customer: str) -> Fault | None:
+        """The lock that keeps the billing engine from executing a customer's outstanding invoice."""
+        return self._strike(frozenset({FaultKind.LOCK}), customer, lambda _: True)
+
+    def _strike(
+        self, kinds: frozenset[FaultKind], customer: str, fits: Callable[[Fault], bool]
+    ) -> Fault | None:
+        struck = None
+        for armed in self._armed:
+            fault = armed.fault
+            if (
+                armed.is_over
+                or fault.kind not in kinds
+                or fault.customer not in ("", customer)
+                or not fits(fault)
+            ):
+                continue
+            if armed.meet() and struck is None:
+                armed.struck += 1
+                struck = fault
+        return struck
+
+
+def _require(is_fine: bool, why: str) -> None:
+    if not is_fine:
+        raise ValueError(why)
