@@ -110,7 +110,14 @@ class Cheddar:
         month = "2030-03-01" if not self.pushed_out else "2030-04-15"
         invoices = [
             _invoice(12, "2030-04-01", self.open_items, self.open_charges, projected=True),
-            _invoice(11, month, self.billed_items, self.billed_charges, paid=self.paid),
+            _invoice(
+                11,
+                month,
+                self.billed_items,
+                self.billed_charges,
+                paid=self.paid,
+                projected=self.pushed_out,
+            ),
             _invoice(10, "2030-02-01", {}, [], paid=not self.unpaid_before),
         ]
         if self.pushed_out:

@@ -2,7 +2,7 @@
 
 from tallyhook_receiver.answers import Answer
 from tallyhook_receiver.errors import InboxUnavailable, LeaseLost, NotYet
-from tallyhook_receiver.inbox import Inbox, Letter, Record, SQLiteInbox, State, Taken
+from tallyhook_receiver.inbox import Inbox, Letter, Record, SQLiteInbox, State, Stats, Taken, open_inbox
 from tallyhook_receiver.product import Product
 from tallyhook_receiver.receiver import Receiver
 
@@ -18,5 +18,7 @@ __all__ = [
     "Record",
     "SQLiteInbox",
     "State",
+    "Stats",
     "Taken",
+    "open_inbox",
 ]

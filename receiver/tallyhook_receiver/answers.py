@@ -8,8 +8,11 @@ __all__ = [
     "BAD_SIGNATURE",
     "DONE",
     "FAILED",
+    "HEADERS_TOO_LARGE",
     "IGNORED",
+    "NOT_A_SENDER",
     "TOO_LARGE",
+    "TOO_OLD",
     "TOO_SLOW",
     "UNDECODABLE",
     "WRONG_METHOD",
@@ -37,10 +40,13 @@ DONE = _answer(200, "done")
 IGNORED = _answer(200, "ignored")
 UNDECODABLE = _answer(400, "undecodable")
 BAD_SIGNATURE = _answer(401, "not signed with a known key")
+TOO_OLD = _answer(401, "too old")
 WRONG_METHOD = _answer(405, "POST only", ("Allow", "POST"))
 # What is left of the body would be read as the next request: the connection can't be used again.
 TOO_SLOW = _answer(408, "too slow", ("Connection", "close"))
 TOO_LARGE = _answer(413, "too large", ("Connection", "close"))
+NOT_A_SENDER = _answer(403, "not from a known sender", ("Connection", "close"))
+HEADERS_TOO_LARGE = _answer(431, "headers too large", ("Connection", "close"))
 FAILED = _answer(500, "failed")
 
 

@@ -4,16 +4,20 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
 
-from tallyhook_receiver.answers import TOO_LARGE, TOO_SLOW, WRONG_METHOD, Answer
+from tallyhook_receiver.answers import HEADERS_TOO_LARGE, TOO_LARGE, TOO_SLOW, Answer
 
 if TYPE_CHECKING:
     from tallyhook_receiver.receiver import Receiver
 
-__all__ = ["Door"]
+__all__ = ["Door", "Message", "Receive", "Send", "headers_of", "send_answer"]
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+
+# A hook with a row of proxies behind it stays far below; servers' own limits differ, and some have none.
+MAX_HEADERS = 100
+MAX_HEADER_BYTES = 16_384
 
 
 class Door:
@@ -31,7 +35,7 @@ class Door:
             case "http":
                 answer = await self._answer(scope, receive)
                 if answer is not None:
-                    await _send(answer, send)
+                    await send_answer(answer, send)
             case "lifespan":
                 await self._lifespan(receive, send)
             case "websocket":
@@ -39,16 +43,12 @@ class Door:
                 await send({"type": "websocket.close", "code": 1000})
 
     async def _answer(self, scope: Message, receive: Receive) -> Answer | None:
-        if scope["method"] != "POST":
-            return WRONG_METHOD
-        headers: dict[str, str] = {}
-        for name, value in scope["headers"]:
-            key = name.decode("latin-1").lower()
-            text = value.decode("latin-1")
-            headers[key] = f"{headers[key]}, {text}" if key in headers else text
-        announced = headers.get("content-length", "")
-        if announced.isdecimal() and int(announced[:20]) > self._receiver.max_body:
-            return TOO_LARGE
+        headers = headers_of(scope)
+        if headers is None:
+            return HEADERS_TOO_LARGE
+        method, peer = scope["method"], scope["client"][0] if scope.get("client") else None
+        if (refusal := self._receiver.greet(method, headers, peer)) is not None:
+            return refusal
         try:
             async with asyncio.timeout(self._receiver.body_within):
                 body = await _read(receive, self._receiver.max_body)
@@ -58,7 +58,7 @@ class Door:
             return None
         if body is None:
             return TOO_LARGE
-        return await self._receiver.handle("POST", headers, body)
+        return await self._receiver.handle(method, headers, body, peer)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -71,6 +71,19 @@ class Door:
         await receive()
         await self._receiver.aclose()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def headers_of(scope: Message) -> dict[str, str] | None:
+    """A request's headers, names in lower case and repeated ones joined; None if they are too large."""
+    fields = scope["headers"]
+    if len(fields) > MAX_HEADERS or sum(len(name) + len(value) for name, value in fields) > MAX_HEADER_BYTES:
+        return None
+    headers: dict[str, str] = {}
+    for name, value in fields:
+        key = name.decode("latin-1").lower()
+        text = value.decode("latin-1")
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    return headers
 
 
 async def _read(receive: Receive, limit: int) -> bytes | None:
@@ -87,7 +100,7 @@ async def _read(receive: Receive, limit: int) -> bytes | None:
             return bytes(body)
 
 
-async def _send(answer: Answer, send: Send) -> None:
+async def send_answer(answer: Answer, send: Send) -> None:
     headers = [(name.lower().encode(), value.encode()) for name, value in answer.headers]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})

@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
+import time
 import traceback
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import msgspec
 
@@ -23,6 +24,7 @@ log = logging.getLogger("tallyhook.receiver")
 # Seconds asked for where nothing better is known; Cheddar's own schedule is about as patient (inferred).
 RETRY_AFTER = 60.0
 
+_INTERRUPTED = "interrupted by the receiver's end"
 _FRAMES = 12  # of the traceback that is kept with a failure
 
 
@@ -35,11 +37,14 @@ class Attempt:
         self.inbox = inbox
         self.owner = owner
         self.lease = lease
+        self._held_until = 0.0  # by our own clock, and never later than by the inbox's
 
     async def run(self) -> Answer:
         """The answer to every delivery that waits for this attempt. Raises only if it is canceled."""
         try:
+            asked = time.monotonic()
             taken = await self.inbox.take(self.letter, self.owner, self.lease)
+            self._held_until = asked + self.lease
             if taken.state is State.DONE:
                 return DONE
             if not taken.mine:
@@ -53,6 +58,11 @@ class Attempt:
         except LeaseLost:
             log.error("hook %s: another worker has taken it over", self.name)
             return later(RETRY_AFTER, "another worker is at it")
+        except asyncio.CancelledError:
+            # Also while the hook is only being taken: nobody would touch it before the lease had ended.
+            with suppress(LeaseLost, InboxUnavailable):
+                await self.inbox.settle(self.letter.key, self.owner, State.FAILED, _INTERRUPTED)
+            raise
         log.log(
             logging.ERROR if state is State.FAILED else logging.INFO,
             "hook %s, %s: %s",
@@ -78,11 +88,6 @@ class Attempt:
             return State.WAITING, str(error), later(seconds)
         except (InboxUnavailable, LeaseLost):  # the journal's: nothing may be written any more
             raise
-        except asyncio.CancelledError:
-            await self.inbox.settle(
-                self.letter.key, self.owner, State.FAILED, "interrupted by the receiver's end"
-            )
-            raise
         except Exception as error:
             # The reason may quote the customer: it is for the inbox, and never for the log.
             return State.FAILED, "".join(traceback.format_exception(error, limit=-_FRAMES)), FAILED
@@ -93,7 +98,7 @@ class Attempt:
             raise TypeError(f"a review needs a handler, and product {self.product.code} a client")
         review = Review.from_hook(self.hook)
         await call(handler, review)
-        outcome = await review.aapply(client, _LeasedJournal(self.inbox, self.letter.key, self.owner))
+        outcome = await review.aapply(client, _LeasedJournal(self))
         note = msgspec.json.encode(outcome).decode()
         if outcome.standing is Standing.CURRENT:
             # Its bill date was moved: the same invoice will be announced again, and has to be reviewed then.
@@ -112,24 +117,33 @@ class Attempt:
     async def _renew(self) -> None:
         while True:
             await asyncio.sleep(self.lease / 3)
+            asked = time.monotonic()
             try:
                 await self.inbox.renew(self.letter.key, self.owner, self.lease)
+                self._held_until = asked + self.lease
             except InboxUnavailable:
                 continue  # there are two more chances before the lease ends
             except LeaseLost:
-                return  # the next entry in the journal, or the end, will fail
+                self._held_until = 0.0
+                return
+
+    def check(self) -> None:
+        """Raises LeaseLost if it has run out: this process stood still, or the inbox was away too long."""
+        if time.monotonic() >= self._held_until:
+            raise LeaseLost("the lease has run out")
 
 
 class _LeasedJournal:
-    """The journal of a hook's review; it refuses entries once another worker has taken the hook over."""
+    """The journal of a hook's review; it ends the review once another worker may have taken the hook over."""
 
-    def __init__(self, inbox: Inbox, key: str, owner: str) -> None:
-        self._inbox = inbox
-        self._key = key
-        self._owner = owner
+    def __init__(self, attempt: Attempt) -> None:
+        self._attempt = attempt
 
     async def entries(self) -> Sequence[Entry]:
-        return await self._inbox.entries(self._key)
+        return await self._attempt.inbox.entries(self._attempt.letter.key)
 
     async def append(self, entry: Entry) -> None:
-        await self._inbox.append(self._key, self._owner, entry)
+        await self._attempt.inbox.append(self._attempt.letter.key, self._attempt.owner, entry)
+
+    def check(self) -> None:
+        self._attempt.check()

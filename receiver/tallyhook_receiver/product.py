@@ -1,15 +1,17 @@
 """A product whose hooks are received."""
 
+from tallyhook import signing
 from tallyhook.client import AsyncClient
 
 __all__ = ["Product"]
 
 
 class Product:
-    """A product by its code, the secret keys that may sign its hooks, and the client that adjusts its
-    invoices.
+    """A product by its code, the keys that may sign its hooks, and the client that adjusts its invoices.
 
     While a key is being rotated, name the new one and the old one. `client` is needed for reviews only.
+    `scheme` says how hooks are signed, and so what a key looks like; ValueError for a key that can't verify
+    anything.
     """
 
     def __init__(
@@ -17,12 +19,20 @@ class Product:
         code: str,
         keys: str | bytes | list[str | bytes] | tuple[str | bytes, ...],
         client: AsyncClient | None = None,
+        *,
+        scheme: signing.Scheme = signing.CHEDDAR,
     ) -> None:
         self.code = code
         self.keys = (keys,) if isinstance(keys, str | bytes) else tuple(keys)
         self.client = client
-        if not self.keys or not all(self.keys):
-            raise ValueError(f"product {code} needs a key, and an empty key is none")
+        self.scheme = scheme
+        if not self.keys:
+            raise ValueError(f"product {code} needs a key")
+        for key in self.keys:
+            try:
+                scheme.check(key)
+            except ValueError as error:
+                raise ValueError(f"product {code} needs a key of scheme {scheme.name}: {error}") from None
 
     def __repr__(self) -> str:
         return f"<Product {self.code}: {len(self.keys)} keys>"

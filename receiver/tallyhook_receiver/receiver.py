@@ -3,19 +3,23 @@
 import asyncio
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self, TypeVar, overload
 
 from tallyhook import events
-from tallyhook_receiver.answers import IGNORED, UNDECODABLE, Answer, later
+from tallyhook_receiver.answers import IGNORED, TOO_OLD, UNDECODABLE, Answer, later
 from tallyhook_receiver.asgi import Door
 from tallyhook_receiver.attempt import RETRY_AFTER, Attempt
+from tallyhook_receiver.care import Care
 from tallyhook_receiver.errors import InboxUnavailable
-from tallyhook_receiver.inbox import Inbox, SQLiteInbox, State
-from tallyhook_receiver.pipeline import Accepted, Undecodable, inspect
+from tallyhook_receiver.inbox import Inbox, State, open_inbox
+from tallyhook_receiver.page import Check, Page
+from tallyhook_receiver.pipeline import Accepted, Undecodable, greet, inspect
 from tallyhook_receiver.product import Product
 from tallyhook_receiver.routes import HookHandler, ReviewHandler, Routes
+from tallyhook_receiver.senders import Senders
 
 __all__ = ["Receiver"]
 
@@ -39,12 +43,20 @@ class Receiver:
     invoice that is held for review stays held: the sender's own retries are the queue.
 
     Args:
-        inbox: a file for SQLite, `":memory:"`, or another Inbox.
+        inbox: a file for SQLite, `":memory:"`, a URL such as `"postgresql://user@host/database"`, or another
+            Inbox; see `open_inbox`.
         answer_within: seconds before a sender is told to come back, while the work goes on. Stay below the
             sender's timeout (inferred: 30 s).
         max_body: bytes of a body at the most.
         body_within: seconds that a sender may take over a body.
         lease: seconds after which another worker may take over from one that has died.
+        max_age: how old a hook's `activityDatetime` may be when it is handled for the first time; None = any.
+            A retry carries the old body, so a hook whose first attempt came in time stays welcome at any age,
+            and one that did not stands in the inbox as failed. Set it no longer than `keep_days`.
+        keep_days: how long the inbox keeps hooks that are done or ignored, 2 at least; None = for good. What
+            failed or waits is kept until it is done.
+        senders: the networks that hooks may come from, such as `["192.0.2.0/24"]`; None = all.
+        trusted_proxies: the networks of one's own proxies, whose `X-Forwarded-For` is believed.
     """
 
     def __init__(
@@ -55,16 +67,23 @@ class Receiver:
         max_body: int = 1_048_576,
         body_within: float = 10.0,
         lease: float = 60.0,
+        max_age: timedelta | None = None,
+        keep_days: float | None = 90.0,
+        senders: Iterable[str] | None = None,
+        trusted_proxies: Iterable[str] = (),
     ) -> None:
         if len({product.code for product in products}) != len(products) or not products:
             raise ValueError("name at least one product, and each one once")
         self.products = products
-        self.inbox: Inbox = SQLiteInbox(inbox) if isinstance(inbox, str | Path) else inbox
+        self.inbox: Inbox = open_inbox(inbox) if isinstance(inbox, str | Path) else inbox
         self.answer_within = answer_within
         self.max_body = max_body
         self.body_within = body_within
         self.lease = lease
+        self.max_age = max_age
+        self.senders = Senders(senders, trusted_proxies)
         self.asgi = Door(self)
+        self._care = Care(self.inbox, keep_days)
         self._routes = Routes()
         self._owner = uuid.uuid4().hex
         self._running: dict[str, asyncio.Task[Answer]] = {}
@@ -94,6 +113,14 @@ class Receiver:
         self._routes.add_review(handler)
         return handler
 
+    def page(self, *, check: Check) -> Page:
+        """A read-only page about the inbox, as an ASGI application; it is served only where it is mounted.
+
+        `check` is told the headers of each request, names in lower case, and lets it in by returning True,
+        perhaps from a coroutine; anybody else gets a 403.
+        """
+        return Page(self._opened, check)
+
     async def open(self) -> None:
         """Open the inbox. The first request does it too, where nobody else has.
 
@@ -110,6 +137,13 @@ class Receiver:
         if not self._is_open:
             await self.inbox.open()
             self._is_open = True
+            self._care.start()
+
+    async def _opened(self) -> Inbox:
+        if self._is_closing:
+            raise InboxUnavailable("the receiver is closing")
+        await self._open_inbox()
+        return self.inbox
 
     async def aclose(self, within: float = 30.0) -> None:
         """Take no more hooks, let running handlers finish for so many seconds, and close the inbox."""
@@ -122,6 +156,7 @@ class Receiver:
                 await asyncio.wait(late)
         if self._is_open:
             self._is_open = False
+            await self._care.stop()
             await self.inbox.close()
 
     async def __aenter__(self) -> Self:
@@ -131,12 +166,24 @@ class Receiver:
     async def __aexit__(self, *error: object) -> None:
         await self.aclose()
 
-    async def handle(self, method: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    def greet(self, method: str, headers: Mapping[str, str], peer: str | None) -> Answer | None:
+        """What refuses a request already before its body, for a door that can spare itself the reading."""
+        refusal = greet(self.senders, self.max_body, method, headers, peer)
+        if refusal is not None:
+            log.warning("a request was refused with %d", refusal.status)
+        return refusal
+
+    async def handle(
+        self, method: str, headers: Mapping[str, str], body: bytes, peer: str | None = None
+    ) -> Answer:
         """Receive one request, for any door: what the sender sent, and what to answer it.
 
-        The answer is a 2xx only if the hook's work is done, or nobody wants it. Raises nothing on any input.
+        `peer` is the address at the other end of the connection, None if nobody can tell. The answer is a 2xx
+        only if the hook's work is done, or nobody wants it. Raises nothing on any input.
         """
-        seen = inspect(self.products, self.max_body, method, headers, body)
+        if (refusal := self.greet(method, headers, peer)) is not None:
+            return refusal
+        seen = inspect(self.products, self.max_body, headers, body, datetime.now(UTC))
         if isinstance(seen, Answer):
             log.warning("a request was refused with %d", seen.status)
             return seen
@@ -151,10 +198,26 @@ class Receiver:
             if not self._routes.wants(seen.letter.type):
                 await self.inbox.keep(seen.letter, State.IGNORED)
                 return IGNORED
+            if self._is_old(seen.hook) and not await self._is_welcome(seen.letter.key):
+                await self.inbox.keep(seen.letter, State.FAILED, f"came too late: max_age is {self.max_age}")
+                log.error("hook %s: too old, kept in the inbox", seen.letter.key[:16])
+                return TOO_OLD
         except InboxUnavailable as error:
             log.error("hook %s: the inbox is unavailable: %s", seen.letter.key[:16], error)
             return later(RETRY_AFTER, "no inbox")
         return await self._join(seen)
+
+    def _is_old(self, hook: events.Hook) -> bool:
+        """Whether a hook is over the age limit; one without a date could be of any age."""
+        if self.max_age is None:
+            return False
+        happened = hook.activity_datetime
+        return happened is None or datetime.now(UTC) - happened > self.max_age
+
+    async def _is_welcome(self, key: str) -> bool:
+        """Whether a hook may be of any age: its first attempt came in time, or an operator lets it in."""
+        record = await self.inbox.get(key)
+        return record is not None and (record.attempts > 0 or record.state is State.WAITING)
 
     async def _join(self, accepted: Accepted) -> Answer:
         """Wait for the attempt at this hook, which is started only if none is running."""

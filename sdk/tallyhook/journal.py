@@ -52,8 +52,13 @@ class DeclaredCharge(msgspec.Struct, frozen=True, kw_only=True):
         """Like ours, and described in the same words; white space doesn't count."""
         return self.is_like(charge) and _words(charge.description) == _words(self.description)
 
+    @property
+    def price(self) -> str:
+        """How many at how much each, in words: `1 × -5.00`."""
+        return money.line_text(self.quantity, self.each_amount)
+
     def __str__(self) -> str:
-        text = f"{self.code}  {self.quantity} × {money.amount_text(self.each_amount)}"
+        text = f"{self.code}  {self.price}"
         return f"{text}  {self.description}" if self.description else text
 
 
@@ -108,6 +113,9 @@ class Journal(Protocol):
 
     async def append(self, entry: Entry) -> None:
         """Keep an entry. Returns only once it would survive a power cut; raises if it can't be kept."""
+
+    def check(self) -> None:
+        """Asked before each call: raises if somebody else may be working on the invoice by now."""
 
 
 _decoder = msgspec.json.Decoder[Entry](Entry)

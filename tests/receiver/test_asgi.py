@@ -23,11 +23,11 @@ BODY = Cheddar().hook(activityType="subscriptionChanged")
 
 
 @contextlib.contextmanager
-def serving(app: Any) -> Iterator[int]:
+def serving(app: Any, **options: Any) -> Iterator[int]:
     """The port of a server that runs in a thread, and is asked to end as by a signal."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(app, log_level="critical", lifespan="auto", ws="none")
+        config = uvicorn.Config(app, log_level="critical", lifespan="auto", ws="none", **options)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()

@@ -1,6 +1,10 @@
-"""The inbox: what was received, what came of it, and the reviews' journals. One protocol, several stores."""
+"""The inbox: what was received, what came of it, and the reviews' journals. One protocol, several stores.
 
-from tallyhook_receiver.inbox.protocol import Inbox, Letter, Record, State, Taken
+`PostgresInbox` is in `tallyhook_receiver.inbox.postgres`, which needs the extra `[postgres]`.
+"""
+
+from tallyhook_receiver.inbox.opening import open_inbox
+from tallyhook_receiver.inbox.protocol import FRESH, Inbox, Letter, Record, State, Stats, Taken
 from tallyhook_receiver.inbox.sqlite import SQLiteInbox
 
-__all__ = ["Inbox", "Letter", "Record", "SQLiteInbox", "State", "Taken"]
+__all__ = ["FRESH", "Inbox", "Letter", "Record", "SQLiteInbox", "State", "Stats", "Taken", "open_inbox"]

@@ -1,7 +1,7 @@
 """What an inbox must be able to do."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -9,7 +9,13 @@ import msgspec
 
 from tallyhook.journal import Entry
 
-__all__ = ["Inbox", "Letter", "Record", "State", "Taken"]
+__all__ = ["FRESH", "MAX_HOOKS", "Inbox", "Letter", "Record", "State", "Stats", "Taken"]
+
+# A 2xx may be lost on its way: the sender comes again within a day (inferred), and an inbox that has dropped
+# the hook by then would let its charges be added twice.
+FRESH = timedelta(days=2)
+
+MAX_HOOKS = 1_000_000
 
 
 class State(StrEnum):
@@ -62,11 +68,25 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     changed: datetime
 
 
+class Stats(msgspec.Struct, frozen=True, kw_only=True):
+    """What an inbox holds: hooks by state (states without any are left out), journal entries, bytes on the
+    disk, and when the hook that is there the longest was received.
+    """
+
+    hooks: Mapping[State, int]
+    entries: int
+    size: int
+    oldest: datetime | None
+
+
 class Inbox(Protocol):
     """A durable memory of hooks, shared by all workers of a listener.
 
     Every write returns only once it would survive a power cut. Any method may raise InboxUnavailable. Workers
     that share an inbox each have an `owner` of their own; a lease says whose turn it is on a hook.
+
+    An inbox is bounded: when it is full the oldest hooks that are done or ignored are dropped, none of them
+    younger than FRESH, and if that makes no room it is unavailable for new ones.
     """
 
     async def open(self) -> None:
@@ -94,7 +114,22 @@ class Inbox(Protocol):
         """Add to the journal. Raises LeaseLost, and writes nothing, if the hook is another owner's."""
 
     async def get(self, key: str) -> Record | None:
-        """One hook, for a look."""
+        """One hook by its key, or by the beginning of its key if no other begins so; logs show 16 digits."""
 
     async def list(self, state: State | None = None, limit: int = 100) -> Sequence[Record]:
         """The hooks that changed last, newest first; all, or those in one state."""
+
+    async def stats(self) -> Stats:
+        """Everything, counted."""
+
+    async def retry(self, key: str) -> bool:
+        """Let a hook be handled again when it is delivered next, a done one too; its journal is kept.
+
+        False if there is none, or if a worker is at it.
+        """
+
+    async def forget(self, key: str) -> bool:
+        """Delete a hook with its journal. False if there is none, or if a worker is at it."""
+
+    async def prune(self, age: timedelta) -> int:
+        """Delete the hooks that have been done or ignored for longer than that; how many there were."""

@@ -3,13 +3,14 @@
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tallyhook import journal
 from tallyhook.journal import Entry
 from tallyhook_receiver.errors import InboxUnavailable, LeaseLost
-from tallyhook_receiver.inbox.protocol import Letter, Record, State, Taken
+from tallyhook_receiver.inbox.protocol import FRESH, MAX_HOOKS, Letter, Record, State, Stats, Taken
+from tallyhook_receiver.inbox.text import storable
 from tallyhook_receiver.inbox.writer import Writer
 
 __all__ = ["SQLiteInbox"]
@@ -43,6 +44,9 @@ _MIGRATIONS = (
     """,
 )
 
+# Pruned in steps, so that no hook has to wait for all of it.
+_STEP = 500
+
 _COLUMNS = "key, product, type, state, body, note, deliveries, attempts, received, changed"
 
 
@@ -50,17 +54,28 @@ class SQLiteInbox:
     """An inbox in a file, or with `:memory:` one that forgets everything when it is closed.
 
     Write-ahead log, every commit flushed to the disk. `busy_seconds`: how long to wait while another process
-    writes. `clock` gives Unix seconds; workers on one file must agree on it.
+    writes. `max_hooks`: when it counts as full, give or take what has come to other workers since this one
+    last counted. `create`: whether a file that isn't there is made. `clock` gives Unix seconds; workers on
+    one file must agree on it.
     """
 
     def __init__(
-        self, path: str | Path, *, busy_seconds: float = 5.0, clock: Callable[[], float] = time.time
+        self,
+        path: str | Path,
+        *,
+        busy_seconds: float = 5.0,
+        max_hooks: int = MAX_HOOKS,
+        create: bool = True,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._path = Path(path) if str(path) != ":memory:" else None
         self._busy_seconds = busy_seconds
+        self._max_hooks = max_hooks
+        self._create = create
         self._clock = clock
         self._file: tuple[int, int] | None = None
-        self._writer = Writer(self._connect, self._check)
+        self._hooks = max_hooks  # at the most: nothing is known before the first count
+        self._writer = Writer(str(path), self._connect, self._check)
 
     async def open(self) -> None:
         self._writer.start()
@@ -77,7 +92,7 @@ class SQLiteInbox:
             connection.execute(
                 "UPDATE hooks SET state = ?, note = ?, changed = ?"
                 " WHERE key = ? AND owner = '' AND state <> 'done'",
-                (state, note, now, letter.key),
+                (state, storable(note), now, letter.key),
             )
 
         await self._writer.run(operation)
@@ -116,7 +131,7 @@ class SQLiteInbox:
             connection.execute(
                 "UPDATE hooks SET state = ?, note = ?, changed = ?, owner = '', leased_until = 0"
                 " WHERE key = ?",
-                (state, note, self._clock(), key),
+                (state, storable(note), self._clock(), key),
             )
 
         await self._writer.run(operation)
@@ -140,12 +155,15 @@ class SQLiteInbox:
         await self._writer.run(operation)
 
     async def get(self, key: str) -> Record | None:
-        row = await self._writer.run(
+        rows = await self._writer.run(
             lambda connection: connection.execute(
-                f"SELECT {_COLUMNS} FROM hooks WHERE key = ?", (key,)
-            ).fetchone()
+                f"SELECT {_COLUMNS} FROM hooks WHERE key >= ?1 AND key < ?1 || char(0x10FFFF)"
+                " ORDER BY key LIMIT 2",
+                (key,),
+            ).fetchall()
         )
-        return None if row is None else _record(row)
+        records = [_record(row) for row in rows]
+        return records[0] if len(records) == 1 or (records and records[0].key == key) else None
 
     async def list(self, state: State | None = None, limit: int = 100) -> Sequence[Record]:
         where, values = ("WHERE state = ?", (state, limit)) if state else ("", (limit,))
@@ -156,19 +174,89 @@ class SQLiteInbox:
         )
         return [_record(row) for row in rows]
 
+    async def stats(self) -> Stats:
+        def operation(connection: sqlite3.Connection) -> Stats:
+            by_state = connection.execute("SELECT state, count(*) FROM hooks GROUP BY state").fetchall()
+            entries, size, oldest = connection.execute(
+                "SELECT (SELECT count(*) FROM journal), page_count * page_size,"
+                " (SELECT min(received) FROM hooks) FROM pragma_page_count, pragma_page_size"
+            ).fetchone()
+            return Stats(
+                hooks={State(state): count for state, count in by_state},
+                entries=entries,
+                size=size,
+                oldest=None if oldest is None else datetime.fromtimestamp(oldest, UTC),
+            )
+
+        return await self._writer.run(operation)
+
+    async def retry(self, key: str) -> bool:
+        def operation(connection: sqlite3.Connection) -> bool:
+            now = self._clock()
+            cursor = connection.execute(
+                "UPDATE hooks SET state = 'waiting', owner = '', leased_until = 0, changed = ?"
+                " WHERE key = ? AND (owner = '' OR leased_until <= ?)",
+                (now, key, now),
+            )
+            return cursor.rowcount == 1
+
+        return await self._writer.run(operation)
+
+    async def forget(self, key: str) -> bool:
+        def operation(connection: sqlite3.Connection) -> bool:
+            free = connection.execute(
+                "SELECT 1 FROM hooks WHERE key = ? AND (owner = '' OR leased_until <= ?)",
+                (key, self._clock()),
+            ).fetchone()
+            if free is not None:
+                _delete(connection, [(key,)])
+            return free is not None
+
+        return await self._writer.run(operation)
+
+    async def prune(self, age: timedelta) -> int:
+        total = 0
+        while pruned := await self._writer.run(lambda connection: self._drop(connection, age, _STEP)):
+            total += pruned
+        return total
+
     def _remember(self, connection: sqlite3.Connection, letter: Letter, now: float) -> None:
-        connection.execute(
-            "INSERT INTO hooks VALUES (?, ?, ?, 'waiting', ?, '', 1, 0, ?, ?, '', 0)"
-            " ON CONFLICT (key) DO UPDATE SET deliveries = deliveries + 1",
-            (letter.key, letter.product, letter.type, letter.body, now, now),
+        cursor = connection.execute(
+            "UPDATE hooks SET deliveries = deliveries + 1 WHERE key = ?", (letter.key,)
         )
+        if cursor.rowcount == 0:
+            self._make_room(connection)
+            connection.execute(
+                "INSERT INTO hooks VALUES (?, ?, ?, 'waiting', ?, '', 1, 0, ?, ?, '', 0)",
+                (letter.key, letter.product, storable(letter.type), letter.body, now, now),
+            )
+
+    def _make_room(self, connection: sqlite3.Connection) -> None:
+        """See that one more hook fits. Counts only when it may have become too many: that reads an index."""
+        if self._hooks >= self._max_hooks:
+            (self._hooks,) = connection.execute("SELECT count(*) FROM hooks").fetchone()
+        if self._hooks >= self._max_hooks:
+            dropped = self._drop(connection, FRESH, max(1, self._max_hooks // 100))
+            if dropped == 0:
+                raise InboxUnavailable(f"the inbox is full: {self._hooks} hooks, and none may be dropped")
+            self._hooks -= dropped
+        self._hooks += 1
+
+    def _drop(self, connection: sqlite3.Connection, age: timedelta, limit: int) -> int:
+        keys = connection.execute(
+            "SELECT key FROM hooks WHERE state IN ('done', 'ignored') AND changed < ?"
+            " ORDER BY changed LIMIT ?",
+            (self._clock() - age.total_seconds(), limit),
+        ).fetchall()
+        _delete(connection, keys)
+        return len(keys)
 
     def _connect(self) -> sqlite3.Connection:
         """Open the file, which is made only the first time: one that has gone must not come back empty."""
         if self._path is None:
             database = ":memory:"
         else:
-            mode = "rwc" if self._file is None else "rw"
+            mode = "rwc" if self._create and self._file is None else "rw"
             database = f"{self._path.resolve().as_uri()}?mode={mode}"
         connection = sqlite3.connect(
             database,
@@ -178,6 +266,8 @@ class SQLiteInbox:
             check_same_thread=False,
         )
         try:
+            if self._file is None:
+                _inspect(connection, self._create)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
@@ -204,6 +294,20 @@ def _require(connection: sqlite3.Connection, key: str, owner: str) -> None:
     held = connection.execute("SELECT 1 FROM hooks WHERE key = ? AND owner = ?", (key, owner)).fetchone()
     if held is None:
         raise LeaseLost("another worker has taken this hook over")
+
+
+def _delete(connection: sqlite3.Connection, keys: Sequence[tuple[str]]) -> None:
+    connection.executemany("DELETE FROM journal WHERE key = ?", keys)
+    connection.executemany("DELETE FROM hooks WHERE key = ?", keys)
+
+
+def _inspect(connection: sqlite3.Connection, create: bool) -> None:
+    """Refuse a file that can't be trusted with a journal, before anything is written into it."""
+    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if found != "ok":
+        raise InboxUnavailable(f"the file is damaged, and a backup has to be restored: {found}")
+    if not create and connection.execute("PRAGMA user_version").fetchone() == (0,):
+        raise InboxUnavailable("this file holds no inbox")
 
 
 def _migrate(connection: sqlite3.Connection) -> None:

@@ -40,9 +40,16 @@ class _Work:
 
 
 class Writer:
-    """Runs operations in the order they were asked for. One that raises LeaseLost must not have written."""
+    """Runs operations in the order they were asked for.
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection], check: Callable[[], None]) -> None:
+    One that raises LeaseLost or InboxUnavailable itself must not have written: it fails alone, and the others
+    are committed. `name` tells in errors which inbox it was.
+    """
+
+    def __init__(
+        self, name: str, connect: Callable[[], sqlite3.Connection], check: Callable[[], None]
+    ) -> None:
+        self._name = name
         self._connect = connect
         self._check = check
         self._connection: sqlite3.Connection | None = None
@@ -98,13 +105,13 @@ class Writer:
             for work in batch:
                 try:
                     work.result = work.operation(self._connection)
-                except LeaseLost as error:
+                except (LeaseLost, InboxUnavailable) as error:
                     work.error = error
             self._connection.execute("COMMIT")
         except Exception as error:  # whatever it is, nobody may wait for ever
             self._roll_back()
             for work in batch:
-                work.error = InboxUnavailable(str(error) or type(error).__name__)
+                work.error = InboxUnavailable(f"{self._name}: {error or type(error).__name__}")
                 work.error.__cause__ = error
 
     def _roll_back(self) -> None:

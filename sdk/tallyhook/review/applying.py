@@ -6,25 +6,22 @@ clients.
 """
 
 from collections.abc import Generator, Sequence
-from decimal import Decimal
-from enum import StrEnum
 from typing import TYPE_CHECKING
-
-import msgspec
 
 from tallyhook import calls
 from tallyhook.calls import Call
 from tallyhook.client import AsyncClient, Client
 from tallyhook.errors import APIError, Error, NoAnswer, NotFound, UnprocessableEntity
-from tallyhook.journal import Declaration, Declared, DeclaredCharge, Entry, Journal, Refused
+from tallyhook.journal import Declared, DeclaredCharge, Entry, Journal, Refused
 from tallyhook.models import Customer, Id, Invoice, InvoicePeriod
 from tallyhook.review.changes import AddCharge, Change, Changes, DeleteCharge, SetQuantity, difference, named
 from tallyhook.review.ledger import Ledger
+from tallyhook.review.outcome import Outcome, Standing
 
 if TYPE_CHECKING:
     from tallyhook.review.review import Review
 
-__all__ = ["EarlierInvoiceOutstanding", "Outcome", "ReviewFailed", "Standing", "adrive", "drive"]
+__all__ = ["EarlierInvoiceOutstanding", "ReviewFailed", "adrive", "drive"]
 
 # How often the invoice is read, compared and brought in line. The second reading is the one that verifies; a
 # request thought lost that arrives meanwhile needs another.
@@ -37,28 +34,6 @@ class ReviewFailed(Error):
 
 class EarlierInvoiceOutstanding(Error):
     """An older invoice is outstanding, and it is the one that calls would reach. Try later."""
-
-
-class Standing(StrEnum):
-    """How an invoice stood when the review was applied."""
-
-    OUTSTANDING = "outstanding"
-    CURRENT = "current"
-    PAID = "paid"
-    GONE = "gone"
-
-
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a review. `found` is what had to be changed at first, `applied` what was changed."""
-
-    declared: Declaration
-    standing: Standing
-    found: tuple[Change, ...] = ()
-    applied: tuple[Change, ...] = ()
-    total_before: Decimal | None = None
-    total_after: Decimal | None = None
-    ran: bool = False
-    note: str = ""
 
 
 Applying = Generator[Call[Customer] | Entry, Customer, Outcome]
@@ -96,6 +71,8 @@ async def adrive(review: "Review", client: AsyncClient, journal: Journal | None)
                     await journal.append(step)
                 step = next(steps)
                 continue
+            if journal is not None:
+                journal.check()
             try:
                 customer = await client.send(step)
             except Error as error:

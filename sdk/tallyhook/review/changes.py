@@ -10,6 +10,7 @@ from tallyhook import money
 from tallyhook.journal import Declaration, DeclaredCharge, Entry
 from tallyhook.models import Charge, Customer, Invoice, Plan, PlanItem
 from tallyhook.review.ledger import Ledger
+from tallyhook.table import Column, Shown, Table
 
 if TYPE_CHECKING:
     from tallyhook.review.review import Review
@@ -31,9 +32,13 @@ class SetQuantity(msgspec.Struct, frozen=True, kw_only=True, tag="set"):
     was: Decimal | None
     contradicted: bool
 
+    @property
+    def shown(self) -> str:
+        """The quantity that the document shows, in words: `?` if it shows none."""
+        return "?" if self.was is None else money.quantity_text(self.was)
+
     def __str__(self) -> str:
-        was = "?" if self.was is None else money.quantity_text(self.was)
-        return f"set     {self.item}  {was} → {money.quantity_text(self.quantity)}"
+        return f"set     {self.item}  {self.shown} → {money.quantity_text(self.quantity)}"
 
 
 class DeleteCharge(msgspec.Struct, frozen=True, kw_only=True, tag="delete"):
@@ -56,7 +61,7 @@ class AddCharge(msgspec.Struct, frozen=True, kw_only=True, tag="add"):
 Change = SetQuantity | DeleteCharge | AddCharge
 
 
-class Changes(msgspec.Struct, frozen=True, kw_only=True):
+class Changes(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """The changes in the order in which they are made. `str()` of it is the dry run.
 
     `net_before` and `net_after` are what the invoice adds up to, tax included; below zero when its credits
@@ -83,15 +88,37 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
         """The credit that would be left for the next invoice."""
         return max(-self.net_after, Decimal("0.00"))
 
-    def __str__(self) -> str:
-        lines = [self.title, *(f"  {change}" for change in self.changes or ("nothing to change",))]
-        before, after, left = map(
-            money.amount_text, (self.total_before, self.total_after, self.carried_forward)
-        )
-        total = f"  bills   {before} → {after}"
+    def table(self) -> Table:
+        bills = map(money.amount_text, (self.total_before, self.total_after))
+        remarks = [] if self.changes else ["nothing to change"]
         if self.carried_forward:
-            total += f"  ({left} of credit is carried forward)"
-        return "\n".join([*lines, total])
+            remarks.append(f"{money.amount_text(self.carried_forward)} of credit is carried forward")
+        return Table(
+            title=f"{self.title}: dry run",
+            columns=_COLUMNS,
+            rows=tuple(map(_row, self.changes)),
+            sums=(("bills", "", *bills, ""),),
+            remarks=tuple(remarks),
+        )
+
+
+_COLUMNS = (
+    Column("change"),
+    Column("code"),
+    Column("before", is_number=True),
+    Column("after", is_number=True),
+    Column("description"),
+)
+
+
+def _row(change: Change) -> tuple[str, ...]:
+    match change:
+        case SetQuantity():
+            return "set", change.item, change.shown, money.quantity_text(change.quantity), ""
+        case DeleteCharge(charge=charge):
+            return "delete", charge.code, charge.price, "", charge.description
+        case AddCharge(charge=charge):
+            return "add", charge.code, "", charge.price, charge.description
 
 
 def compare(review: "Review", customer: Customer, entries: Sequence[Entry] | None = None) -> Changes:
@@ -125,7 +152,7 @@ def difference(review: "Review", customer: Customer, invoice: Invoice, ledger: L
     deleted = {change.charge_id for change in changes if isinstance(change, DeleteCharge)}
     standing = [charge for charge in invoice.charges if charge.id not in deleted]
     added = [change.charge for change in changes if isinstance(change, AddCharge)]
-    rate = Decimal(0) if customer.is_tax_exempt else invoice.tax_rate or invoice.vat_rate or Decimal(0)
+    rate = Decimal(0) if customer.is_tax_exempt else invoice.rate
     return Changes(
         title=_title(review),
         changes=changes,
@@ -193,7 +220,7 @@ def _net(
     for item in review.plan.items:
         lines.append(money.product(_units(review, invoice, item, declared), item.overage_amount))
     subtotal = money.total(map(money.cents, lines))
-    return subtotal + money.cents(money.product(max(subtotal, Decimal(0)), rate))
+    return subtotal + money.tax(subtotal, rate)
 
 
 def _units(review: "Review", invoice: Invoice, item: PlanItem, declared: Mapping[str, Decimal]) -> Decimal:

@@ -13,10 +13,19 @@ from tallyhook.journal import Declaration, DeclaredCharge, Entry, Journal
 from tallyhook.models import Customer, Invoice, Plan, Subscription
 from tallyhook.review import applying
 from tallyhook.review.changes import Changes, compare
+from tallyhook.review.outcome import Outcome
+from tallyhook.table import Column, Shown, Table
 
 __all__ = ["Period", "Review"]
 
 _CHARGE_CODE_LENGTH = 36  # documented
+
+_COLUMNS = (
+    Column("code"),
+    Column("shown", is_number=True),
+    Column("declared", is_number=True),
+    Column("description"),
+)
 
 
 class Period(msgspec.Struct, frozen=True):
@@ -26,7 +35,7 @@ class Period(msgspec.Struct, frozen=True):
     end: datetime
 
 
-class Review:
+class Review(Shown):
     """Declares what an outstanding invoice should hold. Nothing is sent before it is applied.
 
     A handler gets one made from the hook; `Review.of` makes one from a customer document, for an audit
@@ -137,7 +146,7 @@ class Review:
         """The dry run: what `apply` would change on the invoice as this document shows it. See `compare`."""
         return compare(self, customer, entries)
 
-    def apply(self, client: Client) -> applying.Outcome:
+    def apply(self, client: Client) -> Outcome:
         """Bring the invoice to what was declared, read it back and verify, then run it if asked to.
 
         Made by hand and without a journal: a declared charge whose content is on the invoice already counts
@@ -149,13 +158,36 @@ class Review:
         """
         return applying.drive(self, client)
 
-    async def aapply(self, client: AsyncClient, journal: Journal | None = None) -> applying.Outcome:
+    async def aapply(self, client: AsyncClient, journal: Journal | None = None) -> Outcome:
         """`apply` with an async client. With a journal, ids decide which charges are ours, over all attempts.
 
         Then an attempt that was cut is taken up where it ended, and one that declares other charges replaces
         what the earlier ones added. What the journal raises ends the attempt.
         """
         return await applying.adrive(self, client, journal)
+
+    def table(self) -> Table:
+        """What the invoice showed and what has been declared for it so far."""
+        declared = self._quantities
+        items = [item.code for item in self.plan.items]
+        return Table(
+            title=f"review of invoice {self.invoice.number or self.invoice.id}"
+            f" of customer {self.customer.code or self.customer.id}",
+            columns=_COLUMNS,
+            rows=(
+                *(
+                    (
+                        code,
+                        money.quantity_text(self.quantity(code)),
+                        money.quantity_text(declared[code]) if code in declared else "",
+                        "",
+                    )
+                    for code in items
+                ),
+                *((charge.code, "", charge.price, charge.description) for charge in self._charges),
+            ),
+            remarks=("the invoice is run when this is done",) if self._run_when_done else (),
+        )
 
     def _require(self, item: str) -> None:
         codes = [planned.code for planned in self.plan.items]

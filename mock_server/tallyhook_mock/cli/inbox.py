@@ -1,0 +1,270 @@
+"""`tallyhook inbox`: a look into a receiver's inbox, and what a person decides about a hook."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tallyhook.journal import Added, Adding, Declared, Entry, Refused, encode
+from tallyhook_mock.cli.output import Json, print_json
+from tallyhook_receiver import Inbox, InboxUnavailable, Record, State, open_inbox
+
+__all__ = ["inbox"]
+
+T = TypeVar("T")
+
+inbox = typer.Typer(help="Look after a receiver's inbox.", no_args_is_help=True)
+
+Url = Annotated[
+    str,
+    typer.Option(
+        "--inbox",
+        metavar="PATH|URL",
+        envvar="TALLYHOOK_INBOX",
+        show_envvar=True,
+        help="A SQLite file, or postgresql://user@host/database.",
+    ),
+]
+Key = Annotated[str, typer.Argument(help="A hook's key, or its first digits as the log shows them.")]
+
+FILE = "tallyhook.sqlite"  # where a receiver keeps it that was told nothing
+
+_COLOURS = {
+    State.WORKING: "cyan",
+    State.DONE: "green",
+    State.WAITING: "yellow",
+    State.FAILED: "red",
+    State.IGNORED: "dim",
+    State.UNDECODABLE: "magenta",
+}
+
+
+@inbox.command("list")
+def list_(
+    url: Url = FILE,
+    state: Annotated[State | None, typer.Option(help="Only hooks in this state.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many at the most.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """The hooks that changed last, newest first.
+
+    Example: tallyhook inbox list --inbox inbox.sqlite --state failed
+    """
+    records = _with(url, lambda opened: opened.list(state, limit))
+    if as_json:
+        print_json([_about(record) for record in records])
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("hook", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    table.add_column("tried", justify="right")
+    table.add_column("changed", no_wrap=True)
+    table.add_column("what", overflow="fold")
+    now = datetime.now(UTC)
+    for record in records:
+        table.add_row(
+            record.key[:16],
+            _state(record.state),
+            str(record.attempts),
+            _age(now - record.changed),
+            _what(record),
+        )
+    Console().print(table)
+
+
+@inbox.command()
+def show(
+    key: Key,
+    url: Url = FILE,
+    body: Annotated[bool, typer.Option("--body", help="With the body: customer data.")] = False,
+    as_json: Json = False,
+) -> None:
+    """One hook, with its note and the journal of its review.
+
+    Example: tallyhook inbox show f00dfeed
+    """
+
+    async def look(opened: Inbox) -> tuple[Record, list[Entry]]:
+        record = await _find(opened, key)
+        return record, list(await opened.entries(record.key))
+
+    record, entries = _with(url, look)
+    if as_json:
+        about = _about(record) | {"note": record.note, "journal": [json.loads(encode(e)) for e in entries]}
+        if body:
+            about["body"] = record.body.decode("utf-8", "replace")
+        print_json(about)
+        return
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold")
+    grid.add_column(overflow="fold")
+    grid.add_row("hook", record.key)
+    grid.add_row("state", _state(record.state))
+    grid.add_row("type", f"{record.type} of {record.product}")
+    grid.add_row("received", f"{_moment(record.received)}, {_times(record.deliveries)} in all")
+    grid.add_row("changed", f"{_moment(record.changed)}, tried {_times(record.attempts)}")
+    grid.add_row("note", Text(record.note.rstrip()))
+    for number, entry in enumerate(entries):
+        grid.add_row("" if number else "journal", Text(_words(entry)))
+    if body:
+        grid.add_row("body", Text(record.body.decode("utf-8", "replace")))
+    Console().print(grid)
+
+
+@inbox.command()
+def retry(key: Key, url: Url = FILE) -> None:
+    """Have a hook handled again when it is delivered next, even if it was done. Its journal is kept.
+
+    Example: tallyhook inbox retry f00dfeed
+    """
+
+    async def let_in(opened: Inbox) -> Record:
+        record = await _find(opened, key)
+        if not await opened.retry(record.key):
+            _fail("a worker is at it now; try again when it has finished", 1)
+        return record
+
+    record = _with(url, let_in)
+    typer.echo(f"{record.key[:16]} is handled again when it is delivered next: have its sender retry it")
+
+
+@inbox.command()
+def forget(
+    key: Key,
+    url: Url = FILE,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+) -> None:
+    """Delete a hook with its journal. If it comes again, its charges are added again.
+
+    Example: tallyhook inbox forget f00dfeed
+    """
+
+    async def drop(opened: Inbox) -> Record:
+        record = await _find(opened, key)
+        if not yes:
+            typer.confirm(
+                f"{record.key[:16]} ({record.type or 'undecodable'}, {record.state}): delete it with its"
+                " journal? If it comes again, what its review has charged is charged again.",
+                abort=True,
+                err=True,
+            )
+        if not await opened.forget(record.key):
+            _fail("a worker is at it now; try again when it has finished", 1)
+        return record
+
+    record = _with(url, drop)
+    typer.echo(f"{record.key[:16]} is forgotten")
+
+
+@inbox.command()
+def stats(url: Url = FILE, as_json: Json = False) -> None:
+    """How many hooks there are, by state.
+
+    Example: tallyhook inbox stats --json
+    """
+    counted = _with(url, lambda opened: opened.stats())
+    hooks = {state: counted.hooks.get(state, 0) for state in State}
+    if as_json:
+        oldest = None if counted.oldest is None else counted.oldest.isoformat()
+        print_json({"hooks": hooks, "entries": counted.entries, "size": counted.size, "oldest": oldest})
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_footer=True)
+    table.add_column("state", footer="all")
+    table.add_column("hooks", footer=f"{sum(hooks.values()):,}", justify="right")
+    for state, count in hooks.items():
+        table.add_row(_state(state), f"{count:,}")
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(f"{counted.entries:,} journal entries, {counted.size / 1024:,.0f} KiB in all")
+    if counted.oldest is not None:
+        console.print(f"the oldest hook was received {_moment(counted.oldest)}")
+
+
+def _with(url: str, work: Callable[[Inbox], Awaitable[T]]) -> T:
+    """Do something with an inbox that must be there."""
+
+    async def run(opened: Inbox) -> T:
+        try:
+            await opened.open()
+            return await work(opened)
+        finally:
+            await opened.close()
+
+    try:
+        return asyncio.run(run(open_inbox(url, create=False)))
+    except (InboxUnavailable, ModuleNotFoundError, ValueError) as error:
+        _fail(str(error), 2)
+
+
+async def _find(opened: Inbox, key: str) -> Record:
+    record = await opened.get(key) if key else None
+    if record is None:
+        _fail(f"no hook begins with {key}, or several do", 1)
+    return record
+
+
+def _about(record: Record) -> dict[str, Any]:
+    return {
+        "key": record.key,
+        "state": record.state.value,
+        "product": record.product,
+        "type": record.type,
+        "attempts": record.attempts,
+        "deliveries": record.deliveries,
+        "received": record.received.isoformat(),
+        "changed": record.changed.isoformat(),
+    }
+
+
+def _state(state: State) -> Text:
+    return Text(state, style=_COLOURS[state])
+
+
+def _what(record: Record) -> Text:
+    """The type, and the last line of what went wrong; the outcome of a review is for `show`."""
+    what = Text(record.type or "(undecodable)")
+    if record.state not in (State.DONE, State.IGNORED) and (note := record.note.strip()):
+        what.append("\n" + note.splitlines()[-1], style="dim")
+    return what
+
+
+def _age(age: timedelta) -> str:
+    seconds = max(0, int(age.total_seconds()))
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length} {unit} ago"
+    return f"{seconds} s ago"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def _words(entry: Entry) -> str:
+    match entry:
+        case Declared(changes=changes):
+            return "declared: " + ("; ".join(changes) or "nothing to change")
+        case Adding(number=number, charge=charge):
+            return f"adding {number}: {charge}"
+        case Added(number=number, charge_id=charge_id):
+            return f"added {number}: as {charge_id}"
+        case Refused(number=number):
+            return f"refused {number}: it was not added"
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _fail(why: str, code: int) -> NoReturn:
+    """One line, and an exit code: 1 for no such hook or not now, 2 for no such inbox."""
+    sys.stderr.write(f"tallyhook inbox: {why}\n")
+    sys.exit(code)

@@ -1,0 +1,318 @@
+"""The inbox of several machines: two tables in a PostgreSQL database."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, timedelta
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg_pool import AsyncConnectionPool
+
+from tallyhook import journal
+from tallyhook.journal import Entry
+from tallyhook_receiver.errors import InboxUnavailable, LeaseLost
+from tallyhook_receiver.inbox.postgres_schema import Connection, migrate, unavailable
+from tallyhook_receiver.inbox.protocol import FRESH, MAX_HOOKS, Letter, Record, State, Stats, Taken
+from tallyhook_receiver.inbox.text import storable
+
+__all__ = ["PostgresInbox"]
+
+# Pruned in steps, so that no hook has to wait for all of it.
+_STEP = 500
+
+_COLUMNS = "key, product, type, state, body, note, deliveries, attempts, received, changed"
+
+# A row lock makes the workers take turns on a hook. The time is that of the moment, not of the transaction's
+# beginning: one that has waited for the lock must not go by a time that is over.
+_REMEMBER = "UPDATE tallyhook_hooks SET deliveries = deliveries + 1 WHERE key = %(key)s"
+_RECEIVE = """
+    INSERT INTO tallyhook_hooks AS hook (key, product, type, body, received, changed)
+    VALUES (%(key)s, %(product)s, %(type)s, %(body)s, clock_timestamp(), clock_timestamp())
+    ON CONFLICT (key) DO UPDATE SET deliveries = hook.deliveries + 1
+"""
+_FREE = "(owner = '' OR leased_until <= clock_timestamp())"
+_APPEND = """
+    WITH held AS (
+        SELECT key FROM tallyhook_hooks WHERE key = %(key)s AND owner = %(owner)s FOR UPDATE
+    )
+    INSERT INTO tallyhook_journal (key, written, entry)
+    SELECT key, clock_timestamp(), %(entry)s FROM held
+"""
+_DROP = """
+    DELETE FROM tallyhook_hooks WHERE key IN (
+        SELECT key FROM tallyhook_hooks
+        WHERE state IN ('done', 'ignored') AND changed < clock_timestamp() - %s
+        ORDER BY changed LIMIT %s FOR UPDATE SKIP LOCKED
+    )
+"""
+
+
+class PostgresInbox:
+    """An inbox in a database, for any number of workers on any number of machines.
+
+    Leases go by the database's clock, and every commit is flushed to its disk. The tables are made in the
+    first schema of the role's search path; the connections belong to the event loop that `open` ran in.
+
+    `connections`: how many are open at the most. `busy_seconds`: how long to wait for a connection, and for a
+    lock. `max_hooks`: when it counts as full, give or take what comes at the same moment or has come to other
+    workers since this one last counted. `create`: whether tables that aren't there are made.
+
+    Raises ValueError if the URL can't be read.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        connections: int = 8,
+        busy_seconds: float = 5.0,
+        max_hooks: int = MAX_HOOKS,
+        create: bool = True,
+    ) -> None:
+        self._conninfo = _conninfo(url, busy_seconds)
+        self._connections = connections
+        self._busy_seconds = busy_seconds
+        self._max_hooks = max_hooks
+        self._create = create
+        self._hooks = max_hooks  # at the most: nothing is known before the first count
+        self._pool: AsyncConnectionPool[Connection] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._opening = asyncio.Lock()
+
+    async def open(self) -> None:
+        async with self._opening:
+            if self._pool is not None:
+                return
+            try:
+                # Not from the pool, which says only that it took too long.
+                async with await Connection.connect(self._conninfo, autocommit=True) as connection:
+                    await self._configure(connection)
+                    await migrate(connection, self._create)
+            except (psycopg.Error, OSError) as error:
+                raise unavailable(error) from error
+            pool = AsyncConnectionPool(
+                self._conninfo,
+                connection_class=Connection,
+                kwargs={"autocommit": True},
+                min_size=1,
+                max_size=self._connections,
+                timeout=self._busy_seconds,
+                # Given up soon, it is tried anew at the next request; else the pauses would grow to minutes.
+                reconnect_timeout=self._busy_seconds,
+                configure=self._configure,
+                name="tallyhook-inbox",
+                open=False,
+            )
+            await pool.open()
+            self._pool, self._loop = pool, asyncio.get_running_loop()
+
+    async def close(self) -> None:
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await pool.close(timeout=self._busy_seconds)
+
+    async def keep(self, letter: Letter, state: State, note: str = "") -> None:
+        async with self._connection() as connection, connection.transaction():
+            await self._remember(connection, letter)
+            await connection.execute(
+                "UPDATE tallyhook_hooks SET state = %s, note = %s, changed = clock_timestamp()"
+                " WHERE key = %s AND owner = '' AND state <> 'done'",
+                (state.value, storable(note), letter.key),
+            )
+
+    async def take(self, letter: Letter, owner: str, seconds: float) -> Taken:
+        async with self._connection() as connection, connection.transaction():
+            await self._remember(connection, letter)
+            # Remembering has locked the row.
+            state, holder, free_in = await _only(
+                connection,
+                "SELECT state, owner, extract(epoch FROM leased_until - clock_timestamp())::float8"
+                " FROM tallyhook_hooks WHERE key = %s",
+                (letter.key,),
+            )
+            if state == State.DONE:
+                return Taken(mine=False, state=State.DONE)
+            if holder not in ("", owner) and free_in > 0:
+                return Taken(mine=False, state=State(state), free_in=free_in)
+            await connection.execute(
+                "UPDATE tallyhook_hooks SET state = 'working', owner = %s, changed = clock_timestamp(),"
+                " leased_until = clock_timestamp() + %s, attempts = attempts + 1 WHERE key = %s",
+                (owner, timedelta(seconds=seconds), letter.key),
+            )
+            return Taken(mine=True, state=State(state))
+
+    async def renew(self, key: str, owner: str, seconds: float) -> None:
+        await self._write_as_owner(
+            "UPDATE tallyhook_hooks SET leased_until = clock_timestamp() + %(lease)s"
+            " WHERE key = %(key)s AND owner = %(owner)s",
+            {"key": key, "owner": owner, "lease": timedelta(seconds=seconds)},
+        )
+
+    async def settle(self, key: str, owner: str, state: State, note: str = "") -> None:
+        await self._write_as_owner(
+            "UPDATE tallyhook_hooks SET state = %(state)s, note = %(note)s, changed = clock_timestamp(),"
+            " owner = '', leased_until = clock_timestamp() WHERE key = %(key)s AND owner = %(owner)s",
+            {"key": key, "owner": owner, "state": state.value, "note": storable(note)},
+        )
+
+    async def entries(self, key: str) -> Sequence[Entry]:
+        rows = await self._read(
+            "SELECT entry FROM tallyhook_journal WHERE key = %s ORDER BY position", (key,)
+        )
+        return [journal.decode(entry) for (entry,) in rows]
+
+    async def append(self, key: str, owner: str, entry: Entry) -> None:
+        await self._write_as_owner(_APPEND, {"key": key, "owner": owner, "entry": journal.encode(entry)})
+
+    async def get(self, key: str) -> Record | None:
+        rows = await self._read(
+            f"SELECT {_COLUMNS} FROM tallyhook_hooks WHERE key >= %(key)s AND key < %(key)s || chr(1114111)"
+            " ORDER BY key LIMIT 2",
+            {"key": key},
+        )
+        records = [_record(row) for row in rows]
+        return records[0] if len(records) == 1 or (records and records[0].key == key) else None
+
+    async def list(self, state: State | None = None, limit: int = 100) -> Sequence[Record]:
+        rows = await self._read(
+            f"SELECT {_COLUMNS} FROM tallyhook_hooks WHERE state = %(state)s OR %(state)s IS NULL"
+            " ORDER BY changed DESC, received DESC LIMIT %(limit)s",
+            {"state": state and state.value, "limit": limit},
+        )
+        return [_record(row) for row in rows]
+
+    async def stats(self) -> Stats:
+        async with self._connection() as connection:
+            by_state = await (
+                await connection.execute("SELECT state, count(*) FROM tallyhook_hooks GROUP BY state")
+            ).fetchall()
+            entries, size, oldest = await _only(
+                connection,
+                "SELECT (SELECT count(*) FROM tallyhook_journal),"
+                " pg_total_relation_size('tallyhook_hooks') + pg_total_relation_size('tallyhook_journal'),"
+                " (SELECT min(received) FROM tallyhook_hooks)",
+            )
+        hooks = {State(state): count for state, count in by_state}
+        return Stats(hooks=hooks, entries=entries, size=size, oldest=oldest and oldest.astimezone(UTC))
+
+    async def retry(self, key: str) -> bool:
+        written = await self._write(
+            "UPDATE tallyhook_hooks SET state = 'waiting', owner = '', leased_until = clock_timestamp(),"
+            f" changed = clock_timestamp() WHERE key = %s AND {_FREE}",
+            (key,),
+        )
+        return written == 1
+
+    async def forget(self, key: str) -> bool:
+        return await self._write(f"DELETE FROM tallyhook_hooks WHERE key = %s AND {_FREE}", (key,)) == 1
+
+    async def prune(self, age: timedelta) -> int:
+        total = 0
+        while pruned := await self._write(_DROP, (age, _STEP)):
+            total += pruned
+        return total
+
+    async def _remember(self, connection: Connection, letter: Letter) -> None:
+        values = {
+            "key": letter.key,
+            "product": letter.product,
+            "type": storable(letter.type),
+            "body": letter.body,
+        }
+        if (await connection.execute(_REMEMBER, values)).rowcount == 0:
+            await self._make_room(connection)
+            await connection.execute(_RECEIVE, values)
+
+    async def _make_room(self, connection: Connection) -> None:
+        """See that one more hook fits. Counts only when it may have become too many: that reads an index."""
+        if self._hooks >= self._max_hooks:
+            (self._hooks,) = await _only(connection, "SELECT count(*) FROM tallyhook_hooks")
+        if self._hooks >= self._max_hooks:
+            dropped = (await connection.execute(_DROP, (FRESH, max(1, self._max_hooks // 100)))).rowcount
+            if dropped == 0:
+                raise InboxUnavailable(f"the inbox is full: {self._hooks} hooks, and none may be dropped")
+            self._hooks -= dropped
+        self._hooks += 1
+
+    async def _read(self, query: str, values: Any) -> Sequence[tuple[Any, ...]]:
+        async with self._connection() as connection:
+            return await (await connection.execute(query, values)).fetchall()
+
+    async def _write(self, query: str, values: Any) -> int:
+        """The number of rows that were written, once they are durable."""
+        async with self._connection() as connection:
+            return (await connection.execute(query, values)).rowcount
+
+    async def _write_as_owner(self, query: str, values: dict[str, Any]) -> None:
+        if await self._write(query, values) == 0:
+            raise LeaseLost("another worker has taken this hook over")
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
+        """A connection in which each statement, or each `transaction`, is committed by itself."""
+        if self._pool is None:
+            raise InboxUnavailable("the inbox is closed")
+        if asyncio.get_running_loop() is not self._loop:
+            raise InboxUnavailable("the inbox was opened in another event loop")
+        pool = self._pool
+        lost = False
+        try:
+            async with pool.connection() as connection:
+                try:
+                    yield connection
+                finally:
+                    lost = connection.closed
+        except (psycopg.Error, OSError) as error:
+            if lost:  # rarely alone: with a server that was started anew all are
+                await pool.check()
+            raise unavailable(error) from error
+
+    async def _configure(self, connection: Connection) -> None:
+        """Whatever role and database have as their defaults, a commit has to be on the disk."""
+        await connection.execute(
+            "SET synchronous_commit = on; SET default_transaction_isolation = 'read committed';"
+            f" SET lock_timeout = {round(self._busy_seconds * 1000)}"
+        )
+
+
+async def _only(connection: Connection, query: str, values: tuple[object, ...] = ()) -> tuple[Any, ...]:
+    """The one row of a query that always has one."""
+    (row,) = await (await connection.execute(query, values)).fetchall()
+    return row
+
+
+def _conninfo(url: str, seconds: float) -> str:
+    """The URL, with limits to the time in which a dead server or network is noticed where it names none."""
+    limits: dict[str, Any] = {
+        "application_name": "tallyhook",
+        "connect_timeout": max(2, round(seconds)),  # in seconds; less than two is none at all
+        "keepalives_idle": 30,
+        "tcp_user_timeout": round(2000 * seconds),
+        "target_session_attrs": "read-write",
+    }
+    try:
+        return make_conninfo(**(limits | conninfo_to_dict(url)))
+    except psycopg.ProgrammingError:
+        # Its message may quote a part of the password.
+        raise ValueError(
+            "the inbox's URL can't be read: postgresql://user:password@host:port/database,"
+            " with reserved characters percent-encoded"
+        ) from None
+
+
+def _record(row: tuple[Any, ...]) -> Record:
+    key, product, kind, state, body, note, deliveries, attempts, received, changed = row
+    return Record(
+        key=key,
+        product=product,
+        type=kind,
+        state=State(state),
+        body=body,
+        note=note,
+        deliveries=deliveries,
+        attempts=attempts,
+        received=received.astimezone(UTC),
+        changed=changed.astimezone(UTC),
+    )

@@ -1,0 +1,90 @@
+"""The tables of the PostgreSQL inbox, made and brought up to date by whichever worker comes first."""
+
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection
+
+from tallyhook_receiver.errors import InboxUnavailable
+
+__all__ = ["Connection", "migrate", "unavailable"]
+
+Connection = AsyncConnection[tuple[Any, ...]]
+
+# The schema's versions: `tallyhook_schema` counts how many of these steps a database has gone through.
+# Keys are compared as bytes ("C"), so that the beginning of a key finds it by the index.
+_MIGRATIONS = (
+    """
+    CREATE TABLE tallyhook_hooks (
+        key text COLLATE "C" PRIMARY KEY,
+        product text NOT NULL,
+        type text NOT NULL,
+        state text NOT NULL DEFAULT 'waiting',
+        body bytea NOT NULL,
+        note text NOT NULL DEFAULT '',
+        deliveries integer NOT NULL DEFAULT 1,
+        attempts integer NOT NULL DEFAULT 0,
+        received timestamptz NOT NULL,
+        changed timestamptz NOT NULL,
+        owner text NOT NULL DEFAULT '',
+        leased_until timestamptz NOT NULL DEFAULT 'epoch'
+    );
+    CREATE INDEX tallyhook_hooks_by_change ON tallyhook_hooks (changed);
+    CREATE INDEX tallyhook_hooks_by_state ON tallyhook_hooks (state, changed);
+    CREATE TABLE tallyhook_journal (
+        key text COLLATE "C" NOT NULL REFERENCES tallyhook_hooks ON DELETE CASCADE,
+        position bigint GENERATED ALWAYS AS IDENTITY,
+        written timestamptz NOT NULL,
+        entry bytea NOT NULL,
+        PRIMARY KEY (key, position)
+    );
+    """,
+)
+
+_LOCK = 0x7461_6C6C_7968_6F6F  # "tallyhoo": any number will do that nobody else locks
+
+
+async def migrate(connection: Connection, create: bool) -> None:
+    """Bring the tables to this release's version, on a connection that serves nothing else.
+
+    Several workers at once take turns.
+
+    Raises InboxUnavailable if the database can't hold an inbox, holds none and `create` is False, or holds
+    one of a newer release.
+    """
+    if await _value(connection, "SHOW server_encoding") != "UTF8":
+        raise InboxUnavailable("PostgreSQL: an inbox needs a database with the encoding UTF8")
+    if await _version(connection) == len(_MIGRATIONS):
+        return  # without a lock, and without the right to make tables
+    # Held until the connection is closed. Taken before the transaction: one that has begun need not see the
+    # tables that another worker has made since.
+    await connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
+    async with connection.transaction():
+        version = await _version(connection)
+        if version > len(_MIGRATIONS):
+            raise InboxUnavailable(f"the inbox was written by a newer release (schema {version})")
+        if version == 0:
+            if not create:
+                raise InboxUnavailable("this database holds no inbox")
+            await connection.execute("CREATE TABLE tallyhook_schema (version integer NOT NULL)")
+            await connection.execute("INSERT INTO tallyhook_schema VALUES (0)")
+        for step in _MIGRATIONS[version:]:
+            await connection.execute(step)
+        await connection.execute("UPDATE tallyhook_schema SET version = %s", (len(_MIGRATIONS),))
+
+
+async def _version(connection: Connection) -> int:
+    if await _value(connection, "SELECT to_regclass('tallyhook_schema')") is None:
+        return 0
+    return int(await _value(connection, "SELECT version FROM tallyhook_schema"))
+
+
+async def _value(connection: Connection, query: str) -> Any:
+    ((value,),) = await (await connection.execute(query)).fetchall()
+    return value
+
+
+def unavailable(error: psycopg.Error | OSError) -> InboxUnavailable:
+    """The error in the server's first line; the lines after it may quote what was to be written."""
+    primary = error.diag.message_primary if isinstance(error, psycopg.Error) else None
+    return InboxUnavailable(f"PostgreSQL: {primary or ' '.join(str(error).split())}")

@@ -1,0 +1,103 @@
+"""The page as an ASGI application: who may see it, and what a browser is told about it."""
+
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from importlib.resources import files
+from urllib.parse import quote
+
+from tallyhook_receiver.answers import HEADERS_TOO_LARGE, Answer
+from tallyhook_receiver.asgi import Message, Receive, Send, headers_of, send_answer
+from tallyhook_receiver.errors import InboxUnavailable
+from tallyhook_receiver.inbox import Inbox
+from tallyhook_receiver.page.overview import document, read
+
+__all__ = ["Check", "Page"]
+
+log = logging.getLogger("tallyhook.receiver")
+
+# Told the request's headers, with names in lower case. What is anything but True keeps the page shut.
+Check = Callable[[Mapping[str, str]], bool | Awaitable[bool]]
+
+_STYLE = "/page.css"
+_CSS = files(__package__).joinpath("page.css").read_bytes()
+
+_HEADERS = (
+    (
+        "Content-Security-Policy",
+        "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'",
+    ),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Cache-Control", "no-store"),
+)
+
+
+def _answer(status: int, kind: str, body: bytes, *headers: tuple[str, str]) -> Answer:
+    content = (("Content-Type", f"{kind}; charset=utf-8"), ("Content-Length", str(len(body))))
+    return Answer(status, (*content, *_HEADERS, *headers), body)
+
+
+_STYLED = _answer(200, "text/css", _CSS)
+_FORBIDDEN = _answer(403, "text/plain", b"not for you\n")
+_NOT_FOUND = _answer(404, "text/plain", b"there is nothing here\n")
+_READ_ONLY = _answer(405, "text/plain", b"GET only\n", ("Allow", "GET, HEAD"))
+_UNAVAILABLE = _answer(503, "text/plain", b"the inbox is unavailable\n")
+
+
+class Page:
+    """An ASGI application to mount in another one; it changes nothing, and runs nothing in the browser.
+
+    `opened` gives the inbox, ready to be read; it may raise InboxUnavailable.
+    """
+
+    def __init__(self, opened: Callable[[], Awaitable[Inbox]], check: Check) -> None:
+        self._opened = opened
+        self._check = check
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        match scope["type"]:
+            case "http":
+                answer = await self._answer(scope)
+                if scope["method"] == "HEAD":
+                    answer = answer._replace(body=b"")
+                await send_answer(answer, send)
+            case "websocket":
+                await receive()
+                await send({"type": "websocket.close", "code": 1000})
+            case kind:  # how an application says that it has no lifespan of its own
+                raise NotImplementedError(f"the page has no {kind}")
+
+    async def _answer(self, scope: Message) -> Answer:
+        headers = headers_of(scope)
+        if headers is None:
+            return HEADERS_TOO_LARGE
+        if not await self._may(headers):
+            log.warning("the page was refused")
+            return _FORBIDDEN
+        if scope["method"] not in ("GET", "HEAD"):
+            return _READ_ONLY
+        root = scope.get("root_path", "")
+        match scope["path"].removeprefix(root):
+            case "" | "/":
+                return await self._overview(quote(root) + _STYLE)
+            case path if path == _STYLE:
+                return _STYLED
+        return _NOT_FOUND
+
+    async def _may(self, headers: Mapping[str, str]) -> bool:
+        allowed = self._check(headers)
+        if inspect.isawaitable(allowed):
+            allowed = await allowed
+        return allowed is True
+
+    async def _overview(self, style: str) -> Answer:
+        try:
+            overview = await read(await self._opened())
+        except InboxUnavailable as error:
+            log.error("the page: the inbox is unavailable: %s", error)
+            return _UNAVAILABLE
+        return _answer(200, "text/html", document(overview, style, datetime.now(UTC)).encode())

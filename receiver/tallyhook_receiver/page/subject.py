@@ -1,0 +1,91 @@
+"""What the page may tell of a hook: which one it is and what came of it, and nothing else of its body."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+
+from tallyhook import events
+from tallyhook.errors import DecodeError
+from tallyhook.review import Outcome
+from tallyhook_receiver.inbox import Record
+
+__all__ = ["Subject", "subject"]
+
+_LONGEST = 300  # characters of anything: a hook may hold megabytes of it
+
+# What Cheddar's documents and hooks tell of a card, in its own words.
+_CARD = frozenset(
+    {"firstSix", "lastFour", "expirationDate", "ccLastFour", "ccExpirationDate", "ccNumber", "ccCardCode"}
+)
+_CARD_NUMBER = re.compile(r"\d(?:[ -]?\d){11,18}")
+_HIDDEN = "•••"
+
+
+class Subject(NamedTuple):
+    """A hook by its identity. `reason` is why it failed or waits, `outcome` what came of its review."""
+
+    record: Record
+    type: str
+    customer: str
+    invoice: str
+    reason: str
+    outcome: Outcome | None
+
+    @property
+    def name(self) -> str:
+        """What logs call the hook."""
+        return self.record.key[:16]
+
+
+def subject(record: Record) -> Subject:
+    """The customer by code (by id if it has none), the invoice by number; `""` for what isn't known."""
+    try:
+        hook = events.decode(record.body)
+    except DecodeError:
+        hook = events.Hook()
+    invoice = hook.subscription.invoice
+    outcome = _outcome(record)
+    return Subject(
+        record=record,
+        type=_short(record.type),
+        customer=_short(hook.customer.code or hook.customer.id),
+        invoice="" if invoice is None else _short(str(invoice.number or invoice.id)),
+        reason="" if outcome is not None else _short(_reason(record.note, hook)),
+        outcome=outcome,
+    )
+
+
+def _outcome(record: Record) -> Outcome | None:
+    if record.type != events.SubscriptionBillable.TYPE:
+        return None
+    try:
+        return msgspec.json.decode(record.note, type=Outcome)
+    except msgspec.DecodeError:
+        return None
+
+
+def _reason(note: str, hook: events.Hook) -> str:
+    """The last line of a note, which is the error; it may quote its hook, but no card from it."""
+    reason = note.strip().rpartition("\n")[2]
+    for value in sorted(set(_card(hook.raw)), key=len, reverse=True):
+        reason = reason.replace(value, _HIDDEN)
+    return _CARD_NUMBER.sub(_HIDDEN, reason)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def _card(node: Any) -> Iterator[str]:
+    """Every value in a hook that is a card's."""
+    if isinstance(node, list):
+        for entry in node:
+            yield from _card(entry)
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            if isinstance(value, list | dict):
+                yield from _card(value)
+            elif key in _CARD and len(text := str(value).strip()) > 1:
+                yield text

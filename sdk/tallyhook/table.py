@@ -1,0 +1,143 @@
+"""A table as people read it: described once, shown as text, by rich, and in a notebook."""
+
+import unicodedata
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from tallyhook.markup import Element, element, printable, written
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
+
+__all__ = ["Column", "Shown", "Table"]
+
+Row = tuple[str, ...]
+
+# No colours: a notebook's own are right, in its light and in its dark.
+_STYLE = (
+    ".tallyhook caption, .tallyhook th, .tallyhook td { text-align: left; }"
+    " .tallyhook .number { text-align: right; font-variant-numeric: tabular-nums; }"
+)
+
+
+class Column(NamedTuple):
+    """A heading; `is_number` for what is aligned on the right."""
+
+    name: str
+    is_number: bool = False
+
+
+class Shown:
+    """Shows itself as its table: by `str()`, by rich, and in a notebook."""
+
+    __slots__ = ()
+
+    def table(self) -> "Table":
+        """What is shown."""
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        return self.table().text()
+
+    def _repr_html_(self) -> str:
+        return written(element("div", element("style", _STYLE), self.table().element(), class_="tallyhook"))
+
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
+        return self.table().render()
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    """A title, rows under columns, then rows that sum them up, then remarks.
+
+    A column in which no row has anything is left out. What the cells hold may come from anywhere: each way of
+    showing them makes it harmless.
+    """
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    sums: tuple[Row, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    def text(self) -> str:
+        """Plain text, aligned for a font of fixed width, without an end of line after the last line."""
+        used = self._used()
+        head, rows, sums = ([column.name for column in self.columns],), self.rows, self.sums
+        cells = [[[printable(row[at]) for at in used] for row in part] for part in (head, rows, sums)]
+        every = (row for part in cells for row in part)
+        widths = [max(map(_width, column)) for column in zip(*every, strict=True)]
+        numeric = [self.columns[at].is_number for at in used]
+
+        def lines(part: list[list[str]]) -> Iterator[str]:
+            for row in part:
+                padded = map(_padded, row, widths, numeric)
+                yield f"  {'  '.join(padded)}".rstrip()
+
+        rule = ["  " + "─" * (sum(widths) + 2 * len(widths) - 2)] if sums and rows else []
+        shown = [*lines(cells[0]), *lines(cells[1]), *rule, *lines(cells[2])] if rows or sums else []
+        return "\n".join([printable(self.title), *shown, *(f"  {printable(it)}" for it in self.remarks)])
+
+    def element(self) -> Element:
+        """HTML without any style of its own; cells of numbers have the class `number`."""
+        used = self._used()
+
+        def cells(tag: str, row: Row, **attributes: str) -> Iterator[Element]:
+            for at in used:
+                numeric = {"class_": "number"} if self.columns[at].is_number else {}
+                yield element(tag, row[at], **attributes, **numeric)
+
+        def lines(part: tuple[Row, ...]) -> Iterator[Element]:
+            return (element("tr", *cells("td", row)) for row in part)
+
+        head = element("tr", *cells("th", tuple(column.name for column in self.columns), scope="col"))
+        span = str(max(1, len(used)))
+        remarks = (element("tr", element("td", remark, colspan=span)) for remark in self.remarks)
+        return element(
+            "table",
+            element("caption", self.title),
+            element("thead", head),
+            element("tbody", *lines(self.rows)),
+            element("tfoot", *lines(self.sums), *remarks),
+        )
+
+    def render(self) -> "RenderResult":
+        """What rich prints. Needs rich."""
+        from rich import box
+        from rich.table import Table as RichTable
+        from rich.text import Text
+
+        used = self._used()
+        yield Text(printable(self.title), style="bold")
+        if self.rows or self.sums:
+            shown = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
+            for at in used:
+                name, is_number = self.columns[at]
+                shown.add_column(Text(name), justify="right" if is_number else "left", overflow="fold")
+            for row in self.rows:
+                shown.add_row(*(Text(printable(row[at])) for at in used))
+            shown.add_section()
+            for row in self.sums:
+                shown.add_row(*(Text(printable(row[at])) for at in used), style="bold")
+            yield shown
+        for remark in self.remarks:
+            yield Text(printable(remark))
+
+    def _used(self) -> list[int]:
+        """The columns that some row has something in."""
+        rows = (*self.rows, *self.sums)
+        return [at for at in range(len(self.columns)) if any(row[at] for row in rows)]
+
+
+def _width(text: str) -> int:
+    """How many places a terminal needs: two for the wide signs of East Asia, none for an accent."""
+    return sum(
+        0 if unicodedata.combining(sign) else 2 if unicodedata.east_asian_width(sign) in "WF" else 1
+        for sign in text
+    )
+
+
+def _padded(text: str, width: int, is_number: bool) -> str:
+    spaces = " " * (width - _width(text))
+    return spaces + text if is_number else text + spaces

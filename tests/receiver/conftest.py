@@ -1,0 +1,131 @@
+"""Inboxes of every kind, each with a clock that tests move."""
+
+import itertools
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+import psycopg
+import pytest
+from tests.postgres import Postgres
+
+from tallyhook_receiver import Inbox, SQLiteInbox
+from tallyhook_receiver.inbox.postgres import PostgresInbox
+
+_names = itertools.count(1)
+
+
+class Store(Protocol):
+    """A place that any number of inboxes share."""
+
+    url: str
+
+    def inbox(self, **options: Any) -> Inbox:
+        """One more worker's inbox in this place."""
+
+    def advance(self, **by: float) -> None:
+        """Let time go by for all inboxes of this place, in the words of timedelta."""
+
+
+class FileStore:
+    def __init__(self, path: Path) -> None:
+        self.url = str(path)
+        self.now = 1_900_000_000.0
+
+    def inbox(self, **options: Any) -> SQLiteInbox:
+        return SQLiteInbox(self.url, clock=lambda: self.now, **options)
+
+    def advance(self, **by: float) -> None:
+        self.now += timedelta(**by).total_seconds()
+
+
+class MemoryStore(FileStore):
+    """Its inboxes share the clock only."""
+
+    def __init__(self) -> None:
+        super().__init__(Path(":memory:"))
+
+
+class PostgresStore:
+    """A schema of its own, whose `clock_timestamp` hides the system's: the database's clock stands still."""
+
+    def __init__(self, server: Postgres) -> None:
+        self.schema = f"store_{next(_names)}"
+        self.url = server.url(options=f"-csearch_path={self.schema},pg_catalog")
+        self._plain_url = server.url()
+        self.execute(f"CREATE SCHEMA {self.schema}")
+        self.execute("CREATE TABLE moment AS SELECT timestamptz '2030-03-17 17:46:40Z' AS now")
+        self.execute(
+            "CREATE FUNCTION clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE"
+            f" AS 'SELECT now FROM {self.schema}.moment'"
+        )
+
+    def inbox(self, **options: Any) -> PostgresInbox:
+        return PostgresInbox(self.url, **options)
+
+    def advance(self, **by: float) -> None:
+        self.execute("UPDATE moment SET now = now + %s", timedelta(**by))
+
+    def execute(self, statement: str, *values: object) -> None:
+        with psycopg.connect(self.url) as connection:
+            connection.execute(statement, values or None)
+
+    def drop(self) -> None:
+        with psycopg.connect(self._plain_url) as connection:
+            connection.execute(f"DROP SCHEMA {self.schema} CASCADE")
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    with Postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def file_store(tmp_path: Path) -> FileStore:
+    return FileStore(tmp_path / "inbox.sqlite")
+
+
+@pytest.fixture
+def postgres_store(postgres_server: Postgres) -> Iterator[PostgresStore]:
+    store = PostgresStore(postgres_server)
+    yield store
+    store.drop()
+
+
+@pytest.fixture(params=["file", "postgres"])
+def shared_store(request: pytest.FixtureRequest) -> Store:
+    """A place that several workers can share."""
+    store: Store = request.getfixturevalue(f"{request.param}_store")
+    return store
+
+
+@pytest.fixture(params=["file", "memory", "postgres"])
+def store(request: pytest.FixtureRequest) -> Store:
+    if request.param == "memory":
+        return MemoryStore()
+    store: Store = request.getfixturevalue(f"{request.param}_store")
+    return store
+
+
+@pytest.fixture
+async def opened() -> AsyncIterator[Callable[..., Any]]:
+    """Opens inboxes, and closes them at the end."""
+    inboxes: list[Inbox] = []
+
+    async def open_one(store: Store, **options: Any) -> Inbox:
+        inbox = store.inbox(**options)
+        inboxes.append(inbox)
+        await inbox.open()
+        return inbox
+
+    yield open_one
+    for inbox in inboxes:
+        await inbox.close()
+
+
+@pytest.fixture
+async def inbox(store: Store, opened: Callable[..., Any]) -> Inbox:
+    inbox: Inbox = await opened(store)
+    return inbox

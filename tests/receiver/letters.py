@@ -1,0 +1,19 @@
+"""What inboxes are given in tests."""
+
+from decimal import Decimal
+
+from tallyhook.journal import Adding, DeclaredCharge
+from tallyhook_receiver import Letter
+
+
+def letter(key: str, *, type: str = "subscriptionBillable", body: bytes = b"{}") -> Letter:
+    return Letter(key=key, product="ACME", type=type, body=body)
+
+
+def adding(number: int) -> Adding:
+    charge = DeclaredCharge(code="A", each_amount=Decimal("1.10"))
+    return Adding(number=number, charge=charge, before=("x",))
+
+
+LETTER = letter("k1", body=b'{"a": "\xc3\xa9"}')
+ADDING = adding(1)

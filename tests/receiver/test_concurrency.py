@@ -1,0 +1,242 @@
+"""Many hooks at once and several receivers on one inbox: what runs once, and what runs side by side."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from tests.cheddar import KEY, Cheddar, signed
+from tests.receiver.conftest import Store
+
+from tallyhook import AsyncClient, events
+from tallyhook.review import Review
+from tallyhook_receiver import Answer, Product, Receiver, SQLiteInbox, State
+
+Make = Callable[..., Receiver]
+
+
+@pytest.fixture
+def cheddar() -> Cheddar:
+    return Cheddar()
+
+
+@pytest.fixture
+async def client(cheddar: Cheddar) -> AsyncIterator[AsyncClient]:
+    async with cheddar.async_client() as client:
+        yield client
+
+
+@pytest.fixture
+async def make(shared_store: Store, client: AsyncClient) -> AsyncIterator[Make]:
+    """Receivers that share an inbox, closed at the end."""
+    made: list[Receiver] = []
+
+    def receiver(**options: Any) -> Receiver:
+        made.append(Receiver(Product("ACME", KEY, client), inbox=shared_store.inbox(), **options))
+        return made[-1]
+
+    yield receiver
+    for one in made:
+        await one.aclose(within=1)
+
+
+async def deliver(receiver: Receiver, body: bytes) -> Answer:
+    return await receiver.handle("POST", signed(body), body)
+
+
+def of_customer(code: str) -> bytes:
+    return Cheddar().hook(customer={"id": f"id of {code}", "code": code})
+
+
+async def test_fifty_deliveries_at_once_are_one_review(make: Make, cheddar: Cheddar) -> None:
+    receiver = make()
+    reviews = 0
+
+    @receiver.review
+    async def audit(review: Review) -> None:
+        nonlocal reviews
+        reviews += 1
+        await asyncio.sleep(0.05)
+        review.set_quantity("GB", 15)
+        review.charge("A", 5)
+
+    answers = await asyncio.gather(*(deliver(receiver, cheddar.hook()) for _ in range(50)))
+    assert {answer.status for answer in answers} == {200}
+    assert reviews == 1
+    assert len(cheddar.billed_charges) == 1
+    (record,) = await receiver.inbox.list()
+    assert (record.state, record.attempts) == (State.DONE, 1)
+
+
+async def test_fifty_deliveries_to_three_receivers_are_one_review(make: Make, cheddar: Cheddar) -> None:
+    receivers = [make() for _ in range(3)]
+    reviews = 0
+
+    async def audit(review: Review) -> None:
+        nonlocal reviews
+        reviews += 1
+        await asyncio.sleep(0.05)
+        review.charge("A", 5)
+
+    for receiver in receivers:
+        receiver.review(audit)
+    answers = await asyncio.gather(*(deliver(receivers[number % 3], cheddar.hook()) for number in range(50)))
+    assert {answer.status for answer in answers} <= {200, 503}
+    for answer in answers:
+        assert answer.status == 200 or "Retry-After" in dict(answer.headers)
+    assert (await deliver(receivers[0], cheddar.hook())).status == 200
+    assert reviews == 1
+    assert len(cheddar.billed_charges) == 1
+
+
+async def test_customers_are_reviewed_side_by_side(make: Make) -> None:
+    receiver = make()
+    together = asyncio.Barrier(12)
+
+    @receiver.on(events.SubscriptionBillable)
+    async def bill(hook: events.SubscriptionBillable) -> None:
+        async with asyncio.timeout(10):
+            await together.wait()  # nobody gets on until all are here
+
+    answers = await asyncio.gather(*(deliver(receiver, of_customer(f"C{number}")) for number in range(12)))
+    assert {answer.status for answer in answers} == {200}
+
+
+async def test_a_slow_review_does_not_hold_up_the_others(make: Make) -> None:
+    receiver = make(answer_within=0.2)
+    go_on = asyncio.Event()
+
+    @receiver.on(events.SubscriptionBillable)
+    async def bill(hook: events.SubscriptionBillable) -> None:
+        if hook.customer.code == "SLOW":
+            await go_on.wait()
+
+    slow, *others = await asyncio.gather(
+        deliver(receiver, of_customer("SLOW")), *(deliver(receiver, of_customer(f"C{n}")) for n in range(5))
+    )
+    assert (slow.status, dict(slow.headers)["Retry-After"]) == (503, "1")
+    assert {answer.status for answer in others} == {200}
+    go_on.set()
+    assert (await deliver(receiver, of_customer("SLOW"))).status == 200
+
+
+async def test_a_slow_review_is_not_started_again(make: Make, cheddar: Cheddar) -> None:
+    receivers = [make(answer_within=0.1) for _ in range(2)]
+    go_on = asyncio.Event()
+    reviews = 0
+
+    async def audit(review: Review) -> None:
+        nonlocal reviews
+        reviews += 1
+        await go_on.wait()
+        review.charge("A", 5)
+
+    for receiver in receivers:
+        receiver.review(audit)
+    for receiver in (receivers[0], *receivers):  # where it runs, and where it doesn't
+        answer = await deliver(receiver, cheddar.hook())
+        assert answer.status == 503
+        assert int(dict(answer.headers)["Retry-After"]) >= 1
+    go_on.set()
+    async with asyncio.timeout(5):
+        while (await deliver(receivers[1], cheddar.hook())).status != 200:
+            await asyncio.sleep(0.02)
+    assert reviews == 1
+    assert len(cheddar.billed_charges) == 1
+
+
+@pytest.mark.parametrize("call", [1, 2, 3, 4, 5])
+async def test_a_review_that_the_end_cuts_off_is_resumed(
+    shared_store: Store, cheddar: Cheddar, call: int
+) -> None:
+    """The receiver ends while a call of its review is answered; the next one takes the review up."""
+    reached, calls = asyncio.Event(), 0
+
+    async def slowly(request: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        answer = cheddar(request)
+        if calls == call:
+            reached.set()
+            await asyncio.sleep(60)  # applied, and the answer never comes
+        return answer
+
+    def audit(review: Review) -> None:
+        review.set_quantity("GB", 15)
+        review.charge("A", 5)
+        review.credit("B", 3)
+
+    async with cheddar.async_client(through=slowly) as client:
+        ending = Receiver(Product("ACME", KEY, client), inbox=shared_store.inbox())
+        ending.review(audit)
+        cut = asyncio.create_task(deliver(ending, cheddar.hook()))
+        async with asyncio.timeout(5):
+            await reached.wait()
+        await ending.aclose(within=0.05)
+        assert (await cut).status == 503
+        async with Receiver(Product("ACME", KEY, client), inbox=shared_store.inbox()) as next_one:
+            next_one.review(audit)
+            assert (await deliver(next_one, cheddar.hook())).status == 200
+            (record,) = await next_one.inbox.list()
+    assert (record.state, record.attempts) == (State.DONE, 2)
+    assert cheddar.billed_items["GB"] == 15
+    assert [charge["eachAmount"] for charge in sorted(cheddar.billed_charges, key=str)] == ["5.00", "-3.00"]
+
+
+async def test_another_receiver_follows_one_that_is_not_heard_of(
+    make: Make, cheddar: Cheddar, shared_store: Store
+) -> None:
+    """The first one comes back to life in the middle of its review, and can do no harm any more."""
+    silent, heir = make(), make()
+    at_work, revived = asyncio.Event(), asyncio.Event()
+
+    @silent.review
+    async def hang(review: Review) -> None:
+        at_work.set()
+        await revived.wait()
+        review.charge("A", 5)
+
+    heir.review(lambda review: review.charge("A", 7))
+    first = asyncio.create_task(deliver(silent, cheddar.hook()))
+    await at_work.wait()
+    answer = await deliver(heir, cheddar.hook())
+    assert (answer.status, dict(answer.headers)["Retry-After"]) == (503, "60")
+    shared_store.advance(seconds=61)
+    assert (await deliver(heir, cheddar.hook())).status == 200
+    revived.set()
+    assert (await first).status == 503
+    assert [charge["eachAmount"] for charge in cheddar.billed_charges] == ["7.00"]
+    assert (await deliver(silent, cheddar.hook())).status == 200
+    assert len(cheddar.billed_charges) == 1
+
+
+async def test_a_receiver_that_stood_still_past_its_lease_sends_nothing(make: Make, cheddar: Cheddar) -> None:
+    """No journal entry stands between a handler's end and a quantity, or the run of the invoice."""
+    receiver = make(lease=0.2)
+    stalls = [0.5]
+
+    @receiver.review
+    async def audit(review: Review) -> None:
+        if stalls:
+            time.sleep(stalls.pop())  # the whole process stands still, with the renewing of its lease
+        review.set_quantity("GB", 15)
+        review.run_when_done()
+
+    assert (await deliver(receiver, cheddar.hook())).status == 503
+    assert (cheddar.billed_items["GB"], cheddar.paid) == (3, False)
+    assert (await deliver(receiver, cheddar.hook())).status == 200
+    assert (cheddar.billed_items["GB"], cheddar.paid) == (15, True)
+
+
+async def test_a_full_inbox_holds_the_hook(cheddar: Cheddar, client: AsyncClient) -> None:
+    inbox = SQLiteInbox(":memory:", max_hooks=1)
+    async with Receiver(Product("ACME", KEY, client), inbox=inbox) as receiver:
+        receiver.on(events.SubscriptionBillable)(lambda hook: None)
+        assert (await deliver(receiver, of_customer("ONE"))).status == 200
+        answer = await deliver(receiver, of_customer("TWO"))
+        assert (answer.status, dict(answer.headers)["Retry-After"]) == (503, "60")
+        assert (await deliver(receiver, of_customer("ONE"))).status == 200
+        (record,) = await inbox.list()
+        await inbox.forget(record.key)
+        assert (await deliver(receiver, of_customer("TWO"))).status == 200

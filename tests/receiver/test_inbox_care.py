@@ -1,0 +1,243 @@
+"""The care of every inbox: counting, retrying, forgetting, pruning, and a bound to its size."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import pytest
+from tests.receiver.conftest import Store
+from tests.receiver.letters import ADDING, LETTER, letter
+
+from tallyhook_receiver import Inbox, InboxUnavailable, LeaseLost, State, Stats, Taken
+from tallyhook_receiver.care import Care
+
+Open = Callable[..., Awaitable[Inbox]]
+
+
+async def settled(inbox: Inbox, key: str, state: State) -> None:
+    await inbox.take(letter(key), "me", 60)
+    await inbox.append(key, "me", ADDING)
+    await inbox.settle(key, "me", state)
+
+
+async def keys(inbox: Inbox) -> list[str]:
+    return sorted(record.key for record in await inbox.list())
+
+
+async def test_counts_by_state(inbox: Inbox, store: Store) -> None:
+    empty = await inbox.stats()
+    assert (empty.hooks, empty.entries, empty.oldest) == ({}, 0, None)
+    for key, state in (("a", State.DONE), ("b", State.DONE), ("c", State.FAILED)):
+        await settled(inbox, key, state)
+        store.advance(minutes=1)
+    await inbox.keep(letter("d"), State.UNDECODABLE)
+    stats = await inbox.stats()
+    first = await inbox.get("a")
+    assert first is not None
+    assert stats == Stats(
+        hooks={State.DONE: 2, State.FAILED: 1, State.UNDECODABLE: 1},
+        entries=3,
+        size=stats.size,
+        oldest=first.received,
+    )
+    assert stats.size > 4096
+
+
+@pytest.mark.parametrize("state", [State.DONE, State.FAILED, State.IGNORED])
+async def test_a_hook_is_handled_again_on_request(inbox: Inbox, state: State) -> None:
+    await settled(inbox, "k1", state)
+    assert await inbox.retry("k1")
+    record = await inbox.get("k1")
+    assert record is not None
+    assert record.state is State.WAITING
+    assert await inbox.take(LETTER, "you", 60) == Taken(mine=True, state=State.WAITING)
+    assert await inbox.entries("k1") == [ADDING]
+
+
+async def test_a_forgotten_hook_is_new(inbox: Inbox) -> None:
+    await settled(inbox, "k1", State.DONE)
+    await settled(inbox, "k2", State.DONE)
+    assert await inbox.forget("k1")
+    assert await inbox.get("k1") is None
+    assert await inbox.entries("k1") == []
+    assert await inbox.entries("k2") == [ADDING]
+    assert (await inbox.take(LETTER, "me", 60)).mine
+    assert await inbox.entries("k1") == []
+
+
+async def test_what_is_not_there_can_not_be_cared_for(inbox: Inbox) -> None:
+    await settled(inbox, "k1", State.DONE)
+    for key in ("k", "k11", ""):
+        assert not await inbox.retry(key)
+        assert not await inbox.forget(key)
+    assert await keys(inbox) == ["k1"]
+
+
+async def test_a_hook_that_is_worked_on_is_left_alone(inbox: Inbox, store: Store) -> None:
+    await inbox.take(LETTER, "me", 60)
+    assert not await inbox.retry("k1")
+    assert not await inbox.forget("k1")
+    await inbox.append("k1", "me", ADDING)
+    store.advance(seconds=61)  # the worker has died
+    assert await inbox.retry("k1")
+    with pytest.raises(LeaseLost):
+        await inbox.append("k1", "me", ADDING)
+    await inbox.take(LETTER, "you", 60)
+    store.advance(seconds=61)
+    assert await inbox.forget("k1")
+    with pytest.raises(LeaseLost):
+        await inbox.append("k1", "you", ADDING)
+    with pytest.raises(LeaseLost):
+        await inbox.settle("k1", "you", State.DONE)
+
+
+async def test_prunes_what_is_done_with(inbox: Inbox, store: Store) -> None:
+    for state in (State.DONE, State.FAILED, State.WAITING, State.IGNORED):
+        await settled(inbox, f"old {state}", state)
+    await inbox.keep(letter("old undecodable"), State.UNDECODABLE)
+    await inbox.take(letter("old working"), "me", 60)
+    await inbox.keep(letter("old and young"), State.IGNORED)
+    store.advance(days=5)
+    await inbox.keep(letter("old and young"), State.IGNORED)
+    await settled(inbox, "young", State.DONE)
+    store.advance(days=5)
+    assert await inbox.prune(timedelta(days=10, seconds=1)) == 0
+    assert await inbox.prune(timedelta(days=9)) == 2
+    assert await keys(inbox) == [
+        "old and young",
+        "old failed",
+        "old undecodable",
+        "old waiting",
+        "old working",
+        "young",
+    ]
+    assert (await inbox.stats()).entries == 3
+
+
+async def test_prunes_in_steps(inbox: Inbox, store: Store) -> None:
+    await asyncio.gather(*(inbox.keep(letter(f"k{number}"), State.IGNORED) for number in range(1200)))
+    store.advance(days=3)
+    assert await inbox.prune(timedelta(days=2)) == 1200
+    assert await keys(inbox) == []
+
+
+# The bound.
+
+
+async def test_the_oldest_make_room(store: Store, opened: Open) -> None:
+    inbox = await opened(store, max_hooks=4)
+    await settled(inbox, "failed", State.FAILED)
+    for number in range(3):
+        store.advance(hours=1)
+        await settled(inbox, f"done {number}", State.DONE)
+    store.advance(days=3)
+    for key, left in (
+        ("new", ["done 1", "done 2", "failed", "new"]),
+        ("newer", ["done 2", "failed", "new", "newer"]),
+        ("new", ["done 2", "failed", "new", "newer"]),
+    ):
+        assert (await inbox.take(letter(key), "me", 60)).state in (State.WAITING, State.WORKING)
+        assert await keys(inbox) == left
+
+
+async def test_what_may_come_again_makes_no_room(store: Store, opened: Open) -> None:
+    inbox = await opened(store, max_hooks=2)
+    await settled(inbox, "done", State.DONE)
+    await settled(inbox, "failed", State.FAILED)
+    store.advance(days=1)
+    for refused in (inbox.take(letter("new"), "me", 60), inbox.keep(letter("new"), State.IGNORED)):
+        with pytest.raises(InboxUnavailable, match="the inbox is full: 2 hooks, and none may be dropped"):
+            await refused
+    # Those that are there are served as ever.
+    assert (await inbox.take(letter("failed"), "me", 60)).mine
+    await inbox.append("failed", "me", ADDING)
+    await inbox.settle("failed", "me", State.DONE)
+    assert (await inbox.take(letter("done"), "me", 60)).state is State.DONE
+    store.advance(days=2)
+    assert (await inbox.take(letter("new"), "me", 60)).mine
+
+
+async def test_a_full_inbox_refuses_one_and_keeps_the_others(store: Store, opened: Open) -> None:
+    inbox = await opened(store, max_hooks=5)
+    for number in range(5):
+        await inbox.keep(letter(f"k{number}"), State.UNDECODABLE)
+    answers = await asyncio.gather(
+        *(inbox.take(letter(f"k{number}"), "me", 60) for number in range(8)), return_exceptions=True
+    )
+    assert [isinstance(answer, InboxUnavailable) for answer in answers] == [False] * 5 + [True] * 3
+    assert len(await inbox.list()) == 5
+
+
+async def test_forgetting_makes_room(store: Store, opened: Open) -> None:
+    inbox = await opened(store, max_hooks=1)
+    await settled(inbox, "failed", State.FAILED)
+    await inbox.forget("failed")
+    assert (await inbox.take(letter("new"), "me", 60)).mine
+
+
+async def test_several_workers_share_the_bound(shared_store: Store, opened: Open) -> None:
+    inboxes = [await opened(shared_store, max_hooks=10) for _ in range(2)]
+    for number in range(10):
+        await inboxes[number % 2].take(letter(f"k{number}"), "me", 60)
+    reopened = await opened(shared_store, max_hooks=10)
+    with pytest.raises(InboxUnavailable, match="full"):
+        await reopened.take(letter("one more"), "me", 60)
+
+
+# The receiver's part.
+
+
+async def test_the_receiver_prunes_again_and_again(inbox: Inbox, store: Store) -> None:
+    await settled(inbox, "first", State.DONE)
+    store.advance(days=91)
+    care = Care(inbox, keep_days=90, every=0.02)
+    care.start()
+    care.start()
+    await until_empty(inbox)
+    await settled(inbox, "second", State.DONE)
+    store.advance(days=91)
+    await until_empty(inbox)
+    await care.stop()
+    await settled(inbox, "third", State.DONE)
+    store.advance(days=91)
+    await asyncio.sleep(0.1)
+    assert await keys(inbox) == ["third"]
+
+
+async def test_an_inbox_that_is_away_is_cared_for_later(
+    inbox: Inbox, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    await settled(inbox, "old", State.DONE)
+    store.advance(days=91)
+    if store.url != ":memory:":  # which would come back empty
+        await inbox.close()
+    care = Care(inbox, keep_days=90, every=0.02)
+    care.start()
+    if store.url != ":memory:":
+        await asyncio.sleep(0.05)
+        assert "the inbox could not be pruned" in caplog.text
+        await inbox.open()
+    await until_empty(inbox)
+    await care.stop()
+
+
+async def test_keeps_for_good(inbox: Inbox, store: Store) -> None:
+    await settled(inbox, "old", State.DONE)
+    store.advance(days=10_000)
+    care = Care(inbox, keep_days=None, every=0.01)
+    care.start()
+    await asyncio.sleep(0.05)
+    await care.stop()
+    assert await keys(inbox) == ["old"]
+
+
+@pytest.mark.parametrize("days", [0, 1.9, -1])
+async def test_does_not_forget_what_may_come_again(inbox: Inbox, days: float) -> None:
+    with pytest.raises(ValueError, match="keep_days is 2 at least"):
+        Care(inbox, keep_days=days)
+
+
+async def until_empty(inbox: Inbox) -> None:
+    async with asyncio.timeout(5):
+        while await keys(inbox):
+            await asyncio.sleep(0.01)

@@ -1,0 +1,216 @@
+"""`tallyhook inbox`, on every kind of inbox that it can reach."""
+
+import asyncio
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import pytest
+from tests.receiver.conftest import Store
+from tests.receiver.letters import ADDING, letter
+
+from tallyhook.journal import Added, Declaration, Declared, Refused
+from tallyhook_mock.cli import main
+from tallyhook_receiver import State
+
+FAILED, DONE, UNDECODABLE, WORKING = ("f" * 64, "d" * 64, "ab" * 32, "ac" * 32)
+
+
+class Said(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+class Run(Protocol):
+    def __call__(self, url: str, *arguments: str, answer: str = "") -> Said: ...
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The command's own entry point, in this process: many are run."""
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    def run(url: str, *arguments: str, answer: str = "") -> Said:
+        monkeypatch.setenv("TALLYHOOK_INBOX", url)
+        monkeypatch.setattr("sys.argv", ["tallyhook", "inbox", *arguments])
+        monkeypatch.setattr("sys.stdin", io.StringIO(answer))
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return Said(int(ended.value.code or 0), *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def url(shared_store: Store) -> str:
+    """An inbox with a hook in each of four states."""
+    asyncio.run(_fill(shared_store))
+    return shared_store.url
+
+
+async def _fill(store: Store) -> None:
+    inbox = store.inbox()
+    await inbox.open()
+    for key in (FAILED, DONE, WORKING):
+        await inbox.take(letter(key, body=b'{"email": "nora@quill.example"}'), "me", 3600)
+    declared = Declared(declaration=Declaration(), changes=("add A  1 × 1.10",))
+    for entry in (declared, ADDING, Added(number=1, charge_id="c7"), Refused(number=2)):
+        await inbox.append(FAILED, "me", entry)
+    store.advance(seconds=1)
+    await inbox.settle(FAILED, "me", State.FAILED, 'Traceback\n  File "audit.py"\nKeyError: [no usage]\n')
+    store.advance(seconds=1)
+    await inbox.settle(DONE, "me", State.DONE, '{"standing": "outstanding"}')
+    store.advance(seconds=1)
+    await inbox.keep(letter(UNDECODABLE, type="", body=b"\xff"), State.UNDECODABLE, "no JSON")
+    await inbox.close()
+
+
+def test_lists(run: Run, url: str) -> None:
+    shown = run(url, "list").stdout
+    assert [line.split()[:2] for line in shown.splitlines() if line[1:17].strip(" ─")][1:] == [
+        [UNDECODABLE[:16], "undecodable"],
+        [DONE[:16], "done"],
+        [FAILED[:16], "failed"],
+        [WORKING[:16], "working"],
+    ]
+    assert "KeyError: [no usage]" in shown
+    assert "standing" not in shown
+    assert "nora" not in shown
+
+
+def test_lists_some_for_programs(run: Run, url: str) -> None:
+    assert [hook["key"] for hook in json.loads(run(url, "list", "--json").stdout)] == [
+        UNDECODABLE,
+        DONE,
+        FAILED,
+        WORKING,
+    ]
+    (failed,) = json.loads(run(url, "list", "--state", "failed", "--json").stdout)
+    assert failed.keys() >= {"received", "changed"}
+    assert failed | {"received": "", "changed": ""} == {
+        "key": FAILED,
+        "state": "failed",
+        "product": "ACME",
+        "type": "subscriptionBillable",
+        "attempts": 1,
+        "deliveries": 1,
+        "received": "",
+        "changed": "",
+    }
+    assert len(json.loads(run(url, "list", "--limit", "2", "--json").stdout)) == 2
+
+
+def test_shows(run: Run, url: str) -> None:
+    shown = run(url, "show", FAILED[:16]).stdout
+    for said in (
+        FAILED,
+        "subscriptionBillable of ACME",
+        "tried once",
+        "KeyError: [no usage]",
+        "declared: add A  1 × 1.10",
+        "adding 1: A  1 × 1.10",
+        "added 1: as c7",
+        "refused 2: it was not added",
+    ):
+        assert said in shown
+    assert "nora" not in shown
+    assert "nora@quill.example" in run(url, "show", FAILED[:16], "--body").stdout
+
+
+def test_shows_for_programs(run: Run, url: str) -> None:
+    shown = json.loads(run(url, "show", FAILED, "--json").stdout)
+    assert [entry["type"] for entry in shown["journal"]] == ["declared", "adding", "added", "refused"]
+    assert shown["note"].endswith("KeyError: [no usage]\n")
+    assert "body" not in shown
+    shown = json.loads(run(url, "show", FAILED, "--json", "--body").stdout)
+    assert shown["body"] == '{"email": "nora@quill.example"}'
+
+
+def test_has_a_hook_handled_again(run: Run, url: str) -> None:
+    done = run(url, "retry", DONE[:16])
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "dddddddddddddddd is handled again when it is delivered next" in done.stdout
+    assert [hook["key"] for hook in json.loads(run(url, "list", "--state", "waiting", "--json").stdout)] == [
+        DONE
+    ]
+
+
+def test_forgets_after_asking(run: Run, url: str) -> None:
+    asked = run(url, "forget", FAILED[:16], answer="n\n")
+    assert asked.returncode == 1
+    assert "what its review has charged is charged again" in asked.stderr
+    assert run(url, "show", FAILED).returncode == 0
+    assert run(url, "forget", FAILED[:16], answer="y\n").stdout.endswith("ffffffffffffffff is forgotten\n")
+    assert run(url, "forget", DONE[:16], "--yes").stdout == "dddddddddddddddd is forgotten\n"
+    assert [hook["key"] for hook in json.loads(run(url, "list", "--json").stdout)] == [UNDECODABLE, WORKING]
+
+
+def test_counts(run: Run, url: str) -> None:
+    assert json.loads(run(url, "stats", "--json").stdout) | {"size": 0, "oldest": ""} == {
+        "hooks": {"working": 1, "done": 1, "waiting": 0, "failed": 1, "ignored": 0, "undecodable": 1},
+        "entries": 4,
+        "size": 0,
+        "oldest": "",
+    }
+    shown = run(url, "stats").stdout
+    assert "4 journal entries" in shown
+    assert "the oldest hook was received" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("show", "e"), "no hook begins with e, or several do"),
+        (("show", "a"), "no hook begins with a, or several do"),
+        (("retry", ""), "no hook begins with , or several do"),
+        (("forget", "0", "--yes"), "no hook begins with 0, or several do"),
+        (("retry", "ac"), "a worker is at it now; try again when it has finished"),
+        (("forget", "ac", "--yes"), "a worker is at it now; try again when it has finished"),
+    ],
+)
+def test_what_can_not_be_done_is_said_in_one_line(
+    run: Run, url: str, arguments: tuple[str], complaint: str
+) -> None:
+    done = run(url, *arguments)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"tallyhook inbox: {complaint}\n")
+
+
+@pytest.mark.parametrize(
+    ("where", "complaint"),
+    [
+        ("nowhere.sqlite", "nowhere.sqlite: unable to open database file"),
+        ("empty.sqlite", "this file holds no inbox"),
+        ("mysql://ida:hidden@host/inbox", "an inbox is a path"),
+        ("postgresql://ida:hidden@/inbox?host={folder}", "PostgreSQL: connection"),
+        ("postgresql://ida:hidden%zz@host", "the inbox's URL can't be read"),
+    ],
+)
+def test_an_inbox_that_is_not_there(run: Run, tmp_path: Path, where: str, complaint: str) -> None:
+    (tmp_path / "empty.sqlite").touch()
+    url = where.format(folder=tmp_path) if "://" in where else str(tmp_path / where)
+    done = run(url, "list")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert complaint in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "hidden" not in done.stderr
+    assert [file.name for file in tmp_path.iterdir()] == ["empty.sqlite"]
+
+
+def test_as_a_process(url: str) -> None:
+    command = [sys.executable, "-c", "from tallyhook_mock.cli import main; main()", "inbox", "stats"]
+    done = subprocess.run(
+        [*command, "--inbox", url, "--json"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env={name: value for name, value in os.environ.items() if name != "TALLYHOOK_INBOX"},
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["entries"] == 4

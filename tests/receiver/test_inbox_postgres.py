@@ -1,0 +1,276 @@
+"""What is PostgreSQL's own: the server, which may be away, full or set up strangely, and the URL."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+import pytest
+from tests.cheddar import KEY, Cheddar, signed
+from tests.postgres import Postgres
+from tests.receiver.conftest import PostgresStore
+from tests.receiver.letters import ADDING, LETTER
+
+from tallyhook.review import Review
+from tallyhook_receiver import (
+    Inbox,
+    InboxUnavailable,
+    Product,
+    Receiver,
+    SQLiteInbox,
+    State,
+    open_inbox,
+)
+from tallyhook_receiver.inbox.postgres import PostgresInbox
+
+Open = Callable[..., Awaitable[Inbox]]
+
+
+async def test_whatever_the_defaults_are_a_commit_is_on_the_disk(postgres_store: PostgresStore) -> None:
+    defaults = "-csynchronous_commit=off -cdefault_transaction_isolation=serializable"
+    with psycopg.connect(postgres_store.url.replace("options=", f"options={quote(defaults + ' ')}")) as plain:
+        assert plain.execute("SHOW synchronous_commit").fetchone() == ("off",)
+        inbox = PostgresInbox(plain.info.dsn)
+    await inbox.open()
+    async with inbox._connection() as connection:
+        for setting, value in (
+            ("synchronous_commit", "on"),
+            ("default_transaction_isolation", "read committed"),
+        ):
+            assert await (await connection.execute(f"SHOW {setting}")).fetchone() == (value,)
+    await inbox.close()
+
+
+async def test_a_schema_of_a_newer_release(postgres_store: PostgresStore, opened: Open) -> None:
+    await opened(postgres_store)
+    postgres_store.execute("UPDATE tallyhook_schema SET version = 99")
+    with pytest.raises(InboxUnavailable, match="newer release"):
+        await opened(postgres_store)
+
+
+async def test_is_not_made_where_none_is_expected(postgres_store: PostgresStore, opened: Open) -> None:
+    with pytest.raises(InboxUnavailable, match="holds no inbox"):
+        await opened(postgres_store, create=False)
+    await opened(postgres_store)
+    await opened(postgres_store, create=False)
+
+
+async def test_a_role_that_may_not_make_tables_can_use_them(
+    postgres_store: PostgresStore, opened: Open
+) -> None:
+    await opened(postgres_store)
+    postgres_store.execute("CREATE ROLE clerk LOGIN")
+    try:
+        postgres_store.execute(f"GRANT USAGE ON SCHEMA {postgres_store.schema} TO clerk")
+        postgres_store.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA {postgres_store.schema} TO clerk")
+        inbox = PostgresInbox(postgres_store.url.replace("tallyhook@", "clerk@"))
+        await inbox.open()
+        assert (await inbox.take(LETTER, "me", 60)).mine
+        await inbox.append("k1", "me", ADDING)
+        await inbox.close()
+    finally:
+        postgres_store.execute("DROP OWNED BY clerk")
+        postgres_store.execute("DROP ROLE clerk")
+
+
+async def test_a_database_with_another_encoding(postgres_server: Postgres) -> None:
+    with psycopg.connect(postgres_server.url(), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0")
+    with pytest.raises(InboxUnavailable, match="UTF8"):
+        await PostgresInbox(postgres_server.url("latin")).open()
+
+
+async def test_a_database_that_may_only_be_read(postgres_server: Postgres) -> None:
+    url = postgres_server.url(options="-cdefault_transaction_read_only=on")
+    with pytest.raises(InboxUnavailable, match="read-only"):
+        await PostgresInbox(url).open()
+
+
+async def test_a_full_disk(postgres_store: PostgresStore, opened: Open) -> None:
+    inbox = await opened(postgres_store)
+    postgres_store.execute(  # in the words of a server whose disk is full
+        "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION"
+        " 'could not extend file: No space left on device' USING ERRCODE = 'disk_full',"
+        " DETAIL = encode(NEW.body, 'escape'); END $$"
+    )
+    postgres_store.execute(
+        "CREATE TRIGGER full_disk BEFORE INSERT ON tallyhook_hooks FOR EACH ROW EXECUTE FUNCTION full_disk()"
+    )
+    with pytest.raises(InboxUnavailable) as refused:
+        await inbox.take(LETTER, "me", 60)
+    assert str(refused.value) == "PostgreSQL: could not extend file: No space left on device"
+    postgres_store.execute("DROP TRIGGER full_disk ON tallyhook_hooks")
+    assert (await inbox.take(LETTER, "me", 60)).mine
+
+
+async def test_a_row_that_somebody_has_locked(postgres_store: PostgresStore, opened: Open) -> None:
+    inbox = await opened(postgres_store, busy_seconds=0.1)
+    await inbox.keep(LETTER, State.IGNORED)
+    with psycopg.connect(postgres_store.url) as other:
+        other.execute("SELECT 1 FROM tallyhook_hooks FOR UPDATE")
+        with pytest.raises(InboxUnavailable, match="lock timeout"):
+            await inbox.take(LETTER, "me", 60)
+    assert (await inbox.take(LETTER, "me", 60)).mine
+
+
+def test_belongs_to_its_event_loop(postgres_store: PostgresStore) -> None:
+    inbox = postgres_store.inbox()
+
+    async def one_loop() -> None:
+        await inbox.open()
+
+    async def another_loop() -> None:
+        with pytest.raises(InboxUnavailable, match="another event loop"):
+            await inbox.get("k1")
+
+    with asyncio.Runner() as first, asyncio.Runner() as second:
+        first.run(one_loop())
+        second.run(another_loop())
+        first.run(inbox.close())
+
+
+# The server goes away.
+
+
+@pytest.fixture
+def mortal_server() -> Iterator[Postgres]:
+    with Postgres() as server:
+        yield server
+
+
+@pytest.fixture
+async def receiver(mortal_server: Postgres) -> AsyncIterator[tuple[Receiver, Cheddar, list[str]]]:
+    cheddar = Cheddar()
+    stops: list[str] = []
+    inbox = PostgresInbox(mortal_server.url(), busy_seconds=1)
+    async with cheddar.async_client() as client:
+        receiver = Receiver(Product("ACME", KEY, client), inbox=inbox)
+
+        @receiver.review
+        def audit(review: Review) -> None:
+            review.set_quantity("GB", 15)
+            review.charge("A", 5)
+            if "handler" in stops:
+                mortal_server.stop()
+
+        async with receiver:
+            yield receiver, cheddar, stops
+
+
+async def deliver(receiver: Receiver, body: bytes) -> int:
+    return (await receiver.handle("POST", signed(body), body)).status
+
+
+async def until_done(receiver: Receiver, body: bytes) -> None:
+    """As the sender does it; the first delivery may find the connections that the server has lost."""
+    answers = [await deliver(receiver, body) for _ in range(2)]
+    assert answers[-1] == 200
+    assert set(answers) <= {200, 503}
+
+
+@pytest.mark.parametrize("when", ["handler", "after the charge"])
+async def test_the_server_stops_during_a_review(
+    receiver: tuple[Receiver, Cheddar, list[str]], mortal_server: Postgres, when: str
+) -> None:
+    receiving, cheddar, stops = receiver
+    if when == "handler":
+        stops.append("handler")
+    else:
+        # The charge is on the invoice, and its id can't be written down any more.
+        def stop(request: object, apply: Callable[[], object]) -> object:
+            answer = apply()
+            mortal_server.stop()
+            return answer
+
+        cheddar.faults[3] = stop  # type: ignore[assignment]  # the types of httpx say nothing here
+    assert await deliver(receiving, cheddar.hook()) == 503
+    assert await deliver(receiving, cheddar.hook()) == 503
+    stops.clear()
+    mortal_server.start()
+    await until_done(receiving, cheddar.hook())
+    assert [charge["chargeCode"] for charge in cheddar.billed_charges] == ["A"]
+    (record,) = await receiving.inbox.list()
+    assert record.state is State.DONE
+
+
+async def test_the_server_is_started_anew_between_hooks(
+    receiver: tuple[Receiver, Cheddar, list[str]], mortal_server: Postgres
+) -> None:
+    receiving, cheddar, _ = receiver
+    mortal_server.stop()
+    mortal_server.start()
+    await until_done(receiving, cheddar.hook())
+    mortal_server.stop()
+    assert await deliver(receiving, cheddar.hook()) == 503
+    mortal_server.start()
+    await until_done(receiving, cheddar.hook())
+    assert len(cheddar.billed_charges) == 1
+
+
+async def test_no_server(tmp_path: Path) -> None:
+    inbox = PostgresInbox(f"postgresql://ida:hidden@/inbox?host={tmp_path}")
+    with pytest.raises(InboxUnavailable, match="connection") as refused:
+        await inbox.open()
+    assert "hidden" not in str(refused.value)
+    assert "\n" not in str(refused.value)
+    with pytest.raises(InboxUnavailable, match="closed"):
+        await inbox.get("k1")
+    await inbox.close()
+
+
+# The URL.
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("inbox.sqlite", "inbox.sqlite"),
+        (Path("a://b"), "a:/b"),
+        ("sqlite:///some%20where/inbox.sqlite", "some where/inbox.sqlite"),
+        ("sqlite:////var/lib/inbox.sqlite", "/var/lib/inbox.sqlite"),
+    ],
+)
+def test_a_url_of_a_file(url: str | Path, path: str) -> None:
+    inbox = open_inbox(url)
+    assert isinstance(inbox, SQLiteInbox)
+    assert inbox._path == Path(path)
+
+
+@pytest.mark.parametrize("url", ["postgresql://ida@127.0.0.1/inbox", "postgres://127.0.0.1"])
+def test_a_url_of_a_server(url: str) -> None:
+    assert isinstance(open_inbox(url), PostgresInbox)
+    assert isinstance(Receiver(Product("ACME", KEY), inbox=url).inbox, PostgresInbox)
+
+
+@pytest.mark.parametrize("url", ["mysql://ida:hidden@host/inbox", "sqlite://", "sqlite:///", "://"])
+def test_a_url_of_something_else(url: str) -> None:
+    with pytest.raises(ValueError, match="an inbox is a path") as refused:
+        open_inbox(url)
+    assert "hidden" not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["postgresql://ida:hidden%zz@host/inbox", "postgresql://host/inbox?hidden=1"])
+def test_an_unreadable_url_is_not_repeated(url: str) -> None:
+    with pytest.raises(ValueError, match="the inbox's URL can't be read") as refused:
+        open_inbox(url)
+    assert "hidden" not in str(refused.value)
+
+
+@pytest.mark.parametrize("missing", ["psycopg", "psycopg_pool"])
+def test_the_missing_extra_is_named(missing: str) -> None:
+    code = (
+        f"import sys; sys.modules[{missing!r}] = None\n"
+        "from tallyhook_receiver import open_inbox\n"
+        "open_inbox('inbox.sqlite')\n"
+        "open_inbox('postgresql://host/inbox')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.endswith(
+        "ModuleNotFoundError: an inbox in PostgreSQL needs psycopg: pip install 'tallyhook[postgres]'\n"
+    )
