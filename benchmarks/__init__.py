@@ -1,0 +1,1 @@
+"""Programs that measure the product and prove its promises: `python -m benchmarks.NAME --help`."""
