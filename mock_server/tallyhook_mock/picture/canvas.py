@@ -1,0 +1,162 @@
+"""Writing SVG, with a memory of what stands where, so that no text covers another."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from tallyhook_mock.picture.lettering import cleaned, clip, escaped, width
+from tallyhook_mock.picture.shapes import SHAPES
+from tallyhook_mock.picture.story import Mark, Sign
+from tallyhook_mock.picture.style import SIZES, STYLE
+
+__all__ = ["REACH", "Canvas", "Cluster", "clusters"]
+
+# What a mark takes up on either side of its moment.
+REACH = 6.5
+_MOST_TITLES = 12
+_HATCH = (
+    '<defs><pattern id="life-hatch" width="6" height="6" patternUnits="userSpaceOnUse"'
+    ' patternTransform="rotate(45)"><path class="hatch" d="M0 0V6"/></pattern></defs>'
+)
+
+
+class Cluster:
+    """Marks too close to be told apart; the worst of them lends its sign."""
+
+    def __init__(self, x: float, marks: list[Mark]) -> None:
+        self.x = x
+        self.marks = marks
+
+    @property
+    def worst(self) -> Mark:
+        order = list(Sign)
+        return max(self.marks, key=lambda mark: order.index(mark.sign))
+
+    @property
+    def titles(self) -> list[str]:
+        titles = [mark.title for mark in self.marks]
+        if len(titles) > _MOST_TITLES:
+            titles[_MOST_TITLES:] = [f"and {len(titles) - _MOST_TITLES} more"]
+        return titles
+
+
+def clusters(placed: Iterable[tuple[float, Mark]], gap: float = 2 * REACH) -> list[Cluster]:
+    """Marks at their places, those nearer to the first of a cluster than `gap` in one."""
+    found: list[Cluster] = []
+    for x, mark in sorted(placed, key=lambda place: place[0]):
+        if found and x - found[-1].x < gap:
+            found[-1].marks.append(mark)
+        else:
+            found.append(Cluster(x, [mark]))
+    return found
+
+
+class Canvas:
+    """Elements in the order in which they are drawn. Lengths are pixels, y grows downwards."""
+
+    def __init__(self, width: float) -> None:
+        self.width = width
+        self.height = 0.0
+        self._parts: list[str] = []
+        self._taken: list[tuple[float, float, float, float]] = []
+        self._tips: list[int] = []  # the places where a tip has to go, once it is known where
+
+    # -- shapes
+
+    def add(self, name: str, classes: str = "", /, **attributes: float | str) -> None:
+        """An element without content; the numbers of its attributes are rounded to tenths."""
+        written = "".join(f' {key}="{_number(value)}"' for key, value in attributes.items())
+        self._parts.append(f'<{name} class="{classes}"{written}/>')
+
+    def line(self, classes: str, x1: float, y1: float, x2: float, y2: float) -> None:
+        self.add("line", classes, x1=x1, y1=y1, x2=x2, y2=y2)
+
+    def bar(self, classes: str, x: float, y: float, to: float, height: float) -> None:
+        """A rectangle from `x` to `to`: to scale, but never too thin to be seen."""
+        self.add("rect", classes, x=x, y=y, width=max(to - x, 1.5), height=height, rx=2)
+
+    def area(self, classes: str, left: float, top: float, right: float, bottom: float) -> None:
+        """A rectangle, to scale."""
+        if right > left and bottom > top:
+            self.add("rect", classes, x=left, y=top, width=right - left, height=bottom - top)
+
+    def shape(self, sign: Sign, x: float, y: float, classes: str = "") -> None:
+        """The shape of a sign alone, which tells nothing more."""
+        names, place = f"{sign} {classes}".strip(), f"{_number(x)} {_number(y)}"
+        self._parts.append(f'<g class="{names}" transform="translate({place})">{SHAPES[sign]}</g>')
+
+    @contextmanager
+    def event(self, titles: Iterable[str]) -> Iterator[None]:
+        """What is drawn inside has a title that hovering and the keyboard show."""
+        titles = list(titles)
+        shown = escaped("\n".join(titles))
+        self._parts.append(f'<g class="event" tabindex="0" role="img"><title>{shown}</title>')
+        yield
+        room = self.width - 48
+        tip = escaped(clip("  ·  ".join(titles), room, SIZES["tip"]))
+        self._tips.append(len(self._parts))
+        self._parts.append(f'<text class="tip" x="24" y="{{}}">{tip}</text></g>')
+
+    def mark(self, cluster: Cluster, y: float, classes: str = "") -> None:
+        x, sign = cluster.x, cluster.worst.sign
+        with self.event(cluster.titles):
+            self.add("circle", "hit", cx=x, cy=y, r=9)
+            self.shape(sign, x, y, classes)
+        reach = 4 if sign is Sign.USED else REACH
+        self._taken.append((x - reach, y - reach, x + reach, y + reach))
+
+    # -- texts
+
+    def text(
+        self, x: float, y: float, text: str, classes: str = "text", *, room: float = 1e9, anyway: bool = True
+    ) -> bool:
+        """A text on the base line `y`, if it fits into `room` when shortened; whether it does.
+
+        Unless it is drawn `anyway`, also only if nothing else stands there.
+        """
+        names = classes.split()
+        size = next(SIZES[name] for name in names if name in SIZES)
+        is_bold = "title" in names or "name" in names
+        text = clip(cleaned(text), room, size, bold=is_bold)
+        long = width(text, size, bold=is_bold)
+        left = x - long if "end" in names else x - long / 2 if "middle" in names else x
+        box = (left - 1.5, y - size, left + long + 1.5, y + size * 0.3)
+        if not text or (not anyway and not self._is_free(box)):
+            return False
+        self._taken.append(box)
+        self._parts.append(
+            f'<text class="{classes}" x="{_number(x)}" y="{_number(y)}">{escaped(text)}</text>'
+        )
+        return True
+
+    def _is_free(self, box: tuple[float, float, float, float]) -> bool:
+        left, top, right, bottom = box
+        return (
+            left >= 0
+            and right <= self.width
+            and not any(
+                x0 < right and left < x1 and y0 < bottom and top < y1 for x0, y0, x1, y1 in self._taken
+            )
+        )
+
+    # -- the whole
+
+    def document(self, title: str, description: str, *, styled: bool) -> str:
+        """The picture, its height being what has been set last; the tips go to its foot."""
+        for place in self._tips:
+            self._parts[place] = self._parts[place].replace("{}", _number(self.height - 15.5), 1)
+        size = f'width="{_number(self.width)}" height="{_number(self.height)}"'
+        box = f'viewBox="0 0 {_number(self.width)} {_number(self.height)}"'
+        head = (
+            f'<svg xmlns="http://www.w3.org/2000/svg" class="life" {size} {box} role="group" '
+            f'aria-label="{escaped(title)}">\n<desc>{escaped(description)}</desc>\n'
+        )
+        style = f"<style>\n{STYLE}</style>\n" if styled else ""
+        paper = f'<rect class="paper" {size} rx="8"/>'
+        # Before everything else: the tips, which belong to their events, are drawn on it.
+        foot = f'<rect class="band" x="12" y="{_number(self.height - 32)}" width="{_number(self.width - 24)}"'
+        foot += ' height="24" rx="4"/>'
+        return "\n".join((head + style + _HATCH, paper, foot, *self._parts, "</svg>")) + "\n"
+
+
+def _number(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{round(value, 1):g}" if value < 1e5 else str(round(value))

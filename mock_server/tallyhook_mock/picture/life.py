@@ -1,0 +1,70 @@
+"""A customer's life as a value: its entries, and how it shows itself."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, overload
+
+from tallyhook_mock.engine.money import amount_text
+from tallyhook_mock.picture.painting import paint
+from tallyhook_mock.picture.story import Story
+from tallyhook_mock.timeline import Entry
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = ["Life"]
+
+_COLUMNS = ("when (UTC)", "what", "invoice", "amount", "note")
+
+
+class Life(Sequence[Entry]):
+    """What happened to a customer up to a moment, oldest first.
+
+    It is a sequence of entries; a terminal shows it as a table, and Jupyter as the picture. `svg` is that
+    picture, None for a customer who has been deleted.
+    """
+
+    def __init__(self, entries: Sequence[Entry], story: Story | None) -> None:
+        self._entries = tuple(entries)
+        self._story = story
+
+    @property
+    def svg(self) -> str | None:
+        return None if self._story is None else paint(self._story)
+
+    @overload
+    def __getitem__(self, place: int) -> Entry: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Entry]: ...
+    def __getitem__(self, place: int | slice) -> Entry | Sequence[Entry]:
+        return self._entries[place]
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __str__(self) -> str:
+        rows = [_COLUMNS, *self._rows()]
+        widths = [max(len(row[place]) for row in rows) for place in range(len(_COLUMNS))]
+        return "\n".join(
+            "  ".join(cell.ljust(wide) for cell, wide in zip(row, widths, strict=True)).rstrip()
+            for row in rows
+        )
+
+    def __rich__(self) -> "Table":
+        from rich.table import Table  # only a terminal needs it
+        from rich.text import Text
+
+        table = Table(box=None, pad_edge=False)
+        for name in _COLUMNS:
+            table.add_column(name, justify="right" if name in ("invoice", "amount") else "left")
+        for row in self._rows():
+            table.add_row(*(Text(cell) for cell in row))
+        return table
+
+    def _repr_svg_(self) -> str | None:
+        return self.svg
+
+    def _rows(self) -> Iterator[tuple[str, ...]]:
+        for entry in self:
+            invoice = "" if entry.invoice is None else f"#{entry.invoice}"
+            amount = "" if entry.amount is None else amount_text(entry.amount)
+            yield f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.kind, invoice, amount, entry.note
