@@ -1,0 +1,69 @@
+"""The console as an application."""
+
+import secrets
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from tallyhook_mock.console import clock, customers, door, faults, hooks, listeners, live, overview, theme
+from tallyhook_mock.console.guard import Guard
+from tallyhook_mock.console.page import page
+from tallyhook_mock.mock import Mock
+
+__all__ = ["console_app", "is_console"]
+
+
+def console_app(mock: Mock, *, token: str = "") -> Starlette:
+    """The pages of a mock.
+
+    Browsers on this machine may use them, and with a `token` those of other machines that have been told it.
+    """
+    app = Starlette(
+        routes=[
+            Route("/", overview.show),
+            Mount(
+                "/console",
+                routes=[
+                    *clock.ROUTES,
+                    *customers.ROUTES,
+                    *hooks.ROUTES,
+                    *listeners.ROUTES,
+                    *faults.ROUTES,
+                    *theme.ROUTES,
+                    *door.ROUTES,
+                    Route("/live", live.stream),
+                    Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
+                ],
+            ),
+        ],
+        middleware=[Middleware(Guard, token=token)],
+        exception_handlers={HTTPException: _refused},
+    )
+    app.state.mock = mock
+    app.state.token = token
+    # What a form has to bring along. Only pages of this console know it, and no other site can read those.
+    app.state.form_token = secrets.token_urlsafe(24)
+    return app
+
+
+def is_console(path: str) -> bool:
+    """Whether a path belongs to the console."""
+    return path == "/" or path == "/console" or path.startswith("/console/")
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return page(
+        request,
+        "error.html",
+        "Not found" if error.status_code == 404 else "Refused",
+        status=error.status_code,
+        headers=error.headers,
+        why=error.detail,
+    )

@@ -1,0 +1,77 @@
+"""`/console/faults`: what shall go wrong, and what has."""
+
+import re
+from decimal import Decimal
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tallyhook_mock.cheddar.routes import ROUTES as CALLS
+from tallyhook_mock.console.forms import Form, command, mock_of
+from tallyhook_mock.console.page import page
+from tallyhook_mock.control.faults import read_fault
+from tallyhook_mock.engine.cheddar.state import HOOK_TYPES
+from tallyhook_mock.faults import OPTIONS, FaultKind
+from tallyhook_mock.mock import Mock
+
+__all__ = ["ROUTES"]
+
+_FIELDS = (
+    "kind",
+    "action",
+    "type",
+    "customer",
+    "nth",
+    "times",
+    "probability",
+    "seed",
+    "seconds",
+    "status",
+    "retryAfter",
+    "by",
+)
+_NUMBERS = frozenset(("nth", "times", "probability", "seed", "seconds", "status", "retryAfter"))
+_WHOLE = re.compile(r"\d{1,9}", re.ASCII)
+_DECIMAL = re.compile(r"\d{0,9}\.\d{1,9}", re.ASCII)
+
+
+async def index(request: Request) -> Response:
+    return page(
+        request,
+        "faults.html",
+        "Faults",
+        faults=list(mock_of(request).faults),
+        kinds=OPTIONS,
+        actions=[f"{controller}/{action}" for controller in CALLS for action in CALLS[controller]],
+        types=HOOK_TYPES,
+    )
+
+
+async def add(mock: Mock, form: Form) -> str:
+    """The fields are those of the control API; an empty one is not given."""
+    wish = {name: _value(name, form[name].strip()) for name in _FIELDS if form.get(name, "").strip()}
+    armed = mock.plan(read_fault(wish))
+    return f"{FaultKind(armed.fault.kind)} is planned."
+
+
+async def clear(mock: Mock, form: Form) -> str:
+    mock.faults.clear()
+    return "Nothing more will go wrong."
+
+
+def _value(name: str, written: str) -> Any:
+    """What JSON would make of it."""
+    if name in _NUMBERS and _WHOLE.fullmatch(written):
+        return int(written)
+    if name in _NUMBERS and _DECIMAL.fullmatch(written):
+        return Decimal(written)
+    return written
+
+
+ROUTES = [
+    Route("/faults", index),
+    command("/faults/add", add),
+    command("/faults/clear", clear),
+]

@@ -1,0 +1,81 @@
+"""Who may see the console and act in it, and what browsers may do with its pages."""
+
+import hashlib
+import hmac
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tallyhook_mock.console.page import page
+from tallyhook_mock.control.guard import other_site, stranger
+
+__all__ = ["COOKIE", "DOOR", "Guard", "pass_for"]
+
+COOKIE = "tallyhook_pass"
+DOOR = "/console/door"
+
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    # Without a referrer at all, browsers would not say either where a form comes from.
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def pass_for(token: str) -> str:
+    """What a browser keeps after it has shown the token: proof of it, and not the token itself."""
+    return hmac.new(token.encode(), b"tallyhook console", hashlib.sha256).hexdigest()
+
+
+class Guard:
+    """ASGI middleware: 403 to everybody else, and strict headers on every answer.
+
+    Whoever reads must be on this machine or have shown the token. Whoever acts must also come from one of
+    these pages: see `forms` for the other half of that.
+    """
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        self._app = app
+        self._token = token
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def strict(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        why = self._objection(scope)
+        answer: ASGIApp = self._app if why is None else self._refusal(Request(scope), why)
+        await answer(scope, receive, strict)
+
+    def _objection(self, scope: Scope) -> str | None:
+        path: str = scope["path"]
+        is_open = bool(self._token) and (path == DOOR or path.startswith("/console/static/"))
+        why = None if is_open or self._has_pass(scope) else stranger(scope)
+        if why is None and scope["method"] not in ("GET", "HEAD"):
+            why = other_site(scope)
+        return why
+
+    def _has_pass(self, scope: Scope) -> bool:
+        shown = HTTPConnection(scope).cookies.get(COOKIE, "")
+        return bool(self._token) and hmac.compare_digest(shown.encode(), pass_for(self._token).encode())
+
+    def _refusal(self, request: Request, why: str) -> Response:
+        return page(
+            request,
+            "closed.html",
+            "Refused",
+            status=403,
+            why=f"The console {why}.",
+            has_door=bool(self._token),
+        )

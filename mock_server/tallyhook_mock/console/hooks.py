@@ -1,0 +1,108 @@
+"""`/console/hooks`: what was sent, what was answered, and what an operator does about it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tallyhook_mock.console.forms import Form, command, mock_of
+from tallyhook_mock.console.page import page
+from tallyhook_mock.console.signature import check_signature
+from tallyhook_mock.engine import ids
+from tallyhook_mock.engine.cheddar.state import HOOK_TYPES
+from tallyhook_mock.engine.hooks import DeliveryState, Hook
+from tallyhook_mock.mock import Mock
+
+__all__ = ["ROUTES"]
+
+_SHOWN = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which hooks; what is empty does not narrow them."""
+
+    type: str
+    state: str
+    customer: str
+
+    @classmethod
+    def of(cls, wanted: Mapping[str, str]) -> "Filter":
+        return cls(*(wanted.get(name, "").strip() for name in ("type", "state", "customer")))
+
+    def fits(self, hook: Hook) -> bool:
+        return (
+            self.type in ("", hook.type)
+            and self.customer in ("", hook.customer)
+            and (not self.state or any(each.state == self.state for each in hook.deliveries))
+        )
+
+
+async def index(request: Request) -> Response:
+    """The newest first."""
+    wanted = Filter.of(request.query_params)
+    log = mock_of(request).state.hooks.log.values()
+    found = [hook for hook in reversed(log) if wanted.fits(hook)]
+    return page(
+        request,
+        "hooks.html",
+        "Hooks",
+        hooks=found[:_SHOWN],
+        beyond=max(len(found) - _SHOWN, 0),
+        wanted=wanted,
+        types=HOOK_TYPES,
+        states=list(DeliveryState),
+    )
+
+
+async def show(request: Request) -> Response:
+    mock = mock_of(request)
+    hook = mock.state.hooks.log.get(ids.parse(request.path_params["id"]) or 0)
+    if hook is None:
+        raise HTTPException(404, "There is no such hook.")
+    product = mock.state.products[hook.product]
+    attempts = [attempt for delivery in hook.deliveries for attempt in delivery.attempts]
+    latest = max(attempts, key=lambda attempt: attempt.at, default=None)
+    return page(
+        request,
+        "hook.html",
+        f"{hook.type} of {hook.customer}",
+        hook=hook,
+        product=product,
+        latest=latest,
+        checks=check_signature(hook, product, latest) if latest else [],
+    )
+
+
+async def retry(mock: Mock, form: Form) -> str:
+    mock.retry(_named(mock, form))
+    return "The hook is on its way."
+
+
+async def replay(mock: Mock, form: Form) -> str:
+    mock.replay(_named(mock, form))
+    return "The hook is sent once more. Its invoice stays as it is."
+
+
+async def cancel(mock: Mock, form: Form) -> str:
+    mock.cancel(_named(mock, form))
+    return "The hook is given up, and holds its invoice no longer."
+
+
+def _named(mock: Mock, form: Form) -> Hook:
+    hook = mock.state.hooks.log.get(ids.parse(form.get("id", "")) or 0)
+    if hook is None:
+        raise ValueError("there is no such hook any more")
+    return hook
+
+
+ROUTES = [
+    Route("/hooks", index),
+    Route("/hooks/{id}", show),
+    command("/hooks/retry", retry),
+    command("/hooks/replay", replay),
+    command("/hooks/cancel", cancel),
+]

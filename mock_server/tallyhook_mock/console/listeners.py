@@ -1,0 +1,75 @@
+"""`/console/listeners`: who gets hooks."""
+
+from collections import Counter
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tallyhook_mock.console.forms import Form, command, mock_of, required
+from tallyhook_mock.console.page import page
+from tallyhook_mock.engine import ids
+from tallyhook_mock.engine.cheddar.state import HOOK_TYPES
+from tallyhook_mock.engine.hooks import Listener
+from tallyhook_mock.mock import Mock
+
+__all__ = ["ROUTES"]
+
+
+async def index(request: Request) -> Response:
+    hooks = mock_of(request).state.hooks
+    deliveries = Counter(
+        (delivery.listener.id, delivery.state) for hook in hooks.log.values() for delivery in hook.deliveries
+    )
+    return page(
+        request,
+        "listeners.html",
+        "Listeners",
+        listeners=list(hooks.listeners.values()),
+        deliveries=deliveries,
+        types=HOOK_TYPES,
+    )
+
+
+async def add(mock: Mock, form: Form) -> str:
+    events = frozenset(form.get("events", "").split())
+    try:
+        product = mock.product(form.get("product"))
+    except LookupError as error:
+        raise ValueError(f"product: {error}") from None
+    listener = mock.listen(product.code, required(form, "url"), events)
+    return f"{listener.url} gets {', '.join(sorted(events)) or 'all hooks'} of {product.code}."
+
+
+async def remove(mock: Mock, form: Form) -> str:
+    listener = _named(mock, form)
+    mock.forget(listener)
+    return f"{listener.url} gets no more hooks."
+
+
+async def pause(mock: Mock, form: Form) -> str:
+    listener = _named(mock, form)
+    mock.pause(listener)
+    return f"Hooks for {listener.url} wait, and their invoices with them."
+
+
+async def resume(mock: Mock, form: Form) -> str:
+    listener = _named(mock, form)
+    mock.resume(listener)
+    return f"{listener.url} gets what has waited for it."
+
+
+def _named(mock: Mock, form: Form) -> Listener:
+    listener = mock.state.hooks.listeners.get(ids.parse(form.get("id", "")) or 0)
+    if listener is None:
+        raise ValueError("there is no such listener any more")
+    return listener
+
+
+ROUTES = [
+    Route("/listeners", index),
+    command("/listeners/add", add),
+    command("/listeners/remove", remove),
+    command("/listeners/pause", pause),
+    command("/listeners/resume", resume),
+]

@@ -1,0 +1,48 @@
+"""News by server-sent events: that something has changed. The page then looks for itself what."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+
+from tallyhook_mock.connection import closing
+from tallyhook_mock.console.forms import mock_of
+from tallyhook_mock.mock import Mock
+
+__all__ = ["stream"]
+
+# Real seconds: between two pieces of news, and of silence before a sign of life.
+_PAUSE = 0.15
+_SILENCE = 15.0
+
+
+async def stream(request: Request) -> StreamingResponse:
+    """Begins with a first event, so that what changed while nobody listened is seen."""
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(
+        _events(mock_of(request), asyncio.ensure_future(closing(request.scope))),
+        headers=headers,
+        media_type="text/event-stream",
+    )
+
+
+async def _events(mock: Mock, end: asyncio.Future[None]) -> AsyncIterator[str]:
+    count = mock.pulse.count
+    try:
+        yield f"retry: 1000\nid: {count}\ndata: changed\n\n"
+        while not end.done():
+            news = asyncio.ensure_future(mock.pulse.after(count))
+            try:
+                await asyncio.wait((news, end), timeout=_SILENCE, return_when=asyncio.FIRST_COMPLETED)
+                if news.done():
+                    count = news.result()
+                    yield f"id: {count}\ndata: changed\n\n"
+                    # Much changes at once while the clock is moved: one look afterwards shows it all.
+                    await asyncio.wait((end,), timeout=_PAUSE)
+                else:
+                    yield ": still here\n\n"
+            finally:
+                news.cancel()
+    finally:
+        end.cancel()

@@ -1,0 +1,73 @@
+"""Pages: templates filled in, with what stands on every one of them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from tallyhook_mock.console import words
+from tallyhook_mock.console.forms import mock_of
+from tallyhook_mock.console.notice import Notice
+from tallyhook_mock.console.theme import theme_of
+from tallyhook_mock.engine import ids
+from tallyhook_mock.engine.money import quantity_text
+
+__all__ = ["page"]
+
+# Sent by the script when it looks for news: such a look must not take the notice from whom it is meant for.
+_LOOK = "x-tallyhook-look"
+
+_environment = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_environment.filters |= {
+    "day": words.day,
+    "id": ids.text,
+    "json": words.pretty_json,
+    "milliseconds": words.milliseconds,
+    "moment": words.moment,
+    "money": words.money,
+    "quantity": quantity_text,
+    "span": words.span,
+    "words": words.words,
+}
+_environment.globals |= {
+    "customer_url": words.customer_url,
+    "hook_url": words.hook_url,
+}
+
+
+def page(
+    request: Request,
+    template: str,
+    title: str,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    **values: Any,
+) -> HTMLResponse:
+    """A template as an answer. `values` are what it shows beyond what stands on every page."""
+    is_look = _LOOK in request.headers
+    notice = None if is_look else Notice.of(request)
+    path = request.url.path
+    html = _environment.get_template(template).render(
+        title=title,
+        mock=mock_of(request),
+        here=f"{path}?{request.url.query}" if request.url.query else path,
+        path=path,
+        form_token=request.app.state.form_token,
+        theme=theme_of(request),
+        notice=notice,
+        **values,
+    )
+    response = HTMLResponse(html, status, headers)
+    if notice is not None:
+        Notice.take_off(response)
+    return response

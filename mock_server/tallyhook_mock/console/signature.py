@@ -1,0 +1,33 @@
+"""The signature of a hook, computed again and held against what was sent."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from tallyhook import signing
+from tallyhook_mock.engine import ids
+from tallyhook_mock.engine.cheddar.product import Product
+from tallyhook_mock.engine.hooks import Attempt, Hook
+
+__all__ = ["Check", "check_signature"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One header of the signature: as it was sent, and as it has to be."""
+
+    name: str
+    sent: str
+    computed: str
+
+    @property
+    def is_right(self) -> bool:
+        return self.sent == self.computed
+
+
+def check_signature(hook: Hook, product: Product, attempt: Attempt) -> list[Check]:
+    """Over the body as it is kept and the product's secret as it is now."""
+    written = attempt.headers.get(signing.STANDARD_TIMESTAMP_HEADER, "0")  # of schemes that cover a time
+    computed = signing.SCHEMES[product.signature].sign(
+        hook.body, product.secret, id=ids.text(hook.id), at=datetime.fromtimestamp(int(written), UTC)
+    )
+    return [Check(name, attempt.headers.get(name, ""), value) for name, value in computed.items()]

@@ -1,0 +1,132 @@
+// What the pages can't do by themselves: show news as they come, and listen to keys.
+"use strict";
+
+// -- news: when something has changed, look at this page again and take over what differs
+
+const pulse = document.querySelector("[data-pulse]");
+const seen = new Map([...document.querySelectorAll("[data-live]")].map((part) => [part.id, part.innerHTML]));
+let leaving = false;
+let looking = false;
+let again = false;
+
+async function look() {
+  if (looking) {
+    again = true;
+    return;
+  }
+  looking = true;
+  try {
+    const answer = await fetch(location.href, { headers: { "X-Tallyhook-Look": "1" } });
+    if (answer.ok && !leaving) {
+      const html = await answer.text();
+      takeOver(new DOMParser().parseFromString(html, "text/html"));
+    }
+  } catch {
+    // The server is gone; the stream of news says so too, and comes back by itself.
+  }
+  looking = false;
+  if (again) {
+    again = false;
+    look();
+  }
+}
+
+function takeOver(fresh) {
+  for (const part of document.querySelectorAll("[data-live]")) {
+    const other = fresh.getElementById(part.id);
+    if (!other || !part.id) continue;
+    // Held against what came last, and not against the part itself: that may have been opened, or ticked on.
+    const came = other.innerHTML;
+    if (seen.get(part.id) === came) continue;
+    seen.set(part.id, came);
+    const focused = part.contains(document.activeElement) ? mark(document.activeElement) : null;
+    const open = [...part.querySelectorAll("details[open]")].map((each) => each.id);
+    part.replaceChildren(...other.cloneNode(true).childNodes);
+    for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+    if (focused) [...part.querySelectorAll(focusable)].find((each) => mark(each) === focused)?.focus();
+  }
+}
+
+let news = null;
+
+function listen() {
+  // A browser has few connections to one server: a page that nobody looks at gives its own back.
+  if (document.hidden) {
+    news?.close();
+    news = null;
+  } else if (!news) {
+    news = new EventSource("/console/live");
+    news.onmessage = look;
+    news.onopen = () => (pulse.dataset.pulse = "");
+    news.onerror = () => (pulse.dataset.pulse = "lost");
+    pulse.hidden = false;
+  }
+}
+
+document.addEventListener("visibilitychange", listen);
+
+// -- keys
+
+const focusable = "a[href], button, input, select, summary, [tabindex]";
+let went = 0;
+
+function mark(element) {
+  // What makes an element the same one after its part was made again.
+  const form = element.form;
+  return [element.tagName, element.href, element.name, element.textContent, form && new URLSearchParams(new FormData(form))].join(" ");
+}
+
+function step(by) {
+  const rows = [...document.querySelectorAll("a[data-row]")];
+  const at = rows.indexOf(document.activeElement);
+  const next = rows[at < 0 ? (by > 0 ? 0 : rows.length - 1) : at + by];
+  next?.focus();
+  next?.scrollIntoView({ block: "nearest" });
+}
+
+addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const help = document.getElementById("help");
+  if (event.target.matches("input:not([type=checkbox]), select, textarea")) {
+    if (event.key === "Escape") event.target.blur();
+    return;
+  }
+  if (help.open) return;
+  const isGoing = Date.now() - went < 1500;
+  went = 0;
+  const go = isGoing && document.querySelector(`[data-go="${CSS.escape(event.key)}"]`);
+  const field = document.querySelector(`[data-focus="${CSS.escape(event.key)}"]`);
+  const button = document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
+  if (go) go.click();
+  else if (event.key === "g") went = Date.now();
+  else if (event.key === "j") step(1);
+  else if (event.key === "k") step(-1);
+  else if (event.key === "?") help.showModal();
+  else if (field) field.select();
+  else if (button) button.click();
+  else return;
+  event.preventDefault();
+});
+
+addEventListener("submit", (event) => {
+  if (event.target.method === "dialog") return;
+  leaving = true;
+  event.target.setAttribute("aria-busy", "true");
+});
+addEventListener("pageshow", () => (leaving = false));
+
+// -- a running clock goes on by itself
+
+setInterval(() => {
+  for (const clock of document.querySelectorAll('[data-clock="real"]')) {
+    const time = clock.querySelector("time");
+    clock.dataset.since ??= Date.now();
+    const now = new Date(Date.parse(time.dateTime) + Date.now() - clock.dataset.since);
+    time.textContent = now.toISOString().slice(0, 19).replace("T", " ");
+  }
+}, 1000);
+
+const opener = document.getElementById("help-opener");
+opener.hidden = false;
+opener.addEventListener("click", () => document.getElementById("help").showModal());
+listen();

@@ -1,0 +1,90 @@
+"""How values are written on pages."""
+
+import json
+import re
+from datetime import datetime, timedelta
+from decimal import Decimal
+from urllib.parse import urlencode
+
+from markupsafe import Markup, escape
+
+from tallyhook_mock.engine import ids
+from tallyhook_mock.engine.hooks import Hook
+from tallyhook_mock.engine.money import amount_text
+
+__all__ = [
+    "customer_url",
+    "day",
+    "hook_url",
+    "milliseconds",
+    "moment",
+    "money",
+    "pretty_json",
+    "span",
+    "words",
+]
+
+_UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
+_CAPITAL = re.compile("(?<=[a-z])(?=[A-Z])")
+_TOKEN = re.compile(
+    r'(?P<key>"(?:[^"\\]|\\.)*")(?=:)|(?P<text>"(?:[^"\\]|\\.)*")'
+    r"|(?P<number>-?\d[\d.eE+-]*)|(?P<word>true|false|null)"
+)
+
+
+def moment(at: datetime) -> Markup:
+    """`2026-02-01 12:00:00`, readable by programs too; everything in the console is UTC."""
+    return Markup('<time datetime="{}">{}</time>').format(at.isoformat(), f"{at:%Y-%m-%d %H:%M:%S}")
+
+
+def day(at: datetime) -> Markup:
+    return Markup('<time datetime="{0}" title="{0}">{1}</time>').format(at.isoformat(), f"{at:%Y-%m-%d}")
+
+
+def span(length: timedelta) -> str:
+    """`31 d`, `1 h 5 min`: the two largest units."""
+    rest, parts = int(abs(length).total_seconds()), []
+    for unit, seconds in _UNITS:
+        count, rest = divmod(rest, seconds)
+        if count:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2]) or "0 s"
+
+
+def milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:,.0f} ms"
+
+
+def money(amount: Decimal, currency: str) -> str:
+    """`−1,234.50` with the sign before the currency, and a real minus."""
+    sign = "−" if amount < 0 else ""
+    whole, _, places = amount_text(abs(amount)).partition(".")
+    return f"{sign}{currency}{int(whole):,}.{places}"
+
+
+def words(name: str) -> str:
+    """`subscriptionBillable` as people say it: subscription billable."""
+    return _CAPITAL.sub(" ", name).lower()
+
+
+def pretty_json(body: bytes) -> Markup:
+    """JSON on several lines, its parts told apart; what is none is shown as it is."""
+    try:
+        text = json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+    except ValueError:
+        return Markup("{}").format(body.decode("utf-8", "replace"))
+    parts, end = [], 0
+    for found in _TOKEN.finditer(text):
+        parts.append(escape(text[end : found.start()]))
+        parts.append(Markup('<span class="json-{}">{}</span>').format(found.lastgroup, found.group()))
+        end = found.end()
+    return Markup("").join([*parts, escape(text[end:])])
+
+
+def customer_url(product: str, code: str) -> str:
+    # In the query, where a code may hold anything: in a path, dots and slashes have a meaning of their own.
+    return f"/console/customer?{urlencode({'product': product, 'code': code})}"
+
+
+def hook_url(hook: Hook) -> str:
+    return f"/console/hooks/{ids.text(hook.id)}"

@@ -1,0 +1,25 @@
+"""A pulse beats whenever something has changed, for those who watch."""
+
+import asyncio
+
+__all__ = ["Pulse"]
+
+
+class Pulse:
+    """Counts changes and wakes whoever waits for the next one. It belongs to one event loop."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._next = asyncio.Event()
+
+    def beat(self) -> None:
+        self.count += 1
+        # A new event for the next beat: whoever waits for this one is woken once, however late it runs.
+        self._next.set()
+        self._next = asyncio.Event()
+
+    async def after(self, count: int) -> int:
+        """The count, as soon as it is another one than this."""
+        while self.count == count:
+            await self._next.wait()
+        return self.count

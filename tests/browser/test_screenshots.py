@@ -1,0 +1,42 @@
+"""Every page in light and dark; with TALLYHOOK_SCREENSHOTS set, the documentation's pictures are made."""
+
+import os
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from tallyhook_mock import Server
+from tallyhook_mock.engine import ids
+
+from .conftest import visiting
+from .stage import played
+
+PICTURES = Path(__file__).parents[2] / "docs" / "screenshots"
+PAGES = ("overview", "customers", "customer", "hooks", "hook", "listeners", "faults")
+
+
+def address(server: Server, name: str) -> str:
+    match name:
+        case "overview":
+            return "/"
+        case "customer":
+            return "/console/customer?product=LANTERN&code=harbour-light"
+        case "hook":
+            held = server.hooks("subscriptionBillable", "harbour-light")[-1]
+            return f"/console/hooks/{ids.text(held.id)}"
+    return f"/console/{name}"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_shows_itself(chromium: Browser, scheme: str) -> None:
+    with played() as server, visiting(chromium, server.url, scheme) as page:
+        for name in PAGES:
+            answer = page.goto(server.url + address(server, name))
+            assert answer is not None
+            assert answer.status == 200
+            assert page.locator("#pulse").is_visible(), "the script runs"
+            wide = page.evaluate("document.documentElement.scrollWidth")
+            assert wide <= 1280, f"{name} is {wide} px wide"
+            if "TALLYHOOK_SCREENSHOTS" in os.environ:
+                page.screenshot(path=PICTURES / f"{name}-{scheme}.png", full_page=True)
