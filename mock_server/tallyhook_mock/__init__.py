@@ -11,14 +11,17 @@ if TYPE_CHECKING:
     from tallyhook_mock.app import create_app
     from tallyhook_mock.catalog import CatalogError
     from tallyhook_mock.clock import ClockBusy
+    from tallyhook_mock.faults import Fault, FaultKind
     from tallyhook_mock.mock import Mock
     from tallyhook_mock.server import Server, serve
 
-__all__ = ["CatalogError", "ClockBusy", "Mock", "Server", "create_app", "serve"]
+__all__ = ["CatalogError", "ClockBusy", "Fault", "FaultKind", "Mock", "Server", "create_app", "serve"]
 
 _HOMES = {
     "CatalogError": "catalog",
     "ClockBusy": "clock",
+    "Fault": "faults",
+    "FaultKind": "faults",
     "Mock": "mock",
     "create_app": "app",
     "Server": "server",

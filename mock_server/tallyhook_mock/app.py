@@ -3,19 +3,32 @@
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tallyhook_mock.cheddar.app import cheddar_app
+from tallyhook_mock.cheddar.faults import with_faults
+from tallyhook_mock.console.app import console_app, is_console
 from tallyhook_mock.control.app import control_app
 from tallyhook_mock.mock import Mock
 
 __all__ = ["create_app"]
 
 
-def create_app(mock: Mock) -> ASGIApp:
-    """Cheddar's API, and everything under `/_mock` for control. Its lifespan is `mock.running`."""
+def create_app(mock: Mock, *, console_token: str = "") -> ASGIApp:
+    """Cheddar's API, control under `/_mock`, and the console. Its lifespan is `mock.running`.
+
+    `console_token` lets browsers of other machines use the console; without one they can't.
+    """
     cheddar = cheddar_app(lambda: mock.state, lambda: mock.clock.now(), mock.changed)
+    faulty = with_faults(
+        cheddar, lambda: mock.state, lambda: mock.clock.now(), mock.strike, lambda: mock.faults.are_over
+    )
     control = control_app(mock)
+    console = console_app(mock, token=console_token)
+
+    def face(scope: Scope) -> ASGIApp:
+        if scope["type"] != "http" or scope["path"].startswith("/_mock"):
+            return control
+        return console if is_console(scope["path"]) else faulty
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        is_cheddar = scope["type"] == "http" and not scope["path"].startswith("/_mock")
-        await (cheddar if is_cheddar else control)(scope, receive, send)
+        await face(scope)(scope, receive, send)
 
     return app

@@ -3,11 +3,16 @@
 import asyncio
 import ipaddress
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import httpx
 
 from tallyhook import signing
+from tallyhook_mock.engine import ids
+from tallyhook_mock.engine.cheddar.product import Product
+from tallyhook_mock.engine.hooks import Hook
 
 __all__ = ["Answer", "Sender", "hook_headers", "is_loopback"]
 
@@ -25,7 +30,7 @@ class Answer:
 
 
 class Sender:
-    """Posts hooks as Cheddar does: the raw JSON, its signature, its token.
+    """Posts hooks as Cheddar does: the raw JSON under signed headers.
 
     `timeout` is in real seconds, from connecting to the answer's end (inferred: the real one is not public).
     Only loopback listeners are spoken to unless `allow_remote` is set: a mock for local work must not post
@@ -52,10 +57,15 @@ class Sender:
                 f"{url!r} is not on this machine; start with --allow-remote-listeners to send hooks there"
             )
 
-    async def send(self, url: str, body: bytes, secret: str) -> Answer:
-        """One attempt. Never raises for what the network or the listener does."""
+    async def send(
+        self, url: str, body: bytes, headers: Mapping[str, str], *, timeout: float | None = None
+    ) -> Answer:
+        """One attempt, with a `timeout` of its own if it is given.
+
+        Never raises for what the network or the listener does.
+        """
         started = time.perf_counter()
-        status, text = await self._post(url, body, secret)
+        status, text = await self._post(url, body, headers, self.timeout if timeout is None else timeout)
         return Answer(status, time.perf_counter() - started, text)
 
     async def close(self) -> None:
@@ -64,16 +74,17 @@ class Sender:
             await self._http.aclose()
             self._http = None
 
-    async def _post(self, url: str, body: bytes, secret: str) -> tuple[int | None, str]:
+    async def _post(
+        self, url: str, body: bytes, headers: Mapping[str, str], timeout: float
+    ) -> tuple[int | None, str]:
         if self._http is None:
             # No proxies of the environment: a loopback listener is not behind one.
             self._http = httpx.AsyncClient(follow_redirects=False, timeout=None, trust_env=False)
-        headers = hook_headers(body, secret)
         kept = bytearray()
         try:
             self.check(url)
             async with (
-                asyncio.timeout(self.timeout),
+                asyncio.timeout(timeout),
                 self._http.stream("POST", url, content=body, headers=headers) as response,
             ):
                 async for chunk in response.aiter_bytes():
@@ -81,19 +92,23 @@ class Sender:
                     if len(kept) >= KEPT_OF_ANSWER:
                         break
         except TimeoutError:
-            return None, f"no answer within {self.timeout:g} s"
+            return None, f"no answer within {timeout:g} s"
         except (httpx.HTTPError, ValueError) as error:
             return None, str(error) or type(error).__name__
         return response.status_code, kept[:KEPT_OF_ANSWER].decode("utf-8", "replace")
 
 
-def hook_headers(body: bytes, secret: str) -> dict[str, str]:
-    """The headers that a hook goes out with."""
+def hook_headers(hook: Hook, product: Product) -> dict[str, str]:
+    """The headers that a hook would go out with now, signed as its product does.
+
+    A signature that covers a time has the real one, whatever the virtual clock says: listeners hold it
+    against their own.
+    """
+    scheme = signing.SCHEMES[product.signature]
     return {
         "Content-Type": "application/json",
         "User-Agent": "tallyhook-mock",
-        signing.SIGNATURE_HEADER: signing.sign(body, secret),
-        signing.TOKEN_HEADER: signing.token(body),
+        **scheme.sign(hook.body, product.secret, id=ids.text(hook.id), at=datetime.now(UTC)),
     }
 
 

@@ -4,24 +4,30 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from tallyhook_mock.attempts import attempt_delivery
 from tallyhook_mock.catalog import default_catalog, read_catalog
+from tallyhook_mock.cheddar.faults import Aim
 from tallyhook_mock.cheddar.payloads import body
+from tallyhook_mock.cheddar.routes import ROUTES
 from tallyhook_mock.clock import Clock, ClockBusy, Mode
-from tallyhook_mock.delivery import Sender
+from tallyhook_mock.delivery import Sender, hook_headers
 from tallyhook_mock.duration import Duration
-from tallyhook_mock.engine.cheddar import billing
+from tallyhook_mock.engine.cheddar import billing, subscriptions
 from tallyhook_mock.engine.cheddar.customer import Customer
 from tallyhook_mock.engine.cheddar.invoice import Invoice
 from tallyhook_mock.engine.cheddar.product import Product
 from tallyhook_mock.engine.cheddar.state import HOOK_TYPES, Event, State
-from tallyhook_mock.engine.hooks import Attempt, Delivery, DeliveryState, Hook, Listener
+from tallyhook_mock.engine.hooks import Delivery, DeliveryState, Hook, Listener
+from tallyhook_mock.faults import Armed, Fault, FaultKind, Faults
 from tallyhook_mock.lanes import Lanes
+from tallyhook_mock.pulse import Pulse
 from tallyhook_mock.timeline import Timeline
+from tallyhook_mock.trigger import event_about
 
 __all__ = ["Mock"]
 
@@ -55,6 +61,7 @@ class Mock:
         self._mode = mode
         self._is_advancing = False
         self._turn = 0.0  # when others had theirs last
+        self.pulse = Pulse()
         self._wake = asyncio.Event()
         self._begin(catalog if catalog is not None else default_catalog(), self._new_clock())
 
@@ -80,7 +87,7 @@ class Mock:
         await self._start_over(catalog, self.clock)
 
     async def reset(self) -> None:
-        """Back to the beginning: the catalogue as it was loaded last, the clock as at the start."""
+        """Back to the beginning: catalogue as loaded last, clock as at the start, no faults."""
         await self._start_over(self._catalog, self._new_clock())
 
     def add_catalog(self, catalog: Mapping[str, Any]) -> None:
@@ -102,9 +109,11 @@ class Mock:
     def _begin(self, catalog: Mapping[str, Any], clock: Clock) -> None:
         state, at = State(), clock.now()
         read_catalog(catalog, state, at, self.sender.check).install(state, at)
+        state.is_locked = self._is_locked
         self.state = state
         self.clock = clock
         self.timeline = Timeline()
+        self.faults = Faults()
         self._catalog = catalog
         self._lanes = Lanes(self._carry)
         self._held: dict[int, Invoice] = {}  # by the id of the hook that holds it
@@ -114,12 +123,17 @@ class Mock:
         """Note what a catalogue brought, without hooks: its customers are taken to have been there before."""
         for event in self.state.take_events():
             self.timeline.happened(event)
-        self._wake.set()
+        self._stir()
 
     def _new_clock(self) -> Clock:
         return Clock(self._start or datetime.now(UTC), self._mode)
 
     # -- what happened
+
+    def _stir(self) -> None:
+        """Have a look taken at what is due now, and tell those who watch."""
+        self._wake.set()
+        self.pulse.beat()
 
     def changed(self) -> None:
         """Note what a command did and put its hooks on their way.
@@ -131,7 +145,7 @@ class Mock:
             self.timeline.happened(event)
             if event.kind in HOOK_TYPES:
                 self._announce(event)
-        self._wake.set()
+        self._stir()
 
     def _announce(self, event: Event) -> None:
         product, invoice = event.customer.product.code, event.invoice
@@ -166,22 +180,75 @@ class Mock:
         self.sender.check(url)
         if unknown := events.difference(HOOK_TYPES):
             raise ValueError(f"{', '.join(sorted(unknown))}: not one of {', '.join(HOOK_TYPES)}")
-        return self.state.hooks.listen(product, url, events)
+        listener = self.state.hooks.listen(product, url, events)
+        self.pulse.beat()
+        return listener
 
     def forget(self, listener: Listener) -> None:
         """Remove a listener, and give up what is still on its way to it."""
         self.state.actor = "operator"
         for hook in self.state.hooks.forget(listener):
             self._settled(hook, self.clock.now())
+        self.pulse.beat()
+
+    def pause(self, listener: Listener) -> None:
+        """Send a listener nothing until it is resumed; its hooks wait, and their invoices with them."""
+        self.state.hooks.pause(listener)
+        self.pulse.beat()
+
+    def resume(self, listener: Listener) -> None:
+        """Send a listener what has waited for it."""
+        self.state.hooks.resume(listener, self.clock.now())
+        self._stir()
+
+    def trigger(self, customer: Customer, type: str) -> Hook:
+        """Send a hook about a customer as it stands.
+
+        Nothing happens to the customer, and no invoice is held or released by it. ValueError if nobody
+        listens to such hooks, or there is nothing for one to speak of.
+        """
+        at, product = self.clock.now(), customer.product.code
+        event = event_about(customer, type, at, "operator")
+        subject = event.invoice.id if event.invoice else 0
+        hook = self.state.hooks.send(type, product, customer.code, subject, body(event), at)
+        if hook is None:
+            raise ValueError(f"no listener of {product} wants {type} hooks; add one first")
+        self.state.actor = "operator"
+        self.state.emit("triggered", at, customer, invoice=event.invoice, note=f"{type}, on request")
+        self.changed()
+        return hook
 
     def retry(self, hook: Hook) -> None:
-        """Send a hook at once to whoever has not acknowledged it, or to everybody if everybody has."""
-        listeners = self.state.hooks.listeners
-        reachable = [delivery for delivery in hook.deliveries if delivery.listener.id in listeners]
-        waiting = [delivery for delivery in reachable if delivery.state is not DeliveryState.DELIVERED]
-        for delivery in waiting or reachable:
-            self.state.hooks.retry(delivery, self.clock.now())
-        self._wake.set()
+        """Send a hook at once to whoever has not acknowledged it; ValueError if there is nobody."""
+        self._send_again(hook, self.state.hooks.retry, is_delivered=False)
+
+    def replay(self, hook: Hook) -> None:
+        """Send a hook again to whoever has acknowledged it, which changes nothing about its invoice.
+
+        ValueError if there is nobody.
+        """
+        self._send_again(hook, self.state.hooks.replay, is_delivered=True)
+
+    def _send_again(
+        self, hook: Hook, send: Callable[[Delivery, datetime], object], *, is_delivered: bool
+    ) -> None:
+        """By `send`, to the listeners that are still there; a replay is sent by itself, and not replayed."""
+        chosen = [
+            delivery
+            for delivery in hook.deliveries
+            if delivery.listener.id in self.state.hooks.listeners
+            and (delivery.state is DeliveryState.DELIVERED) is is_delivered
+            and not (delivery.is_replay and is_delivered)
+        ]
+        if not chosen:
+            raise ValueError(
+                "no listener has acknowledged it; retry it instead"
+                if is_delivered
+                else "every listener has acknowledged it; replay it instead"
+            )
+        for delivery in chosen:
+            send(delivery, self.clock.now())
+        self._stir()
 
     def cancel(self, hook: Hook) -> None:
         """Give a hook up; it no longer holds its invoice."""
@@ -192,6 +259,44 @@ class Mock:
     def decline(self, customer: Customer, count: int) -> None:
         """Have the gateway refuse the next `count` charges of a customer."""
         customer.declines = count
+        self.pulse.beat()
+
+    def approve_paypal(self, customer: Customer) -> None:
+        """Let a customer who is asked by PayPal agree; Refusal if none is."""
+        self.state.actor = "operator"
+        subscriptions.approve_paypal(self.state, customer, self.clock.now())
+        self.changed()
+
+    # -- what goes wrong
+
+    def plan(self, fault: Fault) -> Armed:
+        """Have something go wrong. ValueError if there is no such action or hook."""
+        actions = [f"{controller}/{action}" for controller in ROUTES for action in ROUTES[controller]]
+        if fault.action not in ("", *actions):
+            raise ValueError(f"action: {fault.action!r} is not one of {', '.join(actions)}")
+        if fault.type not in ("", *HOOK_TYPES):
+            raise ValueError(f"type: {fault.type!r} is not one of {', '.join(HOOK_TYPES)}")
+        armed = self.faults.add(fault)
+        self.pulse.beat()
+        return armed
+
+    def strike(self, aim: Aim) -> Fault | None:
+        """The fault that strikes a call, noted."""
+        fault = self.faults.for_call(aim.action, aim.customer, on_outstanding=aim.on_outstanding)
+        if fault is not None:
+            self._note(fault, aim.action, aim.product, aim.customer)
+        return fault
+
+    def _is_locked(self, invoice: Invoice) -> bool:
+        customer = invoice.subscription.customer
+        fault = self.faults.for_execution(customer.code)
+        if fault is not None:
+            self._note(fault, f"execution of invoice {invoice.number}", customer.product.code, customer.code)
+        return fault is not None
+
+    def _note(self, fault: Fault, where: str, product: str, customer: str) -> None:
+        self.timeline.struck(fault.kind, where, product, customer, self.clock.now())
+        self.pulse.beat()
 
     # -- time
 
@@ -203,7 +308,7 @@ class Mock:
             self.clock.run()
         else:
             self.clock.freeze()
-        self._wake.set()
+        self._stir()
 
     async def advance(self, to: datetime | Duration) -> Counter[str]:
         """Move the clock to a moment or by a duration; how much of each kind happened on the way.
@@ -223,7 +328,7 @@ class Mock:
             if to < now:
                 raise ValueError(f"{to.isoformat()} is in the past: it is {now.isoformat()}")
             await self._settle()
-            while (due := self._next_due()) is not None and due <= to:
+            while (due := self.next_due()) is not None and due <= to:
                 self.clock.move(due)
                 await self._settle()
             self.clock.move(to)
@@ -231,7 +336,7 @@ class Mock:
             if mode is Mode.REAL:
                 self.clock.run()
             self._is_advancing = False
-            self._wake.set()
+            self._stir()
         return self.timeline.counts - before
 
     async def _settle(self) -> None:
@@ -251,17 +356,26 @@ class Mock:
         self._lanes.add(self.state.hooks.due(self.clock.now()))
 
     async def _carry(self, delivery: Delivery) -> None:
-        """One attempt at one delivery."""
+        """One attempt at one delivery, or what a fault makes of it."""
         if delivery.state is not DeliveryState.SENDING:  # canceled while it waited
             return
         hook, state = delivery.hook, self.state
-        secret = state.products[hook.product].secret
-        answer = await self.sender.send(delivery.listener.url, hook.body, secret)
-        attempt = Attempt(self.clock.now(), answer.status, answer.seconds, answer.text)
-        settled = state.hooks.record(delivery, attempt)
-        self.timeline.attempted(delivery, attempt)
-        state.actor = "system"
-        self._settled(settled, attempt.at)
+        if delivery.listener.is_paused:
+            state.hooks.put_back(delivery)
+            return
+        fault = None if delivery.is_postponed else self.faults.for_delivery(hook.type, hook.customer)
+        if fault is not None:
+            self._note(fault, f"{hook.type} to {delivery.listener.url}", hook.product, hook.customer)
+            if fault.kind is FaultKind.REORDER:
+                state.hooks.postpone(delivery, self.clock.now() + fault.by)
+                self._stir()
+                return
+        headers = hook_headers(hook, state.products[hook.product])
+        for attempt in await attempt_delivery(self.sender, delivery, headers, fault, self.clock.now):
+            settled = state.hooks.record(delivery, attempt)
+            self.timeline.attempted(delivery, attempt)
+            state.actor = "system"
+            self._settled(settled, attempt.at)
 
     async def _pump(self) -> None:
         """Keep going what nobody waits for: hooks of calls, and everything when the clock runs by itself."""
@@ -279,11 +393,12 @@ class Mock:
 
     def _pause(self) -> float | None:
         """Real seconds until something is due, None if only a call can bring it about."""
-        due = self._next_due()
+        due = self.next_due()
         if self.clock.mode is Mode.FROZEN or due is None:
             return None
         return min(max((due - self.clock.now()).total_seconds(), 0), _LOOK)
 
-    def _next_due(self) -> datetime | None:
+    def next_due(self) -> datetime | None:
+        """The next moment at which the engine or a hook has something to do; None if nothing is planned."""
         moments = (self.state.next_due(), self.state.hooks.next_due())
         return min((moment for moment in moments if moment is not None), default=None)

@@ -13,15 +13,17 @@ from typing import Any, TypeVar
 
 import uvicorn
 
+from tallyhook_mock import picture
 from tallyhook_mock.app import create_app
 from tallyhook_mock.catalog import load_catalog
 from tallyhook_mock.clock import parse_moment
+from tallyhook_mock.connection import Connection
 from tallyhook_mock.delivery import Sender
 from tallyhook_mock.duration import parse_duration
 from tallyhook_mock.engine.cheddar.customer import Customer
 from tallyhook_mock.engine.hooks import Hook, Listener
+from tallyhook_mock.faults import Armed, Fault
 from tallyhook_mock.mock import Mock
-from tallyhook_mock.timeline import Entry
 from tallyhook_mock.tls import Identity, make_identity
 
 __all__ = ["Server", "bind", "configure", "serve"]
@@ -58,7 +60,9 @@ def serve(
 def bind(host: str, port: int) -> socket.socket:
     """A listening socket; port 0 finds a free one. OSError if it can't be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio turns Nagle's algorithm off only where the protocol is named; with it, an answer to a connection
+    # that is kept open takes 40 ms.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
@@ -69,10 +73,11 @@ def bind(host: str, port: int) -> socket.socket:
     return listening
 
 
-def configure(mock: Mock, identity: Identity | None) -> uvicorn.Config:
+def configure(mock: Mock, identity: Identity | None, *, console_token: str = "") -> uvicorn.Config:
     """How uvicorn serves the mock, in a thread and on the command line alike."""
     return uvicorn.Config(
-        create_app(mock),
+        create_app(mock, console_token=console_token),
+        http=Connection,
         lifespan="on",
         log_config=None,
         log_level="warning",
@@ -152,7 +157,7 @@ class Server:
         return self.advance("0s")
 
     def reset(self) -> None:
-        """Back to the beginning: catalogue, clock, nothing else."""
+        """Back to the beginning: the catalogue, the clock, and no faults."""
         self._wait(self.mock.reset())
 
     # -- what there is
@@ -166,9 +171,19 @@ class Server:
 
         return self.call(found)
 
-    def timeline(self, customer: str, product: str | None = None) -> Iterable[Entry]:
-        """What happened to a customer; the product's code may be left out if there is only one."""
-        return self.call(lambda: self.mock.timeline.entries(self.mock.product(product).code, customer))
+    def timeline(self, customer: str, product: str | None = None) -> picture.Life:
+        """What happened to a customer; the product's code may be left out if there is only one.
+
+        A sequence of entries, which shows itself as a table on a terminal and as a picture in Jupyter.
+        """
+
+        def lived() -> picture.Life:
+            sold = self.mock.product(product)
+            is_there = self.mock.state.has_customer(sold, customer)
+            story = picture.tell(self.mock, self.mock.state.customer(sold, customer)) if is_there else None
+            return picture.Life(tuple(self.mock.timeline.entries(sold.code, customer)), story)
+
+        return self.call(lived)
 
     def customer(self, code: str, product: str | None = None) -> Customer:
         """The engine's own customer, to be looked at while nothing goes on. Refusal if there is none."""
@@ -185,6 +200,14 @@ class Server:
         self.call(
             lambda: self.mock.decline(self.mock.state.customer(self.mock.product(product), customer), count)
         )
+
+    def fault(self, fault: Fault) -> Armed:
+        """Plan a fault; what is returned counts its strikes. ValueError for an unknown action or hook."""
+        return self.call(lambda: self.mock.plan(fault))
+
+    def clear_faults(self) -> None:
+        """Let nothing more go wrong."""
+        self.call(lambda: self.mock.faults.clear())
 
     def call(self, function: Callable[[], T]) -> T:
         """Call a function in the server's thread, where nothing else goes on meanwhile."""

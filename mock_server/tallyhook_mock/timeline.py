@@ -8,17 +8,23 @@ from decimal import Decimal
 
 from tallyhook_mock.engine.cheddar.state import Event
 from tallyhook_mock.engine.hooks import Attempt, Delivery
+from tallyhook_mock.faults import FaultKind
 
-__all__ = ["DELIVERED", "NOT_DELIVERED", "Entry", "Timeline"]
+__all__ = ["DELIVERED", "FAULT", "NOT_DELIVERED", "Entry", "Timeline"]
 
-# The kinds of the two entries that are no events of the engine.
+# The kinds of the entries that are no events of the engine.
 DELIVERED = "hookDelivered"
 NOT_DELIVERED = "hookNotDelivered"
+FAULT = "fault"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line. `invoice` is a number, `amount` that of the transaction; both None where there is none."""
+    """One line. `invoice` is a number, `amount` that of the transaction, the charge or (below 0) the credit.
+
+    `item` is the code of an item, `quantity` what its counter stands at; of a charge, `item` is its code.
+    None, or empty: there is none.
+    """
 
     at: datetime
     kind: str
@@ -26,6 +32,8 @@ class Entry:
     actor: str
     invoice: int | None = None
     amount: Decimal | None = None
+    item: str = ""
+    quantity: Decimal | None = None
 
 
 class Timeline:
@@ -42,13 +50,16 @@ class Timeline:
         return tuple(self._entries.get((product, customer), ()))
 
     def happened(self, event: Event) -> None:
+        moved = event.transaction or event.charge
         entry = Entry(
             event.at,
             event.kind,
             event.note,
             event.actor,
             event.invoice.number if event.invoice else None,
-            event.transaction.amount if event.transaction else None,
+            moved.amount if moved else None,
+            event.charge.code if event.charge else event.item,
+            event.quantity,
         )
         self._add(event.customer.product.code, event.customer.code, entry)
 
@@ -57,10 +68,18 @@ class Timeline:
         kind = DELIVERED if attempt.acknowledged else NOT_DELIVERED
         result = attempt.answer if attempt.status is None else str(attempt.status)
         note = f"{hook.type} to {delivery.listener.url}: {result}"
+        if attempt.fault:
+            note += f" ({attempt.fault})"
         self._add(hook.product, hook.customer, Entry(attempt.at, kind, note, "system"))
+
+    def struck(self, fault: FaultKind, where: str, product: str, customer: str, at: datetime) -> None:
+        """A fault. One that is about no customer is only counted."""
+        self._add(product, customer, Entry(at, FAULT, f"{fault}: {where}", "system"))
 
     def _add(self, product: str, customer: str, entry: Entry) -> None:
         self.counts[entry.kind] += 1
+        if not customer:
+            return
         entries = self._entries.get((product, customer))
         if entries is None:
             entries = self._entries[product, customer] = deque(maxlen=self._kept)

@@ -62,6 +62,8 @@ def listening(answer: Callable[[Received], int] = lambda _: 200) -> Iterator[Lis
     listener = Listener(answer)
 
     class Handler(BaseHTTPRequestHandler):
+        disable_nagle_algorithm = True  # head and body of an answer are two writes
+
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             hook = Received({name.lower(): value for name, value in self.headers.items()}, body)

@@ -114,3 +114,15 @@ def test_a_missing_extra_is_named(missing: str) -> None:
     )
     assert done.returncode == 2
     assert done.stderr == f"tallyhook: {missing} is missing; pip install 'tallyhook[mock]'\n"
+
+
+def test_the_console_has_a_door_for_other_machines_if_there_is_a_token() -> None:
+    for arguments in ((), ("--console-token", "an open secret")):
+        with running(*arguments) as banner:
+            assert re.search(r"console +http", banner)
+            assert "an open secret" not in banner
+            url = root(banner)
+            assert httpx.get(url).status_code == 200
+            away = httpx.get(url, headers={"Host": "mock.example"})
+            assert away.status_code == 403
+            assert ("The token that the mock was started with" in away.text) is bool(arguments)

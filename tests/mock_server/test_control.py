@@ -165,6 +165,7 @@ def test_listeners_are_made_shown_and_removed(control: httpx.Client) -> None:
         "events": sorted(wish["events"]),
         "product": "LANTERN",
         "id": made.json()["id"],
+        "isPaused": False,
     }
     assert control.get("/listeners").json() == {"listeners": [made.json()]}
     assert control.delete(f"/listeners/{made.json()['id']}").status_code == 204
@@ -253,10 +254,12 @@ def test_an_operator_retries_what_failed_and_repeats_what_did_not(
         control.post("/clock", json={"advance": "0s"})
         (hook,) = control.get("/hooks").json()["hooks"]
         status = 200
-        for expected in ((1, 2), (2, 3)):
-            assert control.post(f"/hooks/{hook['id']}/retry").status_code == 202
+        for action, expected in (("replay", (2, 1)), ("retry", (2, 2)), ("replay", (3, 3))):
+            assert control.post(f"/hooks/{hook['id']}/{action}").status_code == 202
             control.post("/clock", json={"advance": "0s"})
             assert (len(fine.received), len(failing.received)) == expected
+        complaint = error(control.post(f"/hooks/{hook['id']}/retry"), 409)
+        assert complaint == "every listener has acknowledged it; replay it instead"
         assert control.get(f"/hooks/{hook['id']}").json()["isSettled"]
 
 

@@ -1,6 +1,8 @@
 """Serving in a thread, and over TLS."""
 
+import asyncio
 import os
+import socket
 import ssl
 import stat
 import threading
@@ -19,6 +21,24 @@ from tallyhook_mock.server import bind
 from tallyhook_mock.tls import default_directory, make_identity
 
 from .loopback import Api, catalog, listening
+
+
+async def test_an_answer_does_not_wait_for_a_fuller_packet() -> None:
+    delays: list[int] = []
+
+    async def accept(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted = writer.get_extra_info("socket")
+        delays.append(accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        writer.close()
+
+    listening = bind("127.0.0.1", 0)
+    async with await asyncio.start_server(accept, sock=listening):
+        reader, writer = await asyncio.open_connection(*listening.getsockname())
+        assert await reader.read() == b""
+        writer.close()
+        await writer.wait_closed()
+    assert all(delays)
+    assert delays
 
 
 def test_servers_come_and_go_and_leave_nothing(tmp_path: Path) -> None:
@@ -99,7 +119,8 @@ async def test_the_mock_is_an_application_like_any_other() -> None:
     async with mock.running(), httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         assert (await client.get("/_mock/clock")).json()["mode"] == "frozen"
         assert (await client.get("/xml/plans/get/productCode/LANTERN")).status_code == 401
-        assert (await client.get("/")).status_code in (401, 404)
+        assert (await client.get("/")).status_code == 200
+        assert (await client.get("/nothing")).status_code in (401, 404)
 
 
 def context(authority: Path | None) -> ssl.SSLContext:

@@ -35,12 +35,12 @@ def get(call: Call) -> str:
 
 
 def new(call: Call) -> str:
+    """A plan bills monthly unless it says otherwise, as in a catalogue (inferred)."""
     parameters = call.parameters
     code = fields.required(parameters, "code", 36)
     if code in call.product.plans:
         raise parameters.invalid("code", "notUnique", f"Another plan already exists with code={code}")
     name = fields.required(parameters, "name", 60)
-    fields.required(parameters, "billingFrequency")
     blank = Plan(0, code, name, "", FREQUENCIES["monthly"], f"{code}_RECURRING", ZERO, call.at)
     plan = _read(call, blank)
     return _store(call, replace(plan, id=call.state.ids.next()))

@@ -5,7 +5,22 @@ from typing import Annotated
 import typer
 
 import tallyhook
-from tallyhook_mock.cli import demo, mock
+from tallyhook_mock.cli import (
+    clock,
+    customers,
+    demo,
+    faults,
+    hooks,
+    inbox,
+    invoice,
+    listen,
+    listeners,
+    mock,
+    seed,
+    timeline,
+    trigger,
+    verify,
+)
 
 __all__ = ["app"]
 
@@ -13,11 +28,23 @@ app = typer.Typer(
     name="tallyhook",
     help="Tally usage, hook the invoice: tools around Cheddar's billing.",
     no_args_is_help=True,
-    add_completion=False,
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
 app.command("mock")(mock.mock)
 app.command("demo")(demo.demo)
+app.command("seed")(seed.seed)
+app.add_typer(clock.clock, name="clock")
+app.command("customers")(customers.customers)
+app.command("invoice")(invoice.invoice)
+app.command("timeline")(timeline.timeline)
+app.command("listen")(listen.listen)
+app.command("trigger")(trigger.trigger)
+app.add_typer(hooks.hooks, name="hooks")
+app.add_typer(listeners.listeners, name="listeners")
+app.add_typer(faults.faults, name="faults")
+app.command("verify")(verify.verify)
+app.add_typer(inbox.inbox, name="inbox")
 
 
 def _version(wanted: bool) -> None:

@@ -46,11 +46,23 @@ def mock(
     allow_remote_listeners: Annotated[
         bool, typer.Option("--allow-remote-listeners", help="Send hooks to other machines too.")
     ] = False,
+    console_token: Annotated[
+        str,
+        typer.Option(
+            envvar="TALLYHOOK_CONSOLE_TOKEN",
+            show_envvar=True,
+            show_default=False,
+            help="Let browsers on other machines that know this use the console.",
+        ),
+    ] = "",
     delivery_timeout: Annotated[
         float, typer.Option(min=0.1, help="Real seconds that a listener has to answer a hook.")
     ] = 30.0,
 ) -> None:
-    """Serve Cheddar's API under /xml, and the control of the mock under /_mock."""
+    """Serve Cheddar's API under /xml, control under /_mock, and a console for people at /.
+
+    Example: tallyhook mock --catalog catalog.toml --start 2026-01-01 --frozen
+    """
     if hostname and not tls:
         _fail("--hostname is of use with --tls only")
     content = default_catalog() if catalog is None else _load(catalog)
@@ -74,7 +86,7 @@ def mock(
         url = f"{scheme}://{shown}:{listening.getsockname()[1]}"
         # Default credentials are nobody's secret; those of a file stay there.
         users = content["users"] if catalog is None else ()
-        server = uvicorn.Server(configure(served, identity))
+        server = uvicorn.Server(configure(served, identity, console_token=console_token))
         try:
             Console().print(_banner(served, url, identity, users))
             server.run(sockets=[listening])
@@ -113,6 +125,7 @@ def _banner(mock: Mock, url: str, identity: Identity | None, users: Iterable[dic
     rows.add_column(overflow="fold")
     rows.add_row("Cheddar's API", f"{url}/xml")
     rows.add_row("control", f"{url}/_mock")
+    rows.add_row("console", f"{url}/")
     passwords = {user["email"]: user["password"] for user in users}
     for email in mock.state.users:
         rows.add_row("user", f"{email} / {passwords[email]}" if email in passwords else email)

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
+from tallyhook_mock.connection import Connection
 from tallyhook_mock.server import bind
 
 __all__ = ["serving"]
@@ -16,7 +17,9 @@ __all__ = ["serving"]
 async def serving(app: ASGIApp) -> AsyncIterator[str]:
     """Serve an application over real HTTP on loopback; the value is its URL."""
     with bind("127.0.0.1", 0) as listening:
-        config = uvicorn.Config(app, lifespan="on", log_config=None, access_log=False, ws="none")
+        config = uvicorn.Config(
+            app, http=Connection, lifespan="on", log_config=None, access_log=False, ws="none"
+        )
         server = uvicorn.Server(config)
         task = asyncio.create_task(server.serve(sockets=[listening]))
         while not server.started and not task.done():

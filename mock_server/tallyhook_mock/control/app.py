@@ -11,14 +11,22 @@ from starlette.routing import Mount
 
 from tallyhook_mock.catalog import CatalogError
 from tallyhook_mock.clock import ClockBusy
-from tallyhook_mock.control import catalog, clock, customers, hooks, listeners
+from tallyhook_mock.control import catalog, clock, customers, faults, hooks, invoices, listeners
 from tallyhook_mock.control.guard import Guard
 from tallyhook_mock.engine.cheddar.refusal import Refusal
 from tallyhook_mock.mock import Mock
 
 __all__ = ["control_app"]
 
-_ROUTES = [*clock.ROUTES, *catalog.ROUTES, *listeners.ROUTES, *hooks.ROUTES, *customers.ROUTES]
+_ROUTES = [
+    *clock.ROUTES,
+    *catalog.ROUTES,
+    *listeners.ROUTES,
+    *hooks.ROUTES,
+    *customers.ROUTES,
+    *invoices.ROUTES,
+    *faults.ROUTES,
+]
 
 
 def control_app(mock: Mock) -> Starlette:

@@ -1,11 +1,12 @@
-"""`/_mock/customers/…/timeline` and `/_mock/declines`: what happened to a customer, and what shall."""
+"""`/_mock/customers/…/timeline` and `.svg`: what happened. `/_mock/declines`, `approvals`: what shall."""
 
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from tallyhook_mock import picture
 from tallyhook_mock.control.requests import bad, json_object, missing, mock_of, named_product, only, text
 from tallyhook_mock.engine.money import amount_text
 from tallyhook_mock.timeline import Entry
@@ -25,6 +26,16 @@ async def timeline(request: Request) -> JSONResponse:
     return JSONResponse({"customer": code, "timeline": [_shown(entry) for entry in entries]})
 
 
+async def drawn(request: Request) -> Response:
+    """The timeline as a picture, of a customer who is still there."""
+    mock = mock_of(request)
+    only(request.query_params, ("product",))
+    customer = mock.state.customer(named_product(request, request.query_params), request.path_params["code"])
+    # The picture may stand in a page; opened by itself it must not be able to do anything.
+    policy = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+    return Response(picture.draw(mock, customer), media_type="image/svg+xml", headers=policy)
+
+
 async def decline(request: Request) -> JSONResponse:
     """Have the gateway refuse the next `count` charges of a `customer`."""
     mock = mock_of(request)
@@ -37,6 +48,16 @@ async def decline(request: Request) -> JSONResponse:
     customer = mock.state.customer(product, text(wish, "customer"))
     mock.decline(customer, count)
     return JSONResponse({"customer": customer.code, "count": customer.declines})
+
+
+async def approve(request: Request) -> JSONResponse:
+    """Let a `customer` who is asked by PayPal agree."""
+    mock = mock_of(request)
+    wish = await json_object(request)
+    only(wish, ("customer", "product"))
+    customer = mock.state.customer(named_product(request, wish), text(wish, "customer"))
+    mock.approve_paypal(customer)
+    return JSONResponse({"customer": customer.code})
 
 
 def _shown(entry: Entry) -> dict[str, Any]:
@@ -52,5 +73,7 @@ def _shown(entry: Entry) -> dict[str, Any]:
 
 ROUTES = [
     Route("/customers/{code:path}/timeline", timeline, methods=["GET"]),
+    Route("/customers/{code:path}/timeline.svg", drawn, methods=["GET"]),
     Route("/declines", decline, methods=["POST"]),
+    Route("/approvals", approve, methods=["POST"]),
 ]

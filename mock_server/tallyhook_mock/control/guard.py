@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tallyhook_mock.delivery import is_loopback
 
-__all__ = ["Guard"]
+__all__ = ["Guard", "other_site", "stranger"]
 
 
 class Guard:
@@ -26,19 +26,28 @@ class Guard:
 
 
 def _objection(scope: Scope) -> str | None:
-    headers = Headers(scope=scope)
+    why = stranger(scope) or other_site(scope)
+    return None if why is None else f"the control API {why}"
+
+
+def stranger(scope: Scope) -> str | None:
+    """What is to be said to a client that is not on this machine, or does not know that it is."""
     client = scope.get("client")
     if client is None or not is_loopback(client[0]):
-        return "the control API is for clients on this machine only"
-    host = headers.get("host", "")
-    if not is_loopback(_split(f"//{host}").hostname or ""):
+        return "is for clients on this machine only"
+    if not is_loopback(_split(f"//{Headers(scope=scope).get('host', '')}").hostname or ""):
         # A foreign name that has come to point here: DNS rebinding.
-        return "the control API answers to localhost, 127.0.0.1 and [::1] only"
+        return "answers to localhost, 127.0.0.1 and [::1] only"
+    return None
+
+
+def other_site(scope: Scope) -> str | None:
+    """What is to be said to the page of another site."""
+    headers = Headers(scope=scope)
     origin = headers.get("origin")
-    if origin is not None and _split(origin).netloc.lower() != host.lower():
-        return "the control API takes no calls from pages of another site"
-    if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
-        return "the control API takes no calls from pages of another site"
+    is_foreign = origin is not None and _split(origin).netloc.lower() != headers.get("host", "").lower()
+    if is_foreign or headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+        return "takes no calls from pages of another site"
     return None
 
 

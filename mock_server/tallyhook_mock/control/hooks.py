@@ -1,14 +1,24 @@
 """`/_mock/hooks`: what was sent, what was answered, and what an operator does about it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from tallyhook_mock.control.requests import bad, missing, mock_of, only, path_id
+from tallyhook_mock.control.requests import (
+    bad,
+    json_object,
+    missing,
+    mock_of,
+    named_product,
+    only,
+    path_id,
+    text,
+)
 from tallyhook_mock.delivery import hook_headers
 from tallyhook_mock.engine import ids
 from tallyhook_mock.engine.hooks import Attempt, Delivery, DeliveryState, Hook
@@ -32,10 +42,35 @@ async def read(request: Request) -> JSONResponse:
     return JSONResponse(_full(request, _named(request)))
 
 
+async def trigger(request: Request) -> JSONResponse:
+    """Send one of a `type` about a `customer` as it stands; nothing happens to either."""
+    mock = mock_of(request)
+    wish = await json_object(request)
+    only(wish, ("type", "customer", "product"))
+    customer = mock.state.customer(named_product(request, wish), text(wish, "customer"))
+    try:
+        hook = mock.trigger(customer, text(wish, "type"))
+    except ValueError as error:
+        raise bad(str(error)) from None
+    return JSONResponse(_full(request, hook), 202)
+
+
 async def retry(request: Request) -> JSONResponse:
     """Send it now; the answer does not wait for the listeners'."""
+    return _sent_again(request, mock_of(request).retry)
+
+
+async def replay(request: Request) -> JSONResponse:
+    """Send it again to whoever has acknowledged it; the answer does not wait for theirs."""
+    return _sent_again(request, mock_of(request).replay)
+
+
+def _sent_again(request: Request, send: Callable[[Hook], None]) -> JSONResponse:
     hook = _named(request)
-    mock_of(request).retry(hook)
+    try:
+        send(hook)
+    except ValueError as error:
+        raise HTTPException(409, str(error)) from None
     return JSONResponse(_full(request, hook), 202)
 
 
@@ -74,10 +109,9 @@ def _summary(hook: Hook) -> dict[str, Any]:
 
 
 def _full(request: Request, hook: Hook) -> dict[str, Any]:
-    secret = mock_of(request).state.products[hook.product].secret
     return {
         **_summary(hook),
-        "headers": hook_headers(hook.body, secret),
+        "headers": hook_headers(hook, mock_of(request).state.products[hook.product]),
         "body": hook.body.decode(),
         "json": json.loads(hook.body),
     }
@@ -89,6 +123,8 @@ def _delivery(delivery: Delivery) -> dict[str, Any]:
         "listener": delivery.listener.url,
         "state": delivery.state,
         "nextAt": delivery.next_at.isoformat() if is_coming else None,
+        "isPostponed": is_coming and delivery.is_postponed,
+        "isReplay": delivery.is_replay,
         "attempts": [_attempt(attempt) for attempt in delivery.attempts],
     }
 
@@ -98,13 +134,17 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "at": attempt.at.isoformat(),
         "status": attempt.status,
         "seconds": round(attempt.seconds, 3),
+        "headers": dict(attempt.headers),
         "answer": attempt.answer,
+        "fault": attempt.fault or None,
     }
 
 
 ROUTES = [
     Route("/hooks", index, methods=["GET"]),
+    Route("/hooks", trigger, methods=["POST"]),
     Route("/hooks/{id}", read, methods=["GET"]),
     Route("/hooks/{id}/retry", retry, methods=["POST"]),
+    Route("/hooks/{id}/replay", replay, methods=["POST"]),
     Route("/hooks/{id}/cancel", cancel, methods=["POST"]),
 ]

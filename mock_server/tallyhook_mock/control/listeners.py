@@ -45,12 +45,28 @@ async def create(request: Request) -> JSONResponse:
 
 async def delete(request: Request) -> Response:
     """What is on its way to the listener is given up."""
-    mock = mock_of(request)
-    listener = mock.state.hooks.listeners.get(path_id(request))
+    mock_of(request).forget(_named(request))
+    return Response(status_code=204)
+
+
+async def pause(request: Request) -> JSONResponse:
+    """Send it nothing for a while; its hooks wait."""
+    listener = _named(request)
+    mock_of(request).pause(listener)
+    return JSONResponse(_shown(listener))
+
+
+async def resume(request: Request) -> JSONResponse:
+    listener = _named(request)
+    mock_of(request).resume(listener)
+    return JSONResponse(_shown(listener))
+
+
+def _named(request: Request) -> Listener:
+    listener = mock_of(request).state.hooks.listeners.get(path_id(request))
     if listener is None:
         raise missing("there is no such listener")
-    mock.forget(listener)
-    return Response(status_code=204)
+    return listener
 
 
 def _shown(listener: Listener) -> dict[str, Any]:
@@ -59,6 +75,7 @@ def _shown(listener: Listener) -> dict[str, Any]:
         "product": listener.product,
         "url": listener.url,
         "events": sorted(listener.events),
+        "isPaused": listener.is_paused,
     }
 
 
@@ -66,4 +83,6 @@ ROUTES = [
     Route("/listeners", index, methods=["GET"]),
     Route("/listeners", create, methods=["POST"]),
     Route("/listeners/{id}", delete, methods=["DELETE"]),
+    Route("/listeners/{id}/pause", pause, methods=["POST"]),
+    Route("/listeners/{id}/resume", resume, methods=["POST"]),
 ]

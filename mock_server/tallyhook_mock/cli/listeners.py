@@ -1,0 +1,104 @@
+"""`tallyhook listeners`: where a mock sends its hooks."""
+
+from typing import Annotated, Any
+
+import typer
+
+from tallyhook_mock.cli.hook_type import names
+from tallyhook_mock.cli.output import Json, print_json, short, state, table
+from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote, path
+
+__all__ = ["listeners"]
+
+listeners = typer.Typer(help="Say where a running mock sends its hooks.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(metavar="LISTENER", help="Its id or how that begins, or its URL.")]
+
+
+@listeners.command("list")
+def list_(url: MockUrl = URL, as_json: Json = False) -> None:
+    """All listeners.
+
+    Example: tallyhook listeners list
+    """
+    found = Remote(url).get("/listeners")["listeners"]
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (
+            short(each["id"]),
+            state("paused" if each["isPaused"] else "active"),
+            each["product"],
+            each["url"],
+            ", ".join(each["events"]) or "all",
+        )
+        for each in found
+    ]
+    table(
+        ("listener", "state", "product", "url", "events"),
+        rows,
+        empty="Nobody listens; `tallyhook listeners add URL` or `tallyhook listen` changes that.",
+    )
+
+
+@listeners.command()
+def add(
+    listener: Annotated[str, typer.Argument(metavar="URL", help="Where to post the hooks.")],
+    events: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TYPE", autocompletion=names, help="Only these; may be repeated."),
+    ] = None,
+    product: ProductCode = None,
+    url: MockUrl = URL,
+    as_json: Json = False,
+) -> None:
+    """Register a listener, for all hooks or for some.
+
+    Example: tallyhook listeners add http://127.0.0.1:8000/hooks --events subscriptionBillable
+    """
+    made = Remote(url).post("/listeners", {"url": listener, "events": events or [], "product": product})
+    _print(made, "gets hooks from now on", as_json)
+
+
+@listeners.command()
+def remove(name: Name, url: MockUrl = URL) -> None:
+    """Remove a listener; what is on its way to it is given up, and holds its invoice no longer.
+
+    Example: tallyhook listeners remove 1e39d021
+    """
+    remote = Remote(url)
+    found = remote.named("listeners", name)
+    remote.delete(path("listeners", found["id"]))
+    _print(found, "is removed", as_json=False)
+
+
+@listeners.command()
+def pause(name: Name, url: MockUrl = URL, as_json: Json = False) -> None:
+    """Send a listener nothing for a while; its hooks wait, and hold their invoices meanwhile.
+
+    Example: tallyhook listeners pause http://127.0.0.1:8000/hooks
+    """
+    _switch(url, name, "pause", "is paused: its hooks wait, and hold their invoices", as_json)
+
+
+@listeners.command()
+def resume(name: Name, url: MockUrl = URL, as_json: Json = False) -> None:
+    """Send a listener what has waited, and what comes.
+
+    Example: tallyhook listeners resume http://127.0.0.1:8000/hooks
+    """
+    _switch(url, name, "resume", "gets hooks again", as_json)
+
+
+def _switch(url: str, name: str, action: str, what: str, as_json: bool) -> None:
+    remote = Remote(url)
+    found = remote.named("listeners", name)
+    _print(remote.post(path("listeners", found["id"], action)), what, as_json)
+
+
+def _print(listener: dict[str, Any], what: str, as_json: bool) -> None:
+    if as_json:
+        print_json(listener)
+    else:
+        typer.echo(f"{short(listener['id'])} {listener['url']} {what}")

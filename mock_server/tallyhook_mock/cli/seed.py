@@ -1,0 +1,150 @@
+"""`tallyhook seed`: customers by the dozen, on a running mock or in a catalogue file."""
+
+import json
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from itertools import count, islice
+from pathlib import Path
+from random import Random
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from tallyhook_mock.catalog import CatalogError, default_catalog, load_catalog
+from tallyhook_mock.cli.output import BAD, USAGE, Json, fail, print_json
+from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote
+
+__all__ = ["seed"]
+
+# Small enough for the bar to move and for others to have their turn on the mock.
+_AT_ONCE = 50
+_FIRST = ("Ada", "Ben", "Cleo", "Dov", "Edda", "Finn", "Gita", "Hugo", "Inez", "Juri", "Kaya", "Liv")
+_LAST = ("Abbot", "Birch", "Castle", "Dunn", "Egli", "Frost", "Gale", "Holm", "Ives", "Jung", "Kerr")
+
+
+def seed(
+    number: Annotated[int, typer.Argument(metavar="N", min=1, max=100_000, help="How many.")],
+    plan: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CODE", help="A plan for them; may be repeated.", show_default="every active"),
+    ] = None,
+    product: ProductCode = None,
+    write: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a catalogue (.json) instead of asking a mock.")
+    ] = None,
+    catalog: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="What --write adds them to.", show_default="a small one"),
+    ] = None,
+    url: MockUrl = URL,
+    as_json: Json = False,
+) -> None:
+    """Make N customers with names, plans and usage; the same ones in every run.
+
+    Those of a running mock pay with a simulated card, and no hook tells of them. Codes that are in use are
+    passed over.
+
+    Example: tallyhook seed 500 --plan SMALL
+
+    Example: tallyhook seed 10000 --catalog catalog.toml --write big.json
+    """
+    if catalog is not None and write is None:
+        fail("--catalog is of use with --write only; a running mock has its own", USAGE)
+    with _bar(as_json) as bar:
+        task = bar.add_task("customers", total=number)
+        if write is None:
+            remote = Remote(url)
+            chosen = remote.product(product)
+            taken = {
+                each["code"] for each in remote.get("/customers", {"product": chosen["code"]})["customers"]
+            }
+            made = _customers(number, _plans(chosen, plan), taken)
+            for begin in range(0, number, _AT_ONCE):
+                part = made[begin : begin + _AT_ONCE]
+                remote.post("/catalog", {"products": [{"code": chosen["code"], "customers": part}]})
+                bar.advance(task, len(part))
+        else:
+            _write(write, catalog, product, number, plan)
+            bar.advance(task, number)
+    if as_json:
+        print_json({"created": number})
+    else:
+        typer.echo(f"{number:,} customers {f'are in {write}' if write else 'are there'}")
+
+
+def _write(
+    file: Path, catalog: Path | None, code: str | None, number: int, plan: Sequence[str] | None
+) -> None:
+    if file.suffix != ".json":
+        fail(f"{file}: the name of what is written has to end in .json", USAGE)
+    try:
+        content = dict(default_catalog() if catalog is None else load_catalog(catalog))
+    except CatalogError as error:
+        fail(str(error), USAGE)
+    products = [*content.get("products", ()), *([content["product"]] if "product" in content else ())]
+    found = [each for each in products if code in (None, each.get("code"))]
+    if len(found) != 1:
+        fail(f"--product: one of {', '.join(str(each.get('code')) for each in products)} is required", USAGE)
+    customers = found[0].setdefault("customers", [])
+    taken = {str(each.get("code")) for each in customers}
+    customers += _customers(number, _plans(found[0], plan), taken)
+    try:
+        file.write_text(json.dumps(content, indent=1, ensure_ascii=False, default=_plain) + "\n", "utf-8")
+    except OSError as error:
+        fail(f"{file}: {error.strerror}", USAGE)
+
+
+def _plans(product: Mapping[str, Any], codes: Sequence[str] | None) -> list[Mapping[str, Any]]:
+    """The plans named, or all that can be subscribed to."""
+    known = {plan["code"]: plan for plan in product.get("plans", ()) if plan.get("isActive", True)}
+    for code in codes or ():
+        if code not in known:
+            fail(f"--plan: {code!r} is not one of {', '.join(known) or 'none'}", BAD)
+    return [known[code] for code in codes or known] or fail("the product has no plans", BAD)
+
+
+def _customers(number: int, plans: Sequence[Mapping[str, Any]], taken: set[str]) -> list[dict[str, Any]]:
+    free = (code for place in count(1) if (code := f"C{place:05}") not in taken)
+    return [_customer(code, plans) for code in islice(free, number)]
+
+
+def _customer(code: str, plans: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The code alone decides about everything."""
+    random = Random(code)
+    plan = plans[int(code[1:]) % len(plans)]
+    first, last = random.choice(_FIRST), random.choice(_LAST)
+    return {
+        "code": code,
+        "firstName": first,
+        "lastName": last,
+        "company": f"{last} & {random.choice(_LAST)}",
+        "email": f"{first}.{last}.{code}@example.com".lower(),
+        "planCode": plan["code"],
+        "items": {item["code"]: _quantity(item, random) for item in plan.get("items", ())},
+    }
+
+
+def _quantity(item: Mapping[str, Any], random: Random) -> str:
+    """Often above what is included where that has a price, and never above a limit."""
+    included = min(Decimal(str(item.get("quantityIncluded", 0))), Decimal(1000))
+    most = included * 2 + 10 if Decimal(str(item.get("overageAmount", 0))) else included
+    return str(random.randint(0, int(most)))
+
+
+def _bar(is_quiet: bool) -> Progress:
+    """On the error stream, so that what a program reads stays clean."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=is_quiet,
+    )
+
+
+def _plain(value: object) -> str:
+    """Decimals and moments of a TOML file, exactly."""
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)

@@ -1,0 +1,198 @@
+"""Commands on a running mock, each as a process."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tallyhook_mock import Server, serve
+from tallyhook_mock.server import bind
+
+from .command import Command, run
+from .loopback import Api, catalog, listening
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with serve(catalog()) as running:
+        yield running
+
+
+@pytest.fixture
+def command(server: Server) -> Command:
+    return Command(server.url)
+
+
+def test_the_clock_is_shown_moved_and_switched(server: Server, command: Command) -> None:
+    Api(server).subscribe("ida")
+    assert command.says("clock", "show") == "clock  2026-01-01 00:00:00 UTC, frozen\n"
+    told = command.says("clock", "advance", "1mo")
+    assert told.startswith("clock  2026-02-01 00:00:00 UTC, frozen\n")
+    assert any(line.split() == ["transaction", "1"] for line in told.splitlines())
+    assert "Nothing was due on the way." in command.says("clock", "to", "2026-02-03T04:05")
+    assert command.gives("clock", "show") == {"now": "2026-02-03T04:05:00+00:00", "mode": "frozen"}
+    assert command.gives("clock", "real")["mode"] == "real"
+    assert command.gives("clock", "frozen")["mode"] == "frozen"
+    assert "is in the past" in command.complains(2, "clock", "to", "2026-01-01")
+
+
+def test_customers_and_their_invoices(server: Server, command: Command) -> None:
+    assert "`tallyhook seed 10`" in command.says("customers")
+    with listening(lambda _: 500) as listener:
+        server.listen(listener.url, ["subscriptionBillable"])
+        Api(server).subscribe("ida [of] lamp/1")
+        Api(server).call("customers/add-item-quantity", code="ida [of] lamp/1", itemCode="OIL", quantity="5")
+        server.advance("1mo")
+        (shown,) = command.gives("customers")
+        assert (shown["plan"], shown["current"], shown["outstanding"]) == ("GLOW", "20.00", "27.50")
+        assert shown["outstandingState"] == "held"
+        assert "ida [of] lamp/1" in command.says("customers")
+
+        told = command.says("invoice", "ida [of] lamp/1", "--outstanding")
+        lines = [line.split() for line in told.splitlines()]
+        assert ["invoice", "#2", "of", "ida", "[of]", "lamp/1,", "the", "outstanding", "one"] in lines
+        assert ["OIL", "5", "used,", "2", "included"] in lines
+        assert ["OIL", "item", "3", "2.50", "7.50"] in lines
+        assert ["total", "27.50"] in lines
+    current = command.gives("invoice", "ida [of] lamp/1")
+    assert (current["number"], current["state"], current["total"]) == (3, "open", "20.00")
+    assert "GLOW_RECURRING   recurring, projected" in command.says("invoice", "ida [of] lamp/1")
+    paid = command.says("invoice", "ida [of] lamp/1", "--number", "1")
+    assert "20.00 approved: SIMULATED approved payment" in paid
+    assert command.complains(1, "invoice", "ida [of] lamp/1", "--number", "7") == (
+        "ida [of] lamp/1 has no invoice #7; there is #3, #2, #1"
+    )
+    assert command.complains(1, "invoice", "eve") == "Customer not found"
+
+
+def test_listeners_are_added_paused_resumed_and_removed(server: Server, command: Command) -> None:
+    assert "`tallyhook listeners add URL`" in command.says("listeners", "list")
+    with listening() as listener:
+        made = command.gives("listeners", "add", listener.url, "--events", "newSubscription")
+        assert made["events"] == ["newSubscription"]
+        assert "is paused" in command.says("listeners", "pause", listener.url)
+        assert "paused" in command.says("listeners", "list")
+        Api(server).subscribe("ida")
+        server.settle()
+        assert not listener.received
+        assert "gets hooks again" in command.says("listeners", "resume", made["id"][:8])
+        server.settle()
+        assert [hook.type for hook in listener.received] == ["newSubscription"]
+        assert "is removed" in command.says("listeners", "remove", made["id"])
+    assert command.gives("listeners", "list") == []
+    assert "no listener is called" in command.complains(1, "listeners", "remove", made["id"])
+    assert "not one of newSubscription" in command.complains(
+        2, "listeners", "add", "http://localhost/", "--events", "signup"
+    )
+
+
+def test_hooks_are_listed_shown_retried_canceled_and_replayed(server: Server, command: Command) -> None:
+    status = 500
+    with listening(lambda _: status) as listener:
+        server.listen(listener.url, ["newSubscription", "subscriptionBillable"])
+        Api(server).subscribe("ida")
+        server.settle()
+        (hook,) = command.gives("hooks", "list", "--state", "pending", "--customer", "ida")
+        name = hook["id"][:8]
+        told = command.says("hooks", "list", "--type", "newSubscription")
+        assert f"{name}   2026-01-01 00:00:00   newSubscription   ida" in told
+        assert "pending after 1, last 500" in told
+        told = command.says("hooks", "show", name, "--body")
+        for said in (
+            f"to {listener.url}: pending, next at 2026-01-01 00:01:00",
+            "1. 2026-01-01 00:00:00  500",
+            f"> X-CG-SIGNATURE: {listener.received[0].headers['x-cg-signature']}",
+            '"activityType": "newSubscription"',
+        ):
+            assert said in told
+        assert "retry it instead" in command.complains(1, "hooks", "replay", name)
+        status = 200
+        assert "is sent again" in command.says("hooks", "retry", name)
+        server.settle()
+        assert command.gives("hooks", "show", name)["isSettled"]
+        assert "replay it instead" in command.complains(1, "hooks", "retry", name)
+        assert command.gives("hooks", "replay", name)["isSettled"]
+        server.settle()
+        assert len(listener.received) == 3
+        assert "200, replay" in command.says("hooks", "list")
+        status = 500
+        server.advance("1mo")
+        (held,) = command.gives("hooks", "list", "--limit", "1")
+        assert "is given up" in command.says("hooks", "cancel", held["id"])
+        server.advance("1h")
+        assert Api(server).invoices("ida")[1].findtext("paidTransactionId")
+    assert "no hook is called" in command.complains(1, "hooks", "show", "nix")
+    assert "hooks are called" in command.complains(1, "hooks", "show", "1e39")
+
+
+def test_a_triggered_hook_is_signed_and_holds_nothing(server: Server, command: Command) -> None:
+    Api(server).subscribe("ida")
+    assert "no listener of LANTERN wants transaction hooks" in command.complains(
+        2, "trigger", "transaction", "--customer", "ida"
+    )
+    with listening() as listener:
+        server.listen(listener.url, ["subscriptionBillable"])
+        told = command.says("trigger", "subscriptionBillable", "--customer", "ida")
+        assert f"subscriptionBillable about ida is on its way to {listener.url}" in told
+        server.settle()
+        (hook,) = listener.received
+        assert (hook.type, hook.customer) == ("subscriptionBillable", "ida")
+    assert command.gives("invoice", "ida")["state"] == "open"
+    assert command.complains(1, "trigger", "transaction", "--customer", "eve") == "Customer not found"
+    assert "'signup' is not one of" in command.complains(2, "trigger", "signup", "--customer", "ida")
+
+
+def test_faults_are_planned_listed_and_cleared(command: Command) -> None:
+    assert "Nothing is planned" in command.says("faults", "list")
+    wish = ("--status", "503", "--retry-after", "7", "--action", "customers/get", "--times", "2")
+    made = command.gives("faults", "add", "error", *wish)
+    assert (made["status"], made["retryAfter"], made["times"]) == (503, 7, 2)
+    assert command.says("faults", "add", "reorder", "--by", "5min") == "reorder is planned\n"
+    told = command.says("faults", "list")
+    assert "action=customers/get" in told
+    assert "by=300s" in told
+    assert "unknown" in command.complains(2, "faults", "add", "lock", "--seconds", "1")
+    assert command.says("faults", "clear") == "nothing more goes wrong\n"
+    assert command.gives("faults", "list") == []
+
+
+def test_who_can_not_be_reached_is_said_in_one_line() -> None:
+    with bind("127.0.0.1", 0) as free:
+        port = free.getsockname()[1]
+    for url, complaint in (
+        (f"http://127.0.0.1:{port}", "start one with `tallyhook mock`, or name it with --mock URL"),
+        ("localhost:8421", "is not a URL such as http://127.0.0.1:8421"),
+    ):
+        done = run("clock", "show", "--mock", url)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert complaint in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
+def test_a_mock_that_speaks_tls_is_trusted_if_it_is_of_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serve(catalog(), tls=True) as server:
+        assert server.authority is not None
+        command = Command(server.url)
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+        assert "certificate verify failed" in command.complains(2, "clock", "show")
+        (tmp_path / "tallyhook" / "tls").mkdir(parents=True)
+        shutil.copy(server.authority, tmp_path / "tallyhook" / "tls" / "ca.pem")
+        assert command.gives("clock", "show")["mode"] == "frozen"
+
+
+def test_several_products_have_to_be_told_apart() -> None:
+    second = {"code": "WICK", "secret": "s", "plans": [{"code": "W"}]}
+    with serve(catalog()) as server:
+        command = Command(server.url)
+        server.call(lambda: server.mock.add_catalog({"products": [second]}))
+        assert "product: one of LANTERN, WICK is required" in command.complains(2, "customers")
+        assert command.gives("customers", "--product", "WICK") == []
+
+
+def test_the_shell_completes_types_of_hooks() -> None:
+    done = run("--show-completion", "bash")
+    assert done.returncode == 0
+    assert "_TALLYHOOK_COMPLETE" in done.stdout

@@ -1,0 +1,134 @@
+"""`tallyhook verify`: what it says of a request that was saved."""
+
+import base64
+import hashlib
+import hmac
+import json
+from pathlib import Path
+
+import pytest
+
+from tallyhook.signing import sign, token
+from tallyhook_mock.cli.diagnosis import diagnose
+
+from .command import Command, run
+
+KEY, OTHER = "wick and oil", "tallow"
+CONTENT = {"b": "é/", "a": ["1.0000", 2]}
+BODY = json.dumps(CONTENT, separators=(",", ":")).encode()
+
+
+def test_a_signature_that_fits() -> None:
+    assert diagnose(BODY, sign(BODY, KEY), token(BODY), [KEY]).findings == ("The signature fits.",)
+    found = diagnose(BODY, f" {sign(BODY, KEY)}\r\n", "", [OTHER, KEY])
+    assert (found.fits, found.findings) == (True, ("The signature of key 2 fits.",))
+
+
+def test_a_token_that_lies_is_told_though_the_signature_fits() -> None:
+    found = diagnose(BODY, sign(BODY, KEY), token(b"{}"), [KEY])
+    assert found.fits
+    assert f"is not the body's MD5: it says {token(b'{}')}, the body's is {token(BODY)}" in found.findings[1]
+    assert "in capitals" in diagnose(BODY, sign(BODY, KEY), token(BODY).upper(), [KEY]).findings[1]
+
+
+@pytest.mark.parametrize(
+    ("received", "what"),
+    [
+        (BODY + b"\n", "a line break was added at its end"),
+        (BODY + b"\r\n", "a line break was added at its end"),
+        (b" " + BODY, "white space was added around it"),
+        (b"\xef\xbb\xbf" + BODY, "a byte order mark was put in front"),
+        (json.dumps(CONTENT).encode(), "the sender's had no spaces"),
+        (json.dumps(CONTENT, indent=2, ensure_ascii=False).encode(), "no spaces, other letters escaped"),
+    ],
+)
+def test_what_happened_to_the_body_is_found(received: bytes, what: str) -> None:
+    (finding,) = diagnose(received, sign(BODY, KEY), token(BODY), [OTHER, KEY]).findings
+    assert finding.startswith("The key is right, but the body was changed: ")
+    assert what in finding
+    said = diagnose(received, sign(BODY, KEY), token(BODY), [OTHER]).findings  # without the key, by the token
+    assert any(what in finding for finding in said)
+    assert any("the key does not fit" in finding for finding in said)
+
+
+@pytest.mark.parametrize(
+    ("sent", "received", "what"),
+    [
+        (BODY + b"\n", BODY, "the line break at its end was lost"),
+        (b'{"a":\n1}', b'{"a":\r\n1}', "its line breaks were turned into CRLF"),
+        (b'{"a":\r\n1}', b'{"a":\n1}', "its line breaks were turned into LF"),
+        ('{"a":"é"}'.encode("latin-1"), '{"a":"é"}'.encode(), "from Latin-1 into UTF-8"),
+        (b'{"a":"\\/","b":1}', b'{"b": 1, "a": "/"}', "no spaces, keys in order, slashes escaped"),
+    ],
+)
+def test_what_the_body_was_before_is_found(sent: bytes, received: bytes, what: str) -> None:
+    (finding,) = diagnose(received, sign(sent, KEY), "", [KEY]).findings
+    assert what in finding
+
+
+@pytest.mark.parametrize(
+    ("signature", "what"),
+    [
+        (sign(BODY, KEY).upper(), "in lower case: something turned it into capitals"),
+        (f"sha256={sign(BODY, KEY)}", "without what surrounds it"),
+        (f'"{sign(BODY, KEY)}"', "without what surrounds it"),
+        (base64.b64encode(bytes.fromhex(sign(BODY, KEY))).decode(), "it is written as Base64"),
+        (sign(BODY, KEY)[:-1], "not 64 hex digits but 63 characters"),
+        (token(BODY), "What is given as the signature is the token"),
+        (hmac.new(KEY.encode(), BODY, "sha256").hexdigest(), "the body itself was signed, not its MD5"),
+        (hmac.new(KEY.encode(), token(BODY).upper().encode(), "sha256").hexdigest(), "signed in capitals"),
+        (hmac.new(KEY.encode(), hashlib.md5(BODY).digest(), "sha256").hexdigest(), "as 16 bytes"),
+        (hmac.new(KEY.encode(), token(BODY).encode(), "sha1").hexdigest(), "SHA-1, not SHA-256"),
+        ("", "There is no X-CG-SIGNATURE header"),
+    ],
+)
+def test_what_is_wrong_with_the_signature_is_found(signature: str, what: str) -> None:
+    found = diagnose(BODY, signature, "", [OTHER, KEY])
+    assert not found.fits
+    assert what in found.findings[0]
+
+
+def test_a_wrong_key_is_told_from_a_changed_body() -> None:
+    changed = BODY.replace(b"1.0000", b"9.0000")
+    assert diagnose(BODY, sign(BODY, KEY), token(BODY), [OTHER]).findings == (
+        "The body is as it was sent (X-CG-TOKEN is its MD5), so the key is another one.",
+    )
+    _, finding = diagnose(changed, sign(BODY, KEY), token(BODY), [KEY]).findings
+    assert finding.startswith("The key is right: the signature fits that token.")
+    (finding,) = diagnose(changed, sign(BODY, KEY), "", [KEY]).findings
+    assert finding.startswith("The key is not the sender's, or the body is not")
+    assert "without the white space" in diagnose(BODY, sign(BODY, KEY), "", [f"{KEY}\n"]).findings[0]
+
+
+def test_the_command_reads_what_was_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = Command("")
+    body, headers = tmp_path / "body.json", tmp_path / "headers"
+    body.write_bytes(BODY + b"\n")
+    headers.write_text(
+        f"POST /hooks HTTP/1.1\nHost: a:1\nx-cg-signature: {sign(BODY, KEY)}\nX-CG-Token: {token(BODY)}\n"
+    )
+    for arguments in (("--headers", str(headers)), ("--signature", sign(BODY, KEY))):
+        done = run("verify", str(body), "--key", OTHER, "--key", KEY, *arguments)
+        assert (done.returncode, done.stderr) == (1, "")
+        assert (
+            done.stdout == "The key is right, but the body was changed: a line break was added at its end.\n"
+        )
+    body.write_bytes(BODY)
+    headers.write_text(json.dumps({"X-CG-SIGNATURE": sign(BODY, KEY)}))
+    found = command.gives("verify", str(body), "--key", KEY, "--headers", str(headers))
+    assert found == {"fits": True, "findings": ["The signature fits."], "bytes": len(BODY)}
+    done = run("verify", "-", "--key", KEY, "--signature", sign(BODY, KEY), answer=BODY)
+    assert (done.returncode, done.stdout) == (0, "The signature fits.\n")
+
+    asked = ("verify", str(body), "--signature", sign(BODY, KEY))
+    assert command.complains(2, *asked) == "--key or the variable TALLYHOOK_KEY is required"
+    monkeypatch.setenv("TALLYHOOK_KEY", KEY)
+    assert command.says(*asked) == "The signature fits.\n"
+
+    headers.write_text("nothing")
+    for wrong, complaint in (
+        ((str(body),), "--signature or --headers is required"),
+        ((str(tmp_path / "none"), "--signature", "x"), "No such file or directory"),
+        ((str(body), "--headers", str(headers)), "no headers; a line such as"),
+    ):
+        assert complaint in command.complains(2, "verify", *wrong, "--key", KEY)
