@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-browser screenshots browser fuzz lint format clean
+.PHONY: help demo test test-browser screenshots programs browser fuzz lint format clean
 
 help: ## what can be made
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -21,7 +21,7 @@ lint: .venv/installed ## ruff, formatting and mypy --strict
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: lint ## lint, then every test but those in a browser
+test: lint programs ## lint, then every test but those in a browser
 	$(BIN)/pytest --ignore=tests/browser --numprocesses auto --dist loadfile
 
 test-browser: .venv/installed browser ## the console in Debian's Chromium, which is installed if it is missing
@@ -30,16 +30,23 @@ test-browser: .venv/installed browser ## the console in Debian's Chromium, which
 screenshots: .venv/installed browser ## make the pictures of the console anew
 	TALLYHOOK_SCREENSHOTS=1 $(BIN)/pytest tests/browser/test_screenshots.py
 
-# Chromium, and the letters of the pictures.
-BROWSER := chromium fonts-inter
-SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
+# What the tests drive for real: curl, and a PostgreSQL server of their own.
+programs:
+	@{ command -v curl && { command -v initdb || ls /usr/lib/postgresql/*/bin/initdb; }; } > /dev/null 2>&1 || \
+		$(call debian,curl postgresql)
 
+# Chromium, and the letters of the pictures.
 browser:
-	@dpkg-query --show $(BROWSER) > /dev/null 2>&1 || { \
-		for tool in apt-get $(SUDO); do command -v $$tool > /dev/null || { \
-			echo "this needs $(BROWSER) of Debian: install them as root" >&2; exit 1; }; done; \
-		$(SUDO) apt-get update --quiet && \
-		$(SUDO) apt-get install --yes --quiet --no-install-recommends $(BROWSER); }
+	@dpkg-query --show chromium fonts-inter > /dev/null 2>&1 || $(call debian,chromium fonts-inter)
+
+SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
+define debian
+{ \
+	for tool in apt-get $(SUDO); do command -v $$tool > /dev/null || { \
+		echo "this needs $(1): install them with your system's package manager" >&2; exit 1; }; done; \
+	$(SUDO) apt-get update --quiet && $(SUDO) env DEBIAN_FRONTEND=noninteractive \
+		apt-get install --yes --quiet --no-install-recommends $(1); }
+endef
 
 fuzz: .venv/installed ## bytes, documents and requests that nobody decent sends, for some minutes
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest tests/fuzz
