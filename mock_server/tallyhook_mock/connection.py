@@ -2,13 +2,17 @@
 
 import asyncio
 
+import h11
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from tallyhook_mock.cheddar.documents import error_document, error_element
 
 __all__ = ["Connection", "closing", "drop"]
 
 _EXTENSION = "tallyhook.drop"
 _CLOSING = "tallyhook.closing"
+_UNREADABLE = 70_400  # the log number of every request that is no HTTP
 
 
 class Connection(H11Protocol):
@@ -32,6 +36,19 @@ class Connection(H11Protocol):
             await app({**scope, "extensions": extensions}, receive, send)
 
         self.app = droppable
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP, such as bytes in a path that are not encoded, with a document too."""
+        document = error_document(error_element(_UNREADABLE, 400, msg, "")).encode()
+        headers = [
+            ("Content-Type", "text/xml; charset=utf-8"),
+            ("Content-Length", str(len(document))),
+            ("Connection", "close"),
+        ]
+        response = h11.Response(status_code=400, headers=headers, reason=b"Bad Request")
+        for event in (response, h11.Data(data=document), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
     def shutdown(self) -> None:
         """The server is about to stop, and waits a little for answers under way."""

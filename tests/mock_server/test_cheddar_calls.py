@@ -376,6 +376,11 @@ def test_invoices_send_email(face: Face) -> None:
     assert (face.events[-1].kind, face.events[-1].note) == ("email", "grace@harbour.example")
 
 
+def test_the_recurring_charge_of_a_long_plan_code_still_fits(face: Face) -> None:
+    made = face.post("plans/new", {"code": "P" * 36, "name": "Long"})
+    assert made.text("/plans/plan/recurringChargeCode") == "P" * 26 + "_RECURRING"
+
+
 def test_the_table_of_calls_is_complete() -> None:
     calls = {f"{controller}/{action}" for controller, actions in ROUTES.items() for action in actions}
     assert calls == {

@@ -50,7 +50,17 @@ def test_credentials_are_asked_for(server: Server) -> None:
     assert etree.fromstring(answer.content).text == "Authentication required"
 
 
-@pytest.mark.parametrize("path", [b"/xml/plans/get/%zz/x", b"/xml/plans/get/productCode/%ff%00", b"/xml/%"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        b"/xml/plans/get/%zz/x",
+        b"/xml/plans/get/productCode/%ff%00",
+        b"/xml/%",
+        b"/xml/plans/get/productCode/HARBOUR/code/" + "é".encode(),
+        b"/xml/plans/get/productCode/\xff\x00",
+        b"/xml/plans/get/productCode/A B",
+    ],
+)
 def test_broken_paths_as_no_client_would_send_them(server: Server, path: bytes) -> None:
     address = urlsplit(server.url)
     request = b"GET " + path + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
@@ -58,8 +68,10 @@ def test_broken_paths_as_no_client_would_send_them(server: Server, path: bytes) 
     with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
         connection.sendall(request)
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
-    assert answer.startswith(b"HTTP/1.1 400 ")
-    assert b'<error id="' in answer
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"text/xml" in head
+    assert etree.fromstring(body).get("code") == "400"
 
 
 def test_head_and_put_are_refused_with_a_document(http: httpx.Client) -> None:

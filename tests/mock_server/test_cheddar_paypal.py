@@ -140,3 +140,29 @@ def test_who_waits_for_paypal_can_give_a_card_instead(api: Api) -> None:
     assert document.findtext(".//cancelType") == ""
     assert document.findtext(".//ccLastName") == "Lamp"
     assert document.findtext(".//ccLastFour") == "4444"
+
+
+def test_who_owed_something_pays_it_by_paypal_only_after_agreeing(
+    server: Server, api: Api, browser: httpx.Client
+) -> None:
+    api.subscribe("eve")
+    server.decline("eve", 5)
+    server.advance("1mo")
+    server.advance("9d")
+    terms = {"method": "paypal", "returnUrl": BACK, "cancelUrl": OFF}
+    document = api.call("customers/edit-subscription", code="eve", **terms)
+    owed = "invoices/invoice[number='2']/paidTransactionId"
+
+    def seen() -> tuple[str | None, str | None, int]:
+        subscription = api.call("customers/get", code="eve").find(".//subscription")
+        assert subscription is not None
+        open_invoices = subscription.findall("invoices/invoice[number='3']")
+        return subscription.findtext("cancelType"), subscription.findtext(owed), len(open_invoices)
+
+    assert seen() == ("paypal-wait", "", 0)
+    api.call("customers/run-outstanding", 422, code="eve")
+    assert seen() == ("paypal-wait", "", 0)
+    assert browser.post(document.findtext(".//redirectUrl") or "").status_code == 303
+    canceled, paid, current = seen()
+    assert (canceled, current) == ("", 1)
+    assert paid

@@ -208,6 +208,39 @@ def test_a_refused_new_customer_is_not_created(
     assert documents(face) == before
 
 
+@pytest.mark.parametrize(
+    ("changes", "aux_code"),
+    [
+        ({"lastName": ""}, "lastName:isEmpty"),
+        ({"email": ""}, "code:notUnique"),
+        ({"subscription[ccNumber]": "1"}, "code:notUnique"),
+        ({"subscription[ccExpiration]": "02/2026"}, "code:notUnique"),
+    ],
+)
+def test_a_code_in_use_is_told_before_the_fields_behind_it(
+    face: Face, changes: dict[str, str], aux_code: str
+) -> None:
+    assert face.post("customers/new", new(**changes)).error[2] == aux_code
+
+
+@pytest.mark.parametrize(
+    ("fields", "aux_code"),
+    [
+        ({"firstName": "", "subscription[planCode]": "NOPE"}, "subscription[planCode]:notFound"),
+        ({"firstName": "", "subscription[ccNumber]": "1"}, "firstName:isEmpty"),
+        ({"code": "M2", "email": "", "subscription[ccNumber]": "1"}, "code:notUnique"),
+        ({"email": "", "subscription[ccZip]": "06000"}, "email:isEmpty"),
+    ],
+)
+def test_an_edit_is_checked_in_the_order_of_a_new_customer(
+    face: Face, fields: dict[str, str], aux_code: str
+) -> None:
+    face.customer("M2")
+    before = documents(face)
+    assert face.post("customers/edit/code/M1", fields).error[2] == aux_code
+    assert documents(face) == before
+
+
 @pytest.mark.parametrize("aux_code", sorted(FAILURES))
 def test_the_gateway_fails_as_the_zip_code_asks(face: Face, aux_code: str) -> None:
     status, message = FAILURES[aux_code]
@@ -259,6 +292,7 @@ def test_an_import_is_all_or_nothing(face: Face) -> None:
     refused = [
         (entries(new(code="A"), new(code="A")), "customers[1][code]:notUnique"),
         (entries(new(code="A"), new(code="M1")), "customers[1][code]:notUnique"),
+        (entries(new(code="A"), new(code="A", email="")), "customers[1][code]:notUnique"),
         (entries(new(code="A"), new(code="B", email="")), "customers[1][email]:isEmpty"),
         (entries(new(code="A"), new(code="B", **{"subscription[ccNumber]": "1"})), "customers[1][subscription][ccNumber]:prefix"),
         (entries(new(code="A"), new(code="B", **{"subscription[ccZip]": "06000"})), "6000"),

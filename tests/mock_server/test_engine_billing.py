@@ -252,6 +252,32 @@ def test_an_expired_card_cancels_at_the_bill_date() -> None:
     assert not customer.invoices[-1].transactions
 
 
+def test_a_new_card_pays_at_once_what_the_expired_one_could_not() -> None:
+    world = World()
+    plan = world.plan("FLAT", "20.00")
+    customer = world.customer("C1", plan, payment=world.card(expires=date(2026, 1, 31)))
+    world.advance(MONTH_LATER + DAY)
+    subscriptions.change(world.state, customer, payment=world.card(), at=world.now)
+    unpaid = customer.invoices[-2]
+    assert (unpaid.billing_at, unpaid.collected) == (MONTH_LATER, Decimal("20.00"))
+    assert not customer.subscription.is_canceled
+    assert customer.subscription.outstanding is None
+
+
+def test_a_new_card_that_is_declined_too_begins_the_tries() -> None:
+    world = World()
+    plan = world.plan("FLAT", "20.00")
+    customer = world.customer("C1", plan, payment=world.card(expires=date(2026, 1, 31)))
+    world.advance(MONTH_LATER)
+    customer.declines = 2
+    with pytest.raises(Refusal, match="declined"):
+        subscriptions.change(world.state, customer, payment=world.card(), at=world.now)
+    world.advance(5 * DAY)
+    unpaid = customer.invoices[-2]
+    assert [made.approved for made in unpaid.transactions] == [False, False, True]
+    assert unpaid.collected == Decimal("20.00")
+
+
 def test_run_outstanding_reactivates_a_canceled_subscription() -> None:
     world = World()
     customer = world.customer("C1", world.plan("FLAT", "20.00"))

@@ -12,6 +12,7 @@ from tallyhook_mock.engine.cheddar.customer import PaymentMethod
 from tallyhook_mock.engine.cheddar.invoice import CREDIT_FORWARD, InvoiceState, InvoiceType
 from tallyhook_mock.engine.cheddar.refusal import Refusal
 
+from .cheddar_face import Face
 from .engine_world import DAY, HOUR, START, World
 
 SECOND_MONTH = add_months(START, 1)
@@ -32,8 +33,6 @@ def test_a_declined_one_time_invoice_stands_behind_the_period_that_ended() -> No
     with pytest.raises(Refusal, match="No outstanding invoice found"):
         usage.set_quantity(world.state, customer, "GB", Decimal(5), outstanding=True, at=world.now)
     assert once.usage == {}
-    world.state.dunning = ()
-    once.run_at = None
     world.listen("http://a", status=500)
     world.advance(SECOND_MONTH + DAY)
     held = customer.subscription.outstanding
@@ -43,6 +42,44 @@ def test_a_declined_one_time_invoice_stands_behind_the_period_that_ended() -> No
     assert held.total == Decimal("27.50")
     billing.run_outstanding(world.state, customer, world.now)
     assert customer.subscription.outstanding is once
+
+
+def test_a_one_time_invoice_is_not_tried_again_and_costs_nobody_the_subscription() -> None:
+    world = World()
+    plan = world.plan("OPEN", "0.00", is_free=True)
+    charge = NewCharge("ONCE", Decimal(1), Decimal(9))
+    unable, declined = world.customer("C1", plan, payment=None), world.customer("C2", plan)
+    declined.declines = 1
+    for customer in (unable, declined):
+        with pytest.raises(Refusal, match="declined"):
+            billing.one_time_invoice(world.state, customer, [charge], world.now)
+    world.advance(timedelta(days=20))
+    for customer, tries in ((unable, 0), (declined, 1)):
+        once = customer.subscription.outstanding
+        assert once is not None
+        assert len(once.transactions) == tries
+        assert not customer.subscription.is_canceled
+        subscriptions.change(world.state, customer, payment=world.card(), at=world.now)
+        assert once.collected == Decimal("9.00")
+
+
+def test_the_period_that_ended_counts_the_items_of_the_plan_it_was_on() -> None:
+    face = Face()
+    customer = face.customer()
+    face.state.hooks.listen("HARBOUR", "http://a")
+    face.play(add_months(face.now, 1))
+    assert face.on("customers/edit-subscription", "M1", {"planCode": "BUOY"}).status == 200
+    held = {"itemCode": "crane", "quantity": "7"}
+    assert face.on("customers/set-item-quantity", "M1", held).error == (
+        404,
+        "Item not found (code=crane)",
+        "",
+    )
+    held["invoicePeriod"] = "outstanding"
+    assert face.on("customers/set-item-quantity", "M1", held).status == 200
+    invoice = customer.subscription.outstanding
+    assert invoice is not None
+    assert invoice.total == Decimal("32.50")  # 20.00, and 5 × 2.50 above the 2 included
 
 
 def test_a_credit_from_the_time_of_a_cancellation_is_on_the_invoice_that_goes_on() -> None:

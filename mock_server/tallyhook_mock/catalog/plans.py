@@ -6,10 +6,21 @@ from decimal import Decimal
 
 from tallyhook_mock.catalog.table import Table
 from tallyhook_mock.engine.calendar import FREQUENCIES
-from tallyhook_mock.engine.cheddar.product import Coupon, Item, Plan, PlanItem, Promotion
+from tallyhook_mock.engine.cheddar.product import (
+    BILL_COUNT_UNITS,
+    CHANGE_HANDLERS,
+    CHARGE_CODE_LENGTH,
+    HANDLERS,
+    Coupon,
+    Item,
+    Plan,
+    PlanItem,
+    Promotion,
+    recurring_code,
+)
 from tallyhook_mock.engine.ids import Ids
 
-__all__ = ["COUPON", "ITEM", "PLAN", "PROMOTION", "read_plan", "read_promotion"]
+__all__ = ["PLAN", "PROMOTION", "read_plan", "read_promotion"]
 
 PLAN = (
     "code",
@@ -35,11 +46,6 @@ ITEM = ("code", "name", "quantityIncluded", "isPeriodic", "overageAmount")
 PROMOTION = ("name", "description", "percentage", "months", "expirationDatetime", "plans", "coupons")
 COUPON = ("code", "maxRedemptions", "expirationDatetime")
 
-_UNITS = ("days", "weeks", "months", "years")
-_HANDLERS = ("now", "no")
-_CHANGE_HANDLERS = ("now", "next", "no")
-_CHARGE_CODE = 36  # characters, documented
-
 
 def read_plan(table: Table, items: MutableMapping[str, Item], ids: Ids, at: datetime) -> Plan:
     """A plan; tracked items that are new to the product are added to `items`."""
@@ -57,24 +63,23 @@ def read_plan(table: Table, items: MutableMapping[str, Item], ids: Ids, at: date
         name=table.text("name", code),
         description=table.text("description", ""),
         frequency=FREQUENCIES[table.choice("billingFrequency", FREQUENCIES, "monthly")],
-        # The recorded plan SMALL has the charge code SMALL_RECURRING.
         recurring_charge_code=table.text(
-            "recurringChargeCode", f"{code}_RECURRING"[-_CHARGE_CODE:], most=_CHARGE_CODE
+            "recurringChargeCode", recurring_code(code), most=CHARGE_CODE_LENGTH
         ),
         recurring_charge_amount=table.amount("recurringChargeAmount", "0"),
         created=at,
         items=tuple(tracked.values()),
-        setup_charge_code=table.text("setupChargeCode", "", most=_CHARGE_CODE),
+        setup_charge_code=table.text("setupChargeCode", "", most=CHARGE_CODE_LENGTH),
         setup_charge_amount=table.amount("setupChargeAmount", "0"),
         is_active=table.flag("isActive", True),
         is_free=is_free,
         payment_method_is_required=table.flag("paymentMethodIsRequired", not is_free),
         trial_days=table.whole("trialDays", 0, most=3650) or 0,
         initial_bill_count=table.whole("initialBillCount", 0, most=1000) or 0,
-        initial_bill_count_unit=table.choice("initialBillCountUnit", _UNITS, "days"),
-        on_change_initial_bill_handler=table.choice("onChangeInitialBillHandler", _CHANGE_HANDLERS, "no"),
-        setup_charge_bill_handler=table.choice("setupChargeBillHandler", _HANDLERS, "now"),
-        on_change_setup_charge_bill_handler=table.choice("onChangeSetupChargeBillHandler", _HANDLERS, "no"),
+        initial_bill_count_unit=table.choice("initialBillCountUnit", BILL_COUNT_UNITS, "days"),
+        on_change_initial_bill_handler=table.choice("onChangeInitialBillHandler", CHANGE_HANDLERS, "no"),
+        setup_charge_bill_handler=table.choice("setupChargeBillHandler", HANDLERS, "now"),
+        on_change_setup_charge_bill_handler=table.choice("onChangeSetupChargeBillHandler", HANDLERS, "no"),
     )
     if is_free and (plan.recurring_charge_amount or plan.setup_charge_amount):
         raise table.wrong("isFree", "a free plan has no recurring and no setup charge")

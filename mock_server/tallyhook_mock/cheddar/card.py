@@ -8,9 +8,8 @@ from tallyhook_mock.cheddar import fields
 from tallyhook_mock.cheddar.documents import CARD_DETAILS
 from tallyhook_mock.cheddar.parameters import Parameters
 from tallyhook_mock.engine.cheddar.customer import Customer, PaymentMethod
-from tallyhook_mock.engine.cheddar.gateway import FAILURES
+from tallyhook_mock.engine.cheddar.gateway import failure
 from tallyhook_mock.engine.cheddar.product import Product
-from tallyhook_mock.engine.cheddar.refusal import Refusal
 from tallyhook_mock.engine.ids import Ids
 
 __all__ = ["card_type", "is_given", "read_payment"]
@@ -86,8 +85,7 @@ def read_payment(
     details |= {name: _detail(parameters, name, known) for name in CARD_DETAILS if name not in details}
     details["ccEmail"] = fields.email(parameters, "ccEmail") or _detail(parameters, "ccEmail", known)
     if expires is not None and expires < at.date():
-        status, message = FAILURES["5002"]
-        raise Refusal(status, message, "5002", customer=customer)
+        raise failure("5002", customer)
     return PaymentMethod(
         ids.next(), method, at, details, institute, first_six, last_four, expires, token or "SIMULATED"
     )

@@ -3,6 +3,7 @@
 from tallyhook_mock.cheddar import fields
 from tallyhook_mock.cheddar.parameters import Parameters
 from tallyhook_mock.engine.cheddar.billing import NewCharge
+from tallyhook_mock.engine.cheddar.product import CHARGE_CODE_LENGTH
 
 __all__ = ["read_charge", "read_charges"]
 
@@ -10,7 +11,7 @@ __all__ = ["read_charge", "read_charges"]
 def read_charge(parameters: Parameters) -> NewCharge:
     """One charge; a negative amount is a credit."""
     return NewCharge(
-        fields.required(parameters, "chargeCode", 36),
+        fields.required(parameters, "chargeCode", CHARGE_CODE_LENGTH),
         fields.count(parameters, "quantity"),
         fields.amount(parameters, "eachAmount"),
         fields.text(parameters, "description"),

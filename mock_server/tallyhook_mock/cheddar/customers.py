@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -110,7 +110,7 @@ class _Application:
 
 
 def new(call: Call) -> str:
-    return call.answer(_application(call, call.parameters).create(call))
+    return call.answer(_application(call, call.parameters, set()).create(call))
 
 
 def import_(call: Call) -> str:
@@ -125,25 +125,29 @@ def import_(call: Call) -> str:
     codes: set[str] = set()
     coupons: Counter[str] = Counter()
     for entry in entries:
-        application = _application(call, entry)
-        code = application.details.code
-        if code in codes or call.state.has_customer(call.product, code):
-            raise entry.invalid("code", "notUnique", f"Another customer already exists with code={code}")
+        application = _application(call, entry, codes)
         gateway.validate(application.payment)
         coupons[application.coupon] += 1
         _coupon(call, entry.level("subscription"), application.plan, coupons[application.coupon])
-        codes.add(code)
+        codes.add(application.details.code)
         applications.append(application)
     return customers_document([application.create(call) for application in applications], call.at)
 
 
-def _application(call: Call, parameters: Parameters) -> _Application:
-    """Read a new customer in the documented order: plan, names, code, email, and the rest; then the card."""
+def _application(call: Call, parameters: Parameters, codes: Container[str]) -> _Application:
+    """Read a new customer in the documented order: plan, names, code, email, and the rest; then the card.
+
+    `codes` are those that the same call gives to others.
+    """
     terms = parameters.level("subscription")
     plan = _plan(call, terms)
     if plan is None:
         raise terms.invalid("planCode", "isEmpty", "A pricing plan is required")
-    details = read_details(parameters, is_new=True)
+
+    def is_taken(code: str) -> bool:
+        return code in codes or call.state.has_customer(call.product, code)
+
+    details = read_details(parameters, is_taken, is_new=True)
     payment = None
     if _must_pay(plan) or is_given(terms):
         token = details.values.get("gatewayToken", "")
@@ -203,10 +207,15 @@ def _items(plan: Plan, parameters: Parameters) -> dict[str, Decimal]:
 
 
 def edit(call: Call) -> str:
-    """Customer and subscription in one: if either is refused, neither changes."""
+    """Customer and subscription in one: if either is refused, neither changes.
+
+    The fields are checked in the order of a new customer: the plan, the customer's own, the card (inferred).
+    """
     customer = call.customer()
-    change = _change(call, customer, call.parameters.level("subscription"))
+    terms = call.parameters.level("subscription")
+    _plan(call, terms)
     details = _changed_details(call, customer)
+    change = _change(call, customer, terms)
     change.apply(call, customer)
     _apply_details(call, customer, details)
     return call.answer(customer)
@@ -225,11 +234,10 @@ def edit_subscription(call: Call) -> str:
 
 
 def _changed_details(call: Call, customer: Customer) -> Details:
-    details = read_details(call.parameters, is_new=False)
-    if details.code and details.code != customer.code and call.state.has_customer(call.product, details.code):
-        message = f"Another customer already exists with code={details.code}"
-        raise call.parameters.invalid("code", "notUnique", message)
-    return details
+    def is_taken(code: str) -> bool:
+        return code != customer.code and call.state.has_customer(call.product, code)
+
+    return read_details(call.parameters, is_taken, is_new=False)
 
 
 def _apply_details(call: Call, customer: Customer, details: Details) -> None:
@@ -322,10 +330,11 @@ def remove_item_quantity(call: Call) -> str:
 def _change_quantity(call: Call, change: ChangeQuantity, default: Decimal | None) -> str:
     customer = call.customer()
     parameters = call.parameters
+    plan = usage.counted_plan(customer, outstanding=call.is_outstanding)
     if written := parameters.text("itemId"):
-        item = usage.find_item(customer, id=ids.parse(written), given=written)
+        item = usage.find_item(plan, id=ids.parse(written), given=written)
     else:
-        item = usage.find_item(customer, code=parameters.text("itemCode"))
+        item = usage.find_item(plan, code=parameters.text("itemCode"))
     quantity = fields.quantity(parameters, "quantity", default)
     change(call.state, customer, item, quantity, outstanding=call.is_outstanding, at=call.at)
     return call.answer(customer)

@@ -1,5 +1,6 @@
 """The fields of a customer: names, addresses, taxes, where they came from, and metadata."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -35,16 +36,19 @@ class Details:
     is_tax_exempt: bool | None
 
 
-def read_details(parameters: Parameters, *, is_new: bool) -> Details:
+def read_details(parameters: Parameters, is_taken: Callable[[str], bool], *, is_new: bool) -> Details:
     """Read a customer's fields, the first wrong one refused.
 
     A new customer has names, a code and an email; an edit leaves out what stays, and can't empty these.
+    A code for which `is_taken` is refused in its turn, before what comes after it.
     """
     values: dict[str, str] = {}
     for name in ("firstName", "lastName"):
         if is_new or name in parameters:
             values[name] = fields.required(parameters, name, 40)
     code = fields.required(parameters, "code") if is_new or "code" in parameters else ""
+    if code and is_taken(code):
+        raise parameters.invalid("code", "notUnique", f"Another customer already exists with code={code}")
     if is_new or "email" in parameters:
         fields.required(parameters, "email")
         values["email"] = fields.email(parameters, "email")

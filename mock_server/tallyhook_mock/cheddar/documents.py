@@ -20,8 +20,6 @@ from tallyhook_mock.engine.money import amount_text, quantity_text
 
 __all__ = [
     "CARD_DETAILS",
-    "GATEWAY",
-    "GATEWAY_ACCOUNT",
     "SUCCESS",
     "customers_document",
     "display_name",
@@ -30,7 +28,6 @@ __all__ = [
     "moment_text",
     "plans_document",
     "promotions_document",
-    "usage_invoice",
 ]
 
 DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'

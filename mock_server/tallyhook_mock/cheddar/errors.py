@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from tallyhook_mock.cheddar.documents import customers_document, error_document, error_element
+from tallyhook_mock.engine.cheddar.gateway import failure
 from tallyhook_mock.engine.cheddar.refusal import Refusal
 
 __all__ = ["broken", "refusal_document"]
@@ -23,4 +24,4 @@ def refusal_document(refusal: Refusal, id: int, at: datetime) -> str:
 
 def broken() -> Refusal:
     """What a caller is told of an error that is this server's own, in Cheddar's words for its own."""
-    return Refusal(500, "An unexpected error occured.  Please try again later.", "1000")
+    return failure("1000")

@@ -16,6 +16,7 @@ from tallyhook_mock.cheddar.parameters import decode, read
 from tallyhook_mock.connection import drop
 from tallyhook_mock.engine import ids
 from tallyhook_mock.engine.cheddar.customer import Customer
+from tallyhook_mock.engine.cheddar.gateway import failure
 from tallyhook_mock.engine.cheddar.refusal import Refusal
 from tallyhook_mock.engine.cheddar.state import State
 from tallyhook_mock.faults import Fault, FaultKind
@@ -27,7 +28,7 @@ _FIRST_ERROR = 91_001  # far from the numbers of errors that are real
 # The words of 500 and 502 are documented for errors of the gateway, those of 503 are inferred.
 _ERRORS = {
     500: broken(),
-    502: Refusal(502, "The connection to the gateway failed.  Please try again later.", "4000"),
+    502: failure("4000"),
     503: Refusal(503, "Cheddar is down for maintenance.  Please try again later."),
 }
 _LOCKED = Refusal(412, "The invoice is being executed", "invoicePeriod:locked")  # inferred

@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes
 
 from tallyhook_mock.engine.cheddar.refusal import Refusal, invalid
 
-__all__ = ["MAX_PARAMETERS", "Parameters", "decode", "read"]
+__all__ = ["Parameters", "decode", "read"]
 
 MAX_PARAMETERS = 10_000  # an import of a hundred customers with every field needs some four thousand
 MAX_DEPTH = 6

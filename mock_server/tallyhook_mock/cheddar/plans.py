@@ -12,15 +12,21 @@ from tallyhook_mock.cheddar.documents import SUCCESS, plans_document
 from tallyhook_mock.cheddar.parameters import Parameters
 from tallyhook_mock.engine import ids
 from tallyhook_mock.engine.calendar import FREQUENCIES
-from tallyhook_mock.engine.cheddar.product import Item, Plan, PlanItem
+from tallyhook_mock.engine.cheddar.product import (
+    BILL_COUNT_UNITS,
+    CHANGE_HANDLERS,
+    CHARGE_CODE_LENGTH,
+    HANDLERS,
+    Item,
+    Plan,
+    PlanItem,
+    recurring_code,
+)
 from tallyhook_mock.engine.cheddar.refusal import not_found
 from tallyhook_mock.engine.money import ZERO
 
 __all__ = ["delete", "edit", "get", "new"]
 
-_UNITS = ("days", "weeks", "months", "years")
-_HANDLERS = ("now", "no")
-_CHANGE_HANDLERS = ("now", "next", "no")  # documents of real products have `next`; only `now` bills at once
 _LONGEST_TRIAL = 3650
 _MOST_UNITS = 120
 
@@ -41,7 +47,7 @@ def new(call: Call) -> str:
     if code in call.product.plans:
         raise parameters.invalid("code", "notUnique", f"Another plan already exists with code={code}")
     name = fields.required(parameters, "name", 60)
-    blank = Plan(0, code, name, "", FREQUENCIES["monthly"], f"{code}_RECURRING", ZERO, call.at)
+    blank = Plan(0, code, name, "", FREQUENCIES["monthly"], recurring_code(code), ZERO, call.at)
     plan = _read(call, blank)
     return _store(call, replace(plan, id=call.state.ids.next()))
 
@@ -82,9 +88,10 @@ def _read(call: Call, plan: Plan) -> Plan:
         name=given.text("name") or plan.name,
         description=fields.text(given, "description") if "description" in given else plan.description,
         frequency=FREQUENCIES[fields.choice(given, "billingFrequency", FREQUENCIES, plan.frequency.name)],
-        recurring_charge_code=fields.text(given, "recurringChargeCode", 36) or plan.recurring_charge_code,
+        recurring_charge_code=fields.text(given, "recurringChargeCode", CHARGE_CODE_LENGTH)
+        or plan.recurring_charge_code,
         recurring_charge_amount=fields.price(given, "recurringChargeAmount", plan.recurring_charge_amount),
-        setup_charge_code=fields.text(given, "setupChargeCode", 36) or plan.setup_charge_code,
+        setup_charge_code=fields.text(given, "setupChargeCode", CHARGE_CODE_LENGTH) or plan.setup_charge_code,
         setup_charge_amount=fields.price(given, "setupChargeAmount", plan.setup_charge_amount),
         is_active=_flag(given, "isActive", plan.is_active),
         is_free=_flag(given, "isFree", plan.is_free),
@@ -92,16 +99,16 @@ def _read(call: Call, plan: Plan) -> Plan:
         trial_days=fields.whole(given, "trialDays", _LONGEST_TRIAL, plan.trial_days),
         initial_bill_count=fields.whole(given, "initialBillCount", _MOST_UNITS, plan.initial_bill_count),
         initial_bill_count_unit=fields.choice(
-            given, "initialBillCountUnit", _UNITS, plan.initial_bill_count_unit
+            given, "initialBillCountUnit", BILL_COUNT_UNITS, plan.initial_bill_count_unit
         ),
         on_change_initial_bill_handler=fields.choice(
-            given, "onChangeInitialBillHandler", _CHANGE_HANDLERS, plan.on_change_initial_bill_handler
+            given, "onChangeInitialBillHandler", CHANGE_HANDLERS, plan.on_change_initial_bill_handler
         ),
         setup_charge_bill_handler=fields.choice(
-            given, "setupChargeBillHandler", _HANDLERS, plan.setup_charge_bill_handler
+            given, "setupChargeBillHandler", HANDLERS, plan.setup_charge_bill_handler
         ),
         on_change_setup_charge_bill_handler=fields.choice(
-            given, "onChangeSetupChargeBillHandler", _HANDLERS, plan.on_change_setup_charge_bill_handler
+            given, "onChangeSetupChargeBillHandler", HANDLERS, plan.on_change_setup_charge_bill_handler
         ),
         items=_items(call) if "items" in given else plan.items,
     )

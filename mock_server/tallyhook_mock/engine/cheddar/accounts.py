@@ -49,7 +49,7 @@ def new_customer(
     customer.subscriptions.append(subscription)
     usage = {}
     for item, quantity in (items or {}).items():
-        planned = plan.item(find_item(customer, code=item))
+        planned = plan.item(find_item(plan, code=item))
         assert planned is not None  # find_item looked it up on this plan
         check_limit(planned, quantity)
         usage[item] = Usage(quantity, at, at)

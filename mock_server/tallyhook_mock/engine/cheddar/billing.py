@@ -24,11 +24,20 @@ __all__ = [
     "RUN_AFTER",
     "NewCharge",
     "add_charge",
+    "bill_at_once",
+    "carried_usage",
+    "close",
+    "custom",
     "delete_charge",
+    "last_period",
     "one_time_invoice",
     "open_invoice",
+    "plan_billing",
+    "reactivate",
     "release",
+    "restart_cycle",
     "run_outstanding",
+    "target",
 ]
 
 # An invoice that was held runs this long after the last of its hooks was processed (documented: at least).

@@ -3,7 +3,7 @@
 from tallyhook_mock.engine.cheddar.customer import Customer, PaymentMethod
 from tallyhook_mock.engine.cheddar.refusal import Refusal
 
-__all__ = ["APPROVED", "DECLINED", "FAILURES", "accepts", "validate"]
+__all__ = ["APPROVED", "DECLINED", "FAILURES", "accepts", "failure", "validate"]
 
 APPROVED = "SIMULATED approved payment"  # recorded
 DECLINED = "SIMULATED declined payment"  # inferred
@@ -34,6 +34,7 @@ FAILURES = {
 
 
 def failure(aux_code: str, customer: Customer | None = None) -> Refusal:
+    """The refusal that an auxCode stands for, embedded in the document of an existing `customer`."""
     status, message = FAILURES[aux_code]
     return Refusal(status, message, aux_code, customer=customer)
 

@@ -114,8 +114,13 @@ class Invoice:
 
     @property
     def is_outstanding(self) -> bool:
-        """Scheduled in the past and not paid: held for review, declined, or not yet picked up."""
+        """Its billing date has passed and nobody has paid it yet, for whatever reason."""
         return self.state in (InvoiceState.HELD, InvoiceState.DUE)
+
+    @property
+    def has_failed(self) -> bool:
+        """Outstanding for want of money: declined, or there was no way to pay it when it was due."""
+        return self.state is InvoiceState.DUE and (self.run_at is None or self.declines > 0)
 
     def quantity(self, item: str) -> Decimal:
         usage = self.usage.get(item)

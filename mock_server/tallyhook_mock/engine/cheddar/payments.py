@@ -11,6 +11,7 @@ from tallyhook_mock.engine.cheddar.invoice import (
     ChargeType,
     Invoice,
     InvoiceState,
+    InvoiceType,
     Transaction,
 )
 from tallyhook_mock.engine.cheddar.refusal import Refusal, invalid
@@ -29,7 +30,8 @@ def execute(state: State, invoice: Invoice, at: datetime) -> bool:
     """Settle an outstanding or one-time invoice; whether it is paid now.
 
     Credits above the charges make it a payment of 0.00 without the gateway, and the rest is carried forward.
-    A decline leaves the invoice outstanding and plans the next try.
+    A decline leaves the invoice outstanding and plans the next try. Only a recurring one is tried again and
+    costs the customer the subscription (documented): a one-time invoice waits to be run (inferred).
     """
     customer = invoice.subscription.customer
     subtotal, total = invoice.subtotal, invoice.total
@@ -39,10 +41,11 @@ def execute(state: State, invoice: Invoice, at: datetime) -> bool:
             _carry_forward(state, invoice, subtotal, at)
         return True
     payment = customer.subscription.payment
-    if payment is None or payment.has_expired(at):
+    if payment is None or payment.has_expired(at) or customer.subscription.waits_for_paypal:
         invoice.state, invoice.run_at = InvoiceState.DUE, None
-        reason = "Payment method has expired" if payment else "No payment method"
-        fail_subscription(state, customer.subscription, reason, at)
+        if invoice.type is InvoiceType.SUBSCRIPTION:
+            reason = "Payment method has expired" if payment else "No payment method"
+            fail_subscription(state, customer.subscription, reason, at)
         return False
     if gateway.accepts(customer):
         _settle(state, invoice, at, total, payment)
@@ -146,7 +149,9 @@ def _decline(state: State, invoice: Invoice, at: datetime, amount: Decimal, paym
     if invoice.run_at is not None and invoice.run_at > at:
         return  # a try by hand in between leaves the planned one alone
     invoice.state = InvoiceState.DUE
-    if invoice.declines < len(state.dunning):
+    if invoice.type is InvoiceType.ONE_TIME:
+        invoice.run_at = None
+    elif invoice.declines < len(state.dunning):
         invoice.run_at = at + state.dunning[invoice.declines]
         invoice.declines += 1
         state.schedule(invoice.run_at, run, invoice)

@@ -9,10 +9,32 @@ from tallyhook_mock.engine.calendar import FREQUENCIES, Frequency
 from tallyhook_mock.engine.cheddar.refusal import not_found
 from tallyhook_mock.engine.money import ZERO
 
-__all__ = ["UNLIMITED", "Coupon", "Item", "Plan", "PlanItem", "Product", "Promotion"]
+__all__ = [
+    "BILL_COUNT_UNITS",
+    "CHANGE_HANDLERS",
+    "CHARGE_CODE_LENGTH",
+    "HANDLERS",
+    "Coupon",
+    "Item",
+    "Plan",
+    "PlanItem",
+    "Product",
+    "Promotion",
+    "recurring_code",
+]
 
 # A quantity included of this much means unlimited (documented).
 UNLIMITED = Decimal("99999999.9")
+CHARGE_CODE_LENGTH = 36  # documented
+
+BILL_COUNT_UNITS = ("days", "weeks", "months", "years")
+HANDLERS = ("now", "no")
+CHANGE_HANDLERS = ("now", "next", "no")  # documents of real products have `next`; only `now` bills at once
+
+
+def recurring_code(plan_code: str) -> str:
+    """The code of a plan's recurring charge if nothing else is said: SMALL has SMALL_RECURRING (recorded)."""
+    return f"{plan_code}_RECURRING"[-CHARGE_CODE_LENGTH:]
 
 
 @dataclass(slots=True, frozen=True)

@@ -29,8 +29,8 @@ def change(
     """Change the plan, the payment method, the promotion or the bill date; what is not given stays.
 
     A new plan or payment method reactivates a canceled subscription (recorded for a payment method, inferred
-    for a plan). A new payment method runs a declined invoice at once; one that is held for review stays held
-    (inferred: running it would bill quantities that nobody has finished).
+    for a plan). A new payment method runs an invoice that failed at once, one by PayPal when PayPal agrees;
+    one that is held for review stays held (inferred: it would bill quantities that nobody has finished).
     """
     subscription = customer.subscription
     promotion = find_promotion(customer.product, plan or subscription.plan, coupon, at) if coupon else None
@@ -51,7 +51,7 @@ def change(
     if change_bill_date is not None:
         _move_bill_date(state, subscription, change_bill_date, at)
     outstanding = subscription.outstanding
-    if payment is not None and outstanding is not None and outstanding.declines:
+    if payment is not None and not subscription.waits_for_paypal and outstanding and outstanding.has_failed:
         billing.run_outstanding(state, customer, at)
 
 
@@ -70,12 +70,13 @@ def approve_paypal(state: State, customer: Customer, at: datetime) -> None:
     subscription = customer.subscription
     if not subscription.waits_for_paypal:
         raise Refusal(412, "The subscription is not waiting for PayPal", "method:notWaiting")  # inferred
-    subscription.cancel_type = subscription.cancel_reason = ""
-    subscription.canceled_at = None
+    owed = subscription.outstanding
+    billing.reactivate(state, subscription, at)
     current = subscription.current
-    state.emit("subscriptionReactivated", at, customer, invoice=current)
     if current is not None and current.billing_at <= at:
         _execute_now(state, subscription, current, at)
+    if owed is not None and owed.has_failed:
+        payments.execute(state, owed, at)
 
 
 def revert_paypal(state: State, customer: Customer, at: datetime) -> None:

@@ -7,17 +7,24 @@ from decimal import Decimal
 from tallyhook_mock.engine.cheddar.billing import target
 from tallyhook_mock.engine.cheddar.customer import Customer
 from tallyhook_mock.engine.cheddar.invoice import ChargeType, Invoice, InvoiceType, Usage
-from tallyhook_mock.engine.cheddar.product import PlanItem
+from tallyhook_mock.engine.cheddar.product import Plan, PlanItem
 from tallyhook_mock.engine.cheddar.refusal import invalid, not_found
 from tallyhook_mock.engine.cheddar.state import State
 from tallyhook_mock.engine.money import quantity_text
 
-__all__ = ["add_quantity", "check_limit", "find_item", "remove_quantity", "set_quantity"]
+__all__ = ["add_quantity", "check_limit", "counted_plan", "find_item", "remove_quantity", "set_quantity"]
 
 
-def find_item(customer: Customer, *, code: str | None = None, id: int | None = None, given: str = "") -> str:
-    """The code of an item of the customer's plan, named by code or id; `given` is the id as written."""
-    for planned in customer.subscription.plan.items:
+def counted_plan(customer: Customer, *, outstanding: bool) -> Plan:
+    """The plan whose items are counted: of an outstanding period the one it was on, changed since or not."""
+    subscription = customer.subscription
+    invoice = subscription.outstanding if outstanding else None
+    return invoice.plan if invoice else subscription.plan
+
+
+def find_item(plan: Plan, *, code: str | None = None, id: int | None = None, given: str = "") -> str:
+    """The code of an item of a plan, named by code or id; `given` is the id as written."""
+    for planned in plan.items:
         if planned.item.code == code or planned.item.id == id:
             return planned.item.code
     raise not_found(f"Item not found (code={code})" if code is not None else f"Item not found (id={given})")
