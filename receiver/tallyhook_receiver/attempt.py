@@ -42,7 +42,7 @@ class Attempt:
     async def run(self) -> Answer:
         """The answer to every delivery that waits for this attempt. Raises only if it is canceled."""
         try:
-            asked = time.monotonic()
+            asked = _clock()
             taken = await self.inbox.take(self.letter, self.owner, self.lease)
             self._held_until = asked + self.lease
             if taken.state is State.DONE:
@@ -102,7 +102,9 @@ class Attempt:
         note = msgspec.json.encode(outcome).decode()
         if outcome.standing is Standing.CURRENT:
             # Its bill date was moved: the same invoice will be announced again, and has to be reviewed then.
-            return State.IGNORED, note, IGNORED
+            # What is ignored is forgotten one day, and a journal must not be: its charges are on the invoice.
+            begun = await self.inbox.entries(self.letter.key)
+            return State.WAITING if begun else State.IGNORED, note, IGNORED
         return State.DONE, note, DONE
 
     @asynccontextmanager
@@ -117,7 +119,7 @@ class Attempt:
     async def _renew(self) -> None:
         while True:
             await asyncio.sleep(self.lease / 3)
-            asked = time.monotonic()
+            asked = _clock()
             try:
                 await self.inbox.renew(self.letter.key, self.owner, self.lease)
                 self._held_until = asked + self.lease
@@ -129,8 +131,15 @@ class Attempt:
 
     def check(self) -> None:
         """Raises LeaseLost if it has run out: this process stood still, or the inbox was away too long."""
-        if time.monotonic() >= self._held_until:
+        if _clock() >= self._held_until:
             raise LeaseLost("the lease has run out")
+
+
+def _clock() -> float:
+    """Seconds that always go on: a machine that slept has lost its leases all the same."""
+    if hasattr(time, "CLOCK_BOOTTIME"):  # Linux's monotonic clock doesn't count sleep
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
 
 
 class _LeasedJournal:

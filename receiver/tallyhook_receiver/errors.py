@@ -1,5 +1,7 @@
 """What a handler may raise, and what an inbox raises."""
 
+import math
+
 __all__ = ["InboxUnavailable", "LeaseLost", "NotYet"]
 
 
@@ -7,10 +9,12 @@ class NotYet(Exception):
     """Raised by a handler that can't do its work now: the hook is kept and refused, so that it comes again.
 
     `retry_after` is in seconds. It is asked for with `Retry-After`; the sender follows its own schedule if it
-    likes.
+    likes. ValueError if it is infinite or no number.
     """
 
     def __init__(self, retry_after: float = 60.0) -> None:
+        if not math.isfinite(retry_after):
+            raise ValueError(f"a hook can't come again after {retry_after} s")
         super().__init__(f"not yet, again in {retry_after:g} s")
         self.retry_after = retry_after
 

@@ -74,6 +74,8 @@ class Receiver:
     ) -> None:
         if len({product.code for product in products}) != len(products) or not products:
             raise ValueError("name at least one product, and each one once")
+        if lease <= 0:
+            raise ValueError(f"a lease lasts longer than no time at all: {lease}")
         self.products = products
         self.inbox: Inbox = open_inbox(inbox) if isinstance(inbox, str | Path) else inbox
         self.answer_within = answer_within
@@ -85,7 +87,7 @@ class Receiver:
         self.asgi = Door(self)
         self._care = Care(self.inbox, keep_days)
         self._routes = Routes()
-        self._owner = uuid.uuid4().hex
+        self._owner = ""
         self._running: dict[str, asyncio.Task[Answer]] = {}
         self._is_open = False
         self._is_closing = False
@@ -135,6 +137,8 @@ class Receiver:
 
     async def _open_inbox(self) -> None:
         if not self._is_open:
+            # Not before: a server may make the receiver once and fork its workers, each an owner of its own.
+            self._owner = uuid.uuid4().hex
             await self.inbox.open()
             self._is_open = True
             self._care.start()

@@ -233,11 +233,16 @@ class AsyncClient(_Account):
         super().__init__(product_code, product_id, base_url, remote_address, Retry(retries, backoff))
         self._http = httpx.AsyncClient(auth=(user, password), timeout=timeout, transport=transport)
 
-    async def send(self, call: Call[T]) -> T:
-        """Send a call that was described with `tallyhook.calls`, and read its answer."""
+    async def send(self, call: Call[T], *, check: Callable[[], None] | None = None) -> T:
+        """Send a call that was described with `tallyhook.calls`, and read its answer.
+
+        `check` is asked each time before it is sent, also when it is tried again; what it raises ends it.
+        """
         answer: httpx.Response | NoAnswer
         maybe_applied = False
         for attempt in itertools.count():
+            if check is not None:
+                check()
             try:
                 answer = await self._http.send(self._request(self._http, call))
             except httpx.RequestError as error:

@@ -70,7 +70,7 @@ class PreconditionFailed(APIError):
 
 
 class UnprocessableEntity(APIError):
-    """422: the gateway refused the payment data or the transaction; `aux_code` says why."""
+    """422: the gateway declined a payment, or what is to be paid with; `aux_code` says why."""
 
 
 class InternalError(APIError):

@@ -115,7 +115,7 @@ class Journal(Protocol):
         """Keep an entry. Returns only once it would survive a power cut; raises if it can't be kept."""
 
     def check(self) -> None:
-        """Asked before each call: raises if somebody else may be working on the invoice by now."""
+        """Asked each time a call is to be sent: raises if somebody else may work on the invoice by now."""
 
 
 _decoder = msgspec.json.Decoder[Entry](Entry)

@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import httpx
 import pytest
 from tests.cheddar import KEY, Cheddar, signed
 from tests.receiver.conftest import Store
@@ -146,6 +147,25 @@ async def test_a_slow_review_is_not_started_again(make: Make, cheddar: Cheddar) 
     assert len(cheddar.billed_charges) == 1
 
 
+async def test_workers_that_were_forked_are_different_owners(make: Make, cheddar: Cheddar) -> None:
+    """A server may make the application once and fork: what the receiver held by then is every worker's."""
+    one, other = make(answer_within=0.1), make(answer_within=0.1)
+    vars(other)["_owner"] = vars(one)["_owner"]
+    go_on = asyncio.Event()
+    reviews = 0
+
+    async def audit(review: Review) -> None:
+        nonlocal reviews
+        reviews += 1
+        await go_on.wait()
+
+    for receiver in (one, other):
+        receiver.review(audit)
+        assert (await deliver(receiver, cheddar.hook())).status == 503
+    assert reviews == 1
+    go_on.set()
+
+
 @pytest.mark.parametrize("call", [1, 2, 3, 4, 5])
 async def test_a_review_that_the_end_cuts_off_is_resumed(
     shared_store: Store, cheddar: Cheddar, call: int
@@ -227,6 +247,24 @@ async def test_a_receiver_that_stood_still_past_its_lease_sends_nothing(make: Ma
     assert (cheddar.billed_items["GB"], cheddar.paid) == (3, False)
     assert (await deliver(receiver, cheddar.hook())).status == 200
     assert (cheddar.billed_items["GB"], cheddar.paid) == (15, True)
+
+
+async def test_a_receiver_that_stood_still_past_its_lease_repeats_no_call(shared_store: Store) -> None:
+    """The client's own retries are calls too: by now another worker may have set another quantity."""
+
+    def stands_still(request: httpx.Request, apply: Callable[[], httpx.Response]) -> httpx.Response:
+        time.sleep(0.5)
+        return httpx.Response(503)
+
+    cheddar = Cheddar(faults={2: stands_still})
+    async with cheddar.async_client(retries=3, backoff=0) as client:
+        product = Product("ACME", KEY, client)
+        async with Receiver(product, inbox=shared_store.inbox(), lease=0.2) as receiver:
+            receiver.review(lambda review: review.set_quantity("GB", 15))
+            assert (await deliver(receiver, cheddar.hook())).status == 503
+            assert cheddar.calls == ["get", "set-item-quantity"]
+            assert (await deliver(receiver, cheddar.hook())).status == 200
+    assert cheddar.billed_items["GB"] == 15
 
 
 async def test_a_full_inbox_holds_the_hook(cheddar: Cheddar, client: AsyncClient) -> None:

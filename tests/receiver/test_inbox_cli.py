@@ -184,7 +184,7 @@ def test_what_can_not_be_done_is_said_in_one_line(
 @pytest.mark.parametrize(
     ("where", "complaint"),
     [
-        ("nowhere.sqlite", "nowhere.sqlite: unable to open database file"),
+        ("nowhere.sqlite", "nowhere.sqlite: the file is not there"),
         ("empty.sqlite", "this file holds no inbox"),
         ("mysql://ida:hidden@host/inbox", "an inbox is a path"),
         ("postgresql://ida:hidden@/inbox?host={folder}", "PostgreSQL: connection"),

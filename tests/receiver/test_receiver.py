@@ -4,8 +4,10 @@ import asyncio
 import hashlib
 import json
 import logging
+import math
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 import anyio
@@ -289,6 +291,18 @@ async def test_not_yet(make: Make) -> None:
     assert (await only_record(receiver)).state is State.WAITING
 
 
+@pytest.mark.parametrize("seconds", [math.inf, -math.inf, math.nan])
+async def test_not_yet_needs_a_time_that_comes(make: Make, seconds: float) -> None:
+    receiver = make()
+
+    @receiver.on(events.SubscriptionChanged)
+    def moved(hook: events.SubscriptionChanged) -> None:
+        raise NotYet(retry_after=seconds)
+
+    assert (await deliver(receiver, changed())).status == 500
+    assert (await only_record(receiver)).state is State.FAILED
+
+
 async def test_longer_work_goes_on_and_the_retry_finds_it_done(make: Make) -> None:
     receiver = make(answer_within=0.05)
     go_on = anyio.Event()
@@ -505,6 +519,28 @@ async def test_an_invoice_that_was_pushed_out_is_reviewed_when_it_comes_again(ch
         cheddar.pushed_out = False
         assert (await deliver(receiver, cheddar.hook())).status == 200
     assert len(cheddar.billed_charges) == 1
+
+
+async def test_a_journal_outlives_the_putting_off_of_its_invoice(make: Make) -> None:
+    """What an attempt has added is still on the invoice when it is announced again, be it in a year."""
+    cheddar = Cheddar(faults={3: lost_on_the_way})
+    now = [1_900_000_000.0]
+    async with cheddar.async_client(retries=0) as client:
+        receiver = make(client, inbox=SQLiteInbox(":memory:", clock=lambda: now[0]))
+
+        @receiver.review
+        def audit(review: Review) -> None:
+            review.charge("A", 5)
+            review.charge("B", 5)
+
+        assert (await deliver(receiver, cheddar.hook())).status == 500
+        cheddar.pushed_out = True
+        assert (await deliver(receiver, cheddar.hook())).status == 200
+        now[0] += timedelta(days=365).total_seconds()
+        await receiver.inbox.prune(timedelta(days=90))
+        cheddar.pushed_out = False
+        assert (await deliver(receiver, cheddar.hook())).status == 200
+    assert [code for code, *_ in cheddar.content()] == ["A", "B"]
 
 
 async def test_an_older_invoice_goes_first(cheddar: Cheddar) -> None:

@@ -167,13 +167,16 @@ def test_pauses_double_with_jitter() -> None:
     assert retry.pause(3) is None
 
 
+HUGE = f"Thu, 01 Jan 1970 00:00:00 +{'9' * 20}"
+
+
 def test_retry_after_as_a_date_or_as_nonsense() -> None:
     retry = Retry(retries=1, backoff=0)
     soon = retry.pause(0, format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True))
     assert soon is not None
     assert 25 < soon <= 30
     assert retry.pause(0, format_datetime(datetime.now(UTC) + timedelta(hours=1))) is None
-    for nonsense in ("", "soon", "-5", "٣", "Wed, 99 Foo 2025", "Thu, 01 Jan 1970 00:00:00"):
+    for nonsense in ("", "soon", "-5", "٣", "Wed, 99 Foo 2025", "Thu, 01 Jan 1970 00:00:00", HUGE):
         assert retry.pause(0, nonsense) == 0
 
 

@@ -311,6 +311,46 @@ async def test_a_description_that_the_server_rewrites_is_still_ours() -> None:
     assert len(cheddar.billed_charges) == 1
 
 
+async def test_a_description_that_the_server_rewrites_is_ours_even_if_the_answer_is_lost() -> None:
+    cheddar, memory = Cheddar(), Memory()
+
+    def declare(review: Review) -> Review:
+        review.charge("A", 5, "a long story")
+        return review
+
+    def shortens(request: httpx.Request, apply: Callable[[], httpx.Response]) -> httpx.Response:
+        apply()
+        cheddar.billed_charges[-1]["description"] = "a long"
+        raise httpx.ReadTimeout("nothing came", request=request)
+
+    cheddar.faults[2] = shortens
+    await until_done(cheddar, memory, declare)
+    assert len(cheddar.billed_charges) == 1
+
+
+async def test_a_late_charge_is_not_taken_for_one_that_only_resembles_it() -> None:
+    """Two lost answers: the first charge arrives while the second, alike but for its words, is sent."""
+    cheddar, memory = Cheddar(), Memory()
+    late: list[Callable[[], httpx.Response]] = []
+
+    def declare(review: Review) -> Review:
+        review.charge("A", 5, "seat of the 16th")
+        review.charge("A", 5, "seat of the 17th")
+        return review
+
+    def delayed(request: httpx.Request, apply: Callable[[], httpx.Response]) -> httpx.Response:
+        late.append(apply)
+        raise httpx.ReadTimeout("nothing came", request=request)
+
+    def overtaken(request: httpx.Request, apply: Callable[[], httpx.Response]) -> httpx.Response:
+        late.pop()()
+        raise httpx.ReadTimeout("nothing came", request=request)
+
+    cheddar.faults = {2: delayed, 6: overtaken}
+    await until_done(cheddar, memory, declare)
+    assert [description for *_, description in cheddar.content()] == ["seat of the 16th", "seat of the 17th"]
+
+
 async def test_an_answer_that_does_not_show_the_charge() -> None:
     cheddar, memory = Cheddar(), Memory()
     cheddar.faults[4] = lambda request, apply: httpx.Response(200, text=cheddar.document())
@@ -330,6 +370,20 @@ async def test_an_invoice_that_is_not_outstanding_is_left_alone(
     assert outcome.note == f"nothing to do: not outstanding but {standing}"
     assert cheddar.calls == ["get"]
     assert memory.kept == []
+
+
+async def test_an_invoice_that_is_due_and_stands_as_current_is_not_let_go() -> None:
+    """Without a later bill date nobody would announce it again: it isn't outstanding yet, or looks as if."""
+    cheddar, memory = Cheddar(pushed_out=True), Memory()
+    review = first(Review.of(documents.customer(Cheddar().document().encode())))
+    async with cheddar.async_client(retries=0) as client:
+        assert (await review.aapply(client, memory)).standing is Standing.CURRENT
+        review = first(hook_review(cheddar))
+        due = cheddar.document().replace("2030-04-15", "2030-03-01")
+        cheddar.faults[len(cheddar.calls) + 1] = lambda request, apply: httpx.Response(200, text=due)
+        with pytest.raises(ReviewFailed, match="is due, and does not stand as outstanding"):
+            await review.aapply(client, memory)
+    assert (cheddar.calls, memory.kept) == (["get", "get"], [])
 
 
 def not_found(message: str) -> Any:

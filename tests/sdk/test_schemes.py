@@ -197,6 +197,12 @@ def test_a_list_of_signatures_needs_one_that_fits() -> None:
     assert not v1(headers(f"{foreign} {V1A}"))
 
 
+def test_a_list_of_very_many_signatures_is_not_read_to_its_end() -> None:
+    """Each one costs a hash of the body: a list without end would be a way to keep a listener busy."""
+    assert v1(headers("v1a,x " * 20 + "v1,x " * 7 + V1))
+    assert not v1(headers("v1,x " * 8 + V1))
+
+
 @pytest.mark.parametrize(
     "signature", ["", V1[3:], V1.upper(), V1[:-1], f"v1a{V1[2:]}", f"v0{V1[2:]}", f"v1,{V1}", "v1,é", V1A]
 )
@@ -277,6 +283,17 @@ def test_cryptography_is_loaded_only_for_v1a() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "cryptography"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    hint = r"pip install 'tallyhook\[ed25519\]'"
+    with pytest.raises(ModuleNotFoundError, match=hint):
+        signing.STANDARD_V1A.check(PUBLIC)
+    with pytest.raises(ModuleNotFoundError, match=hint):
+        signing.STANDARD_V1A.sign(BODY, PRIVATE, id=ID, at=AT)
 
 
 def _listeners(scheme: object) -> list[str]:

@@ -7,7 +7,9 @@ from typing import Protocol
 
 import msgspec
 
+from tallyhook.events import SubscriptionBillable
 from tallyhook.journal import Entry
+from tallyhook.review import Outcome
 
 __all__ = ["FRESH", "MAX_HOOKS", "Inbox", "Letter", "Record", "State", "Stats", "Taken"]
 
@@ -66,6 +68,16 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int
     received: datetime
     changed: datetime
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """What came of a review, where that is what the note tells."""
+        if self.type != SubscriptionBillable.TYPE:
+            return None
+        try:
+            return msgspec.json.decode(self.note, type=Outcome)
+        except msgspec.DecodeError:
+            return None
 
 
 class Stats(msgspec.Struct, frozen=True, kw_only=True):

@@ -257,6 +257,8 @@ class SQLiteInbox:
             database = ":memory:"
         else:
             mode = "rwc" if self._create and self._file is None else "rw"
+            if mode == "rw" and not self._path.exists():
+                raise InboxUnavailable("the file is not there")
             database = f"{self._path.resolve().as_uri()}?mode={mode}"
         connection = sqlite3.connect(
             database,

@@ -4,8 +4,6 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import msgspec
-
 from tallyhook import events
 from tallyhook.errors import DecodeError
 from tallyhook.review import Outcome
@@ -46,7 +44,7 @@ def subject(record: Record) -> Subject:
     except DecodeError:
         hook = events.Hook()
     invoice = hook.subscription.invoice
-    outcome = _outcome(record)
+    outcome = record.outcome
     return Subject(
         record=record,
         type=_short(record.type),
@@ -55,15 +53,6 @@ def subject(record: Record) -> Subject:
         reason="" if outcome is not None else _short(_reason(record.note, hook)),
         outcome=outcome,
     )
-
-
-def _outcome(record: Record) -> Outcome | None:
-    if record.type != events.SubscriptionBillable.TYPE:
-        return None
-    try:
-        return msgspec.json.decode(record.note, type=Outcome)
-    except msgspec.DecodeError:
-        return None
 
 
 def _reason(note: str, hook: events.Hook) -> str:

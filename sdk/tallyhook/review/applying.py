@@ -1,4 +1,4 @@
-"""Apply: bring an invoice to what was declared, safe to repeat and safe to cut at any point.
+"""Apply: bring an invoice to what was declared, however often and wherever an attempt was cut.
 
 All rules stand in one generator that does no I/O. It yields calls to send and journal entries to write, is
 sent the answers, and has the calls' errors thrown into it; `drive` and `adrive` do the sending for the two
@@ -71,10 +71,8 @@ async def adrive(review: "Review", client: AsyncClient, journal: Journal | None)
                     await journal.append(step)
                 step = next(steps)
                 continue
-            if journal is not None:
-                journal.check()
             try:
-                customer = await client.send(step)
+                customer = await client.send(step, check=None if journal is None else journal.check)
             except Error as error:
                 step = steps.throw(error)
             else:
@@ -104,6 +102,9 @@ class _Application:
                 raise
             return self._nothing_to_do(Standing.GONE)
         standing = _standing(self.document, self.review.invoice)
+        if standing is Standing.CURRENT and not self._is_put_off():
+            # To let it go would release it as it is: its successor isn't open yet, or the document misleads.
+            raise ReviewFailed("the invoice is due, and does not stand as outstanding (yet)")
         if standing is not Standing.OUTSTANDING:
             return self._nothing_to_do(standing)
         yield from self._see(self.document)
@@ -148,17 +149,23 @@ class _Application:
             note=f"nothing to do: not outstanding but {standing}",
         )
 
+    def _is_put_off(self) -> bool:
+        """Whether its bill date was moved to a later one, at which it will be announced again."""
+        found, announced = named(self.document, self.review.invoice), self.review.invoice.billing_datetime
+        now = None if found is None else found.billing_datetime
+        return announced is not None and now is not None and now > announced
+
     def _compare(self) -> Changes:
         return difference(self.review, self.document, self.invoice, self.ledger)
 
     def _read(self) -> Call[Customer]:
         return calls.get_customer(self.customer)
 
-    def _see(self, document: Customer, answered: int | None = None) -> Generator[Entry, None, None]:
+    def _see(self, document: Customer, sent: int | None = None) -> Generator[Entry, None, None]:
         """Take a new document in: claim what is ours, then insist that the invoice is still outstanding."""
         self.document = document
         self.invoice = named(document, self.review.invoice) or self.invoice
-        for claim in self.ledger.claims(self.invoice, answered):
+        for claim in self.ledger.claims(self.invoice, sent):
             self.ledger.write(claim)
             yield claim
         standing = _standing(document, self.review.invoice)
@@ -213,13 +220,13 @@ class _Application:
                 yield refused
                 raise
             # Never a second time within this attempt: the first request may still be on its way.
-            yield from self._see((yield self._read()))
+            yield from self._see((yield self._read()), sent=adding.number)
             if not self.ledger.is_claimed(adding.number):
                 raise ReviewFailed(
                     f"the answer to adding {charge.code} was lost, and it is not there (yet)"
                 ) from error
         else:
-            yield from self._see(document, answered=adding.number)
+            yield from self._see(document, sent=adding.number)
             if not self.ledger.is_claimed(adding.number):
                 raise ReviewFailed(f"{charge.code} was added, but the answer doesn't show it")
 

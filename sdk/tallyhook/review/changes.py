@@ -15,7 +15,7 @@ from tallyhook.table import Column, Shown, Table
 if TYPE_CHECKING:
     from tallyhook.review.review import Review
 
-__all__ = ["AddCharge", "Change", "Changes", "DeleteCharge", "SetQuantity", "compare", "named"]
+__all__ = ["AddCharge", "Change", "Changes", "DeleteCharge", "SetQuantity", "compare", "difference", "named"]
 
 # This much included means unlimited (documented).
 _UNLIMITED = Decimal("99999999.9")
@@ -52,6 +52,8 @@ class DeleteCharge(msgspec.Struct, frozen=True, kw_only=True, tag="delete"):
 
 
 class AddCharge(msgspec.Struct, frozen=True, kw_only=True, tag="add"):
+    """Add a charge that was declared and is not on the invoice."""
+
     charge: DeclaredCharge
 
     def __str__(self) -> str:

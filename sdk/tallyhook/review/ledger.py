@@ -1,6 +1,6 @@
 """Which charges on an invoice are ours, as the journal's entries tell."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from tallyhook.journal import Added, Adding, DeclaredCharge, Entry, Refused
 from tallyhook.models import Charge, Invoice
@@ -35,28 +35,31 @@ class Ledger:
     def is_claimed(self, number: int) -> bool:
         return number in self._numbers.values()
 
-    def claims(self, invoice: Invoice, answered: int | None = None) -> list[Added]:
+    def claims(self, invoice: Invoice, sent: int | None = None) -> list[Added]:
         """The entries to write for charges that are ours and were not known to be.
 
         An adding whose outcome is unknown claims one charge of its content that wasn't there before it. It is
-        never given up: the request may still arrive. The adding that was just `answered` chooses first, and
-        is content with a charge whose description the server has rewritten.
+        never given up: the request may still arrive. The adding that was just `sent` chooses first, and is
+        content with a charge that nobody else claims and whose description the server has rewritten.
         """
         open_addings = [
             a for n, a in self._addings.items() if n not in self._refused and not self.is_claimed(n)
         ]
-        open_addings.sort(key=lambda adding: adding.number != answered)
+        open_addings.sort(key=lambda adding: adding.number != sent)
         free = [charge for charge in invoice.charges if charge.id not in self._numbers]
-        claims = []
-        for adding in open_addings:
-            new = [charge for charge in free if charge.id not in adding.before]
-            found = next(filter(adding.charge.is_same, new), None)
-            if found is None and adding.number == answered:
-                found = next(filter(adding.charge.is_like, new), None)
-            if found is not None:
+        claims: dict[int, Added] = {}
+
+        def claim(adding: Adding, is_ours: Callable[[Charge], bool]) -> None:
+            new = (charge for charge in free if charge.id not in adding.before)
+            if (found := next(filter(is_ours, new), None)) is not None:
                 free.remove(found)
-                claims.append(Added(number=adding.number, charge_id=found.id))
-        return claims
+                claims[adding.number] = Added(number=adding.number, charge_id=found.id)
+
+        for adding in open_addings:
+            claim(adding, adding.charge.is_same)
+        if open_addings and open_addings[0].number == sent and sent not in claims:
+            claim(open_addings[0], open_addings[0].charge.is_like)
+        return list(claims.values())
 
     def adopt(self, declared: Sequence[DeclaredCharge], invoice: Invoice) -> None:
         """Without a journal: take each declared charge that is already on the invoice as ours."""

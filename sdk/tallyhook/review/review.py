@@ -69,6 +69,7 @@ class Review(Shown):
 
     @property
     def plan(self) -> Plan:
+        """The plan whose period the invoice bills; its items are the ones that can be declared."""
         return self.subscription.plan
 
     @property

@@ -8,7 +8,8 @@ import base64
 import hashlib
 import hmac
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar
@@ -33,6 +34,8 @@ STANDARD_SIGNATURE_HEADER = "webhook-signature"
 _SEED = 32  # bytes of an Ed25519 seed, and of a public key
 # Seconds since 1970 have ten digits for the next quarter of a millennium.
 _DIGITS = 12
+# Each one costs a hash of the whole body, before anything is proven. A sender lists one for each of its keys.
+_MOST_SIGNATURES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,8 @@ class _Standard(ABC):
     ) -> bool:
         """Whether a signature of the list is right under one of the keys, and the timestamp is near `at`.
 
-        Signatures of other versions are passed over. Raises ValueError only for a key that `check` refuses.
+        Signatures of other versions are passed over, and those behind the first eight of this one. Raises
+        ValueError only for a key that `check` refuses.
         """
         message_id = header(headers, STANDARD_ID_HEADER)
         timestamp = header(headers, STANDARD_TIMESTAMP_HEADER)
@@ -81,9 +85,10 @@ class _Standard(ABC):
             return False
         content = _content(message_id, timestamp, body)
         found = False
-        for entry in header(headers, STANDARD_SIGNATURE_HEADER).split():
-            version, _, text = entry.partition(",")
-            if version == self.VERSION and (signature := _decoded(text)) is not None:
+        entries = (entry.partition(",") for entry in header(headers, STANDARD_SIGNATURE_HEADER).split())
+        given = [text for version, _, text in entries if version == self.VERSION]
+        for text in given[:_MOST_SIGNATURES]:
+            if (signature := _decoded(text)) is not None:
                 for key in keys:
                     found |= self._fits(signature, content, key)
         return found
@@ -124,10 +129,11 @@ class StandardV1a(_Standard):
         return _private_key(key).sign(content)
 
     def _fits(self, signature: bytes, content: bytes, key: str | bytes) -> bool:
+        public = _public_key(key)
         from cryptography.exceptions import InvalidSignature
 
         try:
-            _public_key(key).verify(signature, content)
+            public.verify(signature, content)
         except InvalidSignature:
             return False
         return True
@@ -170,8 +176,19 @@ def _secret(key: str | bytes) -> bytes:
     return secret
 
 
+@contextmanager
+def _extra() -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "Ed25519 needs cryptography: pip install 'tallyhook[ed25519]'", name=error.name
+        ) from error
+
+
 def _public_key(key: str | bytes) -> "Ed25519PublicKey":
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    with _extra():
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
     material = _material(key, b"whpk_", "a public key")
     if len(material) != _SEED:
@@ -180,7 +197,8 @@ def _public_key(key: str | bytes) -> "Ed25519PublicKey":
 
 
 def _private_key(key: str | bytes) -> "Ed25519PrivateKey":
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    with _extra():
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     material = _material(key, b"whsk_", "a private key")
     if len(material) not in (_SEED, 2 * _SEED):
