@@ -14,7 +14,7 @@ from pathlib import Path
 from tallyhook import AsyncClient, PaymentInput
 from tallyhook.review import Review
 from tallyhook_mock import Mock, create_app, picture
-from tallyhook_mock.cli.serving import serving
+from tallyhook_mock.serving import serving
 from tallyhook_receiver import Product, Receiver
 
 SECRET, USER, PASSWORD = "docs-secret-key", "ops@example.com", "docs"

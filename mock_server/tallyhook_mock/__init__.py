@@ -10,22 +10,52 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tallyhook_mock.app import create_app
     from tallyhook_mock.catalog import CatalogError
-    from tallyhook_mock.clock import ClockBusy
-    from tallyhook_mock.faults import Fault, FaultKind
+    from tallyhook_mock.clock import ClockBusy, Mode
+    from tallyhook_mock.delivery import Sender
+    from tallyhook_mock.engine.cheddar.refusal import Refusal
+    from tallyhook_mock.engine.hooks import Hook, Listener
+    from tallyhook_mock.faults import Armed, Fault, FaultKind
     from tallyhook_mock.mock import Mock
+    from tallyhook_mock.picture import Life
     from tallyhook_mock.server import Server, serve
+    from tallyhook_mock.serving import serving
 
-__all__ = ["CatalogError", "ClockBusy", "Fault", "FaultKind", "Mock", "Server", "create_app", "serve"]
+__all__ = [
+    "Armed",
+    "CatalogError",
+    "ClockBusy",
+    "Fault",
+    "FaultKind",
+    "Hook",
+    "Life",
+    "Listener",
+    "Mock",
+    "Mode",
+    "Refusal",
+    "Sender",
+    "Server",
+    "create_app",
+    "serve",
+    "serving",
+]
 
 _HOMES = {
+    "Armed": "faults",
     "CatalogError": "catalog",
     "ClockBusy": "clock",
     "Fault": "faults",
     "FaultKind": "faults",
+    "Hook": "engine.hooks",
+    "Life": "picture",
+    "Listener": "engine.hooks",
     "Mock": "mock",
-    "create_app": "app",
+    "Mode": "clock",
+    "Refusal": "engine.cheddar.refusal",
+    "Sender": "delivery",
     "Server": "server",
+    "create_app": "app",
     "serve": "server",
+    "serving": "serving",
 }
 
 
@@ -36,3 +66,7 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

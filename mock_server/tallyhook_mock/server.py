@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from tallyhook_mock import picture
 from tallyhook_mock.app import create_app
@@ -73,10 +74,10 @@ def bind(host: str, port: int) -> socket.socket:
     return listening
 
 
-def configure(mock: Mock, identity: Identity | None, *, console_token: str = "") -> uvicorn.Config:
-    """How uvicorn serves the mock, in a thread and on the command line alike."""
+def configure(app: ASGIApp, identity: Identity | None = None) -> uvicorn.Config:
+    """How uvicorn serves an application, in a thread and on the command line alike."""
     return uvicorn.Config(
-        create_app(mock, console_token=console_token),
+        app,
         http=Connection,
         lifespan="on",
         log_config=None,
@@ -105,7 +106,7 @@ class Server:
         self.url = f"{scheme}://127.0.0.1:{self._socket.getsockname()[1]}"
         self.xml = f"{self.url}/xml"
         self._ready = threading.Event()
-        self._uvicorn = _Uvicorn(configure(mock, identity), self._ready)
+        self._uvicorn = _Uvicorn(configure(create_app(mock), identity), self._ready)
         self._thread = threading.Thread(target=self._run, name="tallyhook-mock", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
 

@@ -1,4 +1,4 @@
-"""An ASGI application on a free port of this machine, for as long as a command needs it."""
+"""An ASGI application on a free port of this machine, for as long as it is needed."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,8 +7,7 @@ from contextlib import asynccontextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
-from tallyhook_mock.connection import Connection
-from tallyhook_mock.server import bind
+from tallyhook_mock.server import bind, configure
 
 __all__ = ["serving"]
 
@@ -17,10 +16,7 @@ __all__ = ["serving"]
 async def serving(app: ASGIApp) -> AsyncIterator[str]:
     """Serve an application over real HTTP on loopback; the value is its URL."""
     with bind("127.0.0.1", 0) as listening:
-        config = uvicorn.Config(
-            app, http=Connection, lifespan="on", log_config=None, access_log=False, ws="none"
-        )
-        server = uvicorn.Server(config)
+        server = uvicorn.Server(configure(app))
         task = asyncio.create_task(server.serve(sockets=[listening]))
         while not server.started and not task.done():
             await asyncio.sleep(0.005)

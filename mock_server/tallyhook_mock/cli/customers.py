@@ -35,7 +35,7 @@ def customers(product: ProductCode = None, url: MockUrl = URL, as_json: Json = F
             )
         )
     table(
-        ("customer", "name", "plan", "state", "next bill (UTC)", ">so far", ">outstanding"),
+        ("~customer", "~name", "plan", "state", "next bill (UTC)", ">so far", ">outstanding"),
         rows,
         empty="There are no customers; `tallyhook seed 10` makes some.",
     )

@@ -33,7 +33,7 @@ def list_(url: MockUrl = URL, as_json: Json = False) -> None:
         told = [f"{k}={v}" for k, v in fault.items() if k not in _COUNTED and v not in _UNSAID]
         over = "over" if fault["isOver"] else "waits"
         rows.append((fault["kind"], over, str(fault["met"]), str(fault["struck"]), " ".join(told)))
-    table(("fault", "state", ">met", ">struck", "what"), rows, empty="Nothing is planned to go wrong.")
+    table(("fault", "state", ">met", ">struck", "~what"), rows, empty="Nothing is planned to go wrong.")
 
 
 @faults.command()

@@ -47,7 +47,7 @@ def list_(
         (short(hook["id"]), moment(hook["at"]), hook["type"], hook["customer"], _deliveries(hook))
         for hook in found
     ]
-    table(("hook", "when (UTC)", "type", "customer", "deliveries"), rows, empty="There are no such hooks.")
+    table(("hook", "when (UTC)", "type", "~customer", "~deliveries"), rows, empty="There are no such hooks.")
 
 
 @hooks.command()

@@ -111,12 +111,15 @@ def show(
     grid.add_row("type", f"{record.type} of {record.product}")
     grid.add_row("received", f"{_moment(record.received)}, {_times(record.deliveries)} in all")
     grid.add_row("changed", f"{_moment(record.changed)}, tried {_times(record.attempts)}")
-    grid.add_row("note", Text(record.note.rstrip()))
+    if (outcome := record.outcome) is None:
+        grid.add_row("note", Text(record.note.rstrip()))
     for number, entry in enumerate(entries):
         grid.add_row("" if number else "journal", Text(_words(entry)))
     if body:
         grid.add_row("body", Text(record.body.decode("utf-8", "replace")))
     Console().print(grid)
+    if outcome is not None:
+        Console().print(outcome)
 
 
 @inbox.command()

@@ -4,7 +4,7 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -20,15 +20,13 @@ from tallyhook import DecodeError, events, signing
 from tallyhook_mock.cli.hook_type import names
 from tallyhook_mock.cli.output import USAGE, Json, fail, say
 from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote, path
-from tallyhook_mock.cli.serving import serving
+from tallyhook_mock.serving import serving
 
 __all__ = ["listen"]
 
 # What belongs to one connection and not to the request (RFC 9110), and what the next sender computes itself.
 _OWN = frozenset(("connection", "content-length", "host", "keep-alive", "te", "transfer-encoding", "upgrade"))
 _PATH = "/hooks"
-
-Forward = Callable[[Request, bytes], Awaitable[Response]]
 
 
 def listen(

@@ -36,7 +36,7 @@ def list_(url: MockUrl = URL, as_json: Json = False) -> None:
         for each in found
     ]
     table(
-        ("listener", "state", "product", "url", "events"),
+        ("listener", "state", "product", "~url", "~events"),
         rows,
         empty="Nobody listens; `tallyhook listeners add URL` or `tallyhook listen` changes that.",
     )

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 
+from tallyhook_mock.app import create_app
 from tallyhook_mock.catalog import CatalogError, default_catalog, load_catalog
 from tallyhook_mock.clock import Mode, parse_moment
 from tallyhook_mock.delivery import Sender
@@ -86,7 +87,8 @@ def mock(
         url = f"{scheme}://{shown}:{listening.getsockname()[1]}"
         # Default credentials are nobody's secret; those of a file stay there.
         users = content["users"] if catalog is None else ()
-        server = uvicorn.Server(configure(served, identity, console_token=console_token))
+        app = create_app(served, console_token=console_token)
+        server = uvicorn.Server(configure(app, identity))
         try:
             Console().print(_banner(served, url, identity, users))
             server.run(sockets=[listening])

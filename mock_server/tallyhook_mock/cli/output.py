@@ -36,7 +36,10 @@ _COLOURS = {
 
 
 def table(columns: Iterable[str], rows: Iterable[Iterable[str | Text]], *, empty: str) -> None:
-    """A table, or a sentence if it has no rows. A column named `>amount` is set to the right."""
+    """A table, or a sentence if it has no rows.
+
+    A column named `>amount` is set to the right; only one named `~note` may be broken on a narrow terminal.
+    """
     listed = [list(row) for row in rows]
     if not listed:
         typer.echo(empty)
@@ -44,10 +47,10 @@ def table(columns: Iterable[str], rows: Iterable[Iterable[str | Text]], *, empty
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in columns:
         shown.add_column(
-            name.lstrip(">"),
+            name.lstrip(">~"),
             justify="right" if name[0] == ">" else "left",
             overflow="fold",
-            no_wrap="(UTC)" in name,
+            no_wrap=name[0] != "~",
         )
     for row in listed:
         shown.add_row(*(_plain(cell) for cell in row))

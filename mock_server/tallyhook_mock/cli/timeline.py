@@ -48,4 +48,4 @@ def timeline(
         )
         for entry in entries
     ]
-    table(("when (UTC)", "what", ">invoice", ">amount", "note", "who"), rows, empty="Nothing has happened.")
+    table(("when (UTC)", "what", ">invoice", ">amount", "~note", "~who"), rows, empty="Nothing has happened.")

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tallyhook_mock.console.page import page
 from tallyhook_mock.control.guard import other_site, stranger
 
-__all__ = ["COOKIE", "DOOR", "Guard", "pass_for"]
+__all__ = ["COOKIE", "Guard", "pass_for"]
 
 COOKIE = "tallyhook_pass"
 DOOR = "/console/door"

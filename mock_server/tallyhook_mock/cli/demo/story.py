@@ -13,8 +13,8 @@ from tallyhook import AsyncClient, Customer, Invoice, PaymentInput
 from tallyhook.review import Review
 from tallyhook_mock.app import create_app
 from tallyhook_mock.cli.demo.record import Record, Recorder
-from tallyhook_mock.cli.serving import serving
 from tallyhook_mock.mock import Mock
+from tallyhook_mock.serving import serving
 from tallyhook_receiver import Product, Receiver
 
 __all__ = ["Story", "collected", "play"]
