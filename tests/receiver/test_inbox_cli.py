@@ -6,14 +6,17 @@ import json
 import os
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+import msgspec
 import pytest
 from tests.receiver.conftest import Store
 from tests.receiver.letters import ADDING, letter
 
 from tallyhook.journal import Added, Declaration, Declared, Refused
+from tallyhook.review import Outcome, Standing
 from tallyhook_mock.cli import main
 from tallyhook_receiver import State
 
@@ -47,6 +50,14 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     return run
 
 
+OUTCOME = Outcome(
+    declared=Declaration(quantities={"GB": Decimal(15)}),
+    standing=Standing.OUTSTANDING,
+    total_before=Decimal("20.00"),
+    total_after=Decimal("52.50"),
+)
+
+
 @pytest.fixture
 def url(shared_store: Store) -> str:
     """An inbox with a hook in each of four states."""
@@ -65,7 +76,7 @@ async def _fill(store: Store) -> None:
     store.advance(seconds=1)
     await inbox.settle(FAILED, "me", State.FAILED, 'Traceback\n  File "audit.py"\nKeyError: [no usage]\n')
     store.advance(seconds=1)
-    await inbox.settle(DONE, "me", State.DONE, '{"standing": "outstanding"}')
+    await inbox.settle(DONE, "me", State.DONE, msgspec.json.encode(OUTCOME).decode())
     store.advance(seconds=1)
     await inbox.keep(letter(UNDECODABLE, type="", body=b"\xff"), State.UNDECODABLE, "no JSON")
     await inbox.close()
@@ -121,6 +132,13 @@ def test_shows(run: Run, url: str) -> None:
         assert said in shown
     assert "nora" not in shown
     assert "nora@quill.example" in run(url, "show", FAILED[:16], "--body").stdout
+
+
+def test_shows_what_came_of_a_review(run: Run, url: str) -> None:
+    shown = run(url, "show", DONE).stdout
+    assert "review, the invoice was outstanding" in shown
+    assert "52.50" in shown
+    assert '{"' not in shown
 
 
 def test_shows_for_programs(run: Run, url: str) -> None:
