@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 
@@ -29,22 +29,22 @@ class Column(NamedTuple):
     is_number: bool = False
 
 
+class HasTable(Protocol):
+    def table(self) -> "Table": ...
+
+
 class Shown:
-    """Shows itself as its table: by `str()`, by rich, and in a notebook."""
+    """Shows whatever has a table: by `str()`, by rich, and in a notebook."""
 
     __slots__ = ()
 
-    def table(self) -> "Table":
-        """What is shown."""
-        raise NotImplementedError
-
-    def __str__(self) -> str:
+    def __str__(self: HasTable) -> str:
         return self.table().text()
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self: HasTable) -> str:
         return written(element("div", element("style", _STYLE), self.table().element(), class_="tallyhook"))
 
-    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
+    def __rich_console__(self: HasTable, console: "Console", options: "ConsoleOptions") -> "RenderResult":
         return self.table().render()
 
 

@@ -69,7 +69,7 @@ class Page:
                 await receive()
                 await send({"type": "websocket.close", "code": 1000})
             case kind:  # how an application says that it has no lifespan of its own
-                raise NotImplementedError(f"the page has no {kind}")
+                raise RuntimeError(f"the page has no {kind}")
 
     async def _answer(self, scope: Message) -> Answer:
         headers = headers_of(scope)
