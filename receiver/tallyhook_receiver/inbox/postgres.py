@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -15,6 +15,7 @@ from tallyhook.journal import Entry
 from tallyhook_receiver.errors import InboxUnavailable, LeaseLost
 from tallyhook_receiver.inbox.postgres_schema import Connection, migrate, unavailable
 from tallyhook_receiver.inbox.protocol import FRESH, MAX_HOOKS, Letter, Record, State, Stats, Taken
+from tallyhook_receiver.inbox.rows import COLUMNS, record
 from tallyhook_receiver.inbox.text import storable
 
 __all__ = ["PostgresInbox"]
@@ -22,7 +23,6 @@ __all__ = ["PostgresInbox"]
 # Pruned in steps, so that no hook has to wait for all of it.
 _STEP = 500
 
-_COLUMNS = "key, product, type, state, body, note, deliveries, attempts, received, changed"
 
 # A row lock makes the workers take turns on a hook. The time is that of the moment, not of the transaction's
 # beginning: one that has waited for the lock must not go by a time that is over.
@@ -168,20 +168,20 @@ class PostgresInbox:
 
     async def get(self, key: str) -> Record | None:
         rows = await self._read(
-            f"SELECT {_COLUMNS} FROM tallyhook_hooks WHERE key >= %(key)s AND key < %(key)s || chr(1114111)"
+            f"SELECT {COLUMNS} FROM tallyhook_hooks WHERE key >= %(key)s AND key < %(key)s || chr(1114111)"
             " ORDER BY key LIMIT 2",
             {"key": key},
         )
-        records = [_record(row) for row in rows]
+        records = [record(row, _moment) for row in rows]
         return records[0] if len(records) == 1 or (records and records[0].key == key) else None
 
     async def list(self, state: State | None = None, limit: int = 100) -> Sequence[Record]:
         rows = await self._read(
-            f"SELECT {_COLUMNS} FROM tallyhook_hooks WHERE state = %(state)s OR %(state)s IS NULL"
+            f"SELECT {COLUMNS} FROM tallyhook_hooks WHERE state = %(state)s OR %(state)s IS NULL"
             " ORDER BY changed DESC, received DESC LIMIT %(limit)s",
             {"state": state and state.value, "limit": limit},
         )
-        return [_record(row) for row in rows]
+        return [record(row, _moment) for row in rows]
 
     async def stats(self) -> Stats:
         async with self._connection() as connection:
@@ -302,17 +302,5 @@ def _conninfo(url: str, seconds: float) -> str:
         ) from None
 
 
-def _record(row: tuple[Any, ...]) -> Record:
-    key, product, kind, state, body, note, deliveries, attempts, received, changed = row
-    return Record(
-        key=key,
-        product=product,
-        type=kind,
-        state=State(state),
-        body=body,
-        note=note,
-        deliveries=deliveries,
-        attempts=attempts,
-        received=received.astimezone(UTC),
-        changed=changed.astimezone(UTC),
-    )
+def _moment(written: datetime) -> datetime:
+    return written.astimezone(UTC)

@@ -10,6 +10,7 @@ from tallyhook import journal
 from tallyhook.journal import Entry
 from tallyhook_receiver.errors import InboxUnavailable, LeaseLost
 from tallyhook_receiver.inbox.protocol import FRESH, MAX_HOOKS, Letter, Record, State, Stats, Taken
+from tallyhook_receiver.inbox.rows import COLUMNS, record
 from tallyhook_receiver.inbox.text import storable
 from tallyhook_receiver.inbox.writer import Writer
 
@@ -46,8 +47,6 @@ _MIGRATIONS = (
 
 # Pruned in steps, so that no hook has to wait for all of it.
 _STEP = 500
-
-_COLUMNS = "key, product, type, state, body, note, deliveries, attempts, received, changed"
 
 
 class SQLiteInbox:
@@ -157,22 +156,22 @@ class SQLiteInbox:
     async def get(self, key: str) -> Record | None:
         rows = await self._writer.run(
             lambda connection: connection.execute(
-                f"SELECT {_COLUMNS} FROM hooks WHERE key >= ?1 AND key < ?1 || char(0x10FFFF)"
+                f"SELECT {COLUMNS} FROM hooks WHERE key >= ?1 AND key < ?1 || char(0x10FFFF)"
                 " ORDER BY key LIMIT 2",
                 (key,),
             ).fetchall()
         )
-        records = [_record(row) for row in rows]
+        records = [record(row, _moment) for row in rows]
         return records[0] if len(records) == 1 or (records and records[0].key == key) else None
 
     async def list(self, state: State | None = None, limit: int = 100) -> Sequence[Record]:
         where, values = ("WHERE state = ?", (state, limit)) if state else ("", (limit,))
         rows = await self._writer.run(
             lambda connection: connection.execute(
-                f"SELECT {_COLUMNS} FROM hooks {where} ORDER BY changed DESC, rowid DESC LIMIT ?", values
+                f"SELECT {COLUMNS} FROM hooks {where} ORDER BY changed DESC, rowid DESC LIMIT ?", values
             ).fetchall()
         )
-        return [_record(row) for row in rows]
+        return [record(row, _moment) for row in rows]
 
     async def stats(self) -> Stats:
         def operation(connection: sqlite3.Connection) -> Stats:
@@ -324,17 +323,5 @@ def _migrate(connection: sqlite3.Connection) -> None:
     connection.execute("COMMIT")
 
 
-def _record(row: tuple[str, str, str, str, bytes, str, int, int, float, float]) -> Record:
-    key, product, kind, state, body, note, deliveries, attempts, received, changed = row
-    return Record(
-        key=key,
-        product=product,
-        type=kind,
-        state=State(state),
-        body=body,
-        note=note,
-        deliveries=deliveries,
-        attempts=attempts,
-        received=datetime.fromtimestamp(received, UTC),
-        changed=datetime.fromtimestamp(changed, UTC),
-    )
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
