@@ -3,7 +3,7 @@
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tallyhook_mock.cheddar.app import cheddar_app
-from tallyhook_mock.cheddar.faults import with_faults
+from tallyhook_mock.cheddar.faults import faulty_cheddar
 from tallyhook_mock.console.app import console_app, is_console
 from tallyhook_mock.control.app import control_app
 from tallyhook_mock.mock import Mock
@@ -17,7 +17,7 @@ def create_app(mock: Mock, *, console_token: str = "") -> ASGIApp:
     `console_token` lets browsers of other machines use the console; without one they can't.
     """
     cheddar = cheddar_app(lambda: mock.state, lambda: mock.clock.now(), mock.changed)
-    faulty = with_faults(
+    faulty = faulty_cheddar(
         cheddar, lambda: mock.state, lambda: mock.clock.now(), mock.strike, lambda: mock.faults.are_over
     )
     control = control_app(mock)

@@ -11,7 +11,6 @@ from typing import Any
 
 from tallyhook_mock.attempts import attempt_delivery
 from tallyhook_mock.catalog import default_catalog, read_catalog
-from tallyhook_mock.cheddar.faults import Aim
 from tallyhook_mock.cheddar.payloads import body
 from tallyhook_mock.cheddar.routes import ROUTES
 from tallyhook_mock.clock import Clock, ClockBusy, Mode
@@ -24,6 +23,7 @@ from tallyhook_mock.engine.cheddar.product import Product
 from tallyhook_mock.engine.cheddar.state import HOOK_TYPES, Event, State
 from tallyhook_mock.engine.hooks import Delivery, DeliveryState, Hook, Listener
 from tallyhook_mock.faults import Armed, Fault, FaultKind, Faults
+from tallyhook_mock.faulty import Aim
 from tallyhook_mock.lanes import Lanes
 from tallyhook_mock.pulse import Pulse
 from tallyhook_mock.timeline import Timeline

@@ -1,4 +1,4 @@
-"""What happened to each customer, in order: the engine's events and the deliveries of their hooks."""
+"""What happened to each customer, in order: the engines' events and the deliveries of their hooks."""
 
 from collections import Counter, deque
 from collections.abc import Iterable
@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from tallyhook_mock.engine.cheddar.state import Event
+from tallyhook_mock.engine.happening import Happening
 from tallyhook_mock.engine.hooks import Attempt, Delivery
 from tallyhook_mock.faults import FaultKind
 
@@ -16,6 +17,8 @@ __all__ = ["DELIVERED", "FAULT", "NOT_DELIVERED", "Entry", "Timeline"]
 DELIVERED = "hookDelivered"
 NOT_DELIVERED = "hookNotDelivered"
 FAULT = "fault"
+
+_CHEDDAR = "cheddar"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +46,15 @@ class Timeline:
         """`kept`: entries per customer; the oldest go first."""
         self.counts: Counter[str] = Counter()
         self._kept = kept
-        self._entries: dict[tuple[str, str], deque[Entry]] = {}
+        self._entries: dict[tuple[str, str, str], deque[Entry]] = {}  # by system, product and customer
 
     def entries(self, product: str, customer: str) -> Iterable[Entry]:
         """Oldest first; a deleted customer keeps its own."""
-        return tuple(self._entries.get((product, customer), ()))
+        return tuple(self._entries.get((_CHEDDAR, product, customer), ()))
+
+    def entries_of(self, system: str, account: str) -> Iterable[Entry]:
+        """Those of an account of one of the systems beside Cheddar, such as `fusebill`; oldest first."""
+        return tuple(self._entries.get((system, "", account), ()))
 
     def happened(self, event: Event) -> None:
         moved = event.transaction or event.charge
@@ -63,6 +70,13 @@ class Timeline:
         )
         self._add(event.customer.product.code, event.customer.code, entry)
 
+    def noted(self, system: str, what: Happening) -> None:
+        """Something that happened in one of the systems beside Cheddar."""
+        entry = Entry(
+            what.at, what.kind, what.note, what.actor, what.invoice, what.amount, what.item, what.quantity
+        )
+        self._put((system, "", what.account), entry)
+
     def attempted(self, delivery: Delivery, attempt: Attempt) -> None:
         hook = delivery.hook
         kind = DELIVERED if attempt.acknowledged else NOT_DELIVERED
@@ -77,10 +91,13 @@ class Timeline:
         self._add(product, customer, Entry(at, FAULT, f"{fault}: {where}", "system"))
 
     def _add(self, product: str, customer: str, entry: Entry) -> None:
+        self._put((_CHEDDAR, product, customer), entry)
+
+    def _put(self, key: tuple[str, str, str], entry: Entry) -> None:
         self.counts[entry.kind] += 1
-        if not customer:
+        if not key[-1]:
             return
-        entries = self._entries.get((product, customer))
+        entries = self._entries.get(key)
         if entries is None:
-            entries = self._entries[product, customer] = deque(maxlen=self._kept)
+            entries = self._entries[key] = deque(maxlen=self._kept)
         entries.append(entry)

@@ -1,27 +1,25 @@
-"""Faults on calls: ASGI in front of the XML API."""
+"""Faults on calls of the XML API: whom a call is about, and what an error says."""
 
-import asyncio
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Scope
 
 from tallyhook_mock.cheddar.app import MAX_BODY
 from tallyhook_mock.cheddar.call import Call
 from tallyhook_mock.cheddar.errors import broken, refusal_document
 from tallyhook_mock.cheddar.parameters import decode, read
-from tallyhook_mock.connection import drop
 from tallyhook_mock.engine import ids
 from tallyhook_mock.engine.cheddar.customer import Customer
 from tallyhook_mock.engine.cheddar.gateway import failure
 from tallyhook_mock.engine.cheddar.refusal import Refusal
 from tallyhook_mock.engine.cheddar.state import State
 from tallyhook_mock.faults import Fault, FaultKind
+from tallyhook_mock.faulty import Aim, with_faults
 
-__all__ = ["Aim", "with_faults"]
+__all__ = ["faulty_cheddar"]
 
 _FIRST_ERROR = 91_001  # far from the numbers of errors that are real
 
@@ -34,85 +32,29 @@ _ERRORS = {
 _LOCKED = Refusal(412, "The invoice is being executed", "invoicePeriod:locked")  # inferred
 
 
-@dataclass(frozen=True, slots=True)
-class Aim:
-    """What a call is about, as far as it can be read: codes of product and customer, or empty."""
-
-    action: str
-    product: str = ""
-    customer: str = ""
-    on_outstanding: bool = False
-
-
-def with_faults(
+def faulty_cheddar(
     app: ASGIApp,
     state: Callable[[], State],
     now: Callable[[], datetime],
     strike: Callable[[Aim], Fault | None],
     are_over: Callable[[], bool],
 ) -> ASGIApp:
-    """The API, with what `strike` says done to each call.
-
-    `are_over`: nothing is planned any more, so that calls need not be looked at.
-    """
+    """The XML API, with what `strike` says done to each call."""
     error_numbers = itertools.count(_FIRST_ERROR)
 
-    async def refuse(
-        refusal: Refusal, headers: dict[str, str], scope: Scope, receive: Receive, send: Send
-    ) -> None:
+    def aim(scope: Scope, form: bytes) -> Aim | None:
+        return _aim(state(), scope, form, now()) if scope["path"].startswith("/xml/") else None
+
+    def refused(fault: Fault) -> Response:
+        refusal = _LOCKED if fault.kind is FaultKind.LOCK else _ERRORS[fault.status]
+        headers = {"Retry-After": str(fault.retry_after)} if refusal.status == 503 else {}
         document = refusal_document(refusal, next(error_numbers), now())
-        await Response(document, refusal.status, headers, "text/xml")(scope, receive, send)
+        return Response(document, refusal.status, headers, "text/xml")
 
-    async def faulty(scope: Scope, receive: Receive, send: Send) -> None:
-        if are_over() or not scope["path"].startswith("/xml/"):
-            await app(scope, receive, send)
-            return
-        form, again = await _read(receive)
-        fault = strike(_aim(state(), scope, form, now()))
-        match fault:
-            case None:
-                await app(scope, again, send)
-            case Fault(kind=FaultKind.LATENCY):
-                await asyncio.sleep(fault.seconds)
-                await app(scope, again, send)
-            case Fault(kind=FaultKind.DROP_BEFORE):
-                await drop(scope, again)
-            case Fault(kind=FaultKind.DROP_AFTER):
-                await app(scope, again, _nowhere)
-                await drop(scope, again)
-            case Fault(kind=FaultKind.TRUNCATE):
-                await app(scope, again, _half(send))
-                await drop(scope, again)
-            case Fault(kind=FaultKind.LOCK):
-                await refuse(_LOCKED, {}, scope, again, send)
-            case _:
-                headers = {"Retry-After": str(fault.retry_after)} if fault.status == 503 else {}
-                await refuse(_ERRORS[fault.status], headers, scope, again, send)
-
-    return faulty
-
-
-async def _read(receive: Receive) -> tuple[bytes, Receive]:
-    """The form, as far as it may be long, and a `receive` for whoever wants it from the beginning."""
-    messages: list[Message] = []
-    form = b""
-    while len(form) <= MAX_BODY:
-        message = await receive()
-        messages.append(message)
-        form += message.get("body", b"")
-        if not message.get("more_body", False):
-            break
-    kept = iter(messages)
-
-    async def again() -> Message:
-        message = next(kept, None)
-        return await receive() if message is None else message
-
-    return form, again
+    return with_faults(app, aim, refused, strike, are_over, max_body=MAX_BODY)
 
 
 def _aim(state: State, scope: Scope, form: bytes, at: datetime) -> Aim:
-    """Read leniently: a call that will be refused can be struck all the same."""
     segments = scope["raw_path"].strip(b"/").split(b"/")
     try:
         action = "/".join(decode(segment) for segment in segments[1:3])
@@ -149,19 +91,3 @@ def _customer(call: Call) -> Customer | None:
         except Refusal:
             continue
     return None
-
-
-async def _nowhere(message: Message) -> None:
-    """Where an answer goes that nobody gets."""
-
-
-def _half(send: Send) -> Send:
-    """The headers and the first half of the document they announce."""
-
-    async def cut(message: Message) -> None:
-        if message["type"] == "http.response.body":
-            body = message["body"]
-            message = {**message, "body": body[: len(body) // 2], "more_body": True}
-        await send(message)
-
-    return cut

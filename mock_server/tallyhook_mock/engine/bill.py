@@ -1,0 +1,40 @@
+"""An invoice as a list of charges, for systems whose invoices have no life of their own: sent is settled."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from tallyhook_mock.engine.money import ZERO
+
+__all__ = ["Bill", "Line"]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One charge. `item` says of what, in the system's own terms.
+
+    It is for the time from `start` up to, not including, `end`; None for what is for no time.
+    """
+
+    item: str
+    description: str
+    quantity: Decimal
+    unit_price: Decimal
+    amount: Decimal
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What an account was billed at a moment. `number` counts through the system from 1."""
+
+    number: int
+    at: datetime
+    account: str
+    currency: str
+    lines: tuple[Line, ...]
+
+    @property
+    def total(self) -> Decimal:
+        return sum((line.amount for line in self.lines), ZERO)

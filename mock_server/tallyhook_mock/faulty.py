@@ -1,0 +1,102 @@
+"""Faults on calls: ASGI in front of a face, whichever system that speaks for."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tallyhook_mock.connection import drop
+from tallyhook_mock.faults import Fault, FaultKind
+
+__all__ = ["Aim", "with_faults"]
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What a call is about, as far as it can be read: codes of product and customer, or empty."""
+
+    action: str
+    product: str = ""
+    customer: str = ""
+    on_outstanding: bool = False
+
+
+def with_faults(
+    app: ASGIApp,
+    aim: Callable[[Scope, bytes], Aim | None],
+    refused: Callable[[Fault], Response],
+    strike: Callable[[Aim], Fault | None],
+    are_over: Callable[[], bool],
+    *,
+    max_body: int,
+) -> ASGIApp:
+    """A face, with what `strike` says done to each call.
+
+    `aim` reads a call and its body, as leniently as can be: a call that will be refused can be struck all the
+    same. None: it is no call. `refused` answers in the words of the system for the faults that are an error.
+    `are_over`: nothing is planned any more, so that calls need not be looked at. A body longer than
+    `max_body` bytes is only read as far as that.
+    """
+
+    async def faulty(scope: Scope, receive: Receive, send: Send) -> None:
+        if are_over():
+            await app(scope, receive, send)
+            return
+        body, again = await _read(receive, max_body)
+        target = aim(scope, body)
+        fault = None if target is None else strike(target)
+        match fault:
+            case None:
+                await app(scope, again, send)
+            case Fault(kind=FaultKind.LATENCY):
+                await asyncio.sleep(fault.seconds)
+                await app(scope, again, send)
+            case Fault(kind=FaultKind.DROP_BEFORE):
+                await drop(scope, again)
+            case Fault(kind=FaultKind.DROP_AFTER):
+                await app(scope, again, _nowhere)
+                await drop(scope, again)
+            case Fault(kind=FaultKind.TRUNCATE):
+                await app(scope, again, _half(send))
+                await drop(scope, again)
+            case _:
+                await refused(fault)(scope, again, send)
+
+    return faulty
+
+
+async def _read(receive: Receive, most: int) -> tuple[bytes, Receive]:
+    """The body, as far as it may be long, and a `receive` for whoever wants it from the beginning."""
+    messages: list[Message] = []
+    body = b""
+    while len(body) <= most:
+        message = await receive()
+        messages.append(message)
+        body += message.get("body", b"")
+        if not message.get("more_body", False):
+            break
+    kept = iter(messages)
+
+    async def again() -> Message:
+        message = next(kept, None)
+        return await receive() if message is None else message
+
+    return body, again
+
+
+async def _nowhere(message: Message) -> None:
+    """Where an answer goes that nobody gets."""
+
+
+def _half(send: Send) -> Send:
+    """The headers and the first half of the document they announce."""
+
+    async def cut(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            body = message["body"]
+            message = {**message, "body": body[: len(body) // 2], "more_body": True}
+        await send(message)
+
+    return cut
