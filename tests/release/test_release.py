@@ -1,0 +1,149 @@
+"""The release as its users get it: what is in it, and that every extra works by itself, on every Python."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from collections.abc import Iterator
+from email.parser import Parser
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+import tallyhook
+
+from .conftest import ROOT, Environment, Release
+
+PACKAGES = {"tallyhook", "tallyhook_receiver", "tallyhook_mock"}
+
+# What each extra is for, done once with nothing else installed.
+EXTRAS = {
+    "": """
+        import sys, tallyhook, tallyhook.cleverbridge, tallyhook.fusebill
+        tallyhook.Client("ACME", "ops@example.com", "password").close()
+        assert not {"starlette", "uvicorn", "rich", "typer"} & set(sys.modules)
+    """,
+    "receiver": """
+        import asyncio, uvicorn, tallyhook_receiver
+        from tallyhook_receiver import Product, Receiver
+        receiver = Receiver(Product("ACME", "secret"), inbox="inbox.sqlite")
+        async def once():
+            answer = await receiver.handle("POST", {}, b"{}")
+            assert answer.status in (400, 401, 403), answer
+            await receiver.aclose()
+        asyncio.run(once())
+        uvicorn.Config(receiver.asgi).load()
+    """,
+    "postgres": """
+        import psycopg, psycopg_pool
+        from tallyhook_receiver.inbox import open_inbox
+        open_inbox("postgresql://nobody@127.0.0.1:9/none")
+    """,
+    "ed25519": """
+        from tallyhook import signing
+        assert "v1a" in repr(signing.SCHEMES) or len(signing.SCHEMES) >= 3
+    """,
+    "mock": """
+        import urllib.request
+        from tallyhook_mock import serve
+        with serve() as server:
+            with urllib.request.urlopen(server.url) as page:
+                assert page.status == 200
+            server.advance("1mo")
+    """,
+}
+
+
+def interpreters() -> Iterator[str]:
+    """Every Python that the release is for and that is at hand, but the one that runs this."""
+    known = Path(os.environ.get("PYENV_ROOT", "")) / "versions"
+    for minor in range(11, 15):
+        names = [f"python3.{minor}", *map(str, known.glob(f"3.{minor}.*/bin/python"))]
+        for found in filter(None, map(shutil.which, names)):
+            asked = subprocess.run(
+                [found, "-c", "import sys, venv; print(sys.version_info[:2])"], capture_output=True, text=True
+            )
+            if asked.stdout.strip() == str((3, minor)) != str(sys.version_info[:2]):
+                yield found
+                break
+
+
+def test_a_wheel_holds_the_three_packages_and_nothing_else(release: Release) -> None:
+    with zipfile.ZipFile(release.wheel) as wheel:
+        names = wheel.namelist()
+    info = f"tallyhook-{tallyhook.__version__}.dist-info"
+    assert {name.partition("/")[0] for name in names} == {*PACKAGES, info}
+    assert not [name for name in names if "test_" in name or name.endswith((".pyc", ".sqlite"))]
+    for package in PACKAGES:
+        source = next(ROOT.glob(f"*/{package}"))
+        tracked = {
+            str(file.relative_to(source.parent))
+            for file in source.rglob("*")
+            if file.is_file() and "__pycache__" not in file.parts
+        }
+        assert {name for name in names if name.startswith(f"{package}/")} == tracked
+        assert f"{package}/py.typed" in names
+
+
+def test_an_sdist_holds_what_a_wheel_is_built_from(release: Release) -> None:
+    with tarfile.open(release.sdist) as sdist:
+        names = {Path(*Path(name).parts[1:]) for name in sdist.getnames()}
+    tops = {name.parts[0] for name in names if name.parts}
+    assert tops == {
+        "sdk",
+        "receiver",
+        "mock_server",
+        "README.md",
+        "LICENSE",
+        "pyproject.toml",
+        "PKG-INFO",
+        ".gitignore",
+    }
+
+
+def test_the_version_stands_in_one_place(release: Release) -> None:
+    with zipfile.ZipFile(release.wheel) as wheel:
+        (metadata,) = (name for name in wheel.namelist() if name.endswith("/METADATA"))
+        described = Parser().parsestr(wheel.read(metadata).decode())
+    assert described["Version"] == tallyhook.__version__
+    assert tallyhook.__version__ in release.sdist.name
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["dynamic"] == ["version"]
+    assert f"## {tallyhook.__version__}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_every_extra_is_tried() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert {*extras} == {*filter(None, EXTRAS), "dev"}
+
+
+@pytest.mark.parametrize("extra", EXTRAS, ids=lambda extra: extra or "none")
+def test_an_extra_alone_is_enough(release: Release, tmp_path: Path, extra: str) -> None:
+    environment = Environment.new(tmp_path / "environment")
+    environment.install(f"{release.wheel}[{extra}]" if extra else str(release.wheel))
+    done = environment.run("python", "-W", "error", "-c", dedent(EXTRAS[extra]))
+    assert done.returncode == 0, done.stderr
+    environment.remove()
+
+
+def test_a_command_says_what_is_missing(release: Release, tmp_path: Path) -> None:
+    environment = Environment.new(tmp_path / "environment")
+    environment.install(str(release.wheel))
+    done = environment.run("tallyhook", "demo")
+    assert done.returncode != 0
+    assert "tallyhook[mock]" in done.stderr
+    environment.remove()
+
+
+@pytest.mark.parametrize("interpreter", [*interpreters()], ids=lambda found: Path(found).parts[-3])
+def test_another_python_plays_the_demo(release: Release, tmp_path: Path, interpreter: str) -> None:
+    environment = Environment.new(tmp_path / "environment", interpreter)
+    environment.install(f"{release.wheel}[mock,receiver]")
+    done = environment.run("tallyhook", "demo")
+    assert done.returncode == 0, done.stderr
+    assert "57.50" in done.stdout
+    environment.remove()
