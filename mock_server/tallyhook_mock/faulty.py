@@ -9,18 +9,23 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tallyhook_mock.connection import drop
 from tallyhook_mock.faults import Fault, FaultKind
+from tallyhook_mock.timeline import CHEDDAR
 
 __all__ = ["Aim", "with_faults"]
 
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """What a call is about, as far as it can be read: codes of product and customer, or empty."""
+    """What a call is about, as far as it can be read: codes of product and customer, or empty.
+
+    A system that knows no products has none; its `customer` is the account that its timeline goes by.
+    """
 
     action: str
     product: str = ""
     customer: str = ""
     on_outstanding: bool = False
+    system: str = CHEDDAR
 
 
 def with_faults(

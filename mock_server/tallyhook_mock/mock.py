@@ -1,4 +1,4 @@
-"""The mock at work: the engine, its clock, and the hooks that it sends."""
+"""The mock at work: the billing systems, their clock, and the hooks that are sent."""
 
 import asyncio
 import logging
@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from tallyhook_mock.actions import ACTIONS
 from tallyhook_mock.attempts import attempt_delivery
 from tallyhook_mock.catalog import default_catalog, read_catalog
 from tallyhook_mock.cheddar.payloads import body
-from tallyhook_mock.cheddar.routes import ROUTES
 from tallyhook_mock.clock import Clock, ClockBusy, Mode
 from tallyhook_mock.delivery import Sender, hook_headers
 from tallyhook_mock.duration import Duration
@@ -20,13 +20,14 @@ from tallyhook_mock.engine.cheddar import billing, subscriptions
 from tallyhook_mock.engine.cheddar.customer import Customer
 from tallyhook_mock.engine.cheddar.invoice import Invoice
 from tallyhook_mock.engine.cheddar.product import Product
-from tallyhook_mock.engine.cheddar.state import HOOK_TYPES, Event, State
+from tallyhook_mock.engine.cheddar.state import HOOK_TYPES, Event
 from tallyhook_mock.engine.hooks import Delivery, DeliveryState, Hook, Listener
+from tallyhook_mock.engine.systems import Systems
 from tallyhook_mock.faults import Armed, Fault, FaultKind, Faults
 from tallyhook_mock.faulty import Aim
 from tallyhook_mock.lanes import Lanes
 from tallyhook_mock.pulse import Pulse
-from tallyhook_mock.timeline import Timeline
+from tallyhook_mock.timeline import CHEDDAR, Timeline
 from tallyhook_mock.trigger import event_about
 
 __all__ = ["Mock"]
@@ -63,6 +64,7 @@ class Mock:
         self._turn = 0.0  # when others had theirs last
         self.pulse = Pulse()
         self._wake = asyncio.Event()
+        self._looks_at: datetime | None = None  # when the pump will look again by itself
         self._begin(catalog if catalog is not None else default_catalog(), self._new_clock())
 
     @asynccontextmanager
@@ -96,7 +98,7 @@ class Mock:
         CatalogError if it can't be used.
         """
         at = self.clock.now()
-        read_catalog(catalog, self.state, at, self.sender.check).install(self.state, at)
+        read_catalog(catalog, self.systems, at, self.sender.check).install(self.systems, at)
         self._note_quietly()
 
     async def _start_over(self, catalog: Mapping[str, Any], clock: Clock) -> None:
@@ -107,10 +109,11 @@ class Mock:
         await lanes.close()
 
     def _begin(self, catalog: Mapping[str, Any], clock: Clock) -> None:
-        state, at = State(), clock.now()
-        read_catalog(catalog, state, at, self.sender.check).install(state, at)
-        state.is_locked = self._is_locked
-        self.state = state
+        systems, at = Systems(), clock.now()
+        read_catalog(catalog, systems, at, self.sender.check).install(systems, at)
+        systems.cheddar.is_locked = self._is_locked
+        self.systems = systems
+        self.state = systems.cheddar  # the one that sends hooks
         self.clock = clock
         self.timeline = Timeline()
         self.faults = Faults()
@@ -123,7 +126,13 @@ class Mock:
         """Note what a catalogue brought, without hooks: its customers are taken to have been there before."""
         for event in self.state.take_events():
             self.timeline.happened(event)
+        self._note_others()
         self._stir()
+
+    def _note_others(self) -> None:
+        for name, system in self.systems.others.items():
+            for happening in system.take_events():
+                self.timeline.noted(name, happening)
 
     def _new_clock(self) -> Clock:
         return Clock(self._start or datetime.now(UTC), self._mode)
@@ -145,7 +154,10 @@ class Mock:
             self.timeline.happened(event)
             if event.kind in HOOK_TYPES:
                 self._announce(event)
-        self._stir()
+        self._note_others()
+        if self._is_pressing():
+            self._wake.set()
+        self.pulse.beat()
 
     def _announce(self, event: Event) -> None:
         product, invoice = event.customer.product.code, event.invoice
@@ -271,9 +283,8 @@ class Mock:
 
     def plan(self, fault: Fault) -> Armed:
         """Have something go wrong. ValueError if there is no such action or hook."""
-        actions = [f"{controller}/{action}" for controller in ROUTES for action in ROUTES[controller]]
-        if fault.action not in ("", *actions):
-            raise ValueError(f"action: {fault.action!r} is not one of {', '.join(actions)}")
+        if fault.action not in ("", *ACTIONS):
+            raise ValueError(f"action: {fault.action!r} is not one of {', '.join(ACTIONS)}")
         if fault.type not in ("", *HOOK_TYPES):
             raise ValueError(f"type: {fault.type!r} is not one of {', '.join(HOOK_TYPES)}")
         armed = self.faults.add(fault)
@@ -284,7 +295,7 @@ class Mock:
         """The fault that strikes a call, noted."""
         fault = self.faults.for_call(aim.action, aim.customer, on_outstanding=aim.on_outstanding)
         if fault is not None:
-            self._note(fault, aim.action, aim.product, aim.customer)
+            self._note(fault, aim.action, aim.product, aim.customer, aim.system)
         return fault
 
     def _is_locked(self, invoice: Invoice) -> bool:
@@ -294,8 +305,8 @@ class Mock:
             self._note(fault, f"execution of invoice {invoice.number}", customer.product.code, customer.code)
         return fault is not None
 
-    def _note(self, fault: Fault, where: str, product: str, customer: str) -> None:
-        self.timeline.struck(fault.kind, where, product, customer, self.clock.now())
+    def _note(self, fault: Fault, where: str, product: str, customer: str, system: str = CHEDDAR) -> None:
+        self.timeline.struck(fault.kind, where, product, customer, self.clock.now(), system)
         self.pulse.beat()
 
     # -- time
@@ -347,8 +358,8 @@ class Mock:
             await self._work()
 
     async def _work(self) -> None:
-        """Let the engine do what is due by now, then put the hooks that are due on their way."""
-        while self.state.step(self.clock.now()):
+        """Let the systems do what is due by now, then put the hooks that are due on their way."""
+        while self.systems.step(self.clock.now()):
             self.changed()
             if time.monotonic() - self._turn > _TURN:
                 await asyncio.sleep(0)
@@ -393,12 +404,21 @@ class Mock:
 
     def _pause(self) -> float | None:
         """Real seconds until something is due, None if only a call can bring it about."""
-        due = self.next_due()
+        due = self._looks_at = self.next_due()
         if self.clock.mode is Mode.FROZEN or due is None:
             return None
         return min(max((due - self.clock.now()).total_seconds(), 0), _LOOK)
 
+    def _is_pressing(self) -> bool:
+        """Whether something is due now, or before the pump will look again."""
+        due = self.next_due()
+        if due is None:
+            return False
+        if self.clock.mode is Mode.REAL and (self._looks_at is None or due < self._looks_at):
+            return True
+        return due <= self.clock.now()
+
     def next_due(self) -> datetime | None:
-        """The next moment at which the engine or a hook has something to do; None if nothing is planned."""
-        moments = (self.state.next_due(), self.state.hooks.next_due())
+        """The next moment at which a system or a hook has something to do; None if nothing is planned."""
+        moments = (self.systems.next_due(), self.state.hooks.next_due())
         return min((moment for moment in moments if moment is not None), default=None)

@@ -11,14 +11,15 @@ from tallyhook_mock.engine.happening import Happening
 from tallyhook_mock.engine.hooks import Attempt, Delivery
 from tallyhook_mock.faults import FaultKind
 
-__all__ = ["DELIVERED", "FAULT", "NOT_DELIVERED", "Entry", "Timeline"]
+__all__ = ["CHEDDAR", "DELIVERED", "FAULT", "NOT_DELIVERED", "Entry", "Timeline"]
 
 # The kinds of the entries that are no events of the engine.
 DELIVERED = "hookDelivered"
 NOT_DELIVERED = "hookNotDelivered"
 FAULT = "fault"
 
-_CHEDDAR = "cheddar"
+# The system whose accounts are the customers of products.
+CHEDDAR = "cheddar"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Timeline:
 
     def entries(self, product: str, customer: str) -> Iterable[Entry]:
         """Oldest first; a deleted customer keeps its own."""
-        return tuple(self._entries.get((_CHEDDAR, product, customer), ()))
+        return tuple(self._entries.get((CHEDDAR, product, customer), ()))
 
     def entries_of(self, system: str, account: str) -> Iterable[Entry]:
         """Those of an account of one of the systems beside Cheddar, such as `fusebill`; oldest first."""
@@ -86,12 +87,14 @@ class Timeline:
             note += f" ({attempt.fault})"
         self._add(hook.product, hook.customer, Entry(attempt.at, kind, note, "system"))
 
-    def struck(self, fault: FaultKind, where: str, product: str, customer: str, at: datetime) -> None:
+    def struck(
+        self, fault: FaultKind, where: str, product: str, customer: str, at: datetime, system: str = CHEDDAR
+    ) -> None:
         """A fault. One that is about no customer is only counted."""
-        self._add(product, customer, Entry(at, FAULT, f"{fault}: {where}", "system"))
+        self._put((system, product, customer), Entry(at, FAULT, f"{fault}: {where}", "system"))
 
     def _add(self, product: str, customer: str, entry: Entry) -> None:
-        self._put((_CHEDDAR, product, customer), entry)
+        self._put((CHEDDAR, product, customer), entry)
 
     def _put(self, key: tuple[str, str, str], entry: Entry) -> None:
         self.counts[entry.kind] += 1

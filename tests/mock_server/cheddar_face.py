@@ -12,7 +12,8 @@ from lxml import etree
 from tallyhook_mock.catalog import read_catalog
 from tallyhook_mock.cheddar import cheddar_app
 from tallyhook_mock.engine.cheddar.customer import Customer
-from tallyhook_mock.engine.cheddar.state import Event, State
+from tallyhook_mock.engine.cheddar.state import Event
+from tallyhook_mock.engine.systems import Systems
 
 EMAIL, PASSWORD = "desk@harbour.example", "let me in"
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -115,9 +116,10 @@ class Answer:
 class Face:
     def __init__(self, **options: Any) -> None:
         self.now = START
-        self.state = State()
+        self.systems = Systems()
+        self.state = self.systems.cheddar
         self.events: list[Event] = []
-        read_catalog(CATALOG, self.state, START, check_url=str).install(self.state, START)
+        read_catalog(CATALOG, self.systems, START, check_url=str).install(self.systems, START)
         self.app = cheddar_app(lambda: self.state, lambda: self.now, self._changed, **options)
 
     def _changed(self) -> None:

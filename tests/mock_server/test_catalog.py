@@ -10,7 +10,7 @@ import pytest
 
 from tallyhook_mock.catalog import CatalogError, default_catalog, dump_catalog, load_catalog, read_catalog
 from tallyhook_mock.delivery import Sender
-from tallyhook_mock.engine.cheddar.state import State
+from tallyhook_mock.engine.systems import Systems
 
 from .loopback import catalog
 
@@ -18,14 +18,14 @@ AT = datetime(2026, 1, 1, tzinfo=UTC)
 EXAMPLE = Path(__file__).parents[2] / "examples" / "catalog.toml"
 
 
-def installed(content: Any, state: State | None = None) -> State:
-    state = state or State()
-    read_catalog(content, state, AT, Sender().check).install(state, AT)
-    return state
+def installed(content: Any, systems: Systems | None = None) -> Systems:
+    systems = systems or Systems()
+    read_catalog(content, systems, AT, Sender().check).install(systems, AT)
+    return systems
 
 
 def test_the_example_of_the_documentation_is_read() -> None:
-    state = installed(load_catalog(EXAMPLE))
+    state = installed(load_catalog(EXAMPLE)).cheddar
     assert state.users == {"ops@example.com": "cheddar"}
     product = state.products["ACME"]
     small = product.plans["SMALL"]
@@ -46,12 +46,12 @@ def test_the_example_of_the_documentation_is_read() -> None:
 
 
 def test_the_default_catalogue_is_in_order() -> None:
-    state = installed(default_catalog())
+    state = installed(default_catalog()).cheddar
     assert list(state.products["ACME"].plans) == ["FREE", "SMALL", "LARGE"]
 
 
 def test_one_item_has_one_id_in_all_plans() -> None:
-    plans = installed(default_catalog()).products["ACME"].plans
+    plans = installed(default_catalog()).cheddar.products["ACME"].plans
     seats = [plans[code].item("SEAT") for code in ("SMALL", "LARGE")]
     assert seats[0] is not None
     assert seats[1] is not None
@@ -59,8 +59,7 @@ def test_one_item_has_one_id_in_all_plans() -> None:
 
 
 def test_what_is_written_can_be_read_again() -> None:
-    state = installed(load_catalog(EXAMPLE))
-    written = dump_catalog(state)
+    written = dump_catalog(installed(load_catalog(EXAMPLE)))
     assert [user["password"] for user in written["users"]] == ["********"]
     assert written["products"][0]["secret"] == "acme-secret-key"
     again = json.loads(json.dumps(written))
@@ -71,24 +70,25 @@ def test_what_is_written_can_be_read_again() -> None:
 def test_a_product_may_stand_alone() -> None:
     content = catalog()
     (content["product"],) = content.pop("products")
-    assert list(installed(content).products) == ["LANTERN"]
+    assert list(installed(content).cheddar.products) == ["LANTERN"]
 
 
 def test_more_can_be_added_to_what_is_there() -> None:
-    state = installed(catalog())
-    installed({"products": [{"code": "LANTERN", "plans": [{"code": "BLAZE"}]}]}, state)
+    systems = installed(catalog())
+    state = systems.cheddar
+    installed({"products": [{"code": "LANTERN", "plans": [{"code": "BLAZE"}]}]}, systems)
     assert list(state.products["LANTERN"].plans) == ["GLOW", "BLAZE"]
     with pytest.raises(CatalogError, match=r"products\[0\]\.secret: the product 'LANTERN' is there already"):
-        installed(catalog(), state)
+        installed(catalog(), systems)
 
 
 def test_a_catalogue_that_is_wrong_changes_nothing() -> None:
-    state = installed(catalog())
-    before = dump_catalog(state)
+    systems = installed(catalog())
+    before = dump_catalog(systems)
     addition = {"code": "LANTERN", "plans": [{"code": "NEW"}, {"code": "BAD", "trialDays": -1}]}
     with pytest.raises(CatalogError):
-        installed({"users": [{"email": "a@b.example", "password": "x"}], "products": [addition]}, state)
-    assert dump_catalog(state) == before
+        installed({"users": [{"email": "a@b.example", "password": "x"}], "products": [addition]}, systems)
+    assert dump_catalog(systems) == before
 
 
 def plan(**values: Any) -> dict[str, Any]:
@@ -184,7 +184,7 @@ def test_a_masked_password_is_not_taken_for_one() -> None:
 def test_files_may_be_toml_or_json(tmp_path: Path) -> None:
     file = tmp_path / "catalog.json"
     file.write_text(json.dumps(catalog(name="Lantern")).replace('"20.00"', "20.10"))
-    state = installed(load_catalog(file))
+    state = installed(load_catalog(file)).cheddar
     assert state.products["LANTERN"].plans["GLOW"].recurring_charge_amount == Decimal("20.10")
 
 

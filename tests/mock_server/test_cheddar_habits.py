@@ -3,7 +3,7 @@
 import pytest
 
 from tallyhook_mock.catalog import dump_catalog, read_catalog
-from tallyhook_mock.engine.cheddar.state import State
+from tallyhook_mock.engine.systems import Systems
 
 from .cheddar_face import CATALOG, Face, new
 
@@ -114,7 +114,7 @@ def test_an_import_counts_the_coupons_it_would_redeem(face: Face) -> None:
 def test_a_plan_can_be_written_as_a_real_document_shows_it(face: Face) -> None:
     answer = face.post("plans/edit/code/QUAY", {"onChangeInitialBillHandler": "next"})
     assert answer.text("//onChangeInitialBillHandler") == "next"
-    written = dump_catalog(face.state) | {"users": CATALOG["users"]}
-    again = State()
+    written = dump_catalog(face.systems) | {"users": CATALOG["users"]}
+    again = Systems()
     read_catalog(written, again, face.now, check_url=str).install(again, face.now)
-    assert again.products["HARBOUR"].plans["QUAY"].on_change_initial_bill_handler == "next"
+    assert again.cheddar.products["HARBOUR"].plans["QUAY"].on_change_initial_bill_handler == "next"

@@ -2,15 +2,17 @@
 
 import json
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from tallyhook import signing
+from tallyhook_mock.catalog import chargemonk, cleverbridge, fusebill
 from tallyhook_mock.catalog.customers import CUSTOMER, Seed, read_customer
 from tallyhook_mock.catalog.plans import PLAN, PROMOTION, read_plan, read_promotion
 from tallyhook_mock.catalog.table import CatalogError, Table
@@ -19,13 +21,14 @@ from tallyhook_mock.engine import ids
 from tallyhook_mock.engine.cheddar.product import Item, Plan, Product, Promotion
 from tallyhook_mock.engine.cheddar.refusal import Refusal
 from tallyhook_mock.engine.cheddar.state import HOOK_TYPES, State
+from tallyhook_mock.engine.systems import Systems
 
 __all__ = ["MASK", "Catalog", "default_catalog", "load_catalog", "read_catalog"]
 
 # What stands for a password where a catalogue is shown.
 MASK = "********"
 
-_CATALOG = ("hookRetryPauses", "product", "products", "users")
+_CATALOG = ("hookRetryPauses", "product", "products", "users", "cleverbridge", "fusebill", "chargemonk")
 _USER = ("email", "password")
 _LISTENER = ("url", "events")
 _SETTINGS = (
@@ -55,21 +58,27 @@ class _Entry:
 
 
 class Catalog:
-    """A catalogue that has been read and found in order, for one state of the engine."""
+    """A catalogue that has been read and found in order, for the systems as they are."""
 
     def __init__(
-        self, users: Mapping[str, str], entries: Iterable[_Entry], pauses: tuple[timedelta, ...] | None
+        self,
+        users: Mapping[str, str],
+        entries: Iterable[_Entry],
+        pauses: tuple[timedelta, ...] | None,
+        sections: Sequence[Callable[[], None]],
     ) -> None:
         self._users = users
         self._pauses = pauses
         self._entries = tuple(entries)
+        self._sections = sections
 
-    def install(self, state: State, at: datetime) -> None:
+    def install(self, systems: Systems, at: datetime) -> None:
         """Put it in place; a plan or promotion that is there already is replaced for what comes.
 
         Listeners are registered last: no hook tells of the customers that a catalogue brings. CatalogError if
         the engine refuses such a customer.
         """
+        state = systems.cheddar
         state.users.update(self._users)
         if self._pauses is not None:
             state.hooks.pauses = self._pauses
@@ -88,6 +97,8 @@ class Catalog:
         for entry in self._entries:
             for url, events in entry.listeners:
                 state.hooks.listen(entry.product.code, url, events)
+        for install in self._sections:
+            install()
 
 
 def load_catalog(path: Path) -> Mapping[str, Any]:
@@ -114,14 +125,14 @@ def default_catalog() -> Mapping[str, Any]:
 
 
 def read_catalog(
-    catalog: Mapping[str, Any], state: State, at: datetime, check_url: Callable[[str], None]
+    catalog: Mapping[str, Any], systems: Systems, at: datetime, check_url: Callable[[str], None]
 ) -> Catalog:
-    """Check a catalogue against what `state` has already; nothing but its ids is touched.
+    """Check a catalogue against what the systems have already; nothing but ids is touched.
 
     `at` becomes the date of what is new; `check_url` raises a ValueError for a listener that can't be had.
     CatalogError, with the place, for the first thing that is wrong.
     """
-    top = Table(catalog, "", _CATALOG)
+    top, state = Table(catalog, "", _CATALOG), systems.cheddar
     users = {}
     for user in top.tables("users", _USER):
         email = user.text("email")
@@ -137,10 +148,25 @@ def read_catalog(
         if entry.product.code in entries:
             raise table.wrong("code", f"{entry.product.code!r} stands here twice")
         entries[entry.product.code] = entry
+    sections = [*_sections(top, systems, at)]
+    # A catalogue may be for another system alone.
     for name, given, known in (("users", users, state.users), ("products", entries, state.products)):
-        if not given and not known:
+        if not given and not known and not sections:
             raise CatalogError(f"{name}: at least one is needed")
-    return Catalog(users, entries.values(), _pauses(top))
+    return Catalog(users, entries.values(), _pauses(top), sections)
+
+
+def _sections(top: Table, systems: Systems, at: datetime) -> Iterator[Callable[[], None]]:
+    """What puts in place what is said of the systems beside Cheddar."""
+    if "cleverbridge" in top:
+        table = top.table("cleverbridge", cleverbridge.NAMES)
+        yield partial(cleverbridge.read_cleverbridge(table, systems.cleverbridge, at), systems.cleverbridge)
+    if "fusebill" in top:
+        table = top.table("fusebill", fusebill.NAMES)
+        yield partial(fusebill.read_fusebill(table, systems.fusebill, at), systems.fusebill)
+    if "chargemonk" in top:
+        table = top.table("chargemonk", chargemonk.NAMES)
+        yield partial(chargemonk.read_chargemonk(table, systems.chargemonk, at), systems.chargemonk)
 
 
 def _pauses(top: Table) -> tuple[timedelta, ...] | None:

@@ -123,10 +123,11 @@ class Table:
         for number, values in enumerate(self._sequence(name)):
             yield type(self)(values, f"{_join(self.place, name)}[{number}]", names)
 
-    def table(self, name: str) -> Self:
-        """A table whose names are free, such as metadata; empty if absent."""
+    def table(self, name: str, names: Collection[str] | None = None) -> Self:
+        """A table under this one; empty if absent. Without `names` any may stand in it, as in metadata."""
         values = self._values.get(name, {})
-        names = [str(key) for key in values] if isinstance(values, Mapping) else []
+        if names is None:
+            names = [str(key) for key in values] if isinstance(values, Mapping) else []
         return type(self)(values, _join(self.place, name), names)
 
     def names(self) -> Collection[str]:

@@ -8,15 +8,17 @@ from tallyhook_mock.engine import ids
 from tallyhook_mock.engine.cheddar.product import Plan, PlanItem, Product, Promotion
 from tallyhook_mock.engine.cheddar.state import State
 from tallyhook_mock.engine.money import amount_text, quantity_text
+from tallyhook_mock.engine.systems import Systems
 
 __all__ = ["dump_catalog"]
 
 
-def dump_catalog(state: State) -> dict[str, Any]:
+def dump_catalog(systems: Systems) -> dict[str, Any]:
     """The schedule of retries, users, products, plans, promotions and listeners; no customers.
 
     Passwords are masked. Secrets are shown: whoever writes a listener needs them.
     """
+    state = systems.cheddar
     return {
         "hookRetryPauses": [f"{pause.total_seconds():.0f}s" for pause in state.hooks.pauses],
         "users": [{"email": email, "password": MASK} for email in state.users],

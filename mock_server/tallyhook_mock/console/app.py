@@ -11,7 +11,18 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from tallyhook_mock.console import clock, customers, door, faults, hooks, listeners, live, overview, theme
+from tallyhook_mock.console import (
+    chargemonk,
+    clock,
+    customers,
+    door,
+    faults,
+    hooks,
+    listeners,
+    live,
+    overview,
+    theme,
+)
 from tallyhook_mock.console.guard import Guard
 from tallyhook_mock.console.page import page
 from tallyhook_mock.mock import Mock
@@ -35,6 +46,7 @@ def console_app(mock: Mock, *, token: str = "") -> Starlette:
                     *hooks.ROUTES,
                     *listeners.ROUTES,
                     *faults.ROUTES,
+                    *chargemonk.ROUTES,
                     *theme.ROUTES,
                     *door.ROUTES,
                     Route("/live", live.stream),

@@ -11,7 +11,18 @@ from starlette.routing import Mount
 
 from tallyhook_mock.catalog import CatalogError
 from tallyhook_mock.clock import ClockBusy
-from tallyhook_mock.control import catalog, clock, customers, faults, hooks, invoices, listeners
+from tallyhook_mock.control import (
+    catalog,
+    chargemonk,
+    cleverbridge,
+    clock,
+    customers,
+    faults,
+    fusebill,
+    hooks,
+    invoices,
+    listeners,
+)
 from tallyhook_mock.control.guard import Guard
 from tallyhook_mock.engine.cheddar.refusal import Refusal
 from tallyhook_mock.mock import Mock
@@ -26,6 +37,9 @@ _ROUTES = [
     *customers.ROUTES,
     *invoices.ROUTES,
     *faults.ROUTES,
+    *cleverbridge.ROUTES,
+    *fusebill.ROUTES,
+    *chargemonk.ROUTES,
 ]
 
 

@@ -11,21 +11,21 @@ __all__ = ["ROUTES"]
 
 
 async def read(request: Request) -> JSONResponse:
-    return JSONResponse(dump_catalog(mock_of(request).state))
+    return JSONResponse(dump_catalog(mock_of(request).systems))
 
 
 async def replace(request: Request) -> JSONResponse:
     """Start over with another catalogue."""
     mock = mock_of(request)
     await mock.replace_catalog(await json_object(request))
-    return JSONResponse(dump_catalog(mock.state))
+    return JSONResponse(dump_catalog(mock.systems))
 
 
 async def add(request: Request) -> JSONResponse:
     """Add to the catalogue; customers stay."""
     mock = mock_of(request)
     mock.add_catalog(await json_object(request))
-    return JSONResponse(dump_catalog(mock.state))
+    return JSONResponse(dump_catalog(mock.systems))
 
 
 ROUTES = [

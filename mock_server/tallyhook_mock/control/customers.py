@@ -1,15 +1,12 @@
 """`/_mock/customers/…/timeline` and `.svg`: what happened. `/_mock/declines`, `approvals`: what shall."""
 
-from typing import Any
-
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tallyhook_mock import picture
 from tallyhook_mock.control.requests import bad, json_object, missing, mock_of, named_product, only, text
-from tallyhook_mock.engine.money import amount_text
-from tallyhook_mock.timeline import Entry
+from tallyhook_mock.control.shown import entry_shown
 
 __all__ = ["ROUTES"]
 
@@ -23,7 +20,7 @@ async def timeline(request: Request) -> JSONResponse:
     entries = mock.timeline.entries(product.code, code)
     if not entries:
         raise missing(f"there is no customer {code!r}")
-    return JSONResponse({"customer": code, "timeline": [_shown(entry) for entry in entries]})
+    return JSONResponse({"customer": code, "timeline": [entry_shown(entry) for entry in entries]})
 
 
 async def drawn(request: Request) -> Response:
@@ -58,17 +55,6 @@ async def approve(request: Request) -> JSONResponse:
     customer = mock.state.customer(named_product(request, wish), text(wish, "customer"))
     mock.approve_paypal(customer)
     return JSONResponse({"customer": customer.code})
-
-
-def _shown(entry: Entry) -> dict[str, Any]:
-    return {
-        "at": entry.at.isoformat(),
-        "kind": entry.kind,
-        "actor": entry.actor,
-        "invoice": entry.invoice,
-        "amount": None if entry.amount is None else amount_text(entry.amount),
-        "note": entry.note,
-    }
 
 
 ROUTES = [

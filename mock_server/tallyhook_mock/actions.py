@@ -1,0 +1,11 @@
+"""The calls of all faces, by the names that faults know them by: `customers/add-charge`."""
+
+from tallyhook_mock.cheddar.routes import ROUTES
+from tallyhook_mock.cleverbridge.faults import ACTIONS as CLEVERBRIDGE
+from tallyhook_mock.fusebill.calls import ACTIONS as FUSEBILL
+
+__all__ = ["ACTIONS"]
+
+_CHEDDAR = tuple(f"{controller}/{action}" for controller in ROUTES for action in ROUTES[controller])
+
+ACTIONS = (*_CHEDDAR, *CLEVERBRIDGE, *FUSEBILL)

@@ -1,0 +1,54 @@
+"""What several control calls show alike: moments, bills, and lines of a timeline."""
+
+from datetime import datetime
+from typing import Any, overload
+
+from tallyhook_mock.engine.bill import Bill, Line
+from tallyhook_mock.engine.money import amount_text, quantity_text
+from tallyhook_mock.timeline import Entry
+
+__all__ = ["bill_shown", "entry_shown", "moment_shown"]
+
+
+@overload
+def moment_shown(moment: datetime) -> str: ...
+@overload
+def moment_shown(moment: datetime | None) -> str | None: ...
+def moment_shown(moment: datetime | None) -> str | None:
+    """ISO 8601 with its offset."""
+    return None if moment is None else moment.isoformat()
+
+
+def bill_shown(bill: Bill) -> dict[str, Any]:
+    """With its lines. Unit prices are not rounded: a coupon may leave parts of a cent in them."""
+    return {
+        "number": bill.number,
+        "at": moment_shown(bill.at),
+        "currency": bill.currency,
+        "lines": [_line(line) for line in bill.lines],
+        "total": amount_text(bill.total),
+    }
+
+
+def _line(line: Line) -> dict[str, Any]:
+    return {
+        "item": line.item,
+        "description": line.description,
+        "quantity": quantity_text(line.quantity),
+        "unitPrice": f"{line.unit_price:f}",
+        "amount": amount_text(line.amount),
+        "start": moment_shown(line.start),
+        "end": moment_shown(line.end),
+    }
+
+
+def entry_shown(entry: Entry) -> dict[str, Any]:
+    return {
+        "at": moment_shown(entry.at),
+        "kind": entry.kind,
+        "actor": entry.actor,
+        "invoice": entry.invoice,
+        "amount": None if entry.amount is None else amount_text(entry.amount),
+        "item": entry.item,
+        "note": entry.note,
+    }

@@ -1,0 +1,148 @@
+"""A subscription: its terms one after the other, and the add-ons that it carries."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from tallyhook_mock.engine.bill import Bill
+from tallyhook_mock.engine.calendar import add_months
+from tallyhook_mock.engine.chargemonk.plan import AddOn, Plan
+from tallyhook_mock.engine.chargemonk.refusal import Refusal
+
+__all__ = ["Carried", "Subscription", "Term", "cycles_text"]
+
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """The time from `start` up to, not including, `end`, which is paid for by the price of the plan."""
+
+    plan: Plan
+    start: datetime
+    end: datetime
+
+    @property
+    def days(self) -> int:
+        return (self.end - self.start) // _DAY
+
+    def days_left(self, at: datetime) -> int:
+        """Days from `at` to the end; the one that has begun counts in full (inferred)."""
+        return -((at - self.end) // _DAY)
+
+
+@dataclass(slots=True, eq=False)
+class Carried:
+    """An add-on on a subscription.
+
+    `cycles_left` is how many more invoices will charge it, None for every one. At 0 it is charged no more,
+    and leaves when the time that it is paid for is over (inferred: had it left with its last invoice, it
+    could be added again and billed twice for the same days).
+    """
+
+    add_on: AddOn
+    cycles_left: int | None
+    paid_until: datetime
+
+    def owing(self, terms: Sequence[Term]) -> Sequence[Term]:
+        """Those of the terms that it is not paid for."""
+        return [term for term in terms if term.start >= self.paid_until]
+
+    def owed(self, terms: Sequence[Term]) -> Sequence[Term]:
+        """Those of the terms that it has to be charged for: not paid yet, and as many as it has cycles."""
+        return self.owing(terms)[: self.cycles_left]
+
+    def pay(self, terms: Sequence[Term]) -> None:
+        """Count down a cycle for each of the terms."""
+        if self.cycles_left is not None:
+            self.cycles_left -= len(terms)
+        self.paid_until = terms[-1].end
+
+
+@dataclass(slots=True, eq=False)
+class Subscription:
+    """`next_plan` is that of the terms to come; `terms_left` is how many may come, None for any number.
+
+    A term is paid for when it stands among `terms`: those that are over, the current one, and those paid in
+    advance. They begin in whole months from `anchor`, `months` of them up to the end of the last one.
+    """
+
+    id: str
+    created: datetime
+    next_plan: Plan
+    terms_left: int | None
+    anchor: datetime
+    months: int = 0
+    terms: list[Term] = field(default_factory=list)
+    reached: int = 0
+    add_ons: list[Carried] = field(default_factory=list)
+    bills: list[Bill] = field(default_factory=list)  # oldest first
+    canceled_at: datetime | None = None
+
+    @property
+    def is_canceled(self) -> bool:
+        """Canceled, it is not renewed and its add-ons are disabled; the term that is paid for goes on."""
+        return self.canceled_at is not None
+
+    @property
+    def current(self) -> Term | None:
+        """The term that runs; None when the last one is over."""
+        return self.terms[self.reached] if self.reached < len(self.terms) else None
+
+    @property
+    def plan(self) -> Plan:
+        """That of the current term, or of the next one if none runs."""
+        return self.current.plan if self.current else self.next_plan
+
+    @property
+    def ahead(self) -> Sequence[Term]:
+        """The terms paid in advance."""
+        return self.terms[self.reached + 1 :]
+
+    @property
+    def paid_until(self) -> datetime:
+        return self.terms[-1].end
+
+    def carried(self, code: str) -> Carried:
+        """The add-on that it carries; Refusal if it carries none of this code."""
+        for carried in self.add_ons:
+            if carried.add_on.code == code:
+                return carried
+        raise Refusal(f"{self.id} carries no add-on {code!r}")
+
+    def carries(self, add_on: AddOn) -> bool:
+        return any(carried.add_on.code == add_on.code for carried in self.add_ons)
+
+    def restart(self, at: datetime) -> None:
+        """Begin anew after the last term, as at first; Refusal as for `following`."""
+        _mark(at, self.next_plan.term_months)
+        self.canceled_at = None
+        self.anchor, self.months = at, 0
+        self.terms_left = self.next_plan.billing_cycles
+
+    def following(self, count: int) -> list[Term]:
+        """The next terms after the last one; Refusal if they are beyond the years that can be written."""
+        plan = self.next_plan
+        marks = [_mark(self.anchor, self.months + plan.term_months * number) for number in range(count + 1)]
+        return [Term(plan, marks[number], marks[number + 1]) for number in range(count)]
+
+    def extend(self, terms: Sequence[Term]) -> None:
+        """Take on terms that follow."""
+        self.terms.extend(terms)
+        self.months += self.next_plan.term_months * len(terms)
+        if self.terms_left is not None:
+            self.terms_left -= len(terms)
+
+
+def cycles_text(cycles: int | None) -> str:
+    """How many are left, as people say it."""
+    if cycles is None:
+        return "forever"
+    return "1 cycle left" if cycles == 1 else f"{cycles or 'no'} cycles left"
+
+
+def _mark(anchor: datetime, months: int) -> datetime:
+    try:
+        return add_months(anchor, months)
+    except ValueError:
+        raise Refusal("no term can end after the year 9999") from None

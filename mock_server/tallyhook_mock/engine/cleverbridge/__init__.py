@@ -1,0 +1,1 @@
+"""Cleverbridge's rules: subscriptions whose items are billed in advance or in arrears."""

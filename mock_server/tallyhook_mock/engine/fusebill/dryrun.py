@@ -1,0 +1,91 @@
+"""What a change would do to the next invoices: the change, carried out on a copy and played forward."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TypeAlias
+
+from tallyhook_mock.engine.bill import Bill
+from tallyhook_mock.engine.fusebill.billing import plan_recharge
+from tallyhook_mock.engine.fusebill.customer import BillingPeriodDefinition, Customer, Subscription
+from tallyhook_mock.engine.fusebill.state import State
+
+__all__ = ["Change", "Find", "Forecast", "forecast"]
+
+Subject: TypeAlias = BillingPeriodDefinition | Subscription
+Find: TypeAlias = Callable[[State], Subject]
+Change: TypeAlias = Callable[[State], None]
+
+_INVOICES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """An invoice to come, and the start of the period that ends with it."""
+
+    start: datetime
+    bill: Bill
+
+    @property
+    def days(self) -> int:
+        return (self.bill.at - self.start).days
+
+    @property
+    def days_counted(self) -> int:
+        """With the day of the invoice, as the source counts."""
+        return self.days + 1
+
+
+def forecast(state: State, customer: Customer, find: Find, change: Change | None = None) -> list[Forecast]:
+    """The next three invoices of a definition or subscription, as they are to come or after a change.
+
+    `find` and `change` are given a state of which nothing else knows, with this customer in it. The same
+    commands work there under the same ids. Refusal if the change is refused.
+    """
+    alone, copy = _apart(state, customer)
+    if change is not None:
+        change(alone)
+    subject = find(alone)
+    subscriptions = subject.subscriptions if isinstance(subject, BillingPeriodDefinition) else [subject]
+    items = {subscription.item for subscription in subscriptions}
+    items |= {charge.item for subscription in subscriptions for charge in subscription.charges}
+    found: list[Forecast] = []
+    while items and len(found) < _INVOICES:
+        start, end, known = subject.start, subject.end, len(copy.bills)
+        alone.play(end)
+        found += (
+            Forecast(start, bill)
+            for bill in copy.bills[known:]
+            if bill.at == end and any(line.item in items for line in bill.lines)
+        )
+    return found
+
+
+def _apart(state: State, customer: Customer) -> tuple[State, Customer]:
+    """Another state with a copy of one customer, that counts on from where this one stands."""
+    copy = replace(customer, definitions=[], subscriptions=[], bills=list(customer.bills))
+    definitions = {
+        definition.id: replace(definition, customer=copy, subscriptions=[])
+        for definition in customer.definitions
+    }
+    subscriptions = {
+        subscription.id: replace(
+            subscription,
+            customer=copy,
+            definition=definitions[subscription.definition.id],
+            charges=list(subscription.charges),
+        )
+        for subscription in customer.subscriptions
+    }
+    for definition in customer.definitions:
+        definitions[definition.id].subscriptions += [
+            subscriptions[each.id] for each in definition.subscriptions
+        ]
+    copy.definitions += definitions.values()
+    copy.subscriptions += subscriptions.values()
+    alone = State()
+    alone.ids.last, alone.last_bill = state.ids.last, state.last_bill
+    alone.add_customer(copy)
+    for definition in copy.definitions:
+        plan_recharge(alone, definition)
+    return alone, copy

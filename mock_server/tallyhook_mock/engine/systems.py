@@ -1,0 +1,54 @@
+"""The billing systems of one mock."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Protocol
+
+from tallyhook_mock.engine.chargemonk.state import State as Chargemonk
+from tallyhook_mock.engine.cheddar.state import State as Cheddar
+from tallyhook_mock.engine.cleverbridge.state import State as Cleverbridge
+from tallyhook_mock.engine.fusebill.state import State as Fusebill
+from tallyhook_mock.engine.happening import Happening
+
+__all__ = ["System", "Systems"]
+
+
+class System(Protocol):
+    """What the clock and the timeline ask of a system that sends no hooks."""
+
+    def next_due(self) -> datetime | None:
+        """The next moment at which it has something to do; None if nothing is planned."""
+
+    def step(self, at: datetime) -> bool:
+        """Carry out the next thing that is due at `at`; False if nothing is."""
+
+    def take_events(self) -> list[Happening]:
+        """All that happened since the last call, oldest first."""
+
+
+class Systems:
+    """They share a clock, and nothing else.
+
+    Attributes:
+        others: those beside Cheddar, by name.
+    """
+
+    def __init__(self) -> None:
+        self.cheddar = Cheddar()
+        self.cleverbridge = Cleverbridge()
+        self.fusebill = Fusebill()
+        self.chargemonk = Chargemonk()
+        self.others: Mapping[str, System] = {
+            "cleverbridge": self.cleverbridge,
+            "fusebill": self.fusebill,
+            "chargemonk": self.chargemonk,
+        }
+
+    def next_due(self) -> datetime | None:
+        """The next moment at which any of them has something to do."""
+        moments = (self.cheddar.next_due(), *(system.next_due() for system in self.others.values()))
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def step(self, at: datetime) -> bool:
+        """Carry out one thing that is due at `at`; False if nothing is."""
+        return self.cheddar.step(at) or any(system.step(at) for system in self.others.values())

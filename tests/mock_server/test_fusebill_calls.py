@@ -1,0 +1,270 @@
+"""Fusebill's API over real HTTP: definitions, and the subscriptions that move between them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tallyhook_mock import Fault, FaultKind, serve
+
+from .fusebill_face import CATALOG, KEY, Face
+
+
+@pytest.fixture
+def face() -> Iterator[Face]:
+    with serve(CATALOG, start="2026-11-01T12:30:00Z") as server:
+        face = Face(server)
+        yield face
+        face.http.close()
+
+
+def ids(definitions: list[dict[str, Any]]) -> list[int]:
+    return [definition["id"] for definition in definitions]
+
+
+def test_a_definition_has_all_its_fields(face: Face) -> None:
+    customer = face.customer()
+    subscription = face.subscribe(customer, "29.90", planCode="GLOW", planName="Glow")
+    definition = subscription["billingPeriodDefinitionId"]
+    face.charge(subscription["id"], "30.00")
+    assert face.api("GET", f"billingPeriodDefinitions/{definition}") == {
+        "id": definition,
+        "customerId": customer,
+        "cycle": "Monthly",
+        "numberOfIntervals": 1,
+        "billingPeriodType": "FirstSubscriptionActivation",
+        "invoiceDay": 1,
+        "invoiceMonth": None,
+        "currentBillingPeriodStartDate": "2026-11-01T00:00:00Z",
+        "currentBillingPeriodEndDate": "2026-12-01T00:00:00Z",
+        "nextRechargeDate": "2026-12-01T00:00:00Z",
+        "numberOfBillingPeriods": 1,
+        "invoiceInAdvance": True,
+        "manuallyCreated": False,
+        "paymentMethodId": None,
+        "autoCollect": True,
+        "autoPost": True,
+        "term": 0,
+        "poNumber": None,
+        "createdDate": "2026-11-01T12:30:00Z",
+        "subscriptions": [
+            {
+                "id": subscription["id"],
+                "planCode": "GLOW",
+                "planName": "Glow",
+                "status": "Active",
+                "interval": "Monthly",
+                "amount": 29.90,
+                "quantity": 1,
+                "activationDate": "2026-11-01T12:30:00Z",
+                "pendingCharges": [
+                    {
+                        "id": subscription["id"] + 2,
+                        "name": "Oil",
+                        "amount": 30.00,
+                        "createdDate": "2026-11-01T12:30:00Z",
+                        "startDate": "2026-11-01T00:00:00Z",
+                        "endDate": "2026-12-01T00:00:00Z",
+                    }
+                ],
+            }
+        ],
+    }
+
+
+def test_amounts_are_exact_numbers(face: Face) -> None:
+    subscription = face.subscribe(face.customer(), "29.90")
+    path = f"/v1/billingPeriodDefinitions/{subscription['billingPeriodDefinitionId']}"
+    assert '"amount":29.90,' in face.http.get(path, headers={"Authorization": f"Basic {KEY}"}).text
+
+
+def test_a_customer_has_its_own_definitions(face: Face) -> None:
+    ida, eve = face.customer(), face.customer("Eve Torch")
+    first = face.subscribe(ida)["billingPeriodDefinitionId"]
+    second = face.subscribe(ida, interval="Yearly")["billingPeriodDefinitionId"]
+    third = face.subscribe(eve)["billingPeriodDefinitionId"]
+    assert ids(face.api("GET", f"customers/{ida}/billingPeriodDefinitions")) == [first, second]
+    assert ids(face.api("GET", f"customers/{eve}/billingPeriodDefinitions")) == [third]
+
+
+def test_subscriptions_of_one_date_share_a_definition(face: Face) -> None:
+    customer = face.customer()
+    one, two = face.subscribe(customer), face.subscribe(customer, "9.99")
+    assert one["billingPeriodDefinitionId"] == two["billingPeriodDefinitionId"]
+    face.server.advance_to("2026-12-01T00:00:00Z")
+    assert face.bills(customer)[2:] == [("2026-12-01", ["30.00", "9.99"])]
+    found = face.api("GET", f"billingPeriodDefinitions/GetBySubscription/{two['id']}")
+    assert ids(found["subscriptions"]) == [one["id"], two["id"]]
+
+
+def test_capitals_make_no_difference_to_paths(face: Face) -> None:
+    customer = face.customer()
+    subscription = face.subscribe(customer)
+    for path in (
+        f"Customers/{customer}/BILLINGPERIODDEFINITIONS",
+        f"billingperioddefinitions/{subscription['billingPeriodDefinitionId']}",
+        f"BillingPeriodDefinitions/getBySubscription/{subscription['id']}/",
+    ):
+        face.api("GET", path)
+    moved = face.http.put(
+        f"/V1/Subscriptions/{subscription['id']}/BillingPeriodDefinition",
+        json={"invoiceDay": 6},
+        headers={"Authorization": f"basic {KEY}"},
+    )
+    assert moved.json()["invoiceDay"] == 6
+
+
+def test_a_new_definition_does_nothing_until_a_subscription_is_in_it(face: Face) -> None:
+    customer = face.customer()
+    made = face.api(
+        "POST",
+        "billingPeriodDefinitions",
+        {
+            "customerId": customer,
+            "cycle": "Monthly",
+            "numberOfIntervals": 1,
+            "billingPeriodType": "SpecifiedDate",
+            "invoiceDay": 15,
+            "invoiceInAdvance": True,
+            "autoCollect": False,
+            "autoPost": False,
+            "term": 30,
+            "poNumber": "PO 7",
+            "paymentMethodId": 12,
+        },
+    )
+    kept = ("autoCollect", "autoPost", "term", "poNumber", "paymentMethodId", "manuallyCreated")
+    assert [made[name] for name in kept] == [False, False, 30, "PO 7", 12, True]
+    assert made["currentBillingPeriodStartDate"] == "2026-11-01T00:00:00Z"
+    assert made["nextRechargeDate"] == "2026-11-15T00:00:00Z"
+    face.server.advance_to("2027-01-20T00:00:00Z")
+    now = face.api("GET", f"billingPeriodDefinitions/{made['id']}")
+    assert now["currentBillingPeriodStartDate"] == "2027-01-15T00:00:00Z"
+    assert now["nextRechargeDate"] == "2027-02-15T00:00:00Z"
+    assert now["numberOfBillingPeriods"] == 4
+    assert face.bills(customer) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "day", "month"),
+    [("CustomerActivation", 1, 11), ("FirstSubscriptionActivation", 15, 11)],
+)
+def test_the_date_may_be_that_of_an_activation(face: Face, kind: str, day: int, month: int) -> None:
+    customer = face.customer()
+    face.server.advance_to("2026-11-15T00:00:00Z")
+    face.subscribe(customer)
+    face.server.advance_to("2026-11-20T00:00:00Z")
+    wish = {"customerId": customer, "cycle": "Yearly", "billingPeriodType": kind}
+    made = face.api("POST", "billingPeriodDefinitions", wish)
+    assert (made["invoiceDay"], made["invoiceMonth"], made["billingPeriodType"]) == (day, month, kind)
+    assert made["nextRechargeDate"] == f"2027-{month}-{day:02}T00:00:00Z"
+
+
+def test_an_answer_can_be_sent_back_with_a_change(face: Face) -> None:
+    subscription = face.subscribe(face.customer(), interval="Yearly")
+    path = f"billingPeriodDefinitions/{subscription['billingPeriodDefinitionId']}"
+    whole = face.api("GET", path)
+    assert face.api("PUT", "billingPeriodDefinitions", whole) == whole
+    moved = face.api("PUT", "billingPeriodDefinitions", {**whole, "invoiceMonth": 12, "poNumber": "PO 8"})
+    assert moved == {
+        **whole,
+        "invoiceMonth": 12,
+        "poNumber": "PO 8",
+        "billingPeriodType": "SpecifiedDate",
+        "currentBillingPeriodEndDate": "2027-12-01T00:00:00Z",
+        "nextRechargeDate": "2027-12-01T00:00:00Z",
+    }
+    assert (
+        face.api("PUT", "billingPeriodDefinitions", {"id": whole["id"], "poNumber": None})["poNumber"] is None
+    )
+    assert face.api("GET", path)["invoiceMonth"] == 12
+
+
+def test_in_arrears_a_period_is_billed_when_it_is_over(face: Face) -> None:
+    customer = face.customer()
+    wish = {"customerId": customer, "cycle": "Monthly", "invoiceDay": 16, "invoiceInAdvance": False}
+    definition = face.api("POST", "billingPeriodDefinitions", wish)["id"]
+    face.subscribe(customer, "31.00", billingPeriodDefinitionId=definition)
+    assert face.bills(customer) == []
+    face.server.advance_to("2026-12-16T00:00:00Z")
+    # From November 1 to 16 are 15 of the 31 days that the period has when it is whole.
+    assert face.bills(customer) == [("2026-11-16", ["15.00"]), ("2026-12-16", ["31.00"])]
+    face.api("PUT", "billingPeriodDefinitions", {"id": definition, "invoiceInAdvance": True})
+    face.server.advance_to("2027-02-16T00:00:00Z")
+    assert face.bills(customer)[2:] == [("2027-01-16", ["31.00", "31.00"]), ("2027-02-16", ["31.00"])]
+
+
+def test_a_subscription_moves_to_a_definition_that_is_there(face: Face) -> None:
+    customer = face.customer()
+    stays, moves = face.subscribe(customer), face.subscribe(customer, "9.99", invoiceDay=20)
+    target = stays["billingPeriodDefinitionId"]
+    begun = face.bills(customer)
+    face.charge(moves["id"], "31.00")  # 19 days of 31 up to the 20th
+    path = f"subscriptions/{moves['id']}/billingPeriodDefinition"
+    for _ in range(2):  # where it is already, it stays
+        moved = face.api("PUT", path, {"billingPeriodDefinitionId": target})
+        assert moved["id"] == target
+        assert ids(moved["subscriptions"]) == [stays["id"], moves["id"]]
+    left = face.api("GET", f"billingPeriodDefinitions/{moves['billingPeriodDefinitionId']}")
+    assert left["subscriptions"] == []
+    face.server.advance_to("2026-12-25T00:00:00Z")
+    assert face.bills(customer) == [*begun, ("2026-12-01", ["19.00", "30.00", "9.99"])]
+
+
+def test_a_subscription_moves_to_a_new_definition(face: Face) -> None:
+    customer = face.customer()
+    subscription = face.subscribe(customer, interval="Yearly")
+    path = f"subscriptions/{subscription['id']}/billingPeriodDefinition"
+    made = face.api("PUT", path, {"invoiceDay": 6, "invoiceMonth": 3})
+    assert made["id"] != subscription["billingPeriodDefinitionId"]
+    assert (made["cycle"], made["nextRechargeDate"]) == ("Yearly", "2027-03-06T00:00:00Z")
+    face.server.advance_to("2028-03-05T00:00:00Z")
+    assert face.bills(customer) == [("2026-11-01", ["30.00"]), ("2027-03-06", ["30.00"])]
+
+
+def test_the_line_of_a_period_is_for_all_of_its_days(face: Face) -> None:
+    customer = face.customer()
+    definition = face.subscribe(customer)["billingPeriodDefinitionId"]
+    face.api("PUT", "billingPeriodDefinitions", {"id": definition, "invoiceDay": 6})
+    face.server.advance_to("2026-12-06T00:00:00Z")
+    newer, older = face.control("GET", f"customers/{customer}/bills")["bills"]
+    assert [(line["start"][:10], line["end"][:10]) for line in (*older["lines"], *newer["lines"])] == [
+        ("2026-11-01", "2026-12-06"),
+        ("2026-12-06", "2027-01-06"),
+    ]
+
+
+def test_an_empty_definition_is_deleted_for_good(face: Face) -> None:
+    customer = face.customer()
+    subscription = face.subscribe(customer)
+    definition = subscription["billingPeriodDefinitionId"]
+    path = f"subscriptions/{subscription['id']}/billingPeriodDefinition"
+    other = face.api("PUT", path, {"invoiceDay": 6})["id"]
+    assert face.api("DELETE", f"billingPeriodDefinitions/{definition}", status=204) is None
+    assert face.refused("GET", f"billingPeriodDefinitions/{definition}", None, 404)
+    assert ids(face.api("GET", f"customers/{customer}/billingPeriodDefinitions")) == [other]
+    face.server.advance_to("2026-12-06T00:00:00Z")
+    assert [day for day, _ in face.bills(customer)] == ["2026-11-01", "2026-12-06"]
+
+
+def test_faults_strike_calls_and_know_the_customer(face: Face) -> None:
+    ida, eve = face.customer(), face.customer("Eve Torch")
+    of_ida, of_eve = face.subscribe(ida), face.subscribe(eve)
+    action = "billingPeriodDefinitions/edit"
+    fault = face.server.fault(Fault(FaultKind.ERROR, action=action, customer=str(ida), retry_after=3))
+    face.api("PUT", "billingPeriodDefinitions", {"id": of_eve["billingPeriodDefinitionId"], "invoiceDay": 9})
+    wish = {"id": of_ida["billingPeriodDefinitionId"], "invoiceDay": 9}
+    answer = face.http.put(
+        "/v1/billingPeriodDefinitions", json=wish, headers={"Authorization": f"Basic {KEY}"}
+    )
+    assert (answer.status_code, answer.headers["Retry-After"], fault.struck) == (503, "3", 1)
+    assert answer.json()["HttpStatusCode"] == 503
+    kinds = [entry["kind"] for entry in face.control("GET", f"customers/{ida}/timeline")["timeline"]]
+    assert kinds[-1] == "fault"
+    lost = face.server.fault(Fault(FaultKind.DROP_AFTER, action="subscriptions/move", customer=str(ida)))
+    with pytest.raises(httpx.RemoteProtocolError):
+        face.api("PUT", f"subscriptions/{of_ida['id']}/billingPeriodDefinition", {"invoiceDay": 7})
+    assert lost.struck == 1
+    found = face.api("GET", f"billingPeriodDefinitions/GetBySubscription/{of_ida['id']}")
+    assert found["invoiceDay"] == 7  # it was carried out

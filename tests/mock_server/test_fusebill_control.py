@@ -1,0 +1,287 @@
+"""`/_mock/fusebill` over real HTTP: customers, subscriptions, charges, bills, timelines."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tallyhook_mock import serve
+
+from .fusebill_face import CATALOG, Face
+
+
+@pytest.fixture
+def face() -> Iterator[Face]:
+    with serve(CATALOG, start="2026-11-01T00:00:00Z") as server:
+        face = Face(server)
+        yield face
+        face.http.close()
+
+
+def test_customers_are_made_and_shown(face: Face) -> None:
+    ida = face.control("POST", "customers", {"name": "Ida Lamp", "currency": "EUR", "id": 4711})
+    assert ida == {"id": 4711, "name": "Ida Lamp", "currency": "EUR", "billingPeriodDefinitions": []}
+    assert face.customer() == 4712  # ids are counted on from the highest
+    subscription = face.subscribe(4711, "30.00", planName="Glow")
+    charge = face.control(
+        "POST", f"subscriptions/{subscription['id']}/charges", {"name": "Oil", "amount": 7.77}
+    )
+    shown, _ = face.control("GET", "customers")["customers"]
+    assert shown["billingPeriodDefinitions"] == [
+        {
+            "id": subscription["billingPeriodDefinitionId"],
+            "cycle": "Monthly",
+            "invoiceDay": 1,
+            "invoiceMonth": None,
+            "start": "2026-11-01T00:00:00+00:00",
+            "end": "2026-12-01T00:00:00+00:00",
+            "days": 30,
+            "daysCounted": 31,
+            "subscriptions": [
+                {
+                    "id": subscription["id"],
+                    "planCode": "GLOW",
+                    "planName": "Glow",
+                    "interval": "Monthly",
+                    "amount": "30.00",
+                    "start": "2026-11-01T00:00:00+00:00",
+                    "end": "2026-12-01T00:00:00+00:00",
+                    "pendingCharges": [charge],
+                }
+            ],
+        }
+    ]
+
+
+def test_bills_are_shown_newest_first(face: Face) -> None:
+    customer = face.customer()
+    subscription = face.subscribe(customer, "30.00", planName="Glow")
+    face.server.advance("1mo")
+    shown = face.control("GET", f"customers/{customer}/bills")
+    assert [bill["number"] for bill in shown["bills"]] == [2, 1]
+    assert shown["bills"][0] == {
+        "number": 2,
+        "at": "2026-12-01T00:00:00+00:00",
+        "currency": "USD",
+        "lines": [
+            {
+                "item": f"subscription {subscription['id']}",
+                "description": "Glow",
+                "quantity": "1",
+                "unitPrice": "30.00",
+                "amount": "30.00",
+                "start": "2026-12-01T00:00:00+00:00",
+                "end": "2027-01-01T00:00:00+00:00",
+            }
+        ],
+        "total": "30.00",
+    }
+
+
+@pytest.mark.parametrize(
+    ("more", "first"),
+    [
+        ({}, "15.00"),  # from the 16th up to the 1st: 15 of 30 days
+        ({"prorate": False}, "30.00"),
+    ],
+)
+def test_a_period_that_has_begun_costs_its_part_or_all(face: Face, more: Any, first: str) -> None:
+    customer = face.customer()
+    definition = face.subscribe(customer)["billingPeriodDefinitionId"]
+    face.server.advance_to("2026-11-16T10:00:00Z")
+    face.subscribe(customer, billingPeriodDefinitionId=definition, **more)
+    face.server.advance_to("2026-12-01T00:00:00Z")
+    assert face.bills(customer)[1:] == [("2026-11-16", [first]), ("2026-12-01", ["30.00", "30.00"])]
+
+
+def test_the_clock_counts_what_is_billed_and_the_timeline_tells_it(face: Face) -> None:
+    customer = face.customer()
+    definition = face.subscribe(customer)["billingPeriodDefinitionId"]
+    moved = {"id": definition, "invoiceDay": 6}
+    face.api("PUT", "billingPeriodDefinitions", moved)
+    assert face.server.advance("2mo")["invoiced"] == 1
+    told = face.control("GET", f"customers/{customer}/timeline")["timeline"]
+    assert [(entry["kind"], entry["actor"]) for entry in told] == [
+        ("customerCreated", "operator"),
+        ("periodCreated", "operator"),
+        ("subscriptionActivated", "operator"),
+        ("invoiced", "operator"),
+        ("periodMoved", "api"),
+        ("invoiced", "system"),
+    ]
+    assert told[4]["note"] == "recharge moved from 2026-12-01 to 2026-12-06"
+    assert told[5] == {
+        "at": "2026-12-06T00:00:00+00:00",
+        "kind": "invoiced",
+        "actor": "system",
+        "invoice": 2,
+        "amount": "30.00",
+        "item": "",
+        "note": "",
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "wish", "status", "complaint"),
+    [
+        ("customers", {}, 400, "name: a value is required"),
+        ("customers", {"name": "Ida", "currency": "usd"}, 400, "currency: 'usd' is not the code"),
+        ("customers", {"name": "Ida", "id": 0}, 400, "id: from 1 up"),
+        ("customers", {"name": "Ida", "id": 1}, 400, "id: 1 is taken"),
+        ("customers", {"nam": "Ida"}, 400, "nam: unknown; did you mean 'name'?"),
+        ("customers", [], 400, "not a JSON object"),
+        ("subscriptions", {"planCode": "GLOW", "amount": 1}, 400, "customerId: a value is required"),
+        ("subscriptions", {"customerId": 9, "planCode": "GLOW", "amount": 1}, 404, "customerId: there is"),
+        ("subscriptions", {"customerId": 1, "planCode": "GLOW"}, 400, "amount: a value is required"),
+        ("subscriptions", {"customerId": 1, "planCode": "GLOW", "amount": "1.001"}, 400, "amount: 1.001"),
+        ("subscriptions", {"customerId": 1, "planCode": "GLOW", "amount": -1}, 400, "amount: -1"),
+        ("subscriptions", {"customerId": 1, "planCode": "G", "amount": 1, "id": 11}, 400, "11 is taken"),
+        (
+            "subscriptions",
+            {"customerId": 1, "planCode": "GLOW", "amount": 1, "interval": "Weekly"},
+            400,
+            "interval: 'Weekly' is not one of Monthly, Yearly",
+        ),
+        (
+            "subscriptions",
+            {"customerId": 1, "planCode": "GLOW", "amount": 1, "invoiceMonth": 2},
+            400,
+            "invoiceMonth: goes with invoiceDay",
+        ),
+        (
+            "subscriptions",
+            {"customerId": 1, "planCode": "GLOW", "amount": 1, "invoiceDay": 2, "invoiceMonth": 2},
+            400,
+            "invoiceMonth: a monthly period has none",
+        ),
+        (
+            "subscriptions",
+            {"customerId": 1, "planCode": "GLOW", "amount": 1, "billingPeriodDefinitionId": 9},
+            404,
+            "billingPeriodDefinitionId: there is none with the id 9",
+        ),
+        (
+            "subscriptions",
+            {"customerId": 1, "planCode": "GLOW", "amount": 1, "billingPeriodDefinitionId": 102},
+            400,
+            "billingPeriodDefinitionId: 102 is of another customer; choose one of customer 1",
+        ),
+        (
+            "subscriptions",
+            {
+                "customerId": 2,
+                "planCode": "GLOW",
+                "amount": 1,
+                "interval": "Yearly",
+                "billingPeriodDefinitionId": 102,
+            },
+            400,
+            "a frequency can't change",
+        ),
+        (
+            "subscriptions",
+            {
+                "customerId": 2,
+                "planCode": "GLOW",
+                "amount": 1,
+                "invoiceDay": 1,
+                "billingPeriodDefinitionId": 102,
+            },
+            400,
+            "invoiceDay: does not go with billingPeriodDefinitionId",
+        ),
+        ("subscriptions/11/charges", {"amount": 1}, 400, "name: a value is required"),
+        ("subscriptions/11/charges", {"name": "Oil"}, 400, "amount: a value is required"),
+        ("subscriptions/11/charges", {"name": "Oil", "amount": 1, "when": "later"}, 400, "when: 'later'"),
+        ("subscriptions/11/charges", {"name": "Oil", "amount": 1, "prorate": "x"}, 400, "prorate: 'x'"),
+        ("subscriptions/99/charges", {"name": "Oil", "amount": 1}, 404, "subscriptionId: there is none"),
+        ("dryrun", {"invoiceDay": 6}, 400, "billingPeriodDefinitionId: a value is required"),
+        ("dryrun", {"billingPeriodDefinitionId": 9, "invoiceDay": 6}, 404, "there is none with the id 9"),
+        ("dryrun", {"billingPeriodDefinitionId": 102}, 400, "invoiceDay: a value is required"),
+        ("dryrun", {"billingPeriodDefinitionId": 102, "invoiceDay": 0}, 400, "invoiceDay: from 1 to 31"),
+        ("dryrun", {"subscriptionId": 99, "invoiceDay": 6}, 404, "subscriptionId: there is none"),
+        ("dryrun", {"subscriptionId": 11}, 400, "invoiceDay: a value is required"),
+        (
+            "dryrun",
+            {"subscriptionId": 11, "billingPeriodDefinitionId": 102},
+            400,
+            "102 is of another customer",
+        ),
+        (
+            "dryrun",
+            {"subscriptionId": 11, "billingPeriodDefinitionId": 102, "invoiceDay": 6},
+            400,
+            "invoiceDay: does not go with",
+        ),
+    ],
+)
+def test_a_wrong_wish_is_explained_and_changes_nothing(
+    path: str, wish: Any, status: int, complaint: str
+) -> None:
+    ida = {"id": 1, "name": "Ida", "subscriptions": [{"id": 11, "planCode": "GLOW", "amount": 30}]}
+    eve = {"id": 2, "name": "Eve", "subscriptions": [{"id": 21, "planCode": "GLOW", "amount": 30}]}
+    with serve({"fusebill": {"customers": [ida, eve]}}) as server:
+        face = Face(server)
+        before = face.dump()
+        answer = face.control("POST", path, wish, status)
+        assert list(answer) == ["error"]
+        assert complaint in answer["error"]
+        assert face.dump() == before
+        face.http.close()
+
+
+def test_who_is_not_there_has_no_bills(face: Face) -> None:
+    for path in ("customers/9/bills", "customers/9/timeline"):
+        assert "customerId" in face.control("GET", path, status=404)["error"]
+
+
+# -- dry runs
+
+
+def invoices(shown: list[dict[str, Any]]) -> list[tuple[str, str, int, str]]:
+    """First day, day of the invoice, days as the source counts, total."""
+    return [(each["periodStart"][:10], each["at"][:10], each["daysCounted"], each["total"]) for each in shown]
+
+
+def test_a_dry_run_shows_what_a_move_of_the_date_would_do(face: Face) -> None:
+    customer = face.customer()
+    subscription = face.subscribe(customer)
+    face.charge(subscription["id"], "5.00", prorate=False)
+    before = face.dump()
+    wish = {"billingPeriodDefinitionId": subscription["billingPeriodDefinitionId"], "invoiceDay": 6}
+    shown = face.control("POST", "dryrun", wish, 200)
+    assert face.dump() == before
+    assert invoices(shown["before"]) == [
+        ("2026-11-01", "2026-12-01", 31, "35.00"),
+        ("2026-12-01", "2027-01-01", 32, "30.00"),
+        ("2027-01-01", "2027-02-01", 32, "30.00"),
+    ]
+    assert invoices(shown["after"]) == [
+        ("2026-11-01", "2026-12-06", 36, "35.00"),
+        ("2026-12-06", "2027-01-06", 32, "30.00"),
+        ("2027-01-06", "2027-02-06", 32, "30.00"),
+    ]
+    assert [line["description"] for line in shown["after"][0]["lines"]] == ["Oil", "GLOW"]
+
+
+def test_a_dry_run_shows_what_a_move_of_a_subscription_would_do(face: Face) -> None:
+    customer = face.customer()
+    stays, moves = face.subscribe(customer), face.subscribe(customer, "9.00", invoiceDay=20)
+    before = face.dump()
+    wish = {
+        "subscriptionId": moves["id"],
+        "billingPeriodDefinitionId": stays["billingPeriodDefinitionId"],
+    }
+    shown = face.control("POST", "dryrun", wish, 200)
+    assert invoices(shown["before"])[0] == ("2026-11-01", "2026-11-20", 20, "9.00")
+    assert invoices(shown["after"])[0] == ("2026-11-01", "2026-12-01", 31, "39.00")
+    shown = face.control("POST", "dryrun", {"subscriptionId": moves["id"], "invoiceDay": 25}, 200)
+    assert invoices(shown["after"])[0] == ("2026-11-01", "2026-11-25", 25, "9.00")
+    assert face.dump() == before
+
+
+def test_a_dry_run_of_an_empty_definition_shows_nothing(face: Face) -> None:
+    wish = {"customerId": face.customer(), "cycle": "Monthly", "invoiceDay": 6}
+    made = face.api("POST", "billingPeriodDefinitions", wish)
+    wish = {"billingPeriodDefinitionId": made["id"], "invoiceDay": 7}
+    assert face.control("POST", "dryrun", wish, 200) == {"before": [], "after": []}
