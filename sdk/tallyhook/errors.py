@@ -7,22 +7,26 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tallyhook.models import Customer
 
+MASK = "•••"
+"""What stands in place of a secret."""
+
 
 class Error(Exception):
-    """Any failure to get an answer out of Cheddar, or to read it."""
+    """Any failure to get an answer out of a billing system, or to read it."""
 
 
 class APIError(Error):
-    """Cheddar refused a call (documented).
+    """A billing system refused a call. What is said here of attributes is documented for Cheddar; the other
+    systems' packages say what theirs mean.
 
     Statuses with a class of their own are raised as that class, any other as this one.
 
     Attributes:
         status: the HTTP status, or the document's code where an error came with a 2xx.
-        message: Cheddar's sentence, without card data.
+        message: the system's sentence, without card data and credentials.
         aux_code: refines the status: the gateway's number on a 422, `field:reason` on a 412; may be empty.
-        error_id: the number in Cheddar's log, may be empty.
-        customer: the customer as it is now, when the error came embedded in its document.
+        error_id: the number in the system's log, may be empty.
+        customer: Cheddar's customer as it is now, when the error came embedded in its document.
     """
 
     def __init__(
@@ -62,7 +66,7 @@ class Unauthorized(APIError):
 
 
 class NotFound(APIError):
-    """404: no such customer, plan, item or path, or a list that would be empty."""
+    """404: nothing goes by that name, no such path, or a list that would be empty."""
 
 
 class PreconditionFailed(APIError):
@@ -74,7 +78,7 @@ class UnprocessableEntity(APIError):
 
 
 class InternalError(APIError):
-    """500: something broke at Cheddar."""
+    """500: something broke at the billing system."""
 
 
 class BadGateway(APIError):
@@ -112,8 +116,8 @@ class NoAnswer(Error):
     """The connection failed, timed out, or the answer was cut.
 
     Attributes:
-        maybe_applied: False when the request certainly never left; True when Cheddar may have carried it out,
-            so that only reading the customer again can tell.
+        maybe_applied: False when the request certainly never left; True when the system may have carried it
+            out, so that only reading again what it is about can tell.
     """
 
     def __init__(self, message: str, maybe_applied: bool) -> None:

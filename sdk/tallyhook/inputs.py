@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal, TypedDict
 import msgspec
 
 from tallyhook import loose, money
+from tallyhook.errors import MASK
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -144,9 +145,6 @@ class ItemInput(_Input, frozen=True):
     item_code: str
     quantity: Decimal | int | str
 
-
-MASK = "•••"
-"""What stands in place of a secret."""
 
 _SECRET_WORDS = frozenset({"ccNumber", "ccCardCode"})
 

@@ -1,10 +1,14 @@
 """A call before it is sent, and how it names whom it is about."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
+from urllib.parse import urlencode
 
-from tallyhook.inputs import MASK, Pairs, is_secret
+from tallyhook import documents
+from tallyhook.errors import MASK, APIError
+from tallyhook.inputs import Pairs, is_secret
 from tallyhook.models import Customer, Id, Invoice, Item, Plan, PlanItem
 
 T_co = TypeVar("T_co", covariant=True)
@@ -37,6 +41,37 @@ class Call(Generic[T_co]):
     def method(self) -> str:
         """The HTTP method: a GET only where it may be repeated, since proxies on the way repeat GETs."""
         return "GET" if self.repeatable and not self.form else "POST"
+
+    @property
+    def path(self) -> str:
+        """The action: whom it is about stands in the query."""
+        return self.action
+
+    @property
+    def content(self) -> bytes | None:
+        """The form as it is sent; one name may stand in it twice."""
+        return None if self.method == "GET" else urlencode(self.form).encode()
+
+    def result(self, status: int, body: bytes) -> T_co:
+        """What the answer holds.
+
+        Raises:
+            APIError: it is a refusal.
+            DecodeError: it is not the document that it should be.
+        """
+        if 200 <= status < 300:
+            return self.read(body)
+        raise documents.refusal(status, body)
+
+    def masked(self, refusal: APIError) -> str:
+        """The refusal's message without the form's secrets: Cheddar quotes a bad card number (documented)."""
+        message = refusal.message
+        for name, value in self.form:
+            if is_secret(name):
+                for spelling in (value, re.sub(r"\D", "", value)):
+                    if len(spelling) > 2:
+                        message = message.replace(spelling, MASK)
+        return re.sub("'.*'", f"'{MASK}'", message) if is_secret(refusal.field) else message
 
     def __repr__(self) -> str:
         shown = (f"{name}={MASK if is_secret(name) else value}" for name, value in self.query + self.form)

@@ -1,0 +1,147 @@
+"""Tells Cleverbridge what was used, for every subscription that renews tomorrow. Run it once a day.
+
+    python cleverbridge_usage.py usage.csv --dry-run
+
+usage.csv has one line for each item that is billed in arrears, all amounts in one unit:
+
+    subscription,item,used,included,block
+    S1001,2,700,500,25
+
+Every line counts, also one of an item that was not used: Cleverbridge bills the quantity that an item has,
+and keeps it until it is set again. To run this twice is safe: it sets totals, and only those that differ.
+
+It logs in as CLEVERBRIDGE_USER with CLEVERBRIDGE_PASSWORD, at CLEVERBRIDGE_URL if that is set. It exits with
+1 if any line went wrong; the others have been done nevertheless. Try it against the mock of
+docs/cleverbridge.md, whose clock stands elsewhere: `--now 2026-04-16`.
+"""
+
+import argparse
+import csv
+import os
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+from tallyhook import Error
+from tallyhook.cleverbridge import Client, Item, Subscription, billable_quantity
+from tallyhook.table import Column, Table
+
+
+class Usage(NamedTuple):
+    """A line of the table, as it was written."""
+
+    subscription: str
+    item: str
+    used: str
+    included: str
+    block: str
+
+    @property
+    def quantity(self) -> int:
+        """What is to be billed: 200 GB beyond 500 are 8 blocks of 25."""
+        return billable_quantity(self.used, self.included, self.block)
+
+
+class Done(NamedTuple):
+    """What came of a line."""
+
+    line: Usage
+    quantity: str
+    outcome: str
+    failed: bool = False
+
+
+class Wrong(Exception):
+    """A line can't be done."""
+
+
+def read_usage(file: Path) -> list[Usage]:
+    with file.open(newline="", encoding="utf-8") as lines:
+        table = csv.DictReader(lines, restval="")
+        if missing := set(Usage._fields) - set(table.fieldnames or ()):
+            raise ValueError(f"{file} has no column {', '.join(sorted(missing))}")
+        return [Usage(*(line[name].strip() for name in Usage._fields)) for line in table]
+
+
+def bill(client: Client, lines: list[Usage], now: datetime, *, dry_run: bool) -> Iterator[Done]:
+    """One line after the other; what goes wrong with one is no reason to leave out the next."""
+    for line in lines:
+        shown = ""
+        try:
+            quantity = line.quantity
+            shown = str(quantity)
+            yield Done(line, shown, set_quantity(client, line, quantity, now, dry_run=dry_run))
+        except (Error, LookupError, ValueError, Wrong) as error:
+            yield Done(line, shown, f"failed: {error}", failed=True)
+
+
+def set_quantity(client: Client, line: Usage, quantity: int, now: datetime, *, dry_run: bool) -> str:
+    """Do one line, and say what was done."""
+    subscription = client.get_subscription(line.subscription)
+    if not renews_tomorrow(subscription, now):
+        renewal = subscription.next_billing_date
+        return f"left alone: renews {renewal:%Y-%m-%d}" if renewal else "left alone: does not renew"
+    item = subscription.item(int(line.item))
+    check(subscription, item, now)
+    if item.quantity == quantity and item.pending_quantity in (None, quantity):
+        return "as it is"
+    result = client.update_subscription_item(
+        subscription, item, quantity, preview=dry_run, generate_mail=False
+    )
+    price = result.next_billing_customer_price
+    return f"{'would bill' if dry_run else 'bills'} {price.gross_price:.2f} {price.currency} tomorrow"
+
+
+def renews_tomorrow(subscription: Subscription, now: datetime) -> bool:
+    renewal = subscription.next_billing_date
+    return renewal is not None and renewal.date() == now.date() + timedelta(days=1)
+
+
+def check(subscription: Subscription, item: Item, now: datetime) -> None:
+    """What would be billed otherwise than it was meant is better not sent."""
+    if not item.is_in_arrears:
+        raise Wrong(f"item {item.running_number} is billed in advance")
+    reminder = subscription.next_reminder_date
+    if reminder is not None and reminder <= now:
+        raise Wrong(f"too late: what arrives after {reminder:%Y-%m-%d %H:%M} counts for the renewal after")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Tell Cleverbridge what was used.")
+    parser.add_argument("usage", type=Path, help="a table: subscription,item,used,included,block")
+    parser.add_argument("--dry-run", action="store_true", help="ask for the prices only; change nothing")
+    parser.add_argument(
+        "--now", help="the moment to take for the present, for a mock whose clock tells another time"
+    )
+    options = parser.parse_args()
+    now = datetime.fromisoformat(options.now) if options.now else datetime.now(UTC)
+    now = now.replace(tzinfo=UTC) if now.tzinfo is None else now.astimezone(UTC)
+    url = os.environ.get("CLEVERBRIDGE_URL", "https://rest.cleverbridge.com")
+    try:
+        user, password = os.environ["CLEVERBRIDGE_USER"], os.environ["CLEVERBRIDGE_PASSWORD"]
+        lines = read_usage(options.usage)
+    except KeyError as missing:
+        parser.error(f"set {missing.args[0]} in the environment")
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
+    with Client(user, password, base_url=url) as client:
+        done = list(bill(client, lines, now, dry_run=options.dry_run))
+    table = Table(
+        title=f"usage on {now:%Y-%m-%d}{', dry run' if options.dry_run else ''}",
+        columns=(
+            Column("subscription"),
+            Column("item"),
+            Column("used", True),
+            Column("quantity", True),
+            Column(""),
+        ),
+        rows=tuple((each.line.subscription, each.line.item, each.line.used, *each[1:3]) for each in done),
+    )
+    sys.stdout.write(f"{table.text()}\n")
+    return 1 if any(each.failed for each in done) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

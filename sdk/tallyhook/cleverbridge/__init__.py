@@ -1,0 +1,28 @@
+"""Cleverbridge's client: excess usage, billed in arrears.
+
+    with cleverbridge.Client("user", "password") as client:
+        subscription = client.get_subscription("S1001")
+        used = billable_quantity(used=700, included=500, block=25)  # 8
+        client.update_subscription_item(subscription, subscription.item(2), used)
+
+An item in arrears is billed with the quantity that it has when its interval ends, and keeps that until it is
+updated again (inferred: the quantity is a total, and nothing says that it starts over). So send every
+interval's quantity, 0 as well.
+"""
+
+from tallyhook.cleverbridge.client import AsyncClient, Client
+from tallyhook.cleverbridge.models import Item, Price, Subscription, UpdateResult
+from tallyhook.cleverbridge.terms import Alignment, UpdateAction
+from tallyhook.cleverbridge.usage import billable_quantity
+
+__all__ = [
+    "Alignment",
+    "AsyncClient",
+    "Client",
+    "Item",
+    "Price",
+    "Subscription",
+    "UpdateAction",
+    "UpdateResult",
+    "billable_quantity",
+]

@@ -1,0 +1,69 @@
+"""The two clients of Cleverbridge's API: twins around its calls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tallyhook.cleverbridge import calls
+from tallyhook.method import Method
+from tallyhook.rest import JSON
+from tallyhook.retry import Retry
+from tallyhook.sending import AsyncSender, Sender, basic
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = ["BASE_URL", "AsyncClient", "Client"]
+
+BASE_URL = "https://rest.cleverbridge.com"
+
+
+class _Methods:
+    """What both clients can be asked for."""
+
+    get_subscription = Method(calls.get_subscription)
+    update_subscription_item = Method(calls.update_subscription_item)
+    increase_subscription_item_quantity = Method(calls.increase_subscription_item_quantity)
+    update_subscription_item_price = Method(calls.update_subscription_item_price)
+
+
+class Client(_Methods, Sender):
+    """Cleverbridge's API.
+
+        with Client("user", "password") as client:
+            subscription = client.get_subscription("S1001")
+
+    The arguments mean what they mean to `tallyhook.Client`. All calls raise APIError (by status; its
+    `message` is the ResultMessage and its `aux_code` the ErrorCode), NoAnswer or DecodeError, all of them
+    under `tallyhook.Error`.
+    """
+
+    def __init__(
+        self,
+        user: str,
+        password: str,
+        *,
+        base_url: str = BASE_URL,
+        timeout: float = 30.0,
+        retries: int = 3,
+        backoff: float = 0.5,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        super().__init__(base_url, basic(user, password), JSON, timeout, Retry(retries, backoff), transport)
+
+
+class AsyncClient(_Methods, AsyncSender):
+    """`Client` for asyncio: the same arguments and the same methods, to be awaited."""
+
+    def __init__(
+        self,
+        user: str,
+        password: str,
+        *,
+        base_url: str = BASE_URL,
+        timeout: float = 30.0,
+        retries: int = 3,
+        backoff: float = 0.5,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        super().__init__(base_url, basic(user, password), JSON, timeout, Retry(retries, backoff), transport)

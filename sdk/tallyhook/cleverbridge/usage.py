@@ -1,0 +1,47 @@
+"""Usage as a quantity that can be billed."""
+
+import math
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+
+__all__ = ["billable_quantity"]
+
+# Beyond this no usage is real, and exact arithmetic would fill the memory.
+_LARGEST_EXPONENT = 60
+
+Number = Decimal | int | str
+
+
+def billable_quantity(used: Number, included: Number, block: Number) -> int:
+    """How many blocks to bill for what was used beyond what is included; a begun block counts as a whole.
+
+        >>> billable_quantity(used=700, included=500, block=25)
+        8
+        >>> billable_quantity(used=Decimal("500.1"), included=500, block=25)
+        1
+
+    All three are in the same unit. The result is exact, and 0 if no more was used than is included.
+
+    Raises:
+        TypeError: for a float, which can't say exactly how much was used.
+        ValueError: for a block of nothing or less, for anything below zero, or for what is not a number.
+    """
+    over = _exact(used, "used") - _exact(included, "included")
+    size = _exact(block, "block")
+    if not size:
+        raise ValueError("block is more than 0")
+    return max(0, math.ceil(over / size))
+
+
+def _exact(value: Number, what: str) -> Fraction:
+    if isinstance(value, bool) or not isinstance(value, Decimal | int | str):
+        raise TypeError(f"{what} is a Decimal, an int or a str, not {type(value).__name__}: it must be exact")
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        raise ValueError(f"{what} must be a number") from None
+    if not number.is_finite() or abs(number.adjusted()) > _LARGEST_EXPONENT:
+        raise ValueError(f"{what} must be a number of ordinary size")
+    if number < 0:
+        raise ValueError(f"{what} is at least 0")
+    return Fraction(number)

@@ -1,0 +1,82 @@
+"""The two clients of Fusebill's API: twins around its calls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tallyhook.fusebill import calls
+from tallyhook.method import Method
+from tallyhook.rest import JSON
+from tallyhook.retry import Retry
+from tallyhook.sending import AsyncSender, Sender
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = ["BASE_URL", "AsyncClient", "Client"]
+
+BASE_URL = "https://secure.fusebill.com/v1"
+
+
+class _Methods:
+    """What both clients can be asked for."""
+
+    get_billing_period_definitions = Method(calls.get_billing_period_definitions)
+    get_billing_period_definition = Method(calls.get_billing_period_definition)
+    get_billing_period_definition_by_subscription = Method(
+        calls.get_billing_period_definition_by_subscription
+    )
+    new_billing_period_definition = Method(calls.new_billing_period_definition)
+    edit_billing_period_definition = Method(calls.edit_billing_period_definition)
+    delete_billing_period_definition = Method(calls.delete_billing_period_definition)
+    move_subscription = Method(calls.move_subscription)
+    dry_run = Method(calls.dry_run)
+
+
+class Client(_Methods, Sender):
+    """Fusebill's (now Stax Bill's) API, as far as billing periods go.
+
+        with Client("an API key") as client:
+            (definition, *others) = client.get_billing_period_definitions(7)
+            print(client.dry_run(definition, invoice_day=6))
+            client.edit_billing_period_definition(definition, invoice_day=6)
+
+    The arguments mean what they mean to `tallyhook.Client`. All calls raise APIError (by status; its
+    `message` holds all complaints, and its `aux_code` the key of the first), NoAnswer or DecodeError, all of
+    them under `tallyhook.Error`.
+    """
+
+    def __init__(
+        self,
+        api_key: str,
+        *,
+        base_url: str = BASE_URL,
+        timeout: float = 30.0,
+        retries: int = 3,
+        backoff: float = 0.5,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        super().__init__(base_url, _sendable(api_key), JSON, timeout, Retry(retries, backoff), transport)
+
+
+class AsyncClient(_Methods, AsyncSender):
+    """`Client` for asyncio: the same arguments and the same methods, to be awaited."""
+
+    def __init__(
+        self,
+        api_key: str,
+        *,
+        base_url: str = BASE_URL,
+        timeout: float = 30.0,
+        retries: int = 3,
+        backoff: float = 0.5,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        super().__init__(base_url, _sendable(api_key), JSON, timeout, Retry(retries, backoff), transport)
+
+
+def _sendable(api_key: str) -> str:
+    # A library that finds a key unfit for a header may quote it.
+    if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
+        raise ValueError("An API key is printable ASCII without spaces")
+    return api_key

@@ -1,0 +1,202 @@
+"""What a change of a period's date would do to the next invoices, before it is made.
+
+The rules of money are documented, for months and years alike:
+
+- the recurring amount is billed in full for every period: the days by which a move makes the current one
+  longer cost nothing, and for those by which it gets shorter nothing is given back;
+- a charge that waits for the end of the period keeps its amount, also where it was prorated to a date that
+  is moved since.
+
+Which day a new date means is inferred: the one in the month (or year) in which the current period would have
+ended; if that day is not to come any more, the next such day.
+"""
+
+from calendar import monthrange
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import msgspec
+
+from tallyhook import money
+from tallyhook.fusebill.models import BillingPeriodDefinition
+from tallyhook.fusebill.terms import Cycle, InvoiceDate
+from tallyhook.table import Column, Shown, Table
+
+__all__ = ["DryRun", "PlannedInvoice", "dry_run"]
+
+_INVOICES = 3
+
+
+class PlannedInvoice(msgspec.Struct, frozen=True, kw_only=True):
+    """An invoice to come: it bills at the end of the period that began on `start`."""
+
+    start: datetime
+    date: datetime
+    amount: Decimal
+
+    @property
+    def days(self) -> int:
+        """The length of the period that ends with it."""
+        return (self.date - self.start).days
+
+    @property
+    def days_counted(self) -> int:
+        """The same as Fusebill counts: its first day and its last, which is the day of the invoice."""
+        return self.days + 1
+
+
+class DryRun(Shown, msgspec.Struct, frozen=True, kw_only=True):
+    """The next invoices as they are to come, and as they would after the change. `print` shows both.
+
+    Amounts are before tax and without what may still be added. Nobody is billed by a definition without
+    subscriptions: then there are none.
+    """
+
+    definition: BillingPeriodDefinition
+    before: tuple[PlannedInvoice, ...]
+    after: tuple[PlannedInvoice, ...]
+
+    @property
+    def extra_days(self) -> int:
+        """By how many days the current period gets longer; below zero if it gets shorter."""
+        if not self.before:
+            return 0
+        return self.after[0].days - self.before[0].days
+
+    def table(self) -> Table:
+        return Table(
+            title=f"definition {self.definition.id}, {self.definition.cycle}: dry run",
+            columns=_COLUMNS,
+            rows=tuple(
+                (
+                    str(number),
+                    f"{before.date:%Y-%m-%d}",
+                    f"{after.date:%Y-%m-%d}",
+                    str(before.days),
+                    str(after.days),
+                    money.amount_text(before.amount),
+                    money.amount_text(after.amount),
+                )
+                for number, (before, after) in enumerate(zip(self.before, self.after, strict=True), 1)
+            ),
+            remarks=tuple(self._remarks()),
+        )
+
+    def _remarks(self) -> Iterator[str]:
+        if not self.before:
+            yield "no subscription is in it: nothing is billed"
+            return
+        days = abs(self.extra_days)
+        by = f"{days} {'day' if days == 1 else 'days'}"
+        if self.extra_days > 0:
+            yield f"the current period gets {by} longer, which costs nothing"
+        elif self.extra_days < 0:
+            yield f"the current period gets {by} shorter, and nothing is given back"
+        else:
+            yield "the current period stays as long as it is"
+        yield f"it then has {self.after[0].days_counted} days as Fusebill counts, with the first and the last"
+        if pending := self.definition.pending_amount:
+            yield f"{money.amount_text(pending)} of charges that wait come with the first invoice, unchanged"
+
+
+_COLUMNS = (
+    Column("invoice", is_number=True),
+    Column("date"),
+    Column("moved to"),
+    Column("days", is_number=True),
+    Column("then", is_number=True),
+    Column("amount", is_number=True),
+    Column("then", is_number=True),
+)
+
+
+def dry_run(
+    definition: BillingPeriodDefinition,
+    *,
+    invoice_day: int | None = None,
+    invoice_month: int | None = None,
+    now: datetime | None = None,
+) -> DryRun:
+    """What `edit_billing_period_definition` with the same date would do to the next three invoices.
+
+        >>> print(dry_run(client.get_billing_period_definition(12), invoice_day=6))
+
+    Nothing is asked and nothing is changed. `now` decides which days are still to come; it is the present
+    if it is not given. Every period is taken for a whole one: a first period in arrears may cost less.
+
+    Raises:
+        ValueError: there is no such day; a month for a monthly definition; or the definition doesn't tell its
+            dates.
+    """
+    start, end = definition.current_billing_period_start_date, definition.next_recharge_date
+    if start is None or end is None or definition.invoice_day is None:
+        raise ValueError("The definition doesn't tell its dates")
+    is_yearly = definition.cycle == Cycle.YEARLY
+    if invoice_month is not None and not is_yearly:
+        raise ValueError("A monthly definition has no invoice_month")
+    month = definition.invoice_month if is_yearly else None
+    if is_yearly and month is None:
+        raise ValueError("The definition doesn't tell its month")
+    old = _Dates(InvoiceDate(definition.invoice_day, month))
+    new = _Dates(
+        InvoiceDate(
+            definition.invoice_day if invoice_day is None else invoice_day,
+            month if invoice_month is None else invoice_month,
+        )
+    )
+    today = _midnight(datetime.now(UTC) if now is None else now)
+    moved = end if new == old else new.of_period_ending(end, today)
+    return DryRun(
+        definition=definition,
+        before=_invoices(definition, start, end, old),
+        after=_invoices(definition, start, moved, new),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Dates:
+    """The days on which a date falls. In a month that is too short it is the last day (inferred)."""
+
+    on: InvoiceDate
+
+    def of_period_ending(self, end: datetime, today: datetime) -> datetime:
+        """Where the end of the current period moves to."""
+        moved = self._near(end)
+        return moved if moved > today else self.after(today)
+
+    def after(self, moment: datetime) -> datetime:
+        """The first one after the moment."""
+        date = self._near(moment)
+        return date if date > moment else self._near(moment, later=1)
+
+    def _near(self, moment: datetime, later: int = 0) -> datetime:
+        """The one in the month of the moment, or in its year; or so many of them later."""
+        if self.on.month is None:
+            year, month = divmod(moment.year * 12 + moment.month - 1 + later, 12)
+            month += 1
+        else:
+            year, month = moment.year + later, self.on.month
+        return datetime(year, month, min(self.on.day, monthrange(year, month)[1]), tzinfo=UTC)
+
+
+def _invoices(
+    definition: BillingPeriodDefinition, start: datetime, end: datetime, dates: _Dates
+) -> tuple[PlannedInvoice, ...]:
+    if not definition.subscriptions:
+        return ()
+    planned: list[PlannedInvoice] = []
+    amount = money.total((definition.recurring_amount, definition.pending_amount))
+    while len(planned) < _INVOICES:
+        planned.append(PlannedInvoice(start=start, date=end, amount=amount))
+        start, end = end, dates.after(end)
+        amount = definition.recurring_amount
+    return tuple(planned)
+
+
+def _midnight(moment: datetime) -> datetime:
+    """The beginning of its day in UTC, where periods begin and end (inferred)."""
+    if moment.tzinfo is None:
+        raise ValueError("A datetime needs an offset")
+    return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -1,0 +1,41 @@
+"""The package's front door: everything is there, and nothing is loaded before it is asked for."""
+
+import subprocess
+import sys
+
+import pytest
+
+import tallyhook
+
+HEAVY = ("httpx", "lxml.etree", "msgspec", "asyncio")
+
+
+def loaded_by(code: str) -> set[str]:
+    """Which heavy modules a fresh interpreter has after some code."""
+    show = f"import sys; print(*(name for name in {HEAVY} if name in sys.modules))"
+    command = [sys.executable, "-c", f"{code}; {show}"]
+    return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+
+
+def test_every_name_leads_to_what_it_names() -> None:
+    for name in tallyhook.__all__:
+        found = getattr(tallyhook, name)
+        assert name.startswith("__") or found.__name__ == name
+    assert {*tallyhook.__all__, "calls", "errors"} <= {*dir(tallyhook)}
+
+
+def test_other_names_are_not_there() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Cleint'"):
+        getattr(tallyhook, "Cleint")  # noqa: B009 - a type checker would refuse it as an attribute
+    assert not hasattr(tallyhook, "os")
+
+
+def test_nothing_heavy_is_loaded_before_it_is_needed() -> None:
+    assert loaded_by("import tallyhook") == set()
+    assert loaded_by("import tallyhook; tallyhook.errors.NotFound; tallyhook.signing.sign") == set()
+    assert "asyncio" not in loaded_by("from tallyhook import Client")
+
+
+def test_the_other_systems_load_only_by_name() -> None:
+    code = "import sys, tallyhook; tallyhook.Client; assert 'tallyhook.rest' not in sys.modules"
+    assert "httpx" in loaded_by(code)
