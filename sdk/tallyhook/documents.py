@@ -5,32 +5,17 @@ status that is named there, if it is an error document instead. Text between ele
 documents and is not read.
 """
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from lxml import etree
 
+from tallyhook import elements, nodes
+from tallyhook.elements import SINGULAR, Element
 from tallyhook.errors import APIError, DecodeError, api_error
-from tallyhook.loose import is_blank, text
 from tallyhook.models import Customer, ErrorNote, Plan, Promotion
-from tallyhook.nodes import read
-from tallyhook.nodes import write as node_of
 
 T = TypeVar("T", Customer, Plan, Promotion)
 
-_SINGULAR = {
-    "charges": "charge",
-    "coupons": "coupon",
-    "customers": "customer",
-    "errors": "error",
-    "incentives": "incentive",
-    "invoices": "invoice",
-    "items": "item",
-    "metaData": "metaDatum",
-    "plans": "plan",
-    "promotions": "promotion",
-    "subscriptions": "subscription",
-    "transactions": "transaction",
-}
 _ROOTS: dict[type, str] = {Customer: "customers", Plan: "plans", Promotion: "promotions"}
 
 
@@ -92,16 +77,16 @@ def write(*models: T) -> bytes:
         raise ValueError("A document needs at least one customer, plan or promotion")
     name = _ROOTS[type(models[0])]
     root = etree.Element(name)
-    nodes = [node_of(model) for model in models]
-    embedded = [node.pop("errors") for node in nodes if "errors" in node]
+    written = [nodes.write(model) for model in models]
+    embedded = [node.pop("errors") for node in written if "errors" in node]
     if embedded:
-        _append(root, "errors", embedded[0])
-    for node in nodes:
-        _append(root, _SINGULAR[name], node)
+        elements.append(root, "errors", embedded[0])
+    for node in written:
+        elements.append(root, SINGULAR[name], node)
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
 
 
-def _root(body: bytes) -> etree._Element:
+def _root(body: bytes) -> Element:
     # A parser of one's own for every document: threads would queue for a common one.
     parser = etree.XMLParser(
         resolve_entities=False,
@@ -119,7 +104,7 @@ def _root(body: bytes) -> etree._Element:
     if root.getroottree().docinfo.internalDTD is not None:
         raise DecodeError("a document type has no place here")
     if root.tag == "error":
-        note = read(ErrorNote, _object(root))
+        note = elements.read(ErrorNote, root)
         raise _error(note.code or 500, note)
     return root
 
@@ -128,16 +113,19 @@ def _error(status: int, note: ErrorNote, embedded_in: Customer | None = None) ->
     return api_error(status, note.message, note.aux_code, note.id, embedded_in)
 
 
-def _all(model: type[T], root: etree._Element) -> tuple[T, ...]:
+def _all(model: type[T], root: Element) -> tuple[T, ...]:
     name = _ROOTS[model]
     if root.tag != name:
         raise DecodeError(f"a document of {name} was expected")
-    notes = root.find("errors")
-    embedded = {} if notes is None else {"errors": _list(notes, "error")}
+    notes = next(root.iterchildren("errors"), None)
+    embedded = {} if notes is None else {"errors": elements.list_of(notes, "error")}
     found: list[T] = []
     try:
-        for element in root.iterfind(_SINGULAR[name]):
-            found.append(read(model, _object(element) | embedded))
+        for element in root.iterchildren(SINGULAR[name]):
+            if embedded:
+                found.append(nodes.read(model, elements.node_of(element) | embedded))
+            else:
+                found.append(elements.read(model, element))
     except DecodeError as error:
         raise error.under(f"{name}[{len(found)}]") from None
     return tuple(found)
@@ -147,58 +135,3 @@ def _only(found: tuple[T, ...]) -> T:
     if len(found) != 1:
         raise DecodeError(f"one object was expected, not {len(found)}")
     return found[0]
-
-
-def _object(element: etree._Element) -> dict[str, Any]:
-    """The node of an element; see `tallyhook.nodes` for what it looks like."""
-    node: dict[str, Any] = {f"@{name!s}": value for name, value in element.items()}
-    for child in element:
-        tag = child.tag
-        singular = _SINGULAR.get(tag)
-        value = _value(child) if singular is None else _list(child, singular)
-        if tag in node:
-            node[tag] = _again(node[tag], value, tag)
-        else:
-            node[tag] = value
-    if not len(element) and element.text:
-        node["#text"] = element.text
-    return node
-
-
-def _value(element: etree._Element) -> Any:
-    return _object(element) if len(element) or element.keys() else element.text or ""
-
-
-def _list(element: etree._Element, singular: str) -> Any:
-    if element.keys() or any(child.tag != singular for child in element):
-        return _object(element)
-    if not len(element) and not is_blank(element.text):
-        return element.text
-    return [_value(child) for child in element]
-
-
-def _again(before: Any, value: Any, tag: str) -> list[Any]:
-    if tag in _SINGULAR:
-        raise DecodeError("one list was expected", tag)
-    return [*before, value] if isinstance(before, list) else [before, value]
-
-
-def _append(parent: etree._Element, tag: str, node: Any) -> None:
-    if isinstance(node, list) and tag not in _SINGULAR:
-        for entry in node:
-            _append(parent, tag, entry)
-        return
-    element = etree.SubElement(parent, tag)
-    if isinstance(node, list):
-        for entry in node:
-            _append(element, _SINGULAR[tag], entry)
-    elif isinstance(node, dict):
-        for key, value in node.items():
-            if key == "#text":
-                element.text = value
-            elif key.startswith("@"):
-                element.set(key[1:], value)
-            else:
-                _append(element, key, value)
-    else:
-        element.text = text(node) or None

@@ -9,12 +9,17 @@ which never quotes it.
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 from tallyhook.errors import DecodeError
 
 # Longer numbers don't occur in bills; arithmetic in `money` stays exact up to here.
 _LONGEST = 64
+_BEYOND = 10**_LONGEST
+_ZERO = Decimal(0)
+_moment = datetime.fromisoformat
+_day = date.fromisoformat
 _TRUE = {"1", "true"}
 _FALSE = {"0", "false"}
 
@@ -23,7 +28,7 @@ def is_blank(node: Any) -> bool:
     """Whether a source says "nothing" by this: null, white space, an empty object or an empty list."""
     if isinstance(node, str):
         return not node or node.isspace()
-    return node is None or (isinstance(node, dict | list) and not node)
+    return node is None or node == {} or node == []
 
 
 def text(node: Any) -> str:
@@ -43,7 +48,9 @@ def text(node: Any) -> str:
 
 def boolean(node: Any) -> bool:
     """`1`, `0`, `true`, `false` as text or as themselves; nothing is False."""
-    if is_blank(node):
+    if node == "1":
+        return True
+    if node == "0" or node is False or is_blank(node):
         return False
     word = str(node).strip().lower()
     if word in _TRUE:
@@ -55,19 +62,26 @@ def boolean(node: Any) -> bool:
 
 def decimal(node: Any) -> Decimal:
     """An exact number; nothing is zero."""
-    return Decimal(0) if is_blank(node) else _number(node)
+    if type(node) is str and node and not node.isspace():
+        return _spelled(node)
+    number = _number(node)
+    return _ZERO if number is None else number
 
 
 def optional_decimal(node: Any) -> Decimal | None:
     """An exact number, or None for nothing."""
-    return None if is_blank(node) else _number(node)
+    if type(node) is str and node and not node.isspace():
+        return _spelled(node)
+    return _number(node)
 
 
 def optional_integer(node: Any) -> int | None:
     """A whole number, or None for nothing. `"3.0000"` is 3."""
-    if is_blank(node):
+    if type(node) is str and len(node) <= _LONGEST and node.isascii() and node.isdecimal():
+        return int(node)
+    number = optional_decimal(node)
+    if number is None:
         return None
-    number = _number(node)
     whole = int(number)
     if whole != number:
         raise DecodeError("a whole number was expected")
@@ -76,23 +90,24 @@ def optional_integer(node: Any) -> int | None:
 
 def optional_datetime(node: Any) -> datetime | None:
     """A moment in UTC; one without an offset is taken as UTC. Nothing, or a date of zeros, is None."""
-    if type(node) is not str or is_blank(node):
-        if is_blank(node):
-            return None
-        raise DecodeError("a date was expected")
-    if node.startswith("0000-00-00"):
+    if not node and is_blank(node):
         return None
     try:
-        moment = datetime.fromisoformat(node.strip())
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise DecodeError("a date was expected") from None
+        moment = _moment(node)
+    except (TypeError, ValueError):
+        return _unusual_moment(node)
+    return moment if moment.tzinfo is UTC else _in_utc(moment)
 
 
 def optional_date(node: Any) -> date | None:
     """A calendar day as it is written, whatever time and offset follow it. Nothing is None."""
-    # The offset must not move a card's last day, so the moment only proves that the text is a date.
-    return None if optional_datetime(node) is None else date.fromisoformat(node.strip()[:10])
+    if not node and is_blank(node):
+        return None
+    try:
+        return _day(node)
+    except (TypeError, ValueError):
+        # The offset must not move a card's last day, so the moment in UTC only proves that this is a date.
+        return None if optional_datetime(node) is None else _moment(node.strip()).date()
 
 
 def written(value: object) -> str:
@@ -122,20 +137,43 @@ READERS: dict[Any, Callable[[Any], Any]] = {
 """The reader of each type that a field of a model may have, other models apart."""
 
 
-def _number(node: Any) -> Decimal:
-    if type(node) is str:
-        # Decimal would also take digits of other scripts and underscores.
-        if len(node) > _LONGEST or not node.isascii() or "_" in node:
-            raise DecodeError("a number was expected")
-        try:
-            return _bounded(Decimal(node))
-        except InvalidOperation:
-            raise DecodeError("a number was expected") from None
+def _unusual_moment(node: Any) -> datetime | None:
+    if is_blank(node) or (type(node) is str and node.startswith("0000-00-00")):
+        return None
+    try:
+        return _in_utc(_moment(node.strip()))
+    except (AttributeError, ValueError):
+        raise DecodeError("a date was expected") from None
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:
+        raise DecodeError("a date was expected") from None
+
+
+def _number(node: Any) -> Decimal | None:
+    """What is no text as a number, or None for nothing."""
+    if type(node) is int and abs(node) < _BEYOND:
+        return Decimal(node)
     if isinstance(node, Decimal):
         return _bounded(node)
-    if isinstance(node, int) and not isinstance(node, bool):
-        return _bounded(Decimal(node))
+    if is_blank(node):
+        return None
     raise DecodeError("a number was expected")
+
+
+# Prices and the quantities that plans include are the same from customer to customer.
+@lru_cache(maxsize=1024)
+def _spelled(number: str) -> Decimal:
+    # Decimal would also take digits of other scripts and underscores.
+    if len(number) > _LONGEST or not number.isascii() or "_" in number:
+        raise DecodeError("a number was expected")
+    try:
+        return _bounded(Decimal(number))
+    except InvalidOperation:
+        raise DecodeError("a number was expected") from None
 
 
 def _bounded(number: Decimal) -> Decimal:

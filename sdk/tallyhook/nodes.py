@@ -51,11 +51,16 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Slot(NamedTuple):
-    """Where a key of the source goes: the field's name, how its node is read and how its value is written."""
+    """Where a key of the source goes: the field's name, how its node is read and how its value is written.
+
+    `model` is what the field holds one or, with `is_list`, many of; a leaf has none.
+    """
 
     name: str
     read: Callable[[Any], Any]
     write: Callable[[Any, Any], Any]
+    model: "type[Model] | None" = None
+    is_list: bool = False
 
 
 @cache
@@ -78,11 +83,12 @@ def _slot(name: str, annotation: Any) -> Slot:
         read = loose.READERS[annotation]
         return Slot(name, read, _leaf_writer(read))
     if get_origin(annotation) is tuple:
-        return Slot(name, _many(get_args(annotation)[0]), _write_many)
+        model = get_args(annotation)[0]
+        return Slot(name, _many(model), _write_many, model, is_list=True)
     if isinstance(annotation, UnionType):
         (model,) = (part for part in get_args(annotation) if part is not NoneType)
-        return Slot(name, _one(model, None), _write_one)
-    return Slot(name, _one(annotation, annotation()), _write_one)
+        return Slot(name, _one(model, None), _write_one, model)
+    return Slot(name, _one(annotation, annotation()), _write_one, annotation)
 
 
 def read(model: type[M], node: dict[str, Any]) -> M:
@@ -96,19 +102,27 @@ def read(model: type[M], node: dict[str, Any]) -> M:
 
 @cache
 def _reader(model: type[Model]) -> Callable[[dict[str, Any]], Model]:
-    slots = slots_of(model)
-    text = loose.text
+    leaf_text = loose.text
+    # Most values are texts as they should be; calling a reader for each would take longer than all the rest.
+    ways = {
+        key: (slot.name, None if slot.read is leaf_text else slot.read)
+        for key, slot in slots_of(model).items()
+    }
 
     def read_object(node: dict[str, Any]) -> Model:
         values: dict[str, Any] = {"raw": node}
         try:
             for key, value in node.items():
-                slot = slots.get(key)
-                if slot is not None:
-                    name, take, _ = slot
-                    # Two keys may mean one field; the first counts, the other stays in `extra`.
-                    if name not in values:
-                        values[name] = value if take is text and type(value) is str else take(value)
+                try:
+                    name, take = ways[key]
+                except KeyError:
+                    continue
+                # Two keys may mean one field; the first counts, the other stays in `extra`.
+                if name not in values:
+                    if take is not None:
+                        values[name] = take(value)
+                    else:
+                        values[name] = value if type(value) is str else leaf_text(value)
         except DecodeError as error:
             raise error.under(key.removeprefix("@")) from None
         return model(**values)
@@ -120,10 +134,10 @@ def _one(model: type[Model], empty: Model | None) -> Callable[[Any], Model | Non
     read_object = _reader(model)
 
     def one(node: Any) -> Model | None:
-        if type(node) is list and len(node) == 1:
-            node = node[0]
         if type(node) is dict and node:
             return read_object(node)
+        if type(node) is list and len(node) == 1 and type(node[0]) is dict:
+            return one(node[0])
         if loose.is_blank(node):
             return empty
         raise DecodeError("one object was expected")

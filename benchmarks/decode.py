@@ -1,0 +1,321 @@
+"""`python -m benchmarks.decode`: documents and hooks into models, beside lxml, json and etree by hand."""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from xml.etree import ElementTree
+
+from lxml import etree
+
+from benchmarks.measure import alternate, median, report
+from tallyhook import documents, events
+from tallyhook.models import (
+    Charge,
+    Customer,
+    GatewayAccount,
+    Invoice,
+    Item,
+    MetaDatum,
+    Plan,
+    PlanItem,
+    Subscription,
+    Transaction,
+)
+from tallyhook.nodes import Model
+
+FIXTURES = Path(__file__).parents[1] / "tests" / "fixtures"
+
+# How Cheddar indents (recorded).
+_INDENT = 8
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.decode", description=__doc__)
+    parser.add_argument("--document", type=Path, default=FIXTURES / "customer.xml", help="one customer")
+    parser.add_argument("--hook", type=Path, default=FIXTURES / "hooks" / "subscriptionBillable.json")
+    parser.add_argument("--rounds", type=int, default=15, help="that count (default 15)")
+    options = parser.parse_args()
+    document, hook = laid_out(options.document.read_bytes()), options.hook.read_bytes()
+    if without_source(documents.customer(document)) != customer_of(document):
+        parser.error("the rival reads other models from this document")
+    times = alternate(
+        options.rounds,
+        lxml=timed(etree.fromstring, document),
+        document=timed(documents.customer, document),
+        etree=timed(customer_of, document),
+        json=timed(json.loads, hook),
+        hook=timed(events.decode, hook),
+    )
+    seconds = {name: median(values) for name, values in times.items()}
+    named = {
+        "lxml": f"lxml parses the document, {len(document):,} bytes",
+        "document": "the document to models",
+        "etree": "the same models over xml.etree, a lookup for each field",
+        "json": f"json reads the hook, {len(hook):,} bytes",
+        "hook": "the hook to models",
+    }
+    report(
+        "Decoding",
+        [(text, f"{seconds[name] * 1e6:,.0f}", f"{1 / seconds[name]:,.0f}") for name, text in named.items()],
+        ("what", "µs", "a second"),
+        {
+            "ratio_xml": seconds["lxml"] / seconds["document"],
+            "times_etree": seconds["etree"] / seconds["document"],
+            "ratio_hook": seconds["json"] / seconds["hook"],
+            **{f"{name}_per_s": round(1 / each) for name, each in seconds.items()},
+        },
+    )
+
+
+def timed(read: Callable[[bytes], object], body: bytes, times: int = 100) -> Callable[[], float]:
+    """Measures the seconds that one reading takes."""
+
+    def measure() -> float:
+        started = time.perf_counter()
+        for _ in range(times):
+            read(body)
+        return (time.perf_counter() - started) / times
+
+    return measure
+
+
+def laid_out(document: bytes) -> bytes:
+    """The document with Cheddar's indentation, which is a good part of what a parser reads."""
+    root = etree.fromstring(document, etree.XMLParser(remove_blank_text=True))
+    etree.indent(root, space=" " * _INDENT)
+    return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
+
+
+def without_source(model: Model) -> Model:
+    """The model with its typed values alone; a rival has no use for the source."""
+    values = {name: getattr(model, name) for name in model.__struct_fields__ if name != "raw"}
+    for name, value in values.items():
+        if isinstance(value, Model):
+            values[name] = without_source(value)
+        elif isinstance(value, tuple):
+            values[name] = tuple(map(without_source, value))
+    return type(model)(**values)
+
+
+# The rival: what one writes who needs these models and has the standard library.
+
+Element = ElementTree.Element
+
+
+def customer_of(document: bytes) -> Customer:
+    element = ElementTree.fromstring(document).find("customer")
+    assert element is not None
+    return Customer(
+        id=element.get("id", ""),
+        code=element.get("code", ""),
+        first_name=text(element, "firstName"),
+        last_name=text(element, "lastName"),
+        company=text(element, "company"),
+        email=text(element, "email"),
+        notes=text(element, "notes"),
+        gateway_token=text(element, "gatewayToken"),
+        is_tax_exempt=boolean(element, "isTaxExempt"),
+        is_vat_exempt=boolean(element, "isVatExempt"),
+        tax_number=text(element, "taxNumber"),
+        vat_number=text(element, "vatNumber"),
+        tax_rate=optional_number(element, "taxRate"),
+        first_contact_datetime=moment(element, "firstContactDatetime"),
+        referer=text(element, "referer"),
+        referer_host=text(element, "refererHost"),
+        campaign_source=text(element, "campaignSource"),
+        campaign_medium=text(element, "campaignMedium"),
+        campaign_term=text(element, "campaignTerm"),
+        campaign_content=text(element, "campaignContent"),
+        campaign_name=text(element, "campaignName"),
+        key=text(element, "key"),
+        created_datetime=moment(element, "createdDatetime"),
+        modified_datetime=moment(element, "modifiedDatetime"),
+        meta_data=tuple(map(meta_datum_of, element.findall("metaData/metaDatum"))),
+        subscriptions=tuple(map(subscription_of, element.findall("subscriptions/subscription"))),
+    )
+
+
+def meta_datum_of(element: Element) -> MetaDatum:
+    return MetaDatum(
+        id=element.get("id", ""),
+        name=text(element, "name"),
+        value=text(element, "value"),
+        created_datetime=moment(element, "createdDatetime"),
+        modified_datetime=moment(element, "modifiedDatetime"),
+    )
+
+
+def subscription_of(element: Element) -> Subscription:
+    plan = element.find("plans/plan")
+    return Subscription(
+        id=element.get("id", ""),
+        plan=Plan() if plan is None else plan_of(plan),
+        gateway_token=text(element, "gatewayToken"),
+        gateway_token_aux=text(element, "gatewayTokenAux"),
+        gateway_account=gateway_account_of(element),
+        cc_first_name=text(element, "ccFirstName"),
+        cc_last_name=text(element, "ccLastName"),
+        cc_company=text(element, "ccCompany"),
+        cc_country=text(element, "ccCountry"),
+        cc_address=text(element, "ccAddress"),
+        cc_city=text(element, "ccCity"),
+        cc_state=text(element, "ccState"),
+        cc_zip=text(element, "ccZip"),
+        cc_type=text(element, "ccType"),
+        cc_last_four=text(element, "ccLastFour"),
+        cc_expiration_date=day(element, "ccExpirationDate"),
+        cc_email=text(element, "ccEmail"),
+        cancel_type=text(element, "cancelType"),
+        cancel_reason=text(element, "cancelReason"),
+        canceled_datetime=moment(element, "canceledDatetime"),
+        created_datetime=moment(element, "createdDatetime"),
+        redirect_url=text(element, "redirectUrl"),
+        items=tuple(map(item_of, element.findall("items/item"))),
+        invoices=tuple(map(invoice_of, element.findall("invoices/invoice"))),
+    )
+
+
+def plan_of(element: Element) -> Plan:
+    return Plan(
+        id=element.get("id", ""),
+        code=element.get("code", ""),
+        name=text(element, "name"),
+        display_name=text(element, "displayName"),
+        description=text(element, "description"),
+        is_active=boolean(element, "isActive"),
+        is_free=boolean(element, "isFree"),
+        payment_method_is_required=boolean(element, "paymentMethodIsRequired"),
+        trial_days=count(element, "trialDays"),
+        initial_bill_count=count(element, "initialBillCount"),
+        initial_bill_count_unit=text(element, "initialBillCountUnit"),
+        initial_invoice_billing_datetime=moment(element, "initialInvoiceBillingDatetime"),
+        billing_frequency=text(element, "billingFrequency"),
+        billing_frequency_per=text(element, "billingFrequencyPer"),
+        billing_frequency_unit=text(element, "billingFrequencyUnit"),
+        billing_frequency_quantity=count(element, "billingFrequencyQuantity"),
+        next_invoice_billing_datetime=moment(element, "nextInvoiceBillingDatetime"),
+        setup_charge_code=text(element, "setupChargeCode"),
+        setup_charge_amount=number(element, "setupChargeAmount"),
+        recurring_charge_code=text(element, "recurringChargeCode"),
+        recurring_charge_amount=number(element, "recurringChargeAmount"),
+        on_change_initial_bill_handler=text(element, "onChangeInitialBillHandler"),
+        setup_charge_bill_handler=text(element, "setupChargeBillHandler"),
+        on_change_setup_charge_bill_handler=text(element, "onChangeSetupChargeBillHandler"),
+        created_datetime=moment(element, "createdDatetime"),
+        items=tuple(map(plan_item_of, element.findall("items/item"))),
+    )
+
+
+def plan_item_of(element: Element) -> PlanItem:
+    return PlanItem(
+        id=element.get("id", ""),
+        code=element.get("code", ""),
+        name=text(element, "name"),
+        quantity_included=number(element, "quantityIncluded"),
+        is_periodic=boolean(element, "isPeriodic"),
+        overage_amount=number(element, "overageAmount"),
+        created_datetime=moment(element, "createdDatetime"),
+    )
+
+
+def gateway_account_of(parent: Element) -> GatewayAccount | None:
+    element = parent.find("gatewayAccount")
+    if element is None:
+        return None
+    return GatewayAccount(
+        id=text(element, "id"), gateway=text(element, "gateway"), type=text(element, "type")
+    )
+
+
+def item_of(element: Element) -> Item:
+    return Item(
+        id=element.get("id", ""),
+        code=element.get("code", ""),
+        name=text(element, "name"),
+        quantity=number(element, "quantity"),
+        created_datetime=moment(element, "createdDatetime"),
+        modified_datetime=moment(element, "modifiedDatetime"),
+    )
+
+
+def invoice_of(element: Element) -> Invoice:
+    return Invoice(
+        id=element.get("id", ""),
+        number=count(element, "number"),
+        type=text(element, "type"),
+        vat_rate=optional_number(element, "vatRate"),
+        tax_rate=optional_number(element, "taxRate"),
+        billing_datetime=moment(element, "billingDatetime"),
+        paid_transaction_id=text(element, "paidTransactionId"),
+        created_datetime=moment(element, "createdDatetime"),
+        charges=tuple(map(charge_of, element.findall("charges/charge"))),
+        transactions=tuple(map(transaction_of, element.findall("transactions/transaction"))),
+    )
+
+
+def charge_of(element: Element) -> Charge:
+    return Charge(
+        id=element.get("id", ""),
+        code=element.get("code", ""),
+        type=text(element, "type"),
+        quantity=number(element, "quantity"),
+        each_amount=number(element, "eachAmount"),
+        description=text(element, "description"),
+        created_datetime=moment(element, "createdDatetime"),
+    )
+
+
+def transaction_of(element: Element) -> Transaction:
+    return Transaction(
+        id=element.get("id", ""),
+        code=element.get("code", ""),
+        parent_id=text(element, "parentId"),
+        gateway_token=text(element, "gatewayToken"),
+        gateway_account=gateway_account_of(element),
+        amount=number(element, "amount"),
+        memo=text(element, "memo"),
+        response=text(element, "response"),
+        response_reason=text(element, "responseReason"),
+        transacted_datetime=moment(element, "transactedDatetime"),
+        created_datetime=moment(element, "createdDatetime"),
+    )
+
+
+def text(element: Element, name: str) -> str:
+    return element.findtext(name) or ""
+
+
+def number(element: Element, name: str) -> Decimal:
+    return Decimal(element.findtext(name) or 0)
+
+
+def optional_number(element: Element, name: str) -> Decimal | None:
+    found = element.findtext(name)
+    return Decimal(found) if found else None
+
+
+def count(element: Element, name: str) -> int | None:
+    found = element.findtext(name)
+    return int(found) if found else None
+
+
+def boolean(element: Element, name: str) -> bool:
+    return element.findtext(name) == "1"
+
+
+def moment(element: Element, name: str) -> datetime | None:
+    found = element.findtext(name)
+    return datetime.fromisoformat(found).astimezone(UTC) if found else None
+
+
+def day(element: Element, name: str) -> date | None:
+    found = element.findtext(name)
+    return date.fromisoformat(found[:10]) if found else None
+
+
+if __name__ == "__main__":
+    main()
