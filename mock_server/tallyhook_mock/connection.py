@@ -1,6 +1,7 @@
 """A connection that the application may drop, as a network does: without a word, and at any point."""
 
 import asyncio
+from collections.abc import Callable
 
 import h11
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -8,7 +9,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tallyhook_mock.cheddar.documents import error_document, error_element
 
-__all__ = ["Connection", "closing", "drop"]
+__all__ = ["Connection", "closing", "drop", "droppable"]
 
 _EXTENSION = "tallyhook.drop"
 _CLOSING = "tallyhook.closing"
@@ -27,15 +28,11 @@ class Connection(H11Protocol):
         app: ASGIApp = self.app
         self._closing = asyncio.Event()
 
-        async def droppable(scope: Scope, receive: Receive, send: Send) -> None:
-            extensions = {
-                **scope.get("extensions", {}),
-                _EXTENSION: {"close": transport.close},
-                _CLOSING: {"event": self._closing},
-            }
-            await app({**scope, "extensions": extensions}, receive, send)
+        async def connected(scope: Scope, receive: Receive, send: Send) -> None:
+            extensions = {**scope.get("extensions", {}), _CLOSING: {"event": self._closing}}
+            await app(droppable({**scope, "extensions": extensions}, transport.close), receive, send)
 
-        self.app = droppable
+        self.app = connected
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP, such as bytes in a path that are not encoded, with a document too."""
@@ -54,6 +51,11 @@ class Connection(H11Protocol):
         """The server is about to stop, and waits a little for answers under way."""
         self._closing.set()
         super().shutdown()
+
+
+def droppable(scope: Scope, close: Callable[[], object]) -> Scope:
+    """The scope of a call whose connection `close` drops."""
+    return {**scope, "extensions": {**scope.get("extensions", {}), _EXTENSION: {"close": close}}}
 
 
 async def drop(scope: Scope, receive: Receive) -> None:

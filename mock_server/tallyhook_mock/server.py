@@ -9,12 +9,11 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from tallyhook_mock import picture
 from tallyhook_mock.app import create_app
 from tallyhook_mock.catalog import load_catalog
 from tallyhook_mock.clock import parse_moment
@@ -25,7 +24,10 @@ from tallyhook_mock.engine.cheddar.customer import Customer
 from tallyhook_mock.engine.hooks import Hook, Listener
 from tallyhook_mock.faults import Armed, Fault
 from tallyhook_mock.mock import Mock
-from tallyhook_mock.tls import Identity, make_identity
+
+if TYPE_CHECKING:
+    from tallyhook_mock.picture import Life
+    from tallyhook_mock.tls import Identity
 
 __all__ = ["Server", "bind", "configure", "serve"]
 
@@ -50,12 +52,18 @@ def serve(
         catalog = load_catalog(Path(catalog))
     mock = Mock(catalog, start=parse_moment(start), sender=sender)
     with tempfile.TemporaryDirectory(prefix="tallyhook-") as directory:
-        server = Server(mock, make_identity(Path(directory)) if tls else None)
+        server = Server(mock, _identity(Path(directory)) if tls else None)
         server.start()
         try:
             yield server
         finally:
             server.stop()
+
+
+def _identity(directory: Path) -> "Identity":
+    from tallyhook_mock.tls import make_identity  # cryptography is slow to load
+
+    return make_identity(directory)
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -74,7 +82,7 @@ def bind(host: str, port: int) -> socket.socket:
     return listening
 
 
-def configure(app: ASGIApp, identity: Identity | None = None) -> uvicorn.Config:
+def configure(app: ASGIApp, identity: "Identity | None" = None) -> uvicorn.Config:
     """How uvicorn serves an application, in a thread and on the command line alike."""
     return uvicorn.Config(
         app,
@@ -98,7 +106,7 @@ class Server:
     it with `call`.
     """
 
-    def __init__(self, mock: Mock, identity: Identity | None = None) -> None:
+    def __init__(self, mock: Mock, identity: "Identity | None" = None) -> None:
         self.mock = mock
         self.authority = identity.authority if identity else None
         self._socket = bind("127.0.0.1", 0)
@@ -172,19 +180,14 @@ class Server:
 
         return self.call(found)
 
-    def timeline(self, customer: str, product: str | None = None) -> picture.Life:
+    def timeline(self, customer: str, product: str | None = None) -> "Life":
         """What happened to a customer; the product's code may be left out if there is only one.
 
         A sequence of entries, which shows itself as a table on a terminal and as a picture in Jupyter.
         """
+        from tallyhook_mock.picture import life_of
 
-        def lived() -> picture.Life:
-            sold = self.mock.product(product)
-            is_there = self.mock.state.has_customer(sold, customer)
-            story = picture.tell(self.mock, self.mock.state.customer(sold, customer)) if is_there else None
-            return picture.Life(tuple(self.mock.timeline.entries(sold.code, customer)), story)
-
-        return self.call(lived)
+        return self.call(lambda: life_of(self.mock, self.mock.product(product), customer))
 
     def customer(self, code: str, product: str | None = None) -> Customer:
         """The engine's own customer, to be looked at while nothing goes on. Refusal if there is none."""

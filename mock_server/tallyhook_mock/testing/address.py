@@ -1,0 +1,78 @@
+"""A port at which the mock of whichever test runs now can be reached."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from tallyhook_mock.server import bind, configure
+from tallyhook_mock.testing.loop import Loop
+from tallyhook_mock.tls import make_identity
+
+__all__ = ["Address"]
+
+
+class Address:
+    """Listens until it is closed. While nothing is served there, every call gets a 503.
+
+    With a directory to keep the certificate in it speaks TLS, and `authority` is what clients have to trust.
+    """
+
+    def __init__(self, loop: Loop, directory: Path | None = None) -> None:
+        """RuntimeError if it can't be served."""
+        identity = None if directory is None else make_identity(directory)
+        self.authority = identity.authority if identity else None
+        self._app: ASGIApp = _nobody
+        self._loop = loop
+        self._socket = bind("127.0.0.1", 0)
+        scheme = "https" if identity else "http"
+        self.url = f"{scheme}://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._server = uvicorn.Server(configure(self, identity))
+        self._task = loop.run(self._start())
+
+    @contextmanager
+    def serving(self, app: ASGIApp) -> Iterator[None]:
+        """Let an application answer for as long as this is entered."""
+        self._app = app
+        try:
+            yield
+        finally:
+            self._app = _nobody
+
+    def close(self) -> None:
+        self._loop.run(self._stop())
+        self._socket.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":  # a test's mock has a life of its own
+            for word in ("startup", "shutdown"):
+                await receive()
+                await send({"type": f"lifespan.{word}.complete"})
+        else:
+            await self._app(scope, receive, send)
+
+    async def _start(self) -> asyncio.Task[None]:
+        task = asyncio.ensure_future(self._serve())
+        while not self._server.started and not task.done():
+            await asyncio.sleep(0.002)
+        if task.done():
+            await task
+        return task
+
+    async def _serve(self) -> None:
+        try:
+            await self._server.serve(sockets=[self._socket])
+        except SystemExit:  # it would end the thread
+            raise RuntimeError("the mock could not be served; its log says why") from None
+
+    async def _stop(self) -> None:
+        self._server.should_exit = True
+        await self._task
+
+
+async def _nobody(scope: Scope, receive: Receive, send: Send) -> None:
+    await PlainTextResponse("no test has this mock now", 503)(scope, receive, send)

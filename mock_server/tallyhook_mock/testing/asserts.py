@@ -1,0 +1,164 @@
+"""What a test expects of the bills, said so that a failure explains itself."""
+
+from decimal import Decimal
+
+from tallyhook_mock.engine.cheddar.customer import Customer
+from tallyhook_mock.engine.cheddar.invoice import Invoice, InvoiceState
+from tallyhook_mock.engine.money import amount_text, quantity_text
+from tallyhook_mock.testing.bill import Bill
+from tallyhook_mock.testing.evidence import evidence
+from tallyhook_mock.testing.signed_hook import HookType
+from tallyhook_mock.testing.terms import Amount
+from tallyhook_mock.testing.world import World
+
+__all__ = ["Asserts", "last_billed"]
+
+
+def last_billed(customer: Customer) -> Invoice | None:
+    """The newest invoice that is not open any more, paid or not."""
+    closed = [invoice for invoice in customer.invoices if invoice.state is not InvoiceState.OPEN]
+    return max(closed, key=lambda invoice: (invoice.billing_at, invoice.number), default=None)
+
+
+class Asserts:
+    """Each speaks of a customer's bill: the newest invoice whose period is over.
+
+    A failure is an AssertionError that shows the invoice and where its lines come from, the hooks about it,
+    and the end of the customer's timeline. LookupError if there is no such customer.
+    """
+
+    _world: World
+
+    def assert_billed(self, customer: str, amount: Amount) -> None:
+        """The bill was executed, and came to this."""
+        __tracebackhide__ = True
+        bill, shown = self._bill(customer)
+        expected = _decimal(amount)
+        if bill is None:
+            raise AssertionError(f"{customer} was billed nothing yet, not {amount_text(expected)}\n\n{shown}")
+        if bill.state != "paid":
+            raise AssertionError(
+                f"{customer} was not billed {amount_text(expected)}: "
+                f"the invoice of {amount_text(bill.total)} is {bill.state}\n\n{shown}"
+            )
+        if bill.total != expected:
+            raise AssertionError(
+                f"{customer} was billed {amount_text(bill.total)}, not {amount_text(expected)}: "
+                f"{_difference(bill.total - expected)}\n\n{shown}"
+            )
+
+    def assert_quantity(self, customer: str, item: str, quantity: Amount, *, current: bool = False) -> None:
+        """The counter of an item stood at this in the period that was billed; with `current`, now."""
+        __tracebackhide__ = True
+        bill, shown = self._bill(customer, current=current)
+        expected, where = _decimal(quantity), _where(customer, bill, current=current)
+        if bill is None:
+            raise AssertionError(f"{where}\n\n{shown}")
+        if item not in bill.quantities:
+            known = ", ".join(bill.quantities) or "nothing"
+            raise AssertionError(f"{where} counts no {item}: plan {bill.plan} tracks {known}\n\n{shown}")
+        if bill.quantities[item] != expected:
+            counted = quantity_text(bill.quantities[item])
+            raise AssertionError(f"{where} counts {counted} {item}, not {quantity_text(expected)}\n\n{shown}")
+
+    def assert_charged(
+        self, customer: str, code: str, amount: Amount, *, times: int = 1, current: bool = False
+    ) -> None:
+        """A custom charge of this amount is on the bill, exactly so many times; with `current`, the open one.
+
+        `times=0`: it is not.
+        """
+        __tracebackhide__ = True
+        self._assert_line(customer, code, _decimal(amount), "charge", times, current=current)
+
+    def assert_credited(
+        self, customer: str, code: str, amount: Amount, *, times: int = 1, current: bool = False
+    ) -> None:
+        """A credit of this amount, above 0, is on the bill, exactly so many times."""
+        __tracebackhide__ = True
+        self._assert_line(customer, code, -_decimal(amount), "credit", times, current=current)
+
+    def assert_held(self, customer: str) -> None:
+        """The bill waits for a hook to be acknowledged."""
+        __tracebackhide__ = True
+        bill, shown = self._bill(customer)
+        if bill is None:
+            raise AssertionError(f"{_where(customer, bill)}: nothing is held\n\n{shown}")
+        if bill.state != "held":
+            raise AssertionError(f"{_where(customer, bill)} is {bill.state}, not held\n\n{shown}")
+
+    def assert_released(self, customer: str) -> None:
+        """Every hook about the bill was acknowledged: it was executed, or will be within the hour."""
+        __tracebackhide__ = True
+        self.assert_acknowledged(customer)
+        bill, shown = self._bill(customer)
+        if bill is None or bill.state == "held":
+            raise AssertionError(f"{_where(customer, bill)} is not released\n\n{shown}")
+
+    def assert_acknowledged(self, customer: str, type: HookType = "subscriptionBillable") -> None:
+        """Hooks of this type were sent about the customer, and each was acknowledged by every listener."""
+        __tracebackhide__ = True
+        _, shown = self._bill(customer)
+
+        def found() -> tuple[int, int]:
+            log = self._world.mock.state.hooks.log.values()
+            sent = [h for h in log if (h.type, h.customer) == (type, customer)]
+            return len(sent), sum(h.is_settled for h in sent)
+
+        sent, settled = self._world.call(found)
+        if not sent:
+            raise AssertionError(f"no {type} hook was sent about {customer}\n\n{shown}")
+        if settled < sent:
+            raise AssertionError(
+                f"{sent - settled} of {sent} {type} hooks about {customer} are not acknowledged\n\n{shown}"
+            )
+
+    # -- within
+
+    def _assert_line(
+        self, customer: str, code: str, amount: Decimal, noun: str, times: int, *, current: bool
+    ) -> None:
+        __tracebackhide__ = True
+        bill, shown = self._bill(customer, current=current)
+        where = _where(customer, bill, current=current)
+        if bill is None:
+            raise AssertionError(f"{where}\n\n{shown}")
+        lines = bill.custom(code)
+        found = sum(line.amount == amount for line in lines)
+        if found != times:
+            all_of_it = ", ".join(amount_text(line.amount) for line in lines) or "none"
+            raise AssertionError(
+                f"{where} has {code} as a {noun} of {amount_text(abs(amount))} {_times(found)}, "
+                f"not {_times(times)}; with this code: {all_of_it}\n\n{shown}"
+            )
+
+    def _bill(self, code: str, *, current: bool = False) -> tuple[Bill | None, str]:
+        """The bill that is spoken of, and the evidence."""
+
+        def found() -> tuple[Bill | None, str]:
+            mock, customer = self._world.mock, self._world.customer(code)
+            invoice = customer.subscription.current if current else last_billed(customer)
+            bill = None if invoice is None else Bill.of(invoice)
+            return bill, evidence(mock, customer, invoice)
+
+        return self._world.call(found)
+
+
+def _decimal(value: Amount) -> Decimal:
+    if isinstance(value, float):
+        raise TypeError(f"{value} is a binary fraction: write it as a text or a Decimal")
+    return Decimal(value)
+
+
+def _difference(by: Decimal) -> str:
+    return f"{amount_text(abs(by))} too {'much' if by > 0 else 'little'}"
+
+
+def _where(customer: str, bill: Bill | None, *, current: bool = False) -> str:
+    if bill is None:
+        return f"{customer} has no {'open invoice' if current else 'bill yet'}"
+    return f"invoice #{bill.number} of {customer}"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"

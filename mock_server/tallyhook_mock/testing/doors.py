@@ -1,0 +1,123 @@
+"""Listeners within the process: a hook reaches them without a socket."""
+
+import asyncio
+import contextvars
+import inspect
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import httpx
+
+from tallyhook_mock.delivery import KEPT_OF_ANSWER, Answer, Sender
+from tallyhook_mock.testing.application import Application
+from tallyhook_mock.testing.loop import Loop
+
+__all__ = ["AsgiDoor", "Door", "Doors", "WsgiDoor", "is_answering", "is_asgi"]
+
+logger = logging.getLogger("tallyhook_mock.testing")
+
+_answering: contextvars.ContextVar[bool] = contextvars.ContextVar("answering a hook", default=False)
+
+
+class Door(Protocol):
+    async def answer(self, request: httpx.Request) -> httpx.Response: ...
+
+
+class AsgiDoor:
+    """An ASGI application in the event loop that it lives in, which is not the mock's."""
+
+    def __init__(self, application: Application, loop: Loop | asyncio.AbstractEventLoop) -> None:
+        self._application = application
+        self._loop = loop
+
+    async def answer(self, request: httpx.Request) -> httpx.Response:
+        work = self._application.call(request)
+        if isinstance(self._loop, Loop):
+            return await self._loop.arun(work)
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+
+
+class WsgiDoor:
+    """A WSGI application, each call in a worker thread."""
+
+    def __init__(self, app: Callable[..., Any]) -> None:
+        self._transport = httpx.WSGITransport(app, remote_addr="127.0.0.1")
+
+    async def answer(self, request: httpx.Request) -> httpx.Response:
+        return await asyncio.to_thread(self._call, request)
+
+    def _call(self, request: httpx.Request) -> httpx.Response:
+        try:
+            response = self._transport.handle_request(request)
+            response.read()
+        except Exception as error:  # whatever it is, a server would answer 500
+            place = f"{request.method} {request.url.path}"
+            logger.error("%s: %s: %s", place, type(error).__name__, error, exc_info=error)
+            return httpx.Response(500, text="Internal Server Error")
+        return response
+
+
+class Doors(Sender):
+    """Sends hooks to listeners within the process by a door, to others as ever."""
+
+    def __init__(self) -> None:
+        # Who hangs in a test hangs at each of many attempts.
+        super().__init__(timeout=5.0)
+        self.by_url: dict[str, Door] = {}
+
+    def check(self, url: str) -> None:
+        if url not in self.by_url:
+            super().check(url)
+
+    async def send(
+        self, url: str, body: bytes, headers: Mapping[str, str], *, timeout: float | None = None
+    ) -> Answer:
+        if url not in self.by_url:
+            return await super().send(url, body, headers, timeout=timeout)
+        within = self.timeout if timeout is None else timeout
+        started = time.perf_counter()
+        status: int | None
+        try:
+            async with asyncio.timeout(within):
+                response = await self.post(url, body, headers)
+            status, text = response.status_code, response.text[:KEPT_OF_ANSWER]
+        except TimeoutError:
+            status, text = None, f"no answer within {within:g} s"
+        return Answer(status, time.perf_counter() - started, text)
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> httpx.Response:
+        """One request to a listener within the process."""
+        marked = _answering.set(True)
+        try:
+            request = httpx.Request("POST", url, content=body, headers=headers)
+            return await self.by_url[url].answer(request)
+        finally:
+            _answering.reset(marked)
+
+
+def is_answering() -> bool:
+    """Whether the caller is a listener at work on a hook: it must not wait for hooks to be answered."""
+    return _answering.get()
+
+
+def is_asgi(app: object) -> bool:
+    """Tell ASGI from WSGI. TypeError for what is neither."""
+    if not callable(app):
+        raise TypeError(f"{app!r} is no application: ASGI and WSGI applications can be called")
+    if inspect.iscoroutinefunction(app) or inspect.iscoroutinefunction(app.__call__):
+        return True
+    try:
+        positional = [
+            each
+            for each in inspect.signature(app).parameters.values()
+            if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD) and each.default is each.empty
+        ]
+    except ValueError:  # written in C
+        positional = []
+    if len(positional) in (2, 3):
+        return len(positional) == 3
+    raise TypeError(
+        f"{app!r} looks neither like ASGI (scope, receive, send) nor WSGI (environ, start_response)"
+    )

@@ -1,0 +1,64 @@
+"""A hook as it is sent: a body and the headers that sign it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Literal, TypeAlias
+
+from tallyhook import signing
+from tallyhook_mock.cheddar.payloads import body
+from tallyhook_mock.engine import ids
+from tallyhook_mock.engine.cheddar.customer import Customer
+from tallyhook_mock.trigger import event_about
+
+__all__ = ["HookType", "SignedHook", "sign_hook"]
+
+HookType: TypeAlias = Literal[
+    "newSubscription",
+    "subscriptionChanged",
+    "subscriptionCanceled",
+    "subscriptionReactivated",
+    "customerDeleted",
+    "transaction",
+    "subscriptionBillable",
+    "billReminder",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class SignedHook:
+    """`forged_headers` sign another body with the right key."""
+
+    type: str
+    customer: str
+    body: bytes
+    headers: Mapping[str, str]
+    forged_headers: Mapping[str, str]
+
+    def forged(self) -> "SignedHook":
+        """With a signature that is not this body's."""
+        return replace(self, headers=self.forged_headers)
+
+    def unsigned(self) -> "SignedHook":
+        """Without any signature."""
+        return replace(self, headers=_UNSIGNED)
+
+
+_UNSIGNED = {"Content-Type": "application/json", "User-Agent": "tallyhook-mock"}
+
+
+def sign_hook(customer: Customer, type: str, id: int, at: datetime, signed_at: datetime | None) -> SignedHook:
+    """What a hook would say of a customer as it stands, dated `at`.
+
+    `signed_at` matters to a scheme whose signature covers a time; None is the present, by the real clock as
+    listeners hold it against theirs. ValueError for an unknown type, or if there is nothing to speak of.
+    """
+    product = customer.product
+    content = body(event_about(customer, type, at, "operator"))
+    scheme = signing.SCHEMES[product.signature]
+    moment = signed_at or datetime.now(UTC)
+
+    def headers(signed: bytes) -> Mapping[str, str]:
+        return _UNSIGNED | scheme.sign(signed, product.secret, id=ids.text(id), at=moment)
+
+    return SignedHook(type, customer.code, content, headers(content), headers(content + b" "))

@@ -1,0 +1,113 @@
+"""Plans and customers as a test writes them, in the words of the catalogue."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal, TypeAlias, TypedDict
+
+__all__ = ["Amount", "CustomerFields", "ItemTerms", "PlanFields", "customer_table", "plan_table"]
+
+Amount: TypeAlias = str | int | Decimal
+
+
+class ItemTerms(TypedDict, total=False):
+    """What a plan says of a tracked item. `overage` is the price of each unit above `included` (0 and 0).
+
+    `periodic`: its counter begins at 0 in every period, which it does unless told otherwise.
+    """
+
+    overage: Amount
+    included: Amount
+    periodic: bool
+    name: str
+
+
+class PlanFields(TypedDict, total=False):
+    """What else may be said of a plan, in Cheddar's words."""
+
+    name: str
+    description: str
+    is_active: bool
+    is_free: bool
+    payment_method_is_required: bool
+    trial_days: int
+    initial_bill_count: int
+    initial_bill_count_unit: Literal["days", "weeks", "months", "years"]
+    billing_frequency: Literal[
+        "daily",
+        "weekly",
+        "biweekly",
+        "monthly",
+        "bimonthly",
+        "quarterly",
+        "semi-annually",
+        "annually",
+        "biennially",
+        "none",
+    ]
+    setup_charge_code: str
+    setup_charge_amount: Amount
+    recurring_charge_code: str
+    on_change_initial_bill_handler: Literal["now", "next", "no"]
+    setup_charge_bill_handler: Literal["now", "no"]
+    on_change_setup_charge_bill_handler: Literal["now", "no"]
+
+
+class CustomerFields(TypedDict, total=False):
+    """What else may be said of a customer, in Cheddar's words."""
+
+    first_name: str
+    last_name: str
+    company: str
+    email: str
+    notes: str
+    tax_number: str
+    is_tax_exempt: bool
+    tax_rate: Amount
+    meta_data: Mapping[str, str]
+    coupon_code: str
+    initial_bill_date: datetime | str
+
+
+def plan_table(
+    code: str, price: Amount, items: Mapping[str, ItemTerms], fields: Mapping[str, object]
+) -> dict[str, Any]:
+    """The plan as a catalogue holds it."""
+    return {
+        "code": code,
+        "recurringChargeAmount": price,
+        "items": [_item_table(item, terms) for item, terms in items.items()],
+        **_wire(fields),
+    }
+
+
+def customer_table(
+    code: str, plan: str, items: Mapping[str, Amount], fields: Mapping[str, object]
+) -> dict[str, Any]:
+    """The customer as a catalogue holds it."""
+    return {"code": code, "planCode": plan, "items": dict(items), **_wire(fields)}
+
+
+_ITEM = {
+    "overage": "overageAmount",
+    "included": "quantityIncluded",
+    "periodic": "isPeriodic",
+    "name": "name",
+}
+
+
+def _item_table(code: str, terms: ItemTerms) -> dict[str, object]:
+    # A name that is not known goes on as it is: the catalogue says what is wrong with it.
+    return {"code": code, "isPeriodic": True} | {
+        _ITEM.get(name, name): value for name, value in terms.items()
+    }
+
+
+def _wire(fields: Mapping[str, object]) -> dict[str, object]:
+    """`billing_frequency` is `billingFrequency` there."""
+    return {_camel(name): value for name, value in fields.items()}
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)

@@ -1,0 +1,175 @@
+"""One test's world: a mock at work, and the listeners within the process."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tallyhook_mock.app import create_app
+from tallyhook_mock.catalog import load_catalog
+from tallyhook_mock.clock import parse_moment
+from tallyhook_mock.engine.cheddar.customer import Customer
+from tallyhook_mock.engine.cheddar.product import Product
+from tallyhook_mock.engine.cheddar.refusal import Refusal
+from tallyhook_mock.engine.hooks import Listener
+from tallyhook_mock.mock import Mock
+from tallyhook_mock.testing.application import Application
+from tallyhook_mock.testing.doors import AsgiDoor, Door, Doors, WsgiDoor, is_answering, is_asgi
+from tallyhook_mock.testing.house import House
+
+__all__ = ["World"]
+
+T = TypeVar("T")
+
+# The name that test clients of the frameworks use, which an application allows that is tested at all.
+_HOST = "http://testserver"
+
+
+class World:
+    """Begins when it is made and ends with `close`. Its methods may be called in any thread but the mock's.
+
+    `catalog` is a mapping or a catalogue file, None for the small default one; `start` a moment.
+    CatalogError, ValueError for `start`.
+    """
+
+    def __init__(
+        self, house: House, catalog: Mapping[str, Any] | Path | str | None, start: str | datetime
+    ) -> None:
+        self.house = house
+        self.doors = Doors()
+        self._catalog = load_catalog(Path(catalog)) if isinstance(catalog, (Path, str)) else catalog
+        self._start = parse_moment(start) if isinstance(start, str) else start
+        self._applications: list[Application] = []
+        self._guests: list[asyncio.AbstractEventLoop] = []  # event loops of tests that listeners run in
+        self._away: dict[str, Listener] = {}  # those whose loop has left, by URL
+        house.loop.run(self._begin())
+
+    async def _begin(self) -> None:
+        self.mock = Mock(self._catalog, start=self._start, sender=self.doors)
+        self.app = create_app(self.mock)
+        self.calls = Application(self.app)
+        self._life = self.mock.running()
+        await self._life.__aenter__()
+
+    def close(self) -> None:
+        """Stop sending hooks, then the listeners, which may still make calls, then the mock."""
+        self.call(self._pause)
+        for application in self._applications:
+            self.house.listeners.run(application.stop())
+        self.house.loop.run(self._end())
+
+    def _pause(self) -> None:
+        for listener in self.mock.state.hooks.listeners.values():
+            self.mock.pause(listener)
+
+    async def _end(self) -> None:
+        await self.calls.stop(patience=0)  # nobody waits for an answer any more
+        await self._life.__aexit__(None, None, None)
+
+    @property
+    def product(self) -> Product:
+        """The first of the catalogue, which everything here speaks of."""
+        return next(iter(self.mock.state.products.values()))
+
+    def customer(self, code: str) -> Customer:
+        """The engine's own; LookupError if there is none. For the mock's thread."""
+        try:
+            return self.mock.state.customer(self.product, code)
+        except Refusal:
+            known = [each.code for each in self.mock.state.customers(self.product)]
+            there = ", ".join(known[:10]) + (", …" if len(known) > 10 else "") or "none"
+            raise LookupError(f"there is no customer {code}; there is {there}") from None
+
+    # -- listeners
+
+    def listen(self, app: Callable[..., Any], path: str, events: frozenset[str], *, lifespan: bool) -> str:
+        """Have an application get hooks, and give its URL. An ASGI one runs in a thread apart."""
+        if not is_asgi(app):
+            return self._open(path, events, WsgiDoor(app)).url
+        application = Application(app)
+        if lifespan:
+            self.house.listeners.run(application.start())
+        self._applications.append(application)
+        return self._open(path, events, AsgiDoor(application, self.house.listeners)).url
+
+    @asynccontextmanager
+    async def listening(
+        self, app: Callable[..., Any], path: str, events: frozenset[str], *, lifespan: bool
+    ) -> AsyncIterator[str]:
+        """Have an ASGI application get hooks in the event loop of the caller.
+
+        When this is left its hooks wait; they are delivered if it is entered again with the same path.
+        """
+        if not is_asgi(app):
+            raise TypeError("a WSGI application has no event loop to run in: use cheddar.listener(app)")
+        here = asyncio.get_running_loop()
+        application = Application(app)
+        if lifespan:
+            await application.start()
+        listener = self._open(path, events, AsgiDoor(application, here))
+        self._guests.append(here)
+        try:
+            yield listener.url
+        finally:
+            self.call(lambda: self.mock.pause(listener))
+            await application.stop()
+            del self.doors.by_url[listener.url]
+            self._away[listener.url] = listener
+            self._guests.remove(here)
+
+    def _open(self, path: str, events: frozenset[str], door: Door) -> Listener:
+        url = f"{_HOST}/{path.lstrip('/')}"
+        if url in self.doors.by_url:
+            raise ValueError(f"{path}: a listener is there already")
+        self.doors.by_url[url] = door
+
+        def opened() -> Listener:
+            listener = self._away.pop(url, None)
+            if listener is None:
+                return self.mock.listen(self.product.code, url, events)
+            listener.events = events
+            self.mock.resume(listener)
+            return listener
+
+        return self.call(opened)
+
+    # -- waiting
+
+    def call(self, function: Callable[[], T]) -> T:
+        """Call a function in the mock's thread, where nothing else goes on meanwhile."""
+
+        async def called() -> T:
+            return function()
+
+        return self.house.loop.run(called())
+
+    def wait(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Wait for what may need the listeners.
+
+        RuntimeError where that could never end: within a listener, and in an event loop that one runs in.
+        """
+        self._check()
+        try:
+            here = asyncio.get_running_loop()
+        except RuntimeError:
+            pass
+        else:
+            if here in self._guests:
+                raise RuntimeError(
+                    "the listener runs in this event loop, which can't wait for it: "
+                    "await the method whose name begins with an a, such as abill"
+                )
+        return self.house.loop.run(work())
+
+    async def awaited(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """`wait` for an event loop, which goes on meanwhile."""
+        self._check()
+        return await self.house.loop.arun(work())
+
+    def _check(self) -> None:
+        if is_answering():
+            raise RuntimeError("a listener can't wait for hooks: one of them is its own")
+        if not all(loop.is_running() for loop in self._guests):
+            raise RuntimeError("the event loop of a listener does not run: nothing would answer its hooks")
