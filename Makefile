@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-browser screenshots programs browser fuzz lint format clean
+.PHONY: help demo test test-browser screenshots programs browser fuzz bench docs release lint format clean
 
 help: ## what can be made
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -16,16 +16,22 @@ help: ## what can be made
 demo: .venv/installed ## play one billing period through: mock, receiver and client over real HTTP
 	$(BIN)/tallyhook demo
 
-lint: .venv/installed ## ruff, formatting and mypy --strict
+lint: .venv/installed ## ruff, formatting, mypy --strict, and pyright over what users write
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy tests/typed
+	$(BIN)/pyright
 
-test: lint programs ## lint, then every test but those in a browser
-	$(BIN)/pytest --ignore=tests/browser --numprocesses auto --dist loadfile
+test: lint programs ## lint, then every test but those in a browser and those of the release
+	$(BIN)/pytest --ignore=tests/browser --ignore=tests/release --numprocesses auto --dist loadfile
 
 test-browser: .venv/installed browser ## the console in Debian's Chromium, which is installed if it is missing
 	$(BIN)/pytest tests/browser
+
+release: .venv/installed ## build sdist and wheel, try each extra and each Python at hand, and leave both in dist/
+	$(BIN)/pytest tests/release --numprocesses auto --dist loadfile
+	rm -rf dist && $(BIN)/python -m build --outdir dist .
 
 screenshots: .venv/installed browser ## make the pictures of the console anew
 	TALLYHOOK_SCREENSHOTS=1 $(BIN)/pytest tests/browser/test_screenshots.py
@@ -50,6 +56,9 @@ endef
 
 fuzz: .venv/installed ## bytes, documents and requests that nobody decent sends, for some minutes
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest tests/fuzz
+
+docs: .venv/installed ## the documentation as a site that opens from a disk: build/site/index.html
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs build/site
 
 format: .venv/installed ## put imports and layout in order
 	$(BIN)/ruff check --fix .

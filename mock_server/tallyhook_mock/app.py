@@ -1,15 +1,16 @@
 """The mock as one ASGI application: all faces on one engine."""
 
+from collections.abc import Callable
 from datetime import datetime
 
+from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tallyhook_mock.cheddar.app import cheddar_app
 from tallyhook_mock.cheddar.faults import faulty_cheddar
 from tallyhook_mock.cleverbridge.app import cleverbridge_app, is_cleverbridge
 from tallyhook_mock.cleverbridge.faults import faulty_cleverbridge
-from tallyhook_mock.console.app import console_app, is_console
-from tallyhook_mock.control.app import control_app
+from tallyhook_mock.console.paths import is_console
 from tallyhook_mock.fusebill.app import fusebill_app
 from tallyhook_mock.fusebill.faults import faulty_fusebill
 from tallyhook_mock.fusebill.routes import is_fusebill
@@ -44,13 +45,26 @@ def create_app(mock: Mock, *, console_token: str = "") -> ASGIApp:
         mock.strike,
         are_over,
     )
-    control = control_app(mock)
-    console = console_app(mock, token=console_token)
+
+    def build_control() -> ASGIApp:
+        from tallyhook_mock.control.app import control_app
+
+        return control_app(mock)
+
+    def build_console() -> ASGIApp:
+        from tallyhook_mock.console.app import console_app
+
+        return console_app(mock, token=console_token)
+
+    control, console = _Later(build_control), _Later(build_console)
+    lifespan = Router(lifespan=lambda _: mock.running())
 
     def face(scope: Scope) -> ASGIApp:
-        if scope["type"] != "http" or scope["path"].startswith("/_mock"):
-            return control
+        if scope["type"] != "http":
+            return lifespan
         path = scope["path"]
+        if path.startswith("/_mock"):
+            return control
         if is_console(path):
             return console
         if is_cleverbridge(path):
@@ -61,3 +75,16 @@ def create_app(mock: Mock, *, console_token: str = "") -> ASGIApp:
         await face(scope)(scope, receive, send)
 
     return app
+
+
+class _Later:
+    """A face that is loaded when it is first asked for: the mock of a test is up sooner without it."""
+
+    def __init__(self, build: Callable[[], ASGIApp]) -> None:
+        self._build = build
+        self._app: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._app is None:
+            self._app = self._build()
+        await self._app(scope, receive, send)

@@ -3,9 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
-import h11
 from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tallyhook_mock.cheddar.documents import error_document, error_element
 
@@ -16,7 +15,7 @@ _CLOSING = "tallyhook.closing"
 _UNREADABLE = 70_400  # the log number of every request that is no HTTP
 
 
-class Connection(H11Protocol):
+class Connection(HttpToolsProtocol):
     """uvicorn's HTTP/1.1 with an extension of ASGI for `drop`; goes into `uvicorn.Config(http=…)`.
 
     ASGI itself has no way to say it: an application that leaves without an answer gets a 500 sent in its
@@ -37,14 +36,13 @@ class Connection(H11Protocol):
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP, such as bytes in a path that are not encoded, with a document too."""
         document = error_document(error_element(_UNREADABLE, 400, msg, "")).encode()
-        headers = [
-            ("Content-Type", "text/xml; charset=utf-8"),
-            ("Content-Length", str(len(document))),
-            ("Connection", "close"),
-        ]
-        response = h11.Response(status_code=400, headers=headers, reason=b"Bad Request")
-        for event in (response, h11.Data(data=document), h11.EndOfMessage()):
-            self.transport.write(self.conn.send(event) or b"")
+        head = (
+            "HTTP/1.1 400 Bad Request\r\n"
+            "Content-Type: text/xml; charset=utf-8\r\n"
+            f"Content-Length: {len(document)}\r\n"
+            "Connection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + document)
         self.transport.close()
 
     def shutdown(self) -> None:

@@ -6,13 +6,15 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-
-import httpx
+from typing import TYPE_CHECKING
 
 from tallyhook import signing
 from tallyhook_mock.engine import ids
 from tallyhook_mock.engine.cheddar.product import Product
 from tallyhook_mock.engine.hooks import Hook
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["Answer", "Sender", "hook_headers", "is_loopback"]
 
@@ -40,10 +42,13 @@ class Sender:
     def __init__(self, *, timeout: float = 30.0, allow_remote: bool = False) -> None:
         self.timeout = timeout
         self.allow_remote = allow_remote
+        # httpx is loaded when there is somebody to speak to: a mock without listeners starts faster.
         self._http: httpx.AsyncClient | None = None
 
     def check(self, url: str) -> None:
         """ValueError, with the reason, for an address that hooks won't be sent to."""
+        import httpx
+
         try:
             parsed = httpx.URL(url)
         except httpx.InvalidURL as error:
@@ -77,6 +82,8 @@ class Sender:
     async def _post(
         self, url: str, body: bytes, headers: Mapping[str, str], timeout: float
     ) -> tuple[int | None, str]:
+        import httpx
+
         if self._http is None:
             # No proxies of the environment: a loopback listener is not behind one.
             self._http = httpx.AsyncClient(follow_redirects=False, timeout=None, trust_env=False)

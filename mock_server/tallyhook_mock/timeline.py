@@ -2,13 +2,13 @@
 
 from collections import Counter, deque
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from tallyhook_mock.engine.cheddar.state import Event
 from tallyhook_mock.engine.happening import Happening
 from tallyhook_mock.engine.hooks import Attempt, Delivery
+from tallyhook_mock.engine.record import Record
 from tallyhook_mock.faults import FaultKind
 
 __all__ = ["CHEDDAR", "DELIVERED", "FAULT", "NOT_DELIVERED", "Entry", "Timeline"]
@@ -22,8 +22,7 @@ FAULT = "fault"
 CHEDDAR = "cheddar"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Record, frozen=True):
     """One line. `invoice` is a number, `amount` that of the transaction, the charge or (below 0) the credit.
 
     `item` is the code of an item, `quantity` what its counter stands at; of a charge, `item` is its code.

@@ -127,13 +127,15 @@ class _Line:
         headers, content = self._headers, call.content
         if content is not None:
             headers = [*headers, self._content_type, (b"Content-Length", b"%d" % len(content))]
-        return httpx.Request(
+        request = httpx.Request(
             call.method,
             url,
             headers=headers,
             stream=httpx.ByteStream(content or b""),
             extensions=self._extensions,
         )
+        request.read()  # a transport of one's own may want to look at the content
+        return request
 
     def _pause(self, call: Sendable[object], attempt: int, answer: httpx.Response | NoAnswer) -> float | None:
         """Seconds until the next attempt; None when this answer is the one to take."""

@@ -1,11 +1,11 @@
 """The engine's rules about money and time, played without a server."""
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 
 import pytest
+from msgspec.structs import replace
 
 from tallyhook_mock.engine.calendar import FREQUENCIES, add_months
 from tallyhook_mock.engine.cheddar import accounts, billing, payments, subscriptions, usage

@@ -92,7 +92,7 @@ def test_a_credit_from_the_time_of_a_cancellation_is_on_the_invoice_that_goes_on
     current = customer.subscription.current
     assert current is not None
     assert [charge.code for charge in current.charges] == [CREDIT_FORWARD]
-    assert (current.total, customer.carried) == (Decimal("15.00"), [])
+    assert (current.total, customer.carried) == (Decimal("15.00"), ())
 
 
 def test_lasting_counters_carry_over_a_cancellation_and_periodic_ones_do_not() -> None:

@@ -1,7 +1,6 @@
 """One call as its handler sees it: signed in, on a product, at a moment, with its parameters."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
@@ -13,12 +12,12 @@ from tallyhook_mock.engine.cheddar.invoice import Invoice
 from tallyhook_mock.engine.cheddar.product import Product
 from tallyhook_mock.engine.cheddar.refusal import not_found
 from tallyhook_mock.engine.cheddar.state import State
+from tallyhook_mock.engine.record import Record
 
 __all__ = ["Call", "Handler"]
 
 
-@dataclass(slots=True, frozen=True)
-class Call:
+class Call(Record, frozen=True):
     state: State
     product: Product
     parameters: Parameters

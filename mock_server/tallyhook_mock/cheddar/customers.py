@@ -3,7 +3,6 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Container
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TypeAlias
@@ -22,6 +21,7 @@ from tallyhook_mock.engine.cheddar.billing import NewCharge
 from tallyhook_mock.engine.cheddar.customer import Customer, PaymentMethod
 from tallyhook_mock.engine.cheddar.product import Plan
 from tallyhook_mock.engine.cheddar.refusal import Refusal, not_found
+from tallyhook_mock.engine.record import Record
 
 __all__ = [
     "add_charge",
@@ -75,8 +75,7 @@ def get_all(call: Call) -> str:
 # -- creating
 
 
-@dataclass(slots=True, frozen=True)
-class _Application:
+class _Application(Record, frozen=True):
     """A new customer, completely checked."""
 
     details: Details
@@ -256,8 +255,7 @@ def _apply_details(call: Call, customer: Customer, details: Details) -> None:
     )
 
 
-@dataclass(slots=True, frozen=True)
-class _Change:
+class _Change(Record, frozen=True):
     """A change of a subscription, its fields checked; the engine takes it or refuses it as a whole."""
 
     terms: Parameters

@@ -1,12 +1,12 @@
 """The fields of a customer: names, addresses, taxes, where they came from, and metadata."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal
 
 from tallyhook_mock.cheddar import fields
 from tallyhook_mock.cheddar.documents import moment_text
 from tallyhook_mock.cheddar.parameters import Parameters
+from tallyhook_mock.engine.record import Record
 
 __all__ = ["Details", "read_details"]
 
@@ -25,8 +25,7 @@ _MOST_META_DATA = 100
 _LONGEST_META_DATUM = 2000
 
 
-@dataclass(slots=True, frozen=True)
-class Details:
+class Details(Record, frozen=True):
     """What a call says of a customer; what it does not mention is not in `values`, or None."""
 
     code: str

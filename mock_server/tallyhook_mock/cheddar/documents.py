@@ -6,7 +6,7 @@ a value is an empty element and a group is left out (inferred).
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -79,6 +79,10 @@ def _leaf(name: str, text: str) -> str:
     return f"<{name}>{escape(text)}</{name}>" if text else f"<{name}/>"
 
 
+def _leaves(names: Iterable[str], texts: Mapping[str, str]) -> str:
+    return "".join([_leaf(name, texts.get(name, "")) for name in names])
+
+
 def _group(name: str, parts: Iterable[str]) -> str:
     content = "".join(parts)
     return f"<{name}>{content}</{name}>" if content else f"<{name}/>"
@@ -114,13 +118,23 @@ def display_name(plan: Plan) -> str:
 
 
 def _plan(plan: Plan, at: datetime) -> str:
-    frequency = plan.frequency
     # What the recorded document shows are the bill dates of somebody who subscribed when it was read.
     initial = plan.first_bill(at)
-    following = frequency.after(initial, 1)
+    following = moment_text(plan.frequency.after(initial, 1))
+    beginning, middle, end = _terms(plan)
+    return (
+        f"{beginning}<initialInvoiceBillingDatetime>{moment_text(initial)}</initialInvoiceBillingDatetime>"
+        f"{middle}{_leaf('nextInvoiceBillingDatetime', following)}{end}"
+    )
+
+
+@lru_cache(1024)  # the plan of every customer is shown in every document
+def _terms(plan: Plan) -> tuple[str, str, str]:
+    """What a plan says whenever it is read: before, between and after the dates that depend on that."""
+    frequency = plan.frequency
     # A setup charge of nothing hides its code here, though a hook shows it (both recorded).
     setup_code = plan.setup_charge_code if plan.setup_charge_amount else ""
-    return (
+    beginning = (
         f'<plan id="{id_text(plan.id)}" code="{escape(plan.code)}">'
         f"{_leaf('name', plan.name)}"
         f"{_leaf('displayName', display_name(plan))}"
@@ -131,12 +145,14 @@ def _plan(plan: Plan, at: datetime) -> str:
         f"<trialDays>{plan.trial_days}</trialDays>"
         f"<initialBillCount>{plan.initial_bill_count}</initialBillCount>"
         f"{_leaf('initialBillCountUnit', plan.initial_bill_count_unit)}"
-        f"<initialInvoiceBillingDatetime>{moment_text(initial)}</initialInvoiceBillingDatetime>"
+    )
+    middle = (
         f"<billingFrequency>{frequency.name}</billingFrequency>"
         f"<billingFrequencyPer>{frequency.per}</billingFrequencyPer>"
         f"<billingFrequencyUnit>{frequency.unit}</billingFrequencyUnit>"
         f"<billingFrequencyQuantity>{frequency.quantity}</billingFrequencyQuantity>"
-        f"{_leaf('nextInvoiceBillingDatetime', moment_text(following))}"
+    )
+    end = (
         f"{_leaf('setupChargeCode', setup_code)}"
         f"<setupChargeAmount>{amount_text(plan.setup_charge_amount)}</setupChargeAmount>"
         f"{_leaf('recurringChargeCode', plan.recurring_charge_code)}"
@@ -148,6 +164,7 @@ def _plan(plan: Plan, at: datetime) -> str:
         f"{_group('items', map(_plan_item, plan.items))}"
         "</plan>"
     )
+    return beginning, middle, end
 
 
 def _plan_item(planned: PlanItem) -> str:
@@ -179,7 +196,7 @@ def _customer(customer: Customer, at: datetime) -> str:
     # The names with Vat are the older ones for the same values; both are written (recorded).
     return (
         f'<customer id="{id_text(customer.id)}" code="{escape(customer.code)}">'
-        f"{''.join(_leaf(name, details.get(name, '')) for name in _NAMES)}"
+        f"{_leaves(_NAMES, details)}"
         f"{_leaf('gatewayToken', token)}"
         f"<isTaxExempt>{exempt:d}</isTaxExempt>"
         f"<isVatExempt>{exempt:d}</isVatExempt>"
@@ -189,7 +206,7 @@ def _customer(customer: Customer, at: datetime) -> str:
         f"{_leaf('firstContactDatetime', details.get('firstContactDatetime', ''))}"
         f"{_leaf('referer', details.get('referer', ''))}"
         f"{_leaf('refererHost', _host(details.get('referer', '')))}"
-        f"{''.join(_leaf(name, details.get(name, '')) for name in _CAMPAIGN)}"
+        f"{_leaves(_CAMPAIGN, details)}"
         f"<key>{customer.key}</key>"
         f"<createdDatetime>{moment_text(customer.created)}</createdDatetime>"
         f"<modifiedDatetime>{moment_text(customer.modified)}</modifiedDatetime>"
@@ -254,7 +271,7 @@ def _card(payment: PaymentMethod | None) -> str:
     details = payment.details
     expires = payment.expires.isoformat() if payment.expires else ""
     return (
-        f"{''.join(_leaf(name, details.get(name, '')) for name in CARD_DETAILS)}"
+        f"{_leaves(CARD_DETAILS, details)}"
         f"{_leaf('ccType', payment.card_type)}"
         f"{_leaf('ccLastFour', payment.last_four)}"
         f"{_leaf('ccExpirationDate', expires)}"
@@ -304,6 +321,7 @@ def _item(planned: PlanItem, invoice: Invoice | None) -> str:
 
 def _invoice(invoice: Invoice) -> str:
     rate = _rate(invoice.tax_rate)
+    paid_by = invoice.paid_by
     made = "".join(map(_transaction, invoice.transactions))
     return (
         f'<invoice id="{id_text(invoice.id)}">'
@@ -312,7 +330,7 @@ def _invoice(invoice: Invoice) -> str:
         f"{_leaf('vatRate', rate)}"
         f"{_leaf('taxRate', rate)}"
         f"<billingDatetime>{moment_text(invoice.billing_at)}</billingDatetime>"
-        f"{_leaf('paidTransactionId', id_text(invoice.paid_by) if invoice.paid_by else '')}"
+        f"{_leaf('paidTransactionId', id_text(paid_by) if paid_by else '')}"
         f"<createdDatetime>{moment_text(invoice.created)}</createdDatetime>"
         f"{_group('charges', map(_charge, invoice.lines()))}"
         f"{f'<transactions>{made}</transactions>' if made else ''}"

@@ -5,6 +5,7 @@ query over path (inferred: no source says which of two contradicting values coun
 """
 
 import re
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from tallyhook_mock.engine.cheddar.refusal import Refusal, invalid
@@ -91,18 +92,15 @@ class Parameters:
         Raises:
             Refusal: 400 for a name that can't be read, 412 for a value no document could show.
         """
-        match = _NAME.fullmatch(name) if len(name) <= MAX_NAME else None
-        if match is None or _FORBIDDEN.search(name):
-            raise Refusal(400, "A parameter's name is malformed")
-        if _FORBIDDEN.search(value):
+        *levels, key = _keys(name)
+        if not value.isprintable() and _FORBIDDEN.search(value):
             raise invalid(name, "invalidCharacters", "The value contains characters that are not allowed")
-        keys = [match[1], *_KEY.findall(match[2])]
-        if len(keys) > MAX_DEPTH:
+        if len(levels) >= MAX_DEPTH:
             raise Refusal(400, "A parameter is nested too deeply")
         level = self
-        for key in keys[:-1]:
-            level = level._descend(key)
-        level._store(keys[-1], value)
+        for above in levels:
+            level = level._descend(above)
+        level._store(key, value)
 
     def _descend(self, key: str) -> "Parameters":
         key = self._index(key)
@@ -153,7 +151,20 @@ def _lay(parameters: Parameters, encoded: bytes) -> None:
     for pair in encoded.split(b"&"):
         if pair:
             name, _, value = pair.partition(b"=")
-            parameters.set(decode(name), decode(value))
+            parameters.set(_decode_name(name), decode(value))
+
+
+@lru_cache(1024)  # every call brings the same few names
+def _keys(name: str) -> tuple[str, ...]:
+    """`charges`, `0`, `chargeCode` of `charges[0][chargeCode]`."""
+    match = _NAME.fullmatch(name) if len(name) <= MAX_NAME else None
+    if match is None or _FORBIDDEN.search(name):
+        raise Refusal(400, "A parameter's name is malformed")
+    return (match[1], *_KEY.findall(match[2]))
+
+
+def _decode_name(encoded: bytes) -> str:
+    return _decode_known(encoded) if len(encoded) <= 3 * MAX_NAME else decode(encoded)
 
 
 def decode(encoded: bytes) -> str:
@@ -162,9 +173,15 @@ def decode(encoded: bytes) -> str:
     Raises:
         Refusal: 400 for a broken escape or bytes that aren't UTF-8.
     """
-    if _BROKEN_ESCAPE.search(encoded):
-        raise Refusal(400, "The request has a broken percent-encoding")
+    plain = encoded.replace(b"+", b" ")
+    if b"%" in plain:
+        if _BROKEN_ESCAPE.search(plain):
+            raise Refusal(400, "The request has a broken percent-encoding")
+        plain = unquote_to_bytes(plain)
     try:
-        return unquote_to_bytes(encoded.replace(b"+", b" ")).decode("utf-8")
+        return plain.decode("utf-8")
     except UnicodeDecodeError:
         raise Refusal(400, "The request is not valid UTF-8") from None
+
+
+_decode_known = lru_cache(1024)(decode)

@@ -3,8 +3,9 @@
 A plan that is edited or deleted stays as it was for who has subscribed to it (inferred).
 """
 
-from dataclasses import replace
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from tallyhook_mock.cheddar import fields
 from tallyhook_mock.cheddar.call import Call

@@ -6,8 +6,9 @@ date before, so that a subscription of the 31st bills on the last day of a short
 """
 
 from calendar import monthrange
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from tallyhook_mock.engine.record import Record
 
 __all__ = ["FREQUENCIES", "Frequency", "add_months"]
 
@@ -19,8 +20,7 @@ def add_months(moment: datetime, months: int) -> datetime:
     return moment.replace(year=year, month=month, day=min(moment.day, monthrange(year, month)[1]))
 
 
-@dataclass(frozen=True, slots=True)
-class Frequency:
+class Frequency(Record, frozen=True):
     """How often a plan bills, in Cheddar's words: name `monthly`, per `month`, unit `months`, quantity 1."""
 
     name: str

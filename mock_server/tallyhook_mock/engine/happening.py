@@ -1,14 +1,14 @@
 """Something that happened in one of the systems without hooks."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+
+from tallyhook_mock.engine.record import Record
 
 __all__ = ["Happening"]
 
 
-@dataclass(frozen=True, slots=True)
-class Happening:
+class Happening(Record, frozen=True):
     """A line for the timeline of an `account`.
 
     `invoice` is a number, `amount` what was billed, `item` what it is about, and `quantity` what that stands

@@ -5,12 +5,15 @@ that every listener has acknowledged (or that an operator has canceled) comes ba
 """
 
 import heapq
+from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from msgspec import field
+
 from tallyhook_mock.engine.ids import Ids
+from tallyhook_mock.engine.record import Noun, Record
 
 __all__ = ["RETRY_PAUSES", "Attempt", "Delivery", "DeliveryState", "Hook", "Hooks", "Listener"]
 
@@ -26,10 +29,11 @@ RETRY_PAUSES = (
     timedelta(hours=12),
     timedelta(hours=24),
 )
+# How many hooks are kept for a look at them when nobody waits for them any more.
+KEPT = 10_000
 
 
-@dataclass(slots=True)
-class Listener:
+class Listener(Noun, eq=False):
     """Where hooks go. No events named = all of them.
 
     One that is paused gets nothing: its hooks wait, and hold their invoices meanwhile as they do while it
@@ -46,8 +50,7 @@ class Listener:
         return self.product == product and (not self.events or type in self.events)
 
 
-@dataclass(slots=True, frozen=True)
-class Attempt:
+class Attempt(Record, frozen=True):
     """One try: the virtual moment, the answer's status (None if there was none), the real seconds it took.
 
     `headers` are those that it was sent with; `fault` is what was made to go wrong, empty for nothing.
@@ -73,8 +76,7 @@ class DeliveryState(StrEnum):
     CANCELED = "canceled"
 
 
-@dataclass(slots=True, eq=False)
-class Delivery:
+class Delivery(Noun, eq=False):
     """One hook to one listener. One that is postponed lets later ones overtake it.
 
     A replay repeats a delivery that was acknowledged, and is nothing that the hook has to wait for.
@@ -94,8 +96,7 @@ class Delivery:
         return self.state in (DeliveryState.DELIVERED, DeliveryState.CANCELED)
 
 
-@dataclass(slots=True, eq=False)
-class Hook:
+class Hook(Noun, eq=False):
     """One event as it is sent: retries carry the same body. `subject` is the id of its invoice."""
 
     id: int
@@ -112,14 +113,25 @@ class Hook:
         """Whether nobody is waited for; replays are not."""
         return all(delivery.is_settled for delivery in self.deliveries if not delivery.is_replay)
 
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing of it is on its way, replays included."""
+        return all(delivery.is_settled for delivery in self.deliveries)
+
 
 class Hooks:
-    """The listeners, the log of all hooks, and the agenda of deliveries."""
+    """The listeners, the log of hooks, and the agenda of deliveries.
 
-    def __init__(self, ids: Ids, pauses: tuple[timedelta, ...] = RETRY_PAUSES) -> None:
+    The log has every hook that somebody is waited for, and of the others the latest: a year of a large town
+    would fill the memory.
+    """
+
+    def __init__(self, ids: Ids, pauses: tuple[timedelta, ...] = RETRY_PAUSES, kept: int = KEPT) -> None:
         self.pauses = pauses
         self.listeners: dict[int, Listener] = {}
         self.log: dict[int, Hook] = {}
+        self._kept = kept
+        self._done: deque[Hook] = deque()  # in the order in which they were done with
         self._ids = ids
         self._agenda: list[tuple[datetime, int, Delivery]] = []
 
@@ -182,8 +194,7 @@ class Hooks:
         if delivery.state is not DeliveryState.SENDING:  # canceled meanwhile, or sent once more by hand
             return None
         if attempt.acknowledged:
-            delivery.state = DeliveryState.DELIVERED
-            return delivery.hook if delivery.hook.is_settled else None
+            return self._end(delivery, DeliveryState.DELIVERED)
         if delivery.listener.id not in self.listeners:  # forgotten meanwhile
             return self.cancel(delivery)
         pause = self.pauses[min(len(delivery.attempts), len(self.pauses)) - 1]
@@ -214,8 +225,18 @@ class Hooks:
         """Give a delivery up: it holds its invoice no longer (inferred). Gives the hook that this settled."""
         if delivery.is_settled:
             return None
-        delivery.state = DeliveryState.CANCELED
-        return delivery.hook if delivery.hook.is_settled else None
+        return self._end(delivery, DeliveryState.CANCELED)
+
+    def _end(self, delivery: Delivery, state: DeliveryState) -> Hook | None:
+        delivery.state = state
+        hook = delivery.hook
+        if hook.is_done:
+            self._done.append(hook)
+        while len(self._done) > self._kept:
+            oldest = self._done.popleft()
+            if oldest.is_done:  # not sent once more since
+                self.log.pop(oldest.id, None)
+        return hook if hook.is_settled else None
 
     def _deliver(self, hook: Hook, listener: Listener, at: datetime) -> Delivery:
         delivery = Delivery(self._ids.next(), hook, listener, at)

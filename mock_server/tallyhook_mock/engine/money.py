@@ -1,16 +1,36 @@
 """Exact amounts: the one place of the mock where money is rounded and written."""
 
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
 
-__all__ = ["CENT", "ZERO", "amount_text", "cents", "four_places", "quantity_text"]
+__all__ = [
+    "CENT",
+    "NOTHING",
+    "ONE",
+    "ZERO",
+    "amount_text",
+    "cents",
+    "discounted",
+    "four_places",
+    "quantity_text",
+]
 
 CENT = Decimal("0.01")
 ZERO = Decimal("0.00")
+# Quantities, made once for the many lines that show them.
+ONE = Decimal(1)
+NOTHING = Decimal(0)
 
 
 def cents(amount: Decimal) -> Decimal:
     """Round to whole cents, halves away from zero (inferred: no source says how Cheddar rounds)."""
     return amount.quantize(CENT, ROUND_HALF_UP)
+
+
+@lru_cache(4096)  # all that subscribe to a plan share its price
+def discounted(amount: Decimal, percent: Decimal) -> Decimal:
+    """An amount with so many percent off, in whole cents."""
+    return cents(amount * (100 - percent) / 100)
 
 
 def four_places(quantity: Decimal) -> Decimal:
@@ -20,7 +40,7 @@ def four_places(quantity: Decimal) -> Decimal:
 
 def amount_text(amount: Decimal) -> str:
     """`5.00`: two decimals, never an exponent."""
-    return f"{cents(amount):f}"
+    return str(cents(amount))  # with two decimals there is never one
 
 
 def quantity_text(quantity: Decimal) -> str:

@@ -72,9 +72,9 @@ def add(state: State, subscription: Subscription, add_on: AddOn, cycles: int | N
     term = _running(subscription)
     if subscription.carries(add_on):
         raise Refusal(f"{subscription.id} carries {add_on.code} already: set its billing cycles instead")
-    add_on.periods_in(term.plan)
-    add_on.periods_in(subscription.next_plan)
-    _check_cycles(add_on, cycles, _most(subscription, [term, *subscription.ahead]))
+    owing = [term, *subscription.ahead]
+    _check_fits(add_on, owing, subscription.next_plan)
+    _check_cycles(add_on, cycles, _most(subscription, owing))
     if not add_on.is_recurring:
         state.emit("addOnAdded", at, subscription, f"{add_on.code}: charged once", item=add_on.code)
         state.bill(subscription, [once_line(add_on)], at)
@@ -92,8 +92,9 @@ def set_cycles(state: State, subscription: Subscription, code: str, cycles: int 
     state.catch_up(at)
     _running(subscription)
     carried = subscription.carried(code)
-    carried.add_on.periods_in(subscription.next_plan)
-    _check_cycles(carried.add_on, cycles, _most(subscription, carried.owing(subscription.ahead)))
+    owing = carried.owing(subscription.ahead)
+    _check_fits(carried.add_on, owing, subscription.next_plan)
+    _check_cycles(carried.add_on, cycles, _most(subscription, owing))
     carried.cycles_left = cycles
     state.emit_cycles("cyclesSet", at, subscription, carried)
 
@@ -113,9 +114,9 @@ def change_term(
     told = {subscription.carried(code): number for code, number in cycles.items()}
     going_on = [carried for carried in subscription.add_ons if carried.cycles_left != 0 or carried in told]
     for carried in going_on:
-        carried.add_on.periods_in(plan)
-        most = _most(subscription, carried.owing(subscription.ahead), plan)
-        _check_cycles(carried.add_on, told.get(carried), most)
+        owing = carried.owing(subscription.ahead)
+        _check_fits(carried.add_on, owing, plan)
+        _check_cycles(carried.add_on, told.get(carried), _most(subscription, owing, plan))
     subscription.next_plan, subscription.terms_left = plan, plan.billing_cycles
     state.emit("termChanged", at, subscription, f"{plan.code} from {subscription.paid_until:%Y-%m-%d}")
     for carried in going_on:
@@ -176,6 +177,12 @@ def _running(subscription: Subscription) -> Term:
     if subscription.is_canceled or subscription.current is None:
         raise Refusal(f"{subscription.id} is canceled: reactivate it first")
     return subscription.current
+
+
+def _check_fits(add_on: AddOn, owing: Sequence[Term], plan: Plan) -> None:
+    """Refusal unless it can be charged for the terms it owes, which may be of other plans, and for the next."""
+    for each in (*(term.plan for term in owing), plan):
+        add_on.periods_in(each)
 
 
 def _most(subscription: Subscription, owing: Sequence[Term], plan: Plan | None = None) -> int | None:

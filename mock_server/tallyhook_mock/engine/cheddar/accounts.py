@@ -21,7 +21,7 @@ def new_customer(
     product: Product,
     *,
     code: str,
-    details: dict[str, str],
+    details: Mapping[str, str],
     meta_data: Mapping[str, str],
     plan: Plan,
     payment: PaymentMethod | None,
@@ -42,17 +42,15 @@ def new_customer(
         raise code_in_use(code)
     promotion = subscriptions.find_promotion(product, plan, coupon, at) if coupon else None
     gateway.validate(payment)
-    customer_id = state.ids.next()
-    key = state.customer_key(customer_id)
-    customer = Customer(customer_id, code, product, key, details, at, at, tax_rate, is_tax_exempt)
+    customer = Customer(state.ids.next(), code, product, details, at, at, tax_rate, is_tax_exempt)
     subscription = Subscription(state.ids.next(), customer, plan, at, at, payment)
-    customer.subscriptions.append(subscription)
-    usage = {}
+    customer.subscriptions = (subscription,)
+    counters: tuple[Usage, ...] = ()
     for item, quantity in (items or {}).items():
         planned = plan.item(find_item(plan, code=item))
         assert planned is not None  # find_item looked it up on this plan
         check_limit(planned, quantity)
-        usage[item] = Usage(quantity, at, at)
+        counters += (Usage(item, quantity, at, at),)
     if promotion is not None:
         subscriptions.redeem(subscription, promotion, coupon, at)
 
@@ -60,12 +58,16 @@ def new_customer(
     edit_meta_data(state, customer, meta_data, at)
     if payment is not None and payment.method == "paypal":
         subscription.wait_for_paypal(at)
-    invoice = _first_invoice(state, subscription, initial_bill_at or plan.first_bill(at), usage, charges, at)
+    invoice = _first_invoice(
+        state, subscription, initial_bill_at or plan.first_bill(at), counters, charges, at
+    )
     if invoice.billing_at <= at and not subscription.is_canceled:
         billing.close(state, invoice)
         payments.execute(state, invoice, at)
         if not subscription.is_canceled:
-            billing.restart_cycle(state, subscription, at, usage)
+            billing.restart_cycle(state, subscription, at, counters)
+    else:
+        billing.plan_billing(state, invoice, at)
     state.emit("newSubscription", at, customer, invoice=invoice)
     return customer
 
@@ -89,7 +91,7 @@ def edit_customer(
         customer.modified = at
     if details or meta_data or is_tax_exempt is not None:
         customer.modified = at
-    customer.details.update(details)
+    customer.details = {**customer.details, **details}
     if "taxRate" in details:
         customer.tax_rate = tax_rate
     if is_tax_exempt is not None:
@@ -99,16 +101,17 @@ def edit_customer(
 
 def edit_meta_data(state: State, customer: Customer, meta_data: Mapping[str, str], at: datetime) -> None:
     """Add or replace entries by name; an empty value removes one (inferred)."""
+    kept = {datum.name: datum for datum in customer.meta_data}
     for name, value in meta_data.items():
-        place = next((n for n, datum in enumerate(customer.meta_data) if datum.name == name), None)
-        if place is None:
+        known = kept.get(name)
+        if known is None:
             if value:
-                customer.meta_data.append(MetaDatum(state.ids.next(), name, value, at, at))
+                kept[name] = MetaDatum(state.ids.next(), name, value, at, at)
         elif value:
-            known = customer.meta_data[place]
-            customer.meta_data[place] = MetaDatum(known.id, name, value, known.created, at)
+            kept[name] = MetaDatum(known.id, name, value, known.created, at)
         else:
-            del customer.meta_data[place]
+            del kept[name]
+    customer.meta_data = tuple(kept.values())
 
 
 def delete_customer(state: State, customer: Customer, at: datetime) -> None:
@@ -130,7 +133,7 @@ def _first_invoice(
     state: State,
     subscription: Subscription,
     first_bill: datetime,
-    usage: dict[str, Usage],
+    counters: tuple[Usage, ...],
     charges: Iterable[NewCharge],
     at: datetime,
 ) -> Invoice:
@@ -140,11 +143,10 @@ def _first_invoice(
     setup = subscriptions.setup_charge(state, plan, at)
     if setup and not is_due and plan.setup_charge_bill_handler == "now" and not subscription.is_canceled:
         billing.bill_at_once(state, subscription, setup, at)
-        setup = []
+        setup = ()
     # On an invoice that is due at once nothing has been used yet: the quantities belong to the first period.
     invoice = billing.open_invoice(
-        state, subscription, subscription.anchor, at, usage={} if is_due else usage, is_initial=True
+        state, subscription, subscription.anchor, at, counters=() if is_due else counters, is_initial=True
     )
-    invoice.charges += setup
-    invoice.charges += [billing.custom(state, new, at) for new in charges]
+    invoice.charges += (*setup, *(billing.custom(state, new, at) for new in charges))
     return invoice

@@ -1,9 +1,10 @@
 """The recurring engine, and the charges on its invoices: bill, hold, release, run."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from tallyhook_mock.engine import ids
 from tallyhook_mock.engine.cheddar import gateway, payments
@@ -19,17 +20,18 @@ from tallyhook_mock.engine.cheddar.invoice import (
 from tallyhook_mock.engine.cheddar.refusal import Refusal, not_found
 from tallyhook_mock.engine.cheddar.state import State
 from tallyhook_mock.engine.money import amount_text, quantity_text
+from tallyhook_mock.engine.record import Record
 
 __all__ = [
     "RUN_AFTER",
     "NewCharge",
     "add_charge",
     "bill_at_once",
-    "carried_usage",
     "close",
     "custom",
     "delete_charge",
     "last_period",
+    "lasting_counters",
     "one_time_invoice",
     "open_invoice",
     "plan_billing",
@@ -44,8 +46,7 @@ __all__ = [
 RUN_AFTER = timedelta(hours=1)
 
 
-@dataclass(slots=True, frozen=True)
-class NewCharge:
+class NewCharge(Record, frozen=True):
     """A charge, or with a negative amount a credit, as a caller asks for it."""
 
     code: str
@@ -64,21 +65,20 @@ def open_invoice(
     at: datetime,
     *,
     previous_at: datetime | None = None,
-    usage: dict[str, Usage] | None = None,
+    counters: tuple[Usage, ...] = (),
     is_initial: bool = False,
 ) -> Invoice:
-    """Open the current invoice of a subscription and put it on the agenda."""
+    """Open the current invoice of a subscription; `plan_billing` has it billed in its time."""
     invoice = _new_invoice(state, subscription, InvoiceType.SUBSCRIPTION, billing_at, at)
     invoice.previous_at = previous_at
     invoice.is_initial = is_initial
-    invoice.usage = usage or {}
+    invoice.counters = counters
     ends = subscription.promotion_ends
     if ends is None or billing_at < ends:
         invoice.discount = subscription.discount
     customer = subscription.customer
-    invoice.charges, customer.carried = customer.carried, []
-    subscription.invoices.append(invoice)
-    plan_billing(state, invoice, at)
+    invoice.charges, customer.carried = customer.carried, ()
+    subscription.invoices += (invoice,)
     return invoice
 
 
@@ -113,7 +113,7 @@ def bill(state: State, invoice: Invoice, at: datetime) -> None:
     if not subscription.is_canceled:
         _open_next(state, invoice, at)
     payment = subscription.payment
-    if invoice.total > 0 and (payment is None or payment.has_expired(at)):
+    if (payment is None or payment.has_expired(at)) and invoice.total > 0:
         payments.execute(state, invoice, at)
     elif state.hooks.wanted(customer.product.code, "subscriptionBillable"):
         invoice.state = InvoiceState.HELD
@@ -127,8 +127,8 @@ def bill(state: State, invoice: Invoice, at: datetime) -> None:
 def close(state: State, invoice: Invoice) -> None:
     """End the period of an open invoice: every line gets an id, and the invoice is outstanding."""
     invoice.tax_rate = invoice.subscription.customer.charged_tax_rate
-    projected = [replace(line, id=state.ids.next()) for line in invoice.projected()]
-    invoice.charges = projected + invoice.charges
+    projected = (replace(line, id=state.ids.next()) for line in invoice.projected())
+    invoice.charges = (*projected, *invoice.charges)
     invoice.state = InvoiceState.DUE
 
 
@@ -163,21 +163,22 @@ def reactivate(state: State, subscription: Subscription, at: datetime) -> None:
     if subscription.current is not None:
         subscription.current.bills_recurring = True
     elif shelved is not None and shelved.billing_at > at:
-        subscription.invoices.append(shelved)
-        shelved.charges, customer.carried = shelved.charges + customer.carried, []
+        subscription.invoices += (shelved,)
+        shelved.charges, customer.carried = shelved.charges + customer.carried, ()
     else:
-        restart_cycle(state, subscription, at, carried_usage(shelved or last_period(customer)))
+        restart_cycle(state, subscription, at, lasting_counters(shelved or last_period(customer)))
     state.emit("subscriptionReactivated", at, customer, invoice=subscription.current)
 
 
 def restart_cycle(
-    state: State, subscription: Subscription, at: datetime, usage: dict[str, Usage] | None = None
+    state: State, subscription: Subscription, at: datetime, counters: tuple[Usage, ...] = ()
 ) -> None:
     """Count billing dates from `at`."""
     subscription.anchor, subscription.cycle = at, 1
     billing_at = subscription.plan.frequency.after(at, 1)
     if billing_at is not None:
-        open_invoice(state, subscription, billing_at, at, previous_at=at, usage=usage)
+        opened = open_invoice(state, subscription, billing_at, at, previous_at=at, counters=counters)
+        plan_billing(state, opened, at)
 
 
 def last_period(customer: Customer) -> Invoice | None:
@@ -186,12 +187,12 @@ def last_period(customer: Customer) -> Invoice | None:
     return max(periods, key=lambda made: made.number, default=None)
 
 
-def carried_usage(invoice: Invoice | None) -> dict[str, Usage]:
+def lasting_counters(invoice: Invoice | None) -> tuple[Usage, ...]:
     """The counters that go on into the next period: those of the items that are not periodic."""
     if invoice is None:
-        return {}
+        return ()
     lasting = {planned.item.code for planned in invoice.plan.items if not planned.is_periodic}
-    return {code: usage for code, usage in invoice.usage.items() if code in lasting}
+    return tuple(counter for counter in invoice.counters if counter.item in lasting)
 
 
 # -- charges
@@ -216,7 +217,7 @@ def add_charge(
     """Put a custom charge or credit on the current or the outstanding invoice."""
     invoice = target(customer, outstanding=outstanding)
     charge = custom(state, new, at)
-    invoice.charges.append(charge)
+    invoice.charges += (charge,)
     note = f"{charge.code} {quantity_text(charge.quantity)} × {amount_text(charge.each_amount)}"
     state.emit("charge", at, customer, invoice=invoice, note=note, charge=charge)
     return charge
@@ -229,7 +230,7 @@ def delete_charge(
     invoice = target(customer, outstanding=outstanding)
     for charge in invoice.charges:
         if charge.id == charge_id and charge.type is ChargeType.CUSTOM:
-            invoice.charges.remove(charge)
+            invoice.charges = tuple(kept for kept in invoice.charges if kept is not charge)
             state.emit("chargeDeleted", at, customer, invoice=invoice, note=charge.code, charge=charge)
             return
     raise not_found(f"Charge not found (id={ids.text(charge_id)})")  # inferred text
@@ -237,20 +238,24 @@ def delete_charge(
 
 def one_time_invoice(state: State, customer: Customer, charges: Iterable[NewCharge], at: datetime) -> Invoice:
     """Bill custom charges at once, beside the cycle."""
-    invoice = bill_at_once(state, customer.subscription, [custom(state, new, at) for new in charges], at)
+    lines = tuple(custom(state, new, at) for new in charges)
+    invoice = bill_at_once(state, customer.subscription, lines, at)
     if invoice.is_outstanding:
         raise gateway.failure("6000", customer)
     return invoice
 
 
-def bill_at_once(state: State, subscription: Subscription, charges: list[Charge], at: datetime) -> Invoice:
+def bill_at_once(
+    state: State, subscription: Subscription, charges: tuple[Charge, ...], at: datetime
+) -> Invoice:
     """Execute an invoice that stands beside the cycle."""
     invoice = _new_invoice(state, subscription, InvoiceType.ONE_TIME, at, at)
     invoice.tax_rate = subscription.customer.charged_tax_rate
     invoice.state = InvoiceState.DUE
     invoice.charges = charges
     before_current = len(subscription.invoices) - (subscription.current is not None)
-    subscription.invoices.insert(before_current, invoice)
+    past, current = subscription.invoices[:before_current], subscription.invoices[before_current:]
+    subscription.invoices = (*past, invoice, *current)
     payments.execute(state, invoice, at)
     return invoice
 
@@ -272,8 +277,11 @@ def _open_next(state: State, ended: Invoice, at: datetime) -> None:
     subscription.cycle += 1
     following = subscription.plan.frequency.after(subscription.anchor, subscription.cycle)
     if following is not None:
-        usage = carried_usage(ended)
-        open_invoice(state, subscription, following, at, previous_at=ended.billing_at, usage=usage)
+        carried = lasting_counters(ended)
+        opened = open_invoice(
+            state, subscription, following, at, previous_at=ended.billing_at, counters=carried
+        )
+        plan_billing(state, opened, at)
 
 
 def custom(state: State, new: NewCharge, at: datetime) -> Charge:

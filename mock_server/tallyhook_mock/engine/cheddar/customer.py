@@ -1,19 +1,22 @@
 """Customers, how they pay, and their subscriptions."""
 
-from dataclasses import dataclass, field
+import hashlib
+from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 
+from tallyhook_mock.engine import ids
 from tallyhook_mock.engine.cheddar.invoice import Charge, Invoice, InvoiceState, InvoiceType
 from tallyhook_mock.engine.cheddar.product import Plan, Product, Promotion
+from tallyhook_mock.engine.money import NOTHING
+from tallyhook_mock.engine.record import Noun, Record
 
 __all__ = ["PAYPAL_WAIT", "Customer", "MetaDatum", "PaymentMethod", "Subscription"]
 
 PAYPAL_WAIT = "paypal-wait"
 
 
-@dataclass(slots=True, frozen=True)
-class PaymentMethod:
+class PaymentMethod(Record, frozen=True):
     """A card (`cc`) or PayPal. `details` are names and address under Cheddar's own names (`ccFirstName`, …).
 
     The number itself is never kept: only its first six and last four digits are.
@@ -22,7 +25,7 @@ class PaymentMethod:
     id: int
     method: str
     created: datetime
-    details: dict[str, str]
+    details: Mapping[str, str]
     card_type: str = ""
     first_six: str = ""
     last_four: str = ""
@@ -33,8 +36,7 @@ class PaymentMethod:
         return self.expires is not None and self.expires < at.date()
 
 
-@dataclass(slots=True, frozen=True)
-class MetaDatum:
+class MetaDatum(Record, frozen=True):
     id: int
     name: str
     value: str
@@ -42,8 +44,7 @@ class MetaDatum:
     modified: datetime
 
 
-@dataclass(slots=True, eq=False)
-class Subscription:
+class Subscription(Noun, eq=False):
     """A customer on a plan. A change of plan makes a new one; the old stays as history."""
 
     id: int
@@ -60,7 +61,7 @@ class Subscription:
     promotion: Promotion | None = None
     coupon: str = ""
     promotion_ends: datetime | None = None
-    invoices: list[Invoice] = field(default_factory=list)  # oldest first; the current one, if any, is last
+    invoices: tuple[Invoice, ...] = ()  # oldest first; the current one, if any, is last
     shelved: Invoice | None = None  # the current invoice of before a cancellation, for a reactivation in time
 
     @property
@@ -95,27 +96,30 @@ class Subscription:
 
     @property
     def discount(self) -> Decimal:
-        return self.promotion.percentage if self.promotion else Decimal(0)
+        return self.promotion.percentage if self.promotion else NOTHING
 
 
-@dataclass(slots=True, eq=False)
-class Customer:
+class Customer(Noun, eq=False):
     """`details` are the customer's fields under Cheddar's own names (`firstName`, `email`, …)."""
 
     id: int
     code: str
     product: Product
-    key: str
-    details: dict[str, str]
+    details: Mapping[str, str]
     created: datetime
     modified: datetime
     tax_rate: Decimal | None = None
     is_tax_exempt: bool = False
-    meta_data: list[MetaDatum] = field(default_factory=list)
-    subscriptions: list[Subscription] = field(default_factory=list)  # newest first
+    meta_data: tuple[MetaDatum, ...] = ()
+    subscriptions: tuple[Subscription, ...] = ()  # newest first
     declines: int = 0  # how many of the next runs the gateway will refuse
-    carried: list[Charge] = field(default_factory=list)  # credit that waits for a next invoice
+    carried: tuple[Charge, ...] = ()  # credit that waits for a next invoice
     is_deleted: bool = False
+
+    @property
+    def key(self) -> str:
+        """The ten hex digits by which hosted pages name a customer; derived, so that runs repeat."""
+        return hashlib.md5(ids.text(self.id).encode(), usedforsecurity=False).hexdigest()[:10]
 
     @property
     def subscription(self) -> Subscription:

@@ -1,13 +1,13 @@
 """An invoice: the usage of a period, its charges, and the transactions that tried to settle it."""
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from tallyhook_mock.engine.cheddar.product import Plan
-from tallyhook_mock.engine.money import ZERO, cents
+from tallyhook_mock.engine.money import NOTHING, ONE, ZERO, cents, discounted
+from tallyhook_mock.engine.record import Noun, Record
 
 if TYPE_CHECKING:
     from tallyhook_mock.engine.cheddar.customer import PaymentMethod, Subscription
@@ -46,8 +46,7 @@ class InvoiceState(StrEnum):
     VOID = "void"
 
 
-@dataclass(slots=True, frozen=True)
-class Charge:
+class Charge(Record, frozen=True):
     """One line. `id` is 0 as long as the line is only what the invoice *would* charge."""
 
     id: int
@@ -63,17 +62,16 @@ class Charge:
         return cents(self.quantity * self.each_amount)
 
 
-@dataclass(slots=True, frozen=True)
-class Usage:
-    """The counter of a tracked item in one period; an item never used has no dates."""
+class Usage(Record, frozen=True):
+    """The counter of a tracked item in one period; an item never used has none."""
 
+    item: str  # its code
     quantity: Decimal
     created: datetime
     modified: datetime
 
 
-@dataclass(slots=True, frozen=True)
-class Transaction:
+class Transaction(Record, frozen=True):
     """An attempt to settle an invoice, a refund (negative, with a parent) or a void.
 
     `payment` is the method by which it was made, whatever the customer pays with later; None if there was
@@ -90,8 +88,7 @@ class Transaction:
     memo: str = ""
 
 
-@dataclass(slots=True, eq=False)
-class Invoice:
+class Invoice(Noun, eq=False):
     id: int
     number: int
     type: InvoiceType
@@ -107,10 +104,9 @@ class Invoice:
     bills_recurring: bool = True
     run_at: datetime | None = None  # when the engine runs it next
     declines: int = 0
-    paid_by: int = 0
-    usage: dict[str, Usage] = field(default_factory=dict)
-    charges: list[Charge] = field(default_factory=list)  # the lines that have an id
-    transactions: list[Transaction] = field(default_factory=list)
+    counters: tuple[Usage, ...] = ()  # one for each item that was used
+    charges: tuple[Charge, ...] = ()  # the lines that have an id
+    transactions: tuple[Transaction, ...] = ()
 
     @property
     def is_outstanding(self) -> bool:
@@ -122,28 +118,37 @@ class Invoice:
         """Outstanding for want of money: declined, or there was no way to pay it when it was due."""
         return self.state is InvoiceState.DUE and (self.run_at is None or self.declines > 0)
 
-    def quantity(self, item: str) -> Decimal:
-        usage = self.usage.get(item)
-        return usage.quantity if usage else Decimal(0)
+    @property
+    def usage(self) -> dict[str, Usage]:
+        """The counters by the codes of their items."""
+        return {counter.item: counter for counter in self.counters}
 
-    def projected(self) -> list[Charge]:
+    def count(self, item: str, quantity: Decimal, at: datetime) -> None:
+        """Set the counter of an item; it keeps its place among the others."""
+        usage = self.usage
+        known = usage.get(item)
+        usage[item] = Usage(item, quantity, known.created if known else at, at)
+        self.counters = tuple(usage.values())
+
+    def quantity(self, item: str) -> Decimal:
+        return next((counter.quantity for counter in self.counters if counter.item == item), NOTHING)
+
+    def projected(self) -> tuple[Charge, ...]:
         """What an open invoice would charge beyond its custom charges: recurring, then each priced item."""
         plan, at = self.plan, self.billing_at
         lines = []
         if self.bills_recurring and plan.recurring_charge_code:
-            amount = cents(plan.recurring_charge_amount * (100 - self.discount) / 100)
-            lines.append(
-                Charge(0, plan.recurring_charge_code, ChargeType.RECURRING, Decimal(1), amount, "", at)
-            )
+            amount = discounted(plan.recurring_charge_amount, self.discount)
+            lines.append(Charge(0, plan.recurring_charge_code, ChargeType.RECURRING, ONE, amount, "", at))
         for planned in plan.items:
             if planned.overage_amount > 0:
                 overage = planned.overage(self.quantity(planned.item.code))
                 lines.append(
                     Charge(0, planned.item.code, ChargeType.ITEM, overage, planned.overage_amount, "", at)
                 )
-        return lines
+        return tuple(lines)
 
-    def lines(self) -> list[Charge]:
+    def lines(self) -> tuple[Charge, ...]:
         """All charges as a document shows them."""
         if self.state is InvoiceState.OPEN:
             return self.projected() + self.charges
@@ -160,13 +165,24 @@ class Invoice:
 
         An open invoice expects the rate that the customer has now; one that is closed keeps the rate it had.
         """
+        return self.tax_on(self.subtotal)
+
+    def tax_on(self, subtotal: Decimal) -> Decimal:
+        """The tax if this is the subtotal; none is charged on a credit."""
         is_open = self.state is InvoiceState.OPEN
         rate = self.subscription.customer.charged_tax_rate if is_open else self.tax_rate
-        return cents(max(self.subtotal, ZERO) * (rate or 0))
+        return cents(subtotal * rate) if rate and subtotal > 0 else ZERO
 
     @property
     def total(self) -> Decimal:
-        return self.subtotal + self.tax
+        subtotal = self.subtotal
+        return subtotal + self.tax_on(subtotal)
+
+    @property
+    def paid_by(self) -> int:
+        """The id of the transaction that paid it, given back later or not; 0 as long as nothing has."""
+        paid = (made.id for made in self.transactions if made.approved and not made.parent)
+        return next(paid, 0)
 
     @property
     def collected(self) -> Decimal:

@@ -16,7 +16,7 @@ from tallyhook_mock.engine.cheddar.invoice import (
 )
 from tallyhook_mock.engine.cheddar.refusal import Refusal, invalid
 from tallyhook_mock.engine.cheddar.state import State
-from tallyhook_mock.engine.money import ZERO, amount_text
+from tallyhook_mock.engine.money import ONE, ZERO, amount_text
 
 __all__ = ["end", "execute", "fail_subscription", "refund", "run", "void", "void_or_refund"]
 
@@ -34,7 +34,8 @@ def execute(state: State, invoice: Invoice, at: datetime) -> bool:
     costs the customer the subscription (documented): a one-time invoice waits to be run (inferred).
     """
     customer = invoice.subscription.customer
-    subtotal, total = invoice.subtotal, invoice.total
+    subtotal = invoice.subtotal
+    total = subtotal + invoice.tax_on(subtotal)
     if total <= 0:
         _settle(state, invoice, at, ZERO, None)
         if subtotal < 0:
@@ -113,19 +114,19 @@ def end(subscription: Subscription, type: str, reason: str, at: datetime) -> Non
     current.bills_recurring = False
     if not any(line.quantity and line.each_amount for line in current.lines()):
         current.bills_recurring = True
-        subscription.shelved = subscription.invoices.pop()
+        subscription.shelved, subscription.invoices = current, subscription.invoices[:-1]
 
 
 def _settle(
     state: State, invoice: Invoice, at: datetime, amount: Decimal, payment: PaymentMethod | None
 ) -> None:
     # Only now: as long as it is outstanding, an item that is not used yet may still be.
-    invoice.charges = [
+    invoice.charges = tuple(
         charge for charge in invoice.charges if charge.type is not ChargeType.ITEM or charge.quantity
-    ]
+    )
     transaction = Transaction(state.ids.next(), amount, True, gateway.APPROVED, at, payment)
-    invoice.transactions.append(transaction)
-    invoice.state, invoice.run_at, invoice.paid_by = InvoiceState.PAID, None, transaction.id
+    invoice.transactions += (transaction,)
+    invoice.state, invoice.run_at = InvoiceState.PAID, None
     _announce(state, invoice, transaction, at, f"{amount_text(amount)} approved")
     if payment is not None and state.hooks.wanted(invoice.subscription.customer.product.code, "transaction"):
         state.schedule(at + SETTLED_AFTER, _announce_settled, invoice)
@@ -144,7 +145,7 @@ def _announce_settled(state: State, invoice: Invoice, at: datetime) -> None:
 
 def _decline(state: State, invoice: Invoice, at: datetime, amount: Decimal, payment: PaymentMethod) -> None:
     transaction = Transaction(state.ids.next(), amount, False, gateway.DECLINED, at, payment)
-    invoice.transactions.append(transaction)
+    invoice.transactions += (transaction,)
     _announce(state, invoice, transaction, at, f"{amount_text(amount)} declined")
     if invoice.run_at is not None and invoice.run_at > at:
         return  # a try by hand in between leaves the planned one alone
@@ -166,13 +167,16 @@ def _carry_forward(state: State, invoice: Invoice, amount: Decimal, at: datetime
         state.ids.next(),
         CREDIT_FORWARD,
         ChargeType.CUSTOM,
-        Decimal(1),
+        ONE,
         amount,
         f"Credit carried forward from invoice #{invoice.number}",
         at,
     )
     current = customer.subscription.current
-    (current.charges if current else customer.carried).append(credit)
+    if current is not None:
+        current.charges += (credit,)
+    else:
+        customer.carried += (credit,)
     note = amount_text(amount)
     state.emit("creditForward", at, customer, invoice=current or invoice, note=note, charge=credit)
 
@@ -186,5 +190,5 @@ def _give_back(state: State, invoice: Invoice, amount: Decimal, memo: str, at: d
     back = Transaction(
         state.ids.next(), -amount, True, gateway.APPROVED, at, paid.payment, parent=paid.id, memo=memo
     )
-    invoice.transactions.append(back)
+    invoice.transactions += (back,)
     _announce(state, invoice, back, at, f"{amount_text(amount)} {memo}")

@@ -1,13 +1,15 @@
 """A product and what it sells: plans with tracked items, and promotions."""
 
 from collections import Counter
-from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from msgspec import field
+
 from tallyhook_mock.engine.calendar import FREQUENCIES, Frequency
 from tallyhook_mock.engine.cheddar.refusal import not_found
-from tallyhook_mock.engine.money import ZERO
+from tallyhook_mock.engine.money import NOTHING, ZERO
+from tallyhook_mock.engine.record import Noun, Record
 
 __all__ = [
     "BILL_COUNT_UNITS",
@@ -37,8 +39,7 @@ def recurring_code(plan_code: str) -> str:
     return f"{plan_code}_RECURRING"[-CHARGE_CODE_LENGTH:]
 
 
-@dataclass(slots=True, frozen=True)
-class Item:
+class Item(Record, frozen=True):
     """A tracked item. One code has one id throughout the product, whichever plans track it (recorded)."""
 
     id: int
@@ -47,8 +48,7 @@ class Item:
     created: datetime
 
 
-@dataclass(slots=True, frozen=True)
-class PlanItem:
+class PlanItem(Record, frozen=True):
     """What a plan says of a tracked item: how much is included, and what each unit above it costs."""
 
     item: Item
@@ -67,12 +67,13 @@ class PlanItem:
     def overage(self, quantity: Decimal) -> Decimal:
         """The units that are billed: items are never prorated."""
         if self.quantity_included >= UNLIMITED:
-            return Decimal(0)
-        return max(Decimal(0), quantity - self.quantity_included)
+            return NOTHING
+        return max(NOTHING, quantity - self.quantity_included)
 
 
-@dataclass(slots=True, frozen=True)
-class Plan:
+class Plan(Record, frozen=True, eq=False):
+    """What a subscription costs, and which items it tracks. An edit makes another one in its place."""
+
     id: int
     code: str
     name: str
@@ -104,8 +105,7 @@ class Plan:
         return unit.after(start or at, self.initial_bill_count) or at
 
 
-@dataclass(slots=True, frozen=True)
-class Coupon:
+class Coupon(Record, frozen=True):
     id: int
     code: str
     created: datetime
@@ -113,8 +113,7 @@ class Coupon:
     expiration: datetime | None = None
 
 
-@dataclass(slots=True, frozen=True)
-class Promotion:
+class Promotion(Record, frozen=True):
     """A percentage off the recurring charge for a number of months; plans empty = every plan."""
 
     id: int
@@ -129,8 +128,7 @@ class Promotion:
     expiration: datetime | None = None
 
 
-@dataclass(slots=True)
-class Product:
+class Product(Noun, eq=False):
     """A product, its catalogue, and the key that signs its hooks by the scheme that `signature` names."""
 
     id: int

@@ -1,20 +1,19 @@
 """Everything the engine knows, and the agenda of what is to come."""
 
-import hashlib
 import heapq
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TypeAlias
 
-from tallyhook_mock.engine import ids
 from tallyhook_mock.engine.cheddar.customer import Customer, Subscription
 from tallyhook_mock.engine.cheddar.invoice import Charge, Invoice, Transaction
 from tallyhook_mock.engine.cheddar.product import Product
 from tallyhook_mock.engine.cheddar.refusal import not_found
 from tallyhook_mock.engine.hooks import Hooks
 from tallyhook_mock.engine.ids import Ids
+from tallyhook_mock.engine.record import Record
 
 __all__ = ["HOOK_TYPES", "Event", "State"]
 
@@ -32,8 +31,7 @@ HOOK_TYPES = (
 Action: TypeAlias = Callable[["State", Invoice, datetime], None]
 
 
-@dataclass(slots=True, frozen=True)
-class Event:
+class Event(Record, frozen=True):
     """Something that happened: of one of the `HOOK_TYPES`, or of a kind that only the timeline shows.
 
     `item` is the code of the item whose counter now stands at `quantity`.
@@ -71,9 +69,10 @@ class State:
         # Whether an invoice is being executed by somebody else just now, which takes no time in here: it
         # only is if that is simulated.
         self.is_locked: Callable[[Invoice], bool] = lambda _: False
-        self._customers: dict[str, dict[str, Customer]] = {}
-        self._customers_by_id: dict[int, Customer] = {}
-        self._invoices: dict[str, list[Invoice]] = {}  # by product, number 1 first
+        # By product: customers by id, which is in order of creation, and by code; invoices, number 1 first.
+        self._customers: dict[str, dict[int, Customer]] = {}
+        self._codes: dict[str, dict[str, Customer]] = {}
+        self._invoices: dict[str, list[Invoice]] = {}
         self._agenda: list[tuple[datetime, int, Action, Invoice]] = []
         self._scheduled = 0
         self._events: list[Event] = []
@@ -86,18 +85,18 @@ class State:
 
     def customer(self, product: Product, code: str) -> Customer:
         try:
-            return self._customers[product.code][code]
+            return self._codes[product.code][code]
         except KeyError:
             raise not_found("Customer not found") from None
 
     def customer_by_id(self, product: Product, id: int | None) -> Customer:
-        customer = self._customers_by_id.get(id) if id is not None else None
-        if customer is None or customer.product is not product:
+        customer = self._customers.get(product.code, {}).get(id) if id is not None else None
+        if customer is None:
             raise not_found("Customer not found")
         return customer
 
     def has_customer(self, product: Product, code: str) -> bool:
-        return code in self._customers.get(product.code, {})
+        return code in self._codes.get(product.code, {})
 
     def product_by_id(self, id: int | None) -> Product | None:
         return next((product for product in self.products.values() if product.id == id), None)
@@ -109,28 +108,29 @@ class State:
         return invoices[number - 1]
 
     def invoice_by_id(self, product: Product, id: int | None) -> Invoice:
-        for invoice in self._invoices.get(product.code, []):
-            if invoice.id == id and not invoice.subscription.customer.is_deleted:
-                return invoice
-        raise not_found("Invoice not found")
+        if id is None:
+            raise not_found("Invoice not found")
+        # In order of their numbers they are in order of their ids too.
+        before = bisect_left(self._invoices.get(product.code, []), id, key=lambda invoice: invoice.id)
+        invoice = self.invoice_by_number(product, before + 1)
+        if invoice.id != id:
+            raise not_found("Invoice not found")
+        return invoice
 
     # -- what changes (for the commands)
 
     def add_customer(self, customer: Customer) -> None:
-        self._customers.setdefault(customer.product.code, {})[customer.code] = customer
-        self._customers_by_id[customer.id] = customer
+        self._customers.setdefault(customer.product.code, {})[customer.id] = customer
+        self._codes.setdefault(customer.product.code, {})[customer.code] = customer
 
     def remove_customer(self, customer: Customer) -> None:
-        del self._customers[customer.product.code][customer.code]
-        del self._customers_by_id[customer.id]
+        del self._customers[customer.product.code][customer.id]
+        del self._codes[customer.product.code][customer.code]
         customer.is_deleted = True
 
     def rename_customer(self, customer: Customer, code: str) -> None:
-        """Give a customer another code; it keeps its place in the order of creation."""
-        customers = self._customers[customer.product.code]
-        renamed = {code if key == customer.code else key: kept for key, kept in customers.items()}
-        customers.clear()
-        customers.update(renamed)
+        codes = self._codes[customer.product.code]
+        codes[code] = codes.pop(customer.code)
         customer.code = code
 
     def next_invoice_number(self, product: Product) -> int:
@@ -139,10 +139,6 @@ class State:
 
     def add_invoice(self, invoice: Invoice) -> None:
         self._invoices[invoice.subscription.customer.product.code].append(invoice)
-
-    def customer_key(self, id: int) -> str:
-        """The ten hex digits by which hosted pages name a customer; derived, so that runs repeat."""
-        return hashlib.md5(ids.text(id).encode(), usedforsecurity=False).hexdigest()[:10]
 
     # -- what is to come
 

@@ -1,8 +1,9 @@
 """Changing, canceling and reactivating subscriptions."""
 
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from tallyhook_mock.engine.calendar import add_months
 from tallyhook_mock.engine.cheddar import billing, gateway, payments
@@ -11,7 +12,7 @@ from tallyhook_mock.engine.cheddar.invoice import Charge, ChargeType, Invoice
 from tallyhook_mock.engine.cheddar.product import Plan, Product, Promotion
 from tallyhook_mock.engine.cheddar.refusal import Refusal, invalid
 from tallyhook_mock.engine.cheddar.state import State
-from tallyhook_mock.engine.money import cents
+from tallyhook_mock.engine.money import NOTHING, ONE, cents
 
 __all__ = ["approve_paypal", "cancel", "change", "find_promotion", "redeem", "revert_paypal", "setup_charge"]
 
@@ -117,12 +118,12 @@ def redeem(subscription: Subscription, promotion: Promotion, coupon: str, at: da
         subscription.current.discount = promotion.percentage
 
 
-def setup_charge(state: State, plan: Plan, at: datetime) -> list[Charge]:
+def setup_charge(state: State, plan: Plan, at: datetime) -> tuple[Charge, ...]:
     """The plan's setup charge, or nothing if it has none."""
     amount = plan.setup_charge_amount
     if not amount:
-        return []
-    return [Charge(state.ids.next(), plan.setup_charge_code, ChargeType.SETUP, Decimal(1), amount, "", at)]
+        return ()
+    return (Charge(state.ids.next(), plan.setup_charge_code, ChargeType.SETUP, ONE, amount, "", at),)
 
 
 def _change_plan(state: State, old: Subscription, plan: Plan, at: datetime) -> Subscription:
@@ -133,23 +134,23 @@ def _change_plan(state: State, old: Subscription, plan: Plan, at: datetime) -> S
     """
     customer = old.customer
     last = billing.last_period(customer)
-    new = replace(old, id=state.ids.next(), plan=plan, created=at, invoices=[])
-    new.invoices = [invoice for invoice in old.invoices if not invoice.transactions or invoice.is_outstanding]
-    old.invoices = [invoice for invoice in old.invoices if invoice not in new.invoices]
+    unpaid = tuple(made for made in old.invoices if not made.transactions or made.is_outstanding)
+    new = replace(old, id=state.ids.next(), plan=plan, created=at, invoices=unpaid)
+    old.invoices = tuple(invoice for invoice in old.invoices if invoice not in unpaid)
     old.shelved = None
     for invoice in (*new.invoices, new.shelved):
         if invoice is not None:
             invoice.subscription = new
     if not old.is_canceled:
         old.cancel_type, old.canceled_at = "", None
-    customer.subscriptions.insert(0, new)
+    customer.subscriptions = (new, *customer.subscriptions)
     current = new.current
     open_invoice = current or new.shelved
-    unused = _unused_part(old.plan, open_invoice, at) if open_invoice else Decimal(0)
+    unused = _unused_part(old.plan, open_invoice, at) if open_invoice else NOTHING
     if open_invoice is not None and plan.frequency != old.plan.frequency:
         new.anchor, new.cycle = open_invoice.billing_at, 0
     if open_invoice is None and not new.is_canceled:
-        billing.restart_cycle(state, new, at, billing.carried_usage(last))
+        billing.restart_cycle(state, new, at, billing.lasting_counters(last))
         current = open_invoice = new.current
     if open_invoice is not None:
         open_invoice.plan = plan
@@ -158,9 +159,9 @@ def _change_plan(state: State, old: Subscription, plan: Plan, at: datetime) -> S
     if current is not None and not new.is_canceled and plan.on_change_initial_bill_handler == "now":
         if unused:
             adjustment = billing.NewCharge(
-                old.plan.recurring_charge_code, Decimal(1), -unused, "Subscription change adjustment"
+                old.plan.recurring_charge_code, ONE, -unused, "Subscription change adjustment"
             )
-            current.charges.append(billing.custom(state, adjustment, at))
+            current.charges += (billing.custom(state, adjustment, at),)
         _execute_now(state, new, current, at)
     state.emit("subscriptionChanged", at, customer, invoice=current, subscription=new, previous=old)
     return new
@@ -170,7 +171,7 @@ def _unused_part(plan: Plan, invoice: Invoice, at: datetime) -> Decimal:
     """What was paid in advance for the rest of the period, by the second (inferred), in whole cents."""
     begun = invoice.previous_at
     if begun is None or not begun <= at < invoice.billing_at:
-        return Decimal(0)
+        return NOTHING
     share = Decimal((invoice.billing_at - at).total_seconds()) / Decimal(
         (invoice.billing_at - begun).total_seconds()
     )
@@ -179,12 +180,12 @@ def _unused_part(plan: Plan, invoice: Invoice, at: datetime) -> Decimal:
 
 def _execute_now(state: State, subscription: Subscription, current: Invoice, at: datetime) -> None:
     """Bill the current invoice at once, without a review, and start the cycle again."""
-    usage = billing.carried_usage(current)
+    lasting = billing.lasting_counters(current)
     current.billing_at = at
     billing.close(state, current)
     payments.execute(state, current, at)
     if not subscription.is_canceled:
-        billing.restart_cycle(state, subscription, at, usage)
+        billing.restart_cycle(state, subscription, at, lasting)
 
 
 def _move_bill_date(state: State, subscription: Subscription, when: datetime, at: datetime) -> None:

@@ -1,12 +1,13 @@
 """Tracked items: the counters of a period. They are never prorated."""
 
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from tallyhook_mock.engine.cheddar.billing import target
 from tallyhook_mock.engine.cheddar.customer import Customer
-from tallyhook_mock.engine.cheddar.invoice import ChargeType, Invoice, InvoiceType, Usage
+from tallyhook_mock.engine.cheddar.invoice import ChargeType, Invoice, InvoiceType
 from tallyhook_mock.engine.cheddar.product import Plan, PlanItem
 from tallyhook_mock.engine.cheddar.refusal import invalid, not_found
 from tallyhook_mock.engine.cheddar.state import State
@@ -56,8 +57,7 @@ def set_quantity(
             "quantity", "notGreaterThan", f"'{quantity_text(quantity)}' is not greater than or equal to '0'"
         )
     check_limit(planned, quantity)
-    known = invoice.usage.get(item)
-    invoice.usage[item] = Usage(quantity, known.created if known else at, at)
+    invoice.count(item, quantity, at)
     if invoice.is_outstanding:
         _recount(invoice, planned, quantity)
     note = f"{item} = {quantity_text(quantity)}"
@@ -81,6 +81,9 @@ def remove_quantity(
 
 def _recount(invoice: Invoice, planned: PlanItem, quantity: Decimal) -> None:
     """Bring the item's line on an outstanding invoice up to date; it keeps its id."""
-    for place, line in enumerate(invoice.charges):
-        if line.type is ChargeType.ITEM and line.code == planned.item.code:
-            invoice.charges[place] = replace(line, quantity=planned.overage(quantity))
+    invoice.charges = tuple(
+        replace(line, quantity=planned.overage(quantity))
+        if line.type is ChargeType.ITEM and line.code == planned.item.code
+        else line
+        for line in invoice.charges
+    )

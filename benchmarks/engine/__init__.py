@@ -1,0 +1,1 @@
+"""How fast the mock's engine bills, and what a subscription weighs."""

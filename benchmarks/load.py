@@ -1,0 +1,96 @@
+"""A light load: raw requests over connections that are kept open, each with one request under way."""
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+__all__ = ["post", "press"]
+
+_LENGTH = b"content-length:"
+
+
+def post(path: str, form: str, headers: str = "") -> bytes:
+    """The bytes of a request that posts a form; `headers` are whole lines."""
+    return (
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        f"{headers}Content-Length: {len(form.encode())}\r\n\r\n{form}"
+    ).encode()
+
+
+def press(port: int, requests: Sequence[bytes], connections: int) -> float:
+    """Send every request once to a server on this machine, from a process of its own; requests per second.
+
+    RuntimeError for any answer but a 200.
+    """
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(_press, port, requests, connections).result()
+
+
+def _press(port: int, requests: Sequence[bytes], connections: int) -> float:
+    return asyncio.run(_all(port, requests, connections))
+
+
+async def _all(port: int, requests: Sequence[bytes], connections: int) -> float:
+    loop, waiting = asyncio.get_running_loop(), iter(requests)
+    senders = [_Sender(waiting, loop.create_future()) for _ in range(connections)]
+    for sender in senders:
+        await loop.create_connection(sender.itself, "127.0.0.1", port)
+    started = time.perf_counter()
+    for sender in senders:
+        sender.send_next()
+    await asyncio.gather(*(sender.ended for sender in senders))
+    return len(requests) / (time.perf_counter() - started)
+
+
+class _Sender(asyncio.Protocol):
+    """One connection: it sends the next request that waits as soon as the one before is answered."""
+
+    def __init__(self, waiting: Iterator[bytes], ended: "asyncio.Future[None]") -> None:
+        self.ended = ended
+        self._waiting = waiting
+        self._answer = b""
+
+    def itself(self) -> "_Sender":
+        """What asyncio takes for the maker of a protocol."""
+        return self
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def send_next(self) -> None:
+        request = next(self._waiting, None)
+        if request is not None:
+            self._transport.write(request)
+        else:
+            self.ended.set_result(None)
+            self._transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        self._answer += data
+        if not _is_whole(self._answer):
+            return
+        if self._answer.startswith(b"HTTP/1.1 200 "):
+            self._answer = b""
+            self.send_next()
+        else:
+            self._fail(f"answered with {self._answer[:500]!r}")
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._fail(f"the connection was lost: {error}")
+
+    def _fail(self, why: str) -> None:
+        if not self.ended.done():
+            self.ended.set_exception(RuntimeError(why))
+        self._transport.abort()
+
+
+def _is_whole(answer: bytes) -> bool:
+    end = answer.find(b"\r\n\r\n")
+    if end < 0:
+        return False
+    head = answer[:end].lower() + b"\r\n"
+    start = head.index(_LENGTH) + len(_LENGTH)
+    return len(answer) >= end + 4 + int(head[start : head.index(b"\r\n", start)])

@@ -1,0 +1,13 @@
+"""`python -m benchmarks.mock.served PORT`: the mock with its small catalogue, its clock standing still."""
+
+import sys
+
+import uvicorn
+
+from tallyhook_mock.app import create_app
+from tallyhook_mock.mock import Mock
+from tallyhook_mock.server import bind, configure
+
+if __name__ == "__main__":
+    # As `tallyhook mock` does it, less the command line.
+    uvicorn.Server(configure(create_app(Mock()))).run(sockets=[bind("127.0.0.1", int(sys.argv[1]))])
