@@ -54,11 +54,24 @@ define debian
 		apt-get install --yes --quiet --no-install-recommends $(1); }
 endef
 
+# Each prints a table, and last one line of JSON. docs/performance.md says how to read them.
+BENCHMARKS := decode client engine mock receive review
+
+bench: .venv/installed .venv-rivals/installed $(BENCHMARKS:%=bench-%) ## the project beside what people would use instead, for a quarter of an hour
+
+bench-%: .venv/installed .venv-rivals/installed
+	$(BIN)/python -m benchmarks.$*
+
+.venv-rivals/installed:
+	$(PYTHON) -m venv .venv-rivals
+	.venv-rivals/bin/python -m pip install --quiet --disable-pip-version-check localstripe
+	@touch $@
+
 fuzz: .venv/installed ## bytes, documents and requests that nobody decent sends, for some minutes
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest tests/fuzz
 
 docs: .venv/installed ## the documentation as a site that opens from a disk: build/site/index.html
-	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs build/site
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet --doctree-dir build/doctrees docs build/site
 
 format: .venv/installed ## put imports and layout in order
 	$(BIN)/ruff check --fix .

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any
 
 from tallyhook_mock.actions import ACTIONS
 from tallyhook_mock.attempts import attempt_delivery
@@ -50,7 +49,7 @@ class Mock:
 
     def __init__(
         self,
-        catalog: Mapping[str, Any] | None = None,
+        catalog: Mapping[str, object] | None = None,
         *,
         start: datetime | None = None,
         mode: Mode = Mode.FROZEN,
@@ -81,7 +80,7 @@ class Mock:
 
     # -- the beginning
 
-    async def replace_catalog(self, catalog: Mapping[str, Any]) -> None:
+    async def replace_catalog(self, catalog: Mapping[str, object]) -> None:
         """Start over with another catalogue; the clock stays where it is, customers and hooks are forgotten.
 
         CatalogError if it can't be used (then nothing has changed), ClockBusy while the clock is being moved.
@@ -92,7 +91,7 @@ class Mock:
         """Back to the beginning: catalogue as loaded last, clock as at the start, no faults."""
         await self._start_over(self._catalog, self._new_clock())
 
-    def add_catalog(self, catalog: Mapping[str, Any]) -> None:
+    def add_catalog(self, catalog: Mapping[str, object]) -> None:
         """Add to what there is, until the next reset; a plan that is there already is replaced.
 
         CatalogError if it can't be used.
@@ -101,14 +100,14 @@ class Mock:
         read_catalog(catalog, self.systems, at, self.sender.check).install(self.systems, at)
         self._note_quietly()
 
-    async def _start_over(self, catalog: Mapping[str, Any], clock: Clock) -> None:
+    async def _start_over(self, catalog: Mapping[str, object], clock: Clock) -> None:
         if self._is_advancing:
             raise ClockBusy("the clock is being moved")
         lanes = self._lanes
         self._begin(catalog, clock)
         await lanes.close()
 
-    def _begin(self, catalog: Mapping[str, Any], clock: Clock) -> None:
+    def _begin(self, catalog: Mapping[str, object], clock: Clock) -> None:
         systems, at = Systems(), clock.now()
         read_catalog(catalog, systems, at, self.sender.check).install(systems, at)
         systems.cheddar.is_locked = self._is_locked

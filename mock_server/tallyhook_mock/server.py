@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 @contextmanager
 def serve(
-    catalog: Mapping[str, Any] | Path | str | None = None,
+    catalog: Mapping[str, object] | Path | str | None = None,
     *,
     start: str = "2026-01-01T00:00:00Z",
     tls: bool = False,

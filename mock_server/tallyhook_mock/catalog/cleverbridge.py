@@ -32,7 +32,7 @@ def read_cleverbridge(table: Table, state: State, at: datetime) -> Callable[[Sta
     A product or coupon that is there already is replaced for what comes; its subscriptions keep their prices.
     CatalogError, with the place, for the first thing that is wrong.
     """
-    users = {user.text("name"): user.text("password") for user in table.tables("users", _USER)}
+    users = {user.text("name"): user.password("password") for user in table.tables("users", _USER)}
     vat_percent, reminder_days = _vat_percent(table), _reminder_days(table)
     products = dict(state.products)
     for given in table.tables("products", _PRODUCT):

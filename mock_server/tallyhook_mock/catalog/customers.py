@@ -1,7 +1,6 @@
 """Customers that a catalogue brings along."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -10,6 +9,7 @@ from tallyhook_mock.engine.cheddar.accounts import new_customer
 from tallyhook_mock.engine.cheddar.customer import PaymentMethod
 from tallyhook_mock.engine.cheddar.product import Plan, Product
 from tallyhook_mock.engine.cheddar.state import State
+from tallyhook_mock.engine.record import Record
 
 __all__ = ["CUSTOMER", "Seed", "read_customer"]
 
@@ -28,8 +28,7 @@ CUSTOMER = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Seed:
+class Seed(Record, frozen=True):
     """A customer to be created, and where the catalogue speaks of it."""
 
     place: str

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
 from tallyhook_mock.catalog.table import Table
@@ -11,6 +10,7 @@ from tallyhook_mock.engine.fusebill.refusal import Refusal
 from tallyhook_mock.engine.fusebill.state import State
 from tallyhook_mock.engine.fusebill.subscriptions import NewCustomer, NewSubscription, activate, new_customer
 from tallyhook_mock.engine.money import cents
+from tallyhook_mock.engine.record import Record
 
 __all__ = ["CUSTOMER", "NAMES", "SUBSCRIPTION", "read_customer", "read_fusebill", "read_subscription"]
 
@@ -23,8 +23,7 @@ _MOST = 2**31 - 1  # of an id
 _FIRST_YEAR = 2000
 
 
-@dataclass(frozen=True, slots=True)
-class _Seed:
+class _Seed(Record, frozen=True):
     """A customer to be created, with subscriptions that begin on the same day."""
 
     customer: NewCustomer
@@ -38,7 +37,7 @@ def read_fusebill(table: Table, state: State, at: datetime) -> Callable[[State],
     Who has been a customer for some time is billed for it. CatalogError, with the place, for the first thing
     that is wrong.
     """
-    keys = table.texts("apiKeys")
+    keys = table.passwords("apiKeys")
     if "apiKeys" in table and not keys:
         raise table.wrong("apiKeys", "at least one is needed")
     seeds = [_read_seed(given, at) for given in table.tables("customers", _SEED)]

@@ -3,13 +3,14 @@
 import json
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
+
+from msgspec import field
 
 from tallyhook import signing
 from tallyhook_mock.catalog import chargemonk, cleverbridge, fusebill
@@ -21,12 +22,10 @@ from tallyhook_mock.engine import ids
 from tallyhook_mock.engine.cheddar.product import Item, Plan, Product, Promotion
 from tallyhook_mock.engine.cheddar.refusal import Refusal
 from tallyhook_mock.engine.cheddar.state import HOOK_TYPES, State
+from tallyhook_mock.engine.record import Noun
 from tallyhook_mock.engine.systems import Systems
 
-__all__ = ["MASK", "Catalog", "default_catalog", "load_catalog", "read_catalog"]
-
-# What stands for a password where a catalogue is shown.
-MASK = "********"
+__all__ = ["Catalog", "default_catalog", "load_catalog", "read_catalog"]
 
 _CATALOG = ("hookRetryPauses", "product", "products", "users", "cleverbridge", "fusebill", "chargemonk")
 _USER = ("email", "password")
@@ -45,8 +44,7 @@ _SETTINGS = (
 _PRODUCT = ("code", *_SETTINGS, "plans", "promotions", "customers", "listeners")
 
 
-@dataclass(slots=True)
-class _Entry:
+class _Entry(Noun, eq=False):
     """What a catalogue says of one product, which may be there already."""
 
     product: Product
@@ -125,7 +123,7 @@ def default_catalog() -> Mapping[str, Any]:
 
 
 def read_catalog(
-    catalog: Mapping[str, Any], systems: Systems, at: datetime, check_url: Callable[[str], None]
+    catalog: Mapping[str, object], systems: Systems, at: datetime, check_url: Callable[[str], None]
 ) -> Catalog:
     """Check a catalogue against what the systems have already; nothing but ids is touched.
 
@@ -138,7 +136,7 @@ def read_catalog(
         email = user.text("email")
         if email in users:
             raise user.wrong("email", f"{email!r} stands here twice")
-        users[email] = _password(user)
+        users[email] = user.password("password")
     tables = [*top.tables("products", _PRODUCT)]
     if "product" in top:
         tables.insert(0, Table(catalog["product"], "product", _PRODUCT))
@@ -186,13 +184,6 @@ def _pauses(top: Table) -> tuple[timedelta, ...] | None:
     if not pauses:
         raise top.wrong(name, "at least one is needed")
     return tuple(pauses)
-
-
-def _password(user: Table) -> str:
-    password = user.text("password")
-    if password == MASK:
-        raise user.wrong("password", "this is what stands for a password when a catalogue is shown")
-    return password
 
 
 def _read_product(table: Table, state: State, at: datetime, check_url: Callable[[str], None]) -> _Entry:

@@ -9,7 +9,10 @@ from typing import Self
 
 from tallyhook_mock.clock import parse_moment
 
-__all__ = ["CatalogError", "Table"]
+__all__ = ["MASK", "CatalogError", "Table"]
+
+# What stands for a password or a key where a catalogue is shown.
+MASK = "********"
 
 # What XML documents can't carry.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
@@ -51,6 +54,19 @@ class Table:
             raise self.wrong(name, "a text can't hold control characters")
         if len(value) > most:
             raise self.wrong(name, f"longer than {most} characters")
+        return value
+
+    def password(self, name: str) -> str:
+        """A required text; not what stands for one where a catalogue is shown."""
+        return self._unmasked(name, self.text(name))
+
+    def passwords(self, name: str) -> tuple[str, ...]:
+        """The same of a list."""
+        return tuple(self._unmasked(name, value) for value in self.texts(name))
+
+    def _unmasked(self, name: str, value: str) -> str:
+        if value == MASK:
+            raise self.wrong(name, "this is what stands for a password when a catalogue is shown")
         return value
 
     def choice(self, name: str, choices: Collection[str], default: str) -> str:

@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Any
 
-from tallyhook_mock.catalog.reading import MASK
+from tallyhook_mock.catalog.sections import dump_sections
+from tallyhook_mock.catalog.table import MASK
 from tallyhook_mock.engine import ids
 from tallyhook_mock.engine.cheddar.product import Plan, PlanItem, Product, Promotion
 from tallyhook_mock.engine.cheddar.state import State
@@ -16,13 +17,15 @@ __all__ = ["dump_catalog"]
 def dump_catalog(systems: Systems) -> dict[str, Any]:
     """The schedule of retries, users, products, plans, promotions and listeners; no customers.
 
-    Passwords are masked. Secrets are shown: whoever writes a listener needs them.
+    Of the other systems what is on offer there. Passwords and API keys are masked. Secrets are shown: whoever
+    writes a listener needs them.
     """
     state = systems.cheddar
     return {
         "hookRetryPauses": [f"{pause.total_seconds():.0f}s" for pause in state.hooks.pauses],
         "users": [{"email": email, "password": MASK} for email in state.users],
         "products": [_product(product, state) for product in state.products.values()],
+        **dump_sections(systems),
     }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -39,7 +39,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture
-def cheddar_catalog() -> Mapping[str, Any] | Path | str | None:
+def cheddar_catalog() -> Mapping[str, object] | Path | str | None:
     """What the mock begins with: a mapping, a catalogue file, or None for the small default one."""
     return None
 
@@ -94,7 +94,7 @@ def _cheddar_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 @pytest.fixture
 def _cheddar_world(
     _cheddar_house: House,
-    cheddar_catalog: Mapping[str, Any] | Path | str | None,
+    cheddar_catalog: Mapping[str, object] | Path | str | None,
     cheddar_start: str | datetime,
 ) -> Iterator[World]:
     from tallyhook_mock.testing import World

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeAlias, Unpack
+from typing import TypeAlias, Unpack
 
 import httpx
 
@@ -86,7 +86,7 @@ class Cheddar(Asserts):
         """
         self._add("customers", customer_table(code, plan, items or {}, fields))
 
-    def _add(self, what: str, table: Mapping[str, Any]) -> None:
+    def _add(self, what: str, table: Mapping[str, object]) -> None:
         catalog = {"products": [{"code": self.product, what: [table]}]}
         self._world.call(lambda: self._world.mock.add_catalog(catalog))
 

@@ -6,9 +6,10 @@ import inspect
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 import httpx
+from starlette.types import ASGIApp
 
 from tallyhook_mock.delivery import KEPT_OF_ANSWER, Answer, Sender
 from tallyhook_mock.testing.application import Application
@@ -102,7 +103,7 @@ def is_answering() -> bool:
     return _answering.get()
 
 
-def is_asgi(app: object) -> bool:
+def is_asgi(app: object) -> TypeGuard[ASGIApp]:
     """Tell ASGI from WSGI. TypeError for what is neither."""
     if not callable(app):
         raise TypeError(f"{app!r} is no application: ASGI and WSGI applications can be called")

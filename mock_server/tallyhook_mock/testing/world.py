@@ -35,7 +35,7 @@ class World:
     """
 
     def __init__(
-        self, house: House, catalog: Mapping[str, Any] | Path | str | None, start: str | datetime
+        self, house: House, catalog: Mapping[str, object] | Path | str | None, start: str | datetime
     ) -> None:
         self.house = house
         self.doors = Doors()
@@ -84,7 +84,7 @@ class World:
 
     # -- listeners
 
-    def listen(self, app: Callable[..., Any], path: str, events: frozenset[str], *, lifespan: bool) -> str:
+    def listen(self, app: Callable[..., object], path: str, events: frozenset[str], *, lifespan: bool) -> str:
         """Have an application get hooks, and give its URL. An ASGI one runs in a thread apart."""
         if not is_asgi(app):
             return self._open(path, events, WsgiDoor(app)).url
@@ -96,7 +96,7 @@ class World:
 
     @asynccontextmanager
     async def listening(
-        self, app: Callable[..., Any], path: str, events: frozenset[str], *, lifespan: bool
+        self, app: Callable[..., object], path: str, events: frozenset[str], *, lifespan: bool
     ) -> AsyncIterator[str]:
         """Have an ASGI application get hooks in the event loop of the caller.
 

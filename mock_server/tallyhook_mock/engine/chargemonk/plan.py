@@ -1,17 +1,16 @@
 """What is on offer: plans by the term, and the add-ons that go with them."""
 
-from dataclasses import dataclass
 from decimal import Decimal
 
 from tallyhook_mock.engine.chargemonk.refusal import Refusal
+from tallyhook_mock.engine.record import Record
 
 __all__ = ["AddOn", "Plan", "check_code"]
 
 _LONGEST = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Record, frozen=True):
     """`price` is that of a term. After `billing_cycles` terms the subscription ends; None: it does not."""
 
     code: str
@@ -21,8 +20,7 @@ class Plan:
     billing_cycles: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AddOn:
+class AddOn(Record, frozen=True):
     """`price` is that of a period. One without `period_months` is charged once, and does not recur."""
 
     code: str

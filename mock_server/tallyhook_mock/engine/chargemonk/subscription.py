@@ -1,21 +1,22 @@
 """A subscription: its terms one after the other, and the add-ons that it carries."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+
+from msgspec import field
 
 from tallyhook_mock.engine.bill import Bill
 from tallyhook_mock.engine.calendar import add_months
 from tallyhook_mock.engine.chargemonk.plan import AddOn, Plan
 from tallyhook_mock.engine.chargemonk.refusal import Refusal
+from tallyhook_mock.engine.record import Noun, Record
 
 __all__ = ["Carried", "Subscription", "Term", "cycles_text"]
 
 _DAY = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
+class Term(Record, frozen=True):
     """The time from `start` up to, not including, `end`, which is paid for by the price of the plan."""
 
     plan: Plan
@@ -31,8 +32,7 @@ class Term:
         return -((at - self.end) // _DAY)
 
 
-@dataclass(slots=True, eq=False)
-class Carried:
+class Carried(Noun, eq=False):
     """An add-on on a subscription.
 
     `cycles_left` is how many more invoices will charge it, None for every one. At 0 it is charged no more,
@@ -59,8 +59,7 @@ class Carried:
         self.paid_until = terms[-1].end
 
 
-@dataclass(slots=True, eq=False)
-class Subscription:
+class Subscription(Noun, eq=False):
     """`next_plan` is that of the terms to come; `terms_left` is how many may come, None for any number.
 
     A term is paid for when it stands among `terms`: those that are over, the current one, and those paid in

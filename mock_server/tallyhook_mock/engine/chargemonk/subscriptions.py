@@ -1,7 +1,6 @@
 """What is done to subscriptions. Every command is checked to the end before it changes anything."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from tallyhook_mock.engine.chargemonk import terms
@@ -10,6 +9,7 @@ from tallyhook_mock.engine.chargemonk.plan import AddOn, Plan, check_code
 from tallyhook_mock.engine.chargemonk.refusal import Refusal
 from tallyhook_mock.engine.chargemonk.state import State
 from tallyhook_mock.engine.chargemonk.subscription import Carried, Subscription, Term
+from tallyhook_mock.engine.record import Record
 
 __all__ = [
     "MOST",
@@ -26,8 +26,7 @@ __all__ = [
 MOST = 1000  # billing cycles, or terms in advance
 
 
-@dataclass(frozen=True, slots=True)
-class NewSubscription:
+class NewSubscription(Record, frozen=True):
     """What is to be subscribed to; `add_ons` come with their numbers of billing cycles, None for forever.
 
     Refusal if these do not go together.
@@ -180,7 +179,7 @@ def _running(subscription: Subscription) -> Term:
 
 
 def _check_fits(add_on: AddOn, owing: Sequence[Term], plan: Plan) -> None:
-    """Refusal unless it can be charged for the terms it owes, which may be of other plans, and for the next."""
+    """Refusal unless it fits the terms it owes, which may be of other plans, and those to come."""
     for each in (*(term.plan for term in owing), plan):
         add_on.periods_in(each)
 
