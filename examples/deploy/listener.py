@@ -1,0 +1,49 @@
+"""The listener of this deployment: everything that differs between machines comes from the environment.
+
+    uvicorn listener:app --host 0.0.0.0 --port 8000
+
+docs/operations.md lists the variables, and `tallyhook doctor` says what is wrong with them.
+"""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from prometheus_client import make_asgi_app
+from starlette.applications import Starlette
+from starlette.routing import Mount, Route
+
+from tallyhook.review import Review
+from tallyhook_receiver import Receiver
+from tallyhook_receiver.logs import JSONFormatter
+from tallyhook_receiver.prometheus import Metrics
+
+handler = logging.StreamHandler()
+handler.setFormatter(JSONFormatter())
+logging.basicConfig(level=logging.INFO, handlers=[handler])
+logging.getLogger("httpx").setLevel(logging.WARNING)
+
+receiver = Receiver.from_environment(watches=[Metrics()])
+
+
+@receiver.review
+async def audit(review: Review) -> None:
+    gigabytes = 15  # ask your own database here, for review.customer.code and review.period
+    review.set_quantity("GB", gigabytes)
+
+
+@asynccontextmanager
+async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    async with receiver:
+        yield
+
+
+# The proxy in front passes on /hooks and /healthz, and keeps /metrics for the house.
+app = Starlette(
+    lifespan=lifespan,
+    routes=[
+        Route("/hooks", receiver.asgi),
+        Route("/healthz", receiver.asgi),
+        Mount("/metrics", make_asgi_app()),
+    ],
+)

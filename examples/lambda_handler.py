@@ -1,0 +1,53 @@
+"""A listener on AWS Lambda, behind a function URL or an HTTP API: the receiver without a server.
+
+Set the handler to `lambda_handler.handler`, the timeout to 60 s, and the inbox to PostgreSQL: a function's
+disk is gone with it, and SQLite does not bear the network disk that functions can share. The receiver
+answers after 20 s at the latest, since an HTTP API gives up at 30. What is unfinished by then stands still
+while the function is frozen; Cheddar comes again, and whichever instance gets the hook goes on from the
+journal.
+
+To try it, let the tests do it: `pytest tests/examples/test_lambda_handler.py` sends the mock's hooks as
+such events.
+
+Make it yours: `gigabytes_used` and the product's code. TALLYHOOK_INBOX, CHEDDAR_USER, CHEDDAR_PASSWORD and
+CHEDDAR_SECRET come from the function's environment, and a KeyError names the one that is missing.
+"""
+
+from base64 import b64decode
+from collections.abc import Mapping
+from os import environ as env
+from typing import Any
+
+from tallyhook import AsyncClient
+from tallyhook.client import BASE_URL
+from tallyhook.review import Period, Review
+from tallyhook_receiver import Product, Receiver
+
+client = AsyncClient(
+    "ACME", env["CHEDDAR_USER"], env["CHEDDAR_PASSWORD"], base_url=env.get("CHEDDAR_URL", BASE_URL)
+)
+product = Product("ACME", env["CHEDDAR_SECRET"], client)
+receiver = Receiver(product, inbox=env["TALLYHOOK_INBOX"], answer_within=20)
+
+
+async def gigabytes_used(customer: str, period: Period) -> int:
+    return 15  # ask your own database here
+
+
+@receiver.review
+async def audit(review: Review) -> None:
+    review.set_quantity("GB", await gigabytes_used(review.customer.code, review.period))
+
+
+def handler(event: Mapping[str, Any], context: object) -> dict[str, object]:
+    """Answer one request, in the format 2.0 of its event."""
+    request = event["requestContext"]["http"]
+    body = event.get("body", "")
+    content = b64decode(body) if event.get("isBase64Encoded") else body.encode()
+    headers = {name.lower(): value for name, value in event["headers"].items()}
+    answer = receiver.answer(request["method"], headers, content, peer=request["sourceIp"])
+    return {
+        "statusCode": answer.status,
+        "headers": dict(answer.headers),
+        "body": answer.body.decode(),
+    }

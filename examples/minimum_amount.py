@@ -1,0 +1,58 @@
+"""No bill below a minimum: its reminder comes two days before, and a small one is put off by a month.
+
+The usage goes on counting, so next time the sum of both months is looked at; but nothing is put off for
+more than three months. Try it against the mock, in two terminals of a clone:
+
+    tallyhook mock --catalog examples/metered.toml --frozen
+    set -a; . examples/mock.env; set +a
+    uvicorn --app-dir examples minimum_amount:app --port 8000
+
+Cem has used 30 GB, which is 3.00: a month later (`tallyhook clock advance 1mo`) nothing is billed.
+
+Make it yours: MINIMUM and LONGEST. A plan with a recurring charge earns it once per bill, so putting off
+forgoes one. CHEDDAR_USER, CHEDDAR_PASSWORD and CHEDDAR_SECRET come from the environment, and a KeyError
+names the one that is missing.
+"""
+
+from calendar import monthrange
+from datetime import datetime, timedelta
+from decimal import Decimal
+from os import environ as env
+
+from tallyhook import AsyncClient, Id
+from tallyhook.client import BASE_URL
+from tallyhook.events import BillReminder
+from tallyhook_receiver import Product, Receiver
+
+MINIMUM = Decimal("5.00")
+LONGEST = timedelta(days=93)  # from the beginning of the period to its bill
+
+client = AsyncClient(
+    "ACME", env["CHEDDAR_USER"], env["CHEDDAR_PASSWORD"], base_url=env.get("CHEDDAR_URL", BASE_URL)
+)
+product = Product("ACME", env["CHEDDAR_SECRET"], client)
+receiver = Receiver(product, inbox=env.get("TALLYHOOK_INBOX", "inbox.sqlite"))
+
+
+def month_later(moment: datetime) -> datetime:
+    """The same day of the next month, or its last one."""
+    year, month = moment.year + moment.month // 12, moment.month % 12 + 1
+    return moment.replace(year=year, month=month, day=min(moment.day, monthrange(year, month)[1]))
+
+
+@receiver.on(BillReminder)
+async def put_off(hook: BillReminder) -> None:
+    announced = hook.subscription.invoice
+    if announced is None or not announced.transactions or announced.transactions[0].amount >= MINIMUM:
+        return
+    bill, began = announced.billing_datetime, announced.previous_billing_datetime
+    if bill is None or began is None or month_later(bill) - began > LONGEST:
+        return
+    customer = Id(hook.customer.id)
+    current = (await client.get_customer(customer)).subscription.current_invoice
+    # A hook may come late, or again: a date in the past would bill at once.
+    if current is not None and current.billing_datetime == bill:
+        await client.edit_subscription(customer, change_bill_date=month_later(bill))
+
+
+app = receiver.asgi

@@ -1,0 +1,51 @@
+"""Two replicas that share an inbox in PostgreSQL: any may get a hook, and its work is done once.
+
+A hook that a replica is at is refused by the other one, which keeps the invoice held, and Cheddar comes
+again. If a replica dies, another one takes its work over when the lease has ended, with what the dead one
+had written down.
+
+    pip install 'tallyhook[receiver,postgres]'
+    tallyhook mock --catalog examples/catalog.toml --frozen
+    set -a; . examples/mock.env; set +a
+    export TALLYHOOK_INBOX=postgresql://hooks:secret@127.0.0.1/hooks
+    python examples/replicas.py --port 8000
+    python examples/replicas.py --port 8001
+
+Make it yours: `gigabytes_used`, the product's code, and a proxy before the replicas whose address you
+register. TALLYHOOK_INBOX, CHEDDAR_USER, CHEDDAR_PASSWORD and CHEDDAR_SECRET come from the environment, and
+a KeyError names the one that is missing.
+"""
+
+import argparse
+from os import environ as env
+
+import uvicorn
+
+from tallyhook import AsyncClient
+from tallyhook.client import BASE_URL
+from tallyhook.review import Period, Review
+from tallyhook_receiver import Product, Receiver
+
+client = AsyncClient(
+    "ACME", env["CHEDDAR_USER"], env["CHEDDAR_PASSWORD"], base_url=env.get("CHEDDAR_URL", BASE_URL)
+)
+product = Product("ACME", env["CHEDDAR_SECRET"], client)
+receiver = Receiver(product, inbox=env["TALLYHOOK_INBOX"])
+
+
+async def gigabytes_used(customer: str, period: Period) -> int:
+    return 15  # ask your own database here
+
+
+@receiver.review
+async def audit(review: Review) -> None:
+    review.set_quantity("GB", await gigabytes_used(review.customer.code, review.period))
+    review.charge("SUPPORT", "7.00", "one call")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Run one replica.")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8000)
+    options = parser.parse_args()
+    uvicorn.run(receiver.asgi, host=options.host, port=options.port)

@@ -1,0 +1,61 @@
+"""A listener as a Starlette application, with a health check and a page that shows what it did.
+
+Try it against the mock, in two terminals of a clone:
+
+    tallyhook mock --catalog examples/catalog.toml --frozen
+    set -a; . examples/mock.env; set +a
+    uvicorn --app-dir examples starlette_app:app --port 8000
+
+and let a month and an hour go by: `tallyhook clock advance 1mo`, `tallyhook clock advance 1h`.
+
+Make it yours: `gigabytes_used`, the product's code, and who may see the page. CHEDDAR_USER,
+CHEDDAR_PASSWORD and CHEDDAR_SECRET come from the environment, and a KeyError names the one that is
+missing.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from os import environ as env
+
+from starlette.applications import Starlette
+from starlette.routing import Mount, Route
+
+from tallyhook import AsyncClient
+from tallyhook.client import BASE_URL
+from tallyhook.review import Period, Review
+from tallyhook_receiver import Product, Receiver
+
+client = AsyncClient(
+    "ACME", env["CHEDDAR_USER"], env["CHEDDAR_PASSWORD"], base_url=env.get("CHEDDAR_URL", BASE_URL)
+)
+product = Product("ACME", env["CHEDDAR_SECRET"], client)
+receiver = Receiver(product, inbox=env.get("TALLYHOOK_INBOX", "inbox.sqlite"))
+
+
+async def gigabytes_used(customer: str, period: Period) -> int:
+    return 15  # ask your own database here: from period.start up to, and without, period.end
+
+
+@receiver.review
+async def audit(review: Review) -> None:
+    review.set_quantity("GB", await gigabytes_used(review.customer.code, review.period))
+
+
+def is_operator(headers: Mapping[str, str]) -> bool:
+    return False  # ask your own sessions here
+
+
+@asynccontextmanager
+async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    async with client, receiver:  # at the end lets the work that runs finish, then closes
+        yield
+
+
+app = Starlette(
+    lifespan=lifespan,
+    routes=[
+        Route("/hooks", receiver.asgi),
+        Route("/healthz", receiver.asgi),
+        Mount("/ops/inbox", receiver.page(check=is_operator)),
+    ],
+)
