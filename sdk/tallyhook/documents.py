@@ -5,6 +5,7 @@ status that is named there, if it is an error document instead. Text between ele
 documents and is not read.
 """
 
+import threading
 from typing import TypeVar
 
 from lxml import etree
@@ -86,19 +87,27 @@ def write(*models: T) -> bytes:
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
 
 
+class _Own(threading.local):
+    """A parser of its own for every thread: they would queue for a common one."""
+
+    def __init__(self) -> None:
+        self.parser = etree.XMLParser(
+            resolve_entities=False,
+            no_network=True,
+            load_dtd=False,
+            huge_tree=False,
+            remove_comments=True,
+            remove_pis=True,
+            remove_blank_text=True,
+        )
+
+
+_own = _Own()
+
+
 def _root(body: bytes) -> Element:
-    # A parser of one's own for every document: threads would queue for a common one.
-    parser = etree.XMLParser(
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-        remove_blank_text=True,
-    )
     try:
-        root = etree.fromstring(body, parser)
+        root = etree.fromstring(body, _own.parser)
     except (etree.LxmlError, ValueError, LookupError):
         raise DecodeError("the body is not well-formed XML") from None
     if root.getroottree().docinfo.internalDTD is not None:
@@ -117,11 +126,13 @@ def _all(model: type[T], root: Element) -> tuple[T, ...]:
     name = _ROOTS[model]
     if root.tag != name:
         raise DecodeError(f"a document of {name} was expected")
-    notes = next(root.iterchildren("errors"), None)
+    singular = SINGULAR[name]
+    several = [element for element in root if element.tag == singular]
+    notes = root.find("errors") if len(several) < len(root) else None
     embedded = {} if notes is None else {"errors": elements.list_of(notes, "error")}
     found: list[T] = []
     try:
-        for element in root.iterchildren(SINGULAR[name]):
+        for element in several:
             if embedded:
                 found.append(nodes.read(model, elements.node_of(element) | embedded))
             else:

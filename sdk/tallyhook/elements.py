@@ -1,6 +1,6 @@
 """Elements of Cheddar's XML: read into models and nodes, and written from nodes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar, cast
@@ -9,11 +9,13 @@ from lxml import etree
 
 from tallyhook import loose, nodes
 from tallyhook.errors import DecodeError
-from tallyhook.nodes import Model, slots_of
+from tallyhook.nodes import Model, defaults_of, slots_of
 
 M = TypeVar("M", bound=Model)
 
 Element = etree._Element
+
+_count_attributes = cast(Callable[[Element], float], etree.XPath("count(descendant-or-self::*/@*)"))
 
 SINGULAR = {
     "charges": "charge",
@@ -38,16 +40,10 @@ def read(model: type[M], element: Element) -> M:
     Raises:
         DecodeError: with the path of the value that makes no sense where it stands.
     """
-    # An element's descendants are the next ones of the walk. Lists and objects take theirs; what is read as a
-    # leaf is not even asked whether it has any. If none are left over, every leaf was one.
-    walk = element.iter()
     try:
-        found = _regular(model, next(walk), walk)
-        if next(walk, None) is None:
-            return cast(M, found)
+        return cast(M, _Pass(element).whole(model))
     except (_Irregular, DecodeError):
-        pass
-    return nodes.read(model, node_of(element))
+        return nodes.read(model, node_of(element))
 
 
 def node_of(element: Element) -> dict[str, Any]:
@@ -113,106 +109,146 @@ class _Irregular(Exception):
 
 
 class _Part(NamedTuple):
-    """A list or an object within an object: its field, what is there if there is nothing, and its entries."""
+    """A list or an object within an object: what is there if there is nothing, and the entries."""
 
-    field: str
     empty: Any
     model: type[Model]
     singular: str | None
     is_list: bool
 
 
-# The field of a text, and how the text is read unless it is taken as it is.
-_Leaf = tuple[str, Callable[[str], Any] | None]
+# A key, the place of its field, and either the values of its texts, unless they are taken as they are, or its
+# part.
+_Way = tuple[str, int, loose.Remembered | None, _Part | None]
+
+
+class _Ways(NamedTuple):
+    """How a regular element's attributes and children are read; `doubles` are keys that mean one field."""
+
+    attributes: dict[str, _Way]
+    children: dict[str, _Way]
+    doubles: list[tuple[str, str]]
+    defaults: tuple[Any, ...]
 
 
 @cache
-def _ways(model: type[Model]) -> tuple[Callable[[str], _Leaf | None], dict[str, _Part]]:
-    """Where the texts of a regular element go, and where its lists and objects go."""
-    leaves: dict[str, _Leaf] = {}
-    parts: dict[str, _Part] = {}
-    for key, slot in slots_of(model).items():
+def _ways(model: type[Model]) -> _Ways:
+    slots, aliases = slots_of(model), model._aliases
+    doubles = [
+        (key, alias) for key in slots for alias in aliases if key != alias and slots[key] is slots[alias]
+    ]
+    ways = _Ways({}, {}, doubles, defaults_of(model))
+    for key, slot in slots.items():
         singular = SINGULAR.get(key)
-        if slot.model is None:
-            if key not in model._aliases:
-                leaves[key] = slot.name, None if slot.read is loose.text else slot.read
-        elif not key.startswith("@") and (singular or not slot.is_list):
-            parts[key] = _Part(slot.name, slot.read(None), slot.model, singular, slot.is_list)
-    return leaves.get, parts
+        if slot.model is not None:
+            if not key.startswith("@") and (singular or not slot.is_list):
+                part = _Part(slot.read(None), slot.model, singular, slot.is_list)
+                ways.children[key] = key, slot.place, None, part
+        elif key.startswith("@"):
+            ways.attributes[key[1:]] = key, slot.place, slot.texts, None
+        elif not key.startswith("#"):
+            ways.children[key] = key, slot.place, slot.texts, None
+    return ways
 
 
-def _regular(model: type[Model], element: Element, walk: Iterator[Element]) -> Model:
-    """An object as Cheddar writes it day by day, in one pass."""
-    find_leaf, parts = _ways(model)
-    node: dict[str, Any] = {}
-    values: dict[str, Any] = {"raw": node}
-    attributes = element.items()
-    size = len(element)
-    if not size and (not attributes or element.text):
-        raise _Irregular
-    for name, value in attributes:
-        key = "@" + cast(str, name)
-        node[key] = value
-        leaf = find_leaf(key)
-        if leaf is not None:
-            field, take = leaf
-            values[field] = value if take is None else take(cast(str, value))
-        elif key in slots_of(model):
+class _Pass:
+    """Reads an object as Cheddar writes it day by day, touching each element once.
+
+    What is read as a text is not asked for attributes or elements of its own: it had none if the pass has met
+    every element and every attribute in the end.
+    """
+
+    def __init__(self, element: Element) -> None:
+        self._element = element
+        self._walk = element.iter()
+        self._attributes = 0.0
+
+    def whole(self, model: type[Model]) -> Model:
+        found = self._object(model, next(self._walk))
+        if next(self._walk, None) is not None or self._attributes != _count_attributes(self._element):
             raise _Irregular
-    for child in islice(walk, size):
-        tag = child.tag
-        leaf = find_leaf(tag)
-        if leaf is not None:
-            text = child.text
-            if child.keys():
-                raise _Irregular
-            if text is None:
+        return found
+
+    def _object(self, model: type[Model], element: Element) -> Model:
+        of_attributes, of_children, doubles, defaults = _ways(model)
+        node: dict[str, Any] = {}
+        # Arguments by place are a good deal faster than by name.
+        values: list[Any] = [node, *defaults]
+        attributes: Any = element.items()
+        size = len(element)
+        if not size:
+            raise _Irregular
+        for name, text in attributes:
+            try:
+                key, place, texts, _ = of_attributes[name]
+            except KeyError:
+                self._unless_known(model, f"@{name}")
+                node[f"@{name}"] = text
+                continue
+            node[key] = text
+            values[place] = text if texts is None else texts[text]
+        for child in islice(self._walk, size):
+            tag = child.tag
+            try:
+                key, place, texts, part = of_children[tag]
+            except KeyError:
+                self._unless_known(model, tag)
+                node[tag] = self._unknown(child)
+                continue
+            if part is not None:
+                node[key], values[place] = self._part(part, child)
+                continue
+            found = child.text
+            if found is None:
                 # Nothing reads as the default of any field.
-                node[tag] = ""
+                node[key] = ""
             else:
-                node[tag] = text
-                field, take = leaf
-                values[field] = text if take is None else take(text)
-        elif tag in parts:
-            part = parts[tag]
-            if part.field in values:
+                node[key] = found
+                values[place] = found if texts is None else texts[found]
+        self._attributes += len(attributes)
+        if len(node) != len(attributes) + size:
+            raise _Irregular
+        for name, _ in attributes:
+            if name in node:
                 raise _Irregular
-            node[tag], values[part.field] = _regular_part(part, child, walk)
-        elif tag in slots_of(model):
-            raise _Irregular
-        else:
-            node[tag] = _value(child)
-            for _ in child.iterdescendants():
-                next(walk)
-    if len(node) != len(attributes) + size:
-        raise _Irregular
-    for name, _ in attributes:
-        if name in node:
-            raise _Irregular
-    return model(**values)
+        for key, alias in doubles:
+            if key in node and alias in node:
+                raise _Irregular
+        return model(*values)
 
+    def _part(self, part: _Part, element: Element) -> tuple[Any, Any]:
+        """The node and the value of a list or an object within an object."""
+        size = len(element)
+        if not size:
+            if element.text:
+                raise _Irregular
+            return ([] if part.singular else ""), part.empty
+        if part.singular is None:
+            one = self._object(part.model, element)
+            return one.raw, one
+        raws: list[Any] = []
+        entries: list[Model] = []
+        for entry in islice(self._walk, size):
+            if entry.tag != part.singular:
+                raise _Irregular
+            one = self._object(part.model, entry)
+            raws.append(one.raw)
+            entries.append(one)
+        if part.is_list:
+            return raws, tuple(entries)
+        if size > 1:
+            raise _Irregular
+        return raws, one
 
-def _regular_part(part: _Part, element: Element, walk: Iterator[Element]) -> tuple[Any, Any]:
-    """The node and the value of a list or an object within an object."""
-    size = len(element)
-    named = element.keys()
-    if not size and not named:
-        if element.text:
+    def _unless_known(self, model: type[Model], key: str) -> None:
+        if key in slots_of(model):
             raise _Irregular
-        return ([] if part.singular else ""), part.empty
-    if part.singular is None:
-        one = _regular(part.model, element, walk)
-        return one.raw, one
-    if named:
-        raise _Irregular
-    entries: list[Model] = []
-    for entry in islice(walk, size):
-        if entry.tag != part.singular:
-            raise _Irregular
-        entries.append(_regular(part.model, entry, walk))
-    raws = [entry.raw for entry in entries]
-    if part.is_list:
-        return raws, tuple(entries)
-    if size > 1:
-        raise _Irregular
-    return raws, entries[0]
+
+    def _unknown(self, element: Element) -> Any:
+        """The node of an element that no field is for, whatever it is."""
+        self._attributes += len(element.keys())
+        if len(element):
+            for each in element.iterdescendants():
+                next(self._walk)
+                self._attributes += len(each.keys())
+        return _value(element)

@@ -13,12 +13,13 @@ from typing import ClassVar
 
 import msgspec
 
+from tallyhook import nodes
 from tallyhook.errors import DecodeError
 from tallyhook.models import Customer, Product, Subscription
-from tallyhook.nodes import Model, read
+from tallyhook.nodes import Model
 
 
-class Hook(Model, frozen=True, kw_only=True):
+class Hook(Model, frozen=True):
     """Something happened at Cheddar. An activity type that nobody has listed comes as this class itself.
 
     `activity_datetime` is None and `subscription` an empty one where the hook has none.
@@ -35,13 +36,13 @@ class Hook(Model, frozen=True, kw_only=True):
     subscription: Subscription = Subscription()
 
 
-class NewSubscription(Hook, frozen=True, kw_only=True):
+class NewSubscription(Hook, frozen=True):
     """A customer has subscribed."""
 
     TYPE: ClassVar = "newSubscription"
 
 
-class SubscriptionChanged(Hook, frozen=True, kw_only=True):
+class SubscriptionChanged(Hook, frozen=True):
     """A subscription moved to another plan or another way to pay."""
 
     TYPE: ClassVar = "subscriptionChanged"
@@ -49,19 +50,19 @@ class SubscriptionChanged(Hook, frozen=True, kw_only=True):
     previous_subscription: Subscription = Subscription()
 
 
-class SubscriptionCanceled(Hook, frozen=True, kw_only=True):
+class SubscriptionCanceled(Hook, frozen=True):
     """A subscription was canceled; its `cancel_type` says by whom."""
 
     TYPE: ClassVar = "subscriptionCanceled"
 
 
-class SubscriptionReactivated(Hook, frozen=True, kw_only=True):
+class SubscriptionReactivated(Hook, frozen=True):
     """A canceled subscription is active again."""
 
     TYPE: ClassVar = "subscriptionReactivated"
 
 
-class SubscriptionBillable(Hook, frozen=True, kw_only=True):
+class SubscriptionBillable(Hook, frozen=True):
     """An invoice is due and held for review. Acknowledging this hook releases it (documented).
 
     `subscription.invoice` is the held invoice with the quantities of the ended period.
@@ -70,19 +71,19 @@ class SubscriptionBillable(Hook, frozen=True, kw_only=True):
     TYPE: ClassVar = "subscriptionBillable"
 
 
-class BillReminder(Hook, frozen=True, kw_only=True):
+class BillReminder(Hook, frozen=True):
     """A bill comes up; `subscription.invoice.transactions[0].amount` is the expected total (documented)."""
 
     TYPE: ClassVar = "billReminder"
 
 
-class TransactionHook(Hook, frozen=True, kw_only=True):
+class TransactionHook(Hook, frozen=True):
     """A transaction was executed, or later settled; the invoice's only transaction tells which."""
 
     TYPE: ClassVar = "transaction"
 
 
-class CustomerDeleted(Hook, frozen=True, kw_only=True):
+class CustomerDeleted(Hook, frozen=True):
     """A customer was deleted. Cheddar empties the customer's fields before it sends this (recorded)."""
 
     TYPE: ClassVar = "customerDeleted"
@@ -122,4 +123,4 @@ def decode(body: bytes) -> Hook:
     activity_type = node.get("activityType")
     if not isinstance(activity_type, str) or not activity_type:
         raise DecodeError("a hook's type was expected", "activityType")
-    return read(TYPES.get(activity_type, Hook), node)
+    return nodes.read(TYPES.get(activity_type, Hook), node)

@@ -9,7 +9,6 @@ which never quotes it.
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
 from typing import Any
 
 from tallyhook.errors import DecodeError
@@ -17,6 +16,7 @@ from tallyhook.errors import DecodeError
 # Longer numbers don't occur in bills; arithmetic in `money` stays exact up to here.
 _LONGEST = 64
 _BEYOND = 10**_LONGEST
+_REMEMBERED = 1024
 _ZERO = Decimal(0)
 _moment = datetime.fromisoformat
 _day = date.fromisoformat
@@ -137,6 +137,28 @@ READERS: dict[Any, Callable[[Any], Any]] = {
 """The reader of each type that a field of a model may have, other models apart."""
 
 
+class Remembered(dict[str, Any]):
+    """What a reader makes of texts: moments, prices and quantities repeat from line to line."""
+
+    def __init__(self, read: Callable[[str], Any]) -> None:
+        super().__init__()
+        self._read = read
+
+    def __missing__(self, text: str) -> Any:
+        value = self._read(text)
+        if len(text) <= _LONGEST:
+            if len(self) >= _REMEMBERED:
+                self.clear()
+            self[text] = value
+        return value
+
+
+TEXTS: dict[Callable[[Any], Any], Remembered] = {
+    read: Remembered(read) for read in READERS.values() if read is not text
+}
+"""For each reader but that of text the values of texts."""
+
+
 def _unusual_moment(node: Any) -> datetime | None:
     if is_blank(node) or (type(node) is str and node.startswith("0000-00-00")):
         return None
@@ -164,8 +186,6 @@ def _number(node: Any) -> Decimal | None:
     raise DecodeError("a number was expected")
 
 
-# Prices and the quantities that plans include are the same from customer to customer.
-@lru_cache(maxsize=1024)
 def _spelled(number: str) -> Decimal:
     # Decimal would also take digits of other scripts and underscores.
     if len(number) > _LONGEST or not number.isascii() or "_" in number:

@@ -39,7 +39,7 @@ class InvoicePeriod(StrEnum):
     OUTSTANDING = "outstanding"
 
 
-class ErrorNote(Model, frozen=True, kw_only=True):
+class ErrorNote(Model, frozen=True):
     """An error as a document shows it; `code` is its status."""
 
     _aliases: ClassVar = {"#text": "message"}
@@ -51,7 +51,7 @@ class ErrorNote(Model, frozen=True, kw_only=True):
     message: str = ""
 
 
-class MetaDatum(Model, frozen=True, kw_only=True):
+class MetaDatum(Model, frozen=True):
     """A name and a value that were attached to a customer."""
 
     _shown: ClassVar = ("name",)
@@ -63,7 +63,7 @@ class MetaDatum(Model, frozen=True, kw_only=True):
     modified_datetime: datetime | None = None
 
 
-class GatewayAccount(Model, frozen=True, kw_only=True):
+class GatewayAccount(Model, frozen=True):
     """The payment gateway behind a subscription or a transaction."""
 
     _shown: ClassVar = ("id", "gateway", "type")
@@ -73,7 +73,7 @@ class GatewayAccount(Model, frozen=True, kw_only=True):
     type: str = ""
 
 
-class CreditCard(Model, frozen=True, kw_only=True):
+class CreditCard(Model, frozen=True):
     """What Cheddar tells about a card on file (only in hooks)."""
 
     _shown: ClassVar = ("credit_card_type", "last_four")
@@ -83,7 +83,7 @@ class CreditCard(Model, frozen=True, kw_only=True):
     last_four: str = ""
 
 
-class PaymentMethod(Model, frozen=True, kw_only=True):
+class PaymentMethod(Model, frozen=True):
     """How a customer pays (only in hooks)."""
 
     _shown: ClassVar = ("id", "method")
@@ -107,7 +107,7 @@ class PaymentMethod(Model, frozen=True, kw_only=True):
     created_datetime: datetime | None = None
 
 
-class PlanItem(Model, frozen=True, kw_only=True):
+class PlanItem(Model, frozen=True):
     """A tracked item as a plan prices it.
 
     What is used beyond `quantity_included` costs `overage_amount` each. A periodic item counts from 0 in each
@@ -123,7 +123,7 @@ class PlanItem(Model, frozen=True, kw_only=True):
     created_datetime: datetime | None = None
 
 
-class Plan(Model, frozen=True, kw_only=True):
+class Plan(Model, frozen=True):
     """A pricing plan."""
 
     id: str = ""
@@ -154,7 +154,7 @@ class Plan(Model, frozen=True, kw_only=True):
     items: tuple[PlanItem, ...] = ()
 
 
-class Item(Model, frozen=True, kw_only=True):
+class Item(Model, frozen=True):
     """A tracked item's counter: of a subscription, or of the period that a hook's invoice bills."""
 
     _shown: ClassVar = ("id", "code", "quantity")
@@ -167,7 +167,7 @@ class Item(Model, frozen=True, kw_only=True):
     modified_datetime: datetime | None = None
 
 
-class Charge(Model, frozen=True, kw_only=True):
+class Charge(Model, frozen=True):
     """A line of an invoice. A negative `each_amount` makes it a credit.
 
     The `id` is empty as long as the line is only projected on an invoice that is still open (recorded).
@@ -189,7 +189,7 @@ class Charge(Model, frozen=True, kw_only=True):
         return money.product(self.quantity, self.each_amount)
 
 
-class Transaction(Model, frozen=True, kw_only=True):
+class Transaction(Model, frozen=True):
     """What a gateway did, or in a bill reminder what it is expected to be asked for."""
 
     _shown: ClassVar = ("id", "amount", "response")
@@ -209,7 +209,7 @@ class Transaction(Model, frozen=True, kw_only=True):
     created_datetime: datetime | None = None
 
 
-class Invoice(Shown, Model, frozen=True, kw_only=True):
+class Invoice(Shown, Model, frozen=True):
     """A bill: open, outstanding or paid. `print` shows it as one.
 
     A hook's `invoiceNumber` reads into `number`, and its one `transaction` into `transactions`. Only hooks
@@ -263,7 +263,7 @@ class Invoice(Shown, Model, frozen=True, kw_only=True):
         return billed or bool(self.transactions)
 
 
-class Subscription(Model, frozen=True, kw_only=True):
+class Subscription(Model, frozen=True):
     """A customer's subscription to a plan. `invoice`, `method` and `payment_method` come only in hooks.
 
     `redirect_url` is where a customer agrees at PayPal, as long as that is awaited (inferred).
@@ -343,7 +343,7 @@ class Subscription(Model, frozen=True, kw_only=True):
         )
 
 
-class Customer(Model, frozen=True, kw_only=True):
+class Customer(Model, frozen=True):
     """A customer with all subscriptions, newest first. `errors` are those that came in the same document."""
 
     id: str = ""
@@ -380,7 +380,7 @@ class Customer(Model, frozen=True, kw_only=True):
         return self.subscriptions[0] if self.subscriptions else Subscription()
 
 
-class Product(Model, frozen=True, kw_only=True):
+class Product(Model, frozen=True):
     """The product that a hook is about."""
 
     id: str = ""
@@ -389,7 +389,7 @@ class Product(Model, frozen=True, kw_only=True):
     subdomain: str = ""
 
 
-class Incentive(Model, frozen=True, kw_only=True):
+class Incentive(Model, frozen=True):
     """What a promotion grants: so many percent off, for so many months."""
 
     _shown: ClassVar = ("id", "percentage", "months")
@@ -401,7 +401,7 @@ class Incentive(Model, frozen=True, kw_only=True):
     expiration_datetime: datetime | None = None
 
 
-class Coupon(Model, frozen=True, kw_only=True):
+class Coupon(Model, frozen=True):
     """A code that a customer redeems for a promotion."""
 
     id: str = ""
@@ -411,7 +411,7 @@ class Coupon(Model, frozen=True, kw_only=True):
     created_datetime: datetime | None = None
 
 
-class Promotion(Model, frozen=True, kw_only=True):
+class Promotion(Model, frozen=True):
     """A promotion with its coupons and the plans it applies to."""
 
     _shown: ClassVar = ("id", "name")

@@ -5,7 +5,7 @@ An attribute of an XML element is a key that begins with `@`, and text beside at
 """
 
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from types import NoneType, UnionType
 from typing import Any, ClassVar, NamedTuple, TypeVar, cast, get_args, get_origin
 
@@ -16,8 +16,13 @@ from tallyhook.errors import DecodeError
 
 M = TypeVar("M", bound="Model")
 
+# The number of a value and its key, the place of its field, the values of texts there, unless texts are taken
+# as they are, and how anything else is read.
+_Way = tuple[int, str, int, loose.Remembered | None, Callable[[Any], Any]]
 
-class Model(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+
+# Immutable values over a plain tree can't be part of a cycle, so the garbage collector need not look at them.
+class Model(msgspec.Struct, frozen=True, rename="camel", gc=False):
     """What all models share: they are immutable, each field has a default, and they keep their source.
 
     `raw` is that source as it came, keyed by Cheddar's words; it is not to be changed.
@@ -26,10 +31,10 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     _aliases: ClassVar[Mapping[str, str]] = {}
     _shown: ClassVar[tuple[str, ...]] = ("id", "code")
 
-    raw: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    raw: Mapping[str, object] = msgspec.field(default_factory=dict)
 
     @property
-    def extra(self) -> dict[str, Any]:
+    def extra(self) -> dict[str, object]:
         """What the source held and no field has."""
         slots, taken, left = slots_of(type(self)), set(), {}
         for key, node in self.raw.items():
@@ -53,12 +58,15 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 class Slot(NamedTuple):
     """Where a key of the source goes: the field's name, how its node is read and how its value is written.
 
-    `model` is what the field holds one or, with `is_list`, many of; a leaf has none.
+    `place` is the field's among all of the model's. `texts` are the values of texts; None where they are
+    taken as they are. `model` is what the field holds one or, with `is_list`, many of; a leaf has none.
     """
 
     name: str
+    place: int
     read: Callable[[Any], Any]
     write: Callable[[Any, Any], Any]
+    texts: loose.Remembered | None
     model: "type[Model] | None" = None
     is_list: bool = False
 
@@ -68,27 +76,37 @@ def slots_of(model: type[Model]) -> dict[str, Slot]:
     """The slot of every key that a model knows, worked out once from its annotations."""
     slots: dict[str, Slot] = {}
     names: dict[str, str] = {}
-    for field in msgspec.structs.fields(model):
+    for place, field in enumerate(msgspec.structs.fields(model)):
         if field.name == "raw":
             continue
         names[field.name] = field.encode_name
-        slots[field.encode_name] = slots["@" + field.encode_name] = _slot(field.name, field.type)
+        slot = _slot(field.name, place, field.type)
+        slots[field.encode_name] = slots["@" + field.encode_name] = slot
     for key, name in model._aliases.items():
         slots[key] = slots[names[name]]
     return slots
 
 
-def _slot(name: str, annotation: Any) -> Slot:
+def _slot(name: str, place: int, annotation: Any) -> Slot:
     if annotation in loose.READERS:
         read = loose.READERS[annotation]
-        return Slot(name, read, _leaf_writer(read))
+        return Slot(name, place, read, _leaf_writer(read), loose.TEXTS.get(read))
     if get_origin(annotation) is tuple:
         model = get_args(annotation)[0]
-        return Slot(name, _many(model), _write_many, model, is_list=True)
+        many = _many(model)
+        return Slot(name, place, many, _write_many, loose.Remembered(many), model, is_list=True)
     if isinstance(annotation, UnionType):
         (model,) = (part for part in get_args(annotation) if part is not NoneType)
-        return Slot(name, _one(model, None), _write_one, model)
-    return Slot(name, _one(annotation, annotation()), _write_one, annotation)
+        one = _one(model, None)
+    else:
+        model, one = annotation, _one(annotation, annotation())
+    return Slot(name, place, one, _write_one, loose.Remembered(one), model)
+
+
+@cache
+def defaults_of(model: type[Model]) -> tuple[Any, ...]:
+    """What the fields of an empty model hold, in their order, but for `raw`, which is the first."""
+    return msgspec.structs.astuple(model())[1:]
 
 
 def read(model: type[M], node: dict[str, Any]) -> M:
@@ -102,32 +120,39 @@ def read(model: type[M], node: dict[str, Any]) -> M:
 
 @cache
 def _reader(model: type[Model]) -> Callable[[dict[str, Any]], Model]:
-    leaf_text = loose.text
-    # Most values are texts as they should be; calling a reader for each would take longer than all the rest.
-    ways = {
-        key: (slot.name, None if slot.read is leaf_text else slot.read)
-        for key, slot in slots_of(model).items()
-    }
+    defaults = defaults_of(model)
 
     def read_object(node: dict[str, Any]) -> Model:
-        values: dict[str, Any] = {"raw": node}
-        try:
-            for key, value in node.items():
-                try:
-                    name, take = ways[key]
-                except KeyError:
-                    continue
-                # Two keys may mean one field; the first counts, the other stays in `extra`.
-                if name not in values:
-                    if take is not None:
-                        values[name] = take(value)
-                    else:
-                        values[name] = value if type(value) is str else leaf_text(value)
-        except DecodeError as error:
-            raise error.under(key.removeprefix("@")) from None
-        return model(**values)
+        # Arguments by place are a good deal faster than by name.
+        values: list[Any] = [node, *defaults]
+        found = [*node.values()]
+        for number, key, place, texts, take in _ways(model, tuple(node)):
+            value = found[number]
+            try:
+                if type(value) is not str:
+                    values[place] = take(value)
+                elif value:
+                    values[place] = value if texts is None else texts[value]
+                # An empty text reads as the default of any field.
+            except DecodeError as error:
+                raise error.under(key.removeprefix("@")) from None
+        return model(*values)
 
     return read_object
+
+
+# Objects of one kind have the same keys in the same order, almost always.
+@lru_cache(maxsize=256)
+def _ways(model: type[Model], keys: tuple[str, ...]) -> list[_Way]:
+    """How the values of an object with these keys are read."""
+    slots = slots_of(model)
+    ways: dict[str, _Way] = {}
+    for number, key in enumerate(keys):
+        slot = slots.get(key)
+        # Two keys may mean one field; the first counts, the other stays in `extra`.
+        if slot is not None and slot.name not in ways:
+            ways[slot.name] = number, key, slot.place, slot.texts, slot.read
+    return list(ways.values())
 
 
 def _one(model: type[Model], empty: Model | None) -> Callable[[Any], Model | None]:

@@ -49,7 +49,7 @@ def functions(name: str, found: Any) -> Iterator[tuple[str, Callable[..., Any]]]
     elif isinstance(found, property) and found.fget is not None:
         yield name, found.fget
     elif isinstance(found, Method):
-        yield name, found.__wrapped__
+        yield name, inspect.unwrap(found)
     elif isinstance(found, types.FunctionType):
         yield name, found
 

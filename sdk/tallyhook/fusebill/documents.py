@@ -10,14 +10,14 @@ from tallyhook.rest import Reader
 __all__ = ["definition", "definitions", "nothing", "refusal"]
 
 
-class _Complaint(Model, frozen=True, kw_only=True, rename="pascal"):
+class _Complaint(Model, frozen=True, rename="pascal"):
     """What is wrong, and with what."""
 
     key: str = ""
     value: str = ""
 
 
-class _Refusal(Model, frozen=True, kw_only=True, rename="pascal"):
+class _Refusal(Model, frozen=True, rename="pascal"):
     """What an error looks like (inferred)."""
 
     error_id: str = ""
