@@ -3,12 +3,24 @@
 import asyncio
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from dataclasses import dataclass
 
-__all__ = ["post", "press"]
+__all__ = ["Load", "post", "press"]
 
 _LENGTH = b"content-length:"
+
+
+@dataclass(frozen=True)
+class Load:
+    """What came of a load: requests per second, and the seconds that each request took."""
+
+    rate: float
+    latencies: Sequence[float]
+
+    @property
+    def p99(self) -> float:
+        """The seconds within which 99 of 100 requests were answered."""
+        return sorted(self.latencies)[int(len(self.latencies) * 0.99)]
 
 
 def post(path: str, form: str, headers: str = "") -> bytes:
@@ -19,38 +31,35 @@ def post(path: str, form: str, headers: str = "") -> bytes:
     ).encode()
 
 
-def press(port: int, requests: Sequence[bytes], connections: int) -> float:
-    """Send every request once to a server on this machine, from a process of its own; requests per second.
-
-    RuntimeError for any answer but a 200.
-    """
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(_press, port, requests, connections).result()
+def press(port: int, requests: Sequence[bytes], connections: int) -> Load:
+    """Send every request once to a server on this machine. RuntimeError for any answer but a 200."""
+    return asyncio.run(_press(port, requests, connections))
 
 
-def _press(port: int, requests: Sequence[bytes], connections: int) -> float:
-    return asyncio.run(_all(port, requests, connections))
-
-
-async def _all(port: int, requests: Sequence[bytes], connections: int) -> float:
-    loop, waiting = asyncio.get_running_loop(), iter(requests)
-    senders = [_Sender(waiting, loop.create_future()) for _ in range(connections)]
+async def _press(port: int, requests: Sequence[bytes], connections: int) -> Load:
+    loop = asyncio.get_running_loop()
+    waiting, latencies = iter(requests), list[float]()
+    senders = [_Sender(waiting, latencies, loop.create_future()) for _ in range(connections)]
     for sender in senders:
         await loop.create_connection(sender.itself, "127.0.0.1", port)
     started = time.perf_counter()
     for sender in senders:
         sender.send_next()
     await asyncio.gather(*(sender.ended for sender in senders))
-    return len(requests) / (time.perf_counter() - started)
+    return Load(len(requests) / (time.perf_counter() - started), latencies)
 
 
 class _Sender(asyncio.Protocol):
     """One connection: it sends the next request that waits as soon as the one before is answered."""
 
-    def __init__(self, waiting: Iterator[bytes], ended: "asyncio.Future[None]") -> None:
+    def __init__(
+        self, waiting: Iterator[bytes], latencies: list[float], ended: "asyncio.Future[None]"
+    ) -> None:
         self.ended = ended
         self._waiting = waiting
+        self._latencies = latencies
         self._answer = b""
+        self._sent_at = 0.0
 
     def itself(self) -> "_Sender":
         """What asyncio takes for the maker of a protocol."""
@@ -63,6 +72,7 @@ class _Sender(asyncio.Protocol):
     def send_next(self) -> None:
         request = next(self._waiting, None)
         if request is not None:
+            self._sent_at = time.perf_counter()
             self._transport.write(request)
         else:
             self.ended.set_result(None)
@@ -72,6 +82,7 @@ class _Sender(asyncio.Protocol):
         self._answer += data
         if not _is_whole(self._answer):
             return
+        self._latencies.append(time.perf_counter() - self._sent_at)
         if self._answer.startswith(b"HTTP/1.1 200 "):
             self._answer = b""
             self.send_next()

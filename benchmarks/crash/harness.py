@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from benchmarks.crash.books import PLAN, PLAN_CODE, Usage, usage_of
 from benchmarks.crash.listener import LEASE, Settings, listening_socket, serve
 from tallyhook import AsyncClient, Invoice, PaymentInput
@@ -158,7 +160,7 @@ class Harness:
     def _break_things(self, code: str) -> None:
         """Faults on this customer's calls and hooks, by chance but the same for the same seed."""
         for fault in FAULTS:
-            self._mock.plan(replace(fault, customer=code, seed=self._dice.getrandbits(32)))
+            self._mock.plan(msgspec.structs.replace(fault, customer=code, seed=self._dice.getrandbits(32)))
 
     async def _bill(self, code: str, crew: "_Crew") -> datetime | None:
         """Let the bill date come and the hook be tried until it is acknowledged; when it was."""

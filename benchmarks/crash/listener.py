@@ -106,8 +106,8 @@ class _MortalInbox:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inbox, name)
 
-    async def take(self, letter: Letter, owner: str, seconds: float) -> Taken:
-        return await self._mortal(self._inbox.take(letter, owner, seconds))
+    async def take(self, letter: Letter, owner: str, seconds: float, *, durably: bool = False) -> Taken:
+        return await self._mortal(self._inbox.take(letter, owner, seconds, durably=durably))
 
     async def settle(self, key: str, owner: str, state: State, note: str = "") -> None:
         await self._mortal(self._inbox.settle(key, owner, state, note))

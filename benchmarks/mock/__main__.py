@@ -1,8 +1,10 @@
 """`python -m benchmarks.mock`: creating customers and adding charges, over 8 connections.
 
-The rival is localstripe, which mocks another billing API: its customers and invoice items. Of the small
-servers each has a thousand customers stored, of the large one a hundred thousand. A round adds some, for the
-rival so few that it has a thousand on the average.
+The rival is localstripe, which mocks another billing API: its customers and invoice items. A customer has a
+name, an email address and no card on either side; here it also gets a subscription to a free plan, which this
+API asks for. Of the small servers each begins with a thousand customers, of the large one with a hundred
+thousand, and on the small ones every customer has a charge that waits. A round adds some, for the rival so
+few that it has a thousand of each on the average.
 """
 
 import argparse
@@ -31,22 +33,24 @@ def main() -> None:
             running.enter_context(side.running())
         press(small.port, small.customers(SMALL), CONNECTIONS)
         press(large.port, large.customers(options.large), CONNECTIONS)
+        press(small.port, small.charges(SMALL), CONNECTIONS)
         _settle(rival, SMALL - (options.rounds + 1) * RIVAL_REQUESTS // 2)
         rates = alternate(
             options.rounds,
             rival_customers=lambda: _press(rival, rival.customers(RIVAL_REQUESTS)),
-            rival_charges=lambda: _press(rival, _charges(rival, RIVAL_REQUESTS, len(rival.ids))),
+            rival_charges=lambda: _press(rival, rival.charges(RIVAL_REQUESTS)),
             bare=lambda: _press(bare, bare.customers(REQUESTS)),
             small_customers=lambda: _press(small, small.customers(REQUESTS)),
             large_customers=lambda: _press(large, large.customers(REQUESTS)),
-            small_charges=lambda: _press(small, _charges(small, REQUESTS, SMALL)),
-            large_charges=lambda: _press(large, _charges(large, REQUESTS, options.large)),
+            small_charges=lambda: _press(small, small.charges(REQUESTS)),
+            large_charges=lambda: _press(large, large.charges(REQUESTS)),
         )
     starts = alternate(
         2 * options.rounds, mock=lambda: first_answer(Tallyhook()), bare=lambda: first_answer(Bare())
     )
     rate = {name: median(values) for name, values in rates.items()}
-    start = {name: median(values) for name, values in starts.items()}
+    # The quickest: what else the machine does can only make a start slower.
+    start = {name: min(values) for name, values in starts.items()}
     rows = [
         ("localstripe", f"{rate['rival_customers']:,.0f}", f"{rate['rival_charges']:,.0f}", ""),
         (
@@ -72,22 +76,16 @@ def main() -> None:
         ),
         "ready": start["mock"] / start["bare"],
     }
-    title = f"Calls a second over {CONNECTIONS} connections (medians of {options.rounds} rounds)"
+    title = f"Calls a second over {CONNECTIONS} connections (medians of {options.rounds} rounds), best start"
     report(title, rows, ("server", "customers", "charges", "first answer"), figures)
 
 
 def _press(side: Side, requests: list[bytes]) -> float:
-    return press(side.port, requests, CONNECTIONS)
-
-
-def _charges(side: Side, count: int, stored: int) -> list[bytes]:
-    """One each to a thousand of the customers and then once more, so that all documents are of one length."""
-    step = max(stored // SMALL, 1)
-    return [side.charge(number % min(SMALL, stored) * step) for number in range(count)]
+    return press(side.port, requests, CONNECTIONS).rate
 
 
 def _settle(rival: Localstripe, count: int) -> None:
-    """Create customers one by one: the ids are localstripe's own."""
+    """Create customers one by one, for the ids are localstripe's own, and then an item for each."""
     connection = http.client.HTTPConnection("127.0.0.1", rival.port)
     for request in rival.customers(count):
         head, _, form = request.decode().partition("\r\n\r\n")
@@ -95,6 +93,7 @@ def _settle(rival: Localstripe, count: int) -> None:
         connection.request("POST", "/v1/customers", form, headers)
         rival.ids.append(json.load(connection.getresponse())["id"])
     connection.close()
+    _press(rival, rival.charges(count))
 
 
 if __name__ == "__main__":

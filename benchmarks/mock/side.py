@@ -16,16 +16,18 @@ from benchmarks.load import post
 __all__ = ["Bare", "Localstripe", "Side", "Tallyhook", "first_answer", "free_port"]
 
 _COMPILED = Path(tempfile.gettempdir(), "tallyhook-benchmarks")
+_STRIDE = 7919  # a prime: it comes to every customer before it comes to one again
 _PATIENCE = 30.0  # seconds until a server must have answered
 _ASKED = b"GET /xml/plans/get HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
 
 
 class Side:
-    """One server. `customers` and `charges` are the requests for so many that were not asked for before."""
+    """One server. `customers` are the requests for so many new ones, `charges` those for one each to some."""
 
     def __init__(self) -> None:
         self.port = free_port()
         self._made = 0
+        self._charged = 0
 
     @property
     def command(self) -> Sequence[str]:
@@ -41,6 +43,16 @@ class Side:
     def customers(self, count: int) -> list[bytes]:
         first, self._made = self._made, self._made + count
         return [self.customer(number) for number in range(first, first + count)]
+
+    def charges(self, count: int) -> list[bytes]:
+        """To customers here and there, and to each of them about as often as to any other."""
+        first, self._charged = self._charged, self._charged + count
+        return [self.charge(number * _STRIDE % self.stored) for number in range(first, first + count)]
+
+    @property
+    def stored(self) -> int:
+        """How many customers can be charged."""
+        return self._made
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -64,9 +76,7 @@ class Tallyhook(Side):
     def customer(self, number: int) -> bytes:
         form = (
             f"code=C{number}&firstName=Ida&lastName=Lamp&email=ida{number}%40example.com"
-            "&subscription%5BplanCode%5D=SMALL&subscription%5BccNumber%5D=4111111111111111"
-            "&subscription%5BccExpiration%5D=12%2F2040&subscription%5BccCardCode%5D=123"
-            "&subscription%5BccFirstName%5D=Ida&subscription%5BccLastName%5D=Lamp&subscription%5BccZip%5D=90210"
+            "&subscription%5BplanCode%5D=FREE"
         )
         return post("/xml/customers/new/productCode/ACME", form, _signed_in("ops@example.com:cheddar"))
 
@@ -92,6 +102,10 @@ class Localstripe(Side):
     def __init__(self) -> None:
         super().__init__()
         self.ids: list[str] = []
+
+    @property
+    def stored(self) -> int:
+        return len(self.ids)
 
     @property
     def command(self) -> Sequence[str]:

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from tallyhook_receiver.answers import HEADERS_TOO_LARGE, TOO_LARGE, TOO_SLOW, Answer
+from tallyhook_receiver.deadlines import Deadlines
 
 if TYPE_CHECKING:
     from tallyhook_receiver.receiver import Receiver
@@ -29,6 +31,7 @@ class Door:
 
     def __init__(self, receiver: "Receiver") -> None:
         self._receiver = receiver
+        self._readings = Deadlines()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         match scope["type"]:
@@ -45,20 +48,29 @@ class Door:
     async def _answer(self, scope: Message, receive: Receive) -> Answer | None:
         headers = headers_of(scope)
         if headers is None:
-            return HEADERS_TOO_LARGE
+            return self._receiver.refused(HEADERS_TOO_LARGE)
         method, peer = scope["method"], scope["client"][0] if scope.get("client") else None
+        if self._receiver.health.is_asked(method, scope["path"]):
+            answer = await self._receiver.health.answer()
+            return answer._replace(body=b"") if method == "HEAD" else answer
         if (refusal := self._receiver.greet(method, headers, peer)) is not None:
             return refusal
+        reading = asyncio.current_task()
+        assert reading is not None
+        due = self._readings.set(self._receiver.body_within, reading.cancel)
         try:
-            async with asyncio.timeout(self._receiver.body_within):
-                body = await _read(receive, self._receiver.max_body)
-        except TimeoutError:
-            return TOO_SLOW
+            body = await _read(receive, self._receiver.max_body)
+        except asyncio.CancelledError:
+            if not due.is_reached or reading.uncancel():
+                raise
+            return self._receiver.refused(TOO_SLOW)
         except ConnectionAbortedError:
             return None
+        finally:
+            due.cancel()
         if body is None:
-            return TOO_LARGE
-        return await self._receiver.handle(method, headers, body, peer)
+            return self._receiver.refused(TOO_LARGE)
+        return await self._receiver.accept(headers, body)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -76,10 +88,14 @@ class Door:
 def headers_of(scope: Message) -> dict[str, str] | None:
     """A request's headers, names in lower case and repeated ones joined; None if they are too large."""
     fields = scope["headers"]
-    if len(fields) > MAX_HEADERS or sum(len(name) + len(value) for name, value in fields) > MAX_HEADER_BYTES:
+    if len(fields) > MAX_HEADERS:
         return None
     headers: dict[str, str] = {}
+    size = 0
     for name, value in fields:
+        size += len(name) + len(value)
+        if size > MAX_HEADER_BYTES:
+            return None
         key = name.decode("latin-1").lower()
         text = value.decode("latin-1")
         headers[key] = f"{headers[key]}, {text}" if key in headers else text
@@ -101,6 +117,11 @@ async def _read(receive: Receive, limit: int) -> bytes | None:
 
 
 async def send_answer(answer: Answer, send: Send) -> None:
-    headers = [(name.lower().encode(), value.encode()) for name, value in answer.headers]
+    headers = list(_encoded(answer.headers))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})
+
+
+@lru_cache(maxsize=64)
+def _encoded(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[bytes, bytes], ...]:
+    return tuple((name.lower().encode(), value.encode()) for name, value in headers)

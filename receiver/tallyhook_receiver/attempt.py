@@ -1,11 +1,12 @@
 """One attempt at a hook: under a lease, its handler runs, and the inbox is told what came of it."""
 
 import asyncio
+import itertools
 import logging
 import time
 import traceback
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 
 import msgspec
 
@@ -14,8 +15,11 @@ from tallyhook.review import EarlierInvoiceOutstanding, Review, Standing
 from tallyhook_receiver.answers import DONE, FAILED, IGNORED, Answer, later
 from tallyhook_receiver.errors import InboxUnavailable, LeaseLost, NotYet
 from tallyhook_receiver.inbox import Inbox, State
+from tallyhook_receiver.lease import Lease
+from tallyhook_receiver.logs import working_at
 from tallyhook_receiver.pipeline import Accepted
-from tallyhook_receiver.routes import Routes, call
+from tallyhook_receiver.routes import Routes
+from tallyhook_receiver.watch import Watches
 
 __all__ = ["RETRY_AFTER", "Attempt"]
 
@@ -27,49 +31,81 @@ RETRY_AFTER = 60.0
 _INTERRUPTED = "interrupted by the receiver's end"
 _FRAMES = 12  # of the traceback that is kept with a failure
 
+_numbers = itertools.count(1)
+
 
 class Attempt:
     """Handles one accepted hook once, whoever waits for the answer."""
 
-    def __init__(self, accepted: Accepted, routes: Routes, inbox: Inbox, owner: str, lease: float) -> None:
+    def __init__(
+        self,
+        accepted: Accepted,
+        routes: Routes,
+        inbox: Inbox,
+        owner: str,
+        lease: Lease,
+        watches: Watches,
+    ) -> None:
         self.letter, self.hook, self.product = accepted
         self.routes = routes
         self.inbox = inbox
         self.owner = owner
         self.lease = lease
-        self._held_until = 0.0  # by our own clock, and never later than by the inbox's
+        self.watches = watches
+        self._number = next(_numbers)
+
+    @property
+    def about(self) -> dict[str, str]:
+        """What logs and traces tell of it: which hook of the inbox this is, and which attempt at it."""
+        return {
+            "hook": self.name,
+            "product": self.letter.product,
+            "type": self.letter.type,
+            "attempt": f"{self.owner[:8]}-{self._number}",
+        }
 
     async def run(self) -> Answer:
-        """The answer to every delivery that waits for this attempt. Raises only if it is canceled."""
+        """The answer to every delivery that waits for this attempt. Raises only if it is canceled.
+
+        It runs in a task of its own, whose log lines are all about this hook.
+        """
+        working_at.set(self)
+        if not self.watches:
+            return await self._run()
+        with self.watches.around(lambda watch: watch.attempt(self.letter)):
+            return await self._run()
+
+    async def _run(self) -> Answer:
+        began = time.perf_counter()
         try:
-            asked = _clock()
-            taken = await self.inbox.take(self.letter, self.owner, self.lease)
-            self._held_until = asked + self.lease
+            taken = await self.lease.take()
             if taken.state is State.DONE:
                 return DONE
             if not taken.mine:
                 return later(taken.free_in, "another worker is at it")
-            async with self._leased():
+            try:
                 state, note, answer = await self._handle()
+            finally:
+                self.lease.stop()
             await self.inbox.settle(self.letter.key, self.owner, state, note)
         except InboxUnavailable as error:
-            log.error("hook %s: the inbox is unavailable: %s", self.name, error)
+            log.error("hook %s: the inbox is unavailable: %s", self.name, error, extra=self.about)
             return later(RETRY_AFTER, "no inbox")
         except LeaseLost:
-            log.error("hook %s: another worker has taken it over", self.name)
+            log.error("hook %s: another worker has taken it over", self.name, extra=self.about)
             return later(RETRY_AFTER, "another worker is at it")
         except asyncio.CancelledError:
             # Also while the hook is only being taken: nobody would touch it before the lease had ended.
             with suppress(LeaseLost, InboxUnavailable):
                 await self.inbox.settle(self.letter.key, self.owner, State.FAILED, _INTERRUPTED)
             raise
-        log.log(
-            logging.ERROR if state is State.FAILED else logging.INFO,
-            "hook %s, %s: %s",
-            self.name,
-            self.letter.type,
-            state,
-        )
+        level = logging.ERROR if state is State.FAILED else logging.INFO
+        if log.isEnabledFor(level):
+            extra = self.about | {"state": state.value}
+            log.log(level, "hook %s, %s: %s", self.name, self.letter.type, state, extra=extra)
+        if self.watches:
+            seconds = time.perf_counter() - began
+            self.watches.tell(lambda watch: watch.settled(self.letter, state, seconds))
         return answer
 
     @property
@@ -80,7 +116,8 @@ class Attempt:
     async def _handle(self) -> tuple[State, str, Answer]:
         try:
             if (handler := self.routes.handlers.get(self.letter.type)) is not None:
-                await call(handler, self.hook)
+                with self.watches.around(lambda watch: watch.step("handle")):
+                    await handler(self.hook)
                 return State.DONE, "", DONE
             return await self._review()
         except (NotYet, EarlierInvoiceOutstanding) as error:
@@ -97,8 +134,11 @@ class Attempt:
         if handler is None or client is None:
             raise TypeError(f"a review needs a handler, and product {self.product.code} a client")
         review = Review.from_hook(self.hook)
-        await call(handler, review)
-        outcome = await review.aapply(client, _LeasedJournal(self))
+        with self.watches.around(lambda watch: watch.step("handle")):
+            await handler(review)
+        with self.watches.around(lambda watch: watch.step("apply")):
+            outcome = await review.aapply(client, _LeasedJournal(self))
+        self.watches.tell(lambda watch: watch.reviewed(self.letter, outcome))
         note = msgspec.json.encode(outcome).decode()
         if outcome.standing is Standing.CURRENT:
             # Its bill date was moved: the same invoice will be announced again, and has to be reviewed then.
@@ -106,40 +146,6 @@ class Attempt:
             begun = await self.inbox.entries(self.letter.key)
             return State.WAITING if begun else State.IGNORED, note, IGNORED
         return State.DONE, note, DONE
-
-    @asynccontextmanager
-    async def _leased(self) -> AsyncIterator[None]:
-        """Keep the lease alive for as long as the work takes."""
-        renewing = asyncio.create_task(self._renew())
-        try:
-            yield
-        finally:
-            renewing.cancel()
-
-    async def _renew(self) -> None:
-        while True:
-            await asyncio.sleep(self.lease / 3)
-            asked = _clock()
-            try:
-                await self.inbox.renew(self.letter.key, self.owner, self.lease)
-                self._held_until = asked + self.lease
-            except InboxUnavailable:
-                continue  # there are two more chances before the lease ends
-            except LeaseLost:
-                self._held_until = 0.0
-                return
-
-    def check(self) -> None:
-        """Raises LeaseLost if it has run out: this process stood still, or the inbox was away too long."""
-        if _clock() >= self._held_until:
-            raise LeaseLost("the lease has run out")
-
-
-def _clock() -> float:
-    """Seconds that always go on: a machine that slept has lost its leases all the same."""
-    if hasattr(time, "CLOCK_BOOTTIME"):  # Linux's monotonic clock doesn't count sleep
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
-    return time.monotonic()
 
 
 class _LeasedJournal:
@@ -153,6 +159,7 @@ class _LeasedJournal:
 
     async def append(self, entry: Entry) -> None:
         await self._attempt.inbox.append(self._attempt.letter.key, self._attempt.owner, entry)
+        self._attempt.watches.tell(lambda watch: watch.wrote(entry))
 
     def check(self) -> None:
-        self._attempt.check()
+        self._attempt.lease.check()

@@ -1,8 +1,9 @@
-"""What a handler may raise, and what an inbox raises."""
+"""What a handler may raise, and what an inbox and the settings raise."""
 
 import math
+from collections.abc import Iterable
 
-__all__ = ["InboxUnavailable", "LeaseLost", "NotYet"]
+__all__ = ["InboxUnavailable", "LeaseLost", "NotYet", "SettingsError"]
 
 
 class NotYet(Exception):
@@ -25,3 +26,14 @@ class InboxUnavailable(Exception):
 
 class LeaseLost(Exception):
     """Another worker has taken the hook over, because this one hadn't been heard of for too long."""
+
+
+class SettingsError(ValueError):
+    """The environment lacks something, or something in it makes no sense.
+
+    `problems` is a line for each, with the variable's name and what to do about it, and without its value.
+    """
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(self.problems))

@@ -2,10 +2,13 @@
 
 import hashlib
 import json
+from typing import Annotated, NamedTuple
+
+import msgspec
 
 from tallyhook.events import Hook, SubscriptionBillable
 
-__all__ = ["body_identity", "identity"]
+__all__ = ["Glance", "body_identity", "glance", "identity"]
 
 
 def identity(hook: Hook, body: bytes) -> str:
@@ -25,6 +28,52 @@ def identity(hook: Hook, body: bytes) -> str:
 def body_identity(product: str, body: bytes) -> str:
     """The identity of a body that is known by its bytes alone."""
     return _hash("body", product, hashlib.sha256(body).hexdigest())
+
+
+class Glance(NamedTuple):
+    """A billable hook's identity, and the code of the product that it is about."""
+
+    key: str
+    product: str
+
+
+def glance(body: bytes) -> Glance | None:
+    """What `identity` would say, from the four texts that it takes: a tenth of the cost of decoding the hook.
+
+    None for anything but a billable hook whose texts stand where they always do.
+    """
+    try:
+        seen = _seen.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if seen.activity_type != SubscriptionBillable.TYPE:
+        return None
+    product, customer, invoice = seen.product, seen.customer, seen.subscription.invoice
+    key = _hash(seen.activity_type, product.id or product.code, customer.id or customer.code, invoice.id)
+    return Glance(key, product.code)
+
+
+class _Named(msgspec.Struct, frozen=True):
+    id: str
+    code: str
+
+
+class _Invoice(msgspec.Struct, frozen=True):
+    id: Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class _Subscription(msgspec.Struct, frozen=True):
+    invoice: _Invoice
+
+
+class _Seen(msgspec.Struct, frozen=True, rename="camel"):
+    activity_type: str
+    product: _Named
+    customer: _Named
+    subscription: _Subscription
+
+
+_seen = msgspec.json.Decoder(_Seen)
 
 
 def _hash(*parts: str) -> str:

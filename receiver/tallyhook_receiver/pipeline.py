@@ -6,13 +6,14 @@ from typing import NamedTuple
 
 from tallyhook import events
 from tallyhook.errors import DecodeError
+from tallyhook.signing.scheme import header
 from tallyhook_receiver.answers import BAD_SIGNATURE, NOT_A_SENDER, TOO_LARGE, WRONG_METHOD, Answer
-from tallyhook_receiver.identity import body_identity, identity
+from tallyhook_receiver.identity import Glance, body_identity, identity
 from tallyhook_receiver.inbox import Letter
 from tallyhook_receiver.product import Product
 from tallyhook_receiver.senders import Senders
 
-__all__ = ["Accepted", "Undecodable", "greet", "inspect"]
+__all__ = ["Accepted", "Undecodable", "greet", "read", "signer", "signers"]
 
 
 class Accepted(NamedTuple):
@@ -39,38 +40,41 @@ def greet(
     """
     if method.upper() != "POST":
         return WRONG_METHOD
-    if not senders.allow(peer, _header(headers, "x-forwarded-for")):
+    if not senders.is_everybody and not senders.allow(peer, header(headers, "x-forwarded-for")):
         return NOT_A_SENDER
-    announced = _header(headers, "content-length")
+    announced = header(headers, "content-length")
     if announced.isdecimal() and int(announced[:20]) > max_body:
         return TOO_LARGE
     return None
 
 
-def inspect(
+def signers(
     products: Sequence[Product], max_body: int, headers: Mapping[str, str], body: bytes, at: datetime
-) -> Accepted | Undecodable | Answer:
-    """What a request with this body is, at this moment: a hook, a signed something, or a refusal."""
+) -> Sequence[Product] | Answer:
+    """The products that a request with this body may speak for, or why there are none."""
     if len(body) > max_body:
         return TOO_LARGE
     # Every product is tried whatever the others gave. Nothing but its scheme's headers counts: Cheddar's
     # header with the body's hash is not looked at at all.
-    signers = [product for product in products if product.scheme.verify(headers, body, product.keys, at=at)]
-    if not signers:
-        return BAD_SIGNATURE
+    signed = [product for product in products if product.scheme.verify(headers, body, product.keys, at=at)]
+    return signed or BAD_SIGNATURE
+
+
+def read(signed: Sequence[Product], body: bytes, seen: Glance | None) -> Accepted | Undecodable | Answer:
+    """What a body that these products have signed is: a hook, no hook, or nobody's whose key it has."""
     try:
         hook = events.decode(body)
     except DecodeError as error:
-        code = signers[0].code
+        code = signed[0].code
         letter = Letter(key=body_identity(code, body), product=code, type="", body=body)
         return Undecodable(letter, str(error))
-    # One product's key must not speak for another product.
-    product = next((signer for signer in signers if signer.code == hook.product.code), None)
+    product = signer(signed, hook.product.code)
     if product is None:
         return BAD_SIGNATURE
-    letter = Letter(key=identity(hook, body), product=product.code, type=hook.activity_type, body=body)
-    return Accepted(letter, hook, product)
+    key = identity(hook, body) if seen is None else seen.key
+    return Accepted(Letter(key=key, product=product.code, type=hook.activity_type, body=body), hook, product)
 
 
-def _header(headers: Mapping[str, str], name: str) -> str:
-    return next((value for key, value in headers.items() if key.lower() == name), "")
+def signer(signed: Sequence[Product], code: str) -> Product | None:
+    """The product of this code, if it has signed: one product's key must not speak for another product."""
+    return next((product for product in signed if product.code == code), None)

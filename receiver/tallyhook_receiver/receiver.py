@@ -1,25 +1,37 @@
 """The receiver: products, handlers and an inbox, composed into one function from request to answer."""
 
 import asyncio
+import atexit
 import logging
+import os
+import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Self, TypeVar, overload
+from typing import Any, Self, TypeVar, Unpack, overload
 
 from tallyhook import events
-from tallyhook_receiver.answers import IGNORED, TOO_OLD, UNDECODABLE, Answer, later
+from tallyhook_receiver.answers import DONE, IGNORED, TOO_OLD, UNDECODABLE, Answer, later
 from tallyhook_receiver.asgi import Door
 from tallyhook_receiver.attempt import RETRY_AFTER, Attempt
+from tallyhook_receiver.background import Background
 from tallyhook_receiver.care import Care
+from tallyhook_receiver.deadlines import Deadlines
 from tallyhook_receiver.errors import InboxUnavailable
-from tallyhook_receiver.inbox import Inbox, State, open_inbox
+from tallyhook_receiver.health import Health
+from tallyhook_receiver.identity import glance
+from tallyhook_receiver.inbox import Inbox, Letter, State, open_inbox
+from tallyhook_receiver.lease import Lease
 from tallyhook_receiver.page import Check, Page
-from tallyhook_receiver.pipeline import Accepted, Undecodable, greet, inspect
+from tallyhook_receiver.pipeline import Accepted, Undecodable, greet, read, signer, signers
 from tallyhook_receiver.product import Product
 from tallyhook_receiver.routes import HookHandler, ReviewHandler, Routes
 from tallyhook_receiver.senders import Senders
+from tallyhook_receiver.settings import PREFIX, Options
+from tallyhook_receiver.settings import read as read_settings
+from tallyhook_receiver.watch import Watch, Watches
+from tallyhook_receiver.wsgi import Door as WSGIDoor
 
 __all__ = ["Receiver"]
 
@@ -27,6 +39,7 @@ log = logging.getLogger("tallyhook.receiver")
 
 H = TypeVar("H", bound=events.Hook)
 R = TypeVar("R", bound=Awaitable[None] | None)
+T = TypeVar("T")
 OnReview = TypeVar("OnReview", bound=ReviewHandler)
 
 
@@ -39,8 +52,9 @@ class Receiver:
         async def audit(review: Review) -> None:
             review.set_quantity("GB", await used(review.customer.code, review.period))
 
-    and `receiver.asgi` is the application to serve. With anything but a 2xx the sender comes again, and an
-    invoice that is held for review stays held: the sender's own retries are the queue.
+    and `receiver.asgi` is the application to serve, or else `receiver.wsgi`: one of them in a process. With
+    anything but a 2xx the sender comes again, and an invoice that is held for review stays held: the sender's
+    own retries are the queue.
 
     Args:
         inbox: a file for SQLite, `":memory:"`, a URL such as `"postgresql://user@host/database"`, or another
@@ -49,6 +63,7 @@ class Receiver:
             sender's timeout (inferred: 30 s).
         max_body: bytes of a body at the most.
         body_within: seconds that a sender may take over a body.
+        close_within: seconds that running handlers may take to finish when the receiver is closed.
         lease: seconds after which another worker may take over from one that has died.
         max_age: how old a hook's `activityDatetime` may be when it is handled for the first time; None = any.
             A retry carries the old body, so a hook whose first attempt came in time stays welcome at any age,
@@ -57,6 +72,8 @@ class Receiver:
             failed or waits is kept until it is done.
         senders: the networks that hooks may come from, such as `["192.0.2.0/24"]`; None = all.
         trusted_proxies: the networks of one's own proxies, whose `X-Forwarded-For` is believed.
+        health_path: a GET of a path that ends so asks whether hooks can be taken in; None = nobody may ask.
+        watches: what is told about the work, for metrics and traces.
     """
 
     def __init__(
@@ -66,11 +83,14 @@ class Receiver:
         answer_within: float = 25.0,
         max_body: int = 1_048_576,
         body_within: float = 10.0,
+        close_within: float = 30.0,
         lease: float = 60.0,
         max_age: timedelta | None = None,
         keep_days: float | None = 90.0,
         senders: Iterable[str] | None = None,
         trusted_proxies: Iterable[str] = (),
+        health_path: str | None = "/healthz",
+        watches: Iterable[Watch] = (),
     ) -> None:
         if len({product.code for product in products}) != len(products) or not products:
             raise ValueError("name at least one product, and each one once")
@@ -81,16 +101,43 @@ class Receiver:
         self.answer_within = answer_within
         self.max_body = max_body
         self.body_within = body_within
+        self.close_within = close_within
         self.lease = lease
         self.max_age = max_age
         self.senders = Senders(senders, trusted_proxies)
+        self.health = Health(health_path, self._opened, lambda: self._is_closing)
         self.asgi = Door(self)
+        self.wsgi = WSGIDoor(self)
+        self._background = Background()
+        self._watches = Watches(watches)
         self._care = Care(self.inbox, keep_days)
         self._routes = Routes()
         self._owner = ""
+        self._answers = Deadlines()
+        self._renewals = Deadlines()
         self._running: dict[str, asyncio.Task[Answer]] = {}
         self._is_open = False
         self._is_closing = False
+        self._process = 0
+
+    @classmethod
+    def from_environment(
+        cls,
+        *products: Product,
+        prefix: str = PREFIX,
+        environ: Mapping[str, str] = os.environ,
+        **options: Unpack[Options],
+    ) -> Self:
+        """A receiver whose arguments are variables: `answer_within` is `TALLYHOOK_ANSWER_WITHIN`, and so on.
+
+        What is named here counts more than the environment, which names one product; docs/operations.md
+        lists the variables. One that means nothing is logged. Raises SettingsError, with all that is missing
+        or wrong.
+        """
+        settings = read_settings(environ, prefix)
+        settings.warn()
+        arguments: Options = {**settings.options(), **options}
+        return cls(*(products or (settings.product(),)), **arguments)
 
     @overload
     def on(self, type: type[H], /) -> Callable[[Callable[[H], R]], Callable[[H], R]]: ...
@@ -141,7 +188,10 @@ class Receiver:
             self._owner = uuid.uuid4().hex
             await self.inbox.open()
             self._is_open = True
+            self._process = os.getpid()
             self._care.start()
+        elif self._process != os.getpid():
+            raise InboxUnavailable("it was opened before this process was forked: open it in each worker")
 
     async def _opened(self) -> Inbox:
         if self._is_closing:
@@ -149,11 +199,17 @@ class Receiver:
         await self._open_inbox()
         return self.inbox
 
-    async def aclose(self, within: float = 30.0) -> None:
-        """Take no more hooks, let running handlers finish for so many seconds, and close the inbox."""
+    async def aclose(self, within: float | None = None) -> None:
+        """Take no more hooks, let running handlers finish for so many seconds, and close the inbox.
+
+        None is `close_within`. What is not finished then is canceled, and its hook let go for another worker.
+        """
         self._is_closing = True
+        if self._is_open and self._process != os.getpid():
+            return  # everything is the process's that this one was forked from
         if running := set(self._running.values()):
-            _, late = await asyncio.wait(running, timeout=within)
+            seconds = self.close_within if within is None else within
+            _, late = await asyncio.wait(running, timeout=seconds)
             for work in late:
                 work.cancel()
             if late:
@@ -173,9 +229,13 @@ class Receiver:
     def greet(self, method: str, headers: Mapping[str, str], peer: str | None) -> Answer | None:
         """What refuses a request already before its body, for a door that can spare itself the reading."""
         refusal = greet(self.senders, self.max_body, method, headers, peer)
-        if refusal is not None:
-            log.warning("a request was refused with %d", refusal.status)
-        return refusal
+        return None if refusal is None else self.refused(refusal)
+
+    def refused(self, answer: Answer) -> Answer:
+        """This refusal, once it is known that it was given; for doors."""
+        _warn(answer)
+        self._watches.tell(lambda watch: watch.refused(answer))
+        return answer
 
     async def handle(
         self, method: str, headers: Mapping[str, str], body: bytes, peer: str | None = None
@@ -185,31 +245,87 @@ class Receiver:
         `peer` is the address at the other end of the connection, None if nobody can tell. The answer is a 2xx
         only if the hook's work is done, or nobody wants it. Raises nothing on any input.
         """
-        if (refusal := self.greet(method, headers, peer)) is not None:
-            return refusal
-        seen = inspect(self.products, self.max_body, headers, body, datetime.now(UTC))
-        if isinstance(seen, Answer):
-            log.warning("a request was refused with %d", seen.status)
-            return seen
+        refusal = self.greet(method, headers, peer)
+        return await self.accept(headers, body) if refusal is None else refusal
+
+    def answer(self, method: str, headers: Mapping[str, str], body: bytes, peer: str | None = None) -> Answer:
+        """`handle` for callers without an event loop: a view of Flask or Django, AWS Lambda.
+
+        The work is done in an event loop of the receiver's own, in a thread that goes on from call to call;
+        handlers and clients run there too. `close` ends it, by itself when the process ends.
+        """
+        return self.run(self.handle(method, headers, body, peer))
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of a coroutine that is run where `answer` does its work."""
+        if not self._background.is_running:
+            self._is_closing = False
+            atexit.register(self.close)
+        return self._background.run(work)
+
+    def close(self, within: float | None = None) -> None:
+        """`aclose` after `answer`, `run` or `wsgi`, with the products' clients; harmless after neither."""
+        if self._background.is_running:
+            atexit.unregister(self.close)
+            self._background.run(self._end(within))
+            self._background.stop()
+
+    async def _end(self, within: float | None) -> None:
+        await self.aclose(within)
+        for product in self.products:
+            if product.client is not None:  # its connections belong to the loop that ends now
+                await product.client.aclose()
+
+    async def accept(self, headers: Mapping[str, str], body: bytes) -> Answer:
+        """What follows in `handle` once a request has been greeted."""
+        signed = signers(self.products, self.max_body, headers, body, datetime.now(UTC))
+        if isinstance(signed, Answer):
+            return self.refused(signed)
+        if not self._watches:
+            return await self._take_in(signed, body)
+        with self._watches.around(lambda watch: watch.request(headers)):
+            began = time.perf_counter()
+            answer = await self._take_in(signed, body)
+            seconds = time.perf_counter() - began
+            self._watches.tell(lambda watch: watch.answered(answer, seconds))
+            return answer
+
+    async def _take_in(self, signed: Sequence[Product], body: bytes) -> Answer:
         if self._is_closing:
             return later(RETRY_AFTER, "closing")
+        seen = glance(body)
+        if seen is not None and signer(signed, seen.product) is not None:
+            try:
+                await self._open_inbox()
+                if await self.inbox.repeated(seen.key):
+                    self._watches.tell(lambda watch: watch.repeated(seen.product))
+                    return DONE
+            except InboxUnavailable as error:
+                return _no_inbox(seen.key, error)
+        hook = read(signed, body, seen)
+        if isinstance(hook, Answer):
+            _warn(hook)
+            return hook
         try:
             await self._open_inbox()
-            if isinstance(seen, Undecodable):
-                await self.inbox.keep(seen.letter, State.UNDECODABLE, seen.reason)
-                log.error("hook %s: undecodable, kept in the inbox", seen.letter.key[:16])
-                return UNDECODABLE
-            if not self._routes.wants(seen.letter.type):
-                await self.inbox.keep(seen.letter, State.IGNORED)
-                return IGNORED
-            if self._is_old(seen.hook) and not await self._is_welcome(seen.letter.key):
-                await self.inbox.keep(seen.letter, State.FAILED, f"came too late: max_age is {self.max_age}")
-                log.error("hook %s: too old, kept in the inbox", seen.letter.key[:16])
-                return TOO_OLD
+            return await self._receive(hook)
         except InboxUnavailable as error:
-            log.error("hook %s: the inbox is unavailable: %s", seen.letter.key[:16], error)
-            return later(RETRY_AFTER, "no inbox")
-        return await self._join(seen)
+            return _no_inbox(hook.letter.key, error)
+
+    async def _receive(self, hook: Accepted | Undecodable) -> Answer:
+        letter = hook.letter
+        if isinstance(hook, Undecodable):
+            await self.inbox.keep(letter, State.UNDECODABLE, hook.reason)
+            log.error("hook %s: undecodable, kept in the inbox", letter.key[:16], extra=_about(letter))
+            return UNDECODABLE
+        if not self._routes.wants(letter.type):
+            await self.inbox.keep(letter, State.IGNORED)
+            return IGNORED
+        if self._is_old(hook.hook) and not await self._is_welcome(letter.key):
+            await self.inbox.keep(letter, State.FAILED, f"came too late: max_age is {self.max_age}")
+            log.error("hook %s: too old, kept in the inbox", letter.key[:16], extra=_about(letter))
+            return TOO_OLD
+        return await self._join(hook)
 
     def _is_old(self, hook: events.Hook) -> bool:
         """Whether a hook is over the age limit; one without a date could be of any age."""
@@ -228,16 +344,52 @@ class Receiver:
         key = accepted.letter.key
         work = self._running.get(key)
         if work is None or work.done():  # done: canceled before it began
-            attempt = Attempt(accepted, self._routes, self.inbox, self._owner, self.lease)
+            # The age limit goes by whether there was an attempt: a retry that comes late must find it.
+            durably = self.max_age is not None
+            lease = Lease(
+                self.inbox, accepted.letter, self._owner, self.lease, self._renewals, durably=durably
+            )
+            attempt = Attempt(accepted, self._routes, self.inbox, self._owner, lease, self._watches)
             work = self._running[key] = asyncio.create_task(self._run(key, attempt))
-        # `wait` leaves the work alone when the time is up, or when this sender has gone.
-        done, _ = await asyncio.wait({work}, timeout=self.answer_within)
-        if not done or work.cancelled():
-            return later(self.answer_within, "at it")
-        return work.result()
+        if await self._is_over(work) and not work.cancelled():
+            return work.result()
+        return later(self.answer_within, "at it")
+
+    async def _is_over(self, work: asyncio.Task[Answer]) -> bool:
+        """Wait for it until the answer is due. It goes on when the time is up, or when this sender has gone.
+
+        `asyncio.wait` does the same for any number of tasks, at twice the cost.
+        """
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def wake(_: object = None) -> None:
+            if not waiter.done():
+                waiter.set_result(None)
+
+        work.add_done_callback(wake)
+        due = self._answers.set(self.answer_within, wake)
+        try:
+            await waiter
+        finally:
+            due.cancel()
+            work.remove_done_callback(wake)
+        return work.done()
 
     async def _run(self, key: str, attempt: Attempt) -> Answer:
         try:
             return await attempt.run()
         finally:
             del self._running[key]
+
+
+def _about(letter: Letter) -> dict[str, str]:
+    return {"hook": letter.key[:16], "product": letter.product, "type": letter.type}
+
+
+def _warn(refusal: Answer) -> None:
+    log.warning("a request was refused with %d", refusal.status, extra={"status": refusal.status})
+
+
+def _no_inbox(key: str, error: InboxUnavailable) -> Answer:
+    log.error("hook %s: the inbox is unavailable: %s", key[:16], error, extra={"hook": key[:16]})
+    return later(RETRY_AFTER, "no inbox")

@@ -3,12 +3,12 @@
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from tallyhook import events
 from tallyhook.review import Review
 
-__all__ = ["HookHandler", "ReviewHandler", "Routes", "call"]
+__all__ = ["HookHandler", "ReviewHandler", "Routes"]
 
 H = TypeVar("H", bound=events.Hook)
 T = TypeVar("T")
@@ -24,30 +24,33 @@ class Routes:
     """One handler per type of hook; billable hooks may have a review handler instead."""
 
     def __init__(self) -> None:
-        self.handlers: dict[str, HookHandler[Any]] = {}
-        self.review: ReviewHandler | None = None
+        self.handlers: dict[str, Callable[[Any], Awaitable[None]]] = {}
+        self.review: Callable[[Review], Awaitable[None]] | None = None
 
     def add(self, type: str, handler: HookHandler[Any]) -> None:
         if not type:
             raise ValueError("name a type of hook, or one of its classes in tallyhook.events")
         if type in self.handlers or (type == BILLABLE and self.review is not None):
             raise ValueError(f"{type} has a handler already")
-        self.handlers[type] = handler
+        self.handlers[type] = _as_coroutine(handler)
 
     def add_review(self, handler: ReviewHandler) -> None:
         if self.review is not None or BILLABLE in self.handlers:
             raise ValueError(f"{BILLABLE} has a handler already")
-        self.review = handler
+        self.review = _as_coroutine(handler)
 
     def wants(self, type: str) -> bool:
         return type in self.handlers or (type == BILLABLE and self.review is not None)
 
 
-async def call(handler: Callable[[T], Awaitable[None] | None], argument: T) -> None:
-    """Run a handler: a coroutine function here, anything else in a thread."""
+def _as_coroutine(handler: Callable[[T], Awaitable[None] | None]) -> Callable[[T], Awaitable[None]]:
+    """The handler to be awaited: a coroutine function is run here, anything else in a thread."""
     if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__):
-        result = handler(argument)
-    else:
+        return cast(Callable[[T], Awaitable[None]], handler)
+
+    async def in_thread(argument: T) -> None:
         result = await asyncio.to_thread(handler, argument)
-    if result is not None:
-        await result
+        if result is not None:
+            await result
+
+    return in_thread

@@ -24,6 +24,11 @@ class Senders:
         if self._networks is None and self._proxies:
             raise ValueError("trusted proxies mean nothing without a list of senders")
 
+    @property
+    def is_everybody(self) -> bool:
+        """Whether there is no list, so that nothing has to be read to tell."""
+        return self._networks is None
+
     def allow(self, peer: str | None, forwarded: str) -> bool:
         """Whether a request may come from this peer, which says this in `X-Forwarded-For`.
 

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from tests.postgres import Postgres
 
-from tallyhook_receiver import Inbox, SQLiteInbox
+from tallyhook_receiver import Inbox, MemoryInbox, SQLiteInbox
 from tallyhook_receiver.inbox.postgres import PostgresInbox
 
 _names = itertools.count(1)
@@ -40,11 +40,19 @@ class FileStore:
         self.now += timedelta(**by).total_seconds()
 
 
-class MemoryStore(FileStore):
+class MemoryStore:
     """Its inboxes share the clock only."""
 
+    url = ":memory:"
+
     def __init__(self) -> None:
-        super().__init__(Path(":memory:"))
+        self.now = 1_900_000_000.0
+
+    def inbox(self, **options: Any) -> MemoryInbox:
+        return MemoryInbox(clock=lambda: self.now, **options)
+
+    def advance(self, **by: float) -> None:
+        self.now += timedelta(**by).total_seconds()
 
 
 class PostgresStore:

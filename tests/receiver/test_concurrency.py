@@ -12,7 +12,7 @@ from tests.receiver.conftest import Store
 
 from tallyhook import AsyncClient, events
 from tallyhook.review import Review
-from tallyhook_receiver import Answer, Product, Receiver, SQLiteInbox, State
+from tallyhook_receiver import Answer, MemoryInbox, Product, Receiver, State
 
 Make = Callable[..., Receiver]
 
@@ -268,7 +268,7 @@ async def test_a_receiver_that_stood_still_past_its_lease_repeats_no_call(shared
 
 
 async def test_a_full_inbox_holds_the_hook(cheddar: Cheddar, client: AsyncClient) -> None:
-    inbox = SQLiteInbox(":memory:", max_hooks=1)
+    inbox = MemoryInbox(max_hooks=1)
     async with Receiver(Product("ACME", KEY, client), inbox=inbox) as receiver:
         receiver.on(events.SubscriptionBillable)(lambda hook: None)
         assert (await deliver(receiver, of_customer("ONE"))).status == 200

@@ -1,5 +1,8 @@
 """What every inbox must do; another store joins by a fixture in conftest.py."""
 
+import asyncio
+from types import NoneType
+
 import anyio
 import pytest
 from tests.receiver.conftest import Store
@@ -59,6 +62,30 @@ async def test_an_owner_that_nobody_followed_may_be_late(inbox: Inbox, store: St
     await inbox.settle("k1", "me", State.DONE)
 
 
+async def test_a_repeated_delivery_of_what_is_done_is_counted(inbox: Inbox) -> None:
+    assert not await inbox.repeated("k1")
+    await inbox.take(LETTER, "me", 60)
+    assert not await inbox.repeated("k1")
+    await inbox.settle("k1", "me", State.DONE)
+    assert [await inbox.repeated("k1") for _ in range(3)] == [True] * 3
+    assert not await inbox.repeated("k2")
+    record = await inbox.get("k1")
+    assert record is not None
+    assert (record.state, record.deliveries, record.attempts) == (State.DONE, 4, 1)
+    assert await inbox.get("k2") is None
+
+
+async def test_what_has_to_be_done_again_is_no_repetition(inbox: Inbox) -> None:
+    await inbox.take(LETTER, "me", 60)
+    await inbox.settle("k1", "me", State.DONE)
+    assert await inbox.repeated("k1")
+    assert await inbox.retry("k1")
+    assert not await inbox.repeated("k1")
+    await inbox.take(LETTER, "me", 60)
+    await inbox.settle("k1", "me", State.FAILED)
+    assert not await inbox.repeated("k1")
+
+
 async def test_keeps_without_handling(inbox: Inbox) -> None:
     await inbox.keep(LETTER, State.UNDECODABLE, "no JSON")
     record = await inbox.get("k1")
@@ -107,8 +134,9 @@ async def test_only_one_of_many_takes_it(inbox: Inbox) -> None:
 async def test_closed_it_is_unavailable(inbox: Inbox) -> None:
     await inbox.close()
     await inbox.close()
-    with pytest.raises(InboxUnavailable):
-        await inbox.get("k1")
+    for late in (inbox.get("k1"), inbox.repeated("k1")):
+        with pytest.raises(InboxUnavailable):
+            await late
 
 
 async def test_a_hook_is_found_by_the_beginning_of_its_key(inbox: Inbox) -> None:
@@ -152,3 +180,28 @@ async def test_opening_twice_does_no_harm(inbox: Inbox) -> None:
     await inbox.keep(LETTER, State.IGNORED)
     await inbox.open()
     assert await inbox.get("k1") is not None
+
+
+async def test_hooks_that_come_at_once_each_get_their_answer(inbox: Inbox) -> None:
+    """New ones, one that is done, one that is another worker's, and one that comes twice."""
+    await inbox.take(letter("done"), "me", 60)
+    await inbox.settle("done", "me", State.DONE)
+    await inbox.take(letter("theirs"), "you", 60)
+    keys = ["new", "done", "other", "theirs", "twice", "twice"]
+    taken = await asyncio.gather(*(inbox.take(letter(key), "me", 60) for key in keys))
+    assert [each.mine for each in taken] == [True, False, True, False, True, True]
+    assert [each.state for each in taken[:4]] == [State.WAITING, State.DONE, State.WAITING, State.WORKING]
+    deliveries = [record.deliveries for key in keys[:5] if (record := await inbox.get(key))]
+    assert deliveries == [1, 2, 1, 2, 2]
+
+
+async def test_attempts_that_end_at_once_fail_each_for_itself(inbox: Inbox) -> None:
+    for key in ("a", "b"):
+        await inbox.take(letter(key), "me", 60)
+    await inbox.take(letter("theirs"), "you", 60)
+    ends = [inbox.settle(key, "me", State.DONE) for key in ("a", "theirs", "b", "nobody's")]
+    ends.append(inbox.settle("theirs", "you", State.FAILED, "why"))
+    outcomes = await asyncio.gather(*ends, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [NoneType, LeaseLost, NoneType, LeaseLost, NoneType]
+    states = {record.key: (record.state, record.note) for record in await inbox.list()}
+    assert states == {"a": (State.DONE, ""), "b": (State.DONE, ""), "theirs": (State.FAILED, "why")}

@@ -18,6 +18,7 @@ from tallyhook.review import Review
 from tallyhook_receiver import (
     Inbox,
     InboxUnavailable,
+    MemoryInbox,
     Product,
     Receiver,
     SQLiteInbox,
@@ -237,6 +238,11 @@ def test_a_url_of_a_file(url: str | Path, path: str) -> None:
     inbox = open_inbox(url)
     assert isinstance(inbox, SQLiteInbox)
     assert inbox._path == Path(path)
+
+
+def test_a_url_of_nothing() -> None:
+    assert isinstance(open_inbox(":memory:"), MemoryInbox)
+    assert isinstance(Receiver(Product("ACME", KEY), inbox=":memory:").inbox, MemoryInbox)
 
 
 @pytest.mark.parametrize("url", ["postgresql://ida@127.0.0.1/inbox", "postgres://127.0.0.1"])

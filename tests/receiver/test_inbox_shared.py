@@ -126,6 +126,17 @@ async def test_a_takeover_and_an_entry_at_the_same_moment(shared_store: Store, o
         assert await heir.entries(hook.key) == inherited
 
 
+async def test_what_another_worker_wants_done_again_is_no_repetition(
+    shared_store: Store, opened: Open
+) -> None:
+    one, other = await opened(shared_store), await opened(shared_store)
+    await one.take(LETTER, "me", 60)
+    await one.settle("k1", "me", State.DONE)
+    assert await one.repeated("k1")
+    assert await other.retry("k1")
+    assert not await one.repeated("k1")
+
+
 async def test_many_make_the_schema_at_once(shared_store: Store, opened: Open) -> None:
     inboxes = await asyncio.gather(*(opened(shared_store) for _ in range(8)))
     answers = await asyncio.gather(*(inbox.take(LETTER, f"{n}", 60) for n, inbox in enumerate(inboxes)))

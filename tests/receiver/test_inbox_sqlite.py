@@ -1,5 +1,6 @@
 """What is SQLite's own: the file, its durability, and everything that can be wrong with it."""
 
+import asyncio
 import contextlib
 import os
 import sqlite3
@@ -11,6 +12,7 @@ from tests.receiver.letters import ADDING, LETTER, letter
 
 from tallyhook.journal import Refused
 from tallyhook_receiver import InboxUnavailable, SQLiteInbox, State
+from tallyhook_receiver.inbox import sqlite
 
 
 async def test_commits_are_durable_and_shared(tmp_path: Path) -> None:
@@ -27,6 +29,111 @@ async def test_commits_are_durable_and_shared(tmp_path: Path) -> None:
             group.start_soon(inbox.keep, letter(f"k{number}"), State.IGNORED)
     assert len(await inbox.list(limit=1000)) == 200
     assert len(commits) < 50
+    await inbox.close()
+
+
+async def test_only_that_a_hook_was_taken_is_not_flushed_by_itself(tmp_path: Path) -> None:
+    inbox = SQLiteInbox(tmp_path / "inbox.sqlite")
+    await inbox.open()
+    (connection,) = [await inbox._writer.run(lambda c: c)]
+    synchronous = {"PRAGMA synchronous = NORMAL": "light", "PRAGMA synchronous = FULL": "durable"}
+    commits: list[str] = []
+    now = ["durable"]
+
+    def trace(sql: str) -> None:
+        now[0] = synchronous.get(sql, now[0])
+        if sql == "COMMIT":
+            commits.append(now[0])
+
+    connection.set_trace_callback(trace)
+    await inbox.take(LETTER, "me", 60)
+    await inbox.append("k1", "me", ADDING)
+    await inbox.renew("k1", "me", 60)
+    await inbox.settle("k1", "me", State.DONE)
+    await inbox.keep(letter("k2"), State.IGNORED)
+    await inbox.retry("k1")
+    await inbox.take(LETTER, "me", 60)
+    assert commits == ["light", *["durable"] * 5, "light"]
+    await inbox.close()
+
+
+async def test_a_hook_is_taken_durably_where_it_is_asked_for(tmp_path: Path) -> None:
+    inbox = SQLiteInbox(tmp_path / "inbox.sqlite")
+    await inbox.open()
+    await inbox.take(letter("earlier"), "me", 60)  # the connection commits without a flush now
+    flushes: list[str] = []
+    connection = await inbox._writer.run(lambda c: c, durably=False)
+    connection.set_trace_callback(lambda sql: flushes.append(sql) if "FULL" in sql else None)
+    await inbox.take(LETTER, "me", 60)
+    assert flushes == []
+    await inbox.take(letter("k2"), "me", 60, durably=True)
+    assert len(flushes) == 1
+    await inbox.close()
+
+
+async def test_what_many_hooks_need_at_once_is_few_statements(tmp_path: Path) -> None:
+    inbox = SQLiteInbox(tmp_path / "inbox.sqlite")
+    await inbox.open()
+    await inbox.take(letter("earlier"), "me", 60)  # from here on their number is known
+    statements: list[str] = []
+    connection = await inbox._writer.run(lambda c: c)
+    connection.set_trace_callback(statements.append)
+    hooks = [letter(f"k{number}") for number in range(100)]
+    assert all(taken.mine for taken in await asyncio.gather(*(inbox.take(hook, "me", 60) for hook in hooks)))
+    await asyncio.gather(*(inbox.settle(hook.key, "me", State.DONE) for hook in hooks))
+    assert len(statements) < len(hooks)
+    assert (await inbox.stats()).hooks == {State.DONE: 100, State.WORKING: 1}
+    assert [record.deliveries for record in await inbox.list(limit=200)] == [1] * 101
+    await inbox.close()
+
+
+async def test_what_ends_at_once_joins_the_flush_under_way(tmp_path: Path) -> None:
+    """The flush waits for the outcomes of hooks that were taken just before it."""
+    inbox = SQLiteInbox(tmp_path / "inbox.sqlite")
+    await inbox.open()
+    await inbox.take(letter("earlier"), "me", 60)
+    flushes: list[str] = []
+    connection = await inbox._writer.run(lambda c: c)
+    connection.set_trace_callback(lambda sql: flushes.append(sql) if "FULL" in sql else None)
+
+    async def handle() -> None:
+        await inbox.take(LETTER, "me", 60)
+        await inbox.settle("k1", "me", State.DONE)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(inbox.settle, "earlier", "me", State.DONE)
+        group.start_soon(handle)
+    assert len(await inbox.list(State.DONE)) == 2
+    assert len(flushes) == 1
+    await inbox.close()
+
+
+async def test_what_was_committed_is_carried_into_the_file(tmp_path: Path) -> None:
+    inbox = SQLiteInbox(tmp_path / "inbox.sqlite")
+    await inbox.open()
+    await inbox.keep(letter("big", body=b"x" * 1_000_000), State.IGNORED)
+    with anyio.fail_after(10):
+        while (tmp_path / "inbox.sqlite").stat().st_size < 1_000_000:
+            await anyio.sleep(0.02)
+    await inbox.close()
+    assert [file.name for file in tmp_path.iterdir()] == ["inbox.sqlite"]
+
+
+async def test_only_the_latest_are_known_to_repeat_without_asking(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "_REMEMBERED", 2)
+    inbox = SQLiteInbox(tmp_path / "inbox.sqlite")
+    await inbox.open()
+    for key in ("a", "b"):
+        await inbox.take(letter(key), "me", 60)
+        await inbox.settle(key, "me", State.DONE)
+    assert await inbox.repeated("a")
+    await inbox.take(letter("c"), "me", 60)
+    await inbox.settle("c", "me", State.DONE)
+    assert [await inbox.repeated(key) for key in "abc"] == [True, False, True]
+    # One that isn't known so is known all the same.
+    assert (await inbox.take(letter("b"), "me", 60)).state is State.DONE
     await inbox.close()
 
 

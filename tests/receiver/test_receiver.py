@@ -20,6 +20,7 @@ from tallyhook.review import Review
 from tallyhook_receiver import (
     Answer,
     InboxUnavailable,
+    MemoryInbox,
     NotYet,
     Product,
     Receiver,
@@ -232,6 +233,18 @@ async def test_what_is_done_is_not_handled_again(make: Make) -> None:
     assert (await only_record(receiver)).deliveries == 3
 
 
+async def test_what_is_done_is_not_decoded_again(make: Make) -> None:
+    receiver = make()
+    seen: list[str] = []
+    receiver.on("subscriptionBillable")(lambda hook: seen.append(hook.activity_type))
+    assert (await deliver(receiver, Cheddar().hook())).status == 200
+    unreadable = Cheddar().hook(activityDatetime="no date at all")
+    assert (await deliver(receiver, unreadable)).status == 200
+    assert (await deliver(receiver, unreadable, "another key")).status == 401
+    record = await only_record(receiver)
+    assert (record.state, record.deliveries, len(seen)) == (State.DONE, 2, 1)
+
+
 async def test_other_hooks_are_their_bytes(make: Make) -> None:
     receiver = make()
     seen: list[str] = []
@@ -428,11 +441,11 @@ async def test_closing_interrupts_what_takes_too_long(tmp_path: Any) -> None:
 # The inbox fails.
 
 
-class Unwell(SQLiteInbox):
+class Unwell(MemoryInbox):
     """An inbox that fails in one of its methods."""
 
     def __init__(self, fails: str) -> None:
-        super().__init__(":memory:")
+        super().__init__()
         self.fails = fails
 
     def __getattribute__(self, name: str) -> Any:
@@ -526,7 +539,7 @@ async def test_a_journal_outlives_the_putting_off_of_its_invoice(make: Make) -> 
     cheddar = Cheddar(faults={3: lost_on_the_way})
     now = [1_900_000_000.0]
     async with cheddar.async_client(retries=0) as client:
-        receiver = make(client, inbox=SQLiteInbox(":memory:", clock=lambda: now[0]))
+        receiver = make(client, inbox=MemoryInbox(clock=lambda: now[0]))
 
         @receiver.review
         def audit(review: Review) -> None:

@@ -3,8 +3,20 @@
 `PostgresInbox` is in `tallyhook_receiver.inbox.postgres`, which needs the extra `[postgres]`.
 """
 
+from tallyhook_receiver.inbox.memory import MemoryInbox
 from tallyhook_receiver.inbox.opening import open_inbox
 from tallyhook_receiver.inbox.protocol import FRESH, Inbox, Letter, Record, State, Stats, Taken
 from tallyhook_receiver.inbox.sqlite import SQLiteInbox
 
-__all__ = ["FRESH", "Inbox", "Letter", "Record", "SQLiteInbox", "State", "Stats", "Taken", "open_inbox"]
+__all__ = [
+    "FRESH",
+    "Inbox",
+    "Letter",
+    "MemoryInbox",
+    "Record",
+    "SQLiteInbox",
+    "State",
+    "Stats",
+    "Taken",
+    "open_inbox",
+]

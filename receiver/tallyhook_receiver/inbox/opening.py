@@ -3,6 +3,7 @@
 from pathlib import Path
 from urllib.parse import unquote
 
+from tallyhook_receiver.inbox.memory import MemoryInbox
 from tallyhook_receiver.inbox.protocol import MAX_HOOKS, Inbox
 from tallyhook_receiver.inbox.sqlite import SQLiteInbox
 
@@ -12,13 +13,15 @@ __all__ = ["open_inbox"]
 def open_inbox(url: str | Path, *, max_hooks: int = MAX_HOOKS, create: bool = True) -> Inbox:
     """The inbox that a path or URL names; its `open` is still to be called.
 
-    A path, `sqlite:///relative/path` and `sqlite:////absolute/path` are a file, `:memory:` is none, and
-    `postgresql://user:password@host/database` is a server, which needs the extra `[postgres]`.
+    A path, `sqlite:///relative/path` and `sqlite:////absolute/path` are a file, `:memory:` is a MemoryInbox,
+    and `postgresql://user:password@host/database` is a server, which needs the extra `[postgres]`.
 
-    `max_hooks`: when it counts as full. `create`: whether an inbox that isn't there is made.
+    `max_hooks`: when it counts as full. `create`: whether a file or tables that aren't there are made.
 
     Raises ValueError for any other URL, and ModuleNotFoundError if the extra is missing.
     """
+    if str(url) == ":memory:":
+        return MemoryInbox(max_hooks=max_hooks)
     scheme, separator, rest = str(url).partition("://")
     if isinstance(url, Path) or not separator:
         return SQLiteInbox(url, max_hooks=max_hooks, create=create)

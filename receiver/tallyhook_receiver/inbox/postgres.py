@@ -113,6 +113,10 @@ class PostgresInbox:
         if pool is not None:
             await pool.close(timeout=self._busy_seconds)
 
+    async def check(self) -> None:
+        # Refused where nothing can be written, as on a standby; a server whose disk is full ends by itself.
+        await self._write("UPDATE tallyhook_hooks SET note = note WHERE false", ())
+
     async def keep(self, letter: Letter, state: State, note: str = "") -> None:
         async with self._connection() as connection, connection.transaction():
             await self._remember(connection, letter)
@@ -122,7 +126,10 @@ class PostgresInbox:
                 (state.value, storable(note), letter.key),
             )
 
-    async def take(self, letter: Letter, owner: str, seconds: float) -> Taken:
+    async def repeated(self, key: str) -> bool:
+        return await self._write(f"{_REMEMBER} AND state = 'done'", {"key": key}) == 1
+
+    async def take(self, letter: Letter, owner: str, seconds: float, *, durably: bool = False) -> Taken:
         async with self._connection() as connection, connection.transaction():
             await self._remember(connection, letter)
             # Remembering has locked the row.

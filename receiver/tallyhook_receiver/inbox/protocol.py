@@ -81,8 +81,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stats(msgspec.Struct, frozen=True, kw_only=True):
-    """What an inbox holds: hooks by state (states without any are left out), journal entries, bytes on the
-    disk, and when the hook that is there the longest was received.
+    """What an inbox holds: hooks by state (states without any are left out), journal entries, its bytes on
+    the disk or in memory, and when the hook that is there the longest was received.
     """
 
     hooks: Mapping[State, int]
@@ -94,8 +94,12 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
 class Inbox(Protocol):
     """A durable memory of hooks, shared by all workers of a listener.
 
-    Every write returns only once it would survive a power cut. Any method may raise InboxUnavailable. Workers
-    that share an inbox each have an `owner` of their own; a lease says whose turn it is on a hook.
+    Any method may raise InboxUnavailable. Every write returns only once it would survive a power cut, but for
+    what only the living need: that a hook was taken is seen by every worker from then on and survives the
+    worker, yet the end of the machine that they all run on may undo it, until anything else is written. Such
+    a hook was not acknowledged, and comes again as if for the first time.
+
+    Workers that share an inbox each have an `owner` of their own; a lease says whose turn it is on a hook.
 
     An inbox is bounded: when it is full the oldest hooks that are done or ignored are dropped, none of them
     younger than FRESH, and if that makes no room it is unavailable for new ones.
@@ -107,11 +111,23 @@ class Inbox(Protocol):
     async def close(self) -> None:
         """Let go of everything, once what was asked before is done; harmless if it is closed already."""
 
+    async def check(self) -> None:
+        """Find out whether it can be read and written now, without leaving a trace."""
+
     async def keep(self, letter: Letter, state: State, note: str = "") -> None:
         """Remember a delivery that isn't handled. What was done already stays done."""
 
-    async def take(self, letter: Letter, owner: str, seconds: float) -> Taken:
-        """Remember a delivery, and take the hook unless it is done or another owner's lease runs."""
+    async def repeated(self, key: str) -> bool:
+        """Whether a hook is done; if so, this is one more delivery of it. Else nothing is written.
+
+        Such deliveries may be counted a little later, and are not worth a flush of the disk.
+        """
+
+    async def take(self, letter: Letter, owner: str, seconds: float, *, durably: bool = False) -> Taken:
+        """Remember a delivery, and take the hook unless it is done or another owner's lease runs.
+
+        `durably`: whether even the end of the machine may not undo it.
+        """
 
     async def renew(self, key: str, owner: str, seconds: float) -> None:
         """Prolong the lease, from now on. Raises LeaseLost if another owner has taken the hook."""

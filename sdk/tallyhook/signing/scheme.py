@@ -39,7 +39,10 @@ class Scheme(Protocol):
 def header(headers: Mapping[str, str], name: str) -> str:
     """A header's value by its name in any case; empty if there is none."""
     wanted = name.lower()
-    return next((value.strip() for key, value in headers.items() if key.lower() == wanted), "")
+    value = headers.get(wanted)  # where doors put it
+    if value is None:
+        value = next((value for key, value in headers.items() if key.lower() == wanted), "")
+    return value.strip()
 
 
 def as_bytes(text: str | bytes) -> bytes:

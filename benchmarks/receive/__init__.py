@@ -1,0 +1,1 @@
+"""How fast hooks are received, beside a route that only reads them."""

@@ -1,0 +1,96 @@
+"""The servers that are compared: a receiver and a route that only reads, each a process under uvicorn."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from benchmarks.receive.hooks import PRODUCT, SECRET
+from tallyhook.events import SubscriptionBillable
+from tallyhook_receiver import Product, Receiver
+
+__all__ = ["Server", "serving"]
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server's process, and the port of this machine that it listens on."""
+
+    port: int
+    process: int
+
+    @property
+    def cpu(self) -> float:
+        """Seconds of CPU that it has used."""
+        user, system = self._read("stat").rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+    @property
+    def resident(self) -> int:
+        """Bytes of memory that it holds."""
+        return int(self._read("statm").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def _read(self, file: str) -> str:
+        return Path(f"/proc/{self.process}/{file}").read_text()
+
+
+@contextmanager
+def serving(inbox: str) -> Iterator[Server]:
+    """A receiver with this inbox, or the rival if it is empty."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(256)
+        command = [sys.executable, "-m", "benchmarks.receive.servers", str(listening.fileno()), inbox]
+        process = subprocess.Popen(command, pass_fds=[listening.fileno()])
+        try:
+            yield Server(listening.getsockname()[1], process.pid)
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(30)
+
+
+def receiver(inbox: str) -> Any:
+    """A receiver whose handler does nothing: hooks are verified, decoded, remembered and acknowledged."""
+    receiver = Receiver(Product(PRODUCT, SECRET), inbox=inbox)
+
+    @receiver.on(SubscriptionBillable)
+    async def acknowledge(hook: SubscriptionBillable) -> None:
+        pass
+
+    return receiver.asgi
+
+
+def rival() -> Any:
+    """The least that a listener can do."""
+
+    async def hooks(request: Request) -> Response:
+        await request.body()
+        return Response()
+
+    return Starlette(routes=[Route("/hooks", hooks, methods=["POST"])])
+
+
+def main() -> None:
+    number, inbox = int(sys.argv[1]), sys.argv[2]
+    app = receiver(inbox) if inbox else rival()
+    # The parser that `tallyhook[receiver]` installs, whatever else is there.
+    config = uvicorn.Config(app, http="h11", log_level="warning", access_log=False)
+    # The signal that ends the server is raised once more behind it.
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run([socket.socket(fileno=number)])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""The tables in a SQLite file, and the settings of a connection to them."""
+
+import sqlite3
+
+from tallyhook_receiver.errors import InboxUnavailable
+
+__all__ = ["connect", "inspect", "migrate", "touch"]
+
+# The schema's versions: `PRAGMA user_version` counts how many of these steps a file has gone through.
+_MIGRATIONS = (
+    """
+    CREATE TABLE hooks (
+        key TEXT PRIMARY KEY,
+        product TEXT NOT NULL,
+        type TEXT NOT NULL,
+        state TEXT NOT NULL,
+        body BLOB NOT NULL,
+        note TEXT NOT NULL,
+        deliveries INTEGER NOT NULL,
+        attempts INTEGER NOT NULL,
+        received REAL NOT NULL,
+        changed REAL NOT NULL,
+        owner TEXT NOT NULL,
+        leased_until REAL NOT NULL
+    );
+    CREATE INDEX hooks_by_change ON hooks (changed);
+    CREATE INDEX hooks_by_state ON hooks (state, changed);
+    CREATE TABLE journal (
+        key TEXT NOT NULL REFERENCES hooks (key),
+        position INTEGER NOT NULL,
+        written REAL NOT NULL,
+        entry BLOB NOT NULL,
+        PRIMARY KEY (key, position)
+    ) WITHOUT ROWID;
+    """,
+)
+
+# Pages in the write-ahead log, 64 MB, at which a commit carries over what `Checkpoints` has not. A log that
+# is written to without a pause can begin anew only then.
+_CHECKPOINT = 16_000
+
+
+def connect(database: str, busy_seconds: float) -> sqlite3.Connection:
+    """A connection to the file of this URI, in which each statement is committed by itself."""
+    return sqlite3.connect(
+        database, uri=True, timeout=busy_seconds, isolation_level=None, check_same_thread=False
+    )
+
+
+def inspect(connection: sqlite3.Connection, create: bool) -> None:
+    """Refuse a file that can't be trusted with a journal, before anything is written into it."""
+    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if found != "ok":
+        raise InboxUnavailable(f"the file is damaged, and a backup has to be restored: {found}")
+    if not create and connection.execute("PRAGMA user_version").fetchone() == (0,):
+        raise InboxUnavailable("this file holds no inbox")
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Make a connection one that writes durably, and bring the tables up to date."""
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT}")
+    connection.execute("BEGIN IMMEDIATE")
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > len(_MIGRATIONS):
+        raise InboxUnavailable(f"the inbox was written by a newer release (schema {version})")
+    for step in _MIGRATIONS[version:]:
+        for statement in filter(str.strip, step.split(";")):
+            connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
+    connection.execute("COMMIT")
+
+
+def touch(connection: sqlite3.Connection) -> None:
+    """Write what is there already: that takes the lock and a page of the disk, as keeping a hook does."""
+    connection.execute("SELECT 1 FROM hooks LIMIT 1").fetchall()
+    connection.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")

@@ -1,0 +1,52 @@
+"""Logs that programs read: a line of JSON for each record, with the hook that it is about."""
+
+import json
+import logging
+from collections.abc import Mapping
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Protocol
+
+__all__ = ["FIELDS", "JSONFormatter", "Work", "working_at"]
+
+# What the receiver's own records carry as `extra`, as far as it is known.
+FIELDS = ("hook", "product", "type", "attempt", "state", "status")
+
+
+class Work(Protocol):
+    """What is worked at."""
+
+    @property
+    def about(self) -> Mapping[str, str]: ...
+
+
+# Set for the time of an attempt at a hook, also in the threads that handlers run in.
+working_at: ContextVar[Work | None] = ContextVar("tallyhook_working_at", default=None)
+
+
+class JSONFormatter(logging.Formatter):
+    """One JSON object per line: `time` (UTC), `level`, `logger`, `message`, and what is known of the hook.
+
+        handler = logging.StreamHandler()
+        handler.setFormatter(JSONFormatter())
+        logging.basicConfig(level=logging.INFO, handlers=[handler])
+
+    A handler's own records, and those of the libraries that it calls, are given the hook and the attempt that
+    they belong to. An exception that was logged is in `error`, with its traceback.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        work = working_at.get()
+        known = {} if work is None else work.about
+        for field in FIELDS:
+            if (value := getattr(record, field, known.get(field))) is not None:
+                line[field] = value
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False, default=str)

@@ -1,0 +1,89 @@
+"""Spans for OpenTelemetry; needs the extra `[opentelemetry]`."""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+
+from opentelemetry import propagate, trace
+from opentelemetry.context import Context
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, TracerProvider
+
+import tallyhook
+from tallyhook.journal import Declared, Entry
+from tallyhook.review import Outcome
+from tallyhook_receiver.answers import Answer
+from tallyhook_receiver.inbox import Letter, State
+from tallyhook_receiver.logs import working_at
+from tallyhook_receiver.watch import Step, Watch
+
+__all__ = ["Spans"]
+
+
+class Spans(Watch):
+    """Traces a receiver's work: `Receiver(…, watches=[Spans()])`.
+
+    A request is a span, the attempt at its hook one below, and in that one `handle` and `apply`; what the
+    journal is told are events of the latter. A request continues the trace of the server's own span, else
+    that of its `traceparent` header, once the signature is verified. The API's calls are spans too if httpx
+    is instrumented, by `HTTPXClientInstrumentor` for example. Nothing of a hook's body is told, and nothing
+    that a handler raises.
+
+    `provider`: None is the global one.
+    """
+
+    def __init__(self, provider: TracerProvider | None = None) -> None:
+        self._tracer = trace.get_tracer("tallyhook.receiver", tallyhook.__version__, provider)
+
+    def request(self, headers: Mapping[str, str]) -> AbstractContextManager[Span]:
+        if trace.get_current_span().get_span_context().is_valid:
+            return self._span("receive hook", {})
+        return self._span("receive hook", {}, propagate.extract(headers), SpanKind.SERVER)
+
+    def answered(self, answer: Answer, seconds: float) -> None:
+        span = trace.get_current_span()
+        span.set_attribute("http.response.status_code", answer.status)
+        if answer.status >= 500:
+            span.set_status(Status(StatusCode.ERROR))
+
+    def repeated(self, product: str) -> None:
+        trace.get_current_span().set_attributes({"tallyhook.product": product, "tallyhook.repeated": True})
+
+    def attempt(self, letter: Letter) -> AbstractContextManager[Span]:
+        work = working_at.get()
+        about = {} if work is None else work.about
+        return self._span(
+            f"hook {letter.type}", {f"tallyhook.{name}": value for name, value in about.items()}
+        )
+
+    def step(self, name: Step) -> AbstractContextManager[Span]:
+        return self._span(name, {})
+
+    def wrote(self, entry: Entry) -> None:
+        facts = {"changes": len(entry.changes)} if isinstance(entry, Declared) else {"number": entry.number}
+        trace.get_current_span().add_event(type(entry).__name__.lower(), facts)
+
+    def reviewed(self, letter: Letter, outcome: Outcome) -> None:
+        trace.get_current_span().set_attributes(
+            {
+                "tallyhook.standing": outcome.standing.value,
+                "tallyhook.changes": len(outcome.applied),
+                "tallyhook.ran": outcome.ran,
+            }
+        )
+
+    def settled(self, letter: Letter, state: State, seconds: float) -> None:
+        span = trace.get_current_span()
+        span.set_attribute("tallyhook.state", state.value)
+        if state is State.FAILED:
+            span.set_status(Status(StatusCode.ERROR))
+
+    def _span(
+        self,
+        name: str,
+        attributes: Mapping[str, str],
+        context: Context | None = None,
+        kind: SpanKind = SpanKind.INTERNAL,
+    ) -> AbstractContextManager[Span]:
+        # What a handler raises may quote the customer.
+        return self._tracer.start_as_current_span(
+            name, context, kind, attributes, record_exception=False, set_status_on_exception=False
+        )

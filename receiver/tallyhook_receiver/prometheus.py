@@ -1,0 +1,112 @@
+"""Metrics for Prometheus; needs the extra `[prometheus]`."""
+
+import json
+from contextlib import AbstractContextManager
+from decimal import Decimal
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+
+from tallyhook.review import Outcome
+from tallyhook_receiver.answers import Answer
+from tallyhook_receiver.inbox import Letter, State
+from tallyhook_receiver.watch import Watch
+
+__all__ = ["Metrics"]
+
+# An answer comes in milliseconds, an attempt may take as long as a handler and the API's calls do.
+_ANSWERED = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 30.0)
+_SETTLED = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 60.0, 300.0)
+
+
+class Metrics(Watch):
+    """Counts a receiver's work: `Receiver(…, watches=[Metrics()])`.
+
+    Labels are products, types of hooks that have a handler, states and statuses: never a customer. Amounts
+    are in the product's currency, and floats as everything in Prometheus is: for graphs, not for accounts.
+
+    `registry`: where the metrics are registered, once.
+    """
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self._requests = Counter(
+            "tallyhook_requests",
+            "Requests by the status and the word that they were answered with.",
+            ("status", "answer"),
+            registry=registry,
+        )
+        self._request_seconds = Histogram(
+            "tallyhook_request_seconds",
+            "From a verified signature to the answer.",
+            buckets=_ANSWERED,
+            registry=registry,
+        )
+        self._repeats = Counter(
+            "tallyhook_repeats", "Deliveries of hooks that are done.", ("product",), registry=registry
+        )
+        self._running = Gauge(
+            "tallyhook_attempts_running",
+            "Attempts at hooks that are under way.",
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
+        self._attempts = Counter(
+            "tallyhook_attempts",
+            "Attempts at hooks by the state that they ended in.",
+            ("product", "type", "state"),
+            registry=registry,
+        )
+        self._attempt_seconds = Histogram(
+            "tallyhook_attempt_seconds",
+            "How long attempts took.",
+            ("product", "type"),
+            buckets=_SETTLED,
+            registry=registry,
+        )
+        self._reviews = Counter(
+            "tallyhook_reviews",
+            "Reviews by how their invoice stood.",
+            ("product", "standing"),
+            registry=registry,
+        )
+        self._changes = Counter(
+            "tallyhook_review_changes",
+            "Calls that reviews have changed invoices by.",
+            ("product", "change"),
+            registry=registry,
+        )
+        self._amount = Counter(
+            "tallyhook_review_amount",
+            "What reviews have added to invoices' totals, and taken off them.",
+            ("product", "direction"),
+            registry=registry,
+        )
+
+    def refused(self, answer: Answer) -> None:
+        self._count(answer)
+
+    def answered(self, answer: Answer, seconds: float) -> None:
+        self._count(answer)
+        self._request_seconds.observe(seconds)
+
+    def repeated(self, product: str) -> None:
+        self._repeats.labels(product).inc()
+
+    def attempt(self, letter: Letter) -> AbstractContextManager[object]:
+        return self._running.track_inprogress()
+
+    def settled(self, letter: Letter, state: State, seconds: float) -> None:
+        self._attempts.labels(letter.product, letter.type, state.value).inc()
+        self._attempt_seconds.labels(letter.product, letter.type).observe(seconds)
+
+    def reviewed(self, letter: Letter, outcome: Outcome) -> None:
+        product = letter.product
+        self._reviews.labels(product, outcome.standing.value).inc()
+        for change in outcome.applied:
+            self._changes.labels(product, str(type(change).__struct_config__.tag)).inc()
+        if outcome.total_before is not None and outcome.total_after is not None:
+            difference = outcome.total_after - outcome.total_before
+            direction = "added" if difference > Decimal(0) else "taken off"
+            self._amount.labels(product, direction).inc(float(abs(difference)))
+
+    def _count(self, answer: Answer) -> None:
+        self._requests.labels(str(answer.status), json.loads(answer.body)["hook"]).inc()

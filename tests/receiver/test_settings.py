@@ -1,0 +1,176 @@
+"""Settings from the environment: every argument has its variable, and what is wrong is said by name."""
+
+import inspect
+import logging
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tallyhook import signing
+from tallyhook_receiver import MemoryInbox, Product, Receiver, SettingsError
+from tallyhook_receiver.settings import SETTINGS, Options, read
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "operations.md"
+LEAST = {"TALLYHOOK_PRODUCT_CODE": "ACME", "TALLYHOOK_KEYS": "wick"}
+
+
+def variables(**named: str) -> dict[str, str]:
+    return LEAST | {f"TALLYHOOK_{name}": value for name, value in named.items()}
+
+
+def problems(environ: dict[str, str]) -> tuple[str, ...]:
+    with pytest.raises(SettingsError) as error:
+        Receiver.from_environment(environ=environ)
+    return error.value.problems
+
+
+def test_every_argument_has_a_variable_and_a_line_in_the_document() -> None:
+    arguments = set(inspect.signature(Receiver).parameters) - {"products"}
+    assert set(Options.__annotations__) == arguments
+    assert {setting.argument for setting in SETTINGS if setting.argument.isidentifier()} == arguments - {
+        "watches"
+    }
+    text = DOCUMENT.read_text("utf-8")
+    for setting in SETTINGS:
+        assert f"| `TALLYHOOK_{setting.name}` | `{setting.argument}` |" in text
+
+
+def test_the_least_that_is_needed() -> None:
+    receiver = Receiver.from_environment(environ=LEAST)
+    (product,) = receiver.products
+    assert (product.code, product.keys, product.client, product.scheme) == (
+        "ACME",
+        ("wick",),
+        None,
+        signing.CHEDDAR,
+    )
+    assert receiver.answer_within == Receiver(Product("ACME", "wick")).answer_within
+
+
+def test_all_of_them(tmp_path: Path) -> None:
+    receiver = Receiver.from_environment(
+        environ=variables(
+            KEYS="new, old",
+            USER="ops@example.com",
+            PASSWORD="paraffin",
+            BASE_URL="http://127.0.0.1:8421/xml",
+            INBOX=":memory:",
+            ANSWER_WITHIN="8.5",
+            MAX_BODY="4096",
+            BODY_WITHIN="2",
+            CLOSE_WITHIN="3",
+            LEASE="90",
+            MAX_AGE="30",
+            KEEP_DAYS="none",
+            SENDERS="192.0.2.0/24, 198.51.100.7",
+            TRUSTED_PROXIES="10.0.0.0/8",
+            HEALTH_PATH="/ready",
+        )
+    )
+    (product,) = receiver.products
+    assert product.keys == ("new", "old")
+    assert product.client is not None
+    assert isinstance(receiver.inbox, MemoryInbox)
+    assert (receiver.answer_within, receiver.max_body, receiver.body_within) == (8.5, 4096, 2)
+    assert (receiver.close_within, receiver.lease, receiver.max_age) == (3, 90, timedelta(days=30))
+    assert receiver.senders.allow("198.51.100.7", "")
+    assert receiver.senders.allow("10.1.2.3", "192.0.2.9")
+    assert not receiver.senders.allow("203.0.113.1", "")
+    assert receiver.health.is_asked("GET", "/hooks/ready")
+
+
+def test_what_is_named_counts_more_than_the_environment() -> None:
+    product = Product("OTHER", "tallow")
+    receiver = Receiver.from_environment(
+        product, answer_within=3, environ=variables(ANSWER_WITHIN="8", LEASE="90")
+    )
+    assert (receiver.products, receiver.answer_within, receiver.lease) == ((product,), 3, 90)
+    # Then the environment needs no product.
+    assert Receiver.from_environment(product, environ={}).products == (product,)
+
+
+def test_nothing_is_read_unless_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TALLYHOOK_ANSWER_WITHIN", "1")
+    assert Receiver(Product("ACME", "wick")).answer_within == 25
+    monkeypatch.setenv("TALLYHOOK_PRODUCT_CODE", "ACME")
+    monkeypatch.setenv("TALLYHOOK_KEYS", "wick")
+    assert Receiver.from_environment().answer_within == 1
+
+
+def test_another_prefix() -> None:
+    environ = {"HOOKS_PRODUCT_CODE": "ACME", "HOOKS_KEYS": "wick", "TALLYHOOK_LEASE": "5"}
+    assert Receiver.from_environment(environ=environ, prefix="HOOKS_").lease == 60
+
+
+def test_secrets_from_files(tmp_path: Path) -> None:
+    keys, password = tmp_path / "keys", tmp_path / "password"
+    keys.write_text("new\nold\n")
+    password.write_text("paraffin\n")
+    environ = {
+        "TALLYHOOK_PRODUCT_CODE": "ACME",
+        "TALLYHOOK_KEYS_FILE": str(keys),
+        "TALLYHOOK_USER": "ops@example.com",
+        "TALLYHOOK_PASSWORD_FILE": str(password),
+    }
+    assert read(environ).values["PASSWORD"] == "paraffin"
+    assert read(environ).product().keys == ("new", "old")
+    both = environ | {"TALLYHOOK_KEYS": "wick"}
+    assert problems(both)[0] == "TALLYHOOK_KEYS and TALLYHOOK_KEYS_FILE are both set: drop one"
+    gone = environ | {"TALLYHOOK_KEYS_FILE": str(tmp_path / "none")}
+    assert problems(gone) == (
+        f"TALLYHOOK_KEYS_FILE: {tmp_path / 'none'} can't be read: No such file or directory",
+    )
+    keys.write_bytes(b"\xff\xfe")
+    assert "it is no text" in problems(environ)[0]
+
+
+def test_everything_that_is_missing_is_said_at_once() -> None:
+    assert problems({"TALLYHOOK_KEYS": " "}) == (
+        "TALLYHOOK_PRODUCT_CODE is not set: the code of the product whose hooks are received",
+        "TALLYHOOK_KEYS is not set: the product's secret key, and while it is being changed the old one too",
+    )
+    assert problems(variables(USER="ops@example.com")) == (
+        "TALLYHOOK_USER is set, and TALLYHOOK_PASSWORD is not: the API wants both",
+    )
+    assert problems(variables(PASSWORD="paraffin")) == (
+        "TALLYHOOK_PASSWORD is set, and TALLYHOOK_USER is not: the API wants both",
+    )
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("ANSWER_WITHIN", "soon", "seconds"),
+        ("ANSWER_WITHIN", "nan", "seconds"),
+        ("LEASE", "-1", "seconds"),
+        ("MAX_BODY", "1.5", "a number of bytes"),
+        ("MAX_BODY", "0", "a number of bytes"),
+        ("KEEP_DAYS", "for ever", "a number of days, or none"),
+        ("SCHEME", "rot13", "one of cheddar, standard-v1, standard-v1a"),
+    ],
+)
+def test_what_makes_no_sense_is_named_and_not_quoted(variable: str, value: str, said: str) -> None:
+    assert problems(variables(**{variable: value})) == (f"TALLYHOOK_{variable} is not {said}",)
+
+
+@pytest.mark.parametrize("given", [{"SENDERS": "everybody"}, {"KEEP_DAYS": "1"}, {"INBOX": "mysql://x"}])
+def test_what_the_receiver_refuses(given: dict[str, Any]) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - the receiver's own words, tested where they are said
+        Receiver.from_environment(environ=variables(**given))
+
+
+def test_a_key_of_another_scheme() -> None:
+    (problem,) = problems(variables(SCHEME="standard-v1"))
+    assert problem.startswith("TALLYHOOK_KEYS: product ACME needs a key of scheme standard-v1")
+    assert "wick" not in problem
+
+
+def test_a_variable_that_means_nothing_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, "tallyhook.receiver")
+    Receiver.from_environment(environ=variables(SENDER="x", FLAVOUR="y", MOCK="http://127.0.0.1:8421"))
+    assert [record.getMessage() for record in caplog.records] == [
+        "TALLYHOOK_FLAVOUR means nothing",
+        "TALLYHOOK_SENDER means nothing: TALLYHOOK_SENDERS was meant?",
+    ]

@@ -1,0 +1,347 @@
+"""The WSGI door and `answer`: by the standard's own checker, in Flask, and under gunicorn, which forks."""
+
+import asyncio
+import base64
+import contextlib
+import io
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from wsgiref.util import setup_testing_defaults
+from wsgiref.validate import validator
+
+import flask
+import httpx
+import pytest
+from tests.cheddar import KEY, Cheddar, signed
+from werkzeug.serving import make_server
+
+from tallyhook import AsyncClient, Client, PaymentInput, events
+from tallyhook.review import Review
+from tallyhook_mock import serve
+from tallyhook_receiver import Product, Receiver
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "operations.md"
+BODY = Cheddar().hook(activityType="subscriptionChanged")
+
+
+@pytest.fixture
+def receiver(tmp_path: Path) -> Iterator[Receiver]:
+    receiver = Receiver(Product("ACME", KEY), inbox=tmp_path / "inbox.sqlite", max_body=10_000)
+
+    @receiver.on(events.SubscriptionChanged)
+    def moved(hook: events.SubscriptionChanged) -> None:
+        pass
+
+    yield receiver
+    receiver.close()
+
+
+def call(receiver: Receiver, method: str = "POST", body: bytes = BODY, **environ: Any) -> tuple[str, bytes]:
+    """Status line and body, by way of the checker that comes with Python."""
+    request: dict[str, Any] = {"REQUEST_METHOD": method, "wsgi.input": io.BytesIO(body), "QUERY_STRING": ""}
+    request |= {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in signed(body).items()}
+    request |= {"CONTENT_LENGTH": str(len(body)), "REMOTE_ADDR": "192.0.2.7"}
+    request |= {"SCRIPT_NAME": "", "PATH_INFO": "/"} | environ
+    setup_testing_defaults(request)
+    said: list[str] = []
+
+    def start_response(status: str, headers: Any, error: Any = None) -> Any:
+        said.append(status)
+        return io.BytesIO().write
+
+    answer = validator(receiver.wsgi)(request, start_response)
+    content = b"".join(answer)
+    answer.close()  # type: ignore[attr-defined]  # the checker insists on it, and its type doesn't tell
+    return said[0], content
+
+
+def test_receives(receiver: Receiver) -> None:
+    assert call(receiver) == ("200 OK", b'{"hook": "done"}\n')
+    assert call(receiver, PATH_INFO="/any/path") == ("200 OK", b'{"hook": "done"}\n')
+
+
+def test_refusals(receiver: Receiver) -> None:
+    assert call(receiver, "GET")[0] == "405 Method Not Allowed"
+    assert call(receiver, HTTP_X_CG_SIGNATURE="wrong")[0] == "401 Unauthorized"
+    assert call(receiver, body=b"{}")[0] == "400 Bad Request"
+    assert call(receiver, CONTENT_LENGTH="10001")[0].startswith("413 ")
+    assert call(receiver, HTTP_COOKIE="x" * 20_000)[0].startswith("431 ")
+    many = {f"HTTP_X_{number}": "" for number in range(100)}
+    assert call(receiver, **many)[0].startswith("431 ")
+
+
+def test_only_known_networks(tmp_path: Path) -> None:
+    receiver = Receiver(Product("ACME", KEY), inbox=tmp_path / "inbox.sqlite", senders=["198.51.100.0/24"])
+    assert call(receiver)[0] == "403 Forbidden"
+
+
+def test_a_body_whose_length_is_not_announced(receiver: Receiver) -> None:
+    chunked = {"CONTENT_LENGTH": "", "wsgi.input_terminated": True}
+    assert call(receiver, **chunked)[0] == "200 OK"
+    large = BODY + b" " * 10_000
+    assert call(receiver, body=large, **chunked)[0].startswith("413 ")
+    # Without either there is no telling where it ends, so it is not read.
+    assert call(receiver, CONTENT_LENGTH="")[0] == "401 Unauthorized"
+
+
+def test_the_health_of_the_inbox(receiver: Receiver, tmp_path: Path) -> None:
+    assert call(receiver, "GET", PATH_INFO="/healthz") == ("200 OK", b'{"health": "ok"}\n')
+    assert call(receiver, "HEAD", PATH_INFO="/healthz") == ("200 OK", b"")
+    nowhere = Receiver(Product("ACME", KEY), inbox=tmp_path / "none" / "inbox.sqlite")
+    status, content = call(nowhere, "GET", PATH_INFO="/healthz")
+    assert (status, content) == ("503 Service Unavailable", b'{"health": "no inbox"}\n')
+    nowhere.close()
+
+
+def test_many_threads_at_once_are_one_handling(tmp_path: Path) -> None:
+    receiver = Receiver(Product("ACME", KEY), inbox=tmp_path / "inbox.sqlite")
+    handled: list[str] = []
+
+    @receiver.on(events.SubscriptionChanged)
+    async def moved(hook: events.SubscriptionChanged) -> None:
+        await asyncio.sleep(0.05)
+        handled.append(hook.customer.code)
+
+    with ThreadPoolExecutor(16) as threads:
+        answers = [
+            future.result() for future in [threads.submit(call, receiver, "POST", BODY) for _ in range(32)]
+        ]
+    receiver.close()
+    assert set(answers) == {("200 OK", b'{"hook": "done"}\n')}
+    assert handled == ["NORA"]
+
+
+def test_reviews_share_one_client_whatever_thread_they_come_in(tmp_path: Path) -> None:
+    """Its connections belong to one event loop: the receiver's own."""
+    plans = [
+        {
+            "code": "PRO",
+            "recurringChargeAmount": "20.00",
+            "items": [{"code": "GB", "overageAmount": "2.00", "isPeriodic": True}],
+        }
+    ]
+    catalog = {
+        "users": [{"email": "ops@example.com", "password": "wick"}],
+        "products": [{"code": "ACME", "secret": KEY, "plans": plans}],
+    }
+    with serve(catalog, start="2026-01-01T09:00:00Z") as server:
+        access = ("ACME", "ops@example.com", "wick")
+        product = Product("ACME", KEY, AsyncClient(*access, base_url=server.xml))
+        receiver = Receiver(product, inbox=tmp_path / "inbox.sqlite")
+
+        @receiver.review
+        def audit(review: Review) -> None:
+            review.set_quantity("GB", 15)
+
+        with wsgi_server(receiver.wsgi) as url, Client(*access, base_url=server.xml) as client:
+            card = PaymentInput(
+                cc_number="4111111111111111",
+                cc_expiration="12/2030",
+                cc_first_name="Ida",
+                cc_last_name="Lamp",
+                cc_zip="90210",
+            )
+            for code in ("C1", "C2", "C3"):
+                client.new_customer(code, "Ida", "Lamp", "ida@example.com", "PRO", payment=card)
+            server.listen(f"{url}/hooks", ["subscriptionBillable"])
+            server.advance("32d")
+            customers = [client.get_customer(code) for code in ("C1", "C2", "C3")]
+        receiver.close()
+    invoices = [customer.subscription.invoices[-2] for customer in customers]
+    assert [[made.amount for made in invoice.transactions] for invoice in invoices] == [
+        [Decimal("50.00")]
+    ] * 3
+
+
+@contextlib.contextmanager
+def wsgi_server(app: Any) -> Iterator[str]:
+    """A server with a thread for each request."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_answer_without_an_event_loop_of_ones_own(receiver: Receiver) -> None:
+    """As an AWS Lambda handler calls it, invocation by invocation."""
+    for _ in range(3):
+        assert receiver.answer("POST", signed(BODY), BODY).status == 200
+    receiver.close()
+    receiver.close()
+    assert receiver.answer("POST", signed(BODY), BODY).status == 200  # begun anew
+    assert receiver.answer("POST", {}, BODY).status == 401
+
+
+def test_answer_within_a_handler_would_wait_for_itself(tmp_path: Path) -> None:
+    receiver = Receiver(Product("ACME", KEY), inbox=tmp_path / "inbox.sqlite")
+    raised: list[str] = []
+
+    @receiver.on(events.SubscriptionChanged)
+    async def moved(hook: events.SubscriptionChanged) -> None:
+        with pytest.raises(RuntimeError, match="wait for itself") as error:
+            receiver.answer("POST", {}, b"")
+        raised.append(str(error.value))
+
+    assert receiver.answer("POST", signed(BODY), BODY).status == 200
+    receiver.close()
+    assert raised
+
+
+def document(what: str) -> str:
+    """The block of docs/operations.md that holds this."""
+    blocks = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)
+    (found,) = [block for block in blocks if what in block]
+    return str(found)
+
+
+def test_mounted_in_flask_as_the_document_says(receiver: Receiver) -> None:
+    app = flask.Flask(__name__)
+    app.add_url_rule("/", view_func=lambda: "home")
+    exec(document("DispatcherMiddleware"), {"app": app, "receiver": receiver})
+    client = app.test_client()
+    assert client.get("/").text == "home"
+    assert client.get("/hooks/healthz").json == {"health": "ok"}
+    answer = client.post("/hooks", data=BODY, headers=signed(BODY))
+    assert (answer.status_code, answer.json) == (200, {"hook": "done"})
+
+
+@pytest.mark.parametrize("is_base64", [True, False])
+def test_in_lambda_as_the_document_says(receiver: Receiver, is_base64: bool) -> None:
+    names: dict[str, Any] = {"receiver": receiver}
+    exec(document("def handler(event, context)"), names)
+    event = {
+        "requestContext": {"http": {"method": "POST"}},
+        "headers": {name.lower(): value for name, value in signed(BODY).items()},
+        "body": base64.b64encode(BODY).decode() if is_base64 else BODY.decode(),
+        "isBase64Encoded": is_base64,
+    }
+    answer = names["handler"](event, None)
+    assert (answer["statusCode"], json.loads(answer["body"])) == (200, {"hook": "done"})
+    assert names["handler"](event | {"body": None}, None)["statusCode"] == 401
+
+
+APPLICATION = """
+import asyncio, os, sys, time
+from pathlib import Path
+from tallyhook import events
+from tallyhook_receiver import Product, Receiver
+
+here = Path({here!r})
+receiver = Receiver(Product("ACME", {key!r}), inbox=here / "inbox.sqlite", answer_within=0.2)
+{before}
+
+@receiver.on(events.SubscriptionChanged)
+def moved(hook):
+    time.sleep({seconds})
+    with (here / "handled").open("a") as file:
+        file.write(f"{{hook.customer.code}} {{os.getpid()}}\\n")
+
+app = receiver.wsgi
+"""
+
+
+@contextlib.contextmanager
+def gunicorn(folder: Path, *options: str, seconds: float = 0.0, before: str = "") -> Iterator[Any]:
+    """The application under gunicorn: its URL and its process, which is asked to end."""
+    source = APPLICATION.format(here=str(folder), key=KEY, seconds=seconds, before=before)
+    (folder / "wsgi_app.py").write_text(source)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "gunicorn", "wsgi_app:app", "--bind", f"127.0.0.1:{port}"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *sys.path])}
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, "--no-control-socket", *options],
+            cwd=folder,
+            env=environment,
+            stdout=log,
+            stderr=log,
+        )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 20
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                httpx.get(url, timeout=10)
+                break
+            assert process.poll() is None, (folder / "log").read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        yield url, process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(20)
+        finally:
+            process.kill()
+
+
+def hook_of(code: str) -> bytes:
+    return Cheddar().hook(activityType="subscriptionChanged", customer={"id": code, "code": code})
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--preload", "--workers", "2", "--threads", "4"),
+        ("--workers", "2", "--threads", "4"),
+        ("--preload", "--workers", "2"),
+    ],
+    ids=["preloaded threads", "threads", "preloaded processes"],
+)
+def test_under_gunicorn(tmp_path: Path, options: tuple[str, ...]) -> None:
+    codes = [f"C{number}" for number in range(12)]
+    with gunicorn(tmp_path, *options) as (url, _), ThreadPoolExecutor(8) as threads:
+
+        def deliver(code: str) -> int:
+            body = hook_of(code)
+            return httpx.post(url, content=body, headers=signed(body), timeout=30).status_code
+
+        assert list(threads.map(deliver, codes * 2)) == [200] * 24
+    handled = [line.split()[0] for line in (tmp_path / "handled").read_text().splitlines()]
+    assert sorted(handled) == sorted(codes)
+    log = (tmp_path / "log").read_text()
+    assert "Traceback" not in log, log
+
+
+def test_gunicorn_ends_only_when_the_work_is_done(tmp_path: Path) -> None:
+    body = hook_of("LATE")
+    with gunicorn(tmp_path, "--preload", "--threads", "2", seconds=1.0) as (url, _):
+        answer = httpx.post(url, content=body, headers=signed(body), timeout=30)
+        assert (answer.status_code, answer.json()) == (503, {"hook": "at it"})
+        assert not (tmp_path / "handled").exists()
+    assert (tmp_path / "handled").read_text().startswith("LATE ")
+    log = (tmp_path / "log").read_text()
+    assert "Traceback" not in log, log
+    with gunicorn(tmp_path, "--threads", "2", seconds=1.0) as (url, _):
+        assert httpx.post(url, content=body, headers=signed(body), timeout=30).json() == {"hook": "done"}
+    assert len((tmp_path / "handled").read_text().splitlines()) == 1
+
+
+def test_an_inbox_that_was_opened_before_the_fork_is_not_used(tmp_path: Path) -> None:
+    """Neither SQLite's connections nor the threads go along; who shares them writes over each other."""
+    with gunicorn(
+        tmp_path, "--preload", before="assert receiver.run(receiver.health.answer()).status == 200"
+    ) as (url, _):
+        body = hook_of("C1")
+        answer = httpx.post(url, content=body, headers=signed(body), timeout=30)
+        assert (answer.status_code, answer.json()) == (503, {"hook": "no inbox"})
+    assert "opened before this process was forked" in (tmp_path / "log").read_text()
