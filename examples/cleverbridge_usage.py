@@ -19,6 +19,7 @@ import argparse
 import csv
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -37,6 +38,11 @@ class Usage(NamedTuple):
     used: str
     included: str
     block: str
+
+    @property
+    def of(self) -> tuple[str, str]:
+        """What it tells the usage of."""
+        return self.subscription, self.item
 
     @property
     def quantity(self) -> int:
@@ -58,7 +64,7 @@ class Wrong(Exception):
 
 
 def read_usage(file: Path) -> list[Usage]:
-    with file.open(newline="", encoding="utf-8") as lines:
+    with file.open(newline="", encoding="utf-8-sig") as lines:
         table = csv.DictReader(lines, restval="")
         if missing := set(Usage._fields) - set(table.fieldnames or ()):
             raise ValueError(f"{file} has no column {', '.join(sorted(missing))}")
@@ -67,9 +73,12 @@ def read_usage(file: Path) -> list[Usage]:
 
 def bill(client: Client, lines: list[Usage], now: datetime, *, dry_run: bool) -> Iterator[Done]:
     """One line after the other; what goes wrong with one is no reason to leave out the next."""
+    times = Counter(line.of for line in lines)
     for line in lines:
         shown = ""
         try:
+            if times[line.of] > 1:  # each of them is a total, and would undo the one before
+                raise Wrong("this item has more than one line")
             quantity = line.quantity
             shown = str(quantity)
             yield Done(line, shown, set_quantity(client, line, quantity, now, dry_run=dry_run))

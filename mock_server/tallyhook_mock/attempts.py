@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from tallyhook_mock.delivery import Answer, Sender
 from tallyhook_mock.engine.hooks import Attempt, Delivery

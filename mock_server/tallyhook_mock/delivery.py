@@ -4,7 +4,6 @@ import asyncio
 import ipaddress
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from tallyhook import signing
 from tallyhook_mock.engine import ids
 from tallyhook_mock.engine.cheddar.product import Product
 from tallyhook_mock.engine.hooks import Hook
+from tallyhook_mock.engine.record import Record
 
 if TYPE_CHECKING:
     import httpx
@@ -22,8 +22,7 @@ __all__ = ["Answer", "Sender", "hook_headers", "is_loopback"]
 KEPT_OF_ANSWER = 2048
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Record, frozen=True):
     """What came back: the status (None if nothing did), real seconds, the beginning of the text."""
 
     status: int | None

@@ -1,10 +1,10 @@
 """Spans of time as people write them: `1mo`, `36d`, `1h30min`, `P1M`."""
 
 import re
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tallyhook_mock.engine.calendar import add_months
+from tallyhook_mock.engine.record import Record
 
 __all__ = ["Duration", "parse_duration"]
 
@@ -20,8 +20,7 @@ _ISO = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Duration:
+class Duration(Record, frozen=True):
     """Calendar months, which have no length until they are counted from a day, and an exact rest."""
 
     months: int

@@ -1,10 +1,13 @@
 """What shall go wrong: with which call or hook, when, and how often."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from enum import StrEnum
 from random import Random
+
+from msgspec.structs import fields
+
+from tallyhook_mock.engine.record import Record
 
 __all__ = ["OPTIONS", "Armed", "Fault", "FaultKind", "Faults"]
 
@@ -44,8 +47,13 @@ _CALLS = frozenset(kind for kind, options in OPTIONS.items() if "action" in opti
 _HOOKS = frozenset(kind for kind, options in OPTIONS.items() if "type" in options)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class _OfKind(Record, frozen=True):
+    """What a fault is given by its place; all else goes by name."""
+
+    kind: FaultKind
+
+
+class Fault(_OfKind, frozen=True, kw_only=True):
     """One thing to go wrong.
 
     It counts the calls or deliveries that fit. From the `nth` on it strikes the next `times` of them: one,
@@ -63,7 +71,6 @@ class Fault:
         by: how long a reordered hook is held back, on the mock's clock.
     """
 
-    kind: FaultKind = field(kw_only=False)
     action: str = ""
     type: str = ""
     customer: str = ""

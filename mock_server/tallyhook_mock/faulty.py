@@ -2,20 +2,19 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tallyhook_mock.connection import drop
+from tallyhook_mock.engine.record import Record
 from tallyhook_mock.faults import Fault, FaultKind
 from tallyhook_mock.timeline import CHEDDAR
 
 __all__ = ["Aim", "with_faults"]
 
 
-@dataclass(frozen=True, slots=True)
-class Aim:
+class Aim(Record, frozen=True):
     """What a call is about, as far as it can be read: codes of product and customer, or empty.
 
     A system that knows no products has none; its `customer` is the account that its timeline goes by.

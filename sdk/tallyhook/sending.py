@@ -119,8 +119,11 @@ class _Line:
         ]
         self._content_type = (b"Content-Type", content_type.encode("ascii"))
         self._extensions = {"timeout": httpx.Timeout(timeout).as_dict()}
+        self._is_closed = False
 
     def _request(self, call: Sendable[object]) -> httpx.Request:
+        if self._is_closed:  # a transport would connect anew, and nobody would close that
+            raise RuntimeError("The client is closed")
         url = f"{self._base_url}/{call.path}"
         if query := "&".join(filter(None, (self._everywhere, urlencode(call.query)))):
             url += f"?{query}"
@@ -157,8 +160,11 @@ class _Line:
         except APIError as error:
             refusal = error
         # Raised out here so that no other exception hangs on it with the message as it was.
-        message = call.masked(refusal).replace(self._credentials, MASK)
-        raise type(refusal)(refusal.status, message, *refusal.args[2:])
+        message, aux_code, error_id = (
+            said.replace(self._credentials, MASK)
+            for said in (call.masked(refusal), refusal.aux_code, refusal.error_id)
+        )
+        raise type(refusal)(refusal.status, message, aux_code, error_id, refusal.customer)
 
 
 class Sender(_Line):
@@ -199,7 +205,8 @@ class Sender(_Line):
             attempt += 1
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections. Calls raise RuntimeError from then on."""
+        self._is_closed = True
         self._transport.close()
 
     def __enter__(self) -> Self:
@@ -254,7 +261,8 @@ class AsyncSender(_Line):
             attempt += 1
 
     async def aclose(self) -> None:
-        """Close the connections."""
+        """Close the connections. Calls raise RuntimeError from then on."""
+        self._is_closed = True
         await self._transport.aclose()
 
     async def __aenter__(self) -> Self:

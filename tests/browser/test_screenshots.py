@@ -4,16 +4,25 @@ import os
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from tallyhook_mock import Server
 from tallyhook_mock.engine import ids
 
+from ..mock_server import systems_world
 from .conftest import visiting
-from .stage import played
+from .stage import CATALOG, played
 
 PICTURES = Path(__file__).parents[2] / "docs" / "screenshots"
 PAGES = ("overview", "customers", "customer", "hooks", "hook", "listeners", "faults")
+
+
+# Of a mock with all systems.
+SYSTEMS = {
+    "cleverbridge": "/console/cleverbridge/S1001?item=2&quantity=20&when=at+the+renewal",
+    "fusebill": "/console/fusebill/1?billingPeriodDefinitionId=101&invoiceDay=6",
+    "chargemonk": "/console/chargemonk/mill",
+}
 
 
 def address(server: Server, name: str) -> str:
@@ -32,11 +41,22 @@ def address(server: Server, name: str) -> str:
 def test_every_page_shows_itself(chromium: Browser, scheme: str) -> None:
     with played() as server, visiting(chromium, server.url, scheme) as page:
         for name in PAGES:
-            answer = page.goto(server.url + address(server, name))
-            assert answer is not None
-            assert answer.status == 200
-            assert page.locator("#pulse").is_visible(), "the script runs"
-            wide = page.evaluate("document.documentElement.scrollWidth")
-            assert wide <= 1280, f"{name} is {wide} px wide"
-            if "TALLYHOOK_SCREENSHOTS" in os.environ:
-                page.screenshot(path=PICTURES / f"{name}-{scheme}.png", full_page=True)
+            look(page, server.url + address(server, name), f"{name}-{scheme}")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_of_the_other_systems_shows_itself(chromium: Browser, scheme: str) -> None:
+    with systems_world.played(**CATALOG) as server, visiting(chromium, server.url, scheme) as page:
+        for name, path in SYSTEMS.items():
+            look(page, server.url + path, f"{name}-{scheme}")
+
+
+def look(page: Page, url: str, name: str) -> None:
+    answer = page.goto(url)
+    assert answer is not None
+    assert answer.status == 200
+    assert page.locator("#pulse").is_visible(), "the script runs"
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= 1280, f"{name} is {wide} px wide"
+    if "TALLYHOOK_SCREENSHOTS" in os.environ:
+        page.screenshot(path=PICTURES / f"{name}.png", full_page=True)

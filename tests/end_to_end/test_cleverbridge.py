@@ -184,7 +184,7 @@ S4,2,700,500,25
 S9,2,700,500,25
 S1,7,700,500,25
 S1,1,700,500,25
-S2,2,lots,500,25
+S8,2,lots,500,25
 """
 TOO_LATE = "too late: what arrives after 2026-04-15 00:00 counts for the renewal after"
 
@@ -207,7 +207,7 @@ def test_the_program_bills_what_renews_tomorrow(server: Server, client: Client, 
         ["S1", "7", "700", "8", "failed: S1 has no item 7"],
         ["S1", "1", "700", "8", "failed: item 1 is billed in advance"],
     ]
-    assert lines[-1].split(maxsplit=3) == ["S2", "2", "lots", "failed: used must be a number"]
+    assert lines[-1].split(maxsplit=3) == ["S8", "2", "lots", "failed: used must be a number"]
     done = run(server, table, now)
     assert (rehearsal.returncode, done.returncode) == (1, 1)
     assert done.stdout.splitlines()[2] == "  S1            2      700         8  bills 58.00 EUR tomorrow"
@@ -228,6 +228,18 @@ def test_the_program_bills_what_renews_tomorrow(server: Server, client: Client, 
     )
     server.advance_to("2026-05-17T00:00:00Z")
     assert totals(server, "S1") == ["50.00", "58.00", "50.00"]
+
+
+def test_the_program_sets_no_item_twice(server: Server, client: Client, tmp_path: Path) -> None:
+    table = tmp_path / "usage.csv"
+    lines = "S1,2,700,500,25\nS1,2,600,500,25\nS2,2,700,500,25\n"
+    table.write_text(f"\ufeffsubscription,item,used,included,block\n{lines}", encoding="utf-8")
+    ended = run(server, table, "2026-04-16T06:00:00Z")
+    assert [line.split(maxsplit=3)[3] for line in ended.stdout.splitlines()[2:4]] == [
+        "failed: this item has more than one line"
+    ] * 2
+    assert ended.returncode == 1
+    assert [client.get_subscription(name).item(2).quantity for name in ("S1", "S2")] == [0, 8]
 
 
 def test_the_program_says_what_it_misses(server: Server, tmp_path: Path) -> None:

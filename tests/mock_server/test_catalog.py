@@ -13,6 +13,7 @@ from tallyhook_mock.delivery import Sender
 from tallyhook_mock.engine.systems import Systems
 
 from .loopback import catalog
+from .systems_world import CATALOG
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 EXAMPLE = Path(__file__).parents[2] / "examples" / "catalog.toml"
@@ -65,6 +66,41 @@ def test_what_is_written_can_be_read_again() -> None:
     again = json.loads(json.dumps(written))
     again["users"][0]["password"] = "cheddar"
     assert dump_catalog(installed(again)) == written
+
+
+def test_what_is_written_of_the_other_systems_can_be_read_again() -> None:
+    cleverbridge = CATALOG["cleverbridge"] | {"vatPercent": "19", "reminderDays": 3}
+    plans = [{"code": "FOUR", "price": "50.00", "termMonths": 4, "billingCycles": 3}]
+    chargemonk = CATALOG["chargemonk"] | {"currency": "EUR", "plans": CATALOG["chargemonk"]["plans"] + plans}
+    content = CATALOG | {"cleverbridge": cleverbridge, "chargemonk": chargemonk}
+    written = dump_catalog(installed(content))
+    assert written["cleverbridge"] == {
+        "vatPercent": "19",
+        "reminderDays": 3,
+        "users": [{"name": "grace", "password": "********"}],
+        "products": cleverbridge["products"],
+        "coupons": cleverbridge["coupons"],
+    }
+    assert written["fusebill"] == {"apiKeys": ["********"]}
+    assert written["chargemonk"]["currency"] == "EUR"
+    assert written["chargemonk"]["plans"][2] == plans[0] | {"name": "FOUR"}
+    assert written["chargemonk"]["addOns"][1] == {"code": "VISIT", "name": "Visit", "price": "80.00"}
+    assert "wick-and-oil" not in json.dumps(written)
+    again = json.loads(json.dumps(written))
+    again["cleverbridge"]["users"][0]["password"] = "hopper"
+    again["fusebill"]["apiKeys"] = ["wick-and-oil"]
+    systems = installed(again)
+    assert dump_catalog(systems) == written
+    assert systems.fusebill.api_keys == ("wick-and-oil",)
+    assert systems.cleverbridge.users == {"grace": "hopper"}
+
+
+def test_a_section_stands_where_there_is_something_to_say() -> None:
+    assert dump_catalog(installed(catalog())).keys() == {"hookRetryPauses", "users", "products"}
+    systems = installed({"fusebill": {"customers": [{"name": "Ida Lamp"}]}})
+    written = dump_catalog(systems)
+    assert written["fusebill"] == {}  # the key that everybody knows opens it
+    assert dump_catalog(installed(written)).keys() == {"hookRetryPauses", "users", "products"}
 
 
 def test_a_product_may_stand_alone() -> None:
@@ -179,6 +215,10 @@ def test_a_masked_password_is_not_taken_for_one() -> None:
     content["users"] = dump_catalog(installed(content))["users"]
     with pytest.raises(CatalogError, match=r"users\[0\]\.password: this is what stands for a password"):
         installed(content)
+    written = dump_catalog(installed(CATALOG))
+    for section, place in (("cleverbridge", r"users\[0\]\.password"), ("fusebill", "apiKeys")):
+        with pytest.raises(CatalogError, match=rf"{section}\.{place}: this is what stands for a password"):
+            installed(catalog() | {section: written[section]})
 
 
 def test_files_may_be_toml_or_json(tmp_path: Path) -> None:

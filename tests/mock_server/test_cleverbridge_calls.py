@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tallyhook_mock import Server, serve
+from tallyhook_mock.clock import parse_moment
 
 from .cleverbridge_api import CATALOG, START, UPDATE, Api, gross
 
@@ -160,3 +161,17 @@ def test_a_running_clock_has_billed_what_is_due_before_it_answers(server: Server
 
     assert server.call(ask_at_the_renewal) == 0
     assert api.get()["NextBillingDate"] == "2026-05-17T00:00:00Z"
+
+
+def test_a_renewal_that_is_due_is_billed_before_the_end(server: Server, api: Api) -> None:
+    """A running clock may be past a renewal that nobody has got round to yet."""
+    api.update()
+    server.call(lambda: server.mock.clock.move(parse_moment("2026-04-17T00:00:01Z")))
+    assert api.send("POST", "/_mock/cleverbridge/subscriptions/S1001/deactivate").status_code == 200
+    assert [total for _, total in api.bills()] == ["50.00", "58.00", "8.00"]
+
+
+def test_a_price_of_minus_nothing_is_nothing(api: Api) -> None:
+    price = {"Currency": "EUR", "Value": "-0.00"}
+    api.update("updatesubscriptionitemprice", Quantity=None, CustomerPrice=price)
+    assert str(api.item(2)["UnitPrice"]) == "0.00"

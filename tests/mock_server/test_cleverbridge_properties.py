@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from msgspec import structs
 
 from tallyhook_mock.engine.bill import Line
 from tallyhook_mock.engine.cleverbridge.refusal import Refusal
@@ -152,7 +153,7 @@ class Billing(RuleBasedStateMachine):
         """Preview a change, make it, and enter it in the book."""
         before, bills = dump(self.world.state), len(self.world.bills)
         ahead = self.billed_units(self.world.subscription.interval_start)
-        shown = call(replace(manner, is_preview=True))
+        shown = call(structs.replace(manner, is_preview=True))
         assert dump(self.world.state) == before
         assert call(manner) == shown
         assert sum((bill.total for bill in self.world.bills[bills:]), Decimal(0)) == shown.now.gross

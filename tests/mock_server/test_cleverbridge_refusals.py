@@ -167,6 +167,7 @@ def refused_without_a_trace(
         (b"\xff", "The body is not JSON"),
         (b"[" * 100_000, "The body is not JSON"),
         (b'{"Quantity": ' + b"9" * 5000 + b"}", "The body is not JSON"),
+        (b'{"Quantity": 1e' + b"9" * 50 + b"}", "The body is not JSON"),
         (b"[]", "The body is not a JSON object"),
         (b'"S1001"', "The body is not a JSON object"),
     ],
@@ -255,6 +256,13 @@ def test_whatever_a_call_says_is_done_or_refused(
     else:
         is_refused = False
     assert not is_refused or dump(world.state) == before
+
+
+def test_a_number_beyond_all_bounds_is_refused(api: Api) -> None:
+    body = json.dumps({**UPDATE, "Quantity": 0}).replace('"Quantity": 0', '"Quantity": 1e9999999')
+    status, code, message = refusal(api.send("POST", UPDATE_PATH, content=body))
+    assert (status, code) == (400, "ParameterInvalid")
+    assert message.startswith("Quantity: a whole number is expected")
 
 
 async def test_an_error_of_this_server_is_owned_up_to(caplog: pytest.LogCaptureFixture) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tallyhook_mock import serve
+from tallyhook_mock.clock import parse_moment
 
 from .fusebill_face import CATALOG, Face
 
@@ -285,3 +286,40 @@ def test_a_dry_run_of_an_empty_definition_shows_nothing(face: Face) -> None:
     made = face.api("POST", "billingPeriodDefinitions", wish)
     wish = {"billingPeriodDefinitionId": made["id"], "invoiceDay": 7}
     assert face.control("POST", "dryrun", wish, 200) == {"before": [], "after": []}
+
+
+@pytest.mark.parametrize("id", ["x", "-1", "1.0", "9" * 5000])
+def test_what_is_no_id_is_nobodys(face: Face, id: str) -> None:
+    assert "error" in face.control("GET", f"customers/{id}/bills", status=404)
+    assert "error" in face.control(
+        "POST", f"subscriptions/{id}/charges", {"name": "Oil", "amount": "1"}, status=404
+    )
+
+
+@pytest.mark.parametrize("door", ["api", "control", "dryrun"])
+def test_what_is_due_is_billed_before_anything_is_changed(face: Face, door: str) -> None:
+    """A running clock may be past a recharge that nobody has got round to yet."""
+    customer = face.customer()
+    subscription = face.subscribe(customer)
+    definition = subscription["billingPeriodDefinitionId"]
+    face.server.call(lambda: face.server.mock.clock.move(parse_moment("2026-12-01T00:00:01Z")))
+    if door == "api":
+        moved = face.api("PUT", "billingPeriodDefinitions", {"id": definition, "invoiceDay": 6})
+        assert moved["nextRechargeDate"] == "2027-01-06T00:00:00Z"
+    elif door == "control":
+        face.charge(subscription["id"], "31.00", "now")
+    else:
+        wish = {"billingPeriodDefinitionId": definition, "invoiceDay": 6}
+        shown = face.control("POST", "dryrun", wish, 200)
+        assert invoices(shown["after"])[0] == ("2026-12-01", "2027-01-06", 37, "30.00")
+    assert face.bills(customer)[:2] == [("2026-11-01", ["30.00"]), ("2026-12-01", ["30.00"])]
+    kinds = [entry["kind"] for entry in face.control("GET", f"customers/{customer}/timeline")["timeline"]]
+    assert kinds.count("invoiced") == 2 + (door == "control")
+
+
+def test_a_dry_run_keeps_the_month_that_is_not_given_as_the_move_does(face: Face) -> None:
+    subscription = face.subscribe(face.customer(), "365.00", interval="Yearly")
+    definition = subscription["billingPeriodDefinitionId"]
+    shown = face.control("POST", "dryrun", {"billingPeriodDefinitionId": definition, "invoiceDay": 6}, 200)
+    moved = face.api("PUT", "billingPeriodDefinitions", {"id": definition, "invoiceDay": 6})
+    assert shown["after"][0]["at"][:10] == moved["nextRechargeDate"][:10] == "2027-11-06"

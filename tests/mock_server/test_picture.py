@@ -19,7 +19,19 @@ from rich.console import Console
 from tallyhook_mock import Server, picture, serve
 from tallyhook_mock.picture import lettering
 from tallyhook_mock.picture.scale import Aftermath, Axis
-from tallyhook_mock.picture.story import Count, Lane, Mark, Period, Review, Sign, Span, Step, Story, Tally
+from tallyhook_mock.picture.story import (
+    Count,
+    Lane,
+    Mark,
+    Period,
+    Review,
+    Row,
+    Sign,
+    Span,
+    Step,
+    Story,
+    Tally,
+)
 from tallyhook_mock.picture.style import SIZES
 
 from .command import Command
@@ -163,7 +175,7 @@ def _story(**changed: object) -> Story:
         "end": START + timedelta(days=90),
         "now": START + timedelta(days=80),
     }
-    names = ("plans", "pauses", "turns", "periods", "tallies", "lanes", "reviews")
+    names = ("plans", "pauses", "turns", "rows", "tallies", "lanes", "reviews")
     plain |= dict.fromkeys(names, ())
     return Story(**{**plain, **changed})  # type: ignore[arg-type]  # the fields' own types, by name
 
@@ -207,9 +219,16 @@ def stories(draw: st.DrawFn) -> Story:
         plans=tuple(Span(start, end, draw(text), draw(text)) for start, end in spans[:5]),
         pauses=tuple(Span(start, end, draw(text), draw(text)) for start, end in spans[5:7]),
         turns=draw(marks),
-        periods=tuple(
-            Period(start, end, number, draw(quantities) - 1000, draw(states), draw(text))
-            for number, (start, end) in enumerate(spans)
+        rows=tuple(
+            Row(
+                draw(text),
+                draw(text),
+                tuple(
+                    Period(start, end, number or None, draw(quantities) - 1000, draw(states), draw(text))
+                    for number, (start, end) in enumerate(spans)
+                ),
+            )
+            for _ in range(draw(st.sampled_from((0, 1, 3, 10))))
         ),
         tallies=tuple(draw(st.lists(st.builds(Tally, text, steps, counts, counts), max_size=6))),
         lanes=tuple(draw(st.lists(st.builds(Lane, text, marks), max_size=4))),
@@ -302,6 +321,21 @@ def test_quantities_are_told_from_where_they_are_known(server: Server) -> None:
         Step(february, story.now, Decimal(0)),
     )
     assert [count.quantity for count in tally.billed] == [Decimal(5)]
+
+
+def test_what_a_catalogue_says_of_a_quantity_is_there_from_the_start() -> None:
+    lasting = {"code": "KEEPER", "overageAmount": "10.00"}
+    content = catalog(
+        plans=[{"code": "GLOW", "recurringChargeAmount": "20.00", "items": [lasting]}],
+        customers=[{"code": "ida", "planCode": "GLOW", "items": {"KEEPER": 2}}],
+    )
+    with serve(content) as server:
+        server.advance("36d")
+        (tally,) = server.call(
+            lambda: picture.tell(server.mock, server.mock.state.customer(server.mock.product(), "ida"))
+        ).tallies
+        assert [step.quantity for step in tally.steps] == [2, 2]
+        assert [count.quantity for count in tally.billed] == [2]
 
 
 def test_a_hold_that_lasts_and_a_cancellation(server: Server) -> None:

@@ -242,11 +242,12 @@ async def test_places_that_make_no_sense_are_named(ask: Ask) -> None:
 
 
 async def test_the_key_never_shows(ask: Ask) -> None:
-    said = {"Errors": [{"Key": "Authorization", "Value": f"'Basic {KEY}' is nobody's"}]}
+    said = {"Errors": [{"Key": f"Basic {KEY}", "Value": f"'Basic {KEY}' is nobody's"}]}
     with pytest.raises(errors.Unauthorized) as caught:
         await ask(Script(answer(said, 401)), "get_billing_period_definition", 12)
     assert KEY not in str(caught.value) + repr(caught.value)
     assert "•••" in caught.value.message
+    assert caught.value.aux_code == "Basic •••"
 
 
 @pytest.mark.parametrize("client", [Client, AsyncClient])

@@ -171,6 +171,17 @@ async def test_connections_are_used_again(client: type[Client] | type[AsyncClien
     assert accepted == 1
 
 
+async def test_a_closed_client_is_of_no_use(client: type[Client] | type[AsyncClient]) -> None:
+    with listening(CUSTOMER) as (host, requests):
+        made = client("ACME", "u", "p", base_url=f"http://{host}")
+        await customer(made)
+        await close(made)
+        with pytest.raises(RuntimeError, match="closed"):
+            await customer(made)
+        await close(made)  # once more does no harm
+    assert len(requests) == 1
+
+
 @pytest.mark.parametrize("base_url", ["getcheddar.com/xml", "ftp://getcheddar.com"])
 async def test_addresses_that_nobody_can_reach(
     client: type[Client] | type[AsyncClient], base_url: str

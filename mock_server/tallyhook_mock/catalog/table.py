@@ -4,7 +4,6 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from difflib import get_close_matches
 from typing import Self
 
 from tallyhook_mock.clock import parse_moment
@@ -161,6 +160,8 @@ def _join(place: str, name: str) -> str:
 
 
 def _suggestion(written: str, names: Collection[str]) -> str:
+    from difflib import get_close_matches  # for mistakes only
+
     nearest = get_close_matches(written, names, 1)
     return f"; did you mean {nearest[0]!r}?" if nearest else ""
 

@@ -80,7 +80,7 @@ def _leaf(name: str, text: str) -> str:
 
 
 def _leaves(names: Iterable[str], texts: Mapping[str, str]) -> str:
-    return "".join([_leaf(name, texts.get(name, "")) for name in names])
+    return "".join([_leaf(name, text) if (text := texts.get(name)) else f"<{name}/>" for name in names])
 
 
 def _group(name: str, parts: Iterable[str]) -> str:
@@ -118,23 +118,18 @@ def display_name(plan: Plan) -> str:
 
 
 def _plan(plan: Plan, at: datetime) -> str:
-    # What the recorded document shows are the bill dates of somebody who subscribed when it was read.
-    initial = plan.first_bill(at)
-    following = moment_text(plan.frequency.after(initial, 1))
-    beginning, middle, end = _terms(plan)
-    return (
-        f"{beginning}<initialInvoiceBillingDatetime>{moment_text(initial)}</initialInvoiceBillingDatetime>"
-        f"{middle}{_leaf('nextInvoiceBillingDatetime', following)}{end}"
-    )
+    return _plan_as_of(plan, at.replace(microsecond=0))  # which no document shows
 
 
 @lru_cache(1024)  # the plan of every customer is shown in every document
-def _terms(plan: Plan) -> tuple[str, str, str]:
-    """What a plan says whenever it is read: before, between and after the dates that depend on that."""
+def _plan_as_of(plan: Plan, at: datetime) -> str:
+    # What the recorded document shows are the bill dates of somebody who subscribed when it was read.
+    initial = plan.first_bill(at)
+    following = moment_text(plan.frequency.after(initial, 1))
     frequency = plan.frequency
     # A setup charge of nothing hides its code here, though a hook shows it (both recorded).
     setup_code = plan.setup_charge_code if plan.setup_charge_amount else ""
-    beginning = (
+    return (
         f'<plan id="{id_text(plan.id)}" code="{escape(plan.code)}">'
         f"{_leaf('name', plan.name)}"
         f"{_leaf('displayName', display_name(plan))}"
@@ -145,14 +140,12 @@ def _terms(plan: Plan) -> tuple[str, str, str]:
         f"<trialDays>{plan.trial_days}</trialDays>"
         f"<initialBillCount>{plan.initial_bill_count}</initialBillCount>"
         f"{_leaf('initialBillCountUnit', plan.initial_bill_count_unit)}"
-    )
-    middle = (
+        f"<initialInvoiceBillingDatetime>{moment_text(initial)}</initialInvoiceBillingDatetime>"
         f"<billingFrequency>{frequency.name}</billingFrequency>"
         f"<billingFrequencyPer>{frequency.per}</billingFrequencyPer>"
         f"<billingFrequencyUnit>{frequency.unit}</billingFrequencyUnit>"
         f"<billingFrequencyQuantity>{frequency.quantity}</billingFrequencyQuantity>"
-    )
-    end = (
+        f"{_leaf('nextInvoiceBillingDatetime', following)}"
         f"{_leaf('setupChargeCode', setup_code)}"
         f"<setupChargeAmount>{amount_text(plan.setup_charge_amount)}</setupChargeAmount>"
         f"{_leaf('recurringChargeCode', plan.recurring_charge_code)}"
@@ -164,7 +157,6 @@ def _terms(plan: Plan) -> tuple[str, str, str]:
         f"{_group('items', map(_plan_item, plan.items))}"
         "</plan>"
     )
-    return beginning, middle, end
 
 
 def _plan_item(planned: PlanItem) -> str:

@@ -92,20 +92,20 @@ class Parameters:
         Raises:
             Refusal: 400 for a name that can't be read, 412 for a value no document could show.
         """
-        *levels, key = _keys(name)
+        keys = _keys(name)
         if not value.isprintable() and _FORBIDDEN.search(value):
             raise invalid(name, "invalidCharacters", "The value contains characters that are not allowed")
-        if len(levels) >= MAX_DEPTH:
+        if len(keys) > MAX_DEPTH:
             raise Refusal(400, "A parameter is nested too deeply")
         level = self
-        for above in levels:
+        for above in keys[:-1]:
             level = level._descend(above)
-        level._store(key, value)
+        level._store(keys[-1], value)
 
     def _descend(self, key: str) -> "Parameters":
-        key = self._index(key)
         below = self.values.get(key)
         if below is None:
+            key = self._index(key)
             below = self.values[key] = Parameters(self.full_name(key))
         elif not isinstance(below, Parameters):
             raise Refusal(400, f"The parameter '{key}' is both a value and a list")
@@ -121,7 +121,7 @@ class Parameters:
         """PHP's rule for `[]`: one more than the largest number among the keys."""
         if not key:
             key = str(self._next_index)
-        if len(key) < 10 and key.isascii() and key.isdigit():
+        if key.isdigit() and key.isascii() and len(key) < 10:
             self._next_index = max(self._next_index, int(key) + 1)
         return key
 

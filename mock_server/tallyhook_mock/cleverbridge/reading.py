@@ -57,7 +57,7 @@ class Fields:
         number = self._number(name)
         if number is None or number < 0 or number != round(number, 2):
             raise self._wrong(name, "an amount from 0 up with two decimals at most is expected")
-        return number
+        return abs(number)  # there is a -0 as well
 
     def flag(self, name: str, default: bool) -> bool:
         value = self._value(name, default)
@@ -93,7 +93,7 @@ class Fields:
         if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):
             return None
         number = Decimal(value)
-        return number if abs(number) < _LIMIT else None
+        return number if -_LIMIT < number < _LIMIT else None
 
     def _value(self, name: str, default: object) -> object:
         value = self._values.get(name.lower(), default)
@@ -126,7 +126,7 @@ def read_body(body: bytes) -> Fields:
     """The parameters in a body."""
     try:
         values = json.loads(body, parse_float=Decimal)
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, ArithmeticError):  # the last for a number beyond all bounds
         raise Refusal(400, "RequestInvalid", "The body is not JSON") from None
     if not isinstance(values, dict):
         raise Refusal(400, "RequestInvalid", "The body is not a JSON object")

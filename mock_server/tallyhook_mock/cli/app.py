@@ -9,6 +9,7 @@ from tallyhook_mock.cli import (
     clock,
     customers,
     demo,
+    doctor,
     faults,
     hooks,
     inbox,
@@ -44,6 +45,7 @@ app.add_typer(hooks.hooks, name="hooks")
 app.add_typer(listeners.listeners, name="listeners")
 app.add_typer(faults.faults, name="faults")
 app.command("verify")(verify.verify)
+app.command("doctor")(doctor.doctor)
 app.add_typer(inbox.inbox, name="inbox")
 
 

@@ -1,7 +1,9 @@
 """`tallyhook timeline`: what happened to a customer, as a table or as a picture."""
 
+from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,11 +13,35 @@ from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote, path
 __all__ = ["timeline"]
 
 
+class System(StrEnum):
+    """Whose customer or subscription it is."""
+
+    CHEDDAR = "cheddar"
+    CLEVERBRIDGE = "cleverbridge"
+    FUSEBILL = "fusebill"
+    CHARGEMONK = "chargemonk"
+
+
+_ACCOUNTS = {
+    System.CHEDDAR: ("customers",),
+    System.CLEVERBRIDGE: ("cleverbridge", "subscriptions"),
+    System.FUSEBILL: ("fusebill", "customers"),
+    System.CHARGEMONK: ("chargemonk", "subscriptions"),
+}
+
+
 def timeline(
-    customer: Annotated[str, typer.Argument(metavar="CUSTOMER", help="A customer's code.")],
+    customer: Annotated[
+        str,
+        typer.Argument(
+            metavar="CUSTOMER",
+            help="A customer's code; of Fusebill the id, of Cleverbridge and Chargemonk a subscription's.",
+        ),
+    ],
     svg: Annotated[
         Path | None, typer.Option("--svg", metavar="FILE", help="Write the picture into this file.")
     ] = None,
+    system: Annotated[System, typer.Option("--system", help="The billing system.")] = System.CHEDDAR,
     product: ProductCode = None,
     url: MockUrl = URL,
     as_json: Json = False,
@@ -24,16 +50,16 @@ def timeline(
 
     Example: tallyhook timeline ada --svg ada.svg
     """
-    mock, wanted = Remote(url), {"product": product}
+    mock, wanted, account = Remote(url), {"product": product}, (*_ACCOUNTS[system], customer)
     if svg is not None:
-        picture = mock.get(path("customers", customer, "timeline.svg"), wanted)
+        picture = mock.get(path(*account, "timeline.svg"), wanted)
         try:
             svg.write_text(picture, "utf-8")
         except OSError as error:
             fail(f"{svg} can't be written: {error.strerror}", USAGE)
         typer.echo(f"{svg} is written.")
         return
-    entries = mock.get(path("customers", customer, "timeline"), wanted)["timeline"]
+    entries = mock.get(path(*account, "timeline"), wanted)["timeline"]
     if as_json:
         print_json(entries)
         return
@@ -43,9 +69,15 @@ def timeline(
             entry["kind"],
             "" if entry["invoice"] is None else f"#{entry['invoice']}",
             entry["amount"] or "",
-            entry["note"],
+            _note(entry),
             entry["actor"],
         )
         for entry in entries
     ]
     table(("when (UTC)", "what", ">invoice", ">amount", "~note", "~who"), rows, empty="Nothing has happened.")
+
+
+def _note(entry: Mapping[str, Any]) -> str:
+    """With the item that it is about, if it does not begin with that."""
+    item, note = str(entry["item"]), str(entry["note"])
+    return note if note.startswith(item) else f"{item}: {note}" if note else item

@@ -13,10 +13,12 @@ from starlette.staticfiles import StaticFiles
 
 from tallyhook_mock.console import (
     chargemonk,
+    cleverbridge,
     clock,
     customers,
     door,
     faults,
+    fusebill,
     hooks,
     listeners,
     live,
@@ -27,7 +29,7 @@ from tallyhook_mock.console.guard import Guard
 from tallyhook_mock.console.page import page
 from tallyhook_mock.mock import Mock
 
-__all__ = ["console_app", "is_console"]
+__all__ = ["console_app"]
 
 
 def console_app(mock: Mock, *, token: str = "") -> Starlette:
@@ -46,6 +48,8 @@ def console_app(mock: Mock, *, token: str = "") -> Starlette:
                     *hooks.ROUTES,
                     *listeners.ROUTES,
                     *faults.ROUTES,
+                    *cleverbridge.ROUTES,
+                    *fusebill.ROUTES,
                     *chargemonk.ROUTES,
                     *theme.ROUTES,
                     *door.ROUTES,
@@ -62,11 +66,6 @@ def console_app(mock: Mock, *, token: str = "") -> Starlette:
     # What a form has to bring along. Only pages of this console know it, and no other site can read those.
     app.state.form_token = secrets.token_urlsafe(24)
     return app
-
-
-def is_console(path: str) -> bool:
-    """Whether a path belongs to the console."""
-    return path == "/" or path == "/console" or path.startswith("/console/")
 
 
 def _refused(request: Request, error: Exception) -> Response:

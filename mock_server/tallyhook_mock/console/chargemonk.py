@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from markupsafe import Markup
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -9,15 +10,16 @@ from starlette.routing import Route
 
 from tallyhook_mock.console.forms import Form, command, mock_of, required
 from tallyhook_mock.console.page import page
+from tallyhook_mock.console.systems import SHOWN
 from tallyhook_mock.console.words import money
 from tallyhook_mock.control.chargemonk import carry_out, subscribe
 from tallyhook_mock.engine.chargemonk.charges import expected
 from tallyhook_mock.engine.chargemonk.subscription import Subscription, cycles_text
 from tallyhook_mock.mock import Mock
+from tallyhook_mock.picture import paint
+from tallyhook_mock.picture.chargemonk import tell_subscription
 
 __all__ = ["ROUTES"]
-
-_SHOWN = 100
 
 
 async def index(request: Request) -> Response:
@@ -30,8 +32,8 @@ async def index(request: Request) -> Response:
         "Chargemonk",
         state=state,
         cycles_text=cycles_text,
-        subscriptions=[(each, expected(each, state.currency)) for each in found[:_SHOWN]],
-        beyond=max(len(found) - _SHOWN, 0),
+        subscriptions=[(each, expected(each, state.currency)) for each in found[:SHOWN]],
+        beyond=max(len(found) - SHOWN, 0),
         wanted=wanted,
     )
 
@@ -53,8 +55,10 @@ async def show(request: Request) -> Response:
         expected=expected(subscription, state.currency),
         plans=[plan for plan in state.plans.values() if plan.term_months != next_term],
         add_ons=[add_on for add_on in state.add_ons.values() if not subscription.carries(add_on)],
-        bills=subscription.bills[::-1][:_SHOWN],
-        entries=list(mock.timeline.entries_of("chargemonk", subscription.id))[::-1][:_SHOWN],
+        bills=subscription.bills[::-1][:SHOWN],
+        # Drawn by this program, with every word of others escaped.
+        picture=Markup(paint(tell_subscription(mock, subscription), styled=False)),
+        entries=list(mock.timeline.entries_of("chargemonk", subscription.id))[::-1][:SHOWN],
     )
 
 

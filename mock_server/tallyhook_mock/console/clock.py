@@ -6,9 +6,9 @@ from datetime import datetime
 
 from tallyhook_mock.clock import Mode, parse_moment
 from tallyhook_mock.console.forms import Form, command, required
-from tallyhook_mock.console.words import words
 from tallyhook_mock.duration import Duration, parse_duration
 from tallyhook_mock.mock import Mock
+from tallyhook_mock.picture.phrases import words
 
 __all__ = ["ROUTES"]
 

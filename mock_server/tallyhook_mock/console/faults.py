@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tallyhook_mock.cheddar.routes import ROUTES as CALLS
+from tallyhook_mock.actions import ACTIONS
 from tallyhook_mock.console.forms import Form, command, mock_of
 from tallyhook_mock.console.page import page
 from tallyhook_mock.control.faults import read_fault
@@ -44,7 +44,7 @@ async def index(request: Request) -> Response:
         "Faults",
         faults=list(mock_of(request).faults),
         kinds=OPTIONS,
-        actions=[f"{controller}/{action}" for controller in CALLS for action in CALLS[controller]],
+        actions=ACTIONS,
         types=HOOK_TYPES,
     )
 

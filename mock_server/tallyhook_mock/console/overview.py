@@ -1,4 +1,4 @@
-"""`/`: the clock, the invoices by state, what waits, the products, the latest hooks."""
+"""`/`: the clock, the invoices by state, what waits, the products, the latest hooks, the other systems."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from tallyhook_mock.console.forms import mock_of
 from tallyhook_mock.console.page import page
+from tallyhook_mock.console.systems import books_of
 from tallyhook_mock.engine.cheddar.invoice import Invoice, InvoiceState
 from tallyhook_mock.engine.cheddar.product import Product
 from tallyhook_mock.engine.money import ZERO
@@ -47,6 +48,7 @@ async def show(request: Request) -> Response:
         "overview.html",
         "Overview",
         books=books,
+        others=books_of(mock.systems),
         states=list(InvoiceState),
         waiting=waiting[:_WAITING],
         waiting_beyond=max(len(waiting) - _WAITING, 0),

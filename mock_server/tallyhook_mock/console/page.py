@@ -11,9 +11,11 @@ from starlette.responses import HTMLResponse
 from tallyhook_mock.console import words
 from tallyhook_mock.console.forms import mock_of
 from tallyhook_mock.console.notice import Notice
+from tallyhook_mock.console.systems import links
 from tallyhook_mock.console.theme import theme_of
 from tallyhook_mock.engine import ids
 from tallyhook_mock.engine.money import quantity_text
+from tallyhook_mock.picture import phrases
 
 __all__ = ["page"]
 
@@ -36,7 +38,7 @@ _environment.filters |= {
     "money": words.money,
     "quantity": quantity_text,
     "span": words.span,
-    "words": words.words,
+    "words": phrases.words,
 }
 _environment.globals |= {
     "customer_url": words.customer_url,
@@ -56,10 +58,13 @@ def page(
     """A template as an answer. `values` are what it shows beyond what stands on every page."""
     is_look = _LOOK in request.headers
     notice = None if is_look else Notice.of(request)
-    path = request.url.path
+    path, mock = request.url.path, mock_of(request)
+    bar, menu = links(mock.systems)
     html = _environment.get_template(template).render(
         title=title,
-        mock=mock_of(request),
+        mock=mock,
+        bar=bar,
+        menu=menu,
         here=f"{path}?{request.url.query}" if request.url.query else path,
         path=path,
         form_token=request.app.state.form_token,

@@ -21,11 +21,9 @@ __all__ = [
     "money",
     "pretty_json",
     "span",
-    "words",
 ]
 
 _UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
-_CAPITAL = re.compile("(?<=[a-z])(?=[A-Z])")
 _TOKEN = re.compile(
     r'(?P<key>"(?:[^"\\]|\\.)*")(?=:)|(?P<text>"(?:[^"\\]|\\.)*")'
     r"|(?P<number>-?\d[\d.eE+-]*)|(?P<word>true|false|null)"
@@ -60,11 +58,6 @@ def money(amount: Decimal, currency: str) -> str:
     sign, unit = "−" if amount < 0 else "", f"{currency}\u00a0" if currency.isalnum() else currency
     whole, _, places = amount_text(abs(amount)).partition(".")
     return f"{sign}{unit}{int(whole):,}.{places}"
-
-
-def words(name: str) -> str:
-    """`subscriptionBillable` as people say it: subscription billable."""
-    return _CAPITAL.sub(" ", name).lower()
 
 
 def pretty_json(body: bytes) -> Markup:

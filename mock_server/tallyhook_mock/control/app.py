@@ -1,7 +1,5 @@
 """The control API as an application."""
 
-from contextlib import AbstractAsyncContextManager
-
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -44,11 +42,7 @@ _ROUTES = [
 
 
 def control_app(mock: Mock) -> Starlette:
-    """ASGI for everything under `/_mock`; its lifespan is that of the mock."""
-
-    def lifespan(_: Starlette) -> AbstractAsyncContextManager[None]:
-        return mock.running()
-
+    """ASGI for everything under `/_mock`."""
     app = Starlette(
         routes=[Mount("/_mock", routes=_ROUTES)],
         middleware=[Middleware(Guard)],
@@ -58,7 +52,6 @@ def control_app(mock: Mock) -> Starlette:
             ClockBusy: _busy,
             Refusal: _refused,
         },
-        lifespan=lifespan,
     )
     app.state.mock = mock
     return app

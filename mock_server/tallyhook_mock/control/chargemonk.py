@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tallyhook_mock.catalog.chargemonk import (
@@ -23,7 +23,7 @@ from tallyhook_mock.catalog.chargemonk import (
 )
 from tallyhook_mock.catalog.table import Table
 from tallyhook_mock.control.requests import bad, json_object, missing, mock_of, only
-from tallyhook_mock.control.shown import bill_shown, entry_shown, moment_shown
+from tallyhook_mock.control.shown import bill_shown, drawn, entry_shown, moment_shown
 from tallyhook_mock.engine.chargemonk import subscriptions
 from tallyhook_mock.engine.chargemonk.charges import expected
 from tallyhook_mock.engine.chargemonk.refusal import Refusal
@@ -31,6 +31,7 @@ from tallyhook_mock.engine.chargemonk.state import State
 from tallyhook_mock.engine.chargemonk.subscription import Carried, Subscription
 from tallyhook_mock.engine.money import amount_text
 from tallyhook_mock.mock import Mock
+from tallyhook_mock.picture.chargemonk import tell_subscription
 
 __all__ = ["COMMANDS", "ROUTES", "carry_out", "subscribe"]
 
@@ -138,6 +139,12 @@ async def timeline(request: Request) -> JSONResponse:
     )
 
 
+async def picture(request: Request) -> Response:
+    """The same, drawn to scale."""
+    only(request.query_params, ())
+    return drawn(tell_subscription(mock_of(request), _named(request)))
+
+
 async def change(request: Request) -> JSONResponse:
     subscription, name = _named(request), request.path_params["command"]
     if name not in COMMANDS:
@@ -201,5 +208,6 @@ ROUTES = [
     Route("/chargemonk/subscriptions", create, methods=["POST"]),
     Route("/chargemonk/subscriptions/{id}", read, methods=["GET"]),
     Route("/chargemonk/subscriptions/{id}/timeline", timeline, methods=["GET"]),
+    Route("/chargemonk/subscriptions/{id}/timeline.svg", picture, methods=["GET"]),
     Route("/chargemonk/subscriptions/{id}/{command}", change, methods=["POST"]),
 ]

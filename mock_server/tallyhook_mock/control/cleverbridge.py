@@ -4,19 +4,20 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tallyhook_mock.catalog.cleverbridge import SUBSCRIPTION, read_subscription
 from tallyhook_mock.catalog.table import Table
 from tallyhook_mock.control.requests import json_object, mock_of, only
-from tallyhook_mock.control.shown import bill_shown, entry_shown, moment_shown
+from tallyhook_mock.control.shown import bill_shown, drawn, entry_shown, moment_shown
 from tallyhook_mock.engine.cleverbridge.item import Item, Pending
 from tallyhook_mock.engine.cleverbridge.refusal import Refusal
 from tallyhook_mock.engine.cleverbridge.state import State
 from tallyhook_mock.engine.cleverbridge.subscription import Subscription, Update
 from tallyhook_mock.engine.cleverbridge.subscriptions import deactivate, subscribe
 from tallyhook_mock.engine.money import amount_text, quantity_text
+from tallyhook_mock.picture.cleverbridge import tell_subscription
 
 __all__ = ["ROUTES"]
 
@@ -60,15 +61,25 @@ async def timeline(request: Request) -> JSONResponse:
     )
 
 
+async def picture(request: Request) -> Response:
+    """The same, drawn to scale."""
+    only(request.query_params, ())
+    return drawn(tell_subscription(mock_of(request), _named(request)))
+
+
 async def end(request: Request) -> JSONResponse:
     """Deactivate a subscription."""
-    mock, subscription = mock_of(request), _named(request)
-    _state(request).actor = "operator"
+    mock, state, subscription = mock_of(request), _state(request), _named(request)
+    at = mock.clock.now()
+    while state.step(at):
+        pass  # when the clock runs by itself, what is due now may not have been done yet
+    state.actor = "operator"
     try:
-        deactivate(_state(request), subscription, mock.clock.now())
+        deactivate(state, subscription, at)
     except Refusal as refusal:
         raise _refused(refusal) from None
-    mock.changed()
+    finally:
+        mock.changed()
     return JSONResponse(_shown(subscription))
 
 
@@ -160,5 +171,6 @@ ROUTES = [
     Route("/cleverbridge/subscriptions", create, methods=["POST"]),
     Route("/cleverbridge/subscriptions/{id}", read, methods=["GET"]),
     Route("/cleverbridge/subscriptions/{id}/timeline", timeline, methods=["GET"]),
+    Route("/cleverbridge/subscriptions/{id}/timeline.svg", picture, methods=["GET"]),
     Route("/cleverbridge/subscriptions/{id}/deactivate", end, methods=["POST"]),
 ]

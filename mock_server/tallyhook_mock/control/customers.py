@@ -5,8 +5,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tallyhook_mock import picture
+from tallyhook_mock.control import shown
 from tallyhook_mock.control.requests import bad, json_object, missing, mock_of, named_product, only, text
-from tallyhook_mock.control.shown import entry_shown
 
 __all__ = ["ROUTES"]
 
@@ -20,7 +20,7 @@ async def timeline(request: Request) -> JSONResponse:
     entries = mock.timeline.entries(product.code, code)
     if not entries:
         raise missing(f"there is no customer {code!r}")
-    return JSONResponse({"customer": code, "timeline": [entry_shown(entry) for entry in entries]})
+    return JSONResponse({"customer": code, "timeline": [shown.entry_shown(entry) for entry in entries]})
 
 
 async def drawn(request: Request) -> Response:
@@ -28,9 +28,7 @@ async def drawn(request: Request) -> Response:
     mock = mock_of(request)
     only(request.query_params, ("product",))
     customer = mock.state.customer(named_product(request, request.query_params), request.path_params["code"])
-    # The picture may stand in a page; opened by itself it must not be able to do anything.
-    policy = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
-    return Response(picture.draw(mock, customer), media_type="image/svg+xml", headers=policy)
+    return shown.drawn(picture.tell(mock, customer))
 
 
 async def decline(request: Request) -> JSONResponse:

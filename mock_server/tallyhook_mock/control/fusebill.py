@@ -7,35 +7,26 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tallyhook_mock.catalog.fusebill import CUSTOMER, SUBSCRIPTION, read_customer, read_subscription
 from tallyhook_mock.catalog.table import Table
+from tallyhook_mock.control.fusebill_move import DEFINITION, MOST, id_of, read_move
 from tallyhook_mock.control.requests import json_object, mock_of, only
-from tallyhook_mock.control.shown import bill_shown, entry_shown, moment_shown
+from tallyhook_mock.control.shown import bill_shown, drawn, entry_shown, moment_shown
 from tallyhook_mock.engine.fusebill.customer import BillingPeriodDefinition, Charge, Customer, Subscription
-from tallyhook_mock.engine.fusebill.definitions import edit_definition
-from tallyhook_mock.engine.fusebill.dryrun import Change, Find, Forecast, forecast
-from tallyhook_mock.engine.fusebill.invoice_date import Cycle, InvoiceDate
+from tallyhook_mock.engine.fusebill.dryrun import Forecast
 from tallyhook_mock.engine.fusebill.refusal import Refusal
 from tallyhook_mock.engine.fusebill.state import State
-from tallyhook_mock.engine.fusebill.subscriptions import (
-    activate,
-    add_charge,
-    check_target,
-    move,
-    new_customer,
-)
+from tallyhook_mock.engine.fusebill.subscriptions import activate, add_charge, new_customer
 from tallyhook_mock.engine.money import amount_text, cents
+from tallyhook_mock.picture.fusebill import tell_customer
 
 __all__ = ["ROUTES"]
 
-_DEFINITION = "billingPeriodDefinitionId"
 _CHARGE = ("name", "amount", "prorate", "when")
-_DRYRUN = ("subscriptionId", _DEFINITION, "invoiceDay", "invoiceMonth")
 _WHEN = ("now", "periodEnd")
-_MOST = 2**31 - 1  # of an id
 
 
 async def index(request: Request) -> JSONResponse:
@@ -54,15 +45,15 @@ async def create_customer(request: Request) -> JSONResponse:
 
 async def subscribe(request: Request) -> JSONResponse:
     """In the words of the catalogue, for a `customerId`; in one of its definitions, if that is named."""
-    table = Table(await json_object(request), "", ("customerId", _DEFINITION, *SUBSCRIPTION))
+    table = Table(await json_object(request), "", ("customerId", DEFINITION, *SUBSCRIPTION))
     new = read_subscription(table)
-    customer_id, definition_id = _id(table, "customerId"), table.whole(_DEFINITION, None, most=_MOST)
+    customer_id, definition_id = id_of(table, "customerId"), table.whole(DEFINITION, None, most=MOST)
     if definition_id is not None and new.date is not None:
-        raise table.wrong("invoiceDay", f"does not go with {_DEFINITION}")
+        raise table.wrong("invoiceDay", f"does not go with {DEFINITION}")
     with _command(request) as (state, at):
         into = None if definition_id is None else state.definition(definition_id)
         subscription = activate(state, state.customer(customer_id), new, at, into)
-    return JSONResponse({**_subscription(subscription), _DEFINITION: subscription.definition.id}, 201)
+    return JSONResponse({**_subscription(subscription), DEFINITION: subscription.definition.id}, 201)
 
 
 async def charge(request: Request) -> JSONResponse:
@@ -71,7 +62,7 @@ async def charge(request: Request) -> JSONResponse:
     name, amount = table.text("name"), cents(table.amount("amount"))
     prorate, when = table.flag("prorate", True), table.choice("when", _WHEN, "periodEnd")
     with _command(request) as (state, at):
-        subscription = state.subscription(request.path_params["id"])
+        subscription = state.subscription(_number(request))
         added = add_charge(
             state,
             subscription,
@@ -101,66 +92,34 @@ async def timeline(request: Request) -> JSONResponse:
     return JSONResponse({"customer": customer.id, "timeline": [entry_shown(entry) for entry in entries]})
 
 
+async def picture(request: Request) -> Response:
+    """The same, drawn to scale."""
+    only(request.query_params, ())
+    return drawn(tell_customer(mock_of(request), _named(request)))
+
+
 async def dryrun(request: Request) -> JSONResponse:
     """The next three invoices before and after a move: of a definition's date, or of a `subscriptionId`."""
-    table = Table(await json_object(request), "", _DRYRUN)
-    with _refusals():
-        state, at = _state(request), mock_of(request).clock.now()
-        move_of = _subscription_move if "subscriptionId" in table else _date_move
-        customer, find, change = move_of(table, state, at)
-        before, after = forecast(state, customer, find), forecast(state, customer, find, change)
+    wish = await json_object(request)
+    with _command(request) as (state, at):
+        move = read_move(wish, state, at)
+        before, after = move.without(state), move.outcome(state)
     return JSONResponse(
         {"before": [_forecast(each) for each in before], "after": [_forecast(each) for each in after]}
     )
 
 
-def _date_move(table: Table, state: State, at: datetime) -> tuple[Customer, Find, Change]:
-    definition = state.definition(_id(table, _DEFINITION))
-    date = _date(table, definition.cycle)
-
-    def find(state: State) -> BillingPeriodDefinition:
-        return state.definition(definition.id)
-
-    return definition.customer, find, lambda state: edit_definition(state, find(state), at=at, date=date)
-
-
-def _subscription_move(table: Table, state: State, at: datetime) -> tuple[Customer, Find, Change]:
-    subscription = state.subscription(_id(table, "subscriptionId"))
-    if _DEFINITION not in table:
-        date = _date(table, subscription.interval)
-
-        def into(state: State) -> BillingPeriodDefinition | InvoiceDate:
-            return date
-    elif "invoiceDay" in table or "invoiceMonth" in table:
-        raise table.wrong("invoiceDay", f"does not go with {_DEFINITION}")
-    else:
-        target = state.definition(_id(table, _DEFINITION))
-        check_target(target, subscription.customer, subscription.interval)
-
-        def into(state: State) -> BillingPeriodDefinition | InvoiceDate:
-            return state.definition(target.id)
-
-    def find(state: State) -> Subscription:
-        return state.subscription(subscription.id)
-
-    return subscription.customer, find, lambda state: move(state, find(state), into(state), at)
-
-
-def _date(table: Table, cycle: Cycle) -> InvoiceDate:
-    day = table.whole("invoiceDay", None, most=31)
-    if day is None:
-        raise table.wrong("invoiceDay", "a value is required")
-    return InvoiceDate(cycle, day, table.whole("invoiceMonth", None, most=12))
-
-
 @contextmanager
 def _command(request: Request) -> Iterator[tuple[State, datetime]]:
     """The state and the moment for a command of an operator, whose happenings are noted."""
-    mock, state = mock_of(request), _state(request)
+    mock, state, at = mock_of(request), _state(request), mock_of(request).clock.now()
+    state.play(at)  # when the clock runs by itself, what is due now may not have been done yet
     state.actor = "operator"
-    with _refusals():
-        yield state, mock.clock.now()
-    mock.changed()
+    try:
+        with _refusals():
+            yield state, at
+    finally:
+        mock.changed()
 
 
 @contextmanager
@@ -177,14 +136,13 @@ def _state(request: Request) -> State:
 
 def _named(request: Request) -> Customer:
     with _refusals():
-        return _state(request).customer(request.path_params["id"])
+        return _state(request).customer(_number(request))
 
 
-def _id(table: Table, name: str) -> int:
-    given = table.whole(name, None, most=_MOST)
-    if given is None:
-        raise table.wrong(name, "a value is required")
-    return given
+def _number(request: Request) -> int:
+    """The id in the path; 0, which nothing has, for what can't be one."""
+    written = request.path_params["id"]
+    return int(written) if written.isascii() and written.isdigit() and len(written) <= len(str(MOST)) else 0
 
 
 def _customer(customer: Customer) -> dict[str, Any]:
@@ -246,9 +204,10 @@ def _forecast(forecast: Forecast) -> dict[str, Any]:
 ROUTES = [
     Route("/fusebill/customers", index, methods=["GET"]),
     Route("/fusebill/customers", create_customer, methods=["POST"]),
-    Route("/fusebill/customers/{id:int}/bills", bills, methods=["GET"]),
-    Route("/fusebill/customers/{id:int}/timeline", timeline, methods=["GET"]),
+    Route("/fusebill/customers/{id}/bills", bills, methods=["GET"]),
+    Route("/fusebill/customers/{id}/timeline", timeline, methods=["GET"]),
+    Route("/fusebill/customers/{id}/timeline.svg", picture, methods=["GET"]),
     Route("/fusebill/subscriptions", subscribe, methods=["POST"]),
-    Route("/fusebill/subscriptions/{id:int}/charges", charge, methods=["POST"]),
+    Route("/fusebill/subscriptions/{id}/charges", charge, methods=["POST"]),
     Route("/fusebill/dryrun", dryrun, methods=["POST"]),
 ]

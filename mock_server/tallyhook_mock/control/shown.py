@@ -1,13 +1,17 @@
-"""What several control calls show alike: moments, bills, and lines of a timeline."""
+"""What several control calls show alike: moments, bills, lines of a timeline, and pictures."""
 
 from datetime import datetime
 from typing import Any, overload
 
+from starlette.responses import Response
+
 from tallyhook_mock.engine.bill import Bill, Line
 from tallyhook_mock.engine.money import amount_text, quantity_text
+from tallyhook_mock.picture.painting import paint
+from tallyhook_mock.picture.story import Story
 from tallyhook_mock.timeline import Entry
 
-__all__ = ["bill_shown", "entry_shown", "moment_shown"]
+__all__ = ["bill_shown", "drawn", "entry_shown", "moment_shown"]
 
 
 @overload
@@ -52,3 +56,9 @@ def entry_shown(entry: Entry) -> dict[str, Any]:
         "item": entry.item,
         "note": entry.note,
     }
+
+
+def drawn(story: Story) -> Response:
+    """A life as a picture. It may stand in a page; opened by itself it must not be able to do anything."""
+    policy = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+    return Response(paint(story), media_type="image/svg+xml", headers=policy)

@@ -1,16 +1,15 @@
 """An invoice as a list of charges, for systems whose invoices have no life of their own: sent is settled."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from tallyhook_mock.engine.money import ZERO
+from tallyhook_mock.engine.record import Record
 
 __all__ = ["Bill", "Line"]
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Record, frozen=True):
     """One charge. `item` says of what, in the system's own terms.
 
     It is for the time from `start` up to, not including, `end`; None for what is for no time.
@@ -25,8 +24,7 @@ class Line:
     end: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Bill:
+class Bill(Record, frozen=True):
     """What an account was billed at a moment. `number` counts through the system from 1."""
 
     number: int

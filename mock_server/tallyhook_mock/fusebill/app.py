@@ -30,7 +30,7 @@ def fusebill_app(
     Args:
         state: the engine's state at the time of a call.
         now: the moment of a call, aware.
-        changed: called after each call that was carried out, before its answer: take what happened.
+        changed: called after each call, before its answer: take what happened.
     """
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -38,8 +38,10 @@ def fusebill_app(
         body = await _read_body(request)
         # From here to the answer nothing waits, so that a call sees and leaves the state whole.
         try:
-            response = _answer(_carry_out(state(), request, body, now()))
-            changed()
+            try:
+                response = _answer(_carry_out(state(), request, body, now()))
+            finally:
+                changed()
         except Refusal as refusal:
             response = refused(refusal)
         except Exception:
@@ -77,6 +79,7 @@ def _carry_out(state: State, request: Request, body: bytes | None, at: datetime)
     action, number = find(request.method, request.scope["path"])
     if body is None:
         raise Refusal(413, "body", f"longer than {MAX_BODY} bytes")
+    state.play(at)  # when the clock runs by itself, what is due now may not have been done yet
     state.actor = "api"
     document: object = ACTIONS[action](Call(state, number, body, at))
     return document

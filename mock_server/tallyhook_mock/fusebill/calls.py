@@ -1,7 +1,6 @@
 """The calls of the API: what each does."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -16,6 +15,7 @@ from tallyhook_mock.engine.fusebill.invoice_date import Cycle, InvoiceDate
 from tallyhook_mock.engine.fusebill.refusal import invalid
 from tallyhook_mock.engine.fusebill.state import State
 from tallyhook_mock.engine.fusebill.subscriptions import move
+from tallyhook_mock.engine.record import Record
 from tallyhook_mock.fusebill.documents import FIELDS, definition_document
 from tallyhook_mock.fusebill.fields import Fields
 
@@ -24,8 +24,7 @@ __all__ = ["ACTIONS", "Call", "Handler"]
 _TARGET = ("billingPeriodDefinitionId", "invoiceDay", "invoiceMonth")
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Record, frozen=True):
     state: State
     id: int  # in the path; 0 if there is none
     body: bytes

@@ -23,7 +23,7 @@ class Fields:
         """A name that is not `known` is refused: a slip of the pen must not pass for a wish fulfilled."""
         try:
             values = msgspec.json.decode(body)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise invalid("body", f"not JSON: {error}") from None
         if not isinstance(values, dict):
             raise invalid("body", "a JSON object is required")

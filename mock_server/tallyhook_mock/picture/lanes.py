@@ -7,14 +7,14 @@ from decimal import Decimal
 from tallyhook_mock.engine.money import amount_text, quantity_text
 from tallyhook_mock.picture.canvas import REACH, Canvas, Cluster, clusters
 from tallyhook_mock.picture.scale import Axis
-from tallyhook_mock.picture.story import Lane, Mark, Sign, Story, Tally
+from tallyhook_mock.picture.story import Lane, Mark, Row, Sign, Story, Tally
 
 __all__ = ["NAMES", "draw_lanes"]
 
 # Where the names of lanes begin, and how much room they have.
 NAMES, _NAME_ROOM = 24.0, 100.0
 _LEFT, _MARGIN = 136.0, 24.0
-_MOST_TALLIES = 4
+_MOST_ROWS, _MOST_TALLIES = 8, 4
 # States of invoices that need no word.
 _ORDINARY = ("paid", "current")
 # The heights of the lanes.
@@ -26,17 +26,24 @@ def draw_lanes(canvas: Canvas, story: Story, y: float) -> float:
     axis = Axis(story.start, story.end, _LEFT, canvas.width - _MARGIN)
     lanes = _Lanes(canvas, story, axis)
     y = lanes.ticks(y)
-    tallies = story.tallies[:_MOST_TALLIES]
-    lanes.grid(y, y + PLANS + PERIODS + TALLY * len(tallies) + MARKS * len(story.lanes))
-    y = lanes.plans(y)
-    y = lanes.periods(y)
+    rows, tallies = story.rows[:_MOST_ROWS], story.tallies[:_MOST_TALLIES]
+    height = PERIODS * len(rows) + TALLY * len(tallies) + MARKS * len(story.lanes)
+    lanes.grid(y, y + (PLANS if story.plans else 0) + height)
+    if story.plans:
+        y = lanes.plans(y)
+    for row in rows:
+        y = lanes.periods(row, y)
     for tally in tallies:
         y = lanes.tally(tally, y)
     for lane in story.lanes:
         y = lanes.marks(lane, y)
-    if left_out := len(story.tallies) - len(tallies):
-        canvas.text(_LEFT, y + 14, f"without the quantities of {left_out} more items", "small soft")
-        y += 22
+    for left_out, words in (
+        (len(story.rows) - len(rows), "periods"),
+        (len(story.tallies) - len(tallies), "quantities"),
+    ):
+        if left_out:
+            canvas.text(_LEFT, y + 14, f"without the {words} of {left_out} more items", "small soft")
+            y += 22
     return y
 
 
@@ -74,25 +81,28 @@ class _Lanes:
             left, right = self._x(pause.start), self._x(pause.end)
             with canvas.event([pause.title]):
                 canvas.bar("edge pause", left, y + 3, right, 24)
-        for cluster in self._clusters(self.story.turns):
+        turns = self._clusters(self.story.turns)
+        for cluster in turns:
             canvas.mark(cluster, y + 15)
         for span in (*self.story.plans, *self.story.pauses):
             left, right = self._x(span.start) + 12, self._x(span.end) - 8
+            right = min([right, *(turn.x - 12 for turn in turns if turn.x > left)])
             canvas.text(left, y + 19.5, span.label, "text", room=right - left, anyway=False)
         return y + PLANS
 
-    def periods(self, y: float) -> float:
+    def periods(self, row: Row, y: float) -> float:
         canvas = self.canvas
-        canvas.text(NAMES, y + 17, "Periods", "text name", room=_NAME_ROOM)
-        canvas.text(NAMES, y + 33, "invoice, total", "small soft", room=_NAME_ROOM)
-        for period in self.story.periods:
+        canvas.text(NAMES, y + 17, row.name, "text name", room=_NAME_ROOM)
+        canvas.text(NAMES, y + 33, row.note, "small soft", room=_NAME_ROOM)
+        for period in row.periods:
             left, right = self._x(period.start), self._x(period.end)
             if right <= left:
                 continue
             with canvas.event([period.title]):
                 canvas.bar(f"edge period {period.state}", left + 1, y + 2, right - 1, 38)
                 middle, room = (left + right) / 2, right - left - 6
-                name = f"#{period.number}{'' if period.state in _ORDINARY else f' {period.state}'}"
+                name = "not billed" if period.number is None else f"#{period.number}"
+                name += "" if period.state in _ORDINARY else f" {period.state}"
                 canvas.text(middle, y + 16, name, "small soft middle", room=room, anyway=False)
                 total = _amount(period.total)
                 canvas.text(middle, y + 34, total, "text middle", room=room, anyway=False)
@@ -103,7 +113,9 @@ class _Lanes:
         quantities = [step.quantity for step in tally.steps] + [count.quantity for count in tally.billed]
         most = max(quantities, default=Decimal(0))
         canvas.text(NAMES, bottom - 18, tally.item, "text name", room=_NAME_ROOM)
-        canvas.text(NAMES, bottom - 2, f"up to {quantity_text(most)}", "small soft", room=_NAME_ROOM)
+        canvas.text(
+            NAMES, bottom - 2, f"{tally.measure} {quantity_text(most)}", "small soft", room=_NAME_ROOM
+        )
 
         def level(quantity: Decimal) -> float:
             return bottom - 30 * float(quantity / most if most else most)

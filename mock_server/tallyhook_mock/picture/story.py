@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-__all__ = ["Count", "Lane", "Mark", "Period", "Review", "Sign", "Span", "Step", "Story", "Tally"]
+__all__ = ["Count", "Lane", "Mark", "Period", "Review", "Row", "Sign", "Span", "Step", "Story", "Tally"]
 
 
 class Sign(StrEnum):
@@ -56,14 +56,23 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """From one bill date to the next, and the invoice of it. `state` is the invoice's."""
+    """A time and the invoice that is for it, whose state it is in; `number` is None while there is none."""
 
     start: datetime
     end: datetime
-    number: int
+    number: int | None
     total: Decimal
     state: str
     title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Periods that follow one another, and whose they are."""
+
+    name: str
+    note: str
+    periods: tuple[Period, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +95,16 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """The quantities of an item: as they were counted, and what each invoice billed in the end."""
+    """The quantities of an item: as they were counted, and what each invoice billed in the end.
+
+    `measure` says what the largest of them is.
+    """
 
     item: str
     steps: tuple[Step, ...]
     updates: tuple[Count, ...]
     billed: tuple[Count, ...]
+    measure: str = "up to"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +156,7 @@ class Story:
     plans: tuple[Span, ...]
     pauses: tuple[Span, ...]
     turns: tuple[Mark, ...]
-    periods: tuple[Period, ...]
+    rows: tuple[Row, ...]
     tallies: tuple[Tally, ...]
     lanes: tuple[Lane, ...]
     reviews: tuple[Review, ...]

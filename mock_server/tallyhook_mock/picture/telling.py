@@ -1,7 +1,7 @@
 """Reading a customer's life off the engine, the timeline and the hooks."""
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from tallyhook_mock.engine.cheddar.customer import Customer
@@ -9,7 +9,20 @@ from tallyhook_mock.engine.cheddar.invoice import Invoice, InvoiceState, Invoice
 from tallyhook_mock.engine.hooks import Attempt, Delivery, Hook
 from tallyhook_mock.engine.money import ZERO, amount_text, quantity_text
 from tallyhook_mock.mock import Mock
-from tallyhook_mock.picture.story import Count, Lane, Mark, Period, Review, Sign, Span, Step, Story, Tally
+from tallyhook_mock.picture.phrases import dated, day, moment, pause, signed
+from tallyhook_mock.picture.story import (
+    Count,
+    Lane,
+    Mark,
+    Period,
+    Review,
+    Row,
+    Sign,
+    Span,
+    Step,
+    Story,
+    Tally,
+)
 from tallyhook_mock.timeline import FAULT, Entry
 
 __all__ = ["tell"]
@@ -52,7 +65,7 @@ class _Teller:
             Lane("Hooks", tuple(mark for hook in self.hooks for mark in _attempts(hook))),
             Lane("Charges", tuple(self._charges())),
             Lane("Payments", tuple(_payment(i, made) for i in self.invoices for made in i.transactions)),
-            Lane("Faults", tuple(Mark(e.at, Sign.FAULT, _at(e.at, e.note)) for e in self._of(FAULT))),
+            Lane("Faults", tuple(Mark(e.at, Sign.FAULT, dated(e.at, e.note)) for e in self._of(FAULT))),
         )
         return Story(
             title=f"{self.customer.code} · {name}" if name else self.customer.code,
@@ -63,7 +76,7 @@ class _Teller:
             plans=tuple(self._plans()),
             pauses=tuple(self._pauses()),
             turns=tuple(self._turns()),
-            periods=tuple(self._periods()),
+            rows=(Row("Periods", "invoice, total", tuple(self._periods())),),
             tallies=tuple(self._tallies()),
             lanes=tuple(lane for lane in lanes if lane.marks),
             reviews=tuple(self._reviews()),
@@ -95,7 +108,7 @@ class _Teller:
             plan = subscription.plan
             price = f"{amount_text(plan.recurring_charge_amount)} {plan.frequency.name}"
             label = f"{plan.name or plan.code} · {'free' if plan.is_free else price}"
-            since = _moment(subscription.created)
+            since = moment(subscription.created)
             yield Span(subscription.created, end, label, f"Plan {plan.code} from {since}: {label}")
 
     def _pauses(self) -> Iterator[Span]:
@@ -104,15 +117,11 @@ class _Teller:
             if entry.kind == "subscriptionCanceled":
                 canceled = canceled or entry.at
             elif canceled is not None:
-                yield self._pause(canceled, entry.at)
+                yield pause(canceled, entry.at)
                 canceled = None
         canceled = canceled or self.customer.subscription.canceled_at
         if canceled is not None:
-            yield self._pause(canceled, self.end)
-
-    @staticmethod
-    def _pause(start: datetime, end: datetime) -> Span:
-        return Span(start, end, "canceled", f"Canceled from {_moment(start)}")
+            yield pause(canceled, self.end)
 
     def _turns(self) -> Iterator[Mark]:
         signs = {
@@ -123,27 +132,30 @@ class _Teller:
         }
         for entry in self._of(*signs):
             sign, words = signs[entry.kind]
-            yield Mark(entry.at, sign, _at(entry.at, words))
+            yield Mark(entry.at, sign, dated(entry.at, words))
 
     # -- periods
 
     def _periods(self) -> Iterator[Period]:
         for invoice in self._cycle():
-            start = invoice.previous_at or invoice.created
-            if invoice.billing_at > start:
-                state = _STATES[invoice.state]
-                words = f"Invoice #{invoice.number}, {_moment(start)} to {_moment(invoice.billing_at)}"
-                title = f"{words}: {amount_text(invoice.total)}, {state}"
-                yield Period(start, invoice.billing_at, invoice.number, invoice.total, state, title)
+            start, state = _begins(invoice), _STATES[invoice.state]
+            words = f"Invoice #{invoice.number}, {moment(start)} to {moment(invoice.billing_at)}"
+            title = f"{words}: {amount_text(invoice.total)}, {state}"
+            yield Period(start, invoice.billing_at, invoice.number, invoice.total, state, title)
 
     def _cycle(self) -> Iterable[Invoice]:
-        return (invoice for invoice in self.invoices if invoice.type is InvoiceType.SUBSCRIPTION)
+        """The invoices that are for a time; the first of a subscription is for none."""
+        return (
+            invoice
+            for invoice in self.invoices
+            if invoice.type is InvoiceType.SUBSCRIPTION and _begins(invoice) < invoice.billing_at
+        )
 
     def _tallies(self) -> Iterator[Tally]:
         codes = dict.fromkeys(code for invoice in self._cycle() for code in invoice.usage)
         for code in codes:
             updates = [
-                Count(e.at, e.quantity, _at(e.at, f"{e.note}, invoice #{e.invoice}"))
+                Count(e.at, e.quantity, dated(e.at, f"{e.note}, invoice #{e.invoice}"))
                 for e in self._of("usage")
                 if e.item == code and e.quantity is not None
             ]
@@ -162,7 +174,7 @@ class _Teller:
             ]
             first = _quantity_at_start(invoice, code, counted) if carried is None else carried
             if first is not None:
-                counted.insert(0, (invoice.previous_at or invoice.created, first))
+                counted.insert(0, (_begins(invoice), first))
             ends = [at for at, _ in counted[1:]] + [min(invoice.billing_at, self.now)]
             for (at, quantity), end in zip(counted, ends, strict=False):
                 if end > at:
@@ -174,9 +186,9 @@ class _Teller:
     def _billed(self, code: str) -> Iterator[Count]:
         for invoice in self._cycle():
             at, quantity = invoice.billing_at, invoice.quantity(code)
-            if (invoice.previous_at or invoice.created) < at <= self.now:
+            if at <= self.now:
                 words = f"invoice #{invoice.number} bills {code} = {quantity_text(quantity)}"
-                yield Count(at, quantity, _at(at, words))
+                yield Count(at, quantity, dated(at, words))
 
     # -- money
 
@@ -185,9 +197,9 @@ class _Teller:
             amount = entry.amount or ZERO
             name = "credit" if amount < 0 else "charge"
             words = f"{name} {_CHARGES[entry.kind]}: {entry.note}, invoice #{entry.invoice}"
-            label = f"deleted {_signed(amount)}" if entry.kind == "chargeDeleted" else _signed(amount)
+            label = f"deleted {signed(amount)}" if entry.kind == "chargeDeleted" else signed(amount)
             sign = Sign.CREDIT if amount < 0 else Sign.CHARGE
-            yield Mark(entry.at, sign, _at(entry.at, words), label)
+            yield Mark(entry.at, sign, dated(entry.at, words), label)
 
     # -- from the bill date on
 
@@ -230,12 +242,12 @@ class _Teller:
             if entry.invoice != invoice.number or entry.at < invoice.billing_at:
                 continue
             if entry.kind == "usage":
-                yield Mark(entry.at, Sign.USED, _at(entry.at, f"set {entry.note}"), entry.note)
+                yield Mark(entry.at, Sign.USED, dated(entry.at, f"set {entry.note}"), entry.note)
                 continue
             amount = entry.amount or ZERO
-            label = f"{'without ' if entry.kind == 'chargeDeleted' else ''}{entry.item} {_signed(amount)}"
+            label = f"{'without ' if entry.kind == 'chargeDeleted' else ''}{entry.item} {signed(amount)}"
             sign = Sign.CREDIT if amount < 0 else Sign.CHARGE
-            yield Mark(entry.at, sign, _at(entry.at, f"{_CHARGES[entry.kind]} {entry.note}"), label)
+            yield Mark(entry.at, sign, dated(entry.at, f"{_CHARGES[entry.kind]} {entry.note}"), label)
 
     def _outcome(self, invoice: Invoice, payments: list[Transaction]) -> str:
         amount = amount_text(invoice.total)
@@ -244,8 +256,12 @@ class _Teller:
         if invoice.state is InvoiceState.PAID:
             return f"{amount_text(payments[-1].amount)} paid{after}"
         if invoice.state is InvoiceState.DUE and invoice.run_at is not None:
-            return f"{amount}{', next try' if declines else ' runs'} {_day(invoice.run_at)}"
+            return f"{amount}{', next try' if declines else ' runs'} {day(invoice.run_at)}"
         return f"{amount} {'unpaid' if invoice.state is InvoiceState.DUE else _STATES[invoice.state]}{after}"
+
+
+def _begins(invoice: Invoice) -> datetime:
+    return invoice.previous_at or invoice.created
 
 
 def _quantity_at_start(
@@ -266,7 +282,7 @@ def _attempts(hook: Hook) -> Iterator[Mark]:
         for count, attempt in enumerate(delivery.attempts, 1):
             sign = Sign.ACKNOWLEDGED if attempt.acknowledged else Sign.FAILED
             words = f"{hook.type}{to}, {_ordinal(delivery, count)}: {_answer(attempt)}"
-            yield Mark(attempt.at, sign, _at(attempt.at, words))
+            yield Mark(attempt.at, sign, dated(attempt.at, words))
 
 
 def _ordinal(delivery: Delivery, count: int) -> str:
@@ -281,23 +297,8 @@ def _answer(attempt: Attempt) -> str:
 def _payment(invoice: Invoice, made: Transaction) -> Mark:
     amount = amount_text(made.amount)
     if made.parent:
-        return Mark(made.at, Sign.GIVEN_BACK, _at(made.at, f"invoice #{invoice.number}: {made.memo}"), amount)
+        return Mark(
+            made.at, Sign.GIVEN_BACK, dated(made.at, f"invoice #{invoice.number}: {made.memo}"), amount
+        )
     sign, words = (Sign.PAID, "paid") if made.approved else (Sign.DECLINED, "declined")
-    return Mark(made.at, sign, _at(made.at, f"invoice #{invoice.number}: {amount} {words}"), amount)
-
-
-def _signed(amount: Decimal) -> str:
-    return f"{'−' if amount < 0 else '+'}{amount_text(abs(amount))}"
-
-
-def _day(at: datetime) -> str:
-    return f"{at.day} {at:%b}"
-
-
-def _moment(at: datetime) -> str:
-    at = at.astimezone(UTC)
-    return f"{at.day} {at:%b %Y %H:%M}"
-
-
-def _at(at: datetime, words: str) -> str:
-    return f"{_moment(at)} · {words}"
+    return Mark(made.at, sign, dated(made.at, f"invoice #{invoice.number}: {amount} {words}"), amount)

@@ -115,6 +115,22 @@ addEventListener("submit", (event) => {
 });
 addEventListener("pageshow", () => (leaving = false));
 
+// -- the menu closes when attention goes elsewhere
+
+const menu = document.querySelector("[data-menu]");
+if (menu) {
+  const leave = (to) => {
+    if (!menu.contains(to)) menu.open = false;
+  };
+  addEventListener("click", (event) => leave(event.target));
+  menu.addEventListener("focusout", (event) => event.relatedTarget && leave(event.relatedTarget));
+  menu.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  });
+}
+
 // -- a running clock goes on by itself
 
 setInterval(() => {

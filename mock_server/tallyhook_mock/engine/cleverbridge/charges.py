@@ -1,7 +1,6 @@
 """What items cost: the lines of a bill, and their price with VAT."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -9,6 +8,7 @@ from tallyhook_mock.engine.bill import Line
 from tallyhook_mock.engine.cleverbridge.item import Item, Mode, Terms
 from tallyhook_mock.engine.cleverbridge.subscription import Subscription
 from tallyhook_mock.engine.money import ZERO, cents, quantity_text
+from tallyhook_mock.engine.record import Record
 
 __all__ = [
     "VAT",
@@ -24,8 +24,7 @@ __all__ = [
 VAT = "VAT"  # as what a bill's line for it names its item
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
+class Price(Record, frozen=True):
     currency: str
     net: Decimal
     vat: Decimal

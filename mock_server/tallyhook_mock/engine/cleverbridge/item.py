@@ -1,10 +1,12 @@
 """An item of a subscription: what it is billed by, and what has been asked for since."""
 
-from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
+from msgspec.structs import replace
+
 from tallyhook_mock.engine.cleverbridge.product import Coupon
+from tallyhook_mock.engine.record import Record
 
 __all__ = ["Item", "Mode", "Pending", "Terms"]
 
@@ -16,8 +18,7 @@ class Mode(StrEnum):
     ARREARS = "ARREARS"  # at its end, by the quantity as of the end
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(Record, frozen=True):
     """What of, how much, and at what price. `unit_price` is net, before the coupon."""
 
     product_id: int
@@ -38,16 +39,14 @@ class Terms:
         return self.quantity * self.price
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(Record, frozen=True):
     """Terms that wait for the renewal that begins interval number `interval`."""
 
     interval: int
     terms: Terms
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Record, frozen=True):
     """Numbered from 1 by `running_number`.
 
     `terms` are those of the current interval. `pending` is in order of time. `charged` counts the units of an

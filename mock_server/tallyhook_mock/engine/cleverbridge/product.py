@@ -1,13 +1,13 @@
 """What is on sale: products, and the coupons that make them cheaper."""
 
-from dataclasses import dataclass
 from decimal import Decimal
+
+from tallyhook_mock.engine.record import Record
 
 __all__ = ["Coupon", "Product"]
 
 
-@dataclass(frozen=True, slots=True)
-class Product:
+class Product(Record, frozen=True):
     """`price` is net, for one unit and one interval."""
 
     id: int
@@ -15,8 +15,7 @@ class Product:
     price: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class Coupon:
+class Coupon(Record, frozen=True):
     """`percent` off an item's price, from the update that brings it, for good (inferred)."""
 
     code: str

@@ -1,14 +1,16 @@
 """A subscription: its items, its intervals, and what it was billed."""
 
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+
+from msgspec import field
 
 from tallyhook_mock.engine.bill import Bill
 from tallyhook_mock.engine.calendar import add_months
 from tallyhook_mock.engine.cleverbridge.item import Item
 from tallyhook_mock.engine.cleverbridge.refusal import Refusal
+from tallyhook_mock.engine.record import Noun, Record
 
 __all__ = ["Manner", "Status", "Subscription", "Update", "UpdateAction"]
 
@@ -28,8 +30,7 @@ class UpdateAction(StrEnum):
     DOWNGRADE = "downgrade"
 
 
-@dataclass(frozen=True, slots=True)
-class Manner:
+class Manner(Record, frozen=True):
     """How an update is to be carried out (documented).
 
     `is_aligned`: charge now, not at the next renewal; `is_extended`: for a full interval, not for what is
@@ -43,8 +44,7 @@ class Manner:
     mails: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
+class Update(Record, frozen=True):
     """The record of an update that was carried out. `quantity` is the total after it."""
 
     at: datetime
@@ -57,8 +57,7 @@ class Update:
     manner: Manner
 
 
-@dataclass(slots=True, eq=False)
-class Subscription:
+class Subscription(Noun, eq=False):
     """Intervals are counted from 0, each of `months` months, from `start`; `interval` is the current one."""
 
     id: str

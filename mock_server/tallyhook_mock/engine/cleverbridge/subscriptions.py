@@ -1,9 +1,10 @@
 """The life of a subscription: it begins, renews, and may be deactivated."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from tallyhook_mock.engine.bill import Bill, Line
 from tallyhook_mock.engine.cleverbridge.charges import (
@@ -18,6 +19,7 @@ from tallyhook_mock.engine.cleverbridge.refusal import Refusal
 from tallyhook_mock.engine.cleverbridge.state import State
 from tallyhook_mock.engine.cleverbridge.subscription import Status, Subscription
 from tallyhook_mock.engine.money import amount_text
+from tallyhook_mock.engine.record import Record
 
 __all__ = ["LONGEST_REMINDER", "NewSubscription", "active", "bill", "deactivate", "subscribe"]
 
@@ -25,8 +27,7 @@ __all__ = ["LONGEST_REMINDER", "NewSubscription", "active", "bill", "deactivate"
 LONGEST_REMINDER = 27
 
 
-@dataclass(frozen=True, slots=True)
-class NewSubscription:
+class NewSubscription(Record, frozen=True):
     """What a subscription begins with; `items` are numbered in their order.
 
     A `start` before the present moment makes a subscription that has

@@ -4,9 +4,10 @@ Each starts from what was asked for last, whether that has taken effect yet or n
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from tallyhook_mock.engine.bill import Line
 from tallyhook_mock.engine.cleverbridge.charges import Price, aligned_lines, price, renewal_lines
@@ -16,6 +17,7 @@ from tallyhook_mock.engine.cleverbridge.state import State
 from tallyhook_mock.engine.cleverbridge.subscription import Manner, Subscription, Update
 from tallyhook_mock.engine.cleverbridge.subscriptions import active, bill
 from tallyhook_mock.engine.money import cents
+from tallyhook_mock.engine.record import Record
 
 __all__ = ["MOST", "NewPrice", "Outcome", "Target", "increase_quantity", "set_price", "update"]
 
@@ -23,8 +25,7 @@ __all__ = ["MOST", "NewPrice", "Outcome", "Target", "increase_quantity", "set_pr
 MOST = 10**9
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Record, frozen=True):
     """Which item of which subscription, and what it is to be an item of: None for the product that it is of.
 
     `product_name` and `coupon` are changed if they are given; another product brings its own price.
@@ -37,8 +38,7 @@ class Target:
     coupon: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class NewPrice:
+class NewPrice(Record, frozen=True):
     """Of one unit, with VAT if `is_gross`."""
 
     currency: str
@@ -46,8 +46,7 @@ class NewPrice:
     is_gross: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Record, frozen=True):
     """What an update costs now, and what the whole next renewal bills, as far as is known."""
 
     now: Price

@@ -1,9 +1,10 @@
 """Recharges: what is billed when a period ends and the next one begins."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from tallyhook_mock.engine.bill import Bill, Line
 from tallyhook_mock.engine.fusebill.customer import BillingPeriodDefinition, Customer, Subscription

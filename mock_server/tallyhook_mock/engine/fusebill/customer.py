@@ -1,13 +1,15 @@
 """Customers, their billing period definitions, and the subscriptions that bill by these."""
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from msgspec import field
+
 from tallyhook_mock.engine.bill import Bill, Line
 from tallyhook_mock.engine.fusebill.invoice_date import Cycle, InvoiceDate
 from tallyhook_mock.engine.money import cents
+from tallyhook_mock.engine.record import Noun, Record
 
 __all__ = [
     "BillingPeriodDefinition",
@@ -27,8 +29,7 @@ class BillingPeriodType(StrEnum):
     SPECIFIED_DATE = "SpecifiedDate"
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Record, frozen=True):
     """What else a definition is told. All but `invoice_in_advance` is only kept.
 
     In advance, a period is billed when it begins; otherwise when it is over (inferred). A change counts from
@@ -43,8 +44,7 @@ class Settings:
     payment_method_id: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(Record, frozen=True):
     """A charge that waits for the end of the period; its amount is fixed.
 
     A prorated one is for the time from `start` up to, not including, `end`: the end of the period as it was
@@ -68,8 +68,7 @@ class Charge:
         return Line(self.item, self.name, Decimal(1), self.amount, self.amount, self.start, self.end)
 
 
-@dataclass(slots=True, eq=False)
-class Subscription:
+class Subscription(Noun, eq=False):
     """A plan at a fixed `amount` for each of its periods, however long these are.
 
     Its present period is from `start` up to, not including, `end`: the next recharge of its definition.
@@ -105,8 +104,7 @@ class Subscription:
         return Line(self.item, self.plan_name, Decimal(1), amount, amount, self.start, self.end)
 
 
-@dataclass(slots=True, eq=False)
-class BillingPeriodDefinition:
+class BillingPeriodDefinition(Noun, eq=False):
     """When the subscriptions in it bill.
 
     The present period is the time from `start` up to, not including, `end`: that is the next recharge, where
@@ -150,8 +148,7 @@ class BillingPeriodDefinition:
         return cents(amount * (self.end - day).days / self.cycle_days)
 
 
-@dataclass(slots=True, eq=False)
-class Customer:
+class Customer(Noun, eq=False):
     id: int
     name: str
     currency: str

@@ -1,14 +1,16 @@
 """What a change would do to the next invoices: the change, carried out on a copy and played forward."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
+
+from msgspec.structs import replace
 
 from tallyhook_mock.engine.bill import Bill
 from tallyhook_mock.engine.fusebill.billing import plan_recharge
 from tallyhook_mock.engine.fusebill.customer import BillingPeriodDefinition, Customer, Subscription
 from tallyhook_mock.engine.fusebill.state import State
+from tallyhook_mock.engine.record import Record
 
 __all__ = ["Change", "Find", "Forecast", "forecast"]
 
@@ -19,8 +21,7 @@ Change: TypeAlias = Callable[[State], None]
 _INVOICES = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Forecast:
+class Forecast(Record, frozen=True):
     """An invoice to come, and the start of the period that ends with it."""
 
     start: datetime

@@ -1,12 +1,12 @@
 """The day on which a billing period definition bills, month after month or year after year."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Self
 
 from tallyhook_mock.engine.calendar import add_months
 from tallyhook_mock.engine.fusebill.refusal import invalid
+from tallyhook_mock.engine.record import Record
 
 __all__ = ["Cycle", "InvoiceDate", "day_of"]
 
@@ -28,8 +28,7 @@ def day_of(moment: datetime) -> datetime:
     return moment.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-@dataclass(frozen=True, slots=True)
-class InvoiceDate:
+class InvoiceDate(Record, frozen=True):
     """`day` of every month, or of one `month` every year.
 
     In a month that is too short it is the last day; the 31st comes back in the month after (inferred).

@@ -1,8 +1,9 @@
 """Customers and subscriptions: activating, moving to another period, charging."""
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from tallyhook_mock.engine.fusebill.billing import begin, follow, send
 from tallyhook_mock.engine.fusebill.customer import (
@@ -16,19 +17,18 @@ from tallyhook_mock.engine.fusebill.definitions import new_definition
 from tallyhook_mock.engine.fusebill.invoice_date import Cycle, InvoiceDate, day_of
 from tallyhook_mock.engine.fusebill.refusal import invalid
 from tallyhook_mock.engine.fusebill.state import State
+from tallyhook_mock.engine.record import Record
 
 __all__ = ["NewCustomer", "NewSubscription", "activate", "add_charge", "check_target", "move", "new_customer"]
 
 
-@dataclass(frozen=True, slots=True)
-class NewCustomer:
+class NewCustomer(Record, frozen=True):
     name: str
     currency: str
     id: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NewSubscription:
+class NewSubscription(Record, frozen=True):
     """A subscription to begin. `date` is when it bills, None for the day on which it begins.
 
     `prorate`: a first period that is not whole costs its part only.

@@ -1,0 +1,81 @@
+"""What the pages of the other billing systems have in common, and the way to them."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from itertools import chain
+
+from tallyhook_mock.catalog.present import present
+from tallyhook_mock.engine.bill import Bill
+from tallyhook_mock.engine.systems import Systems
+
+__all__ = ["SHOWN", "Books", "Link", "books_of", "links"]
+
+SHOWN = 100  # rows of a list
+
+# As many stand side by side in the bar on top before the systems share a menu.
+_MOST_LINKS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A page that the bar on top leads to; `key` does so after `g`."""
+
+    href: str
+    label: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What was billed in one of the systems; `totals` are by currency."""
+
+    link: Link
+    accounts: int
+    bills: int
+    totals: dict[str, Decimal]
+    next_due: datetime | None
+
+
+_OVERVIEW, _FAULTS = Link("/", "Overview", "o"), Link("/console/faults", "Faults", "f")
+_CHEDDAR = (
+    Link("/console/customers", "Customers", "c"),
+    Link("/console/hooks", "Hooks", "h"),
+    Link("/console/listeners", "Listeners", "l"),
+)
+_SYSTEMS = {
+    "cleverbridge": Link("/console/cleverbridge", "Cleverbridge", "b"),
+    "fusebill": Link("/console/fusebill", "Fusebill", "u"),
+    "chargemonk": Link("/console/chargemonk", "Chargemonk", "m"),
+}
+_BILLS: dict[str, Callable[[Systems], Iterable[Iterable[Bill]]]] = {
+    "cleverbridge": lambda systems: [each.bills for each in systems.cleverbridge.subscriptions],
+    "fusebill": lambda systems: [each.bills for each in systems.fusebill.accounts()],
+    "chargemonk": lambda systems: [each.bills for each in systems.chargemonk.subscriptions.values()],
+}
+
+
+def links(systems: Systems) -> tuple[list[Link], list[Link]]:
+    """The pages of what there is: those in the bar, and those in its menu."""
+    others = [_SYSTEMS[name] for name in present(systems)]
+    # A mock that nothing was loaded into shows Cheddar's pages, where it says so.
+    cheddar = _CHEDDAR if systems.cheddar.products or not others else ()
+    bar = [_OVERVIEW, *cheddar, *others, _FAULTS]
+    return (bar, []) if len(bar) <= _MOST_LINKS else ([_OVERVIEW, *cheddar, _FAULTS], others)
+
+
+def books_of(systems: Systems) -> list[Books]:
+    """The books of every system that there is anything of."""
+    return [_books(systems, name) for name in present(systems)]
+
+
+def _books(systems: Systems, name: str) -> Books:
+    accounts = [list(bills) for bills in _BILLS[name](systems)]
+    totals: dict[str, Decimal] = defaultdict(Decimal)
+    for bill in chain.from_iterable(accounts):
+        totals[bill.currency] += bill.total
+    return Books(
+        _SYSTEMS[name], len(accounts), sum(map(len, accounts)), totals, systems.others[name].next_due()
+    )

@@ -1,0 +1,192 @@
+"""Reading a life off bills: of an account whose invoices are lists of charges, each for a time of its own."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from tallyhook_mock.engine.bill import Bill, Line
+from tallyhook_mock.engine.money import ZERO, amount_text, quantity_text
+from tallyhook_mock.picture.phrases import dated, entry_words, moment, signed
+from tallyhook_mock.picture.story import Count, Lane, Mark, Period, Row, Sign, Span, Step, Story, Tally
+from tallyhook_mock.timeline import FAULT, Entry
+
+__all__ = ["Account", "Counter", "Subject", "tell_bills"]
+
+# Entries that tell of a charge when it is added, and not only when it is billed.
+_CHARGE_ADDED = "chargeAdded"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is billed, by the names that its lines have it under; a row of the picture."""
+
+    name: str
+    note: str
+    items: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """An item whose quantity the entries of the timeline tell.
+
+    `is_billed`: the lines of bills are over that quantity. `measure` says what the largest one is.
+    """
+
+    item: str
+    name: str
+    measure: str = "up to"
+    is_billed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What a system knows of an account: all that a picture of it takes, beside the timeline.
+
+    Attributes:
+        end: of the time that is known to come.
+        bills: oldest first.
+        waiting: what no bill has charged yet, but the next one will.
+        turns: kinds of entries that change the account, with their sign.
+        untold: items that are nothing by themselves (VAT), or that entries tell of (charges).
+    """
+
+    title: str
+    system: str
+    start: datetime
+    end: datetime
+    currency: str
+    bills: Sequence[Bill]
+    subjects: Sequence[Subject]
+    turns: Mapping[str, Sign]
+    waiting: Sequence[Line] = ()
+    counters: Sequence[Counter] = ()
+    plans: Sequence[Span] = ()
+    pauses: Sequence[Span] = ()
+    untold: frozenset[str] = frozenset()
+
+
+def tell_bills(account: Account, entries: Iterable[Entry], now: datetime) -> Story:
+    """The life of an account so far."""
+    return _Teller(account, tuple(entries), now).story()
+
+
+@dataclass(slots=True)
+class _Places:
+    """A row in the making: a time is billed once in it, and what comes on top has no place there."""
+
+    subject: Subject
+    periods: list[Period] = field(default_factory=list)
+
+    def takes(self, line: Line, bill: Bill | None) -> bool:
+        """Whether the line has found its place."""
+        start, end = line.start, line.end
+        if start is None or end is None or start >= end:
+            return False
+        if any(period.start < end and start < period.end for period in reversed(self.periods)):
+            return False
+        billed = "not billed yet" if bill is None else f"invoice #{bill.number}"
+        time = f"{moment(start)} to {moment(end)}"
+        title = f"{line.description}, {time}: {amount_text(line.amount)}, {billed}"
+        state = "current" if bill is None else "paid"
+        number = None if bill is None else bill.number
+        self.periods.append(Period(start, end, number, line.amount, state, title))
+        return True
+
+    def row(self) -> Row:
+        return Row(self.subject.name, self.subject.note, tuple(self.periods))
+
+
+class _Teller:
+    def __init__(self, account: Account, entries: Sequence[Entry], now: datetime) -> None:
+        self.account, self.entries, self.now = account, entries, now
+        self.end = max(account.end, now, account.start + timedelta(hours=1))
+        self.places = [_Places(subject) for subject in account.subjects]
+        self.loose = [
+            (bill, line) for bill in account.bills for line in bill.lines if not self._put(line, bill)
+        ]
+        for line in account.waiting:
+            self._put(line, None)
+
+    def story(self) -> Story:
+        account = self.account
+        turns = tuple(self._turns())
+        lanes = (
+            Lane("Changes", () if account.plans else turns),
+            Lane("Invoices", tuple(_invoice(bill) for bill in account.bills)),
+            Lane("Charges", tuple(self._charges())),
+            Lane("Faults", tuple(Mark(e.at, Sign.FAULT, dated(e.at, e.note)) for e in self._of(FAULT))),
+        )
+        return Story(
+            title=account.title,
+            summary=self._summary(),
+            start=account.start,
+            end=self.end,
+            now=self.now,
+            plans=tuple(account.plans),
+            pauses=tuple(account.pauses),
+            turns=turns if account.plans else (),
+            rows=tuple(place.row() for place in self.places if place.periods),
+            tallies=tuple(self._tallies()),
+            lanes=tuple(lane for lane in lanes if lane.marks),
+            reviews=(),
+        )
+
+    def _put(self, line: Line, bill: Bill | None) -> bool:
+        return any(place.takes(line, bill) for place in self.places if line.item in place.subject.items)
+
+    def _of(self, *kinds: str) -> Iterator[Entry]:
+        return (entry for entry in self.entries if entry.kind in kinds)
+
+    def _summary(self) -> str:
+        bills, start = self.account.bills, self.account.start
+        billed = amount_text(sum((bill.total for bill in bills), ZERO))
+        invoices = "1 invoice" if len(bills) == 1 else f"{len(bills)} invoices"
+        since = f"{start.day} {start:%B %Y}"
+        return f"{self.account.system}, since {since}: {invoices}, {billed} {self.account.currency} billed"
+
+    def _turns(self) -> Iterator[Mark]:
+        for entry in self._of(*self.account.turns):
+            yield Mark(entry.at, self.account.turns[entry.kind], dated(entry.at, entry_words(entry)))
+
+    def _charges(self) -> Iterator[Mark]:
+        for bill, line in self.loose:
+            if line.item not in self.account.untold:
+                words = f"{line.description}, invoice #{bill.number}"
+                yield Mark(bill.at, Sign.CHARGE, dated(bill.at, words), signed(line.amount))
+        for entry in self._of(_CHARGE_ADDED):
+            amount = entry.amount or ZERO
+            yield Mark(entry.at, Sign.CHARGE, dated(entry.at, f"charge added: {entry.note}"), signed(amount))
+
+    def _tallies(self) -> Iterator[Tally]:
+        """Of items whose quantity was not always the same."""
+        for counter in self.account.counters:
+            told = [entry for entry in self.entries if entry.item == counter.item and entry.kind != FAULT]
+            updates = tuple(
+                Count(entry.at, entry.quantity, dated(entry.at, entry_words(entry)))
+                for entry in told
+                if entry.quantity is not None
+            )
+            billed = tuple(self._billed(counter.item)) if counter.is_billed else ()
+            if len({count.quantity for count in (*updates, *billed)}) > 1:
+                yield Tally(counter.name, tuple(self._steps(told)), updates, billed, counter.measure)
+
+    def _steps(self, told: Sequence[Entry]) -> Iterator[Step]:
+        """What each entry left it at, until the next one; none for what is without end."""
+        ends = [after.at for _, after in pairwise(told)] + [self.now]
+        for entry, end in zip(told, ends, strict=True):
+            if entry.quantity is not None and entry.at < end:
+                yield Step(entry.at, end, entry.quantity)
+
+    def _billed(self, item: str) -> Iterator[Count]:
+        for bill in self.account.bills:
+            for line in bill.lines:
+                if line.item == item:
+                    words = f"invoice #{bill.number} bills {quantity_text(line.quantity)}: {line.description}"
+                    yield Count(bill.at, line.quantity, dated(bill.at, words))
+
+
+def _invoice(bill: Bill) -> Mark:
+    lines = "; ".join(f"{line.description} {amount_text(line.amount)}" for line in bill.lines)
+    words = f"invoice #{bill.number}: {amount_text(bill.total)} ({lines})"
+    return Mark(bill.at, Sign.PAID, dated(bill.at, words), amount_text(bill.total))
