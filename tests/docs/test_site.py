@@ -1,0 +1,119 @@
+"""The site: whole, without a broken link, and nothing of it is anywhere else."""
+
+import inspect
+import re
+from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from urllib.parse import unquote, urljoin, urlsplit
+
+import pytest
+from lxml import html
+from sphinx.util.inventory import InventoryFile
+
+from tallyhook.method import Method
+
+from .site import ROOT, build
+
+# What a browser fetches of its own accord, and from where.
+FETCHED = {("link", "href"), ("script", "src"), ("img", "src"), ("source", "srcset"), ("object", "data")}
+FETCHED |= {("iframe", "src"), ("embed", "src"), ("video", "src"), ("audio", "src"), ("use", "href")}
+
+LEADS_OUT = ("http", "https", "mailto")
+
+PACKAGES = (
+    "tallyhook",
+    "tallyhook.calls",
+    "tallyhook.cleverbridge",
+    "tallyhook.fusebill",
+    "tallyhook.review",
+    "tallyhook.signing",
+    "tallyhook_mock",
+    "tallyhook_mock.testing",
+    "tallyhook_receiver",
+)
+# What the pytest plugin makes its fixtures of, and what is described with its module.
+UNTOLD = {"tallyhook_mock.testing.House", "tallyhook_mock.testing.World", "tallyhook_mock.serving"}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("docs"))
+
+
+def test_every_page_is_built_and_in_the_contents(site: Path) -> None:
+    sources = [*(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "reference").glob("*.md")]
+    pages = {source.relative_to(ROOT / "docs").with_suffix(".html") for source in sources}
+    contents = html.parse(site / "index.html").xpath("//*[@class='sidebar-tree']//a/@href")
+    assert pages - {Path("index.html")} == {Path(href) for href in contents}
+    assert all((site / page).exists() for page in pages)
+
+
+def test_no_link_is_broken(site: Path) -> None:
+    broken = []
+    checked = 0
+    for page in site.rglob("*.html"):
+        for element, attribute, address, _ in html.parse(page).getroot().iterlinks():
+            target = urlsplit(urljoin(page.as_uri(), address))
+            if target.scheme == "file":
+                checked += 1
+                if not _is_there(Path(unquote(target.path)), unquote(target.fragment)):
+                    broken.append((page.name, address))
+            elif (element.tag, attribute) != ("a", "href") or target.scheme not in (
+                "https",
+                "http",
+                "mailto",
+            ):
+                broken.append((page.name, address))
+    assert broken == []
+    assert checked > 1000
+
+
+def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:
+    pages = [html.parse(page) for page in site.rglob("*.html")]
+    fetched = {
+        address
+        for page in pages
+        for tag, attribute in FETCHED
+        for address in page.xpath(f"//{tag}/@{attribute}")
+    }
+    assert fetched
+    assert not [address for address in fetched if urlsplit(address).netloc]
+    for sheet in site.rglob("*.css"):
+        for address in re.findall(r"url\(\s*['\"]?([^'\")]+)", sheet.read_text("utf-8")):
+            assert address.startswith("data:") or _is_there(sheet.parent / address, "")
+
+
+def test_every_public_name_is_described(site: Path) -> None:
+    inventory = InventoryFile.loads((site / "objects.inv").read_bytes(), uri="")
+    described = {
+        name for kind, objects in inventory.data.items() if kind.startswith("py:") for name in objects
+    }
+    assert {*_public()} - described <= UNTOLD
+
+
+def _is_there(file: Path, fragment: str) -> bool:
+    if file.is_dir():
+        file /= "index.html"
+    return file.exists() and (not fragment or file.suffix != ".html" or fragment in _places(file))
+
+
+@cache
+def _places(page: Path) -> frozenset[str]:
+    return frozenset(map(str, html.parse(page).xpath("//@id | //a/@name"))) | {"top"}
+
+
+def _public() -> Iterator[str]:
+    """Classes and functions that are for everybody, and the calls of every client."""
+    for package in PACKAGES:
+        module = import_module(package)
+        for name in module.__all__:
+            value = getattr(module, name)
+            if package == "tallyhook.calls" and name != "Call":
+                continue  # described as the clients' methods
+            if inspect.isclass(value) or inspect.isfunction(value):
+                yield f"{package}.{name}"
+            if name == "Client":
+                calls = inspect.getmembers_static(value, lambda member: isinstance(member, Method))
+                yield from (f"{package}.{name}.{call}" for call, _ in calls)
