@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from tallyhook_mock.mock import Mock
     from tallyhook_mock.picture import Life
     from tallyhook_mock.server import Server, serve
-    from tallyhook_mock.serving import serving
 
 __all__ = [
     "Armed",
@@ -36,7 +35,6 @@ __all__ = [
     "Server",
     "create_app",
     "serve",
-    "serving",
 ]
 
 _HOMES = {
@@ -55,7 +53,6 @@ _HOMES = {
     "Server": "server",
     "create_app": "app",
     "serve": "server",
-    "serving": "serving",
 }
 
 

@@ -5,6 +5,10 @@ from enum import StrEnum
 
 __all__ = ["Clock", "ClockBusy", "Mode", "parse_moment"]
 
+# The years in which the clock may stand. No system reckons so far from them, the longest way being to a first
+# bill a thousand years after the trial, that it would come to years that can't be written.
+_YEARS = range(1000, 8000)
+
 
 class Mode(StrEnum):
     FROZEN = "frozen"
@@ -21,8 +25,8 @@ class Clock:
     __slots__ = ("_moment", "_offset")
 
     def __init__(self, start: datetime, mode: Mode = Mode.FROZEN) -> None:
-        """`start` is aware; ValueError otherwise."""
-        self._moment = _utc(start)
+        """`start` is aware, and of a year from 1000 to 7999; ValueError otherwise."""
+        self._moment = _reachable(start)
         self._offset: timedelta | None = None
         if mode is Mode.REAL:
             self.run()
@@ -48,11 +52,16 @@ class Clock:
         if self._offset is None:
             self._offset = self._moment - datetime.now(UTC)
 
-    def move(self, to: datetime) -> None:
-        """Jump ahead; ValueError for a moment in the past."""
-        to = _utc(to)
+    def ahead(self, to: datetime) -> datetime:
+        """A moment to move to, in UTC; ValueError for one in the past or after the year 7999."""
+        to = _reachable(to)
         if to < self.now():
             raise ValueError(f"{to.isoformat()} is in the past: it is {self._moment.isoformat()}")
+        return to
+
+    def move(self, to: datetime) -> None:
+        """Jump ahead; ValueError as for `ahead`."""
+        to = self.ahead(to)
         self._moment = to
         if self._offset is not None:
             self._offset = to - datetime.now(UTC)
@@ -65,6 +74,14 @@ def parse_moment(written: str) -> datetime:
         return _utc(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
         raise ValueError(f"{written!r} is not an ISO 8601 moment such as 2026-01-31T12:00:00Z") from None
+
+
+def _reachable(moment: datetime) -> datetime:
+    moment = _utc(moment)
+    if moment.year not in _YEARS:
+        known = f"the mock's clock knows the years from {_YEARS[0]} to {_YEARS[-1]}"
+        raise ValueError(f"{moment.isoformat()} is out of reach: {known}")
+    return moment
 
 
 def _utc(moment: datetime) -> datetime:

@@ -128,10 +128,14 @@ class Mock:
         self._note_others()
         self._stir()
 
-    def _note_others(self) -> None:
-        for name, system in self.systems.others.items():
-            for happening in system.take_events():
-                self.timeline.noted(name, happening)
+    def _note_others(self) -> bool:
+        """Note what happened in the systems beside Cheddar; whether anything did."""
+        happened = [
+            (name, each) for name, system in self.systems.others.items() for each in system.take_events()
+        ]
+        for name, happening in happened:
+            self.timeline.noted(name, happening)
+        return bool(happened)
 
     def _new_clock(self) -> Clock:
         return Clock(self._start or datetime.now(UTC), self._mode)
@@ -325,7 +329,8 @@ class Mock:
 
         Whatever is due is done at its moment. While a listener works on a hook the clock stands still, and
         its calls are answered. What is due already is done first, so moving to the present moment waits for
-        the hooks on their way. ClockBusy while another advance is under way, ValueError for the past.
+        the hooks on their way. ClockBusy while another advance is under way, ValueError for the past, and for
+        what lies after the year 7999, where the mock's time ends.
         """
         if self._is_advancing:
             raise ClockBusy("the clock is being moved already")
@@ -334,9 +339,7 @@ class Mock:
         self.clock.freeze()
         try:
             now = self.clock.now()
-            to = to.after(now) if isinstance(to, Duration) else to
-            if to < now:
-                raise ValueError(f"{to.isoformat()} is in the past: it is {now.isoformat()}")
+            to = self.clock.ahead(to.after(now) if isinstance(to, Duration) else to)
             await self._settle()
             while (due := self.next_due()) is not None and due <= to:
                 self.clock.move(due)
@@ -363,6 +366,8 @@ class Mock:
             if time.monotonic() - self._turn > _TURN:
                 await asyncio.sleep(0)
                 self._turn = time.monotonic()
+        if self._note_others():  # somebody who looked had what was due done first
+            self.pulse.beat()
         self._lanes.add(self.state.hooks.due(self.clock.now()))
 
     async def _carry(self, delivery: Delivery) -> None:

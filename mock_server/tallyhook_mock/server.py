@@ -24,6 +24,7 @@ from tallyhook_mock.engine.cheddar.customer import Customer
 from tallyhook_mock.engine.hooks import Hook, Listener
 from tallyhook_mock.faults import Armed, Fault
 from tallyhook_mock.mock import Mock
+from tallyhook_mock.timeline import CHEDDAR
 
 if TYPE_CHECKING:
     from tallyhook_mock.picture import Life
@@ -172,7 +173,10 @@ class Server:
     # -- what there is
 
     def hooks(self, type: str | None = None, customer: str | None = None) -> list[Hook]:
-        """The hooks sent so far, oldest first, of a type and to do with a customer's code."""
+        """The hooks sent so far, oldest first, of a type and to do with a customer's code.
+
+        Those that somebody still waits for are all there; of the others the newest 10,000.
+        """
 
         def found() -> list[Hook]:
             log = self.mock.state.hooks.log.values()
@@ -180,14 +184,19 @@ class Server:
 
         return self.call(found)
 
-    def timeline(self, customer: str, product: str | None = None) -> "Life":
+    def timeline(self, customer: str, product: str | None = None, *, system: str = "cheddar") -> "Life":
         """What happened to a customer; the product's code may be left out if there is only one.
 
-        A sequence of entries, which shows itself as a table on a terminal and as a picture in Jupyter.
+        In another `system` than Cheddar it is that of a customer's id (`fusebill`), or of a subscription's
+        (`cleverbridge`, `chargemonk`), and there is no product. A sequence of entries, which shows itself as
+        a table on a terminal and as a picture in Jupyter. Empty for what never was; ValueError for a system
+        that there is not.
         """
-        from tallyhook_mock.picture import life_of
+        from tallyhook_mock.picture import life_at, life_of
 
-        return self.call(lambda: life_of(self.mock, self.mock.product(product), customer))
+        if system == CHEDDAR:
+            return self.call(lambda: life_of(self.mock, self.mock.product(product), customer))
+        return self.call(lambda: life_at(self.mock, system, customer))
 
     def customer(self, code: str, product: str | None = None) -> Customer:
         """The engine's own customer, to be looked at while nothing goes on. Refusal if there is none."""

@@ -33,8 +33,8 @@ PACKAGES = (
     "tallyhook_mock.testing",
     "tallyhook_receiver",
 )
-# What the pytest plugin makes its fixtures of, and what is described with its module.
-UNTOLD = {"tallyhook_mock.testing.House", "tallyhook_mock.testing.World", "tallyhook_mock.serving"}
+# What the pytest plugin makes its fixtures of.
+UNTOLD = {"tallyhook_mock.testing.House", "tallyhook_mock.testing.World"}
 
 
 @pytest.fixture(scope="module")

@@ -211,6 +211,25 @@ def forecast(invoices: list[dict[str, Any]]) -> list[tuple[str, Decimal]]:
     return [(each["at"][:10], Decimal(each["total"])) for each in invoices]
 
 
+def test_a_dry_run_takes_the_current_period_to_be_billed_as_the_definition_bills_now(
+    server: Server, client: Client
+) -> None:
+    """So its first invoice is wrong when that was switched within the period, as its docstring says."""
+    definition = definition_of(client, 201)
+    client.edit_billing_period_definition(definition, invoice_in_advance=False)
+    shown = client.dry_run(definition_of(client, 201), now=server.now)
+    assert plain(shown.after)[0] == ("2026-11-30", Decimal("40.10"))  # which was paid in advance
+    happened = play(server, client, 2, shown)
+    assert happened == plain(shown.after)[1:]
+
+    client.edit_billing_period_definition(definition, invoice_in_advance=True)
+    shown = client.dry_run(definition_of(client, 201), now=server.now)
+    happened = play(server, client, 2, shown)
+    assert [amount for _, amount in plain(shown.after)] == [Decimal("40.10")] * 3
+    assert [amount for _, amount in happened] == [Decimal("80.20"), *[Decimal("40.10")] * 2]
+    assert [day for day, _ in happened] == [day for day, _ in plain(shown.after)]
+
+
 def test_periods_are_made_filled_and_deleted(server: Server, client: Client) -> None:
     new = client.new_billing_period_definition(1, Cycle.MONTHLY, InvoiceDate(20), po_number="PO 7", term=30)
     assert (new.invoice_day, new.po_number, new.manually_created, new.subscriptions) == (20, "PO 7", True, ())

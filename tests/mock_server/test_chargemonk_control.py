@@ -222,6 +222,19 @@ def test_a_term_beyond_the_calendar_is_refused(control: httpx.Client) -> None:
     assert control.get("/chargemonk/subscriptions/far").json() == before
 
 
+def test_who_is_paid_up_to_the_end_of_the_calendar_has_no_next_bill(control: httpx.Client) -> None:
+    plans = {"plans": [{"code": "DECADE", "price": "5.00", "termMonths": 120}]}
+    assert control.post("/catalog", json={"chargemonk": plans}).status_code == 200
+    control.post("/chargemonk/subscriptions", json={"id": "far", "planCode": "DECADE"})
+    path = "/chargemonk/subscriptions/far/advance-invoice"
+    assert control.post(path, json={"terms": 796}).status_code == 200
+    (far,) = control.get("/chargemonk/subscriptions").json()["subscriptions"]
+    assert (far["paidUntil"], far["nextBill"]) == ("9996-01-01T00:00:00+00:00", None)
+    root = str(control.base_url).removesuffix("/_mock/")
+    for page in ("/console/chargemonk", "/console/chargemonk/far"):
+        assert control.get(f"{root}{page}").status_code == 200
+
+
 def test_a_reset_forgets_everything(control: httpx.Client) -> None:
     control.post("/chargemonk/subscriptions", json=MILL)
     control.post("/reset")

@@ -171,7 +171,22 @@ def test_a_renewal_that_is_due_is_billed_before_the_end(server: Server, api: Api
     assert [total for _, total in api.bills()] == ["50.00", "58.00", "8.00"]
 
 
-def test_a_price_of_minus_nothing_is_nothing(api: Api) -> None:
-    price = {"Currency": "EUR", "Value": "-0.00"}
-    api.update("updatesubscriptionitemprice", Quantity=None, CustomerPrice=price)
-    assert str(api.item(2)["UnitPrice"]) == "0.00"
+def test_an_end_at_the_moment_of_a_renewal_bills_nothing_twice(server: Server, api: Api) -> None:
+    api.update()
+    server.advance_to("2026-04-17T00:00:00Z")
+    billed = [("2026-03-17", "50.00"), ("2026-04-17", "58.00")]
+    assert api.bills() == billed
+    assert api.send("POST", "/_mock/cleverbridge/subscriptions/S1001/deactivate").status_code == 200
+    assert api.bills() == billed
+
+
+@pytest.mark.parametrize("nothing", ["-0.00", "-0", "0e-9999999"])
+def test_a_price_of_nothing_is_nothing_however_it_is_written(server: Server, api: Api, nothing: str) -> None:
+    price = f'{{"Currency": "EUR", "Value": {nothing}}}'
+    body = f'{{"SubscriptionId": "S1001", "RunningNumber": 1, "CustomerPrice": {price}}}'
+    answer = api.send("POST", "/subscription/updatesubscriptionitemprice", content=body)
+    assert answer.status_code == 200
+    server.advance("1mo")
+    assert str(api.item(1)["UnitPrice"]) == "0.00"
+    (line,) = api.control("/S1001")["bills"][0]["lines"]
+    assert (line["unitPrice"], line["amount"]) == ("0", "0.00")

@@ -79,6 +79,8 @@ def test_listeners_are_added_paused_resumed_and_removed(server: Server, command:
         assert "gets hooks again" in command.says("listeners", "resume", made["id"][:8])
         server.settle()
         assert [hook.type for hook in listener.received] == ["newSubscription"]
+        other = command.gives("listeners", "add", f"{listener.url}/other")
+        assert command.gives("listeners", "remove", other["id"])["id"] == other["id"]
         assert "is removed" in command.says("listeners", "remove", made["id"])
     assert command.gives("listeners", "list") == []
     assert "no listener is called" in command.complains(1, "listeners", "remove", made["id"])
@@ -155,6 +157,8 @@ def test_faults_are_planned_listed_and_cleared(command: Command) -> None:
     assert "unknown" in command.complains(2, "faults", "add", "lock", "--seconds", "1")
     assert command.says("faults", "clear") == "nothing more goes wrong\n"
     assert command.gives("faults", "list") == []
+    command.says("faults", "add", "reorder", "--by", "5min")
+    assert command.gives("faults", "clear") == []
 
 
 def test_who_can_not_be_reached_is_said_in_one_line() -> None:

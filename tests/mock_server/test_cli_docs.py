@@ -31,6 +31,17 @@ def test_every_command_has_an_example_that_names_it(commands: dict[str, Callable
     assert without == {"tallyhook demo"}  # which takes nothing
 
 
+def test_every_command_has_something_to_say_to_programs(
+    page: dict[str, Any], commands: dict[str, Callable[..., None]]
+) -> None:
+    without = {
+        name
+        for name, does in commands.items()
+        if "as_json" not in {each.name for each in page["_parameters"](does)}
+    }
+    assert without == {"tallyhook demo", "tallyhook mock"}  # a story for people, and a server
+
+
 def test_every_command_of_the_page_is_one_of_the_installed(commands: dict[str, Callable[..., None]]) -> None:
     told = run("--help").stdout
     assert {name.split()[1] for name in commands} <= set(told.replace("│", " ").split())

@@ -121,9 +121,15 @@ def test_the_command_reads_what_was_saved(tmp_path: Path, monkeypatch: pytest.Mo
     assert (done.returncode, done.stdout) == (0, "The signature fits.\n")
 
     asked = ("verify", str(body), "--signature", sign(BODY, KEY))
-    assert command.complains(2, *asked) == "--key or the variable TALLYHOOK_KEY is required"
-    monkeypatch.setenv("TALLYHOOK_KEY", KEY)
-    assert command.says(*asked) == "The signature fits.\n"
+    assert command.complains(2, *asked) == "--key or the variable TALLYHOOK_KEYS is required"
+    monkeypatch.setenv("TALLYHOOK_KEYS", f"{OTHER}, {KEY}")
+    assert command.says(*asked) == "The signature of key 2 fits.\n"
+    assert command.says(*asked, "--key", KEY) == "The signature fits.\n"
+    monkeypatch.delenv("TALLYHOOK_KEYS")
+    monkeypatch.setenv("TALLYHOOK_KEYS_FILE", str(keys := tmp_path / "keys"))
+    assert command.complains(2, *asked).startswith("TALLYHOOK_KEYS_FILE: ")
+    keys.write_text(f"{OTHER}\n{KEY}\n")
+    assert command.says(*asked) == "The signature of key 2 fits.\n"
 
     headers.write_text("nothing")
     for wrong, complaint in (

@@ -80,6 +80,18 @@ def test_what_is_no_duration_is_named(written: str) -> None:
         parse_duration(written)
 
 
+@pytest.mark.parametrize("year", [999, 8000, 9999])
+def test_the_clock_stays_among_years_that_all_dates_from_them_can_be_written(year: int) -> None:
+    with pytest.raises(ValueError, match="years from 1000 to 7999"):
+        Clock(START.replace(year=year))
+    assert Clock(START.replace(year=1000)).now().year == 1000
+    clock = Clock(START)
+    with pytest.raises(ValueError, match="years from 1000 to 7999"):
+        clock.move(START.replace(year=year))
+    assert clock.now() == START
+    clock.move(START.replace(year=7999))
+
+
 @pytest.mark.parametrize("written", ["9000y", "999999mo", "999999999999s"])
 def test_the_calendar_has_an_end(written: str) -> None:
     with pytest.raises(ValueError, match="9999"):

@@ -10,6 +10,7 @@ import pytest
 from lxml import html as markup
 
 from tallyhook_mock import Server, serve
+from tallyhook_mock.clock import parse_moment
 
 from . import cleverbridge_world, fusebill_face, test_console
 from .loopback import catalog
@@ -211,6 +212,7 @@ def test_a_quantity_that_can_not_be_is_explained(
 
 def test_a_subscription_is_deactivated(server: Server, browser: httpx.Client) -> None:
     act(browser, "cleverbridge/quantity", id="S1001", item="2", quantity="8", when="at the renewal")
+    server.advance("1d")
     said = send(browser, browser.get(S1001), "cleverbridge/deactivate").replace("\u00a0", " ")
     assert said == "S1001 is deactivated. Invoice 3 is over EUR 8.00."
     page = browser.get(S1001)
@@ -223,6 +225,46 @@ def test_a_subscription_is_deactivated(server: Server, browser: httpx.Client) ->
         assert "can't be changed" in told(act(browser, f"cleverbridge/{action}", **form))
     answer = act(browser, "cleverbridge/deactivate", id="S9", back=CLEVERBRIDGE)
     assert told(answer) == "there is no such subscription any more"
+
+
+def test_what_is_due_comes_before_a_quantity_that_is_set(server: Server, browser: httpx.Client) -> None:
+    """A running clock may be past a renewal that nobody has got round to yet."""
+    server.call(lambda: server.mock.clock.move(parse_moment("2026-04-17T00:00:01Z")))
+    page = browser.get(S1001, params={"item": "2", "quantity": "8", "when": "at the renewal"})
+    assert "2026-05-17" in shown(page, "preview")
+    act(browser, "cleverbridge/quantity", id="S1001", item="2", quantity="8", when="at the renewal")
+    said = _timeline(browser)
+    assert said == [
+        ("newSubscription", "operator"),
+        ("billed", "operator"),
+        ("billed", "system"),
+        ("itemUpdated", "operator"),
+    ]
+
+
+def test_what_a_look_had_done_is_noted() -> None:
+    alone = {"cleverbridge": CATALOG["cleverbridge"]}
+    with serve(alone, start=START) as server, httpx.Client(base_url=server.url) as browser:
+        server.call(lambda: server.mock.clock.move(parse_moment("2026-04-17T00:00:01Z")))
+        browser.get(S1001, params={"item": "2", "quantity": "8", "when": "at the renewal"})
+        server.settle()
+        assert _timeline(browser)[-1] == ("billed", "system")
+
+
+@pytest.mark.parametrize("late", ["00:00:00Z", "00:00:01Z"])
+def test_what_is_due_comes_before_the_end(server: Server, browser: httpx.Client, late: str) -> None:
+    """At the very moment of the renewal too: the interval that it begins has no length, and costs nothing."""
+    act(browser, "cleverbridge/quantity", id="S1001", item="2", quantity="8", when="at the renewal")
+    server.call(lambda: server.mock.clock.move(parse_moment(f"2026-04-17T{late}")))
+    said = told(act(browser, "cleverbridge/deactivate", id="S1001", back=S1001)).replace("\u00a0", " ")
+    ends = [] if late == "00:00:00Z" else ["EUR 8.00"]
+    assert re.findall(r"over (EUR [0-9.]+)\.(?= |$)", said) == ["EUR 58.00", *ends]
+
+
+def _timeline(browser: httpx.Client) -> list[tuple[str, str]]:
+    """What happened to S1001, and who did it."""
+    entries = browser.get("/_mock/cleverbridge/subscriptions/S1001/timeline").json()["timeline"]
+    return [(entry["kind"], entry["actor"]) for entry in entries]
 
 
 # -- Fusebill

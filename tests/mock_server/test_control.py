@@ -64,6 +64,8 @@ def test_the_clock_is_switched(control: httpx.Client) -> None:
         ({"advance": 5}, "advance: a text is required"),
         ({"advance": "5"}, "'5' is not a duration"),
         ({"advance": "9000y"}, "9999"),
+        ({"advance": "6000y"}, "the mock's clock knows the years from 1000 to 7999"),
+        ({"to": "9999-12-31T23:59:59Z"}, "the mock's clock knows the years from 1000 to 7999"),
         ({"to": "soon"}, "'soon' is not an ISO 8601 moment"),
         ({"to": "2025-12-31T23:59:59Z"}, "is in the past"),
         ({"mode": "fast"}, "'fast' is not a valid Mode"),

@@ -14,6 +14,7 @@ from tallyhook_mock.fusebill.documents import FIELDS
 from .fusebill_face import CATALOG, KEY, Face
 
 DEFINITIONS = "billingPeriodDefinitions"
+HIGH = 2**31  # an id that no field of 32 bits holds
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +63,10 @@ def test_a_call_needs_the_key(face: Face, authorization: str | None) -> None:
         ("PUT", DEFINITIONS, {"id": 99, "invoiceDay": 6}),
         ("PUT", "subscriptions/99/billingPeriodDefinition", {"invoiceDay": 6}),
         ("PUT", "subscriptions/11/billingPeriodDefinition", {"billingPeriodDefinitionId": 99}),
+        ("GET", f"{DEFINITIONS}/{HIGH}", None),
+        ("POST", DEFINITIONS, {"customerId": HIGH, "cycle": "Monthly", "invoiceDay": 6}),
+        ("PUT", DEFINITIONS, {"id": HIGH, "invoiceDay": 6}),
+        ("PUT", "subscriptions/11/billingPeriodDefinition", {"billingPeriodDefinitionId": HIGH}),
         ("GET", "customers", None),
         ("GET", "", None),
         ("GET", "invoices/1/lines", None),
@@ -85,6 +90,8 @@ def test_what_is_not_there_is_a_404(face: Face, method: str, path: str, body: An
 def test_another_method_is_a_405(face: Face, method: str, path: str, allowed: str) -> None:
     key, why = face.refused(method, path, {}, 405)
     assert (key, why) == ("method", f"only {allowed} can be used here")
+    answer = face.http.request(method, f"/v1/{path}", headers={"Authorization": f"Basic {KEY}"})
+    assert answer.headers["Allow"] == allowed.replace(" and ", ", ")
 
 
 def test_a_definition_in_use_is_not_deleted(face: Face) -> None:

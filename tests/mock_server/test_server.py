@@ -21,6 +21,9 @@ from tallyhook_mock.server import bind
 from tallyhook_mock.tls import default_directory, make_identity
 
 from .loopback import Api, catalog, listening
+from .systems_world import CATALOG
+
+ACCOUNTS = {"cleverbridge": "S1001", "fusebill": "1", "chargemonk": "mill"}
 
 
 async def test_an_answer_does_not_wait_for_a_fuller_packet() -> None:
@@ -98,6 +101,25 @@ def test_the_handle_shows_what_is_there() -> None:
             server.listen(listener.url, ("signup",))
         with pytest.raises(LookupError, match="one of LANTERN is required"):
             server.timeline("ida", "TORCH")
+
+
+def test_lives_in_all_four_systems() -> None:
+    with serve(catalog() | CATALOG, start="2026-03-17T00:00:00Z") as server:
+        server.advance("1mo")
+        lives = {system: server.timeline(account, system=system) for system, account in ACCOUNTS.items()}
+        assert {system: life[-1].kind for system, life in lives.items()} == {
+            "cleverbridge": "billed",
+            "fusebill": "invoiced",
+            "chargemonk": "cycleCharged",
+        }
+        assert all(account in (lives[system].svg or "") for system, account in ACCOUNTS.items())
+        for system in (*ACCOUNTS, "cheddar"):
+            nobody = server.timeline("nobody", system=system)
+            assert (list(nobody), nobody.svg) == ([], None)
+        with pytest.raises(
+            ValueError, match="'paddle' is not one of cheddar, cleverbridge, fusebill, charge"
+        ):
+            server.timeline("ida", system="paddle")
 
 
 def test_a_catalogue_may_be_a_file(tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ class Table:
             raise self.wrong(name, f"{value!r} is not a number") from None
         if not number.is_finite() or not 0 <= number < 10**10 or number != round(number, places):
             raise self.wrong(name, f"{value} is not a number from 0 up with {places} decimals at most")
-        return number
+        return number or Decimal(0)  # there is a -0, and one of a billion decimals
 
     def moment(self, name: str) -> datetime | None:
         """An ISO 8601 text or a date-time of the file, in UTC; None if absent."""

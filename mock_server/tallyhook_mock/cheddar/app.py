@@ -28,6 +28,10 @@ MAX_BODY = 1_000_000
 FORM = "application/x-www-form-urlencoded"
 FIRST_ERROR = 73_542
 
+_METHODS = ("GET", "POST")
+# What goes with a refusal, by its status.
+_HEADERS = {401: {"WWW-Authenticate": 'Basic realm="Cheddar"'}, 405: {"Allow": ", ".join(_METHODS)}}
+
 logger = logging.getLogger("tallyhook_mock.cheddar")
 
 
@@ -67,8 +71,7 @@ def cheddar_app(
         except Exception:
             logger.exception("a call broke")
             status, document = 500, refusal_document(broken(), next(error_numbers), at)
-        headers = {"WWW-Authenticate": 'Basic realm="Cheddar"'} if status == 401 else {}
-        await Response(document, status, headers, "text/xml")(scope, receive, send)
+        await Response(document, status, _HEADERS.get(status), "text/xml")(scope, receive, send)
 
     return app
 
@@ -84,8 +87,8 @@ async def _read_form(request: Request, limit: int) -> bytes | None:
 
 
 def _carry_out(state: State, request: Request, form: bytes | None, at: datetime) -> str:
-    if request.method not in ("GET", "POST"):
-        raise Refusal(405, "Only GET and POST are allowed")
+    if request.method not in _METHODS:
+        raise Refusal(405, f"Only {' and '.join(_METHODS)} are allowed")
     if form is None:
         raise Refusal(413, "The request is too large")
     content_type = request.headers.get("content-type", FORM).partition(";")[0].strip().lower()

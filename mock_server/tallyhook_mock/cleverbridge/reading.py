@@ -57,7 +57,7 @@ class Fields:
         number = self._number(name)
         if number is None or number < 0 or number != round(number, 2):
             raise self._wrong(name, "an amount from 0 up with two decimals at most is expected")
-        return abs(number)  # there is a -0 as well
+        return number or Decimal(0)  # there is a -0, and one of a billion decimals
 
     def flag(self, name: str, default: bool) -> bool:
         value = self._value(name, default)

@@ -85,10 +85,14 @@ def add(
 
 
 @faults.command()
-def clear(url: MockUrl = URL) -> None:
+def clear(url: MockUrl = URL, as_json: Json = False) -> None:
     """Let nothing more go wrong.
 
     Example: tallyhook faults clear
     """
-    Remote(url).delete("/faults")
-    typer.echo("nothing more goes wrong")
+    remote = Remote(url)
+    remote.delete("/faults")
+    if as_json:
+        print_json(remote.get("/faults")["faults"])
+    else:
+        typer.echo("nothing more goes wrong")

@@ -123,7 +123,7 @@ def show(
 
 
 @inbox.command()
-def retry(key: Key, url: Url = FILE) -> None:
+def retry(key: Key, url: Url = FILE, as_json: Json = False) -> None:
     """Have a hook handled again when it is delivered next, even if it was done. Its journal is kept.
 
     Example: tallyhook inbox retry f00dfeed
@@ -133,10 +133,13 @@ def retry(key: Key, url: Url = FILE) -> None:
         record = await _find(opened, key)
         if not await opened.retry(record.key):
             _fail("a worker is at it now; try again when it has finished", 1)
-        return record
+        return await _find(opened, record.key)
 
     record = _with(url, let_in)
-    typer.echo(f"{record.key[:16]} is handled again when it is delivered next: have its sender retry it")
+    if as_json:
+        print_json(_about(record))
+    else:
+        typer.echo(f"{record.key[:16]} is handled again when it is delivered next: have its sender retry it")
 
 
 @inbox.command()
@@ -144,6 +147,7 @@ def forget(
     key: Key,
     url: Url = FILE,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Delete a hook with its journal. If it comes again, its charges are added again.
 
@@ -164,7 +168,10 @@ def forget(
         return record
 
     record = _with(url, drop)
-    typer.echo(f"{record.key[:16]} is forgotten")
+    if as_json:
+        print_json(_about(record))
+    else:
+        typer.echo(f"{record.key[:16]} is forgotten")
 
 
 @inbox.command()

@@ -62,7 +62,7 @@ def add(
 
 
 @listeners.command()
-def remove(name: Name, url: MockUrl = URL) -> None:
+def remove(name: Name, url: MockUrl = URL, as_json: Json = False) -> None:
     """Remove a listener; what is on its way to it is given up, and holds its invoice no longer.
 
     Example: tallyhook listeners remove 1e39d021
@@ -70,7 +70,7 @@ def remove(name: Name, url: MockUrl = URL) -> None:
     remote = Remote(url)
     found = remote.named("listeners", name)
     remote.delete(path("listeners", found["id"]))
-    _print(found, "is removed", as_json=False)
+    _print(found, "is removed", as_json)
 
 
 @listeners.command()

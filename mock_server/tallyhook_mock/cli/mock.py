@@ -14,7 +14,7 @@ from rich.table import Table
 
 from tallyhook_mock.app import create_app
 from tallyhook_mock.catalog import CatalogError, default_catalog, load_catalog
-from tallyhook_mock.clock import Mode, parse_moment
+from tallyhook_mock.clock import Clock, Mode, parse_moment
 from tallyhook_mock.delivery import Sender
 from tallyhook_mock.engine import ids
 from tallyhook_mock.mock import Mock
@@ -109,7 +109,7 @@ def _start(written: str) -> datetime | None:
     if written == "now":
         return None
     try:
-        return parse_moment(written)
+        return Clock(parse_moment(written)).now()  # a moment at which the clock can stand
     except ValueError as error:
         _fail(f"--start: {error}")
 

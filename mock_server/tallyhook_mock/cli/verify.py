@@ -11,11 +11,12 @@ import typer
 from tallyhook import signing
 from tallyhook_mock.cli.diagnosis import diagnose
 from tallyhook_mock.cli.output import BAD, USAGE, Json, fail, print_json
+from tallyhook_receiver.settings import PREFIX, read
 
 __all__ = ["verify"]
 
-# Read by hand: typer would take a key with a space in it for two.
-_VARIABLE = "TALLYHOOK_KEY"
+# Read as a receiver reads it: typer would take a key with a space in it for two.
+_VARIABLE = f"{PREFIX}KEYS"
 
 
 def verify(
@@ -24,7 +25,8 @@ def verify(
         list[str] | None,
         typer.Option(
             help="The product's secret key; may be repeated.",
-            show_default=f"the variable {_VARIABLE}, where other users of the machine can't see it",
+            show_default=f"the variable {_VARIABLE} or {_VARIABLE}_FILE, where other users of the machine"
+            " can't see it",
         ),
     ] = None,
     signature: Annotated[str, typer.Option(help="The header X-CG-SIGNATURE.")] = "",
@@ -41,9 +43,7 @@ def verify(
 
     Example: tallyhook verify hook.json --headers hook.headers --key "$SECRET"
     """
-    keys = key or [known for known in [os.environ.get(_VARIABLE)] if known]
-    if not keys:
-        fail(f"--key or the variable {_VARIABLE} is required", USAGE)
+    keys = key or _keys()
     content = _read(body)
     if headers is not None:
         named = _headers(headers)
@@ -58,6 +58,14 @@ def verify(
         typer.echo("\n".join(found.findings))
     if not found.fits:
         raise typer.Exit(BAD)
+
+
+def _keys() -> list[str]:
+    """Those of the environment: while one is being changed the old one is among them."""
+    settings = read(os.environ)
+    wrong = [problem for problem in settings.problems if problem.startswith(_VARIABLE)]
+    keys: list[str] = settings.values.get("KEYS", [])
+    return keys or fail(wrong[0] if wrong else f"--key or the variable {_VARIABLE} is required", USAGE)
 
 
 def _read(file: Path) -> bytes:

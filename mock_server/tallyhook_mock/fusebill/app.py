@@ -13,7 +13,7 @@ from tallyhook_mock.engine.fusebill.refusal import Refusal
 from tallyhook_mock.engine.fusebill.state import State
 from tallyhook_mock.fusebill.calls import ACTIONS, Call
 from tallyhook_mock.fusebill.documents import error_document, write
-from tallyhook_mock.fusebill.routes import find
+from tallyhook_mock.fusebill.routes import WrongMethod, find
 
 __all__ = ["MAX_BODY", "fusebill_app", "refused"]
 
@@ -55,6 +55,8 @@ def fusebill_app(
 def refused(refusal: Refusal) -> Response:
     """The answer to a call that was not carried out."""
     headers = {"WWW-Authenticate": 'Basic realm="Fusebill"'} if refusal.status == 401 else {}
+    if isinstance(refusal, WrongMethod):
+        headers["Allow"] = ", ".join(refusal.allowed)
     return Response(write(error_document(refusal)), refusal.status, headers, "application/json")
 
 

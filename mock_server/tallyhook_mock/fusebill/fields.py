@@ -7,13 +7,14 @@ from typing import Any, TypeVar
 import msgspec
 
 from tallyhook_mock.engine.fusebill.refusal import invalid
+from tallyhook_mock.fusebill.routes import DIGITS
 
 __all__ = ["Fields"]
 
 Choice = TypeVar("Choice", bound=StrEnum)
 Default = TypeVar("Default", bound=int | None)
 
-_MOST = 2**31 - 1
+_MOST = 10**DIGITS - 1
 
 
 class Fields:

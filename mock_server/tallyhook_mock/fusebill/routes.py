@@ -2,9 +2,17 @@
 
 from tallyhook_mock.engine.fusebill.refusal import Refusal
 
-__all__ = ["find", "is_fusebill"]
+__all__ = ["DIGITS", "WrongMethod", "find", "is_fusebill"]
 
-_DIGITS = 18  # of an id at the most
+DIGITS = 18  # of an id at the most, in a path as in a body
+
+
+class WrongMethod(Refusal):
+    """A resource that has only these methods."""
+
+    def __init__(self, allowed: tuple[str, ...]) -> None:
+        super().__init__(405, "method", f"only {' and '.join(allowed)} can be used here")
+        self.allowed = allowed
 
 
 def is_fusebill(path: str) -> bool:
@@ -32,7 +40,7 @@ def find(method: str, path: str) -> tuple[str, int]:
         case _:
             raise Refusal(404, "path", "there is no such resource")
     if method not in actions:
-        raise Refusal(405, "method", f"only {' and '.join(actions)} can be used here")
-    if not (written.isascii() and written.isdigit() and len(written) <= _DIGITS):
+        raise WrongMethod(tuple(actions))
+    if not (written.isascii() and written.isdigit() and len(written) <= DIGITS):
         raise Refusal(404, "id", "an id is a whole number")
     return actions[method], int(written)

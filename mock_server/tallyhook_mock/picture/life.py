@@ -1,6 +1,6 @@
 """A customer's life as a value: its entries, and how it shows itself."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, overload
 
 from tallyhook_mock.engine.money import amount_text
@@ -23,7 +23,7 @@ class Life(Sequence[Entry]):
     picture, None for a customer who has been deleted.
     """
 
-    def __init__(self, entries: Sequence[Entry], story: Story | None) -> None:
+    def __init__(self, entries: Iterable[Entry], story: Story | None) -> None:
         self._entries = tuple(entries)
         self._story = story
 

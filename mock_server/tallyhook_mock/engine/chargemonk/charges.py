@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from tallyhook_mock.engine.bill import Bill, Line
 from tallyhook_mock.engine.chargemonk.plan import AddOn
+from tallyhook_mock.engine.chargemonk.refusal import Refusal
 from tallyhook_mock.engine.chargemonk.subscription import Subscription, Term
 from tallyhook_mock.engine.money import cents
 
@@ -42,7 +43,10 @@ def once_line(add_on: AddOn) -> Line:
 
 
 def expected(subscription: Subscription, currency: str) -> Bill | None:
-    """The next invoice that comes by itself, as things stand, without a number; None if none will come."""
+    """The next invoice that comes by itself, as things stand, without a number.
+
+    None if none will come, or only beyond the years that can be written.
+    """
     if subscription.is_canceled:
         return None
     for term in subscription.ahead:
@@ -50,7 +54,10 @@ def expected(subscription: Subscription, currency: str) -> Bill | None:
             return Bill(0, term.start, subscription.id, currency, tuple(lines))
     if subscription.terms_left == 0:
         return None
-    terms = subscription.following(1)
+    try:
+        terms = subscription.following(1)
+    except Refusal:
+        return None
     lines = [plan_line(terms), *_add_on_lines(subscription, terms)]
     return Bill(0, terms[0].start, subscription.id, currency, tuple(lines))
 

@@ -75,8 +75,13 @@ def advance_lines(subscription: Subscription, items: Iterable[Item], interval: i
 
 
 def arrears_lines(subscription: Subscription, items: Iterable[Item], end: datetime) -> tuple[Line, ...]:
-    """The items in arrears, for the current interval up to `end`, as far as they were not charged already."""
+    """The items in arrears, for the current interval up to `end`, as far as they were not charged already.
+
+    For no time nothing is billed (inferred): what stands then was billed with the interval before.
+    """
     start = subscription.interval_start
+    if end == start:
+        return ()
     return tuple(
         _line(item, item.terms.product_name, item.uncharged, item.terms.price, start, end)
         for item in items

@@ -94,11 +94,15 @@ class State:
 
     def step(self, at: datetime) -> bool:
         """Carry out the next thing that is due at `at`; False if nothing is."""
-        due = self.agenda.next_due()
-        if due is None or due > at:
-            return False
         self.actor = "system"
         return self.agenda.step(at)
+
+    def catch_up(self, at: datetime) -> None:
+        """Carry out all that is due by `at`, each at its moment: it comes before a command of that moment."""
+        actor = self.actor
+        while (due := self.next_due()) is not None and due <= at:
+            self.step(due)
+        self.actor = actor
 
     # -- what happened
 

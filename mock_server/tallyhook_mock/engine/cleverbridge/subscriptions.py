@@ -49,6 +49,7 @@ def subscribe(state: State, new: NewSubscription, at: datetime) -> Subscription:
 
     Refusal for an id that is taken, and for a start that is still to come.
     """
+    state.catch_up(at)
     if state.has_subscription(new.id):
         raise Refusal(400, "SubscriptionExists", f"There is a subscription {new.id!r} already")
     start = new.start or at
@@ -75,8 +76,12 @@ def subscribe(state: State, new: NewSubscription, at: datetime) -> Subscription:
     return subscription
 
 
-def active(state: State, id: str) -> Subscription:
-    """A subscription that can be changed; Refusal if there is none, or it was deactivated."""
+def active(state: State, id: str, at: datetime) -> Subscription:
+    """A subscription that can be changed, as it stands once all is done that is due by then.
+
+    Refusal if there is none, or it was deactivated.
+    """
+    state.catch_up(at)
     subscription = state.subscription(id)
     if not subscription.is_active:
         raise Refusal(
@@ -90,7 +95,7 @@ def deactivate(state: State, subscription: Subscription, at: datetime) -> None:
 
     What was waiting for a renewal is forgotten. All of it is inferred. Refusal if it has ended already.
     """
-    active(state, subscription.id)
+    active(state, subscription.id, at)
     subscription.status = Status.DEACTIVATED
     subscription.items = tuple(replace(item, pending=()) for item in subscription.items)
     state.emit("subscriptionDeactivated", at, subscription)

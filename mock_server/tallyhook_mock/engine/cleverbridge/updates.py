@@ -70,7 +70,7 @@ def increase_quantity(state: State, target: Target, quantity: int, manner: Manne
 
 def set_price(state: State, target: Target, new: NewPrice, manner: Manner, at: datetime) -> Outcome:
     """Set what one unit of an item costs; Refusal, also for another product or currency."""
-    subscription = active(state, target.subscription)
+    subscription = active(state, target.subscription, at)
     if target.product_id not in (None, subscription.item(target.running_number).asked.product_id):
         raise Refusal(
             400,
@@ -93,7 +93,7 @@ def _change(
     state: State, target: Target, wish: Callable[[Terms], Terms], manner: Manner, at: datetime
 ) -> Outcome:
     """What all updates have in common; a preview ends before anything is changed."""
-    subscription = active(state, target.subscription)
+    subscription = active(state, target.subscription, at)
     item = subscription.item(target.running_number)
     if manner.is_extended and not manner.is_aligned:
         raise Refusal(

@@ -1,0 +1,115 @@
+"""JSON that can be read and not be said, to every face that reads JSON: refused clearly, and nothing done."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tallyhook_mock import Server, serve
+from tallyhook_mock.catalog import dump_catalog
+
+from . import cleverbridge_world, fusebill_face
+from .loopback import catalog
+from .systems_world import CATALOG, START
+
+LONE = "\ud800"  # half of a surrogate pair: JSON can write it, and UTF-8 can't
+HUGE = "1e9999999999999999999"  # no decimal number goes so far
+
+CONTROL = [
+    ("POST", "clock", "to"),
+    ("PUT", "catalog", "users"),
+    ("POST", "catalog", "users"),
+    ("POST", "listeners", "url"),
+    ("POST", "hooks", "type"),
+    ("POST", "customers/ida/decline", "count"),
+    ("POST", "faults", "seconds"),
+    ("POST", "cleverbridge/subscriptions", "id"),
+    ("POST", "fusebill/customers", "name"),
+    ("POST", "fusebill/subscriptions", "planCode"),
+    ("POST", "fusebill/subscriptions/11/charges", "amount"),
+    ("POST", "fusebill/dryrun", "invoiceDay"),
+    ("POST", "chargemonk/subscriptions", "id"),
+    ("POST", "chargemonk/subscriptions/mill/add-ons", "code"),
+    ("POST", "chargemonk/subscriptions/mill/cycles", "billingCycles"),
+    ("POST", "chargemonk/subscriptions/mill/term", "planCode"),
+    ("POST", "chargemonk/subscriptions/mill/advance-invoice", "terms"),
+]
+CLEVERBRIDGE = [
+    ("updatesubscriptionitem", "ProductName"),
+    ("increasesubscriptionitemquantity", "Quantity"),
+    ("updatesubscriptionitemprice", "SubscriptionId"),
+]
+FUSEBILL = [
+    ("POST", "billingPeriodDefinitions", "poNumber"),
+    ("PUT", "billingPeriodDefinitions", "id"),
+    ("PUT", "subscriptions/11/billingPeriodDefinition", "invoiceDay"),
+]
+
+
+def bodies(name: str) -> list[str]:
+    """As a name, as a value, below a value, and as a number."""
+    lone = [{LONE: 1}, {name: LONE}, {name: {LONE: [LONE]}}]
+    return [*(json.dumps(each) for each in lone), json.dumps({name: 0}).replace("0", HUGE)]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """One for all: what is refused changes nothing."""
+    with serve(catalog() | CATALOG, start=START) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def http(server: Server) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=10) as client:
+        yield client
+
+
+def everything(server: Server) -> object:
+    mock = server.mock
+    return server.call(
+        lambda: (
+            repr(dump_catalog(mock.systems)),
+            cleverbridge_world.dump(mock.systems.cleverbridge),
+            fusebill_face.dump(mock.systems.fusebill),
+            repr(mock.systems.chargemonk.subscriptions),
+            mock.timeline.counts.copy(),
+            mock.clock.now(),
+        )
+    )
+
+
+def send(http: httpx.Client, method: str, path: str, body: str, **options: Any) -> httpx.Response:
+    return http.request(method, path, content=body, headers=options.pop("headers", None), **options)
+
+
+@pytest.mark.parametrize(("method", "path", "name"), CONTROL)
+def test_the_control_api(server: Server, http: httpx.Client, method: str, path: str, name: str) -> None:
+    before = everything(server)
+    for body in bodies(name):
+        answer = send(http, method, f"/_mock/{path}", body)
+        assert answer.status_code in (400, 404), body
+        assert list(answer.json()) == ["error"]
+    assert everything(server) == before
+
+
+@pytest.mark.parametrize(("call", "name"), CLEVERBRIDGE)
+def test_cleverbridge(server: Server, http: httpx.Client, call: str, name: str) -> None:
+    before = everything(server)
+    for body in bodies(name):
+        answer = send(http, "POST", f"/subscription/{call}", body, auth=("grace", "hopper"))
+        assert answer.status_code == 400, body
+        assert list(answer.json()) == ["ResultMessage", "ErrorCode"]
+    assert everything(server) == before
+
+
+@pytest.mark.parametrize(("method", "path", "name"), FUSEBILL)
+def test_fusebill(server: Server, http: httpx.Client, method: str, path: str, name: str) -> None:
+    before = everything(server)
+    for body in bodies(name):
+        answer = send(http, method, f"/v1/{path}", body, headers={"Authorization": "Basic wick-and-oil"})
+        assert answer.status_code == 400, body
+        assert list(answer.json()) == ["ErrorId", "HttpStatusCode", "Errors"]
+    assert everything(server) == before
