@@ -99,8 +99,11 @@ def set_quantity(client: Client, line: Usage, quantity: int, now: datetime, *, d
     result = client.update_subscription_item(
         subscription, item, quantity, preview=dry_run, generate_mail=False
     )
+    verb = "would bill" if dry_run else "bills"
     price = result.next_billing_customer_price
-    return f"{'would bill' if dry_run else 'bills'} {price.gross_price:.2f} {price.currency} tomorrow"
+    if price is None or price.gross_price is None:
+        return f"{verb} tomorrow, price unknown"
+    return f"{verb} {price.gross_price:.2f} {price.currency} tomorrow"
 
 
 def renews_tomorrow(subscription: Subscription, now: datetime) -> bool:

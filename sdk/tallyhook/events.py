@@ -39,13 +39,13 @@ class Hook(Model, frozen=True):
 class NewSubscription(Hook, frozen=True):
     """A customer has subscribed."""
 
-    TYPE: ClassVar = "newSubscription"
+    TYPE: ClassVar[str] = "newSubscription"
 
 
 class SubscriptionChanged(Hook, frozen=True):
     """A subscription moved to another plan or another way to pay."""
 
-    TYPE: ClassVar = "subscriptionChanged"
+    TYPE: ClassVar[str] = "subscriptionChanged"
 
     previous_subscription: Subscription = Subscription()
 
@@ -53,13 +53,13 @@ class SubscriptionChanged(Hook, frozen=True):
 class SubscriptionCanceled(Hook, frozen=True):
     """A subscription was canceled; its `cancel_type` says by whom."""
 
-    TYPE: ClassVar = "subscriptionCanceled"
+    TYPE: ClassVar[str] = "subscriptionCanceled"
 
 
 class SubscriptionReactivated(Hook, frozen=True):
     """A canceled subscription is active again."""
 
-    TYPE: ClassVar = "subscriptionReactivated"
+    TYPE: ClassVar[str] = "subscriptionReactivated"
 
 
 class SubscriptionBillable(Hook, frozen=True):
@@ -68,25 +68,25 @@ class SubscriptionBillable(Hook, frozen=True):
     `subscription.invoice` is the held invoice with the quantities of the ended period.
     """
 
-    TYPE: ClassVar = "subscriptionBillable"
+    TYPE: ClassVar[str] = "subscriptionBillable"
 
 
 class BillReminder(Hook, frozen=True):
     """A bill comes up; `subscription.invoice.transactions[0].amount` is the expected total (documented)."""
 
-    TYPE: ClassVar = "billReminder"
+    TYPE: ClassVar[str] = "billReminder"
 
 
 class TransactionHook(Hook, frozen=True):
     """A transaction was executed, or later settled; the invoice's only transaction tells which."""
 
-    TYPE: ClassVar = "transaction"
+    TYPE: ClassVar[str] = "transaction"
 
 
 class CustomerDeleted(Hook, frozen=True):
     """A customer was deleted. Cheddar empties the customer's fields before it sends this (recorded)."""
 
-    TYPE: ClassVar = "customerDeleted"
+    TYPE: ClassVar[str] = "customerDeleted"
 
 
 TYPES: dict[str, type[Hook]] = {

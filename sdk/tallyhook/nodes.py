@@ -22,6 +22,7 @@ _Way = tuple[int, str, int, loose.Remembered | None, Callable[[Any], Any]]
 
 
 # Immutable values over a plain tree can't be part of a cycle, so the garbage collector need not look at them.
+# No subclass may be `kw_only`: what is read makes models with arguments by place, in the order of the fields.
 class Model(msgspec.Struct, frozen=True, rename="camel", gc=False):
     """What all models share: they are immutable, each field has a default, and they keep their source.
 

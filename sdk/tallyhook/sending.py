@@ -204,10 +204,14 @@ class Sender(_Line):
             time.sleep(pause)
             attempt += 1
 
+    def disconnect(self) -> None:
+        """Close the connections. The next call opens another: after a fork, for example."""
+        self._transport.close()
+
     def close(self) -> None:
         """Close the connections. Calls raise RuntimeError from then on."""
         self._is_closed = True
-        self._transport.close()
+        self.disconnect()
 
     def __enter__(self) -> Self:
         return self
@@ -260,10 +264,14 @@ class AsyncSender(_Line):
             await _sleep(pause)
             attempt += 1
 
+    async def disconnect(self) -> None:
+        """Close the connections. The next call opens another, which may be in another event loop."""
+        await self._transport.aclose()
+
     async def aclose(self) -> None:
         """Close the connections. Calls raise RuntimeError from then on."""
         self._is_closed = True
-        await self._transport.aclose()
+        await self.disconnect()
 
     async def __aenter__(self) -> Self:
         return self

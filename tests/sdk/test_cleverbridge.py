@@ -109,6 +109,21 @@ async def test_an_update(ask: Ask) -> None:
     assert result.next_billing_date == datetime(2026, 4, 17, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    "said", ["", ', "NextBillingCustomerPrice": null', ', "NextBillingCustomerPrice": {}']
+)
+async def test_a_price_that_is_not_named_is_not_zero(ask: Ask, said: str) -> None:
+    result = await ask(Script(answer(f'{{"ResultMessage": "OK"{said}}}')), *UPDATE, **WITH_ID)
+    assert (result.alignment_customer_price, result.next_billing_customer_price) == (None, None)
+
+
+async def test_an_amount_that_is_not_named_is_not_zero(ask: Ask) -> None:
+    named = {"Currency": "EUR", "GrossPrice": None, "NetPrice": 0}
+    script = Script(answer({"ResultMessage": "OK", "NextBillingCustomerPrice": named}))
+    price = (await ask(script, *UPDATE, **WITH_ID)).next_billing_customer_price
+    assert (price.gross_price, price.net_price, price.vat_price) == (None, Decimal(0), None)
+
+
 async def test_models_stand_for_their_ids(ask: Ask) -> None:
     subscription = await ask(Script(answer(SUBSCRIPTION)), "get_subscription", "S1001")
     script = Script(answer(UPDATED))

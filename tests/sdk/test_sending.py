@@ -4,9 +4,11 @@ import gzip
 import inspect
 import re
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,10 @@ async def customer(client: Client | AsyncClient) -> Any:
 
 async def close(client: Client | AsyncClient) -> None:
     await client.aclose() if isinstance(client, AsyncClient) else client.close()
+
+
+async def disconnect(client: Client | AsyncClient) -> None:
+    await client.disconnect() if isinstance(client, AsyncClient) else client.disconnect()
 
 
 @contextmanager
@@ -169,6 +175,53 @@ async def test_connections_are_used_again(client: type[Client] | type[AsyncClien
         await close(made)
         thread.join()
     assert accepted == 1
+
+
+async def test_a_disconnected_client_connects_anew(client: type[Client] | type[AsyncClient]) -> None:
+    connected, left = [], []
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(CUSTOMER), CUSTOMER)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            for _ in range(2):
+                connection, peer = listener.accept()
+                connected.append(peer)
+                with connection:
+                    while _received(connection):
+                        connection.sendall(answer)
+                left.append(peer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        made = client("ACME", "u", "p", base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=5)
+        for _ in range(2):
+            await customer(made)
+            await customer(made)
+            await disconnect(made)
+        thread.join(5)
+        await close(made)
+    assert len(connected) == 2
+    assert left == connected
+
+
+async def test_a_call_looks_for_no_module(
+    client: type[Client] | type[AsyncClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """httpcore imports sniffio in each call: where that is missing, the whole path is searched each time."""
+    sought: list[str] = []
+
+    class Finder(MetaPathFinder):
+        def find_spec(self, name: str, path: object, target: object = None) -> None:
+            sought.append(name)
+
+    with listening(CUSTOMER) as (host, _):
+        made = client("ACME", "u", "p", base_url=f"http://{host}")
+        await customer(made)  # what is loaded late is loaded now
+        monkeypatch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
+        await customer(made)
+        monkeypatch.undo()
+        await close(made)
+    assert sought == []
 
 
 async def test_a_closed_client_is_of_no_use(client: type[Client] | type[AsyncClient]) -> None:

@@ -73,22 +73,25 @@ class Subscription(Model, frozen=True, rename="pascal"):
 
 
 class Price(Model, frozen=True, rename="pascal"):
-    """What a customer pays. `gross_price` is with VAT."""
+    """What a customer pays. `gross_price` is with VAT. An amount is None if the answer does not name it."""
 
     _shown: ClassVar = ("currency", "gross_price")
 
     currency: str = ""
-    gross_price: Decimal = _ZERO
-    net_price: Decimal = _ZERO
-    vat_price: Decimal = _ZERO
+    gross_price: Decimal | None = None
+    net_price: Decimal | None = None
+    vat_price: Decimal | None = None
 
 
 class UpdateResult(Model, frozen=True, rename="pascal"):
-    """What an update costs, or in a preview would cost: by itself, and at the next renewal as a whole."""
+    """What an update costs, or in a preview would cost: by itself, and at the next renewal as a whole.
+
+    A price is None if the answer does not name it: the update was taken, and what it costs is not known.
+    """
 
     _shown: ClassVar = ("alignment_customer_price", "next_billing_customer_price")
 
     result_message: str = ""
-    alignment_customer_price: Price = Price()
-    next_billing_customer_price: Price = Price()
+    alignment_customer_price: Price | None = None
+    next_billing_customer_price: Price | None = None
     next_billing_date: datetime | None = None

@@ -126,6 +126,11 @@ def dry_run(
     Nothing is asked and nothing is changed. `now` decides which days are still to come; it is the present
     if it is not given. Every period is taken for a whole one: a first period in arrears may cost less.
 
+    The first invoice is taken to bill one period. No field tells whether the current one is billed already:
+    where `invoice_in_advance` was switched within it, or a subscription came to it from a definition that
+    bills the other way, that invoice bills no period, or two (inferred), and the dry run is wrong about it.
+    About the next ones it is right.
+
     Raises:
         ValueError: there is no such day; a month for a monthly definition; or the definition doesn't tell its
             dates.

@@ -98,7 +98,7 @@ class _Standard(ABC):
 class StandardV1(_Standard):
     """HMAC-SHA256. Both sides hold the same `whsec_` secret: base64 of 24 to 64 bytes."""
 
-    VERSION: ClassVar = "v1"
+    VERSION: ClassVar[str] = "v1"
 
     def check(self, key: str | bytes) -> None:
         """ValueError for anything but a `whsec_` secret."""
@@ -119,7 +119,7 @@ class StandardV1a(_Standard):
     (inferred from keys in use). Needs the extra `[ed25519]`, and raises ImportError without it.
     """
 
-    VERSION: ClassVar = "v1a"
+    VERSION: ClassVar[str] = "v1a"
 
     def check(self, key: str | bytes) -> None:
         """ValueError for anything but a `whpk_` key; the sender's own has no place at a listener."""
