@@ -20,7 +20,7 @@ STEPS = (
     (SYSTEM, SYSTEM, "the invoice is due: held"),
     (SYSTEM, RECEIVER, "signed hook"),
     (RECEIVER, RECEIVER, "verify, decode"),
-    (RECEIVER, INBOX, "remember: on disk, and leased"),
+    (RECEIVER, INBOX, "remember, and lease"),
     (RECEIVER, HANDLER, "the review of this invoice"),
     (HANDLER, REVIEW, "quantities, charges, credits"),
     (REVIEW, SYSTEM, "read the customer"),

@@ -7,13 +7,13 @@ import sys
 from importlib.metadata import version as version_of
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))  # for `docstrings`
+sys.path.insert(0, str(Path(__file__).parent))  # for `docstrings` and `pictures`
 
 project = "Tallyhook"
 author = project_copyright = "The Tallyhook authors"
 version = release = version_of("tallyhook")
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "docstrings"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "docstrings", "pictures"]
 exclude_patterns = ["screenshots"]
 pygments_style = "friendly"
 
@@ -28,6 +28,8 @@ python_maximum_signature_line_length = 110
 
 html_theme = "furo"
 html_title = f"Tallyhook {release}"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
 html_favicon = "../mock_server/tallyhook_mock/console/static/icon.svg"
 html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#0b6363", "color-brand-content": "#0b6363"},

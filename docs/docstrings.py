@@ -1,11 +1,9 @@
 """How docstrings become the reference: a Sphinx extension for the few habits that autodoc doesn't know."""
 
 import inspect
-import shutil
 from collections.abc import Iterator
 from enum import Enum
 from itertools import groupby
-from pathlib import Path
 from pkgutil import resolve_name
 
 import msgspec
@@ -26,7 +24,6 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.connect("autodoc-process-signature", sign)
     app.connect("doctree-read", spare_type)
     app.connect("missing-reference", find)
-    app.connect("build-finished", copy_pictures)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -106,9 +103,3 @@ def _names(target: str) -> Iterator[str]:
     begins = next((place for place, part in enumerate(parts) if part[:1].isupper()), len(parts) - 1)
     for end in range(begins, 0, -1):
         yield ".".join((*parts[:end], *parts[begins:]))
-
-
-def copy_pictures(app: Sphinx, error: Exception | None) -> None:
-    """Pictures in two colours are HTML in the pages, which Sphinx does not look into."""
-    if error is None and app.builder.format == "html":
-        shutil.copytree(Path(app.srcdir, "screenshots"), Path(app.outdir, "screenshots"), dirs_exist_ok=True)

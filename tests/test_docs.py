@@ -14,7 +14,10 @@ from tallyhook import Client
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "examples/README.md")),
+    *sorted(DOCS.rglob("*.md")),
+]
 
 
 @pytest.fixture
@@ -33,6 +36,11 @@ def test_the_table_of_coverage_is_current(coverage: dict[str, Any]) -> None:
     assert (DOCS / "coverage.md").read_text("utf-8") == coverage["document"](), "run python docs/coverage.py"
 
 
+def test_the_picture_of_a_hook_is_current() -> None:
+    drawn = runpy.run_path(str(DOCS / "architecture.py"))["document"]()
+    assert (DOCS / "architecture.svg").read_text("utf-8") == drawn, "run python docs/architecture.py"
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
     text = page.read_text("utf-8")
@@ -42,6 +50,25 @@ def test_links_lead_somewhere(page: Path) -> None:
         if file.suffix == ".py" and name.startswith("`"):  # what is named there has to be there
             last = name.strip("`").rpartition(".")[2]
             assert re.search(rf"\b{last}\b", file.read_text("utf-8")), f"{name} in {target}"
+    for picture in re.findall(r'(?:src|srcset)="([^"]+)"', text):
+        assert (page.parent / picture).exists(), picture
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "CONTRIBUTING.md", DOCS / "architecture.md"], ids=lambda page: page.name
+)
+def test_what_is_told_about_the_code_is_there(page: Path) -> None:
+    rooms = [ROOT / name for name in ("sdk", "receiver", "mock_server")]
+    packages = [path for room in rooms for path in (room, *room.rglob("*"))]
+    code = "\n".join(path.read_text("utf-8") for path in packages if path.suffix == ".py")
+    paths = [*(ROOT / "docs").rglob("*"), *(ROOT / "tests").rglob("*"), *packages]
+    named = re.findall(r"`([^`\s]+)`", page.read_text("utf-8"))
+    files = {name.rstrip("/") for name in named if re.fullmatch(r"\w[\w/]*(?:/|\.py|\.md)", name)}
+    words = {name for name in named if re.fullmatch(r"_*[A-Z]\w+", name)}
+    assert len(files) > 10
+    assert words
+    assert {name for name in files if not any(path.match(name) for path in paths)} == set()
+    assert {word for word in words if not re.search(rf"\b{word}\b", code)} == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -47,3 +47,23 @@ def test_a_reader_gets_from_the_front_page_to_a_call(chromium: Browser, site: Pa
         expect(page.get_by_role("heading", level=1)).to_contain_text("The client")
         page.locator("[id='tallyhook.Client.set_item_quantity'] a", has_text="Customer").last.click()
         expect(page.locator("[id='tallyhook.Customer']")).to_be_in_viewport()
+
+
+def test_pictures_go_by_the_readers_choice(chromium: Browser, site: Path) -> None:
+    with visiting(chromium, site.as_uri()) as page:
+        page.goto(site.joinpath("console.html").as_uri())
+        pictures = page.locator("article img:visible")
+        for theme in ("light", "dark"):
+            while page.locator("body").get_attribute("data-theme") != theme:
+                page.get_by_role("button", name="Toggle Light").locator("visible=true").click()
+            shown = [picture.get_attribute("src") for picture in pictures.all()]
+            assert len(shown) == 3
+            assert all(source and source.endswith(f"-{theme}.png") for source in shown)
+
+
+def test_no_page_is_wider_than_a_phone(chromium: Browser, site: Path) -> None:
+    with visiting(chromium, site.as_uri()) as page:
+        page.set_viewport_size({"width": 390, "height": 844})
+        for each in sorted(site.rglob("*.html")):
+            page.goto(each.as_uri())
+            assert page.evaluate("document.documentElement.scrollWidth") <= 390, each.name

@@ -1,0 +1,29 @@
+"""Pictures in two colours are HTML in the pages, which Sphinx does not look into: an extension that does."""
+
+import re
+import shutil
+from pathlib import Path
+
+from docutils.nodes import Text, document, raw
+from sphinx.application import Sphinx
+from sphinx.util.typing import ExtensionMetadata
+
+# Elsewhere the system's theme decides; on the site the one that its reader has chosen, by classes of Furo's.
+PICTURE = re.compile(r'<picture>\s*<source [^>]*srcset="([^"]+)">\s*<img src="([^"]+)"([^>]*)>\s*</picture>')
+BOTH = r'<img class="only-light" src="\2"\3><img class="only-dark" src="\1"\3>'
+
+
+def setup(app: Sphinx) -> ExtensionMetadata:
+    app.connect("doctree-read", follow_theme)
+    app.connect("build-finished", copy)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def follow_theme(app: Sphinx, page: document) -> None:
+    for node in page.findall(raw):
+        node.children = [Text(PICTURE.sub(BOTH, node.astext()))]
+
+
+def copy(app: Sphinx, error: Exception | None) -> None:
+    if error is None and app.builder.format == "html":
+        shutil.copytree(Path(app.srcdir, "screenshots"), Path(app.outdir, "screenshots"), dirs_exist_ok=True)
