@@ -46,7 +46,7 @@ def worlds(draw: st.DrawFn) -> tuple[State, Customer, datetime]:
             arrears = Settings(invoice_in_advance=False)
             edit_definition(state, subscription.definition, at=now, settings=arrears)
         now += timedelta(days=draw(st.integers(0, 50)), hours=draw(st.integers(0, 23)))
-        state.play(now)
+        state.catch_up(now)
         add_charge(
             state,
             subscription,
@@ -117,7 +117,7 @@ def assert_happens(
 ) -> None:
     """Of the bills up to a moment, those that the subscription is on are the ones that were shown."""
     items = {subscription.item, *(charge.item for charge in subscription.charges)}
-    state.play(until)
+    state.catch_up(until)
     bills = [bill for bill in customer.bills[known:] if items & {line.item for line in bill.lines}]
     assert bills == shown
     assert len(shown) == 3

@@ -162,7 +162,7 @@ class Periods(RuleBasedStateMachine):
     @rule(days=st.integers(0, 70) | st.sampled_from([31, 62, 370]), seconds=st.integers(0, 86399))
     def advance(self, days: int, seconds: int) -> None:
         self.now += timedelta(days=days, seconds=seconds)
-        self.state.play(self.now)
+        self.state.catch_up(self.now)
 
     @rule(which=numbers, cycle=cycles, day=days, month=months)
     def try_a_date(self, which: int, cycle: Cycle, day: int, month: int) -> None:

@@ -54,12 +54,12 @@ def read_fusebill(table: Table, state: State, at: datetime) -> Callable[[State],
         # Ids that are counted must not take one that is given further below.
         state.ids.last = max([state.ids.last, *customers, *subscriptions])
         for seed in sorted(seeds, key=lambda seed: seed.start):
-            state.play(seed.start)
+            state.catch_up(seed.start)
             state.actor = "operator"
             customer = new_customer(state, seed.customer, seed.start)
             for new in seed.subscriptions:
                 activate(state, customer, new, seed.start)
-        state.play(at)
+        state.catch_up(at)
 
     return install
 

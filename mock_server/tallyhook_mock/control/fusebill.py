@@ -113,7 +113,7 @@ async def dryrun(request: Request) -> JSONResponse:
 def _command(request: Request) -> Iterator[tuple[State, datetime]]:
     """The state and the moment for a command of an operator, whose happenings are noted."""
     mock, state, at = mock_of(request), _state(request), mock_of(request).clock.now()
-    state.play(at)  # when the clock runs by itself, what is due now may not have been done yet
+    state.catch_up(at)  # when the clock runs by itself, what is due now may not have been done yet
     state.actor = "operator"
     try:
         with _refusals():

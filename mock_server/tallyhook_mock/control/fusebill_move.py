@@ -46,7 +46,7 @@ def read_move(wish: Mapping[str, Any], state: State, at: datetime) -> Move:
     What is due by now is done first: when the clock runs by itself, it may not have been yet. CatalogError
     for what can't be read, Refusal for what is not there or does not fit.
     """
-    state.play(at)
+    state.catch_up(at)
     table = Table(wish, "", _NAMES)
     return _subscription_move(table, state, at) if "subscriptionId" in table else _date_move(table, state, at)
 

@@ -2,28 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Protocol
 
 from tallyhook_mock.engine.chargemonk.state import State as Chargemonk
 from tallyhook_mock.engine.cheddar.state import State as Cheddar
 from tallyhook_mock.engine.cleverbridge.state import State as Cleverbridge
 from tallyhook_mock.engine.fusebill.state import State as Fusebill
-from tallyhook_mock.engine.happening import Happening
+from tallyhook_mock.engine.system import System
 
-__all__ = ["System", "Systems"]
-
-
-class System(Protocol):
-    """What the clock and the timeline ask of a system that sends no hooks."""
-
-    def next_due(self) -> datetime | None:
-        """The next moment at which it has something to do; None if nothing is planned."""
-
-    def step(self, at: datetime) -> bool:
-        """Carry out the next thing that is due at `at`; False if nothing is."""
-
-    def take_events(self) -> list[Happening]:
-        """All that happened since the last call, oldest first."""
+__all__ = ["Systems"]
 
 
 class Systems:

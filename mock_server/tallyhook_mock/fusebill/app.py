@@ -81,7 +81,7 @@ def _carry_out(state: State, request: Request, body: bytes | None, at: datetime)
     action, number = find(request.method, request.scope["path"])
     if body is None:
         raise Refusal(413, "body", f"longer than {MAX_BODY} bytes")
-    state.play(at)  # when the clock runs by itself, what is due now may not have been done yet
+    state.catch_up(at)  # when the clock runs by itself, what is due now may not have been done yet
     state.actor = "api"
     document: object = ACTIONS[action](Call(state, number, body, at))
     return document

@@ -1,20 +1,20 @@
 """Everything Chargemonk knows, and the agenda of what is to come."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from tallyhook_mock.engine.agenda import Agenda
 from tallyhook_mock.engine.bill import Bill, Line
 from tallyhook_mock.engine.chargemonk.plan import AddOn, Plan
 from tallyhook_mock.engine.chargemonk.refusal import Refusal
 from tallyhook_mock.engine.chargemonk.subscription import Carried, Subscription, cycles_text
 from tallyhook_mock.engine.happening import Happening
+from tallyhook_mock.engine.system import System
 
 __all__ = ["State"]
 
 
-class State:
+class State(System):
     """Plans, add-ons, subscriptions and their invoices.
 
     Commands are the functions of `subscriptions`: each takes the state and the moment, changes the state or
@@ -22,14 +22,12 @@ class State:
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.currency = "USD"
         self.plans: dict[str, Plan] = {}
         self.add_ons: dict[str, AddOn] = {}
         self.subscriptions: dict[str, Subscription] = {}  # by id, in order of creation
         self.bills: list[Bill] = []  # number 1 first
-        self.actor = ""
-        self._agenda = Agenda()
-        self._happenings: list[Happening] = []
 
     # -- what is there
 
@@ -44,26 +42,6 @@ class State:
             return self.add_ons[code]
         except KeyError:
             raise Refusal(f"there is no add-on {code!r}") from None
-
-    # -- what is to come
-
-    def schedule(self, when: datetime, action: Callable[[datetime], None]) -> None:
-        self._agenda.schedule(when, action)
-
-    def next_due(self) -> datetime | None:
-        return self._agenda.next_due()
-
-    def step(self, at: datetime) -> bool:
-        """Carry out the next thing that is due at `at`; False if nothing is."""
-        self.actor = "system"
-        return self._agenda.step(at)
-
-    def catch_up(self, at: datetime) -> None:
-        """Carry out all that is due by `at`, each at its moment: it comes before a command of that moment."""
-        actor = self.actor
-        while (due := self.next_due()) is not None and due <= at:
-            self.step(due)
-        self.actor = actor
 
     # -- what changes (for the commands)
 
@@ -87,9 +65,7 @@ class State:
         item: str = "",
         quantity: Decimal | None = None,
     ) -> None:
-        self._happenings.append(
-            Happening(kind, at, self.actor, subscription.id, note, invoice, amount, item, quantity)
-        )
+        self.note(Happening(kind, at, self.actor, subscription.id, note, invoice, amount, item, quantity))
 
     def emit_cycles(self, kind: str, at: datetime, subscription: Subscription, carried: Carried) -> None:
         """Something about an add-on, and how many cycles it has left."""
@@ -97,8 +73,3 @@ class State:
         note = f"{code}: {cycles_text(left)}"
         quantity = None if left is None else Decimal(left)
         self.emit(kind, at, subscription, note, item=code, quantity=quantity)
-
-    def take_events(self) -> list[Happening]:
-        """All that happened since the last call, oldest first."""
-        happenings, self._happenings = self._happenings, []
-        return happenings

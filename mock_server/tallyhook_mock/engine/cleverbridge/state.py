@@ -4,19 +4,19 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
 
-from tallyhook_mock.engine.agenda import Agenda
 from tallyhook_mock.engine.bill import Bill, Line
 from tallyhook_mock.engine.cleverbridge.product import Coupon, Product
 from tallyhook_mock.engine.cleverbridge.refusal import Refusal
 from tallyhook_mock.engine.cleverbridge.subscription import Subscription
 from tallyhook_mock.engine.happening import Happening
+from tallyhook_mock.engine.system import System
 
 __all__ = ["State"]
 
 _FIRST_ID = 1001
 
 
-class State:
+class State(System):
     """Users, products, coupons and subscriptions.
 
     Commands are the functions of `subscriptions` and `updates`: each takes the state and the moment, changes
@@ -24,17 +24,15 @@ class State:
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.users: dict[str, str] = {}
         self.products: dict[int, Product] = {}
         self.coupons: dict[str, Coupon] = {}
         # For subscriptions to come that don't say it themselves.
         self.vat_percent = Decimal(0)
         self.reminder_days = 0
-        self.actor = ""
-        self.agenda = Agenda()
         self._subscriptions: dict[str, Subscription] = {}
         self._bills = 0
-        self._events: list[Happening] = []
 
     # -- what is there
 
@@ -87,23 +85,6 @@ class State:
         subscription.bills.append(bill)
         return bill
 
-    # -- what is to come
-
-    def next_due(self) -> datetime | None:
-        return self.agenda.next_due()
-
-    def step(self, at: datetime) -> bool:
-        """Carry out the next thing that is due at `at`; False if nothing is."""
-        self.actor = "system"
-        return self.agenda.step(at)
-
-    def catch_up(self, at: datetime) -> None:
-        """Carry out all that is due by `at`, each at its moment: it comes before a command of that moment."""
-        actor = self.actor
-        while (due := self.next_due()) is not None and due <= at:
-            self.step(due)
-        self.actor = actor
-
     # -- what happened
 
     def emit(
@@ -117,7 +98,7 @@ class State:
         item: str = "",
         quantity: Decimal | None = None,
     ) -> None:
-        self._events.append(
+        self.note(
             Happening(
                 kind,
                 at,
@@ -130,8 +111,3 @@ class State:
                 quantity,
             )
         )
-
-    def take_events(self) -> list[Happening]:
-        """All that happened since the last call, oldest first."""
-        events, self._events = self._events, []
-        return events

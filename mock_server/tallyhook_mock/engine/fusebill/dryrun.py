@@ -53,7 +53,7 @@ def forecast(state: State, customer: Customer, find: Find, change: Change | None
     found: list[Forecast] = []
     while items and len(found) < _INVOICES:
         start, end, known = subject.start, subject.end, len(copy.bills)
-        alone.play(end)
+        alone.catch_up(end)
         found += (
             Forecast(start, bill)
             for bill in copy.bills[known:]

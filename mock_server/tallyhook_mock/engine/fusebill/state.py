@@ -4,33 +4,30 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from decimal import Decimal
 
-from tallyhook_mock.engine.agenda import Agenda
 from tallyhook_mock.engine.fusebill.customer import BillingPeriodDefinition, Customer, Subscription
 from tallyhook_mock.engine.fusebill.refusal import invalid, not_found
 from tallyhook_mock.engine.happening import Happening
 from tallyhook_mock.engine.ids import Ids
+from tallyhook_mock.engine.system import System
 
 __all__ = ["State"]
 
 
-class State:
+class State(System):
     """Customers with their definitions, subscriptions and bills.
 
     Commands are the functions of the modules beside this one: each takes the state and the moment, changes
-    the state or raises a `Refusal`, and leaves the happenings for `take_events`. `actor` is who they are
-    laid to.
+    the state or raises a `Refusal`, and leaves the happenings for `take_events`.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.api_keys: Collection[str] = ("fusebill-key",)
         self.ids = Ids(100)
-        self.actor = ""
-        self.agenda = Agenda()
         self.last_bill = 0
         self._customers: dict[int, Customer] = {}
         self._definitions: dict[int, BillingPeriodDefinition] = {}
         self._subscriptions: dict[int, Subscription] = {}
-        self._happenings: list[Happening] = []
 
     # -- what is there
 
@@ -100,21 +97,6 @@ class State:
         subscription.customer.subscriptions.append(subscription)
         subscription.definition.subscriptions.append(subscription)
 
-    # -- what is to come
-
-    def next_due(self) -> datetime | None:
-        return self.agenda.next_due()
-
-    def step(self, at: datetime) -> bool:
-        """Carry out the next thing that is due at `at`; False if nothing is."""
-        self.actor = "system"
-        return self.agenda.step(at)
-
-    def play(self, to: datetime) -> None:
-        """Carry out all that is due up to a moment, each at its own."""
-        while (due := self.next_due()) is not None and due <= to:
-            self.step(due)
-
     # -- what happened
 
     def emit(
@@ -128,11 +110,4 @@ class State:
         amount: Decimal | None = None,
         item: str = "",
     ) -> None:
-        self._happenings.append(
-            Happening(kind, at, self.actor, str(customer.id), note, invoice, amount, item)
-        )
-
-    def take_events(self) -> list[Happening]:
-        """All that happened since the last call, oldest first."""
-        happenings, self._happenings = self._happenings, []
-        return happenings
+        self.note(Happening(kind, at, self.actor, str(customer.id), note, invoice, amount, item))
