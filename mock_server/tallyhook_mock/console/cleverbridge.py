@@ -1,7 +1,6 @@
 """`/console/cleverbridge`: subscriptions with items, and what a new quantity would cost before it is set."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
@@ -18,7 +17,6 @@ from tallyhook_mock.console.page import page
 from tallyhook_mock.console.systems import SHOWN
 from tallyhook_mock.console.words import money
 from tallyhook_mock.engine.cleverbridge.charges import Price, price, renewal_lines
-from tallyhook_mock.engine.cleverbridge.refusal import Refusal
 from tallyhook_mock.engine.cleverbridge.state import State
 from tallyhook_mock.engine.cleverbridge.subscription import Manner, Subscription
 from tallyhook_mock.engine.cleverbridge.subscriptions import deactivate
@@ -88,9 +86,8 @@ async def show(request: Request) -> Response:
     wish, outcome, objection = None, None, ""
     if "quantity" in fields:
         try:
-            with _refusals():
-                wish = Wish.read(fields)
-                outcome = wish.carry_out(state, subscription.id, mock.clock.now(), is_preview=True)
+            wish = Wish.read(fields)
+            outcome = wish.carry_out(state, subscription.id, mock.clock.now(), is_preview=True)
         except ValueError as error:
             objection = str(error)
     return page(
@@ -113,8 +110,7 @@ async def show(request: Request) -> Response:
 async def set_quantity(mock: Mock, form: Form) -> str:
     state, subscription, wish = mock.systems.cleverbridge, _named(mock, form), Wish.read(form)
     state.actor = "operator"
-    with _refusals():
-        outcome = wish.carry_out(state, subscription.id, mock.clock.now(), is_preview=False)
+    outcome = wish.carry_out(state, subscription.id, mock.clock.now(), is_preview=False)
     mock.changed()
     return (
         f"Item {wish.item} stands at {wish.quantity}. {_gross(outcome.now)} is charged now; the renewal of "
@@ -125,8 +121,7 @@ async def set_quantity(mock: Mock, form: Form) -> str:
 async def end(mock: Mock, form: Form) -> str:
     state, subscription = mock.systems.cleverbridge, _named(mock, form)
     state.actor, before = "operator", len(subscription.bills)
-    with _refusals():
-        deactivate(state, subscription, mock.clock.now())
+    deactivate(state, subscription, mock.clock.now())
     mock.changed()
     billed = "".join(
         f" Invoice {bill.number} is over {money(bill.total, bill.currency)}."
@@ -151,15 +146,6 @@ def _next(subscription: Subscription) -> Price | None:
 
 def _gross(price: Price) -> str:
     return money(price.gross, price.currency)
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """What is refused is told on the page."""
-    try:
-        yield
-    except Refusal as refusal:
-        raise ValueError(str(refusal)) from None
 
 
 ROUTES = [

@@ -12,7 +12,6 @@ from starlette.routing import Route
 
 from tallyhook_mock.clock import ClockBusy
 from tallyhook_mock.console.notice import Notice
-from tallyhook_mock.engine.cheddar.refusal import Refusal
 from tallyhook_mock.mock import Mock
 
 __all__ = ["Command", "Form", "answer", "command", "mock_of", "read_fields", "read_form", "required"]
@@ -30,7 +29,8 @@ def mock_of(request: Request) -> Mock:
 def command(path: str, carry_out: Command) -> Route:
     """A route for a form. `carry_out` returns what was done, in words.
 
-    Its ValueError, ClockBusy, Refusal and HTTPException 400 are told on the page that the form stood on.
+    Its ValueError (a Refusal is one), ClockBusy and HTTPException 400 are told on the page that the form
+    stood on.
     """
 
     async def endpoint(request: Request) -> RedirectResponse:
@@ -39,8 +39,6 @@ def command(path: str, carry_out: Command) -> Route:
             notice = Notice(await carry_out(mock_of(request), form))
         except (ValueError, ClockBusy) as error:
             notice = Notice(str(error), is_bad=True)
-        except Refusal as refusal:
-            notice = Notice(refusal.message, is_bad=True)
         except HTTPException as error:
             if error.status_code != 400:
                 raise

@@ -1,7 +1,6 @@
 """`/console/fusebill`: customers and their billing periods, whose date is moved after a dry run."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,6 @@ from tallyhook_mock.console.systems import SHOWN
 from tallyhook_mock.control.fusebill_move import DEFINITION, read_move
 from tallyhook_mock.engine.fusebill.customer import Customer
 from tallyhook_mock.engine.fusebill.dryrun import Forecast, forecast
-from tallyhook_mock.engine.fusebill.refusal import Refusal
 from tallyhook_mock.engine.fusebill.state import State
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.picture import paint
@@ -65,11 +63,10 @@ async def show(request: Request) -> Response:
     dry_run, objection = None, ""
     if wish:
         try:
-            with _refusals():
-                move = read_move(wish, state, mock.clock.now())
-                if move.customer is not customer:
-                    raise ValueError(f"that is of another customer, {move.customer.name}")
-                dry_run = DryRun(wish, move.without(state), move.outcome(state))
+            move = read_move(wish, state, mock.clock.now())
+            if move.customer is not customer:
+                raise ValueError(f"that is of another customer, {move.customer.name}")
+            dry_run = DryRun(wish, move.without(state), move.outcome(state))
         except ValueError as error:
             objection = str(error)
     return page(
@@ -89,10 +86,9 @@ async def show(request: Request) -> Response:
 async def move(mock: Mock, form: Form) -> str:
     """In the words of the dry run."""
     state = mock.systems.fusebill
-    with _refusals():
-        move = read_move(_wish(form), state, mock.clock.now())
-        state.actor = "operator"
-        move.change(state)
+    move = read_move(_wish(form), state, mock.clock.now())
+    state.actor = "operator"
+    move.change(state)
     mock.changed()
     return f"Moved. The period that runs now ends on {move.find(state).end:%Y-%m-%d}, and costs what it did."
 
@@ -110,15 +106,6 @@ def _next(state: State, customer: Customer) -> Forecast | None:
         return None
     coming = forecast(state, customer, lambda alone: alone.definition(soonest.id))
     return coming[0] if coming else None
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """What is refused is told on the page."""
-    try:
-        yield
-    except Refusal as refusal:
-        raise ValueError(str(refusal)) from None
 
 
 ROUTES = [

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 __all__ = ["Refusal", "invalid", "not_found"]
 
 
-class Refusal(Exception):
+class Refusal(ValueError):
     """A call that was not carried out.
 
     `status` is the HTTP status, `aux_code` refines it, `customer` is set when the customer exists and a

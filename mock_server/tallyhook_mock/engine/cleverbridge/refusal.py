@@ -3,7 +3,7 @@
 __all__ = ["Refusal"]
 
 
-class Refusal(Exception):
+class Refusal(ValueError):
     """A call that was not carried out; nothing has changed.
 
     `status` is the HTTP status, `code` names what is wrong for a program, `message` says it for a person.

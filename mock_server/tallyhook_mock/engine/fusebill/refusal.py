@@ -3,7 +3,7 @@
 __all__ = ["Refusal", "invalid", "not_found"]
 
 
-class Refusal(Exception):
+class Refusal(ValueError):
     """A command that was not carried out; nothing has changed.
 
     `status` is the HTTP status, `key` the field that it is about (inferred: no source shows an error).
