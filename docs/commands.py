@@ -15,7 +15,8 @@ from tallyhook_mock.cli.app import app
 HEAD = """\
 # Commands
 
-`pip install 'tallyhook[mock]'` brings the command `tallyhook`. Those that look at a running mock, or have
+`pip install 'tallyhook[mock]'` brings the command `tallyhook`; for `verify`, `doctor` and `inbox` the extra
+`[receiver]` is enough, so they are there wherever a receiver runs. Those that look at a running mock, or have
 it do something, find it by `--mock URL` or the variable `TALLYHOOK_MOCK`, else at `http://127.0.0.1:8421`;
 they talk to its [control API](catalog.md#the-control-api), which answers on the same machine only.
 

@@ -19,7 +19,7 @@ KeyError names the one that is missing.
 
 import secrets
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, closing
 from decimal import Decimal
 from html import escape
@@ -96,7 +96,7 @@ def approval(request: Request) -> HTMLResponse:
 
 
 @asynccontextmanager
-async def lifespan(app: Starlette) -> AsyncIterator[None]:
+async def lifespan(app: Starlette) -> AsyncGenerator[None, None]:
     with closing(database()) as db:
         db.execute(
             "CREATE TABLE IF NOT EXISTS approvals"

@@ -19,7 +19,7 @@ come from the environment, and a KeyError names the one that is missing.
 """
 
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime
 from os import environ as env
@@ -39,7 +39,7 @@ def database() -> sqlite3.Connection:
 
 
 @asynccontextmanager
-async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
     with closing(database()) as db:
         db.execute("CREATE TABLE IF NOT EXISTS downloads (customer, gigabytes INTEGER, at REAL)")
     async with client, receiver:

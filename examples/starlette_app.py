@@ -13,7 +13,7 @@ CHEDDAR_PASSWORD and CHEDDAR_SECRET come from the environment, and a KeyError na
 missing.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from os import environ as env
 
@@ -46,7 +46,7 @@ def is_operator(headers: Mapping[str, str]) -> bool:
 
 
 @asynccontextmanager
-async def lifespan(app: Starlette) -> AsyncIterator[None]:
+async def lifespan(app: Starlette) -> AsyncGenerator[None, None]:
     async with client, receiver:  # at the end lets the work that runs finish, then closes
         yield
 

@@ -1,12 +1,12 @@
 """The listener of this deployment: everything that differs between machines comes from the environment.
 
-    uvicorn listener:app --host 0.0.0.0 --port 8000
+    uvicorn listener:app --port 8000 --http h11 --no-access-log --timeout-graceful-shutdown 30
 
-docs/operations.md lists the variables, and `tallyhook doctor` says what is wrong with them.
+docs/operations.md lists the variables and tells of the options; `tallyhook doctor` says what is wrong.
 """
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from prometheus_client import make_asgi_app
@@ -33,7 +33,7 @@ async def audit(review: Review) -> None:
 
 
 @asynccontextmanager
-async def lifespan(app: Starlette) -> AsyncIterator[None]:
+async def lifespan(app: Starlette) -> AsyncGenerator[None, None]:
     async with receiver:
         yield
 

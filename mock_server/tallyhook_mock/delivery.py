@@ -38,6 +38,8 @@ class Sender:
     the data of a test to a real machine by accident.
     """
 
+    remedy = "start with --allow-remote-listeners to send hooks there"
+
     def __init__(self, *, timeout: float = 30.0, allow_remote: bool = False) -> None:
         self.timeout = timeout
         self.allow_remote = allow_remote
@@ -57,9 +59,7 @@ class Sender:
         if not 0 < (parsed.port or 80) < 65536:
             raise ValueError(f"{url!r} is not a URL: there is no such port")
         if not self.allow_remote and not is_loopback(parsed.host):
-            raise ValueError(
-                f"{url!r} is not on this machine; start with --allow-remote-listeners to send hooks there"
-            )
+            raise ValueError(f"{url!r} is not on this machine; {self.remedy}")
 
     async def send(
         self, url: str, body: bytes, headers: Mapping[str, str], *, timeout: float | None = None

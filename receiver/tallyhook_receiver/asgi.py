@@ -1,6 +1,7 @@
 """The ASGI door: bytes in within limits, the answer out, and the receiver's life with the server's."""
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable, MutableMapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,9 @@ MAX_HEADER_BYTES = 16_384
 
 
 class Door:
-    """An ASGI application: serve it by itself, or mount it anywhere in another one, on any path.
+    """An ASGI application: serve it by itself, or give it a route in another one, on any path.
+
+    With a server's lifespan it opens and ends the receiver, and disconnects the products' clients.
 
     Mounted, it gets no lifespan events: the inbox opens with the first request, and `Receiver.aclose` is the
     host's to call.
@@ -79,9 +82,13 @@ class Door:
         except Exception as error:  # whatever it is, the server has to be told
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
+        # What is there by now is most of the memory, and stays: while the garbage collector searches all of
+        # it again and again, hooks wait. Mounted in an application, its memory is none of our business.
+        gc.freeze()
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        await self._receiver.aclose()
+        gc.unfreeze()
+        await self._receiver.end()
         await send({"type": "lifespan.shutdown.complete"})
 
 

@@ -10,9 +10,12 @@ from contextlib import suppress
 
 import msgspec
 
+from tallyhook import events
+from tallyhook.errors import DecodeError
 from tallyhook.journal import Entry
 from tallyhook.review import EarlierInvoiceOutstanding, Review, Standing
-from tallyhook_receiver.answers import DONE, FAILED, IGNORED, Answer, later
+from tallyhook_receiver.answers import DONE, FAILED, IGNORED, UNDECODABLE, Answer, later
+from tallyhook_receiver.cause import Cause, cause_of
 from tallyhook_receiver.errors import InboxUnavailable, LeaseLost, NotYet
 from tallyhook_receiver.inbox import Inbox, State
 from tallyhook_receiver.lease import Lease
@@ -21,14 +24,14 @@ from tallyhook_receiver.pipeline import Accepted
 from tallyhook_receiver.routes import Routes
 from tallyhook_receiver.watch import Watches
 
-__all__ = ["RETRY_AFTER", "Attempt"]
+__all__ = ["INTERRUPTED", "RETRY_AFTER", "Attempt"]
 
 log = logging.getLogger("tallyhook.receiver")
 
 # Seconds asked for where nothing better is known; Cheddar's own schedule is about as patient (inferred).
 RETRY_AFTER = 60.0
 
-_INTERRUPTED = "interrupted by the receiver's end"
+INTERRUPTED = "interrupted by the receiver's end"
 _FRAMES = 12  # of the traceback that is kept with a failure
 
 _numbers = itertools.count(1)
@@ -53,6 +56,7 @@ class Attempt:
         self.lease = lease
         self.watches = watches
         self._number = next(_numbers)
+        self._cause: Cause | None = None
 
     @property
     def about(self) -> dict[str, str]:
@@ -97,12 +101,15 @@ class Attempt:
         except asyncio.CancelledError:
             # Also while the hook is only being taken: nobody would touch it before the lease had ended.
             with suppress(LeaseLost, InboxUnavailable):
-                await self.inbox.settle(self.letter.key, self.owner, State.FAILED, _INTERRUPTED)
+                await self.inbox.settle(self.letter.key, self.owner, State.FAILED, INTERRUPTED)
+            log.warning("hook %s, %s: %s", self.name, self.letter.type, INTERRUPTED, extra=self.about)
             raise
-        level = logging.ERROR if state is State.FAILED else logging.INFO
+        level = logging.ERROR if state in (State.FAILED, State.UNDECODABLE) else logging.INFO
         if log.isEnabledFor(level):
-            extra = self.about | {"state": state.value}
-            log.log(level, "hook %s, %s: %s", self.name, self.letter.type, state, extra=extra)
+            extra, told = self.about | {"state": state.value}, state.value
+            if self._cause is not None:
+                extra, told = extra | self._cause.about, f"{told}: {self._cause}"
+            log.log(level, "hook %s, %s: %s", self.name, self.letter.type, told, extra=extra)
         if self.watches:
             seconds = time.perf_counter() - began
             self.watches.tell(lambda watch: watch.settled(self.letter, state, seconds))
@@ -115,25 +122,30 @@ class Attempt:
 
     async def _handle(self) -> tuple[State, str, Answer]:
         try:
+            hook = events.decode(self.letter.body) if self.hook is None else self.hook
+        except DecodeError as error:  # which names the place, and not what stands there
+            return State.UNDECODABLE, str(error), UNDECODABLE
+        try:
             if (handler := self.routes.handlers.get(self.letter.type)) is not None:
                 with self.watches.around(lambda watch: watch.step("handle")):
-                    await handler(self.hook)
+                    await handler(hook)
                 return State.DONE, "", DONE
-            return await self._review()
+            return await self._review(hook)
         except (NotYet, EarlierInvoiceOutstanding) as error:
             seconds = error.retry_after if isinstance(error, NotYet) else RETRY_AFTER
             return State.WAITING, str(error), later(seconds)
         except (InboxUnavailable, LeaseLost):  # the journal's: nothing may be written any more
             raise
         except Exception as error:
-            # The reason may quote the customer: it is for the inbox, and never for the log.
+            # The reason may quote the customer: it is for the inbox, and the log is told the cause alone.
+            self._cause = cause_of(error)
             return State.FAILED, "".join(traceback.format_exception(error, limit=-_FRAMES)), FAILED
 
-    async def _review(self) -> tuple[State, str, Answer]:
+    async def _review(self, hook: events.Hook) -> tuple[State, str, Answer]:
         handler, client = self.routes.review, self.product.client
         if handler is None or client is None:
             raise TypeError(f"a review needs a handler, and product {self.product.code} a client")
-        review = Review.from_hook(self.hook)
+        review = Review.from_hook(hook)
         with self.watches.around(lambda watch: watch.step("handle")):
             await handler(review)
         with self.watches.around(lambda watch: watch.step("apply")):

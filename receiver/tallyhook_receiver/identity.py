@@ -31,10 +31,11 @@ def body_identity(product: str, body: bytes) -> str:
 
 
 class Glance(NamedTuple):
-    """A billable hook's identity, and the code of the product that it is about."""
+    """A billable hook's identity and type, and the code of the product that it is about."""
 
     key: str
     product: str
+    type: str
 
 
 def glance(body: bytes) -> Glance | None:
@@ -50,7 +51,7 @@ def glance(body: bytes) -> Glance | None:
         return None
     product, customer, invoice = seen.product, seen.customer, seen.subscription.invoice
     key = _hash(seen.activity_type, product.id or product.code, customer.id or customer.code, invoice.id)
-    return Glance(key, product.code)
+    return Glance(key, product.code, seen.activity_type)
 
 
 class _Named(msgspec.Struct, frozen=True):

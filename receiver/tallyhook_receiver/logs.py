@@ -10,7 +10,7 @@ from typing import Protocol
 __all__ = ["FIELDS", "JSONFormatter", "Work", "working_at"]
 
 # What the receiver's own records carry as `extra`, as far as it is known.
-FIELDS = ("hook", "product", "type", "attempt", "state", "status")
+FIELDS = ("hook", "product", "type", "attempt", "state", "status", "exception", "reason", "place")
 
 
 class Work(Protocol):

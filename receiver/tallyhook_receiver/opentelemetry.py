@@ -1,7 +1,7 @@
 """Spans for OpenTelemetry; needs the extra `[opentelemetry]`."""
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 
 from opentelemetry import propagate, trace
 from opentelemetry.context import Context
@@ -9,8 +9,9 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, TracerProvid
 
 import tallyhook
 from tallyhook.journal import Declared, Entry
-from tallyhook.review import Outcome
+from tallyhook.review import EarlierInvoiceOutstanding, Outcome
 from tallyhook_receiver.answers import Answer
+from tallyhook_receiver.errors import NotYet
 from tallyhook_receiver.inbox import Letter, State
 from tallyhook_receiver.logs import working_at
 from tallyhook_receiver.watch import Step, Watch
@@ -55,7 +56,18 @@ class Spans(Watch):
         )
 
     def step(self, name: Step) -> AbstractContextManager[Span]:
-        return self._span(name, {})
+        return self._step(name)
+
+    @contextmanager
+    def _step(self, name: Step) -> Iterator[Span]:
+        with self._span(name, {}) as span:
+            try:
+                yield span
+            except (NotYet, EarlierInvoiceOutstanding):  # it waits, which is no failure
+                raise
+            except Exception:
+                span.set_status(Status(StatusCode.ERROR))
+                raise
 
     def wrote(self, entry: Entry) -> None:
         facts = {"changes": len(entry.changes)} if isinstance(entry, Declared) else {"number": entry.number}

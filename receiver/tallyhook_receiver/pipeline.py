@@ -8,19 +8,19 @@ from tallyhook import events
 from tallyhook.errors import DecodeError
 from tallyhook.signing.scheme import header
 from tallyhook_receiver.answers import BAD_SIGNATURE, NOT_A_SENDER, TOO_LARGE, WRONG_METHOD, Answer
-from tallyhook_receiver.identity import Glance, body_identity, identity
+from tallyhook_receiver.identity import body_identity, glance, identity
 from tallyhook_receiver.inbox import Letter
 from tallyhook_receiver.product import Product
 from tallyhook_receiver.senders import Senders
 
-__all__ = ["Accepted", "Undecodable", "greet", "read", "signer", "signers"]
+__all__ = ["Accepted", "Undecodable", "greet", "read", "recognize", "signers"]
 
 
 class Accepted(NamedTuple):
-    """A hook that one of our products has signed."""
+    """A hook that one of our products has signed; None stands for one that is decoded when it is handled."""
 
     letter: Letter
-    hook: events.Hook
+    hook: events.Hook | None
     product: Product
 
 
@@ -60,7 +60,19 @@ def signers(
     return signed or BAD_SIGNATURE
 
 
-def read(signed: Sequence[Product], body: bytes, seen: Glance | None) -> Accepted | Undecodable | Answer:
+def recognize(signed: Sequence[Product], body: bytes) -> Accepted | None:
+    """The hook that this body is at a glance. None if it has to be read to tell.
+
+    Thousands of values that wait for a handler would keep the garbage collector busy; bytes don't.
+    """
+    seen = glance(body)
+    product = None if seen is None else _signer(signed, seen.product)
+    if seen is None or product is None:
+        return None
+    return Accepted(Letter(key=seen.key, product=product.code, type=seen.type, body=body), None, product)
+
+
+def read(signed: Sequence[Product], body: bytes) -> Accepted | Undecodable | Answer:
     """What a body that these products have signed is: a hook, no hook, or nobody's whose key it has."""
     try:
         hook = events.decode(body)
@@ -68,13 +80,13 @@ def read(signed: Sequence[Product], body: bytes, seen: Glance | None) -> Accepte
         code = signed[0].code
         letter = Letter(key=body_identity(code, body), product=code, type="", body=body)
         return Undecodable(letter, str(error))
-    product = signer(signed, hook.product.code)
+    product = _signer(signed, hook.product.code)
     if product is None:
         return BAD_SIGNATURE
-    key = identity(hook, body) if seen is None else seen.key
-    return Accepted(Letter(key=key, product=product.code, type=hook.activity_type, body=body), hook, product)
+    letter = Letter(key=identity(hook, body), product=product.code, type=hook.activity_type, body=body)
+    return Accepted(letter, hook, product)
 
 
-def signer(signed: Sequence[Product], code: str) -> Product | None:
+def _signer(signed: Sequence[Product], code: str) -> Product | None:
     """The product of this code, if it has signed: one product's key must not speak for another product."""
     return next((product for product in signed if product.code == code), None)

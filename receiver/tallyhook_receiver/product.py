@@ -23,7 +23,7 @@ class Product:
         scheme: signing.Scheme = signing.CHEDDAR,
     ) -> None:
         self.code = code
-        self.keys = (keys,) if isinstance(keys, str | bytes) else tuple(keys)
+        self.keys: tuple[str | bytes, ...] = (keys,) if isinstance(keys, str | bytes) else tuple(keys)
         self.client = client
         self.scheme = scheme
         if not self.keys:

@@ -20,17 +20,17 @@ from tallyhook_receiver.care import Care
 from tallyhook_receiver.deadlines import Deadlines
 from tallyhook_receiver.errors import InboxUnavailable
 from tallyhook_receiver.health import Health
-from tallyhook_receiver.identity import glance
 from tallyhook_receiver.inbox import Inbox, Letter, State, open_inbox
 from tallyhook_receiver.lease import Lease
 from tallyhook_receiver.page import Check, Page
-from tallyhook_receiver.pipeline import Accepted, Undecodable, greet, read, signer, signers
+from tallyhook_receiver.pipeline import Accepted, Undecodable, greet, read, recognize, signers
 from tallyhook_receiver.product import Product
 from tallyhook_receiver.routes import HookHandler, ReviewHandler, Routes
 from tallyhook_receiver.senders import Senders
 from tallyhook_receiver.settings import PREFIX, Options
 from tallyhook_receiver.settings import read as read_settings
 from tallyhook_receiver.watch import Watch, Watches
+from tallyhook_receiver.work import Work
 from tallyhook_receiver.wsgi import Door as WSGIDoor
 
 __all__ = ["Receiver"]
@@ -104,18 +104,19 @@ class Receiver:
         self.close_within = close_within
         self.lease = lease
         self.max_age = max_age
-        self.senders = Senders(senders, trusted_proxies)
-        self.health = Health(health_path, self._opened, lambda: self._is_closing)
-        self.asgi = Door(self)
-        self.wsgi = WSGIDoor(self)
+        self.senders: Senders = Senders(senders, trusted_proxies)
+        self.health: Health = Health(health_path, self._opened, lambda: self._is_closing)
+        self.asgi: Door = Door(self)
+        self.wsgi: WSGIDoor = WSGIDoor(self)
         self._background = Background()
         self._watches = Watches(watches)
         self._care = Care(self.inbox, keep_days)
         self._routes = Routes()
+        self._made_clients = False
         self._owner = ""
         self._answers = Deadlines()
         self._renewals = Deadlines()
-        self._running: dict[str, asyncio.Task[Answer]] = {}
+        self._running: dict[str, Work] = {}
         self._is_open = False
         self._is_closing = False
         self._process = 0
@@ -125,19 +126,22 @@ class Receiver:
         cls,
         *products: Product,
         prefix: str = PREFIX,
-        environ: Mapping[str, str] = os.environ,
+        environ: Mapping[str, str] | None = None,
         **options: Unpack[Options],
     ) -> Self:
         """A receiver whose arguments are variables: `answer_within` is `TALLYHOOK_ANSWER_WITHIN`, and so on.
 
-        What is named here counts more than the environment, which names one product; docs/operations.md
-        lists the variables. One that means nothing is logged. Raises SettingsError, with all that is missing
-        or wrong.
+        What is named here counts more than `environ`, which is the process's own if it is None, and names
+        one product; docs/operations.md lists the variables. One that means nothing is logged. The client
+        that is made for that product is the receiver's own: it has no connections while the receiver is
+        closed. Raises SettingsError, with all that is missing or wrong.
         """
-        settings = read_settings(environ, prefix)
+        settings = read_settings(os.environ if environ is None else environ, prefix)
         settings.warn()
         arguments: Options = {**settings.options(), **options}
-        return cls(*(products or (settings.product(),)), **arguments)
+        receiver = cls(*(products or (settings.product(),)), **arguments)
+        receiver._made_clients = not products
+        return receiver
 
     @overload
     def on(self, type: type[H], /) -> Callable[[Callable[[H], R]], Callable[[H], R]]: ...
@@ -187,6 +191,9 @@ class Receiver:
             # Not before: a server may make the receiver once and fork its workers, each an owner of its own.
             self._owner = uuid.uuid4().hex
             await self.inbox.open()
+            if self._is_closing:
+                await self.inbox.close()
+                raise InboxUnavailable("the receiver is closing")
             self._is_open = True
             self._process = os.getpid()
             self._care.start()
@@ -203,17 +210,20 @@ class Receiver:
         """Take no more hooks, let running handlers finish for so many seconds, and close the inbox.
 
         None is `close_within`. What is not finished then is canceled, and its hook let go for another worker.
+        A client that was passed in stays as it is; `open` opens everything else anew.
         """
         self._is_closing = True
         if self._is_open and self._process != os.getpid():
             return  # everything is the process's that this one was forked from
-        if running := set(self._running.values()):
+        if running := {work.task for work in self._running.values()}:
             seconds = self.close_within if within is None else within
             _, late = await asyncio.wait(running, timeout=seconds)
-            for work in late:
-                work.cancel()
+            for task in late:
+                task.cancel()
             if late:
                 await asyncio.wait(late)
+        if self._made_clients:
+            await self._disconnect()
         if self._is_open:
             self._is_open = False
             await self._care.stop()
@@ -264,17 +274,25 @@ class Receiver:
         return self._background.run(work)
 
     def close(self, within: float | None = None) -> None:
-        """`aclose` after `answer`, `run` or `wsgi`, with the products' clients; harmless after neither."""
+        """`aclose` after `answer`, `run` or `wsgi`; harmless after neither.
+
+        All connections of the products' clients are closed with the event loop that they belong to. The
+        clients are not: they connect anew.
+        """
         if self._background.is_running:
             atexit.unregister(self.close)
-            self._background.run(self._end(within))
+            self._background.run(self.end(within))
             self._background.stop()
 
-    async def _end(self, within: float | None) -> None:
+    async def end(self, within: float | None = None) -> None:
+        """`aclose`, and the products' clients are disconnected: for doors whose event loop ends with it."""
         await self.aclose(within)
+        await self._disconnect()
+
+    async def _disconnect(self) -> None:
         for product in self.products:
-            if product.client is not None:  # its connections belong to the loop that ends now
-                await product.client.aclose()
+            if product.client is not None:
+                await product.client.disconnect()
 
     async def accept(self, headers: Mapping[str, str], body: bytes) -> Answer:
         """What follows in `handle` once a request has been greeted."""
@@ -293,16 +311,8 @@ class Receiver:
     async def _take_in(self, signed: Sequence[Product], body: bytes) -> Answer:
         if self._is_closing:
             return later(RETRY_AFTER, "closing")
-        seen = glance(body)
-        if seen is not None and signer(signed, seen.product) is not None:
-            try:
-                await self._open_inbox()
-                if await self.inbox.repeated(seen.key):
-                    self._watches.tell(lambda watch: watch.repeated(seen.product))
-                    return DONE
-            except InboxUnavailable as error:
-                return _no_inbox(seen.key, error)
-        hook = read(signed, body, seen)
+        # The age limit asks for more than a glance tells.
+        hook = (recognize(signed, body) if self.max_age is None else None) or read(signed, body)
         if isinstance(hook, Answer):
             _warn(hook)
             return hook
@@ -318,6 +328,9 @@ class Receiver:
             await self.inbox.keep(letter, State.UNDECODABLE, hook.reason)
             log.error("hook %s: undecodable, kept in the inbox", letter.key[:16], extra=_about(letter))
             return UNDECODABLE
+        if await self.inbox.repeated(letter.key):
+            self._watches.tell(lambda watch: watch.repeated(letter.product))
+            return DONE
         if not self._routes.wants(letter.type):
             await self.inbox.keep(letter, State.IGNORED)
             return IGNORED
@@ -327,11 +340,11 @@ class Receiver:
             return TOO_OLD
         return await self._join(hook)
 
-    def _is_old(self, hook: events.Hook) -> bool:
+    def _is_old(self, hook: events.Hook | None) -> bool:
         """Whether a hook is over the age limit; one without a date could be of any age."""
         if self.max_age is None:
             return False
-        happened = hook.activity_datetime
+        happened = None if hook is None else hook.activity_datetime
         return happened is None or datetime.now(UTC) - happened > self.max_age
 
     async def _is_welcome(self, key: str) -> bool:
@@ -341,39 +354,20 @@ class Receiver:
 
     async def _join(self, accepted: Accepted) -> Answer:
         """Wait for the attempt at this hook, which is started only if none is running."""
+        if self._is_closing:  # since the request came
+            return later(RETRY_AFTER, "closing")
         key = accepted.letter.key
         work = self._running.get(key)
-        if work is None or work.done():  # done: canceled before it began
+        if work is None or work.task.done():  # done: canceled before it began
             # The age limit goes by whether there was an attempt: a retry that comes late must find it.
             durably = self.max_age is not None
             lease = Lease(
                 self.inbox, accepted.letter, self._owner, self.lease, self._renewals, durably=durably
             )
             attempt = Attempt(accepted, self._routes, self.inbox, self._owner, lease, self._watches)
-            work = self._running[key] = asyncio.create_task(self._run(key, attempt))
-        if await self._is_over(work) and not work.cancelled():
-            return work.result()
-        return later(self.answer_within, "at it")
-
-    async def _is_over(self, work: asyncio.Task[Answer]) -> bool:
-        """Wait for it until the answer is due. It goes on when the time is up, or when this sender has gone.
-
-        `asyncio.wait` does the same for any number of tasks, at twice the cost.
-        """
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        def wake(_: object = None) -> None:
-            if not waiter.done():
-                waiter.set_result(None)
-
-        work.add_done_callback(wake)
-        due = self._answers.set(self.answer_within, wake)
-        try:
-            await waiter
-        finally:
-            due.cancel()
-            work.remove_done_callback(wake)
-        return work.done()
+            work = self._running[key] = Work(self._run(key, attempt))
+        answer = await work.answer(self._answers, self.answer_within)
+        return later(self.answer_within, "at it") if answer is None else answer
 
     async def _run(self, key: str, attempt: Attempt) -> Answer:
         try:

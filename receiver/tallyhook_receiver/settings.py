@@ -23,8 +23,8 @@ PREFIX = "TALLYHOOK_"
 
 _FILE = "_FILE"
 
-# Read by the command line, or by the project's own tests.
-_OTHERS = {"KEY", "MOCK", "SCREENSHOTS"}
+# Read by the command line, of a mock.
+_OTHERS = {"CONSOLE_TOKEN", "MOCK"}
 
 
 class Options(TypedDict, total=False):

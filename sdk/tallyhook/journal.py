@@ -112,7 +112,11 @@ class Journal(Protocol):
         """All entries, in the order in which they were appended."""
 
     async def append(self, entry: Entry) -> None:
-        """Keep an entry. Returns only once it would survive a power cut; raises if it can't be kept."""
+        """Keep an entry; raises if it can't be kept.
+
+        Returns only once it, and all before it, would survive a power cut. `Declared` alone may get there
+        with the next one: which charges are ours doesn't go by it.
+        """
 
     def check(self) -> None:
         """Asked each time a call is to be sent: raises if somebody else may work on the invoice by now."""

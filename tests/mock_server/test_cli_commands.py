@@ -1,6 +1,7 @@
 """Commands on a running mock, each as a process."""
 
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from tallyhook_mock import Server, serve
 from tallyhook_mock.server import bind
 
-from .command import Command, run
+from .command import ENVIRONMENT, SCRIPT, Command, run
 from .loopback import Api, catalog, listening
 
 
@@ -81,12 +82,61 @@ def test_listeners_are_added_paused_resumed_and_removed(server: Server, command:
         assert [hook.type for hook in listener.received] == ["newSubscription"]
         other = command.gives("listeners", "add", f"{listener.url}/other")
         assert command.gives("listeners", "remove", other["id"])["id"] == other["id"]
-        assert "is removed" in command.says("listeners", "remove", made["id"])
+        assert command.says("listeners", "remove", made["id"]).endswith(" is removed\n")
     assert command.gives("listeners", "list") == []
     assert "no listener is called" in command.complains(1, "listeners", "remove", made["id"])
     assert "not one of newSubscription" in command.complains(
         2, "listeners", "add", "http://localhost/", "--events", "signup"
     )
+
+
+def test_a_listener_that_is_removed_lets_invoices_go(server: Server, command: Command) -> None:
+    for customer in ("ida", "ben"):
+        Api(server).subscribe(customer)
+    with listening(lambda _: 307) as moved, listening(lambda _: 500) as broken:
+        for url in (moved.url, broken.url):
+            server.listen(url, ["subscriptionBillable"])
+        server.advance("1mo")
+        # The other one is waited for still.
+        assert command.says("listeners", "remove", moved.url).endswith(" is removed\n")
+        server.listen(moved.url, ["subscriptionBillable"])  # no help for what is held
+        told = command.says("listeners", "remove", broken.url)
+        assert told.endswith(" is removed; 2 held invoices are released as they stand, without it\n")
+    server.advance("1h")
+    for customer in ("ida", "ben"):
+        assert Api(server).invoices(customer)[1].findtext("paidTransactionId")
+
+
+@pytest.mark.parametrize(
+    ("columns", "lines"),
+    [
+        (
+            "80",
+            [
+                "2026-02-01 00:00:00   hookNotDelivered  system",
+                "                      subscriptionBillable to http://127.0.0.1:9/hooks: All",
+                "                      connection attempts failed",
+            ],
+        ),
+        (
+            "",  # into a pipe
+            [
+                "2026-02-01 00:00:00   hookNotDelivered                          subscriptionBillable to "
+                "http://127.0.0.1:9/hooks: All connection attempts failed   system"
+            ],
+        ),
+    ],
+)
+def test_a_timeline_can_be_read_anywhere(server: Server, columns: str, lines: list[str]) -> None:
+    Api(server).subscribe("ida")
+    server.listen("http://127.0.0.1:9/hooks", ["subscriptionBillable"])
+    server.advance("1mo")
+    environment = {name: value for name, value in ENVIRONMENT.items() if name != "COLUMNS"}
+    environment |= {"COLUMNS": columns} if columns else {}
+    command = [SCRIPT, "timeline", "ida", "--mock", server.url]
+    told = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=True)
+    shown = "\n".join(line.strip() and line[1:].rstrip() for line in told.stdout.splitlines())
+    assert "\n".join(lines) in shown
 
 
 def test_hooks_are_listed_shown_retried_canceled_and_replayed(server: Server, command: Command) -> None:

@@ -1,5 +1,6 @@
 """`tallyhook doctor`: real servers in every state of health, and what it says of them."""
 
+import asyncio
 import json
 import re
 import threading
@@ -19,11 +20,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 from tests.postgres import Postgres
+from tests.receiver.letters import letter
 from tests.receiver.test_asgi import serving
 
 from tallyhook.signing import SIGNATURE_HEADER
 from tallyhook_mock import Server, serve
-from tallyhook_receiver import Product, Receiver
+from tallyhook_receiver import Product, Receiver, SQLiteInbox, State
+from tallyhook_receiver.attempt import INTERRUPTED
 
 from .command import Command, run
 
@@ -241,6 +244,34 @@ def test_what_stands_in_the_inbox(patient: Patient) -> None:
     assert found[-1] == ("doubtful", "a hook is undecodable", "tallyhook inbox list --state undecodable")
 
 
+def test_a_folder_is_no_inbox(patient: Patient, tmp_path: Path) -> None:
+    assert patient.examined(INBOX=str(tmp_path))["inbox"] == [
+        (
+            "bad",
+            f"{tmp_path} is a folder",
+            f"name a file in it: TALLYHOOK_INBOX={tmp_path / 'tallyhook.sqlite'}",
+        )
+    ]
+
+
+async def test_a_hook_that_was_interrupted_is_no_failure(patient: Patient) -> None:
+    async def keep(hook: str, note: str) -> None:
+        await inbox.take(letter(hook), "me", 60)
+        await inbox.settle(hook, "me", State.FAILED, note)
+
+    inbox = SQLiteInbox(patient.inbox)
+    await inbox.open()
+    await keep("cut", INTERRUPTED)
+    assert (await asyncio.to_thread(patient.examined))["inbox"][1:] == [
+        ("good", "a hook was interrupted by the receiver's end: the next delivery goes on with it", "")
+    ]
+    await keep("broken", "Traceback")
+    assert (await asyncio.to_thread(patient.examined))["inbox"][2:] == [
+        ("doubtful", "a hook is failed", "tallyhook inbox list --state failed")
+    ]
+    await inbox.close()
+
+
 def test_a_database(patient: Patient) -> None:
     with Postgres() as server:  # which is started with fsync off
         url = server.url()
@@ -363,6 +394,19 @@ def test_other_listeners(patient: Patient, answer: Response, verdict: str, says:
     with patient.listening(answering(Route("/hooks", always, methods=["POST"]))) as url:
         ((found, said, _),) = patient.examined("--url", url)["listener"]
     assert (found, said[: len(says)]) == (verdict, says)
+
+
+def test_a_mount_that_redirects(patient: Patient) -> None:
+    """Where a relative address leads is told in full."""
+    redirect = RedirectResponse("hooks/")
+
+    async def always(request: Request) -> Response:
+        return redirect
+
+    with patient.listening(answering(Route("/hooks", always, methods=["POST"]))) as url:
+        ((verdict, said, fix),) = patient.examined("--url", url)["listener"]
+    assert (verdict, said) == ("bad", f"307: it redirects to {url}/, which acknowledges nothing")
+    assert fix == f"have the application answer at this address itself, or register {url}/"
 
 
 def test_a_listener_whose_health_nobody_may_ask(patient: Patient) -> None:

@@ -5,7 +5,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -107,14 +107,44 @@ def test_what_can_not_be_done_is_said_in_one_line(tmp_path: Path) -> None:
             assert done.stdout == ""
 
 
-@pytest.mark.parametrize("missing", ["typer", "uvicorn", "starlette", "rich", "cryptography"])
-def test_a_missing_extra_is_named(missing: str) -> None:
-    code = f"import sys; sys.modules[{missing!r}] = None; from tallyhook_mock.cli import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False
-    )
+MOCKS_OWN = ("cryptography", "httptools", "jinja2", "python_multipart", "respx", "starlette", "uvicorn")
+
+
+def run_without(missing: Sequence[str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A command where some libraries are not installed."""
+    code = f"import sys; sys.modules.update(dict.fromkeys({missing!r})); {COMMAND[-1]}"
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, env=ENVIRONMENT, check=False)
+
+
+@pytest.mark.parametrize(
+    ("missing", "arguments"),
+    [
+        ("typer", ["inbox"]),
+        ("rich", ["inbox"]),
+        ("uvicorn", ["mock"]),
+        ("starlette", ["demo"]),
+        ("cryptography", ["mock", "--tls", "--port", "0"]),
+    ],
+)
+def test_a_missing_extra_is_named(missing: str, arguments: list[str]) -> None:
+    done = run_without([missing], *arguments)
     assert done.returncode == 2
     assert done.stderr == f"tallyhook: {missing} is missing; pip install 'tallyhook[mock]'\n"
+
+
+def test_what_looks_after_a_receiver_needs_nothing_of_the_mocks(tmp_path: Path) -> None:
+    body = tmp_path / "hook.json"
+    body.write_bytes(b"{}")
+    for arguments, code, told in [
+        (("--help",), 0, "doctor"),
+        (("inbox", "list", "--inbox", str(tmp_path / "none.sqlite")), 2, "the file is not there"),
+        (("doctor", "--url", "http://127.0.0.1:9/hooks"), 1, "TALLYHOOK_KEYS is not set"),
+        (("verify", str(body), "--key", "wick", "--signature", "00"), 1, "was cut or is another"),
+    ]:
+        done = run_without(MOCKS_OWN, *arguments)
+        assert done.returncode == code, done
+        assert told in done.stdout + done.stderr
 
 
 def test_the_console_has_a_door_for_other_machines_if_there_is_a_token() -> None:

@@ -148,6 +148,8 @@ def test_a_decline_and_a_tax(cheddar: Cheddar) -> None:
 def test_amounts_are_exact(cheddar: Cheddar) -> None:
     with pytest.raises(TypeError, match="binary fraction"):
         cheddar.assert_billed("C1", 50.0)  # type: ignore[arg-type] # a slip
+    with pytest.raises(ValueError, match="'5,00' is not an amount such as"):
+        cheddar.assert_billed("C1", "5,00")
     with pytest.raises(LookupError, match="no customer C9"):
         cheddar.assert_billed("C9", "50.00")
 

@@ -133,7 +133,7 @@ async def test_several_customers_at_once(cheddar: Cheddar, async_client: AsyncCl
 
 
 def test_a_listener_that_is_served(cheddar: Cheddar) -> None:
-    with pytest.raises(ValueError, match="not on this machine"):
+    with pytest.raises(ValueError, match="not on this machine; hand in the application itself"):
         cheddar.listener("https://listener.example/hooks")
     cheddar.listener("http://127.0.0.1:9/hooks")
     cheddar.bill("C1", within="1min")
@@ -321,8 +321,12 @@ def test_plans_and_customers_in_all_their_words() -> None:
 
 
 def test_what_can_not_be(cheddar: Cheddar) -> None:
-    with pytest.raises(CatalogError, match="overagePrice: unknown"):
-        cheddar.plan("X", items={"GB": {"overagePrice": "1.00"}})  # type: ignore[typeddict-unknown-key] # a slip
+    with pytest.raises(CatalogError, match=r"^items\.GB\.overrage: unknown; did you mean 'overage'\?$"):
+        cheddar.plan("X", items={"GB": {"overrage": "1.00"}})  # type: ignore[typeddict-unknown-key] # a slip
+    with pytest.raises(CatalogError, match=r"^trial_day: unknown; did you mean 'trial_days'\?$"):
+        cheddar.plan("X", trial_day=14)  # type: ignore[call-arg] # a slip
+    with pytest.raises(CatalogError, match=r"^firstname: unknown; did you mean 'first_name'\?$"):
+        cheddar.customer("C2", plan="PRO", firstname="Ida")  # type: ignore[call-arg] # a slip
     with pytest.raises(CatalogError, match="binary fraction"):
         cheddar.plan("X", price=9.99)  # type: ignore[arg-type] # a slip
     with pytest.raises(CatalogError, match="there is no plan 'X'"):
@@ -334,8 +338,34 @@ def test_what_can_not_be(cheddar: Cheddar) -> None:
     cheddar.assert_billed("C2", "55.00")
 
 
-def test_the_life_of_a_customer(cheddar: Cheddar) -> None:
+def test_the_clock_is_moved_by_and_to(cheddar: Cheddar) -> None:
+    cheddar.advance("1d12h")
+    cheddar.advance("2026-01-03T00:00:00Z")
+    assert cheddar.now == datetime(2026, 1, 3, tzinfo=UTC)
+    with pytest.raises(ValueError, match="past"):
+        cheddar.advance("2020-01-01T00:00:00Z")
+    with pytest.raises(ValueError, match="'soon' is neither a duration such as 1mo"):
+        cheddar.advance("soon")
+
+
+def test_where_there_is_no_loop_of_asyncio(cheddar: Cheddar) -> None:
+    """As under trio."""
+    for waiting in (cheddar.abill("C1"), cheddar.listening(wsgi_free).__aenter__()):
+        with pytest.raises(RuntimeError, match="on asyncio only"):
+            waiting.send(None)
+    assert cheddar.bill("C1").state == "paid"
+
+
+async def wsgi_free(scope: Any, receive: Any, send: Any) -> None:
+    raise AssertionError("nobody calls it")
+
+
+def test_the_life_of_a_customer(cheddar: Cheddar, client: Client) -> None:
     cheddar.bill("C1")
     life = cheddar.timeline("C1")
     assert [entry.kind for entry in life] == ["transaction", "newSubscription", "transaction"]
     assert life.svg is not None
+    client.delete_customer("C1")
+    assert [entry.kind for entry in cheddar.timeline("C1")][-1] == "customerDeleted"
+    with pytest.raises(LookupError, match="there is no customer nobody"):
+        cheddar.timeline("nobody")

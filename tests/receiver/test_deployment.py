@@ -18,7 +18,9 @@ from tallyhook_receiver.settings import SETTINGS
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "examples" / "deploy"
+OPERATIONS = ROOT / "docs" / "operations.md"
 FILES = ["compose.yaml", "tallyhook.service", "Containerfile"]
+SERVED = ["--http", "h11", "--no-access-log", "--timeout-graceful-shutdown", "30"]
 
 
 @pytest.fixture
@@ -38,7 +40,7 @@ def url(tmp_path: Path) -> Iterator[str]:
     }
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(DEPLOY), *sys.path])}
     environment |= {f"TALLYHOOK_{name}": value for name, value in variables.items()}
-    command = [sys.executable, "-m", "uvicorn", "listener:app", "--port", str(port), "--no-access-log"]
+    command = [sys.executable, "-m", "uvicorn", "listener:app", "--port", str(port), *SERVED]
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=log, stderr=log)
     try:
@@ -73,6 +75,15 @@ def test_the_listener(url: str, tmp_path: Path) -> None:
 def test_variables_that_are_named_mean_something(file: str) -> None:
     known = {f"TALLYHOOK_{setting.name}{end}" for setting in SETTINGS for end in ("", "_FILE")}
     assert set(re.findall(r"TALLYHOOK_\w+", (DEPLOY / file).read_text())) <= known
+
+
+@pytest.mark.parametrize(
+    "file", [*(DEPLOY / name for name in ("tallyhook.service", "Containerfile", "listener.py")), OPERATIONS]
+)
+def test_the_server_is_told_the_same_everywhere(file: Path) -> None:
+    words = " ".join(re.findall(r'[^\s\\"\[\],]+', file.read_text("utf-8")))
+    assert words.count("uvicorn listener:app") == 1
+    assert f"--port 8000 {' '.join(SERVED)}" in words
 
 
 def test_what_goes_into_the_images_is_there() -> None:

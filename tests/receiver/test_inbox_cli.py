@@ -157,6 +157,8 @@ def test_has_a_hook_handled_again(run: Run, url: str) -> None:
     assert [hook["key"] for hook in json.loads(run(url, "list", "--state", "waiting", "--json").stdout)] == [
         DONE
     ]
+    again = json.loads(run(url, "retry", DONE, "--json").stdout)
+    assert (again["key"], again["state"]) == (DONE, "waiting")
 
 
 def test_forgets_after_asking(run: Run, url: str) -> None:
@@ -166,7 +168,8 @@ def test_forgets_after_asking(run: Run, url: str) -> None:
     assert run(url, "show", FAILED).returncode == 0
     assert run(url, "forget", FAILED[:16], answer="y\n").stdout.endswith("ffffffffffffffff is forgotten\n")
     assert run(url, "forget", DONE[:16], "--yes").stdout == "dddddddddddddddd is forgotten\n"
-    assert [hook["key"] for hook in json.loads(run(url, "list", "--json").stdout)] == [UNDECODABLE, WORKING]
+    assert json.loads(run(url, "forget", UNDECODABLE, "--yes", "--json").stdout)["key"] == UNDECODABLE
+    assert [hook["key"] for hook in json.loads(run(url, "list", "--json").stdout)] == [WORKING]
 
 
 def test_counts(run: Run, url: str) -> None:
@@ -218,6 +221,29 @@ def test_an_inbox_that_is_not_there(run: Run, tmp_path: Path, where: str, compla
     assert done.stderr.count("\n") == 1
     assert "hidden" not in done.stderr
     assert [file.name for file in tmp_path.iterdir()] == ["empty.sqlite"]
+
+
+def test_an_inbox_that_a_file_names(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, url: str, tmp_path: Path
+) -> None:
+    """As secrets come into containers."""
+
+    def told() -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as end:
+            main()
+        said = capsys.readouterr()
+        return int(end.value.code or 0), said.out, said.err
+
+    (tmp_path / "secret").write_text(f"{url}\n")
+    monkeypatch.delenv("TALLYHOOK_INBOX", raising=False)
+    monkeypatch.setenv("TALLYHOOK_INBOX_FILE", str(tmp_path / "secret"))
+    monkeypatch.setattr("sys.argv", ["tallyhook", "inbox", "stats", "--json"])
+    code, out, err = told()
+    assert (code, json.loads(out)["entries"], err) == (0, 4, "")
+    (tmp_path / "secret").unlink()
+    code, out, err = told()
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("tallyhook inbox: TALLYHOOK_INBOX_FILE: ")
 
 
 def test_as_a_process(url: str) -> None:

@@ -4,15 +4,17 @@ import asyncio
 import contextlib
 import os
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import anyio
 import pytest
 from tests.receiver.letters import ADDING, LETTER, letter
 
-from tallyhook.journal import Refused
+from tallyhook import journal
+from tallyhook.journal import Declaration, Declared, Refused
 from tallyhook_receiver import InboxUnavailable, SQLiteInbox, State
-from tallyhook_receiver.inbox import sqlite
+from tallyhook_receiver.inbox import sqlite, sqlite_schema
 
 
 async def test_commits_are_durable_and_shared(tmp_path: Path) -> None:
@@ -32,7 +34,7 @@ async def test_commits_are_durable_and_shared(tmp_path: Path) -> None:
     await inbox.close()
 
 
-async def test_only_that_a_hook_was_taken_is_not_flushed_by_itself(tmp_path: Path) -> None:
+async def test_only_what_the_living_need_is_not_flushed_by_itself(tmp_path: Path) -> None:
     inbox = SQLiteInbox(tmp_path / "inbox.sqlite")
     await inbox.open()
     (connection,) = [await inbox._writer.run(lambda c: c)]
@@ -42,18 +44,21 @@ async def test_only_that_a_hook_was_taken_is_not_flushed_by_itself(tmp_path: Pat
 
     def trace(sql: str) -> None:
         now[0] = synchronous.get(sql, now[0])
-        if sql == "COMMIT":
+        alone = sql.startswith(("INSERT", "UPDATE")) and not connection.in_transaction
+        if alone or sql == "COMMIT":
             commits.append(now[0])
 
-    connection.set_trace_callback(trace)
+    _trace(connection, trace)
     await inbox.take(LETTER, "me", 60)
+    await inbox.append("k1", "me", Declared(declaration=Declaration(), changes=()))
     await inbox.append("k1", "me", ADDING)
     await inbox.renew("k1", "me", 60)
     await inbox.settle("k1", "me", State.DONE)
     await inbox.keep(letter("k2"), State.IGNORED)
     await inbox.retry("k1")
     await inbox.take(LETTER, "me", 60)
-    assert commits == ["light", *["durable"] * 5, "light"]
+    # The last hook isn't new: the statement that would have taken it if it were is one more.
+    assert commits == ["light", "light", *["durable"] * 5, "light", "light"]
     await inbox.close()
 
 
@@ -77,7 +82,7 @@ async def test_what_many_hooks_need_at_once_is_few_statements(tmp_path: Path) ->
     await inbox.take(letter("earlier"), "me", 60)  # from here on their number is known
     statements: list[str] = []
     connection = await inbox._writer.run(lambda c: c)
-    connection.set_trace_callback(statements.append)
+    _trace(connection, statements.append)
     hooks = [letter(f"k{number}") for number in range(100)]
     assert all(taken.mine for taken in await asyncio.gather(*(inbox.take(hook, "me", 60) for hook in hooks)))
     await asyncio.gather(*(inbox.settle(hook.key, "me", State.DONE) for hook in hooks))
@@ -172,6 +177,41 @@ async def test_a_file_that_is_gone_does_not_come_back_empty(tmp_path: Path) -> N
     with pytest.raises(InboxUnavailable, match="replaced"):
         await inbox.take(LETTER, "me", 60)
     await inbox.close()
+
+
+async def test_a_file_of_the_first_release(tmp_path: Path) -> None:
+    """Its hooks have their bodies, their order and their journals when it has been brought up to date."""
+    with sqlite3.connect(tmp_path / "inbox.sqlite") as other:
+        for statement in sqlite_schema._MIGRATIONS[0]:
+            other.execute(statement)
+        values = [
+            (f"k{n}", "done" if n else "working", b"{%d}" % n, n + 1, 1000.0 - n, 1000.0 - n)
+            for n in range(3)
+        ]
+        other.executemany(
+            "INSERT INTO hooks VALUES (?, 'ACME', 'subscriptionBillable', ?, ?, '', ?, 1, ?, ?, '', 0)",
+            values,
+        )
+        other.execute("INSERT INTO journal VALUES ('k0', 0, 1000.0, ?)", (journal.encode(ADDING),))
+        other.execute("PRAGMA user_version = 1")
+    other.close()
+    inbox = SQLiteInbox(tmp_path / "inbox.sqlite")
+    await inbox.open()
+    found = await inbox.list()
+    assert [(each.key, each.body, each.deliveries) for each in found] == [
+        ("k0", b"{0}", 1),
+        ("k1", b"{1}", 2),
+        ("k2", b"{2}", 3),
+    ]
+    assert await inbox.entries("k0") == [ADDING]
+    assert (await inbox.take(letter("k0"), "me", 60)).mine
+    assert (await inbox.take(letter("k9"), "me", 60)).mine
+    assert await inbox.forget("k1")
+    await inbox.close()
+    with sqlite3.connect(tmp_path / "inbox.sqlite") as other:
+        assert other.execute("SELECT count(*) FROM bodies").fetchone() == (3,)  # the forgotten one's is gone
+        assert other.execute("PRAGMA foreign_key_check").fetchall() == []
+    other.close()
 
 
 async def test_a_file_of_a_newer_release(tmp_path: Path) -> None:
@@ -272,3 +312,32 @@ async def test_a_backup_of_an_inbox_in_use(tmp_path: Path) -> None:
     await backup.open()
     assert await backup.entries("k1") == [ADDING]
     await backup.close()
+
+
+async def test_a_new_file_is_for_its_owner_alone(tmp_path: Path) -> None:
+    file, theirs = tmp_path / "inbox.sqlite", tmp_path / "theirs.sqlite"
+    theirs.touch(0o640)
+    theirs.chmod(0o640)
+    before = os.umask(0)
+    try:
+        for path, mode in ((file, 0o600), (theirs, 0o640)):
+            inbox = SQLiteInbox(path)
+            await inbox.open()
+            await inbox.keep(LETTER, State.IGNORED)
+            beside = [Path(f"{path}{end}") for end in ("", "-wal", "-shm")]
+            assert [each.stat().st_mode & 0o777 for each in beside] == [mode] * 3
+            await inbox.close()
+    finally:
+        os.umask(before)
+
+
+def _trace(connection: sqlite3.Connection, tell: Callable[[str], None]) -> None:
+    """Tell of each statement once; Python names it again for all that its triggers do."""
+    latest = [""]
+
+    def trace(sql: str) -> None:
+        if sql != latest[0]:
+            latest[0] = sql
+            tell(sql)
+
+    connection.set_trace_callback(trace)

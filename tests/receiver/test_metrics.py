@@ -8,6 +8,7 @@ from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode
 from prometheus_client import CollectorRegistry, generate_latest
 from tests.cheddar import KEY, Cheddar, signed
 from tests.end_to_end.stage import BILLED, CARD, CATALOG, PASSWORD, SECRET, START, USER
@@ -16,7 +17,7 @@ from tallyhook import AsyncClient, events
 from tallyhook.review import Review
 from tallyhook_mock import Mock, create_app
 from tallyhook_mock.serving import serving
-from tallyhook_receiver import Product, Receiver
+from tallyhook_receiver import NotYet, Product, Receiver
 from tallyhook_receiver.opentelemetry import Spans
 from tallyhook_receiver.prometheus import Metrics
 
@@ -160,7 +161,9 @@ async def test_a_trace_goes_on_once_the_signature_is_verified(
         spans = exporter.get_finished_spans()
         request = named(spans, "receive hook")
         assert (request.context.trace_id, parent(request)) == (TRACE, PARENT)
-        assert not named(spans, "hook subscriptionChanged").status.is_ok
+        for failed in ("hook subscriptionChanged", "handle"):
+            status = named(spans, failed).status
+            assert (status.status_code, status.description) == (StatusCode.ERROR, None)
         assert "NORA" not in "".join(span.to_json() for span in spans)
 
         # What serves the receiver may have begun a span of its own.
@@ -169,6 +172,17 @@ async def test_a_trace_goes_on_once_the_signature_is_verified(
             await receiver.handle("POST", signed(changed()) | traced, changed())
         request = named(exporter.get_finished_spans(), "receive hook")
         assert parent(request) == server.get_span_context().span_id
+
+
+async def test_who_waits_has_not_failed(provider: TracerProvider, exporter: InMemorySpanExporter) -> None:
+    async with Receiver(Product("ACME", KEY), inbox=":memory:", watches=[Spans(provider)]) as receiver:
+
+        @receiver.on(events.SubscriptionChanged)
+        def moved(hook: events.SubscriptionChanged) -> None:
+            raise NotYet
+
+        assert (await receiver.handle("POST", signed(changed()), changed())).status == 503
+    assert named(exporter.get_finished_spans(), "handle").status.status_code is StatusCode.UNSET
 
 
 def test_neither_library_is_loaded_unless_it_is_asked_for() -> None:

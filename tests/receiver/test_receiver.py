@@ -201,6 +201,27 @@ async def test_an_unreadable_amount_is_named_by_its_place(make: Make) -> None:
     assert "lots of money" not in note
 
 
+async def test_a_hook_that_cant_be_read_is_known_by_its_invoice(make: Make) -> None:
+    receiver = make()
+    handled: list[events.Hook] = []
+
+    @receiver.on(events.SubscriptionBillable)
+    async def billable(hook: events.SubscriptionBillable) -> None:
+        handled.append(hook)
+
+    invoice = {"id": "i1", "charges": [{"eachAmount": "lots of money"}]}
+    assert (await deliver(receiver, Cheddar().hook(subscription={"invoice": invoice}))).status == 400
+    record = await only_record(receiver)
+    assert (record.state, record.type, handled) == (State.UNDECODABLE, "subscriptionBillable", [])
+    assert "subscription.invoice.charges[0].eachAmount" in record.note
+    assert "lots of money" not in record.note
+    # What comes of a mended sender is the same work.
+    invoice = {"id": "i1", "charges": [{"eachAmount": "5.00"}]}
+    assert (await deliver(receiver, Cheddar().hook(subscription={"invoice": invoice}))).status == 200
+    assert (await only_record(receiver)).state is State.DONE
+    assert len(handled) == 1
+
+
 async def test_several_products_and_keys() -> None:
     products = Product("ACME", ["old", "new"]), Product("OTHER", "third")
     async with Receiver(*products, inbox=":memory:") as receiver:
@@ -420,16 +441,55 @@ async def test_closing_waits_for_what_runs_and_refuses_the_rest() -> None:
     assert (await running).status == 200
 
 
-async def test_closing_interrupts_what_takes_too_long(tmp_path: Any) -> None:
-    inbox = SQLiteInbox(tmp_path / "inbox.sqlite")
+@pytest.mark.parametrize("slow", ["open", "repeated"])
+async def test_nothing_begins_once_it_is_closed(slow: str) -> None:
+    """The request came before, and the inbox kept it waiting."""
+    asked, free = asyncio.Event(), asyncio.Event()
+
+    class Slow(MemoryInbox):
+        async def open(self) -> None:
+            await wait("open")
+            await super().open()
+
+        async def repeated(self, key: str) -> bool:
+            await wait("repeated")
+            return await super().repeated(key)
+
+    async def wait(method: str) -> None:
+        if method == slow:
+            asked.set()
+            await free.wait()
+
+    inbox = Slow()
     receiver = Receiver(Product("ACME", KEY), inbox=inbox)
+    handled: list[events.Hook] = []
 
     @receiver.on(events.SubscriptionChanged)
     async def moved(hook: events.SubscriptionChanged) -> None:
+        handled.append(hook)
+
+    running = asyncio.create_task(deliver(receiver, changed()))
+    await asked.wait()
+    await receiver.aclose()
+    free.set()
+    assert (await running).status == 503
+    assert handled == []
+    with pytest.raises(InboxUnavailable, match="closed"):
+        await inbox.list()
+
+
+async def test_closing_interrupts_what_takes_too_long(tmp_path: Any) -> None:
+    inbox = SQLiteInbox(tmp_path / "inbox.sqlite")
+    receiver = Receiver(Product("ACME", KEY), inbox=inbox)
+    begun = asyncio.Event()
+
+    @receiver.on(events.SubscriptionChanged)
+    async def moved(hook: events.SubscriptionChanged) -> None:
+        begun.set()
         await asyncio.sleep(60)
 
     running = asyncio.create_task(deliver(receiver, changed()))
-    await asyncio.sleep(0.05)
+    await begun.wait()
     await receiver.aclose(within=0.05)
     assert (await running).status == 503
     await inbox.open()

@@ -37,6 +37,15 @@ def test_every_argument_has_a_variable_and_a_line_in_the_document() -> None:
         assert f"| `TALLYHOOK_{setting.name}` | `{setting.argument}` |" in text
 
 
+def test_the_environment_is_read_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And does not stand in the signature, which documents and crash reports print."""
+    for name, value in variables(KEYS="wick-and-oil").items():
+        monkeypatch.setenv(name, value)
+    assert Receiver.from_environment(inbox=":memory:").products[0].keys == ("wick-and-oil",)
+    parameter = inspect.signature(Receiver.from_environment).parameters["environ"]
+    assert parameter.default is None
+
+
 def test_the_least_that_is_needed() -> None:
     receiver = Receiver.from_environment(environ=LEAST)
     (product,) = receiver.products

@@ -134,6 +134,8 @@ def test_a_review_that_is_under_way(
         # Told to end, it has ended the review, or let it go.
         assert charged() == after_the_end
         assert "Traceback" not in listener.log
+        is_cut = not after_the_end
+        assert ("subscriptionBillable: interrupted by the receiver's end" in listener.log) == is_cut
         with listener.running():
             server.advance("2d")
         assert charged() == [Decimal("5.00")]

@@ -151,6 +151,36 @@ def test_an_extra_alone_is_enough(release: Release, tmp_path: Path, extra: str) 
     environment.remove()
 
 
+def test_a_receiver_is_looked_after_where_it_runs(release: Release, tmp_path: Path) -> None:
+    """With its own extra: a container has no other."""
+    environment = Environment.new(tmp_path / "environment")
+    environment.install(f"{release.wheel}[receiver]")
+    made = """
+        import asyncio
+        from tallyhook_receiver import Product, Receiver
+        async def once():
+            async with Receiver(Product("ACME", "secret"), inbox="inbox.sqlite"):
+                pass
+        asyncio.run(once())
+    """
+    assert environment.run("python", "-c", dedent(made)).returncode == 0
+    file = environment.folder / "body"
+    file.write_bytes(b"{}")
+    for command, code, told in [
+        ("inbox stats --inbox inbox.sqlite", 0, "0 journal entries"),
+        ("doctor --url http://127.0.0.1:9/hooks", 1, "TALLYHOOK_KEYS is not set"),
+        ("verify body --key secret --signature 00", 1, "it was cut or is another"),
+    ]:
+        done = environment.run("tallyhook", *command.split())
+        assert (done.returncode, done.stderr) == (code, "")
+        assert told in done.stdout
+    done = environment.run("tallyhook", "mock")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith(" is missing; pip install 'tallyhook[mock]'\n")
+    assert done.stderr.count("\n") == 1
+    environment.remove()
+
+
 def test_a_command_says_what_is_missing(release: Release, tmp_path: Path) -> None:
     environment = Environment.new(tmp_path / "environment")
     environment.install(str(release.wheel))

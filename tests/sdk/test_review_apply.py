@@ -266,7 +266,7 @@ async def test_a_request_thought_lost_may_arrive_later(
 
 async def test_an_add_whose_answer_is_lost_is_not_sent_again_within_the_attempt() -> None:
     cheddar, memory = Cheddar(faults={4: lost_on_the_way}), Memory()
-    with pytest.raises(ReviewFailed, match=r"adding A was lost, and it is not there \(yet\)") as failed:
+    with pytest.raises(ReviewFailed, match=r"was lost, and it is not there \(yet\): A") as failed:
         await attempt(cheddar, memory, first)
     assert isinstance(failed.value.__cause__, NoAnswer)
     assert cheddar.calls == ["get", "set-item-quantity", "set-item-quantity", "add-charge", "get"]

@@ -6,13 +6,14 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the command line; exit code 2 if what it needs is not installed."""
+    """Run the command line; exit code 2 if what a command needs is not installed."""
     try:
         from tallyhook_mock.cli.app import app
+
+        app()
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing.startswith("tallyhook"):
             raise
         sys.stderr.write(f"tallyhook: {missing} is missing; pip install 'tallyhook[mock]'\n")
         sys.exit(2)
-    app()

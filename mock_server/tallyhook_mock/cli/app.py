@@ -1,4 +1,8 @@
-"""The commands, each in a file of its own."""
+"""The commands, each in a file of its own.
+
+Those for a receiver run where it runs, with its own extra: nothing here imports at its top what only a mock
+needs.
+"""
 
 from typing import Annotated
 

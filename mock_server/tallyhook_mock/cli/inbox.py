@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -9,13 +10,13 @@ from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from tallyhook.journal import Added, Adding, Declared, Entry, Refused, encode
-from tallyhook_mock.cli.output import Json, print_json
+from tallyhook_mock.cli.output import Json, print_json, say
 from tallyhook_receiver import Inbox, InboxUnavailable, Record, State, open_inbox
+from tallyhook_receiver.settings import PREFIX, read
 
 __all__ = ["inbox"]
 
@@ -23,19 +24,21 @@ T = TypeVar("T")
 
 inbox = typer.Typer(help="Look after a receiver's inbox.", no_args_is_help=True)
 
+FILE = "tallyhook.sqlite"  # where a receiver keeps it that was told nothing
+
+# Read as a receiver reads it, which may be told a file that holds it.
+_VARIABLE = f"{PREFIX}INBOX"
+
 Url = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--inbox",
         metavar="PATH|URL",
-        envvar="TALLYHOOK_INBOX",
-        show_envvar=True,
         help="A SQLite file, or postgresql://user@host/database.",
+        show_default=f"the variable {_VARIABLE} or {_VARIABLE}_FILE, else {FILE}",
     ),
 ]
 Key = Annotated[str, typer.Argument(help="A hook's key, or its first digits as the log shows them.")]
-
-FILE = "tallyhook.sqlite"  # where a receiver keeps it that was told nothing
 
 _COLOURS = {
     State.WORKING: "cyan",
@@ -49,7 +52,7 @@ _COLOURS = {
 
 @inbox.command("list")
 def list_(
-    url: Url = FILE,
+    url: Url = None,
     state: Annotated[State | None, typer.Option(help="Only hooks in this state.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at the most.")] = 50,
     as_json: Json = False,
@@ -77,13 +80,13 @@ def list_(
             _age(now - record.changed),
             _what(record),
         )
-    Console().print(table)
+    say(table)
 
 
 @inbox.command()
 def show(
     key: Key,
-    url: Url = FILE,
+    url: Url = None,
     body: Annotated[bool, typer.Option("--body", help="With the body: customer data.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -117,13 +120,13 @@ def show(
         grid.add_row("" if number else "journal", Text(_words(entry)))
     if body:
         grid.add_row("body", Text(record.body.decode("utf-8", "replace")))
-    Console().print(grid)
+    say(grid)
     if outcome is not None:
-        Console().print(outcome)
+        say(outcome)
 
 
 @inbox.command()
-def retry(key: Key, url: Url = FILE, as_json: Json = False) -> None:
+def retry(key: Key, url: Url = None, as_json: Json = False) -> None:
     """Have a hook handled again when it is delivered next, even if it was done. Its journal is kept.
 
     Example: tallyhook inbox retry f00dfeed
@@ -145,7 +148,7 @@ def retry(key: Key, url: Url = FILE, as_json: Json = False) -> None:
 @inbox.command()
 def forget(
     key: Key,
-    url: Url = FILE,
+    url: Url = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -175,7 +178,7 @@ def forget(
 
 
 @inbox.command()
-def stats(url: Url = FILE, as_json: Json = False) -> None:
+def stats(url: Url = None, as_json: Json = False) -> None:
     """How many hooks there are, by state.
 
     Example: tallyhook inbox stats --json
@@ -191,14 +194,13 @@ def stats(url: Url = FILE, as_json: Json = False) -> None:
     table.add_column("hooks", footer=f"{sum(hooks.values()):,}", justify="right")
     for state, count in hooks.items():
         table.add_row(_state(state), f"{count:,}")
-    console = Console(highlight=False)
-    console.print(table)
-    console.print(f"{counted.entries:,} journal entries, {counted.size / 1024:,.0f} KiB in all")
+    say(table)
+    say(f"{counted.entries:,} journal entries, {counted.size / 1024:,.0f} KiB in all")
     if counted.oldest is not None:
-        console.print(f"the oldest hook was received {_moment(counted.oldest)}")
+        say(f"the oldest hook was received {_moment(counted.oldest)}")
 
 
-def _with(url: str, work: Callable[[Inbox], Awaitable[T]]) -> T:
+def _with(url: str | None, work: Callable[[Inbox], Awaitable[T]]) -> T:
     """Do something with an inbox that must be there."""
 
     async def run(opened: Inbox) -> T:
@@ -209,9 +211,19 @@ def _with(url: str, work: Callable[[Inbox], Awaitable[T]]) -> T:
             await opened.close()
 
     try:
-        return asyncio.run(run(open_inbox(url, create=False)))
+        return asyncio.run(run(open_inbox(url or _named(), create=False)))
     except (InboxUnavailable, ModuleNotFoundError, ValueError) as error:
         _fail(str(error), 2)
+
+
+def _named() -> str:
+    """The inbox that the environment names."""
+    settings = read(os.environ)
+    for problem in settings.problems:
+        if problem.startswith(_VARIABLE):
+            _fail(problem, 2)
+    named: str = settings.values.get("INBOX", FILE)
+    return named
 
 
 async def _find(opened: Inbox, key: str) -> Record:

@@ -6,21 +6,20 @@ import signal
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import httpx
 import typer
 from rich.text import Text
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
 from tallyhook import DecodeError, events, signing
 from tallyhook_mock.cli.hook_type import names
 from tallyhook_mock.cli.output import USAGE, Json, fail, say
 from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote, path
-from tallyhook_mock.serving import serving
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
 
 __all__ = ["listen"]
 
@@ -76,10 +75,16 @@ def listen(
 async def _serve(
     product: dict[str, Any], forward: str | None, as_json: bool, ready: Callable[[str], None]
 ) -> None:
+    from starlette.applications import Starlette
+    from starlette.responses import Response
+    from starlette.routing import Route
+
+    from tallyhook_mock.serving import serving
+
     scheme = signing.SCHEMES[product["signature"]]
     async with httpx.AsyncClient(timeout=None, trust_env=False) as http:
 
-        async def receive(request: Request) -> Response:
+        async def receive(request: "Request") -> Response:
             body = await request.body()
             is_genuine = scheme.verify(request.headers, body, [product["secret"]], at=datetime.now(UTC))
             if not is_genuine:
@@ -96,8 +101,10 @@ async def _serve(
             await asyncio.Event().wait()
 
 
-async def _passed_on(http: httpx.AsyncClient, url: str, request: Request, body: bytes) -> Response:
+async def _passed_on(http: httpx.AsyncClient, url: str, request: "Request", body: bytes) -> "Response":
     """What came back for the same request."""
+    from starlette.responses import Response
+
     headers = [(name, value) for name, value in request.headers.items() if name not in _OWN]
     try:
         answer = await http.post(url, content=body, headers=headers)

@@ -1,5 +1,6 @@
 """`tallyhook listeners`: where a mock sends its hooks."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -63,14 +64,21 @@ def add(
 
 @listeners.command()
 def remove(name: Name, url: MockUrl = URL, as_json: Json = False) -> None:
-    """Remove a listener; what is on its way to it is given up, and holds its invoice no longer.
+    """Remove a listener, and give up what is on its way to it: invoices that are held for it alone run as
+    they stand, an hour later. It says how many those are.
+
+    A new address doesn't help them: a hook goes on to the one that it was sent to. Have that one answer
+    first, or pause the listener meanwhile.
 
     Example: tallyhook listeners remove 1e39d021
     """
     remote = Remote(url)
     found = remote.named("listeners", name)
+    released = _held_for(remote, found)
     remote.delete(path("listeners", found["id"]))
-    _print(found, "is removed", as_json)
+    invoices = "1 held invoice is" if released == 1 else f"{released:,} held invoices are"
+    what = "is removed" + (f"; {invoices} released as they stand, without it" if released else "")
+    _print(found | {"released": released}, what, as_json)
 
 
 @listeners.command()
@@ -89,6 +97,21 @@ def resume(name: Name, url: MockUrl = URL, as_json: Json = False) -> None:
     Example: tallyhook listeners resume http://127.0.0.1:8000/hooks
     """
     _switch(url, name, "resume", "gets hooks again", as_json)
+
+
+def _held_for(remote: Remote, listener: Mapping[str, Any]) -> int:
+    """How many invoices wait for this listener and for no other."""
+    wanted = {"type": "subscriptionBillable", "state": "pending"}
+    waiting = [
+        {
+            delivery["listener"]
+            for delivery in hook["deliveries"]
+            if delivery["state"] in ("pending", "sending") and not delivery["isReplay"]
+        }
+        for hook in remote.get("/hooks", wanted)["hooks"]
+        if hook["product"] == listener["product"]
+    ]
+    return waiting.count({listener["url"]})
 
 
 def _switch(url: str, name: str, action: str, what: str, as_json: bool) -> None:

@@ -4,22 +4,21 @@ import sys
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
-import uvicorn
 from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 
-from tallyhook_mock.app import create_app
 from tallyhook_mock.catalog import CatalogError, default_catalog, load_catalog
 from tallyhook_mock.clock import Clock, Mode, parse_moment
 from tallyhook_mock.delivery import Sender
 from tallyhook_mock.engine import ids
-from tallyhook_mock.mock import Mock
-from tallyhook_mock.server import bind, configure
-from tallyhook_mock.tls import Identity, default_directory, make_identity
+
+if TYPE_CHECKING:
+    from tallyhook_mock.mock import Mock
+    from tallyhook_mock.tls import Identity
 
 __all__ = ["mock"]
 
@@ -64,6 +63,12 @@ def mock(
 
     Example: tallyhook mock --catalog catalog.toml --start 2026-01-01 --frozen
     """
+    import uvicorn
+
+    from tallyhook_mock.app import create_app
+    from tallyhook_mock.mock import Mock
+    from tallyhook_mock.server import bind, configure
+
     if hostname and not tls:
         _fail("--hostname is of use with --tls only")
     content = default_catalog() if catalog is None else _load(catalog)
@@ -76,7 +81,7 @@ def mock(
         )
     except CatalogError as error:
         _fail(f"{catalog}: {error}")
-    identity = _identity(tls_dir or default_directory(), hostname or ()) if tls else None
+    identity = _identity(tls_dir, hostname or ()) if tls else None
     try:
         listening = bind(host, port)
     except (OSError, UnicodeError) as error:
@@ -114,14 +119,17 @@ def _start(written: str) -> datetime | None:
         _fail(f"--start: {error}")
 
 
-def _identity(directory: Path, hostnames: Iterable[str]) -> Identity:
+def _identity(kept: Path | None, hostnames: Iterable[str]) -> "Identity":
+    from tallyhook_mock.tls import default_directory, make_identity
+
+    directory = kept or default_directory()
     try:
         return make_identity(directory, tuple(hostnames))
     except (OSError, ValueError) as error:
         _fail(f"no certificate could be made in {directory}: {error}")
 
 
-def _banner(mock: Mock, url: str, identity: Identity | None, users: Iterable[dict[str, str]]) -> Panel:
+def _banner(mock: "Mock", url: str, identity: "Identity | None", users: Iterable[dict[str, str]]) -> Panel:
     rows = Table.grid(padding=(0, 2))
     rows.add_column(style="bold")
     rows.add_column(overflow="fold")

@@ -1,6 +1,7 @@
 """What commands print: tables for people, JSON for programs, and one line for what went wrong."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable
 from datetime import datetime
@@ -12,12 +13,28 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["BAD", "USAGE", "Json", "fail", "grid", "moment", "print_json", "say", "short", "state", "table"]
+__all__ = [
+    "BAD",
+    "USAGE",
+    "Json",
+    "console",
+    "fail",
+    "grid",
+    "moment",
+    "print_json",
+    "say",
+    "short",
+    "state",
+    "table",
+]
 
 # Exit codes: what was asked about is bad; it could not be asked.
 BAD, USAGE = 1, 2
 
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+
+# In a file or a pipe nothing has to be broken.
+_ENDLESS = 10_000
 
 _COLOURS = {
     "active": "green",
@@ -69,7 +86,15 @@ def grid(rows: Iterable[tuple[str, str | Text]]) -> None:
 
 def say(what: RenderableType) -> None:
     """On the terminal, in colours if it is one."""
-    Console(highlight=False).print(what)
+    console().print(what)
+
+
+def console() -> Console:
+    """Where a command prints, as wide as the terminal is, or as COLUMNS says."""
+    made = Console(highlight=False)
+    if not made.is_terminal and "COLUMNS" not in os.environ:
+        made.width = _ENDLESS
+    return made
 
 
 def state(word: str) -> Text:

@@ -9,7 +9,6 @@ import httpx
 import typer
 
 from tallyhook_mock.cli.output import BAD, USAGE, fail
-from tallyhook_mock.tls import default_directory
 
 __all__ = ["URL", "MockUrl", "ProductCode", "Remote", "path"]
 
@@ -110,6 +109,8 @@ def _fits(each: Mapping[str, Any], name: str) -> bool:
 
 def _trust() -> ssl.SSLContext:
     """The machine's authorities, and the one that `tallyhook mock --tls` has made here."""
+    from tallyhook_mock.tls import default_directory
+
     context = ssl.create_default_context()
     authority = default_directory() / "ca.pem"
     if authority.exists():

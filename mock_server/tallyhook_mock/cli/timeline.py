@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tallyhook_mock.cli.output import USAGE, Json, fail, moment, print_json, table
+from tallyhook_mock.cli.output import USAGE, Json, console, fail, moment, print_json, table
 from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote, path
 
 __all__ = ["timeline"]
@@ -21,6 +21,9 @@ class System(StrEnum):
     FUSEBILL = "fusebill"
     CHARGEMONK = "chargemonk"
 
+
+# Narrower ones have no room for all columns.
+_ROOMY = 120
 
 _ACCOUNTS = {
     System.CHEDDAR: ("customers",),
@@ -63,7 +66,7 @@ def timeline(
     if as_json:
         print_json(entries)
         return
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             moment(entry["at"]),
             entry["kind"],
@@ -74,7 +77,16 @@ def timeline(
         )
         for entry in entries
     ]
-    table(("when (UTC)", "what", ">invoice", ">amount", "~note", "~who"), rows, empty="Nothing has happened.")
+    columns: tuple[str, ...] = ("when (UTC)", "what", ">invoice", ">amount", "~note", "~who")
+    if console().width < _ROOMY:
+        columns, rows = ("when (UTC)", "~what"), [_folded(*row) for row in rows]
+    table(columns, rows, empty="Nothing has happened.")
+
+
+def _folded(when: str, what: str, invoice: str, amount: str, note: str, who: str) -> tuple[str, str]:
+    """For a narrow terminal: two lines for the columns, the note on the lower one."""
+    facts = "  ".join(filter(None, (what, invoice, amount, who)))
+    return when, "\n".join(filter(None, (facts, note)))
 
 
 def _note(entry: Mapping[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """What a test expects of the bills, said so that a failure explains itself."""
 
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 from tallyhook_mock.engine.cheddar.customer import Customer
 from tallyhook_mock.engine.cheddar.invoice import Invoice, InvoiceState
@@ -147,7 +147,10 @@ class Asserts:
 def _decimal(value: Amount) -> Decimal:
     if isinstance(value, float):
         raise TypeError(f"{value} is a binary fraction: write it as a text or a Decimal")
-    return Decimal(value)
+    try:
+        return Decimal(value)
+    except InvalidOperation:
+        raise ValueError(f"{value!r} is not an amount such as 52.50") from None
 
 
 def _difference(by: Decimal) -> str:

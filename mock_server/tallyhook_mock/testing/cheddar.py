@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TypeAlias, Unpack
@@ -11,7 +11,7 @@ import httpx
 
 from tallyhook_mock import picture
 from tallyhook_mock.clock import parse_moment
-from tallyhook_mock.duration import parse_duration
+from tallyhook_mock.duration import Duration, parse_duration
 from tallyhook_mock.engine.cheddar.invoice import Invoice, InvoiceState
 from tallyhook_mock.engine.hooks import Hook
 from tallyhook_mock.faults import Armed, Fault
@@ -105,7 +105,8 @@ class Cheddar(Asserts):
         It gets all hooks if no events are named. ASGI runs in a thread with an event loop of its own, after
         its lifespan's startup (RuntimeError if that fails) unless `lifespan` is False: somebody else runs it.
         Its shutdown comes with the end of the test. WSGI runs in worker threads. No answer within 5 real
-        seconds is none. A URL of this machine is taken too, for a listener that is served.
+        seconds is none. A URL of this machine is taken too, for a listener that is served; ValueError for
+        any other.
         """
         wanted = frozenset[str](events)
         if isinstance(app, str):
@@ -151,7 +152,7 @@ class Cheddar(Asserts):
     def advance(self, by: str | datetime) -> Counter[str]:
         """Move the clock by a duration such as `1mo`, `36d`, `1h`, or to a moment.
 
-        Gives how much of each kind happened on the way. ValueError for the past.
+        Gives how much of each kind happened on the way. ValueError for the past, and for what is neither.
         """
         return self._world.wait(lambda: self._advance(by))
 
@@ -168,7 +169,7 @@ class Cheddar(Asserts):
         return await self.aadvance("0s")
 
     async def _advance(self, by: str | datetime) -> Counter[str]:
-        return await self._world.mock.advance(parse_duration(by) if isinstance(by, str) else by)
+        return await self._world.mock.advance(_span(by) if isinstance(by, str) else by)
 
     async def _bill_period(self, code: str, within: str) -> Bill:
         mock, customer = self._world.mock, self._world.customer(code)
@@ -196,7 +197,10 @@ class Cheddar(Asserts):
         return self._world.call(found)
 
     def hooks(self, type: HookType | None = None, customer: str | None = None) -> list[Hook]:
-        """The hooks sent so far, oldest first, of a type and to do with a customer's code."""
+        """The hooks sent so far, oldest first, of a type and to do with a customer's code.
+
+        Those that somebody still waits for are all there; of the others the newest 10,000.
+        """
 
         def found() -> list[Hook]:
             log = self._world.mock.state.hooks.log.values()
@@ -205,8 +209,18 @@ class Cheddar(Asserts):
         return self._world.call(found)
 
     def timeline(self, customer: str) -> picture.Life:
-        """What happened to a customer: a sequence of entries that shows itself as a table, or a picture."""
-        return self._world.call(lambda: picture.life_of(self._world.mock, self._world.product, customer))
+        """What happened to a customer: a sequence of entries that shows itself as a table, or a picture.
+
+        LookupError if there has never been one of this code.
+        """
+
+        def lived() -> picture.Life:
+            life = picture.life_of(self._world.mock, self._world.product, customer)
+            if not life:  # one that was deleted has had a life
+                self._world.customer(customer)
+            return life
+
+        return self._world.call(lived)
 
     def hook(
         self,
@@ -220,6 +234,9 @@ class Cheddar(Asserts):
 
         `at` is when it says that it happened (now, by the mock's clock), `signed_at` the time that is signed
         by a scheme that covers one (now, by the real clock). ValueError if there is nothing to speak of.
+
+        A `subscriptionBillable` one speaks of the open invoice, before its time: a handler gets it, and a
+        review fails, since no invoice stands as outstanding. Reviews are for `bill`.
         """
 
         def signed() -> SignedHook:
@@ -265,6 +282,15 @@ class CheddarServer(Cheddar):
         self.url: str = address.url
         self.xml: str = f"{address.url}/xml"
         self.authority: Path | None = address.authority
+
+
+def _span(written: str) -> Duration | datetime:
+    for parse in (parse_duration, parse_moment):
+        with suppress(ValueError):
+            return parse(written)
+    raise ValueError(
+        f"{written!r} is neither a duration such as 1mo, 36d or 1h, nor a moment such as 2026-01-31T12:00:00Z"
+    )
 
 
 def _is_under_way(invoice: Invoice) -> bool:

@@ -63,6 +63,8 @@ class WsgiDoor:
 class Doors(Sender):
     """Sends hooks to listeners within the process by a door, to others as ever."""
 
+    remedy = "hand in the application itself, or serve a mock with Sender(allow_remote=True)"
+
     def __init__(self) -> None:
         # Who hangs in a test hangs at each of many attempts.
         super().__init__(timeout=5.0)

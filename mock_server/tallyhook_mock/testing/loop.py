@@ -5,7 +5,7 @@ import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-__all__ = ["Loop"]
+__all__ = ["Loop", "here"]
 
 T = TypeVar("T")
 
@@ -24,7 +24,8 @@ class Loop:
 
     async def arun(self, work: Coroutine[Any, Any, T]) -> T:
         """Wait for it from another event loop; who gives up waiting cancels the work."""
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+        loop = here(work)
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop), loop=loop)
 
     def close(self) -> None:
         """Cancel what still goes on, and end the thread."""
@@ -34,6 +35,18 @@ class Loop:
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
+
+
+def here(work: Coroutine[Any, Any, object] | None = None) -> asyncio.AbstractEventLoop:
+    """The event loop of the caller. RuntimeError, and `work` is not done, if it is none of asyncio's."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        if work is not None:
+            work.close()
+        raise RuntimeError(
+            'this can be awaited on asyncio only: let the fixture `anyio_backend` return "asyncio"'
+        ) from None
 
 
 async def _cancel_all() -> None:

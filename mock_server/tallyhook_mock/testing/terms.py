@@ -5,6 +5,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, TypeAlias, TypedDict
 
+from tallyhook_mock.catalog.table import Table
+
 __all__ = ["Amount", "CustomerFields", "ItemTerms", "PlanFields", "customer_table", "plan_table"]
 
 Amount: TypeAlias = str | int | Decimal
@@ -72,7 +74,8 @@ class CustomerFields(TypedDict, total=False):
 def plan_table(
     code: str, price: Amount, items: Mapping[str, ItemTerms], fields: Mapping[str, object]
 ) -> dict[str, Any]:
-    """The plan as a catalogue holds it."""
+    """The plan as a catalogue holds it. CatalogError, in the words of a test, for an unknown name."""
+    Table(fields, "", PlanFields.__annotations__)
     return {
         "code": code,
         "recurringChargeAmount": price,
@@ -84,7 +87,8 @@ def plan_table(
 def customer_table(
     code: str, plan: str, items: Mapping[str, Amount], fields: Mapping[str, object]
 ) -> dict[str, Any]:
-    """The customer as a catalogue holds it."""
+    """The customer as a catalogue holds it. CatalogError likewise."""
+    Table(fields, "", CustomerFields.__annotations__)
     return {"code": code, "planCode": plan, "items": dict(items), **_wire(fields)}
 
 
@@ -97,10 +101,8 @@ _ITEM = {
 
 
 def _item_table(code: str, terms: ItemTerms) -> dict[str, object]:
-    # A name that is not known goes on as it is: the catalogue says what is wrong with it.
-    return {"code": code, "isPeriodic": True} | {
-        _ITEM.get(name, name): value for name, value in terms.items()
-    }
+    Table(terms, f"items.{code}", _ITEM)
+    return {"code": code, "isPeriodic": True} | {_ITEM[name]: value for name, value in terms.items()}
 
 
 def _wire(fields: Mapping[str, object]) -> dict[str, object]:

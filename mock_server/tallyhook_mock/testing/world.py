@@ -18,6 +18,7 @@ from tallyhook_mock.mock import Mock
 from tallyhook_mock.testing.application import Application
 from tallyhook_mock.testing.doors import AsgiDoor, Door, Doors, WsgiDoor, is_answering, is_asgi
 from tallyhook_mock.testing.house import House
+from tallyhook_mock.testing.loop import here
 
 __all__ = ["World"]
 
@@ -104,12 +105,12 @@ class World:
         """
         if not is_asgi(app):
             raise TypeError("a WSGI application has no event loop to run in: use cheddar.listener(app)")
-        here = asyncio.get_running_loop()
+        guest = here()
         application = Application(app)
         if lifespan:
             await application.start()
-        listener = self._open(path, events, AsgiDoor(application, here))
-        self._guests.append(here)
+        listener = self._open(path, events, AsgiDoor(application, guest))
+        self._guests.append(guest)
         try:
             yield listener.url
         finally:
@@ -117,7 +118,7 @@ class World:
             await application.stop()
             del self.doors.by_url[listener.url]
             self._away[listener.url] = listener
-            self._guests.remove(here)
+            self._guests.remove(guest)
 
     def _open(self, path: str, events: frozenset[str], door: Door) -> Listener:
         url = f"{_HOST}/{path.lstrip('/')}"
@@ -152,11 +153,11 @@ class World:
         """
         self._check()
         try:
-            here = asyncio.get_running_loop()
+            running = asyncio.get_running_loop()
         except RuntimeError:
             pass
         else:
-            if here in self._guests:
+            if running in self._guests:
                 raise RuntimeError(
                     "the listener runs in this event loop, which can't wait for it: "
                     "await the method whose name begins with an a, such as abill"

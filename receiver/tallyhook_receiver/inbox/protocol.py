@@ -95,9 +95,10 @@ class Inbox(Protocol):
     """A durable memory of hooks, shared by all workers of a listener.
 
     Any method may raise InboxUnavailable. Every write returns only once it would survive a power cut, but for
-    what only the living need: that a hook was taken is seen by every worker from then on and survives the
-    worker, yet the end of the machine that they all run on may undo it, until anything else is written. Such
-    a hook was not acknowledged, and comes again as if for the first time.
+    what only the living need: that a hook was taken, and what its review declared, is seen by every worker
+    from then on and survives the worker, yet the end of the machine that they all run on may undo it, until
+    anything else is written. Such a hook was not acknowledged nor charged, and comes again as if for the
+    first time.
 
     Workers that share an inbox each have an `owner` of their own; a lease says whose turn it is on a hook.
 

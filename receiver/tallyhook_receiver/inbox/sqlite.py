@@ -4,11 +4,12 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tallyhook import journal
-from tallyhook.journal import Entry
+from tallyhook.journal import Declared, Entry
 from tallyhook_receiver.errors import InboxUnavailable
 from tallyhook_receiver.inbox.checkpoints import Checkpoints
 from tallyhook_receiver.inbox.protocol import MAX_HOOKS, Letter, Record, State, Stats, Taken
@@ -31,10 +32,11 @@ _STEP = 500
 class SQLiteInbox:
     """An inbox in a file.
 
-    Write-ahead log, every commit flushed to the disk; one that only says which hooks were taken goes there
-    with the next. `busy_seconds`: how long to wait while another process writes. `max_hooks`: when it counts
-    as full, give or take what has come to other workers since this one last counted. `create`: whether a file
-    that isn't there is made. `clock` gives Unix seconds; workers on one file must agree on it.
+    Write-ahead log, every commit flushed to the disk; one that only says which hooks were taken, or what
+    their reviews declared, goes there with the next. `busy_seconds`: how long to wait while another process
+    writes. `max_hooks`: when it counts as full, give or take what has come to other workers since this one
+    last counted. `create`: whether a file that isn't there is made. `clock` gives Unix seconds; workers on
+    one file must agree on it.
     """
 
     def __init__(
@@ -126,7 +128,8 @@ class SQLiteInbox:
         rows = await self._writer.run(
             lambda connection: connection.execute(
                 "SELECT entry FROM journal WHERE key = ? ORDER BY position", (key,)
-            ).fetchall()
+            ).fetchall(),
+            durably=False,
         )
         return [journal.decode(entry) for (entry,) in rows]
 
@@ -140,13 +143,14 @@ class SQLiteInbox:
                 )
             )
 
-        await self._writer.run(operation)
+        # No charge goes by what was declared, and the entry before a charge takes it along to the disk.
+        await self._writer.run(operation, durably=not isinstance(entry, Declared))
 
     async def get(self, key: str) -> Record | None:
         self._count_repeats()
         rows = await self._writer.run(
             lambda connection: connection.execute(
-                f"SELECT {COLUMNS} FROM hooks WHERE key >= :key AND key < :key || char(0x10FFFF)"
+                f"SELECT {COLUMNS} FROM letters WHERE key >= :key AND key < :key || char(0x10FFFF)"
                 " ORDER BY key LIMIT 2",
                 {"key": key},
             ).fetchall()
@@ -159,7 +163,7 @@ class SQLiteInbox:
         where, values = ("WHERE state = ?", (state, limit)) if state else ("", (limit,))
         rows = await self._writer.run(
             lambda connection: connection.execute(
-                f"SELECT {COLUMNS} FROM hooks {where} ORDER BY changed DESC, rowid DESC LIMIT ?", values
+                f"SELECT {COLUMNS} FROM letters {where} ORDER BY changed DESC, id DESC LIMIT ?", values
             ).fetchall()
         )
         return [record(row, _moment) for row in rows]
@@ -227,6 +231,11 @@ class SQLiteInbox:
         mode = "rwc" if self._create and self._file is None else "rw"
         if mode == "rw" and not self._path.exists():
             raise InboxUnavailable("the file is not there")
+        if mode == "rwc":
+            # For its owner alone, as the files beside it then are: it holds customers' data. SQLite goes by
+            # the umask, and says itself what is wrong where no file can be made.
+            with suppress(OSError):
+                self._path.touch(0o600, exist_ok=False)
         connection = connect(self._database(mode), self._busy_seconds)
         try:
             if self._file is None:

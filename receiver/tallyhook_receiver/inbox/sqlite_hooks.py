@@ -1,24 +1,32 @@
 """The table of hooks in a SQLite file: first deliveries, leases and outcomes, many of them at once.
 
-Everything here runs in the writer's thread, within a transaction.
+Everything here runs in the writer's thread. What needs several statements is within a transaction: `take`
+and `settle` begin one where they need it, and the writer has begun it for the others.
 """
 
 import itertools
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import cache
 from typing import NamedTuple
 
 from tallyhook_receiver.errors import InboxUnavailable, LeaseLost
 from tallyhook_receiver.inbox.protocol import FRESH, Letter, State, Taken
+from tallyhook_receiver.inbox.rows import COLUMNS
 from tallyhook_receiver.inbox.text import storable
-from tallyhook_receiver.inbox.writer import attempt
+from tallyhook_receiver.inbox.writer import attempt, begin
 
 __all__ = ["Ended", "Hooks", "Wanted", "as_owner", "count", "delete"]
 
 _COUNT = "UPDATE hooks SET deliveries = deliveries + ? WHERE key IN (SELECT value FROM json_each(?))"
+_SETTLE = (
+    "UPDATE hooks SET state = :state, note = :note, changed = :now, owner = '', leased_until = 0"
+    " WHERE key IN (SELECT value FROM json_each(:keys)) AND owner = :owner AND :count ="
+    " (SELECT count(*) FROM hooks WHERE key IN (SELECT value FROM json_each(:keys)) AND owner = :owner)"
+)
+_COLUMNS = f"{COLUMNS}, owner, leased_until"
 _VALUES = "(?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?)"
 # That one statement inserts at the most; the connection keeps one ready for each number.
 _ROWS = 64
@@ -67,6 +75,8 @@ class Hooks:
 
     def take(self, connection: sqlite3.Connection, wanted: Sequence[Wanted]) -> Sequence[Taken | Exception]:
         """Remember deliveries, and take the hooks that may be had."""
+        if len(wanted) > _ROWS:
+            begin(connection)
         outcomes: list[Taken | Exception] = []
         for start in range(0, len(wanted), _ROWS):
             outcomes += self._take_some(connection, wanted[start : start + _ROWS])
@@ -75,11 +85,13 @@ class Hooks:
     def _take_some(
         self, connection: sqlite3.Connection, wanted: Sequence[Wanted]
     ) -> Sequence[Taken | Exception]:
-        keys = {each.letter.key for each in wanted}
-        # One by one where they aren't all new.
-        alone = len(wanted) == 1 or len(keys) < len(wanted)
-        if alone or self._count + len(wanted) > self._max_hooks or _are_there(connection, keys):
+        if self._count + len(wanted) > self._max_hooks or not self._take_new(connection, wanted):
+            begin(connection)
             return [attempt(self._take_one, connection, each) for each in wanted]
+        return [_NEW] * len(wanted)
+
+    def _take_new(self, connection: sqlite3.Connection, wanted: Sequence[Wanted]) -> bool:
+        """Take hooks that have never been delivered; False, and nothing is written, if one of them has."""
         now = self._clock()
         rows = [
             _row(
@@ -87,9 +99,12 @@ class Hooks:
             )
             for each in wanted
         ]
-        connection.execute(_inserting(len(rows)), [value for row in rows for value in row])
+        try:
+            connection.execute(_inserting(len(rows)), [value for row in rows for value in row])
+        except sqlite3.IntegrityError:  # it has undone what it had inserted, and the transaction goes on
+            return False
         self._count += len(rows)
-        return [_NEW] * len(rows)
+        return True
 
     def _take_one(self, connection: sqlite3.Connection, wanted: Wanted) -> Taken:
         letter, owner, seconds = wanted
@@ -117,24 +132,37 @@ class Hooks:
     def settle(self, connection: sqlite3.Connection, ended: Sequence[Ended]) -> Sequence[Exception | None]:
         """End attempts and leases."""
         outcomes: list[Exception | None] = []
-        for (owner, state, note), same in itertools.groupby(ended, key=Ended.as_what):
-            keys = [each.key for each in same]
-            # One by one where they don't all have the same end.
-            parts = [keys] if _are_held(connection, keys, owner) else [[key] for key in keys]
-            for part in parts:
-                outcomes += [attempt(self._settle_alike, connection, part, owner, state, note)] * len(part)
+        ends = [
+            (end, [each.key for each in same]) for end, same in itertools.groupby(ended, key=Ended.as_what)
+        ]
+        if len(ends) > 1:
+            begin(connection)
+        for (owner, state, note), keys in ends:
+            lost = attempt(self._settle_alike, connection, keys, owner, state, note)
+            if lost is None:
+                outcomes += [None] * len(keys)
+            else:  # which ones?
+                begin(connection)
+                outcomes += [
+                    attempt(self._settle_alike, connection, [key], owner, state, note) for key in keys
+                ]
         return outcomes
 
     def _settle_alike(
         self, connection: sqlite3.Connection, keys: Sequence[str], owner: str, state: State, note: str
     ) -> None:
-        as_owner(
-            connection.execute(
-                "UPDATE hooks SET state = ?, note = ?, changed = ?, owner = '', leased_until = 0"
-                " WHERE key IN (SELECT value FROM json_each(?)) AND owner = ?",
-                (state, note, self._clock(), json.dumps(keys), owner),
-            )
-        )
+        """End attempts in the same way. Raises LeaseLost, and writes nothing, unless all hooks are there,
+        are this owner's, and are named once.
+        """
+        settled = {
+            "state": state,
+            "note": note,
+            "now": self._clock(),
+            "keys": json.dumps(keys),
+            "owner": owner,
+            "count": len(keys),
+        }
+        as_owner(connection.execute(_SETTLE, settled))
 
     def _insert(
         self,
@@ -149,12 +177,14 @@ class Hooks:
         leased_until: float = 0.0,
     ) -> bool:
         """Remember a first delivery; False, and nothing is written, if it isn't the first."""
-        if self._count >= self._max_hooks and not _is_there(connection, letter.key):
+        if _is_there(connection, letter.key):
+            return False
+        if self._count >= self._max_hooks:
             self._make_room(connection)
         row = _row(letter, now, state, note=note, attempts=attempts, owner=owner, leased_until=leased_until)
-        inserted = connection.execute(f"{_inserting(1)} ON CONFLICT (key) DO NOTHING", row)
-        self._count += inserted.rowcount
-        return inserted.rowcount == 1
+        connection.execute(_inserting(1), row)
+        self._count += 1
+        return True
 
     def _make_room(self, connection: sqlite3.Connection) -> None:
         """See that one more hook fits; asked only when it may not, since counting reads an index."""
@@ -180,19 +210,6 @@ def _is_there(connection: sqlite3.Connection, key: str) -> bool:
     return connection.execute("SELECT 1 FROM hooks WHERE key = ?", (key,)).fetchone() is not None
 
 
-def _are_there(connection: sqlite3.Connection, keys: Iterable[str]) -> bool:
-    """Whether any of these hooks is there."""
-    asked = "SELECT 1 FROM hooks WHERE key IN (SELECT value FROM json_each(?)) LIMIT 1"
-    return connection.execute(asked, (json.dumps(list(keys)),)).fetchone() is not None
-
-
-def _are_held(connection: sqlite3.Connection, keys: Sequence[str], owner: str) -> bool:
-    """Whether all of these hooks are this owner's, and each is named once."""
-    asked = "SELECT count(*) FROM hooks WHERE key IN (SELECT value FROM json_each(?)) AND owner = ?"
-    (held,) = connection.execute(asked, (json.dumps(keys), owner)).fetchone()
-    return bool(held == len(keys))
-
-
 def _row(
     letter: Letter,
     now: float,
@@ -211,7 +228,7 @@ def _row(
 
 @cache
 def _inserting(rows: int) -> str:
-    return "INSERT INTO hooks VALUES " + ", ".join([_VALUES] * rows)
+    return f"INSERT INTO letters ({_COLUMNS}) VALUES " + ", ".join([_VALUES] * rows)
 
 
 def count(connection: sqlite3.Connection, repeats: Mapping[str, int]) -> None:
@@ -228,6 +245,6 @@ def as_owner(written: sqlite3.Cursor) -> None:
 
 
 def delete(connection: sqlite3.Connection, keys: Sequence[tuple[str]]) -> None:
-    """Delete hooks with their journals."""
+    """Delete hooks with their bodies and their journals."""
     connection.executemany("DELETE FROM journal WHERE key = ?", keys)
     connection.executemany("DELETE FROM hooks WHERE key = ?", keys)

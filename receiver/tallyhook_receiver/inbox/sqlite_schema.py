@@ -8,31 +8,76 @@ __all__ = ["connect", "inspect", "migrate", "touch"]
 
 # The schema's versions: `PRAGMA user_version` counts how many of these steps a file has gone through.
 _MIGRATIONS = (
-    """
-    CREATE TABLE hooks (
-        key TEXT PRIMARY KEY,
-        product TEXT NOT NULL,
-        type TEXT NOT NULL,
-        state TEXT NOT NULL,
-        body BLOB NOT NULL,
-        note TEXT NOT NULL,
-        deliveries INTEGER NOT NULL,
-        attempts INTEGER NOT NULL,
-        received REAL NOT NULL,
-        changed REAL NOT NULL,
-        owner TEXT NOT NULL,
-        leased_until REAL NOT NULL
-    );
-    CREATE INDEX hooks_by_change ON hooks (changed);
-    CREATE INDEX hooks_by_state ON hooks (state, changed);
-    CREATE TABLE journal (
-        key TEXT NOT NULL REFERENCES hooks (key),
-        position INTEGER NOT NULL,
-        written REAL NOT NULL,
-        entry BLOB NOT NULL,
-        PRIMARY KEY (key, position)
-    ) WITHOUT ROWID;
-    """,
+    (
+        """
+        CREATE TABLE hooks (
+            key TEXT PRIMARY KEY,
+            product TEXT NOT NULL,
+            type TEXT NOT NULL,
+            state TEXT NOT NULL,
+            body BLOB NOT NULL,
+            note TEXT NOT NULL,
+            deliveries INTEGER NOT NULL,
+            attempts INTEGER NOT NULL,
+            received REAL NOT NULL,
+            changed REAL NOT NULL,
+            owner TEXT NOT NULL,
+            leased_until REAL NOT NULL
+        )
+        """,
+        """
+        CREATE TABLE journal (
+            key TEXT NOT NULL REFERENCES hooks (key),
+            position INTEGER NOT NULL,
+            written REAL NOT NULL,
+            entry BLOB NOT NULL,
+            PRIMARY KEY (key, position)
+        ) WITHOUT ROWID
+        """,
+    ),
+    # The bodies go elsewhere: each change of a hook would write its own anew.
+    (
+        """
+        CREATE TABLE slim_hooks (
+            id INTEGER PRIMARY KEY,
+            key TEXT NOT NULL UNIQUE,
+            product TEXT NOT NULL,
+            type TEXT NOT NULL,
+            state TEXT NOT NULL,
+            note TEXT NOT NULL,
+            deliveries INTEGER NOT NULL,
+            attempts INTEGER NOT NULL,
+            received REAL NOT NULL,
+            changed REAL NOT NULL,
+            owner TEXT NOT NULL,
+            leased_until REAL NOT NULL
+        )
+        """,
+        """
+        CREATE TABLE bodies (
+            hook INTEGER PRIMARY KEY REFERENCES hooks (id) ON DELETE CASCADE,
+            body BLOB NOT NULL
+        )
+        """,
+        """
+        INSERT INTO slim_hooks SELECT rowid, key, product, type, state, note, deliveries, attempts, received,
+            changed, owner, leased_until FROM hooks
+        """,
+        "INSERT INTO bodies SELECT rowid, body FROM hooks",
+        "DROP TABLE hooks",
+        "ALTER TABLE slim_hooks RENAME TO hooks",
+        "CREATE INDEX hooks_by_change ON hooks (changed)",
+        "CREATE INDEX hooks_by_state ON hooks (state, changed)",
+        # Both in one, to be read and to be inserted into.
+        "CREATE VIEW letters AS SELECT hooks.*, body FROM hooks JOIN bodies ON hook = id",
+        """
+        CREATE TRIGGER letters_arrive INSTEAD OF INSERT ON letters BEGIN
+            INSERT INTO hooks VALUES (NULL, NEW.key, NEW.product, NEW.type, NEW.state, NEW.note,
+                NEW.deliveries, NEW.attempts, NEW.received, NEW.changed, NEW.owner, NEW.leased_until);
+            INSERT INTO bodies VALUES (last_insert_rowid(), NEW.body);
+        END
+        """,
+    ),
 )
 
 # Pages in the write-ahead log, 64 MB, at which a commit carries over what `Checkpoints` has not. A log that
@@ -60,17 +105,17 @@ def migrate(connection: sqlite3.Connection) -> None:
     """Make a connection one that writes durably, and bring the tables up to date."""
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = ON")
     connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT}")
     connection.execute("BEGIN IMMEDIATE")
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > len(_MIGRATIONS):
         raise InboxUnavailable(f"the inbox was written by a newer release (schema {version})")
     for step in _MIGRATIONS[version:]:
-        for statement in filter(str.strip, step.split(";")):
+        for statement in step:
             connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
     connection.execute("COMMIT")
+    connection.execute("PRAGMA foreign_keys = ON")  # not before: a step may replace a table that others name
 
 
 def touch(connection: sqlite3.Connection) -> None:

@@ -5,7 +5,8 @@ the next commit takes all of it: the busier the inbox, the cheaper each operatio
 commit without a flush: it is seen by everybody at once, and on the disk with the next flush.
 
 Each statement costs more than what SQLite does: it lets go of the interpreter, and has to wait for the event
-loop to get it back. So operations of one kind that queue up are one operation over all they were asked for.
+loop to get it back. So operations of one kind that queue up are one operation over all they were asked for,
+and what is a single statement then is committed by itself: BEGIN and COMMIT would make it three.
 """
 
 import asyncio
@@ -22,13 +23,16 @@ from typing import Any, TypeVar
 from tallyhook_receiver.errors import InboxUnavailable, LeaseLost
 from tallyhook_receiver.inbox.thread import ended
 
-__all__ = ["Writer", "attempt"]
+__all__ = ["Writer", "attempt", "begin"]
 
 T = TypeVar("T")
 A = TypeVar("A")
 
 Together = Callable[[sqlite3.Connection, Sequence[A]], Sequence[T | Exception]]
-"""An operation over all that was asked for: for each the result, or why it failed without having written."""
+"""An operation over all that was asked for: for each the result, or why it failed without having written.
+
+It calls `begin` before it writes with more than one statement.
+"""
 
 _BATCH = 256
 _PAUSE = 0.003  # seconds, about as long as a flush takes
@@ -147,7 +151,7 @@ class Writer:
         return batch
 
     def _commit(self, batch: list[_Work], durably: bool) -> None:
-        """Do it all in one transaction, and wake those who wait."""
+        """Do all of it or nothing, and wake those who wait."""
         if not batch:
             return
         try:
@@ -158,13 +162,15 @@ class Writer:
             if durably is not self._durably:
                 self._connection.execute(f"PRAGMA synchronous = {'FULL' if durably else 'NORMAL'}")
                 self._durably = durably
-            self._connection.execute("BEGIN IMMEDIATE")
-            for operation, same in itertools.groupby(batch, key=attrgetter("operation")):
-                works = list(same)
+            kinds = [(kind, list(same)) for kind, same in itertools.groupby(batch, attrgetter("operation"))]
+            if len(kinds) > 1:
+                begin(self._connection)
+            for operation, works in kinds:
                 outcomes = operation(self._connection, [work.asked for work in works])
                 for work, outcome in zip(works, outcomes, strict=True):
                     work.outcome = outcome
-            self._connection.execute("COMMIT")
+            if self._connection.in_transaction:
+                self._connection.execute("COMMIT")
         except Exception as error:  # whatever it is, nobody may wait for ever
             self._roll_back()
             for work in batch:
@@ -185,7 +191,14 @@ def _alone(
     connection: sqlite3.Connection, operations: Sequence[Callable[[sqlite3.Connection], T]]
 ) -> list[T | Exception]:
     """Operations of all kinds, one by one."""
+    begin(connection)
     return [attempt(operation, connection) for operation in operations]
+
+
+def begin(connection: sqlite3.Connection) -> None:
+    """Let the statements that follow be committed as one, or none of them; harmless if that is so already."""
+    if not connection.in_transaction:
+        connection.execute("BEGIN IMMEDIATE")
 
 
 def attempt(operation: Callable[..., T], *arguments: Any) -> T | Exception:

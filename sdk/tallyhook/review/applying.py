@@ -29,7 +29,20 @@ _ROUNDS = 4
 
 
 class ReviewFailed(Error):
-    """The invoice doesn't hold what was declared, or nobody can tell yet. Another attempt goes on."""
+    """The invoice doesn't hold what was declared, or nobody can tell yet. Another attempt goes on.
+
+    Attributes:
+        reason: why, in words that quote neither customer nor charge: they may stand in a log.
+        details: what it is about, may be empty.
+    """
+
+    def __init__(self, reason: str, details: str = "") -> None:
+        super().__init__(reason, details)
+        self.reason = reason
+        self.details = details
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.details}" if self.details else self.reason
 
 
 class EarlierInvoiceOutstanding(Error):
@@ -123,10 +136,10 @@ class _Application:
             if not _remaining(changes):
                 break
             if any(not isinstance(change, DeleteCharge) for change in _remaining(changes)):
-                raise ReviewFailed(_not_standing(changes))
+                raise _not_standing(changes)
             # Only a request thought lost can have added a charge of ours too many: it arrived after all.
         else:
-            raise ReviewFailed(_not_standing(changes))
+            raise _not_standing(changes)
 
         ran, note = False, ""
         if self.review.declaration.run_when_done:
@@ -223,12 +236,12 @@ class _Application:
             yield from self._see((yield self._read()), sent=adding.number)
             if not self.ledger.is_claimed(adding.number):
                 raise ReviewFailed(
-                    f"the answer to adding {charge.code} was lost, and it is not there (yet)"
+                    "the answer to adding a charge was lost, and it is not there (yet)", charge.code
                 ) from error
         else:
             yield from self._see(document, sent=adding.number)
             if not self.ledger.is_claimed(adding.number):
-                raise ReviewFailed(f"{charge.code} was added, but the answer doesn't show it")
+                raise ReviewFailed("a charge was added, but the answer doesn't show it", charge.code)
 
     def _run(self) -> Generator[Call[Customer], Customer, tuple[bool, str]]:
         """Run the invoice before the hook is acknowledged, so that a crash in between is repaired by its next
@@ -279,5 +292,5 @@ def _remaining(changes: Changes) -> list[Change]:
     return [c for c in changes.changes if not isinstance(c, SetQuantity) or c.contradicted]
 
 
-def _not_standing(changes: Changes) -> str:
-    return "read back, and still to be done: " + "; ".join(map(str, _remaining(changes)))
+def _not_standing(changes: Changes) -> ReviewFailed:
+    return ReviewFailed("read back, and still to be done", "; ".join(map(str, _remaining(changes))))

@@ -9,7 +9,6 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from tallyhook_mock.cli.demo import report, story
 from tallyhook_mock.engine.money import amount_text
 
 __all__ = ["demo"]
@@ -21,6 +20,8 @@ def demo() -> None:
     Starts the mock and a listener as real HTTP servers on free ports of this machine, and moves the
     mock's clock. Ends with 0 only if every customer was billed to the cent.
     """
+    from tallyhook_mock.cli.demo import report, story
+
     console = Console()
     logging.getLogger("tallyhook.receiver").addHandler(logging.NullHandler())
     with tempfile.TemporaryDirectory(prefix="tallyhook-demo-") as directory:

@@ -81,12 +81,12 @@ class Listener:
         """Whether a receiver is there, by how it takes a request without a signature."""
         status, word = answer.status_code, _word(answer)
         if answer.is_redirect:
-            where = answer.headers.get("Location", "elsewhere")
+            where = answer.next_request.url if answer.next_request else "elsewhere"
             return False, [
                 bad(
                     "listener",
                     f"{status}: it redirects to {where}, which acknowledges nothing",
-                    f"register {where}",
+                    f"have the application answer at this address itself, or register {where}",
                 )
             ]
         if status in (401, 403) and word:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tallyhook_mock.cli.doctor.finding import Finding, bad, doubtful, good
 from tallyhook_receiver import Inbox, InboxUnavailable, SQLiteInbox, State, open_inbox
+from tallyhook_receiver.attempt import INTERRUPTED
 from tallyhook_receiver.settings import Settings
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ __all__ = ["DEFAULT", "examine_store"]
 DEFAULT = "tallyhook.sqlite"  # where a receiver keeps it that was told nothing
 
 _SCARCE, _TOO_LITTLE = 1_000_000_000, 100_000_000  # bytes of the disk
+_LOOKED_AT = 1000  # hooks
 _REMOTE = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "9p", "afs", "ceph"}
 
 
@@ -40,6 +42,9 @@ async def examine_store(settings: Settings) -> AsyncIterator[Finding]:
         return
     if isinstance(inbox, SQLiteInbox):
         file = Path(str(url).removeprefix("sqlite:///"))
+        if file.is_dir():
+            yield bad("inbox", f"{file} is a folder", f"name a file in it: {name}={file / DEFAULT}")
+            return
         for finding in _folder(file):
             yield finding
         if not file.exists():
@@ -118,17 +123,25 @@ async def _contents(inbox: Inbox, name: str) -> AsyncIterator[Finding]:
         await inbox.open()
         await inbox.check()
         stats = await inbox.stats()
+        failed = await inbox.list(State.FAILED, _LOOKED_AT)
     except InboxUnavailable as error:
         yield bad("inbox", str(error), f"mend {name}, or what it names; docs/inbox.md says more")
         return
     finally:
         await inbox.close()
+    interrupted = sum(record.note == INTERRUPTED for record in failed)
     yield good("inbox", f"can be read and written, and holds {sum(stats.hooks.values()):,} hooks")
-    for state in (State.FAILED, State.UNDECODABLE):
-        if count := stats.hooks.get(state, 0):
+    if interrupted:
+        hooks = "a hook was" if interrupted == 1 else f"{interrupted} hooks were"
+        yield good("inbox", f"{hooks} interrupted by the receiver's end: the next delivery goes on with it")
+    to_mend = {
+        State.FAILED: stats.hooks.get(State.FAILED, 0) - interrupted,
+        State.UNDECODABLE: stats.hooks.get(State.UNDECODABLE, 0),
+    }
+    for state, count in to_mend.items():
+        if count > 0:
             hooks = "a hook is" if count == 1 else f"{count} hooks are"
-            fix = f"tallyhook inbox list --state {state}"
-            yield doubtful("inbox", f"{hooks} {state}", fix)
+            yield doubtful("inbox", f"{hooks} {state}", f"tallyhook inbox list --state {state}")
 
 
 def _filesystem(folder: Path) -> str:

@@ -1,0 +1,57 @@
+"""What an attempt failed by, as logs may tell it: the exception itself may quote the customer."""
+
+import traceback
+from types import FrameType
+from typing import NamedTuple
+
+from tallyhook import Error
+from tallyhook.review import ReviewFailed
+
+__all__ = ["Cause", "cause_of"]
+
+# What stands between an attempt and its handler: this package, the client's, and the thread or the loop.
+_BELOW = frozenset(("tallyhook", "tallyhook_receiver", "asyncio", "concurrent"))
+
+
+class Cause(NamedTuple):
+    """The exception's type, and where it came out of the handler: `file:line in function`.
+
+    What the client's package raises while a review is applied comes out of no handler. `reason` is why, where
+    that can quote nobody. Either is empty if there is none.
+    """
+
+    exception: str
+    place: str
+    reason: str
+
+    @property
+    def about(self) -> dict[str, str]:
+        """What there is, by name."""
+        return {name: value for name, value in self._asdict().items() if value}
+
+    def __str__(self) -> str:
+        reason = f": {self.reason}" if self.reason else ""
+        return f"{self.exception}{reason}" + (f" at {self.place}" if self.place else "")
+
+
+def cause_of(error: Exception) -> Cause:
+    """The cause of a failure, from an exception that was caught.
+
+    The place is the last line of the handler's own file that the exception passed: a library that it called
+    tells nothing of the way there. Where no handler was under way it is the line that raised, and none at all
+    for an error that the client's package raises on purpose.
+    """
+    passed = [(frame.f_code, line, _package(frame)) for frame, line in traceback.walk_tb(error.__traceback__)]
+    files = [code.co_filename for code, _, package in passed if package not in _BELOW]
+    code, line, _ = [each for each in passed if not files or each[0].co_filename == files[0]][-1]
+    place = (
+        f"{code.co_filename}:{line} in {code.co_qualname}" if files or not isinstance(error, Error) else ""
+    )
+    kind = type(error)
+    module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+    reason = error.reason if isinstance(error, ReviewFailed) else ""
+    return Cause(f"{module}{kind.__qualname__}", place, reason)
+
+
+def _package(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__")).partition(".")[0]

@@ -1,0 +1,116 @@
+"""What the log tells of a failed handler: the exception's type and the place, and nothing that it says."""
+
+import inspect
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from tests.cheddar import KEY, Cheddar, signed
+
+from tallyhook import events
+from tallyhook.review import Review
+from tallyhook_receiver import Product, Receiver
+from tallyhook_receiver.logs import JSONFormatter
+
+Handler = Callable[[events.Hook], Any]
+
+
+class UnknownCustomer(LookupError):
+    """An application's own."""
+
+
+def looked_up(hook: events.Hook) -> None:
+    raise UnknownCustomer(f"no idea who {hook.customer.email} is")
+
+
+def plain(hook: events.Hook) -> None:
+    looked_up(hook)
+
+
+async def awaited(hook: events.Hook) -> None:
+    json.loads(hook.customer.email)
+
+
+class Called:
+    def __call__(self, hook: events.Hook) -> None:
+        looked_up(hook)
+
+
+def place(function: Callable[..., Any]) -> str:
+    """Of a function's last line."""
+    lines, first = inspect.getsourcelines(function)
+    return f"{__file__}:{first + len(lines) - 1} in {function.__qualname__}"
+
+
+@pytest.mark.parametrize(
+    ("handler", "exception", "where"),
+    [
+        (plain, f"{__name__}.UnknownCustomer", looked_up),
+        (Called(), f"{__name__}.UnknownCustomer", looked_up),
+        (awaited, "json.decoder.JSONDecodeError", awaited),
+    ],
+    ids=["function", "object", "coroutine"],
+)
+async def test_a_failed_handler_is_named_and_not_quoted(
+    handler: Handler, exception: str, where: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    cheddar = Cheddar()
+    async with Receiver(Product("ACME", KEY), inbox=":memory:") as receiver:
+        receiver.on(events.SubscriptionChanged)(handler)
+        body = cheddar.hook(activityType="subscriptionChanged")
+        assert (await receiver.handle("POST", signed(body), body)).status == 500
+    (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    line = json.loads(JSONFormatter().format(record))
+    assert (line["state"], line["exception"], line["place"]) == ("failed", exception, place(where))
+    assert line["message"].endswith(f", subscriptionChanged: failed: {exception} at {place(where)}")
+    assert "nora" not in str(line).lower()
+
+
+async def test_a_charge_that_is_refused_when_the_handler_is_through(caplog: pytest.LogCaptureFixture) -> None:
+    cheddar = Cheddar()
+    async with (
+        cheddar.async_client() as client,
+        Receiver(Product("ACME", KEY, client), inbox=":memory:") as receiver,
+    ):
+
+        @receiver.review
+        def audit(review: Review) -> None:
+            review.charge("REFUSED", "5.00")
+
+        assert (await receiver.handle("POST", signed(cheddar.hook()), cheddar.hook())).status == 500
+    (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    line = json.loads(JSONFormatter().format(record))
+    assert line["message"].endswith(": failed: tallyhook.errors.PreconditionFailed")
+    assert not {"place", "reason"} & line.keys()
+
+
+async def test_why_a_review_could_not_be_applied(caplog: pytest.LogCaptureFixture) -> None:
+    cheddar = Cheddar(pushed_out=True)
+    early = cheddar.document().replace("2030-04-15", "2030-03-01")
+    cheddar.faults[1] = lambda request, apply: httpx.Response(200, text=early)
+    async with (
+        cheddar.async_client() as client,
+        Receiver(Product("ACME", KEY, client), inbox=":memory:") as receiver,
+    ):
+        receiver.review(lambda review: None)
+        assert (await receiver.handle("POST", signed(cheddar.hook()), cheddar.hook())).status == 500
+    (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    line = json.loads(JSONFormatter().format(record))
+    assert line["reason"] == "the invoice is due, and does not stand as outstanding (yet)"
+    assert line["message"].endswith(f"ReviewFailed: {line['reason']}")
+    assert "place" not in line
+
+
+async def test_a_hook_that_is_done_names_no_cause(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "tallyhook.receiver")
+    async with Receiver(Product("ACME", KEY), inbox=":memory:") as receiver:
+        receiver.on(events.SubscriptionChanged)(lambda hook: None)
+        body = Cheddar().hook(activityType="subscriptionChanged")
+        assert (await receiver.handle("POST", signed(body), body)).status == 200
+    (record,) = caplog.records
+    line = json.loads(JSONFormatter().format(record))
+    assert line["message"].endswith(", subscriptionChanged: done")
+    assert not {"exception", "place"} & line.keys()
