@@ -7,20 +7,21 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
-
-import httpx
+from typing import Any, TypeVar
 
 from benchmarks.measure import alternate, median, report
 from benchmarks.review.billing import CREDIT, PRODUCT, SECRET, Announced, billing
 from tallyhook import AsyncClient, InvoicePeriod
 from tallyhook.review import Review
+from tallyhook.sending import Sendable
 from tallyhook_receiver import Product, Receiver, State
 
 GIGABYTES = Decimal("12.5")
 AMOUNT = Decimal("1.25")
 WHY = "seat added on the 16th"
 CALLS = 4  # for each customer: read, set the quantity, add the credit, read back
+
+T = TypeVar("T")
 
 Play = Callable[[str, Sequence[Announced], int], Coroutine[Any, Any, float]]
 Work = Callable[[Announced], Awaitable[None]]
@@ -55,9 +56,8 @@ def main() -> None:
 
 async def _review(url: str, announced: Sequence[Announced], at_once: int) -> float:
     """Reviews a second: each hook goes through a receiver, from its signature to its acknowledgement."""
-    calls = _Counted()
     with tempfile.TemporaryDirectory(prefix="tallyhook-review-") as directory:
-        async with _client(url, calls) as client:
+        async with _Counting(url) as client:
             receiver = Receiver(Product(PRODUCT, SECRET, client), inbox=Path(directory) / "inbox.sqlite")
 
             @receiver.review
@@ -72,7 +72,7 @@ async def _review(url: str, announced: Sequence[Announced], at_once: int) -> flo
 
             async with receiver:
                 rate = await _rate(work, announced, at_once)
-                assert calls.count == CALLS * len(announced)
+                assert client.calls == CALLS * len(announced)
                 stats = await receiver.inbox.stats()
                 # Declared, adding and added: that is what is paid for.
                 assert stats.hooks == {State.DONE: len(announced)}
@@ -83,8 +83,7 @@ async def _review(url: str, announced: Sequence[Announced], at_once: int) -> flo
 
 async def _script(url: str, announced: Sequence[Announced], at_once: int) -> float:
     """The same customers by a script that trusts its luck: read, set, charge, read back."""
-    calls = _Counted()
-    async with _client(url, calls) as client:
+    async with _Counting(url) as client:
 
         async def work(hook: Announced) -> None:
             await client.get_customer(hook.customer)
@@ -97,25 +96,21 @@ async def _script(url: str, announced: Sequence[Announced], at_once: int) -> flo
             await client.get_customer(hook.customer)
 
         rate = await _rate(work, announced, at_once)
-        assert calls.count == CALLS * len(announced)
+        assert client.calls == CALLS * len(announced)
         await _audit(client, announced)
     return rate
 
 
-class _Counted(httpx.AsyncHTTPTransport):
-    """Counts the calls: both sides have to make the same."""
+class _Counting(AsyncClient):
+    """Counts its calls: both sides have to make the same."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.count = 0
+    def __init__(self, url: str) -> None:
+        super().__init__(PRODUCT, "ops@example.com", "pass", base_url=url)
+        self.calls = 0
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self.count += 1
-        return await super().handle_async_request(request)
-
-
-def _client(url: str, calls: _Counted) -> AsyncClient:
-    return AsyncClient(PRODUCT, "ops@example.com", "pass", base_url=url, transport=calls)
+    async def send(self, call: Sendable[T], *, check: Callable[[], None] | None = None) -> T:
+        self.calls += 1
+        return await super().send(call, check=check)
 
 
 async def _rate(work: Work, announced: Sequence[Announced], at_once: int) -> float:

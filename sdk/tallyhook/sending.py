@@ -19,6 +19,7 @@ from urllib.request import getproxies, proxy_bypass
 import httpx
 
 from tallyhook.errors import MASK, APIError, NoAnswer
+from tallyhook.lanes import Lanes
 from tallyhook.retry import Retry
 
 if TYPE_CHECKING:
@@ -40,6 +41,10 @@ _NEVER_LEFT = (
     httpx.UnsupportedProtocol,
 )
 _TRANSIENT = (502, 503)
+
+# Together as many connections as httpx has by default.
+_LANES = 16
+_LIMITS = httpx.Limits(max_connections=6, max_keepalive_connections=2)
 
 
 class Sendable(Protocol[T_co]):
@@ -236,7 +241,11 @@ class AsyncSender(_Line):
         everywhere: Pairs = (),
     ) -> None:
         super().__init__(base_url, credentials, content_type, timeout, retry, everywhere)
-        self._transport = transport or httpx.AsyncHTTPTransport(proxy=_proxy(base_url))
+        if transport is None:
+            self._lanes = Lanes(_making(base_url), _LANES)
+        else:
+            given = transport
+            self._lanes = Lanes(lambda: given, 1)
 
     async def send(self, call: Sendable[T], *, check: Callable[[], None] | None = None) -> T:
         """Send a call that was described with this API's `calls`, and read its answer.
@@ -249,12 +258,13 @@ class AsyncSender(_Line):
             if check is not None:
                 check()
             try:
-                answer = await self._transport.handle_async_request(self._request(call))
-                try:
-                    await answer.aread()
-                except BaseException:
-                    await answer.aclose()
-                    raise
+                with self._lanes.free() as transport:
+                    answer = await transport.handle_async_request(self._request(call))
+                    try:
+                        await answer.aread()
+                    except BaseException:
+                        await answer.aclose()
+                        raise
             except httpx.RequestError as error:
                 maybe_applied |= _may_have_arrived(error)
                 answer = NoAnswer(_described(error), maybe_applied)
@@ -266,7 +276,7 @@ class AsyncSender(_Line):
 
     async def disconnect(self) -> None:
         """Close the connections. The next call opens another, which may be in another event loop."""
-        await self._transport.aclose()
+        await self._lanes.aclose()
 
     async def aclose(self) -> None:
         """Close the connections. Calls raise RuntimeError from then on."""
@@ -287,6 +297,12 @@ async def _sleep(seconds: float) -> None:
     import asyncio
 
     await asyncio.sleep(seconds)
+
+
+def _making(base_url: str) -> Callable[[], httpx.AsyncHTTPTransport]:
+    """Makes transports that share what is the same for all of them."""
+    verify, proxy = httpx.create_ssl_context(), _proxy(base_url)
+    return lambda: httpx.AsyncHTTPTransport(verify=verify, proxy=proxy, limits=_LIMITS)
 
 
 def _proxy(base_url: str) -> str | None:
