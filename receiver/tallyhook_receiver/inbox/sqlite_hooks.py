@@ -65,7 +65,7 @@ class Hooks:
     def keep(self, connection: sqlite3.Connection, letter: Letter, state: State, note: str) -> None:
         """Remember a delivery that isn't handled."""
         now = self._clock()
-        if not self._insert(connection, letter, now, state, note=note):
+        if not self._insert(connection, _row(letter, now, state, note=note)):
             connection.execute(_COUNT, (1, json.dumps([letter.key])))
             connection.execute(
                 "UPDATE hooks SET state = ?, note = ?, changed = ?"
@@ -109,10 +109,8 @@ class Hooks:
     def _take_one(self, connection: sqlite3.Connection, wanted: Wanted) -> Taken:
         letter, owner, seconds = wanted
         now = self._clock()
-        is_new = self._insert(
-            connection, letter, now, State.WORKING, attempts=1, owner=owner, leased_until=now + seconds
-        )
-        if is_new:
+        row = _row(letter, now, State.WORKING, attempts=1, owner=owner, leased_until=now + seconds)
+        if self._insert(connection, row):
             return _NEW
         state, holder, until = connection.execute(
             "SELECT state, owner, leased_until FROM hooks WHERE key = ?", (letter.key,)
@@ -164,24 +162,13 @@ class Hooks:
         }
         as_owner(connection.execute(_SETTLE, settled))
 
-    def _insert(
-        self,
-        connection: sqlite3.Connection,
-        letter: Letter,
-        now: float,
-        state: State,
-        *,
-        note: str = "",
-        attempts: int = 0,
-        owner: str = "",
-        leased_until: float = 0.0,
-    ) -> bool:
+    def _insert(self, connection: sqlite3.Connection, row: Sequence[object]) -> bool:
         """Remember a first delivery; False, and nothing is written, if it isn't the first."""
-        if _is_there(connection, letter.key):
+        key = row[0]
+        if connection.execute("SELECT 1 FROM hooks WHERE key = ?", (key,)).fetchone() is not None:
             return False
         if self._count >= self._max_hooks:
             self._make_room(connection)
-        row = _row(letter, now, state, note=note, attempts=attempts, owner=owner, leased_until=leased_until)
         connection.execute(_inserting(1), row)
         self._count += 1
         return True
@@ -204,10 +191,6 @@ class Hooks:
         ).fetchall()
         delete(connection, keys)
         return len(keys)
-
-
-def _is_there(connection: sqlite3.Connection, key: str) -> bool:
-    return connection.execute("SELECT 1 FROM hooks WHERE key = ?", (key,)).fetchone() is not None
 
 
 def _row(
