@@ -22,21 +22,23 @@ __all__ = [
 
 
 class Answer(NamedTuple):
-    """What a door sends back."""
+    """What a door sends back; `word` tells the answers to hooks apart."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
+    word: str = ""
 
 
 def _answer(status: int, word: str, *headers: tuple[str, str]) -> Answer:
     body = json.dumps({"hook": word}).encode() + b"\n"
-    return Answer(
-        status, (("Content-Type", "application/json"), ("Content-Length", str(len(body))), *headers), body
-    )
+    kind, length = ("Content-Type", "application/json"), ("Content-Length", str(len(body)))
+    return Answer(status, (kind, length, *headers), body, word)
 
 
-DONE = _answer(200, "done")
+# Almost every answer is this one, and the status says it all: servers write a body by itself, which makes two
+# packets of an answer.
+DONE = Answer(200, (("Content-Type", "text/plain"), ("Content-Length", "0")), b"", "done")
 IGNORED = _answer(200, "ignored")
 UNDECODABLE = _answer(400, "undecodable")
 BAD_SIGNATURE = _answer(401, "not signed with a known key")

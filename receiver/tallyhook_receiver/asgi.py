@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tallyhook_receiver.answers import HEADERS_TOO_LARGE, TOO_LARGE, TOO_SLOW, Answer
 from tallyhook_receiver.deadlines import Deadlines
+from tallyhook_receiver.here import running_loop
 
 if TYPE_CHECKING:
     from tallyhook_receiver.receiver import Receiver
@@ -58,7 +59,7 @@ class Door:
             return answer._replace(body=b"") if method == "HEAD" else answer
         if (refusal := self._receiver.greet(method, headers, peer)) is not None:
             return refusal
-        reading = asyncio.current_task()
+        reading = asyncio.current_task(running_loop())
         assert reading is not None
         due = self._readings.set(self._receiver.body_within, reading.cancel)
         try:

@@ -1,10 +1,11 @@
 """An event loop in a thread of its own, for callers that have none: WSGI, AWS Lambda, a script."""
 
 import asyncio
-import os
 import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
+
+from tallyhook_receiver.here import process
 
 __all__ = ["Background"]
 
@@ -26,7 +27,7 @@ class Background:
     @property
     def is_running(self) -> bool:
         """Whether there is a loop in this process."""
-        return self._loop is not None and self._process == os.getpid()
+        return self._loop is not None and self._process == process()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """The work's result, or what it raises. RuntimeError if it is called from within the loop."""
@@ -46,8 +47,8 @@ class Background:
 
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._lock:
-            if self._loop is None or self._process != os.getpid():
-                self._loop, self._process = asyncio.new_event_loop(), os.getpid()
+            if self._loop is None or self._process != process():
+                self._loop, self._process = asyncio.new_event_loop(), process()
                 self._thread = threading.Thread(
                     target=_serve, args=(self._loop,), name="tallyhook-loop", daemon=True
                 )

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
+from tallyhook_receiver.here import running_loop
+
 __all__ = ["Deadline", "Deadlines"]
 
 
@@ -35,7 +37,7 @@ class Deadlines:
 
     def set(self, seconds: float, reach: Callable[[], object]) -> Deadline:
         """Call `reach` in so many seconds, unless it is canceled."""
-        loop = asyncio.get_running_loop()
+        loop = running_loop()
         if loop is not self._loop:  # what another loop has left behind is nobody's any more
             self._loop, self._timer, self._pending = loop, None, {}
         deadline = Deadline(loop.time() + seconds, reach, self._pending)

@@ -1,7 +1,7 @@
 """What makes two deliveries the same hook. Cheddar gives hooks no id, so it is derived."""
 
 import hashlib
-import json
+from json.encoder import encode_basestring_ascii
 from typing import Annotated, NamedTuple
 
 import msgspec
@@ -78,4 +78,6 @@ _seen = msgspec.json.Decoder(_Seen)
 
 
 def _hash(*parts: str) -> str:
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    # JSON, as `json.dumps` writes a list of texts, in a quarter of its time: no two lists are the same text.
+    text = f"[{', '.join(map(encode_basestring_ascii, parts))}]"
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,6 +1,5 @@
 """Metrics for Prometheus; needs the extra `[prometheus]`."""
 
-import json
 from contextlib import AbstractContextManager
 from decimal import Decimal
 
@@ -109,4 +108,4 @@ class Metrics(Watch):
             self._amount.labels(product, direction).inc(float(abs(difference)))
 
     def _count(self, answer: Answer) -> None:
-        self._requests.labels(str(answer.status), json.loads(answer.body)["hook"]).inc()
+        self._requests.labels(str(answer.status), answer.word).inc()

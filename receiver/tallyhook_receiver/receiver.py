@@ -20,6 +20,7 @@ from tallyhook_receiver.care import Care
 from tallyhook_receiver.deadlines import Deadlines
 from tallyhook_receiver.errors import InboxUnavailable
 from tallyhook_receiver.health import Health
+from tallyhook_receiver.here import process
 from tallyhook_receiver.inbox import Inbox, Letter, State, open_inbox
 from tallyhook_receiver.lease import Lease
 from tallyhook_receiver.page import Check, Page
@@ -195,9 +196,9 @@ class Receiver:
                 await self.inbox.close()
                 raise InboxUnavailable("the receiver is closing")
             self._is_open = True
-            self._process = os.getpid()
+            self._process = process()
             self._care.start()
-        elif self._process != os.getpid():
+        elif self._process != process():
             raise InboxUnavailable("it was opened before this process was forked: open it in each worker")
 
     async def _opened(self) -> Inbox:
@@ -213,7 +214,7 @@ class Receiver:
         A client that was passed in stays as it is; `open` opens everything else anew.
         """
         self._is_closing = True
-        if self._is_open and self._process != os.getpid():
+        if self._is_open and self._process != process():
             return  # everything is the process's that this one was forked from
         if running := {work.task for work in self._running.values()}:
             seconds = self.close_within if within is None else within

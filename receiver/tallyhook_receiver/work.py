@@ -6,6 +6,7 @@ from typing import Any
 
 from tallyhook_receiver.answers import Answer
 from tallyhook_receiver.deadlines import Deadlines
+from tallyhook_receiver.here import running_loop
 
 __all__ = ["Work"]
 
@@ -21,11 +22,11 @@ class Work:
 
     def __init__(self, attempt: Coroutine[Any, Any, Answer]) -> None:
         self._waiters: list[asyncio.Future[Answer | None]] = []
-        self.task = asyncio.create_task(self._run(attempt))
+        self.task = running_loop().create_task(self._run(attempt))
 
     async def answer(self, deadlines: Deadlines, seconds: float) -> Answer | None:
         """Its answer; None if it takes longer, or was canceled. It goes on when whoever asks is canceled."""
-        waiter: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
+        waiter: asyncio.Future[Answer | None] = running_loop().create_future()
         self._waiters.append(waiter)
         due = deadlines.set(seconds, lambda: _tell(waiter, None))
         try:

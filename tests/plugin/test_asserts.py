@@ -41,7 +41,7 @@ invoice #2 of C1, 2026-01-01 00:00 to 2026-02-01 00:00, plan PRO: paid 2026-02-0
   total                            56.00
 
 its hooks
-  2026-02-01 00:00:00  subscriptionBillable to http://testserver/hooks  200  {"hook": "done"}
+  2026-02-01 00:00:00  subscriptionBillable to http://testserver/hooks  200
 
 what happened
   2026-01-01 00:00:00  transaction           #1  50.00  50.00 approved

@@ -76,8 +76,8 @@ def port(receiver: Receiver) -> Iterator[int]:
 
 def test_receives(port: int) -> None:
     answer = post(port, "/any/path?at=all")
-    assert (answer.status_code, answer.json()) == (200, {"hook": "done"})
-    assert answer.headers["content-type"] == "application/json"
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-length"] == "0"
 
 
 def test_another_method(port: int) -> None:
@@ -136,7 +136,7 @@ def test_mounted_in_another_application(receiver: Receiver, route: Any) -> None:
         await receiver.aclose()
 
     with serving(Starlette(routes=[route(receiver.asgi)], lifespan=lifespan)) as port:
-        assert post(port, "/hooks/cheddar").json() == {"hook": "done"}
+        assert post(port, "/hooks/cheddar").status_code == 200
 
 
 def test_ends_only_when_the_work_is_done(tmp_path: Path) -> None:

@@ -142,6 +142,36 @@ async def test_only_the_latest_are_known_to_repeat_without_asking(
     await inbox.close()
 
 
+async def test_repeats_of_one_turn_share_a_look_and_the_next_turn_takes_another(tmp_path: Path) -> None:
+    inbox, operators = (SQLiteInbox(tmp_path / "inbox.sqlite") for _ in range(2))
+    await inbox.open()
+    await operators.open()
+    for key in ("a", "b"):
+        await inbox.take(letter(key), "me", 60)
+        await inbox.settle(key, "me", State.DONE)
+    assert inbox._reader is not None
+    statements: list[str] = []
+    inbox._reader.set_trace_callback(statements.append)
+    assert await asyncio.gather(*(inbox.repeated(key) for key in "abab")) == [True] * 4
+    assert statements.count("BEGIN") == 1
+    assert await operators.retry("a")
+    assert await asyncio.gather(*(inbox.repeated(key) for key in "ab")) == [False, True]
+    await inbox.close()
+    await operators.close()
+
+
+async def test_what_was_asked_for_just_before_the_end_is_done(tmp_path: Path) -> None:
+    inbox = SQLiteInbox(tmp_path / "inbox.sqlite")
+    await inbox.open()
+    asked = [asyncio.ensure_future(inbox.keep(letter(key), State.IGNORED)) for key in "ab"]
+    await asyncio.sleep(0)  # they have asked, and nothing of it has gone to the thread
+    await inbox.close()
+    await asyncio.gather(*asked)
+    await inbox.open()
+    assert [record.key for record in await inbox.list()] == ["b", "a"]
+    await inbox.close()
+
+
 async def test_a_full_disk(tmp_path: Path) -> None:
     inbox = SQLiteInbox(tmp_path / "inbox.sqlite")
     await inbox.open()

@@ -66,8 +66,8 @@ def call(receiver: Receiver, method: str = "POST", body: bytes = BODY, **environ
 
 
 def test_receives(receiver: Receiver) -> None:
-    assert call(receiver) == ("200 OK", b'{"hook": "done"}\n')
-    assert call(receiver, PATH_INFO="/any/path") == ("200 OK", b'{"hook": "done"}\n')
+    assert call(receiver) == ("200 OK", b"")
+    assert call(receiver, PATH_INFO="/any/path") == ("200 OK", b"")
 
 
 def test_refusals(receiver: Receiver) -> None:
@@ -117,7 +117,7 @@ def test_many_threads_at_once_are_one_handling(tmp_path: Path) -> None:
             future.result() for future in [threads.submit(call, receiver, "POST", BODY) for _ in range(32)]
         ]
     receiver.close()
-    assert set(answers) == {("200 OK", b'{"hook": "done"}\n')}
+    assert set(answers) == {("200 OK", b"")}
     assert handled == ["NORA"]
 
 
@@ -217,7 +217,7 @@ def test_mounted_in_flask_as_the_document_says(receiver: Receiver) -> None:
     assert client.get("/").text == "home"
     assert client.get("/hooks/healthz").json == {"health": "ok"}
     answer = client.post("/hooks", data=BODY, headers=signed(BODY))
-    assert (answer.status_code, answer.json) == (200, {"hook": "done"})
+    assert (answer.status_code, answer.data) == (200, b"")
 
 
 APPLICATION = """
@@ -315,7 +315,7 @@ def test_gunicorn_ends_only_when_the_work_is_done(tmp_path: Path) -> None:
     log = (tmp_path / "log").read_text()
     assert "Traceback" not in log, log
     with gunicorn(tmp_path, "--threads", "2", seconds=1.0) as (url, _):
-        assert httpx.post(url, content=body, headers=signed(body), timeout=30).json() == {"hook": "done"}
+        assert httpx.post(url, content=body, headers=signed(body), timeout=30).status_code == 200
     assert len((tmp_path / "handled").read_text().splitlines()) == 1
 
 

@@ -1,6 +1,5 @@
 """The embedded inbox: one SQLite file, for one machine with any number of workers."""
 
-import asyncio
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from tallyhook import journal
 from tallyhook.journal import Declared, Entry
 from tallyhook_receiver.errors import InboxUnavailable
+from tallyhook_receiver.here import running_loop
 from tallyhook_receiver.inbox.checkpoints import Checkpoints
 from tallyhook_receiver.inbox.protocol import MAX_HOOKS, Letter, Record, State, Stats, Taken
 from tallyhook_receiver.inbox.rows import COLUMNS, record
@@ -87,9 +87,8 @@ class SQLiteInbox:
         if key not in self._settled:
             return False
         try:
-            self._check()
-            # In the loop: a look into an index takes less than asking the writer's thread for one would. It
-            # has to be looked up: somebody may have wanted the hook to be handled again.
+            self._look()
+            # It has to be looked up: somebody may have wanted the hook to be handled again.
             done = self._reader.execute("SELECT 1 FROM hooks WHERE key = ? AND state = 'done'", (key,))
             if not done.fetchall():
                 return False
@@ -97,7 +96,7 @@ class SQLiteInbox:
             return False  # what is wrong is the writer's to tell
         self._settled[key] = self._settled.pop(key)  # the latest again
         if not self._repeats:
-            asyncio.get_running_loop().call_later(_COUNTED_WITHIN, self._count_repeats)
+            running_loop().call_later(_COUNTED_WITHIN, self._count_repeats)
         self._repeats[key] = self._repeats.get(key, 0) + 1
         return True
 
@@ -220,6 +219,23 @@ class SQLiteInbox:
             self._reader = connect(self._database("rw"), 0.0)
         if self._checkpoints is None:
             self._checkpoints = Checkpoints(connect(self._database("rw"), 0.0))
+
+    def _look(self) -> None:
+        """Have the reader see the file as it is now, for all hooks of this turn of the loop.
+
+        In the loop: a look into an index takes less than asking the writer's thread for one would, and what
+        takes longest is to lock and unlock the file.
+        """
+        assert self._reader is not None
+        if not self._reader.in_transaction:
+            self._check()
+            self._reader.execute("BEGIN")
+            running_loop().call_soon(self._looked)
+
+    def _looked(self) -> None:
+        if self._reader is not None and self._reader.in_transaction:
+            with suppress(sqlite3.Error):
+                self._reader.execute("COMMIT")
 
     def _count_repeats(self) -> None:
         repeats, self._repeats = self._repeats, {}

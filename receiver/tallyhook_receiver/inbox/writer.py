@@ -21,6 +21,7 @@ from operator import attrgetter
 from typing import Any, TypeVar
 
 from tallyhook_receiver.errors import InboxUnavailable, LeaseLost
+from tallyhook_receiver.here import running_loop
 from tallyhook_receiver.inbox.thread import ended
 
 __all__ = ["Writer", "attempt", "begin"]
@@ -47,7 +48,7 @@ class _Work:
         self.operation = operation
         self.asked = asked
         self.durably = durably
-        self.loop = asyncio.get_running_loop()
+        self.loop = running_loop()
         self.future: asyncio.Future[Any] = self.loop.create_future()
         self.outcome: Any = None
 
@@ -74,7 +75,8 @@ class Writer:
         self._connect = connect
         self._check = check
         self._connection: sqlite3.Connection | None = None
-        self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
+        self._asked: dict[asyncio.AbstractEventLoop, list[_Work]] = {}
+        self._queue: queue.SimpleQueue[list[_Work] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._goes_on = True
         self._durably = True  # as the connection commits now
@@ -89,6 +91,8 @@ class Writer:
         """Finish what was asked for, then close the connection."""
         thread, self._thread = self._thread, None
         if thread is not None:
+            for loop in list(self._asked):
+                self._hand_over(loop)
             self._queue.put(None)
             await ended(thread)
 
@@ -104,7 +108,7 @@ class Writer:
         if self._thread is None:
             raise InboxUnavailable("the inbox is closed")
         work = _Work(operation, asked, durably)
-        self._queue.put(work)
+        self._ask(work)
         result: T = await work.future
         return result
 
@@ -113,7 +117,19 @@ class Writer:
         if self._thread is not None:
             work = _Work(_alone, operation, durably=False)
             work.future.add_done_callback(asyncio.Future.exception)
-            self._queue.put(work)
+            self._ask(work)
+
+    def _ask(self, work: _Work) -> None:
+        """Put it to what its loop asks for in this turn: the thread is woken once for all of it."""
+        asked = self._asked.get(work.loop)
+        if asked is None:
+            asked = self._asked[work.loop] = []
+            work.loop.call_soon(self._hand_over, work.loop)
+        asked.append(work)
+
+    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
+        if asked := self._asked.pop(loop, None):
+            self._queue.put(asked)
 
     def _work(self) -> None:
         while batch := self._next(1, None):
@@ -141,13 +157,13 @@ class Writer:
         while self._goes_on and len(batch) < _BATCH:
             patience = max(0.0, until - time.monotonic()) if len(batch) < count else 0.0
             try:
-                work = self._queue.get(timeout=None if patience == math.inf else patience)
+                asked = self._queue.get(timeout=None if patience == math.inf else patience)
             except queue.Empty:
                 break
-            if work is None:
+            if asked is None:
                 self._goes_on = False
             else:
-                batch.append(work)
+                batch += asked
         return batch
 
     def _commit(self, batch: list[_Work], durably: bool) -> None:
