@@ -160,6 +160,33 @@ async def test_repeats_of_one_turn_share_a_look_and_the_next_turn_takes_another(
     await operators.close()
 
 
+def test_a_loop_that_ends_in_the_middle_of_a_look_leaves_nothing_behind(tmp_path: Path) -> None:
+    inbox = SQLiteInbox(tmp_path / "inbox.sqlite")
+
+    async def begin() -> None:
+        await inbox.open()
+        await inbox.take(letter("a"), "me", 60)
+        await inbox.settle("a", "me", State.DONE)
+        asyncio.get_running_loop().stop()
+        assert await inbox.repeated("a")
+
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(begin())
+    loop.run_forever()  # until `stop`, which leaves the end of the look undone
+    assert task.done()
+    loop.close()
+
+    async def go_on() -> None:
+        operators = SQLiteInbox(tmp_path / "inbox.sqlite")
+        await operators.open()
+        assert await operators.retry("a")
+        await operators.close()
+        assert not await inbox.repeated("a")
+        await inbox.close()
+
+    asyncio.run(go_on())
+
+
 async def test_what_was_asked_for_just_before_the_end_is_done(tmp_path: Path) -> None:
     inbox = SQLiteInbox(tmp_path / "inbox.sqlite")
     await inbox.open()

@@ -1,11 +1,13 @@
 """The embedded inbox: one SQLite file, for one machine with any number of workers."""
 
+import asyncio
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from tallyhook import journal
 from tallyhook.journal import Declared, Entry
@@ -15,11 +17,14 @@ from tallyhook_receiver.inbox.checkpoints import Checkpoints
 from tallyhook_receiver.inbox.protocol import MAX_HOOKS, Letter, Record, State, Stats, Taken
 from tallyhook_receiver.inbox.rows import COLUMNS, record
 from tallyhook_receiver.inbox.sqlite_hooks import Ended, Hooks, Wanted, as_owner, count, delete
+from tallyhook_receiver.inbox.sqlite_journal import Line, append
 from tallyhook_receiver.inbox.sqlite_schema import connect, inspect, migrate, touch
 from tallyhook_receiver.inbox.text import storable
 from tallyhook_receiver.inbox.writer import Writer
 
 __all__ = ["SQLiteInbox"]
+
+_ENTRIES = "SELECT entry FROM journal WHERE key = ? ORDER BY position"
 
 _COUNTED_WITHIN = 0.1  # seconds
 # Hooks of which this worker knows without asking that they may be done: new ones are not looked for in vain.
@@ -56,6 +61,7 @@ class SQLiteInbox:
         self._hooks = Hooks(max_hooks, clock)
         self._writer = Writer(str(path), self._connect, self._check)
         self._reader: sqlite3.Connection | None = None
+        self._looking: asyncio.AbstractEventLoop | None = None  # the loop in whose turn the reader looks
         self._checkpoints: Checkpoints | None = None
         self._settled: dict[str, None] = {}  # hooks that this worker has done, the latest last
         self._repeats: dict[str, int] = {}  # deliveries of such hooks, not counted yet
@@ -68,7 +74,7 @@ class SQLiteInbox:
         self._count_repeats()
         if self._reader is not None:
             self._reader.close()
-            self._reader = None
+            self._reader = self._looking = None
         if self._checkpoints is not None:
             await self._checkpoints.stop()
             self._checkpoints = None
@@ -86,14 +92,9 @@ class SQLiteInbox:
             raise InboxUnavailable("the inbox is closed")
         if key not in self._settled:
             return False
-        try:
-            self._look()
-            # It has to be looked up: somebody may have wanted the hook to be handled again.
-            done = self._reader.execute("SELECT 1 FROM hooks WHERE key = ? AND state = 'done'", (key,))
-            if not done.fetchall():
-                return False
-        except (sqlite3.Error, OSError, InboxUnavailable):
-            return False  # what is wrong is the writer's to tell
+        # It has to be looked up: somebody may have wanted the hook to be handled again.
+        if not self._seen("SELECT 1 FROM hooks WHERE key = ? AND state = 'done'", key):
+            return False
         self._settled[key] = self._settled.pop(key)  # the latest again
         if not self._repeats:
             running_loop().call_later(_COUNTED_WITHIN, self._count_repeats)
@@ -124,26 +125,19 @@ class SQLiteInbox:
                 del self._settled[next(iter(self._settled))]
 
     async def entries(self, key: str) -> Sequence[Entry]:
-        rows = await self._writer.run(
-            lambda connection: connection.execute(
-                "SELECT entry FROM journal WHERE key = ? ORDER BY position", (key,)
-            ).fetchall(),
-            durably=False,
+        seen = self._seen(_ENTRIES, key)
+        rows = (
+            seen
+            if seen is not None
+            else await self._writer.run(lambda connection: connection.execute(_ENTRIES, (key,)).fetchall())
         )
         return [journal.decode(entry) for (entry,) in rows]
 
     async def append(self, key: str, owner: str, entry: Entry) -> None:
-        def operation(connection: sqlite3.Connection) -> None:
-            as_owner(
-                connection.execute(
-                    "INSERT INTO journal SELECT :key, (SELECT count(*) FROM journal WHERE key = :key), :at,"
-                    " :entry FROM hooks WHERE key = :key AND owner = :owner",
-                    {"key": key, "at": self._clock(), "entry": journal.encode(entry), "owner": owner},
-                )
-            )
-
         # No charge goes by what was declared, and the entry before a charge takes it along to the disk.
-        await self._writer.run(operation, durably=not isinstance(entry, Declared))
+        durably = not isinstance(entry, Declared)
+        line = Line(key, owner, self._clock(), journal.encode(entry))
+        await self._writer.run_together(append, line, durably=durably)
 
     async def get(self, key: str) -> Record | None:
         self._count_repeats()
@@ -220,19 +214,29 @@ class SQLiteInbox:
         if self._checkpoints is None:
             self._checkpoints = Checkpoints(connect(self._database("rw"), 0.0))
 
-    def _look(self) -> None:
-        """Have the reader see the file as it is now, for all hooks of this turn of the loop.
+    def _seen(self, query: str, *values: object) -> Sequence[tuple[Any, ...]] | None:
+        """Rows that are looked up in the loop, which takes less than asking the writer's thread for them.
 
-        In the loop: a look into an index takes less than asking the writer's thread for one would, and what
-        takes longest is to lock and unlock the file.
+        None if they can't be had so: what is wrong is the writer's to tell. What takes longest is to lock the
+        file, so one look at it serves a turn of the loop. Whoever shares it was woken before it was taken,
+        for a loop wakes in the order that it was asked to: nothing that they know of is missing.
         """
-        assert self._reader is not None
-        if not self._reader.in_transaction:
-            self._check()
-            self._reader.execute("BEGIN")
-            running_loop().call_soon(self._looked)
+        if self._reader is None:
+            return None
+        loop = running_loop()
+        try:
+            if self._looking is not loop:
+                self._stop_looking()  # another loop has ended before its turn had
+                self._check()
+                self._reader.execute("BEGIN")
+                self._looking = loop
+                loop.call_soon(self._stop_looking)
+            return self._reader.execute(query, values).fetchall()
+        except (sqlite3.Error, OSError, InboxUnavailable):
+            return None
 
-    def _looked(self) -> None:
+    def _stop_looking(self) -> None:
+        self._looking = None
         if self._reader is not None and self._reader.in_transaction:
             with suppress(sqlite3.Error):
                 self._reader.execute("COMMIT")
