@@ -112,43 +112,90 @@ class _Part(NamedTuple):
     """A list or an object within an object: what is there if there is nothing, and the entries."""
 
     empty: Any
-    model: type[Model]
+    read: "_Read"
     singular: str | None
     is_list: bool
 
+
+# Reads an object in the course of a pass.
+_Read = Callable[["_Pass", Element], Model]
 
 # A key, the place of its field, and either the values of its texts, unless they are taken as they are, or its
 # part.
 _Way = tuple[str, int, loose.Remembered | None, _Part | None]
 
 
-class _Ways(NamedTuple):
-    """How a regular element's attributes and children are read; `doubles` are keys that mean one field."""
-
-    attributes: dict[str, _Way]
-    children: dict[str, _Way]
-    doubles: list[tuple[str, str]]
-    defaults: tuple[Any, ...]
-
-
 @cache
-def _ways(model: type[Model]) -> _Ways:
-    slots, aliases = slots_of(model), model._aliases
+def _reader(model: type[Model]) -> _Read:
+    """How a regular element of this model is read."""
+    slots, aliases, defaults = slots_of(model), model._aliases, defaults_of(model)
+    of_attributes: dict[str, _Way] = {}
+    of_children: dict[str, _Way] = {}
+    # Keys that mean one field.
     doubles = [
         (key, alias) for key in slots for alias in aliases if key != alias and slots[key] is slots[alias]
     ]
-    ways = _Ways({}, {}, doubles, defaults_of(model))
     for key, slot in slots.items():
         singular = SINGULAR.get(key)
         if slot.model is not None:
             if not key.startswith("@") and (singular or not slot.is_list):
-                part = _Part(slot.read(None), slot.model, singular, slot.is_list)
-                ways.children[key] = key, slot.place, None, part
+                part = _Part(slot.read(None), _reader(slot.model), singular, slot.is_list)
+                of_children[key] = key, slot.place, None, part
         elif key.startswith("@"):
-            ways.attributes[key[1:]] = key, slot.place, slot.texts, None
+            of_attributes[key[1:]] = key, slot.place, slot.texts, None
         elif not key.startswith("#"):
-            ways.children[key] = key, slot.place, slot.texts, None
-    return ways
+            of_children[key] = key, slot.place, slot.texts, None
+
+    def read_object(course: "_Pass", element: Element) -> Model:
+        node: dict[str, Any] = {}
+        # Arguments by place are a good deal faster than by name.
+        values: list[Any] = [node, *defaults]
+        size = len(element)
+        if not size:
+            raise _Irregular
+        attributes: Any = element.items()
+        if attributes:
+            course.attributes += len(attributes)
+            for name, text in attributes:
+                try:
+                    key, place, texts, _ = of_attributes[name]
+                except KeyError:
+                    if f"@{name}" in slots:
+                        raise _Irregular from None
+                    node[f"@{name}"] = text
+                    continue
+                node[key] = text
+                values[place] = text if texts is None else texts[text]
+        for child in islice(course.walk, size):
+            tag = child.tag
+            try:
+                key, place, texts, part = of_children[tag]
+            except KeyError:
+                if tag in slots:
+                    raise _Irregular from None
+                node[tag] = course.unknown(child)
+                continue
+            if part is not None:
+                node[key], values[place] = course.part(part, child)
+                continue
+            found = child.text
+            if found is None:
+                # Nothing reads as the default of any field.
+                node[key] = ""
+            else:
+                node[key] = found
+                values[place] = found if texts is None else texts[found]
+        if len(node) != len(attributes) + size:
+            raise _Irregular
+        for name, _ in attributes:
+            if name in node:
+                raise _Irregular
+        for key, alias in doubles:
+            if key in node and alias in node:
+                raise _Irregular
+        return model(*values)
+
+    return read_object
 
 
 class _Pass:
@@ -160,95 +207,45 @@ class _Pass:
 
     def __init__(self, element: Element) -> None:
         self._element = element
-        self._walk = element.iter()
-        self._attributes = 0.0
+        self.walk = element.iter()
+        self.attributes = 0
 
     def whole(self, model: type[Model]) -> Model:
-        found = self._object(model, next(self._walk))
-        if next(self._walk, None) is not None or self._attributes != _count_attributes(self._element):
+        found = _reader(model)(self, next(self.walk))
+        if next(self.walk, None) is not None or self.attributes != _count_attributes(self._element):
             raise _Irregular
         return found
 
-    def _object(self, model: type[Model], element: Element) -> Model:
-        of_attributes, of_children, doubles, defaults = _ways(model)
-        node: dict[str, Any] = {}
-        # Arguments by place are a good deal faster than by name.
-        values: list[Any] = [node, *defaults]
-        attributes: Any = element.items()
-        size = len(element)
-        if not size:
-            raise _Irregular
-        for name, text in attributes:
-            try:
-                key, place, texts, _ = of_attributes[name]
-            except KeyError:
-                self._unless_known(model, f"@{name}")
-                node[f"@{name}"] = text
-                continue
-            node[key] = text
-            values[place] = text if texts is None else texts[text]
-        for child in islice(self._walk, size):
-            tag = child.tag
-            try:
-                key, place, texts, part = of_children[tag]
-            except KeyError:
-                self._unless_known(model, tag)
-                node[tag] = self._unknown(child)
-                continue
-            if part is not None:
-                node[key], values[place] = self._part(part, child)
-                continue
-            found = child.text
-            if found is None:
-                # Nothing reads as the default of any field.
-                node[key] = ""
-            else:
-                node[key] = found
-                values[place] = found if texts is None else texts[found]
-        self._attributes += len(attributes)
-        if len(node) != len(attributes) + size:
-            raise _Irregular
-        for name, _ in attributes:
-            if name in node:
-                raise _Irregular
-        for key, alias in doubles:
-            if key in node and alias in node:
-                raise _Irregular
-        return model(*values)
-
-    def _part(self, part: _Part, element: Element) -> tuple[Any, Any]:
+    def part(self, part: _Part, element: Element) -> tuple[Any, Any]:
         """The node and the value of a list or an object within an object."""
+        empty, read, singular, is_list = part
         size = len(element)
         if not size:
             if element.text:
                 raise _Irregular
-            return ([] if part.singular else ""), part.empty
-        if part.singular is None:
-            one = self._object(part.model, element)
+            return ([] if singular else ""), empty
+        if singular is None:
+            one = read(self, element)
             return one.raw, one
         raws: list[Any] = []
         entries: list[Model] = []
-        for entry in islice(self._walk, size):
-            if entry.tag != part.singular:
+        for entry in islice(self.walk, size):
+            if entry.tag != singular:
                 raise _Irregular
-            one = self._object(part.model, entry)
+            one = read(self, entry)
             raws.append(one.raw)
             entries.append(one)
-        if part.is_list:
+        if is_list:
             return raws, tuple(entries)
         if size > 1:
             raise _Irregular
         return raws, one
 
-    def _unless_known(self, model: type[Model], key: str) -> None:
-        if key in slots_of(model):
-            raise _Irregular
-
-    def _unknown(self, element: Element) -> Any:
+    def unknown(self, element: Element) -> Any:
         """The node of an element that no field is for, whatever it is."""
-        self._attributes += len(element.keys())
+        self.attributes += len(element.keys())
         if len(element):
             for each in element.iterdescendants():
-                next(self._walk)
-                self._attributes += len(each.keys())
+                next(self.walk)
+                self.attributes += len(each.keys())
         return _value(element)

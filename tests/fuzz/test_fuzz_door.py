@@ -147,8 +147,11 @@ def test_any_request_gets_a_documented_answer_and_nothing_unsigned_gets_in(
     else:
         status, said = answer
         assert status in DOCUMENTED
-        assert set(json.loads(said)) == {"hook"}
-        assert len(said) < 60
+        if said:
+            assert set(json.loads(said)) == {"hook"}
+            assert len(said) < 60
+        else:
+            assert status == 200
         if status in (200, 400):
             assert rightly_signed(request_)
     if answer is None or answer[0] != 200:
