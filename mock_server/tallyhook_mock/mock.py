@@ -424,5 +424,7 @@ class Mock:
 
     def next_due(self) -> datetime | None:
         """The next moment at which a system or a hook has something to do; None if nothing is planned."""
-        moments = (self.systems.next_due(), self.state.hooks.next_due())
-        return min((moment for moment in moments if moment is not None), default=None)
+        due, hook = self.systems.next_due(), self.state.hooks.next_due()
+        if due is None or hook is None:
+            return due or hook
+        return min(due, hook)

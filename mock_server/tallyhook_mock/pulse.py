@@ -10,16 +10,19 @@ class Pulse:
 
     def __init__(self) -> None:
         self.count = 0
-        self._next = asyncio.Event()
+        self._next: asyncio.Event | None = None  # for those who wait, if anybody does
 
     def beat(self) -> None:
         self.count += 1
-        # A new event for the next beat: whoever waits for this one is woken once, however late it runs.
-        self._next.set()
-        self._next = asyncio.Event()
+        if self._next is not None:
+            # The next beat has another event: whoever waits for this one is woken once, however late it runs.
+            self._next.set()
+            self._next = None
 
     async def after(self, count: int) -> int:
         """The count, as soon as it is another one than this."""
         while self.count == count:
+            if self._next is None:
+                self._next = asyncio.Event()
             await self._next.wait()
         return self.count

@@ -1,6 +1,6 @@
 """What happened to each customer, in order: the engines' events and the deliveries of their hooks."""
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
@@ -46,7 +46,7 @@ class Timeline:
         """`kept`: entries per customer; the oldest go first."""
         self.counts: Counter[str] = Counter()
         self._kept = kept
-        self._entries: dict[tuple[str, str, str], deque[Entry]] = {}  # by system, product and customer
+        self._entries: dict[tuple[str, str, str], list[Entry]] = {}  # by system, product and customer
 
     def entries(self, product: str, customer: str) -> Iterable[Entry]:
         """Oldest first; a deleted customer keeps its own."""
@@ -101,5 +101,8 @@ class Timeline:
             return
         entries = self._entries.get(key)
         if entries is None:
-            entries = self._entries[key] = deque(maxlen=self._kept)
+            # No deque: an empty one has room for 64, and most of a hundred thousand customers have a few.
+            entries = self._entries[key] = []
         entries.append(entry)
+        if len(entries) > self._kept:
+            del entries[0]

@@ -64,6 +64,17 @@ def test_the_mock_alone_has_something_to_sell() -> None:
         assert httpx.get(f"{url}/_mock/clock").json()["mode"] == "real"
 
 
+def test_the_collector_of_a_process_that_only_serves_seldom_looks_at_everything() -> None:
+    program = "import atexit, gc; atexit.register(lambda: print(gc.get_threshold()[2])); "
+    command = [*COMMAND[:2], program + COMMAND[2], "mock", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as process:
+        assert process.stdout is not None
+        while "╰" not in process.stdout.readline():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=10)[0].split() == ["100"]
+
+
 def test_a_catalogue_a_start_and_a_frozen_clock(tmp_path: Path) -> None:
     file = tmp_path / "catalog.toml"
     file.write_text(

@@ -6,8 +6,10 @@ import pytest
 
 from tallyhook_mock.engine.cheddar import accounts
 from tallyhook_mock.engine.cheddar.refusal import Refusal
+from tallyhook_mock.engine.happening import Happening
 from tallyhook_mock.engine.hooks import Attempt, Hook, Hooks
 from tallyhook_mock.engine.ids import Ids
+from tallyhook_mock.timeline import Timeline
 
 from .engine_world import START, World
 
@@ -58,6 +60,16 @@ def test_a_hook_that_is_sent_once_more_stays_until_that_is_over() -> None:
     (again,) = hooks.due(START + MINUTE)
     hooks.record(again, Attempt(START + MINUTE, 200, 0.0))
     assert list(hooks.log.values()) == [first]
+
+
+def test_of_what_happened_to_each_the_latest_is_kept() -> None:
+    timeline = Timeline(kept=2)
+    for kind in ("subscribed", "charged", "canceled"):
+        timeline.noted("fusebill", Happening(kind, START, "operator", "1"))
+    timeline.noted("fusebill", Happening("subscribed", START, "operator", "2"))
+    assert [entry.kind for entry in timeline.entries_of("fusebill", "1")] == ["charged", "canceled"]
+    assert [entry.kind for entry in timeline.entries_of("fusebill", "2")] == ["subscribed"]
+    assert timeline.counts == {"subscribed": 2, "charged": 1, "canceled": 1}
 
 
 def test_invoices_are_found_by_id_in_their_product_only() -> None:

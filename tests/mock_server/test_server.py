@@ -1,6 +1,7 @@
 """Serving in a thread, and over TLS."""
 
 import asyncio
+import gc
 import os
 import socket
 import ssl
@@ -54,6 +55,13 @@ def test_servers_come_and_go_and_leave_nothing(tmp_path: Path) -> None:
         httpx.get(server.url)
     with pytest.raises(RuntimeError, match="is not running"):
         server.advance("1d")
+
+
+def test_a_process_that_has_other_work_keeps_its_garbage_collector() -> None:
+    before = gc.isenabled(), gc.get_threshold(), gc.get_freeze_count()
+    with serve() as server:
+        server.advance("1d")
+        assert (gc.isenabled(), gc.get_threshold(), gc.get_freeze_count()) == before
 
 
 def test_several_servers_know_nothing_of_each_other() -> None:

@@ -127,7 +127,7 @@ def _split(raw_path: bytes) -> tuple[str, str, list[bytes]]:
     root, *segments = raw_path.rstrip(b"/").split(b"/")[1:] or [b""]
     if root != b"xml":
         raise not_found("Resource not found")
-    controller, action = (decode(segment) for segment in (*segments, b"", b"")[:2])
+    controller, action, *_ = map(decode, (*segments[:2], b"", b""))
     return controller, action, segments[2:]
 
 

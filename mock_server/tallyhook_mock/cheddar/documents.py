@@ -118,7 +118,8 @@ def display_name(plan: Plan) -> str:
 
 
 def _plan(plan: Plan, at: datetime) -> str:
-    return _plan_as_of(plan, at.replace(microsecond=0))  # which no document shows
+    # No document shows microseconds.
+    return _plan_as_of(plan, at.replace(microsecond=0) if at.microsecond else at)
 
 
 @lru_cache(1024)  # the plan of every customer is shown in every document
@@ -203,7 +204,7 @@ def _customer(customer: Customer, at: datetime) -> str:
         f"<createdDatetime>{moment_text(customer.created)}</createdDatetime>"
         f"<modifiedDatetime>{moment_text(customer.modified)}</modifiedDatetime>"
         f"{_group('metaData', map(_meta_datum, customer.meta_data))}"
-        f"{_group('subscriptions', (_subscription(each, at) for each in customer.subscriptions))}"
+        f"{_group('subscriptions', [_subscription(each, at) for each in customer.subscriptions])}"
         "</customer>"
     )
 
@@ -213,6 +214,8 @@ _CAMPAIGN = ("campaignSource", "campaignMedium", "campaignTerm", "campaignConten
 
 
 def _host(referer: str) -> str:
+    if not referer:
+        return ""
     try:
         return urlsplit(referer).hostname or ""
     except ValueError:
@@ -291,7 +294,7 @@ def _invoices(subscription: Subscription) -> str:
     if not subscription.invoices:
         return ""
     counted = usage_invoice(subscription)
-    items = (_item(planned, counted) for planned in subscription.plan.items)
+    items = [_item(planned, counted) for planned in subscription.plan.items]
     return f"{_group('items', items)}{_group('invoices', map(_invoice, reversed(subscription.invoices)))}"
 
 

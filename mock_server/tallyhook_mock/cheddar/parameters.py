@@ -92,15 +92,15 @@ class Parameters:
         Raises:
             Refusal: 400 for a name that can't be read, 412 for a value no document could show.
         """
-        keys = _keys(name)
+        *above, last = keys = _keys(name)
         if not value.isprintable() and _FORBIDDEN.search(value):
             raise invalid(name, "invalidCharacters", "The value contains characters that are not allowed")
         if len(keys) > MAX_DEPTH:
             raise Refusal(400, "A parameter is nested too deeply")
         level = self
-        for above in keys[:-1]:
-            level = level._descend(above)
-        level._store(keys[-1], value)
+        for key in above:
+            level = level._descend(key)
+        level._store(last, value)
 
     def _descend(self, key: str) -> "Parameters":
         below = self.values.get(key)
@@ -140,7 +140,7 @@ def read(path: list[bytes], query: bytes, form: bytes) -> Parameters:
     parameters = Parameters()
     # A name at the end of the path without a value has an empty one, as in PHP frameworks.
     for index in range(0, len(path), 2):
-        parameters.set(decode(path[index]), decode(path[index + 1]) if index + 1 < len(path) else "")
+        parameters.set(_decode_name(path[index]), decode(path[index + 1]) if index + 1 < len(path) else "")
     _lay(parameters, query)
     parameters._address = parameters.values.copy()
     _lay(parameters, form)

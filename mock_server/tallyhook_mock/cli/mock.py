@@ -67,7 +67,7 @@ def mock(
 
     from tallyhook_mock.app import create_app
     from tallyhook_mock.mock import Mock
-    from tallyhook_mock.server import bind, configure
+    from tallyhook_mock.server import bind, configure, own_process
 
     if hostname and not tls:
         _fail("--hostname is of use with --tls only")
@@ -94,6 +94,7 @@ def mock(
         users = content["users"] if catalog is None else ()
         app = create_app(served, console_token=console_token)
         server = uvicorn.Server(configure(app, identity))
+        own_process()
         try:
             Console().print(_banner(served, url, identity, users))
             server.run(sockets=[listening])

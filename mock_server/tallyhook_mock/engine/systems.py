@@ -29,11 +29,12 @@ class Systems:
             "fusebill": self.fusebill,
             "chargemonk": self.chargemonk,
         }
+        self._all: tuple[Cheddar | System, ...] = (self.cheddar, *self.others.values())
 
     def next_due(self) -> datetime | None:
         """The next moment at which any of them has something to do."""
-        moments = (self.cheddar.next_due(), *(system.next_due() for system in self.others.values()))
-        return min((moment for moment in moments if moment is not None), default=None)
+        moments = [due for system in self._all if (due := system.next_due()) is not None]
+        return min(moments, default=None)
 
     def step(self, at: datetime) -> bool:
         """Carry out one thing that is due at `at`; False if nothing is."""
