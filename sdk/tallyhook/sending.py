@@ -19,7 +19,6 @@ from urllib.request import getproxies, proxy_bypass
 import httpx
 
 from tallyhook.errors import MASK, APIError, NoAnswer
-from tallyhook.lanes import Lanes
 from tallyhook.retry import Retry
 
 if TYPE_CHECKING:
@@ -41,10 +40,6 @@ _NEVER_LEFT = (
     httpx.UnsupportedProtocol,
 )
 _TRANSIENT = (502, 503)
-
-# Together as many connections as httpx has by default.
-_LANES = 16
-_LIMITS = httpx.Limits(max_connections=6, max_keepalive_connections=2)
 
 
 class Sendable(Protocol[T_co]):
@@ -241,11 +236,7 @@ class AsyncSender(_Line):
         everywhere: Pairs = (),
     ) -> None:
         super().__init__(base_url, credentials, content_type, timeout, retry, everywhere)
-        if transport is None:
-            self._lanes = Lanes(_making(base_url), _LANES)
-        else:
-            given = transport
-            self._lanes = Lanes(lambda: given, 1)
+        self._transport = transport or _transport(base_url)
 
     async def send(self, call: Sendable[T], *, check: Callable[[], None] | None = None) -> T:
         """Send a call that was described with this API's `calls`, and read its answer.
@@ -258,13 +249,12 @@ class AsyncSender(_Line):
             if check is not None:
                 check()
             try:
-                with self._lanes.free() as transport:
-                    answer = await transport.handle_async_request(self._request(call))
-                    try:
-                        await answer.aread()
-                    except BaseException:
-                        await answer.aclose()
-                        raise
+                answer = await self._transport.handle_async_request(self._request(call))
+                try:
+                    await answer.aread()
+                except BaseException:
+                    await answer.aclose()
+                    raise
             except httpx.RequestError as error:
                 maybe_applied |= _may_have_arrived(error)
                 answer = NoAnswer(_described(error), maybe_applied)
@@ -276,7 +266,7 @@ class AsyncSender(_Line):
 
     async def disconnect(self) -> None:
         """Close the connections. The next call opens another, which may be in another event loop."""
-        await self._lanes.aclose()
+        await self._transport.aclose()
 
     async def aclose(self) -> None:
         """Close the connections. Calls raise RuntimeError from then on."""
@@ -299,10 +289,11 @@ async def _sleep(seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
-def _making(base_url: str) -> Callable[[], httpx.AsyncHTTPTransport]:
-    """Makes transports that share what is the same for all of them."""
-    verify, proxy = httpx.create_ssl_context(), _proxy(base_url)
-    return lambda: httpx.AsyncHTTPTransport(verify=verify, proxy=proxy, limits=_LIMITS)
+def _transport(base_url: str) -> httpx.AsyncBaseTransport:
+    # Late for the same reason: it loads httpcore and asyncio.
+    from tallyhook.pool import Transport
+
+    return Transport(httpx.create_ssl_context(), _proxy(base_url))
 
 
 def _proxy(base_url: str) -> str | None:
