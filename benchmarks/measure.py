@@ -9,14 +9,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["alternate", "median", "report"]
+__all__ = ["alternate", "median", "ratio", "report"]
 
 
 def alternate(rounds: int, **sides: Callable[[], float]) -> dict[str, list[float]]:
     """What each side returned in each round: its seconds, or its rate.
 
     The sides take turns, in the reverse order every other round, so that what the machine does meanwhile
-    falls on all of them alike. A first round warms up and is not counted.
+    falls on all of them alike. The shorter a round the better: a virtual machine's speed changes by half
+    within seconds. A first round warms up and is not counted.
     """
     measured: dict[str, list[float]] = {name: [] for name in sides}
     names = list(sides)
@@ -26,6 +27,11 @@ def alternate(rounds: int, **sides: Callable[[], float]) -> dict[str, list[float
             if number:
                 measured[name].append(value)
     return measured
+
+
+def ratio(of: Iterable[float], to: Iterable[float]) -> float:
+    """One side beside another: the median of what it is in each round, where both met the same machine."""
+    return median(one / other for one, other in zip(of, to, strict=True))
 
 
 def median(values: Iterable[float]) -> float:

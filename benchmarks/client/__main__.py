@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import httpx
 
 from benchmarks.client.server import answering
-from benchmarks.measure import alternate, median, report
+from benchmarks.measure import alternate, median, ratio, report
 from tallyhook import AsyncClient, calls
 
 USER, PASSWORD = "ops@example.com", "cheddar"
@@ -39,20 +39,21 @@ def main() -> None:
     )
     call, bare = median(sent["ours"]), median(sent["bare"])
     httpx_import, ours, client = (median(imports[name]) for name in ("httpx", "tallyhook", "client"))
+    of_bare = ratio(sent["ours"], sent["bare"])
     report(
         f"The client beside httpx (medians of {options.rounds} rounds)",
         [
             ("httpx.AsyncClient.post, bytes", microseconds(bare), "1.00"),
-            ("AsyncClient.set_item_quantity, a typed Customer", microseconds(call), f"{call / bare:.2f}"),
+            ("AsyncClient.set_item_quantity, a typed Customer", microseconds(call), f"{of_bare:.2f}"),
             ("import httpx", milliseconds(httpx_import), "1.00"),
             ("import tallyhook", milliseconds(ours), f"{ours / httpx_import:.2f}"),
             ("from tallyhook import Client", milliseconds(client), f"{client / httpx_import:.2f}"),
         ],
         ("what", "time", "of httpx's"),
         {
-            "ratio_call": call / bare,
-            "ratio_import": ours / httpx_import,
-            "ratio_import_client": client / httpx_import,
+            "ratio_call": of_bare,
+            "ratio_import": ratio(imports["tallyhook"], imports["httpx"]),
+            "ratio_import_client": ratio(imports["client"], imports["httpx"]),
             "call_us": call * 1e6,
             "bare_us": bare * 1e6,
         },

@@ -6,8 +6,9 @@ import uvicorn
 
 from tallyhook_mock.app import create_app
 from tallyhook_mock.mock import Mock
-from tallyhook_mock.server import bind, configure
+from tallyhook_mock.server import bind, configure, own_process
 
 if __name__ == "__main__":
+    own_process()
     # As `tallyhook mock` does it, less the command line.
     uvicorn.Server(configure(create_app(Mock()))).run(sockets=[bind("127.0.0.1", int(sys.argv[1]))])

@@ -4,89 +4,89 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 
 from benchmarks.load import Load, press
-from benchmarks.measure import alternate, median, report
+from benchmarks.measure import alternate, median, ratio, report
 from benchmarks.receive.hooks import requests
 from benchmarks.receive.servers import Server, serving
 
 CONNECTIONS = 32
 # From here on are the numbers of the hooks that come again; all others are new.
 KNOWN = 1 << 30
-_SETTLED = 1.0  # seconds after which nothing is left to do of what came before
+SIDES = {
+    "reads": ("", "a route that only reads"),
+    "memory": (":memory:", "receiver, in memory"),
+    "sqlite": ("{directory}/new.sqlite", "receiver, SQLite"),
+    "repeat": ("{directory}/known.sqlite", "receiver, SQLite, repeats"),
+}
+_SETTLED = 0.3  # seconds after which nothing is left to do of what came before
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.receive", description=__doc__)
-    parser.add_argument("--hooks", type=int, default=5000, help="a round and side (default 5000)")
-    parser.add_argument("--rounds", type=int, default=5, help="that count (default 5)")
+    parser.add_argument("--hooks", type=int, default=1000, help="a round and side (default 1000)")
+    parser.add_argument("--rounds", type=int, default=25, help="that count (default 25)")
     parser.add_argument(
         "--memory", type=int, metavar="HOOKS", help="instead: the memory of a receiver over so many hooks"
     )
     options = parser.parse_args()
-    if options.memory:
-        with tempfile.TemporaryDirectory() as directory, serving(f"{directory}/inbox.sqlite") as server:
-            _watch(server, options.memory)
-    else:
-        _compare(options.hooks, options.rounds)
+    with tempfile.TemporaryDirectory() as directory:
+        if options.memory:
+            with serving(f"{directory}/inbox.sqlite") as server:
+                _watch(server, options.memory)
+        else:
+            _compare(options.hooks, options.rounds, directory)
 
 
-def _compare(hooks: int, rounds: int) -> None:
-    """Every side has a new process in every round: one that is slow from its start on is so only once."""
-    loads: dict[str, list[Load]] = {}
-    cpu: dict[str, list[float]] = {}
+def _compare(hooks: int, rounds: int, directory: str) -> None:
+    """The servers stand side by side, and one at a time has something to do."""
+    loads: dict[str, list[Load]] = {name: [] for name in SIDES}
     known, fresh = requests(KNOWN, hooks), _Fresh(hooks)
 
-    def side(name: str, inbox: str) -> Callable[[], float]:
+    def side(name: str, server: Server) -> Callable[[], float]:
+        press(server.port, known, CONNECTIONS)
+
         def run() -> float:
             waiting = known if name == "repeat" else fresh()
-            with (
-                tempfile.TemporaryDirectory() as directory,
-                serving(inbox.format(directory=directory)) as server,
-            ):
-                press(server.port, known if name == "repeat" else fresh()[: hooks // 5], CONNECTIONS)
-                time.sleep(_SETTLED)
-                spent = server.cpu
-                load = press(server.port, waiting, CONNECTIONS)
-                loads.setdefault(name, []).append(load)
-                cpu.setdefault(name, []).append((server.cpu - spent) / hooks)
+            time.sleep(_SETTLED)
+            load = press(server.port, waiting, CONNECTIONS)
+            loads[name].append(load)
             return load.rate
 
         return run
 
-    runs = {
-        "reads": side("reads", ""),
-        "memory": side("memory", ":memory:"),
-        "sqlite": side("sqlite", "{directory}/inbox.sqlite"),
-        "repeat": side("repeat", "{directory}/inbox.sqlite"),
-    }
-    rates = {name: median(measured) for name, measured in alternate(rounds, **runs).items()}
-    p99 = {name: median(load.p99 for load in measured[1:]) for name, measured in loads.items()}
-    spent = {name: median(measured[1:]) for name, measured in cpu.items()}
+    with ExitStack() as running:
+        servers = {
+            name: running.enter_context(serving(inbox.format(directory=directory)))
+            for name, (inbox, _) in SIDES.items()
+        }
+        runs = {name: side(name, server) for name, server in servers.items()}
+        spent = {name: server.cpu for name, server in servers.items()}
+        rates = alternate(rounds, **runs)
+        cpu = {name: (server.cpu - spent[name]) / (rounds + 1) / hooks for name, server in servers.items()}
+    p99 = {name: [load.p99 for load in measured[1:]] for name, measured in loads.items()}
+    ratios = {name: ratio(rates[name], rates["reads"]) for name in SIDES}
+    longer = {name: ratio(p99[name], p99["reads"]) for name in SIDES}
     report(
-        f"Hooks of 4 KB over {CONNECTIONS} connections, one worker",
+        f"Hooks of 4 KB over {CONNECTIONS} connections, one worker (medians of {rounds} rounds)",
         [
             (
                 what,
-                f"{rates[name]:.0f}",
-                f"{rates[name] / rates['reads']:.2f}",
-                f"{p99[name] * 1e3:.1f}",
-                f"{p99[name] / p99['reads']:.1f}",
-                f"{spent[name] * 1e6:.0f}",
+                f"{median(rates[name]):.0f}",
+                f"{ratios[name]:.2f}",
+                f"{median(p99[name]) * 1e3:.1f}",
+                f"{longer[name]:.1f}",
+                f"{cpu[name] * 1e6:.0f}",
             )
-            for name, what in (
-                ("reads", "a route that only reads"),
-                ("memory", "receiver, in memory"),
-                ("sqlite", "receiver, SQLite"),
-                ("repeat", "receiver, SQLite, repeats"),
-            )
+            for name, (_, what) in SIDES.items()
         ],
         ["", "hooks/s", "ratio", "p99 ms", "times", "CPU µs a hook"],
         {
-            "ratio_sqlite": rates["sqlite"] / rates["reads"],
-            "p99_sqlite": p99["sqlite"] / p99["reads"],
-            "ratio_memory": rates["memory"] / rates["reads"],
-            "ratio_repeat": rates["repeat"] / rates["reads"],
+            "ratio_sqlite": ratios["sqlite"],
+            "p99_sqlite": longer["sqlite"],
+            "ratio_memory": ratios["memory"],
+            "ratio_repeat": ratios["repeat"],
         },
     )
 

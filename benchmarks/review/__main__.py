@@ -4,12 +4,14 @@ import argparse
 import asyncio
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack, asynccontextmanager
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from benchmarks.measure import alternate, median, report
+from benchmarks.measure import alternate, median, ratio, report
 from benchmarks.review.billing import CREDIT, PRODUCT, SECRET, Announced, billing
 from tallyhook import AsyncClient, InvoicePeriod
 from tallyhook.review import Review
@@ -23,39 +25,47 @@ CALLS = 4  # for each customer: read, set the quantity, add the credit, read bac
 
 T = TypeVar("T")
 
-Play = Callable[[str, Sequence[Announced], int], Coroutine[Any, Any, float]]
 Work = Callable[[Announced], Awaitable[None]]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.review", description=__doc__)
-    parser.add_argument("--customers", type=int, default=1000, help="a round (default 1000)")
+    parser.add_argument("--customers", type=int, default=200, help="a round (default 200)")
     parser.add_argument("--at-once", type=int, default=16, help="reviews under way (default 16)")
-    parser.add_argument("--rounds", type=int, default=3, help="that count (default 3)")
+    parser.add_argument("--rounds", type=int, default=10, help="that count (default 10)")
     options = parser.parse_args()
+    rounds, customers = options.rounds, options.customers
+    everybody = customers * (rounds + 1)
+    with asyncio.Runner() as runner, ExitStack() as running:
 
-    def side(play: Play) -> Callable[[], float]:
-        def run() -> float:
-            with billing(options.customers) as (url, announced):
-                return asyncio.run(play(url, announced, options.at_once))
+        def side(make: Callable[[str, int], AbstractAsyncContextManager[Work]]) -> Callable[[], float]:
+            url, announced = running.enter_context(billing(everybody))
+            work = runner.run(stack.enter_async_context(make(url, everybody)))
+            waiting = iter(announced)
+            audits.append(lambda: _audit(url, announced))
+            return lambda: runner.run(_rate(work, list(islice(waiting, customers)), options.at_once))
 
-        return run
-
-    rates = alternate(options.rounds, review=side(_review), script=side(_script))
+        stack, audits = AsyncExitStack(), list[Callable[[], Coroutine[Any, Any, None]]]()
+        rates = alternate(rounds, review=side(_review), script=side(_script))
+        runner.run(stack.aclose())
+        for audit in audits:
+            runner.run(audit())
+    of_script = ratio(rates["review"], rates["script"])
     review, script = median(rates["review"]), median(rates["script"])
     report(
-        f"Reviews of {options.customers} customers, {options.at_once} at a time",
+        f"Reviews of {customers} customers, {options.at_once} at a time (medians of {rounds} rounds)",
         [
-            ("review, journal in SQLite", f"{review:.0f}", f"{review / script:.2f}"),
+            ("review, journal in SQLite", f"{review:.0f}", f"{of_script:.2f}"),
             ("script, no journal", f"{script:.0f}", "1"),
         ],
         ["", "customers/s", "ratio"],
-        {"ratio_review": review / script, "reviews_per_s": review, "script_per_s": script},
+        {"ratio_review": of_script, "reviews_per_s": review, "script_per_s": script},
     )
 
 
-async def _review(url: str, announced: Sequence[Announced], at_once: int) -> float:
-    """Reviews a second: each hook goes through a receiver, from its signature to its acknowledgement."""
+@asynccontextmanager
+async def _review(url: str, customers: int) -> AsyncIterator[Work]:
+    """Each hook goes through a receiver, from its signature to its acknowledgement."""
     with tempfile.TemporaryDirectory(prefix="tallyhook-review-") as directory:
         async with _Counting(url) as client:
             receiver = Receiver(Product(PRODUCT, SECRET, client), inbox=Path(directory) / "inbox.sqlite")
@@ -71,18 +81,17 @@ async def _review(url: str, announced: Sequence[Announced], at_once: int) -> flo
                     raise RuntimeError(f"{hook.customer}: {answer}")
 
             async with receiver:
-                rate = await _rate(work, announced, at_once)
-                assert client.calls == CALLS * len(announced)
+                yield work
+                assert client.calls == CALLS * customers
                 stats = await receiver.inbox.stats()
                 # Declared, adding and added: that is what is paid for.
-                assert stats.hooks == {State.DONE: len(announced)}
-                assert stats.entries == 3 * len(announced)
-            await _audit(client, announced)
-    return rate
+                assert stats.hooks == {State.DONE: customers}
+                assert stats.entries == 3 * customers
 
 
-async def _script(url: str, announced: Sequence[Announced], at_once: int) -> float:
-    """The same customers by a script that trusts its luck: read, set, charge, read back."""
+@asynccontextmanager
+async def _script(url: str, customers: int) -> AsyncIterator[Work]:
+    """The same by a script that trusts its luck: read, set, charge, read back."""
     async with _Counting(url) as client:
 
         async def work(hook: Announced) -> None:
@@ -95,10 +104,8 @@ async def _script(url: str, announced: Sequence[Announced], at_once: int) -> flo
             )
             await client.get_customer(hook.customer)
 
-        rate = await _rate(work, announced, at_once)
-        assert client.calls == CALLS * len(announced)
-        await _audit(client, announced)
-    return rate
+        yield work
+        assert client.calls == CALLS * customers
 
 
 class _Counting(AsyncClient):
@@ -125,13 +132,14 @@ async def _rate(work: Work, announced: Sequence[Announced], at_once: int) -> flo
     return len(announced) / (time.perf_counter() - started)
 
 
-async def _audit(client: AsyncClient, announced: Sequence[Announced]) -> None:
-    """Both sides have done the work, and once: looked at on every tenth invoice."""
-    for hook in announced[::10]:
-        customer = await client.get_customer(hook.customer)
-        invoice = customer.subscription.outstanding_invoice
-        assert invoice is not None
-        assert [charge.each_amount for charge in invoice.charges if charge.code == CREDIT] == [-AMOUNT]
+async def _audit(url: str, announced: Sequence[Announced]) -> None:
+    """The work was done, and once: looked at on every tenth invoice."""
+    async with _Counting(url) as client:
+        for hook in announced[::10]:
+            customer = await client.get_customer(hook.customer)
+            invoice = customer.subscription.outstanding_invoice
+            assert invoice is not None
+            assert [charge.each_amount for charge in invoice.charges if charge.code == CREDIT] == [-AMOUNT]
 
 
 if __name__ == "__main__":
