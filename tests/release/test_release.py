@@ -190,6 +190,45 @@ def test_a_command_says_what_is_missing(release: Release, tmp_path: Path) -> Non
     environment.remove()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="uvloop is not for Windows")
+def test_everything_runs_in_another_loop_than_asyncios(release: Release, tmp_path: Path) -> None:
+    """`uvicorn[standard]` brings one, and its transports are not of asyncio's classes."""
+    environment = Environment.new(tmp_path / "environment")
+    environment.install(f"{release.wheel}[mock,receiver]", "uvicorn[standard]")
+    calls = """
+        import asyncio, os, uvloop
+        from tallyhook import AsyncClient, NoAnswer
+        from tallyhook_mock import serve
+        from tallyhook_receiver import Product, Receiver
+
+        async def call(url):
+            async with AsyncClient("ACME", "ops@example.com", "cheddar", base_url=url) as client:
+                plans = await asyncio.gather(*(client.get_plans() for _ in range(30)))
+                assert all(plans)
+            async with Receiver(Product("ACME", "secret"), inbox="inbox.sqlite") as receiver:
+                assert (await receiver.handle("POST", {}, b"{}")).status == 401
+                assert (await receiver.inbox.stats()).entries == 0
+
+        try:
+            uvloop.run(call("http://127.0.0.1:9/xml"))
+        except NoAnswer as error:
+            assert not error.maybe_applied
+        else:
+            raise AssertionError("nobody is there")
+        for tls in (False, True):
+            with serve(tls=tls) as server:
+                if server.authority:
+                    os.environ["SSL_CERT_FILE"] = str(server.authority)
+                uvloop.run(call(server.xml))
+    """
+    done = environment.run("python", "-c", dedent(calls))
+    assert done.returncode == 0, done.stderr
+    done = environment.run("tallyhook", "demo")
+    assert done.returncode == 0, done.stderr
+    assert "57.50" in done.stdout
+    environment.remove()
+
+
 @pytest.mark.parametrize("interpreter", [*interpreters()], ids=lambda found: Path(found).parts[-3])
 def test_another_python_plays_the_demo(release: Release, tmp_path: Path, interpreter: str) -> None:
     environment = Environment.new(tmp_path / "environment", interpreter)
