@@ -108,9 +108,9 @@ def own_process() -> None:
     """Prepare a process that does nothing but serve a mock until it ends.
 
     Customers are there to stay, and a search for garbage among 100,000 of them takes half a second in which
-    no call is answered. There is one after every 700,000 objects now, which is some 90,000 customers, no
-    longer after 70,000 of them; what a reset leaves behind may stay as long. A process that has other work
-    is none of our business: neither `serve` nor an application asks for this.
+    no call is answered. There is one after every 700,000 new objects, some 90,000 customers, where Python
+    would have one after 70,000 objects; what a reset leaves behind may stay as long. A process that has other
+    work is none of our business: neither `serve` nor an application asks for this.
     """
     young, middle, _ = gc.get_threshold()
     gc.set_threshold(young, middle, _SEARCHES)

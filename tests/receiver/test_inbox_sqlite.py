@@ -187,6 +187,17 @@ def test_a_loop_that_ends_in_the_middle_of_a_look_leaves_nothing_behind(tmp_path
     asyncio.run(go_on())
 
 
+async def test_a_journal_that_the_loop_can_not_read_is_read_by_the_writer(tmp_path: Path) -> None:
+    inbox = SQLiteInbox(tmp_path / "inbox.sqlite")
+    await inbox.open()
+    await inbox.take(LETTER, "me", 60)
+    await inbox.append("k1", "me", ADDING)
+    assert inbox._reader is not None
+    inbox._reader.close()
+    assert await inbox.entries("k1") == [ADDING]
+    await inbox.close()
+
+
 async def test_what_was_asked_for_just_before_the_end_is_done(tmp_path: Path) -> None:
     inbox = SQLiteInbox(tmp_path / "inbox.sqlite")
     await inbox.open()

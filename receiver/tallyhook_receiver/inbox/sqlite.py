@@ -126,12 +126,9 @@ class SQLiteInbox:
 
     async def entries(self, key: str) -> Sequence[Entry]:
         seen = self._seen(_ENTRIES, key)
-        rows = (
-            seen
-            if seen is not None
-            else await self._writer.run(lambda connection: connection.execute(_ENTRIES, (key,)).fetchall())
-        )
-        return [journal.decode(entry) for (entry,) in rows]
+        if seen is None:
+            seen = await self._writer.run_together(_entries, key, durably=False)
+        return [journal.decode(entry) for (entry,) in seen]
 
     async def append(self, key: str, owner: str, entry: Entry) -> None:
         # No charge goes by what was declared, and the entry before a charge takes it along to the disk.
@@ -278,6 +275,10 @@ class SQLiteInbox:
         """SQLite would go on writing into a file that was deleted or replaced, and lose it all at the end."""
         if self._file is not None and self._identity() != self._file:
             raise InboxUnavailable("the inbox's file was replaced while it was open")
+
+
+def _entries(connection: sqlite3.Connection, keys: Sequence[str]) -> Sequence[Sequence[tuple[Any, ...]]]:
+    return [connection.execute(_ENTRIES, (key,)).fetchall() for key in keys]
 
 
 def _moment(seconds: float) -> datetime:
