@@ -8,8 +8,8 @@ from msgspec.structs import replace
 from tests.cheddar import Cheddar
 
 from tallyhook import documents, events
+from tallyhook.cheddar.models import Customer
 from tallyhook.journal import Added, Adding, DeclaredCharge
-from tallyhook.models import Customer
 from tallyhook.review import AddCharge, Changes, DeleteCharge, Review, SetQuantity, compare
 
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from tallyhook.events import SubscriptionBillable
+from tallyhook.cheddar.hooks import SubscriptionBillable
 from tallyhook.journal import Entry
 from tallyhook.review import Outcome
 

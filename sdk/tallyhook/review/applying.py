@@ -8,12 +8,12 @@ clients.
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING
 
-from tallyhook import calls
-from tallyhook.calls import Call
-from tallyhook.client import AsyncClient, Client
+from tallyhook.cheddar import calls
+from tallyhook.cheddar.calls import Call
+from tallyhook.cheddar.client import AsyncClient, Client
+from tallyhook.cheddar.models import Customer, Id, Invoice, InvoicePeriod
 from tallyhook.errors import APIError, Error, NoAnswer, NotFound, UnprocessableEntity
 from tallyhook.journal import Declared, DeclaredCharge, Entry, Journal, Refused
-from tallyhook.models import Customer, Id, Invoice, InvoicePeriod
 from tallyhook.review.changes import AddCharge, Change, Changes, DeleteCharge, SetQuantity, difference, named
 from tallyhook.review.ledger import Ledger
 from tallyhook.review.outcome import Outcome, Standing

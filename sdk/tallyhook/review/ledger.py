@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
+from tallyhook.cheddar.models import Charge, Invoice
 from tallyhook.journal import Added, Adding, DeclaredCharge, Entry, Refused
-from tallyhook.models import Charge, Invoice
 
 __all__ = ["Ledger"]
 

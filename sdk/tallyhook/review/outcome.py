@@ -9,7 +9,7 @@ import msgspec
 from tallyhook import money
 from tallyhook.journal import Declaration
 from tallyhook.review.changes import AddCharge, Change, DeleteCharge, SetQuantity
-from tallyhook.table import Column, Shown, Table
+from tallyhook.tables import Column, Shown, Table
 
 __all__ = ["Outcome", "Standing"]
 
