@@ -47,7 +47,7 @@ def listen(server: Server, *arguments: str, end: int = signal.SIGINT) -> Iterato
             yield Listening(process)
         finally:
             process.send_signal(end)
-            assert process.wait(20) == 0
+            assert process.wait(60) == 0
         assert process.stderr.read() == ""
 
 

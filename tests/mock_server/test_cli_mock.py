@@ -21,7 +21,7 @@ ENVIRONMENT = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", "PYTHONUNBUFFERE
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*COMMAND, *arguments], capture_output=True, text=True, timeout=30, env=ENVIRONMENT, check=False
+        [*COMMAND, *arguments], capture_output=True, text=True, timeout=60, env=ENVIRONMENT, check=False
     )
 
 
@@ -40,7 +40,7 @@ def running(*arguments: str) -> Iterator[str]:
             yield banner
         finally:
             process.send_signal(signal.SIGINT)
-            assert process.wait(10) == 0
+            assert process.wait(60) == 0
 
 
 def root(banner: str) -> str:
@@ -72,7 +72,7 @@ def test_the_collector_of_a_process_that_only_serves_seldom_looks_at_everything(
         while "╰" not in process.stdout.readline():
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=10)[0].split() == ["100"]
+        assert process.communicate(timeout=60)[0].split() == ["100"]
 
 
 def test_a_catalogue_a_start_and_a_frozen_clock(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def run_without(missing: Sequence[str], *arguments: str) -> subprocess.Completed
     """A command where some libraries are not installed."""
     code = f"import sys; sys.modules.update(dict.fromkeys({missing!r})); {COMMAND[-1]}"
     command = [sys.executable, "-c", code, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, env=ENVIRONMENT, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, env=ENVIRONMENT, check=False)
 
 
 @pytest.mark.parametrize(
