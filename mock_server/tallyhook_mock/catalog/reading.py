@@ -100,7 +100,7 @@ class Catalog:
 def load_catalog(path: Path) -> Mapping[str, Any]:
     """The content of a catalogue file, TOML or `.json`; CatalogError if it can't be read."""
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")
         if path.suffix == ".json":
             content = json.loads(text, parse_float=Decimal)
         else:
