@@ -238,7 +238,7 @@ def _product_id(table: Table, state: State) -> int:
     given = ids.parse(table.text("id"))
     if given is None:
         raise table.wrong("id", f"an id of this server is needed, such as {ids.text(state.ids.next())}")
-    state.ids.last = max(state.ids.last, given)
+    state.ids.reserve(given)
     return given
 
 
