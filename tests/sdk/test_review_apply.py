@@ -10,8 +10,8 @@ import pytest
 from tests.cheddar import Cheddar, answer_lost, broken, lost_on_the_way, never_left
 
 from tallyhook import Error, NoAnswer, NotFound, PreconditionFailed, documents, events
-from tallyhook.journal import Added, Adding, Declared, Entry, Refused, decode, encode
 from tallyhook.review import EarlierInvoiceOutstanding, Outcome, Review, ReviewFailed, Standing
+from tallyhook.review.journal import Added, Adding, Declared, Entry, Refused, decode, encode
 
 FOREIGN = {"id": "f1", "chargeCode": "A", "quantity": "1", "eachAmount": "5.00", "description": "extra"}
 

@@ -8,9 +8,9 @@ from msgspec.structs import replace
 from tests.cheddar import Cheddar
 
 from tallyhook import documents, events
-from tallyhook.journal import Added, Adding, DeclaredCharge
 from tallyhook.models import Customer
 from tallyhook.review import AddCharge, Changes, DeleteCharge, Review, SetQuantity, compare
+from tallyhook.review.journal import Added, Adding, DeclaredCharge
 
 
 def document(cheddar: Cheddar) -> Customer:

@@ -200,7 +200,7 @@ class Application:
             return self._nothing_to_do(standing, "a person accepted the invoice as it stands")
         match standing:
             case Standing.GONE:
-                return (yield from self._gone("the customer's document doesn't show the invoice as one to pay"))
+                return (yield from self._gone("the customer has no such invoice to pay"))
             case Standing.CURRENT if self._is_put_off():
                 return self._nothing_to_do(standing, f"nothing to do: not outstanding but {standing}")
             case Standing.CURRENT:
@@ -323,7 +323,9 @@ class Application:
                     f"charge {stray.charge.id} on invoice {stray.invoice.number or stray.invoice.id}",
                 )
             self._announced = None
-            yield from self._ask(_once(calls.delete_charge(self.customer, stray.charge.id, invoice_period=period)))
+            yield from self._ask(
+                _once(calls.delete_charge(self.customer, stray.charge.id, invoice_period=period))
+            )
             did = True
         if did:
             raise ReviewFailed("a charge had landed on another invoice, and was deleted there")
@@ -420,9 +422,7 @@ class Application:
         self._announced = self._round
         try:
             document = yield from self._ask(
-                _once(
-                    calls.delete_charge(self.customer, charge_id, invoice_period=InvoicePeriod.OUTSTANDING)
-                )
+                _once(calls.delete_charge(self.customer, charge_id, invoice_period=InvoicePeriod.OUTSTANDING))
             )
         except Error as error:
             refused = _certainly_not_applied(error)
@@ -556,9 +556,7 @@ class Application:
         self.ledger.adopt(self.declaration.charges, self.invoice)
         changes = self._compare()
         if wrong := [it for it in changes.changes if not isinstance(it, SetQuantity) or it.contradicted]:
-            raise Unresolved(
-                "the invoice was paid, and isn't what was declared", "; ".join(map(str, wrong))
-            )
+            raise Unresolved("the invoice was paid, and isn't what was declared", "; ".join(map(str, wrong)))
         if (left := self._wait()) > timedelta(0):
             yield from self._announce(())
             raise self._unknown("an earlier request may still arrive, on another invoice", left)

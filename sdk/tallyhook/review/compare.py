@@ -253,7 +253,11 @@ def _quantity(invoice: Invoice, code: str) -> Decimal | None:
 
 
 def _overage(quantity: Decimal, included: Decimal) -> Decimal:
-    return Decimal(0) if included >= _UNLIMITED else max(Decimal(0), money.total((quantity, included.copy_negate())))
+    return (
+        Decimal(0)
+        if included >= _UNLIMITED
+        else max(Decimal(0), money.total((quantity, included.copy_negate())))
+    )
 
 
 def _overage_charge(invoice: Invoice, code: str) -> Charge | None:
