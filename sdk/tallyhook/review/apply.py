@@ -211,7 +211,8 @@ class Application:
             yield from self._see(self.document)
             return (yield from self._bring_in_line())
         except _Paid:
-            return (yield from self._compare_paid())
+            pass
+        return (yield from self._compare_paid())
 
     def _bring_in_line(self) -> Steps[Outcome]:
         if not self.has_journal:
@@ -565,6 +566,8 @@ class Application:
         return Outcome(
             declared=self.declaration,
             standing=Standing.PAID,
+            total_before=changes.total_before,
+            total_after=changes.total_before,
             note="nothing to do: it was paid with everything declared on it",
             unverified=_unverified(changes),
             look_again=look_again,
