@@ -263,9 +263,9 @@ def test_an_outcome_says_which_quantities_no_document_showed(review: Review) -> 
     assert outcome.unverified == ("GB",)
     assert str(outcome).splitlines() == [
         "review, the invoice was paid",
-        "  code   declared  found  applied  description",
+        "  code   declared  found  applied",
         "  GB            2      ?",
-        "  ────────────────────────────────────────────",
+        "  ───────────────────────────────",
         "  total            20.00    20.00",
         "  nothing to do: it was paid with everything declared on it",
         "  not verified, since no document shows it: GB",

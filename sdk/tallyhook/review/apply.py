@@ -244,7 +244,8 @@ class Application:
         else:
             raise _not_standing(remaining)
 
-        if (left := self._wait()) > timedelta(0):
+        if (left := self._wait()) > timedelta(0) or self.ledger.open_addings():
+            # What was awaited at first was not given up: only the next attempt adds it again.
             raise self._unknown("an earlier request may still arrive and change the invoice", left)
         self._require_no_doubt()
         look_again = self.lost or self._began_unknown
@@ -340,15 +341,19 @@ class Application:
         now = None if found is None else found.billing_datetime
         return announced is not None and now is not None and now > announced
 
-    def _compare(self) -> Changes:
-        """What is to be changed. Raises Unresolved if a charge of ours costs something else."""
+    def _compare(self, *, awaits: bool = True) -> Changes:
+        """What is to be changed. Raises Unresolved if a charge of ours costs something else.
+
+        `awaits`: whether a charge that may still arrive counts as there.
+        """
         for charge, asked in self.ledger.ours(self.invoice):
             if asked in self.declaration.charges and not asked.costs_the_same(charge):
                 raise Unresolved(
                     "a charge that was added costs something else than was asked for",
                     f"charge {charge.id}: {asked}",
                 )
-        return difference(self.review, self.declaration, self.document, self.invoice, self.ledger)
+        awaited = self.ledger.open_addings() if awaits else []
+        return difference(self.review, self.declaration, self.document, self.invoice, self.ledger, awaited)
 
     def _remaining(self, changes: Changes) -> list[Change]:
         """What the document proves to be still different, and quantities that nobody has taken.
@@ -554,8 +559,9 @@ class Application:
 
     def _compare_paid(self) -> Steps[Outcome]:
         """What was billed, beside what was declared. Raises Unresolved if it is something else."""
-        self.ledger.adopt(self.declaration.charges, self.invoice)
-        changes = self._compare()
+        if not self.ledger.has_addings:  # by hand, or in a journal that was forgotten
+            self.ledger.adopt(self.declaration.charges, self.invoice, only_marked=self.has_journal)
+        changes = self._compare(awaits=False)
         if wrong := [it for it in changes.changes if not isinstance(it, SetQuantity) or it.contradicted]:
             raise Unresolved("the invoice was paid, and isn't what was declared", "; ".join(map(str, wrong)))
         if (left := self._wait()) > timedelta(0):

@@ -34,6 +34,7 @@ __all__ = [
     "Verified",
     "decode",
     "encode",
+    "is_marked",
 ]
 
 
@@ -70,6 +71,11 @@ class DeclaredCharge(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _MARK = re.compile(r"\s*\(ref [0-9a-f]{10}\)\s*$", re.IGNORECASE)
+
+
+def is_marked(description: str) -> bool:
+    """Whether a description ends in the mark of some review."""
+    return _MARK.search(description) is not None
 
 
 def _words(text: str) -> str:

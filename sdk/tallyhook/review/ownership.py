@@ -21,6 +21,7 @@ from tallyhook.review.journal import (
     Resolved,
     Running,
     Verified,
+    is_marked,
 )
 
 __all__ = ["Found", "Ledger", "charges_of", "new_mark"]
@@ -177,6 +178,10 @@ class Ledger:
 
     # Whose is what
 
+    @property
+    def has_addings(self) -> bool:
+        return bool(self._addings)
+
     def is_claimed(self, number: int) -> bool:
         return number in self._numbers.values()
 
@@ -230,18 +235,21 @@ class Ledger:
         ]
         return [(adding, charges) for adding, charges in found if charges]
 
-    def adopt(self, declared: Sequence[DeclaredCharge], invoice: Invoice) -> None:
-        """Take each declared charge whose content is on the invoice as ours, unless it is known not to be."""
-        missing = list(declared)
-        for _, asked in self.ours(invoice):
-            if asked in missing:
-                missing.remove(asked)
-        for charge in missing:
-            before = [adding for adding in self._addings.values() if adding.charge == charge]
-            if any(map(self.keeps_marks, before)):
-                continue
-            others = {*self._numbers}.union(*(adding.before for adding in before))
-            same = (it for it in invoice.charges if it.id not in others and charge.is_same(it))
+    def adopt(
+        self, declared: Sequence[DeclaredCharge], invoice: Invoice, *, only_marked: bool = False
+    ) -> None:
+        """Where no journal tells: take each declared charge whose content is on the invoice as ours.
+
+        `only_marked`: unless it shows no mark of any review, and so may be a person's.
+        """
+        for charge in declared:
+            same = (
+                it
+                for it in invoice.charges
+                if it.id not in self._numbers
+                and charge.is_same(it)
+                and (is_marked(it.description) or not only_marked)
+            )
             if found := next(same, None):
                 number = max(self._addings, default=0) + 1
                 self.write(Adding(number=number, charge=charge, before=()))
