@@ -15,8 +15,8 @@ import pytest
 from tests.receiver.conftest import Store
 from tests.receiver.letters import ADDING, letter
 
-from tallyhook.journal import Added, Declaration, Declared, Refused
 from tallyhook.review import Outcome, Standing
+from tallyhook.review.journal import Added, Declaration, Declared, Refused
 from tallyhook_mock.cli import main
 from tallyhook_receiver import State
 
