@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tallyhook import models
-from tallyhook.nodes import Model
+from tallyhook._model import Model
 from tallyhook_mock.engine.cheddar.customer import Customer, MetaDatum, PaymentMethod, Subscription
 from tallyhook_mock.engine.cheddar.invoice import Charge, Invoice, InvoiceState, InvoiceType, Transaction
 from tallyhook_mock.engine.cheddar.product import Coupon, Plan, PlanItem, Product, Promotion
