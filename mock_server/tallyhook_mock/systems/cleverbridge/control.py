@@ -9,12 +9,7 @@ from starlette.routing import Route
 
 from tallyhook_mock.catalog.table import Table
 from tallyhook_mock.control.requests import json_object, mock_of, only
-from tallyhook_mock.control.shown import (
-    bill_shown,
-    drawn,
-    entry_shown,
-    moment_shown,
-)
+from tallyhook_mock.control.shown import bill_shown, drawn, entry_shown, moment_shown
 from tallyhook_mock.core.money import amount_text, quantity_text
 from tallyhook_mock.systems.cleverbridge.catalog import SUBSCRIPTION, read_subscription
 from tallyhook_mock.systems.cleverbridge.model import Item, Pending, Refusal, State, Subscription, Update

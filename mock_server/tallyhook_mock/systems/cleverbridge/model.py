@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from tallyhook_mock.core.base import BillingSystem, Entity, Happening, Value
 from tallyhook_mock.core.frequencies import add_months
 from tallyhook_mock.core.invoice_lines import Bill, Line
+from tallyhook_mock.core.money import exact, product
 
 __all__ = [
     "Coupon",
@@ -74,6 +75,7 @@ class Terms(Value, frozen=True):
     coupon: Coupon | None = None
 
     @property
+    @exact()
     def price(self) -> Decimal:
         """Of one unit, less the coupon; not rounded."""
         percent = self.coupon.percent if self.coupon else Decimal(0)
@@ -82,7 +84,7 @@ class Terms(Value, frozen=True):
     @property
     def total(self) -> Decimal:
         """Of a whole interval; not rounded."""
-        return self.quantity * self.price
+        return product(Decimal(self.quantity), self.price)
 
 
 class Pending(Value, frozen=True):

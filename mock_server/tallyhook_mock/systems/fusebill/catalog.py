@@ -8,12 +8,7 @@ from tallyhook_mock.catalog.table import Table
 from tallyhook_mock.core.base import Value
 from tallyhook_mock.core.money import cents
 from tallyhook_mock.systems.fusebill.model import Cycle, InvoiceDate, Refusal, State
-from tallyhook_mock.systems.fusebill.rules import (
-    NewCustomer,
-    NewSubscription,
-    activate,
-    new_customer,
-)
+from tallyhook_mock.systems.fusebill.rules import NewCustomer, NewSubscription, activate, new_customer
 
 __all__ = [
     "CUSTOMER",

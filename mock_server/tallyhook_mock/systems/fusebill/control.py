@@ -13,25 +13,10 @@ from starlette.routing import Route
 
 from tallyhook_mock.catalog.table import Table
 from tallyhook_mock.control.requests import json_object, mock_of, only
-from tallyhook_mock.control.shown import (
-    bill_shown,
-    drawn,
-    entry_shown,
-    moment_shown,
-)
+from tallyhook_mock.control.shown import bill_shown, drawn, entry_shown, moment_shown
 from tallyhook_mock.core.money import amount_text, cents
-from tallyhook_mock.systems.fusebill.catalog import (
-    CUSTOMER,
-    SUBSCRIPTION,
-    read_customer,
-    read_subscription,
-)
-from tallyhook_mock.systems.fusebill.dryrun import (
-    Change,
-    Find,
-    Forecast,
-    forecast,
-)
+from tallyhook_mock.systems.fusebill.catalog import CUSTOMER, SUBSCRIPTION, read_customer, read_subscription
+from tallyhook_mock.systems.fusebill.dryrun import Change, Find, Forecast, forecast
 from tallyhook_mock.systems.fusebill.model import (
     BillingPeriodDefinition,
     Charge,
