@@ -96,8 +96,9 @@ class Client(_Methods, BaseClient):
         base_url: str = BASE_URL,
         **options: Unpack[Options],
     ) -> None:
-        self.product_code = product_code
         everywhere = _everywhere(product_code, product_id, remote_address)
+        self.product_code = product_code or ""
+        self.product_id = product_id or ""
         super().__init__(base_url, basic(user, password), everywhere, **options)
 
 
@@ -115,8 +116,9 @@ class AsyncClient(_Methods, BaseAsyncClient):
         base_url: str = BASE_URL,
         **options: Unpack[AsyncOptions],
     ) -> None:
-        self.product_code = product_code
         everywhere = _everywhere(product_code, product_id, remote_address)
+        self.product_code = product_code or ""
+        self.product_id = product_id or ""
         super().__init__(base_url, basic(user, password), everywhere, **options)
 
 
