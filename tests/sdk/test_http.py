@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import gzip
 import inspect
 import logging
@@ -369,16 +370,16 @@ def test_bytes_left_over_in_trio() -> None:
 
 
 def test_one_event_loop_after_the_other() -> None:
-    client: AsyncClient
-
-    async def call() -> str:
+    async def call(client: AsyncClient) -> str:
         return (await client.get_customer("C1")).code
 
     with always(answer(DOCUMENT)) as server, warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # the first loop left a connection open
         client = AsyncClient("ACME", "u", "p", base_url=server.url)
-        assert [asyncio.run(call()) for _ in range(3)] == ["C1"] * 3
+        assert [asyncio.run(call(client)) for _ in range(3)] == ["C1"] * 3
         asyncio.run(client.aclose())
+        del client
+        gc.collect()
     assert len(server.requests) == 3
 
 
@@ -388,14 +389,16 @@ def test_a_client_of_ones_own_stays_in_its_loop() -> None:
         http = httpx.AsyncClient()
         client = AsyncClient("ACME", "u", "p", base_url=server.url, http=http)
 
-        async def add() -> None:
+        async def add(client: AsyncClient) -> None:
             await client.add_charge("C1", "FEE", 1, 5)
 
-        asyncio.run(add())
+        asyncio.run(add(client))
         with pytest.raises(UnusableClient) as caught:
-            asyncio.run(add())
+            asyncio.run(add(client))
         assert not caught.value.maybe_applied
         assert isinstance(caught.value, Error)
+        del client, http, caught
+        gc.collect()
     assert len(server.requests) == 1
 
 
