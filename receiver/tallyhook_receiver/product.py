@@ -30,7 +30,7 @@ class Product:
             raise ValueError(f"product {code} needs a key")
         for key in self.keys:
             try:
-                scheme.check(key)
+                scheme.check_key(key)
             except ValueError as error:
                 raise ValueError(f"product {code} needs a key of scheme {scheme.name}: {error}") from None
 
