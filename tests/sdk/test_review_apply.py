@@ -592,7 +592,7 @@ async def test_without_marks_descriptions_are_left_alone() -> None:
     cheddar, memory = Cheddar(), Memory()
     async with cheddar.async_client(retries=0) as client:
         await first(hook_review(cheddar)).aapply(client, memory, now=memory.clock, marks=False)
-    assert [charge["description"] for charge in cheddar.billed_charges] == ["extra", "", "", ""]
+    assert [charge.get("description", "") for charge in cheddar.billed_charges] == ["extra", "", "", ""]
 
 
 async def test_a_clock_that_is_set_does_not_end_the_wait() -> None:
