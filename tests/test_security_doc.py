@@ -1,4 +1,4 @@
-"""The threat model and the proof of a review name a test for each of their lines, and each of these exists."""
+"""The threat model and the proof of a review name a test for each line, and each of these exists."""
 
 import ast
 import re

@@ -11,10 +11,11 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 
-from tallyhook_mock.catalog import CatalogError, default_catalog, load_catalog
+from tallyhook_mock.catalog.reading import default_catalog, load_catalog
+from tallyhook_mock.catalog.table import CatalogError
 from tallyhook_mock.clock import Clock, Mode, parse_moment
+from tallyhook_mock.core import ids
 from tallyhook_mock.delivery import Sender
-from tallyhook_mock.engine import ids
 
 if TYPE_CHECKING:
     from tallyhook_mock.mock import Mock
@@ -34,6 +35,12 @@ def mock(
     frozen: Annotated[
         bool, typer.Option("--frozen/--real", help="Stand still until moved, or run with real time.")
     ] = False,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            help="The same ids in every run.", show_default="new ones in each run and after a reset"
+        ),
+    ] = None,
     tls: Annotated[
         bool, typer.Option("--tls", help="Speak https, under a local certificate authority.")
     ] = False,
@@ -78,6 +85,7 @@ def mock(
             start=_start(start),
             mode=Mode.FROZEN if frozen else Mode.REAL,
             sender=Sender(timeout=delivery_timeout, allow_remote=allow_remote_listeners),
+            seed=seed,
         )
     except CatalogError as error:
         _fail(f"{catalog}: {error}")

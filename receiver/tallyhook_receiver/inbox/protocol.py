@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from tallyhook.events import SubscriptionBillable
+from tallyhook.cheddar.hooks import SubscriptionBillable
 from tallyhook.review import Outcome
 from tallyhook.review.journal import Entry
 
