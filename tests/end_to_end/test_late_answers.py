@@ -19,7 +19,7 @@ from tallyhook.errors import DecodeError, NoAnswer
 from tallyhook.review import Outcome, OutcomeUnknown, Review, ReviewFailed, Standing, Unresolved
 from tallyhook.review.journal import Added, Adding, Entry, GivenUp, Resolved, decode, encode
 from tallyhook_mock import Fault, FaultKind
-from tallyhook_mock.serving import serving
+from tallyhook_mock.server import serving
 
 from .stage import BILLED, HOUR, PASSWORD, SECOND, USER, Stage, stage
 
