@@ -11,7 +11,7 @@ from tallyhook.errors import APIError, DecodeError, api_error, bare_error
 __all__ = ["refusal", "subscription", "update_result"]
 
 
-class _Answer(Model, frozen=True, rename="pascal"):
+class _Answer(Model, frozen=True, kw_only=True, rename="pascal"):
     """What any answer may hold; `error_code` is inferred."""
 
     result_message: str = ""

@@ -15,7 +15,7 @@ __all__ = ["Item", "Price", "Subscription", "UpdateResult"]
 _ZERO = Decimal(0)
 
 
-class Item(Model, frozen=True, rename="pascal"):
+class Item(Model, frozen=True, kw_only=True, rename="pascal"):
     """A product in a subscription. `unit_price` is net; `pending_quantity` waits for a renewal."""
 
     _shown: ClassVar = ("running_number", "product_id", "quantity")
@@ -36,7 +36,7 @@ class Item(Model, frozen=True, rename="pascal"):
         return self.billing_mode.upper() == "ARREARS"
 
 
-class Subscription(Model, frozen=True, rename="pascal"):
+class Subscription(Model, frozen=True, kw_only=True, rename="pascal"):
     """What a customer buys at regular intervals.
 
     An update counts for the next renewal if it arrives before `next_reminder_date` (documented). Both next
@@ -72,7 +72,7 @@ class Subscription(Model, frozen=True, rename="pascal"):
         raise LookupError(f"{self.id} has no item {running_number}")
 
 
-class Price(Model, frozen=True, rename="pascal"):
+class Price(Model, frozen=True, kw_only=True, rename="pascal"):
     """What a customer pays. `gross_price` is with VAT. An amount is None if the answer does not name it."""
 
     _shown: ClassVar = ("currency", "gross_price")
@@ -83,7 +83,7 @@ class Price(Model, frozen=True, rename="pascal"):
     vat_price: Decimal | None = None
 
 
-class UpdateResult(Model, frozen=True, rename="pascal"):
+class UpdateResult(Model, frozen=True, kw_only=True, rename="pascal"):
     """What an update costs, or in a preview would cost: by itself, and at the next renewal as a whole.
 
     A price is None if the answer does not name it: the update was taken, and what it costs is not known.
