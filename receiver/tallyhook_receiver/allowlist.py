@@ -3,13 +3,13 @@
 import ipaddress
 from collections.abc import Iterable
 
-__all__ = ["Senders"]
+__all__ = ["Allowlist"]
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-class Senders:
+class Allowlist:
     """An allow-list of networks; without one everybody may send, and only the signature decides.
 
     A trusted proxy is believed about whom it speaks for: `X-Forwarded-For` is read from the right, where
@@ -24,12 +24,7 @@ class Senders:
         if self._networks is None and self._proxies:
             raise ValueError("trusted proxies mean nothing without a list of senders")
 
-    @property
-    def is_everybody(self) -> bool:
-        """Whether there is no list, so that nothing has to be read to tell."""
-        return self._networks is None
-
-    def allow(self, peer: str | None, forwarded: str) -> bool:
+    def allows(self, peer: str | None, forwarded: str) -> bool:
         """Whether a request may come from this peer, which says this in `X-Forwarded-For`.
 
         An address that is missing or makes no sense is nobody's.

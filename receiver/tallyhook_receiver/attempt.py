@@ -164,10 +164,9 @@ class Attempt:
         except TimeoutError:
             if not limit.expired():  # somebody else's
                 raise
-        log.warning(
-            "hook %s, %s: cut, for it took longer than %g s", self.name, self.letter.type, within, extra=self.about
-        )
-        return State.FAILED, f"cut, for it took longer than {within:g} s", later(self.context.lease, _CUT)
+        why = f"cut, for it took longer than {within:g} s"
+        log.warning("hook %s, %s: %s", self.name, self.letter.type, why, extra=self.about)
+        return State.FAILED, why, later(self.context.lease, _CUT)
 
     async def _handle(self) -> _Ending:
         handlers, observers = self.context.handlers, self.context.observers

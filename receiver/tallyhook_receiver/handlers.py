@@ -9,7 +9,7 @@ from tallyhook import events
 from tallyhook.review import Review
 from tallyhook_receiver.sources import Cheddar, Event, Source
 
-__all__ = ["BILLABLE", "Handler", "HookHandler", "Handlers", "ReviewHandler", "has_invoices"]
+__all__ = ["BILLABLE", "Handler", "Handlers", "HookHandler", "ReviewHandler", "has_invoices"]
 
 T = TypeVar("T")
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from datetime import datetime
 
-from tallyhook.journal import Adding, Declared, Entry
+from tallyhook.review.journal import Added, Adding, Entry, GivenUp, Refused
 from tallyhook_receiver.errors import InboxUnavailable, LeaseLost
 from tallyhook_receiver.inbox import Claim, Due, Inbox, Letter
 from tallyhook_receiver.observer import Observers
@@ -104,7 +104,7 @@ class LeasedJournal:
         if isinstance(entry, Adding):
             self._open = entry.number
         await self._lease.inbox.append(self._key, self._lease.owner, entry)
-        if not isinstance(entry, Adding | Declared) and entry.number == self._open:
+        if isinstance(entry, Added | Refused | GivenUp) and entry.number == self._open:
             self._open = None
         self._observers.tell(lambda observer: observer.wrote(entry))
 

@@ -1,18 +1,17 @@
 """An event loop in a thread of its own, for callers that have none: WSGI, AWS Lambda, a script."""
 
 import asyncio
+import os
 import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from tallyhook_receiver.here import process
-
-__all__ = ["Background"]
+__all__ = ["LoopThread"]
 
 T = TypeVar("T")
 
 
-class Background:
+class LoopThread:
     """Started by the first call in each process.
 
     A server may load the application once and fork its workers: no thread of the first process goes along.
@@ -27,7 +26,7 @@ class Background:
     @property
     def is_running(self) -> bool:
         """Whether there is a loop in this process."""
-        return self._loop is not None and self._process == process()
+        return self._loop is not None and self._process == os.getpid()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """The work's result, or what it raises. RuntimeError if it is called from within the loop."""
@@ -47,8 +46,8 @@ class Background:
 
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._lock:
-            if self._loop is None or self._process != process():
-                self._loop, self._process = asyncio.new_event_loop(), process()
+            if self._loop is None or self._process != os.getpid():
+                self._loop, self._process = asyncio.new_event_loop(), os.getpid()
                 self._thread = threading.Thread(
                     target=_serve, args=(self._loop,), name="tallyhook-loop", daemon=True
                 )

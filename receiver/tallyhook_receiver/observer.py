@@ -5,19 +5,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Literal
 
-from tallyhook.journal import Entry
 from tallyhook.review import Outcome
-from tallyhook_receiver.answers import Answer
+from tallyhook.review.journal import Entry
 from tallyhook_receiver.inbox import Letter, State
+from tallyhook_receiver.responses import Response
 
-__all__ = ["Step", "Watch", "Watches"]
+__all__ = ["Observer", "Observers", "Step"]
 
 log = logging.getLogger("tallyhook.receiver")
 
 Step = Literal["handle", "apply"]
 
 
-class Watch:
+class Observer:
     """Told what becomes of requests and hooks, and does nothing with it: override what you want to know.
 
     The methods are called in the event loop and in the middle of the work, so they return at once. What they
@@ -25,18 +25,18 @@ class Watch:
     product and type, and no more.
     """
 
-    def refused(self, answer: Answer) -> None:
+    def refused(self, response: Response) -> None:
         """A request was no signed hook, or was too large, too slow, or from somebody else."""
 
     def request(self, headers: Mapping[str, str]) -> AbstractContextManager[object]:
         """Around what follows once a request's signature has been verified, up to its answer."""
         return nullcontext()
 
-    def answered(self, answer: Answer, seconds: float) -> None:
-        """A signed request gets this answer, so long after its signature was verified. Within `request`."""
+    def answered(self, response: Response, seconds: float) -> None:
+        """A signed request gets this response, so long after its signature was verified. Within `request`."""
 
     def repeated(self, product: str) -> None:
-        """A hook of this product that is done came again: the inbox knows the answer. Within `request`."""
+        """A hook of this product came again in a body that is done. Within `attempt`."""
 
     def attempt(self, letter: Letter) -> AbstractContextManager[object]:
         """Around an attempt at a hook. It may go on when its request has been answered."""
@@ -52,42 +52,45 @@ class Watch:
     def reviewed(self, letter: Letter, outcome: Outcome) -> None:
         """A review was applied, or there was nothing to do. Within `attempt`."""
 
-    def settled(self, letter: Letter, state: State, seconds: float) -> None:
+    def finished(self, letter: Letter, state: State, seconds: float) -> None:
         """An attempt ended so after so many seconds, and the inbox knows it. Within `attempt`.
 
-        Not told of an attempt that was cut, or whose inbox is unavailable.
+        Not told of an attempt whose inbox is unavailable, or that was cut while a charge was on its way.
         """
 
+    def looked_again(self, letter: Letter, state: State) -> None:
+        """A review was looked at a second time; its hook is in this state now."""
 
-class Watches:
+
+class Observers:
     """Several as one, false if there are none."""
 
-    def __init__(self, watches: Iterable[Watch]) -> None:
-        self._watches = tuple(watches)
+    def __init__(self, observers: Iterable[Observer]) -> None:
+        self._observers = tuple(observers)
 
     def __bool__(self) -> bool:
-        return bool(self._watches)
+        return bool(self._observers)
 
-    def tell(self, fact: Callable[[Watch], None]) -> None:
+    def tell(self, fact: Callable[[Observer], None]) -> None:
         """Let each one know."""
-        for watch in self._watches:
+        for observer in self._observers:
             try:
-                fact(watch)
+                fact(observer)
             except Exception as error:
                 _log(error)
 
     def around(
-        self, part: Callable[[Watch], AbstractContextManager[object]]
+        self, part: Callable[[Observer], AbstractContextManager[object]]
     ) -> AbstractContextManager[object]:
         """Let each one stand around a part of the work."""
-        return self._around(part) if self._watches else _NOTHING
+        return self._around(part) if self._observers else _NOTHING
 
     @contextmanager
-    def _around(self, part: Callable[[Watch], AbstractContextManager[object]]) -> Iterator[None]:
+    def _around(self, part: Callable[[Observer], AbstractContextManager[object]]) -> Iterator[None]:
         with ExitStack() as stack:
-            for watch in self._watches:
+            for observer in self._observers:
                 try:
-                    stack.enter_context(_harmless(part(watch)))
+                    stack.enter_context(_harmless(part(observer)))
                 except Exception as error:
                     _log(error)
             yield
@@ -119,4 +122,4 @@ def _leave(part: AbstractContextManager[object], error: BaseException | None) ->
 def _log(error: Exception) -> None:
     """Without the exception that it may have been raised upon: a handler's can quote the customer."""
     error.__context__ = error.__cause__ = None
-    log.error("a watch failed", exc_info=error)
+    log.error("an observer failed", exc_info=error)

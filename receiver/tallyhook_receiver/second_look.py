@@ -12,10 +12,11 @@ from tallyhook_receiver.inbox import Due, Letter, Record, State
 from tallyhook_receiver.lease import Lease, LeasedJournal
 from tallyhook_receiver.sources import Cheddar, Source
 
-__all__ = ["look_again"]
+__all__ = ["LOOKED_EVERY", "look_again"]
 
 log = logging.getLogger("tallyhook.receiver")
 
+LOOKED_EVERY = 10.0  # seconds
 _AGAIN = timedelta(minutes=1)  # after a look that failed
 
 

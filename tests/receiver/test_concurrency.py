@@ -12,7 +12,7 @@ from tests.receiver.conftest import Store
 
 from tallyhook import AsyncClient, events
 from tallyhook.review import Review
-from tallyhook_receiver import Answer, MemoryInbox, Product, Receiver, State
+from tallyhook_receiver import MemoryInbox, Product, Receiver, Response, State
 
 Make = Callable[..., Receiver]
 
@@ -42,7 +42,7 @@ async def make(shared_store: Store, client: AsyncClient) -> AsyncIterator[Make]:
         await one.aclose(within=1)
 
 
-async def deliver(receiver: Receiver, body: bytes) -> Answer:
+async def deliver(receiver: Receiver, body: bytes) -> Response:
     return await receiver.handle("POST", signed(body), body)
 
 

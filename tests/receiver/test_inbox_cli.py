@@ -15,8 +15,8 @@ import pytest
 from tests.receiver.conftest import Store
 from tests.receiver.letters import ADDING, letter
 
-from tallyhook.journal import Added, Declaration, Declared, Refused
 from tallyhook.review import Outcome, Standing
+from tallyhook.review.journal import Added, Declaration, Declared, Refused
 from tallyhook_mock.cli import main
 from tallyhook_receiver import State
 
@@ -69,14 +69,14 @@ async def _fill(store: Store) -> None:
     inbox = store.inbox()
     await inbox.open()
     for key in (FAILED, DONE, WORKING):
-        await inbox.take(letter(key, body=b'{"email": "nora@quill.example"}'), "me", 3600)
+        await inbox.claim(letter(key, body=b'{"email": "nora@quill.example"}'), "me", 3600)
     declared = Declared(declaration=Declaration(), changes=("add A  1 × 1.10",))
     for entry in (declared, ADDING, Added(number=1, charge_id="c7"), Refused(number=2)):
         await inbox.append(FAILED, "me", entry)
     store.advance(seconds=1)
-    await inbox.settle(FAILED, "me", State.FAILED, 'Traceback\n  File "audit.py"\nKeyError: [no usage]\n')
+    await inbox.finish(FAILED, "me", State.FAILED, 'Traceback\n  File "audit.py"\nKeyError: [no usage]\n')
     store.advance(seconds=1)
-    await inbox.settle(DONE, "me", State.DONE, msgspec.json.encode(OUTCOME).decode())
+    await inbox.finish(DONE, "me", State.DONE, msgspec.json.encode(OUTCOME).decode())
     store.advance(seconds=1)
     await inbox.keep(letter(UNDECODABLE, type="", body=b"\xff"), State.UNDECODABLE, "no JSON")
     await inbox.close()

@@ -3,9 +3,9 @@
 `PostgresInbox` is in `tallyhook_receiver.inbox.postgres`, which needs the extra `[postgres]`.
 """
 
+from tallyhook_receiver.inbox.base import FRESH, Claim, Due, Inbox, Letter, Record, State, Stats
 from tallyhook_receiver.inbox.memory import MemoryInbox
 from tallyhook_receiver.inbox.opening import open_inbox
-from tallyhook_receiver.inbox.base import FRESH, Claim, Due, Inbox, Letter, Record, State, Stats
 from tallyhook_receiver.inbox.sqlite import SQLiteInbox
 
 __all__ = [

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from tallyhook.events import SubscriptionBillable
-from tallyhook.journal import Entry
 from tallyhook.review import Outcome
+from tallyhook.review.journal import Entry
 
 __all__ = [
     "COLUMNS",

@@ -10,8 +10,8 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
-from tallyhook import journal
-from tallyhook.journal import Entry
+from tallyhook.review import journal
+from tallyhook.review.journal import Entry
 from tallyhook_receiver.errors import InboxUnavailable, LeaseLost
 from tallyhook_receiver.inbox.base import (
     COLUMNS,
@@ -99,8 +99,11 @@ class PostgresInbox:
 
     async def open(self) -> None:
         async with self._opening:
-            if self._pool is not None:
+            if self._pool is not None and self._loop is asyncio.get_running_loop():
                 return
+            if self._loop is not None and self._loop.is_running():
+                raise InboxUnavailable("the inbox was opened in another event loop")
+            self._pool = None  # its connections have gone with the loop that they belonged to
             try:
                 # Not from the pool, which says only that it took too long.
                 async with await Connection.connect(self._conninfo, autocommit=True) as connection:
@@ -125,8 +128,9 @@ class PostgresInbox:
             self._pool, self._loop = pool, asyncio.get_running_loop()
 
     async def close(self) -> None:
-        pool, self._pool = self._pool, None
-        if pool is not None:
+        pool, loop = self._pool, self._loop
+        self._pool = self._loop = None
+        if pool is not None and loop is asyncio.get_running_loop():
             await pool.close(timeout=self._busy_seconds)
 
     async def check(self) -> None:

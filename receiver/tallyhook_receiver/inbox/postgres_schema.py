@@ -41,8 +41,8 @@ _MIGRATIONS = (
         PRIMARY KEY (key, position)
     );
     """,
-    # A hook may be announced in several bodies; reviews may be due again. Workers of the release before, which
-    # know nothing of it, can't add hooks any more.
+    # A hook may be announced in several bodies; reviews may be due again. Workers of the release before,
+    # which know nothing of it, can't add hooks any more.
     """
     ALTER TABLE tallyhook_hooks
         ADD COLUMN lease interval NOT NULL DEFAULT '0',

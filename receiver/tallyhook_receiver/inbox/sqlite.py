@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tallyhook import journal
-from tallyhook.journal import Entry
+from tallyhook.review import journal
+from tallyhook.review.journal import Entry
 from tallyhook_receiver.errors import InboxUnavailable, LeaseLost
 from tallyhook_receiver.inbox.base import (
     COLUMNS,
@@ -295,8 +295,8 @@ class SQLiteInbox:
             self._make_room(connection)
         now = self._clock()
         what = (letter.key, letter.product, storable(letter.type), state, note, attempts, now, now)
-        id = connection.execute(_INSERT, (*what, owner, until, lease, digest(letter.body))).lastrowid
-        connection.execute("INSERT INTO bodies VALUES (?, ?)", (id, letter.body))
+        row = connection.execute(_INSERT, (*what, owner, until, lease, digest(letter.body))).lastrowid
+        connection.execute("INSERT INTO bodies VALUES (?, ?)", (row, letter.body))
         self._count += 1
         return True
 

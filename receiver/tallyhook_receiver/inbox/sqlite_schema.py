@@ -12,9 +12,9 @@ __all__ = ["connect", "inspect", "migrate", "touch"]
 
 def _rekey(connection: sqlite3.Connection) -> None:
     """Keys go by the product that signed a hook, and done is a body: both are found out from the bodies."""
-    for (id,) in connection.execute("SELECT id FROM hooks").fetchall():
+    for (row,) in connection.execute("SELECT id FROM hooks").fetchall():
         old, product, state, body = connection.execute(
-            "SELECT key, product, state, body FROM hooks JOIN bodies ON hook = id WHERE id = ?", (id,)
+            "SELECT key, product, state, body FROM hooks JOIN bodies ON hook = id WHERE id = ?", (row,)
         ).fetchone()
         key, seen = rekeyed(product, body), digest(body)
         if connection.execute("SELECT 1 FROM hooks WHERE key = ?", (key,)).fetchone() is not None:
@@ -22,7 +22,7 @@ def _rekey(connection: sqlite3.Connection) -> None:
         done = seen if state == "done" else ""
         connection.execute("UPDATE journal SET key = ? WHERE key = ?", (key, old))
         connection.execute(
-            "UPDATE hooks SET key = ?, digest = ?, done = ? WHERE id = ?", (key, seen, done, id)
+            "UPDATE hooks SET key = ?, digest = ?, done = ? WHERE id = ?", (key, seen, done, row)
         )
 
 

@@ -49,10 +49,10 @@ class SharedKey:
         kind = content.get(self._type_field)
         if not isinstance(kind, str) or not kind:
             raise DecodeError("the event's type was expected", self._type_field)
-        id = None if self._id_field is None else content.get(self._id_field)
-        if not isinstance(id, str | int) or not str(id).strip():
-            return Event(key=body_key(body), type=kind, payload=content)
-        return Event(key=f"id {str(id).strip()}", type=kind, payload=content)
+        own = None if self._id_field is None else content.get(self._id_field)
+        has_id = isinstance(own, str | int) and str(own).strip()
+        key = f"id {str(own).strip()}" if has_id else body_key(body)
+        return Event(key=key, type=kind, payload=content)
 
     def __repr__(self) -> str:
         return f"<SharedKey {self.name}: {len(self.keys)} keys>"

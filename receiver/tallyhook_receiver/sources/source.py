@@ -60,6 +60,7 @@ def keys_of(keys: Keys, owner: str) -> tuple[str | bytes, ...]:
     listed = (keys,) if keys is None or isinstance(keys, str | bytes) else tuple(keys)
     if not listed:
         raise ValueError(f"{owner} needs a key: pass the secret key that its hooks are signed with")
+    plain: list[str | bytes] = []
     for key in listed:
         if key is None:
             raise ValueError(
@@ -69,7 +70,8 @@ def keys_of(keys: Keys, owner: str) -> tuple[str | bytes, ...]:
             raise TypeError(f"a key of {owner} is str or bytes, not {type(key).__name__}")
         if not key.strip():
             raise ValueError(f"{owner} needs a key and got an empty one: is the variable or file empty?")
-    return tuple(_plain(key) for key in listed)
+        plain.append(_plain(key))
+    return tuple(plain)
 
 
 def _plain(key: str | bytes) -> str | bytes:

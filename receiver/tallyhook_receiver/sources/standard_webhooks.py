@@ -1,4 +1,4 @@
-"""Hooks that are signed by the Standard Webhooks specification: Svix and everybody who uses it, and others."""
+"""Hooks that are signed by the Standard Webhooks specification, by Svix and many others."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallyhook_receiver.senders import Senders
+from tallyhook_receiver.allowlist import Allowlist
 
 NETWORKS = ["198.51.100.0/24", "2001:db8:7::/48"]
 PROXIES = ["10.0.0.0/8", "fd00::/8"]
@@ -14,7 +14,7 @@ PROXIES = ["10.0.0.0/8", "fd00::/8"]
 
 @given(st.none() | st.text(), st.text())
 def test_without_a_list_everybody_may_send(peer: str | None, forwarded: str) -> None:
-    assert Senders(None, ()).allow(peer, forwarded)
+    assert Allowlist(None, ()).allows(peer, forwarded)
 
 
 @pytest.mark.parametrize(
@@ -33,14 +33,14 @@ def test_without_a_list_everybody_may_send(peer: str | None, forwarded: str) -> 
     ],
 )
 def test_a_sender_without_a_proxy(peer: str | None, allowed: bool) -> None:
-    assert Senders(NETWORKS, ()).allow(peer, "") is allowed
-    assert Senders(NETWORKS, PROXIES).allow(peer, "") is allowed
+    assert Allowlist(NETWORKS, ()).allows(peer, "") is allowed
+    assert Allowlist(NETWORKS, PROXIES).allows(peer, "") is allowed
 
 
 def test_a_stranger_is_not_believed() -> None:
-    assert not Senders(NETWORKS, PROXIES).allow("203.0.113.9", "198.51.100.7")
-    assert not Senders(NETWORKS, ()).allow("10.0.0.1", "198.51.100.7")
-    assert Senders(NETWORKS, PROXIES).allow("198.51.100.7", "203.0.113.9")
+    assert not Allowlist(NETWORKS, PROXIES).allows("203.0.113.9", "198.51.100.7")
+    assert not Allowlist(NETWORKS, ()).allows("10.0.0.1", "198.51.100.7")
+    assert Allowlist(NETWORKS, PROXIES).allows("198.51.100.7", "203.0.113.9")
 
 
 @pytest.mark.parametrize(
@@ -65,29 +65,29 @@ def test_a_stranger_is_not_believed() -> None:
     ],
 )
 def test_behind_trusted_proxies_the_header_is_read_from_the_right(forwarded: str, allowed: bool) -> None:
-    assert Senders(NETWORKS, PROXIES).allow("10.0.0.1", forwarded) is allowed
+    assert Allowlist(NETWORKS, PROXIES).allows("10.0.0.1", forwarded) is allowed
 
 
 @given(st.text(), st.sampled_from(["203.0.113.9", "unknown", "", "[::1", "2001:db8:8::1"]))
 def test_nothing_that_a_stranger_writes_makes_him_a_sender(written: str, seen: str) -> None:
-    assert not Senders(NETWORKS, PROXIES).allow("10.0.0.1", f"{written},{seen}")
+    assert not Allowlist(NETWORKS, PROXIES).allows("10.0.0.1", f"{written},{seen}")
 
 
 @given(st.none() | st.text(), st.text())
 def test_strange_addresses_are_nobodys(peer: str | None, forwarded: str) -> None:
-    assert not Senders(["192.0.2.77"], ["192.0.2.78"]).allow(peer, forwarded)
+    assert not Allowlist(["192.0.2.77"], ["192.0.2.78"]).allows(peer, forwarded)
 
 
 @pytest.mark.parametrize("networks", [["10.0.0.1/8"], ["cheddar"], "10.0.0.0/8"])
 def test_networks_are_checked_at_once(networks: Any) -> None:
     with pytest.raises(ValueError, match=r"host bits|does not appear|list of networks"):
-        Senders(networks, ())
+        Allowlist(networks, ())
 
 
 def test_proxies_need_a_list_of_senders() -> None:
     with pytest.raises(ValueError, match="without a list of senders"):
-        Senders(None, PROXIES)
+        Allowlist(None, PROXIES)
 
 
 def test_an_empty_list_lets_nobody_in() -> None:
-    assert not Senders([], ()).allow("127.0.0.1", "")
+    assert not Allowlist([], ()).allows("127.0.0.1", "")

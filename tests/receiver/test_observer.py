@@ -13,25 +13,25 @@ import pytest
 from tests.cheddar import KEY, Cheddar, signed
 
 from tallyhook import events
-from tallyhook.journal import Entry
 from tallyhook.review import Outcome, Review
-from tallyhook_receiver import Answer, Letter, NotYet, Product, Receiver, State, Watch
+from tallyhook.review.journal import Entry
+from tallyhook_receiver import Letter, NotYet, Observer, Product, Receiver, Response, State
 from tallyhook_receiver.logs import JSONFormatter
 
 
-class Notes(Watch):
+class Notes(Observer):
     """Everything that it was told, in order; `>` and `<` are the beginning and the end of a part."""
 
     def __init__(self) -> None:
         self.told: list[str] = []
 
-    def refused(self, answer: Answer) -> None:
+    def refused(self, answer: Response) -> None:
         self.told.append(f"refused {answer.status}")
 
     def request(self, headers: Any) -> AbstractContextManager[object]:
         return self._around("request")
 
-    def answered(self, answer: Answer, seconds: float) -> None:
+    def answered(self, answer: Response, seconds: float) -> None:
         assert 0 < seconds < 10
         self.told.append(f"answered {answer.status}")
 
@@ -50,7 +50,7 @@ class Notes(Watch):
     def reviewed(self, letter: Letter, outcome: Outcome) -> None:
         self.told.append(f"reviewed {outcome.standing}")
 
-    def settled(self, letter: Letter, state: State, seconds: float) -> None:
+    def finished(self, letter: Letter, state: State, seconds: float) -> None:
         assert 0 < seconds < 10
         self.told.append(f"settled {state}")
 
@@ -63,14 +63,14 @@ class Notes(Watch):
             self.told.append(f"< {what}")
 
 
-class Broken(Watch):
+class Broken(Observer):
     """Fails at everything."""
 
     def __getattribute__(self, name: str) -> Any:
         raise RuntimeError("broken")
 
 
-class Failing(Watch):
+class Failing(Observer):
     """Fails when a part of the work ends."""
 
     @contextmanager
@@ -88,11 +88,11 @@ async def deliver(receiver: Receiver, body: bytes, key: str = KEY) -> int:
 
 
 @pytest.mark.parametrize("others", [[], [Broken()], [Failing()]], ids=["alone", "broken", "failing"])
-async def test_a_review_from_request_to_answer(others: list[Watch]) -> None:
+async def test_a_review_from_request_to_answer(others: list[Observer]) -> None:
     notes, cheddar = Notes(), Cheddar()
     async with cheddar.async_client() as client:
         product = Product("ACME", KEY, client)
-        async with Receiver(product, inbox=":memory:", watches=[*others, notes]) as receiver:
+        async with Receiver(product, inbox=":memory:", observers=[*others, notes]) as receiver:
 
             @receiver.review
             async def audit(review: Review) -> None:
@@ -119,7 +119,7 @@ async def test_what_a_handler_raises_is_what_it_was(
 ) -> None:
     notes = Notes()
     watches = [Failing(), notes]
-    async with Receiver(Product("ACME", KEY), inbox=":memory:", watches=watches) as receiver:
+    async with Receiver(Product("ACME", KEY), inbox=":memory:", observers=watches) as receiver:
 
         @receiver.on(events.SubscriptionChanged)
         async def moved(hook: events.SubscriptionChanged) -> None:

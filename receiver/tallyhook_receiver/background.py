@@ -1,0 +1,41 @@
+"""What a receiver does beside answering: now and then, for as long as it is open."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from tallyhook_receiver.errors import InboxUnavailable
+
+__all__ = ["Repeated"]
+
+log = logging.getLogger("tallyhook.receiver")
+
+
+class Repeated:
+    """Some work, done at the start and again after so many seconds, each time; it survives its failures."""
+
+    def __init__(self, what: str, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
+        self._what = what
+        self._seconds = seconds
+        self._work = work
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin in this event loop; what was begun in another one has ended with it."""
+        self._task = asyncio.create_task(self._go_on())
+
+    async def stop(self) -> None:
+        task, self._task = self._task, None
+        if task is not None and not task.done() and task.get_loop() is asyncio.get_running_loop():
+            task.cancel()
+            await asyncio.wait({task})
+
+    async def _go_on(self) -> None:
+        while True:
+            try:
+                await self._work()
+            except InboxUnavailable as error:
+                log.warning("%s: the inbox is unavailable: %s", self._what, error)
+            except Exception:
+                log.exception("%s failed", self._what)
+            await asyncio.sleep(self._seconds)
