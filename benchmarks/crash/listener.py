@@ -15,9 +15,9 @@ import uvicorn
 
 from benchmarks.crash.books import usage_of
 from tallyhook import AsyncClient
-from tallyhook.journal import Entry
 from tallyhook.review import Review
-from tallyhook_receiver import Inbox, Letter, Product, Receiver, State, Claim, open_inbox
+from tallyhook.review.journal import Entry
+from tallyhook_receiver import Claim, Inbox, Letter, Product, Receiver, State, open_inbox
 
 __all__ = ["LEASE", "Settings", "listening_socket", "serve"]
 

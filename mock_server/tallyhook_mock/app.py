@@ -11,6 +11,7 @@ from tallyhook_mock.cheddar.faults import faulty_cheddar
 from tallyhook_mock.cleverbridge.app import cleverbridge_app, is_cleverbridge
 from tallyhook_mock.cleverbridge.faults import faulty_cleverbridge
 from tallyhook_mock.console.paths import is_console
+from tallyhook_mock.engine.money import exact
 from tallyhook_mock.fusebill.app import fusebill_app
 from tallyhook_mock.fusebill.faults import faulty_fusebill
 from tallyhook_mock.fusebill.routes import is_fusebill
@@ -72,7 +73,8 @@ def create_app(mock: Mock, *, console_token: str = "") -> ASGIApp:
         return fusebill if is_fusebill(path) else cheddar
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await face(scope)(scope, receive, send)
+        with exact():
+            await face(scope)(scope, receive, send)
 
     return app
 

@@ -23,6 +23,7 @@ from tallyhook_mock.delivery import Sender
 from tallyhook_mock.duration import parse_duration
 from tallyhook_mock.engine.cheddar.customer import Customer
 from tallyhook_mock.engine.hooks import Hook, Listener
+from tallyhook_mock.engine.money import exact
 from tallyhook_mock.faults import Armed, Fault
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.timeline import CHEDDAR
@@ -46,16 +47,18 @@ def serve(
     start: str = "2026-01-01T00:00:00Z",
     tls: bool = False,
     sender: Sender | None = None,
+    seed: int | None = 0,
 ) -> Iterator["Server"]:
     """A mock with a frozen clock on a free port of 127.0.0.1, in a thread of its own.
 
     `catalog` is a mapping or a catalogue file, None for the small default one. With `tls` it speaks https
-    under a certificate authority that lasts as long as the server: `server.authority`. CatalogError,
-    ValueError for `start`.
+    under a certificate authority that lasts as long as the server: `server.authority`. `seed` decides
+    about the ids; with None they are others in each run and after each reset. CatalogError, ValueError for
+    `start`.
     """
     if isinstance(catalog, (Path, str)):
         catalog = load_catalog(Path(catalog))
-    mock = Mock(catalog, start=parse_moment(start), sender=sender)
+    mock = Mock(catalog, start=parse_moment(start), sender=sender, seed=seed)
     with tempfile.TemporaryDirectory(prefix="tallyhook-") as directory:
         server = Server(mock, _identity(Path(directory)) if tls else None)
         server.start()
@@ -97,6 +100,7 @@ def configure(app: ASGIApp, identity: "Identity | None" = None) -> uvicorn.Confi
         log_level="warning",
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # X-Forwarded-For would make anybody a client on this machine
         ws="none",
         timeout_graceful_shutdown=1,
         ssl_certfile=str(identity.certificate) if identity else None,
@@ -242,7 +246,8 @@ class Server:
         """Call a function in the server's thread, where nothing else goes on meanwhile."""
 
         async def called() -> T:
-            return function()
+            with exact():  # a task begins with the context of its caller
+                return function()
 
         return self._wait(called())
 

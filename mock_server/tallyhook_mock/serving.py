@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -16,7 +16,7 @@ __all__ = ["serving"]
 async def serving(app: ASGIApp) -> AsyncIterator[str]:
     """Serve an application over real HTTP on loopback; the value is its URL."""
     with bind("127.0.0.1", 0) as listening:
-        server = uvicorn.Server(configure(app))
+        server = _Server(configure(app))
         task = asyncio.create_task(server.serve(sockets=[listening]))
         while not server.started and not task.done():
             await asyncio.sleep(0.005)
@@ -28,3 +28,10 @@ async def serving(app: ASGIApp) -> AsyncIterator[str]:
         finally:
             server.should_exit = True
             await task
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the process that it is a part of."""
+
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override] # a generator there
+        return nullcontext()

@@ -252,7 +252,7 @@ def test_as_a_process(url: str) -> None:
         [*command, "--inbox", url, "--json"],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         env={name: value for name, value in os.environ.items() if name != "TALLYHOOK_INBOX"},
         check=False,
     )

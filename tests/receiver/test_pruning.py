@@ -270,6 +270,6 @@ async def test_does_not_forget_what_may_come_again(inbox: Inbox, days: float) ->
 
 
 async def until_empty(inbox: Inbox) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while await keys(inbox):
             await asyncio.sleep(0.01)

@@ -100,7 +100,7 @@ class Catalog:
 def load_catalog(path: Path) -> Mapping[str, Any]:
     """The content of a catalogue file, TOML or `.json`; CatalogError if it can't be read."""
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")
         if path.suffix == ".json":
             content = json.loads(text, parse_float=Decimal)
         else:
@@ -238,7 +238,7 @@ def _product_id(table: Table, state: State) -> int:
     given = ids.parse(table.text("id"))
     if given is None:
         raise table.wrong("id", f"an id of this server is needed, such as {ids.text(state.ids.next())}")
-    state.ids.last = max(state.ids.last, given)
+    state.ids.reserve(given)
     return given
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 
-from tallyhook_mock.engine.money import ZERO
+from tallyhook_mock.engine.money import total
 from tallyhook_mock.engine.record import Record
 
 __all__ = ["Bill", "Line"]
@@ -35,4 +35,4 @@ class Bill(Record, frozen=True):
 
     @property
     def total(self) -> Decimal:
-        return sum((line.amount for line in self.lines), ZERO)
+        return total(line.amount for line in self.lines)

@@ -7,6 +7,7 @@ from tallyhook_mock.engine.chargemonk.state import State as Chargemonk
 from tallyhook_mock.engine.cheddar.state import State as Cheddar
 from tallyhook_mock.engine.cleverbridge.state import State as Cleverbridge
 from tallyhook_mock.engine.fusebill.state import State as Fusebill
+from tallyhook_mock.engine.ids import Ids
 from tallyhook_mock.engine.system import System
 
 __all__ = ["Systems"]
@@ -19,8 +20,9 @@ class Systems:
         others: those beside Cheddar, by name.
     """
 
-    def __init__(self) -> None:
-        self.cheddar = Cheddar()
+    def __init__(self, ids: Ids | None = None) -> None:
+        """`ids` are Cheddar's: the others send no hooks, so theirs may be the same in every world."""
+        self.cheddar = Cheddar(ids)
         self.cleverbridge = Cleverbridge()
         self.fusebill = Fusebill()
         self.chargemonk = Chargemonk()

@@ -14,6 +14,7 @@ from tallyhook_mock.engine.cheddar.customer import Customer
 from tallyhook_mock.engine.cheddar.product import Product
 from tallyhook_mock.engine.cheddar.refusal import Refusal
 from tallyhook_mock.engine.hooks import Listener
+from tallyhook_mock.engine.money import exact
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.testing.application import Application
 from tallyhook_mock.testing.doors import AsgiDoor, Door, Doors, WsgiDoor, is_answering, is_asgi
@@ -48,7 +49,7 @@ class World:
         house.loop.run(self._begin())
 
     async def _begin(self) -> None:
-        self.mock = Mock(self._catalog, start=self._start, sender=self.doors)
+        self.mock = Mock(self._catalog, start=self._start, sender=self.doors, seed=0)
         self.app = create_app(self.mock)
         self.calls = Application(self.app)
         self._life = self.mock.running()
@@ -142,7 +143,8 @@ class World:
         """Call a function in the mock's thread, where nothing else goes on meanwhile."""
 
         async def called() -> T:
-            return function()
+            with exact():  # a task begins with the context of its caller
+                return function()
 
         return self.house.loop.run(called())
 

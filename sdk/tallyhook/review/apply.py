@@ -200,7 +200,7 @@ class Application:
             return self._nothing_to_do(standing, "a person accepted the invoice as it stands")
         match standing:
             case Standing.GONE:
-                return (yield from self._gone("the customer's document doesn't show the invoice as one to pay"))
+                return (yield from self._gone("the customer has no such invoice to pay"))
             case Standing.CURRENT if self._is_put_off():
                 return self._nothing_to_do(standing, f"nothing to do: not outstanding but {standing}")
             case Standing.CURRENT:
@@ -211,7 +211,8 @@ class Application:
             yield from self._see(self.document)
             return (yield from self._bring_in_line())
         except _Paid:
-            return (yield from self._compare_paid())
+            pass
+        return (yield from self._compare_paid())
 
     def _bring_in_line(self) -> Steps[Outcome]:
         if not self.has_journal:
@@ -243,7 +244,8 @@ class Application:
         else:
             raise _not_standing(remaining)
 
-        if (left := self._wait()) > timedelta(0):
+        if (left := self._wait()) > timedelta(0) or self.ledger.open_addings():
+            # What was awaited at first was not given up: only the next attempt adds it again.
             raise self._unknown("an earlier request may still arrive and change the invoice", left)
         self._require_no_doubt()
         look_again = self.lost or self._began_unknown
@@ -323,7 +325,9 @@ class Application:
                     f"charge {stray.charge.id} on invoice {stray.invoice.number or stray.invoice.id}",
                 )
             self._announced = None
-            yield from self._ask(_once(calls.delete_charge(self.customer, stray.charge.id, invoice_period=period)))
+            yield from self._ask(
+                _once(calls.delete_charge(self.customer, stray.charge.id, invoice_period=period))
+            )
             did = True
         if did:
             raise ReviewFailed("a charge had landed on another invoice, and was deleted there")
@@ -337,15 +341,19 @@ class Application:
         now = None if found is None else found.billing_datetime
         return announced is not None and now is not None and now > announced
 
-    def _compare(self) -> Changes:
-        """What is to be changed. Raises Unresolved if a charge of ours costs something else."""
+    def _compare(self, *, awaits: bool = True) -> Changes:
+        """What is to be changed. Raises Unresolved if a charge of ours costs something else.
+
+        `awaits`: whether a charge that may still arrive counts as there.
+        """
         for charge, asked in self.ledger.ours(self.invoice):
             if asked in self.declaration.charges and not asked.costs_the_same(charge):
                 raise Unresolved(
                     "a charge that was added costs something else than was asked for",
                     f"charge {charge.id}: {asked}",
                 )
-        return difference(self.review, self.declaration, self.document, self.invoice, self.ledger)
+        awaited = self.ledger.open_addings() if awaits else []
+        return difference(self.review, self.declaration, self.document, self.invoice, self.ledger, awaited)
 
     def _remaining(self, changes: Changes) -> list[Change]:
         """What the document proves to be still different, and quantities that nobody has taken.
@@ -420,9 +428,7 @@ class Application:
         self._announced = self._round
         try:
             document = yield from self._ask(
-                _once(
-                    calls.delete_charge(self.customer, charge_id, invoice_period=InvoicePeriod.OUTSTANDING)
-                )
+                _once(calls.delete_charge(self.customer, charge_id, invoice_period=InvoicePeriod.OUTSTANDING))
             )
         except Error as error:
             refused = _certainly_not_applied(error)
@@ -553,12 +559,11 @@ class Application:
 
     def _compare_paid(self) -> Steps[Outcome]:
         """What was billed, beside what was declared. Raises Unresolved if it is something else."""
-        self.ledger.adopt(self.declaration.charges, self.invoice)
-        changes = self._compare()
+        if not self.ledger.has_addings:  # by hand, or in a journal that was forgotten
+            self.ledger.adopt(self.declaration.charges, self.invoice, only_marked=self.has_journal)
+        changes = self._compare(awaits=False)
         if wrong := [it for it in changes.changes if not isinstance(it, SetQuantity) or it.contradicted]:
-            raise Unresolved(
-                "the invoice was paid, and isn't what was declared", "; ".join(map(str, wrong))
-            )
+            raise Unresolved("the invoice was paid, and isn't what was declared", "; ".join(map(str, wrong)))
         if (left := self._wait()) > timedelta(0):
             yield from self._announce(())
             raise self._unknown("an earlier request may still arrive, on another invoice", left)
@@ -567,6 +572,8 @@ class Application:
         return Outcome(
             declared=self.declaration,
             standing=Standing.PAID,
+            total_before=changes.total_before,
+            total_after=changes.total_before,
             note="nothing to do: it was paid with everything declared on it",
             unverified=_unverified(changes),
             look_again=look_again,

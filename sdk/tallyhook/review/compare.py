@@ -8,7 +8,7 @@ import msgspec
 
 from tallyhook import money
 from tallyhook.models import Charge, Customer, Invoice, Plan, PlanItem
-from tallyhook.review.journal import Declaration, DeclaredCharge, Entry
+from tallyhook.review.journal import Adding, Declaration, DeclaredCharge, Entry
 from tallyhook.review.ownership import Ledger
 from tallyhook.table import Column, Shown, Table
 
@@ -141,17 +141,22 @@ def compare(review: "Review", customer: Customer, entries: Sequence[Entry] | Non
         ledger.adopt(review.declaration.charges, invoice)
     for claim in ledger.claims(customer):
         ledger.write(claim)
-    return difference(review, review.declaration, customer, invoice, ledger)
+    return difference(review, review.declaration, customer, invoice, ledger, ledger.open_addings())
 
 
 def difference(
-    review: "Review", declaration: Declaration, customer: Customer, invoice: Invoice, ledger: Ledger
+    review: "Review",
+    declaration: Declaration,
+    customer: Customer,
+    invoice: Invoice,
+    ledger: Ledger,
+    awaited: Sequence[Adding],
 ) -> Changes:
-    """`compare` with a ledger that has made its claims."""
-    awaited = [adding.charge for adding in ledger.open_addings() if adding.charge in declaration.charges]
+    """`compare` with a ledger that has made its claims; what is `awaited` counts as there."""
+    coming = [adding.charge for adding in awaited if adding.charge in declaration.charges]
     changes = (
         *_quantities(declaration, invoice, review.plan),
-        *_charges(declaration, ledger.ours(invoice), awaited),
+        *_charges(declaration, ledger.ours(invoice), coming),
     )
     deleted = {change.charge_id for change in changes if isinstance(change, DeleteCharge)}
     standing = [charge for charge in invoice.charges if charge.id not in deleted]
@@ -161,7 +166,7 @@ def difference(
         title=_title(review),
         changes=changes,
         net_before=_net(review, invoice, invoice.charges, {}, rate),
-        net_after=_net(review, invoice, (*standing, *awaited, *added), declaration.quantities, rate),
+        net_after=_net(review, invoice, (*standing, *coming, *added), declaration.quantities, rate),
     )
 
 
@@ -253,7 +258,11 @@ def _quantity(invoice: Invoice, code: str) -> Decimal | None:
 
 
 def _overage(quantity: Decimal, included: Decimal) -> Decimal:
-    return Decimal(0) if included >= _UNLIMITED else max(Decimal(0), money.total((quantity, included.copy_negate())))
+    return (
+        Decimal(0)
+        if included >= _UNLIMITED
+        else max(Decimal(0), money.total((quantity, included.copy_negate())))
+    )
 
 
 def _overage_charge(invoice: Invoice, code: str) -> Charge | None:

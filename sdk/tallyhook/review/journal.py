@@ -34,6 +34,7 @@ __all__ = [
     "Verified",
     "decode",
     "encode",
+    "is_marked",
 ]
 
 
@@ -72,6 +73,11 @@ class DeclaredCharge(msgspec.Struct, frozen=True, kw_only=True):
 _MARK = re.compile(r"\s*\(ref [0-9a-f]{10}\)\s*$", re.IGNORECASE)
 
 
+def is_marked(description: str) -> bool:
+    """Whether a description ends in the mark of some review."""
+    return _MARK.search(description) is not None
+
+
 def _words(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", _MARK.sub("", text)).split())
 
@@ -97,6 +103,9 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True, tag="declared"):
     quantities: dict[str, Decimal] = {}
     deletions: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        return "declared: " + ("; ".join(self.changes) or "nothing to change")
+
 
 class Adding(msgspec.Struct, frozen=True, kw_only=True, tag="adding"):
     """A charge is about to be added.
@@ -114,7 +123,12 @@ class Adding(msgspec.Struct, frozen=True, kw_only=True, tag="adding"):
     @property
     def description(self) -> str:
         """The description as it is sent."""
-        return f"{self.charge.description} (ref {self.mark})".lstrip() if self.mark else self.charge.description
+        return (
+            f"{self.charge.description} (ref {self.mark})".lstrip() if self.mark else self.charge.description
+        )
+
+    def __str__(self) -> str:
+        return f"adding {self.number}: {self.charge}" + (f"  (ref {self.mark})" if self.mark else "")
 
 
 class Added(msgspec.Struct, frozen=True, kw_only=True, tag="added"):
@@ -127,6 +141,9 @@ class Added(msgspec.Struct, frozen=True, kw_only=True, tag="added"):
     charge_id: str
     marked: bool = False
 
+    def __str__(self) -> str:
+        return f"added {self.number}: as {self.charge_id}"
+
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):
     """The adding with this number certainly didn't happen: the API said no, or the request never left.
@@ -136,6 +153,9 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):
 
     number: int
 
+    def __str__(self) -> str:
+        return f"refused {self.number}: it was not added" if self.number else "refused: it was not run"
+
 
 class GivenUp(msgspec.Struct, frozen=True, kw_only=True, tag="given_up"):
     """The request of this adding is too old to arrive, and its charge isn't there: it may be added again."""
@@ -143,11 +163,17 @@ class GivenUp(msgspec.Struct, frozen=True, kw_only=True, tag="given_up"):
     number: int
     at: datetime
 
+    def __str__(self) -> str:
+        return f"given up {self.number}: it can't arrive any more"
+
 
 class Running(msgspec.Struct, frozen=True, kw_only=True, tag="running"):
     """The invoice is about to be run."""
 
     at: datetime
+
+    def __str__(self) -> str:
+        return "running the invoice"
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True, tag="verified"):
@@ -159,11 +185,17 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True, tag="verified"):
     at: datetime
     look_again: bool = False
 
+    def __str__(self) -> str:
+        return "verified" + (", to be looked at again" if self.look_again else "")
+
 
 class Gone(msgspec.Struct, frozen=True, kw_only=True, tag="gone"):
     """An attempt didn't find the customer, or the customer's document didn't hold the invoice."""
 
     at: datetime
+
+    def __str__(self) -> str:
+        return "not found"
 
 
 class Resolved(msgspec.Struct, frozen=True, kw_only=True, tag="resolved"):
@@ -178,6 +210,13 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True, tag="resolved"):
     accept: bool = False
     at: datetime | None = None
     note: str = ""
+
+    def __str__(self) -> str:
+        note = f" ({self.note})" if self.note else ""
+        if self.accept:
+            return f"resolved: the invoice is right as it stands{note}"
+        what = "was never added" if self.charge_id is None else f"is {self.charge_id}"
+        return f"resolved {self.number}: {what}{note}"
 
 
 Entry = Declared | Adding | Added | Refused | GivenUp | Running | Verified | Gone | Resolved

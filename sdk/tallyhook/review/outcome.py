@@ -111,6 +111,8 @@ class Outcome(Shown, msgspec.Struct, frozen=True, kw_only=True):
             declared = money.quantity_text(quantity)
             if (change := changes.get(code)) is not None:
                 yield code, declared, change.shown, "set", ""
+            elif code in self.unverified:
+                yield code, declared, "?", "", ""
             else:
                 yield code, declared, self._as_declared(declared), "", ""
 
@@ -129,8 +131,8 @@ class Outcome(Shown, msgspec.Struct, frozen=True, kw_only=True):
                 yield change.charge.code, "none", change.charge.price, "deleted", change.charge.description
 
     def _as_declared(self, declared: str) -> str:
-        """What was found where nothing had to be changed; an invoice that wasn't outstanding was not read."""
-        return declared if self.standing is Standing.OUTSTANDING else ""
+        """What was found where nothing had to be changed; an invoice without totals was not compared."""
+        return "" if self.total_after is None else declared
 
 
 _COLUMNS = (

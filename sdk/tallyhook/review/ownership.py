@@ -1,4 +1,4 @@
-"""Which charges on an invoice are ours, and which of our requests may still arrive: what the journal tells."""
+"""What the journal tells: which charges are ours, and which of our requests may still arrive."""
 
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,6 +21,7 @@ from tallyhook.review.journal import (
     Resolved,
     Running,
     Verified,
+    is_marked,
 )
 
 __all__ = ["Found", "Ledger", "charges_of", "new_mark"]
@@ -61,6 +62,7 @@ class Ledger:
         self.accepted: Resolved | None = None
         self.is_gone = False
         self.look_again = False
+        self._is_look_due = False  # as the last document that was right left it
         self._addings: dict[int, Adding] = {}
         self._began: dict[int, timedelta] = {}  # adding -> when, in waited time
         self._numbers: dict[str, int] = {}  # charge id -> the adding it came of
@@ -111,7 +113,9 @@ class Ledger:
                 self._run = self._waited
                 self.look_again = True
             case Verified():
-                self.look_again = entry.look_again
+                if not (entry.look_again or self._is_look_due):  # each request so far was answered
+                    self._sets, self._deletions, self._run = [], {}, None
+                self.look_again = self._is_look_due = entry.look_again
             case Gone():
                 self.is_gone = True
 
@@ -152,15 +156,11 @@ class Ledger:
         """How much longer anything of ours may arrive and change this invoice away from the declaration.
 
         An adding of unknown outcome; a quantity that was set otherwise; the deletion of a charge that is
-        there and stays; a run. Whether a request was answered doesn't matter: the network may repeat it.
+        there and stays. Nothing is left of an attempt in which each request was answered.
         """
         standing = {charge.id for charge in invoice.charges}
         since = [self._began[adding.number] for adding in self.open_addings()]
-        since += [
-            at
-            for item, value, at in self._sets
-            if declaration.quantities.get(item, value) != value
-        ]
+        since += [at for item, value, at in self._sets if declaration.quantities.get(item, value) != value]
         since += [at for charge_id, at in self._deletions.items() if charge_id in standing]
         return max((self._left(at, now) for at in since), default=timedelta(0))
 
@@ -177,6 +177,10 @@ class Ledger:
         return sorted(self._given_up - self._settled - set(self._numbers.values()))
 
     # Whose is what
+
+    @property
+    def has_addings(self) -> bool:
+        return bool(self._addings)
 
     def is_claimed(self, number: int) -> bool:
         return number in self._numbers.values()
@@ -209,7 +213,7 @@ class Ledger:
     def keeps_marks(self, adding: Adding) -> bool:
         """Whether it is proved that this server would show the mark of this adding.
 
-        It has shown the mark of a description that was as long, and has dropped none of one that was as short.
+        It has shown the mark of a description as long, and has dropped none of one as short.
         """
         if not adding.mark:
             return False
@@ -231,18 +235,21 @@ class Ledger:
         ]
         return [(adding, charges) for adding, charges in found if charges]
 
-    def adopt(self, declared: Sequence[DeclaredCharge], invoice: Invoice) -> None:
-        """Take each declared charge whose content is on the invoice as ours, unless it is known not to be."""
-        missing = list(declared)
-        for _, asked in self.ours(invoice):
-            if asked in missing:
-                missing.remove(asked)
-        for charge in missing:
-            before = [adding for adding in self._addings.values() if adding.charge == charge]
-            if any(map(self.keeps_marks, before)):
-                continue
-            others = {*self._numbers}.union(*(adding.before for adding in before))
-            same = (it for it in invoice.charges if it.id not in others and charge.is_same(it))
+    def adopt(
+        self, declared: Sequence[DeclaredCharge], invoice: Invoice, *, only_marked: bool = False
+    ) -> None:
+        """Where no journal tells: take each declared charge whose content is on the invoice as ours.
+
+        `only_marked`: unless it shows no mark of any review, and so may be a person's.
+        """
+        for charge in declared:
+            same = (
+                it
+                for it in invoice.charges
+                if it.id not in self._numbers
+                and charge.is_same(it)
+                and (is_marked(it.description) or not only_marked)
+            )
             if found := next(same, None):
                 number = max(self._addings, default=0) + 1
                 self.write(Adding(number=number, charge=charge, before=()))

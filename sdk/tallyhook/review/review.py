@@ -186,9 +186,10 @@ class Review(Shown):
         """`apply` with an async client. With a journal, ids decide which charges are ours, over all attempts.
 
         Then an attempt that was cut is taken up where it ended, and one that declares other charges replaces
-        what the earlier ones added. A charge whose answer was lost is found by its mark; if it isn't there, it
-        is added again once its request is older than `unknown_for`, by the clock `now`. Until then attempts
-        raise OutcomeUnknown. Where neither id nor mark tells whose a charge is, they raise Unresolved.
+        what the earlier ones added. A charge whose answer was lost is found by its mark. If it isn't there,
+        it is added again once its request is older than `unknown_for`, by the clock `now`. Until then
+        attempts raise OutcomeUnknown. Where neither id nor mark tells whose a charge is, they raise
+        Unresolved.
 
         `unknown_for` is longer than the client's timeout, with a margin for how late the billing system may
         still carry out a request. [How a review is proved right](../review.md) says what it rests on. Raises

@@ -6,6 +6,7 @@ from enum import StrEnum
 from msgspec.structs import replace
 
 from tallyhook_mock.engine.cleverbridge.product import Coupon
+from tallyhook_mock.engine.money import exact, product
 from tallyhook_mock.engine.record import Record
 
 __all__ = ["Item", "Mode", "Pending", "Terms"]
@@ -28,6 +29,7 @@ class Terms(Record, frozen=True):
     coupon: Coupon | None = None
 
     @property
+    @exact()
     def price(self) -> Decimal:
         """Of one unit, less the coupon; not rounded."""
         percent = self.coupon.percent if self.coupon else Decimal(0)
@@ -36,7 +38,7 @@ class Terms(Record, frozen=True):
     @property
     def total(self) -> Decimal:
         """Of a whole interval; not rounded."""
-        return self.quantity * self.price
+        return product(Decimal(self.quantity), self.price)
 
 
 class Pending(Record, frozen=True):
