@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from tallyhook.review.journal import Entry, encode
-from tallyhook_mock.cli.output import Json, print_json, say
 from tallyhook_receiver import Inbox, InboxUnavailable, Record, State, open_inbox
+from tallyhook_receiver.cli.output import Json, print_json, say
 from tallyhook_receiver.settings import PREFIX, read
 
 __all__ = ["inbox"]

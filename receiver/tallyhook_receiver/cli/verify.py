@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from tallyhook import signing
-from tallyhook_mock.cli.diagnosis import diagnose
-from tallyhook_mock.cli.output import BAD, USAGE, Json, fail, print_json
+from tallyhook_receiver.cli.diagnosis import diagnose
+from tallyhook_receiver.cli.output import BAD, USAGE, Json, fail, print_json
 from tallyhook_receiver.settings import PREFIX, read
 
 __all__ = ["verify"]

@@ -5,7 +5,7 @@ import uuid
 from datetime import UTC, datetime
 
 from tallyhook_receiver import Product
-from tallyhook_receiver.identity import body_identity
+from tallyhook_receiver.sources.source import body_key, inbox_key
 
 __all__ = ["TYPE", "Probe"]
 
@@ -47,4 +47,4 @@ class Probe:
     @staticmethod
     def key(product: Product, body: bytes) -> str:
         """What the product's inbox knows it by."""
-        return body_identity(product.code, body)
+        return inbox_key(product.name, body_key(body))

@@ -1,5 +1,5 @@
 """`tallyhook doctor`: what is wrong with a receiver's surroundings, and what to do about it."""
 
-from tallyhook_mock.cli.doctor.command import doctor
+from tallyhook_receiver.cli.doctor.command import doctor
 
 __all__ = ["doctor"]
