@@ -137,7 +137,7 @@ async def test_the_spans_of_a_review(provider: TracerProvider, exporter: InMemor
     calls = [span for span in spans if parent(span) == apply.context.span_id]
     assert len(calls) == 4  # read, set, add, read back
     assert {span.context.trace_id for span in (attempt, handle, apply, *calls)} == {request.context.trace_id}
-    assert [event.name for event in apply.events] == ["declared", "adding", "added"]
+    assert [event.name for event in apply.events] == ["declared", "adding", "added", "verified"]
     assert request.attributes is not None
     assert attempt.attributes is not None
     assert request.attributes["http.response.status_code"] == 200

@@ -104,10 +104,18 @@ async def test_a_review_from_request_to_answer(others: list[Observer]) -> None:
             assert await deliver(receiver, cheddar.hook()) == 200
             assert await deliver(receiver, cheddar.hook(), "wrong") == 401
     parts = ["> request", "> attempt subscriptionBillable", "> handle", "< handle", "> apply"]
-    parts += ["Declared", "Adding", "Added", "< apply", "reviewed outstanding", "settled done"]
+    parts += ["Declared", "Adding", "Added", "Verified", "< apply", "reviewed outstanding", "settled done"]
     parts += ["< attempt subscriptionBillable", "answered 200", "< request"]
     assert told == parts
-    assert notes.told == ["> request", "repeated ACME", "answered 200", "< request", "refused 401"]
+    assert notes.told == [
+        "> request",
+        "> attempt subscriptionBillable",
+        "repeated ACME",
+        "< attempt subscriptionBillable",
+        "answered 200",
+        "< request",
+        "refused 401",
+    ]
     assert len(cheddar.billed_charges) == 1
 
 

@@ -4,7 +4,8 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Awaitable, Callable
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -13,9 +14,11 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from tallyhook.review.journal import Entry, encode
-from tallyhook_receiver import Inbox, InboxUnavailable, Record, State, open_inbox
+from tallyhook import money
+from tallyhook.review.journal import Added, Adding, Declared, Entry, Refused, Resolved, Verified, encode
+from tallyhook_receiver import Inbox, InboxUnavailable, Letter, Record, State, open_inbox
 from tallyhook_receiver.cli.output import Json, print_json, say
+from tallyhook_receiver.page.subject import subject
 from tallyhook_receiver.settings import PREFIX, read
 
 __all__ = ["inbox"]
@@ -45,6 +48,7 @@ _COLOURS = {
     State.DONE: "green",
     State.WAITING: "yellow",
     State.FAILED: "red",
+    State.UNRESOLVED: "bold red",
     State.IGNORED: "dim",
     State.UNDECODABLE: "magenta",
 }
@@ -70,14 +74,19 @@ def list_(
     table.add_column("state", no_wrap=True)
     table.add_column("tried", justify="right")
     table.add_column("changed", no_wrap=True)
+    table.add_column("customer", overflow="fold")
+    table.add_column("invoice", no_wrap=True)
     table.add_column("what", overflow="fold")
     now = datetime.now(UTC)
     for record in records:
+        seen = subject(record)
         table.add_row(
             record.key[:16],
             _state(record.state),
             str(record.attempts),
             _age(now - record.changed),
+            Text(seen.customer),
+            seen.invoice,
             _what(record),
         )
     say(table)
@@ -91,6 +100,8 @@ def show(
     as_json: Json = False,
 ) -> None:
     """One hook, with its note and the journal of its review.
+
+    Of one that is unresolved it says what stands on the invoice, what was meant, and how to go on.
 
     Example: tallyhook inbox show f00dfeed
     """
@@ -106,6 +117,7 @@ def show(
             about["body"] = record.body.decode("utf-8", "replace")
         print_json(about)
         return
+    seen = subject(record)
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold")
     grid.add_column(overflow="fold")
@@ -114,7 +126,17 @@ def show(
     grid.add_row("type", f"{record.type} of {record.product}")
     grid.add_row("received", f"{_moment(record.received)}, {_times(record.deliveries)} in all")
     grid.add_row("changed", f"{_moment(record.changed)}, tried {_times(record.attempts)}")
-    if (outcome := record.outcome) is None:
+    if seen.customer or seen.invoice:
+        grid.add_row("about", Text(f"invoice {seen.invoice} of customer {seen.customer}"))
+    if record.due is not None:
+        grid.add_row("second look", f"due {_moment(record.due)}")
+    if record.state is State.UNRESOLVED:
+        grid.add_row("stands", Text(record.note.rstrip()))
+        meant = [entry for entry in entries if isinstance(entry, Declared)]
+        grid.add_row("meant", Text(_meant(meant[-1]) if meant else "nothing yet"))
+        grid.add_row("then", f"tallyhook inbox resolve {record.key[:16]} --help")
+        outcome = None
+    elif (outcome := record.outcome) is None:
         grid.add_row("note", Text(record.note.rstrip()))
     for number, entry in enumerate(entries):
         grid.add_row("" if number else "journal", Text(str(entry)))
@@ -143,6 +165,70 @@ def retry(key: Key, url: Url = None, as_json: Json = False) -> None:
         print_json(_about(record))
     else:
         typer.echo(f"{record.key[:16]} is handled again when it is delivered next: have its sender retry it")
+
+
+@inbox.command()
+def resolve(
+    key: Key,
+    url: Url = None,
+    ours: Annotated[
+        str | None, typer.Option(metavar="CHARGE_ID", help="The charge with this id is this review's.")
+    ] = None,
+    never_added: Annotated[
+        bool, typer.Option("--never-added", help="The charge was certainly never added.")
+    ] = False,
+    accept: Annotated[bool, typer.Option("--accept", help="The invoice is right as it stands.")] = False,
+    adding: Annotated[
+        int | None,
+        typer.Option(
+            metavar="NUMBER", help="Which adding of the journal is meant.", show_default="the last one open"
+        ),
+    ] = None,
+    note: Annotated[str, typer.Option(help="Why, for whoever reads the journal.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Give a person's word about an unresolved hook: it is journaled, and the work goes on.
+
+    The next delivery goes by it; where the hook was acknowledged before, the receiver's next second look does.
+
+    Example: tallyhook inbox resolve f00dfeed --ours 7a1c --note "seen in the console"
+    """
+    if sum((ours is not None, never_added, accept)) != 1:
+        _fail("say one of --ours CHARGE_ID, --never-added and --accept", 2)
+
+    async def give(opened: Inbox) -> Record:
+        record = await _find(opened, key)
+        if record.state is not State.UNRESOLVED:
+            _fail(f"{record.key[:16]} is not unresolved but {record.state}", 1)
+        entries = await opened.entries(record.key)
+        number = 0 if accept else adding or _open_adding(entries)
+        if not accept and not any(isinstance(e, Adding) and e.number == number for e in entries):
+            _fail(f"its journal has no adding {number}" if number else "name the --adding that is meant", 1)
+        owner, now = f"a person {uuid.uuid4().hex}", datetime.now(UTC)
+        letter = Letter(key=record.key, product=record.product, type=record.type, body=record.body)
+        if not (await opened.claim(letter, owner, 60)).mine:
+            _fail("a worker is at it now; try again when it has finished", 1)
+        word = Resolved(number=number, charge_id=ours, accept=accept, at=now, note=note)
+        await opened.append(record.key, owner, word)
+        was_done = any(isinstance(entry, Verified) for entry in entries)
+        if was_done:
+            await opened.plan(record.key, owner, now, now + timedelta(days=1))
+        await opened.finish(record.key, owner, State.DONE if was_done else State.WAITING, str(word))
+        return await _find(opened, record.key)
+
+    record = _with(url, give)
+    if as_json:
+        print_json(_about(record))
+    elif record.state is State.DONE:
+        typer.echo(f"{record.key[:16]} is resolved: the receiver looks at its invoice again")
+    else:
+        typer.echo(f"{record.key[:16]} is resolved: the next delivery goes on with it")
+
+
+def _open_adding(entries: Sequence[Entry]) -> int:
+    """The last adding of which nobody knows what came; 0 if there is none."""
+    known = {e.number for e in entries if isinstance(e, Added | Refused | Resolved)}
+    return max((e.number for e in entries if isinstance(e, Adding) and e.number not in known), default=0)
 
 
 @inbox.command()
@@ -234,11 +320,15 @@ async def _find(opened: Inbox, key: str) -> Record:
 
 
 def _about(record: Record) -> dict[str, Any]:
+    seen = subject(record)
     return {
         "key": record.key,
         "state": record.state.value,
         "product": record.product,
         "type": record.type,
+        "customer": seen.customer,
+        "invoice": seen.invoice,
+        "due": None if record.due is None else record.due.isoformat(),
         "attempts": record.attempts,
         "deliveries": record.deliveries,
         "received": record.received.isoformat(),
@@ -256,6 +346,12 @@ def _what(record: Record) -> Text:
     if record.state not in (State.DONE, State.IGNORED) and (note := record.note.strip()):
         what.append("\n" + note.splitlines()[-1], style="dim")
     return what
+
+
+def _meant(declared: Declared) -> str:
+    declaration = declared.declaration
+    quantities = [f"{item}: {money.quantity_text(it)}" for item, it in declaration.quantities.items()]
+    return "\n".join([*quantities, *map(str, declaration.charges)]) or "nothing"
 
 
 def _age(age: timedelta) -> str:

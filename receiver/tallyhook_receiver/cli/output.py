@@ -1,5 +1,6 @@
 """What commands print: tables for people, JSON for programs, and one line for what went wrong."""
 
+import io
 import json
 import os
 import sys
@@ -17,6 +18,7 @@ __all__ = [
     "BAD",
     "USAGE",
     "Json",
+    "can_write",
     "console",
     "fail",
     "grid",
@@ -87,6 +89,17 @@ def grid(rows: Iterable[tuple[str, str | Text]]) -> None:
 def say(what: RenderableType) -> None:
     """On the terminal, in colours if it is one."""
     console().print(what)
+
+
+def can_write(text: str) -> bool:
+    """Whether the output's encoding has these characters; where it lacks others, they are replaced."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
 
 
 def console() -> Console:

@@ -1,9 +1,11 @@
 """The billing system: whether it lets us in, and whether its clock and ours agree."""
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
@@ -13,7 +15,7 @@ from tallyhook.client import BASE_URL
 from tallyhook_receiver.cli.doctor.finding import Finding, bad, doubtful, good, skipped
 from tallyhook_receiver.settings import Settings
 
-__all__ = ["examine_account", "examine_clock", "is_open_http"]
+__all__ = ["examine_account", "examine_clock", "examine_network", "is_open_http"]
 
 _TIMEOUT = 10.0  # seconds
 
@@ -49,6 +51,26 @@ def examine_account(settings: Settings) -> Iterator[Finding]:
         yield bad("API", f"{url}: {error}", f"mend {settings.prefix}PRODUCT_CODE or BASE_URL")
     else:
         yield good("API", f"product {code} has {len(plans)} plan{'' if len(plans) == 1 else 's'}")
+
+
+def examine_network() -> list[Finding]:
+    """What in the environment keeps this machine from making any call over HTTP."""
+    for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        file = os.environ.get(variable)
+        if file and not Path(file).exists():
+            return [
+                bad("network", f"{variable} names {file}, which is not there", f"correct or unset {variable}")
+            ]
+    try:
+        httpx.Client().close()
+    except (ValueError, ImportError, OSError) as error:
+        names = [
+            name for name in os.environ if name.lower().endswith("_proxy") and name.lower() != "no_proxy"
+        ]
+        said = str(error).splitlines()[0]
+        fix = f"correct {' or '.join(names)}: a proxy is http://host:port, or socks5:// with httpx[socks]"
+        return [bad("network", said, fix if names else "look at SSL_CERT_FILE and the proxies")]
+    return []
 
 
 def examine_clock(settings: Settings) -> Iterator[Finding]:

@@ -11,22 +11,22 @@ import typer
 from rich.text import Text
 
 from tallyhook_receiver import InboxUnavailable, Product, open_inbox
-from tallyhook_receiver.cli.doctor.account import examine_account, examine_clock
+from tallyhook_receiver.cli.doctor.account import examine_account, examine_clock, examine_network
 from tallyhook_receiver.cli.doctor.finding import Finding, Verdict, doubtful, good
 from tallyhook_receiver.cli.doctor.listener import Listener
 from tallyhook_receiver.cli.doctor.probe import Probe
 from tallyhook_receiver.cli.doctor.setting import examine_keys, examine_settings, product_of
 from tallyhook_receiver.cli.doctor.store import DEFAULT, examine_store
-from tallyhook_receiver.cli.output import BAD, USAGE, Json, fail, print_json, table
+from tallyhook_receiver.cli.output import BAD, USAGE, Json, can_write, fail, print_json, table
 from tallyhook_receiver.settings import PREFIX, Settings, read
 
 __all__ = ["doctor"]
 
 _MARKS = {
-    Verdict.GOOD: Text("✓", "green"),
-    Verdict.DOUBTFUL: Text("!", "yellow"),
-    Verdict.BAD: Text("✗", "red"),
-    Verdict.SKIPPED: Text("–", "dim"),
+    Verdict.GOOD: ("✓", "ok", "green"),
+    Verdict.DOUBTFUL: ("!", "!", "yellow"),
+    Verdict.BAD: ("✗", "bad", "red"),
+    Verdict.SKIPPED: ("–", "-", "dim"),
 }
 
 
@@ -55,7 +55,9 @@ def doctor(
     if as_json:
         print_json([_about(finding) for finding in findings])
     else:
-        rows = [(_MARKS[each.verdict], each.check, _told(each)) for each in findings]
+        plain = not can_write("✓✗–→")
+        marks = {verdict: Text(mark[plain], mark[2]) for verdict, mark in _MARKS.items()}
+        rows = [(marks[each.verdict], each.check, _told(each, plain)) for each in findings]
         table((" ", "check", "~finding"), rows, empty="")
     if any(finding.verdict is Verdict.BAD for finding in findings):
         raise typer.Exit(BAD)
@@ -65,9 +67,10 @@ async def _examine(settings: Settings, url: str | None) -> list[Finding]:
     product = product_of(settings)
     findings = [*examine_settings(settings)]
     findings += [] if product is None else examine_keys(product)
-    findings += [*examine_account(settings), *examine_clock(settings)]
+    broken = examine_network()
+    findings += broken or [*examine_account(settings), *examine_clock(settings)]
     findings += [finding async for finding in examine_store(settings)]
-    if url is None:
+    if url is None or broken:
         return findings
     listener = Listener(url, settings.values.get("HEALTH_PATH", "/healthz"))
     findings += listener.examine(product)
@@ -107,10 +110,10 @@ def _variables(file: Path) -> Mapping[str, str]:
     return {name.strip(): value.strip() for name, _, value in named}
 
 
-def _told(finding: Finding) -> Text:
+def _told(finding: Finding, plain: bool) -> Text:
     told = Text(finding.says)
     if finding.fix:
-        told.append(f"\n→ {finding.fix}", "dim")
+        told.append(f"\n{'->' if plain else '→'} {finding.fix}", "dim")
     return told
 
 
