@@ -189,7 +189,7 @@ def resolve(
 ) -> None:
     """Give a person's word about an unresolved hook: it is journaled, and the work goes on.
 
-    The next delivery goes by it; where the hook was acknowledged before, the receiver's next second look does.
+    The next delivery goes by it; where the hook was acknowledged before, the receiver's second look does.
 
     Example: tallyhook inbox resolve f00dfeed --ours 7a1c --note "seen in the console"
     """
