@@ -4,6 +4,7 @@ import asyncio
 import atexit
 import dataclasses
 import logging
+import math
 import os
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
@@ -205,7 +206,7 @@ class Receiver:
     def on(
         self, type: type[events.Hook] | str, /, *, source: Source | str | None = None
     ) -> Callable[[HookHandler[Any]], HookHandler[Any]]:
-        """Decorate the handler of a type of event: a class of `tallyhook.events`, or the type's name.
+        """Decorate the handler of a type of event: a class of `tallyhook.cheddar.hooks`, or the type's name.
 
         It is given Cheddar's typed hook, or the `Event` of any other source, and runs at least once for each
         event, until it has returned once. `source`: of that source only. Raises ValueError if the type has a
@@ -307,7 +308,7 @@ class Receiver:
         return [
             name
             for name, client in self._clients.items()
-            if getattr(client, "is_closed", False) and self._handlers.review(self.sources[name]) is not None
+            if client.is_closed and self._handlers.review(self.sources[name]) is not None
         ]
 
     async def look_again(self) -> int:
@@ -393,8 +394,9 @@ class Receiver:
 
 
 def _unknown_for(asked: timedelta | float | None, clients: Iterable[AsyncClient]) -> timedelta:
-    timeouts = [getattr(client, "timeout", None) for client in clients]
-    timeout = timedelta(seconds=max((t for t in timeouts if isinstance(t, int | float)), default=0))
+    # A client without a timeout is bounded by its deadline.
+    timeouts = [min(client.timeout, client.deadline or math.inf) for client in clients]
+    timeout = timedelta(seconds=max((it for it in timeouts if it < math.inf), default=0.0))
     if asked is None:
         return max(_UNKNOWN_FOR, timeout + _MARGIN)
     unknown_for = asked if isinstance(asked, timedelta) else timedelta(seconds=asked)

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 import tallyhook
-from tallyhook_mock.catalog import load_catalog
+from tallyhook_mock.catalog.reading import load_catalog
 from tallyhook_mock.server import bind
 
 COMMAND = [sys.executable, "-c", "from tallyhook_mock.cli import main; main()"]

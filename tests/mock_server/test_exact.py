@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tallyhook_mock import serve
-from tallyhook_mock.engine.money import amount_text
+from tallyhook_mock.core.money import amount_text
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.testing import Cheddar
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tallyhook_mock import Server, serve
-from tallyhook_mock.engine import ids
+from tallyhook_mock.core import ids
 
 from .loopback import Api, catalog, listening
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tallyhook_mock import Server, serve
-from tallyhook_mock.catalog import dump_catalog
+from tallyhook_mock.catalog.writing import dump_catalog
 
 from . import cleverbridge_world, fusebill_face
 from .loopback import catalog

@@ -8,10 +8,17 @@ from decimal import Decimal
 from typing import assert_type
 
 from tallyhook import AsyncClient, Client, Customer, Id, Invoice, InvoicePeriod, Plan, events
-from tallyhook.events import SubscriptionBillable
-from tallyhook.models import Charge, Item, Subscription
+from tallyhook.cheddar.hooks import SubscriptionBillable
+from tallyhook.cheddar.models import Charge, Item, Subscription
 from tallyhook.review import Changes, Outcome, Period, Review, compare
-from tallyhook_mock import Fault, FaultKind, Life, Mode, Server, serve
+from tallyhook_mock import (
+    Fault,
+    FaultKind,
+    Life,
+    Mode,
+    Server,
+    serve,
+)
 from tallyhook_receiver import NotYet, Product, Receiver
 
 client = AsyncClient("ACME", "ops@example.com", "password")

@@ -79,7 +79,7 @@ async def _serve(
     from starlette.responses import Response
     from starlette.routing import Route
 
-    from tallyhook_mock.serving import serving
+    from tallyhook_mock.server import serving
 
     scheme = signing.SCHEMES[product["signature"]]
     async with httpx.AsyncClient(timeout=None, trust_env=False) as http:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from tallyhook.events import SubscriptionBillable
+from tallyhook.cheddar.hooks import SubscriptionBillable
 from tallyhook.review import Outcome
 from tallyhook.review.journal import Entry
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from tallyhook import events, signing
-from tallyhook.client import AsyncClient
+from tallyhook.cheddar.client import AsyncClient
 from tallyhook_receiver.sources.source import Event, Keys, WrongSource, body_key, keys_of
 
 __all__ = ["Cheddar", "event_key"]
@@ -41,8 +41,8 @@ class Cheddar:
                 scheme.check(key)
             except ValueError as error:
                 raise ValueError(f"product {code} needs a key of scheme {scheme.name}: {error}") from None
-        its = None if client is None else product_code(client)
-        if its is not None and its != code:
+        its = "" if client is None else client.product_code
+        if its and its != code:
             raise ValueError(f"product {code} got a client of product {its}: their invoices are different")
 
     def verify(self, headers: Mapping[str, str], body: bytes) -> bool:
@@ -80,9 +80,3 @@ def event_key(hook: events.Hook, body: bytes) -> str:
 def _canonical(id: str) -> str:
     """An id as it is compared. Cheddar's are hexadecimal, so upper case means the same."""
     return id.strip().lower()
-
-
-def product_code(client: AsyncClient) -> str | None:
-    """The code of the product that a client was made for; None if it goes by the product's id."""
-    code: str | None = getattr(client, "product_code", None)
-    return code

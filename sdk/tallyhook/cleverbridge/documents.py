@@ -2,11 +2,11 @@
 
 from typing import Any
 
+from tallyhook._call import Reader
+from tallyhook._lenient import is_blank, text
+from tallyhook._model import Model, read
 from tallyhook.cleverbridge.models import Subscription, UpdateResult
 from tallyhook.errors import APIError, DecodeError, api_error, bare_error
-from tallyhook.loose import is_blank, text
-from tallyhook.nodes import Model, read
-from tallyhook.rest import Reader
 
 __all__ = ["refusal", "subscription", "update_result"]
 

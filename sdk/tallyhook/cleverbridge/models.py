@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import ClassVar
 
-from tallyhook.nodes import Model
+from tallyhook._model import Model
 
 __all__ = ["Item", "Price", "Subscription", "UpdateResult"]
 

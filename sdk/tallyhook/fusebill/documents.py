@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from tallyhook._call import Reader
+from tallyhook._model import Model, read
 from tallyhook.errors import APIError, DecodeError, api_error, bare_error
 from tallyhook.fusebill.models import BillingPeriodDefinition
-from tallyhook.nodes import Model, read
-from tallyhook.rest import Reader
 
 __all__ = ["definition", "definitions", "nothing", "refusal"]
 

@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from tallyhook import calls
-from tallyhook.calls import Call
-from tallyhook.client import AsyncClient, Client
+from tallyhook.cheddar.calls import Call
+from tallyhook.cheddar.client import AsyncClient, Client
+from tallyhook.cheddar.models import Customer, Id, Invoice, InvoicePeriod, Subscription
 from tallyhook.errors import APIError, Error, NoAnswer, NotFound, UnprocessableEntity
-from tallyhook.models import Customer, Id, Invoice, InvoicePeriod, Subscription
 from tallyhook.review.compare import AddCharge, Change, Changes, DeleteCharge, SetQuantity, difference, named
 from tallyhook.review.journal import (
     Added,

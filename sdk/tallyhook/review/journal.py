@@ -16,7 +16,7 @@ from typing import Protocol, cast
 import msgspec
 
 from tallyhook import money
-from tallyhook.models import Charge
+from tallyhook.cheddar.models import Charge
 
 __all__ = [
     "Added",

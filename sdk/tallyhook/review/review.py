@@ -7,14 +7,14 @@ from decimal import Decimal
 import msgspec
 
 from tallyhook import money
-from tallyhook.client import AsyncClient, Client
-from tallyhook.events import Hook
-from tallyhook.models import Customer, Invoice, Plan, Product, Subscription
+from tallyhook.cheddar.client import AsyncClient, Client
+from tallyhook.cheddar.hooks import Hook
+from tallyhook.cheddar.models import Customer, Invoice, Plan, Product, Subscription
 from tallyhook.review.apply import UNKNOWN_FOR, adrive, drive, utc_now
 from tallyhook.review.compare import Changes, compare
 from tallyhook.review.journal import Declaration, DeclaredCharge, Entry, Journal
 from tallyhook.review.outcome import Outcome
-from tallyhook.table import Column, Shown, Table
+from tallyhook.tables import Column, Shown, Table
 
 __all__ = ["Period", "Review"]
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from tallyhook import Client, DecodeError, Error, NoAnswer, Unauthorized
-from tallyhook.client import BASE_URL
+from tallyhook.cheddar.client import BASE_URL
 from tallyhook_receiver.cli.doctor.finding import Finding, bad, doubtful, good, skipped
 from tallyhook_receiver.settings import Settings
 
