@@ -75,6 +75,7 @@ class State:
         self._invoices: dict[str, list[Invoice]] = {}
         self._agenda: list[tuple[datetime, int, Action, Invoice]] = []
         self._scheduled = 0
+        self.held: dict[int, Invoice] = {}  # by the id of the hook that it waits for
         self._events: list[Event] = []
 
     # -- what is there
