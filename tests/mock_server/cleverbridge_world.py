@@ -16,7 +16,7 @@ from tallyhook_mock.engine.cleverbridge.updates import NewPrice, Outcome, Target
 START = datetime(2026, 3, 17, 9, 30, tzinfo=UTC)
 DAY = timedelta(days=1)
 BASE, EXCESS = 1, 2  # running numbers
-NOW, IN_FULL = Manner(is_aligned=True), Manner(is_aligned=True, is_extended=True)
+NOW, EXTENDED = Manner(is_aligned=True), Manner(is_aligned=True, is_extended=True)
 
 
 class World:
@@ -63,8 +63,8 @@ class World:
     def set_price(
         self, number: int, price: str, manner: Manner | None = None, *, is_gross: bool = False
     ) -> Outcome:
-        new = NewPrice("EUR", Decimal(price), is_gross)
-        return updates.set_price(self.state, Target("S1001", number), new, manner or Manner(), self.now)
+        target = Target("S1001", number, price=NewPrice("EUR", Decimal(price), is_gross))
+        return updates.set_price(self.state, target, None, manner or Manner(), self.now)
 
     @property
     def bills(self) -> list[Bill]:
@@ -91,6 +91,8 @@ def dump(state: State) -> object:
             each.items,
             list(each.bills),
             list(each.updates),
+            list(each.mails),
+            each.next_billing,
         )
         for each in state.subscriptions
     ]

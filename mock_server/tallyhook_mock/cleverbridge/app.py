@@ -14,12 +14,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tallyhook_mock.cleverbridge.calls import ROOT, ROUTES
 from tallyhook_mock.cleverbridge.documents import answer, broken, refusal_answer
 from tallyhook_mock.cleverbridge.reading import read_body, read_query
-from tallyhook_mock.engine.cleverbridge.refusal import Refusal
+from tallyhook_mock.engine.cleverbridge.refusal import Refusal, malformed
 from tallyhook_mock.engine.cleverbridge.state import State
 
 __all__ = ["MAX_BODY", "cleverbridge_app", "is_cleverbridge"]
 
 MAX_BODY = 1_000_000
+_JSON = "application/json"
 
 logger = logging.getLogger("tallyhook_mock.cleverbridge")
 
@@ -85,23 +86,36 @@ def _carry_out(
 ) -> dict[str, Any]:
     """The answer to a call; `headers` takes what goes with its refusal."""
     if body is None:
-        raise Refusal(413, "RequestTooLong", f"The body is longer than {MAX_BODY} bytes")
+        raise Refusal(413, f"The body is longer than {MAX_BODY} bytes")
     name = _sign_in(state.users or users, request.headers.get("authorization", ""))
     if name is None:
         headers["WWW-Authenticate"] = 'Basic realm="Cleverbridge"'
-        raise Refusal(401, "Unauthorized", "Basic authentication with a known name and password is required")
+        raise Refusal(401, "Basic authentication with a known name and password is required")
     path = request.scope["path"]
     route = ROUTES.get(path[len(ROOT) :].rstrip("/").lower())
     if route is None:
         calls = ", ".join(f"{ROOT}{call}" for call in ROUTES)
-        raise Refusal(404, "CallNotFound", f"There is no {path}; there are {calls}")
+        raise Refusal(404, f"There is no {path}; there are {calls}")
     method, handle = route
     if request.method != method:
         headers["Allow"] = method
-        raise Refusal(405, "MethodNotAllowed", f"{path} is to be called by {method}")
+        raise Refusal(405, f"{path} is to be called by {method}")
+    _check_media(request)
     fields = read_query(request.scope["query_string"]) if method == "GET" else read_body(body)
     state.actor = name
     return handle(state, fields, at)
+
+
+def _check_media(request: Request) -> None:
+    """Accept is required, and Content-Type for a POST; both are JSON or XML (documented). XML isn't built."""
+    accepted = request.headers.get("accept", "")
+    if not any(each in accepted for each in (_JSON, "application/*", "*/*")):
+        raise malformed(f"Accept: {_JSON} is required; this mock speaks no XML")
+    if (
+        request.method == "POST"
+        and request.headers.get("content-type", "").partition(";")[0].strip() != _JSON
+    ):
+        raise malformed(f"Content-Type: {_JSON} is required for a POST; this mock speaks no XML")
 
 
 def _sign_in(users: Mapping[str, str], authorization: str) -> str | None:

@@ -10,6 +10,7 @@ from tallyhook_mock.cleverbridge.calls import ROOT, ROUTES
 from tallyhook_mock.cleverbridge.documents import broken, refusal_answer
 from tallyhook_mock.cleverbridge.reading import read_body, read_query
 from tallyhook_mock.engine.cleverbridge.refusal import Refusal
+from tallyhook_mock.engine.cleverbridge.state import full_id
 from tallyhook_mock.faults import Fault
 from tallyhook_mock.faulty import Aim, with_faults
 
@@ -20,8 +21,8 @@ ACTIONS = tuple(f"subscription/{call}" for call in ROUTES)
 # All inferred.
 _ERRORS = {
     500: broken(),
-    502: Refusal(502, "BadGateway", "The server got no answer from a system behind it"),
-    503: Refusal(503, "ServiceUnavailable", "The server is down for maintenance; try again later"),
+    502: Refusal(502, "The server got no answer from a system behind it"),
+    503: Refusal(503, "The server is down for maintenance; try again later"),
 }
 
 
@@ -39,7 +40,7 @@ def _aim(scope: Scope, body: bytes) -> Aim | None:
     action = f"subscription/{scope['path'][len(ROOT) :].rstrip('/').lower()}"
     try:
         fields = read_query(scope["query_string"]) if scope["method"] == "GET" else read_body(body)
-        return Aim(action, customer=fields.text("SubscriptionId"), system="cleverbridge")
+        return Aim(action, customer=full_id(fields.text("SubscriptionId")), system="cleverbridge")
     except Refusal:
         return Aim(action, system="cleverbridge")
 

@@ -31,7 +31,7 @@ __all__ = ["ROUTES"]
 _MANNERS = {
     "at the renewal": (False, False),
     "now, for what is left": (True, False),
-    "now, for a full interval": (True, True),
+    "now, for a whole interval from today": (True, True),
 }
 
 
@@ -64,7 +64,10 @@ async def index(request: Request) -> Response:
     found = [
         each
         for each in state.subscriptions
-        if any(wanted.casefold() in text.casefold() for text in (each.id, each.customer))
+        if any(
+            wanted.casefold() in text.casefold()
+            for text in (each.id, str(each.customer.id), each.customer.reference, each.customer.email)
+        )
     ]
     return page(
         request,

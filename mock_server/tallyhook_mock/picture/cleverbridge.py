@@ -22,7 +22,7 @@ def tell_subscription(mock: Mock, subscription: Subscription) -> Story:
     now, is_active = mock.clock.now(), subscription.is_active
     end = subscription.next_billing
     account = Account(
-        title=f"{subscription.id} · {subscription.customer}" if subscription.customer else subscription.id,
+        title=f"{subscription.id} · {subscription.customer.reference or subscription.customer.id}",
         system="Cleverbridge",
         start=subscription.start,
         end=end if is_active else now,

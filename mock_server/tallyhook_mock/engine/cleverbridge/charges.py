@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from tallyhook_mock.engine.bill import Line
+from tallyhook_mock.engine.calendar import add_months
 from tallyhook_mock.engine.cleverbridge.item import Item, Mode, Terms
 from tallyhook_mock.engine.cleverbridge.subscription import Subscription
 from tallyhook_mock.engine.money import ZERO, cents, quantity_text
@@ -13,9 +14,12 @@ from tallyhook_mock.engine.record import Record
 __all__ = [
     "VAT",
     "Price",
-    "advance_lines",
     "aligned_lines",
     "arrears_lines",
+    "early_lines",
+    "extended_end",
+    "extended_lines",
+    "first_lines",
     "price",
     "renewal_lines",
     "with_vat",
@@ -53,25 +57,31 @@ def with_vat(subscription: Subscription, lines: tuple[Line, ...]) -> tuple[Line,
 # -- at a renewal
 
 
+def first_lines(subscription: Subscription) -> tuple[Line, ...]:
+    """What is billed when a subscription begins."""
+    return _advance(subscription.items, 0, subscription.start, subscription.next_billing)
+
+
 def renewal_lines(subscription: Subscription, items: Iterable[Item]) -> tuple[Line, ...]:
     """What the next renewal bills: what it ends, in arrears, and what it begins, in advance."""
-    items = tuple(items)
-    lines = (
-        *advance_lines(subscription, items, subscription.interval + 1),
-        *arrears_lines(subscription, items, subscription.next_billing),
+    items, following = tuple(items), subscription.interval + 1
+    start, end = subscription.next_billing, subscription.begins(following + 1)
+    return _in_order(
+        _advance(items, following, start, end), arrears_lines(subscription, items, subscription.next_billing)
     )
-    return tuple(sorted(lines, key=lambda line: int(line.item)))
 
 
-def advance_lines(subscription: Subscription, items: Iterable[Item], interval: int) -> tuple[Line, ...]:
-    """The items in advance, for all of an interval."""
-    start, end = subscription.begins(interval), subscription.begins(interval + 1)
-    billed = ((item, item.terms_in(interval)) for item in items if item.mode is Mode.ADVANCE)
-    return tuple(
-        _line(item, terms.product_name, terms.quantity, terms.price, start, end)
-        for item, terms in billed
-        if terms.quantity
-    )
+def early_lines(
+    subscription: Subscription, items: Iterable[Item], at: datetime, *, resets: bool
+) -> tuple[Line, ...]:
+    """What a renewal ahead of its date bills: usage so far, and all of the next interval.
+
+    With `resets` that begins now, otherwise when the current one would have ended (documented).
+    """
+    items, following = tuple(items), subscription.interval + 1
+    start = at if resets else subscription.next_billing
+    end = add_months(at, subscription.months) if resets else subscription.begins(following + 1)
+    return _in_order(_advance(items, following, start, end), arrears_lines(subscription, items, at))
 
 
 def arrears_lines(subscription: Subscription, items: Iterable[Item], end: datetime) -> tuple[Line, ...]:
@@ -85,32 +95,46 @@ def arrears_lines(subscription: Subscription, items: Iterable[Item], end: dateti
     return tuple(
         _line(item, item.terms.product_name, item.uncharged, item.terms.price, start, end)
         for item in items
-        if item.mode is Mode.ARREARS and item.uncharged
+        if item.mode is Mode.ARREARS and item.uncharged and item.is_billed_in(subscription.interval)
     )
+
+
+def _advance(items: Iterable[Item], interval: int, start: datetime, end: datetime) -> tuple[Line, ...]:
+    """The items in advance, for all of an interval."""
+    billed = (
+        (item, item.terms_in(interval))
+        for item in items
+        if item.mode is Mode.ADVANCE and item.is_billed_in(interval)
+    )
+    return tuple(
+        _line(item, terms.product_name, terms.quantity, terms.price, start, end)
+        for item, terms in billed
+        if terms.quantity
+    )
+
+
+def _in_order(*lines: tuple[Line, ...]) -> tuple[Line, ...]:
+    return tuple(sorted((each for some in lines for each in some), key=lambda line: int(line.item)))
 
 
 # -- at once
 
 
-def aligned_lines(
-    subscription: Subscription, item: Item, asked: Terms, at: datetime, *, in_full: bool
-) -> tuple[Line, ...]:
-    """What new terms cost now, when they cost more than those of the current interval.
+def aligned_lines(subscription: Subscription, item: Item, asked: Terms, at: datetime) -> tuple[Line, ...]:
+    """What new terms cost now: below zero if they cost less than those of the current interval.
 
-    An item in advance: the difference for the days that are left, that of `at` included; with `in_full` for a
-    whole interval. An item in arrears: the units that come on top, in full, as far as they were not charged
-    already. Proration by the day, a day that has begun as a whole, is inferred.
+    An item in advance: the difference for the days that are left, that of `at` included. An item in arrears:
+    the units that come on top, in full, as far as they were not charged already. Proration by the day, a day
+    that has begun as a whole, is inferred.
     """
     before, start, end = item.terms, subscription.interval_start, subscription.next_billing
     if item.mode is Mode.ARREARS:
-        units = min(asked.quantity - before.quantity, asked.quantity - item.charged)
-        name = f"{asked.product_name}, ahead of the end of the interval"
-        return (_line(item, name, units, asked.price, start, end),) if units > 0 else ()
+        return _ahead(item, asked, start, end)
     difference = asked.total - before.total
-    if difference <= 0:
+    if not difference:
         return ()
-    days, gone = (end - start).days, (at - start).days
-    left = days if in_full else days - gone
+    days, gone = subscription.interval_days, (at - start).days
+    left = (end - start).days - gone
     amount = cents(difference * left / days)
     name = f"{_said(before)} to {_said(asked)}, {left} of {days} days"
     first = start + timedelta(days=gone)
@@ -118,6 +142,51 @@ def aligned_lines(
         more = Decimal(asked.quantity - before.quantity)
         return (Line(str(item.running_number), name, more, asked.price, amount, first, end),)
     return (Line(str(item.running_number), name, Decimal(1), difference, amount, first, end),)
+
+
+def extended_end(subscription: Subscription, at: datetime) -> datetime:
+    """Where the interval ends that an update extends: a whole one after the day that has begun."""
+    gone = (at - subscription.interval_start).days
+    return add_months(subscription.interval_start + timedelta(days=gone), subscription.months)
+
+
+def extended_lines(subscription: Subscription, item: Item, asked: Terms, at: datetime) -> tuple[Line, ...]:
+    """What new terms cost now if the interval is extended to a whole one from now.
+
+    A whole interval of the new terms, less the days of the old ones that were paid for and are left; the
+    other items in advance pay for the days that come on top. How the page's cut table goes on is not known:
+    all of this arithmetic is inferred.
+    """
+    start, end, until = subscription.interval_start, subscription.next_billing, extended_end(subscription, at)
+    first = start + timedelta(days=(at - start).days)
+    left, whole = (end - first).days, (until - first).days
+    lines: list[Line] = []
+    if item.mode is Mode.ARREARS:
+        lines += _ahead(item, asked, start, until)
+    else:
+        before = item.terms
+        amount = cents(asked.total - before.total * left / subscription.interval_days)
+        name = f"{_said(asked)}, a whole interval, less {left} days of {_said(before)}"
+        lines.append(Line(str(item.running_number), name, Decimal(1), amount, amount, first, until))
+    more = (until - end).days
+    for other in subscription.items:
+        is_billed = other.mode is Mode.ADVANCE and other.is_billed_in(subscription.interval)
+        if other.running_number != item.running_number and is_billed and more and other.terms.quantity:
+            amount = cents(other.terms.total * more / whole)
+            name = f"{_said(other.terms)}, {more} of {whole} days"
+            lines.append(Line(str(other.running_number), name, Decimal(1), amount, amount, end, until))
+    return _in_order(tuple(lines))
+
+
+def _ahead(item: Item, asked: Terms, start: datetime, end: datetime) -> tuple[Line, ...]:
+    """The units in arrears that are charged ahead; below zero where more were charged already."""
+    units = asked.quantity - item.charged
+    if units > 0:
+        units = max(0, min(units, asked.quantity - item.terms.quantity))
+    if not units:
+        return ()
+    name = f"{asked.product_name}, ahead of the end of the interval"
+    return (_line(item, name, units, asked.price, start, end),)
 
 
 def _said(terms: Terms) -> str:

@@ -6,21 +6,28 @@ from decimal import Decimal
 
 from tallyhook_mock.engine.bill import Bill, Line
 from tallyhook_mock.engine.cleverbridge.product import Coupon, Product
-from tallyhook_mock.engine.cleverbridge.refusal import Refusal
-from tallyhook_mock.engine.cleverbridge.subscription import Subscription
+from tallyhook_mock.engine.cleverbridge.refusal import invalid, unknown
+from tallyhook_mock.engine.cleverbridge.subscription import Customer, Mail, Subscription
 from tallyhook_mock.engine.happening import Happening
 from tallyhook_mock.engine.system import System
 
-__all__ = ["State"]
+__all__ = ["State", "full_id", "purchase_id"]
 
-_FIRST_ID = 1001
+_FIRST_SUBSCRIPTION = 1001
+_FIRST_CUSTOMER = 5001
+_FIRST_PURCHASE = 90001
 
 
 class State(System):
-    """Users, products, coupons and subscriptions.
+    """Users, products, coupons, customers and subscriptions.
 
     Commands are the functions of `subscriptions` and `updates`: each takes the state and the moment, changes
     the state or raises a `Refusal`, and leaves what happened for `take_events`.
+
+    Attributes:
+        accepts_zero: whether a Quantity of 0 is taken (not documented; an audit without usage needs it).
+        always_priced: whether updates that are carried out answer with prices (a public client says that
+            only previews do).
     """
 
     def __init__(self) -> None:
@@ -28,11 +35,15 @@ class State(System):
         self.users: dict[str, str] = {}
         self.products: dict[int, Product] = {}
         self.coupons: dict[str, Coupon] = {}
+        self.accepts_zero = True
+        self.always_priced = False
         # For subscriptions to come that don't say it themselves.
         self.vat_percent = Decimal(0)
         self.reminder_days = 0
+        self._customers: dict[int, Customer] = {}
         self._subscriptions: dict[str, Subscription] = {}
         self._bills = 0
+        self._purchases: dict[int, Subscription] = {}
 
     # -- what is there
 
@@ -41,49 +52,84 @@ class State(System):
         """In order of creation."""
         return self._subscriptions.values()
 
+    @property
+    def customers(self) -> Iterable[Customer]:
+        return self._customers.values()
+
     def subscription(self, id: str) -> Subscription:
-        """Refusal if there is none."""
-        try:
-            return self._subscriptions[id]
-        except KeyError:
-            raise Refusal(404, "SubscriptionNotFound", f"There is no subscription {id!r}") from None
+        """By its id, with or without the S (documented); Refusal if there is none."""
+        found = self._subscriptions.get(full_id(id))
+        if found is None:
+            raise unknown(f"There is no subscription {id!r}")
+        return found
 
     def has_subscription(self, id: str) -> bool:
-        return id in self._subscriptions
+        return full_id(id) in self._subscriptions
+
+    def customer(self, name: str, value: int | str) -> Customer:
+        """The first customer whose `id`, `reference` or `email` it is; Refusal if there is none."""
+        for customer in self._customers.values():
+            if getattr(customer, name) == value:
+                return customer
+        raise unknown(f"There is no customer with the {name} {value!r}")
+
+    def bought(self, purchase: int) -> Subscription:
+        """The subscription that a purchase began or renewed; Refusal if there is none."""
+        found = self._purchases.get(purchase)
+        if found is None:
+            raise unknown(f"There is no purchase {purchase}")
+        return found
 
     def product(self, id: int) -> Product:
         """Refusal if there is none."""
         try:
             return self.products[id]
         except KeyError:
-            raise Refusal(400, "ProductNotFound", f"There is no product with ProductId {id}") from None
+            raise unknown(f"There is no product with ProductId {id}") from None
 
     def coupon(self, code: str) -> Coupon:
         """Refusal if there is none."""
         try:
             return self.coupons[code]
         except KeyError:
-            raise Refusal(400, "CouponNotFound", f"There is no coupon with CouponCode {code!r}") from None
+            raise invalid(f"There is no coupon with CouponCode {code!r}") from None
 
     # -- what changes (for the commands)
 
     def free_ids(self) -> Iterator[str]:
         """Ids for subscriptions that bring none, in order."""
-        number = _FIRST_ID + len(self._subscriptions)
+        number = _FIRST_SUBSCRIPTION + len(self._subscriptions)
         while True:
             if f"S{number}" not in self._subscriptions:
                 yield f"S{number}"
             number += 1
 
+    def enter_customer(self, given: int | None, reference: str, email: str) -> Customer:
+        """The customer with this id, or else with this reference; a new one if there is none."""
+        customers = self._customers
+        if given is None and reference:
+            given = next((each.id for each in customers.values() if each.reference == reference), None)
+        number = max([_FIRST_CUSTOMER - 1, *customers]) + 1 if given is None else given
+        known = customers.get(number, Customer(number))
+        customers[number] = Customer(number, reference or known.reference, email or known.email)
+        return customers[number]
+
     def add_subscription(self, subscription: Subscription) -> None:
         self._subscriptions[subscription.id] = subscription
 
     def add_bill(self, subscription: Subscription, lines: tuple[Line, ...], at: datetime) -> Bill:
-        """Bills are numbered through the system."""
+        """Bills are numbered through the system, and each is a purchase."""
         self._bills += 1
         bill = Bill(self._bills, at, subscription.id, subscription.currency, lines)
         subscription.bills.append(bill)
+        purchase = purchase_id(bill)
+        self._purchases[purchase] = subscription
+        subscription.purchase = subscription.purchase or purchase
         return bill
+
+    def mail(self, subscription: Subscription, about: str, at: datetime, *, can_be_suppressed: bool) -> None:
+        """Record a mail to the customer."""
+        subscription.mails.append(Mail(at, about, can_be_suppressed))
 
     # -- what happened
 
@@ -111,3 +157,13 @@ class State(System):
                 quantity,
             )
         )
+
+
+def full_id(id: str) -> str:
+    """A subscription's id with its S, however it is written."""
+    return f"S{id}" if id[:1].isdigit() else id.upper()
+
+
+def purchase_id(bill: Bill) -> int:
+    """The id of the purchase that a bill is."""
+    return _FIRST_PURCHASE + bill.number
