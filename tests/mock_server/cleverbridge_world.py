@@ -4,14 +4,18 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from tallyhook_mock.engine.bill import Bill
-from tallyhook_mock.engine.cleverbridge import updates
-from tallyhook_mock.engine.cleverbridge.item import Mode, Terms
-from tallyhook_mock.engine.cleverbridge.product import Coupon, Product
-from tallyhook_mock.engine.cleverbridge.state import State
-from tallyhook_mock.engine.cleverbridge.subscription import Manner, Subscription
-from tallyhook_mock.engine.cleverbridge.subscriptions import NewSubscription, subscribe
-from tallyhook_mock.engine.cleverbridge.updates import NewPrice, Outcome, Target
+from tallyhook_mock.core.invoice_lines import Bill
+from tallyhook_mock.systems.cleverbridge import rules as updates
+from tallyhook_mock.systems.cleverbridge.model import (
+    Coupon,
+    Manner,
+    Mode,
+    Product,
+    State,
+    Subscription,
+    Terms,
+)
+from tallyhook_mock.systems.cleverbridge.rules import NewPrice, NewSubscription, Outcome, Target, subscribe
 
 START = datetime(2026, 3, 17, 9, 30, tzinfo=UTC)
 DAY = timedelta(days=1)

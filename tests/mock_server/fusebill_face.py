@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 
 from tallyhook_mock import Server
-from tallyhook_mock.engine.fusebill.state import State
+from tallyhook_mock.systems.fusebill.model import State
 
 KEY = "wick-and-oil"
 CATALOG = {

@@ -15,7 +15,7 @@ from lxml import html as markup
 
 from tallyhook_mock import Mock, Server, serve
 from tallyhook_mock.app import create_app
-from tallyhook_mock.engine import ids
+from tallyhook_mock.core import ids
 
 from .loopback import Api, catalog, listening
 

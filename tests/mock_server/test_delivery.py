@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from tallyhook_mock import Server, serve
+from tallyhook_mock.core.hooks import RETRY_PAUSES
 from tallyhook_mock.delivery import Sender
-from tallyhook_mock.engine.hooks import RETRY_PAUSES
 
 from .loopback import SECRET, Api, Received, catalog, listening
 

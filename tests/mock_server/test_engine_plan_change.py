@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import pytest
 
-from tallyhook_mock.engine.calendar import add_months
-from tallyhook_mock.engine.cheddar import subscriptions, usage
-from tallyhook_mock.engine.cheddar.customer import Customer
+from tallyhook_mock.core.frequencies import add_months
+from tallyhook_mock.systems.cheddar import subscriptions, usage
+from tallyhook_mock.systems.cheddar.customers import Customer
 
 from .engine_world import DAY, START, World
 

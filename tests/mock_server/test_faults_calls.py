@@ -25,7 +25,14 @@ from tallyhook import (
     PreconditionFailed,
     ServiceUnavailable,
 )
-from tallyhook_mock import Fault, FaultKind, Mock, Server, create_app, serve
+from tallyhook_mock import (
+    Fault,
+    FaultKind,
+    Mock,
+    Server,
+    create_app,
+    serve,
+)
 
 from .loopback import EMAIL, PASSWORD, Api, catalog
 

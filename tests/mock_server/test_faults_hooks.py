@@ -6,8 +6,13 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from tallyhook_mock import Fault, FaultKind, Server, serve
-from tallyhook_mock.engine.hooks import Delivery
+from tallyhook_mock import (
+    Fault,
+    FaultKind,
+    Server,
+    serve,
+)
+from tallyhook_mock.core.hooks import Delivery
 
 from .loopback import Api, Received, catalog, listening
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tallyhook_mock.engine import ids
+from tallyhook_mock.core import ids
 
 WRITTEN = "1e39d01b-7a11-11f0-8a5e-0eff7a117a11"
 TAIL = WRITTEN[8:]

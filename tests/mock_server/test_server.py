@@ -17,7 +17,12 @@ import httpx
 import pytest
 from cryptography import x509
 
-from tallyhook_mock import CatalogError, Mock, create_app, serve
+from tallyhook_mock import (
+    CatalogError,
+    Mock,
+    create_app,
+    serve,
+)
 from tallyhook_mock.server import bind
 from tallyhook_mock.tls import default_directory, make_identity
 

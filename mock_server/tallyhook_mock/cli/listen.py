@@ -14,8 +14,19 @@ from rich.text import Text
 
 from tallyhook import DecodeError, events, signing
 from tallyhook_mock.cli.hook_type import names
-from tallyhook_mock.cli.output import USAGE, Json, fail, say
-from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote, path
+from tallyhook_mock.cli.output import (
+    USAGE,
+    Json,
+    fail,
+    say,
+)
+from tallyhook_mock.cli.remote import (
+    URL,
+    MockUrl,
+    ProductCode,
+    Remote,
+    path,
+)
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -79,7 +90,7 @@ async def _serve(
     from starlette.responses import Response
     from starlette.routing import Route
 
-    from tallyhook_mock.serving import serving
+    from tallyhook_mock.server import serving
 
     scheme = signing.SCHEMES[product["signature"]]
     async with httpx.AsyncClient(timeout=None, trust_env=False) as http:

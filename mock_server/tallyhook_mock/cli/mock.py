@@ -11,10 +11,11 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 
-from tallyhook_mock.catalog import CatalogError, default_catalog, load_catalog
+from tallyhook_mock.catalog.reading import default_catalog, load_catalog
+from tallyhook_mock.catalog.table import CatalogError
 from tallyhook_mock.clock import Clock, Mode, parse_moment
+from tallyhook_mock.core import ids
 from tallyhook_mock.delivery import Sender
-from tallyhook_mock.engine import ids
 
 if TYPE_CHECKING:
     from tallyhook_mock.mock import Mock

@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     import respx
 
     from tallyhook import AsyncClient, Client
-    from tallyhook_mock.testing import Cheddar, CheddarServer, House, ReceiverClient, World
+    from tallyhook_mock.testing import (
+        Cheddar,
+        CheddarServer,
+        House,
+        ReceiverClient,
+        World,
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

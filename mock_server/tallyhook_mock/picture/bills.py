@@ -5,10 +5,26 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from tallyhook_mock.engine.bill import Bill, Line
-from tallyhook_mock.engine.money import ZERO, amount_text, quantity_text
-from tallyhook_mock.picture.phrases import dated, entry_words, moment, signed
-from tallyhook_mock.picture.story import Count, Lane, Mark, Period, Row, Sign, Span, Step, Story, Tally
+from tallyhook_mock.core.invoice_lines import Bill, Line
+from tallyhook_mock.core.money import ZERO, amount_text, quantity_text
+from tallyhook_mock.picture.phrases import (
+    dated,
+    entry_words,
+    moment,
+    signed,
+)
+from tallyhook_mock.picture.story import (
+    Count,
+    Lane,
+    Mark,
+    Period,
+    Row,
+    Sign,
+    Span,
+    Step,
+    Story,
+    Tally,
+)
 from tallyhook_mock.timeline import FAULT, Entry
 
 __all__ = ["Account", "Counter", "Subject", "tell_bills"]

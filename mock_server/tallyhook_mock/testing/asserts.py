@@ -2,9 +2,9 @@
 
 from decimal import Decimal, InvalidOperation
 
-from tallyhook_mock.engine.cheddar.customer import Customer
-from tallyhook_mock.engine.cheddar.invoice import Invoice, InvoiceState
-from tallyhook_mock.engine.money import amount_text, quantity_text
+from tallyhook_mock.core.money import amount_text, quantity_text
+from tallyhook_mock.systems.cheddar.customers import Customer
+from tallyhook_mock.systems.cheddar.invoices import Invoice, InvoiceState
 from tallyhook_mock.testing.bill import Bill
 from tallyhook_mock.testing.evidence import evidence
 from tallyhook_mock.testing.signed_hook import HookType

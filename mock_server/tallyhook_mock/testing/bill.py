@@ -5,9 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from tallyhook_mock.engine.cheddar.invoice import Charge, ChargeType, Invoice, InvoiceState
-from tallyhook_mock.engine.cheddar.product import UNLIMITED, PlanItem
-from tallyhook_mock.engine.money import ZERO, amount_text, quantity_text
+from tallyhook_mock.core.money import ZERO, amount_text, quantity_text
+from tallyhook_mock.systems.cheddar.invoices import (
+    Charge,
+    ChargeType,
+    Invoice,
+    InvoiceState,
+)
+from tallyhook_mock.systems.cheddar.products import UNLIMITED, PlanItem
 from tallyhook_mock.timeline import Entry
 
 __all__ = ["Bill", "Line", "aligned"]

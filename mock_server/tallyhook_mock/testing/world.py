@@ -8,15 +8,22 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tallyhook_mock.app import create_app
-from tallyhook_mock.catalog import load_catalog
+from tallyhook_mock.catalog.reading import load_catalog
 from tallyhook_mock.clock import parse_moment
-from tallyhook_mock.engine.cheddar.customer import Customer
-from tallyhook_mock.engine.cheddar.product import Product
-from tallyhook_mock.engine.cheddar.refusal import Refusal
-from tallyhook_mock.engine.hooks import Listener
+from tallyhook_mock.core.hooks import Listener
 from tallyhook_mock.mock import Mock
+from tallyhook_mock.systems.cheddar.customers import Customer
+from tallyhook_mock.systems.cheddar.products import Product
+from tallyhook_mock.systems.cheddar.refusal import Refusal
 from tallyhook_mock.testing.application import Application
-from tallyhook_mock.testing.doors import AsgiDoor, Door, Doors, WsgiDoor, is_answering, is_asgi
+from tallyhook_mock.testing.doors import (
+    AsgiDoor,
+    Door,
+    Doors,
+    WsgiDoor,
+    is_answering,
+    is_asgi,
+)
 from tallyhook_mock.testing.house import House
 from tallyhook_mock.testing.loop import here
 

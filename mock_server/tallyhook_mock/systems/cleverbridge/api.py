@@ -1,0 +1,130 @@
+"""The JSON API as an ASGI application."""
+
+import base64
+import binascii
+import hmac
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from tallyhook_mock.systems.cleverbridge.calls import ROOT, ROUTES
+from tallyhook_mock.systems.cleverbridge.documents import answer, broken, refusal_answer
+from tallyhook_mock.systems.cleverbridge.model import Refusal, State, malformed
+from tallyhook_mock.systems.cleverbridge.request import read_body, read_query
+
+__all__ = ["MAX_BODY", "cleverbridge_app", "is_cleverbridge"]
+
+MAX_BODY = 1_000_000
+_JSON = "application/json"
+
+logger = logging.getLogger("tallyhook_mock.cleverbridge")
+
+
+def is_cleverbridge(path: str) -> bool:
+    """Whether a path belongs to this face."""
+    return path.lower().startswith(ROOT)
+
+
+def cleverbridge_app(
+    state: Callable[[], State],
+    now: Callable[[], datetime],
+    changed: Callable[[], None],
+    users: Callable[[], Mapping[str, str]],
+) -> ASGIApp:
+    """Cleverbridge's API for the paths that `is_cleverbridge` knows.
+
+    Args:
+        state: the engine's state at the time of a call.
+        now: the moment of a call, aware.
+        changed: called after each call, before its answer: take the events that it left.
+        users: names and passwords of those who may call while the state has no users of its own.
+    """
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        body = await _read(request)
+        # From here to the answer nothing waits, so that a call sees and leaves the state whole.
+        headers: dict[str, str] = {}
+        try:
+            try:
+                response = answer(_carry_out(state(), users(), request, body, now(), headers))
+            finally:
+                changed()
+        except Refusal as refusal:
+            response = refusal_answer(refusal, headers)
+        except Exception:
+            logger.exception("a call broke")
+            response = refusal_answer(broken())
+        await response(scope, receive, send)
+
+    return app
+
+
+async def _read(request: Request) -> bytes | None:
+    """The body; None if it is too long. It is read to the end all the same, so that the answer is heard."""
+    body = b""
+    is_too_long = False
+    async for chunk in request.stream():
+        is_too_long = is_too_long or len(body) + len(chunk) > MAX_BODY
+        if not is_too_long:
+            body += chunk
+    return None if is_too_long else body
+
+
+def _carry_out(
+    state: State,
+    users: Mapping[str, str],
+    request: Request,
+    body: bytes | None,
+    at: datetime,
+    headers: dict[str, str],
+) -> dict[str, Any]:
+    """The answer to a call; `headers` takes what goes with its refusal."""
+    if body is None:
+        raise Refusal(413, f"The body is longer than {MAX_BODY} bytes")
+    name = _sign_in(state.users or users, request.headers.get("authorization", ""))
+    if name is None:
+        headers["WWW-Authenticate"] = 'Basic realm="Cleverbridge"'
+        raise Refusal(401, "Basic authentication with a known name and password is required")
+    path = request.scope["path"]
+    route = ROUTES.get(path[len(ROOT) :].rstrip("/").lower())
+    if route is None:
+        calls = ", ".join(f"{ROOT}{call}" for call in ROUTES)
+        raise Refusal(404, f"There is no {path}; there are {calls}")
+    method, handle = route
+    if request.method != method:
+        headers["Allow"] = method
+        raise Refusal(405, f"{path} is to be called by {method}")
+    _check_media(request)
+    fields = read_query(request.scope["query_string"]) if method == "GET" else read_body(body)
+    state.actor = name
+    return handle(state, fields, at)
+
+
+def _check_media(request: Request) -> None:
+    """Accept is required, and Content-Type for a POST; both are JSON or XML (documented). XML isn't built."""
+    accepted = request.headers.get("accept", "")
+    if not any(each in accepted for each in (_JSON, "application/*", "*/*")):
+        raise malformed(f"Accept: {_JSON} is required; this mock speaks no XML")
+    if (
+        request.method == "POST"
+        and request.headers.get("content-type", "").partition(";")[0].strip() != _JSON
+    ):
+        raise malformed(f"Content-Type: {_JSON} is required for a POST; this mock speaks no XML")
+
+
+def _sign_in(users: Mapping[str, str], authorization: str) -> str | None:
+    """The name of the user whose credentials these are; None if they are nobody's."""
+    scheme, _, encoded = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        name, _, password = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
+    except (binascii.Error, ValueError):
+        return None
+    known = users.get(name)
+    return name if known is not None and hmac.compare_digest(known.encode(), password.encode()) else None
