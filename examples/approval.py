@@ -32,7 +32,7 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
 from tallyhook import AsyncClient, Id
-from tallyhook.client import BASE_URL
+from tallyhook.cheddar.client import BASE_URL
 from tallyhook.review import Changes, Period, Review
 from tallyhook_receiver import NotYet, Product, Receiver
 

@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 from tallyhook import Error
 from tallyhook.cleverbridge import Client, Item, Subscription, billable_quantity
-from tallyhook.table import Column, Table
+from tallyhook.tables import Column, Table
 
 
 class Usage(NamedTuple):

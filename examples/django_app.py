@@ -24,7 +24,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
 from tallyhook import AsyncClient
-from tallyhook.client import BASE_URL
+from tallyhook.cheddar.client import BASE_URL
 from tallyhook.review import Period, Review
 from tallyhook_receiver import Product, Receiver
 

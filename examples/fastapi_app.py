@@ -29,7 +29,7 @@ from pydantic import AwareDatetime
 from starlette.routing import Route
 
 from tallyhook import AsyncClient
-from tallyhook.client import BASE_URL
+from tallyhook.cheddar.client import BASE_URL
 from tallyhook.review import Period, Review
 from tallyhook_receiver import Product, Receiver
 

@@ -28,7 +28,7 @@ from flask import Flask, request
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from tallyhook import AsyncClient
-from tallyhook.client import BASE_URL
+from tallyhook.cheddar.client import BASE_URL
 from tallyhook.review import Period, Review
 from tallyhook_receiver import Product, Receiver
 

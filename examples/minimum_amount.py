@@ -20,8 +20,8 @@ from decimal import Decimal
 from os import environ as env
 
 from tallyhook import AsyncClient, Id
-from tallyhook.client import BASE_URL
-from tallyhook.events import BillReminder
+from tallyhook.cheddar.client import BASE_URL
+from tallyhook.cheddar.hooks import BillReminder
 from tallyhook_receiver import Product, Receiver
 
 MINIMUM = Decimal("5.00")

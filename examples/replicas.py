@@ -22,7 +22,7 @@ from os import environ as env
 import uvicorn
 
 from tallyhook import AsyncClient
-from tallyhook.client import BASE_URL
+from tallyhook.cheddar.client import BASE_URL
 from tallyhook.review import Period, Review
 from tallyhook_receiver import Product, Receiver
 

@@ -21,7 +21,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
 from tallyhook import AsyncClient
-from tallyhook.client import BASE_URL
+from tallyhook.cheddar.client import BASE_URL
 from tallyhook.review import Period, Review
 from tallyhook_receiver import Product, Receiver
 

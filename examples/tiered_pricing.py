@@ -17,7 +17,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from os import environ as env
 
 from tallyhook import AsyncClient
-from tallyhook.client import BASE_URL
+from tallyhook.cheddar.client import BASE_URL
 from tallyhook.review import Review
 from tallyhook_receiver import Product, Receiver
 

@@ -7,6 +7,7 @@ from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tallyhook_mock.console.paths import is_console
+from tallyhook_mock.core.money import exact
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.systems.cheddar.api import cheddar_app
 from tallyhook_mock.systems.cheddar.faults import faulty_cheddar
@@ -71,7 +72,8 @@ def create_app(mock: Mock, *, console_token: str = "") -> ASGIApp:
         return fusebill if is_fusebill(path) else cheddar
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await face(scope)(scope, receive, send)
+        with exact():
+            await face(scope)(scope, receive, send)
 
     return app
 

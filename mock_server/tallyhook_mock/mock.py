@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import secrets
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -11,21 +12,14 @@ from datetime import UTC, datetime
 from tallyhook_mock.actions import ACTIONS
 from tallyhook_mock.catalog.reading import default_catalog, read_catalog
 from tallyhook_mock.clock import Clock, ClockBusy, Mode
-from tallyhook_mock.core.hooks import (
-    Delivery,
-    DeliveryState,
-    Hook,
-    Listener,
-)
+from tallyhook_mock.core import ids
+from tallyhook_mock.core.hooks import Delivery, DeliveryState, Hook, Listener
+from tallyhook_mock.core.ids import Ids
+from tallyhook_mock.core.money import exact
 from tallyhook_mock.delivery import Sender, attempt_delivery, hook_headers
 from tallyhook_mock.delivery_queue import DeliveryQueue
 from tallyhook_mock.duration import Duration
-from tallyhook_mock.faults import (
-    Armed,
-    Fault,
-    FaultKind,
-    Faults,
-)
+from tallyhook_mock.faults import Armed, Fault, FaultKind, Faults
 from tallyhook_mock.faulty import Aim
 from tallyhook_mock.notifier import Notifier
 from tallyhook_mock.systems import Systems
@@ -52,8 +46,10 @@ class Mock:
     """A billing server, whatever serves it: `create_app` makes it an ASGI application.
 
     `catalog` is a mapping as a catalogue file holds it, None for the small default one. `start` is an aware
-    moment, None for the present. The application's lifespan (or `running`) sends hooks and lets time do its
-    work. All methods belong to the event loop that this runs in.
+    moment, None for the present. With a `seed` the ids are the same in every run and after every reset;
+    without one each world has its own, so that a listener that remembers an earlier one takes no hook of this
+    one for a repetition. The application's lifespan (or `running`) sends hooks and lets time do its work. All
+    methods belong to the event loop that this runs in.
     """
 
     def __init__(
@@ -63,8 +59,10 @@ class Mock:
         start: datetime | None = None,
         mode: Mode = Mode.FROZEN,
         sender: Sender | None = None,
+        seed: int | None = None,
     ) -> None:
         """CatalogError if the catalogue can't be used."""
+        self._seed = seed
         self.sender = sender or Sender()
         self._start = start
         self._mode = mode
@@ -100,6 +98,7 @@ class Mock:
         """Back to the beginning: catalogue as loaded last, clock as at the start, no faults."""
         await self._start_over(self._catalog, self._new_clock())
 
+    @exact()
     def add_catalog(self, catalog: Mapping[str, object]) -> None:
         """Add to what there is, until the next reset; a plan that is there already is replaced.
 
@@ -116,8 +115,10 @@ class Mock:
         self._begin(catalog, clock)
         await queue.close()
 
+    @exact()
     def _begin(self, catalog: Mapping[str, object], clock: Clock) -> None:
-        systems, at = Systems(), clock.now()
+        seed = secrets.randbits(64) if self._seed is None else self._seed
+        systems, at = Systems(Ids(ids.beginning(seed))), clock.now()
         read_catalog(catalog, systems, at, self.sender.check).install(systems, at)
         systems.cheddar.is_locked = self._is_locked
         self.systems = systems
@@ -181,6 +182,7 @@ class Mock:
         if hook is not None and invoice is not None and event.kind == "subscriptionBillable":
             self._held[hook.id] = invoice
 
+    @exact()
     def _settled(self, hook: Hook | None, at: datetime) -> None:
         """The acknowledgement is the release."""
         invoice = self._held.pop(hook.id, None) if hook is not None else None
@@ -225,6 +227,7 @@ class Mock:
         self.state.hooks.resume(listener, self.clock.now())
         self._stir()
 
+    @exact()
     def trigger(self, customer: Customer, type: str) -> Hook:
         """Send a hook about a customer as it stands.
 
@@ -285,6 +288,7 @@ class Mock:
         customer.declines = count
         self.notifier.beat()
 
+    @exact()
     def approve_paypal(self, customer: Customer) -> None:
         """Let a customer who is asked by PayPal agree; Refusal if none is."""
         self.state.actor = "operator"
@@ -370,14 +374,21 @@ class Mock:
 
     async def _work(self) -> None:
         """Let the systems do what is due by now, then put the hooks that are due on their way."""
-        while self.systems.step(self.clock.now()):
-            self.changed()
+        while self._step():
             if time.monotonic() - self._turn > _TURN:
                 await asyncio.sleep(0)
                 self._turn = time.monotonic()
         if self._note_others():  # somebody who looked had what was due done first
             self.notifier.beat()
         self._queue.add(self.state.hooks.due(self.clock.now()))
+
+    @exact()
+    def _step(self) -> bool:
+        """Do one thing that is due in a system; False if nothing is."""
+        has_stepped = self.systems.step(self.clock.now())
+        if has_stepped:
+            self.changed()
+        return has_stepped
 
     async def _carry(self, delivery: Delivery) -> None:
         """One attempt at one delivery, or what a fault makes of it."""

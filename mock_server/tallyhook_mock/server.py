@@ -7,7 +7,7 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,6 +20,7 @@ from tallyhook_mock.catalog.reading import load_catalog
 from tallyhook_mock.clock import parse_moment
 from tallyhook_mock.connection import Connection
 from tallyhook_mock.core.hooks import Hook, Listener
+from tallyhook_mock.core.money import exact
 from tallyhook_mock.delivery import Sender
 from tallyhook_mock.duration import parse_duration
 from tallyhook_mock.faults import Armed, Fault
@@ -47,16 +48,18 @@ def serve(
     start: str = "2026-01-01T00:00:00Z",
     tls: bool = False,
     sender: Sender | None = None,
+    seed: int | None = 0,
 ) -> Iterator["Server"]:
     """A mock with a frozen clock on a free port of 127.0.0.1, in a thread of its own.
 
     `catalog` is a mapping or a catalogue file, None for the small default one. With `tls` it speaks https
-    under a certificate authority that lasts as long as the server: `server.authority`. CatalogError,
-    ValueError for `start`.
+    under a certificate authority that lasts as long as the server: `server.authority`. `seed` decides
+    about the ids; with None they are others in each run and after each reset. CatalogError, ValueError for
+    `start`.
     """
     if isinstance(catalog, (Path, str)):
         catalog = load_catalog(Path(catalog))
-    mock = Mock(catalog, start=parse_moment(start), sender=sender)
+    mock = Mock(catalog, start=parse_moment(start), sender=sender, seed=seed)
     with tempfile.TemporaryDirectory(prefix="tallyhook-") as directory:
         server = Server(mock, _identity(Path(directory)) if tls else None)
         server.start()
@@ -98,6 +101,7 @@ def configure(app: ASGIApp, identity: "Identity | None" = None) -> uvicorn.Confi
         log_level="warning",
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # X-Forwarded-For would make anybody a client on this machine
         ws="none",
         timeout_graceful_shutdown=1,
         ssl_certfile=str(identity.certificate) if identity else None,
@@ -243,7 +247,8 @@ class Server:
         """Call a function in the server's thread, where nothing else goes on meanwhile."""
 
         async def called() -> T:
-            return function()
+            with exact():  # a task begins with the context of its caller
+                return function()
 
         return self._wait(called())
 
@@ -270,7 +275,7 @@ class _Uvicorn(uvicorn.Server):
 async def serving(app: ASGIApp) -> AsyncIterator[str]:
     """Serve an application over real HTTP on loopback; the value is its URL."""
     with bind("127.0.0.1", 0) as listening:
-        server = uvicorn.Server(configure(app))
+        server = _Server(configure(app))
         task = asyncio.create_task(server.serve(sockets=[listening]))
         while not server.started and not task.done():
             await asyncio.sleep(0.005)
@@ -282,3 +287,10 @@ async def serving(app: ASGIApp) -> AsyncIterator[str]:
         finally:
             server.should_exit = True
             await task
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the process that it is a part of."""
+
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override] # a generator there
+        return nullcontext()

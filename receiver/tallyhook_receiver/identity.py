@@ -6,7 +6,7 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
-from tallyhook.events import Hook, SubscriptionBillable
+from tallyhook.cheddar.hooks import Hook, SubscriptionBillable
 
 __all__ = ["Glance", "body_identity", "glance", "identity"]
 

@@ -1,7 +1,7 @@
 """A product whose hooks are received."""
 
 from tallyhook import signing
-from tallyhook.client import AsyncClient
+from tallyhook.cheddar.client import AsyncClient
 
 __all__ = ["Product"]
 

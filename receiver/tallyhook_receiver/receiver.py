@@ -149,7 +149,7 @@ class Receiver:
     @overload
     def on(self, type: str, /) -> Callable[[Callable[[events.Hook], R]], Callable[[events.Hook], R]]: ...
     def on(self, type: type[events.Hook] | str, /) -> Callable[[HookHandler[Any]], HookHandler[Any]]:
-        """Decorate the handler of a type of hook: a class of `tallyhook.events`, or the activityType's name.
+        """Decorate the handler of a type of hook: a class in `events`, or an activityType.
 
         It runs at least once for each hook, until it has returned once. Raises ValueError if the type has a
         handler.

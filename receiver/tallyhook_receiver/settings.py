@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypedDict, cast
 
 from tallyhook import signing
-from tallyhook.client import BASE_URL, AsyncClient
+from tallyhook.cheddar.client import BASE_URL, AsyncClient
 from tallyhook_receiver.errors import SettingsError
 from tallyhook_receiver.inbox import Inbox
 from tallyhook_receiver.product import Product

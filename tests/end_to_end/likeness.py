@@ -10,28 +10,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tallyhook import models
-from tallyhook.nodes import Model
+from tallyhook._model import Model
 from tallyhook_mock.core.ids import text
-from tallyhook_mock.systems.cheddar.customers import (
-    Customer,
-    MetaDatum,
-    PaymentMethod,
-    Subscription,
-)
-from tallyhook_mock.systems.cheddar.invoices import (
-    Charge,
-    Invoice,
-    InvoiceState,
-    InvoiceType,
-    Transaction,
-)
-from tallyhook_mock.systems.cheddar.products import (
-    Coupon,
-    Plan,
-    PlanItem,
-    Product,
-    Promotion,
-)
+from tallyhook_mock.systems.cheddar.customers import Customer, MetaDatum, PaymentMethod, Subscription
+from tallyhook_mock.systems.cheddar.invoices import Charge, Invoice, InvoiceState, InvoiceType, Transaction
+from tallyhook_mock.systems.cheddar.products import Coupon, Plan, PlanItem, Product, Promotion
 
 GATEWAY = "Stripe_Simulator"
 

@@ -12,7 +12,7 @@ from tests.end_to_end.wire import PASSWORD, PAYPAL, SECRET, USER, Wire, card, ch
 from tests.mock_server.loopback import Received, listening
 
 from tallyhook import ChargeInput, InvoicePeriod, ItemInput, UnprocessableEntity, events
-from tallyhook.nodes import Model
+from tallyhook._model import Model
 from tallyhook_mock import Server, serve
 from tallyhook_mock.systems.cheddar.customers import Customer
 from tallyhook_mock.systems.cheddar.invoices import Invoice

@@ -4,8 +4,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tallyhook.models import Customer, Invoice, Plan, Subscription, Transaction
-from tallyhook.nodes import slots_of
+from tallyhook._model import slots_of
+from tallyhook.cheddar.models import Customer, Invoice, Plan, Subscription, Transaction
 
 KEYS = sorted(
     {

@@ -36,7 +36,7 @@ class Api:
         self._server = server
         headers = {"Accept": "application/json"}
         self._http = httpx.Client(
-            base_url=server.url, auth=USER, headers=headers, timeout=10, trust_env=False
+            base_url=server.url, auth=USER, headers=headers, timeout=60, trust_env=False
         )
 
     def send(self, method: str, path: str, **options: Any) -> httpx.Response:

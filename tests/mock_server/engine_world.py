@@ -9,12 +9,7 @@ from tallyhook_mock.core.hooks import Attempt
 from tallyhook_mock.systems.cheddar import billing, signup
 from tallyhook_mock.systems.cheddar.customers import Customer, PaymentMethod
 from tallyhook_mock.systems.cheddar.invoices import Invoice
-from tallyhook_mock.systems.cheddar.products import (
-    Item,
-    Plan,
-    PlanItem,
-    Product,
-)
+from tallyhook_mock.systems.cheddar.products import Item, Plan, PlanItem, Product
 from tallyhook_mock.systems.cheddar.state import Event, State
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)

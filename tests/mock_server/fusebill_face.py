@@ -21,7 +21,7 @@ class Face:
 
     def __init__(self, server: Server) -> None:
         self.server = server
-        self.http = httpx.Client(base_url=server.url, trust_env=False, timeout=10)
+        self.http = httpx.Client(base_url=server.url, trust_env=False, timeout=60)
 
     def api(self, method: str, path: str, body: Any = None, status: int = 200) -> Any:
         headers = {"Authorization": f"Basic {KEY}"}

@@ -8,13 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from tallyhook_mock.core.frequencies import FREQUENCIES, add_months
-from tallyhook_mock.systems.cheddar import (
-    billing,
-    payments,
-    signup,
-    subscriptions,
-    usage,
-)
+from tallyhook_mock.systems.cheddar import billing, payments, signup, subscriptions, usage
 from tallyhook_mock.systems.cheddar.billing import NewCharge
 from tallyhook_mock.systems.cheddar.invoices import InvoiceState
 from tallyhook_mock.systems.cheddar.products import Coupon, Promotion

@@ -9,21 +9,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from tallyhook_mock.systems.cheddar import (
-    billing,
-    payments,
-    signup,
-    subscriptions,
-    usage,
-)
+from tallyhook_mock.systems.cheddar import billing, payments, signup, subscriptions, usage
 from tallyhook_mock.systems.cheddar.billing import NewCharge
 from tallyhook_mock.systems.cheddar.customers import Customer
-from tallyhook_mock.systems.cheddar.invoices import (
-    CREDIT_FORWARD,
-    ChargeType,
-    InvoiceState,
-    InvoiceType,
-)
+from tallyhook_mock.systems.cheddar.invoices import CREDIT_FORWARD, ChargeType, InvoiceState, InvoiceType
 from tallyhook_mock.systems.cheddar.refusal import Refusal
 
 from .engine_world import World

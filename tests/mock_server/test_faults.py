@@ -5,12 +5,7 @@ from typing import Any
 
 import pytest
 
-from tallyhook_mock.faults import (
-    Armed,
-    Fault,
-    FaultKind,
-    Faults,
-)
+from tallyhook_mock.faults import Armed, Fault, FaultKind, Faults
 
 
 def struck(*fault: Fault, calls: int = 12, customer: str = "ida") -> str:

@@ -63,7 +63,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def http(server: Server) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url, trust_env=False, timeout=10) as client:
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as client:
         yield client
 
 

@@ -7,12 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from tallyhook_mock import (
-    CatalogError,
-    Mock,
-    Server,
-    serve,
-)
+from tallyhook_mock import CatalogError, Mock, Server, serve
 from tallyhook_mock.core.hooks import DeliveryState
 from tallyhook_mock.systems.cheddar.state import HOOK_TYPES
 

@@ -21,12 +21,7 @@ from tallyhook_mock import CatalogError, Fault, FaultKind
 from tallyhook_mock.systems.cheddar.catalog import CUSTOMER, ITEM, PLAN
 from tallyhook_mock.systems.cheddar.state import HOOK_TYPES
 from tallyhook_mock.testing import Cheddar, HookType
-from tallyhook_mock.testing.terms import (
-    CustomerFields,
-    PlanFields,
-    customer_table,
-    plan_table,
-)
+from tallyhook_mock.testing.terms import CustomerFields, PlanFields, customer_table, plan_table
 
 from .apps import asgi, auditing, wsgi
 

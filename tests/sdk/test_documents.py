@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from tallyhook import documents, errors
+from tallyhook._model import Model, slots_of
+from tallyhook.cheddar.models import Customer
 from tallyhook.errors import APIError, DecodeError
-from tallyhook.models import Customer
-from tallyhook.nodes import Model, slots_of
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 CUSTOMER = (FIXTURES / "customer.xml").read_bytes()

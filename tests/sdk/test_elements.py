@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from tallyhook import elements, events, models, nodes
+from tallyhook import _model as nodes
+from tallyhook import events, models
+from tallyhook._model import Model, slots_of
+from tallyhook.cheddar import xml as elements
+from tallyhook.cheddar.models import Customer
 from tallyhook.errors import DecodeError
-from tallyhook.models import Customer
-from tallyhook.nodes import Model, slots_of
 
 FIXTURES = sorted((Path(__file__).parents[1] / "fixtures").glob("*.xml"))
 MODELS = [

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallyhook import events
+from tallyhook.cheddar.models import Customer, Subscription
 from tallyhook.errors import DecodeError
-from tallyhook.models import Customer, Subscription
 
 HOOKS = Path(__file__).parents[1] / "fixtures" / "hooks"
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallyhook import loose
+from tallyhook import _lenient as loose
 from tallyhook.errors import DecodeError
 
 NOTHING: list[Any] = ["", "  ", None, {}, []]

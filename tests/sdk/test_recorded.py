@@ -16,7 +16,7 @@ import pytest
 from lxml import etree
 
 from tallyhook import documents, events
-from tallyhook.nodes import Model
+from tallyhook._model import Model
 
 ROOT = Path(__file__).parents[2]
 RECORDED = Path(os.environ.get("TALLYHOOK_RECORDED") or ROOT.parent / "shared" / "recorded")

@@ -26,12 +26,7 @@ from tallyhook_mock.systems.cheddar.catalog import (
     read_plan,
     read_promotion,
 )
-from tallyhook_mock.systems.cheddar.products import (
-    Item,
-    Plan,
-    Product,
-    Promotion,
-)
+from tallyhook_mock.systems.cheddar.products import Item, Plan, Product, Promotion
 from tallyhook_mock.systems.cheddar.refusal import Refusal
 from tallyhook_mock.systems.cheddar.state import HOOK_TYPES, State
 from tallyhook_mock.systems.cleverbridge import catalog as cleverbridge
@@ -114,7 +109,7 @@ class Catalog:
 def load_catalog(path: Path) -> Mapping[str, Any]:
     """The content of a catalogue file, TOML or `.json`; CatalogError if it can't be read."""
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")
         if path.suffix == ".json":
             content = json.loads(text, parse_float=Decimal)
         else:
@@ -252,7 +247,7 @@ def _product_id(table: Table, state: State) -> int:
     given = ids.parse(table.text("id"))
     if given is None:
         raise table.wrong("id", f"an id of this server is needed, such as {ids.text(state.ids.next())}")
-    state.ids.last = max(state.ids.last, given)
+    state.ids.reserve(given)
     return given
 
 

@@ -8,12 +8,7 @@ from tallyhook_mock.catalog.table import MASK
 from tallyhook_mock.core import ids
 from tallyhook_mock.core.money import amount_text, quantity_text
 from tallyhook_mock.systems import Systems
-from tallyhook_mock.systems.cheddar.products import (
-    Plan,
-    PlanItem,
-    Product,
-    Promotion,
-)
+from tallyhook_mock.systems.cheddar.products import Plan, PlanItem, Product, Promotion
 from tallyhook_mock.systems.cheddar.state import State
 
 __all__ = ["dump_catalog"]

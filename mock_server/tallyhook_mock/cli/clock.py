@@ -4,13 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tallyhook_mock.cli.output import (
-    Json,
-    grid,
-    moment,
-    print_json,
-    table,
-)
+from tallyhook_mock.cli.output import Json, grid, moment, print_json, table
 from tallyhook_mock.cli.remote import URL, MockUrl, Remote
 
 __all__ = ["clock"]

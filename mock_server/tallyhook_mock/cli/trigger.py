@@ -6,12 +6,7 @@ import typer
 
 from tallyhook_mock.cli.hook_type import names
 from tallyhook_mock.cli.output import Json, print_json, short
-from tallyhook_mock.cli.remote import (
-    URL,
-    MockUrl,
-    ProductCode,
-    Remote,
-)
+from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote
 
 __all__ = ["trigger"]
 

@@ -10,13 +10,7 @@ import typer
 
 from tallyhook import signing
 from tallyhook_mock.cli.diagnosis import diagnose
-from tallyhook_mock.cli.output import (
-    BAD,
-    USAGE,
-    Json,
-    fail,
-    print_json,
-)
+from tallyhook_mock.cli.output import BAD, USAGE, Json, fail, print_json
 from tallyhook_receiver.settings import PREFIX, read
 
 __all__ = ["verify"]

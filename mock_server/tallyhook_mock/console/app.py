@@ -11,16 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from tallyhook_mock.console import (
-    clock,
-    door,
-    faults,
-    hooks,
-    listeners,
-    live,
-    overview,
-    theme,
-)
+from tallyhook_mock.console import clock, door, faults, hooks, listeners, live, overview, theme
 from tallyhook_mock.console.guard import Guard
 from tallyhook_mock.console.page import page
 from tallyhook_mock.mock import Mock

@@ -6,12 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tallyhook_mock.console.forms import (
-    Form,
-    command,
-    mock_of,
-    required,
-)
+from tallyhook_mock.console.forms import Form, command, mock_of, required
 from tallyhook_mock.console.page import page
 from tallyhook_mock.core import ids
 from tallyhook_mock.core.hooks import Listener

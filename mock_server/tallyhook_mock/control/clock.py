@@ -9,13 +9,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from tallyhook_mock.clock import Clock, Mode, parse_moment
-from tallyhook_mock.control.requests import (
-    bad,
-    json_object,
-    mock_of,
-    only,
-    text,
-)
+from tallyhook_mock.control.requests import bad, json_object, mock_of, only, text
 from tallyhook_mock.duration import Duration, parse_duration
 
 __all__ = ["ROUTES"]

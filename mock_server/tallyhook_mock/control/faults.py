@@ -10,20 +10,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tallyhook_mock.control.requests import (
-    bad,
-    json_object,
-    mock_of,
-    only,
-    text,
-)
+from tallyhook_mock.control.requests import bad, json_object, mock_of, only, text
 from tallyhook_mock.duration import parse_duration
-from tallyhook_mock.faults import (
-    OPTIONS,
-    Armed,
-    Fault,
-    FaultKind,
-)
+from tallyhook_mock.faults import OPTIONS, Armed, Fault, FaultKind
 
 __all__ = ["ROUTES", "read_fault"]
 

@@ -20,12 +20,7 @@ from tallyhook_mock.control.requests import (
     text,
 )
 from tallyhook_mock.core import ids
-from tallyhook_mock.core.hooks import (
-    Attempt,
-    Delivery,
-    DeliveryState,
-    Hook,
-)
+from tallyhook_mock.core.hooks import Attempt, Delivery, DeliveryState, Hook
 from tallyhook_mock.delivery import hook_headers
 
 __all__ = ["ROUTES"]

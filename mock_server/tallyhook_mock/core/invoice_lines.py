@@ -4,7 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from tallyhook_mock.core.base import Value
-from tallyhook_mock.core.money import ZERO
+from tallyhook_mock.core.money import total
 
 __all__ = ["Bill", "Line"]
 
@@ -35,4 +35,4 @@ class Bill(Value, frozen=True):
 
     @property
     def total(self) -> Decimal:
-        return sum((line.amount for line in self.lines), ZERO)
+        return total(line.amount for line in self.lines)

@@ -1,6 +1,8 @@
 """Exact amounts: the one place of the mock where money is rounded and written."""
 
-from decimal import ROUND_HALF_UP, Decimal
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from decimal import ROUND_HALF_UP, Context, Decimal, DivisionByZero, InvalidOperation, Overflow, localcontext
 from functools import lru_cache
 
 __all__ = [
@@ -11,8 +13,11 @@ __all__ = [
     "amount_text",
     "cents",
     "discounted",
+    "exact",
     "four_places",
+    "product",
     "quantity_text",
+    "total",
 ]
 
 CENT = Decimal("0.01")
@@ -21,13 +26,41 @@ ZERO = Decimal("0.00")
 ONE = Decimal(1)
 NOTHING = Decimal(0)
 
+# Wide enough for every sum and product here, whatever the program's own context is.
+_EXACT = Context(prec=100, rounding=ROUND_HALF_UP, traps=[InvalidOperation, DivisionByZero, Overflow])
+
+
+@contextmanager
+def exact() -> Iterator[None]:
+    """Calculate exactly while this is entered; all that goes on in the mock does.
+
+    The pytest plugin runs the mock in the user's process, and the context of a thread is the caller's. What a
+    caller may ask for later, such as the total of an invoice, is calculated by the functions below.
+    """
+    with localcontext(_EXACT):
+        yield
+
+
+def product(quantity: Decimal, each: Decimal) -> Decimal:
+    """Not rounded."""
+    return _EXACT.multiply(quantity, each)
+
+
+def total(amounts: Iterable[Decimal]) -> Decimal:
+    """The sum, not rounded."""
+    result = ZERO
+    for amount in amounts:
+        result = _EXACT.add(result, amount)
+    return result
+
 
 def cents(amount: Decimal) -> Decimal:
     """Round to whole cents, halves away from zero (inferred: no source says how Cheddar rounds)."""
-    return amount.quantize(CENT, ROUND_HALF_UP)
+    return _EXACT.quantize(amount, CENT)
 
 
 @lru_cache(4096)  # all that subscribe to a plan share its price
+@exact()
 def discounted(amount: Decimal, percent: Decimal) -> Decimal:
     """An amount with so many percent off, in whole cents."""
     return cents(amount * (100 - percent) / 100)
@@ -35,7 +68,7 @@ def discounted(amount: Decimal, percent: Decimal) -> Decimal:
 
 def four_places(quantity: Decimal) -> Decimal:
     """Round to the four decimals that a quantity keeps (documented), halves away from zero (inferred)."""
-    return quantity.quantize(Decimal("0.0001"), ROUND_HALF_UP)
+    return _EXACT.quantize(quantity, Decimal("0.0001"))
 
 
 def amount_text(amount: Decimal) -> str:

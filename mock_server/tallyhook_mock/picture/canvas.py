@@ -3,12 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from tallyhook_mock.picture.lettering import (
-    cleaned,
-    clip,
-    escaped,
-    width,
-)
+from tallyhook_mock.picture.lettering import cleaned, clip, escaped, width
 from tallyhook_mock.picture.shapes import SHAPES
 from tallyhook_mock.picture.story import Mark, Sign
 from tallyhook_mock.picture.style import SIZES, STYLE

@@ -5,21 +5,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from tallyhook_mock.core.money import amount_text, quantity_text
-from tallyhook_mock.picture.canvas import (
-    REACH,
-    Canvas,
-    Cluster,
-    clusters,
-)
+from tallyhook_mock.picture.canvas import REACH, Canvas, Cluster, clusters
 from tallyhook_mock.picture.scale import Axis
-from tallyhook_mock.picture.story import (
-    Lane,
-    Mark,
-    Row,
-    Sign,
-    Story,
-    Tally,
-)
+from tallyhook_mock.picture.story import Lane, Mark, Row, Sign, Story, Tally
 
 __all__ = ["NAMES", "draw_lanes"]
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from tallyhook_mock.core.base import BillingSystem
+from tallyhook_mock.core.ids import Ids
 from tallyhook_mock.systems.chargemonk.model import State as Chargemonk
 from tallyhook_mock.systems.cheddar.state import State as Cheddar
 from tallyhook_mock.systems.cleverbridge.model import State as Cleverbridge
@@ -19,8 +20,9 @@ class Systems:
         others: those beside Cheddar, by name.
     """
 
-    def __init__(self) -> None:
-        self.cheddar = Cheddar()
+    def __init__(self, ids: Ids | None = None) -> None:
+        """`ids` are Cheddar's: the others send no hooks, so theirs may be the same in every world."""
+        self.cheddar = Cheddar(ids)
         self.cleverbridge = Cleverbridge()
         self.fusebill = Fusebill()
         self.chargemonk = Chargemonk()

@@ -2,7 +2,7 @@
 
 from decimal import Decimal, InvalidOperation
 
-from tallyhook_mock.core.money import amount_text, quantity_text
+from tallyhook_mock.core.money import amount_text, quantity_text, total
 from tallyhook_mock.systems.cheddar.customers import Customer
 from tallyhook_mock.systems.cheddar.invoices import Invoice, InvoiceState
 from tallyhook_mock.testing.bill import Bill
@@ -44,7 +44,7 @@ class Asserts:
         if bill.total != expected:
             raise AssertionError(
                 f"{customer} was billed {amount_text(bill.total)}, not {amount_text(expected)}: "
-                f"{_difference(bill.total - expected)}\n\n{shown}"
+                f"{_difference(total((bill.total, expected.copy_negate())))}\n\n{shown}"
             )
 
     def assert_quantity(self, customer: str, item: str, quantity: Amount, *, current: bool = False) -> None:

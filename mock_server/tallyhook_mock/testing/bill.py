@@ -6,12 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from tallyhook_mock.core.money import ZERO, amount_text, quantity_text
-from tallyhook_mock.systems.cheddar.invoices import (
-    Charge,
-    ChargeType,
-    Invoice,
-    InvoiceState,
-)
+from tallyhook_mock.systems.cheddar.invoices import Charge, ChargeType, Invoice, InvoiceState
 from tallyhook_mock.systems.cheddar.products import UNLIMITED, PlanItem
 from tallyhook_mock.timeline import Entry
 
@@ -182,7 +177,7 @@ def _standing(invoice: Invoice) -> str:
 
 def _remarks(invoice: Invoice) -> Iterator[str]:
     if invoice.subtotal < 0:
-        yield f"{amount_text(-invoice.subtotal)} of credit is carried forward"
+        yield f"{amount_text(invoice.subtotal.copy_negate())} of credit is carried forward"
     shown = {charge.code for charge in invoice.lines() if charge.type is ChargeType.ITEM}
     for planned in invoice.plan.items:
         if planned.item.code not in shown:

@@ -5,9 +5,8 @@ from datetime import datetime
 from itertools import starmap
 from typing import NamedTuple
 
-from tallyhook.markup import Element, element, written
 from tallyhook.review import Outcome
-from tallyhook.table import Column, Table
+from tallyhook.tables import Column, Element, Table, element, written
 from tallyhook_receiver.inbox import Inbox, Record, State, Stats
 from tallyhook_receiver.page.subject import Subject, subject
 

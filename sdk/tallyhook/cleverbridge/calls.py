@@ -1,4 +1,4 @@
-"""Every call of Cleverbridge's API, described once; see `tallyhook.calls` for the manner of it.
+"""Every call of Cleverbridge's API, described once; see `tallyhook.cheddar.calls` for the manner of it.
 
 Repeatable, and so tried again by themselves, are readings, previews, and updates that set a total from the
 next renewal on, and a next billing date. Never so: what charges at once, what adds, and what redeems a
@@ -11,10 +11,10 @@ from decimal import Decimal
 from typing import TypeVar
 
 from tallyhook import money
+from tallyhook._call import Call, whole
 from tallyhook.cleverbridge import documents
 from tallyhook.cleverbridge.models import Item, Renewal, Subscription, SubscriptionStatus, UpdateResult
 from tallyhook.cleverbridge.terms import Alignment, UpdateAction
-from tallyhook.rest import Call, whole
 
 __all__ = [
     "ItemRef",

@@ -1,17 +1,9 @@
 """The two clients of Cleverbridge's API: twins around its calls."""
 
-from __future__ import annotations
+from typing import Unpack
 
-from typing import TYPE_CHECKING
-
+from tallyhook._client import AsyncOptions, BaseAsyncClient, BaseClient, Method, Options, basic
 from tallyhook.cleverbridge import calls
-from tallyhook.method import Method
-from tallyhook.rest import JSON
-from tallyhook.retry import Retry
-from tallyhook.sending import AsyncSender, Sender, basic
-
-if TYPE_CHECKING:
-    import httpx
 
 __all__ = ["BASE_URL", "AsyncClient", "Client"]
 
@@ -34,7 +26,7 @@ class _Methods:
     renew_subscription = Method(calls.renew_subscription)
 
 
-class Client(_Methods, Sender):
+class Client(_Methods, BaseClient):
     """Cleverbridge's API.
 
         with Client("user", "password") as client:
@@ -51,16 +43,13 @@ class Client(_Methods, Sender):
         password: str,
         *,
         base_url: str = BASE_URL,
-        timeout: float = 30.0,
-        retries: int = 3,
-        backoff: float = 0.5,
-        transport: httpx.BaseTransport | None = None,
+        **options: Unpack[Options],
     ) -> None:
-        super().__init__(base_url, basic(user, password), JSON, timeout, Retry(retries, backoff), transport)
+        super().__init__(base_url, basic(user, password), **options)
 
 
-class AsyncClient(_Methods, AsyncSender):
-    """`Client` for asyncio: the same arguments and the same methods, to be awaited."""
+class AsyncClient(_Methods, BaseAsyncClient):
+    """`Client` for asyncio and trio: the same arguments and the same methods, to be awaited."""
 
     def __init__(
         self,
@@ -68,9 +57,6 @@ class AsyncClient(_Methods, AsyncSender):
         password: str,
         *,
         base_url: str = BASE_URL,
-        timeout: float = 30.0,
-        retries: int = 3,
-        backoff: float = 0.5,
-        transport: httpx.AsyncBaseTransport | None = None,
+        **options: Unpack[AsyncOptions],
     ) -> None:
-        super().__init__(base_url, basic(user, password), JSON, timeout, Retry(retries, backoff), transport)
+        super().__init__(base_url, basic(user, password), **options)

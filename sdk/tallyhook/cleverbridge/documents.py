@@ -2,11 +2,11 @@
 
 from typing import Any
 
+from tallyhook._call import Reader
+from tallyhook._lenient import is_blank, text
+from tallyhook._model import Model, read
 from tallyhook.cleverbridge.models import Renewal, Subscription, UpdateResult
-from tallyhook.errors import APIError, DecodeError, api_error
-from tallyhook.loose import is_blank, text
-from tallyhook.nodes import Model, read
-from tallyhook.rest import Reader
+from tallyhook.errors import APIError, DecodeError, api_error, bare_error
 
 __all__ = ["nothing", "refusal", "renewal", "subscription", "subscriptions", "update_result"]
 
@@ -63,10 +63,7 @@ def refusal(status: int, body: bytes) -> APIError:
     try:
         return _error(status, _READER.object(body))
     except DecodeError:
-        return api_error(status, _NOTHING_SAID)
-
-
-_NOTHING_SAID = "no error document came with this status"
+        return bare_error(status)
 
 
 def _fine(body: bytes) -> dict[str, Any]:
@@ -79,4 +76,4 @@ def _fine(body: bytes) -> dict[str, Any]:
 
 def _error(status: int, node: dict[str, Any]) -> APIError:
     said = node.get("ResultMessage")
-    return api_error(status, _NOTHING_SAID if is_blank(said) else text(said))
+    return bare_error(status) if is_blank(said) else api_error(status, text(said))

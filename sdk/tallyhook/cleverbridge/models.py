@@ -9,7 +9,7 @@ from decimal import Decimal
 from enum import IntEnum
 from typing import ClassVar
 
-from tallyhook.nodes import Model
+from tallyhook._model import Model
 
 __all__ = ["Item", "ItemStatus", "Renewal", "Subscription", "SubscriptionStatus", "UpdateResult"]
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import ClassVar
 
 from tallyhook import money
-from tallyhook.nodes import Model
+from tallyhook._model import Model
 
 __all__ = ["BillingPeriodDefinition", "PendingCharge", "Subscription"]
 

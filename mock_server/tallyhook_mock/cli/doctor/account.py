@@ -9,14 +9,8 @@ from urllib.parse import urlsplit
 import httpx
 
 from tallyhook import Client, DecodeError, Error, NoAnswer, Unauthorized
-from tallyhook.client import BASE_URL
-from tallyhook_mock.cli.doctor.finding import (
-    Finding,
-    bad,
-    doubtful,
-    good,
-    skipped,
-)
+from tallyhook.cheddar.client import BASE_URL
+from tallyhook_mock.cli.doctor.finding import Finding, bad, doubtful, good, skipped
 from tallyhook_receiver.settings import Settings
 
 __all__ = ["examine_account", "examine_clock", "is_open_http"]

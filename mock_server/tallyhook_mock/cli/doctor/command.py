@@ -11,24 +11,12 @@ import typer
 from rich.text import Text
 
 from tallyhook_mock.cli.doctor.account import examine_account, examine_clock
-from tallyhook_mock.cli.doctor.finding import (
-    Finding,
-    Verdict,
-    doubtful,
-    good,
-)
+from tallyhook_mock.cli.doctor.finding import Finding, Verdict, doubtful, good
 from tallyhook_mock.cli.doctor.listener import Listener
 from tallyhook_mock.cli.doctor.probe import Probe
 from tallyhook_mock.cli.doctor.setting import examine_keys, examine_settings, product_of
 from tallyhook_mock.cli.doctor.store import DEFAULT, examine_store
-from tallyhook_mock.cli.output import (
-    BAD,
-    USAGE,
-    Json,
-    fail,
-    print_json,
-    table,
-)
+from tallyhook_mock.cli.output import BAD, USAGE, Json, fail, print_json, table
 from tallyhook_receiver import InboxUnavailable, Product, open_inbox
 from tallyhook_receiver.settings import PREFIX, Settings, read
 

@@ -8,13 +8,7 @@ from collections.abc import Iterator
 import httpx
 
 from tallyhook_mock.cli.doctor.account import is_open_http
-from tallyhook_mock.cli.doctor.finding import (
-    Finding,
-    bad,
-    doubtful,
-    good,
-    skipped,
-)
+from tallyhook_mock.cli.doctor.finding import Finding, bad, doubtful, good, skipped
 from tallyhook_mock.cli.doctor.probe import TYPE, Probe
 from tallyhook_receiver import Product
 

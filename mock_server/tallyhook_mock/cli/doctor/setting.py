@@ -3,12 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from tallyhook_mock.cli.doctor.finding import (
-    Finding,
-    bad,
-    doubtful,
-    good,
-)
+from tallyhook_mock.cli.doctor.finding import Finding, bad, doubtful, good
 from tallyhook_receiver import Product, SettingsError
 from tallyhook_receiver.settings import Settings
 

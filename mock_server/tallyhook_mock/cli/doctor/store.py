@@ -6,12 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tallyhook_mock.cli.doctor.finding import (
-    Finding,
-    bad,
-    doubtful,
-    good,
-)
+from tallyhook_mock.cli.doctor.finding import Finding, bad, doubtful, good
 from tallyhook_receiver import Inbox, InboxUnavailable, SQLiteInbox, State, open_inbox
 from tallyhook_receiver.attempt import INTERRUPTED
 from tallyhook_receiver.settings import Settings

@@ -13,19 +13,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tallyhook_mock.catalog.table import Table
-from tallyhook_mock.control.requests import (
-    bad,
-    json_object,
-    missing,
-    mock_of,
-    only,
-)
-from tallyhook_mock.control.shown import (
-    bill_shown,
-    drawn,
-    entry_shown,
-    moment_shown,
-)
+from tallyhook_mock.control.requests import bad, json_object, missing, mock_of, only
+from tallyhook_mock.control.shown import bill_shown, drawn, entry_shown, moment_shown
 from tallyhook_mock.core.money import amount_text
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.systems.chargemonk import rules

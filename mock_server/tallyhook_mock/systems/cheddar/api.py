@@ -13,12 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tallyhook_mock.core import ids
-from tallyhook_mock.systems.cheddar import (
-    calls_customers,
-    calls_invoices,
-    calls_plans,
-    calls_promotions,
-)
+from tallyhook_mock.systems.cheddar import calls_customers, calls_invoices, calls_plans, calls_promotions
 from tallyhook_mock.systems.cheddar.gateway import failure
 from tallyhook_mock.systems.cheddar.paypal import PATH, paypal_app
 from tallyhook_mock.systems.cheddar.products import Product

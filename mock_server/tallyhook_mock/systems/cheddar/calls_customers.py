@@ -9,15 +9,7 @@ from typing import TypeAlias
 
 from tallyhook_mock.core import ids
 from tallyhook_mock.core.base import Value
-from tallyhook_mock.systems.cheddar import (
-    billing,
-    gateway,
-    paypal,
-    signup,
-    subscriptions,
-    usage,
-    validators,
-)
+from tallyhook_mock.systems.cheddar import billing, gateway, paypal, signup, subscriptions, usage, validators
 from tallyhook_mock.systems.cheddar.billing import NewCharge
 from tallyhook_mock.systems.cheddar.calls_invoices import read_charge, read_charges
 from tallyhook_mock.systems.cheddar.cards import is_given, read_payment

@@ -8,15 +8,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tallyhook_mock.control import shown
-from tallyhook_mock.control.requests import (
-    bad,
-    json_object,
-    missing,
-    mock_of,
-    named_product,
-    only,
-    text,
-)
+from tallyhook_mock.control.requests import bad, json_object, missing, mock_of, named_product, only, text
 from tallyhook_mock.core import ids
 from tallyhook_mock.core.money import amount_text, quantity_text
 from tallyhook_mock.systems.cheddar.customers import Customer

@@ -8,12 +8,7 @@ from decimal import Decimal
 from tallyhook_mock.core import ids
 from tallyhook_mock.core.base import Entity, Value
 from tallyhook_mock.core.money import NOTHING
-from tallyhook_mock.systems.cheddar.invoices import (
-    Charge,
-    Invoice,
-    InvoiceState,
-    InvoiceType,
-)
+from tallyhook_mock.systems.cheddar.invoices import Charge, Invoice, InvoiceState, InvoiceType
 from tallyhook_mock.systems.cheddar.products import Plan, Product, Promotion
 
 __all__ = ["PAYPAL_WAIT", "Customer", "MetaDatum", "PaymentMethod", "Subscription"]

@@ -6,13 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from tallyhook_mock.core.base import Entity, Value
-from tallyhook_mock.core.money import (
-    NOTHING,
-    ONE,
-    ZERO,
-    cents,
-    discounted,
-)
+from tallyhook_mock.core.money import NOTHING, ONE, ZERO, cents, discounted, product, total
 from tallyhook_mock.systems.cheddar.products import Plan
 
 if TYPE_CHECKING:
@@ -65,7 +59,7 @@ class Charge(Value, frozen=True):
 
     @property
     def amount(self) -> Decimal:
-        return cents(self.quantity * self.each_amount)
+        return cents(product(self.quantity, self.each_amount))
 
 
 class Usage(Value, frozen=True):
@@ -163,7 +157,7 @@ class Invoice(Entity, eq=False):
     @property
     def subtotal(self) -> Decimal:
         """The sum of all lines, before tax; negative when the credits are larger."""
-        return sum((line.amount for line in self.lines()), ZERO)
+        return total(line.amount for line in self.lines())
 
     @property
     def tax(self) -> Decimal:
@@ -177,12 +171,12 @@ class Invoice(Entity, eq=False):
         """The tax if this is the subtotal; none is charged on a credit."""
         is_open = self.state is InvoiceState.OPEN
         rate = self.subscription.customer.charged_tax_rate if is_open else self.tax_rate
-        return cents(subtotal * rate) if rate and subtotal > 0 else ZERO
+        return cents(product(subtotal, rate)) if rate and subtotal > 0 else ZERO
 
     @property
     def total(self) -> Decimal:
         subtotal = self.subtotal
-        return subtotal + self.tax_on(subtotal)
+        return total((subtotal, self.tax_on(subtotal)))
 
     @property
     def paid_by(self) -> int:
@@ -193,4 +187,4 @@ class Invoice(Entity, eq=False):
     @property
     def collected(self) -> Decimal:
         """What was taken and not given back."""
-        return sum((made.amount for made in self.transactions if made.approved), ZERO)
+        return total(made.amount for made in self.transactions if made.approved)

@@ -5,15 +5,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from tallyhook_mock.core.hooks import Attempt, Delivery, Hook
-from tallyhook_mock.core.money import ZERO, amount_text, quantity_text
+from tallyhook_mock.core.money import ZERO, amount_text, quantity_text, total
 from tallyhook_mock.mock import Mock
-from tallyhook_mock.picture.phrases import (
-    dated,
-    day,
-    moment,
-    pause,
-    signed,
-)
+from tallyhook_mock.picture.phrases import dated, day, moment, pause, signed
 from tallyhook_mock.picture.story import (
     Count,
     Lane,
@@ -28,12 +22,7 @@ from tallyhook_mock.picture.story import (
     Tally,
 )
 from tallyhook_mock.systems.cheddar.customers import Customer
-from tallyhook_mock.systems.cheddar.invoices import (
-    Invoice,
-    InvoiceState,
-    InvoiceType,
-    Transaction,
-)
+from tallyhook_mock.systems.cheddar.invoices import Invoice, InvoiceState, InvoiceType, Transaction
 from tallyhook_mock.timeline import FAULT, Entry
 
 __all__ = ["tell"]
@@ -105,7 +94,7 @@ class _Teller:
 
     def _summary(self) -> str:
         paid = [invoice for invoice in self.invoices if invoice.state is InvoiceState.PAID]
-        collected = sum((invoice.collected for invoice in self.invoices), ZERO)
+        collected = total(invoice.collected for invoice in self.invoices)
         invoices = "1 invoice" if len(paid) == 1 else f"{len(paid)} invoices"
         since = f"{self.start.day} {self.start:%B %Y}"
         return f"{self.product.name}, since {since}: {invoices} paid, {amount_text(collected)} collected"

@@ -4,19 +4,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
-from tallyhook_mock.systems.cheddar import (
-    billing,
-    gateway,
-    payments,
-    subscriptions,
-)
+from tallyhook_mock.systems.cheddar import billing, gateway, payments, subscriptions
 from tallyhook_mock.systems.cheddar.billing import NewCharge
-from tallyhook_mock.systems.cheddar.customers import (
-    Customer,
-    MetaDatum,
-    PaymentMethod,
-    Subscription,
-)
+from tallyhook_mock.systems.cheddar.customers import Customer, MetaDatum, PaymentMethod, Subscription
 from tallyhook_mock.systems.cheddar.invoices import Invoice, Usage
 from tallyhook_mock.systems.cheddar.products import Plan, Product
 from tallyhook_mock.systems.cheddar.refusal import invalid

@@ -58,8 +58,8 @@ class State:
     the state or raises a `Refusal`, and leaves the events for `take_events`.
     """
 
-    def __init__(self) -> None:
-        self.ids = Ids()
+    def __init__(self, ids: Ids | None = None) -> None:
+        self.ids = ids or Ids()
         self.hooks = Hooks(self.ids)
         self.products: dict[str, Product] = {}
         self.users: dict[str, str] = {}

@@ -12,12 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tallyhook_mock.catalog.table import Table
-from tallyhook_mock.console.forms import (
-    Form,
-    command,
-    mock_of,
-    required,
-)
+from tallyhook_mock.console.forms import Form, command, mock_of, required
 from tallyhook_mock.console.page import page
 from tallyhook_mock.console.systems import SHOWN
 from tallyhook_mock.console.words import money

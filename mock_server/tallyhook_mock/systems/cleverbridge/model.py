@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from tallyhook_mock.core.base import BillingSystem, Entity, Happening, Value
 from tallyhook_mock.core.frequencies import add_months
 from tallyhook_mock.core.invoice_lines import Bill, Line
+from tallyhook_mock.core.money import exact, product
 
 __all__ = [
     "CODES",
@@ -110,6 +111,7 @@ class Terms(Value, frozen=True):
     english: str = ""  # the product's name in English
 
     @property
+    @exact()
     def price(self) -> Decimal:
         """Of one unit, less the coupon; not rounded."""
         percent = self.coupon.percent if self.coupon else Decimal(0)
@@ -118,7 +120,7 @@ class Terms(Value, frozen=True):
     @property
     def total(self) -> Decimal:
         """Of a whole interval; not rounded."""
-        return self.quantity * self.price
+        return product(Decimal(self.quantity), self.price)
 
 
 class Pending(Value, frozen=True):

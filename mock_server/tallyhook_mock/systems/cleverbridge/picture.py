@@ -1,12 +1,7 @@
 """The life of a subscription at Cleverbridge: a row for each item."""
 
 from tallyhook_mock.mock import Mock
-from tallyhook_mock.picture.bills import (
-    Account,
-    Counter,
-    Subject,
-    tell_bills,
-)
+from tallyhook_mock.picture.bills import Account, Counter, Subject, tell_bills
 from tallyhook_mock.picture.story import Sign, Story
 from tallyhook_mock.systems.cleverbridge.charges import VAT, arrears_lines
 from tallyhook_mock.systems.cleverbridge.model import Item, Mode, Subscription

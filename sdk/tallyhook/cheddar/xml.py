@@ -1,4 +1,4 @@
-"""Elements of Cheddar's XML: read into models and nodes, and written from nodes."""
+"""Elements of Cheddar's XML: read into models and nodes, and written from _model."""
 
 from collections.abc import Callable
 from functools import cache
@@ -7,9 +7,9 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 from lxml import etree
 
-from tallyhook import loose, nodes
+from tallyhook import _lenient, _model
+from tallyhook._model import Model, defaults_of, slots_of
 from tallyhook.errors import DecodeError
-from tallyhook.nodes import Model, defaults_of, slots_of
 
 M = TypeVar("M", bound=Model)
 
@@ -43,11 +43,11 @@ def read(model: type[M], element: Element) -> M:
     try:
         return cast(M, _Pass(element).whole(model))
     except (_Irregular, DecodeError):
-        return nodes.read(model, node_of(element))
+        return _model.read(model, node_of(element))
 
 
 def node_of(element: Element) -> dict[str, Any]:
-    """The node of an object's element; see `tallyhook.nodes` for what it looks like."""
+    """The node of an object's element; see `tallyhook._model` for what it looks like."""
     node: dict[str, Any] = {f"@{name!s}": value for name, value in element.items()}
     for child in element:
         tag = child.tag
@@ -68,7 +68,7 @@ def list_of(element: Element, singular: str) -> Any:
     """The node of a list's element; that of an object if it holds anything but such entries."""
     if element.keys() or any(child.tag != singular for child in element):
         return node_of(element)
-    if not len(element) and not loose.is_blank(element.text):
+    if not len(element) and not _lenient.is_blank(element.text):
         return element.text
     return [_entry(child) for child in element]
 
@@ -92,7 +92,7 @@ def append(parent: Element, tag: str, node: Any) -> None:
             else:
                 append(element, key, value)
     else:
-        element.text = loose.text(node) or None
+        element.text = _lenient.text(node) or None
 
 
 def _value(element: Element) -> Any:
@@ -122,7 +122,7 @@ _Read = Callable[["_Pass", Element], Model]
 
 # A key, the place of its field, and either the values of its texts, unless they are taken as they are, or its
 # part.
-_Way = tuple[str, int, loose.Remembered | None, _Part | None]
+_Way = tuple[str, int, _lenient.Remembered | None, _Part | None]
 
 
 @cache

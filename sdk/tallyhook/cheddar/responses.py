@@ -10,10 +10,11 @@ from typing import TypeVar
 
 from lxml import etree
 
-from tallyhook import elements, nodes
-from tallyhook.elements import SINGULAR, Element
-from tallyhook.errors import APIError, DecodeError, api_error
-from tallyhook.models import Customer, ErrorNote, Plan, Promotion
+from tallyhook import _model
+from tallyhook.cheddar import xml
+from tallyhook.cheddar.models import Customer, ErrorNote, Plan, Promotion
+from tallyhook.cheddar.xml import SINGULAR, Element
+from tallyhook.errors import APIError, DecodeError, WrongDocument, api_error, bare_error
 
 T = TypeVar("T", Customer, Plan, Promotion)
 
@@ -68,8 +69,7 @@ def refusal(status: int, body: bytes) -> APIError:
         return api_error(status, error.message, error.aux_code, error.error_id)
     except DecodeError:
         pass
-    # Proxies put pages of their own in front of an API; nothing in them is worth repeating.
-    return api_error(status, "no error document came with this status")
+    return bare_error(status)
 
 
 def write(*models: T) -> bytes:
@@ -78,12 +78,12 @@ def write(*models: T) -> bytes:
         raise ValueError("A document needs at least one customer, plan or promotion")
     name = _ROOTS[type(models[0])]
     root = etree.Element(name)
-    written = [nodes.write(model) for model in models]
+    written = [_model.write(model) for model in models]
     embedded = [node.pop("errors") for node in written if "errors" in node]
     if embedded:
-        elements.append(root, "errors", embedded[0])
+        xml.append(root, "errors", embedded[0])
     for node in written:
-        elements.append(root, SINGULAR[name], node)
+        xml.append(root, SINGULAR[name], node)
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
 
 
@@ -113,7 +113,7 @@ def _root(body: bytes) -> Element:
     if root.getroottree().docinfo.internalDTD is not None:
         raise DecodeError("a document type has no place here")
     if root.tag == "error":
-        note = elements.read(ErrorNote, root)
+        note = xml.read(ErrorNote, root)
         raise _error(note.code or 500, note)
     return root
 
@@ -129,14 +129,14 @@ def _all(model: type[T], root: Element) -> tuple[T, ...]:
     singular = SINGULAR[name]
     several = [element for element in root if element.tag == singular]
     notes = root.find("errors") if len(several) < len(root) else None
-    embedded = {} if notes is None else {"errors": elements.list_of(notes, "error")}
+    embedded = {} if notes is None else {"errors": xml.list_of(notes, "error")}
     found: list[T] = []
     try:
         for element in several:
             if embedded:
-                found.append(nodes.read(model, elements.node_of(element) | embedded))
+                found.append(_model.read(model, xml.node_of(element) | embedded))
             else:
-                found.append(elements.read(model, element))
+                found.append(xml.read(model, element))
     except DecodeError as error:
         raise error.under(f"{name}[{len(found)}]") from None
     return tuple(found)
@@ -144,5 +144,5 @@ def _all(model: type[T], root: Element) -> tuple[T, ...]:
 
 def _only(found: tuple[T, ...]) -> T:
     if len(found) != 1:
-        raise DecodeError(f"one object was expected, not {len(found)}")
+        raise WrongDocument(f"one object was expected, not {len(found)}")
     return found[0]

@@ -6,10 +6,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from tallyhook import money
-from tallyhook.table import Column, Table
+from tallyhook.tables import Column, Table
 
 if TYPE_CHECKING:
-    from tallyhook.models import Invoice
+    from tallyhook.cheddar.models import Invoice
 
 __all__ = ["bill"]
 
@@ -22,6 +22,7 @@ _COLUMNS = (
 )
 
 
+@money.exact()
 def bill(invoice: "Invoice") -> Table:
     """The invoice's lines, each rounded to cents, and what they come to with tax (inferred: see `money.tax`).
 

@@ -13,10 +13,10 @@ from typing import ClassVar
 
 import msgspec
 
-from tallyhook import nodes
+from tallyhook import _model
+from tallyhook._model import Model
+from tallyhook.cheddar.models import Customer, Product, Subscription
 from tallyhook.errors import DecodeError
-from tallyhook.models import Customer, Product, Subscription
-from tallyhook.nodes import Model
 
 
 class Hook(Model, frozen=True):
@@ -123,4 +123,4 @@ def decode(body: bytes) -> Hook:
     activity_type = node.get("activityType")
     if not isinstance(activity_type, str) or not activity_type:
         raise DecodeError("a hook's type was expected", "activityType")
-    return nodes.read(TYPES.get(activity_type, Hook), node)
+    return _model.read(TYPES.get(activity_type, Hook), node)

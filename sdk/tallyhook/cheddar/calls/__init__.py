@@ -15,8 +15,9 @@ edit, which may bill at once); mails; and what could meet somebody else the seco
 customer or a plan by a code that is in use again).
 """
 
-from tallyhook.calls.call import Call, CustomerRef, InvoiceRef, ItemRef, PlanRef
-from tallyhook.calls.customers import (
+from tallyhook._call import Call
+from tallyhook.cheddar.calls.call import CustomerRef, InvoiceRef, ItemRef, PlanRef
+from tallyhook.cheddar.calls.customers import (
     cancel,
     delete_all_customers,
     delete_customer,
@@ -30,10 +31,24 @@ from tallyhook.calls.customers import (
     paypal_revert,
     search_customers,
 )
-from tallyhook.calls.invoices import new_invoice, refund, run_outstanding, send_email, void, void_or_refund
-from tallyhook.calls.plans import delete_plan, edit_plan, get_plan, get_plans, new_plan
-from tallyhook.calls.promotions import get_promotion, get_promotions
-from tallyhook.calls.usage import (
+from tallyhook.cheddar.calls.invoices import (
+    new_invoice,
+    refund,
+    run_outstanding,
+    send_email,
+    void,
+    void_or_refund,
+)
+from tallyhook.cheddar.calls.plans import (
+    delete_plan,
+    edit_plan,
+    get_plan,
+    get_plans,
+    get_promotion,
+    get_promotions,
+    new_plan,
+)
+from tallyhook.cheddar.calls.usage import (
     add_charge,
     add_item_quantity,
     delete_charge,

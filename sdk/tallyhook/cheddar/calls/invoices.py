@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from tallyhook import documents, money
-from tallyhook.calls.call import Call, CustomerRef, InvoiceRef, identity, invoice_identity
-from tallyhook.inputs import ChargeInput, given_pairs, list_of_charges
-from tallyhook.models import Customer
+from tallyhook import money
+from tallyhook._call import Call
+from tallyhook.cheddar.calls.call import CustomerRef, InvoiceRef, of_customer, of_invoice
+from tallyhook.cheddar.models import Customer
+from tallyhook.cheddar.parameters import ChargeInput, given_pairs, list_of_charges
 
 
 def new_invoice(customer: CustomerRef, charges: Sequence[ChargeInput]) -> Call[Customer]:
@@ -14,7 +15,7 @@ def new_invoice(customer: CustomerRef, charges: Sequence[ChargeInput]) -> Call[C
     if not charges:
         raise ValueError("A one-time invoice needs a charge")
     form = list_of_charges(charges)
-    return Call("invoices/new", documents.customer, identity(customer, "customer"), form)
+    return of_customer("invoices/new", customer, form)
 
 
 def run_outstanding(customer: CustomerRef, *, cc_card_code: str | None = None) -> Call[Customer]:
@@ -26,25 +27,25 @@ def run_outstanding(customer: CustomerRef, *, cc_card_code: str | None = None) -
         UnprocessableEntity: declined; `customer` of the error is how things stand.
     """
     form = given_pairs({"cc_card_code": cc_card_code})
-    return Call("customers/run-outstanding", documents.customer, identity(customer, "customer"), form)
+    return of_customer("customers/run-outstanding", customer, form)
 
 
 def refund(invoice: InvoiceRef, amount: Decimal | int | str) -> Call[Customer]:
     """Give back this much of what was paid on an invoice; two decimals at the most."""
     form = (("amount", money.amount_text(money.amount(amount))),)
-    return Call("invoices/refund", documents.customer, invoice_identity(invoice), form)
+    return of_invoice("invoices/refund", invoice, form)
 
 
 def void(invoice: InvoiceRef) -> Call[Customer]:
     """Undo an invoice's transaction before it is settled."""
-    return Call("invoices/void", documents.customer, invoice_identity(invoice))
+    return of_invoice("invoices/void", invoice)
 
 
 def void_or_refund(invoice: InvoiceRef) -> Call[Customer]:
     """Undo an invoice's transaction, or refund it in full if it is settled already."""
-    return Call("invoices/void-or-refund", documents.customer, invoice_identity(invoice))
+    return of_invoice("invoices/void-or-refund", invoice)
 
 
 def send_email(invoice: InvoiceRef) -> Call[Customer]:
     """Mail an invoice to its customer once more."""
-    return Call("invoices/send-email", documents.customer, invoice_identity(invoice))
+    return of_invoice("invoices/send-email", invoice)

@@ -1,17 +1,21 @@
-"""A table as people read it: described once, shown as text, by rich, and in a notebook."""
+"""A table as people read it: described once, shown as text, by rich, in a notebook, and in a page.
+
+Its HTML is built as a tree, so that nothing can be smuggled into it.
+"""
 
 import unicodedata
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
-
-from tallyhook.markup import Element, element, printable, written
+from lxml import etree
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
-__all__ = ["Column", "Shown", "Table"]
+__all__ = ["Column", "Element", "Shown", "Table", "element", "printable", "written"]
+
+Element = etree._Element
 
 Row = tuple[str, ...]
 
@@ -141,3 +145,32 @@ def _width(text: str) -> int:
 def _padded(text: str, width: int, is_number: bool) -> str:
     spaces = " " * (width - _width(text))
     return spaces + text if is_number else text + spaces
+
+
+def printable(text: str) -> str:
+    """The text on one line, as any terminal and any document can hold it.
+
+    White space of any kind becomes one space. What controls a terminal, turns the direction of writing or has
+    no place in a document is replaced by a sign that shows it.
+    """
+    return "".join(sign if sign.isprintable() else "\ufffd" for sign in " ".join(text.split()))
+
+
+def element(tag: str, *content: str | Element, **attributes: str) -> Element:
+    """An element. Texts are made printable and are never read as markup; `class_` stands for `class`."""
+    made = etree.Element(tag, {name.rstrip("_"): printable(value) for name, value in attributes.items()})
+    last: Element | None = None
+    for part in content:
+        if not isinstance(part, str):
+            made.append(part)
+            last = part
+        elif last is None:
+            made.text = (made.text or "") + printable(part)
+        else:
+            last.tail = (last.tail or "") + printable(part)
+    return made
+
+
+def written(root: Element) -> str:
+    """The element as HTML."""
+    return etree.tostring(root, method="html", encoding="unicode")

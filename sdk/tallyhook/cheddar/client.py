@@ -1,28 +1,18 @@
-"""The two clients: thin twins around the calls.
+"""Cheddar's two clients: thin twins around its calls.
 
-Both get their methods from one list, and each method its signature, text and reading from `tallyhook.calls`;
-how a call is sent stands in `tallyhook.sending`.
+Both get their methods from one list, and each method its signature, text and reading from
+`tallyhook.cheddar.calls`; how a call is sent stands in `tallyhook._client`.
 """
 
-from __future__ import annotations
+from typing import Unpack
 
-from typing import TYPE_CHECKING
-
-from tallyhook import calls
-from tallyhook.method import Method
-from tallyhook.retry import Retry
-from tallyhook.sending import AsyncSender, Sender, basic
-
-if TYPE_CHECKING:
-    import httpx
-
-    from tallyhook.inputs import Pairs
+from tallyhook._call import Pairs
+from tallyhook._client import AsyncOptions, BaseAsyncClient, BaseClient, Method, Options, basic
+from tallyhook.cheddar import calls
 
 __all__ = ["BASE_URL", "AsyncClient", "Client"]
 
 BASE_URL = "https://getcheddar.com/xml"
-
-_FORM = "application/x-www-form-urlencoded"
 
 
 class _Methods:
@@ -60,7 +50,7 @@ class _Methods:
     send_email = Method(calls.send_email)
 
 
-class Client(_Methods, Sender):
+class Client(_Methods, BaseClient):
     """Cheddar's API for one product.
 
         with Client("ACME", "ops@example.com", "password") as client:
@@ -73,14 +63,26 @@ class Client(_Methods, Sender):
         product_code: may be None if `product_id` is given.
         user: the email of a user of the product.
         password: theirs, or their API key.
-        timeout: in seconds, for each of connecting, sending and every wait for more of the answer.
-        retries: how often a repeatable call is tried again after a lost connection, a 502 or a 503.
-        backoff: seconds before the first of these; they double.
         remote_address: the IPv4 address of the person on whose behalf the calls are made.
-        transport: of httpx, for tests and special networks.
+        timeout: in seconds, for each of connecting, sending and every wait for more of the answer; 30 by
+            default, or as the `http` that is handed in has it.
+        deadline: in seconds, for a whole call with all its attempts; 120 by default, None for none. A client
+            that blocks looks at it between the pieces of an answer's body.
+        retries: how often a repeatable call is tried again after a lost connection, a 502 or a 503; 3 by
+            default.
+        backoff: seconds before the first of these; they double. 0.5 by default.
+        max_answer: the most bytes that an answer may have, unpacked; 100,000,000 by default.
+        http: an `httpx.Client` (or `httpx.AsyncClient`) of your own, which you close yourself. Without it one
+            is made, with any of httpx's options: `verify`, `proxy`, `limits`, `transport`, `event_hooks`, …
 
-    All calls raise APIError (by status), NoAnswer or DecodeError, all of them under `tallyhook.Error`.
-    The logger `tallyhook` names only actions and statuses, never whom a call is about.
+    All calls raise APIError (by status), NoAnswer or DecodeError, all of them under `tallyhook.Error`. A
+    ValueError or a TypeError says that an argument can't be sent, a lone surrogate for example.
+
+    The logger `tallyhook` names only actions and statuses, never whom a call is about, and httpx does not log
+    these calls. Whatever else watches httpx (event hooks, traces) sees URLs with customers' codes.
+
+    After a fork a client makes connections of its own, and an async one does so in another event loop. With
+    an `http` handed in it raises UnusableClient there, before anything is sent, as it does once it is closed.
     """
 
     def __init__(
@@ -90,21 +92,18 @@ class Client(_Methods, Sender):
         password: str,
         *,
         product_id: str | None = None,
-        base_url: str = BASE_URL,
-        timeout: float = 30.0,
-        retries: int = 3,
-        backoff: float = 0.5,
         remote_address: str | None = None,
-        transport: httpx.BaseTransport | None = None,
+        base_url: str = BASE_URL,
+        **options: Unpack[Options],
     ) -> None:
         everywhere = _everywhere(product_code, product_id, remote_address)
-        super().__init__(
-            base_url, basic(user, password), _FORM, timeout, Retry(retries, backoff), transport, everywhere
-        )
+        self.product_code = product_code or ""
+        self.product_id = product_id or ""
+        super().__init__(base_url, basic(user, password), everywhere, **options)
 
 
-class AsyncClient(_Methods, AsyncSender):
-    """`Client` for asyncio: the same arguments and the same methods, to be awaited."""
+class AsyncClient(_Methods, BaseAsyncClient):
+    """`Client` for asyncio and trio: the same arguments and the same methods, to be awaited."""
 
     def __init__(
         self,
@@ -113,17 +112,14 @@ class AsyncClient(_Methods, AsyncSender):
         password: str,
         *,
         product_id: str | None = None,
-        base_url: str = BASE_URL,
-        timeout: float = 30.0,
-        retries: int = 3,
-        backoff: float = 0.5,
         remote_address: str | None = None,
-        transport: httpx.AsyncBaseTransport | None = None,
+        base_url: str = BASE_URL,
+        **options: Unpack[AsyncOptions],
     ) -> None:
         everywhere = _everywhere(product_code, product_id, remote_address)
-        super().__init__(
-            base_url, basic(user, password), _FORM, timeout, Retry(retries, backoff), transport, everywhere
-        )
+        self.product_code = product_code or ""
+        self.product_id = product_id or ""
+        super().__init__(base_url, basic(user, password), everywhere, **options)
 
 
 def _everywhere(product_code: str | None, product_id: str | None, remote_address: str | None) -> Pairs:

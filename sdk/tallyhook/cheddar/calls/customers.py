@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Literal, Unpack
 
-from tallyhook import documents
-from tallyhook.calls.call import Call, CustomerRef, identity
-from tallyhook.inputs import (
+from tallyhook._call import Call, Pairs
+from tallyhook.cheddar import responses
+from tallyhook.cheddar.calls.call import CustomerRef, Subject, call, identity, of_customer
+from tallyhook.cheddar.models import Customer
+from tallyhook.cheddar.parameters import (
     ChargeInput,
     CustomerDetails,
     CustomerFields,
     ItemInput,
-    Pairs,
     PaymentInput,
     given_pairs,
     list_of_charges,
@@ -20,7 +21,6 @@ from tallyhook.inputs import (
     pairs,
     payment_pairs,
 )
-from tallyhook.models import Customer
 
 # At most this many customers fit into one import (documented).
 _IMPORT_LIMIT = 100
@@ -65,7 +65,7 @@ def get_customers(
         if isinstance(plan_code, str)
         else tuple(("planCode[]", code) for code in plan_code)
     )
-    return Call("customers/get", documents.customers, given_pairs(filters) + wanted, repeatable=True)
+    return call("customers/get", responses.customers, given_pairs(filters) + wanted, repeatable=True)
 
 
 def search_customers(search: str) -> Call[tuple[Customer, ...]]:
@@ -74,17 +74,18 @@ def search_customers(search: str) -> Call[tuple[Customer, ...]]:
     Raises:
         NotFound: when nobody does (documented).
     """
-    return Call("customers/search", documents.customers, (("search", search),), repeatable=True)
+    return call("customers/search", responses.customers, (("search", search),), repeatable=True)
 
 
 def get_customer(customer: CustomerRef | None = None, *, invoice_number: int | None = None) -> Call[Customer]:
     """One customer with all subscriptions and invoices, by code, by id, or by an invoice's number."""
     if (customer is None) == (invoice_number is None):
         raise TypeError("Name either a customer or an invoice_number")
-    whom = (
-        identity(customer, "customer") if customer is not None else (("invoiceNumber", str(invoice_number)),)
-    )
-    return Call("customers/get", documents.customer, whom, repeatable=True)
+    if customer is not None:
+        return of_customer("customers/get", customer, repeatable=True)
+    number = str(invoice_number)
+    subject, whom = Subject("invoice number", (number,)), (("invoiceNumber", number),)
+    return call("customers/get", responses.customer, whom, repeatable=True, subject=subject)
 
 
 def new_customer(
@@ -122,7 +123,7 @@ def new_customer(
         + list_of_charges(charges)
         + list_of_items(items)
     )
-    return Call("customers/new", documents.customer, form=form)
+    return call("customers/new", responses.customer, form=form, subject=Subject("code", (code,)))
 
 
 def import_customers(customers: Sequence[Call[Customer]]) -> Call[tuple[Customer, ...]]:
@@ -137,7 +138,7 @@ def import_customers(customers: Sequence[Call[Customer]]) -> Call[tuple[Customer
         for name, value in customer.form:
             head, bracket, tail = name.partition("[")
             form.append((f"customers[{index}][{head}]{bracket}{tail}", value))
-    return Call("customers/import", documents.customers, form=tuple(form))
+    return call("customers/import", responses.customers, form=tuple(form))
 
 
 def edit(
@@ -157,15 +158,17 @@ def edit(
         change_bill_date=change_bill_date,
         payment=payment,
     )
-    return Call("customers/edit", documents.customer, identity(customer, "customer"), form)
+    return of_customer("customers/edit", customer, form, new_code=fields.get("code"))
 
 
 def edit_customer(customer: CustomerRef, **fields: Unpack[CustomerFields]) -> Call[Customer]:
     """Change the given fields of a customer. What is not given stays; `""` or None clears."""
     form = pairs(only(CustomerFields, fields))
-    whom = identity(customer, "customer")
+    new_code = fields.get("code")
     # Once the code is changed, the customer isn't found by the old one again.
-    return Call("customers/edit-customer", documents.customer, whom, form, repeatable="code" not in fields)
+    return of_customer(
+        "customers/edit-customer", customer, form, repeatable="code" not in fields, new_code=new_code
+    )
 
 
 def edit_subscription(
@@ -191,17 +194,17 @@ def edit_subscription(
         change_bill_date=change_bill_date,
         payment=payment,
     )
-    return Call("customers/edit-subscription", documents.customer, identity(customer, "customer"), form)
+    return of_customer("customers/edit-subscription", customer, form)
 
 
 def cancel(customer: CustomerRef) -> Call[Customer]:
     """Cancel a customer's subscription."""
-    return Call("customers/cancel", documents.customer, identity(customer, "customer"))
+    return of_customer("customers/cancel", customer)
 
 
 def delete_customer(customer: CustomerRef) -> Call[None]:
     """Delete a customer with everything that belongs to it."""
-    return Call("customers/delete", documents.nothing, identity(customer, "customer"))
+    return call("customers/delete", responses.nothing, identity(customer, "customer"))
 
 
 def delete_all_customers(confirm: int) -> Call[None]:
@@ -209,12 +212,12 @@ def delete_all_customers(confirm: int) -> Call[None]:
 
     `confirm` is the present unix time, in seconds.
     """
-    return Call("customers/delete-all", documents.nothing, (("confirm", str(confirm)),))
+    return call("customers/delete-all", responses.nothing, (("confirm", str(confirm)),))
 
 
 def paypal_revert(customer: CustomerRef) -> Call[Customer]:
     """Give up a change to PayPal that still waits for approval (inferred: only some clients do this)."""
-    return Call("customers/paypal-revert", documents.customer, identity(customer, "customer"))
+    return of_customer("customers/paypal-revert", customer)
 
 
 def _subscription_pairs(within: str, *, payment: PaymentInput | None, **fields: object) -> Pairs:

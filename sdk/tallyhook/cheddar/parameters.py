@@ -11,10 +11,9 @@ from typing import Any, ClassVar, Literal, TypedDict
 
 import msgspec
 
-from tallyhook import loose, money
+from tallyhook import _lenient, money
+from tallyhook._call import Pairs
 from tallyhook.errors import MASK
-
-Pairs = tuple[tuple[str, str], ...]
 
 
 class CustomerDetails(TypedDict, total=False):
@@ -146,14 +145,6 @@ class ItemInput(_Input, frozen=True):
     quantity: Decimal | int | str
 
 
-_SECRET_WORDS = frozenset({"ccNumber", "ccCardCode"})
-
-
-def is_secret(name: str) -> bool:
-    """Whether a field of a form, in brackets or not, carries what must not be shown."""
-    return name.rpartition("[")[2].rstrip("]") in _SECRET_WORDS
-
-
 def pairs(fields: Mapping[str, object], within: str = "") -> Pairs:
     """The form's pairs of keyword arguments, inside the brackets of `within` if that is given."""
     return tuple(_pairs(fields, within))
@@ -221,7 +212,7 @@ def plain(value: object) -> str:
         raise TypeError("A float can't be exact: give a Decimal")
     if isinstance(value, datetime) and value.tzinfo is None:
         raise ValueError("A datetime needs an offset")
-    return loose.written(value)
+    return _lenient.written(value)
 
 
 def _pairs(fields: Mapping[str, object], within: str) -> Iterator[tuple[str, str]]:

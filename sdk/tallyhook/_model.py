@@ -11,14 +11,14 @@ from typing import Any, ClassVar, NamedTuple, TypeVar, cast, get_args, get_origi
 
 import msgspec
 
-from tallyhook import loose
+from tallyhook import _lenient
 from tallyhook.errors import DecodeError
 
 M = TypeVar("M", bound="Model")
 
 # The number of a value and its key, the place of its field, the values of texts there, unless texts are taken
 # as they are, and how anything else is read.
-_Way = tuple[int, str, int, loose.Remembered | None, Callable[[Any], Any]]
+_Way = tuple[int, str, int, _lenient.Remembered | None, Callable[[Any], Any]]
 
 
 # Immutable values over a plain tree can't be part of a cycle, so the garbage collector need not look at them.
@@ -67,7 +67,7 @@ class Slot(NamedTuple):
     place: int
     read: Callable[[Any], Any]
     write: Callable[[Any, Any], Any]
-    texts: loose.Remembered | None
+    texts: _lenient.Remembered | None
     model: "type[Model] | None" = None
     is_list: bool = False
 
@@ -89,19 +89,19 @@ def slots_of(model: type[Model]) -> dict[str, Slot]:
 
 
 def _slot(name: str, place: int, annotation: Any) -> Slot:
-    if annotation in loose.READERS:
-        read = loose.READERS[annotation]
-        return Slot(name, place, read, _leaf_writer(read), loose.TEXTS.get(read))
+    if annotation in _lenient.READERS:
+        read = _lenient.READERS[annotation]
+        return Slot(name, place, read, _leaf_writer(read), _lenient.TEXTS.get(read))
     if get_origin(annotation) is tuple:
         model = get_args(annotation)[0]
         many = _many(model)
-        return Slot(name, place, many, _write_many, loose.Remembered(many), model, is_list=True)
+        return Slot(name, place, many, _write_many, _lenient.Remembered(many), model, is_list=True)
     if isinstance(annotation, UnionType):
         (model,) = (part for part in get_args(annotation) if part is not NoneType)
         one = _one(model, None)
     else:
         model, one = annotation, _one(annotation, annotation())
-    return Slot(name, place, one, _write_one, loose.Remembered(one), model)
+    return Slot(name, place, one, _write_one, _lenient.Remembered(one), model)
 
 
 @cache
@@ -164,7 +164,7 @@ def _one(model: type[Model], empty: Model | None) -> Callable[[Any], Model | Non
             return read_object(node)
         if type(node) is list and len(node) == 1 and type(node[0]) is dict:
             return one(node[0])
-        if loose.is_blank(node):
+        if _lenient.is_blank(node):
             return empty
         raise DecodeError("one object was expected")
 
@@ -178,7 +178,7 @@ def _many(model: type[Model]) -> Callable[[Any], tuple[Model, ...]]:
         if type(node) is not list:
             if type(node) is dict and node:
                 return (read_object(node),)
-            if loose.is_blank(node):
+            if _lenient.is_blank(node):
                 return ()
             raise DecodeError("a list was expected")
         found: list[Model] = []
@@ -186,7 +186,7 @@ def _many(model: type[Model]) -> Callable[[Any], tuple[Model, ...]]:
             for entry in node:
                 if type(entry) is dict:
                     found.append(read_object(entry))
-                elif loose.is_blank(entry):
+                elif _lenient.is_blank(entry):
                     found.append(model())
                 else:
                     raise DecodeError("an object was expected")
@@ -219,14 +219,14 @@ def write(model: Model) -> dict[str, Any]:
 def _leaf_writer(read: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
     def leaf(value: Any, node: Any) -> Any:
         # One value has several spellings; the source's own stays as long as it says the same.
-        return node if not isinstance(node, dict | list) and read(node) == value else loose.written(value)
+        return node if not isinstance(node, dict | list) and read(node) == value else _lenient.written(value)
 
     return leaf
 
 
 def _write_one(value: Model | None, node: Any) -> Any:
-    if value is None or (not value.raw and loose.is_blank(node)):
-        return node if loose.is_blank(node) else ""
+    if value is None or (not value.raw and _lenient.is_blank(node)):
+        return node if _lenient.is_blank(node) else ""
     return [write(value)] if type(node) is list else write(value)
 
 

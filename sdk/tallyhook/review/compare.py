@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tallyhook import money
-from tallyhook.journal import Declaration, DeclaredCharge, Entry
-from tallyhook.models import Charge, Customer, Invoice, Plan, PlanItem
-from tallyhook.review.ledger import Ledger
-from tallyhook.table import Column, Shown, Table
+from tallyhook.cheddar.models import Charge, Customer, Invoice, Plan, PlanItem
+from tallyhook.review.journal import Adding, Declaration, DeclaredCharge, Entry
+from tallyhook.review.ownership import Ledger
+from tallyhook.tables import Column, Shown, Table
 
 if TYPE_CHECKING:
     from tallyhook.review.review import Review
@@ -88,7 +88,7 @@ class Changes(Shown, msgspec.Struct, frozen=True, kw_only=True):
     @property
     def carried_forward(self) -> Decimal:
         """The credit that would be left for the next invoice."""
-        return max(-self.net_after, Decimal("0.00"))
+        return max(self.net_after.copy_negate(), Decimal("0.00"))
 
     def table(self) -> Table:
         bills = map(money.amount_text, (self.total_before, self.total_after))
@@ -126,10 +126,10 @@ def _row(change: Change) -> tuple[str, ...]:
 def compare(review: "Review", customer: Customer, entries: Sequence[Entry] | None = None) -> Changes:
     """What would have to be changed on the review's invoice, as this document of the customer shows it.
 
-    With the journal's `entries`, their ids decide which charges are ours: one that is not declared any more
-    is deleted, one of equal content that was there before us is somebody else's and counts for nothing.
-    Without (None), content decides: a declared charge that is on the invoice already is satisfied, and
-    nothing is deleted.
+    With the journal's `entries`, they decide which charges are ours: one that is not declared any more is
+    deleted, one of equal content that isn't ours is somebody else's and counts for nothing, and one whose
+    adding may still arrive isn't added again. Without (None), content decides: a declared charge that is on
+    the invoice already is satisfied, and nothing is deleted.
 
     Raises LookupError if the document doesn't hold the invoice.
     """
@@ -139,17 +139,24 @@ def compare(review: "Review", customer: Customer, entries: Sequence[Entry] | Non
     ledger = Ledger(entries or ())
     if entries is None:
         ledger.adopt(review.declaration.charges, invoice)
-    for claim in ledger.claims(invoice):
+    for claim in ledger.claims(customer):
         ledger.write(claim)
-    return difference(review, customer, invoice, ledger)
+    return difference(review, review.declaration, customer, invoice, ledger, ledger.open_addings())
 
 
-def difference(review: "Review", customer: Customer, invoice: Invoice, ledger: Ledger) -> Changes:
-    """`compare` with a ledger that has made its claims."""
-    declaration = review.declaration
+def difference(
+    review: "Review",
+    declaration: Declaration,
+    customer: Customer,
+    invoice: Invoice,
+    ledger: Ledger,
+    awaited: Sequence[Adding],
+) -> Changes:
+    """`compare` with a ledger that has made its claims; what is `awaited` counts as there."""
+    coming = [adding.charge for adding in awaited if adding.charge in declaration.charges]
     changes = (
         *_quantities(declaration, invoice, review.plan),
-        *_charges(declaration, ledger.ours(invoice)),
+        *_charges(declaration, ledger.ours(invoice), coming),
     )
     deleted = {change.charge_id for change in changes if isinstance(change, DeleteCharge)}
     standing = [charge for charge in invoice.charges if charge.id not in deleted]
@@ -159,7 +166,7 @@ def difference(review: "Review", customer: Customer, invoice: Invoice, ledger: L
         title=_title(review),
         changes=changes,
         net_before=_net(review, invoice, invoice.charges, {}, rate),
-        net_after=_net(review, invoice, (*standing, *added), declaration.quantities, rate),
+        net_after=_net(review, invoice, (*standing, *coming, *added), declaration.quantities, rate),
     )
 
 
@@ -178,20 +185,26 @@ def _title(review: "Review") -> str:
 
 def _quantities(declaration: Declaration, invoice: Invoice, plan: Plan) -> Iterable[SetQuantity]:
     for code, quantity in declaration.quantities.items():
-        included = next((item.quantity_included for item in plan.items if item.code == code), Decimal(0))
+        item = next((item for item in plan.items if item.code == code), PlanItem())
+        included = item.quantity_included
         was = _quantity(invoice, code)
         contradicted = was is not None and was != quantity
         if was is None and (overage := _overage_charge(invoice, code)) is not None:
             # An item's charge shows the units above what is included: exactly known only when there are some.
             contradicted = overage.quantity != _overage(quantity, included)
             if overage.quantity > 0 or included == 0:
-                was = overage.quantity + included
+                was = money.total((overage.quantity, included))
+        elif was is None and invoice.is_paid and any(charge.id for charge in invoice.charges):
+            # A bill without a line for the item has billed none of it.
+            contradicted = item.overage_amount > 0 and _overage(quantity, included) > 0
         if was != quantity:
             yield SetQuantity(item=code, quantity=quantity, was=was, contradicted=contradicted)
 
 
 def _charges(
-    declaration: Declaration, ours: Iterable[tuple[Charge, DeclaredCharge]]
+    declaration: Declaration,
+    ours: Iterable[tuple[Charge, DeclaredCharge]],
+    awaited: Iterable[DeclaredCharge],
 ) -> Iterable[DeleteCharge | AddCharge]:
     missing = list(declaration.charges)
     for charge, asked in ours:
@@ -199,6 +212,9 @@ def _charges(
             missing.remove(asked)
         else:
             yield DeleteCharge(charge_id=charge.id, charge=asked)
+    for asked in awaited:
+        if asked in missing:
+            missing.remove(asked)
     for charge_ in missing:
         yield AddCharge(charge=charge_)
 
@@ -222,7 +238,7 @@ def _net(
     for item in review.plan.items:
         lines.append(money.product(_units(review, invoice, item, declared), item.overage_amount))
     subtotal = money.total(map(money.cents, lines))
-    return subtotal + money.tax(subtotal, rate)
+    return money.total((subtotal, money.tax(subtotal, rate)))
 
 
 def _units(review: "Review", invoice: Invoice, item: PlanItem, declared: Mapping[str, Decimal]) -> Decimal:
@@ -242,7 +258,11 @@ def _quantity(invoice: Invoice, code: str) -> Decimal | None:
 
 
 def _overage(quantity: Decimal, included: Decimal) -> Decimal:
-    return Decimal(0) if included >= _UNLIMITED else max(Decimal(0), quantity - included)
+    return (
+        Decimal(0)
+        if included >= _UNLIMITED
+        else max(Decimal(0), money.total((quantity, included.copy_negate())))
+    )
 
 
 def _overage_charge(invoice: Invoice, code: str) -> Charge | None:

@@ -11,9 +11,9 @@ from enum import StrEnum
 from typing import ClassVar
 
 from tallyhook import money
-from tallyhook.bill import bill
-from tallyhook.nodes import Model
-from tallyhook.table import Shown, Table
+from tallyhook._model import Model
+from tallyhook.cheddar.bill import bill
+from tallyhook.tables import Shown, Table
 
 _ZERO = Decimal(0)
 _BEGINNING = datetime.min.replace(tzinfo=UTC)

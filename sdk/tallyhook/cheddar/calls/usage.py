@@ -3,10 +3,11 @@
 from decimal import Decimal
 from typing import Literal
 
-from tallyhook import documents, money
-from tallyhook.calls.call import Call, CustomerRef, ItemRef, identity, present
-from tallyhook.inputs import ChargeInput, charge_pairs
-from tallyhook.models import Customer, InvoicePeriod
+from tallyhook import money
+from tallyhook._call import Call
+from tallyhook.cheddar.calls.call import CustomerRef, ItemRef, identity, of_customer, present
+from tallyhook.cheddar.models import Customer, InvoicePeriod
+from tallyhook.cheddar.parameters import ChargeInput, charge_pairs
 
 
 def add_item_quantity(
@@ -44,7 +45,7 @@ def set_item_quantity(
         PreconditionFailed: over a hard limit of the plan (documented).
         NotFound: no such customer, or no such item in the plan.
     """
-    return _item_quantity("set", customer, item, quantity, invoice_period, repeatable=True)
+    return _item_quantity("set", customer, item, quantity, invoice_period)
 
 
 def add_charge(
@@ -62,8 +63,7 @@ def add_charge(
     by itself, since it would charge twice: after `NoAnswer` look for it on the invoice.
     """
     form = charge_pairs(ChargeInput(charge_code, each_amount, description, quantity))
-    whom = identity(customer, "customer")
-    return Call("customers/add-charge", documents.customer, whom, (*form, _period(invoice_period)))
+    return of_customer("customers/add-charge", customer, (*form, _period(invoice_period)))
 
 
 def delete_charge(
@@ -78,8 +78,7 @@ def delete_charge(
         APIError: also when an earlier attempt did it and its answer was lost.
     """
     form = (("chargeId", present(charge_id, "charge's id")), _period(invoice_period))
-    whom = identity(customer, "customer")
-    return Call("customers/delete-charge", documents.customer, whom, form, repeatable=True)
+    return of_customer("customers/delete-charge", customer, form, repeatable=True)
 
 
 def _item_quantity(
@@ -88,12 +87,12 @@ def _item_quantity(
     item: ItemRef,
     quantity: Decimal | int | str,
     invoice_period: InvoicePeriod,
-    repeatable: bool = False,
 ) -> Call[Customer]:
-    which = (("itemId" if name == "id" else "itemCode", value) for name, value in identity(item, "item"))
+    ((by, name),) = identity(item, "item")
+    which = (("itemId" if by == "id" else "itemCode", name),)
     form = (("quantity", money.quantity_text(money.quantity(quantity))), _period(invoice_period))
-    whom = (*identity(customer, "customer"), *which)
-    return Call(f"customers/{verb}-item-quantity", documents.customer, whom, form, repeatable)
+    action = f"customers/{verb}-item-quantity"
+    return of_customer(action, customer, form, query=which, repeatable=verb == "set")
 
 
 def _period(invoice_period: InvoicePeriod) -> tuple[str, str]:
