@@ -73,13 +73,13 @@ EXTRAS = {
         from prometheus_client import generate_latest
         from tallyhook_receiver import Product, Receiver
         from tallyhook_receiver.prometheus import Metrics
-        Receiver(Product("ACME", "secret"), inbox=":memory:", watches=[Metrics()])
+        Receiver(Product("ACME", "secret"), inbox=":memory:", observers=[Metrics()])
         assert b"tallyhook_requests" in generate_latest()
     """,
     "opentelemetry": """
         from tallyhook_receiver import Product, Receiver
         from tallyhook_receiver.opentelemetry import Spans
-        Receiver(Product("ACME", "secret"), inbox=":memory:", watches=[Spans()])
+        Receiver(Product("ACME", "secret"), inbox=":memory:", observers=[Spans()])
     """,
     "mock": """
         import urllib.request
