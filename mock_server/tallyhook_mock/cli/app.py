@@ -13,10 +13,8 @@ from tallyhook_mock.cli import (
     clock,
     customers,
     demo,
-    doctor,
     faults,
     hooks,
-    inbox,
     invoice,
     listen,
     listeners,
@@ -25,8 +23,8 @@ from tallyhook_mock.cli import (
     snapshot,
     timeline,
     trigger,
-    verify,
 )
+from tallyhook_receiver.cli import doctor, inbox, verify
 
 __all__ = ["app"]
 
