@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from tallyhook_mock.cli.output import Json, moment, print_json, say, table
 from tallyhook_mock.cli.remote import URL, MockUrl, Remote, path
+from tallyhook_receiver.cli.output import Json, moment, print_json, say, table
 
 __all__ = ["snapshot"]
 
