@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from multiprocessing.sharedctypes import Synchronized
@@ -21,8 +22,8 @@ from benchmarks.crash.books import usage_of
 from benchmarks.crash.disk import record_flushes
 from benchmarks.crash.mutants import Mutant
 from tallyhook import AsyncClient
-from tallyhook.review import Review, Unresolved
-from tallyhook_receiver import Product, Receiver, open_inbox
+from tallyhook.review import Review
+from tallyhook_receiver import Cheddar, Receiver, open_inbox
 from tallyhook_receiver.inbox.sqlite import SQLiteInbox
 
 __all__ = ["LEASE", "TIMEOUT", "UNKNOWN_FOR", "Settings", "Shared", "listening_socket", "serve"]
@@ -36,15 +37,14 @@ TIMEOUT = 1.0
 # By the receivers' clock, which the harness sets forward where nothing is on its way.
 UNKNOWN_FOR = timedelta(minutes=5)
 
-_WRITES = ("take", "settle", "append")
+_WRITES = ("claim", "finish", "append", "plan")
 
 
 @dataclass(frozen=True)
 class Settings:
     """What the process has to know. `dies_at` and `stops_at` count the points passed, 0 = never.
 
-    `asked` is a folder in which a file is made for each customer about whom a person is asked, `harness` the
-    process without which this one ends.
+    `harness` is the process without which this one ends.
     """
 
     seed: int
@@ -52,7 +52,6 @@ class Settings:
     api: str
     inbox: str
     secret: str
-    asked: str
     harness: int
     dies_at: int = 0
     stops_at: int = 0
@@ -117,24 +116,13 @@ async def _serve(settings: Settings, shared: Shared, fate: "_Fate") -> None:
     is_file = not settings.inbox.startswith("postgresql")
     inbox = SQLiteInbox(settings.inbox, clock=unix) if is_file else open_inbox(settings.inbox)
     receiver = Receiver(
-        Product("ACME", settings.secret, client), inbox=mutant.inbox(_MortalInbox(inbox, fate)), lease=LEASE
+        Cheddar("ACME", settings.secret, client),
+        inbox=mutant.inbox(_MortalInbox(inbox, fate)),
+        lease=LEASE,
+        unknown_for=UNKNOWN_FOR,
+        marks=settings.marks,
+        clock=lambda: datetime.fromtimestamp(unix(), UTC),
     )
-    aapply = Review.aapply
-
-    async def timed(review: Review, *arguments: Any) -> Any:
-        try:
-            return await aapply(
-                review,
-                *arguments,
-                now=lambda: datetime.fromtimestamp(unix(), UTC),
-                unknown_for=UNKNOWN_FOR,
-                marks=settings.marks,
-            )
-        except Unresolved:
-            (Path(settings.asked) / review.customer.code).touch()
-            raise
-
-    Review.aapply = timed  # type: ignore[method-assign] # the receiver has no options for these yet
 
     @receiver.review
     async def audit(review: Review) -> None:
@@ -156,7 +144,17 @@ async def _serve(settings: Settings, shared: Shared, fate: "_Fate") -> None:
         while not server.started and not task.done():
             await asyncio.sleep(0.005)
         shared.is_ready.set()
+        looking = asyncio.create_task(_look_again(receiver))
         await task
+        looking.cancel()
+
+
+async def _look_again(receiver: Receiver) -> None:
+    """As the receiver does it by itself, more often."""
+    while True:
+        await asyncio.sleep(0.2)
+        with suppress(Exception):  # it is tried again
+            await receiver.look_again()
 
 
 class _Fate:

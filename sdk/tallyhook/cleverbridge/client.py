@@ -14,9 +14,16 @@ class _Methods:
     """What both clients can be asked for."""
 
     get_subscription = Method(calls.get_subscription)
+    get_subscriptions_for_customer = Method(calls.get_subscriptions_for_customer)
+    get_subscriptions_by_purchase = Method(calls.get_subscriptions_by_purchase)
     update_subscription_item = Method(calls.update_subscription_item)
     increase_subscription_item_quantity = Method(calls.increase_subscription_item_quantity)
     update_subscription_item_price = Method(calls.update_subscription_item_price)
+    add_subscription_item = Method(calls.add_subscription_item)
+    deactivate_subscription_items = Method(calls.deactivate_subscription_items)
+    reinstate_subscription_items = Method(calls.reinstate_subscription_items)
+    update_next_billing_date = Method(calls.update_next_billing_date)
+    renew_subscription = Method(calls.renew_subscription)
 
 
 class Client(_Methods, BaseClient):
@@ -25,8 +32,8 @@ class Client(_Methods, BaseClient):
         with Client("user", "password") as client:
             subscription = client.get_subscription("S1001")
 
-    The arguments mean what they mean to `tallyhook.Client`. All calls raise APIError (by status; its
-    `message` is the ResultMessage and its `aux_code` the ErrorCode), NoAnswer or DecodeError, all of them
+    The arguments mean what they mean to `tallyhook.Client`. All calls raise APIError (by status, 402 where
+    the parameters are invalid; its `message` is the ResultMessage), NoAnswer or DecodeError, all of them
     under `tallyhook.Error`.
     """
 

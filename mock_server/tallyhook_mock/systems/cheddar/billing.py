@@ -1,4 +1,4 @@
-"""The recurring engine, and the charges on its invoices: bill, hold, release, run."""
+"""Billing periods and the charges on their invoices."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from tallyhook_mock.core import ids
 from tallyhook_mock.core.base import Value
 from tallyhook_mock.core.money import amount_text, quantity_text
-from tallyhook_mock.systems.cheddar import gateway, payments
+from tallyhook_mock.systems.cheddar import gateway, payments, review
 from tallyhook_mock.systems.cheddar.customers import Customer, Subscription
 from tallyhook_mock.systems.cheddar.invoices import (
     Charge,
@@ -23,7 +23,6 @@ from tallyhook_mock.systems.cheddar.refusal import Refusal, not_found
 from tallyhook_mock.systems.cheddar.state import State
 
 __all__ = [
-    "RUN_AFTER",
     "NewCharge",
     "add_charge",
     "bill_at_once",
@@ -36,14 +35,10 @@ __all__ = [
     "open_invoice",
     "plan_billing",
     "reactivate",
-    "release",
     "restart_cycle",
     "run_outstanding",
     "target",
 ]
-
-# An invoice that was held runs this long after the last of its hooks was processed (documented: at least).
-RUN_AFTER = timedelta(hours=1)
 
 
 class NewCharge(Value, frozen=True):
@@ -108,20 +103,10 @@ def bill(state: State, invoice: Invoice, at: datetime) -> None:
     subscription = invoice.subscription
     if subscription.current is not invoice or invoice.billing_at > at or subscription.waits_for_paypal:
         return  # moved, shelved or executed meanwhile, or not to be billed before PayPal agrees
-    customer = subscription.customer
     close(state, invoice)
     if not subscription.is_canceled:
         _open_next(state, invoice, at)
-    payment = subscription.payment
-    if (payment is None or payment.has_expired(at)) and invoice.total > 0:
-        payments.execute(state, invoice, at)
-    elif state.hooks.wanted(customer.product.code, "subscriptionBillable"):
-        invoice.state = InvoiceState.HELD
-        state.emit(
-            "subscriptionBillable", at, customer, invoice=invoice, note=f"{amount_text(invoice.total)} held"
-        )
-    else:
-        payments.execute(state, invoice, at)
+    review.begin(state, invoice, at)
 
 
 def close(state: State, invoice: Invoice) -> None:
@@ -129,16 +114,7 @@ def close(state: State, invoice: Invoice) -> None:
     invoice.tax_rate = invoice.subscription.customer.charged_tax_rate
     projected = (replace(line, id=state.ids.next()) for line in invoice.projected())
     invoice.charges = (*projected, *invoice.charges)
-    invoice.state = InvoiceState.DUE
-
-
-def release(state: State, invoice: Invoice, at: datetime) -> None:
-    """Every hook about a held invoice was processed at `at`, the last one now: run it an hour later."""
-    if invoice.state is InvoiceState.HELD:
-        invoice.state = InvoiceState.DUE
-        invoice.run_at = at + RUN_AFTER
-        state.schedule(invoice.run_at, payments.run, invoice)
-        state.emit("released", at, invoice.subscription.customer, invoice=invoice)
+    invoice.state = InvoiceState.UNPAID
 
 
 def run_outstanding(state: State, customer: Customer, at: datetime) -> None:
@@ -251,7 +227,7 @@ def bill_at_once(
     """Execute an invoice that stands beside the cycle."""
     invoice = _new_invoice(state, subscription, InvoiceType.ONE_TIME, at, at)
     invoice.tax_rate = subscription.customer.charged_tax_rate
-    invoice.state = InvoiceState.DUE
+    invoice.state = InvoiceState.UNPAID
     invoice.charges = charges
     before_current = len(subscription.invoices) - (subscription.current is not None)
     past, current = subscription.invoices[:before_current], subscription.invoices[before_current:]

@@ -41,7 +41,8 @@ class InvoiceType(StrEnum):
 class InvoiceState(StrEnum):
     OPEN = "open"  # the current invoice: scheduled in the future
     HELD = "held"  # outstanding: its hooks are not all processed
-    DUE = "due"  # outstanding: released, or declined and waiting for another try
+    RELEASED = "released"  # outstanding: every hook is acknowledged, and it runs an hour after that
+    UNPAID = "unpaid"  # outstanding: its period is over and nothing has paid it; declined, for the most part
     PAID = "paid"
     VOID = "void"
 
@@ -111,12 +112,12 @@ class Invoice(Entity, eq=False):
     @property
     def is_outstanding(self) -> bool:
         """Its billing date has passed and nobody has paid it yet, for whatever reason."""
-        return self.state in (InvoiceState.HELD, InvoiceState.DUE)
+        return self.state in (InvoiceState.HELD, InvoiceState.RELEASED, InvoiceState.UNPAID)
 
     @property
     def has_failed(self) -> bool:
         """Outstanding for want of money: declined, or there was no way to pay it when it was due."""
-        return self.state is InvoiceState.DUE and (self.run_at is None or self.declines > 0)
+        return self.state is InvoiceState.UNPAID
 
     @property
     def usage(self) -> dict[str, Usage]:

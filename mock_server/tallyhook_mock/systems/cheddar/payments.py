@@ -51,7 +51,7 @@ def execute(state: State, invoice: Invoice, at: datetime) -> bool:
         return True
     payment = customer.subscription.payment
     if payment is None or payment.has_expired(at) or customer.subscription.waits_for_paypal:
-        invoice.state, invoice.run_at = InvoiceState.DUE, None
+        invoice.state, invoice.run_at = InvoiceState.UNPAID, None
         if invoice.type is InvoiceType.SUBSCRIPTION:
             reason = "Payment method has expired" if payment else "No payment method"
             fail_subscription(state, customer.subscription, reason, at)
@@ -157,7 +157,7 @@ def _decline(state: State, invoice: Invoice, at: datetime, amount: Decimal, paym
     _announce(state, invoice, transaction, at, f"{amount_text(amount)} declined")
     if invoice.run_at is not None and invoice.run_at > at:
         return  # a try by hand in between leaves the planned one alone
-    invoice.state = InvoiceState.DUE
+    invoice.state = InvoiceState.UNPAID
     if invoice.type is InvoiceType.ONE_TIME:
         invoice.run_at = None
     elif invoice.declines < len(state.dunning):
