@@ -127,11 +127,9 @@ class _NeverLeft(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         try:
             async with asyncio.timeout(self._timeout):
-                response = await self._network.handle_async_request(request)
-                await response.aread()
+                return await self._network.handle_async_request(request)
         except (httpx.TransportError, TimeoutError) as error:
             raise httpx.ConnectError("never left") from error
-        return response
 
 
 def _hasty(app: ASGIApp) -> ASGIApp:
