@@ -38,8 +38,9 @@ def test_replicas_on_postgres_charge_once() -> None:
 @pytest.mark.parametrize(
     ("mutant", "options", "found"),
     [
-        ("no-journal", ("--runs", "2", "--hooks", "6", "--faults", "none"), "double"),
-        ("acknowledges-first", ("--runs", "2", "--hooks", "6", "--faults", "none"), "lost"),
+        ("no-journal", ("--runs", "1", "--hooks", "6", "--faults", "none"), "double"),
+        ("acknowledges-first", ("--runs", "1", "--hooks", "6", "--faults", "none"), "lost"),
+        ("lost-is-refused", ("--runs", "2", "--hooks", "8", "--faults", "late", "--no-deaths"), "double"),
         ("no-quantities", ("--runs", "1", "--hooks", "3", "--faults", "none"), "quantity"),
     ],
 )
