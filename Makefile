@@ -30,7 +30,7 @@ test-browser: .venv/installed browser ## the console in Debian's Chromium, which
 	$(BIN)/pytest tests/browser
 
 release: .venv/installed ## build sdist and wheel, try each extra and each Python at hand, and leave both in dist/
-	$(BIN)/pytest tests/release --numprocesses auto --dist loadfile
+	$(BIN)/pytest tests/release --timeout 1800 --numprocesses auto --dist loadfile
 	rm -rf dist && $(BIN)/python -m build --outdir dist .
 
 screenshots: .venv/installed browser ## make the pictures of the console anew
@@ -68,7 +68,7 @@ bench-%: .venv/installed .venv-rivals/installed
 	@touch $@
 
 fuzz: .venv/installed ## bytes, documents and requests that nobody decent sends, for some minutes
-	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest tests/fuzz
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest tests/fuzz --timeout 3600
 
 docs: .venv/installed ## the documentation as a site that opens from a disk: build/site/index.html
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet --doctree-dir build/doctrees docs build/site

@@ -1,4 +1,4 @@
-"""Writes docs/cheddar.md: what the mock takes Cheddar to do, and how sure that is. Run it with `python docs/cheddar.py`.
+"""Writes docs/cheddar.md: what the mock takes Cheddar to do, and how sure that is: `python docs/cheddar.py`.
 
 The rules that nothing documents are settings, and stand in the engine's table; those that can't be set stand
 here, each with the code where it lives.
@@ -10,25 +10,29 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from tallyhook_mock.cheddar import customers, documents, fields, names, parameters, payloads, plans
-from tallyhook_mock.cheddar.call import Call
-from tallyhook_mock.cheddar.details import read_details
-from tallyhook_mock.engine.cheddar import (
-    accounts,
+from tallyhook_mock.core.hooks import Attempt, Hooks
+from tallyhook_mock.core.money import cents
+from tallyhook_mock.systems.cheddar import (
     billing,
+    calls_customers,
+    calls_plans,
     gateway,
+    hook_json,
+    names,
     payments,
+    request,
     settings,
+    signup,
     subscriptions,
     usage,
+    validators,
+    xml_documents,
 )
-from tallyhook_mock.engine.cheddar.customer import Customer, Subscription
-from tallyhook_mock.engine.cheddar.invoice import Invoice
-from tallyhook_mock.engine.cheddar.product import PlanItem
-from tallyhook_mock.engine.cheddar.settings import SETTINGS
-from tallyhook_mock.engine.cheddar.state import State
-from tallyhook_mock.engine.hooks import Attempt, Hooks
-from tallyhook_mock.engine.money import cents
+from tallyhook_mock.systems.cheddar.customers import Customer, Subscription
+from tallyhook_mock.systems.cheddar.invoices import Invoice
+from tallyhook_mock.systems.cheddar.products import PlanItem
+from tallyhook_mock.systems.cheddar.settings import SETTINGS
+from tallyhook_mock.systems.cheddar.state import State
 
 ROOT = Path(__file__).parents[1]
 STANDINGS = {
@@ -100,7 +104,7 @@ FIXED: dict[str, tuple[Rule, ...]] = {
             "`invoicePeriod=outstanding` addresses the invoice whose date has passed and that is unpaid. Any other value, and none, addresses the current one.",
             "documented",
             "K19, K72 API",
-            Call,
+            request.Call,
         ),
         Rule(
             "Of several outstanding invoices the oldest is meant, one of a period before a one-time one.",
@@ -112,7 +116,7 @@ FIXED: dict[str, tuple[Rule, ...]] = {
             "The initial invoice is never held: there is no usage to review yet.",
             "inferred",
             "",
-            accounts.new_customer,
+            signup.new_customer,
         ),
         Rule(
             "Canceling in the billable hook is the way not to charge: a held, due or declined invoice of a canceled subscription waits.",
@@ -138,7 +142,7 @@ FIXED: dict[str, tuple[Rule, ...]] = {
             'The payload: names and nesting; numbers and booleans as texts here and as numbers there; `""` for an empty object; missing keys. An item\'s quantity is a number, without dates; credits stand before charges.',
             "recorded",
             "recordings of 2021",
-            payloads.body,
+            hook_json.body,
         ),
         Rule(
             "The types, of which unknown ones have to pass. That `billReminder` is spelled so is inferred.",
@@ -188,7 +192,7 @@ FIXED: dict[str, tuple[Rule, ...]] = {
             "Quantities have up to four decimals; a fifth is refused.",
             "documented",
             "K18 API",
-            fields.quantity,
+            validators.quantity,
         ),
         Rule(
             "The period that is outstanding counts the items of the plan it was on, also if the plan was changed since.",
@@ -207,7 +211,7 @@ FIXED: dict[str, tuple[Rule, ...]] = {
             "Dates of requests are read in the time zone of the user; a filter's days are inclusive.",
             "documented",
             "K43 API",
-            fields.moment,
+            validators.moment,
         ),
     ),
     "Plans": (
@@ -228,7 +232,7 @@ FIXED: dict[str, tuple[Rule, ...]] = {
             "`/plans/edit` and a catalogue that is seeded again are such edits; a deleted plan stays as it was for its subscribers.",
             "inferred",
             "",
-            plans.edit,
+            calls_plans.edit,
         ),
         Rule(
             "The simple change keeps the bill date, and on it the new plan is charged, usage included.",
@@ -393,13 +397,13 @@ FIXED: dict[str, tuple[Rule, ...]] = {
             "Path pairs, query string and form in any mix; PHP's nested names; in `edit-subscription` both flat and nested ones.",
             "client",
             "three clients",
-            parameters.read,
+            request.read,
         ),
         Rule(
             "The form wins over the query string and that over the path; whom an edit is about is read the other way round.",
             "inferred",
             "",
-            parameters.Parameters,
+            request.Parameters,
         ),
         Rule(
             "A parameter that is not understood is noted, and refused by a strict mock (inferred: Cheddar ignores it).",
@@ -411,37 +415,37 @@ FIXED: dict[str, tuple[Rule, ...]] = {
             "The customer is looked up first, then the item, then the fields are checked, in their order; only the first error is told.",
             "documented",
             "API",
-            read_details,
+            validators.read_details,
         ),
         Rule(
             "The field of a 412 is exact; what follows the colon is not, `isEmpty` apart. A missing or unknown plan names no field.",
             "client",
             "",
-            fields,
+            validators,
         ),
         Rule(
             "The longest names at an edit are shorter than at a sign-up.",
             "documented",
             "K93 API",
-            read_details,
+            validators.read_details,
         ),
         Rule(
             "Nested metadata is kept as JSON text.",
             "documented",
             "K97 /kb/api-8/customer-meta-data",
-            read_details,
+            validators.read_details,
         ),
         Rule(
             "An import takes three forms; without a date nothing is scheduled, and there is no invoice (inferred).",
             "documented",
             "K98, K99 API",
-            customers.import_,
+            calls_customers.import_,
         ),
         Rule(
             "The document of a customer: elements, nesting, order, indentation.",
             "recorded",
             "recordings of 2021",
-            documents.customers_document,
+            xml_documents.customers_document,
         ),
         Rule(
             "The current invoice shows what it would charge, with empty ids; an item's line has its usage's date.",
@@ -453,7 +457,7 @@ FIXED: dict[str, tuple[Rule, ...]] = {
             "The charge type `setup`; `<success/>` after a delete; fields of plans that are made or edited.",
             "inferred",
             "",
-            documents,
+            xml_documents,
         ),
     ),
 }

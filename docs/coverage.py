@@ -12,7 +12,7 @@ from typing import Any
 
 from tallyhook import ChargeInput, Client, calls
 from tallyhook.client import Method
-from tallyhook_mock.cheddar.routes import ROUTES
+from tallyhook_mock.systems.cheddar.api import ROUTES
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the tests are not installed
 
@@ -23,7 +23,7 @@ COLUMNS = ("call", "mock", "client", "test")
 HEAD = """# Coverage
 
 Every call of Cheddar's API: its path under `/xml/`, what answers it in
-[the mock](../mock_server/tallyhook_mock/cheddar/routes.py), the method of `Client` and `AsyncClient`
+[the mock](../mock_server/tallyhook_mock/systems/cheddar/api.py), the method of `Client` and `AsyncClient`
 that makes it, and the [test](../tests/end_to_end/test_every_call.py) in which each client makes it over HTTP
 and its effect is looked at. [coverage.py](coverage.py) writes this page from the code.
 

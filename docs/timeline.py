@@ -13,8 +13,10 @@ from pathlib import Path
 
 from tallyhook import AsyncClient, PaymentInput
 from tallyhook.review import Review
-from tallyhook_mock import Mock, create_app, picture
-from tallyhook_mock.serving import serving
+from tallyhook_mock import Mock, create_app
+from tallyhook_mock.picture.painting import paint
+from tallyhook_mock.server import serving
+from tallyhook_mock.systems.cheddar.picture import tell
 from tallyhook_receiver import Product, Receiver
 
 SECRET, USER, PASSWORD = "docs-secret-key", "ops@example.com", "docs"
@@ -66,7 +68,7 @@ async def play() -> str:
             await client.new_customer("ada", "Ada", "Example", "ada@example.com", "SMALL", payment=card)
             for month, count in COUNTED.items():
                 await _month(mock, client, month, count)
-    return picture.draw(mock, mock.state.customer(mock.product(), "ada"))
+    return paint(tell(mock, mock.state.customer(mock.product(), "ada")))
 
 
 async def _month(mock: Mock, client: AsyncClient, month: int, count: int) -> None:

@@ -28,8 +28,8 @@ from os import environ as env
 
 from tallyhook import AsyncClient, Customer, Error, Invoice
 from tallyhook.client import BASE_URL
-from tallyhook.journal import Entry, decode, encode
 from tallyhook.review import Period, Review
+from tallyhook.review.journal import Entry, decode, encode
 
 
 def gigabytes_used(customer: str, period: Period) -> int:

@@ -1,8 +1,10 @@
 """The little of Cheddar that a review needs: a customer, an outstanding invoice, faults at chosen calls."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl
@@ -15,6 +17,25 @@ from tallyhook.client import AsyncClient, Client
 
 KEY = "a key of the tests"
 DECLINED = '<error id="9" code="422" auxCode="6000">The transaction was declined</error>'
+
+
+class Clock:
+    """A receiver's clock, which stands until it is put on."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2030, 3, 1, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def put_on(self, by: timedelta | float) -> None:
+        self.now += by if isinstance(by, timedelta) else timedelta(seconds=by)
+
+
+def unmarked(description: str) -> str:
+    """A description without the mark of a review."""
+    return re.sub(r" ?\(ref [0-9a-f]{10}\)$", "", description)
+
 
 Fault = Callable[[httpx.Request, Callable[[], httpx.Response]], httpx.Response]
 
@@ -100,9 +121,9 @@ class Cheddar:
         return httpx.Response(200, text=self.document())
 
     def content(self) -> list[tuple[str, str, Decimal, str]]:
-        """The charges of the outstanding invoice, whatever their ids."""
+        """The charges of the outstanding invoice, whatever their ids and marks."""
         return sorted(
-            (c["chargeCode"], c["quantity"], Decimal(c["eachAmount"]), c.get("description", ""))
+            (c["chargeCode"], c["quantity"], Decimal(c["eachAmount"]), unmarked(c.get("description", "")))
             for c in self.billed_charges
         )
 

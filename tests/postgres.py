@@ -65,7 +65,7 @@ class Postgres:
                 cwd=self._folder,
                 **self._identity,
             )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while True:
             try:
                 psycopg.connect(self.url()).close()
@@ -81,7 +81,7 @@ class Postgres:
         process, self._process = self._process, None
         if process is not None:
             process.send_signal(signal.SIGQUIT)
-            process.wait(30)
+            process.wait(60)
 
     def url(self, database: str = "postgres", **parameters: str) -> str:
         query = urlencode({"host": str(self._folder), **parameters}, quote_via=quote)

@@ -6,8 +6,31 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 SDK, RECEIVER, MOCK = ROOT / "sdk", ROOT / "receiver", ROOT / "mock_server"
-ENGINE = MOCK / "tallyhook_mock" / "engine"
+CORE = MOCK / "tallyhook_mock" / "core"
+SYSTEMS = MOCK / "tallyhook_mock" / "systems"
 COMMAND_LINE = MOCK / "tallyhook_mock" / "cli"
+
+# The files of a billing system that speak to somebody; all others are its rules, which do no I/O.
+FACES = {
+    "api",
+    "calls_customers",
+    "calls_invoices",
+    "calls_plans",
+    "calls_promotions",
+    "cards",
+    "catalog",
+    "console",
+    "control",
+    "documents",
+    "faults",
+    "hook_json",
+    "listing",
+    "paypal",
+    "picture",
+    "request",
+    "validators",
+    "xml_documents",
+}
 
 
 def imports(*folders: Path) -> Iterator[tuple[str, str]]:
@@ -56,7 +79,11 @@ def test_the_mock_imports_nothing_of_the_sdk_but_signing() -> None:
     assert not offenders
 
 
-def test_the_engine_does_no_io_and_knows_no_clock() -> None:
+def rules(system: Path) -> set[Path]:
+    return {file for file in system.glob("*.py") if file.stem not in FACES}
+
+
+def test_rules_do_no_io_and_know_no_clock() -> None:
     allowed = {
         "bisect",
         "calendar",
@@ -69,14 +96,43 @@ def test_the_engine_does_no_io_and_knows_no_clock() -> None:
         "hashlib",
         "heapq",
         "itertools",
-        "msgspec",  # records that take little memory
+        "msgspec",  # values that take little memory
         "types",
         "typing",
     }
-    outside = {at for at in imports(ENGINE) if room(at[1]) not in allowed}
-    assert {module for _, module in outside if not module.startswith("tallyhook_mock.engine")} == set()
-    for file in ENGINE.rglob("*.py"):
-        names = {
-            node.attr for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Attribute)
-        }
-        assert not names & {"now", "utcnow", "today"}, file
+    systems = [folder for folder in SYSTEMS.iterdir() if (folder / "__init__.py").exists()]
+    assert len(systems) >= 4
+    for system in (CORE, *systems):
+        pure = rules(system)
+        known = {"tallyhook_mock.core", *(f"tallyhook_mock.core.{file.stem}" for file in CORE.glob("*.py"))}
+        package = f"tallyhook_mock.systems.{system.name}"
+        known |= {package, *(f"{package}.{file.stem}" for file in pure)}
+        for file in pure:
+            name = str(file.relative_to(ROOT))
+            tree = ast.parse(file.read_text())
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Import):
+                    assert {room(alias.name) for alias in node.names} <= allowed, name
+                elif isinstance(node, ast.ImportFrom):
+                    module = node.module or ""
+                    assert module in known or room(module) in allowed, f"{name} imports {module}"
+                    if module in (package, "tallyhook_mock.core"):
+                        assert {f"{module}.{alias.name}" for alias in node.names} <= known, name
+            names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+            assert not names & {"now", "utcnow", "today"}, name
+
+
+def test_no_system_knows_another() -> None:
+    names = {folder.name for folder in SYSTEMS.iterdir() if (folder / "__init__.py").exists()}
+    offenders = [
+        (name, module)
+        for system in names
+        for name, module in imports(SYSTEMS / system)
+        for other in names - {system}
+        if f"{module}.".startswith(f"tallyhook_mock.systems.{other}.")
+    ]
+    assert not offenders
+
+
+def test_the_core_knows_no_system() -> None:
+    assert not [at for at in imports(CORE) if at[1].startswith("tallyhook_mock.systems")]

@@ -18,9 +18,9 @@ from benchmarks.crash.books import PLAN, PLAN_CODE, Usage, usage_of
 from benchmarks.crash.listener import LEASE, Settings, listening_socket, serve
 from tallyhook import AsyncClient, Invoice, PaymentInput
 from tallyhook_mock import Mock, create_app
-from tallyhook_mock.engine.hooks import Delivery, DeliveryState
+from tallyhook_mock.core.hooks import Delivery, DeliveryState
 from tallyhook_mock.faults import Fault, FaultKind
-from tallyhook_mock.serving import serving
+from tallyhook_mock.server import serving
 
 __all__ = ["Harness", "Tally"]
 

@@ -15,8 +15,8 @@ import uvicorn
 
 from benchmarks.crash.books import usage_of
 from tallyhook import AsyncClient
-from tallyhook.journal import Entry
 from tallyhook.review import Review
+from tallyhook.review.journal import Entry
 from tallyhook_receiver import Inbox, Letter, Product, Receiver, State, Taken, open_inbox
 
 __all__ = ["LEASE", "Settings", "listening_socket", "serve"]

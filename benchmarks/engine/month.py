@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from benchmarks.engine.town import END, ITEM, START, Town
-from tallyhook_mock.engine.cheddar import usage
+from tallyhook_mock.systems.cheddar import usage
 
 __all__ = ["Month", "play_month"]
 

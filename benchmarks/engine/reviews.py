@@ -7,12 +7,12 @@ from decimal import Decimal
 
 from benchmarks.engine.town import END, ITEM, Town
 from tallyhook import signing
-from tallyhook_mock.cheddar.payloads import body
+from tallyhook_mock.core.hooks import Attempt
 from tallyhook_mock.delivery import hook_headers
-from tallyhook_mock.engine.cheddar import billing, usage
-from tallyhook_mock.engine.cheddar.billing import NewCharge
-from tallyhook_mock.engine.cheddar.invoice import Invoice
-from tallyhook_mock.engine.hooks import Attempt
+from tallyhook_mock.systems.cheddar import billing, usage
+from tallyhook_mock.systems.cheddar.billing import NewCharge
+from tallyhook_mock.systems.cheddar.hook_json import body
+from tallyhook_mock.systems.cheddar.invoices import Invoice
 
 __all__ = ["play_reviews"]
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-from tallyhook_mock.engine.calendar import FREQUENCIES
-from tallyhook_mock.engine.cheddar import accounts
-from tallyhook_mock.engine.cheddar.customer import Customer, PaymentMethod
-from tallyhook_mock.engine.cheddar.product import Item, Plan, PlanItem, Product
-from tallyhook_mock.engine.cheddar.state import State
+from tallyhook_mock.core.frequencies import FREQUENCIES
+from tallyhook_mock.systems.cheddar import signup
+from tallyhook_mock.systems.cheddar.customers import Customer, PaymentMethod
+from tallyhook_mock.systems.cheddar.products import Item, Plan, PlanItem, Product
+from tallyhook_mock.systems.cheddar.state import State
 
 __all__ = ["END", "ITEM", "START", "Town"]
 
@@ -50,7 +50,7 @@ class Town:
     def _settle(self, number: int, plan: Plan, bill_at: datetime) -> None:
         names = {"firstName": "Ida", "lastName": f"Lamp {number}", "email": f"ida{number}@town.example"}
         card = {"ccFirstName": names["firstName"], "ccLastName": names["lastName"]}
-        accounts.new_customer(
+        signup.new_customer(
             self.state,
             self.product,
             code=f"HOUSE-{number}",

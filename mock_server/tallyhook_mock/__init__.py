@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tallyhook_mock.app import create_app
-    from tallyhook_mock.catalog import CatalogError
+    from tallyhook_mock.catalog.table import CatalogError
     from tallyhook_mock.clock import ClockBusy, Mode
+    from tallyhook_mock.core.hooks import Hook, Listener
     from tallyhook_mock.delivery import Sender
-    from tallyhook_mock.engine.cheddar.refusal import Refusal
-    from tallyhook_mock.engine.hooks import Hook, Listener
     from tallyhook_mock.faults import Armed, Fault, FaultKind
     from tallyhook_mock.mock import Mock
-    from tallyhook_mock.picture import Life
+    from tallyhook_mock.picture.life import Life
     from tallyhook_mock.server import Server, serve
+    from tallyhook_mock.systems.cheddar.refusal import Refusal
 
 __all__ = [
     "Armed",
@@ -39,16 +39,16 @@ __all__ = [
 
 _HOMES = {
     "Armed": "faults",
-    "CatalogError": "catalog",
+    "CatalogError": "catalog.table",
     "ClockBusy": "clock",
     "Fault": "faults",
     "FaultKind": "faults",
-    "Hook": "engine.hooks",
-    "Life": "picture",
-    "Listener": "engine.hooks",
+    "Hook": "core.hooks",
+    "Life": "picture.life",
+    "Listener": "core.hooks",
     "Mock": "mock",
     "Mode": "clock",
-    "Refusal": "engine.cheddar.refusal",
+    "Refusal": "systems.cheddar.refusal",
     "Sender": "delivery",
     "Server": "server",
     "create_app": "app",

@@ -1,8 +1,8 @@
 """The calls of all faces, by the names that faults know them by: `customers/add-charge`."""
 
-from tallyhook_mock.cheddar.routes import ROUTES
-from tallyhook_mock.cleverbridge.faults import ACTIONS as CLEVERBRIDGE
-from tallyhook_mock.fusebill.calls import ACTIONS as FUSEBILL
+from tallyhook_mock.systems.cheddar.api import ROUTES
+from tallyhook_mock.systems.cleverbridge.faults import ACTIONS as CLEVERBRIDGE
+from tallyhook_mock.systems.fusebill.api import ACTIONS as FUSEBILL
 
 __all__ = ["ACTIONS"]
 

@@ -6,15 +6,15 @@ from datetime import datetime
 from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tallyhook_mock.cheddar.app import cheddar_app
-from tallyhook_mock.cheddar.faults import faulty_cheddar
-from tallyhook_mock.cleverbridge.app import cleverbridge_app, is_cleverbridge
-from tallyhook_mock.cleverbridge.faults import faulty_cleverbridge
 from tallyhook_mock.console.paths import is_console
-from tallyhook_mock.fusebill.app import fusebill_app
-from tallyhook_mock.fusebill.faults import faulty_fusebill
-from tallyhook_mock.fusebill.routes import is_fusebill
+from tallyhook_mock.core.money import exact
 from tallyhook_mock.mock import Mock
+from tallyhook_mock.systems.cheddar.api import cheddar_app
+from tallyhook_mock.systems.cheddar.faults import faulty_cheddar
+from tallyhook_mock.systems.cleverbridge.api import cleverbridge_app, is_cleverbridge
+from tallyhook_mock.systems.cleverbridge.faults import faulty_cleverbridge
+from tallyhook_mock.systems.fusebill.api import fusebill_app, is_fusebill
+from tallyhook_mock.systems.fusebill.faults import faulty_fusebill
 
 __all__ = ["create_app"]
 
@@ -76,7 +76,8 @@ def create_app(mock: Mock, *, console_token: str = "") -> ASGIApp:
         return fusebill if is_fusebill(path) else cheddar
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await face(scope)(scope, receive, send)
+        with exact():
+            await face(scope)(scope, receive, send)
 
     return app
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from tallyhook_mock.cheddar.documents import error_document, error_element
+from tallyhook_mock.systems.cheddar.xml_documents import error_document, error_element
 
 __all__ = ["Connection", "closing", "drop", "droppable"]
 

@@ -1,28 +1,32 @@
-"""Sending hooks: one signed POST per attempt."""
+"""Sending hooks: one attempt at a delivery, with the fault that strikes it."""
 
 import asyncio
 import ipaddress
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from tallyhook import signing
-from tallyhook_mock.engine import ids
-from tallyhook_mock.engine.cheddar.product import Product
-from tallyhook_mock.engine.hooks import Hook
-from tallyhook_mock.engine.record import Record
+from tallyhook_mock.core import ids
+from tallyhook_mock.core.base import Value
+from tallyhook_mock.core.hooks import Attempt, Delivery, Hook
+from tallyhook_mock.faults import Fault, FaultKind
+from tallyhook_mock.systems.cheddar.products import Product
+
+__all__ = ["Answer", "Sender", "attempt_delivery", "hook_headers", "is_loopback"]
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["Answer", "Sender", "hook_headers", "is_loopback"]
 
 # How much of an answer is kept for a look at it.
 KEPT_OF_ANSWER = 2048
 
 
-class Answer(Record, frozen=True):
+class Answer(Value, frozen=True):
     """What came back: the status (None if nothing did), real seconds, the beginning of the text."""
 
     status: int | None
@@ -126,3 +130,37 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+async def attempt_delivery(
+    sender: Sender,
+    delivery: Delivery,
+    headers: Mapping[str, str],
+    fault: Fault | None,
+    now: Callable[[], datetime],
+) -> list[Attempt]:
+    """Send a hook to its listener, once, or twice side by side if it is duplicated.
+
+    The attempts come in the order in which they are to be recorded: one that was acknowledged goes first,
+    since for a sender that is the end of it.
+    """
+    url, body = delivery.listener.url, delivery.hook.body
+    kind = None if fault is None else fault.kind
+    if fault is not None and kind is FaultKind.TIMEOUT:
+        answer = await sender.send(url, body, headers, timeout=fault.seconds)
+        answers = [_lost(answer, f"no answer within {fault.seconds:g} s")]
+    elif kind is FaultKind.LOSE_ANSWER:
+        answers = [_lost(await sender.send(url, body, headers), "the answer was lost")]
+    else:
+        copies = 2 if kind is FaultKind.DUPLICATE else 1
+        answers = await asyncio.gather(*(sender.send(url, body, headers) for _ in range(copies)))
+    label = FaultKind.REORDER if delivery.is_postponed else kind or ""
+    attempts = [
+        Attempt(now(), answer.status, answer.seconds, answer.text, label, headers) for answer in answers
+    ]
+    return sorted(attempts, key=lambda attempt: not attempt.acknowledged)
+
+
+def _lost(answer: Answer, why: str) -> Answer:
+    """An answer of which nothing arrives; one that never came stays what it is."""
+    return answer if answer.status is None else replace(answer, status=None, text=why)

@@ -3,8 +3,8 @@
 import re
 from datetime import datetime, timedelta
 
-from tallyhook_mock.engine.calendar import add_months
-from tallyhook_mock.engine.record import Record
+from tallyhook_mock.core.base import Value
+from tallyhook_mock.core.frequencies import add_months
 
 __all__ = ["Duration", "parse_duration"]
 
@@ -20,7 +20,7 @@ _ISO = re.compile(
 )
 
 
-class Duration(Record, frozen=True):
+class Duration(Value, frozen=True):
     """Calendar months, which have no length until they are counted from a day, and an exact rest."""
 
     months: int

@@ -7,7 +7,7 @@ from random import Random
 
 from msgspec.structs import fields
 
-from tallyhook_mock.engine.record import Record
+from tallyhook_mock.core.base import Value
 
 __all__ = ["OPTIONS", "Armed", "Fault", "FaultKind", "Faults"]
 
@@ -47,7 +47,7 @@ _CALLS = frozenset(kind for kind, options in OPTIONS.items() if "action" in opti
 _HOOKS = frozenset(kind for kind, options in OPTIONS.items() if "type" in options)
 
 
-class _OfKind(Record, frozen=True):
+class _OfKind(Value, frozen=True):
     """What a fault is given by its place; all else goes by name."""
 
     kind: FaultKind

@@ -7,14 +7,14 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tallyhook_mock.connection import drop
-from tallyhook_mock.engine.record import Record
+from tallyhook_mock.core.base import Value
 from tallyhook_mock.faults import Fault, FaultKind
 from tallyhook_mock.timeline import CHEDDAR
 
 __all__ = ["Aim", "with_faults"]
 
 
-class Aim(Record, frozen=True):
+class Aim(Value, frozen=True):
     """What a call is about, as far as it can be read: codes of product and customer, or empty.
 
     A system that knows no products has none; its `customer` is the account that its timeline goes by.

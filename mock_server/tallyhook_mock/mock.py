@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import secrets
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -9,25 +10,27 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from tallyhook_mock.actions import ACTIONS
-from tallyhook_mock.attempts import attempt_delivery
-from tallyhook_mock.catalog import default_catalog, read_catalog
-from tallyhook_mock.cheddar.payloads import body
+from tallyhook_mock.catalog.reading import default_catalog, read_catalog
 from tallyhook_mock.clock import Clock, ClockBusy, Mode
-from tallyhook_mock.delivery import Sender, hook_headers
+from tallyhook_mock.core import ids
+from tallyhook_mock.core.hooks import Delivery, DeliveryState, Hook, Listener
+from tallyhook_mock.core.ids import Ids
+from tallyhook_mock.core.money import exact
+from tallyhook_mock.delivery import Sender, attempt_delivery, hook_headers
+from tallyhook_mock.delivery_queue import DeliveryQueue
 from tallyhook_mock.duration import Duration
-from tallyhook_mock.engine.cheddar import billing, subscriptions
-from tallyhook_mock.engine.cheddar.customer import Customer
-from tallyhook_mock.engine.cheddar.invoice import Invoice
-from tallyhook_mock.engine.cheddar.product import Product
-from tallyhook_mock.engine.cheddar.state import HOOK_TYPES, Event
-from tallyhook_mock.engine.hooks import Delivery, DeliveryState, Hook, Listener
-from tallyhook_mock.engine.systems import Systems
 from tallyhook_mock.faults import Armed, Fault, FaultKind, Faults
 from tallyhook_mock.faulty import Aim
-from tallyhook_mock.lanes import Lanes
-from tallyhook_mock.pulse import Pulse
+from tallyhook_mock.notifier import Notifier
+from tallyhook_mock.systems import Systems
+from tallyhook_mock.systems.cheddar import billing, subscriptions
+from tallyhook_mock.systems.cheddar.customers import Customer
+from tallyhook_mock.systems.cheddar.hook_json import body
+from tallyhook_mock.systems.cheddar.invoices import Invoice
+from tallyhook_mock.systems.cheddar.products import Product
+from tallyhook_mock.systems.cheddar.state import HOOK_TYPES, Event
+from tallyhook_mock.systems.cheddar.trigger import event_about
 from tallyhook_mock.timeline import CHEDDAR, Timeline
-from tallyhook_mock.trigger import event_about
 
 __all__ = ["Mock"]
 
@@ -43,8 +46,10 @@ class Mock:
     """A billing server, whatever serves it: `create_app` makes it an ASGI application.
 
     `catalog` is a mapping as a catalogue file holds it, None for the small default one. `start` is an aware
-    moment, None for the present. The application's lifespan (or `running`) sends hooks and lets time do its
-    work. All methods belong to the event loop that this runs in.
+    moment, None for the present. With a `seed` the ids are the same in every run and after every reset;
+    without one each world has its own, so that a listener that remembers an earlier one takes no hook of this
+    one for a repetition. The application's lifespan (or `running`) sends hooks and lets time do its work. All
+    methods belong to the event loop that this runs in.
     """
 
     def __init__(
@@ -55,15 +60,17 @@ class Mock:
         mode: Mode = Mode.FROZEN,
         sender: Sender | None = None,
         strict: bool = False,
+        seed: int | None = None,
     ) -> None:
         """CatalogError if the catalogue can't be used."""
+        self._seed = seed
         self.sender = sender or Sender()
         self._start = start
         self._mode = mode
         self.is_strict = strict  # whether Cheddar's calls are refused that bring a parameter it doesn't know
         self._is_advancing = False
         self._turn = 0.0  # when others had theirs last
-        self.pulse = Pulse()
+        self.notifier = Notifier()
         self._wake = asyncio.Event()
         self._looks_at: datetime | None = None  # when the pump will look again by itself
         self._begin(catalog if catalog is not None else default_catalog(), self._new_clock())
@@ -77,7 +84,7 @@ class Mock:
         finally:
             pump.cancel()
             await asyncio.gather(pump, return_exceptions=True)
-            await self._lanes.close()
+            await self._queue.close()
             await self.sender.close()
 
     # -- the beginning
@@ -93,6 +100,7 @@ class Mock:
         """Back to the beginning: catalogue as loaded last, clock as at the start, no faults."""
         await self._start_over(self._catalog, self._new_clock())
 
+    @exact()
     def add_catalog(self, catalog: Mapping[str, object]) -> None:
         """Add to what there is, until the next reset; a plan that is there already is replaced.
 
@@ -105,12 +113,14 @@ class Mock:
     async def _start_over(self, catalog: Mapping[str, object], clock: Clock) -> None:
         if self._is_advancing:
             raise ClockBusy("the clock is being moved")
-        lanes = self._lanes
+        queue = self._queue
         self._begin(catalog, clock)
-        await lanes.close()
+        await queue.close()
 
+    @exact()
     def _begin(self, catalog: Mapping[str, object], clock: Clock) -> None:
-        systems, at = Systems(), clock.now()
+        seed = secrets.randbits(64) if self._seed is None else self._seed
+        systems, at = Systems(Ids(ids.beginning(seed))), clock.now()
         read_catalog(catalog, systems, at, self.sender.check).install(systems, at)
         systems.cheddar.is_locked = self._is_locked
         self.systems = systems
@@ -119,7 +129,7 @@ class Mock:
         self.timeline = Timeline()
         self.faults = Faults()
         self._catalog = catalog
-        self._lanes = Lanes(self._carry)
+        self._queue = DeliveryQueue(self._carry)
         self._held: dict[int, Invoice] = {}  # by the id of the hook that holds it
         self._note_quietly()
 
@@ -147,7 +157,7 @@ class Mock:
     def _stir(self) -> None:
         """Have a look taken at what is due now, and tell those who watch."""
         self._wake.set()
-        self.pulse.beat()
+        self.notifier.beat()
 
     def changed(self) -> None:
         """Note what a command did and put its hooks on their way.
@@ -162,7 +172,7 @@ class Mock:
         self._note_others()
         if self._is_pressing():
             self._wake.set()
-        self.pulse.beat()
+        self.notifier.beat()
 
     def _announce(self, event: Event) -> None:
         product, invoice = event.customer.product.code, event.invoice
@@ -174,6 +184,7 @@ class Mock:
         if hook is not None and invoice is not None and event.kind == "subscriptionBillable":
             self._held[hook.id] = invoice
 
+    @exact()
     def _settled(self, hook: Hook | None, at: datetime) -> None:
         """The acknowledgement is the release."""
         invoice = self._held.pop(hook.id, None) if hook is not None else None
@@ -198,7 +209,7 @@ class Mock:
         if unknown := events.difference(HOOK_TYPES):
             raise ValueError(f"{', '.join(sorted(unknown))}: not one of {', '.join(HOOK_TYPES)}")
         listener = self.state.hooks.listen(product, url, events)
-        self.pulse.beat()
+        self.notifier.beat()
         return listener
 
     def forget(self, listener: Listener) -> None:
@@ -206,18 +217,19 @@ class Mock:
         self.state.actor = "operator"
         for hook in self.state.hooks.forget(listener):
             self._settled(hook, self.clock.now())
-        self.pulse.beat()
+        self.notifier.beat()
 
     def pause(self, listener: Listener) -> None:
         """Send a listener nothing until it is resumed; its hooks wait, and their invoices with them."""
         self.state.hooks.pause(listener)
-        self.pulse.beat()
+        self.notifier.beat()
 
     def resume(self, listener: Listener) -> None:
         """Send a listener what has waited for it."""
         self.state.hooks.resume(listener, self.clock.now())
         self._stir()
 
+    @exact()
     def trigger(self, customer: Customer, type: str) -> Hook:
         """Send a hook about a customer as it stands.
 
@@ -276,8 +288,9 @@ class Mock:
     def decline(self, customer: Customer, count: int) -> None:
         """Have the gateway refuse the next `count` charges of a customer."""
         customer.declines = count
-        self.pulse.beat()
+        self.notifier.beat()
 
+    @exact()
     def approve_paypal(self, customer: Customer) -> None:
         """Let a customer who is asked by PayPal agree; Refusal if none is."""
         self.state.actor = "operator"
@@ -293,7 +306,7 @@ class Mock:
         if fault.type not in ("", *HOOK_TYPES):
             raise ValueError(f"type: {fault.type!r} is not one of {', '.join(HOOK_TYPES)}")
         armed = self.faults.add(fault)
-        self.pulse.beat()
+        self.notifier.beat()
         return armed
 
     def strike(self, aim: Aim) -> Fault | None:
@@ -318,7 +331,7 @@ class Mock:
 
     def _note(self, fault: Fault, where: str, product: str, customer: str, system: str = CHEDDAR) -> None:
         self.timeline.struck(fault.kind, where, product, customer, self.clock.now(), system)
-        self.pulse.beat()
+        self.notifier.beat()
 
     # -- time
 
@@ -363,20 +376,27 @@ class Mock:
     async def _settle(self) -> None:
         """Do all that is due by now, and what comes of it."""
         await self._work()
-        while self._lanes.are_busy:
-            await self._lanes.idle()
+        while self._queue.are_busy:
+            await self._queue.idle()
             await self._work()
 
     async def _work(self) -> None:
         """Let the systems do what is due by now, then put the hooks that are due on their way."""
-        while self.systems.step(self.clock.now()):
-            self.changed()
+        while self._step():
             if time.monotonic() - self._turn > _TURN:
                 await asyncio.sleep(0)
                 self._turn = time.monotonic()
         if self._note_others():  # somebody who looked had what was due done first
-            self.pulse.beat()
-        self._lanes.add(self.state.hooks.due(self.clock.now()))
+            self.notifier.beat()
+        self._queue.add(self.state.hooks.due(self.clock.now()))
+
+    @exact()
+    def _step(self) -> bool:
+        """Do one thing that is due in a system; False if nothing is."""
+        has_stepped = self.systems.step(self.clock.now())
+        if has_stepped:
+            self.changed()
+        return has_stepped
 
     async def _carry(self, delivery: Delivery) -> None:
         """One attempt at one delivery, or what a fault makes of it."""

@@ -6,8 +6,8 @@ import socket
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,22 +16,24 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from tallyhook_mock.app import create_app
-from tallyhook_mock.catalog import load_catalog
+from tallyhook_mock.catalog.reading import load_catalog
 from tallyhook_mock.clock import parse_moment
 from tallyhook_mock.connection import Connection
+from tallyhook_mock.core.hooks import Hook, Listener
+from tallyhook_mock.core.money import exact
 from tallyhook_mock.delivery import Sender
 from tallyhook_mock.duration import parse_duration
-from tallyhook_mock.engine.cheddar.customer import Customer
-from tallyhook_mock.engine.hooks import Hook, Listener
 from tallyhook_mock.faults import Armed, Fault
 from tallyhook_mock.mock import Mock
+from tallyhook_mock.systems.cheddar.customers import Customer
 from tallyhook_mock.timeline import CHEDDAR
 
+__all__ = ["Server", "bind", "configure", "own_process", "serve", "serving"]
+
 if TYPE_CHECKING:
-    from tallyhook_mock.picture import Life
+    from tallyhook_mock.picture.life import Life
     from tallyhook_mock.tls import Identity
 
-__all__ = ["Server", "bind", "configure", "own_process", "serve"]
 
 # So many searches of the garbage collector among what is newer precede one of everything.
 _SEARCHES = 100
@@ -46,16 +48,18 @@ def serve(
     start: str = "2026-01-01T00:00:00Z",
     tls: bool = False,
     sender: Sender | None = None,
+    seed: int | None = 0,
 ) -> Iterator["Server"]:
     """A mock with a frozen clock on a free port of 127.0.0.1, in a thread of its own.
 
     `catalog` is a mapping or a catalogue file, None for the small default one. With `tls` it speaks https
-    under a certificate authority that lasts as long as the server: `server.authority`. CatalogError,
-    ValueError for `start`.
+    under a certificate authority that lasts as long as the server: `server.authority`. `seed` decides
+    about the ids; with None they are others in each run and after each reset. CatalogError, ValueError for
+    `start`.
     """
     if isinstance(catalog, (Path, str)):
         catalog = load_catalog(Path(catalog))
-    mock = Mock(catalog, start=parse_moment(start), sender=sender)
+    mock = Mock(catalog, start=parse_moment(start), sender=sender, seed=seed)
     with tempfile.TemporaryDirectory(prefix="tallyhook-") as directory:
         server = Server(mock, _identity(Path(directory)) if tls else None)
         server.start()
@@ -66,7 +70,7 @@ def serve(
 
 
 def _identity(directory: Path) -> "Identity":
-    from tallyhook_mock.tls import make_identity  # cryptography is slow to load
+    from tallyhook_mock.tls import make_identity
 
     return make_identity(directory)
 
@@ -97,6 +101,7 @@ def configure(app: ASGIApp, identity: "Identity | None" = None) -> uvicorn.Confi
         log_level="warning",
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # X-Forwarded-For would make anybody a client on this machine
         ws="none",
         timeout_graceful_shutdown=1,
         ssl_certfile=str(identity.certificate) if identity else None,
@@ -208,7 +213,7 @@ class Server:
         a table on a terminal and as a picture in Jupyter. Empty for what never was; ValueError for a system
         that there is not.
         """
-        from tallyhook_mock.picture import life_at, life_of
+        from tallyhook_mock.picture.life import life_at, life_of
 
         if system == CHEDDAR:
             return self.call(lambda: life_of(self.mock, self.mock.product(product), customer))
@@ -242,7 +247,8 @@ class Server:
         """Call a function in the server's thread, where nothing else goes on meanwhile."""
 
         async def called() -> T:
-            return function()
+            with exact():  # a task begins with the context of its caller
+                return function()
 
         return self._wait(called())
 
@@ -263,3 +269,28 @@ class _Uvicorn(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._ready.set()
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp) -> AsyncIterator[str]:
+    """Serve an application over real HTTP on loopback; the value is its URL."""
+    with bind("127.0.0.1", 0) as listening:
+        server = _Server(configure(app))
+        task = asyncio.create_task(server.serve(sockets=[listening]))
+        while not server.started and not task.done():
+            await asyncio.sleep(0.005)
+        if task.done():
+            await task
+            raise RuntimeError("the server could not be started; its log says why")
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await task
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the process that it is a part of."""
+
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override] # a generator there
+        return nullcontext()

@@ -5,11 +5,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 
-from tallyhook_mock.engine.cheddar.state import Event
-from tallyhook_mock.engine.happening import Happening
-from tallyhook_mock.engine.hooks import Attempt, Delivery
-from tallyhook_mock.engine.record import Record
+from tallyhook_mock.core.base import Happening, Value
+from tallyhook_mock.core.hooks import Attempt, Delivery
 from tallyhook_mock.faults import FaultKind
+from tallyhook_mock.systems.cheddar.state import Event
 
 __all__ = ["CHEDDAR", "DELIVERED", "FAULT", "IGNORED", "NOT_DELIVERED", "Entry", "Timeline"]
 
@@ -23,7 +22,7 @@ IGNORED = "ignored"
 CHEDDAR = "cheddar"
 
 
-class Entry(Record, frozen=True):
+class Entry(Value, frozen=True):
     """One line. `invoice` is a number, `amount` that of the transaction, the charge or (below 0) the credit.
 
     `item` is the code of an item, `quantity` what its counter stands at; of a charge, `item` is its code.

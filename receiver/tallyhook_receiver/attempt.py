@@ -12,8 +12,8 @@ import msgspec
 
 from tallyhook import events
 from tallyhook.errors import DecodeError
-from tallyhook.journal import Entry
 from tallyhook.review import EarlierInvoiceOutstanding, Review, Standing
+from tallyhook.review.journal import Entry
 from tallyhook_receiver.answers import DONE, FAILED, IGNORED, UNDECODABLE, Answer, later
 from tallyhook_receiver.cause import Cause, cause_of
 from tallyhook_receiver.errors import InboxUnavailable, LeaseLost, NotYet

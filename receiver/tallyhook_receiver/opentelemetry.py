@@ -8,8 +8,8 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, TracerProvider
 
 import tallyhook
-from tallyhook.journal import Declared, Entry
 from tallyhook.review import EarlierInvoiceOutstanding, Outcome
+from tallyhook.review.journal import Added, Adding, Declared, Entry, GivenUp, Refused, Resolved
 from tallyhook_receiver.answers import Answer
 from tallyhook_receiver.errors import NotYet
 from tallyhook_receiver.inbox import Letter, State
@@ -70,7 +70,11 @@ class Spans(Watch):
                 raise
 
     def wrote(self, entry: Entry) -> None:
-        facts = {"changes": len(entry.changes)} if isinstance(entry, Declared) else {"number": entry.number}
+        facts: dict[str, int] = {}
+        if isinstance(entry, Declared):
+            facts["changes"] = len(entry.changes)
+        elif isinstance(entry, Adding | Added | Refused | GivenUp | Resolved):
+            facts["number"] = entry.number
         trace.get_current_span().add_event(type(entry).__name__.lower(), facts)
 
     def reviewed(self, letter: Letter, outcome: Outcome) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Literal
 
-from tallyhook.journal import Entry
 from tallyhook.review import Outcome
+from tallyhook.review.journal import Entry
 from tallyhook_receiver.answers import Answer
 from tallyhook_receiver.inbox import Letter, State
 

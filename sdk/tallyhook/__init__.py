@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         ServiceUnavailable,
         Unauthorized,
         UnprocessableEntity,
+        WrongDocument,
     )
     from tallyhook.inputs import ChargeInput, ItemInput, PaymentInput
     from tallyhook.models import (
@@ -85,6 +86,7 @@ __all__ = [
     "Transaction",
     "Unauthorized",
     "UnprocessableEntity",
+    "WrongDocument",
     "__version__",
 ]
 
@@ -106,6 +108,7 @@ _HOMES = {
             "ServiceUnavailable",
             "Unauthorized",
             "UnprocessableEntity",
+            "WrongDocument",
         ),
         "errors",
     ),

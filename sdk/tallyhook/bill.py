@@ -22,6 +22,7 @@ _COLUMNS = (
 )
 
 
+@money.exact()
 def bill(invoice: "Invoice") -> Table:
     """The invoice's lines, each rounded to cents, and what they come to with tax (inferred: see `money.tax`).
 

@@ -98,6 +98,8 @@ class Client(_Methods, Sender):
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         everywhere = _everywhere(product_code, product_id, remote_address)
+        self.product_code = product_code or ""
+        self.product_id = product_id or ""
         super().__init__(
             base_url, basic(user, password), _FORM, timeout, Retry(retries, backoff), transport, everywhere
         )
@@ -121,6 +123,8 @@ class AsyncClient(_Methods, AsyncSender):
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         everywhere = _everywhere(product_code, product_id, remote_address)
+        self.product_code = product_code or ""
+        self.product_id = product_id or ""
         super().__init__(
             base_url, basic(user, password), _FORM, timeout, Retry(retries, backoff), transport, everywhere
         )

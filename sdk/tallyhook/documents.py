@@ -12,7 +12,7 @@ from lxml import etree
 
 from tallyhook import elements, nodes
 from tallyhook.elements import SINGULAR, Element
-from tallyhook.errors import APIError, DecodeError, api_error
+from tallyhook.errors import APIError, DecodeError, WrongDocument, api_error, bare_error
 from tallyhook.models import Customer, ErrorNote, Plan, Promotion
 
 T = TypeVar("T", Customer, Plan, Promotion)
@@ -68,8 +68,7 @@ def refusal(status: int, body: bytes) -> APIError:
         return api_error(status, error.message, error.aux_code, error.error_id)
     except DecodeError:
         pass
-    # Proxies put pages of their own in front of an API; nothing in them is worth repeating.
-    return api_error(status, "no error document came with this status")
+    return bare_error(status)
 
 
 def write(*models: T) -> bytes:
@@ -144,5 +143,5 @@ def _all(model: type[T], root: Element) -> tuple[T, ...]:
 
 def _only(found: tuple[T, ...]) -> T:
     if len(found) != 1:
-        raise DecodeError(f"one object was expected, not {len(found)}")
+        raise WrongDocument(f"one object was expected, not {len(found)}")
     return found[0]

@@ -27,6 +27,8 @@ class APIError(Error):
         aux_code: refines the status: the gateway's number on a 422, `field:reason` on a 412; may be empty.
         error_id: the number in the system's log, may be empty.
         customer: Cheddar's customer as it is now, when the error came embedded in its document.
+        documented: True if the error came in the API's own error document. A bare 4xx or 5xx (a proxy's page,
+            an empty body) is not documented, and doesn't tell whether the call was applied.
     """
 
     def __init__(
@@ -36,14 +38,16 @@ class APIError(Error):
         aux_code: str = "",
         error_id: str = "",
         customer: Customer | None = None,
+        documented: bool = False,
     ) -> None:
         # All of them are arguments of the exception, so that it survives pickling.
-        super().__init__(status, message, aux_code, error_id, customer)
+        super().__init__(status, message, aux_code, error_id, customer, documented)
         self.status = status
         self.message = message
         self.aux_code = aux_code
         self.error_id = error_id
         self.customer = customer
+        self.documented = documented
 
     @property
     def field(self) -> str:
@@ -107,9 +111,16 @@ def api_error(
     aux_code: str = "",
     error_id: str = "",
     customer: Customer | None = None,
+    documented: bool = True,
 ) -> APIError:
-    """The exception of a status's own class."""
-    return BY_STATUS.get(status, APIError)(status, message, aux_code, error_id, customer)
+    """The exception of a status's own class, from the API's own error document unless told otherwise."""
+    return BY_STATUS.get(status, APIError)(status, message, aux_code, error_id, customer, documented)
+
+
+def bare_error(status: int) -> APIError:
+    """The exception for a status that came without an error document."""
+    # Proxies put pages of their own in front of an API; nothing in them is worth repeating.
+    return api_error(status, "no error document came with this status", documented=False)
 
 
 class NoAnswer(Error):
@@ -132,7 +143,8 @@ class NoAnswer(Error):
 class DecodeError(Error):
     """A document or a hook can't be read.
 
-    The text names the place (`subscription.invoice.charges[0].eachAmount`), never what stands there.
+    The text names the place (`subscription.invoice.charges[0].eachAmount`), never what stands there. A call
+    whose answer can't be read may have been applied.
 
     Attributes:
         path: that place in Cheddar's words; empty when the whole is unreadable.
@@ -151,3 +163,10 @@ class DecodeError(Error):
 
     def __str__(self) -> str:
         return f"{self.path}: {self.problem}" if self.path else self.problem
+
+
+class WrongDocument(DecodeError):
+    """The answer is a proper document, but not of what was asked for: another customer's, or several.
+
+    A gateway mixed up two answers, for example. A write that is answered so may have been applied.
+    """

@@ -1,11 +1,26 @@
-"""Amounts and quantities: the one place that checks, rounds and writes them."""
+"""Amounts and quantities: the one place that computes, checks, rounds and writes them.
 
-from collections.abc import Iterable
-from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
+Arithmetic elsewhere, a sign or a sum included, is done within `exact()`: Decimal's operators round to the
+precision of the caller's own context.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation, localcontext
 
 # Wide enough for the product of any two numbers that a document may hold: sums and products come out exact.
 _EXACT = Context(prec=300, rounding=ROUND_HALF_UP, traps=[InvalidOperation])
 _CENT = Decimal("0.01")
+
+
+@contextmanager
+def exact() -> Iterator[None]:
+    """A context, or a decorator, in which sums and products of Decimals are exact and `round` rounds half up.
+
+    Not for generators and coroutines: others would compute in it meanwhile.
+    """
+    with localcontext(_EXACT):
+        yield
 
 
 def cents(value: Decimal) -> Decimal:

@@ -164,7 +164,7 @@ class _Line:
             said.replace(self._credentials, MASK)
             for said in (call.masked(refusal), refusal.aux_code, refusal.error_id)
         )
-        raise type(refusal)(refusal.status, message, aux_code, error_id, refusal.customer)
+        raise type(refusal)(refusal.status, message, aux_code, error_id, refusal.customer, refusal.documented)
 
 
 class Sender(_Line):

@@ -5,10 +5,15 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
-from tallyhook_mock import Fault, FaultKind, Server, serve
+from tallyhook_mock import (
+    Fault,
+    FaultKind,
+    Server,
+    serve,
+)
 from tallyhook_mock.delivery import Answer, Sender
-from tallyhook_mock.engine.cheddar import billing, usage
-from tallyhook_mock.engine.cheddar.billing import NewCharge
+from tallyhook_mock.systems.cheddar import billing, usage
+from tallyhook_mock.systems.cheddar.billing import NewCharge
 
 from ..mock_server.loopback import EMAIL, PASSWORD, SECRET
 

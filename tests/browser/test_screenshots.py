@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tallyhook_mock import Server
-from tallyhook_mock.engine import ids
+from tallyhook_mock.core import ids
 
 from ..mock_server import systems_world
 from .conftest import visiting

@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 from tallyhook import models
 from tallyhook.nodes import Model
-from tallyhook_mock.engine.cheddar.customer import Customer, MetaDatum, PaymentMethod, Subscription
-from tallyhook_mock.engine.cheddar.invoice import Charge, Invoice, InvoiceState, InvoiceType, Transaction
-from tallyhook_mock.engine.cheddar.product import Coupon, Plan, PlanItem, Product, Promotion
-from tallyhook_mock.engine.ids import text
+from tallyhook_mock.core.ids import text
+from tallyhook_mock.systems.cheddar.customers import Customer, MetaDatum, PaymentMethod, Subscription
+from tallyhook_mock.systems.cheddar.invoices import Charge, Invoice, InvoiceState, InvoiceType, Transaction
+from tallyhook_mock.systems.cheddar.products import Coupon, Plan, PlanItem, Product, Promotion
 
 GATEWAY = "Stripe_Simulator"
 

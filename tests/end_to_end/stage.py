@@ -11,7 +11,7 @@ from typing import Any
 from tallyhook import AsyncClient, Customer, PaymentInput
 from tallyhook_mock import Mock, create_app
 from tallyhook_mock.clock import parse_moment
-from tallyhook_mock.serving import serving
+from tallyhook_mock.server import serving
 from tallyhook_receiver import Product, Receiver
 
 SECRET, USER, PASSWORD = "a secret", "ops@example.com", "pass"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tallyhook import Client
 from tallyhook_mock import serve
-from tallyhook_mock.catalog import load_catalog
+from tallyhook_mock.catalog.reading import load_catalog
 
 ROOT = Path(__file__).parents[2]
 

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from tallyhook import InvoicePeriod
 from tallyhook.review import Review
-from tallyhook_mock.serving import serving
+from tallyhook_mock.server import serving
 from tallyhook_receiver import NotYet, State
 
 from .stage import BILLED, HOUR, SECOND, SECRET, START, stage

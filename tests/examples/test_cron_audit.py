@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tallyhook import Client
-from tallyhook.journal import Entry
 from tallyhook.review import Review
+from tallyhook.review.journal import Entry
 from tallyhook_mock import Fault, FaultKind
 from tallyhook_mock.testing import Cheddar
 

@@ -38,7 +38,7 @@ def test_many_deliveries_at_once(cheddar: Cheddar, replicas: list[str]) -> None:
     hook = cheddar.hook("subscriptionBillable", "ada")
 
     def deliver(url: str) -> int:
-        return httpx.post(url, content=hook.body, headers=dict(hook.headers), timeout=30).status_code
+        return httpx.post(url, content=hook.body, headers=dict(hook.headers), timeout=60).status_code
 
     with ThreadPoolExecutor(8) as threads:
         first = Counter(threads.map(deliver, replicas * 4))

@@ -9,11 +9,11 @@ from urllib.parse import quote, urlencode
 
 from lxml import etree
 
-from tallyhook_mock.catalog import read_catalog
-from tallyhook_mock.cheddar import cheddar_app
-from tallyhook_mock.engine.cheddar.customer import Customer
-from tallyhook_mock.engine.cheddar.state import Event
-from tallyhook_mock.engine.systems import Systems
+from tallyhook_mock.catalog.reading import read_catalog
+from tallyhook_mock.systems import Systems
+from tallyhook_mock.systems.cheddar.api import cheddar_app
+from tallyhook_mock.systems.cheddar.customers import Customer
+from tallyhook_mock.systems.cheddar.state import Event
 
 EMAIL, PASSWORD = "desk@harbour.example", "let me in"
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)

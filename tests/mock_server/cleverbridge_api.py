@@ -34,7 +34,7 @@ UPDATE: dict[str, Any] = {"SubscriptionId": "S1001", "RunningNumber": 2, "Produc
 class Api:
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._http = httpx.Client(base_url=server.url, auth=USER, timeout=10, trust_env=False)
+        self._http = httpx.Client(base_url=server.url, auth=USER, timeout=60, trust_env=False)
 
     def send(self, method: str, path: str, **options: Any) -> httpx.Response:
         return self._http.request(method, path, **options)

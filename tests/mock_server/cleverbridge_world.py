@@ -4,14 +4,18 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from tallyhook_mock.engine.bill import Bill
-from tallyhook_mock.engine.cleverbridge import updates
-from tallyhook_mock.engine.cleverbridge.item import Mode, Terms
-from tallyhook_mock.engine.cleverbridge.product import Coupon, Product
-from tallyhook_mock.engine.cleverbridge.state import State
-from tallyhook_mock.engine.cleverbridge.subscription import Manner, Subscription
-from tallyhook_mock.engine.cleverbridge.subscriptions import NewSubscription, subscribe
-from tallyhook_mock.engine.cleverbridge.updates import NewPrice, Outcome, Target
+from tallyhook_mock.core.invoice_lines import Bill
+from tallyhook_mock.systems.cleverbridge import rules
+from tallyhook_mock.systems.cleverbridge.model import (
+    Coupon,
+    Manner,
+    Mode,
+    Product,
+    State,
+    Subscription,
+    Terms,
+)
+from tallyhook_mock.systems.cleverbridge.rules import NewPrice, NewSubscription, Outcome, Target, subscribe
 
 START = datetime(2026, 3, 17, 9, 30, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -54,17 +58,17 @@ class World:
         **more: str,
     ) -> Outcome:
         target = Target("S1001", number, product, **more)
-        return updates.update(self.state, target, quantity, manner or Manner(), self.now)
+        return rules.update(self.state, target, quantity, manner or Manner(), self.now)
 
     def increase(self, number: int, quantity: int, manner: Manner | None = None) -> Outcome:
         target = Target("S1001", number)
-        return updates.increase_quantity(self.state, target, quantity, manner or Manner(), self.now)
+        return rules.increase_quantity(self.state, target, quantity, manner or Manner(), self.now)
 
     def set_price(
         self, number: int, price: str, manner: Manner | None = None, *, is_gross: bool = False
     ) -> Outcome:
         new = NewPrice("EUR", Decimal(price), is_gross)
-        return updates.set_price(self.state, Target("S1001", number), new, manner or Manner(), self.now)
+        return rules.set_price(self.state, Target("S1001", number), new, manner or Manner(), self.now)
 
     @property
     def bills(self) -> list[Bill]:

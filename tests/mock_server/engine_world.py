@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-from tallyhook_mock.engine.calendar import FREQUENCIES
-from tallyhook_mock.engine.cheddar import accounts, billing
-from tallyhook_mock.engine.cheddar.customer import Customer, PaymentMethod
-from tallyhook_mock.engine.cheddar.invoice import Invoice
-from tallyhook_mock.engine.cheddar.product import Item, Plan, PlanItem, Product
-from tallyhook_mock.engine.cheddar.state import Event, State
-from tallyhook_mock.engine.hooks import Attempt
+from tallyhook_mock.core.frequencies import FREQUENCIES
+from tallyhook_mock.core.hooks import Attempt
+from tallyhook_mock.systems.cheddar import billing, signup
+from tallyhook_mock.systems.cheddar.customers import Customer, PaymentMethod
+from tallyhook_mock.systems.cheddar.invoices import Invoice
+from tallyhook_mock.systems.cheddar.products import Item, Plan, PlanItem, Product
+from tallyhook_mock.systems.cheddar.state import Event, State
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -75,7 +75,7 @@ class World:
 
     def customer(self, code: str, plan: Plan, **more: object) -> Customer:
         more.setdefault("payment", self.card())
-        return accounts.new_customer(
+        return signup.new_customer(
             self.state,
             self.product,
             code=code,

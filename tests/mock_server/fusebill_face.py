@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 
 from tallyhook_mock import Server
-from tallyhook_mock.engine.fusebill.state import State
+from tallyhook_mock.systems.fusebill.model import State
 
 KEY = "wick-and-oil"
 CATALOG = {
@@ -20,7 +20,7 @@ class Face:
 
     def __init__(self, server: Server) -> None:
         self.server = server
-        self.http = httpx.Client(base_url=server.url, trust_env=False, timeout=10)
+        self.http = httpx.Client(base_url=server.url, trust_env=False, timeout=60)
 
     def api(self, method: str, path: str, body: Any = None, status: int = 200) -> Any:
         headers = {"Authorization": f"Basic {KEY}"}

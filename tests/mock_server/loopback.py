@@ -98,7 +98,7 @@ class Api:
 
     def call(self, action: str, status: int = 200, /, **form: str) -> etree._Element:
         path = f"{self._base}/{action}/productCode/{self._product}"
-        answer = httpx.post(path, data=form, auth=(EMAIL, PASSWORD), timeout=10, verify=_TLS)
+        answer = httpx.post(path, data=form, auth=(EMAIL, PASSWORD), timeout=60, verify=_TLS)
         assert answer.status_code == status, answer.text
         return etree.fromstring(answer.content)
 

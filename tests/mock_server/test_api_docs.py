@@ -10,7 +10,7 @@ import pytest
 from lxml import etree
 
 from tallyhook_mock import serve
-from tallyhook_mock.cheddar.routes import ROUTES
+from tallyhook_mock.systems.cheddar.api import ROUTES
 
 PAGE = Path(__file__).parents[2] / "docs" / "api.md"
 ADDRESS = "http://127.0.0.1:8421"

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from tallyhook_mock.catalog import CatalogError, default_catalog, dump_catalog, load_catalog, read_catalog
-from tallyhook_mock.catalog.table import Table
+from tallyhook_mock.catalog.reading import default_catalog, load_catalog, read_catalog
+from tallyhook_mock.catalog.table import CatalogError, Table
+from tallyhook_mock.catalog.writing import dump_catalog
 from tallyhook_mock.delivery import Sender
-from tallyhook_mock.engine.systems import Systems
+from tallyhook_mock.systems import Systems
 
 from .loopback import catalog
 from .systems_world import CATALOG

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tallyhook_mock import Mock
-from tallyhook_mock.catalog import CatalogError
-from tallyhook_mock.engine.chargemonk.state import State
+from tallyhook_mock.catalog.table import CatalogError
+from tallyhook_mock.systems.chargemonk.model import State
 
 from .chargemonk_doors import ADD_ONS, PLANS, offering
 from .loopback import catalog

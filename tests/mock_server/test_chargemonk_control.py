@@ -17,7 +17,7 @@ MILL = {"id": "mill", "planCode": "MONTHLY", "addOns": [{"code": "SETUP", "billi
 def control() -> Iterator[httpx.Client]:
     with (
         serve(offering(), start="2026-01-01T00:00:00Z") as server,
-        httpx.Client(base_url=f"{server.url}/_mock", trust_env=False, timeout=10) as client,
+        httpx.Client(base_url=f"{server.url}/_mock", trust_env=False, timeout=60) as client,
     ):
         yield client
 

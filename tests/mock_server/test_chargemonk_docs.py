@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from tallyhook_mock import serve
-from tallyhook_mock.control.chargemonk import COMMANDS
+from tallyhook_mock.systems.chargemonk.control import COMMANDS
 
 from .test_cleverbridge_docs import ADDRESS, CURL, is_as_shown, last
 

@@ -12,13 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from msgspec.structs import replace
 
-from tallyhook_mock.engine.chargemonk import subscriptions
-from tallyhook_mock.engine.chargemonk.charges import expected
-from tallyhook_mock.engine.chargemonk.plan import AddOn, Plan
-from tallyhook_mock.engine.chargemonk.refusal import Refusal
-from tallyhook_mock.engine.chargemonk.state import State
-from tallyhook_mock.engine.chargemonk.subscription import Subscription
-from tallyhook_mock.engine.chargemonk.subscriptions import NewSubscription, create
+from tallyhook_mock.systems.chargemonk import rules
+from tallyhook_mock.systems.chargemonk.model import AddOn, Plan, Refusal, State, Subscription
+from tallyhook_mock.systems.chargemonk.rules import NewSubscription, create, expected
 
 START = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
 PLANS = [
@@ -159,7 +155,7 @@ class Selling(RuleBasedStateMachine):
     @rule(code=add_ons, number=cycles)
     def add(self, code: str, number: int | None) -> None:
         add_on, subscription = self.state.add_ons[code], self.subscription
-        if self.refused(lambda: subscriptions.add(self.state, subscription, add_on, number, self.now)):
+        if self.refused(lambda: rules.add(self.state, subscription, add_on, number, self.now)):
             return
         if code == "VISIT":
             self.ledger.bill(Decimal("80.00"))
@@ -174,17 +170,13 @@ class Selling(RuleBasedStateMachine):
 
     @rule(code=add_ons, number=cycles)
     def set_cycles(self, code: str, number: int | None) -> None:
-        if not self.refused(
-            lambda: subscriptions.set_cycles(self.state, self.subscription, code, number, self.now)
-        ):
+        if not self.refused(lambda: rules.set_cycles(self.state, self.subscription, code, number, self.now)):
             self.ledger.promises[code].left = number
 
     @rule(plan=plans, told=st.dictionaries(add_ons, cycles, max_size=2))
     def change_term(self, plan: str, told: dict[str, int | None]) -> None:
         chosen = self.state.plans[plan]
-        if self.refused(
-            lambda: subscriptions.change_term(self.state, self.subscription, chosen, told, self.now)
-        ):
+        if self.refused(lambda: rules.change_term(self.state, self.subscription, chosen, told, self.now)):
             return
         for code, promise in self.ledger.promises.items():
             if code in told or promise.left != 0:
@@ -193,18 +185,18 @@ class Selling(RuleBasedStateMachine):
     @rule(days=st.integers(0, 200))
     def cancel_and_come_back(self, days: int) -> None:
         if not self.subscription.is_canceled:
-            subscriptions.cancel(self.state, self.subscription, self.now)
+            rules.cancel(self.state, self.subscription, self.now)
         self.advance(days, 0)
         self.reactivate()
 
     @rule()
     def cancel(self) -> None:
-        self.refused(lambda: subscriptions.cancel(self.state, self.subscription, self.now))
+        self.refused(lambda: rules.cancel(self.state, self.subscription, self.now))
 
     @rule()
     def reactivate(self) -> None:
         is_over = self.subscription.current is None
-        if self.refused(lambda: subscriptions.reactivate(self.state, self.subscription, self.now)):
+        if self.refused(lambda: rules.reactivate(self.state, self.subscription, self.now)):
             return
         if is_over:
             self.began.add(self.seen)
@@ -215,9 +207,7 @@ class Selling(RuleBasedStateMachine):
     @rule(count=st.integers(0, 4))
     def advance_invoice(self, count: int) -> None:
         known = len(self.subscription.terms)
-        if self.refused(
-            lambda: subscriptions.advance_invoice(self.state, self.subscription, count, self.now)
-        ):
+        if self.refused(lambda: rules.advance_invoice(self.state, self.subscription, count, self.now)):
             return
         new = range(known, known + count)
         assert len(self.subscription.terms) == new.stop

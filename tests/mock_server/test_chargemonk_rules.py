@@ -5,12 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from tallyhook_mock.engine.chargemonk import subscriptions
-from tallyhook_mock.engine.chargemonk.plan import AddOn, Plan
-from tallyhook_mock.engine.chargemonk.refusal import Refusal
-from tallyhook_mock.engine.chargemonk.state import State
-from tallyhook_mock.engine.chargemonk.subscription import Subscription
-from tallyhook_mock.engine.chargemonk.subscriptions import NewSubscription
+from tallyhook_mock.systems.chargemonk import rules
+from tallyhook_mock.systems.chargemonk.model import AddOn, Plan, Refusal, State, Subscription
+from tallyhook_mock.systems.chargemonk.rules import NewSubscription
 
 MONTHLY = Plan("MONTHLY", "Monthly", Decimal("200.00"), 1)
 QUARTERLY = Plan("QUARTERLY", "Quarterly", Decimal("540.00"), 3)
@@ -32,7 +29,7 @@ def state() -> State:
 
 
 def sold(state: State, plan: Plan = MONTHLY, cycles: int | None = 3) -> Subscription:
-    return subscriptions.create(state, NewSubscription("mill", plan, ((SETUP, cycles),)), day(1))
+    return rules.create(state, NewSubscription("mill", plan, ((SETUP, cycles),)), day(1))
 
 
 def bills(subscription: Subscription) -> list[tuple[str, list[str]]]:
@@ -49,7 +46,7 @@ def left(subscription: Subscription) -> dict[str, int | None]:
 
 def test_what_is_due_comes_before_a_command(state: State) -> None:
     subscription = sold(state)
-    subscriptions.add(state, subscription, CARE, None, day(2, 15))
+    rules.add(state, subscription, CARE, None, day(2, 15))
     assert bills(subscription) == [
         ("01-01", ["MONTHLY 200.00", "SETUP 100.00"]),
         ("02-01", ["MONTHLY 200.00", "SETUP 100.00"]),
@@ -61,14 +58,14 @@ def test_what_is_due_comes_before_a_command(state: State) -> None:
 
 def test_the_day_that_has_begun_counts(state: State) -> None:
     subscription = sold(state)
-    subscriptions.add(state, subscription, CARE, 1, datetime(2026, 1, 31, 23, 59, tzinfo=UTC))
+    rules.add(state, subscription, CARE, 1, datetime(2026, 1, 31, 23, 59, tzinfo=UTC))
     assert bills(subscription)[1][1] == ["CARE 0.65"]  # one of 31 days
 
 
 def test_an_add_on_that_comes_into_time_paid_in_advance_is_billed_by_itself(state: State) -> None:
     subscription = sold(state, cycles=1)
-    subscriptions.advance_invoice(state, subscription, 2, day(1, 10))
-    subscriptions.add(state, subscription, CARE, 3, day(1, 17))
+    rules.advance_invoice(state, subscription, 2, day(1, 10))
+    rules.add(state, subscription, CARE, 3, day(1, 17))
     state.catch_up(day(5))
     assert bills(subscription)[1:] == [
         ("01-10", ["MONTHLY 400.00"]),
@@ -82,9 +79,9 @@ def test_an_add_on_that_comes_into_time_paid_in_advance_is_billed_by_itself(stat
 
 def test_a_second_advance_invoice_collects_what_the_first_could_not(state: State) -> None:
     subscription = sold(state, cycles=1)
-    subscriptions.advance_invoice(state, subscription, 2, day(1, 10))
-    subscriptions.add(state, subscription, CARE, None, day(1, 17))
-    subscriptions.advance_invoice(state, subscription, 1, day(1, 20))
+    rules.advance_invoice(state, subscription, 2, day(1, 10))
+    rules.add(state, subscription, CARE, None, day(1, 17))
+    rules.advance_invoice(state, subscription, 1, day(1, 20))
     line = subscription.bills[-1].lines[1]
     assert (line.item, line.amount, line.start, line.end) == ("CARE", Decimal("60.00"), day(2), day(5))
     state.catch_up(day(4, 30))
@@ -93,8 +90,8 @@ def test_a_second_advance_invoice_collects_what_the_first_could_not(state: State
 
 def test_a_new_term_begins_after_what_is_paid_in_advance(state: State) -> None:
     subscription = sold(state, cycles=None)
-    subscriptions.advance_invoice(state, subscription, 2, day(1, 10))
-    subscriptions.change_term(state, subscription, QUARTERLY, {}, day(1, 11))
+    rules.advance_invoice(state, subscription, 2, day(1, 10))
+    rules.change_term(state, subscription, QUARTERLY, {}, day(1, 11))
     state.catch_up(day(7))
     assert [(term.plan.code, term.start) for term in subscription.terms] == [
         ("MONTHLY", day(1)),
@@ -111,9 +108,9 @@ def test_a_new_term_begins_after_what_is_paid_in_advance(state: State) -> None:
 
 def test_time_paid_in_advance_is_within_the_term(state: State) -> None:
     subscription = sold(state, cycles=5)
-    subscriptions.advance_invoice(state, subscription, 2, day(1, 10))
-    subscriptions.cancel(state, subscription, day(1, 11))
-    subscriptions.reactivate(state, subscription, day(3, 31))
+    rules.advance_invoice(state, subscription, 2, day(1, 10))
+    rules.cancel(state, subscription, day(1, 11))
+    rules.reactivate(state, subscription, day(3, 31))
     assert left(subscription) == {"SETUP": 2}
     state.catch_up(day(4))
     assert bills(subscription)[2:] == [("04-01", ["MONTHLY 200.00", "SETUP 100.00"])]
@@ -121,8 +118,8 @@ def test_time_paid_in_advance_is_within_the_term(state: State) -> None:
 
 def test_the_end_of_the_term_is_after_it(state: State) -> None:
     subscription = sold(state)
-    subscriptions.cancel(state, subscription, day(1, 31))
-    subscriptions.reactivate(state, subscription, day(2))
+    rules.cancel(state, subscription, day(1, 31))
+    rules.reactivate(state, subscription, day(2))
     assert left(subscription) == {"SETUP": None}
     assert bills(subscription)[1:] == [("02-01", ["MONTHLY 200.00", "SETUP 100.00"])]
 
@@ -131,8 +128,8 @@ def test_an_add_on_without_cycles_left_can_be_given_more_while_it_is_there(state
     subscription = sold(state, cycles=1)
     assert left(subscription) == {"SETUP": 0}
     with pytest.raises(Refusal, match="carries SETUP already"):
-        subscriptions.add(state, subscription, SETUP, 1, day(1, 20))
-    subscriptions.set_cycles(state, subscription, "SETUP", 1, day(1, 20))
+        rules.add(state, subscription, SETUP, 1, day(1, 20))
+    rules.set_cycles(state, subscription, "SETUP", 1, day(1, 20))
     state.catch_up(day(3))
     assert bills(subscription)[1:] == [
         ("02-01", ["MONTHLY 200.00", "SETUP 100.00"]),
@@ -143,7 +140,7 @@ def test_an_add_on_without_cycles_left_can_be_given_more_while_it_is_there(state
 
 def test_what_is_over_is_not_brought_back_by_a_change_of_term(state: State) -> None:
     subscription = sold(state, cycles=1)
-    subscriptions.change_term(state, subscription, QUARTERLY, {}, day(1, 20))
+    rules.change_term(state, subscription, QUARTERLY, {}, day(1, 20))
     assert left(subscription) == {"SETUP": 0}
     state.catch_up(day(2))
     assert bills(subscription)[1:] == [("02-01", ["QUARTERLY 540.00"])]
@@ -153,20 +150,20 @@ def test_cycles_are_no_more_than_the_plan_has_left(state: State) -> None:
     subscription = sold(state, FOUR, cycles=4)
     state.catch_up(day(2))
     with pytest.raises(Refusal, match="the plan has 3 billing cycles to come"):
-        subscriptions.add(state, subscription, CARE, 4, day(2, 2))
+        rules.add(state, subscription, CARE, 4, day(2, 2))
     with pytest.raises(Refusal, match="the plan has 2 billing cycles to come"):
-        subscriptions.set_cycles(state, subscription, "SETUP", 3, day(2, 2))
-    subscriptions.advance_invoice(state, subscription, 2, day(2, 2))
+        rules.set_cycles(state, subscription, "SETUP", 3, day(2, 2))
+    rules.advance_invoice(state, subscription, 2, day(2, 2))
     with pytest.raises(Refusal, match="the plan has 0 billing cycles to come"):
-        subscriptions.set_cycles(state, subscription, "SETUP", 1, day(2, 2))
-    subscriptions.add(state, subscription, CARE, 3, day(2, 2))
+        rules.set_cycles(state, subscription, "SETUP", 1, day(2, 2))
+    rules.add(state, subscription, CARE, 3, day(2, 2))
     state.catch_up(day(9))
     assert sum(line.item == "CARE" for bill in subscription.bills for line in bill.lines) == 3
 
 
 def test_who_comes_back_after_a_plan_has_ended_begins_it_anew(state: State) -> None:
     subscription = sold(state, FOUR, cycles=None)
-    subscriptions.reactivate(state, subscription, day(6, 10))
+    rules.reactivate(state, subscription, day(6, 10))
     state.catch_up(day(12))
     assert [at for at, _ in bills(subscription)[4:]] == ["06-10", "07-10", "08-10", "09-10"]
     assert subscription.is_canceled

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tallyhook_mock.cheddar.routes import ROUTES
+from tallyhook_mock.systems.cheddar.api import ROUTES
 
 from .cheddar_face import DAY, PERSON, START, Answer, Face, new
 

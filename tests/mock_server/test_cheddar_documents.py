@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from tallyhook_mock.cheddar.documents import escape
+from tallyhook_mock.systems.cheddar.xml_documents import escape
 
 from .cheddar_face import DAY, START, Face, new
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from tallyhook_mock.catalog import dump_catalog, read_catalog
-from tallyhook_mock.engine.systems import Systems
+from tallyhook_mock.catalog.reading import read_catalog
+from tallyhook_mock.catalog.writing import dump_catalog
+from tallyhook_mock.systems import Systems
 
 from .cheddar_face import CATALOG, Face, new
 

@@ -65,7 +65,7 @@ def test_broken_paths_as_no_client_would_send_them(server: Server, path: bytes) 
     address = urlsplit(server.url)
     request = b"GET " + path + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
     request += b"Authorization: " + httpx.BasicAuth(EMAIL, PASSWORD)._auth_header.encode() + b"\r\n\r\n"
-    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+    with socket.create_connection((address.hostname, address.port), timeout=60) as connection:
         connection.sendall(request)
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
     head, _, body = answer.partition(b"\r\n\r\n")

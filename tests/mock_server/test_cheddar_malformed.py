@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tallyhook_mock.cheddar.routes import ROUTES
+from tallyhook_mock.systems.cheddar.api import ROUTES
 
 from .cheddar_face import CARD, NEW, PERSON, Answer, Face, new
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tallyhook_mock.cheddar.parameters import Parameters, decode, read
-from tallyhook_mock.engine.cheddar.refusal import Refusal
+from tallyhook_mock.systems.cheddar.refusal import Refusal
+from tallyhook_mock.systems.cheddar.request import Parameters, decode, read
 
 from .cheddar_face import EMAIL, PASSWORD, Face, new
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tallyhook_mock.cheddar.payloads import body
-from tallyhook_mock.engine.cheddar.state import HOOK_TYPES
+from tallyhook_mock.systems.cheddar.hook_json import body
+from tallyhook_mock.systems.cheddar.state import HOOK_TYPES
 
 from .cheddar_face import DAY, EMAIL, START, Face, new
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tallyhook_mock.engine.cheddar.gateway import FAILURES
+from tallyhook_mock.systems.cheddar.gateway import FAILURES
 
 from .cheddar_face import EMAIL, PERSON, Face, new
 

@@ -8,10 +8,9 @@ import httpx
 import pytest
 
 from tallyhook_mock import Server, serve
-from tallyhook_mock.catalog import CatalogError
-from tallyhook_mock.catalog.cleverbridge import NAMES, read_cleverbridge
-from tallyhook_mock.catalog.table import Table
-from tallyhook_mock.engine.cleverbridge.state import State
+from tallyhook_mock.catalog.table import CatalogError, Table
+from tallyhook_mock.systems.cleverbridge.catalog import NAMES, read_cleverbridge
+from tallyhook_mock.systems.cleverbridge.model import State
 
 from .cleverbridge_api import CATALOG, START, Api
 from .cleverbridge_world import START as AT

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from tallyhook_mock import serve
-from tallyhook_mock.cleverbridge.calls import ROUTES
-from tallyhook_mock.engine.cleverbridge.refusal import Refusal
+from tallyhook_mock.systems.cleverbridge.api import ROUTES
+from tallyhook_mock.systems.cleverbridge.model import Refusal
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "cleverbridge.md"

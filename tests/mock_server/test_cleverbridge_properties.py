@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from msgspec import structs
 
-from tallyhook_mock.engine.bill import Line
-from tallyhook_mock.engine.cleverbridge.refusal import Refusal
-from tallyhook_mock.engine.cleverbridge.subscription import Manner
-from tallyhook_mock.engine.cleverbridge.updates import Outcome
+from tallyhook_mock.core.invoice_lines import Line
+from tallyhook_mock.systems.cleverbridge.model import Manner, Refusal
+from tallyhook_mock.systems.cleverbridge.rules import Outcome
 
 from .cleverbridge_world import BASE, DAY, EXCESS, World, dump
 

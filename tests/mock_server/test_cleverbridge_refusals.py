@@ -10,11 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallyhook_mock import Server, serve
-from tallyhook_mock.cleverbridge import cleverbridge_app
-from tallyhook_mock.cleverbridge.calls import ROUTES
-from tallyhook_mock.cleverbridge.reading import read_body
-from tallyhook_mock.engine.cleverbridge.refusal import Refusal
 from tallyhook_mock.faults import Fault, FaultKind
+from tallyhook_mock.systems.cleverbridge.api import ROUTES, cleverbridge_app
+from tallyhook_mock.systems.cleverbridge.model import Refusal
+from tallyhook_mock.systems.cleverbridge.request import read_body
 
 from .cleverbridge_api import CATALOG, START, UPDATE, Api
 from .cleverbridge_world import START as AT

@@ -5,10 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from tallyhook_mock.engine.cleverbridge.item import Mode, Terms
-from tallyhook_mock.engine.cleverbridge.refusal import Refusal
-from tallyhook_mock.engine.cleverbridge.subscription import Manner, UpdateAction
-from tallyhook_mock.engine.cleverbridge.subscriptions import NewSubscription, deactivate, subscribe
+from tallyhook_mock.systems.cleverbridge.model import Manner, Mode, Refusal, Terms, UpdateAction
+from tallyhook_mock.systems.cleverbridge.rules import NewSubscription, deactivate, subscribe
 
 from .cleverbridge_world import BASE, DAY, EXCESS, IN_FULL, NOW, START, World, dump
 

@@ -3,7 +3,7 @@
 import json
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -31,13 +31,18 @@ class Listening:
         assert self._process.stdout is not None
         return self._process.stdout.readline()
 
+    def send_signal(self, number: int) -> None:
+        self._process.send_signal(number)
+
     def hook(self) -> Any:
         return json.loads(self.line())
 
 
 @contextmanager
-def listen(server: Server, *arguments: str, end: int = signal.SIGINT) -> Iterator[Listening]:
-    command = [SCRIPT, "listen", "--mock", server.url, *arguments]
+def listen(
+    server: Server, *arguments: str, end: int = signal.SIGINT, within: Sequence[str] = ()
+) -> Iterator[Listening]:
+    command = [*within, SCRIPT, "listen", "--mock", server.url, *arguments]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
     ) as process:
@@ -47,7 +52,7 @@ def listen(server: Server, *arguments: str, end: int = signal.SIGINT) -> Iterato
             yield Listening(process)
         finally:
             process.send_signal(end)
-            assert process.wait(20) == 0
+            assert process.wait(60) == 0
         assert process.stderr.read() == ""
 
 
@@ -56,7 +61,7 @@ def trigger(server: Server, type: str) -> None:
     assert httpx.post(f"{server.url}/_mock/hooks", json=wish).status_code == 202
 
 
-@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_it_prints_verified_hooks_and_leaves_no_trace(server: Server, end: int) -> None:
     with listen(server, "--events", "transaction", "--events", "subscriptionBillable", end=end) as heard:
         trigger(server, "transaction")
@@ -68,6 +73,19 @@ def test_it_prints_verified_hooks_and_leaves_no_trace(server: Server, end: int) 
         forged = httpx.post(listener["url"], content=b"{}", headers={"X-CG-SIGNATURE": "0" * 64})
         assert forged.status_code == 401
         assert "not signed with the product's key" in heard.line()
+    assert httpx.get(f"{server.url}/_mock/listeners").json()["listeners"] == []
+
+
+# As a script starts a command with `&`, and as nohup does.
+IN_THE_BACKGROUND = ("sh", "-c", 'trap "" INT HUP; exec "$@"', "sh")
+
+
+def test_started_in_the_background_it_leaves_no_trace_either(server: Server) -> None:
+    with listen(server, end=signal.SIGTERM, within=IN_THE_BACKGROUND) as heard:
+        for ignored in (signal.SIGINT, signal.SIGHUP):
+            heard.send_signal(ignored)
+        trigger(server, "transaction")
+        assert "transaction" in heard.line()
     assert httpx.get(f"{server.url}/_mock/listeners").json()["listeners"] == []
 
 

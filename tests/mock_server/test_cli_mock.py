@@ -3,16 +3,19 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from ipaddress import ip_address
 from pathlib import Path
 
 import httpx
 import pytest
 
 import tallyhook
+from tallyhook_mock.catalog.reading import load_catalog
 from tallyhook_mock.server import bind
 
 COMMAND = [sys.executable, "-c", "from tallyhook_mock.cli import main; main()"]
@@ -21,15 +24,16 @@ ENVIRONMENT = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", "PYTHONUNBUFFERE
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*COMMAND, *arguments], capture_output=True, text=True, timeout=30, env=ENVIRONMENT, check=False
+        [*COMMAND, *arguments], capture_output=True, text=True, timeout=60, env=ENVIRONMENT, check=False
     )
 
 
 @contextmanager
-def running(*arguments: str) -> Iterator[str]:
+def running(*arguments: str, **variables: str) -> Iterator[str]:
     """What `tallyhook mock` says before it serves; stopped as a person stops it."""
     command = [*COMMAND, "mock", "--port", "0", *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as process:
+    environment = ENVIRONMENT | variables
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
         try:
             banner = ""
@@ -40,7 +44,7 @@ def running(*arguments: str) -> Iterator[str]:
             yield banner
         finally:
             process.send_signal(signal.SIGINT)
-            assert process.wait(10) == 0
+            assert process.wait(60) == 0
 
 
 def root(banner: str) -> str:
@@ -72,7 +76,7 @@ def test_the_collector_of_a_process_that_only_serves_seldom_looks_at_everything(
         while "╰" not in process.stdout.readline():
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=10)[0].split() == ["100"]
+        assert process.communicate(timeout=60)[0].split() == ["100"]
 
 
 def test_a_catalogue_a_start_and_a_frozen_clock(tmp_path: Path) -> None:
@@ -88,6 +92,31 @@ def test_a_catalogue_a_start_and_a_frozen_clock(tmp_path: Path) -> None:
         assert "http://127.0.0.1:9/hooks (ONE: all hooks)" in banner
         shown = httpx.get(f"{root(banner)}/_mock/clock").json()
         assert shown == {"now": "2026-03-04T05:06:07+00:00", "mode": "frozen"}
+
+
+def test_nobody_is_on_this_machine_because_a_header_says_so() -> None:
+    forged = {"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Proto": "https"}
+    with (
+        running("--host", "0.0.0.0", "--console-token", "an open secret", FORWARDED_ALLOW_IPS="*") as banner,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as towards,
+    ):
+        towards.connect(("192.0.2.1", 9))  # sends nothing, and tells this machine's own address
+        away, port = towards.getsockname()[0], root(banner).rpartition(":")[2]
+        if ip_address(away).is_loopback:
+            pytest.skip("this machine has no address but its loopback")
+        with httpx.Client(base_url=f"http://{away}:{port}", trust_env=False) as client:
+            for path in ("/_mock/clock", "/_mock/listeners"):
+                answer = client.get(path, headers=forged | {"Host": "localhost"})
+                assert (answer.status_code, "on this machine only" in answer.text) == (403, True)
+            assert client.get("/", headers=forged | {"Host": "localhost"}).status_code == 403
+
+
+def test_a_catalogue_with_a_byte_order_mark(tmp_path: Path) -> None:
+    """As Windows' editors write it."""
+    toml, as_json = tmp_path / "catalog.toml", tmp_path / "catalog.json"
+    toml.write_text('[product]\ncode = "ONE"\nsecret = "s"\n', "utf-8-sig")
+    as_json.write_text('{"product": {"code": "ONE", "secret": "s"}}', "utf-8-sig")
+    assert load_catalog(toml) == load_catalog(as_json) == {"product": {"code": "ONE", "secret": "s"}}
 
 
 def test_tls_names_the_authority(tmp_path: Path) -> None:
@@ -125,7 +154,7 @@ def run_without(missing: Sequence[str], *arguments: str) -> subprocess.Completed
     """A command where some libraries are not installed."""
     code = f"import sys; sys.modules.update(dict.fromkeys({missing!r})); {COMMAND[-1]}"
     command = [sys.executable, "-c", code, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, env=ENVIRONMENT, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, env=ENVIRONMENT, check=False)
 
 
 @pytest.mark.parametrize(

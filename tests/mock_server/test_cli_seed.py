@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from tallyhook_mock import serve
-from tallyhook_mock.catalog import load_catalog
+from tallyhook_mock.catalog.reading import load_catalog
 
 from .command import Command, run
 from .loopback import catalog

@@ -30,7 +30,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def browser(server: Server) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url, follow_redirects=True, timeout=10) as client:
+    with httpx.Client(base_url=server.url, follow_redirects=True, timeout=60) as client:
         yield client
 
 

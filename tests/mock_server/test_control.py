@@ -350,7 +350,7 @@ def test_pages_of_other_sites_and_other_machines_control_nothing(
 ) -> None:
     port = int(server.url.rpartition(":")[2])
     sent = {name: value.format(port=port) for name, value in headers.items()}
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
         connection.request("POST", "/_mock/clock", b'{"advance": "1s"}', sent)
         assert connection.getresponse().status == status
     assert (server.now.second == 1) is (status == 200)

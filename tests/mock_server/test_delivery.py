@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from tallyhook_mock import Server, serve
+from tallyhook_mock.core.hooks import RETRY_PAUSES
 from tallyhook_mock.delivery import Sender
-from tallyhook_mock.engine.hooks import RETRY_PAUSES
 
 from .loopback import SECRET, Api, Received, catalog, listening
 
@@ -23,7 +23,7 @@ BILLABLE = ("subscriptionBillable",)
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    with serve(catalog(), sender=Sender(timeout=5)) as running:
+    with serve(catalog(), sender=Sender(timeout=60)) as running:
         yield running
 
 
@@ -53,7 +53,7 @@ def test_nobody_has_to_ask_for_a_hook(server: Server) -> None:
     with listening(answer) as listener:
         server.listen(listener.url, ("newSubscription",))
         Api(server).subscribe("ida")
-        assert came.wait(5)
+        assert came.wait(60)
 
 
 def test_a_listener_gets_the_hooks_it_asked_for(server: Server) -> None:
@@ -172,7 +172,7 @@ def test_a_listener_that_runs_the_invoice_itself_is_not_charged_twice(server: Se
 
 
 def test_hooks_of_one_customer_follow_each_other_and_others_do_not_wait(server: Server) -> None:
-    both = threading.Barrier(2, timeout=5)
+    both = threading.Barrier(2, timeout=60)
     order = []
 
     def answer(hook: Received) -> int:
@@ -197,7 +197,7 @@ def test_hooks_of_one_customer_follow_each_other_and_others_do_not_wait(server: 
 
 def test_no_more_than_eight_listeners_are_waited_for_at_a_time(server: Server) -> None:
     guard, busy, most = threading.Lock(), 0, 0
-    eight = threading.Barrier(8, timeout=5)
+    eight = threading.Barrier(8, timeout=60)
 
     def answer(_: Received) -> int:
         nonlocal busy, most
@@ -222,7 +222,7 @@ def test_no_answer_is_no_acknowledgement() -> None:
     release = threading.Event()
 
     def answer(_: Received) -> int:
-        release.wait(5)
+        release.wait(60)
         return 200
 
     with serve(catalog(), sender=Sender(timeout=0.2)) as server, listening(answer) as listener:
@@ -233,7 +233,7 @@ def test_no_answer_is_no_acknowledgement() -> None:
         (attempt,) = server.hooks()[0].deliveries[0].attempts
     assert attempt.status is None
     assert attempt.answer == "no answer within 0.2 s"
-    assert 0.2 <= attempt.seconds < 2
+    assert 0.2 <= attempt.seconds < 60
 
 
 def test_what_a_listener_does_wrong_is_written_down(server: Server) -> None:
@@ -289,7 +289,7 @@ def test_moving_the_clock_is_for_one_at_a_time(server: Server) -> None:
 
     def answer(_: Received) -> int:
         entered.set()
-        release.wait(5)
+        release.wait(60)
         return 200
 
     with listening(answer) as listener:
@@ -297,7 +297,7 @@ def test_moving_the_clock_is_for_one_at_a_time(server: Server) -> None:
         Api(server).subscribe("ida")
         first = threading.Thread(target=server.advance, args=("1mo",))
         first.start()
-        assert entered.wait(5)
+        assert entered.wait(60)
         for action in ({"advance": "1d"}, {"mode": "real"}):
             answered = httpx.post(f"{server.url}/_mock/clock", json=action)
             assert answered.status_code == 409
@@ -349,7 +349,7 @@ def test_with_a_running_clock_retries_come_by_themselves() -> None:
         server.listen(listener.url, ("newSubscription",))
         assert httpx.post(f"{server.url}/_mock/clock", json={"mode": "real"}).json()["mode"] == "real"
         Api(server).subscribe("ida")
-        assert again.wait(5)
+        assert again.wait(60)
         (delivery,) = server.hooks()[0].deliveries
         assert delivery.attempts[1].at - delivery.attempts[0].at >= timedelta(seconds=0.2)
 
@@ -367,7 +367,7 @@ def test_with_a_running_clock_bills_come_by_themselves() -> None:
         Api(server).subscribe("ida")
         server.advance("86399s")
         httpx.post(f"{server.url}/_mock/clock", json={"mode": "real"})
-        assert billed.wait(5)
+        assert billed.wait(60)
         server.advance("1h")  # a running clock can be moved as well
         server.settle()
         assert Api(server).invoices("ida")[1].findtext("paidTransactionId")

@@ -7,12 +7,12 @@ from itertools import pairwise
 import pytest
 from msgspec.structs import replace
 
-from tallyhook_mock.engine.calendar import FREQUENCIES, add_months
-from tallyhook_mock.engine.cheddar import accounts, billing, payments, subscriptions, usage
-from tallyhook_mock.engine.cheddar.billing import NewCharge
-from tallyhook_mock.engine.cheddar.invoice import InvoiceState
-from tallyhook_mock.engine.cheddar.product import Coupon, Promotion
-from tallyhook_mock.engine.cheddar.refusal import Refusal
+from tallyhook_mock.core.frequencies import FREQUENCIES, add_months
+from tallyhook_mock.systems.cheddar import billing, payments, signup, subscriptions, usage
+from tallyhook_mock.systems.cheddar.billing import NewCharge
+from tallyhook_mock.systems.cheddar.invoices import InvoiceState
+from tallyhook_mock.systems.cheddar.products import Coupon, Promotion
+from tallyhook_mock.systems.cheddar.refusal import Refusal
 
 from .engine_world import DAY, HOUR, START, World
 
@@ -465,7 +465,7 @@ def test_bill_reminders_announce_the_expected_total() -> None:
 def test_deleting_a_customer_ends_its_billing() -> None:
     world = World()
     customer = world.customer("C1", world.plan("FLAT", "20.00"))
-    accounts.delete_customer(world.state, customer, world.now)
+    signup.delete_customer(world.state, customer, world.now)
     world.advance(add_months(START, 3))
     assert len(customer.invoices) == 2
     with pytest.raises(Refusal):

@@ -5,12 +5,12 @@ from decimal import Decimal
 
 import pytest
 
-from tallyhook_mock.engine.calendar import add_months
-from tallyhook_mock.engine.cheddar import billing, subscriptions, usage
-from tallyhook_mock.engine.cheddar.billing import NewCharge
-from tallyhook_mock.engine.cheddar.customer import PaymentMethod
-from tallyhook_mock.engine.cheddar.invoice import CREDIT_FORWARD, InvoiceState, InvoiceType
-from tallyhook_mock.engine.cheddar.refusal import Refusal
+from tallyhook_mock.core.frequencies import add_months
+from tallyhook_mock.systems.cheddar import billing, subscriptions, usage
+from tallyhook_mock.systems.cheddar.billing import NewCharge
+from tallyhook_mock.systems.cheddar.customers import PaymentMethod
+from tallyhook_mock.systems.cheddar.invoices import CREDIT_FORWARD, InvoiceState, InvoiceType
+from tallyhook_mock.systems.cheddar.refusal import Refusal
 
 from .cheddar_face import Face
 from .engine_world import DAY, HOUR, START, World

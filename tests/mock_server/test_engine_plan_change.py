@@ -6,10 +6,10 @@ from itertools import pairwise
 
 import pytest
 
-from tallyhook_mock.engine.calendar import add_months, run_over
-from tallyhook_mock.engine.cheddar import subscriptions, usage
-from tallyhook_mock.engine.cheddar.customer import Customer
-from tallyhook_mock.engine.cheddar.settings import Rules
+from tallyhook_mock.core.frequencies import add_months, run_over
+from tallyhook_mock.systems.cheddar import subscriptions, usage
+from tallyhook_mock.systems.cheddar.customers import Customer
+from tallyhook_mock.systems.cheddar.settings import Rules
 
 from .engine_world import DAY, START, World
 

@@ -9,11 +9,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from tallyhook_mock.engine.cheddar import accounts, billing, payments, subscriptions, usage
-from tallyhook_mock.engine.cheddar.billing import NewCharge
-from tallyhook_mock.engine.cheddar.customer import Customer
-from tallyhook_mock.engine.cheddar.invoice import CREDIT_FORWARD, ChargeType, InvoiceState, InvoiceType
-from tallyhook_mock.engine.cheddar.refusal import Refusal
+from tallyhook_mock.systems.cheddar import billing, payments, signup, subscriptions, usage
+from tallyhook_mock.systems.cheddar.billing import NewCharge
+from tallyhook_mock.systems.cheddar.customers import Customer
+from tallyhook_mock.systems.cheddar.invoices import CREDIT_FORWARD, ChargeType, InvoiceState, InvoiceType
+from tallyhook_mock.systems.cheddar.refusal import Refusal
 
 from .engine_world import World
 
@@ -139,7 +139,7 @@ class Billing(RuleBasedStateMachine):
     @rule(who=st.integers(0, 2))
     def delete(self, who: int) -> None:
         if len(self.customers) > 1:
-            accounts.delete_customer(self.world.state, self.pick(who), self.world.now)
+            signup.delete_customer(self.world.state, self.pick(who), self.world.now)
 
     @invariant()
     def money_is_conserved(self) -> None:

@@ -4,11 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from tallyhook_mock.engine.cheddar import accounts
-from tallyhook_mock.engine.cheddar.refusal import Refusal
-from tallyhook_mock.engine.happening import Happening
-from tallyhook_mock.engine.hooks import Attempt, Hook, Hooks
-from tallyhook_mock.engine.ids import Ids
+from tallyhook_mock.core.base import Happening
+from tallyhook_mock.core.hooks import Attempt, Hook, Hooks
+from tallyhook_mock.core.ids import Ids
+from tallyhook_mock.systems.cheddar import signup
+from tallyhook_mock.systems.cheddar.refusal import Refusal
 from tallyhook_mock.timeline import Timeline
 
 from .engine_world import START, World
@@ -88,7 +88,7 @@ def test_invoices_are_found_by_id_in_their_product_only() -> None:
 def test_a_deleted_customers_invoices_are_not_found() -> None:
     world = World()
     gone = world.customer("A", world.plan("FLAT", "20.00"))
-    accounts.delete_customer(world.state, gone, world.now)
+    signup.delete_customer(world.state, gone, world.now)
     with pytest.raises(Refusal, match="Invoice not found"):
         world.state.invoice_by_id(world.product, gone.invoices[0].id)
 
@@ -97,7 +97,7 @@ def test_a_customer_with_another_code_keeps_its_place() -> None:
     world = World()
     plan = world.plan("FLAT", "20.00")
     customers = [world.customer(code, plan) for code in ("A", "B", "C")]
-    accounts.edit_customer(world.state, customers[0], details={}, meta_data={}, at=world.now, code="Z")
+    signup.edit_customer(world.state, customers[0], details={}, meta_data={}, at=world.now, code="Z")
     assert list(world.state.customers(world.product)) == customers
     assert world.state.customer(world.product, "Z") is customers[0]
     assert not world.state.has_customer(world.product, "A")

@@ -4,10 +4,10 @@ from decimal import Decimal
 
 import pytest
 
-from tallyhook_mock.engine.calendar import add_months
-from tallyhook_mock.engine.cheddar import accounts, subscriptions
-from tallyhook_mock.engine.cheddar.product import Coupon, Promotion
-from tallyhook_mock.engine.cheddar.refusal import Refusal
+from tallyhook_mock.core.frequencies import add_months
+from tallyhook_mock.systems.cheddar import signup, subscriptions
+from tallyhook_mock.systems.cheddar.products import Coupon, Promotion
+from tallyhook_mock.systems.cheddar.refusal import Refusal
 
 from .engine_world import DAY, HOUR, START, World
 
@@ -44,7 +44,7 @@ def test_a_coupon_is_redeemed_as_often_as_it_allows() -> None:
     with pytest.raises(Refusal, match="declined"):
         world.customer("C0", plan, coupon="TWICE", payment=world.card(zip_code="06000"))
     first = world.customer("C1", plan, coupon="TWICE")
-    accounts.delete_customer(world.state, first, world.now)  # a coupon stays redeemed
+    signup.delete_customer(world.state, first, world.now)  # a coupon stays redeemed
     second = world.customer("C2", plan)
     subscriptions.change(world.state, second, coupon="TWICE", at=world.now)
     with pytest.raises(Refusal, match="'TWICE' is not a valid coupon code"):

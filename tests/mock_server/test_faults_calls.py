@@ -114,7 +114,7 @@ def test_a_truncated_answer_announces_more_than_it_brings(plain: Server) -> None
     path = "/xml/plans/get/productCode/LANTERN"
     whole = httpx.get(plain.url + path, auth=(EMAIL, PASSWORD)).content
     credentials = b64encode(f"{EMAIL}:{PASSWORD}".encode()).decode()
-    with closing(http.client.HTTPConnection(plain.url.removeprefix("http://"), timeout=10)) as connection:
+    with closing(http.client.HTTPConnection(plain.url.removeprefix("http://"), timeout=60)) as connection:
         connection.request("GET", path, headers={"Authorization": f"Basic {credentials}"})
         answer = connection.getresponse()
         with pytest.raises(http.client.IncompleteRead) as caught:
@@ -168,19 +168,19 @@ def test_a_slow_call_is_answered_late(plain: Server) -> None:
         plain.fault(Fault(FaultKind.LATENCY, action=CHARGE, seconds=0.3))
         started = time.monotonic()
         client.add_charge("ida", "WICK", 1, "3.00")
-        assert 0.3 <= time.monotonic() - started < 3
+        assert time.monotonic() - started >= 0.3
         assert charges(client) == ["WICK"]
 
 
 def test_who_does_not_wait_for_a_slow_call_finds_it_done_later(plain: Server) -> None:
     with connect(plain) as client, connect(plain, timeout=0.1) as impatient:
         subscribe(client, "ida")
-        plain.fault(Fault(FaultKind.LATENCY, action=CHARGE, seconds=1.0))
+        plain.fault(Fault(FaultKind.LATENCY, action=CHARGE, seconds=3.0))
         with pytest.raises(NoAnswer) as caught:
             impatient.add_charge("ida", "WICK", 1, "3.00")
         assert caught.value.maybe_applied
         assert charges(client) == []
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while not charges(client) and time.monotonic() < deadline:
             time.sleep(0.02)
         assert charges(client) == ["WICK"]

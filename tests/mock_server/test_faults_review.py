@@ -91,7 +91,7 @@ async def test_so_is_one_that_the_engine_runs(tmp_path: Path, fault: Fault) -> N
 async def test_a_charge_that_arrives_after_its_client_gave_up_is_not_added_again(tmp_path: Path) -> None:
     async with (
         stage() as on,
-        AsyncClient("ACME", USER, PASSWORD, base_url=f"{on.url}/xml", backoff=0, timeout=0.5) as impatient,
+        AsyncClient("ACME", USER, PASSWORD, base_url=f"{on.url}/xml", backoff=0, timeout=1) as impatient,
     ):
         receiver = Receiver(Product("ACME", SECRET, impatient), inbox=tmp_path / "inbox.sqlite")
         late: list[bool] = []
@@ -109,7 +109,7 @@ async def test_a_charge_that_arrives_after_its_client_gave_up_is_not_added_again
 
         async with on.listening(receiver):
             await on.subscribe("C1", "FLAT")
-            armed = on.mock.plan(Fault(FaultKind.LATENCY, action=ADD, seconds=1.5))
+            armed = on.mock.plan(Fault(FaultKind.LATENCY, action=ADD, seconds=3))
             await on.advance(BILLED + 24 * HOUR)
         assert late == [False, True]
         assert await amounts(on) == [Decimal("20.00"), Decimal("27.00")]

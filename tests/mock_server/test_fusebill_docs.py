@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from tallyhook_mock import serve
-from tallyhook_mock.fusebill.calls import ACTIONS
-from tallyhook_mock.fusebill.routes import find, is_fusebill
+from tallyhook_mock.systems.fusebill.api import ACTIONS, find, is_fusebill
 
 PAGE = Path(__file__).parents[2] / "docs" / "fusebill.md"
 ADDRESS = "http://127.0.0.1:8421"

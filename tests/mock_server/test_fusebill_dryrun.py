@@ -6,16 +6,14 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tallyhook_mock.engine.fusebill.customer import Customer, Settings, Subscription
-from tallyhook_mock.engine.fusebill.definitions import edit_definition
-from tallyhook_mock.engine.fusebill.dryrun import forecast
-from tallyhook_mock.engine.fusebill.invoice_date import Cycle, InvoiceDate
-from tallyhook_mock.engine.fusebill.state import State
-from tallyhook_mock.engine.fusebill.subscriptions import (
+from tallyhook_mock.systems.fusebill.dryrun import forecast
+from tallyhook_mock.systems.fusebill.model import Customer, Cycle, InvoiceDate, Settings, State, Subscription
+from tallyhook_mock.systems.fusebill.rules import (
     NewCustomer,
     NewSubscription,
     activate,
     add_charge,
+    edit_definition,
     move,
     new_customer,
 )

@@ -9,21 +9,30 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from tallyhook_mock.engine.bill import Line
-from tallyhook_mock.engine.fusebill.customer import BillingPeriodDefinition, Charge, Customer, Subscription
-from tallyhook_mock.engine.fusebill.customer import Settings as DefinitionSettings
-from tallyhook_mock.engine.fusebill.definitions import delete_definition, edit_definition, new_definition
-from tallyhook_mock.engine.fusebill.dryrun import forecast
-from tallyhook_mock.engine.fusebill.invoice_date import Cycle, InvoiceDate, day_of
-from tallyhook_mock.engine.fusebill.refusal import Refusal
-from tallyhook_mock.engine.fusebill.state import State
-from tallyhook_mock.engine.fusebill.subscriptions import (
+from tallyhook_mock.core.invoice_lines import Line
+from tallyhook_mock.systems.fusebill.dryrun import forecast
+from tallyhook_mock.systems.fusebill.model import (
+    BillingPeriodDefinition,
+    Charge,
+    Customer,
+    Cycle,
+    InvoiceDate,
+    Refusal,
+    State,
+    Subscription,
+    day_of,
+)
+from tallyhook_mock.systems.fusebill.model import Settings as DefinitionSettings
+from tallyhook_mock.systems.fusebill.rules import (
     NewCustomer,
     NewSubscription,
     activate,
     add_charge,
+    delete_definition,
+    edit_definition,
     move,
     new_customer,
+    new_definition,
 )
 
 from .fusebill_face import dump

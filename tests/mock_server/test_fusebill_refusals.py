@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallyhook_mock import serve
-from tallyhook_mock.fusebill.documents import FIELDS
+from tallyhook_mock.systems.fusebill.documents import FIELDS
 
 from .fusebill_face import CATALOG, KEY, Face
 

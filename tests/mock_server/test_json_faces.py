@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tallyhook_mock import Server, serve
-from tallyhook_mock.catalog import dump_catalog
+from tallyhook_mock.catalog.writing import dump_catalog
 
 from . import cleverbridge_world, fusebill_face
 from .loopback import catalog
@@ -63,7 +63,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def http(server: Server) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url, trust_env=False, timeout=10) as client:
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as client:
         yield client
 
 

@@ -8,8 +8,8 @@ from itertools import pairwise
 import pytest
 
 from tallyhook_mock import CatalogError, Mock, Server, serve
-from tallyhook_mock.engine.cheddar.state import HOOK_TYPES
-from tallyhook_mock.engine.hooks import DeliveryState
+from tallyhook_mock.core.hooks import DeliveryState
+from tallyhook_mock.systems.cheddar.state import HOOK_TYPES
 
 from .loopback import Api, catalog, listening
 

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from lxml import etree
 from rich.console import Console
 
-from tallyhook_mock import Server, picture, serve
+from tallyhook_mock import Server, serve
 from tallyhook_mock.picture import lettering
+from tallyhook_mock.picture.painting import paint
 from tallyhook_mock.picture.scale import Aftermath, Axis
 from tallyhook_mock.picture.story import (
     Count,
@@ -32,7 +33,8 @@ from tallyhook_mock.picture.story import (
     Story,
     Tally,
 )
-from tallyhook_mock.picture.style import SIZES
+from tallyhook_mock.picture.style import SIZES, STYLE
+from tallyhook_mock.systems.cheddar.picture import tell
 
 from .command import Command
 from .loopback import Api, catalog, listening
@@ -131,10 +133,10 @@ def test_it_stands_for_itself(year: str) -> None:
     assert not {element.tag for element in root.iter()} & {f"{SVG}script", f"{SVG}image", f"{SVG}use"}
     attributes = {name for element in root.iter() for name in element.attrib}
     assert not [name for name in attributes if "href" in name or name.startswith("on") or name == "style"]
-    assert "@import" not in picture.STYLE
-    assert set(picture.STYLE.split("url(")[1:]) == {picture.STYLE.split("url(")[1]}
-    assert "url(#life-hatch)" in picture.STYLE
-    assert "prefers-color-scheme:dark" in picture.STYLE
+    assert "@import" not in STYLE
+    assert set(STYLE.split("url(")[1:]) == {STYLE.split("url(")[1]}
+    assert "url(#life-hatch)" in STYLE
+    assert "prefers-color-scheme:dark" in STYLE
 
 
 def test_every_event_can_be_reached_and_says_what_it_is(year: str) -> None:
@@ -160,8 +162,8 @@ def test_nothing_is_drawn_over_what_explains_an_event(year: str) -> None:
 
 def test_a_page_may_bring_the_style() -> None:
     story = _story()
-    assert "<style>" in picture.paint(story)
-    assert "<style>" not in picture.paint(story, styled=False)
+    assert "<style>" in paint(story)
+    assert "<style>" not in paint(story, styled=False)
 
 
 # -- any life
@@ -239,7 +241,7 @@ def stories(draw: st.DrawFn) -> Story:
 @given(stories())
 @settings(max_examples=40, deadline=None)
 def test_no_text_covers_another_whatever_has_happened(story: Story) -> None:
-    assert_legible(picture.paint(story))
+    assert_legible(paint(story))
 
 
 def test_letters_are_never_wider_than_reckoned() -> None:
@@ -311,7 +313,7 @@ def test_quantities_are_told_from_where_they_are_known(server: Server) -> None:
     server.advance("10d")
     api.call("customers/set-item-quantity", code="ida", itemCode="OIL", quantity="5")
     server.advance("1mo")
-    story = server.call(lambda: picture.tell(server.mock, server.mock.state.customer(product, "ida")))
+    story = server.call(lambda: tell(server.mock, server.mock.state.customer(product, "ida")))
     (tally,) = story.tallies
     at = START + timedelta(days=10)
     february = datetime(2026, 2, 1, tzinfo=UTC)
@@ -332,7 +334,7 @@ def test_what_a_catalogue_says_of_a_quantity_is_there_from_the_start() -> None:
     with serve(content) as server:
         server.advance("36d")
         (tally,) = server.call(
-            lambda: picture.tell(server.mock, server.mock.state.customer(server.mock.product(), "ida"))
+            lambda: tell(server.mock, server.mock.state.customer(server.mock.product(), "ida"))
         ).tallies
         assert [step.quantity for step in tally.steps] == [2, 2]
         assert [count.quantity for count in tally.billed] == [2]

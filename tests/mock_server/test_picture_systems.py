@@ -11,11 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tallyhook_mock import Server, picture, serve
-from tallyhook_mock.engine.bill import Bill, Line
-from tallyhook_mock.picture import chargemonk, cleverbridge, fusebill
+from tallyhook_mock import Server, serve
+from tallyhook_mock.core.invoice_lines import Bill, Line
 from tallyhook_mock.picture.bills import Account, Counter, Subject, tell_bills
+from tallyhook_mock.picture.painting import paint
 from tallyhook_mock.picture.story import Sign, Step, Story
+from tallyhook_mock.systems.chargemonk import picture as chargemonk
+from tallyhook_mock.systems.cleverbridge import picture as cleverbridge
+from tallyhook_mock.systems.fusebill import picture as fusebill
 from tallyhook_mock.timeline import Entry
 
 from .command import Command
@@ -234,7 +237,7 @@ def test_no_charge_is_lost_and_no_time_is_shown_as_billed_twice(
     on_top = [Decimal(mark.label.replace("+", "")) for mark in lanes.get("Charges", ())]
     assert sorted(in_rows + on_top) == sorted(line.amount for bill in bills for line in bill.lines)
     assert [mark.label for mark in lanes.get("Invoices", ())] == [str(bill.total) for bill in bills]
-    assert_legible(picture.paint(told))
+    assert_legible(paint(told))
 
 
 def test_a_quantity_stays_until_the_next_entry() -> None:

@@ -76,16 +76,16 @@ def test_stopping_does_not_wait_for_a_listener() -> None:
 
     def answer(_: object) -> int:
         entered.set()
-        release.wait(10)
+        release.wait(60)
         return 200
 
     with listening(answer) as listener:
         with serve(catalog()) as server:
             server.listen(listener.url)
             Api(server).subscribe("ida")
-            assert entered.wait(5)
+            assert entered.wait(60)
             stopping = time.monotonic()
-        assert time.monotonic() - stopping < 5
+        assert time.monotonic() - stopping < 30  # the listener answers after 60
         release.set()
 
 

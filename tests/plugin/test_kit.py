@@ -18,9 +18,8 @@ from starlette.routing import Mount, Route
 
 from tallyhook import AsyncClient, Client, InvoicePeriod, NoAnswer
 from tallyhook_mock import CatalogError, Fault, FaultKind
-from tallyhook_mock.catalog.customers import CUSTOMER
-from tallyhook_mock.catalog.plans import ITEM, PLAN
-from tallyhook_mock.engine.cheddar.state import HOOK_TYPES
+from tallyhook_mock.systems.cheddar.catalog import CUSTOMER, ITEM, PLAN
+from tallyhook_mock.systems.cheddar.state import HOOK_TYPES
 from tallyhook_mock.testing import Cheddar, HookType
 from tallyhook_mock.testing.terms import CustomerFields, PlanFields, customer_table, plan_table
 

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from tallyhook.journal import Adding, DeclaredCharge
+from tallyhook.review.journal import Adding, DeclaredCharge
 from tallyhook_receiver import Letter
 
 

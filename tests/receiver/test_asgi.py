@@ -32,7 +32,7 @@ def serving(app: Any, **options: Any) -> Iterator[int]:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         try:
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + 60
             while not server.started and thread.is_alive():
                 assert time.monotonic() < deadline
                 time.sleep(0.005)
@@ -48,7 +48,7 @@ def post(port: int, path: str = "/", body: bytes = BODY) -> httpx.Response:
 
 def raw(port: int, *pieces: bytes, pause: float = 0.0) -> bytes:
     """What comes back for bytes that no decent client would send."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         for piece in pieces:
             connection.sendall(piece)
             time.sleep(pause)
@@ -117,7 +117,7 @@ def test_a_slow_body(port: int) -> None:
     started = time.monotonic()
     answer = raw(port, head, b"{", b" ", b" ", pause=0.05)
     assert answer.startswith(b"HTTP/1.1 408")
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
 
 
 def test_a_sender_that_leaves_within_the_body(port: int) -> None:
@@ -166,7 +166,7 @@ def test_does_not_start_without_an_inbox(tmp_path: Path) -> None:
 
 def test_many_senders_at_once(receiver: Receiver, port: int) -> None:
     async def senders() -> list[int]:
-        async with httpx.AsyncClient(timeout=30) as client:
+        async with httpx.AsyncClient(timeout=60) as client:
             url, headers = f"http://127.0.0.1:{port}/", signed(BODY)
             answers = await asyncio.gather(
                 *(client.post(url, content=BODY, headers=headers) for _ in range(50))

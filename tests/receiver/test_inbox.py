@@ -8,7 +8,7 @@ import pytest
 from tests.receiver.conftest import Store
 from tests.receiver.letters import ADDING, LETTER, letter
 
-from tallyhook.journal import Refused
+from tallyhook.review.journal import Refused
 from tallyhook_receiver import Inbox, InboxUnavailable, LeaseLost, State, Taken
 
 

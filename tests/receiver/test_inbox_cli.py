@@ -15,8 +15,8 @@ import pytest
 from tests.receiver.conftest import Store
 from tests.receiver.letters import ADDING, letter
 
-from tallyhook.journal import Added, Declaration, Declared, Refused
 from tallyhook.review import Outcome, Standing
+from tallyhook.review.journal import Added, Declaration, Declared, Refused
 from tallyhook_mock.cli import main
 from tallyhook_receiver import State
 
@@ -252,7 +252,7 @@ def test_as_a_process(url: str) -> None:
         [*command, "--inbox", url, "--json"],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         env={name: value for name, value in os.environ.items() if name != "TALLYHOOK_INBOX"},
         check=False,
     )

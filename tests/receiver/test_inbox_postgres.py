@@ -274,7 +274,7 @@ def test_the_missing_extra_is_named(missing: str) -> None:
         "open_inbox('postgresql://host/inbox')"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 1
     assert done.stderr.endswith(

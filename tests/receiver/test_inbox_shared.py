@@ -8,7 +8,7 @@ import pytest
 from tests.receiver.conftest import Store
 from tests.receiver.letters import ADDING, LETTER, adding, letter
 
-from tallyhook.journal import Added
+from tallyhook.review.journal import Added
 from tallyhook_receiver import Inbox, LeaseLost, State, Taken
 
 Open = Callable[..., Awaitable[Inbox]]

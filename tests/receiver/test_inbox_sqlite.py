@@ -11,8 +11,8 @@ import anyio
 import pytest
 from tests.receiver.letters import ADDING, LETTER, letter
 
-from tallyhook import journal
-from tallyhook.journal import Declaration, Declared, Refused
+from tallyhook.review import journal
+from tallyhook.review.journal import Declaration, Declared, Refused
 from tallyhook_receiver import InboxUnavailable, SQLiteInbox, State
 from tallyhook_receiver.inbox import sqlite, sqlite_schema
 

@@ -16,7 +16,7 @@ from tests.end_to_end.stage import BILLED, CARD, CATALOG, PASSWORD, SECRET, STAR
 from tallyhook import AsyncClient, events
 from tallyhook.review import Review
 from tallyhook_mock import Mock, create_app
-from tallyhook_mock.serving import serving
+from tallyhook_mock.server import serving
 from tallyhook_receiver import NotYet, Product, Receiver
 from tallyhook_receiver.opentelemetry import Spans
 from tallyhook_receiver.prometheus import Metrics

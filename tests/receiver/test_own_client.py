@@ -30,7 +30,7 @@ class API(ThreadingHTTPServer):
 
     def is_left(self) -> bool:
         """Whether nobody is connected any more, soon at least: the end of a connection takes its time."""
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while self.open and time.monotonic() < deadline:
             time.sleep(0.01)
         return self.open == 0

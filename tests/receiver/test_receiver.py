@@ -15,8 +15,8 @@ import pytest
 from tests.cheddar import KEY, Cheddar, lost_on_the_way, signed
 
 from tallyhook import AsyncClient, events, signing
-from tallyhook.journal import Entry
 from tallyhook.review import Review
+from tallyhook.review.journal import Entry
 from tallyhook_receiver import (
     Answer,
     InboxUnavailable,

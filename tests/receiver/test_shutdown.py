@@ -82,13 +82,13 @@ class Listener:
         with (self.folder / "log").open("ab") as log:
             process = subprocess.Popen(command, cwd=self.folder, env=self.environment, stdout=log, stderr=log)
         try:
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 60
             while not self._is_healthy():
                 assert time.monotonic() < deadline, self.log
                 time.sleep(0.05)
             yield
             process.send_signal(signal.SIGTERM)
-            process.wait(20)
+            process.wait(60)
         finally:
             process.kill()
             process.wait()

@@ -13,8 +13,8 @@ import pytest
 from tests.cheddar import KEY, Cheddar, signed
 
 from tallyhook import events
-from tallyhook.journal import Entry
 from tallyhook.review import Outcome, Review
+from tallyhook.review.journal import Entry
 from tallyhook_receiver import Answer, Letter, NotYet, Product, Receiver, State, Watch
 from tallyhook_receiver.logs import JSONFormatter
 

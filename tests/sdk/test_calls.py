@@ -1,12 +1,13 @@
 """What each call puts on the wire, on both clients alike."""
 
 import inspect
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from types import NoneType
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qs, parse_qsl
 
 import httpx
 import pytest
@@ -307,8 +308,8 @@ SHAPES: dict[str, tuple[str, tuple[Any, ...], dict[str, Any], str, list[Any], li
 ANSWERS = {
     "plans": "plans.xml",
     "promotions": "promotions.xml",
-    "customers": "declined.xml",
-    "invoices": "declined.xml",
+    "customers": "customer.xml",
+    "invoices": "customer.xml",
 }
 
 
@@ -328,7 +329,19 @@ class Server:
             request.content or request.url.params.get("code") or request.url.params.get("id")
         ):
             body = body[: body.index(b'<plan id="11aa22cc')] + b"</plans>"
-        return httpx.Response(200, content=body)
+        return httpx.Response(200, content=about(request, body))
+
+
+def about(request: httpx.Request, body: bytes) -> bytes:
+    """The document with the names that were asked for."""
+    asked = {**parse_qs(request.url.query.decode()), **parse_qs(request.content.decode())}
+    for name, standing in {
+        "code": rb'(?<= code=")(harbour/42\+b|QUAY)(?=")',
+        "id": rb'(?<=<customer id=")[^"]+|(?<=<plan id=")[^"]+|(?<=<invoice id=")[^"]+',
+    }.items():
+        if name in asked:
+            body = re.sub(standing, asked[name][0].encode(), body)
+    return body
 
 
 def result_type(annotation: Any) -> Any:

@@ -16,14 +16,14 @@ import httpx
 import pytest
 from tests.sdk.scripted import Script, Step
 
-from tallyhook import AsyncClient, Client, Error, NoAnswer, PaymentInput, calls, errors
+from tallyhook import AsyncClient, Client, Customer, Error, Id, NoAnswer, PaymentInput, calls, errors
 from tallyhook.calls import Call
-from tallyhook.errors import APIError, DecodeError
+from tallyhook.errors import APIError, DecodeError, WrongDocument
 from tallyhook.retry import Retry
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
-CUSTOMER = (FIXTURES / "customer.xml").read_bytes()
-DECLINED = (FIXTURES / "declined.xml").read_bytes()
+CUSTOMER = (FIXTURES / "customer.xml").read_bytes().replace(b"harbour/42+b", b"C1")
+DECLINED = (FIXTURES / "declined.xml").read_bytes().replace(b'code="mole"', b'code="C1"')
 NUMBER = "4111 1111 1111 1111"
 REPEATABLE = calls.get_customer("C1")
 ONCE = calls.add_charge("C1", "FEE", 1, 5)
@@ -70,7 +70,7 @@ TRANSIENT: list[Step] = [
 async def test_repeatable_calls_are_tried_again(send: Send, failure: Step) -> None:
     script = Script(failure, failure, OK)
     customer = await send(script, REPEATABLE)
-    assert customer.code == "harbour/42+b"
+    assert customer.code == "C1"
     assert len(script.requests) == 3
 
 
@@ -327,3 +327,90 @@ def test_nobody_listens() -> None:
     ):
         client.get_customer("C1")
     assert not caught.value.maybe_applied
+
+
+def document(*codes: str, error: str = "") -> bytes:
+    customers = "".join(f'<customer id="{code}-id" code="{code}"><email/></customer>' for code in codes)
+    return f"<customers>{error}{customers}</customers>".encode()
+
+
+OF_SOMEBODY_ELSE = {
+    "another": document("C2"),
+    "none": document(),
+    "two": document("C1", "C2"),
+    "the same twice": document("C1", "C1"),
+}
+
+
+@pytest.mark.parametrize("answer", OF_SOMEBODY_ELSE.values(), ids=OF_SOMEBODY_ELSE)
+@pytest.mark.parametrize(
+    "call",
+    [
+        calls.get_customer("C1"),
+        calls.get_customer(Id("C1-id")),
+        calls.get_customer(Customer(id="C1-id", code="renamed")),
+        calls.edit_customer("C1", notes=""),
+        calls.edit_customer("C1", code="C3"),
+        calls.set_item_quantity("C1", "GB", 1),
+        calls.add_charge("C1", "FEE", 1, 5),
+        calls.run_outstanding("C1"),
+    ],
+    ids=str,
+)
+async def test_a_document_of_somebody_else(send: Send, call: Call[Customer], answer: bytes) -> None:
+    with pytest.raises(WrongDocument) as caught:
+        await send(Script(httpx.Response(200, content=answer)), call)
+    assert isinstance(caught.value, DecodeError)
+    assert "C2" not in str(caught.value)
+
+
+async def test_a_refusal_with_a_document_of_somebody_else(send: Send) -> None:
+    note = '<errors><error id="1" code="422" auxCode="6000">Declined</error></errors>'
+    refusal = httpx.Response(422, content=document("C2", error=note))
+    with pytest.raises(WrongDocument):
+        await send(Script(refusal), ONCE)
+
+
+@pytest.mark.parametrize(
+    "call", [calls.get_customer(invoice_number=7), calls.refund(7, 5), calls.void(Id("7"))], ids=str
+)
+async def test_a_customer_without_the_invoice(send: Send, call: Call[Customer]) -> None:
+    with pytest.raises(WrongDocument):
+        await send(Script(OK), call)
+
+
+async def test_another_plan(send: Send) -> None:
+    answer = httpx.Response(200, content=b'<plans><plan id="1" code="Q"><name/></plan></plans>')
+    for call in (calls.get_plan("P"), calls.edit_plan("P", name="R")):
+        with pytest.raises(WrongDocument):
+            await send(Script(answer), call)
+
+
+@pytest.mark.parametrize("named", ["c1", " C1 ", Id("c1-ID")])
+async def test_names_are_compared_as_a_database_does(send: Send, named: str) -> None:
+    answer = httpx.Response(200, content=document("C1"))
+    assert (await send(Script(answer), calls.get_customer(named))).code == "C1"
+
+
+async def test_a_customer_may_have_a_new_code(send: Send) -> None:
+    for code in ("C1", "C2"):
+        answer = httpx.Response(200, content=document(code))
+        assert (await send(Script(answer), calls.edit_customer("C1", code="C2"))).code == code
+
+
+@pytest.mark.parametrize("status", [400, 404, 412, 422, 500, 502])
+async def test_only_the_own_document_of_the_api_is_documented(send: Send, status: int) -> None:
+    with pytest.raises(APIError) as caught:
+        await send(Script(error(status, "Customer not found")), ONCE)
+    assert caught.value.documented
+    assert pickle.loads(pickle.dumps(caught.value)).documented
+    for body in (
+        b"",
+        b"<html><body>Customer not found</body></html>",
+        b"Customer not found",
+        b"<customers/>",
+    ):
+        with pytest.raises(APIError) as caught:
+            await send(Script(httpx.Response(status, content=body)), ONCE)
+        assert not caught.value.documented
+        assert type(caught.value) is errors.BY_STATUS[status]

@@ -1,6 +1,6 @@
 """Amounts and quantities on their way out."""
 
-from decimal import Decimal
+from decimal import ROUND_UP, Context, Decimal, Inexact, getcontext, localcontext
 from fractions import Fraction
 from typing import Any
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallyhook import money
+from tallyhook import Charge, Invoice, calls, fusebill, money
 
 exact = st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**20), max_value=10**20)
 
@@ -81,3 +81,53 @@ def test_cents_are_the_nearest(value: Decimal) -> None:
     rounded = money.cents(value)
     assert abs(Fraction(rounded) - Fraction(value)) <= Fraction(1, 200)
     assert rounded.as_tuple().exponent == -2
+
+
+CONTEXTS = [Context(prec=6), Context(prec=1, rounding=ROUND_UP), Context(prec=3, traps=[Inexact])]
+LARGE = Decimal("12345678901234567890.12")
+
+
+@pytest.mark.parametrize("context", CONTEXTS, ids=str)
+def test_whatever_the_context_of_the_caller(context: Context) -> None:
+    invoice = Invoice(
+        tax_rate=Decimal("0.0825"),
+        charges=(
+            Charge(code="A", quantity=Decimal("1234567.8912"), each_amount=Decimal("12345.67")),
+            Charge(code="B", quantity=Decimal(1), each_amount=-LARGE),
+        ),
+    )
+    definition = fusebill.BillingPeriodDefinition(
+        subscriptions=(
+            fusebill.Subscription(amount=LARGE, pending_charges=(fusebill.PendingCharge(amount=LARGE),)),
+            fusebill.Subscription(amount=Decimal("0.01")),
+        )
+    )
+    with localcontext(context):
+        assert str(money.amount(Decimal("12345.67"))) == "12345.67"
+        assert str(money.quantity("-1234567.8912")) == "-1234567.8912"
+        assert money.count("1234567890123") == 1234567890123
+        assert money.amount_text(LARGE) == "12345678901234567890.12"
+        assert str(money.total([LARGE, LARGE])) == "24691357802469135780.24"
+        assert str(money.tax(LARGE, Decimal("0.0825"))) == "1018518509351851850.93"
+        assert str(invoice.total) == "-12345678885993000112.768896"
+        assert "12345678885993000112.77 of credit" in str(invoice)
+        assert str(definition.recurring_amount) == "12345678901234567890.13"
+        assert str(definition.pending_amount) == str(LARGE)
+        assert calls.add_charge("C1", "FEE", 1, "-12345.67").form[2][1] == "-12345.67"
+
+
+@pytest.mark.parametrize("context", CONTEXTS, ids=str)
+def test_arithmetic_that_is_exact(context: Context) -> None:
+    with localcontext(context):
+        with money.exact():
+            assert str(-LARGE) == "-12345678901234567890.12"
+            assert str(abs(-LARGE)) == str(+LARGE) == str(LARGE)
+            assert str(sum([LARGE, LARGE])) == "24691357802469135780.24"
+            assert str(round(Decimal("12345678.905"), 2)) == "12345678.91"
+        assert getcontext().prec == context.prec
+
+        @money.exact()
+        def negative() -> Decimal:
+            return -LARGE
+
+        assert str(negative()) == str(negative()) == "-12345678901234567890.12"

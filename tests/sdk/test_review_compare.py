@@ -8,9 +8,9 @@ from msgspec.structs import replace
 from tests.cheddar import Cheddar
 
 from tallyhook import documents, events
-from tallyhook.journal import Added, Adding, DeclaredCharge
 from tallyhook.models import Customer
 from tallyhook.review import AddCharge, Changes, DeleteCharge, Review, SetQuantity, compare
+from tallyhook.review.journal import Added, Adding, DeclaredCharge
 
 
 def document(cheddar: Cheddar) -> Customer:
@@ -61,12 +61,12 @@ def test_without_entries_content_decides(review: Review) -> None:
 
 
 def test_with_entries_ids_decide(review: Review) -> None:
-    there = [charged("c1", "A", "5"), charged("c2", "A", "5"), charged("c3", "B", "1")]
+    there = [charged("c1", "A", "5"), charged("c2", "A", "5"), charged("c3", "B", "1", "(REF 0123456789)")]
     a, b = DeclaredCharge(code="A", each_amount=Decimal(5)), DeclaredCharge(code="B", each_amount=Decimal(1))
     entries = [
         Adding(number=1, charge=a, before=("c1",)),
         Added(number=1, charge_id="c2"),
-        Adding(number=2, charge=b, before=("c1", "c2")),
+        Adding(number=2, charge=b, before=("c1", "c2"), mark="0123456789"),
     ]
     review.charge("A", 5)
     cheddar = Cheddar(billed_charges=there)

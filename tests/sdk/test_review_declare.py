@@ -8,8 +8,8 @@ import pytest
 from tests.cheddar import Cheddar
 
 from tallyhook import documents, events
-from tallyhook.journal import DeclaredCharge
 from tallyhook.review import Period, Review
+from tallyhook.review.journal import DeclaredCharge
 
 
 @pytest.fixture

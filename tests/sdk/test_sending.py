@@ -19,6 +19,7 @@ import respx
 from tallyhook import AsyncClient, Client, NoAnswer, cleverbridge, fusebill
 
 CUSTOMER = (Path(__file__).parents[1] / "fixtures" / "customer.xml").read_bytes()
+CUSTOMER = CUSTOMER.replace(b"harbour/42+b", b"C1")
 
 
 @pytest.fixture(params=[Client, AsyncClient], ids=lambda client: client.__name__)
@@ -114,7 +115,7 @@ async def test_a_form_as_it_is_written(client: type[Client] | type[AsyncClient])
 async def test_compressed_answers(client: type[Client] | type[AsyncClient]) -> None:
     with listening(gzip.compress(CUSTOMER), "Content-Encoding: gzip") as (host, _):
         made = client("ACME", "u", "p", base_url=f"http://{host}")
-        assert (await customer(made)).code == "harbour/42+b"
+        assert (await customer(made)).code == "C1"
         await close(made)
     with listening(b"not compressed", "Content-Encoding: gzip") as (host, _):
         made = client("ACME", "u", "p", base_url=f"http://{host}", retries=0)
@@ -133,7 +134,7 @@ async def test_a_proxy_of_the_environment(
             monkeypatch.delenv(name.upper(), raising=False)
         monkeypatch.setenv(named, proxy)
         made = client("ACME", "u", "p", base_url="http://billing.example/xml")
-        assert (await customer(made)).code == "harbour/42+b"
+        assert (await customer(made)).code == "C1"
         await close(made)
         assert sent[0].startswith(b"GET http://billing.example/xml/customers/get?")
         with listening(CUSTOMER) as (direct, asked):
@@ -148,7 +149,7 @@ async def test_respx_stands_in(client: type[Client] | type[AsyncClient]) -> None
     with respx.mock(base_url="https://getcheddar.com/xml") as router:
         route = router.get("/customers/get").respond(content=CUSTOMER)
         made = client("ACME", "u", "p")
-        assert (await customer(made)).code == "harbour/42+b"
+        assert (await customer(made)).code == "C1"
         await close(made)
     assert route.call_count == 1
 

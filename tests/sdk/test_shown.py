@@ -13,9 +13,9 @@ from rich.console import Console
 from tests.cheddar import Cheddar
 
 from tallyhook import documents, events
-from tallyhook.journal import Declaration, DeclaredCharge
 from tallyhook.models import Charge, Customer, Invoice, Item, Transaction
 from tallyhook.review import AddCharge, DeleteCharge, Outcome, Review, Standing
+from tallyhook.review.journal import Declaration, DeclaredCharge
 from tallyhook.table import Column, Shown, Table
 
 MARCH = datetime(2030, 3, 1, tzinfo=UTC)
@@ -246,13 +246,29 @@ def test_an_outcome_shows_what_was_deleted() -> None:
 
 def test_an_outcome_without_any_work_does_not_claim_what_was_found(review: Review) -> None:
     review.set_quantity("GB", 15)
-    outcome = review.apply(Cheddar(paid=True).client())
-    assert outcome.standing is Standing.PAID
+    outcome = review.apply(Cheddar(pushed_out=True).client())
+    assert outcome.standing is Standing.CURRENT
     assert str(outcome).splitlines() == [
-        "review, the invoice was paid",
+        "review, the invoice was current",
         "  code  declared",
         "  GB          15",
-        "  nothing to do: not outstanding but paid",
+        "  nothing to do: not outstanding but current",
+    ]
+
+
+def test_an_outcome_says_which_quantities_no_document_showed(review: Review) -> None:
+    cheddar = Cheddar(billed_items={"GB": Decimal(1), "USERS": Decimal(0)}, paid=True)
+    review.set_quantity("GB", 2)  # as many as are included
+    outcome = review.apply(cheddar.client())
+    assert outcome.unverified == ("GB",)
+    assert str(outcome).splitlines() == [
+        "review, the invoice was paid",
+        "  code   declared  found  applied",
+        "  GB            2      ?",
+        "  ───────────────────────────────",
+        "  total            20.00    20.00",
+        "  nothing to do: it was paid with everything declared on it",
+        "  not verified, since no document shows it: GB",
     ]
 
 

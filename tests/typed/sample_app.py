@@ -11,7 +11,14 @@ from tallyhook import AsyncClient, Client, Customer, Id, Invoice, InvoicePeriod,
 from tallyhook.events import SubscriptionBillable
 from tallyhook.models import Charge, Item, Subscription
 from tallyhook.review import Changes, Outcome, Period, Review, compare
-from tallyhook_mock import Fault, FaultKind, Life, Mode, Server, serve
+from tallyhook_mock import (
+    Fault,
+    FaultKind,
+    Life,
+    Mode,
+    Server,
+    serve,
+)
 from tallyhook_receiver import NotYet, Product, Receiver
 
 client = AsyncClient("ACME", "ops@example.com", "password")

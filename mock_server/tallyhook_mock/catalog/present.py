@@ -1,7 +1,7 @@
 """Which of the systems beside Cheddar there is anything of."""
 
-from tallyhook_mock.engine.fusebill.state import State as Fusebill
-from tallyhook_mock.engine.systems import Systems
+from tallyhook_mock.systems import Systems
+from tallyhook_mock.systems.fusebill.model import State as Fusebill
 
 __all__ = ["has_own_keys", "present"]
 

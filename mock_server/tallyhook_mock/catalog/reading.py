@@ -12,18 +12,27 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from msgspec import field
 
 from tallyhook import signing
-from tallyhook_mock.catalog import chargemonk, cleverbridge, fusebill
-from tallyhook_mock.catalog.customers import CUSTOMER, Seed, read_customer
-from tallyhook_mock.catalog.plans import PLAN, PROMOTION, read_plan, read_promotion
 from tallyhook_mock.catalog.table import CatalogError, Table
+from tallyhook_mock.core import ids
+from tallyhook_mock.core.base import Entity
 from tallyhook_mock.duration import parse_duration
-from tallyhook_mock.engine import ids
-from tallyhook_mock.engine.cheddar.product import Item, Plan, Product, Promotion
-from tallyhook_mock.engine.cheddar.refusal import Refusal
-from tallyhook_mock.engine.cheddar.settings import SETTINGS, Rules
-from tallyhook_mock.engine.cheddar.state import HOOK_TYPES, State
-from tallyhook_mock.engine.record import Noun
-from tallyhook_mock.engine.systems import Systems
+from tallyhook_mock.systems import Systems
+from tallyhook_mock.systems.chargemonk import catalog as chargemonk
+from tallyhook_mock.systems.cheddar.catalog import (
+    CUSTOMER,
+    PLAN,
+    PROMOTION,
+    Seed,
+    read_customer,
+    read_plan,
+    read_promotion,
+)
+from tallyhook_mock.systems.cheddar.products import Item, Plan, Product, Promotion
+from tallyhook_mock.systems.cheddar.refusal import Refusal
+from tallyhook_mock.systems.cheddar.settings import SETTINGS, Rules
+from tallyhook_mock.systems.cheddar.state import HOOK_TYPES, State
+from tallyhook_mock.systems.cleverbridge import catalog as cleverbridge
+from tallyhook_mock.systems.fusebill import catalog as fusebill
 
 __all__ = ["Catalog", "default_catalog", "load_catalog", "read_catalog"]
 
@@ -55,7 +64,7 @@ _SETTINGS = (
 _PRODUCT = ("code", *_SETTINGS, "plans", "promotions", "customers", "listeners")
 
 
-class _Entry(Noun, eq=False):
+class _Entry(Entity, eq=False):
     """What a catalogue says of one product, which may be there already."""
 
     product: Product
@@ -123,7 +132,7 @@ class Catalog:
 def load_catalog(path: Path) -> Mapping[str, Any]:
     """The content of a catalogue file, TOML or `.json`; CatalogError if it can't be read."""
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")
         if path.suffix == ".json":
             content = json.loads(text, parse_float=Decimal)
         else:
@@ -299,7 +308,7 @@ def _product_id(table: Table, state: State) -> int:
     given = ids.parse(table.text("id"))
     if given is None:
         raise table.wrong("id", f"an id of this server is needed, such as {ids.text(state.ids.next())}")
-    state.ids.last = max(state.ids.last, given)
+    state.ids.reserve(given)
     return given
 
 

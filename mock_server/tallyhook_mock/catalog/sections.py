@@ -5,8 +5,8 @@ from typing import Any
 
 from tallyhook_mock.catalog.present import has_own_keys, present
 from tallyhook_mock.catalog.table import MASK
-from tallyhook_mock.engine.money import amount_text, quantity_text
-from tallyhook_mock.engine.systems import Systems
+from tallyhook_mock.core.money import amount_text, quantity_text
+from tallyhook_mock.systems import Systems
 
 __all__ = ["dump_sections"]
 

@@ -7,12 +7,12 @@ import msgspec
 
 from tallyhook_mock.catalog.sections import dump_sections
 from tallyhook_mock.catalog.table import MASK
-from tallyhook_mock.engine import ids
-from tallyhook_mock.engine.cheddar.product import Plan, PlanItem, Product, Promotion
-from tallyhook_mock.engine.cheddar.settings import Rules
-from tallyhook_mock.engine.cheddar.state import State
-from tallyhook_mock.engine.money import amount_text, quantity_text
-from tallyhook_mock.engine.systems import Systems
+from tallyhook_mock.core import ids
+from tallyhook_mock.core.money import amount_text, quantity_text
+from tallyhook_mock.systems import Systems
+from tallyhook_mock.systems.cheddar.products import Plan, PlanItem, Product, Promotion
+from tallyhook_mock.systems.cheddar.settings import Rules
+from tallyhook_mock.systems.cheddar.state import State
 
 __all__ = ["dump_catalog"]
 

@@ -1,6 +1,6 @@
 """The types of hooks, for the shell to complete."""
 
-from tallyhook_mock.engine.cheddar.state import HOOK_TYPES
+from tallyhook_mock.systems.cheddar.state import HOOK_TYPES
 
 __all__ = ["names"]
 

@@ -10,7 +10,7 @@ from rich.text import Text
 from tallyhook_mock.cli.hook_type import names
 from tallyhook_mock.cli.output import Json, grid, moment, print_json, short, state, table
 from tallyhook_mock.cli.remote import URL, MockUrl, Remote, path
-from tallyhook_mock.engine.hooks import DeliveryState
+from tallyhook_mock.core.hooks import DeliveryState
 
 __all__ = ["hooks"]
 

@@ -13,7 +13,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from tallyhook.journal import Added, Adding, Declared, Entry, Refused, encode
+from tallyhook.review.journal import Entry, encode
 from tallyhook_mock.cli.output import Json, print_json, say
 from tallyhook_receiver import Inbox, InboxUnavailable, Record, State, open_inbox
 from tallyhook_receiver.settings import PREFIX, read
@@ -117,7 +117,7 @@ def show(
     if (outcome := record.outcome) is None:
         grid.add_row("note", Text(record.note.rstrip()))
     for number, entry in enumerate(entries):
-        grid.add_row("" if number else "journal", Text(_words(entry)))
+        grid.add_row("" if number else "journal", Text(str(entry)))
     if body:
         grid.add_row("body", Text(record.body.decode("utf-8", "replace")))
     say(grid)
@@ -268,18 +268,6 @@ def _age(age: timedelta) -> str:
 
 def _times(count: int) -> str:
     return "once" if count == 1 else f"{count} times"
-
-
-def _words(entry: Entry) -> str:
-    match entry:
-        case Declared(changes=changes):
-            return "declared: " + ("; ".join(changes) or "nothing to change")
-        case Adding(number=number, charge=charge):
-            return f"adding {number}: {charge}"
-        case Added(number=number, charge_id=charge_id):
-            return f"added {number}: as {charge_id}"
-        case Refused(number=number):
-            return f"refused {number}: it was not added"
 
 
 def _moment(moment: datetime) -> str:

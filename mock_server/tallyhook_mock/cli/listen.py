@@ -4,7 +4,8 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -52,34 +53,33 @@ def listen(
     chosen = remote.product(product)
     if forward is not None and not forward.startswith(("http://", "https://")):
         fail(f"--forward: {forward!r} is not a URL such as http://127.0.0.1:8000/hooks", USAGE)
-    registered: list[str] = []
 
-    def register(own: str) -> None:
+    @contextmanager
+    def registered(own: str) -> Iterator[None]:
         wish = {"url": f"{own}{_PATH}", "events": types or [], "product": chosen["code"]}
-        registered.append(remote.post("/listeners", wish)["id"])
+        listener = remote.post("/listeners", wish)["id"]
         going_to = f", passed on to {forward}" if forward else ""
         sys.stderr.write(f"listening to {chosen['code']} at {remote.url}{going_to}; Ctrl-C ends it\n")
         sys.stderr.flush()
-
-    # Ended from outside it has to clean up as well: a listener that is left behind holds invoices.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    try:
-        asyncio.run(_serve(chosen, forward, as_json, register))
-    except KeyboardInterrupt:
-        pass
-    finally:
-        for listener in registered:
+        try:
+            yield
+        finally:
             remote.delete(path("listeners", listener))
+
+    asyncio.run(_serve(chosen, forward, as_json, registered))
 
 
 async def _serve(
-    product: dict[str, Any], forward: str | None, as_json: bool, ready: Callable[[str], None]
+    product: dict[str, Any],
+    forward: str | None,
+    as_json: bool,
+    registered: Callable[[str], AbstractContextManager[None]],
 ) -> None:
     from starlette.applications import Starlette
     from starlette.responses import Response
     from starlette.routing import Route
 
-    from tallyhook_mock.serving import serving
+    from tallyhook_mock.server import serving
 
     scheme = signing.SCHEMES[product["signature"]]
     async with httpx.AsyncClient(timeout=None, trust_env=False) as http:
@@ -97,8 +97,23 @@ async def _serve(
             return answer
 
         async with serving(Starlette(routes=[Route(_PATH, receive, methods=["POST"])])) as own:
-            ready(own)
-            await asyncio.Event().wait()
+            ended = _ended()
+            with registered(own):
+                await ended.wait()
+
+
+def _ended() -> asyncio.Event:
+    """Set when this process is asked to end: by Ctrl-C, by `kill`, or because its terminal was closed.
+
+    A listener that is left behind holds invoices, so none of them may end the process by itself. What is
+    ignored stays ignored: scripts ignore SIGINT in what they start in the background, `nohup` ignores SIGHUP.
+    """
+    ended, loop = asyncio.Event(), asyncio.get_running_loop()
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and (name == "SIGTERM" or signal.getsignal(number) is not signal.SIG_IGN):
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(ended.set))
+    return ended
 
 
 async def _passed_on(http: httpx.AsyncClient, url: str, request: "Request", body: bytes) -> "Response":

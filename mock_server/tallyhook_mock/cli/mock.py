@@ -11,10 +11,11 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 
-from tallyhook_mock.catalog import CatalogError, default_catalog, load_catalog
+from tallyhook_mock.catalog.reading import default_catalog, load_catalog
+from tallyhook_mock.catalog.table import CatalogError
 from tallyhook_mock.clock import Clock, Mode, parse_moment
+from tallyhook_mock.core import ids
 from tallyhook_mock.delivery import Sender
-from tallyhook_mock.engine import ids
 
 if TYPE_CHECKING:
     from tallyhook_mock.mock import Mock
@@ -37,6 +38,12 @@ def mock(
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse calls with parameters that Cheddar doesn't know.")
     ] = False,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            help="The same ids in every run.", show_default="new ones in each run and after a reset"
+        ),
+    ] = None,
     tls: Annotated[
         bool, typer.Option("--tls", help="Speak https, under a local certificate authority.")
     ] = False,
@@ -82,6 +89,7 @@ def mock(
             mode=Mode.FROZEN if frozen else Mode.REAL,
             strict=strict,
             sender=Sender(timeout=delivery_timeout, allow_remote=allow_remote_listeners),
+            seed=seed,
         )
     except CatalogError as error:
         _fail(f"{catalog}: {error}")

@@ -12,7 +12,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from tallyhook_mock.catalog import CatalogError, default_catalog, load_catalog
+from tallyhook_mock.catalog.reading import default_catalog, load_catalog
+from tallyhook_mock.catalog.table import CatalogError
 from tallyhook_mock.cli.output import BAD, USAGE, Json, fail, print_json
 from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote
 

@@ -11,23 +11,14 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from tallyhook_mock.console import (
-    chargemonk,
-    cleverbridge,
-    clock,
-    customers,
-    door,
-    faults,
-    fusebill,
-    hooks,
-    listeners,
-    live,
-    overview,
-    theme,
-)
+from tallyhook_mock.console import clock, door, faults, hooks, listeners, live, overview, theme
 from tallyhook_mock.console.guard import Guard
 from tallyhook_mock.console.page import page
 from tallyhook_mock.mock import Mock
+from tallyhook_mock.systems.chargemonk import console as chargemonk
+from tallyhook_mock.systems.cheddar import console as customers
+from tallyhook_mock.systems.cleverbridge import console as cleverbridge
+from tallyhook_mock.systems.fusebill import console as fusebill
 
 __all__ = ["console_app"]
 

@@ -12,9 +12,9 @@ from tallyhook_mock.actions import ACTIONS
 from tallyhook_mock.console.forms import Form, command, mock_of
 from tallyhook_mock.console.page import page
 from tallyhook_mock.control.faults import read_fault
-from tallyhook_mock.engine.cheddar.state import HOOK_TYPES
 from tallyhook_mock.faults import OPTIONS, FaultKind
 from tallyhook_mock.mock import Mock
+from tallyhook_mock.systems.cheddar.state import HOOK_TYPES
 
 __all__ = ["ROUTES"]
 

@@ -14,7 +14,16 @@ from tallyhook_mock.clock import ClockBusy
 from tallyhook_mock.console.notice import Notice
 from tallyhook_mock.mock import Mock
 
-__all__ = ["Command", "Form", "answer", "command", "mock_of", "read_fields", "read_form", "required"]
+__all__ = [
+    "Command",
+    "Form",
+    "answer",
+    "command",
+    "mock_of",
+    "read_fields",
+    "read_form",
+    "required",
+]
 
 Form: TypeAlias = Mapping[str, str]
 Command: TypeAlias = Callable[[Mock, Form], Awaitable[str]]

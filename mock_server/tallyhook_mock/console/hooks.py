@@ -11,10 +11,10 @@ from starlette.routing import Route
 from tallyhook_mock.console.forms import Form, command, mock_of
 from tallyhook_mock.console.page import page
 from tallyhook_mock.console.signature import check_signature
-from tallyhook_mock.engine import ids
-from tallyhook_mock.engine.cheddar.state import HOOK_TYPES
-from tallyhook_mock.engine.hooks import DeliveryState, Hook
+from tallyhook_mock.core import ids
+from tallyhook_mock.core.hooks import DeliveryState, Hook
 from tallyhook_mock.mock import Mock
+from tallyhook_mock.systems.cheddar.state import HOOK_TYPES
 
 __all__ = ["ROUTES"]
 

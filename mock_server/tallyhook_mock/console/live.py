@@ -28,11 +28,11 @@ async def stream(request: Request) -> StreamingResponse:
 
 
 async def _events(mock: Mock, end: asyncio.Future[None]) -> AsyncIterator[str]:
-    count = mock.pulse.count
+    count = mock.notifier.count
     try:
         yield f"retry: 1000\nid: {count}\ndata: changed\n\n"
         while not end.done():
-            news = asyncio.ensure_future(mock.pulse.after(count))
+            news = asyncio.ensure_future(mock.notifier.after(count))
             try:
                 await asyncio.wait((news, end), timeout=_SILENCE, return_when=asyncio.FIRST_COMPLETED)
                 if news.done():

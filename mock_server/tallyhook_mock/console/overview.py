@@ -11,10 +11,10 @@ from starlette.responses import Response
 from tallyhook_mock.console.forms import mock_of
 from tallyhook_mock.console.page import page
 from tallyhook_mock.console.systems import books_of
-from tallyhook_mock.engine.cheddar.invoice import Invoice, InvoiceState
-from tallyhook_mock.engine.cheddar.product import Product
-from tallyhook_mock.engine.money import ZERO
+from tallyhook_mock.core.money import ZERO
 from tallyhook_mock.mock import Mock
+from tallyhook_mock.systems.cheddar.invoices import Invoice, InvoiceState
+from tallyhook_mock.systems.cheddar.products import Product
 
 __all__ = ["show"]
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -13,8 +13,8 @@ from tallyhook_mock.console.forms import mock_of
 from tallyhook_mock.console.notice import Notice
 from tallyhook_mock.console.systems import links
 from tallyhook_mock.console.theme import theme_of
-from tallyhook_mock.engine import ids
-from tallyhook_mock.engine.money import quantity_text
+from tallyhook_mock.core import ids
+from tallyhook_mock.core.money import quantity_text
 from tallyhook_mock.picture import phrases
 
 __all__ = ["page"]
@@ -22,8 +22,20 @@ __all__ = ["page"]
 # Sent by the script when it looks for news: such a look must not take the notice from whom it is meant for.
 _LOOK = "x-tallyhook-look"
 
+_ROOM = Path(__file__).parents[1]
 _environment = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    loader=ChoiceLoader(
+        [
+            FileSystemLoader(_ROOM / "console" / "templates"),
+            # `fusebill/customer.html` lies in the templates of that system.
+            PrefixLoader(
+                {
+                    folder.parent.name: FileSystemLoader(folder)
+                    for folder in (_ROOM / "systems").glob("*/templates")
+                }
+            ),
+        ]
+    ),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from tallyhook import signing
-from tallyhook_mock.engine import ids
-from tallyhook_mock.engine.cheddar.product import Product
-from tallyhook_mock.engine.hooks import Attempt, Hook
+from tallyhook_mock.core import ids
+from tallyhook_mock.core.hooks import Attempt, Hook
+from tallyhook_mock.systems.cheddar.products import Product
 
 __all__ = ["Check", "check_signature"]
 

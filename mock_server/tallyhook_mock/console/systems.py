@@ -8,8 +8,8 @@ from decimal import Decimal
 from itertools import chain
 
 from tallyhook_mock.catalog.present import present
-from tallyhook_mock.engine.bill import Bill
-from tallyhook_mock.engine.systems import Systems
+from tallyhook_mock.core.invoice_lines import Bill
+from tallyhook_mock.systems import Systems
 
 __all__ = ["SHOWN", "Books", "Link", "books_of", "links"]
 

@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 
 from markupsafe import Markup, escape
 
-from tallyhook_mock.engine import ids
-from tallyhook_mock.engine.hooks import Hook
-from tallyhook_mock.engine.money import amount_text
+from tallyhook_mock.core import ids
+from tallyhook_mock.core.hooks import Hook
+from tallyhook_mock.core.money import amount_text
 
 __all__ = [
     "customer_url",

@@ -7,23 +7,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Mount
 
-from tallyhook_mock.catalog import CatalogError
+from tallyhook_mock.catalog.table import CatalogError
 from tallyhook_mock.clock import ClockBusy
-from tallyhook_mock.control import (
-    catalog,
-    chargemonk,
-    cleverbridge,
-    clock,
-    customers,
-    faults,
-    fusebill,
-    hooks,
-    invoices,
-    listeners,
-)
+from tallyhook_mock.control import catalog, clock, faults, hooks, listeners
 from tallyhook_mock.control.guard import Guard
-from tallyhook_mock.engine.cheddar.refusal import Refusal
 from tallyhook_mock.mock import Mock
+from tallyhook_mock.systems.chargemonk import control as chargemonk
+from tallyhook_mock.systems.cheddar import control as customers
+from tallyhook_mock.systems.cheddar.refusal import Refusal
+from tallyhook_mock.systems.cleverbridge import control as cleverbridge
+from tallyhook_mock.systems.fusebill import control as fusebill
 
 __all__ = ["control_app"]
 
@@ -33,7 +26,6 @@ _ROUTES = [
     *listeners.ROUTES,
     *hooks.ROUTES,
     *customers.ROUTES,
-    *invoices.ROUTES,
     *faults.ROUTES,
     *cleverbridge.ROUTES,
     *fusebill.ROUTES,

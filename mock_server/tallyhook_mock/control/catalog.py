@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from tallyhook_mock.catalog import dump_catalog
+from tallyhook_mock.catalog.writing import dump_catalog
 from tallyhook_mock.control.requests import json_object, mock_of
 
 __all__ = ["ROUTES"]

@@ -32,10 +32,13 @@ def _objection(scope: Scope) -> str | None:
 
 def stranger(scope: Scope) -> str | None:
     """What is to be said to a client that is not on this machine, or does not know that it is."""
-    client = scope.get("client")
-    if client is None or not is_loopback(client[0]):
+    client, headers = scope.get("client"), Headers(scope=scope)
+    # A proxy on this machine says whom it speaks for: that can make a stranger of a client, not the reverse.
+    forwarded = ",".join(headers.getlist("x-forwarded-for"))
+    addresses = [address.strip() for address in forwarded.split(",") if forwarded]
+    if client is None or not all(map(is_loopback, [client[0], *addresses])):
         return "is for clients on this machine only"
-    if not is_loopback(_split(f"//{Headers(scope=scope).get('host', '')}").hostname or ""):
+    if not is_loopback(_split(f"//{headers.get('host', '')}").hostname or ""):
         # A foreign name that has come to point here: DNS rebinding.
         return "answers to localhost, 127.0.0.1 and [::1] only"
     return None

@@ -19,9 +19,9 @@ from tallyhook_mock.control.requests import (
     path_id,
     text,
 )
+from tallyhook_mock.core import ids
+from tallyhook_mock.core.hooks import Attempt, Delivery, DeliveryState, Hook
 from tallyhook_mock.delivery import hook_headers
-from tallyhook_mock.engine import ids
-from tallyhook_mock.engine.hooks import Attempt, Delivery, DeliveryState, Hook
 
 __all__ = ["ROUTES"]
 

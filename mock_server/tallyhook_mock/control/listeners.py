@@ -16,8 +16,8 @@ from tallyhook_mock.control.requests import (
     path_id,
     text,
 )
-from tallyhook_mock.engine import ids
-from tallyhook_mock.engine.hooks import Listener
+from tallyhook_mock.core import ids
+from tallyhook_mock.core.hooks import Listener
 
 __all__ = ["ROUTES"]
 

@@ -8,11 +8,20 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from tallyhook_mock.engine import ids
-from tallyhook_mock.engine.cheddar.product import Product
+from tallyhook_mock.core import ids
 from tallyhook_mock.mock import Mock
+from tallyhook_mock.systems.cheddar.products import Product
 
-__all__ = ["bad", "json_object", "missing", "mock_of", "named_product", "only", "path_id", "text"]
+__all__ = [
+    "bad",
+    "json_object",
+    "missing",
+    "mock_of",
+    "named_product",
+    "only",
+    "path_id",
+    "text",
+]
 
 _MOST = 4_000_000  # bytes of a body
 # Exact. Unlike the standard library's it takes no half of a surrogate pair, which no answer can say.

@@ -5,8 +5,8 @@ from typing import Any, overload
 
 from starlette.responses import Response
 
-from tallyhook_mock.engine.bill import Bill, Line
-from tallyhook_mock.engine.money import amount_text, quantity_text
+from tallyhook_mock.core.invoice_lines import Bill, Line
+from tallyhook_mock.core.money import amount_text, quantity_text
 from tallyhook_mock.picture.painting import paint
 from tallyhook_mock.picture.story import Story
 from tallyhook_mock.timeline import Entry

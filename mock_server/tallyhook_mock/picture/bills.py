@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from tallyhook_mock.engine.bill import Bill, Line
-from tallyhook_mock.engine.money import ZERO, amount_text, quantity_text
+from tallyhook_mock.core.invoice_lines import Bill, Line
+from tallyhook_mock.core.money import ZERO, amount_text, quantity_text, total
 from tallyhook_mock.picture.phrases import dated, entry_words, moment, signed
 from tallyhook_mock.picture.story import Count, Lane, Mark, Period, Row, Sign, Span, Step, Story, Tally
 from tallyhook_mock.timeline import FAULT, Entry
@@ -140,7 +140,7 @@ class _Teller:
 
     def _summary(self) -> str:
         bills, start = self.account.bills, self.account.start
-        billed = amount_text(sum((bill.total for bill in bills), ZERO))
+        billed = amount_text(total(bill.total for bill in bills))
         invoices = "1 invoice" if len(bills) == 1 else f"{len(bills)} invoices"
         since = f"{start.day} {start:%B %Y}"
         return f"{self.account.system}, since {since}: {invoices}, {billed} {self.account.currency} billed"

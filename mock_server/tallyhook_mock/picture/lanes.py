@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 
-from tallyhook_mock.engine.money import amount_text, quantity_text
+from tallyhook_mock.core.money import amount_text, quantity_text
 from tallyhook_mock.picture.canvas import REACH, Canvas, Cluster, clusters
 from tallyhook_mock.picture.scale import Axis
 from tallyhook_mock.picture.story import Lane, Mark, Row, Sign, Story, Tally

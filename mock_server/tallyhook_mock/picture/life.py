@@ -3,15 +3,21 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, overload
 
-from tallyhook_mock.engine.money import amount_text
+from tallyhook_mock.core.money import amount_text
+from tallyhook_mock.mock import Mock
 from tallyhook_mock.picture.painting import paint
 from tallyhook_mock.picture.story import Story
-from tallyhook_mock.timeline import Entry
+from tallyhook_mock.systems.chargemonk import picture as chargemonk
+from tallyhook_mock.systems.cheddar.picture import tell
+from tallyhook_mock.systems.cheddar.products import Product
+from tallyhook_mock.systems.cleverbridge import picture as cleverbridge
+from tallyhook_mock.systems.fusebill import picture as fusebill
+from tallyhook_mock.timeline import CHEDDAR, Entry
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["Life"]
+__all__ = ["Life", "life_at", "life_of"]
 
 _COLUMNS = ("when (UTC)", "what", "invoice", "amount", "note")
 
@@ -68,3 +74,33 @@ class Life(Sequence[Entry]):
             invoice = "" if entry.invoice is None else f"#{entry.invoice}"
             amount = "" if entry.amount is None else amount_text(entry.amount)
             yield f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.kind, invoice, amount, entry.note
+
+
+def life_of(mock: Mock, product: Product, customer: str) -> Life:
+    """The life of a customer by its code, deleted or not, as it stands in the mock now."""
+    is_there = mock.state.has_customer(product, customer)
+    story = tell(mock, mock.state.customer(product, customer)) if is_there else None
+    return Life(mock.timeline.entries(product.code, customer), story)
+
+
+def life_at(mock: Mock, system: str, account: str) -> Life:
+    """The life of an account of a system beside Cheddar, by its id, as it stands in the mock now.
+
+    ValueError if there is no such system.
+    """
+    if system not in mock.systems.others:
+        raise ValueError(f"{system!r} is not one of {', '.join((CHEDDAR, *mock.systems.others))}")
+    return Life(mock.timeline.entries_of(system, account), _story(mock, system, account))
+
+
+def _story(mock: Mock, system: str, account: str) -> Story | None:
+    """None if there is no such account."""
+    systems = mock.systems
+    if system == "cleverbridge" and systems.cleverbridge.has_subscription(account):
+        return cleverbridge.tell_subscription(mock, systems.cleverbridge.subscription(account))
+    if system == "chargemonk" and account in systems.chargemonk.subscriptions:
+        return chargemonk.tell_subscription(mock, systems.chargemonk.subscriptions[account])
+    if system == "fusebill":
+        found = (customer for customer in systems.fusebill.accounts() if str(customer.id) == account)
+        return next((fusebill.tell_customer(mock, customer) for customer in found), None)
+    return None

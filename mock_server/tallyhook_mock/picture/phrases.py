@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from tallyhook_mock.engine.money import amount_text
+from tallyhook_mock.core.money import amount_text
 from tallyhook_mock.picture.story import Span
 from tallyhook_mock.timeline import Entry
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from tallyhook_mock.engine.calendar import add_months
+from tallyhook_mock.core.frequencies import add_months
 
 __all__ = ["Aftermath", "Axis", "Tick", "Zone"]
 

@@ -5,7 +5,19 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-__all__ = ["Count", "Lane", "Mark", "Period", "Review", "Row", "Sign", "Span", "Step", "Story", "Tally"]
+__all__ = [
+    "Count",
+    "Lane",
+    "Mark",
+    "Period",
+    "Review",
+    "Row",
+    "Sign",
+    "Span",
+    "Step",
+    "Story",
+    "Tally",
+]
 
 
 class Sign(StrEnum):

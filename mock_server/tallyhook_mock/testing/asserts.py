@@ -2,9 +2,9 @@
 
 from decimal import Decimal, InvalidOperation
 
-from tallyhook_mock.engine.cheddar.customer import Customer
-from tallyhook_mock.engine.cheddar.invoice import Invoice, InvoiceState
-from tallyhook_mock.engine.money import amount_text, quantity_text
+from tallyhook_mock.core.money import amount_text, quantity_text, total
+from tallyhook_mock.systems.cheddar.customers import Customer
+from tallyhook_mock.systems.cheddar.invoices import Invoice, InvoiceState
 from tallyhook_mock.testing.bill import Bill
 from tallyhook_mock.testing.evidence import evidence
 from tallyhook_mock.testing.signed_hook import HookType
@@ -44,7 +44,7 @@ class Asserts:
         if bill.total != expected:
             raise AssertionError(
                 f"{customer} was billed {amount_text(bill.total)}, not {amount_text(expected)}: "
-                f"{_difference(bill.total - expected)}\n\n{shown}"
+                f"{_difference(total((bill.total, expected.copy_negate())))}\n\n{shown}"
             )
 
     def assert_quantity(self, customer: str, item: str, quantity: Amount, *, current: bool = False) -> None:

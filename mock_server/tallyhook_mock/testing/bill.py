@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from tallyhook_mock.engine.cheddar.invoice import Charge, ChargeType, Invoice, InvoiceState
-from tallyhook_mock.engine.cheddar.product import UNLIMITED, PlanItem
-from tallyhook_mock.engine.money import amount_text, quantity_text
+from tallyhook_mock.core.money import amount_text, quantity_text
+from tallyhook_mock.systems.cheddar.invoices import Charge, ChargeType, Invoice, InvoiceState
+from tallyhook_mock.systems.cheddar.products import UNLIMITED, PlanItem
 from tallyhook_mock.timeline import Entry
 
 __all__ = ["Bill", "Line", "aligned"]
@@ -178,7 +178,7 @@ def _standing(invoice: Invoice) -> str:
 
 def _remarks(invoice: Invoice) -> Iterator[str]:
     if invoice.carried:
-        yield f"{amount_text(-invoice.carried)} of credit is carried forward"
+        yield f"{amount_text(invoice.carried.copy_negate())} of credit is carried forward"
     shown = {charge.code for charge in invoice.lines() if charge.type is ChargeType.ITEM}
     for planned in invoice.plan.items:
         if planned.item.code not in shown:

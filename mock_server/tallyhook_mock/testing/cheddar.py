@@ -9,12 +9,12 @@ from typing import TypeAlias, Unpack
 
 import httpx
 
-from tallyhook_mock import picture
 from tallyhook_mock.clock import parse_moment
+from tallyhook_mock.core.hooks import Hook
 from tallyhook_mock.duration import Duration, parse_duration
-from tallyhook_mock.engine.cheddar.invoice import Invoice, InvoiceState
-from tallyhook_mock.engine.hooks import Hook
 from tallyhook_mock.faults import Armed, Fault
+from tallyhook_mock.picture.life import Life, life_of
+from tallyhook_mock.systems.cheddar.invoices import Invoice, InvoiceState
 from tallyhook_mock.testing.address import Address
 from tallyhook_mock.testing.asserts import Asserts
 from tallyhook_mock.testing.bill import Bill
@@ -208,14 +208,14 @@ class Cheddar(Asserts):
 
         return self._world.call(found)
 
-    def timeline(self, customer: str) -> picture.Life:
+    def timeline(self, customer: str) -> Life:
         """What happened to a customer: a sequence of entries that shows itself as a table, or a picture.
 
         LookupError if there has never been one of this code.
         """
 
-        def lived() -> picture.Life:
-            life = picture.life_of(self._world.mock, self._world.product, customer)
+        def lived() -> Life:
+            life = life_of(self._world.mock, self._world.product, customer)
             if not life:  # one that was deleted has had a life
                 self._world.customer(customer)
             return life

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import httpx
 import respx
 
-from tallyhook_mock.cheddar.routes import ROUTES
+from tallyhook_mock.systems.cheddar.api import ROUTES
 
 __all__ = ["routes"]
 

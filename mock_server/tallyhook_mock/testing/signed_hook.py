@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 
 from tallyhook import signing
-from tallyhook_mock.cheddar.payloads import body
-from tallyhook_mock.engine import ids
-from tallyhook_mock.engine.cheddar.customer import Customer
-from tallyhook_mock.trigger import event_about
+from tallyhook_mock.core import ids
+from tallyhook_mock.systems.cheddar.customers import Customer
+from tallyhook_mock.systems.cheddar.hook_json import body
+from tallyhook_mock.systems.cheddar.trigger import event_about
 
 __all__ = ["HookType", "SignedHook", "sign_hook"]
 

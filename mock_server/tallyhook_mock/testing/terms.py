@@ -7,7 +7,14 @@ from typing import Any, Literal, TypeAlias, TypedDict
 
 from tallyhook_mock.catalog.table import Table
 
-__all__ = ["Amount", "CustomerFields", "ItemTerms", "PlanFields", "customer_table", "plan_table"]
+__all__ = [
+    "Amount",
+    "CustomerFields",
+    "ItemTerms",
+    "PlanFields",
+    "customer_table",
+    "plan_table",
+]
 
 Amount: TypeAlias = str | int | Decimal
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tallyhook_mock.app import create_app
-from tallyhook_mock.catalog import load_catalog
+from tallyhook_mock.catalog.reading import load_catalog
 from tallyhook_mock.clock import parse_moment
-from tallyhook_mock.engine.cheddar.customer import Customer
-from tallyhook_mock.engine.cheddar.product import Product
-from tallyhook_mock.engine.cheddar.refusal import Refusal
-from tallyhook_mock.engine.hooks import Listener
+from tallyhook_mock.core.hooks import Listener
+from tallyhook_mock.core.money import exact
 from tallyhook_mock.mock import Mock
+from tallyhook_mock.systems.cheddar.customers import Customer
+from tallyhook_mock.systems.cheddar.products import Product
+from tallyhook_mock.systems.cheddar.refusal import Refusal
 from tallyhook_mock.testing.application import Application
 from tallyhook_mock.testing.doors import AsgiDoor, Door, Doors, WsgiDoor, is_answering, is_asgi
 from tallyhook_mock.testing.house import House
@@ -54,7 +55,7 @@ class World:
         house.loop.run(self._begin())
 
     async def _begin(self) -> None:
-        self.mock = Mock(self._catalog, start=self._start, sender=self.doors, strict=self._strict)
+        self.mock = Mock(self._catalog, start=self._start, sender=self.doors, strict=self._strict, seed=0)
         self.app = create_app(self.mock)
         self.calls = Application(self.app)
         self._life = self.mock.running()
@@ -148,7 +149,8 @@ class World:
         """Call a function in the mock's thread, where nothing else goes on meanwhile."""
 
         async def called() -> T:
-            return function()
+            with exact():  # a task begins with the context of its caller
+                return function()
 
         return self.house.loop.run(called())
 

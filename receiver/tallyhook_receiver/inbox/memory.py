@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from tallyhook import journal
-from tallyhook.journal import Entry
+from tallyhook.review import journal
+from tallyhook.review.journal import Entry
 from tallyhook_receiver.errors import InboxUnavailable, LeaseLost
 from tallyhook_receiver.inbox.protocol import FRESH, MAX_HOOKS, Letter, Record, State, Stats, Taken
 from tallyhook_receiver.inbox.text import storable

@@ -10,8 +10,8 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
-from tallyhook import journal
-from tallyhook.journal import Entry
+from tallyhook.review import journal
+from tallyhook.review.journal import Entry
 from tallyhook_receiver.errors import InboxUnavailable, LeaseLost
 from tallyhook_receiver.inbox.postgres_schema import Connection, migrate, unavailable
 from tallyhook_receiver.inbox.protocol import FRESH, MAX_HOOKS, Letter, Record, State, Stats, Taken

@@ -8,8 +8,8 @@ from typing import Protocol
 import msgspec
 
 from tallyhook.events import SubscriptionBillable
-from tallyhook.journal import Entry
 from tallyhook.review import Outcome
+from tallyhook.review.journal import Entry
 
 __all__ = ["FRESH", "MAX_HOOKS", "Inbox", "Letter", "Record", "State", "Stats", "Taken"]
 

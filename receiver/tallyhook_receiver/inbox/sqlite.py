@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tallyhook import journal
-from tallyhook.journal import Declared, Entry
+from tallyhook.review import journal
+from tallyhook.review.journal import Declared, Entry
 from tallyhook_receiver.errors import InboxUnavailable
 from tallyhook_receiver.here import running_loop
 from tallyhook_receiver.inbox.checkpoints import Checkpoints

@@ -3,11 +3,11 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 from urllib.parse import urlencode
 
 from tallyhook import documents
-from tallyhook.errors import MASK, APIError
+from tallyhook.errors import MASK, APIError, WrongDocument
 from tallyhook.inputs import Pairs, is_secret
 from tallyhook.models import Customer, Id, Invoice, Item, Plan, PlanItem
 
@@ -17,6 +17,31 @@ CustomerRef = str | Id | Customer
 ItemRef = str | Id | Item | PlanItem
 InvoiceRef = int | str | Id | Invoice
 PlanRef = str | Id | Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What an answer has to be about: the customer or plan of a name, or the customer of an invoice.
+
+    Names are compared as a database does it: in any case, and without the white space around them. Nothing in
+    a document tells the product (recorded).
+    """
+
+    by: Literal["id", "code", "invoice id", "invoice number"]
+    names: tuple[str, ...]
+
+    def is_of(self, found: Customer | Plan) -> bool:
+        """Whether this is the customer or the plan that was meant."""
+        match self.by:
+            case "id":
+                shown = [found.id]
+            case "code":
+                shown = [found.code]
+            case by:
+                subscriptions = found.subscriptions if isinstance(found, Customer) else ()
+                invoices = [invoice for each in subscriptions for invoice in each.invoices]
+                shown = [it.id if by == "invoice id" else str(it.number) for it in invoices]
+        return not {_same(name) for name in shown}.isdisjoint(map(_same, self.names))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -29,6 +54,7 @@ class Call(Generic[T_co]):
         query: whom it is about; the client adds the product.
         form: what changes.
         repeatable: whether doing it twice comes to the same as doing it once.
+        subject: what the answer has to be about; None if it is about nobody in particular.
     """
 
     action: str
@@ -36,6 +62,7 @@ class Call(Generic[T_co]):
     query: Pairs = ()
     form: Pairs = ()
     repeatable: bool = False
+    subject: Subject | None = None
 
     @property
     def method(self) -> str:
@@ -57,11 +84,19 @@ class Call(Generic[T_co]):
 
         Raises:
             APIError: it is a refusal.
-            DecodeError: it is not the document that it should be.
+            DecodeError: it is not the document that it should be; WrongDocument if it is somebody else's.
         """
         if 200 <= status < 300:
-            return self.read(body)
-        raise documents.refusal(status, body)
+            found = self.read(body)
+            self._check(found)
+            return found
+        refusal = documents.refusal(status, body)
+        self._check(refusal.customer)
+        raise refusal
+
+    def _check(self, found: object) -> None:
+        if self.subject and isinstance(found, Customer | Plan) and not self.subject.is_of(found):
+            raise WrongDocument("the answer is not about the one that was asked for")
 
     def masked(self, refusal: APIError) -> str:
         """The refusal's message without the form's secrets: Cheddar quotes a bad card number (documented)."""
@@ -94,6 +129,28 @@ def invoice_identity(ref: InvoiceRef) -> Pairs:
     if isinstance(ref, Id):
         return (("id", present(ref, "invoice's id")),)
     return (("number", present(str(ref), "invoice's number")),)
+
+
+def customer_subject(ref: CustomerRef, *codes: object) -> Subject:
+    """The customer; `codes` are others that it may go by after the call."""
+    ((by, name),) = identity(ref, "customer")
+    return Subject("id" if by == "id" else "code", (name, *(code for code in codes if isinstance(code, str))))
+
+
+def invoice_subject(ref: InvoiceRef) -> Subject:
+    """The customer who has this invoice."""
+    ((by, name),) = invoice_identity(ref)
+    return Subject("invoice id" if by == "id" else "invoice number", (name,))
+
+
+def plan_subject(ref: PlanRef) -> Subject:
+    """The plan."""
+    ((by, name),) = identity(ref, "plan")
+    return Subject("id" if by == "id" else "code", (name,))
+
+
+def _same(name: str) -> str:
+    return name.strip().casefold()
 
 
 def present(text: str, what: str) -> str:

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Literal, Unpack
 
 from tallyhook import documents
-from tallyhook.calls.call import Call, CustomerRef, identity
+from tallyhook.calls.call import Call, CustomerRef, customer_subject, identity, invoice_subject
 from tallyhook.inputs import (
     ChargeInput,
     CustomerDetails,
@@ -81,10 +81,11 @@ def get_customer(customer: CustomerRef | None = None, *, invoice_number: int | N
     """One customer with all subscriptions and invoices, by code, by id, or by an invoice's number."""
     if (customer is None) == (invoice_number is None):
         raise TypeError("Name either a customer or an invoice_number")
-    whom = (
-        identity(customer, "customer") if customer is not None else (("invoiceNumber", str(invoice_number)),)
-    )
-    return Call("customers/get", documents.customer, whom, repeatable=True)
+    if customer is not None:
+        whom, subject = identity(customer, "customer"), customer_subject(customer)
+    else:
+        whom, subject = (("invoiceNumber", str(invoice_number)),), invoice_subject(str(invoice_number))
+    return Call("customers/get", documents.customer, whom, repeatable=True, subject=subject)
 
 
 def new_customer(
@@ -122,7 +123,7 @@ def new_customer(
         + list_of_charges(charges)
         + list_of_items(items)
     )
-    return Call("customers/new", documents.customer, form=form)
+    return Call("customers/new", documents.customer, form=form, subject=customer_subject(code))
 
 
 def import_customers(customers: Sequence[Call[Customer]]) -> Call[tuple[Customer, ...]]:
@@ -157,7 +158,13 @@ def edit(
         change_bill_date=change_bill_date,
         payment=payment,
     )
-    return Call("customers/edit", documents.customer, identity(customer, "customer"), form)
+    return Call(
+        "customers/edit",
+        documents.customer,
+        identity(customer, "customer"),
+        form,
+        subject=customer_subject(customer, fields.get("code")),
+    )
 
 
 def edit_customer(customer: CustomerRef, **fields: Unpack[CustomerFields]) -> Call[Customer]:
@@ -165,7 +172,14 @@ def edit_customer(customer: CustomerRef, **fields: Unpack[CustomerFields]) -> Ca
     form = pairs(only(CustomerFields, fields))
     whom = identity(customer, "customer")
     # Once the code is changed, the customer isn't found by the old one again.
-    return Call("customers/edit-customer", documents.customer, whom, form, repeatable="code" not in fields)
+    return Call(
+        "customers/edit-customer",
+        documents.customer,
+        whom,
+        form,
+        repeatable="code" not in fields,
+        subject=customer_subject(customer, fields.get("code")),
+    )
 
 
 def edit_subscription(
@@ -191,12 +205,23 @@ def edit_subscription(
         change_bill_date=change_bill_date,
         payment=payment,
     )
-    return Call("customers/edit-subscription", documents.customer, identity(customer, "customer"), form)
+    return Call(
+        "customers/edit-subscription",
+        documents.customer,
+        identity(customer, "customer"),
+        form,
+        subject=customer_subject(customer),
+    )
 
 
 def cancel(customer: CustomerRef) -> Call[Customer]:
     """Cancel a customer's subscription."""
-    return Call("customers/cancel", documents.customer, identity(customer, "customer"))
+    return Call(
+        "customers/cancel",
+        documents.customer,
+        identity(customer, "customer"),
+        subject=customer_subject(customer),
+    )
 
 
 def delete_customer(customer: CustomerRef) -> Call[None]:
@@ -214,7 +239,12 @@ def delete_all_customers(confirm: int) -> Call[None]:
 
 def paypal_revert(customer: CustomerRef) -> Call[Customer]:
     """Give up a change to PayPal that still waits for approval (inferred: only some clients do this)."""
-    return Call("customers/paypal-revert", documents.customer, identity(customer, "customer"))
+    return Call(
+        "customers/paypal-revert",
+        documents.customer,
+        identity(customer, "customer"),
+        subject=customer_subject(customer),
+    )
 
 
 def _subscription_pairs(within: str, *, payment: PaymentInput | None, **fields: object) -> Pairs:

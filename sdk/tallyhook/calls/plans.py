@@ -3,7 +3,7 @@
 from typing import Unpack
 
 from tallyhook import documents
-from tallyhook.calls.call import Call, PlanRef, identity
+from tallyhook.calls.call import Call, PlanRef, identity, plan_subject
 from tallyhook.inputs import PlanEdit, PlanFields, only, pairs
 from tallyhook.models import Plan
 
@@ -15,19 +15,28 @@ def get_plans() -> Call[tuple[Plan, ...]]:
 
 def get_plan(plan: PlanRef) -> Call[Plan]:
     """One plan, by code or id."""
-    return Call("plans/get", documents.plan, identity(plan, "plan"), repeatable=True)
+    return Call(
+        "plans/get", documents.plan, identity(plan, "plan"), repeatable=True, subject=plan_subject(plan)
+    )
 
 
 def new_plan(code: str, name: str, **fields: Unpack[PlanFields]) -> Call[Plan]:
     """Create a plan. Only some clients do; the fields are those of a plan's document (inferred)."""
     form = pairs({"code": code, "name": name, **only(PlanFields, fields)})
-    return Call("plans/new", documents.plan, form=form)
+    return Call("plans/new", documents.plan, form=form, subject=plan_subject(code))
 
 
 def edit_plan(plan: PlanRef, **fields: Unpack[PlanEdit]) -> Call[Plan]:
     """Change the given fields of a plan; its code stays (inferred, as for `new_plan`)."""
     form = pairs(only(PlanEdit, fields))
-    return Call("plans/edit", documents.plan, identity(plan, "plan"), form, repeatable=True)
+    return Call(
+        "plans/edit",
+        documents.plan,
+        identity(plan, "plan"),
+        form,
+        repeatable=True,
+        subject=plan_subject(plan),
+    )
 
 
 def delete_plan(plan: PlanRef) -> Call[None]:

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Literal
 
 from tallyhook import documents, money
-from tallyhook.calls.call import Call, CustomerRef, ItemRef, identity, present
+from tallyhook.calls.call import Call, CustomerRef, ItemRef, customer_subject, identity, present
 from tallyhook.inputs import ChargeInput, charge_pairs
 from tallyhook.models import Customer, InvoicePeriod
 
@@ -63,7 +63,13 @@ def add_charge(
     """
     form = charge_pairs(ChargeInput(charge_code, each_amount, description, quantity))
     whom = identity(customer, "customer")
-    return Call("customers/add-charge", documents.customer, whom, (*form, _period(invoice_period)))
+    return Call(
+        "customers/add-charge",
+        documents.customer,
+        whom,
+        (*form, _period(invoice_period)),
+        subject=customer_subject(customer),
+    )
 
 
 def delete_charge(
@@ -79,7 +85,14 @@ def delete_charge(
     """
     form = (("chargeId", present(charge_id, "charge's id")), _period(invoice_period))
     whom = identity(customer, "customer")
-    return Call("customers/delete-charge", documents.customer, whom, form, repeatable=True)
+    return Call(
+        "customers/delete-charge",
+        documents.customer,
+        whom,
+        form,
+        repeatable=True,
+        subject=customer_subject(customer),
+    )
 
 
 def _item_quantity(
@@ -93,7 +106,14 @@ def _item_quantity(
     which = (("itemId" if name == "id" else "itemCode", value) for name, value in identity(item, "item"))
     form = (("quantity", money.quantity_text(money.quantity(quantity))), _period(invoice_period))
     whom = (*identity(customer, "customer"), *which)
-    return Call(f"customers/{verb}-item-quantity", documents.customer, whom, form, repeatable)
+    return Call(
+        f"customers/{verb}-item-quantity",
+        documents.customer,
+        whom,
+        form,
+        repeatable,
+        subject=customer_subject(customer),
+    )
 
 
 def _period(invoice_period: InvoicePeriod) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tallyhook.cleverbridge.models import Subscription, UpdateResult
-from tallyhook.errors import APIError, DecodeError, api_error
+from tallyhook.errors import APIError, DecodeError, api_error, bare_error
 from tallyhook.loose import is_blank, text
 from tallyhook.nodes import Model, read
 from tallyhook.rest import Reader
@@ -45,10 +45,7 @@ def refusal(status: int, body: bytes) -> APIError:
     try:
         return _error(status, _READER.object(body))
     except DecodeError:
-        return api_error(status, _NOTHING_SAID)
-
-
-_NOTHING_SAID = "no error document came with this status"
+        return bare_error(status)
 
 
 def _fine(body: bytes) -> dict[str, Any]:
@@ -61,5 +58,6 @@ def _fine(body: bytes) -> dict[str, Any]:
 
 def _error(status: int, node: dict[str, Any]) -> APIError:
     said = node.get("ResultMessage")
-    message = _NOTHING_SAID if is_blank(said) else text(said)
-    return api_error(status, message, text(node.get("ErrorCode")))
+    if is_blank(said):
+        return bare_error(status)
+    return api_error(status, text(said), text(node.get("ErrorCode")))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tallyhook.errors import APIError, DecodeError, api_error
+from tallyhook.errors import APIError, DecodeError, api_error, bare_error
 from tallyhook.fusebill.models import BillingPeriodDefinition
 from tallyhook.nodes import Model, read
 from tallyhook.rest import Reader
@@ -58,9 +58,11 @@ def refusal(status: int, body: bytes) -> APIError:
     except DecodeError:
         said = _Refusal()
     complaints = [f"{it.key}: {it.value}" if it.key else it.value for it in said.errors if it.value]
-    message = "; ".join(complaints) or "no error document came with this status"
+    if not complaints:
+        return bare_error(status)
+    message = "; ".join(complaints)
     error_id = "" if said.error_id == "0" else said.error_id
-    return api_error(status, message, said.errors[0].key if said.errors else "", error_id)
+    return api_error(status, message, said.errors[0].key, error_id)
 
 
 def _object(node: Any) -> dict[str, Any]:

@@ -1,8 +1,14 @@
 """The invoice review: declare what an invoice should hold, compare, and apply the difference."""
 
-from tallyhook.review.applying import EarlierInvoiceOutstanding, ReviewFailed
-from tallyhook.review.changes import AddCharge, Change, Changes, DeleteCharge, SetQuantity, compare
-from tallyhook.review.outcome import Outcome, Standing
+from tallyhook.review.compare import AddCharge, Change, Changes, DeleteCharge, SetQuantity, compare
+from tallyhook.review.outcome import (
+    EarlierInvoiceOutstanding,
+    Outcome,
+    OutcomeUnknown,
+    ReviewFailed,
+    Standing,
+    Unresolved,
+)
 from tallyhook.review.review import Period, Review
 
 __all__ = [
@@ -12,10 +18,12 @@ __all__ = [
     "DeleteCharge",
     "EarlierInvoiceOutstanding",
     "Outcome",
+    "OutcomeUnknown",
     "Period",
     "Review",
     "ReviewFailed",
     "SetQuantity",
     "Standing",
+    "Unresolved",
     "compare",
 ]

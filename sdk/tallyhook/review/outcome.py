@@ -1,4 +1,4 @@
-"""What came of a review, and how it is told: declared, found, applied."""
+"""What came of a review, and how it is told: declared, found, applied, or why it failed."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -7,11 +7,56 @@ from enum import StrEnum
 import msgspec
 
 from tallyhook import money
-from tallyhook.journal import Declaration
-from tallyhook.review.changes import AddCharge, Change, DeleteCharge, SetQuantity
+from tallyhook.errors import Error
+from tallyhook.review.compare import AddCharge, Change, DeleteCharge, SetQuantity
+from tallyhook.review.journal import Declaration
 from tallyhook.table import Column, Shown, Table
 
-__all__ = ["Outcome", "Standing"]
+__all__ = [
+    "EarlierInvoiceOutstanding",
+    "Outcome",
+    "OutcomeUnknown",
+    "ReviewFailed",
+    "Standing",
+    "Unresolved",
+]
+
+
+class ReviewFailed(Error):
+    """The invoice doesn't hold what was declared. Another attempt goes on.
+
+    Attributes:
+        reason: why, in words that quote neither customer nor charge: they may stand in a log.
+        details: what it is about, may be empty.
+    """
+
+    def __init__(self, reason: str, details: str = "") -> None:
+        super().__init__(reason, details)
+        self.reason = reason
+        self.details = details
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.details}" if self.details else self.reason
+
+
+class OutcomeUnknown(ReviewFailed):
+    """Nobody can tell yet: a request of ours may still arrive. Try again in `retry_after` seconds."""
+
+    def __init__(self, reason: str, details: str = "", retry_after: float = 60.0) -> None:
+        super().__init__(reason, details)
+        self.args = (reason, details, retry_after)
+        self.retry_after = retry_after
+
+
+class Unresolved(ReviewFailed):
+    """Only a person can tell, or put it right: neither id nor mark decides, or a wrong bill was paid.
+
+    Trying again comes to the same until a `Resolved` in the journal gives the person's word.
+    """
+
+
+class EarlierInvoiceOutstanding(Error):
+    """An older invoice is outstanding, and it is the one that calls would reach. Try later."""
 
 
 class Standing(StrEnum):
@@ -24,7 +69,12 @@ class Standing(StrEnum):
 
 
 class Outcome(Shown, msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a review. `found` is what had to be changed at first, `applied` what was changed."""
+    """What came of a review. `found` is what had to be changed at first, `applied` what was changed.
+
+    `unverified` are the items whose quantity no document showed. `look_again`: something on the way had an
+    unknown outcome, and the invoice deserves a second look within the hour for which it is still held:
+    `Review.alook_again`.
+    """
 
     declared: Declaration
     standing: Standing
@@ -34,6 +84,8 @@ class Outcome(Shown, msgspec.Struct, frozen=True, kw_only=True):
     total_after: Decimal | None = None
     ran: bool = False
     note: str = ""
+    unverified: tuple[str, ...] = ()
+    look_again: bool = False
 
     def table(self) -> Table:
         """A row for each thing declared or deleted: what was declared, found, and applied."""
@@ -41,6 +93,10 @@ class Outcome(Shown, msgspec.Struct, frozen=True, kw_only=True):
         remarks = [self.note] if self.note else []
         if self.ran:
             remarks.append("the invoice was run")
+        if self.unverified:
+            remarks.append(f"not verified, since no document shows it: {', '.join(self.unverified)}")
+        if self.look_again:
+            remarks.append("an answer was lost on the way: the invoice is looked at again")
         return Table(
             title=f"review, the invoice was {self.standing}",
             columns=_COLUMNS,
@@ -55,6 +111,8 @@ class Outcome(Shown, msgspec.Struct, frozen=True, kw_only=True):
             declared = money.quantity_text(quantity)
             if (change := changes.get(code)) is not None:
                 yield code, declared, change.shown, "set", ""
+            elif code in self.unverified:
+                yield code, declared, "?", "", ""
             else:
                 yield code, declared, self._as_declared(declared), "", ""
 
@@ -73,8 +131,8 @@ class Outcome(Shown, msgspec.Struct, frozen=True, kw_only=True):
                 yield change.charge.code, "none", change.charge.price, "deleted", change.charge.description
 
     def _as_declared(self, declared: str) -> str:
-        """What was found where nothing had to be changed; an invoice that wasn't outstanding was not read."""
-        return declared if self.standing is Standing.OUTSTANDING else ""
+        """What was found where nothing had to be changed; an invoice without totals was not compared."""
+        return "" if self.total_after is None else declared
 
 
 _COLUMNS = (

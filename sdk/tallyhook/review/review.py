@@ -1,7 +1,7 @@
 """The review of one invoice: what its handler sees, and what it declares."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import msgspec
@@ -9,10 +9,10 @@ import msgspec
 from tallyhook import money
 from tallyhook.client import AsyncClient, Client
 from tallyhook.events import Hook
-from tallyhook.journal import Declaration, DeclaredCharge, Entry, Journal
-from tallyhook.models import Customer, Invoice, Plan, Subscription
-from tallyhook.review import applying
-from tallyhook.review.changes import Changes, compare
+from tallyhook.models import Customer, Invoice, Plan, Product, Subscription
+from tallyhook.review.apply import UNKNOWN_FOR, adrive, drive, utc_now
+from tallyhook.review.compare import Changes, compare
+from tallyhook.review.journal import Declaration, DeclaredCharge, Entry, Journal
 from tallyhook.review.outcome import Outcome
 from tallyhook.table import Column, Shown, Table
 
@@ -43,7 +43,10 @@ class Review(Shown):
     ours.
     """
 
-    def __init__(self, customer: Customer, subscription: Subscription, invoice: Invoice) -> None:
+    def __init__(
+        self, customer: Customer, subscription: Subscription, invoice: Invoice, product: Product | None = None
+    ) -> None:
+        self.product = product
         self.customer = customer
         self.subscription = subscription
         self.invoice = invoice
@@ -57,7 +60,7 @@ class Review(Shown):
         customer, invoice = hook.customer, hook.subscription.invoice
         if not (customer.id or customer.code) or invoice is None or not (invoice.id or invoice.number):
             raise ValueError("the hook names no customer, or no invoice: there is nothing to review")
-        return cls(customer, hook.subscription, invoice)
+        return cls(customer, hook.subscription, invoice, hook.product)
 
     @classmethod
     def of(cls, customer: Customer) -> "Review":
@@ -130,7 +133,7 @@ class Review(Shown):
         exact = money.amount(amount)
         if exact <= 0:
             raise ValueError(f"the amount of a credit is positive: {amount}")
-        self.charge(code, -exact, description)
+        self.charge(code, exact.copy_negate(), description)
 
     def run_when_done(self) -> None:
         """Run the invoice once everything declared is on it, instead of waiting for the billing engine."""
@@ -147,25 +150,70 @@ class Review(Shown):
         """The dry run: what `apply` would change on the invoice as this document shows it. See `compare`."""
         return compare(self, customer, entries)
 
-    def apply(self, client: Client) -> Outcome:
+    def apply(self, client: Client, *, unknown_for: timedelta = UNKNOWN_FOR, marks: bool = True) -> Outcome:
         """Bring the invoice to what was declared, read it back and verify, then run it if asked to.
 
         Made by hand and without a journal: a declared charge whose content is on the invoice already counts
         as satisfied, so applying again changes nothing; charges of an earlier, different declaration stay.
 
-        An invoice that is not outstanding any more is left alone; the outcome's `standing` says so. Raises
-        ReviewFailed if the invoice doesn't hold what was declared in the end, EarlierInvoiceOutstanding if an
-        older one has to go first, and the errors of the calls.
-        """
-        return applying.drive(self, client)
+        A charge that is added carries a mark at the end of its description, ` (ref 4f9a1c2e07)`. By it the
+        charge is found if the answer is lost. Customers see it on their invoices; `marks=False` leaves it
+        out, and a lost answer then ends in OutcomeUnknown more often.
 
-    async def aapply(self, client: AsyncClient, journal: Journal | None = None) -> Outcome:
+        An invoice that is not outstanding any more is left alone; the outcome's `standing` says so.
+
+        Raises:
+            OutcomeUnknown: an answer was lost, and the request may still arrive. Without a journal nobody
+                will remember: apply again only after `retry_after` seconds.
+            Unresolved: the invoice was paid and isn't what was declared, or nobody can tell which charge
+                is ours.
+            ReviewFailed: it doesn't hold what was declared in the end, or an answer was not about it.
+            EarlierInvoiceOutstanding: an older one has to go first.
+            ValueError: the client is for another product than the hook. Nothing was sent.
+            Error: what the calls raise.
+        """
+        return drive(self, client, unknown_for=unknown_for, marks=marks)
+
+    async def aapply(
+        self,
+        client: AsyncClient,
+        journal: Journal | None = None,
+        *,
+        now: Callable[[], datetime] = utc_now,
+        unknown_for: timedelta = UNKNOWN_FOR,
+        marks: bool = True,
+    ) -> Outcome:
         """`apply` with an async client. With a journal, ids decide which charges are ours, over all attempts.
 
         Then an attempt that was cut is taken up where it ended, and one that declares other charges replaces
-        what the earlier ones added. What the journal raises ends the attempt.
+        what the earlier ones added. A charge whose answer was lost is found by its mark. If it isn't there,
+        it is added again once its request is older than `unknown_for`, by the clock `now`. Until then
+        attempts raise OutcomeUnknown. Where neither id nor mark tells whose a charge is, they raise
+        Unresolved.
+
+        `unknown_for` is longer than the client's timeout, with a margin for how late the billing system may
+        still carry out a request. [How a review is proved right](../review.md) says what it rests on. Raises
+        as `apply` does; what the journal raises ends the attempt.
         """
-        return await applying.adrive(self, client, journal)
+        return await adrive(self, client, journal, now=now, unknown_for=unknown_for, marks=marks)
+
+    async def alook_again(
+        self,
+        client: AsyncClient,
+        journal: Journal,
+        *,
+        now: Callable[[], datetime] = utc_now,
+        unknown_for: timedelta = UNKNOWN_FOR,
+        marks: bool = True,
+    ) -> Outcome:
+        """Look at an invoice once more, after a review whose outcome says `look_again`.
+
+        Nothing needs to be declared: the journal knows what was. The invoice is brought back to it, and is
+        not run. Raises as `aapply` does; Unresolved if the invoice was paid with something else on it.
+        """
+        return await adrive(
+            self, client, journal, now=now, unknown_for=unknown_for, marks=marks, is_second_look=True
+        )
 
     def table(self) -> Table:
         """What the invoice showed and what has been declared for it so far."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from tallyhook_mock.engine.money import amount_text
+from tallyhook_mock.core.money import amount_text
 
 __all__ = ["demo"]
 

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 
 import httpx
 
-from tallyhook_mock.engine import ids
+from tallyhook_mock.core import ids
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.timeline import DELIVERED, NOT_DELIVERED
 

@@ -10,7 +10,7 @@ from rich.text import Text
 from tallyhook import Charge, Invoice
 from tallyhook_mock.cli.demo.record import Line
 from tallyhook_mock.cli.demo.story import Story, collected
-from tallyhook_mock.engine.money import amount_text, quantity_text
+from tallyhook_mock.core.money import amount_text, quantity_text
 
 __all__ = ["show"]
 

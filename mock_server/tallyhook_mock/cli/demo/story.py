@@ -14,7 +14,7 @@ from tallyhook.review import Review
 from tallyhook_mock.app import create_app
 from tallyhook_mock.cli.demo.record import Record, Recorder
 from tallyhook_mock.mock import Mock
-from tallyhook_mock.serving import serving
+from tallyhook_mock.server import serving
 from tallyhook_receiver import Product, Receiver
 
 __all__ = ["Story", "collected", "play"]

@@ -1,0 +1,83 @@
+"""What the systems are made of: values, entities, events, and the agenda of a system.
+
+A mock holds a million subscriptions as easily as ten only if each weighs little: values are compact, what is
+empty is the one empty tuple, and a list that grows is a tuple that is replaced by a longer one.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+
+from tallyhook_mock.core.agenda import Agenda
+
+__all__ = ["BillingSystem", "Entity", "Happening", "Value"]
+
+
+class Value(msgspec.Struct, frozen=True, gc=False):
+    """A value that never changes once it is made.
+
+    Nothing that it holds leads back to it: it is a part of no cycle, and the garbage collector, which is
+    there for cycles, need not look at it.
+    """
+
+
+class Entity(msgspec.Struct, eq=False):
+    """Something with a life of its own: it changes, and it equals nothing but itself."""
+
+
+class Happening(Value, frozen=True):
+    """A line for the timeline of an `account`.
+
+    `invoice` is a number, `amount` what was billed, `item` what it is about, and `quantity` what that stands
+    at. None, or empty: there is none.
+    """
+
+    kind: str
+    at: datetime
+    actor: str
+    account: str
+    note: str = ""
+    invoice: int | None = None
+    amount: Decimal | None = None
+    item: str = ""
+    quantity: Decimal | None = None
+
+
+class BillingSystem:
+    """What is to come and what has happened, for the clock and the timeline.
+
+    Attributes:
+        actor: whom the happenings are laid to.
+        agenda: what is to come.
+    """
+
+    def __init__(self) -> None:
+        self.actor = ""
+        self.agenda = Agenda()
+        self._happenings: list[Happening] = []
+
+    def next_due(self) -> datetime | None:
+        """The next moment at which there is something to do; None if nothing is planned."""
+        return self.agenda.next_due()
+
+    def step(self, at: datetime) -> bool:
+        """Carry out the next thing that is due at `at`; False if nothing is."""
+        self.actor = "system"
+        return self.agenda.step(at)
+
+    def catch_up(self, at: datetime) -> None:
+        """Carry out all that is due by `at`, each at its moment: it comes before a command of that moment."""
+        actor = self.actor
+        while (due := self.next_due()) is not None and due <= at:
+            self.step(due)
+        self.actor = actor
+
+    def note(self, happening: Happening) -> None:
+        """Leave it for `take_events`."""
+        self._happenings.append(happening)
+
+    def take_events(self) -> list[Happening]:
+        """All that happened since the last call, oldest first."""
+        happenings, self._happenings = self._happenings, []
+        return happenings

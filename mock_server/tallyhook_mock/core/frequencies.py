@@ -1,0 +1,69 @@
+"""Billing frequencies and the arithmetic of billing dates."""
+
+from calendar import monthrange
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from tallyhook_mock.core.base import Value
+
+__all__ = ["FREQUENCIES", "Frequency", "add_months", "run_over"]
+
+
+def add_months(moment: datetime, months: int) -> datetime:
+    """The same day and time `months` later, or the last day of that month if it is shorter."""
+    year, month = divmod(moment.year * 12 + moment.month - 1 + months, 12)
+    month += 1
+    return moment.replace(year=year, month=month, day=min(moment.day, monthrange(year, month)[1]))
+
+
+def run_over(moment: datetime, months: int) -> datetime:
+    """`months` later; days that the month lacks run over into the next: 31 August and one is 1 October."""
+    first = add_months(moment.replace(day=1), months)
+    return first + timedelta(days=moment.day - 1)
+
+
+class Frequency(Value, frozen=True):
+    """How often a plan bills, in Cheddar's words: name `monthly`, per `month`, unit `months`, quantity 1."""
+
+    name: str
+    per: str
+    unit: str
+    quantity: int
+
+    def after(
+        self, anchor: datetime, count: int, add: Callable[[datetime, int], datetime] = add_months
+    ) -> datetime | None:
+        """The `count`-th billing date after `anchor`; None for a plan that never bills again.
+
+        `add` adds months: it decides what becomes of the 31st.
+        """
+        steps = self.quantity * count
+        match self.unit:
+            case "days":
+                return anchor + timedelta(days=steps)
+            case "weeks":
+                return anchor + timedelta(weeks=steps)
+            case "months":
+                return add(anchor, steps)
+            case "years":
+                return add(anchor, steps * 12)
+        return None
+
+
+# The names and their order are documented; how per, unit and quantity spell out the rarer ones is inferred
+# from the recorded `monthly` / `month` / `months` / 1.
+FREQUENCIES = {
+    frequency.name: frequency
+    for frequency in (
+        Frequency("daily", "day", "days", 1),
+        Frequency("weekly", "week", "weeks", 1),
+        Frequency("biweekly", "two weeks", "weeks", 2),
+        Frequency("monthly", "month", "months", 1),
+        Frequency("bimonthly", "two months", "months", 2),
+        Frequency("quarterly", "quarter", "months", 3),
+        Frequency("semi-annually", "six months", "months", 6),
+        Frequency("annually", "year", "years", 1),
+        Frequency("biennially", "two years", "years", 2),
+        Frequency("none", "none", "none", 0),
+    )
+}

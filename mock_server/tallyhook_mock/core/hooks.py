@@ -1,0 +1,276 @@
+"""Hooks on their way: who wants them, what was answered, when to try again.
+
+No I/O happens here. `due` says what is to be sent, the sender reports each attempt with `record`, and a hook
+that every listener has acknowledged (or that an operator has canceled) comes back as settled.
+"""
+
+import heapq
+from collections import deque
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from msgspec import field
+
+from tallyhook_mock.core.base import Entity, Value
+from tallyhook_mock.core.ids import Ids
+
+__all__ = [
+    "RETRY_PAUSES",
+    "Attempt",
+    "Delivery",
+    "DeliveryState",
+    "Hook",
+    "Hooks",
+    "Listener",
+]
+
+# Growing pauses between attempts; the last one repeats, so a hook is never given up (inferred: the real
+# schedule is not public).
+RETRY_PAUSES = (
+    timedelta(minutes=1),
+    timedelta(minutes=5),
+    timedelta(minutes=15),
+    timedelta(hours=1),
+    timedelta(hours=3),
+    timedelta(hours=6),
+    timedelta(hours=12),
+    timedelta(hours=24),
+)
+# How many hooks are kept for a look at them when nobody waits for them any more.
+KEPT = 10_000
+
+
+class Listener(Entity, eq=False):
+    """Where hooks go. No events named = all of them.
+
+    One that is paused gets nothing: its hooks wait, and hold their invoices meanwhile as they do while it
+    fails (inferred: whoever wants a say in a bill has not had it yet).
+    """
+
+    id: int
+    product: str
+    url: str
+    events: frozenset[str] = frozenset()
+    is_paused: bool = False
+
+    def wants(self, product: str, type: str) -> bool:
+        return self.product == product and (not self.events or type in self.events)
+
+
+class Attempt(Value, frozen=True):
+    """One try: the virtual moment, the answer's status (None if there was none), the real seconds it took.
+
+    `headers` are those that it was sent with; `fault` is what was made to go wrong, empty for nothing.
+    """
+
+    at: datetime
+    status: int | None
+    seconds: float
+    answer: str = ""
+    fault: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def acknowledged(self) -> bool:
+        """An affirmative answer is a 2xx, and nothing else is."""
+        return self.status is not None and 200 <= self.status < 300
+
+
+class DeliveryState(StrEnum):
+    PENDING = "pending"
+    SENDING = "sending"
+    DELIVERED = "delivered"
+    CANCELED = "canceled"
+
+
+class Delivery(Entity, eq=False):
+    """One hook to one listener. One that is postponed lets later ones overtake it.
+
+    A replay repeats a delivery that was acknowledged, and is nothing that the hook has to wait for.
+    """
+
+    id: int
+    hook: "Hook"
+    listener: Listener
+    next_at: datetime
+    state: DeliveryState = DeliveryState.PENDING
+    attempts: list[Attempt] = field(default_factory=list)
+    is_postponed: bool = False
+    is_replay: bool = False
+
+    @property
+    def is_settled(self) -> bool:
+        return self.state in (DeliveryState.DELIVERED, DeliveryState.CANCELED)
+
+
+class Hook(Entity, eq=False):
+    """One event as it is sent: retries carry the same body. `subject` is the id of its invoice."""
+
+    id: int
+    type: str
+    product: str
+    customer: str
+    subject: int
+    body: bytes
+    at: datetime
+    deliveries: list[Delivery] = field(default_factory=list)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nobody is waited for; replays are not."""
+        return all(delivery.is_settled for delivery in self.deliveries if not delivery.is_replay)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing of it is on its way, replays included."""
+        return all(delivery.is_settled for delivery in self.deliveries)
+
+
+class Hooks:
+    """The listeners, the log of hooks, and the agenda of deliveries.
+
+    The log has every hook that somebody is waited for, and of the others the latest: a year of a large town
+    would fill the memory.
+    """
+
+    def __init__(self, ids: Ids, pauses: tuple[timedelta, ...] = RETRY_PAUSES, kept: int = KEPT) -> None:
+        self.pauses = pauses
+        self.listeners: dict[int, Listener] = {}
+        self.log: dict[int, Hook] = {}
+        self._kept = kept
+        self._done: deque[Hook] = deque()  # in the order in which they were done with
+        self._ids = ids
+        self._agenda: list[tuple[datetime, int, Delivery]] = []
+
+    def listen(self, product: str, url: str, events: frozenset[str] = frozenset()) -> Listener:
+        listener = Listener(self._ids.next(), product, url, events)
+        self.listeners[listener.id] = listener
+        return listener
+
+    def forget(self, listener: Listener) -> list[Hook]:
+        """Remove a listener and give up what is on its way to it. Gives the hooks that this settled."""
+        del self.listeners[listener.id]
+        return [hook for delivery in self._pending(listener) if (hook := self.cancel(delivery))]
+
+    def pause(self, listener: Listener) -> None:
+        """Send it nothing until it is resumed; what is on the wire already arrives."""
+        listener.is_paused = True
+
+    def resume(self, listener: Listener, at: datetime) -> None:
+        """Send what has waited, each at the moment that was planned for it or now if that is over."""
+        listener.is_paused = False
+        for delivery in self._pending(listener):
+            self._schedule(delivery, max(delivery.next_at, at))
+
+    def wanted(self, product: str, type: str) -> list[Listener]:
+        return [listener for listener in self.listeners.values() if listener.wants(product, type)]
+
+    def send(
+        self, type: str, product: str, customer: str, subject: int, body: bytes, at: datetime
+    ) -> Hook | None:
+        """Put a hook on its way to everybody who wants it; None if nobody does."""
+        listeners = self.wanted(product, type)
+        if not listeners:
+            return None
+        hook = Hook(self._ids.next(), type, product, customer, subject, body, at)
+        self.log[hook.id] = hook
+        for listener in listeners:
+            self._deliver(hook, listener, at)
+        return hook
+
+    def next_due(self) -> datetime | None:
+        """The moment of the next delivery."""
+        agenda = self._agenda
+        while agenda and not self._is_current(agenda[0]):
+            heapq.heappop(agenda)
+        return agenda[0][0] if agenda else None
+
+    def due(self, now: datetime) -> list[Delivery]:
+        """Take every delivery that is due, oldest first; each must be reported with `record`."""
+        taken = []
+        while (when := self.next_due()) is not None and when <= now:
+            delivery = heapq.heappop(self._agenda)[2]
+            delivery.state = DeliveryState.SENDING
+            taken.append(delivery)
+        return taken
+
+    def record(self, delivery: Delivery, attempt: Attempt) -> Hook | None:
+        """Note what an attempt brought. Gives the hook if this settled it."""
+        delivery.attempts.append(attempt)
+        delivery.is_postponed = False
+        if delivery.state is not DeliveryState.SENDING:  # canceled meanwhile, or sent once more by hand
+            return None
+        if attempt.acknowledged:
+            return self._end(delivery, DeliveryState.DELIVERED)
+        if delivery.listener.id not in self.listeners:  # forgotten meanwhile
+            return self.cancel(delivery)
+        pause = self.pauses[min(len(delivery.attempts), len(self.pauses)) - 1]
+        self._schedule(delivery, attempt.at + pause)
+        return None
+
+    def postpone(self, delivery: Delivery, at: datetime) -> None:
+        """Put off a delivery that was taken, without an attempt."""
+        delivery.is_postponed = True
+        self._schedule(delivery, at)
+
+    def put_back(self, delivery: Delivery) -> None:
+        """Wait again with a delivery that was taken: its listener was paused meanwhile."""
+        self._schedule(delivery, delivery.next_at)
+
+    def retry(self, delivery: Delivery, at: datetime) -> None:
+        """Try again at once; one that was canceled before is sent all the same."""
+        if delivery.state is not DeliveryState.SENDING:
+            self._schedule(delivery, at)
+
+    def replay(self, delivery: Delivery, at: datetime) -> Delivery:
+        """Send again what was acknowledged. The hook stays settled, whatever comes of it (inferred)."""
+        replay = self._deliver(delivery.hook, delivery.listener, at)
+        replay.is_replay = True
+        return replay
+
+    def cancel(self, delivery: Delivery) -> Hook | None:
+        """Give a delivery up: it holds its invoice no longer (inferred). Gives the hook that this settled."""
+        if delivery.is_settled:
+            return None
+        return self._end(delivery, DeliveryState.CANCELED)
+
+    def _end(self, delivery: Delivery, state: DeliveryState) -> Hook | None:
+        delivery.state = state
+        hook = delivery.hook
+        if hook.is_done:
+            self._done.append(hook)
+        while len(self._done) > self._kept:
+            oldest = self._done.popleft()
+            if oldest.is_done:  # not sent once more since
+                self.log.pop(oldest.id, None)
+        return hook if hook.is_settled else None
+
+    def _deliver(self, hook: Hook, listener: Listener, at: datetime) -> Delivery:
+        delivery = Delivery(self._ids.next(), hook, listener, at)
+        hook.deliveries.append(delivery)
+        self._schedule(delivery, at)
+        return delivery
+
+    def _pending(self, listener: Listener) -> list[Delivery]:
+        # From the log: the agenda forgets those of a listener that is paused.
+        return [
+            delivery
+            for hook in self.log.values()
+            for delivery in hook.deliveries
+            if delivery.listener is listener and delivery.state is DeliveryState.PENDING
+        ]
+
+    def _schedule(self, delivery: Delivery, at: datetime) -> None:
+        delivery.state = DeliveryState.PENDING
+        delivery.next_at = at
+        heapq.heappush(self._agenda, (at, delivery.id, delivery))
+
+    @staticmethod
+    def _is_current(entry: tuple[datetime, int, Delivery]) -> bool:
+        at, _, delivery = entry
+        return (
+            delivery.state is DeliveryState.PENDING
+            and delivery.next_at == at
+            and not delivery.listener.is_paused
+        )

@@ -1,0 +1,67 @@
+"""Exact amounts: the one place of the mock where money is rounded and written."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from decimal import ROUND_HALF_UP, Context, Decimal, DivisionByZero, InvalidOperation, Overflow, localcontext
+
+__all__ = [
+    "CENT",
+    "NOTHING",
+    "ONE",
+    "ZERO",
+    "amount_text",
+    "cents",
+    "exact",
+    "product",
+    "quantity_text",
+    "total",
+]
+
+CENT = Decimal("0.01")
+ZERO = Decimal("0.00")
+# Quantities, made once for the many lines that show them.
+ONE = Decimal(1)
+NOTHING = Decimal(0)
+
+# Wide enough for every sum and product here, whatever the program's own context is.
+_EXACT = Context(prec=100, rounding=ROUND_HALF_UP, traps=[InvalidOperation, DivisionByZero, Overflow])
+
+
+@contextmanager
+def exact() -> Iterator[None]:
+    """Calculate exactly while this is entered; all that goes on in the mock does.
+
+    The pytest plugin runs the mock in the user's process, and the context of a thread is the caller's. What a
+    caller may ask for later, such as the total of an invoice, is calculated by the functions below.
+    """
+    with localcontext(_EXACT):
+        yield
+
+
+def product(quantity: Decimal, each: Decimal) -> Decimal:
+    """Not rounded."""
+    return _EXACT.multiply(quantity, each)
+
+
+def total(amounts: Iterable[Decimal]) -> Decimal:
+    """The sum, not rounded."""
+    result = ZERO
+    for amount in amounts:
+        result = _EXACT.add(result, amount)
+    return result
+
+
+def cents(amount: Decimal) -> Decimal:
+    """Round to whole cents, halves away from zero (inferred: no source says how Cheddar rounds)."""
+    return _EXACT.quantize(amount, CENT)
+
+
+def amount_text(amount: Decimal) -> str:
+    """`5.00`: two decimals, never an exponent."""
+    return str(cents(amount))  # with two decimals there is never one
+
+
+def quantity_text(quantity: Decimal) -> str:
+    """`4.8123`, `45.87`, `0`: no trailing zeros, never an exponent."""
+    text = f"{quantity:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

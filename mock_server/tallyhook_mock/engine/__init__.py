@@ -1,1 +1,0 @@
-"""The rules of billing, without I/O and without a clock."""

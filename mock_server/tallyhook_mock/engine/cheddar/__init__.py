@@ -1,1 +1,0 @@
-"""Cheddar's rules: subscriptions with tracked items, invoices that are held, reviewed and executed."""

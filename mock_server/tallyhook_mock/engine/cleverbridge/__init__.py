@@ -1,1 +1,0 @@
-"""Cleverbridge's rules: subscriptions whose items are billed in advance or in arrears."""

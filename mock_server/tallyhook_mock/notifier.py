@@ -1,0 +1,28 @@
+"""A pulse beats whenever something has changed, for those who watch."""
+
+import asyncio
+
+__all__ = ["Notifier"]
+
+
+class Notifier:
+    """Counts changes and wakes whoever waits for the next one. It belongs to one event loop."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._next: asyncio.Event | None = None  # for those who wait, if anybody does
+
+    def beat(self) -> None:
+        self.count += 1
+        if self._next is not None:
+            # The next beat has another event: whoever waits for this one is woken once, however late it runs.
+            self._next.set()
+            self._next = None
+
+    async def after(self, count: int) -> int:
+        """The count, as soon as it is another one than this."""
+        while self.count == count:
+            if self._next is None:
+                self._next = asyncio.Event()
+            await self._next.wait()
+        return self.count

@@ -1,0 +1,43 @@
+"""The billing systems of one mock."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from tallyhook_mock.core.base import BillingSystem
+from tallyhook_mock.core.ids import Ids
+from tallyhook_mock.systems.chargemonk.model import State as Chargemonk
+from tallyhook_mock.systems.cheddar.state import State as Cheddar
+from tallyhook_mock.systems.cleverbridge.model import State as Cleverbridge
+from tallyhook_mock.systems.fusebill.model import State as Fusebill
+
+__all__ = ["Systems"]
+
+
+class Systems:
+    """They share a clock, and nothing else.
+
+    Attributes:
+        others: those beside Cheddar, by name.
+    """
+
+    def __init__(self, ids: Ids | None = None) -> None:
+        """`ids` are Cheddar's: the others send no hooks, so theirs may be the same in every world."""
+        self.cheddar = Cheddar(ids)
+        self.cleverbridge = Cleverbridge()
+        self.fusebill = Fusebill()
+        self.chargemonk = Chargemonk()
+        self.others: Mapping[str, BillingSystem] = {
+            "cleverbridge": self.cleverbridge,
+            "fusebill": self.fusebill,
+            "chargemonk": self.chargemonk,
+        }
+        self._all: tuple[Cheddar | BillingSystem, ...] = (self.cheddar, *self.others.values())
+
+    def next_due(self) -> datetime | None:
+        """The next moment at which any of them has something to do."""
+        moments = [due for system in self._all if (due := system.next_due()) is not None]
+        return min(moments, default=None)
+
+    def step(self, at: datetime) -> bool:
+        """Carry out one thing that is due at `at`; False if nothing is."""
+        return self.cheddar.step(at) or any(system.step(at) for system in self.others.values())

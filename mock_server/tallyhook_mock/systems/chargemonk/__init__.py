@@ -1,0 +1,1 @@
+"""Chargemonk: subscriptions in terms, with add-ons."""

@@ -1,0 +1,146 @@
+"""`/console/chargemonk`: subscriptions whose add-ons have billing cycles, and the forms that change them."""
+
+from typing import Any
+
+from markupsafe import Markup
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tallyhook_mock.console.forms import Form, command, mock_of, required
+from tallyhook_mock.console.page import page
+from tallyhook_mock.console.systems import SHOWN
+from tallyhook_mock.console.words import money
+from tallyhook_mock.mock import Mock
+from tallyhook_mock.picture.painting import paint
+from tallyhook_mock.systems.chargemonk.control import carry_out, subscribe
+from tallyhook_mock.systems.chargemonk.model import Subscription, cycles_text
+from tallyhook_mock.systems.chargemonk.picture import tell_subscription
+from tallyhook_mock.systems.chargemonk.rules import expected
+
+__all__ = ["ROUTES"]
+
+
+async def index(request: Request) -> Response:
+    """All subscriptions in order of creation; `q` narrows them by id."""
+    state, wanted = mock_of(request).systems.chargemonk, request.query_params.get("q", "").strip()
+    found = [each for each in state.subscriptions.values() if wanted.casefold() in each.id.casefold()]
+    return page(
+        request,
+        "chargemonk/subscriptions.html",
+        "Chargemonk",
+        state=state,
+        cycles_text=cycles_text,
+        subscriptions=[(each, expected(each, state.currency)) for each in found[:SHOWN]],
+        beyond=max(len(found) - SHOWN, 0),
+        wanted=wanted,
+    )
+
+
+async def show(request: Request) -> Response:
+    mock = mock_of(request)
+    state = mock.systems.chargemonk
+    subscription = state.subscriptions.get(request.path_params["id"])
+    if subscription is None:
+        raise HTTPException(404, "There is no such subscription.")
+    next_term = subscription.next_plan.term_months
+    return page(
+        request,
+        "chargemonk/subscription.html",
+        subscription.id,
+        state=state,
+        cycles_text=cycles_text,
+        subscription=subscription,
+        expected=expected(subscription, state.currency),
+        plans=[plan for plan in state.plans.values() if plan.term_months != next_term],
+        add_ons=[add_on for add_on in state.add_ons.values() if not subscription.carries(add_on)],
+        bills=subscription.bills[::-1][:SHOWN],
+        # Drawn by this program, with every word of others escaped.
+        picture=Markup(paint(tell_subscription(mock, subscription), styled=False)),
+        entries=list(mock.timeline.entries_of("chargemonk", subscription.id))[::-1][:SHOWN],
+    )
+
+
+async def create(mock: Mock, form: Form) -> str:
+    """Add-ons are ticked, and each may have a number of cycles."""
+    chosen = []
+    for code in mock.systems.chargemonk.add_ons:
+        if f"addOn-{code}" in form:
+            chosen.append({"code": code, "billingCycles": _given(form, f"cycles-{code}")})
+        elif _given(form, f"cycles-{code}") is not None:
+            raise ValueError(f"{code} has billing cycles and is not chosen")
+    wish = {"id": required(form, "id"), "planCode": required(form, "planCode"), "addOns": chosen}
+    subscription = subscribe(mock, wish)
+    return f"{subscription.id} has subscribed. {_billed(subscription, 0)}"
+
+
+async def add(mock: Mock, form: Form) -> str:
+    code = required(form, "code")
+    wish = {"code": code, "billingCycles": _given(form, "billingCycles")}
+    return _change(mock, form, "add-ons", wish, f"carries {code} now")
+
+
+async def set_cycles(mock: Mock, form: Form) -> str:
+    code, cycles = required(form, "code"), _given(form, "billingCycles")
+    wish = {"code": code, "billingCycles": cycles}
+    done = f"is charged for {code} forever" if cycles is None else f"is charged for {code} {cycles} × more"
+    return _change(mock, form, "cycles", wish, done)
+
+
+async def change_term(mock: Mock, form: Form) -> str:
+    """The page sends the cycles of every add-on that it shows, so that nothing is reset unseen."""
+    code = required(form, "planCode")
+    cycles = [
+        {"code": name.removeprefix("cycles-"), "billingCycles": _given(form, name)}
+        for name in form
+        if name.startswith("cycles-")
+    ]
+    wish = {"planCode": code, "addOns": cycles}
+    return _change(mock, form, "term", wish, f"goes over to {code} with the next renewal")
+
+
+async def advance_invoice(mock: Mock, form: Form) -> str:
+    terms = required(form, "terms")
+    return _change(mock, form, "advance-invoice", {"terms": terms}, "is billed in advance")
+
+
+async def cancel(mock: Mock, form: Form) -> str:
+    return _change(mock, form, "cancel", {}, "is canceled, and its add-ons are disabled")
+
+
+async def reactivate(mock: Mock, form: Form) -> str:
+    return _change(mock, form, "reactivate", {}, "is active again")
+
+
+def _change(mock: Mock, form: Form, name: str, wish: dict[str, Any], done: str) -> str:
+    subscription = mock.systems.chargemonk.subscriptions.get(required(form, "id"))
+    if subscription is None:
+        raise ValueError("there is no such subscription any more")
+    before = len(subscription.bills)
+    carry_out(mock, name, subscription, wish)
+    return f"{subscription.id} {done}. {_billed(subscription, before)}"
+
+
+def _given(form: Form, name: str) -> str | None:
+    return form.get(name, "").strip() or None
+
+
+def _billed(subscription: Subscription, before: int) -> str:
+    """What came of it, if there were so many bills before."""
+    bills = subscription.bills[before:]
+    said = (f"Invoice {bill.number} is over {money(bill.total, bill.currency)}." for bill in bills)
+    return " ".join(said) or "Nothing is charged."
+
+
+ROUTES = [
+    Route("/chargemonk", index),
+    Route("/chargemonk/{id}", show),
+    command("/chargemonk/create", create),
+    command("/chargemonk/add", add),
+    command("/chargemonk/cycles", set_cycles),
+    command("/chargemonk/term", change_term),
+    command("/chargemonk/advance", advance_invoice),
+    command("/chargemonk/cancel", cancel),
+    command("/chargemonk/reactivate", reactivate),
+]

@@ -1,0 +1,211 @@
+"""`/_mock/chargemonk/subscriptions`: what Chargemonk has pages for, and no API.
+
+The console's forms say the same words, and are carried out here too.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from tallyhook_mock.catalog.table import Table
+from tallyhook_mock.control.requests import bad, json_object, missing, mock_of, only
+from tallyhook_mock.control.shown import bill_shown, drawn, entry_shown, moment_shown
+from tallyhook_mock.core.money import amount_text
+from tallyhook_mock.mock import Mock
+from tallyhook_mock.systems.chargemonk import rules
+from tallyhook_mock.systems.chargemonk.catalog import (
+    ADD_ON,
+    SUBSCRIPTION,
+    read_add_on,
+    read_add_ons,
+    read_cycles,
+    read_plan_code,
+    read_subscription,
+)
+from tallyhook_mock.systems.chargemonk.model import Carried, Refusal, State, Subscription
+from tallyhook_mock.systems.chargemonk.picture import tell_subscription
+from tallyhook_mock.systems.chargemonk.rules import expected
+
+__all__ = ["COMMANDS", "ROUTES", "carry_out", "subscribe"]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What can be done to a subscription: the names that its wish is told by, and the doing."""
+
+    names: Collection[str]
+    do: Callable[[State, Subscription, Table, datetime], None]
+
+
+def _add(state: State, subscription: Subscription, wish: Table, at: datetime) -> None:
+    add_on = read_add_on(wish, state.add_ons)
+    rules.add(state, subscription, add_on, read_cycles(wish), at)
+
+
+def _set_cycles(state: State, subscription: Subscription, wish: Table, at: datetime) -> None:
+    if "billingCycles" not in wish:
+        raise wish.wrong("billingCycles", "a number is required, or null for forever")
+    rules.set_cycles(state, subscription, wish.text("code"), read_cycles(wish), at)
+
+
+def _change_term(state: State, subscription: Subscription, wish: Table, at: datetime) -> None:
+    """Add-ons whose cycles are not sent again are charged forever."""
+    plan, told = read_plan_code(wish, state.plans), read_add_ons(wish, state.add_ons)
+    cycles = {add_on.code: number for add_on, number in told.items()}
+    rules.change_term(state, subscription, plan, cycles, at)
+
+
+def _cancel(state: State, subscription: Subscription, _: Table, at: datetime) -> None:
+    rules.cancel(state, subscription, at)
+
+
+def _reactivate(state: State, subscription: Subscription, _: Table, at: datetime) -> None:
+    rules.reactivate(state, subscription, at)
+
+
+def _advance_invoice(state: State, subscription: Subscription, wish: Table, at: datetime) -> None:
+    count = wish.whole("terms", 1, most=rules.MOST) or 0
+    rules.advance_invoice(state, subscription, count, at)
+
+
+# By the last part of their paths.
+COMMANDS = {
+    "add-ons": Command(ADD_ON, _add),
+    "cycles": Command(ADD_ON, _set_cycles),
+    "term": Command(("planCode", "addOns"), _change_term),
+    "cancel": Command((), _cancel),
+    "reactivate": Command((), _reactivate),
+    "advance-invoice": Command(("terms",), _advance_invoice),
+}
+
+
+def subscribe(mock: Mock, wish: Mapping[str, Any]) -> Subscription:
+    """In the words of the catalogue. CatalogError for what can't be read, Refusal for what is not done."""
+    state = mock.systems.chargemonk
+    new = read_subscription(Table(wish, "", SUBSCRIPTION), state.plans, state.add_ons)
+    state.actor = "operator"
+    try:
+        return rules.create(state, new, mock.clock.now())
+    finally:
+        mock.changed()
+
+
+def carry_out(mock: Mock, name: str, subscription: Subscription, wish: Mapping[str, Any]) -> None:
+    """One of the `COMMANDS`. CatalogError for what can't be read, Refusal for what is not done."""
+    state, command = mock.systems.chargemonk, COMMANDS[name]
+    state.actor = "operator"
+    try:
+        command.do(state, subscription, Table(wish, "", command.names), mock.clock.now())
+    finally:
+        mock.changed()
+
+
+async def index(request: Request) -> JSONResponse:
+    """All subscriptions, in the order of creation."""
+    only(request.query_params, ())
+    state = _state(request)
+    return JSONResponse({"subscriptions": [_summary(each, state) for each in state.subscriptions.values()]})
+
+
+async def create(request: Request) -> JSONResponse:
+    wish = await json_object(request)
+    try:
+        subscription = subscribe(mock_of(request), wish)
+    except Refusal as refusal:
+        raise bad(str(refusal)) from None
+    return JSONResponse(_shown(subscription, _state(request)), 201)
+
+
+async def read(request: Request) -> JSONResponse:
+    """A subscription with its invoices, newest first."""
+    only(request.query_params, ())
+    return JSONResponse(_shown(_named(request), _state(request)))
+
+
+async def timeline(request: Request) -> JSONResponse:
+    """What happened to a subscription, oldest first."""
+    only(request.query_params, ())
+    subscription = _named(request)
+    entries = mock_of(request).timeline.entries_of("chargemonk", subscription.id)
+    return JSONResponse(
+        {"subscription": subscription.id, "timeline": [entry_shown(entry) for entry in entries]}
+    )
+
+
+async def picture(request: Request) -> Response:
+    """The same, drawn to scale."""
+    only(request.query_params, ())
+    return drawn(tell_subscription(mock_of(request), _named(request)))
+
+
+async def change(request: Request) -> JSONResponse:
+    subscription, name = _named(request), request.path_params["command"]
+    if name not in COMMANDS:
+        raise missing(f"one of {', '.join(COMMANDS)} is expected")
+    wish = await json_object(request) if COMMANDS[name].names else {}
+    try:
+        carry_out(mock_of(request), name, subscription, wish)
+    except Refusal as refusal:
+        raise bad(str(refusal)) from None
+    return JSONResponse(_shown(subscription, _state(request)))
+
+
+def _state(request: Request) -> State:
+    return mock_of(request).systems.chargemonk
+
+
+def _named(request: Request) -> Subscription:
+    try:
+        return _state(request).subscriptions[request.path_params["id"]]
+    except KeyError as error:
+        raise missing(f"there is no subscription {error}") from None
+
+
+def _summary(subscription: Subscription, state: State) -> dict[str, Any]:
+    term, bill = subscription.current, expected(subscription, state.currency)
+    return {
+        "id": subscription.id,
+        "status": "canceled" if subscription.is_canceled else "active",
+        "plan": subscription.plan.code,
+        "termStart": moment_shown(term.start if term else None),
+        "termEnd": moment_shown(term.end if term else None),
+        "paidUntil": moment_shown(subscription.paid_until),
+        "nextPlan": subscription.next_plan.code,
+        "termsLeft": subscription.terms_left,
+        "canceledDatetime": moment_shown(subscription.canceled_at),
+        "nextBill": None if bill is None else {"at": moment_shown(bill.at), "total": amount_text(bill.total)},
+        "addOns": [_add_on(carried, subscription) for carried in subscription.add_ons],
+    }
+
+
+def _shown(subscription: Subscription, state: State) -> dict[str, Any]:
+    return {
+        **_summary(subscription, state),
+        "bills": [bill_shown(bill) for bill in reversed(subscription.bills)],
+    }
+
+
+def _add_on(carried: Carried, subscription: Subscription) -> dict[str, Any]:
+    return {
+        "code": carried.add_on.code,
+        "price": amount_text(carried.add_on.price),
+        "periodMonths": carried.add_on.period_months,
+        "cyclesLeft": carried.cycles_left,
+        "paidUntil": moment_shown(carried.paid_until),
+        "isDisabled": subscription.is_canceled,
+    }
+
+
+ROUTES = [
+    Route("/chargemonk/subscriptions", index, methods=["GET"]),
+    Route("/chargemonk/subscriptions", create, methods=["POST"]),
+    Route("/chargemonk/subscriptions/{id}", read, methods=["GET"]),
+    Route("/chargemonk/subscriptions/{id}/timeline", timeline, methods=["GET"]),
+    Route("/chargemonk/subscriptions/{id}/timeline.svg", picture, methods=["GET"]),
+    Route("/chargemonk/subscriptions/{id}/{command}", change, methods=["POST"]),
+]

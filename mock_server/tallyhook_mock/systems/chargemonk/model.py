@@ -1,0 +1,274 @@
+"""Plans, add-ons, subscriptions and their terms, and the state that holds them."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from msgspec import field
+
+from tallyhook_mock.core.base import BillingSystem, Entity, Happening, Value
+from tallyhook_mock.core.frequencies import add_months
+from tallyhook_mock.core.invoice_lines import Bill, Line
+
+__all__ = [
+    "AddOn",
+    "Carried",
+    "Plan",
+    "Refusal",
+    "State",
+    "Subscription",
+    "Term",
+    "check_code",
+    "cycles_text",
+]
+
+
+class Refusal(ValueError):
+    """A command that was not carried out, in words for whoever gave it; nothing has changed.
+
+    Chargemonk has no API for add-ons with billing cycles, so there is no documented shape of an error either.
+    """
+
+
+_LONGEST = 50
+
+
+class Plan(Value, frozen=True):
+    """`price` is that of a term. After `billing_cycles` terms the subscription ends; None: it does not."""
+
+    code: str
+    name: str
+    price: Decimal
+    term_months: int
+    billing_cycles: int | None = None
+
+
+class AddOn(Value, frozen=True):
+    """`price` is that of a period. One without `period_months` is charged once, and does not recur."""
+
+    code: str
+    name: str
+    price: Decimal
+    period_months: int | None
+
+    @property
+    def is_recurring(self) -> bool:
+        return self.period_months is not None
+
+    def periods_in(self, plan: Plan) -> int:
+        """How many of its periods a term of the plan has: 3 of two months in six (documented).
+
+        Refusal if the term is no multiple of the period (inferred).
+        """
+        periods, rest = divmod(plan.term_months, self.period_months or plan.term_months)
+        if rest:
+            raise Refusal(
+                f"the {self.period_months}-month period of the add-on {self.code} does not divide "
+                f"the {plan.term_months}-month term of the plan {plan.code}"
+            )
+        return periods
+
+
+def check_code(code: str) -> str:
+    """A code or an id as it may be given; Refusal for another one.
+
+    Short, and of letters, digits, hyphens and underscores, so that it stands in any address (inferred).
+    """
+    if not code.replace("-", "").replace("_", "").isalnum() or not code.isascii() or len(code) > _LONGEST:
+        raise Refusal(f"{code[:_LONGEST]!r} is not 1 to {_LONGEST} letters, digits, hyphens and underscores")
+    return code
+
+
+_DAY = timedelta(days=1)
+
+
+class Term(Value, frozen=True):
+    """The time from `start` up to, not including, `end`, which is paid for by the price of the plan."""
+
+    plan: Plan
+    start: datetime
+    end: datetime
+
+    @property
+    def days(self) -> int:
+        return (self.end - self.start) // _DAY
+
+    def days_left(self, at: datetime) -> int:
+        """Days from `at` to the end; the one that has begun counts in full (inferred)."""
+        return -((at - self.end) // _DAY)
+
+
+class Carried(Entity, eq=False):
+    """An add-on on a subscription.
+
+    `cycles_left` is how many more invoices will charge it, None for every one. At 0 it is charged no more,
+    and leaves when the time that it is paid for is over (inferred: had it left with its last invoice, it
+    could be added again and billed twice for the same days).
+    """
+
+    add_on: AddOn
+    cycles_left: int | None
+    paid_until: datetime
+
+    def owing(self, terms: Sequence[Term]) -> Sequence[Term]:
+        """Those of the terms that it is not paid for."""
+        return [term for term in terms if term.start >= self.paid_until]
+
+    def owed(self, terms: Sequence[Term]) -> Sequence[Term]:
+        """Those of the terms that it has to be charged for: not paid yet, and as many as it has cycles."""
+        return self.owing(terms)[: self.cycles_left]
+
+    def pay(self, terms: Sequence[Term]) -> None:
+        """Count down a cycle for each of the terms."""
+        if self.cycles_left is not None:
+            self.cycles_left -= len(terms)
+        self.paid_until = terms[-1].end
+
+
+class Subscription(Entity, eq=False):
+    """`next_plan` is that of the terms to come; `terms_left` is how many may come, None for any number.
+
+    A term is paid for when it stands among `terms`: those that are over, the current one, and those paid in
+    advance. They begin in whole months from `anchor`, `months` of them up to the end of the last one.
+    """
+
+    id: str
+    created: datetime
+    next_plan: Plan
+    terms_left: int | None
+    anchor: datetime
+    months: int = 0
+    terms: list[Term] = field(default_factory=list)
+    reached: int = 0
+    add_ons: list[Carried] = field(default_factory=list)
+    bills: list[Bill] = field(default_factory=list)  # oldest first
+    canceled_at: datetime | None = None
+
+    @property
+    def is_canceled(self) -> bool:
+        """Canceled, it is not renewed and its add-ons are disabled; the term that is paid for goes on."""
+        return self.canceled_at is not None
+
+    @property
+    def current(self) -> Term | None:
+        """The term that runs; None when the last one is over."""
+        return self.terms[self.reached] if self.reached < len(self.terms) else None
+
+    @property
+    def plan(self) -> Plan:
+        """That of the current term, or of the next one if none runs."""
+        return self.current.plan if self.current else self.next_plan
+
+    @property
+    def ahead(self) -> Sequence[Term]:
+        """The terms paid in advance."""
+        return self.terms[self.reached + 1 :]
+
+    @property
+    def paid_until(self) -> datetime:
+        return self.terms[-1].end
+
+    def carried(self, code: str) -> Carried:
+        """The add-on that it carries; Refusal if it carries none of this code."""
+        for carried in self.add_ons:
+            if carried.add_on.code == code:
+                return carried
+        raise Refusal(f"{self.id} carries no add-on {code!r}")
+
+    def carries(self, add_on: AddOn) -> bool:
+        return any(carried.add_on.code == add_on.code for carried in self.add_ons)
+
+    def restart(self, at: datetime) -> None:
+        """Begin anew after the last term, as at first; Refusal as for `following`."""
+        _mark(at, self.next_plan.term_months)
+        self.canceled_at = None
+        self.anchor, self.months = at, 0
+        self.terms_left = self.next_plan.billing_cycles
+
+    def following(self, count: int) -> list[Term]:
+        """The next terms after the last one; Refusal if they are beyond the years that can be written."""
+        plan = self.next_plan
+        marks = [_mark(self.anchor, self.months + plan.term_months * number) for number in range(count + 1)]
+        return [Term(plan, marks[number], marks[number + 1]) for number in range(count)]
+
+    def extend(self, terms: Sequence[Term]) -> None:
+        """Take on terms that follow."""
+        self.terms.extend(terms)
+        self.months += self.next_plan.term_months * len(terms)
+        if self.terms_left is not None:
+            self.terms_left -= len(terms)
+
+
+def cycles_text(cycles: int | None) -> str:
+    """How many are left, as people say it."""
+    if cycles is None:
+        return "forever"
+    return "1 cycle left" if cycles == 1 else f"{cycles or 'no'} cycles left"
+
+
+def _mark(anchor: datetime, months: int) -> datetime:
+    try:
+        return add_months(anchor, months)
+    except ValueError:
+        raise Refusal("no term can end after the year 9999") from None
+
+
+class State(BillingSystem):
+    """Plans, add-ons, subscriptions and their invoices.
+
+    Commands are the functions of `subscriptions`: each takes the state and the moment, changes the state or
+    raises a `Refusal`, and leaves what happened for `take_events`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.currency = "USD"
+        self.plans: dict[str, Plan] = {}
+        self.add_ons: dict[str, AddOn] = {}
+        self.subscriptions: dict[str, Subscription] = {}  # by id, in order of creation
+        self.bills: list[Bill] = []  # number 1 first
+
+    # -- what is there
+
+    def plan(self, code: str) -> Plan:
+        try:
+            return self.plans[code]
+        except KeyError:
+            raise Refusal(f"there is no plan {code!r}") from None
+
+    def add_on(self, code: str) -> AddOn:
+        try:
+            return self.add_ons[code]
+        except KeyError:
+            raise Refusal(f"there is no add-on {code!r}") from None
+
+    # -- what changes (for the commands)
+
+    def bill(self, subscription: Subscription, lines: Sequence[Line], at: datetime) -> None:
+        """Send an invoice."""
+        bill = Bill(len(self.bills) + 1, at, subscription.id, self.currency, tuple(lines))
+        self.bills.append(bill)
+        subscription.bills.append(bill)
+        items = ", ".join(line.item for line in lines)
+        self.emit("invoice", at, subscription, items, invoice=bill.number, amount=bill.total)
+
+    def emit(
+        self,
+        kind: str,
+        at: datetime,
+        subscription: Subscription,
+        note: str = "",
+        *,
+        invoice: int | None = None,
+        amount: Decimal | None = None,
+        item: str = "",
+        quantity: Decimal | None = None,
+    ) -> None:
+        self.note(Happening(kind, at, self.actor, subscription.id, note, invoice, amount, item, quantity))
+
+    def emit_cycles(self, kind: str, at: datetime, subscription: Subscription, carried: Carried) -> None:
+        """Something about an add-on, and how many cycles it has left."""
+        code, left = carried.add_on.code, carried.cycles_left
+        note = f"{code}: {cycles_text(left)}"
+        quantity = None if left is None else Decimal(left)
+        self.emit(kind, at, subscription, note, item=code, quantity=quantity)

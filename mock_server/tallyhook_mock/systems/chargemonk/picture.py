@@ -1,0 +1,83 @@
+"""The life of a subscription at Chargemonk: its terms, and the cycles of its add-ons counted down."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import pairwise
+
+from tallyhook_mock.core.money import amount_text
+from tallyhook_mock.mock import Mock
+from tallyhook_mock.picture.bills import Account, Counter, Subject, tell_bills
+from tallyhook_mock.picture.phrases import moment, pause
+from tallyhook_mock.picture.story import Sign, Span, Story
+from tallyhook_mock.systems.chargemonk.model import Plan, Subscription, Term
+from tallyhook_mock.timeline import Entry
+
+__all__ = ["tell_subscription"]
+
+_CANCELED, _REACTIVATED = ("subscriptionCanceled", "subscriptionEnded"), "subscriptionReactivated"
+_TURNS = {
+    "newSubscription": Sign.BEGAN,
+    "termChanged": Sign.CHANGED,
+    **dict.fromkeys(_CANCELED, Sign.CANCELED),
+    _REACTIVATED: Sign.REACTIVATED,
+}
+
+
+def tell_subscription(mock: Mock, subscription: Subscription) -> Story:
+    """A subscription as it stands in the mock now."""
+    state, now = mock.systems.chargemonk, mock.clock.now()
+    entries = [*mock.timeline.entries_of("chargemonk", subscription.id)]
+    term, plans = subscription.current, {term.plan.code for term in subscription.terms}
+    end = term.end if term else now
+    items = dict.fromkeys(line.item for bill in subscription.bills for line in bill.lines)
+    add_ons = [item for item in items if item not in plans]
+    names = {code: add_on.name for code, add_on in state.add_ons.items()}
+    account = Account(
+        title=subscription.id,
+        system="Chargemonk",
+        start=subscription.created,
+        end=end,
+        currency=state.currency,
+        bills=subscription.bills,
+        subjects=[
+            Subject("Terms", "invoice, price", frozenset(plans)),
+            *(Subject(names.get(code, code), "add-on", frozenset((code,))) for code in add_ons),
+        ],
+        turns=_TURNS,
+        counters=[Counter(code, names.get(code, code), "cycles, up to") for code in add_ons],
+        plans=tuple(_plans(subscription, state.currency)),
+        pauses=tuple(_pauses(subscription, entries, max(end, now))),
+    )
+    return tell_bills(account, entries, now)
+
+
+def _plans(subscription: Subscription, currency: str) -> Iterator[Span]:
+    """Terms of one plan that follow one another are one time."""
+    first: Term | None = None
+    for term, after in pairwise((*subscription.terms, None)):
+        assert term is not None
+        first = first or term
+        if after is None or after.plan != term.plan or after.start != term.end:
+            label = f"{term.plan.name} · {_price(term.plan, currency)}"
+            yield Span(
+                first.start, term.end, label, f"Plan {term.plan.code} from {moment(first.start)}: {label}"
+            )
+            first = None
+
+
+def _price(plan: Plan, currency: str) -> str:
+    term = "month" if plan.term_months == 1 else f"{plan.term_months} months"
+    return f"{amount_text(plan.price)} {currency} per {term}"
+
+
+def _pauses(subscription: Subscription, entries: list[Entry], end: datetime) -> Iterator[Span]:
+    canceled: datetime | None = None
+    for entry in entries:
+        if entry.kind in _CANCELED:
+            canceled = entry.at
+        elif entry.kind == _REACTIVATED and canceled is not None:
+            yield pause(canceled, entry.at)
+            canceled = None
+    canceled = canceled or subscription.canceled_at  # the timeline keeps so many entries only
+    if canceled is not None:
+        yield pause(canceled, end)

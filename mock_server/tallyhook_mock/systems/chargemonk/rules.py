@@ -1,0 +1,340 @@
+"""What Chargemonk does: terms, the charges of an invoice, and the commands that change a subscription.
+
+Every command is checked completely before it changes anything.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from tallyhook_mock.core.base import Value
+from tallyhook_mock.core.invoice_lines import Bill, Line
+from tallyhook_mock.core.money import cents
+from tallyhook_mock.systems.chargemonk.model import (
+    AddOn,
+    Carried,
+    Plan,
+    Refusal,
+    State,
+    Subscription,
+    Term,
+    check_code,
+)
+
+__all__ = [
+    "MOST",
+    "NewSubscription",
+    "add",
+    "add_on_line",
+    "advance_invoice",
+    "begin",
+    "bill_in_advance",
+    "cancel",
+    "change_term",
+    "create",
+    "expected",
+    "once_line",
+    "plan_line",
+    "prorated_line",
+    "reactivate",
+    "set_cycles",
+]
+
+
+def begin(state: State, subscription: Subscription, at: datetime, once: Sequence[Line] = ()) -> None:
+    """Begin the next term when none runs, and bill it, together with what is charged `once`."""
+    terms = subscription.following(1)
+    subscription.extend(terms)
+    _run(state, subscription, terms[0])
+    _bill(state, subscription, [plan_line(terms)], terms, once, at)
+
+
+def bill_in_advance(state: State, subscription: Subscription, terms: Sequence[Term], at: datetime) -> None:
+    """Bill terms that follow, and with them what add-ons still owe for those that were billed before."""
+    subscription.extend(terms)
+    _bill(state, subscription, [plan_line(terms)], subscription.ahead, (), at)
+
+
+def _run(state: State, subscription: Subscription, term: Term) -> None:
+    """Nothing but time ends a term, so its end is planned once and always applies."""
+    state.agenda.schedule(term.end, lambda at: _turn(state, subscription, at))
+
+
+def _turn(state: State, subscription: Subscription, at: datetime) -> None:
+    """From one term to the next; what was paid for in advance is not billed again."""
+    ended = subscription.terms[subscription.reached]
+    subscription.reached += 1
+    _drop_finished(state, subscription, ended, at)
+    term = subscription.current
+    if term is not None:
+        state.emit("renewed", at, subscription, f"{term.plan.code}, paid in advance")
+        _run(state, subscription, term)
+        if not subscription.is_canceled:
+            _bill(state, subscription, (), [term], (), at)
+    elif subscription.is_canceled:
+        return
+    elif subscription.terms_left == 0:
+        subscription.canceled_at = at
+        state.emit("subscriptionEnded", at, subscription, "the billing cycles of the plan are over")
+    else:
+        state.emit("renewed", at, subscription, subscription.next_plan.code)
+        begin(state, subscription, at)
+
+
+def _drop_finished(state: State, subscription: Subscription, ended: Term, at: datetime) -> None:
+    """`at` may be long after the end, if time was not looked at for a while."""
+    for carried in tuple(subscription.add_ons):
+        if carried.cycles_left == 0 and carried.paid_until <= ended.end:
+            subscription.add_ons.remove(carried)
+            state.emit_cycles("addOnEnded", at, subscription, carried)
+
+
+def _bill(
+    state: State,
+    subscription: Subscription,
+    plan: Sequence[Line],
+    terms: Sequence[Term],
+    once: Sequence[Line],
+    at: datetime,
+) -> None:
+    """Bill the plan, and the add-ons for what they owe of `terms`; no invoice if that is nothing."""
+    charged = [(carried, owed) for carried in subscription.add_ons if (owed := carried.owed(terms))]
+    lines = [*plan, *(add_on_line(carried.add_on, owed) for carried, owed in charged), *once]
+    if lines:
+        state.bill(subscription, lines, at)
+    for carried, owed in charged:
+        carried.pay(owed)
+        state.emit_cycles("cycleCharged", at, subscription, carried)
+
+
+def plan_line(terms: Sequence[Term]) -> Line:
+    """The price of a plan for terms that follow one another."""
+    plan, count = terms[0].plan, Decimal(len(terms))
+    text = plan.name if len(terms) == 1 else f"{plan.name}, {len(terms)} terms"
+    return Line(plan.code, text, count, plan.price, plan.price * count, terms[0].start, terms[-1].end)
+
+
+def add_on_line(add_on: AddOn, terms: Sequence[Term]) -> Line:
+    """One cycle for each of the terms: the unit price for every period of the add-on (documented)."""
+    periods = Decimal(sum(add_on.periods_in(term.plan) for term in terms))
+    text = add_on.name if len(terms) == 1 else f"{add_on.name}, {len(terms)} cycles"
+    return Line(
+        add_on.code, text, periods, add_on.price, add_on.price * periods, terms[0].start, terms[-1].end
+    )
+
+
+def prorated_line(add_on: AddOn, term: Term, at: datetime) -> Line:
+    """A cycle that begins within a term: the share of the days that are left of it (inferred: by days)."""
+    periods, left, days = Decimal(add_on.periods_in(term.plan)), term.days_left(at), term.days
+    text = add_on.name if left == days else f"{add_on.name}, {left} of {days} days"
+    amount = cents(add_on.price * periods * left / days)
+    return Line(add_on.code, text, periods, add_on.price, amount, at, term.end)
+
+
+def once_line(add_on: AddOn) -> Line:
+    """An add-on that does not recur."""
+    return Line(add_on.code, add_on.name, Decimal(1), add_on.price, add_on.price)
+
+
+def expected(subscription: Subscription, currency: str) -> Bill | None:
+    """The next invoice that comes by itself, as things stand, without a number.
+
+    None if none will come, or only beyond the years that can be written.
+    """
+    if subscription.is_canceled:
+        return None
+    for term in subscription.ahead:
+        if lines := _add_on_lines(subscription, [term]):
+            return Bill(0, term.start, subscription.id, currency, tuple(lines))
+    if subscription.terms_left == 0:
+        return None
+    try:
+        terms = subscription.following(1)
+    except Refusal:
+        return None
+    lines = [plan_line(terms), *_add_on_lines(subscription, terms)]
+    return Bill(0, terms[0].start, subscription.id, currency, tuple(lines))
+
+
+def _add_on_lines(subscription: Subscription, terms: Sequence[Term]) -> list[Line]:
+    owing = ((carried.add_on, carried.owed(terms)) for carried in subscription.add_ons)
+    return [add_on_line(add_on, owed) for add_on, owed in owing if owed]
+
+
+MOST = 1000  # billing cycles, or terms in advance
+
+
+class NewSubscription(Value, frozen=True):
+    """What is to be subscribed to; `add_ons` come with their numbers of billing cycles, None for forever.
+
+    Refusal if these do not go together.
+    """
+
+    id: str
+    plan: Plan
+    add_ons: tuple[tuple[AddOn, int | None], ...] = ()
+
+    def __post_init__(self) -> None:
+        check_code(self.id)
+        for add_on, cycles in self.add_ons:
+            add_on.periods_in(self.plan)
+            _check_cycles(add_on, cycles, self.plan.billing_cycles)
+
+
+def create(state: State, new: NewSubscription, at: datetime) -> Subscription:
+    """Subscribe: the first term begins and is billed, with the first cycle of every add-on.
+
+    An add-on that does not recur is charged once, and is not carried.
+    """
+    state.catch_up(at)
+    if new.id in state.subscriptions:
+        raise Refusal(f"there is a subscription {new.id!r} already")
+    subscription = Subscription(new.id, at, new.plan, new.plan.billing_cycles, at)
+    subscription.following(1)
+    subscription.add_ons = [
+        Carried(add_on, cycles, at) for add_on, cycles in new.add_ons if add_on.is_recurring
+    ]
+    state.subscriptions[new.id] = subscription
+    state.emit("newSubscription", at, subscription, new.plan.code)
+    for carried in subscription.add_ons:
+        state.emit_cycles("addOnAdded", at, subscription, carried)
+    once = [once_line(add_on) for add_on, _ in new.add_ons if not add_on.is_recurring]
+    begin(state, subscription, at, once)
+    return subscription
+
+
+def add(state: State, subscription: Subscription, add_on: AddOn, cycles: int | None, at: datetime) -> None:
+    """Have it carry another add-on, billed at once for the rest of the term, which is one of the cycles."""
+    state.catch_up(at)
+    term = _running(subscription)
+    if subscription.carries(add_on):
+        raise Refusal(f"{subscription.id} carries {add_on.code} already: set its billing cycles instead")
+    owing = [term, *subscription.ahead]
+    _check_fits(add_on, owing, subscription.next_plan)
+    _check_cycles(add_on, cycles, _most(subscription, owing))
+    if not add_on.is_recurring:
+        state.emit("addOnAdded", at, subscription, f"{add_on.code}: charged once", item=add_on.code)
+        state.bill(subscription, [once_line(add_on)], at)
+        return
+    carried = Carried(add_on, cycles, term.start)
+    subscription.add_ons.append(carried)
+    state.emit_cycles("addOnAdded", at, subscription, carried)
+    carried.pay([term])
+    state.bill(subscription, [prorated_line(add_on, term, at)], at)
+    state.emit_cycles("cycleCharged", at, subscription, carried)
+
+
+def set_cycles(state: State, subscription: Subscription, code: str, cycles: int | None, at: datetime) -> None:
+    """Have an add-on that is carried charged by so many invoices more; nothing is charged now."""
+    state.catch_up(at)
+    _running(subscription)
+    carried = subscription.carried(code)
+    owing = carried.owing(subscription.ahead)
+    _check_fits(carried.add_on, owing, subscription.next_plan)
+    _check_cycles(carried.add_on, cycles, _most(subscription, owing))
+    carried.cycles_left = cycles
+    state.emit_cycles("cyclesSet", at, subscription, carried)
+
+
+def change_term(
+    state: State, subscription: Subscription, plan: Plan, cycles: Mapping[str, int | None], at: datetime
+) -> None:
+    """Go over to a plan of another term, from the first renewal that is not paid for in advance (inferred).
+
+    `cycles` are by the codes of add-ons. An add-on that is not among them is charged forever from now on
+    (documented), unless it has been charged for the last time already (inferred).
+    """
+    state.catch_up(at)
+    _running(subscription)
+    if plan.term_months == subscription.next_plan.term_months:
+        raise Refusal(f"the plan {plan.code} changes nothing: {plan.term_months}-month terms come already")
+    told = {subscription.carried(code): number for code, number in cycles.items()}
+    going_on = [carried for carried in subscription.add_ons if carried.cycles_left != 0 or carried in told]
+    for carried in going_on:
+        owing = carried.owing(subscription.ahead)
+        _check_fits(carried.add_on, owing, plan)
+        _check_cycles(carried.add_on, told.get(carried), _most(subscription, owing, plan))
+    subscription.next_plan, subscription.terms_left = plan, plan.billing_cycles
+    state.emit("termChanged", at, subscription, f"{plan.code} from {subscription.paid_until:%Y-%m-%d}")
+    for carried in going_on:
+        was, carried.cycles_left = carried.cycles_left, told.get(carried)
+        if was != carried.cycles_left:
+            state.emit_cycles("cyclesSet" if carried in told else "cyclesReset", at, subscription, carried)
+
+
+def cancel(state: State, subscription: Subscription, at: datetime) -> None:
+    """Do not renew it, and disable its add-ons; what is paid for goes on to its end (inferred)."""
+    state.catch_up(at)
+    _running(subscription)
+    subscription.canceled_at = at
+    state.emit("subscriptionCanceled", at, subscription)
+
+
+def reactivate(state: State, subscription: Subscription, at: datetime) -> None:
+    """Undo that it was canceled.
+
+    Within the time that is paid for, nothing is charged, the dates go on and add-ons keep the cycles they
+    have left. After it, a new term begins and is billed, and add-ons are charged forever until their cycles
+    are set again (all documented but the dates and that a term begins at once, which are inferred).
+    """
+    state.catch_up(at)
+    if not subscription.is_canceled:
+        raise Refusal(f"{subscription.id} is not canceled")
+    if subscription.current is not None:
+        subscription.canceled_at = None
+        state.emit("subscriptionReactivated", at, subscription, "within its term")
+        return
+    subscription.restart(at)
+    state.emit("subscriptionReactivated", at, subscription, "after its term")
+    for carried in subscription.add_ons:
+        if carried.cycles_left is not None:
+            carried.cycles_left = None
+            state.emit_cycles("cyclesReset", at, subscription, carried)
+    begin(state, subscription, at)
+
+
+def advance_invoice(state: State, subscription: Subscription, count: int, at: datetime) -> None:
+    """Bill the next `count` terms now, and of each add-on as many cycles as it has left for them.
+
+    An add-on that was added after an advance invoice is billed for the terms of that one too (inferred).
+    """
+    state.catch_up(at)
+    _running(subscription)
+    if not 1 <= count <= MOST:
+        raise Refusal(f"terms: from 1 to {MOST}")
+    if subscription.terms_left is not None and count > subscription.terms_left:
+        raise Refusal(f"{subscription.id} has {subscription.terms_left} terms to come, not {count}")
+    following = subscription.following(count)
+    state.emit("advanceInvoice", at, subscription, "1 term" if count == 1 else f"{count} terms")
+    bill_in_advance(state, subscription, following, at)
+
+
+def _running(subscription: Subscription) -> Term:
+    """The current term of a subscription that is to be changed."""
+    if subscription.is_canceled or subscription.current is None:
+        raise Refusal(f"{subscription.id} is canceled: reactivate it first")
+    return subscription.current
+
+
+def _check_fits(add_on: AddOn, owing: Sequence[Term], plan: Plan) -> None:
+    """Refusal unless it fits the terms it owes, which may be of other plans, and those to come."""
+    for each in (*(term.plan for term in owing), plan):
+        add_on.periods_in(each)
+
+
+def _most(subscription: Subscription, owing: Sequence[Term], plan: Plan | None = None) -> int | None:
+    """How many invoices can charge an add-on: for terms that are known and `owing`, and those to come."""
+    left = subscription.terms_left if plan is None else plan.billing_cycles
+    return None if left is None else left + len(owing)
+
+
+def _check_cycles(add_on: AddOn, cycles: int | None, most: int | None) -> None:
+    """A number of cycles is for what recurs, and no higher than that of the plan (documented)."""
+    if cycles is None:
+        return
+    if not add_on.is_recurring:
+        raise Refusal(f"the add-on {add_on.code} does not recur: it takes no billing cycles")
+    if not 1 <= cycles <= MOST:
+        raise Refusal(f"billing cycles: from 1 to {MOST}")
+    if most is not None and cycles > most:
+        raise Refusal(f"the plan has {most} billing cycles to come: {add_on.code} can't have {cycles}")

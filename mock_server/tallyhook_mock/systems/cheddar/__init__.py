@@ -1,0 +1,1 @@
+"""Cheddar: an XML API, hooks, and invoices that wait for a hook's acknowledgement."""

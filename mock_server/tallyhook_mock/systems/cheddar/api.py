@@ -1,0 +1,246 @@
+"""The XML API as an ASGI application, its table of calls, and its refusals as documents."""
+
+import base64
+import binascii
+import hmac
+import itertools
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from tallyhook_mock.core import ids
+from tallyhook_mock.systems.cheddar import calls_customers, calls_invoices, calls_plans, calls_promotions
+from tallyhook_mock.systems.cheddar.gateway import failure
+from tallyhook_mock.systems.cheddar.names import unknown_parameters
+from tallyhook_mock.systems.cheddar.paypal import PATH, paypal_app
+from tallyhook_mock.systems.cheddar.products import Product
+from tallyhook_mock.systems.cheddar.refusal import Refusal, not_found
+from tallyhook_mock.systems.cheddar.request import Call, Handler, Parameters, decode, read
+from tallyhook_mock.systems.cheddar.state import State
+from tallyhook_mock.systems.cheddar.xml_documents import customers_document, error_document, error_element
+
+__all__ = [
+    "MAX_BODY",
+    "ROUTES",
+    "actions_of",
+    "broken",
+    "cheddar_app",
+    "handler",
+    "refusal_document",
+]
+
+MAX_BODY = 1_000_000
+FORM = "application/x-www-form-urlencoded"
+FIRST_ERROR = 73_542
+
+_METHODS = ("GET", "POST")
+# What goes with a refusal, by its status.
+_HEADERS = {401: {"WWW-Authenticate": 'Basic realm="CheddarGetter API"'}, 405: {"Allow": ", ".join(_METHODS)}}
+
+logger = logging.getLogger("tallyhook_mock.cheddar")
+
+
+def cheddar_app(
+    state: Callable[[], State],
+    now: Callable[[], datetime],
+    changed: Callable[[], None],
+    *,
+    max_body: int = MAX_BODY,
+    strict: bool = False,
+    ignored: Callable[[str, list[str], str, str], None] = lambda action, names, product, code: None,
+) -> ASGIApp:
+    """Cheddar's API for paths that begin with `/xml/`, and its page for those who pay by PayPal.
+
+    Args:
+        state: the engine's state at the time of a call.
+        now: the moment of a call, aware.
+        changed: called after each call, before its answer: take the events that it left.
+        max_body: the longest form that is read, in bytes; a longer one gets a 413.
+        strict: refuse a call with a parameter that it does not know (412) instead of ignoring that.
+        ignored: told of an action, the parameters that it does not know, the product and the customer.
+    """
+    error_numbers = itertools.count(FIRST_ERROR)
+    paypal = paypal_app(state, now, changed)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"].startswith(PATH):
+            await paypal(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        form = await _read_form(request, max_body)
+        # From here to the answer nothing waits, so that a call sees and leaves the state whole.
+        at = now()
+        try:
+            try:
+                status, document = 200, _carry_out(state(), request, form, at, strict, ignored)
+            finally:
+                changed()  # also after a refusal: a declined transaction leaves events
+        except Refusal as refusal:
+            status, document = refusal.status, refusal_document(refusal, next(error_numbers), at)
+        except Exception:
+            logger.exception("a call broke")
+            status, document = 500, refusal_document(broken(), next(error_numbers), at)
+        await Response(document, status, _HEADERS.get(status), "text/xml")(scope, receive, send)
+
+    return app
+
+
+async def _read_form(request: Request, limit: int) -> bytes | None:
+    """The body; None if it is too long. It is read to the end all the same, so that the answer is heard."""
+    chunks, length = [], 0
+    async for chunk in request.stream():
+        length += len(chunk)
+        if length <= limit:
+            chunks.append(chunk)
+    return b"".join(chunks) if length <= limit else None
+
+
+def _carry_out(
+    state: State,
+    request: Request,
+    form: bytes | None,
+    at: datetime,
+    strict: bool,
+    ignored: Callable[[str, list[str], str, str], None],
+) -> str:
+    if request.method not in _METHODS:
+        raise Refusal(405, f"Only {' and '.join(_METHODS)} are allowed")
+    if form is None:
+        raise Refusal(413, "The request is too large")
+    content_type = request.headers.get("content-type", FORM).partition(";")[0].strip().lower()
+    if form and content_type != FORM:
+        raise Refusal(400, f"The request's content type must be {FORM}")
+    email = _sign_in(state, request.headers.get("authorization", ""))
+    controller, action, path = _split(request.scope["raw_path"])
+    actions = actions_of(controller)
+    parameters = read(path, request.scope["query_string"], form)
+    product = _product(state, parameters, email)
+    # A client that leaves the action out has its pairs out of step, so it learns that there is no product.
+    handle = handler(actions, action)
+    origin = f"{request.scope.get('scheme', 'http')}://{request.headers.get('host', '')}"
+    state.actor = email
+    if unknown := unknown_parameters(f"{controller}/{action}", parameters):
+        ignored(f"{controller}/{action}", unknown, product.code, parameters.whom("code"))
+        if strict:
+            raise Refusal(412, f"Unknown parameter '{unknown[0]}'", f"{unknown[0]}:unknown")
+    return handle(Call(state, product, parameters, at, origin, state.zone(email)))
+
+
+def _sign_in(state: State, authorization: str) -> str:
+    """The email of the user whose credentials these are."""
+    scheme, _, encoded = authorization.partition(" ")
+    if scheme.lower() == "basic":
+        try:
+            credentials = base64.b64decode(encoded.strip(), validate=True)
+            email, _, password = credentials.decode().partition(":")
+        except (binascii.Error, ValueError):
+            pass
+        else:
+            known = state.users.get(email)
+            if known is not None and hmac.compare_digest(known.encode(), password.encode()):
+                return email
+    raise Refusal(401, "Authentication required")
+
+
+def _split(raw_path: bytes) -> tuple[str, str, list[bytes]]:
+    """Controller, action, and the path pairs, still encoded, of `/xml/customers/get/productCode/ACME`."""
+    root, *segments = raw_path.rstrip(b"/").split(b"/")[1:] or [b""]
+    if root != b"xml":
+        raise not_found("Resource not found")
+    controller, action, *_ = map(decode, (*segments[:2], b"", b""))
+    return controller, action, segments[2:]
+
+
+def _product(state: State, parameters: Parameters, email: str) -> Product:
+    """The product that the call names: every user of this server has access to all that there are."""
+    if code := parameters.text("productCode"):
+        if code in state.products:
+            return state.products[code]
+        raise Refusal(401, f"User {email} does not have access to productCode={code}")
+    if written := parameters.text("productId"):
+        product = state.product_by_id(ids.parse(written))
+        if product is not None:
+            return product
+        raise Refusal(401, f"User does not have access to productId={written}")
+    raise Refusal(400, "No product selected. Need a productId or productCode.")
+
+
+ROUTES: dict[str, dict[str, Handler]] = {
+    "plans": {
+        "get": calls_plans.get,
+        "new": calls_plans.new,
+        "edit": calls_plans.edit,
+        "delete": calls_plans.delete,
+    },
+    "customers": {
+        "get": calls_customers.get,
+        "get-all": calls_customers.get_all,
+        "list": calls_customers.list_,
+        "search": calls_customers.get_all,
+        "new": calls_customers.new,
+        "import": calls_customers.import_,
+        "edit": calls_customers.edit,
+        "edit-customer": calls_customers.edit_customer,
+        "edit-subscription": calls_customers.edit_subscription,
+        "cancel": calls_customers.cancel,
+        "delete": calls_customers.delete,
+        "delete-all": calls_customers.delete_all,
+        "add-item-quantity": calls_customers.add_item_quantity,
+        "remove-item-quantity": calls_customers.remove_item_quantity,
+        "set-item-quantity": calls_customers.set_item_quantity,
+        "add-charge": calls_customers.add_charge,
+        "delete-charge": calls_customers.delete_charge,
+        "run-outstanding": calls_customers.run_outstanding,
+        "paypal-revert": calls_customers.paypal_revert,
+    },
+    "invoices": {
+        "new": calls_invoices.new,
+        "refund": calls_invoices.refund,
+        "void": calls_invoices.void,
+        "void-or-refund": calls_invoices.void_or_refund,
+        "waive": calls_invoices.waive,
+        "run": calls_invoices.run,
+        "send-email": calls_invoices.send_email,
+    },
+    "promotions": {
+        "get": calls_promotions.get,
+    },
+}
+
+
+def actions_of(controller: str) -> dict[str, Handler]:
+    """The calls of a controller; names count with their case. The words of the refusals are inferred."""
+    if controller not in ROUTES:
+        raise not_found("Resource not found")
+    return ROUTES[controller]
+
+
+def handler(actions: dict[str, Handler], action: str) -> Handler:
+    """The handler of a call."""
+    if not action:
+        raise Refusal(400, "No action selected")
+    if action not in actions:
+        raise not_found("Resource not found")
+    return actions[action]
+
+
+def refusal_document(refusal: Refusal, id: int, at: datetime) -> str:
+    """The `<error>` document, or the customer's with the error embedded if it is about an existing one.
+
+    Args:
+        id: the log number of the error.
+        at: the moment of the call.
+    """
+    element = error_element(id, refusal.status, refusal.message, refusal.aux_code)
+    if refusal.customer is not None:
+        return customers_document((refusal.customer,), at, element)
+    return error_document(element)
+
+
+def broken() -> Refusal:
+    """What a caller is told of an error that is this server's own, in Cheddar's words for its own."""
+    return failure("1000")

@@ -1,0 +1,434 @@
+"""The calls under `/customers`."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Container
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import TypeAlias
+
+from tallyhook_mock.core import ids
+from tallyhook_mock.core.base import Value
+from tallyhook_mock.systems.cheddar import billing, gateway, paypal, signup, subscriptions, usage, validators
+from tallyhook_mock.systems.cheddar.billing import NewCharge
+from tallyhook_mock.systems.cheddar.calls_invoices import read_charge, read_charges
+from tallyhook_mock.systems.cheddar.cards import is_given, is_renewed, read_card_details, read_payment
+from tallyhook_mock.systems.cheddar.customers import Customer, PaymentMethod
+from tallyhook_mock.systems.cheddar.listing import listed, paged
+from tallyhook_mock.systems.cheddar.products import Plan
+from tallyhook_mock.systems.cheddar.refusal import Refusal, not_found
+from tallyhook_mock.systems.cheddar.request import Call, Parameters
+from tallyhook_mock.systems.cheddar.validators import Details, read_details
+from tallyhook_mock.systems.cheddar.xml_documents import SUCCESS, customers_document
+
+__all__ = [
+    "add_charge",
+    "add_item_quantity",
+    "cancel",
+    "delete",
+    "delete_all",
+    "delete_charge",
+    "edit",
+    "edit_customer",
+    "edit_subscription",
+    "get",
+    "get_all",
+    "import_",
+    "list_",
+    "new",
+    "paypal_revert",
+    "remove_item_quantity",
+    "run_outstanding",
+    "set_item_quantity",
+]
+
+IMPORT_AT_MOST = 100
+# How near to now a confirmation must be (inferred).
+CONFIRMED_WITHIN = timedelta(hours=1)
+
+ChangeQuantity: TypeAlias = Callable[..., None]
+
+
+# -- reading
+
+
+def get(call: Call) -> str:
+    """One customer by code, id or invoice number; without any of them the list."""
+    parameters = call.parameters
+    if "code" in parameters or "id" in parameters:
+        return call.answer(call.customer())
+    if "invoiceNumber" in parameters:
+        invoice = call.invoice_numbered(parameters.text("invoiceNumber"))
+        return call.answer(invoice.subscription.customer)
+    return get_all(call)
+
+
+def get_all(call: Call) -> str:
+    """The customers that pass the filters, in the order that is asked for."""
+    return _listed(call)
+
+
+def list_(call: Call) -> str:
+    """The same without history: of each the current subscription with its pending invoice (a client)."""
+    return _listed(call, has_history=False)
+
+
+def _listed(call: Call, *, has_history: bool = True) -> str:
+    found = listed(call.state.customers(call.product), call.parameters, call.zone)
+    if not found:
+        raise not_found("No customers found.")
+    shown, page = paged(found, call.parameters)
+    return customers_document(shown, call.at, page=page, has_history=has_history)
+
+
+# -- creating
+
+
+class _Application(Value, frozen=True):
+    """A new customer, completely checked."""
+
+    details: Details
+    plan: Plan
+    payment: PaymentMethod | None
+    coupon: str
+    first_bill: datetime | None
+    items: dict[str, Decimal]
+    charges: list[NewCharge]
+    card_details: dict[str, str]
+    is_scheduled: bool
+
+    def create(self, call: Call) -> Customer:
+        customer = signup.new_customer(
+            call.state,
+            call.product,
+            code=self.details.code,
+            details=self.details.values,
+            meta_data=self.details.meta_data,
+            plan=self.plan,
+            payment=self.payment,
+            at=call.at,
+            initial_bill_at=self.first_bill,
+            coupon=self.coupon,
+            items=self.items,
+            charges=self.charges,
+            tax_rate=self.details.tax_rate,
+            is_tax_exempt=self.details.is_tax_exempt,
+            card_details=self.card_details,
+            is_scheduled=self.is_scheduled,
+        )
+        paypal.ask(customer, call.origin)
+        return customer
+
+
+def new(call: Call) -> str:
+    return call.answer(_application(call, call.parameters, set()).create(call))
+
+
+def import_(call: Call) -> str:
+    """Create up to a hundred customers, or none of them.
+
+    They are `0[code]=…` (the official client), `customers[0][code]=…` (inferred), or one with flat names (the
+    reference). Without an `initialBillDate` nothing is scheduled before a `changeBillDate` (documented).
+    """
+    parameters = call.parameters
+    numbered = [
+        value for name, value in parameters.values.items() if name.isdigit() and isinstance(value, Parameters)
+    ]
+    entries = parameters.levels("customers") or numbered
+    if not entries and ("code" in parameters or "subscription" in parameters):
+        entries = [parameters]
+    if not entries:
+        raise call.parameters.invalid("customers", "isEmpty", "A value is required")
+    if len(entries) > IMPORT_AT_MOST:
+        message = f"There are more than {IMPORT_AT_MOST} customers"
+        raise call.parameters.invalid("customers", "tooMany", message)
+    applications = []
+    codes: set[str] = set()
+    coupons: Counter[str] = Counter()
+    for entry in entries:
+        application = _application(call, entry, codes, is_import=True)
+        gateway.validate(application.payment)
+        coupons[application.coupon] += 1
+        _coupon(call, entry.level("subscription"), application.plan, coupons[application.coupon])
+        codes.add(application.details.code)
+        applications.append(application)
+    return customers_document([application.create(call) for application in applications], call.at)
+
+
+def _application(
+    call: Call, parameters: Parameters, codes: Container[str], *, is_import: bool = False
+) -> _Application:
+    """Read a new customer in the documented order: plan, names, code, email, and the rest; then the card.
+
+    `codes` are those that the same call gives to others.
+    """
+    terms = parameters.level("subscription")
+    plan = _plan(call, terms)
+    if plan is None:
+        raise Refusal(412, "A pricing plan is required")  # of this field clients expect no auxCode
+
+    def is_taken(code: str) -> bool:
+        return code in codes or call.state.has_customer(call.product, code)
+
+    takes_email = call.product.rules.missing_customer_code == "email"
+    details = read_details(parameters, is_taken, call.zone, is_new=True, takes_email_as_code=takes_email)
+    first_bill = _first_bill(call, terms)
+    items, charges = _items(plan, parameters), read_charges(parameters)
+    is_scheduled = first_bill is not None or not is_import
+    if not is_scheduled and (items or charges):
+        # There is no invoice yet that they could be on.
+        raise terms.invalid("initialBillDate", "isEmpty", "A value is required")
+    payment = None
+    # Of an import the method may be empty: then payment data are ignored (documented).
+    is_without = is_import and "method" in terms and not terms.text("method")
+    due = first_bill or plan.first_bill(call.at, call.product.rules)
+    owes_now = is_scheduled and due <= call.at and plan.recurring_charge_amount + plan.setup_charge_amount > 0
+    if not is_without and (is_given(terms) or _must_pay(plan) or (owes_now and not is_import)):
+        token = details.values.get("gatewayToken", "")
+        payment = read_payment(terms, call.product, call.state.ids, call.at, token=token)
+    return _Application(
+        details,
+        plan,
+        payment,
+        _coupon(call, terms, plan),
+        first_bill,
+        items,
+        charges,
+        read_card_details(terms, is_new=True) if payment is None else {},
+        is_scheduled,
+    )
+
+
+def _first_bill(call: Call, terms: Parameters) -> datetime | None:
+    """The `initialBillDate`, which must be today, in the caller's time zone, or later (documented)."""
+    given = validators.moment(terms, "initialBillDate", call.zone)
+    if given is not None and call.product.rules.past_initial_bill_date == "refused":
+        today = call.at.astimezone(call.zone).date()
+        if given.astimezone(call.zone).date() < today:
+            message = f"{validators.quoted(terms.text('initialBillDate'))} is in the past"  # inferred text
+            raise terms.invalid("initialBillDate", "dateInvalid", message)
+    return given
+
+
+def _must_pay(plan: Plan) -> bool:
+    return plan.payment_method_is_required and not plan.is_free
+
+
+def _plan(call: Call, terms: Parameters) -> Plan | None:
+    """The plan that a call names, if it names one."""
+    code = validators.text(terms, "planCode")
+    if code and code not in call.product.plans:
+        raise Refusal(412, f"No plan found with code={code}")  # without an auxCode, as above
+    return call.product.plans[code] if code else None
+
+
+def _coupon(call: Call, terms: Parameters, plan: Plan, times: int = 1) -> str:
+    """The coupon that a call brings, if it can be redeemed `times` times more."""
+    code = validators.text(terms, "couponCode")
+    if code:
+        try:
+            subscriptions.find_promotion(call.product, plan, code, call.at, times)
+        except Refusal as refusal:
+            raise terms.renamed(refusal) from None
+    return code
+
+
+def _items(plan: Plan, parameters: Parameters) -> dict[str, Decimal]:
+    """The quantities to begin with: `items[k][itemCode, quantity]`."""
+    quantities = {}
+    for entry in parameters.levels("items"):
+        code = validators.required(entry, "itemCode")
+        planned = plan.item(code)
+        if planned is None:
+            raise not_found(f"Item not found (code={code})")
+        quantities[code] = validators.quantity(entry, "quantity", Decimal(1))
+        try:
+            usage.check_limit(planned, quantities[code])
+        except Refusal as refusal:
+            raise entry.renamed(refusal) from None
+    return quantities
+
+
+# -- changing
+
+
+def edit(call: Call) -> str:
+    """Customer and subscription in one: if either is refused, neither changes.
+
+    The fields are checked in the order of a new customer: the plan, the customer's own, the card (inferred).
+    """
+    customer = call.customer()
+    terms = call.parameters.level("subscription")
+    _plan(call, terms)
+    details = _changed_details(call, customer)
+    change = _change(call, customer, terms)
+    change.apply(call, customer)
+    _apply_details(call, customer, details)
+    return call.answer(customer)
+
+
+def edit_customer(call: Call) -> str:
+    customer = call.customer()
+    _apply_details(call, customer, _changed_details(call, customer))
+    return call.answer(customer)
+
+
+def edit_subscription(call: Call) -> str:
+    """The fields stand by themselves (documented) or in `subscription[…]` (clients)."""
+    customer = call.customer()
+    terms = call.parameters
+    if isinstance(nested := terms.values.get("subscription"), Parameters):
+        terms = nested.over(terms)
+    _change(call, customer, terms).apply(call, customer)
+    return call.answer(customer)
+
+
+def _changed_details(call: Call, customer: Customer) -> Details:
+    def is_taken(code: str) -> bool:
+        return code != customer.code and call.state.has_customer(call.product, code)
+
+    return read_details(call.parameters, is_taken, call.zone, is_new=False)
+
+
+def _apply_details(call: Call, customer: Customer, details: Details) -> None:
+    values = details.values
+    if "taxRate" in call.parameters:
+        values["taxRate"] = call.parameters.text("taxRate")
+    signup.edit_customer(
+        call.state,
+        customer,
+        code=details.code or None,
+        details=values,
+        meta_data=details.meta_data,
+        tax_rate=details.tax_rate,
+        is_tax_exempt=details.is_tax_exempt,
+        at=call.at,
+    )
+
+
+class _Change(Value, frozen=True):
+    """A change of a subscription, its fields checked; the engine takes it or refuses it as a whole."""
+
+    terms: Parameters
+    plan: Plan | None
+    payment: PaymentMethod | None
+    coupon: str
+    bill_date: datetime | None
+
+    def apply(self, call: Call, customer: Customer) -> None:
+        given = read_card_details(self.terms, is_new=False) if self.payment is None else {}
+        try:
+            subscriptions.change(
+                call.state,
+                customer,
+                plan=self.plan,
+                payment=self.payment,
+                is_renewed=is_renewed(self.terms),
+                coupon=self.coupon,
+                change_bill_date=self.bill_date,
+                at=call.at,
+            )
+        except Refusal as refusal:
+            raise self.terms.renamed(refusal) from None
+        customer.subscription.card_details = {**customer.subscription.card_details, **given}
+        paypal.ask(customer, call.origin)
+
+
+def _change(call: Call, customer: Customer, terms: Parameters) -> _Change:
+    plan = _plan(call, terms)
+    payment = None
+    known = customer.subscription.payment
+    if is_given(terms, known) or (plan is not None and _must_pay(plan) and known is None):
+        payment = read_payment(terms, call.product, call.state.ids, call.at, customer=customer)
+    is_now = terms.text("changeBillDate") == "now"
+    bill_date = call.at if is_now else validators.moment(terms, "changeBillDate", call.zone)
+    return _Change(terms, plan, payment, validators.text(terms, "couponCode"), bill_date)
+
+
+def cancel(call: Call) -> str:
+    customer = call.customer()
+    subscriptions.cancel(call.state, customer, call.at)
+    return call.answer(customer)
+
+
+def paypal_revert(call: Call) -> str:
+    customer = call.customer()
+    subscriptions.revert_paypal(call.state, customer, call.at)
+    return call.answer(customer)
+
+
+def run_outstanding(call: Call) -> str:
+    customer = call.customer()
+    validators.text(call.parameters, "ccCardCode", 4)
+    billing.run_outstanding(call.state, customer, call.at)
+    return call.answer(customer)
+
+
+# -- usage and charges
+
+
+def set_item_quantity(call: Call) -> str:
+    return _change_quantity(call, usage.set_quantity, None)
+
+
+def add_item_quantity(call: Call) -> str:
+    return _change_quantity(call, usage.add_quantity, Decimal(1))
+
+
+def remove_item_quantity(call: Call) -> str:
+    return _change_quantity(call, usage.remove_quantity, Decimal(1))
+
+
+def _change_quantity(call: Call, change: ChangeQuantity, default: Decimal | None) -> str:
+    customer = call.customer()
+    parameters = call.parameters
+    plan = usage.counted_plan(customer, outstanding=call.is_outstanding)
+    if written := parameters.text("itemId"):
+        item = usage.find_item(plan, id=ids.parse(written), given=written)
+    else:
+        item = usage.find_item(plan, code=parameters.text("itemCode"))
+    quantity = validators.quantity(parameters, "quantity", default)
+    change(call.state, customer, item, quantity, outstanding=call.is_outstanding, at=call.at)
+    return call.answer(customer)
+
+
+def add_charge(call: Call) -> str:
+    customer = call.customer()
+    charge = read_charge(call.parameters)
+    billing.add_charge(call.state, customer, charge, outstanding=call.is_outstanding, at=call.at)
+    return call.answer(customer)
+
+
+def delete_charge(call: Call) -> str:
+    customer = call.customer()
+    written = validators.required(call.parameters, "chargeId")
+    charge = ids.parse(written)
+    if charge is None:
+        raise not_found(f"Charge not found (id={written})")  # inferred text
+    billing.delete_charge(call.state, customer, charge, outstanding=call.is_outstanding, at=call.at)
+    return call.answer(customer)
+
+
+# -- deleting
+
+
+def delete(call: Call) -> str:
+    signup.delete_customer(call.state, call.customer(), call.at)
+    return SUCCESS
+
+
+def delete_all(call: Call) -> str:
+    """Delete every customer of the product, confirmed by the unix time of now.
+
+    Clients confirm by the clock of their own machine, so that one counts as well as this server's (inferred).
+    """
+    if call.product.rules.delete_all_confirm == "any":
+        validators.required(call.parameters, "confirm")
+        signup.delete_all(call.state, call.product, call.at)
+        return SUCCESS
+    confirmed = validators.whole(call.parameters, "confirm", 10**11, 0)
+    nows = (call.at.timestamp(), time.time())
+    if not any(abs(confirmed - now) <= CONFIRMED_WITHIN.total_seconds() for now in nows):
+        raise call.parameters.invalid("confirm", "invalid", "The current unix time is required to confirm")
+    signup.delete_all(call.state, call.product, call.at)
+    return SUCCESS

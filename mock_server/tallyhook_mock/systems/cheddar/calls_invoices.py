@@ -1,0 +1,86 @@
+"""The calls about invoices, and the charges and credits that calls bring."""
+
+from tallyhook_mock.systems.cheddar import billing, payments, validators
+from tallyhook_mock.systems.cheddar.billing import NewCharge
+from tallyhook_mock.systems.cheddar.products import CHARGE_CODE_LENGTH
+from tallyhook_mock.systems.cheddar.refusal import invalid
+from tallyhook_mock.systems.cheddar.request import Call, Parameters
+
+__all__ = ["new", "refund", "run", "send_email", "void", "void_or_refund", "waive"]
+
+
+def new(call: Call) -> str:
+    """A one-time invoice, executed at once."""
+    customer = call.customer()
+    charges = read_charges(call.parameters)
+    if not charges:
+        raise invalid("charges[0][chargeCode]", "isEmpty", "A value is required")
+    billing.one_time_invoice(call.state, customer, charges, call.at)
+    return call.answer(customer)
+
+
+def refund(call: Call) -> str:
+    """Give back `amount`, or without one all that was paid."""
+    invoice = call.invoice()
+    amount = None
+    if call.parameters.text("amount"):
+        amount = validators.positive(call.parameters, "amount", validators.amount(call.parameters, "amount"))
+    payments.refund(call.state, invoice, amount, call.at)
+    return call.answer(invoice.subscription.customer)
+
+
+def void(call: Call) -> str:
+    """Undo a payment. What Cheddar makes of an `amount` here, which the PHP client sends, is not known."""
+    invoice = call.invoice()
+    if call.parameters.text("amount"):
+        rule = call.product.rules.void_with_amount
+        if rule == "refused":
+            message = "A void is for the whole amount"
+            raise call.parameters.invalid("amount", "notAllowed", message)
+        if rule == "refund":
+            return refund(call)
+    payments.void(call.state, invoice, call.at)
+    return call.answer(invoice.subscription.customer)
+
+
+def void_or_refund(call: Call) -> str:
+    invoice = call.invoice()
+    payments.void_or_refund(call.state, invoice, call.at)
+    return call.answer(invoice.subscription.customer)
+
+
+def waive(call: Call) -> str:
+    """Offset everything on an outstanding invoice, so that it can be run for 0.00 (staff 2014)."""
+    invoice = call.invoice()
+    billing.waive(call.state, invoice, call.at)
+    return call.answer(invoice.subscription.customer)
+
+
+def run(call: Call) -> str:
+    """Run one outstanding invoice, by its number (staff 2014)."""
+    invoice = call.invoice()
+    billing.run_invoice(call.state, invoice, call.at)
+    return call.answer(invoice.subscription.customer)
+
+
+def send_email(call: Call) -> str:
+    """No mail leaves this server: the timeline notes to whom the invoice would have gone."""
+    invoice = call.invoice()
+    customer = invoice.subscription.customer
+    call.state.emit("email", call.at, customer, invoice=invoice, note=customer.details.get("email", ""))
+    return call.answer(customer)
+
+
+def read_charge(parameters: Parameters) -> NewCharge:
+    """One charge; a negative amount is a credit."""
+    return NewCharge(
+        validators.required(parameters, "chargeCode", CHARGE_CODE_LENGTH),
+        validators.count(parameters, "quantity"),
+        validators.amount(parameters, "eachAmount"),
+        validators.text(parameters, "description"),
+    )
+
+
+def read_charges(parameters: Parameters) -> list[NewCharge]:
+    """Every charge of `charges[k][…]`, in the order of the call."""
+    return [read_charge(entry) for entry in parameters.levels("charges")]

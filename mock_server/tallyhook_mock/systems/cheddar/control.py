@@ -1,0 +1,169 @@
+"""`/_mock/customers` and `/_mock/customers/…/invoices`: who owes what."""
+
+from datetime import datetime
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from tallyhook_mock.control import shown
+from tallyhook_mock.control.requests import bad, json_object, missing, mock_of, named_product, only, text
+from tallyhook_mock.core import ids
+from tallyhook_mock.core.money import amount_text, quantity_text
+from tallyhook_mock.systems.cheddar.customers import Customer
+from tallyhook_mock.systems.cheddar.invoices import Charge, Invoice, Transaction
+from tallyhook_mock.systems.cheddar.picture import tell
+from tallyhook_mock.systems.cheddar.products import PlanItem
+
+__all__ = ["ROUTES"]
+
+
+async def timeline(request: Request) -> JSONResponse:
+    """Oldest first; `?product=` is needed if there are several."""
+    mock = mock_of(request)
+    only(request.query_params, ("product",))
+    product = named_product(request, request.query_params)
+    code = request.path_params["code"]
+    entries = mock.timeline.entries(product.code, code)
+    if not entries:
+        raise missing(f"there is no customer {code!r}")
+    return JSONResponse({"customer": code, "timeline": [shown.entry_shown(entry) for entry in entries]})
+
+
+async def drawn(request: Request) -> Response:
+    """The timeline as a picture, of a customer who is still there."""
+    mock = mock_of(request)
+    only(request.query_params, ("product",))
+    customer = mock.state.customer(named_product(request, request.query_params), request.path_params["code"])
+    return shown.drawn(tell(mock, customer))
+
+
+async def decline(request: Request) -> JSONResponse:
+    """Have the gateway refuse the next `count` charges of a `customer`."""
+    mock = mock_of(request)
+    wish = await json_object(request)
+    only(wish, ("customer", "count", "product"))
+    count = wish.get("count", 1)
+    if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= 1000:
+        raise bad("count: a whole number from 0 to 1000 is required")
+    product = named_product(request, wish)
+    customer = mock.state.customer(product, text(wish, "customer"))
+    mock.decline(customer, count)
+    return JSONResponse({"customer": customer.code, "count": customer.declines})
+
+
+async def approve(request: Request) -> JSONResponse:
+    """Let a `customer` who is asked by PayPal agree."""
+    mock = mock_of(request)
+    wish = await json_object(request)
+    only(wish, ("customer", "product"))
+    customer = mock.state.customer(named_product(request, wish), text(wish, "customer"))
+    mock.approve_paypal(customer)
+    return JSONResponse({"customer": customer.code})
+
+
+_CUSTOMERS = [
+    Route("/customers/{code:path}/timeline", timeline, methods=["GET"]),
+    Route("/customers/{code:path}/timeline.svg", drawn, methods=["GET"]),
+    Route("/declines", decline, methods=["POST"]),
+    Route("/approvals", approve, methods=["POST"]),
+]
+
+
+async def index(request: Request) -> JSONResponse:
+    """Everybody, in the order of creation; `?product=` is needed if there are several."""
+    only(request.query_params, ("product",))
+    customers = mock_of(request).state.customers(named_product(request, request.query_params))
+    return JSONResponse({"customers": [_summary(customer) for customer in customers]})
+
+
+async def read(request: Request) -> JSONResponse:
+    """All invoices of a customer, newest first."""
+    only(request.query_params, ("product",))
+    product = named_product(request, request.query_params)
+    customer = mock_of(request).state.customer(product, request.path_params["code"])
+    invoices = sorted(customer.invoices, key=lambda invoice: invoice.number, reverse=True)
+    return JSONResponse({"customer": customer.code, "invoices": [_invoice(each) for each in invoices]})
+
+
+def _summary(customer: Customer) -> dict[str, Any]:
+    subscription = customer.subscription
+    current, outstanding = subscription.current, subscription.outstanding
+    return {
+        "code": customer.code,
+        "name": f"{customer.details.get('firstName', '')} {customer.details.get('lastName', '')}".strip(),
+        "plan": subscription.plan.code,
+        "cancelType": subscription.cancel_type,
+        "billingDatetime": _moment(current.billing_at if current else None),
+        "current": None if current is None else amount_text(current.total),
+        "outstanding": None if outstanding is None else amount_text(outstanding.total),
+        "outstandingState": None if outstanding is None else outstanding.state,
+    }
+
+
+def _invoice(invoice: Invoice) -> dict[str, Any]:
+    subscription = invoice.subscription.customer.subscription
+    period = {id(subscription.current): "current", id(subscription.outstanding): "outstanding"}
+    return {
+        "id": ids.text(invoice.id),
+        "number": invoice.number,
+        "type": invoice.type,
+        "state": invoice.state,
+        "invoicePeriod": period.get(id(invoice)),
+        "plan": invoice.plan.code,
+        "billingDatetime": _moment(invoice.billing_at),
+        "previousBillingDatetime": _moment(invoice.previous_at),
+        "runDatetime": _moment(invoice.run_at),
+        "items": [_item(planned, invoice) for planned in invoice.plan.items],
+        "charges": [_charge(line) for line in invoice.lines()],
+        "subtotal": amount_text(invoice.subtotal),
+        "tax": amount_text(invoice.tax),
+        "total": amount_text(invoice.total),
+        "carried": amount_text(invoice.carried),
+        "transactions": [_transaction(made) for made in invoice.transactions],
+    }
+
+
+def _item(planned: PlanItem, invoice: Invoice) -> dict[str, str]:
+    return {
+        "code": planned.item.code,
+        "name": planned.item.name,
+        "quantity": quantity_text(invoice.quantity(planned.item.code)),
+        "quantityIncluded": quantity_text(planned.quantity_included),
+    }
+
+
+def _charge(line: Charge) -> dict[str, str]:
+    return {
+        "id": ids.text(line.id) if line.id else "",
+        "code": line.code,
+        "type": line.type,
+        "quantity": quantity_text(line.quantity),
+        "eachAmount": amount_text(line.each_amount),
+        "amount": amount_text(line.amount),
+        "description": line.description,
+    }
+
+
+def _transaction(made: Transaction) -> dict[str, Any]:
+    return {
+        "id": ids.text(made.id),
+        "at": _moment(made.at),
+        "amount": amount_text(made.amount),
+        "response": "approved" if made.approved else "declined",
+        "responseReason": made.reason,
+        "memo": made.memo,
+    }
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
+
+
+_INVOICES = [
+    Route("/customers", index, methods=["GET"]),
+    Route("/customers/{code:path}/invoices", read, methods=["GET"]),
+]
+
+ROUTES = [*_CUSTOMERS, *_INVOICES]

@@ -1,0 +1,151 @@
+"""Customers, how they pay, and their subscriptions."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+
+from tallyhook_mock.core import ids
+from tallyhook_mock.core.base import Entity, Value
+from tallyhook_mock.systems.cheddar.invoices import Charge, Invoice, InvoiceState, InvoiceType
+from tallyhook_mock.systems.cheddar.products import Plan, Product, Promotion
+
+__all__ = ["PAYPAL_WAIT", "Customer", "MetaDatum", "PaymentMethod", "Subscription"]
+
+PAYPAL_WAIT = "paypal-wait"
+
+
+class PaymentMethod(Value, frozen=True):
+    """A card (`cc`) or PayPal. `details` are names and address under Cheddar's own names (`ccFirstName`, …).
+
+    The number itself is never kept: only its first six and last four digits are.
+    """
+
+    id: int
+    method: str
+    created: datetime
+    details: Mapping[str, str]
+    card_type: str = ""
+    first_six: str = ""
+    last_four: str = ""
+    expires: date | None = None  # the last day on which the card is good
+    gateway_token: str = "SIMULATED"
+
+    def has_expired(self, at: datetime) -> bool:
+        return self.expires is not None and self.expires < at.date()
+
+
+class MetaDatum(Value, frozen=True):
+    id: int
+    name: str
+    value: str
+    created: datetime
+    modified: datetime
+
+
+class Subscription(Entity, eq=False):
+    """A customer on a plan. A change of plan makes a new one; the old stays as history."""
+
+    id: int
+    customer: "Customer"
+    plan: Plan
+    created: datetime
+    anchor: datetime  # where billing dates are counted from if the day of sign-up is kept
+    payment: PaymentMethod | None = None
+    card_details: Mapping[str, str] = {}  # names and address that were given without a card
+    cycle: int = 0  # how many billing dates have been scheduled since the anchor
+    cancel_type: str = ""
+    cancel_reason: str = ""
+    canceled_at: datetime | None = None
+    redirect_url: str = ""
+    promotion: Promotion | None = None
+    coupon: str = ""
+    promotion_ends: datetime | None = None  # a bill on this date is not discounted any more
+    invoices: tuple[Invoice, ...] = ()  # oldest first; the current one, if any, is last
+
+    @property
+    def is_canceled(self) -> bool:
+        return self.canceled_at is not None
+
+    @property
+    def waits_for_paypal(self) -> bool:
+        return self.cancel_type == PAYPAL_WAIT
+
+    def wait_for_paypal(self, at: datetime) -> None:
+        """Canceled until the customer agrees at PayPal: nothing is billed, quantities can be set."""
+        self.cancel_type, self.cancel_reason = PAYPAL_WAIT, "PayPal preapproval is pending"
+        self.canceled_at = at
+
+    @property
+    def current(self) -> Invoice | None:
+        """The invoice scheduled in the future."""
+        if self.invoices and self.invoices[-1].state is InvoiceState.OPEN:
+            return self.invoices[-1]
+        return None
+
+    @property
+    def pending(self) -> Invoice | None:
+        """The current invoice, or of a canceled subscription the one whose date has passed meanwhile."""
+        if self.invoices and self.invoices[-1].state in (InvoiceState.OPEN, InvoiceState.LAPSED):
+            return self.invoices[-1]
+        return None
+
+    @property
+    def outstanding(self) -> Invoice | None:
+        """What `invoicePeriod=outstanding` addresses: the oldest, should there be several (inferred).
+
+        A one-time invoice that was declined stands back behind those of periods (inferred).
+        """
+        unpaid = [invoice for invoice in self.invoices if invoice.is_outstanding]
+        periods = (invoice for invoice in unpaid if invoice.type is InvoiceType.SUBSCRIPTION)
+        return next(periods, unpaid[0] if unpaid else None)
+
+    def promotion_on(self, plan: Plan, at: datetime) -> Promotion | None:
+        """The promotion that discounts a bill of this date under this plan."""
+        promotion, ends = self.promotion, self.promotion_ends
+        if promotion is None or (promotion.plans and plan.code not in promotion.plans):
+            return None
+        return promotion if ends is None or at < ends else None
+
+
+class Customer(Entity, eq=False):
+    """`details` are the customer's fields under Cheddar's own names (`firstName`, `email`, …)."""
+
+    id: int
+    code: str
+    product: Product
+    details: Mapping[str, str]
+    created: datetime
+    modified: datetime
+    tax_rate: Decimal | None = None
+    is_tax_exempt: bool | None = None  # None: what the product says
+    meta_data: tuple[MetaDatum, ...] = ()
+    subscriptions: tuple[Subscription, ...] = ()  # newest first
+    declines: int = 0  # how many of the next runs the gateway will refuse
+    carried: tuple[Charge, ...] = ()  # credit that waits for a next invoice
+    is_deleted: bool = False
+
+    @property
+    def key(self) -> str:
+        """The ten hex digits by which hosted pages name a customer; derived, so that runs repeat."""
+        return hashlib.md5(ids.text(self.id).encode(), usedforsecurity=False).hexdigest()[:10]
+
+    @property
+    def subscription(self) -> Subscription:
+        """The current one."""
+        return self.subscriptions[0]
+
+    @property
+    def is_exempt(self) -> bool:
+        return self.product.is_tax_exempt if self.is_tax_exempt is None else self.is_tax_exempt
+
+    @property
+    def charged_tax_rate(self) -> Decimal | None:
+        """The customer's own rate or else the product's (documented); none if exempt."""
+        if self.is_exempt:
+            return None
+        return self.product.tax_rate if self.tax_rate is None else self.tax_rate
+
+    @property
+    def invoices(self) -> list[Invoice]:
+        return [invoice for subscription in self.subscriptions for invoice in subscription.invoices]

@@ -1,0 +1,57 @@
+"""The simulated payment gateway: it validates cards, and it charges them."""
+
+from tallyhook_mock.systems.cheddar.customers import Customer, PaymentMethod
+from tallyhook_mock.systems.cheddar.refusal import Refusal
+
+__all__ = ["APPROVED", "DECLINED", "FAILURES", "accepts", "failure", "validate"]
+
+APPROVED = "SIMULATED approved payment"  # recorded
+DECLINED = "SIMULATED declined payment"  # inferred
+
+_UNEXPECTED = (500, "An unexpected error occured.  Please try again later.")
+
+# auxCode -> (status, message), misspellings included: clients match on them.
+FAILURES = {
+    "1000": _UNEXPECTED,
+    "1001": (400, "The record already exists"),
+    "1002": _UNEXPECTED,
+    "1003": _UNEXPECTED,
+    "2000": (401, "The local gateway configuration is incompatible"),
+    "2001": (401, "The configuration at the gateway is incompatible"),
+    "2002": (401, "Authentication to the gateway failed"),
+    "2003": (401, "The gateway has denied access"),
+    "3000": (502, "The response from the gateway was not recognized"),
+    "4000": (502, "The connection to the gateway failed.  Please try again later."),
+    "5000": (422, "There was an error processing the transaction"),
+    "5001": (422, "Credit card number is invalid"),
+    "5002": (422, "Expiration date is invalid"),
+    "5003": (422, "Credit card type is not accepted"),
+    "6000": (422, "The transaction was declined"),
+    "6001": (422, "The transaction was declined due to AVS mismatch"),
+    "6002": (422, "The transaction was declined due to card code verification failure"),
+    "7000": (422, "The transaction failed for an unknown reason"),
+}
+
+
+def failure(aux_code: str, customer: Customer | None = None) -> Refusal:
+    """The refusal that an auxCode stands for, embedded in the document of an existing `customer`."""
+    status, message = FAILURES[aux_code]
+    return Refusal(status, message, aux_code, customer=customer)
+
+
+def validate(payment: PaymentMethod | None, customer: Customer | None = None) -> None:
+    """Check a payment method as it is stored: a `ccZip` of `0` and an auxCode makes that failure happen.
+
+    On an existing `customer` the error comes embedded in its document; the edit is not applied (inferred).
+    """
+    zip_code = payment.details.get("ccZip", "") if payment else ""
+    if zip_code[:1] == "0" and zip_code[1:] in FAILURES:
+        raise failure(zip_code[1:], customer)
+
+
+def accepts(customer: Customer) -> bool:
+    """Whether the gateway takes the next charge of this customer; counts the planned declines down."""
+    if customer.declines > 0:
+        customer.declines -= 1
+        return False
+    return True

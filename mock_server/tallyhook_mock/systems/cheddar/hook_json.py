@@ -1,0 +1,297 @@
+"""The JSON bodies of hooks, in the recorded shape.
+
+The looseness is the point: amounts and flags are texts here and numbers there, empty objects are `""`, and
+keys are missing where there is nothing to say. Listeners have to live with all of it.
+"""
+
+import json
+from decimal import Decimal
+from typing import TypeAlias
+
+from tallyhook_mock.core.ids import text as id_text
+from tallyhook_mock.core.money import amount_text, quantity_text
+from tallyhook_mock.systems.cheddar.customers import Customer, PaymentMethod, Subscription
+from tallyhook_mock.systems.cheddar.invoices import Charge, Invoice, Transaction
+from tallyhook_mock.systems.cheddar.products import Plan, PlanItem, Product
+from tallyhook_mock.systems.cheddar.state import Event
+from tallyhook_mock.systems.cheddar.xml_documents import CARD_DETAILS, moment_text
+
+__all__ = ["body"]
+
+Value: TypeAlias = "str | int | float | bool | list[Value] | dict[str, Value]"
+Object: TypeAlias = dict[str, Value]
+
+_DETAILS = (
+    "campaignContent",
+    "campaignMedium",
+    "campaignName",
+    "campaignSource",
+    "campaignTerm",
+    "company",
+    "email",
+    "firstContactDatetime",
+    "firstName",
+    "lastName",
+    "notes",
+    "referer",
+    "taxNumber",
+)
+# What is left of a deleted customer: these names, all empty (recorded).
+_DELETED: Object = dict.fromkeys(
+    (
+        "campaignContent",
+        "campaignMedium",
+        "campaignName",
+        "campaignSource",
+        "campaignTerm",
+        "code",
+        "company",
+        "createdDatetime",
+        "email",
+        "firstName",
+        "gatewayToken",
+        "id",
+        "isVatExempt",
+        "lastName",
+        "notes",
+        "referer",
+        "vatNumber",
+    ),
+    "",
+)
+
+
+def body(event: Event) -> bytes:
+    """The body that announces an event of one of the hook types, as of now: build it when it happens."""
+    payload: Object = {
+        "activityActor": event.actor,
+        "activityDatetime": moment_text(event.at),
+        "activityType": event.kind,
+        "product": _product(event.customer.product),
+        "customer": _deleted(event.customer)
+        if event.kind == "customerDeleted"
+        else _customer(event.customer),
+    }
+    if event.subscription is not None and event.kind != "customerDeleted":
+        payload["subscription"] = _subscription(event)
+    if event.previous is not None:
+        payload["previousSubscription"] = _agreement(event.previous)
+    return json.dumps(payload, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _deleted(customer: Customer) -> Object:
+    """What is left of a customer; sources disagree about the code, so that it is a setting."""
+    is_kept = customer.product.rules.deleted_customer_code == "kept"
+    return {**_DELETED, "code": customer.code} if is_kept else _DELETED
+
+
+def _product(product: Product) -> Object:
+    return {
+        "id": id_text(product.id),
+        "code": product.code,
+        "name": product.name,
+        "subdomain": product.subdomain,
+    }
+
+
+def _customer(customer: Customer) -> Object:
+    payment = customer.subscription.payment
+    payload: Object = {name: customer.details.get(name, "") for name in _DETAILS}
+    payload |= {
+        "id": id_text(customer.id),
+        "code": customer.code,
+        "createdDatetime": moment_text(customer.created),
+        "gatewayToken": customer.details.get("gatewayToken") or (payment.gateway_token if payment else ""),
+        "isTaxExempt": str(int(customer.is_exempt)),
+        "key": customer.key,
+    }
+    return payload
+
+
+def _subscription(event: Event) -> Object:
+    subscription = event.subscription
+    assert subscription is not None  # the caller asked
+    payment = subscription.payment
+    return {
+        **_agreement(subscription),
+        "cancelReason": subscription.cancel_reason,
+        "cancelType": subscription.cancel_type,
+        "canceledDatetime": moment_text(subscription.canceled_at),
+        "invoice": _invoice(event, event.invoice) if event.invoice else "",
+        "method": payment.method if payment else "",
+        "paymentMethod": _payment(payment),
+    }
+
+
+def _agreement(subscription: Subscription) -> Object:
+    """What a subscription and a previous one have in common: the plan, and the card it is paid with."""
+    payment = subscription.payment
+    details = payment.details if payment else {}
+    return {
+        **{name: details.get(name, "") for name in (*CARD_DETAILS, "ccEmail")},
+        "ccExpirationDate": payment.expires.isoformat() if payment and payment.expires else "",
+        "ccLastFour": payment.last_four if payment else "",
+        "ccType": payment.card_type if payment else "",
+        "createdDatetime": moment_text(subscription.created),
+        "gatewayToken": payment.gateway_token if payment else "",
+        "id": id_text(subscription.id),
+        "plan": _plan(subscription.plan),
+    }
+
+
+def _plan(plan: Plan) -> Object:
+    return {
+        "id": id_text(plan.id),
+        "code": plan.code,
+        "name": plan.name,
+        "description": plan.description,
+        "isActive": str(int(plan.is_active)),
+        "isFree": plan.is_free,
+        "billingFrequencyQuantity": str(plan.frequency.quantity),
+        "billingFrequencyUnit": plan.frequency.unit,
+        "recurringChargeAmount": amount_text(plan.recurring_charge_amount),
+        "recurringChargeCode": plan.recurring_charge_code,
+        "setupChargeAmount": amount_text(plan.setup_charge_amount),
+        "setupChargeCode": plan.setup_charge_code,
+        "createdDatetime": moment_text(plan.created),
+        "items": [_plan_item(planned) for planned in plan.items] or "",
+    }
+
+
+def _plan_item(planned: PlanItem) -> Object:
+    return {
+        "id": id_text(planned.item.id),
+        "code": planned.item.code,
+        "name": planned.item.name,
+        "quantityIncluded": _number(planned.quantity_included),
+        "isPeriodic": str(int(planned.is_periodic)),
+        "overageAmount": amount_text(planned.overage_amount),
+    }
+
+
+def _invoice(event: Event, invoice: Invoice) -> Object:
+    payload: Object = {
+        "id": id_text(invoice.id),
+        "invoiceNumber": str(invoice.number),
+        "type": invoice.type.value,
+        "billingDatetime": moment_text(invoice.billing_at),
+        "previousBillingDatetime": moment_text(invoice.previous_at),
+        "createdDatetime": moment_text(invoice.created),
+        "isInitial": int(invoice.is_initial),
+        "paidTransactionId": id_text(invoice.paid_by) if invoice.paid_by else "",
+        "taxRate": "" if invoice.tax_rate is None else quantity_text(invoice.tax_rate),
+        "items": [_item(planned, invoice) for planned in invoice.plan.items] or "",
+    }
+    # What an open invoice would charge is not announced, only the charges that are on it (recorded). Credits
+    # come first (a client's recordings).
+    charges = sorted((*invoice.charges, *invoice.credits), key=lambda charge: charge.each_amount >= 0)
+    if charges:
+        payload["charges"] = [_charge(charge) for charge in charges]
+    if event.kind == "billReminder":
+        payload["transaction"] = _expected(invoice)
+    elif made := event.transaction or _last(invoice):
+        payload["transaction"] = _transaction(made, invoice)
+    return payload
+
+
+def _last(invoice: Invoice) -> Transaction | None:
+    """The transaction that an invoice is announced with: the one that paid it, else the last try."""
+    paid = (made for made in invoice.transactions if made.id == invoice.paid_by)
+    return next(paid, invoice.transactions[-1] if invoice.transactions else None)
+
+
+def _item(planned: PlanItem, invoice: Invoice) -> Object:
+    """The quantity is a number, without dates (recorded)."""
+    usage = invoice.usage.get(planned.item.code)
+    quantity = usage.quantity if usage else Decimal(0)
+    return {
+        "id": id_text(planned.item.id),
+        "code": planned.item.code,
+        "name": planned.item.name,
+        # A quantity has at most fourteen digits, which a float writes as they are.
+        "quantity": int(quantity) if quantity == quantity.to_integral_value() else float(quantity),
+    }
+
+
+def _charge(charge: Charge) -> Object:
+    return {
+        "id": id_text(charge.id),
+        "code": charge.code,
+        "type": charge.type.value,
+        "quantity": _four_places(charge.quantity),
+        "eachAmount": _four_places(charge.each_amount),
+        "description": charge.description,
+        "createdDatetime": moment_text(charge.created),
+    }
+
+
+def _transaction(made: Transaction, invoice: Invoice) -> Object:
+    return {
+        "id": id_text(made.id),
+        "parentId": id_text(made.parent) if made.parent else "",
+        "amount": amount_text(made.amount),
+        "gatewayToken": "SIMULATED" if made.payment else "",
+        "memo": made.memo,
+        "paymentMethod": _payment(made.payment),
+        "response": "approved" if made.approved else "declined",
+        "responseReason": made.reason,
+        "taxAmount": amount_text(invoice.tax) if invoice.tax else "",
+        "transactedDatetime": moment_text(made.at),
+    }
+
+
+def _expected(invoice: Invoice) -> Object:
+    """The stand-in for a transaction by which a bill reminder carries the total it expects."""
+    return {
+        "id": "",
+        "parentId": "",
+        "amount": amount_text(invoice.total),
+        "gatewayToken": "",
+        "memo": "",
+        "paymentMethod": _payment(invoice.subscription.payment),
+        "response": "",
+        "responseReason": "",
+        "taxAmount": amount_text(invoice.tax) if invoice.tax else "",
+        "transactedDatetime": "",
+    }
+
+
+def _payment(payment: PaymentMethod | None) -> Value:
+    if payment is None:
+        return ""
+    details = payment.details
+    is_card = payment.method == "cc"
+    return {
+        "id": id_text(payment.id),
+        "method": payment.method,
+        "type": "CreditCard" if is_card else "PayPal",
+        "firstName": details.get("ccFirstName", ""),
+        "lastName": details.get("ccLastName", ""),
+        "company": details.get("ccCompany", ""),
+        "country": details.get("ccCountry", ""),
+        "street": details.get("ccAddress", ""),
+        "city": details.get("ccCity", ""),
+        "state": details.get("ccState", ""),
+        "postCode": details.get("ccZip", ""),
+        "email": details.get("ccEmail", ""),
+        "expirationDate": payment.expires.isoformat() if payment.expires else "",
+        "gatewayToken": payment.gateway_token,
+        "gatewayTokenAux": "",
+        "createdDatetime": moment_text(payment.created),
+        "creditCard": {
+            "creditCardType": payment.card_type,
+            "firstSix": payment.first_six,
+            "lastFour": payment.last_four,
+        }
+        if is_card
+        else "",
+    }
+
+
+def _four_places(value: Decimal) -> str:
+    return f"{value:.4f}"
+
+
+def _number(value: Decimal) -> Value:
+    """A whole number as a number, any other as a text: no float may touch a quantity."""
+    return int(value) if value == value.to_integral_value() else quantity_text(value)

@@ -1,0 +1,267 @@
+"""An invoice: the usage of a period, its charges, and the transactions that tried to settle it."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from tallyhook_mock.core.base import Entity, Value
+from tallyhook_mock.core.money import CENT, NOTHING, ONE, ZERO, cents, exact, product, quantity_text, total
+from tallyhook_mock.systems.cheddar.products import CHARGE_TYPES, Plan, Promotion
+
+if TYPE_CHECKING:
+    from tallyhook_mock.systems.cheddar.customers import PaymentMethod, Subscription
+
+__all__ = [
+    "CREDIT_FORWARD",
+    "Charge",
+    "ChargeType",
+    "Invoice",
+    "InvoiceState",
+    "InvoiceType",
+    "Transaction",
+    "Usage",
+]
+
+CREDIT_FORWARD = "CREDIT_FORWARD"
+
+
+class ChargeType(StrEnum):
+    RECURRING = "recurring"
+    ITEM = "item"
+    CUSTOM = "custom"
+    SETUP = "setup"  # inferred
+
+
+# A promotion's words for the types.
+_SCOPES = {
+    "setup": ChargeType.SETUP,
+    "recurring": ChargeType.RECURRING,
+    "overage": ChargeType.ITEM,
+    "custom": ChargeType.CUSTOM,
+}
+
+
+class InvoiceType(StrEnum):
+    SUBSCRIPTION = "subscription"
+    ONE_TIME = "one-time"
+
+
+class InvoiceState(StrEnum):
+    OPEN = "open"  # the current invoice: scheduled in the future
+    HELD = "held"  # outstanding: its hooks are not all processed
+    DUE = "due"  # outstanding: released, or declined and waiting for another try
+    LAPSED = "lapsed"  # outstanding: its date passed while the subscription was canceled, and it waits
+    PAID = "paid"
+    VOID = "void"
+
+
+class Charge(Value, frozen=True):
+    """One line. `id` is 0 as long as the line is only what the invoice *would* charge."""
+
+    id: int
+    code: str
+    type: ChargeType
+    quantity: Decimal
+    each_amount: Decimal
+    description: str
+    created: datetime
+    is_own_money: bool = False  # a credit out of what the customer has paid: carried, or an unused part
+
+    @property
+    def amount(self) -> Decimal:
+        return cents(product(self.quantity, self.each_amount))
+
+
+class Usage(Value, frozen=True):
+    """The counter of a tracked item in one period; an item never used has none."""
+
+    item: str  # its code
+    quantity: Decimal
+    created: datetime
+    modified: datetime
+
+
+class Transaction(Value, frozen=True):
+    """An attempt to settle an invoice, a refund (negative, with a parent) or a void.
+
+    `payment` is the method by which it was made, whatever the customer pays with later; None if there was
+    nothing to pay and the gateway was not asked.
+    """
+
+    id: int
+    amount: Decimal
+    approved: bool
+    reason: str
+    at: datetime
+    payment: "PaymentMethod | None"
+    parent: int = 0
+    memo: str = ""
+
+
+class Invoice(Entity, eq=False):
+    id: int
+    number: int
+    type: InvoiceType
+    subscription: "Subscription"
+    plan: Plan
+    billing_at: datetime
+    previous_at: datetime | None
+    created: datetime
+    is_initial: bool = False
+    state: InvoiceState = InvoiceState.OPEN
+    tax_rate: Decimal | None = None  # the customer's at the end of the period, from then on
+    promotion: Promotion | None = None  # what discounts it, from the end of the period on
+    run_at: datetime | None = None  # when the engine runs it next
+    declines: int = 0
+    counters: tuple[Usage, ...] = ()  # one for each item that was used
+    charges: tuple[Charge, ...] = ()  # the lines that have an id
+    credits: tuple[Charge, ...] = ()  # those of a promotion, from the end of the period on
+    transactions: tuple[Transaction, ...] = ()
+
+    @property
+    def is_outstanding(self) -> bool:
+        """Its billing date has passed and nobody has paid it yet, for whatever reason."""
+        return self.state in (InvoiceState.HELD, InvoiceState.DUE, InvoiceState.LAPSED)
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Open, or of a canceled subscription: its lines are what it would charge."""
+        return self.state in (InvoiceState.OPEN, InvoiceState.LAPSED)
+
+    @property
+    def has_failed(self) -> bool:
+        """Outstanding for want of money: declined, or there was no way to pay it when it was due."""
+        return self.state is InvoiceState.DUE and (self.run_at is None or self.declines > 0)
+
+    @property
+    def usage(self) -> dict[str, Usage]:
+        """The counters by the codes of their items."""
+        return {counter.item: counter for counter in self.counters}
+
+    def count(self, item: str, quantity: Decimal, at: datetime) -> None:
+        """Set the counter of an item; it keeps its place among the others."""
+        usage = self.usage
+        known = usage.get(item)
+        usage[item] = Usage(item, quantity, known.created if known else at, at)
+        self.counters = tuple(usage.values())
+
+    def quantity(self, item: str) -> Decimal:
+        return next((counter.quantity for counter in self.counters if counter.item == item), NOTHING)
+
+    def projected(self, recurring: Plan | None = None) -> tuple[Charge, ...]:
+        """What an open invoice would charge beyond its custom charges: recurring, then each priced item.
+
+        `recurring` is the plan whose recurring charge begins with it, if it is not the invoice's own. An
+        item's line has the date of its usage (recorded).
+        """
+        usage, at = self.usage, self.billing_at
+        plan = recurring or self.plan
+        lines = []
+        if plan.recurring_charge_code:
+            amount = plan.recurring_charge_amount
+            lines.append(Charge(0, plan.recurring_charge_code, ChargeType.RECURRING, ONE, amount, "", at))
+        for planned in self.plan.items:
+            if planned.overage_amount > 0:
+                code = planned.item.code
+                counter = usage.get(code)
+                overage = planned.overage(counter.quantity if counter else NOTHING)
+                when = counter.modified if counter else at
+                lines.append(Charge(0, code, ChargeType.ITEM, overage, planned.overage_amount, "", when))
+        return tuple(lines)
+
+    def lines(self) -> tuple[Charge, ...]:
+        """All charges and credits as a document shows them."""
+        if not self.is_unfinished:
+            return self.charges + self.credits
+        lines = self.projected() + self.charges
+        return lines + self.discounts(lines, self.subscription.promotion_on(self.plan, self.billing_at))
+
+    def discounts(self, lines: Iterable[Charge], promotion: Promotion | None) -> tuple[Charge, ...]:
+        """The credits of a promotion: its percentage of each charge code, a line of its own (documented).
+
+        A credit keeps the id that it has. Credits are no charges: nothing comes off them (inferred).
+        """
+        if promotion is None:
+            return ()
+        rules = self.subscription.customer.product.rules
+        default = CHARGE_TYPES if rules.promotion_scope == "all" else ("recurring",)
+        types = {_SCOPES[name] for name in promotion.charge_types or default}
+        sums: dict[str, Decimal] = {}
+        for line in lines:
+            if line.type in types and line.amount > 0:
+                sums[line.code] = total((sums.get(line.code, ZERO), line.amount))
+        known = {credit.description: credit.id for credit in self.credits}
+        found = []
+        for code, amount in sums.items():
+            credit = cents(product(product(amount, promotion.percentage), CENT)).copy_negate()
+            if credit:
+                own = code if rules.promotion_credit_code == "charge" else self.subscription.coupon
+                text = f"{promotion.name}: {quantity_text(promotion.percentage)} % off {code}"
+                number = known.get(text, 0)
+                found.append(Charge(number, own, ChargeType.CUSTOM, ONE, credit, text, self.billing_at))
+        return tuple(found)
+
+    @property
+    def balance(self) -> Decimal:
+        """The sum of all lines, before tax; negative when the credits are larger."""
+        return total(line.amount for line in self.lines())
+
+    @property
+    def subtotal(self) -> Decimal:
+        """What is billed before tax; nothing when the credits are larger."""
+        return max(self.balance, ZERO)
+
+    @property
+    def carried(self) -> Decimal:
+        """The credit that is more than what is charged, as it is carried forward: 0 or negative."""
+        return min(self.balance, ZERO)
+
+    @property
+    def tax(self) -> Decimal:
+        """Tax on what is billed, rounded once per invoice unless the settings say otherwise (inferred).
+
+        An open invoice expects the rate that the customer has now; one that is closed keeps the rate it had.
+        """
+        customer = self.subscription.customer
+        rate = customer.charged_tax_rate if self.is_unfinished else self.tax_rate
+        subtotal = self.subtotal
+        if not rate or subtotal <= 0:
+            return ZERO
+        if customer.product.rules.tax_rounding == "line":
+            return max(total(cents(product(line.amount, rate)) for line in self.lines()), ZERO)
+        return cents(product(subtotal, rate))
+
+    @property
+    def total(self) -> Decimal:
+        """What is to be paid, never below 0."""
+        return total((self.subtotal, self.tax))
+
+    @property
+    def paid_by(self) -> int:
+        """The id of the transaction that paid it, given back later or not; 0 as long as nothing has."""
+        paid = (made.id for made in self.transactions if made.approved and not made.parent)
+        return next(paid, 0)
+
+    @property
+    def collected(self) -> Decimal:
+        """What was taken and not given back."""
+        return total(made.amount for made in self.transactions if made.approved)
+
+    @exact()
+    def paid_for_period(self) -> Decimal:
+        """What the customer really paid for the period that begins with this invoice, before tax.
+
+        The recurring charge less its discount, but no more than what is left of the payment once credits and
+        refunds are taken off. What was carried here had been paid before.
+        """
+        if self.state is not InvoiceState.PAID:
+            return ZERO
+        recurring = [line for line in self.charges if line.type is ChargeType.RECURRING]
+        net = total(line.amount for line in (*recurring, *self.discounts(recurring, self.promotion)))
+        kept = total(line.amount for line in self.lines() if not line.is_own_money)
+        if self.total > 0:
+            back = -total(made.amount for made in self.transactions if made.parent and made.approved)
+            kept -= cents(back * self.subtotal / self.total)
+        return max(min(net, kept), ZERO)

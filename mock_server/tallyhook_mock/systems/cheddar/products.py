@@ -1,0 +1,161 @@
+"""A product and what it sells: plans with tracked items, and promotions."""
+
+from collections import Counter
+from datetime import datetime
+from decimal import Decimal
+
+from msgspec import field
+
+from tallyhook_mock.core.base import Entity, Value
+from tallyhook_mock.core.frequencies import FREQUENCIES, Frequency
+from tallyhook_mock.core.money import NOTHING, ZERO
+from tallyhook_mock.systems.cheddar.refusal import not_found
+from tallyhook_mock.systems.cheddar.settings import Rules
+
+__all__ = [
+    "BILL_COUNT_UNITS",
+    "CHANGE_HANDLERS",
+    "CHARGE_CODE_LENGTH",
+    "CHARGE_TYPES",
+    "HANDLERS",
+    "Coupon",
+    "Item",
+    "Plan",
+    "PlanItem",
+    "Product",
+    "Promotion",
+    "recurring_code",
+]
+
+# A quantity included of this much means unlimited (documented).
+UNLIMITED = Decimal("99999999.9")
+CHARGE_CODE_LENGTH = 36  # documented
+
+CHARGE_TYPES = ("setup", "recurring", "overage", "custom")  # what a promotion can be limited to (documented)
+BILL_COUNT_UNITS = ("days", "weeks", "months", "years")
+HANDLERS = ("now", "no")
+CHANGE_HANDLERS = ("now", "next", "no")  # documents of real products have `next`; only `now` bills at once
+
+
+def recurring_code(plan_code: str) -> str:
+    """The code of a plan's recurring charge if nothing else is said: SMALL has SMALL_RECURRING (recorded)."""
+    return f"{plan_code}_RECURRING"[-CHARGE_CODE_LENGTH:]
+
+
+class Item(Value, frozen=True):
+    """A tracked item. One code has one id throughout the product, whichever plans track it (recorded)."""
+
+    id: int
+    code: str
+    name: str
+    created: datetime
+
+
+class PlanItem(Value, frozen=True):
+    """What a plan says of a tracked item: how much is included, and what each unit above it costs."""
+
+    item: Item
+    quantity_included: Decimal
+    overage_amount: Decimal
+    is_periodic: bool
+    created: datetime
+
+    @property
+    def hard_limit(self) -> Decimal | None:
+        """What can't be exceeded: an overage price of nothing makes the included quantity a limit."""
+        if self.overage_amount == 0 and 0 < self.quantity_included < UNLIMITED:
+            return self.quantity_included
+        return None
+
+    def overage(self, quantity: Decimal) -> Decimal:
+        """The units that are billed: items are never prorated."""
+        if self.quantity_included >= UNLIMITED:
+            return NOTHING
+        return max(NOTHING, quantity - self.quantity_included)
+
+
+class Plan(Value, frozen=True, eq=False):
+    """What a subscription costs, and which items it tracks. An edit makes another one in its place."""
+
+    id: int
+    code: str
+    name: str
+    description: str
+    frequency: Frequency
+    recurring_charge_code: str
+    recurring_charge_amount: Decimal
+    created: datetime
+    items: tuple[PlanItem, ...] = ()
+    setup_charge_code: str = ""
+    setup_charge_amount: Decimal = ZERO
+    is_active: bool = True
+    is_free: bool = False
+    payment_method_is_required: bool = True
+    trial_days: int = 0
+    initial_bill_count: int = 0
+    initial_bill_count_unit: str = "days"
+    on_change_initial_bill_handler: str = "no"
+    setup_charge_bill_handler: str = "now"
+    on_change_setup_charge_bill_handler: str = "no"
+
+    def item(self, code: str) -> PlanItem | None:
+        return next((planned for planned in self.items if planned.item.code == code), None)
+
+    def first_bill(self, at: datetime, rules: Rules) -> datetime:
+        """When a subscription that starts at `at` is billed first: after the trial and the initial delay."""
+        start = FREQUENCIES["daily"].after(at, self.trial_days)
+        unit = Frequency("", "", self.initial_bill_count_unit, 1)
+        return unit.after(start or at, self.initial_bill_count, rules.add_months) or at
+
+
+class Coupon(Value, frozen=True):
+    id: int
+    code: str
+    created: datetime
+    max_redemptions: int | None = None
+    expiration: datetime | None = None
+
+
+class Promotion(Value, frozen=True):
+    """A percentage off each charge code for a number of months; no `plans` = every plan (documented)."""
+
+    id: int
+    incentive_id: int
+    name: str
+    description: str
+    percentage: Decimal
+    created: datetime
+    months: int | None = None
+    plans: tuple[str, ...] = ()
+    coupons: tuple[Coupon, ...] = ()
+    expiration: datetime | None = None
+    charge_types: tuple[str, ...] = ()  # some of CHARGE_TYPES; empty = what the settings say
+
+
+class Product(Entity, eq=False):
+    """A product, its catalogue, and the key that signs its hooks by the scheme that `signature` names."""
+
+    id: int
+    code: str
+    name: str
+    subdomain: str
+    secret: str
+    currency: str = "$"
+    requires_card_code: bool = False
+    requires_zip: bool = False
+    bill_reminder_days: tuple[int, ...] = ()
+    signature: str = "cheddar"
+    tax_rate: Decimal | None = None  # of every customer who has none of their own (documented)
+    is_tax_exempt: bool = False
+    rules: Rules = Rules()
+    items: dict[str, Item] = field(default_factory=dict)
+    plans: dict[str, Plan] = field(default_factory=dict)
+    promotions: dict[str, Promotion] = field(default_factory=dict)
+    redemptions: Counter[str] = field(default_factory=Counter)  # by coupon code
+
+    def plan(self, code: str) -> Plan:
+        """The plan with this code; a 404 otherwise."""
+        try:
+            return self.plans[code]
+        except KeyError:
+            raise not_found(f"Plan not found for code={code} within productCode={self.code}") from None

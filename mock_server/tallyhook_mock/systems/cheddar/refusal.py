@@ -1,0 +1,35 @@
+"""What the engine refuses, in Cheddar's own words and numbers."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tallyhook_mock.systems.cheddar.customers import Customer
+
+__all__ = ["Refusal", "invalid", "not_found"]
+
+
+class Refusal(ValueError):
+    """A call that was not carried out.
+
+    `status` is the HTTP status, `aux_code` refines it, `customer` is set when the customer exists and a
+    transaction failed: the error is then embedded in the customer's document. Unless the refusal is a
+    declined transaction, nothing has changed.
+    """
+
+    def __init__(
+        self, status: int, message: str, aux_code: str = "", *, customer: "Customer | None" = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.aux_code = aux_code
+        self.customer = customer
+
+
+def not_found(message: str) -> Refusal:
+    return Refusal(404, message)
+
+
+def invalid(field: str, reason: str, message: str) -> Refusal:
+    """A 412: the field's name is exact, the reason's name is inferred but for `isEmpty`."""
+    return Refusal(412, message, f"{field}:{reason}")

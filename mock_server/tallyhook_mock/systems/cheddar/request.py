@@ -1,0 +1,250 @@
+"""A call and its parameters: path pairs, query string and form body, read the way PHP reads them.
+
+All three are lists of names with values, laid over one another, so any mix works. Form wins over query and
+query over path (inferred: no source says which of two contradicting values counts).
+"""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
+from typing import Any, TypeAlias
+from urllib.parse import unquote_to_bytes
+
+from tallyhook_mock.core import ids
+from tallyhook_mock.core.base import Value
+from tallyhook_mock.systems.cheddar.customers import Customer
+from tallyhook_mock.systems.cheddar.invoices import Invoice
+from tallyhook_mock.systems.cheddar.products import Product
+from tallyhook_mock.systems.cheddar.refusal import Refusal, invalid, not_found
+from tallyhook_mock.systems.cheddar.state import State
+from tallyhook_mock.systems.cheddar.xml_documents import customers_document
+
+__all__ = ["Call", "Handler", "Parameters", "decode", "read"]
+
+MAX_PARAMETERS = 10_000  # an import of a hundred customers with every field needs some four thousand
+MAX_DEPTH = 6
+MAX_NAME = 256
+
+_BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
+_KEY = re.compile(r"\[([^\[\]]*)\]")
+# What XML 1.0 can't hold: it would be accepted here and break every document that shows it.
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+
+
+class Parameters:
+    """One level of nested parameters: values are texts or further levels."""
+
+    __slots__ = ("_address", "_next_index", "path", "values")
+
+    def __init__(self, path: str = "") -> None:
+        self.path = path
+        self.values: dict[str, str | Parameters] = {}
+        self._next_index = 0
+        self._address: dict[str, str | Parameters] = {}  # what the path and the query string say
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.values
+
+    def full_name(self, name: str) -> str:
+        """The name as a caller writes it and as an error reports it: `subscription[ccNumber]`."""
+        return f"{self.path}[{name}]" if self.path else name
+
+    def invalid(self, name: str, reason: str, message: str) -> Refusal:
+        """The 412 of a parameter of this level."""
+        return invalid(self.full_name(name), reason, message)
+
+    def renamed(self, refusal: Refusal) -> Refusal:
+        """A refusal of the engine, which knows a field by its own name only, with the field's full name."""
+        field, colon, reason = refusal.aux_code.partition(":")
+        return self.invalid(field, reason, refusal.message) if colon else refusal
+
+    def text(self, name: str) -> str:
+        """The value without the spaces around it; empty if it is absent. A list in its place is a 412."""
+        value = self.values.get(name, "")
+        if isinstance(value, Parameters):
+            raise self.invalid(name, "invalid", "A single value is expected")
+        return value.strip()
+
+    def whom(self, name: str) -> str:
+        """The `code` or `id` that says whom a call is about.
+
+        Here path and query string count before the form, which may bring a new code (inferred).
+        """
+        value = self._address.get(name)
+        return value.strip() if isinstance(value, str) else self.text(name)
+
+    def level(self, name: str) -> "Parameters":
+        """The parameters below a name, as in `subscription[planCode]`; empty if there are none."""
+        value = self.values.get(name)
+        if isinstance(value, Parameters):
+            return value
+        if value:
+            raise self.invalid(name, "invalid", "A list of values is expected")
+        return Parameters(self.full_name(name))
+
+    def texts(self, name: str) -> list[str]:
+        """Every value of a name that may be repeated, as `planCode` or `planCode[]`."""
+        value = self.values.get(name)
+        if isinstance(value, Parameters):
+            return [value.text(key) for key in value.values]
+        return [value.strip()] if value is not None else []
+
+    def levels(self, name: str) -> "list[Parameters]":
+        """The entries of a list of groups: `charges[0][…]`, `charges[extra][…]`."""
+        group = self.level(name)
+        return [group.level(key) for key in group.values]
+
+    def over(self, other: "Parameters") -> "Parameters":
+        """This level with what only the other one has added to it."""
+        merged = Parameters(self.path)
+        merged.values = {**other.values, **self.values}
+        return merged
+
+    def plain(self) -> dict[str, Any]:
+        """As nested mappings of texts."""
+        return {
+            name: value.plain() if isinstance(value, Parameters) else value
+            for name, value in self.values.items()
+        }
+
+    def set(self, name: str, value: str) -> None:
+        """Store a value under a name such as `charges[0][chargeCode]` or `planCode[]`.
+
+        Raises:
+            Refusal: 400 for a name that can't be read, 412 for a value no document could show.
+        """
+        *above, last = keys = _keys(name)
+        if not value.isprintable() and _FORBIDDEN.search(value):
+            raise invalid(name, "invalidCharacters", "The value contains characters that are not allowed")
+        if len(keys) > MAX_DEPTH:
+            raise Refusal(400, "A parameter is nested too deeply")
+        level = self
+        for key in above:
+            level = level._descend(key)
+        level._store(last, value)
+
+    def _descend(self, key: str) -> "Parameters":
+        below = self.values.get(key)
+        if below is None:
+            key = self._index(key)
+            below = self.values[key] = Parameters(self.full_name(key))
+        elif not isinstance(below, Parameters):
+            raise Refusal(400, f"The parameter '{key}' is both a value and a list")
+        return below
+
+    def _store(self, key: str, value: str) -> None:
+        key = self._index(key)
+        if isinstance(self.values.get(key), Parameters):
+            raise Refusal(400, f"The parameter '{key}' is both a value and a list")
+        self.values[key] = value
+
+    def _index(self, key: str) -> str:
+        """PHP's rule for `[]`: one more than the largest number among the keys."""
+        if not key:
+            key = str(self._next_index)
+        if key.isdigit() and key.isascii() and len(key) < 10:
+            self._next_index = max(self._next_index, int(key) + 1)
+        return key
+
+
+def read(path: list[bytes], query: bytes, form: bytes) -> Parameters:
+    """Lay path pairs, query string and form body over one another.
+
+    Args:
+        path: the segments after the action, still encoded: name, value, name, value, …
+
+    Raises:
+        Refusal: 400 or 412 for anything that can't be read.
+    """
+    if query.count(b"&") + form.count(b"&") + len(path) > MAX_PARAMETERS:
+        raise Refusal(400, "There are too many parameters")
+    parameters = Parameters()
+    # A name at the end of the path without a value has an empty one, as in PHP frameworks.
+    for index in range(0, len(path), 2):
+        parameters.set(_decode_name(path[index]), decode(path[index + 1]) if index + 1 < len(path) else "")
+    _lay(parameters, query)
+    parameters._address = parameters.values.copy()
+    _lay(parameters, form)
+    return parameters
+
+
+def _lay(parameters: Parameters, encoded: bytes) -> None:
+    for pair in encoded.split(b"&"):
+        if pair:
+            name, _, value = pair.partition(b"=")
+            parameters.set(_decode_name(name), decode(value))
+
+
+@lru_cache(1024)  # every call brings the same few names
+def _keys(name: str) -> tuple[str, ...]:
+    """`charges`, `0`, `chargeCode` of `charges[0][chargeCode]`."""
+    match = _NAME.fullmatch(name) if len(name) <= MAX_NAME else None
+    if match is None or _FORBIDDEN.search(name):
+        raise Refusal(400, "A parameter's name is malformed")
+    return (match[1], *_KEY.findall(match[2]))
+
+
+def _decode_name(encoded: bytes) -> str:
+    return _decode_known(encoded) if len(encoded) <= 3 * MAX_NAME else decode(encoded)
+
+
+def decode(encoded: bytes) -> str:
+    """Percent-decode once; a `+` is a space, in the path too, as PHP-style clients write it.
+
+    Raises:
+        Refusal: 400 for a broken escape or bytes that aren't UTF-8.
+    """
+    plain = encoded.replace(b"+", b" ")
+    if b"%" in plain:
+        if _BROKEN_ESCAPE.search(plain):
+            raise Refusal(400, "The request has a broken percent-encoding")
+        plain = unquote_to_bytes(plain)
+    try:
+        return plain.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Refusal(400, "The request is not valid UTF-8") from None
+
+
+_decode_known = lru_cache(1024)(decode)
+
+
+class Call(Value, frozen=True):
+    state: State
+    product: Product
+    parameters: Parameters
+    at: datetime
+    origin: str  # where the caller sees this server: `http://HOST:PORT`
+    zone: tzinfo = UTC  # in which the caller's dates are read
+
+    def customer(self) -> Customer:
+        """The customer of the call, by id or else by code."""
+        if written := self.parameters.whom("id"):
+            return self.state.customer_by_id(self.product, ids.parse(written))
+        return self.state.customer(self.product, self.parameters.whom("code"))
+
+    def invoice(self) -> Invoice:
+        """The invoice of the call, by id or else by number."""
+        if written := self.parameters.text("id"):
+            return self.state.invoice_by_id(self.product, ids.parse(written))
+        if number := self.parameters.text("number"):
+            return self.invoice_numbered(number)
+        raise self.parameters.invalid("number", "isEmpty", "A value is required")
+
+    def invoice_numbered(self, number: str) -> Invoice:
+        if not (number.isascii() and number.isdigit() and len(number) < 10):
+            raise not_found("Invoice not found")  # inferred text
+        return self.state.invoice_by_number(self.product, int(number))
+
+    @property
+    def is_outstanding(self) -> bool:
+        """Which invoice is meant: anything but `outstanding` addresses the current one (documented)."""
+        return self.parameters.text("invoicePeriod") == "outstanding"
+
+    def answer(self, customer: Customer) -> str:
+        """The document that answers every call on a customer or an invoice."""
+        return customers_document((customer,), self.at)
+
+
+Handler: TypeAlias = Callable[[Call], str]

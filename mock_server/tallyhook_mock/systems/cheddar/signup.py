@@ -1,0 +1,157 @@
+"""Customers coming and going."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+
+from tallyhook_mock.systems.cheddar import billing, gateway, payments, subscriptions
+from tallyhook_mock.systems.cheddar.billing import NewCharge
+from tallyhook_mock.systems.cheddar.customers import Customer, MetaDatum, PaymentMethod, Subscription
+from tallyhook_mock.systems.cheddar.invoices import Invoice, Usage
+from tallyhook_mock.systems.cheddar.products import Plan, Product
+from tallyhook_mock.systems.cheddar.refusal import Refusal, invalid
+from tallyhook_mock.systems.cheddar.state import State
+from tallyhook_mock.systems.cheddar.usage import check_limit, find_item
+
+__all__ = ["code_in_use", "delete_all", "delete_customer", "edit_customer", "new_customer"]
+
+
+def new_customer(
+    state: State,
+    product: Product,
+    *,
+    code: str,
+    details: Mapping[str, str],
+    meta_data: Mapping[str, str],
+    plan: Plan,
+    payment: PaymentMethod | None,
+    at: datetime,
+    initial_bill_at: datetime | None = None,
+    coupon: str = "",
+    items: Mapping[str, Decimal] | None = None,
+    charges: Iterable[NewCharge] = (),
+    tax_rate: Decimal | None = None,
+    is_tax_exempt: bool | None = None,
+    card_details: Mapping[str, str] | None = None,
+    is_scheduled: bool = True,
+) -> Customer:
+    """Create a customer and its first subscription; what is due at once is executed at once.
+
+    Without a trial or a later first bill date the initial invoice is paid now (never held: there is no usage
+    to review yet), and a current invoice is opened. `items` are the quantities to begin with. Unless
+    `is_scheduled` nothing is billed, and there is no invoice, before a `changeBillDate` (documented).
+    """
+    if state.has_customer(product, code):
+        raise code_in_use(code)
+    promotion = subscriptions.find_promotion(product, plan, coupon, at) if coupon else None
+    gateway.validate(payment)
+    customer = Customer(state.ids.next(), code, product, details, at, at, tax_rate, is_tax_exempt)
+    subscription = Subscription(state.ids.next(), customer, plan, at, at, payment, card_details or {})
+    customer.subscriptions = (subscription,)
+    counters: tuple[Usage, ...] = ()
+    for item, quantity in (items or {}).items():
+        planned = plan.item(find_item(plan, code=item))
+        assert planned is not None  # find_item looked it up on this plan
+        check_limit(planned, quantity)
+        counters += (Usage(item, quantity, at, at),)
+    first_bill = initial_bill_at or plan.first_bill(at, product.rules)
+    if promotion is not None:
+        subscriptions.redeem(subscription, promotion, coupon, at, max(first_bill, at))
+
+    state.add_customer(customer)
+    edit_meta_data(state, customer, meta_data, at)
+    if payment is not None and payment.method == "paypal":
+        subscription.wait_for_paypal(at)
+    if not is_scheduled:
+        state.emit("newSubscription", at, customer, subscription=subscription)
+        return customer
+    invoice = _first_invoice(state, subscription, first_bill, counters, charges, at)
+    if invoice.billing_at <= at and not subscription.is_canceled:
+        billing.close(state, invoice)
+        payments.execute(state, invoice, at)
+        if not subscription.is_canceled:
+            billing.restart_cycle(state, subscription, at, counters)
+    else:
+        billing.plan_billing(state, invoice, at)
+    state.emit("newSubscription", at, customer, invoice=invoice)
+    return customer
+
+
+def edit_customer(
+    state: State,
+    customer: Customer,
+    *,
+    details: Mapping[str, str],
+    meta_data: Mapping[str, str],
+    at: datetime,
+    code: str | None = None,
+    tax_rate: Decimal | None = None,
+    is_tax_exempt: bool | None = None,
+) -> None:
+    """Change what is given and nothing else; an empty text clears a field."""
+    if code is not None and code != customer.code:
+        if state.has_customer(customer.product, code):
+            raise code_in_use(code)
+        state.rename_customer(customer, code)
+        customer.modified = at
+    if details or meta_data or is_tax_exempt is not None:
+        customer.modified = at
+    customer.details = {**customer.details, **details}
+    if "taxRate" in details:
+        customer.tax_rate = tax_rate
+    if is_tax_exempt is not None:
+        customer.is_tax_exempt = is_tax_exempt
+    edit_meta_data(state, customer, meta_data, at)
+
+
+def edit_meta_data(state: State, customer: Customer, meta_data: Mapping[str, str], at: datetime) -> None:
+    """Add or replace entries by name; an empty value removes one (inferred)."""
+    kept = {datum.name: datum for datum in customer.meta_data}
+    for name, value in meta_data.items():
+        known = kept.get(name)
+        if known is None:
+            if value:
+                kept[name] = MetaDatum(state.ids.next(), name, value, at, at)
+        elif value:
+            kept[name] = MetaDatum(known.id, name, value, known.created, at)
+        else:
+            del kept[name]
+    customer.meta_data = tuple(kept.values())
+
+
+def delete_customer(state: State, customer: Customer, at: datetime) -> None:
+    """Forget a customer and everything that was still to be billed."""
+    state.remove_customer(customer)
+    state.emit("customerDeleted", at, customer)
+
+
+def delete_all(state: State, product: Product, at: datetime) -> None:
+    for customer in list(state.customers(product)):
+        delete_customer(state, customer, at)
+
+
+def code_in_use(code: str) -> Refusal:
+    return invalid("code", "CustomerCodeNotUnique", f"Another customer already exists with code={code}")
+
+
+def _first_invoice(
+    state: State,
+    subscription: Subscription,
+    first_bill: datetime,
+    counters: tuple[Usage, ...],
+    charges: Iterable[NewCharge],
+    at: datetime,
+) -> Invoice:
+    plan = subscription.plan
+    subscription.anchor = max(first_bill, at)
+    is_due = first_bill <= at
+    setup = billing.setup_charge(state, plan, at)
+    if setup and not is_due and plan.setup_charge_bill_handler == "now" and not subscription.is_canceled:
+        billing.bill_at_once(state, subscription, setup, at)
+        setup = ()
+    # On an invoice that is due at once nothing has been used yet: the quantities belong to the first period.
+    invoice = billing.open_invoice(
+        state, subscription, subscription.anchor, at, counters=() if is_due else counters, is_initial=True
+    )
+    invoice.charges += (*setup, *(billing.custom(state, new, at) for new in charges))
+    return invoice

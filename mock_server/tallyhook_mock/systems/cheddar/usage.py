@@ -1,0 +1,97 @@
+"""Tracked items: the counters of a period. They are never prorated."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from tallyhook_mock.core.money import quantity_text
+from tallyhook_mock.systems.cheddar.billing import discount, target
+from tallyhook_mock.systems.cheddar.customers import Customer
+from tallyhook_mock.systems.cheddar.invoices import ChargeType, Invoice, InvoiceType
+from tallyhook_mock.systems.cheddar.products import Plan, PlanItem
+from tallyhook_mock.systems.cheddar.refusal import invalid, not_found
+from tallyhook_mock.systems.cheddar.state import State
+
+__all__ = [
+    "add_quantity",
+    "check_limit",
+    "counted_plan",
+    "find_item",
+    "remove_quantity",
+    "set_quantity",
+]
+
+
+def counted_plan(customer: Customer, *, outstanding: bool) -> Plan:
+    """The plan whose items are counted: of an outstanding period the one it was on, changed since or not."""
+    subscription = customer.subscription
+    invoice = subscription.outstanding if outstanding else None
+    return invoice.plan if invoice else subscription.plan
+
+
+def find_item(plan: Plan, *, code: str | None = None, id: int | None = None, given: str = "") -> str:
+    """The code of an item of a plan, named by code or id; `given` is the id as written."""
+    for planned in plan.items:
+        if planned.item.code == code or planned.item.id == id:
+            return planned.item.code
+    raise not_found(f"Item not found (code={code})" if code is not None else f"Item not found (id={given})")
+
+
+def check_limit(planned: PlanItem, quantity: Decimal) -> None:
+    """Refuse a quantity over a hard limit."""
+    limit = planned.hard_limit
+    if limit is not None and quantity > limit:
+        raise invalid(
+            "quantity",
+            "notLessThan",
+            f"'{quantity_text(quantity)}' is not less than or equal to '{quantity_text(limit)}'",
+        )
+
+
+def set_quantity(
+    state: State, customer: Customer, item: str, quantity: Decimal, *, outstanding: bool, at: datetime
+) -> None:
+    """Set the counter of one period. The other period's counter stays as it is."""
+    invoice = target(customer, outstanding=outstanding)
+    if invoice.type is InvoiceType.ONE_TIME:
+        raise not_found("No outstanding invoice found")  # inferred: it bills no period that could count
+    planned = invoice.plan.item(item)
+    if planned is None:
+        raise not_found(f"Item not found (code={item})")
+    if quantity < 0:
+        raise invalid(
+            "quantity", "notGreaterThan", f"'{quantity_text(quantity)}' is not greater than or equal to '0'"
+        )
+    check_limit(planned, quantity)
+    invoice.count(item, quantity, at)
+    if not invoice.is_unfinished:
+        _recount(invoice, planned, quantity)
+        discount(state, invoice)
+    note = f"{item} = {quantity_text(quantity)}"
+    state.emit("usage", at, customer, invoice=invoice, note=note, item=item, quantity=quantity)
+
+
+def add_quantity(
+    state: State, customer: Customer, item: str, quantity: Decimal, *, outstanding: bool, at: datetime
+) -> None:
+    """Add to the counter."""
+    before = target(customer, outstanding=outstanding).quantity(item)
+    set_quantity(state, customer, item, before + quantity, outstanding=outstanding, at=at)
+
+
+def remove_quantity(
+    state: State, customer: Customer, item: str, quantity: Decimal, *, outstanding: bool, at: datetime
+) -> None:
+    """Take from the counter; below zero is refused (inferred)."""
+    add_quantity(state, customer, item, -quantity, outstanding=outstanding, at=at)
+
+
+def _recount(invoice: Invoice, planned: PlanItem, quantity: Decimal) -> None:
+    """Bring the item's line on an outstanding invoice up to date; it keeps its id."""
+    invoice.charges = tuple(
+        replace(line, quantity=planned.overage(quantity))
+        if line.type is ChargeType.ITEM and line.code == planned.item.code
+        else line
+        for line in invoice.charges
+    )

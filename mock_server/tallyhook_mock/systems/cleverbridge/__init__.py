@@ -1,0 +1,1 @@
+"""Cleverbridge: subscriptions whose items are billed at each renewal."""

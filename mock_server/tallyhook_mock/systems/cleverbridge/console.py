@@ -1,0 +1,162 @@
+"""`/console/cleverbridge`: subscriptions with items, and what a new quantity would cost before it is set."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self
+
+from markupsafe import Markup
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tallyhook_mock.catalog.table import Table
+from tallyhook_mock.console.forms import Form, command, mock_of, required
+from tallyhook_mock.console.page import page
+from tallyhook_mock.console.systems import SHOWN
+from tallyhook_mock.console.words import money
+from tallyhook_mock.mock import Mock
+from tallyhook_mock.picture.painting import paint
+from tallyhook_mock.systems.cleverbridge.model import Manner, State, Subscription
+from tallyhook_mock.systems.cleverbridge.picture import tell_subscription
+from tallyhook_mock.systems.cleverbridge.rules import (
+    MOST,
+    Outcome,
+    Price,
+    Target,
+    deactivate,
+    price,
+    renewal_lines,
+    update,
+)
+
+__all__ = ["ROUTES"]
+
+# When a quantity is charged, as the page offers it: whether it is aligned, and whether extended.
+_MANNERS = {
+    "at the renewal": (False, False),
+    "now, for what is left": (True, False),
+    "now, for a full interval": (True, True),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A quantity for an item, and one of the manners by its name."""
+
+    item: int
+    quantity: int
+    when: str
+
+    @classmethod
+    def read(cls, fields: Mapping[str, str]) -> Self:
+        """ValueError for what can't be read."""
+        names = ("item", "quantity", "when")
+        table = Table({name: required(fields, name) for name in names}, "", names)
+        item, quantity = table.whole("item", 0, most=MOST), table.whole("quantity", 0, most=MOST)
+        return cls(item or 0, quantity or 0, table.choice("when", _MANNERS, ""))
+
+    def carry_out(self, state: State, id: str, at: datetime, *, is_preview: bool) -> Outcome:
+        """Refusal."""
+        is_aligned, is_extended = _MANNERS[self.when]
+        manner = Manner(is_aligned, is_extended, is_preview)
+        return update(state, Target(id, self.item), self.quantity, manner, at)
+
+
+async def index(request: Request) -> Response:
+    """All subscriptions in order of creation; `q` narrows them by id and customer."""
+    state, wanted = mock_of(request).systems.cleverbridge, request.query_params.get("q", "").strip()
+    found = [
+        each
+        for each in state.subscriptions
+        if any(wanted.casefold() in text.casefold() for text in (each.id, each.customer))
+    ]
+    return page(
+        request,
+        "cleverbridge/subscriptions.html",
+        "Cleverbridge",
+        subscriptions=[(each, _next(each)) for each in found[:SHOWN]],
+        beyond=max(len(found) - SHOWN, 0),
+        wanted=wanted,
+    )
+
+
+async def show(request: Request) -> Response:
+    """The page of a subscription; with `item`, `quantity` and `when` it says what that would cost."""
+    mock, fields = mock_of(request), request.query_params
+    state = mock.systems.cleverbridge
+    if not state.has_subscription(request.path_params["id"]):
+        raise HTTPException(404, "There is no such subscription.")
+    subscription = state.subscription(request.path_params["id"])
+    wish, outcome, objection = None, None, ""
+    if "quantity" in fields:
+        try:
+            wish = Wish.read(fields)
+            outcome = wish.carry_out(state, subscription.id, mock.clock.now(), is_preview=True)
+        except ValueError as error:
+            objection = str(error)
+    return page(
+        request,
+        "cleverbridge/subscription.html",
+        subscription.id,
+        subscription=subscription,
+        next_price=_next(subscription),
+        manners=list(_MANNERS),
+        wish=wish,
+        outcome=outcome,
+        objection=objection,
+        # Drawn by this program, with every word of others escaped.
+        picture=Markup(paint(tell_subscription(mock, subscription), styled=False)),
+        bills=subscription.bills[::-1][:SHOWN],
+        entries=list(mock.timeline.entries_of("cleverbridge", subscription.id))[::-1][:SHOWN],
+    )
+
+
+async def set_quantity(mock: Mock, form: Form) -> str:
+    state, subscription, wish = mock.systems.cleverbridge, _named(mock, form), Wish.read(form)
+    state.actor = "operator"
+    outcome = wish.carry_out(state, subscription.id, mock.clock.now(), is_preview=False)
+    mock.changed()
+    return (
+        f"Item {wish.item} stands at {wish.quantity}. {_gross(outcome.now)} is charged now; the renewal of "
+        f"{outcome.next_billing:%Y-%m-%d} bills {_gross(outcome.next)} as things stand."
+    )
+
+
+async def end(mock: Mock, form: Form) -> str:
+    state, subscription = mock.systems.cleverbridge, _named(mock, form)
+    state.actor, before = "operator", len(subscription.bills)
+    deactivate(state, subscription, mock.clock.now())
+    mock.changed()
+    billed = "".join(
+        f" Invoice {bill.number} is over {money(bill.total, bill.currency)}."
+        for bill in subscription.bills[before:]
+    )
+    return f"{subscription.id} is deactivated.{billed}"
+
+
+def _named(mock: Mock, form: Form) -> Subscription:
+    state, wanted = mock.systems.cleverbridge, required(form, "id")
+    if not state.has_subscription(wanted):
+        raise ValueError("there is no such subscription any more")
+    return state.subscription(wanted)
+
+
+def _next(subscription: Subscription) -> Price | None:
+    """What the next renewal bills, as things stand."""
+    if not subscription.is_active:
+        return None
+    return price(subscription, renewal_lines(subscription, subscription.items))
+
+
+def _gross(price: Price) -> str:
+    return money(price.gross, price.currency)
+
+
+ROUTES = [
+    Route("/cleverbridge", index),
+    Route("/cleverbridge/{id}", show),
+    command("/cleverbridge/quantity", set_quantity),
+    command("/cleverbridge/deactivate", end),
+]

@@ -1,0 +1,170 @@
+"""`/_mock/cleverbridge/subscriptions`: what Cleverbridge's API has no calls for."""
+
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from tallyhook_mock.catalog.table import Table
+from tallyhook_mock.control.requests import json_object, mock_of, only
+from tallyhook_mock.control.shown import bill_shown, drawn, entry_shown, moment_shown
+from tallyhook_mock.core.money import amount_text, quantity_text
+from tallyhook_mock.systems.cleverbridge.catalog import SUBSCRIPTION, read_subscription
+from tallyhook_mock.systems.cleverbridge.model import Item, Pending, Refusal, State, Subscription, Update
+from tallyhook_mock.systems.cleverbridge.picture import tell_subscription
+from tallyhook_mock.systems.cleverbridge.rules import deactivate, subscribe
+
+__all__ = ["ROUTES"]
+
+
+async def index(request: Request) -> JSONResponse:
+    """All subscriptions, in the order of creation."""
+    only(request.query_params, ())
+    return JSONResponse({"subscriptions": [_summary(each) for each in _state(request).subscriptions]})
+
+
+async def create(request: Request) -> JSONResponse:
+    """Subscribe somebody, in the words of the catalogue; billed at once for what is billed in advance."""
+    wish = await json_object(request)
+    mock, state = mock_of(request), _state(request)
+    at = mock.clock.now()
+    new = read_subscription(
+        Table(wish, "", SUBSCRIPTION), lambda: next(state.free_ids()), state.products, state.coupons, at
+    )
+    state.actor = "operator"
+    try:
+        subscription = subscribe(state, new, at)
+    except Refusal as refusal:
+        raise _refused(refusal) from None
+    mock.changed()
+    return JSONResponse(_shown(subscription), 201)
+
+
+async def read(request: Request) -> JSONResponse:
+    """A subscription with its items, its updates, and its bills, newest first."""
+    only(request.query_params, ())
+    return JSONResponse(_shown(_named(request)))
+
+
+async def timeline(request: Request) -> JSONResponse:
+    """What happened to a subscription, oldest first."""
+    only(request.query_params, ())
+    subscription = _named(request)
+    entries = mock_of(request).timeline.entries_of("cleverbridge", subscription.id)
+    return JSONResponse(
+        {"subscription": subscription.id, "timeline": [entry_shown(entry) for entry in entries]}
+    )
+
+
+async def picture(request: Request) -> Response:
+    """The same, drawn to scale."""
+    only(request.query_params, ())
+    return drawn(tell_subscription(mock_of(request), _named(request)))
+
+
+async def end(request: Request) -> JSONResponse:
+    """Deactivate a subscription."""
+    mock, state, subscription = mock_of(request), _state(request), _named(request)
+    state.actor = "operator"
+    try:
+        deactivate(state, subscription, mock.clock.now())
+    except Refusal as refusal:
+        raise _refused(refusal) from None
+    finally:
+        mock.changed()
+    return JSONResponse(_shown(subscription))
+
+
+def _state(request: Request) -> State:
+    return mock_of(request).systems.cleverbridge
+
+
+def _named(request: Request) -> Subscription:
+    try:
+        return _state(request).subscription(request.path_params["id"])
+    except Refusal as refusal:
+        raise _refused(refusal) from None
+
+
+def _refused(refusal: Refusal) -> HTTPException:
+    return HTTPException(refusal.status, refusal.message)
+
+
+def _summary(subscription: Subscription) -> dict[str, Any]:
+    is_active = subscription.is_active
+    return {
+        "id": subscription.id,
+        "customerId": subscription.customer,
+        "status": subscription.status,
+        "currency": subscription.currency,
+        "startDate": moment_shown(subscription.start),
+        "intervalLengthMonths": subscription.months,
+        "intervalStartDate": moment_shown(subscription.interval_start) if is_active else None,
+        "nextBillingDate": moment_shown(subscription.next_billing) if is_active else None,
+        "nextReminderDate": moment_shown(subscription.next_reminder) if is_active else None,
+        "vatPercent": quantity_text(subscription.vat_percent),
+        "items": [_item(item, subscription) for item in subscription.items],
+    }
+
+
+def _shown(subscription: Subscription) -> dict[str, Any]:
+    return {
+        **_summary(subscription),
+        "updates": [_update(update) for update in subscription.updates],
+        "bills": [bill_shown(bill) for bill in reversed(subscription.bills)],
+    }
+
+
+def _item(item: Item, subscription: Subscription) -> dict[str, Any]:
+    terms = item.terms
+    return {
+        "runningNumber": item.running_number,
+        "productId": terms.product_id,
+        "productName": terms.product_name,
+        "billingMode": item.mode,
+        "quantity": terms.quantity,
+        "unitPrice": amount_text(terms.unit_price),
+        "couponCode": terms.coupon.code if terms.coupon else None,
+        "chargedAhead": item.charged,
+        "pending": [_pending(pending, subscription) for pending in item.pending],
+    }
+
+
+def _pending(pending: Pending, subscription: Subscription) -> dict[str, Any]:
+    terms = pending.terms
+    return {
+        "from": moment_shown(subscription.begins(pending.interval)),
+        "productId": terms.product_id,
+        "quantity": terms.quantity,
+        "unitPrice": amount_text(terms.unit_price),
+        "couponCode": terms.coupon.code if terms.coupon else None,
+    }
+
+
+def _update(update: Update) -> dict[str, Any]:
+    manner = update.manner
+    return {
+        "at": moment_shown(update.at),
+        "actor": update.actor,
+        "runningNumber": update.running_number,
+        "productId": update.product_id,
+        "quantity": update.quantity,
+        "unitPrice": amount_text(update.unit_price),
+        "couponCode": update.coupon or None,
+        "alignToCurrentInterval": manner.is_aligned,
+        "extendInterval": manner.is_extended,
+        "updateAction": manner.action,
+        "generateMail": manner.mails,
+    }
+
+
+ROUTES = [
+    Route("/cleverbridge/subscriptions", index, methods=["GET"]),
+    Route("/cleverbridge/subscriptions", create, methods=["POST"]),
+    Route("/cleverbridge/subscriptions/{id}", read, methods=["GET"]),
+    Route("/cleverbridge/subscriptions/{id}/timeline", timeline, methods=["GET"]),
+    Route("/cleverbridge/subscriptions/{id}/timeline.svg", picture, methods=["GET"]),
+    Route("/cleverbridge/subscriptions/{id}/deactivate", end, methods=["POST"]),
+]

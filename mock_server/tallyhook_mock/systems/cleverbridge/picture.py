@@ -1,0 +1,44 @@
+"""The life of a subscription at Cleverbridge: a row for each item."""
+
+from tallyhook_mock.mock import Mock
+from tallyhook_mock.picture.bills import Account, Counter, Subject, tell_bills
+from tallyhook_mock.picture.story import Sign, Story
+from tallyhook_mock.systems.cleverbridge.model import Item, Mode, Subscription
+from tallyhook_mock.systems.cleverbridge.rules import VAT, arrears_lines
+
+__all__ = ["tell_subscription"]
+
+_MODES = {Mode.ADVANCE: "in advance", Mode.ARREARS: "in arrears"}
+_TURNS = {
+    "newSubscription": Sign.BEGAN,
+    "itemUpdated": Sign.CHANGED,
+    "subscriptionDeactivated": Sign.CANCELED,
+}
+
+
+def tell_subscription(mock: Mock, subscription: Subscription) -> Story:
+    """A subscription as it stands in the mock now."""
+    now, is_active = mock.clock.now(), subscription.is_active
+    end = subscription.next_billing
+    account = Account(
+        title=f"{subscription.id} · {subscription.customer}" if subscription.customer else subscription.id,
+        system="Cleverbridge",
+        start=subscription.start,
+        end=end if is_active else now,
+        currency=subscription.currency,
+        bills=subscription.bills,
+        subjects=[_subject(item) for item in subscription.items],
+        turns=_TURNS,
+        waiting=arrears_lines(subscription, subscription.items, end) if is_active else (),
+        counters=[
+            Counter(str(item.running_number), item.terms.product_name, is_billed=True)
+            for item in subscription.items
+        ],
+        untold=frozenset((VAT,)),
+    )
+    return tell_bills(account, mock.timeline.entries_of("cleverbridge", subscription.id), now)
+
+
+def _subject(item: Item) -> Subject:
+    number = str(item.running_number)
+    return Subject(item.terms.product_name, f"{number} · {_MODES[item.mode]}", frozenset((number,)))

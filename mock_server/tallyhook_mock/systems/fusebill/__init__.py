@@ -1,0 +1,1 @@
+"""Fusebill: customers whose subscriptions bill by shared billing period definitions."""

@@ -1,0 +1,313 @@
+"""`/_mock/fusebill`: customers, their billing period definitions, and moves of billing dates."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from tallyhook_mock.catalog.table import Table
+from tallyhook_mock.control.requests import json_object, mock_of, only
+from tallyhook_mock.control.shown import bill_shown, drawn, entry_shown, moment_shown
+from tallyhook_mock.core.money import amount_text, cents
+from tallyhook_mock.systems.fusebill.catalog import CUSTOMER, SUBSCRIPTION, read_customer, read_subscription
+from tallyhook_mock.systems.fusebill.dryrun import Change, Find, Forecast, forecast
+from tallyhook_mock.systems.fusebill.model import (
+    BillingPeriodDefinition,
+    Charge,
+    Customer,
+    Cycle,
+    InvoiceDate,
+    Refusal,
+    State,
+    Subscription,
+)
+from tallyhook_mock.systems.fusebill.picture import tell_customer
+from tallyhook_mock.systems.fusebill.rules import (
+    activate,
+    add_charge,
+    check_target,
+    edit_definition,
+    move,
+    new_customer,
+)
+
+__all__ = ["DEFINITION", "MOST", "ROUTES", "Move", "id_of", "read_move"]
+
+_CHARGE = ("name", "amount", "prorate", "when")
+_WHEN = ("now", "periodEnd")
+
+
+async def index(request: Request) -> JSONResponse:
+    """Everybody, in the order of creation."""
+    only(request.query_params, ())
+    return JSONResponse({"customers": [_customer(customer) for customer in _state(request).accounts()]})
+
+
+async def create_customer(request: Request) -> JSONResponse:
+    """In the words of the catalogue."""
+    new = read_customer(Table(await json_object(request), "", CUSTOMER))
+    with _command(request) as (state, at):
+        customer = new_customer(state, new, at)
+    return JSONResponse(_customer(customer), 201)
+
+
+async def subscribe(request: Request) -> JSONResponse:
+    """In the words of the catalogue, for a `customerId`; in one of its definitions, if that is named."""
+    table = Table(await json_object(request), "", ("customerId", DEFINITION, *SUBSCRIPTION))
+    new = read_subscription(table)
+    customer_id, definition_id = id_of(table, "customerId"), table.whole(DEFINITION, None, most=MOST)
+    if definition_id is not None and new.date is not None:
+        raise table.wrong("invoiceDay", f"does not go with {DEFINITION}")
+    with _command(request) as (state, at):
+        into = None if definition_id is None else state.definition(definition_id)
+        subscription = activate(state, state.customer(customer_id), new, at, into)
+    return JSONResponse({**_subscription(subscription), DEFINITION: subscription.definition.id}, 201)
+
+
+async def charge(request: Request) -> JSONResponse:
+    """Charge a subscription once, `now` or at the `periodEnd`, all of the amount or its part for the rest."""
+    table = Table(await json_object(request), "", _CHARGE)
+    name, amount = table.text("name"), cents(table.amount("amount"))
+    prorate, when = table.flag("prorate", True), table.choice("when", _WHEN, "periodEnd")
+    with _command(request) as (state, at):
+        subscription = state.subscription(_number(request))
+        added = add_charge(
+            state,
+            subscription,
+            name=name,
+            amount=amount,
+            prorate=prorate,
+            at_period_end=when == "periodEnd",
+            at=at,
+        )
+    return JSONResponse(_charge(added), 201)
+
+
+async def bills(request: Request) -> JSONResponse:
+    """All bills of a customer, newest first."""
+    only(request.query_params, ())
+    customer = _named(request)
+    return JSONResponse(
+        {"customer": customer.id, "bills": [bill_shown(bill) for bill in reversed(customer.bills)]}
+    )
+
+
+async def timeline(request: Request) -> JSONResponse:
+    """What happened to a customer, oldest first."""
+    only(request.query_params, ())
+    customer = _named(request)
+    entries = mock_of(request).timeline.entries_of("fusebill", str(customer.id))
+    return JSONResponse({"customer": customer.id, "timeline": [entry_shown(entry) for entry in entries]})
+
+
+async def picture(request: Request) -> Response:
+    """The same, drawn to scale."""
+    only(request.query_params, ())
+    return drawn(tell_customer(mock_of(request), _named(request)))
+
+
+async def dryrun(request: Request) -> JSONResponse:
+    """The next three invoices before and after a move: of a definition's date, or of a `subscriptionId`."""
+    wish = await json_object(request)
+    with _command(request) as (state, at):
+        move = read_move(wish, state, at)
+        before, after = move.without(state), move.outcome(state)
+    return JSONResponse(
+        {"before": [_forecast(each) for each in before], "after": [_forecast(each) for each in after]}
+    )
+
+
+@contextmanager
+def _command(request: Request) -> Iterator[tuple[State, datetime]]:
+    """The state and the moment for a command of an operator, whose happenings are noted."""
+    mock, state, at = mock_of(request), _state(request), mock_of(request).clock.now()
+    state.catch_up(at)  # when the clock runs by itself, what is due now may not have been done yet
+    state.actor = "operator"
+    try:
+        with _refusals():
+            yield state, at
+    finally:
+        mock.changed()
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    try:
+        yield
+    except Refusal as refusal:
+        raise HTTPException(refusal.status, str(refusal)) from None
+
+
+def _state(request: Request) -> State:
+    return mock_of(request).systems.fusebill
+
+
+def _named(request: Request) -> Customer:
+    with _refusals():
+        return _state(request).customer(_number(request))
+
+
+def _number(request: Request) -> int:
+    """The id in the path; 0, which nothing has, for what can't be one."""
+    written = request.path_params["id"]
+    return int(written) if written.isascii() and written.isdigit() and len(written) <= len(str(MOST)) else 0
+
+
+def _customer(customer: Customer) -> dict[str, Any]:
+    return {
+        "id": customer.id,
+        "name": customer.name,
+        "currency": customer.currency,
+        "billingPeriodDefinitions": [_definition(definition) for definition in customer.definitions],
+    }
+
+
+def _definition(definition: BillingPeriodDefinition) -> dict[str, Any]:
+    return {
+        "id": definition.id,
+        "cycle": definition.cycle,
+        "invoiceDay": definition.date.day,
+        "invoiceMonth": definition.date.month,
+        "start": definition.start.isoformat(),
+        "end": definition.end.isoformat(),
+        "days": definition.days,
+        "daysCounted": definition.days_counted,
+        "subscriptions": [_subscription(subscription) for subscription in definition.subscriptions],
+    }
+
+
+def _subscription(subscription: Subscription) -> dict[str, Any]:
+    return {
+        "id": subscription.id,
+        "planCode": subscription.plan_code,
+        "planName": subscription.plan_name,
+        "interval": subscription.interval,
+        "amount": amount_text(subscription.amount),
+        "start": subscription.start.isoformat(),
+        "end": subscription.end.isoformat(),
+        "pendingCharges": [_charge(charge) for charge in subscription.charges],
+    }
+
+
+def _charge(charge: Charge) -> dict[str, Any]:
+    return {
+        "id": charge.id,
+        "name": charge.name,
+        "amount": amount_text(charge.amount),
+        "start": moment_shown(charge.start),
+        "end": moment_shown(charge.end),
+    }
+
+
+def _forecast(forecast: Forecast) -> dict[str, Any]:
+    """An invoice to come, and how long the period is that ends with it."""
+    return {
+        "periodStart": forecast.start.isoformat(),
+        "days": forecast.days,
+        "daysCounted": forecast.days_counted,
+        **bill_shown(forecast.bill),
+    }
+
+
+ROUTES = [
+    Route("/fusebill/customers", index, methods=["GET"]),
+    Route("/fusebill/customers", create_customer, methods=["POST"]),
+    Route("/fusebill/customers/{id}/bills", bills, methods=["GET"]),
+    Route("/fusebill/customers/{id}/timeline", timeline, methods=["GET"]),
+    Route("/fusebill/customers/{id}/timeline.svg", picture, methods=["GET"]),
+    Route("/fusebill/subscriptions", subscribe, methods=["POST"]),
+    Route("/fusebill/subscriptions/{id}/charges", charge, methods=["POST"]),
+    Route("/fusebill/dryrun", dryrun, methods=["POST"]),
+]
+
+
+DEFINITION = "billingPeriodDefinitionId"
+MOST = 2**31 - 1  # of an id
+_NAMES = ("subscriptionId", DEFINITION, "invoiceDay", "invoiceMonth")
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """The move of a definition's date, or of a subscription.
+
+    `change` carries it out on a state. Refusal if it can't be; nothing has changed then.
+    """
+
+    customer: Customer
+    find: Find
+    change: Change
+
+    def without(self, state: State) -> list[Forecast]:
+        """The next invoices as they are to come."""
+        return forecast(state, self.customer, self.find)
+
+    def outcome(self, state: State) -> list[Forecast]:
+        """The next invoices after the move, which is not made. Refusal."""
+        return forecast(state, self.customer, self.find, self.change)
+
+
+def read_move(wish: Mapping[str, Any], state: State, at: datetime) -> Move:
+    """A date for a definition; or for a `subscriptionId` a date or a definition.
+
+    What is due by now is done first: when the clock runs by itself, it may not have been yet. CatalogError
+    for what can't be read, Refusal for what is not there or does not fit.
+    """
+    state.catch_up(at)
+    table = Table(wish, "", _NAMES)
+    return _subscription_move(table, state, at) if "subscriptionId" in table else _date_move(table, state, at)
+
+
+def id_of(table: Table, name: str) -> int:
+    """A required id."""
+    given = table.whole(name, None, most=MOST)
+    if given is None:
+        raise table.wrong(name, "a value is required")
+    return given
+
+
+def _date_move(table: Table, state: State, at: datetime) -> Move:
+    definition = state.definition(id_of(table, DEFINITION))
+    date = _date(table, definition.cycle, definition.date.month)
+
+    def find(state: State) -> BillingPeriodDefinition:
+        return state.definition(definition.id)
+
+    return Move(
+        definition.customer, find, lambda state: edit_definition(state, find(state), at=at, date=date)
+    )
+
+
+def _subscription_move(table: Table, state: State, at: datetime) -> Move:
+    subscription = state.subscription(id_of(table, "subscriptionId"))
+    if DEFINITION not in table:
+        date = _date(table, subscription.interval)
+
+        def into(state: State) -> BillingPeriodDefinition | InvoiceDate:
+            return date
+    elif "invoiceDay" in table or "invoiceMonth" in table:
+        raise table.wrong("invoiceDay", f"does not go with {DEFINITION}")
+    else:
+        target = state.definition(id_of(table, DEFINITION))
+        check_target(target, subscription.customer, subscription.interval)
+
+        def into(state: State) -> BillingPeriodDefinition | InvoiceDate:
+            return state.definition(target.id)
+
+    def find(state: State) -> Subscription:
+        return state.subscription(subscription.id)
+
+    return Move(subscription.customer, find, lambda state: move(state, find(state), into(state), at))
+
+
+def _date(table: Table, cycle: Cycle, month: int | None = None) -> InvoiceDate:
+    """`month` is the one that is meant if none is given."""
+    day = table.whole("invoiceDay", None, most=31)
+    if day is None:
+        raise table.wrong("invoiceDay", "a value is required")
+    return InvoiceDate(cycle, day, table.whole("invoiceMonth", month, most=12))

@@ -1,0 +1,91 @@
+"""What a change would do to the next invoices: the change, carried out on a copy and played forward."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeAlias
+
+from msgspec.structs import replace
+
+from tallyhook_mock.core.base import Value
+from tallyhook_mock.core.invoice_lines import Bill
+from tallyhook_mock.systems.fusebill.model import BillingPeriodDefinition, Customer, State, Subscription
+from tallyhook_mock.systems.fusebill.rules import plan_recharge
+
+__all__ = ["Change", "Find", "Forecast", "forecast"]
+
+Subject: TypeAlias = BillingPeriodDefinition | Subscription
+Find: TypeAlias = Callable[[State], Subject]
+Change: TypeAlias = Callable[[State], None]
+
+_INVOICES = 3
+
+
+class Forecast(Value, frozen=True):
+    """An invoice to come, and the start of the period that ends with it."""
+
+    start: datetime
+    bill: Bill
+
+    @property
+    def days(self) -> int:
+        return (self.bill.at - self.start).days
+
+    @property
+    def days_counted(self) -> int:
+        """With the day of the invoice, as the source counts."""
+        return self.days + 1
+
+
+def forecast(state: State, customer: Customer, find: Find, change: Change | None = None) -> list[Forecast]:
+    """The next three invoices of a definition or subscription, as they are to come or after a change.
+
+    `find` and `change` are given a state of which nothing else knows, with this customer in it. The same
+    commands work there under the same ids. Refusal if the change is refused.
+    """
+    alone, copy = _apart(state, customer)
+    if change is not None:
+        change(alone)
+    subject = find(alone)
+    subscriptions = subject.subscriptions if isinstance(subject, BillingPeriodDefinition) else [subject]
+    items = {subscription.item for subscription in subscriptions}
+    items |= {charge.item for subscription in subscriptions for charge in subscription.charges}
+    found: list[Forecast] = []
+    while items and len(found) < _INVOICES:
+        start, end, known = subject.start, subject.end, len(copy.bills)
+        alone.catch_up(end)
+        found += (
+            Forecast(start, bill)
+            for bill in copy.bills[known:]
+            if bill.at == end and any(line.item in items for line in bill.lines)
+        )
+    return found
+
+
+def _apart(state: State, customer: Customer) -> tuple[State, Customer]:
+    """Another state with a copy of one customer, that counts on from where this one stands."""
+    copy = replace(customer, definitions=[], subscriptions=[], bills=list(customer.bills))
+    definitions = {
+        definition.id: replace(definition, customer=copy, subscriptions=[])
+        for definition in customer.definitions
+    }
+    subscriptions = {
+        subscription.id: replace(
+            subscription,
+            customer=copy,
+            definition=definitions[subscription.definition.id],
+            charges=list(subscription.charges),
+        )
+        for subscription in customer.subscriptions
+    }
+    for definition in customer.definitions:
+        definitions[definition.id].subscriptions += [
+            subscriptions[each.id] for each in definition.subscriptions
+        ]
+    copy.definitions += definitions.values()
+    copy.subscriptions += subscriptions.values()
+    alone = State()
+    alone.ids.last, alone.last_bill = state.ids.last, state.last_bill
+    alone.add_customer(copy)
+    for definition in copy.definitions:
+        plan_recharge(alone, definition)
+    return alone, copy

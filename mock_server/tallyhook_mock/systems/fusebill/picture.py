@@ -1,0 +1,60 @@
+"""The life of a customer at Fusebill: a row for each subscription, and one for the charges that prorate."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from tallyhook_mock.core.invoice_lines import Line
+from tallyhook_mock.core.money import amount_text
+from tallyhook_mock.mock import Mock
+from tallyhook_mock.picture.bills import Account, Subject, tell_bills
+from tallyhook_mock.picture.story import Sign, Story
+from tallyhook_mock.systems.fusebill.model import Customer, Subscription
+
+__all__ = ["tell_customer"]
+
+# What is shown of the time to come of somebody who has no subscription.
+_AHEAD = timedelta(days=31)
+_TURNS = {
+    "customerCreated": Sign.BEGAN,
+    "subscriptionActivated": Sign.BEGAN,
+    "subscriptionMoved": Sign.CHANGED,
+    "periodMoved": Sign.CHANGED,
+    "periodDeleted": Sign.CANCELED,
+}
+
+
+def tell_customer(mock: Mock, customer: Customer) -> Story:
+    """A customer as it stands in the mock now."""
+    now, waiting = mock.clock.now(), tuple(_waiting(customer))
+    own = {subscription.item for subscription in customer.subscriptions}
+    billed = (line for bill in customer.bills for line in bill.lines)
+    charges = frozenset(line.item for line in (*billed, *waiting) if line.item not in own)
+    account = Account(
+        title=f"{customer.id} · {customer.name}",
+        system="Fusebill",
+        start=min([customer.created, *(subscription.start for subscription in customer.subscriptions)]),
+        end=max((subscription.end for subscription in customer.subscriptions), default=now + _AHEAD),
+        currency=customer.currency,
+        bills=customer.bills,
+        subjects=[
+            *(_subject(subscription) for subscription in customer.subscriptions),
+            Subject("Prorated", "charges", charges),
+        ],
+        turns=_TURNS,
+        waiting=waiting,
+        untold=charges,
+    )
+    return tell_bills(account, mock.timeline.entries_of("fusebill", str(customer.id)), now)
+
+
+def _subject(subscription: Subscription) -> Subject:
+    note = f"{amount_text(subscription.amount)} {subscription.interval.lower()}"
+    return Subject(subscription.plan_name, note, frozenset((subscription.item,)))
+
+
+def _waiting(customer: Customer) -> Iterator[Line]:
+    """Periods that are billed when they are over, and charges that wait for that."""
+    for subscription in customer.subscriptions:
+        if subscription.owed is not None:
+            yield subscription.line(subscription.owed)
+        yield from (charge.line for charge in subscription.charges)

@@ -1,0 +1,269 @@
+"""Compare: what separates an invoice from what was declared for it, and what it would bill."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tallyhook import money
+from tallyhook.models import Charge, Customer, Invoice, Plan, PlanItem
+from tallyhook.review.journal import Adding, Declaration, DeclaredCharge, Entry
+from tallyhook.review.ownership import Ledger
+from tallyhook.table import Column, Shown, Table
+
+if TYPE_CHECKING:
+    from tallyhook.review.review import Review
+
+__all__ = ["AddCharge", "Change", "Changes", "DeleteCharge", "SetQuantity", "compare", "difference", "named"]
+
+# This much included means unlimited (documented).
+_UNLIMITED = Decimal("99999999.9")
+
+
+class SetQuantity(msgspec.Struct, frozen=True, kw_only=True, tag="set"):
+    """Set a tracked item; `was` is None if the document doesn't tell the quantity.
+
+    `contradicted`: the document shows that the quantity is another one, and does not merely leave it open.
+    """
+
+    item: str
+    quantity: Decimal
+    was: Decimal | None
+    contradicted: bool
+
+    @property
+    def shown(self) -> str:
+        """The quantity that the document shows, in words: `?` if it shows none."""
+        return "?" if self.was is None else money.quantity_text(self.was)
+
+    def __str__(self) -> str:
+        return f"set     {self.item}  {self.shown} → {money.quantity_text(self.quantity)}"
+
+
+class DeleteCharge(msgspec.Struct, frozen=True, kw_only=True, tag="delete"):
+    """Delete a charge that an earlier attempt added and that is not declared any more."""
+
+    charge_id: str
+    charge: DeclaredCharge
+
+    def __str__(self) -> str:
+        return f"delete  {self.charge}"
+
+
+class AddCharge(msgspec.Struct, frozen=True, kw_only=True, tag="add"):
+    """Add a charge that was declared and is not on the invoice."""
+
+    charge: DeclaredCharge
+
+    def __str__(self) -> str:
+        return f"add     {self.charge}"
+
+
+Change = SetQuantity | DeleteCharge | AddCharge
+
+
+class Changes(Shown, msgspec.Struct, frozen=True, kw_only=True):
+    """The changes in the order in which they are made. `str()` of it is the dry run.
+
+    `net_before` and `net_after` are what the invoice adds up to, tax included; below zero when its credits
+    are larger.
+    """
+
+    title: str
+    changes: tuple[Change, ...]
+    net_before: Decimal
+    net_after: Decimal
+
+    @property
+    def total_before(self) -> Decimal:
+        """What the invoice would bill as it is."""
+        return max(self.net_before, Decimal("0.00"))
+
+    @property
+    def total_after(self) -> Decimal:
+        """What it would bill with the changes."""
+        return max(self.net_after, Decimal("0.00"))
+
+    @property
+    def carried_forward(self) -> Decimal:
+        """The credit that would be left for the next invoice."""
+        return max(self.net_after.copy_negate(), Decimal("0.00"))
+
+    def table(self) -> Table:
+        bills = map(money.amount_text, (self.total_before, self.total_after))
+        remarks = [] if self.changes else ["nothing to change"]
+        if self.carried_forward:
+            remarks.append(f"{money.amount_text(self.carried_forward)} of credit is carried forward")
+        return Table(
+            title=f"{self.title}: dry run",
+            columns=_COLUMNS,
+            rows=tuple(map(_row, self.changes)),
+            sums=(("bills", "", *bills, ""),),
+            remarks=tuple(remarks),
+        )
+
+
+_COLUMNS = (
+    Column("change"),
+    Column("code"),
+    Column("before", is_number=True),
+    Column("after", is_number=True),
+    Column("description"),
+)
+
+
+def _row(change: Change) -> tuple[str, ...]:
+    match change:
+        case SetQuantity():
+            return "set", change.item, change.shown, money.quantity_text(change.quantity), ""
+        case DeleteCharge(charge=charge):
+            return "delete", charge.code, charge.price, "", charge.description
+        case AddCharge(charge=charge):
+            return "add", charge.code, "", charge.price, charge.description
+
+
+def compare(review: "Review", customer: Customer, entries: Sequence[Entry] | None = None) -> Changes:
+    """What would have to be changed on the review's invoice, as this document of the customer shows it.
+
+    With the journal's `entries`, they decide which charges are ours: one that is not declared any more is
+    deleted, one of equal content that isn't ours is somebody else's and counts for nothing, and one whose
+    adding may still arrive isn't added again. Without (None), content decides: a declared charge that is on
+    the invoice already is satisfied, and nothing is deleted.
+
+    Raises LookupError if the document doesn't hold the invoice.
+    """
+    invoice = named(customer, review.invoice)
+    if invoice is None:
+        raise LookupError(f"{_title(review)} is not in this document")
+    ledger = Ledger(entries or ())
+    if entries is None:
+        ledger.adopt(review.declaration.charges, invoice)
+    for claim in ledger.claims(customer):
+        ledger.write(claim)
+    return difference(review, review.declaration, customer, invoice, ledger, ledger.open_addings())
+
+
+def difference(
+    review: "Review",
+    declaration: Declaration,
+    customer: Customer,
+    invoice: Invoice,
+    ledger: Ledger,
+    awaited: Sequence[Adding],
+) -> Changes:
+    """`compare` with a ledger that has made its claims; what is `awaited` counts as there."""
+    coming = [adding.charge for adding in awaited if adding.charge in declaration.charges]
+    changes = (
+        *_quantities(declaration, invoice, review.plan),
+        *_charges(declaration, ledger.ours(invoice), coming),
+    )
+    deleted = {change.charge_id for change in changes if isinstance(change, DeleteCharge)}
+    standing = [charge for charge in invoice.charges if charge.id not in deleted]
+    added = [change.charge for change in changes if isinstance(change, AddCharge)]
+    rate = Decimal(0) if customer.is_tax_exempt else invoice.rate
+    return Changes(
+        title=_title(review),
+        changes=changes,
+        net_before=_net(review, invoice, invoice.charges, {}, rate),
+        net_after=_net(review, invoice, (*standing, *coming, *added), declaration.quantities, rate),
+    )
+
+
+def named(customer: Customer, invoice: Invoice) -> Invoice | None:
+    """The same invoice in a newer document, by its id, or by its number if it has none."""
+    for subscription in customer.subscriptions:
+        for found in subscription.invoices:
+            if found.id == invoice.id if invoice.id else found.number == invoice.number:
+                return found
+    return None
+
+
+def _title(review: "Review") -> str:
+    return f"invoice {review.invoice.number or review.invoice.id}"
+
+
+def _quantities(declaration: Declaration, invoice: Invoice, plan: Plan) -> Iterable[SetQuantity]:
+    for code, quantity in declaration.quantities.items():
+        item = next((item for item in plan.items if item.code == code), PlanItem())
+        included = item.quantity_included
+        was = _quantity(invoice, code)
+        contradicted = was is not None and was != quantity
+        if was is None and (overage := _overage_charge(invoice, code)) is not None:
+            # An item's charge shows the units above what is included: exactly known only when there are some.
+            contradicted = overage.quantity != _overage(quantity, included)
+            if overage.quantity > 0 or included == 0:
+                was = money.total((overage.quantity, included))
+        elif was is None and invoice.is_paid and any(charge.id for charge in invoice.charges):
+            # A bill without a line for the item has billed none of it.
+            contradicted = item.overage_amount > 0 and _overage(quantity, included) > 0
+        if was != quantity:
+            yield SetQuantity(item=code, quantity=quantity, was=was, contradicted=contradicted)
+
+
+def _charges(
+    declaration: Declaration,
+    ours: Iterable[tuple[Charge, DeclaredCharge]],
+    awaited: Iterable[DeclaredCharge],
+) -> Iterable[DeleteCharge | AddCharge]:
+    missing = list(declaration.charges)
+    for charge, asked in ours:
+        if asked in missing:
+            missing.remove(asked)
+        else:
+            yield DeleteCharge(charge_id=charge.id, charge=asked)
+    for asked in awaited:
+        if asked in missing:
+            missing.remove(asked)
+    for charge_ in missing:
+        yield AddCharge(charge=charge_)
+
+
+def _net(
+    review: "Review",
+    invoice: Invoice,
+    charges: Iterable[Charge | DeclaredCharge],
+    declared: Mapping[str, Decimal],
+    rate: Decimal,
+) -> Decimal:
+    """What an invoice adds up to: lines rounded to cents, then the tax, a fraction of the sum (inferred)."""
+    lines = [
+        money.product(Decimal(charge.quantity), charge.each_amount)
+        for charge in charges
+        if isinstance(charge, DeclaredCharge) or charge.type != "item"
+    ]
+    if not any(charge.type in ("recurring", "item") for charge in invoice.charges):
+        # A held invoice may not list yet what the plan will charge.
+        lines.append(review.plan.recurring_charge_amount or Decimal(0))
+    for item in review.plan.items:
+        lines.append(money.product(_units(review, invoice, item, declared), item.overage_amount))
+    subtotal = money.total(map(money.cents, lines))
+    return money.total((subtotal, money.tax(subtotal, rate)))
+
+
+def _units(review: "Review", invoice: Invoice, item: PlanItem, declared: Mapping[str, Decimal]) -> Decimal:
+    """The billed units of an item: as declared, else as the document shows, else as the hook says."""
+    quantity = declared.get(item.code)
+    if quantity is None:
+        quantity = _quantity(invoice, item.code)
+    if quantity is None and (overage := _overage_charge(invoice, item.code)) is not None:
+        return overage.quantity
+    if quantity is None:
+        quantity = _quantity(review.invoice, item.code) or Decimal(0)
+    return _overage(quantity, item.quantity_included)
+
+
+def _quantity(invoice: Invoice, code: str) -> Decimal | None:
+    return next((item.quantity for item in invoice.items if item.code == code), None)
+
+
+def _overage(quantity: Decimal, included: Decimal) -> Decimal:
+    return (
+        Decimal(0)
+        if included >= _UNLIMITED
+        else max(Decimal(0), money.total((quantity, included.copy_negate())))
+    )
+
+
+def _overage_charge(invoice: Invoice, code: str) -> Charge | None:
+    return next((charge for charge in invoice.charges if charge.type == "item" and charge.code == code), None)

@@ -1,0 +1,274 @@
+"""What the journal tells: which charges are ours, and which of our requests may still arrive."""
+
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import msgspec
+
+from tallyhook.models import Charge, Customer, Invoice
+from tallyhook.review.journal import (
+    Added,
+    Adding,
+    Declaration,
+    Declared,
+    DeclaredCharge,
+    Entry,
+    GivenUp,
+    Gone,
+    Refused,
+    Resolved,
+    Running,
+    Verified,
+    is_marked,
+)
+
+__all__ = ["Found", "Ledger", "charges_of", "new_mark"]
+
+
+def new_mark() -> str:
+    """Ten characters that nobody guesses, and that no other adding has."""
+    return secrets.token_hex(5)
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A charge in a document, with the invoice it stands on."""
+
+    charge: Charge
+    invoice: Invoice
+
+
+def charges_of(document: Customer) -> Iterator[Found]:
+    """All charges of a customer that have an id."""
+    for subscription in document.subscriptions:
+        for invoice in subscription.invoices:
+            for charge in invoice.charges:
+                if charge.id:
+                    yield Found(charge, invoice)
+
+
+class Ledger:
+    """The entries of all attempts so far, and what they say together.
+
+    `clock` measures time by the entries' own times: of the time between two entries no more than half of
+    `unknown_for` counts, and less than none counts as none. So a clock that is set forward once can't end the
+    wait by itself, and one that is set back only makes it longer.
+    """
+
+    def __init__(self, entries: Iterable[Entry] = (), unknown_for: timedelta = timedelta(0)) -> None:
+        self.unknown_for = unknown_for
+        self.declaration: Declaration | None = None
+        self.accepted: Resolved | None = None
+        self.is_gone = False
+        self.look_again = False
+        self._is_look_due = False  # as the last document that was right left it
+        self._addings: dict[int, Adding] = {}
+        self._began: dict[int, timedelta] = {}  # adding -> when, in waited time
+        self._numbers: dict[str, int] = {}  # charge id -> the adding it came of
+        self._marked: dict[int, bool] = {}  # adding -> whether the server kept its mark
+        self._settled: set[int] = set()  # addings that certainly didn't happen
+        self._given_up: set[int] = set()
+        self._sets: list[tuple[str, Decimal, timedelta]] = []
+        self._deletions: dict[str, timedelta] = {}
+        self._run: timedelta | None = None
+        self._waited = timedelta(0)
+        self._last: datetime | None = None
+        for entry in entries:
+            self.write(entry)
+
+    def write(self, entry: Entry) -> None:
+        """Take in an entry, in the order of the journal."""
+        at = None if isinstance(entry, Added | Refused) else entry.at
+        if at is not None:
+            self._waited = self._time(at)
+            self._last = at
+        match entry:
+            case Declared():
+                self.declaration = entry.declaration
+                self.is_gone = False
+                self._sets += [(item, value, self._waited) for item, value in entry.quantities.items()]
+                self._deletions |= dict.fromkeys(entry.deletions, self._waited)
+                self.look_again |= bool(entry.quantities or entry.deletions)
+            case Adding(number=number):
+                self._addings[number] = entry
+                self._began[number] = self._waited
+                self.look_again = True
+            case Added(number=number, charge_id=charge_id):
+                self._numbers[charge_id] = number
+                self._marked[number] = self._marked.get(number, False) or entry.marked
+            case Refused(number=0):
+                self._run = None
+            case Refused(number=number):
+                self._settled.add(number)
+            case GivenUp(number=number):
+                self._given_up.add(number)
+            case Resolved(accept=True):
+                self.accepted = entry
+            case Resolved(number=number, charge_id=None):
+                self._settled.add(number)
+            case Resolved(number=number, charge_id=str() as charge_id):
+                self._numbers[charge_id] = number
+            case Running():
+                self._run = self._waited
+                self.look_again = True
+            case Verified():
+                if not (entry.look_again or self._is_look_due):  # each request so far was answered
+                    self._sets, self._deletions, self._run = [], {}, None
+                self.look_again = self._is_look_due = entry.look_again
+            case Gone():
+                self.is_gone = True
+
+    def adding(self, charge: DeclaredCharge, document: Customer, at: datetime, mark: str) -> Adding:
+        """The entry to write before this charge is added, the customer's invoices being as they are now."""
+        before = tuple(found.charge.id for found in charges_of(document) if not found.invoice.is_paid)
+        number = max(self._addings, default=0) + 1
+        return Adding(number=number, charge=charge, before=before, mark=mark, at=at)
+
+    # Time
+
+    def _time(self, now: datetime) -> timedelta:
+        if self._last is None:
+            return self._waited
+        return self._waited + min(max(now - self._last, timedelta(0)), self.unknown_for / 2)
+
+    def _left(self, since: timedelta, now: datetime) -> timedelta:
+        """How much longer a request that was announced then may arrive; zero or less if it can't any more."""
+        return self.unknown_for - (self._time(now) - since)
+
+    def pause(self, left: timedelta) -> float:
+        """The seconds until another attempt is worth while."""
+        return max(1.0, min(left, self.unknown_for / 2).total_seconds())
+
+    # What may still arrive
+
+    def open_addings(self) -> list[Adding]:
+        """The addings whose outcome is unknown, and that are not given up."""
+        claimed = set(self._numbers.values())
+        closed = claimed | self._settled | self._given_up
+        return [adding for number, adding in self._addings.items() if number not in closed]
+
+    def wait_for_adding(self, adding: Adding, now: datetime) -> timedelta:
+        """How much longer the request of an adding may arrive."""
+        return self._left(self._began[adding.number], now)
+
+    def wait_for_writes(self, declaration: Declaration, invoice: Invoice, now: datetime) -> timedelta:
+        """How much longer anything of ours may arrive and change this invoice away from the declaration.
+
+        An adding of unknown outcome; a quantity that was set otherwise; the deletion of a charge that is
+        there and stays. Nothing is left of an attempt in which each request was answered.
+        """
+        standing = {charge.id for charge in invoice.charges}
+        since = [self._began[adding.number] for adding in self.open_addings()]
+        since += [at for item, value, at in self._sets if declaration.quantities.get(item, value) != value]
+        since += [at for charge_id, at in self._deletions.items() if charge_id in standing]
+        return max((self._left(at, now) for at in since), default=timedelta(0))
+
+    def wait_for_run(self, now: datetime) -> timedelta:
+        """How much longer a run of ours may arrive."""
+        return timedelta(0) if self._run is None else self._left(self._run, now)
+
+    def given_up(self, charge: DeclaredCharge) -> list[Adding]:
+        """The addings of this content that were given up and never seen, and that nobody has explained."""
+        unexplained = (self._addings[number] for number in self._unexplained())
+        return [adding for adding in unexplained if adding.charge == charge]
+
+    def _unexplained(self) -> list[int]:
+        return sorted(self._given_up - self._settled - set(self._numbers.values()))
+
+    # Whose is what
+
+    @property
+    def has_addings(self) -> bool:
+        return bool(self._addings)
+
+    def is_claimed(self, number: int) -> bool:
+        return number in self._numbers.values()
+
+    def claims(self, document: Customer) -> list[Added]:
+        """The entries to write for the charges that show one of our marks and were not known to be ours."""
+        by_mark = {a.mark.lower(): n for n, a in self._addings.items() if a.mark and n not in self._settled}
+        return [
+            Added(number=number, charge_id=found.charge.id, marked=True)
+            for found in charges_of(document)
+            if found.charge.id not in self._numbers
+            for mark, number in by_mark.items()
+            if mark in found.charge.description.lower()
+        ]
+
+    def candidates(self, adding: Adding, charges: Iterable[Charge]) -> list[Charge]:
+        """The charges that may have come of this adding: new ones, nobody's yet, that cost the same."""
+        code = adding.charge.code.strip().lower()
+        return [
+            charge
+            for charge in charges
+            if charge.id
+            and charge.id not in self._numbers
+            and charge.id not in adding.before
+            and adding.charge.costs_the_same(charge)
+            # The lines of plan and items get their ids when the period closes.
+            and (charge.type not in ("recurring", "setup", "item") or charge.code.strip().lower() == code)
+        ]
+
+    def keeps_marks(self, adding: Adding) -> bool:
+        """Whether it is proved that this server would show the mark of this adding.
+
+        It has shown the mark of a description as long, and has dropped none of one as short.
+        """
+        if not adding.mark:
+            return False
+        length = len(adding.description)
+        seen = [(self._addings[n], kept) for n, kept in self._marked.items() if self._addings[n].mark]
+        kept = any(is_kept and len(other.description) >= length for other, is_kept in seen)
+        return kept and not any(not is_kept and len(other.description) <= length for other, is_kept in seen)
+
+    def doubtful(self, invoice: Invoice) -> list[tuple[Adding, list[Charge]]]:
+        """The addings never seen, given up or not, that an unmarked charge on the invoice may have come of.
+
+        Where the server is known to keep marks, there is no doubt: a charge without ours isn't ours.
+        """
+        unseen = (*self.open_addings(), *map(self._addings.__getitem__, self._unexplained()))
+        found = [
+            (adding, self.candidates(adding, invoice.charges))
+            for adding in unseen
+            if not self.keeps_marks(adding)
+        ]
+        return [(adding, charges) for adding, charges in found if charges]
+
+    def adopt(
+        self, declared: Sequence[DeclaredCharge], invoice: Invoice, *, only_marked: bool = False
+    ) -> None:
+        """Where no journal tells: take each declared charge whose content is on the invoice as ours.
+
+        `only_marked`: unless it shows no mark of any review, and so may be a person's.
+        """
+        for charge in declared:
+            same = (
+                it
+                for it in invoice.charges
+                if it.id not in self._numbers
+                and charge.is_same(it)
+                and (is_marked(it.description) or not only_marked)
+            )
+            if found := next(same, None):
+                number = max(self._addings, default=0) + 1
+                self.write(Adding(number=number, charge=charge, before=()))
+                self.write(Added(number=number, charge_id=found.id))
+
+    def ours(self, invoice: Invoice) -> list[tuple[Charge, DeclaredCharge]]:
+        """Our charges on the invoice, each with what we had asked for."""
+        return [
+            (charge, self._addings[self._numbers[charge.id]].charge)
+            for charge in invoice.charges
+            if charge.id in self._numbers
+        ]
+
+    def strays(self, document: Customer, invoice: Invoice) -> list[Found]:
+        """Our charges on other invoices of the customer, but for those that a person has explained."""
+        return [
+            found
+            for found in charges_of(document)
+            if found.charge.id in self._numbers
+            and self._numbers[found.charge.id] not in self._settled
+            and (found.invoice.id, found.invoice.number) != (invoice.id, invoice.number)
+        ]
