@@ -72,9 +72,11 @@ class Answer:
 class ByHand:
     """Calls by their paths, for one product."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, product: str = PRODUCT) -> None:
         self.server = server
-        self._http = httpx.Client(auth=(USER, PASSWORD), trust_env=False, timeout=60)
+        self.product = product
+        # it speaks plain HTTP: no certificates to load
+        self._http = httpx.Client(auth=(USER, PASSWORD), trust_env=False, verify=False, timeout=60)
         self._mock = server.xml.removesuffix("/xml") + "/_mock"
 
     def close(self) -> None:
@@ -87,7 +89,7 @@ class ByHand:
         self._control("clock", {"to": text if "T" in text else f"{text}T00:00:00Z"})
 
     def decline(self, customer: str, count: int = 1) -> None:
-        self._control("declines", {"customer": customer, "count": count})
+        self._control("declines", {"customer": customer, "count": count, "product": self.product})
 
     def _control(self, path: str, body: Mapping[str, Any]) -> None:
         answer = self._http.post(f"{self._mock}/{path}", json=body)
@@ -98,7 +100,7 @@ class ByHand:
     def call(self, action: str, **form: Any) -> Answer:
         """Any call. Names in brackets come in a mapping of their own: `subscription={"planCode": …}`."""
         answer = self._http.post(
-            f"{self.server.xml}/{action}/productCode/{PRODUCT}", data=dict(_flat(form)) or {"bogus": "1"}
+            f"{self.server.xml}/{action}/productCode/{self.product}", data=dict(_flat(form)) or {"bogus": "1"}
         )
         return Answer(answer.status_code, etree.fromstring(answer.content))
 
@@ -146,7 +148,7 @@ class ByHand:
 
     def bills(self, code: str) -> list[Bill]:
         """All invoices, oldest first, as the customer's document and the control API tell of them alike."""
-        answer = self._http.get(f"{self._mock}/customers/{code}/invoices")
+        answer = self._http.get(f"{self._mock}/customers/{code}/invoices", params={"product": self.product})
         assert answer.is_success, answer.text
         told = {each["number"]: each for each in answer.json()["invoices"]}
         bills = [_bill(element, told) for element in self.customer(code).iter("invoice")]
