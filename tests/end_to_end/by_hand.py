@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 import httpx
@@ -61,7 +62,18 @@ class Bill:
 @dataclass
 class Answer:
     status: int
-    root: Any
+    content: bytes
+
+    @cached_property
+    def root(self) -> Any:
+        return etree.fromstring(self.content)
+
+    @property
+    def refusal(self) -> str:
+        """The first error's text; empty if there is none."""
+        if self.status == 200:
+            return ""
+        return next((error.text or "" for error in self.root.iter("error")), "")
 
     @property
     def errors(self) -> list[tuple[str, str]]:
@@ -102,11 +114,11 @@ class ByHand:
         answer = self._http.post(
             f"{self.server.xml}/{action}/productCode/{self.product}", data=dict(_flat(form)) or {"bogus": "1"}
         )
-        return Answer(answer.status_code, etree.fromstring(answer.content))
+        return Answer(answer.status_code, answer.content)
 
     def done(self, action: str, **form: Any) -> Any:
         answer = self.call(action, **form)
-        assert answer.status == 200, (action, form, etree.tostring(answer.root).decode()[:400])
+        assert answer.status == 200, (action, form, answer.content[:400])
         return answer.root
 
     def new(self, code: str, plan: str, *, card: bool = True, **form: Any) -> Answer:
@@ -116,7 +128,7 @@ class ByHand:
 
     def join(self, code: str, plan: str, *, card: bool = True, **form: Any) -> None:
         answer = self.new(code, plan, card=card, **form)
-        assert answer.status == 200, etree.tostring(answer.root).decode()[:400]
+        assert answer.status == 200, answer.content[:400]
 
     def edit(self, code: str, **form: Any) -> None:
         self.done("customers/edit-subscription", code=code, **form)

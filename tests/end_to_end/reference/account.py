@@ -245,8 +245,8 @@ class Account:
         tax_rate: Decimal | None = None,
         tax_exempt: bool | None = None,
     ) -> None:
-        if self.code:
-            raise Unclear("signed up already")
+        if self.code or (items and self.plans[plan].free):
+            raise Unclear("signed up already, or with items that the plan lacks")
         self.code, self.card, self.active = plan, card, True
         self.own_tax, self.own_exempt = tax_rate, tax_exempt
         if coupon:

@@ -1,14 +1,14 @@
 """Stories played on the mock, many at a time on one clock, and what differs from what was worked out."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from decimal import Decimal
 from itertools import zip_longest
 from typing import Any
 
-from tests.end_to_end.by_hand import CARD, PASSWORD, SECRET, USER, Bill, ByHand
+from tests.end_to_end.by_hand import CARD, PASSWORD, SECRET, USER, Answer, Bill, ByHand
 from tests.end_to_end.reference.account import Account, Event
 from tests.end_to_end.reference.invoices import Item, Line, Plan
 from tests.end_to_end.reference.story import Story
@@ -17,6 +17,8 @@ from tests.mock_server.loopback import listening
 from tallyhook_mock import serve
 
 WHO = "ANN"
+SHOWN = 4  # invoices that differ
+Answered = tuple[int, str]  # the status, and the text of an error
 
 
 def differences(stories: Sequence[Story]) -> dict[int, str]:
@@ -59,31 +61,35 @@ def smallest(story: Story) -> tuple[Story, str]:
     return story, told
 
 
-def _play(stories: Iterable[Story], hands: Mapping[int, ByHand]) -> dict[int, list[int]]:
+def _play(stories: Iterable[Story], hands: Mapping[int, ByHand]) -> dict[int, list[Answered]]:
     calls: dict[datetime, list[tuple[int, Event]]] = defaultdict(list)
     for story in stories:
         for event in story.events:
             calls[event.at].append((story.seed, event))
-    answered: dict[int, list[int]] = {story.seed: [] for story in stories}
+    answered: dict[int, list[Answered]] = {story.seed: [] for story in stories}
     clock = next(iter(hands.values()))
     for at in sorted(calls):
         clock.to(at)
         for seed, event in calls[at]:
-            answered[seed].append(_make(hands[seed], event))
+            if event.what != "join" and answered[seed][0][0] != 200:
+                continue
+            if event.what == "decline":
+                hands[seed].decline(WHO, event.given["count"])
+                answered[seed].append((200, ""))
+            else:
+                answer = _make(hands[seed], event)
+                answered[seed].append((answer.status, answer.refusal))
     clock.to(max(story.end for story in stories))
     return answered
 
 
-def _make(hand: ByHand, event: Event) -> int:
+def _make(hand: ByHand, event: Event) -> Answer:
     """The call that an event is."""
     given = dict(event.given)
     period = "outstanding" if given.pop("outstanding", False) else None
     match event.what:
         case "join":
-            return hand.new(WHO, given["plan"], card=False, **_joining(given)).status
-        case "decline":
-            hand.decline(WHO, given["count"])
-            return 200
+            return hand.new(WHO, given["plan"], card=False, **_joining(given))
         case "set":
             action = "set-item-quantity"
             form = {"itemCode": given["item"], "quantity": given["quantity"], "invoicePeriod": period}
@@ -112,24 +118,24 @@ def _make(hand: ByHand, event: Event) -> int:
             action, form = "cancel", {}
         case "run":
             if given["by_number"]:
-                return hand.call(f"invoices/run/number/{given['number']}").status
+                return hand.call(f"invoices/run/number/{given['number']}")
             action, form = "run-outstanding", {}
         case "waive":
-            return hand.call(f"invoices/waive/number/{given['number']}").status
+            return hand.call(f"invoices/waive/number/{given['number']}")
         case "one_time":
-            return hand.call("invoices/new", code=WHO, charges={"0": _charge(given)}).status
+            return hand.call("invoices/new", code=WHO, charges={"0": _charge(given)})
         case "refund":
-            return hand.call("invoices/refund", number=given["number"], amount=given["amount"]).status
+            return hand.call("invoices/refund", number=given["number"], amount=given["amount"])
         case "void":
-            return hand.call("invoices/void", number=given["number"]).status
+            return hand.call("invoices/void", number=given["number"])
         case "edit_plan":
             items = {str(place): _item(item) for place, item in enumerate(given["items"])}
             fields = {"recurringChargeAmount": given["amount"], "setupChargeAmount": given["setup"]}
             fields |= {"initialBillCount": given["trial"]}
-            return hand.call("plans/edit", code=given["plan"], items=items, **fields).status
+            return hand.call("plans/edit", code=given["plan"], items=items, **fields)
         case other:
             raise ValueError(other)
-    return hand.call(f"customers/{action}", code=WHO, **form).status
+    return hand.call(f"customers/{action}", code=WHO, **form)
 
 
 def _joining(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -229,10 +235,10 @@ def _plan(plan: Plan) -> dict[str, Any]:
 
 
 def _compare(
-    hand: ByHand, account: Account, story: Story, statuses: Sequence[int], answered: Sequence[int]
+    hand: ByHand, account: Account, story: Story, statuses: Sequence[int], answered: Sequence[Answered]
 ) -> str:
     """What differs, as text; empty if nothing does."""
-    bills = {bill.number: bill for bill in hand.bills(WHO)} if 200 in answered[:1] else {}
+    bills = {bill.number: bill for bill in hand.bills(WHO)} if answered[0][0] == 200 else {}
     mine = {invoice.number: _worked_out(invoice, account) for invoice in account.invoices()}
     theirs = {number: _billed(bill, account) for number, bill in bills.items()}
     ends = [f"{'active' if account.active else 'canceled'} on {account.code}"]
@@ -243,24 +249,23 @@ def _compare(
         ends.append(f"{'canceled' if found else 'active'} on {plan}")
     else:
         ends.append("no customer")
-    numbers = [number for number in sorted({*mine, *theirs}) if mine.get(number) != theirs.get(number)]
-    if not numbers and statuses == answered and ends[0] == ends[1]:
+    differ = [number for number in sorted({*mine, *theirs}) if mine.get(number) != theirs.get(number)]
+    if not differ and statuses == [status for status, _ in answered] and ends[0] == ends[1]:
         return ""
-    return "\n".join(
-        _tell(story, statuses, answered)
-        + ["", *_side_by_side(ends[:1], ends[1:])]
-        + [row for number in numbers for row in _side_by_side(mine.get(number, []), theirs.get(number, []))]
-    )
+    told = [*_tell(story, statuses, answered), "", *_side_by_side(ends[:1], ends[1:])]
+    for number in differ[:SHOWN]:
+        told += _side_by_side(mine.get(number, []), theirs.get(number, []))
+    if differ[SHOWN:]:
+        told.append(f"  and {len(differ) - SHOWN} more")
+    return "\n".join(told)
 
 
 def _worked_out(invoice: Any, account: Account) -> list[str]:
-    lines = [] if invoice is account.pending else invoice.lines()
-    rows = _rows(lines)
     if invoice is account.pending:
         return [f"#{invoice.number} {invoice.type} {_moment(invoice.at)} pending"]
     return [
         f"#{invoice.number} {invoice.type} {_moment(invoice.at)}",
-        *rows,
+        *_rows(invoice.lines()),
         f"tax {invoice.tax:.2f} total {invoice.total:.2f}",
         *(f"{_moment(at)} {amount:.2f} {response}" for at, amount, response in sorted(invoice.tries)),
     ]
@@ -288,15 +293,18 @@ def _rows(lines: Iterable[Line]) -> list[str]:
     )
 
 
-def _tell(story: Story, statuses: Sequence[int], answered: Sequence[int]) -> Iterator[str] | list[str]:
+def _tell(story: Story, statuses: Sequence[int], answered: Sequence[Answered]) -> list[str]:
+    exempt, held = " exempt" if story.tax_exempt else "", ", held for review" if story.reviewed else ""
     told = [
-        f"story {story.seed}: tax {story.tax_rate}{' exempt' if story.tax_exempt else ''}"
-        f"{', held for review' if story.reviewed else ''}"
+        f"story {story.seed}, worked out on the left, billed on the right",
+        f"  tax {story.tax_rate}{exempt}{held}",
     ]
     told += [f"  {_words(_spare(vars(plan)))}" for plan in story.plans]
     told += [f"  {_words(_spare(vars(promotion)))}" for promotion in story.promotions]
-    for event, mine, theirs in zip_longest(story.events, statuses, answered):
-        answer = f"{mine}" if mine == theirs else f"{mine} worked out, {theirs} answered  <---"
+    for event, mine, theirs in zip_longest(story.events, statuses, answered, fillvalue=(0, "not called")):
+        answer = (
+            f"{mine}" if mine == theirs[0] else f"{mine} worked out, answered {theirs[0]} {theirs[1]}  <---"
+        )
         told.append(f"  {_moment(event.at)} {event.what} {_words(event.given)} -> {answer}")
     return told
 
