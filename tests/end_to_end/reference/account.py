@@ -71,8 +71,7 @@ class Account:
 
     @property
     def current(self) -> Invoice:
-        if self.pending is None:
-            raise Unclear("nobody has signed up")
+        assert self.pending is not None
         return self.pending
 
     def invoices(self) -> list[Invoice]:
@@ -215,6 +214,8 @@ class Account:
     def play(self, event: Event) -> int:
         """Work the event out at its moment. Unclear leaves everything as it was at that moment."""
         self.advance(event.at)
+        if not self.code and event.what != "join":
+            raise Unclear("nobody has signed up")
         saved = self._saved()
         try:
             return int(getattr(self, event.what)(**event.given) or 200)
