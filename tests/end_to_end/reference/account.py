@@ -276,7 +276,7 @@ class Account:
         if setup and plan.setup_at_sign_up:
             if self.closed or self.numbers > 1:
                 raise Unclear("the number of a setup's own invoice")
-            alone = Invoice(1, self.now, self.now, setup=setup)
+            alone = Invoice(1, self.now, self.now, "one-time", setup=setup)
             alone.promotion, alone.tax_rate = self._promotion(plan), self._tax()
             self.closed.append(alone)
             self.numbers = invoice.number = 2
