@@ -32,7 +32,11 @@ def create_app(mock: Mock, *, console_token: str = "") -> ASGIApp:
         return mock.faults.are_over
 
     cheddar = faulty_cheddar(
-        cheddar_app(lambda: mock.state, now, mock.changed), lambda: mock.state, now, mock.strike, are_over
+        cheddar_app(lambda: mock.state, now, mock.changed, strict=mock.is_strict, ignored=mock.ignored),
+        lambda: mock.state,
+        now,
+        mock.strike,
+        are_over,
     )
     cleverbridge = faulty_cleverbridge(
         cleverbridge_app(lambda: mock.systems.cleverbridge, now, mock.changed, lambda: mock.state.users),

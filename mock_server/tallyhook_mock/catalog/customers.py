@@ -39,7 +39,7 @@ class Seed(Record, frozen=True):
     coupon: str
     items: dict[str, Decimal]
     tax_rate: Decimal | None
-    is_tax_exempt: bool
+    is_tax_exempt: bool | None
     initial_bill_at: datetime | None
 
     def create(self, state: State, product: Product, at: datetime) -> None:
@@ -90,6 +90,6 @@ def read_customer(table: Table, plans: Mapping[str, Plan]) -> Seed:
         table.text("couponCode", ""),
         {item: quantities.amount(item, places=4) for item in quantities.names()},
         table.amount("taxRate", places=8) if "taxRate" in table else None,
-        table.flag("isTaxExempt", False),
+        table.flag("isTaxExempt", False) if "isTaxExempt" in table else None,
         table.moment("initialBillDate"),
     )

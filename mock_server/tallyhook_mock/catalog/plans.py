@@ -10,6 +10,7 @@ from tallyhook_mock.engine.cheddar.product import (
     BILL_COUNT_UNITS,
     CHANGE_HANDLERS,
     CHARGE_CODE_LENGTH,
+    CHARGE_TYPES,
     HANDLERS,
     Coupon,
     Item,
@@ -43,13 +44,28 @@ PLAN = (
     "items",
 )
 ITEM = ("code", "name", "quantityIncluded", "isPeriodic", "overageAmount")
-PROMOTION = ("name", "description", "percentage", "months", "expirationDatetime", "plans", "coupons")
+PROMOTION = (
+    "name",
+    "description",
+    "percentage",
+    "months",
+    "expirationDatetime",
+    "plans",
+    "chargeTypes",
+    "coupons",
+)
 COUPON = ("code", "maxRedemptions", "expirationDatetime")
 
 
-def read_plan(table: Table, items: MutableMapping[str, Item], ids: Ids, at: datetime) -> Plan:
-    """A plan; tracked items that are new to the product are added to `items`."""
+def read_plan(
+    table: Table, items: MutableMapping[str, Item], known: Mapping[str, Plan], ids: Ids, at: datetime
+) -> Plan:
+    """A plan; tracked items that are new to the product are added to `items`.
+
+    One whose code is among the `known` ones is that plan, edited.
+    """
     code = table.text("code")
+    edited = known.get(code)
     is_free = table.flag("isFree", False)
     tracked: dict[str, PlanItem] = {}
     for item_table in table.tables("items", ITEM):
@@ -58,7 +74,7 @@ def read_plan(table: Table, items: MutableMapping[str, Item], ids: Ids, at: date
             raise item_table.wrong("code", f"{planned.item.code!r} stands here twice")
         tracked[planned.item.code] = planned
     plan = Plan(
-        id=ids.next(),
+        id=edited.id if edited else ids.next(),
         code=code,
         name=table.text("name", code),
         description=table.text("description", ""),
@@ -67,7 +83,7 @@ def read_plan(table: Table, items: MutableMapping[str, Item], ids: Ids, at: date
             "recurringChargeCode", recurring_code(code), most=CHARGE_CODE_LENGTH
         ),
         recurring_charge_amount=table.amount("recurringChargeAmount", "0"),
-        created=at,
+        created=edited.created if edited else at,
         items=tuple(tracked.values()),
         setup_charge_code=table.text("setupChargeCode", "", most=CHARGE_CODE_LENGTH),
         setup_charge_amount=table.amount("setupChargeAmount", "0"),
@@ -134,4 +150,10 @@ def read_promotion(table: Table, plans: Mapping[str, Plan], ids: Ids, at: dateti
         codes,
         coupons,
         table.moment("expirationDatetime"),
+        tuple(
+            Table({"chargeTypes": name}, table.place, ("chargeTypes",)).choice(
+                "chargeTypes", CHARGE_TYPES, name
+            )
+            for name in table.texts("chargeTypes")
+        ),
     )

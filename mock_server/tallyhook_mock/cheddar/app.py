@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tallyhook_mock.cheddar.call import Call
 from tallyhook_mock.cheddar.errors import broken, refusal_document
+from tallyhook_mock.cheddar.names import unknown_parameters
 from tallyhook_mock.cheddar.parameters import Parameters, decode, read
 from tallyhook_mock.cheddar.paypal import PATH, paypal_app
 from tallyhook_mock.cheddar.routes import actions_of, handler
@@ -30,7 +31,7 @@ FIRST_ERROR = 73_542
 
 _METHODS = ("GET", "POST")
 # What goes with a refusal, by its status.
-_HEADERS = {401: {"WWW-Authenticate": 'Basic realm="Cheddar"'}, 405: {"Allow": ", ".join(_METHODS)}}
+_HEADERS = {401: {"WWW-Authenticate": 'Basic realm="CheddarGetter API"'}, 405: {"Allow": ", ".join(_METHODS)}}
 
 logger = logging.getLogger("tallyhook_mock.cheddar")
 
@@ -41,6 +42,8 @@ def cheddar_app(
     changed: Callable[[], None],
     *,
     max_body: int = MAX_BODY,
+    strict: bool = False,
+    ignored: Callable[[str, list[str], str], None] = lambda action, names, product: None,
 ) -> ASGIApp:
     """Cheddar's API for paths that begin with `/xml/`, and its page for those who pay by PayPal.
 
@@ -49,6 +52,8 @@ def cheddar_app(
         now: the moment of a call, aware.
         changed: called after each call, before its answer: take the events that it left.
         max_body: the longest form that is read, in bytes; a longer one gets a 413.
+        strict: refuse a call with a parameter that it does not know (412) instead of ignoring that.
+        ignored: told of an action, the parameters that it does not know, and the product.
     """
     error_numbers = itertools.count(FIRST_ERROR)
     paypal = paypal_app(state, now, changed)
@@ -63,7 +68,7 @@ def cheddar_app(
         at = now()
         try:
             try:
-                status, document = 200, _carry_out(state(), request, form, at)
+                status, document = 200, _carry_out(state(), request, form, at, strict, ignored)
             finally:
                 changed()  # also after a refusal: a declined transaction leaves events
         except Refusal as refusal:
@@ -86,7 +91,14 @@ async def _read_form(request: Request, limit: int) -> bytes | None:
     return b"".join(chunks) if length <= limit else None
 
 
-def _carry_out(state: State, request: Request, form: bytes | None, at: datetime) -> str:
+def _carry_out(
+    state: State,
+    request: Request,
+    form: bytes | None,
+    at: datetime,
+    strict: bool,
+    ignored: Callable[[str, list[str], str], None],
+) -> str:
     if request.method not in _METHODS:
         raise Refusal(405, f"Only {' and '.join(_METHODS)} are allowed")
     if form is None:
@@ -103,7 +115,11 @@ def _carry_out(state: State, request: Request, form: bytes | None, at: datetime)
     handle = handler(actions, action)
     origin = f"{request.scope.get('scheme', 'http')}://{request.headers.get('host', '')}"
     state.actor = email
-    return handle(Call(state, product, parameters, at, origin))
+    if unknown := unknown_parameters(f"{controller}/{action}", parameters):
+        ignored(f"{controller}/{action}", unknown, product.code)
+        if strict:
+            raise Refusal(412, f"Unknown parameter '{unknown[0]}'", f"{unknown[0]}:unknown")
+    return handle(Call(state, product, parameters, at, origin, state.zone(email)))
 
 
 def _sign_in(state: State, authorization: str) -> str:

@@ -1,7 +1,7 @@
 """One call as its handler sees it: signed in, on a product, at a moment, with its parameters."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import TypeAlias
 
 from tallyhook_mock.cheddar.documents import customers_document
@@ -23,6 +23,7 @@ class Call(Record, frozen=True):
     parameters: Parameters
     at: datetime
     origin: str  # where the caller sees this server: `http://HOST:PORT`
+    zone: tzinfo = UTC  # in which the caller's dates are read
 
     def customer(self) -> Customer:
         """The customer of the call, by id or else by code."""

@@ -6,12 +6,12 @@ are those that PHP's form validators of Cheddar's time used (inferred).
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
 
 from tallyhook_mock.cheddar.parameters import Parameters
 from tallyhook_mock.engine.cheddar.refusal import Refusal
-from tallyhook_mock.engine.money import four_places, quantity_text
+from tallyhook_mock.engine.money import quantity_text
 
 __all__ = [
     "amount",
@@ -89,11 +89,8 @@ def flag(parameters: Parameters, name: str) -> bool | None:
 # -- numbers
 
 
-def number(parameters: Parameters, name: str, places: int | None, default: Decimal | None = None) -> Decimal:
-    """A decimal number of at most `places` decimals, trailing zeros aside; None takes any number of them.
-
-    It is required without a `default`.
-    """
+def number(parameters: Parameters, name: str, places: int, default: Decimal | None = None) -> Decimal:
+    """A decimal number of at most `places` decimals, trailing zeros aside; required without a `default`."""
     if default is not None and not parameters.text(name):
         return default
     value = required(parameters, name)
@@ -103,7 +100,7 @@ def number(parameters: Parameters, name: str, places: int | None, default: Decim
     if len(whole_part.lstrip("-0")) > _MOST_DIGITS:
         raise parameters.invalid(name, "notBetween", f"{quoted(value)} is too large")
     decimals = decimals.rstrip("0")
-    if places is not None and len(decimals) > places:
+    if len(decimals) > places:
         message = f"{quoted(value)} has more than {places} decimal places"
         raise parameters.invalid(name, "tooPrecise", message)
     read = Decimal(f"{whole_part}.{decimals or 0}")
@@ -111,8 +108,8 @@ def number(parameters: Parameters, name: str, places: int | None, default: Decim
 
 
 def quantity(parameters: Parameters, name: str, default: Decimal | None = None) -> Decimal:
-    """A quantity of an item, not negative; more than four decimals are rounded, as clients rely on."""
-    return four_places(_not_negative(parameters, name, number(parameters, name, None, default)))
+    """A quantity of an item, not negative, with up to four decimals (documented)."""
+    return _not_negative(parameters, name, number(parameters, name, 4, default))
 
 
 def price(parameters: Parameters, name: str, default: Decimal) -> Decimal:
@@ -171,8 +168,11 @@ def rate(parameters: Parameters, name: str) -> Decimal | None:
 # -- dates
 
 
-def moment(parameters: Parameters, name: str) -> datetime | None:
-    """An ISO 8601 date or date and time, in UTC if it names no offset; whole seconds. None if empty."""
+def moment(parameters: Parameters, name: str, zone: tzinfo) -> datetime | None:
+    """An ISO 8601 date or date and time; whole seconds. None if empty.
+
+    Without an offset it is read in the caller's time zone (documented).
+    """
     value = parameters.text(name)
     if not value:
         return None
@@ -183,7 +183,7 @@ def moment(parameters: Parameters, name: str) -> datetime | None:
     if read.year not in _YEARS:
         raise _not_a_date(parameters, name, value)
     read = read.replace(microsecond=0)
-    return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+    return (read.replace(tzinfo=zone) if read.tzinfo is None else read).astimezone(UTC)
 
 
 def day(parameters: Parameters, name: str) -> date | None:

@@ -6,6 +6,7 @@ query over path (inferred: no source says which of two contradicting values coun
 
 import re
 from functools import lru_cache
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from tallyhook_mock.engine.cheddar.refusal import Refusal, invalid
@@ -85,6 +86,19 @@ class Parameters:
         """The entries of a list of groups: `charges[0][…]`, `charges[extra][…]`."""
         group = self.level(name)
         return [group.level(key) for key in group.values]
+
+    def over(self, other: "Parameters") -> "Parameters":
+        """This level with what only the other one has added to it."""
+        merged = Parameters(self.path)
+        merged.values = {**other.values, **self.values}
+        return merged
+
+    def plain(self) -> dict[str, Any]:
+        """As nested mappings of texts."""
+        return {
+            name: value.plain() if isinstance(value, Parameters) else value
+            for name, value in self.values.items()
+        }
 
     def set(self, name: str, value: str) -> None:
         """Store a value under a name such as `charges[0][chargeCode]` or `planCode[]`.

@@ -16,7 +16,7 @@ ROUTES: dict[str, dict[str, Handler]] = {
     "customers": {
         "get": customers.get,
         "get-all": customers.get_all,
-        "list": customers.get_all,
+        "list": customers.list_,
         "search": customers.get_all,
         "new": customers.new,
         "import": customers.import_,
@@ -39,6 +39,8 @@ ROUTES: dict[str, dict[str, Handler]] = {
         "refund": invoices.refund,
         "void": invoices.void,
         "void-or-refund": invoices.void_or_refund,
+        "waive": invoices.waive,
+        "run": invoices.run,
         "send-email": invoices.send_email,
     },
     "promotions": {

@@ -1,7 +1,6 @@
 """Exact amounts: the one place of the mock where money is rounded and written."""
 
 from decimal import ROUND_HALF_UP, Decimal
-from functools import lru_cache
 
 __all__ = [
     "CENT",
@@ -10,8 +9,6 @@ __all__ = [
     "ZERO",
     "amount_text",
     "cents",
-    "discounted",
-    "four_places",
     "quantity_text",
 ]
 
@@ -25,17 +22,6 @@ NOTHING = Decimal(0)
 def cents(amount: Decimal) -> Decimal:
     """Round to whole cents, halves away from zero (inferred: no source says how Cheddar rounds)."""
     return amount.quantize(CENT, ROUND_HALF_UP)
-
-
-@lru_cache(4096)  # all that subscribe to a plan share its price
-def discounted(amount: Decimal, percent: Decimal) -> Decimal:
-    """An amount with so many percent off, in whole cents."""
-    return cents(amount * (100 - percent) / 100)
-
-
-def four_places(quantity: Decimal) -> Decimal:
-    """Round to the four decimals that a quantity keeps (documented), halves away from zero (inferred)."""
-    return quantity.quantize(Decimal("0.0001"), ROUND_HALF_UP)
 
 
 def amount_text(amount: Decimal) -> str:

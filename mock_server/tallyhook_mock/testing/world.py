@@ -48,7 +48,7 @@ class World:
         house.loop.run(self._begin())
 
     async def _begin(self) -> None:
-        self.mock = Mock(self._catalog, start=self._start, sender=self.doors)
+        self.mock = Mock(self._catalog, start=self._start, sender=self.doors, strict=True)
         self.app = create_app(self.mock)
         self.calls = Application(self.app)
         self._life = self.mock.running()

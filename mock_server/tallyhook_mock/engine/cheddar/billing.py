@@ -17,29 +17,39 @@ from tallyhook_mock.engine.cheddar.invoice import (
     InvoiceType,
     Usage,
 )
+from tallyhook_mock.engine.cheddar.product import Plan
 from tallyhook_mock.engine.cheddar.refusal import Refusal, not_found
 from tallyhook_mock.engine.cheddar.state import State
-from tallyhook_mock.engine.money import amount_text, quantity_text
+from tallyhook_mock.engine.money import ONE, amount_text, quantity_text
 from tallyhook_mock.engine.record import Record
 
 __all__ = [
     "RUN_AFTER",
     "NewCharge",
     "add_charge",
+    "adopt",
     "bill_at_once",
+    "bill_now",
+    "charge_now",
     "close",
     "custom",
     "delete_charge",
+    "discount",
+    "draft_invoice",
     "last_period",
     "lasting_counters",
+    "move_bill_date",
     "one_time_invoice",
     "open_invoice",
     "plan_billing",
     "reactivate",
     "release",
     "restart_cycle",
+    "run_invoice",
     "run_outstanding",
+    "setup_charge",
     "target",
+    "waive",
 ]
 
 # An invoice that was held runs this long after the last of its hooks was processed (documented: at least).
@@ -58,6 +68,45 @@ class NewCharge(Record, frozen=True):
 # -- the life of an invoice
 
 
+def draft_invoice(
+    state: State,
+    subscription: Subscription,
+    billing_at: datetime,
+    at: datetime,
+    *,
+    previous_at: datetime | None = None,
+    counters: tuple[Usage, ...] = (),
+    is_initial: bool = False,
+) -> Invoice:
+    """A current invoice that is not yet there: `adopt` it once what has to be paid for it is paid."""
+    customer = subscription.customer
+    number = state.next_invoice_number(customer.product)
+    draft = Invoice(
+        state.ids.next(),
+        number,
+        InvoiceType.SUBSCRIPTION,
+        subscription,
+        subscription.plan,
+        billing_at,
+        previous_at,
+        at,
+    )
+    draft.is_initial, draft.counters, draft.charges = is_initial, counters, customer.carried
+    return draft
+
+
+def adopt(state: State, draft: Invoice, instead_of: Invoice | None) -> Invoice:
+    """Put a draft in the place of the pending invoice that it was made of, or behind the others."""
+    if instead_of is None:
+        draft.subscription.customer.carried = ()
+        state.add_invoice(draft)
+        draft.subscription.invoices += (draft,)
+        return draft
+    for name in Invoice.__struct_fields__:
+        setattr(instead_of, name, getattr(draft, name))
+    return instead_of
+
+
 def open_invoice(
     state: State,
     subscription: Subscription,
@@ -69,17 +118,16 @@ def open_invoice(
     is_initial: bool = False,
 ) -> Invoice:
     """Open the current invoice of a subscription; `plan_billing` has it billed in its time."""
-    invoice = _new_invoice(state, subscription, InvoiceType.SUBSCRIPTION, billing_at, at)
-    invoice.previous_at = previous_at
-    invoice.is_initial = is_initial
-    invoice.counters = counters
-    ends = subscription.promotion_ends
-    if ends is None or billing_at < ends:
-        invoice.discount = subscription.discount
-    customer = subscription.customer
-    invoice.charges, customer.carried = customer.carried, ()
-    subscription.invoices += (invoice,)
-    return invoice
+    draft = draft_invoice(
+        state,
+        subscription,
+        billing_at,
+        at,
+        previous_at=previous_at,
+        counters=counters,
+        is_initial=is_initial,
+    )
+    return adopt(state, draft, None)
 
 
 def plan_billing(state: State, invoice: Invoice, at: datetime) -> None:
@@ -104,32 +152,81 @@ def remind(state: State, invoice: Invoice, at: datetime) -> None:
 
 
 def bill(state: State, invoice: Invoice, at: datetime) -> None:
-    """The billing moment: the period ends, the next one begins, and the invoice is held or executed."""
+    """The billing moment: the period ends, the next one begins, and the invoice is held or executed.
+
+    A canceled subscription bills nothing by itself (staff 2009, 2017): its invoice waits.
+    """
     subscription = invoice.subscription
     if subscription.current is not invoice or invoice.billing_at > at or subscription.waits_for_paypal:
-        return  # moved, shelved or executed meanwhile, or not to be billed before PayPal agrees
+        return  # moved or executed meanwhile, or not to be billed before PayPal agrees
+    if subscription.is_canceled:
+        invoice.state = InvoiceState.LAPSED
+        return
     customer = subscription.customer
     close(state, invoice)
-    if not subscription.is_canceled:
-        _open_next(state, invoice, at)
+    _open_next(state, invoice, at)
     payment = subscription.payment
+    is_listened_to = state.hooks.wanted(customer.product.code, "subscriptionBillable")
     if (payment is None or payment.has_expired(at)) and invoice.total > 0:
-        payments.execute(state, invoice, at)
-    elif state.hooks.wanted(customer.product.code, "subscriptionBillable"):
-        invoice.state = InvoiceState.HELD
-        state.emit(
-            "subscriptionBillable", at, customer, invoice=invoice, note=f"{amount_text(invoice.total)} held"
-        )
+        if is_listened_to and customer.product.rules.billable_hook_without_payment == "sent":
+            _hold(state, invoice, at)
+            payments.fail_without_payment(state, subscription, at)
+        else:
+            payments.execute(state, invoice, at)
+    elif is_listened_to:
+        _hold(state, invoice, at)
     else:
         payments.execute(state, invoice, at)
 
 
-def close(state: State, invoice: Invoice) -> None:
-    """End the period of an open invoice: every line gets an id, and the invoice is outstanding."""
-    invoice.tax_rate = invoice.subscription.customer.charged_tax_rate
-    projected = (replace(line, id=state.ids.next()) for line in invoice.projected())
+def _hold(state: State, invoice: Invoice, at: datetime) -> None:
+    invoice.state = InvoiceState.HELD
+    note = f"{amount_text(invoice.total)} held"
+    state.emit("subscriptionBillable", at, invoice.subscription.customer, invoice=invoice, note=note)
+
+
+def close(state: State, invoice: Invoice, recurring: Plan | None = None) -> None:
+    """End the period of an invoice: every line gets an id, and the invoice is outstanding.
+
+    What holds at the bill date is decided now: plan, promotion, tax. `recurring` is the plan whose recurring
+    charge begins, if it is another than that of the period.
+    """
+    subscription = invoice.subscription
+    invoice.tax_rate = subscription.customer.charged_tax_rate
+    invoice.promotion = subscription.promotion_on(recurring or invoice.plan, invoice.billing_at)
+    projected = (replace(line, id=state.ids.next()) for line in invoice.projected(recurring))
     invoice.charges = (*projected, *invoice.charges)
     invoice.state = InvoiceState.DUE
+    discount(state, invoice)
+
+
+def discount(state: State, invoice: Invoice) -> None:
+    """Bring the credits of a promotion up to date with the charges of an invoice that is closed."""
+    if invoice.type is InvoiceType.SUBSCRIPTION and not invoice.is_unfinished:
+        invoice.credits = tuple(
+            credit if credit.id else replace(credit, id=state.ids.next())
+            for credit in invoice.discounts(invoice.charges, invoice.promotion)
+        )
+
+
+def bill_now(
+    state: State,
+    draft: Invoice,
+    instead_of: Invoice | None,
+    at: datetime,
+    *,
+    recurring: Plan | None = None,
+) -> Invoice:
+    """Bill a draft of a pending invoice at once, without a review, as part of a call.
+
+    What is not paid for does not happen: a Refusal (422), and `instead_of` is as it was.
+    """
+    draft.billing_at = at
+    close(state, draft, recurring)
+    payment = payments.collect(state, draft, instead_of or draft, at)
+    invoice = adopt(state, draft, instead_of)
+    payments.settle(state, invoice, at, payment)
+    return invoice
 
 
 def release(state: State, invoice: Invoice, at: datetime) -> None:
@@ -143,31 +240,125 @@ def release(state: State, invoice: Invoice, at: datetime) -> None:
 
 def run_outstanding(state: State, customer: Customer, at: datetime) -> None:
     """Execute the outstanding invoice now; on a canceled subscription a success reactivates it."""
-    subscription = customer.subscription
-    invoice = target(customer, outstanding=True)
-    if not payments.execute(state, invoice, at):
-        raise gateway.failure("6000", customer)
+    run_invoice(state, target(customer, outstanding=True), at)
+
+
+def run_invoice(state: State, invoice: Invoice, at: datetime) -> None:
+    """The same of an outstanding invoice that is given. One that is not yet due can't be run (staff 2015)."""
+    subscription = invoice.subscription
+    if not invoice.is_outstanding:
+        raise Refusal(412, "Only an outstanding invoice can be run", "number:notOutstanding")  # inferred
+    if invoice.state is InvoiceState.LAPSED:
+        bill_now(state, replace(invoice), invoice, at)
+    elif not payments.execute(state, invoice, at):
+        raise gateway.failure("6000", subscription.customer)
     if subscription.is_canceled:
-        reactivate(state, subscription, at)
+        reactivate(state, subscription, at, is_paid=True)
 
 
-def reactivate(state: State, subscription: Subscription, at: datetime) -> None:
-    """Take a cancellation back: the old period goes on, or if it is over a new cycle starts (inferred).
+def waive(state: State, invoice: Invoice, at: datetime) -> None:
+    """Offset all charges of an outstanding invoice by credits (staff 2014), one for each (inferred)."""
+    if not invoice.is_outstanding or invoice.state is InvoiceState.LAPSED:
+        raise Refusal(412, "Only an outstanding invoice can be waived", "number:notOutstanding")  # inferred
+    left = invoice.subtotal
+    for line in invoice.lines():
+        amount = min(line.amount, left)
+        if amount > 0:
+            left -= amount
+            waived = custom(state, NewCharge(line.code, ONE, -amount, "Waived"), at)
+            invoice.charges += (waived,)
+            note = f"{waived.code} {amount_text(waived.each_amount)}"
+            customer = invoice.subscription.customer
+            state.emit("charge", at, customer, invoice=invoice, note=note, charge=waived)
 
-    Counters that are not periodic carry over the time in between (inferred).
+
+def reactivate(
+    state: State,
+    subscription: Subscription,
+    at: datetime,
+    *,
+    is_paid: bool = False,
+    first_bill: datetime | None = None,
+) -> None:
+    """Take a cancellation back.
+
+    Before the next bill date the old period goes on, and the bill date stays (documented). After it this is a
+    new sign-up with the first bill of the plan, or on `first_bill` (documented; staff 2018). `is_paid`: an
+    outstanding invoice was paid for it, so that a new sign-up is billed one period later (a setting). A
+    Refusal (422) if what is to be billed now is not paid; then it stays canceled.
     """
+    customer = subscription.customer
+    pending = subscription.pending
+    if first_bill is None and pending is not None and pending.billing_at <= at:
+        if pending.state is InvoiceState.OPEN:
+            first_bill = at  # it was due while the subscription waited for PayPal
+    if first_bill is not None and subscription.current is pending:
+        move_bill_date(state, subscription, first_bill, at)
+    elif pending is None or pending.state is InvoiceState.LAPSED:
+        _sign_up_again(state, subscription, pending, at, is_paid=is_paid, first_bill=first_bill)
     subscription.cancel_type = subscription.cancel_reason = ""
     subscription.canceled_at = None
-    customer = subscription.customer
-    shelved, subscription.shelved = subscription.shelved, None
-    if subscription.current is not None:
-        subscription.current.bills_recurring = True
-    elif shelved is not None and shelved.billing_at > at:
-        subscription.invoices += (shelved,)
-        shelved.charges, customer.carried = shelved.charges + customer.carried, ()
-    else:
-        restart_cycle(state, subscription, at, lasting_counters(shelved or last_period(customer)))
     state.emit("subscriptionReactivated", at, customer, invoice=subscription.current)
+
+
+def _sign_up_again(
+    state: State,
+    subscription: Subscription,
+    pending: Invoice | None,
+    at: datetime,
+    *,
+    is_paid: bool,
+    first_bill: datetime | None,
+) -> None:
+    customer, plan = subscription.customer, subscription.plan
+    rules = customer.product.rules
+    last = pending or last_period(customer)
+    kept = rules.long_cancel_usage == "billed" and pending is not None
+    counters = pending.counters if kept and pending else lasting_counters(last, plan)
+    if pending is None:
+        if is_paid or last is not None:
+            restart_cycle(state, subscription, at, counters)
+        return
+    draft = replace(pending, plan=plan, state=InvoiceState.OPEN, counters=counters, previous_at=None)
+    is_billed = is_paid and rules.long_cancel_with_outstanding == "one"
+    if is_billed:
+        first_bill = first_bill or plan.frequency.after(at, 1, rules.add_months)
+        draft.previous_at = at
+    elif rules.long_cancel_setup == "charged":
+        draft.charges += setup_charge(state, plan, at)
+    when = first_bill or plan.first_bill(at, rules)
+    draft.is_initial = not is_billed
+    subscription.anchor, subscription.cycle = when, 0
+    if when <= at:
+        billed = bill_now(state, draft, pending, at)
+        restart_cycle(state, subscription, at, lasting_counters(billed, plan))
+    else:
+        draft.billing_at = when
+        plan_billing(state, adopt(state, draft, pending), at)
+
+
+def move_bill_date(state: State, subscription: Subscription, when: datetime, at: datetime) -> None:
+    """Move the bill date, and the whole cycle with it; now or the past bills at once (documented)."""
+    pending = subscription.pending
+    if pending is not None:
+        draft = replace(pending, billing_at=when, state=InvoiceState.OPEN)
+    else:  # imported without a date
+        draft = draft_invoice(state, subscription, when, at, is_initial=True)
+        draft.charges += setup_charge(state, subscription.plan, at)
+    if when <= at:
+        billed = bill_now(state, draft, pending, at)
+        restart_cycle(state, subscription, at, lasting_counters(billed, subscription.plan))
+    else:
+        subscription.anchor, subscription.cycle = when, 0
+        plan_billing(state, adopt(state, draft, pending), at)
+
+
+def setup_charge(state: State, plan: Plan, at: datetime) -> tuple[Charge, ...]:
+    """The plan's setup charge, or nothing if it has none."""
+    amount = plan.setup_charge_amount
+    if not amount:
+        return ()
+    return (Charge(state.ids.next(), plan.setup_charge_code, ChargeType.SETUP, ONE, amount, "", at),)
 
 
 def restart_cycle(
@@ -175,7 +366,7 @@ def restart_cycle(
 ) -> None:
     """Count billing dates from `at`."""
     subscription.anchor, subscription.cycle = at, 1
-    billing_at = subscription.plan.frequency.after(at, 1)
+    billing_at = subscription.plan.frequency.after(at, 1, subscription.customer.product.rules.add_months)
     if billing_at is not None:
         opened = open_invoice(state, subscription, billing_at, at, previous_at=at, counters=counters)
         plan_billing(state, opened, at)
@@ -187,11 +378,11 @@ def last_period(customer: Customer) -> Invoice | None:
     return max(periods, key=lambda made: made.number, default=None)
 
 
-def lasting_counters(invoice: Invoice | None) -> tuple[Usage, ...]:
-    """The counters that go on into the next period: those of the items that are not periodic."""
+def lasting_counters(invoice: Invoice | None, plan: Plan) -> tuple[Usage, ...]:
+    """The counters that go on into the next period, on `plan`: those of the items that are not periodic."""
     if invoice is None:
         return ()
-    lasting = {planned.item.code for planned in invoice.plan.items if not planned.is_periodic}
+    lasting = {planned.item.code for planned in plan.items if not planned.is_periodic}
     return tuple(counter for counter in invoice.counters if counter.item in lasting)
 
 
@@ -218,6 +409,7 @@ def add_charge(
     invoice = target(customer, outstanding=outstanding)
     charge = custom(state, new, at)
     invoice.charges += (charge,)
+    discount(state, invoice)
     note = f"{charge.code} {quantity_text(charge.quantity)} × {amount_text(charge.each_amount)}"
     state.emit("charge", at, customer, invoice=invoice, note=note, charge=charge)
     return charge
@@ -231,6 +423,7 @@ def delete_charge(
     for charge in invoice.charges:
         if charge.id == charge_id and charge.type is ChargeType.CUSTOM:
             invoice.charges = tuple(kept for kept in invoice.charges if kept is not charge)
+            discount(state, invoice)
             state.emit("chargeDeleted", at, customer, invoice=invoice, note=charge.code, charge=charge)
             return
     raise not_found(f"Charge not found (id={ids.text(charge_id)})")  # inferred text
@@ -240,7 +433,7 @@ def one_time_invoice(state: State, customer: Customer, charges: Iterable[NewChar
     """Bill custom charges at once, beside the cycle."""
     lines = tuple(custom(state, new, at) for new in charges)
     invoice = bill_at_once(state, customer.subscription, lines, at)
-    if invoice.is_outstanding:
+    if invoice.state is not InvoiceState.PAID:
         raise gateway.failure("6000", customer)
     return invoice
 
@@ -249,35 +442,55 @@ def bill_at_once(
     state: State, subscription: Subscription, charges: tuple[Charge, ...], at: datetime
 ) -> Invoice:
     """Execute an invoice that stands beside the cycle."""
-    invoice = _new_invoice(state, subscription, InvoiceType.ONE_TIME, at, at)
-    invoice.tax_rate = subscription.customer.charged_tax_rate
-    invoice.state = InvoiceState.DUE
-    invoice.charges = charges
-    before_current = len(subscription.invoices) - (subscription.current is not None)
-    past, current = subscription.invoices[:before_current], subscription.invoices[before_current:]
-    subscription.invoices = (*past, invoice, *current)
+    invoice = _one_time(state, subscription, charges, at)
+    _put_beside(state, invoice)
     payments.execute(state, invoice, at)
     return invoice
+
+
+def charge_now(state: State, subscription: Subscription, charges: tuple[Charge, ...], at: datetime) -> None:
+    """The same as part of a call: without a payment (422) there is no such invoice."""
+    invoice = _one_time(state, subscription, charges, at)
+    payment = payments.collect(state, invoice, invoice, at)
+    _put_beside(state, invoice)
+    payments.settle(state, invoice, at, payment)
+
+
+def _one_time(state: State, subscription: Subscription, charges: tuple[Charge, ...], at: datetime) -> Invoice:
+    customer = subscription.customer
+    number = state.next_invoice_number(customer.product)
+    invoice = Invoice(
+        state.ids.next(), number, InvoiceType.ONE_TIME, subscription, subscription.plan, at, None, at
+    )
+    invoice.tax_rate = customer.charged_tax_rate
+    invoice.state = InvoiceState.DUE
+    invoice.charges = charges
+    return invoice
+
+
+def _put_beside(state: State, invoice: Invoice) -> None:
+    subscription = invoice.subscription
+    state.add_invoice(invoice)
+    before_pending = len(subscription.invoices) - (subscription.pending is not None)
+    past, pending = subscription.invoices[:before_pending], subscription.invoices[before_pending:]
+    subscription.invoices = (*past, invoice, *pending)
 
 
 # -- within
 
 
-def _new_invoice(
-    state: State, subscription: Subscription, type: InvoiceType, billing_at: datetime, at: datetime
-) -> Invoice:
-    number = state.next_invoice_number(subscription.customer.product)
-    invoice = Invoice(state.ids.next(), number, type, subscription, subscription.plan, billing_at, None, at)
-    state.add_invoice(invoice)
-    return invoice
-
-
 def _open_next(state: State, ended: Invoice, at: datetime) -> None:
     subscription = ended.subscription
+    rules = subscription.customer.product.rules
     subscription.cycle += 1
-    following = subscription.plan.frequency.after(subscription.anchor, subscription.cycle)
+    if rules.month_end == "run-over":
+        following = subscription.plan.frequency.after(ended.billing_at, 1, rules.add_months)
+    else:
+        following = subscription.plan.frequency.after(
+            subscription.anchor, subscription.cycle, rules.add_months
+        )
     if following is not None:
-        carried = lasting_counters(ended)
+        carried = lasting_counters(ended, subscription.plan)
         opened = open_invoice(
             state, subscription, following, at, previous_at=ended.billing_at, counters=carried
         )

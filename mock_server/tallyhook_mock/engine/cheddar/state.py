@@ -3,13 +3,14 @@
 import heapq
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from typing import TypeAlias
+from zoneinfo import ZoneInfo
 
 from tallyhook_mock.engine.cheddar.customer import Customer, Subscription
 from tallyhook_mock.engine.cheddar.invoice import Charge, Invoice, Transaction
-from tallyhook_mock.engine.cheddar.product import Product
+from tallyhook_mock.engine.cheddar.product import Plan, Product
 from tallyhook_mock.engine.cheddar.refusal import not_found
 from tallyhook_mock.engine.hooks import Hooks
 from tallyhook_mock.engine.ids import Ids
@@ -63,8 +64,7 @@ class State:
         self.hooks = Hooks(self.ids)
         self.products: dict[str, Product] = {}
         self.users: dict[str, str] = {}
-        # A declined invoice is tried again after these pauses, then the subscription is canceled.
-        self.dunning: tuple[timedelta, ...] = (timedelta(days=2),) * 4
+        self.time_zones: dict[str, str] = {}  # of users who are not in UTC, by email
         self.actor = ""
         # Whether an invoice is being executed by somebody else just now, which takes no time in here: it
         # only is if that is simulated.
@@ -78,6 +78,11 @@ class State:
         self._events: list[Event] = []
 
     # -- what is there
+
+    def zone(self, email: str) -> tzinfo:
+        """The time zone in which a user's dates are read (documented)."""
+        name = self.time_zones.get(email)
+        return ZoneInfo(name) if name else UTC
 
     def customers(self, product: Product) -> Iterable[Customer]:
         """In order of creation."""
@@ -139,6 +144,24 @@ class State:
 
     def add_invoice(self, invoice: Invoice) -> None:
         self._invoices[invoice.subscription.customer.product.code].append(invoice)
+
+    def put_plan(self, product: Product, plan: Plan) -> None:
+        """Offer a plan. One that is edited counts for present subscribers (documented).
+
+        They pay a new recurring amount from the next invoice on, and new terms of items at once; a setup
+        charge and a first bill that are set already stay.
+        """
+        known = product.plans.get(plan.code)
+        product.plans[plan.code] = plan
+        if known is None or known.id != plan.id:
+            return
+        for customer in self.customers(product):
+            for subscription in customer.subscriptions:
+                if subscription.plan is known:
+                    subscription.plan = plan
+                    for invoice in subscription.invoices:
+                        if invoice.is_unfinished and invoice.plan is known:
+                            invoice.plan = plan
 
     # -- what is to come
 

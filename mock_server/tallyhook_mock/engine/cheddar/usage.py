@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from tallyhook_mock.engine.cheddar.billing import target
+from tallyhook_mock.engine.cheddar.billing import discount, target
 from tallyhook_mock.engine.cheddar.customer import Customer
 from tallyhook_mock.engine.cheddar.invoice import ChargeType, Invoice, InvoiceType
 from tallyhook_mock.engine.cheddar.product import Plan, PlanItem
@@ -58,8 +58,9 @@ def set_quantity(
         )
     check_limit(planned, quantity)
     invoice.count(item, quantity, at)
-    if invoice.is_outstanding:
+    if not invoice.is_unfinished:
         _recount(invoice, planned, quantity)
+        discount(state, invoice)
     note = f"{item} = {quantity_text(quantity)}"
     state.emit("usage", at, customer, invoice=invoice, note=note, item=item, quantity=quantity)
 
