@@ -112,7 +112,7 @@ class ByHand:
     def call(self, action: str, **form: Any) -> Answer:
         """Any call. Names in brackets come in a mapping of their own: `subscription={"planCode": …}`."""
         answer = self._http.post(
-            f"{self.server.xml}/{action}/productCode/{self.product}", data=dict(_flat(form)) or {"bogus": "1"}
+            f"{self.server.xml}/{action}/productCode/{self.product}", data=dict(_flat(form))
         )
         return Answer(answer.status_code, answer.content)
 
