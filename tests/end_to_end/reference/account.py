@@ -101,7 +101,7 @@ class Account:
     def _bill(self) -> None:
         """The bill date: the current invoice's terms are fixed (K6, K10, K13), the next period begins."""
         invoice = self.current
-        self._fix(invoice, self.plan, self.plan, used=invoice.start < invoice.at)
+        self._fix(invoice, self.plan, self.plan, used=True)
         self._begin(after(invoice.at, self.plan.frequency))
         if self.reviewed and (self._can_pay() or not invoice.total):
             invoice.state, invoice.run_at = "held", self.now + HOLD
@@ -335,7 +335,7 @@ class Account:
 
     def _bill_now(self) -> None:
         invoice = self.current
-        self._fix(invoice, self.plan, self.plan, used=invoice.start < self.now)
+        self._fix(invoice, self.plan, self.plan, used=True)
         self._begin(after(self.now, self.plan.frequency))
         self._at_once(invoice)
 
