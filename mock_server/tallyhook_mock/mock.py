@@ -310,9 +310,11 @@ class Mock:
             self._note(fault, f"execution of invoice {invoice.number}", customer.product.code, customer.code)
         return fault is not None
 
-    def ignored(self, action: str, names: list[str], product: str) -> None:
+    def ignored(self, action: str, names: list[str], product: str, code: str) -> None:
         """Note the parameters of a call that Cheddar's API doesn't know."""
         logger.warning("%s (%s): unknown parameters: %s", action, product, ", ".join(names))
+        is_known = self.state.has_customer(self.state.products[product], code)
+        self.timeline.ignored(action, names, product, code if is_known else "", self.clock.now())
 
     def _note(self, fault: Fault, where: str, product: str, customer: str, system: str = CHEDDAR) -> None:
         self.timeline.struck(fault.kind, where, product, customer, self.clock.now(), system)

@@ -43,7 +43,7 @@ def cheddar_app(
     *,
     max_body: int = MAX_BODY,
     strict: bool = False,
-    ignored: Callable[[str, list[str], str], None] = lambda action, names, product: None,
+    ignored: Callable[[str, list[str], str, str], None] = lambda action, names, product, code: None,
 ) -> ASGIApp:
     """Cheddar's API for paths that begin with `/xml/`, and its page for those who pay by PayPal.
 
@@ -53,7 +53,7 @@ def cheddar_app(
         changed: called after each call, before its answer: take the events that it left.
         max_body: the longest form that is read, in bytes; a longer one gets a 413.
         strict: refuse a call with a parameter that it does not know (412) instead of ignoring that.
-        ignored: told of an action, the parameters that it does not know, and the product.
+        ignored: told of an action, the parameters that it does not know, the product and the customer.
     """
     error_numbers = itertools.count(FIRST_ERROR)
     paypal = paypal_app(state, now, changed)
@@ -97,7 +97,7 @@ def _carry_out(
     form: bytes | None,
     at: datetime,
     strict: bool,
-    ignored: Callable[[str, list[str], str], None],
+    ignored: Callable[[str, list[str], str, str], None],
 ) -> str:
     if request.method not in _METHODS:
         raise Refusal(405, f"Only {' and '.join(_METHODS)} are allowed")
@@ -116,7 +116,7 @@ def _carry_out(
     origin = f"{request.scope.get('scheme', 'http')}://{request.headers.get('host', '')}"
     state.actor = email
     if unknown := unknown_parameters(f"{controller}/{action}", parameters):
-        ignored(f"{controller}/{action}", unknown, product.code)
+        ignored(f"{controller}/{action}", unknown, product.code, parameters.whom("code"))
         if strict:
             raise Refusal(412, f"Unknown parameter '{unknown[0]}'", f"{unknown[0]}:unknown")
     return handle(Call(state, product, parameters, at, origin, state.zone(email)))

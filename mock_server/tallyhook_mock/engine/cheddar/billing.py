@@ -289,9 +289,9 @@ def reactivate(
     """
     customer = subscription.customer
     pending = subscription.pending
-    if first_bill is None and pending is not None and pending.billing_at <= at:
-        if pending.state is InvoiceState.OPEN:
-            first_bill = at  # it was due while the subscription waited for PayPal
+    is_missed = pending is not None and pending.state is InvoiceState.OPEN and pending.billing_at <= at
+    if first_bill is None and is_missed:
+        first_bill = at  # it was due while the subscription waited for PayPal
     if first_bill is not None and subscription.current is pending:
         move_bill_date(state, subscription, first_bill, at)
     elif pending is None or pending.state is InvoiceState.LAPSED:

@@ -123,7 +123,8 @@ _SETTINGS = (
     Setting(
         "promotion_scope",
         {
-            "all": "A promotion that names no charge types covers setup, recurring, overage and custom charges.",
+            "all": "A promotion that names no charge types covers setup, recurring, overage and custom"
+            " charges.",
             "recurring": "It covers the recurring charge only.",
         },
         "inferred",
@@ -150,7 +151,8 @@ _SETTINGS = (
     Setting(
         "long_cancel_setup",
         {
-            "charged": "A reactivation after the next bill date, being a new sign-up, brings the setup charge.",
+            "charged": "A reactivation after the next bill date, being a new sign-up, brings the setup"
+            " charge.",
             "waived": "It does not.",
         },
         "inferred",

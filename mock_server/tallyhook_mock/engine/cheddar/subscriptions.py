@@ -82,7 +82,7 @@ def change(
 
 
 def _pay_outstanding(state: State, customer: Customer, at: datetime) -> bool:
-    """Run the invoice that failed, if there is one; whether something was paid. A Refusal if it fails again."""
+    """Run the invoice that failed, if there is one; whether it was paid. A Refusal if it fails again."""
     outstanding = customer.subscription.outstanding
     if outstanding is None or not outstanding.has_failed:
         return False
@@ -223,7 +223,7 @@ def _change_plan(
     new = _succeed(state, old, plan, at)
     try:
         if current is None and last is not None:
-            _start_cycle(state, new, last, setup, first_bill if signs_up else None, at)
+            _start_cycle(state, new, last, setup, first_bill if signs_up or prorates else None, at)
         elif current is None:
             pass  # imported without a date: nothing is scheduled before a changeBillDate
         elif (signs_up and first_bill <= at) or prorates or (bill_date is not None and bill_date <= at):
@@ -251,7 +251,7 @@ def _start_cycle(
     first_bill: datetime | None,
     at: datetime,
 ) -> None:
-    """After a plan that billed only once there is no pending invoice: bill the sign-up, or begin a cycle."""
+    """After a plan that billed only once there is no pending invoice: bill on `first_bill`, or begin a cycle."""
     counters = billing.lasting_counters(last, new.plan)
     if first_bill is None:
         billing.restart_cycle(state, new, at, counters)
