@@ -8,7 +8,7 @@ from decimal import Decimal
 from itertools import zip_longest
 from typing import Any
 
-from tests.end_to_end.by_hand import CARD, PASSWORD, SECRET, USER, Answer, Bill, ByHand
+from tests.end_to_end.by_hand import CARD, PASSWORD, SECRET, USER, Answer, Bill, ByHand, http
 from tests.end_to_end.reference.account import Account, Event
 from tests.end_to_end.reference.invoices import Item, Line, Plan
 from tests.end_to_end.reference.story import Story
@@ -26,9 +26,8 @@ def differences(stories: Sequence[Story]) -> dict[int, str]:
     with ExitStack() as stack:
         start = f"{stories[0].begins:%Y-%m-%dT%H:%M:%SZ}"
         server = stack.enter_context(serve(_catalog(stories), start=start))
-        hands = {story.seed: ByHand(server, story.product) for story in stories}
-        for hand in hands.values():
-            stack.callback(hand.close)
+        client = stack.enter_context(http())
+        hands = {story.seed: ByHand(server, client, story.product) for story in stories}
         listener = stack.enter_context(listening())
         for story in stories:
             if story.reviewed:
