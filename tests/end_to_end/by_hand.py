@@ -84,15 +84,11 @@ class Answer:
 class ByHand:
     """Calls by their paths, for one product."""
 
-    def __init__(self, server: Server, product: str = PRODUCT) -> None:
+    def __init__(self, server: Server, http: httpx.Client, product: str = PRODUCT) -> None:
         self.server = server
         self.product = product
-        # it speaks plain HTTP: no certificates to load
-        self._http = httpx.Client(auth=(USER, PASSWORD), trust_env=False, verify=False, timeout=60)
+        self._http = http
         self._mock = server.xml.removesuffix("/xml") + "/_mock"
-
-    def close(self) -> None:
-        self._http.close()
 
     # -- the clock and the gateway
 
@@ -112,7 +108,7 @@ class ByHand:
     def call(self, action: str, **form: Any) -> Answer:
         """Any call. Names in brackets come in a mapping of their own: `subscription={"planCode": …}`."""
         answer = self._http.post(
-            f"{self.server.xml}/{action}/productCode/{self.product}", data=dict(_flat(form)) or {"bogus": "1"}
+            f"{self.server.xml}/{action}/productCode/{self.product}", data=dict(_flat(form))
         )
         return Answer(answer.status_code, answer.content)
 
@@ -191,12 +187,15 @@ class ByHand:
 @contextmanager
 def by_hand(plans: Iterable[Mapping[str, Any]], *, start: str, **product: Any) -> Iterator[ByHand]:
     """A mock with one product of these plans, its clock stopped at `start`."""
-    with serve(catalog(plans, **product), start=start if "T" in start else f"{start}T00:00:00Z") as server:
-        hand = ByHand(server)
-        try:
-            yield hand
-        finally:
-            hand.close()
+    start = start if "T" in start else f"{start}T00:00:00Z"
+    with serve(catalog(plans, **product), start=start) as server, http() as client:
+        yield ByHand(server, client)
+
+
+def http() -> httpx.Client:
+    """It speaks plain HTTP, so it loads no certificates; it gives a connection up before the server does."""
+    limits = httpx.Limits(keepalive_expiry=1)
+    return httpx.Client(auth=(USER, PASSWORD), trust_env=False, verify=False, timeout=60, limits=limits)
 
 
 def catalog(plans: Iterable[Mapping[str, Any]], **product: Any) -> dict[str, Any]:

@@ -691,3 +691,89 @@ def test_nobody_slips_past_an_unpaid_invoice_by_a_change_of_plan_k29() -> None:
         hand.edit("ANN", planCode="OTHER", **CARD)
         assert hand.active("ANN")
         assert ("2026-05-20", Decimal("45.00")) in hand.taken("ANN")
+
+
+# -- found by comparing random histories
+
+
+def test_a_long_cancel_bills_no_usage_of_before_it_k45_k54() -> None:
+    """A counter that doesn't reset keeps its value, and is billed again with the first full period."""
+    seats = plan("SEATS", "20.00", items=[item("SEAT", "2.00", periodic=False)])
+    with by_hand([seats], start="2026-01-06") as hand:
+        hand.join("ANN", "SEATS")
+        hand.set("ANN", "SEAT", 8)
+        hand.to("2026-01-20")
+        hand.cancel("ANN")
+        hand.to("2026-06-11")
+        hand.edit("ANN", **CARD)
+        assert hand.paid("ANN")[1:] == dated(_2026_06_11="20.00")
+        assert hand.quantity("ANN", "SEAT") == 8
+        hand.to("2026-07-11")
+        assert hand.paid("ANN")[2:] == dated(_2026_07_11="36.00")
+
+
+def test_a_trial_that_begins_again_has_one_setup_charge_k53() -> None:
+    kit = plan(
+        "KIT",
+        "10.00",
+        initialBillCount=14,
+        setupChargeAmount="15.00",
+        setupChargeCode="KIT_SETUP",
+        setupChargeBillHandler="no",
+    )
+    with by_hand([kit], start="2026-03-03") as hand:
+        hand.join("ANN", "KIT")
+        hand.to("2026-03-06")
+        hand.cancel("ANN")
+        hand.to("2026-03-25")
+        hand.edit("ANN", **CARD)
+        hand.to("2026-04-08")
+        assert hand.paid("ANN") == dated(_2026_04_08="25.00")
+
+
+def test_a_coupon_of_the_sign_up_is_for_the_setup_of_a_trial_too_k80() -> None:
+    kit = plan("KIT", "10.00", initialBillCount=14, setupChargeAmount="15.00", setupChargeCode="KIT_SETUP")
+    promotion = {"name": "Half", "percentage": "50", "chargeTypes": ["setup"], "coupons": [{"code": "HALF"}]}
+    with by_hand([kit], start="2026-03-03", promotions=[promotion]) as hand:
+        hand.join("ANN", "KIT", subscription={"couponCode": "HALF"})
+        assert hand.paid("ANN") == dated(_2026_03_03="7.50")
+
+
+def test_a_held_invoice_that_was_run_and_declined_is_in_dunning_k62() -> None:
+    with by_hand([MONTHLY], start="2026-07-03") as hand, listening() as listener:
+        hand.server.listen(listener.url, ["subscriptionBillable"])
+        hand.join("ANN", "MONTHLY")
+        hand.decline("ANN", 2)
+        hand.to("2026-08-03T00:30:00Z")
+        assert hand.call("customers/run-outstanding", code="ANN").status == 422
+        hand.to("2026-08-30")
+        tries = hand.bills("ANN")[1].tries
+        assert [(f"{made:%d.%m. %H:%M}", response) for made, _, response in tries] == [
+            ("03.08. 00:30", "declined"),
+            ("05.08. 00:30", "declined"),
+            ("07.08. 00:30", "approved"),
+        ]
+
+
+def test_a_promotion_takes_nothing_of_what_a_credit_offsets_k74_k81() -> None:
+    """A charge of 10.00 with the credit that offsets it nets nothing, and half of nothing is nothing."""
+    promotion = {"name": "Half", "percentage": "50", "coupons": [{"code": "HALF"}]}
+    with by_hand([plan("FLAT", "20.00")], start="2026-05-01", promotions=[promotion]) as hand:
+        hand.join("ANN", "FLAT", subscription={"couponCode": "HALF"})
+        hand.charge("ANN", "EXTRA", "10.00")
+        hand.charge("ANN", "EXTRA", "-10.00")
+        hand.to("2026-06-01")
+        assert hand.taken("ANN") == dated(_2026_05_01="10.00", _2026_06_01="10.00")
+
+
+def test_what_was_owed_pays_for_the_period_that_a_long_cancel_begins_k22_k56() -> None:
+    """45.00 owed since 8 May are paid on 1 July: half of July left is worth 22.50 at a prorated change."""
+    fast = plan("FAST", "90.00", onChangeInitialBillHandler="now")
+    with by_hand([MONTHLY, fast], start="2026-04-08") as hand:
+        owing(hand)
+        hand.to("2026-07-01")
+        hand.edit("ANN", changeBillDate="2026-07-31", **CARD)
+        assert hand.paid("ANN")[1:] == dated(_2026_07_01="45.00")
+        hand.to("2026-07-16")
+        hand.edit("ANN", planCode="FAST")
+        assert hand.paid("ANN")[2:] == dated(_2026_07_16="67.50")

@@ -116,8 +116,13 @@ def test_more_can_be_added_to_what_is_there() -> None:
     state = systems.cheddar
     installed({"products": [{"code": "LANTERN", "plans": [{"code": "BLAZE"}]}]}, systems)
     assert list(state.products["LANTERN"].plans) == ["GLOW", "BLAZE"]
-    with pytest.raises(CatalogError, match=r"products\[0\]\.\w+: the product 'LANTERN' is there already"):
-        installed(catalog(), systems)
+    changed = {"products": [{"code": "LANTERN", "subdomain": "lamp"}]}
+    with pytest.raises(
+        CatalogError, match=r"products\[0\]\.subdomain: the product 'LANTERN' is there already"
+    ):
+        installed(changed, systems)
+    installed({"products": [{"code": "LANTERN", "secret": "rotated"}]}, systems)
+    assert state.products["LANTERN"].secret == "rotated"
 
 
 def test_a_catalogue_that_is_wrong_changes_nothing() -> None:

@@ -74,11 +74,15 @@ def draft_invoice(
     billing_at: datetime,
     at: datetime,
     *,
+    begun_with: Invoice | None = None,
     previous_at: datetime | None = None,
     counters: tuple[Usage, ...] = (),
     is_initial: bool = False,
 ) -> Invoice:
-    """A current invoice that is not yet there: `adopt` it once what has to be paid for it is paid."""
+    """A current invoice that is not yet there: `adopt` it once what has to be paid for it is paid.
+
+    `begun_with` is the invoice whose recurring charge is for the period that begins.
+    """
     customer = subscription.customer
     number = state.next_invoice_number(customer.product)
     draft = Invoice(
@@ -92,6 +96,7 @@ def draft_invoice(
         at,
     )
     draft.is_initial, draft.counters, draft.charges = is_initial, counters, customer.carried
+    draft.billed_with = begun_with.number if begun_with else 0
     return draft
 
 
@@ -113,6 +118,7 @@ def open_invoice(
     billing_at: datetime,
     at: datetime,
     *,
+    begun_with: Invoice | None = None,
     previous_at: datetime | None = None,
     counters: tuple[Usage, ...] = (),
     is_initial: bool = False,
@@ -123,6 +129,7 @@ def open_invoice(
         subscription,
         billing_at,
         at,
+        begun_with=begun_with,
         previous_at=previous_at,
         counters=counters,
         is_initial=is_initial,
@@ -202,7 +209,7 @@ def close(state: State, invoice: Invoice, recurring: Plan | None = None) -> None
 
 def discount(state: State, invoice: Invoice) -> None:
     """Bring the credits of a promotion up to date with the charges of an invoice that is closed."""
-    if invoice.type is InvoiceType.SUBSCRIPTION and not invoice.is_unfinished:
+    if not invoice.is_unfinished:
         invoice.credits = tuple(
             credit if credit.id else replace(credit, id=state.ids.next())
             for credit in invoice.discounts(invoice.charges, invoice.promotion)
@@ -253,15 +260,16 @@ def run_invoice(state: State, invoice: Invoice, at: datetime) -> None:
     elif not payments.execute(state, invoice, at):
         raise gateway.failure("6000", subscription.customer)
     if subscription.is_canceled:
-        reactivate(state, subscription, at, is_paid=True)
+        reactivate(state, subscription, at, paid=invoice)
 
 
 def waive(state: State, invoice: Invoice, at: datetime) -> None:
     """Offset all charges of an outstanding invoice by credits (staff 2014), one for each (inferred)."""
     if not invoice.is_outstanding or invoice.state is InvoiceState.LAPSED:
         raise Refusal(412, "Only an outstanding invoice can be waived", "number:notOutstanding")  # inferred
+    invoice.promotion, invoice.credits = None, ()
     left = invoice.subtotal
-    for line in invoice.lines():
+    for line in invoice.charges:
         amount = min(line.amount, left)
         if amount > 0:
             left -= amount
@@ -277,14 +285,14 @@ def reactivate(
     subscription: Subscription,
     at: datetime,
     *,
-    is_paid: bool = False,
+    paid: Invoice | None = None,
     first_bill: datetime | None = None,
 ) -> None:
     """Take a cancellation back.
 
     Before the next bill date the old period goes on, and the bill date stays (documented). After it this is a
-    new sign-up with the first bill of the plan, or on `first_bill` (documented; staff 2018). `is_paid`: an
-    outstanding invoice was paid for it, so that a new sign-up is billed one period later (a setting). A
+    new sign-up with the first bill of the plan, or on `first_bill` (documented; staff 2018). `paid` is an
+    outstanding invoice that was paid for it, so that a new sign-up is billed one period later (a setting). A
     Refusal (422) if what is to be billed now is not paid; then it stays canceled.
     """
     customer = subscription.customer
@@ -295,7 +303,7 @@ def reactivate(
     if first_bill is not None and subscription.current is pending:
         move_bill_date(state, subscription, first_bill, at)
     elif pending is None or pending.state is InvoiceState.LAPSED:
-        _sign_up_again(state, subscription, pending, at, is_paid=is_paid, first_bill=first_bill)
+        _sign_up_again(state, subscription, pending, at, paid=paid, first_bill=first_bill)
     subscription.cancel_type = subscription.cancel_reason = ""
     subscription.canceled_at = None
     state.emit("subscriptionReactivated", at, customer, invoice=subscription.current)
@@ -307,33 +315,40 @@ def _sign_up_again(
     pending: Invoice | None,
     at: datetime,
     *,
-    is_paid: bool,
+    paid: Invoice | None,
     first_bill: datetime | None,
 ) -> None:
+    """What was used before the cancellation is not billed, unless a setting says so (inferred).
+
+    A bill of now has no usage: the counters that stay are billed with the first full period. Custom charges
+    and credits on the pending invoice stay on it.
+    """
     customer, plan = subscription.customer, subscription.plan
     rules = customer.product.rules
-    last = pending or last_period(customer)
-    kept = rules.long_cancel_usage == "billed" and pending is not None
-    counters = pending.counters if kept and pending else lasting_counters(last, plan)
+    lasting = lasting_counters(pending or last_period(customer), plan)
     if pending is None:
-        if is_paid or last is not None:
-            restart_cycle(state, subscription, at, counters)
+        if last_period(customer) is not None:  # else it was imported without a date
+            restart_cycle(state, subscription, at, lasting, begun_with=paid)
         return
-    draft = replace(pending, plan=plan, state=InvoiceState.OPEN, counters=counters, previous_at=None)
-    is_billed = is_paid and rules.long_cancel_with_outstanding == "one"
-    if is_billed:
-        first_bill = first_bill or plan.frequency.after(at, 1, rules.add_months)
-        draft.previous_at = at
-    elif rules.long_cancel_setup == "charged":
-        draft.charges += setup_charge(state, plan, at)
-    when = first_bill or plan.first_bill(at, rules)
-    draft.is_initial = not is_billed
-    subscription.anchor, subscription.cycle = when, 0
-    if when <= at:
+    draft = replace(pending, plan=plan, state=InvoiceState.OPEN, previous_at=at, billed_with=0)
+    draft.charges = tuple(charge for charge in pending.charges if charge.type is not ChargeType.SETUP)
+    if paid is not None and rules.long_cancel_with_outstanding == "one":
+        draft.is_initial, draft.billed_with = False, paid.number
+        when = first_bill or plan.frequency.after(at, 1, rules.add_months) or at
+    else:
+        draft.is_initial = True
+        when = first_bill or plan.first_bill(at, rules)
+        if rules.long_cancel_setup == "charged":
+            draft.charges += setup_charge(state, plan, at)
+    is_due = when <= at
+    if rules.long_cancel_usage == "dropped":
+        draft.counters = () if is_due else lasting
+    if is_due:
         billed = bill_now(state, draft, pending, at)
-        restart_cycle(state, subscription, at, lasting_counters(billed, plan))
+        restart_cycle(state, subscription, at, lasting, begun_with=billed)
     else:
         draft.billing_at = when
+        subscription.anchor, subscription.cycle = when, 0
         plan_billing(state, adopt(state, draft, pending), at)
 
 
@@ -347,7 +362,8 @@ def move_bill_date(state: State, subscription: Subscription, when: datetime, at:
         draft.charges += setup_charge(state, subscription.plan, at)
     if when <= at:
         billed = bill_now(state, draft, pending, at)
-        restart_cycle(state, subscription, at, lasting_counters(billed, subscription.plan))
+        lasting = lasting_counters(billed, subscription.plan)
+        restart_cycle(state, subscription, at, lasting, begun_with=billed)
     else:
         subscription.anchor, subscription.cycle = when, 0
         plan_billing(state, adopt(state, draft, pending), at)
@@ -362,13 +378,26 @@ def setup_charge(state: State, plan: Plan, at: datetime) -> tuple[Charge, ...]:
 
 
 def restart_cycle(
-    state: State, subscription: Subscription, at: datetime, counters: tuple[Usage, ...] = ()
+    state: State,
+    subscription: Subscription,
+    at: datetime,
+    counters: tuple[Usage, ...] = (),
+    *,
+    begun_with: Invoice | None = None,
 ) -> None:
-    """Count billing dates from `at`."""
+    """Count billing dates from `at`; `begun_with` is the invoice that bills the period that begins."""
     subscription.anchor, subscription.cycle = at, 1
     billing_at = subscription.plan.frequency.after(at, 1, subscription.customer.product.rules.add_months)
     if billing_at is not None:
-        opened = open_invoice(state, subscription, billing_at, at, previous_at=at, counters=counters)
+        opened = open_invoice(
+            state,
+            subscription,
+            billing_at,
+            at,
+            begun_with=begun_with,
+            previous_at=at,
+            counters=counters,
+        )
         plan_billing(state, opened, at)
 
 
@@ -465,6 +494,9 @@ def _one_time(state: State, subscription: Subscription, charges: tuple[Charge, .
     invoice.tax_rate = customer.charged_tax_rate
     invoice.state = InvoiceState.DUE
     invoice.charges = charges
+    if any(charge.type is ChargeType.SETUP for charge in charges):
+        invoice.promotion = subscription.promotion_on(invoice.plan, at)
+        discount(state, invoice)
     return invoice
 
 
@@ -492,7 +524,13 @@ def _open_next(state: State, ended: Invoice, at: datetime) -> None:
     if following is not None:
         carried = lasting_counters(ended, subscription.plan)
         opened = open_invoice(
-            state, subscription, following, at, previous_at=ended.billing_at, counters=carried
+            state,
+            subscription,
+            following,
+            at,
+            begun_with=ended,
+            previous_at=ended.billing_at,
+            counters=carried,
         )
         plan_billing(state, opened, at)
 

@@ -112,6 +112,7 @@ class Invoice(Entity, eq=False):
     is_initial: bool = False
     state: InvoiceState = InvoiceState.OPEN
     tax_rate: Decimal | None = None  # the customer's at the end of the period, from then on
+    billed_with: int = 0  # the number of the invoice whose recurring charge is for this period; 0: none
     promotion: Promotion | None = None  # what discounts it, from the end of the period on
     run_at: datetime | None = None  # when the engine runs it next
     declines: int = 0
@@ -181,7 +182,8 @@ class Invoice(Entity, eq=False):
     def discounts(self, lines: Iterable[Charge], promotion: Promotion | None) -> tuple[Charge, ...]:
         """The credits of a promotion: its percentage of each charge code, a line of its own (documented).
 
-        A credit keeps the id that it has. Credits are no charges: nothing comes off them (inferred).
+        Of a code that has charges and credits the percentage is of what is left (inferred). A credit keeps the
+        id that it has.
         """
         if promotion is None:
             return ()
@@ -190,11 +192,13 @@ class Invoice(Entity, eq=False):
         types = {_SCOPES[name] for name in promotion.charge_types or default}
         sums: dict[str, Decimal] = {}
         for line in lines:
-            if line.type in types and line.amount > 0:
+            if line.type in types:
                 sums[line.code] = total((sums.get(line.code, ZERO), line.amount))
         known = {credit.description: credit.id for credit in self.credits}
         found = []
         for code, amount in sums.items():
+            if amount <= 0:
+                continue
             credit = cents(product(product(amount, promotion.percentage), CENT)).copy_negate()
             if credit:
                 own = code if rules.promotion_credit_code == "charge" else self.subscription.coupon

@@ -191,7 +191,7 @@ def _decline(state: State, invoice: Invoice, at: datetime, amount: Decimal, paym
     transaction = Transaction(state.ids.next(), amount, False, gateway.DECLINED, at, payment)
     invoice.transactions += (transaction,)
     _announce(state, invoice, transaction, at, f"{amount_text(amount)} declined")
-    if invoice.run_at is not None and invoice.run_at > at:
+    if invoice.declines > 0 and invoice.run_at is not None and invoice.run_at > at:
         return  # a try by hand in between leaves the planned one alone
     invoice.state = InvoiceState.DUE
     subscription = invoice.subscription.customer.subscription

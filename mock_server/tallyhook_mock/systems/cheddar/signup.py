@@ -70,7 +70,7 @@ def new_customer(
         billing.close(state, invoice)
         payments.execute(state, invoice, at)
         if not subscription.is_canceled:
-            billing.restart_cycle(state, subscription, at, counters)
+            billing.restart_cycle(state, subscription, at, counters, begun_with=invoice)
     else:
         billing.plan_billing(state, invoice, at)
     state.emit("newSubscription", at, customer, invoice=invoice)

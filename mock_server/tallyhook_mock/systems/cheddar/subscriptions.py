@@ -65,11 +65,11 @@ def change(
         first_bill = subscription.pending.billing_at if subscription.pending else at
         redeem(subscription, promotion, coupon, at, first_bill)
     try:
-        is_paid = False
+        paid = None
         if (renews or wakes) and not subscription.waits_for_paypal:
-            is_paid = _pay_outstanding(state, customer, at)
+            paid = _pay_outstanding(state, customer, at)
         if wakes:
-            subscription = _wake(state, subscription, plan_change, change_bill_date, at, is_paid=is_paid)
+            subscription = _wake(state, subscription, plan_change, change_bill_date, at, paid=paid)
         elif plan_change is not None:
             subscription = _change_plan(state, subscription, plan_change, at, change_bill_date)
         elif change_bill_date is not None:
@@ -81,14 +81,14 @@ def change(
         raise
 
 
-def _pay_outstanding(state: State, customer: Customer, at: datetime) -> bool:
-    """Run the invoice that failed, if there is one; whether it was paid. A Refusal if it fails again."""
+def _pay_outstanding(state: State, customer: Customer, at: datetime) -> Invoice | None:
+    """Run the invoice that failed, if there is one: the period's that was paid. A Refusal if it fails again."""
     outstanding = customer.subscription.outstanding
     if outstanding is None or not outstanding.has_failed:
-        return False
+        return None
     if not payments.execute(state, outstanding, at):
         raise gateway.failure("6000", customer)
-    return outstanding.type is InvoiceType.SUBSCRIPTION
+    return outstanding if outstanding.type is InvoiceType.SUBSCRIPTION else None
 
 
 def _wake(
@@ -98,7 +98,7 @@ def _wake(
     bill_date: datetime | None,
     at: datetime,
     *,
-    is_paid: bool,
+    paid: Invoice | None,
 ) -> Subscription:
     """Reactivate, and change the plan. A new sign-up is one for the new plan; else it is changed after it."""
     if plan is not None and subscription.current is None:
@@ -106,13 +106,13 @@ def _wake(
         was, pending = customer.subscriptions, subscription.pending
         new = _succeed(state, old, plan, at)
         try:
-            billing.reactivate(state, new, at, is_paid=is_paid, first_bill=bill_date)
+            billing.reactivate(state, new, at, paid=paid, first_bill=bill_date)
         except Refusal:
             _withdraw(customer, was, new)
             raise
         _changed(state, old, new, new.current or pending, at)
         return new
-    billing.reactivate(state, subscription, at, is_paid=is_paid, first_bill=bill_date)
+    billing.reactivate(state, subscription, at, paid=paid, first_bill=bill_date)
     return subscription if plan is None else _change_plan(state, subscription, plan, at, None)
 
 
@@ -231,7 +231,8 @@ def _change_plan(
             if prorates:
                 draft.charges += _adjustment(state, old, current, at)
             billing.bill_now(state, draft, current, at, recurring=plan)
-            billing.restart_cycle(state, new, at, billing.lasting_counters(current, plan))
+            lasting = billing.lasting_counters(current, plan)
+            billing.restart_cycle(state, new, at, lasting, begun_with=current)
         else:
             _keep_date(state, new, current, plan, setup, first_bill if signs_up else None, at)
     except Refusal:
@@ -262,8 +263,8 @@ def _start_cycle(
     draft.charges += setup
     new.anchor, new.cycle = first_bill, 0
     if first_bill <= at:
-        billing.bill_now(state, draft, None, at)
-        billing.restart_cycle(state, new, at, counters)
+        billed = billing.bill_now(state, draft, None, at)
+        billing.restart_cycle(state, new, at, counters, begun_with=billed)
     else:
         billing.plan_billing(state, billing.adopt(state, draft, None), at)
 
@@ -335,12 +336,8 @@ def _unused_part(old: Subscription, current: Invoice, at: datetime) -> Decimal:
     if rules.proration_base == "list":
         base = old.plan.recurring_charge_amount
     else:
-        bills = (
-            made
-            for made in old.customer.invoices
-            if made.type is InvoiceType.SUBSCRIPTION and made.billing_at == begun and made is not current
-        )
-        paid = max(bills, key=lambda made: made.number, default=None)
+        number = current.billed_with
+        paid = next((made for made in old.customer.invoices if made.number == number), None)
         base = paid.paid_for_period() if paid else ZERO
     left, whole = ends - at, ends - begun
     if rules.proration_unit == "day":
