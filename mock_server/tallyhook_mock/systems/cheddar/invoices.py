@@ -182,8 +182,8 @@ class Invoice(Entity, eq=False):
     def discounts(self, lines: Iterable[Charge], promotion: Promotion | None) -> tuple[Charge, ...]:
         """The credits of a promotion: its percentage of each charge code, a line of its own (documented).
 
-        Of a code that has charges and credits the percentage is of what is left (inferred). A credit keeps the
-        id that it has.
+        Of a code that has charges and credits the percentage is of what is left (inferred). A credit keeps
+        the id that it has.
         """
         if promotion is None:
             return ()

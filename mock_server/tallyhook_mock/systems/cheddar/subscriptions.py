@@ -82,7 +82,7 @@ def change(
 
 
 def _pay_outstanding(state: State, customer: Customer, at: datetime) -> Invoice | None:
-    """Run the invoice that failed, if there is one: the period's that was paid. A Refusal if it fails again."""
+    """Run the invoice that failed; the period's that was paid, if any. A Refusal if it fails again."""
     outstanding = customer.subscription.outstanding
     if outstanding is None or not outstanding.has_failed:
         return None
