@@ -21,6 +21,7 @@ from tallyhook_mock.systems.cheddar import (
     names,
     payments,
     request,
+    review,
     settings,
     signup,
     subscriptions,
@@ -85,7 +86,7 @@ FIXED: dict[str, tuple[Rule, ...]] = {
             "The acknowledgement is the release: one hour after the last of the invoice's hooks was answered with a 2xx it is executed. Cheddar says *at least* an hour; the mock takes exactly one.",
             "documented",
             "/kb/operational-how-tos/invoice-review",
-            billing.release,
+            review.settled,
         ),
         Rule(
             "Without a 2xx it stays held, however long that takes.",

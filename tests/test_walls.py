@@ -88,6 +88,7 @@ def test_rules_do_no_io_and_know_no_clock() -> None:
         "bisect",
         "calendar",
         "collections",
+        "contextlib",
         "dataclasses",
         "datetime",
         "decimal",

@@ -23,7 +23,7 @@ from tallyhook_mock.faults import Armed, Fault, FaultKind, Faults
 from tallyhook_mock.faulty import Aim
 from tallyhook_mock.notifier import Notifier
 from tallyhook_mock.systems import Systems
-from tallyhook_mock.systems.cheddar import billing, subscriptions
+from tallyhook_mock.systems.cheddar import review, subscriptions
 from tallyhook_mock.systems.cheddar.customers import Customer
 from tallyhook_mock.systems.cheddar.hook_json import body
 from tallyhook_mock.systems.cheddar.invoices import Invoice
@@ -130,7 +130,6 @@ class Mock:
         self.faults = Faults()
         self._catalog = catalog
         self._queue = DeliveryQueue(self._carry)
-        self._held: dict[int, Invoice] = {}  # by the id of the hook that holds it
         self._note_quietly()
 
     def _note_quietly(self) -> None:
@@ -175,21 +174,14 @@ class Mock:
         self.notifier.beat()
 
     def _announce(self, event: Event) -> None:
-        product, invoice = event.customer.product.code, event.invoice
-        if not self.state.hooks.wanted(product, event.kind):
-            return
-        hook = self.state.hooks.send(
-            event.kind, product, event.customer.code, invoice.id if invoice else 0, body(event), event.at
-        )
-        if hook is not None and invoice is not None and event.kind == "subscriptionBillable":
-            self._held[hook.id] = invoice
+        if self.state.hooks.wanted(event.customer.product.code, event.kind):
+            review.announce(self.state, event, body(event))
 
     @exact()
     def _settled(self, hook: Hook | None, at: datetime) -> None:
         """The acknowledgement is the release."""
-        invoice = self._held.pop(hook.id, None) if hook is not None else None
-        if invoice is not None:
-            billing.release(self.state, invoice, at)
+        if hook is not None:
+            review.settled(self.state, hook, at)
         self.changed()
 
     # -- what an operator does

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from tallyhook_mock.core.frequencies import FREQUENCIES, add_months
-from tallyhook_mock.systems.cheddar import billing, payments, signup, subscriptions, usage
+from tallyhook_mock.systems.cheddar import billing, payments, review, signup, subscriptions, usage
 from tallyhook_mock.systems.cheddar.billing import NewCharge
 from tallyhook_mock.systems.cheddar.invoices import InvoiceState
 from tallyhook_mock.systems.cheddar.products import Coupon, Promotion
@@ -133,7 +133,7 @@ def test_with_two_listeners_the_hour_starts_at_the_later_success() -> None:
     second = next(iter(world.state.hooks.log.values())).deliveries[1]
     later = second.next_at
     world.advance(later + HOUR - timedelta(seconds=1))
-    assert held.state is InvoiceState.DUE
+    assert held.state is InvoiceState.RELEASED
     world.advance(later + HOUR)
     assert held.transactions[0].at == later + HOUR
 
@@ -156,7 +156,7 @@ def test_a_canceled_hook_releases_its_invoice() -> None:
     hook = next(iter(world.state.hooks.log.values()))
     settled = world.state.hooks.cancel(hook.deliveries[0])
     assert settled is hook
-    billing.release(world.state, customer.invoices[-2], world.now)
+    review.settled(world.state, hook, world.now)
     world.advance(HOUR)
     assert customer.invoices[-2].state is InvoiceState.PAID
 

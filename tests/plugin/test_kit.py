@@ -255,7 +255,7 @@ def test_an_invoice_that_waits_for_a_person(cheddar: Cheddar) -> None:
 def test_a_decline_ends_it(cheddar: Cheddar) -> None:
     cheddar.decline("C1")
     bill = cheddar.bill("C1")
-    assert (bill.state, bill.total, bill.collected) == ("due", Decimal(50), Decimal(0))
+    assert (bill.state, bill.total, bill.collected) == ("unpaid", Decimal(50), Decimal(0))
     assert cheddar.bill("C1").number == 3  # the dunning goes on meanwhile
     assert [each.state for each in cheddar.bills("C1")] == ["paid", "paid", "paid", "open"]
 

@@ -165,9 +165,9 @@ def _standing(invoice: Invoice) -> str:
             return "not billed, as the subscription is canceled"
         case InvoiceState.HELD:
             return "held, as its hooks are not all acknowledged"
-        case InvoiceState.DUE if invoice.declines or invoice.run_at is None:
+        case InvoiceState.UNPAID:
             return f"unpaid: {made.reason}" if made else "unpaid, there is no way to pay it"
-        case InvoiceState.DUE:
+        case InvoiceState.RELEASED:
             return f"released, runs {_moment(invoice.run_at)}"
         case InvoiceState.PAID:
             paid = next((each for each in invoice.transactions if each.id == invoice.paid_by), made)

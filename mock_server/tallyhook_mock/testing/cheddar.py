@@ -295,6 +295,4 @@ def _span(written: str) -> Duration | datetime:
 
 def _is_under_way(invoice: Invoice) -> bool:
     """Held, or released and not run yet. One that was declined has had its run."""
-    if invoice.state is InvoiceState.DUE:
-        return invoice.run_at is not None and invoice.declines == 0
-    return invoice.state is InvoiceState.HELD
+    return invoice.state in (InvoiceState.HELD, InvoiceState.RELEASED)

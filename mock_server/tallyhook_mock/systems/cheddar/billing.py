@@ -1,4 +1,4 @@
-"""The recurring engine, and the charges on its invoices: bill, hold, release, run."""
+"""Billing periods and the charges on their invoices."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from tallyhook_mock.core import ids
 from tallyhook_mock.core.base import Value
 from tallyhook_mock.core.money import ONE, amount_text, quantity_text
-from tallyhook_mock.systems.cheddar import gateway, payments
+from tallyhook_mock.systems.cheddar import gateway, payments, review
 from tallyhook_mock.systems.cheddar.customers import Customer, Subscription
 from tallyhook_mock.systems.cheddar.invoices import (
     Charge,
@@ -24,7 +24,6 @@ from tallyhook_mock.systems.cheddar.refusal import Refusal, not_found
 from tallyhook_mock.systems.cheddar.state import State
 
 __all__ = [
-    "RUN_AFTER",
     "NewCharge",
     "add_charge",
     "adopt",
@@ -43,7 +42,6 @@ __all__ = [
     "open_invoice",
     "plan_billing",
     "reactivate",
-    "release",
     "restart_cycle",
     "run_invoice",
     "run_outstanding",
@@ -51,9 +49,6 @@ __all__ = [
     "target",
     "waive",
 ]
-
-# An invoice that was held runs this long after the last of its hooks was processed (documented: at least).
-RUN_AFTER = timedelta(hours=1)
 
 
 class NewCharge(Value, frozen=True):
@@ -169,27 +164,9 @@ def bill(state: State, invoice: Invoice, at: datetime) -> None:
     if subscription.is_canceled:
         invoice.state = InvoiceState.LAPSED
         return
-    customer = subscription.customer
     close(state, invoice)
     _open_next(state, invoice, at)
-    payment = subscription.payment
-    is_listened_to = state.hooks.wanted(customer.product.code, "subscriptionBillable")
-    if (payment is None or payment.has_expired(at)) and invoice.total > 0:
-        if is_listened_to and customer.product.rules.billable_hook_without_payment == "sent":
-            _hold(state, invoice, at)
-            payments.fail_without_payment(state, subscription, at)
-        else:
-            payments.execute(state, invoice, at)
-    elif is_listened_to:
-        _hold(state, invoice, at)
-    else:
-        payments.execute(state, invoice, at)
-
-
-def _hold(state: State, invoice: Invoice, at: datetime) -> None:
-    invoice.state = InvoiceState.HELD
-    note = f"{amount_text(invoice.total)} held"
-    state.emit("subscriptionBillable", at, invoice.subscription.customer, invoice=invoice, note=note)
+    review.begin(state, invoice, at)
 
 
 def close(state: State, invoice: Invoice, recurring: Plan | None = None) -> None:
@@ -203,7 +180,7 @@ def close(state: State, invoice: Invoice, recurring: Plan | None = None) -> None
     invoice.promotion = subscription.promotion_on(recurring or invoice.plan, invoice.billing_at)
     projected = (replace(line, id=state.ids.next()) for line in invoice.projected(recurring))
     invoice.charges = (*projected, *invoice.charges)
-    invoice.state = InvoiceState.DUE
+    invoice.state = InvoiceState.UNPAID
     discount(state, invoice)
 
 
@@ -234,15 +211,6 @@ def bill_now(
     invoice = adopt(state, draft, instead_of)
     payments.settle(state, invoice, at, payment)
     return invoice
-
-
-def release(state: State, invoice: Invoice, at: datetime) -> None:
-    """Every hook about a held invoice was processed at `at`, the last one now: run it an hour later."""
-    if invoice.state is InvoiceState.HELD:
-        invoice.state = InvoiceState.DUE
-        invoice.run_at = at + RUN_AFTER
-        state.schedule(invoice.run_at, payments.run, invoice)
-        state.emit("released", at, invoice.subscription.customer, invoice=invoice)
 
 
 def run_outstanding(state: State, customer: Customer, at: datetime) -> None:
@@ -492,7 +460,7 @@ def _one_time(state: State, subscription: Subscription, charges: tuple[Charge, .
         state.ids.next(), number, InvoiceType.ONE_TIME, subscription, subscription.plan, at, None, at
     )
     invoice.tax_rate = customer.charged_tax_rate
-    invoice.state = InvoiceState.DUE
+    invoice.state = InvoiceState.UNPAID
     invoice.charges = charges
     if any(charge.type is ChargeType.SETUP for charge in charges):
         invoice.promotion = subscription.promotion_on(invoice.plan, at)

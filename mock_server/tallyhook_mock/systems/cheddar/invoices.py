@@ -51,10 +51,14 @@ class InvoiceType(StrEnum):
 class InvoiceState(StrEnum):
     OPEN = "open"  # the current invoice: scheduled in the future
     HELD = "held"  # outstanding: its hooks are not all processed
-    DUE = "due"  # outstanding: released, or declined and waiting for another try
+    RELEASED = "released"  # outstanding: every hook is acknowledged, and it runs an hour after that
+    UNPAID = "unpaid"  # outstanding: its period is over and nothing has paid it; declined, for the most part
     LAPSED = "lapsed"  # outstanding: its date passed while the subscription was canceled, and it waits
     PAID = "paid"
     VOID = "void"
+
+
+_OUTSTANDING = (InvoiceState.HELD, InvoiceState.RELEASED, InvoiceState.UNPAID, InvoiceState.LAPSED)
 
 
 class Charge(Value, frozen=True):
@@ -124,7 +128,7 @@ class Invoice(Entity, eq=False):
     @property
     def is_outstanding(self) -> bool:
         """Its billing date has passed and nobody has paid it yet, for whatever reason."""
-        return self.state in (InvoiceState.HELD, InvoiceState.DUE, InvoiceState.LAPSED)
+        return self.state in _OUTSTANDING
 
     @property
     def is_unfinished(self) -> bool:
@@ -134,7 +138,7 @@ class Invoice(Entity, eq=False):
     @property
     def has_failed(self) -> bool:
         """Outstanding for want of money: declined, or there was no way to pay it when it was due."""
-        return self.state is InvoiceState.DUE and (self.run_at is None or self.declines > 0)
+        return self.state is InvoiceState.UNPAID
 
     @property
     def usage(self) -> dict[str, Usage]:

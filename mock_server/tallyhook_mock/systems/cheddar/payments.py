@@ -50,7 +50,7 @@ def execute(state: State, invoice: Invoice, at: datetime) -> bool:
         return True
     payment = _usable(subscription, at)
     if payment is None:
-        invoice.state, invoice.run_at = InvoiceState.DUE, None
+        invoice.state, invoice.run_at = InvoiceState.UNPAID, None
         if invoice.type is InvoiceType.SUBSCRIPTION:
             fail_without_payment(state, subscription, at)
         else:
@@ -116,7 +116,7 @@ def run(state: State, invoice: Invoice, at: datetime) -> None:
     if not (invoice.is_outstanding and invoice.run_at is not None and invoice.run_at <= at):
         return
     if invoice.subscription.customer.subscription.is_canceled:
-        invoice.run_at = None
+        invoice.state, invoice.run_at = InvoiceState.UNPAID, None
     elif state.is_locked(invoice):
         state.schedule(at + LOCKED_FOR, run, invoice)
     else:
@@ -193,7 +193,7 @@ def _decline(state: State, invoice: Invoice, at: datetime, amount: Decimal, paym
     _announce(state, invoice, transaction, at, f"{amount_text(amount)} declined")
     if invoice.declines > 0 and invoice.run_at is not None and invoice.run_at > at:
         return  # a try by hand in between leaves the planned one alone
-    invoice.state = InvoiceState.DUE
+    invoice.state = InvoiceState.UNPAID
     subscription = invoice.subscription.customer.subscription
     pauses = subscription.customer.product.rules.dunning
     if invoice.type is InvoiceType.ONE_TIME:
@@ -211,7 +211,7 @@ def _decline(state: State, invoice: Invoice, at: datetime, amount: Decimal, paym
 
 def _give_up_one_time(invoice: Invoice) -> None:
     dropped = invoice.subscription.customer.product.rules.declined_one_time == "dropped"
-    invoice.run_at, invoice.state = None, InvoiceState.VOID if dropped else InvoiceState.DUE
+    invoice.run_at, invoice.state = None, InvoiceState.VOID if dropped else InvoiceState.UNPAID
 
 
 def _carry_forward(state: State, invoice: Invoice, amount: Decimal, at: datetime) -> None:

@@ -1,6 +1,5 @@
 """Everything that Cheddar knows, and the agenda of what is to come."""
 
-import heapq
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, tzinfo
@@ -8,6 +7,7 @@ from decimal import Decimal
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
+from tallyhook_mock.core.agenda import Agenda
 from tallyhook_mock.core.base import Value
 from tallyhook_mock.core.hooks import Hooks
 from tallyhook_mock.core.ids import Ids
@@ -73,8 +73,8 @@ class State:
         self._customers: dict[str, dict[int, Customer]] = {}
         self._codes: dict[str, dict[str, Customer]] = {}
         self._invoices: dict[str, list[Invoice]] = {}
-        self._agenda: list[tuple[datetime, int, Action, Invoice]] = []
-        self._scheduled = 0
+        self._agenda = Agenda()
+        self.held: dict[int, Invoice] = {}  # by the id of the hook that it waits for
         self._events: list[Event] = []
 
     # -- what is there
@@ -167,17 +167,17 @@ class State:
 
     def schedule(self, when: datetime, action: Action, invoice: Invoice) -> None:
         """Have `action` called at `when`. An action checks for itself whether it still applies."""
-        self._scheduled += 1
-        heapq.heappush(self._agenda, (when, self._scheduled, action, invoice))
+        self._agenda.schedule(when, action, invoice)
 
     def next_due(self) -> datetime | None:
-        return self._agenda[0][0] if self._agenda else None
+        return self._agenda.next_due()
 
     def step(self, at: datetime) -> bool:
         """Carry out the next thing that is due at `at`; False if nothing is."""
-        if not self._agenda or self._agenda[0][0] > at:
+        planned = self._agenda.take(at)
+        if planned is None:
             return False
-        _, _, action, invoice = heapq.heappop(self._agenda)
+        action, invoice = planned
         if not invoice.subscription.customer.is_deleted:
             self.actor = "system"
             action(self, invoice, at)

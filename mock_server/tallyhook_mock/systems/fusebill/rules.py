@@ -146,7 +146,7 @@ def send(state: State, customer: Customer, lines: Iterable[Line], at: datetime) 
 
 def plan_recharge(state: State, definition: BillingPeriodDefinition) -> None:
     """Have the definition recharged at the end of its period, unless that is moved."""
-    state.agenda.schedule(definition.end, lambda at: _recharge(state, definition, at))
+    state.agenda.schedule(definition.end, _recharge, definition)
 
 
 def begin(subscription: Subscription, start: datetime, amount: Decimal) -> list[Line]:
