@@ -192,6 +192,10 @@ def void_with_amount(hand: ByHand) -> Any:
     return answer.status, [amount for _, amount in hand.taken("ANN")]
 
 
+def fifth_decimal_at_sign_up(hand: ByHand) -> Any:
+    return hand.new("ANN", "USE", items={"0": {"itemCode": "GB", "quantity": "1.23456"}}).status
+
+
 def delete_all_confirm(hand: ByHand) -> Any:
     return hand.call("customers/delete-all", confirm="1").status
 
@@ -220,6 +224,7 @@ SEEN: dict[str, Callable[[ByHand], Any]] = {
         past_initial_bill_date,
         missing_customer_code,
         void_with_amount,
+        fifth_decimal_at_sign_up,
         delete_all_confirm,
     )
 }

@@ -55,8 +55,16 @@ def test_a_zip_code_alone_can_make_the_gateway_refuse(face: Face) -> None:
 def test_a_fifth_decimal_is_refused(face: Face, sent: str) -> None:
     answer = face.on("customers/set-item-quantity", "M1", {"itemCode": "crane", "quantity": sent})
     assert answer.error[2] == "quantity:tooPrecise"
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [("3.14159", "3.1416"), ("0.00005", "0.0001"), ("0.00004", "0"), ("7." + "1" * 60, "7.1111")],
+)
+def test_a_sign_up_rounds_it(face: Face, sent: str, kept: str) -> None:
     fields = new(code="M2", **{"items[0][itemCode]": "crane", "items[0][quantity]": sent})
-    assert face.post("customers/new", fields).error[2] == "items[0][quantity]:tooPrecise"
+    answer = face.post("customers/new", fields)
+    assert answer.text("//subscription/items/item[@code='crane']/quantity") == kept
 
 
 def test_trailing_zeros_are_no_decimals(face: Face) -> None:

@@ -12,6 +12,7 @@ __all__ = [
     "amount_text",
     "cents",
     "exact",
+    "four_places",
     "product",
     "quantity_text",
     "total",
@@ -54,6 +55,11 @@ def total(amounts: Iterable[Decimal]) -> Decimal:
 def cents(amount: Decimal) -> Decimal:
     """Round to whole cents, halves away from zero (inferred: no source says how Cheddar rounds)."""
     return _EXACT.quantize(amount, CENT)
+
+
+def four_places(quantity: Decimal) -> Decimal:
+    """Round to the four decimals that a quantity keeps (documented), halves away from zero (inferred)."""
+    return _EXACT.quantize(quantity, Decimal("0.0001"))
 
 
 def amount_text(amount: Decimal) -> str:

@@ -6,7 +6,8 @@ import hmac
 import itertools
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
+from zoneinfo import ZoneInfo
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -127,7 +128,13 @@ def _carry_out(
         ignored(f"{controller}/{action}", unknown, product.code, parameters.whom("code"))
         if strict:
             raise Refusal(412, f"Unknown parameter '{unknown[0]}'", f"{unknown[0]}:unknown")
-    return handle(Call(state, product, parameters, at, origin, state.zone(email)))
+    return handle(Call(state, product, parameters, at, origin, _zone(state, email)))
+
+
+def _zone(state: State, email: str) -> tzinfo:
+    """The time zone in which a user's dates are read (documented)."""
+    name = state.time_zones.get(email)
+    return ZoneInfo(name) if name else UTC
 
 
 def _sign_in(state: State, authorization: str) -> str:

@@ -173,7 +173,7 @@ def _application(
     takes_email = call.product.rules.missing_customer_code == "email"
     details = read_details(parameters, is_taken, call.zone, is_new=True, takes_email_as_code=takes_email)
     first_bill = _first_bill(call, terms)
-    items, charges = _items(plan, parameters), read_charges(parameters)
+    items, charges = _items(call, plan, parameters), read_charges(parameters)
     is_scheduled = first_bill is not None or not is_import
     if not is_scheduled and (items or charges):
         # There is no invoice yet that they could be on.
@@ -233,7 +233,7 @@ def _coupon(call: Call, terms: Parameters, plan: Plan, times: int = 1) -> str:
     return code
 
 
-def _items(plan: Plan, parameters: Parameters) -> dict[str, Decimal]:
+def _items(call: Call, plan: Plan, parameters: Parameters) -> dict[str, Decimal]:
     """The quantities to begin with: `items[k][itemCode, quantity]`."""
     quantities = {}
     for entry in parameters.levels("items"):
@@ -241,7 +241,9 @@ def _items(plan: Plan, parameters: Parameters) -> dict[str, Decimal]:
         planned = plan.item(code)
         if planned is None:
             raise not_found(f"Item not found (code={code})")
-        quantities[code] = validators.quantity(entry, "quantity", Decimal(1))
+        rounds = call.product.rules.fifth_decimal_at_sign_up == "rounded"
+        read = validators.rounded_quantity if rounds else validators.quantity
+        quantities[code] = read(entry, "quantity", Decimal(1))
         try:
             usage.check_limit(planned, quantities[code])
         except Refusal as refusal:

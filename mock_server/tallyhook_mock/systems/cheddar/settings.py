@@ -37,6 +37,7 @@ class Rules(Value, frozen=True):
     past_initial_bill_date: Literal["refused", "billed"] = "refused"
     missing_customer_code: Literal["refused", "email"] = "refused"
     void_with_amount: Literal["refused", "refund", "ignored"] = "refused"
+    fifth_decimal_at_sign_up: Literal["rounded", "refused"] = "rounded"
     delete_all_confirm: Literal["time", "any"] = "time"
 
     def add_months(self, moment: datetime, months: int) -> datetime:
@@ -255,6 +256,16 @@ _SETTINGS = (
         },
         "inferred",
         "K78: the PHP client sends one",
+    ),
+    Setting(
+        "fifth_decimal_at_sign_up",
+        {
+            "rounded": "Quantities that a sign-up begins with are rounded to four decimals, halves away from"
+            " zero.",
+            "refused": "A fifth decimal is a 412, as in the calls on a quantity.",
+        },
+        "client",
+        "the tests of the Python client sharpy send 1.23456; K18 speaks of the calls on a quantity",
     ),
     Setting(
         "delete_all_confirm",

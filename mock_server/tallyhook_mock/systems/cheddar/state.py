@@ -2,10 +2,9 @@
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime
 from decimal import Decimal
 from typing import TypeAlias
-from zoneinfo import ZoneInfo
 
 from tallyhook_mock.core.agenda import Agenda
 from tallyhook_mock.core.base import Value
@@ -78,11 +77,6 @@ class State:
         self._events: list[Event] = []
 
     # -- what is there
-
-    def zone(self, email: str) -> tzinfo:
-        """The time zone in which a user's dates are read (documented)."""
-        name = self.time_zones.get(email)
-        return ZoneInfo(name) if name else UTC
 
     def customers(self, product: Product) -> Iterable[Customer]:
         """In order of creation."""

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
 
 from tallyhook_mock.core.base import Value
-from tallyhook_mock.core.money import quantity_text
+from tallyhook_mock.core.money import four_places, quantity_text
 from tallyhook_mock.systems.cheddar.refusal import Refusal
 from tallyhook_mock.systems.cheddar.request import Parameters
 from tallyhook_mock.systems.cheddar.signup import code_in_use
@@ -34,6 +34,7 @@ __all__ = [
     "rate",
     "read_details",
     "required",
+    "rounded_quantity",
     "text",
     "whole",
 ]
@@ -95,8 +96,11 @@ def flag(parameters: Parameters, name: str) -> bool | None:
 # -- numbers
 
 
-def number(parameters: Parameters, name: str, places: int, default: Decimal | None = None) -> Decimal:
-    """A decimal number of at most `places` decimals, trailing zeros aside; required without a `default`."""
+def number(parameters: Parameters, name: str, places: int | None, default: Decimal | None = None) -> Decimal:
+    """A decimal number of at most `places` decimals, trailing zeros aside; None takes any number of them.
+
+    It is required without a `default`.
+    """
     if default is not None and not parameters.text(name):
         return default
     value = required(parameters, name)
@@ -106,7 +110,7 @@ def number(parameters: Parameters, name: str, places: int, default: Decimal | No
     if len(whole_part.lstrip("-0")) > _MOST_DIGITS:
         raise parameters.invalid(name, "notBetween", f"{quoted(value)} is too large")
     decimals = decimals.rstrip("0")
-    if len(decimals) > places:
+    if places is not None and len(decimals) > places:
         message = f"{quoted(value)} has more than {places} decimal places"
         raise parameters.invalid(name, "tooPrecise", message)
     read = Decimal(f"{whole_part}.{decimals or 0}")
@@ -116,6 +120,11 @@ def number(parameters: Parameters, name: str, places: int, default: Decimal | No
 def quantity(parameters: Parameters, name: str, default: Decimal | None = None) -> Decimal:
     """A quantity of an item, not negative, with up to four decimals (documented)."""
     return _not_negative(parameters, name, number(parameters, name, 4, default))
+
+
+def rounded_quantity(parameters: Parameters, name: str, default: Decimal) -> Decimal:
+    """The same with more decimals, which are rounded to four."""
+    return four_places(_not_negative(parameters, name, number(parameters, name, None, default)))
 
 
 def price(parameters: Parameters, name: str, default: Decimal) -> Decimal:
