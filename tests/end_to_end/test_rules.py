@@ -192,6 +192,15 @@ def void_with_amount(hand: ByHand) -> Any:
     return answer.status, [amount for _, amount in hand.taken("ANN")]
 
 
+def new_card_while_held(hand: ByHand) -> Any:
+    with listening(lambda hook: 500) as listener:
+        hand.server.listen(listener.url, ["subscriptionBillable"])
+        hand.join("ANN", "FLAT")
+        hand.to("2026-03-03T00:30:00Z")
+        hand.edit("ANN", **CARD)
+        return len(hand.paid("ANN"))
+
+
 def fifth_decimal_at_sign_up(hand: ByHand) -> Any:
     return hand.new("ANN", "USE", items={"0": {"itemCode": "GB", "quantity": "1.23456"}}).status
 
@@ -215,6 +224,7 @@ SEEN: dict[str, Callable[[ByHand], Any]] = {
         long_cancel_setup,
         long_cancel_with_outstanding,
         long_cancel_usage,
+        new_card_while_held,
         dunning,
         declined_one_time,
         one_time_excess,

@@ -28,6 +28,7 @@ class Rules(Value, frozen=True):
     long_cancel_setup: Literal["charged", "waived"] = "charged"
     long_cancel_with_outstanding: Literal["one", "both"] = "one"
     long_cancel_usage: Literal["dropped", "billed"] = "dropped"
+    new_card_while_held: Literal["waits", "runs"] = "waits"
     dunning: tuple[timedelta, ...] = (timedelta(days=2),) * 4
     declined_one_time: Literal["outstanding", "dropped"] = "outstanding"
     one_time_excess: Literal["carried", "lost"] = "carried"
@@ -177,6 +178,16 @@ _SETTINGS = (
         },
         "inferred",
         "K45: q/31",
+    ),
+    Setting(
+        "new_card_while_held",
+        {
+            "waits": "A new payment method does not run an invoice that is held for review, or released:"
+            " nobody has finished its quantities, and it runs in its time.",
+            "runs": "It runs it at once, as any other outstanding invoice.",
+        },
+        "inferred",
+        "K52, K60, K64 do not tell them apart",
     ),
     Setting(
         "dunning",

@@ -10,7 +10,7 @@ from tallyhook_mock.core.money import ONE, ZERO, cents
 from tallyhook_mock.systems.cheddar import billing, gateway, payments
 from tallyhook_mock.systems.cheddar.billing import NewCharge
 from tallyhook_mock.systems.cheddar.customers import PAYPAL_WAIT, Customer, PaymentMethod, Subscription
-from tallyhook_mock.systems.cheddar.invoices import Charge, Invoice, InvoiceType
+from tallyhook_mock.systems.cheddar.invoices import Charge, Invoice, InvoiceState, InvoiceType
 from tallyhook_mock.systems.cheddar.products import Plan, Product, Promotion
 from tallyhook_mock.systems.cheddar.refusal import Refusal, invalid
 from tallyhook_mock.systems.cheddar.state import State
@@ -31,8 +31,8 @@ def change(
 ) -> None:
     """Change the plan, the payment method, the promotion or the bill date; what is not given stays.
 
-    A payment method runs an invoice that failed at once (documented), one by PayPal when PayPal agrees; one
-    that is held for review stays held (inferred: it would bill quantities that nobody has finished). Unless
+    A payment method runs an invoice that failed at once (documented), one by PayPal when PayPal agrees; what
+    becomes of one that is held for review is a setting. Unless
     `is_renewed` it says only something more of the method that is known, which runs nothing (inferred).
 
     A new payment method, a new plan and a bill date of now or before reactivate a canceled subscription. What
@@ -84,7 +84,9 @@ def change(
 def _pay_outstanding(state: State, customer: Customer, at: datetime) -> Invoice | None:
     """Run the invoice that failed; the period's that was paid, if any. A Refusal if it fails again."""
     outstanding = customer.subscription.outstanding
-    if outstanding is None or not outstanding.has_failed:
+    if outstanding is None or outstanding.state is InvoiceState.LAPSED:
+        return None
+    if not outstanding.has_failed and customer.product.rules.new_card_while_held == "waits":
         return None
     if not payments.execute(state, outstanding, at):
         raise gateway.failure("6000", customer)
