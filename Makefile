@@ -69,6 +69,7 @@ bench-%: .venv/installed .venv-rivals/installed
 
 fuzz: .venv/installed ## what nobody decent sends, and thousands of billing histories, for some minutes
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest tests/fuzz tests/end_to_end/test_reference.py --timeout 3600
+	TALLYHOOK_MODEL=deep $(BIN)/pytest tests/sdk/test_review_model.py --timeout 3600
 
 docs: .venv/installed ## the documentation as a site that opens from a disk: build/site/index.html
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet --doctree-dir build/doctrees docs build/site

@@ -18,8 +18,7 @@ from lxml import etree
 
 from benchmarks.measure import alternate, median, ratio, report
 from tallyhook import documents, events
-from tallyhook.errors import DecodeError
-from tallyhook.models import (
+from tallyhook.cheddar.models import (
     Charge,
     Customer,
     GatewayAccount,
@@ -31,6 +30,7 @@ from tallyhook.models import (
     Subscription,
     Transaction,
 )
+from tallyhook.errors import DecodeError
 
 FIXTURES = Path(__file__).parents[1] / "tests" / "fixtures"
 

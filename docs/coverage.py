@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tallyhook import ChargeInput, Client, calls
-from tallyhook.client import Method
+from tallyhook.cheddar.client import Method
 from tallyhook_mock.systems.cheddar.api import ROUTES
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the tests are not installed

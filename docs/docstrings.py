@@ -14,7 +14,7 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util.inspect import stringify_signature
 from sphinx.util.typing import ExtensionMetadata, stringify_annotation
 
-from tallyhook.method import Method
+from tallyhook._client import Method
 
 SECTIONS = ("Args:", "Attributes:", "Raises:")  # napoleon's
 

@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 from tallyhook import Error
 from tallyhook.cleverbridge import Client, Item, Subscription, billable_quantity
-from tallyhook.table import Column, Table
+from tallyhook.tables import Column, Table
 
 
 class Usage(NamedTuple):
@@ -94,16 +94,16 @@ def set_quantity(client: Client, line: Usage, quantity: int, now: datetime, *, d
         return f"left alone: renews {renewal:%Y-%m-%d}" if renewal else "left alone: does not renew"
     item = subscription.item(int(line.item))
     check(subscription, item, now)
-    if item.quantity == quantity and item.pending_quantity in (None, quantity):
+    if item.quantity == quantity:
         return "as it is"
-    result = client.update_subscription_item(
-        subscription, item, quantity, preview=dry_run, generate_mail=False
-    )
-    verb = "would bill" if dry_run else "bills"
-    price = result.next_billing_customer_price
-    if price is None or price.gross_price is None:
+    # Prices come with a preview only.
+    preview = client.update_subscription_item(subscription, item, quantity, preview=True)
+    if not dry_run:
+        client.update_subscription_item(subscription, item, quantity, generate_mail=False)
+    verb, price = "would bill" if dry_run else "bills", preview.next_billing_customer_gross_price
+    if price is None:
         return f"{verb} tomorrow, price unknown"
-    return f"{verb} {price.gross_price:.2f} {price.currency} tomorrow"
+    return f"{verb} {price:.2f} {preview.price_currency_id} tomorrow"
 
 
 def renews_tomorrow(subscription: Subscription, now: datetime) -> bool:
@@ -113,9 +113,9 @@ def renews_tomorrow(subscription: Subscription, now: datetime) -> bool:
 
 def check(subscription: Subscription, item: Item, now: datetime) -> None:
     """What would be billed otherwise than it was meant is better not sent."""
-    if not item.is_in_arrears:
-        raise Wrong(f"item {item.running_number} is billed in advance")
-    reminder = subscription.next_reminder_date
+    if not item.is_active:
+        raise Wrong(f"item {item.running_no} is deactivated")
+    reminder = subscription.next_billing_date_reminder
     if reminder is not None and reminder <= now:
         raise Wrong(f"too late: what arrives after {reminder:%Y-%m-%d %H:%M} counts for the renewal after")
 

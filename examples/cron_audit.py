@@ -27,7 +27,7 @@ from contextlib import closing
 from os import environ as env
 
 from tallyhook import AsyncClient, Customer, Error, Invoice
-from tallyhook.client import BASE_URL
+from tallyhook.cheddar.client import BASE_URL
 from tallyhook.review import Period, Review
 from tallyhook.review.journal import Entry, decode, encode
 

@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape, quoteattr
 import httpx
 
 from tallyhook import signing
-from tallyhook.client import AsyncClient, Client
+from tallyhook.cheddar.client import AsyncClient, Client
 
 KEY = "a key of the tests"
 DECLINED = '<error id="9" code="422" auxCode="6000">The transaction was declined</error>'

@@ -17,7 +17,7 @@ from benchmarks.crash.books import usage_of
 from tallyhook import AsyncClient
 from tallyhook.review import Review
 from tallyhook.review.journal import Entry
-from tallyhook_receiver import Inbox, Letter, Product, Receiver, State, Taken, open_inbox
+from tallyhook_receiver import Claim, Inbox, Letter, Product, Receiver, State, open_inbox
 
 __all__ = ["LEASE", "Settings", "listening_socket", "serve"]
 
@@ -106,11 +106,11 @@ class _MortalInbox:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inbox, name)
 
-    async def take(self, letter: Letter, owner: str, seconds: float, *, durably: bool = False) -> Taken:
-        return await self._mortal(self._inbox.take(letter, owner, seconds, durably=durably))
+    async def claim(self, letter: Letter, owner: str, seconds: float, *, durably: bool = False) -> Claim:
+        return await self._mortal(self._inbox.claim(letter, owner, seconds, durably=durably))
 
-    async def settle(self, key: str, owner: str, state: State, note: str = "") -> None:
-        await self._mortal(self._inbox.settle(key, owner, state, note))
+    async def finish(self, key: str, owner: str, state: State, note: str = "") -> None:
+        await self._mortal(self._inbox.finish(key, owner, state, note))
 
     async def append(self, key: str, owner: str, entry: Entry) -> None:
         if self._keeps_journal:

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from benchmarks.receive.hooks import PRODUCT, SECRET
-from tallyhook.events import SubscriptionBillable
+from tallyhook.cheddar.hooks import SubscriptionBillable
 from tallyhook_receiver import Product, Receiver
 
 __all__ = ["Server", "serving"]

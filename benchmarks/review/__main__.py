@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 from benchmarks.measure import alternate, median, ratio, report
 from benchmarks.review.billing import CREDIT, PRODUCT, SECRET, Announced, billing
 from tallyhook import AsyncClient, InvoicePeriod
+from tallyhook._call import Call
 from tallyhook.review import Review
-from tallyhook.sending import Sendable
 from tallyhook_receiver import Product, Receiver, State
 
 GIGABYTES = Decimal("12.5")
@@ -115,7 +115,7 @@ class _Counting(AsyncClient):
         super().__init__(PRODUCT, "ops@example.com", "pass", base_url=url)
         self.calls = 0
 
-    async def send(self, call: Sendable[T], *, check: Callable[[], None] | None = None) -> T:
+    async def send(self, call: Call[T], *, check: Callable[[], None] | None = None) -> T:
         self.calls += 1
         return await super().send(call, check=check)
 

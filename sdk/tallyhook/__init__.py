@@ -8,24 +8,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tallyhook.client import AsyncClient, Client
-    from tallyhook.errors import (
-        APIError,
-        BadGateway,
-        BadRequest,
-        DecodeError,
-        Error,
-        InternalError,
-        NoAnswer,
-        NotFound,
-        PreconditionFailed,
-        ServiceUnavailable,
-        Unauthorized,
-        UnprocessableEntity,
-        WrongDocument,
-    )
-    from tallyhook.inputs import ChargeInput, ItemInput, PaymentInput
-    from tallyhook.models import (
+    from tallyhook import errors, review, signing
+    from tallyhook.cheddar import calls, models
+    from tallyhook.cheddar import hooks as events
+    from tallyhook.cheddar import responses as documents
+    from tallyhook.cheddar.client import AsyncClient, Client
+    from tallyhook.cheddar.models import (
         Charge,
         Coupon,
         CreditCard,
@@ -45,6 +33,23 @@ if TYPE_CHECKING:
         Promotion,
         Subscription,
         Transaction,
+    )
+    from tallyhook.cheddar.parameters import ChargeInput, ItemInput, PaymentInput
+    from tallyhook.errors import (
+        APIError,
+        BadGateway,
+        BadRequest,
+        DecodeError,
+        Error,
+        InternalError,
+        NoAnswer,
+        NotFound,
+        PreconditionFailed,
+        ServiceUnavailable,
+        Unauthorized,
+        UnprocessableEntity,
+        UnusableClient,
+        WrongDocument,
     )
 
 __version__ = "0.1.0"
@@ -86,14 +91,22 @@ __all__ = [
     "Transaction",
     "Unauthorized",
     "UnprocessableEntity",
+    "UnusableClient",
     "WrongDocument",
     "__version__",
+    "calls",
+    "documents",
+    "errors",
+    "events",
+    "models",
+    "review",
+    "signing",
 ]
 
-# Where a name comes from; those that are not here come from `models`.
+# Where a name comes from; those that are not here come from `cheddar.models`.
 _HOMES = {
-    **dict.fromkeys(("AsyncClient", "Client"), "client"),
-    **dict.fromkeys(("ChargeInput", "ItemInput", "PaymentInput"), "inputs"),
+    **dict.fromkeys(("AsyncClient", "Client"), "cheddar.client"),
+    **dict.fromkeys(("ChargeInput", "ItemInput", "PaymentInput"), "cheddar.parameters"),
     **dict.fromkeys(
         (
             "APIError",
@@ -108,24 +121,34 @@ _HOMES = {
             "ServiceUnavailable",
             "Unauthorized",
             "UnprocessableEntity",
+            "UnusableClient",
             "WrongDocument",
         ),
         "errors",
     ),
 }
-_MODULES = ("calls", "documents", "errors", "events", "models", "review", "signing")
+# Cheddar's calls, models, hooks and documents by the names that users know.
+_MODULES = {
+    "calls": "cheddar.calls",
+    "documents": "cheddar.responses",
+    "errors": "errors",
+    "events": "cheddar.hooks",
+    "models": "cheddar.models",
+    "review": "review",
+    "signing": "signing",
+}
 
 if not TYPE_CHECKING:  # a type checker would take this for the leave to import any name
 
     def __getattr__(name: str) -> object:
-        if name in _MODULES:
-            return import_module(f"tallyhook.{name}")
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        found = getattr(import_module(f"tallyhook.{_HOMES.get(name, 'models')}"), name)
+        if name in _MODULES:
+            return import_module(f"tallyhook.{_MODULES[name]}")
+        found = getattr(import_module(f"tallyhook.{_HOMES.get(name, 'cheddar.models')}"), name)
         globals()[name] = found  # from now on it is found without asking
         return found
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, *_MODULES})
+    return sorted({*globals(), *__all__})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tallyhook.models import Customer
+    from tallyhook.cheddar.models import Customer
 
 MASK = "•••"
 """What stands in place of a secret."""
@@ -138,6 +138,13 @@ class NoAnswer(Error):
 
     def __str__(self) -> str:
         return self.message
+
+
+class UnusableClient(NoAnswer):
+    """Nothing was sent: the client is closed, or its connections belong to another process or event loop."""
+
+    def __init__(self, message: str, maybe_applied: bool = False) -> None:
+        super().__init__(message, maybe_applied)
 
 
 class DecodeError(Error):

@@ -12,7 +12,7 @@ import pytest
 from lxml import html
 from sphinx.util.inventory import InventoryFile
 
-from tallyhook.method import Method
+from tallyhook._client import Method
 
 from .site import ROOT, build
 

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tallyhook import models
-from tallyhook.nodes import Model
+from tallyhook._model import Model
 from tallyhook_mock.core.ids import text
 from tallyhook_mock.systems.cheddar.customers import Customer, MetaDatum, PaymentMethod, Subscription
 from tallyhook_mock.systems.cheddar.invoices import Charge, Invoice, InvoiceState, InvoiceType, Transaction

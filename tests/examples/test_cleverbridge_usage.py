@@ -9,14 +9,14 @@ from tests.examples.conftest import Load
 from tallyhook.cleverbridge import Client
 
 SUBSCRIPTION = {
-    "Id": "S1001",
-    "Status": "ACT",
+    "Id": 1001,
+    "SubscriptionStatus": 1,
     "NextBillingDate": "2026-04-17T00:00:00Z",
-    "Items": [{"RunningNumber": 2, "ProductId": 102, "Quantity": 0, "BillingMode": "ARREARS"}],
+    "Items": [{"RunningNo": 2, "ProductId": 102, "Quantity": 0, "IsCurrent": True, "Status": 1}],
 }
 
 
-@pytest.mark.parametrize("price", [{}, {"NextBillingCustomerPrice": {"Currency": "EUR"}}])
+@pytest.mark.parametrize("price", [{}, {"NextBillingCustomerGrossPrice": None, "PriceCurrencyId": "EUR"}])
 def test_a_price_that_is_not_told_is_said_to_be_unknown(load: Load, price: dict[str, object]) -> None:
     example = load("cleverbridge_usage")
 

@@ -34,7 +34,10 @@ UPDATE: dict[str, Any] = {"SubscriptionId": "S1001", "RunningNumber": 2, "Produc
 class Api:
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._http = httpx.Client(base_url=server.url, auth=USER, timeout=60, trust_env=False)
+        headers = {"Accept": "application/json"}
+        self._http = httpx.Client(
+            base_url=server.url, auth=USER, headers=headers, timeout=60, trust_env=False
+        )
 
     def send(self, method: str, path: str, **options: Any) -> httpx.Response:
         return self._http.request(method, path, **options)
@@ -44,12 +47,25 @@ class Api:
         return self._fine(answer)["Subscription"]
 
     def item(self, number: int) -> dict[str, Any]:
-        return self.get()["Items"][number - 1]
+        """The version of an item that counts."""
+        (found,) = [each for each in self.get()["Items"] if each["RunningNo"] == number and each["IsCurrent"]]
+        return found
 
     def update(self, call: str = "updatesubscriptionitem", /, **changes: Any) -> dict[str, Any]:
         """An update of the item in arrears, unless told otherwise; a field that is None is left out."""
-        fields = {name: value for name, value in {**UPDATE, **changes}.items() if value is not None}
-        return self._fine(self.send("POST", f"/subscription/{call}", json=fields))
+        return self.post(call, **{**UPDATE, **changes})
+
+    def preview(self, call: str = "updatesubscriptionitem", /, **changes: Any) -> dict[str, Any]:
+        """The same, asking for prices only."""
+        alignment = {**changes.pop("AlignmentSettings", {}), "GetCustomerPricePreviewOnly": True}
+        return self.update(call, AlignmentSettings=alignment, **changes)
+
+    def post(self, call: str, /, **fields: Any) -> dict[str, Any]:
+        given = {name: value for name, value in fields.items() if value is not None}
+        return self._fine(self.send("POST", f"/subscription/{call}", json=given))
+
+    def search(self, call: str, /, **query: Any) -> list[dict[str, Any]]:
+        return self._fine(self.send("GET", f"/subscription/{call}", params=query))["Subscriptions"]
 
     def control(self, path: str = "") -> dict[str, Any]:
         answer = self._http.get(f"/_mock/cleverbridge/subscriptions{path}", auth=None)
@@ -77,5 +93,4 @@ class Api:
 
 def gross(answer: dict[str, Any]) -> tuple[str, str]:
     """What an update costs now, and what the next renewal will bill."""
-    prices = answer["AlignmentCustomerPrice"], answer["NextBillingCustomerPrice"]
-    return str(prices[0]["GrossPrice"]), str(prices[1]["GrossPrice"])
+    return str(answer["AlignmentCustomerGrossPrice"]), str(answer["NextBillingCustomerGrossPrice"])

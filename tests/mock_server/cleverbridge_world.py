@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from tallyhook_mock.core.invoice_lines import Bill
-from tallyhook_mock.systems.cleverbridge import rules
+from tallyhook_mock.systems.cleverbridge import rules as updates
 from tallyhook_mock.systems.cleverbridge.model import (
     Coupon,
     Manner,
@@ -20,7 +20,7 @@ from tallyhook_mock.systems.cleverbridge.rules import NewPrice, NewSubscription,
 START = datetime(2026, 3, 17, 9, 30, tzinfo=UTC)
 DAY = timedelta(days=1)
 BASE, EXCESS = 1, 2  # running numbers
-NOW, IN_FULL = Manner(is_aligned=True), Manner(is_aligned=True, is_extended=True)
+NOW, EXTENDED = Manner(is_aligned=True), Manner(is_aligned=True, is_extended=True)
 
 
 class World:
@@ -58,17 +58,17 @@ class World:
         **more: str,
     ) -> Outcome:
         target = Target("S1001", number, product, **more)
-        return rules.update(self.state, target, quantity, manner or Manner(), self.now)
+        return updates.update(self.state, target, quantity, manner or Manner(), self.now)
 
     def increase(self, number: int, quantity: int, manner: Manner | None = None) -> Outcome:
         target = Target("S1001", number)
-        return rules.increase_quantity(self.state, target, quantity, manner or Manner(), self.now)
+        return updates.increase_quantity(self.state, target, quantity, manner or Manner(), self.now)
 
     def set_price(
         self, number: int, price: str, manner: Manner | None = None, *, is_gross: bool = False
     ) -> Outcome:
-        new = NewPrice("EUR", Decimal(price), is_gross)
-        return rules.set_price(self.state, Target("S1001", number), new, manner or Manner(), self.now)
+        target = Target("S1001", number, price=NewPrice("EUR", Decimal(price), is_gross))
+        return updates.set_price(self.state, target, None, manner or Manner(), self.now)
 
     @property
     def bills(self) -> list[Bill]:
@@ -95,6 +95,8 @@ def dump(state: State) -> object:
             each.items,
             list(each.bills),
             list(each.updates),
+            list(each.mails),
+            each.next_billing,
         )
         for each in state.subscriptions
     ]

@@ -1,11 +1,12 @@
 """Fusebill's API and its control as a client without any cleverness sees them."""
 
+from decimal import Decimal
 from typing import Any
 
 import httpx
 
 from tallyhook_mock import Server
-from tallyhook_mock.systems.fusebill.model import State
+from tallyhook_mock.systems.fusebill.model import Cycle, Frequency, PlanProduct, State, Timing
 
 KEY = "wick-and-oil"
 CATALOG = {
@@ -65,7 +66,13 @@ class Face:
         return self.server.call(lambda: dump(self.server.mock.systems.fusebill))
 
 
+def plan(cycle: Cycle, amount: Decimal, timing: Timing = Timing.START) -> Frequency:
+    """A plan of one product, for an amount a period."""
+    return Frequency(0, "GLOW", "Glow", cycle, 1, (PlanProduct(0, "GLOW", "Glow", amount, timing=timing),))
+
+
 def dump(state: State) -> object:
     """Everything that a command could change; a circle of objects is written once around."""
     accounts = [repr(customer) for customer in state.accounts()]
-    return accounts, state.next_due(), state.ids.last, state.last_bill
+    ids = state.ids.last, state.product_ids.last, state.invoice_ids.last
+    return accounts, state.next_due(), ids, state.last_bill, repr(state.purchases)

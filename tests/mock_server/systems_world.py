@@ -132,7 +132,9 @@ def played(**cheddar: Any) -> Iterator[Server]:
         doors.control("chargemonk/subscriptions/mill/cycles", code="SETUP", billingCycles=4)
 
         server.advance_to("2026-06-20T12:00:00Z")
-        doors.cleverbridge("increasesubscriptionitemquantity", **excess, Quantity=9)
+        doors.cleverbridge(
+            "increasesubscriptionitemquantity", SubscriptionId="S1001", RunningNumber=2, Quantity=9
+        )
         doors.control("chargemonk/subscriptions/mill/advance-invoice", terms=2)
 
         server.advance_to("2026-07-08T12:00:00Z")

@@ -159,7 +159,9 @@ def test_a_subscription_is_created_and_billed(server: Server, control: httpx.Cli
     (bill,) = shown.pop("bills")
     assert shown == {
         "id": "S1002",
-        "customerId": "quay",
+        "customerId": 5002,
+        "customerReferenceId": "quay",
+        "customerEmail": "",
         "status": "ACT",
         "currency": "EUR",
         "startDate": "2026-03-17T00:00:00+00:00",
@@ -177,13 +179,16 @@ def test_a_subscription_is_created_and_billed(server: Server, control: httpx.Cli
                 "quantity": 2,
                 "unitPrice": "80.00",
                 "couponCode": None,
+                "version": 1,
+                "isActive": True,
                 "chargedAhead": 0,
                 "pending": [],
             }
         ],
         "updates": [],
+        "mails": [{"at": "2026-03-17T00:00:00+00:00", "about": "purchase 90003", "canBeSuppressed": False}],
     }
-    assert (bill["number"], bill["total"]) == (2, "190.40")
+    assert (bill["number"], bill["purchaseId"], bill["total"]) == (2, 90003, "190.40")
     assert bill["lines"] == [
         {
             "item": "1",

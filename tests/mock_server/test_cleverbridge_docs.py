@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tallyhook_mock import serve
-from tallyhook_mock.systems.cleverbridge.api import ROUTES
+from tallyhook_mock.systems.cleverbridge.calls import ROUTES
 from tallyhook_mock.systems.cleverbridge.model import Refusal
 
 ROOT = Path(__file__).parents[2]

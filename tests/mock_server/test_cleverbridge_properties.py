@@ -1,6 +1,5 @@
 """What holds of Cleverbridge's bills after any sequence of updates and advances."""
 
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -22,7 +21,7 @@ HALF_A_CENT = Decimal("0.005")
 PRODUCTS = {101: Decimal(50), 102: Decimal(1), 103: Decimal(80)}
 
 quantities = st.integers(0, 12)
-manners = st.sampled_from([Manner(), Manner(is_aligned=True), Manner(is_aligned=True, is_extended=True)])
+manners = st.sampled_from([Manner(), Manner(is_aligned=True)])
 numbers = st.sampled_from([BASE, EXCESS])
 
 
@@ -48,7 +47,6 @@ class Kept:
     coming: dict[int, Wish] = field(default_factory=dict)
     units: dict[datetime, int] = field(default_factory=dict)
     worth: dict[datetime, Decimal] = field(default_factory=dict)
-    extra: dict[datetime, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
 
     @property
     def asked(self) -> Wish:
@@ -154,6 +152,11 @@ class Billing(RuleBasedStateMachine):
         ahead = self.billed_units(self.world.subscription.interval_start)
         shown = call(structs.replace(manner, is_preview=True))
         assert dump(self.world.state) == before
+        if manner.is_aligned and shown.now.gross < 0:
+            with pytest.raises(Refusal, match="below zero"):
+                call(manner)
+            assert dump(self.world.state) == before
+            return
         assert call(manner) == shown
         assert sum((bill.total for bill in self.world.bills[bills:]), Decimal(0)) == shown.now.gross
         self.announced = shown.next.gross
@@ -163,7 +166,7 @@ class Billing(RuleBasedStateMachine):
         is_late = self.world.now >= subscription.next_reminder
         if number == BASE:
             self.enter(wish, manner, subscription.interval + (2 if is_late else 1))
-        elif is_late and not (manner.is_aligned and wish.units >= self.excess.units):
+        elif is_late and not manner.is_aligned:
             self.late_excess = wish
         else:
             self.excess, self.late_excess = wish, None
@@ -171,16 +174,13 @@ class Billing(RuleBasedStateMachine):
     def enter(self, wish: Wish, manner: Manner, interval: int) -> None:
         """A change of the item in advance, now or from an interval on."""
         base, start = self.base, self.world.subscription.interval_start
-        if not manner.is_aligned or wish.total < base.current.total:
+        if not manner.is_aligned:
             base.coming = {number: kept for number, kept in base.coming.items() if number < interval}
             base.coming[interval] = wish
             return
-        days = [day for day in base.worth if day >= start]
-        for day in days:
-            if day + DAY > self.world.now:
+        for day in base.worth:
+            if day >= start and day + DAY > self.world.now:
                 base.units[day], base.worth[day] = wish.units, wish.total
-            elif manner.is_extended:
-                base.extra[start] += (wish.total - base.current.total) / len(days)
         base.current, base.coming = wish, {}
 
     # -- what is refused
@@ -233,7 +233,7 @@ class Billing(RuleBasedStateMachine):
                 line for line in self.lines(BASE) if line.start is not None and start <= line.start < end
             ]
             worth = [worth for day, worth in self.base.worth.items() if start <= day < end]
-            expected = sum(worth, Decimal(0)) / len(worth) + self.base.extra[start]
+            expected = sum(worth, Decimal(0)) / len(worth)
             off = abs(sum((line.amount for line in lines), Decimal(0)) - expected)
             assert off <= HALF_A_CENT * len(lines) + Decimal("1e-20")
 

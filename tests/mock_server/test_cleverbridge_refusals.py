@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tallyhook_mock import Server, serve
 from tallyhook_mock.faults import Fault, FaultKind
-from tallyhook_mock.systems.cleverbridge.api import ROUTES, cleverbridge_app
+from tallyhook_mock.systems.cleverbridge.calls import ROUTES, cleverbridge_app
 from tallyhook_mock.systems.cleverbridge.model import Refusal
 from tallyhook_mock.systems.cleverbridge.request import read_body
 
@@ -25,8 +25,12 @@ GET_PATH = "/subscription/getsubscription"
 PRICE: dict[str, Any] = {
     "SubscriptionId": "S1001",
     "RunningNumber": 1,
-    "CustomerPrice": {"Currency": "EUR", "Value": "60.00"},
+    "CustomerPrice": {"Currency": "EUR", "Value": "60.00", "IsGross": False},
+    "UpdateAction": "update",
 }
+INCREASE_PATH = "/subscription/increasesubscriptionitemquantity"
+INCREASE: dict[str, Any] = {"SubscriptionId": "S1001", "RunningNumber": 2, "Quantity": 1}
+JSON = {"Content-Type": "application/json"}
 
 anything = st.recursive(
     st.none()
@@ -54,107 +58,156 @@ def api(server: Server) -> Iterator[Api]:
     client.close()
 
 
-def refusal(answer: httpx.Response) -> tuple[int, str, str]:
-    """Status, code and message."""
+def refusal(answer: httpx.Response) -> tuple[int, str]:
+    """Status and message."""
     assert answer.headers["content-type"] == "application/json"
     document = answer.json()
-    assert list(document) == ["ResultMessage", "ErrorCode"]
-    return answer.status_code, document["ErrorCode"], document["ResultMessage"]
+    assert list(document) == ["ResultMessage"]
+    return answer.status_code, document["ResultMessage"]
 
 
 @pytest.mark.parametrize(
-    ("changes", "status", "code", "message"),
+    ("changes", "status", "message"),
     [
-        ({"SubscriptionId": "S9"}, 404, "SubscriptionNotFound", "no subscription 'S9'"),
-        ({"SubscriptionId": None}, 400, "ParameterMissing", "SubscriptionId is required"),
-        ({"SubscriptionId": ""}, 400, "ParameterMissing", "SubscriptionId is required"),
-        ({"SubscriptionId": 1001}, 400, "ParameterInvalid", "SubscriptionId: a text is expected, not 1001"),
-        ({"RunningNumber": 3}, 400, "RunningNumberNotFound", "no item with RunningNumber 3; it has 1, 2"),
-        ({"RunningNumber": None}, 400, "ParameterMissing", "RunningNumber is required"),
-        ({"RunningNumber": "two"}, 400, "ParameterInvalid", "RunningNumber: a whole number is expected"),
-        ({"RunningNumber": True}, 400, "ParameterInvalid", "RunningNumber: a whole number is expected"),
-        ({"ProductId": 999}, 400, "ProductNotFound", "no product with ProductId 999"),
-        ({"ProductId": None}, 400, "ParameterMissing", "ProductId is required"),
-        ({"ProductId": {}}, 400, "ParameterInvalid", "ProductId: a whole number is expected, not {}"),
-        ({"Quantity": None}, 400, "ParameterMissing", "Quantity is required"),
-        ({"Quantity": -1}, 400, "QuantityInvalid", "Quantity -1 is not a whole number from 0"),
-        ({"Quantity": 10**9 + 1}, 400, "QuantityInvalid", "is not a whole number from 0 to 1000000000"),
-        ({"Quantity": 8.5}, 400, "ParameterInvalid", "Quantity: a whole number is expected"),
-        ({"Quantity": "8,5"}, 400, "ParameterInvalid", "Quantity: a whole number is expected, not '8,5'"),
-        ({"Quantity": "1_0"}, 400, "ParameterInvalid", "Quantity: a whole number is expected, not '1_0'"),
-        ({"Quantity": "1e400"}, 400, "ParameterInvalid", "Quantity: a whole number is expected"),
-        ({"Quantity": float("nan")}, 400, "ParameterInvalid", "Quantity: a whole number is expected"),
-        ({"Quantity": [8]}, 400, "ParameterInvalid", "Quantity: a whole number is expected"),
-        ({"UpdateAction": "sidegrade"}, 400, "ParameterInvalid", "update (0), upgrade (1), downgrade (2)"),
-        ({"UpdateAction": 3}, 400, "ParameterInvalid", "UpdateAction: one of update (0)"),
-        ({"UpdateAction": True}, 400, "ParameterInvalid", "UpdateAction: one of update (0)"),
-        ({"CouponCode": "NONE"}, 400, "CouponNotFound", "no coupon with CouponCode 'NONE'"),
-        ({"CouponCode": 10}, 400, "ParameterInvalid", "CouponCode: a text is expected"),
-        ({"GenerateMail": "perhaps"}, 400, "ParameterInvalid", "GenerateMail: true or false is expected"),
-        ({"GenerateMail": 2}, 400, "ParameterInvalid", "GenerateMail: true or false is expected"),
-        ({"ProductName": "\x00"}, 400, "ParameterInvalid", "ProductName: a text of up to 255 printable"),
-        ({"ProductName": "\ud800"}, 400, "ParameterInvalid", "ProductName: a text of up to 255 printable"),
-        ({"ProductName": "x" * 256}, 400, "ParameterInvalid", "ProductName: a text of up to 255 printable"),
-        ({"AlignmentSettings": "now"}, 400, "ParameterInvalid", "AlignmentSettings: an object is expected"),
+        ({"SubscriptionId": "S9"}, 404, "no subscription 'S9'"),
+        ({"SubscriptionId": None}, 400, "SubscriptionId is required"),
+        ({"SubscriptionId": ""}, 400, "SubscriptionId is required"),
+        ({"SubscriptionId": 1001}, 400, "SubscriptionId: a text is expected, not 1001"),
+        ({"RunningNumber": 3}, 402, "no item with RunningNumber 3; it has 1, 2"),
+        ({"RunningNumber": None}, 400, "RunningNumber is required"),
+        ({"RunningNumber": "two"}, 400, "RunningNumber: a whole number of up to"),
+        ({"RunningNumber": True}, 400, "RunningNumber: a whole number of up to"),
+        ({"RunningNumber": 2**31}, 400, "RunningNumber: a whole number of up to 2147483647"),
+        ({"ProductId": 999}, 404, "no product with ProductId 999"),
+        ({"ProductId": 2**40}, 404, "no product with ProductId 1099511627776"),
+        ({"ProductId": None}, 400, "ProductId is required"),
         (
-            {"AlignmentSettings": {"ExtendInterval": True}},
+            {"ProductId": {}},
             400,
-            "ExtendIntervalNotAllowed",
-            "ExtendInterval needs AlignToCurrentInterval",
+            "ProductId: a whole number of up to 9223372036854775807 is expected, not {}",
         ),
-        (
-            {"AlignmentSettings": {"ExtendInterval": True, "GetCustomerPricePreviewOnly": True}},
-            400,
-            "ExtendIntervalNotAllowed",
-            "ExtendInterval needs AlignToCurrentInterval",
-        ),
+        ({"Quantity": None}, 400, "Quantity is required"),
+        ({"Quantity": -1}, 402, "Quantity -1 is not a whole number from 0"),
+        ({"Quantity": 10**9 + 1}, 402, "is not a whole number from 0 to 1000000000"),
+        ({"Quantity": 8.5}, 400, "Quantity: a whole number of up to"),
+        ({"Quantity": "8,5"}, 400, "Quantity: a whole number of up to 2147483647 is expected, not '8,5'"),
+        ({"Quantity": "1_0"}, 400, "Quantity: a whole number of up to 2147483647 is expected, not '1_0'"),
+        ({"Quantity": "1e400"}, 400, "Quantity: a whole number of up to"),
+        ({"Quantity": float("nan")}, 400, "Quantity: a whole number of up to"),
+        ({"Quantity": [8]}, 400, "Quantity: a whole number of up to"),
+        ({"UpdateAction": "sidegrade"}, 400, "update (0), upgrade (1), downgrade (2)"),
+        ({"UpdateAction": 3}, 400, "UpdateAction: one of update (0)"),
+        ({"UpdateAction": True}, 400, "UpdateAction: one of update (0)"),
+        ({"CouponCode": "NONE"}, 402, "no coupon with CouponCode 'NONE'"),
+        ({"CouponCode": 10}, 400, "CouponCode: a text is expected"),
+        ({"GenerateMail": "perhaps"}, 400, "GenerateMail: true or false is expected"),
+        ({"GenerateMail": 2}, 400, "GenerateMail: true or false is expected"),
+        ({"ProductName": "\x00"}, 400, "ProductName: a text of up to 255 printable"),
+        ({"ProductName": "\ud800"}, 400, "ProductName: a text of up to 255 printable"),
+        ({"ProductName": "x" * 256}, 400, "ProductName: a text of up to 255 printable"),
+        ({"AlignmentSettings": "now"}, 400, "AlignmentSettings: an object is expected"),
+        ({"AlignmentSettings": {"ExtendInterval": True}}, 402, "ExtendInterval needs AlignToCurrentInterval"),
+        ({"ResetBillingInterval": True}, 402, "ResetBillingInterval needs AlignToCurrentInterval"),
+        ({"ResetBillingInterval": "soon"}, 400, "ResetBillingInterval: true or false is expected"),
         (
             {"AlignmentSettings": {"AlignToCurrentInterval": "soon"}},
             400,
-            "ParameterInvalid",
             "AlignmentSettings.AlignToCurrentInterval: true or false is expected, not 'soon'",
         ),
+        # A name that nobody reads would look as if it had had an effect.
+        ({"Surprise": [1, 2]}, 400, "Surprise is not known here; this call takes SubscriptionId"),
+        ({"Price": 9.99}, 400, "Price is not known here"),
+        ({"AlignmentSettings": {"Align": True}}, 400, "AlignmentSettings.Align is not known here"),
+        ({"CustomerPrice": {"Currency": "EUR", "Value": 1}}, 400, "CustomerPrice.IsGross is required"),
+        ({"CustomerPrice": {"Currency": "USD", "Value": 1, "IsGross": False}}, 402, "in EUR, not in 'USD'"),
     ],
 )
-def test_an_update_is_refused(
-    api: Api, changes: dict[str, Any], status: int, code: str, message: str
-) -> None:
-    refused_without_a_trace(api, UPDATE_PATH, {**UPDATE, **changes}, status, code, message)
+def test_an_update_is_refused(api: Api, changes: dict[str, Any], status: int, message: str) -> None:
+    refused_without_a_trace(api, UPDATE_PATH, {**UPDATE, **changes}, status, message)
+
+
+def euros(**changes: Any) -> dict[str, Any]:
+    return {"CustomerPrice": {"Currency": "EUR", "Value": 1, "IsGross": False, **changes}}
 
 
 @pytest.mark.parametrize(
-    ("changes", "code", "message"),
+    ("changes", "status", "message"),
     [
-        ({"ProductId": 102}, "ProductMismatch", "Item 1 is not of product 102"),
-        ({"CustomerPrice": None}, "ParameterMissing", "CustomerPrice.Currency is required"),
-        ({"CustomerPrice": 60}, "ParameterInvalid", "CustomerPrice: an object is expected"),
-        ({"CustomerPrice": {"Currency": "USD", "Value": 1}}, "CurrencyMismatch", "in EUR, not in 'USD'"),
-        ({"CustomerPrice": {"Currency": "EUR"}}, "ParameterMissing", "CustomerPrice.Value is required"),
-        ({"CustomerPrice": {"Currency": "EUR", "Value": -1}}, "ParameterInvalid", "an amount from 0 up"),
-        ({"CustomerPrice": {"Currency": "EUR", "Value": "1.001"}}, "ParameterInvalid", "two decimals"),
-        ({"CustomerPrice": {"Currency": "EUR", "Value": 1e10}}, "ParameterInvalid", "an amount from 0 up"),
+        ({"ProductId": 102}, 400, "ProductId is not known here"),
+        ({"UpdateAction": None}, 400, "UpdateAction is required"),
+        ({"CustomerPrice": None}, 400, "CustomerPrice.Currency is required"),
+        ({"CustomerPrice": 60}, 400, "CustomerPrice: an object is expected"),
+        (euros(Currency="USD"), 402, "in EUR, not in 'USD'"),
+        (euros(Value=None), 400, "CustomerPrice.Value is required"),
+        (euros(Value=-1), 400, "an amount from 0 up"),
+        (euros(Value="1.001"), 400, "two decimals"),
+        (euros(Value=1e30), 400, "an amount from 0 up"),
     ],
 )
-def test_a_price_is_refused(api: Api, changes: dict[str, Any], code: str, message: str) -> None:
-    refused_without_a_trace(api, PRICE_PATH, {**PRICE, **changes}, 400, code, message)
+def test_a_price_is_refused(api: Api, changes: dict[str, Any], status: int, message: str) -> None:
+    refused_without_a_trace(api, PRICE_PATH, {**PRICE, **changes}, status, message)
 
 
-def test_an_increase_beyond_all_bounds_is_refused(api: Api) -> None:
+def test_an_increase_is_refused(api: Api) -> None:
     path = "/subscription/increasesubscriptionitemquantity"
-    fields = {**UPDATE, "RunningNumber": 1, "ProductId": 101, "Quantity": 10**9}
-    refused_without_a_trace(api, path, fields, 400, "QuantityInvalid", "Quantity 1000000001 is not")
-    refused_without_a_trace(
-        api, path, {**fields, "Quantity": -1}, 400, "QuantityInvalid", "Quantity -1 is not"
-    )
+    fields = {"SubscriptionId": "S1001", "RunningNumber": 1, "Quantity": 10**9}
+    refused_without_a_trace(api, path, fields, 402, "Quantity 1000000001 is not")
+    refused_without_a_trace(api, path, {**fields, "Quantity": -1}, 402, "Quantity -1 is not")
+    refused_without_a_trace(api, path, {**fields, "ProductId": 101}, 400, "ProductId is not known here")
 
 
-def refused_without_a_trace(
-    api: Api, path: str, fields: dict[str, Any], status: int, code: str, message: str
-) -> None:
+@pytest.mark.parametrize(
+    ("query", "status", "message"),
+    [
+        ("", 400, "Exactly one of customerId, customerReferenceId and customerEmail is required"),
+        ("customerId=5001&customerEmail=a@b.example", 400, "Exactly one of"),
+        ("customerId=9", 404, "no customer with the id 9"),
+        ("customerReferenceId=nobody", 404, "no customer with the reference 'nobody'"),
+        ("customerId=5001&subscriptionstatus=9", 400, "subscriptionstatus: from 1 to 8 is expected, not 9"),
+        ("customerId=5001&isCurrent=perhaps", 400, "isCurrent: true or false is expected"),
+        ("customerId=5001&status=1", 400, "status is not known here"),
+    ],
+)
+def test_a_search_is_refused(api: Api, query: str, status: int, message: str) -> None:
+    answer = api.send("GET", f"/subscription/getsubscriptionsforcustomer?{query}")
+    assert refusal(answer)[0] == status
+    assert message in refusal(answer)[1]
+
+
+def test_a_quantity_of_zero_can_be_refused() -> None:
+    """Whether the system takes one is not documented."""
+    with serve(
+        {"cleverbridge": {**CATALOG["cleverbridge"], "acceptsQuantityZero": False}}, start=START
+    ) as other:
+        api = Api(other)
+        refused_without_a_trace(api, UPDATE_PATH, {**UPDATE, "Quantity": 0}, 402, "from 1 to 1000000000")
+        api.close()
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "message"),
+    [
+        ("GET", {"Accept": "text/html"}, "Accept: application/json is required"),
+        ("GET", {"Accept": "application/xml"}, "this mock speaks no XML"),
+        ("POST", {"Content-Type": "application/xml"}, "Content-Type: application/json is required"),
+        ("POST", {"Content-Type": "application/x-www-form-urlencoded"}, "Content-Type: application/json"),
+    ],
+)
+def test_media_types_are_required(api: Api, method: str, headers: dict[str, str], message: str) -> None:
+    path = f"{GET_PATH}?subscriptionId=S1001" if method == "GET" else UPDATE_PATH
+    content = json.dumps(UPDATE) if method == "POST" else None
     before = api.everything()
-    answer = api.send("POST", path, content=json.dumps(fields))
-    assert refusal(answer)[:2] == (status, code)
-    assert message in refusal(answer)[2]
+    answer = api.send(method, path, content=content, headers=headers)
+    assert refusal(answer)[0] == 400
+    assert message in refusal(answer)[1]
+    assert api.everything() == before
+
+
+def refused_without_a_trace(api: Api, path: str, fields: dict[str, Any], status: int, message: str) -> None:
+    before = api.everything()
+    answer = api.send("POST", path, content=json.dumps(fields), headers=JSON)
+    assert refusal(answer)[0] == status
+    assert message in refusal(answer)[1]
     assert api.everything() == before
 
 
@@ -172,12 +225,12 @@ def refused_without_a_trace(
     ],
 )
 def test_a_body_that_says_nothing_is_refused(api: Api, body: bytes, message: str) -> None:
-    assert refusal(api.send("POST", UPDATE_PATH, content=body)) == (400, "RequestInvalid", message)
+    assert refusal(api.send("POST", UPDATE_PATH, content=body, headers=JSON)) == (400, message)
 
 
 def test_a_body_without_end_is_refused(api: Api) -> None:
     answer = api.send("POST", UPDATE_PATH, content=b" " * 1_000_001)
-    assert refusal(answer)[:2] == (413, "RequestTooLong")
+    assert refusal(answer)[0] == 413
 
 
 @pytest.mark.parametrize(
@@ -193,29 +246,27 @@ def test_a_body_without_end_is_refused(api: Api) -> None:
 )
 def test_who_does_not_sign_in_is_refused(server: Server, headers: dict[str, str]) -> None:
     answer = httpx.post(f"{server.url}{UPDATE_PATH}", json=UPDATE, headers=headers, trust_env=False)
-    assert refusal(answer)[:2] == (401, "Unauthorized")
+    assert refusal(answer)[0] == 401
     assert answer.headers["www-authenticate"] == 'Basic realm="Cleverbridge"'
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status", "code", "message"),
+    ("method", "path", "status", "message"),
     [
-        ("GET", f"{GET_PATH}?subscriptionId=S7", 404, "SubscriptionNotFound", "no subscription 'S7'"),
-        ("GET", GET_PATH, 400, "ParameterMissing", "subscriptionId is required"),
-        ("GET", f"{GET_PATH}?{'a=b&' * 101}", 400, "RequestInvalid", "too many parameters"),
-        ("GET", "/subscription/deletesubscription", 404, "CallNotFound", "there are /subscription/get"),
-        ("GET", "/subscription/", 404, "CallNotFound", "there are /subscription/getsubscription"),
-        ("POST", GET_PATH, 405, "MethodNotAllowed", "is to be called by GET"),
-        ("GET", UPDATE_PATH, 405, "MethodNotAllowed", "is to be called by POST"),
-        ("DELETE", UPDATE_PATH, 405, "MethodNotAllowed", "is to be called by POST"),
+        ("GET", f"{GET_PATH}?subscriptionId=S7", 404, "no subscription 'S7'"),
+        ("GET", GET_PATH, 400, "subscriptionId is required"),
+        ("GET", f"{GET_PATH}?{'a=b&' * 101}", 400, "too many parameters"),
+        ("GET", "/subscription/deletesubscription", 404, "there are /subscription/get"),
+        ("GET", "/subscription/", 404, "there are /subscription/getsubscription"),
+        ("POST", GET_PATH, 405, "is to be called by GET"),
+        ("GET", UPDATE_PATH, 405, "is to be called by POST"),
+        ("DELETE", UPDATE_PATH, 405, "is to be called by POST"),
     ],
 )
-def test_what_is_no_call_is_refused(
-    api: Api, method: str, path: str, status: int, code: str, message: str
-) -> None:
+def test_what_is_no_call_is_refused(api: Api, method: str, path: str, status: int, message: str) -> None:
     answer = api.send(method, path)
-    assert refusal(answer)[:2] == (status, code)
-    assert message in refusal(answer)[2]
+    assert refusal(answer)[0] == status
+    assert message in refusal(answer)[1]
     if status == 405:
         assert answer.headers["allow"] == message[-4:].strip()
 
@@ -224,11 +275,16 @@ def test_a_deactivated_subscription_can_be_read_but_not_changed(server: Server) 
     with serve(CATALOG, start=START) as other:
         api = Api(other)
         assert api.send("POST", "/_mock/cleverbridge/subscriptions/S1001/deactivate").status_code == 200
-        for path in (UPDATE_PATH, "/subscription/increasesubscriptionitemquantity"):
-            refused_without_a_trace(api, path, UPDATE, 400, "SubscriptionDeactivated", "is deactivated")
-        refused_without_a_trace(api, PRICE_PATH, PRICE, 400, "SubscriptionDeactivated", "is deactivated")
+        for path, fields in ((UPDATE_PATH, UPDATE), (INCREASE_PATH, INCREASE)):
+            refused_without_a_trace(api, path, fields, 402, "is deactivated")
+        refused_without_a_trace(api, PRICE_PATH, PRICE, 402, "is deactivated")
         shown = api.get()
-        assert (shown["Status"], shown["NextBillingDate"], shown["NextReminderDate"]) == ("DEA", None, None)
+        assert (shown["SubscriptionStatus"], shown["NextBillingDate"], shown["NextBillingDateReminder"]) == (
+            2,
+            None,
+            None,
+        )
+        assert shown["EndDate"] == "2026-03-17T00:00:00Z"
         api.close()
 
 
@@ -236,7 +292,17 @@ def test_a_deactivated_subscription_can_be_read_but_not_changed(server: Server) 
     call=st.sampled_from(sorted(ROUTES)),
     changes=st.dictionaries(
         st.sampled_from(
-            [*UPDATE, "UpdateAction", "CouponCode", "GenerateMail", "CustomerPrice", "ProductName"]
+            [
+                *UPDATE,
+                "UpdateAction",
+                "CouponCode",
+                "GenerateMail",
+                "CustomerPrice",
+                "ProductName",
+                "ResetBillingInterval",
+                "Items",
+                "NextBillingDate",
+            ]
         ),
         anything,
     ),
@@ -259,15 +325,15 @@ def test_whatever_a_call_says_is_done_or_refused(
 
 def test_a_number_beyond_all_bounds_is_refused(api: Api) -> None:
     body = json.dumps({**UPDATE, "Quantity": 0}).replace('"Quantity": 0', '"Quantity": 1e9999999')
-    status, code, message = refusal(api.send("POST", UPDATE_PATH, content=body))
-    assert (status, code) == (400, "ParameterInvalid")
-    assert message.startswith("Quantity: a whole number is expected")
+    status, message = refusal(api.send("POST", UPDATE_PATH, content=body, headers=JSON))
+    assert status == 400
+    assert message.startswith("Quantity: a whole number of up to")
 
 
 async def test_an_error_of_this_server_is_owned_up_to(caplog: pytest.LogCaptureFixture) -> None:
     app = cleverbridge_app(dict, lambda: AT, lambda: None, dict)  # type: ignore[arg-type]  # no state: it will break
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://mock") as client:
-        assert refusal(await client.get(GET_PATH))[:2] == (500, "InternalError")
+        assert refusal(await client.get(GET_PATH))[0] == 500
     assert [record.message for record in caplog.records] == ["a call broke"]
 
 
@@ -281,17 +347,17 @@ def test_a_fault_strikes_a_call_on_a_subscription(server: Server, api: Api) -> N
     before = api.control("/S1001")
     api.get()
     answer = api.send("POST", UPDATE_PATH.upper(), json=UPDATE)
-    assert refusal(answer)[:2] == (503, "ServiceUnavailable")
+    assert refusal(answer)[0] == 503
     assert answer.headers["retry-after"] == "7"
     assert api.control("/S1001") == before
     assert api.control("/S1001/timeline")["timeline"][-1]["kind"] == "fault"
 
 
-@pytest.mark.parametrize(("status", "code"), [(500, "InternalError"), (502, "BadGateway")])
-def test_a_fault_strikes_whatever_the_call_says(server: Server, api: Api, status: int, code: str) -> None:
+@pytest.mark.parametrize("status", [500, 502])
+def test_a_fault_strikes_whatever_the_call_says(server: Server, api: Api, status: int) -> None:
     server.fault(Fault(FaultKind.ERROR, status=status))
     answer = api.send("POST", UPDATE_PATH, content=b"{")
-    assert refusal(answer)[:2] == (status, code)
+    assert refusal(answer)[0] == status
     assert "retry-after" not in answer.headers
 
 

@@ -180,7 +180,10 @@ def test_a_quantity_is_set_after_a_look_at_its_price(server: Server, browser: ht
 
 def test_a_quantity_may_be_charged_now(server: Server, browser: httpx.Client) -> None:
     server.advance("15d")
-    for when, price in (("now, for what is left", "25.81"), ("now, for a full interval", "50.00")):
+    for when, price in (
+        ("now, for what is left", "25.81"),
+        ("now, for a whole interval from today", "74.19"),
+    ):
         page = browser.get(S1001, params={"item": "1", "quantity": "2", "when": when})
         assert shown(page, "preview").replace("\u00a0", " ").startswith(f"NowEUR {price} ")
     send(browser, page, "cleverbridge/quantity")

@@ -28,48 +28,55 @@ def test_a_definition_has_all_its_fields(face: Face) -> None:
     subscription = face.subscribe(customer, "29.90", planCode="GLOW", planName="Glow")
     definition = subscription["billingPeriodDefinitionId"]
     face.charge(subscription["id"], "30.00")
+    pending = face.control("GET", "customers")["customers"][0]["billingPeriodDefinitions"][0]
     assert face.api("GET", f"billingPeriodDefinitions/{definition}") == {
         "id": definition,
+        "uri": f"https://secure.fusebill.com/v1/billingPeriodDefinitions/{definition}",
         "customerId": customer,
         "cycle": "Monthly",
         "numberOfIntervals": 1,
         "billingPeriodType": "FirstSubscriptionActivation",
         "invoiceDay": 1,
+        "invoiceWeekday": None,
         "invoiceMonth": None,
-        "currentBillingPeriodStartDate": "2026-11-01T00:00:00Z",
-        "currentBillingPeriodEndDate": "2026-12-01T00:00:00Z",
-        "nextRechargeDate": "2026-12-01T00:00:00Z",
+        "currentBillingPeriodStartDate": "2026-11-01T00:00:00",
+        "currentBillingPeriodEndDate": "2026-12-01T00:00:00",
+        "nextRechargeDate": "2026-12-01T00:00:00",
         "numberOfBillingPeriods": 1,
-        "invoiceInAdvance": True,
+        "invoiceInAdvance": 0,
         "manuallyCreated": False,
         "paymentMethodId": None,
-        "autoCollect": True,
-        "autoPost": True,
-        "term": 0,
+        "autoCollect": None,
+        "autoPost": None,
+        "term": "",
         "poNumber": None,
-        "createdDate": "2026-11-01T12:30:00Z",
-        "subscriptions": [
-            {
-                "id": subscription["id"],
-                "planCode": "GLOW",
-                "planName": "Glow",
-                "status": "Active",
-                "interval": "Monthly",
-                "amount": 29.90,
-                "quantity": 1,
-                "activationDate": "2026-11-01T12:30:00Z",
-                "pendingCharges": [
-                    {
-                        "id": subscription["id"] + 2,
-                        "name": "Oil",
-                        "amount": 30.00,
-                        "createdDate": "2026-11-01T12:30:00Z",
-                        "startDate": "2026-11-01T00:00:00Z",
-                        "endDate": "2026-12-01T00:00:00Z",
-                    }
-                ],
-            }
-        ],
+        "quickBooksLocationId": None,
+        "paymentSchedules": [],
+        "createdDate": "2026-11-01T12:30:00",
+        "subscriptions": {
+            "results": [
+                {
+                    "id": subscription["id"],
+                    "uri": f"https://secure.fusebill.com/v1/subscriptions/{subscription['id']}",
+                    "planCode": "GLOW",
+                    "planName": "Glow",
+                    "status": "Active",
+                    "interval": "Monthly",
+                    "amount": 29.90,
+                    "activatedTimestamp": "2026-11-01T12:30:00",
+                    "pendingCharges": [
+                        {
+                            "id": pending["subscriptions"][0]["pendingCharges"][0]["id"],
+                            "name": "Oil",
+                            "amount": 30.00,
+                            "createdDate": "2026-11-01T12:30:00",
+                            "startDate": "2026-11-01T00:00:00",
+                            "endDate": "2026-12-01T00:00:00",
+                        }
+                    ],
+                }
+            ]
+        },
     }
 
 
@@ -95,7 +102,7 @@ def test_subscriptions_of_one_date_share_a_definition(face: Face) -> None:
     face.server.advance_to("2026-12-01T00:00:00Z")
     assert face.bills(customer)[2:] == [("2026-12-01", ["30.00", "9.99"])]
     found = face.api("GET", f"billingPeriodDefinitions/GetBySubscription/{two['id']}")
-    assert ids(found["subscriptions"]) == [one["id"], two["id"]]
+    assert ids(found["subscriptions"]["results"]) == [one["id"], two["id"]]
 
 
 def test_capitals_make_no_difference_to_paths(face: Face) -> None:
@@ -126,22 +133,22 @@ def test_a_new_definition_does_nothing_until_a_subscription_is_in_it(face: Face)
             "numberOfIntervals": 1,
             "billingPeriodType": "SpecifiedDate",
             "invoiceDay": 15,
-            "invoiceInAdvance": True,
+            "invoiceInAdvance": 0,
             "autoCollect": False,
             "autoPost": False,
-            "term": 30,
+            "term": "Net30",
             "poNumber": "PO 7",
             "paymentMethodId": 12,
         },
     )
     kept = ("autoCollect", "autoPost", "term", "poNumber", "paymentMethodId", "manuallyCreated")
-    assert [made[name] for name in kept] == [False, False, 30, "PO 7", 12, True]
-    assert made["currentBillingPeriodStartDate"] == "2026-11-01T00:00:00Z"
-    assert made["nextRechargeDate"] == "2026-11-15T00:00:00Z"
+    assert [made[name] for name in kept] == [False, False, "Net30", "PO 7", 12, True]
+    assert made["currentBillingPeriodStartDate"] == "2026-11-01T00:00:00"
+    assert made["nextRechargeDate"] == "2026-11-15T00:00:00"
     face.server.advance_to("2027-01-20T00:00:00Z")
     now = face.api("GET", f"billingPeriodDefinitions/{made['id']}")
-    assert now["currentBillingPeriodStartDate"] == "2027-01-15T00:00:00Z"
-    assert now["nextRechargeDate"] == "2027-02-15T00:00:00Z"
+    assert now["currentBillingPeriodStartDate"] == "2027-01-15T00:00:00"
+    assert now["nextRechargeDate"] == "2027-02-15T00:00:00"
     assert now["numberOfBillingPeriods"] == 4
     assert face.bills(customer) == []
 
@@ -158,7 +165,7 @@ def test_the_date_may_be_that_of_an_activation(face: Face, kind: str, day: int, 
     wish = {"customerId": customer, "cycle": "Yearly", "billingPeriodType": kind}
     made = face.api("POST", "billingPeriodDefinitions", wish)
     assert (made["invoiceDay"], made["invoiceMonth"], made["billingPeriodType"]) == (day, month, kind)
-    assert made["nextRechargeDate"] == f"2027-{month}-{day:02}T00:00:00Z"
+    assert made["nextRechargeDate"] == f"2027-{month}-{day:02}T00:00:00"
 
 
 def test_an_answer_can_be_sent_back_with_a_change(face: Face) -> None:
@@ -172,8 +179,8 @@ def test_an_answer_can_be_sent_back_with_a_change(face: Face) -> None:
         "invoiceMonth": 12,
         "poNumber": "PO 8",
         "billingPeriodType": "SpecifiedDate",
-        "currentBillingPeriodEndDate": "2027-12-01T00:00:00Z",
-        "nextRechargeDate": "2027-12-01T00:00:00Z",
+        "currentBillingPeriodEndDate": "2027-12-01T00:00:00",
+        "nextRechargeDate": "2027-12-01T00:00:00",
     }
     assert (
         face.api("PUT", "billingPeriodDefinitions", {"id": whole["id"], "poNumber": None})["poNumber"] is None
@@ -183,16 +190,29 @@ def test_an_answer_can_be_sent_back_with_a_change(face: Face) -> None:
 
 def test_in_arrears_a_period_is_billed_when_it_is_over(face: Face) -> None:
     customer = face.customer()
-    wish = {"customerId": customer, "cycle": "Monthly", "invoiceDay": 16, "invoiceInAdvance": False}
+    wish = {"customerId": customer, "interval": "Monthly", "invoiceDay": 16}
     definition = face.api("POST", "billingPeriodDefinitions", wish)["id"]
-    face.subscribe(customer, "31.00", billingPeriodDefinitionId=definition)
+    face.subscribe(customer, "31.00", billingPeriodDefinitionId=definition, chargeTiming="EndOfPeriod")
     assert face.bills(customer) == []
     face.server.advance_to("2026-12-16T00:00:00Z")
     # From November 1 to 16 are 15 of the 31 days that the period has when it is whole.
     assert face.bills(customer) == [("2026-11-16", ["15.00"]), ("2026-12-16", ["31.00"])]
-    face.api("PUT", "billingPeriodDefinitions", {"id": definition, "invoiceInAdvance": True})
-    face.server.advance_to("2027-02-16T00:00:00Z")
-    assert face.bills(customer)[2:] == [("2027-01-16", ["31.00", "31.00"]), ("2027-02-16", ["31.00"])]
+
+
+def test_a_period_may_be_invoiced_some_days_ahead(face: Face) -> None:
+    customer = face.customer()
+    definition = face.subscribe(customer)["billingPeriodDefinitionId"]
+    face.api("PUT", f"billingPeriodDefinitions/{definition}", {"invoiceInAdvance": 5})
+    face.server.advance_to("2027-01-31T00:00:00Z")
+    # A change counts from the recharge after it on.
+    assert [day for day, _ in face.bills(customer)] == [
+        "2026-11-01",
+        "2026-12-01",
+        "2026-12-27",
+        "2027-01-27",
+    ]
+    (newest, *_) = face.control("GET", f"customers/{customer}/bills")["bills"]
+    assert newest["lines"][0]["start"][:10] == "2027-02-01"
 
 
 def test_a_subscription_moves_to_a_definition_that_is_there(face: Face) -> None:
@@ -205,9 +225,9 @@ def test_a_subscription_moves_to_a_definition_that_is_there(face: Face) -> None:
     for _ in range(2):  # where it is already, it stays
         moved = face.api("PUT", path, {"billingPeriodDefinitionId": target})
         assert moved["id"] == target
-        assert ids(moved["subscriptions"]) == [stays["id"], moves["id"]]
+        assert ids(moved["subscriptions"]["results"]) == [stays["id"], moves["id"]]
     left = face.api("GET", f"billingPeriodDefinitions/{moves['billingPeriodDefinitionId']}")
-    assert left["subscriptions"] == []
+    assert left["subscriptions"]["results"] == []
     face.server.advance_to("2026-12-25T00:00:00Z")
     assert face.bills(customer) == [*begun, ("2026-12-01", ["19.00", "30.00", "9.99"])]
 
@@ -218,7 +238,7 @@ def test_a_subscription_moves_to_a_new_definition(face: Face) -> None:
     path = f"subscriptions/{subscription['id']}/billingPeriodDefinition"
     made = face.api("PUT", path, {"invoiceDay": 6, "invoiceMonth": 3})
     assert made["id"] != subscription["billingPeriodDefinitionId"]
-    assert (made["cycle"], made["nextRechargeDate"]) == ("Yearly", "2027-03-06T00:00:00Z")
+    assert (made["cycle"], made["nextRechargeDate"]) == ("Yearly", "2027-03-06T00:00:00")
     face.server.advance_to("2028-03-05T00:00:00Z")
     assert face.bills(customer) == [("2026-11-01", ["30.00"]), ("2027-03-06", ["30.00"])]
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tallyhook_mock.systems.fusebill.dryrun import forecast
-from tallyhook_mock.systems.fusebill.model import Customer, Cycle, InvoiceDate, Settings, State, Subscription
+from tallyhook_mock.systems.fusebill.model import Customer, Cycle, InvoiceDate, State, Subscription, Timing
 from tallyhook_mock.systems.fusebill.rules import (
     NewCustomer,
     NewSubscription,
@@ -18,7 +18,7 @@ from tallyhook_mock.systems.fusebill.rules import (
     new_customer,
 )
 
-from .fusebill_face import dump
+from .fusebill_face import dump, plan
 
 START = datetime(2026, 1, 1, 10, tzinfo=UTC)
 
@@ -39,10 +39,9 @@ def worlds(draw: st.DrawFn) -> tuple[State, Customer, datetime]:
         cycle = draw(st.sampled_from(Cycle))
         date = draw(st.none() | dates(cycle))
         amount = draw(st.decimals("0.01", "99", places=2))
-        subscription = activate(state, customer, NewSubscription("GLOW", "Glow", cycle, amount, date), now)
-        if draw(st.booleans()):
-            arrears = Settings(invoice_in_advance=False)
-            edit_definition(state, subscription.definition, at=now, settings=arrears)
+        subscription = activate(
+            state, customer, NewSubscription(plan(cycle, amount, draw(st.sampled_from(Timing))), date), now
+        )
         now += timedelta(days=draw(st.integers(0, 50)), hours=draw(st.integers(0, 23)))
         state.catch_up(now)
         add_charge(

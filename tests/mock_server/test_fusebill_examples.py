@@ -53,7 +53,7 @@ def test_a_charge_prorates_to_the_date_as_it_was_when_it_was_added(face: Face, i
     face.server.advance_to("2026-11-20T00:00:00Z")
     moved = face.api("PUT", "billingPeriodDefinitions", {"id": definition, **date(interval, 6)})
     assert period(moved)[1] == "2026-12-06"
-    assert moved["subscriptions"][0]["pendingCharges"][0]["amount"] == 16
+    assert moved["subscriptions"]["results"][0]["pendingCharges"][0]["amount"] == 16
     face.server.advance_to("2026-12-05T23:59:59Z")
     assert face.bills(customer) == first
     face.server.advance_to("2026-12-06T00:00:00Z")

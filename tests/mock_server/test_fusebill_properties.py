@@ -20,9 +20,9 @@ from tallyhook_mock.systems.fusebill.model import (
     Refusal,
     State,
     Subscription,
+    Timing,
     day_of,
 )
-from tallyhook_mock.systems.fusebill.model import Settings as DefinitionSettings
 from tallyhook_mock.systems.fusebill.rules import (
     NewCustomer,
     NewSubscription,
@@ -35,7 +35,7 @@ from tallyhook_mock.systems.fusebill.rules import (
     new_definition,
 )
 
-from .fusebill_face import dump
+from .fusebill_face import dump, plan
 
 cycles = st.sampled_from(Cycle)
 days = st.integers(1, 31)
@@ -94,8 +94,9 @@ class Periods(RuleBasedStateMachine):
         date: InvoiceDate | None,
         into: BillingPeriodDefinition | None,
         prorate: bool = True,
+        timing: Timing = Timing.START,
     ) -> None:
-        new = NewSubscription("GLOW", "Glow", cycle, amount, date, prorate)
+        new = NewSubscription(plan(cycle, amount, timing), date, prorate)
         made = self.attempt(activate, self.customers[who], new, into=into)
         if isinstance(made, Subscription):
             definition, day = made.definition, day_of(self.now)
@@ -110,34 +111,36 @@ class Periods(RuleBasedStateMachine):
         day=st.none() | days,
         month=months,
         prorate=st.booleans(),
+        timing=st.sampled_from(Timing),
     )
     def subscribe_by_date(
-        self, who: int, cycle: Cycle, amount: Decimal, day: int | None, month: int, prorate: bool
+        self,
+        who: int,
+        cycle: Cycle,
+        amount: Decimal,
+        day: int | None,
+        month: int,
+        prorate: bool,
+        timing: Timing,
     ) -> None:
         if len(self.subscriptions) < 6:
             date = None if day is None else date_of(cycle, day, month)
-            self.subscribe(who, cycle, amount, date, None, prorate)
+            self.subscribe(who, cycle, amount, date, None, prorate, timing)
 
     @rule(who=st.integers(0, 1), cycle=cycles, amount=amounts, where=numbers)
     def subscribe_into(self, who: int, cycle: Cycle, amount: Decimal, where: int) -> None:
         if len(self.subscriptions) < 6:
             self.subscribe(who, cycle, amount, None, self.definitions[where % len(self.definitions)])
 
-    @rule(who=st.integers(0, 1), cycle=cycles, day=days, month=months, in_advance=st.booleans())
-    def define(self, who: int, cycle: Cycle, day: int, month: int, in_advance: bool) -> None:
+    @rule(who=st.integers(0, 1), cycle=cycles, day=days, month=months)
+    def define(self, who: int, cycle: Cycle, day: int, month: int) -> None:
         if len(self.definitions) < 8:
-            date, wished = date_of(cycle, day, month), DefinitionSettings(invoice_in_advance=in_advance)
-            self.attempt(new_definition, self.customers[who], date, settings=wished)
+            self.attempt(new_definition, self.customers[who], date_of(cycle, day, month))
 
     @rule(which=numbers, cycle=cycles, day=days, month=months)
     def move_date(self, which: int, cycle: Cycle, day: int, month: int) -> None:
         definition = self.definitions[which % len(self.definitions)]
         self.attempt(edit_definition, definition, date=date_of(cycle, day, month))
-
-    @rule(which=numbers, in_advance=st.booleans())
-    def change_settings(self, which: int, in_advance: bool) -> None:
-        definition = self.definitions[which % len(self.definitions)]
-        self.attempt(edit_definition, definition, settings=DefinitionSettings(in_advance))
 
     @rule(which=numbers, where=numbers)
     def move_subscription(self, which: int, where: int) -> None:
@@ -202,15 +205,18 @@ class Periods(RuleBasedStateMachine):
         for subscription in self.subscriptions:
             lines = self.lines(subscription.customer, subscription.item)
             spans = [(line.start, line.end) for line in lines]
-            if subscription.owed is not None:  # in arrears, the present period is not on a bill yet
+            if (
+                subscription.products[0].plan.timing is Timing.END
+            ):  # in arrears, the present period is not on a bill yet
                 spans.append((subscription.start, subscription.end))
+            assert subscription.activated is not None
             assert spans[0][0] == day_of(subscription.activated)
             assert spans[-1] == (subscription.start, subscription.end)
             for (start, end), (following, _) in pairwise(spans):
                 assert start is not None
                 assert end is not None
                 assert start < end == following
-            assert subscription.start <= self.now < subscription.end
+            assert subscription.begun <= self.now < subscription.end
 
     @invariant()
     def every_period_costs_the_whole_amount(self) -> None:
@@ -229,7 +235,7 @@ class Periods(RuleBasedStateMachine):
             assert len(billed) + len(waiting) == 1
             assert [line.amount for line in billed] in ([], [charge.amount])
             if waiting:
-                assert charge.added >= subscription.start  # no recharge went by without it
+                assert charge.added >= subscription.begun  # no recharge went by without it
 
     @invariant()
     def nothing_else_is_billed(self) -> None:

@@ -67,7 +67,10 @@ def test_a_call_needs_the_key(face: Face, authorization: str | None) -> None:
         ("POST", DEFINITIONS, {"customerId": HIGH, "cycle": "Monthly", "invoiceDay": 6}),
         ("PUT", DEFINITIONS, {"id": HIGH, "invoiceDay": 6}),
         ("PUT", "subscriptions/11/billingPeriodDefinition", {"billingPeriodDefinitionId": HIGH}),
-        ("GET", "customers", None),
+        ("GET", "customer", None),
+        ("GET", "draftInvoices/99", None),
+        ("POST", "invoices?draftInvoiceId=99", None),
+        ("PUT", "subscriptionProducts", {"id": 99, "quantity": 1}),
         ("GET", "", None),
         ("GET", "invoices/1/lines", None),
     ],
@@ -82,7 +85,7 @@ def test_what_is_not_there_is_a_404(face: Face, method: str, path: str, body: An
         ("POST", "customers/1/billingPeriodDefinitions", "GET"),
         ("DELETE", DEFINITIONS, "POST and PUT"),
         ("GET", DEFINITIONS, "POST and PUT"),
-        ("PUT", f"{DEFINITIONS}/1", "GET and DELETE"),
+        ("PATCH", f"{DEFINITIONS}/1", "GET and PUT and DELETE"),
         ("GET", "subscriptions/11/billingPeriodDefinition", "PUT"),
         ("PATCH", f"{DEFINITIONS}/GetBySubscription/11", "GET"),
     ],
@@ -95,7 +98,7 @@ def test_another_method_is_a_405(face: Face, method: str, path: str, allowed: st
 
 
 def test_a_definition_in_use_is_not_deleted(face: Face) -> None:
-    key, why = face.refused("DELETE", f"{DEFINITIONS}/{definition(face, 11)}", None, 400)
+    key, why = face.refused("DELETE", f"{DEFINITIONS}/{definition(face, 11)}", None, 409)
     assert key == "id"
     assert why == "the subscriptions 11 are in it; move them to another definition first"
 
@@ -103,13 +106,15 @@ def test_a_definition_in_use_is_not_deleted(face: Face) -> None:
 def test_a_frequency_does_not_change(face: Face) -> None:
     monthly, yearly = definition(face, 11), definition(face, 12)
     move = "subscriptions/11/billingPeriodDefinition"
-    key, why = face.refused("PUT", move, {"billingPeriodDefinitionId": yearly}, 400)
+    key, why = face.refused("PUT", move, {"billingPeriodDefinitionId": yearly}, 409)
     assert key == "billingPeriodDefinitionId"
     assert "a frequency can't change, Monthly is needed" in why
     for wish in ({"cycle": "Yearly"}, {"cycle": "Yearly", "invoiceDay": 6, "invoiceMonth": 3}):
         assert face.refused("PUT", DEFINITIONS, {"id": monthly, **wish}, 400)[0] == "cycle"
-    key, _ = face.refused("PUT", move, {"invoiceDay": 6, "invoiceMonth": 3}, 400)
-    assert key == "invoiceMonth"
+    assert (
+        face.refused("PUT", DEFINITIONS, {"id": monthly, "numberOfIntervals": 2}, 400)[0]
+        == "numberOfIntervals"
+    )
     assert face.refused("PUT", "subscriptions/12/billingPeriodDefinition", {"invoiceDay": 6}, 400) == (
         "invoiceMonth",
         "a yearly period needs its month, from 1 to 12",
@@ -118,7 +123,7 @@ def test_a_frequency_does_not_change(face: Face) -> None:
 
 def test_a_subscription_stays_with_its_customer(face: Face) -> None:
     wish = {"billingPeriodDefinitionId": definition(face, 21)}
-    key, why = face.refused("PUT", "subscriptions/11/billingPeriodDefinition", wish, 400)
+    key, why = face.refused("PUT", "subscriptions/11/billingPeriodDefinition", wish, 409)
     assert key == "billingPeriodDefinitionId"
     assert "is of another customer" in why
     wish = {"id": definition(face, 11), "customerId": 2}
@@ -151,7 +156,8 @@ def test_a_move_that_makes_no_sense_is_explained(face: Face, wish: Any, key: str
         ({"customerId": None}, "customerId"),
         ({"customerId": "1"}, "customerId"),
         ({"customerId": 1.5}, "customerId"),
-        ({"cycle": None}, "cycle"),
+        ({"cycle": None}, "interval"),
+        ({"interval": "Yearly"}, "cycle"),
         ({"cycle": "Weekly"}, "cycle"),
         ({"cycle": ["Monthly"]}, "cycle"),
         ({"cycle": {}}, "cycle"),
@@ -159,7 +165,7 @@ def test_a_move_that_makes_no_sense_is_explained(face: Face, wish: Any, key: str
         ({"cycle": "Yearly", "invoiceMonth": 13}, "invoiceMonth"),
         ({"cycle": "Yearly", "invoiceMonth": 2, "invoiceDay": 30}, "invoiceDay"),
         ({"cycle": "Yearly", "invoiceMonth": 11, "invoiceDay": 31}, "invoiceDay"),
-        ({"invoiceMonth": 3}, "invoiceMonth"),
+        ({"invoiceMonth": 13}, "invoiceMonth"),
         ({"invoiceDay": None}, "invoiceDay"),
         ({"invoiceDay": 0}, "invoiceDay"),
         ({"invoiceDay": 32}, "invoiceDay"),
@@ -167,7 +173,12 @@ def test_a_move_that_makes_no_sense_is_explained(face: Face, wish: Any, key: str
         ({"invoiceDay": 10**30}, "invoiceDay"),
         ({"invoiceDay": "6"}, "invoiceDay"),
         ({"invoiceDay": True}, "invoiceDay"),
-        ({"numberOfIntervals": 2}, "numberOfIntervals"),
+        ({"numberOfIntervals": 0}, "numberOfIntervals"),
+        ({"numberOfIntervals": 121}, "numberOfIntervals"),
+        ({"invoiceInAdvance": True}, "invoiceInAdvance"),
+        ({"invoiceInAdvance": 28}, "invoiceInAdvance"),
+        ({"term": "Net31"}, "term"),
+        ({"invoiceWeekday": "Someday"}, "invoiceWeekday"),
         ({"billingPeriodType": "Whenever"}, "billingPeriodType"),
         ({"billingPeriodType": "CustomerActivation"}, "invoiceDay"),
         ({"autoCollect": 1}, "autoCollect"),
@@ -199,7 +210,7 @@ def test_a_type_without_its_activation_is_refused(face: Face) -> None:
         ({"id": "11"}, "id"),
         ({"invoiceDay": 0}, "invoiceDay"),
         ({"invoiceDay": 32}, "invoiceDay"),
-        ({"invoiceMonth": 3}, "invoiceMonth"),
+        ({"invoiceMonth": 13}, "invoiceMonth"),
         ({"billingPeriodType": "CustomerActivation"}, "billingPeriodType"),
         ({"autoCollect": "no"}, "autoCollect"),
         ({"numberOfIntervals": 3}, "numberOfIntervals"),

@@ -7,7 +7,7 @@ from typing import Any, get_args
 import pytest
 
 from tallyhook import AsyncClient, signing
-from tallyhook.events import Hook
+from tallyhook.cheddar.hooks import Hook
 from tallyhook_mock.testing import Cheddar, HookType, ReceiverClient
 from tallyhook_receiver import Product, Receiver
 

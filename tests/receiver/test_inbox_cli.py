@@ -69,14 +69,14 @@ async def _fill(store: Store) -> None:
     inbox = store.inbox()
     await inbox.open()
     for key in (FAILED, DONE, WORKING):
-        await inbox.take(letter(key, body=b'{"email": "nora@quill.example"}'), "me", 3600)
+        await inbox.claim(letter(key, body=b'{"email": "nora@quill.example"}'), "me", 3600)
     declared = Declared(declaration=Declaration(), changes=("add A  1 × 1.10",))
     for entry in (declared, ADDING, Added(number=1, charge_id="c7"), Refused(number=2)):
         await inbox.append(FAILED, "me", entry)
     store.advance(seconds=1)
-    await inbox.settle(FAILED, "me", State.FAILED, 'Traceback\n  File "audit.py"\nKeyError: [no usage]\n')
+    await inbox.finish(FAILED, "me", State.FAILED, 'Traceback\n  File "audit.py"\nKeyError: [no usage]\n')
     store.advance(seconds=1)
-    await inbox.settle(DONE, "me", State.DONE, msgspec.json.encode(OUTCOME).decode())
+    await inbox.finish(DONE, "me", State.DONE, msgspec.json.encode(OUTCOME).decode())
     store.advance(seconds=1)
     await inbox.keep(letter(UNDECODABLE, type="", body=b"\xff"), State.UNDECODABLE, "no JSON")
     await inbox.close()

@@ -12,9 +12,9 @@ from decimal import Decimal
 from functools import cache
 from typing import Any, NamedTuple
 
-from tallyhook.calls import Call
+from tallyhook.cheddar.calls import Call
+from tallyhook.cheddar.models import Charge, Customer, Invoice, Item, Plan, PlanItem, Subscription
 from tallyhook.errors import Error, NoAnswer, PreconditionFailed, bare_error
-from tallyhook.models import Charge, Customer, Invoice, Item, Plan, PlanItem, Subscription
 from tallyhook.review import Outcome, Review, Unresolved
 from tallyhook.review.apply import Application
 from tallyhook.review.journal import Adding, Entry, decode, encode

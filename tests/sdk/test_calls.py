@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tallyhook import AsyncClient, ChargeInput, Client, Id, InvoicePeriod, ItemInput, PaymentInput, calls
-from tallyhook.models import Customer, Invoice, Item, Plan, Promotion
+from tallyhook.cheddar.models import Customer, Invoice, Item, Plan, Promotion
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 C1 = [("code", "C1")]

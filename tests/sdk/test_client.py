@@ -17,9 +17,9 @@ import pytest
 from tests.sdk.scripted import Script, Step
 
 from tallyhook import AsyncClient, Client, Customer, Error, Id, NoAnswer, PaymentInput, calls, errors
-from tallyhook.calls import Call
+from tallyhook._retries import Retry
+from tallyhook.cheddar.calls import Call
 from tallyhook.errors import APIError, DecodeError, WrongDocument
-from tallyhook.retry import Retry
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 CUSTOMER = (FIXTURES / "customer.xml").read_bytes().replace(b"harbour/42+b", b"C1")

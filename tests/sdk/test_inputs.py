@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from tallyhook import Id, PaymentInput, calls
-from tallyhook.calls import Call
-from tallyhook.models import Customer, Invoice
+from tallyhook.cheddar.calls import Call
+from tallyhook.cheddar.models import Customer, Invoice
 
 CARD = PaymentInput(cc_number="4111111111111111", cc_expiration="02/2029", cc_card_code="321", cc_zip="8000")
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tallyhook import documents
-from tallyhook.models import Charge, Customer, Id, Invoice, Item, Subscription, Transaction
+from tallyhook.cheddar.models import Charge, Customer, Id, Invoice, Item, Subscription, Transaction
 
 CUSTOMER = (Path(__file__).parents[1] / "fixtures" / "customer.xml").read_bytes()
 

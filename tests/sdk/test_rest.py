@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tallyhook._call import Call
 from tallyhook.cleverbridge import documents as cleverbridge
 from tallyhook.errors import APIError, DecodeError
 from tallyhook.fusebill import documents as fusebill
-from tallyhook.rest import Call
 
 NAMES = st.sampled_from(
     [

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from tests.cheddar import Cheddar
 
 from tallyhook import documents, events
-from tallyhook.models import Customer
+from tallyhook.cheddar.models import Customer
 from tallyhook.review import AddCharge, Changes, DeleteCharge, Review, SetQuantity, compare
 from tallyhook.review.journal import Added, Adding, DeclaredCharge
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from tests.sdk.review_model import Declares, Model
 
-from tallyhook.models import Charge, Invoice
+from tallyhook.cheddar.models import Charge, Invoice
 from tallyhook.review.apply import Application
 from tallyhook.review.journal import Adding
 from tallyhook.review.ownership import Ledger

@@ -13,10 +13,10 @@ from rich.console import Console
 from tests.cheddar import Cheddar
 
 from tallyhook import documents, events
-from tallyhook.models import Charge, Customer, Invoice, Item, Transaction
+from tallyhook.cheddar.models import Charge, Customer, Invoice, Item, Transaction
 from tallyhook.review import AddCharge, DeleteCharge, Outcome, Review, Standing
 from tallyhook.review.journal import Declaration, DeclaredCharge
-from tallyhook.table import Column, Shown, Table
+from tallyhook.tables import Column, Shown, Table
 
 MARCH = datetime(2030, 3, 1, tzinfo=UTC)
 

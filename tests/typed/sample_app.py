@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import assert_type
 
 from tallyhook import AsyncClient, Client, Customer, Id, Invoice, InvoicePeriod, Plan, events
-from tallyhook.events import SubscriptionBillable
-from tallyhook.models import Charge, Item, Subscription
+from tallyhook.cheddar.hooks import SubscriptionBillable
+from tallyhook.cheddar.models import Charge, Item, Subscription
 from tallyhook.review import Changes, Outcome, Period, Review, compare
 from tallyhook_mock import (
     Fault,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tallyhook.method import Method
+from tallyhook._client import Method
 
 MODULES = (
     "tallyhook",

@@ -13,10 +13,8 @@ from tallyhook_mock.cli import (
     clock,
     customers,
     demo,
-    doctor,
     faults,
     hooks,
-    inbox,
     invoice,
     listen,
     listeners,
@@ -24,8 +22,8 @@ from tallyhook_mock.cli import (
     seed,
     timeline,
     trigger,
-    verify,
 )
+from tallyhook_receiver.cli import doctor, inbox, verify
 
 __all__ = ["app"]
 

@@ -162,7 +162,7 @@ def cheddar_routes(cheddar: Cheddar) -> Iterator[respx.MockRouter]:
 
     A router of respx with a route for each call, such as `cheddar_routes["customers/add-charge"]`.
     """
-    from tallyhook.client import BASE_URL
+    from tallyhook.cheddar.client import BASE_URL
 
     with _needing("respx"):
         from tallyhook_mock.testing.routes import routes

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from tallyhook_mock.cli.output import USAGE, Json, console, fail, moment, print_json, table
 from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote, path
+from tallyhook_receiver.cli.output import USAGE, Json, console, fail, moment, print_json, table
 
 __all__ = ["timeline"]
 

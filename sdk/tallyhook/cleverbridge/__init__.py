@@ -6,12 +6,19 @@
         client.update_subscription_item(subscription, subscription.item(2), used)
 
 An item in arrears is billed with the quantity that it has when its interval ends, and keeps that until it is
-updated again (inferred: the quantity is a total, and nothing says that it starts over). So send every
-interval's quantity, 0 as well.
+updated again. So send every interval's quantity, 0 as well, and before the subscription's
+`next_billing_date_reminder`: on that date the purchase is created.
 """
 
 from tallyhook.cleverbridge.client import AsyncClient, Client
-from tallyhook.cleverbridge.models import Item, Price, Subscription, UpdateResult
+from tallyhook.cleverbridge.models import (
+    Item,
+    ItemStatus,
+    Renewal,
+    Subscription,
+    SubscriptionStatus,
+    UpdateResult,
+)
 from tallyhook.cleverbridge.terms import Alignment, UpdateAction
 from tallyhook.cleverbridge.usage import billable_quantity
 
@@ -20,8 +27,10 @@ __all__ = [
     "AsyncClient",
     "Client",
     "Item",
-    "Price",
+    "ItemStatus",
+    "Renewal",
     "Subscription",
+    "SubscriptionStatus",
     "UpdateAction",
     "UpdateResult",
     "billable_quantity",

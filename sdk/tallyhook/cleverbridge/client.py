@@ -1,17 +1,9 @@
 """The two clients of Cleverbridge's API: twins around its calls."""
 
-from __future__ import annotations
+from typing import Unpack
 
-from typing import TYPE_CHECKING
-
+from tallyhook._client import AsyncOptions, BaseAsyncClient, BaseClient, Method, Options, basic
 from tallyhook.cleverbridge import calls
-from tallyhook.method import Method
-from tallyhook.rest import JSON
-from tallyhook.retry import Retry
-from tallyhook.sending import AsyncSender, Sender, basic
-
-if TYPE_CHECKING:
-    import httpx
 
 __all__ = ["BASE_URL", "AsyncClient", "Client"]
 
@@ -22,19 +14,26 @@ class _Methods:
     """What both clients can be asked for."""
 
     get_subscription = Method(calls.get_subscription)
+    get_subscriptions_for_customer = Method(calls.get_subscriptions_for_customer)
+    get_subscriptions_by_purchase = Method(calls.get_subscriptions_by_purchase)
     update_subscription_item = Method(calls.update_subscription_item)
     increase_subscription_item_quantity = Method(calls.increase_subscription_item_quantity)
     update_subscription_item_price = Method(calls.update_subscription_item_price)
+    add_subscription_item = Method(calls.add_subscription_item)
+    deactivate_subscription_items = Method(calls.deactivate_subscription_items)
+    reinstate_subscription_items = Method(calls.reinstate_subscription_items)
+    update_next_billing_date = Method(calls.update_next_billing_date)
+    renew_subscription = Method(calls.renew_subscription)
 
 
-class Client(_Methods, Sender):
+class Client(_Methods, BaseClient):
     """Cleverbridge's API.
 
         with Client("user", "password") as client:
             subscription = client.get_subscription("S1001")
 
-    The arguments mean what they mean to `tallyhook.Client`. All calls raise APIError (by status; its
-    `message` is the ResultMessage and its `aux_code` the ErrorCode), NoAnswer or DecodeError, all of them
+    The arguments mean what they mean to `tallyhook.Client`. All calls raise APIError (by status, 402 where
+    the parameters are invalid; its `message` is the ResultMessage), NoAnswer or DecodeError, all of them
     under `tallyhook.Error`.
     """
 
@@ -44,16 +43,13 @@ class Client(_Methods, Sender):
         password: str,
         *,
         base_url: str = BASE_URL,
-        timeout: float = 30.0,
-        retries: int = 3,
-        backoff: float = 0.5,
-        transport: httpx.BaseTransport | None = None,
+        **options: Unpack[Options],
     ) -> None:
-        super().__init__(base_url, basic(user, password), JSON, timeout, Retry(retries, backoff), transport)
+        super().__init__(base_url, basic(user, password), **options)
 
 
-class AsyncClient(_Methods, AsyncSender):
-    """`Client` for asyncio: the same arguments and the same methods, to be awaited."""
+class AsyncClient(_Methods, BaseAsyncClient):
+    """`Client` for asyncio and trio: the same arguments and the same methods, to be awaited."""
 
     def __init__(
         self,
@@ -61,9 +57,6 @@ class AsyncClient(_Methods, AsyncSender):
         password: str,
         *,
         base_url: str = BASE_URL,
-        timeout: float = 30.0,
-        retries: int = 3,
-        backoff: float = 0.5,
-        transport: httpx.AsyncBaseTransport | None = None,
+        **options: Unpack[AsyncOptions],
     ) -> None:
-        super().__init__(base_url, basic(user, password), JSON, timeout, Retry(retries, backoff), transport)
+        super().__init__(base_url, basic(user, password), **options)

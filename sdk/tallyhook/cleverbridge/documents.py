@@ -2,24 +2,24 @@
 
 from typing import Any
 
-from tallyhook.cleverbridge.models import Subscription, UpdateResult
+from tallyhook._call import Reader
+from tallyhook._lenient import is_blank, text
+from tallyhook._model import Model, read
+from tallyhook.cleverbridge.models import Renewal, Subscription, UpdateResult
 from tallyhook.errors import APIError, DecodeError, api_error, bare_error
-from tallyhook.loose import is_blank, text
-from tallyhook.nodes import Model, read
-from tallyhook.rest import Reader
 
-__all__ = ["refusal", "subscription", "update_result"]
+__all__ = ["nothing", "refusal", "renewal", "subscription", "subscriptions", "update_result"]
 
 
-class _Answer(Model, frozen=True, rename="pascal"):
-    """What any answer may hold; `error_code` is inferred."""
+class _Answer(Model, frozen=True, kw_only=True, rename="pascal"):
+    """What a reading may answer with."""
 
     result_message: str = ""
-    error_code: str = ""
     subscription: Subscription | None = None
+    subscriptions: tuple[Subscription, ...] = ()
 
 
-_READER = Reader(_Answer, UpdateResult)
+_READER = Reader(_Answer, UpdateResult, Renewal)
 
 
 def subscription(body: bytes) -> Subscription:
@@ -35,9 +35,27 @@ def subscription(body: bytes) -> Subscription:
     return found
 
 
+def subscriptions(body: bytes) -> tuple[Subscription, ...]:
+    """The subscriptions of an answer; raises as `subscription`."""
+    node = _fine(body)
+    if "Subscriptions" not in node:
+        raise DecodeError("a list was expected", "Subscriptions")
+    return read(_Answer, node).subscriptions
+
+
 def update_result(body: bytes) -> UpdateResult:
     """What an update came to; raises as `subscription`."""
     return read(UpdateResult, _fine(body))
+
+
+def renewal(body: bytes) -> Renewal:
+    """What a renewal came to; raises as `subscription`."""
+    return read(Renewal, _fine(body))
+
+
+def nothing(body: bytes) -> None:
+    """An answer that only says that it is fine; raises as `subscription`."""
+    _fine(body)
 
 
 def refusal(status: int, body: bytes) -> APIError:
@@ -58,6 +76,4 @@ def _fine(body: bytes) -> dict[str, Any]:
 
 def _error(status: int, node: dict[str, Any]) -> APIError:
     said = node.get("ResultMessage")
-    if is_blank(said):
-        return bare_error(status)
-    return api_error(status, text(said), text(node.get("ErrorCode")))
+    return bare_error(status) if is_blank(said) else api_error(status, text(said))

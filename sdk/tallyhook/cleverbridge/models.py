@@ -1,97 +1,168 @@
 """The nouns of Cleverbridge's answers, in its own words.
 
-The names of a subscription's fields and of the prices are inferred: what is documented are the names of the
-calls and of what they take.
+Up to `items`, and of an item up to `running_no`, the names are those of the vendor's own JSON example; the
+others are taken from a public client.
 """
 
 from datetime import datetime
 from decimal import Decimal
+from enum import IntEnum
 from typing import ClassVar
 
-from tallyhook.nodes import Model
+from tallyhook._model import Model
 
-__all__ = ["Item", "Price", "Subscription", "UpdateResult"]
-
-_ZERO = Decimal(0)
+__all__ = ["Item", "ItemStatus", "Renewal", "Subscription", "SubscriptionStatus", "UpdateResult"]
 
 
-class Item(Model, frozen=True, rename="pascal"):
-    """A product in a subscription. `unit_price` is net; `pending_quantity` waits for a renewal."""
+class SubscriptionStatus(IntEnum):
+    """What a subscription's number says (documented: the newer of two pages that disagree, and a client)."""
 
-    _shown: ClassVar = ("running_number", "product_id", "quantity")
-
-    running_number: int | None = None
-    product_id: int | None = None
-    product_name: str = ""
-    quantity: int | None = None
-    unit_price: Decimal = _ZERO
-    billing_mode: str = ""
-    coupon_code: str = ""
-    pending_quantity: int | None = None
-    status: str = ""
-
-    @property
-    def is_in_arrears(self) -> bool:
-        """Whether it is billed when its interval is over, with the quantity that it has then."""
-        return self.billing_mode.upper() == "ARREARS"
+    ACTIVE = 1
+    DEACTIVATED = 2
+    FINISHED = 3
+    GRACE = 4
+    HOLD = 5
+    NEW = 6
+    HANDLED_BY_CLIENT = 7
+    AWAITING_NEW_ORDER = 8
 
 
-class Subscription(Model, frozen=True, rename="pascal"):
-    """What a customer buys at regular intervals.
+class ItemStatus(IntEnum):
+    """What an item's number says (by a client)."""
 
-    An update counts for the next renewal if it arrives before `next_reminder_date` (documented). Both next
-    dates are None once the subscription is deactivated.
+    ACTIVE = 1
+    DEACTIVATED = 2
+    FINISHED = 3
+    REMOVED = 4
+    AWAITING_REINSTATE = 5
+    HANDLED_BY_CLIENT = 6
+    OTHER = 7
+
+
+class Item(Model, frozen=True, kw_only=True, rename="pascal"):
+    """A version of a product in a subscription; only one with `is_current` counts.
+
+    `running_no` is what requests call RunningNumber. A price is None if the answer does not name it.
     """
 
-    _shown: ClassVar = ("id", "status", "next_billing_date")
+    _shown: ClassVar = ("running_no", "product_id", "quantity", "version")
+
+    running_no: int | None = None
+    is_current: bool = False
+    product_id: int | None = None
+    product_name: str = ""
+    product_name_extension: str = ""
+    quantity: int | None = None
+    status: int | None = None
+    version: int | None = None
+    coupon_code: str = ""
+    promotion_id: str = ""
+    recurrence_count: int | None = None
+    last_interval_no: int | None = None
+    start_date: datetime | None = None
+    end_date: datetime | None = None
+    deactivation_date: datetime | None = None
+    subscription_id: str = ""
+    next_billing_currency_id: str = ""
+    next_billing_customer_gross_price: Decimal | None = None
+    next_billing_customer_net_price: Decimal | None = None
+    next_billing_customer_vat_price: Decimal | None = None
+    next_renewal_customer_gross_price: Decimal | None = None
+    next_renewal_customer_net_price: Decimal | None = None
+    next_renewal_customer_vat_price: Decimal | None = None
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it goes on being billed."""
+        return self.status == ItemStatus.ACTIVE
+
+
+class Subscription(Model, frozen=True, kw_only=True, rename="pascal"):
+    """What a customer buys at regular intervals.
+
+    An update counts for the next bill if it arrives before `next_billing_date_reminder`, the date on which
+    the purchase is created (documented). `items` holds every version of every item. Read `status` as a
+    `SubscriptionStatus`.
+    """
+
+    _shown: ClassVar = ("id", "subscription_status", "next_billing_date")
 
     id: str = ""
-    status: str = ""
-    start_date: datetime | None = None
-    next_billing_date: datetime | None = None
-    next_reminder_date: datetime | None = None
-    interval_length_months: int | None = None
-    currency: str = ""
     customer_id: str = ""
+    customer_reference_id: str = ""
+    customer_reference_no: str = ""
+    customer_currency_id: str = ""
+    subscription_status: int | None = None
+    renewal_type: int | None = None
+    start_date: datetime | None = None
+    end_date: datetime | None = None
+    next_billing_date: datetime | None = None
+    next_billing_date_reminder: datetime | None = None
+    grace_period_days: int | None = None
+    interval_day_count: int | None = None
+    interval_month_count: int | None = None
+    billing_interval_day_count: int | None = None
+    billing_interval_month_count: int | None = None
+    start_interval_day_count: int | None = None
+    start_interval_month_count: int | None = None
+    last_interval_no: int | None = None
     items: tuple[Item, ...] = ()
 
     @property
     def is_active(self) -> bool:
         """Whether it goes on being billed."""
-        return self.status.upper() == "ACT"
+        return self.subscription_status == SubscriptionStatus.ACTIVE
+
+    @property
+    def current_items(self) -> tuple[Item, ...]:
+        """The versions that count, without those that they have replaced."""
+        return tuple(item for item in self.items if item.is_current)
 
     def item(self, running_number: int) -> Item:
-        """The item with this number, counted from 1.
+        """The current version of the item with this number, counted from 1.
 
         Raises:
-            LookupError: there is none.
+            LookupError: there is none, or more than one.
         """
-        for item in self.items:
-            if item.running_number == running_number:
-                return item
-        raise LookupError(f"{self.id} has no item {running_number}")
+        found = [item for item in self.current_items if item.running_no == running_number]
+        if len(found) != 1:
+            several = f" {len(found)} current versions of" if found else " no"
+            raise LookupError(f"{self.id} has{several} item {running_number}")
+        return found[0]
+
+    def versions(self, running_number: int) -> tuple[Item, ...]:
+        """All versions of the item with this number, as they came."""
+        return tuple(item for item in self.items if item.running_no == running_number)
 
 
-class Price(Model, frozen=True, rename="pascal"):
-    """What a customer pays. `gross_price` is with VAT. An amount is None if the answer does not name it."""
+class UpdateResult(Model, frozen=True, kw_only=True, rename="pascal"):
+    """What an update costs now, by `alignment_…`, and what the next billing comes to.
 
-    _shown: ClassVar = ("currency", "gross_price")
-
-    currency: str = ""
-    gross_price: Decimal | None = None
-    net_price: Decimal | None = None
-    vat_price: Decimal | None = None
-
-
-class UpdateResult(Model, frozen=True, rename="pascal"):
-    """What an update costs, or in a preview would cost: by itself, and at the next renewal as a whole.
-
-    A price is None if the answer does not name it: the update was taken, and what it costs is not known.
+    A public client says that prices come in a preview only: a price that the answer does not name is None.
     """
 
-    _shown: ClassVar = ("alignment_customer_price", "next_billing_customer_price")
+    _shown: ClassVar = (
+        "alignment_customer_gross_price",
+        "next_billing_customer_gross_price",
+        "price_currency_id",
+    )
 
     result_message: str = ""
-    alignment_customer_price: Price | None = None
-    next_billing_customer_price: Price | None = None
+    alignment_customer_gross_price: Decimal | None = None
+    alignment_customer_net_price: Decimal | None = None
+    alignment_customer_vat_price: Decimal | None = None
+    next_billing_customer_gross_price: Decimal | None = None
+    next_billing_customer_net_price: Decimal | None = None
+    next_billing_customer_vat_price: Decimal | None = None
+    price_currency_id: str = ""
+
+
+class Renewal(Model, frozen=True, kw_only=True, rename="pascal"):
+    """What came of a renewal ahead of its date; `transaction_status` says whether it was paid."""
+
+    _shown: ClassVar = ("transaction_status", "next_billing_date")
+
+    result_message: str = ""
     next_billing_date: datetime | None = None
+    transaction_status: str = ""
+    continue_url: str = ""

@@ -12,10 +12,10 @@ class Alignment(Enum):
     """From the next renewal on, which bills it. It must arrive before the reminder date."""
 
     NOW_PRORATED = (True, False)
-    """At once; the part of the interval that is left is charged."""
+    """At once; the part of the interval that is left is charged. Refused if that comes to less than zero."""
 
-    NOW_FULL_INTERVAL = (True, True)
-    """At once; a full interval is charged."""
+    NOW_EXTENDED = (True, True)
+    """At once; the interval of what is there is extended to that of the changed item."""
 
     def settings(self, preview: bool) -> dict[str, bool]:
         """The flags on the wire. That the second needs the first is why nobody else writes them."""

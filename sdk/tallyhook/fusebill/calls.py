@@ -1,4 +1,4 @@
-"""Every call of Fusebill's API for billing periods, described once; see `tallyhook.calls` for the manner.
+"""Every call of Fusebill's API for billing periods, described once; see those of Cheddar for the manner.
 
 Repeatable, and so tried again by themselves, are readings, changes of a definition, its deletion (an id is
 never given again, inferred), and a move into a definition that is there. Never so: what makes a definition.
@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TypedDict, TypeVar, Unpack
 
+from tallyhook._call import Call, whole
 from tallyhook.fusebill import documents, forecast
 from tallyhook.fusebill.forecast import DryRun
 from tallyhook.fusebill.models import BillingPeriodDefinition, Subscription
 from tallyhook.fusebill.terms import BillingPeriodType, Cycle, InvoiceDate
-from tallyhook.rest import Call, whole
 
 __all__ = [
     "DefinitionRef",

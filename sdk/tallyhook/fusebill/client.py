@@ -1,17 +1,9 @@
 """The two clients of Fusebill's API: twins around its calls."""
 
-from __future__ import annotations
+from typing import Unpack
 
-from typing import TYPE_CHECKING
-
+from tallyhook._client import AsyncOptions, BaseAsyncClient, BaseClient, Method, Options
 from tallyhook.fusebill import calls
-from tallyhook.method import Method
-from tallyhook.rest import JSON
-from tallyhook.retry import Retry
-from tallyhook.sending import AsyncSender, Sender
-
-if TYPE_CHECKING:
-    import httpx
 
 __all__ = ["BASE_URL", "AsyncClient", "Client"]
 
@@ -33,7 +25,7 @@ class _Methods:
     dry_run = Method(calls.dry_run)
 
 
-class Client(_Methods, Sender):
+class Client(_Methods, BaseClient):
     """Fusebill's (now Stax Bill's) API, as far as billing periods go.
 
         with Client("an API key") as client:
@@ -51,28 +43,22 @@ class Client(_Methods, Sender):
         api_key: str,
         *,
         base_url: str = BASE_URL,
-        timeout: float = 30.0,
-        retries: int = 3,
-        backoff: float = 0.5,
-        transport: httpx.BaseTransport | None = None,
+        **options: Unpack[Options],
     ) -> None:
-        super().__init__(base_url, _sendable(api_key), JSON, timeout, Retry(retries, backoff), transport)
+        super().__init__(base_url, _sendable(api_key), **options)
 
 
-class AsyncClient(_Methods, AsyncSender):
-    """`Client` for asyncio: the same arguments and the same methods, to be awaited."""
+class AsyncClient(_Methods, BaseAsyncClient):
+    """`Client` for asyncio and trio: the same arguments and the same methods, to be awaited."""
 
     def __init__(
         self,
         api_key: str,
         *,
         base_url: str = BASE_URL,
-        timeout: float = 30.0,
-        retries: int = 3,
-        backoff: float = 0.5,
-        transport: httpx.AsyncBaseTransport | None = None,
+        **options: Unpack[AsyncOptions],
     ) -> None:
-        super().__init__(base_url, _sendable(api_key), JSON, timeout, Retry(retries, backoff), transport)
+        super().__init__(base_url, _sendable(api_key), **options)
 
 
 def _sendable(api_key: str) -> str:

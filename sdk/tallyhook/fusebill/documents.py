@@ -1,23 +1,21 @@
 """Fusebill's answers: bytes into models, and refusals into exceptions."""
 
-from typing import Any
-
+from tallyhook._call import Reader
+from tallyhook._model import Model, read, read_list
 from tallyhook.errors import APIError, DecodeError, api_error, bare_error
 from tallyhook.fusebill.models import BillingPeriodDefinition
-from tallyhook.nodes import Model, read
-from tallyhook.rest import Reader
 
 __all__ = ["definition", "definitions", "nothing", "refusal"]
 
 
-class _Complaint(Model, frozen=True, rename="pascal"):
+class _Complaint(Model, frozen=True, kw_only=True, rename="pascal"):
     """What is wrong, and with what."""
 
     key: str = ""
     value: str = ""
 
 
-class _Refusal(Model, frozen=True, rename="pascal"):
+class _Refusal(Model, frozen=True, kw_only=True, rename="pascal"):
     """What an error looks like (inferred)."""
 
     error_id: str = ""
@@ -38,13 +36,7 @@ def definitions(body: bytes) -> tuple[BillingPeriodDefinition, ...]:
     nodes = _READER.node(body)
     if not isinstance(nodes, list):
         raise DecodeError("a list was expected")
-    found: list[BillingPeriodDefinition] = []
-    try:
-        for node in nodes:
-            found.append(read(BillingPeriodDefinition, _object(node)))
-    except DecodeError as error:
-        raise error.under(f"[{len(found)}]") from None
-    return tuple(found)
+    return read_list(BillingPeriodDefinition, nodes)
 
 
 def nothing(body: bytes) -> None:
@@ -63,9 +55,3 @@ def refusal(status: int, body: bytes) -> APIError:
     message = "; ".join(complaints)
     error_id = "" if said.error_id == "0" else said.error_id
     return api_error(status, message, said.errors[0].key, error_id)
-
-
-def _object(node: Any) -> dict[str, Any]:
-    if not isinstance(node, dict):
-        raise DecodeError("an object was expected")
-    return node

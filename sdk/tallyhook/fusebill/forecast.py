@@ -22,7 +22,7 @@ import msgspec
 from tallyhook import money
 from tallyhook.fusebill.models import BillingPeriodDefinition
 from tallyhook.fusebill.terms import Cycle, InvoiceDate
-from tallyhook.table import Column, Shown, Table
+from tallyhook.tables import Column, Shown, Table
 
 __all__ = ["DryRun", "PlannedInvoice", "dry_run"]
 

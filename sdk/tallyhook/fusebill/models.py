@@ -8,14 +8,14 @@ from decimal import Decimal
 from typing import ClassVar
 
 from tallyhook import money
-from tallyhook.nodes import Model
+from tallyhook._model import Model
 
 __all__ = ["BillingPeriodDefinition", "PendingCharge", "Subscription"]
 
 _ZERO = Decimal(0)
 
 
-class PendingCharge(Model, frozen=True):
+class PendingCharge(Model, frozen=True, kw_only=True):
     """A charge that waits for the end of its period. Its amount is fixed, prorated or not (documented)."""
 
     _shown: ClassVar = ("id", "name", "amount")
@@ -25,7 +25,7 @@ class PendingCharge(Model, frozen=True):
     amount: Decimal = _ZERO
 
 
-class Subscription(Model, frozen=True):
+class Subscription(Model, frozen=True, kw_only=True):
     """A plan at an `amount` for each period. Its `interval` can't change (documented)."""
 
     _aliases: ClassVar = {"cycle": "interval"}
@@ -41,7 +41,7 @@ class Subscription(Model, frozen=True):
     pending_charges: tuple[PendingCharge, ...] = ()
 
 
-class BillingPeriodDefinition(Model, frozen=True):
+class BillingPeriodDefinition(Model, frozen=True, kw_only=True):
     """When the subscriptions in it bill: monthly on `invoice_day`, or yearly on that day of `invoice_month`.
 
     A definition without subscriptions bills nothing; one with them can't be deleted (documented).

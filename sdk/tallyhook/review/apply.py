@@ -2,7 +2,7 @@
 
 All rules stand in one generator that does no I/O. It yields calls to send and journal entries to write, is
 sent the answers, and has the calls' errors thrown into it; `drive` and `adrive` do the sending for the two
-clients. [The proof](../review.md) explores it.
+clients. `docs/review.md` says why it is right, and `tests/sdk/test_review_model.py` explores it.
 """
 
 from collections.abc import Callable, Generator, Sequence
@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from tallyhook import calls
-from tallyhook.calls import Call
-from tallyhook.client import AsyncClient, Client
+from tallyhook.cheddar.calls import Call
+from tallyhook.cheddar.client import AsyncClient, Client
+from tallyhook.cheddar.models import Customer, Id, Invoice, InvoicePeriod, Subscription
 from tallyhook.errors import APIError, Error, NoAnswer, NotFound, UnprocessableEntity
-from tallyhook.models import Customer, Id, Invoice, InvoicePeriod, Subscription
 from tallyhook.review.compare import AddCharge, Change, Changes, DeleteCharge, SetQuantity, difference, named
 from tallyhook.review.journal import (
     Added,

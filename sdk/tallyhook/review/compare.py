@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tallyhook import money
-from tallyhook.models import Charge, Customer, Invoice, Plan, PlanItem
+from tallyhook.cheddar.models import Charge, Customer, Invoice, Plan, PlanItem
 from tallyhook.review.journal import Adding, Declaration, DeclaredCharge, Entry
 from tallyhook.review.ownership import Ledger
-from tallyhook.table import Column, Shown, Table
+from tallyhook.tables import Column, Shown, Table
 
 if TYPE_CHECKING:
     from tallyhook.review.review import Review

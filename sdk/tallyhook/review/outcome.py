@@ -10,7 +10,7 @@ from tallyhook import money
 from tallyhook.errors import Error
 from tallyhook.review.compare import AddCharge, Change, DeleteCharge, SetQuantity
 from tallyhook.review.journal import Declaration
-from tallyhook.table import Column, Shown, Table
+from tallyhook.tables import Column, Shown, Table
 
 __all__ = [
     "EarlierInvoiceOutstanding",

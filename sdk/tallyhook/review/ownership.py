@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
-from tallyhook.models import Charge, Customer, Invoice
+from tallyhook.cheddar.models import Charge, Customer, Invoice
 from tallyhook.review.journal import (
     Added,
     Adding,

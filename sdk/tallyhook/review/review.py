@@ -7,14 +7,14 @@ from decimal import Decimal
 import msgspec
 
 from tallyhook import money
-from tallyhook.client import AsyncClient, Client
-from tallyhook.events import Hook
-from tallyhook.models import Customer, Invoice, Plan, Product, Subscription
+from tallyhook.cheddar.client import AsyncClient, Client
+from tallyhook.cheddar.hooks import Hook
+from tallyhook.cheddar.models import Customer, Invoice, Plan, Product, Subscription
 from tallyhook.review.apply import UNKNOWN_FOR, adrive, drive, utc_now
 from tallyhook.review.compare import Changes, compare
 from tallyhook.review.journal import Declaration, DeclaredCharge, Entry, Journal
 from tallyhook.review.outcome import Outcome
-from tallyhook.table import Column, Shown, Table
+from tallyhook.tables import Column, Shown, Table
 
 __all__ = ["Period", "Review"]
 
@@ -192,8 +192,7 @@ class Review(Shown):
         Unresolved.
 
         `unknown_for` is longer than the client's timeout, with a margin for how late the billing system may
-        still carry out a request. [How a review is proved right](../review.md) says what it rests on. Raises
-        as `apply` does; what the journal raises ends the attempt.
+        still carry out a request. Raises as `apply` does; what the journal raises ends the attempt.
         """
         return await adrive(self, client, journal, now=now, unknown_for=unknown_for, marks=marks)
 

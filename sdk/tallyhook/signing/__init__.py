@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from tallyhook.signing.cheddar import SIGNATURE_HEADER, TOKEN_HEADER, Cheddar, sign, token, verify
 from tallyhook.signing.scheme import Scheme
-from tallyhook.signing.standard import (
+from tallyhook.signing.standard_webhooks import (
     STANDARD_ID_HEADER,
     STANDARD_SIGNATURE_HEADER,
     STANDARD_TIMESTAMP_HEADER,

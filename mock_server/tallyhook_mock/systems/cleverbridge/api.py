@@ -1,4 +1,4 @@
-"""The JSON API as an ASGI application, and what each of its calls does."""
+"""The JSON API as an ASGI application."""
 
 import base64
 import binascii
@@ -6,26 +6,20 @@ import hmac
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tallyhook_mock.systems.cleverbridge import rules
-from tallyhook_mock.systems.cleverbridge.documents import (
-    answer,
-    broken,
-    outcome_document,
-    refusal_answer,
-    subscription_document,
-)
-from tallyhook_mock.systems.cleverbridge.model import Manner, Refusal, State, UpdateAction
-from tallyhook_mock.systems.cleverbridge.request import Fields, read_body, read_query
-from tallyhook_mock.systems.cleverbridge.rules import NewPrice, Target
+from tallyhook_mock.systems.cleverbridge.calls import ROOT, ROUTES
+from tallyhook_mock.systems.cleverbridge.documents import answer, broken, refusal_answer
+from tallyhook_mock.systems.cleverbridge.model import Refusal, State, malformed
+from tallyhook_mock.systems.cleverbridge.request import read_body, read_query
 
-__all__ = ["MAX_BODY", "ROOT", "ROUTES", "Handler", "cleverbridge_app", "is_cleverbridge"]
+__all__ = ["MAX_BODY", "cleverbridge_app", "is_cleverbridge"]
 
 MAX_BODY = 1_000_000
+_JSON = "application/json"
 
 logger = logging.getLogger("tallyhook_mock.cleverbridge")
 
@@ -91,23 +85,36 @@ def _carry_out(
 ) -> dict[str, Any]:
     """The answer to a call; `headers` takes what goes with its refusal."""
     if body is None:
-        raise Refusal(413, "RequestTooLong", f"The body is longer than {MAX_BODY} bytes")
+        raise Refusal(413, f"The body is longer than {MAX_BODY} bytes")
     name = _sign_in(state.users or users, request.headers.get("authorization", ""))
     if name is None:
         headers["WWW-Authenticate"] = 'Basic realm="Cleverbridge"'
-        raise Refusal(401, "Unauthorized", "Basic authentication with a known name and password is required")
+        raise Refusal(401, "Basic authentication with a known name and password is required")
     path = request.scope["path"]
     route = ROUTES.get(path[len(ROOT) :].rstrip("/").lower())
     if route is None:
         calls = ", ".join(f"{ROOT}{call}" for call in ROUTES)
-        raise Refusal(404, "CallNotFound", f"There is no {path}; there are {calls}")
+        raise Refusal(404, f"There is no {path}; there are {calls}")
     method, handle = route
     if request.method != method:
         headers["Allow"] = method
-        raise Refusal(405, "MethodNotAllowed", f"{path} is to be called by {method}")
+        raise Refusal(405, f"{path} is to be called by {method}")
+    _check_media(request)
     fields = read_query(request.scope["query_string"]) if method == "GET" else read_body(body)
     state.actor = name
     return handle(state, fields, at)
+
+
+def _check_media(request: Request) -> None:
+    """Accept is required, and Content-Type for a POST; both are JSON or XML (documented). XML isn't built."""
+    accepted = request.headers.get("accept", "")
+    if not any(each in accepted for each in (_JSON, "application/*", "*/*")):
+        raise malformed(f"Accept: {_JSON} is required; this mock speaks no XML")
+    if (
+        request.method == "POST"
+        and request.headers.get("content-type", "").partition(";")[0].strip() != _JSON
+    ):
+        raise malformed(f"Content-Type: {_JSON} is required for a POST; this mock speaks no XML")
 
 
 def _sign_in(users: Mapping[str, str], authorization: str) -> str | None:
@@ -121,62 +128,3 @@ def _sign_in(users: Mapping[str, str], authorization: str) -> str | None:
         return None
     known = users.get(name)
     return name if known is not None and hmac.compare_digest(known.encode(), password.encode()) else None
-
-
-ROOT = "/subscription/"
-
-Handler: TypeAlias = Callable[[State, Fields, datetime], dict[str, Any]]
-
-
-def get_subscription(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
-    state.catch_up(at)  # when the clock runs by itself, what is due now may not have been done yet
-    return subscription_document(state.subscription(fields.text("subscriptionId")))
-
-
-def update_item(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
-    target, quantity = _target(fields), fields.whole("Quantity")
-    return outcome_document(rules.update(state, target, quantity, _manner(fields), at))
-
-
-def increase_quantity(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
-    """`Quantity` is what is added (inferred)."""
-    target, quantity = _target(fields), fields.whole("Quantity")
-    return outcome_document(rules.increase_quantity(state, target, quantity, _manner(fields), at))
-
-
-def update_price(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
-    """`CustomerPrice`, its fields, and that `ProductId` may be left out are inferred."""
-    target = _target(fields, needs_product=False)
-    price = fields.below("CustomerPrice")
-    new = NewPrice(price.text("Currency"), price.amount("Value"), price.flag("IsGross", False))
-    return outcome_document(rules.set_price(state, target, new, _manner(fields), at))
-
-
-def _target(fields: Fields, *, needs_product: bool = True) -> Target:
-    return Target(
-        fields.text("SubscriptionId"),
-        fields.whole("RunningNumber"),
-        fields.whole("ProductId") if needs_product or "ProductId" in fields else None,
-        fields.text("ProductName", ""),
-        fields.text("CouponCode", ""),
-    )
-
-
-def _manner(fields: Fields) -> Manner:
-    alignment = fields.below("AlignmentSettings")
-    return Manner(
-        is_aligned=alignment.flag("AlignToCurrentInterval", False),
-        is_extended=alignment.flag("ExtendInterval", False),
-        is_preview=alignment.flag("GetCustomerPricePreviewOnly", False),
-        action=fields.choice("UpdateAction", UpdateAction, UpdateAction.UPDATE),
-        mails=fields.flag("GenerateMail", True),
-    )
-
-
-# By the name of the call in lower case, since names are read in any: the method, and what carries it out.
-ROUTES: Mapping[str, tuple[str, Handler]] = {
-    "getsubscription": ("GET", get_subscription),
-    "updatesubscriptionitem": ("POST", update_item),
-    "increasesubscriptionitemquantity": ("POST", increase_quantity),
-    "updatesubscriptionitemprice": ("POST", update_price),
-}

@@ -5,17 +5,28 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
-from tallyhook_mock.catalog.table import Table
+from tallyhook_mock.catalog.table import CatalogError, Table
 from tallyhook_mock.systems.cleverbridge.model import Coupon, Mode, Product, State, Terms
 from tallyhook_mock.systems.cleverbridge.rules import LONGEST_REMINDER, MOST, NewSubscription, subscribe
 
 __all__ = ["NAMES", "SUBSCRIPTION", "read_cleverbridge", "read_subscription"]
 
 _SETTINGS = ("vatPercent", "reminderDays")
-NAMES = (*_SETTINGS, "users", "products", "coupons", "subscriptions")
-SUBSCRIPTION = ("id", "customerId", "currency", "intervalLengthMonths", "startDate", *_SETTINGS, "items")
+_SWITCHES = ("acceptsQuantityZero", "alwaysPriced")
+NAMES = (*_SETTINGS, *_SWITCHES, "users", "products", "coupons", "subscriptions")
+SUBSCRIPTION = (
+    "id",
+    "customerId",
+    "customerReferenceId",
+    "customerEmail",
+    "currency",
+    "intervalLengthMonths",
+    "startDate",
+    *_SETTINGS,
+    "items",
+)
 _USER = ("name", "password")
-_PRODUCT = ("id", "name", "price")
+_PRODUCT = ("id", "name", "price", "billingMode")
 _COUPON = ("code", "percent")
 _ITEM = ("productId", "quantity", "billingMode", "unitPrice", "couponCode")
 _ID = re.compile("S[0-9]{1,18}")
@@ -33,18 +44,22 @@ def read_cleverbridge(table: Table, state: State, at: datetime) -> Callable[[Sta
     vat_percent, reminder_days = _vat_percent(table), _reminder_days(table)
     products = dict(state.products)
     for given in table.tables("products", _PRODUCT):
-        product = Product(_product_id(given, "id"), given.text("name"), given.amount("price"))
+        mode = Mode(given.choice("billingMode", tuple(Mode), Mode.ADVANCE))
+        product = Product(_product_id(given, "id"), given.text("name"), given.amount("price"), mode)
         products[product.id] = product
     coupons = dict(state.coupons)
     for given in table.tables("coupons", _COUPON):
         coupon = Coupon(given.text("code"), _percent(given, "percent"))
         coupons[coupon.code] = coupon
+    accepts_zero = table.flag("acceptsQuantityZero", state.accepts_zero)
+    always_priced = table.flag("alwaysPriced", state.always_priced)
     subscriptions = _read_subscriptions(table, state, products, coupons, at)
 
     def install(state: State) -> None:
         state.users.update(users)
         state.products.update(products)
         state.coupons.update(coupons)
+        state.accepts_zero, state.always_priced = accepts_zero, always_priced
         if vat_percent is not None:
             state.vat_percent = vat_percent
         if reminder_days is not None:
@@ -76,10 +91,13 @@ def read_subscription(
     items = tuple(_read_item(item, products, coupons) for item in table.tables("items", _ITEM))
     if not items:
         raise table.wrong("items", "at least one is needed")
+    customer_id, reference = _customer(table)
     return NewSubscription(
         id=_subscription_id(table) if "id" in table else ids(),
         items=items,
-        customer=table.text("customerId", ""),
+        customer_id=customer_id,
+        reference=reference,
+        email=table.text("customerEmail", ""),
         currency=currency,
         months=months,
         start=start,
@@ -113,7 +131,7 @@ def _read_item(
     product = products.get(_product_id(table, "productId"))
     if product is None:
         raise table.wrong("productId", f"there is no product {_product_id(table, 'productId')}")
-    mode = Mode(table.choice("billingMode", tuple(Mode), Mode.ADVANCE))
+    mode = Mode(table.choice("billingMode", tuple(Mode), product.mode))
     quantity = table.whole("quantity", 1 if mode is Mode.ADVANCE else 0, most=MOST)
     coupon = None
     if "couponCode" in table:
@@ -130,6 +148,23 @@ def _subscription_id(table: Table) -> str:
     if not _ID.fullmatch(written):
         raise table.wrong("id", f"{written!r} is not an S and a number, such as S1001")
     return written
+
+
+def _customer(table: Table) -> tuple[int | None, str]:
+    """Cleverbridge's number of a customer (documented), and the merchant's own word for one, the reference.
+
+    A `customerId` that is no number is taken for the reference.
+    """
+    reference = table.text("customerReferenceId", "")
+    try:
+        return table.whole("customerId", None, most=MOST), reference
+    except CatalogError:
+        word = table.text("customerId")
+        if reference and reference != word:
+            raise table.wrong(
+                "customerId", f"{word!r} is not a number, and another reference is given"
+            ) from None
+        return None, word
 
 
 def _product_id(table: Table, name: str) -> int:

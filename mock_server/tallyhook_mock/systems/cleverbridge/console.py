@@ -18,18 +18,10 @@ from tallyhook_mock.console.systems import SHOWN
 from tallyhook_mock.console.words import money
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.picture.painting import paint
+from tallyhook_mock.systems.cleverbridge.charges import Price, price, renewal_lines
 from tallyhook_mock.systems.cleverbridge.model import Manner, State, Subscription
 from tallyhook_mock.systems.cleverbridge.picture import tell_subscription
-from tallyhook_mock.systems.cleverbridge.rules import (
-    MOST,
-    Outcome,
-    Price,
-    Target,
-    deactivate,
-    price,
-    renewal_lines,
-    update,
-)
+from tallyhook_mock.systems.cleverbridge.rules import MOST, Outcome, Target, deactivate, update
 
 __all__ = ["ROUTES"]
 
@@ -37,7 +29,7 @@ __all__ = ["ROUTES"]
 _MANNERS = {
     "at the renewal": (False, False),
     "now, for what is left": (True, False),
-    "now, for a full interval": (True, True),
+    "now, for a whole interval from today": (True, True),
 }
 
 
@@ -70,7 +62,10 @@ async def index(request: Request) -> Response:
     found = [
         each
         for each in state.subscriptions
-        if any(wanted.casefold() in text.casefold() for text in (each.id, each.customer))
+        if any(
+            wanted.casefold() in text.casefold()
+            for text in (each.id, str(each.customer.id), each.customer.reference, each.customer.email)
+        )
     ]
     return page(
         request,

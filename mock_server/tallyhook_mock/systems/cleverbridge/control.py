@@ -12,7 +12,16 @@ from tallyhook_mock.control.requests import json_object, mock_of, only
 from tallyhook_mock.control.shown import bill_shown, drawn, entry_shown, moment_shown
 from tallyhook_mock.core.money import amount_text, quantity_text
 from tallyhook_mock.systems.cleverbridge.catalog import SUBSCRIPTION, read_subscription
-from tallyhook_mock.systems.cleverbridge.model import Item, Pending, Refusal, State, Subscription, Update
+from tallyhook_mock.systems.cleverbridge.model import (
+    Item,
+    Mail,
+    Pending,
+    Refusal,
+    State,
+    Subscription,
+    Update,
+    purchase_id,
+)
 from tallyhook_mock.systems.cleverbridge.picture import tell_subscription
 from tallyhook_mock.systems.cleverbridge.rules import deactivate, subscribe
 
@@ -89,15 +98,17 @@ def _named(request: Request) -> Subscription:
 
 
 def _refused(refusal: Refusal) -> HTTPException:
-    return HTTPException(refusal.status, refusal.message)
+    return HTTPException(404 if refusal.status == 404 else 400, refusal.message)
 
 
 def _summary(subscription: Subscription) -> dict[str, Any]:
     is_active = subscription.is_active
     return {
         "id": subscription.id,
-        "customerId": subscription.customer,
-        "status": subscription.status,
+        "customerId": subscription.customer.id,
+        "customerReferenceId": subscription.customer.reference,
+        "customerEmail": subscription.customer.email,
+        "status": subscription.status.code,
         "currency": subscription.currency,
         "startDate": moment_shown(subscription.start),
         "intervalLengthMonths": subscription.months,
@@ -113,7 +124,10 @@ def _shown(subscription: Subscription) -> dict[str, Any]:
     return {
         **_summary(subscription),
         "updates": [_update(update) for update in subscription.updates],
-        "bills": [bill_shown(bill) for bill in reversed(subscription.bills)],
+        "mails": [_mail(mail) for mail in subscription.mails],
+        "bills": [
+            {**bill_shown(bill), "purchaseId": purchase_id(bill)} for bill in reversed(subscription.bills)
+        ],
     }
 
 
@@ -127,6 +141,8 @@ def _item(item: Item, subscription: Subscription) -> dict[str, Any]:
         "quantity": terms.quantity,
         "unitPrice": amount_text(terms.unit_price),
         "couponCode": terms.coupon.code if terms.coupon else None,
+        "version": item.version,
+        "isActive": item.is_active,
         "chargedAhead": item.charged,
         "pending": [_pending(pending, subscription) for pending in item.pending],
     }
@@ -155,9 +171,14 @@ def _update(update: Update) -> dict[str, Any]:
         "couponCode": update.coupon or None,
         "alignToCurrentInterval": manner.is_aligned,
         "extendInterval": manner.is_extended,
+        "resetBillingInterval": manner.resets,
         "updateAction": manner.action,
         "generateMail": manner.mails,
     }
+
+
+def _mail(mail: Mail) -> dict[str, Any]:
+    return {"at": moment_shown(mail.at), "about": mail.about, "canBeSuppressed": mail.can_be_suppressed}
 
 
 ROUTES = [

@@ -1,25 +1,29 @@
-"""Answers as JSON, money as numbers with two decimals."""
+"""Answers as JSON: money as numbers with two decimals, names as in the vendor's example and a client."""
 
-from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 from starlette.responses import Response
 
+from tallyhook_mock.core.invoice_lines import Line
 from tallyhook_mock.core.money import cents
-from tallyhook_mock.systems.cleverbridge.model import Item, Refusal, Status, Subscription
-from tallyhook_mock.systems.cleverbridge.rules import Outcome, Price
+from tallyhook_mock.systems.cleverbridge.charges import price, renewal_lines
+from tallyhook_mock.systems.cleverbridge.model import Item, ItemStatus, Refusal, Subscription, Version
+from tallyhook_mock.systems.cleverbridge.rules import Outcome
 
 __all__ = [
     "answer",
     "broken",
-    "outcome_document",
+    "item_answer",
     "refusal_answer",
+    "renewal_answer",
     "subscription_document",
 ]
 
 # The standard library writes no decimals; a float would not be exact.
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
+_AUTOMATIC = 1  # of the renewal types, by a client
 
 
 def answer(document: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -27,66 +31,118 @@ def answer(document: dict[str, Any], status: int = 200, headers: dict[str, str] 
 
 
 def refusal_answer(refusal: Refusal, headers: dict[str, str] | None = None) -> Response:
-    """A refusal as the caller gets it (inferred but for the name `ResultMessage`)."""
-    document = {"ResultMessage": refusal.message, "ErrorCode": refusal.code}
-    return answer(document, refusal.status, headers)
+    """A refusal as the caller gets it: only a text (documented; no page names an error code)."""
+    return answer({"ResultMessage": refusal.message}, refusal.status, headers)
 
 
 def broken() -> Refusal:
     """What a caller is told of an error that is this server's own."""
-    return Refusal(500, "InternalError", "The server broke; the call may have been carried out or not")
+    return Refusal(500, "The server broke; the call may have been carried out or not")
 
 
-def subscription_document(subscription: Subscription) -> dict[str, Any]:
-    """The answer to GetSubscription; its names are inferred."""
-    document: dict[str, Any] = {
-        "Id": subscription.id,
-        "Status": subscription.status,
+def subscription_document(subscription: Subscription, *, only_current: bool = False) -> dict[str, Any]:
+    """A subscription, up to `Items` in the order of the vendor's example; what follows is a client's.
+
+    Every version of every item is there, unless `only_current`.
+    """
+    is_active = subscription.is_active
+    return {
+        "CustomerCurrencyId": subscription.currency,
+        "CustomerId": subscription.customer.id,
+        "CustomerReferenceId": subscription.customer.reference,
+        "CustomerReferenceNo": "",
+        "EndDate": subscription.ended,
+        "GracePeriodDays": 0,
+        "Id": subscription.number,
+        "IntervalDayCount": 0,
+        "IntervalMonthCount": subscription.months,
+        "BillingIntervalDayCount": 0,
+        "BillingIntervalMonthCount": subscription.months,
+        "Items": [
+            document
+            for item in subscription.items
+            for document in _versions(subscription, item, only_current=only_current)
+        ],
+        "LastIntervalNo": subscription.interval + 1,
+        "NextBillingDate": subscription.next_billing if is_active else None,
+        "NextBillingDateReminder": subscription.next_reminder if is_active else None,
         "StartDate": subscription.start,
-        "NextBillingDate": _if_active(subscription, subscription.next_billing),
-        "NextReminderDate": _if_active(subscription, subscription.next_reminder),
-        "IntervalLengthMonths": subscription.months,
-        "Currency": subscription.currency,
+        "RenewalType": _AUTOMATIC,
+        "StartIntervalDayCount": 0,
+        "StartIntervalMonthCount": subscription.months,
+        "SubscriptionStatus": subscription.status,
     }
-    if subscription.customer:
-        document["CustomerId"] = subscription.customer
-    document["Items"] = [_item(item, subscription.status) for item in subscription.items]
-    return {"ResultMessage": "OK", "Subscription": document}
 
 
-def outcome_document(outcome: Outcome) -> dict[str, Any]:
-    """The answer to an update or its preview; the names of the prices and the date are inferred."""
+def item_answer(outcome: Outcome, *, is_priced: bool) -> dict[str, Any]:
+    """The answer to a call on an item: seven flat fields, which are null if it `is_priced` not."""
+    shown: dict[str, Any] = {"ResultMessage": "OK"}
+    for name, each in (("Alignment", outcome.now), ("NextBilling", outcome.next)):
+        for part, amount in (("Gross", each.gross), ("Net", each.net), ("Vat", each.vat)):
+            shown[f"{name}Customer{part}Price"] = amount if is_priced else None
+    return {**shown, "PriceCurrencyId": outcome.now.currency if is_priced else None}
+
+
+def renewal_answer(subscription: Subscription) -> dict[str, Any]:
+    """The names are those of the vendor's XML example; nothing is to be continued anywhere."""
     return {
         "ResultMessage": "OK",
-        "AlignmentCustomerPrice": _price(outcome.now),
-        "NextBillingCustomerPrice": _price(outcome.next),
-        "NextBillingDate": outcome.next_billing,
+        "NextBillingDate": subscription.next_billing,
+        "TransactionStatus": "Success",
+        "ContinueUrl": "",
     }
 
 
-def _item(item: Item, status: Status) -> dict[str, Any]:
-    terms = item.terms
+def _versions(subscription: Subscription, item: Item, *, only_current: bool) -> list[dict[str, Any]]:
+    """An item's versions, the one that counts last."""
+    past = [] if only_current else [_item(subscription, item, version) for version in item.past]
+    return [*past, _item(subscription, item, None)]
+
+
+def _item(subscription: Subscription, item: Item, version: Version | None) -> dict[str, Any]:
+    """An item as it stands, or as it stood in a past version: then it bills nothing any more."""
+    is_current = version is None
+    terms = item.asked if version is None else version.terms
+    end = item.ended
+    if item.last is not None and end is None:
+        end = subscription.next_billing
+    billing: tuple[Line, ...] = ()
+    renewal = Decimal(0)
+    if is_current and subscription.is_active and item.is_billed_in(subscription.interval + 1):
+        billing = renewal_lines(subscription, (item,))
+        renewal = cents(terms.total)
     return {
-        "RunningNumber": item.running_number,
+        "Couponcode": terms.coupon.code if terms.coupon else "",
+        "DeactivationDate": item.deactivated,
+        "EndDate": end,
+        "IsCurrent": is_current,
+        "LastIntervalNo": subscription.interval + 1,
+        "NextBillingCurrencyId": subscription.currency,
+        **_prices("NextBilling", subscription, billing),
+        **_prices("NextRenewal", subscription, _as_line(renewal)),
         "ProductId": terms.product_id,
         "ProductName": terms.product_name,
+        "ProductNameExtension": terms.extension,
+        "PromotionId": None,
         "Quantity": terms.quantity,
-        "UnitPrice": cents(terms.unit_price),
-        "BillingMode": item.mode,
-        "CouponCode": terms.coupon.code if terms.coupon else None,
-        "PendingQuantity": item.pending_quantity,
-        "Status": status,
+        "RecurrenceCount": None,
+        "RunningNo": item.running_number,
+        "StartDate": item.added,
+        "Status": item.status if is_current else ItemStatus.OTHER,
+        "SubscriptionId": subscription.number,
+        "SubscriptionPurchaseItems": [],
+        "Version": item.version if version is None else version.number,
     }
 
 
-def _price(price: Price) -> dict[str, Any]:
+def _as_line(amount: Decimal) -> tuple[Line, ...]:
+    return (Line("", "", Decimal(1), amount, amount),)
+
+
+def _prices(name: str, subscription: Subscription, lines: tuple[Line, ...]) -> dict[str, Decimal]:
+    total = price(subscription, lines)
     return {
-        "Currency": price.currency,
-        "GrossPrice": price.gross,
-        "NetPrice": price.net,
-        "VatPrice": price.vat,
+        f"{name}CustomerGrossPrice": total.gross,
+        f"{name}CustomerNetPrice": total.net,
+        f"{name}CustomerVatPrice": total.vat,
     }
-
-
-def _if_active(subscription: Subscription, moment: datetime) -> datetime | None:
-    return moment if subscription.is_active else None

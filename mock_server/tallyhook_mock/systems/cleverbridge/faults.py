@@ -7,9 +7,10 @@ from starlette.types import ASGIApp, Scope
 
 from tallyhook_mock.faults import Fault
 from tallyhook_mock.faulty import Aim, with_faults
-from tallyhook_mock.systems.cleverbridge.api import MAX_BODY, ROOT, ROUTES, is_cleverbridge
+from tallyhook_mock.systems.cleverbridge.api import MAX_BODY, is_cleverbridge
+from tallyhook_mock.systems.cleverbridge.calls import ROOT, ROUTES
 from tallyhook_mock.systems.cleverbridge.documents import broken, refusal_answer
-from tallyhook_mock.systems.cleverbridge.model import Refusal
+from tallyhook_mock.systems.cleverbridge.model import Refusal, full_id
 from tallyhook_mock.systems.cleverbridge.request import read_body, read_query
 
 __all__ = ["ACTIONS", "faulty_cleverbridge"]
@@ -19,8 +20,8 @@ ACTIONS = tuple(f"subscription/{call}" for call in ROUTES)
 # All inferred.
 _ERRORS = {
     500: broken(),
-    502: Refusal(502, "BadGateway", "The server got no answer from a system behind it"),
-    503: Refusal(503, "ServiceUnavailable", "The server is down for maintenance; try again later"),
+    502: Refusal(502, "The server got no answer from a system behind it"),
+    503: Refusal(503, "The server is down for maintenance; try again later"),
 }
 
 
@@ -38,7 +39,7 @@ def _aim(scope: Scope, body: bytes) -> Aim | None:
     action = f"subscription/{scope['path'][len(ROOT) :].rstrip('/').lower()}"
     try:
         fields = read_query(scope["query_string"]) if scope["method"] == "GET" else read_body(body)
-        return Aim(action, customer=fields.text("SubscriptionId"), system="cleverbridge")
+        return Aim(action, customer=full_id(fields.text("SubscriptionId")), system="cleverbridge")
     except Refusal:
         return Aim(action, system="cleverbridge")
 

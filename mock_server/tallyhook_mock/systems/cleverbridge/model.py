@@ -1,9 +1,9 @@
-"""Products, coupons, subscriptions and their items, and the state that holds them."""
+"""Products, customers, subscriptions with items and their versions, and the state that holds them."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 from msgspec import field
 from msgspec.structs import replace
@@ -14,8 +14,12 @@ from tallyhook_mock.core.invoice_lines import Bill, Line
 from tallyhook_mock.core.money import exact, product
 
 __all__ = [
+    "CODES",
     "Coupon",
+    "Customer",
     "Item",
+    "ItemStatus",
+    "Mail",
     "Manner",
     "Mode",
     "Pending",
@@ -27,28 +31,53 @@ __all__ = [
     "Terms",
     "Update",
     "UpdateAction",
+    "Version",
+    "full_id",
+    "invalid",
+    "malformed",
+    "purchase_id",
+    "unknown",
 ]
 
 
 class Refusal(ValueError):
-    """A call that was not carried out; nothing has changed.
+    """A call that was not carried out; nothing has changed. `status` is the HTTP status."""
 
-    `status` is the HTTP status, `code` names what is wrong for a program, `message` says it for a person.
-    """
-
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
-        self.code = code
         self.message = message
 
 
+def malformed(message: str) -> Refusal:
+    """The message is incomplete or can't be read: 400."""
+    return Refusal(400, message)
+
+
+def invalid(message: str) -> Refusal:
+    """The parameters can be read, and can't be carried out: 402."""
+    return Refusal(402, message)
+
+
+def unknown(message: str) -> Refusal:
+    """There is no such subscription, product, customer or purchase: 404."""
+    return Refusal(404, message)
+
+
+class Mode(StrEnum):
+    """When an item is billed (documented; the words are inferred, and no answer of the API has them)."""
+
+    ADVANCE = "ADVANCE"  # at the start of an interval, for the interval to come
+    ARREARS = "ARREARS"  # at its end, by the quantity as of the end
+
+
 class Product(Value, frozen=True):
-    """`price` is net, for one unit and one interval."""
+    """`price` is net, for one unit and one interval. `mode` is that of items which are added by API."""
 
     id: int
     name: str
     price: Decimal
+    mode: Mode = Mode.ADVANCE
 
 
 class Coupon(Value, frozen=True):
@@ -58,11 +87,16 @@ class Coupon(Value, frozen=True):
     percent: Decimal
 
 
-class Mode(StrEnum):
-    """When an item is billed (documented; the words are inferred)."""
+class ItemStatus(IntEnum):
+    """As numbers, by a public client; the words are documented. The mock uses the first two and 5."""
 
-    ADVANCE = "ADVANCE"  # at the start of an interval, for the interval to come
-    ARREARS = "ARREARS"  # at its end, by the quantity as of the end
+    ACTIVE = 1
+    DEACTIVATED = 2
+    FINISHED = 3
+    REMOVED = 4
+    AWAITING_REINSTATE = 5
+    HANDLED_BY_CLIENT = 6
+    OTHER = 7
 
 
 class Terms(Value, frozen=True):
@@ -73,6 +107,8 @@ class Terms(Value, frozen=True):
     quantity: int
     unit_price: Decimal
     coupon: Coupon | None = None
+    extension: str = ""  # of the product's name
+    english: str = ""  # the product's name in English
 
     @property
     @exact()
@@ -94,18 +130,35 @@ class Pending(Value, frozen=True):
     terms: Terms
 
 
+class Version(Value, frozen=True):
+    """What an item was asked to be before its latest update, and since when."""
+
+    number: int
+    terms: Terms
+    since: datetime
+
+
 class Item(Value, frozen=True):
     """Numbered from 1 by `running_number`.
 
     `terms` are those of the current interval. `pending` is in order of time. `charged` counts the units of an
-    item in arrears for which the customer has paid ahead of the interval's end.
+    item in arrears for which the customer has paid ahead of the interval's end. `last` is the number of the
+    last interval that it is billed for, once it is deactivated, and `ended` the moment when that was over.
     """
 
     running_number: int
     mode: Mode
     terms: Terms
+    added: datetime
+    since: datetime  # when its current version was made
     pending: tuple[Pending, ...] = ()
     charged: int = 0
+    version: int = 1
+    past: tuple[Version, ...] = ()
+    deactivated: datetime | None = None
+    last: int | None = None
+    ended: datetime | None = None
+    may_reinstate: bool = True
 
     @property
     def asked(self) -> Terms:
@@ -121,15 +174,36 @@ class Item(Value, frozen=True):
         """How many units of an item in arrears the end of the interval has yet to bill."""
         return max(0, self.terms.quantity - self.charged)
 
+    @property
+    def is_active(self) -> bool:
+        return self.deactivated is None
+
+    @property
+    def status(self) -> ItemStatus:
+        """That a deactivated item which may come back awaits its reinstatement is inferred."""
+        if self.is_active:
+            return ItemStatus.ACTIVE
+        return ItemStatus.AWAITING_REINSTATE if self.may_reinstate else ItemStatus.DEACTIVATED
+
+    def is_billed_in(self, interval: int) -> bool:
+        return self.last is None or interval <= self.last
+
     def terms_in(self, interval: int) -> Terms:
         """The terms that this interval begins with, as far as is known."""
         waited = [pending.terms for pending in self.pending if pending.interval <= interval]
         return waited[-1] if waited else self.terms
 
-    def renewed(self, interval: int) -> "Item":
-        """The item as this interval begins. What an item in arrears stands at stays (inferred)."""
+    def renewed(self, interval: int, at: datetime) -> "Item":
+        """The item as this interval begins. What an item in arrears stands at stays (documented)."""
         waiting = tuple(pending for pending in self.pending if pending.interval > interval)
-        return replace(self, terms=self.terms_in(interval), pending=waiting, charged=0)
+        is_over = not self.is_billed_in(interval) and self.ended is None
+        return replace(
+            self,
+            terms=self.terms_in(interval),
+            pending=waiting,
+            charged=0,
+            ended=at if is_over else self.ended,
+        )
 
     def changed_now(self, asked: Terms, *, charged: int) -> "Item":
         """New terms for the current interval, of which `charged` more units are charged ahead."""
@@ -142,12 +216,34 @@ class Item(Value, frozen=True):
             return replace(self, pending=())
         return replace(self, pending=(*earlier, Pending(interval, asked)))
 
+    def next_version(self, before: "Item", at: datetime) -> "Item":
+        """The item with one version more than it had `before` (inferred: one for each update)."""
+        past = (*before.past, Version(before.version, before.asked, before.since))
+        return replace(self, version=before.version + 1, past=past, since=at)
 
-class Status(StrEnum):
-    """Inferred."""
 
-    ACTIVE = "ACT"
-    DEACTIVATED = "DEA"
+class Status(IntEnum):
+    """As the API counts them (documented: the newer of two pages, and a public client).
+
+    The mock itself makes subscriptions active and deactivated only.
+    """
+
+    ACTIVE = 1
+    DEACTIVATED = 2
+    FINISHED = 3
+    GRACE = 4
+    HOLD = 5
+    NEW = 6
+    HANDLED_BY_CLIENT = 7
+    AWAITING_NEW_ORDER = 8
+
+    @property
+    def code(self) -> str:
+        """The three letters for it (documented)."""
+        return CODES[self - 1]
+
+
+CODES = ("ACT", "DEA", "FIN", "GRA", "HLD", "NEW", "HBC", "WNO")
 
 
 class UpdateAction(StrEnum):
@@ -161,8 +257,9 @@ class UpdateAction(StrEnum):
 class Manner(Value, frozen=True):
     """How an update is to be carried out (documented).
 
-    `is_aligned`: charge now, not at the next renewal; `is_extended`: for a full interval, not for what is
-    left of it; `is_preview`: only say what it would cost. `mails` is recorded, no mail is sent.
+    `is_aligned`: charge now, not at the next renewal; `is_extended`: and extend the interval to a whole one
+    from now; `is_preview`: only say what it would cost; `resets`: and let a new interval begin now, at the
+    full price. `mails` is recorded, no mail is sent.
     """
 
     is_aligned: bool = False
@@ -170,6 +267,7 @@ class Manner(Value, frozen=True):
     is_preview: bool = False
     action: UpdateAction = UpdateAction.UPDATE
     mails: bool = True
+    resets: bool = False
 
 
 class Update(Value, frozen=True):
@@ -185,33 +283,63 @@ class Update(Value, frozen=True):
     manner: Manner
 
 
+class Mail(Value, frozen=True):
+    """A mail to the customer, recorded and not sent.
+
+    Every purchase has one that no parameter suppresses; that of an update follows GenerateMail.
+    """
+
+    at: datetime
+    about: str
+    can_be_suppressed: bool
+
+
+class Customer(Value, frozen=True):
+    """Cleverbridge counts customers by `id`; `reference` is the merchant's own word for one."""
+
+    id: int
+    reference: str = ""
+    email: str = ""
+
+
 class Subscription(Entity, eq=False):
-    """Intervals are counted from 0, each of `months` months, from `start`; `interval` is the current one."""
+    """Intervals are counted from 0, each of `months` months; `interval` is the current one.
+
+    The interval number `anchored` begins at `anchor`, and those after it by the month: a next billing date
+    that is moved becomes the anchor of all later ones.
+    """
 
     id: str
-    customer: str
+    customer: Customer
     currency: str
     months: int
     start: datetime
-    interval: int
     items: tuple[Item, ...]
     vat_percent: Decimal
     reminder_days: int
+    purchase: int
+    anchor: datetime
+    interval_start: datetime
+    anchored: int = 0
+    interval: int = 0
     status: Status = Status.ACTIVE
+    ended: datetime | None = None
     bills: list[Bill] = field(default_factory=list)
     updates: list[Update] = field(default_factory=list)
+    mails: list[Mail] = field(default_factory=list)
+
+    @property
+    def number(self) -> int:
+        """The id as answers have it: without the S."""
+        return int(self.id[1:])
 
     def begins(self, interval: int) -> datetime:
-        """When an interval begins: the start's day of the month, or the last of a shorter month."""
-        return add_months(self.start, interval * self.months)
+        """When an interval begins: the anchor's day of the month, or the last of a shorter month."""
+        return add_months(self.anchor, (interval - self.anchored) * self.months)
 
     @property
     def is_active(self) -> bool:
         return self.status is Status.ACTIVE
-
-    @property
-    def interval_start(self) -> datetime:
-        return self.begins(self.interval)
 
     @property
     def next_billing(self) -> datetime:
@@ -223,33 +351,49 @@ class Subscription(Entity, eq=False):
         """Up to, not including, this moment an update counts for the next renewal."""
         return self.next_billing - timedelta(days=self.reminder_days)
 
+    @property
+    def interval_days(self) -> int:
+        """The days of a whole interval that ends with the current one, however long this one is."""
+        return (self.next_billing - self.begins(self.interval)).days
+
+    def anchor_at(self, moment: datetime) -> None:
+        """Let the current interval end at a moment, and the later ones go on from there."""
+        self.anchor, self.anchored = moment, self.interval + 1
+
     def item(self, running_number: int) -> Item:
         """Refusal if there is none of that number."""
         for item in self.items:
             if item.running_number == running_number:
                 return item
         numbers = ", ".join(str(item.running_number) for item in self.items)
-        raise Refusal(
-            400,
-            "RunningNumberNotFound",
-            f"Subscription {self.id} has no item with RunningNumber {running_number}; it has {numbers}",
+        raise invalid(
+            f"Subscription {self.id} has no item with RunningNumber {running_number}; it has {numbers}"
         )
 
     def with_item(self, changed: Item) -> tuple[Item, ...]:
-        """The items as they would be with one of them changed."""
+        """The items as they would be with one of them changed, or added."""
+        if changed.running_number > len(self.items):
+            return (*self.items, changed)
         return tuple(
             changed if item.running_number == changed.running_number else item for item in self.items
         )
 
 
-_FIRST_ID = 1001
+_FIRST_SUBSCRIPTION = 1001
+_FIRST_CUSTOMER = 5001
+_FIRST_PURCHASE = 90001
 
 
 class State(BillingSystem):
-    """Users, products, coupons and subscriptions.
+    """Users, products, coupons, customers and subscriptions.
 
     Commands are the functions of `subscriptions` and `updates`: each takes the state and the moment, changes
     the state or raises a `Refusal`, and leaves what happened for `take_events`.
+
+    Attributes:
+        accepts_zero: whether a Quantity of 0 is taken (not documented; an audit without usage needs it).
+        always_priced: whether updates that are carried out answer with prices (a public client says that
+            only previews do).
     """
 
     def __init__(self) -> None:
@@ -257,11 +401,15 @@ class State(BillingSystem):
         self.users: dict[str, str] = {}
         self.products: dict[int, Product] = {}
         self.coupons: dict[str, Coupon] = {}
+        self.accepts_zero = True
+        self.always_priced = False
         # For subscriptions to come that don't say it themselves.
         self.vat_percent = Decimal(0)
         self.reminder_days = 0
+        self._customers: dict[int, Customer] = {}
         self._subscriptions: dict[str, Subscription] = {}
         self._bills = 0
+        self._purchases: dict[int, Subscription] = {}
 
     # -- what is there
 
@@ -270,49 +418,84 @@ class State(BillingSystem):
         """In order of creation."""
         return self._subscriptions.values()
 
+    @property
+    def customers(self) -> Iterable[Customer]:
+        return self._customers.values()
+
     def subscription(self, id: str) -> Subscription:
-        """Refusal if there is none."""
-        try:
-            return self._subscriptions[id]
-        except KeyError:
-            raise Refusal(404, "SubscriptionNotFound", f"There is no subscription {id!r}") from None
+        """By its id, with or without the S (documented); Refusal if there is none."""
+        found = self._subscriptions.get(full_id(id))
+        if found is None:
+            raise unknown(f"There is no subscription {id!r}")
+        return found
 
     def has_subscription(self, id: str) -> bool:
-        return id in self._subscriptions
+        return full_id(id) in self._subscriptions
+
+    def customer(self, name: str, value: int | str) -> Customer:
+        """The first customer whose `id`, `reference` or `email` it is; Refusal if there is none."""
+        for customer in self._customers.values():
+            if getattr(customer, name) == value:
+                return customer
+        raise unknown(f"There is no customer with the {name} {value!r}")
+
+    def bought(self, purchase: int) -> Subscription:
+        """The subscription that a purchase began or renewed; Refusal if there is none."""
+        found = self._purchases.get(purchase)
+        if found is None:
+            raise unknown(f"There is no purchase {purchase}")
+        return found
 
     def product(self, id: int) -> Product:
         """Refusal if there is none."""
         try:
             return self.products[id]
         except KeyError:
-            raise Refusal(400, "ProductNotFound", f"There is no product with ProductId {id}") from None
+            raise unknown(f"There is no product with ProductId {id}") from None
 
     def coupon(self, code: str) -> Coupon:
         """Refusal if there is none."""
         try:
             return self.coupons[code]
         except KeyError:
-            raise Refusal(400, "CouponNotFound", f"There is no coupon with CouponCode {code!r}") from None
+            raise invalid(f"There is no coupon with CouponCode {code!r}") from None
 
     # -- what changes (for the commands)
 
     def free_ids(self) -> Iterator[str]:
         """Ids for subscriptions that bring none, in order."""
-        number = _FIRST_ID + len(self._subscriptions)
+        number = _FIRST_SUBSCRIPTION + len(self._subscriptions)
         while True:
             if f"S{number}" not in self._subscriptions:
                 yield f"S{number}"
             number += 1
 
+    def enter_customer(self, given: int | None, reference: str, email: str) -> Customer:
+        """The customer with this id, or else with this reference; a new one if there is none."""
+        customers = self._customers
+        if given is None and reference:
+            given = next((each.id for each in customers.values() if each.reference == reference), None)
+        number = max([_FIRST_CUSTOMER - 1, *customers]) + 1 if given is None else given
+        known = customers.get(number, Customer(number))
+        customers[number] = Customer(number, reference or known.reference, email or known.email)
+        return customers[number]
+
     def add_subscription(self, subscription: Subscription) -> None:
         self._subscriptions[subscription.id] = subscription
 
     def add_bill(self, subscription: Subscription, lines: tuple[Line, ...], at: datetime) -> Bill:
-        """Bills are numbered through the system."""
+        """Bills are numbered through the system, and each is a purchase."""
         self._bills += 1
         bill = Bill(self._bills, at, subscription.id, subscription.currency, lines)
         subscription.bills.append(bill)
+        purchase = purchase_id(bill)
+        self._purchases[purchase] = subscription
+        subscription.purchase = subscription.purchase or purchase
         return bill
+
+    def mail(self, subscription: Subscription, about: str, at: datetime, *, can_be_suppressed: bool) -> None:
+        """Value a mail to the customer."""
+        subscription.mails.append(Mail(at, about, can_be_suppressed))
 
     # -- what happened
 
@@ -340,3 +523,13 @@ class State(BillingSystem):
                 quantity,
             )
         )
+
+
+def full_id(id: str) -> str:
+    """A subscription's id with its S, however it is written."""
+    return f"S{id}" if id[:1].isdigit() else id.upper()
+
+
+def purchase_id(bill: Bill) -> int:
+    """The id of the purchase that a bill is."""
+    return _FIRST_PURCHASE + bill.number

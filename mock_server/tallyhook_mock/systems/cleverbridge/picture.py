@@ -3,8 +3,8 @@
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.picture.bills import Account, Counter, Subject, tell_bills
 from tallyhook_mock.picture.story import Sign, Story
+from tallyhook_mock.systems.cleverbridge.charges import VAT, arrears_lines
 from tallyhook_mock.systems.cleverbridge.model import Item, Mode, Subscription
-from tallyhook_mock.systems.cleverbridge.rules import VAT, arrears_lines
 
 __all__ = ["tell_subscription"]
 
@@ -21,7 +21,7 @@ def tell_subscription(mock: Mock, subscription: Subscription) -> Story:
     now, is_active = mock.clock.now(), subscription.is_active
     end = subscription.next_billing
     account = Account(
-        title=f"{subscription.id} · {subscription.customer}" if subscription.customer else subscription.id,
+        title=f"{subscription.id} · {subscription.customer.reference or subscription.customer.id}",
         system="Cleverbridge",
         start=subscription.start,
         end=end if is_active else now,

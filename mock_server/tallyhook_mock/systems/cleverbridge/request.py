@@ -1,18 +1,20 @@
 """The parameters of a call: read liberally, complained about exactly.
 
-Names are read in any case, numbers and booleans also as texts, null as left out, and what is unknown is
-skipped. Which of that Cleverbridge does is not documented (inferred).
+Names are read in any case, numbers and booleans also as texts, and null as left out (inferred). What a call
+does not know is refused: a parameter that is skipped looks as if it had had an effect.
 """
 
 import json
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import TypeVar
 from urllib.parse import parse_qsl
 
-from tallyhook_mock.systems.cleverbridge.model import Refusal
+from tallyhook_mock.clock import parse_moment
+from tallyhook_mock.systems.cleverbridge.model import Refusal, malformed
 
 __all__ = ["Fields", "read_body", "read_query"]
 
@@ -20,7 +22,9 @@ _NUMBER = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?")
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 _MOST_PARAMETERS = 100
 _LONGEST = 255
-_LIMIT = 10**10  # of all numbers
+_LIMIT = 2**63  # of all numbers
+_INT32 = 2**31 - 1
+_INT64 = 2**63 - 1
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -29,10 +33,14 @@ class Fields:
     """The values under one heading, `place`; every reading method raises a `Refusal`."""
 
     def __init__(self, values: Mapping[str, object], place: str = "") -> None:
+        self._names = {name.lower(): name for name in values}
         self._values = {name.lower(): value for name, value in values.items() if value is not None}
         self._place = place
+        self._asked: dict[str, str] = {}  # what this call knows, as it is written
+        self._below: list[Fields] = []
 
     def __contains__(self, name: str) -> bool:
+        self._asked[name.lower()] = name
         return name.lower() in self._values
 
     def text(self, name: str, default: str | None = None) -> str:
@@ -46,11 +54,34 @@ class Fields:
             raise self._wrong(name, f"a text of up to {_LONGEST} printable characters is expected")
         return value
 
-    def whole(self, name: str) -> int:
+    def whole(self, name: str, *, most: int = _INT32) -> int:
+        """An int32 (documented), or what `most` says."""
         number = self._number(name)
-        if number is None or number != number.to_integral_value():
-            raise self._wrong(name, "a whole number is expected")
+        if number is None or number != number.to_integral_value() or not -most - 1 <= number <= most:
+            raise self._wrong(name, f"a whole number of up to {most} is expected")
         return int(number)
+
+    def id(self, name: str) -> int:
+        """An int64 (documented)."""
+        return self.whole(name, most=_INT64)
+
+    def wholes(self, name: str) -> tuple[int, ...]:
+        """A list of at least one, and none of them twice."""
+        values = self._value(name, None)
+        if not isinstance(values, list) or not values:
+            raise self._wrong(name, "a list of whole numbers is expected")
+        numbers = tuple(Fields({name: value}, self._place).whole(name) for value in values)
+        if len(set(numbers)) < len(numbers):
+            raise self._wrong(name, "a number stands there twice")
+        return numbers
+
+    def moment(self, name: str) -> datetime:
+        """A date-time; one without a zone is taken as UTC."""
+        written = self.text(name)
+        try:
+            return parse_moment(written)
+        except ValueError:
+            raise self._wrong(name, "a date-time such as 2026-04-17T00:00:00Z is expected") from None
 
     def amount(self, name: str) -> Decimal:
         """Of money, from 0 up, with two decimals at most."""
@@ -59,7 +90,8 @@ class Fields:
             raise self._wrong(name, "an amount from 0 up with two decimals at most is expected")
         return number or Decimal(0)  # there is a -0, and one of a billion decimals
 
-    def flag(self, name: str, default: bool) -> bool:
+    def flag(self, name: str, default: bool | None = None) -> bool:
+        """Required if there is no default."""
         value = self._value(name, default)
         flag = _FLAGS.get(str(value).strip().lower()) if isinstance(value, (bool, int, str)) else None
         if flag is None:
@@ -83,7 +115,18 @@ class Fields:
         value = self._value(name, {})
         if not isinstance(value, Mapping):
             raise self._wrong(name, "an object is expected")
-        return Fields(value, self._full(name))
+        fields = Fields(value, self._full(name))
+        self._below.append(fields)
+        return fields
+
+    def nothing_else(self) -> None:
+        """Refusal for a field that the call has not asked for."""
+        for name, written in self._names.items():
+            if name not in self._asked:
+                known = ", ".join(self._asked.values())
+                raise malformed(f"{self._full(written[:60])} is not known here; this call takes {known}")
+        for fields in self._below:
+            fields.nothing_else()
 
     def _number(self, name: str) -> Decimal | None:
         """None for what is no number, or far out."""
@@ -96,18 +139,19 @@ class Fields:
         return number if -_LIMIT < number < _LIMIT else None
 
     def _value(self, name: str, default: object) -> object:
+        self._asked[name.lower()] = name
         value = self._values.get(name.lower(), default)
         if value is None:
             raise self._missing(name)
         return value
 
     def _missing(self, name: str) -> Refusal:
-        return Refusal(400, "ParameterMissing", f"{self._full(name)} is required")
+        return malformed(f"{self._full(name)} is required")
 
     def _wrong(self, name: str, why: str) -> Refusal:
         shown = repr(self._values.get(name.lower()))
         shown = shown if len(shown) <= 60 else f"{shown[:60]}…"
-        return Refusal(400, "ParameterInvalid", f"{self._full(name)}: {why}, not {shown}")
+        return malformed(f"{self._full(name)}: {why}, not {shown}")
 
     def _full(self, name: str) -> str:
         return f"{self._place}.{name}" if self._place else name
@@ -118,7 +162,7 @@ def read_query(query: bytes) -> Fields:
     try:
         pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=_MOST_PARAMETERS)
     except ValueError:
-        raise Refusal(400, "RequestInvalid", "The query string has too many parameters") from None
+        raise malformed("The query string has too many parameters") from None
     return Fields(dict(pairs))
 
 
@@ -127,7 +171,7 @@ def read_body(body: bytes) -> Fields:
     try:
         values = json.loads(body, parse_float=Decimal)
     except (ValueError, RecursionError, ArithmeticError):  # the last for a number beyond all bounds
-        raise Refusal(400, "RequestInvalid", "The body is not JSON") from None
+        raise malformed("The body is not JSON") from None
     if not isinstance(values, dict):
-        raise Refusal(400, "RequestInvalid", "The body is not a JSON object")
+        raise malformed("The body is not a JSON object")
     return Fields(values)

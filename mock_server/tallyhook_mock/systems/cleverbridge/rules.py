@@ -1,6 +1,6 @@
-"""What Cleverbridge does: prices, renewals, and the calls that change an item."""
+"""What Cleverbridge does: subscriptions that begin, renew and end, and the calls that change an item."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -8,7 +8,19 @@ from msgspec.structs import replace
 
 from tallyhook_mock.core.base import Value
 from tallyhook_mock.core.invoice_lines import Bill, Line
-from tallyhook_mock.core.money import ZERO, amount_text, cents, quantity_text
+from tallyhook_mock.core.money import ZERO, amount_text, cents
+from tallyhook_mock.systems.cleverbridge.charges import (
+    Price,
+    aligned_lines,
+    arrears_lines,
+    early_lines,
+    extended_end,
+    extended_lines,
+    first_lines,
+    price,
+    renewal_lines,
+    with_vat,
+)
 from tallyhook_mock.systems.cleverbridge.model import (
     Item,
     Manner,
@@ -19,142 +31,37 @@ from tallyhook_mock.systems.cleverbridge.model import (
     Subscription,
     Terms,
     Update,
+    invalid,
+    purchase_id,
 )
 
 __all__ = [
     "LONGEST_REMINDER",
     "MOST",
-    "VAT",
     "NewPrice",
     "NewSubscription",
     "Outcome",
-    "Price",
     "Target",
     "active",
-    "advance_lines",
-    "aligned_lines",
-    "arrears_lines",
+    "add",
+    "begin_interval",
     "bill",
     "deactivate",
+    "deactivate_items",
     "increase_quantity",
-    "price",
-    "renewal_lines",
+    "move_next_billing",
+    "plan",
+    "reinstate_items",
+    "renew",
     "set_price",
     "subscribe",
     "update",
-    "with_vat",
 ]
-
-VAT = "VAT"  # as what a bill's line for it names its item
-
-
-class Price(Value, frozen=True):
-    currency: str
-    net: Decimal
-    vat: Decimal
-
-    @property
-    def gross(self) -> Decimal:
-        return self.net + self.vat
-
-
-def price(subscription: Subscription, lines: Iterable[Line]) -> Price:
-    """Unit prices are net, and VAT is rounded line by line (inferred). `lines` are without VAT."""
-    lines = tuple(lines)
-    net = sum((line.amount for line in lines), ZERO)
-    vat = sum((cents(line.amount * subscription.vat_percent / 100) for line in lines), ZERO)
-    return Price(subscription.currency, net, vat)
-
-
-def with_vat(subscription: Subscription, lines: tuple[Line, ...]) -> tuple[Line, ...]:
-    """The lines of a bill, VAT as the last of them."""
-    if not lines or not subscription.vat_percent:
-        return lines
-    vat = price(subscription, lines).vat
-    return (*lines, Line(VAT, f"VAT {quantity_text(subscription.vat_percent)} %", Decimal(1), vat, vat))
-
-
-# -- at a renewal
-
-
-def renewal_lines(subscription: Subscription, items: Iterable[Item]) -> tuple[Line, ...]:
-    """What the next renewal bills: what it ends, in arrears, and what it begins, in advance."""
-    items = tuple(items)
-    lines = (
-        *advance_lines(subscription, items, subscription.interval + 1),
-        *arrears_lines(subscription, items, subscription.next_billing),
-    )
-    return tuple(sorted(lines, key=lambda line: int(line.item)))
-
-
-def advance_lines(subscription: Subscription, items: Iterable[Item], interval: int) -> tuple[Line, ...]:
-    """The items in advance, for all of an interval."""
-    start, end = subscription.begins(interval), subscription.begins(interval + 1)
-    billed = ((item, item.terms_in(interval)) for item in items if item.mode is Mode.ADVANCE)
-    return tuple(
-        _line(item, terms.product_name, terms.quantity, terms.price, start, end)
-        for item, terms in billed
-        if terms.quantity
-    )
-
-
-def arrears_lines(subscription: Subscription, items: Iterable[Item], end: datetime) -> tuple[Line, ...]:
-    """The items in arrears, for the current interval up to `end`, as far as they were not charged already.
-
-    For no time nothing is billed (inferred): what stands then was billed with the interval before.
-    """
-    start = subscription.interval_start
-    if end == start:
-        return ()
-    return tuple(
-        _line(item, item.terms.product_name, item.uncharged, item.terms.price, start, end)
-        for item in items
-        if item.mode is Mode.ARREARS and item.uncharged
-    )
-
-
-# -- at once
-
-
-def aligned_lines(
-    subscription: Subscription, item: Item, asked: Terms, at: datetime, *, in_full: bool
-) -> tuple[Line, ...]:
-    """What new terms cost now, when they cost more than those of the current interval.
-
-    An item in advance: the difference for the days that are left, that of `at` included; with `in_full` for a
-    whole interval. An item in arrears: the units that come on top, in full, as far as they were not charged
-    already. Proration by the day, a day that has begun as a whole, is inferred.
-    """
-    before, start, end = item.terms, subscription.interval_start, subscription.next_billing
-    if item.mode is Mode.ARREARS:
-        units = min(asked.quantity - before.quantity, asked.quantity - item.charged)
-        name = f"{asked.product_name}, ahead of the end of the interval"
-        return (_line(item, name, units, asked.price, start, end),) if units > 0 else ()
-    difference = asked.total - before.total
-    if difference <= 0:
-        return ()
-    days, gone = (end - start).days, (at - start).days
-    left = days if in_full else days - gone
-    amount = cents(difference * left / days)
-    name = f"{_said(before)} to {_said(asked)}, {left} of {days} days"
-    first = start + timedelta(days=gone)
-    if before.price == asked.price:
-        more = Decimal(asked.quantity - before.quantity)
-        return (Line(str(item.running_number), name, more, asked.price, amount, first, end),)
-    return (Line(str(item.running_number), name, Decimal(1), difference, amount, first, end),)
-
-
-def _said(terms: Terms) -> str:
-    return f"{terms.quantity} × {terms.product_name}"
-
-
-def _line(item: Item, name: str, units: int, each: Decimal, start: datetime, end: datetime) -> Line:
-    quantity = Decimal(units)
-    return Line(str(item.running_number), name, quantity, each, cents(quantity * each), start, end)
 
 
 # In days: a reminder never comes before the shortest interval has begun.
 LONGEST_REMINDER = 27
+_SOONEST = timedelta(minutes=1)  # for a next billing date (documented)
 
 
 class NewSubscription(Value, frozen=True):
@@ -166,7 +73,9 @@ class NewSubscription(Value, frozen=True):
 
     id: str
     items: tuple[tuple[Mode, Terms], ...]
-    customer: str = ""
+    customer_id: int | None = None
+    reference: str = ""
+    email: str = ""
     currency: str = "EUR"
     months: int = 1
     start: datetime | None = None
@@ -181,28 +90,31 @@ def subscribe(state: State, new: NewSubscription, at: datetime) -> Subscription:
     """
     state.catch_up(at)
     if state.has_subscription(new.id):
-        raise Refusal(400, "SubscriptionExists", f"There is a subscription {new.id!r} already")
+        raise Refusal(400, f"There is a subscription {new.id!r} already")
     start = new.start or at
     if start > at:
-        raise Refusal(400, "StartInFuture", f"A subscription can't begin later than now, {at.isoformat()}")
+        raise Refusal(400, f"A subscription can't begin later than now, {at.isoformat()}")
     subscription = Subscription(
         new.id,
-        new.customer,
+        state.enter_customer(new.customer_id, new.reference, new.email),
         new.currency,
         new.months,
         start,
-        0,
-        tuple(Item(number, mode, terms) for number, (mode, terms) in enumerate(new.items, 1)),
+        tuple(Item(number, mode, terms, start, start) for number, (mode, terms) in enumerate(new.items, 1)),
         state.vat_percent if new.vat_percent is None else new.vat_percent,
         state.reminder_days if new.reminder_days is None else new.reminder_days,
+        purchase=0,
+        anchor=start,
+        interval_start=start,
     )
     while subscription.next_billing <= at:
         subscription.interval += 1
+    subscription.interval_start = subscription.begins(subscription.interval)
     state.add_subscription(subscription)
     state.emit("newSubscription", at, subscription)
     if start == at:
-        bill(state, subscription, advance_lines(subscription, subscription.items, 0), at)
-    _plan_renewal(state, subscription, at)
+        bill(state, subscription, first_lines(subscription), at)
+    plan(state, subscription, at)
     return subscription
 
 
@@ -214,9 +126,7 @@ def active(state: State, id: str, at: datetime) -> Subscription:
     state.catch_up(at)
     subscription = state.subscription(id)
     if not subscription.is_active:
-        raise Refusal(
-            400, "SubscriptionDeactivated", f"Subscription {id} is deactivated and can't be changed"
-        )
+        raise invalid(f"Subscription {id} is deactivated and can't be changed")
     return subscription
 
 
@@ -226,57 +136,171 @@ def deactivate(state: State, subscription: Subscription, at: datetime) -> None:
     What was waiting for a renewal is forgotten. All of it is inferred. Refusal if it has ended already.
     """
     active(state, subscription.id, at)
-    subscription.status = Status.DEACTIVATED
-    subscription.items = tuple(replace(item, pending=()) for item in subscription.items)
+    subscription.status, subscription.ended = Status.DEACTIVATED, at
+    lines = arrears_lines(subscription, subscription.items, at)
+    subscription.items = tuple(
+        replace(item, pending=(), deactivated=item.deactivated or at, last=subscription.interval, ended=at)
+        for item in subscription.items
+    )
     state.emit("subscriptionDeactivated", at, subscription)
-    bill(state, subscription, arrears_lines(subscription, subscription.items, at), at)
+    bill(state, subscription, lines, at)
 
 
 def bill(state: State, subscription: Subscription, lines: Iterable[Line], at: datetime) -> Bill | None:
-    """Bill lines, with VAT; None if there are none, and then nothing is billed."""
+    """Bill lines, with VAT; None if there are none, and then nothing is billed.
+
+    A purchase sends a mail that no parameter suppresses; it is recorded.
+    """
     lines = with_vat(subscription, tuple(lines))
     if not lines:
         return None
     billed = state.add_bill(subscription, lines, at)
     state.emit("billed", at, subscription, "; ".join(line.description for line in lines), bill=billed)
+    state.mail(subscription, f"purchase {purchase_id(billed)}", at, can_be_suppressed=False)
     return billed
 
 
-def _plan_renewal(state: State, subscription: Subscription, at: datetime) -> None:
+# -- intervals
+
+
+def plan(state: State, subscription: Subscription, at: datetime) -> None:
     """Put the end of the current interval, and the reminder before it, on the agenda."""
     if subscription.reminder_days and subscription.next_reminder > at:
         state.agenda.schedule(subscription.next_reminder, _remind, subscription)
     state.agenda.schedule(subscription.next_billing, _renew, subscription)
 
 
+def begin_interval(subscription: Subscription, at: datetime) -> None:
+    """The next interval begins, with the terms that were waiting for it."""
+    subscription.interval += 1
+    subscription.interval_start = at
+    subscription.items = tuple(item.renewed(subscription.interval, at) for item in subscription.items)
+
+
+def renew(state: State, id: str, at: datetime, *, resets: bool) -> Subscription:
+    """Renew ahead of the date: the next interval is billed now.
+
+    What is left of the current one is added to it, unless it `resets` (documented). Refusal.
+    """
+    subscription = active(state, id, at)
+    lines = early_lines(subscription, subscription.items, at, resets=resets)
+    if resets:
+        subscription.anchor_at(at)
+    begin_interval(subscription, at)
+    state.emit("renewed", at, subscription, f"ahead of time, to {subscription.next_billing:%Y-%m-%d}")
+    bill(state, subscription, lines, at)
+    plan(state, subscription, at)
+    return subscription
+
+
+def move_next_billing(state: State, id: str, date: datetime, at: datetime) -> Subscription:
+    """Let the current interval end at another moment, for the same money (inferred). Refusal."""
+    subscription = active(state, id, at)
+    if date < at + _SOONEST:
+        raise invalid(f"NextBillingDate {date.isoformat()} is not at least a minute after {at.isoformat()}")
+    before = subscription.next_billing
+    subscription.anchor_at(date)
+    note = f"next billing moved from {before:%Y-%m-%d} to {date:%Y-%m-%d}"
+    state.emit("nextBillingMoved", at, subscription, note)
+    plan(state, subscription, at)
+    return subscription
+
+
 def _remind(state: State, subscription: Subscription, at: datetime) -> None:
     """Announce the bill that is coming; from now on updates count for the interval after."""
-    if subscription.is_active:
+    if subscription.is_active and subscription.next_reminder == at:  # not moved since
         due = price(subscription, renewal_lines(subscription, subscription.items)).gross
         note = f"{amount_text(due)} {subscription.currency} due {subscription.next_billing:%Y-%m-%d}"
         state.emit("reminder", at, subscription, note)
 
 
 def _renew(state: State, subscription: Subscription, at: datetime) -> None:
-    """End the interval and begin the next, with the terms that were waiting for it."""
-    if not subscription.is_active:
+    """End the interval and begin the next."""
+    if not subscription.is_active or subscription.next_billing != at:  # moved since
         return
     lines = renewal_lines(subscription, subscription.items)
-    subscription.interval += 1
-    subscription.items = tuple(item.renewed(subscription.interval) for item in subscription.items)
+    begin_interval(subscription, at)
     if bill(state, subscription, lines, at) is None:
         state.emit("nothingToBill", at, subscription)
-    _plan_renewal(state, subscription, at)
+    plan(state, subscription, at)
+
+
+# -- items that go and come back
+
+
+def deactivate_items(
+    state: State, id: str, numbers: Collection[int], at: datetime, *, mails: bool, may_reinstate: bool
+) -> Subscription:
+    """Let items end with the current interval; one has to stay active (documented). Refusal."""
+    subscription = active(state, id, at)
+    items = [subscription.item(number) for number in numbers]
+    for item in items:
+        if not item.is_active:
+            raise invalid(f"Item {item.running_number} of {subscription.id} is deactivated already")
+    if all(item in items for item in subscription.items if item.is_active):
+        raise invalid(f"At least one item of {subscription.id} has to stay active")
+    for item in items:
+        ended = replace(
+            item, deactivated=at, last=subscription.interval, may_reinstate=may_reinstate
+        ).next_version(item, at)
+        subscription.items = subscription.with_item(ended)
+    _note_items(state, subscription, "itemsDeactivated", numbers, mails, at)
+    return subscription
+
+
+def reinstate_items(
+    state: State, id: str, numbers: Collection[int], at: datetime, *, mails: bool
+) -> Subscription:
+    """Let deactivated items go on, billed again from the next renewal; nothing is charged now (inferred).
+
+    A subscription that has ended goes on with them: it renews when it would have (inferred). Refusal.
+    """
+    state.catch_up(at)
+    subscription = state.subscription(id)
+    items = [subscription.item(number) for number in numbers]
+    for item in items:
+        if item.is_active:
+            raise invalid(f"Item {item.running_number} of {subscription.id} is not deactivated")
+        if not item.may_reinstate:
+            raise invalid(f"Item {item.running_number} was deactivated for good: AllowReinstate was false")
+    for item in items:
+        back = replace(item, deactivated=None, last=None, ended=None).next_version(item, at)
+        subscription.items = subscription.with_item(back)
+    if not subscription.is_active:
+        subscription.status, subscription.ended = Status.ACTIVE, None
+        while subscription.next_billing <= at:
+            subscription.interval += 1
+        subscription.interval_start = subscription.begins(subscription.interval)
+        plan(state, subscription, at)
+    _note_items(state, subscription, "itemsReinstated", numbers, mails, at)
+    return subscription
+
+
+def _note_items(
+    state: State, subscription: Subscription, kind: str, numbers: Collection[int], mails: bool, at: datetime
+) -> None:
+    listed = ", ".join(map(str, numbers))
+    state.emit(kind, at, subscription, f"items {listed}, {'mail' if mails else 'no mail'}")
+    if mails:
+        state.mail(subscription, f"{kind}: {listed}", at, can_be_suppressed=True)
 
 
 # Units of an item; what lies above is taken for a typing error.
 MOST = 10**9
 
 
+class NewPrice(Value, frozen=True):
+    """Of one unit (inferred), with VAT if `is_gross`."""
+
+    currency: str
+    value: Decimal
+    is_gross: bool = False
+
+
 class Target(Value, frozen=True):
     """Which item of which subscription, and what it is to be an item of: None for the product that it is of.
 
-    `product_name` and `coupon` are changed if they are given; another product brings its own price.
+    What else is given is changed; another product brings its own price, unless `price` says one.
     """
 
     subscription: str
@@ -284,14 +308,9 @@ class Target(Value, frozen=True):
     product_id: int | None = None
     product_name: str = ""
     coupon: str = ""
-
-
-class NewPrice(Value, frozen=True):
-    """Of one unit, with VAT if `is_gross`."""
-
-    currency: str
-    value: Decimal
-    is_gross: bool = False
+    extension: str = ""
+    english: str = ""
+    price: NewPrice | None = None
 
 
 class Outcome(Value, frozen=True):
@@ -304,78 +323,125 @@ class Outcome(Value, frozen=True):
 
 def update(state: State, target: Target, quantity: int, manner: Manner, at: datetime) -> Outcome:
     """Set an item's quantity, to a total; Refusal."""
-    return _change(state, target, lambda asked: replace(asked, quantity=_fine(quantity)), manner, at)
+    return _change(state, target, lambda asked: replace(asked, quantity=_fine(state, quantity)), manner, at)
 
 
 def increase_quantity(state: State, target: Target, quantity: int, manner: Manner, at: datetime) -> Outcome:
     """Add to an item's quantity; Refusal."""
 
     def increased(asked: Terms) -> Terms:
-        return replace(asked, quantity=_fine(asked.quantity + _fine(quantity)))
+        return replace(asked, quantity=_fine(state, asked.quantity + _fine(state, quantity)))
 
     return _change(state, target, increased, manner, at)
 
 
-def set_price(state: State, target: Target, new: NewPrice, manner: Manner, at: datetime) -> Outcome:
-    """Set what one unit of an item costs; Refusal, also for another product or currency."""
+def set_price(state: State, target: Target, quantity: int | None, manner: Manner, at: datetime) -> Outcome:
+    """Set what one unit of an item costs, and perhaps its quantity; Refusal."""
+
+    def wish(asked: Terms) -> Terms:
+        return asked if quantity is None else replace(asked, quantity=_fine(state, quantity))
+
+    return _change(state, target, wish, manner, at)
+
+
+def add(state: State, target: Target, quantity: int, manner: Manner, at: datetime) -> Outcome:
+    """Add an item, whose number is the next free one; it is an update from none. Refusal."""
     subscription = active(state, target.subscription, at)
-    if target.product_id not in (None, subscription.item(target.running_number).asked.product_id):
-        raise Refusal(
-            400,
-            "ProductMismatch",
-            f"Item {target.running_number} is not of product {target.product_id}: a price is set for the "
-            "product that it is of",
-        )
-    if new.currency != subscription.currency:
-        raise Refusal(
-            400,
-            "CurrencyMismatch",
-            f"Subscription {subscription.id} is billed in {subscription.currency}, not in {new.currency!r}",
-        )
-    # Parts of a cent that VAT leaves are rounded away (inferred).
-    net = cents(new.value * 100 / (100 + subscription.vat_percent)) if new.is_gross else new.value
-    return _change(state, target, lambda asked: replace(asked, unit_price=net), manner, at)
+    assert target.product_id is not None
+    product = state.product(target.product_id)
+    terms = Terms(product.id, product.name, 0, product.price)
+    item = Item(len(subscription.items) + 1, product.mode, terms, at, at)
+    return _carry_out(state, subscription, item, target, _fine(state, quantity), manner, at)
 
 
 def _change(
     state: State, target: Target, wish: Callable[[Terms], Terms], manner: Manner, at: datetime
 ) -> Outcome:
-    """What all updates have in common; a preview ends before anything is changed."""
     subscription = active(state, target.subscription, at)
     item = subscription.item(target.running_number)
-    if manner.is_extended and not manner.is_aligned:
-        raise Refusal(
-            400,
-            "ExtendIntervalNotAllowed",
-            "ExtendInterval needs AlignToCurrentInterval: an update at the next renewal has no interval to "
-            "charge in full now",
-        )
-    asked = wish(_named(state, item, target))
+    if not item.is_active:
+        raise invalid(f"Item {item.running_number} of {subscription.id} is deactivated; reinstate it first")
+    return _carry_out(state, subscription, item, target, wish(item.asked).quantity, manner, at)
+
+
+def _carry_out(
+    state: State,
+    subscription: Subscription,
+    item: Item,
+    target: Target,
+    quantity: int,
+    manner: Manner,
+    at: datetime,
+) -> Outcome:
+    """What all updates have in common; a preview ends before anything is changed."""
+    _check(manner)
+    asked = replace(_named(state, subscription, item, target), quantity=quantity)
     changed, lines = _settled(subscription, item, asked, manner, at)
     items = subscription.with_item(changed)
-    outcome = Outcome(
-        price(subscription, lines),
-        price(subscription, renewal_lines(subscription, items)),
-        subscription.next_billing,
-    )
-    if not manner.is_preview:
-        subscription.items = items
-        _record(state, subscription, changed, manner, at)
-        bill(state, subscription, lines, at)
-    return outcome
+    if manner.resets:
+        lines = early_lines(subscription, items, at, resets=True)
+    now = price(subscription, lines)
+    if manner.is_aligned and now.net < ZERO and not manner.is_preview:
+        raise invalid(
+            f"The alignment price would be {amount_text(now.gross)} {now.currency}: amounts below zero are "
+            "not supported, so make the change without AlignToCurrentInterval"
+        )
+    outcome = Outcome(now, price(subscription, renewal_lines(subscription, items)), subscription.next_billing)
+    if manner.is_preview:
+        return outcome
+    if item.running_number <= len(subscription.items):
+        changed = changed.next_version(item, at)
+    subscription.items = subscription.with_item(changed)
+    _record(state, subscription, changed, manner, at)
+    if manner.resets:
+        subscription.anchor_at(at)
+        begin_interval(subscription, at)
+    elif manner.is_extended:
+        subscription.anchor_at(extended_end(subscription, at))
+    bill(state, subscription, lines, at)
+    if manner.resets or manner.is_extended:
+        plan(state, subscription, at)
+    return replace(outcome, next_billing=subscription.next_billing)
 
 
-def _named(state: State, item: Item, target: Target) -> Terms:
-    """What was asked for last, of the product and with the coupon that a call names."""
+def _check(manner: Manner) -> None:
+    """Refusal for what a preview may ask for too (documented), but nothing can do."""
+    if manner.is_preview or manner.is_aligned:
+        return
+    for asked, name in ((manner.is_extended, "ExtendInterval"), (manner.resets, "ResetBillingInterval")):
+        if asked:
+            raise invalid(
+                f"{name} needs AlignToCurrentInterval: an update at the next renewal leaves it alone"
+            )
+
+
+def _named(state: State, subscription: Subscription, item: Item, target: Target) -> Terms:
+    """What was asked for last, of the product, at the price and with the coupon that a call names."""
     terms = item.asked
     if target.product_id not in (None, terms.product_id):
         product = state.product(target.product_id)
         terms = replace(terms, product_id=product.id, product_name=product.name, unit_price=product.price)
     if target.product_name:
         terms = replace(terms, product_name=target.product_name)
+    if target.extension:
+        terms = replace(terms, extension=target.extension)
+    if target.english:
+        terms = replace(terms, english=target.english)
     if target.coupon:
         terms = replace(terms, coupon=state.coupon(target.coupon))
+    if target.price is not None:
+        terms = replace(terms, unit_price=_net(subscription, target.price))
     return terms
+
+
+def _net(subscription: Subscription, new: NewPrice) -> Decimal:
+    """Parts of a cent that VAT leaves are rounded away (inferred). Refusal for another currency."""
+    if new.currency != subscription.currency:
+        raise invalid(
+            f"CustomerPrice.Currency: subscription {subscription.id} is billed in {subscription.currency}, "
+            f"not in {new.currency!r}"
+        )
+    return cents(new.value * 100 / (100 + subscription.vat_percent)) if new.is_gross else new.value
 
 
 def _settled(
@@ -383,16 +449,17 @@ def _settled(
 ) -> tuple[Item, tuple[Line, ...]]:
     """The item as it will be, and what is charged for it now.
 
-    An aligned update counts at once, whatever the reminder's date, unless it makes things less: nothing is
-    given back, so it then waits as if it weren't aligned (inferred). One that isn't aligned counts for what
-    the next renewal bills, which of an item in arrears is the current interval; after the reminder, for what
-    the renewal after that bills.
+    An aligned update counts at once, whatever the reminder's date (inferred). One that isn't aligned counts
+    for what the next renewal bills, which of an item in arrears is the current interval; after the reminder,
+    when the purchase has been created, for what the renewal after that bills (inferred).
     """
     is_arrears = item.mode is Mode.ARREARS
-    is_less = asked.quantity < item.terms.quantity if is_arrears else asked.total < item.terms.total
-    if manner.is_aligned and not is_less:
-        lines = aligned_lines(subscription, item, asked, at, in_full=manner.is_extended)
-        ahead = sum(int(line.quantity) for line in lines) if is_arrears else 0
+    if manner.is_aligned:
+        if manner.resets:
+            return item.changed_now(asked, charged=0), ()
+        lines = (extended_lines if manner.is_extended else aligned_lines)(subscription, item, asked, at)
+        own = (line for line in lines if line.item == str(item.running_number))
+        ahead = sum(int(line.quantity) for line in own) if is_arrears else 0
         return item.changed_now(asked, charged=ahead), lines
     is_late = at >= subscription.next_reminder
     if is_arrears and not is_late:
@@ -408,14 +475,19 @@ def _record(state: State, subscription: Subscription, item: Item, manner: Manner
     subscription.updates.append(
         Update(at, state.actor, number, terms.product_id, terms.quantity, terms.unit_price, coupon, manner)
     )
-    start = subscription.begins(item.pending[-1].interval if item.pending else subscription.interval)
+    start = subscription.interval_start
+    if item.pending:
+        start = subscription.begins(item.pending[-1].interval)
     mail = "mail" if manner.mails else "no mail"
     what = f"{terms.quantity} × {terms.product_name}"
     note = f"{manner.action}: {what} in the interval of {start:%Y-%m-%d}, {mail}"
     state.emit("itemUpdated", at, subscription, note, item=str(number), quantity=Decimal(terms.quantity))
+    if manner.mails:
+        state.mail(subscription, f"update of item {number}", at, can_be_suppressed=True)
 
 
-def _fine(quantity: int) -> int:
-    if not 0 <= quantity <= MOST:
-        raise Refusal(400, "QuantityInvalid", f"Quantity {quantity} is not a whole number from 0 to {MOST}")
+def _fine(state: State, quantity: int) -> int:
+    if not 0 <= quantity <= MOST or (not quantity and not state.accepts_zero):
+        least = 0 if state.accepts_zero else 1
+        raise invalid(f"Quantity {quantity} is not a whole number from {least} to {MOST}")
     return quantity

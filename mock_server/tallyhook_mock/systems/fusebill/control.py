@@ -13,10 +13,25 @@ from starlette.routing import Route
 
 from tallyhook_mock.catalog.table import Table
 from tallyhook_mock.control.requests import json_object, mock_of, only
-from tallyhook_mock.control.shown import bill_shown, drawn, entry_shown, moment_shown
-from tallyhook_mock.core.money import amount_text, cents
-from tallyhook_mock.systems.fusebill.catalog import CUSTOMER, SUBSCRIPTION, read_customer, read_subscription
-from tallyhook_mock.systems.fusebill.dryrun import Change, Find, Forecast, forecast
+from tallyhook_mock.control.shown import (
+    bill_shown,
+    drawn,
+    entry_shown,
+    moment_shown,
+)
+from tallyhook_mock.core.money import amount_text, cents, quantity_text
+from tallyhook_mock.systems.fusebill.catalog import (
+    CUSTOMER,
+    SUBSCRIPTION,
+    read_customer,
+    read_subscription,
+)
+from tallyhook_mock.systems.fusebill.dryrun import (
+    Change,
+    Find,
+    Forecast,
+    forecast,
+)
 from tallyhook_mock.systems.fusebill.model import (
     BillingPeriodDefinition,
     Charge,
@@ -60,7 +75,7 @@ async def create_customer(request: Request) -> JSONResponse:
 async def subscribe(request: Request) -> JSONResponse:
     """In the words of the catalogue, for a `customerId`; in one of its definitions, if that is named."""
     table = Table(await json_object(request), "", ("customerId", DEFINITION, *SUBSCRIPTION))
-    new = read_subscription(table)
+    new = read_subscription(table, _state(request).frequencies)
     customer_id, definition_id = id_of(table, "customerId"), table.whole(DEFINITION, None, most=MOST)
     if definition_id is not None and new.date is not None:
         raise table.wrong("invoiceDay", f"does not go with {DEFINITION}")
@@ -141,7 +156,7 @@ def _refusals() -> Iterator[None]:
     try:
         yield
     except Refusal as refusal:
-        raise HTTPException(refusal.status, str(refusal)) from None
+        raise HTTPException(404 if refusal.status == 404 else 400, str(refusal)) from None
 
 
 def _state(request: Request) -> State:
@@ -172,6 +187,7 @@ def _definition(definition: BillingPeriodDefinition) -> dict[str, Any]:
     return {
         "id": definition.id,
         "cycle": definition.cycle,
+        "numberOfIntervals": definition.date.intervals,
         "invoiceDay": definition.date.day,
         "invoiceMonth": definition.date.month,
         "start": definition.start.isoformat(),
@@ -189,8 +205,12 @@ def _subscription(subscription: Subscription) -> dict[str, Any]:
         "planName": subscription.plan_name,
         "interval": subscription.interval,
         "amount": amount_text(subscription.amount),
-        "start": subscription.start.isoformat(),
-        "end": subscription.end.isoformat(),
+        "start": moment_shown(subscription.start),
+        "end": moment_shown(subscription.end),
+        "products": [
+            {"id": each.id, "productCode": each.plan.code, "quantity": quantity_text(each.quantity)}
+            for each in subscription.products
+        ],
         "pendingCharges": [_charge(charge) for charge in subscription.charges],
     }
 
@@ -273,7 +293,7 @@ def id_of(table: Table, name: str) -> int:
 
 def _date_move(table: Table, state: State, at: datetime) -> Move:
     definition = state.definition(id_of(table, DEFINITION))
-    date = _date(table, definition.cycle, definition.date.month)
+    date = _date(table, definition.cycle, definition.date.intervals, definition.date.month)
 
     def find(state: State) -> BillingPeriodDefinition:
         return state.definition(definition.id)
@@ -286,7 +306,7 @@ def _date_move(table: Table, state: State, at: datetime) -> Move:
 def _subscription_move(table: Table, state: State, at: datetime) -> Move:
     subscription = state.subscription(id_of(table, "subscriptionId"))
     if DEFINITION not in table:
-        date = _date(table, subscription.interval)
+        date = _date(table, subscription.interval, subscription.frequency.intervals)
 
         def into(state: State) -> BillingPeriodDefinition | InvoiceDate:
             return date
@@ -294,7 +314,7 @@ def _subscription_move(table: Table, state: State, at: datetime) -> Move:
         raise table.wrong("invoiceDay", f"does not go with {DEFINITION}")
     else:
         target = state.definition(id_of(table, DEFINITION))
-        check_target(target, subscription.customer, subscription.interval)
+        check_target(target, subscription.customer, subscription.frequency)
 
         def into(state: State) -> BillingPeriodDefinition | InvoiceDate:
             return state.definition(target.id)
@@ -305,9 +325,9 @@ def _subscription_move(table: Table, state: State, at: datetime) -> Move:
     return Move(subscription.customer, find, lambda state: move(state, find(state), into(state), at))
 
 
-def _date(table: Table, cycle: Cycle, month: int | None = None) -> InvoiceDate:
+def _date(table: Table, cycle: Cycle, intervals: int, month: int | None = None) -> InvoiceDate:
     """`month` is the one that is meant if none is given."""
     day = table.whole("invoiceDay", None, most=31)
     if day is None:
         raise table.wrong("invoiceDay", "a value is required")
-    return InvoiceDate(cycle, day, table.whole("invoiceMonth", month, most=12))
+    return InvoiceDate(cycle, day, table.whole("invoiceMonth", month, most=12), intervals)

@@ -47,11 +47,12 @@ def forecast(state: State, customer: Customer, find: Find, change: Change | None
         change(alone)
     subject = find(alone)
     subscriptions = subject.subscriptions if isinstance(subject, BillingPeriodDefinition) else [subject]
-    items = {subscription.item for subscription in subscriptions}
+    items = {item for subscription in subscriptions for item in subscription.items}
     items |= {charge.item for subscription in subscriptions for charge in subscription.charges}
     found: list[Forecast] = []
     while items and len(found) < _INVOICES:
-        start, end, known = subject.start, subject.end, len(copy.bills)
+        start = subject.begun if isinstance(subject, Subscription) else subject.start
+        end, known = subject.end, len(copy.bills)
         alone.catch_up(end)
         found += (
             Forecast(start, bill)
@@ -63,16 +64,31 @@ def forecast(state: State, customer: Customer, find: Find, change: Change | None
 
 def _apart(state: State, customer: Customer) -> tuple[State, Customer]:
     """Another state with a copy of one customer, that counts on from where this one stands."""
-    copy = replace(customer, definitions=[], subscriptions=[], bills=list(customer.bills))
+    copy = replace(
+        customer,
+        definitions=[],
+        subscriptions=[],
+        bills=list(customer.bills),
+        auto_post=True,
+        drafts=[],
+        invoices=[replace(invoice) for invoice in customer.invoices],
+    )
     definitions = {
-        definition.id: replace(definition, customer=copy, subscriptions=[])
+        definition.id: replace(
+            definition,
+            customer=copy,
+            subscriptions=[],
+            # A forecast is of invoices, whether they are posted by themselves or wait as drafts.
+            settings=replace(definition.settings, auto_post=True),
+        )
         for definition in customer.definitions
     }
     subscriptions = {
         subscription.id: replace(
             subscription,
             customer=copy,
-            definition=definitions[subscription.definition.id],
+            place=subscription.place and definitions[subscription.place.id],
+            products=[replace(product) for product in subscription.products],
             charges=list(subscription.charges),
         )
         for subscription in customer.subscriptions
@@ -85,6 +101,7 @@ def _apart(state: State, customer: Customer) -> tuple[State, Customer]:
     copy.subscriptions += subscriptions.values()
     alone = State()
     alone.ids.last, alone.last_bill = state.ids.last, state.last_bill
+    alone.product_ids.last, alone.invoice_ids.last = state.product_ids.last, state.invoice_ids.last
     alone.add_customer(copy)
     for definition in copy.definitions:
         plan_recharge(alone, definition)

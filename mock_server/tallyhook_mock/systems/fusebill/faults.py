@@ -1,16 +1,16 @@
 """Faults on calls: what a call is about, and how an error looks here."""
 
 from collections.abc import Callable
+from urllib.parse import parse_qsl
 
+import msgspec
 from starlette.responses import Response
 from starlette.types import ASGIApp, Scope
 
 from tallyhook_mock.faults import Fault
 from tallyhook_mock.faulty import Aim, with_faults
 from tallyhook_mock.systems.fusebill.api import MAX_BODY, find, is_fusebill, refused
-from tallyhook_mock.systems.fusebill.documents import FIELDS
 from tallyhook_mock.systems.fusebill.model import Refusal, State
-from tallyhook_mock.systems.fusebill.request import Fields
 
 __all__ = ["faulty_fusebill"]
 
@@ -38,26 +38,54 @@ def faulty_fusebill(
 
 def _aim(state: State, scope: Scope, body: bytes) -> Aim:
     try:
-        action, number = find(scope["method"], scope["path"])
+        action, _, number = find(scope["method"], scope["path"])
     except Refusal:
         return Aim("", system="fusebill")
+    customer = _customer(state, action, number, Given(body, scope["query_string"]))
+    return Aim(action, customer=customer, system="fusebill") if customer else Aim(action, system="fusebill")
+
+
+class Given:
+    """The ids that a request names besides the one in its path."""
+
+    def __init__(self, body: bytes, query: bytes) -> None:
+        try:
+            values = msgspec.json.decode(body) if body else {}
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            values = {}
+        self._values = values if isinstance(values, dict) else {}
+        self._values |= dict(parse_qsl(query.decode("latin-1")))
+
+    def __call__(self, name: str) -> int:
+        """0 if there is none."""
+        try:
+            return int(self._values.get(name, 0))
+        except (TypeError, ValueError):
+            return 0
+
+
+def _customer(state: State, action: str, number: int, given: Given) -> str:
+    """The id of the customer that a call is about; empty if it is about nobody that there is."""
+    resource, _, verb = action.partition("/")
     try:
-        return Aim(action, customer=str(_customer(state, action, number, body)), system="fusebill")
+        if named := given("customerId"):
+            return str(state.customer(named).id)
+        if verb in ("list", "listOfCustomer") or resource == "customers":
+            return str(state.customer(number or given("id")).id)
+        number = number or given("id")
+        if resource == "billingPeriodDefinitions" and verb != "getBySubscription":
+            return str(state.definition(number).customer.id)
+        if resource == "subscriptionProducts":
+            return str(state.product(number or given("subscriptionProductId"))[0].customer.id)
+        if resource in ("subscriptions", "billingPeriodDefinitions"):
+            return str(state.subscription(number or given("subscriptionId")).customer.id)
+        if resource == "draftInvoices" or verb == "post":
+            return str(state.draft(number or given("draftInvoiceId")).customer.id)
+        if resource == "invoices":
+            return str(state.invoice(number)[0].id)
+        return str(state.purchases[number].customer.id) if number in state.purchases else ""
     except Refusal:
-        return Aim(action, system="fusebill")
-
-
-def _customer(state: State, action: str, number: int, body: bytes) -> int:
-    match action.partition("/")[2]:
-        case "list":
-            return number
-        case "get" | "delete":
-            return state.definition(number).customer.id
-        case "getBySubscription" | "move":
-            return state.subscription(number).customer.id
-        case "edit":
-            return state.definition(Fields(body, FIELDS).id("id")).customer.id
-    return Fields(body, FIELDS).id("customerId")
+        return ""
 
 
 def _refused(fault: Fault) -> Response:

@@ -12,19 +12,32 @@ from tallyhook_mock.core.base import BillingSystem, Entity, Happening, Value
 from tallyhook_mock.core.frequencies import add_months
 from tallyhook_mock.core.ids import Ids
 from tallyhook_mock.core.invoice_lines import Bill, Line
-from tallyhook_mock.core.money import cents
+from tallyhook_mock.core.money import ZERO, cents
 
 __all__ = [
+    "MOST_INTERVALS",
     "BillingPeriodDefinition",
     "BillingPeriodType",
+    "Change",
     "Charge",
     "Customer",
     "Cycle",
+    "Draft",
+    "DraftCharge",
+    "Frequency",
+    "Invoice",
     "InvoiceDate",
+    "Part",
+    "PlanProduct",
+    "Purchase",
     "Refusal",
+    "Reset",
     "Settings",
     "State",
     "Subscription",
+    "SubscriptionProduct",
+    "Timing",
+    "conflict",
     "day_of",
     "invalid",
     "not_found",
@@ -34,7 +47,8 @@ __all__ = [
 class Refusal(ValueError):
     """A command that was not carried out; nothing has changed.
 
-    `status` is the HTTP status, `key` the field that it is about (inferred: no source shows an error).
+    `status` is the HTTP status, `key` what the error is filed under: the field that it is about. The vendor's
+    example has "Api Error" there.
     """
 
     def __init__(self, status: int, key: str, message: str) -> None:
@@ -48,10 +62,16 @@ def invalid(key: str, message: str) -> Refusal:
     return Refusal(400, key, message)
 
 
+def conflict(key: str, message: str) -> Refusal:
+    """Well formed, and against a rule of the business (documented; which rule answers what is inferred)."""
+    return Refusal(409, key, message)
+
+
 def not_found(key: str, id: int) -> Refusal:
     return Refusal(404, key, f"there is none with the id {id}")
 
 
+MOST_INTERVALS = 120
 # All dates are counted from this year; a leap year, or there would be no February 29 to count from.
 _ERA = 2000
 
@@ -71,40 +91,71 @@ def day_of(moment: datetime) -> datetime:
 
 
 class InvoiceDate(Value, frozen=True):
-    """`day` of every month, or of one `month` every year.
+    """`day` of a month, every `intervals` months, or years in one `month`.
 
-    In a month that is too short it is the last day; the 31st comes back in the month after (inferred).
-    Refusal for a day that there is in no such month.
+    With a monthly cycle `month` is the one that the next recharge is brought to (documented), and that the
+    others are counted from. In a month that is too short it is the last day; the 31st comes back in the month
+    after (inferred). Refusal for a day that there is in no such month.
     """
 
     cycle: Cycle
     day: int
     month: int | None = None
+    intervals: int = 1
 
     def __post_init__(self) -> None:
-        if self.cycle is Cycle.MONTHLY and self.month is not None:
-            raise invalid("invoiceMonth", "a monthly period has none; leave it out")
-        if self.cycle is Cycle.YEARLY and not (self.month is not None and 1 <= self.month <= 12):
+        if self.cycle is Cycle.YEARLY and self.month is None:
             raise invalid("invoiceMonth", "a yearly period needs its month, from 1 to 12")
+        if self.month is not None and not 1 <= self.month <= 12:
+            raise invalid("invoiceMonth", "from 1 to 12")
+        if not 1 <= self.intervals <= MOST_INTERVALS:
+            raise invalid("numberOfIntervals", f"from 1 to {MOST_INTERVALS}")
         longest = add_months(datetime(_ERA, 1, 31, tzinfo=UTC), (self.month or 1) - 1).day
         if not 1 <= self.day <= longest:
             raise invalid("invoiceDay", f"from 1 to {longest}")
 
     @classmethod
-    def of(cls, cycle: Cycle, moment: datetime) -> Self:
+    def of(cls, cycle: Cycle, moment: datetime, intervals: int = 1) -> Self:
         """The date that makes what begins at this moment bill when it begins."""
-        return cls(cycle, moment.day, moment.month if cycle is Cycle.YEARLY else None)
+        return cls(cycle, moment.day, moment.month if cycle is Cycle.YEARLY else None, intervals)
 
-    def near(self, moment: datetime, later: int = 0) -> datetime:
-        """The date in the month of the moment, or in its year if yearly, and so many cycles later."""
-        anchor = datetime(_ERA, self.month or 1, self.day, tzinfo=UTC)
-        months = moment.month - 1 if self.cycle is Cycle.MONTHLY else 0
-        return add_months(anchor, 12 * (moment.year - _ERA) + months + later * self.cycle.months)
+    @property
+    def months(self) -> int:
+        """How long a period is."""
+        return self.cycle.months * self.intervals
+
+    @property
+    def settled(self) -> Self:
+        """The date without the month that a monthly recharge was brought to: later ones go on from there."""
+        return type(self)(
+            self.cycle, self.day, self.month if self.cycle is Cycle.YEARLY else None, self.intervals
+        )
+
+    @property
+    def frequency(self) -> tuple[Cycle, int]:
+        """What a subscription can't change."""
+        return self.cycle, self.intervals
+
+    def later(self, moment: datetime, periods: int) -> datetime:
+        """The date so many whole periods after one of its dates."""
+        months = 12 * (moment.year - _ERA) + moment.month - 1 + periods * self.months
+        return add_months(datetime(_ERA, 1, self.day, tzinfo=UTC), months)
+
+    def near(self, moment: datetime) -> datetime:
+        """The date in the month of the moment, or in its year if it has a month."""
+        month = moment.month if self.month is None else self.month
+        return add_months(datetime(_ERA, 1, self.day, tzinfo=UTC), 12 * (moment.year - _ERA) + month - 1)
 
     def after(self, moment: datetime) -> datetime:
         """The first such date after the moment."""
         date = self.near(moment)
-        return date if date > moment else self.near(moment, 1)
+        return date if date > moment else self._next(date)
+
+    def first_end(self, start: datetime) -> datetime:
+        """Where a first period ends: the next date, or after whole intervals if it begins on such a date."""
+        if self.near(start) == start:
+            return self.later(start, 1)
+        return self.after(start)
 
     def instead_of(self, end: datetime, at: datetime) -> datetime:
         """Where a period ends that was to end at `end`, when it is moved to this date.
@@ -114,6 +165,11 @@ class InvoiceDate(Value, frozen=True):
         """
         date, day = self.near(end), day_of(at)
         return date if date > day else self.after(day)
+
+    def _next(self, date: datetime) -> datetime:
+        """The date a month after one, or a year if it has a month."""
+        months = 12 * (date.year - _ERA) + date.month - 1 + (1 if self.month is None else 12)
+        return add_months(datetime(_ERA, 1, self.day, tzinfo=UTC), months)
 
 
 class BillingPeriodType(StrEnum):
@@ -125,18 +181,84 @@ class BillingPeriodType(StrEnum):
 
 
 class Settings(Value, frozen=True):
-    """What else a definition is told. All but `invoice_in_advance` is only kept.
+    """What else a definition is told.
 
-    In advance, a period is billed when it begins; otherwise when it is over (inferred). A change counts from
-    the next recharge on. `term` is in days (inferred).
+    `invoice_in_advance` is how many days before a period's start it is invoiced (documented). `auto_post`
+    None is the customer's setting (documented). The others are only kept: nothing is collected here.
     """
 
-    invoice_in_advance: bool = True
-    auto_collect: bool = True
-    auto_post: bool = True
-    term: int = 0
+    invoice_in_advance: int = 0
+    auto_collect: bool | None = None
+    auto_post: bool | None = None
+    term: str = ""
     po_number: str | None = None
     payment_method_id: int | None = None
+    weekday: str | None = None
+    quick_books_location: int | None = None
+
+
+class Timing(StrEnum):
+    """When a product's charge of a period is made (the names are those of an answer, and one inferred)."""
+
+    START = "StartOfPeriod"
+    END = "EndOfPeriod"
+
+
+class Change(StrEnum):
+    """When a change of quantity in mid period is charged (documented; the names are inferred)."""
+
+    IMMEDIATE = "Immediate"
+    END = "EndOfPeriod"
+    NEVER = "None"
+
+
+class Reset(StrEnum):
+    """When a product's quantity goes back to its plan's (documented; two names are inferred)."""
+
+    NEVER = "Never"
+    START = "StartOfPeriod"
+    END = "EndOfPeriod"
+
+
+class PlanProduct(Value, frozen=True):
+    """A product of a plan, at `price` for one unit and one period."""
+
+    id: int
+    code: str
+    name: str
+    price: Decimal
+    quantity: Decimal = Decimal(1)
+    timing: Timing = Timing.START
+    change: Change = Change.IMMEDIATE
+    reset: Reset = Reset.NEVER
+    prorates: bool = True
+    most: Decimal | None = None
+
+
+class Frequency(Value, frozen=True):
+    """How often a plan bills, and what: subscriptions are made of it."""
+
+    id: int
+    plan_code: str
+    plan_name: str
+    cycle: Cycle
+    intervals: int
+    products: tuple[PlanProduct, ...]
+
+
+class SubscriptionProduct(Entity, eq=False):
+    """How much a subscription has of a product. `item` is what its lines are of."""
+
+    id: int
+    plan: PlanProduct
+    quantity: Decimal
+    item: str
+    owes: "Part | None" = None  # what of a period's amount the present one costs; None for all of it
+
+    @property
+    def amount(self) -> Decimal:
+        """Of a whole period."""
+        return cents(self.quantity * self.plan.price)
 
 
 class Charge(Value, frozen=True):
@@ -163,40 +285,138 @@ class Charge(Value, frozen=True):
         return Line(self.item, self.name, Decimal(1), self.amount, self.amount, self.start, self.end)
 
 
-class Subscription(Entity, eq=False):
-    """A plan at a fixed `amount` for each of its periods, however long these are.
+class Draft(Entity, eq=False):
+    """An invoice that is not posted: its charges can be changed, and nobody owes anything yet (documented).
 
-    Its present period is from `start` up to, not including, `end`: the next recharge of its definition.
+    `held` is one that a call had wait although invoices are posted by themselves. Its status is Ready; the
+    others, Pending and Projected, are not made here.
     """
 
     id: int
     customer: "Customer"
-    definition: "BillingPeriodDefinition"
-    plan_code: str
-    plan_name: str
-    amount: Decimal
-    activated: datetime
-    start: datetime
+    charges: list["DraftCharge"]
+    at: datetime
+    modified: datetime
+    held: bool
+    period: int | None = None
+    notes: str = ""
+    po_number: str | None = None
+    terms: str = ""
+
+    @property
+    def total(self) -> Decimal:
+        return sum((charge.line.amount for charge in self.charges), ZERO)
+
+
+class DraftCharge(Entity, eq=False):
+    """`prorated` is what a unit costs for the days that it is charged for."""
+
+    id: int
+    line: Line
+    unit: Decimal
+    prorated: Decimal
+    note: str = ""
+
+
+class Invoice(Entity, eq=False):
+    """What a posted draft became: a bill, which is final."""
+
+    id: int
+    draft: int
+    bill: Bill
+    charges: tuple[int, ...]
+    effective: datetime
+    notes: str = ""
+    po_number: str | None = None
+    terms: str = ""
+    is_hidden: bool = False  # from the customer's own pages
+
+
+class Purchase(Entity, eq=False):
+    """A product bought once: a draft until it is finalised."""
+
+    id: int
+    customer: "Customer"
+    plan: PlanProduct
+    quantity: Decimal
+    created: datetime
+    name: str
+    status: str = "Draft"
+
+
+class Subscription(Entity, eq=False):
+    """Some of each product of a plan, for each of its periods, however long these are.
+
+    Its present period is from `start` up to, not including, `end`: the next recharge of its definition. While
+    it is a draft it has no definition and bills nothing.
+    """
+
+    id: int
+    customer: "Customer"
+    place: "BillingPeriodDefinition | None"
+    frequency: Frequency
+    products: list[SubscriptionProduct]
+    created: datetime
+    activated: datetime | None = None
+    start: datetime | None = None
+    status: str = "Draft"
+    reference: str = ""
+    provisioned: datetime | None = None
     charges: list[Charge] = field(default_factory=list)  # in the order in which they were added
-    owed: Decimal | None = None  # what the present period costs when it is over; None: it is billed
-    billed: int | None = None  # where the customer's bill for the present period stands, if there is one
+
+    @property
+    def definition(self) -> "BillingPeriodDefinition":
+        """Refusal for one that is in none."""
+        if self.place is None:
+            raise conflict("subscriptionId", f"{self.id} is {self.status}: it is in no billing period")
+        return self.place
+
+    @property
+    def begun(self) -> datetime:
+        """The start of the present period."""
+        return self.created if self.start is None else self.start
 
     @property
     def end(self) -> datetime:
         return self.definition.end
 
     @property
+    def is_active(self) -> bool:
+        return self.status == "Active"
+
+    @property
     def interval(self) -> Cycle:
-        return self.definition.cycle
+        return self.frequency.cycle
+
+    @property
+    def plan_code(self) -> str:
+        return self.frequency.plan_code
+
+    @property
+    def plan_name(self) -> str:
+        return self.frequency.plan_name
 
     @property
     def item(self) -> str:
-        """What its lines are of."""
+        """What the lines of its plan's own product are of."""
         return f"subscription {self.id}"
 
-    def line(self, amount: Decimal) -> Line:
-        """The line that bills the present period."""
-        return Line(self.item, self.plan_name, Decimal(1), amount, amount, self.start, self.end)
+    @property
+    def items(self) -> frozenset[str]:
+        """What its lines are of."""
+        return frozenset((self.item, *(product.item for product in self.products)))
+
+    @property
+    def amount(self) -> Decimal:
+        """Of a whole period, as things stand."""
+        return sum((product.amount for product in self.products), ZERO)
+
+    def line(self, product: SubscriptionProduct, amount: Decimal | None = None) -> Line:
+        """The line that bills a product for the present period."""
+        if amount is None:
+            amount = product.amount
+        plan = product.plan
+        return Line(product.item, plan.name, product.quantity, plan.price, amount, self.start, self.end)
 
 
 class BillingPeriodDefinition(Entity, eq=False):
@@ -220,6 +440,9 @@ class BillingPeriodDefinition(Entity, eq=False):
     subscriptions: list[Subscription] = field(default_factory=list)
     is_deleted: bool = False
 
+    # Up to where the time ahead has been invoiced before it began.
+    invoiced_to: datetime | None = None
+
     @property
     def cycle(self) -> Cycle:
         return self.date.cycle
@@ -234,20 +457,43 @@ class BillingPeriodDefinition(Entity, eq=False):
         """The days of the present period as the source counts them: its first and its last, the recharge."""
         return self.days + 1
 
+    def part_from(self, day: datetime) -> "Part":
+        """What is left of the period from a day on, that day included."""
+        return Part(day, self.end, self.cycle_days)
+
     def prorate(self, amount: Decimal, day: datetime) -> Decimal:
         """The part of an amount that falls on what is left of the period from a day on.
 
         To the end as it is known now (documented); by days, that day included, of those that the period had
         before its date was moved (inferred).
         """
-        return cents(amount * (self.end - day).days / self.cycle_days)
+        return self.part_from(day)(amount)
+
+
+class Part(Value, frozen=True):
+    """What a period costs that begins on a day within it."""
+
+    day: datetime
+    end: datetime
+    days: int
+
+    def __call__(self, amount: Decimal) -> Decimal:
+        """By the period as it was when this was made: a date that is moved changes no amount (documented)."""
+        return cents(amount * (self.end - self.day).days / self.days)
 
 
 class Customer(Entity, eq=False):
+    """`details` are the fields of the API that nothing here depends on: names, e-mail, reference."""
+
     id: int
     name: str
     currency: str
     created: datetime
+    status: str = "Active"
+    auto_post: bool | None = None
+    details: dict[str, str] = field(default_factory=dict)
+    drafts: list[Draft] = field(default_factory=list)  # oldest first
+    invoices: list[Invoice] = field(default_factory=list)  # as the bills
     definitions: list[BillingPeriodDefinition] = field(default_factory=list)
     subscriptions: list[Subscription] = field(default_factory=list)  # in the order of activation
     bills: list[Bill] = field(default_factory=list)  # oldest first
@@ -263,8 +509,16 @@ class State(BillingSystem):
     def __init__(self) -> None:
         super().__init__()
         self.api_keys: Collection[str] = ("fusebill-key",)
-        self.ids = Ids(100)
+        self.ids = Ids(100)  # of customers, definitions, subscriptions, and charges that wait
+        self.product_ids = Ids(50_000)
+        self.invoice_ids = Ids(80_000)  # of drafts, their charges, invoices and purchases
         self.last_bill = 0
+        # Whether invoices are posted by themselves, and whether drafts that a call held are at a renewal.
+        self.auto_post = True
+        self.posts_at_renewal = False
+        self.frequencies: dict[int, Frequency] = {}
+        self.catalog_products: dict[int, PlanProduct] = {}
+        self.purchases: dict[int, Purchase] = {}
         self._customers: dict[int, Customer] = {}
         self._definitions: dict[int, BillingPeriodDefinition] = {}
         self._subscriptions: dict[int, Subscription] = {}
@@ -292,6 +546,42 @@ class State(BillingSystem):
             return self._subscriptions[id]
         except KeyError:
             raise not_found("subscriptionId", id) from None
+
+    def product(self, id: int) -> tuple[Subscription, SubscriptionProduct]:
+        """A product of a subscription, and that."""
+        for subscription in self._subscriptions.values():
+            for product in subscription.products:
+                if product.id == id:
+                    return subscription, product
+        raise not_found("subscriptionProductId", id)
+
+    def drafts(self) -> Iterable[Draft]:
+        """In the order in which they were made."""
+        found = (draft for customer in self._customers.values() for draft in customer.drafts)
+        return sorted(found, key=lambda draft: draft.id)
+
+    def draft(self, id: int) -> Draft:
+        for draft in self.drafts():
+            if draft.id == id:
+                return draft
+        raise not_found("draftInvoiceId", id)
+
+    def invoices(self) -> Iterable[tuple[Customer, Invoice]]:
+        """In the order in which they were posted."""
+        found = ((customer, each) for customer in self._customers.values() for each in customer.invoices)
+        return sorted(found, key=lambda pair: pair[1].bill.number)
+
+    def invoice(self, id: int) -> tuple[Customer, Invoice]:
+        for customer, invoice in self.invoices():
+            if invoice.id == id:
+                return customer, invoice
+        raise not_found("invoiceId", id)
+
+    def subscriptions(self) -> Iterable[Subscription]:
+        return self._subscriptions.values()
+
+    def definitions(self) -> Iterable[BillingPeriodDefinition]:
+        return self._definitions.values()
 
     def has_customer(self, id: int) -> bool:
         return id in self._customers
@@ -335,7 +625,10 @@ class State(BillingSystem):
     def add_subscription(self, subscription: Subscription) -> None:
         self._subscriptions[subscription.id] = subscription
         subscription.customer.subscriptions.append(subscription)
-        subscription.definition.subscriptions.append(subscription)
+
+    def remove_subscription(self, subscription: Subscription) -> None:
+        del self._subscriptions[subscription.id]
+        subscription.customer.subscriptions.remove(subscription)
 
     # -- what happened
 

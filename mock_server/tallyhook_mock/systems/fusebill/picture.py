@@ -8,7 +8,7 @@ from tallyhook_mock.core.money import amount_text
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.picture.bills import Account, Subject, tell_bills
 from tallyhook_mock.picture.story import Sign, Story
-from tallyhook_mock.systems.fusebill.model import Customer, Subscription
+from tallyhook_mock.systems.fusebill.model import Customer, Subscription, Timing
 
 __all__ = ["tell_customer"]
 
@@ -26,14 +26,14 @@ _TURNS = {
 def tell_customer(mock: Mock, customer: Customer) -> Story:
     """A customer as it stands in the mock now."""
     now, waiting = mock.clock.now(), tuple(_waiting(customer))
-    own = {subscription.item for subscription in customer.subscriptions}
+    own = {item for subscription in customer.subscriptions for item in subscription.items}
     billed = (line for bill in customer.bills for line in bill.lines)
     charges = frozenset(line.item for line in (*billed, *waiting) if line.item not in own)
     account = Account(
         title=f"{customer.id} · {customer.name}",
         system="Fusebill",
-        start=min([customer.created, *(subscription.start for subscription in customer.subscriptions)]),
-        end=max((subscription.end for subscription in customer.subscriptions), default=now + _AHEAD),
+        start=min([customer.created, *(each.begun for each in customer.subscriptions)]),
+        end=max((each.end for each in customer.subscriptions if each.is_active), default=now + _AHEAD),
         currency=customer.currency,
         bills=customer.bills,
         subjects=[
@@ -49,12 +49,16 @@ def tell_customer(mock: Mock, customer: Customer) -> Story:
 
 def _subject(subscription: Subscription) -> Subject:
     note = f"{amount_text(subscription.amount)} {subscription.interval.lower()}"
-    return Subject(subscription.plan_name, note, frozenset((subscription.item,)))
+    return Subject(subscription.plan_name, note, subscription.items)
 
 
 def _waiting(customer: Customer) -> Iterator[Line]:
     """Periods that are billed when they are over, and charges that wait for that."""
     for subscription in customer.subscriptions:
-        if subscription.owed is not None:
-            yield subscription.line(subscription.owed)
+        if subscription.is_active:
+            yield from (
+                subscription.line(product)
+                for product in subscription.products
+                if product.plan.timing is Timing.END and product.quantity
+            )
         yield from (charge.line for charge in subscription.charges)

@@ -1,20 +1,27 @@
-"""The fields of a call's JSON body, each checked as it is taken."""
+"""The fields of a call's JSON body and of its query, each checked as it is taken."""
 
 from collections.abc import Collection
+from datetime import UTC, datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 
 import msgspec
 
+from tallyhook_mock.clock import parse_moment
 from tallyhook_mock.systems.fusebill.model import invalid
 
-__all__ = ["DIGITS", "Fields"]
+__all__ = ["DIGITS", "Fields", "Query", "moment"]
 
 Choice = TypeVar("Choice", bound=StrEnum)
 Default = TypeVar("Default", bound=int | None)
+Flag = TypeVar("Flag", bound=bool | None)
 
 DIGITS = 18  # of an id at the most, in a path as in a body
 _MOST = 10**DIGITS - 1
+_MOST_PARAMETERS = 100
+_DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
 
 class Fields:
@@ -23,11 +30,21 @@ class Fields:
     def __init__(self, body: bytes, known: Collection[str]) -> None:
         """A name that is not `known` is refused: a slip of the pen must not pass for a wish fulfilled."""
         try:
-            values = msgspec.json.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            values = _DECODER.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError) as error:
             raise invalid("body", f"not JSON: {error}") from None
+        self._take(values, known, "body")
+
+    @classmethod
+    def of(cls, values: object, known: Collection[str], place: str) -> "Fields":
+        """The fields of an object within a body."""
+        fields = cls.__new__(cls)
+        fields._take(values, known, place)
+        return fields
+
+    def _take(self, values: object, known: Collection[str], place: str) -> None:
         if not isinstance(values, dict):
-            raise invalid("body", "a JSON object is required")
+            raise invalid(place, "a JSON object is required")
         for name in values:
             if name not in known:
                 raise invalid(name[:100], f"unknown; known here: {', '.join(known)}")
@@ -52,7 +69,20 @@ class Fields:
             raise invalid(name, "required")
         return value
 
-    def flag(self, name: str, default: bool) -> bool:
+    def number(self, name: str, *, places: int, least: Decimal | None = Decimal(0)) -> Decimal | None:
+        """A decimal with so many places at most, None if it is not given."""
+        value = self._values.get(name)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | Decimal):
+            raise invalid(name, "a number is required")
+        number = Decimal(value)
+        is_fine = abs(number) < 10**12 and number == round(number, places)
+        if not is_fine or (least is not None and number < least):
+            raise invalid(name, f"a number with {places} decimals at most, and of ordinary size, is required")
+        return number or Decimal(0)
+
+    def flag(self, name: str, default: Flag) -> bool | Flag:
         value = self._values.get(name)
         if value is None:
             return default
@@ -73,3 +103,72 @@ class Fields:
         if value not in tuple(choices):
             raise invalid(name, f"one of {', '.join(choices)} is required")
         return choices(value)
+
+    def list(self, name: str) -> "list[object]":
+        value = self._values.get(name)
+        if value is not None and not isinstance(value, list):
+            raise invalid(name, "a list is required")
+        return value or []
+
+    def same(self, name: str, value: object) -> None:
+        """What can't be changed by a call may come along as it is; Refusal if it comes along otherwise."""
+        given = self._values.get(name)
+        if given is not None and given != value:
+            raise invalid(name, f"it can't be changed here: it stays {value}")
+
+
+class Query:
+    """The parameters of an address, whose names are read in any case. Refusal for one that is not known."""
+
+    def __init__(self, query: bytes) -> None:
+        try:
+            pairs = parse_qsl(
+                query.decode("latin-1"), keep_blank_values=True, max_num_fields=_MOST_PARAMETERS
+            )
+        except ValueError:
+            raise invalid("query", "too many parameters") from None
+        self._values: dict[str, list[str]] = {}
+        for name, value in pairs:
+            self._values.setdefault(name.lower(), []).append(value)
+        self._asked: list[str] = []
+
+    def text(self, name: str) -> str | None:
+        self._asked.append(name)
+        values = self._values.get(name.lower())
+        return values[-1] if values else None
+
+    def flag(self, name: str) -> bool:
+        value = self.text(name)
+        if value is not None and value.lower() not in ("true", "false"):
+            raise invalid(name, "true or false is required")
+        return value is not None and value.lower() == "true"
+
+    def whole(self, name: str, default: int, *, least: int = 0, most: int = _MOST) -> int:
+        value = self.text(name)
+        if value is None:
+            return default
+        if not (value.isascii() and value.isdigit() and len(value) <= DIGITS and least <= int(value) <= most):
+            raise invalid(name, f"a whole number from {least} to {most} is required")
+        return int(value)
+
+    def ids(self, name: str) -> tuple[int, ...]:
+        """Several, separated by commas or each as a parameter of its own."""
+        self._asked.append(name)
+        written = [part.strip() for value in self._values.get(name.lower(), ()) for part in value.split(",")]
+        if not all(part.isascii() and part.isdigit() and len(part) <= DIGITS for part in written):
+            raise invalid(name, "ids are whole numbers")
+        return tuple(map(int, written))
+
+    def nothing_else(self) -> None:
+        known = {name.lower() for name in self._asked}
+        for name in self._values:
+            if name not in known:
+                raise invalid(name[:100], f"unknown; known here: {', '.join(self._asked) or 'none'}")
+
+
+def moment(written: str, name: str) -> datetime:
+    """A moment, in UTC if it names no zone."""
+    try:
+        return parse_moment(written).astimezone(UTC)
+    except ValueError:
+        raise invalid(name, f"{written[:60]!r} is not a date") from None

@@ -1,23 +1,30 @@
 """What Fusebill does: billing period definitions, recharges, subscriptions, and moves between periods."""
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from msgspec.structs import replace
 
 from tallyhook_mock.core.base import Value
-from tallyhook_mock.core.invoice_lines import Bill, Line
+from tallyhook_mock.core.invoice_lines import Line
+from tallyhook_mock.systems.fusebill.invoices import collect_held, make_draft
 from tallyhook_mock.systems.fusebill.model import (
     BillingPeriodDefinition,
     BillingPeriodType,
     Charge,
     Customer,
     Cycle,
+    Frequency,
     InvoiceDate,
+    Part,
+    Reset,
     Settings,
     State,
     Subscription,
+    SubscriptionProduct,
+    Timing,
+    conflict,
     day_of,
     invalid,
 )
@@ -28,31 +35,62 @@ __all__ = [
     "activate",
     "activation_date",
     "add_charge",
-    "begin",
+    "cancel",
     "check_target",
+    "definition_of",
     "delete_definition",
+    "draft_subscription",
     "edit_definition",
-    "follow",
     "move",
     "new_customer",
     "new_definition",
     "plan_recharge",
-    "send",
+    "start",
 ]
 
 
-def activation_date(customer: Customer, type: BillingPeriodType, cycle: Cycle) -> InvoiceDate:
+def activation_date(customer: Customer, type: BillingPeriodType, cycle: Cycle, intervals: int) -> InvoiceDate:
     """The date that a definition of this type has without being told (inferred).
 
     Refusal if it has to be told, or there was no such activation.
     """
     if type is BillingPeriodType.CUSTOMER_ACTIVATION:
-        return InvoiceDate.of(cycle, customer.created)
+        return InvoiceDate.of(cycle, customer.created, intervals)
     if type is BillingPeriodType.SPECIFIED_DATE:
         raise invalid("invoiceDay", f"required for {type}")
-    if not customer.subscriptions:
+    activated = [each.activated for each in customer.subscriptions if each.activated is not None]
+    if not activated:
         raise invalid("billingPeriodType", "the customer has no subscription yet; specify a date")
-    return InvoiceDate.of(cycle, customer.subscriptions[0].activated)
+    return InvoiceDate.of(cycle, activated[0], intervals)
+
+
+def definition_of(
+    customer: Customer,
+    date: InvoiceDate,
+    *,
+    at: datetime,
+    type: BillingPeriodType = BillingPeriodType.SPECIFIED_DATE,
+    settings: Settings | None = None,
+    manually_created: bool = False,
+    end: datetime | None = None,
+) -> BillingPeriodDefinition:
+    """A definition as it would be, with the id 0; nobody knows of it.
+
+    Its first period lasts from this day to its date: the next one, unless `end` says which.
+    """
+    end = end or date.first_end(day_of(at))
+    return BillingPeriodDefinition(
+        0,
+        customer,
+        date.settled,
+        type,
+        settings or Settings(),
+        created=at,
+        start=day_of(at),
+        end=end,
+        cycle_days=(end - date.later(end, -1)).days,
+        manually_created=manually_created,
+    )
 
 
 def new_definition(
@@ -66,27 +104,15 @@ def new_definition(
     manually_created: bool = False,
     end: datetime | None = None,
 ) -> BillingPeriodDefinition:
-    """A definition whose first period lasts from this day to its date: the next one, unless `end` says which.
-
-    It bills nothing while it is empty (documented).
-    """
-    start = day_of(at)
-    end = end or date.after(start)
-    definition = BillingPeriodDefinition(
-        state.ids.next(),
-        customer,
-        date,
-        type,
-        settings or Settings(),
-        created=at,
-        start=start,
-        end=end,
-        cycle_days=(end - date.near(end, -1)).days,
-        manually_created=manually_created,
+    """A definition that a customer has from now on. It bills nothing while it is empty (documented)."""
+    definition = definition_of(
+        customer, date, at=at, type=type, settings=settings, manually_created=manually_created, end=end
     )
+    definition.id = state.ids.next()
     state.add_definition(definition)
     plan_recharge(state, definition)
-    state.emit("periodCreated", at, customer, item=_name(definition), note=f"recharges on {end.date()}")
+    note = f"recharges on {definition.end.date()}"
+    state.emit("periodCreated", at, customer, item=_name(definition), note=note)
     return definition
 
 
@@ -103,8 +129,8 @@ def edit_definition(
     The present period then ends on the new date and costs what it did (documented). Refusal if the cycle
     would change.
     """
-    if date is not None and date.cycle is not definition.cycle:
-        raise invalid("cycle", f"a definition stays {definition.cycle}; make another one")
+    if date is not None and date.frequency != definition.date.frequency:
+        raise conflict("cycle", f"a definition stays {_said(definition.date)}; make another one")
     if settings is not None and settings != definition.settings:
         definition.settings = settings
         state.emit("periodChanged", at, definition.customer, item=_name(definition), note="settings")
@@ -116,14 +142,14 @@ def delete_definition(state: State, definition: BillingPeriodDefinition, at: dat
     """For good. Refusal while there are subscriptions in it (documented)."""
     if definition.subscriptions:
         named = ", ".join(str(subscription.id) for subscription in definition.subscriptions)
-        raise invalid("id", f"the subscriptions {named} are in it; move them to another definition first")
+        raise conflict("id", f"the subscriptions {named} are in it; move them to another definition first")
     state.remove_definition(definition)
     state.emit("periodDeleted", at, definition.customer, item=_name(definition))
 
 
 def _move_date(state: State, definition: BillingPeriodDefinition, date: InvoiceDate, at: datetime) -> None:
     before = definition.end
-    definition.date, definition.type = date, BillingPeriodType.SPECIFIED_DATE
+    definition.date, definition.type = date.settled, BillingPeriodType.SPECIFIED_DATE
     definition.end = date.instead_of(before, at)
     for subscription in definition.subscriptions:
         follow(subscription)
@@ -136,74 +162,106 @@ def _name(definition: BillingPeriodDefinition) -> str:
     return f"definition {definition.id}"
 
 
-def send(state: State, customer: Customer, lines: Iterable[Line], at: datetime) -> None:
-    """Bill a customer these lines."""
-    state.last_bill += 1
-    bill = Bill(state.last_bill, at, str(customer.id), customer.currency, tuple(lines))
-    customer.bills.append(bill)
-    state.emit("invoiced", at, customer, invoice=bill.number, amount=bill.total)
-
-
 def plan_recharge(state: State, definition: BillingPeriodDefinition) -> None:
-    """Have the definition recharged at the end of its period, unless that is moved."""
+    """Have the definition recharged at the end of its period, and invoiced ahead, unless that is moved."""
+    days = definition.settings.invoice_in_advance
+    if days and definition.end - timedelta(days=days) > definition.start:
+        ahead = definition.end - timedelta(days=days)
+        state.agenda.schedule(ahead, _invoice_ahead, definition)
     state.agenda.schedule(definition.end, _recharge, definition)
 
 
-def begin(subscription: Subscription, start: datetime, amount: Decimal) -> list[Line]:
-    """Enter the present period of the definition, for an amount; what of it is billed at once.
+def begin(subscription: Subscription, start: datetime, part: Part | None = None) -> list[Line]:
+    """Enter the present period of the definition; what of it is billed at once.
 
-    Whoever calls this puts the lines on the customer's next bill.
+    `part` makes the amount of a period that is not whole. Whoever calls this puts the lines on the customer's
+    next invoice.
     """
     subscription.start = start
-    if subscription.definition.settings.invoice_in_advance:
-        subscription.owed, subscription.billed = None, len(subscription.customer.bills)
-        return [subscription.line(amount)]
-    subscription.owed, subscription.billed = amount, None
-    return []
+    lines = []
+    for product in subscription.products:
+        if product.plan.reset is Reset.START:
+            product.quantity = product.plan.quantity
+        if product.plan.timing is Timing.START and product.quantity:
+            amount = product.amount if part is None else part(product.amount)
+            lines.append(subscription.line(product, amount))
+        product.owes = part
+    return lines
 
 
 def follow(subscription: Subscription) -> None:
-    """Have the line that billed the present period be for the time up to its end, wherever that is now.
+    """Have the lines that billed the present period be for the time up to its end, wherever that is now.
 
     The amount stays: more days cost nothing, and for fewer nothing is given back (documented). That the line
     is for other days from then on is inferred; no day is billed twice so.
     """
-    if subscription.billed is None:
+
+    def followed(line: Line) -> Line:
+        is_own = line.item in subscription.items and line.start == subscription.start
+        return replace(line, end=subscription.end) if is_own else line
+
+    customer = subscription.customer
+    for draft in customer.drafts:
+        for charge in draft.charges:
+            charge.line = followed(charge.line)
+    for invoice in customer.invoices:
+        if any(followed(line) is not line for line in invoice.bill.lines):
+            place = customer.bills.index(invoice.bill)
+            invoice.bill = replace(invoice.bill, lines=tuple(map(followed, invoice.bill.lines)))
+            customer.bills[place] = invoice.bill
+
+
+def _invoice_ahead(state: State, definition: BillingPeriodDefinition, at: datetime) -> None:
+    """Invoice the next period before it begins, where the definition says so."""
+    ahead = timedelta(days=definition.settings.invoice_in_advance)
+    if definition.is_deleted or definition.end - ahead != at or definition.invoiced_to is not None:
         return
-    bills = subscription.customer.bills
-    bill = bills[subscription.billed]
-    lines = (
-        replace(line, end=subscription.end)
-        if line.item == subscription.item and line.start == subscription.start
-        else line
-        for line in bill.lines
-    )
-    bills[subscription.billed] = replace(bill, lines=tuple(lines))
+    following = definition.date.later(definition.end, 1)
+    lines = [
+        replace(subscription.line(product), start=definition.end, end=following)
+        for subscription in _billed(definition)
+        for product in subscription.products
+        if product.plan.timing is Timing.START and product.quantity
+    ]
+    definition.invoiced_to = following
+    if lines:
+        make_draft(state, definition.customer, lines, at, definition)
 
 
 def _recharge(state: State, definition: BillingPeriodDefinition, at: datetime) -> None:
-    """End the present period and begin the next: one bill for all the subscriptions in it.
+    """End the present period and begin the next: one invoice for all the subscriptions in it.
 
     An empty definition only goes on to its next period.
     """
     if definition.is_deleted or definition.end > at:  # moved since this was planned
         return
-    moment, following = definition.end, definition.date.after(definition.end)
-    lines = [line for subscription in definition.subscriptions for line in _finish(subscription)]
+    moment, following = definition.end, definition.date.later(definition.end, 1)
+    billed = _billed(definition)
+    lines = [line for subscription in billed for line in _finish(subscription)]
+    is_invoiced, definition.invoiced_to = definition.invoiced_to is not None, None
     definition.start, definition.end = moment, following
     definition.cycle_days = definition.days
     definition.count += 1
-    for subscription in definition.subscriptions:
-        lines += begin(subscription, moment, subscription.amount)
-    if lines:
-        send(state, definition.customer, lines, moment)
+    for subscription in billed:
+        begun = begin(subscription, moment)
+        lines += [] if is_invoiced else begun
+    collect_held(state, definition.customer, lines, moment, definition)
     plan_recharge(state, definition)
 
 
+def _billed(definition: BillingPeriodDefinition) -> list[Subscription]:
+    """Nothing is invoiced to a customer on hold (inferred)."""
+    return definition.subscriptions if definition.customer.status == "Active" else []
+
+
 def _finish(subscription: Subscription) -> Iterable[Line]:
-    """What the end of its period makes due: the period itself in arrears, and the charges that waited."""
-    if subscription.owed is not None:
-        yield subscription.line(subscription.owed)
+    """What the end of its period makes due: the quantities as of the end, and the charges that waited."""
+    for product in subscription.products:
+        if product.plan.timing is Timing.END and product.quantity:
+            amount = product.amount if product.owes is None else product.owes(product.amount)
+            yield subscription.line(product, amount)
+        if product.plan.reset is Reset.END:
+            product.quantity = product.plan.quantity
     yield from (charge.line for charge in subscription.charges)
     subscription.charges.clear()
 
@@ -212,6 +270,9 @@ class NewCustomer(Value, frozen=True):
     name: str
     currency: str
     id: int | None = None
+    auto_post: bool | None = None
+    details: Mapping[str, str] = {}
+    status: str = "Active"
 
 
 class NewSubscription(Value, frozen=True):
@@ -220,21 +281,34 @@ class NewSubscription(Value, frozen=True):
     `prorate`: a first period that is not whole costs its part only.
     """
 
-    plan_code: str
-    plan_name: str
-    interval: Cycle
-    amount: Decimal
+    frequency: Frequency
     date: InvoiceDate | None = None
     prorate: bool = True
     id: int | None = None
+    reference: str = ""
 
 
 def new_customer(state: State, new: NewCustomer, at: datetime) -> Customer:
     """Refusal if another customer has the id."""
-    customer = Customer(state.customer_id(new.id), new.name, new.currency, at)
+    customer = Customer(state.customer_id(new.id), new.name, new.currency, at, new.status, new.auto_post)
+    customer.details.update(new.details)
     state.add_customer(customer)
     state.emit("customerCreated", at, customer, note=new.name)
     return customer
+
+
+def draft_subscription(state: State, customer: Customer, new: NewSubscription, at: datetime) -> Subscription:
+    """A subscription that bills nothing until it is activated. Refusal if the id is taken."""
+    subscription = Subscription(
+        state.subscription_id(new.id), customer, None, new.frequency, [], at, reference=new.reference
+    )
+    for number, plan in enumerate(new.frequency.products):
+        item = f"product {state.product_ids.next()}"
+        if number == 0:
+            item = subscription.item
+        subscription.products.append(SubscriptionProduct(state.product_ids.last, plan, plan.quantity, item))
+    state.add_subscription(subscription)
+    return subscription
 
 
 def activate(
@@ -246,30 +320,61 @@ def activate(
 ) -> Subscription:
     """Begin a subscription in a definition of the customer that bills on its date, or else in a new one.
 
-    `into` names the definition. The first period, or its part, is billed now if that bills in advance
-    (inferred). Refusal if the definition is another customer's or of another cycle, or the id is taken.
+    `into` names the definition. The first period, or its part, is invoiced now as far as it is charged at the
+    start. Refusal if the definition is another customer's or of another frequency, or the id is taken.
     """
-    date = new.date or InvoiceDate.of(new.interval, at)
+    if into is not None:
+        check_target(into, customer, new.frequency)
+    subscription = draft_subscription(state, customer, new, at)
+    start(state, subscription, at, date=new.date, prorate=new.prorate, into=into)
+    return subscription
+
+
+def start(
+    state: State,
+    subscription: Subscription,
+    at: datetime,
+    *,
+    date: InvoiceDate | None = None,
+    prorate: bool = True,
+    into: BillingPeriodDefinition | None = None,
+    holds: bool = False,
+) -> None:
+    """Activate a draft subscription; Refusal for one that isn't."""
+    customer, frequency = subscription.customer, subscription.frequency
+    if subscription.status != "Draft":
+        raise conflict(
+            "subscriptionId", f"{subscription.id} is {subscription.status}; only a draft is activated"
+        )
+    if customer.status != "Active":
+        raise conflict("customerId", f"customer {customer.id} is {customer.status}")
+    wanted = date or InvoiceDate.of(frequency.cycle, at, frequency.intervals)
     if into is None:
-        into = next((each for each in customer.definitions if each.date == date), None)
-    else:
-        check_target(into, customer, new.interval)
-    number = state.subscription_id(new.id)
+        into = next((each for each in customer.definitions if each.date == wanted), None)
     if into is None:
         kind = BillingPeriodType.SPECIFIED_DATE
-        if new.date is None:
+        if date is None:
             kind = BillingPeriodType.FIRST_SUBSCRIPTION_ACTIVATION
-        into = new_definition(state, customer, date, at=at, type=kind)
+        into = new_definition(state, customer, wanted, at=at, type=kind)
     day = day_of(at)
-    subscription = Subscription(
-        number, customer, into, new.plan_code, new.plan_name, new.amount, activated=at, start=day
-    )
-    state.add_subscription(subscription)
-    note = f"{new.plan_code} in definition {into.id}"
+    subscription.place, subscription.status, subscription.activated = into, "Active", at
+    into.subscriptions.append(subscription)
+    note = f"{subscription.plan_code} in definition {into.id}"
     state.emit("subscriptionActivated", at, customer, item=subscription.item, note=note)
-    if lines := begin(subscription, day, into.prorate(new.amount, day) if new.prorate else new.amount):
-        send(state, customer, lines, at)
-    return subscription
+    lines = begin(subscription, day, into.part_from(day) if prorate else None)
+    if lines:
+        make_draft(state, customer, lines, at, into, holds=holds)
+
+
+def cancel(state: State, subscription: Subscription, at: datetime) -> None:
+    """End a subscription: what its period has used so far is invoiced, nothing is given back (inferred)."""
+    definition = subscription.definition
+    lines = list(_finish(subscription))
+    definition.subscriptions.remove(subscription)
+    subscription.place, subscription.status = None, "Cancelled"
+    state.emit("subscriptionCancelled", at, subscription.customer, item=subscription.item)
+    if lines:
+        make_draft(state, subscription.customer, lines, at, definition)
 
 
 def move(
@@ -282,9 +387,9 @@ def move(
     another cycle.
     """
     if isinstance(into, BillingPeriodDefinition):
-        check_target(into, subscription.customer, subscription.interval)
-    elif into.cycle is not subscription.interval:
-        raise invalid("cycle", f"the subscription stays {subscription.interval}")
+        check_target(into, subscription.customer, subscription.frequency)
+    elif into.frequency != subscription.definition.date.frequency:
+        raise conflict("cycle", f"the subscription stays {_said(subscription.definition.date)}")
     if into is subscription.definition:
         return
     if isinstance(into, InvoiceDate):
@@ -293,7 +398,7 @@ def move(
     before = subscription.definition
     before.subscriptions.remove(subscription)
     into.subscriptions.append(subscription)
-    subscription.definition = into
+    subscription.place = into
     follow(subscription)
     note = f"to definition {into.id}, recharge moved from {before.end.date()} to {into.end.date()}"
     state.emit("subscriptionMoved", at, subscription.customer, item=subscription.item, note=note)
@@ -326,16 +431,23 @@ def add_charge(
     if at_period_end:
         subscription.charges.append(charge)
     else:
-        send(state, subscription.customer, [charge.line], at)
+        make_draft(state, subscription.customer, [charge.line], at, subscription.definition)
     return charge
 
 
-def check_target(definition: BillingPeriodDefinition, customer: Customer, interval: Cycle) -> None:
-    """Refusal if subscriptions of this customer and cycle can't be in a definition."""
+def check_target(definition: BillingPeriodDefinition, customer: Customer, frequency: Frequency) -> None:
+    """Refusal if subscriptions of this customer and frequency can't be in a definition."""
     key = "billingPeriodDefinitionId"
     if definition.customer is not customer:
-        raise invalid(key, f"{definition.id} is of another customer; choose one of customer {customer.id}")
-    if definition.cycle is not interval:
-        raise invalid(
-            key, f"{definition.id} is {definition.cycle}; a frequency can't change, {interval} is needed"
+        raise conflict(key, f"{definition.id} is of another customer; choose one of customer {customer.id}")
+    if definition.date.frequency != (frequency.cycle, frequency.intervals):
+        wanted = InvoiceDate(frequency.cycle, 1, 1, frequency.intervals)
+        raise conflict(
+            key,
+            f"{definition.id} is {_said(definition.date)}; a frequency can't change, "
+            f"{_said(wanted)} is needed",
         )
+
+
+def _said(date: InvoiceDate) -> str:
+    return date.cycle if date.intervals == 1 else f"{date.cycle} × {date.intervals}"

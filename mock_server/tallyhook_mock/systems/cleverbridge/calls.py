@@ -1,0 +1,210 @@
+"""The calls: each reads its fields, has the engine work, and shows what came of it."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from tallyhook_mock.systems.cleverbridge import rules
+from tallyhook_mock.systems.cleverbridge.documents import (
+    item_answer,
+    renewal_answer,
+    subscription_document,
+)
+from tallyhook_mock.systems.cleverbridge.model import CODES, Manner, State, Status, UpdateAction, malformed
+from tallyhook_mock.systems.cleverbridge.request import Fields
+from tallyhook_mock.systems.cleverbridge.rules import NewPrice, Outcome, Target
+
+__all__ = ["ROOT", "ROUTES", "Handler"]
+
+ROOT = "/subscription/"
+
+Handler: TypeAlias = Callable[[State, Fields, datetime], dict[str, Any]]
+
+# The words of a query, by what the engine calls them.
+_CUSTOMERS = {"customerId": "id", "customerReferenceId": "reference", "customerEmail": "email"}
+_OK: dict[str, Any] = {"ResultMessage": "OK"}
+
+
+# -- reading
+
+
+def get_subscription(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
+    wanted = fields.text("subscriptionId")
+    fields.nothing_else()
+    state.catch_up(at)  # when the clock runs by itself, what is due now may not have been done yet
+    return {**_OK, "Subscription": subscription_document(state.subscription(wanted))}
+
+
+def get_subscriptions_for_customer(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
+    """Exactly one of the three that say whose (documented)."""
+    given = [name for name in _CUSTOMERS if name in fields]
+    status = _status(fields) if "subscriptionstatus" in fields else None
+    only_current = fields.flag("isCurrent", False)
+    if len(given) != 1:
+        raise malformed("Exactly one of customerId, customerReferenceId and customerEmail is required")
+    (name,) = given
+    wanted = fields.id(name) if name == "customerId" else fields.text(name)
+    fields.nothing_else()
+    state.catch_up(at)
+    customer = state.customer(_CUSTOMERS[name], wanted)
+    found = [
+        subscription_document(each, only_current=only_current)
+        for each in state.subscriptions
+        if each.customer.id == customer.id and status in (None, each.status)
+    ]
+    return {**_OK, "Subscriptions": found}
+
+
+def get_subscriptions_by_purchase(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
+    """The path and its parameter are known from a client only."""
+    purchase = fields.id("purchaseId")
+    fields.nothing_else()
+    state.catch_up(at)
+    return {**_OK, "Subscriptions": [subscription_document(state.bought(purchase))]}
+
+
+def _status(fields: Fields) -> Status:
+    """A number, or its three letters (that these are taken too is inferred)."""
+    written = fields.text("subscriptionstatus").upper()
+    if written in CODES:
+        return Status(CODES.index(written) + 1)
+    number = fields.whole("subscriptionstatus")
+    if number not in tuple(Status):
+        raise malformed(f"subscriptionstatus: from 1 to {len(Status)} is expected, not {number}")
+    return Status(number)
+
+
+# -- changing an item
+
+
+def update_item(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
+    target = Target(
+        fields.text("SubscriptionId"),
+        fields.whole("RunningNumber"),
+        fields.id("ProductId"),
+        coupon=fields.text("CouponCode", ""),
+        price=_price(fields) if "CustomerPrice" in fields else None,
+        **_product_names(fields),
+    )
+    quantity, resets = fields.whole("Quantity"), fields.flag("ResetBillingInterval", False)
+    manner = _manner(fields, resets=resets)
+    fields.nothing_else()
+    return _answer(state, rules.update(state, target, quantity, manner, at), manner)
+
+
+def increase_quantity(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
+    """`Quantity` is what is added (documented)."""
+    target = Target(fields.text("SubscriptionId"), fields.whole("RunningNumber"))
+    quantity, manner = fields.whole("Quantity"), _manner(fields, has_action=False)
+    fields.nothing_else()
+    return _answer(state, rules.increase_quantity(state, target, quantity, manner, at), manner)
+
+
+def update_price(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
+    """`UpdateAction` and `CustomerPrice` are required here, `Quantity` is not (documented)."""
+    target = Target(fields.text("SubscriptionId"), fields.whole("RunningNumber"), price=_price(fields))
+    quantity = fields.whole("Quantity") if "Quantity" in fields else None
+    if "UpdateAction" not in fields:
+        raise malformed("UpdateAction is required")
+    manner = _manner(fields)
+    fields.nothing_else()
+    return _answer(state, rules.set_price(state, target, quantity, manner, at), manner)
+
+
+def add_item(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
+    """An affiliate is somebody else's money: it can be named, and is not paid here."""
+    target = Target(
+        fields.text("SubscriptionId"),
+        0,
+        fields.id("ProductId"),
+        coupon=fields.text("CouponCode", ""),
+        price=_price(fields) if "CustomerPrice" in fields else None,
+        **_product_names(fields),
+    )
+    if "AffiliateId" in fields:
+        fields.id("AffiliateId")
+    quantity, manner = fields.whole("Quantity"), _manner(fields, has_action=False)
+    fields.nothing_else()
+    return _answer(state, rules.add(state, target, quantity, manner, at), manner)
+
+
+def _product_names(fields: Fields) -> dict[str, str]:
+    return {
+        "product_name": fields.text("ProductName", ""),
+        "english": fields.text("ProductNameEn", ""),
+        "extension": fields.text("ProductNameExtension", ""),
+    }
+
+
+def _price(fields: Fields) -> NewPrice:
+    """All three are required (documented)."""
+    price = fields.below("CustomerPrice")
+    return NewPrice(price.text("Currency"), price.amount("Value"), price.flag("IsGross"))
+
+
+def _manner(fields: Fields, *, has_action: bool = True, resets: bool = False) -> Manner:
+    alignment = fields.below("AlignmentSettings")
+    action = UpdateAction.UPDATE
+    if has_action:
+        action = fields.choice("UpdateAction", UpdateAction, action)
+    return Manner(
+        is_aligned=alignment.flag("AlignToCurrentInterval", False),
+        is_extended=alignment.flag("ExtendInterval", False),
+        is_preview=alignment.flag("GetCustomerPricePreviewOnly", False),
+        action=action,
+        mails=fields.flag("GenerateMail", True),
+        resets=resets,
+    )
+
+
+def _answer(state: State, outcome: Outcome, manner: Manner) -> dict[str, Any]:
+    return item_answer(outcome, is_priced=manner.is_preview or state.always_priced)
+
+
+# -- the life of items and subscriptions
+
+
+def deactivate_items(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
+    """That AllowReinstate is true unless told otherwise is inferred."""
+    wanted, numbers = fields.text("SubscriptionId"), fields.wholes("Items")
+    mails, may_reinstate = fields.flag("GenerateMail", True), fields.flag("AllowReinstate", True)
+    fields.nothing_else()
+    rules.deactivate_items(state, wanted, numbers, at, mails=mails, may_reinstate=may_reinstate)
+    return _OK
+
+
+def reinstate_items(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
+    wanted, numbers = fields.text("SubscriptionId"), fields.wholes("Items")
+    mails = fields.flag("GenerateMail", True)
+    fields.nothing_else()
+    rules.reinstate_items(state, wanted, numbers, at, mails=mails)
+    return _OK
+
+
+def update_next_billing_date(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
+    wanted, date = fields.text("SubscriptionId"), fields.moment("NextBillingDate")
+    fields.nothing_else()
+    subscription = rules.move_next_billing(state, wanted, date, at)
+    return {**_OK, "NextBillingDate": subscription.next_billing}
+
+
+def renew(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
+    wanted, resets = fields.text("SubscriptionId"), fields.flag("ResetBillingInterval", False)
+    fields.nothing_else()
+    return renewal_answer(rules.renew(state, wanted, at, resets=resets))
+
+
+# By the name of the call in lower case, since names are read in any: the method, and what carries it out.
+ROUTES: Mapping[str, tuple[str, Handler]] = {
+    "getsubscription": ("GET", get_subscription),
+    "getsubscriptionsforcustomer": ("GET", get_subscriptions_for_customer),
+    "getsubscriptionsbypurchase": ("GET", get_subscriptions_by_purchase),
+    "updatesubscriptionitem": ("POST", update_item),
+    "increasesubscriptionitemquantity": ("POST", increase_quantity),
+    "updatesubscriptionitemprice": ("POST", update_price),
+    "addsubscriptionitem": ("POST", add_item),
+    "deactivatesubscriptionitems": ("POST", deactivate_items),
+    "reinstatesubscriptionitems": ("POST", reinstate_items),
+    "updatenextbillingdate": ("POST", update_next_billing_date),
+    "renewsubscription": ("POST", renew),
+}

@@ -1,0 +1,197 @@
+"""What items cost: the lines of a bill, and their price with VAT."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from tallyhook_mock.core.base import Value
+from tallyhook_mock.core.frequencies import add_months
+from tallyhook_mock.core.invoice_lines import Line
+from tallyhook_mock.core.money import ZERO, cents, quantity_text
+from tallyhook_mock.systems.cleverbridge.model import Item, Mode, Subscription, Terms
+
+__all__ = [
+    "VAT",
+    "Price",
+    "aligned_lines",
+    "arrears_lines",
+    "early_lines",
+    "extended_end",
+    "extended_lines",
+    "first_lines",
+    "price",
+    "renewal_lines",
+    "with_vat",
+]
+
+VAT = "VAT"  # as what a bill's line for it names its item
+
+
+class Price(Value, frozen=True):
+    currency: str
+    net: Decimal
+    vat: Decimal
+
+    @property
+    def gross(self) -> Decimal:
+        return self.net + self.vat
+
+
+def price(subscription: Subscription, lines: Iterable[Line]) -> Price:
+    """Unit prices are net, and VAT is rounded line by line (inferred). `lines` are without VAT."""
+    lines = tuple(lines)
+    net = sum((line.amount for line in lines), ZERO)
+    vat = sum((cents(line.amount * subscription.vat_percent / 100) for line in lines), ZERO)
+    return Price(subscription.currency, net, vat)
+
+
+def with_vat(subscription: Subscription, lines: tuple[Line, ...]) -> tuple[Line, ...]:
+    """The lines of a bill, VAT as the last of them."""
+    if not lines or not subscription.vat_percent:
+        return lines
+    vat = price(subscription, lines).vat
+    return (*lines, Line(VAT, f"VAT {quantity_text(subscription.vat_percent)} %", Decimal(1), vat, vat))
+
+
+# -- at a renewal
+
+
+def first_lines(subscription: Subscription) -> tuple[Line, ...]:
+    """What is billed when a subscription begins."""
+    return _advance(subscription.items, 0, subscription.start, subscription.next_billing)
+
+
+def renewal_lines(subscription: Subscription, items: Iterable[Item]) -> tuple[Line, ...]:
+    """What the next renewal bills: what it ends, in arrears, and what it begins, in advance."""
+    items, following = tuple(items), subscription.interval + 1
+    start, end = subscription.next_billing, subscription.begins(following + 1)
+    return _in_order(
+        _advance(items, following, start, end), arrears_lines(subscription, items, subscription.next_billing)
+    )
+
+
+def early_lines(
+    subscription: Subscription, items: Iterable[Item], at: datetime, *, resets: bool
+) -> tuple[Line, ...]:
+    """What a renewal ahead of its date bills: usage so far, and all of the next interval.
+
+    With `resets` that begins now, otherwise when the current one would have ended (documented).
+    """
+    items, following = tuple(items), subscription.interval + 1
+    start = at if resets else subscription.next_billing
+    end = add_months(at, subscription.months) if resets else subscription.begins(following + 1)
+    return _in_order(_advance(items, following, start, end), arrears_lines(subscription, items, at))
+
+
+def arrears_lines(subscription: Subscription, items: Iterable[Item], end: datetime) -> tuple[Line, ...]:
+    """The items in arrears, for the current interval up to `end`, as far as they were not charged already.
+
+    For no time nothing is billed (inferred): what stands then was billed with the interval before.
+    """
+    start = subscription.interval_start
+    if end == start:
+        return ()
+    return tuple(
+        _line(item, item.terms.product_name, item.uncharged, item.terms.price, start, end)
+        for item in items
+        if item.mode is Mode.ARREARS and item.uncharged and item.is_billed_in(subscription.interval)
+    )
+
+
+def _advance(items: Iterable[Item], interval: int, start: datetime, end: datetime) -> tuple[Line, ...]:
+    """The items in advance, for all of an interval."""
+    billed = (
+        (item, item.terms_in(interval))
+        for item in items
+        if item.mode is Mode.ADVANCE and item.is_billed_in(interval)
+    )
+    return tuple(
+        _line(item, terms.product_name, terms.quantity, terms.price, start, end)
+        for item, terms in billed
+        if terms.quantity
+    )
+
+
+def _in_order(*lines: tuple[Line, ...]) -> tuple[Line, ...]:
+    return tuple(sorted((each for some in lines for each in some), key=lambda line: int(line.item)))
+
+
+# -- at once
+
+
+def aligned_lines(subscription: Subscription, item: Item, asked: Terms, at: datetime) -> tuple[Line, ...]:
+    """What new terms cost now: below zero if they cost less than those of the current interval.
+
+    An item in advance: the difference for the days that are left, that of `at` included. An item in arrears:
+    the units that come on top, in full, as far as they were not charged already. Proration by the day, a day
+    that has begun as a whole, is inferred.
+    """
+    before, start, end = item.terms, subscription.interval_start, subscription.next_billing
+    if item.mode is Mode.ARREARS:
+        return _ahead(item, asked, start, end)
+    difference = asked.total - before.total
+    if not difference:
+        return ()
+    days, gone = subscription.interval_days, (at - start).days
+    left = (end - start).days - gone
+    amount = cents(difference * left / days)
+    name = f"{_said(before)} to {_said(asked)}, {left} of {days} days"
+    first = start + timedelta(days=gone)
+    if before.price == asked.price:
+        more = Decimal(asked.quantity - before.quantity)
+        return (Line(str(item.running_number), name, more, asked.price, amount, first, end),)
+    return (Line(str(item.running_number), name, Decimal(1), difference, amount, first, end),)
+
+
+def extended_end(subscription: Subscription, at: datetime) -> datetime:
+    """Where the interval ends that an update extends: a whole one after the day that has begun."""
+    gone = (at - subscription.interval_start).days
+    return add_months(subscription.interval_start + timedelta(days=gone), subscription.months)
+
+
+def extended_lines(subscription: Subscription, item: Item, asked: Terms, at: datetime) -> tuple[Line, ...]:
+    """What new terms cost now if the interval is extended to a whole one from now.
+
+    A whole interval of the new terms, less the days of the old ones that were paid for and are left; the
+    other items in advance pay for the days that come on top. How the page's cut table goes on is not known:
+    all of this arithmetic is inferred.
+    """
+    start, end, until = subscription.interval_start, subscription.next_billing, extended_end(subscription, at)
+    first = start + timedelta(days=(at - start).days)
+    left, whole = (end - first).days, (until - first).days
+    lines: list[Line] = []
+    if item.mode is Mode.ARREARS:
+        lines += _ahead(item, asked, start, until)
+    else:
+        before = item.terms
+        amount = cents(asked.total - before.total * left / subscription.interval_days)
+        name = f"{_said(asked)}, a whole interval, less {left} days of {_said(before)}"
+        lines.append(Line(str(item.running_number), name, Decimal(1), amount, amount, first, until))
+    more = (until - end).days
+    for other in subscription.items:
+        is_billed = other.mode is Mode.ADVANCE and other.is_billed_in(subscription.interval)
+        if other.running_number != item.running_number and is_billed and more and other.terms.quantity:
+            amount = cents(other.terms.total * more / whole)
+            name = f"{_said(other.terms)}, {more} of {whole} days"
+            lines.append(Line(str(other.running_number), name, Decimal(1), amount, amount, end, until))
+    return _in_order(tuple(lines))
+
+
+def _ahead(item: Item, asked: Terms, start: datetime, end: datetime) -> tuple[Line, ...]:
+    """The units in arrears that are charged ahead; below zero where more were charged already."""
+    units = asked.quantity - item.charged
+    if units > 0:
+        units = max(0, min(units, asked.quantity - item.terms.quantity))
+    if not units:
+        return ()
+    name = f"{asked.product_name}, ahead of the end of the interval"
+    return (_line(item, name, units, asked.price, start, end),)
+
+
+def _said(terms: Terms) -> str:
+    return f"{terms.quantity} × {terms.product_name}"
+
+
+def _line(item: Item, name: str, units: int, each: Decimal, start: datetime, end: datetime) -> Line:
+    quantity = Decimal(units)
+    return Line(str(item.running_number), name, quantity, each, cents(quantity * each), start, end)

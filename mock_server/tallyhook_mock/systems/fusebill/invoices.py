@@ -1,0 +1,150 @@
+"""Invoices: every one begins as a draft, whose charges can be changed until it is posted (documented)."""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from tallyhook_mock.core.base import Value
+from tallyhook_mock.core.invoice_lines import Bill, Line
+from tallyhook_mock.core.money import cents
+from tallyhook_mock.systems.fusebill.model import (
+    BillingPeriodDefinition,
+    Customer,
+    Draft,
+    DraftCharge,
+    Invoice,
+    State,
+    conflict,
+    not_found,
+)
+
+__all__ = ["ChargeEdit", "change_draft", "collect_held", "make_draft", "post"]
+
+
+def make_draft(
+    state: State,
+    customer: Customer,
+    lines: Iterable[Line],
+    at: datetime,
+    definition: BillingPeriodDefinition | None = None,
+    *,
+    holds: bool = False,
+) -> Draft:
+    """A draft over these lines; it is posted at once where that is how invoices are posted.
+
+    `holds`: not this one, whatever is set (documented: temporarilyDisableAutoPost).
+    """
+    charges = [_charge(state, line) for line in lines]
+    draft = Draft(state.invoice_ids.next(), customer, charges, at, at, holds)
+    if definition is not None:
+        draft.period, draft.po_number = definition.id, definition.settings.po_number
+        draft.terms = definition.settings.term
+    customer.drafts.append(draft)
+    if not holds and posts_itself(state, customer, definition):
+        post(state, draft, at)
+    else:
+        state.emit("draftReady", at, customer, note=f"draft {draft.id}", amount=draft.total)
+    return draft
+
+
+def posts_itself(state: State, customer: Customer, definition: BillingPeriodDefinition | None) -> bool:
+    """The setting of the billing period, or else of the customer, or else of the account (documented)."""
+    settings = (definition.settings.auto_post if definition else None, customer.auto_post)
+    return next((each for each in settings if each is not None), state.auto_post)
+
+
+def collect_held(
+    state: State, customer: Customer, lines: list[Line], at: datetime, definition: BillingPeriodDefinition
+) -> None:
+    """The invoice of a renewal. Drafts that a call held are posted with it, where the account says so.
+
+    That needs auto-post to be on (documented).
+    """
+    held = []
+    if state.posts_at_renewal and posts_itself(state, customer, definition):
+        held = [draft for draft in customer.drafts if draft.held]
+    if not lines and not held:
+        return
+    draft = make_draft(state, customer, lines, at, definition, holds=bool(held))
+    for each in held:
+        draft.charges += each.charges
+        customer.drafts.remove(each)
+    if held:
+        post(state, draft, at)
+
+
+def post(state: State, draft: Draft, at: datetime, only: Collection[int] = ()) -> Invoice:
+    """Make a draft, or `only` these charges of it, an invoice, which is final. Refusal."""
+    known = {charge.id for charge in draft.charges}
+    for number in only:
+        if number not in known:
+            raise not_found("draftChargeIds", number)
+    posted = [charge for charge in draft.charges if not only or charge.id in only]
+    if not posted:
+        raise conflict("draftInvoiceId", f"{draft.id} has no charges; there is nothing to post")
+    customer = draft.customer
+    state.last_bill += 1
+    lines = tuple(charge.line for charge in posted)
+    bill = Bill(state.last_bill, at, str(customer.id), customer.currency, lines)
+    numbers = tuple(charge.id for charge in posted)
+    invoice = Invoice(
+        state.invoice_ids.next(), draft.id, bill, numbers, draft.at, draft.notes, draft.po_number, draft.terms
+    )
+    customer.bills.append(bill)
+    customer.invoices.append(invoice)
+    draft.charges = [charge for charge in draft.charges if charge not in posted]
+    if not draft.charges:
+        customer.drafts.remove(draft)
+    state.emit("invoiced", at, customer, invoice=bill.number, amount=bill.total)
+    return invoice
+
+
+class ChargeEdit(Value, frozen=True):
+    """What is to become of a charge of a draft; None for what stays."""
+
+    id: int
+    deletes: bool = False
+    name: str | None = None
+    note: str | None = None
+    quantity: Decimal | None = None
+    unit: Decimal | None = None
+    prorated: Decimal | None = None
+
+
+def change_draft(state: State, draft: Draft, edits: Iterable[ChargeEdit], at: datetime) -> None:
+    """Change charges of a draft, or take them off; a charge can't be added (documented). Refusal."""
+    charges = {charge.id: charge for charge in draft.charges}
+    changed: dict[int, DraftCharge | None] = {}
+    for edit in edits:
+        if edit.id not in charges:
+            raise not_found("draftCharges", edit.id)
+        changed[edit.id] = None if edit.deletes else _edited(charges[edit.id], edit)
+    kept = (changed.get(charge.id, charge) for charge in draft.charges)
+    draft.charges = [charge for charge in kept if charge is not None]
+    draft.modified = at
+    state.emit("draftChanged", at, draft.customer, note=f"draft {draft.id}", amount=draft.total)
+
+
+def _charge(state: State, line: Line) -> DraftCharge:
+    prorated = line.amount / line.quantity if line.quantity else line.unit_price
+    return DraftCharge(state.invoice_ids.next(), line, line.unit_price, prorated)
+
+
+def _edited(charge: DraftCharge, edit: ChargeEdit) -> DraftCharge:
+    """A price of a unit that changes takes what is prorated with it, unless that is given too (inferred)."""
+    unit = charge.unit if edit.unit is None else edit.unit
+    prorated = charge.prorated
+    if edit.prorated is not None:
+        prorated = edit.prorated
+    elif edit.unit is not None:
+        prorated = prorated * unit / charge.unit if charge.unit else unit
+    line = charge.line
+    quantity = line.quantity if edit.quantity is None else edit.quantity
+    same = (quantity, prorated) == (line.quantity, charge.prorated)
+    amount = line.amount if same else cents(quantity * prorated)
+    name = line.description if edit.name is None else edit.name
+    line = replace(line, description=name, quantity=quantity, unit_price=unit, amount=amount)
+    note = charge.note if edit.note is None else edit.note
+    return DraftCharge(charge.id, line, unit, prorated, note)

@@ -1,0 +1,90 @@
+"""Usage is the quantity of a subscription's product, set or changed by a difference (documented)."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from tallyhook_mock.core.invoice_lines import Line
+from tallyhook_mock.core.money import cents, quantity_text
+from tallyhook_mock.systems.fusebill.invoices import make_draft
+from tallyhook_mock.systems.fusebill.model import (
+    Change,
+    Charge,
+    Customer,
+    PlanProduct,
+    Purchase,
+    State,
+    Subscription,
+    SubscriptionProduct,
+    Timing,
+    conflict,
+    day_of,
+    invalid,
+)
+
+__all__ = ["MOST", "buy", "cancel_purchase", "finalise", "set_quantity"]
+
+MOST = Decimal(10**9)
+
+
+def set_quantity(
+    state: State,
+    subscription: Subscription,
+    product: SubscriptionProduct,
+    quantity: Decimal,
+    at: datetime,
+    *,
+    holds: bool = False,
+    is_preview: bool = False,
+) -> None:
+    """Set a quantity, to a total. A product charged at the end of the period is charged then, by what it has.
+
+    Of one that is charged at the start, more is charged as the plan says: at once, at the end, or not. Fewer
+    units give nothing back (inferred). Refusal, for a preview too.
+    """
+    plan = product.plan
+    if not 0 <= quantity <= (MOST if plan.most is None else plan.most):
+        raise invalid("quantity", f"from 0 to {quantity_text(MOST if plan.most is None else plan.most)}")
+    if not subscription.is_active and subscription.status != "Draft":
+        raise conflict("subscriptionId", f"{subscription.id} is {subscription.status}")
+    if is_preview:
+        return
+    more, product.quantity = quantity - product.quantity, quantity
+    note = f"{plan.code} to {quantity_text(quantity)}"
+    state.emit("quantityChanged", at, subscription.customer, item=product.item, note=note)
+    is_charged = plan.timing is Timing.START and plan.change is not Change.NEVER and more > 0
+    if not is_charged or not subscription.is_active:
+        return
+    definition, day = subscription.definition, day_of(at)
+    amount = definition.prorate(more * plan.price, day) if plan.prorates else cents(more * plan.price)
+    name = f"{plan.name}, {quantity_text(more)} more"
+    line = Line(product.item, name, more, plan.price, amount, day, definition.end)
+    if plan.change is Change.IMMEDIATE:
+        make_draft(state, subscription.customer, [line], at, definition, holds=holds)
+    else:
+        charge = Charge(state.ids.next(), line.description, amount, at, day, definition.end)
+        subscription.charges.append(charge)
+
+
+def buy(state: State, customer: Customer, plan: PlanProduct, quantity: Decimal, at: datetime) -> Purchase:
+    """A product once: a draft, which is charged when it is finalised."""
+    purchase = Purchase(state.invoice_ids.next(), customer, plan, quantity, at, plan.name)
+    state.purchases[purchase.id] = purchase
+    return purchase
+
+
+def finalise(state: State, purchase: Purchase, at: datetime, *, holds: bool = False) -> None:
+    """Charge for a purchase; Refusal for one that is not a draft."""
+    if purchase.status != "Draft":
+        raise conflict("id", f"purchase {purchase.id} is {purchase.status}")
+    purchase.status = "Purchased"
+    plan = purchase.plan
+    amount = cents(purchase.quantity * plan.price)
+    line = Line(f"purchase {purchase.id}", purchase.name, purchase.quantity, plan.price, amount)
+    make_draft(state, purchase.customer, [line], at, holds=holds)
+
+
+def cancel_purchase(purchase: Purchase) -> None:
+    """Refusal for one that is finalised or cancelled."""
+    if purchase.status != "Draft":
+        raise conflict("id", f"purchase {purchase.id} is {purchase.status}")
+    purchase.status = "Cancelled"

@@ -1,0 +1,190 @@
+"""A call of any system, before it is sent; and how the JSON of those that speak it is read and written.
+
+A JSON API's numbers stay exact both ways. Names are read in any case, since nothing but examples tells how
+they are written (inferred); `raw` and `extra` of the models show known names in their usual spelling.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+from typing import Any, Generic, Protocol, TypeVar, get_args
+from urllib.parse import urlencode
+
+import msgspec
+
+from tallyhook._model import Model
+from tallyhook.errors import MASK, APIError, DecodeError, WrongDocument
+
+__all__ = ["Call", "Pairs", "Reader", "Subject", "encoded", "is_secret", "whole"]
+
+Pairs = tuple[tuple[str, str], ...]
+
+T_co = TypeVar("T_co", covariant=True)
+
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+_DECODER = msgspec.json.Decoder(float_hook=Decimal)
+_SECRET_WORDS = frozenset({"ccNumber", "ccCardCode"})
+
+
+class Subject(Protocol):
+    """Whom a call is about."""
+
+    def is_of(self, found: Any) -> bool:
+        """Whether a document is about them; anything that is no document of theirs is."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Call(Generic[T_co]):
+    """One call, before it is sent.
+
+    Attributes:
+        method: the HTTP method.
+        path: under the API's base.
+        action: what the log names: the path, without whom it is about.
+        read: makes the result out of the answer's body.
+        refusal: makes the exception out of the status and the body of a refusal.
+        query: the query string's pairs; a client may add to them.
+        body: what is sent as JSON; None for nothing.
+        repeatable: whether doing it twice comes to the same as doing it once.
+        form: what a POST without JSON sends; one name may stand in it twice.
+        subject: whom the answer has to be about; None if it is about nobody in particular.
+    """
+
+    method: str
+    path: str
+    action: str
+    read: Callable[[bytes], T_co]
+    refusal: Callable[[int, bytes], APIError]
+    query: Pairs = ()
+    body: Mapping[str, object] | None = None
+    repeatable: bool = False
+    form: Pairs = ()
+    subject: Subject | None = None
+
+    @property
+    def content(self) -> bytes | None:
+        """What is sent; None for nothing. ValueError for a lone surrogate."""
+        if self.body is not None:
+            with _no_lone_surrogates():
+                return _ENCODER.encode(self.body)
+        return encoded(self.form).encode("ascii") if self.method == "POST" else None
+
+    @property
+    def content_type(self) -> str:
+        """The media type of what is sent."""
+        return "application/x-www-form-urlencoded" if self.body is None else "application/json"
+
+    def result(self, status: int, body: bytes) -> T_co:
+        """What the answer holds.
+
+        Raises:
+            APIError: it is a refusal.
+            DecodeError: it is not the document that it should be; WrongDocument if it is somebody else's.
+        """
+        if 200 <= status < 300:
+            found = self.read(body)
+            self._check(found)
+            return found
+        refusal = self.refusal(status, body)
+        self._check(refusal.customer)
+        raise refusal
+
+    def _check(self, found: object) -> None:
+        if self.subject is not None and found is not None and not self.subject.is_of(found):
+            raise WrongDocument("the answer is not about the one that was asked for")
+
+    def masked(self, refusal: APIError) -> str:
+        """The refusal's message without the form's secrets: Cheddar quotes a bad card number (documented)."""
+        message = refusal.message
+        for name, value in self.form:
+            if is_secret(name):
+                for spelling in (value, re.sub(r"\D", "", value)):
+                    if len(spelling) > 2:
+                        message = message.replace(spelling, MASK)
+        return re.sub("'.*'", f"'{MASK}'", message) if is_secret(refusal.field) else message
+
+    def __repr__(self) -> str:
+        given = (*self.query, *self.form, *(self.body or {}).items())
+        shown = (f"{name}={MASK if is_secret(name) else _plain(value)}" for name, value in given)
+        return f"Call({' '.join((self.method, self.path, *shown))})"
+
+
+def encoded(pairs: Pairs) -> str:
+    """Pairs as a query string or a form has them. ValueError for a lone surrogate."""
+    with _no_lone_surrogates():
+        return urlencode(pairs)
+
+
+@contextmanager
+def _no_lone_surrogates() -> Iterator[None]:
+    try:
+        yield
+    except UnicodeEncodeError:
+        raise ValueError("A lone surrogate can't be sent: no text in UTF-8 holds one") from None
+
+
+def is_secret(name: str) -> bool:
+    """Whether a field of a form, in brackets or not, carries what must not be shown."""
+    return name.rpartition("[")[2].rstrip("]") in _SECRET_WORDS
+
+
+class Reader:
+    """Reads a system's bodies into nodes, the names of its models in the spelling that these have."""
+
+    def __init__(self, *models: type[Model]) -> None:
+        self._names = {name.lower(): name for model in models for name in _names(model)}
+
+    def node(self, body: bytes) -> Any:
+        """The node of a body; see `tallyhook._model` for what it looks like.
+
+        Raises:
+            DecodeError: it is not JSON.
+        """
+        try:
+            return self._respelled(_DECODER.decode(body))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError):
+            raise DecodeError("the body is not valid JSON") from None
+
+    def object(self, body: bytes) -> dict[str, Any]:
+        """The node of a body that has to be an object."""
+        node = self.node(body)
+        if not isinstance(node, dict):
+            raise DecodeError("an object was expected")
+        return node
+
+    def _respelled(self, node: Any) -> Any:
+        if isinstance(node, dict):
+            return {
+                self._names.get(name.lower(), name): self._respelled(value) for name, value in node.items()
+            }
+        return [self._respelled(entry) for entry in node] if isinstance(node, list) else node
+
+
+def whole(value: int, what: str, least: int = 0) -> int:
+    """The value, if it is a whole number that may be sent.
+
+    Raises:
+        TypeError: for anything but an int.
+        ValueError: for less than `least`.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{what} is an int, not {type(value).__name__}")
+    if value < least:
+        raise ValueError(f"{what} is at least {least}")
+    return value
+
+
+def _names(model: type[Model]) -> Iterator[str]:
+    """The names that a model and the models in it know."""
+    for field in msgspec.structs.fields(model):
+        yield field.encode_name
+        for part in (field.type, *get_args(field.type)):
+            if isinstance(part, type) and issubclass(part, Model):
+                yield from _names(part)
+
+
+def _plain(value: object) -> object:
+    return value.value if isinstance(value, Enum) else value

@@ -1,0 +1,485 @@
+"""The twin clients of any system: a call is built, sent with httpx, tried again, and its answer is read."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import os
+import time
+from base64 import b64encode
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial, update_wrapper
+from types import MethodType, NoneType, TracebackType
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypedDict, TypeVar, overload
+
+import httpx
+
+from tallyhook._call import Call, Pairs, encoded
+from tallyhook._retries import Retry
+from tallyhook.errors import MASK, APIError, DecodeError, NoAnswer, UnusableClient
+
+if TYPE_CHECKING:
+    import ssl
+
+__all__ = ["AsyncOptions", "BaseAsyncClient", "BaseClient", "Method", "Options", "basic"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+H = TypeVar("H", httpx.Client, httpx.AsyncClient)
+
+_log = logging.getLogger("tallyhook")
+
+# These fail before a byte of the request has left.
+_NEVER_LEFT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
+_TRANSIENT = (502, 503)
+# Whatever else httpx could decode may grow without bounds within one piece.
+_ENCODINGS = ("", "identity", "gzip", "deflate")
+
+
+class _Options(TypedDict, total=False):
+    timeout: float | None
+    deadline: float | None
+    retries: int
+    backoff: float
+    max_answer: int
+    verify: ssl.SSLContext | str | bool
+    proxy: httpx.Proxy | str | None
+    limits: httpx.Limits
+    event_hooks: Mapping[str, list[Callable[..., Any]]]
+    trust_env: bool
+    http2: bool
+
+
+class Options(_Options, total=False):
+    """What every client takes; see `tallyhook.Client`."""
+
+    http: httpx.Client | None
+    transport: httpx.BaseTransport | None
+
+
+class AsyncOptions(_Options, total=False):
+    """What every async client takes; see `tallyhook.Client`."""
+
+    http: httpx.AsyncClient | None
+    transport: httpx.AsyncBaseTransport | None
+
+
+def basic(user: str, password: str) -> str:
+    """The credentials of HTTP's Basic authentication. ValueError for a lone surrogate."""
+    try:
+        return b64encode(f"{user}:{password}".encode()).decode("ascii")
+    except UnicodeEncodeError:
+        raise ValueError("User and password can't hold lone surrogates") from None
+
+
+class Method(Generic[P, T]):
+    """A call as a method: on a `BaseClient` it returns the result, on a `BaseAsyncClient` it is awaited.
+
+    On the class it is the function itself that describes the call.
+    """
+
+    def __init__(self, describe: Callable[P, Call[T]]) -> None:
+        self._describe = describe
+        update_wrapper(self, describe)
+
+    @overload
+    def __get__(self, client: None, owner: type) -> Callable[P, Call[T]]: ...
+    @overload
+    def __get__(self, client: BaseClient, owner: type) -> Callable[P, T]: ...
+    @overload
+    def __get__(self, client: BaseAsyncClient, owner: type) -> Callable[P, Coroutine[Any, Any, T]]: ...
+    def __get__(self, client: BaseClient | BaseAsyncClient | None, owner: type) -> Callable[P, Any]:
+        return self._describe if client is None else MethodType(self, client)
+
+    def __call__(self, client: BaseClient | BaseAsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> Any:
+        return client.send(self._describe(*args, **kwargs))
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        """The function's signature with the client in front, and with the result in place of the call."""
+        signature = inspect.signature(self._describe)
+        (result,) = signature.return_annotation.__args__
+        client = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+        return signature.replace(
+            parameters=[client, *signature.parameters.values()],
+            return_annotation=None if result is NoneType else result,
+        )
+
+
+class _Base(Generic[H]):
+    """What both kinds of clients share.
+
+    `everywhere` goes into the query of every call. `credentials` follow the word `Basic`.
+    """
+
+    def __init__(
+        self,
+        make: type[H],
+        base_url: str,
+        credentials: str,
+        everywhere: Pairs = (),
+        *,
+        http: H | None = None,
+        timeout: float | None = None,
+        deadline: float | None = 120.0,
+        retries: int = 3,
+        backoff: float = 0.5,
+        max_answer: int = 100_000_000,
+        **options: Any,
+    ) -> None:
+        if http is not None and options:
+            raise TypeError(f"An http client of your own has its own {', '.join(options)}")
+        self._base_url = base_url.rstrip("/")
+        self._credentials = credentials
+        self._everywhere = everywhere
+        self.deadline = deadline
+        self._retry = Retry(retries, backoff)
+        self._max_answer = max_answer
+        self._is_ours = http is None
+        self._make: Callable[[], H] = partial(make, **options)
+        self._http: H = self._make() if http is None else http
+        self._is_closed = False
+        self._home: object = None
+        given = http is not None and timeout is None
+        self._timeout: httpx.Timeout = self._http.timeout if given else httpx.Timeout(timeout or 30.0)
+
+    @property
+    def timeout(self) -> float:
+        """The longest of the timeouts within an attempt, in seconds; infinite where one has no limit."""
+        limits = self._timeout.as_dict().values()
+        return max(float("inf") if limit is None else limit for limit in limits)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether calls are refused because the client, or the http client that was handed in, is closed."""
+        return self._is_closed or self._http.is_closed
+
+    def _here(self) -> object:
+        """The process, and for an async client the event loop, that connections belong to."""
+        raise NotImplementedError
+
+    def _ready(self) -> H:
+        """The http client, if it can be used here. UnusableClient otherwise."""
+        if self.is_closed:
+            raise UnusableClient("The client is closed")
+        here = self._here()
+        if self._home is None:
+            self._home = here
+        elif self._home != here:
+            if not self._is_ours:
+                raise UnusableClient("The http client belongs to another process or event loop")
+            # The connections of the other process or loop are left to it.
+            self._http, self._home = self._make(), here
+        return self._http
+
+    def _reopen(self) -> None:
+        if self._is_closed and self._is_ours:
+            self._http, self._home, self._is_closed = self._make(), None, False
+
+    def _request(self, http: H, call: Call[object], left: float | None) -> httpx.Request:
+        url = f"{self._base_url}/{call.path}"
+        if query := encoded((*self._everywhere, *call.query)):
+            url += f"?{query}"
+        headers = {
+            "Accept": "*/*",
+            "Accept-Encoding": "gzip, deflate",
+            "User-Agent": "tallyhook",
+            "Authorization": f"Basic {self._credentials}",
+        }
+        content = call.content
+        if content is not None:
+            headers["Content-Type"] = call.content_type
+        timeouts = {
+            name: left if limit is None or (left is not None and left < limit) else limit
+            for name, limit in self._timeout.as_dict().items()
+        }
+        return http.build_request(
+            call.method, url, headers=headers, content=content, extensions={"timeout": timeouts}
+        )
+
+    def _result(self, call: Call[T], answer: _Answer | NoAnswer) -> T:
+        if isinstance(answer, NoAnswer):
+            _log.debug("%s: no answer", call.action)
+            raise answer
+        _log.debug("%s: %d", call.action, answer.status)
+        try:
+            return call.result(answer.status, bytes(answer.body))
+        except APIError as error:
+            refusal = error
+        # Raised out here so that no other exception hangs on it with the message as it was.
+        message, aux_code, error_id = (
+            said.replace(self._credentials, MASK)
+            for said in (call.masked(refusal), refusal.aux_code, refusal.error_id)
+        )
+        raise type(refusal)(refusal.status, message, aux_code, error_id, refusal.customer, refusal.documented)
+
+
+class BaseClient(_Base[httpx.Client]):
+    """A client that blocks, of any system."""
+
+    def __init__(self, base_url: str, credentials: str, everywhere: Pairs = (), **options: Any) -> None:
+        super().__init__(httpx.Client, base_url, credentials, everywhere, **options)
+        self._home = self._here()
+
+    def _here(self) -> object:
+        return os.getpid()
+
+    def send(self, call: Call[T]) -> T:
+        """Send a call that was described with this API's `calls`, and read its answer."""
+        attempts = _Attempts(call, self._retry, self.deadline)
+        while True:
+            http = self._ready()
+            request = self._request(http, call, attempts.left)
+            answer: _Answer | NoAnswer
+            try:
+                with _unlogged():
+                    response = http.send(request, stream=True, auth=None, follow_redirects=False)
+                    try:
+                        answer = _Answer(response, self._max_answer)
+                        response.stream = _Stream(response.stream)
+                        for piece in response.iter_bytes():
+                            answer.add(piece)
+                            attempts.check()
+                    finally:
+                        response.close()
+            except (httpx.HTTPError, RuntimeError, TimeoutError) as error:
+                answer = attempts.lost(error)
+            pause = attempts.pause(answer)
+            if pause is None:
+                return self._result(call, answer)
+            time.sleep(pause)
+
+    def disconnect(self) -> None:
+        """Close the connections; the next call opens others. A client that was handed in is left alone."""
+        if self._is_ours:
+            if self._home == self._here():
+                self._http.close()
+            self._http, self._home = self._make(), self._here()
+
+    def close(self) -> None:
+        """Close the connections, but those of a client that was handed in.
+
+        Calls raise UnusableClient from then on, until the client is entered again.
+        """
+        self._is_closed = True
+        if self._is_ours and self._home == self._here():
+            self._http.close()
+
+    def __enter__(self) -> Self:
+        self._reopen()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class BaseAsyncClient(_Base[httpx.AsyncClient]):
+    """A client whose calls are awaited, of any system."""
+
+    def __init__(self, base_url: str, credentials: str, everywhere: Pairs = (), **options: Any) -> None:
+        super().__init__(httpx.AsyncClient, base_url, credentials, everywhere, **options)
+
+    def _here(self) -> object:
+        # Loaded with the first call: those who only import this would wait for it.
+        from anyio.lowlevel import current_token
+
+        return os.getpid(), current_token()
+
+    async def send(self, call: Call[T], *, check: Callable[[], None] | None = None) -> T:
+        """Send a call that was described with this API's `calls`, and read its answer.
+
+        `check` is asked each time before it is sent, also when it is tried again; what it raises ends it.
+        """
+        import anyio
+
+        attempts = _Attempts(call, self._retry, self.deadline)
+        while True:
+            if check is not None:
+                check()
+            http = self._ready()
+            request = self._request(http, call, attempts.left)
+            answer: _Answer | NoAnswer
+            try:
+                with _unlogged(), anyio.fail_after(attempts.left):
+                    response = await http.send(request, stream=True, auth=None, follow_redirects=False)
+                    try:
+                        answer = _Answer(response, self._max_answer)
+                        response.stream = _AsyncStream(response.stream)
+                        async for piece in response.aiter_bytes():
+                            answer.add(piece)
+                    finally:
+                        await response.aclose()
+            except (httpx.HTTPError, RuntimeError, TimeoutError) as error:
+                answer = attempts.lost(error)
+            pause = attempts.pause(answer)
+            if pause is None:
+                return self._result(call, answer)
+            await anyio.sleep(pause)
+
+    async def disconnect(self) -> None:
+        """Close the connections; the next call opens others, which may be in another event loop.
+
+        A client that was handed in is left alone.
+        """
+        if self._is_ours:
+            await self._let_go()
+            self._http, self._home = self._make(), None
+
+    async def aclose(self) -> None:
+        """Close the connections, but those of a client that was handed in.
+
+        Calls raise UnusableClient from then on, until the client is entered again.
+        """
+        self._is_closed = True
+        if self._is_ours:
+            await self._let_go()
+
+    async def _let_go(self) -> None:
+        if self._home in (None, self._here()):
+            await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        self._reopen()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+class _Attempts:
+    """The attempts at one call, and how much time is left for them."""
+
+    def __init__(self, call: Call[object], retry: Retry, deadline: float | None) -> None:
+        self._call = call
+        self._retry = retry
+        self._deadline = deadline
+        self._end = None if deadline is None else time.monotonic() + deadline
+        self._number = 0
+        self._maybe_applied = False
+
+    @property
+    def left(self) -> float | None:
+        """Seconds until the deadline; None if there is none."""
+        return None if self._end is None else max(0.0, self._end - time.monotonic())
+
+    def check(self) -> None:
+        """Raises TimeoutError after the deadline."""
+        if self.left == 0:
+            raise TimeoutError
+
+    def lost(self, error: Exception) -> NoAnswer:
+        """What an error of an attempt means; that an earlier one may have arrived is not forgotten."""
+        self._maybe_applied |= not isinstance(error, _NEVER_LEFT)
+        if isinstance(error, TimeoutError):
+            return NoAnswer(f"no answer within {self._deadline:g} seconds", self._maybe_applied)
+        # Not chained: the error of httpx holds the request, and that may hold a card.
+        said = f" ({error})" if str(error) else ""
+        return NoAnswer(f"no answer: {type(error).__name__}{said}", self._maybe_applied)
+
+    def pause(self, answer: _Answer | NoAnswer) -> float | None:
+        """Seconds until the next attempt; None when this answer is the one to take."""
+        if not self._call.repeatable:
+            return None
+        if isinstance(answer, NoAnswer):
+            pause = self._retry.pause(self._number)
+        elif answer.status in _TRANSIENT:
+            pause = self._retry.pause(self._number, answer.retry_after)
+        else:
+            return None
+        self._number += 1
+        left = self.left
+        return pause if pause is None or left is None or pause < left else None
+
+
+class _Answer:
+    """A response while its body comes in, which may not grow beyond `most` bytes."""
+
+    def __init__(self, response: httpx.Response, most: int) -> None:
+        self.status = response.status_code
+        self.retry_after = response.headers.get("Retry-After")
+        self.body = bytearray()
+        self._most = most
+        if response.headers.get("Content-Encoding", "").strip().lower() not in _ENCODINGS:
+            raise DecodeError("the answer comes in an encoding that was not asked for")
+        length = response.headers.get("Content-Length", "")
+        if length.isdecimal() and int(length) > most:
+            raise self._too_large()
+
+    def add(self, piece: bytes) -> None:
+        """Take a piece of the body in. DecodeError if that makes it too large."""
+        self.body += piece
+        if len(self.body) > self._most:
+            raise self._too_large()
+
+    def _too_large(self) -> DecodeError:
+        return DecodeError(f"the answer has more than {self._most:,} bytes")
+
+
+class _Stream(httpx.SyncByteStream):
+    """A body whose connection is closed after it if more bytes came than belong to it.
+
+    httpx would take them for the answer to the next request on that connection.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self._stream
+        _give_up_with_leftover(self._stream)
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+class _AsyncStream(httpx.AsyncByteStream):
+    """`_Stream` for async clients."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for piece in self._stream:
+            yield piece
+        _give_up_with_leftover(self._stream)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+def _give_up_with_leftover(stream: Any) -> None:
+    """Make httpcore close the connection under a body, if its parser holds bytes behind that body."""
+    # Nothing public leads there. Under other transports there is no such parser, and none is found.
+    while stream is not None and not hasattr(stream, "_connection"):
+        stream = getattr(stream, "_httpcore_stream", None) or getattr(stream, "_stream", None)
+    parser = getattr(getattr(stream, "_connection", None), "_h11_state", None)
+    if parser is not None and parser.trailing_data[0]:
+        parser.send_failed()
+
+
+_is_ours = ContextVar("_is_ours", default=False)
+
+
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    """Keeps httpx from logging the URL, which tells whom a call is about."""
+    before = _is_ours.set(True)
+    try:
+        yield
+    finally:
+        _is_ours.reset(before)
+
+
+logging.getLogger("httpx").addFilter(lambda record: not _is_ours.get())

@@ -1,0 +1,137 @@
+"""Values of a loosely typed source, read into exact ones.
+
+Cheddar's documents and hooks come from code that does not care for types: a number may be a string, a
+boolean may be `1`, `"0"` or `true`, and anything that is empty, even an object or a list, may be `""`
+(recorded). Each reader here takes any of these. A number, a boolean or a text that is present and still makes
+no sense raises DecodeError, which never quotes it; a date reads as None, so that one of them doesn't make a
+thousand customers unreadable.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from tallyhook.errors import DecodeError
+
+# Longer numbers don't occur in bills; arithmetic in `money` stays exact up to here.
+_LONGEST = 64
+_BEYOND = 10**_LONGEST
+_ZERO = Decimal(0)
+_TRUE = {"1", "true"}
+_FALSE = {"0", "false"}
+
+
+def is_blank(node: Any) -> bool:
+    """Whether a source says "nothing" by this: null, white space, an empty object or an empty list."""
+    if isinstance(node, str):
+        return not node or node.isspace()
+    return node is None or node == {} or node == []
+
+
+def text(node: Any) -> str:
+    """Text as it stands; a number or a boolean as Cheddar's XML would write it."""
+    if type(node) is str:
+        return node
+    if isinstance(node, bool):
+        return "1" if node else "0"
+    if isinstance(node, int):
+        return str(node)
+    if isinstance(node, Decimal):
+        return f"{_ordinary(node):f}"
+    if is_blank(node):
+        return ""
+    raise DecodeError("text was expected")
+
+
+def boolean(node: Any) -> bool:
+    """`1`, `0`, `true`, `false` as text or as themselves; nothing is False."""
+    if is_blank(node):
+        return False
+    word = str(node).strip().lower()
+    if word not in _TRUE | _FALSE:
+        raise DecodeError("a boolean was expected")
+    return word in _TRUE
+
+
+def decimal(node: Any) -> Decimal:
+    """An exact number; nothing is zero."""
+    number = optional_decimal(node)
+    return _ZERO if number is None else number
+
+
+def optional_decimal(node: Any) -> Decimal | None:
+    """An exact number, or None for nothing."""
+    if is_blank(node):
+        return None
+    if isinstance(node, str):
+        # Decimal would also take digits of other scripts and underscores.
+        if len(node) > _LONGEST or not node.isascii() or "_" in node:
+            raise DecodeError("a number was expected")
+        try:
+            return _ordinary(Decimal(node))
+        except InvalidOperation:
+            raise DecodeError("a number was expected") from None
+    if isinstance(node, int) and not isinstance(node, bool) and abs(node) < _BEYOND:
+        return Decimal(node)
+    if isinstance(node, Decimal) and len(node.as_tuple().digits) <= _LONGEST:
+        return _ordinary(node)
+    raise DecodeError("a number was expected")
+
+
+def optional_integer(node: Any) -> int | None:
+    """A whole number, or None for nothing. `"3.0000"` is 3."""
+    number = optional_decimal(node)
+    if number is None:
+        return None
+    whole = int(number)
+    if whole != number:
+        raise DecodeError("a whole number was expected")
+    return whole
+
+
+def optional_datetime(node: Any) -> datetime | None:
+    """A moment in UTC; one without an offset is taken as UTC. None for anything else: the source has it."""
+    moment = _moment(node)
+    try:
+        return moment and (moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except OverflowError:
+        return None
+
+
+def optional_date(node: Any) -> date | None:
+    """A calendar day as it is written, whatever time and offset follow it. None for anything else."""
+    # The offset must not move a card's last day.
+    moment = _moment(node)
+    return moment and moment.date()
+
+
+def is_odd_date(node: Any) -> bool:
+    """Whether there is a value that reads as no date, and doesn't say "nothing" either."""
+    return not is_blank(node) and optional_datetime(node) is None and not str(node).startswith("0000-00-00")
+
+
+READERS: dict[Any, Callable[[Any], Any]] = {
+    str: text,
+    bool: boolean,
+    Decimal: decimal,
+    Decimal | None: optional_decimal,
+    int | None: optional_integer,
+    datetime | None: optional_datetime,
+    date | None: optional_date,
+}
+"""The reader of each type that a field of a model may have, other models apart."""
+
+
+def _moment(node: Any) -> datetime | None:
+    try:
+        return datetime.fromisoformat(node.strip())
+    except (AttributeError, ValueError):
+        return None
+
+
+def _ordinary(number: Decimal) -> Decimal:
+    # `1e999999999` is short to write and would fill the memory as soon as it is expanded.
+    if not number.is_finite() or abs(number.adjusted()) > _LONGEST:
+        raise DecodeError("a number was expected")
+    return number

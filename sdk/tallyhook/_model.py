@@ -1,0 +1,153 @@
+"""Models, and the one way to read them: from the plain tree that XML and JSON are turned into first.
+
+In that tree an object is a dict, a list a list, anything else a leaf. An attribute of an XML element is a key
+that begins with `@`, and text beside attributes stands under `#text`.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, ClassVar, TypeVar, get_args, get_origin
+
+import msgspec
+
+from tallyhook import _lenient
+from tallyhook.errors import DecodeError
+
+M = TypeVar("M", bound="Model")
+
+Reader = Callable[[Any], Any]
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True, eq=False, rename="camel"):
+    """What all models share: they are immutable, each field has a default, and they keep their source.
+
+    `raw` is that source as it came, keyed by its own words; it is not to be changed. Two models are equal if
+    their fields are, whatever source they came from.
+    """
+
+    _aliases: ClassVar[Mapping[str, str]] = {}
+    _shown: ClassVar[tuple[str, ...]] = ("id", "code")
+
+    raw: Mapping[str, object] = msgspec.field(default_factory=dict)
+
+    @property
+    def extra(self) -> dict[str, object]:
+        """What the source held and no field has."""
+        fields, taken, left = fields_of(type(self)), set(), {}
+        for key, node in self.raw.items():
+            name, _ = fields.get(key, (None, None))
+            if name is None or (name in taken and node != ""):
+                left[key] = node
+            elif node != "":
+                taken.add(name)
+        return left
+
+    def _values(self) -> tuple[object, ...]:
+        return tuple(getattr(self, name) for name in self.__struct_fields__ if name != "raw")
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and self._values() == other._values()
+
+    def __ne__(self, other: object) -> bool:  # that of msgspec's would compare identities
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self._values())
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
+        return f"{type(self).__name__}({shown})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        shown = [(name, getattr(self, name)) for name in self._shown]
+        return [(name, value) for name, value in shown if value is not None and value != ""]
+
+
+def read(model: type[M], node: Mapping[str, Any]) -> M:
+    """A model out of an object's node.
+
+    A date that makes no sense reads as None. Anything else that makes none is an error: a number taken for
+    zero would be a wrong bill.
+
+    Raises:
+        DecodeError: with the path of the value that makes no sense where it stands.
+    """
+    fields = fields_of(model)
+    values: dict[str, Any] = {"raw": node}
+    for key, value in node.items():
+        if value == "" or key not in fields:  # what is empty reads as the default of any field
+            continue
+        name, read_value = fields[key]
+        if name not in values:  # two keys may mean one field; the first counts
+            try:
+                values[name] = read_value(value)
+            except DecodeError as error:
+                raise error.under(key.removeprefix("@")) from None
+    return model(**values)
+
+
+@cache
+def fields_of(model: type[Model]) -> dict[str, tuple[str, Reader]]:
+    """The name and the reader of the field of every key that a model knows, as its annotations say."""
+    fields: dict[str, tuple[str, Reader]] = {}
+    keys: dict[str, str] = {}
+    for field in msgspec.structs.fields(model):
+        if field.name != "raw":
+            keys[field.name] = field.encode_name
+            fields[field.encode_name] = fields["@" + field.encode_name] = field.name, _reader(field.type)
+    for key, name in model._aliases.items():
+        fields[key] = fields[keys[name]]
+    return fields
+
+
+def _reader(annotation: Any) -> Reader:
+    if annotation in _lenient.READERS:
+        return _lenient.READERS[annotation]
+    if get_origin(annotation) is tuple:
+        return _many(get_args(annotation)[0])
+    if isinstance(annotation, UnionType):
+        (model,) = (part for part in get_args(annotation) if part is not NoneType)
+        return _one(model, None)
+    return _one(annotation, annotation())
+
+
+def _one(model: type[Model], empty: Model | None) -> Reader:
+    def one(node: Any) -> Model | None:
+        if _lenient.is_blank(node):
+            return empty
+        if isinstance(node, list) and len(node) == 1:
+            node = node[0]
+        return read(model, _object(node, "one object was expected"))
+
+    return one
+
+
+def _many(model: type[Model]) -> Reader:
+    def many(node: Any) -> tuple[Model, ...]:
+        if _lenient.is_blank(node):
+            return ()
+        if isinstance(node, dict):
+            return (read(model, node),)
+        if not isinstance(node, list):
+            raise DecodeError("a list was expected")
+        return read_list(model, node)
+
+    return many
+
+
+def read_list(model: type[M], nodes: list[Any], where: str = "") -> tuple[M, ...]:
+    """The models of a list's nodes, of which a blank one is an empty model. Raises as `read`."""
+    found: list[M] = []
+    try:
+        for node in nodes:
+            found.append(model() if _lenient.is_blank(node) else read(model, _object(node)))
+    except DecodeError as error:
+        raise error.under(f"{where}[{len(found)}]") from None
+    return tuple(found)
+
+
+def _object(node: Any, problem: str = "an object was expected") -> dict[str, Any]:
+    if not isinstance(node, dict):
+        raise DecodeError(problem)
+    return node

@@ -1,0 +1,1 @@
+"""Cheddar: the client, its calls, documents and hooks."""

@@ -1,0 +1,125 @@
+"""How a call of Cheddar's is made, and how it names whom it is about."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from tallyhook._call import Call, Pairs
+from tallyhook.cheddar import responses
+from tallyhook.cheddar.models import Customer, Id, Invoice, Item, Plan, PlanItem
+
+T = TypeVar("T")
+
+CustomerRef = str | Id | Customer
+ItemRef = str | Id | Item | PlanItem
+InvoiceRef = int | str | Id | Invoice
+PlanRef = str | Id | Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The customer or plan of a name, or the customer of an invoice.
+
+    Names are compared as a database does it: in any case, and without the white space around them. Nothing in
+    a document tells the product (recorded).
+    """
+
+    by: Literal["id", "code", "invoice id", "invoice number"]
+    names: tuple[str, ...]
+
+    def is_of(self, found: object) -> bool:
+        """Whether this is the customer or the plan that was meant; anything else may be."""
+        if not isinstance(found, Customer | Plan):
+            return True
+        match self.by:
+            case "id":
+                shown = [found.id]
+            case "code":
+                shown = [found.code]
+            case by:
+                subscriptions = found.subscriptions if isinstance(found, Customer) else ()
+                invoices = [invoice for each in subscriptions for invoice in each.invoices]
+                shown = [it.id if by == "invoice id" else str(it.number) for it in invoices]
+        return not {_same(name) for name in shown}.isdisjoint(map(_same, self.names))
+
+
+def call(
+    action: str,
+    read: Callable[[bytes], T],
+    query: Pairs = (),
+    form: Pairs = (),
+    *,
+    repeatable: bool = False,
+    subject: Subject | None = None,
+) -> Call[T]:
+    """A call of this action. It is a GET only where it may be repeated: proxies on the way repeat GETs."""
+    method = "GET" if repeatable and not form else "POST"
+    return Call(
+        method,
+        action,
+        action,
+        read,
+        responses.refusal,
+        query,
+        repeatable=repeatable,
+        form=form,
+        subject=subject,
+    )
+
+
+def of_customer(
+    action: str,
+    customer: CustomerRef,
+    form: Pairs = (),
+    *,
+    query: Pairs = (),
+    repeatable: bool = False,
+    new_code: object = None,
+) -> Call[Customer]:
+    """A call about a customer, who may go by `new_code` after it."""
+    whom = identity(customer, "customer")
+    ((by, name),) = whom
+    names = (name, new_code) if isinstance(new_code, str) else (name,)
+    subject = Subject("id" if by == "id" else "code", names)
+    return call(action, responses.customer, (*whom, *query), form, repeatable=repeatable, subject=subject)
+
+
+def of_invoice(action: str, invoice: InvoiceRef, form: Pairs = ()) -> Call[Customer]:
+    """A call about an invoice, which is answered with the customer who has it."""
+    if isinstance(invoice, Invoice):
+        invoice = Id(invoice.id) if invoice.id or invoice.number is None else invoice.number
+    if isinstance(invoice, Id):
+        name = present(invoice, "invoice's id")
+        whom, subject = (("id", name),), Subject("invoice id", (name,))
+    else:
+        name = present(str(invoice), "invoice's number")
+        whom, subject = (("number", name),), Subject("invoice number", (name,))
+    return call(action, responses.customer, whom, form, subject=subject)
+
+
+def of_plan(action: str, plan: PlanRef, form: Pairs = ()) -> Call[Plan]:
+    """A call about a plan. Twice comes to the same as once."""
+    whom = identity(plan, "plan")
+    ((by, name),) = whom
+    subject = Subject("id" if by == "id" else "code", (name,))
+    return call(action, responses.plan, whom, form, repeatable=True, subject=subject)
+
+
+def identity(ref: str | Customer | Plan | Item | PlanItem, what: str) -> Pairs:
+    """The query's pair that names somebody or something: a `str` is a code, an `Id` an id, a model its id."""
+    if isinstance(ref, Id):
+        return (("id", present(ref, f"{what}'s id")),)
+    if isinstance(ref, str):
+        return (("code", present(ref, f"{what}'s code")),)
+    return identity(Id(ref.id) if ref.id else ref.code, what)
+
+
+def present(text: str, what: str) -> str:
+    """The text, refused if it is empty: what a server makes of an empty name is best not found out."""
+    if not text:
+        raise ValueError(f"The {what} is empty")
+    return str(text)
+
+
+def _same(name: str) -> str:
+    return name.strip().casefold()

@@ -1,0 +1,228 @@
+"""Customers and their subscriptions."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Literal, Unpack
+
+from tallyhook._call import Call, Pairs
+from tallyhook.cheddar import responses
+from tallyhook.cheddar.calls.call import CustomerRef, Subject, call, identity, of_customer
+from tallyhook.cheddar.models import Customer
+from tallyhook.cheddar.parameters import (
+    ChargeInput,
+    CustomerDetails,
+    CustomerFields,
+    ItemInput,
+    PaymentInput,
+    given_pairs,
+    list_of_charges,
+    list_of_items,
+    only,
+    pairs,
+    payment_pairs,
+)
+
+# At most this many customers fit into one import (documented).
+_IMPORT_LIMIT = 100
+
+
+def get_customers(
+    *,
+    subscription_status: Literal["activeOnly", "canceledOnly"] | None = None,
+    plan_code: str | Sequence[str] = (),
+    created_after_date: date | None = None,
+    created_before_date: date | None = None,
+    canceled_after_date: date | None = None,
+    canceled_before_date: date | None = None,
+    transacted_after_date: date | None = None,
+    transacted_before_date: date | None = None,
+    order_by: Literal["name", "company", "plan", "billingDatetime", "createdDatetime"] | None = None,
+    order_by_direction: Literal["asc", "desc"] | None = None,
+    search: str | None = None,
+) -> Call[tuple[Customer, ...]]:
+    """The customers that meet all filters; without any, all customers.
+
+    Dates are inclusive days. `plan_code` takes one code or several, any of which will do. `search` looks
+    into names, companies, emails and a card's last four digits (documented).
+
+    Raises:
+        NotFound: when it would be nobody (documented).
+    """
+    filters = {
+        "subscription_status": subscription_status,
+        "created_after_date": _day(created_after_date),
+        "created_before_date": _day(created_before_date),
+        "canceled_after_date": _day(canceled_after_date),
+        "canceled_before_date": _day(canceled_before_date),
+        "transacted_after_date": _day(transacted_after_date),
+        "transacted_before_date": _day(transacted_before_date),
+        "order_by": order_by,
+        "order_by_direction": order_by_direction,
+        "search": search,
+    }
+    wanted = (
+        (("planCode", plan_code),)
+        if isinstance(plan_code, str)
+        else tuple(("planCode[]", code) for code in plan_code)
+    )
+    return call("customers/get", responses.customers, given_pairs(filters) + wanted, repeatable=True)
+
+
+def search_customers(search: str) -> Call[tuple[Customer, ...]]:
+    """The customers whose name, company, email or card's last four digits match.
+
+    Raises:
+        NotFound: when nobody does (documented).
+    """
+    return call("customers/search", responses.customers, (("search", search),), repeatable=True)
+
+
+def get_customer(customer: CustomerRef | None = None, *, invoice_number: int | None = None) -> Call[Customer]:
+    """One customer with all subscriptions and invoices, by code, by id, or by an invoice's number."""
+    if (customer is None) == (invoice_number is None):
+        raise TypeError("Name either a customer or an invoice_number")
+    if customer is not None:
+        return of_customer("customers/get", customer, repeatable=True)
+    number = str(invoice_number)
+    subject, whom = Subject("invoice number", (number,)), (("invoiceNumber", number),)
+    return call("customers/get", responses.customer, whom, repeatable=True, subject=subject)
+
+
+def new_customer(
+    code: str,
+    first_name: str,
+    last_name: str,
+    email: str,
+    plan_code: str,
+    *,
+    payment: PaymentInput | None = None,
+    coupon_code: str | None = None,
+    initial_bill_date: datetime | date | None = None,
+    charges: Sequence[ChargeInput] = (),
+    items: Sequence[ItemInput] = (),
+    **details: Unpack[CustomerDetails],
+) -> Call[Customer]:
+    """Create a customer with a subscription to a plan, and charge the card where the plan says so.
+
+    `charges` go onto the first invoice, `items` are the quantities to begin with.
+
+    Raises:
+        PreconditionFailed: a field is missing or malformed, or the code is in use.
+        UnprocessableEntity: the gateway refused; there is no such customer then (documented).
+    """
+    known = {"code": code, "first_name": first_name, "last_name": last_name, "email": email}
+    form = (
+        pairs({**known, **only(CustomerDetails, details)})
+        + _subscription_pairs(
+            "subscription",
+            plan_code=plan_code,
+            coupon_code=coupon_code,
+            initial_bill_date=initial_bill_date,
+            payment=payment,
+        )
+        + list_of_charges(charges)
+        + list_of_items(items)
+    )
+    return call("customers/new", responses.customer, form=form, subject=Subject("code", (code,)))
+
+
+def import_customers(customers: Sequence[Call[Customer]]) -> Call[tuple[Customer, ...]]:
+    """Create up to 100 customers at once, each described by `calls.new_customer(…)`.
+
+    The form is `customers[0][firstName]`, `customers[0][subscription][planCode]`, … (inferred).
+    """
+    if not 1 <= len(customers) <= _IMPORT_LIMIT:
+        raise ValueError(f"An import has 1 to {_IMPORT_LIMIT} customers")
+    form: list[tuple[str, str]] = []
+    for index, customer in enumerate(customers):
+        for name, value in customer.form:
+            head, bracket, tail = name.partition("[")
+            form.append((f"customers[{index}][{head}]{bracket}{tail}", value))
+    return call("customers/import", responses.customers, form=tuple(form))
+
+
+def edit(
+    customer: CustomerRef,
+    *,
+    plan_code: str | None = None,
+    coupon_code: str | None = None,
+    change_bill_date: datetime | date | Literal["now"] | None = None,
+    payment: PaymentInput | None = None,
+    **fields: Unpack[CustomerFields],
+) -> Call[Customer]:
+    """Change the given fields of a customer and of the subscription; see `edit_subscription`."""
+    form = pairs(only(CustomerFields, fields)) + _subscription_pairs(
+        "subscription",
+        plan_code=plan_code,
+        coupon_code=coupon_code,
+        change_bill_date=change_bill_date,
+        payment=payment,
+    )
+    return of_customer("customers/edit", customer, form, new_code=fields.get("code"))
+
+
+def edit_customer(customer: CustomerRef, **fields: Unpack[CustomerFields]) -> Call[Customer]:
+    """Change the given fields of a customer. What is not given stays; `""` or None clears."""
+    form = pairs(only(CustomerFields, fields))
+    new_code = fields.get("code")
+    # Once the code is changed, the customer isn't found by the old one again.
+    return of_customer(
+        "customers/edit-customer", customer, form, repeatable="code" not in fields, new_code=new_code
+    )
+
+
+def edit_subscription(
+    customer: CustomerRef,
+    *,
+    plan_code: str | None = None,
+    coupon_code: str | None = None,
+    change_bill_date: datetime | date | Literal["now"] | None = None,
+    payment: PaymentInput | None = None,
+) -> Call[Customer]:
+    """Move a subscription to another plan, another bill date or another way to pay.
+
+    It may bill at once: a `change_bill_date` of `"now"` or in the past executes the current invoice, and
+    a new way to pay runs the outstanding one (documented).
+
+    Raises:
+        UnprocessableEntity: the gateway refused; `customer` of the error is how things stand.
+    """
+    form = _subscription_pairs(
+        "",
+        plan_code=plan_code,
+        coupon_code=coupon_code,
+        change_bill_date=change_bill_date,
+        payment=payment,
+    )
+    return of_customer("customers/edit-subscription", customer, form)
+
+
+def cancel(customer: CustomerRef) -> Call[Customer]:
+    """Cancel a customer's subscription."""
+    return of_customer("customers/cancel", customer)
+
+
+def delete_customer(customer: CustomerRef) -> Call[None]:
+    """Delete a customer with everything that belongs to it."""
+    return call("customers/delete", responses.nothing, identity(customer, "customer"))
+
+
+def delete_all_customers(confirm: int) -> Call[None]:
+    """Delete every customer of the product, unless it is in production (documented).
+
+    `confirm` is the present unix time, in seconds.
+    """
+    return call("customers/delete-all", responses.nothing, (("confirm", str(confirm)),))
+
+
+def paypal_revert(customer: CustomerRef) -> Call[Customer]:
+    """Give up a change to PayPal that still waits for approval (inferred: only some clients do this)."""
+    return of_customer("customers/paypal-revert", customer)
+
+
+def _subscription_pairs(within: str, *, payment: PaymentInput | None, **fields: object) -> Pairs:
+    return given_pairs(fields, within) + payment_pairs(payment, within)
+
+
+def _day(day: date | None) -> str | None:
+    return None if day is None else f"{day:%Y-%m-%d}"

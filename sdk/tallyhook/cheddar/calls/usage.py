@@ -1,0 +1,100 @@
+"""Usage on the way to an invoice: tracked items, custom charges and credits."""
+
+from decimal import Decimal
+from typing import Literal
+
+from tallyhook import money
+from tallyhook._call import Call
+from tallyhook.cheddar.calls.call import CustomerRef, ItemRef, identity, of_customer, present
+from tallyhook.cheddar.models import Customer, InvoicePeriod
+from tallyhook.cheddar.parameters import ChargeInput, charge_pairs
+
+
+def add_item_quantity(
+    customer: CustomerRef,
+    item: ItemRef,
+    quantity: Decimal | int | str = 1,
+    *,
+    invoice_period: InvoicePeriod = InvoicePeriod.CURRENT,
+) -> Call[Customer]:
+    """Add to the counter of a tracked item; four decimals at the most."""
+    return _item_quantity("add", customer, item, quantity, invoice_period)
+
+
+def remove_item_quantity(
+    customer: CustomerRef,
+    item: ItemRef,
+    quantity: Decimal | int | str = 1,
+    *,
+    invoice_period: InvoicePeriod = InvoicePeriod.CURRENT,
+) -> Call[Customer]:
+    """Take from the counter of a tracked item; four decimals at the most."""
+    return _item_quantity("remove", customer, item, quantity, invoice_period)
+
+
+def set_item_quantity(
+    customer: CustomerRef,
+    item: ItemRef,
+    quantity: Decimal | int | str,
+    *,
+    invoice_period: InvoicePeriod = InvoicePeriod.CURRENT,
+) -> Call[Customer]:
+    """Set the counter of a tracked item; zero is allowed, and four decimals at the most.
+
+    Raises:
+        PreconditionFailed: over a hard limit of the plan (documented).
+        NotFound: no such customer, or no such item in the plan.
+    """
+    return _item_quantity("set", customer, item, quantity, invoice_period)
+
+
+def add_charge(
+    customer: CustomerRef,
+    charge_code: str,
+    quantity: Decimal | int | str,
+    each_amount: Decimal | int | str,
+    description: str = "",
+    *,
+    invoice_period: InvoicePeriod = InvoicePeriod.CURRENT,
+) -> Call[Customer]:
+    """Put a custom charge on an invoice, or with a negative `each_amount` a credit.
+
+    `quantity` is a positive integer, `each_amount` has two decimals at the most. It is never sent again
+    by itself, since it would charge twice: after `NoAnswer` look for it on the invoice.
+    """
+    form = charge_pairs(ChargeInput(charge_code, each_amount, description, quantity))
+    return of_customer("customers/add-charge", customer, (*form, _period(invoice_period)))
+
+
+def delete_charge(
+    customer: CustomerRef,
+    charge_id: str,
+    *,
+    invoice_period: InvoicePeriod = InvoicePeriod.CURRENT,
+) -> Call[Customer]:
+    """Take a custom charge off an invoice.
+
+    Raises:
+        APIError: also when an earlier attempt did it and its answer was lost.
+    """
+    form = (("chargeId", present(charge_id, "charge's id")), _period(invoice_period))
+    return of_customer("customers/delete-charge", customer, form, repeatable=True)
+
+
+def _item_quantity(
+    verb: Literal["add", "remove", "set"],
+    customer: CustomerRef,
+    item: ItemRef,
+    quantity: Decimal | int | str,
+    invoice_period: InvoicePeriod,
+) -> Call[Customer]:
+    ((by, name),) = identity(item, "item")
+    which = (("itemId" if by == "id" else "itemCode", name),)
+    form = (("quantity", money.quantity_text(money.quantity(quantity))), _period(invoice_period))
+    action = f"customers/{verb}-item-quantity"
+    return of_customer(action, customer, form, query=which, repeatable=verb == "set")
+
+
+def _period(invoice_period: InvoicePeriod) -> tuple[str, str]:
+    # Cheddar would take a misspelt period for the current one.
+    return "invoicePeriod", InvoicePeriod(invoice_period).value

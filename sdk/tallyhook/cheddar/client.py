@@ -1,0 +1,129 @@
+"""Cheddar's two clients: thin twins around its calls.
+
+Both get their methods from one list, and each method its signature, text and reading from
+`tallyhook.cheddar.calls`; how a call is sent stands in `tallyhook._client`.
+"""
+
+from typing import Unpack
+
+from tallyhook._call import Pairs
+from tallyhook._client import AsyncOptions, BaseAsyncClient, BaseClient, Method, Options, basic
+from tallyhook.cheddar import calls
+
+__all__ = ["BASE_URL", "AsyncClient", "Client"]
+
+BASE_URL = "https://getcheddar.com/xml"
+
+
+class _Methods:
+    """What both clients can be asked for."""
+
+    get_plans = Method(calls.get_plans)
+    get_plan = Method(calls.get_plan)
+    new_plan = Method(calls.new_plan)
+    edit_plan = Method(calls.edit_plan)
+    delete_plan = Method(calls.delete_plan)
+    get_promotions = Method(calls.get_promotions)
+    get_promotion = Method(calls.get_promotion)
+    get_customers = Method(calls.get_customers)
+    search_customers = Method(calls.search_customers)
+    get_customer = Method(calls.get_customer)
+    new_customer = Method(calls.new_customer)
+    import_customers = Method(calls.import_customers)
+    edit = Method(calls.edit)
+    edit_customer = Method(calls.edit_customer)
+    edit_subscription = Method(calls.edit_subscription)
+    cancel = Method(calls.cancel)
+    delete_customer = Method(calls.delete_customer)
+    delete_all_customers = Method(calls.delete_all_customers)
+    paypal_revert = Method(calls.paypal_revert)
+    add_item_quantity = Method(calls.add_item_quantity)
+    remove_item_quantity = Method(calls.remove_item_quantity)
+    set_item_quantity = Method(calls.set_item_quantity)
+    add_charge = Method(calls.add_charge)
+    delete_charge = Method(calls.delete_charge)
+    new_invoice = Method(calls.new_invoice)
+    run_outstanding = Method(calls.run_outstanding)
+    refund = Method(calls.refund)
+    void = Method(calls.void)
+    void_or_refund = Method(calls.void_or_refund)
+    send_email = Method(calls.send_email)
+
+
+class Client(_Methods, BaseClient):
+    """Cheddar's API for one product.
+
+        with Client("ACME", "ops@example.com", "password") as client:
+            client.set_item_quantity("C1", "GB", Decimal("12.5"))
+
+    Arguments that are a `str` name a customer, a plan or an item by its code and an invoice by its
+    number; wrap an id as `Id("…")`, or pass the model.
+
+    Args:
+        product_code: may be None if `product_id` is given.
+        user: the email of a user of the product.
+        password: theirs, or their API key.
+        remote_address: the IPv4 address of the person on whose behalf the calls are made.
+        timeout: in seconds, for each of connecting, sending and every wait for more of the answer; 30 by
+            default, or as the `http` that is handed in has it.
+        deadline: in seconds, for a whole call with all its attempts; 120 by default, None for none. A client
+            that blocks looks at it between the pieces of an answer's body.
+        retries: how often a repeatable call is tried again after a lost connection, a 502 or a 503; 3 by
+            default.
+        backoff: seconds before the first of these; they double. 0.5 by default.
+        max_answer: the most bytes that an answer may have, unpacked; 100,000,000 by default.
+        http: an `httpx.Client` (or `httpx.AsyncClient`) of your own, which you close yourself. Without it one
+            is made, with any of httpx's options: `verify`, `proxy`, `limits`, `transport`, `event_hooks`, …
+
+    All calls raise APIError (by status), NoAnswer or DecodeError, all of them under `tallyhook.Error`. A
+    ValueError or a TypeError says that an argument can't be sent, a lone surrogate for example.
+
+    The logger `tallyhook` names only actions and statuses, never whom a call is about, and httpx does not log
+    these calls. Whatever else watches httpx (event hooks, traces) sees URLs with customers' codes.
+
+    After a fork a client makes connections of its own, and an async one does so in another event loop. With
+    an `http` handed in it raises UnusableClient there, before anything is sent, as it does once it is closed.
+    """
+
+    def __init__(
+        self,
+        product_code: str | None,
+        user: str,
+        password: str,
+        *,
+        product_id: str | None = None,
+        remote_address: str | None = None,
+        base_url: str = BASE_URL,
+        **options: Unpack[Options],
+    ) -> None:
+        everywhere = _everywhere(product_code, product_id, remote_address)
+        self.product_code = product_code or ""
+        self.product_id = product_id or ""
+        super().__init__(base_url, basic(user, password), everywhere, **options)
+
+
+class AsyncClient(_Methods, BaseAsyncClient):
+    """`Client` for asyncio and trio: the same arguments and the same methods, to be awaited."""
+
+    def __init__(
+        self,
+        product_code: str | None,
+        user: str,
+        password: str,
+        *,
+        product_id: str | None = None,
+        remote_address: str | None = None,
+        base_url: str = BASE_URL,
+        **options: Unpack[AsyncOptions],
+    ) -> None:
+        everywhere = _everywhere(product_code, product_id, remote_address)
+        self.product_code = product_code or ""
+        self.product_id = product_id or ""
+        super().__init__(base_url, basic(user, password), everywhere, **options)
+
+
+def _everywhere(product_code: str | None, product_id: str | None, remote_address: str | None) -> Pairs:
+    if not product_code and not product_id:
+        raise ValueError("A client needs a product_code or a product_id")
+    named = (("productCode", product_code), ("productId", product_id), ("remoteAddress", remote_address))
+    return tuple((name, value) for name, value in named if value)

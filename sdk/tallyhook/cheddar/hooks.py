@@ -1,0 +1,126 @@
+"""Hooks: a raw body into a typed event.
+
+    hook = events.decode(body)
+    if isinstance(hook, events.SubscriptionBillable):
+        ...
+
+The signature is not looked at here; see `tallyhook.signing`.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import ClassVar
+
+import msgspec
+
+from tallyhook import _model
+from tallyhook._model import Model
+from tallyhook.cheddar.models import Customer, Product, Subscription
+from tallyhook.errors import DecodeError
+
+
+class Hook(Model, frozen=True, kw_only=True):
+    """Something happened at Cheddar. An activity type that nobody has listed comes as this class itself.
+
+    `activity_datetime` is None and `subscription` an empty one where the hook has none.
+    """
+
+    TYPE: ClassVar[str] = ""
+    _shown: ClassVar = ("activity_type", "product", "customer")
+
+    activity_type: str = ""
+    activity_datetime: datetime | None = None
+    activity_actor: str = ""
+    product: Product = Product()
+    customer: Customer = Customer()
+    subscription: Subscription = Subscription()
+
+
+class NewSubscription(Hook, frozen=True, kw_only=True):
+    """A customer has subscribed."""
+
+    TYPE: ClassVar[str] = "newSubscription"
+
+
+class SubscriptionChanged(Hook, frozen=True, kw_only=True):
+    """A subscription moved to another plan or another way to pay."""
+
+    TYPE: ClassVar[str] = "subscriptionChanged"
+
+    previous_subscription: Subscription = Subscription()
+
+
+class SubscriptionCanceled(Hook, frozen=True, kw_only=True):
+    """A subscription was canceled; its `cancel_type` says by whom."""
+
+    TYPE: ClassVar[str] = "subscriptionCanceled"
+
+
+class SubscriptionReactivated(Hook, frozen=True, kw_only=True):
+    """A canceled subscription is active again."""
+
+    TYPE: ClassVar[str] = "subscriptionReactivated"
+
+
+class SubscriptionBillable(Hook, frozen=True, kw_only=True):
+    """An invoice is due and held for review. Acknowledging this hook releases it (documented).
+
+    `subscription.invoice` is the held invoice with the quantities of the ended period.
+    """
+
+    TYPE: ClassVar[str] = "subscriptionBillable"
+
+
+class BillReminder(Hook, frozen=True, kw_only=True):
+    """A bill comes up; `subscription.invoice.transactions[0].amount` is the expected total (documented)."""
+
+    TYPE: ClassVar[str] = "billReminder"
+
+
+class TransactionHook(Hook, frozen=True, kw_only=True):
+    """A transaction was executed, or later settled; the invoice's only transaction tells which."""
+
+    TYPE: ClassVar[str] = "transaction"
+
+
+class CustomerDeleted(Hook, frozen=True, kw_only=True):
+    """A customer was deleted. Cheddar empties the customer's fields before it sends this (recorded)."""
+
+    TYPE: ClassVar[str] = "customerDeleted"
+
+
+TYPES: dict[str, type[Hook]] = {
+    hook.TYPE: hook
+    for hook in (
+        NewSubscription,
+        SubscriptionChanged,
+        SubscriptionCanceled,
+        SubscriptionReactivated,
+        SubscriptionBillable,
+        BillReminder,
+        TransactionHook,
+        CustomerDeleted,
+    )
+}
+"""The class of each activityType; a class names its own as `TYPE`."""
+
+_json = msgspec.json.Decoder(float_hook=Decimal)
+
+
+def decode(body: bytes) -> Hook:
+    """Read a hook's raw body.
+
+    Raises:
+        DecodeError: the body is no JSON object, names no activityType, or holds a value that makes no sense
+            where it stands.
+    """
+    try:
+        node = _json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError):
+        raise DecodeError("the body is not valid JSON") from None
+    if not isinstance(node, dict):
+        raise DecodeError("an object was expected")
+    activity_type = node.get("activityType")
+    if not isinstance(activity_type, str) or not activity_type:
+        raise DecodeError("a hook's type was expected", "activityType")
+    return _model.read(TYPES.get(activity_type, Hook), node)

@@ -1,0 +1,424 @@
+"""The nouns of Cheddar's documents and hooks, in its own words.
+
+All are immutable, all fields have defaults, and `extra` gives what has no field. Amounts and quantities are
+exact Decimals, moments are in UTC. A text that is empty and one that is absent are both `""`, and a date that
+can't be read is None as an absent one is; `raw` tells them apart.
+"""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import ClassVar
+
+from tallyhook import money
+from tallyhook._lenient import is_odd_date
+from tallyhook._model import Model
+from tallyhook.cheddar.bill import bill
+from tallyhook.errors import DecodeError
+from tallyhook.tables import Shown, Table
+
+_ZERO = Decimal(0)
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
+
+
+class Id(str):
+    """Marks a text as an id where a plain `str` would be a code (or an invoice's number)."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"Id({str(self)!r})"
+
+
+class InvoicePeriod(StrEnum):
+    """Which invoice of a subscription a change addresses (documented).
+
+    An outstanding invoice was due in the past and is not paid yet; the current one is due in the future.
+    Cheddar takes anything but `outstanding` for the current one, without complaint.
+    """
+
+    CURRENT = "current"
+    OUTSTANDING = "outstanding"
+
+
+class ErrorNote(Model, frozen=True, kw_only=True):
+    """An error as a document shows it; `code` is its status."""
+
+    _aliases: ClassVar = {"#text": "message"}
+    _shown: ClassVar = ("id", "code", "aux_code")
+
+    id: str = ""
+    code: int | None = None
+    aux_code: str = ""
+    message: str = ""
+
+
+class MetaDatum(Model, frozen=True, kw_only=True):
+    """A name and a value that were attached to a customer."""
+
+    _shown: ClassVar = ("name",)
+
+    id: str = ""
+    name: str = ""
+    value: str = ""
+    created_datetime: datetime | None = None
+    modified_datetime: datetime | None = None
+
+
+class GatewayAccount(Model, frozen=True, kw_only=True):
+    """The payment gateway behind a subscription or a transaction."""
+
+    _shown: ClassVar = ("id", "gateway", "type")
+
+    id: str = ""
+    gateway: str = ""
+    type: str = ""
+
+
+class CreditCard(Model, frozen=True, kw_only=True):
+    """What Cheddar tells about a card on file (only in hooks)."""
+
+    _shown: ClassVar = ("credit_card_type", "last_four")
+
+    credit_card_type: str = ""
+    first_six: str = ""
+    last_four: str = ""
+
+
+class PaymentMethod(Model, frozen=True, kw_only=True):
+    """How a customer pays (only in hooks)."""
+
+    _shown: ClassVar = ("id", "method")
+
+    id: str = ""
+    method: str = ""
+    type: str = ""
+    first_name: str = ""
+    last_name: str = ""
+    company: str = ""
+    email: str = ""
+    street: str = ""
+    city: str = ""
+    state: str = ""
+    post_code: str = ""
+    country: str = ""
+    expiration_date: date | None = None
+    gateway_token: str = ""
+    gateway_token_aux: str = ""
+    credit_card: CreditCard | None = None
+    created_datetime: datetime | None = None
+
+
+class PlanItem(Model, frozen=True, kw_only=True):
+    """A tracked item as a plan prices it.
+
+    What is used beyond `quantity_included` costs `overage_amount` each. A periodic item counts from 0 in each
+    period, any other carries its quantity over.
+    """
+
+    id: str = ""
+    code: str = ""
+    name: str = ""
+    quantity_included: Decimal = _ZERO
+    is_periodic: bool = False
+    overage_amount: Decimal = _ZERO
+    created_datetime: datetime | None = None
+
+
+class Plan(Model, frozen=True, kw_only=True):
+    """A pricing plan."""
+
+    id: str = ""
+    code: str = ""
+    name: str = ""
+    display_name: str = ""
+    description: str = ""
+    is_active: bool = False
+    is_free: bool = False
+    payment_method_is_required: bool = False
+    trial_days: int | None = None
+    initial_bill_count: int | None = None
+    initial_bill_count_unit: str = ""
+    initial_invoice_billing_datetime: datetime | None = None
+    billing_frequency: str = ""
+    billing_frequency_per: str = ""
+    billing_frequency_unit: str = ""
+    billing_frequency_quantity: int | None = None
+    next_invoice_billing_datetime: datetime | None = None
+    setup_charge_code: str = ""
+    setup_charge_amount: Decimal = _ZERO
+    recurring_charge_code: str = ""
+    recurring_charge_amount: Decimal = _ZERO
+    on_change_initial_bill_handler: str = ""
+    setup_charge_bill_handler: str = ""
+    on_change_setup_charge_bill_handler: str = ""
+    created_datetime: datetime | None = None
+    items: tuple[PlanItem, ...] = ()
+
+
+class Item(Model, frozen=True, kw_only=True):
+    """A tracked item's counter: of a subscription, or of the period that a hook's invoice bills."""
+
+    _shown: ClassVar = ("id", "code", "quantity")
+
+    id: str = ""
+    code: str = ""
+    name: str = ""
+    quantity: Decimal = _ZERO
+    created_datetime: datetime | None = None
+    modified_datetime: datetime | None = None
+
+
+class Charge(Model, frozen=True, kw_only=True):
+    """A line of an invoice. A negative `each_amount` makes it a credit.
+
+    The `id` is empty as long as the line is only projected on an invoice that is still open (recorded).
+    """
+
+    _shown: ClassVar = ("id", "code", "quantity", "each_amount")
+
+    id: str = ""
+    code: str = ""
+    type: str = ""
+    quantity: Decimal = _ZERO
+    each_amount: Decimal = _ZERO
+    description: str = ""
+    created_datetime: datetime | None = None
+
+    @property
+    def amount(self) -> Decimal:
+        """Exactly quantity × each_amount, before tax, not rounded."""
+        return money.product(self.quantity, self.each_amount)
+
+
+class Transaction(Model, frozen=True, kw_only=True):
+    """What a gateway did, or in a bill reminder what it is expected to be asked for."""
+
+    _shown: ClassVar = ("id", "amount", "response")
+
+    id: str = ""
+    code: str = ""
+    parent_id: str = ""
+    gateway_token: str = ""
+    gateway_account: GatewayAccount | None = None
+    payment_method: PaymentMethod | None = None
+    amount: Decimal = _ZERO
+    tax_amount: Decimal | None = None
+    memo: str = ""
+    response: str = ""
+    response_reason: str = ""
+    transacted_datetime: datetime | None = None
+    created_datetime: datetime | None = None
+
+
+class Invoice(Shown, Model, frozen=True, kw_only=True):
+    """A bill: open, outstanding or paid. `print` shows it as one.
+
+    A hook's `invoiceNumber` reads into `number`, and its one `transaction` into `transactions`. Only hooks
+    have `items`, the quantities of the period that ended, and `previous_billing_datetime`, its beginning.
+    """
+
+    _aliases: ClassVar = {"invoiceNumber": "number", "transaction": "transactions"}
+    _shown: ClassVar = ("id", "number", "paid_transaction_id")
+
+    id: str = ""
+    number: int | None = None
+    type: str = ""
+    vat_rate: Decimal | None = None
+    tax_rate: Decimal | None = None
+    billing_datetime: datetime | None = None
+    previous_billing_datetime: datetime | None = None
+    is_initial: bool = False
+    paid_transaction_id: str = ""
+    created_datetime: datetime | None = None
+    items: tuple[Item, ...] = ()
+    charges: tuple[Charge, ...] = ()
+    transactions: tuple[Transaction, ...] = ()
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether a transaction has settled it (recorded: paidTransactionId names that one)."""
+        return self.paid_transaction_id != ""
+
+    @property
+    def total(self) -> Decimal:
+        """The exact sum of all charges and credits, before tax, not rounded."""
+        return money.total(charge.amount for charge in self.charges)
+
+    @property
+    def rate(self) -> Decimal:
+        """The rate of its tax, whichever name it stands under: a fraction (inferred), 0 if there is none."""
+        return self.tax_rate or self.vat_rate or _ZERO
+
+    @property
+    def is_projected(self) -> bool:
+        """Whether its period goes on, so that its lines are only what they would be now (recorded)."""
+        return not self._is_closed and any(not charge.id for charge in self.charges)
+
+    def table(self) -> Table:
+        return bill(self)
+
+    @property
+    def _is_closed(self) -> bool:
+        """Whether it shows that its period is over: by then its recurring and item charges have ids."""
+        billed = any(charge.id and charge.type in ("recurring", "item") for charge in self.charges)
+        return billed or bool(self.transactions)
+
+
+class Subscription(Model, frozen=True, kw_only=True):
+    """A customer's subscription to a plan. `invoice`, `method` and `payment_method` come only in hooks.
+
+    `redirect_url` is where a customer agrees at PayPal, as long as that is awaited (inferred).
+    """
+
+    _aliases: ClassVar = {"plans": "plan"}
+    _shown: ClassVar = ("id", "plan")
+
+    id: str = ""
+    plan: Plan = Plan()
+    gateway_token: str = ""
+    gateway_token_aux: str = ""
+    gateway_account: GatewayAccount | None = None
+    cc_first_name: str = ""
+    cc_last_name: str = ""
+    cc_company: str = ""
+    cc_country: str = ""
+    cc_address: str = ""
+    cc_city: str = ""
+    cc_state: str = ""
+    cc_zip: str = ""
+    cc_type: str = ""
+    cc_last_four: str = ""
+    cc_expiration_date: date | None = None
+    cc_email: str = ""
+    cancel_type: str = ""
+    cancel_reason: str = ""
+    canceled_datetime: datetime | None = None
+    created_datetime: datetime | None = None
+    redirect_url: str = ""
+    items: tuple[Item, ...] = ()
+    invoices: tuple[Invoice, ...] = ()
+    invoice: Invoice | None = None
+    method: str = ""
+    payment_method: PaymentMethod | None = None
+
+    @property
+    def is_canceled(self) -> bool:
+        """Whether it has been canceled, if only at a moment that can't be read."""
+        return self.canceled_datetime is not None or is_odd_date(self.raw.get("canceledDatetime"))
+
+    @property
+    def current_invoice(self) -> Invoice | None:
+        """The open invoice that usage now counts for (inferred from the document's structure).
+
+        No clock is asked, since a test server's may be virtual. On an active subscription it is the newest
+        unpaid one, unless that shows that its period is over; a canceled subscription has one only while an
+        invoice still shows projected charges.
+        """
+        unpaid = self._unpaid()
+        if self.is_canceled:
+            return next(
+                (invoice for invoice in unpaid if any(not charge.id for charge in invoice.charges)), None
+            )
+        return unpaid[0] if unpaid and not unpaid[0]._is_closed else None
+
+    @property
+    def outstanding_invoice(self) -> Invoice | None:
+        """The invoice that `InvoicePeriod.OUTSTANDING` addresses.
+
+        The oldest unpaid one that is not the current one (inferred: no source says which of several it is).
+        Raises as `current_invoice`.
+        """
+        current = self.current_invoice
+        unpaid = [invoice for invoice in self._unpaid() if invoice is not current]
+        return unpaid[-1] if unpaid else None
+
+    def _unpaid(self) -> list[Invoice]:
+        """Unpaid invoices of the recurring kind, newest first."""
+        unpaid = [it for it in self.invoices if not it.is_paid and it.type in ("", "subscription")]
+        for invoice in unpaid:
+            if invoice.billing_datetime is None and is_odd_date(invoice.raw.get("billingDatetime")):
+                raise DecodeError("a date was expected", "invoice.billingDatetime")
+        return sorted(unpaid, key=lambda invoice: invoice.billing_datetime or _BEGINNING, reverse=True)
+
+
+class Customer(Model, frozen=True, kw_only=True):
+    """A customer with all subscriptions, newest first. `errors` are those that came in the same document."""
+
+    id: str = ""
+    code: str = ""
+    first_name: str = ""
+    last_name: str = ""
+    company: str = ""
+    email: str = ""
+    notes: str = ""
+    gateway_token: str = ""
+    is_tax_exempt: bool = False
+    is_vat_exempt: bool = False
+    tax_number: str = ""
+    vat_number: str = ""
+    tax_rate: Decimal | None = None
+    first_contact_datetime: datetime | None = None
+    referer: str = ""
+    referer_host: str = ""
+    campaign_source: str = ""
+    campaign_medium: str = ""
+    campaign_term: str = ""
+    campaign_content: str = ""
+    campaign_name: str = ""
+    key: str = ""
+    created_datetime: datetime | None = None
+    modified_datetime: datetime | None = None
+    meta_data: tuple[MetaDatum, ...] = ()
+    subscriptions: tuple[Subscription, ...] = ()
+    errors: tuple[ErrorNote, ...] = ()
+
+    @property
+    def subscription(self) -> Subscription:
+        """The subscription in force: the first (recorded). An empty one if the customer has none."""
+        return self.subscriptions[0] if self.subscriptions else Subscription()
+
+
+class Product(Model, frozen=True, kw_only=True):
+    """The product that a hook is about."""
+
+    id: str = ""
+    code: str = ""
+    name: str = ""
+    subdomain: str = ""
+
+
+class Incentive(Model, frozen=True, kw_only=True):
+    """What a promotion grants: so many percent off, for so many months."""
+
+    _shown: ClassVar = ("id", "percentage", "months")
+
+    id: str = ""
+    type: str = ""
+    percentage: Decimal | None = None
+    months: int | None = None
+    expiration_datetime: datetime | None = None
+
+
+class Coupon(Model, frozen=True, kw_only=True):
+    """A code that a customer redeems for a promotion."""
+
+    id: str = ""
+    code: str = ""
+    max_redemptions: int | None = None
+    expiration_datetime: datetime | None = None
+    created_datetime: datetime | None = None
+
+
+class Promotion(Model, frozen=True, kw_only=True):
+    """A promotion with its coupons and the plans it applies to."""
+
+    _shown: ClassVar = ("id", "name")
+
+    id: str = ""
+    name: str = ""
+    description: str = ""
+    created_datetime: datetime | None = None
+    plans: tuple[Plan, ...] = ()
+    incentives: tuple[Incentive, ...] = ()
+    coupons: tuple[Coupon, ...] = ()

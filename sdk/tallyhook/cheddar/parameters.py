@@ -1,0 +1,236 @@
+"""What goes into a call: small frozen structures, and the keyword arguments of edits.
+
+An argument that is not given is not sent. `""`, or None in the keyword arguments of an edit, is sent and
+clears the field.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, ClassVar, Literal, TypedDict
+
+import msgspec
+
+from tallyhook import money
+from tallyhook._call import Pairs
+from tallyhook.errors import MASK
+
+
+class CustomerDetails(TypedDict, total=False):
+    """What may be said of a customer, besides code, names and email."""
+
+    company: str
+    tax_rate: Decimal | None
+    is_tax_exempt: bool
+    is_vat_exempt: bool
+    tax_number: str
+    vat_number: str
+    notes: str
+    first_contact_datetime: datetime | None
+    referer: str
+    campaign_term: str
+    campaign_name: str
+    campaign_source: str
+    campaign_medium: str
+    campaign_content: str
+    gateway_token: str
+    meta_data: Mapping[str, str]
+
+
+class CustomerFields(CustomerDetails, total=False):
+    """What may be edited of a customer."""
+
+    code: str
+    first_name: str
+    last_name: str
+    email: str
+
+
+class PlanFields(TypedDict, total=False):
+    """What may be set of a plan, in the words of a plan's document (inferred: no source lists these)."""
+
+    description: str
+    is_active: bool
+    is_free: bool
+    payment_method_is_required: bool
+    trial_days: int
+    initial_bill_count: int
+    initial_bill_count_unit: str
+    billing_frequency: Literal[
+        "daily",
+        "weekly",
+        "biweekly",
+        "monthly",
+        "bimonthly",
+        "quarterly",
+        "semi-annually",
+        "annually",
+        "biennially",
+        "none",
+    ]
+    setup_charge_code: str
+    setup_charge_amount: Decimal
+    recurring_charge_code: str
+    recurring_charge_amount: Decimal
+    on_change_initial_bill_handler: str
+    setup_charge_bill_handler: str
+    on_change_setup_charge_bill_handler: str
+
+
+class PlanEdit(PlanFields, total=False):
+    """What may be edited of a plan."""
+
+    name: str
+
+
+class _Input(msgspec.Struct, frozen=True):
+    _secret: ClassVar[frozenset[str]] = frozenset()
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        given = ((name, getattr(self, name)) for name in self.__struct_fields__)
+        return [(name, MASK if name in self._secret else value) for name, value in given if value is not None]
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
+        )
+
+
+class PaymentInput(_Input, frozen=True, kw_only=True):
+    """How a customer is going to pay. The card's number and code never show in its `repr`.
+
+    `method` is Cheddar's word, such as `cc` or `paypal`; `cc_expiration` is `MM/YYYY`. With PayPal the
+    customer comes back to `return_url` or `cancel_url`.
+    """
+
+    _secret: ClassVar = frozenset({"cc_number", "cc_card_code"})
+
+    method: str | None = None
+    cc_number: str | None = None
+    cc_expiration: str | None = None
+    cc_card_code: str | None = None
+    cc_first_name: str | None = None
+    cc_last_name: str | None = None
+    cc_company: str | None = None
+    cc_country: str | None = None
+    cc_address: str | None = None
+    cc_city: str | None = None
+    cc_state: str | None = None
+    cc_zip: str | None = None
+    cc_email: str | None = None
+    gateway_token: str | None = None
+    cc_type: str | None = None
+    cc_last_four: str | None = None
+    return_url: str | None = None
+    cancel_url: str | None = None
+
+
+class ChargeInput(_Input, frozen=True):
+    """A custom charge; with a negative `each_amount` a credit.
+
+    `each_amount` has two decimals at the most, `quantity` is a positive integer, `charge_code` has at most 36
+    characters (documented).
+    """
+
+    charge_code: str
+    each_amount: Decimal | int | str
+    description: str = ""
+    quantity: Decimal | int | str = 1
+
+
+class ItemInput(_Input, frozen=True):
+    """A tracked item's quantity, with four decimals at the most (documented)."""
+
+    item_code: str
+    quantity: Decimal | int | str
+
+
+def pairs(fields: Mapping[str, object], within: str = "") -> Pairs:
+    """The form's pairs of keyword arguments, inside the brackets of `within` if that is given."""
+    return tuple(_pairs(fields, within))
+
+
+def payment_pairs(payment: PaymentInput | None, within: str = "") -> Pairs:
+    """The form's pairs of what is given of a payment."""
+    return () if payment is None else given_pairs(msgspec.structs.asdict(payment), within)
+
+
+def given_pairs(fields: Mapping[str, object], within: str = "") -> Pairs:
+    """The form's pairs of those fields that are not None."""
+    return pairs({name: value for name, value in fields.items() if value is not None}, within)
+
+
+def charge_pairs(charge: ChargeInput, within: str = "") -> Pairs:
+    """The form's pairs of one charge, in the order in which Cheddar checks them (documented)."""
+    fields = {
+        "charge_code": charge.charge_code,
+        "quantity": money.count(charge.quantity),
+        "each_amount": money.amount(charge.each_amount),
+    }
+    return pairs(fields | ({"description": charge.description} if charge.description else {}), within)
+
+
+def list_of_charges(charges: Sequence[ChargeInput]) -> Pairs:
+    """The form's pairs of `charges[0][…]`, `charges[1][…]`, …"""
+    return tuple(
+        pair for index, charge in enumerate(charges) for pair in charge_pairs(charge, f"charges[{index}]")
+    )
+
+
+def list_of_items(items: Sequence[ItemInput]) -> Pairs:
+    """The form's pairs of `items[0][…]`, `items[1][…]`, …"""
+    return tuple(
+        pair
+        for index, item in enumerate(items)
+        for pair in (
+            (f"items[{index}][itemCode]", item.item_code),
+            (f"items[{index}][quantity]", money.quantity_text(money.quantity(item.quantity))),
+        )
+    )
+
+
+def only(kind: type, fields: Mapping[str, object]) -> Mapping[str, object]:
+    """The keyword arguments, if a TypedDict knows them all: a misspelt one would be lost on the way.
+
+    Raises:
+        TypeError: for one that it doesn't know.
+    """
+    for name in fields:
+        if name not in kind.__annotations__:
+            raise TypeError(f"unexpected keyword argument {name!r}")
+    return fields
+
+
+def plain(value: object) -> str:
+    """A value as it stands in a form or a query, which is how Cheddar's XML writes it.
+
+    Raises:
+        TypeError: for a float.
+        ValueError: for a datetime without an offset.
+    """
+    if isinstance(value, float):
+        raise TypeError("A float can't be exact: give a Decimal")
+    if isinstance(value, datetime) and value.tzinfo is None:
+        raise ValueError("A datetime needs an offset")
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "1" if value else "0"
+        case Decimal():
+            return f"{value:f}"
+        case datetime() | date():
+            return value.isoformat()
+        case _:
+            return str(value)
+
+
+def _pairs(fields: Mapping[str, object], within: str) -> Iterator[tuple[str, str]]:
+    for name, value in fields.items():
+        head, *tail = name.split("_")
+        word = head + "".join(part.capitalize() for part in tail)
+        key = f"{within}[{word}]" if within else word
+        if isinstance(value, Mapping):
+            yield from ((f"{key}[{inner}]", plain(entry)) for inner, entry in value.items())
+        else:
+            yield key, plain(value)

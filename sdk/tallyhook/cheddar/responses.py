@@ -1,0 +1,104 @@
+"""Cheddar's XML documents: bytes into models.
+
+Every function here raises DecodeError if the body is not the document it should be, and APIError, with the
+status that is named there, if it is an error document instead. Text between elements has no place in these
+documents and is not read.
+"""
+
+from typing import TypeVar
+
+from tallyhook import _model
+from tallyhook.cheddar import xml
+from tallyhook.cheddar.models import Customer, ErrorNote, Plan, Promotion
+from tallyhook.cheddar.xml import SINGULAR, Element
+from tallyhook.errors import APIError, DecodeError, WrongDocument, api_error, bare_error
+
+T = TypeVar("T", Customer, Plan, Promotion)
+
+_ROOTS: dict[type, str] = {Customer: "customers", Plan: "plans", Promotion: "promotions"}
+
+
+def customers(body: bytes) -> tuple[Customer, ...]:
+    """The customers of a document; errors that stand beside them are on each one's `errors`."""
+    return _all(Customer, _root(body))
+
+
+def customer(body: bytes) -> Customer:
+    """The only customer of a document."""
+    return _only(customers(body))
+
+
+def plans(body: bytes) -> tuple[Plan, ...]:
+    """The plans of a document."""
+    return _all(Plan, _root(body))
+
+
+def plan(body: bytes) -> Plan:
+    """The only plan of a document."""
+    return _only(plans(body))
+
+
+def promotions(body: bytes) -> tuple[Promotion, ...]:
+    """The promotions of a document."""
+    return _all(Promotion, _root(body))
+
+
+def promotion(body: bytes) -> Promotion:
+    """The only promotion of a document."""
+    return _only(promotions(body))
+
+
+def nothing(body: bytes) -> None:
+    """A document that says no more than that it was done (inferred: `<success/>`)."""
+    if body:
+        _root(body)
+
+
+def refusal(status: int, body: bytes) -> APIError:
+    """The exception for a body that came with an error's status, whatever that body is."""
+    try:
+        root = _root(body)
+        if root.tag == "customers":
+            found = _all(Customer, root)
+            if found and found[0].errors:
+                return _error(status, found[0].errors[0], found[0])
+    except APIError as error:
+        return api_error(status, error.message, error.aux_code, error.error_id)
+    except DecodeError:
+        pass
+    return bare_error(status)
+
+
+def _root(body: bytes) -> Element:
+    root = xml.parse(body)
+    if root.tag == "error":
+        note = _model.read(ErrorNote, xml.node_of(root))
+        raise _error(note.code or 500, note)
+    return root
+
+
+def _error(status: int, note: ErrorNote, embedded_in: Customer | None = None) -> APIError:
+    return api_error(status, note.message, note.aux_code, note.id, embedded_in)
+
+
+def _all(model: type[T], root: Element) -> tuple[T, ...]:
+    name = _ROOTS[model]
+    if root.tag != name:
+        raise DecodeError(f"a document of {name} was expected")
+    singular = SINGULAR[name]
+    several = [element for element in root if element.tag == singular]
+    notes = root.find("errors") if len(several) < len(root) else None
+    embedded = {} if notes is None else {"errors": xml.list_of(notes, "error")}
+    nodes = []
+    for element in several:
+        try:
+            nodes.append(xml.node_of(element) | embedded)
+        except DecodeError as error:
+            raise error.under(f"{name}[{len(nodes)}]") from None
+    return _model.read_list(model, nodes, name)
+
+
+def _only(found: tuple[T, ...]) -> T:
+    if len(found) != 1:
+        raise WrongDocument(f"one object was expected, not {len(found)}")
+    return found[0]

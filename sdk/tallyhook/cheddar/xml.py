@@ -1,0 +1,97 @@
+"""Elements of Cheddar's XML as plain trees; see `tallyhook._model` for what these look like."""
+
+import threading
+from typing import Any
+
+from lxml import etree
+
+from tallyhook import _lenient
+from tallyhook.errors import DecodeError
+
+Element = etree._Element
+
+# Cheddar has two. lxml takes time with the square of their number.
+_MOST_ATTRIBUTES = 500
+
+SINGULAR = {
+    "charges": "charge",
+    "coupons": "coupon",
+    "customers": "customer",
+    "errors": "error",
+    "incentives": "incentive",
+    "invoices": "invoice",
+    "items": "item",
+    "metaData": "metaDatum",
+    "plans": "plan",
+    "promotions": "promotion",
+    "subscriptions": "subscription",
+    "transactions": "transaction",
+}
+"""The elements that are lists, and what each of their entries is called."""
+
+
+class _Own(threading.local):
+    """A parser of its own for every thread: they would queue for a common one."""
+
+    def __init__(self) -> None:
+        self.parser = etree.XMLParser(
+            resolve_entities=False,
+            no_network=True,
+            load_dtd=False,
+            huge_tree=False,
+            remove_comments=True,
+            remove_pis=True,
+            remove_blank_text=True,
+        )
+
+
+_own = _Own()
+
+
+def parse(body: bytes) -> Element:
+    """The root of a document. DecodeError if it is not well-formed, or has a document type."""
+    try:
+        root = etree.fromstring(body, _own.parser)
+    except (etree.LxmlError, ValueError, LookupError):
+        raise DecodeError("the body is not well-formed XML") from None
+    if root.getroottree().docinfo.internalDTD is not None:
+        raise DecodeError("a document type has no place here")
+    return root
+
+
+def node_of(element: Element) -> dict[str, Any]:
+    """The node of an object's element. DecodeError for two lists of one name, or for too many attributes."""
+    if len(element.attrib) > _MOST_ATTRIBUTES:
+        raise DecodeError("an element has too many attributes")
+    node: dict[str, Any] = {f"@{name!s}": value for name, value in element.items()}
+    for child in element:
+        tag, value = child.tag, _value(child)
+        if tag not in node:
+            node[tag] = value
+        elif tag in SINGULAR:
+            raise DecodeError("one list was expected", tag)
+        elif isinstance(node[tag], list):
+            node[tag].append(value)
+        else:
+            node[tag] = [node[tag], value]
+    if not len(element) and element.text:
+        node["#text"] = element.text
+    return node
+
+
+def list_of(element: Element, singular: str) -> Any:
+    """The node of a list's element; that of an object if it holds anything but such entries."""
+    if element.keys() or any(child.tag != singular for child in element):
+        return node_of(element)
+    if not len(element) and not _lenient.is_blank(element.text):
+        return element.text
+    return [_entry(child) for child in element]
+
+
+def _value(element: Element) -> Any:
+    singular = SINGULAR.get(element.tag)
+    return _entry(element) if singular is None else list_of(element, singular)
+
+
+def _entry(element: Element) -> Any:
+    return node_of(element) if len(element) or element.keys() else element.text or ""

@@ -1,0 +1,176 @@
+"""A table as people read it: described once, shown as text, by rich, in a notebook, and in a page.
+
+Its HTML is built as a tree, so that nothing can be smuggled into it.
+"""
+
+import unicodedata
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import msgspec
+from lxml import etree
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
+
+__all__ = ["Column", "Element", "Shown", "Table", "element", "printable", "written"]
+
+Element = etree._Element
+
+Row = tuple[str, ...]
+
+# No colours: a notebook's own are right, in its light and in its dark.
+_STYLE = (
+    ".tallyhook caption, .tallyhook th, .tallyhook td { text-align: left; }"
+    " .tallyhook .number { text-align: right; font-variant-numeric: tabular-nums; }"
+)
+
+
+class Column(NamedTuple):
+    """A heading; `is_number` for what is aligned on the right."""
+
+    name: str
+    is_number: bool = False
+
+
+class HasTable(Protocol):
+    def table(self) -> "Table": ...
+
+
+class Shown:
+    """Shows whatever has a table: by `str()`, by rich, and in a notebook."""
+
+    __slots__ = ()
+
+    def __str__(self: HasTable) -> str:
+        return self.table().text()
+
+    def _repr_html_(self: HasTable) -> str:
+        return written(element("div", element("style", _STYLE), self.table().element(), class_="tallyhook"))
+
+    def __rich_console__(self: HasTable, console: "Console", options: "ConsoleOptions") -> "RenderResult":
+        return self.table().render()
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    """A title, rows under columns, then rows that sum them up, then remarks.
+
+    A column in which no row has anything is left out. What the cells hold may come from anywhere: each way of
+    showing them makes it harmless.
+    """
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    sums: tuple[Row, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    def text(self) -> str:
+        """Plain text, aligned for a font of fixed width, without an end of line after the last line."""
+        used = self._used()
+        head, rows, sums = ([column.name for column in self.columns],), self.rows, self.sums
+        cells = [[[printable(row[at]) for at in used] for row in part] for part in (head, rows, sums)]
+        every = (row for part in cells for row in part)
+        widths = [max(map(_width, column)) for column in zip(*every, strict=True)]
+        numeric = [self.columns[at].is_number for at in used]
+
+        def lines(part: list[list[str]]) -> Iterator[str]:
+            for row in part:
+                padded = map(_padded, row, widths, numeric)
+                yield f"  {'  '.join(padded)}".rstrip()
+
+        rule = ["  " + "─" * (sum(widths) + 2 * len(widths) - 2)] if sums and rows else []
+        shown = [*lines(cells[0]), *lines(cells[1]), *rule, *lines(cells[2])] if rows or sums else []
+        return "\n".join([printable(self.title), *shown, *(f"  {printable(it)}" for it in self.remarks)])
+
+    def element(self) -> Element:
+        """HTML without any style of its own; cells of numbers have the class `number`."""
+        used = self._used()
+
+        def cells(tag: str, row: Row, **attributes: str) -> Iterator[Element]:
+            for at in used:
+                numeric = {"class_": "number"} if self.columns[at].is_number else {}
+                yield element(tag, row[at], **attributes, **numeric)
+
+        def lines(part: tuple[Row, ...]) -> Iterator[Element]:
+            return (element("tr", *cells("td", row)) for row in part)
+
+        head = element("tr", *cells("th", tuple(column.name for column in self.columns), scope="col"))
+        span = str(max(1, len(used)))
+        remarks = (element("tr", element("td", remark, colspan=span)) for remark in self.remarks)
+        return element(
+            "table",
+            element("caption", self.title),
+            element("thead", head),
+            element("tbody", *lines(self.rows)),
+            element("tfoot", *lines(self.sums), *remarks),
+        )
+
+    def render(self) -> "RenderResult":
+        """What rich prints. Needs rich."""
+        from rich import box
+        from rich.table import Table as RichTable
+        from rich.text import Text
+
+        used = self._used()
+        yield Text(printable(self.title), style="bold")
+        if self.rows or self.sums:
+            shown = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
+            for at in used:
+                name, is_number = self.columns[at]
+                shown.add_column(Text(name), justify="right" if is_number else "left", overflow="fold")
+            for row in self.rows:
+                shown.add_row(*(Text(printable(row[at])) for at in used))
+            shown.add_section()
+            for row in self.sums:
+                shown.add_row(*(Text(printable(row[at])) for at in used), style="bold")
+            yield shown
+        for remark in self.remarks:
+            yield Text(printable(remark))
+
+    def _used(self) -> list[int]:
+        """The columns that some row has something in."""
+        rows = (*self.rows, *self.sums)
+        return [at for at in range(len(self.columns)) if any(row[at] for row in rows)]
+
+
+def _width(text: str) -> int:
+    """How many places a terminal needs: two for the wide signs of East Asia, none for an accent."""
+    return sum(
+        0 if unicodedata.combining(sign) else 2 if unicodedata.east_asian_width(sign) in "WF" else 1
+        for sign in text
+    )
+
+
+def _padded(text: str, width: int, is_number: bool) -> str:
+    spaces = " " * (width - _width(text))
+    return spaces + text if is_number else text + spaces
+
+
+def printable(text: str) -> str:
+    """The text on one line, as any terminal and any document can hold it.
+
+    White space of any kind becomes one space. What controls a terminal, turns the direction of writing or has
+    no place in a document is replaced by a sign that shows it.
+    """
+    return "".join(sign if sign.isprintable() else "\ufffd" for sign in " ".join(text.split()))
+
+
+def element(tag: str, *content: str | Element, **attributes: str) -> Element:
+    """An element. Texts are made printable and are never read as markup; `class_` stands for `class`."""
+    made = etree.Element(tag, {name.rstrip("_"): printable(value) for name, value in attributes.items()})
+    last: Element | None = None
+    for part in content:
+        if not isinstance(part, str):
+            made.append(part)
+            last = part
+        elif last is None:
+            made.text = (made.text or "") + printable(part)
+        else:
+            last.tail = (last.tail or "") + printable(part)
+    return made
+
+
+def written(root: Element) -> str:
+    """The element as HTML."""
+    return etree.tostring(root, method="html", encoding="unicode")
