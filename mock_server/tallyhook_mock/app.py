@@ -38,7 +38,10 @@ def create_app(mock: Mock, *, console_token: str = "") -> ASGIApp:
         return recorded(app, name, mock.journal, mock.record, _may_change) if mock.journal else app
 
     cheddar = faulty_cheddar(
-        keep("cheddar", cheddar_app(lambda: mock.state, now, mock.changed)),
+        keep(
+            "cheddar",
+            cheddar_app(lambda: mock.state, now, mock.changed, strict=mock.is_strict, ignored=mock.ignored),
+        ),
         lambda: mock.state,
         now,
         mock.strike,

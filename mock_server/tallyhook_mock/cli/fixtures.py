@@ -37,6 +37,12 @@ def cheddar_start() -> str | datetime:
     return "2026-01-01T00:00:00Z"
 
 
+@pytest.fixture
+def cheddar_strict() -> bool:
+    """Whether a call with a parameter that Cheddar doesn't know is refused, instead of that being ignored."""
+    return True
+
+
 # -- Cheddar
 
 
@@ -83,10 +89,11 @@ def _cheddar_world(
     _cheddar_house: House,
     cheddar_catalog: Mapping[str, object] | Path | str | None,
     cheddar_start: str | datetime,
+    cheddar_strict: bool,
 ) -> Iterator[World]:
     from tallyhook_mock.testing import World
 
-    world = World(_cheddar_house, cheddar_catalog, cheddar_start)
+    world = World(_cheddar_house, cheddar_catalog, cheddar_start, strict=cheddar_strict)
     yield world
     world.close()
 
