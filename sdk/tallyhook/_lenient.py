@@ -60,6 +60,11 @@ def boolean(node: Any) -> bool:
     raise DecodeError("a boolean was expected")
 
 
+def optional_boolean(node: Any) -> bool | None:
+    """The same, where nothing is None."""
+    return None if is_blank(node) else boolean(node)
+
+
 def decimal(node: Any) -> Decimal:
     """An exact number; nothing is zero."""
     if type(node) is str and node and not node.isspace():
@@ -128,6 +133,7 @@ def written(value: object) -> str:
 READERS: dict[Any, Callable[[Any], Any]] = {
     str: text,
     bool: boolean,
+    bool | None: optional_boolean,
     Decimal: decimal,
     Decimal | None: optional_decimal,
     int | None: optional_integer,
