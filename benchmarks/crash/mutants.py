@@ -6,10 +6,10 @@ from typing import Any
 
 import httpx
 import msgspec
-from tallyhook.review.compare import Changes
-from tallyhook.review.journal import Adding, Entry
 
 from tallyhook.review import apply
+from tallyhook.review.compare import Changes
+from tallyhook.review.journal import Adding, Entry
 from tallyhook_receiver import LeaseLost
 from tallyhook_receiver.lease import Lease
 
