@@ -106,8 +106,8 @@ class _MortalInbox:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inbox, name)
 
-    async def claim(self, letter: Letter, owner: str, seconds: float, *, durably: bool = False) -> Claim:
-        return await self._mortal(self._inbox.claim(letter, owner, seconds, durably=durably))
+    async def claim(self, letter: Letter, owner: str, seconds: float) -> Claim:
+        return await self._mortal(self._inbox.claim(letter, owner, seconds))
 
     async def finish(self, key: str, owner: str, state: State, note: str = "") -> None:
         await self._mortal(self._inbox.finish(key, owner, state, note))
