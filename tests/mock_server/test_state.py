@@ -59,6 +59,7 @@ class Life:
         self._process.kill()
         self._process.join()
         self._socket.close()
+        self.client.close()
 
 
 @pytest.mark.timeout(900)

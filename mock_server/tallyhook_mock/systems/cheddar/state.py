@@ -73,7 +73,7 @@ class State:
         self._customers: dict[str, dict[int, Customer]] = {}
         self._codes: dict[str, dict[str, Customer]] = {}
         self._invoices: dict[str, list[Invoice]] = {}
-        self._agenda = Agenda()
+        self.agenda = Agenda()
         self.held: dict[int, Invoice] = {}  # by the id of the hook that it waits for
         self._events: list[Event] = []
 
@@ -148,14 +148,14 @@ class State:
 
     def schedule(self, when: datetime, action: Action, invoice: Invoice) -> None:
         """Have `action` called at `when`. An action checks for itself whether it still applies."""
-        self._agenda.schedule(when, action, invoice)
+        self.agenda.schedule(when, action, invoice)
 
     def next_due(self) -> datetime | None:
-        return self._agenda.next_due()
+        return self.agenda.next_due()
 
     def step(self, at: datetime) -> bool:
         """Carry out the next thing that is due at `at`; False if nothing is."""
-        planned = self._agenda.take(at)
+        planned = self.agenda.take(at)
         if planned is None:
             return False
         action, invoice = planned
