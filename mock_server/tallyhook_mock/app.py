@@ -10,6 +10,7 @@ from tallyhook_mock.console.paths import is_console
 from tallyhook_mock.core.money import exact
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.recording import recorded
+from tallyhook_mock.systems.chargemonk.api import chargemonk_app, is_chargemonk
 from tallyhook_mock.systems.cheddar.api import cheddar_app
 from tallyhook_mock.systems.cheddar.faults import faulty_cheddar
 from tallyhook_mock.systems.cleverbridge.api import cleverbridge_app, is_cleverbridge
@@ -38,7 +39,10 @@ def create_app(mock: Mock, *, console_token: str = "") -> ASGIApp:
         return recorded(app, name, mock.journal, mock.record, _may_change) if mock.journal else app
 
     cheddar = faulty_cheddar(
-        keep("cheddar", cheddar_app(lambda: mock.state, now, mock.changed)),
+        keep(
+            "cheddar",
+            cheddar_app(lambda: mock.state, now, mock.changed, strict=mock.is_strict, ignored=mock.ignored),
+        ),
         lambda: mock.state,
         now,
         mock.strike,
@@ -58,6 +62,8 @@ def create_app(mock: Mock, *, console_token: str = "") -> ASGIApp:
         mock.strike,
         are_over,
     )
+
+    chargemonk = chargemonk_app(lambda: mock.systems.chargemonk, now, mock.changed)
 
     def build_control() -> ASGIApp:
         from tallyhook_mock.control.app import control_app
@@ -82,6 +88,8 @@ def create_app(mock: Mock, *, console_token: str = "") -> ASGIApp:
             return console
         if is_cleverbridge(path):
             return cleverbridge
+        if is_chargemonk(path):
+            return chargemonk
         return fusebill if is_fusebill(path) else cheddar
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

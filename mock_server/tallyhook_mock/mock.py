@@ -67,6 +67,7 @@ class Mock:
         start: datetime | None = None,
         mode: Mode = Mode.FROZEN,
         sender: Sender | None = None,
+        strict: bool = False,
         seed: int | None = None,
         journal: Journal | None = None,
     ) -> None:
@@ -85,6 +86,7 @@ class Mock:
         self.sender = sender or Sender()
         self._start = start
         self._mode = mode
+        self.is_strict = strict  # whether Cheddar's calls are refused that bring a parameter it doesn't know
         self._is_advancing = False
         self._turn = 0.0  # when others had theirs last
         self.notifier = Notifier()
@@ -440,6 +442,12 @@ class Mock:
         if fault is not None:
             self._note(fault, f"execution of invoice {invoice.number}", customer.product.code, customer.code)
         return fault is not None
+
+    def ignored(self, action: str, names: list[str], product: str, code: str) -> None:
+        """Note the parameters of a call that Cheddar's API doesn't know."""
+        logger.warning("%s (%s): unknown parameters: %s", action, product, ", ".join(names))
+        is_known = self.state.has_customer(self.state.products[product], code)
+        self.timeline.ignored(action, names, product, code if is_known else "", self.clock.now())
 
     def _note(self, fault: Fault, where: str, product: str, customer: str, system: str = CHEDDAR) -> None:
         self.timeline.struck(fault.kind, where, product, customer, self.clock.now(), system)

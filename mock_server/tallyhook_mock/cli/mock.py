@@ -35,6 +35,9 @@ def mock(
     frozen: Annotated[
         bool, typer.Option("--frozen/--real", help="Stand still until moved, or run with real time.")
     ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse calls with parameters that Cheddar doesn't know.")
+    ] = False,
     seed: Annotated[
         int | None,
         typer.Option(
@@ -100,6 +103,7 @@ def mock(
             content,
             start=_start(start),
             mode=Mode.FROZEN if frozen else Mode.REAL,
+            strict=strict,
             sender=Sender(timeout=delivery_timeout, allow_remote=allow_remote_listeners),
             seed=seed,
             journal=journal,

@@ -190,7 +190,7 @@ class Cheddar(Asserts):
         invoice = next((each for each in customer.invoices if _is_under_way(each)), None)
         if invoice is None:
             invoice = customer.subscription.current
-            if invoice is None:
+            if invoice is None or customer.subscription.is_canceled:
                 raise LookupError(f"{code} has no period that could be billed: the subscription is canceled")
             await mock.advance(max(invoice.billing_at, mock.clock.now()))
         last = parse_duration(within).after(mock.clock.now())

@@ -132,6 +132,7 @@ def _invoice(invoice: Invoice) -> dict[str, Any]:
         "subtotal": amount_text(invoice.subtotal),
         "tax": amount_text(invoice.tax),
         "total": amount_text(invoice.total),
+        "carried": amount_text(invoice.carried),
         "transactions": [_transaction(made) for made in invoice.transactions],
     }
 

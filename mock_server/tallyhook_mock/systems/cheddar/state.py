@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import TypeAlias
 
@@ -12,7 +12,7 @@ from tallyhook_mock.core.hooks import Hooks
 from tallyhook_mock.core.ids import Ids
 from tallyhook_mock.systems.cheddar.customers import Customer, Subscription
 from tallyhook_mock.systems.cheddar.invoices import Charge, Invoice, Transaction
-from tallyhook_mock.systems.cheddar.products import Product
+from tallyhook_mock.systems.cheddar.products import Plan, Product
 from tallyhook_mock.systems.cheddar.refusal import not_found
 
 __all__ = ["HOOK_TYPES", "Event", "State"]
@@ -63,8 +63,7 @@ class State:
         self.hooks = Hooks(self.ids)
         self.products: dict[str, Product] = {}
         self.users: dict[str, str] = {}
-        # A declined invoice is tried again after these pauses, then the subscription is canceled.
-        self.dunning: tuple[timedelta, ...] = (timedelta(days=2),) * 4
+        self.time_zones: dict[str, str] = {}  # of users who are not in UTC, by email
         self.actor = ""
         # Whether an invoice is being executed by somebody else just now, which takes no time in here: it
         # only is if that is simulated.
@@ -161,6 +160,24 @@ class State:
 
     def add_invoice(self, invoice: Invoice) -> None:
         self._invoices[invoice.subscription.customer.product.code].append(invoice)
+
+    def put_plan(self, product: Product, plan: Plan) -> None:
+        """Offer a plan. One that is edited counts for present subscribers (documented).
+
+        They pay a new recurring amount from the next invoice on, and new terms of items at once; a setup
+        charge and a first bill that are set already stay.
+        """
+        known = product.plans.get(plan.code)
+        product.plans[plan.code] = plan
+        if known is None or known.id != plan.id:
+            return
+        for customer in self.customers(product):
+            for subscription in customer.subscriptions:
+                if subscription.plan is known:
+                    subscription.plan = plan
+                    for invoice in subscription.invoices:
+                        if invoice.is_unfinished and invoice.plan is known:
+                            invoice.plan = plan
 
     # -- what is to come
 
