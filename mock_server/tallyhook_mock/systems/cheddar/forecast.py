@@ -19,7 +19,6 @@ def forecast(state: State, customer: Customer, count: int, at: datetime) -> list
     Later periods are without usage of periodic items, for nobody can know it.
     """
     alone = State(Ids(state.ids.last))
-    alone.dunning = state.dunning
     copy = copied(customer, state.agenda, alone.agenda, [customer.product])
     copy.declines = 0
     alone.add_customer(copy)
