@@ -177,3 +177,7 @@ class WrongDocument(DecodeError):
 
     A gateway mixed up two answers, for example. A write that is answered so may have been applied.
     """
+
+
+class BadSignature(Error):
+    """A hook isn't signed with any of the keys, or too long ago."""

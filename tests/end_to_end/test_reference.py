@@ -17,7 +17,7 @@ from tests.end_to_end.reference.stage import differences, smallest
 from tests.end_to_end.reference.story import TOGETHER, story
 
 FUZZ = settings.get_current_profile_name() == "fuzz"
-STORIES = int(os.environ.get("STORIES", "4000" if FUZZ else "200"))
+STORIES = int(os.environ.get("STORIES", "4000" if FUZZ else "120"))
 FIRST = int(os.environ.get("FIRST_STORY", "0"))
 
 GOOD = date(2049, 12, 31)

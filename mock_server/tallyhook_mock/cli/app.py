@@ -20,6 +20,7 @@ from tallyhook_mock.cli import (
     listeners,
     mock,
     seed,
+    snapshot,
     timeline,
     trigger,
 )
@@ -46,6 +47,7 @@ app.command("trigger")(trigger.trigger)
 app.add_typer(hooks.hooks, name="hooks")
 app.add_typer(listeners.listeners, name="listeners")
 app.add_typer(faults.faults, name="faults")
+app.add_typer(snapshot.snapshot, name="snapshot")
 app.command("verify")(verify.verify)
 app.command("doctor")(doctor.doctor)
 app.add_typer(inbox.inbox, name="inbox")

@@ -342,7 +342,7 @@ class Account:
     def new_card(self, good_until: date, bill: datetime | None = None) -> int:
         """Takes a canceled subscription back (K44, K52), and pays what is outstanding (K64)."""
         owed = self._owed()
-        if self.active and owed and (owed.state == "held" or bill):
+        if owed and (owed.state == "held" or (self.active and bill)):
             raise Unclear("a new card while an invoice is held")
         self.card = good_until
         if not self.active:

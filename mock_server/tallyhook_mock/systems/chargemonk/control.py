@@ -73,6 +73,14 @@ def _advance_invoice(state: State, subscription: Subscription, wish: Table, at: 
     rules.advance_invoice(state, subscription, count, at)
 
 
+def _charge(state: State, subscription: Subscription, wish: Table, at: datetime) -> None:
+    """A charge for the next automatic invoice."""
+    quantity = wish.amount("quantity", "1", places=4)
+    if not quantity:
+        raise wish.wrong("quantity", "more than 0")
+    state.add_unbilled(subscription, wish.text("description"), wish.amount("amount"), quantity, at)
+
+
 # By the last part of their paths.
 COMMANDS = {
     "add-ons": Command(ADD_ON, _add),
@@ -80,6 +88,7 @@ COMMANDS = {
     "term": Command(("planCode", "addOns"), _change_term),
     "cancel": Command((), _cancel),
     "reactivate": Command((), _reactivate),
+    "charges": Command(("description", "amount", "quantity"), _charge),
     "advance-invoice": Command(("terms",), _advance_invoice),
 }
 
@@ -171,6 +180,8 @@ def _summary(subscription: Subscription, state: State) -> dict[str, Any]:
     return {
         "id": subscription.id,
         "status": "canceled" if subscription.is_canceled else "active",
+        "state": subscription.status,
+        "monthlyRevenue": amount_text(subscription.monthly_revenue),
         "plan": subscription.plan.code,
         "termStart": moment_shown(term.start if term else None),
         "termEnd": moment_shown(term.end if term else None),
@@ -186,6 +197,10 @@ def _summary(subscription: Subscription, state: State) -> dict[str, Any]:
 def _shown(subscription: Subscription, state: State) -> dict[str, Any]:
     return {
         **_summary(subscription, state),
+        "unbilledCharges": [
+            {"code": each.code, "description": each.description, "amount": amount_text(each.amount)}
+            for each in state.collect(subscription)
+        ],
         "bills": [bill_shown(bill) for bill in reversed(subscription.bills)],
     }
 

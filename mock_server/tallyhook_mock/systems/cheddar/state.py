@@ -76,6 +76,10 @@ class State:
         self.held: dict[int, Invoice] = {}  # by the id of the hook that it waits for
         self._events: list[Event] = []
 
+    def __getstate__(self) -> dict[str, object]:
+        """All but `is_locked`, which leads out of here; who restores it sets that again."""
+        return {name: value for name, value in vars(self).items() if name != "is_locked"}
+
     # -- what is there
 
     def customers(self, product: Product) -> Iterable[Customer]:
