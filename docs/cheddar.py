@@ -422,7 +422,7 @@ FIXED: dict[str, tuple[Rule, ...]] = {
             "The field of a 412 is exact; what follows the colon is not, `isEmpty` apart. A missing or unknown plan names no field.",
             "client",
             "",
-            validators,
+            validators.required,
         ),
         Rule(
             "The longest names at an edit are shorter than at a sign-up.",
@@ -458,7 +458,7 @@ FIXED: dict[str, tuple[Rule, ...]] = {
             "The charge type `setup`; `<success/>` after a delete; fields of plans that are made or edited.",
             "inferred",
             "",
-            xml_documents,
+            xml_documents.customers_document,
         ),
     ),
 }

@@ -140,7 +140,7 @@ def test_a_decline_and_a_tax(cheddar: Cheddar) -> None:
     cheddar.decline("C3")
     cheddar.bill("C3")
     text = said(lambda: cheddar.assert_billed("C3", "59.50"))
-    assert text.startswith("C3 was not billed 59.50: the invoice of 59.50 is due\n")
+    assert text.startswith("C3 was not billed 59.50: the invoice of 59.50 is unpaid\n")
     assert "plan PRO: unpaid: " in text
     assert "  tax                               9.50\n" in text
     cheddar.advance("3d")

@@ -51,6 +51,9 @@ __all__ = [
 ]
 
 
+WAIVED = "Waived"  # the description of a credit that waives; inferred
+
+
 class NewCharge(Value, frozen=True):
     """A charge, or with a negative amount a credit, as a caller asks for it."""
 
@@ -161,10 +164,10 @@ def bill(state: State, invoice: Invoice, at: datetime) -> None:
     subscription = invoice.subscription
     if subscription.current is not invoice or invoice.billing_at > at or subscription.waits_for_paypal:
         return  # moved or executed meanwhile, or not to be billed before PayPal agrees
+    close(state, invoice)
     if subscription.is_canceled:
         invoice.state = InvoiceState.LAPSED
         return
-    close(state, invoice)
     _open_next(state, invoice, at)
     review.begin(state, invoice, at)
 
@@ -186,7 +189,7 @@ def close(state: State, invoice: Invoice, recurring: Plan | None = None) -> None
 
 def discount(state: State, invoice: Invoice) -> None:
     """Bring the credits of a promotion up to date with the charges of an invoice that is closed."""
-    if not invoice.is_unfinished:
+    if invoice.state is not InvoiceState.OPEN:
         invoice.credits = tuple(
             credit if credit.id else replace(credit, id=state.ids.next())
             for credit in invoice.discounts(invoice.charges, invoice.promotion)
@@ -224,7 +227,7 @@ def run_invoice(state: State, invoice: Invoice, at: datetime) -> None:
     if not invoice.is_outstanding:
         raise Refusal(412, "Only an outstanding invoice can be run", "number:notOutstanding")  # inferred
     if invoice.state is InvoiceState.LAPSED:
-        bill_now(state, replace(invoice), invoice, at)
+        payments.settle(state, invoice, at, payments.collect(state, invoice, invoice, at))
     elif not payments.execute(state, invoice, at):
         raise gateway.failure("6000", subscription.customer)
     if subscription.is_canceled:
@@ -233,7 +236,7 @@ def run_invoice(state: State, invoice: Invoice, at: datetime) -> None:
 
 def waive(state: State, invoice: Invoice, at: datetime) -> None:
     """Offset all charges of an outstanding invoice by credits (staff 2014), one for each (inferred)."""
-    if not invoice.is_outstanding or invoice.state is InvoiceState.LAPSED:
+    if not invoice.is_outstanding:
         raise Refusal(412, "Only an outstanding invoice can be waived", "number:notOutstanding")  # inferred
     invoice.promotion, invoice.credits = None, ()
     left = invoice.subtotal
@@ -241,7 +244,7 @@ def waive(state: State, invoice: Invoice, at: datetime) -> None:
         amount = min(line.amount, left)
         if amount > 0:
             left -= amount
-            waived = custom(state, NewCharge(line.code, ONE, -amount, "Waived"), at)
+            waived = custom(state, NewCharge(line.code, ONE, -amount, WAIVED), at)
             invoice.charges += (waived,)
             note = f"{waived.code} {amount_text(waived.each_amount)}"
             customer = invoice.subscription.customer
@@ -298,8 +301,7 @@ def _sign_up_again(
         if last_period(customer) is not None:  # else it was imported without a date
             restart_cycle(state, subscription, at, lasting, begun_with=paid)
         return
-    draft = replace(pending, plan=plan, state=InvoiceState.OPEN, previous_at=at, billed_with=0)
-    draft.charges = tuple(charge for charge in pending.charges if charge.type is not ChargeType.SETUP)
+    draft = replace(_reopened(pending), plan=plan, previous_at=at, billed_with=0)
     if paid is not None and rules.long_cancel_with_outstanding == "one":
         draft.is_initial, draft.billed_with = False, paid.number
         when = first_bill or plan.frequency.after(at, 1, rules.add_months) or at
@@ -324,7 +326,7 @@ def move_bill_date(state: State, subscription: Subscription, when: datetime, at:
     """Move the bill date, and the whole cycle with it; now or the past bills at once (documented)."""
     pending = subscription.pending
     if pending is not None:
-        draft = replace(pending, billing_at=when, state=InvoiceState.OPEN)
+        draft = replace(_reopened(pending), billing_at=when)
     else:  # imported without a date
         draft = draft_invoice(state, subscription, when, at, is_initial=True)
         draft.charges += setup_charge(state, subscription.plan, at)
@@ -335,6 +337,18 @@ def move_bill_date(state: State, subscription: Subscription, when: datetime, at:
     else:
         subscription.anchor, subscription.cycle = when, 0
         plan_billing(state, adopt(state, draft, pending), at)
+
+
+def _reopened(pending: Invoice) -> Invoice:
+    """A copy of a pending invoice, open again if its date passed during a cancellation."""
+    if pending.state is InvoiceState.OPEN:
+        return replace(pending)
+    added = (
+        charge
+        for charge in pending.charges
+        if charge.type is ChargeType.CUSTOM and charge.description != WAIVED
+    )
+    return replace(pending, state=InvoiceState.OPEN, charges=tuple(added), credits=(), promotion=None)
 
 
 def setup_charge(state: State, plan: Plan, at: datetime) -> tuple[Charge, ...]:

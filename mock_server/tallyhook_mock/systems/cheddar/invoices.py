@@ -131,11 +131,6 @@ class Invoice(Entity, eq=False):
         return self.state in _OUTSTANDING
 
     @property
-    def is_unfinished(self) -> bool:
-        """Open, or of a canceled subscription: its lines are what it would charge."""
-        return self.state in (InvoiceState.OPEN, InvoiceState.LAPSED)
-
-    @property
     def has_failed(self) -> bool:
         """Outstanding for want of money: declined, or there was no way to pay it when it was due."""
         return self.state is InvoiceState.UNPAID
@@ -178,7 +173,7 @@ class Invoice(Entity, eq=False):
 
     def lines(self) -> tuple[Charge, ...]:
         """All charges and credits as a document shows them."""
-        if not self.is_unfinished:
+        if self.state is not InvoiceState.OPEN:
             return self.charges + self.credits
         lines = self.projected() + self.charges
         return lines + self.discounts(lines, self.subscription.promotion_on(self.plan, self.billing_at))
@@ -233,7 +228,7 @@ class Invoice(Entity, eq=False):
         An open invoice expects the rate that the customer has now; one that is closed keeps the rate it had.
         """
         customer = self.subscription.customer
-        rate = customer.charged_tax_rate if self.is_unfinished else self.tax_rate
+        rate = customer.charged_tax_rate if self.state is InvoiceState.OPEN else self.tax_rate
         subtotal = self.subtotal
         if not rate or subtotal <= 0:
             return ZERO

@@ -11,7 +11,7 @@ from tallyhook_mock.core.base import Value
 from tallyhook_mock.core.hooks import Hooks
 from tallyhook_mock.core.ids import Ids
 from tallyhook_mock.systems.cheddar.customers import Customer, Subscription
-from tallyhook_mock.systems.cheddar.invoices import Charge, Invoice, Transaction
+from tallyhook_mock.systems.cheddar.invoices import Charge, Invoice, InvoiceState, Transaction
 from tallyhook_mock.systems.cheddar.products import Plan, Product
 from tallyhook_mock.systems.cheddar.refusal import not_found
 
@@ -180,7 +180,7 @@ class State:
                 if subscription.plan is known:
                     subscription.plan = plan
                     for invoice in subscription.invoices:
-                        if invoice.is_unfinished and invoice.plan is known:
+                        if invoice.state is InvoiceState.OPEN and invoice.plan is known:
                             invoice.plan = plan
 
     # -- what is to come
