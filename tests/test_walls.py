@@ -21,6 +21,7 @@ FACES = {
     "faults",
     "hook_json",
     "listing",
+    "names",
     "paypal",
     "picture",
     "request",
