@@ -1,7 +1,8 @@
 """`/console/hooks`: what was sent, what was answered, and what an operator does about it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -45,13 +46,18 @@ async def index(request: Request) -> Response:
     """The newest first."""
     wanted = Filter.of(request.query_params)
     log = mock_of(request).state.hooks.log.values()
-    found = [hook for hook in reversed(log) if wanted.fits(hook)]
+    fitting: Iterable[Hook] = reversed(log)
+    if wanted != Filter("", "", ""):
+        fitting = found = [hook for hook in fitting if wanted.fits(hook)]
+        count = len(found)
+    else:
+        count = len(log)
     return page(
         request,
         "hooks.html",
         "Hooks",
-        hooks=found[:_SHOWN],
-        beyond=max(len(found) - _SHOWN, 0),
+        hooks=list(islice(fitting, _SHOWN)),
+        beyond=max(count - _SHOWN, 0),
         wanted=wanted,
         types=HOOK_TYPES,
         states=list(DeliveryState),

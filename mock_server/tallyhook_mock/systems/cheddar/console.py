@@ -39,15 +39,24 @@ class Quantities:
 
 
 async def index(request: Request) -> Response:
-    """All customers in order of creation; `q` narrows them by code, name, company or email."""
+    """In order of creation, from number `from` on; `q` narrows them by code, name, company or email."""
     mock, wanted = mock_of(request), request.query_params.get("q", "").strip()
-    found = [customer for customer in _everybody(mock) if _fits(customer, wanted.casefold())]
+    first = request.query_params.get("from", "")
+    start = int(first) if first.isascii() and first.isdigit() and len(first) < 10 else 0
+    fitting: Iterable[Customer] = _everybody(mock)
+    if wanted:
+        found = [customer for customer in fitting if _fits(customer, wanted.casefold())]
+        fitting, count = found, len(found)
+    else:
+        count = sum(map(mock.state.count, mock.state.products.values()))
     return page(
         request,
         "cheddar/customers.html",
         "Customers",
-        customers=found[:_SHOWN],
-        beyond=max(len(found) - _SHOWN, 0),
+        customers=list(islice(fitting, start, start + _SHOWN)),
+        beyond=max(count - start - _SHOWN, 0),
+        start=start,
+        following=start + _SHOWN,
         wanted=wanted,
     )
 

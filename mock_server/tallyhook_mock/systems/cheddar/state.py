@@ -92,6 +92,10 @@ class State:
         """In order of creation."""
         return self._customers.get(product.code, {}).values()
 
+    def count(self, product: Product) -> int:
+        """How many customers there are."""
+        return len(self._customers.get(product.code, {}))
+
     def customer(self, product: Product, code: str) -> Customer:
         try:
             return self._touch(self._codes[product.code][code])
