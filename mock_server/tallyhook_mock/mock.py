@@ -36,6 +36,7 @@ from tallyhook_mock.systems.cheddar.hook_json import body
 from tallyhook_mock.systems.cheddar.invoices import Invoice
 from tallyhook_mock.systems.cheddar.products import Product
 from tallyhook_mock.systems.cheddar.state import HOOK_TYPES, Event
+from tallyhook_mock.systems.cheddar.totals import Totals
 from tallyhook_mock.systems.cheddar.trigger import event_about
 from tallyhook_mock.timeline import CHEDDAR, Timeline
 
@@ -158,6 +159,7 @@ class Mock:
         systems.cheddar.is_locked = self._is_locked
         self.systems = systems
         self.state = systems.cheddar  # the one that sends hooks
+        self.totals = Totals()
         self.clock = clock
         self.timeline = timeline
         self.faults = faults

@@ -155,7 +155,10 @@ class DecodeError(Error):
 
     Attributes:
         path: that place in Cheddar's words; empty when the whole is unreadable.
+        maybe_applied: True, as for NoAnswer.
     """
+
+    maybe_applied = True
 
     def __init__(self, problem: str, path: str = "") -> None:
         super().__init__(problem, path)

@@ -59,6 +59,7 @@ class Life:
         self._process.kill()
         self._process.join()
         self._socket.close()
+        self.client.close()
 
 
 @pytest.mark.timeout(900)
@@ -125,8 +126,11 @@ def test_what_was_answered_is_there_after_every_kill(tmp_path: Path) -> None:
 
 
 def test_a_snapshot_is_a_world_to_come_back_to() -> None:
-    with listening() as listener, serve(big_catalog(), start="2026-01-01") as server:
-        api = httpx.Client(base_url=server.url)
+    with (
+        listening() as listener,
+        serve(big_catalog(), start="2026-01-01") as server,
+        httpx.Client(base_url=server.url) as api,
+    ):
         server.listen(listener.url, ["subscriptionBillable"])
         server.advance("20d")
         before = api.get("/_mock/customers").json()

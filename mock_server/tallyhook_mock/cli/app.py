@@ -14,6 +14,7 @@ from tallyhook_mock.cli import (
     customers,
     demo,
     faults,
+    forecast,
     hooks,
     invoice,
     listen,
@@ -42,6 +43,7 @@ app.add_typer(clock.clock, name="clock")
 app.command("customers")(customers.customers)
 app.command("invoice")(invoice.invoice)
 app.command("timeline")(timeline.timeline)
+app.command("forecast")(forecast.forecast)
 app.command("listen")(listen.listen)
 app.command("trigger")(trigger.trigger)
 app.add_typer(hooks.hooks, name="hooks")

@@ -90,6 +90,19 @@ class Cheddar(Asserts):
         catalog = {"products": [{"code": self.product, what: [table]}]}
         self._world.call(lambda: self._world.mock.add_catalog(catalog))
 
+    # -- worlds to come back to
+
+    def snapshot(self) -> bytes:
+        """The world as it is: products, customers, invoices, hooks, listeners, faults, and the clock."""
+        return self._world.call(self._world.mock.save)
+
+    def restore(self, snapshot: bytes) -> None:
+        """Go back to a snapshot, of this or another test; the listeners of this test stay.
+
+        SnapshotError if it can't be read.
+        """
+        self._world.wait(lambda: self._world.restore(snapshot))
+
     # -- who listens
 
     def listener(

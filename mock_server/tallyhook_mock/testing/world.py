@@ -143,6 +143,18 @@ class World:
 
         return self.call(opened)
 
+    async def restore(self, snapshot: bytes) -> None:
+        """Go back to a snapshot, with the listeners that are here now."""
+        urls = {each.url: each.events for each in self.mock.state.hooks.listeners.values()}
+        await self.mock.restore(snapshot)
+        for listener in tuple(self.mock.state.hooks.listeners.values()):
+            if listener.url not in urls:
+                self.mock.forget(listener)
+        there = {each.url for each in self.mock.state.hooks.listeners.values()}
+        for url, events in urls.items():
+            if url not in there:
+                self.mock.listen(self.product.code, url, events)
+
     # -- waiting
 
     def call(self, function: Callable[[], T]) -> T:

@@ -13,7 +13,7 @@ __all__ = ["SharedKey"]
 
 @dataclass(frozen=True, slots=True)
 class SharedKey:
-    """The key itself in a header, such as `X-Api-Key`; `prefix` stands before it, such as `Bearer `.
+    """The key itself in a header, such as `X-Api-Key`; `prefix` stands before it, such as `"Bearer "`.
 
     It covers neither body nor time: only TLS protects such a hook.
     """

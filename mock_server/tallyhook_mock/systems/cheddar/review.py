@@ -20,7 +20,7 @@ from tallyhook_mock.systems.cheddar import payments
 from tallyhook_mock.systems.cheddar.invoices import Invoice, InvoiceState
 from tallyhook_mock.systems.cheddar.state import Event, State
 
-__all__ = ["RUN_AFTER", "announce", "begin", "settled"]
+__all__ = ["RUN_AFTER", "announce", "begin", "release", "settled"]
 
 # An invoice that was held runs this long after the last of its hooks was acknowledged (documented: at least).
 RUN_AFTER = timedelta(hours=1)
@@ -58,8 +58,12 @@ def announce(state: State, event: Event, body: bytes) -> Hook | None:
 def settled(state: State, hook: Hook, at: datetime) -> None:
     """Release the invoice that this hook held: no listener is waited for any more. It runs an hour later."""
     invoice = state.held.pop(hook.id, None)
-    if invoice is None or invoice.state is not InvoiceState.HELD:
-        return
+    if invoice is not None and invoice.state is InvoiceState.HELD:
+        release(state, invoice, at)
+
+
+def release(state: State, invoice: Invoice, at: datetime) -> None:
+    """Have a held invoice run an hour from now."""
     invoice.state = InvoiceState.RELEASED
     invoice.run_at = at + RUN_AFTER
     state.schedule(invoice.run_at, payments.run, invoice)

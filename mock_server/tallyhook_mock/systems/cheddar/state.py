@@ -72,13 +72,19 @@ class State:
         self._customers: dict[str, dict[int, Customer]] = {}
         self._codes: dict[str, dict[str, Customer]] = {}
         self._invoices: dict[str, list[Invoice]] = {}
-        self._agenda = Agenda()
+        self.agenda = Agenda()
         self.held: dict[int, Invoice] = {}  # by the id of the hook that it waits for
         self._events: list[Event] = []
+        # Customers that somebody asked for or something was done to since the last `take_touched`, by id.
+        self._touched: dict[int, Customer] = {}
 
     def __getstate__(self) -> dict[str, object]:
         """All but `is_locked`, which leads out of here; who restores it sets that again."""
-        return {name: value for name, value in vars(self).items() if name != "is_locked"}
+        return {name: value for name, value in vars(self).items() if name not in ("is_locked", "_touched")}
+
+    def __setstate__(self, saved: dict[str, object]) -> None:
+        vars(self).update(saved)
+        self._touched = {each.id: each for known in self._customers.values() for each in known.values()}
 
     # -- what is there
 
@@ -88,7 +94,7 @@ class State:
 
     def customer(self, product: Product, code: str) -> Customer:
         try:
-            return self._codes[product.code][code]
+            return self._touch(self._codes[product.code][code])
         except KeyError:
             raise not_found("Customer not found") from None
 
@@ -96,7 +102,7 @@ class State:
         customer = self._customers.get(product.code, {}).get(id) if id is not None else None
         if customer is None:
             raise not_found("Customer not found")
-        return customer
+        return self._touch(customer)
 
     def has_customer(self, product: Product, code: str) -> bool:
         return code in self._codes.get(product.code, {})
@@ -108,6 +114,7 @@ class State:
         invoices = self._invoices.get(product.code, [])
         if not 1 <= number <= len(invoices) or invoices[number - 1].subscription.customer.is_deleted:
             raise not_found("Invoice not found")
+        self._touch(invoices[number - 1].subscription.customer)
         return invoices[number - 1]
 
     def invoice_by_id(self, product: Product, id: int | None) -> Invoice:
@@ -122,7 +129,17 @@ class State:
 
     # -- what changes (for the commands)
 
+    def _touch(self, customer: Customer) -> Customer:
+        self._touched[customer.id] = customer
+        return customer
+
+    def take_touched(self) -> Iterable[Customer]:
+        """Whom to look at again; a command finds its customer by the methods above."""
+        touched, self._touched = self._touched, {}
+        return touched.values()
+
     def add_customer(self, customer: Customer) -> None:
+        self._touch(customer)
         self._customers.setdefault(customer.product.code, {})[customer.id] = customer
         self._codes.setdefault(customer.product.code, {})[customer.code] = customer
 
@@ -130,6 +147,7 @@ class State:
         del self._customers[customer.product.code][customer.id]
         del self._codes[customer.product.code][customer.code]
         customer.is_deleted = True
+        self._touch(customer)
 
     def rename_customer(self, customer: Customer, code: str) -> None:
         codes = self._codes[customer.product.code]
@@ -165,19 +183,20 @@ class State:
 
     def schedule(self, when: datetime, action: Action, invoice: Invoice) -> None:
         """Have `action` called at `when`. An action checks for itself whether it still applies."""
-        self._agenda.schedule(when, action, invoice)
+        self.agenda.schedule(when, action, invoice)
 
     def next_due(self) -> datetime | None:
-        return self._agenda.next_due()
+        return self.agenda.next_due()
 
     def step(self, at: datetime) -> bool:
         """Carry out the next thing that is due at `at`; False if nothing is."""
-        planned = self._agenda.take(at)
+        planned = self.agenda.take(at)
         if planned is None:
             return False
         action, invoice = planned
         if not invoice.subscription.customer.is_deleted:
             self.actor = "system"
+            self._touch(invoice.subscription.customer)
             action(self, invoice, at)
         return True
 
@@ -198,6 +217,7 @@ class State:
         item: str = "",
         quantity: Decimal | None = None,
     ) -> None:
+        self._touch(customer)
         if subscription is None and invoice is not None:
             subscription = invoice.subscription
         self._events.append(
