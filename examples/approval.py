@@ -34,7 +34,7 @@ from starlette.routing import Route
 from tallyhook import AsyncClient, Id
 from tallyhook.cheddar.client import BASE_URL
 from tallyhook.review import Changes, Period, Review
-from tallyhook_receiver import NotYet, Product, Receiver
+from tallyhook_receiver import Cheddar, NotYet, Receiver
 
 LIMIT = Decimal("75.00")  # smaller invoices need nobody
 PUBLIC_URL = env.get("PUBLIC_URL", "http://127.0.0.1:8000")
@@ -43,7 +43,7 @@ CHAT_URL = env["CHAT_URL"]
 client = AsyncClient(
     "ACME", env["CHEDDAR_USER"], env["CHEDDAR_PASSWORD"], base_url=env.get("CHEDDAR_URL", BASE_URL)
 )
-product = Product("ACME", env["CHEDDAR_SECRET"], client)
+product = Cheddar("ACME", env["CHEDDAR_SECRET"], client)
 receiver = Receiver(product, inbox=env.get("TALLYHOOK_INBOX", "inbox.sqlite"))
 
 

@@ -26,7 +26,7 @@ from django.urls import path
 from tallyhook import AsyncClient
 from tallyhook.cheddar.client import BASE_URL
 from tallyhook.review import Period, Review
-from tallyhook_receiver import Product, Receiver
+from tallyhook_receiver import Cheddar, Receiver
 
 settings.configure(
     SECRET_KEY=env["DJANGO_SECRET_KEY"],
@@ -61,7 +61,7 @@ urlpatterns = [path("downloads/<customer>", download)]
 client = AsyncClient(
     "ACME", env["CHEDDAR_USER"], env["CHEDDAR_PASSWORD"], base_url=env.get("CHEDDAR_URL", BASE_URL)
 )
-product = Product("ACME", env["CHEDDAR_SECRET"], client)
+product = Cheddar("ACME", env["CHEDDAR_SECRET"], client)
 receiver = Receiver(product, inbox=env.get("TALLYHOOK_INBOX", "inbox.sqlite"))
 
 

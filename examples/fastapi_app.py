@@ -31,7 +31,7 @@ from starlette.routing import Route
 from tallyhook import AsyncClient
 from tallyhook.cheddar.client import BASE_URL
 from tallyhook.review import Period, Review
-from tallyhook_receiver import Product, Receiver
+from tallyhook_receiver import Cheddar, Receiver
 
 
 def database() -> sqlite3.Connection:
@@ -61,7 +61,7 @@ def download(customer: str, gigabytes: int, at: AwareDatetime | None = None) -> 
 client = AsyncClient(
     "ACME", env["CHEDDAR_USER"], env["CHEDDAR_PASSWORD"], base_url=env.get("CHEDDAR_URL", BASE_URL)
 )
-product = Product("ACME", env["CHEDDAR_SECRET"], client)
+product = Cheddar("ACME", env["CHEDDAR_SECRET"], client)
 receiver = Receiver(product, inbox=env.get("TALLYHOOK_INBOX", "inbox.sqlite"))
 
 

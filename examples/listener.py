@@ -4,13 +4,13 @@ import os
 
 from tallyhook import AsyncClient
 from tallyhook.review import Period, Review
-from tallyhook_receiver import Product, Receiver
+from tallyhook_receiver import Cheddar, Receiver
 
 env = os.environ  # the defaults are those of `tallyhook mock`
 url = env.get("CHEDDAR_URL", "http://127.0.0.1:8421/xml")
 user, password = env.get("CHEDDAR_USER", "ops@example.com"), env.get("CHEDDAR_PASSWORD", "cheddar")
 client = AsyncClient("ACME", user, password, base_url=url)
-product = Product("ACME", env.get("CHEDDAR_SECRET", "acme-secret-key"), client)
+product = Cheddar("ACME", env.get("CHEDDAR_SECRET", "acme-secret-key"), client)
 receiver = Receiver(product, inbox=env.get("TALLYHOOK_INBOX", "inbox.sqlite"))
 
 

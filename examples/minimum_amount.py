@@ -22,7 +22,7 @@ from os import environ as env
 from tallyhook import AsyncClient, Id
 from tallyhook.cheddar.client import BASE_URL
 from tallyhook.cheddar.hooks import BillReminder
-from tallyhook_receiver import Product, Receiver
+from tallyhook_receiver import Cheddar, Receiver
 
 MINIMUM = Decimal("5.00")
 LONGEST = timedelta(days=93)  # from the beginning of the period to its bill
@@ -30,7 +30,7 @@ LONGEST = timedelta(days=93)  # from the beginning of the period to its bill
 client = AsyncClient(
     "ACME", env["CHEDDAR_USER"], env["CHEDDAR_PASSWORD"], base_url=env.get("CHEDDAR_URL", BASE_URL)
 )
-product = Product("ACME", env["CHEDDAR_SECRET"], client)
+product = Cheddar("ACME", env["CHEDDAR_SECRET"], client)
 receiver = Receiver(product, inbox=env.get("TALLYHOOK_INBOX", "inbox.sqlite"))
 
 

@@ -19,7 +19,7 @@ from os import environ as env
 from tallyhook import AsyncClient
 from tallyhook.cheddar.client import BASE_URL
 from tallyhook.review import Review
-from tallyhook_receiver import Product, Receiver
+from tallyhook_receiver import Cheddar, Receiver
 
 PLAN, ITEM, CHARGE = "TRAFFIC", "GB", "TRAFFIC"
 TIERS = (  # how many units, each at which price; the last tier has no end
@@ -31,7 +31,7 @@ TIERS = (  # how many units, each at which price; the last tier has no end
 client = AsyncClient(
     "ACME", env["CHEDDAR_USER"], env["CHEDDAR_PASSWORD"], base_url=env.get("CHEDDAR_URL", BASE_URL)
 )
-product = Product("ACME", env["CHEDDAR_SECRET"], client)
+product = Cheddar("ACME", env["CHEDDAR_SECRET"], client)
 receiver = Receiver(product, inbox=env.get("TALLYHOOK_INBOX", "inbox.sqlite"))
 
 

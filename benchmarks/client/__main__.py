@@ -1,4 +1,4 @@
-"""`python -m benchmarks.client`: a call by AsyncClient beside a bare post by httpx, and both imports."""
+"""`python -m benchmarks.client`: calls beside posts by httpx whose answers lxml parses, and the imports."""
 
 import argparse
 import asyncio
@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable
 from urllib.parse import urlencode
 
 import httpx
+from httpx_aiohttp import HttpxAiohttpClient
+from lxml import etree
 
 from benchmarks.client.server import answering
 from benchmarks.measure import alternate, median, ratio, report
@@ -17,8 +19,9 @@ from tallyhook import AsyncClient, calls
 
 USER, PASSWORD = "ops@example.com", "cheddar"
 CREDENTIALS = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+CUSTOMER = "harbour/42+b"
 # What `set_item_quantity` sends below, byte for byte.
-CALL = calls.set_item_quantity("C1", "GB", "12.5")
+CALL = calls.set_item_quantity(CUSTOMER, "GB", "12.5")
 PATH = f"/{CALL.path}?{urlencode((('productCode', 'ACME'), *CALL.query))}"
 HEADERS = {"Authorization": f"Basic {CREDENTIALS}", "Content-Type": "application/x-www-form-urlencoded"}
 
@@ -37,25 +40,36 @@ def main() -> None:
         tallyhook=lambda: seconds_of("import tallyhook"),
         client=lambda: seconds_of("from tallyhook import Client"),
     )
-    call, bare = median(sent["ours"]), median(sent["bare"])
+    seconds = {name: median(values) for name, values in sent.items()}
+    of_httpx = {
+        name: ratio(sent[name], sent["bare_sixteen" if "sixteen" in name else "bare"]) for name in sent
+    }
     httpx_import, ours, client = (median(imports[name]) for name in ("httpx", "tallyhook", "client"))
-    of_bare = ratio(sent["ours"], sent["bare"])
     report(
         f"The client beside httpx (medians of {options.rounds} rounds)",
         [
-            ("httpx.AsyncClient.post, bytes", microseconds(bare), "1.00"),
-            ("AsyncClient.set_item_quantity, a typed Customer", microseconds(call), f"{of_bare:.2f}"),
+            *(
+                (what, microseconds(seconds[name]), f"{of_httpx[name]:.2f}")
+                for name, what in {
+                    "bare": "httpx.AsyncClient.post, parsed by lxml",
+                    "ours": "AsyncClient.set_item_quantity, a typed Customer",
+                    "bare_sixteen": "sixteen posts at once, for each",
+                    "ours_sixteen": "sixteen calls at once, for each",
+                    "aiohttp_sixteen": "the same through tallyhook[aiohttp]",
+                }.items()
+            ),
             ("import httpx", milliseconds(httpx_import), "1.00"),
             ("import tallyhook", milliseconds(ours), f"{ours / httpx_import:.2f}"),
             ("from tallyhook import Client", milliseconds(client), f"{client / httpx_import:.2f}"),
         ],
         ("what", "time", "of httpx's"),
         {
-            "ratio_call": of_bare,
+            "ratio_call": of_httpx["ours"],
+            "ratio_sixteen": of_httpx["ours_sixteen"],
+            "ratio_aiohttp": of_httpx["aiohttp_sixteen"],
             "ratio_import": ratio(imports["tallyhook"], imports["httpx"]),
             "ratio_import_client": ratio(imports["client"], imports["httpx"]),
-            "call_us": call * 1e6,
-            "bare_us": bare * 1e6,
+            **{f"{name}_us": each * 1e6 for name, each in seconds.items()},
         },
     )
 
@@ -64,33 +78,46 @@ def measured_calls(rounds: int, count: int) -> dict[str, list[float]]:
     """Seconds for each call, of either kind, on connections that stay open."""
     with answering() as url, asyncio.Runner() as runner:
 
-        async def make() -> tuple[AsyncClient, httpx.AsyncClient]:
-            return AsyncClient("ACME", USER, PASSWORD, base_url=url), httpx.AsyncClient(headers=HEADERS)
+        async def make() -> tuple[AsyncClient, httpx.AsyncClient, httpx.AsyncClient]:
+            client = AsyncClient("ACME", USER, PASSWORD, base_url=url)
+            return client, httpx.AsyncClient(headers=HEADERS), HttpxAiohttpClient()
 
-        client, http = runner.run(make())
+        client, http, aiohttp = runner.run(make())
+        by_aiohttp = AsyncClient("ACME", USER, PASSWORD, base_url=url, http=aiohttp)
 
-        async def post() -> bytes:
+        async def post() -> object:
             answer = await http.post(url + PATH, content=CALL.content)
-            return answer.raise_for_status().content
+            return etree.fromstring(answer.raise_for_status().content)
 
-        def each(call: Call) -> float:
-            return runner.run(in_turn(call, count)) / count
+        def call(client: AsyncClient) -> Call:
+            return lambda: client.set_item_quantity(CUSTOMER, "GB", "12.5")
+
+        def each(call: Call, at_once: int = 1) -> float:
+            return runner.run(in_turn(call, count, at_once)) / count
 
         try:
             return alternate(
                 rounds,
                 bare=lambda: each(post),
-                ours=lambda: each(lambda: client.set_item_quantity("C1", "GB", "12.5")),
+                ours=lambda: each(call(client)),
+                bare_sixteen=lambda: each(post, 16),
+                ours_sixteen=lambda: each(call(client), 16),
+                aiohttp_sixteen=lambda: each(call(by_aiohttp), 16),
             )
         finally:
-            runner.run(client.aclose())
-            runner.run(http.aclose())
+            for each_client in (client, http, aiohttp):
+                runner.run(each_client.aclose())
 
 
-async def in_turn(call: Call, count: int) -> float:
+async def in_turn(call: Call, count: int, at_once: int) -> float:
+    """Seconds for so many calls, by so many tasks that make one after the other."""
+
+    async def make(number: int) -> None:
+        for _ in range(number, count, at_once):
+            await call()
+
     began = time.perf_counter()
-    for _ in range(count):
-        await call()
+    await asyncio.gather(*(make(number) for number in range(at_once)))
     return time.perf_counter() - began
 
 

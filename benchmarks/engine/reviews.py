@@ -9,10 +9,9 @@ from benchmarks.engine.town import END, ITEM, Town
 from tallyhook import signing
 from tallyhook_mock.core.hooks import Attempt
 from tallyhook_mock.delivery import hook_headers
-from tallyhook_mock.systems.cheddar import billing, usage
+from tallyhook_mock.systems.cheddar import billing, review, usage
 from tallyhook_mock.systems.cheddar.billing import NewCharge
 from tallyhook_mock.systems.cheddar.hook_json import body
-from tallyhook_mock.systems.cheddar.invoices import Invoice
 
 __all__ = ["play_reviews"]
 
@@ -46,12 +45,11 @@ class _Review:
         self._town = town
         self._state = town.state
         self._state.hooks.listen(town.product.code, "here", frozenset({"subscriptionBillable"}))
-        self._held: dict[int, Invoice] = {}
 
     def run(self) -> None:
         """Let the month go by, and the hour after it."""
         state, hooks = self._state, self._state.hooks
-        end = END + billing.RUN_AFTER
+        end = END + review.RUN_AFTER
         while (due := state.next_due()) is not None and due <= end:
             state.step(due)
             self._announce()
@@ -61,21 +59,15 @@ class _Review:
                 status = self._listen(headers, hook.body)
                 settled = hooks.record(delivery, Attempt(due, status, 0.0, headers=headers))
                 if settled is not None:
-                    billing.release(state, self._held.pop(settled.id), due)
+                    review.settled(state, settled, due)
                     self._announce()
 
     def _announce(self) -> None:
         for event in self._state.take_events():
             if event.transaction is not None:
                 self.collected += event.transaction.amount
-            if event.kind != "subscriptionBillable" or event.invoice is None:
-                continue
-            product, customer = event.customer.product.code, event.customer.code
-            hook = self._state.hooks.send(
-                event.kind, product, customer, event.invoice.id, body(event), event.at
-            )
-            if hook is not None:
-                self._held[hook.id] = event.invoice
+            if event.kind == "subscriptionBillable":
+                review.announce(self._state, event, body(event))
 
     def _listen(self, headers: Mapping[str, str], raw: bytes) -> int:
         """The listener: what it answers."""

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tallyhook_mock.console.paths import is_console
 from tallyhook_mock.core.money import exact
 from tallyhook_mock.mock import Mock
+from tallyhook_mock.recording import recorded
 from tallyhook_mock.systems.chargemonk.api import chargemonk_app, is_chargemonk
 from tallyhook_mock.systems.cheddar.api import cheddar_app
 from tallyhook_mock.systems.cheddar.faults import faulty_cheddar
@@ -32,16 +33,31 @@ def create_app(mock: Mock, *, console_token: str = "") -> ASGIApp:
     def are_over() -> bool:
         return mock.faults.are_over
 
+    def keep(name: str, app: ASGIApp) -> ASGIApp:
+        """An application whose calls are in the journal, if there is one."""
+        mock.replayers[name] = app
+        return recorded(app, name, mock.journal, mock.record, _may_change) if mock.journal else app
+
     cheddar = faulty_cheddar(
-        cheddar_app(lambda: mock.state, now, mock.changed), lambda: mock.state, now, mock.strike, are_over
+        keep(
+            "cheddar",
+            cheddar_app(lambda: mock.state, now, mock.changed, strict=mock.is_strict, ignored=mock.ignored),
+        ),
+        lambda: mock.state,
+        now,
+        mock.strike,
+        are_over,
     )
     cleverbridge = faulty_cleverbridge(
-        cleverbridge_app(lambda: mock.systems.cleverbridge, now, mock.changed, lambda: mock.state.users),
+        keep(
+            "cleverbridge",
+            cleverbridge_app(lambda: mock.systems.cleverbridge, now, mock.changed, lambda: mock.state.users),
+        ),
         mock.strike,
         are_over,
     )
     fusebill = faulty_fusebill(
-        fusebill_app(lambda: mock.systems.fusebill, now, mock.changed),
+        keep("fusebill", fusebill_app(lambda: mock.systems.fusebill, now, mock.changed)),
         lambda: mock.systems.fusebill,
         mock.strike,
         are_over,
@@ -59,7 +75,7 @@ def create_app(mock: Mock, *, console_token: str = "") -> ASGIApp:
 
         return console_app(mock, token=console_token)
 
-    control, console = _Later(build_control), _Later(build_console)
+    control, console = keep("control", _Later(build_control)), keep("console", _Later(build_console))
     lifespan = Router(lifespan=lambda _: mock.running())
 
     def face(scope: Scope) -> ASGIApp:
@@ -81,6 +97,14 @@ def create_app(mock: Mock, *, console_token: str = "") -> ASGIApp:
             await face(scope)(scope, receive, send)
 
     return app
+
+
+def _may_change(scope: Scope) -> bool:
+    """Whether a call does something by itself. A move of the clock is noted as what comes of it."""
+    path, method = scope["path"], scope["method"]
+    if path.startswith("/xml/"):
+        return not path.split("/")[3:4] or not path.split("/")[3].startswith("get")
+    return method not in ("GET", "HEAD") and path not in ("/_mock/clock", "/console/clock/advance")
 
 
 class _Later:

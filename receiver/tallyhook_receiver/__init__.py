@@ -1,8 +1,9 @@
-"""Listeners for signed billing hooks: verify, remember, handle, and only then acknowledge."""
+"""Listeners for signed hooks: verify, remember, handle, and only then acknowledge."""
 
-from tallyhook_receiver.answers import Answer
 from tallyhook_receiver.errors import InboxUnavailable, LeaseLost, NotYet, SettingsError
 from tallyhook_receiver.inbox import (
+    Claim,
+    Due,
     Inbox,
     Letter,
     MemoryInbox,
@@ -10,29 +11,38 @@ from tallyhook_receiver.inbox import (
     SQLiteInbox,
     State,
     Stats,
-    Taken,
     open_inbox,
 )
-from tallyhook_receiver.product import Product
+from tallyhook_receiver.observer import Observer
 from tallyhook_receiver.receiver import Receiver
-from tallyhook_receiver.watch import Watch
+from tallyhook_receiver.responses import Response
+from tallyhook_receiver.sources import Cheddar, Event, SharedKey, Source, StandardWebhooks
 
 __all__ = [
-    "Answer",
+    "Cheddar",
+    "Claim",
+    "Due",
+    "Event",
     "Inbox",
     "InboxUnavailable",
     "LeaseLost",
     "Letter",
     "MemoryInbox",
     "NotYet",
+    "Observer",
     "Product",
     "Receiver",
     "Record",
+    "Response",
     "SQLiteInbox",
     "SettingsError",
+    "SharedKey",
+    "Source",
+    "StandardWebhooks",
     "State",
     "Stats",
-    "Taken",
-    "Watch",
     "open_inbox",
 ]
+
+Product = Cheddar
+"""The name that `Cheddar` had when Cheddar's hooks were the only ones."""

@@ -1,19 +1,23 @@
-"""The ASGI door: bytes in within limits, the answer out, and the receiver's life with the server's."""
+"""The ASGI application: bytes in within limits, the response out, open and closed with the server."""
 
 import asyncio
-import gc
 from collections.abc import Awaitable, Callable, MutableMapping
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from tallyhook_receiver.answers import HEADERS_TOO_LARGE, TOO_LARGE, TOO_SLOW, Answer
-from tallyhook_receiver.deadlines import Deadlines
-from tallyhook_receiver.here import running_loop
+from tallyhook_receiver.health import Health
+from tallyhook_receiver.intake import Intake
+from tallyhook_receiver.responses import HEADERS_TOO_LARGE, TOO_LARGE, TOO_SLOW, Response
 
-if TYPE_CHECKING:
-    from tallyhook_receiver.receiver import Receiver
-
-__all__ = ["Door", "Message", "Receive", "Send", "headers_of", "send_answer"]
+__all__ = [
+    "MAX_HEADERS",
+    "MAX_HEADER_BYTES",
+    "ASGIApp",
+    "Message",
+    "Receive",
+    "Send",
+    "headers_of",
+    "send_response",
+]
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -24,72 +28,73 @@ MAX_HEADERS = 100
 MAX_HEADER_BYTES = 16_384
 
 
-class Door:
+class ASGIApp:
     """An ASGI application: serve it by itself, or give it a route in another one, on any path.
 
-    With a server's lifespan it opens and ends the receiver, and disconnects the products' clients.
-
-    Mounted, it gets no lifespan events: the inbox opens with the first request, and `Receiver.aclose` is the
-    host's to call.
+    With a server's lifespan it opens and closes the receiver. Mounted, it gets no lifespan events: the inbox
+    opens with the first request, and `Receiver.aclose` is the host's to call.
     """
 
-    def __init__(self, receiver: "Receiver") -> None:
-        self._receiver = receiver
-        self._readings = Deadlines()
+    def __init__(
+        self,
+        intake: Intake,
+        health: Health,
+        body_within: float,
+        open: Callable[[], Awaitable[None]],
+        close: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._intake = intake
+        self._health = health
+        self._body_within = body_within
+        self._open = open
+        self._close = close
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         match scope["type"]:
             case "http":
-                answer = await self._answer(scope, receive)
-                if answer is not None:
-                    await send_answer(answer, send)
+                response = await self._respond(scope, receive)
+                if response is not None:
+                    await send_response(response, send)
             case "lifespan":
                 await self._lifespan(receive, send)
             case "websocket":
                 await receive()
                 await send({"type": "websocket.close", "code": 1000})
 
-    async def _answer(self, scope: Message, receive: Receive) -> Answer | None:
+    async def _respond(self, scope: Message, receive: Receive) -> Response | None:
         headers = headers_of(scope)
         if headers is None:
-            return self._receiver.refused(HEADERS_TOO_LARGE)
+            return self._intake.refused(HEADERS_TOO_LARGE)
         method, peer = scope["method"], scope["client"][0] if scope.get("client") else None
-        if self._receiver.health.is_asked(method, scope["path"]):
-            answer = await self._receiver.health.answer()
-            return answer._replace(body=b"") if method == "HEAD" else answer
-        if (refusal := self._receiver.greet(method, headers, peer)) is not None:
+        if self._health.is_asked(method, scope["path"]):
+            response = await self._health.answer()
+            return response._replace(body=b"") if method == "HEAD" else response
+        if (refusal := self._intake.precheck(method, headers, peer)) is not None:
             return refusal
-        reading = asyncio.current_task(running_loop())
-        assert reading is not None
-        due = self._readings.set(self._receiver.body_within, reading.cancel)
+        limit = asyncio.timeout(self._body_within)
         try:
-            body = await _read(receive, self._receiver.max_body)
-        except asyncio.CancelledError:
-            if not due.is_reached or reading.uncancel():
-                raise
-            return self._receiver.refused(TOO_SLOW)
+            async with limit:
+                body = await _read(receive, self._intake.max_body)
         except ConnectionAbortedError:
             return None
-        finally:
-            due.cancel()
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            return self._intake.refused(TOO_SLOW)
         if body is None:
-            return self._receiver.refused(TOO_LARGE)
-        return await self._receiver.accept(headers, body)
+            return self._intake.refused(TOO_LARGE)
+        return await self._intake.receive(headers, body)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         try:
-            await self._receiver.open()
+            await self._open()
         except Exception as error:  # whatever it is, the server has to be told
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
-        # What is there by now is most of the memory, and stays: while the garbage collector searches all of
-        # it again and again, hooks wait. Mounted in an application, its memory is none of our business.
-        gc.freeze()
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        gc.unfreeze()
-        await self._receiver.end()
+        await self._close()
         await send({"type": "lifespan.shutdown.complete"})
 
 
@@ -124,12 +129,7 @@ async def _read(receive: Receive, limit: int) -> bytes | None:
             return bytes(body)
 
 
-async def send_answer(answer: Answer, send: Send) -> None:
-    headers = list(_encoded(answer.headers))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
-
-
-@lru_cache(maxsize=64)
-def _encoded(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[bytes, bytes], ...]:
-    return tuple((name.lower().encode(), value.encode()) for name, value in headers)
+async def send_response(response: Response, send: Send) -> None:
+    headers = [(name.lower().encode(), value.encode()) for name, value in response.headers]
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body})

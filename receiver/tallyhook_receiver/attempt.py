@@ -5,58 +5,73 @@ import itertools
 import logging
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import msgspec
 
-from tallyhook import events
-from tallyhook.errors import DecodeError
-from tallyhook.review import EarlierInvoiceOutstanding, Review, Standing
-from tallyhook.review.journal import Entry
-from tallyhook_receiver.answers import DONE, FAILED, IGNORED, UNDECODABLE, Answer, later
-from tallyhook_receiver.cause import Cause, cause_of
+from tallyhook.review import EarlierInvoiceOutstanding, Outcome, OutcomeUnknown, Review, Standing, Unresolved
+from tallyhook_receiver import responses
 from tallyhook_receiver.errors import InboxUnavailable, LeaseLost, NotYet
-from tallyhook_receiver.inbox import Inbox, State
-from tallyhook_receiver.lease import Lease
+from tallyhook_receiver.failures import Cause, cause_of
+from tallyhook_receiver.handlers import Handlers, argument
+from tallyhook_receiver.inbox import Inbox, Letter, State
+from tallyhook_receiver.lease import Lease, LeasedJournal
 from tallyhook_receiver.logs import working_at
-from tallyhook_receiver.pipeline import Accepted
-from tallyhook_receiver.routes import Routes
-from tallyhook_receiver.watch import Watches
+from tallyhook_receiver.observer import Observers
+from tallyhook_receiver.responses import RETRY_AFTER, Response, later
+from tallyhook_receiver.sources import Cheddar, Event, Source
 
-__all__ = ["INTERRUPTED", "RETRY_AFTER", "Attempt"]
+__all__ = ["HELD", "INTERRUPTED", "Attempt", "Context"]
 
 log = logging.getLogger("tallyhook.receiver")
 
-# Seconds asked for where nothing better is known; Cheddar's own schedule is about as patient (inferred).
-RETRY_AFTER = 60.0
-
 INTERRUPTED = "interrupted by the receiver's end"
+# How long an acknowledged invoice waits for its execution (documented: an hour), with a margin.
+HELD = timedelta(minutes=55)
 _FRAMES = 12  # of the traceback that is kept with a failure
 
 _numbers = itertools.count(1)
 
+_Ending = tuple[State, str, Response]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What all attempts of a receiver share. `unknown_for` is when an unknown outcome is given up, `marks`
+    whether charges carry a mark, `handle_within` seconds for handler and review together, None = any.
+    """
+
+    inbox: Inbox
+    owner: str
+    handlers: Handlers
+    observers: Observers
+    clock: Callable[[], datetime]
+    lease: float
+    unknown_for: timedelta
+    marks: bool
+    handle_within: float | None
+
 
 class Attempt:
-    """Handles one accepted hook once, whoever waits for the answer."""
+    """Handles one event once, however many deliveries wait for its response."""
 
-    def __init__(
-        self,
-        accepted: Accepted,
-        routes: Routes,
-        inbox: Inbox,
-        owner: str,
-        lease: Lease,
-        watches: Watches,
-    ) -> None:
-        self.letter, self.hook, self.product = accepted
-        self.routes = routes
-        self.inbox = inbox
-        self.owner = owner
-        self.lease = lease
-        self.watches = watches
+    def __init__(self, context: Context, source: Source, event: Event, letter: Letter) -> None:
+        self.context = context
+        self.source = source
+        self.event = event
+        self.letter = letter
+        self._lease = Lease(context.inbox, context.owner, context.lease)
+        self._journal = LeasedJournal(self._lease, letter.key, context.observers)
         self._number = next(_numbers)
         self._cause: Cause | None = None
+
+    @property
+    def name(self) -> str:
+        """What logs call the hook: enough of its key to find it in the inbox."""
+        return self.letter.key[:16]
 
     @property
     def about(self) -> dict[str, str]:
@@ -65,113 +80,149 @@ class Attempt:
             "hook": self.name,
             "product": self.letter.product,
             "type": self.letter.type,
-            "attempt": f"{self.owner[:8]}-{self._number}",
+            "attempt": f"{self.context.owner[:8]}-{self._number}",
         }
 
-    async def run(self) -> Answer:
-        """The answer to every delivery that waits for this attempt. Raises only if it is canceled.
+    async def run(self) -> Response:
+        """The response to every delivery that waits for this attempt. Raises only if it is canceled.
 
         It runs in a task of its own, whose log lines are all about this hook.
         """
         working_at.set(self)
-        if not self.watches:
-            return await self._run()
-        with self.watches.around(lambda watch: watch.attempt(self.letter)):
-            return await self._run()
+        with self.context.observers.around(lambda observer: observer.attempt(self.letter)):
+            try:
+                return await self._run()
+            except InboxUnavailable as error:
+                log.error("hook %s: the inbox is unavailable: %s", self.name, error, extra=self.about)
+                return later(RETRY_AFTER, "no inbox")
+            except LeaseLost:
+                log.error("hook %s: another worker has taken it over", self.name, extra=self.about)
+                return later(RETRY_AFTER, "another worker is at it")
+            except asyncio.CancelledError:
+                log.warning("hook %s, %s: %s", self.name, self.letter.type, INTERRUPTED, extra=self.about)
+                raise
 
-    async def _run(self) -> Answer:
+    async def _run(self) -> Response:
+        inbox, key, owner = self.context.inbox, self.letter.key, self.context.owner
         began = time.perf_counter()
         try:
-            taken = await self.lease.take()
-            if taken.state is State.DONE:
-                return DONE
-            if not taken.mine:
-                return later(taken.free_in, "another worker is at it")
-            try:
-                state, note, answer = await self._handle()
-            finally:
-                self.lease.stop()
-            await self.inbox.settle(self.letter.key, self.owner, state, note)
-        except InboxUnavailable as error:
-            log.error("hook %s: the inbox is unavailable: %s", self.name, error, extra=self.about)
-            return later(RETRY_AFTER, "no inbox")
-        except LeaseLost:
-            log.error("hook %s: another worker has taken it over", self.name, extra=self.about)
-            return later(RETRY_AFTER, "another worker is at it")
+            claim = await self._lease.claim(self.letter)
+            if not claim.mine and claim.state is State.DONE:
+                log.info("hook %s, %s: done before", self.name, self.letter.type, extra=self.about)
+                self.context.observers.tell(lambda observer: observer.repeated(self.letter.product))
+                return responses.DONE
+            if not claim.mine:
+                return later(claim.free_in, "another worker is at it")
+            if claim.differs:
+                log.warning(
+                    "hook %s, %s: announced again, in another body than before; it is handled again",
+                    self.name,
+                    self.letter.type,
+                    extra=self.about,
+                )
+            state, note, response = await self._handle_within()
         except asyncio.CancelledError:
-            # Also while the hook is only being taken: nobody would touch it before the lease had ended.
+            # Also while it is only being claimed: else nobody could take it before the lease had ended.
             with suppress(LeaseLost, InboxUnavailable):
-                await self.inbox.settle(self.letter.key, self.owner, State.FAILED, INTERRUPTED)
-            log.warning("hook %s, %s: %s", self.name, self.letter.type, INTERRUPTED, extra=self.about)
+                await self._let_go(INTERRUPTED)
             raise
-        level = logging.ERROR if state in (State.FAILED, State.UNDECODABLE) else logging.INFO
-        if log.isEnabledFor(level):
-            extra, told = self.about | {"state": state.value}, state.value
-            if self._cause is not None:
-                extra, told = extra | self._cause.about, f"{told}: {self._cause}"
-            log.log(level, "hook %s, %s: %s", self.name, self.letter.type, told, extra=extra)
-        if self.watches:
-            seconds = time.perf_counter() - began
-            self.watches.tell(lambda watch: watch.settled(self.letter, state, seconds))
-        return answer
+        finally:
+            self._lease.stop()
+        if self._journal.is_open and response.word == _CUT:
+            return response
+        await inbox.finish(key, owner, state, note)
+        self._log(state)
+        seconds = time.perf_counter() - began
+        self.context.observers.tell(lambda observer: observer.finished(self.letter, state, seconds))
+        return response
 
-    @property
-    def name(self) -> str:
-        """What logs call the hook: enough of its identity to find it in the inbox."""
-        return self.letter.key[:16]
+    async def _let_go(self, why: str) -> None:
+        """Let another worker take the hook, unless a charge may still be on its way under this lease."""
+        if not self._journal.is_open:
+            await self.context.inbox.finish(self.letter.key, self.context.owner, State.FAILED, why)
 
-    async def _handle(self) -> tuple[State, str, Answer]:
+    def _log(self, state: State) -> None:
+        bad = state in (State.FAILED, State.UNDECODABLE, State.UNRESOLVED)
+        extra, told = self.about | {"state": state.value}, state.value
+        if self._cause is not None:
+            extra, told = extra | self._cause.about, f"{told}: {self._cause}"
+        log.log(
+            logging.ERROR if bad else logging.INFO,
+            "hook %s, %s: %s",
+            self.name,
+            self.letter.type,
+            told,
+            extra=extra,
+        )
+
+    async def _handle_within(self) -> _Ending:
+        within = self.context.handle_within
+        limit = asyncio.timeout(within)
         try:
-            hook = events.decode(self.letter.body) if self.hook is None else self.hook
-        except DecodeError as error:  # which names the place, and not what stands there
-            return State.UNDECODABLE, str(error), UNDECODABLE
+            async with limit:
+                return await self._handle()
+        except TimeoutError:
+            if not limit.expired():  # somebody else's
+                raise
+        why = f"cut, for it took longer than {within:g} s"
+        log.warning("hook %s, %s: %s", self.name, self.letter.type, why, extra=self.about)
+        return State.FAILED, why, later(self.context.lease, _CUT)
+
+    async def _handle(self) -> _Ending:
+        handlers, observers = self.context.handlers, self.context.observers
         try:
-            if (handler := self.routes.handlers.get(self.letter.type)) is not None:
-                with self.watches.around(lambda watch: watch.step("handle")):
-                    await handler(hook)
-                return State.DONE, "", DONE
-            return await self._review(hook)
-        except (NotYet, EarlierInvoiceOutstanding) as error:
-            seconds = error.retry_after if isinstance(error, NotYet) else RETRY_AFTER
-            return State.WAITING, str(error), later(seconds)
+            if (handler := handlers.handler(self.source, self.letter.type)) is None:
+                return await self._review()
+            with observers.around(lambda observer: observer.step("handle")):
+                await handler(argument(self.event))
+            return State.DONE, "", responses.DONE
+        except (NotYet, OutcomeUnknown) as error:
+            return State.WAITING, str(error), later(error.retry_after)
+        except EarlierInvoiceOutstanding as error:
+            return State.WAITING, str(error), later(RETRY_AFTER)
+        except Unresolved as error:
+            self._cause = cause_of(error)
+            return State.UNRESOLVED, str(error), responses.UNRESOLVED
         except (InboxUnavailable, LeaseLost):  # the journal's: nothing may be written any more
             raise
         except Exception as error:
             # The reason may quote the customer: it is for the inbox, and the log is told the cause alone.
             self._cause = cause_of(error)
-            return State.FAILED, "".join(traceback.format_exception(error, limit=-_FRAMES)), FAILED
+            note = "".join(traceback.format_exception(error, limit=-_FRAMES))
+            return State.FAILED, note, responses.FAILED
 
-    async def _review(self, hook: events.Hook) -> tuple[State, str, Answer]:
-        handler, client = self.routes.review, self.product.client
-        if handler is None or client is None:
-            raise TypeError(f"a review needs a handler, and product {self.product.code} a client")
-        review = Review.from_hook(hook)
-        with self.watches.around(lambda watch: watch.step("handle")):
+    async def _review(self) -> _Ending:
+        handler, observers = self.context.handlers.review(self.source), self.context.observers
+        if handler is None or not isinstance(self.source, Cheddar) or self.source.client is None:
+            raise TypeError(f"a review needs a handler, and {self.source.name} a client")
+        review = Review.from_hook(self.event.payload)
+        with observers.around(lambda observer: observer.step("handle")):
             await handler(review)
-        with self.watches.around(lambda watch: watch.step("apply")):
-            outcome = await review.aapply(client, _LeasedJournal(self))
-        self.watches.tell(lambda watch: watch.reviewed(self.letter, outcome))
+        with observers.around(lambda observer: observer.step("apply")):
+            outcome = await review.aapply(
+                self.source.client,
+                self._journal,
+                now=self.context.clock,
+                unknown_for=self.context.unknown_for,
+                marks=self.context.marks,
+            )
+        observers.tell(lambda observer: observer.reviewed(self.letter, outcome))
+        await self._plan(outcome)
         note = msgspec.json.encode(outcome).decode()
         if outcome.standing is Standing.CURRENT:
             # Its bill date was moved: the same invoice will be announced again, and has to be reviewed then.
             # What is ignored is forgotten one day, and a journal must not be: its charges are on the invoice.
-            begun = await self.inbox.entries(self.letter.key)
-            return State.WAITING if begun else State.IGNORED, note, IGNORED
-        return State.DONE, note, DONE
+            begun = await self.context.inbox.entries(self.letter.key)
+            return State.WAITING if begun else State.IGNORED, note, responses.IGNORED
+        return State.DONE, note, responses.DONE
+
+    async def _plan(self, outcome: Outcome) -> None:
+        """Have the review looked at again if a request thought lost may still arrive, before it is done."""
+        if outcome.look_again:
+            now = self.context.clock()
+            await self.context.inbox.plan(
+                self.letter.key, self.context.owner, now + self.context.unknown_for, now + HELD
+            )
 
 
-class _LeasedJournal:
-    """The journal of a hook's review; it ends the review once another worker may have taken the hook over."""
-
-    def __init__(self, attempt: Attempt) -> None:
-        self._attempt = attempt
-
-    async def entries(self) -> Sequence[Entry]:
-        return await self._attempt.inbox.entries(self._attempt.letter.key)
-
-    async def append(self, entry: Entry) -> None:
-        await self._attempt.inbox.append(self._attempt.letter.key, self._attempt.owner, entry)
-        self._attempt.watches.tell(lambda watch: watch.wrote(entry))
-
-    def check(self) -> None:
-        self._attempt.lease.check()
+_CUT = "took too long"

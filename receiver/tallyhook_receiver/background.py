@@ -1,71 +1,41 @@
-"""An event loop in a thread of its own, for callers that have none: WSGI, AWS Lambda, a script."""
+"""What a receiver does beside answering: now and then, for as long as it is open."""
 
 import asyncio
-import threading
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+import logging
+from collections.abc import Awaitable, Callable
 
-from tallyhook_receiver.here import process
+from tallyhook_receiver.errors import InboxUnavailable
 
-__all__ = ["Background"]
+__all__ = ["Repeated"]
 
-T = TypeVar("T")
-
-
-class Background:
-    """Started by the first call in each process.
-
-    A server may load the application once and fork its workers: no thread of the first process goes along.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
-        self._process = 0
-
-    @property
-    def is_running(self) -> bool:
-        """Whether there is a loop in this process."""
-        return self._loop is not None and self._process == process()
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """The work's result, or what it raises. RuntimeError if it is called from within the loop."""
-        if self.is_running and threading.current_thread() is self._thread:
-            work.close()
-            raise RuntimeError("this would wait for itself: await the method's twin instead")
-        return asyncio.run_coroutine_threadsafe(work, self._started()).result()
-
-    def stop(self) -> None:
-        """Cancel what still runs, and end the loop; harmless if there is none."""
-        with self._lock:
-            if self.is_running and self._loop is not None and self._thread is not None:
-                asyncio.run_coroutine_threadsafe(_cancel_others(), self._loop).result()
-                self._loop.call_soon_threadsafe(self._loop.stop)
-                self._thread.join()
-            self._loop = self._thread = None
-
-    def _started(self) -> asyncio.AbstractEventLoop:
-        with self._lock:
-            if self._loop is None or self._process != process():
-                self._loop, self._process = asyncio.new_event_loop(), process()
-                self._thread = threading.Thread(
-                    target=_serve, args=(self._loop,), name="tallyhook-loop", daemon=True
-                )
-                self._thread.start()
-            return self._loop
+log = logging.getLogger("tallyhook.receiver")
 
 
-async def _cancel_others() -> None:
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
+class Repeated:
+    """Some work, done at the start and again after so many seconds, each time; it survives its failures."""
 
+    def __init__(self, what: str, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
+        self._what = what
+        self._seconds = seconds
+        self._work = work
+        self._task: asyncio.Task[None] | None = None
 
-def _serve(loop: asyncio.AbstractEventLoop) -> None:
-    asyncio.set_event_loop(loop)
-    try:
-        loop.run_forever()
-    finally:
-        loop.close()
+    def start(self) -> None:
+        """Begin in this event loop; what was begun in another one has ended with it."""
+        self._task = asyncio.create_task(self._go_on())
+
+    async def stop(self) -> None:
+        task, self._task = self._task, None
+        if task is not None and not task.done() and task.get_loop() is asyncio.get_running_loop():
+            task.cancel()
+            await asyncio.wait({task})
+
+    async def _go_on(self) -> None:
+        while True:
+            try:
+                await self._work()
+            except InboxUnavailable as error:
+                log.warning("%s: the inbox is unavailable: %s", self._what, error)
+            except Exception:
+                log.exception("%s failed", self._what)
+            await asyncio.sleep(self._seconds)

@@ -1,14 +1,13 @@
 """Whether hooks can be taken in, for those who send them here: load balancers, orchestrators, monitors."""
 
 import asyncio
-import json
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
-from tallyhook_receiver.answers import Answer
 from tallyhook_receiver.errors import InboxUnavailable
 from tallyhook_receiver.inbox import Inbox
+from tallyhook_receiver.responses import Response, json_response
 
 __all__ = ["Health"]
 
@@ -17,51 +16,58 @@ log = logging.getLogger("tallyhook.receiver")
 _FRESH = 1.0  # seconds: anybody may ask, and each look is a write
 
 
-def _answer(status: int, word: str) -> Answer:
-    body = json.dumps({"health": word}).encode() + b"\n"
-    kind, length = ("Content-Type", "application/json"), ("Content-Length", str(len(body)))
-    return Answer(status, (kind, length, ("Cache-Control", "no-store")), body)
+def _answer(status: int, word: str) -> Response:
+    return json_response(status, "health", word, ("Cache-Control", "no-store"))
 
 
 _WELL = _answer(200, "ok")
 _NO_INBOX = _answer(503, "no inbox")  # why is for the log: it may name machines and paths
+_NO_CLIENT = _answer(503, "no client")
 _CLOSING = _answer(503, "closing")
 
 
 class Health:
-    """Tries the inbox, once a second at the most however many ask.
+    """Tries what the work needs, once a second at the most however many ask.
 
     It is asked for by a GET of a path that ends with `path`, if that isn't None. `opened` gives the inbox,
-    ready to be used; it may raise InboxUnavailable.
+    ready to be used; it may raise InboxUnavailable. `broken` names the sources whose client can't be used.
     """
 
     def __init__(
-        self, path: str | None, opened: Callable[[], Awaitable[Inbox]], is_closing: Callable[[], bool]
+        self,
+        path: str | None,
+        opened: Callable[[], Awaitable[Inbox]],
+        broken: Callable[[], Sequence[str]],
+        is_closing: Callable[[], bool],
     ) -> None:
         self._path = path
         self._opened = opened
+        self._broken = broken
         self._is_closing = is_closing
-        self._look: asyncio.Task[Answer] | None = None
+        self._look: asyncio.Task[Response] | None = None
         self._looked = 0.0
 
     def is_asked(self, method: str, path: str) -> bool:
         """Whether a request asks for it."""
         return method in ("GET", "HEAD") and self._path is not None and path.endswith(self._path)
 
-    async def answer(self) -> Answer:
-        """200 if a hook could be taken in now: the inbox was written and read. Else 503 with a word why."""
+    async def answer(self) -> Response:
+        """200 if a hook could be handled now: the inbox can be written and read, and invoices adjusted.
+
+        Else 503 with a word why.
+        """
         if self._is_closing():
             return _CLOSING
         if self._look is None or self._is_stale(self._look):
             self._look = asyncio.create_task(self._try())
         return await asyncio.shield(self._look)
 
-    def _is_stale(self, look: asyncio.Task[Answer]) -> bool:
+    def _is_stale(self, look: asyncio.Task[Response]) -> bool:
         if look.done():
             return look.cancelled() or time.monotonic() - self._looked > _FRESH
         return look.get_loop() is not asyncio.get_running_loop()
 
-    async def _try(self) -> Answer:
+    async def _try(self) -> Response:
         try:
             inbox = await self._opened()
             await inbox.check()
@@ -70,4 +76,7 @@ class Health:
             return _NO_INBOX
         finally:
             self._looked = time.monotonic()
+        if broken := self._broken():
+            log.error("not healthy: the client of %s is closed", " and ".join(broken))
+            return _NO_CLIENT
         return _WELL

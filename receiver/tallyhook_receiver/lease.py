@@ -1,82 +1,116 @@
-"""A worker's hold on a hook: taken, kept alive while the work takes, and known to be over in time."""
+"""A worker's hold on a hook: claimed, kept alive while the work takes, and known to be over in time."""
 
 import asyncio
 import time
+from collections.abc import Sequence
+from datetime import datetime
 
-from tallyhook_receiver.deadlines import Deadline, Deadlines
+from tallyhook.review.journal import Added, Adding, Entry, GivenUp, Refused
 from tallyhook_receiver.errors import InboxUnavailable, LeaseLost
-from tallyhook_receiver.inbox import Inbox, Letter, Taken
+from tallyhook_receiver.inbox import Claim, Due, Inbox, Letter
+from tallyhook_receiver.observer import Observers
 
-__all__ = ["Lease"]
+__all__ = ["Lease", "LeasedJournal"]
+
+# Seconds that always go on, where there are such: a machine that slept has lost its leases all the same, and
+# Linux's monotonic clock doesn't count sleep.
+_BOOT = getattr(time, "CLOCK_BOOTTIME", None)
 
 
 class Lease:
-    """One hook's lease of so many seconds, renewed three times as often from `take` until `stop`."""
+    """One hook's lease of so many seconds, renewed three times as often until `stop`."""
 
-    def __init__(
-        self,
-        inbox: Inbox,
-        letter: Letter,
-        owner: str,
-        seconds: float,
-        renewals: Deadlines,
-        *,
-        durably: bool,
-    ) -> None:
-        self._inbox = inbox
-        self._letter = letter
-        self._owner = owner
+    def __init__(self, inbox: Inbox, owner: str, seconds: float) -> None:
+        self.inbox = inbox
+        self.owner = owner
         self._seconds = seconds
         self._until = 0.0  # by our own clock, and never later than by the inbox's
-        self._renewals = renewals
-        self._durably = durably
-        self._first: Deadline | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._renewing: asyncio.Task[None] | None = None
 
-    async def take(self) -> Taken:
-        """Ask the inbox for the hook. Raises InboxUnavailable."""
-        asked = _clock()
-        taken = await self._inbox.take(self._letter, self._owner, self._seconds, durably=self._durably)
-        if taken.mine:
-            self._until = asked + self._seconds
-            # No task before it is needed: most work is over by then.
-            self._first = self._renewals.set(self._seconds / 3, self._start)
-        return taken
+    async def claim(self, letter: Letter) -> Claim:
+        """Ask the inbox for a hook. Raises InboxUnavailable."""
+        asked = _uptime()
+        claim = await self.inbox.claim(letter, self.owner, self._seconds)
+        if claim.mine:
+            self._hold(asked, letter.key)
+        return claim
+
+    async def claim_due(self, now: datetime) -> Due | None:
+        """Ask the inbox for a hook whose second look is due. Raises InboxUnavailable."""
+        asked = _uptime()
+        due = await self.inbox.claim_due(now, self.owner, self._seconds)
+        if due is not None:
+            self._hold(asked, due.record.key)
+        return due
 
     def check(self) -> None:
-        """Raises LeaseLost if it has run out: this process stood still, or the inbox was away too long."""
-        if _clock() >= self._until:
+        """Raises LeaseLost unless a quarter of it is left: this process stood still, or the inbox was away.
+
+        What is sent right after this has that much time to leave before another worker may take over.
+        """
+        if _uptime() >= self._until - self._seconds / 4:
             raise LeaseLost("the lease has run out")
 
     def stop(self) -> None:
         """Renew it no more; harmless if it isn't ours."""
-        if self._first is not None:
-            self._first.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         if self._renewing is not None:
             self._renewing.cancel()
 
-    def _start(self) -> None:
-        self._renewing = asyncio.create_task(self._renew())
+    def _hold(self, since: float, key: str) -> None:
+        self._until = since + self._seconds
 
-    async def _renew(self) -> None:
+        def start() -> None:
+            self._renewing = asyncio.create_task(self._renew(key))
+
+        # No task before it is needed: most work is over by then.
+        self._timer = asyncio.get_running_loop().call_later(self._seconds / 3, start)
+
+    async def _renew(self, key: str) -> None:
         while True:
-            asked = _clock()
+            asked = _uptime()
             try:
-                await self._inbox.renew(self._letter.key, self._owner, self._seconds)
+                await self.inbox.renew(key, self.owner, self._seconds)
                 if asked < self._until:  # what has run out stays so for `check`, whoever has it now
                     self._until = asked + self._seconds
             except InboxUnavailable:
-                pass  # there are two more chances before the lease ends
+                pass  # there is another chance before the lease ends
             except LeaseLost:
                 self._until = 0.0
                 return
             await asyncio.sleep(self._seconds / 3)
 
 
-# Seconds that always go on, where there are such: a machine that slept has lost its leases all the same, and
-# Linux's monotonic clock doesn't count sleep.
-_CLOCK = getattr(time, "CLOCK_BOOTTIME", None)
+class LeasedJournal:
+    """The journal of a hook's review; it ends the review once another worker may have taken the hook over."""
+
+    def __init__(self, lease: Lease, key: str, observers: Observers) -> None:
+        self._lease = lease
+        self._key = key
+        self._observers = observers
+        self._open: int | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a charge was about to be added, and the journal hasn't been told yet what came of it."""
+        return self._open is not None
+
+    async def entries(self) -> Sequence[Entry]:
+        return await self._lease.inbox.entries(self._key)
+
+    async def append(self, entry: Entry) -> None:
+        if isinstance(entry, Adding):
+            self._open = entry.number
+        await self._lease.inbox.append(self._key, self._lease.owner, entry)
+        if isinstance(entry, Added | Refused | GivenUp) and entry.number == self._open:
+            self._open = None
+        self._observers.tell(lambda observer: observer.wrote(entry))
+
+    def check(self) -> None:
+        self._lease.check()
 
 
-def _clock() -> float:
-    return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)
+def _uptime() -> float:
+    return time.monotonic() if _BOOT is None else time.clock_gettime(_BOOT)

@@ -8,19 +8,19 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, TracerProvider
 
 import tallyhook
-from tallyhook.review import EarlierInvoiceOutstanding, Outcome
-from tallyhook.review.journal import Added, Adding, Declared, Entry, GivenUp, Refused, Resolved
-from tallyhook_receiver.answers import Answer
+from tallyhook.review import EarlierInvoiceOutstanding, Outcome, OutcomeUnknown
+from tallyhook.review.journal import Declared, Entry
 from tallyhook_receiver.errors import NotYet
 from tallyhook_receiver.inbox import Letter, State
 from tallyhook_receiver.logs import working_at
-from tallyhook_receiver.watch import Step, Watch
+from tallyhook_receiver.observer import Observer, Step
+from tallyhook_receiver.responses import Response
 
 __all__ = ["Spans"]
 
 
-class Spans(Watch):
-    """Traces a receiver's work: `Receiver(…, watches=[Spans()])`.
+class Spans(Observer):
+    """Traces a receiver's work: `Receiver(…, observers=[Spans()])`.
 
     A request is a span, the attempt at its hook one below, and in that one `handle` and `apply`; what the
     journal is told are events of the latter. A request continues the trace of the server's own span, else
@@ -39,10 +39,10 @@ class Spans(Watch):
             return self._span("receive hook", {})
         return self._span("receive hook", {}, propagate.extract(headers), SpanKind.SERVER)
 
-    def answered(self, answer: Answer, seconds: float) -> None:
+    def answered(self, response: Response, seconds: float) -> None:
         span = trace.get_current_span()
-        span.set_attribute("http.response.status_code", answer.status)
-        if answer.status >= 500:
+        span.set_attribute("http.response.status_code", response.status)
+        if response.status >= 500:
             span.set_status(Status(StatusCode.ERROR))
 
     def repeated(self, product: str) -> None:
@@ -63,18 +63,16 @@ class Spans(Watch):
         with self._span(name, {}) as span:
             try:
                 yield span
-            except (NotYet, EarlierInvoiceOutstanding):  # it waits, which is no failure
+            except (NotYet, EarlierInvoiceOutstanding, OutcomeUnknown):  # it waits, which is no failure
                 raise
             except Exception:
                 span.set_status(Status(StatusCode.ERROR))
                 raise
 
     def wrote(self, entry: Entry) -> None:
-        facts: dict[str, int] = {}
-        if isinstance(entry, Declared):
-            facts["changes"] = len(entry.changes)
-        elif isinstance(entry, Adding | Added | Refused | GivenUp | Resolved):
-            facts["number"] = entry.number
+        facts = {"changes": len(entry.changes)} if isinstance(entry, Declared) else {}
+        if isinstance(number := getattr(entry, "number", None), int):
+            facts["number"] = number
         trace.get_current_span().add_event(type(entry).__name__.lower(), facts)
 
     def reviewed(self, letter: Letter, outcome: Outcome) -> None:
@@ -86,10 +84,10 @@ class Spans(Watch):
             }
         )
 
-    def settled(self, letter: Letter, state: State, seconds: float) -> None:
+    def finished(self, letter: Letter, state: State, seconds: float) -> None:
         span = trace.get_current_span()
         span.set_attribute("tallyhook.state", state.value)
-        if state is State.FAILED:
+        if state in (State.FAILED, State.UNRESOLVED):
             span.set_status(Status(StatusCode.ERROR))
 
     def _span(

@@ -6,9 +6,9 @@ from decimal import Decimal
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
 from tallyhook.review import Outcome
-from tallyhook_receiver.answers import Answer
 from tallyhook_receiver.inbox import Letter, State
-from tallyhook_receiver.watch import Watch
+from tallyhook_receiver.observer import Observer
+from tallyhook_receiver.responses import Response
 
 __all__ = ["Metrics"]
 
@@ -17,8 +17,8 @@ _ANSWERED = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 
 _SETTLED = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 60.0, 300.0)
 
 
-class Metrics(Watch):
-    """Counts a receiver's work: `Receiver(…, watches=[Metrics()])`.
+class Metrics(Observer):
+    """Counts a receiver's work: `Receiver(…, observers=[Metrics()])`.
 
     Labels are products, types of hooks that have a handler, states and statuses: never a customer. Amounts
     are in the product's currency, and floats as everything in Prometheus is: for graphs, not for accounts.
@@ -80,11 +80,24 @@ class Metrics(Watch):
             registry=registry,
         )
 
-    def refused(self, answer: Answer) -> None:
-        self._count(answer)
+        self._unresolved = Counter(
+            "tallyhook_unresolved",
+            "Hooks that wait for a person's word about a charge.",
+            ("product",),
+            registry=registry,
+        )
+        self._looks = Counter(
+            "tallyhook_second_looks",
+            "Second looks at reviews by the state that they left their hook in.",
+            ("product", "state"),
+            registry=registry,
+        )
 
-    def answered(self, answer: Answer, seconds: float) -> None:
-        self._count(answer)
+    def refused(self, response: Response) -> None:
+        self._count(response)
+
+    def answered(self, response: Response, seconds: float) -> None:
+        self._count(response)
         self._request_seconds.observe(seconds)
 
     def repeated(self, product: str) -> None:
@@ -93,9 +106,17 @@ class Metrics(Watch):
     def attempt(self, letter: Letter) -> AbstractContextManager[object]:
         return self._running.track_inprogress()
 
-    def settled(self, letter: Letter, state: State, seconds: float) -> None:
+    def finished(self, letter: Letter, state: State, seconds: float) -> None:
         self._attempts.labels(letter.product, letter.type, state.value).inc()
         self._attempt_seconds.labels(letter.product, letter.type).observe(seconds)
+
+        if state is State.UNRESOLVED:
+            self._unresolved.labels(letter.product).inc()
+
+    def looked_again(self, letter: Letter, state: State) -> None:
+        self._looks.labels(letter.product, state.value).inc()
+        if state is State.UNRESOLVED:
+            self._unresolved.labels(letter.product).inc()
 
     def reviewed(self, letter: Letter, outcome: Outcome) -> None:
         product = letter.product
@@ -107,5 +128,5 @@ class Metrics(Watch):
             direction = "added" if difference > Decimal(0) else "taken off"
             self._amount.labels(product, direction).inc(float(abs(difference)))
 
-    def _count(self, answer: Answer) -> None:
-        self._requests.labels(str(answer.status), answer.word).inc()
+    def _count(self, response: Response) -> None:
+        self._requests.labels(str(response.status), response.word).inc()

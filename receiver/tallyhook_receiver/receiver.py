@@ -1,38 +1,37 @@
-"""The receiver: products, handlers and an inbox, composed into one function from request to answer."""
+"""The receiver: sources, handlers and an inbox, composed into one application."""
 
 import asyncio
 import atexit
+import dataclasses
 import logging
+import math
 import os
-import time
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self, TypeVar, Unpack, overload
 
-from tallyhook import events
-from tallyhook_receiver.answers import DONE, IGNORED, TOO_OLD, UNDECODABLE, Answer, later
-from tallyhook_receiver.asgi import Door
-from tallyhook_receiver.attempt import RETRY_AFTER, Attempt
-from tallyhook_receiver.background import Background
-from tallyhook_receiver.care import Care
-from tallyhook_receiver.deadlines import Deadlines
+from tallyhook import AsyncClient, events
+from tallyhook_receiver.allowlist import Allowlist
+from tallyhook_receiver.asgi import ASGIApp
+from tallyhook_receiver.attempt import Context
+from tallyhook_receiver.background import Repeated
 from tallyhook_receiver.errors import InboxUnavailable
+from tallyhook_receiver.handlers import Handlers, HookHandler, ReviewHandler
 from tallyhook_receiver.health import Health
-from tallyhook_receiver.here import process
-from tallyhook_receiver.inbox import Inbox, Letter, State, open_inbox
-from tallyhook_receiver.lease import Lease
+from tallyhook_receiver.inbox import Inbox, open_inbox
+from tallyhook_receiver.intake import Intake
+from tallyhook_receiver.loop_thread import LoopThread
+from tallyhook_receiver.observer import Observer, Observers
 from tallyhook_receiver.page import Check, Page
-from tallyhook_receiver.pipeline import Accepted, Undecodable, greet, read, recognize, signers
-from tallyhook_receiver.product import Product
-from tallyhook_receiver.routes import HookHandler, ReviewHandler, Routes
-from tallyhook_receiver.senders import Senders
+from tallyhook_receiver.pruning import PRUNED_EVERY, Pruning
+from tallyhook_receiver.responses import Response
+from tallyhook_receiver.second_look import LOOKED_EVERY, look_again
 from tallyhook_receiver.settings import PREFIX, Options
 from tallyhook_receiver.settings import read as read_settings
-from tallyhook_receiver.watch import Watch, Watches
-from tallyhook_receiver.work import Work
-from tallyhook_receiver.wsgi import Door as WSGIDoor
+from tallyhook_receiver.sources import Cheddar, Source
+from tallyhook_receiver.wsgi import WSGIApp
 
 __all__ = ["Receiver"]
 
@@ -42,12 +41,16 @@ H = TypeVar("H", bound=events.Hook)
 R = TypeVar("R", bound=Awaitable[None] | None)
 T = TypeVar("T")
 OnReview = TypeVar("OnReview", bound=ReviewHandler)
+OnEvent = TypeVar("OnEvent", bound=Callable[[Any], Awaitable[None] | None])
+
+_UNKNOWN_FOR, _MARGIN = timedelta(minutes=5), timedelta(minutes=1)
+_LONGEST_UNKNOWN = timedelta(minutes=30)
 
 
 class Receiver:
     """Receives signed hooks, and acknowledges each only when its work is done.
 
-        receiver = Receiver(Product("ACME", key, client))
+        receiver = Receiver(Cheddar("ACME", key, client))
 
         @receiver.review
         async def audit(review: Review) -> None:
@@ -58,74 +61,124 @@ class Receiver:
     own retries are the queue.
 
     Args:
+        sources: who sends hooks: `Cheddar`, `StandardWebhooks`, `SharedKey`, or a `Source` of your own.
         inbox: a file for SQLite, `":memory:"`, a URL such as `"postgresql://user@host/database"`, or another
             Inbox; see `open_inbox`.
         answer_within: seconds before a sender is told to come back, while the work goes on. Stay below the
             sender's timeout (inferred: 30 s).
+        handle_within: seconds that a handler and its review may take; then they are cut, and the hook has
+            failed. None = any. A handler that runs in a thread can't be stopped: it is no longer waited for.
         max_body: bytes of a body at the most.
         body_within: seconds that a sender may take over a body.
         close_within: seconds that running handlers may take to finish when the receiver is closed.
-        lease: seconds after which another worker may take over from one that has died.
-        max_age: how old a hook's `activityDatetime` may be when it is handled for the first time; None = any.
-            A retry carries the old body, so a hook whose first attempt came in time stays welcome at any age,
-            and one that did not stands in the inbox as failed. Set it no longer than `keep_days`.
+        lease: seconds after which another worker may take over from one that has died. It is renewed while
+            the work takes; nothing is sent unless a quarter of it is left.
+        unknown_for: how long a charge whose request got no answer is waited for before it is added again, in
+            seconds or as a timedelta; longer than the clients' timeout, half an hour at the most. None is
+            five minutes, or the longest timeout and a minute if that is more.
+        marks: whether charges carry a mark in their description by which they are known again.
+        max_age: how old an event may be when it is handled for the first time; None = any. A retry carries
+            the old body, so a hook whose first attempt came in time stays welcome at any age, and one that
+            did not stands in the inbox as failed. Set it no longer than `keep_days`.
         keep_days: how long the inbox keeps hooks that are done or ignored, 2 at least; None = for good. What
             failed or waits is kept until it is done.
         senders: the networks that hooks may come from, such as `["192.0.2.0/24"]`; None = all.
         trusted_proxies: the networks of one's own proxies, whose `X-Forwarded-For` is believed.
-        health_path: a GET of a path that ends so asks whether hooks can be taken in; None = nobody may ask.
-        watches: what is told about the work, for metrics and traces.
+        health_path: a GET of a path that ends so asks whether hooks can be handled; None = nobody may ask.
+        observers: what is told about the work, for metrics and traces.
+        clock: gives the present, as an aware datetime; a test on a virtual clock hands in that one.
     """
 
     def __init__(
         self,
-        *products: Product,
+        *sources: Source,
         inbox: str | Path | Inbox = "tallyhook.sqlite",
         answer_within: float = 25.0,
+        handle_within: float | None = 300.0,
         max_body: int = 1_048_576,
         body_within: float = 10.0,
         close_within: float = 30.0,
         lease: float = 60.0,
+        unknown_for: timedelta | float | None = None,
+        marks: bool = True,
         max_age: timedelta | None = None,
         keep_days: float | None = 90.0,
         senders: Iterable[str] | None = None,
         trusted_proxies: Iterable[str] = (),
         health_path: str | None = "/healthz",
-        watches: Iterable[Watch] = (),
+        observers: Iterable[Observer] = (),
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        if len({product.code for product in products}) != len(products) or not products:
-            raise ValueError("name at least one product, and each one once")
+        self.sources = {source.name: source for source in sources}
+        if len(self.sources) != len(sources) or not sources:
+            raise ValueError("name at least one source, and each one once")
+        if handle_within is not None and handle_within <= 0:
+            raise ValueError(f"handle_within is a number of seconds, or None: {handle_within}")
+        self._clients = {
+            source.name: source.client
+            for source in sources
+            if isinstance(source, Cheddar) and source.client is not None
+        }
         if lease <= 0:
             raise ValueError(f"a lease lasts longer than no time at all: {lease}")
-        self.products = products
+        self.options: Mapping[str, Any] = {
+            "answer_within": answer_within,
+            "handle_within": handle_within,
+            "max_body": max_body,
+            "body_within": body_within,
+            "close_within": close_within,
+            "lease": lease,
+            "unknown_for": unknown_for,
+            "marks": marks,
+            "max_age": max_age,
+            "keep_days": keep_days,
+            "senders": senders,
+            "trusted_proxies": trusted_proxies,
+            "health_path": health_path,
+        }
         self.inbox: Inbox = open_inbox(inbox) if isinstance(inbox, str | Path) else inbox
-        self.answer_within = answer_within
-        self.max_body = max_body
-        self.body_within = body_within
         self.close_within = close_within
-        self.lease = lease
-        self.max_age = max_age
-        self.senders: Senders = Senders(senders, trusted_proxies)
-        self.health: Health = Health(health_path, self._opened, lambda: self._is_closing)
-        self.asgi: Door = Door(self)
-        self.wsgi: WSGIDoor = WSGIDoor(self)
-        self._background = Background()
-        self._watches = Watches(watches)
-        self._care = Care(self.inbox, keep_days)
-        self._routes = Routes()
+        self._handlers = Handlers()
+        self._context = Context(
+            inbox=self.inbox,
+            owner="",
+            handlers=self._handlers,
+            observers=Observers(observers),
+            clock=clock,
+            lease=lease,
+            unknown_for=_unknown_for(unknown_for, self._clients.values()),
+            marks=marks,
+            handle_within=handle_within,
+        )
+        self._intake = Intake(
+            sources,
+            self._opened,
+            self._context.observers,
+            Allowlist(senders, trusted_proxies),
+            max_body=max_body,
+            max_age=max_age,
+            answer_within=answer_within,
+            clock=clock,
+        )
+        self._health = Health(health_path, self._opened_inbox, self._broken, lambda: self._is_closing)
+        self.asgi: ASGIApp = ASGIApp(self._intake, self._health, body_within, self.open, self._end)
+        self.wsgi: WSGIApp = WSGIApp(self._intake, self._health, self.run)
+        self._loop_thread = LoopThread()
+        self._background = (
+            Repeated("pruning the inbox", PRUNED_EVERY, Pruning(self.inbox, keep_days).prune),
+            Repeated("a second look", LOOKED_EVERY, self.look_again),
+        )
         self._made_clients = False
-        self._owner = ""
-        self._answers = Deadlines()
-        self._renewals = Deadlines()
-        self._running: dict[str, Work] = {}
-        self._is_open = False
         self._is_closing = False
+        self._opening: asyncio.Lock | None = None
+        self._opening_loop: asyncio.AbstractEventLoop | None = None
         self._process = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @classmethod
     def from_environment(
         cls,
-        *products: Product,
+        *sources: Source,
         prefix: str = PREFIX,
         environ: Mapping[str, str] | None = None,
         **options: Unpack[Options],
@@ -140,32 +193,60 @@ class Receiver:
         settings = read_settings(os.environ if environ is None else environ, prefix)
         settings.warn()
         arguments: Options = {**settings.options(), **options}
-        receiver = cls(*(products or (settings.product(),)), **arguments)
-        receiver._made_clients = not products
+        receiver = cls(*(sources or (settings.product(),)), **arguments)
+        receiver._made_clients = not sources
         return receiver
 
     @overload
-    def on(self, type: type[H], /) -> Callable[[Callable[[H], R]], Callable[[H], R]]: ...
+    def on(
+        self, type: type[H], /, *, source: Source | str | None = None
+    ) -> Callable[[Callable[[H], R]], Callable[[H], R]]: ...
     @overload
-    def on(self, type: str, /) -> Callable[[Callable[[events.Hook], R]], Callable[[events.Hook], R]]: ...
-    def on(self, type: type[events.Hook] | str, /) -> Callable[[HookHandler[Any]], HookHandler[Any]]:
-        """Decorate the handler of a type of hook: a class in `events`, or an activityType.
+    def on(self, type: str, /, *, source: Source | str | None = None) -> Callable[[OnEvent], OnEvent]: ...
+    def on(
+        self, type: type[events.Hook] | str, /, *, source: Source | str | None = None
+    ) -> Callable[[HookHandler[Any]], HookHandler[Any]]:
+        """Decorate the handler of a type of event: a class of `tallyhook.cheddar.hooks`, or the type's name.
 
-        It runs at least once for each hook, until it has returned once. Raises ValueError if the type has a
+        It is given Cheddar's typed hook, or the `Event` of any other source, and runs at least once for each
+        event, until it has returned once. `source`: of that source only. Raises ValueError if the type has a
         handler.
         """
         name = type if isinstance(type, str) else type.TYPE
 
         def register(handler: HookHandler[Any]) -> HookHandler[Any]:
-            self._routes.add(name, handler)
+            self._handlers.add(self._name_of(source), name, handler)
             return handler
 
         return register
 
-    def review(self, handler: OnReview) -> OnReview:
-        """Decorate the handler that declares what a held invoice should hold. Products need a client then."""
-        self._routes.add_review(handler)
-        return handler
+    @overload
+    def review(self, handler: OnReview, /) -> OnReview: ...
+    @overload
+    def review(self, source: Source | str, /) -> Callable[[OnReview], OnReview]: ...
+    def review(self, handler: Any, /) -> Any:
+        """Decorate the handler that declares what a held invoice should hold: `@receiver.review`.
+
+        It is asked about the invoices of all sources that have some, and `review.product` tells whose one is;
+        `@receiver.review("ACME")` is asked about those of that source. Each such source needs a client.
+        """
+        if callable(handler):
+            self._handlers.add_review(None, handler)
+            return handler
+
+        def register(decorated: OnReview) -> OnReview:
+            self._handlers.add_review(self._name_of(handler), decorated)
+            return decorated
+
+        return register
+
+    def _name_of(self, source: Source | str | None) -> str | None:
+        if source is None:
+            return None
+        name = source if isinstance(source, str) else source.name
+        if name not in self.sources:
+            raise ValueError(f"this receiver has no source {name}; it has {', '.join(self.sources)}")
+        return name
 
     def page(self, *, check: Check) -> Page:
         """A read-only page about the inbox, as an ASGI application; it is served only where it is mounted.
@@ -173,39 +254,70 @@ class Receiver:
         `check` is told the headers of each request, names in lower case, and lets it in by returning True,
         perhaps from a coroutine; anybody else gets a 403.
         """
-        return Page(self._opened, check)
+        return Page(self._opened_inbox, check)
 
     async def open(self) -> None:
         """Open the inbox. The first request does it too, where nobody else has.
 
-        Raises InboxUnavailable, and ValueError if there are reviews but a product has no client.
+        Raises InboxUnavailable, and ValueError if there are reviews but a product has no client that can be
+        used.
         """
-        if self._routes.review is not None:
-            for product in self.products:
-                if product.client is None:
-                    raise ValueError(f"product {product.code} needs a client: its invoices are reviewed")
+        for source in self.sources.values():
+            if self._handlers.review(source) is not None and source.name not in self._clients:
+                raise ValueError(f"product {source.name} needs a client: its invoices are reviewed")
+        if broken := self._broken():
+            raise ValueError(f"the client of {' and '.join(broken)} is closed: open it before the receiver")
         self._is_closing = False
-        await self._open_inbox()
+        await self._opened()
 
-    async def _open_inbox(self) -> None:
-        if not self._is_open:
-            # Not before: a server may make the receiver once and fork its workers, each an owner of its own.
-            self._owner = uuid.uuid4().hex
-            await self.inbox.open()
-            if self._is_closing:
-                await self.inbox.close()
-                raise InboxUnavailable("the receiver is closing")
-            self._is_open = True
-            self._process = process()
-            self._care.start()
-        elif self._process != process():
-            raise InboxUnavailable("it was opened before this process was forked: open it in each worker")
-
-    async def _opened(self) -> Inbox:
+    async def _opened(self) -> Context:
+        """What attempts need, once the inbox is open in this process and this event loop."""
         if self._is_closing:
             raise InboxUnavailable("the receiver is closing")
-        await self._open_inbox()
-        return self.inbox
+        loop = asyncio.get_running_loop()
+        if self._loop is loop and self._process == os.getpid():
+            return self._context
+        if self._loop is not None and self._process != os.getpid():
+            raise InboxUnavailable("it was opened before this process was forked: open it in each worker")
+        if self._loop is not None and self._loop.is_running():
+            raise InboxUnavailable("it is open in another event loop: use one receiver in one loop")
+        if self._opening is None or self._opening_loop is not loop:
+            self._opening, self._opening_loop = asyncio.Lock(), loop
+        async with self._opening:
+            if self._loop is not loop:
+                await self._open_here(loop)
+        return self._context
+
+    async def _open_here(self, loop: asyncio.AbstractEventLoop) -> None:
+        await self.inbox.open()
+        if self._is_closing:
+            await self.inbox.close()
+            raise InboxUnavailable("the receiver is closing")
+        # Not before: a server may make the receiver once and fork its workers, each an owner of its own.
+        self._context = dataclasses.replace(self._context, owner=uuid.uuid4().hex)
+        self._loop, self._process = loop, os.getpid()
+        self._intake.open()
+        for work in self._background:
+            work.start()
+
+    async def _opened_inbox(self) -> Inbox:
+        return (await self._opened()).inbox
+
+    def _broken(self) -> list[str]:
+        """The sources whose invoices can't be adjusted now."""
+        return [
+            name
+            for name, client in self._clients.items()
+            if client.is_closed and self._handlers.review(self.sources[name]) is not None
+        ]
+
+    async def look_again(self) -> int:
+        """Look once more at the reviews for which that is due by the receiver's clock; how many there were.
+
+        An open receiver does it by itself every few seconds. Call it where time doesn't pass by itself: in a
+        test on a virtual clock, or from cron where no process stays. Raises InboxUnavailable.
+        """
+        return await look_again(await self._opened(), self.sources)
 
     async def aclose(self, within: float | None = None) -> None:
         """Take no more hooks, let running handlers finish for so many seconds, and close the inbox.
@@ -214,21 +326,15 @@ class Receiver:
         A client that was passed in stays as it is; `open` opens everything else anew.
         """
         self._is_closing = True
-        if self._is_open and self._process != process():
+        if self._loop is None or self._process != os.getpid():
             return  # everything is the process's that this one was forked from
-        if running := {work.task for work in self._running.values()}:
-            seconds = self.close_within if within is None else within
-            _, late = await asyncio.wait(running, timeout=seconds)
-            for task in late:
-                task.cancel()
-            if late:
-                await asyncio.wait(late)
+        await self._intake.close(self.close_within if within is None else within)
+        for work in self._background:
+            await work.stop()
         if self._made_clients:
             await self._disconnect()
-        if self._is_open:
-            self._is_open = False
-            await self._care.stop()
-            await self.inbox.close()
+        self._loop = None
+        await self.inbox.close()
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -237,29 +343,21 @@ class Receiver:
     async def __aexit__(self, *error: object) -> None:
         await self.aclose()
 
-    def greet(self, method: str, headers: Mapping[str, str], peer: str | None) -> Answer | None:
-        """What refuses a request already before its body, for a door that can spare itself the reading."""
-        refusal = greet(self.senders, self.max_body, method, headers, peer)
-        return None if refusal is None else self.refused(refusal)
-
-    def refused(self, answer: Answer) -> Answer:
-        """This refusal, once it is known that it was given; for doors."""
-        _warn(answer)
-        self._watches.tell(lambda watch: watch.refused(answer))
-        return answer
-
     async def handle(
         self, method: str, headers: Mapping[str, str], body: bytes, peer: str | None = None
-    ) -> Answer:
-        """Receive one request, for any door: what the sender sent, and what to answer it.
+    ) -> Response:
+        """Receive one request, for any server: what the sender sent, and what to answer it.
 
-        `peer` is the address at the other end of the connection, None if nobody can tell. The answer is a 2xx
-        only if the hook's work is done, or nobody wants it. Raises nothing on any input.
+        `peer` is the address at the other end of the connection, None if nobody can tell. The response is a
+        2xx only if the hook's work is done, or there is no handler for it. Raises nothing on any input.
         """
-        refusal = self.greet(method, headers, peer)
-        return await self.accept(headers, body) if refusal is None else refusal
+        named = {name.lower(): value for name, value in headers.items()}
+        refusal = self._intake.precheck(method, named, peer)
+        return await self._intake.receive(named, body) if refusal is None else refusal
 
-    def answer(self, method: str, headers: Mapping[str, str], body: bytes, peer: str | None = None) -> Answer:
+    def answer(
+        self, method: str, headers: Mapping[str, str], body: bytes, peer: str | None = None
+    ) -> Response:
         """`handle` for callers without an event loop: a view of Flask or Django, AWS Lambda.
 
         The work is done in an event loop of the receiver's own, in a thread that goes on from call to call;
@@ -269,10 +367,10 @@ class Receiver:
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of a coroutine that is run where `answer` does its work."""
-        if not self._background.is_running:
+        if not self._loop_thread.is_running:
             self._is_closing = False
             atexit.register(self.close)
-        return self._background.run(work)
+        return self._loop_thread.run(work)
 
     def close(self, within: float | None = None) -> None:
         """`aclose` after `answer`, `run` or `wsgi`; harmless after neither.
@@ -280,111 +378,31 @@ class Receiver:
         All connections of the products' clients are closed with the event loop that they belong to. The
         clients are not: they connect anew.
         """
-        if self._background.is_running:
+        if self._loop_thread.is_running:
             atexit.unregister(self.close)
-            self._background.run(self.end(within))
-            self._background.stop()
+            self._loop_thread.run(self._end(within))
+            self._loop_thread.stop()
 
-    async def end(self, within: float | None = None) -> None:
-        """`aclose`, and the products' clients are disconnected: for doors whose event loop ends with it."""
+    async def _end(self, within: float | None = None) -> None:
+        """`aclose` where the event loop ends too, and with it the connections of the clients."""
         await self.aclose(within)
         await self._disconnect()
 
     async def _disconnect(self) -> None:
-        for product in self.products:
-            if product.client is not None:
-                await product.client.disconnect()
-
-    async def accept(self, headers: Mapping[str, str], body: bytes) -> Answer:
-        """What follows in `handle` once a request has been greeted."""
-        signed = signers(self.products, self.max_body, headers, body, datetime.now(UTC))
-        if isinstance(signed, Answer):
-            return self.refused(signed)
-        if not self._watches:
-            return await self._take_in(signed, body)
-        with self._watches.around(lambda watch: watch.request(headers)):
-            began = time.perf_counter()
-            answer = await self._take_in(signed, body)
-            seconds = time.perf_counter() - began
-            self._watches.tell(lambda watch: watch.answered(answer, seconds))
-            return answer
-
-    async def _take_in(self, signed: Sequence[Product], body: bytes) -> Answer:
-        if self._is_closing:
-            return later(RETRY_AFTER, "closing")
-        # The age limit asks for more than a glance tells.
-        hook = (recognize(signed, body) if self.max_age is None else None) or read(signed, body)
-        if isinstance(hook, Answer):
-            _warn(hook)
-            return hook
-        try:
-            await self._open_inbox()
-            return await self._receive(hook)
-        except InboxUnavailable as error:
-            return _no_inbox(hook.letter.key, error)
-
-    async def _receive(self, hook: Accepted | Undecodable) -> Answer:
-        letter = hook.letter
-        if isinstance(hook, Undecodable):
-            await self.inbox.keep(letter, State.UNDECODABLE, hook.reason)
-            log.error("hook %s: undecodable, kept in the inbox", letter.key[:16], extra=_about(letter))
-            return UNDECODABLE
-        if await self.inbox.repeated(letter.key):
-            self._watches.tell(lambda watch: watch.repeated(letter.product))
-            return DONE
-        if not self._routes.wants(letter.type):
-            await self.inbox.keep(letter, State.IGNORED)
-            return IGNORED
-        if self._is_old(hook.hook) and not await self._is_welcome(letter.key):
-            await self.inbox.keep(letter, State.FAILED, f"came too late: max_age is {self.max_age}")
-            log.error("hook %s: too old, kept in the inbox", letter.key[:16], extra=_about(letter))
-            return TOO_OLD
-        return await self._join(hook)
-
-    def _is_old(self, hook: events.Hook | None) -> bool:
-        """Whether a hook is over the age limit; one without a date could be of any age."""
-        if self.max_age is None:
-            return False
-        happened = None if hook is None else hook.activity_datetime
-        return happened is None or datetime.now(UTC) - happened > self.max_age
-
-    async def _is_welcome(self, key: str) -> bool:
-        """Whether a hook may be of any age: its first attempt came in time, or an operator lets it in."""
-        record = await self.inbox.get(key)
-        return record is not None and (record.attempts > 0 or record.state is State.WAITING)
-
-    async def _join(self, accepted: Accepted) -> Answer:
-        """Wait for the attempt at this hook, which is started only if none is running."""
-        if self._is_closing:  # since the request came
-            return later(RETRY_AFTER, "closing")
-        key = accepted.letter.key
-        work = self._running.get(key)
-        if work is None or work.task.done():  # done: canceled before it began
-            # The age limit goes by whether there was an attempt: a retry that comes late must find it.
-            durably = self.max_age is not None
-            lease = Lease(
-                self.inbox, accepted.letter, self._owner, self.lease, self._renewals, durably=durably
-            )
-            attempt = Attempt(accepted, self._routes, self.inbox, self._owner, lease, self._watches)
-            work = self._running[key] = Work(self._run(key, attempt))
-        answer = await work.answer(self._answers, self.answer_within)
-        return later(self.answer_within, "at it") if answer is None else answer
-
-    async def _run(self, key: str, attempt: Attempt) -> Answer:
-        try:
-            return await attempt.run()
-        finally:
-            del self._running[key]
+        for client in self._clients.values():
+            await client.disconnect()
 
 
-def _about(letter: Letter) -> dict[str, str]:
-    return {"hook": letter.key[:16], "product": letter.product, "type": letter.type}
-
-
-def _warn(refusal: Answer) -> None:
-    log.warning("a request was refused with %d", refusal.status, extra={"status": refusal.status})
-
-
-def _no_inbox(key: str, error: InboxUnavailable) -> Answer:
-    log.error("hook %s: the inbox is unavailable: %s", key[:16], error, extra={"hook": key[:16]})
-    return later(RETRY_AFTER, "no inbox")
+def _unknown_for(asked: timedelta | float | None, clients: Iterable[AsyncClient]) -> timedelta:
+    # A client without a timeout is bounded by its deadline.
+    timeouts = [min(client.timeout, client.deadline or math.inf) for client in clients]
+    timeout = timedelta(seconds=max((it for it in timeouts if it < math.inf), default=0.0))
+    if asked is None:
+        return max(_UNKNOWN_FOR, timeout + _MARGIN)
+    unknown_for = asked if isinstance(asked, timedelta) else timedelta(seconds=asked)
+    if not timeout < unknown_for <= _LONGEST_UNKNOWN:
+        raise ValueError(
+            f"unknown_for is {unknown_for}: it has to be longer than a client's timeout ({timeout}), and no"
+            f" more than {_LONGEST_UNKNOWN}, for an invoice is held for an hour only"
+        )
+    return unknown_for

@@ -1,10 +1,10 @@
-"""Settings from the environment: a variable for each argument of the receiver, its product and its client."""
+"""Settings from the environment: a variable for each argument of the receiver, its source and its client."""
 
 import difflib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
@@ -12,8 +12,8 @@ from tallyhook import signing
 from tallyhook.cheddar.client import BASE_URL, AsyncClient
 from tallyhook_receiver.errors import SettingsError
 from tallyhook_receiver.inbox import Inbox
-from tallyhook_receiver.product import Product
-from tallyhook_receiver.watch import Watch
+from tallyhook_receiver.observer import Observer
+from tallyhook_receiver.sources.cheddar import Cheddar
 
 __all__ = ["PREFIX", "SETTINGS", "Options", "Setting", "Settings", "read"]
 
@@ -28,20 +28,24 @@ _OTHERS = {"CONSOLE_TOKEN", "MOCK"}
 
 
 class Options(TypedDict, total=False):
-    """The arguments of a Receiver but its products, by name."""
+    """The arguments of a Receiver but its sources, by name."""
 
     inbox: str | Path | Inbox
     answer_within: float
+    handle_within: float | None
     max_body: int
     body_within: float
     close_within: float
     lease: float
+    unknown_for: timedelta | float | None
+    marks: bool
     max_age: timedelta | None
     keep_days: float | None
     senders: Iterable[str] | None
     trusted_proxies: Iterable[str]
     health_path: str | None
-    watches: Iterable[Watch]
+    observers: Iterable[Observer]
+    clock: Callable[[], datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,10 @@ def _or_none(read: Callable[[str], Any]) -> Callable[[str], Any]:
     return lambda text: None if text.lower() == "none" else read(text)
 
 
+def _switch(text: str) -> bool:
+    return {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}[text.lower()]
+
+
 def _list(text: str) -> list[str]:
     return [part.strip() for part in text.replace("\n", ",").split(",") if part.strip()]
 
@@ -93,28 +101,31 @@ def _scheme(text: str) -> signing.Scheme:
 SETTINGS = (
     Setting(
         "PRODUCT_CODE",
-        "Product(code)",
+        "Cheddar(code)",
         str,
         "a product's code",
         "the code of the product whose hooks are received",
     ),
     Setting(
         "KEYS",
-        "Product(keys)",
+        "Cheddar(keys)",
         _list,
         "keys separated by commas or line breaks",
         "the product's secret key, and while it is being changed the old one too",
     ),
-    Setting("SCHEME", "Product(scheme)", _scheme, f"one of {', '.join(signing.SCHEMES)}"),
+    Setting("SCHEME", "Cheddar(scheme)", _scheme, f"one of {', '.join(signing.SCHEMES)}"),
     Setting("USER", "AsyncClient(user)", str, "the email of a user of the product"),
     Setting("PASSWORD", "AsyncClient(password)", str, "the password or API key of that user"),
     Setting("BASE_URL", "AsyncClient(base_url)", str, "the address of the API"),
     Setting("INBOX", "inbox", str, "a path, or postgresql://user:password@host/database"),
     Setting("ANSWER_WITHIN", "answer_within", _number, "seconds"),
+    Setting("HANDLE_WITHIN", "handle_within", _or_none(_number), "seconds, or none"),
     Setting("MAX_BODY", "max_body", _count, "a number of bytes"),
     Setting("BODY_WITHIN", "body_within", _number, "seconds"),
     Setting("CLOSE_WITHIN", "close_within", _number, "seconds"),
     Setting("LEASE", "lease", _number, "seconds"),
+    Setting("UNKNOWN_FOR", "unknown_for", _number, "seconds"),
+    Setting("MARKS", "marks", _switch, "yes or no"),
     Setting("MAX_AGE", "max_age", _or_none(_days), "a number of days, or none"),
     Setting("KEEP_DAYS", "keep_days", _or_none(_number), "a number of days, or none"),
     Setting("SENDERS", "senders", _or_none(_list), "networks separated by commas, or none"),
@@ -135,7 +146,7 @@ class Settings:
     problems: tuple[str, ...]
     unknown: Mapping[str, str]
 
-    def product(self) -> Product:
+    def product(self) -> Cheddar:
         """The product, with a client if there is a user. Raises SettingsError with all that is wrong."""
         problems = [*self.problems, *self._missing()]
         if problems:
@@ -146,7 +157,7 @@ class Settings:
             user, password = self.values["USER"], self.values["PASSWORD"]
             client = AsyncClient(code, user, password, base_url=self.values.get("BASE_URL", BASE_URL))
         try:
-            return Product(code, keys, client, scheme=self.values.get("SCHEME", signing.CHEDDAR))
+            return Cheddar(code, keys, client, scheme=self.values.get("SCHEME", signing.CHEDDAR))
         except ValueError as error:
             raise SettingsError([f"{self.prefix}KEYS: {error}"]) from None
 
@@ -193,7 +204,7 @@ def read(environ: Mapping[str, str], prefix: str = PREFIX) -> Settings:
                 values[setting.name] = setting.read(text)
         except SettingsError as error:
             problems += error.problems
-        except ValueError:
+        except (ValueError, KeyError):
             problems.append(f"{name} is not {setting.what}")
     known = {prefix + setting.name + end for setting in SETTINGS for end in ("", _FILE)}
     known |= {prefix + name for name in _OTHERS}
@@ -208,11 +219,11 @@ def read(environ: Mapping[str, str], prefix: str = PREFIX) -> Settings:
 def _text(environ: Mapping[str, str], name: str) -> str:
     text, file = environ.get(name, ""), environ.get(name + _FILE, "")
     if not file:
-        return text.strip()
+        return text.strip().removeprefix("\ufeff").strip()
     if text:
         raise SettingsError([f"{name} and {name}{_FILE} are both set: drop one"])
     try:
-        return Path(file).read_text("utf-8").strip()
+        return Path(file).read_text("utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise SettingsError([f"{name}{_FILE}: {file} can't be read: {reason}"]) from None

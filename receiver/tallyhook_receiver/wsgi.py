@@ -1,47 +1,50 @@
-"""The WSGI door: for Flask, Django and everything else that is called from threads."""
+"""The WSGI application: for Flask, Django and everything else that is called from threads."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import Any
 from wsgiref.types import InputStream, StartResponse, WSGIEnvironment
 
-from tallyhook_receiver.answers import HEADERS_TOO_LARGE, TOO_LARGE, Answer
 from tallyhook_receiver.asgi import MAX_HEADER_BYTES, MAX_HEADERS
+from tallyhook_receiver.health import Health
+from tallyhook_receiver.intake import Intake
+from tallyhook_receiver.responses import HEADERS_TOO_LARGE, TOO_LARGE, Response
 
-if TYPE_CHECKING:
-    from tallyhook_receiver.receiver import Receiver
+__all__ = ["WSGIApp"]
 
-__all__ = ["Door"]
+Run = Callable[[Coroutine[Any, Any, Response]], Response]
 
 
-class Door:
+class WSGIApp:
     """A WSGI application: serve it by itself, or mount it in another one, on any path.
 
     Each request waits for its answer in the thread that it came in; the work is done in the receiver's own
     event loop. How long a sender may take over a body is the server's to say.
     """
 
-    def __init__(self, receiver: "Receiver") -> None:
-        self._receiver = receiver
+    def __init__(self, intake: Intake, health: Health, run: Run) -> None:
+        self._intake = intake
+        self._health = health
+        self._run = run
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        answer = self._answer(environ)
-        start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", list(answer.headers))
-        return [b"" if environ["REQUEST_METHOD"] == "HEAD" else answer.body]
+        response = self._respond(environ)
+        start_response(f"{response.status} {HTTPStatus(response.status).phrase}", list(response.headers))
+        return [b"" if environ["REQUEST_METHOD"] == "HEAD" else response.body]
 
-    def _answer(self, environ: WSGIEnvironment) -> Answer:
+    def _respond(self, environ: WSGIEnvironment) -> Response:
         headers = _headers(environ)
         if headers is None:
-            return self._receiver.refused(HEADERS_TOO_LARGE)
+            return self._intake.refused(HEADERS_TOO_LARGE)
         method, peer = environ["REQUEST_METHOD"], environ.get("REMOTE_ADDR") or None
-        if self._receiver.health.is_asked(method, environ.get("PATH_INFO", "")):
-            return self._receiver.run(self._receiver.health.answer())
-        if (refusal := self._receiver.greet(method, headers, peer)) is not None:
+        if self._health.is_asked(method, environ.get("PATH_INFO", "")):
+            return self._run(self._health.answer())
+        if (refusal := self._intake.precheck(method, headers, peer)) is not None:
             return refusal
-        body = _read(environ, headers.get("content-length", ""), self._receiver.max_body)
+        body = _read(environ, headers.get("content-length", ""), self._intake.max_body)
         if body is None:
-            return self._receiver.refused(TOO_LARGE)
-        return self._receiver.answer(method, headers, body, peer)
+            return self._intake.refused(TOO_LARGE)
+        return self._run(self._intake.receive(headers, body))
 
 
 def _headers(environ: WSGIEnvironment) -> dict[str, str] | None:

@@ -442,8 +442,7 @@ class _Stream(httpx.SyncByteStream):
 
     def __iter__(self) -> Iterator[bytes]:
         yield from self._stream
-        if (connection := _with_leftover(self._stream)) is not None:
-            connection.close()
+        _give_up_with_leftover(self._stream)
 
     def close(self) -> None:
         self._stream.close()
@@ -458,22 +457,20 @@ class _AsyncStream(httpx.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for piece in self._stream:
             yield piece
-        if (connection := _with_leftover(self._stream)) is not None:
-            await connection.aclose()
+        _give_up_with_leftover(self._stream)
 
     async def aclose(self) -> None:
         await self._stream.aclose()
 
 
-def _with_leftover(stream: Any) -> Any:
-    """The connection of httpcore under a body, if its parser holds bytes behind that body; None otherwise."""
+def _give_up_with_leftover(stream: Any) -> None:
+    """Make httpcore close the connection under a body, if its parser holds bytes behind that body."""
     # Nothing public leads there. Under other transports there is no such parser, and none is found.
-    while not hasattr(stream, "_connection"):
+    while stream is not None and not hasattr(stream, "_connection"):
         stream = getattr(stream, "_httpcore_stream", None) or getattr(stream, "_stream", None)
-        if stream is None:
-            return None
-    parser = getattr(stream._connection, "_h11_state", None)
-    return stream._connection if parser is not None and parser.trailing_data[0] else None
+    parser = getattr(getattr(stream, "_connection", None), "_h11_state", None)
+    if parser is not None and parser.trailing_data[0]:
+        parser.send_failed()
 
 
 _is_ours = ContextVar("_is_ours", default=False)

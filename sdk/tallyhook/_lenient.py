@@ -1,9 +1,10 @@
-"""Values of a loosely typed source, read into exact ones and written again.
+"""Values of a loosely typed source, read into exact ones.
 
 Cheddar's documents and hooks come from code that does not care for types: a number may be a string, a
 boolean may be `1`, `"0"` or `true`, and anything that is empty, even an object or a list, may be `""`
-(recorded). Each reader here takes any of these. What is present and still makes no sense raises DecodeError,
-which never quotes it.
+(recorded). Each reader here takes any of these. A number, a boolean or a text that is present and still makes
+no sense raises DecodeError, which never quotes it; a date reads as None, so that one of them doesn't make a
+thousand customers unreadable.
 """
 
 from collections.abc import Callable
@@ -16,10 +17,7 @@ from tallyhook.errors import DecodeError
 # Longer numbers don't occur in bills; arithmetic in `money` stays exact up to here.
 _LONGEST = 64
 _BEYOND = 10**_LONGEST
-_REMEMBERED = 1024
 _ZERO = Decimal(0)
-_moment = datetime.fromisoformat
-_day = date.fromisoformat
 _TRUE = {"1", "true"}
 _FALSE = {"0", "false"}
 
@@ -40,7 +38,7 @@ def text(node: Any) -> str:
     if isinstance(node, int):
         return str(node)
     if isinstance(node, Decimal):
-        return f"{_bounded(node):f}"
+        return f"{_ordinary(node):f}"
     if is_blank(node):
         return ""
     raise DecodeError("text was expected")
@@ -48,16 +46,12 @@ def text(node: Any) -> str:
 
 def boolean(node: Any) -> bool:
     """`1`, `0`, `true`, `false` as text or as themselves; nothing is False."""
-    if node == "1":
-        return True
-    if node == "0" or node is False or is_blank(node):
+    if is_blank(node):
         return False
     word = str(node).strip().lower()
-    if word in _TRUE:
-        return True
-    if word in _FALSE:
-        return False
-    raise DecodeError("a boolean was expected")
+    if word not in _TRUE | _FALSE:
+        raise DecodeError("a boolean was expected")
+    return word in _TRUE
 
 
 def optional_boolean(node: Any) -> bool | None:
@@ -67,23 +61,31 @@ def optional_boolean(node: Any) -> bool | None:
 
 def decimal(node: Any) -> Decimal:
     """An exact number; nothing is zero."""
-    if type(node) is str and node and not node.isspace():
-        return _spelled(node)
-    number = _number(node)
+    number = optional_decimal(node)
     return _ZERO if number is None else number
 
 
 def optional_decimal(node: Any) -> Decimal | None:
     """An exact number, or None for nothing."""
-    if type(node) is str and node and not node.isspace():
-        return _spelled(node)
-    return _number(node)
+    if is_blank(node):
+        return None
+    if isinstance(node, str):
+        # Decimal would also take digits of other scripts and underscores.
+        if len(node) > _LONGEST or not node.isascii() or "_" in node:
+            raise DecodeError("a number was expected")
+        try:
+            return _ordinary(Decimal(node))
+        except InvalidOperation:
+            raise DecodeError("a number was expected") from None
+    if isinstance(node, int) and not isinstance(node, bool) and abs(node) < _BEYOND:
+        return Decimal(node)
+    if isinstance(node, Decimal) and len(node.as_tuple().digits) <= _LONGEST:
+        return _ordinary(node)
+    raise DecodeError("a number was expected")
 
 
 def optional_integer(node: Any) -> int | None:
     """A whole number, or None for nothing. `"3.0000"` is 3."""
-    if type(node) is str and len(node) <= _LONGEST and node.isascii() and node.isdecimal():
-        return int(node)
     number = optional_decimal(node)
     if number is None:
         return None
@@ -94,40 +96,24 @@ def optional_integer(node: Any) -> int | None:
 
 
 def optional_datetime(node: Any) -> datetime | None:
-    """A moment in UTC; one without an offset is taken as UTC. Nothing, or a date of zeros, is None."""
-    if not node and is_blank(node):
-        return None
+    """A moment in UTC; one without an offset is taken as UTC. None for anything else: the source has it."""
+    moment = _moment(node)
     try:
-        moment = _moment(node)
-    except (TypeError, ValueError):
-        return _unusual_moment(node)
-    return moment if moment.tzinfo is UTC else _in_utc(moment)
+        return moment and (moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except OverflowError:
+        return None
 
 
 def optional_date(node: Any) -> date | None:
-    """A calendar day as it is written, whatever time and offset follow it. Nothing is None."""
-    if not node and is_blank(node):
-        return None
-    try:
-        return _day(node)
-    except (TypeError, ValueError):
-        # The offset must not move a card's last day, so the moment in UTC only proves that this is a date.
-        return None if optional_datetime(node) is None else _moment(node.strip()).date()
+    """A calendar day as it is written, whatever time and offset follow it. None for anything else."""
+    # The offset must not move a card's last day.
+    moment = _moment(node)
+    return moment and moment.date()
 
 
-def written(value: object) -> str:
-    """A typed value as Cheddar's XML writes it."""
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "1" if value else "0"
-        case Decimal():
-            return f"{value:f}"
-        case datetime() | date():
-            return value.isoformat()
-        case _:
-            return str(value)
+def is_odd_date(node: Any) -> bool:
+    """Whether there is a value that reads as no date, and doesn't say "nothing" either."""
+    return not is_blank(node) and optional_datetime(node) is None and not str(node).startswith("0000-00-00")
 
 
 READERS: dict[Any, Callable[[Any], Any]] = {
@@ -143,71 +129,15 @@ READERS: dict[Any, Callable[[Any], Any]] = {
 """The reader of each type that a field of a model may have, other models apart."""
 
 
-class Remembered(dict[str, Any]):
-    """What a reader makes of texts: moments, prices and quantities repeat from line to line."""
-
-    def __init__(self, read: Callable[[str], Any]) -> None:
-        super().__init__()
-        self._read = read
-
-    def __missing__(self, text: str) -> Any:
-        value = self._read(text)
-        if len(text) <= _LONGEST:
-            if len(self) >= _REMEMBERED:
-                self.clear()
-            self[text] = value
-        return value
-
-
-TEXTS: dict[Callable[[Any], Any], Remembered] = {
-    read: Remembered(read) for read in READERS.values() if read is not text
-}
-"""For each reader but that of text the values of texts."""
-
-
-def _unusual_moment(node: Any) -> datetime | None:
-    if is_blank(node) or (type(node) is str and node.startswith("0000-00-00")):
-        return None
+def _moment(node: Any) -> datetime | None:
     try:
-        return _in_utc(_moment(node.strip()))
+        return datetime.fromisoformat(node.strip())
     except (AttributeError, ValueError):
-        raise DecodeError("a date was expected") from None
-
-
-def _in_utc(moment: datetime) -> datetime:
-    try:
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except OverflowError:
-        raise DecodeError("a date was expected") from None
-
-
-def _number(node: Any) -> Decimal | None:
-    """What is no text as a number, or None for nothing."""
-    if type(node) is int and abs(node) < _BEYOND:
-        return Decimal(node)
-    if isinstance(node, Decimal):
-        return _bounded(node)
-    if is_blank(node):
         return None
-    raise DecodeError("a number was expected")
 
 
-def _spelled(number: str) -> Decimal:
-    # Decimal would also take digits of other scripts and underscores.
-    if len(number) > _LONGEST or not number.isascii() or "_" in number:
-        raise DecodeError("a number was expected")
-    try:
-        return _bounded(Decimal(number))
-    except InvalidOperation:
-        raise DecodeError("a number was expected") from None
-
-
-def _bounded(number: Decimal) -> Decimal:
+def _ordinary(number: Decimal) -> Decimal:
     # `1e999999999` is short to write and would fill the memory as soon as it is expanded.
-    if (
-        not number.is_finite()
-        or abs(number.adjusted()) > _LONGEST
-        or len(number.as_tuple().digits) > _LONGEST
-    ):
+    if not number.is_finite() or abs(number.adjusted()) > _LONGEST:
         raise DecodeError("a number was expected")
     return number

@@ -97,7 +97,7 @@ def test_news_come_by_themselves_and_leave_the_focus_where_it_is(chromium: Brows
             expect(page.locator("a[data-row]")).to_be_focused()
             server.advance("1mo")
             expect(page.locator("#clock")).to_contain_text("2026-02-01 09:00:00")
-            expect(page.locator("#customers")).to_contain_text("due")
+            expect(page.locator("#customers")).to_contain_text("released")
             expect(page.locator("a[data-row]")).to_be_focused()
             server.reset()
             expect(page.locator("#clock")).to_contain_text("2026-01-01 09:00:00")

@@ -5,9 +5,10 @@ from typing import Any
 
 import httpx
 from lxml import etree
+from tests import writing
 from tests.end_to_end import likeness
 
-from tallyhook import Client, Customer, NotFound, PaymentInput, documents
+from tallyhook import Client, Customer, NotFound, PaymentInput
 from tallyhook_mock import Server
 
 USER, PASSWORD, SECRET = "books@dovecote.example", "grain", "coo"
@@ -98,4 +99,4 @@ def canonical(body: bytes) -> bytes:
 
 def check_writing(models: Sequence[Any], body: bytes) -> None:
     """The models, written again, are the same document."""
-    assert canonical(documents.write(*models)) == canonical(body)
+    assert canonical(writing.document(*models)) == canonical(body)

@@ -41,7 +41,7 @@ def test_one_charge_for_all_tiers(cheddar: Cheddar, client: Client, load: Load) 
     bill = cheddar.bill("bea")
     assert (lost.struck, dropped.struck) == (1, 1)
     cheddar.assert_charged("bea", "TRAFFIC", "45.60")
-    assert bill.custom("TRAFFIC")[0].description == "612 GB"
+    assert bill.custom("TRAFFIC")[0].description.startswith("612 GB (ref ")
     cheddar.assert_billed("bea", "45.60")
 
     client.set_item_quantity("bea", "GB", 100)

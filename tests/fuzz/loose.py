@@ -4,14 +4,14 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tallyhook._model import slots_of
+from tallyhook._model import fields_of
 from tallyhook.cheddar.models import Customer, Invoice, Plan, Subscription, Transaction
 
 KEYS = sorted(
     {
         key.removeprefix("@")
         for model in (Customer, Subscription, Plan, Invoice, Transaction)
-        for key in slots_of(model)
+        for key in fields_of(model)
     }
 )
 

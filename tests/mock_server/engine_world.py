@@ -6,9 +6,8 @@ from decimal import Decimal
 
 from tallyhook_mock.core.frequencies import FREQUENCIES
 from tallyhook_mock.core.hooks import Attempt
-from tallyhook_mock.systems.cheddar import billing, signup
+from tallyhook_mock.systems.cheddar import review, signup
 from tallyhook_mock.systems.cheddar.customers import Customer, PaymentMethod
-from tallyhook_mock.systems.cheddar.invoices import Invoice
 from tallyhook_mock.systems.cheddar.products import Item, Plan, PlanItem, Product
 from tallyhook_mock.systems.cheddar.state import Event, State
 
@@ -27,7 +26,6 @@ class World:
         self.state.products["ACME"] = self.product
         self.events: list[Event] = []
         self.answers: dict[str, int] = {}
-        self.subjects: dict[int, Invoice] = {}  # by the id of the hook about it
 
     def plan(
         self,
@@ -105,12 +103,9 @@ class World:
     def _deliver(self) -> None:
         for event in self.state.take_events():
             self.events.append(event)
-            subject = event.invoice.id if event.invoice else 0
-            hook = self.state.hooks.send(event.kind, "ACME", event.customer.code, subject, b"{}", event.at)
-            if hook is not None and event.invoice is not None:
-                self.subjects[hook.id] = event.invoice
+            review.announce(self.state, event, b"{}")
         for delivery in self.state.hooks.due(self.now):
             answer = Attempt(self.now, self.answers[delivery.listener.url], 0.0)
             settled = self.state.hooks.record(delivery, answer)
-            if settled is not None and settled.type == "subscriptionBillable":
-                billing.release(self.state, self.subjects[settled.id], self.now)
+            if settled is not None:
+                review.settled(self.state, settled, self.now)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tallyhook.signing import sign, token
-from tallyhook_mock.cli.diagnosis import diagnose
+from tallyhook_receiver.cli.diagnosis import diagnose
 
 from .command import Command, run
 

@@ -194,7 +194,7 @@ def stories(draw: st.DrawFn) -> Story:
     marks = st.lists(st.builds(Mark, moments, st.sampled_from(Sign), text, text), max_size=12).map(tuple)
     bounds = draw(st.lists(moments, min_size=2, max_size=25, unique=True).map(sorted))
     spans = list(pairwise(bounds))
-    states = st.sampled_from(("current", "held", "due", "paid", "void"))
+    states = st.sampled_from(("current", "held", "released", "unpaid", "paid", "void"))
     counts = st.lists(st.builds(Count, moments, quantities, text), max_size=8).map(tuple)
     steps = st.just(tuple(Step(start, end, draw(quantities)) for start, end in spans))
 

@@ -12,6 +12,7 @@ from tests.postgres import Postgres
 
 from tallyhook_receiver import Inbox, MemoryInbox, SQLiteInbox
 from tallyhook_receiver.inbox.postgres import PostgresInbox
+from tallyhook_receiver.inbox.sqlite import _uptime
 
 _names = itertools.count(1)
 
@@ -28,13 +29,21 @@ class Store(Protocol):
         """Let time go by for all inboxes of this place, in the words of timedelta."""
 
 
+async def pass_days(inbox: Inbox, store: Store, days: int) -> None:
+    """Let days go by as they do for a receiver that is there: it looks at the clock now and then."""
+    for _ in range(days):
+        store.advance(days=1)
+        await inbox.prune(timedelta(days=100_000))
+
+
 class FileStore:
     def __init__(self, path: Path) -> None:
         self.url = str(path)
         self.now = 1_900_000_000.0
+        self._up = int(_uptime()) - self.now  # commands that look at the file go by the machine's
 
     def inbox(self, **options: Any) -> SQLiteInbox:
-        return SQLiteInbox(self.url, clock=lambda: self.now, **options)
+        return SQLiteInbox(self.url, clock=lambda: self.now, uptime=lambda: self._up + self.now, **options)
 
     def advance(self, **by: float) -> None:
         self.now += timedelta(**by).total_seconds()
@@ -49,7 +58,7 @@ class MemoryStore:
         self.now = 1_900_000_000.0
 
     def inbox(self, **options: Any) -> MemoryInbox:
-        return MemoryInbox(clock=lambda: self.now, **options)
+        return MemoryInbox(clock=lambda: self.now, uptime=lambda: self.now, **options)
 
     def advance(self, **by: float) -> None:
         self.now += timedelta(**by).total_seconds()

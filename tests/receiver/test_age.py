@@ -8,7 +8,7 @@ import pytest
 from tests.cheddar import Cheddar, signed
 
 from tallyhook import events
-from tallyhook_receiver import Answer, Product, Receiver, State
+from tallyhook_receiver import Product, Receiver, Response, State
 
 KEY = "a key of the tests"
 
@@ -24,7 +24,7 @@ def hook(age: timedelta, **changes: Any) -> bytes:
     return Cheddar().hook(**{"activityType": "subscriptionChanged", "activityDatetime": moment} | changes)
 
 
-async def deliver(receiver: Receiver, body: bytes) -> Answer:
+async def deliver(receiver: Receiver, body: bytes) -> Response:
     return await receiver.handle("POST", signed(body, KEY), body)
 
 

@@ -63,7 +63,7 @@ async def test_the_sender_list_does_not_keep_monitors_out(tmp_path: Path) -> Non
 
 async def test_why_is_for_the_log_only(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     receiver = Receiver(Product("ACME", KEY), inbox=tmp_path / "nowhere" / "inbox.sqlite")
-    answer = await receiver.health.answer()
+    answer = await receiver._health.answer()
     assert (answer.status, answer.body) == (503, b'{"health": "no inbox"}\n')
     assert "nowhere" in caplog.text
 
@@ -78,9 +78,9 @@ async def test_many_who_ask_are_one_look() -> None:
 
     async with Receiver(Product("ACME", KEY), inbox=Slow()) as receiver, anyio.create_task_group() as group:
         for _ in range(50):
-            group.start_soon(receiver.health.answer)
+            group.start_soon(receiver._health.answer)
         await asyncio.sleep(0.2)
-        assert (await receiver.health.answer()).status == 200
+        assert (await receiver._health.answer()).status == 200
     assert len(looks) == 1
 
 
@@ -97,7 +97,7 @@ async def test_it_ends_and_begins_with_the_receiver() -> None:
     await asyncio.sleep(0.02)
     closing = asyncio.create_task(receiver.aclose())
     await asyncio.sleep(0)
-    assert (await receiver.health.answer()).body == b'{"health": "closing"}\n'
+    assert (await receiver._health.answer()).body == b'{"health": "closing"}\n'
     refused = await receiver.handle("POST", signed(body), body)
     assert (refused.status, dict(refused.headers)["Retry-After"]) == (503, "60")
     held.set()
@@ -105,7 +105,7 @@ async def test_it_ends_and_begins_with_the_receiver() -> None:
     await closing
     await receiver.open()
     await asyncio.sleep(1.1)  # a look is good for a second
-    assert (await receiver.health.answer()).status == 200
+    assert (await receiver._health.answer()).status == 200
     await receiver.aclose()
 
 

@@ -1,6 +1,7 @@
 """What every inbox must do; another store joins by a fixture in conftest.py."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from types import NoneType
 
 import anyio
@@ -9,14 +10,14 @@ from tests.receiver.conftest import Store
 from tests.receiver.letters import ADDING, LETTER, letter
 
 from tallyhook.review.journal import Refused
-from tallyhook_receiver import Inbox, InboxUnavailable, LeaseLost, State, Taken
+from tallyhook_receiver import Claim, Inbox, InboxUnavailable, LeaseLost, State
 
 
 async def test_takes_once(inbox: Inbox) -> None:
-    assert await inbox.take(LETTER, "me", 60) == Taken(mine=True, state=State.WAITING)
-    assert await inbox.take(LETTER, "you", 60) == Taken(mine=False, state=State.WORKING, free_in=60)
-    await inbox.settle("k1", "me", State.DONE, "well")
-    assert await inbox.take(LETTER, "you", 60) == Taken(mine=False, state=State.DONE)
+    assert await inbox.claim(LETTER, "me", 60) == Claim(mine=True, state=State.WAITING)
+    assert await inbox.claim(LETTER, "you", 60) == Claim(mine=False, state=State.WORKING, free_in=60)
+    await inbox.finish("k1", "me", State.DONE, "well")
+    assert await inbox.claim(LETTER, "you", 60) == Claim(mine=False, state=State.DONE)
     record = await inbox.get("k1")
     assert record is not None
     assert (record.state, record.note, record.deliveries, record.attempts) == (State.DONE, "well", 3, 1)
@@ -25,28 +26,28 @@ async def test_takes_once(inbox: Inbox) -> None:
 
 @pytest.mark.parametrize("state", [State.FAILED, State.WAITING, State.IGNORED])
 async def test_what_is_not_done_is_taken_again(inbox: Inbox, state: State) -> None:
-    await inbox.take(LETTER, "me", 60)
-    await inbox.settle("k1", "me", state)
-    assert await inbox.take(LETTER, "you", 60) == Taken(mine=True, state=state)
+    await inbox.claim(LETTER, "me", 60)
+    await inbox.finish("k1", "me", state)
+    assert await inbox.claim(LETTER, "you", 60) == Claim(mine=True, state=state)
 
 
 async def test_an_owner_takes_its_own_again(inbox: Inbox) -> None:
-    await inbox.take(LETTER, "me", 60)
-    assert (await inbox.take(LETTER, "me", 60)).mine
+    await inbox.claim(LETTER, "me", 60)
+    assert (await inbox.claim(LETTER, "me", 60)).mine
 
 
 async def test_a_lease_ends_and_the_late_owner_can_write_nothing(inbox: Inbox, store: Store) -> None:
-    await inbox.take(LETTER, "me", 60)
+    await inbox.claim(LETTER, "me", 60)
     store.advance(seconds=59)
     await inbox.renew("k1", "me", 60)
     store.advance(seconds=59)
-    assert not (await inbox.take(LETTER, "you", 60)).mine
+    assert not (await inbox.claim(LETTER, "you", 60)).mine
     store.advance(seconds=2)
-    assert (await inbox.take(LETTER, "you", 60)).mine
+    assert (await inbox.claim(LETTER, "you", 60)).mine
     for late in (
         inbox.renew("k1", "me", 60),
         inbox.append("k1", "me", ADDING),
-        inbox.settle("k1", "me", State.DONE),
+        inbox.finish("k1", "me", State.DONE),
     ):
         with pytest.raises(LeaseLost):
             await late
@@ -57,33 +58,80 @@ async def test_a_lease_ends_and_the_late_owner_can_write_nothing(inbox: Inbox, s
 
 
 async def test_an_owner_that_nobody_followed_may_be_late(inbox: Inbox, store: Store) -> None:
-    await inbox.take(LETTER, "me", 60)
+    await inbox.claim(LETTER, "me", 60)
     store.advance(seconds=600)
-    await inbox.settle("k1", "me", State.DONE)
+    await inbox.finish("k1", "me", State.DONE)
 
 
 async def test_a_repeated_delivery_of_what_is_done_is_counted(inbox: Inbox) -> None:
-    assert not await inbox.repeated("k1")
-    await inbox.take(LETTER, "me", 60)
-    assert not await inbox.repeated("k1")
-    await inbox.settle("k1", "me", State.DONE)
-    assert [await inbox.repeated("k1") for _ in range(3)] == [True] * 3
-    assert not await inbox.repeated("k2")
+    await inbox.claim(LETTER, "me", 60)
+    await inbox.finish("k1", "me", State.DONE)
+    for _ in range(3):
+        assert await inbox.claim(LETTER, "you", 60) == Claim(mine=False, state=State.DONE)
     record = await inbox.get("k1")
     assert record is not None
     assert (record.state, record.deliveries, record.attempts) == (State.DONE, 4, 1)
-    assert await inbox.get("k2") is None
 
 
-async def test_what_has_to_be_done_again_is_no_repetition(inbox: Inbox) -> None:
-    await inbox.take(LETTER, "me", 60)
-    await inbox.settle("k1", "me", State.DONE)
-    assert await inbox.repeated("k1")
+async def test_another_body_is_a_new_announcement(inbox: Inbox) -> None:
+    again = letter("k1", body=b"another")
+    await inbox.claim(LETTER, "me", 60)
+    await inbox.finish("k1", "me", State.DONE)
+    assert await inbox.claim(again, "you", 60) == Claim(mine=True, state=State.DONE, differs=True)
+    await inbox.finish("k1", "you", State.FAILED)
+    # What was done stays done, whatever becomes of the other one.
+    assert not (await inbox.claim(LETTER, "me", 60)).mine
+    assert (await inbox.claim(again, "me", 60)).mine
+    await inbox.finish("k1", "me", State.DONE)
+    for done in (LETTER, again):
+        assert await inbox.claim(done, "me", 60) == Claim(mine=False, state=State.DONE)
+    record = await inbox.get("k1")
+    assert record is not None
+    assert record.body == b"another"
+    # Nor is anything done any more once an operator wants it again.
     assert await inbox.retry("k1")
-    assert not await inbox.repeated("k1")
-    await inbox.take(LETTER, "me", 60)
-    await inbox.settle("k1", "me", State.FAILED)
-    assert not await inbox.repeated("k1")
+    assert (await inbox.claim(LETTER, "me", 60)).mine
+
+
+async def test_a_second_look_is_planned_and_taken_by_one(inbox: Inbox, store: Store) -> None:
+    now = datetime(2026, 2, 1, tzinfo=UTC)
+    due, until = now + timedelta(minutes=5), now + timedelta(minutes=55)
+    await inbox.claim(LETTER, "me", 60)
+    with pytest.raises(LeaseLost):
+        await inbox.plan("k1", "you", due, until)
+    await inbox.plan("k1", "me", due, until)
+    assert await inbox.claim_due(due, "you", 60) is None  # still at work
+    await inbox.finish("k1", "me", State.DONE, "a note")
+    assert await inbox.claim_due(now, "you", 60) is None
+    taken = await inbox.claim_due(due, "you", 60)
+    assert taken is not None
+    assert (taken.record.key, taken.record.state, taken.record.due, taken.until) == (
+        "k1",
+        State.DONE,
+        due,
+        until,
+    )
+    assert await inbox.claim_due(due, "they", 60) is None
+    assert (await inbox.claim(LETTER, "they", 60)).state is State.DONE
+    assert not (await inbox.claim(letter("k1"), "they", 60)).mine
+    store.advance(seconds=61)  # it died at it
+    assert await inbox.claim_due(due, "they", 60) is not None
+    await inbox.plan("k1", "they", None)
+    await inbox.finish("k1", "they", State.DONE)
+    assert await inbox.claim_due(until, "me", 60) is None
+    record = await inbox.get("k1")
+    assert record is not None
+    assert (record.note, record.due) == ("a note", None)
+
+
+async def test_what_is_unresolved_is_not_done(inbox: Inbox) -> None:
+    await inbox.claim(LETTER, "me", 60)
+    await inbox.finish("k1", "me", State.DONE)
+    assert await inbox.claim_due(datetime(2030, 1, 1, tzinfo=UTC), "me", 60) is None
+    await inbox.claim(letter("k1"), "me", 60)
+    await inbox.finish("k1", "me", State.UNRESOLVED)
+    await inbox.keep(letter("k1"), State.IGNORED)
+    assert (await inbox.claim(letter("k1"), "me", 60)) == Claim(mine=True, state=State.UNRESOLVED)
 
 
 async def test_keeps_without_handling(inbox: Inbox) -> None:
@@ -91,9 +139,9 @@ async def test_keeps_without_handling(inbox: Inbox) -> None:
     record = await inbox.get("k1")
     assert record is not None
     assert (record.state, record.note, record.attempts) == (State.UNDECODABLE, "no JSON", 0)
-    await inbox.take(LETTER, "me", 60)
+    await inbox.claim(LETTER, "me", 60)
     await inbox.keep(LETTER, State.IGNORED)
-    await inbox.settle("k1", "me", State.DONE)
+    await inbox.finish("k1", "me", State.DONE)
     await inbox.keep(LETTER, State.IGNORED)
     record = await inbox.get("k1")
     assert record is not None
@@ -101,10 +149,10 @@ async def test_keeps_without_handling(inbox: Inbox) -> None:
 
 
 async def test_journals_in_order(inbox: Inbox) -> None:
-    await inbox.take(LETTER, "me", 60)
+    await inbox.claim(LETTER, "me", 60)
     await inbox.append("k1", "me", ADDING)
     await inbox.append("k1", "me", Refused(number=1))
-    await inbox.settle("k1", "me", State.FAILED)
+    await inbox.finish("k1", "me", State.FAILED)
     assert await inbox.entries("k1") == [ADDING, Refused(number=1)]
     assert await inbox.entries("k2") == []
 
@@ -122,19 +170,19 @@ async def test_lists_the_newest_first(inbox: Inbox, store: Store) -> None:
 async def test_only_one_of_many_takes_it(inbox: Inbox) -> None:
     taken: list[bool] = []
 
-    async def take(owner: str) -> None:
-        taken.append((await inbox.take(LETTER, owner, 60)).mine)
+    async def claim(owner: str) -> None:
+        taken.append((await inbox.claim(LETTER, owner, 60)).mine)
 
     async with anyio.create_task_group() as group:
         for number in range(50):
-            group.start_soon(take, f"owner {number}")
+            group.start_soon(claim, f"owner {number}")
     assert sorted(taken) == [False] * 49 + [True]
 
 
 async def test_closed_it_is_unavailable(inbox: Inbox) -> None:
     await inbox.close()
     await inbox.close()
-    for late in (inbox.get("k1"), inbox.repeated("k1")):
+    for late in (inbox.get("k1"), inbox.claim(LETTER, "me", 60)):
         with pytest.raises(InboxUnavailable):
             await late
 
@@ -157,8 +205,8 @@ async def test_a_hook_is_found_by_the_beginning_of_its_key(inbox: Inbox) -> None
 
 async def test_no_text_is_impossible_to_keep(inbox: Inbox) -> None:
     strange = letter("k1", type="a\0b", body=b"\0\xff")
-    await inbox.take(strange, "me", 60)
-    await inbox.settle("k1", "me", State.FAILED, "a\0b \ud800 é 💶")
+    await inbox.claim(strange, "me", 60)
+    await inbox.finish("k1", "me", State.FAILED, "a\0b \ud800 é 💶")
     record = await inbox.get("k1")
     assert record is not None
     assert (record.type, record.note, record.body) == ("a\ufffdb", "a\ufffdb ? é 💶", b"\0\xff")
@@ -184,11 +232,11 @@ async def test_opening_twice_does_no_harm(inbox: Inbox) -> None:
 
 async def test_hooks_that_come_at_once_each_get_their_answer(inbox: Inbox) -> None:
     """New ones, one that is done, one that is another worker's, and one that comes twice."""
-    await inbox.take(letter("done"), "me", 60)
-    await inbox.settle("done", "me", State.DONE)
-    await inbox.take(letter("theirs"), "you", 60)
+    await inbox.claim(letter("done"), "me", 60)
+    await inbox.finish("done", "me", State.DONE)
+    await inbox.claim(letter("theirs"), "you", 60)
     keys = ["new", "done", "other", "theirs", "twice", "twice"]
-    taken = await asyncio.gather(*(inbox.take(letter(key), "me", 60) for key in keys))
+    taken = await asyncio.gather(*(inbox.claim(letter(key), "me", 60) for key in keys))
     assert [each.mine for each in taken] == [True, False, True, False, True, True]
     assert [each.state for each in taken[:4]] == [State.WAITING, State.DONE, State.WAITING, State.WORKING]
     deliveries = [record.deliveries for key in keys[:5] if (record := await inbox.get(key))]
@@ -197,10 +245,10 @@ async def test_hooks_that_come_at_once_each_get_their_answer(inbox: Inbox) -> No
 
 async def test_attempts_that_end_at_once_fail_each_for_itself(inbox: Inbox) -> None:
     for key in ("a", "b"):
-        await inbox.take(letter(key), "me", 60)
-    await inbox.take(letter("theirs"), "you", 60)
-    ends = [inbox.settle(key, "me", State.DONE) for key in ("a", "theirs", "b", "nobody's")]
-    ends.append(inbox.settle("theirs", "you", State.FAILED, "why"))
+        await inbox.claim(letter(key), "me", 60)
+    await inbox.claim(letter("theirs"), "you", 60)
+    ends = [inbox.finish(key, "me", State.DONE) for key in ("a", "theirs", "b", "nobody's")]
+    ends.append(inbox.finish("theirs", "you", State.FAILED, "why"))
     outcomes = await asyncio.gather(*ends, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [NoneType, LeaseLost, NoneType, LeaseLost, NoneType]
     states = {record.key: (record.state, record.note) for record in await inbox.list()}

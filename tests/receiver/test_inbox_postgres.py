@@ -14,7 +14,7 @@ from tests.postgres import Postgres
 from tests.receiver.conftest import PostgresStore
 from tests.receiver.letters import ADDING, LETTER
 
-from tallyhook.review import Review
+from tallyhook.review import Review, journal
 from tallyhook_receiver import (
     Inbox,
     InboxUnavailable,
@@ -25,6 +25,7 @@ from tallyhook_receiver import (
     State,
     open_inbox,
 )
+from tallyhook_receiver.inbox import postgres_schema
 from tallyhook_receiver.inbox.postgres import PostgresInbox
 
 Open = Callable[..., Awaitable[Inbox]]
@@ -43,6 +44,37 @@ async def test_whatever_the_defaults_are_a_commit_is_on_the_disk(postgres_store:
         ):
             assert await (await connection.execute(f"SHOW {setting}")).fetchone() == (value,)
     await inbox.close()
+
+
+async def test_a_schema_of_the_release_before(postgres_store: PostgresStore, opened: Open) -> None:
+    bodies = [Cheddar().hook(customer={"id": f"c{n}", "code": f"C{n}"}) for n in range(3)]
+    postgres_store.execute("CREATE TABLE tallyhook_schema (version integer NOT NULL)")
+    postgres_store.execute("INSERT INTO tallyhook_schema VALUES (1)")
+    postgres_store.execute(postgres_schema._MIGRATIONS[0])
+    for number, body in enumerate(bodies):
+        postgres_store.execute(
+            "INSERT INTO tallyhook_hooks"
+            " (key, product, type, state, body, received, changed, owner, leased_until)"
+            " VALUES (%s, 'ACME', 'subscriptionBillable', %s, %s, 'epoch', 'epoch', 'me', '2100-01-01')",
+            f"k{number}",
+            "done" if number else "working",
+            body,
+        )
+    postgres_store.execute(
+        "INSERT INTO tallyhook_journal (key, written, entry) VALUES ('k0', 'epoch', %s)",
+        journal.encode(ADDING),
+    )
+    handled: list[object] = []
+    async with Receiver(Product("ACME", KEY), inbox=postgres_store.inbox()) as receiver:
+        receiver.on("subscriptionBillable")(lambda hook: handled.append(hook))
+        for body in bodies:
+            response = await receiver.handle("POST", signed(body), body)
+            assert response.status == 200
+        assert len(handled) == 1
+        records = await receiver.inbox.list()
+        assert len(records) == 3
+        first = next(record for record in records if record.body == bodies[0])
+        assert await receiver.inbox.entries(first.key) == [ADDING]
 
 
 async def test_a_schema_of_a_newer_release(postgres_store: PostgresStore, opened: Open) -> None:
@@ -69,7 +101,7 @@ async def test_a_role_that_may_not_make_tables_can_use_them(
         postgres_store.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA {postgres_store.schema} TO clerk")
         inbox = PostgresInbox(postgres_store.url.replace("tallyhook@", "clerk@"))
         await inbox.open()
-        assert (await inbox.take(LETTER, "me", 60)).mine
+        assert (await inbox.claim(LETTER, "me", 60)).mine
         await inbox.append("k1", "me", ADDING)
         await inbox.close()
     finally:
@@ -101,10 +133,10 @@ async def test_a_full_disk(postgres_store: PostgresStore, opened: Open) -> None:
         "CREATE TRIGGER full_disk BEFORE INSERT ON tallyhook_hooks FOR EACH ROW EXECUTE FUNCTION full_disk()"
     )
     with pytest.raises(InboxUnavailable) as refused:
-        await inbox.take(LETTER, "me", 60)
+        await inbox.claim(LETTER, "me", 60)
     assert str(refused.value) == "PostgreSQL: could not extend file: No space left on device"
     postgres_store.execute("DROP TRIGGER full_disk ON tallyhook_hooks")
-    assert (await inbox.take(LETTER, "me", 60)).mine
+    assert (await inbox.claim(LETTER, "me", 60)).mine
 
 
 async def test_a_row_that_somebody_has_locked(postgres_store: PostgresStore, opened: Open) -> None:
@@ -113,8 +145,8 @@ async def test_a_row_that_somebody_has_locked(postgres_store: PostgresStore, ope
     with psycopg.connect(postgres_store.url) as other:
         other.execute("SELECT 1 FROM tallyhook_hooks FOR UPDATE")
         with pytest.raises(InboxUnavailable, match="lock timeout"):
-            await inbox.take(LETTER, "me", 60)
-    assert (await inbox.take(LETTER, "me", 60)).mine
+            await inbox.claim(LETTER, "me", 60)
+    assert (await inbox.claim(LETTER, "me", 60)).mine
 
 
 def test_belongs_to_its_event_loop(postgres_store: PostgresStore) -> None:
@@ -130,7 +162,10 @@ def test_belongs_to_its_event_loop(postgres_store: PostgresStore) -> None:
     with asyncio.Runner() as first, asyncio.Runner() as second:
         first.run(one_loop())
         second.run(another_loop())
-        first.run(inbox.close())
+        # The first one does nothing any more.
+        second.run(inbox.open())
+        second.run(inbox.check())
+        second.run(inbox.close())
 
 
 # The server goes away.

@@ -9,7 +9,7 @@ from tests.receiver.conftest import Store
 from tests.receiver.letters import ADDING, LETTER, adding, letter
 
 from tallyhook.review.journal import Added
-from tallyhook_receiver import Inbox, LeaseLost, State, Taken
+from tallyhook_receiver import Claim, Inbox, LeaseLost, State
 
 Open = Callable[..., Awaitable[Inbox]]
 
@@ -18,12 +18,12 @@ pytestmark = pytest.mark.usefixtures("anyio_backend")
 
 async def test_another_worker_sees_everything(shared_store: Store, opened: Open) -> None:
     first = await opened(shared_store)
-    await first.take(LETTER, "me", 60)
+    await first.claim(LETTER, "me", 60)
     await first.append("k1", "me", ADDING)
     # The first is not closed: this is what another process sees, and what is left after a crash.
     second = await opened(shared_store)
     assert await second.entries("k1") == [ADDING]
-    assert await second.take(LETTER, "you", 60) == Taken(mine=False, state=State.WORKING, free_in=60)
+    assert await second.claim(LETTER, "you", 60) == Claim(mine=False, state=State.WORKING, free_in=60)
 
 
 async def test_one_of_many_workers_gets_a_hook(shared_store: Store, opened: Open) -> None:
@@ -31,7 +31,11 @@ async def test_one_of_many_workers_gets_a_hook(shared_store: Store, opened: Open
     for number in range(10):
         hook = letter(f"k{number}")
         taken = await asyncio.gather(
-            *(inbox.take(hook, f"owner {place}", 60) for place, inbox in enumerate(inboxes) for _ in range(2))
+            *(
+                inbox.claim(hook, f"owner {place}", 60)
+                for place, inbox in enumerate(inboxes)
+                for _ in range(2)
+            )
         )
         owners = {place // 2 for place, answer in enumerate(taken) if answer.mine}
         assert len(owners) == 1
@@ -45,9 +49,9 @@ async def test_each_hook_is_done_once(shared_store: Store, opened: Open) -> None
     done: list[str] = []
 
     async def work(inbox: Inbox, owner: str, key: str) -> None:
-        if (await inbox.take(letter(key), owner, 60)).mine:
+        if (await inbox.claim(letter(key), owner, 60)).mine:
             done.append(key)
-            await inbox.settle(key, owner, State.DONE)
+            await inbox.finish(key, owner, State.DONE)
 
     async with anyio.create_task_group() as group:
         for key in range(20):
@@ -58,12 +62,12 @@ async def test_each_hook_is_done_once(shared_store: Store, opened: Open) -> None
 
 async def test_one_of_many_takes_over_from_a_dead_one(shared_store: Store, opened: Open) -> None:
     inboxes = [await opened(shared_store) for _ in range(6)]
-    await inboxes[0].take(LETTER, "dead", 60)
+    await inboxes[0].claim(LETTER, "dead", 60)
     await inboxes[0].append("k1", "dead", ADDING)
 
     async def all_take() -> list[int]:
         answers = await asyncio.gather(
-            *(inbox.take(LETTER, f"owner {place}", 60) for place, inbox in enumerate(inboxes))
+            *(inbox.claim(LETTER, f"owner {place}", 60) for place, inbox in enumerate(inboxes))
         )
         return [place for place, answer in enumerate(answers) if answer.mine]
 
@@ -95,7 +99,7 @@ async def test_the_journal_keeps_its_order_through_takeovers(shared_store: Store
 
     for turn in range(10):
         owner, other = ("left", "right") if turn % 2 else ("right", "left")
-        assert (await inboxes[owner].take(LETTER, owner, 60)).mine
+        assert (await inboxes[owner].claim(LETTER, owner, 60)).mine
         for number in range(turn * 10, turn * 10 + 5):
             await asyncio.gather(append(owner, number), append(other, -number))
         shared_store.advance(seconds=61)
@@ -110,11 +114,11 @@ async def test_a_takeover_and_an_entry_at_the_same_moment(shared_store: Store, o
     late, heir = await opened(shared_store), await opened(shared_store)
     for turn in range(20):
         hook = letter(f"k{turn}")
-        await late.take(hook, "late", 60)
+        await late.claim(hook, "late", 60)
         shared_store.advance(seconds=61)
 
         async def inherit(hook: str = hook.key) -> object:
-            await heir.take(letter(hook), "heir", 60)
+            await heir.claim(letter(hook), "heir", 60)
             return await heir.entries(hook)
 
         appended, inherited = await asyncio.gather(
@@ -126,18 +130,7 @@ async def test_a_takeover_and_an_entry_at_the_same_moment(shared_store: Store, o
         assert await heir.entries(hook.key) == inherited
 
 
-async def test_what_another_worker_wants_done_again_is_no_repetition(
-    shared_store: Store, opened: Open
-) -> None:
-    one, other = await opened(shared_store), await opened(shared_store)
-    await one.take(LETTER, "me", 60)
-    await one.settle("k1", "me", State.DONE)
-    assert await one.repeated("k1")
-    assert await other.retry("k1")
-    assert not await one.repeated("k1")
-
-
 async def test_many_make_the_schema_at_once(shared_store: Store, opened: Open) -> None:
     inboxes = await asyncio.gather(*(opened(shared_store) for _ in range(8)))
-    answers = await asyncio.gather(*(inbox.take(LETTER, f"{n}", 60) for n, inbox in enumerate(inboxes)))
+    answers = await asyncio.gather(*(inbox.claim(LETTER, f"{n}", 60) for n, inbox in enumerate(inboxes)))
     assert sum(answer.mine for answer in answers) == 1

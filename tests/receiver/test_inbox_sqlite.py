@@ -9,12 +9,13 @@ from pathlib import Path
 
 import anyio
 import pytest
+from tests.cheddar import KEY, Cheddar, signed
 from tests.receiver.letters import ADDING, LETTER, letter
 
 from tallyhook.review import journal
-from tallyhook.review.journal import Declaration, Declared, Refused
-from tallyhook_receiver import InboxUnavailable, SQLiteInbox, State
-from tallyhook_receiver.inbox import sqlite, sqlite_schema
+from tallyhook.review.journal import Refused
+from tallyhook_receiver import InboxUnavailable, Product, Receiver, SQLiteInbox, State
+from tallyhook_receiver.inbox import sqlite_schema
 
 
 async def test_commits_are_durable_and_shared(tmp_path: Path) -> None:
@@ -31,170 +32,6 @@ async def test_commits_are_durable_and_shared(tmp_path: Path) -> None:
             group.start_soon(inbox.keep, letter(f"k{number}"), State.IGNORED)
     assert len(await inbox.list(limit=1000)) == 200
     assert len(commits) < 50
-    await inbox.close()
-
-
-async def test_only_what_the_living_need_is_not_flushed_by_itself(tmp_path: Path) -> None:
-    inbox = SQLiteInbox(tmp_path / "inbox.sqlite")
-    await inbox.open()
-    (connection,) = [await inbox._writer.run(lambda c: c)]
-    synchronous = {"PRAGMA synchronous = NORMAL": "light", "PRAGMA synchronous = FULL": "durable"}
-    commits: list[str] = []
-    now = ["durable"]
-
-    def trace(sql: str) -> None:
-        now[0] = synchronous.get(sql, now[0])
-        alone = sql.startswith(("INSERT", "UPDATE")) and not connection.in_transaction
-        if alone or sql == "COMMIT":
-            commits.append(now[0])
-
-    _trace(connection, trace)
-    await inbox.take(LETTER, "me", 60)
-    await inbox.append("k1", "me", Declared(declaration=Declaration(), changes=()))
-    await inbox.append("k1", "me", ADDING)
-    await inbox.renew("k1", "me", 60)
-    await inbox.settle("k1", "me", State.DONE)
-    await inbox.keep(letter("k2"), State.IGNORED)
-    await inbox.retry("k1")
-    await inbox.take(LETTER, "me", 60)
-    # The last hook isn't new: the statement that would have taken it if it were is one more.
-    assert commits == ["light", "light", *["durable"] * 5, "light", "light"]
-    await inbox.close()
-
-
-async def test_a_hook_is_taken_durably_where_it_is_asked_for(tmp_path: Path) -> None:
-    inbox = SQLiteInbox(tmp_path / "inbox.sqlite")
-    await inbox.open()
-    await inbox.take(letter("earlier"), "me", 60)  # the connection commits without a flush now
-    flushes: list[str] = []
-    connection = await inbox._writer.run(lambda c: c, durably=False)
-    connection.set_trace_callback(lambda sql: flushes.append(sql) if "FULL" in sql else None)
-    await inbox.take(LETTER, "me", 60)
-    assert flushes == []
-    await inbox.take(letter("k2"), "me", 60, durably=True)
-    assert len(flushes) == 1
-    await inbox.close()
-
-
-async def test_what_many_hooks_need_at_once_is_few_statements(tmp_path: Path) -> None:
-    inbox = SQLiteInbox(tmp_path / "inbox.sqlite")
-    await inbox.open()
-    await inbox.take(letter("earlier"), "me", 60)  # from here on their number is known
-    statements: list[str] = []
-    connection = await inbox._writer.run(lambda c: c)
-    _trace(connection, statements.append)
-    hooks = [letter(f"k{number}") for number in range(100)]
-    assert all(taken.mine for taken in await asyncio.gather(*(inbox.take(hook, "me", 60) for hook in hooks)))
-    await asyncio.gather(*(inbox.settle(hook.key, "me", State.DONE) for hook in hooks))
-    assert len(statements) < len(hooks)
-    assert (await inbox.stats()).hooks == {State.DONE: 100, State.WORKING: 1}
-    assert [record.deliveries for record in await inbox.list(limit=200)] == [1] * 101
-    await inbox.close()
-
-
-async def test_what_ends_at_once_joins_the_flush_under_way(tmp_path: Path) -> None:
-    """The flush waits for the outcomes of hooks that were taken just before it."""
-    inbox = SQLiteInbox(tmp_path / "inbox.sqlite")
-    await inbox.open()
-    await inbox.take(letter("earlier"), "me", 60)
-    flushes: list[str] = []
-    connection = await inbox._writer.run(lambda c: c)
-    connection.set_trace_callback(lambda sql: flushes.append(sql) if "FULL" in sql else None)
-
-    async def handle() -> None:
-        await inbox.take(LETTER, "me", 60)
-        await inbox.settle("k1", "me", State.DONE)
-
-    async with anyio.create_task_group() as group:
-        group.start_soon(inbox.settle, "earlier", "me", State.DONE)
-        group.start_soon(handle)
-    assert len(await inbox.list(State.DONE)) == 2
-    assert len(flushes) == 1
-    await inbox.close()
-
-
-async def test_what_was_committed_is_carried_into_the_file(tmp_path: Path) -> None:
-    inbox = SQLiteInbox(tmp_path / "inbox.sqlite")
-    await inbox.open()
-    await inbox.keep(letter("big", body=b"x" * 1_000_000), State.IGNORED)
-    with anyio.fail_after(10):
-        while (tmp_path / "inbox.sqlite").stat().st_size < 1_000_000:
-            await anyio.sleep(0.02)
-    await inbox.close()
-    assert [file.name for file in tmp_path.iterdir()] == ["inbox.sqlite"]
-
-
-async def test_only_the_latest_are_known_to_repeat_without_asking(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sqlite, "_REMEMBERED", 2)
-    inbox = SQLiteInbox(tmp_path / "inbox.sqlite")
-    await inbox.open()
-    for key in ("a", "b"):
-        await inbox.take(letter(key), "me", 60)
-        await inbox.settle(key, "me", State.DONE)
-    assert await inbox.repeated("a")
-    await inbox.take(letter("c"), "me", 60)
-    await inbox.settle("c", "me", State.DONE)
-    assert [await inbox.repeated(key) for key in "abc"] == [True, False, True]
-    # One that isn't known so is known all the same.
-    assert (await inbox.take(letter("b"), "me", 60)).state is State.DONE
-    await inbox.close()
-
-
-async def test_repeats_of_one_turn_share_a_look_and_the_next_turn_takes_another(tmp_path: Path) -> None:
-    inbox, operators = (SQLiteInbox(tmp_path / "inbox.sqlite") for _ in range(2))
-    await inbox.open()
-    await operators.open()
-    for key in ("a", "b"):
-        await inbox.take(letter(key), "me", 60)
-        await inbox.settle(key, "me", State.DONE)
-    assert inbox._reader is not None
-    statements: list[str] = []
-    inbox._reader.set_trace_callback(statements.append)
-    assert await asyncio.gather(*(inbox.repeated(key) for key in "abab")) == [True] * 4
-    assert statements.count("BEGIN") == 1
-    assert await operators.retry("a")
-    assert await asyncio.gather(*(inbox.repeated(key) for key in "ab")) == [False, True]
-    await inbox.close()
-    await operators.close()
-
-
-def test_a_loop_that_ends_in_the_middle_of_a_look_leaves_nothing_behind(tmp_path: Path) -> None:
-    inbox = SQLiteInbox(tmp_path / "inbox.sqlite")
-
-    async def begin() -> None:
-        await inbox.open()
-        await inbox.take(letter("a"), "me", 60)
-        await inbox.settle("a", "me", State.DONE)
-        asyncio.get_running_loop().stop()
-        assert await inbox.repeated("a")
-
-    loop = asyncio.new_event_loop()
-    task = loop.create_task(begin())
-    loop.run_forever()  # until `stop`, which leaves the end of the look undone
-    assert task.done()
-    loop.close()
-
-    async def go_on() -> None:
-        operators = SQLiteInbox(tmp_path / "inbox.sqlite")
-        await operators.open()
-        assert await operators.retry("a")
-        await operators.close()
-        assert not await inbox.repeated("a")
-        await inbox.close()
-
-    asyncio.run(go_on())
-
-
-async def test_a_journal_that_the_loop_can_not_read_is_read_by_the_writer(tmp_path: Path) -> None:
-    inbox = SQLiteInbox(tmp_path / "inbox.sqlite")
-    await inbox.open()
-    await inbox.take(LETTER, "me", 60)
-    await inbox.append("k1", "me", ADDING)
-    assert inbox._reader is not None
-    inbox._reader.close()
-    assert await inbox.entries("k1") == [ADDING]
     await inbox.close()
 
 
@@ -216,8 +53,8 @@ async def test_a_full_disk(tmp_path: Path) -> None:
     await inbox._writer.run(lambda c: c.execute("PRAGMA max_page_count = 20").fetchall())
     big = letter("big", body=b"x" * 500_000)
     with pytest.raises(InboxUnavailable, match="full"):
-        await inbox.take(big, "me", 60)
-    assert (await inbox.take(LETTER, "me", 60)).mine
+        await inbox.claim(big, "me", 60)
+    assert (await inbox.claim(LETTER, "me", 60)).mine
     assert await inbox.get("big") is None
     await inbox.close()
 
@@ -228,10 +65,10 @@ async def test_a_locked_file(tmp_path: Path) -> None:
     other = sqlite3.connect(tmp_path / "inbox.sqlite", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(InboxUnavailable, match="locked"):
-        await inbox.take(LETTER, "me", 60)
+        await inbox.claim(LETTER, "me", 60)
     other.execute("ROLLBACK")
     other.close()
-    assert (await inbox.take(LETTER, "me", 60)).mine
+    assert (await inbox.claim(LETTER, "me", 60)).mine
     await inbox.close()
 
 
@@ -240,44 +77,57 @@ async def test_a_file_that_is_gone_does_not_come_back_empty(tmp_path: Path) -> N
     await inbox.open()
     (tmp_path / "inbox.sqlite").rename(tmp_path / "elsewhere.sqlite")
     with pytest.raises(InboxUnavailable):
-        await inbox.take(LETTER, "me", 60)
+        await inbox.claim(LETTER, "me", 60)
     (tmp_path / "inbox.sqlite").touch()
     with pytest.raises(InboxUnavailable, match="replaced"):
-        await inbox.take(LETTER, "me", 60)
+        await inbox.claim(LETTER, "me", 60)
     await inbox.close()
 
 
-async def test_a_file_of_the_first_release(tmp_path: Path) -> None:
-    """Its hooks have their bodies, their order and their journals when it has been brought up to date."""
+@pytest.mark.parametrize("version", [1, 2])
+async def test_a_file_of_an_earlier_release(tmp_path: Path, version: int) -> None:
+    """Its hooks have bodies, order and journals when it has been brought up to date, and what was done is."""
+    bodies = [Cheddar().hook(customer={"id": f"c{n}", "code": f"C{n}"}) for n in range(3)]
     with sqlite3.connect(tmp_path / "inbox.sqlite") as other:
-        for statement in sqlite_schema._MIGRATIONS[0]:
-            other.execute(statement)
-        values = [
-            (f"k{n}", "done" if n else "working", b"{%d}" % n, n + 1, 1000.0 - n, 1000.0 - n)
-            for n in range(3)
-        ]
+        for step in sqlite_schema._MIGRATIONS[:version]:
+            for statement in step:
+                assert isinstance(statement, str)
+                other.execute(statement)
+        table = "letters" if version == 2 else "hooks"
+        columns = "key, product, type, state, body, note, deliveries, attempts, received, changed, owner"
         other.executemany(
-            "INSERT INTO hooks VALUES (?, 'ACME', 'subscriptionBillable', ?, ?, '', ?, 1, ?, ?, '', 0)",
-            values,
+            f"INSERT INTO {table} ({columns}, leased_until)"
+            " VALUES (?, 'ACME', 'subscriptionBillable', ?, ?, '', ?, 1, ?, ?, 'me', 2e9)",
+            [
+                (f"k{n}", "done" if n else "working", body, n + 1, 1000.0 - n, 1000.0 - n)
+                for n, body in enumerate(bodies)
+            ],
         )
         other.execute("INSERT INTO journal VALUES ('k0', 0, 1000.0, ?)", (journal.encode(ADDING),))
-        other.execute("PRAGMA user_version = 1")
+        other.execute(f"PRAGMA user_version = {version}")
     other.close()
     inbox = SQLiteInbox(tmp_path / "inbox.sqlite")
     await inbox.open()
     found = await inbox.list()
-    assert [(each.key, each.body, each.deliveries) for each in found] == [
-        ("k0", b"{0}", 1),
-        ("k1", b"{1}", 2),
-        ("k2", b"{2}", 3),
+    assert [(each.body, each.deliveries) for each in found] == [
+        (bodies[0], 1),
+        (bodies[1], 2),
+        (bodies[2], 3),
     ]
-    assert await inbox.entries("k0") == [ADDING]
-    assert (await inbox.take(letter("k0"), "me", 60)).mine
-    assert (await inbox.take(letter("k9"), "me", 60)).mine
-    assert await inbox.forget("k1")
+    assert await inbox.entries(found[0].key) == [ADDING]
     await inbox.close()
+    handled: list[bytes] = []
+    async with Receiver(Product("ACME", KEY), inbox=inbox) as receiver:
+        receiver.on("subscriptionBillable")(lambda hook: handled.append(hook))
+        for body in bodies:
+            response = await receiver.handle("POST", signed(body), body)
+            assert response.status == 200
+        assert len(handled) == 1
+        assert len(await inbox.list()) == 3
+        assert await inbox.entries(found[0].key) == [ADDING]
+        assert await inbox.forget(found[1].key)
     with sqlite3.connect(tmp_path / "inbox.sqlite") as other:
-        assert other.execute("SELECT count(*) FROM bodies").fetchone() == (3,)  # the forgotten one's is gone
+        assert other.execute("SELECT count(*) FROM bodies").fetchone() == (2,)  # the forgotten one's is gone
         assert other.execute("PRAGMA foreign_key_check").fetchall() == []
     other.close()
 
@@ -308,9 +158,9 @@ async def test_a_file_that_may_only_be_read(tmp_path: Path) -> None:
     connection = await inbox._writer.run(lambda c: c)
     connection.execute("PRAGMA query_only = ON")
     with pytest.raises(InboxUnavailable, match=r"inbox\.sqlite: attempt to write a readonly database"):
-        await inbox.take(LETTER, "me", 60)
+        await inbox.claim(LETTER, "me", 60)
     connection.execute("PRAGMA query_only = OFF")
-    assert (await inbox.take(LETTER, "me", 60)).mine
+    assert (await inbox.claim(LETTER, "me", 60)).mine
     await inbox.close()
 
 
@@ -370,7 +220,7 @@ async def test_is_not_made_where_none_is_expected(tmp_path: Path) -> None:
 async def test_a_backup_of_an_inbox_in_use(tmp_path: Path) -> None:
     inbox = SQLiteInbox(tmp_path / "inbox.sqlite")
     await inbox.open()
-    await inbox.take(LETTER, "me", 60)
+    await inbox.claim(LETTER, "me", 60)
     await inbox.append("k1", "me", ADDING)
     with contextlib.closing(sqlite3.connect(tmp_path / "inbox.sqlite")) as other:
         other.execute("VACUUM INTO ?", (str(tmp_path / "backup.sqlite"),))

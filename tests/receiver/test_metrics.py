@@ -33,7 +33,7 @@ async def test_the_metrics_of_a_review() -> None:
     registry, cheddar = CollectorRegistry(), Cheddar()
     async with cheddar.async_client() as client:
         product = Product("ACME", KEY, client)
-        async with Receiver(product, inbox=":memory:", watches=[Metrics(registry)]) as receiver:
+        async with Receiver(product, inbox=":memory:", observers=[Metrics(registry)]) as receiver:
 
             @receiver.review
             async def audit(review: Review) -> None:
@@ -77,7 +77,7 @@ async def test_the_metrics_of_a_review() -> None:
 async def test_types_without_a_handler_make_no_labels() -> None:
     """Whoever holds a key could make up any number of them."""
     registry = CollectorRegistry()
-    async with Receiver(Product("ACME", KEY), inbox=":memory:", watches=[Metrics(registry)]) as receiver:
+    async with Receiver(Product("ACME", KEY), inbox=":memory:", observers=[Metrics(registry)]) as receiver:
         body = Cheddar().hook(activityType="madeUp")
         assert (await receiver.handle("POST", signed(body), body)).status == 200
     assert "madeUp" not in generate_latest(registry).decode()
@@ -113,7 +113,9 @@ async def test_the_spans_of_a_review(provider: TracerProvider, exporter: InMemor
             serving(create_app(mock)) as api,
             AsyncClient("ACME", USER, PASSWORD, base_url=f"{api}/xml") as client,
         ):
-            receiver = Receiver(Product("ACME", SECRET, client), inbox=":memory:", watches=[Spans(provider)])
+            receiver = Receiver(
+                Product("ACME", SECRET, client), inbox=":memory:", observers=[Spans(provider)]
+            )
 
             @receiver.review
             async def audit(review: Review) -> None:
@@ -135,7 +137,7 @@ async def test_the_spans_of_a_review(provider: TracerProvider, exporter: InMemor
     calls = [span for span in spans if parent(span) == apply.context.span_id]
     assert len(calls) == 4  # read, set, add, read back
     assert {span.context.trace_id for span in (attempt, handle, apply, *calls)} == {request.context.trace_id}
-    assert [event.name for event in apply.events] == ["declared", "adding", "added"]
+    assert [event.name for event in apply.events] == ["declared", "adding", "added", "verified"]
     assert request.attributes is not None
     assert attempt.attributes is not None
     assert request.attributes["http.response.status_code"] == 200
@@ -148,7 +150,7 @@ async def test_the_spans_of_a_review(provider: TracerProvider, exporter: InMemor
 async def test_a_trace_goes_on_once_the_signature_is_verified(
     provider: TracerProvider, exporter: InMemorySpanExporter
 ) -> None:
-    async with Receiver(Product("ACME", KEY), inbox=":memory:", watches=[Spans(provider)]) as receiver:
+    async with Receiver(Product("ACME", KEY), inbox=":memory:", observers=[Spans(provider)]) as receiver:
 
         @receiver.on(events.SubscriptionChanged)
         def moved(hook: events.SubscriptionChanged) -> None:
@@ -175,7 +177,7 @@ async def test_a_trace_goes_on_once_the_signature_is_verified(
 
 
 async def test_who_waits_has_not_failed(provider: TracerProvider, exporter: InMemorySpanExporter) -> None:
-    async with Receiver(Product("ACME", KEY), inbox=":memory:", watches=[Spans(provider)]) as receiver:
+    async with Receiver(Product("ACME", KEY), inbox=":memory:", observers=[Spans(provider)]) as receiver:
 
         @receiver.on(events.SubscriptionChanged)
         def moved(hook: events.SubscriptionChanged) -> None:

@@ -84,7 +84,7 @@ def receiver(api: API) -> Receiver:
 
 async def call(receiver: Receiver) -> None:
     """As a handler or a review does."""
-    for product in receiver.products:
+    for product in receiver.sources.values():
         assert product.client is not None
         assert await product.client.get_plans()
 
@@ -102,7 +102,7 @@ async def test_its_own_is_let_go_and_taken_up_again(receiver: Receiver, api: API
 async def test_with_the_lifespan_of_a_server(receiver: Receiver, api: API, is_its_own: bool) -> None:
     """The event loop ends with it, and with that loop whoever else might disconnect."""
     if not is_its_own:
-        receiver = Receiver(*receiver.products, inbox=":memory:")
+        receiver = Receiver(*receiver.sources.values(), inbox=":memory:")
     orders: asyncio.Queue[dict[str, str]] = asyncio.Queue()
     told: asyncio.Queue[Any] = asyncio.Queue()
     served = asyncio.create_task(receiver.asgi({"type": "lifespan"}, orders.get, told.put))
@@ -127,7 +127,7 @@ async def test_one_that_was_passed_in_stays_connected(api: API) -> None:
         async with Receiver(Product("ACME", KEY, client), inbox=":memory:") as receiver:
             await call(receiver)
         await call(receiver)
-        receiver = Receiver.from_environment(*receiver.products, inbox=":memory:", environ={})
+        receiver = Receiver.from_environment(*receiver.sources.values(), inbox=":memory:", environ={})
         async with receiver:
             await call(receiver)
         assert (api.made, api.open) == (1, 1)

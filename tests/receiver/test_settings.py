@@ -20,6 +20,12 @@ def variables(**named: str) -> dict[str, str]:
     return LEAST | {f"TALLYHOOK_{name}": value for name, value in named.items()}
 
 
+def product_of(receiver: Receiver) -> Product:
+    (source,) = receiver.sources.values()
+    assert isinstance(source, Product)
+    return source
+
+
 def problems(environ: dict[str, str]) -> tuple[str, ...]:
     with pytest.raises(SettingsError) as error:
         Receiver.from_environment(environ=environ)
@@ -27,10 +33,11 @@ def problems(environ: dict[str, str]) -> tuple[str, ...]:
 
 
 def test_every_argument_has_a_variable_and_a_line_in_the_document() -> None:
-    arguments = set(inspect.signature(Receiver).parameters) - {"products"}
+    arguments = set(inspect.signature(Receiver).parameters) - {"sources"}
     assert set(Options.__annotations__) == arguments
     assert {setting.argument for setting in SETTINGS if setting.argument.isidentifier()} == arguments - {
-        "watches"
+        "clock",
+        "observers",
     }
     text = DOCUMENT.read_text("utf-8")
     for setting in SETTINGS:
@@ -41,21 +48,21 @@ def test_the_environment_is_read_when_it_is_asked_for(monkeypatch: pytest.Monkey
     """And does not stand in the signature, which documents and crash reports print."""
     for name, value in variables(KEYS="wick-and-oil").items():
         monkeypatch.setenv(name, value)
-    assert Receiver.from_environment(inbox=":memory:").products[0].keys == ("wick-and-oil",)
+    assert product_of(Receiver.from_environment(inbox=":memory:")).keys == ("wick-and-oil",)
     parameter = inspect.signature(Receiver.from_environment).parameters["environ"]
     assert parameter.default is None
 
 
 def test_the_least_that_is_needed() -> None:
     receiver = Receiver.from_environment(environ=LEAST)
-    (product,) = receiver.products
+    product = product_of(receiver)
     assert (product.code, product.keys, product.client, product.scheme) == (
         "ACME",
         ("wick",),
         None,
         signing.CHEDDAR,
     )
-    assert receiver.answer_within == Receiver(Product("ACME", "wick")).answer_within
+    assert receiver.options == Receiver(Product("ACME", "wick")).options
 
 
 def test_all_of_them(tmp_path: Path) -> None:
@@ -71,6 +78,9 @@ def test_all_of_them(tmp_path: Path) -> None:
             BODY_WITHIN="2",
             CLOSE_WITHIN="3",
             LEASE="90",
+            HANDLE_WITHIN="none",
+            UNKNOWN_FOR="600",
+            MARKS="no",
             MAX_AGE="30",
             KEEP_DAYS="none",
             SENDERS="192.0.2.0/24, 198.51.100.7",
@@ -78,16 +88,25 @@ def test_all_of_them(tmp_path: Path) -> None:
             HEALTH_PATH="/ready",
         )
     )
-    (product,) = receiver.products
+    product = product_of(receiver)
     assert product.keys == ("new", "old")
     assert product.client is not None
     assert isinstance(receiver.inbox, MemoryInbox)
-    assert (receiver.answer_within, receiver.max_body, receiver.body_within) == (8.5, 4096, 2)
-    assert (receiver.close_within, receiver.lease, receiver.max_age) == (3, 90, timedelta(days=30))
-    assert receiver.senders.allow("198.51.100.7", "")
-    assert receiver.senders.allow("10.1.2.3", "192.0.2.9")
-    assert not receiver.senders.allow("203.0.113.1", "")
-    assert receiver.health.is_asked("GET", "/hooks/ready")
+    assert receiver.options == {
+        "answer_within": 8.5,
+        "handle_within": None,
+        "max_body": 4096,
+        "body_within": 2,
+        "close_within": 3,
+        "lease": 90,
+        "unknown_for": 600,
+        "marks": False,
+        "max_age": timedelta(days=30),
+        "keep_days": None,
+        "senders": ["192.0.2.0/24", "198.51.100.7"],
+        "trusted_proxies": ["10.0.0.0/8"],
+        "health_path": "/ready",
+    }
 
 
 def test_what_is_named_counts_more_than_the_environment() -> None:
@@ -95,22 +114,23 @@ def test_what_is_named_counts_more_than_the_environment() -> None:
     receiver = Receiver.from_environment(
         product, answer_within=3, environ=variables(ANSWER_WITHIN="8", LEASE="90")
     )
-    assert (receiver.products, receiver.answer_within, receiver.lease) == ((product,), 3, 90)
+    assert product_of(receiver) is product
+    assert (receiver.options["answer_within"], receiver.options["lease"]) == (3, 90)
     # Then the environment needs no product.
-    assert Receiver.from_environment(product, environ={}).products == (product,)
+    assert product_of(Receiver.from_environment(product, environ={})) is product
 
 
 def test_nothing_is_read_unless_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TALLYHOOK_ANSWER_WITHIN", "1")
-    assert Receiver(Product("ACME", "wick")).answer_within == 25
+    assert Receiver(Product("ACME", "wick")).options["answer_within"] == 25
     monkeypatch.setenv("TALLYHOOK_PRODUCT_CODE", "ACME")
     monkeypatch.setenv("TALLYHOOK_KEYS", "wick")
-    assert Receiver.from_environment().answer_within == 1
+    assert Receiver.from_environment().options["answer_within"] == 1
 
 
 def test_another_prefix() -> None:
     environ = {"HOOKS_PRODUCT_CODE": "ACME", "HOOKS_KEYS": "wick", "TALLYHOOK_LEASE": "5"}
-    assert Receiver.from_environment(environ=environ, prefix="HOOKS_").lease == 60
+    assert Receiver.from_environment(environ=environ, prefix="HOOKS_").options["lease"] == 60
 
 
 def test_secrets_from_files(tmp_path: Path) -> None:
@@ -131,6 +151,8 @@ def test_secrets_from_files(tmp_path: Path) -> None:
     assert problems(gone) == (
         f"TALLYHOOK_KEYS_FILE: {tmp_path / 'none'} can't be read: No such file or directory",
     )
+    keys.write_text("\ufeffnew\r\nold\r\n")
+    assert read(environ).product().keys == ("new", "old")
     keys.write_bytes(b"\xff\xfe")
     assert "it is no text" in problems(environ)[0]
 
@@ -157,6 +179,7 @@ def test_everything_that_is_missing_is_said_at_once() -> None:
         ("MAX_BODY", "1.5", "a number of bytes"),
         ("MAX_BODY", "0", "a number of bytes"),
         ("KEEP_DAYS", "for ever", "a number of days, or none"),
+        ("MARKS", "maybe", "yes or no"),
         ("SCHEME", "rot13", "one of cheddar, standard-v1, standard-v1a"),
     ],
 )

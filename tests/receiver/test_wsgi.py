@@ -327,7 +327,7 @@ def test_gunicorn_ends_only_when_the_work_is_done(tmp_path: Path) -> None:
 def test_an_inbox_that_was_opened_before_the_fork_is_not_used(tmp_path: Path) -> None:
     """Neither SQLite's connections nor the threads go along; who shares them writes over each other."""
     with gunicorn(
-        tmp_path, "--preload", before="assert receiver.run(receiver.health.answer()).status == 200"
+        tmp_path, "--preload", before="assert receiver.run(receiver._health.answer()).status == 200"
     ) as (url, _):
         body = hook_of("C1")
         answer = httpx.post(url, content=body, headers=signed(body), timeout=60)

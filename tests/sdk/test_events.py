@@ -156,7 +156,7 @@ def test_decimals_never_pass_through_a_float() -> None:
     [
         ({"charges": [{"eachAmount": "lots-77"}]}, "subscription.invoice.charges[0].eachAmount"),
         ({"items": [{}, {"quantity": "NaN-77"}]}, "subscription.invoice.items[1].quantity"),
-        ({"billingDatetime": "77th"}, "subscription.invoice.billingDatetime"),
+        ({"number": "77th"}, "subscription.invoice.number"),
         ({"invoiceNumber": "77.5"}, "subscription.invoice.invoiceNumber"),
         ({"charges": "77"}, "subscription.invoice.charges"),
         ({"charges": ["77"]}, "subscription.invoice.charges[0]"),

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 from lxml import etree
+from tests import writing
 
 from tallyhook import documents, events
 from tallyhook._model import Model
@@ -112,6 +113,6 @@ def test_written_again_it_is_the_same_document(path: Path) -> None:
     models, _ = read(path)
     source, again = (
         etree.fromstring(body, etree.XMLParser(remove_blank_text=True))
-        for body in (path.read_bytes(), documents.write(*models))
+        for body in (path.read_bytes(), writing.document(*models))
     )
     assert etree.tostring(again, method="c14n") == etree.tostring(source, method="c14n")

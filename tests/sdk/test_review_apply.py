@@ -521,6 +521,120 @@ async def test_a_charge_that_somebody_deletes_is_noticed() -> None:
         await attempt(cheddar, Memory(), first)
 
 
+@pytest.mark.parametrize("keeps_mark", [True, False])
+async def test_a_charge_that_lands_on_another_invoice_is_deleted_there(keeps_mark: bool) -> None:
+    cheddar, memory = Cheddar(), Memory()
+
+    def elsewhere(request: httpx.Request, apply: Callable[[], httpx.Response]) -> httpx.Response:
+        apply()
+        charge = cheddar.billed_charges.pop()
+        cheddar.open_charges.append(charge if keeps_mark else charge | {"description": ""})
+        return httpx.Response(200, text=cheddar.document())
+
+    cheddar.faults[4] = elsewhere
+    with pytest.raises(ReviewFailed, match="had landed on another invoice, and was deleted there"):
+        await attempt(cheddar, memory, first)
+    assert cheddar.open_charges == []
+    await attempt(cheddar, memory, first)
+    assert cheddar.content() == FIRST
+
+
+async def test_a_charge_that_lands_on_another_invoice_later_is_found_by_its_mark() -> None:
+    cheddar, memory = Cheddar(), Memory()
+
+    def elsewhere(request: httpx.Request, apply: Callable[[], httpx.Response]) -> httpx.Response:
+        apply()
+        cheddar.open_charges.append(cheddar.billed_charges.pop())
+        raise httpx.ReadTimeout("nothing came", request=request)
+
+    cheddar.faults[4] = elsewhere
+    with pytest.raises(ReviewFailed, match="deleted there"):
+        await attempt(cheddar, memory, first)
+    assert cheddar.open_charges == []
+
+
+async def test_a_request_that_the_network_repeats_leaves_one_charge() -> None:
+    cheddar, memory = Cheddar(), Memory()
+
+    def twice(request: httpx.Request, apply: Callable[[], httpx.Response]) -> httpx.Response:
+        apply()
+        return apply()
+
+    cheddar.faults[4] = twice
+    await attempt(cheddar, memory, first)
+    assert cheddar.content() == FIRST
+
+
+async def test_a_charge_that_comes_back_with_another_amount_is_for_a_person() -> None:
+    cheddar, memory = Cheddar(), Memory()
+
+    def rounds(request: httpx.Request, apply: Callable[[], httpx.Response]) -> httpx.Response:
+        apply()
+        cheddar.billed_charges[-1]["eachAmount"] = "6.00"
+        return httpx.Response(200, text=cheddar.document())
+
+    cheddar.faults[4] = rounds
+    with pytest.raises(Unresolved, match="costs something else"):
+        await attempt(cheddar, memory, first)
+
+
+async def test_a_run_that_is_not_shown_as_paid_is_waited_for() -> None:
+    cheddar, memory = Cheddar(), Memory()
+    cheddar.faults[9] = lambda request, apply: httpx.Response(200, text=cheddar.document())
+    with pytest.raises(OutcomeUnknown, match="was run, and isn't paid"):
+        await attempt(cheddar, memory, running)
+    with pytest.raises(OutcomeUnknown, match="is being run, and isn't paid"):
+        await attempt(cheddar, memory, lambda review: review)  # nothing may be changed meanwhile
+    assert (await until_done(cheddar, memory, running)).ran
+
+
+async def test_without_marks_descriptions_are_left_alone() -> None:
+    cheddar, memory = Cheddar(), Memory()
+    async with cheddar.async_client(retries=0) as client:
+        await first(hook_review(cheddar)).aapply(client, memory, now=memory.clock, marks=False)
+    assert [charge.get("description", "") for charge in cheddar.billed_charges] == ["extra", "", "", ""]
+
+
+async def test_a_clock_that_is_set_does_not_end_the_wait() -> None:
+    cheddar, memory = Cheddar(faults={4: lost_on_the_way}), Memory()
+    with pytest.raises(OutcomeUnknown):
+        await attempt(cheddar, memory, first)
+    for set_by in (86_400, -86_400, 1):
+        memory.clock.put_on(set_by)
+        with pytest.raises(OutcomeUnknown):
+            await attempt(cheddar, memory, first)
+    memory.clock.put_on(149)  # half of the wait went by when the clock was set: no more counted
+    await attempt(cheddar, memory, first)
+    assert cheddar.content() == FIRST
+
+
+async def test_a_request_that_is_held_up_before_it_leaves_is_not_sent() -> None:
+    cheddar, memory = Cheddar(), Memory()
+
+    class Slow(Memory):
+        async def append(self, entry: Entry) -> None:
+            await super().append(entry)
+            if isinstance(entry, Adding):
+                self.clock.put_on(60)
+
+    slow = Slow()
+    with pytest.raises(NoAnswer, match="held up"):
+        await attempt(cheddar, slow, first)
+    assert cheddar.billed_charges == []
+    assert isinstance((await slow.entries())[-1], Refused)
+    await until_done(cheddar, memory, first)
+
+
+def test_entries_of_before_are_still_read() -> None:
+    old = [
+        b'{"type":"declared","declaration":{},"changes":["add     A  1 \xc3\x97 5.00"]}',
+        b'{"type":"adding","number":1,"charge":{"code":"A","each_amount":"5.00"},"before":["c1"]}',
+        b'{"type":"added","number":1,"charge_id":"c2"}',
+        b'{"type":"refused","number":2}',
+    ]
+    assert [type(decode(entry)) for entry in old] == [Declared, Adding, Added, Refused]
+
+
 def running(review: Review) -> Review:
     review.run_when_done()
     return first(review)

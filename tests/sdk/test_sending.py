@@ -84,16 +84,15 @@ async def test_the_request_as_it_is_written(client: type[Client] | type[AsyncCli
         await customer(made)
         await close(made)
     (request,) = sent
-    assert request.decode().split("\r\n") == [
-        "GET /xml/customers/get?productCode=ACME&code=C1 HTTP/1.1",
-        f"Host: {host}",
-        "Accept: */*",
+    first, *headers = request.decode().removesuffix("\r\n\r\n").split("\r\n")
+    assert first == "GET /xml/customers/get?productCode=ACME&code=C1 HTTP/1.1"
+    assert sorted(headers) == [
         "Accept-Encoding: gzip, deflate",
-        "Connection: keep-alive",
-        "User-Agent: tallyhook",
+        "Accept: */*",
         "Authorization: Basic dTpw",
-        "",
-        "",
+        "Connection: keep-alive",
+        f"Host: {host}",
+        "User-Agent: tallyhook",
     ]
 
 
@@ -108,7 +107,8 @@ async def test_a_form_as_it_is_written(client: type[Client] | type[AsyncClient])
     target = b"/xml/customers/set-item-quantity?productCode=ACME&code=C1&itemCode=GB"
     assert sent[0].startswith(b"POST %s HTTP/1.1\r\n" % target)
     assert b"\r\nContent-Type: application/x-www-form-urlencoded\r\n" in sent[0]
-    assert sent[0].endswith(b"\r\nContent-Length: %d\r\n\r\n%s" % (len(form), form))
+    assert b"\r\nContent-Length: %d\r\n" % len(form) in sent[0]
+    assert sent[0].endswith(b"\r\n\r\n" + form)
 
 
 async def test_compressed_answers(client: type[Client] | type[AsyncClient]) -> None:

@@ -13,19 +13,19 @@ from tallyhook_mock.cli import (
     clock,
     customers,
     demo,
-    doctor,
     faults,
+    forecast,
     hooks,
-    inbox,
     invoice,
     listen,
     listeners,
     mock,
     seed,
+    snapshot,
     timeline,
     trigger,
-    verify,
 )
+from tallyhook_receiver.cli import doctor, inbox, verify
 
 __all__ = ["app"]
 
@@ -43,11 +43,13 @@ app.add_typer(clock.clock, name="clock")
 app.command("customers")(customers.customers)
 app.command("invoice")(invoice.invoice)
 app.command("timeline")(timeline.timeline)
+app.command("forecast")(forecast.forecast)
 app.command("listen")(listen.listen)
 app.command("trigger")(trigger.trigger)
 app.add_typer(hooks.hooks, name="hooks")
 app.add_typer(listeners.listeners, name="listeners")
 app.add_typer(faults.faults, name="faults")
+app.add_typer(snapshot.snapshot, name="snapshot")
 app.command("verify")(verify.verify)
 app.command("doctor")(doctor.doctor)
 app.add_typer(inbox.inbox, name="inbox")

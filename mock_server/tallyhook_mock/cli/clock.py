@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from tallyhook_mock.cli.output import Json, grid, moment, print_json, table
 from tallyhook_mock.cli.remote import URL, MockUrl, Remote
+from tallyhook_receiver.cli.output import Json, grid, moment, print_json, table
 
 __all__ = ["clock"]
 

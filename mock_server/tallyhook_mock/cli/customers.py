@@ -2,8 +2,8 @@
 
 from rich.text import Text
 
-from tallyhook_mock.cli.output import Json, moment, print_json, state, table
 from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote
+from tallyhook_receiver.cli.output import Json, moment, print_json, state, table
 
 __all__ = ["customers"]
 

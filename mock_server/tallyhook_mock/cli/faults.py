@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from tallyhook_mock.cli.hook_type import names
-from tallyhook_mock.cli.output import Json, print_json, table
 from tallyhook_mock.cli.remote import URL, MockUrl, Remote
 from tallyhook_mock.faults import FaultKind
+from tallyhook_receiver.cli.output import Json, print_json, table
 
 __all__ = ["faults"]
 

@@ -8,9 +8,9 @@ import typer
 from rich.text import Text
 
 from tallyhook_mock.cli.hook_type import names
-from tallyhook_mock.cli.output import Json, grid, moment, print_json, short, state, table
 from tallyhook_mock.cli.remote import URL, MockUrl, Remote, path
 from tallyhook_mock.core.hooks import DeliveryState
+from tallyhook_receiver.cli.output import Json, grid, moment, print_json, short, state, table
 
 __all__ = ["hooks"]
 

@@ -8,8 +8,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from tallyhook_mock.cli.output import BAD, USAGE, Json, fail, grid, moment, print_json, say, state
 from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote, path
+from tallyhook_receiver.cli.output import BAD, USAGE, Json, fail, grid, moment, print_json, say, state
 
 __all__ = ["invoice"]
 

@@ -15,8 +15,8 @@ from rich.text import Text
 
 from tallyhook import DecodeError, events, signing
 from tallyhook_mock.cli.hook_type import names
-from tallyhook_mock.cli.output import USAGE, Json, fail, say
 from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote, path
+from tallyhook_receiver.cli.output import USAGE, Json, fail, say
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from tallyhook_mock.cli.hook_type import names
-from tallyhook_mock.cli.output import Json, print_json, short, state, table
 from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote, path
+from tallyhook_receiver.cli.output import Json, print_json, short, state, table
 
 __all__ = ["listeners"]
 

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 import typer
 
-from tallyhook_mock.cli.output import BAD, USAGE, fail
+from tallyhook_receiver.cli.output import BAD, USAGE, fail
 
 __all__ = ["URL", "MockUrl", "ProductCode", "Remote", "path"]
 

@@ -14,8 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from tallyhook_mock.catalog.reading import default_catalog, load_catalog
 from tallyhook_mock.catalog.table import CatalogError
-from tallyhook_mock.cli.output import BAD, USAGE, Json, fail, print_json
 from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote
+from tallyhook_receiver.cli.output import BAD, USAGE, Json, fail, print_json
 
 __all__ = ["seed"]
 

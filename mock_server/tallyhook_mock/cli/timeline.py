@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from tallyhook_mock.cli.output import USAGE, Json, console, fail, moment, print_json, table
 from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote, path
+from tallyhook_receiver.cli.output import USAGE, Json, console, fail, moment, print_json, table
 
-__all__ = ["timeline"]
+__all__ = ["ACCOUNTS", "System", "timeline"]
 
 
 class System(StrEnum):
@@ -25,7 +25,7 @@ class System(StrEnum):
 # Narrower ones have no room for all columns.
 _ROOMY = 120
 
-_ACCOUNTS = {
+ACCOUNTS = {
     System.CHEDDAR: ("customers",),
     System.CLEVERBRIDGE: ("cleverbridge", "subscriptions"),
     System.FUSEBILL: ("fusebill", "customers"),
@@ -53,7 +53,7 @@ def timeline(
 
     Example: tallyhook timeline ada --svg ada.svg
     """
-    mock, wanted, account = Remote(url), {"product": product}, (*_ACCOUNTS[system], customer)
+    mock, wanted, account = Remote(url), {"product": product}, (*ACCOUNTS[system], customer)
     if svg is not None:
         picture = mock.get(path(*account, "timeline.svg"), wanted)
         try:

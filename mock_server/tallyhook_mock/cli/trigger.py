@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from tallyhook_mock.cli.hook_type import names
-from tallyhook_mock.cli.output import Json, print_json, short
 from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote
+from tallyhook_receiver.cli.output import Json, print_json, short
 
 __all__ = ["trigger"]
 

@@ -10,12 +10,14 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from tallyhook_mock.control.requests import (
+    PAGE,
     bad,
     json_object,
     missing,
     mock_of,
     named_product,
     only,
+    page,
     path_id,
     text,
 )
@@ -31,11 +33,14 @@ _FILTERS = ("type", "customer", "state")
 async def index(request: Request) -> JSONResponse:
     """All hooks, oldest first; narrowed by type, customer code and the state of a delivery."""
     wanted = request.query_params
-    only(wanted, _FILTERS)
+    only(wanted, (*_FILTERS, *PAGE))
     if "state" in wanted and wanted["state"] not in tuple(DeliveryState):
         raise bad(f"state: one of {', '.join(DeliveryState)} is required")
     hooks = mock_of(request).state.hooks.log.values()
-    return JSONResponse({"hooks": [_summary(hook) for hook in hooks if _fits(hook, wanted)]})
+    found, more = page(
+        (hook for hook in hooks if _fits(hook, wanted)), wanted, lambda hook: ids.text(hook.id)
+    )
+    return JSONResponse({"hooks": [_summary(hook) for hook in found], **more})
 
 
 async def read(request: Request) -> JSONResponse:

@@ -1,8 +1,9 @@
 """What control calls have in common: their JSON bodies, and finding what they name."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from decimal import Decimal
-from typing import Any, cast
+from itertools import islice
+from typing import Any, TypeVar, cast
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -13,16 +14,21 @@ from tallyhook_mock.mock import Mock
 from tallyhook_mock.systems.cheddar.products import Product
 
 __all__ = [
+    "PAGE",
     "bad",
     "json_object",
     "missing",
     "mock_of",
     "named_product",
     "only",
+    "page",
     "path_id",
     "text",
 ]
 
+T = TypeVar("T")
+PAGE = ("limit", "after")
+_LARGEST = 10_000
 _MOST = 4_000_000  # bytes of a body
 # Exact. Unlike the standard library's it takes no half of a surrogate pair, which no answer can say.
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
@@ -63,6 +69,26 @@ def only(values: Mapping[str, Any], names: Collection[str]) -> None:
     for name in values:
         if name not in names:
             raise bad(f"{name}: unknown; known here: {', '.join(names)}")
+
+
+def page(
+    items: Iterable[T], given: Mapping[str, str], name: Callable[[T], str]
+) -> tuple[list[T], dict[str, str]]:
+    """The items after the one that `after` names, `limit` of them at the most, and how to go on.
+
+    What is to go on with is the name of the last one, as `next`; there is none after the last item. 400 for a
+    limit that is none, and for an `after` that is not there.
+    """
+    limit, after = given.get("limit"), given.get("after")
+    if limit is not None and not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= _LARGEST):
+        raise bad(f"limit: a whole number from 1 to {_LARGEST} is required")
+    left = iter(items)
+    if after is not None and not any(name(item) == after for item in left):
+        raise bad(f"after: there is no {after!r}")
+    if limit is None:
+        return list(left), {}
+    found = list(islice(left, int(limit)))
+    return found, {"next": name(found[-1])} if found and next(left, None) is not None else {}
 
 
 def text(values: Mapping[str, Any], name: str) -> str:

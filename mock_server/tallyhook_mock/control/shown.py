@@ -11,7 +11,7 @@ from tallyhook_mock.picture.painting import paint
 from tallyhook_mock.picture.story import Story
 from tallyhook_mock.timeline import Entry
 
-__all__ = ["bill_shown", "drawn", "entry_shown", "moment_shown"]
+__all__ = ["bill_shown", "drawn", "entry_shown", "line_shown", "moment_shown"]
 
 
 @overload
@@ -29,12 +29,12 @@ def bill_shown(bill: Bill) -> dict[str, Any]:
         "number": bill.number,
         "at": moment_shown(bill.at),
         "currency": bill.currency,
-        "lines": [_line(line) for line in bill.lines],
+        "lines": [line_shown(line) for line in bill.lines],
         "total": amount_text(bill.total),
     }
 
 
-def _line(line: Line) -> dict[str, Any]:
+def line_shown(line: Line) -> dict[str, Any]:
     return {
         "item": line.item,
         "description": line.description,

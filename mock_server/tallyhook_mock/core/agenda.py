@@ -1,35 +1,39 @@
 """What is to come, in order of time."""
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 __all__ = ["Action", "Agenda"]
 
-Action: TypeAlias = Callable[[datetime], None]
+# A function of a module, given the system, what it is about, and the moment. No closure: an agenda is saved.
+Action: TypeAlias = Callable[[Any, Any, datetime], None]
 
 
 class Agenda:
     """Actions and their moments; those of one moment are carried out in the order they were planned in."""
 
     def __init__(self) -> None:
-        self._planned: list[tuple[datetime, int, Action]] = []
+        self._planned: list[tuple[datetime, int, Action, Any]] = []
         self._count = 0
 
-    def schedule(self, when: datetime, action: Action) -> None:
+    def schedule(self, when: datetime, action: Action, subject: object) -> None:
         """Have `action` called at `when`. An action checks for itself whether it still applies."""
         self._count += 1
-        heapq.heappush(self._planned, (when, self._count, action))
+        heapq.heappush(self._planned, (when, self._count, action, subject))
+
+    def planned(self) -> Iterator[tuple[datetime, Action, Any]]:
+        """What is planned, in no order."""
+        return ((when, action, subject) for when, _, action, subject in self._planned)
 
     def next_due(self) -> datetime | None:
         """The moment of the next action; None if nothing is planned."""
         return self._planned[0][0] if self._planned else None
 
-    def step(self, at: datetime) -> bool:
-        """Carry out the next action that is due at `at`; False if none is."""
+    def take(self, at: datetime) -> tuple[Action, Any] | None:
+        """The next action that is due at `at` and its subject, taken off; None if none is."""
         if not self._planned or self._planned[0][0] > at:
-            return False
-        _, _, action = heapq.heappop(self._planned)
-        action(at)
-        return True
+            return None
+        _, _, action, subject = heapq.heappop(self._planned)
+        return action, subject

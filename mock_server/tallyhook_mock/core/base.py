@@ -6,6 +6,7 @@ empty is the one empty tuple, and a list that grows is a tuple that is replaced 
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Any, Self
 
 import msgspec
 
@@ -21,9 +22,22 @@ class Value(msgspec.Struct, frozen=True, gc=False):
     there for cycles, need not look at it.
     """
 
+    def __deepcopy__(self, _: object) -> Self:
+        return self
+
 
 class Entity(msgspec.Struct, eq=False):
-    """Something with a life of its own: it changes, and it equals nothing but itself."""
+    """A mutable object, compared by identity. Entities may refer to each other in circles."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An empty one first and its fields after that, so that a circle comes to an end.
+        fields = {name: getattr(self, name) for name in self.__struct_fields__}
+        return _blank, (type(self),), (None, fields)
+
+
+def _blank(kind: type[Entity]) -> Entity:
+    required = len(kind.__struct_fields__) - len(kind.__struct_defaults__)
+    return kind(*(None,) * required)
 
 
 class Happening(Value, frozen=True):
@@ -64,7 +78,12 @@ class BillingSystem:
     def step(self, at: datetime) -> bool:
         """Carry out the next thing that is due at `at`; False if nothing is."""
         self.actor = "system"
-        return self.agenda.step(at)
+        planned = self.agenda.take(at)
+        if planned is None:
+            return False
+        action, subject = planned
+        action(self, subject, at)
+        return True
 
     def catch_up(self, at: datetime) -> None:
         """Carry out all that is due by `at`, each at its moment: it comes before a command of that moment."""

@@ -75,7 +75,7 @@ font-family:system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,san
 .life .period{{fill:var(--band);stroke:var(--line)}}
 .life .period.current{{fill:var(--open);stroke:var(--soft);stroke-dasharray:4 3}}
 .life .period.held{{fill:var(--hold-soft);stroke:var(--hold)}}
-.life .period.due,.life .period.void{{fill:var(--bad-soft);stroke:var(--bad)}}
+.life .period.unpaid,.life .period.void{{fill:var(--bad-soft);stroke:var(--bad)}}
 .life .step{{fill:none;stroke:var(--count);stroke-width:1.75}}
 .life .under{{fill:var(--count-soft)}}
 .life .hold{{fill:var(--hold-soft);stroke:var(--hold)}}

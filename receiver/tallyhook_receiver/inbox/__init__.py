@@ -3,13 +3,15 @@
 `PostgresInbox` is in `tallyhook_receiver.inbox.postgres`, which needs the extra `[postgres]`.
 """
 
+from tallyhook_receiver.inbox.base import FRESH, Claim, Due, Inbox, Letter, Record, State, Stats
 from tallyhook_receiver.inbox.memory import MemoryInbox
 from tallyhook_receiver.inbox.opening import open_inbox
-from tallyhook_receiver.inbox.protocol import FRESH, Inbox, Letter, Record, State, Stats, Taken
 from tallyhook_receiver.inbox.sqlite import SQLiteInbox
 
 __all__ = [
     "FRESH",
+    "Claim",
+    "Due",
     "Inbox",
     "Letter",
     "MemoryInbox",
@@ -17,6 +19,5 @@ __all__ = [
     "SQLiteInbox",
     "State",
     "Stats",
-    "Taken",
     "open_inbox",
 ]

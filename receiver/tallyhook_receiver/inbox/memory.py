@@ -10,17 +10,26 @@ import msgspec
 from tallyhook.review import journal
 from tallyhook.review.journal import Entry
 from tallyhook_receiver.errors import InboxUnavailable, LeaseLost
-from tallyhook_receiver.inbox.protocol import FRESH, MAX_HOOKS, Letter, Record, State, Stats, Taken
-from tallyhook_receiver.inbox.text import storable
+from tallyhook_receiver.inbox.base import (
+    FRESH,
+    MAX_HOOKS,
+    Claim,
+    Due,
+    Letter,
+    Record,
+    State,
+    Stats,
+    Steadiness,
+    digest,
+    done_with,
+    storable,
+)
 
 __all__ = ["MemoryInbox"]
 
 
-class _Hook(msgspec.Struct, gc=False):
-    """A hook as the databases have it in a row, and its journal.
-
-    It refers to nothing that refers back, so Python's search for cycles may pass by all of them.
-    """
+class _Hook(msgspec.Struct):
+    """A hook as the databases have it in a row, and its journal."""
 
     letter: Letter
     received: float
@@ -31,10 +40,13 @@ class _Hook(msgspec.Struct, gc=False):
     attempts: int = 0
     owner: str = ""
     leased_until: float = 0.0
+    done: str = ""
+    due: datetime | None = None
+    due_until: datetime | None = None
     entries: tuple[Entry, ...] = ()
 
-    def is_free(self, now: float) -> bool:
-        return self.owner == "" or self.leased_until <= now
+    def is_free(self, up: float) -> bool:
+        return self.owner == "" or self.leased_until <= up
 
     @property
     def size(self) -> int:
@@ -52,20 +64,29 @@ class _Hook(msgspec.Struct, gc=False):
             attempts=self.attempts,
             received=datetime.fromtimestamp(self.received, UTC),
             changed=datetime.fromtimestamp(self.changed, UTC),
+            due=self.due,
         )
 
 
 class MemoryInbox:
     """An inbox that survives nothing: all promises of `Inbox` but durability, for one event loop.
 
-    `max_hooks`: when it counts as full. `clock` gives Unix seconds.
+    `max_hooks`: when it counts as full. `clock` gives Unix seconds, `uptime` seconds that always go on.
     """
 
     # No method awaits anything: each is over before another one begins.
 
-    def __init__(self, *, max_hooks: int = MAX_HOOKS, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        *,
+        max_hooks: int = MAX_HOOKS,
+        clock: Callable[[], float] = time.time,
+        uptime: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._max_hooks = max_hooks
         self._clock = clock
+        self._uptime = uptime
+        self._steadiness = Steadiness(0, 0)
         self._hooks: dict[str, _Hook] | None = None
 
     async def open(self) -> None:
@@ -81,34 +102,42 @@ class MemoryInbox:
     async def keep(self, letter: Letter, state: State, note: str = "") -> None:
         now = self._clock()
         hook = self._remember(letter, now)
-        if hook.owner == "" and hook.state is not State.DONE:
-            hook.state, hook.note, hook.changed = state, storable(note), now
+        if hook.owner == "" and hook.state not in (State.DONE, State.UNRESOLVED):
+            hook.letter, hook.state, hook.note, hook.changed = letter, state, storable(note), now
 
-    async def repeated(self, key: str) -> bool:
-        hook = self._all.get(key)
-        if hook is None or hook.state is not State.DONE:
-            return False
-        hook.deliveries += 1
-        return True
-
-    async def take(self, letter: Letter, owner: str, seconds: float, *, durably: bool = False) -> Taken:
-        now = self._clock()
+    async def claim(self, letter: Letter, owner: str, seconds: float) -> Claim:
+        now, up = self._clock(), self._uptime()
         hook = self._remember(letter, now)
-        found = hook.state
-        if found is State.DONE:
-            return Taken(mine=False, state=found)
-        if hook.owner != owner and not hook.is_free(now):
-            return Taken(mine=False, state=found, free_in=hook.leased_until - now)
-        hook.state, hook.owner, hook.leased_until, hook.changed = State.WORKING, owner, now + seconds, now
+        found, differs = hook.state, hook.letter.body != letter.body
+        if digest(letter.body) in hook.done.split():
+            return Claim(mine=False, state=State.DONE)
+        if hook.owner != owner and not hook.is_free(up):
+            return Claim(mine=False, state=found, free_in=hook.leased_until - up)
+        hook.letter, hook.state, hook.owner, hook.changed = letter, State.WORKING, owner, now
+        hook.leased_until = up + seconds
         hook.attempts += 1
-        return Taken(mine=True, state=found)
+        return Claim(mine=True, state=found, differs=differs)
 
     async def renew(self, key: str, owner: str, seconds: float) -> None:
-        self._held(key, owner).leased_until = self._clock() + seconds
+        self._held(key, owner).leased_until = self._uptime() + seconds
 
-    async def settle(self, key: str, owner: str, state: State, note: str = "") -> None:
+    async def finish(self, key: str, owner: str, state: State, note: str | None = None) -> None:
         hook = self._held(key, owner)
-        hook.state, hook.note, hook.changed, hook.owner = state, storable(note), self._clock(), ""
+        hook.state, hook.changed, hook.owner = state, self._clock(), ""
+        hook.note = hook.note if note is None else storable(note)
+        hook.done = done_with(hook.done, digest(hook.letter.body), state is State.DONE)
+
+    async def plan(self, key: str, owner: str, due: datetime | None, until: datetime | None = None) -> None:
+        hook = self._held(key, owner)
+        hook.due, hook.due_until = due, until
+
+    async def claim_due(self, now: datetime, owner: str, seconds: float) -> Due | None:
+        up = self._uptime()
+        for hook in self._all.values():
+            if hook.due is not None and hook.due_until is not None and hook.due <= now and hook.is_free(up):
+                hook.owner, hook.leased_until = owner, up + seconds
+                return Due(hook.record(), hook.due_until)
+        return None
 
     async def entries(self, key: str) -> Sequence[Entry]:
         hook = self._all.get(key)
@@ -141,20 +170,21 @@ class MemoryInbox:
 
     async def retry(self, key: str) -> bool:
         hook, now = self._all.get(key), self._clock()
-        if hook is None or not hook.is_free(now):
+        if hook is None or not hook.is_free(self._uptime()):
             return False
-        hook.state, hook.owner, hook.changed = State.WAITING, "", now
+        hook.state, hook.owner, hook.done, hook.changed = State.WAITING, "", "", now
         return True
 
     async def forget(self, key: str) -> bool:
         hook = self._all.get(key)
-        if hook is None or not hook.is_free(self._clock()):
+        if hook is None or not hook.is_free(self._uptime()):
             return False
         del self._all[key]
         return True
 
     async def prune(self, age: timedelta) -> int:
-        return self._drop(age, len(self._all))
+        self._steadiness = self._steadiness.at(self._clock())
+        return self._drop(age, len(self._all)) if self._steadiness.is_steady else 0
 
     @property
     def _all(self) -> dict[str, _Hook]:
@@ -178,7 +208,10 @@ class MemoryInbox:
 
     def _make_room(self) -> None:
         count = len(self._all)
-        if count >= self._max_hooks and not self._drop(FRESH, max(1, self._max_hooks // 100)):
+        if count < self._max_hooks:
+            return
+        steady = self._steadiness.at(self._clock()).is_steady
+        if not steady or not self._drop(FRESH, max(1, self._max_hooks // 100)):
             raise InboxUnavailable(f"the inbox is full: {count} hooks, and none may be dropped")
 
     def _drop(self, age: timedelta, limit: int) -> int:
@@ -186,7 +219,7 @@ class MemoryInbox:
         done_with = (
             hook
             for hook in self._all.values()
-            if hook.state in (State.DONE, State.IGNORED) and hook.changed < before
+            if hook.state in (State.DONE, State.IGNORED) and hook.due is None and hook.changed < before
         )
         dropped = heapq.nsmallest(limit, done_with, key=_changed)
         for hook in dropped:

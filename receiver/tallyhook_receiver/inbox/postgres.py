@@ -13,10 +13,23 @@ from psycopg_pool import AsyncConnectionPool
 from tallyhook.review import journal
 from tallyhook.review.journal import Entry
 from tallyhook_receiver.errors import InboxUnavailable, LeaseLost
+from tallyhook_receiver.inbox.base import (
+    COLUMNS,
+    FRESH,
+    MAX_HOOKS,
+    Claim,
+    Due,
+    Letter,
+    Record,
+    State,
+    Stats,
+    Steadiness,
+    digest,
+    done_with,
+    record,
+    storable,
+)
 from tallyhook_receiver.inbox.postgres_schema import Connection, migrate, unavailable
-from tallyhook_receiver.inbox.protocol import FRESH, MAX_HOOKS, Letter, Record, State, Stats, Taken
-from tallyhook_receiver.inbox.rows import COLUMNS, record
-from tallyhook_receiver.inbox.text import storable
 
 __all__ = ["PostgresInbox"]
 
@@ -28,11 +41,14 @@ _STEP = 500
 # beginning: one that has waited for the lock must not go by a time that is over.
 _REMEMBER = "UPDATE tallyhook_hooks SET deliveries = deliveries + 1 WHERE key = %(key)s"
 _RECEIVE = """
-    INSERT INTO tallyhook_hooks AS hook (key, product, type, body, received, changed)
-    VALUES (%(key)s, %(product)s, %(type)s, %(body)s, clock_timestamp(), clock_timestamp())
+    INSERT INTO tallyhook_hooks AS hook (key, product, type, body, digest, received, changed)
+    VALUES (%(key)s, %(product)s, %(type)s, %(body)s, %(digest)s, clock_timestamp(), clock_timestamp())
     ON CONFLICT (key) DO UPDATE SET deliveries = hook.deliveries + 1
 """
-_FREE = "(owner = '' OR leased_until <= clock_timestamp())"
+_FREE = (
+    "(owner = '' OR leased_until <= clock_timestamp()"
+    " OR leased_until > clock_timestamp() + lease + interval '1 second')"
+)
 _APPEND = """
     WITH held AS (
         SELECT key FROM tallyhook_hooks WHERE key = %(key)s AND owner = %(owner)s FOR UPDATE
@@ -43,7 +59,7 @@ _APPEND = """
 _DROP = """
     DELETE FROM tallyhook_hooks WHERE key IN (
         SELECT key FROM tallyhook_hooks
-        WHERE state IN ('done', 'ignored') AND changed < clock_timestamp() - %s
+        WHERE state IN ('done', 'ignored') AND due IS NULL AND changed < clock_timestamp() - %s
         ORDER BY changed LIMIT %s FOR UPDATE SKIP LOCKED
     )
 """
@@ -83,8 +99,11 @@ class PostgresInbox:
 
     async def open(self) -> None:
         async with self._opening:
-            if self._pool is not None:
+            if self._pool is not None and self._loop is asyncio.get_running_loop():
                 return
+            if self._loop is not None and self._loop.is_running():
+                raise InboxUnavailable("the inbox was opened in another event loop")
+            self._pool = None  # its connections have gone with the loop that they belonged to
             try:
                 # Not from the pool, which says only that it took too long.
                 async with await Connection.connect(self._conninfo, autocommit=True) as connection:
@@ -109,8 +128,9 @@ class PostgresInbox:
             self._pool, self._loop = pool, asyncio.get_running_loop()
 
     async def close(self) -> None:
-        pool, self._pool = self._pool, None
-        if pool is not None:
+        pool, loop = self._pool, self._loop
+        self._pool = self._loop = None
+        if pool is not None and loop is asyncio.get_running_loop():
             await pool.close(timeout=self._busy_seconds)
 
     async def check(self) -> None:
@@ -121,48 +141,89 @@ class PostgresInbox:
         async with self._connection() as connection, connection.transaction():
             await self._remember(connection, letter)
             await connection.execute(
-                "UPDATE tallyhook_hooks SET state = %s, note = %s, changed = clock_timestamp()"
-                " WHERE key = %s AND owner = '' AND state <> 'done'",
-                (state.value, storable(note), letter.key),
+                "UPDATE tallyhook_hooks SET state = %s, note = %s, changed = clock_timestamp(), body = %s,"
+                " digest = %s WHERE key = %s AND owner = '' AND state NOT IN ('done', 'unresolved')",
+                (state.value, storable(note), letter.body, digest(letter.body), letter.key),
             )
 
-    async def repeated(self, key: str) -> bool:
-        return await self._write(f"{_REMEMBER} AND state = 'done'", {"key": key}) == 1
-
-    async def take(self, letter: Letter, owner: str, seconds: float, *, durably: bool = False) -> Taken:
+    async def claim(self, letter: Letter, owner: str, seconds: float) -> Claim:
+        seen = digest(letter.body)
         async with self._connection() as connection, connection.transaction():
             await self._remember(connection, letter)
             # Remembering has locked the row.
-            state, holder, free_in = await _only(
+            state, known, done, is_free, free_in = await _only(
                 connection,
-                "SELECT state, owner, extract(epoch FROM leased_until - clock_timestamp())::float8"
+                f"SELECT state, digest, done, owner = %s OR {_FREE},"
+                " extract(epoch FROM leased_until - clock_timestamp())::float8"
                 " FROM tallyhook_hooks WHERE key = %s",
-                (letter.key,),
+                (owner, letter.key),
             )
-            if state == State.DONE:
-                return Taken(mine=False, state=State.DONE)
-            if holder not in ("", owner) and free_in > 0:
-                return Taken(mine=False, state=State(state), free_in=free_in)
+            if seen in done.split():
+                return Claim(mine=False, state=State.DONE)
+            if not is_free:
+                return Claim(mine=False, state=State(state), free_in=free_in)
             await connection.execute(
                 "UPDATE tallyhook_hooks SET state = 'working', owner = %s, changed = clock_timestamp(),"
-                " leased_until = clock_timestamp() + %s, attempts = attempts + 1 WHERE key = %s",
-                (owner, timedelta(seconds=seconds), letter.key),
+                " leased_until = clock_timestamp() + %s, lease = %s, attempts = attempts + 1 WHERE key = %s",
+                (owner, timedelta(seconds=seconds), timedelta(seconds=seconds), letter.key),
             )
-            return Taken(mine=True, state=State(state))
+            if known != seen:
+                await connection.execute(
+                    "UPDATE tallyhook_hooks SET body = %s, digest = %s WHERE key = %s",
+                    (letter.body, seen, letter.key),
+                )
+            return Claim(mine=True, state=State(state), differs=known != seen)
 
     async def renew(self, key: str, owner: str, seconds: float) -> None:
         await self._write_as_owner(
-            "UPDATE tallyhook_hooks SET leased_until = clock_timestamp() + %(lease)s"
+            "UPDATE tallyhook_hooks SET leased_until = clock_timestamp() + %(lease)s, lease = %(lease)s"
             " WHERE key = %(key)s AND owner = %(owner)s",
             {"key": key, "owner": owner, "lease": timedelta(seconds=seconds)},
         )
 
-    async def settle(self, key: str, owner: str, state: State, note: str = "") -> None:
+    async def finish(self, key: str, owner: str, state: State, note: str | None = None) -> None:
+        async with self._connection() as connection, connection.transaction():
+            found = await connection.execute(
+                "SELECT digest, done FROM tallyhook_hooks WHERE key = %s AND owner = %s FOR UPDATE",
+                (key, owner),
+            )
+            row = await found.fetchone()
+            if row is None:
+                raise LeaseLost("another worker has taken this hook over")
+            await connection.execute(
+                "UPDATE tallyhook_hooks SET state = %s, note = coalesce(%s, note), owner = '', done = %s,"
+                " changed = clock_timestamp(), leased_until = clock_timestamp() WHERE key = %s",
+                (
+                    state.value,
+                    None if note is None else storable(note),
+                    done_with(row[1], row[0], state is State.DONE),
+                    key,
+                ),
+            )
+
+    async def plan(self, key: str, owner: str, due: datetime | None, until: datetime | None = None) -> None:
         await self._write_as_owner(
-            "UPDATE tallyhook_hooks SET state = %(state)s, note = %(note)s, changed = clock_timestamp(),"
-            " owner = '', leased_until = clock_timestamp() WHERE key = %(key)s AND owner = %(owner)s",
-            {"key": key, "owner": owner, "state": state.value, "note": storable(note)},
+            "UPDATE tallyhook_hooks SET due = %(due)s, due_until = %(until)s"
+            " WHERE key = %(key)s AND owner = %(owner)s",
+            {"key": key, "owner": owner, "due": due, "until": until},
         )
+
+    async def claim_due(self, now: datetime, owner: str, seconds: float) -> Due | None:
+        async with self._connection() as connection, connection.transaction():
+            found = await connection.execute(
+                f"SELECT {COLUMNS}, due_until FROM tallyhook_hooks WHERE due <= %s AND {_FREE}"
+                " ORDER BY due LIMIT 1 FOR UPDATE SKIP LOCKED",
+                (now,),
+            )
+            row = await found.fetchone()
+            if row is None:
+                return None
+            await connection.execute(
+                "UPDATE tallyhook_hooks SET owner = %s, leased_until = clock_timestamp() + %s, lease = %s"
+                " WHERE key = %s",
+                (owner, timedelta(seconds=seconds), timedelta(seconds=seconds), row[0]),
+            )
+            return Due(record(row[:-1], _moment), _moment(row[-1]))
 
     async def entries(self, key: str) -> Sequence[Entry]:
         rows = await self._read(
@@ -207,7 +268,7 @@ class PostgresInbox:
     async def retry(self, key: str) -> bool:
         written = await self._write(
             "UPDATE tallyhook_hooks SET state = 'waiting', owner = '', leased_until = clock_timestamp(),"
-            f" changed = clock_timestamp() WHERE key = %s AND {_FREE}",
+            f" done = '', changed = clock_timestamp() WHERE key = %s AND {_FREE}",
             (key,),
         )
         return written == 1
@@ -216,8 +277,11 @@ class PostgresInbox:
         return await self._write(f"DELETE FROM tallyhook_hooks WHERE key = %s AND {_FREE}", (key,)) == 1
 
     async def prune(self, age: timedelta) -> int:
+        async with self._connection() as connection, connection.transaction():
+            clock = await _clock(connection)
+            await connection.execute("UPDATE tallyhook_clock SET seen = %s, since = %s", clock)
         total = 0
-        while pruned := await self._write(_DROP, (age, _STEP)):
+        while clock.is_steady and (pruned := await self._write(_DROP, (age, _STEP))):
             total += pruned
         return total
 
@@ -227,6 +291,7 @@ class PostgresInbox:
             "product": letter.product,
             "type": storable(letter.type),
             "body": letter.body,
+            "digest": digest(letter.body),
         }
         if (await connection.execute(_REMEMBER, values)).rowcount == 0:
             await self._make_room(connection)
@@ -237,7 +302,9 @@ class PostgresInbox:
         if self._hooks >= self._max_hooks:
             (self._hooks,) = await _only(connection, "SELECT count(*) FROM tallyhook_hooks")
         if self._hooks >= self._max_hooks:
-            dropped = (await connection.execute(_DROP, (FRESH, max(1, self._max_hooks // 100)))).rowcount
+            dropped = 0
+            if (await _clock(connection)).is_steady:
+                dropped = (await connection.execute(_DROP, (FRESH, max(1, self._max_hooks // 100)))).rowcount
             if dropped == 0:
                 raise InboxUnavailable(f"the inbox is full: {self._hooks} hooks, and none may be dropped")
             self._hooks -= dropped
@@ -288,6 +355,14 @@ async def _only(connection: Connection, query: str, values: tuple[object, ...] =
     """The one row of a query that always has one."""
     (row,) = await (await connection.execute(query, values)).fetchall()
     return row
+
+
+async def _clock(connection: Connection) -> Steadiness:
+    """The database's clock, seen once more."""
+    now, seen, since = await _only(
+        connection, "SELECT extract(epoch FROM clock_timestamp())::float8, seen, since FROM tallyhook_clock"
+    )
+    return Steadiness(seen, since).at(now)
 
 
 def _conninfo(url: str, seconds: float) -> str:

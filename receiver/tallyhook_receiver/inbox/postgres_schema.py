@@ -6,6 +6,8 @@ import psycopg
 from psycopg import AsyncConnection
 
 from tallyhook_receiver.errors import InboxUnavailable
+from tallyhook_receiver.inbox.base import digest
+from tallyhook_receiver.inbox.rekey import rekeyed
 
 __all__ = ["Connection", "migrate", "unavailable"]
 
@@ -39,7 +41,26 @@ _MIGRATIONS = (
         PRIMARY KEY (key, position)
     );
     """,
+    # A hook may be announced in several bodies; reviews may be due again. Workers of the release before,
+    # which know nothing of it, can't add hooks any more.
+    """
+    ALTER TABLE tallyhook_hooks
+        ADD COLUMN lease interval NOT NULL DEFAULT '0',
+        ADD COLUMN digest text NOT NULL DEFAULT '',
+        ADD COLUMN done text NOT NULL DEFAULT '',
+        ADD COLUMN due timestamptz,
+        ADD COLUMN due_until timestamptz;
+    ALTER TABLE tallyhook_hooks ALTER COLUMN digest DROP DEFAULT;
+    UPDATE tallyhook_hooks SET owner = '';
+    CREATE INDEX tallyhook_hooks_by_due ON tallyhook_hooks (due) WHERE due IS NOT NULL;
+    ALTER TABLE tallyhook_journal
+        DROP CONSTRAINT tallyhook_journal_key_fkey,
+        ADD FOREIGN KEY (key) REFERENCES tallyhook_hooks ON DELETE CASCADE ON UPDATE CASCADE;
+    CREATE TABLE tallyhook_clock (seen float8 NOT NULL, since float8 NOT NULL);
+    INSERT INTO tallyhook_clock VALUES (0, 0);
+    """,
 )
+_REKEYED = 2  # the step after which keys are made anew
 
 _LOCK = 0x7461_6C6C_7968_6F6F  # "tallyhoo": any number will do that nobody else locks
 
@@ -68,9 +89,34 @@ async def migrate(connection: Connection, create: bool) -> None:
                 raise InboxUnavailable("this database holds no inbox")
             await connection.execute("CREATE TABLE tallyhook_schema (version integer NOT NULL)")
             await connection.execute("INSERT INTO tallyhook_schema VALUES (0)")
-        for step in _MIGRATIONS[version:]:
+        for number, step in enumerate(_MIGRATIONS[version:], version + 1):
             await connection.execute(step)
+            if number == _REKEYED:
+                await _rekey(connection)
         await connection.execute("UPDATE tallyhook_schema SET version = %s", (len(_MIGRATIONS),))
+
+
+async def _rekey(connection: Connection) -> None:
+    """Keys go by the product that signed a hook, and done is a body: both are found out from the bodies."""
+    keys = await (await connection.execute("SELECT key FROM tallyhook_hooks")).fetchall()
+    for (old,) in keys:
+        cursor = await connection.execute(
+            "SELECT product, state, body FROM tallyhook_hooks WHERE key = %s", (old,)
+        )
+        ((product, state, body),) = await cursor.fetchall()
+        seen = digest(body)
+        # Two that an earlier release took for different hooks may have one key now: the first one has it.
+        await connection.execute(
+            "UPDATE tallyhook_hooks SET digest = %(seen)s, done = %(done)s, key = CASE WHEN EXISTS"
+            " (SELECT FROM tallyhook_hooks WHERE key = %(new)s) THEN key ELSE %(new)s END"
+            " WHERE key = %(old)s",
+            {
+                "seen": seen,
+                "done": seen if state == "done" else "",
+                "new": rekeyed(product, body),
+                "old": old,
+            },
+        )
 
 
 async def _version(connection: Connection) -> int:

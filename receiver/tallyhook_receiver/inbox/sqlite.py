@@ -1,6 +1,5 @@
 """The embedded inbox: one SQLite file, for one machine with any number of workers."""
 
-import asyncio
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -10,38 +9,58 @@ from pathlib import Path
 from typing import Any
 
 from tallyhook.review import journal
-from tallyhook.review.journal import Declared, Entry
-from tallyhook_receiver.errors import InboxUnavailable
-from tallyhook_receiver.here import running_loop
-from tallyhook_receiver.inbox.checkpoints import Checkpoints
-from tallyhook_receiver.inbox.protocol import MAX_HOOKS, Letter, Record, State, Stats, Taken
-from tallyhook_receiver.inbox.rows import COLUMNS, record
-from tallyhook_receiver.inbox.sqlite_hooks import Ended, Hooks, Wanted, as_owner, count, delete
-from tallyhook_receiver.inbox.sqlite_journal import Line, append
+from tallyhook.review.journal import Entry
+from tallyhook_receiver.errors import InboxUnavailable, LeaseLost
+from tallyhook_receiver.inbox.base import (
+    COLUMNS,
+    FRESH,
+    MAX_HOOKS,
+    Claim,
+    Due,
+    Letter,
+    Record,
+    State,
+    Stats,
+    Steadiness,
+    digest,
+    done_with,
+    record,
+    storable,
+)
+from tallyhook_receiver.inbox.commits import Commits
 from tallyhook_receiver.inbox.sqlite_schema import connect, inspect, migrate, touch
-from tallyhook_receiver.inbox.text import storable
-from tallyhook_receiver.inbox.writer import Writer
 
 __all__ = ["SQLiteInbox"]
 
-_ENTRIES = "SELECT entry FROM journal WHERE key = ? ORDER BY position"
-
-_COUNTED_WITHIN = 0.1  # seconds
-# Hooks of which this worker knows without asking that they may be done: new ones are not looked for in vain.
-_REMEMBERED = 10_000
+_SELECT = f"SELECT {COLUMNS} FROM hooks JOIN bodies ON hook = id"
+_FREE = "(owner = '' OR leased_until <= :up OR leased_until > :up + lease + 1)"
+_INSERT = (
+    "INSERT INTO hooks (key, product, type, state, note, deliveries, attempts, received, changed, owner,"
+    " leased_until, lease, digest) VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?)"
+)
 
 # Pruned in steps, so that no hook has to wait for all of it.
 _STEP = 500
+
+# Seconds since the machine was started, the same in all of its processes and whatever its clock is set to.
+# Linux's monotonic clock leaves out the time for which the machine slept.
+_BOOT = getattr(time, "CLOCK_BOOTTIME", None)
+
+
+def _uptime() -> float:
+    return time.monotonic() if _BOOT is None else time.clock_gettime(_BOOT)
 
 
 class SQLiteInbox:
     """An inbox in a file.
 
-    Write-ahead log, every commit flushed to the disk; one that only says which hooks were taken, or what
-    their reviews declared, goes there with the next. `busy_seconds`: how long to wait while another process
-    writes. `max_hooks`: when it counts as full, give or take what has come to other workers since this one
-    last counted. `create`: whether a file that isn't there is made. `clock` gives Unix seconds; workers on
-    one file must agree on it.
+    Write-ahead log, every commit flushed to the disk. Leases go by the machine's uptime, so that setting its
+    clock neither ends nor prolongs one.
+
+    `busy_seconds`: how long to wait while another process writes. `max_hooks`: when it counts as full, give
+    or take what has come to other workers since this one last counted. `create`: whether a file that isn't
+    there is made. `clock` gives Unix seconds, and `uptime` seconds that always go on; workers on one file
+    must agree on both.
     """
 
     def __init__(
@@ -52,110 +71,154 @@ class SQLiteInbox:
         max_hooks: int = MAX_HOOKS,
         create: bool = True,
         clock: Callable[[], float] = time.time,
+        uptime: Callable[[], float] = _uptime,
     ) -> None:
         self._path = Path(path)
         self._busy_seconds = busy_seconds
+        self._max_hooks = max_hooks
         self._create = create
         self._clock = clock
+        self._uptime = uptime
+        self._count = max_hooks  # at the most: nothing is known before the first count
         self._file: tuple[int, int] | None = None
-        self._hooks = Hooks(max_hooks, clock)
-        self._writer = Writer(str(path), self._connect, self._check)
-        self._reader: sqlite3.Connection | None = None
-        self._looking: asyncio.AbstractEventLoop | None = None  # the loop in whose turn the reader looks
-        self._checkpoints: Checkpoints | None = None
-        self._settled: dict[str, None] = {}  # hooks that this worker has done, the latest last
-        self._repeats: dict[str, int] = {}  # deliveries of such hooks, not counted yet
+        self._commits = Commits(str(path), self._connect, self._check)
 
     async def open(self) -> None:
-        self._writer.start()
-        await self._writer.run(lambda connection: self._open_beside())
+        self._commits.start()
+        await self._commits.run(lambda connection: None)
 
     async def close(self) -> None:
-        self._count_repeats()
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = self._looking = None
-        if self._checkpoints is not None:
-            await self._checkpoints.stop()
-            self._checkpoints = None
-        await self._writer.stop()
+        await self._commits.stop()
         self._file = None
 
     async def check(self) -> None:
-        await self._writer.run(touch, durably=False)
+        await self._commits.run(touch)
 
     async def keep(self, letter: Letter, state: State, note: str = "") -> None:
-        await self._writer.run(lambda connection: self._hooks.keep(connection, letter, state, storable(note)))
+        def operation(connection: sqlite3.Connection) -> None:
+            if self._insert(connection, letter, state, note=storable(note)):
+                return
+            self._count_delivery(connection, letter.key)
+            kept = connection.execute(
+                "UPDATE hooks SET state = ?, note = ?, changed = ?, digest = ?"
+                " WHERE key = ? AND owner = '' AND state NOT IN ('done', 'unresolved')",
+                (state, storable(note), self._clock(), digest(letter.body), letter.key),
+            )
+            if kept.rowcount:
+                _put_body(connection, letter)
 
-    async def repeated(self, key: str) -> bool:
-        if self._reader is None:
-            raise InboxUnavailable("the inbox is closed")
-        if key not in self._settled:
-            return False
-        # It has to be looked up: somebody may have wanted the hook to be handled again.
-        if not self._seen("SELECT 1 FROM hooks WHERE key = ? AND state = 'done'", key):
-            return False
-        self._settled[key] = self._settled.pop(key)  # the latest again
-        if not self._repeats:
-            running_loop().call_later(_COUNTED_WITHIN, self._count_repeats)
-        self._repeats[key] = self._repeats.get(key, 0) + 1
-        return True
+        await self._commits.run(operation)
 
-    async def take(self, letter: Letter, owner: str, seconds: float, *, durably: bool = False) -> Taken:
-        wanted = Wanted(letter, owner, seconds)
-        return await self._writer.run_together(self._hooks.take, wanted, durably=durably)
+    async def claim(self, letter: Letter, owner: str, seconds: float) -> Claim:
+        seen = digest(letter.body)
+
+        def operation(connection: sqlite3.Connection) -> Claim:
+            up = self._uptime()
+            if self._insert(
+                connection, letter, State.WORKING, attempts=1, owner=owner, until=up + seconds, lease=seconds
+            ):
+                return Claim(mine=True, state=State.WAITING)
+            state, holder, until, lease, known, done = connection.execute(
+                "SELECT state, owner, leased_until, lease, digest, done FROM hooks WHERE key = ?",
+                (letter.key,),
+            ).fetchone()
+            self._count_delivery(connection, letter.key)
+            if seen in done.split():
+                return Claim(mine=False, state=State.DONE)
+            if holder not in ("", owner) and 0 < until - up <= lease + 1:
+                return Claim(mine=False, state=State(state), free_in=until - up)
+            connection.execute(
+                "UPDATE hooks SET state = 'working', owner = ?, leased_until = ?, lease = ?, changed = ?,"
+                " attempts = attempts + 1, digest = ? WHERE key = ?",
+                (owner, up + seconds, seconds, self._clock(), seen, letter.key),
+            )
+            if known != seen:
+                _put_body(connection, letter)
+            return Claim(mine=True, state=State(state), differs=known != seen)
+
+        return await self._commits.run(operation)
 
     async def renew(self, key: str, owner: str, seconds: float) -> None:
         def operation(connection: sqlite3.Connection) -> None:
-            until = self._clock() + seconds
-            as_owner(
+            values = (self._uptime() + seconds, seconds, key, owner)
+            _as_owner(
                 connection.execute(
-                    "UPDATE hooks SET leased_until = ? WHERE key = ? AND owner = ?", (until, key, owner)
+                    "UPDATE hooks SET leased_until = ?, lease = ? WHERE key = ? AND owner = ?", values
                 )
             )
 
-        await self._writer.run(operation)
+        await self._commits.run(operation)
 
-    async def settle(self, key: str, owner: str, state: State, note: str = "") -> None:
-        ended = Ended(key, owner, state, storable(note))
-        await self._writer.run_together(self._hooks.settle, ended)
-        if state is State.DONE:
-            self._settled[key] = None
-            if len(self._settled) > _REMEMBERED:
-                del self._settled[next(iter(self._settled))]
+    async def finish(self, key: str, owner: str, state: State, note: str | None = None) -> None:
+        def operation(connection: sqlite3.Connection) -> None:
+            row = connection.execute(
+                "SELECT digest, done FROM hooks WHERE key = ? AND owner = ?", (key, owner)
+            ).fetchone()
+            if row is None:
+                raise LeaseLost("another worker has taken this hook over")
+            done = done_with(row[1], row[0], state is State.DONE)
+            connection.execute(
+                "UPDATE hooks SET state = ?, note = coalesce(?, note), changed = ?, owner = '',"
+                " leased_until = 0, done = ? WHERE key = ?",
+                (state, None if note is None else storable(note), self._clock(), done, key),
+            )
+
+        await self._commits.run(operation)
+
+    async def plan(self, key: str, owner: str, due: datetime | None, until: datetime | None = None) -> None:
+        values = (_seconds(due), _seconds(until), key, owner)
+        await self._commits.run(
+            lambda connection: _as_owner(
+                connection.execute(
+                    "UPDATE hooks SET due = ?, due_until = ? WHERE key = ? AND owner = ?", values
+                )
+            )
+        )
+
+    async def claim_due(self, now: datetime, owner: str, seconds: float) -> Due | None:
+        def operation(connection: sqlite3.Connection) -> tuple[Any, ...] | None:
+            up = self._uptime()
+            row: tuple[Any, ...] | None = connection.execute(
+                f"{_SELECT.replace(COLUMNS, f'{COLUMNS}, due_until')} WHERE due <= :now AND {_FREE}"
+                " ORDER BY due LIMIT 1",
+                {"now": now.timestamp(), "up": up},
+            ).fetchone()
+            if row is not None:
+                connection.execute(
+                    "UPDATE hooks SET owner = ?, leased_until = ?, lease = ? WHERE key = ?",
+                    (owner, up + seconds, seconds, row[0]),
+                )
+            return row
+
+        row = await self._commits.run(operation)
+        return None if row is None else Due(record(row[:-1], _moment), _moment(row[-1]))
 
     async def entries(self, key: str) -> Sequence[Entry]:
-        seen = self._seen(_ENTRIES, key)
-        if seen is None:
-            seen = await self._writer.run_together(_entries, key, durably=False)
-        return [journal.decode(entry) for (entry,) in seen]
+        rows = await self._read("SELECT entry FROM journal WHERE key = ? ORDER BY position", key)
+        return [journal.decode(entry) for (entry,) in rows]
 
     async def append(self, key: str, owner: str, entry: Entry) -> None:
-        # No charge goes by what was declared, and the entry before a charge takes it along to the disk.
-        durably = not isinstance(entry, Declared)
-        line = Line(key, owner, self._clock(), journal.encode(entry))
-        await self._writer.run_together(append, line, durably=durably)
+        line = {"key": key, "owner": owner, "at": self._clock(), "entry": journal.encode(entry)}
+        await self._commits.run(
+            lambda connection: _as_owner(
+                connection.execute(
+                    "INSERT INTO journal SELECT :key, (SELECT count(*) FROM journal WHERE key = :key), :at,"
+                    " :entry FROM hooks WHERE key = :key AND owner = :owner",
+                    line,
+                )
+            )
+        )
 
     async def get(self, key: str) -> Record | None:
-        self._count_repeats()
-        rows = await self._writer.run(
-            lambda connection: connection.execute(
-                f"SELECT {COLUMNS} FROM letters WHERE key >= :key AND key < :key || char(0x10FFFF)"
-                " ORDER BY key LIMIT 2",
-                {"key": key},
-            ).fetchall()
+        rows = await self._read(
+            f"{_SELECT} WHERE key >= ?1 AND key < ?1 || char(0x10FFFF) ORDER BY key LIMIT 2", key
         )
         records = [record(row, _moment) for row in rows]
         return records[0] if len(records) == 1 or (records and records[0].key == key) else None
 
     async def list(self, state: State | None = None, limit: int = 100) -> Sequence[Record]:
-        self._count_repeats()
         where, values = ("WHERE state = ?", (state, limit)) if state else ("", (limit,))
-        rows = await self._writer.run(
-            lambda connection: connection.execute(
-                f"SELECT {COLUMNS} FROM letters {where} ORDER BY changed DESC, id DESC LIMIT ?", values
-            ).fetchall()
-        )
+        rows = await self._read(f"{_SELECT} {where} ORDER BY changed DESC, id DESC LIMIT ?", *values)
         return [record(row, _moment) for row in rows]
 
     async def stats(self) -> Stats:
@@ -169,79 +232,96 @@ class SQLiteInbox:
                 hooks={State(state): count for state, count in by_state},
                 entries=entries,
                 size=size,
-                oldest=None if oldest is None else datetime.fromtimestamp(oldest, UTC),
+                oldest=None if oldest is None else _moment(oldest),
             )
 
-        return await self._writer.run(operation)
+        return await self._commits.run(operation)
 
     async def retry(self, key: str) -> bool:
-        def operation(connection: sqlite3.Connection) -> bool:
-            now = self._clock()
-            cursor = connection.execute(
-                "UPDATE hooks SET state = 'waiting', owner = '', leased_until = 0, changed = ?"
-                " WHERE key = ? AND (owner = '' OR leased_until <= ?)",
-                (now, key, now),
+        values = {"now": self._clock(), "key": key, "up": self._uptime()}
+        return await self._commits.run(
+            lambda connection: (
+                connection.execute(
+                    "UPDATE hooks SET state = 'waiting', owner = '', done = '', changed = :now"
+                    f" WHERE key = :key AND {_FREE}",
+                    values,
+                ).rowcount
+                == 1
             )
-            return cursor.rowcount == 1
-
-        return await self._writer.run(operation)
+        )
 
     async def forget(self, key: str) -> bool:
         def operation(connection: sqlite3.Connection) -> bool:
             free = connection.execute(
-                "SELECT 1 FROM hooks WHERE key = ? AND (owner = '' OR leased_until <= ?)",
-                (key, self._clock()),
+                f"SELECT 1 FROM hooks WHERE key = :key AND {_FREE}", {"key": key, "up": self._uptime()}
             ).fetchone()
             if free is not None:
-                delete(connection, [(key,)])
+                _delete(connection, [(key,)])
             return free is not None
 
-        return await self._writer.run(operation)
+        return await self._commits.run(operation)
 
     async def prune(self, age: timedelta) -> int:
+        def look(connection: sqlite3.Connection) -> bool:
+            clock = _clock(connection).at(self._clock())
+            connection.execute("UPDATE clock SET seen = ?, since = ?", clock)
+            return clock.is_steady
+
         total = 0
-        while pruned := await self._writer.run(lambda connection: self._hooks.drop(connection, age, _STEP)):
-            total += pruned
+        if await self._commits.run(look):
+            while pruned := await self._commits.run(lambda connection: self._drop(connection, age, _STEP)):
+                total += pruned
         return total
 
-    def _open_beside(self) -> None:
-        """Once the writer has the file open: the connections that never wait, nor have anybody wait."""
-        if self._reader is None:
-            self._reader = connect(self._database("rw"), 0.0)
-        if self._checkpoints is None:
-            self._checkpoints = Checkpoints(connect(self._database("rw"), 0.0))
+    async def _read(self, query: str, *values: object) -> Sequence[tuple[Any, ...]]:
+        return await self._commits.run(lambda connection: connection.execute(query, values).fetchall())
 
-    def _seen(self, query: str, *values: object) -> Sequence[tuple[Any, ...]] | None:
-        """Rows that are looked up in the loop, which takes less than asking the writer's thread for them.
+    def _insert(
+        self,
+        connection: sqlite3.Connection,
+        letter: Letter,
+        state: State,
+        *,
+        note: str = "",
+        attempts: int = 0,
+        owner: str = "",
+        until: float = 0.0,
+        lease: float = 0.0,
+    ) -> bool:
+        """Remember a first delivery; False, and nothing is written, if it isn't the first."""
+        if connection.execute("SELECT 1 FROM hooks WHERE key = ?", (letter.key,)).fetchone() is not None:
+            return False
+        if self._count >= self._max_hooks:
+            self._make_room(connection)
+        now = self._clock()
+        what = (letter.key, letter.product, storable(letter.type), state, note, attempts, now, now)
+        row = connection.execute(_INSERT, (*what, owner, until, lease, digest(letter.body))).lastrowid
+        connection.execute("INSERT INTO bodies VALUES (?, ?)", (row, letter.body))
+        self._count += 1
+        return True
 
-        None if they can't be had so: what is wrong is the writer's to tell. What takes longest is to lock the
-        file, so one look at it serves a turn of the loop. Whoever shares it was woken before it was taken,
-        for a loop wakes in the order that it was asked to: nothing that they know of is missing.
-        """
-        if self._reader is None:
-            return None
-        loop = running_loop()
-        try:
-            if self._looking is not loop:
-                self._stop_looking()  # another loop has ended before its turn had
-                self._check()
-                self._reader.execute("BEGIN")
-                self._looking = loop
-                loop.call_soon(self._stop_looking)
-            return self._reader.execute(query, values).fetchall()
-        except (sqlite3.Error, OSError, InboxUnavailable):
-            return None
+    def _count_delivery(self, connection: sqlite3.Connection, key: str) -> None:
+        connection.execute("UPDATE hooks SET deliveries = deliveries + 1 WHERE key = ?", (key,))
 
-    def _stop_looking(self) -> None:
-        self._looking = None
-        if self._reader is not None and self._reader.in_transaction:
-            with suppress(sqlite3.Error):
-                self._reader.execute("COMMIT")
+    def _make_room(self, connection: sqlite3.Connection) -> None:
+        """See that one more hook fits; asked only when it may not, since counting reads an index."""
+        (self._count,) = connection.execute("SELECT count(*) FROM hooks").fetchone()
+        if self._count >= self._max_hooks:
+            steady = _clock(connection).at(self._clock()).is_steady
+            dropped = self._drop(connection, FRESH, max(1, self._max_hooks // 100)) if steady else 0
+            if dropped == 0:
+                raise InboxUnavailable(f"the inbox is full: {self._count} hooks, and none may be dropped")
+            self._count -= dropped
 
-    def _count_repeats(self) -> None:
-        repeats, self._repeats = self._repeats, {}
-        if repeats:
-            self._writer.post(lambda connection: count(connection, repeats))
+    def _drop(self, connection: sqlite3.Connection, age: timedelta, limit: int) -> int:
+        """Delete the oldest that have been done or ignored for so long; how many there were."""
+        keys = connection.execute(
+            "SELECT key FROM hooks WHERE state IN ('done', 'ignored') AND due IS NULL AND changed < ?"
+            " ORDER BY changed LIMIT ?",
+            (self._clock() - age.total_seconds(), limit),
+        ).fetchall()
+        _delete(connection, keys)
+        return len(keys)
 
     def _connect(self) -> sqlite3.Connection:
         """Open the file, which is made only the first time: one that has gone must not come back empty."""
@@ -253,7 +333,7 @@ class SQLiteInbox:
             # the umask, and says itself what is wrong where no file can be made.
             with suppress(OSError):
                 self._path.touch(0o600, exist_ok=False)
-        connection = connect(self._database(mode), self._busy_seconds)
+        connection = connect(f"{self._path.resolve().as_uri()}?mode={mode}", self._busy_seconds)
         try:
             if self._file is None:
                 inspect(connection, self._create)
@@ -263,9 +343,6 @@ class SQLiteInbox:
             connection.close()
             raise
         return connection
-
-    def _database(self, mode: str) -> str:
-        return f"{self._path.resolve().as_uri()}?mode={mode}"
 
     def _identity(self) -> tuple[int, int]:
         stat = self._path.stat()
@@ -277,8 +354,31 @@ class SQLiteInbox:
             raise InboxUnavailable("the inbox's file was replaced while it was open")
 
 
-def _entries(connection: sqlite3.Connection, keys: Sequence[str]) -> Sequence[Sequence[tuple[Any, ...]]]:
-    return [connection.execute(_ENTRIES, (key,)).fetchall() for key in keys]
+def _put_body(connection: sqlite3.Connection, letter: Letter) -> None:
+    connection.execute(
+        "UPDATE bodies SET body = ? WHERE hook = (SELECT id FROM hooks WHERE key = ?)",
+        (letter.body, letter.key),
+    )
+
+
+def _as_owner(written: sqlite3.Cursor) -> None:
+    """Raises LeaseLost if the statement found no hook of its owner to write to."""
+    if written.rowcount == 0:
+        raise LeaseLost("another worker has taken this hook over")
+
+
+def _delete(connection: sqlite3.Connection, keys: Sequence[tuple[str]]) -> None:
+    """Delete hooks with their bodies and their journals."""
+    connection.executemany("DELETE FROM journal WHERE key = ?", keys)
+    connection.executemany("DELETE FROM hooks WHERE key = ?", keys)
+
+
+def _clock(connection: sqlite3.Connection) -> Steadiness:
+    return Steadiness(*connection.execute("SELECT seen, since FROM clock").fetchone())
+
+
+def _seconds(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()
 
 
 def _moment(seconds: float) -> datetime:

@@ -1,13 +1,33 @@
 """The tables in a SQLite file, and the settings of a connection to them."""
 
 import sqlite3
+from collections.abc import Callable
 
 from tallyhook_receiver.errors import InboxUnavailable
+from tallyhook_receiver.inbox.base import digest
+from tallyhook_receiver.inbox.rekey import rekeyed
 
 __all__ = ["connect", "inspect", "migrate", "touch"]
 
+
+def _rekey(connection: sqlite3.Connection) -> None:
+    """Keys go by the product that signed a hook, and done is a body: both are found out from the bodies."""
+    for (row,) in connection.execute("SELECT id FROM hooks").fetchall():
+        old, product, state, body = connection.execute(
+            "SELECT key, product, state, body FROM hooks JOIN bodies ON hook = id WHERE id = ?", (row,)
+        ).fetchone()
+        key, seen = rekeyed(product, body), digest(body)
+        if connection.execute("SELECT 1 FROM hooks WHERE key = ?", (key,)).fetchone() is not None:
+            key = old  # two that an earlier release took for different hooks: the first one has the key
+        done = seen if state == "done" else ""
+        connection.execute("UPDATE journal SET key = ? WHERE key = ?", (key, old))
+        connection.execute(
+            "UPDATE hooks SET key = ?, digest = ?, done = ? WHERE id = ?", (key, seen, done, row)
+        )
+
+
 # The schema's versions: `PRAGMA user_version` counts how many of these steps a file has gone through.
-_MIGRATIONS = (
+_MIGRATIONS: tuple[tuple[str | Callable[[sqlite3.Connection], None], ...], ...] = (
     (
         """
         CREATE TABLE hooks (
@@ -78,11 +98,22 @@ _MIGRATIONS = (
         END
         """,
     ),
+    # A hook may be announced in several bodies; leases go by the machine's uptime; reviews may be due again.
+    (
+        "DROP TRIGGER letters_arrive",
+        "DROP VIEW letters",
+        "ALTER TABLE hooks ADD COLUMN lease REAL NOT NULL DEFAULT 0",
+        "ALTER TABLE hooks ADD COLUMN digest TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE hooks ADD COLUMN done TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE hooks ADD COLUMN due REAL",
+        "ALTER TABLE hooks ADD COLUMN due_until REAL",
+        "UPDATE hooks SET owner = '', leased_until = 0",
+        "CREATE INDEX hooks_by_due ON hooks (due) WHERE due IS NOT NULL",
+        "CREATE TABLE clock (seen REAL NOT NULL, since REAL NOT NULL)",
+        "INSERT INTO clock VALUES (0, 0)",
+        _rekey,
+    ),
 )
-
-# Pages in the write-ahead log, 64 MB, at which a commit carries over what `Checkpoints` has not. A log that
-# is written to without a pause can begin anew only then.
-_CHECKPOINT = 16_000
 
 
 def connect(database: str, busy_seconds: float) -> sqlite3.Connection:
@@ -105,14 +136,16 @@ def migrate(connection: sqlite3.Connection) -> None:
     """Make a connection one that writes durably, and bring the tables up to date."""
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
-    connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT}")
     connection.execute("BEGIN IMMEDIATE")
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > len(_MIGRATIONS):
         raise InboxUnavailable(f"the inbox was written by a newer release (schema {version})")
     for step in _MIGRATIONS[version:]:
         for statement in step:
-            connection.execute(statement)
+            if callable(statement):
+                statement(connection)
+            else:
+                connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
     connection.execute("COMMIT")
     connection.execute("PRAGMA foreign_keys = ON")  # not before: a step may replace a table that others name

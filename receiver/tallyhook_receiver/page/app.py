@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from urllib.parse import quote
 
-from tallyhook_receiver.answers import HEADERS_TOO_LARGE, Answer
-from tallyhook_receiver.asgi import Message, Receive, Send, headers_of, send_answer
+from tallyhook_receiver.asgi import Message, Receive, Send, headers_of, send_response
 from tallyhook_receiver.errors import InboxUnavailable
 from tallyhook_receiver.inbox import Inbox
 from tallyhook_receiver.page.overview import document, read
+from tallyhook_receiver.responses import HEADERS_TOO_LARGE, Response
 
 __all__ = ["Check", "Page"]
 
@@ -36,16 +36,16 @@ _HEADERS = (
 )
 
 
-def _answer(status: int, kind: str, body: bytes, *headers: tuple[str, str]) -> Answer:
+def _response(status: int, kind: str, body: bytes, *headers: tuple[str, str]) -> Response:
     content = (("Content-Type", f"{kind}; charset=utf-8"), ("Content-Length", str(len(body))))
-    return Answer(status, (*content, *_HEADERS, *headers), body)
+    return Response(status, (*content, *_HEADERS, *headers), body)
 
 
-_STYLED = _answer(200, "text/css", _CSS)
-_FORBIDDEN = _answer(403, "text/plain", b"not for you\n")
-_NOT_FOUND = _answer(404, "text/plain", b"there is nothing here\n")
-_READ_ONLY = _answer(405, "text/plain", b"GET only\n", ("Allow", "GET, HEAD"))
-_UNAVAILABLE = _answer(503, "text/plain", b"the inbox is unavailable\n")
+_STYLED = _response(200, "text/css", _CSS)
+_FORBIDDEN = _response(403, "text/plain", b"not for you\n")
+_NOT_FOUND = _response(404, "text/plain", b"there is nothing here\n")
+_READ_ONLY = _response(405, "text/plain", b"GET only\n", ("Allow", "GET, HEAD"))
+_UNAVAILABLE = _response(503, "text/plain", b"the inbox is unavailable\n")
 
 
 class Page:
@@ -61,17 +61,17 @@ class Page:
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         match scope["type"]:
             case "http":
-                answer = await self._answer(scope)
+                response = await self._respond(scope)
                 if scope["method"] == "HEAD":
-                    answer = answer._replace(body=b"")
-                await send_answer(answer, send)
+                    response = response._replace(body=b"")
+                await send_response(response, send)
             case "websocket":
                 await receive()
                 await send({"type": "websocket.close", "code": 1000})
             case kind:  # how an application says that it has no lifespan of its own
                 raise RuntimeError(f"the page has no {kind}")
 
-    async def _answer(self, scope: Message) -> Answer:
+    async def _respond(self, scope: Message) -> Response:
         headers = headers_of(scope)
         if headers is None:
             return HEADERS_TOO_LARGE
@@ -94,10 +94,10 @@ class Page:
             allowed = await allowed
         return allowed is True
 
-    async def _overview(self, style: str) -> Answer:
+    async def _overview(self, style: str) -> Response:
         try:
             overview = await read(await self._opened())
         except InboxUnavailable as error:
             log.error("the page: the inbox is unavailable: %s", error)
             return _UNAVAILABLE
-        return _answer(200, "text/html", document(overview, style, datetime.now(UTC)).encode())
+        return _response(200, "text/html", document(overview, style, datetime.now(UTC)).encode())

@@ -40,7 +40,7 @@ class Overview(NamedTuple):
 
 async def read(inbox: Inbox) -> Overview:
     """Raises InboxUnavailable."""
-    failed = await _newest(inbox, _SHOWN, State.FAILED, State.UNDECODABLE)
+    failed = await _newest(inbox, _SHOWN, State.UNRESOLVED, State.FAILED, State.UNDECODABLE)
     waiting = await _newest(inbox, _SHOWN, State.WAITING, State.WORKING)
     ended = await _newest(inbox, _SEARCHED, State.DONE, State.IGNORED)
     reviewed = [(seen, seen.outcome) for seen in map(subject, ended) if seen.outcome is not None]
@@ -61,7 +61,7 @@ def document(overview: Overview, style: str, at: datetime) -> str:
     """The page at this moment; `style` is the URL of its style sheet."""
     stats = overview.stats
     oldest = "" if stats.oldest is None else f", the oldest hook was received {_moment(stats.oldest)}"
-    failed = sum(stats.hooks.get(state, 0) for state in (State.FAILED, State.UNDECODABLE))
+    failed = sum(stats.hooks.get(state, 0) for state in (State.UNRESOLVED, State.FAILED, State.UNDECODABLE))
     waiting = sum(stats.hooks.get(state, 0) for state in (State.WAITING, State.WORKING))
     html = element(
         "html",

@@ -9,7 +9,7 @@ from tallyhook._model import Model
 __all__ = ["Invoice", "InvoiceSubscription", "UnbilledCharge"]
 
 
-class InvoiceSubscription(Model, frozen=True):
+class InvoiceSubscription(Model, frozen=True, kw_only=True):
     """What an invoice tells of its subscription."""
 
     _shown: ClassVar = ("subscription_id",)
@@ -28,7 +28,7 @@ class InvoiceSubscription(Model, frozen=True):
         return _moment(self.next_billing_seconds)
 
 
-class Invoice(Model, frozen=True):
+class Invoice(Model, frozen=True, kw_only=True):
     """An invoice."""
 
     _shown: ClassVar = ("invoice_id", "invoice_number", "invoice_total")

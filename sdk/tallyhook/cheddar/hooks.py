@@ -19,7 +19,7 @@ from tallyhook.cheddar.models import Customer, Product, Subscription
 from tallyhook.errors import DecodeError
 
 
-class Hook(Model, frozen=True):
+class Hook(Model, frozen=True, kw_only=True):
     """Something happened at Cheddar. An activity type that nobody has listed comes as this class itself.
 
     `activity_datetime` is None and `subscription` an empty one where the hook has none.
@@ -36,13 +36,13 @@ class Hook(Model, frozen=True):
     subscription: Subscription = Subscription()
 
 
-class NewSubscription(Hook, frozen=True):
+class NewSubscription(Hook, frozen=True, kw_only=True):
     """A customer has subscribed."""
 
     TYPE: ClassVar[str] = "newSubscription"
 
 
-class SubscriptionChanged(Hook, frozen=True):
+class SubscriptionChanged(Hook, frozen=True, kw_only=True):
     """A subscription moved to another plan or another way to pay."""
 
     TYPE: ClassVar[str] = "subscriptionChanged"
@@ -50,19 +50,19 @@ class SubscriptionChanged(Hook, frozen=True):
     previous_subscription: Subscription = Subscription()
 
 
-class SubscriptionCanceled(Hook, frozen=True):
+class SubscriptionCanceled(Hook, frozen=True, kw_only=True):
     """A subscription was canceled; its `cancel_type` says by whom."""
 
     TYPE: ClassVar[str] = "subscriptionCanceled"
 
 
-class SubscriptionReactivated(Hook, frozen=True):
+class SubscriptionReactivated(Hook, frozen=True, kw_only=True):
     """A canceled subscription is active again."""
 
     TYPE: ClassVar[str] = "subscriptionReactivated"
 
 
-class SubscriptionBillable(Hook, frozen=True):
+class SubscriptionBillable(Hook, frozen=True, kw_only=True):
     """An invoice is due and held for review. Acknowledging this hook releases it (documented).
 
     `subscription.invoice` is the held invoice with the quantities of the ended period.
@@ -71,19 +71,19 @@ class SubscriptionBillable(Hook, frozen=True):
     TYPE: ClassVar[str] = "subscriptionBillable"
 
 
-class BillReminder(Hook, frozen=True):
+class BillReminder(Hook, frozen=True, kw_only=True):
     """A bill comes up; `subscription.invoice.transactions[0].amount` is the expected total (documented)."""
 
     TYPE: ClassVar[str] = "billReminder"
 
 
-class TransactionHook(Hook, frozen=True):
+class TransactionHook(Hook, frozen=True, kw_only=True):
     """A transaction was executed, or later settled; the invoice's only transaction tells which."""
 
     TYPE: ClassVar[str] = "transaction"
 
 
-class CustomerDeleted(Hook, frozen=True):
+class CustomerDeleted(Hook, frozen=True, kw_only=True):
     """A customer was deleted. Cheddar empties the customer's fields before it sends this (recorded)."""
 
     TYPE: ClassVar[str] = "customerDeleted"

@@ -1,8 +1,8 @@
 """The nouns of Cheddar's documents and hooks, in its own words.
 
 All are immutable, all fields have defaults, and `extra` gives what has no field. Amounts and quantities are
-exact Decimals, moments are in UTC. A text that is empty and one that is absent are both `""`; `raw` tells
-them apart.
+exact Decimals, moments are in UTC. A text that is empty and one that is absent are both `""`, and a date that
+can't be read is None as an absent one is; `raw` tells them apart.
 """
 
 from datetime import UTC, date, datetime
@@ -11,8 +11,10 @@ from enum import StrEnum
 from typing import ClassVar
 
 from tallyhook import money
+from tallyhook._lenient import is_odd_date
 from tallyhook._model import Model
 from tallyhook.cheddar.bill import bill
+from tallyhook.errors import DecodeError
 from tallyhook.tables import Shown, Table
 
 _ZERO = Decimal(0)
@@ -39,7 +41,7 @@ class InvoicePeriod(StrEnum):
     OUTSTANDING = "outstanding"
 
 
-class ErrorNote(Model, frozen=True):
+class ErrorNote(Model, frozen=True, kw_only=True):
     """An error as a document shows it; `code` is its status."""
 
     _aliases: ClassVar = {"#text": "message"}
@@ -51,7 +53,7 @@ class ErrorNote(Model, frozen=True):
     message: str = ""
 
 
-class MetaDatum(Model, frozen=True):
+class MetaDatum(Model, frozen=True, kw_only=True):
     """A name and a value that were attached to a customer."""
 
     _shown: ClassVar = ("name",)
@@ -63,7 +65,7 @@ class MetaDatum(Model, frozen=True):
     modified_datetime: datetime | None = None
 
 
-class GatewayAccount(Model, frozen=True):
+class GatewayAccount(Model, frozen=True, kw_only=True):
     """The payment gateway behind a subscription or a transaction."""
 
     _shown: ClassVar = ("id", "gateway", "type")
@@ -73,7 +75,7 @@ class GatewayAccount(Model, frozen=True):
     type: str = ""
 
 
-class CreditCard(Model, frozen=True):
+class CreditCard(Model, frozen=True, kw_only=True):
     """What Cheddar tells about a card on file (only in hooks)."""
 
     _shown: ClassVar = ("credit_card_type", "last_four")
@@ -83,7 +85,7 @@ class CreditCard(Model, frozen=True):
     last_four: str = ""
 
 
-class PaymentMethod(Model, frozen=True):
+class PaymentMethod(Model, frozen=True, kw_only=True):
     """How a customer pays (only in hooks)."""
 
     _shown: ClassVar = ("id", "method")
@@ -107,7 +109,7 @@ class PaymentMethod(Model, frozen=True):
     created_datetime: datetime | None = None
 
 
-class PlanItem(Model, frozen=True):
+class PlanItem(Model, frozen=True, kw_only=True):
     """A tracked item as a plan prices it.
 
     What is used beyond `quantity_included` costs `overage_amount` each. A periodic item counts from 0 in each
@@ -123,7 +125,7 @@ class PlanItem(Model, frozen=True):
     created_datetime: datetime | None = None
 
 
-class Plan(Model, frozen=True):
+class Plan(Model, frozen=True, kw_only=True):
     """A pricing plan."""
 
     id: str = ""
@@ -154,7 +156,7 @@ class Plan(Model, frozen=True):
     items: tuple[PlanItem, ...] = ()
 
 
-class Item(Model, frozen=True):
+class Item(Model, frozen=True, kw_only=True):
     """A tracked item's counter: of a subscription, or of the period that a hook's invoice bills."""
 
     _shown: ClassVar = ("id", "code", "quantity")
@@ -167,7 +169,7 @@ class Item(Model, frozen=True):
     modified_datetime: datetime | None = None
 
 
-class Charge(Model, frozen=True):
+class Charge(Model, frozen=True, kw_only=True):
     """A line of an invoice. A negative `each_amount` makes it a credit.
 
     The `id` is empty as long as the line is only projected on an invoice that is still open (recorded).
@@ -189,7 +191,7 @@ class Charge(Model, frozen=True):
         return money.product(self.quantity, self.each_amount)
 
 
-class Transaction(Model, frozen=True):
+class Transaction(Model, frozen=True, kw_only=True):
     """What a gateway did, or in a bill reminder what it is expected to be asked for."""
 
     _shown: ClassVar = ("id", "amount", "response")
@@ -209,7 +211,7 @@ class Transaction(Model, frozen=True):
     created_datetime: datetime | None = None
 
 
-class Invoice(Shown, Model, frozen=True):
+class Invoice(Shown, Model, frozen=True, kw_only=True):
     """A bill: open, outstanding or paid. `print` shows it as one.
 
     A hook's `invoiceNumber` reads into `number`, and its one `transaction` into `transactions`. Only hooks
@@ -263,7 +265,7 @@ class Invoice(Shown, Model, frozen=True):
         return billed or bool(self.transactions)
 
 
-class Subscription(Model, frozen=True):
+class Subscription(Model, frozen=True, kw_only=True):
     """A customer's subscription to a plan. `invoice`, `method` and `payment_method` come only in hooks.
 
     `redirect_url` is where a customer agrees at PayPal, as long as that is awaited (inferred).
@@ -302,8 +304,8 @@ class Subscription(Model, frozen=True):
 
     @property
     def is_canceled(self) -> bool:
-        """Whether it has been canceled."""
-        return self.canceled_datetime is not None
+        """Whether it has been canceled, if only at a moment that can't be read."""
+        return self.canceled_datetime is not None or is_odd_date(self.raw.get("canceledDatetime"))
 
     @property
     def current_invoice(self) -> Invoice | None:
@@ -325,6 +327,7 @@ class Subscription(Model, frozen=True):
         """The invoice that `InvoicePeriod.OUTSTANDING` addresses.
 
         The oldest unpaid one that is not the current one (inferred: no source says which of several it is).
+        Raises as `current_invoice`.
         """
         current = self.current_invoice
         unpaid = [invoice for invoice in self._unpaid() if invoice is not current]
@@ -332,18 +335,14 @@ class Subscription(Model, frozen=True):
 
     def _unpaid(self) -> list[Invoice]:
         """Unpaid invoices of the recurring kind, newest first."""
-        return sorted(
-            (
-                invoice
-                for invoice in self.invoices
-                if not invoice.is_paid and invoice.type in ("", "subscription")
-            ),
-            key=lambda invoice: invoice.billing_datetime or _BEGINNING,
-            reverse=True,
-        )
+        unpaid = [it for it in self.invoices if not it.is_paid and it.type in ("", "subscription")]
+        for invoice in unpaid:
+            if invoice.billing_datetime is None and is_odd_date(invoice.raw.get("billingDatetime")):
+                raise DecodeError("a date was expected", "invoice.billingDatetime")
+        return sorted(unpaid, key=lambda invoice: invoice.billing_datetime or _BEGINNING, reverse=True)
 
 
-class Customer(Model, frozen=True):
+class Customer(Model, frozen=True, kw_only=True):
     """A customer with all subscriptions, newest first. `errors` are those that came in the same document."""
 
     id: str = ""
@@ -380,7 +379,7 @@ class Customer(Model, frozen=True):
         return self.subscriptions[0] if self.subscriptions else Subscription()
 
 
-class Product(Model, frozen=True):
+class Product(Model, frozen=True, kw_only=True):
     """The product that a hook is about."""
 
     id: str = ""
@@ -389,7 +388,7 @@ class Product(Model, frozen=True):
     subdomain: str = ""
 
 
-class Incentive(Model, frozen=True):
+class Incentive(Model, frozen=True, kw_only=True):
     """What a promotion grants: so many percent off, for so many months."""
 
     _shown: ClassVar = ("id", "percentage", "months")
@@ -401,7 +400,7 @@ class Incentive(Model, frozen=True):
     expiration_datetime: datetime | None = None
 
 
-class Coupon(Model, frozen=True):
+class Coupon(Model, frozen=True, kw_only=True):
     """A code that a customer redeems for a promotion."""
 
     id: str = ""
@@ -411,7 +410,7 @@ class Coupon(Model, frozen=True):
     created_datetime: datetime | None = None
 
 
-class Promotion(Model, frozen=True):
+class Promotion(Model, frozen=True, kw_only=True):
     """A promotion with its coupons and the plans it applies to."""
 
     _shown: ClassVar = ("id", "name")

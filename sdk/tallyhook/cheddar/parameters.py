@@ -5,13 +5,13 @@ clears the field.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Literal, TypedDict
 
 import msgspec
 
-from tallyhook import _lenient, money
+from tallyhook import money
 from tallyhook._call import Pairs
 from tallyhook.errors import MASK
 
@@ -202,7 +202,7 @@ def only(kind: type, fields: Mapping[str, object]) -> Mapping[str, object]:
 
 
 def plain(value: object) -> str:
-    """A value as it stands in a form or a query.
+    """A value as it stands in a form or a query, which is how Cheddar's XML writes it.
 
     Raises:
         TypeError: for a float.
@@ -212,7 +212,17 @@ def plain(value: object) -> str:
         raise TypeError("A float can't be exact: give a Decimal")
     if isinstance(value, datetime) and value.tzinfo is None:
         raise ValueError("A datetime needs an offset")
-    return _lenient.written(value)
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "1" if value else "0"
+        case Decimal():
+            return f"{value:f}"
+        case datetime() | date():
+            return value.isoformat()
+        case _:
+            return str(value)
 
 
 def _pairs(fields: Mapping[str, object], within: str) -> Iterator[tuple[str, str]]:

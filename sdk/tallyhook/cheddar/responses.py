@@ -1,14 +1,11 @@
-"""Cheddar's XML documents: bytes into models, and models into bytes again.
+"""Cheddar's XML documents: bytes into models.
 
-Every reading function raises DecodeError if the body is not the document it should be, and APIError, with the
+Every function here raises DecodeError if the body is not the document it should be, and APIError, with the
 status that is named there, if it is an error document instead. Text between elements has no place in these
 documents and is not read.
 """
 
-import threading
 from typing import TypeVar
-
-from lxml import etree
 
 from tallyhook import _model
 from tallyhook.cheddar import xml
@@ -72,48 +69,10 @@ def refusal(status: int, body: bytes) -> APIError:
     return bare_error(status)
 
 
-def write(*models: T) -> bytes:
-    """The document of these customers, plans or promotions, with the keys of their sources in their order."""
-    if not models:
-        raise ValueError("A document needs at least one customer, plan or promotion")
-    name = _ROOTS[type(models[0])]
-    root = etree.Element(name)
-    written = [_model.write(model) for model in models]
-    embedded = [node.pop("errors") for node in written if "errors" in node]
-    if embedded:
-        xml.append(root, "errors", embedded[0])
-    for node in written:
-        xml.append(root, SINGULAR[name], node)
-    return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
-
-
-class _Own(threading.local):
-    """A parser of its own for every thread: they would queue for a common one."""
-
-    def __init__(self) -> None:
-        self.parser = etree.XMLParser(
-            resolve_entities=False,
-            no_network=True,
-            load_dtd=False,
-            huge_tree=False,
-            remove_comments=True,
-            remove_pis=True,
-            remove_blank_text=True,
-        )
-
-
-_own = _Own()
-
-
 def _root(body: bytes) -> Element:
-    try:
-        root = etree.fromstring(body, _own.parser)
-    except (etree.LxmlError, ValueError, LookupError):
-        raise DecodeError("the body is not well-formed XML") from None
-    if root.getroottree().docinfo.internalDTD is not None:
-        raise DecodeError("a document type has no place here")
+    root = xml.parse(body)
     if root.tag == "error":
-        note = xml.read(ErrorNote, root)
+        note = _model.read(ErrorNote, xml.node_of(root))
         raise _error(note.code or 500, note)
     return root
 
@@ -130,16 +89,13 @@ def _all(model: type[T], root: Element) -> tuple[T, ...]:
     several = [element for element in root if element.tag == singular]
     notes = root.find("errors") if len(several) < len(root) else None
     embedded = {} if notes is None else {"errors": xml.list_of(notes, "error")}
-    found: list[T] = []
-    try:
-        for element in several:
-            if embedded:
-                found.append(_model.read(model, xml.node_of(element) | embedded))
-            else:
-                found.append(xml.read(model, element))
-    except DecodeError as error:
-        raise error.under(f"{name}[{len(found)}]") from None
-    return tuple(found)
+    nodes = []
+    for element in several:
+        try:
+            nodes.append(xml.node_of(element) | embedded)
+        except DecodeError as error:
+            raise error.under(f"{name}[{len(nodes)}]") from None
+    return _model.read_list(model, nodes, name)
 
 
 def _only(found: tuple[T, ...]) -> T:

@@ -11,7 +11,7 @@ from tallyhook.errors import APIError, DecodeError, api_error, bare_error
 __all__ = ["nothing", "refusal", "renewal", "subscription", "subscriptions", "update_result"]
 
 
-class _Answer(Model, frozen=True, rename="pascal"):
+class _Answer(Model, frozen=True, kw_only=True, rename="pascal"):
     """What a reading may answer with."""
 
     result_message: str = ""

@@ -39,7 +39,7 @@ class ItemStatus(IntEnum):
     OTHER = 7
 
 
-class Item(Model, frozen=True, rename="pascal"):
+class Item(Model, frozen=True, kw_only=True, rename="pascal"):
     """A version of a product in a subscription; only one with `is_current` counts.
 
     `running_no` is what requests call RunningNumber. A price is None if the answer does not name it.
@@ -77,7 +77,7 @@ class Item(Model, frozen=True, rename="pascal"):
         return self.status == ItemStatus.ACTIVE
 
 
-class Subscription(Model, frozen=True, rename="pascal"):
+class Subscription(Model, frozen=True, kw_only=True, rename="pascal"):
     """What a customer buys at regular intervals.
 
     An update counts for the next bill if it arrives before `next_billing_date_reminder`, the date on which
@@ -135,7 +135,7 @@ class Subscription(Model, frozen=True, rename="pascal"):
         return tuple(item for item in self.items if item.running_no == running_number)
 
 
-class UpdateResult(Model, frozen=True, rename="pascal"):
+class UpdateResult(Model, frozen=True, kw_only=True, rename="pascal"):
     """What an update costs now, by `alignment_…`, and what the next billing comes to.
 
     A public client says that prices come in a preview only: a price that the answer does not name is None.
@@ -157,7 +157,7 @@ class UpdateResult(Model, frozen=True, rename="pascal"):
     price_currency_id: str = ""
 
 
-class Renewal(Model, frozen=True, rename="pascal"):
+class Renewal(Model, frozen=True, kw_only=True, rename="pascal"):
     """What came of a renewal ahead of its date; `transaction_status` says whether it was paid."""
 
     _shown: ClassVar = ("transaction_status", "next_billing_date")

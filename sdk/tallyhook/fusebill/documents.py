@@ -19,14 +19,14 @@ __all__ = ["many", "nothing", "one", "refusal"]
 M = TypeVar("M", bound=Model)
 
 
-class _Complaint(Model, frozen=True, rename="pascal"):
+class _Complaint(Model, frozen=True, kw_only=True, rename="pascal"):
     """What is wrong, and with what."""
 
     key: str = ""
     value: str = ""
 
 
-class _Refusal(Model, frozen=True, rename="pascal"):
+class _Refusal(Model, frozen=True, kw_only=True, rename="pascal"):
     """What an error looks like (documented); some 404s have a message instead (by a client)."""
 
     error_id: str = ""

@@ -46,7 +46,7 @@ class Listed(tuple[T_co, ...], Generic[T_co]):
         return listed
 
 
-class PendingCharge(Model, frozen=True):
+class PendingCharge(Model, frozen=True, kw_only=True):
     """A charge that waits for the end of its period. Its amount is fixed, prorated or not (documented)."""
 
     _shown: ClassVar = ("id", "name", "amount")
@@ -56,7 +56,7 @@ class PendingCharge(Model, frozen=True):
     amount: Decimal = _ZERO
 
 
-class PlanProduct(Model, frozen=True):
+class PlanProduct(Model, frozen=True, kw_only=True):
     """What a plan says of a product; `quantity` is what a subscription begins with."""
 
     _shown: ClassVar = ("product_code", "product_name")
@@ -70,7 +70,7 @@ class PlanProduct(Model, frozen=True):
     reset_type: str = ""
 
 
-class SubscriptionProduct(Model, frozen=True):
+class SubscriptionProduct(Model, frozen=True, kw_only=True):
     """How much a subscription has of a product: usage is its `quantity` (documented)."""
 
     _shown: ClassVar = ("id", "code", "quantity")
@@ -89,7 +89,7 @@ class SubscriptionProduct(Model, frozen=True):
         return self.plan_product.product_code if self.plan_product else ""
 
 
-class Subscription(Model, frozen=True):
+class Subscription(Model, frozen=True, kw_only=True):
     """A plan for a customer, or what a definition tells of one. Its `interval` can't change (documented)."""
 
     _aliases: ClassVar = {"cycle": "interval"}
@@ -128,7 +128,7 @@ class Subscription(Model, frozen=True):
         return found[0]
 
 
-class DraftCharge(Model, frozen=True):
+class DraftCharge(Model, frozen=True, kw_only=True):
     """A charge of a draft invoice, which can still be changed."""
 
     _shown: ClassVar = ("id", "name", "quantity", "amount")
@@ -147,7 +147,7 @@ class DraftCharge(Model, frozen=True):
     end_service_date: datetime | None = None
 
 
-class DraftInvoice(Model, frozen=True):
+class DraftInvoice(Model, frozen=True, kw_only=True):
     """An invoice that is not posted: nobody owes anything by it yet. In a list it has no charges.
 
     Only one that `is_ready` can be changed and posted (all of it is documented).
@@ -174,7 +174,7 @@ class DraftInvoice(Model, frozen=True):
         return self.status.lower() == "ready"
 
 
-class InvoiceCharge(Model, frozen=True):
+class InvoiceCharge(Model, frozen=True, kw_only=True):
     """A charge of a posted invoice."""
 
     _shown: ClassVar = ("id", "name", "quantity", "amount")
@@ -189,7 +189,7 @@ class InvoiceCharge(Model, frozen=True):
     product_code: str = ""
 
 
-class Invoice(Model, frozen=True):
+class Invoice(Model, frozen=True, kw_only=True):
     """A posted invoice, which is final. `draft_invoice_id` is the draft that it was (inferred)."""
 
     _shown: ClassVar = ("id", "invoice_number", "customer_id", "total")
@@ -206,7 +206,7 @@ class Invoice(Model, frozen=True):
     charges: tuple[InvoiceCharge, ...] = ()
 
 
-class BillingPeriodDefinition(Model, frozen=True):
+class BillingPeriodDefinition(Model, frozen=True, kw_only=True):
     """When the subscriptions in it bill: every `number_of_intervals` months or years, on `invoice_day`.
 
     `invoice_in_advance` is in days. `auto_collect` and `auto_post` None, and `term` empty, are the customer's

@@ -2,7 +2,7 @@
 
 All rules stand in one generator that does no I/O. It yields calls to send and journal entries to write, is
 sent the answers, and has the calls' errors thrown into it; `drive` and `adrive` do the sending for the two
-clients. [The proof](../review.md) explores it.
+clients. `docs/review.md` says why it is right, and `tests/sdk/test_review_model.py` explores it.
 """
 
 from collections.abc import Callable, Generator, Sequence

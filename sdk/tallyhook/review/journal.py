@@ -3,7 +3,7 @@
 `add_charge` is the one write of a review that must not be repeated blindly. So each one is written down
 twice: `Adding`, with a mark and the ids that stood before, ahead of the request, and `Added`, with the new
 id, once it is seen. Quantities and deletions are written down ahead of their requests too, in `Declared`:
-until they are waited out, they can still arrive. [The proof](../review.md) builds on these entries.
+until they are waited out, they can still arrive. `docs/review.md` builds its proof on these entries.
 """
 
 import re

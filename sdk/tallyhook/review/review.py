@@ -192,8 +192,7 @@ class Review(Shown):
         Unresolved.
 
         `unknown_for` is longer than the client's timeout, with a margin for how late the billing system may
-        still carry out a request. [How a review is proved right](../review.md) says what it rests on. Raises
-        as `apply` does; what the journal raises ends the attempt.
+        still carry out a request. Raises as `apply` does; what the journal raises ends the attempt.
         """
         return await adrive(self, client, journal, now=now, unknown_for=unknown_for, marks=marks)
 

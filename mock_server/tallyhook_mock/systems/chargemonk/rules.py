@@ -57,7 +57,7 @@ def bill_in_advance(state: State, subscription: Subscription, terms: Sequence[Te
 
 def _run(state: State, subscription: Subscription, term: Term) -> None:
     """Nothing but time ends a term, so its end is planned once and always applies."""
-    state.agenda.schedule(term.end, lambda at: _turn(state, subscription, at))
+    state.agenda.schedule(term.end, _turn, subscription)
 
 
 def _turn(state: State, subscription: Subscription, at: datetime) -> None:

@@ -8,7 +8,17 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tallyhook_mock.control import shown
-from tallyhook_mock.control.requests import bad, json_object, missing, mock_of, named_product, only, text
+from tallyhook_mock.control.requests import (
+    PAGE,
+    bad,
+    json_object,
+    missing,
+    mock_of,
+    named_product,
+    only,
+    page,
+    text,
+)
 from tallyhook_mock.core import ids
 from tallyhook_mock.core.money import amount_text, quantity_text
 from tallyhook_mock.systems.cheddar.customers import Customer
@@ -73,18 +83,20 @@ _CUSTOMERS = [
 
 async def index(request: Request) -> JSONResponse:
     """Everybody, in the order of creation; `?product=` is needed if there are several."""
-    only(request.query_params, ("product",))
+    only(request.query_params, ("product", *PAGE))
     customers = mock_of(request).state.customers(named_product(request, request.query_params))
-    return JSONResponse({"customers": [_summary(customer) for customer in customers]})
+    found, more = page(customers, request.query_params, lambda customer: customer.code)
+    return JSONResponse({"customers": [_summary(customer) for customer in found], **more})
 
 
 async def read(request: Request) -> JSONResponse:
     """All invoices of a customer, newest first."""
-    only(request.query_params, ("product",))
+    only(request.query_params, ("product", *PAGE))
     product = named_product(request, request.query_params)
     customer = mock_of(request).state.customer(product, request.path_params["code"])
     invoices = sorted(customer.invoices, key=lambda invoice: invoice.number, reverse=True)
-    return JSONResponse({"customer": customer.code, "invoices": [_invoice(each) for each in invoices]})
+    found, more = page(invoices, request.query_params, lambda invoice: str(invoice.number))
+    return JSONResponse({"customer": customer.code, "invoices": [_invoice(each) for each in found], **more})
 
 
 def _summary(customer: Customer) -> dict[str, Any]:
@@ -120,6 +132,7 @@ def _invoice(invoice: Invoice) -> dict[str, Any]:
         "subtotal": amount_text(invoice.subtotal),
         "tax": amount_text(invoice.tax),
         "total": amount_text(invoice.total),
+        "carried": amount_text(invoice.carried),
         "transactions": [_transaction(made) for made in invoice.transactions],
     }
 

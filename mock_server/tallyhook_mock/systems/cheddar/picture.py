@@ -34,7 +34,8 @@ _CHARGES = {"charge": "added", "chargeDeleted": "deleted", "creditForward": "car
 _STATES = {
     InvoiceState.OPEN: "current",
     InvoiceState.HELD: "held",
-    InvoiceState.DUE: "due",
+    InvoiceState.RELEASED: "released",
+    InvoiceState.UNPAID: "unpaid",
     InvoiceState.PAID: "paid",
     InvoiceState.VOID: "void",
 }
@@ -255,9 +256,9 @@ class _Teller:
         after = f", {declines} declined" if declines else ""
         if invoice.state is InvoiceState.PAID:
             return f"{amount_text(payments[-1].amount)} paid{after}"
-        if invoice.state is InvoiceState.DUE and invoice.run_at is not None:
+        if invoice.run_at is not None:
             return f"{amount}{', next try' if declines else ' runs'} {day(invoice.run_at)}"
-        return f"{amount} {'unpaid' if invoice.state is InvoiceState.DUE else _STATES[invoice.state]}{after}"
+        return f"{amount} {_STATES[invoice.state]}{after}"
 
 
 def _begins(invoice: Invoice) -> datetime:

@@ -1,18 +1,18 @@
 """Everything that Cheddar knows, and the agenda of what is to come."""
 
-import heapq
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import TypeAlias
 
+from tallyhook_mock.core.agenda import Agenda
 from tallyhook_mock.core.base import Value
 from tallyhook_mock.core.hooks import Hooks
 from tallyhook_mock.core.ids import Ids
 from tallyhook_mock.systems.cheddar.customers import Customer, Subscription
-from tallyhook_mock.systems.cheddar.invoices import Charge, Invoice, Transaction
-from tallyhook_mock.systems.cheddar.products import Product
+from tallyhook_mock.systems.cheddar.invoices import Charge, Invoice, InvoiceState, Transaction
+from tallyhook_mock.systems.cheddar.products import Plan, Product
 from tallyhook_mock.systems.cheddar.refusal import not_found
 
 __all__ = ["HOOK_TYPES", "Event", "State"]
@@ -63,8 +63,7 @@ class State:
         self.hooks = Hooks(self.ids)
         self.products: dict[str, Product] = {}
         self.users: dict[str, str] = {}
-        # A declined invoice is tried again after these pauses, then the subscription is canceled.
-        self.dunning: tuple[timedelta, ...] = (timedelta(days=2),) * 4
+        self.time_zones: dict[str, str] = {}  # of users who are not in UTC, by email
         self.actor = ""
         # Whether an invoice is being executed by somebody else just now, which takes no time in here: it
         # only is if that is simulated.
@@ -73,9 +72,19 @@ class State:
         self._customers: dict[str, dict[int, Customer]] = {}
         self._codes: dict[str, dict[str, Customer]] = {}
         self._invoices: dict[str, list[Invoice]] = {}
-        self._agenda: list[tuple[datetime, int, Action, Invoice]] = []
-        self._scheduled = 0
+        self.agenda = Agenda()
+        self.held: dict[int, Invoice] = {}  # by the id of the hook that it waits for
         self._events: list[Event] = []
+        # Customers that somebody asked for or something was done to since the last `take_touched`, by id.
+        self._touched: dict[int, Customer] = {}
+
+    def __getstate__(self) -> dict[str, object]:
+        """All but `is_locked`, which leads out of here; who restores it sets that again."""
+        return {name: value for name, value in vars(self).items() if name not in ("is_locked", "_touched")}
+
+    def __setstate__(self, saved: dict[str, object]) -> None:
+        vars(self).update(saved)
+        self._touched = {each.id: each for known in self._customers.values() for each in known.values()}
 
     # -- what is there
 
@@ -85,7 +94,7 @@ class State:
 
     def customer(self, product: Product, code: str) -> Customer:
         try:
-            return self._codes[product.code][code]
+            return self._touch(self._codes[product.code][code])
         except KeyError:
             raise not_found("Customer not found") from None
 
@@ -93,7 +102,7 @@ class State:
         customer = self._customers.get(product.code, {}).get(id) if id is not None else None
         if customer is None:
             raise not_found("Customer not found")
-        return customer
+        return self._touch(customer)
 
     def has_customer(self, product: Product, code: str) -> bool:
         return code in self._codes.get(product.code, {})
@@ -105,6 +114,7 @@ class State:
         invoices = self._invoices.get(product.code, [])
         if not 1 <= number <= len(invoices) or invoices[number - 1].subscription.customer.is_deleted:
             raise not_found("Invoice not found")
+        self._touch(invoices[number - 1].subscription.customer)
         return invoices[number - 1]
 
     def invoice_by_id(self, product: Product, id: int | None) -> Invoice:
@@ -119,7 +129,17 @@ class State:
 
     # -- what changes (for the commands)
 
+    def _touch(self, customer: Customer) -> Customer:
+        self._touched[customer.id] = customer
+        return customer
+
+    def take_touched(self) -> Iterable[Customer]:
+        """Whom to look at again; a command finds its customer by the methods above."""
+        touched, self._touched = self._touched, {}
+        return touched.values()
+
     def add_customer(self, customer: Customer) -> None:
+        self._touch(customer)
         self._customers.setdefault(customer.product.code, {})[customer.id] = customer
         self._codes.setdefault(customer.product.code, {})[customer.code] = customer
 
@@ -127,6 +147,7 @@ class State:
         del self._customers[customer.product.code][customer.id]
         del self._codes[customer.product.code][customer.code]
         customer.is_deleted = True
+        self._touch(customer)
 
     def rename_customer(self, customer: Customer, code: str) -> None:
         codes = self._codes[customer.product.code]
@@ -140,23 +161,42 @@ class State:
     def add_invoice(self, invoice: Invoice) -> None:
         self._invoices[invoice.subscription.customer.product.code].append(invoice)
 
+    def put_plan(self, product: Product, plan: Plan) -> None:
+        """Offer a plan. One that is edited counts for present subscribers (documented).
+
+        They pay a new recurring amount from the next invoice on, and new terms of items at once; a setup
+        charge and a first bill that are set already stay.
+        """
+        known = product.plans.get(plan.code)
+        product.plans[plan.code] = plan
+        if known is None or known.id != plan.id:
+            return
+        for customer in self.customers(product):
+            for subscription in customer.subscriptions:
+                if subscription.plan is known:
+                    subscription.plan = plan
+                    for invoice in subscription.invoices:
+                        if invoice.state is InvoiceState.OPEN and invoice.plan is known:
+                            invoice.plan = plan
+
     # -- what is to come
 
     def schedule(self, when: datetime, action: Action, invoice: Invoice) -> None:
         """Have `action` called at `when`. An action checks for itself whether it still applies."""
-        self._scheduled += 1
-        heapq.heappush(self._agenda, (when, self._scheduled, action, invoice))
+        self.agenda.schedule(when, action, invoice)
 
     def next_due(self) -> datetime | None:
-        return self._agenda[0][0] if self._agenda else None
+        return self.agenda.next_due()
 
     def step(self, at: datetime) -> bool:
         """Carry out the next thing that is due at `at`; False if nothing is."""
-        if not self._agenda or self._agenda[0][0] > at:
+        planned = self.agenda.take(at)
+        if planned is None:
             return False
-        _, _, action, invoice = heapq.heappop(self._agenda)
+        action, invoice = planned
         if not invoice.subscription.customer.is_deleted:
             self.actor = "system"
+            self._touch(invoice.subscription.customer)
             action(self, invoice, at)
         return True
 
@@ -177,6 +217,7 @@ class State:
         item: str = "",
         quantity: Decimal | None = None,
     ) -> None:
+        self._touch(customer)
         if subscription is None and invoice is not None:
             subscription = invoice.subscription
         self._events.append(

@@ -166,8 +166,8 @@ def bill(state: State, subscription: Subscription, lines: Iterable[Line], at: da
 def plan(state: State, subscription: Subscription, at: datetime) -> None:
     """Put the end of the current interval, and the reminder before it, on the agenda."""
     if subscription.reminder_days and subscription.next_reminder > at:
-        state.agenda.schedule(subscription.next_reminder, lambda at: _remind(state, subscription, at))
-    state.agenda.schedule(subscription.next_billing, lambda at: _renew(state, subscription, at))
+        state.agenda.schedule(subscription.next_reminder, _remind, subscription)
+    state.agenda.schedule(subscription.next_billing, _renew, subscription)
 
 
 def begin_interval(subscription: Subscription, at: datetime) -> None:

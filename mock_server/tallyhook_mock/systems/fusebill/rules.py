@@ -167,8 +167,8 @@ def plan_recharge(state: State, definition: BillingPeriodDefinition) -> None:
     days = definition.settings.invoice_in_advance
     if days and definition.end - timedelta(days=days) > definition.start:
         ahead = definition.end - timedelta(days=days)
-        state.agenda.schedule(ahead, lambda at: _invoice_ahead(state, definition, at))
-    state.agenda.schedule(definition.end, lambda at: _recharge(state, definition, at))
+        state.agenda.schedule(ahead, _invoice_ahead, definition)
+    state.agenda.schedule(definition.end, _recharge, definition)
 
 
 def begin(subscription: Subscription, start: datetime, part: Part | None = None) -> list[Line]:

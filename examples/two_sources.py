@@ -1,0 +1,38 @@
+"""One listener for two senders: Cheddar's invoices are reviewed, and Svix tells who reads the meters.
+
+Serve it with: uvicorn two_sources:app --port 8000
+"""
+
+import os
+from collections import Counter
+
+from tallyhook import AsyncClient
+from tallyhook.review import Review
+from tallyhook_receiver import Cheddar, Event, Receiver, StandardWebhooks
+
+env = os.environ  # the defaults are those of `tallyhook mock`
+client = AsyncClient(
+    "ACME",
+    env.get("CHEDDAR_USER", "ops@example.com"),
+    env.get("CHEDDAR_PASSWORD", "cheddar"),
+    base_url=env.get("CHEDDAR_URL", "http://127.0.0.1:8421/xml"),
+)
+cheddar = Cheddar("ACME", env.get("CHEDDAR_SECRET", "acme-secret-key"), client)
+meters = StandardWebhooks("meters", env.get("METERS_SECRET", "whsec_bWV0ZXJzIG9mIGEgdGVzdCwgMjQgYnl0ZXM="))
+receiver = Receiver(cheddar, meters, inbox=env.get("TALLYHOOK_INBOX", "inbox.sqlite"))
+
+gigabytes: Counter[str] = Counter()  # a table of your own database
+
+
+@receiver.on("meter.read", source=meters)
+async def read(event: Event) -> None:
+    """Runs at least once for each event: `event.key` is the same in a repetition."""
+    gigabytes[event.payload["customer"]] += event.payload["gigabytes"]
+
+
+@receiver.review
+async def audit(review: Review) -> None:
+    review.set_quantity("GB", gigabytes[review.customer.code])
+
+
+app = receiver.asgi

@@ -1,0 +1,62 @@
+"""Who may send at all: networks, seen through the proxies that one trusts."""
+
+import ipaddress
+from collections.abc import Iterable
+
+__all__ = ["Allowlist"]
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class Allowlist:
+    """An allow-list of networks; without one everybody may send, and only the signature decides.
+
+    A trusted proxy is believed about whom it speaks for: `X-Forwarded-For` is read from the right, where
+    one's own proxies write, up to the first address that is none of them. What stands further left is the
+    sender's own word.
+    """
+
+    def __init__(self, networks: Iterable[str] | None, proxies: Iterable[str]) -> None:
+        """ValueError for what is no network, and for proxies without a list of senders."""
+        self._networks = None if networks is None else _networks(networks)
+        self._proxies = _networks(proxies)
+        if self._networks is None and self._proxies:
+            raise ValueError("trusted proxies mean nothing without a list of senders")
+
+    def allows(self, peer: str | None, forwarded: str) -> bool:
+        """Whether a request may come from this peer, which says this in `X-Forwarded-For`.
+
+        An address that is missing or makes no sense is nobody's.
+        """
+        if self._networks is None:
+            return True
+        address = _address(peer or "")
+        hops = forwarded.split(",") if forwarded.strip() else []
+        while address is not None and hops and _within(address, self._proxies):
+            address = _address(hops.pop())
+        return address is not None and _within(address, self._networks)
+
+
+def _networks(texts: Iterable[str]) -> tuple[Network, ...]:
+    if isinstance(texts, str):
+        raise ValueError("a list of networks is expected, such as ['192.0.2.0/24']")
+    return tuple(ipaddress.ip_network(text) for text in texts)
+
+
+def _within(address: Address, networks: tuple[Network, ...]) -> bool:
+    return any(address in network for network in networks)
+
+
+def _address(text: str) -> Address | None:
+    """An address as peers and proxies write it, perhaps with a port; an IPv4 one inside IPv6 is IPv4."""
+    host = text.strip()
+    if host.startswith("["):
+        host = host[1:].partition("]")[0]
+    elif host.count(":") == 1:
+        host = host.partition(":")[0]
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address

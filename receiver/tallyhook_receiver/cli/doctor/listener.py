@@ -1,0 +1,202 @@
+"""The listener at its public address: reached, healthy, strict about signatures, and given bodies as sent."""
+
+import contextlib
+import ssl
+import time
+from collections.abc import Iterator
+
+import httpx
+
+from tallyhook_receiver import Product
+from tallyhook_receiver.cli.doctor.account import is_open_http
+from tallyhook_receiver.cli.doctor.finding import Finding, bad, doubtful, good, skipped
+from tallyhook_receiver.cli.doctor.probe import TYPE, Probe
+
+__all__ = ["Listener"]
+
+_TIMEOUT = 35.0  # seconds; a receiver answers within 25, and senders wait for 30 (inferred)
+_SOON = 14  # days
+
+_REWRITTEN = "have it pass the body on as it came: no JSON filter, no re-encoding, no added line break"
+
+
+class Listener:
+    """The URL that is registered with the sender. `taken` are the probes that it kept in its inbox."""
+
+    def __init__(self, url: str, health_path: str | None) -> None:
+        self.url = url
+        self.taken: list[bytes] = []
+        self._health_path = health_path
+        self._http = httpx.Client(timeout=_TIMEOUT, follow_redirects=False)
+
+    def examine(self, product: Product | None) -> Iterator[Finding]:
+        """Ends early if there is nothing at the address that further questions could be put to."""
+        with self._http:
+            unsigned = self._reach()
+            if isinstance(unsigned, Finding):
+                yield unsigned
+                return
+            yield from self._line(unsigned)
+            is_receiver, findings = self._strictness(unsigned)
+            yield from findings
+            if not is_receiver:
+                return
+            yield from self._health()
+            if product is None:
+                yield skipped("signature", "product and keys are needed for it")
+            else:
+                yield from self._signatures(product)
+
+    def _reach(self) -> httpx.Response | Finding:
+        try:
+            return self._http.post(self.url, content=b"{}", headers={"Content-Type": "application/json"})
+        except httpx.ConnectError as error:
+            if "SSL" in str(error):
+                return bad(
+                    "listener",
+                    f"{self.url}: {error}",
+                    "serve a certificate for this name with its chain; SSL_CERT_FILE names one of your own",
+                )
+            return bad("listener", f"{self.url}: {error}", "is it running, and may this machine reach it?")
+        except httpx.TransportError as error:
+            said = str(error) or type(error).__name__
+            return bad("listener", f"{self.url}: {said}", "look at the proxy's log, and at the listener's")
+        except (httpx.InvalidURL, httpx.HTTPError) as error:
+            return bad(
+                "listener", f"{self.url}: {error}", "name an address such as https://example.com/hooks"
+            )
+
+    def _line(self, answer: httpx.Response) -> Iterator[Finding]:
+        if is_open_http(self.url):
+            yield doubtful("listener", f"{self.url} is not encrypted: hooks name customers", "use https")
+        stream = answer.extensions.get("network_stream")
+        tls = None if stream is None else stream.get_extra_info("ssl_object")
+        if tls is not None:
+            ends = ssl.cert_time_to_seconds(tls.getpeercert()["notAfter"])
+            days = int((ends - time.time()) / 86_400)
+            if days < _SOON:
+                yield doubtful("listener", f"its certificate ends in {days} days", "renew it, by a timer")
+
+    def _strictness(self, answer: httpx.Response) -> tuple[bool, list[Finding]]:
+        """Whether a receiver is there, by how it takes a request without a signature."""
+        status, word = answer.status_code, _word(answer)
+        if answer.is_redirect:
+            where = answer.next_request.url if answer.next_request else "elsewhere"
+            return False, [
+                bad(
+                    "listener",
+                    f"{status}: it redirects to {where}, which acknowledges nothing",
+                    f"have the application answer at this address itself, or register {where}",
+                )
+            ]
+        if status in (401, 403) and word:
+            if status == 403:
+                return False, [
+                    skipped(
+                        "listener", "it takes hooks from its senders only, and this machine is none of them"
+                    )
+                ]
+            return True, [good("listener", "reached; a request without a signature is refused with 401")]
+        if answer.is_success:
+            return False, [
+                bad(
+                    "listener",
+                    f"{status}: a request without a signature is accepted",
+                    "is it the receiver's address?",
+                )
+            ]
+        said = f" {word!r}" if word else ", and not by a receiver"
+        fix = (
+            "look at the proxy's log, and at the listener's"
+            if status >= 500
+            else "mend the path or the proxy"
+        )
+        return False, [bad("listener", f"{status}: a request without a signature is answered{said}", fix)]
+
+    def _health(self) -> Iterator[Finding]:
+        if self._health_path is None:
+            return
+        url = httpx.URL(self.url)
+        below = url.copy_with(path=url.path.rstrip("/") + self._health_path, query=None)
+        for address in (below, url.copy_with(path=self._health_path, query=None)):
+            with contextlib.suppress(httpx.TransportError):
+                answer = self._http.get(address)
+                if (word := _word(answer, "health")) and answer.is_success:
+                    yield good("health", f"{address}: {word}")
+                    return
+                if word:
+                    yield bad(
+                        "health", f"{address}: {answer.status_code} {word}", "look at the listener's log"
+                    )
+                    return
+        yield doubtful(
+            "health", f"nothing answers at {below}", "route it to the receiver as well, for your monitors"
+        )
+
+    def _signatures(self, product: Product) -> Iterator[Finding]:
+        probe = Probe(product)
+        try:
+            known = [n for n, key in enumerate(product.keys, 1) if self._takes(probe, probe.odd, key)]
+            if not known and any(
+                self._takes(probe, body, key) for body in probe.plain for key in product.keys
+            ):
+                yield bad(
+                    "signature",
+                    "the body is changed on its way: its JSON is read and written anew",
+                    _REWRITTEN,
+                )
+                return
+        except ValueError:
+            yield skipped("signature", f"keys of {product.scheme.name} can't sign: send a hook by hand")
+            return
+        except _Unexpected as answer:
+            yield answer.finding
+            return
+        if not known:
+            yield bad(
+                "signature",
+                "it refuses what is signed with these keys",
+                "give it the same product code and keys; else a proxy changes the body or drops a header",
+            )
+            return
+        for number in range(1, len(product.keys) + 1):
+            if number not in known:
+                yield doubtful(
+                    "signature", f"it does not know key {number}", "give it all keys, or drop this one here"
+                )
+        yield good("signature", f"a signed {TYPE} arrives as it was sent, and is ignored")
+
+    def _takes(self, probe: Probe, body: bytes, key: str | bytes) -> bool:
+        try:
+            answer = self._http.post(self.url, content=body, headers=probe.headers(body, key))
+        except httpx.TransportError as error:
+            said = str(error) or type(error).__name__
+            raise _Unexpected(
+                bad("signature", said, "look at the proxy's log, and at the listener's")
+            ) from None
+        word = _word(answer)
+        if answer.status_code == 401:
+            return False
+        if (answer.status_code, word) == (200, "ignored"):
+            self.taken.append(body)
+            return True
+        said = f"{answer.status_code} {word or 'from somebody else than the receiver'}"
+        raise _Unexpected(
+            bad("signature", f"a signed {TYPE} is answered with {said}", "look at the listener's log")
+        )
+
+
+class _Unexpected(Exception):
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.says)
+        self.finding = finding
+
+
+def _word(answer: httpx.Response, what: str = "hook") -> str:
+    """The word of a receiver's answer, empty if it is somebody else's."""
+    try:
+        content = answer.json()
+    except ValueError:
+        return ""
+    word = content.get(what) if isinstance(content, dict) else None
+    return word if isinstance(word, str) else ""

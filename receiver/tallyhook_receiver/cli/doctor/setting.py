@@ -1,0 +1,70 @@
+"""The settings: whether they are complete, and whether the keys can be right."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+from tallyhook_receiver import Product, SettingsError
+from tallyhook_receiver.cli.doctor.finding import Finding, bad, doubtful, good
+from tallyhook_receiver.settings import Settings
+
+__all__ = ["examine_keys", "examine_settings", "product_of"]
+
+_ADVICE = "docs/operations.md lists the variables"
+
+
+def product_of(settings: Settings) -> Product | None:
+    """The product that the settings name, None if they are not enough."""
+    try:
+        return settings.product()
+    except SettingsError:
+        return None
+
+
+def examine_settings(settings: Settings) -> Iterator[Finding]:
+    problems: Sequence[str] = ()
+    try:
+        settings.product()
+    except SettingsError as error:
+        problems = error.problems
+    for problem in problems:
+        what, _, advice = problem.partition(": ")
+        yield bad(
+            "settings", what, f"set it to {advice}" if what.endswith("is not set") else advice or _ADVICE
+        )
+    for name, meant in settings.unknown.items():
+        yield doubtful("settings", f"{name} means nothing", f"{meant} was meant?" if meant else _ADVICE)
+    if not problems and "USER" not in settings.values:
+        yield doubtful(
+            "settings",
+            "there is no access to the API, so no invoice can be reviewed",
+            f"set {settings.prefix}USER and {settings.prefix}PASSWORD, if there are reviews",
+        )
+    elif not problems:
+        yield good("settings", f"complete, for product {settings.values['PRODUCT_CODE']}")
+
+
+def examine_keys(product: Product) -> Iterator[Finding]:
+    """Each key by itself: the listener's own knowledge of them is another matter."""
+    quoted = [n for n, key in enumerate(product.keys, 1) if str(key)[:1] in "\"'"]
+    for number in quoted:
+        yield doubtful(
+            "keys",
+            f"key {number} begins with a quotation mark",
+            "leave it out: in env files of containers it is a part of the value",
+        )
+    if len(set(product.keys)) < len(product.keys):
+        yield doubtful("keys", "a key is named twice", "name the new key and the old one, or only one")
+    if quoted:
+        return
+    count = "one key" if len(product.keys) == 1 else f"{len(product.keys)} keys"
+    at = datetime.now(UTC)
+    try:
+        signs = all(
+            product.scheme.verify(product.scheme.sign(b"{}", key, id="doctor", at=at), b"{}", [key], at=at)
+            for key in product.keys
+        )
+    except ValueError:
+        yield good("keys", f"{count} of scheme {product.scheme.name}, which can verify and not sign")
+        return
+    if signs:
+        yield good("keys", f"{count} of scheme {product.scheme.name}; what each signs it verifies")

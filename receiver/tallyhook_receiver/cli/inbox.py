@@ -1,0 +1,376 @@
+"""`tallyhook inbox`: a look into a receiver's inbox, and what a person decides about a hook."""
+
+import asyncio
+import json
+import os
+import sys
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import typer
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from tallyhook import money
+from tallyhook.review.journal import Added, Adding, Declared, Entry, Refused, Resolved, Verified, encode
+from tallyhook_receiver import Inbox, InboxUnavailable, Letter, Record, State, open_inbox
+from tallyhook_receiver.cli.output import Json, print_json, say
+from tallyhook_receiver.page.subject import subject
+from tallyhook_receiver.settings import PREFIX, read
+
+__all__ = ["inbox"]
+
+T = TypeVar("T")
+
+inbox = typer.Typer(help="Look after a receiver's inbox.", no_args_is_help=True)
+
+FILE = "tallyhook.sqlite"  # where a receiver keeps it that was told nothing
+
+# Read as a receiver reads it, which may be told a file that holds it.
+_VARIABLE = f"{PREFIX}INBOX"
+
+Url = Annotated[
+    str | None,
+    typer.Option(
+        "--inbox",
+        metavar="PATH|URL",
+        help="A SQLite file, or postgresql://user@host/database.",
+        show_default=f"the variable {_VARIABLE} or {_VARIABLE}_FILE, else {FILE}",
+    ),
+]
+Key = Annotated[str, typer.Argument(help="A hook's key, or its first digits as the log shows them.")]
+
+_COLOURS = {
+    State.WORKING: "cyan",
+    State.DONE: "green",
+    State.WAITING: "yellow",
+    State.FAILED: "red",
+    State.UNRESOLVED: "bold red",
+    State.IGNORED: "dim",
+    State.UNDECODABLE: "magenta",
+}
+
+
+@inbox.command("list")
+def list_(
+    url: Url = None,
+    state: Annotated[State | None, typer.Option(help="Only hooks in this state.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many at the most.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """The hooks that changed last, newest first.
+
+    Example: tallyhook inbox list --inbox inbox.sqlite --state failed
+    """
+    records = _with(url, lambda opened: opened.list(state, limit))
+    if as_json:
+        print_json([_about(record) for record in records])
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("hook", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    table.add_column("tried", justify="right")
+    table.add_column("changed", no_wrap=True)
+    table.add_column("customer", overflow="fold")
+    table.add_column("invoice", no_wrap=True)
+    table.add_column("what", overflow="fold")
+    now = datetime.now(UTC)
+    for record in records:
+        seen = subject(record)
+        table.add_row(
+            record.key[:16],
+            _state(record.state),
+            str(record.attempts),
+            _age(now - record.changed),
+            Text(seen.customer),
+            seen.invoice,
+            _what(record),
+        )
+    say(table)
+
+
+@inbox.command()
+def show(
+    key: Key,
+    url: Url = None,
+    body: Annotated[bool, typer.Option("--body", help="With the body: customer data.")] = False,
+    as_json: Json = False,
+) -> None:
+    """One hook, with its note and the journal of its review.
+
+    Of one that is unresolved it says what stands on the invoice, what was meant, and how to go on.
+
+    Example: tallyhook inbox show f00dfeed
+    """
+
+    async def look(opened: Inbox) -> tuple[Record, list[Entry]]:
+        record = await _find(opened, key)
+        return record, list(await opened.entries(record.key))
+
+    record, entries = _with(url, look)
+    if as_json:
+        about = _about(record) | {"note": record.note, "journal": [json.loads(encode(e)) for e in entries]}
+        if body:
+            about["body"] = record.body.decode("utf-8", "replace")
+        print_json(about)
+        return
+    seen = subject(record)
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold")
+    grid.add_column(overflow="fold")
+    grid.add_row("hook", record.key)
+    grid.add_row("state", _state(record.state))
+    grid.add_row("type", f"{record.type} of {record.product}")
+    grid.add_row("received", f"{_moment(record.received)}, {_times(record.deliveries)} in all")
+    grid.add_row("changed", f"{_moment(record.changed)}, tried {_times(record.attempts)}")
+    if seen.customer or seen.invoice:
+        grid.add_row("about", Text(f"invoice {seen.invoice} of customer {seen.customer}"))
+    if record.due is not None:
+        grid.add_row("second look", f"due {_moment(record.due)}")
+    if record.state is State.UNRESOLVED:
+        grid.add_row("stands", Text(record.note.rstrip()))
+        meant = [entry for entry in entries if isinstance(entry, Declared)]
+        grid.add_row("meant", Text(_meant(meant[-1]) if meant else "nothing yet"))
+        grid.add_row("then", f"tallyhook inbox resolve {record.key[:16]} --help")
+        outcome = None
+    elif (outcome := record.outcome) is None:
+        grid.add_row("note", Text(record.note.rstrip()))
+    for number, entry in enumerate(entries):
+        grid.add_row("" if number else "journal", Text(str(entry)))
+    if body:
+        grid.add_row("body", Text(record.body.decode("utf-8", "replace")))
+    say(grid)
+    if outcome is not None:
+        say(outcome)
+
+
+@inbox.command()
+def retry(key: Key, url: Url = None, as_json: Json = False) -> None:
+    """Have a hook handled again when it is delivered next, even if it was done. Its journal is kept.
+
+    Example: tallyhook inbox retry f00dfeed
+    """
+
+    async def let_in(opened: Inbox) -> Record:
+        record = await _find(opened, key)
+        if not await opened.retry(record.key):
+            _fail("a worker is at it now; try again when it has finished", 1)
+        return await _find(opened, record.key)
+
+    record = _with(url, let_in)
+    if as_json:
+        print_json(_about(record))
+    else:
+        typer.echo(f"{record.key[:16]} is handled again when it is delivered next: have its sender retry it")
+
+
+@inbox.command()
+def resolve(
+    key: Key,
+    url: Url = None,
+    ours: Annotated[
+        str | None, typer.Option(metavar="CHARGE_ID", help="The charge with this id is this review's.")
+    ] = None,
+    never_added: Annotated[
+        bool, typer.Option("--never-added", help="The charge was certainly never added.")
+    ] = False,
+    accept: Annotated[bool, typer.Option("--accept", help="The invoice is right as it stands.")] = False,
+    adding: Annotated[
+        int | None,
+        typer.Option(
+            metavar="NUMBER", help="Which adding of the journal is meant.", show_default="the last one open"
+        ),
+    ] = None,
+    note: Annotated[str, typer.Option(help="Why, for whoever reads the journal.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Give a person's word about an unresolved hook: it is journaled, and the work goes on.
+
+    The next delivery goes by it; where the hook was acknowledged before, the receiver's second look does.
+
+    Example: tallyhook inbox resolve f00dfeed --ours 7a1c --note "seen in the console"
+    """
+    if sum((ours is not None, never_added, accept)) != 1:
+        _fail("say one of --ours CHARGE_ID, --never-added and --accept", 2)
+
+    async def give(opened: Inbox) -> Record:
+        record = await _find(opened, key)
+        if record.state is not State.UNRESOLVED:
+            _fail(f"{record.key[:16]} is not unresolved but {record.state}", 1)
+        entries = await opened.entries(record.key)
+        number = 0 if accept else adding or _open_adding(entries)
+        if not accept and not any(isinstance(e, Adding) and e.number == number for e in entries):
+            _fail(f"its journal has no adding {number}" if number else "name the --adding that is meant", 1)
+        owner, now = f"a person {uuid.uuid4().hex}", datetime.now(UTC)
+        letter = Letter(key=record.key, product=record.product, type=record.type, body=record.body)
+        if not (await opened.claim(letter, owner, 60)).mine:
+            _fail("a worker is at it now; try again when it has finished", 1)
+        word = Resolved(number=number, charge_id=ours, accept=accept, at=now, note=note)
+        await opened.append(record.key, owner, word)
+        was_done = any(isinstance(entry, Verified) for entry in entries)
+        if was_done:
+            await opened.plan(record.key, owner, now, now + timedelta(days=1))
+        await opened.finish(record.key, owner, State.DONE if was_done else State.WAITING, str(word))
+        return await _find(opened, record.key)
+
+    record = _with(url, give)
+    if as_json:
+        print_json(_about(record))
+    elif record.state is State.DONE:
+        typer.echo(f"{record.key[:16]} is resolved: the receiver looks at its invoice again")
+    else:
+        typer.echo(f"{record.key[:16]} is resolved: the next delivery goes on with it")
+
+
+def _open_adding(entries: Sequence[Entry]) -> int:
+    """The last adding of which nobody knows what came; 0 if there is none."""
+    known = {e.number for e in entries if isinstance(e, Added | Refused | Resolved)}
+    return max((e.number for e in entries if isinstance(e, Adding) and e.number not in known), default=0)
+
+
+@inbox.command()
+def forget(
+    key: Key,
+    url: Url = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Delete a hook with its journal. If it comes again, its charges are added again.
+
+    Example: tallyhook inbox forget f00dfeed
+    """
+
+    async def drop(opened: Inbox) -> Record:
+        record = await _find(opened, key)
+        if not yes:
+            typer.confirm(
+                f"{record.key[:16]} ({record.type or 'undecodable'}, {record.state}): delete it with its"
+                " journal? If it comes again, what its review has charged is charged again.",
+                abort=True,
+                err=True,
+            )
+        if not await opened.forget(record.key):
+            _fail("a worker is at it now; try again when it has finished", 1)
+        return record
+
+    record = _with(url, drop)
+    if as_json:
+        print_json(_about(record))
+    else:
+        typer.echo(f"{record.key[:16]} is forgotten")
+
+
+@inbox.command()
+def stats(url: Url = None, as_json: Json = False) -> None:
+    """How many hooks there are, by state.
+
+    Example: tallyhook inbox stats --json
+    """
+    counted = _with(url, lambda opened: opened.stats())
+    hooks = {state: counted.hooks.get(state, 0) for state in State}
+    if as_json:
+        oldest = None if counted.oldest is None else counted.oldest.isoformat()
+        print_json({"hooks": hooks, "entries": counted.entries, "size": counted.size, "oldest": oldest})
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_footer=True)
+    table.add_column("state", footer="all")
+    table.add_column("hooks", footer=f"{sum(hooks.values()):,}", justify="right")
+    for state, count in hooks.items():
+        table.add_row(_state(state), f"{count:,}")
+    say(table)
+    say(f"{counted.entries:,} journal entries, {counted.size / 1024:,.0f} KiB in all")
+    if counted.oldest is not None:
+        say(f"the oldest hook was received {_moment(counted.oldest)}")
+
+
+def _with(url: str | None, work: Callable[[Inbox], Awaitable[T]]) -> T:
+    """Do something with an inbox that must be there."""
+
+    async def run(opened: Inbox) -> T:
+        try:
+            await opened.open()
+            return await work(opened)
+        finally:
+            await opened.close()
+
+    try:
+        return asyncio.run(run(open_inbox(url or _named(), create=False)))
+    except (InboxUnavailable, ModuleNotFoundError, ValueError) as error:
+        _fail(str(error), 2)
+
+
+def _named() -> str:
+    """The inbox that the environment names."""
+    settings = read(os.environ)
+    for problem in settings.problems:
+        if problem.startswith(_VARIABLE):
+            _fail(problem, 2)
+    named: str = settings.values.get("INBOX", FILE)
+    return named
+
+
+async def _find(opened: Inbox, key: str) -> Record:
+    record = await opened.get(key) if key else None
+    if record is None:
+        _fail(f"no hook begins with {key}, or several do", 1)
+    return record
+
+
+def _about(record: Record) -> dict[str, Any]:
+    seen = subject(record)
+    return {
+        "key": record.key,
+        "state": record.state.value,
+        "product": record.product,
+        "type": record.type,
+        "customer": seen.customer,
+        "invoice": seen.invoice,
+        "due": None if record.due is None else record.due.isoformat(),
+        "attempts": record.attempts,
+        "deliveries": record.deliveries,
+        "received": record.received.isoformat(),
+        "changed": record.changed.isoformat(),
+    }
+
+
+def _state(state: State) -> Text:
+    return Text(state, style=_COLOURS[state])
+
+
+def _what(record: Record) -> Text:
+    """The type, and the last line of what went wrong; the outcome of a review is for `show`."""
+    what = Text(record.type or "(undecodable)")
+    if record.state not in (State.DONE, State.IGNORED) and (note := record.note.strip()):
+        what.append("\n" + note.splitlines()[-1], style="dim")
+    return what
+
+
+def _meant(declared: Declared) -> str:
+    declaration = declared.declaration
+    quantities = [f"{item}: {money.quantity_text(it)}" for item, it in declaration.quantities.items()]
+    return "\n".join([*quantities, *map(str, declaration.charges)]) or "nothing"
+
+
+def _age(age: timedelta) -> str:
+    seconds = max(0, int(age.total_seconds()))
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length} {unit} ago"
+    return f"{seconds} s ago"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _fail(why: str, code: int) -> NoReturn:
+    """One line, and an exit code: 1 for no such hook or not now, 2 for no such inbox."""
+    sys.stderr.write(f"tallyhook inbox: {why}\n")
+    sys.exit(code)

@@ -1,0 +1,90 @@
+"""`tallyhook verify`: a saved request held against a product's key."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tallyhook import signing
+from tallyhook_receiver.cli.diagnosis import diagnose
+from tallyhook_receiver.cli.output import BAD, USAGE, Json, fail, print_json
+from tallyhook_receiver.settings import PREFIX, read
+
+__all__ = ["verify"]
+
+# Read as a receiver reads it: typer would take a key with a space in it for two.
+_VARIABLE = f"{PREFIX}KEYS"
+
+
+def verify(
+    body: Annotated[Path, typer.Argument(metavar="FILE", help="The raw body as it came; - reads it here.")],
+    key: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="The product's secret key; may be repeated.",
+            show_default=f"the variable {_VARIABLE} or {_VARIABLE}_FILE, where other users of the machine"
+            " can't see it",
+        ),
+    ] = None,
+    signature: Annotated[str, typer.Option(help="The header X-CG-SIGNATURE.")] = "",
+    token: Annotated[str, typer.Option(help="The header X-CG-TOKEN, if it was saved.")] = "",
+    headers: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The headers: a line each, or a JSON object.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Verify the signature of a saved hook; ends with 1 if it does not fit, and says why.
+
+    Tells a wrong key from a changed body, and finds what was done to it: a line break at the end, JSON
+    written anew by a proxy, another encoding, a signature in capitals, another rule.
+
+    Example: tallyhook verify hook.json --headers hook.headers --key "$SECRET"
+    """
+    keys = key or _keys()
+    content = _read(body)
+    if headers is not None:
+        named = _headers(headers)
+        signature = signature or named.get(signing.SIGNATURE_HEADER.lower(), "")
+        token = token or named.get(signing.TOKEN_HEADER.lower(), "")
+    elif not signature:
+        fail("--signature or --headers is required", USAGE)
+    found = diagnose(content, signature, token, keys)
+    if as_json:
+        print_json({"fits": found.fits, "findings": found.findings, "bytes": len(content)})
+    else:
+        typer.echo("\n".join(found.findings))
+    if not found.fits:
+        raise typer.Exit(BAD)
+
+
+def _keys() -> list[str]:
+    """Those of the environment: while one is being changed the old one is among them."""
+    settings = read(os.environ)
+    wrong = [problem for problem in settings.problems if problem.startswith(_VARIABLE)]
+    keys: list[str] = settings.values.get("KEYS", [])
+    return keys or fail(wrong[0] if wrong else f"--key or the variable {_VARIABLE} is required", USAGE)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as error:
+        fail(f"{file}: {error.strerror}", USAGE)
+
+
+def _headers(file: Path) -> dict[str, str]:
+    """By their names in lower case."""
+    text = _read(file).decode("utf-8", "replace")
+    try:
+        content = json.loads(text)
+    except ValueError:
+        lines = (line.partition(":") for line in text.splitlines())
+        content = {name.strip(): value for name, colon, value in lines if colon}
+    if not isinstance(content, dict) or not content:
+        fail(
+            f"{file}: no headers; a line such as `{signing.SIGNATURE_HEADER}: …` for each is expected", USAGE
+        )
+    return {str(name).lower(): str(value).strip() for name, value in content.items()}

@@ -1,0 +1,85 @@
+"""Which handler an event goes to, and how it is called."""
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar, cast
+
+from tallyhook import events
+from tallyhook.review import Review
+from tallyhook_receiver.sources import Cheddar, Event, Source
+
+__all__ = ["BILLABLE", "Handler", "Handlers", "HookHandler", "ReviewHandler", "has_invoices"]
+
+T = TypeVar("T")
+
+# A handler is a plain function, which runs in a thread, or a coroutine function.
+HookHandler = Callable[[T], Awaitable[None] | None]
+ReviewHandler = Callable[[Review], Awaitable[None] | None]
+Handler = Callable[[Any], Awaitable[None]]
+
+BILLABLE = events.SubscriptionBillable.TYPE
+
+
+class Handlers:
+    """One handler for each type of event; billable hooks may have a review handler instead.
+
+    Both may be for one source, by its name, or for all of them, by `None`; the former goes first.
+    """
+
+    def __init__(self) -> None:
+        self._handlers: dict[tuple[str | None, str], Handler] = {}
+        self._reviews: dict[str | None, Handler] = {}
+
+    def add(self, source: str | None, type: str, handler: HookHandler[Any]) -> None:
+        if not type:
+            raise ValueError("name a type of event, or one of the classes in tallyhook.events")
+        if (source, type) in self._handlers or (type == BILLABLE and source in self._reviews):
+            raise ValueError(f"{type} has a handler already")
+        self._handlers[source, type] = _as_coroutine(handler)
+
+    def add_review(self, source: str | None, handler: ReviewHandler) -> None:
+        if source in self._reviews or (source, BILLABLE) in self._handlers:
+            raise ValueError(f"{BILLABLE} has a handler already")
+        self._reviews[source] = _as_coroutine(handler)
+
+    def handler(self, source: Source, type: str) -> Handler | None:
+        """What a source's events of this type go to, but for a review."""
+        if (handler := self._handlers.get((source.name, type))) is not None:
+            return handler
+        return None if self._own_review(source, type) else self._handlers.get((None, type))
+
+    def review(self, source: Source, type: str = BILLABLE) -> Handler | None:
+        """What a source's invoices are reviewed by."""
+        if type != BILLABLE or not has_invoices(source) or (source.name, type) in self._handlers:
+            return None
+        return self._reviews.get(source.name) or self._reviews.get(None)
+
+    def wants(self, source: Source, type: str) -> bool:
+        return self.handler(source, type) is not None or self.review(source, type) is not None
+
+    def _own_review(self, source: Source, type: str) -> bool:
+        return type == BILLABLE and source.name in self._reviews and has_invoices(source)
+
+
+def has_invoices(source: Source) -> bool:
+    """Whether its system holds invoices until they are reviewed."""
+    return isinstance(source, Cheddar)
+
+
+def argument(event: Event) -> Any:
+    """What a handler is given: Cheddar's typed hook, or else the event."""
+    return event.payload if isinstance(event.payload, events.Hook) else event
+
+
+def _as_coroutine(handler: Callable[[T], Awaitable[None] | None]) -> Callable[[T], Awaitable[None]]:
+    """The handler to be awaited: a coroutine function is run here, anything else in a thread."""
+    if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__):
+        return cast(Callable[[T], Awaitable[None]], handler)
+
+    async def in_thread(argument: T) -> None:
+        result = await asyncio.to_thread(handler, argument)
+        if result is not None:
+            await result
+
+    return in_thread

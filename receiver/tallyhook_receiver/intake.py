@@ -1,0 +1,208 @@
+"""From a request to its response, straight down: who sends, what it says, whether it is known, handle it."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+
+from tallyhook.errors import DecodeError
+from tallyhook.signing.scheme import header
+from tallyhook_receiver import responses
+from tallyhook_receiver.allowlist import Allowlist
+from tallyhook_receiver.attempt import Attempt, Context
+from tallyhook_receiver.errors import InboxUnavailable
+from tallyhook_receiver.inbox import Letter, State
+from tallyhook_receiver.observer import Observers
+from tallyhook_receiver.responses import RETRY_AFTER, Response, later
+from tallyhook_receiver.sources import Event, Source
+from tallyhook_receiver.sources.source import WrongSource, body_key, inbox_key
+
+__all__ = ["Intake"]
+
+log = logging.getLogger("tallyhook.receiver")
+
+
+class Intake:
+    """Takes requests in, one attempt at a time for each hook.
+
+    `context` gives what attempts need, once the inbox is open; it may raise InboxUnavailable.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        context: Callable[[], Awaitable[Context]],
+        observers: Observers,
+        allowlist: Allowlist,
+        *,
+        max_body: int,
+        max_age: timedelta | None,
+        answer_within: float,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._sources = sources
+        self._context = context
+        self._observers = observers
+        self._allowlist = allowlist
+        self.max_body = max_body
+        self._max_age = max_age
+        self._answer_within = answer_within
+        self._clock = clock
+        self._running: dict[str, tuple[Attempt, asyncio.Task[Response]]] = {}
+        self._is_closing = False
+
+    def open(self) -> None:
+        self._is_closing = False
+        loop = asyncio.get_running_loop()
+        # An attempt of an event loop that has ended will never end itself.
+        self._running = {k: r for k, r in self._running.items() if r[1].get_loop() is loop}
+
+    async def close(self, within: float) -> None:
+        """Take no more, give running attempts so many seconds, then cancel them."""
+        self._is_closing = True
+        loop = asyncio.get_running_loop()
+        if running := {task for _, task in self._running.values() if task.get_loop() is loop}:
+            _, late = await asyncio.wait(running, timeout=within)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late)
+
+    def precheck(self, method: str, headers: Mapping[str, str], peer: str | None) -> Response | None:
+        """What refuses a request before its body is read; None if the body is worth reading.
+
+        `peer` is the address at the other end of the connection, None if the server can't tell.
+        """
+        if method.upper() != "POST":
+            return self.refused(responses.WRONG_METHOD)
+        if not self._allowlist.allows(peer, header(headers, "x-forwarded-for")):
+            return self.refused(responses.NOT_A_SENDER)
+        announced = header(headers, "content-length")
+        if announced.isdecimal() and int(announced[:20]) > self.max_body:
+            return self.refused(responses.TOO_LARGE)
+        return None
+
+    def refused(self, response: Response) -> Response:
+        """This refusal, logged and counted."""
+        log.warning("a request was refused with %d", response.status, extra={"status": response.status})
+        self._observers.tell(lambda observer: observer.refused(response))
+        return response
+
+    async def receive(self, headers: Mapping[str, str], body: bytes) -> Response:
+        """The response to a request that has passed `precheck`; header names are in lower case.
+
+        A 2xx only if the hook's work is done, or there is no handler for it. Raises nothing on any input.
+        """
+        if len(body) > self.max_body:
+            return self.refused(responses.TOO_LARGE)
+        # Every source is tried, whatever the others gave.
+        signers = [source for source in self._sources if _signed(source, headers, body)]
+        if not signers:
+            return self.refused(responses.BAD_SIGNATURE)
+        began = time.perf_counter()
+        with self._observers.around(lambda observer: observer.request(headers)):
+            response = await self._read(signers, headers, body)
+            seconds = time.perf_counter() - began
+            self._observers.tell(lambda observer: observer.answered(response, seconds))
+        return response
+
+    async def _read(self, signers: Sequence[Source], headers: Mapping[str, str], body: bytes) -> Response:
+        """Find the source for which the body speaks: a key of one of them must not speak for another."""
+        if self._is_closing:
+            return later(RETRY_AFTER, "closing")
+        for source in signers:
+            try:
+                event = source.read(headers, body)
+            except WrongSource as error:
+                log.warning("a hook was refused: %s", error)
+            except DecodeError as error:
+                return await self._keep_undecodable(source, body, str(error))
+            except Exception as error:
+                # What a source of the user's own raises may quote the body.
+                log.error("source %s can't read a hook: %s", source.name, type(error).__name__)
+                return await self._keep_undecodable(source, body, f"{type(error).__name__}: {error}")
+            else:
+                letter = Letter(
+                    key=inbox_key(source.name, event.key), product=source.name, type=event.type, body=body
+                )
+                return await self._take(source, event, letter)
+        log.warning("a request was refused with %d", 401, extra={"status": 401})
+        return responses.BAD_SIGNATURE
+
+    async def _keep_undecodable(self, source: Source, body: bytes, why: str) -> Response:
+        key = inbox_key(source.name, body_key(body))
+        letter = Letter(key=key, product=source.name, type="", body=body)
+        try:
+            context = await self._context()
+            await context.inbox.keep(letter, State.UNDECODABLE, why)
+        except InboxUnavailable as error:
+            return _no_inbox(letter, error)
+        log.error("hook %s: undecodable, kept in the inbox", key[:16], extra=_about(letter))
+        return responses.UNDECODABLE
+
+    async def _take(self, source: Source, event: Event, letter: Letter) -> Response:
+        try:
+            context = await self._context()
+            if not context.handlers.wants(source, event.type):
+                await context.inbox.keep(letter, State.IGNORED)
+                return responses.IGNORED
+            if self._is_old(event) and not await self._is_welcome(context, letter.key):
+                note = f"came too late: max_age is {self._max_age}"
+                await context.inbox.keep(letter, State.FAILED, note)
+                log.error("hook %s: too old, kept in the inbox", letter.key[:16], extra=_about(letter))
+                return responses.TOO_OLD
+        except InboxUnavailable as error:
+            return _no_inbox(letter, error)
+        return await self._join(context, source, event, letter)
+
+    def _is_old(self, event: Event) -> bool:
+        """Whether an event is over the age limit; one without a date could be of any age."""
+        return self._max_age is not None and (event.at is None or self._clock() - event.at > self._max_age)
+
+    async def _is_welcome(self, context: Context, key: str) -> bool:
+        """Whether a hook may be of any age: its first attempt came in time, or an operator lets it in."""
+        record = await context.inbox.get(key)
+        return record is not None and (record.attempts > 0 or record.state is State.WAITING)
+
+    async def _join(self, context: Context, source: Source, event: Event, letter: Letter) -> Response:
+        """Wait for the attempt at this hook, which is started only if none is running."""
+        if self._is_closing:  # since the request came
+            return later(RETRY_AFTER, "closing")
+        key = letter.key
+        attempt, task = self._running.get(key, (None, None))
+        if attempt is None or task is None or task.done():  # done: canceled before it began
+            attempt = Attempt(context, source, msgspec.structs.replace(event, source=source.name), letter)
+            task = asyncio.create_task(attempt.run())
+            self._running[key] = attempt, task
+            task.add_done_callback(lambda ended: self._forget(key, ended))
+        elif attempt.letter.body != letter.body:
+            return later(self._answer_within, "another announcement of it is being handled")
+        done, _ = await asyncio.wait({task}, timeout=self._answer_within)
+        if not done or task.cancelled():
+            return later(self._answer_within, "at it")
+        return task.result()
+
+    def _forget(self, key: str, task: asyncio.Task[Response]) -> None:
+        if self._running.get(key, (None, None))[1] is task:
+            del self._running[key]
+
+
+def _signed(source: Source, headers: Mapping[str, str], body: bytes) -> bool:
+    try:
+        return source.verify(headers, body) is True
+    except Exception as error:  # of a source of the user's own
+        log.error("source %s can't verify a request: %s", source.name, type(error).__name__)
+        return False
+
+
+def _about(letter: Letter) -> dict[str, str]:
+    return {"hook": letter.key[:16], "product": letter.product, "type": letter.type}
+
+
+def _no_inbox(letter: Letter, error: InboxUnavailable) -> Response:
+    name = letter.key[:16]
+    log.error("hook %s: the inbox is unavailable: %s", name, error, extra=_about(letter))
+    return later(RETRY_AFTER, "no inbox")

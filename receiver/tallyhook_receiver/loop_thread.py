@@ -1,0 +1,70 @@
+"""An event loop in a thread of its own, for callers that have none: WSGI, AWS Lambda, a script."""
+
+import asyncio
+import os
+import threading
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+__all__ = ["LoopThread"]
+
+T = TypeVar("T")
+
+
+class LoopThread:
+    """Started by the first call in each process.
+
+    A server may load the application once and fork its workers: no thread of the first process goes along.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._process = 0
+
+    @property
+    def is_running(self) -> bool:
+        """Whether there is a loop in this process."""
+        return self._loop is not None and self._process == os.getpid()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """The work's result, or what it raises. RuntimeError if it is called from within the loop."""
+        if self.is_running and threading.current_thread() is self._thread:
+            work.close()
+            raise RuntimeError("this would wait for itself: await the method's twin instead")
+        return asyncio.run_coroutine_threadsafe(work, self._started()).result()
+
+    def stop(self) -> None:
+        """Cancel what still runs, and end the loop; harmless if there is none."""
+        with self._lock:
+            if self.is_running and self._loop is not None and self._thread is not None:
+                asyncio.run_coroutine_threadsafe(_cancel_others(), self._loop).result()
+                self._loop.call_soon_threadsafe(self._loop.stop)
+                self._thread.join()
+            self._loop = self._thread = None
+
+    def _started(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None or self._process != os.getpid():
+                self._loop, self._process = asyncio.new_event_loop(), os.getpid()
+                self._thread = threading.Thread(
+                    target=_serve, args=(self._loop,), name="tallyhook-loop", daemon=True
+                )
+                self._thread.start()
+            return self._loop
+
+
+async def _cancel_others() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+
+
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_forever()
+    finally:
+        loop.close()

@@ -1,0 +1,67 @@
+"""The responses to a hook's sender: a status and a constant word, nothing of the payload."""
+
+import json
+import math
+from typing import NamedTuple
+
+__all__ = [
+    "BAD_SIGNATURE",
+    "DONE",
+    "FAILED",
+    "HEADERS_TOO_LARGE",
+    "IGNORED",
+    "NOT_A_SENDER",
+    "RETRY_AFTER",
+    "TOO_LARGE",
+    "TOO_OLD",
+    "TOO_SLOW",
+    "UNDECODABLE",
+    "UNRESOLVED",
+    "WRONG_METHOD",
+    "Response",
+    "json_response",
+    "later",
+]
+
+# Seconds asked for where nothing better is known; Cheddar's own schedule is about as patient (inferred).
+RETRY_AFTER = 60.0
+
+
+class Response(NamedTuple):
+    """What is sent back; `word` tells the responses to hooks apart."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    word: str = ""
+
+
+def json_response(status: int, about: str, word: str, *headers: tuple[str, str]) -> Response:
+    """`{"hook": "done"}`, for example."""
+    body = json.dumps({about: word}).encode() + b"\n"
+    content = (("Content-Type", "application/json"), ("Content-Length", str(len(body))))
+    return Response(status, (*content, *headers), body, word)
+
+
+def _hook(status: int, word: str, *headers: tuple[str, str]) -> Response:
+    return json_response(status, "hook", word, *headers)
+
+
+DONE = Response(200, (("Content-Type", "text/plain"), ("Content-Length", "0")), b"", "done")
+IGNORED = _hook(200, "ignored")
+UNDECODABLE = _hook(400, "undecodable")
+BAD_SIGNATURE = _hook(401, "not signed with a known key")
+TOO_OLD = _hook(401, "too old")
+WRONG_METHOD = _hook(405, "POST only", ("Allow", "POST"))
+# What is left of the body would be read as the next request: the connection can't be used again.
+TOO_SLOW = _hook(408, "too slow", ("Connection", "close"))
+TOO_LARGE = _hook(413, "too large", ("Connection", "close"))
+NOT_A_SENDER = _hook(403, "not from a known sender", ("Connection", "close"))
+HEADERS_TOO_LARGE = _hook(431, "headers too large", ("Connection", "close"))
+FAILED = _hook(500, "failed")
+UNRESOLVED = _hook(500, "unresolved")
+
+
+def later(seconds: float, word: str = "not yet") -> Response:
+    """Not acknowledged: whatever the hook holds stays held, and the hook comes again."""
+    return _hook(503, word, ("Retry-After", str(max(1, math.ceil(seconds)))))

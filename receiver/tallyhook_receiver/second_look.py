@@ -1,0 +1,93 @@
+"""The second look at a review in which a request may have arrived late."""
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from tallyhook.review import Outcome, Review, Unresolved
+from tallyhook_receiver.attempt import Context
+from tallyhook_receiver.errors import InboxUnavailable, LeaseLost
+from tallyhook_receiver.failures import cause_of
+from tallyhook_receiver.inbox import Due, Letter, Record, State
+from tallyhook_receiver.lease import Lease, LeasedJournal
+from tallyhook_receiver.sources import Cheddar, Source
+
+__all__ = ["LOOKED_EVERY", "look_again"]
+
+log = logging.getLogger("tallyhook.receiver")
+
+LOOKED_EVERY = 10.0  # seconds
+_AGAIN = timedelta(minutes=1)  # after a look that failed
+
+
+async def look_again(context: Context, sources: Mapping[str, Source]) -> int:
+    """Do what is due by now, under leases; how many hooks it was. Raises InboxUnavailable.
+
+    A look that fails is tried again until the invoice may have been run; then a person is asked.
+    """
+    looks = 0
+    while True:
+        lease = Lease(context.inbox, context.owner, context.lease)
+        due = await lease.claim_due(context.clock())
+        if due is None:
+            return looks
+        looks += 1
+        try:
+            await _look(context, sources.get(due.record.product), lease, due)
+        except LeaseLost:
+            log.error("hook %s: another worker has taken it over", due.record.key[:16])
+        finally:
+            lease.stop()
+
+
+async def _look(context: Context, source: Source | None, lease: Lease, due: Due) -> None:
+    record, now = due.record, context.clock()
+    again: datetime | None = None
+    state, note = record.state, None
+    try:
+        outcome = await _outcome(context, source, lease, record)
+        if outcome.look_again:
+            again = now + context.unknown_for
+        if outcome.applied:
+            _log(logging.WARNING, record, "a second look has put its invoice right")
+    except (InboxUnavailable, LeaseLost):
+        raise
+    except Unresolved as error:
+        state, note = State.UNRESOLVED, str(error)
+        _log(logging.ERROR, record, f"unresolved: {cause_of(error)}")
+    except Exception as error:
+        if now < due.until:
+            again = min(now + _AGAIN, due.until)
+            _log(logging.WARNING, record, f"a second look failed, and is tried again: {cause_of(error)}")
+        else:
+            state, note = State.UNRESOLVED, f"nobody could look at it a second time: {error}"
+            _log(logging.ERROR, record, f"unresolved: no second look was possible in time: {cause_of(error)}")
+    await context.inbox.plan(record.key, context.owner, again, due.until if again else None)
+    await context.inbox.finish(record.key, context.owner, state, note)
+    letter = Letter(key=record.key, product=record.product, type=record.type, body=record.body)
+    context.observers.tell(lambda observer: observer.looked_again(letter, state))
+
+
+async def _outcome(context: Context, source: Source | None, lease: Lease, record: Record) -> Outcome:
+    if not isinstance(source, Cheddar) or source.client is None:
+        raise LookupError(f"this receiver has no client for {record.product}")
+    review = Review.from_hook(source.read({}, record.body).payload)
+    return await review.alook_again(
+        source.client,
+        LeasedJournal(lease, record.key, context.observers),
+        now=context.clock,
+        unknown_for=context.unknown_for,
+        marks=context.marks,
+    )
+
+
+def _log(level: int, record: Record, what: str) -> None:
+    name = record.key[:16]
+    log.log(
+        level,
+        "hook %s, %s: %s",
+        name,
+        record.type,
+        what,
+        extra={"hook": name, "product": record.product, "type": record.type},
+    )

@@ -1,0 +1,11 @@
+"""Who sends hooks: how each sender signs them, and what they say.
+
+Besides those here, any object with the methods of `Source` will do.
+"""
+
+from tallyhook_receiver.sources.cheddar import Cheddar
+from tallyhook_receiver.sources.shared_key import SharedKey
+from tallyhook_receiver.sources.source import Event, Source
+from tallyhook_receiver.sources.standard_webhooks import StandardWebhooks
+
+__all__ = ["Cheddar", "Event", "SharedKey", "Source", "StandardWebhooks"]

@@ -1,0 +1,82 @@
+"""Hooks from Cheddar, or from a gateway that signs Cheddar's hooks in another way."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from tallyhook import events, signing
+from tallyhook.cheddar.client import AsyncClient
+from tallyhook_receiver.sources.source import Event, Keys, WrongSource, body_key, keys_of
+
+__all__ = ["Cheddar", "event_key"]
+
+
+class Cheddar:
+    """A product by its code, the keys that may sign its hooks, and the client that adjusts its invoices.
+
+    While a key is being rotated, name the new one and the old one. `client` is needed for reviews only, and
+    is one of the same product. `id` is the product's own id: hooks with another one are refused. `scheme`
+    says how hooks are signed, and so what a key looks like.
+
+    Raises ValueError for a key that can't verify anything, and for a client of another product.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        keys: Keys,
+        client: AsyncClient | None = None,
+        *,
+        id: str | None = None,
+        scheme: signing.Scheme = signing.CHEDDAR,
+    ) -> None:
+        if not code or code != code.strip():
+            raise ValueError(f"a product's code is expected, without white space around it: {code!r}")
+        self.name = self.code = code
+        self.keys = keys_of(keys, f"product {code}")
+        self.client = client
+        self.id = id
+        self.scheme = scheme
+        for key in self.keys:
+            try:
+                scheme.check_key(key)
+            except ValueError as error:
+                raise ValueError(f"product {code} needs a key of scheme {scheme.name}: {error}") from None
+        its = "" if client is None else client.product_code
+        if its and its != code:
+            raise ValueError(f"product {code} got a client of product {its}: their invoices are different")
+
+    def verify(self, headers: Mapping[str, str], body: bytes) -> bool:
+        """By the scheme's own headers; Cheddar's header with the body's hash is not looked at."""
+        return self.scheme.verify(headers, body, self.keys, at=datetime.now(UTC))
+
+    def read(self, headers: Mapping[str, str], body: bytes) -> Event:
+        hook = events.decode(body)
+        if hook.product.code.strip() != self.code:
+            raise WrongSource(f"signed by product {self.code}, and about another one")
+        if self.id is not None and _canonical(hook.product.id) not in ("", _canonical(self.id)):
+            raise WrongSource(f"signed by product {self.code}, and with the id of another one")
+        return Event(
+            key=event_key(hook, body), type=hook.activity_type, payload=hook, at=hook.activity_datetime
+        )
+
+    def __repr__(self) -> str:
+        return f"<Cheddar {self.code}: {len(self.keys)} keys>"
+
+
+def event_key(hook: events.Hook, body: bytes) -> str:
+    """A billable hook is what it is about: customer and invoice, each by its code or number if it has one.
+
+    The same invoice announced again, at another time or with another quantity, is the same work. Any other
+    hook is its bytes. Cheddar gives hooks no id, so this is derived.
+    """
+    invoice = hook.subscription.invoice if isinstance(hook, events.SubscriptionBillable) else None
+    customer = hook.customer.code.strip() or _canonical(hook.customer.id)
+    if invoice is None or not customer or not (invoice.number or _canonical(invoice.id)):
+        return body_key(body)
+    number = f"number {invoice.number}" if invoice.number else f"id {_canonical(invoice.id)}"
+    return f"{hook.activity_type} {number} of {customer}"
+
+
+def _canonical(id: str) -> str:
+    """An id as it is compared. Cheddar's are hexadecimal, so upper case means the same."""
+    return id.strip().lower()

@@ -1,0 +1,76 @@
+"""Hooks that are signed by the Standard Webhooks specification, by Svix and many others."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+from tallyhook import signing
+from tallyhook.errors import DecodeError
+from tallyhook_receiver.sources.source import Event, Keys, keys_of, parsed
+
+__all__ = ["StandardWebhooks"]
+
+_HEADERS = (
+    signing.STANDARD_ID_HEADER,
+    signing.STANDARD_TIMESTAMP_HEADER,
+    signing.STANDARD_SIGNATURE_HEADER,
+)
+
+
+class StandardWebhooks:
+    """A sender with `webhook-id`, `webhook-timestamp` and `webhook-signature`, or Svix's `svix-…` headers.
+
+    The message's id is the event's key, its timestamp the event's time, and `type` in the body's JSON the
+    event's type (all documented by the specification).
+
+    Args:
+        name: what to call the sender.
+        keys: secrets such as `whsec_…`, or public keys `whpk_…`; both signatures may be in use at once.
+        type_field: where the body names the event's type.
+        clock: the time that timestamps are compared with; they may be five minutes away.
+
+    Raises ValueError for a key that can't verify anything.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        keys: Keys,
+        *,
+        type_field: str = "type",
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.name = name
+        self.keys = keys_of(keys, f"source {name}")
+        self._type_field = type_field
+        self._clock = clock
+        for key in self.keys:
+            _scheme(key).check_key(key)
+
+    def verify(self, headers: Mapping[str, str], body: bytes) -> bool:
+        named, at = _standard(headers), self._clock()
+        found = False
+        for key in self.keys:
+            found |= _scheme(key).verify(named, body, [key], at=at)
+        return found
+
+    def read(self, headers: Mapping[str, str], body: bytes) -> Event:
+        named, content = _standard(headers), parsed(body)
+        kind = content.get(self._type_field)
+        if not isinstance(kind, str) or not kind:
+            raise DecodeError("the event's type was expected", self._type_field)
+        at = datetime.fromtimestamp(int(named[signing.STANDARD_TIMESTAMP_HEADER]), UTC)
+        return Event(key=named[signing.STANDARD_ID_HEADER], type=kind, payload=content, at=at)
+
+    def __repr__(self) -> str:
+        return f"<StandardWebhooks {self.name}: {len(self.keys)} keys>"
+
+
+def _scheme(key: str | bytes) -> signing.Scheme:
+    text = key.decode("utf-8", "replace") if isinstance(key, bytes) else key
+    return signing.STANDARD_V1A if text.startswith("whpk_") else signing.STANDARD_V1
+
+
+def _standard(headers: Mapping[str, str]) -> dict[str, str]:
+    """The three headers under their standard names; all of them are the sender's own, or all Svix's."""
+    prefix = "webhook-" if _HEADERS[0] in headers else "svix-"
+    return {name: headers.get(name.replace("webhook-", prefix), "").strip() for name in _HEADERS}

@@ -1,0 +1,381 @@
+"""What has gone wrong once, or nearly, through real HTTP: late answers, other bodies, foreign keys, hangs."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from tests.cheddar import KEY, Cheddar, answer_lost, lost_on_the_way, signed
+
+from tallyhook import AsyncClient, events
+from tallyhook.review import Review
+from tallyhook_mock.server import serving
+from tallyhook_receiver import Event, Product, Receiver, SharedKey, SQLiteInbox, StandardWebhooks, State
+
+START = datetime(2030, 3, 1, tzinfo=UTC)
+FIVE = [("A", "1", Decimal("5.00"), "")]
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **by: float) -> None:
+        self.now += timedelta(**by)
+
+
+@asynccontextmanager
+async def listening(receiver: Receiver) -> AsyncIterator[Callable[..., Any]]:
+    """Serve it, and give what posts a signed body to it."""
+    async with serving(receiver.asgi) as url, httpx.AsyncClient(timeout=60) as http:
+
+        async def post(body: bytes, headers: dict[str, str] | None = None) -> httpx.Response:
+            return await http.post(f"{url}/hooks", content=body, headers=headers or signed(body))
+
+        post.url, post.http = url, http  # type: ignore[attr-defined]  # for a test that asks for more
+        yield post
+
+
+def reviewing(client: AsyncClient, inbox: Path, clock: Clock, **options: Any) -> Receiver:
+    receiver = Receiver(Product("ACME", KEY, client), inbox=inbox, clock=clock, **options)
+
+    @receiver.review
+    async def audit(review: Review) -> None:
+        review.charge("A", 5)
+
+    return receiver
+
+
+async def record_of(receiver: Receiver) -> Any:
+    (record,) = await receiver.inbox.list()
+    return record
+
+
+# Late answers.
+
+
+async def test_a_charge_that_is_late_is_waited_for_and_not_added_again(tmp_path: Path) -> None:
+    late: list[Callable[[], httpx.Response]] = []
+
+    def slow(request: httpx.Request, apply: Callable[[], httpx.Response]) -> httpx.Response:
+        late.append(apply)
+        return lost_on_the_way(request, apply)
+
+    cheddar, clock = Cheddar(faults={2: slow}), Clock()
+    async with cheddar.async_client(retries=0) as client:
+        async with listening(reviewing(client, tmp_path / "i.sqlite", clock)) as post:
+            first = await post(cheddar.hook())
+            assert (first.status_code, first.json()) == (503, {"hook": "not yet"})
+            assert int(first.headers["Retry-After"]) >= 1
+            clock.advance(minutes=1)
+            assert (await post(cheddar.hook())).status_code == 503
+            late[0]()
+            clock.advance(minutes=1)
+            assert (await post(cheddar.hook())).status_code == 200
+        assert cheddar.content() == FIVE
+
+
+async def test_what_arrives_after_all_is_taken_off_by_a_second_look_after_a_restart(tmp_path: Path) -> None:
+    late: list[Callable[[], httpx.Response]] = []
+
+    def lost(request: httpx.Request, apply: Callable[[], httpx.Response]) -> httpx.Response:
+        late.append(apply)
+        return lost_on_the_way(request, apply)
+
+    cheddar, clock = Cheddar(faults={2: lost}), Clock()
+    async with cheddar.async_client(retries=0) as client:
+        async with listening(reviewing(client, tmp_path / "i.sqlite", clock)) as post:
+            assert (await post(cheddar.hook())).status_code == 503
+            for status in (503, 200):  # what was given up is added by the next attempt
+                clock.advance(minutes=6)
+                assert (await post(cheddar.hook())).status_code == status
+        late[0]()  # after it was given up, and the hook was acknowledged
+        assert cheddar.content() == FIVE * 2
+        async with reviewing(client, tmp_path / "i.sqlite", clock) as receiver:
+            assert await receiver.look_again() == 0
+            clock.advance(minutes=6)
+            await receiver.look_again()
+            async with asyncio.timeout(60):  # unless the receiver was at it already
+                while cheddar.content() != FIVE:
+                    await asyncio.sleep(0.01)
+            clock.advance(minutes=6)
+            await receiver.look_again()
+            assert (await record_of(receiver)).state is State.DONE
+    assert cheddar.content() == FIVE
+
+
+async def test_a_second_look_that_never_succeeds_asks_for_a_person(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cheddar, clock = Cheddar(faults={2: answer_lost}), Clock()
+    async with (
+        cheddar.async_client(retries=0) as client,
+        reviewing(client, tmp_path / "i.sqlite", clock) as receiver,
+    ):
+        body = cheddar.hook()
+        assert (await receiver.handle("POST", signed(body), body)).status == 200
+        cheddar.faults = dict.fromkeys(range(100), lost_on_the_way)
+        for _ in range(12):
+            clock.advance(minutes=6)
+            await receiver.look_again()
+        record = await record_of(receiver)
+        assert (record.state, record.due) == (State.UNRESOLVED, None)
+        assert any(each.levelno == logging.ERROR and "unresolved" in each.message for each in caplog.records)
+        # Never acknowledged again, until somebody has looked.
+        cheddar.faults = {}
+        assert (await receiver.handle("POST", signed(body), body)).word != "ignored"
+
+
+# Announced again.
+
+
+async def test_another_body_is_reviewed_again_under_the_same_journal(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "tallyhook.receiver")
+    cheddar, amounts = Cheddar(), iter([5, 7])
+    async with cheddar.async_client() as client:
+        receiver = Receiver(Product("ACME", KEY, client), inbox=tmp_path / "i.sqlite")
+
+        @receiver.review
+        async def audit(review: Review) -> None:
+            assert review.product is not None
+            assert review.product.code == "ACME"
+            review.charge("A", next(amounts))
+
+        async with listening(receiver) as post:
+            again = cheddar.hook(activityDatetime="2030-03-02T00:00:00+00:00")
+            for body in (cheddar.hook(), cheddar.hook(), again, again, cheddar.hook()):
+                assert (await post(body)).status_code == 200
+    assert [charge[:3] for charge in cheddar.content()] == [("A", "1", Decimal("7"))]
+    told = [
+        (each.levelname, each.message.partition(", ")[2])
+        for each in caplog.records
+        if each.name[-8:] == "receiver"
+    ]
+    assert told.count(("INFO", "subscriptionBillable: done before")) == 3
+    assert [level for level, what in told if "another body" in what] == ["WARNING"]
+
+
+async def test_missing_ids_and_white_space_make_no_other_invoice(tmp_path: Path) -> None:
+    cheddar = Cheddar()
+    hook = json.loads(cheddar.hook())
+    invoice = hook["subscription"]["invoice"]
+    hooks = [hook]
+    for customer, changed in (
+        ({"id": "", "code": "NORA"}, invoice),
+        ({"id": " CUST-1 ", "code": " NORA"}, invoice),
+        (hook["customer"], invoice | {"id": ""}),
+        (hook["customer"], invoice | {"id": "INV-11 ", "invoiceNumber": 11}),
+    ):
+        hooks.append(
+            hook | {"customer": customer, "subscription": hook["subscription"] | {"invoice": changed}}
+        )
+    receiver = Receiver(Product("ACME", KEY), inbox=tmp_path / "i.sqlite")
+    receiver.on("subscriptionBillable")(lambda hook: None)
+    async with listening(receiver) as post:
+        for each in hooks:
+            assert (await post(json.dumps(each).encode())).status_code == 200
+        assert len(await receiver.inbox.list()) == 1
+
+
+# Keys.
+
+
+async def test_the_key_of_one_product_says_nothing_about_another(tmp_path: Path) -> None:
+    receiver = Receiver(
+        Product("A", "key of A", id="id-a"), Product("B", "key of B", id="id-b"), inbox=tmp_path / "i.sqlite"
+    )
+    handled: list[str] = []
+    receiver.on("subscriptionBillable")(lambda hook: handled.append(hook.product.code))
+    async with listening(receiver) as post:
+        forged = Cheddar().hook(product={"id": "id-a", "code": "B"})
+        assert (await post(forged, signed(forged, "key of B"))).status_code == 401
+        for product in ({"id": "", "code": "B"}, {"id": " ID-B", "code": "B"}):
+            body = Cheddar().hook(product=product)
+            assert (await post(body, signed(body, "key of B"))).status_code == 200
+        genuine = Cheddar().hook(product={"id": "id-a", "code": "A"})
+        assert (await post(genuine, signed(genuine, "key of A"))).status_code == 200
+    assert handled == ["B", "B", "A"]
+
+
+async def test_a_body_of_one_product_with_the_id_of_another_marks_nothing_as_done() -> None:
+    """Where nobody has told the ids."""
+    receiver = Receiver(Product("A", "key of A"), Product("B", "key of B"), inbox=":memory:")
+    handled: list[str] = []
+    receiver.on("subscriptionBillable")(lambda hook: handled.append(hook.product.code))
+    async with listening(receiver) as post:
+        for code in ("B", "A"):
+            body = Cheddar().hook(product={"id": "id-a", "code": code})
+            assert (await post(body, signed(body, f"key of {code}"))).status_code == 200
+    assert handled == ["B", "A"]
+
+
+def test_mistakes_with_keys_and_clients() -> None:
+    with pytest.raises(ValueError, match="product A got a client of product B"):
+        Product("A", KEY, AsyncClient("B", "user", "password"))
+    with pytest.raises(ValueError, match=r"got None: is the environment variable set"):
+        Product("A", None)
+    with pytest.raises(ValueError, match=r"got None"):
+        Product("A", ["key", None])  # type: ignore[list-item]  # as os.environ.get gives it
+    assert Product("A", "\ufeffkey").keys == ("key",)
+
+
+@pytest.mark.parametrize("asked", [10, timedelta(minutes=45), 0])
+def test_waiting_is_longer_than_a_timeout_and_shorter_than_the_hold(asked: Any) -> None:
+    client = AsyncClient("ACME", "user", "password", timeout=20)
+    with pytest.raises(ValueError, match="unknown_for"):
+        Receiver(Product("ACME", KEY, client), unknown_for=asked)
+
+
+# Clocks.
+
+
+async def test_no_clock_that_is_set_ends_or_prolongs_a_lease(tmp_path: Path) -> None:
+    wall, uptime = [1_900_000_000.0], [1000.0]
+
+    def inbox() -> SQLiteInbox:
+        return SQLiteInbox(tmp_path / "i.sqlite", clock=lambda: wall[0], uptime=lambda: uptime[0])
+
+    at_work, go_on = asyncio.Event(), asyncio.Event()
+    one, other = (Receiver(Product("ACME", KEY), inbox=inbox()) for _ in range(2))
+    handled: list[str] = []
+
+    @one.on(events.SubscriptionBillable)
+    async def hang(hook: events.SubscriptionBillable) -> None:
+        at_work.set()
+        await go_on.wait()
+
+    other.on("subscriptionBillable")(lambda hook: handled.append("other"))
+    body = Cheddar().hook()
+    async with one, listening(other) as post:
+        first = asyncio.create_task(one.handle("POST", signed(body), body))
+        await at_work.wait()
+        wall[0] += 10_000_000  # ahead
+        assert (await post(body)).status_code == 503
+        wall[0] -= 20_000_000  # back
+        assert (await post(body)).status_code == 503
+        assert handled == []
+        uptime[0] += 61
+        assert (await post(body)).status_code == 200
+        go_on.set()
+        assert (await first).status == 503
+    assert handled == ["other"]
+
+
+# The life of clients and receivers, and what hangs.
+
+
+def test_a_receiver_works_again_in_another_event_loop(tmp_path: Path) -> None:
+    cheddar, clock = Cheddar(), Clock()
+    client = cheddar.async_client()
+    receiver = reviewing(client, tmp_path / "i.sqlite", clock)
+
+    async def once(moment: str) -> int:
+        body = cheddar.hook(activityDatetime=moment)
+        async with client, receiver:
+            return (await receiver.handle("POST", signed(body), body)).status
+
+    moments = [f"2030-03-0{day}T00:00:00+00:00" for day in (1, 2, 3)]
+    assert [asyncio.run(once(moment)) for moment in moments] == [200, 200, 200]
+    assert cheddar.content() == FIVE
+
+
+async def test_healthz_asks_for_the_client_too(tmp_path: Path) -> None:
+    cheddar = Cheddar()
+    client = cheddar.async_client()
+    async with listening(reviewing(client, tmp_path / "i.sqlite", Clock())) as post:
+        health = f"{post.url}/healthz"
+        assert (await post.http.get(health)).status_code == 200
+        await client.aclose()
+        await asyncio.sleep(1.1)  # an answer is good for a second
+        answer = await post.http.get(health)
+        assert (answer.status_code, answer.json()) == (503, {"health": "no client"})
+
+
+async def test_a_handler_that_hangs_is_cut(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    receiver = Receiver(Product("ACME", KEY), inbox=tmp_path / "i.sqlite", handle_within=0.2)
+
+    @receiver.on("subscriptionBillable")
+    async def hang(hook: events.Hook) -> None:
+        await asyncio.Event().wait()
+
+    async with listening(receiver) as post:
+        assert (await post(Cheddar().hook())).status_code == 503
+        record = await record_of(receiver)
+        assert (record.state, record.note) == (State.FAILED, "cut, for it took longer than 0.2 s")
+    (warning,) = [each for each in caplog.records if "cut" in each.message]
+    assert (warning.levelname, record.key[:16] in warning.message) == ("WARNING", True)
+
+
+# Other senders.
+
+
+@pytest.mark.parametrize("prefix", ["webhook", "svix"])
+async def test_standard_webhooks(prefix: str, tmp_path: Path) -> None:
+    from tallyhook import signing
+
+    secret = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+    receiver = Receiver(StandardWebhooks("svix", secret), Product("ACME", KEY), inbox=tmp_path / "i.sqlite")
+    seen: list[Event] = []
+
+    @receiver.on("invoice.paid", source="svix")
+    async def paid(event: Event) -> None:
+        seen.append(event)
+
+    body = b'{"type": "invoice.paid", "data": {"amount": 5}}'
+
+    def headers(id: str, body: bytes) -> dict[str, str]:
+        signed = signing.STANDARD_V1.sign(body, secret, id=id, at=datetime.now(UTC))
+        return {name.replace("webhook", prefix): value for name, value in signed.items()}
+
+    async with listening(receiver) as post:
+        for message in ("msg_1", "msg_1", "msg_2"):
+            assert (await post(body, headers(message, body))).status_code == 200
+        assert (await post(body + b" ", headers("msg_3", body))).status_code == 401
+        assert (await post(b"{}", headers("msg_4", b"{}"))).status_code == 400
+        other = b'{"type": "nobody.asked"}'
+        assert (await post(other, headers("msg_5", other))).json() == {"hook": "ignored"}
+        assert (await post(Cheddar().hook())).json() == {"hook": "ignored"}
+    assert [(event.key, event.source, event.payload["data"]) for event in seen] == [
+        ("msg_1", "svix", {"amount": 5}),
+        ("msg_2", "svix", {"amount": 5}),
+    ]
+    assert all(event.at is not None for event in seen)
+
+
+async def test_a_shared_key() -> None:
+    receiver = Receiver(SharedKey("meter", ["new", "old"], header="X-Meter-Key"), inbox=":memory:")
+    seen: list[str] = []
+    receiver.on("reading")(lambda event: seen.append(event.key))
+    async with listening(receiver) as post:
+        for key, status in (("new", 200), ("old", 200), ("ne", 401), ("", 401)):
+            body = json.dumps({"type": "reading", "id": f"r-{key}"}).encode()
+            assert (await post(body, {"X-Meter-Key": key})).status_code == status
+    assert seen == ["id r-new", "id r-old"]
+
+
+async def test_a_review_for_each_source(tmp_path: Path) -> None:
+    one, two = Cheddar(), Cheddar()
+    asked: list[str] = []
+    async with one.async_client() as client:
+        acme = Product("ACME", KEY, client)
+        receiver = Receiver(acme, Product("OTHER", "k", AsyncClient("OTHER", "u", "p")), inbox=":memory:")
+        receiver.review(acme)(lambda review: asked.append(review.product.code))
+        body = two.hook(product={"id": "p-2", "code": "OTHER"})
+        async with listening(receiver) as post:
+            assert (await post(one.hook())).status_code == 200
+            assert (await post(body, signed(body, "k"))).json() == {"hook": "ignored"}
+    assert asked == ["ACME"]
+    with pytest.raises(ValueError, match="no source NOBODY"):
+        receiver.review("NOBODY")(lambda review: None)
