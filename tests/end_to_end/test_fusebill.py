@@ -222,7 +222,7 @@ def test_periods_are_made_filled_and_deleted(server: Server, client: Client) -> 
     assert moved.id == new.id
     assert [each.id for each in moved.subscriptions] == [102]
     assert [each.id for each in client.get_billing_period_definition(before).subscriptions] == [101]
-    with pytest.raises(APIError, match="409 .* 102") as caught:
+    with pytest.raises(APIError, match=r"409 .* 102") as caught:
         client.delete_billing_period_definition(new)
     assert caught.value.status == 409
     own = client.move_subscription(102, to=InvoiceDate(25))
