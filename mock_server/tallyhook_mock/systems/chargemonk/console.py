@@ -32,7 +32,7 @@ async def index(request: Request) -> Response:
         "Chargemonk",
         state=state,
         cycles_text=cycles_text,
-        subscriptions=[(each, expected(each, state.currency)) for each in found[:SHOWN]],
+        subscriptions=[(each, expected(state, each)) for each in found[:SHOWN]],
         beyond=max(len(found) - SHOWN, 0),
         wanted=wanted,
     )
@@ -52,7 +52,7 @@ async def show(request: Request) -> Response:
         state=state,
         cycles_text=cycles_text,
         subscription=subscription,
-        expected=expected(subscription, state.currency),
+        expected=expected(state, subscription),
         plans=[plan for plan in state.plans.values() if plan.term_months != next_term],
         add_ons=[add_on for add_on in state.add_ons.values() if not subscription.carries(add_on)],
         bills=subscription.bills[::-1][:SHOWN],
