@@ -21,7 +21,9 @@ class Crew:
 
     # Forking from a process that has everything loaded takes a tenth of starting anew.
     _context = multiprocessing.get_context("forkserver")
-    _context.set_forkserver_preload(["benchmarks.crash.listener", "rich.progress"])
+    _context.set_forkserver_preload(
+        ["benchmarks.crash.__main__", "httpcore", "uvicorn.lifespan.on", "uvicorn.protocols.http.auto"]
+    )
 
     def __init__(
         self, settings: Settings, size: int, deaths: Callable[[], tuple[int, int]], seed: int

@@ -30,7 +30,7 @@ from tallyhook_mock.delivery import Sender
 from tallyhook_mock.server import serving
 from tallyhook_receiver import Record, State, open_inbox
 
-__all__ = ["Harness", "Options", "Tally"]
+__all__ = ["Harness", "Options", "Tally", "summed"]
 
 SECRET = "crash-secret"
 CATALOG = {
@@ -96,6 +96,15 @@ class Tally:
     @property
     def is_clean(self) -> bool:
         return not (self.double or self.lost or self.quantity or self.early or self.stuck)
+
+
+def summed(tallies: Sequence[Tally]) -> Tally:
+    """All of them in one."""
+    whole = Tally()
+    for tally in tallies:
+        for name, value in vars(tally).items():
+            setattr(whole, name, getattr(whole, name) + value)
+    return whole
 
 
 class Harness:
@@ -250,7 +259,7 @@ class Harness:
     def _deaths(self) -> Callable[[], tuple[int, int]]:
         """When the receivers die and stop, each in its turn: the first at every point one after the other."""
         self._turn += 1
-        length = self._length * self._options.hooks
+        length = max(1, self._length * self._options.hooks // self._options.receivers)
         first = (self._turn - 1) % length + 1
         appointed = [first] * self._options.receivers if self._options.deaths else []
 

@@ -115,7 +115,7 @@ async def _serve(settings: Settings, shared: Shared, fate: "_Fate") -> None:
         return time.time() + shared.ahead.value
 
     mutant = Mutant(settings.mutant)
-    transport = mutant.network(httpx.AsyncHTTPTransport(), TIMEOUT)
+    transport = mutant.network(httpx.AsyncHTTPTransport(verify=False), TIMEOUT)
     client = AsyncClient(
         "ACME",
         "ops@example.com",

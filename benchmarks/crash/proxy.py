@@ -14,8 +14,8 @@ from tallyhook_mock.connection import drop
 
 __all__ = ["Mischief", "Proxy"]
 
-# Real seconds for which a write is held back at the most; several times a client's timeout.
-LATE = 4.0
+# Real seconds for which a write is held back at the most; longer than a client's timeout.
+LATE = 2.5
 
 _CHANGES = ("customers/add-charge", "customers/set-item-quantity", "customers/delete-charge")
 _ERRORS = (400, 401, 404, 412, 422, 429, 502, 503)
