@@ -24,6 +24,7 @@ from tallyhook_mock.faulty import Aim
 from tallyhook_mock.notifier import Notifier
 from tallyhook_mock.systems import Systems
 from tallyhook_mock.systems.cheddar import review, subscriptions
+from tallyhook_mock.systems.cheddar.books import Books
 from tallyhook_mock.systems.cheddar.customers import Customer
 from tallyhook_mock.systems.cheddar.hook_json import body
 from tallyhook_mock.systems.cheddar.invoices import Invoice
@@ -121,6 +122,8 @@ class Mock:
         systems, at = Systems(Ids(ids.beginning(seed))), clock.now()
         read_catalog(catalog, systems, at, self.sender.check).install(systems, at)
         systems.cheddar.is_locked = self._is_locked
+        self.books = Books(systems.cheddar.everybody().values())
+        systems.cheddar.touched = self.books.touch
         self.systems = systems
         self.state = systems.cheddar  # the one that sends hooks
         self.clock = clock
@@ -135,6 +138,7 @@ class Mock:
         for event in self.state.take_events():
             self.timeline.happened(event)
         self._note_others()
+        self.books.settle()
         self._stir()
 
     def _note_others(self) -> bool:
@@ -167,6 +171,7 @@ class Mock:
             if event.kind in HOOK_TYPES:
                 self._announce(event)
         self._note_others()
+        self.books.settle()
         if self._is_pressing():
             self._wake.set()
         self.notifier.beat()

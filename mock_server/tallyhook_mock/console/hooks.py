@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tallyhook_mock.console.forms import Form, command, mock_of
+from tallyhook_mock.console.listing import shown
 from tallyhook_mock.console.page import page
 from tallyhook_mock.console.signature import check_signature
 from tallyhook_mock.core import ids
@@ -17,8 +18,6 @@ from tallyhook_mock.mock import Mock
 from tallyhook_mock.systems.cheddar.state import HOOK_TYPES
 
 __all__ = ["ROUTES"]
-
-_SHOWN = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +32,9 @@ class Filter:
     def of(cls, wanted: Mapping[str, str]) -> "Filter":
         return cls(*(wanted.get(name, "").strip() for name in ("type", "state", "customer")))
 
+    def __bool__(self) -> bool:
+        return bool(self.type or self.state or self.customer)
+
     def fits(self, hook: Hook) -> bool:
         return (
             self.type in ("", hook.type)
@@ -44,14 +46,18 @@ class Filter:
 async def index(request: Request) -> Response:
     """The newest first."""
     wanted = Filter.of(request.query_params)
-    log = mock_of(request).state.hooks.log.values()
-    found = [hook for hook in reversed(log) if wanted.fits(hook)]
     return page(
         request,
         "hooks.html",
         "Hooks",
-        hooks=found[:_SHOWN],
-        beyond=max(len(found) - _SHOWN, 0),
+        shown=shown(
+            request,
+            mock_of(request).state.hooks.log,
+            read=ids.parse,
+            write=ids.text,
+            fits=wanted.fits if wanted else None,
+            newest_first=True,
+        ),
         wanted=wanted,
         types=HOOK_TYPES,
         states=list(DeliveryState),

@@ -10,8 +10,10 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from tallyhook_mock.control.requests import (
+    PART,
     bad,
     json_object,
+    listed,
     missing,
     mock_of,
     named_product,
@@ -29,13 +31,22 @@ _FILTERS = ("type", "customer", "state")
 
 
 async def index(request: Request) -> JSONResponse:
-    """All hooks, oldest first; narrowed by type, customer code and the state of a delivery."""
+    """Oldest first, or by `order=newest` the other way; narrowed by type, customer and state of a delivery."""
     wanted = request.query_params
-    only(wanted, _FILTERS)
+    only(wanted, (*_FILTERS, "order", *PART))
     if "state" in wanted and wanted["state"] not in tuple(DeliveryState):
         raise bad(f"state: one of {', '.join(DeliveryState)} is required")
-    hooks = mock_of(request).state.hooks.log.values()
-    return JSONResponse({"hooks": [_summary(hook) for hook in hooks if _fits(hook, wanted)]})
+    if wanted.get("order", "oldest") not in ("oldest", "newest"):
+        raise bad("order: one of oldest, newest is required")
+    hooks, following = listed(
+        request,
+        mock_of(request).state.hooks.log,
+        read=ids.parse,
+        write=ids.text,
+        fits=lambda hook: _fits(hook, wanted),
+        newest_first=wanted.get("order") == "newest",
+    )
+    return JSONResponse({"hooks": [_summary(hook) for hook in hooks], "next": following})
 
 
 async def read(request: Request) -> JSONResponse:

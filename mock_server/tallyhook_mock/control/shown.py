@@ -1,17 +1,20 @@
 """What several control calls show alike: moments, bills, lines of a timeline, and pictures."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, overload
 
+from starlette.requests import Request
 from starlette.responses import Response
 
+from tallyhook_mock.control.requests import listed, whole_number
 from tallyhook_mock.core.invoice_lines import Bill, Line
 from tallyhook_mock.core.money import amount_text, quantity_text
 from tallyhook_mock.picture.painting import paint
 from tallyhook_mock.picture.story import Story
 from tallyhook_mock.timeline import Entry
 
-__all__ = ["bill_shown", "drawn", "entry_shown", "moment_shown"]
+__all__ = ["bill_shown", "drawn", "moment_shown", "timeline_shown"]
 
 
 @overload
@@ -46,8 +49,16 @@ def _line(line: Line) -> dict[str, Any]:
     }
 
 
-def entry_shown(entry: Entry) -> dict[str, Any]:
+def timeline_shown(request: Request, entries: Mapping[int, Entry]) -> dict[str, Any]:
+    """What `limit` and `after` choose of what happened, oldest first."""
+    by_number = {number: (number, entry) for number, entry in entries.items()}
+    pairs, following = listed(request, by_number, read=whole_number, write=str)
+    return {"timeline": [_entry(number, entry) for number, entry in pairs], "next": following}
+
+
+def _entry(number: int, entry: Entry) -> dict[str, Any]:
     return {
+        "number": number,
         "at": moment_shown(entry.at),
         "kind": entry.kind,
         "actor": entry.actor,

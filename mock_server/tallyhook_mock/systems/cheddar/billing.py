@@ -72,6 +72,7 @@ def open_invoice(
     if ends is None or billing_at < ends:
         invoice.discount = subscription.discount
     customer = subscription.customer
+    state.touched(customer)
     invoice.charges, customer.carried = customer.carried, ()
     subscription.invoices += (invoice,)
     return invoice
@@ -111,7 +112,9 @@ def bill(state: State, invoice: Invoice, at: datetime) -> None:
 
 def close(state: State, invoice: Invoice) -> None:
     """End the period of an open invoice: every line gets an id, and the invoice is outstanding."""
-    invoice.tax_rate = invoice.subscription.customer.charged_tax_rate
+    customer = invoice.subscription.customer
+    state.touched(customer)
+    invoice.tax_rate = customer.charged_tax_rate
     projected = (replace(line, id=state.ids.next()) for line in invoice.projected())
     invoice.charges = (*projected, *invoice.charges)
     invoice.state = InvoiceState.UNPAID

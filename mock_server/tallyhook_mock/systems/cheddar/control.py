@@ -8,7 +8,18 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tallyhook_mock.control import shown
-from tallyhook_mock.control.requests import bad, json_object, missing, mock_of, named_product, only, text
+from tallyhook_mock.control.requests import (
+    PART,
+    bad,
+    json_object,
+    listed,
+    missing,
+    mock_of,
+    named_product,
+    only,
+    text,
+    whole_number,
+)
 from tallyhook_mock.core import ids
 from tallyhook_mock.core.money import amount_text, quantity_text
 from tallyhook_mock.systems.cheddar.customers import Customer
@@ -21,14 +32,13 @@ __all__ = ["ROUTES"]
 
 async def timeline(request: Request) -> JSONResponse:
     """Oldest first; `?product=` is needed if there are several."""
-    mock = mock_of(request)
-    only(request.query_params, ("product",))
+    only(request.query_params, ("product", *PART))
     product = named_product(request, request.query_params)
     code = request.path_params["code"]
-    entries = mock.timeline.entries(product.code, code)
+    entries = mock_of(request).timeline.numbered(code, product=product.code)
     if not entries:
         raise missing(f"there is no customer {code!r}")
-    return JSONResponse({"customer": code, "timeline": [shown.entry_shown(entry) for entry in entries]})
+    return JSONResponse({"customer": code, **shown.timeline_shown(request, entries)})
 
 
 async def drawn(request: Request) -> Response:
@@ -73,18 +83,27 @@ _CUSTOMERS = [
 
 async def index(request: Request) -> JSONResponse:
     """Everybody, in the order of creation; `?product=` is needed if there are several."""
-    only(request.query_params, ("product",))
-    customers = mock_of(request).state.customers(named_product(request, request.query_params))
-    return JSONResponse({"customers": [_summary(customer) for customer in customers]})
+    only(request.query_params, ("product", *PART))
+    product = named_product(request, request.query_params)
+    everybody = mock_of(request).state.customers_by_id(product)
+    customers, following = listed(request, everybody, read=ids.parse, write=ids.text)
+    return JSONResponse({"customers": [_summary(each) for each in customers], "next": following})
 
 
 async def read(request: Request) -> JSONResponse:
     """All invoices of a customer, newest first."""
-    only(request.query_params, ("product",))
+    only(request.query_params, ("product", *PART))
     product = named_product(request, request.query_params)
     customer = mock_of(request).state.customer(product, request.path_params["code"])
-    invoices = sorted(customer.invoices, key=lambda invoice: invoice.number, reverse=True)
-    return JSONResponse({"customer": customer.code, "invoices": [_invoice(each) for each in invoices]})
+    by_number = {each.number: each for each in sorted(customer.invoices, key=lambda each: each.number)}
+    invoices, following = listed(request, by_number, read=whole_number, write=str, newest_first=True)
+    return JSONResponse(
+        {
+            "customer": customer.code,
+            "invoices": [_invoice(each) for each in invoices],
+            "next": following,
+        }
+    )
 
 
 def _summary(customer: Customer) -> dict[str, Any]:

@@ -42,6 +42,7 @@ def execute(state: State, invoice: Invoice, at: datetime) -> bool:
     costs the customer the subscription (documented): a one-time invoice waits to be run (inferred).
     """
     customer = invoice.subscription.customer
+    state.touched(customer)
     subtotal = invoice.subtotal
     total = subtotal + invoice.tax_on(subtotal)
     if total <= 0:

@@ -1,9 +1,10 @@
 """Everything that Cheddar knows, and the agenda of what is to come."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
+from operator import itemgetter
 from typing import TypeAlias
 
 from tallyhook_mock.core.agenda import Agenda
@@ -69,6 +70,8 @@ class State:
         # Whether an invoice is being executed by somebody else just now, which takes no time in here: it
         # only is if that is simulated.
         self.is_locked: Callable[[Invoice], bool] = lambda _: False
+        # Told of each customer that something changes about, an invoice of it included.
+        self.touched: Callable[[Customer], None] = lambda _: None
         # By product: customers by id, which is in order of creation, and by code; invoices, number 1 first.
         self._customers: dict[str, dict[int, Customer]] = {}
         self._codes: dict[str, dict[str, Customer]] = {}
@@ -79,9 +82,20 @@ class State:
 
     # -- what is there
 
-    def customers(self, product: Product) -> Iterable[Customer]:
+    def customers(self, product: Product) -> Collection[Customer]:
         """In order of creation."""
-        return self._customers.get(product.code, {}).values()
+        return self.customers_by_id(product).values()
+
+    def customers_by_id(self, product: Product) -> Mapping[int, Customer]:
+        """In order of creation, which is the order of their ids."""
+        return self._customers.get(product.code, {})
+
+    def everybody(self) -> Mapping[int, Customer]:
+        """The customers of all products, in order of creation."""
+        if len(self._customers) == 1:
+            return next(iter(self._customers.values()))
+        by_id = (pair for customers in self._customers.values() for pair in customers.items())
+        return dict(sorted(by_id, key=itemgetter(0)))
 
     def customer(self, product: Product, code: str) -> Customer:
         try:
@@ -122,11 +136,13 @@ class State:
     def add_customer(self, customer: Customer) -> None:
         self._customers.setdefault(customer.product.code, {})[customer.id] = customer
         self._codes.setdefault(customer.product.code, {})[customer.code] = customer
+        self.touched(customer)
 
     def remove_customer(self, customer: Customer) -> None:
         del self._customers[customer.product.code][customer.id]
         del self._codes[customer.product.code][customer.code]
         customer.is_deleted = True
+        self.touched(customer)
 
     def rename_customer(self, customer: Customer, code: str) -> None:
         codes = self._codes[customer.product.code]
@@ -157,6 +173,7 @@ class State:
         action, invoice = planned
         if not invoice.subscription.customer.is_deleted:
             self.actor = "system"
+            self.touched(invoice.subscription.customer)
             action(self, invoice, at)
         return True
 
@@ -179,6 +196,7 @@ class State:
     ) -> None:
         if subscription is None and invoice is not None:
             subscription = invoice.subscription
+        self.touched(customer)
         self._events.append(
             Event(
                 kind,

@@ -42,6 +42,7 @@ def change(
     one that is held for review stays held (inferred: it would bill quantities that nobody has finished).
     """
     subscription = customer.subscription
+    state.touched(customer)
     promotion = find_promotion(customer.product, plan or subscription.plan, coupon, at) if coupon else None
     if change_bill_date is not None and subscription.current is None:
         raise Refusal(412, "The subscription has no current invoice", "changeBillDate:notFound")  # inferred

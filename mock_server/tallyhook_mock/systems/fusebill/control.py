@@ -12,12 +12,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tallyhook_mock.catalog.table import Table
-from tallyhook_mock.control.requests import json_object, mock_of, only
+from tallyhook_mock.control.requests import PART, json_object, listed, mock_of, only, whole_number
 from tallyhook_mock.control.shown import (
     bill_shown,
     drawn,
-    entry_shown,
     moment_shown,
+    timeline_shown,
 )
 from tallyhook_mock.core.money import amount_text, cents, quantity_text
 from tallyhook_mock.systems.fusebill.catalog import (
@@ -60,8 +60,10 @@ _WHEN = ("now", "periodEnd")
 
 async def index(request: Request) -> JSONResponse:
     """Everybody, in the order of creation."""
-    only(request.query_params, ())
-    return JSONResponse({"customers": [_customer(customer) for customer in _state(request).accounts()]})
+    only(request.query_params, PART)
+    everybody = _state(request).accounts_by_id()
+    customers, following = listed(request, everybody, read=whole_number, write=str)
+    return JSONResponse({"customers": [_customer(each) for each in customers], "next": following})
 
 
 async def create_customer(request: Request) -> JSONResponse:
@@ -106,19 +108,21 @@ async def charge(request: Request) -> JSONResponse:
 
 async def bills(request: Request) -> JSONResponse:
     """All bills of a customer, newest first."""
-    only(request.query_params, ())
+    only(request.query_params, PART)
     customer = _named(request)
+    by_number = {bill.number: bill for bill in customer.bills}
+    bills, following = listed(request, by_number, read=whole_number, write=str, newest_first=True)
     return JSONResponse(
-        {"customer": customer.id, "bills": [bill_shown(bill) for bill in reversed(customer.bills)]}
+        {"customer": customer.id, "bills": [bill_shown(bill) for bill in bills], "next": following}
     )
 
 
 async def timeline(request: Request) -> JSONResponse:
     """What happened to a customer, oldest first."""
-    only(request.query_params, ())
+    only(request.query_params, PART)
     customer = _named(request)
-    entries = mock_of(request).timeline.entries_of("fusebill", str(customer.id))
-    return JSONResponse({"customer": customer.id, "timeline": [entry_shown(entry) for entry in entries]})
+    entries = mock_of(request).timeline.numbered(str(customer.id), system="fusebill")
+    return JSONResponse({"customer": customer.id, **timeline_shown(request, entries)})
 
 
 async def picture(request: Request) -> Response:
