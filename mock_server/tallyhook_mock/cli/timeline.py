@@ -47,7 +47,7 @@ def timeline(
     limit: Annotated[int | None, typer.Option(min=1, help="How many at the most: all if not given.")] = None,
     after: Annotated[
         int | None,
-        typer.Option(metavar="NUMBER", min=0, help="Only what happened after the entry so numbered."),
+        typer.Option(metavar="NUMBER", min=0, help="Only what came after the entry so numbered."),
     ] = None,
     system: Annotated[System, typer.Option("--system", help="The billing system.")] = System.CHEDDAR,
     product: ProductCode = None,

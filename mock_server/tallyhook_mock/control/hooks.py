@@ -31,7 +31,7 @@ _FILTERS = ("type", "customer", "state")
 
 
 async def index(request: Request) -> JSONResponse:
-    """Oldest first, or by `order=newest` the other way; narrowed by type, customer and state of a delivery."""
+    """Oldest first, or with `order=newest` the other way; by type, customer and state of a delivery."""
     wanted = request.query_params
     only(wanted, (*_FILTERS, "order", *PART))
     if "state" in wanted and wanted["state"] not in tuple(DeliveryState):
