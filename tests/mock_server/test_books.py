@@ -23,7 +23,7 @@ from tallyhook_mock.systems.cheddar.refusal import Refusal
 
 from .engine_world import START, World
 from .loopback import Api, catalog
-from .test_engine_properties import Billing
+from .test_engine_properties import Commands
 
 # Invoices by state, what they come to, and the ids of those that are due and not paid.
 Count: TypeAlias = tuple[dict[str, int], dict[str, Decimal], set[int]]
@@ -48,7 +48,7 @@ def kept(books: Books, product: Product) -> Count:
     return dict(totals.counts), dict(totals.totals), set(totals.outstanding)
 
 
-class Booking(Billing):
+class Booking(Commands):
     """All that happens to customers, with books that are kept beside it."""
 
     def __init__(self) -> None:
