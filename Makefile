@@ -67,8 +67,8 @@ bench-%: .venv/installed .venv-rivals/installed
 	.venv-rivals/bin/python -m pip install --quiet --disable-pip-version-check localstripe
 	@touch $@
 
-fuzz: .venv/installed ## bytes, documents and requests that nobody decent sends, for some minutes
-	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest tests/fuzz --timeout 3600
+fuzz: .venv/installed ## what nobody decent sends, and thousands of billing histories, for some minutes
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest tests/fuzz tests/end_to_end/test_reference.py --timeout 3600
 	TALLYHOOK_MODEL=deep $(BIN)/pytest tests/sdk/test_review_model.py --timeout 3600
 
 docs: .venv/installed ## the documentation as a site that opens from a disk: build/site/index.html

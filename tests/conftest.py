@@ -6,6 +6,9 @@ import signal
 import pytest
 from hypothesis import settings
 
+# `client`, `async_client` and `receiver_client`.
+pytest_plugins = ["tallyhook_mock.testing.short_names"]
+
 # A busy machine is no failure of the code: no test is timed by the example.
 settings.register_profile("test", deadline=None)
 settings.register_profile("fuzz", deadline=None, max_examples=3000)

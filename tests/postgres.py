@@ -83,6 +83,13 @@ class Postgres:
             process.send_signal(signal.SIGQUIT)
             process.wait(60)
 
+    def kill(self) -> None:
+        """End it with no chance to do anything more (kill -9); `start` may be refused for a moment."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait(60)
+
     def url(self, database: str = "postgres", **parameters: str) -> str:
         query = urlencode({"host": str(self._folder), **parameters}, quote_via=quote)
         return f"postgresql://tallyhook@/{database}?{query}"

@@ -13,10 +13,6 @@ COMMAND_LINE = MOCK / "tallyhook_mock" / "cli"
 # The files of a billing system that speak to somebody; all others are its rules, which do no I/O.
 FACES = {
     "api",
-    "calls_customers",
-    "calls_invoices",
-    "calls_plans",
-    "calls_promotions",
     "cards",
     "catalog",
     "console",
@@ -80,7 +76,9 @@ def test_the_mock_imports_nothing_of_the_sdk_but_signing() -> None:
 
 
 def rules(system: Path) -> set[Path]:
-    return {file for file in system.glob("*.py") if file.stem not in FACES}
+    return {
+        file for file in system.glob("*.py") if file.stem not in FACES and not file.stem.startswith("calls")
+    }
 
 
 def test_rules_do_no_io_and_know_no_clock() -> None:
@@ -89,6 +87,7 @@ def test_rules_do_no_io_and_know_no_clock() -> None:
         "calendar",
         "collections",
         "contextlib",
+        "copy",
         "dataclasses",
         "datetime",
         "decimal",

@@ -1,8 +1,9 @@
-"""`python -m benchmarks.crash`: the promises of the review, under SIGKILL."""
+"""`python -m benchmarks.crash`: the promises of the review, under everything that may go wrong."""
 
 import argparse
 import asyncio
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -12,10 +13,16 @@ from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import track
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 from tests.postgres import Postgres
 
-from benchmarks.crash.harness import Harness, Tally
+from benchmarks.crash.disk import Disk
+from benchmarks.crash.faults import KINDS
+from benchmarks.crash.harness import Harness, Options, Tally
+from benchmarks.crash.mutants import MUTANTS
+
+_WRONG = ("double", "lost", "quantity", "early", "stuck")
 
 
 def main() -> None:
@@ -24,35 +31,89 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="of usage, faults and deaths (default 1)")
     parser.add_argument("--inbox", choices=["sqlite", "postgres"], default="sqlite")
     parser.add_argument("--receivers", type=int, default=1, help="behind one address (default 1)")
+    parser.add_argument("--hooks", type=int, default=1, help="customers billed at once (default 1)")
     parser.add_argument(
-        "--without-journal", action="store_true", help="for the harness's own test: doubles must be found"
+        "--faults",
+        default="all",
+        metavar="KIND,…",
+        help="beside deaths and a bad network: all (default), none, or some of "
+        + "; ".join(f"{kind}: {what}" for kind, what in KINDS.items()),
     )
-    options = parser.parse_args()
+    parser.add_argument("--no-deaths", action="store_true", help="no receiver is killed")
+    parser.add_argument("--no-marks", action="store_true", help="charges carry no mark")
+    parser.add_argument(
+        "--mutant",
+        choices=list(MUTANTS),
+        default="",
+        help="for the harness's own test: code without one of its safeguards",
+    )
+    given = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # or the receivers would go on
     started = time.monotonic()
-    tally = asyncio.run(_run(options))
+    tally = asyncio.run(_run(given))
+    _show(tally)
     figures = asdict(tally) | {"seconds": round(time.monotonic() - started, 1)}
     sys.stdout.write(json.dumps(figures) + "\n")
     sys.exit(0 if tally.is_clean else 1)
 
 
-async def _run(options: argparse.Namespace) -> Tally:
+def _options(given: argparse.Namespace) -> Options:
+    names = {"all": list(KINDS), "none": []}.get(given.faults, given.faults.split(","))
+    if unknown := [name for name in names if name not in KINDS]:
+        sys.exit(f"--faults: {', '.join(unknown)} is none of {', '.join(KINDS)}")
+    return Options(
+        seed=given.seed,
+        receivers=given.receivers,
+        hooks=given.hooks,
+        kinds=frozenset(names),
+        mutant=given.mutant,
+        marks=not given.no_marks,
+        deaths=not given.no_deaths,
+    )
+
+
+async def _run(given: argparse.Namespace) -> Tally:
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
     async with (
-        _inbox(options.inbox) as inbox,
-        Harness.opened(inbox, options.seed, options.receivers, not options.without_journal) as harness,
+        _inbox(given.inbox) as (inbox, database),
+        Harness.opened(_options(given), inbox, database) as harness,
     ):
-        for _ in track(range(options.runs), "billing and killing", console=Console(stderr=True)):
-            await harness.run()
+        with bar:
+            task = bar.add_task("billing and killing", total=given.runs)
+            for _ in range(given.runs):
+                await harness.run()
+                tally = harness.tally
+                wrong = " ".join(f"{name} {getattr(tally, name)}" for name in _WRONG if getattr(tally, name))
+                bar.update(task, advance=1, description=wrong or "billing and killing")
         return harness.tally
 
 
+def _show(tally: Tally) -> None:
+    table = Table("figure", "count")
+    for name, count in asdict(tally).items():
+        if name != "what":
+            table.add_row(name, str(count), style="bold red" if name in _WRONG and count else "")
+    console = Console(stderr=True)
+    console.print(table)
+    for line in tally.what:
+        console.print(line)
+
+
 @asynccontextmanager
-async def _inbox(kind: str) -> AsyncIterator[str]:
+async def _inbox(kind: str) -> AsyncIterator[tuple[str, Postgres | Disk]]:
     if kind == "postgres":
         with Postgres() as server:
-            yield server.url()
+            yield server.url(), server
     else:
         with tempfile.TemporaryDirectory(prefix="tallyhook-crash-") as directory:
-            yield str(Path(directory) / "inbox.sqlite")
+            file = Path(directory) / "inbox.sqlite"
+            yield str(file), Disk(file)
 
 
 if __name__ == "__main__":

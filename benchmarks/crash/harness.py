@@ -1,28 +1,34 @@
-"""The harness: a mock with faults, receivers that die, and an auditor that trusts neither."""
+"""The harness: a mock, a network that misleads, receivers that die, and an auditor that trusts nobody."""
 
 import asyncio
-import itertools
-import multiprocessing
+import os
 import random
-from collections import Counter
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
+import httpx
 import msgspec
+from tests.postgres import Postgres
 
 from benchmarks.crash.books import PLAN, PLAN_CODE, Usage, usage_of
-from benchmarks.crash.listener import LEASE, Settings, listening_socket, serve
+from benchmarks.crash.crew import Crew
+from benchmarks.crash.disk import Disk
+from benchmarks.crash.faults import HOOKS
+from benchmarks.crash.listener import LEASE, UNKNOWN_FOR, Settings, listening_socket
+from benchmarks.crash.people import Person, announced, content, custom
+from benchmarks.crash.proxy import Mischief, Proxy
 from tallyhook import AsyncClient, Invoice, PaymentInput
 from tallyhook_mock import Mock, create_app
 from tallyhook_mock.core.hooks import Delivery, DeliveryState
-from tallyhook_mock.faults import Fault, FaultKind
+from tallyhook_mock.delivery import Sender
 from tallyhook_mock.server import serving
+from tallyhook_receiver import State, open_inbox
 
-__all__ = ["Harness", "Tally"]
+__all__ = ["Harness", "Options", "Tally"]
 
 SECRET = "crash-secret"
 CATALOG = {
@@ -36,179 +42,400 @@ CARD = PaymentInput(
     cc_last_name="Lamp",
     cc_zip="90210",
 )
+BYSTANDER = "bystander"
 MONTH = timedelta(days=31)
 HOUR = timedelta(hours=1)
 
-FAULTS = (
-    Fault(FaultKind.LATENCY, probability=0.05, seconds=0.02),
-    Fault(FaultKind.ERROR, probability=0.03, status=500),
-    Fault(FaultKind.ERROR, probability=0.03, status=502),
-    Fault(FaultKind.ERROR, probability=0.03, status=503, retry_after=0),
-    Fault(FaultKind.DROP_BEFORE, probability=0.04),
-    Fault(FaultKind.DROP_AFTER, probability=0.08),
-    Fault(FaultKind.TRUNCATE, probability=0.04),
-    Fault(FaultKind.DUPLICATE, probability=0.15),
-    Fault(FaultKind.TIMEOUT, probability=0.1, seconds=0.05),
-    Fault(FaultKind.LOSE_ANSWER, probability=0.1),
-)
-
 # A delivery that has not got through after so many tries is a bug of the receiver, not bad luck.
-_MOST_TRIES = 200
+_MOST_TRIES = 120
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is played: `hooks` customers are billed at a time, `kinds` are names of KINDS."""
+
+    seed: int = 1
+    receivers: int = 1
+    hooks: int = 1
+    kinds: frozenset[str] = frozenset()
+    mutant: str = ""
+    marks: bool = True
+    deaths: bool = True
 
 
 @dataclass
 class Tally:
-    """What went wrong, over all runs. `double` and `lost` count charges, `early` and `stuck` invoices."""
+    """What happened, over all runs.
+
+    `double` and `lost` count charges of ours, `quantity` and `early` and `stuck` invoices: executed on
+    another quantity than was declared, before an hour had passed, never acknowledged or never paid. `asked`
+    are those for which a person is asked, where somebody had meddled with the invoice; without that they are
+    `stuck`. `kills` count receivers that died in the middle of their work, `stops` those that stood still,
+    `cuts` power cuts and restarts of the database.
+    """
 
     runs: int = 0
+    invoices: int = 0
     kills: int = 0
+    stops: int = 0
+    cuts: int = 0
+    asked: int = 0
     double: int = 0
     lost: int = 0
+    quantity: int = 0
     early: int = 0
     stuck: int = 0
+    what: list[str] = field(default_factory=list)
 
     @property
     def is_clean(self) -> bool:
-        return not (self.double or self.lost or self.early or self.stuck)
+        return not (self.double or self.lost or self.quantity or self.early or self.stuck)
 
 
 class Harness:
-    """Plays one customer's period after the other; `run` adds to `tally`."""
+    """Plays some customers' periods after the others'; `run` adds to `tally`."""
 
-    def __init__(self, mock: Mock, client: AsyncClient, settings: Settings, receivers: int) -> None:
+    def __init__(
+        self,
+        options: Options,
+        mock: Mock,
+        proxy: Proxy,
+        client: AsyncClient,
+        settings: Settings,
+        database: Postgres | Disk,
+        codes: dict[str, str],
+    ) -> None:
         self.tally = Tally()
+        self._options = options
         self._mock = mock
+        self._proxy = proxy
         self._client = client
         self._settings = settings
-        self._receivers = receivers
-        self._dice = random.Random(settings.seed)
-        self._points: dict[tuple[int, bool], int] = {}  # how many points an undisturbed review passes
-        self._turn: Counter[tuple[int, bool]] = Counter()
+        self._database = database
+        self._dice = random.Random(options.seed)
+        self._length = 0  # how many points an undisturbed review passes
+        self._turn = 0
         self._customers = 0
+        self._codes = codes
 
     @classmethod
     @asynccontextmanager
     async def opened(
-        cls, inbox: str, seed: int, receivers: int, keeps_journal: bool
+        cls, options: Options, inbox: str, database: Postgres | Disk
     ) -> AsyncIterator["Harness"]:
-        """A harness with its mock served, and the address of the receivers reserved."""
-        mock = Mock(CATALOG, start=datetime(2026, 1, 1, tzinfo=UTC))
+        """A harness with its mock and proxy served, and the address of the receivers reserved."""
+        mock = Mock(
+            CATALOG, start=datetime(2026, 1, 1, tzinfo=UTC), sender=Sender(timeout=5), seed=options.seed
+        )
+        codes: dict[str, str] = {}
+
+        def customer_of(named: str) -> str:
+            return codes.get(named, named)
+
         with listening_socket() as reserved:
             port = reserved.getsockname()[1]
             async with (
                 serving(create_app(mock)) as url,
-                AsyncClient("ACME", "ops@example.com", "pass", base_url=f"{url}/xml") as client,
+                AsyncClient(
+                    "ACME",
+                    "ops@example.com",
+                    "pass",
+                    base_url=f"{url}/xml",
+                    limits=httpx.Limits(max_keepalive_connections=0),
+                ) as client,
             ):
-                mock.listen("ACME", f"http://127.0.0.1:{port}/hooks", frozenset({"subscriptionBillable"}))
-                settings = Settings(seed, port, f"{url}/xml", inbox, SECRET, keeps_journal=keeps_journal)
-                yield cls(mock, client, settings, receivers)
+                proxy = Proxy(url, customer_of, BYSTANDER)
+                async with serving(proxy) as between:
+                    mock.listen("ACME", f"http://127.0.0.1:{port}/hooks", frozenset({"subscriptionBillable"}))
+                    settings = Settings(
+                        options.seed,
+                        port,
+                        f"{between}/xml",
+                        inbox,
+                        SECRET,
+                        os.getpid(),
+                        mutant=options.mutant,
+                        flushes=isinstance(database, Disk) and "power" in options.kinds,
+                        marks=options.marks,
+                    )
+                    await _sign_up(client, BYSTANDER)
+                    try:
+                        yield cls(options, mock, proxy, client, settings, database, codes)
+                    finally:
+                        await proxy.aclose()
 
     async def run(self) -> None:
-        """One customer's period in which at least one receiver was killed."""
-        kills = 0
-        while not kills:  # a period whose appointed point was not reached proves nothing
-            code = f"C{self._customers}"
-            self._customers += 1
-            kills = await self._play(code, with_deaths=True)
+        """Some customers' period, in which at least one receiver was killed if receivers die."""
+        if not self._length:
+            await self._measure()
+        kills = -1
+        while kills < (1 if self._options.deaths else 0):
+            kills = await self._play()  # one whose appointed point was not reached proves nothing
         self.tally.runs += 1
 
-    async def _play(self, code: str, with_deaths: bool) -> int:
+    async def _measure(self) -> None:
+        """How many points an undisturbed review passes."""
+        await self._play(is_pilot=True)
+
+    async def _play(self, *, is_pilot: bool = False) -> int:
         """Play one period; how many receivers were killed in it."""
-        usage = usage_of(self._settings.seed, code)
-        deaths = self._deaths(usage, await self._length(usage)) if with_deaths else lambda: 0
-        await self._client.new_customer(code, "Ida", "Lamp", "ida@example.com", PLAN_CODE, payment=CARD)
-        crew = _Crew(self._settings, self._receivers, deaths)
+        count = 1 if is_pilot else self._options.hooks
+        plays = [await self._begin(f"C{self._customers + number}", is_pilot) for number in range(count)]
+        self._customers += count
+        crew = Crew(
+            self._settings,
+            1 if is_pilot else self._options.receivers,
+            (lambda: (0, 0)) if is_pilot else self._deaths(),
+            self._dice.getrandbits(32),
+        )
         try:
             await crew.muster()
-            if with_deaths:
-                self._break_things(code)
-            acknowledged = await self._bill(code, crew)
+            (listener,) = self._mock.state.hooks.listeners.values()
+            self._mock.pause(listener)
+            await self._advance(MONTH)
+            if not is_pilot:
+                for play in plays:
+                    await self._disturb(play)
+            self._mock.resume(listener)
+            await self._bill(plays, crew, is_pilot=is_pilot)
         finally:
-            self._mock.faults.clear()
             await crew.dismiss()
-        if with_deaths:
-            self.tally.kills += crew.kills
-            await self._audit(code, usage, acknowledged)
+            self._proxy.mischief.clear()
+            self._mock.faults.clear()
+            await self._proxy.idle()
+        await self._advance(2 * HOUR)
+        self.tally.kills += crew.kills
+        self.tally.stops += crew.stops
+        if is_pilot:
+            self._length = crew.points
         else:
-            self._points[_shape(usage)] = crew.points
-        await self._client.delete_customer(code)
+            for play in plays:
+                await self._audit(play, crew.version.value)
+        for play in plays:
+            await self._client.delete_customer(play.code)
         return crew.kills
 
-    async def _length(self, usage: Usage) -> int:
-        """How many points an undisturbed review of this shape passes, found out by playing one."""
-        shape = _shape(usage)
-        if shape not in self._points:
-            pilots = (f"pilot-{shape}-{number}" for number in itertools.count())
-            pilot = next(code for code in pilots if _shape(usage_of(self._settings.seed, code)) == shape)
-            await self._play(pilot, with_deaths=False)
-        return self._points[shape]
+    async def _begin(self, code: str, is_pilot: bool) -> "_Play":
+        usage = usage_of(self._options.seed, code)
+        customer = await _sign_up(self._client, code)
+        self._codes[customer] = code
+        person = Person(self._client, code, usage, self._dice.getrandbits(32))
+        return _Play(code, usage, person, Mischief(frozenset(), random.Random(0)))
 
-    def _deaths(self, usage: Usage, length: int) -> Callable[[], int]:
-        """When the receivers die, each in its turn: the first at every point one after the other."""
-        shape = _shape(usage)
-        self._turn[shape] += 1
-        first = (self._turn[shape] - 1) % length + 1
-        appointed = [first] * self._receivers
+    def _deaths(self) -> Callable[[], tuple[int, int]]:
+        """When the receivers die and stop, each in its turn: the first at every point one after the other."""
+        self._turn += 1
+        length = self._length * self._options.hooks
+        first = (self._turn - 1) % length + 1
+        appointed = [first] * self._options.receivers if self._options.deaths else []
 
-        def next_death() -> int:
+        def next_death() -> tuple[int, int]:
+            stops = "stop" in self._options.kinds and self._dice.random() < 0.5
+            stops_at = self._dice.randint(1, length) if stops else 0
             if appointed:
-                return appointed.pop()
-            return self._dice.choice([0, self._dice.randint(1, length)])
+                return appointed.pop(), stops_at
+            if not self._options.deaths:
+                return 0, stops_at
+            return self._dice.choice([0, self._dice.randint(1, length)]), stops_at
 
         return next_death
 
-    def _break_things(self, code: str) -> None:
+    async def _disturb(self, play: "_Play") -> None:
         """Faults on this customer's calls and hooks, by chance but the same for the same seed."""
-        for fault in FAULTS:
-            self._mock.plan(msgspec.structs.replace(fault, customer=code, seed=self._dice.getrandbits(32)))
+        kinds = self._options.kinds
+        rewrites = self._dice.choice(["", "", "case", "spaces", "cut"]) if "documents" in kinds else ""
+        play.mischief = Mischief(kinds, random.Random(self._dice.getrandbits(32)), rewrites)
+        if "people" in kinds:
+            await play.person.prepare()
 
-    async def _bill(self, code: str, crew: "_Crew") -> datetime | None:
-        """Let the bill date come and the hook be tried until it is acknowledged; when it was."""
-        await self._advance(MONTH)
-        hook = next(hook for hook in reversed(self._mock.state.hooks.log.values()) if hook.customer == code)
-        (delivery,) = hook.deliveries
+            async def meddle(action: str) -> None:
+                await play.person.act(0.1)
+
+            play.mischief.before = meddle
+        self._proxy.mischief[play.code] = play.mischief
+        for fault in HOOKS:
+            self._mock.plan(
+                msgspec.structs.replace(fault, customer=play.code, seed=self._dice.getrandbits(32))
+            )
+
+    async def _bill(self, plays: list["_Play"], crew: Crew, *, is_pilot: bool) -> None:
+        """Have the hooks tried until they are acknowledged, and the second looks done."""
+        for play in plays:
+            play.delivery = self._delivery(play.code)
         for _ in range(_MOST_TRIES):
             await crew.muster()
-            if delivery.state is DeliveryState.DELIVERED:
+            open_ = [play for play in plays if not play.is_over]
+            if not open_:
                 break
-            if delivery.attempts and delivery.attempts[-1].status == 503:
-                await asyncio.sleep(LEASE)  # another receiver's lease, or a dead one's
-            await self._mock.advance(max(delivery.next_at, self._mock.clock.now()))
+            if not is_pilot:
+                await self._happen(plays, crew)
+            if any(play.status == 503 for play in open_):
+                await self._pass(crew)
+            at = max(min(play.delivery.next_at for play in open_), self._mock.clock.now())
+            cutting = asyncio.create_task(self._cut(crew)) if not is_pilot else None
+            await self._mock.advance(at)
+            if cutting is not None:
+                await cutting
+            for play in open_:
+                play.note()
+        await self._look_again(plays, crew)
+
+    async def _look_again(self, plays: list["_Play"], crew: Crew) -> None:
+        """Time passes within the held hour, until nothing is left to be looked at."""
+        by = UNKNOWN_FOR + timedelta(seconds=90)
+        for _ in range(_MOST_TRIES):
+            await crew.muster()
+            await self._pass(crew, by)
+            by = timedelta(seconds=65)
+            await asyncio.sleep(0.4)
+            inbox = open_inbox(self._settings.inbox)
+            await inbox.open()
+            try:
+                records = await inbox.list(limit=10_000)
+            finally:
+                await inbox.close()
+            for play in plays:
+                mine = [record for record in records if f'"code":"{play.code}"'.encode() in record.body]
+                play.is_asked |= any(record.state is State.UNRESOLVED for record in mine)
+            if all(record.due is None for record in records):
+                return
+
+    async def _pass(self, crew: Crew, by: timedelta = UNKNOWN_FOR + timedelta(seconds=90)) -> None:
+        """Let leases end, and what is on its way arrive; then time goes by on the receivers' clock."""
+        await asyncio.sleep(LEASE)
+        while not crew.are_all_awake:
+            await asyncio.sleep(0.02)
+        await self._proxy.idle()
+        crew.ahead.value += by.total_seconds()
+
+    async def _happen(self, plays: list["_Play"], crew: Crew) -> None:
+        """What goes wrong between two attempts."""
+        kinds, dice = self._options.kinds, self._dice
+        if "people" in kinds:
+            for play in plays:
+                await play.person.act(0.1)
+        if "declarations" in kinds and dice.random() < 0.2 and crew.version.value < 3:
+            crew.version.value += 1
+        if "clock" in kinds and dice.random() < 0.3:
+            hours = dice.choice([-30, -2, 2, 30])
+            if hours > 0:  # else what is on its way would be given up: see docs/review.md
+                await self._proxy.idle()
+            for play in plays:
+                play.has_lost_its_hour = True
+            crew.ahead.value += hours * 3600
+
+    async def _cut(self, crew: Crew) -> None:
+        """Now and then, in the middle of an attempt, the machine or the database dies."""
+        kind = "database" if isinstance(self._database, Postgres) else "power"
+        if kind not in self._options.kinds or self._dice.random() > 0.3:
+            return
+        await asyncio.sleep(self._dice.uniform(0, 0.15))
+        self.tally.cuts += 1
+        if isinstance(self._database, Disk):
+            await crew.cut()
+            self._database.cut()
+            crew.recruit(self._options.receivers)
+            await crew.muster()
         else:
-            self.tally.stuck += 1
-            return None
-        await self._advance(2 * HOUR)
-        return _acknowledged(delivery)
+            await asyncio.to_thread(self._restart, self._database, self._dice.random() < 0.5)
+
+    def _restart(self, database: Postgres, is_killed: bool) -> None:
+        end = database.kill if is_killed else database.stop
+        end()
+        for _ in range(100):
+            try:
+                database.start()
+            except RuntimeError:  # the killed one's children are not gone yet
+                time.sleep(0.1)
+            else:
+                return
+        raise RuntimeError("the database does not start any more")
+
+    def _delivery(self, code: str) -> Delivery:
+        log = self._mock.state.hooks.log.values()
+        hook = next(hook for hook in reversed(log) if hook.customer == code)
+        (delivery,) = hook.deliveries
+        return delivery
 
     async def _advance(self, by: timedelta) -> None:
         await self._mock.advance(self._mock.clock.now() + by)
 
-    async def _audit(self, code: str, usage: Usage, acknowledged: datetime | None) -> None:
-        if acknowledged is None:
+    async def _audit(self, play: "_Play", version: int) -> None:
+        tally, person = self.tally, play.person
+        tally.invoices += 1
+        if play.is_asked:
+            self._mock.cancel(play.delivery.hook)
+            may_ask = person.has_meddled or play.mischief.rewrites == "cut" or play.has_lost_its_hour
+            if may_ask:
+                tally.asked += 1
+            else:
+                self._wrong("stuck", 1, play, "a person is asked")
             return
-        self._mock.faults.clear()
-        customer = await self._client.get_customer(code)
-        initial = min(customer.subscription.invoices, key=lambda invoice: invoice.number or 0)
-        invoice = next(made for made in reversed(customer.subscription.invoices) if made is not initial)
-        asked = Counter((a.code, a.amount, a.description) for a in usage.adjustments)
-        there = Counter((c.code, c.each_amount, c.description) for c in invoice.charges if c.type == "custom")
-        self.tally.double += (there - asked).total()
-        self.tally.lost += (asked - there).total()
-        paid_at, paid = _payment(invoice)
+        if play.delivery.state is not DeliveryState.DELIVERED:
+            self._mock.cancel(play.delivery.hook)
+            self._wrong("stuck", 1, play, "never acknowledged")
+            return
+        invoice = announced(await self._client.get_customer(play.code))
+        # Which version was declared last is the receivers' affair: it has to be one of them.
+        found = [
+            _compared(invoice, usage_of(self._options.seed, play.code, number), person)
+            for number in range(version + 1)
+        ]
+        double, lost, is_quantity_wrong = min(found, key=lambda one: (one[0] + one[1], one[2]))
+        self._wrong("double", double, play)
+        self._wrong("lost", lost, play)
+        self._wrong("quantity", int(is_quantity_wrong and not (double or lost)), play)
+        paid_at, _ = _payment(invoice)
         if paid_at is None:
-            self.tally.stuck += 1
-        elif not usage.runs_at_once and paid_at < acknowledged + HOUR:
-            self.tally.early += 1
-        elif paid != max(usage.due, Decimal(0)) and there == asked:
-            self.tally.early += 1  # the charges are right: it was executed on a quantity of before
+            self._wrong("stuck", 1, play, "never paid")
+        elif not (play.usage.runs_at_once or person.has_run) and paid_at < play.acknowledged + HOUR:
+            self._wrong("early", 1, play)
+
+    def _wrong(self, what: str, count: int, play: "_Play", note: str = "") -> None:
+        if count:
+            setattr(self.tally, what, getattr(self.tally, what) + count)
+            self.tally.what.append(f"{play.code}: {what} {count} {note}".rstrip())
 
 
-def _shape(usage: Usage) -> tuple[int, bool]:
-    return len(usage.adjustments), usage.runs_at_once
+@dataclass
+class _Play:
+    """One customer's period."""
+
+    code: str
+    usage: Usage
+    person: Person
+    mischief: Mischief
+    delivery: Delivery = field(init=False)
+    is_asked: bool = False
+    has_lost_its_hour: bool = False  # by a clock that was set ahead
+
+    @property
+    def status(self) -> int | None:
+        return self.delivery.attempts[-1].status if self.delivery.attempts else None
+
+    @property
+    def is_over(self) -> bool:
+        return self.is_asked or self.delivery.state is DeliveryState.DELIVERED
+
+    @property
+    def acknowledged(self) -> datetime:
+        return next(attempt.at for attempt in self.delivery.attempts if attempt.acknowledged)
+
+    def note(self) -> None:
+        """Look at the last answer."""
+        last = self.delivery.attempts[-1] if self.delivery.attempts else None
+        self.is_asked |= last is not None and last.status == 500 and "unresolved" in last.answer
 
 
-def _acknowledged(delivery: Delivery) -> datetime:
-    return next(attempt.at for attempt in delivery.attempts if attempt.acknowledged)
+def _compared(invoice: Invoice, usage: Usage, person: Person) -> tuple[int, int, bool]:
+    """Charges too many and too few, and whether the rest of what was paid is wrong."""
+    expected, there = usage.counted + person.added, content(custom(invoice))
+    double, lost = (there - expected).total(), (expected - there).total()
+    lost = max(0, lost - person.deleted.total())  # they may have deleted it after the review
+    _, paid = _payment(invoice)
+    others = sum((charge.amount for charge in person.added.elements()), Decimal(0))
+    missing = sum((charge.amount for charge in (expected - there).elements()), Decimal(0))
+    return double, lost, paid != max(usage.due + others - missing, Decimal(0))
 
 
 def _payment(invoice: Invoice) -> tuple[datetime | None, Decimal]:
@@ -217,51 +444,7 @@ def _payment(invoice: Invoice) -> tuple[datetime | None, Decimal]:
     return (moments[0] if moments else None), sum((made.amount for made in approved), Decimal(0))
 
 
-class _Crew:
-    """The receivers' processes: dead ones are counted and replaced."""
-
-    # Forking from a process that has everything loaded takes a tenth of starting anew.
-    _context = multiprocessing.get_context("forkserver")
-    _context.set_forkserver_preload(["benchmarks.crash.harness", "rich.progress"])
-
-    def __init__(self, settings: Settings, size: int, deaths: Callable[[], int]) -> None:
-        self.kills = 0
-        self._settings = settings
-        self._deaths = deaths
-        self._members: list[_Member] = [self._recruit() for _ in range(size)]
-
-    @property
-    def points(self) -> int:
-        return sum(member.passed.value for member in self._members)
-
-    async def muster(self) -> None:
-        """Replace the dead, and wait until everybody listens."""
-        for place, member in enumerate(self._members):
-            if not member.process.is_alive():
-                self.kills += 1
-                self._members[place] = self._recruit()
-        for member in self._members:
-            await asyncio.to_thread(member.is_ready.wait, 30)
-
-    async def dismiss(self) -> None:
-        for member in self._members:
-            if not member.process.is_alive():
-                self.kills += 1
-            member.process.kill()
-        for member in self._members:
-            await asyncio.to_thread(member.process.join)
-            member.process.close()
-
-    def _recruit(self) -> "_Member":
-        settings = replace(self._settings, dies_at=self._deaths())
-        passed, is_ready = self._context.Value("i", 0), self._context.Event()
-        process = self._context.Process(target=serve, args=(settings, passed, is_ready), daemon=True)
-        process.start()
-        return _Member(process, passed, is_ready)
-
-
-@dataclass
-class _Member:
-    process: Any
-    passed: Any
-    is_ready: Any
+async def _sign_up(client: AsyncClient, code: str) -> str:
+    """A new customer's id."""
+    customer = await client.new_customer(code, "Ida", "Lamp", f"{code}@example.com", PLAN_CODE, payment=CARD)
+    return customer.id

@@ -1,43 +1,78 @@
-"""The receiver under test, as a process of its own that dies by SIGKILL at a given point of its work."""
+"""The receiver under test, as a process of its own that dies or is stopped at a given point of its work."""
 
 import asyncio
 import logging
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+import threading
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from multiprocessing.sharedctypes import Synchronized
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 import uvicorn
 
 from benchmarks.crash.books import usage_of
+from benchmarks.crash.disk import record_flushes
+from benchmarks.crash.mutants import Mutant
 from tallyhook import AsyncClient
 from tallyhook.review import Review
-from tallyhook.review.journal import Entry
-from tallyhook_receiver import Claim, Inbox, Letter, Product, Receiver, State, open_inbox
+from tallyhook_receiver import Cheddar, Receiver, open_inbox
+from tallyhook_receiver.inbox.sqlite import SQLiteInbox
 
-__all__ = ["LEASE", "Settings", "listening_socket", "serve"]
+__all__ = ["LEASE", "TIMEOUT", "UNKNOWN_FOR", "Settings", "Shared", "listening_socket", "serve"]
 
 T = TypeVar("T")
 
 # Real seconds. The harness skips the pauses between retries, so a dead worker's lease has to end soon.
-LEASE = 0.3
+LEASE = 1.0
+# Of a call; what the proxy holds back takes longer.
+TIMEOUT = 1.0
+# By the receivers' clock, which the harness sets forward where nothing is on its way.
+UNKNOWN_FOR = timedelta(minutes=5)
+
+_WRITES = ("claim", "finish", "append", "plan")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the process has to know. `dies_at` counts the points passed, 0 = never."""
+    """What the process has to know. `dies_at` and `stops_at` count the points passed, 0 = never.
+
+    `harness` is the process without which this one ends.
+    """
 
     seed: int
     port: int
     api: str
     inbox: str
     secret: str
+    harness: int
     dies_at: int = 0
-    keeps_journal: bool = True
+    stops_at: int = 0
+    mutant: str = ""
+    flushes: bool = False
+    marks: bool = True
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What processes and harness tell each other.
+
+    `passed` counts the points of this process, `is_stopped` says that it stopped itself, `is_ready` is an
+    Event. `ahead` are the seconds by which the receivers' clock is ahead, `version` is what they declare.
+    """
+
+    passed: "Synchronized[int]"
+    is_stopped: "Synchronized[int]"
+    is_ready: Any
+    ahead: "Synchronized[float]"
+    version: "Synchronized[int]"
 
 
 def listening_socket(port: int = 0) -> socket.socket:
@@ -48,86 +83,121 @@ def listening_socket(port: int = 0) -> socket.socket:
     return shared
 
 
-def serve(settings: Settings, passed: "Synchronized[int]", is_ready: Any) -> None:
-    """The process. `passed` tells the harness how many points were passed; `is_ready` is an Event."""
+def serve(settings: Settings, shared: Shared) -> None:
+    """The process."""
     logging.disable(logging.CRITICAL)
-    asyncio.run(_serve(settings, _Fate(settings.dies_at, passed), is_ready))
+    threading.Thread(target=_end_with, args=(settings.harness,), daemon=True).start()
+    if settings.flushes:
+        record_flushes(Path(settings.inbox).parent)
+    asyncio.run(_serve(settings, shared, _Fate(settings, shared)))
 
 
-async def _serve(settings: Settings, fate: "_Fate", is_ready: Any) -> None:
-    network = _Network(httpx.AsyncHTTPTransport(), fate)
+def _end_with(harness: int) -> None:
+    while Path(f"/proc/{harness}").exists():
+        time.sleep(1)
+    os._exit(1)
+
+
+async def _serve(settings: Settings, shared: Shared, fate: "_Fate") -> None:
+    def unix() -> float:
+        return time.time() + shared.ahead.value
+
+    mutant = Mutant(settings.mutant)
+    transport = mutant.network(httpx.AsyncHTTPTransport(), TIMEOUT)
     client = AsyncClient(
-        "ACME", "ops@example.com", "pass", base_url=settings.api, backoff=0, transport=network
+        "ACME",
+        "ops@example.com",
+        "pass",
+        base_url=settings.api,
+        backoff=0,
+        timeout=TIMEOUT,
+        transport=_Network(transport, fate),
     )
-    inbox = _MortalInbox(open_inbox(settings.inbox), fate, settings.keeps_journal)
-    receiver = Receiver(Product("ACME", settings.secret, client), inbox=inbox, lease=LEASE)
+    is_file = not settings.inbox.startswith("postgresql")
+    inbox = SQLiteInbox(settings.inbox, clock=unix) if is_file else open_inbox(settings.inbox)
+    receiver = Receiver(
+        Cheddar("ACME", settings.secret, client),
+        inbox=mutant.inbox(_MortalInbox(inbox, fate)),
+        lease=LEASE,
+        unknown_for=UNKNOWN_FOR,
+        marks=settings.marks,
+        clock=lambda: datetime.fromtimestamp(unix(), UTC),
+    )
 
     @receiver.review
     async def audit(review: Review) -> None:
-        usage = usage_of(settings.seed, review.customer.code)
-        review.set_quantity("GB", usage.gigabytes)
+        usage = usage_of(settings.seed, review.customer.code, shared.version.value)
+        if mutant.name != "no-quantities":
+            review.set_quantity("GB", usage.gigabytes)
         for adjustment in usage.adjustments:
             review.charge(adjustment.code, adjustment.amount, adjustment.description)
         if usage.runs_at_once:
             review.run_when_done()
 
-    with listening_socket(settings.port) as shared:
-        shared.listen(256)
-        config = uvicorn.Config(_door(receiver.asgi, fate), log_config=None, access_log=False, ws="none")
+    with listening_socket(settings.port) as listening:
+        listening.listen(256)
+        config = uvicorn.Config(
+            mutant.door(_door(receiver.asgi, fate)), log_config=None, access_log=False, ws="none"
+        )
         server = uvicorn.Server(config)
-        task = asyncio.create_task(server.serve(sockets=[shared]))
-        while not server.started:
+        task = asyncio.create_task(server.serve(sockets=[listening]))
+        while not server.started and not task.done():
             await asyncio.sleep(0.005)
-        is_ready.set()
+        shared.is_ready.set()
+        looking = asyncio.create_task(_look_again(receiver))
         await task
+        looking.cancel()
+
+
+async def _look_again(receiver: Receiver) -> None:
+    """As the receiver does it by itself, more often."""
+    while True:
+        await asyncio.sleep(0.2)
+        with suppress(Exception):  # it is tried again
+            await receiver.look_again()
 
 
 class _Fate:
     """Counts the points that the work passes; at the appointed one nobody gets to say another word."""
 
-    def __init__(self, dies_at: int, passed: "Synchronized[int]") -> None:
-        self._dies_at = dies_at
-        self._passed = passed
+    def __init__(self, settings: Settings, shared: Shared) -> None:
+        self._settings = settings
+        self._shared = shared
 
     def point(self) -> None:
-        self._passed.value += 1
-        if self._passed.value == self._dies_at:
+        passed = self._shared.passed
+        passed.value += 1
+        if passed.value == self._settings.stops_at:
+            self._shared.is_stopped.value = 1
+            os.kill(os.getpid(), signal.SIGSTOP)
+            self._shared.is_stopped.value = 0
+        if passed.value == self._settings.dies_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
 class _MortalInbox:
     """An inbox whose writes may be the last thing that happens, or the last thing that doesn't."""
 
-    def __init__(self, inbox: Inbox, fate: _Fate, keeps_journal: bool) -> None:
+    def __init__(self, inbox: Any, fate: _Fate) -> None:
         self._inbox = inbox
         self._fate = fate
-        self._keeps_journal = keeps_journal
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._inbox, name)
+        method = getattr(self._inbox, name)
+        if name not in _WRITES:
+            return method
 
-    async def claim(self, letter: Letter, owner: str, seconds: float, *, durably: bool = False) -> Claim:
-        return await self._mortal(self._inbox.claim(letter, owner, seconds, durably=durably))
+        async def mortal(*arguments: Any, **options: Any) -> Any:
+            self._fate.point()
+            written = await method(*arguments, **options)
+            self._fate.point()
+            return written
 
-    async def finish(self, key: str, owner: str, state: State, note: str = "") -> None:
-        await self._mortal(self._inbox.finish(key, owner, state, note))
-
-    async def append(self, key: str, owner: str, entry: Entry) -> None:
-        if self._keeps_journal:
-            await self._mortal(self._inbox.append(key, owner, entry))
-
-    async def entries(self, key: str) -> Sequence[Entry]:
-        return await self._inbox.entries(key) if self._keeps_journal else ()
-
-    async def _mortal(self, write: Awaitable[T]) -> T:
-        self._fate.point()
-        written = await write
-        self._fate.point()
-        return written
+        return mortal
 
 
 class _Network(httpx.AsyncBaseTransport):
-    """API calls that may never leave, or whose answer may never be read."""
+    """API calls that may never leave, be the last thing that does, or whose answer may never be read."""
 
     def __init__(self, network: httpx.AsyncBaseTransport, fate: _Fate) -> None:
         self._network = network
@@ -135,9 +205,19 @@ class _Network(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self._fate.point()
-        response = await self._network.handle_async_request(request)
+        sent = asyncio.ensure_future(self._network.handle_async_request(request))
+        try:
+            # On its way by now, and not answered yet.
+            await asyncio.wait([sent], timeout=0.002)
+            self._fate.point()
+            response = await sent
+        finally:
+            sent.cancel()
         self._fate.point()
         return response
+
+    async def aclose(self) -> None:
+        await self._network.aclose()
 
 
 Message = MutableMapping[str, Any]

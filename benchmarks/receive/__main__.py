@@ -19,6 +19,7 @@ SIDES = {
     "memory": (":memory:", "receiver, in memory"),
     "sqlite": ("{directory}/new.sqlite", "receiver, SQLite"),
     "repeat": ("{directory}/known.sqlite", "receiver, SQLite, repeats"),
+    "by_hand": ("by-hand:{directory}/hand.sqlite", "by hand, FastAPI and SQLAlchemy"),
 }
 _SETTLED = 0.3  # seconds after which nothing is left to do of what came before
 
@@ -85,6 +86,7 @@ def _compare(hooks: int, rounds: int, directory: str) -> None:
         {
             "ratio_sqlite": ratios["sqlite"],
             "p99_sqlite": longer["sqlite"],
+            "times_handwritten": ratio(rates["sqlite"], rates["by_hand"]),
             "ratio_memory": ratios["memory"],
             "ratio_repeat": ratios["repeat"],
         },

@@ -1,5 +1,8 @@
-"""The servers that are compared: a receiver and a route that only reads, each a process under uvicorn."""
+"""The servers that are compared, each a process under uvicorn: a receiver, a route that only reads, and a
+listener as one writes it by hand.
+"""
 
+import json
 import os
 import signal
 import socket
@@ -12,12 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
+from sqlalchemy import Column, LargeBinary, MetaData, String, Table, create_engine, event, insert, select
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from benchmarks.receive.hooks import PRODUCT, SECRET
+from tallyhook import signing
 from tallyhook.cheddar.hooks import SubscriptionBillable
 from tallyhook_receiver import Product, Receiver
 
@@ -48,7 +55,7 @@ class Server:
 
 @contextmanager
 def serving(inbox: str) -> Iterator[Server]:
-    """A receiver with this inbox, or the rival if it is empty."""
+    """A receiver with this inbox, the route that only reads if it is empty, or `by-hand:` and a database."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen(256)
@@ -72,6 +79,37 @@ def receiver(inbox: str) -> Any:
     return receiver.asgi
 
 
+def by_hand(path: str) -> Any:
+    """A listener with FastAPI and SQLAlchemy that verifies each hook, commits it, and knows a repetition."""
+    engine = create_engine(f"sqlite:///{path}")
+    hooks_table = Table(
+        "hooks", MetaData(), Column("key", String, primary_key=True), Column("body", LargeBinary)
+    )
+    with engine.begin() as connection:
+        connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+        hooks_table.create(connection, checkfirst=True)
+    event.listen(engine, "connect", lambda made, _: made.execute("PRAGMA synchronous = FULL"))
+    app = FastAPI()
+
+    def keep(body: bytes) -> None:
+        hook = json.loads(body)
+        key = f"{hook['customer']['id']} {hook['subscription']['invoice']['id']}"
+        with engine.begin() as connection:
+            known = connection.execute(select(hooks_table.c.key).where(hooks_table.c.key == key)).first()
+            if known is None:
+                connection.execute(insert(hooks_table).values(key=key, body=body))
+
+    @app.post("/hooks")
+    async def receive(request: Request) -> Response:
+        body = await request.body()
+        if not signing.verify(body, request.headers.get(signing.SIGNATURE_HEADER, ""), SECRET):
+            return Response(status_code=401)
+        await run_in_threadpool(keep, body)
+        return Response()
+
+    return app
+
+
 def rival() -> Any:
     """The least that a listener can do."""
 
@@ -84,7 +122,10 @@ def rival() -> Any:
 
 def main() -> None:
     number, inbox = int(sys.argv[1]), sys.argv[2]
-    app = receiver(inbox) if inbox else rival()
+    if inbox.startswith("by-hand:"):
+        app = by_hand(inbox.removeprefix("by-hand:"))
+    else:
+        app = receiver(inbox) if inbox else rival()
     # The parser that `tallyhook[receiver]` installs, whatever else is there.
     config = uvicorn.Config(app, http="h11", log_level="warning", access_log=False)
     # The signal that ends the server is raised once more behind it.

@@ -23,7 +23,7 @@ handler.setFormatter(JSONFormatter())
 logging.basicConfig(level=logging.INFO, handlers=[handler])
 logging.getLogger("httpx").setLevel(logging.WARNING)
 
-receiver = Receiver.from_environment(watches=[Metrics()])
+receiver = Receiver.from_environment(observers=[Metrics()])
 
 
 @receiver.review

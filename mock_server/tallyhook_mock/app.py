@@ -9,6 +9,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tallyhook_mock.console.paths import is_console
 from tallyhook_mock.core.money import exact
 from tallyhook_mock.mock import Mock
+from tallyhook_mock.recording import recorded
+from tallyhook_mock.systems.chargemonk.api import chargemonk_app, is_chargemonk
 from tallyhook_mock.systems.cheddar.api import cheddar_app
 from tallyhook_mock.systems.cheddar.faults import faulty_cheddar
 from tallyhook_mock.systems.cleverbridge.api import cleverbridge_app, is_cleverbridge
@@ -31,20 +33,37 @@ def create_app(mock: Mock, *, console_token: str = "") -> ASGIApp:
     def are_over() -> bool:
         return mock.faults.are_over
 
+    def keep(name: str, app: ASGIApp) -> ASGIApp:
+        """An application whose calls are in the journal, if there is one."""
+        mock.replayers[name] = app
+        return recorded(app, name, mock.journal, mock.record, _may_change) if mock.journal else app
+
     cheddar = faulty_cheddar(
-        cheddar_app(lambda: mock.state, now, mock.changed), lambda: mock.state, now, mock.strike, are_over
+        keep(
+            "cheddar",
+            cheddar_app(lambda: mock.state, now, mock.changed, strict=mock.is_strict, ignored=mock.ignored),
+        ),
+        lambda: mock.state,
+        now,
+        mock.strike,
+        are_over,
     )
     cleverbridge = faulty_cleverbridge(
-        cleverbridge_app(lambda: mock.systems.cleverbridge, now, mock.changed, lambda: mock.state.users),
+        keep(
+            "cleverbridge",
+            cleverbridge_app(lambda: mock.systems.cleverbridge, now, mock.changed, lambda: mock.state.users),
+        ),
         mock.strike,
         are_over,
     )
     fusebill = faulty_fusebill(
-        fusebill_app(lambda: mock.systems.fusebill, now, mock.changed),
+        keep("fusebill", fusebill_app(lambda: mock.systems.fusebill, now, mock.changed)),
         lambda: mock.systems.fusebill,
         mock.strike,
         are_over,
     )
+
+    chargemonk = chargemonk_app(lambda: mock.systems.chargemonk, now, mock.changed)
 
     def build_control() -> ASGIApp:
         from tallyhook_mock.control.app import control_app
@@ -56,7 +75,7 @@ def create_app(mock: Mock, *, console_token: str = "") -> ASGIApp:
 
         return console_app(mock, token=console_token)
 
-    control, console = _Later(build_control), _Later(build_console)
+    control, console = keep("control", _Later(build_control)), keep("console", _Later(build_console))
     lifespan = Router(lifespan=lambda _: mock.running())
 
     def face(scope: Scope) -> ASGIApp:
@@ -69,6 +88,8 @@ def create_app(mock: Mock, *, console_token: str = "") -> ASGIApp:
             return console
         if is_cleverbridge(path):
             return cleverbridge
+        if is_chargemonk(path):
+            return chargemonk
         return fusebill if is_fusebill(path) else cheddar
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,6 +97,14 @@ def create_app(mock: Mock, *, console_token: str = "") -> ASGIApp:
             await face(scope)(scope, receive, send)
 
     return app
+
+
+def _may_change(scope: Scope) -> bool:
+    """Whether a call does something by itself. A move of the clock is noted as what comes of it."""
+    path, method = scope["path"], scope["method"]
+    if path.startswith("/xml/"):
+        return not path.split("/")[3:4] or not path.split("/")[3].startswith("get")
+    return method not in ("GET", "HEAD") and path not in ("/_mock/clock", "/console/clock/advance")
 
 
 class _Later:

@@ -22,12 +22,13 @@ class ClockBusy(Exception):
 class Clock:
     """Frozen at a moment, or running with real time from it. It never goes back."""
 
-    __slots__ = ("_moment", "_offset")
+    __slots__ = ("_is_held", "_moment", "_offset")
 
     def __init__(self, start: datetime, mode: Mode = Mode.FROZEN) -> None:
         """`start` is aware, and of a year from 1000 to 7999; ValueError otherwise."""
         self._moment = _reachable(start)
         self._offset: timedelta | None = None
+        self._is_held = False
         if mode is Mode.REAL:
             self.run()
 
@@ -37,10 +38,27 @@ class Clock:
 
     def now(self) -> datetime:
         """The moment that everything in the mock takes for the present, in UTC."""
-        if self._offset is not None:
+        if self._offset is not None and not self._is_held:
             # The machine's clock may be set back; this one stands still until it has caught up.
             self._moment = max(self._moment, datetime.now(UTC) + self._offset)
         return self._moment
+
+    @property
+    def offset(self) -> timedelta | None:
+        """How far it is ahead of real time; None if it stands still."""
+        return self._offset
+
+    def hold(self) -> None:
+        """Tell the same moment until `let_go`."""
+        self.now()
+        self._is_held = True
+
+    def let_go(self) -> None:
+        self._is_held = False
+
+    def set(self, moment: datetime, offset: timedelta | None) -> None:
+        """Stand where a clock stood before, also if that is in the past."""
+        self._moment, self._offset = moment, offset
 
     def freeze(self) -> None:
         """Stand still at the present moment."""

@@ -8,12 +8,16 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from starlette.types import ASGIApp
 
 from tallyhook_mock.actions import ACTIONS
 from tallyhook_mock.catalog.reading import default_catalog, read_catalog
 from tallyhook_mock.clock import Clock, ClockBusy, Mode
 from tallyhook_mock.core import ids
-from tallyhook_mock.core.hooks import Delivery, DeliveryState, Hook, Listener
+from tallyhook_mock.core.hooks import Attempt, Delivery, DeliveryState, Hook, Listener
 from tallyhook_mock.core.ids import Ids
 from tallyhook_mock.core.money import exact
 from tallyhook_mock.delivery import Sender, attempt_delivery, hook_headers
@@ -21,15 +25,18 @@ from tallyhook_mock.delivery_queue import DeliveryQueue
 from tallyhook_mock.duration import Duration
 from tallyhook_mock.faults import Armed, Fault, FaultKind, Faults
 from tallyhook_mock.faulty import Aim
+from tallyhook_mock.journal import Journal, Record
 from tallyhook_mock.notifier import Notifier
+from tallyhook_mock.recording import call_again
+from tallyhook_mock.snapshot import pack, unpack
 from tallyhook_mock.systems import Systems
 from tallyhook_mock.systems.cheddar import review, subscriptions
-from tallyhook_mock.systems.cheddar.books import Books
 from tallyhook_mock.systems.cheddar.customers import Customer
 from tallyhook_mock.systems.cheddar.hook_json import body
 from tallyhook_mock.systems.cheddar.invoices import Invoice
 from tallyhook_mock.systems.cheddar.products import Product
 from tallyhook_mock.systems.cheddar.state import HOOK_TYPES, Event
+from tallyhook_mock.systems.cheddar.totals import Totals
 from tallyhook_mock.systems.cheddar.trigger import event_about
 from tallyhook_mock.timeline import CHEDDAR, Timeline
 
@@ -60,13 +67,26 @@ class Mock:
         start: datetime | None = None,
         mode: Mode = Mode.FROZEN,
         sender: Sender | None = None,
+        strict: bool = False,
         seed: int | None = None,
+        journal: Journal | None = None,
     ) -> None:
-        """CatalogError if the catalogue can't be used."""
+        """CatalogError if the catalogue can't be used.
+
+        A `journal` keeps everything on the disk; where it has something already, that is the world, and
+        `catalog` and `start` are only for a reset.
+        """
+        self.journal = journal
+        self.snapshots: dict[str, bytes] = {}
+        self.form_token = secrets.token_urlsafe(24)  # what a form of the console has to bring along
+        self.replayers: dict[str, ASGIApp] = {}  # what calls were made to, by name
+        self._is_replaying = False
+        self._generation = 0
         self._seed = seed
         self.sender = sender or Sender()
         self._start = start
         self._mode = mode
+        self.is_strict = strict  # whether Cheddar's calls are refused that bring a parameter it doesn't know
         self._is_advancing = False
         self._turn = 0.0  # when others had theirs last
         self.notifier = Notifier()
@@ -77,6 +97,8 @@ class Mock:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """While this is entered, hooks are sent and a running clock bills; the ASGI lifespan enters it."""
+        if self.journal is not None:
+            await self._recover(self.journal)
         pump = asyncio.create_task(self._pump())
         try:
             yield
@@ -85,6 +107,7 @@ class Mock:
             await asyncio.gather(pump, return_exceptions=True)
             await self._queue.close()
             await self.sender.close()
+            await self.checkpoint()
 
     # -- the beginning
 
@@ -115,30 +138,133 @@ class Mock:
         queue = self._queue
         self._begin(catalog, clock)
         await queue.close()
+        await self.checkpoint()
 
     @exact()
     def _begin(self, catalog: Mapping[str, object], clock: Clock) -> None:
         seed = secrets.randbits(64) if self._seed is None else self._seed
         systems, at = Systems(Ids(ids.beginning(seed))), clock.now()
         read_catalog(catalog, systems, at, self.sender.check).install(systems, at)
+        self._install(systems, clock, Timeline(), Faults(), catalog)
+        self._note_quietly()
+
+    def _install(
+        self,
+        systems: Systems,
+        clock: Clock,
+        timeline: Timeline,
+        faults: Faults,
+        catalog: Mapping[str, object],
+    ) -> None:
         systems.cheddar.is_locked = self._is_locked
-        self.books = Books(systems.cheddar.everybody().values())
-        systems.cheddar.touched = self.books.touch
         self.systems = systems
         self.state = systems.cheddar  # the one that sends hooks
+        self.totals = Totals()
         self.clock = clock
-        self.timeline = Timeline()
-        self.faults = Faults()
+        self.timeline = timeline
+        self.faults = faults
         self._catalog = catalog
         self._queue = DeliveryQueue(self._carry)
-        self._note_quietly()
+
+    # -- saved and restored
+
+    def save(self) -> bytes:
+        """The whole world: customers, invoices, hooks, listeners, faults, timelines, and the clock."""
+        return pack(self._world())
+
+    async def restore(self, written: bytes) -> None:
+        """Go back to what `save` gave, the clock included.
+
+        SnapshotError if it can't be read (nothing has changed then), ClockBusy while the clock is moved.
+        """
+        if self._is_advancing:
+            raise ClockBusy("the clock is being moved")
+        world = unpack(written)
+        queue = self._queue
+        self._load(world)
+        self.state.hooks.put_back_all()
+        self._stir()
+        await queue.close()
+        await self.checkpoint()
+
+    async def checkpoint(self) -> None:
+        """Write a snapshot in place of a log, if there is a journal."""
+        if self.journal is None:
+            return
+        await self.journal.settle()
+        self._generation += 1
+        more = {"generation": self._generation, "token": self.form_token, "snapshots": self.snapshots}
+        self.journal.begin(pack(self._world() | more), self._generation)
+
+    def _world(self) -> dict[str, object]:
+        return {
+            "systems": self.systems,
+            "moment": self.clock.now(),
+            "offset": self.clock.offset,
+            "timeline": self.timeline,
+            "faults": self.faults,
+            "catalog": self._catalog,
+        }
+
+    def _load(self, world: dict[str, Any]) -> None:
+        clock = Clock(world["moment"])
+        clock.set(world["moment"], world["offset"])
+        self._install(world["systems"], clock, world["timeline"], world["faults"], world["catalog"])
+
+    async def _recover(self, journal: Journal) -> None:
+        """Do again what the journal has, with a clock that stands at the moment of each record."""
+        saved = journal.saved
+        if saved is not None:
+            self._load(saved)
+            self._generation, self.snapshots = saved["generation"], saved["snapshots"]
+            self.form_token = saved["token"]
+            self._is_replaying = True
+            last = None
+            for last in journal.records():
+                self.clock.set(last.at, None)
+                await self._redo(last)
+            if last is not None:
+                self.clock.set(last.at, last.offset)
+            self._is_replaying = False
+            self.state.hooks.put_back_all()
+            journal.saved = None
+            self._stir()
+        await self.checkpoint()
+
+    async def _redo(self, record: Record) -> None:
+        content = record.content
+        match record.kind:
+            case "step":
+                self._step()
+            case "due":
+                self._take_due()
+            case "carry":
+                self._prepare(self._delivery(*content))
+            case "attempts":
+                hook, delivery, attempts = content
+                self._report(self._delivery(hook, delivery), msgspec.convert(attempts, list[Attempt]))
+            case "strike":
+                self.strike(Aim(*content))
+            case "call":
+                await call_again(self.replayers, content)
+
+    def _delivery(self, hook: int, delivery: int) -> Delivery:
+        return next(each for each in self.state.hooks.log[hook].deliveries if each.id == delivery)
+
+    def record(self, kind: str, content: object = None) -> None:
+        """Note in the journal what is about to be done; what it does must depend on nothing else."""
+        if self.journal is not None and not self._is_replaying:
+            # What is done in this turn of the loop is done at the moment that is noted.
+            self.clock.hold()
+            asyncio.get_running_loop().call_soon(self.clock.let_go)
+            self.journal.append(Record(kind, self.clock.now(), self.clock.offset, content))
 
     def _note_quietly(self) -> None:
         """Note what a catalogue brought, without hooks: its customers are taken to have been there before."""
         for event in self.state.take_events():
             self.timeline.happened(event)
         self._note_others()
-        self.books.settle()
+        self.totals.refresh(self.state)
         self._stir()
 
     def _note_others(self) -> bool:
@@ -171,7 +297,7 @@ class Mock:
             if event.kind in HOOK_TYPES:
                 self._announce(event)
         self._note_others()
-        self.books.settle()
+        self.totals.refresh(self.state)
         if self._is_pressing():
             self._wake.set()
         self.notifier.beat()
@@ -306,6 +432,7 @@ class Mock:
 
     def strike(self, aim: Aim) -> Fault | None:
         """The fault that strikes a call, noted."""
+        self.record("strike", (aim.action, aim.product, aim.customer, aim.on_outstanding, aim.system))
         fault = self.faults.for_call(aim.action, aim.customer, on_outstanding=aim.on_outstanding)
         if fault is not None:
             self._note(fault, aim.action, aim.product, aim.customer, aim.system)
@@ -317,6 +444,12 @@ class Mock:
         if fault is not None:
             self._note(fault, f"execution of invoice {invoice.number}", customer.product.code, customer.code)
         return fault is not None
+
+    def ignored(self, action: str, names: list[str], product: str, code: str) -> None:
+        """Note the parameters of a call that Cheddar's API doesn't know."""
+        logger.warning("%s (%s): unknown parameters: %s", action, product, ", ".join(names))
+        is_known = self.state.has_customer(self.state.products[product], code)
+        self.timeline.ignored(action, names, product, code if is_known else "", self.clock.now())
 
     def _note(self, fault: Fault, where: str, product: str, customer: str, system: str = CHEDDAR) -> None:
         self.timeline.struck(fault.kind, where, product, customer, self.clock.now(), system)
@@ -332,6 +465,7 @@ class Mock:
             self.clock.run()
         else:
             self.clock.freeze()
+        self.record("clock")
         self._stir()
 
     async def advance(self, to: datetime | Duration) -> Counter[str]:
@@ -359,6 +493,7 @@ class Mock:
             if mode is Mode.REAL:
                 self.clock.run()
             self._is_advancing = False
+            self.record("clock")
             self._stir()
         return self.timeline.counts - before
 
@@ -377,36 +512,65 @@ class Mock:
                 self._turn = time.monotonic()
         if self._note_others():  # somebody who looked had what was due done first
             self.notifier.beat()
-        self._queue.add(self.state.hooks.due(self.clock.now()))
+        self._queue.add(self._take_due())
 
     @exact()
     def _step(self) -> bool:
         """Do one thing that is due in a system; False if nothing is."""
-        has_stepped = self.systems.step(self.clock.now())
-        if has_stepped:
-            self.changed()
-        return has_stepped
+        now, due = self.clock.now(), self.systems.next_due()
+        if due is None or due > now:
+            return False
+        self.record("step")
+        self.systems.step(self.clock.now())
+        self.changed()
+        return True
+
+    @exact()
+    def _take_due(self) -> list[Delivery]:
+        """Take the deliveries that are due."""
+        now = self.clock.now()
+        due = self.state.hooks.next_due()
+        if due is None or due > now:
+            return []
+        self.record("due")
+        return self.state.hooks.due(self.clock.now())
 
     async def _carry(self, delivery: Delivery) -> None:
         """One attempt at one delivery, or what a fault makes of it."""
+        is_sent, fault = self._prepare(delivery)
+        if not is_sent:
+            return
+        hook = delivery.hook
+        headers = hook_headers(hook, self.state.products[hook.product])
+        attempts = await attempt_delivery(self.sender, delivery, headers, fault, self.clock.now)
+        self._report(delivery, attempts)
+
+    def _prepare(self, delivery: Delivery) -> tuple[bool, Fault | None]:
+        """Whether a delivery is to be sent now, and the fault that strikes it."""
         if delivery.state is not DeliveryState.SENDING:  # canceled while it waited
-            return
-        hook, state = delivery.hook, self.state
+            return False, None
+        hook, hooks = delivery.hook, self.state.hooks
+        self.record("carry", (hook.id, delivery.id))
         if delivery.listener.is_paused:
-            state.hooks.put_back(delivery)
-            return
+            hooks.put_back(delivery)
+            return False, None
         fault = None if delivery.is_postponed else self.faults.for_delivery(hook.type, hook.customer)
         if fault is not None:
             self._note(fault, f"{hook.type} to {delivery.listener.url}", hook.product, hook.customer)
             if fault.kind is FaultKind.REORDER:
-                state.hooks.postpone(delivery, self.clock.now() + fault.by)
+                hooks.postpone(delivery, self.clock.now() + fault.by)
                 self._stir()
-                return
-        headers = hook_headers(hook, state.products[hook.product])
-        for attempt in await attempt_delivery(self.sender, delivery, headers, fault, self.clock.now):
-            settled = state.hooks.record(delivery, attempt)
+                return False, fault
+        return True, fault
+
+    @exact()
+    def _report(self, delivery: Delivery, attempts: list[Attempt]) -> None:
+        """Note what became of a delivery."""
+        self.record("attempts", (delivery.hook.id, delivery.id, attempts))
+        for attempt in attempts:
+            settled = self.state.hooks.record(delivery, attempt)
             self.timeline.attempted(delivery, attempt)
-            state.actor = "system"
+            self.state.actor = "system"
             self._settled(settled, attempt.at)
 
     async def _pump(self) -> None:
@@ -417,6 +581,10 @@ class Mock:
                 await self._work()
             except Exception:
                 logger.exception("the engine failed at %s", self.clock.now())
+            if self.journal is not None:
+                await self.journal.durable()
+                if self.journal.is_long:
+                    await self.checkpoint()
             try:
                 async with asyncio.timeout(self._pause()):
                     await self._wake.wait()

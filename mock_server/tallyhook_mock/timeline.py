@@ -10,12 +10,13 @@ from tallyhook_mock.core.hooks import Attempt, Delivery
 from tallyhook_mock.faults import FaultKind
 from tallyhook_mock.systems.cheddar.state import Event
 
-__all__ = ["CHEDDAR", "DELIVERED", "FAULT", "NOT_DELIVERED", "Entry", "Timeline"]
+__all__ = ["CHEDDAR", "DELIVERED", "FAULT", "IGNORED", "NOT_DELIVERED", "Entry", "Timeline"]
 
 # The kinds of the entries that are no events of the engine.
 DELIVERED = "hookDelivered"
 NOT_DELIVERED = "hookNotDelivered"
 FAULT = "fault"
+IGNORED = "ignored"
 
 # The system whose accounts are the customers of products.
 CHEDDAR = "cheddar"
@@ -96,6 +97,11 @@ class Timeline:
     ) -> None:
         """A fault. One that is about no customer is only counted."""
         self._put((system, product, customer), Entry(at, FAULT, f"{fault}: {where}", "system"))
+
+    def ignored(self, action: str, names: Iterable[str], product: str, customer: str, at: datetime) -> None:
+        """The parameters of a call that nobody understands; `customer` is empty if it is about none."""
+        note = f"{action}: {', '.join(names)}"
+        self._put((CHEDDAR, product, customer), Entry(at, IGNORED, note, "system"))
 
     def _add(self, product: str, customer: str, entry: Entry) -> None:
         self._put((CHEDDAR, product, customer), entry)

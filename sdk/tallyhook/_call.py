@@ -26,7 +26,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
-_SECRET_WORDS = frozenset({"ccNumber", "ccCardCode"})
+_SECRET_WORDS = frozenset({"ccNumber", "ccCardCode", "api_token"})
 
 
 class Subject(Protocol):

@@ -54,6 +54,11 @@ def boolean(node: Any) -> bool:
     return word in _TRUE
 
 
+def optional_boolean(node: Any) -> bool | None:
+    """The same, where nothing is None."""
+    return None if is_blank(node) else boolean(node)
+
+
 def decimal(node: Any) -> Decimal:
     """An exact number; nothing is zero."""
     number = optional_decimal(node)
@@ -114,6 +119,7 @@ def is_odd_date(node: Any) -> bool:
 READERS: dict[Any, Callable[[Any], Any]] = {
     str: text,
     bool: boolean,
+    bool | None: optional_boolean,
     Decimal: decimal,
     Decimal | None: optional_decimal,
     int | None: optional_integer,

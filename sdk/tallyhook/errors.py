@@ -155,7 +155,10 @@ class DecodeError(Error):
 
     Attributes:
         path: that place in Cheddar's words; empty when the whole is unreadable.
+        maybe_applied: True, as for NoAnswer.
     """
+
+    maybe_applied = True
 
     def __init__(self, problem: str, path: str = "") -> None:
         super().__init__(problem, path)
@@ -177,3 +180,7 @@ class WrongDocument(DecodeError):
 
     A gateway mixed up two answers, for example. A write that is answered so may have been applied.
     """
+
+
+class BadSignature(Error):
+    """A hook isn't signed with any of the keys, or too long ago."""

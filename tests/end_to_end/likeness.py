@@ -4,6 +4,7 @@ It knows nothing of XML or JSON: a value that is lost or bent on the way, in eit
 difference.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -15,8 +16,10 @@ from tallyhook_mock.core.ids import text
 from tallyhook_mock.systems.cheddar.customers import Customer, MetaDatum, PaymentMethod, Subscription
 from tallyhook_mock.systems.cheddar.invoices import Charge, Invoice, InvoiceState, InvoiceType, Transaction
 from tallyhook_mock.systems.cheddar.products import Coupon, Plan, PlanItem, Product, Promotion
+from tallyhook_mock.systems.cheddar.settings import Rules
 
 GATEWAY = "Stripe_Simulator"
+DEFAULTS = Rules()
 
 
 def plain(value: Any) -> Any:
@@ -43,8 +46,8 @@ def customer(of: Customer, at: datetime) -> models.Customer:
         code=of.code,
         **told(details, "first_name", "last_name", "company", "email", "notes"),
         gateway_token=token(of),
-        is_tax_exempt=of.is_tax_exempt,
-        is_vat_exempt=of.is_tax_exempt,
+        is_tax_exempt=of.is_exempt,
+        is_vat_exempt=of.is_exempt,
         tax_number=number,
         vat_number=number,
         tax_rate=of.tax_rate,
@@ -56,7 +59,9 @@ def customer(of: Customer, at: datetime) -> models.Customer:
         created_datetime=of.created,
         modified_datetime=of.modified,
         meta_data=tuple(map(meta_datum, of.meta_data)),
-        subscriptions=tuple(subscription(each, at) for each in of.subscriptions),
+        subscriptions=tuple(
+            subscription(each, at, is_current=each is of.subscription) for each in of.subscriptions
+        ),
     )
 
 
@@ -65,7 +70,7 @@ def token(of: Customer) -> str:
     return of.details.get("gatewayToken") or (payment.gateway_token if payment else "")
 
 
-def told(details: dict[str, str], *names: str) -> dict[str, str]:
+def told(details: Mapping[str, str], *names: str) -> dict[str, str]:
     """The fields of these names, out of what is stored under Cheddar's."""
     found = {}
     for name in names:
@@ -84,22 +89,24 @@ def meta_datum(of: MetaDatum) -> models.MetaDatum:
     )
 
 
-def subscription(of: Subscription, at: datetime) -> models.Subscription:
+def subscription(of: Subscription, at: datetime, *, is_current: bool) -> models.Subscription:
     payment = of.payment
     periods = [each for each in of.invoices if each.type is InvoiceType.SUBSCRIPTION]
     counted = periods[-1] if periods else None
     return models.Subscription(
         id=text(of.id),
-        plan=plan(of.plan, at),
+        plan=plan(of.plan, at, of.customer.product.rules),
         gateway_token=payment.gateway_token if payment else "",
         gateway_account=account(payment.method) if payment else None,
-        **card(payment),
+        **card(payment, of.card_details),
         cancel_type=of.cancel_type,
         cancel_reason=of.cancel_reason,
         canceled_datetime=of.canceled_at,
         created_datetime=of.created,
         redirect_url=of.redirect_url if of.waits_for_paypal else "",
-        items=tuple(item(planned, counted) for planned in of.plan.items) if of.invoices else (),
+        items=tuple(item(planned, counted) for planned in of.plan.items)
+        if of.invoices and is_current
+        else (),
         invoices=tuple(invoice(each) for each in reversed(of.invoices)),
     )
 
@@ -108,18 +115,20 @@ def account(method: str) -> models.GatewayAccount:
     return models.GatewayAccount(id=text(0x71E29C22), gateway=GATEWAY, type=method)
 
 
-def card(payment: PaymentMethod | None) -> dict[str, Any]:
+def card(payment: PaymentMethod | None, given: Mapping[str, str] | None = None) -> dict[str, Any]:
     names = ("first_name", "last_name", "company", "country", "address", "city", "state", "zip", "email")
-    fields: dict[str, Any] = told(payment.details if payment else {}, *(f"cc_{name}" for name in names))
+    fields: dict[str, Any] = told(
+        payment.details if payment else given or {}, *(f"cc_{name}" for name in names)
+    )
     if payment:
         fields |= {"cc_type": payment.card_type, "cc_last_four": payment.last_four}
         fields["cc_expiration_date"] = payment.expires
     return fields
 
 
-def plan(of: Plan, at: datetime) -> models.Plan:
+def plan(of: Plan, at: datetime, rules: Rules = DEFAULTS) -> models.Plan:
     every = of.frequency
-    first = of.first_bill(at)
+    first = of.first_bill(at, rules)
     shown = f"{of.name} • {of.recurring_charge_amount:.2f}"
     return models.Plan(
         **agreed(of),
@@ -131,7 +140,7 @@ def plan(of: Plan, at: datetime) -> models.Plan:
         initial_invoice_billing_datetime=first,
         billing_frequency=every.name,
         billing_frequency_per=every.per,
-        next_invoice_billing_datetime=every.after(first, 1),
+        next_invoice_billing_datetime=every.after(first, 1, rules.add_months),
         setup_charge_code=of.setup_charge_code if of.setup_charge_amount else "",
         on_change_initial_bill_handler=of.on_change_initial_bill_handler,
         setup_charge_bill_handler=of.setup_charge_bill_handler,
@@ -363,10 +372,18 @@ def announced_invoice(of: Invoice, with_transaction: models.Transaction | None) 
         is_initial=of.is_initial,
         paid_transaction_id=identity(of.paid_by),
         created_datetime=of.created,
-        items=tuple(item(planned, of) for planned in of.plan.items),
-        charges=tuple(charge(line) for line in of.lines() if line.id),
+        items=tuple(announced_item(planned, of) for planned in of.plan.items),
+        charges=tuple(
+            charge(line) for line in sorted(of.lines(), key=lambda line: line.each_amount >= 0) if line.id
+        ),
         transactions=(with_transaction,) if with_transaction else (),
     )
+
+
+def announced_item(planned: PlanItem, counted: Invoice) -> models.Item:
+    """Without dates."""
+    full = plain(item(planned, counted))
+    return models.Item(**{**full, "created_datetime": None, "modified_datetime": None})
 
 
 def announced_transaction(of: Transaction, within: Invoice) -> models.Transaction:

@@ -70,7 +70,7 @@ class Stage:
         return sorted(taken)
 
     def receiver(self, inbox: Path) -> Receiver:
-        return Receiver(Product("ACME", SECRET, self.client), inbox=inbox)
+        return Receiver(Product("ACME", SECRET, self.client), inbox=inbox, clock=self.mock.clock.now)
 
     @asynccontextmanager
     async def listening(self, receiver: Receiver) -> AsyncIterator[str]:

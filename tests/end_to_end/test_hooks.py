@@ -55,7 +55,7 @@ def hooks(wire: Wire, *types: str) -> Iterator[list[events.Hook]]:
     with listening(hear) as listener:
         wire.server.listen(listener.url, types)
         yield decoded
-        wire.server.finish()
+        wire.server.settle()
     for received in heard:
         assert signing.verify(received.body, received.headers["x-cg-signature"], SECRET)
         decoded.append(events.decode(received.body))

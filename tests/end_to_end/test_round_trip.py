@@ -310,7 +310,7 @@ def audience(wire: Wire) -> Iterator[Audience]:
     with listening(heard.hear) as listener:
         wire.server.listen(listener.url)
         yield heard
-        wire.server.finish()
+        wire.server.settle()
     for failure in heard.failures:
         raise failure
 
@@ -331,32 +331,32 @@ def check_nothing_is_lost(model: Any, source: Any) -> None:
 def test_every_hook_tells_the_engines_state(wire: Wire) -> None:
     with audience(wire) as heard:
         subscribe(wire, coupon_code="MOLT2", company=STRANGE, tax_rate=Decimal("0.2"), notes="<&>")
-        wire.server.finish()
+        wire.server.settle()
         wire.client.refund(1, "1.23")
         wire.client.set_item_quantity("D1", "GB", "4.8123")
         wire.client.add_charge("D1", "PERCH", 3, "-0.15", STRANGE)
         wire.server.advance("1mo2h")  # reminder, billable, executed
         wire.server.advance("1d")  # settled
         wire.client.edit_subscription("D1", plan_code="NOW")
-        wire.server.finish()
+        wire.server.settle()
         wire.server.decline("D1", 1)
         wire.server.advance("1mo2h")
         wire.client.cancel("D1")
-        wire.server.finish()
+        wire.server.settle()
         wire.client.edit_subscription("D1", payment=card(cc_number="370000000000002"))
-        wire.server.finish()
+        wire.server.settle()
         subscribe(wire, code="D2", payment=PAYPAL)
         subscribe(wire, "FREE", code="D3", payment=None)
-        wire.server.finish()
+        wire.server.settle()
         wire.client.delete_customer("D1")
-        wire.server.finish()
+        wire.server.settle()
     assert {hook.activity_type for hook in heard.hooks} == set(events.TYPES)
 
 
 def test_a_deleted_customer_is_told_by_no_value(wire: Wire) -> None:
     with audience(wire) as heard:
         subscribe(wire)
-        wire.server.finish()
+        wire.server.settle()
         wire.client.delete_customer("D1")
     deleted = heard.hooks[-1]
     assert isinstance(deleted, events.CustomerDeleted)

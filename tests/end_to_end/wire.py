@@ -62,7 +62,7 @@ class Wire:
 
     def look(self) -> tuple[tuple[Customer, ...], bytes]:
         """All customers with the document that they stand in, once every hook that is due was tried."""
-        self.server.finish()
+        self.server.settle()
         try:
             return self.client.get_customers(), self._transport.body
         except NotFound:

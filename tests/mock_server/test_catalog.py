@@ -98,11 +98,11 @@ def test_what_is_written_of_the_other_systems_can_be_read_again() -> None:
 
 
 def test_a_section_stands_where_there_is_something_to_say() -> None:
-    assert dump_catalog(installed(catalog())).keys() == {"hookRetryPauses", "users", "products"}
+    assert dump_catalog(installed(catalog())).keys() == {"hookRetryPauses", "rules", "users", "products"}
     systems = installed({"fusebill": {"customers": [{"name": "Ida Lamp"}]}})
     written = dump_catalog(systems)
     assert written["fusebill"] == {}  # the key that everybody knows opens it
-    assert dump_catalog(installed(written)).keys() == {"hookRetryPauses", "users", "products"}
+    assert dump_catalog(installed(written)).keys() == {"hookRetryPauses", "rules", "users", "products"}
 
 
 def test_a_product_may_stand_alone() -> None:
@@ -116,8 +116,13 @@ def test_more_can_be_added_to_what_is_there() -> None:
     state = systems.cheddar
     installed({"products": [{"code": "LANTERN", "plans": [{"code": "BLAZE"}]}]}, systems)
     assert list(state.products["LANTERN"].plans) == ["GLOW", "BLAZE"]
-    with pytest.raises(CatalogError, match=r"products\[0\]\.secret: the product 'LANTERN' is there already"):
-        installed(catalog(), systems)
+    changed = {"products": [{"code": "LANTERN", "subdomain": "lamp"}]}
+    with pytest.raises(
+        CatalogError, match=r"products\[0\]\.subdomain: the product 'LANTERN' is there already"
+    ):
+        installed(changed, systems)
+    installed({"products": [{"code": "LANTERN", "secret": "rotated"}]}, systems)
+    assert state.products["LANTERN"].secret == "rotated"
 
 
 def test_a_catalogue_that_is_wrong_changes_nothing() -> None:

@@ -66,16 +66,22 @@ def test_the_declaration_and_the_type() -> None:
     for answer in (face.post("plans/get"), face.post("plans/got"), face.post("promotions/get")):
         assert answer.headers["content-type"] == "text/xml; charset=utf-8"
         assert answer.body.startswith(b'<?xml version="1.0" encoding="UTF-8"?>\n<')
-        assert b">\n<" not in answer.body.partition(b"\n")[2]
 
 
-def test_a_projected_charge_has_no_id_and_the_bill_date() -> None:
+def test_every_level_is_indented_by_two_spaces() -> None:
+    lines = Face().post("plans/get").body.decode().splitlines()
+    assert lines[1:4] == ["<plans>", lines[2], "    <name>Quay</name>"]
+    assert lines[2].startswith('  <plan id="')
+    assert lines[-2:] == ["  </plan>", "</plans>"]
+
+
+def test_a_projected_charge_has_no_id_and_the_date_of_its_usage() -> None:
     document = full_document()
     current, paid = document.iter("invoice")
     assert [charge.get("id") for charge in current.iter("charge")] == ["", ""]
-    assert {charge.findtext("createdDatetime") for charge in current.iter("charge")} == {
-        current.findtext("billingDatetime")
-    }
+    recurring, crane = current.iter("charge")
+    assert recurring.findtext("createdDatetime") == current.findtext("billingDatetime")
+    assert crane.findtext("createdDatetime") == document.findtext(".//items/item[quantity]/modifiedDatetime")
     assert all(charge.get("id") for charge in paid.iter("charge"))
     assert current.find("transactions") is None
     assert paid.findtext("paidTransactionId") == paid.find("transactions/transaction").get("id")

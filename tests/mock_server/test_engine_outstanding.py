@@ -87,7 +87,7 @@ def test_a_credit_from_the_time_of_a_cancellation_is_on_the_invoice_that_goes_on
     customer = world.customer("C1", world.plan("FLAT", "20.00"))
     subscriptions.cancel(world.state, customer, world.now)
     billing.one_time_invoice(world.state, customer, [NewCharge("SORRY", Decimal(1), Decimal(-5))], world.now)
-    assert [charge.amount for charge in customer.carried] == [Decimal("-5.00")]
+    assert customer.carried == ()  # the pending invoice is still there to take it
     subscriptions.change(world.state, customer, payment=world.card(), at=world.now + DAY)
     current = customer.subscription.current
     assert current is not None
@@ -110,17 +110,51 @@ def test_lasting_counters_carry_over_a_cancellation_and_periodic_ones_do_not() -
         assert current.quantity("seat") == expected
 
 
-def test_an_invoice_with_nothing_left_on_it_is_settled_after_a_cancellation_too() -> None:
+def test_what_becomes_due_after_a_cancellation_waits_until_it_is_run() -> None:
     world = World()
     customer = world.customer("C1", world.plan("FLAT", "20.00"))
     new = NewCharge("EXTRA", Decimal(1), Decimal(4))
-    charge = billing.add_charge(world.state, customer, new, outstanding=False, at=world.now)
+    billing.add_charge(world.state, customer, new, outstanding=False, at=world.now)
     subscriptions.cancel(world.state, customer, world.now)
-    billing.delete_charge(world.state, customer, charge.id, outstanding=False, at=world.now)
     world.advance(SECOND_MONTH + HOUR)
-    assert customer.subscription.outstanding is None
-    assert customer.invoices[-1].state is InvoiceState.PAID
-    assert customer.invoices[-1].collected == 0
+    waiting = customer.subscription.outstanding
+    assert waiting is not None
+    assert (waiting.state, waiting.total) == (InvoiceState.LAPSED, Decimal("24.00"))
+    billing.run_outstanding(world.state, customer, world.now)
+    assert (waiting.state, waiting.collected) == (InvoiceState.PAID, Decimal("24.00"))
+    assert not customer.subscription.is_canceled
+    assert customer.subscription.current is not None
+    assert customer.subscription.current.billing_at == add_months(world.now, 1)
+
+
+def test_a_late_reactivation_takes_custom_charges_over_and_neither_usage_nor_what_was_waived() -> None:
+    world = World()
+    customer = world.customer("C1", world.plan("FLAT", "20.00", items={"GB": ("0", "2.00")}))
+    usage.set_quantity(world.state, customer, "GB", Decimal(3), outstanding=False, at=world.now)
+    new = NewCharge("EXTRA", Decimal(1), Decimal(4))
+    billing.add_charge(world.state, customer, new, outstanding=False, at=world.now)
+    subscriptions.cancel(world.state, customer, world.now)
+    world.advance(SECOND_MONTH + DAY)
+    waiting = customer.subscription.outstanding
+    assert waiting is not None
+    assert waiting.total == Decimal("30.00")
+    billing.waive(world.state, waiting, world.now)
+    assert waiting.total == 0
+    subscriptions.change(world.state, customer, payment=world.card(), at=world.now)
+    assert (waiting.state, waiting.collected) == (InvoiceState.PAID, Decimal("24.00"))
+
+
+def test_a_bill_date_in_the_future_reopens_what_lapsed_and_leaves_it_canceled() -> None:
+    world = World()
+    customer = world.customer("C1", world.plan("FLAT", "20.00"))
+    subscriptions.cancel(world.state, customer, world.now)
+    world.advance(SECOND_MONTH + DAY)
+    later = world.now + 5 * DAY
+    subscriptions.change(world.state, customer, change_bill_date=later, at=world.now)
+    assert customer.subscription.is_canceled
+    current = customer.subscription.current
+    assert current is not None
+    assert (current.billing_at, current.total) == (later, Decimal("20.00"))
 
 
 def test_a_transaction_keeps_the_payment_method_by_which_it_was_made() -> None:

@@ -6,9 +6,10 @@ from itertools import pairwise
 
 import pytest
 
-from tallyhook_mock.core.frequencies import add_months
+from tallyhook_mock.core.frequencies import add_months, run_over
 from tallyhook_mock.systems.cheddar import subscriptions, usage
 from tallyhook_mock.systems.cheddar.customers import Customer
+from tallyhook_mock.systems.cheddar.settings import Rules
 
 from .engine_world import DAY, START, World
 
@@ -22,7 +23,7 @@ def bill_dates(customer: Customer) -> list[datetime]:
     [
         ("monthly", "biweekly", add_months(START, 1) + timedelta(weeks=2)),
         ("monthly", "daily", add_months(START, 1) + DAY),
-        ("weekly", "monthly", add_months(START + timedelta(weeks=4), 1)),
+        ("weekly", "monthly", run_over(START + timedelta(weeks=4), 1)),
         ("monthly", "none", None),
     ],
 )
@@ -42,8 +43,9 @@ def test_another_frequency_is_counted_from_the_existing_bill_date(
     assert all(earlier < later for earlier, later in pairwise(bill_dates(customer)))
 
 
-def test_the_same_frequency_keeps_the_anchor_day() -> None:
+def test_the_same_frequency_keeps_the_anchor_day_where_the_setting_says_so() -> None:
     world = World()
+    world.product.rules = Rules(month_end="last-day")
     world.now = datetime(2026, 1, 31, 12, tzinfo=START.tzinfo)
     old, new = world.plan("OLD", "20.00"), world.plan("NEW", "10.00")
     customer = world.customer("C1", old)

@@ -148,10 +148,10 @@ class Billing(Commands):
     @invariant()
     def money_is_conserved(self) -> None:
         for customer in self.customers:
-            everything = [*customer.invoices, *[s.shelved for s in customer.subscriptions if s.shelved]]
+            everything = customer.invoices
             settled = [made for made in everything if made.state is InvoiceState.PAID]
             # What was billed on settled invoices was collected before refunds, or carried forward.
-            billed = sum((made.total for made in settled), Decimal(0))
+            billed = sum((made.total + made.carried for made in settled), Decimal(0))
             taken = sum(
                 (t.amount for made in settled for t in made.transactions if t.approved and not t.parent),
                 Decimal(0),

@@ -54,7 +54,7 @@ def walk(server: Server, path: str, name: str, limit: int, **query: object) -> l
         part = get(server, path, limit=limit, **query, **({"after": following} if following else {}))
         assert len(part[name]) <= limit
         found += part[name]
-        following = part["next"]
+        following = part.get("next")
         if following is None:
             return found
         assert len(part[name]) == limit
@@ -62,10 +62,10 @@ def walk(server: Server, path: str, name: str, limit: int, **query: object) -> l
 
 
 @pytest.mark.parametrize("path", ["/customers", "/fusebill/customers"])
-@pytest.mark.parametrize("limit", [60, 115, 230, 231, 999_999_999])
+@pytest.mark.parametrize("limit", [60, 115, 230, 231, 10_000])
 def test_the_parts_of_a_list_are_the_list(large: Server, path: str, limit: int) -> None:
     whole = get(large, path)
-    assert whole["next"] is None
+    assert "next" not in whole
     assert len(whole["customers"]) == MANY
     assert walk(large, path, "customers", limit) == whole["customers"]
 
@@ -78,22 +78,13 @@ def test_the_parts_of_a_list_are_the_list(large: Server, path: str, limit: int) 
         ({"limit": "ten"}, "whole number"),
         ({"limit": "9" * 30}, "whole number"),
         ({"limit": ""}, "whole number"),
-        ({"after": "C001"}, "after"),
+        ({"after": "nobody"}, "after"),
         ({"after": ""}, "after"),
         ({"before": "x"}, "unknown"),
     ],
 )
 def test_what_makes_no_sense_is_refused(large: Server, query: dict[str, str], why: str) -> None:
     assert why in get(large, "/customers", 400, **query)["error"]
-
-
-def test_a_list_goes_on_behind_a_customer_that_is_gone(small: Server) -> None:
-    part = get(small, "/customers", limit=2)
-    for code in ("C000", "C001", "C003"):
-        Api(small).call("customers/delete", code=code)
-    rest = get(small, "/customers", after=part["next"])
-    assert [each["code"] for each in rest["customers"]] == ["C002", "C004"]
-    assert rest["next"] is None
 
 
 def test_invoices_and_events_have_parts(small: Server) -> None:
@@ -108,12 +99,8 @@ def test_invoices_and_events_have_parts(small: Server) -> None:
     events = get(small, "/customers/ida/timeline")["timeline"]
     assert [each["number"] for each in events] == list(range(1, len(events) + 1))
     assert walk(small, "/customers/ida/timeline", "timeline", 2) == events
-    assert get(small, "/customers/ida/timeline", after=len(events)) == {
-        "customer": "ida",
-        "timeline": [],
-        "next": None,
-    }
-    assert "whole number" in get(small, "/customers/ida/timeline", 400, after="now")["error"]
+    assert get(small, "/customers/ida/timeline", after=len(events)) == {"customer": "ida", "timeline": []}
+    assert "after" in get(small, "/customers/ida/timeline", 400, after="now")["error"]
 
 
 def test_events_keep_their_numbers_when_the_oldest_are_forgotten(small: Server) -> None:
@@ -125,8 +112,6 @@ def test_events_keep_their_numbers_when_the_oldest_are_forgotten(small: Server) 
     assert len(events) == 3
     assert [each["number"] for each in events] == list(range(events[0]["number"], events[0]["number"] + 3))
     assert events[0]["number"] > 3
-    # What was forgotten meanwhile is skipped.
-    assert get(small, "/customers/ida/timeline", after=1, limit=1)["timeline"] == events[:1]
 
 
 def test_hooks_have_parts_in_both_orders_and_by_filter() -> None:

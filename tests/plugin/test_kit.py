@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -368,3 +368,24 @@ def test_the_life_of_a_customer(cheddar: Cheddar, client: Client) -> None:
     assert [entry.kind for entry in cheddar.timeline("C1")][-1] == "customerDeleted"
     with pytest.raises(LookupError, match="there is no customer nobody"):
         cheddar.timeline("nobody")
+
+
+def test_a_set_up_is_made_once_and_gone_back_to(cheddar: Cheddar) -> None:
+    cheddar.plan("TRIAL", price="5.00")
+    cheddar.customer("C9", plan="TRIAL")
+    made = cheddar.snapshot()
+    heard: list[str] = []
+
+    def app(environ: dict[str, object], start: Callable[..., object]) -> list[bytes]:
+        heard.append("hook")
+        start("200 OK", [])
+        return [b""]
+
+    cheddar.listener(app, events=["subscriptionBillable"])
+    for times in (1, 2):
+        cheddar.restore(made)
+        assert cheddar.now.month == 1
+        cheddar.bill("C9")
+        cheddar.assert_billed("C9", "5.00")
+        assert heard
+        assert len(cheddar.bills("C9")) == 3, times

@@ -12,6 +12,8 @@ CONFTEST = """
 import pytest
 from tallyhook_receiver import Product, Receiver
 
+pytest_plugins = ["tallyhook_mock.testing.short_names"]
+
 @pytest.fixture
 def app(cheddar, async_client):
     receiver = Receiver(Product(cheddar.product, cheddar.secret, async_client), inbox=":memory:")
@@ -120,37 +122,41 @@ def test_fixtures_of_the_same_names_are_left_alone(pytester: pytest.Pytester) ->
         """
         from tallyhook import AsyncClient, Client
 
-        def test_names(client, receiver_client, cheddar_client, async_client):
+        def test_names(client, receiver_client, cheddar_client, cheddar_async_client):
             assert (client, receiver_client) == ("of a framework", "the project's")
             assert isinstance(cheddar_client, Client)
-            assert isinstance(async_client, AsyncClient)
+            assert isinstance(cheddar_async_client, AsyncClient)
         """
     )
     pytester.syspathinsert()
     pytester.runpytest("-p", "web").assert_outcomes(passed=1)
 
 
-def test_what_is_not_installed_is_asked_for(pytester: pytest.Pytester) -> None:
-    pytester.makeconftest(
-        """
+def test_all_names_begin_with_cheddar(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest("")
+    run = pytester.runpytest_subprocess("--fixtures", "-v")
+    ours = {line.partition(" ")[0] for line in run.outlines if "tallyhook_mock" in line and " -- " in line}
+    assert {"cheddar", "cheddar_client", "cheddar_receiver_client"} <= ours
+    assert not [name for name in ours if not name.startswith(("cheddar", "_cheddar"))]
+
+
+def test_without_the_extra_there_is_nothing(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest("")
+    pytester.makepyfile(
+        without="""
         import sys
 
-        for name in ("starlette", "respx"):
-            sys.modules[name] = None
-        """
+        sys.modules["starlette"] = None
+        """,
+        test_it="def test_of_no_concern():\n    pass\n",
     )
-    pytester.makepyfile(
-        """
-        def test_of_no_concern():
-            pass
-
-        def test_with_cheddar(cheddar):
-            pass
-        """
-    )
+    pytester.syspathinsert()
+    pytester.makefile(".ini", pytest="[pytest]\nfilterwarnings = error\naddopts = -p without -p no:asyncio\n")
+    shown = pytester.runpytest_subprocess("--fixtures", "-v")
+    assert "cheddar" not in shown.stdout.str()
     run = pytester.runpytest_subprocess()
-    run.assert_outcomes(passed=1, errors=1)
-    run.stdout.fnmatch_lines(["starlette is missing; pip install 'tallyhook?mock?'"])
+    run.assert_outcomes(passed=1)
+    assert "tallyhook" not in run.stdout.str()
 
 
 def test_it_costs_a_test_run_nothing() -> None:

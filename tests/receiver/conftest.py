@@ -12,6 +12,7 @@ from tests.postgres import Postgres
 
 from tallyhook_receiver import Inbox, MemoryInbox, SQLiteInbox
 from tallyhook_receiver.inbox.postgres import PostgresInbox
+from tallyhook_receiver.inbox.sqlite import _uptime
 
 _names = itertools.count(1)
 
@@ -39,9 +40,10 @@ class FileStore:
     def __init__(self, path: Path) -> None:
         self.url = str(path)
         self.now = 1_900_000_000.0
+        self._up = int(_uptime()) - self.now  # commands that look at the file go by the machine's
 
     def inbox(self, **options: Any) -> SQLiteInbox:
-        return SQLiteInbox(self.url, clock=lambda: self.now, uptime=lambda: self.now, **options)
+        return SQLiteInbox(self.url, clock=lambda: self.now, uptime=lambda: self._up + self.now, **options)
 
     def advance(self, **by: float) -> None:
         self.now += timedelta(**by).total_seconds()

@@ -6,19 +6,30 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import msgspec
 import pytest
+from tests.cheddar import Cheddar
 from tests.receiver.conftest import Store
 from tests.receiver.letters import ADDING, letter
 
 from tallyhook.review import Outcome, Standing
-from tallyhook.review.journal import Added, Declaration, Declared, Refused
+from tallyhook.review.journal import (
+    Added,
+    Declaration,
+    Declared,
+    DeclaredCharge,
+    Entry,
+    Refused,
+    Resolved,
+    Verified,
+)
 from tallyhook_mock.cli import main
-from tallyhook_receiver import State
+from tallyhook_receiver import Record, State
 
 FAILED, DONE, UNDECODABLE, WORKING = ("f" * 64, "d" * 64, "ab" * 32, "ac" * 32)
 
@@ -109,6 +120,9 @@ def test_lists_some_for_programs(run: Run, url: str) -> None:
         "state": "failed",
         "product": "ACME",
         "type": "subscriptionBillable",
+        "customer": "",
+        "invoice": "",
+        "due": None,
         "attempts": 1,
         "deliveries": 1,
         "received": "",
@@ -132,6 +146,59 @@ def test_shows(run: Run, url: str) -> None:
         assert said in shown
     assert "nora" not in shown
     assert "nora@quill.example" in run(url, "show", FAILED[:16], "--body").stdout
+
+
+@pytest.mark.parametrize(
+    ("word", "resolved", "state"),
+    [
+        (["--never-added"], Resolved(number=1), State.WAITING),
+        (["--ours", "c9", "--note", "seen"], Resolved(number=1, charge_id="c9", note="seen"), State.WAITING),
+        (["--accept"], Resolved(accept=True), State.WAITING),
+        (["--never-added", "verified before"], Resolved(number=1), State.DONE),
+    ],
+)
+def test_a_person_resolves(
+    run: Run, shared_store: Store, word: list[str], resolved: Resolved, state: State
+) -> None:
+    key, was_done = "abcd" * 16, word[-1] == "verified before"
+
+    async def fill() -> None:
+        inbox = shared_store.inbox()
+        await inbox.open()
+        await inbox.claim(letter(key, body=Cheddar().hook()), "me", 60)
+        charge = DeclaredCharge(code="A", each_amount=Decimal("1.10"))
+        await inbox.append(key, "me", Declared(declaration=Declaration(charges=(charge,))))
+        await inbox.append(key, "me", ADDING)
+        if was_done:
+            await inbox.append(key, "me", Verified(at=datetime(2030, 3, 1, tzinfo=UTC)))
+        await inbox.finish(key, "me", State.UNRESOLVED, "nobody can tell: on the invoice: c9")
+        await inbox.close()
+
+    async def look() -> tuple[Record | None, list[Entry]]:
+        inbox = shared_store.inbox()
+        await inbox.open()
+        found = await inbox.get(key), list(await inbox.entries(key))
+        await inbox.close()
+        return found
+
+    asyncio.run(fill())
+    url = shared_store.url
+    listed = run(url, "list").stdout
+    assert "NORA" in listed
+    assert "11" in listed
+    shown = run(url, "show", key).stdout
+    for said in ("unresolved", "on the invoice: c9", "A  1 × 1.10", "invoice 11 of customer NORA", "resolve"):
+        assert said in shown
+    assert run(url, "resolve", key).returncode == 2
+    assert run(url, "resolve", key, "--accept", "--never-added").returncode == 2
+    assert run(url, "resolve", key, "--never-added", "--adding", "7").returncode == 1
+    assert run(url, "resolve", key, *word[: -1 if was_done else None]).returncode == 0
+    record, entries = asyncio.run(look())
+    assert record is not None
+    assert (record.state, record.due is not None) == (state, was_done)
+    assert isinstance(entries[-1], Resolved)
+    assert msgspec.structs.replace(entries[-1], at=None) == resolved
+    assert run(url, "resolve", key, "--accept").returncode == 1  # not unresolved any more
 
 
 def test_shows_what_came_of_a_review(run: Run, url: str) -> None:
@@ -174,7 +241,15 @@ def test_forgets_after_asking(run: Run, url: str) -> None:
 
 def test_counts(run: Run, url: str) -> None:
     assert json.loads(run(url, "stats", "--json").stdout) | {"size": 0, "oldest": ""} == {
-        "hooks": {"working": 1, "done": 1, "waiting": 0, "failed": 1, "ignored": 0, "undecodable": 1},
+        "hooks": {
+            "working": 1,
+            "done": 1,
+            "waiting": 0,
+            "failed": 1,
+            "unresolved": 0,
+            "ignored": 0,
+            "undecodable": 1,
+        },
         "entries": 4,
         "size": 0,
         "oldest": "",

@@ -44,7 +44,7 @@ def subscribe(mock: Server) -> None:
     )
     with Client("ACME", "ops@example.com", "secret", base_url=mock.xml) as client:
         client.new_customer("NORA", "Nora", "Quill", "nora@quill.example", "TEAM", payment=card)
-    mock.finish()
+    mock.settle()
 
 
 @pytest.mark.parametrize(

@@ -56,17 +56,30 @@ EXTRAS = {
         assert signing.STANDARD_V1A.verify(headers, b"{}", [public], at=at)
         assert not signing.STANDARD_V1A.verify(headers, b"[]", [public], at=at)
     """,
+    "aiohttp": """
+        import asyncio
+        from httpx_aiohttp import HttpxAiohttpClient
+        from tallyhook import AsyncClient, NoAnswer
+        async def once():
+            async with HttpxAiohttpClient() as http:
+                client = AsyncClient("ACME", "u", "p", base_url="http://127.0.0.1:9", http=http, retries=0)
+                try:
+                    await client.get_plans()
+                except NoAnswer as error:
+                    assert not error.maybe_applied
+        asyncio.run(once())
+    """,
     "prometheus": """
         from prometheus_client import generate_latest
         from tallyhook_receiver import Product, Receiver
         from tallyhook_receiver.prometheus import Metrics
-        Receiver(Product("ACME", "secret"), inbox=":memory:", watches=[Metrics()])
+        Receiver(Product("ACME", "secret"), inbox=":memory:", observers=[Metrics()])
         assert b"tallyhook_requests" in generate_latest()
     """,
     "opentelemetry": """
         from tallyhook_receiver import Product, Receiver
         from tallyhook_receiver.opentelemetry import Spans
-        Receiver(Product("ACME", "secret"), inbox=":memory:", watches=[Spans()])
+        Receiver(Product("ACME", "secret"), inbox=":memory:", observers=[Spans()])
     """,
     "mock": """
         import urllib.request

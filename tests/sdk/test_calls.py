@@ -302,6 +302,8 @@ SHAPES: dict[str, tuple[str, tuple[Any, ...], dict[str, Any], str, list[Any], li
         [("id", "x")],
         [],
     ),
+    "waive": ("waive_invoice", (18,), {}, "invoices/waive", [("number", "18")], []),
+    "run one": ("run_invoice", (18,), {}, "invoices/run", [("number", "18")], []),
     "email": ("send_email", (Invoice(number=18),), {}, "invoices/send-email", [("number", "18")], []),
 }
 

@@ -361,6 +361,7 @@ async def test_a_document_of_somebody_else(send: Send, call: Call[Customer], ans
     with pytest.raises(WrongDocument) as caught:
         await send(Script(httpx.Response(200, content=answer)), call)
     assert isinstance(caught.value, DecodeError)
+    assert caught.value.maybe_applied
     assert "C2" not in str(caught.value)
 
 

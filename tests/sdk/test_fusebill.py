@@ -1,5 +1,6 @@
 """Fusebill's clients: what they send, and what they make of the answers."""
 
+import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,7 @@ from tallyhook.fusebill import (
     AsyncClient,
     BillingPeriodDefinition,
     BillingPeriodType,
+    ChargeChange,
     Client,
     Cycle,
     InvoiceDate,
@@ -26,13 +28,13 @@ DEFINITION = """{"id": 12, "customerId": 7, "cycle": "Monthly", "numberOfInterva
     "billingPeriodType": "SpecifiedDate", "invoiceDay": 1, "invoiceMonth": null,
     "currentBillingPeriodStartDate": "2026-11-01T00:00:00Z",
     "currentBillingPeriodEndDate": "2026-12-01T00:00:00Z", "nextRechargeDate": "2026-12-01T00:00:00Z",
-    "numberOfBillingPeriods": 3, "invoiceInAdvance": true, "manuallyCreated": false, "paymentMethodId": null,
-    "autoCollect": true, "autoPost": "true", "term": 0, "poNumber": null, "weather": "fine",
-    "createdDate": "2026-09-01T08:30:00Z", "subscriptions": [
+    "numberOfBillingPeriods": 3, "invoiceInAdvance": 5, "manuallyCreated": false, "paymentMethodId": null,
+    "autoCollect": null, "autoPost": "true", "term": "Net30", "poNumber": null, "weather": "fine",
+    "createdDate": "2026-09-01T08:30:00", "subscriptions": {"results": [
         {"id": 31, "planCode": "BOX", "planName": "Box", "status": "Active", "interval": "Monthly",
          "amount": 40.10, "quantity": 1, "pendingCharges": [{"id": 90, "name": "Lamp", "amount": 8.00}]},
         {"id": 32, "planCode": "CAN", "planName": "Can", "status": "Active", "cycle": "Monthly",
-         "amount": "10", "quantity": "1"}]}"""
+         "amount": "10", "quantity": "1"}]}}"""
 DEFINITIONS = f"[{DEFINITION}, {DEFINITION}]"
 
 
@@ -51,7 +53,8 @@ async def test_a_definition(ask: Ask) -> None:
     assert (definition.invoice_day, definition.invoice_month) == (1, None)
     assert definition.next_recharge_date == datetime(2026, 12, 1, tzinfo=UTC)
     assert definition.current_billing_period_start_date == datetime(2026, 11, 1, tzinfo=UTC)
-    assert (definition.invoice_in_advance, definition.auto_post, definition.term) == (True, True, "0")
+    assert (definition.invoice_in_advance, definition.auto_post, definition.term) == (5, True, "Net30")
+    assert definition.auto_collect is None
     assert [subscription.interval for subscription in definition.subscriptions] == ["Monthly", "Monthly"]
     assert (definition.recurring_amount, definition.pending_amount) == (Decimal("50.10"), Decimal(8))
     assert definition.extra == {"weather": "fine"}
@@ -75,20 +78,36 @@ async def test_the_definition_of_a_subscription(ask: Ask, subscription: int | Su
 
 async def test_a_new_definition(ask: Ask) -> None:
     script = Script(answer(DEFINITION, 201))
-    await ask(script, "new_billing_period_definition", 7, Cycle.YEARLY, InvoiceDate(6, 3), term=30)
+    await ask(script, "new_billing_period_definition", 7, Cycle.YEARLY, InvoiceDate(6, 3), term="Net30")
     (request,) = script.requests
     assert (request.method, str(request.url)) == ("POST", f"{ROOT}/billingPeriodDefinitions")
     assert script.sent == {
         "customerId": 7,
-        "cycle": "Yearly",
+        "interval": "Yearly",
+        "numberOfIntervals": 1,
         "billingPeriodType": "SpecifiedDate",
         "invoiceDay": 6,
         "invoiceMonth": 3,
-        "term": 30,
+        "term": "Net30",
     }
     kind = BillingPeriodType.CUSTOMER_ACTIVATION
     await ask(script, "new_billing_period_definition", 7, Cycle.MONTHLY, billing_period_type=kind)
-    assert script.sent == {"customerId": 7, "cycle": "Monthly", "billingPeriodType": "CustomerActivation"}
+    assert script.sent == {
+        "customerId": 7,
+        "interval": "Monthly",
+        "numberOfIntervals": 1,
+        "billingPeriodType": "CustomerActivation",
+    }
+    await ask(
+        script, "preview_billing_period_definition", 7, Cycle.MONTHLY, InvoiceDate(29), number_of_intervals=3
+    )
+    assert script.requests[-1].url.path == "/v1/billingPeriodDefinitions/Preview"
+    assert script.sent == {
+        "customerId": 7,
+        "interval": "Monthly",
+        "numberOfIntervals": 3,
+        "invoiceDay": 29,
+    }
 
 
 @pytest.mark.parametrize("definition", [12, BillingPeriodDefinition(id=12)])
@@ -103,20 +122,20 @@ async def test_an_edit(ask: Ask, definition: int | BillingPeriodDefinition) -> N
         "edit_billing_period_definition",
         definition,
         invoice_month=3,
-        invoice_in_advance=False,
+        invoice_in_advance=5,
         auto_collect=True,
         auto_post=False,
-        term=30,
+        term=None,
         po_number=None,
         payment_method_id=5,
     )
     assert script.sent == {
         "id": 12,
         "invoiceMonth": 3,
-        "invoiceInAdvance": False,
+        "invoiceInAdvance": 5,
         "autoCollect": True,
         "autoPost": False,
-        "term": 30,
+        "term": None,
         "poNumber": None,
         "paymentMethodId": 5,
     }
@@ -234,11 +253,100 @@ async def test_what_is_no_list(ask: Ask, body: str) -> None:
         await ask(Script(answer(body)), "get_billing_period_definitions", 7)
 
 
-async def test_places_that_make_no_sense_are_named(ask: Ask) -> None:
-    body = f"[{DEFINITION}, {DEFINITION.replace('40.10', 'true')}]"
-    with pytest.raises(DecodeError) as caught:
-        await ask(Script(answer(body)), "get_billing_period_definitions", 7)
-    assert caught.value.path == "[1].subscriptions[0].amount"
+async def test_an_entry_that_makes_no_sense_is_told_beside_the_others(ask: Ask) -> None:
+    body = f"[{DEFINITION}, {DEFINITION.replace('40.10', 'true')}, 7, {DEFINITION}]"
+    found = await ask(Script(answer(body)), "get_billing_period_definitions", 7)
+    assert [definition.id for definition in found] == [12, 12]
+    assert [error.path for error in found.unreadable] == ["[1].subscriptions[0].amount", "[2]"]
+
+
+SUBSCRIPTION = """{"id": 31, "customerId": 7, "planCode": "BOX", "status": "Active", "amount": 58.0,
+    "nextRechargeDate": "2026-12-01T00:00:00", "billingPeriodDefinitionId": 12, "coupons": [],
+    "subscriptionProducts": [{"id": 41, "subscriptionId": 31, "quantity": 0, "amount": 0, "isIncluded": true,
+      "planProduct": {"productId": 5, "productCode": "GB25", "quantity": 0, "resetType": "EndOfPeriod"}}]}"""
+DRAFT = """{"id": 81, "customerId": 7, "billingPeriodId": 12, "status": "Ready", "total": 59,
+    "draftCharges": [
+    {"id": 91, "name": "25 GB more", "quantity": 9, "unitPrice": 1.0, "amount": 9,
+     "subscriptionProductId": 41},
+    {"id": 92, "name": "Base", "quantity": 1, "unitPrice": 50, "amount": 50}]}"""
+INVOICE = """{"id": 95, "invoiceNumber": 3, "customerId": 7, "draftInvoiceId": 81, "total": 58, "charges": [
+    {"id": 91, "name": "25 GB more", "quantity": 8, "amount": 8, "subscriptionProductId": 41}]}"""
+
+
+async def test_usage_is_a_quantity(ask: Ask) -> None:
+    script = Script(answer(SUBSCRIPTION))
+    subscription = await ask(script, "get_subscription", 31)
+    assert script.requests[0].url.path == "/v1/subscriptions/31"
+    product = subscription.product("GB25")
+    assert (product.id, product.quantity, subscription.is_active) == (41, 0, True)
+    with pytest.raises(LookupError, match="no products 'OIL'"):
+        subscription.product("OIL")
+    script = Script(answer(json.dumps(product.raw, default=str)))
+    await ask(script, "set_quantity", product, Decimal("8.5"), hold=True)
+    (request,) = script.requests
+    assert (request.method, request.url.path) == ("PUT", "/v1/SubscriptionProducts")
+    assert dict(request.url.params) == {"temporarilyDisableAutoPost": "true"}
+    assert (script.sent["quantity"], script.sent["planProduct"]["productCode"]) == ("8.5", "GB25")
+    await ask(script, "change_quantity", product, -2, preview=True)
+    assert script.sent == {"subscriptionProductId": 41, "deltaQuantity": "-2"}
+    for quantity, error in (
+        (-1, ValueError),
+        (1.5, TypeError),
+        (True, TypeError),
+        (Decimal("NaN"), ValueError),
+    ):
+        with pytest.raises(error):
+            await ask(script, "set_quantity", product, quantity)
+
+
+async def test_drafts_are_listed_changed_and_posted(ask: Ask) -> None:
+    script = Script(answer(f'[{DRAFT}, {{"id": "x"}}]'))
+    drafts = await ask(script, "get_draft_invoices", customer_id=7, page_number=2)
+    assert dict(script.requests[0].url.params) == {
+        "query": "status:Ready;customerId:7",
+        "pageSize": "1000",
+        "pageNumber": "2",
+    }
+    assert ([draft.id for draft in drafts], len(drafts.unreadable)) == ([81], 1)
+    script = Script(answer(DRAFT))
+    draft = await ask(script, "get_draft_invoice", drafts[0])
+    assert (draft.is_ready, [charge.quantity for charge in draft.draft_charges]) == (True, [9, 1])
+    changes = (ChargeChange(91, quantity=8), ChargeChange(92, deletes=True))
+    await ask(script, "change_draft_invoice", draft, *changes, notes="audited")
+    assert script.requests[-1].method == "PATCH"
+    assert script.sent == {
+        "id": 81,
+        "draftCharges": [
+            {"id": 91, "operation": "Update", "quantity": 8},
+            {"id": 92, "operation": "Delete"},
+        ],
+        "notes": "audited",
+    }
+    script = Script(answer(INVOICE))
+    invoice = await ask(script, "post_draft_invoice", draft, 91, 92)
+    assert dict(script.requests[0].url.params) == {"draftInvoiceId": "81", "draftChargeIds": "91,92"}
+    assert (invoice.draft_invoice_id, invoice.total) == (81, 58)
+    script = Script(answer(f"[{INVOICE}]"))
+    assert [each.id for each in await ask(script, "get_invoices", 7)] == [95]
+    with pytest.raises(TypeError):
+        await ask(script, "change_draft_invoice", draft)
+    with pytest.raises(ValueError, match="something that is to change"):
+        await ask(script, "change_draft_invoice", draft, ChargeChange(91))
+    with pytest.raises(TypeError):
+        await ask(script, "change_draft_invoice", draft, ChargeChange(91, quantity=1.5))
+
+
+@pytest.mark.parametrize("failure", [httpx.ReadTimeout("slow"), answer({}, 503)])
+async def test_a_post_is_never_made_twice(ask: Ask, failure: httpx.Response | Exception) -> None:
+    script = Script(failure, answer(INVOICE))
+    with pytest.raises((NoAnswer, errors.ServiceUnavailable)):
+        await ask(script, "post_draft_invoice", 81)
+    assert len(script.requests) == 1
+
+
+async def test_a_404_may_have_a_message_only(ask: Ask) -> None:
+    with pytest.raises(errors.NotFound, match="No HTTP resource"):
+        await ask(Script(answer({"Message": "No HTTP resource was found"}, 404)), "get_invoice", 9)
 
 
 async def test_the_key_never_shows(ask: Ask) -> None:

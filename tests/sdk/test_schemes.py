@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallyhook import signing
+from tallyhook import BadSignature, signing
 
 # Standard Webhooks' own example for v1.
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -181,7 +181,7 @@ def test_strange_headers_are_refused_quietly(case: Case, values: list[str], body
 @pytest.mark.parametrize("key", ["", b""])
 def test_an_empty_key_is_none(case: Case, key: str | bytes) -> None:
     with pytest.raises(ValueError, match=r"empty|base64"):
-        case.scheme.check(key)
+        case.scheme.check_key(key)
     with pytest.raises(ValueError, match=r"empty|base64"):
         case.scheme.sign(BODY, key, id="one", at=AT)
 
@@ -265,7 +265,7 @@ def test_an_id_is_one_word(id: str) -> None:
 )
 def test_a_key_of_another_shape_is_refused_and_not_quoted(scheme: Any, key: str) -> None:
     with pytest.raises(ValueError, match=r"base64|bytes") as caught:
-        scheme.check(key)
+        scheme.check_key(key)
     assert key not in str(caught.value)
 
 
@@ -291,10 +291,40 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cryptography", None)
     hint = r"pip install 'tallyhook\[ed25519\]'"
     with pytest.raises(ModuleNotFoundError, match=hint):
-        signing.STANDARD_V1A.check(PUBLIC)
+        signing.STANDARD_V1A.check_key(PUBLIC)
     with pytest.raises(ModuleNotFoundError, match=hint):
         signing.STANDARD_V1A.sign(BODY, PRIVATE, id=ID, at=AT)
 
 
 def _listeners(scheme: object) -> list[str]:
     return [SECRET] if scheme is signing.STANDARD_V1 else [PUBLIC]
+
+
+def test_check_raises_where_verify_tells() -> None:
+    at = datetime.now(UTC)
+    for scheme, key in ((signing.CHEDDAR, "k"), (signing.SharedKey(), "k")):
+        headers = scheme.sign(b"{}", key, id="1", at=at)
+        signing.check(scheme, headers, b"{}", ["old", key], at=at)
+        for wrong in ({}, dict.fromkeys(headers, "x")):
+            with pytest.raises(BadSignature):
+                signing.check(scheme, wrong, b"{}", [key], at=at)
+        with pytest.raises(BadSignature):
+            signing.check(scheme, headers, b"{}", [], at=at)
+
+
+def test_a_shared_key() -> None:
+    at = datetime.now(UTC)
+    scheme = signing.SharedKey("Authorization", "Bearer ")
+    assert scheme.sign(b"{}", "k\u00e9y", id="1", at=at) == {"Authorization": "Bearer k\u00e9y"}
+    for sent, fits in {
+        "Bearer secret": True,
+        "secret": False,
+        "Bearer Secret": False,
+        "Bearer ": False,
+        "": False,
+        "\ud83d": False,
+    }.items():
+        assert scheme.verify({"authorization": sent}, b"{}", ["other", b"secret"], at=at) is fits
+    assert not scheme.verify({"authorization": "Bearer "}, b"{}", [""], at=at)
+    with pytest.raises(ValueError, match="empty"):
+        scheme.check_key("")

@@ -7,6 +7,7 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import field
 
@@ -28,14 +29,24 @@ from tallyhook_mock.systems.cheddar.catalog import (
 )
 from tallyhook_mock.systems.cheddar.products import Item, Plan, Product, Promotion
 from tallyhook_mock.systems.cheddar.refusal import Refusal
+from tallyhook_mock.systems.cheddar.settings import SETTINGS, Rules
 from tallyhook_mock.systems.cheddar.state import HOOK_TYPES, State
 from tallyhook_mock.systems.cleverbridge import catalog as cleverbridge
 from tallyhook_mock.systems.fusebill import catalog as fusebill
 
 __all__ = ["Catalog", "default_catalog", "load_catalog", "read_catalog"]
 
-_CATALOG = ("hookRetryPauses", "product", "products", "users", "cleverbridge", "fusebill", "chargemonk")
-_USER = ("email", "password")
+_CATALOG = (
+    "hookRetryPauses",
+    "rules",
+    "product",
+    "products",
+    "users",
+    "cleverbridge",
+    "fusebill",
+    "chargemonk",
+)
+_USER = ("email", "password", "timezone")
 _LISTENER = ("url", "events")
 _SETTINGS = (
     "id",
@@ -47,6 +58,8 @@ _SETTINGS = (
     "ccCardCodeIsRequired",
     "ccZipIsRequired",
     "billReminderDays",
+    "taxRate",
+    "isTaxExempt",
 )
 _PRODUCT = ("code", *_SETTINGS, "plans", "promotions", "customers", "listeners")
 
@@ -55,6 +68,7 @@ class _Entry(Entity, eq=False):
     """What a catalogue says of one product, which may be there already."""
 
     product: Product
+    secret: str
     items: dict[str, Item]
     plans: dict[str, Plan]
     promotions: dict[str, Promotion]
@@ -68,11 +82,15 @@ class Catalog:
     def __init__(
         self,
         users: Mapping[str, str],
+        time_zones: Mapping[str, str],
+        rules: Rules | None,
         entries: Iterable[_Entry],
         pauses: tuple[timedelta, ...] | None,
         sections: Sequence[Callable[[], None]],
     ) -> None:
         self._users = users
+        self._time_zones = time_zones
+        self._rules = rules
         self._pauses = pauses
         self._entries = tuple(entries)
         self._sections = sections
@@ -85,13 +103,18 @@ class Catalog:
         """
         state = systems.cheddar
         state.users.update(self._users)
+        state.time_zones.update(self._time_zones)
         if self._pauses is not None:
             state.hooks.pauses = self._pauses
         for entry in self._entries:
             product = entry.product
             state.products[product.code] = product
+            if self._rules is not None:
+                product.rules = self._rules
+            product.secret = entry.secret
             product.items.update(entry.items)
-            product.plans.update(entry.plans)
+            for plan in entry.plans.values():
+                state.put_plan(product, plan)
             product.promotions.update(entry.promotions)
         for entry in self._entries:
             for seed in entry.customers:
@@ -139,12 +162,14 @@ def read_catalog(
     CatalogError, with the place, for the first thing that is wrong.
     """
     top, state = Table(catalog, "", _CATALOG), systems.cheddar
-    users = {}
+    users, time_zones = {}, {}
     for user in top.tables("users", _USER):
         email = user.text("email")
         if email in users:
             raise user.wrong("email", f"{email!r} stands here twice")
         users[email] = user.password("password")
+        if "timezone" in user:
+            time_zones[email] = _time_zone(user)
     tables = [*top.tables("products", _PRODUCT)]
     if "product" in top:
         tables.insert(0, Table(catalog["product"], "product", _PRODUCT))
@@ -159,7 +184,30 @@ def read_catalog(
     for name, given, known in (("users", users, state.users), ("products", entries, state.products)):
         if not given and not known and not sections:
             raise CatalogError(f"{name}: at least one is needed")
-    return Catalog(users, entries.values(), _pauses(top), sections)
+    return Catalog(users, time_zones, _rules(top), entries.values(), _pauses(top), sections)
+
+
+def _time_zone(user: Table) -> str:
+    name = user.text("timezone")
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise user.wrong("timezone", f"{name!r} is not a time zone such as Europe/Paris") from None
+    return name
+
+
+def _rules(top: Table) -> Rules | None:
+    """The settings of Cheddar's rules; None if nothing is said of them."""
+    if "rules" not in top:
+        return None
+    table = top.table("rules", tuple(SETTINGS))
+    chosen: dict[str, Any] = {}
+    for name in table.names():
+        if name == "dunning":
+            chosen[name] = _durations(table, name)
+        else:
+            chosen[name] = table.choice(name, SETTINGS[name].alternatives, "")
+    return Rules(**chosen)
 
 
 def _sections(top: Table, systems: Systems, at: datetime) -> Iterator[Callable[[], None]]:
@@ -180,17 +228,22 @@ def _pauses(top: Table) -> tuple[timedelta, ...] | None:
     name = "hookRetryPauses"
     if name not in top:
         return None
+    pauses = _durations(top, name)
+    if not pauses:
+        raise top.wrong(name, "at least one is needed")
+    return pauses
+
+
+def _durations(table: Table, name: str) -> tuple[timedelta, ...]:
     pauses = []
-    for written in top.texts(name):
+    for written in table.texts(name):
         try:
             duration = parse_duration(written)
         except ValueError as error:
-            raise top.wrong(name, str(error)) from None
+            raise table.wrong(name, str(error)) from None
         if duration.months or duration.rest < timedelta(seconds=1):
-            raise top.wrong(name, f"{written!r}: from a second up, in days at the most")
+            raise table.wrong(name, f"{written!r}: from a second up, in days at the most")
         pauses.append(duration.rest)
-    if not pauses:
-        raise top.wrong(name, "at least one is needed")
     return tuple(pauses)
 
 
@@ -199,11 +252,12 @@ def _read_product(table: Table, state: State, at: datetime, check_url: Callable[
     product = state.products.get(code)
     if product is None:
         product = _new_product(table, code, state, at)
-    elif settled := [name for name in _SETTINGS if name in table]:
+    elif settled := [name for name in _SETTINGS if name in table and name != "secret"]:
         raise table.wrong(settled[0], f"the product {code!r} is there already and keeps its settings")
-    entry = _Entry(product, dict(product.items), dict(product.plans), dict(product.promotions))
+    secret = _secret(table, product.signature, at) if "secret" in table else product.secret
+    entry = _Entry(product, secret, dict(product.items), dict(product.plans), dict(product.promotions))
     for plan_table in table.tables("plans", PLAN):
-        plan = read_plan(plan_table, entry.items, state.ids, at)
+        plan = read_plan(plan_table, entry.items, product.plans, state.ids, at)
         entry.plans[plan.code] = plan
     for promotion_table in table.tables("promotions", PROMOTION):
         promotion = read_promotion(promotion_table, entry.plans, state.ids, at)
@@ -222,11 +276,7 @@ def _read_product(table: Table, state: State, at: datetime, check_url: Callable[
 
 def _new_product(table: Table, code: str, state: State, at: datetime) -> Product:
     scheme = signing.SCHEMES[table.choice("signature", signing.SCHEMES, signing.CHEDDAR.name)]
-    secret = table.text("secret")
-    try:
-        scheme.sign(b"", secret, id="trial", at=at)
-    except ValueError as error:
-        raise table.wrong("secret", f"it can't sign by {scheme.name}: {error}") from None
+    secret = _secret(table, scheme.name, at)
     return Product(
         _product_id(table, state),
         code,
@@ -238,7 +288,18 @@ def _new_product(table: Table, code: str, state: State, at: datetime) -> Product
         table.flag("ccZipIsRequired", False),
         table.wholes("billReminderDays", most=365),
         signature=scheme.name,
+        tax_rate=table.amount("taxRate", places=8) if "taxRate" in table else None,
+        is_tax_exempt=table.flag("isTaxExempt", False),
     )
+
+
+def _secret(table: Table, scheme: str, at: datetime) -> str:
+    secret = table.text("secret")
+    try:
+        signing.SCHEMES[scheme].sign(b"", secret, id="trial", at=at)
+    except ValueError as error:
+        raise table.wrong("secret", f"it can't sign by {scheme}: {error}") from None
+    return secret
 
 
 def _product_id(table: Table, state: State) -> int:

@@ -3,12 +3,15 @@
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from tallyhook_mock.catalog.sections import dump_sections
 from tallyhook_mock.catalog.table import MASK
 from tallyhook_mock.core import ids
 from tallyhook_mock.core.money import amount_text, quantity_text
 from tallyhook_mock.systems import Systems
 from tallyhook_mock.systems.cheddar.products import Plan, PlanItem, Product, Promotion
+from tallyhook_mock.systems.cheddar.settings import Rules
 from tallyhook_mock.systems.cheddar.state import State
 
 __all__ = ["dump_catalog"]
@@ -23,10 +26,23 @@ def dump_catalog(systems: Systems) -> dict[str, Any]:
     state = systems.cheddar
     return {
         "hookRetryPauses": [f"{pause.total_seconds():.0f}s" for pause in state.hooks.pauses],
-        "users": [{"email": email, "password": MASK} for email in state.users],
+        "rules": _rules(state),
+        "users": [
+            _given(email=email, password=MASK, timezone=state.time_zones.get(email)) for email in state.users
+        ],
         "products": [_product(product, state) for product in state.products.values()],
         **dump_sections(systems),
     }
+
+
+def _rules(state: State) -> dict[str, Any]:
+    """The settings that are not at their defaults; all products follow the same."""
+    rules = next((product.rules for product in state.products.values()), Rules())
+    plain = msgspec.structs.asdict(rules)
+    plain["dunning"] = [f"{pause.total_seconds():.0f}s" for pause in rules.dunning]
+    default = msgspec.structs.asdict(Rules())
+    default["dunning"] = [f"{pause.total_seconds():.0f}s" for pause in Rules().dunning]
+    return {name: value for name, value in plain.items() if value != default[name]}
 
 
 def _product(product: Product, state: State) -> dict[str, Any]:
@@ -41,6 +57,8 @@ def _product(product: Product, state: State) -> dict[str, Any]:
         "ccCardCodeIsRequired": product.requires_card_code,
         "ccZipIsRequired": product.requires_zip,
         "billReminderDays": list(product.bill_reminder_days),
+        "isTaxExempt": product.is_tax_exempt,
+        **({} if product.tax_rate is None else {"taxRate": quantity_text(product.tax_rate)}),
         "plans": [_plan(plan) for plan in product.plans.values()],
         "promotions": [_promotion(promotion) for promotion in product.promotions.values()],
         "listeners": [
@@ -92,6 +110,7 @@ def _promotion(promotion: Promotion) -> dict[str, Any]:
         months=promotion.months,
         expirationDatetime=promotion.expiration,
         plans=list(promotion.plans),
+        chargeTypes=list(promotion.charge_types),
         coupons=[
             _given(
                 code=coupon.code, maxRedemptions=coupon.max_redemptions, expirationDatetime=coupon.expiration

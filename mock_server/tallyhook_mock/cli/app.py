@@ -14,12 +14,14 @@ from tallyhook_mock.cli import (
     customers,
     demo,
     faults,
+    forecast,
     hooks,
     invoice,
     listen,
     listeners,
     mock,
     seed,
+    snapshot,
     timeline,
     trigger,
 )
@@ -41,11 +43,13 @@ app.add_typer(clock.clock, name="clock")
 app.command("customers")(customers.customers)
 app.command("invoice")(invoice.invoice)
 app.command("timeline")(timeline.timeline)
+app.command("forecast")(forecast.forecast)
 app.command("listen")(listen.listen)
 app.command("trigger")(trigger.trigger)
 app.add_typer(hooks.hooks, name="hooks")
 app.add_typer(listeners.listeners, name="listeners")
 app.add_typer(faults.faults, name="faults")
+app.add_typer(snapshot.snapshot, name="snapshot")
 app.command("verify")(verify.verify)
 app.command("doctor")(doctor.doctor)
 app.add_typer(inbox.inbox, name="inbox")

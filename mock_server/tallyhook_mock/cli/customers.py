@@ -26,7 +26,7 @@ def customers(
     found = answer["customers"]
     if as_json:
         print_json(found)
-        say_more(answer["next"])
+        say_more(answer.get("next"))
         return
     rows = []
     for each in found:
@@ -52,4 +52,4 @@ def customers(
         if after
         else "There are no customers; `tallyhook seed 10` makes some.",
     )
-    say_more(answer["next"])
+    say_more(answer.get("next"))

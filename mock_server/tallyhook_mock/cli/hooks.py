@@ -50,14 +50,14 @@ def list_(
         found.reverse()
     if as_json:
         print_json(found)
-        _say_more(answer["next"], after)
+        _say_more(answer.get("next"), after)
         return
     rows = [
         (short(hook["id"]), moment(hook["at"]), hook["type"], hook["customer"], _deliveries(hook))
         for hook in found
     ]
     table(("hook", "when (UTC)", "type", "~customer", "~deliveries"), rows, empty="There are no such hooks.")
-    _say_more(answer["next"], after)
+    _say_more(answer.get("next"), after)
 
 
 @hooks.command()

@@ -35,6 +35,9 @@ def mock(
     frozen: Annotated[
         bool, typer.Option("--frozen/--real", help="Stand still until moved, or run with real time.")
     ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse calls with parameters that Cheddar doesn't know.")
+    ] = False,
     seed: Annotated[
         int | None,
         typer.Option(
@@ -62,6 +65,14 @@ def mock(
             help="Let browsers on other machines that know this use the console.",
         ),
     ] = "",
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            dir_okay=False,
+            help="Keep everything in this file, and go on from there after a restart or a crash.",
+        ),
+    ] = None,
     delivery_timeout: Annotated[
         float, typer.Option(min=0.1, help="Real seconds that a listener has to answer a hook.")
     ] = 30.0,
@@ -73,19 +84,29 @@ def mock(
     import uvicorn
 
     from tallyhook_mock.app import create_app
+    from tallyhook_mock.journal import Journal
     from tallyhook_mock.mock import Mock
     from tallyhook_mock.server import bind, configure, own_process
+    from tallyhook_mock.snapshot import SnapshotError
 
     if hostname and not tls:
         _fail("--hostname is of use with --tls only")
     content = default_catalog() if catalog is None else _load(catalog)
+    journal = None
+    if state is not None:
+        try:
+            journal = Journal(state)
+        except (SnapshotError, OSError) as error:
+            _fail(f"{state}: {getattr(error, 'strerror', None) or error}")
     try:
         served = Mock(
             content,
             start=_start(start),
             mode=Mode.FROZEN if frozen else Mode.REAL,
+            strict=strict,
             sender=Sender(timeout=delivery_timeout, allow_remote=allow_remote_listeners),
             seed=seed,
+            journal=journal,
         )
     except CatalogError as error:
         _fail(f"{catalog}: {error}")

@@ -1,176 +1,19 @@
-"""The pytest plugin: fixtures of the test kit, and clients of the SDK that lead into it.
+"""What pytest loads wherever tallyhook is installed: fixtures if `tallyhook[mock]` is there, else nothing."""
 
-It is loaded in every test run where tallyhook is installed, so nothing but pytest is imported before a
-fixture is asked for.
-"""
-
-from __future__ import annotations
-
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from types import ModuleType
-from typing import TYPE_CHECKING
+from importlib.util import find_spec
 
 import pytest
 
-if TYPE_CHECKING:
-    from datetime import datetime
-    from pathlib import Path
-
-    import respx
-
-    from tallyhook import AsyncClient, Client
-    from tallyhook_mock.testing import Cheddar, CheddarServer, House, ReceiverClient, World
+_NEEDED = ("cryptography", "httptools", "jinja2", "python_multipart", "starlette", "uvicorn")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Offer the short names of the clients unless another plugin has them: pytest-django, pytest-flask."""
-    others = [
-        plugin
-        for name, plugin in config.pluginmanager.list_name_plugin()
-        if isinstance(plugin, ModuleType) and not name.endswith("conftest.py")
-    ]
-    for name, fixtures in (("client", _Client()), ("async_client", _AsyncClient())):
-        if not any(hasattr(plugin, name) for plugin in others):
-            config.pluginmanager.register(fixtures, f"tallyhook {name}")
-
-
-# -- settings, to be overridden
-
-
-@pytest.fixture
-def cheddar_catalog() -> Mapping[str, object] | Path | str | None:
-    """What the mock begins with: a mapping, a catalogue file, or None for the small default one."""
-    return None
-
-
-@pytest.fixture
-def cheddar_start() -> str | datetime:
-    """When its clock stands at the beginning of a test."""
-    return "2026-01-01T00:00:00Z"
-
-
-# -- Cheddar
-
-
-@pytest.fixture
-def cheddar(_cheddar_world: World) -> Cheddar:
-    """Cheddar in this process with a clock that stands still, new for each test."""
-    from tallyhook_mock.testing import Cheddar
-
-    return Cheddar(_cheddar_world)
-
-
-@pytest.fixture
-def cheddar_server(_cheddar_house: House, _cheddar_world: World) -> Iterator[CheddarServer]:
-    """The same Cheddar at an address of 127.0.0.1, over real HTTP."""
-    yield from _served(_cheddar_house, _cheddar_world, tls=False)
-
-
-@pytest.fixture
-def cheddar_server_tls(_cheddar_house: House, _cheddar_world: World) -> Iterator[CheddarServer]:
-    """The same Cheddar at an address of 127.0.0.1, over TLS; clients trust its `authority`."""
-    yield from _served(_cheddar_house, _cheddar_world, tls=True)
-
-
-def _served(house: House, world: World, *, tls: bool) -> Iterator[CheddarServer]:
-    from tallyhook_mock.testing import CheddarServer
-
-    address = house.address(tls=tls)
-    with address.serving(world.app):
-        yield CheddarServer(world, address)
-
-
-@pytest.fixture(scope="session")
-def _cheddar_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    with _needing("tallyhook[mock]"):
-        from tallyhook_mock.testing import House
-
-    house = House(lambda: tmp_path_factory.mktemp("cheddar-tls"))
-    yield house
-    house.close()
-
-
-@pytest.fixture
-def _cheddar_world(
-    _cheddar_house: House,
-    cheddar_catalog: Mapping[str, object] | Path | str | None,
-    cheddar_start: str | datetime,
-) -> Iterator[World]:
-    from tallyhook_mock.testing import World
-
-    world = World(_cheddar_house, cheddar_catalog, cheddar_start)
-    yield world
-    world.close()
-
-
-# -- clients
-
-
-@pytest.fixture
-def cheddar_client(cheddar: Cheddar) -> Iterator[Client]:
-    """A `tallyhook.Client` that leads into `cheddar` without a socket; also called `client`."""
-    from tallyhook import Client
-
-    transport = cheddar.transport()
-    with Client(cheddar.product, cheddar.user, cheddar.password, transport=transport, backoff=0) as client:
-        yield client
-
-
-@pytest.fixture
-def cheddar_async_client(cheddar: Cheddar) -> AsyncClient:
-    """A `tallyhook.AsyncClient` that leads into `cheddar` without a socket; also called `async_client`."""
-    from tallyhook import AsyncClient
-
-    # There is nothing to close: its transport has no connections.
-    transport = cheddar.async_transport()
-    return AsyncClient(cheddar.product, cheddar.user, cheddar.password, transport=transport, backoff=0)
-
-
-class _Client:
-    @pytest.fixture
-    def client(self, cheddar_client: Client) -> Client:
-        """A `tallyhook.Client` that leads into `cheddar` without a socket."""
-        return cheddar_client
-
-
-class _AsyncClient:
-    @pytest.fixture
-    def async_client(self, cheddar_async_client: AsyncClient) -> AsyncClient:
-        """A `tallyhook.AsyncClient` that leads into `cheddar` without a socket."""
-        return cheddar_async_client
-
-
-@pytest.fixture
-def receiver_client(_cheddar_world: World) -> ReceiverClient:
-    """Posts hooks that `cheddar.hook` made to the listener that was registered with `cheddar.listener`."""
-    from tallyhook_mock.testing import ReceiverClient
-
-    return ReceiverClient(_cheddar_world)
-
-
-@pytest.fixture
-def cheddar_routes(cheddar: Cheddar) -> Iterator[respx.MockRouter]:
-    """Has Cheddar's real address answered by `cheddar`, for code that makes its own client.
-
-    A router of respx with a route for each call, such as `cheddar_routes["customers/add-charge"]`.
-    """
-    from tallyhook.cheddar.client import BASE_URL
-
-    with _needing("respx"):
-        from tallyhook_mock.testing.routes import routes
-
-    with routes(BASE_URL, cheddar.transport()) as router:
-        yield router
-
-
-@contextmanager
-def _needing(requirement: str) -> Iterator[None]:
-    """Say what to install where an import fails for want of it."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        missing = (error.name or "").partition(".")[0]
-        if missing.startswith("tallyhook"):
-            raise
-        pytest.fail(f"{missing} is missing; pip install '{requirement}'", pytrace=False)
+    manager = config.pluginmanager
+    plugin = manager.get_plugin("tallyhook")
+    if all(map(find_spec, _NEEDED)):
+        manager.import_plugin("tallyhook_mock.cli.fixtures")
+    elif plugin is not None:
+        manager.unregister(plugin)
+        # What pytest shows at the beginning of a run. Nothing public takes a plugin out of it.
+        shown = getattr(manager, "_plugin_distinfo", [])
+        shown[:] = [entry for entry in shown if entry[0] is not plugin]

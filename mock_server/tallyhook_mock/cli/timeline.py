@@ -10,7 +10,7 @@ import typer
 from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote, path, say_more
 from tallyhook_receiver.cli.output import USAGE, Json, console, fail, moment, print_json, table
 
-__all__ = ["timeline"]
+__all__ = ["ACCOUNTS", "System", "timeline"]
 
 
 class System(StrEnum):
@@ -25,7 +25,7 @@ class System(StrEnum):
 # Narrower ones have no room for all columns.
 _ROOMY = 120
 
-_ACCOUNTS = {
+ACCOUNTS = {
     System.CHEDDAR: ("customers",),
     System.CLEVERBRIDGE: ("cleverbridge", "subscriptions"),
     System.FUSEBILL: ("fusebill", "customers"),
@@ -58,7 +58,7 @@ def timeline(
 
     Example: tallyhook timeline ada --svg ada.svg
     """
-    mock, wanted, account = Remote(url), {"product": product}, (*_ACCOUNTS[system], customer)
+    mock, wanted, account = Remote(url), {"product": product}, (*ACCOUNTS[system], customer)
     if svg is not None:
         picture = mock.get(path(*account, "timeline.svg"), wanted)
         try:
@@ -71,7 +71,7 @@ def timeline(
     entries = answer["timeline"]
     if as_json:
         print_json(entries)
-        say_more(answer["next"])
+        say_more(answer.get("next"))
         return
     rows: list[tuple[str, ...]] = [
         (
@@ -88,7 +88,7 @@ def timeline(
     if console().width < _ROOMY:
         columns, rows = ("when (UTC)", "~what"), [_folded(*row) for row in rows]
     table(columns, rows, empty="Nothing has happened.")
-    say_more(answer["next"])
+    say_more(answer.get("next"))
 
 
 def _folded(when: str, what: str, invoice: str, amount: str, note: str, who: str) -> tuple[str, str]:

@@ -1,6 +1,5 @@
 """The console as an application."""
 
-import secrets
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -55,7 +54,7 @@ def console_app(mock: Mock, *, token: str = "") -> Starlette:
     app.state.mock = mock
     app.state.token = token
     # What a form has to bring along. Only pages of this console know it, and no other site can read those.
-    app.state.form_token = secrets.token_urlsafe(24)
+    app.state.form_token = mock.form_token
     return app
 
 

@@ -10,14 +10,14 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from tallyhook_mock.control.requests import (
-    PART,
+    PAGE,
     bad,
     json_object,
-    listed,
     missing,
     mock_of,
     named_product,
     only,
+    page,
     path_id,
     text,
 )
@@ -33,20 +33,17 @@ _FILTERS = ("type", "customer", "state")
 async def index(request: Request) -> JSONResponse:
     """Oldest first, or with `order=newest` the other way; by type, customer and state of a delivery."""
     wanted = request.query_params
-    only(wanted, (*_FILTERS, "order", *PART))
-    if "state" in wanted and wanted["state"] not in tuple(DeliveryState):
-        raise bad(f"state: one of {', '.join(DeliveryState)} is required")
+    only(wanted, (*_FILTERS, "order", *PAGE))
     if wanted.get("order", "oldest") not in ("oldest", "newest"):
         raise bad("order: one of oldest, newest is required")
-    hooks, following = listed(
-        request,
-        mock_of(request).state.hooks.log,
-        read=ids.parse,
-        write=ids.text,
-        fits=lambda hook: _fits(hook, wanted),
-        newest_first=wanted.get("order") == "newest",
+    if "state" in wanted and wanted["state"] not in tuple(DeliveryState):
+        raise bad(f"state: one of {', '.join(DeliveryState)} is required")
+    log = mock_of(request).state.hooks.log.values()
+    hooks = reversed(log) if wanted.get("order") == "newest" else log
+    found, more = page(
+        (hook for hook in hooks if _fits(hook, wanted)), wanted, lambda hook: ids.text(hook.id)
     )
-    return JSONResponse({"hooks": [_summary(hook) for hook in hooks], "next": following})
+    return JSONResponse({"hooks": [_summary(hook) for hook in found], **more})
 
 
 async def read(request: Request) -> JSONResponse:

@@ -1,7 +1,8 @@
 """What control calls have in common: their JSON bodies, and finding what they name."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from decimal import Decimal
+from itertools import islice
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -9,30 +10,25 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from tallyhook_mock.core import ids
-from tallyhook_mock.core.pages import page_of
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.systems.cheddar.products import Product
 
 __all__ = [
-    "PART",
+    "PAGE",
     "bad",
     "json_object",
-    "listed",
     "missing",
     "mock_of",
     "named_product",
     "only",
+    "page",
     "path_id",
     "text",
-    "whole_number",
 ]
 
-# The names of the query that choose a part of a list.
-PART = ("limit", "after")
-
-K = TypeVar("K", int, str)
-V = TypeVar("V")
-
+T = TypeVar("T")
+PAGE = ("limit", "after")
+_LARGEST = 10_000
 _MOST = 4_000_000  # bytes of a body
 # Exact. Unlike the standard library's it takes no half of a surrogate pair, which no answer can say.
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
@@ -75,6 +71,26 @@ def only(values: Mapping[str, Any], names: Collection[str]) -> None:
             raise bad(f"{name}: unknown; known here: {', '.join(names)}")
 
 
+def page(
+    items: Iterable[T], given: Mapping[str, str], name: Callable[[T], str]
+) -> tuple[list[T], dict[str, str]]:
+    """The items after the one that `after` names, `limit` of them at the most, and how to go on.
+
+    What is to go on with is the name of the last one, as `next`; there is none after the last item. 400 for a
+    limit that is none, and for an `after` that is not there.
+    """
+    limit, after = given.get("limit"), given.get("after")
+    if limit is not None and not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= _LARGEST):
+        raise bad(f"limit: a whole number from 1 to {_LARGEST} is required")
+    left = iter(items)
+    if after is not None and not any(name(item) == after for item in left):
+        raise bad(f"after: there is no {after!r}")
+    if limit is None:
+        return list(left), {}
+    found = list(islice(left, int(limit)))
+    return found, {"next": name(found[-1])} if found and next(left, None) is not None else {}
+
+
 def text(values: Mapping[str, Any], name: str) -> str:
     value = values.get(name)
     if not isinstance(value, str) or not value:
@@ -89,41 +105,6 @@ def named_product(request: Request, values: Mapping[str, Any]) -> Product:
         return mock_of(request).product(code)
     except LookupError as error:
         raise HTTPException(400 if code is None else 404, f"product: {error}") from None
-
-
-def listed(
-    request: Request,
-    whole: Mapping[K, V],
-    *,
-    read: Callable[[str], K | None],
-    write: Callable[[K], str],
-    fits: Callable[[V], bool] | None = None,
-    newest_first: bool = False,
-) -> tuple[tuple[V, ...], str | None]:
-    """What `limit` and `after` choose of a list, and what to give as `after` for more; None if that is all.
-
-    `read` and `write` turn a key into what stands in the query, and back.
-    """
-    wanted = request.query_params
-    limit, after = whole_number(wanted["limit"]) if "limit" in wanted else None, None
-    if limit == 0:
-        raise bad("limit: a whole number above 0 is required")
-    if "after" in wanted:
-        after = read(wanted["after"])
-        if after is None:
-            raise bad(f"after: {wanted['after']!r} was not given by this list as `next`")
-    try:
-        page = page_of(whole, limit, after=after, fits=fits, newest_first=newest_first)
-    except LookupError as error:
-        raise bad(f"after: {error}") from None
-    return page.items, None if page.next is None else write(page.next)
-
-
-def whole_number(written: str) -> int:
-    """Of up to nine digits; 400 for anything else."""
-    if not (written.isascii() and written.isdigit() and len(written) < 10):
-        raise bad(f"{written!r} is not a whole number")
-    return int(written)
 
 
 def path_id(request: Request) -> int:

@@ -7,14 +7,14 @@ from typing import Any, overload
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tallyhook_mock.control.requests import listed, whole_number
+from tallyhook_mock.control.requests import page
 from tallyhook_mock.core.invoice_lines import Bill, Line
 from tallyhook_mock.core.money import amount_text, quantity_text
 from tallyhook_mock.picture.painting import paint
 from tallyhook_mock.picture.story import Story
 from tallyhook_mock.timeline import Entry
 
-__all__ = ["bill_shown", "drawn", "moment_shown", "timeline_shown"]
+__all__ = ["bill_shown", "drawn", "line_shown", "moment_shown", "timeline_shown"]
 
 
 @overload
@@ -32,12 +32,12 @@ def bill_shown(bill: Bill) -> dict[str, Any]:
         "number": bill.number,
         "at": moment_shown(bill.at),
         "currency": bill.currency,
-        "lines": [_line(line) for line in bill.lines],
+        "lines": [line_shown(line) for line in bill.lines],
         "total": amount_text(bill.total),
     }
 
 
-def _line(line: Line) -> dict[str, Any]:
+def line_shown(line: Line) -> dict[str, Any]:
     return {
         "item": line.item,
         "description": line.description,
@@ -51,9 +51,8 @@ def _line(line: Line) -> dict[str, Any]:
 
 def timeline_shown(request: Request, entries: Mapping[int, Entry]) -> dict[str, Any]:
     """What `limit` and `after` choose of what happened, oldest first."""
-    by_number = {number: (number, entry) for number, entry in entries.items()}
-    pairs, following = listed(request, by_number, read=whole_number, write=str)
-    return {"timeline": [_entry(number, entry) for number, entry in pairs], "next": following}
+    found, more = page(entries.items(), request.query_params, lambda pair: str(pair[0]))
+    return {"timeline": [_entry(number, entry) for number, entry in found], **more}
 
 
 def _entry(number: int, entry: Entry) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What is to come, in order of time."""
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -22,6 +22,10 @@ class Agenda:
         """Have `action` called at `when`. An action checks for itself whether it still applies."""
         self._count += 1
         heapq.heappush(self._planned, (when, self._count, action, subject))
+
+    def planned(self) -> Iterator[tuple[datetime, Action, Any]]:
+        """What is planned, in no order."""
+        return ((when, action, subject) for when, _, action, subject in self._planned)
 
     def next_due(self) -> datetime | None:
         """The moment of the next action; None if nothing is planned."""

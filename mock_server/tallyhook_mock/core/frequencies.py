@@ -1,16 +1,12 @@
-"""Billing frequencies and the arithmetic of billing dates.
-
-A cycle is an anchor and a count: the n-th billing date is computed from the anchor, never from the
-date before, so that a subscription of the 31st bills on the last day of a shorter month and returns to the
-31st afterwards (inferred).
-"""
+"""Billing frequencies and the arithmetic of billing dates."""
 
 from calendar import monthrange
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from tallyhook_mock.core.base import Value
 
-__all__ = ["FREQUENCIES", "Frequency", "add_months"]
+__all__ = ["FREQUENCIES", "Frequency", "add_months", "run_over"]
 
 
 def add_months(moment: datetime, months: int) -> datetime:
@@ -18,6 +14,12 @@ def add_months(moment: datetime, months: int) -> datetime:
     year, month = divmod(moment.year * 12 + moment.month - 1 + months, 12)
     month += 1
     return moment.replace(year=year, month=month, day=min(moment.day, monthrange(year, month)[1]))
+
+
+def run_over(moment: datetime, months: int) -> datetime:
+    """`months` later; days that the month lacks run over into the next: 31 August and one is 1 October."""
+    first = add_months(moment.replace(day=1), months)
+    return first + timedelta(days=moment.day - 1)
 
 
 class Frequency(Value, frozen=True):
@@ -28,8 +30,13 @@ class Frequency(Value, frozen=True):
     unit: str
     quantity: int
 
-    def after(self, anchor: datetime, count: int) -> datetime | None:
-        """The `count`-th billing date after `anchor`; None for a plan that never bills again."""
+    def after(
+        self, anchor: datetime, count: int, add: Callable[[datetime, int], datetime] = add_months
+    ) -> datetime | None:
+        """The `count`-th billing date after `anchor`; None for a plan that never bills again.
+
+        `add` adds months: it decides what becomes of the 31st.
+        """
         steps = self.quantity * count
         match self.unit:
             case "days":
@@ -37,9 +44,9 @@ class Frequency(Value, frozen=True):
             case "weeks":
                 return anchor + timedelta(weeks=steps)
             case "months":
-                return add_months(anchor, steps)
+                return add(anchor, steps)
             case "years":
-                return add_months(anchor, steps * 12)
+                return add(anchor, steps * 12)
         return None
 
 

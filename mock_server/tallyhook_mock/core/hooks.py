@@ -226,6 +226,13 @@ class Hooks:
         """Wait again with a delivery that was taken: its listener was paused meanwhile."""
         self._schedule(delivery, delivery.next_at)
 
+    def put_back_all(self) -> None:
+        """Wait again with all that were taken: whoever took them is gone."""
+        for hook in self.log.values():
+            for delivery in hook.deliveries:
+                if delivery.state is DeliveryState.SENDING:
+                    self.put_back(delivery)
+
     def retry(self, delivery: Delivery, at: datetime) -> None:
         """Try again at once; one that was canceled before is sent all the same."""
         if delivery.state is not DeliveryState.SENDING:

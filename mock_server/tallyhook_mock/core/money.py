@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from decimal import ROUND_HALF_UP, Context, Decimal, DivisionByZero, InvalidOperation, Overflow, localcontext
-from functools import lru_cache
 
 __all__ = [
     "CENT",
@@ -12,7 +11,6 @@ __all__ = [
     "ZERO",
     "amount_text",
     "cents",
-    "discounted",
     "exact",
     "four_places",
     "product",
@@ -57,13 +55,6 @@ def total(amounts: Iterable[Decimal]) -> Decimal:
 def cents(amount: Decimal) -> Decimal:
     """Round to whole cents, halves away from zero (inferred: no source says how Cheddar rounds)."""
     return _EXACT.quantize(amount, CENT)
-
-
-@lru_cache(4096)  # all that subscribe to a plan share its price
-@exact()
-def discounted(amount: Decimal, percent: Decimal) -> Decimal:
-    """An amount with so many percent off, in whole cents."""
-    return cents(amount * (100 - percent) / 100)
 
 
 def four_places(quantity: Decimal) -> Decimal:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from tallyhook_mock.core.money import ZERO, amount_text, quantity_text
+from tallyhook_mock.core.money import amount_text, quantity_text
 from tallyhook_mock.systems.cheddar.invoices import Charge, ChargeType, Invoice, InvoiceState
 from tallyhook_mock.systems.cheddar.products import UNLIMITED, PlanItem
 from tallyhook_mock.timeline import Entry
@@ -28,7 +28,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """`state` is `open`, `held`, `due`, `paid` or `void`; `quantities` are the counters of its period.
+    """`state` is `open`, `held`, `due`, `lapsed`, `paid` or `void`; `quantities` are its period's counters.
 
     `total` is what is to be paid, tax included and never below 0; `collected` what the gateway took, less
     what was given back. `title` and `remarks` are words for people.
@@ -61,7 +61,7 @@ class Bill:
             tuple(_line(charge, invoice, actors) for charge in invoice.lines()),
             invoice.subtotal,
             invoice.tax,
-            max(invoice.total, ZERO),
+            invoice.total,
             invoice.collected,
             {planned.item.code: invoice.quantity(planned.item.code) for planned in invoice.plan.items},
             _title(invoice),
@@ -126,8 +126,7 @@ def _origin(charge: Charge, invoice: Invoice, actors: Mapping[tuple[datetime, st
     if charge.type is ChargeType.ITEM and planned is not None:
         return _counted(planned, invoice)
     if charge.type is not ChargeType.CUSTOM:
-        discount = f", {quantity_text(invoice.discount)} % off" if invoice.discount else ""
-        return f"plan {invoice.plan.code}{discount if charge.type is ChargeType.RECURRING else ''}"
+        return f"plan {invoice.plan.code}"
     actor = actors.get((charge.created, charge.code))
     added = f"added {_moment(charge.created)}" + (f" by {actor}" if actor else "")
     return f"{charge.description}, {added}" if charge.description else added
@@ -162,6 +161,8 @@ def _standing(invoice: Invoice) -> str:
     match invoice.state:
         case InvoiceState.OPEN:
             return "open, its lines are projected"
+        case InvoiceState.LAPSED:
+            return "not billed, as the subscription is canceled"
         case InvoiceState.HELD:
             return "held, as its hooks are not all acknowledged"
         case InvoiceState.UNPAID:
@@ -176,8 +177,8 @@ def _standing(invoice: Invoice) -> str:
 
 
 def _remarks(invoice: Invoice) -> Iterator[str]:
-    if invoice.subtotal < 0:
-        yield f"{amount_text(invoice.subtotal.copy_negate())} of credit is carried forward"
+    if invoice.carried:
+        yield f"{amount_text(invoice.carried.copy_negate())} of credit is carried forward"
     shown = {charge.code for charge in invoice.lines() if charge.type is ChargeType.ITEM}
     for planned in invoice.plan.items:
         if planned.item.code not in shown:

@@ -90,6 +90,19 @@ class Cheddar(Asserts):
         catalog = {"products": [{"code": self.product, what: [table]}]}
         self._world.call(lambda: self._world.mock.add_catalog(catalog))
 
+    # -- worlds to come back to
+
+    def snapshot(self) -> bytes:
+        """The world as it is: products, customers, invoices, hooks, listeners, faults, and the clock."""
+        return self._world.call(self._world.mock.save)
+
+    def restore(self, snapshot: bytes) -> None:
+        """Go back to a snapshot, of this or another test; the listeners of this test stay.
+
+        SnapshotError if it can't be read.
+        """
+        self._world.wait(lambda: self._world.restore(snapshot))
+
     # -- who listens
 
     def listener(
@@ -177,7 +190,7 @@ class Cheddar(Asserts):
         invoice = next((each for each in customer.invoices if _is_under_way(each)), None)
         if invoice is None:
             invoice = customer.subscription.current
-            if invoice is None:
+            if invoice is None or customer.subscription.is_canceled:
                 raise LookupError(f"{code} has no period that could be billed: the subscription is canceled")
             await mock.advance(max(invoice.billing_at, mock.clock.now()))
         last = parse_duration(within).after(mock.clock.now())

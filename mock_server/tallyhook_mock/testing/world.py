@@ -37,19 +37,25 @@ class World:
     """
 
     def __init__(
-        self, house: House, catalog: Mapping[str, object] | Path | str | None, start: str | datetime
+        self,
+        house: House,
+        catalog: Mapping[str, object] | Path | str | None,
+        start: str | datetime,
+        *,
+        strict: bool = True,
     ) -> None:
         self.house = house
         self.doors = Doors()
         self._catalog = load_catalog(Path(catalog)) if isinstance(catalog, (Path, str)) else catalog
         self._start = parse_moment(start) if isinstance(start, str) else start
+        self._strict = strict
         self._applications: list[Application] = []
         self._guests: list[asyncio.AbstractEventLoop] = []  # event loops of tests that listeners run in
         self._away: dict[str, Listener] = {}  # those whose loop has left, by URL
         house.loop.run(self._begin())
 
     async def _begin(self) -> None:
-        self.mock = Mock(self._catalog, start=self._start, sender=self.doors, seed=0)
+        self.mock = Mock(self._catalog, start=self._start, sender=self.doors, strict=self._strict, seed=0)
         self.app = create_app(self.mock)
         self.calls = Application(self.app)
         self._life = self.mock.running()
@@ -136,6 +142,18 @@ class World:
             return listener
 
         return self.call(opened)
+
+    async def restore(self, snapshot: bytes) -> None:
+        """Go back to a snapshot, with the listeners that are here now."""
+        urls = {each.url: each.events for each in self.mock.state.hooks.listeners.values()}
+        await self.mock.restore(snapshot)
+        for listener in tuple(self.mock.state.hooks.listeners.values()):
+            if listener.url not in urls:
+                self.mock.forget(listener)
+        there = {each.url for each in self.mock.state.hooks.listeners.values()}
+        for url, events in urls.items():
+            if url not in there:
+                self.mock.listen(self.product.code, url, events)
 
     # -- waiting
 

@@ -38,7 +38,7 @@ class Cheddar:
         self.scheme = scheme
         for key in self.keys:
             try:
-                scheme.check(key)
+                scheme.check_key(key)
             except ValueError as error:
                 raise ValueError(f"product {code} needs a key of scheme {scheme.name}: {error}") from None
         its = "" if client is None else client.product_code

@@ -44,7 +44,7 @@ class StandardWebhooks:
         self._type_field = type_field
         self._clock = clock
         for key in self.keys:
-            _scheme(key).check(key)
+            _scheme(key).check_key(key)
 
     def verify(self, headers: Mapping[str, str], body: bytes) -> bool:
         named, at = _standard(headers), self._clock()

@@ -47,6 +47,8 @@ class _Methods:
     refund = Method(calls.refund)
     void = Method(calls.void)
     void_or_refund = Method(calls.void_or_refund)
+    waive_invoice = Method(calls.waive_invoice)
+    run_invoice = Method(calls.run_invoice)
     send_email = Method(calls.send_email)
 
 

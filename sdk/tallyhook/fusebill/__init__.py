@@ -8,21 +8,42 @@
 A subscription is in exactly one billing period; the subscriptions of one period bill on the same day.
 """
 
+from tallyhook.fusebill.calls import PAGE_SIZE
 from tallyhook.fusebill.client import AsyncClient, Client
 from tallyhook.fusebill.forecast import DryRun, PlannedInvoice, dry_run
-from tallyhook.fusebill.models import BillingPeriodDefinition, PendingCharge, Subscription
-from tallyhook.fusebill.terms import BillingPeriodType, Cycle, InvoiceDate
+from tallyhook.fusebill.models import (
+    BillingPeriodDefinition,
+    DraftCharge,
+    DraftInvoice,
+    Invoice,
+    InvoiceCharge,
+    Listed,
+    PendingCharge,
+    PlanProduct,
+    Subscription,
+    SubscriptionProduct,
+)
+from tallyhook.fusebill.terms import BillingPeriodType, ChargeChange, Cycle, InvoiceDate
 
 __all__ = [
+    "PAGE_SIZE",
     "AsyncClient",
     "BillingPeriodDefinition",
     "BillingPeriodType",
+    "ChargeChange",
     "Client",
     "Cycle",
+    "DraftCharge",
+    "DraftInvoice",
     "DryRun",
+    "Invoice",
+    "InvoiceCharge",
     "InvoiceDate",
+    "Listed",
     "PendingCharge",
+    "PlanProduct",
     "PlannedInvoice",
     "Subscription",
+    "SubscriptionProduct",
     "dry_run",
 ]

@@ -1,31 +1,53 @@
-"""Every call of Fusebill's API for billing periods, described once; see those of Cheddar for the manner.
+"""The calls of Fusebill's API, each described once; see those of Cheddar for the manner.
 
 Repeatable, and so tried again by themselves, are readings, changes of a definition, its deletion (an id is
-never given again, inferred), and a move into a definition that is there. Never so: what makes a definition.
+never given again, inferred), and a move into a definition that is there. Never so: what makes a definition,
+what posts, and what may charge.
 """
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import TypedDict, TypeVar, Unpack
 
-from tallyhook._call import Call, whole
+from tallyhook._call import Call, Pairs, whole
 from tallyhook.fusebill import documents, forecast
 from tallyhook.fusebill.forecast import DryRun
-from tallyhook.fusebill.models import BillingPeriodDefinition, Subscription
-from tallyhook.fusebill.terms import BillingPeriodType, Cycle, InvoiceDate
+from tallyhook.fusebill.models import (
+    BillingPeriodDefinition,
+    DraftInvoice,
+    Invoice,
+    Listed,
+    Subscription,
+    SubscriptionProduct,
+)
+from tallyhook.fusebill.terms import BillingPeriodType, ChargeChange, Cycle, InvoiceDate
 
 __all__ = [
     "DefinitionRef",
+    "DraftRef",
+    "ProductRef",
     "Settings",
     "SubscriptionRef",
+    "change_draft_invoice",
+    "change_quantity",
     "delete_billing_period_definition",
     "dry_run",
     "edit_billing_period_definition",
     "get_billing_period_definition",
     "get_billing_period_definition_by_subscription",
     "get_billing_period_definitions",
+    "get_draft_invoice",
+    "get_draft_invoices",
+    "get_invoice",
+    "get_invoices",
+    "get_subscription",
+    "get_subscriptions",
     "move_subscription",
     "new_billing_period_definition",
+    "post_draft_invoice",
+    "preview_billing_period_definition",
+    "set_quantity",
 ]
 
 T = TypeVar("T")
@@ -36,16 +58,29 @@ DefinitionRef = int | BillingPeriodDefinition
 SubscriptionRef = int | Subscription
 """A subscription, or its id."""
 
+ProductRef = int | SubscriptionProduct
+"""A product of a subscription, or its id."""
+
+DraftRef = int | DraftInvoice
+"""A draft invoice, or its id."""
+
+_Named = BillingPeriodDefinition | Subscription | SubscriptionProduct | DraftInvoice | Invoice
 _ROOT = "billingPeriodDefinitions"
+_DEFINITION = documents.one(BillingPeriodDefinition)
+PAGE_SIZE = 1000
+"""What a page may hold at least (documented)."""
 
 
 class Settings(TypedDict, total=False):
-    """What else may be said of a definition; None takes away what can be (inferred)."""
+    """What else may be said of a definition; None takes the customer's setting (documented).
 
-    invoice_in_advance: bool
-    auto_collect: bool
-    auto_post: bool
-    term: int
+    `invoice_in_advance` is in days; `term` one of Net0 … Net90, MFI1, DayOfMonth1 … DayOfMonth31.
+    """
+
+    invoice_in_advance: int
+    auto_collect: bool | None
+    auto_post: bool | None
+    term: str | None
     po_number: str | None
     payment_method_id: int | None
 
@@ -60,14 +95,14 @@ _WORDS = {
 }
 
 
-def get_billing_period_definitions(customer_id: int) -> Call[tuple[BillingPeriodDefinition, ...]]:
+def get_billing_period_definitions(customer_id: int) -> Call[Listed[BillingPeriodDefinition]]:
     """All definitions of a customer.
 
     Raises:
         NotFound: there is no such customer.
     """
     path = f"customers/{whole(customer_id, 'A customer_id')}/{_ROOT}"
-    return _call("GET", path, f"customers/{_ROOT}", documents.definitions, repeatable=True)
+    return _call("GET", path, f"customers/{_ROOT}", documents.many(BillingPeriodDefinition), repeatable=True)
 
 
 def get_billing_period_definition(definition: DefinitionRef) -> Call[BillingPeriodDefinition]:
@@ -76,7 +111,7 @@ def get_billing_period_definition(definition: DefinitionRef) -> Call[BillingPeri
     Raises:
         NotFound: there is no such definition.
     """
-    return _call("GET", _path(definition), _ROOT, documents.definition, repeatable=True)
+    return _call("GET", _path(definition), _ROOT, _DEFINITION, repeatable=True)
 
 
 def get_billing_period_definition_by_subscription(
@@ -89,14 +124,15 @@ def get_billing_period_definition_by_subscription(
     """
     action = f"{_ROOT}/GetBySubscription"
     path = f"{action}/{_id(subscription, 'subscription')}"
-    return _call("GET", path, action, documents.definition, repeatable=True)
+    return _call("GET", path, action, _DEFINITION, repeatable=True)
 
 
 def new_billing_period_definition(
     customer_id: int,
-    cycle: Cycle,
+    interval: Cycle,
     date: InvoiceDate | None = None,
     *,
+    number_of_intervals: int = 1,
     billing_period_type: BillingPeriodType = BillingPeriodType.SPECIFIED_DATE,
     **settings: Unpack[Settings],
 ) -> Call[BillingPeriodDefinition]:
@@ -106,17 +142,41 @@ def new_billing_period_definition(
     since that would make two: after `NoAnswer` read the customer's definitions.
 
     Raises:
-        BadRequest: a date that doesn't go with the cycle.
+        BadRequest: a date that doesn't go with the interval.
         NotFound: there is no such customer.
     """
     body = {
-        "customerId": whole(customer_id, "A customer_id"),
-        "cycle": cycle,
+        **_wish(customer_id, interval, date, number_of_intervals, settings),
         "billingPeriodType": billing_period_type,
+    }
+    return _call("POST", _ROOT, _ROOT, _DEFINITION, body)
+
+
+def preview_billing_period_definition(
+    customer_id: int,
+    interval: Cycle,
+    date: InvoiceDate,
+    *,
+    number_of_intervals: int = 1,
+    **settings: Unpack[Settings],
+) -> Call[BillingPeriodDefinition]:
+    """What `new_billing_period_definition` would make, with its next recharge date; nothing is made."""
+    body = _wish(customer_id, interval, date, number_of_intervals, settings)
+    action = f"{_ROOT}/Preview"
+    return _call("POST", action, action, _DEFINITION, body, repeatable=True)
+
+
+def _wish(
+    customer_id: int, interval: Cycle, date: InvoiceDate | None, number_of_intervals: int, settings: Settings
+) -> dict[str, object]:
+    """Requests say interval where answers say cycle (documented)."""
+    return {
+        "customerId": whole(customer_id, "A customer_id"),
+        "interval": Cycle(interval),
+        "numberOfIntervals": whole(number_of_intervals, "number_of_intervals", least=1),
         **({} if date is None else date.fields()),
         **_settings(settings),
     }
-    return _call("POST", _ROOT, _ROOT, documents.definition, body)
 
 
 def edit_billing_period_definition(
@@ -143,14 +203,14 @@ def edit_billing_period_definition(
     }
     if len(body) == 1:
         raise TypeError("Name something that is to change")
-    return _call("PUT", _ROOT, _ROOT, documents.definition, body, repeatable=True)
+    return _call("PUT", _ROOT, _ROOT, _DEFINITION, body, repeatable=True)
 
 
 def delete_billing_period_definition(definition: DefinitionRef) -> Call[None]:
     """Delete an empty definition, for good.
 
     Raises:
-        BadRequest: a subscription is in it (the status is inferred).
+        APIError: status 409, a subscription is in it (the status is inferred).
         NotFound: there is none; also when an earlier attempt deleted it and its answer was lost.
     """
     return _call("DELETE", _path(definition), _ROOT, documents.nothing, repeatable=True)
@@ -165,7 +225,7 @@ def move_subscription(
     it can be done. A move into a new definition is never sent again by itself, since that would make two.
 
     Raises:
-        BadRequest: another customer's definition, or another cycle: that of a subscription can't change.
+        APIError: status 409 for another customer's definition, or another frequency: that can't change.
         NotFound: there is no such subscription or definition.
     """
     path = f"subscriptions/{_id(subscription, 'subscription')}/billingPeriodDefinition"
@@ -174,7 +234,7 @@ def move_subscription(
         to.fields() if isinstance(to, InvoiceDate) else {"billingPeriodDefinitionId": _id(to, "definition")}
     )
     action = "subscriptions/billingPeriodDefinition"
-    return _call("PUT", path, action, documents.definition, body, repeatable=not is_new)
+    return _call("PUT", path, action, _DEFINITION, body, repeatable=not is_new)
 
 
 def dry_run(
@@ -190,10 +250,192 @@ def dry_run(
     """
 
     def read(body: bytes) -> DryRun:
-        found = documents.definition(body)
+        found = _DEFINITION(body)
         return forecast.dry_run(found, invoice_day=invoice_day, invoice_month=invoice_month, now=now)
 
     return _call("GET", _path(definition), _ROOT, read, repeatable=True)
+
+
+# -- usage
+
+
+def get_subscription(subscription: SubscriptionRef) -> Call[Subscription]:
+    """One subscription with its products.
+
+    Raises:
+        NotFound: there is no such subscription.
+    """
+    path = f"subscriptions/{_id(subscription, 'subscription')}"
+    return _call("GET", path, "subscriptions", documents.one(Subscription), repeatable=True)
+
+
+def get_subscriptions(customer_id: int, *, page_number: int = 0) -> Call[Listed[Subscription]]:
+    """A customer's subscriptions, up to 1,000 a page.
+
+    Raises:
+        NotFound: there is no such customer.
+    """
+    path = f"customers/{whole(customer_id, 'A customer_id')}/subscriptions"
+    query = _paged(page_number)
+    return _call(
+        "GET", path, "customers/subscriptions", documents.many(Subscription), query=query, repeatable=True
+    )
+
+
+def set_quantity(
+    product: SubscriptionProduct, quantity: Decimal | int, *, preview: bool = False, hold: bool = False
+) -> Call[SubscriptionProduct]:
+    """Set how much a subscription has of a product, to a total: that is how usage is told (documented).
+
+    The other fields go back as they were read. With `hold` an invoice that comes of it stays a draft. It is
+    never sent again by itself, since a product may be charged at once for what is more.
+
+    Raises:
+        BadRequest: more than the product's most.
+        NotFound: there is no such product.
+    """
+    if product.id is None:
+        raise ValueError("The product has no id")
+    body = {**product.raw, "id": product.id, "quantity": _quantity(quantity, least=0)}
+    return _call(
+        "PUT",
+        "SubscriptionProducts",
+        "SubscriptionProducts",
+        documents.one(SubscriptionProduct),
+        body,
+        query=_flags(preview, hold),
+        repeatable=preview,
+    )
+
+
+def change_quantity(
+    product: ProductRef, difference: Decimal | int, *, preview: bool = False, hold: bool = False
+) -> Call[SubscriptionProduct]:
+    """Add to a quantity, or take from it. The vendor wants it used where nothing is charged by it.
+
+    Never sent again by itself, since that would add twice.
+    """
+    body = {
+        "subscriptionProductId": _id(product, "product"),
+        "deltaQuantity": _quantity(difference, least=None),
+    }
+    path = "SubscriptionProductQuantityChange"
+    return _call(
+        "POST",
+        path,
+        path,
+        documents.one(SubscriptionProduct),
+        body,
+        query=_flags(preview, hold),
+        repeatable=preview,
+    )
+
+
+# -- draft invoices and invoices
+
+
+def get_draft_invoices(
+    *, status: str | None = "Ready", customer_id: int | None = None, page_number: int = 0
+) -> Call[Listed[DraftInvoice]]:
+    """Draft invoices without their charges, up to 1,000 a page; those that are Ready can be posted."""
+    filters = {"status": status, "customerId": customer_id}
+    written = ";".join(f"{name}:{value}" for name, value in filters.items() if value is not None)
+    query = (*((("query", written),) if written else ()), *_paged(page_number))
+    return _call(
+        "GET", "DraftInvoices", "DraftInvoices", documents.many(DraftInvoice), query=query, repeatable=True
+    )
+
+
+def get_draft_invoice(draft: DraftRef) -> Call[DraftInvoice]:
+    """One draft with its charges.
+
+    Raises:
+        NotFound: there is no such draft; also when it has been posted.
+    """
+    path = f"DraftInvoices/{_id(draft, 'draft')}"
+    return _call("GET", path, "DraftInvoices", documents.one(DraftInvoice), repeatable=True)
+
+
+def change_draft_invoice(
+    draft: DraftRef, *changes: ChargeChange, notes: str | None = None, po_number: str | None = None
+) -> Call[DraftInvoice]:
+    """Change charges of a ready draft, or take them off; adding one is not possible (documented).
+
+    Raises:
+        NotFound: there is no such draft or charge.
+    """
+    body: dict[str, object] = {"id": _id(draft, "draft")}
+    if changes:
+        body["draftCharges"] = [change.fields() for change in changes]
+    if notes is not None:
+        body["notes"] = notes
+    if po_number is not None:
+        body["poNumber"] = po_number
+    if len(body) == 1:
+        raise TypeError("Name something that is to change")
+    # A deletion that is made twice finds no charge, so it is not sent again by itself.
+    repeatable = not any(change.deletes for change in changes)
+    return _call(
+        "PATCH",
+        "DraftInvoices",
+        "DraftInvoices",
+        documents.one(DraftInvoice),
+        body,
+        repeatable=repeatable,
+    )
+
+
+def post_draft_invoice(draft: DraftRef, *charge_ids: int) -> Call[Invoice]:
+    """Post a draft, or only some of its charges: that is final.
+
+    Never sent again by itself: after `NoAnswer` see whether the draft, or the charge, is still there.
+
+    Raises:
+        NotFound: there is no such draft, or it is posted already.
+    """
+    query = [("draftInvoiceId", str(_id(draft, "draft")))]
+    if charge_ids:
+        query.append(("draftChargeIds", ",".join(str(whole(each, "A charge's id")) for each in charge_ids)))
+    return _call("POST", "Invoices", "Invoices", documents.one(Invoice), {}, query=tuple(query))
+
+
+def get_invoices(customer_id: int, *, page_number: int = 0) -> Call[Listed[Invoice]]:
+    """A customer's posted invoices, up to 1,000 a page.
+
+    Raises:
+        NotFound: there is no such customer.
+    """
+    path = f"customers/{whole(customer_id, 'A customer_id')}/Invoices"
+    query = _paged(page_number)
+    return _call("GET", path, "customers/Invoices", documents.many(Invoice), query=query, repeatable=True)
+
+
+def get_invoice(invoice: int | Invoice) -> Call[Invoice]:
+    """One posted invoice.
+
+    Raises:
+        NotFound: there is no such invoice.
+    """
+    path = f"Invoices/{_id(invoice, 'invoice')}"
+    return _call("GET", path, "Invoices", documents.one(Invoice), repeatable=True)
+
+
+def _paged(page_number: int) -> Pairs:
+    number = whole(page_number, "A page_number")
+    return (("pageSize", str(PAGE_SIZE)), ("pageNumber", str(number)))
+
+
+def _flags(preview: bool, hold: bool) -> Pairs:
+    flags = {"preview": preview, "temporarilyDisableAutoPost": hold}
+    return tuple((name, "true") for name, is_set in flags.items() if is_set)
+
+
+def _quantity(quantity: Decimal | int, *, least: int | None) -> Decimal:
+    if isinstance(quantity, bool) or not isinstance(quantity, Decimal | int):
+        raise TypeError(f"A quantity is a Decimal or an int, not {type(quantity).__name__}")
+    if not Decimal(quantity).is_finite() or (least is not None and quantity < least):
+        raise ValueError("A quantity is a number" + ("" if least is None else f" from {least} up"))
+    return Decimal(quantity)
 
 
 def _call(
@@ -203,17 +445,18 @@ def _call(
     read: Callable[[bytes], T],
     body: Mapping[str, object] | None = None,
     *,
+    query: Pairs = (),
     repeatable: bool = False,
 ) -> Call[T]:
-    return Call(method, path, action, read, documents.refusal, body=body, repeatable=repeatable)
+    return Call(method, path, action, read, documents.refusal, query, body, repeatable)
 
 
 def _path(definition: DefinitionRef) -> str:
     return f"{_ROOT}/{_id(definition, 'definition')}"
 
 
-def _id(ref: DefinitionRef | SubscriptionRef, what: str) -> int:
-    named = ref.id if isinstance(ref, BillingPeriodDefinition | Subscription) else ref
+def _id(ref: _Named | int, what: str) -> int:
+    named = ref if isinstance(ref, int) else ref.id
     if named is None:
         raise ValueError(f"The {what} has no id")
     return whole(named, f"A {what}'s id")

@@ -13,20 +13,31 @@ BASE_URL = "https://secure.fusebill.com/v1"
 class _Methods:
     """What both clients can be asked for."""
 
-    get_billing_period_definitions = Method(calls.get_billing_period_definitions)
+    change_draft_invoice = Method(calls.change_draft_invoice)
+    change_quantity = Method(calls.change_quantity)
+    delete_billing_period_definition = Method(calls.delete_billing_period_definition)
+    dry_run = Method(calls.dry_run)
+    edit_billing_period_definition = Method(calls.edit_billing_period_definition)
     get_billing_period_definition = Method(calls.get_billing_period_definition)
     get_billing_period_definition_by_subscription = Method(
         calls.get_billing_period_definition_by_subscription
     )
-    new_billing_period_definition = Method(calls.new_billing_period_definition)
-    edit_billing_period_definition = Method(calls.edit_billing_period_definition)
-    delete_billing_period_definition = Method(calls.delete_billing_period_definition)
+    get_billing_period_definitions = Method(calls.get_billing_period_definitions)
+    get_draft_invoice = Method(calls.get_draft_invoice)
+    get_draft_invoices = Method(calls.get_draft_invoices)
+    get_invoice = Method(calls.get_invoice)
+    get_invoices = Method(calls.get_invoices)
+    get_subscription = Method(calls.get_subscription)
+    get_subscriptions = Method(calls.get_subscriptions)
     move_subscription = Method(calls.move_subscription)
-    dry_run = Method(calls.dry_run)
+    new_billing_period_definition = Method(calls.new_billing_period_definition)
+    post_draft_invoice = Method(calls.post_draft_invoice)
+    preview_billing_period_definition = Method(calls.preview_billing_period_definition)
+    set_quantity = Method(calls.set_quantity)
 
 
 class Client(_Methods, BaseClient):
-    """Fusebill's (now Stax Bill's) API, as far as billing periods go.
+    """Fusebill's (now Stax Bill's) API, as far as billing periods, usage and invoices go.
 
         with Client("an API key") as client:
             (definition, *others) = client.get_billing_period_definitions(7)

@@ -1,11 +1,22 @@
 """Fusebill's answers: bytes into models, and refusals into exceptions."""
 
-from tallyhook._call import Reader
-from tallyhook._model import Model, read, read_list
-from tallyhook.errors import APIError, DecodeError, api_error, bare_error
-from tallyhook.fusebill.models import BillingPeriodDefinition
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-__all__ = ["definition", "definitions", "nothing", "refusal"]
+from tallyhook._call import Reader
+from tallyhook._model import Model, read
+from tallyhook.errors import APIError, DecodeError, api_error, bare_error
+from tallyhook.fusebill.models import (
+    BillingPeriodDefinition,
+    DraftInvoice,
+    Invoice,
+    Listed,
+    Subscription,
+)
+
+__all__ = ["many", "nothing", "one", "refusal"]
+
+M = TypeVar("M", bound=Model)
 
 
 class _Complaint(Model, frozen=True, kw_only=True, rename="pascal"):
@@ -16,27 +27,58 @@ class _Complaint(Model, frozen=True, kw_only=True, rename="pascal"):
 
 
 class _Refusal(Model, frozen=True, kw_only=True, rename="pascal"):
-    """What an error looks like (inferred)."""
+    """What an error looks like (documented); some 404s have a message instead (by a client)."""
 
     error_id: str = ""
+    message: str = ""
     errors: tuple[_Complaint, ...] = ()
 
 
-_READER = Reader(BillingPeriodDefinition)
+_READER = Reader(BillingPeriodDefinition, Subscription, DraftInvoice, Invoice)
 _REFUSALS = Reader(_Refusal)
 
 
-def definition(body: bytes) -> BillingPeriodDefinition:
-    """The definition that a body is."""
-    return read(BillingPeriodDefinition, _READER.object(body))
+def one(model: type[M]) -> Callable[[bytes], M]:
+    """A reader of bodies that are one of these."""
+
+    def read_one(body: bytes) -> M:
+        return read(model, _unfolded(_READER.object(body)))
+
+    return read_one
 
 
-def definitions(body: bytes) -> tuple[BillingPeriodDefinition, ...]:
-    """The definitions of a list."""
-    nodes = _READER.node(body)
-    if not isinstance(nodes, list):
-        raise DecodeError("a list was expected")
-    return read_list(BillingPeriodDefinition, nodes)
+def many(model: type[M]) -> Callable[[bytes], Listed[M]]:
+    """A reader of bodies that are a list of these. An entry that makes no sense is told beside the others."""
+
+    def read_many(body: bytes) -> Listed[M]:
+        nodes = _results(_READER.node(body))
+        if not isinstance(nodes, list):
+            raise DecodeError("a list was expected")
+        found: list[M] = []
+        unreadable: list[DecodeError] = []
+        for place, node in enumerate(nodes):
+            try:
+                found.append(read(model, _unfolded(_object(node))))
+            except DecodeError as error:
+                unreadable.append(error.under(f"[{place}]"))
+        return Listed(found, unreadable)
+
+    return read_many
+
+
+def _results(node: Any) -> Any:
+    """A list, or the one list in what is documented as a list of results, whose shape is not."""
+    if isinstance(node, dict):
+        lists = [value for value in node.values() if isinstance(value, list)]
+        return lists[0] if len(lists) == 1 else node
+    return node
+
+
+def _unfolded(node: dict[str, Any]) -> dict[str, Any]:
+    """With a plain list of subscriptions, which a definition has as a list of results (documented)."""
+    if isinstance(node.get("subscriptions"), dict):
+        return {**node, "subscriptions": _results(node["subscriptions"])}
+    return node
 
 
 def nothing(body: bytes) -> None:
@@ -50,8 +92,14 @@ def refusal(status: int, body: bytes) -> APIError:
     except DecodeError:
         said = _Refusal()
     complaints = [f"{it.key}: {it.value}" if it.key else it.value for it in said.errors if it.value]
-    if not complaints:
+    message = "; ".join(complaints) or said.message
+    if not message:
         return bare_error(status)
-    message = "; ".join(complaints)
     error_id = "" if said.error_id == "0" else said.error_id
-    return api_error(status, message, said.errors[0].key, error_id)
+    return api_error(status, message, said.errors[0].key if said.errors else "", error_id)
+
+
+def _object(node: Any) -> dict[str, Any]:
+    if not isinstance(node, dict):
+        raise DecodeError("an object was expected")
+    return node

@@ -126,30 +126,26 @@ def dry_run(
     Nothing is asked and nothing is changed. `now` decides which days are still to come; it is the present
     if it is not given. Every period is taken for a whole one: a first period in arrears may cost less.
 
-    The first invoice is taken to bill one period. No field tells whether the current one is billed already:
-    where `invoice_in_advance` was switched within it, or a subscription came to it from a definition that
-    bills the other way, that invoice bills no period, or two (inferred), and the dry run is wrong about it.
-    About the next ones it is right.
+    The first invoice is taken to bill one period, with the quantities as they are.
 
     Raises:
-        ValueError: there is no such day; a month for a monthly definition; or the definition doesn't tell its
-            dates.
+        ValueError: there is no such day, or the definition doesn't tell its dates.
     """
     start, end = definition.current_billing_period_start_date, definition.next_recharge_date
     if start is None or end is None or definition.invoice_day is None:
         raise ValueError("The definition doesn't tell its dates")
     is_yearly = definition.cycle == Cycle.YEARLY
-    if invoice_month is not None and not is_yearly:
-        raise ValueError("A monthly definition has no invoice_month")
     month = definition.invoice_month if is_yearly else None
     if is_yearly and month is None:
         raise ValueError("The definition doesn't tell its month")
-    old = _Dates(InvoiceDate(definition.invoice_day, month))
+    months = (12 if is_yearly else 1) * (definition.number_of_intervals or 1)
+    old = _Dates(months, InvoiceDate(definition.invoice_day, month))
     new = _Dates(
+        months,
         InvoiceDate(
             definition.invoice_day if invoice_day is None else invoice_day,
             month if invoice_month is None else invoice_month,
-        )
+        ),
     )
     today = _midnight(datetime.now(UTC) if now is None else now)
     moved = end if new == old else new.of_period_ending(end, today)
@@ -164,25 +160,29 @@ def dry_run(
 class _Dates:
     """The days on which a date falls. In a month that is too short it is the last day (inferred)."""
 
+    months: int  # of a whole period
     on: InvoiceDate
 
     def of_period_ending(self, end: datetime, today: datetime) -> datetime:
         """Where the end of the current period moves to."""
         moved = self._near(end)
-        return moved if moved > today else self.after(today)
+        if moved > today:
+            return moved
+        date = self._near(today)
+        return date if date > today else self._later(date, 1 if self.on.month is None else 12)
 
-    def after(self, moment: datetime) -> datetime:
-        """The first one after the moment."""
-        date = self._near(moment)
-        return date if date > moment else self._near(moment, later=1)
+    def following(self, end: datetime) -> datetime:
+        """The end of the period that begins on one of these days."""
+        return self._later(end, self.months)
 
-    def _near(self, moment: datetime, later: int = 0) -> datetime:
-        """The one in the month of the moment, or in its year; or so many of them later."""
-        if self.on.month is None:
-            year, month = divmod(moment.year * 12 + moment.month - 1 + later, 12)
-            month += 1
-        else:
-            year, month = moment.year + later, self.on.month
+    def _near(self, moment: datetime) -> datetime:
+        """The one in the month of the moment, or in its year."""
+        month = moment.month if self.on.month is None else self.on.month
+        return self._later(moment.replace(day=1, month=month), 0)
+
+    def _later(self, moment: datetime, months: int) -> datetime:
+        year, month = divmod(moment.year * 12 + moment.month - 1 + months, 12)
+        month += 1
         return datetime(year, month, min(self.on.day, monthrange(year, month)[1]), tzinfo=UTC)
 
 
@@ -195,7 +195,7 @@ def _invoices(
     amount = money.total((definition.recurring_amount, definition.pending_amount))
     while len(planned) < _INVOICES:
         planned.append(PlannedInvoice(start=start, date=end, amount=amount))
-        start, end = end, dates.after(end)
+        start, end = end, dates.following(end)
         amount = definition.recurring_amount
     return tuple(planned)
 

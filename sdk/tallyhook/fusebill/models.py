@@ -1,18 +1,49 @@
 """The nouns of Fusebill's (now Stax Bill's) answers, in its own words.
 
-What a subscription looks like is inferred; the fields of a billing period definition are documented.
+The fields of a definition and of a draft invoice are documented, those of a subscription are a client's;
+which an invoice has is inferred.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
-from typing import ClassVar
+from typing import ClassVar, Generic, TypeVar
 
 from tallyhook import money
 from tallyhook._model import Model
+from tallyhook.errors import DecodeError
 
-__all__ = ["BillingPeriodDefinition", "PendingCharge", "Subscription"]
+__all__ = [
+    "BillingPeriodDefinition",
+    "DraftCharge",
+    "DraftInvoice",
+    "Invoice",
+    "InvoiceCharge",
+    "Listed",
+    "PendingCharge",
+    "PlanProduct",
+    "Subscription",
+    "SubscriptionProduct",
+]
+
+T_co = TypeVar("T_co", covariant=True)
 
 _ZERO = Decimal(0)
+
+
+class Listed(tuple[T_co, ...], Generic[T_co]):
+    """The entries of a list that can be read, and why the others can't.
+
+    Attributes:
+        unreadable: an error for each entry that makes no sense; its path begins with the entry's place.
+    """
+
+    unreadable: tuple[DecodeError, ...]
+
+    def __new__(cls, entries: Iterable[T_co], unreadable: Iterable[DecodeError] = ()) -> "Listed[T_co]":
+        listed = super().__new__(cls, tuple(entries))
+        listed.unreadable = tuple(unreadable)
+        return listed
 
 
 class PendingCharge(Model, frozen=True, kw_only=True):
@@ -25,26 +56,162 @@ class PendingCharge(Model, frozen=True, kw_only=True):
     amount: Decimal = _ZERO
 
 
+class PlanProduct(Model, frozen=True, kw_only=True):
+    """What a plan says of a product; `quantity` is what a subscription begins with."""
+
+    _shown: ClassVar = ("product_code", "product_name")
+
+    product_id: int | None = None
+    product_code: str = ""
+    product_name: str = ""
+    product_type: str = ""
+    quantity: Decimal = _ZERO
+    max_quantity: Decimal | None = None
+    reset_type: str = ""
+
+
+class SubscriptionProduct(Model, frozen=True, kw_only=True):
+    """How much a subscription has of a product: usage is its `quantity` (documented)."""
+
+    _shown: ClassVar = ("id", "code", "quantity")
+
+    id: int | None = None
+    subscription_id: int | None = None
+    plan_product: PlanProduct | None = None
+    quantity: Decimal | None = None
+    amount: Decimal = _ZERO
+    is_charged: bool = False
+    status: str = ""
+
+    @property
+    def code(self) -> str:
+        """The product's code."""
+        return self.plan_product.product_code if self.plan_product else ""
+
+
 class Subscription(Model, frozen=True, kw_only=True):
-    """A plan at an `amount` for each period. Its `interval` can't change (documented)."""
+    """A plan for a customer, or what a definition tells of one. Its `interval` can't change (documented)."""
 
     _aliases: ClassVar = {"cycle": "interval"}
     _shown: ClassVar = ("id", "plan_code", "interval", "amount")
 
     id: int | None = None
+    customer_id: int | None = None
     plan_code: str = ""
     plan_name: str = ""
     status: str = ""
+    reference: str = ""
     interval: str = ""
     amount: Decimal = _ZERO
     quantity: Decimal = _ZERO
+    activated_timestamp: datetime | None = None
+    last_period_start_date: datetime | None = None
+    next_recharge_date: datetime | None = None
+    billing_period_definition_id: int | None = None
+    subscription_products: tuple[SubscriptionProduct, ...] = ()
     pending_charges: tuple[PendingCharge, ...] = ()
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it goes on being billed."""
+        return self.status.lower() == "active"
+
+    def product(self, code: str) -> SubscriptionProduct:
+        """Its product with this code.
+
+        Raises:
+            LookupError: there is none, or more than one.
+        """
+        found = [each for each in self.subscription_products if each.code == code]
+        if len(found) != 1:
+            raise LookupError(f"subscription {self.id} has {len(found) or 'no'} products {code!r}")
+        return found[0]
+
+
+class DraftCharge(Model, frozen=True, kw_only=True):
+    """A charge of a draft invoice, which can still be changed."""
+
+    _shown: ClassVar = ("id", "name", "quantity", "amount")
+
+    id: int | None = None
+    name: str = ""
+    description: str = ""
+    quantity: Decimal | None = None
+    unit_price: Decimal | None = None
+    prorated_unit_price: Decimal | None = None
+    amount: Decimal | None = None
+    subscription_id: int | None = None
+    subscription_product_id: int | None = None
+    product_code: str = ""
+    start_service_date: datetime | None = None
+    end_service_date: datetime | None = None
+
+
+class DraftInvoice(Model, frozen=True, kw_only=True):
+    """An invoice that is not posted: nobody owes anything by it yet. In a list it has no charges.
+
+    Only one that `is_ready` can be changed and posted (all of it is documented).
+    """
+
+    _shown: ClassVar = ("id", "customer_id", "status", "total")
+
+    id: int | None = None
+    customer_id: int | None = None
+    billing_period_id: int | None = None
+    effective_timestamp: datetime | None = None
+    modified_timestamp: datetime | None = None
+    status: str = ""
+    po_number: str = ""
+    notes: str = ""
+    subtotal: Decimal | None = None
+    total_discount: Decimal | None = None
+    total: Decimal | None = None
+    draft_charges: tuple[DraftCharge, ...] = ()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it can be changed and posted."""
+        return self.status.lower() == "ready"
+
+
+class InvoiceCharge(Model, frozen=True, kw_only=True):
+    """A charge of a posted invoice."""
+
+    _shown: ClassVar = ("id", "name", "quantity", "amount")
+
+    id: int | None = None
+    name: str = ""
+    quantity: Decimal | None = None
+    unit_price: Decimal | None = None
+    amount: Decimal | None = None
+    subscription_id: int | None = None
+    subscription_product_id: int | None = None
+    product_code: str = ""
+
+
+class Invoice(Model, frozen=True, kw_only=True):
+    """A posted invoice, which is final. `draft_invoice_id` is the draft that it was (inferred)."""
+
+    _shown: ClassVar = ("id", "invoice_number", "customer_id", "total")
+
+    id: int | None = None
+    invoice_number: int | None = None
+    customer_id: int | None = None
+    draft_invoice_id: int | None = None
+    posted_timestamp: datetime | None = None
+    effective_timestamp: datetime | None = None
+    total: Decimal | None = None
+    notes: str = ""
+    po_number: str = ""
+    charges: tuple[InvoiceCharge, ...] = ()
 
 
 class BillingPeriodDefinition(Model, frozen=True, kw_only=True):
-    """When the subscriptions in it bill: monthly on `invoice_day`, or yearly on that day of `invoice_month`.
+    """When the subscriptions in it bill: every `number_of_intervals` months or years, on `invoice_day`.
 
-    A definition without subscriptions bills nothing; one with them can't be deleted (documented).
+    `invoice_in_advance` is in days. `auto_collect` and `auto_post` None, and `term` empty, are the customer's
+    settings. A definition without subscriptions bills nothing; one with them can't be deleted. (All of it is
+    documented.)
     """
 
     _shown: ClassVar = ("id", "cycle", "invoice_day", "invoice_month", "next_recharge_date")
@@ -60,11 +227,12 @@ class BillingPeriodDefinition(Model, frozen=True, kw_only=True):
     billing_period_type: str = ""
     number_of_intervals: int | None = None
     number_of_billing_periods: int | None = None
-    invoice_in_advance: bool = False
+    invoice_weekday: str = ""
+    invoice_in_advance: int | None = None
     manually_created: bool = False
     payment_method_id: int | None = None
-    auto_collect: bool = False
-    auto_post: bool = False
+    auto_collect: bool | None = None
+    auto_post: bool | None = None
     term: str = ""
     po_number: str = ""
     subscriptions: tuple[Subscription, ...] = ()

@@ -2,9 +2,10 @@
 
 from calendar import monthrange
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 
-__all__ = ["BillingPeriodType", "Cycle", "InvoiceDate"]
+__all__ = ["BillingPeriodType", "ChargeChange", "Cycle", "InvoiceDate"]
 
 _LEAP_YEAR = 2000
 
@@ -26,7 +27,9 @@ class BillingPeriodType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class InvoiceDate:
-    """The day that a period bills on: `day` of every month, or of one `month` every year.
+    """The day that a period bills on: `day` of a month, or of one `month`.
+
+    With a monthly cycle the month is the one that the next recharge is brought to (documented).
 
     Raises:
         ValueError: there is no such day.
@@ -45,3 +48,37 @@ class InvoiceDate:
     def fields(self) -> dict[str, int]:
         """The date on the wire."""
         return {"invoiceDay": self.day} | ({} if self.month is None else {"invoiceMonth": self.month})
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeChange:
+    """What is to become of a charge of a draft invoice; None for what stays. A charge can't be added."""
+
+    id: int
+    quantity: Decimal | int | None = None
+    unit_price: Decimal | int | None = None
+    name: str | None = None
+    description: str | None = None
+    deletes: bool = False
+
+    def fields(self) -> dict[str, object]:
+        """The change on the wire.
+
+        Raises:
+            TypeError: a number is a float, which can't say exactly how much.
+            ValueError: nothing is to change.
+        """
+        if self.deletes:
+            return {"id": self.id, "operation": "Delete"}
+        given: dict[str, object] = {
+            "quantity": self.quantity,
+            "unitPrice": self.unit_price,
+            "name": self.name,
+            "description": self.description,
+        }
+        if any(isinstance(value, bool | float) for value in given.values()):
+            raise TypeError("A quantity or a price is a Decimal or an int")
+        changes = {name: value for name, value in given.items() if value is not None}
+        if not changes:
+            raise ValueError(f"Name something that is to change of charge {self.id}")
+        return {"id": self.id, "operation": "Update", **changes}

@@ -4,12 +4,17 @@
 gateway or another sender signs differently:
 
     signing.STANDARD_V1.verify(headers, body, [new_key, old_key], at=datetime.now(UTC))
+
+`verify` tells; `check` raises BadSignature:
+
+    signing.check(signing.CHEDDAR, headers, body, [key], at=datetime.now(UTC))
 """
 
 from collections.abc import Mapping
 
 from tallyhook.signing.cheddar import SIGNATURE_HEADER, TOKEN_HEADER, Cheddar, sign, token, verify
-from tallyhook.signing.scheme import Scheme
+from tallyhook.signing.scheme import Scheme, check
+from tallyhook.signing.shared_key import SharedKey
 from tallyhook.signing.standard_webhooks import (
     STANDARD_ID_HEADER,
     STANDARD_SIGNATURE_HEADER,
@@ -30,8 +35,10 @@ __all__ = [
     "TOKEN_HEADER",
     "Cheddar",
     "Scheme",
+    "SharedKey",
     "StandardV1",
     "StandardV1a",
+    "check",
     "sign",
     "token",
     "verify",
@@ -42,4 +49,4 @@ STANDARD_V1 = StandardV1()
 STANDARD_V1A = StandardV1a()
 
 SCHEMES: Mapping[str, Scheme] = {scheme.name: scheme for scheme in (CHEDDAR, STANDARD_V1, STANDARD_V1A)}
-"""Every scheme by its name, with its defaults."""
+"""Every scheme that Cheddar's hooks may be signed with, by its name and with its defaults."""

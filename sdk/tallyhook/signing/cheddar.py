@@ -51,14 +51,14 @@ class Cheddar:
 
     name: ClassVar[str] = "cheddar"
 
-    def check(self, key: str | bytes) -> None:
+    def check_key(self, key: str | bytes) -> None:
         """A key is any text that is not empty; ValueError otherwise."""
         if not key:
             raise ValueError("an empty key is none")
 
     def sign(self, body: bytes, key: str | bytes, *, id: str, at: datetime) -> dict[str, str]:
         """Signature and token; `id` and `at` go unused. ValueError for an empty key."""
-        self.check(key)
+        self.check_key(key)
         return {SIGNATURE_HEADER: sign(body, key), TOKEN_HEADER: token(body)}
 
     def verify(

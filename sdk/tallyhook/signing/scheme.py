@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-__all__ = ["Scheme", "as_bytes", "header"]
+from tallyhook.errors import BadSignature
+
+__all__ = ["Scheme", "as_bytes", "check", "header"]
 
 
 class Scheme(Protocol):
@@ -17,7 +19,7 @@ class Scheme(Protocol):
     def name(self) -> str:
         """What configuration files call it."""
 
-    def check(self, key: str | bytes) -> None:
+    def check_key(self, key: str | bytes) -> None:
         """Raises ValueError, without quoting it, for a key that could never verify anything."""
 
     def sign(self, body: bytes, key: str | bytes, *, id: str, at: datetime) -> dict[str, str]:
@@ -34,6 +36,14 @@ class Scheme(Protocol):
 
         Every key is tried whatever the others gave. Nothing in headers or body raises, however strange.
         """
+
+
+def check(
+    scheme: Scheme, headers: Mapping[str, str], body: bytes, keys: Sequence[str | bytes], *, at: datetime
+) -> None:
+    """`scheme.verify` that raises BadSignature instead of telling."""
+    if not scheme.verify(headers, body, keys, at=at):
+        raise BadSignature("no key fits the signature of this body")
 
 
 def header(headers: Mapping[str, str], name: str) -> str:

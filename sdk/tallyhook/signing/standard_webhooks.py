@@ -51,7 +51,7 @@ class _Standard(ABC):
         return f"standard-{self.VERSION}"
 
     @abstractmethod
-    def check(self, key: str | bytes) -> None: ...
+    def check_key(self, key: str | bytes) -> None: ...
 
     @abstractmethod
     def _signature(self, content: bytes, key: str | bytes) -> bytes: ...
@@ -77,7 +77,7 @@ class _Standard(ABC):
         """Whether a signature of the list is right under one of the keys, and the timestamp is near `at`.
 
         Signatures of other versions are passed over, and those behind the first eight of this one. Raises
-        ValueError only for a key that `check` refuses.
+        ValueError only for a key that `check_key` refuses.
         """
         message_id = header(headers, STANDARD_ID_HEADER)
         timestamp = header(headers, STANDARD_TIMESTAMP_HEADER)
@@ -100,7 +100,7 @@ class StandardV1(_Standard):
 
     VERSION: ClassVar[str] = "v1"
 
-    def check(self, key: str | bytes) -> None:
+    def check_key(self, key: str | bytes) -> None:
         """ValueError for anything but a `whsec_` secret."""
         _secret(key)
 
@@ -121,7 +121,7 @@ class StandardV1a(_Standard):
 
     VERSION: ClassVar[str] = "v1a"
 
-    def check(self, key: str | bytes) -> None:
+    def check_key(self, key: str | bytes) -> None:
         """ValueError for anything but a `whpk_` key; the sender's own has no place at a listener."""
         _public_key(key)
 

@@ -109,7 +109,7 @@ async def play(inbox: Path) -> Story:
 
 def _listener(story: Story, client: AsyncClient, inbox: Path) -> Receiver:
     """The reference receiver: its first look into the usage database fails."""
-    receiver = Receiver(Product("ACME", SECRET, client), inbox=inbox)
+    receiver = Receiver(Product("ACME", SECRET, client), inbox=inbox, clock=story.record.mock.clock.now)
     failures = ["the usage database does not answer"]
 
     @receiver.review

@@ -20,10 +20,10 @@ __all__ = [
     "read_subscription",
 ]
 
-NAMES = ("currency", "plans", "addOns", "subscriptions")
+NAMES = ("currency", "apiTokens", "addOnBillingCycles", "inferredCalls", "plans", "addOns", "subscriptions")
 SUBSCRIPTION = ("id", "planCode", "addOns")
 ADD_ON = ("code", "billingCycles")
-_PLAN = ("code", "name", "price", "termMonths", "billingCycles")
+_PLAN = ("code", "name", "price", "termMonths", "billingCycles", "setupFee")
 _OFFERED_ADD_ON = ("code", "name", "price", "periodMonths")
 _LONGEST = 120  # months
 _CURRENCY = re.compile("[A-Z]{3}")
@@ -39,6 +39,9 @@ def read_chargemonk(table: Table, state: State, at: datetime) -> Callable[[State
     currency = table.text("currency", state.currency)
     if not _CURRENCY.fullmatch(currency):
         raise table.wrong("currency", f"{currency!r} is not the code of a currency, such as USD")
+    tokens = table.passwords("apiTokens") or state.api_tokens
+    has_cycles = table.flag("addOnBillingCycles", state.has_billing_cycles)
+    has_inferred = table.flag("inferredCalls", state.has_inferred_calls)
     plans, add_ons = dict(state.plans), dict(state.add_ons)
     for given in table.tables("plans", _PLAN):
         plan = _read_plan(given)
@@ -63,6 +66,8 @@ def read_chargemonk(table: Table, state: State, at: datetime) -> Callable[[State
     def install(state: State) -> None:
         state.currency = currency
         state.plans, state.add_ons = plans, add_ons
+        state.api_tokens, state.has_billing_cycles = tokens, has_cycles
+        state.has_inferred_calls = has_inferred
         for start, new in sorted(seeds.values(), key=lambda seed: seed[0]):
             state.actor = "operator"
             create(state, new, start)
@@ -120,7 +125,8 @@ def _read_plan(table: Table) -> Plan:
     months = table.whole("termMonths", 1, most=_LONGEST)
     if not months:
         raise table.wrong("termMonths", "at least 1")
-    return Plan(code, table.text("name", code), table.amount("price"), months, read_cycles(table))
+    fee = table.amount("setupFee", "0.00")
+    return Plan(code, table.text("name", code), table.amount("price"), months, read_cycles(table), fee)
 
 
 def _read_offered_add_on(table: Table) -> AddOn:

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tallyhook_mock.catalog.table import Table
-from tallyhook_mock.control.requests import PART, bad, json_object, listed, missing, mock_of, only
+from tallyhook_mock.control.requests import PAGE, bad, json_object, missing, mock_of, only, page
 from tallyhook_mock.control.shown import bill_shown, drawn, moment_shown, timeline_shown
 from tallyhook_mock.core.money import amount_text
 from tallyhook_mock.mock import Mock
@@ -73,6 +73,14 @@ def _advance_invoice(state: State, subscription: Subscription, wish: Table, at: 
     rules.advance_invoice(state, subscription, count, at)
 
 
+def _charge(state: State, subscription: Subscription, wish: Table, at: datetime) -> None:
+    """A charge for the next automatic invoice."""
+    quantity = wish.amount("quantity", "1", places=4)
+    if not quantity:
+        raise wish.wrong("quantity", "more than 0")
+    state.add_unbilled(subscription, wish.text("description"), wish.amount("amount"), quantity, at)
+
+
 # By the last part of their paths.
 COMMANDS = {
     "add-ons": Command(ADD_ON, _add),
@@ -80,6 +88,7 @@ COMMANDS = {
     "term": Command(("planCode", "addOns"), _change_term),
     "cancel": Command((), _cancel),
     "reactivate": Command((), _reactivate),
+    "charges": Command(("description", "amount", "quantity"), _charge),
     "advance-invoice": Command(("terms",), _advance_invoice),
 }
 
@@ -107,10 +116,10 @@ def carry_out(mock: Mock, name: str, subscription: Subscription, wish: Mapping[s
 
 async def index(request: Request) -> JSONResponse:
     """All subscriptions, in the order of creation."""
-    only(request.query_params, PART)
+    only(request.query_params, PAGE)
     state = _state(request)
-    found, following = listed(request, state.subscriptions, read=str, write=str)
-    return JSONResponse({"subscriptions": [_summary(each, state) for each in found], "next": following})
+    found, more = page(state.subscriptions.values(), request.query_params, lambda each: each.id)
+    return JSONResponse({"subscriptions": [_summary(each, state) for each in found], **more})
 
 
 async def create(request: Request) -> JSONResponse:
@@ -130,7 +139,7 @@ async def read(request: Request) -> JSONResponse:
 
 async def timeline(request: Request) -> JSONResponse:
     """What happened to a subscription, oldest first."""
-    only(request.query_params, PART)
+    only(request.query_params, PAGE)
     subscription = _named(request)
     entries = mock_of(request).timeline.numbered(subscription.id, system="chargemonk")
     return JSONResponse({"subscription": subscription.id, **timeline_shown(request, entries)})
@@ -170,6 +179,8 @@ def _summary(subscription: Subscription, state: State) -> dict[str, Any]:
     return {
         "id": subscription.id,
         "status": "canceled" if subscription.is_canceled else "active",
+        "state": subscription.status,
+        "monthlyRevenue": amount_text(subscription.monthly_revenue),
         "plan": subscription.plan.code,
         "termStart": moment_shown(term.start if term else None),
         "termEnd": moment_shown(term.end if term else None),
@@ -185,6 +196,10 @@ def _summary(subscription: Subscription, state: State) -> dict[str, Any]:
 def _shown(subscription: Subscription, state: State) -> dict[str, Any]:
     return {
         **_summary(subscription, state),
+        "unbilledCharges": [
+            {"code": each.code, "description": each.description, "amount": amount_text(each.amount)}
+            for each in state.collect(subscription)
+        ],
         "bills": [bill_shown(bill) for bill in reversed(subscription.bills)],
     }
 

@@ -1,6 +1,6 @@
 """Plans, add-ons, subscriptions and their terms, and the state that holds them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -9,6 +9,7 @@ from msgspec import field
 from tallyhook_mock.core.base import BillingSystem, Entity, Happening, Value
 from tallyhook_mock.core.frequencies import add_months
 from tallyhook_mock.core.invoice_lines import Bill, Line
+from tallyhook_mock.core.money import ZERO, cents
 
 __all__ = [
     "AddOn",
@@ -18,6 +19,7 @@ __all__ = [
     "State",
     "Subscription",
     "Term",
+    "Unbilled",
     "check_code",
     "cycles_text",
 ]
@@ -41,6 +43,7 @@ class Plan(Value, frozen=True):
     price: Decimal
     term_months: int
     billing_cycles: int | None = None
+    setup_fee: Decimal = ZERO  # charged once, by the first invoice
 
 
 class AddOn(Value, frozen=True):
@@ -125,6 +128,28 @@ class Carried(Entity, eq=False):
         self.paid_until = terms[-1].end
 
 
+class Unbilled(Entity, eq=False):
+    """A charge that the next automatic invoice takes in (documented)."""
+
+    code: str
+    subscription: str
+    description: str
+    amount: Decimal  # of all units
+    quantity: Decimal
+    at: datetime
+    invoice: int | None = None
+
+    @property
+    def status(self) -> str:
+        """`pending` is documented; what it is called afterwards is inferred."""
+        return "pending" if self.invoice is None else "invoiced"
+
+    @property
+    def line(self) -> Line:
+        each = self.amount / self.quantity
+        return Line(self.code, self.description, self.quantity, each, self.amount)
+
+
 class Subscription(Entity, eq=False):
     """`next_plan` is that of the terms to come; `terms_left` is how many may come, None for any number.
 
@@ -153,6 +178,26 @@ class Subscription(Entity, eq=False):
     def current(self) -> Term | None:
         """The term that runs; None when the last one is over."""
         return self.terms[self.reached] if self.reached < len(self.terms) else None
+
+    @property
+    def status(self) -> str:
+        """One of the states that the pages list; Future and In Trial are not played here."""
+        if not self.is_canceled:
+            return "Active"
+        return "Non Renewing" if self.current is not None else "Cancelled"
+
+    @property
+    def monthly_revenue(self) -> Decimal:
+        """Recurring revenue of a month: add-ons count, with their instalments, and a setup fee does not."""
+        if self.is_canceled:
+            return ZERO
+        plan = self.next_plan
+        carried = (
+            each.add_on.price * each.add_on.periods_in(plan)
+            for each in self.add_ons
+            if each.cycles_left != 0 and each.add_on.is_recurring
+        )
+        return cents((plan.price + sum(carried, ZERO)) / plan.term_months)
 
     @property
     def plan(self) -> Plan:
@@ -227,6 +272,10 @@ class State(BillingSystem):
         self.add_ons: dict[str, AddOn] = {}
         self.subscriptions: dict[str, Subscription] = {}  # by id, in order of creation
         self.bills: list[Bill] = []  # number 1 first
+        self.unbilled: list[Unbilled] = []  # oldest first
+        self.api_tokens: Collection[str] = ("test_chargemonk",)
+        self.has_billing_cycles = True  # a feature that support has to switch on
+        self.has_inferred_calls = False  # whether calls are answered whose paths no page shows
 
     # -- what is there
 
@@ -243,6 +292,22 @@ class State(BillingSystem):
             raise Refusal(f"there is no add-on {code!r}") from None
 
     # -- what changes (for the commands)
+
+    def add_unbilled(
+        self, subscription: Subscription, description: str, amount: Decimal, quantity: Decimal, at: datetime
+    ) -> Unbilled:
+        """Keep a charge for the next automatic invoice."""
+        code = f"UC{len(self.unbilled) + 1}"
+        charge = Unbilled(code, subscription.id, description, amount, quantity, at)
+        self.unbilled.append(charge)
+        self.emit("chargeAdded", at, subscription, description, amount=amount, item=code)
+        return charge
+
+    def collect(self, subscription: Subscription) -> list[Unbilled]:
+        """The charges that wait for its next automatic invoice."""
+        return [
+            each for each in self.unbilled if each.subscription == subscription.id and each.invoice is None
+        ]
 
     def bill(self, subscription: Subscription, lines: Sequence[Line], at: datetime) -> None:
         """Send an invoice."""

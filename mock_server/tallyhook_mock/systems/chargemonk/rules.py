@@ -99,9 +99,13 @@ def _bill(
 ) -> None:
     """Bill the plan, and the add-ons for what they owe of `terms`; no invoice if that is nothing."""
     charged = [(carried, owed) for carried in subscription.add_ons if (owed := carried.owed(terms))]
-    lines = [*plan, *(add_on_line(carried.add_on, owed) for carried, owed in charged), *once]
+    unbilled = state.collect(subscription)
+    waiting = (each.line for each in unbilled)
+    lines = [*plan, *(add_on_line(carried.add_on, owed) for carried, owed in charged), *once, *waiting]
     if lines:
         state.bill(subscription, lines, at)
+    for each in unbilled:
+        each.invoice = subscription.bills[-1].number
     for carried, owed in charged:
         carried.pay(owed)
         state.emit_cycles("cycleCharged", at, subscription, carried)
@@ -189,6 +193,8 @@ def create(state: State, new: NewSubscription, at: datetime) -> Subscription:
     state.catch_up(at)
     if new.id in state.subscriptions:
         raise Refusal(f"there is a subscription {new.id!r} already")
+    for _, cycles in new.add_ons:
+        _check_feature(state, cycles)
     subscription = Subscription(new.id, at, new.plan, new.plan.billing_cycles, at)
     subscription.following(1)
     subscription.add_ons = [
@@ -199,6 +205,8 @@ def create(state: State, new: NewSubscription, at: datetime) -> Subscription:
     for carried in subscription.add_ons:
         state.emit_cycles("addOnAdded", at, subscription, carried)
     once = [once_line(add_on) for add_on, _ in new.add_ons if not add_on.is_recurring]
+    if fee := new.plan.setup_fee:
+        once.append(Line("SETUP-FEE", f"Setup fee of {new.plan.name}", Decimal(1), fee, fee))
     begin(state, subscription, at, once)
     return subscription
 
@@ -211,6 +219,7 @@ def add(state: State, subscription: Subscription, add_on: AddOn, cycles: int | N
         raise Refusal(f"{subscription.id} carries {add_on.code} already: set its billing cycles instead")
     owing = [term, *subscription.ahead]
     _check_fits(add_on, owing, subscription.next_plan)
+    _check_feature(state, cycles)
     _check_cycles(add_on, cycles, _most(subscription, owing))
     if not add_on.is_recurring:
         state.emit("addOnAdded", at, subscription, f"{add_on.code}: charged once", item=add_on.code)
@@ -231,6 +240,7 @@ def set_cycles(state: State, subscription: Subscription, code: str, cycles: int 
     carried = subscription.carried(code)
     owing = carried.owing(subscription.ahead)
     _check_fits(carried.add_on, owing, subscription.next_plan)
+    _check_feature(state, cycles)
     _check_cycles(carried.add_on, cycles, _most(subscription, owing))
     carried.cycles_left = cycles
     state.emit_cycles("cyclesSet", at, subscription, carried)
@@ -253,6 +263,7 @@ def change_term(
     for carried in going_on:
         owing = carried.owing(subscription.ahead)
         _check_fits(carried.add_on, owing, plan)
+        _check_feature(state, told.get(carried))
         _check_cycles(carried.add_on, told.get(carried), _most(subscription, owing, plan))
     subscription.next_plan, subscription.terms_left = plan, plan.billing_cycles
     state.emit("termChanged", at, subscription, f"{plan.code} from {subscription.paid_until:%Y-%m-%d}")
@@ -302,6 +313,11 @@ def advance_invoice(state: State, subscription: Subscription, count: int, at: da
     _running(subscription)
     if not 1 <= count <= MOST:
         raise Refusal(f"terms: from 1 to {MOST}")
+    if subscription.ahead:
+        raise Refusal(
+            f"{subscription.id} has an advance invoice up to {subscription.paid_until:%Y-%m-%d}; "
+            "there can be one at a time"
+        )
     if subscription.terms_left is not None and count > subscription.terms_left:
         raise Refusal(f"{subscription.id} has {subscription.terms_left} terms to come, not {count}")
     following = subscription.following(count)
@@ -326,6 +342,12 @@ def _most(subscription: Subscription, owing: Sequence[Term], plan: Plan | None =
     """How many invoices can charge an add-on: for terms that are known and `owing`, and those to come."""
     left = subscription.terms_left if plan is None else plan.billing_cycles
     return None if left is None else left + len(owing)
+
+
+def _check_feature(state: State, cycles: int | None) -> None:
+    """Refusal for a number of cycles where support has not switched them on."""
+    if cycles is not None and not state.has_billing_cycles:
+        raise Refusal("billing cycles of add-ons are not switched on for this account: ask support")
 
 
 def _check_cycles(add_on: AddOn, cycles: int | None, most: int | None) -> None:

@@ -6,7 +6,8 @@ import hmac
 import itertools
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
+from zoneinfo import ZoneInfo
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tallyhook_mock.core import ids
 from tallyhook_mock.systems.cheddar import calls_customers, calls_invoices, calls_plans, calls_promotions
 from tallyhook_mock.systems.cheddar.gateway import failure
+from tallyhook_mock.systems.cheddar.names import unknown_parameters
 from tallyhook_mock.systems.cheddar.paypal import PATH, paypal_app
 from tallyhook_mock.systems.cheddar.products import Product
 from tallyhook_mock.systems.cheddar.refusal import Refusal, not_found
@@ -38,7 +40,7 @@ FIRST_ERROR = 73_542
 
 _METHODS = ("GET", "POST")
 # What goes with a refusal, by its status.
-_HEADERS = {401: {"WWW-Authenticate": 'Basic realm="Cheddar"'}, 405: {"Allow": ", ".join(_METHODS)}}
+_HEADERS = {401: {"WWW-Authenticate": 'Basic realm="CheddarGetter API"'}, 405: {"Allow": ", ".join(_METHODS)}}
 
 logger = logging.getLogger("tallyhook_mock.cheddar")
 
@@ -49,6 +51,8 @@ def cheddar_app(
     changed: Callable[[], None],
     *,
     max_body: int = MAX_BODY,
+    strict: bool = False,
+    ignored: Callable[[str, list[str], str, str], None] = lambda action, names, product, code: None,
 ) -> ASGIApp:
     """Cheddar's API for paths that begin with `/xml/`, and its page for those who pay by PayPal.
 
@@ -57,6 +61,8 @@ def cheddar_app(
         now: the moment of a call, aware.
         changed: called after each call, before its answer: take the events that it left.
         max_body: the longest form that is read, in bytes; a longer one gets a 413.
+        strict: refuse a call with a parameter that it does not know (412) instead of ignoring that.
+        ignored: told of an action, the parameters that it does not know, the product and the customer.
     """
     error_numbers = itertools.count(FIRST_ERROR)
     paypal = paypal_app(state, now, changed)
@@ -71,7 +77,7 @@ def cheddar_app(
         at = now()
         try:
             try:
-                status, document = 200, _carry_out(state(), request, form, at)
+                status, document = 200, _carry_out(state(), request, form, at, strict, ignored)
             finally:
                 changed()  # also after a refusal: a declined transaction leaves events
         except Refusal as refusal:
@@ -94,7 +100,14 @@ async def _read_form(request: Request, limit: int) -> bytes | None:
     return b"".join(chunks) if length <= limit else None
 
 
-def _carry_out(state: State, request: Request, form: bytes | None, at: datetime) -> str:
+def _carry_out(
+    state: State,
+    request: Request,
+    form: bytes | None,
+    at: datetime,
+    strict: bool,
+    ignored: Callable[[str, list[str], str, str], None],
+) -> str:
     if request.method not in _METHODS:
         raise Refusal(405, f"Only {' and '.join(_METHODS)} are allowed")
     if form is None:
@@ -111,7 +124,17 @@ def _carry_out(state: State, request: Request, form: bytes | None, at: datetime)
     handle = handler(actions, action)
     origin = f"{request.scope.get('scheme', 'http')}://{request.headers.get('host', '')}"
     state.actor = email
-    return handle(Call(state, product, parameters, at, origin))
+    if unknown := unknown_parameters(f"{controller}/{action}", parameters):
+        ignored(f"{controller}/{action}", unknown, product.code, parameters.whom("code"))
+        if strict:
+            raise Refusal(412, f"Unknown parameter '{unknown[0]}'", f"{unknown[0]}:unknown")
+    return handle(Call(state, product, parameters, at, origin, _zone(state, email)))
+
+
+def _zone(state: State, email: str) -> tzinfo:
+    """The time zone in which a user's dates are read (documented)."""
+    name = state.time_zones.get(email)
+    return ZoneInfo(name) if name else UTC
 
 
 def _sign_in(state: State, authorization: str) -> str:
@@ -163,7 +186,7 @@ ROUTES: dict[str, dict[str, Handler]] = {
     "customers": {
         "get": calls_customers.get,
         "get-all": calls_customers.get_all,
-        "list": calls_customers.get_all,
+        "list": calls_customers.list_,
         "search": calls_customers.get_all,
         "new": calls_customers.new,
         "import": calls_customers.import_,
@@ -186,6 +209,8 @@ ROUTES: dict[str, dict[str, Handler]] = {
         "refund": calls_invoices.refund,
         "void": calls_invoices.void,
         "void-or-refund": calls_invoices.void_or_refund,
+        "waive": calls_invoices.waive,
+        "run": calls_invoices.run,
         "send-email": calls_invoices.send_email,
     },
     "promotions": {

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from tallyhook_mock.core import ids
 from tallyhook_mock.core.base import Value
-from tallyhook_mock.core.money import amount_text, quantity_text
+from tallyhook_mock.core.money import ONE, amount_text, quantity_text
 from tallyhook_mock.systems.cheddar import gateway, payments, review
 from tallyhook_mock.systems.cheddar.customers import Customer, Subscription
 from tallyhook_mock.systems.cheddar.invoices import (
@@ -19,26 +19,39 @@ from tallyhook_mock.systems.cheddar.invoices import (
     InvoiceType,
     Usage,
 )
+from tallyhook_mock.systems.cheddar.products import Plan
 from tallyhook_mock.systems.cheddar.refusal import Refusal, not_found
 from tallyhook_mock.systems.cheddar.state import State
 
 __all__ = [
     "NewCharge",
     "add_charge",
+    "adopt",
     "bill_at_once",
+    "bill_now",
+    "charge_now",
     "close",
     "custom",
     "delete_charge",
+    "discount",
+    "draft_invoice",
     "last_period",
     "lasting_counters",
+    "move_bill_date",
     "one_time_invoice",
     "open_invoice",
     "plan_billing",
     "reactivate",
     "restart_cycle",
+    "run_invoice",
     "run_outstanding",
+    "setup_charge",
     "target",
+    "waive",
 ]
+
+
+WAIVED = "Waived"  # the description of a credit that waives; inferred
 
 
 class NewCharge(Value, frozen=True):
@@ -53,29 +66,73 @@ class NewCharge(Value, frozen=True):
 # -- the life of an invoice
 
 
+def draft_invoice(
+    state: State,
+    subscription: Subscription,
+    billing_at: datetime,
+    at: datetime,
+    *,
+    begun_with: Invoice | None = None,
+    previous_at: datetime | None = None,
+    counters: tuple[Usage, ...] = (),
+    is_initial: bool = False,
+) -> Invoice:
+    """A current invoice that is not yet there: `adopt` it once what has to be paid for it is paid.
+
+    `begun_with` is the invoice whose recurring charge is for the period that begins.
+    """
+    customer = subscription.customer
+    number = state.next_invoice_number(customer.product)
+    draft = Invoice(
+        state.ids.next(),
+        number,
+        InvoiceType.SUBSCRIPTION,
+        subscription,
+        subscription.plan,
+        billing_at,
+        previous_at,
+        at,
+    )
+    draft.is_initial, draft.counters, draft.charges = is_initial, counters, customer.carried
+    draft.billed_with = begun_with.number if begun_with else 0
+    return draft
+
+
+def adopt(state: State, draft: Invoice, instead_of: Invoice | None) -> Invoice:
+    """Put a draft in the place of the pending invoice that it was made of, or behind the others."""
+    if instead_of is None:
+        draft.subscription.customer.carried = ()
+        state.add_invoice(draft)
+        draft.subscription.invoices += (draft,)
+        return draft
+    for name in Invoice.__struct_fields__:
+        setattr(instead_of, name, getattr(draft, name))
+    return instead_of
+
+
 def open_invoice(
     state: State,
     subscription: Subscription,
     billing_at: datetime,
     at: datetime,
     *,
+    begun_with: Invoice | None = None,
     previous_at: datetime | None = None,
     counters: tuple[Usage, ...] = (),
     is_initial: bool = False,
 ) -> Invoice:
     """Open the current invoice of a subscription; `plan_billing` has it billed in its time."""
-    invoice = _new_invoice(state, subscription, InvoiceType.SUBSCRIPTION, billing_at, at)
-    invoice.previous_at = previous_at
-    invoice.is_initial = is_initial
-    invoice.counters = counters
-    ends = subscription.promotion_ends
-    if ends is None or billing_at < ends:
-        invoice.discount = subscription.discount
-    customer = subscription.customer
-    state.touched(customer)
-    invoice.charges, customer.carried = customer.carried, ()
-    subscription.invoices += (invoice,)
-    return invoice
+    draft = draft_invoice(
+        state,
+        subscription,
+        billing_at,
+        at,
+        begun_with=begun_with,
+        previous_at=previous_at,
+        counters=counters,
+        is_initial=is_initial,
+    )
+    return adopt(state, draft, None)
 
 
 def plan_billing(state: State, invoice: Invoice, at: datetime) -> None:
@@ -100,63 +157,229 @@ def remind(state: State, invoice: Invoice, at: datetime) -> None:
 
 
 def bill(state: State, invoice: Invoice, at: datetime) -> None:
-    """The billing moment: the period ends, the next one begins, and the invoice is held or executed."""
+    """The billing moment: the period ends, the next one begins, and the invoice is held or executed.
+
+    A canceled subscription bills nothing by itself (staff 2009, 2017): its invoice waits.
+    """
     subscription = invoice.subscription
     if subscription.current is not invoice or invoice.billing_at > at or subscription.waits_for_paypal:
-        return  # moved, shelved or executed meanwhile, or not to be billed before PayPal agrees
+        return  # moved or executed meanwhile, or not to be billed before PayPal agrees
     close(state, invoice)
-    if not subscription.is_canceled:
-        _open_next(state, invoice, at)
+    if subscription.is_canceled:
+        invoice.state = InvoiceState.LAPSED
+        return
+    _open_next(state, invoice, at)
     review.begin(state, invoice, at)
 
 
-def close(state: State, invoice: Invoice) -> None:
-    """End the period of an open invoice: every line gets an id, and the invoice is outstanding."""
-    customer = invoice.subscription.customer
-    state.touched(customer)
-    invoice.tax_rate = customer.charged_tax_rate
-    projected = (replace(line, id=state.ids.next()) for line in invoice.projected())
+def close(state: State, invoice: Invoice, recurring: Plan | None = None) -> None:
+    """End the period of an invoice: every line gets an id, and the invoice is outstanding.
+
+    What holds at the bill date is decided now: plan, promotion, tax. `recurring` is the plan whose recurring
+    charge begins, if it is another than that of the period.
+    """
+    subscription = invoice.subscription
+    invoice.tax_rate = subscription.customer.charged_tax_rate
+    invoice.promotion = subscription.promotion_on(recurring or invoice.plan, invoice.billing_at)
+    projected = (replace(line, id=state.ids.next()) for line in invoice.projected(recurring))
     invoice.charges = (*projected, *invoice.charges)
     invoice.state = InvoiceState.UNPAID
+    discount(state, invoice)
+
+
+def discount(state: State, invoice: Invoice) -> None:
+    """Bring the credits of a promotion up to date with the charges of an invoice that is closed."""
+    if invoice.state is not InvoiceState.OPEN:
+        invoice.credits = tuple(
+            credit if credit.id else replace(credit, id=state.ids.next())
+            for credit in invoice.discounts(invoice.charges, invoice.promotion)
+        )
+
+
+def bill_now(
+    state: State,
+    draft: Invoice,
+    instead_of: Invoice | None,
+    at: datetime,
+    *,
+    recurring: Plan | None = None,
+) -> Invoice:
+    """Bill a draft of a pending invoice at once, without a review, as part of a call.
+
+    What is not paid for does not happen: a Refusal (422), and `instead_of` is as it was.
+    """
+    draft.billing_at = at
+    close(state, draft, recurring)
+    payment = payments.collect(state, draft, instead_of or draft, at)
+    invoice = adopt(state, draft, instead_of)
+    payments.settle(state, invoice, at, payment)
+    return invoice
 
 
 def run_outstanding(state: State, customer: Customer, at: datetime) -> None:
     """Execute the outstanding invoice now; on a canceled subscription a success reactivates it."""
-    subscription = customer.subscription
-    invoice = target(customer, outstanding=True)
-    if not payments.execute(state, invoice, at):
-        raise gateway.failure("6000", customer)
+    run_invoice(state, target(customer, outstanding=True), at)
+
+
+def run_invoice(state: State, invoice: Invoice, at: datetime) -> None:
+    """The same of an outstanding invoice that is given. One that is not yet due can't be run (staff 2015)."""
+    subscription = invoice.subscription
+    if not invoice.is_outstanding:
+        raise Refusal(412, "Only an outstanding invoice can be run", "number:notOutstanding")  # inferred
+    if invoice.state is InvoiceState.LAPSED:
+        payments.settle(state, invoice, at, payments.collect(state, invoice, invoice, at))
+    elif not payments.execute(state, invoice, at):
+        raise gateway.failure("6000", subscription.customer)
     if subscription.is_canceled:
-        reactivate(state, subscription, at)
+        reactivate(state, subscription, at, paid=invoice)
 
 
-def reactivate(state: State, subscription: Subscription, at: datetime) -> None:
-    """Take a cancellation back: the old period goes on, or if it is over a new cycle starts (inferred).
+def waive(state: State, invoice: Invoice, at: datetime) -> None:
+    """Offset all charges of an outstanding invoice by credits (staff 2014), one for each (inferred)."""
+    if not invoice.is_outstanding:
+        raise Refusal(412, "Only an outstanding invoice can be waived", "number:notOutstanding")  # inferred
+    invoice.promotion, invoice.credits = None, ()
+    left = invoice.subtotal
+    for line in invoice.charges:
+        amount = min(line.amount, left)
+        if amount > 0:
+            left -= amount
+            waived = custom(state, NewCharge(line.code, ONE, -amount, WAIVED), at)
+            invoice.charges += (waived,)
+            note = f"{waived.code} {amount_text(waived.each_amount)}"
+            customer = invoice.subscription.customer
+            state.emit("charge", at, customer, invoice=invoice, note=note, charge=waived)
 
-    Counters that are not periodic carry over the time in between (inferred).
+
+def reactivate(
+    state: State,
+    subscription: Subscription,
+    at: datetime,
+    *,
+    paid: Invoice | None = None,
+    first_bill: datetime | None = None,
+) -> None:
+    """Take a cancellation back.
+
+    Before the next bill date the old period goes on, and the bill date stays (documented). After it this is a
+    new sign-up with the first bill of the plan, or on `first_bill` (documented; staff 2018). `paid` is an
+    outstanding invoice that was paid for it, so that a new sign-up is billed one period later (a setting). A
+    Refusal (422) if what is to be billed now is not paid; then it stays canceled.
     """
+    customer = subscription.customer
+    pending = subscription.pending
+    is_missed = pending is not None and pending.state is InvoiceState.OPEN and pending.billing_at <= at
+    if first_bill is None and is_missed:
+        first_bill = at  # it was due while the subscription waited for PayPal
+    if first_bill is not None and subscription.current is pending:
+        move_bill_date(state, subscription, first_bill, at)
+    elif pending is None or pending.state is InvoiceState.LAPSED:
+        _sign_up_again(state, subscription, pending, at, paid=paid, first_bill=first_bill)
     subscription.cancel_type = subscription.cancel_reason = ""
     subscription.canceled_at = None
-    customer = subscription.customer
-    shelved, subscription.shelved = subscription.shelved, None
-    if subscription.current is not None:
-        subscription.current.bills_recurring = True
-    elif shelved is not None and shelved.billing_at > at:
-        subscription.invoices += (shelved,)
-        shelved.charges, customer.carried = shelved.charges + customer.carried, ()
-    else:
-        restart_cycle(state, subscription, at, lasting_counters(shelved or last_period(customer)))
     state.emit("subscriptionReactivated", at, customer, invoice=subscription.current)
 
 
-def restart_cycle(
-    state: State, subscription: Subscription, at: datetime, counters: tuple[Usage, ...] = ()
+def _sign_up_again(
+    state: State,
+    subscription: Subscription,
+    pending: Invoice | None,
+    at: datetime,
+    *,
+    paid: Invoice | None,
+    first_bill: datetime | None,
 ) -> None:
-    """Count billing dates from `at`."""
+    """What was used before the cancellation is not billed, unless a setting says so (inferred).
+
+    A bill of now has no usage: the counters that stay are billed with the first full period. Custom charges
+    and credits on the pending invoice stay on it.
+    """
+    customer, plan = subscription.customer, subscription.plan
+    rules = customer.product.rules
+    lasting = lasting_counters(pending or last_period(customer), plan)
+    if pending is None:
+        if last_period(customer) is not None:  # else it was imported without a date
+            restart_cycle(state, subscription, at, lasting, begun_with=paid)
+        return
+    draft = replace(_reopened(pending), plan=plan, previous_at=at, billed_with=0)
+    if paid is not None and rules.long_cancel_with_outstanding == "one":
+        draft.is_initial, draft.billed_with = False, paid.number
+        when = first_bill or plan.frequency.after(at, 1, rules.add_months) or at
+    else:
+        draft.is_initial = True
+        when = first_bill or plan.first_bill(at, rules)
+        if rules.long_cancel_setup == "charged":
+            draft.charges += setup_charge(state, plan, at)
+    is_due = when <= at
+    if rules.long_cancel_usage == "dropped":
+        draft.counters = () if is_due else lasting
+    if is_due:
+        billed = bill_now(state, draft, pending, at)
+        restart_cycle(state, subscription, at, lasting, begun_with=billed)
+    else:
+        draft.billing_at = when
+        subscription.anchor, subscription.cycle = when, 0
+        plan_billing(state, adopt(state, draft, pending), at)
+
+
+def move_bill_date(state: State, subscription: Subscription, when: datetime, at: datetime) -> None:
+    """Move the bill date, and the whole cycle with it; now or the past bills at once (documented)."""
+    pending = subscription.pending
+    if pending is not None:
+        draft = replace(_reopened(pending), billing_at=when)
+    else:  # imported without a date
+        draft = draft_invoice(state, subscription, when, at, is_initial=True)
+        draft.charges += setup_charge(state, subscription.plan, at)
+    if when <= at:
+        billed = bill_now(state, draft, pending, at)
+        lasting = lasting_counters(billed, subscription.plan)
+        restart_cycle(state, subscription, at, lasting, begun_with=billed)
+    else:
+        subscription.anchor, subscription.cycle = when, 0
+        plan_billing(state, adopt(state, draft, pending), at)
+
+
+def _reopened(pending: Invoice) -> Invoice:
+    """A copy of a pending invoice, open again if its date passed during a cancellation."""
+    if pending.state is InvoiceState.OPEN:
+        return replace(pending)
+    added = (
+        charge
+        for charge in pending.charges
+        if charge.type is ChargeType.CUSTOM and charge.description != WAIVED
+    )
+    return replace(pending, state=InvoiceState.OPEN, charges=tuple(added), credits=(), promotion=None)
+
+
+def setup_charge(state: State, plan: Plan, at: datetime) -> tuple[Charge, ...]:
+    """The plan's setup charge, or nothing if it has none."""
+    amount = plan.setup_charge_amount
+    if not amount:
+        return ()
+    return (Charge(state.ids.next(), plan.setup_charge_code, ChargeType.SETUP, ONE, amount, "", at),)
+
+
+def restart_cycle(
+    state: State,
+    subscription: Subscription,
+    at: datetime,
+    counters: tuple[Usage, ...] = (),
+    *,
+    begun_with: Invoice | None = None,
+) -> None:
+    """Count billing dates from `at`; `begun_with` is the invoice that bills the period that begins."""
     subscription.anchor, subscription.cycle = at, 1
-    billing_at = subscription.plan.frequency.after(at, 1)
+    billing_at = subscription.plan.frequency.after(at, 1, subscription.customer.product.rules.add_months)
     if billing_at is not None:
-        opened = open_invoice(state, subscription, billing_at, at, previous_at=at, counters=counters)
+        opened = open_invoice(
+            state,
+            subscription,
+            billing_at,
+            at,
+            begun_with=begun_with,
+            previous_at=at,
+            counters=counters,
+        )
         plan_billing(state, opened, at)
 
 
@@ -166,11 +389,11 @@ def last_period(customer: Customer) -> Invoice | None:
     return max(periods, key=lambda made: made.number, default=None)
 
 
-def lasting_counters(invoice: Invoice | None) -> tuple[Usage, ...]:
-    """The counters that go on into the next period: those of the items that are not periodic."""
+def lasting_counters(invoice: Invoice | None, plan: Plan) -> tuple[Usage, ...]:
+    """The counters that go on into the next period, on `plan`: those of the items that are not periodic."""
     if invoice is None:
         return ()
-    lasting = {planned.item.code for planned in invoice.plan.items if not planned.is_periodic}
+    lasting = {planned.item.code for planned in plan.items if not planned.is_periodic}
     return tuple(counter for counter in invoice.counters if counter.item in lasting)
 
 
@@ -197,6 +420,7 @@ def add_charge(
     invoice = target(customer, outstanding=outstanding)
     charge = custom(state, new, at)
     invoice.charges += (charge,)
+    discount(state, invoice)
     note = f"{charge.code} {quantity_text(charge.quantity)} × {amount_text(charge.each_amount)}"
     state.emit("charge", at, customer, invoice=invoice, note=note, charge=charge)
     return charge
@@ -210,6 +434,7 @@ def delete_charge(
     for charge in invoice.charges:
         if charge.id == charge_id and charge.type is ChargeType.CUSTOM:
             invoice.charges = tuple(kept for kept in invoice.charges if kept is not charge)
+            discount(state, invoice)
             state.emit("chargeDeleted", at, customer, invoice=invoice, note=charge.code, charge=charge)
             return
     raise not_found(f"Charge not found (id={ids.text(charge_id)})")  # inferred text
@@ -219,7 +444,7 @@ def one_time_invoice(state: State, customer: Customer, charges: Iterable[NewChar
     """Bill custom charges at once, beside the cycle."""
     lines = tuple(custom(state, new, at) for new in charges)
     invoice = bill_at_once(state, customer.subscription, lines, at)
-    if invoice.is_outstanding:
+    if invoice.state is not InvoiceState.PAID:
         raise gateway.failure("6000", customer)
     return invoice
 
@@ -228,37 +453,66 @@ def bill_at_once(
     state: State, subscription: Subscription, charges: tuple[Charge, ...], at: datetime
 ) -> Invoice:
     """Execute an invoice that stands beside the cycle."""
-    invoice = _new_invoice(state, subscription, InvoiceType.ONE_TIME, at, at)
-    invoice.tax_rate = subscription.customer.charged_tax_rate
-    invoice.state = InvoiceState.UNPAID
-    invoice.charges = charges
-    before_current = len(subscription.invoices) - (subscription.current is not None)
-    past, current = subscription.invoices[:before_current], subscription.invoices[before_current:]
-    subscription.invoices = (*past, invoice, *current)
+    invoice = _one_time(state, subscription, charges, at)
+    _put_beside(state, invoice)
     payments.execute(state, invoice, at)
     return invoice
+
+
+def charge_now(state: State, subscription: Subscription, charges: tuple[Charge, ...], at: datetime) -> None:
+    """The same as part of a call: without a payment (422) there is no such invoice."""
+    invoice = _one_time(state, subscription, charges, at)
+    payment = payments.collect(state, invoice, invoice, at)
+    _put_beside(state, invoice)
+    payments.settle(state, invoice, at, payment)
+
+
+def _one_time(state: State, subscription: Subscription, charges: tuple[Charge, ...], at: datetime) -> Invoice:
+    customer = subscription.customer
+    number = state.next_invoice_number(customer.product)
+    invoice = Invoice(
+        state.ids.next(), number, InvoiceType.ONE_TIME, subscription, subscription.plan, at, None, at
+    )
+    invoice.tax_rate = customer.charged_tax_rate
+    invoice.state = InvoiceState.UNPAID
+    invoice.charges = charges
+    if any(charge.type is ChargeType.SETUP for charge in charges):
+        invoice.promotion = subscription.promotion_on(invoice.plan, at)
+        discount(state, invoice)
+    return invoice
+
+
+def _put_beside(state: State, invoice: Invoice) -> None:
+    subscription = invoice.subscription
+    state.add_invoice(invoice)
+    before_pending = len(subscription.invoices) - (subscription.pending is not None)
+    past, pending = subscription.invoices[:before_pending], subscription.invoices[before_pending:]
+    subscription.invoices = (*past, invoice, *pending)
 
 
 # -- within
 
 
-def _new_invoice(
-    state: State, subscription: Subscription, type: InvoiceType, billing_at: datetime, at: datetime
-) -> Invoice:
-    number = state.next_invoice_number(subscription.customer.product)
-    invoice = Invoice(state.ids.next(), number, type, subscription, subscription.plan, billing_at, None, at)
-    state.add_invoice(invoice)
-    return invoice
-
-
 def _open_next(state: State, ended: Invoice, at: datetime) -> None:
     subscription = ended.subscription
+    rules = subscription.customer.product.rules
     subscription.cycle += 1
-    following = subscription.plan.frequency.after(subscription.anchor, subscription.cycle)
+    if rules.month_end == "run-over":
+        following = subscription.plan.frequency.after(ended.billing_at, 1, rules.add_months)
+    else:
+        following = subscription.plan.frequency.after(
+            subscription.anchor, subscription.cycle, rules.add_months
+        )
     if following is not None:
-        carried = lasting_counters(ended)
+        carried = lasting_counters(ended, subscription.plan)
         opened = open_invoice(
-            state, subscription, following, at, previous_at=ended.billing_at, counters=carried
+            state,
+            subscription,
+            following,
+            at,
+            begun_with=ended,
+            previous_at=ended.billing_at,
+            counters=carried,
         )
         plan_billing(state, opened, at)
 

@@ -12,9 +12,9 @@ from tallyhook_mock.core.base import Value
 from tallyhook_mock.systems.cheddar import billing, gateway, paypal, signup, subscriptions, usage, validators
 from tallyhook_mock.systems.cheddar.billing import NewCharge
 from tallyhook_mock.systems.cheddar.calls_invoices import read_charge, read_charges
-from tallyhook_mock.systems.cheddar.cards import is_given, read_payment
+from tallyhook_mock.systems.cheddar.cards import is_given, is_renewed, read_card_details, read_payment
 from tallyhook_mock.systems.cheddar.customers import Customer, PaymentMethod
-from tallyhook_mock.systems.cheddar.listing import listed
+from tallyhook_mock.systems.cheddar.listing import listed, paged
 from tallyhook_mock.systems.cheddar.products import Plan
 from tallyhook_mock.systems.cheddar.refusal import Refusal, not_found
 from tallyhook_mock.systems.cheddar.request import Call, Parameters
@@ -34,6 +34,7 @@ __all__ = [
     "get",
     "get_all",
     "import_",
+    "list_",
     "new",
     "paypal_revert",
     "remove_item_quantity",
@@ -64,10 +65,20 @@ def get(call: Call) -> str:
 
 def get_all(call: Call) -> str:
     """The customers that pass the filters, in the order that is asked for."""
-    found = listed(call.state.customers(call.product), call.parameters)
+    return _listed(call)
+
+
+def list_(call: Call) -> str:
+    """The same without history: of each the current subscription with its pending invoice (a client)."""
+    return _listed(call, has_history=False)
+
+
+def _listed(call: Call, *, has_history: bool = True) -> str:
+    found = listed(call.state.customers(call.product), call.parameters, call.zone)
     if not found:
         raise not_found("No customers found.")
-    return customers_document(found, call.at)
+    shown, page = paged(found, call.parameters)
+    return customers_document(shown, call.at, page=page, has_history=has_history)
 
 
 # -- creating
@@ -83,7 +94,8 @@ class _Application(Value, frozen=True):
     first_bill: datetime | None
     items: dict[str, Decimal]
     charges: list[NewCharge]
-    is_exempt: bool
+    card_details: dict[str, str]
+    is_scheduled: bool
 
     def create(self, call: Call) -> Customer:
         customer = signup.new_customer(
@@ -100,7 +112,9 @@ class _Application(Value, frozen=True):
             items=self.items,
             charges=self.charges,
             tax_rate=self.details.tax_rate,
-            is_tax_exempt=self.is_exempt,
+            is_tax_exempt=self.details.is_tax_exempt,
+            card_details=self.card_details,
+            is_scheduled=self.is_scheduled,
         )
         paypal.ask(customer, call.origin)
         return customer
@@ -111,8 +125,18 @@ def new(call: Call) -> str:
 
 
 def import_(call: Call) -> str:
-    """Create the up to a hundred customers of `customers[k][…]` (the name is inferred), or none of them."""
-    entries = call.parameters.levels("customers")
+    """Create up to a hundred customers, or none of them.
+
+    They are `0[code]=…` (the official client), `customers[0][code]=…` (inferred), or one with flat names (the
+    reference). Without an `initialBillDate` nothing is scheduled before a `changeBillDate` (documented).
+    """
+    parameters = call.parameters
+    numbered = [
+        value for name, value in parameters.values.items() if name.isdigit() and isinstance(value, Parameters)
+    ]
+    entries = parameters.levels("customers") or numbered
+    if not entries and ("code" in parameters or "subscription" in parameters):
+        entries = [parameters]
     if not entries:
         raise call.parameters.invalid("customers", "isEmpty", "A value is required")
     if len(entries) > IMPORT_AT_MOST:
@@ -122,7 +146,7 @@ def import_(call: Call) -> str:
     codes: set[str] = set()
     coupons: Counter[str] = Counter()
     for entry in entries:
-        application = _application(call, entry, codes)
+        application = _application(call, entry, codes, is_import=True)
         gateway.validate(application.payment)
         coupons[application.coupon] += 1
         _coupon(call, entry.level("subscription"), application.plan, coupons[application.coupon])
@@ -131,7 +155,9 @@ def import_(call: Call) -> str:
     return customers_document([application.create(call) for application in applications], call.at)
 
 
-def _application(call: Call, parameters: Parameters, codes: Container[str]) -> _Application:
+def _application(
+    call: Call, parameters: Parameters, codes: Container[str], *, is_import: bool = False
+) -> _Application:
     """Read a new customer in the documented order: plan, names, code, email, and the rest; then the card.
 
     `codes` are those that the same call gives to others.
@@ -139,14 +165,25 @@ def _application(call: Call, parameters: Parameters, codes: Container[str]) -> _
     terms = parameters.level("subscription")
     plan = _plan(call, terms)
     if plan is None:
-        raise terms.invalid("planCode", "isEmpty", "A pricing plan is required")
+        raise Refusal(412, "A pricing plan is required")  # of this field clients expect no auxCode
 
     def is_taken(code: str) -> bool:
         return code in codes or call.state.has_customer(call.product, code)
 
-    details = read_details(parameters, is_taken, is_new=True)
+    takes_email = call.product.rules.missing_customer_code == "email"
+    details = read_details(parameters, is_taken, call.zone, is_new=True, takes_email_as_code=takes_email)
+    first_bill = _first_bill(call, terms)
+    items, charges = _items(call, plan, parameters), read_charges(parameters)
+    is_scheduled = first_bill is not None or not is_import
+    if not is_scheduled and (items or charges):
+        # There is no invoice yet that they could be on.
+        raise terms.invalid("initialBillDate", "isEmpty", "A value is required")
     payment = None
-    if _must_pay(plan) or is_given(terms):
+    # Of an import the method may be empty: then payment data are ignored (documented).
+    is_without = is_import and "method" in terms and not terms.text("method")
+    due = first_bill or plan.first_bill(call.at, call.product.rules)
+    owes_now = is_scheduled and due <= call.at and plan.recurring_charge_amount + plan.setup_charge_amount > 0
+    if not is_without and (is_given(terms) or _must_pay(plan) or (owes_now and not is_import)):
         token = details.values.get("gatewayToken", "")
         payment = read_payment(terms, call.product, call.state.ids, call.at, token=token)
     return _Application(
@@ -154,11 +191,23 @@ def _application(call: Call, parameters: Parameters, codes: Container[str]) -> _
         plan,
         payment,
         _coupon(call, terms, plan),
-        validators.moment(terms, "initialBillDate"),
-        _items(plan, parameters),
-        read_charges(parameters),
-        bool(details.is_tax_exempt),
+        first_bill,
+        items,
+        charges,
+        read_card_details(terms, is_new=True) if payment is None else {},
+        is_scheduled,
     )
+
+
+def _first_bill(call: Call, terms: Parameters) -> datetime | None:
+    """The `initialBillDate`, which must be today, in the caller's time zone, or later (documented)."""
+    given = validators.moment(terms, "initialBillDate", call.zone)
+    if given is not None and call.product.rules.past_initial_bill_date == "refused":
+        today = call.at.astimezone(call.zone).date()
+        if given.astimezone(call.zone).date() < today:
+            message = f"{validators.quoted(terms.text('initialBillDate'))} is in the past"  # inferred text
+            raise terms.invalid("initialBillDate", "dateInvalid", message)
+    return given
 
 
 def _must_pay(plan: Plan) -> bool:
@@ -169,7 +218,7 @@ def _plan(call: Call, terms: Parameters) -> Plan | None:
     """The plan that a call names, if it names one."""
     code = validators.text(terms, "planCode")
     if code and code not in call.product.plans:
-        raise terms.invalid("planCode", "notFound", f"No plan found with code={code}")
+        raise Refusal(412, f"No plan found with code={code}")  # without an auxCode, as above
     return call.product.plans[code] if code else None
 
 
@@ -184,7 +233,7 @@ def _coupon(call: Call, terms: Parameters, plan: Plan, times: int = 1) -> str:
     return code
 
 
-def _items(plan: Plan, parameters: Parameters) -> dict[str, Decimal]:
+def _items(call: Call, plan: Plan, parameters: Parameters) -> dict[str, Decimal]:
     """The quantities to begin with: `items[k][itemCode, quantity]`."""
     quantities = {}
     for entry in parameters.levels("items"):
@@ -192,7 +241,9 @@ def _items(plan: Plan, parameters: Parameters) -> dict[str, Decimal]:
         planned = plan.item(code)
         if planned is None:
             raise not_found(f"Item not found (code={code})")
-        quantities[code] = validators.quantity(entry, "quantity", Decimal(1))
+        rounds = call.product.rules.fifth_decimal_at_sign_up == "rounded"
+        read = validators.rounded_quantity if rounds else validators.quantity
+        quantities[code] = read(entry, "quantity", Decimal(1))
         try:
             usage.check_limit(planned, quantities[code])
         except Refusal as refusal:
@@ -225,8 +276,12 @@ def edit_customer(call: Call) -> str:
 
 
 def edit_subscription(call: Call) -> str:
+    """The fields stand by themselves (documented) or in `subscription[…]` (clients)."""
     customer = call.customer()
-    _change(call, customer, call.parameters).apply(call, customer)
+    terms = call.parameters
+    if isinstance(nested := terms.values.get("subscription"), Parameters):
+        terms = nested.over(terms)
+    _change(call, customer, terms).apply(call, customer)
     return call.answer(customer)
 
 
@@ -234,7 +289,7 @@ def _changed_details(call: Call, customer: Customer) -> Details:
     def is_taken(code: str) -> bool:
         return code != customer.code and call.state.has_customer(call.product, code)
 
-    return read_details(call.parameters, is_taken, is_new=False)
+    return read_details(call.parameters, is_taken, call.zone, is_new=False)
 
 
 def _apply_details(call: Call, customer: Customer, details: Details) -> None:
@@ -263,18 +318,21 @@ class _Change(Value, frozen=True):
     bill_date: datetime | None
 
     def apply(self, call: Call, customer: Customer) -> None:
+        given = read_card_details(self.terms, is_new=False) if self.payment is None else {}
         try:
             subscriptions.change(
                 call.state,
                 customer,
                 plan=self.plan,
                 payment=self.payment,
+                is_renewed=is_renewed(self.terms),
                 coupon=self.coupon,
                 change_bill_date=self.bill_date,
                 at=call.at,
             )
         except Refusal as refusal:
             raise self.terms.renamed(refusal) from None
+        customer.subscription.card_details = {**customer.subscription.card_details, **given}
         paypal.ask(customer, call.origin)
 
 
@@ -285,7 +343,7 @@ def _change(call: Call, customer: Customer, terms: Parameters) -> _Change:
     if is_given(terms, known) or (plan is not None and _must_pay(plan) and known is None):
         payment = read_payment(terms, call.product, call.state.ids, call.at, customer=customer)
     is_now = terms.text("changeBillDate") == "now"
-    bill_date = call.at if is_now else validators.moment(terms, "changeBillDate")
+    bill_date = call.at if is_now else validators.moment(terms, "changeBillDate", call.zone)
     return _Change(terms, plan, payment, validators.text(terms, "couponCode"), bill_date)
 
 
@@ -366,6 +424,10 @@ def delete_all(call: Call) -> str:
 
     Clients confirm by the clock of their own machine, so that one counts as well as this server's (inferred).
     """
+    if call.product.rules.delete_all_confirm == "any":
+        validators.required(call.parameters, "confirm")
+        signup.delete_all(call.state, call.product, call.at)
+        return SUCCESS
     confirmed = validators.whole(call.parameters, "confirm", 10**11, 0)
     nows = (call.at.timestamp(), time.time())
     if not any(abs(confirmed - now) <= CONFIRMED_WITHIN.total_seconds() for now in nows):

@@ -6,15 +6,7 @@ from tallyhook_mock.systems.cheddar.products import CHARGE_CODE_LENGTH
 from tallyhook_mock.systems.cheddar.refusal import invalid
 from tallyhook_mock.systems.cheddar.request import Call, Parameters
 
-__all__ = [
-    "new",
-    "read_charge",
-    "read_charges",
-    "refund",
-    "send_email",
-    "void",
-    "void_or_refund",
-]
+__all__ = ["new", "refund", "run", "send_email", "void", "void_or_refund", "waive"]
 
 
 def new(call: Call) -> str:
@@ -38,7 +30,15 @@ def refund(call: Call) -> str:
 
 
 def void(call: Call) -> str:
+    """Undo a payment. What Cheddar makes of an `amount` here, which the PHP client sends, is not known."""
     invoice = call.invoice()
+    if call.parameters.text("amount"):
+        rule = call.product.rules.void_with_amount
+        if rule == "refused":
+            message = "A void is for the whole amount"
+            raise call.parameters.invalid("amount", "notAllowed", message)
+        if rule == "refund":
+            return refund(call)
     payments.void(call.state, invoice, call.at)
     return call.answer(invoice.subscription.customer)
 
@@ -46,6 +46,20 @@ def void(call: Call) -> str:
 def void_or_refund(call: Call) -> str:
     invoice = call.invoice()
     payments.void_or_refund(call.state, invoice, call.at)
+    return call.answer(invoice.subscription.customer)
+
+
+def waive(call: Call) -> str:
+    """Offset everything on an outstanding invoice, so that it can be run for 0.00 (staff 2014)."""
+    invoice = call.invoice()
+    billing.waive(call.state, invoice, call.at)
+    return call.answer(invoice.subscription.customer)
+
+
+def run(call: Call) -> str:
+    """Run one outstanding invoice, by its number (staff 2014)."""
+    invoice = call.invoice()
+    billing.run_invoice(call.state, invoice, call.at)
     return call.answer(invoice.subscription.customer)
 
 

@@ -1,6 +1,6 @@
 """The calls under `/plans`: reading the catalogue and, as some clients do, changing it.
 
-A plan that is edited or deleted stays as it was for who has subscribed to it (inferred).
+A plan that is deleted stays as it was for its subscribers (inferred).
 """
 
 from decimal import Decimal
@@ -34,10 +34,10 @@ _MOST_UNITS = 120
 def get(call: Call) -> str:
     """One plan by code or id, or all of them."""
     if "code" in call.parameters or "id" in call.parameters:
-        return plans_document((_plan(call),), call.at)
+        return plans_document((_plan(call),), call.at, call.product.rules)
     if not call.product.plans:
         raise not_found("No plans found.")  # inferred, after the words for customers
-    return plans_document(call.product.plans.values(), call.at)
+    return plans_document(call.product.plans.values(), call.at, call.product.rules)
 
 
 def new(call: Call) -> str:
@@ -63,8 +63,8 @@ def delete(call: Call) -> str:
 
 
 def _store(call: Call, plan: Plan) -> str:
-    call.product.plans[plan.code] = plan
-    return plans_document((plan,), call.at)
+    call.state.put_plan(call.product, plan)
+    return plans_document((plan,), call.at, call.product.rules)
 
 
 def _plan(call: Call) -> Plan:

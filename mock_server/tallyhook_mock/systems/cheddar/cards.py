@@ -2,17 +2,17 @@
 
 import re
 from calendar import monthrange
+from collections.abc import Mapping
 from datetime import date, datetime
 
 from tallyhook_mock.core.ids import Ids
 from tallyhook_mock.systems.cheddar import validators
 from tallyhook_mock.systems.cheddar.customers import Customer, PaymentMethod
-from tallyhook_mock.systems.cheddar.gateway import failure
 from tallyhook_mock.systems.cheddar.products import Product
 from tallyhook_mock.systems.cheddar.request import Parameters
 from tallyhook_mock.systems.cheddar.xml_documents import CARD_DETAILS
 
-__all__ = ["card_type", "is_given", "read_payment"]
+__all__ = ["card_type", "is_given", "is_renewed", "read_card_details", "read_payment"]
 
 # Cheddar's names of the card types, with the numbers that each issues.
 _INSTITUTES = {
@@ -26,13 +26,36 @@ _INSTITUTES = {
 _EXPIRATION = re.compile(r"(0[1-9]|1[0-2])/(\d{4})", re.ASCII)
 _CODE = re.compile(r"\d{3,4}", re.ASCII)
 _DOUBLED = str.maketrans("0123456789", "0246813579")
-_GIVEN_BY = ("ccNumber", "ccExpiration", "ccCardCode", "gatewayToken")
+_GIVEN_BY = ("ccNumber", "ccExpiration", "ccExpMonth", "ccExpYear", "ccCardCode", "gatewayToken")
+# The longest names and addresses, for a new customer and at an edit (documented).
+_LONGEST = {
+    "ccFirstName": (40, 20),
+    "ccLastName": (40, 20),
+    "ccCompany": (60, 50),
+    "ccCountry": (60, 60),
+    "ccAddress": (60, 60),
+    "ccCity": (40, 40),
+    "ccState": (40, 40),
+    "ccZip": (20, 20),
+    "ccEmail": (255, 255),
+}
+
+
+def is_renewed(parameters: Parameters) -> bool:
+    """Whether a call brings a payment method: a card's number or expiration, a token, or PayPal."""
+    return parameters.text("method") == "paypal" or any(parameters.text(name) for name in _GIVEN_BY)
 
 
 def is_given(parameters: Parameters, known: PaymentMethod | None = None) -> bool:
     """Whether a call brings a payment method at all, or says anything of the card that is known."""
-    names = (*_GIVEN_BY, *CARD_DETAILS) if known is not None and known.method == "cc" else _GIVEN_BY
-    return parameters.text("method") == "paypal" or any(parameters.text(name) for name in names)
+    if is_renewed(parameters):
+        return True
+    return known is not None and known.method == "cc" and any(map(parameters.text, CARD_DETAILS))
+
+
+def read_card_details(parameters: Parameters, *, is_new: bool) -> dict[str, str]:
+    """Names and address as a call gives them, which are kept without a card too (clients)."""
+    return {name: _detail(parameters, name, {}, is_new=is_new) for name in _LONGEST if name in parameters}
 
 
 def read_payment(
@@ -46,8 +69,8 @@ def read_payment(
 ) -> PaymentMethod:
     """The payment method of a call, with the first wrong field refused.
 
-    What an edit does not mention stays as it was, the card itself too (inferred: of the known clients one
-    sends only what it changed, and another no names when PayPal is to be asked again).
+    What an edit does not mention stays as it was, the card itself too: with a card on file any subset of the
+    fields may be sent (documented).
 
     Args:
         parameters: the level of the subscription's fields.
@@ -55,12 +78,15 @@ def read_payment(
         customer: the existing customer, in whose document a refusal by the gateway is embedded.
     """
     known = customer.subscription.payment if customer else None
+    details_known = known.details if known else customer.subscription.card_details if customer else {}
+    is_new = customer is None
     method = validators.choice(parameters, "method", ("cc", "paypal"), "cc")
     names = ["ccFirstName", "ccLastName"]
     if product.requires_zip and method == "cc":
         names.append("ccZip")
     details = {
-        name: _detail(parameters, name, known) or validators.required(parameters, name) for name in names
+        name: _detail(parameters, name, details_known, is_new=is_new) or validators.required(parameters, name)
+        for name in names
     }
     expires: date | None = None
     institute, first_six, last_four = "", "", ""
@@ -69,36 +95,42 @@ def read_payment(
         details |= {name: validators.required(parameters, name, 2000) for name in ("returnUrl", "cancelUrl")}
     elif token:
         # The card stands at the gateway; what is said of it here is for display.
-        institute = validators.choice(parameters, "ccType", _INSTITUTES)
+        institute = validators.choice(parameters, "ccType", (*_INSTITUTES, "unk"))
         last_four = validators.text(parameters, "ccLastFour", 4)
-        expires = _expiration(parameters) if parameters.text("ccExpiration") else None
+        expires = _expiration(parameters, None, is_required=False)
     elif known is not None and known.method == "cc" and not parameters.text("ccNumber"):
         institute, first_six, last_four = known.card_type, known.first_six, known.last_four
         token = known.gateway_token
-        expires = _expiration(parameters) if parameters.text("ccExpiration") else known.expires
+        expires = _expiration(parameters, known.expires, is_required=False)
     else:
         number = _number(parameters)
         institute, first_six, last_four = card_type(number), number[:6], number[-4:]
-        expires = _expiration(parameters)
+        on_file = known.expires if known is not None and not known.has_expired(at) else None
+        expires = _expiration(parameters, on_file, is_required=on_file is None)
         code = validators.text(parameters, "ccCardCode", 4)
         if product.requires_card_code or code:
             validators.required(parameters, "ccCardCode")
             if not _CODE.fullmatch(code):
                 raise parameters.invalid("ccCardCode", "invalid", "The card code has three or four digits")
-    details |= {name: _detail(parameters, name, known) for name in CARD_DETAILS if name not in details}
-    details["ccEmail"] = validators.email(parameters, "ccEmail") or _detail(parameters, "ccEmail", known)
-    if expires is not None and expires < at.date():
-        raise failure("5002", customer)
+    if expires is not None and expires < at.date() and is_renewed(parameters):
+        message = f"'{expires:%m/%Y}' is not in the future"  # inferred text
+        raise parameters.invalid("ccExpiration", "not_future", message)
+    details |= {
+        name: _detail(parameters, name, details_known, is_new=is_new)
+        for name in CARD_DETAILS
+        if name not in details
+    }
+    details["ccEmail"] = validators.email(parameters, "ccEmail") or details_known.get("ccEmail", "")
     return PaymentMethod(
         ids.next(), method, at, details, institute, first_six, last_four, expires, token or "SIMULATED"
     )
 
 
-def _detail(parameters: Parameters, name: str, known: PaymentMethod | None) -> str:
+def _detail(parameters: Parameters, name: str, known: Mapping[str, str], *, is_new: bool) -> str:
     """A name or a part of the address: what the call says, or else what is known."""
     if name in parameters:
-        return validators.text(parameters, name)
-    return known.details.get(name, "") if known else ""
+        return validators.text(parameters, name, _LONGEST[name][0 if is_new else 1])
+    return known.get(name, "")
 
 
 def card_type(number: str) -> str:
@@ -133,12 +165,18 @@ def _passes_luhn(number: str) -> bool:
     return sum(map(int, number[-1::-2] + doubled)) % 10 == 0
 
 
-def _expiration(parameters: Parameters) -> date:
-    """The last day of the month that `MM/YYYY` names."""
-    value = validators.required(parameters, "ccExpiration")
+def _expiration(parameters: Parameters, known: date | None, *, is_required: bool) -> date | None:
+    """The last day of the month of `ccExpiration` (MM/YYYY), or of `ccExpMonth`, `ccExpYear` (a client)."""
+    value = parameters.text("ccExpiration")
+    month, year = parameters.text("ccExpMonth"), parameters.text("ccExpYear")
+    if not value and month and year:
+        value = f"{month.zfill(2)}/{year if len(year) > 2 else f'20{year}'}"
+    if not value and not is_required:
+        return known
+    value = value or validators.required(parameters, "ccExpiration")
     match = _EXPIRATION.fullmatch(value)
     if match is None or not date.min.year <= int(match[2]):
         message = f"{validators.quoted(value)} is not a valid date in format MM/YYYY"
         raise parameters.invalid("ccExpiration", "dateInvalid", message)
-    month, year = int(match[1]), int(match[2])
-    return date(year, month, monthrange(year, month)[1])
+    number, full_year = int(match[1]), int(match[2])
+    return date(full_year, number, monthrange(full_year, number)[1])

@@ -13,6 +13,7 @@ from tallyhook_mock.systems.cheddar.products import (
     BILL_COUNT_UNITS,
     CHANGE_HANDLERS,
     CHARGE_CODE_LENGTH,
+    CHARGE_TYPES,
     HANDLERS,
     Coupon,
     Item,
@@ -61,7 +62,7 @@ class Seed(Value, frozen=True):
     coupon: str
     items: dict[str, Decimal]
     tax_rate: Decimal | None
-    is_tax_exempt: bool
+    is_tax_exempt: bool | None
     initial_bill_at: datetime | None
 
     def create(self, state: State, product: Product, at: datetime) -> None:
@@ -112,7 +113,7 @@ def read_customer(table: Table, plans: Mapping[str, Plan]) -> Seed:
         table.text("couponCode", ""),
         {item: quantities.amount(item, places=4) for item in quantities.names()},
         table.amount("taxRate", places=8) if "taxRate" in table else None,
-        table.flag("isTaxExempt", False),
+        table.flag("isTaxExempt", False) if "isTaxExempt" in table else None,
         table.moment("initialBillDate"),
     )
 
@@ -138,13 +139,28 @@ PLAN = (
     "items",
 )
 ITEM = ("code", "name", "quantityIncluded", "isPeriodic", "overageAmount")
-PROMOTION = ("name", "description", "percentage", "months", "expirationDatetime", "plans", "coupons")
+PROMOTION = (
+    "name",
+    "description",
+    "percentage",
+    "months",
+    "expirationDatetime",
+    "plans",
+    "chargeTypes",
+    "coupons",
+)
 COUPON = ("code", "maxRedemptions", "expirationDatetime")
 
 
-def read_plan(table: Table, items: MutableMapping[str, Item], ids: Ids, at: datetime) -> Plan:
-    """A plan; tracked items that are new to the product are added to `items`."""
+def read_plan(
+    table: Table, items: MutableMapping[str, Item], known: Mapping[str, Plan], ids: Ids, at: datetime
+) -> Plan:
+    """A plan; tracked items that are new to the product are added to `items`.
+
+    One whose code is among the `known` ones is that plan, edited.
+    """
     code = table.text("code")
+    edited = known.get(code)
     is_free = table.flag("isFree", False)
     tracked: dict[str, PlanItem] = {}
     for item_table in table.tables("items", ITEM):
@@ -153,7 +169,7 @@ def read_plan(table: Table, items: MutableMapping[str, Item], ids: Ids, at: date
             raise item_table.wrong("code", f"{planned.item.code!r} stands here twice")
         tracked[planned.item.code] = planned
     plan = Plan(
-        id=ids.next(),
+        id=edited.id if edited else ids.next(),
         code=code,
         name=table.text("name", code),
         description=table.text("description", ""),
@@ -162,7 +178,7 @@ def read_plan(table: Table, items: MutableMapping[str, Item], ids: Ids, at: date
             "recurringChargeCode", recurring_code(code), most=CHARGE_CODE_LENGTH
         ),
         recurring_charge_amount=table.amount("recurringChargeAmount", "0"),
-        created=at,
+        created=edited.created if edited else at,
         items=tuple(tracked.values()),
         setup_charge_code=table.text("setupChargeCode", "", most=CHARGE_CODE_LENGTH),
         setup_charge_amount=table.amount("setupChargeAmount", "0"),
@@ -229,4 +245,10 @@ def read_promotion(table: Table, plans: Mapping[str, Plan], ids: Ids, at: dateti
         codes,
         coupons,
         table.moment("expirationDatetime"),
+        tuple(
+            Table({"chargeTypes": name}, table.place, ("chargeTypes",)).choice(
+                "chargeTypes", CHARGE_TYPES, name
+            )
+            for name in table.texts("chargeTypes")
+        ),
     )

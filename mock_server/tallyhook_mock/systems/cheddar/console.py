@@ -16,6 +16,7 @@ from tallyhook_mock.mock import Mock
 from tallyhook_mock.picture.painting import paint
 from tallyhook_mock.picture.style import STYLE
 from tallyhook_mock.systems.cheddar.customers import Customer
+from tallyhook_mock.systems.cheddar.forecast import forecast
 from tallyhook_mock.systems.cheddar.invoices import Invoice, InvoiceType
 from tallyhook_mock.systems.cheddar.picture import tell
 from tallyhook_mock.systems.cheddar.products import PlanItem, Product
@@ -80,6 +81,7 @@ async def show(request: Request) -> Response:
         customer=customer,
         subscription=customer.subscription,
         quantities=_quantities(customer),
+        coming=forecast(mock.state, customer, 3, mock.clock.now()),
         invoices=sorted(customer.invoices, key=lambda invoice: -invoice.number),
         # Drawn by this program, with every word of others escaped.
         picture=Markup(paint(tell(mock, customer), styled=False)),

@@ -9,16 +9,15 @@ from starlette.routing import Route
 
 from tallyhook_mock.control import shown
 from tallyhook_mock.control.requests import (
-    PART,
+    PAGE,
     bad,
     json_object,
-    listed,
     missing,
     mock_of,
     named_product,
     only,
+    page,
     text,
-    whole_number,
 )
 from tallyhook_mock.core import ids
 from tallyhook_mock.core.money import amount_text, quantity_text
@@ -32,7 +31,7 @@ __all__ = ["ROUTES"]
 
 async def timeline(request: Request) -> JSONResponse:
     """Oldest first; `?product=` is needed if there are several."""
-    only(request.query_params, ("product", *PART))
+    only(request.query_params, ("product", *PAGE))
     product = named_product(request, request.query_params)
     code = request.path_params["code"]
     entries = mock_of(request).timeline.numbered(code, product=product.code)
@@ -83,27 +82,20 @@ _CUSTOMERS = [
 
 async def index(request: Request) -> JSONResponse:
     """Everybody, in the order of creation; `?product=` is needed if there are several."""
-    only(request.query_params, ("product", *PART))
-    product = named_product(request, request.query_params)
-    everybody = mock_of(request).state.customers_by_id(product)
-    customers, following = listed(request, everybody, read=ids.parse, write=ids.text)
-    return JSONResponse({"customers": [_summary(each) for each in customers], "next": following})
+    only(request.query_params, ("product", *PAGE))
+    customers = mock_of(request).state.customers(named_product(request, request.query_params))
+    found, more = page(customers, request.query_params, lambda customer: customer.code)
+    return JSONResponse({"customers": [_summary(customer) for customer in found], **more})
 
 
 async def read(request: Request) -> JSONResponse:
     """All invoices of a customer, newest first."""
-    only(request.query_params, ("product", *PART))
+    only(request.query_params, ("product", *PAGE))
     product = named_product(request, request.query_params)
     customer = mock_of(request).state.customer(product, request.path_params["code"])
-    by_number = {each.number: each for each in sorted(customer.invoices, key=lambda each: each.number)}
-    invoices, following = listed(request, by_number, read=whole_number, write=str, newest_first=True)
-    return JSONResponse(
-        {
-            "customer": customer.code,
-            "invoices": [_invoice(each) for each in invoices],
-            "next": following,
-        }
-    )
+    invoices = sorted(customer.invoices, key=lambda invoice: invoice.number, reverse=True)
+    found, more = page(invoices, request.query_params, lambda invoice: str(invoice.number))
+    return JSONResponse({"customer": customer.code, "invoices": [_invoice(each) for each in found], **more})
 
 
 def _summary(customer: Customer) -> dict[str, Any]:
@@ -139,6 +131,7 @@ def _invoice(invoice: Invoice) -> dict[str, Any]:
         "subtotal": amount_text(invoice.subtotal),
         "tax": amount_text(invoice.tax),
         "total": amount_text(invoice.total),
+        "carried": amount_text(invoice.carried),
         "transactions": [_transaction(made) for made in invoice.transactions],
     }
 

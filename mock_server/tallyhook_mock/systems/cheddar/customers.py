@@ -7,7 +7,6 @@ from decimal import Decimal
 
 from tallyhook_mock.core import ids
 from tallyhook_mock.core.base import Entity, Value
-from tallyhook_mock.core.money import NOTHING
 from tallyhook_mock.systems.cheddar.invoices import Charge, Invoice, InvoiceState, InvoiceType
 from tallyhook_mock.systems.cheddar.products import Plan, Product, Promotion
 
@@ -51,8 +50,9 @@ class Subscription(Entity, eq=False):
     customer: "Customer"
     plan: Plan
     created: datetime
-    anchor: datetime  # billing dates are counted from here
+    anchor: datetime  # where billing dates are counted from if the day of sign-up is kept
     payment: PaymentMethod | None = None
+    card_details: Mapping[str, str] = {}  # names and address that were given without a card
     cycle: int = 0  # how many billing dates have been scheduled since the anchor
     cancel_type: str = ""
     cancel_reason: str = ""
@@ -60,9 +60,8 @@ class Subscription(Entity, eq=False):
     redirect_url: str = ""
     promotion: Promotion | None = None
     coupon: str = ""
-    promotion_ends: datetime | None = None
+    promotion_ends: datetime | None = None  # a bill on this date is not discounted any more
     invoices: tuple[Invoice, ...] = ()  # oldest first; the current one, if any, is last
-    shelved: Invoice | None = None  # the current invoice of before a cancellation, for a reactivation in time
 
     @property
     def is_canceled(self) -> bool:
@@ -85,6 +84,13 @@ class Subscription(Entity, eq=False):
         return None
 
     @property
+    def pending(self) -> Invoice | None:
+        """The current invoice, or of a canceled subscription the one whose date has passed meanwhile."""
+        if self.invoices and self.invoices[-1].state in (InvoiceState.OPEN, InvoiceState.LAPSED):
+            return self.invoices[-1]
+        return None
+
+    @property
     def outstanding(self) -> Invoice | None:
         """What `invoicePeriod=outstanding` addresses: the oldest, should there be several (inferred).
 
@@ -94,9 +100,12 @@ class Subscription(Entity, eq=False):
         periods = (invoice for invoice in unpaid if invoice.type is InvoiceType.SUBSCRIPTION)
         return next(periods, unpaid[0] if unpaid else None)
 
-    @property
-    def discount(self) -> Decimal:
-        return self.promotion.percentage if self.promotion else NOTHING
+    def promotion_on(self, plan: Plan, at: datetime) -> Promotion | None:
+        """The promotion that discounts a bill of this date under this plan."""
+        promotion, ends = self.promotion, self.promotion_ends
+        if promotion is None or (promotion.plans and plan.code not in promotion.plans):
+            return None
+        return promotion if ends is None or at < ends else None
 
 
 class Customer(Entity, eq=False):
@@ -109,7 +118,7 @@ class Customer(Entity, eq=False):
     created: datetime
     modified: datetime
     tax_rate: Decimal | None = None
-    is_tax_exempt: bool = False
+    is_tax_exempt: bool | None = None  # None: what the product says
     meta_data: tuple[MetaDatum, ...] = ()
     subscriptions: tuple[Subscription, ...] = ()  # newest first
     declines: int = 0  # how many of the next runs the gateway will refuse
@@ -127,9 +136,15 @@ class Customer(Entity, eq=False):
         return self.subscriptions[0]
 
     @property
+    def is_exempt(self) -> bool:
+        return self.product.is_tax_exempt if self.is_tax_exempt is None else self.is_tax_exempt
+
+    @property
     def charged_tax_rate(self) -> Decimal | None:
-        """The rate at which taxes are charged: none from who is exempt."""
-        return None if self.is_tax_exempt else self.tax_rate
+        """The customer's own rate or else the product's (documented); none if exempt."""
+        if self.is_exempt:
+            return None
+        return self.product.tax_rate if self.tax_rate is None else self.tax_rate
 
     @property
     def invoices(self) -> list[Invoice]:

@@ -21,11 +21,11 @@ __all__ = ["faulty_cheddar"]
 
 _FIRST_ERROR = 91_001  # far from the numbers of errors that are real
 
-# The words of 500 and 502 are documented for errors of the gateway, those of 503 are inferred.
+# The words of 500 and 502 are documented for errors of the gateway, those of 503 for a planned maintenance.
 _ERRORS = {
     500: broken(),
     502: failure("4000"),
-    503: Refusal(503, "Cheddar is down for maintenance.  Please try again later."),
+    503: Refusal(503, "The subscription system is temporarily offline for planned maintenance"),
 }
 _LOCKED = Refusal(412, "The invoice is being executed", "invoicePeriod:locked")  # inferred
 

@@ -18,7 +18,7 @@ from tallyhook_mock.systems.cheddar.xml_documents import CARD_DETAILS, moment_te
 
 __all__ = ["body"]
 
-Value: TypeAlias = "str | int | bool | list[Value] | dict[str, Value]"
+Value: TypeAlias = "str | int | float | bool | list[Value] | dict[str, Value]"
 Object: TypeAlias = dict[str, Value]
 
 _DETAILS = (
@@ -68,13 +68,21 @@ def body(event: Event) -> bytes:
         "activityDatetime": moment_text(event.at),
         "activityType": event.kind,
         "product": _product(event.customer.product),
-        "customer": _DELETED if event.kind == "customerDeleted" else _customer(event.customer),
+        "customer": _deleted(event.customer)
+        if event.kind == "customerDeleted"
+        else _customer(event.customer),
     }
     if event.subscription is not None and event.kind != "customerDeleted":
         payload["subscription"] = _subscription(event)
     if event.previous is not None:
         payload["previousSubscription"] = _agreement(event.previous)
     return json.dumps(payload, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _deleted(customer: Customer) -> Object:
+    """What is left of a customer; sources disagree about the code, so that it is a setting."""
+    is_kept = customer.product.rules.deleted_customer_code == "kept"
+    return {**_DELETED, "code": customer.code} if is_kept else _DELETED
 
 
 def _product(product: Product) -> Object:
@@ -94,7 +102,7 @@ def _customer(customer: Customer) -> Object:
         "code": customer.code,
         "createdDatetime": moment_text(customer.created),
         "gatewayToken": customer.details.get("gatewayToken") or (payment.gateway_token if payment else ""),
-        "isTaxExempt": str(int(customer.is_tax_exempt)),
+        "isTaxExempt": str(int(customer.is_exempt)),
         "key": customer.key,
     }
     return payload
@@ -174,9 +182,11 @@ def _invoice(event: Event, invoice: Invoice) -> Object:
         "taxRate": "" if invoice.tax_rate is None else quantity_text(invoice.tax_rate),
         "items": [_item(planned, invoice) for planned in invoice.plan.items] or "",
     }
-    # What an open invoice would charge is not announced, only the charges that are on it (recorded).
-    if invoice.charges:
-        payload["charges"] = [_charge(charge) for charge in invoice.charges]
+    # What an open invoice would charge is not announced, only the charges that are on it (recorded). Credits
+    # come first (a client's recordings).
+    charges = sorted((*invoice.charges, *invoice.credits), key=lambda charge: charge.each_amount >= 0)
+    if charges:
+        payload["charges"] = [_charge(charge) for charge in charges]
     if event.kind == "billReminder":
         payload["transaction"] = _expected(invoice)
     elif made := event.transaction or _last(invoice):
@@ -191,19 +201,16 @@ def _last(invoice: Invoice) -> Transaction | None:
 
 
 def _item(planned: PlanItem, invoice: Invoice) -> Object:
-    payload: Object = {
+    """The quantity is a number, without dates (recorded)."""
+    usage = invoice.usage.get(planned.item.code)
+    quantity = usage.quantity if usage else Decimal(0)
+    return {
         "id": id_text(planned.item.id),
         "code": planned.item.code,
         "name": planned.item.name,
-        "quantity": 0,
+        # A quantity has at most fourteen digits, which a float writes as they are.
+        "quantity": int(quantity) if quantity == quantity.to_integral_value() else float(quantity),
     }
-    if usage := invoice.usage.get(planned.item.code):
-        payload |= {
-            "quantity": _four_places(usage.quantity),
-            "createdDatetime": moment_text(usage.created),
-            "modifiedDatetime": moment_text(usage.modified),
-        }
-    return payload
 
 
 def _charge(charge: Charge) -> Object:

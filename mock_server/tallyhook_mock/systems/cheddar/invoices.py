@@ -1,13 +1,14 @@
 """An invoice: the usage of a period, its charges, and the transactions that tried to settle it."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from tallyhook_mock.core.base import Entity, Value
-from tallyhook_mock.core.money import NOTHING, ONE, ZERO, cents, discounted, product, total
-from tallyhook_mock.systems.cheddar.products import Plan
+from tallyhook_mock.core.money import CENT, NOTHING, ONE, ZERO, cents, exact, product, quantity_text, total
+from tallyhook_mock.systems.cheddar.products import CHARGE_TYPES, Plan, Promotion
 
 if TYPE_CHECKING:
     from tallyhook_mock.systems.cheddar.customers import PaymentMethod, Subscription
@@ -33,6 +34,15 @@ class ChargeType(StrEnum):
     SETUP = "setup"  # inferred
 
 
+# A promotion's words for the types.
+_SCOPES = {
+    "setup": ChargeType.SETUP,
+    "recurring": ChargeType.RECURRING,
+    "overage": ChargeType.ITEM,
+    "custom": ChargeType.CUSTOM,
+}
+
+
 class InvoiceType(StrEnum):
     SUBSCRIPTION = "subscription"
     ONE_TIME = "one-time"
@@ -43,8 +53,12 @@ class InvoiceState(StrEnum):
     HELD = "held"  # outstanding: its hooks are not all processed
     RELEASED = "released"  # outstanding: every hook is acknowledged, and it runs an hour after that
     UNPAID = "unpaid"  # outstanding: its period is over and nothing has paid it; declined, for the most part
+    LAPSED = "lapsed"  # outstanding: its date passed while the subscription was canceled, and it waits
     PAID = "paid"
     VOID = "void"
+
+
+_OUTSTANDING = (InvoiceState.HELD, InvoiceState.RELEASED, InvoiceState.UNPAID, InvoiceState.LAPSED)
 
 
 class Charge(Value, frozen=True):
@@ -57,6 +71,7 @@ class Charge(Value, frozen=True):
     each_amount: Decimal
     description: str
     created: datetime
+    is_own_money: bool = False  # a credit out of what the customer has paid: carried, or an unused part
 
     @property
     def amount(self) -> Decimal:
@@ -101,18 +116,19 @@ class Invoice(Entity, eq=False):
     is_initial: bool = False
     state: InvoiceState = InvoiceState.OPEN
     tax_rate: Decimal | None = None  # the customer's at the end of the period, from then on
-    discount: Decimal = ZERO  # percent off the recurring charge
-    bills_recurring: bool = True
+    billed_with: int = 0  # the number of the invoice whose recurring charge is for this period; 0: none
+    promotion: Promotion | None = None  # what discounts it, from the end of the period on
     run_at: datetime | None = None  # when the engine runs it next
     declines: int = 0
     counters: tuple[Usage, ...] = ()  # one for each item that was used
     charges: tuple[Charge, ...] = ()  # the lines that have an id
+    credits: tuple[Charge, ...] = ()  # those of a promotion, from the end of the period on
     transactions: tuple[Transaction, ...] = ()
 
     @property
     def is_outstanding(self) -> bool:
         """Its billing date has passed and nobody has paid it yet, for whatever reason."""
-        return self.state in (InvoiceState.HELD, InvoiceState.RELEASED, InvoiceState.UNPAID)
+        return self.state in _OUTSTANDING
 
     @property
     def has_failed(self) -> bool:
@@ -134,50 +150,96 @@ class Invoice(Entity, eq=False):
     def quantity(self, item: str) -> Decimal:
         return next((counter.quantity for counter in self.counters if counter.item == item), NOTHING)
 
-    def projected(self) -> tuple[Charge, ...]:
-        """What an open invoice would charge beyond its custom charges: recurring, then each priced item."""
-        plan, at = self.plan, self.billing_at
+    def projected(self, recurring: Plan | None = None) -> tuple[Charge, ...]:
+        """What an open invoice would charge beyond its custom charges: recurring, then each priced item.
+
+        `recurring` is the plan whose recurring charge begins with it, if it is not the invoice's own. An
+        item's line has the date of its usage (recorded).
+        """
+        usage, at = self.usage, self.billing_at
+        plan = recurring or self.plan
         lines = []
-        if self.bills_recurring and plan.recurring_charge_code:
-            amount = discounted(plan.recurring_charge_amount, self.discount)
+        if plan.recurring_charge_code:
+            amount = plan.recurring_charge_amount
             lines.append(Charge(0, plan.recurring_charge_code, ChargeType.RECURRING, ONE, amount, "", at))
-        for planned in plan.items:
+        for planned in self.plan.items:
             if planned.overage_amount > 0:
-                overage = planned.overage(self.quantity(planned.item.code))
-                lines.append(
-                    Charge(0, planned.item.code, ChargeType.ITEM, overage, planned.overage_amount, "", at)
-                )
+                code = planned.item.code
+                counter = usage.get(code)
+                overage = planned.overage(counter.quantity if counter else NOTHING)
+                when = counter.modified if counter else at
+                lines.append(Charge(0, code, ChargeType.ITEM, overage, planned.overage_amount, "", when))
         return tuple(lines)
 
     def lines(self) -> tuple[Charge, ...]:
-        """All charges as a document shows them."""
-        if self.state is InvoiceState.OPEN:
-            return self.projected() + self.charges
-        return self.charges
+        """All charges and credits as a document shows them."""
+        if self.state is not InvoiceState.OPEN:
+            return self.charges + self.credits
+        lines = self.projected() + self.charges
+        return lines + self.discounts(lines, self.subscription.promotion_on(self.plan, self.billing_at))
+
+    def discounts(self, lines: Iterable[Charge], promotion: Promotion | None) -> tuple[Charge, ...]:
+        """The credits of a promotion: its percentage of each charge code, a line of its own (documented).
+
+        Of a code that has charges and credits the percentage is of what is left (inferred). A credit keeps
+        the id that it has.
+        """
+        if promotion is None:
+            return ()
+        rules = self.subscription.customer.product.rules
+        default = CHARGE_TYPES if rules.promotion_scope == "all" else ("recurring",)
+        types = {_SCOPES[name] for name in promotion.charge_types or default}
+        sums: dict[str, Decimal] = {}
+        for line in lines:
+            if line.type in types:
+                sums[line.code] = total((sums.get(line.code, ZERO), line.amount))
+        known = {credit.description: credit.id for credit in self.credits}
+        found = []
+        for code, amount in sums.items():
+            if amount <= 0:
+                continue
+            credit = cents(product(product(amount, promotion.percentage), CENT)).copy_negate()
+            if credit:
+                own = code if rules.promotion_credit_code == "charge" else self.subscription.coupon
+                text = f"{promotion.name}: {quantity_text(promotion.percentage)} % off {code}"
+                number = known.get(text, 0)
+                found.append(Charge(number, own, ChargeType.CUSTOM, ONE, credit, text, self.billing_at))
+        return tuple(found)
 
     @property
-    def subtotal(self) -> Decimal:
+    def balance(self) -> Decimal:
         """The sum of all lines, before tax; negative when the credits are larger."""
         return total(line.amount for line in self.lines())
 
     @property
+    def subtotal(self) -> Decimal:
+        """What is billed before tax; nothing when the credits are larger."""
+        return max(self.balance, ZERO)
+
+    @property
+    def carried(self) -> Decimal:
+        """The credit that is more than what is charged, as it is carried forward: 0 or negative."""
+        return min(self.balance, ZERO)
+
+    @property
     def tax(self) -> Decimal:
-        """Tax on a positive subtotal, rounded once per invoice (inferred).
+        """Tax on what is billed, rounded once per invoice unless the settings say otherwise (inferred).
 
         An open invoice expects the rate that the customer has now; one that is closed keeps the rate it had.
         """
-        return self.tax_on(self.subtotal)
-
-    def tax_on(self, subtotal: Decimal) -> Decimal:
-        """The tax if this is the subtotal; none is charged on a credit."""
-        is_open = self.state is InvoiceState.OPEN
-        rate = self.subscription.customer.charged_tax_rate if is_open else self.tax_rate
-        return cents(product(subtotal, rate)) if rate and subtotal > 0 else ZERO
+        customer = self.subscription.customer
+        rate = customer.charged_tax_rate if self.state is InvoiceState.OPEN else self.tax_rate
+        subtotal = self.subtotal
+        if not rate or subtotal <= 0:
+            return ZERO
+        if customer.product.rules.tax_rounding == "line":
+            return max(total(cents(product(line.amount, rate)) for line in self.lines()), ZERO)
+        return cents(product(subtotal, rate))
 
     @property
     def total(self) -> Decimal:
-        subtotal = self.subtotal
-        return total((subtotal, self.tax_on(subtotal)))
+        """What is to be paid, never below 0."""
+        return total((self.subtotal, self.tax))
 
     @property
     def paid_by(self) -> int:
@@ -189,3 +251,20 @@ class Invoice(Entity, eq=False):
     def collected(self) -> Decimal:
         """What was taken and not given back."""
         return total(made.amount for made in self.transactions if made.approved)
+
+    @exact()
+    def paid_for_period(self) -> Decimal:
+        """What the customer really paid for the period that begins with this invoice, before tax.
+
+        The recurring charge less its discount, but no more than what is left of the payment once credits and
+        refunds are taken off. What was carried here had been paid before.
+        """
+        if self.state is not InvoiceState.PAID:
+            return ZERO
+        recurring = [line for line in self.charges if line.type is ChargeType.RECURRING]
+        net = total(line.amount for line in (*recurring, *self.discounts(recurring, self.promotion)))
+        kept = total(line.amount for line in self.lines() if not line.is_own_money)
+        if self.total > 0:
+            back = -total(made.amount for made in self.transactions if made.parent and made.approved)
+            kept -= cents(back * self.subtotal / self.total)
+        return max(min(net, kept), ZERO)

@@ -1,14 +1,14 @@
 """The list of customers: filters, search and order."""
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any, TypeAlias
 
 from tallyhook_mock.systems.cheddar import validators
 from tallyhook_mock.systems.cheddar.customers import Customer
 from tallyhook_mock.systems.cheddar.request import Parameters
 
-__all__ = ["listed"]
+__all__ = ["listed", "paged"]
 
 Test: TypeAlias = Callable[[Customer], bool]
 
@@ -24,13 +24,14 @@ _ORDERS: dict[str, Callable[[Customer], Any]] = {
 }
 
 
-def listed(customers: Iterable[Customer], parameters: Parameters) -> list[Customer]:
-    """The customers that pass every filter; all dates include their day, which is a day of UTC."""
+def listed(customers: Iterable[Customer], parameters: Parameters, zone: tzinfo) -> list[Customer]:
+    """The customers that pass every filter; all dates include their day, one of the caller's time zone."""
     tests = [*_status(parameters), *_plans(parameters), *_search(parameters)]
-    tests += _between(parameters, "created", lambda each: [each.created])
-    tests += _between(parameters, "canceled", lambda each: [each.subscription.canceled_at])
+    tests += _between(parameters, zone, "created", lambda each: [each.created])
+    tests += _between(parameters, zone, "canceled", lambda each: [each.subscription.canceled_at])
     tests += _between(
         parameters,
+        zone,
         "transacted",
         lambda each: [made.at for invoice in each.invoices for made in invoice.transactions],
     )
@@ -38,6 +39,22 @@ def listed(customers: Iterable[Customer], parameters: Parameters) -> list[Custom
     direction = validators.choice(parameters, "orderByDirection", ("asc", "desc"), "asc")
     found = [each for each in customers if all(test(each) for test in tests)]
     return sorted(found, key=_ORDERS[order], reverse=direction == "desc")
+
+
+def paged(found: list[Customer], parameters: Parameters) -> tuple[list[Customer], dict[str, str] | None]:
+    """One page, and what the document's root says of it (a client); all of them if no page is asked for."""
+    if "page" not in parameters and "perPage" not in parameters:
+        return found, None
+    per_page = max(validators.whole(parameters, "perPage", 10_000, 20), 1)
+    page = max(validators.whole(parameters, "page", 10**9, 1), 1)
+    pages = -(-len(found) // per_page)
+    shown = found[(page - 1) * per_page : page * per_page]
+    return shown, {
+        "count": str(len(found)),
+        "pageNumber": str(page),
+        "pageCount": str(pages),
+        "hasNextPage": str(int(page < pages)),
+    }
 
 
 def _status(parameters: Parameters) -> list[Test]:
@@ -72,7 +89,7 @@ def _detail(customer: Customer, name: str) -> str:
 
 
 def _between(
-    parameters: Parameters, what: str, moments: Callable[[Customer], Iterable[datetime | None]]
+    parameters: Parameters, zone: tzinfo, what: str, moments: Callable[[Customer], Iterable[datetime | None]]
 ) -> list[Test]:
     after = validators.day(parameters, f"{what}AfterDate")
     before = validators.day(parameters, f"{what}BeforeDate")
@@ -80,7 +97,7 @@ def _between(
         return []
 
     def test(customer: Customer) -> bool:
-        days = [at.date() for at in moments(customer) if at is not None]
+        days = [at.astimezone(zone).date() for at in moments(customer) if at is not None]
         return any((after is None or after <= day) and (before is None or day <= before) for day in days)
 
     return [test]

@@ -19,11 +19,13 @@ from tallyhook_mock.systems.cheddar.refusal import Refusal, invalid
 from tallyhook_mock.systems.cheddar.state import State
 
 __all__ = [
-    "end",
+    "cancel",
+    "collect",
     "execute",
-    "fail_subscription",
+    "fail_without_payment",
     "refund",
     "run",
+    "settle",
     "void",
     "void_or_refund",
 ]
@@ -39,49 +41,109 @@ def execute(state: State, invoice: Invoice, at: datetime) -> bool:
 
     Credits above the charges make it a payment of 0.00 without the gateway, and the rest is carried forward.
     A decline leaves the invoice outstanding and plans the next try. Only a recurring one is tried again and
-    costs the customer the subscription (documented): a one-time invoice waits to be run (inferred).
+    costs the customer the subscription (documented): a one-time invoice waits to be run (a setting).
     """
-    customer = invoice.subscription.customer
-    state.touched(customer)
-    subtotal = invoice.subtotal
-    total = subtotal + invoice.tax_on(subtotal)
+    subscription = invoice.subscription.customer.subscription
+    total = invoice.total
     if total <= 0:
-        _settle(state, invoice, at, ZERO, None)
-        if subtotal < 0:
-            _carry_forward(state, invoice, subtotal, at)
+        settle(state, invoice, at, None)
         return True
-    payment = customer.subscription.payment
-    if payment is None or payment.has_expired(at) or customer.subscription.waits_for_paypal:
+    payment = _usable(subscription, at)
+    if payment is None:
         invoice.state, invoice.run_at = InvoiceState.UNPAID, None
         if invoice.type is InvoiceType.SUBSCRIPTION:
-            reason = "Payment method has expired" if payment else "No payment method"
-            fail_subscription(state, customer.subscription, reason, at)
+            fail_without_payment(state, subscription, at)
+        else:
+            _give_up_one_time(invoice)
         return False
-    if gateway.accepts(customer):
-        _settle(state, invoice, at, total, payment)
+    if gateway.accepts(subscription.customer):
+        settle(state, invoice, at, payment)
         return True
     _decline(state, invoice, at, total, payment)
     return False
 
 
+def collect(state: State, draft: Invoice, about: Invoice, at: datetime) -> PaymentMethod | None:
+    """Take what a call bills; with what it was paid, None if there was nothing to pay.
+
+    A Refusal (422) if it isn't: a `transaction` hook tells of the try, and nothing else happened (inferred).
+    """
+    customer = draft.subscription.customer
+    total = draft.total
+    if total <= 0:
+        return None
+    payment = _usable(customer.subscription, at)
+    if payment is not None:
+        if gateway.accepts(customer):
+            return payment
+        made = Transaction(state.ids.next(), total, False, gateway.DECLINED, at, payment)
+        _announce(state, about, made, at, f"{amount_text(total)} declined")
+    raise gateway.failure("6000", customer)
+
+
+def settle(state: State, invoice: Invoice, at: datetime, payment: PaymentMethod | None) -> None:
+    """The invoice is paid with `payment`; None if there was nothing to pay."""
+    total, carried = invoice.total, invoice.carried
+    # Only now: as long as it is outstanding, an item that is not used yet may still be.
+    invoice.charges = tuple(
+        charge for charge in invoice.charges if charge.type is not ChargeType.ITEM or charge.quantity
+    )
+    amount = total if payment is not None else ZERO
+    transaction = Transaction(state.ids.next(), amount, True, gateway.APPROVED, at, payment)
+    invoice.transactions += (transaction,)
+    invoice.state, invoice.run_at = InvoiceState.PAID, None
+    _announce(state, invoice, transaction, at, f"{amount_text(amount)} approved")
+    product = invoice.subscription.customer.product
+    if payment is not None and state.hooks.wanted(product.code, "transaction"):
+        state.schedule(at + SETTLED_AFTER, _announce_settled, invoice)
+    is_one_time = invoice.type is InvoiceType.ONE_TIME
+    if carried and not (is_one_time and product.rules.one_time_excess == "lost"):
+        _carry_forward(state, invoice, carried, at)
+
+
+def _usable(subscription: Subscription, at: datetime) -> PaymentMethod | None:
+    payment = subscription.payment
+    if payment is None or payment.has_expired(at) or subscription.waits_for_paypal:
+        return None
+    return payment
+
+
 def run(state: State, invoice: Invoice, at: datetime) -> None:
-    """The agenda's action: execute an invoice whose time has come."""
+    """The agenda's action: execute an invoice whose time has come.
+
+    That of a canceled subscription waits: canceling is the way not to charge (staff 2009, 2017).
+    """
     if not (invoice.is_outstanding and invoice.run_at is not None and invoice.run_at <= at):
         return
-    if state.is_locked(invoice):
+    if invoice.subscription.customer.subscription.is_canceled:
+        invoice.state, invoice.run_at = InvoiceState.UNPAID, None
+    elif state.is_locked(invoice):
         state.schedule(at + LOCKED_FOR, run, invoice)
     else:
         execute(state, invoice, at)
 
 
-def fail_subscription(state: State, subscription: Subscription, reason: str, at: datetime) -> None:
+def fail_without_payment(state: State, subscription: Subscription, at: datetime) -> None:
+    """Cancel because there is no good payment method at the bill date (documented)."""
+    reason = "Payment method has expired" if subscription.payment else "No payment method"
+    _fail(state, subscription, reason, at)
+
+
+def _fail(state: State, subscription: Subscription, reason: str, at: datetime) -> None:
     """Cancel for non-payment. The name of the cancel type is inferred."""
     if not subscription.is_canceled:
-        end(subscription, "non-payment", reason, at)
-        invoice = subscription.current or subscription.shelved
-        state.emit(
-            "subscriptionCanceled", at, subscription.customer, subscription=subscription, invoice=invoice
-        )
+        cancel(state, subscription, "non-payment", reason, at)
+
+
+def cancel(state: State, subscription: Subscription, type: str, reason: str, at: datetime) -> None:
+    """Cancel. Everything stays, and nothing is billed by itself any more (documented; staff 2015)."""
+    subscription.cancel_type, subscription.cancel_reason, subscription.canceled_at = type, reason, at
+    customer = subscription.customer
+    invoice = subscription.pending
+    if customer.product.rules.canceled_hook_invoice == "paid":
+        paid = (made for made in reversed(customer.invoices) if made.state is InvoiceState.PAID)
+        invoice = max(paid, key=lambda made: made.number, default=invoice)
+    state.emit("subscriptionCanceled", at, customer, subscription=subscription, invoice=invoice)
 
 
 def refund(state: State, invoice: Invoice, amount: Decimal | None, at: datetime) -> None:
@@ -114,35 +176,8 @@ def void_or_refund(state: State, invoice: Invoice, at: datetime) -> None:
         void(state, invoice, at)
 
 
-def end(subscription: Subscription, type: str, reason: str, at: datetime) -> None:
-    """Cancel: the current invoice stays only if usage or charges on it are still to be billed (inferred)."""
-    subscription.cancel_type, subscription.cancel_reason, subscription.canceled_at = type, reason, at
-    current = subscription.current
-    if current is None:
-        return
-    current.bills_recurring = False
-    if not any(line.quantity and line.each_amount for line in current.lines()):
-        current.bills_recurring = True
-        subscription.shelved, subscription.invoices = current, subscription.invoices[:-1]
-
-
-def _settle(
-    state: State, invoice: Invoice, at: datetime, amount: Decimal, payment: PaymentMethod | None
-) -> None:
-    # Only now: as long as it is outstanding, an item that is not used yet may still be.
-    invoice.charges = tuple(
-        charge for charge in invoice.charges if charge.type is not ChargeType.ITEM or charge.quantity
-    )
-    transaction = Transaction(state.ids.next(), amount, True, gateway.APPROVED, at, payment)
-    invoice.transactions += (transaction,)
-    invoice.state, invoice.run_at = InvoiceState.PAID, None
-    _announce(state, invoice, transaction, at, f"{amount_text(amount)} approved")
-    if payment is not None and state.hooks.wanted(invoice.subscription.customer.product.code, "transaction"):
-        state.schedule(at + SETTLED_AFTER, _announce_settled, invoice)
-
-
 def _announce(state: State, invoice: Invoice, transaction: Transaction, at: datetime, note: str) -> None:
-    customer = invoice.subscription.customer
+    customer = state.touch(invoice.subscription.customer)
     state.emit("transaction", at, customer, invoice=invoice, transaction=transaction, note=note)
 
 
@@ -156,18 +191,27 @@ def _decline(state: State, invoice: Invoice, at: datetime, amount: Decimal, paym
     transaction = Transaction(state.ids.next(), amount, False, gateway.DECLINED, at, payment)
     invoice.transactions += (transaction,)
     _announce(state, invoice, transaction, at, f"{amount_text(amount)} declined")
-    if invoice.run_at is not None and invoice.run_at > at:
+    if invoice.declines > 0 and invoice.run_at is not None and invoice.run_at > at:
         return  # a try by hand in between leaves the planned one alone
     invoice.state = InvoiceState.UNPAID
+    subscription = invoice.subscription.customer.subscription
+    pauses = subscription.customer.product.rules.dunning
     if invoice.type is InvoiceType.ONE_TIME:
+        _give_up_one_time(invoice)
+    elif subscription.is_canceled:
         invoice.run_at = None
-    elif invoice.declines < len(state.dunning):
-        invoice.run_at = at + state.dunning[invoice.declines]
+    elif invoice.declines < len(pauses):
+        invoice.run_at = at + pauses[invoice.declines]
         invoice.declines += 1
         state.schedule(invoice.run_at, run, invoice)
     else:
         invoice.run_at = None
-        fail_subscription(state, invoice.subscription.customer.subscription, "Payment was declined", at)
+        _fail(state, subscription, "Payment was declined", at)
+
+
+def _give_up_one_time(invoice: Invoice) -> None:
+    dropped = invoice.subscription.customer.product.rules.declined_one_time == "dropped"
+    invoice.run_at, invoice.state = None, InvoiceState.VOID if dropped else InvoiceState.UNPAID
 
 
 def _carry_forward(state: State, invoice: Invoice, amount: Decimal, at: datetime) -> None:
@@ -180,8 +224,9 @@ def _carry_forward(state: State, invoice: Invoice, amount: Decimal, at: datetime
         amount,
         f"Credit carried forward from invoice #{invoice.number}",
         at,
+        is_own_money=True,
     )
-    current = customer.subscription.current
+    current = customer.subscription.pending
     if current is not None:
         current.charges += (credit,)
     else:

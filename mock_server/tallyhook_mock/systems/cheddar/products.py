@@ -10,11 +10,13 @@ from tallyhook_mock.core.base import Entity, Value
 from tallyhook_mock.core.frequencies import FREQUENCIES, Frequency
 from tallyhook_mock.core.money import NOTHING, ZERO
 from tallyhook_mock.systems.cheddar.refusal import not_found
+from tallyhook_mock.systems.cheddar.settings import Rules
 
 __all__ = [
     "BILL_COUNT_UNITS",
     "CHANGE_HANDLERS",
     "CHARGE_CODE_LENGTH",
+    "CHARGE_TYPES",
     "HANDLERS",
     "Coupon",
     "Item",
@@ -29,6 +31,7 @@ __all__ = [
 UNLIMITED = Decimal("99999999.9")
 CHARGE_CODE_LENGTH = 36  # documented
 
+CHARGE_TYPES = ("setup", "recurring", "overage", "custom")  # what a promotion can be limited to (documented)
 BILL_COUNT_UNITS = ("days", "weeks", "months", "years")
 HANDLERS = ("now", "no")
 CHANGE_HANDLERS = ("now", "next", "no")  # documents of real products have `next`; only `now` bills at once
@@ -98,11 +101,11 @@ class Plan(Value, frozen=True, eq=False):
     def item(self, code: str) -> PlanItem | None:
         return next((planned for planned in self.items if planned.item.code == code), None)
 
-    def first_bill(self, at: datetime) -> datetime:
+    def first_bill(self, at: datetime, rules: Rules) -> datetime:
         """When a subscription that starts at `at` is billed first: after the trial and the initial delay."""
         start = FREQUENCIES["daily"].after(at, self.trial_days)
         unit = Frequency("", "", self.initial_bill_count_unit, 1)
-        return unit.after(start or at, self.initial_bill_count) or at
+        return unit.after(start or at, self.initial_bill_count, rules.add_months) or at
 
 
 class Coupon(Value, frozen=True):
@@ -114,7 +117,7 @@ class Coupon(Value, frozen=True):
 
 
 class Promotion(Value, frozen=True):
-    """A percentage off the recurring charge for a number of months; plans empty = every plan."""
+    """A percentage off each charge code for a number of months; no `plans` = every plan (documented)."""
 
     id: int
     incentive_id: int
@@ -126,6 +129,7 @@ class Promotion(Value, frozen=True):
     plans: tuple[str, ...] = ()
     coupons: tuple[Coupon, ...] = ()
     expiration: datetime | None = None
+    charge_types: tuple[str, ...] = ()  # some of CHARGE_TYPES; empty = what the settings say
 
 
 class Product(Entity, eq=False):
@@ -141,6 +145,9 @@ class Product(Entity, eq=False):
     requires_zip: bool = False
     bill_reminder_days: tuple[int, ...] = ()
     signature: str = "cheddar"
+    tax_rate: Decimal | None = None  # of every customer who has none of their own (documented)
+    is_tax_exempt: bool = False
+    rules: Rules = Rules()
     items: dict[str, Item] = field(default_factory=dict)
     plans: dict[str, Plan] = field(default_factory=dict)
     promotions: dict[str, Promotion] = field(default_factory=dict)

@@ -6,9 +6,9 @@ query over path (inferred: no source says which of two contradicting values coun
 
 import re
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import unquote_to_bytes
 
 from tallyhook_mock.core import ids
@@ -95,6 +95,19 @@ class Parameters:
         """The entries of a list of groups: `charges[0][…]`, `charges[extra][…]`."""
         group = self.level(name)
         return [group.level(key) for key in group.values]
+
+    def over(self, other: "Parameters") -> "Parameters":
+        """This level with what only the other one has added to it."""
+        merged = Parameters(self.path)
+        merged.values = {**other.values, **self.values}
+        return merged
+
+    def plain(self) -> dict[str, Any]:
+        """As nested mappings of texts."""
+        return {
+            name: value.plain() if isinstance(value, Parameters) else value
+            for name, value in self.values.items()
+        }
 
     def set(self, name: str, value: str) -> None:
         """Store a value under a name such as `charges[0][chargeCode]` or `planCode[]`.
@@ -203,6 +216,7 @@ class Call(Value, frozen=True):
     parameters: Parameters
     at: datetime
     origin: str  # where the caller sees this server: `http://HOST:PORT`
+    zone: tzinfo = UTC  # in which the caller's dates are read
 
     def customer(self) -> Customer:
         """The customer of the call, by id or else by code."""

@@ -2,13 +2,14 @@
 
 1. At its bill date an invoice ends its period (`billing.bill`, documented).
 2. If a listener wants `subscriptionBillable`, the invoice is held and no transaction is made (documented).
-   An invoice that nothing can pay is not held (inferred). Without a listener it is executed (documented).
+   Where nothing can pay it the subscription is canceled at once (documented); whether its hook goes out all
+   the same is a setting. Without a listener it is executed (documented).
 3. The hook goes out: `announce` notes which hook holds which invoice.
 4. Without a 2xx from every listener the invoice stays held, however long that takes (documented).
 5. The acknowledgement is the release (documented). A hook that an operator gives up is no longer waited for
    (inferred).
 6. One hour later the invoice is run (documented: at least an hour). If it was run by hand before, it is not
-   run again (documented).
+   run again (documented). If the subscription was canceled meanwhile, it waits (staff 2017).
 """
 
 from datetime import datetime, timedelta
@@ -19,7 +20,7 @@ from tallyhook_mock.systems.cheddar import payments
 from tallyhook_mock.systems.cheddar.invoices import Invoice, InvoiceState
 from tallyhook_mock.systems.cheddar.state import Event, State
 
-__all__ = ["RUN_AFTER", "announce", "begin", "settled"]
+__all__ = ["RUN_AFTER", "announce", "begin", "release", "settled"]
 
 # An invoice that was held runs this long after the last of its hooks was acknowledged (documented: at least).
 RUN_AFTER = timedelta(hours=1)
@@ -30,12 +31,15 @@ def begin(state: State, invoice: Invoice, at: datetime) -> None:
     customer = invoice.subscription.customer
     payment = invoice.subscription.payment
     cannot_be_paid = (payment is None or payment.has_expired(at)) and invoice.total > 0
-    if cannot_be_paid or not state.hooks.wanted(customer.product.code, "subscriptionBillable"):
+    is_announced = not cannot_be_paid or customer.product.rules.billable_hook_without_payment == "sent"
+    if not is_announced or not state.hooks.wanted(customer.product.code, "subscriptionBillable"):
         payments.execute(state, invoice, at)
         return
     invoice.state = InvoiceState.HELD
     note = f"{amount_text(invoice.total)} held"
     state.emit("subscriptionBillable", at, customer, invoice=invoice, note=note)
+    if cannot_be_paid:
+        payments.fail_without_payment(state, invoice.subscription, at)
 
 
 def announce(state: State, event: Event, body: bytes) -> Hook | None:
@@ -54,8 +58,12 @@ def announce(state: State, event: Event, body: bytes) -> Hook | None:
 def settled(state: State, hook: Hook, at: datetime) -> None:
     """Release the invoice that this hook held: no listener is waited for any more. It runs an hour later."""
     invoice = state.held.pop(hook.id, None)
-    if invoice is None or invoice.state is not InvoiceState.HELD:
-        return
+    if invoice is not None and invoice.state is InvoiceState.HELD:
+        release(state, invoice, at)
+
+
+def release(state: State, invoice: Invoice, at: datetime) -> None:
+    """Have a held invoice run an hour from now."""
     invoice.state = InvoiceState.RELEASED
     invoice.run_at = at + RUN_AFTER
     state.schedule(invoice.run_at, payments.run, invoice)

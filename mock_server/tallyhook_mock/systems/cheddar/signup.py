@@ -9,11 +9,11 @@ from tallyhook_mock.systems.cheddar.billing import NewCharge
 from tallyhook_mock.systems.cheddar.customers import Customer, MetaDatum, PaymentMethod, Subscription
 from tallyhook_mock.systems.cheddar.invoices import Invoice, Usage
 from tallyhook_mock.systems.cheddar.products import Plan, Product
-from tallyhook_mock.systems.cheddar.refusal import invalid
+from tallyhook_mock.systems.cheddar.refusal import Refusal, invalid
 from tallyhook_mock.systems.cheddar.state import State
 from tallyhook_mock.systems.cheddar.usage import check_limit, find_item
 
-__all__ = ["delete_all", "delete_customer", "edit_customer", "new_customer"]
+__all__ = ["code_in_use", "delete_all", "delete_customer", "edit_customer", "new_customer"]
 
 
 def new_customer(
@@ -31,19 +31,22 @@ def new_customer(
     items: Mapping[str, Decimal] | None = None,
     charges: Iterable[NewCharge] = (),
     tax_rate: Decimal | None = None,
-    is_tax_exempt: bool = False,
+    is_tax_exempt: bool | None = None,
+    card_details: Mapping[str, str] | None = None,
+    is_scheduled: bool = True,
 ) -> Customer:
     """Create a customer and its first subscription; what is due at once is executed at once.
 
     Without a trial or a later first bill date the initial invoice is paid now (never held: there is no usage
-    to review yet), and a current invoice is opened. `items` are the quantities to begin with.
+    to review yet), and a current invoice is opened. `items` are the quantities to begin with. Unless
+    `is_scheduled` nothing is billed, and there is no invoice, before a `changeBillDate` (documented).
     """
     if state.has_customer(product, code):
         raise code_in_use(code)
     promotion = subscriptions.find_promotion(product, plan, coupon, at) if coupon else None
     gateway.validate(payment)
     customer = Customer(state.ids.next(), code, product, details, at, at, tax_rate, is_tax_exempt)
-    subscription = Subscription(state.ids.next(), customer, plan, at, at, payment)
+    subscription = Subscription(state.ids.next(), customer, plan, at, at, payment, card_details or {})
     customer.subscriptions = (subscription,)
     counters: tuple[Usage, ...] = ()
     for item, quantity in (items or {}).items():
@@ -51,21 +54,23 @@ def new_customer(
         assert planned is not None  # find_item looked it up on this plan
         check_limit(planned, quantity)
         counters += (Usage(item, quantity, at, at),)
+    first_bill = initial_bill_at or plan.first_bill(at, product.rules)
     if promotion is not None:
-        subscriptions.redeem(subscription, promotion, coupon, at)
+        subscriptions.redeem(subscription, promotion, coupon, at, max(first_bill, at))
 
     state.add_customer(customer)
     edit_meta_data(state, customer, meta_data, at)
     if payment is not None and payment.method == "paypal":
         subscription.wait_for_paypal(at)
-    invoice = _first_invoice(
-        state, subscription, initial_bill_at or plan.first_bill(at), counters, charges, at
-    )
+    if not is_scheduled:
+        state.emit("newSubscription", at, customer, subscription=subscription)
+        return customer
+    invoice = _first_invoice(state, subscription, first_bill, counters, charges, at)
     if invoice.billing_at <= at and not subscription.is_canceled:
         billing.close(state, invoice)
         payments.execute(state, invoice, at)
         if not subscription.is_canceled:
-            billing.restart_cycle(state, subscription, at, counters)
+            billing.restart_cycle(state, subscription, at, counters, begun_with=invoice)
     else:
         billing.plan_billing(state, invoice, at)
     state.emit("newSubscription", at, customer, invoice=invoice)
@@ -84,7 +89,7 @@ def edit_customer(
     is_tax_exempt: bool | None = None,
 ) -> None:
     """Change what is given and nothing else; an empty text clears a field."""
-    state.touched(customer)
+    state.touch(customer)
     if code is not None and code != customer.code:
         if state.has_customer(customer.product, code):
             raise code_in_use(code)
@@ -126,8 +131,8 @@ def delete_all(state: State, product: Product, at: datetime) -> None:
         delete_customer(state, customer, at)
 
 
-def code_in_use(code: str) -> Exception:
-    return invalid("code", "notUnique", f"Another customer already exists with code={code}")
+def code_in_use(code: str) -> Refusal:
+    return invalid("code", "CustomerCodeNotUnique", f"Another customer already exists with code={code}")
 
 
 def _first_invoice(
@@ -141,7 +146,7 @@ def _first_invoice(
     plan = subscription.plan
     subscription.anchor = max(first_bill, at)
     is_due = first_bill <= at
-    setup = subscriptions.setup_charge(state, plan, at)
+    setup = billing.setup_charge(state, plan, at)
     if setup and not is_due and plan.setup_charge_bill_handler == "now" and not subscription.is_canceled:
         billing.bill_at_once(state, subscription, setup, at)
         setup = ()

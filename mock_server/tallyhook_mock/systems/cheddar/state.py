@@ -1,8 +1,8 @@
 """Everything that Cheddar knows, and the agenda of what is to come."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from decimal import Decimal
 from operator import itemgetter
 from typing import TypeAlias
@@ -12,8 +12,8 @@ from tallyhook_mock.core.base import Value
 from tallyhook_mock.core.hooks import Hooks
 from tallyhook_mock.core.ids import Ids
 from tallyhook_mock.systems.cheddar.customers import Customer, Subscription
-from tallyhook_mock.systems.cheddar.invoices import Charge, Invoice, Transaction
-from tallyhook_mock.systems.cheddar.products import Product
+from tallyhook_mock.systems.cheddar.invoices import Charge, Invoice, InvoiceState, Transaction
+from tallyhook_mock.systems.cheddar.products import Plan, Product
 from tallyhook_mock.systems.cheddar.refusal import not_found
 
 __all__ = ["HOOK_TYPES", "Event", "State"]
@@ -64,34 +64,37 @@ class State:
         self.hooks = Hooks(self.ids)
         self.products: dict[str, Product] = {}
         self.users: dict[str, str] = {}
-        # A declined invoice is tried again after these pauses, then the subscription is canceled.
-        self.dunning: tuple[timedelta, ...] = (timedelta(days=2),) * 4
+        self.time_zones: dict[str, str] = {}  # of users who are not in UTC, by email
         self.actor = ""
         # Whether an invoice is being executed by somebody else just now, which takes no time in here: it
         # only is if that is simulated.
         self.is_locked: Callable[[Invoice], bool] = lambda _: False
-        # Told of each customer that something changes about, an invoice of it included.
-        self.touched: Callable[[Customer], None] = lambda _: None
         # By product: customers by id, which is in order of creation, and by code; invoices, number 1 first.
         self._customers: dict[str, dict[int, Customer]] = {}
         self._codes: dict[str, dict[str, Customer]] = {}
         self._invoices: dict[str, list[Invoice]] = {}
-        self._agenda = Agenda()
+        self.agenda = Agenda()
         self.held: dict[int, Invoice] = {}  # by the id of the hook that it waits for
         self._events: list[Event] = []
+        # Customers that somebody asked for or something was done to since the last `take_touched`, by id.
+        self._touched: dict[int, Customer] = {}
+
+    def __getstate__(self) -> dict[str, object]:
+        """All but `is_locked`, which leads out of here; who restores it sets that again."""
+        return {name: value for name, value in vars(self).items() if name not in ("is_locked", "_touched")}
+
+    def __setstate__(self, saved: dict[str, object]) -> None:
+        vars(self).update(saved)
+        self._touched = {each.id: each for known in self._customers.values() for each in known.values()}
 
     # -- what is there
 
-    def customers(self, product: Product) -> Collection[Customer]:
+    def customers(self, product: Product) -> Iterable[Customer]:
         """In order of creation."""
-        return self.customers_by_id(product).values()
-
-    def customers_by_id(self, product: Product) -> Mapping[int, Customer]:
-        """In order of creation, which is the order of their ids."""
-        return self._customers.get(product.code, {})
+        return self._customers.get(product.code, {}).values()
 
     def everybody(self) -> Mapping[int, Customer]:
-        """The customers of all products, in order of creation."""
+        """The customers of all products by id, in order of creation."""
         if len(self._customers) == 1:
             return next(iter(self._customers.values()))
         by_id = (pair for customers in self._customers.values() for pair in customers.items())
@@ -99,7 +102,7 @@ class State:
 
     def customer(self, product: Product, code: str) -> Customer:
         try:
-            return self._codes[product.code][code]
+            return self.touch(self._codes[product.code][code])
         except KeyError:
             raise not_found("Customer not found") from None
 
@@ -107,7 +110,7 @@ class State:
         customer = self._customers.get(product.code, {}).get(id) if id is not None else None
         if customer is None:
             raise not_found("Customer not found")
-        return customer
+        return self.touch(customer)
 
     def has_customer(self, product: Product, code: str) -> bool:
         return code in self._codes.get(product.code, {})
@@ -119,6 +122,7 @@ class State:
         invoices = self._invoices.get(product.code, [])
         if not 1 <= number <= len(invoices) or invoices[number - 1].subscription.customer.is_deleted:
             raise not_found("Invoice not found")
+        self.touch(invoices[number - 1].subscription.customer)
         return invoices[number - 1]
 
     def invoice_by_id(self, product: Product, id: int | None) -> Invoice:
@@ -133,16 +137,26 @@ class State:
 
     # -- what changes (for the commands)
 
+    def touch(self, customer: Customer) -> Customer:
+        """Note that something may change about a customer, an invoice included."""
+        self._touched[customer.id] = customer
+        return customer
+
+    def take_touched(self) -> Iterable[Customer]:
+        """Whom to look at again: those who were looked up, and those whom a command has touched."""
+        touched, self._touched = self._touched, {}
+        return touched.values()
+
     def add_customer(self, customer: Customer) -> None:
+        self.touch(customer)
         self._customers.setdefault(customer.product.code, {})[customer.id] = customer
         self._codes.setdefault(customer.product.code, {})[customer.code] = customer
-        self.touched(customer)
 
     def remove_customer(self, customer: Customer) -> None:
         del self._customers[customer.product.code][customer.id]
         del self._codes[customer.product.code][customer.code]
         customer.is_deleted = True
-        self.touched(customer)
+        self.touch(customer)
 
     def rename_customer(self, customer: Customer, code: str) -> None:
         codes = self._codes[customer.product.code]
@@ -156,24 +170,43 @@ class State:
     def add_invoice(self, invoice: Invoice) -> None:
         self._invoices[invoice.subscription.customer.product.code].append(invoice)
 
+    def put_plan(self, product: Product, plan: Plan) -> None:
+        """Offer a plan. One that is edited counts for present subscribers (documented).
+
+        They pay a new recurring amount from the next invoice on, and new terms of items at once; a setup
+        charge and a first bill that are set already stay.
+        """
+        known = product.plans.get(plan.code)
+        product.plans[plan.code] = plan
+        if known is None or known.id != plan.id:
+            return
+        for customer in self.customers(product):
+            self.touch(customer)
+            for subscription in customer.subscriptions:
+                if subscription.plan is known:
+                    subscription.plan = plan
+                    for invoice in subscription.invoices:
+                        if invoice.state is InvoiceState.OPEN and invoice.plan is known:
+                            invoice.plan = plan
+
     # -- what is to come
 
     def schedule(self, when: datetime, action: Action, invoice: Invoice) -> None:
         """Have `action` called at `when`. An action checks for itself whether it still applies."""
-        self._agenda.schedule(when, action, invoice)
+        self.agenda.schedule(when, action, invoice)
 
     def next_due(self) -> datetime | None:
-        return self._agenda.next_due()
+        return self.agenda.next_due()
 
     def step(self, at: datetime) -> bool:
         """Carry out the next thing that is due at `at`; False if nothing is."""
-        planned = self._agenda.take(at)
+        planned = self.agenda.take(at)
         if planned is None:
             return False
         action, invoice = planned
         if not invoice.subscription.customer.is_deleted:
             self.actor = "system"
-            self.touched(invoice.subscription.customer)
+            self.touch(invoice.subscription.customer)
             action(self, invoice, at)
         return True
 
@@ -194,9 +227,9 @@ class State:
         item: str = "",
         quantity: Decimal | None = None,
     ) -> None:
+        self.touch(customer)
         if subscription is None and invoice is not None:
             subscription = invoice.subscription
-        self.touched(customer)
         self._events.append(
             Event(
                 kind,

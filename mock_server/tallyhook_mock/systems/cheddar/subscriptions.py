@@ -2,27 +2,20 @@
 
 from datetime import datetime
 from decimal import Decimal
+from typing import TypeAlias
 
 from msgspec.structs import replace
 
-from tallyhook_mock.core.frequencies import add_months
-from tallyhook_mock.core.money import NOTHING, ONE, cents
+from tallyhook_mock.core.money import ONE, ZERO, cents
 from tallyhook_mock.systems.cheddar import billing, gateway, payments
-from tallyhook_mock.systems.cheddar.customers import Customer, PaymentMethod, Subscription
-from tallyhook_mock.systems.cheddar.invoices import Charge, ChargeType, Invoice
+from tallyhook_mock.systems.cheddar.billing import NewCharge
+from tallyhook_mock.systems.cheddar.customers import PAYPAL_WAIT, Customer, PaymentMethod, Subscription
+from tallyhook_mock.systems.cheddar.invoices import Charge, Invoice, InvoiceState, InvoiceType
 from tallyhook_mock.systems.cheddar.products import Plan, Product, Promotion
 from tallyhook_mock.systems.cheddar.refusal import Refusal, invalid
 from tallyhook_mock.systems.cheddar.state import State
 
-__all__ = [
-    "approve_paypal",
-    "cancel",
-    "change",
-    "find_promotion",
-    "redeem",
-    "revert_paypal",
-    "setup_charge",
-]
+__all__ = ["approve_paypal", "cancel", "change", "find_promotion", "redeem", "revert_paypal"]
 
 
 def change(
@@ -32,47 +25,104 @@ def change(
     at: datetime,
     plan: Plan | None = None,
     payment: PaymentMethod | None = None,
+    is_renewed: bool = True,
     coupon: str = "",
     change_bill_date: datetime | None = None,
 ) -> None:
     """Change the plan, the payment method, the promotion or the bill date; what is not given stays.
 
-    A new plan or payment method reactivates a canceled subscription (recorded for a payment method, inferred
-    for a plan). A new payment method runs an invoice that failed at once, one by PayPal when PayPal agrees;
-    one that is held for review stays held (inferred: it would bill quantities that nobody has finished).
+    A payment method runs an invoice that failed at once (documented), one by PayPal when PayPal agrees; what
+    becomes of one that is held for review is a setting. Unless
+    `is_renewed` it says only something more of the method that is known, which runs nothing (inferred).
+
+    A new payment method, a new plan and a bill date of now or before reactivate a canceled subscription. What
+    is to be billed and is not paid does not happen: a Refusal (422), after which the new payment method and
+    what was paid before it are all that has changed.
     """
     subscription = customer.subscription
-    state.touched(customer)
+    state.touch(customer)
     promotion = find_promotion(customer.product, plan or subscription.plan, coupon, at) if coupon else None
-    if change_bill_date is not None and subscription.current is None:
+    is_unscheduled = billing.last_period(customer) is None  # imported without a date
+    if change_bill_date is not None and subscription.pending is None and not is_unscheduled:
         raise Refusal(412, "The subscription has no current invoice", "changeBillDate:notFound")  # inferred
     gateway.validate(payment, customer)
     if payment is not None:
         subscription.payment = payment
-    if plan is not None and plan.code != subscription.plan.code:
-        subscription = _change_plan(state, subscription, plan, at)
-    if promotion is not None:
-        redeem(subscription, promotion, coupon, at)
-    if (plan or payment) and subscription.is_canceled:
-        if payment is not None and payment.method == "paypal":
+    if plan is not None and plan.code == subscription.plan.code:
+        plan_change, is_named = None, True
+    else:
+        plan_change, is_named = plan, plan is not None
+    renews = payment is not None and is_renewed
+    bills_now = change_bill_date is not None and change_bill_date <= at
+    if subscription.is_canceled and renews and payment is not None:
+        if payment.method == "paypal":
             subscription.wait_for_paypal(at)
-        else:
-            billing.reactivate(state, subscription, at)
-    if change_bill_date is not None:
-        _move_bill_date(state, subscription, change_bill_date, at)
-    outstanding = subscription.outstanding
-    if payment is not None and not subscription.waits_for_paypal and outstanding and outstanding.has_failed:
-        billing.run_outstanding(state, customer, at)
+        elif subscription.waits_for_paypal:
+            subscription.cancel_type = "customer"  # a card instead
+    wakes = subscription.is_canceled and not subscription.waits_for_paypal
+    wakes = wakes and (renews or is_named or bills_now)
+    before = _promotion_of(subscription)
+    if promotion is not None:
+        first_bill = subscription.pending.billing_at if subscription.pending else at
+        redeem(subscription, promotion, coupon, at, first_bill)
+    try:
+        paid = None
+        if (renews or wakes) and not subscription.waits_for_paypal:
+            paid = _pay_outstanding(state, customer, at)
+        if wakes:
+            subscription = _wake(state, subscription, plan_change, change_bill_date, at, paid=paid)
+        elif plan_change is not None:
+            subscription = _change_plan(state, subscription, plan_change, at, change_bill_date)
+        elif change_bill_date is not None:
+            billing.move_bill_date(state, subscription, change_bill_date, at)
+    except Refusal:
+        if promotion is not None:
+            customer.product.redemptions[coupon] -= 1
+            _put_promotion(customer.subscription, before)
+        raise
+
+
+def _pay_outstanding(state: State, customer: Customer, at: datetime) -> Invoice | None:
+    """Run the invoice that failed; the period's that was paid, if any. A Refusal if it fails again."""
+    outstanding = customer.subscription.outstanding
+    if outstanding is None or outstanding.state is InvoiceState.LAPSED:
+        return None
+    if not outstanding.has_failed and customer.product.rules.new_card_while_held == "waits":
+        return None
+    if not payments.execute(state, outstanding, at):
+        raise gateway.failure("6000", customer)
+    return outstanding if outstanding.type is InvoiceType.SUBSCRIPTION else None
+
+
+def _wake(
+    state: State,
+    subscription: Subscription,
+    plan: Plan | None,
+    bill_date: datetime | None,
+    at: datetime,
+    *,
+    paid: Invoice | None,
+) -> Subscription:
+    """Reactivate, and change the plan. A new sign-up is one for the new plan; else it is changed after it."""
+    if plan is not None and subscription.current is None:
+        old, customer = subscription, subscription.customer
+        was, pending = customer.subscriptions, subscription.pending
+        new = _succeed(state, old, plan, at)
+        try:
+            billing.reactivate(state, new, at, paid=paid, first_bill=bill_date)
+        except Refusal:
+            _withdraw(customer, was, new)
+            raise
+        _changed(state, old, new, new.current or pending, at)
+        return new
+    billing.reactivate(state, subscription, at, paid=paid, first_bill=bill_date)
+    return subscription if plan is None else _change_plan(state, subscription, plan, at, None)
 
 
 def cancel(state: State, customer: Customer, at: datetime) -> None:
     """Cancel at the customer's wish; a subscription that is canceled already stays as it is."""
-    subscription = customer.subscription
-    if subscription.is_canceled:
-        return
-    invoice = subscription.current
-    payments.end(subscription, "customer", "", at)
-    state.emit("subscriptionCanceled", at, customer, subscription=subscription, invoice=invoice)
+    if not customer.subscription.is_canceled:
+        payments.cancel(state, customer.subscription, "customer", "", at)
 
 
 def approve_paypal(state: State, customer: Customer, at: datetime) -> None:
@@ -81,10 +131,12 @@ def approve_paypal(state: State, customer: Customer, at: datetime) -> None:
     if not subscription.waits_for_paypal:
         raise Refusal(412, "The subscription is not waiting for PayPal", "method:notWaiting")  # inferred
     owed = subscription.outstanding
-    billing.reactivate(state, subscription, at)
-    current = subscription.current
-    if current is not None and current.billing_at <= at:
-        _execute_now(state, subscription, current, at)
+    subscription.cancel_type = "customer"  # no longer waiting: from here on it can be charged
+    try:
+        billing.reactivate(state, subscription, at)
+    except Refusal:
+        subscription.cancel_type = PAYPAL_WAIT
+        raise
     if owed is not None and owed.has_failed:
         payments.execute(state, owed, at)
 
@@ -94,8 +146,7 @@ def revert_paypal(state: State, customer: Customer, at: datetime) -> None:
     subscription = customer.subscription
     if not subscription.waits_for_paypal:
         raise Refusal(412, "The subscription is not waiting for PayPal", "method:notWaiting")  # inferred
-    payments.end(subscription, "customer", "PayPal preapproval was reverted", at)
-    state.emit("subscriptionCanceled", at, customer, subscription=subscription, invoice=subscription.shelved)
+    payments.cancel(state, subscription, "customer", "PayPal preapproval was reverted", at)
 
 
 def find_promotion(product: Product, plan: Plan, coupon: str, at: datetime, times: int = 1) -> Promotion:
@@ -115,94 +166,183 @@ def find_promotion(product: Product, plan: Plan, coupon: str, at: datetime, time
     raise invalid("couponCode", "notFound", f"'{coupon}' is not a valid coupon code")  # inferred text
 
 
-def redeem(subscription: Subscription, promotion: Promotion, coupon: str, at: datetime) -> None:
-    """Put a promotion on a subscription: its percentage comes off the recurring charge while it lasts.
+def redeem(
+    subscription: Subscription, promotion: Promotion, coupon: str, at: datetime, first_bill: datetime
+) -> None:
+    """Put a promotion on a subscription: its percentage comes off each bill whose date it covers.
 
     Each time counts towards what the coupon allows, on the same subscription too (inferred).
     """
-    subscription.customer.product.redemptions[coupon] += 1
-    subscription.promotion, subscription.coupon = promotion, coupon
-    subscription.promotion_ends = add_months(at, promotion.months) if promotion.months else None
-    if subscription.current is not None:
-        subscription.current.discount = promotion.percentage
+    product = subscription.customer.product
+    product.redemptions[coupon] += 1
+    ends = None
+    if promotion.months:
+        start = at if product.rules.promotion_months_from == "redemption" else first_bill
+        ends = product.rules.add_months(start, promotion.months)
+    _put_promotion(subscription, (promotion, coupon, ends))
 
 
-def setup_charge(state: State, plan: Plan, at: datetime) -> tuple[Charge, ...]:
-    """The plan's setup charge, or nothing if it has none."""
-    amount = plan.setup_charge_amount
-    if not amount:
-        return ()
-    return (Charge(state.ids.next(), plan.setup_charge_code, ChargeType.SETUP, ONE, amount, "", at),)
+_Redeemed: TypeAlias = tuple[Promotion | None, str, datetime | None]
 
 
-def _change_plan(state: State, old: Subscription, plan: Plan, at: datetime) -> Subscription:
-    """A new subscription in front; what is not paid moves to it, and the old one stays as history.
+def _promotion_of(subscription: Subscription) -> _Redeemed:
+    return subscription.promotion, subscription.coupon, subscription.promotion_ends
 
-    The existing bill date stays (documented), and what follows is counted from there if the new plan has
-    another frequency. After a plan that billed only once there is none: a new cycle starts (inferred).
+
+def _put_promotion(subscription: Subscription, redeemed: _Redeemed) -> None:
+    subscription.promotion, subscription.coupon, subscription.promotion_ends = redeemed
+
+
+# -- changing the plan
+
+
+def _change_plan(
+    state: State, old: Subscription, plan: Plan, at: datetime, bill_date: datetime | None
+) -> Subscription:
+    """Change to another plan, at once.
+
+    From a free to a paid one as a sign-up (staff 2010). To a plan that prorates (its
+    `onChangeInitialBillHandler` is `now`) with a bill at once: the ended period's overage in full under the
+    old plan (staff 2011), the unused part as a credit, and the new recurring charge; the cycle starts again
+    (documented). Otherwise, and before the first bill (staff 2010), the bill date stays, and on it the new
+    plan is charged (documented).
     """
-    customer = old.customer
-    last = billing.last_period(customer)
-    unpaid = tuple(made for made in old.invoices if not made.transactions or made.is_outstanding)
-    new = replace(old, id=state.ids.next(), plan=plan, created=at, invoices=unpaid)
-    old.invoices = tuple(invoice for invoice in old.invoices if invoice not in unpaid)
-    old.shelved = None
-    for invoice in (*new.invoices, new.shelved):
-        if invoice is not None:
-            invoice.subscription = new
-    if not old.is_canceled:
-        old.cancel_type, old.canceled_at = "", None
-    customer.subscriptions = (new, *customer.subscriptions)
-    current = new.current
-    open_invoice = current or new.shelved
-    unused = _unused_part(old.plan, open_invoice, at) if open_invoice else NOTHING
-    if open_invoice is not None and plan.frequency != old.plan.frequency:
-        new.anchor, new.cycle = open_invoice.billing_at, 0
-    if open_invoice is None and not new.is_canceled:
-        billing.restart_cycle(state, new, at, billing.lasting_counters(last))
-        current = open_invoice = new.current
-    if open_invoice is not None:
-        open_invoice.plan = plan
-        if plan.on_change_setup_charge_bill_handler != "no":
-            open_invoice.charges += setup_charge(state, plan, at)
-    if current is not None and not new.is_canceled and plan.on_change_initial_bill_handler == "now":
-        if unused:
-            adjustment = billing.NewCharge(
-                old.plan.recurring_charge_code, ONE, -unused, "Subscription change adjustment"
-            )
-            current.charges += (billing.custom(state, adjustment, at),)
-        _execute_now(state, new, current, at)
-    state.emit("subscriptionChanged", at, customer, invoice=current, subscription=new, previous=old)
+    product, current = old.customer.product, old.current
+    rules = product.rules
+    was = old.customer.subscriptions
+    signs_up = old.plan.is_free and not plan.is_free and rules.free_to_paid == "sign-up"
+    in_trial = current is not None and current.is_initial
+    prorates = plan.on_change_initial_bill_handler == "now" and not signs_up
+    if in_trial and rules.prorated_change_in_trial == "keeps-date":
+        prorates = False
+    first_bill = at
+    if signs_up:
+        first_bill = bill_date or plan.first_bill(at, rules)
+    if signs_up or plan.on_change_setup_charge_bill_handler != "no":
+        setup = billing.setup_charge(state, plan, at)
+    else:
+        setup = ()
+    last = billing.last_period(old.customer)
+    new = _succeed(state, old, plan, at)
+    try:
+        if current is None and last is not None:
+            _start_cycle(state, new, last, setup, first_bill if signs_up or prorates else None, at)
+        elif current is None:
+            pass  # imported without a date: nothing is scheduled before a changeBillDate
+        elif (signs_up and first_bill <= at) or prorates or (bill_date is not None and bill_date <= at):
+            draft = replace(current, subscription=new, charges=current.charges + setup)
+            if prorates:
+                draft.charges += _adjustment(state, old, current, at)
+            billing.bill_now(state, draft, current, at, recurring=plan)
+            lasting = billing.lasting_counters(current, plan)
+            billing.restart_cycle(state, new, at, lasting, begun_with=current)
+        else:
+            _keep_date(state, new, current, plan, setup, first_bill if signs_up else None, at)
+    except Refusal:
+        _withdraw(old.customer, was, new)
+        raise
+    if bill_date is not None and bill_date > at and not signs_up and new.current is not None:
+        billing.move_bill_date(state, new, bill_date, at)
+    _changed(state, old, new, current or new.current, at)
     return new
 
 
-def _unused_part(plan: Plan, invoice: Invoice, at: datetime) -> Decimal:
-    """What was paid in advance for the rest of the period, by the second (inferred), in whole cents."""
-    begun = invoice.previous_at
-    if begun is None or not begun <= at < invoice.billing_at:
-        return NOTHING
-    share = Decimal((invoice.billing_at - at).total_seconds()) / Decimal(
-        (invoice.billing_at - begun).total_seconds()
-    )
-    return cents(plan.recurring_charge_amount * (100 - invoice.discount) / 100 * share)
-
-
-def _execute_now(state: State, subscription: Subscription, current: Invoice, at: datetime) -> None:
-    """Bill the current invoice at once, without a review, and start the cycle again."""
-    lasting = billing.lasting_counters(current)
-    current.billing_at = at
-    billing.close(state, current)
-    payments.execute(state, current, at)
-    if not subscription.is_canceled:
-        billing.restart_cycle(state, subscription, at, lasting)
-
-
-def _move_bill_date(state: State, subscription: Subscription, when: datetime, at: datetime) -> None:
-    current = subscription.current
-    assert current is not None  # checked before anything was changed
-    if when <= at:
-        _execute_now(state, subscription, current, at)
+def _start_cycle(
+    state: State,
+    new: Subscription,
+    last: Invoice | None,
+    setup: tuple[Charge, ...],
+    first_bill: datetime | None,
+    at: datetime,
+) -> None:
+    """After a plan that billed only once there is no pending invoice: bill on `first_bill`, or begin one."""
+    counters = billing.lasting_counters(last, new.plan)
+    if first_bill is None:
+        billing.restart_cycle(state, new, at, counters)
+        if new.current is not None:
+            new.current.charges += setup
         return
-    current.billing_at = when
-    subscription.anchor, subscription.cycle = when, 0
-    billing.plan_billing(state, current, at)
+    draft = billing.draft_invoice(state, new, first_bill, at, counters=counters, is_initial=True)
+    draft.charges += setup
+    new.anchor, new.cycle = first_bill, 0
+    if first_bill <= at:
+        billed = billing.bill_now(state, draft, None, at)
+        billing.restart_cycle(state, new, at, counters, begun_with=billed)
+    else:
+        billing.plan_billing(state, billing.adopt(state, draft, None), at)
+
+
+def _keep_date(
+    state: State,
+    new: Subscription,
+    current: Invoice,
+    plan: Plan,
+    setup: tuple[Charge, ...],
+    first_bill: datetime | None,
+    at: datetime,
+) -> None:
+    """The pending invoice goes on under the new plan; a sign-up moves it to its first bill."""
+    if first_bill is not None:
+        if setup and plan.setup_charge_bill_handler == "now":
+            billing.charge_now(state, new, setup, at)
+            setup = ()
+        current.billing_at, current.is_initial = first_bill, True
+        new.anchor, new.cycle = first_bill, 0
+        billing.plan_billing(state, current, at)
+    elif plan.frequency != current.plan.frequency:
+        new.anchor, new.cycle = current.billing_at, 0
+    current.plan = plan
+    current.charges += setup
+
+
+def _succeed(state: State, old: Subscription, plan: Plan, at: datetime) -> Subscription:
+    """A new subscription in front; what is not paid moves to it, and the old one stays as history."""
+    unpaid = tuple(made for made in old.invoices if made.is_outstanding or made is old.pending)
+    new = replace(old, id=state.ids.next(), plan=plan, created=at, invoices=unpaid)
+    old.invoices = tuple(made for made in old.invoices if made not in unpaid)
+    for invoice in unpaid:
+        invoice.subscription = new
+    old.customer.subscriptions = (new, *old.customer.subscriptions)
+    return new
+
+
+def _withdraw(customer: Customer, was: tuple[Subscription, ...], new: Subscription) -> None:
+    """The change did not happen: what moved to the new subscription belongs to the old one again."""
+    old = was[0]
+    customer.subscriptions = was
+    for invoice in new.invoices:
+        invoice.subscription = old
+    old.invoices += new.invoices
+
+
+def _changed(
+    state: State, old: Subscription, new: Subscription, invoice: Invoice | None, at: datetime
+) -> None:
+    state.emit("subscriptionChanged", at, old.customer, invoice=invoice, subscription=new, previous=old)
+
+
+def _adjustment(state: State, old: Subscription, current: Invoice, at: datetime) -> tuple[Charge, ...]:
+    """The credit for what was paid in advance for the rest of the period, if anything was."""
+    unused = _unused_part(old, current, at)
+    if not unused:
+        return ()
+    code = old.plan.recurring_charge_code
+    credit = billing.custom(state, NewCharge(code, ONE, -unused, "Subscription change adjustment"), at)
+    return (replace(credit, is_own_money=True),)
+
+
+def _unused_part(old: Subscription, current: Invoice, at: datetime) -> Decimal:
+    begun, ends = current.previous_at, current.billing_at
+    if begun is None or not begun <= at < ends:
+        return ZERO
+    rules = old.customer.product.rules
+    if rules.proration_base == "list":
+        base = old.plan.recurring_charge_amount
+    else:
+        number = current.billed_with
+        paid = next((made for made in old.customer.invoices if made.number == number), None)
+        base = paid.paid_for_period() if paid else ZERO
+    left, whole = ends - at, ends - begun
+    if rules.proration_unit == "day":
+        return cents(base * left.days / whole.days) if whole.days else ZERO
+    return cents(base * Decimal(left.total_seconds()) / Decimal(whole.total_seconds()))

@@ -19,7 +19,7 @@ def event_about(customer: Customer, type: str, at: datetime, actor: str) -> Even
     if type not in HOOK_TYPES:
         raise ValueError(f"type: {type!r} is not one of {', '.join(HOOK_TYPES)}")
     subscription = customer.subscription
-    current = subscription.current or subscription.shelved
+    current = subscription.pending
     match type:
         case "customerDeleted":
             return Event(type, at, actor, customer)

@@ -6,9 +6,9 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from tallyhook_mock.core.money import quantity_text
-from tallyhook_mock.systems.cheddar.billing import target
+from tallyhook_mock.systems.cheddar.billing import discount, target
 from tallyhook_mock.systems.cheddar.customers import Customer
-from tallyhook_mock.systems.cheddar.invoices import ChargeType, Invoice, InvoiceType
+from tallyhook_mock.systems.cheddar.invoices import ChargeType, Invoice, InvoiceState, InvoiceType
 from tallyhook_mock.systems.cheddar.products import Plan, PlanItem
 from tallyhook_mock.systems.cheddar.refusal import invalid, not_found
 from tallyhook_mock.systems.cheddar.state import State
@@ -65,8 +65,9 @@ def set_quantity(
         )
     check_limit(planned, quantity)
     invoice.count(item, quantity, at)
-    if invoice.is_outstanding:
+    if invoice.state is not InvoiceState.OPEN:
         _recount(invoice, planned, quantity)
+        discount(state, invoice)
     note = f"{item} = {quantity_text(quantity)}"
     state.emit("usage", at, customer, invoice=invoice, note=note, item=item, quantity=quantity)
 

@@ -4,15 +4,17 @@ Each function reads one name of one level of parameters. Wherever the facts give
 are those that PHP's form validators of Cheddar's time used (inferred).
 """
 
+import json
 import re
 from collections.abc import Callable, Iterable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
 
 from tallyhook_mock.core.base import Value
 from tallyhook_mock.core.money import four_places, quantity_text
 from tallyhook_mock.systems.cheddar.refusal import Refusal
 from tallyhook_mock.systems.cheddar.request import Parameters
+from tallyhook_mock.systems.cheddar.signup import code_in_use
 from tallyhook_mock.systems.cheddar.xml_documents import moment_text
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "rate",
     "read_details",
     "required",
+    "rounded_quantity",
     "text",
     "whole",
 ]
@@ -115,7 +118,12 @@ def number(parameters: Parameters, name: str, places: int | None, default: Decim
 
 
 def quantity(parameters: Parameters, name: str, default: Decimal | None = None) -> Decimal:
-    """A quantity of an item, not negative; more than four decimals are rounded, as clients rely on."""
+    """A quantity of an item, not negative, with up to four decimals (documented)."""
+    return _not_negative(parameters, name, number(parameters, name, 4, default))
+
+
+def rounded_quantity(parameters: Parameters, name: str, default: Decimal) -> Decimal:
+    """The same with more decimals, which are rounded to four."""
     return four_places(_not_negative(parameters, name, number(parameters, name, None, default)))
 
 
@@ -175,8 +183,11 @@ def rate(parameters: Parameters, name: str) -> Decimal | None:
 # -- dates
 
 
-def moment(parameters: Parameters, name: str) -> datetime | None:
-    """An ISO 8601 date or date and time, in UTC if it names no offset; whole seconds. None if empty."""
+def moment(parameters: Parameters, name: str, zone: tzinfo) -> datetime | None:
+    """An ISO 8601 date or date and time; whole seconds. None if empty.
+
+    Without an offset it is read in the caller's time zone (documented).
+    """
     value = parameters.text(name)
     if not value:
         return None
@@ -187,7 +198,7 @@ def moment(parameters: Parameters, name: str) -> datetime | None:
     if read.year not in _YEARS:
         raise _not_a_date(parameters, name, value)
     read = read.replace(microsecond=0)
-    return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+    return (read.replace(tzinfo=zone) if read.tzinfo is None else read).astimezone(UTC)
 
 
 def day(parameters: Parameters, name: str) -> date | None:
@@ -232,7 +243,14 @@ class Details(Value, frozen=True):
     is_tax_exempt: bool | None
 
 
-def read_details(parameters: Parameters, is_taken: Callable[[str], bool], *, is_new: bool) -> Details:
+def read_details(
+    parameters: Parameters,
+    is_taken: Callable[[str], bool],
+    zone: tzinfo,
+    *,
+    is_new: bool,
+    takes_email_as_code: bool = False,
+) -> Details:
     """Read a customer's fields, the first wrong one refused.
 
     A new customer has names, a code and an email; an edit leaves out what stays, and can't empty these.
@@ -241,10 +259,14 @@ def read_details(parameters: Parameters, is_taken: Callable[[str], bool], *, is_
     values: dict[str, str] = {}
     for name in ("firstName", "lastName"):
         if is_new or name in parameters:
-            values[name] = required(parameters, name, 40)
-    code = required(parameters, "code") if is_new or "code" in parameters else ""
+            values[name] = required(parameters, name, 40 if is_new else 20)
+    code = ""
+    if is_new and takes_email_as_code and not parameters.text("code"):
+        code = parameters.text("email")
+    elif is_new or "code" in parameters:
+        code = required(parameters, "code")
     if code and is_taken(code):
-        raise parameters.invalid("code", "notUnique", f"Another customer already exists with code={code}")
+        raise parameters.renamed(code_in_use(code))
     if is_new or "email" in parameters:
         required(parameters, "email")
         values["email"] = email(parameters, "email")
@@ -255,7 +277,7 @@ def read_details(parameters: Parameters, is_taken: Callable[[str], bool], *, is_
         if name in parameters:
             values["taxNumber"] = text(parameters, name, 32)
     if "firstContactDatetime" in parameters:
-        values["firstContactDatetime"] = moment_text(moment(parameters, "firstContactDatetime"))
+        values["firstContactDatetime"] = moment_text(moment(parameters, "firstContactDatetime", zone))
     exempt = flag(parameters, "isTaxExempt")
     if exempt is None:
         exempt = flag(parameters, "isVatExempt")
@@ -267,4 +289,16 @@ def _meta_data(parameters: Parameters) -> dict[str, str]:
     if len(entries.values) > _MOST_META_DATA:
         message = f"There are more than {_MOST_META_DATA} entries"
         raise parameters.invalid("metaData", "tooMany", message)
-    return {name: text(entries, name, _LONGEST_META_DATUM) for name in entries.values}
+    return {name: _meta_datum(entries, name) for name in entries.values}
+
+
+def _meta_datum(entries: Parameters, name: str) -> str:
+    """A value; a nested one is kept as JSON text (documented)."""
+    value = entries.values[name]
+    if not isinstance(value, Parameters):
+        return text(entries, name, _LONGEST_META_DATUM)
+    written = json.dumps(value.plain(), ensure_ascii=False, separators=(",", ":"))
+    if len(written) > _LONGEST_META_DATUM:
+        message = f"It is more than {_LONGEST_META_DATUM} characters long"
+        raise entries.invalid(name, "stringLengthTooLong", message)
+    return written

@@ -17,6 +17,7 @@ from tallyhook_mock.core.money import amount_text, quantity_text
 from tallyhook_mock.systems.cheddar.customers import Customer, MetaDatum, PaymentMethod, Subscription
 from tallyhook_mock.systems.cheddar.invoices import Charge, Invoice, InvoiceType, Transaction
 from tallyhook_mock.systems.cheddar.products import Plan, PlanItem, Promotion
+from tallyhook_mock.systems.cheddar.settings import Rules
 
 __all__ = [
     "CARD_DETAILS",
@@ -75,6 +76,21 @@ def moment_text(at: datetime | None) -> str:
     return at.isoformat(timespec="seconds") if at else ""
 
 
+def _document(root: str) -> str:
+    """With the declaration, and indented by two spaces a level as the recorded documents are.
+
+    The official PHP client reads a lone element as a text unless there is white space beside it.
+    """
+    lines, depth = [], 0
+    for part in root[1:-1].split("><"):  # within texts and attributes both are escaped
+        if part.startswith("/"):
+            depth -= 1
+        lines.append(f"{'  ' * depth}<{part}>")
+        if not part.startswith("/") and not part.endswith("/") and "</" not in part:
+            depth += 1
+    return DECLARATION + "\n".join(lines)
+
+
 def _leaf(name: str, text: str) -> str:
     return f"<{name}>{escape(text)}</{name}>" if text else f"<{name}/>"
 
@@ -106,9 +122,9 @@ def error_document(element: str) -> str:
 # -- plans
 
 
-def plans_document(plans: Iterable[Plan], at: datetime) -> str:
+def plans_document(plans: Iterable[Plan], at: datetime, rules: Rules) -> str:
     """The `<plans>` document; `at` is the moment for which a new subscription's bill dates are shown."""
-    return DECLARATION + _group("plans", (_plan(plan, at) for plan in plans))
+    return _document(_group("plans", (_plan(plan, at, rules) for plan in plans)))
 
 
 def display_name(plan: Plan) -> str:
@@ -117,16 +133,16 @@ def display_name(plan: Plan) -> str:
     return f"{name} / {plan.frequency.per.title()}" if plan.frequency.quantity else name
 
 
-def _plan(plan: Plan, at: datetime) -> str:
+def _plan(plan: Plan, at: datetime, rules: Rules) -> str:
     # No document shows microseconds.
-    return _plan_as_of(plan, at.replace(microsecond=0) if at.microsecond else at)
+    return _plan_as_of(plan, at.replace(microsecond=0) if at.microsecond else at, rules)
 
 
 @lru_cache(1024)  # the plan of every customer is shown in every document
-def _plan_as_of(plan: Plan, at: datetime) -> str:
+def _plan_as_of(plan: Plan, at: datetime, rules: Rules) -> str:
     # What the recorded document shows are the bill dates of somebody who subscribed when it was read.
-    initial = plan.first_bill(at)
-    following = moment_text(plan.frequency.after(initial, 1))
+    initial = plan.first_bill(at, rules)
+    following = moment_text(plan.frequency.after(initial, 1, rules.add_months))
     frequency = plan.frequency
     # A setup charge of nothing hides its code here, though a hook shows it (both recorded).
     setup_code = plan.setup_charge_code if plan.setup_charge_amount else ""
@@ -175,15 +191,32 @@ def _plan_item(planned: PlanItem) -> str:
 # -- customers
 
 
-def customers_document(customers: Iterable[Customer], at: datetime, error: str = "") -> str:
-    """The `<customers>` document as of `at`, with the `<error>` element of a failed transaction inside."""
+def customers_document(
+    customers: Iterable[Customer],
+    at: datetime,
+    error: str = "",
+    *,
+    page: Mapping[str, str] | None = None,
+    has_history: bool = True,
+) -> str:
+    """The `<customers>` document as of `at`, with the `<error>` element of a failed transaction inside.
+
+    `page` are the attributes that say which page of a search this is. Without history it has only the current
+    subscription, and of that the pending invoice.
+    """
     errors = f"<errors>{error}</errors>" if error else ""
-    return f"{DECLARATION}<customers>{errors}{''.join(_customer(each, at) for each in customers)}</customers>"
+    attributes = "".join(f' {name}="{escape(value)}"' for name, value in (page or {}).items())
+    shown = "".join(_customer(each, at, has_history=has_history) for each in customers)
+    return _document(f"<customers{attributes}>{errors}{shown}</customers>")
 
 
-def _customer(customer: Customer, at: datetime) -> str:
+def _customer(customer: Customer, at: datetime, *, has_history: bool) -> str:
     details = customer.details
-    exempt, tax_number = customer.is_tax_exempt, details.get("taxNumber", "")
+    exempt, tax_number = customer.is_exempt, details.get("taxNumber", "")
+    subscriptions = [
+        _subscription(each, at, is_current=each is customer.subscription, has_history=has_history)
+        for each in (customer.subscriptions if has_history else customer.subscriptions[:1])
+    ]
     payment = customer.subscription.payment
     token = details.get("gatewayToken") or (payment.gateway_token if payment else "")
     # The names with Vat are the older ones for the same values; both are written (recorded).
@@ -204,7 +237,7 @@ def _customer(customer: Customer, at: datetime) -> str:
         f"<createdDatetime>{moment_text(customer.created)}</createdDatetime>"
         f"<modifiedDatetime>{moment_text(customer.modified)}</modifiedDatetime>"
         f"{_group('metaData', map(_meta_datum, customer.meta_data))}"
-        f"{_group('subscriptions', [_subscription(each, at) for each in customer.subscriptions])}"
+        f"{_group('subscriptions', subscriptions)}"
         "</customer>"
     )
 
@@ -233,22 +266,23 @@ def _meta_datum(datum: MetaDatum) -> str:
     )
 
 
-def _subscription(subscription: Subscription, at: datetime) -> str:
+def _subscription(subscription: Subscription, at: datetime, *, is_current: bool, has_history: bool) -> str:
     payment = subscription.payment
     redirect = subscription.redirect_url if subscription.waits_for_paypal else ""
     return (
         f'<subscription id="{id_text(subscription.id)}">'
-        f"<plans>{_plan(subscription.plan, at)}</plans>"
+        f"<plans>{_plan(subscription.plan, at, subscription.customer.product.rules)}</plans>"
         f"{_leaf('gatewayToken', payment.gateway_token if payment else '')}"
         "<gatewayTokenAux/>"
         f"{_gateway_account(payment.method) if payment else '<gatewayAccount/>'}"
         f"{_leaf('redirectUrl', redirect) if redirect else ''}"
-        f"{_card(payment)}"
+        f"{_card(payment, subscription.card_details)}"
         f"{_leaf('cancelType', subscription.cancel_type)}"
         f"{_leaf('cancelReason', subscription.cancel_reason)}"
         f"{_leaf('canceledDatetime', moment_text(subscription.canceled_at))}"
         f"<createdDatetime>{moment_text(subscription.created)}</createdDatetime>"
-        f"{_invoices(subscription)}"
+        f"{_usage(subscription) if is_current else ''}"
+        f"{_invoices(subscription, has_history=has_history)}"
         "</subscription>"
     )
 
@@ -260,15 +294,15 @@ def _gateway_account(method: str) -> str:
     )
 
 
-def _card(payment: PaymentMethod | None) -> str:
-    if payment is None:
+def _card(payment: PaymentMethod | None, given: Mapping[str, str]) -> str:
+    if payment is None and not given:
         return _NO_CARD
-    details = payment.details
-    expires = payment.expires.isoformat() if payment.expires else ""
+    details = payment.details if payment else given
+    expires = payment.expires.isoformat() if payment and payment.expires else ""
     return (
         f"{_leaves(CARD_DETAILS, details)}"
-        f"{_leaf('ccType', payment.card_type)}"
-        f"{_leaf('ccLastFour', payment.last_four)}"
+        f"{_leaf('ccType', payment.card_type if payment else '')}"
+        f"{_leaf('ccLastFour', payment.last_four if payment else '')}"
         f"{_leaf('ccExpirationDate', expires)}"
         f"{_leaf('ccEmail', details.get('ccEmail', ''))}"
     )
@@ -283,19 +317,25 @@ _NO_CARD = "".join(
 
 
 def usage_invoice(subscription: Subscription) -> Invoice | None:
-    """The invoice whose quantities are the subscription's: the current one, else the last of a period."""
-    return subscription.current or next(
+    """The invoice whose quantities are the subscription's: the pending one, else the last of a period."""
+    return subscription.pending or next(
         (past for past in reversed(subscription.invoices) if past.type is InvoiceType.SUBSCRIPTION), None
     )
 
 
-def _invoices(subscription: Subscription) -> str:
-    """Items and invoices; a subscription that was never invoiced (or handed its invoices on) has neither."""
+def _usage(subscription: Subscription) -> str:
+    """The items. One that was left behind by a change of plan, or never invoiced, has none (recorded)."""
     if not subscription.invoices:
         return ""
     counted = usage_invoice(subscription)
-    items = [_item(planned, counted) for planned in subscription.plan.items]
-    return f"{_group('items', items)}{_group('invoices', map(_invoice, reversed(subscription.invoices)))}"
+    return _group("items", [_item(planned, counted) for planned in subscription.plan.items])
+
+
+def _invoices(subscription: Subscription, *, has_history: bool) -> str:
+    """The newest first; a subscription that was never invoiced, or handed its invoices on, has none."""
+    pending = subscription.pending
+    shown = subscription.invoices if has_history else (pending,) if pending else ()
+    return _group("invoices", [_invoice(each) for each in reversed(shown)]) if shown else ""
 
 
 def _item(planned: PlanItem, invoice: Invoice | None) -> str:
@@ -367,7 +407,7 @@ def _transaction(made: Transaction) -> str:
 
 def promotions_document(promotions: Iterable[Promotion], plans: dict[str, Plan]) -> str:
     """The `<promotions>` document; `plans` are the product's, by code."""
-    return DECLARATION + _group("promotions", (_promotion(each, plans) for each in promotions))
+    return _document(_group("promotions", (_promotion(each, plans) for each in promotions)))
 
 
 def _promotion(promotion: Promotion, plans: dict[str, Plan]) -> str:

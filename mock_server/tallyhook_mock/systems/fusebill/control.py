@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tallyhook_mock.catalog.table import Table
-from tallyhook_mock.control.requests import PART, json_object, listed, mock_of, only, whole_number
+from tallyhook_mock.control.requests import PAGE, json_object, mock_of, only, page
 from tallyhook_mock.control.shown import (
     bill_shown,
     drawn,
@@ -60,10 +60,10 @@ _WHEN = ("now", "periodEnd")
 
 async def index(request: Request) -> JSONResponse:
     """Everybody, in the order of creation."""
-    only(request.query_params, PART)
-    everybody = _state(request).accounts_by_id()
-    customers, following = listed(request, everybody, read=whole_number, write=str)
-    return JSONResponse({"customers": [_customer(each) for each in customers], "next": following})
+    only(request.query_params, PAGE)
+    everybody = _state(request).accounts()
+    customers, more = page(everybody, request.query_params, lambda each: str(each.id))
+    return JSONResponse({"customers": [_customer(each) for each in customers], **more})
 
 
 async def create_customer(request: Request) -> JSONResponse:
@@ -108,18 +108,16 @@ async def charge(request: Request) -> JSONResponse:
 
 async def bills(request: Request) -> JSONResponse:
     """All bills of a customer, newest first."""
-    only(request.query_params, PART)
+    only(request.query_params, PAGE)
     customer = _named(request)
-    by_number = {bill.number: bill for bill in customer.bills}
-    bills, following = listed(request, by_number, read=whole_number, write=str, newest_first=True)
-    return JSONResponse(
-        {"customer": customer.id, "bills": [bill_shown(bill) for bill in bills], "next": following}
-    )
+    newest_first = reversed(customer.bills)
+    bills, more = page(newest_first, request.query_params, lambda bill: str(bill.number))
+    return JSONResponse({"customer": customer.id, "bills": [bill_shown(bill) for bill in bills], **more})
 
 
 async def timeline(request: Request) -> JSONResponse:
     """What happened to a customer, oldest first."""
-    only(request.query_params, PART)
+    only(request.query_params, PAGE)
     customer = _named(request)
     entries = mock_of(request).timeline.numbered(str(customer.id), system="fusebill")
     return JSONResponse({"customer": customer.id, **timeline_shown(request, entries)})

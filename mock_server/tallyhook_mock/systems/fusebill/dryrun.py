@@ -7,11 +7,11 @@ from typing import TypeAlias
 from msgspec.structs import replace
 
 from tallyhook_mock.core.base import Value
+from tallyhook_mock.core.forecast import copied
 from tallyhook_mock.core.invoice_lines import Bill
 from tallyhook_mock.systems.fusebill.model import BillingPeriodDefinition, Customer, State, Subscription
-from tallyhook_mock.systems.fusebill.rules import plan_recharge
 
-__all__ = ["Change", "Find", "Forecast", "forecast"]
+__all__ = ["Change", "Find", "Forecast", "apart", "forecast"]
 
 Subject: TypeAlias = BillingPeriodDefinition | Subscription
 Find: TypeAlias = Callable[[State], Subject]
@@ -42,7 +42,7 @@ def forecast(state: State, customer: Customer, find: Find, change: Change | None
     `find` and `change` are given a state of which nothing else knows, with this customer in it. The same
     commands work there under the same ids. Refusal if the change is refused.
     """
-    alone, copy = _apart(state, customer)
+    alone, copy = apart(state, customer)
     if change is not None:
         change(alone)
     subject = find(alone)
@@ -62,47 +62,17 @@ def forecast(state: State, customer: Customer, find: Find, change: Change | None
     return found
 
 
-def _apart(state: State, customer: Customer) -> tuple[State, Customer]:
-    """Another state with a copy of one customer, that counts on from where this one stands."""
-    copy = replace(
-        customer,
-        definitions=[],
-        subscriptions=[],
-        bills=list(customer.bills),
-        auto_post=True,
-        drafts=[],
-        invoices=[replace(invoice) for invoice in customer.invoices],
-    )
-    definitions = {
-        definition.id: replace(
-            definition,
-            customer=copy,
-            subscriptions=[],
-            # A forecast is of invoices, whether they are posted by themselves or wait as drafts.
-            settings=replace(definition.settings, auto_post=True),
-        )
-        for definition in customer.definitions
-    }
-    subscriptions = {
-        subscription.id: replace(
-            subscription,
-            customer=copy,
-            place=subscription.place and definitions[subscription.place.id],
-            products=[replace(product) for product in subscription.products],
-            charges=list(subscription.charges),
-        )
-        for subscription in customer.subscriptions
-    }
-    for definition in customer.definitions:
-        definitions[definition.id].subscriptions += [
-            subscriptions[each.id] for each in definition.subscriptions
-        ]
-    copy.definitions += definitions.values()
-    copy.subscriptions += subscriptions.values()
+def apart(state: State, customer: Customer) -> tuple[State, Customer]:
+    """Another state with a copy of one customer, that counts on from where this one stands.
+
+    A forecast is of invoices, whether they are posted by themselves or wait as drafts.
+    """
     alone = State()
     alone.ids.last, alone.last_bill = state.ids.last, state.last_bill
     alone.product_ids.last, alone.invoice_ids.last = state.product_ids.last, state.invoice_ids.last
-    alone.add_customer(copy)
+    copy = copied(customer, state.agenda, alone.agenda)
+    copy.auto_post, copy.drafts = True, []
     for definition in copy.definitions:
-        plan_recharge(alone, definition)
+        definition.settings = replace(definition.settings, auto_post=True)
+    alone.add_customer(copy)
     return alone, copy

@@ -34,10 +34,12 @@ from tallyhook.cheddar.calls.customers import (
 from tallyhook.cheddar.calls.invoices import (
     new_invoice,
     refund,
+    run_invoice,
     run_outstanding,
     send_email,
     void,
     void_or_refund,
+    waive_invoice,
 )
 from tallyhook.cheddar.calls.plans import (
     delete_plan,
@@ -86,10 +88,12 @@ __all__ = [
     "paypal_revert",
     "refund",
     "remove_item_quantity",
+    "run_invoice",
     "run_outstanding",
     "search_customers",
     "send_email",
     "set_item_quantity",
     "void",
     "void_or_refund",
+    "waive_invoice",
 ]

@@ -46,6 +46,23 @@ def void_or_refund(invoice: InvoiceRef) -> Call[Customer]:
     return of_invoice("invoices/void-or-refund", invoice)
 
 
+def waive_invoice(invoice: InvoiceRef) -> Call[Customer]:
+    """Put credits on an outstanding invoice that offset everything on it (staff 2014, in no reference).
+
+    Then it can be run for 0.00, which reactivates a canceled subscription without a payment method.
+    """
+    return of_invoice("invoices/waive", invoice)
+
+
+def run_invoice(invoice: InvoiceRef) -> Call[Customer]:
+    """Execute this outstanding invoice at once (staff 2014, in no reference).
+
+    Raises:
+        UnprocessableEntity: declined; `customer` of the error is how things stand.
+    """
+    return of_invoice("invoices/run", invoice)
+
+
 def send_email(invoice: InvoiceRef) -> Call[Customer]:
     """Mail an invoice to its customer once more."""
     return of_invoice("invoices/send-email", invoice)

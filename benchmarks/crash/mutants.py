@@ -1,0 +1,156 @@
+"""Our own code with one of its safeguards taken out, which the harness has to notice."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import httpx
+import msgspec
+
+from tallyhook.review import apply
+from tallyhook.review.compare import Changes
+from tallyhook.review.journal import Adding, Entry
+from tallyhook_receiver import LeaseLost
+from tallyhook_receiver.lease import Lease
+
+__all__ = ["MUTANTS", "Mutant"]
+
+MUTANTS = {
+    "no-journal": "nothing is written down, and nothing is known at the next attempt",
+    "acknowledges-first": "a 200 goes out before the work is done",
+    "lost-is-refused": "an answer that was lost is taken for a refusal",
+    "before-ignored": "it counts for nothing which charges stood before",
+    "nothing-read-back": "what was sent is taken to stand on the invoice",
+    "no-lease-check": "a worker that stood still goes on after its lease",
+    "foreign-entries": "a worker without the lease may write into the journal, and goes on",
+    "no-quantities": "charges are added, and quantities never set",
+}
+
+ASGIApp = Callable[..., Awaitable[None]]
+
+
+class Mutant:
+    """The alterations that make one of MUTANTS; none for an empty name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        match name:
+            case "nothing-read-back":
+                _compare_once()
+            case "no-lease-check" | "foreign-entries":
+                Lease.check = lambda self: None  # type: ignore[method-assign] # that is the alteration
+
+    def inbox(self, inbox: Any) -> Any:
+        match self.name:
+            case "no-journal":
+                return _Forgetful(inbox)
+            case "before-ignored":
+                return _Blind(inbox)
+            case "foreign-entries":
+                return _Lenient(inbox)
+        return inbox
+
+    def network(self, network: httpx.AsyncBaseTransport, timeout: float) -> httpx.AsyncBaseTransport:
+        return _NeverLeft(network, timeout) if self.name == "lost-is-refused" else network
+
+    def door(self, app: ASGIApp) -> ASGIApp:
+        return _hasty(app) if self.name == "acknowledges-first" else app
+
+
+class _Altered:
+    def __init__(self, inbox: Any) -> None:
+        self._inbox = inbox
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inbox, name)
+
+
+class _Forgetful(_Altered):
+    async def append(self, key: str, owner: str, entry: Entry) -> None: ...
+
+    async def entries(self, key: str) -> Sequence[Entry]:
+        return ()
+
+
+class _Blind(_Altered):
+    async def entries(self, key: str) -> Sequence[Entry]:
+        return [_blank(entry) for entry in await self._inbox.entries(key)]
+
+
+class _Lenient(_Altered):
+    """Every worker's entries are taken, as if they came from the one who has the lease."""
+
+    def __init__(self, inbox: Any) -> None:
+        super().__init__(inbox)
+        self._owners: dict[str, str] = {}
+
+    async def append(self, key: str, owner: str, entry: Entry) -> None:
+        try:
+            await self._inbox.append(key, owner, entry)
+        except LeaseLost:
+            await asyncio.sleep(0)
+
+    async def renew(self, key: str, owner: str, seconds: float) -> None:
+        try:
+            await self._inbox.renew(key, owner, seconds)
+        except LeaseLost:
+            await asyncio.sleep(0)
+
+
+def _blank(entry: Entry) -> Entry:
+    if not isinstance(entry, Adding):
+        return entry
+    return Adding(number=entry.number, charge=entry.charge, before=(), mark=entry.mark, at=entry.at)
+
+
+def _compare_once() -> None:
+    """The second comparison of an attempt, and every later one, finds nothing left to do."""
+    compare = apply.Application._compare
+
+    def once(self: Any, *, awaits: bool = True) -> Changes:
+        changes = compare(self, awaits=awaits)
+        if getattr(self, "has_compared", False):
+            return msgspec.structs.replace(changes, changes=())
+        self.has_compared = True
+        return changes
+
+    apply.Application._compare = once  # type: ignore[method-assign] # that is the alteration
+
+
+class _NeverLeft(httpx.AsyncBaseTransport):
+    """Whatever goes wrong is told as if no connection had been made, so that nothing was sent."""
+
+    def __init__(self, network: httpx.AsyncBaseTransport, timeout: float) -> None:
+        self._network = network
+        self._timeout = timeout
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await self._network.handle_async_request(request)
+        except (httpx.TransportError, TimeoutError) as error:
+            raise httpx.ConnectError("never left") from error
+
+
+def _hasty(app: ASGIApp) -> ASGIApp:
+    """Answers 200 as soon as the body is there, and lets the work go on behind it."""
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def door(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
+        message = await receive()
+
+        async def once() -> Any:
+            return message
+
+        async def nowhere(message: Any) -> None: ...
+
+        task = asyncio.ensure_future(app(scope, once, nowhere))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    return door

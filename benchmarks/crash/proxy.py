@@ -1,0 +1,187 @@
+"""The way between receivers and mock: calls that get lost or come late, and answers that mislead."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs
+
+import httpx
+from lxml import etree
+
+from tallyhook_mock.connection import drop
+
+__all__ = ["Mischief", "Proxy"]
+
+# Real seconds for which a write is held back at the most; several times a client's timeout.
+LATE = 4.0
+
+_CHANGES = ("customers/add-charge", "customers/set-item-quantity", "customers/delete-charge")
+_ERRORS = (400, 401, 404, 412, 422, 429, 502, 503)
+_PAGE = b"<html><body><h1>It works, or not</h1></body></html>"
+
+
+@dataclass
+class Mischief:
+    """What is done to one customer's calls.
+
+    Some calls are lost, or their answers, whatever the kinds (names of KINDS). `rewrites` is what the
+    documents make of custom charges: "" (nothing), "case" (codes in lower case), "spaces" (white space around
+    and within descriptions), or "cut" (descriptions lose their end, and with it a mark). `before` is awaited
+    ahead of each write.
+    """
+
+    kinds: frozenset[str]
+    dice: random.Random
+    rewrites: str = ""
+    before: Callable[[str], Awaitable[None]] | None = None
+    documents: list[bytes] = field(default_factory=list)  # as they were, oldest first
+
+
+class Proxy:
+    """An ASGI application. `customer_of` tells the code of a customer whose id or code is given.
+
+    A request that has come in is carried out, whether its sender still waits or is dead.
+    """
+
+    def __init__(self, target: str, customer_of: Callable[[str], str], bystander: str) -> None:
+        self.mischief: dict[str, Mischief] = {}
+        self._target = target
+        self._customer_of = customer_of
+        self._bystander = bystander
+        self._under_way: set[asyncio.Task[httpx.Response | None]] = set()
+        self._http = httpx.AsyncClient(
+            timeout=60, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0)
+        )
+
+    async def idle(self) -> None:
+        """Wait until no request is on its way any more."""
+        while self._under_way:
+            await asyncio.wait(set(self._under_way))
+
+    async def aclose(self) -> None:
+        await self.idle()
+        await self._http.aclose()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            for word in ("startup", "shutdown"):
+                await receive()
+                await send({"type": f"lifespan.{word}.complete"})
+            return
+        body, more = b"", True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return  # it never was a whole request
+            body, more = body + message.get("body", b""), message.get("more_body", False)
+        task = asyncio.ensure_future(self._carried_out(scope, body))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        answer = await asyncio.shield(task)
+        if answer is None:
+            await drop(scope, receive)
+            return
+        type_ = answer.headers.get("content-type", "text/html")
+        headers = [(b"content-type", type_.encode())]
+        if (later := answer.headers.get("retry-after")) is not None:
+            headers.append((b"retry-after", later.encode()))
+        await send({"type": "http.response.start", "status": answer.status_code, "headers": headers})
+        await send({"type": "http.response.body", "body": answer.content})
+
+    async def _carried_out(self, scope: Any, body: bytes) -> httpx.Response | None:
+        query = parse_qs(scope["query_string"].decode())
+        action = "/".join(scope["path"].split("/")[2:4])
+        code = self._customer_of((query.get("id") or query.get("code") or [""])[0])
+        mischief = self.mischief.get(code)
+        request = httpx.Request(
+            scope["method"],
+            f"{self._target}{scope['path']}?{scope['query_string'].decode()}",
+            headers=[(name, value) for name, value in scope["headers"] if name in _KEPT],
+            content=body,
+        )
+        if mischief is None:
+            return await self._sent(request)
+        lost = mischief.dice.random()  # whatever the kinds, a network loses things
+        if lost < 0.04:
+            return None
+        if lost < 0.08:
+            return httpx.Response(mischief.dice.choice((500, 502, 503)), content=_PAGE)
+        is_write = action != "customers/get"
+        if is_write and mischief.before is not None:
+            await mischief.before(action)
+        if is_write and "late" in mischief.kinds and mischief.dice.random() < 0.12:
+            await asyncio.sleep(mischief.dice.uniform(0.05, LATE))
+        if "documents" in mischief.kinds and (answer := await self._misled(request, action, mischief, code)):
+            return answer
+        answer = await self._sent(request)
+        return None if answer is None or lost > 0.88 else self._shown(answer, mischief)
+
+    async def _sent(self, request: httpx.Request) -> httpx.Response | None:
+        """None if the mock dropped the connection."""
+        try:
+            return await self._http.send(request)
+        except httpx.TransportError:
+            return None
+
+    async def _misled(
+        self, request: httpx.Request, action: str, mischief: Mischief, code: str
+    ) -> httpx.Response | None:
+        dice = mischief.dice.random()
+        if dice < 0.03:  # a proxy's error page, and the call was not carried out
+            return httpx.Response(mischief.dice.choice(_ERRORS), content=_PAGE)
+        if dice < 0.06:  # a proxy's error page, and it was
+            await self._sent(request)
+            return httpx.Response(mischief.dice.choice(_ERRORS), content=_PAGE)
+        if dice < 0.09:  # another customer's document, the call carried out or not
+            if mischief.dice.random() < 0.5:
+                await self._sent(request)
+            other = httpx.Request(
+                "GET",
+                f"{self._target}/xml/customers/get/productCode/ACME?code={self._bystander}",
+                headers=[(n, v) for n, v in request.headers.raw if n.lower() == b"authorization"],
+            )
+            return await self._sent(other)
+        if dice < 0.13 and mischief.documents:  # an old one: a read that lags behind, or a write's answer
+            if action != "customers/get":
+                await self._sent(request)
+            return _document(mischief.documents[-1])
+        if dice < 0.16 and action in _CHANGES and mischief.documents:  # taken, it says, and forgotten
+            return _document(mischief.documents[-1])
+        return None
+
+    def _shown(self, answer: httpx.Response, mischief: Mischief) -> httpx.Response:
+        if answer.status_code != 200:
+            return answer
+        content = answer.content
+        if mischief.rewrites:
+            content = _rewritten(content, mischief.rewrites)
+        mischief.documents = [*mischief.documents[-1:], content]
+        return _document(content)
+
+
+_KEPT = (b"authorization", b"content-type", b"accept")
+
+
+def _document(content: bytes) -> httpx.Response:
+    return httpx.Response(200, content=content, headers={"content-type": "text/xml; charset=utf-8"})
+
+
+def _rewritten(content: bytes, how: str) -> bytes:
+    try:
+        root = etree.fromstring(content)
+    except etree.XMLSyntaxError:  # cut short by another fault
+        return content
+    for charge in root.iter("charge"):
+        if charge.findtext("type") != "custom":
+            continue
+        description = charge.find("description")
+        match how:
+            case "case":
+                charge.set("code", charge.get("code", "").lower())
+            case "spaces" if description is not None and description.text:
+                description.text = f"  {description.text.replace(' ', '  ')} "
+            case "cut" if description is not None and description.text:
+                description.text = description.text[:10]
+    return bytes(etree.tostring(root, xml_declaration=True, encoding="utf-8"))

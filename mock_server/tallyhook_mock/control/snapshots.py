@@ -1,0 +1,63 @@
+"""`/_mock/snapshots`: worlds to come back to."""
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from tallyhook_mock.control.requests import bad, json_object, missing, mock_of, only, text
+
+__all__ = ["ROUTES"]
+
+_LONGEST = 100
+
+
+async def index(request: Request) -> JSONResponse:
+    """Their names and sizes in bytes, oldest first."""
+    kept = mock_of(request).snapshots
+    shown = [{"name": name, "size": len(written)} for name, written in kept.items()]
+    return JSONResponse({"snapshots": shown})
+
+
+async def save(request: Request) -> JSONResponse:
+    """Keep the world as it is under a `name`; one that had the name before is replaced."""
+    mock = mock_of(request)
+    wish = await json_object(request)
+    only(wish, ("name",))
+    name = text(wish, "name")
+    if len(name) > _LONGEST or not name.isprintable() or "/" in name:
+        raise bad(f"name: up to {_LONGEST} characters that can be printed, without a slash")
+    mock.snapshots.pop(name, None)
+    mock.snapshots[name] = mock.save()
+    await mock.checkpoint()
+    return JSONResponse({"name": name, "size": len(mock.snapshots[name])}, 201)
+
+
+async def restore(request: Request) -> JSONResponse:
+    """Go back to it: customers, invoices, hooks, listeners, faults and clock are as they were."""
+    mock = mock_of(request)
+    await mock.restore(_found(request))
+    return JSONResponse({"name": request.path_params["name"], "now": mock.clock.now().isoformat()})
+
+
+async def delete(request: Request) -> Response:
+    mock = mock_of(request)
+    _found(request)
+    del mock.snapshots[request.path_params["name"]]
+    await mock.checkpoint()
+    return Response(status_code=204)
+
+
+def _found(request: Request) -> bytes:
+    name = request.path_params["name"]
+    kept = mock_of(request).snapshots
+    if name not in kept:
+        raise missing(f"there is no snapshot {name!r}; there are: {', '.join(kept) or 'none'}")
+    return kept[name]
+
+
+ROUTES = [
+    Route("/snapshots", index, methods=["GET"]),
+    Route("/snapshots", save, methods=["POST"]),
+    Route("/snapshots/{name}/restore", restore, methods=["POST"]),
+    Route("/snapshots/{name}", delete, methods=["DELETE"]),
+]

@@ -1,0 +1,61 @@
+"""A look ahead: one account, copied with what is planned for it, and played forward by itself."""
+
+from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol, TypeVar
+
+from tallyhook_mock.core.agenda import Agenda
+from tallyhook_mock.core.base import Entity, Value
+from tallyhook_mock.core.invoice_lines import Bill, Line
+
+__all__ = ["Coming", "coming_bills", "copied", "play"]
+
+AnEntity = TypeVar("AnEntity", bound=Entity)
+# An account for which nothing is billed in so many steps is billed nothing.
+_MOST_STEPS = 1000
+
+
+class Coming(Value, frozen=True):
+    """An invoice to come. `number` is None as long as the invoice has none; `total` is with taxes."""
+
+    at: datetime
+    currency: str
+    lines: tuple[Line, ...]
+    total: Decimal
+    number: int | None = None
+
+
+class _Steps(Protocol):
+    def next_due(self) -> datetime | None: ...
+    def step(self, at: datetime) -> bool: ...
+
+
+def copied(account: AnEntity, agenda: Agenda, into: Agenda, shared: Iterable[object] = ()) -> AnEntity:
+    """A copy of an account and of all that belongs to it, and on `into` what is planned for these.
+
+    `shared` belongs to nobody, such as a product, and is not copied.
+    """
+    memo: dict[int, object] = {id(each): each for each in shared}
+    copy = deepcopy(account, memo)
+    for when, action, subject in agenda.planned():
+        if id(subject) in memo:
+            into.schedule(when, action, memo[id(subject)])
+    return copy
+
+
+def play(alone: _Steps, is_enough: Callable[[], bool]) -> None:
+    """Let time go by until there is enough, or nothing is planned any more."""
+    for _ in range(_MOST_STEPS):
+        due = alone.next_due()
+        if due is None or is_enough():
+            return
+        alone.step(due)
+
+
+def coming_bills(alone: _Steps, bills: Sequence[Bill], count: int) -> list[Coming]:
+    """The next bills of an account whose copy keeps them in `bills`."""
+    known = len(bills)
+    play(alone, lambda: len(bills) - known >= count)
+    return [Coming(bill.at, bill.currency, bill.lines, bill.total) for bill in bills[known:][:count]]

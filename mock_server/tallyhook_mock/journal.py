@@ -1,0 +1,127 @@
+"""What a mock with `--state FILE` has on the disk before it answers.
+
+FILE is a snapshot, and FILE.log holds what was done since: each call, each step of a billing system, each
+attempt to deliver, in order and with the moment of the mock's clock. The rules decide by these alone, so
+doing it all again brings the same world. An answer waits until the log has its call; all that wait share one
+flush.
+"""
+
+import asyncio
+import os
+import zlib
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tallyhook_mock.core.base import Value
+from tallyhook_mock.snapshot import SnapshotError, read_file, write_file
+
+__all__ = ["Journal", "Record"]
+
+# A longer log is replaced by a snapshot.
+_LONGEST = 16_000_000
+_HEAD = b"tallyhook log 1 "
+
+
+class Record(Value, frozen=True, array_like=True):
+    """One thing that was done: `kind` names what does it again, with `content`. `offset` is the clock's."""
+
+    kind: str
+    at: datetime
+    offset: timedelta | None
+    content: Any = None
+
+
+class Journal:
+    """The two files. One process writes them at a time."""
+
+    def __init__(self, file: Path) -> None:
+        """SnapshotError if the file is none, is broken or newer; OSError."""
+        self.file = file
+        self._log_file = file.with_name(f"{file.name}.log")
+        self._log = -1
+        self._length = 0
+        self._buffer: list[bytes] = []
+        self._appended = self._durable = 0
+        self._flush: asyncio.Task[None] | None = None
+        self._failure: OSError | None = None  # what could not be written: nothing is answered any more
+        self.saved: dict[str, Any] | None = read_file(file) if file.exists() else None
+
+    def records(self) -> Iterator[Record]:
+        """What was done since the snapshot; a last record that a crash cut off was answered to nobody."""
+        if self.saved is None or not self._log_file.exists():
+            return
+        written = self._log_file.read_bytes()
+        head, _, rest = written.partition(b"\n")
+        if not head.startswith(_HEAD):
+            raise SnapshotError(f"{self._log_file} is no log of a mock")
+        if head != _HEAD + str(self.saved["generation"]).encode():
+            return  # of the snapshot before this one, which holds it all
+        at = 0
+        while at + 8 <= len(rest):
+            length, check = int.from_bytes(rest[at : at + 4]), int.from_bytes(rest[at + 4 : at + 8])
+            line = rest[at + 8 : at + 8 + length]
+            if len(line) < length or zlib.crc32(line) != check:
+                return
+            yield msgspec.msgpack.decode(line, type=Record)
+            at += 8 + length
+
+    def begin(self, written: bytes, generation: int) -> None:
+        """Begin anew with a snapshot, and an empty log. Returns when it is on the disk."""
+        write_file(self.file, written)
+        self.close()
+        write_file(self._log_file, _HEAD + str(generation).encode() + b"\n")
+        self._log = os.open(self._log_file, os.O_WRONLY | os.O_APPEND)
+        self._length = 0
+        self._buffer.clear()
+        self._durable = self._appended
+
+    @property
+    def is_long(self) -> bool:
+        return self._length > _LONGEST
+
+    def append(self, record: Record) -> None:
+        """Note what is being done; `durable` waits until it is on the disk."""
+        line = msgspec.msgpack.encode(record)
+        self._buffer.append(len(line).to_bytes(4) + zlib.crc32(line).to_bytes(4) + line)
+        self._length += len(line) + 8
+        self._appended += 1
+
+    async def durable(self) -> None:
+        """Return when everything that was noted so far is on the disk. OSError."""
+        target = self._appended
+        while self._durable < target:
+            if self._flush is None:
+                self._flush = asyncio.create_task(self._write())
+            await asyncio.shield(self._flush)
+        if self._failure is not None:
+            raise self._failure
+
+    async def _write(self) -> None:
+        upto, written = self._appended, b"".join(self._buffer)
+        self._buffer.clear()
+        try:
+            await asyncio.to_thread(self._append, self._log, written)
+        except OSError as error:
+            self._failure = error
+        self._durable, self._flush = max(self._durable, upto), None
+
+    @staticmethod
+    def _append(log: int, written: bytes) -> None:
+        view = memoryview(written)
+        while view:
+            view = view[os.write(log, view) :]
+        os.fdatasync(log)
+
+    async def settle(self) -> None:
+        """Wait for a flush that is under way: what follows may replace the log."""
+        while self._flush is not None:
+            await asyncio.shield(self._flush)
+
+    def close(self) -> None:
+        if self._log >= 0:
+            os.close(self._log)
+            self._log = -1

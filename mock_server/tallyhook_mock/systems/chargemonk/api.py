@@ -1,0 +1,231 @@
+"""The JSON API, as far as it is known: two lists. A third call, which adds a charge, is inferred, and off.
+
+There are no hooks: none are documented, so none are sent.
+"""
+
+import hmac
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from tallyhook_mock.clock import parse_moment
+from tallyhook_mock.core.invoice_lines import Bill
+from tallyhook_mock.core.money import amount_text
+from tallyhook_mock.systems.chargemonk.model import Refusal, State, Subscription, Unbilled
+
+__all__ = ["ROUTES", "chargemonk_app", "is_chargemonk"]
+
+logger = logging.getLogger("tallyhook_mock.chargemonk")
+
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+_LONGEST_BODY = 100_000
+_MOST = 1000  # entries of a list
+_COMPARED: Mapping[str, Callable[[int, int], bool]] = {
+    "is": lambda one, other: one == other,
+    "is_not": lambda one, other: one != other,
+    "less_than": lambda one, other: one < other,
+    "less_than_equal": lambda one, other: one <= other,
+    "greater_than": lambda one, other: one > other,
+    "greater_than_equal": lambda one, other: one >= other,
+}
+
+
+def is_chargemonk(path: str) -> bool:
+    """Whether a path belongs to this face."""
+    return path.strip("/") in ROUTES
+
+
+def chargemonk_app(
+    state: Callable[[], State], now: Callable[[], datetime], changed: Callable[[], None]
+) -> ASGIApp:
+    """Chargemonk's API for the paths that `is_chargemonk` knows."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        body = await request.body()
+        try:
+            try:
+                answer = {"status": "success", **_carry_out(state(), request, body, now())}
+                status = 200
+            finally:
+                changed()
+        except Refusal as refusal:
+            # No page shows an error: status, shape and words are inferred.
+            answer, status = {"status": "error", "message": str(refusal)}, _status(refusal)
+        except Exception:
+            logger.exception("a call broke")
+            answer, status = {"status": "error", "message": "the server broke"}, 500
+        await Response(_ENCODER.encode(answer), status, media_type="application/json")(scope, receive, send)
+
+    return app
+
+
+class _Unauthorized(Refusal):
+    pass
+
+
+def _status(refusal: Refusal) -> int:
+    return 401 if isinstance(refusal, _Unauthorized) else 400
+
+
+def _carry_out(state: State, request: Request, body: bytes, at: datetime) -> dict[str, Any]:
+    """A form field or the query has the token (documented: one page shows each)."""
+    if request.method != "POST":
+        raise Refusal("POST is expected, also for lists")
+    if len(body) > _LONGEST_BODY:
+        raise Refusal("the body is too long")
+    try:
+        form = dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=100))
+    except ValueError:
+        raise Refusal("the body is not a form") from None
+    fields = {**dict(request.query_params), **form}
+    token = fields.pop("api_token", "")
+    if not any(hmac.compare_digest(token.encode(), known.encode()) for known in state.api_tokens):
+        raise _Unauthorized("api_token: a known one is required")
+    state.catch_up(at)
+    state.actor = "api"
+    return ROUTES[request.url.path.strip("/")](state, fields, at)
+
+
+def list_invoices(state: State, fields: dict[str, str], at: datetime) -> dict[str, Any]:
+    """Which parameters it takes is not stored; `limit` is taken to be the same as of the other list."""
+    limit = _limit(fields)
+    _nothing_else(fields)
+    found = [_invoice(state, bill) for bill in reversed(state.bills)]
+    return {"list": {"invoice": found[:limit]}}
+
+
+def list_unbilled(state: State, fields: dict[str, str], at: datetime) -> dict[str, Any]:
+    """The parameters are documented; charges that were taken in are listed no more (inferred)."""
+    found = [each for each in state.unbilled if each.invoice is None]
+    if (code := fields.pop("subscription_code", None)) is not None:
+        found = [each for each in found if each.subscription == code]
+    if (words := fields.pop("search_value", "")) != "":
+        found = [each for each in found if words.lower() in each.description.lower()]
+    for name in [name for name in fields if name.startswith("created_at")]:
+        compare = _COMPARED.get(name.removeprefix("created_at").strip("[]"))
+        if compare is None:
+            raise Refusal(f"{name[:60]}: created_at[is], [less_than] and so on are expected")
+        wanted = _moment(fields.pop(name))
+        found = [each for each in found if compare(int(each.at.timestamp()), wanted)]
+    by, order = fields.pop("order_param", "created_at"), fields.pop("order_by", "desc")
+    if by not in ("created_at", "amount") or order not in ("asc", "desc"):
+        raise Refusal("order_param is created_at or amount, and order_by is asc or desc")
+    limit = _limit(fields)
+    _nothing_else(fields)
+    found.sort(
+        key=lambda each: each.amount if by == "amount" else each.at.timestamp(), reverse=order == "desc"
+    )
+    return {"data": [_unbilled(each) for each in found[:limit]]}
+
+
+def add_charge(state: State, fields: dict[str, str], at: datetime) -> dict[str, Any]:
+    """Path and parameters are inferred; what it does, "invoice later", is documented."""
+    if not state.has_inferred_calls:
+        raise Refusal("addCharge is inferred, and off: switch inferredCalls on in the catalogue")
+    subscription = state.subscriptions.get(fields.pop("subscription_code", ""))
+    if subscription is None or subscription.is_canceled:
+        raise Refusal("subscription_code: a subscription that is not cancelled is required")
+    description, later = fields.pop("description", ""), fields.pop("invoice_later", "true")
+    amount, quantity = _number(fields, "amount", None), _number(fields, "quantity", Decimal(1))
+    _nothing_else(fields)
+    if not description or len(description) > 255 or not description.isprintable():
+        raise Refusal("description: a text of up to 255 characters is required")
+    if later != "true":
+        raise Refusal("invoice_later: only true is played here")
+    return {"data": _unbilled(state.add_unbilled(subscription, description, amount, quantity, at))}
+
+
+def _number(fields: dict[str, str], name: str, default: Decimal | None) -> Decimal:
+    written = fields.pop(name, None)
+    if written is None and default is not None:
+        return default
+    try:
+        number = Decimal(written or "")
+    except InvalidOperation:
+        raise Refusal(f"{name}: a number is required") from None
+    if not number.is_finite() or not 0 < number < 10**10 or (name == "amount" and number != round(number, 2)):
+        raise Refusal(f"{name}: a number above 0 is required, an amount with two decimals at most")
+    return number
+
+
+def _limit(fields: dict[str, str]) -> int:
+    written = fields.pop("limit", "25")  # documented
+    if not (written.isascii() and written.isdigit() and 1 <= int(written[:9]) <= _MOST):
+        raise Refusal(f"limit: from 1 to {_MOST}")
+    return int(written)
+
+
+def _moment(written: str) -> int:
+    if written.isascii() and written.isdigit() and len(written) < 12:
+        return int(written)
+    try:
+        return int(parse_moment(written).timestamp())
+    except ValueError:
+        raise Refusal("created_at: Unix seconds or a date are expected") from None
+
+
+def _nothing_else(fields: Mapping[str, str]) -> None:
+    for name in fields:
+        raise Refusal(f"{name[:60]} is not known here")
+
+
+def _invoice(state: State, bill: Bill) -> dict[str, Any]:
+    """The fields are those of the page; what this mock has nothing for is left out."""
+    subscription = state.subscriptions[bill.account]
+    sent = int(bill.at.timestamp())
+    return {
+        "invoiceId": f"INV{bill.number}",
+        "planId": subscription.plan.code,
+        "invoiceNumber": bill.number,
+        "invoiceStatus": "success",
+        "invoiceTotal": amount_text(bill.total),
+        "invoiceType": "Recurring",
+        "invoiceUrl": "",
+        "invoiceDate": sent,
+        "invoiceCreatedAt": sent,
+        "invoiceRetryDate": None,
+        "invoiceUpdatedAt": None,
+        "invoiceCurrencyCode": bill.currency,
+        "dunning": False,
+        "subscription": _subscription(subscription),
+        "customer": {"customerId": subscription.id, "firstName": "", "lastName": ""},
+    }
+
+
+def _subscription(subscription: Subscription) -> dict[str, Any]:
+    coming = not subscription.is_canceled and bool(subscription.terms)
+    return {
+        "subscriptionId": subscription.id,
+        "subscriptionStartDate": int(subscription.created.timestamp()),
+        "subscriptionNextBilling": int(subscription.paid_until.timestamp()) if coming else None,
+        "pricingModel": "flat_fee",
+        "planQuantity": 1,
+    }
+
+
+def _unbilled(charge: Unbilled) -> dict[str, Any]:
+    return {
+        "unbilledCode": charge.code,
+        "subscriptionCode": charge.subscription,
+        "description": charge.description,
+        "amount": amount_text(charge.amount),
+        "created_at": int(charge.at.timestamp()),
+        "status": charge.status,
+        "quantity": charge.quantity,
+    }
+
+
+ROUTES: Mapping[str, Callable[[State, dict[str, str], datetime], dict[str, Any]]] = {
+    "listInvoices": list_invoices,
+    "listSubscriptionUnbilledCharges": list_unbilled,
+    "addCharge": add_charge,
+}

@@ -1,0 +1,41 @@
+"""One usage audit for all systems: for each account whose period closes, what was used?
+
+    def usage(audit: Audit) -> None:
+        audit.set_quantity("GB25", blocks_used(audit.window.account, audit.window.end))
+        audit.run_when_done()
+
+    systems = (Cheddar(client, {"GB25": "GB"}), Fusebill(other, {"GB25": "GB25"}))
+    for outcome in apply(usage, systems, FileJournal("audit.jsonl")):
+        print(outcome)
+
+A window is the time in which what will be billed can still be changed. Only a `hold` can promise that
+nothing is billed unaudited: the invoice waits, and is executed once what stands on it was read again. A
+`deadline` has to be met, and being late is reported. What is collected (`collect`) is taken in by the next
+invoice. Each outcome says what its system can't promise.
+"""
+
+from tallyhook.audit.audit import UNKNOWN_FOR, Audit, System, apply
+from tallyhook.audit.journal import FileJournal, Journal, MemoryJournal
+from tallyhook.audit.outcome import AuditFailed, Change, Outcome, Standing
+from tallyhook.audit.systems import Chargemonk, Cheddar, Cleverbridge, Fusebill
+from tallyhook.audit.window import Kind, Window
+
+__all__ = [
+    "UNKNOWN_FOR",
+    "Audit",
+    "AuditFailed",
+    "Change",
+    "Chargemonk",
+    "Cheddar",
+    "Cleverbridge",
+    "FileJournal",
+    "Fusebill",
+    "Journal",
+    "Kind",
+    "MemoryJournal",
+    "Outcome",
+    "Standing",
+    "System",
+    "Window",
+    "apply",
+]

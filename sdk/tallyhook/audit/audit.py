@@ -1,0 +1,227 @@
+"""A usage audit, written once: declare what was used, compare, apply, verify."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Protocol
+
+from tallyhook.audit.journal import Adding, Declared, Journal, MemoryJournal, Running, Setting, Verified
+from tallyhook.audit.outcome import AuditFailed, Change, Outcome, Standing
+from tallyhook.audit.window import Kind, Window
+from tallyhook.errors import Error, NoAnswer
+
+__all__ = ["UNKNOWN_FOR", "Audit", "System", "apply"]
+
+UNKNOWN_FOR = timedelta(minutes=5)
+"""How long a request without an answer may still arrive."""
+
+
+class System(Protocol):
+    """A billing system, as an audit sees it.
+
+    Attributes:
+        name: as its windows have it.
+        not_promised: what it can't promise, in words.
+        adds: whether a quantity is reached by adding charges, so that doing it twice would charge twice.
+    """
+
+    name: str
+    not_promised: tuple[str, ...]
+    adds: bool
+
+    def windows(self, now: datetime) -> Iterable[Window]:
+        """Those that can be audited now, and those that are closed and not billed yet."""
+
+    def read(self, window: Window) -> Mapping[str, Decimal]:
+        """What would be billed as things stand, by item. LookupError if the window is gone: it is billed."""
+
+    def write(self, window: Window, change: Change) -> None:
+        """Bring one item to its quantity. AuditFailed if that can't be."""
+
+    def execute(self, window: Window, declared: Mapping[str, Decimal]) -> None:
+        """Bill what stands there, where that is a call of its own."""
+
+
+class Audit:
+    """The audit of one window, as the function that declares usage gets it.
+
+    Attributes:
+        window: whose usage of which time is asked for.
+        runs: whether the invoice is executed once everything is right.
+    """
+
+    def __init__(self, window: Window, quantities: Mapping[str, Decimal]) -> None:
+        self.window = window
+        self.runs = False
+        self._quantities = dict(quantities)
+        self._declared: dict[str, Decimal] = {}
+
+    @property
+    def items(self) -> Sequence[str]:
+        """What can be billed by quantity."""
+        return tuple(self._quantities)
+
+    @property
+    def declared(self) -> Mapping[str, Decimal]:
+        return dict(self._declared)
+
+    def quantity(self, item: str) -> Decimal:
+        """What would be billed as things stand; LookupError for no such item."""
+        self._require(item)
+        return self._quantities[item]
+
+    def set_quantity(self, item: str, quantity: Decimal | int | str) -> None:
+        """Declare what is to be billed of an item, 0 as well: a quantity that stands there is billed.
+
+        Raises:
+            LookupError: there is no such item.
+            TypeError: for a float, which can't say exactly how much.
+            ValueError: for what is no number from 0 up.
+        """
+        self._require(item)
+        if isinstance(quantity, bool) or not isinstance(quantity, Decimal | int | str):
+            raise TypeError(f"a quantity is a Decimal, an int or a str, not {type(quantity).__name__}")
+        try:
+            number = Decimal(quantity)
+        except InvalidOperation:
+            raise ValueError("a quantity is a number") from None
+        if not number.is_finite() or number < 0:
+            raise ValueError("a quantity is a number from 0 up")
+        self._declared[item] = number
+
+    def run_when_done(self) -> None:
+        """Execute the invoice once everything is right; where the system bills by itself, it does that."""
+        self.runs = True
+
+    def compare(self) -> tuple[Change, ...]:
+        """What differs from what was declared."""
+        return tuple(
+            Change(item=item, before=self._quantities[item], after=quantity)
+            for item, quantity in self._declared.items()
+            if self._quantities[item] != quantity
+        )
+
+    def _require(self, item: str) -> None:
+        if item not in self._quantities:
+            raise LookupError(f"{self.window.account} has no item {item!r}; it has {', '.join(self.items)}")
+
+
+def apply(
+    function: Callable[[Audit], None],
+    systems: Iterable[System],
+    journal: Journal | None = None,
+    *,
+    dry_run: bool = False,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Iterator[Outcome]:
+    """Audit every window of every system with one function; what goes wrong with one stops no other.
+
+    Nothing is done before the outcome is asked for: exhaust the iterator. It is safe to run it again, and to
+    be cut at any point: totals are set, what would add is looked for first, and only what was read again is
+    executed. Without a journal nothing that adds is written.
+    """
+    kept: Journal = MemoryJournal() if journal is None else journal
+    for system in systems:
+        found = _windows(system, now())
+        for window in found:
+            if isinstance(window, Outcome):
+                yield window
+                continue
+            application = _Application(system, window, function, kept, now)
+            if journal is None and system.adds and not dry_run:
+                yield application.outcome(Standing.FAILED, problem="what adds charges needs a journal")
+                continue
+            yield application.run(dry_run=dry_run)
+
+
+def _windows(system: System, now: datetime) -> Iterator[Window | Outcome]:
+    """The windows; a list that can't be read, wholly or in part, is an outcome of its own."""
+    try:
+        yield from system.windows(now)
+    except Error as error:
+        nobody = Window(system=system.name, account="", start=None, end=None, kind=Kind.HOLD)
+        problem = f"its windows can't be listed completely: {error}"
+        yield Outcome(window=nobody, standing=Standing.FAILED, problem=problem)
+
+
+class _Application:
+    def __init__(
+        self,
+        system: System,
+        window: Window,
+        function: Callable[[Audit], None],
+        journal: Journal,
+        now: Callable[[], datetime],
+    ) -> None:
+        self.system, self.window, self.function = system, window, function
+        self.journal, self.now = journal, now
+        self.changes: tuple[Change, ...] = ()
+
+    def run(self, *, dry_run: bool) -> Outcome:
+        try:
+            return self._run(dry_run=dry_run)
+        except NoAnswer as error:
+            standing = Standing.UNKNOWN if error.maybe_applied else Standing.FAILED
+            return self.outcome(standing, problem=str(error))
+        except (Error, LookupError, ValueError, TypeError) as error:
+            return self.outcome(Standing.FAILED, problem=str(error))
+
+    def _run(self, *, dry_run: bool) -> Outcome:
+        window = self.window
+        audit = Audit(window, self.system.read(window))
+        self.function(audit)
+        self.changes = audit.compare()
+        if window.is_late(self.now()):
+            if not self.changes:
+                return self.outcome(Standing.SET)
+            closed = f"it closed at {window.closes:%Y-%m-%d %H:%M}: what is set now is not on this bill"
+            return self.outcome(Standing.LATE, problem=closed)
+        if dry_run:
+            return self.outcome(Standing.DRY_RUN)
+        if self.system.adds and self._is_unknown():
+            return self.outcome(
+                Standing.UNKNOWN, problem="an earlier charge may still arrive; run it again later"
+            )
+        if self.changes:
+            written = {item: f"{quantity:f}" for item, quantity in audit.declared.items()}
+            self.journal.append(Declared(window=window.key, at=self.now(), quantities=written))
+        kind = Adding if self.system.adds else Setting
+        for change in self.changes:
+            self.journal.append(
+                kind(window=window.key, at=self.now(), item=change.item, quantity=f"{change.after:f}")
+            )
+            self.system.write(window, change)
+        self._verify(audit)
+        if window.kind is not Kind.HOLD or not audit.runs:
+            return self.outcome(Standing.SET)
+        self.journal.append(Running(window=window.key, at=self.now()))
+        self.system.execute(window, audit.declared)
+        return self.outcome(Standing.EXECUTED)
+
+    def _verify(self, audit: Audit) -> None:
+        """Read again what was written. If it stands otherwise, nothing is executed."""
+        if not self.changes:
+            return
+        stands = self.system.read(self.window)
+        for item, quantity in audit.declared.items():
+            if stands.get(item) != quantity:
+                raise AuditFailed(f"{item} stands at {stands.get(item)} after {quantity} was set")
+        self.journal.append(Verified(window=self.window.key, at=self.now()))
+
+    def _is_unknown(self) -> bool:
+        """Whether a charge was sent lately of which nothing is known, and that is not there."""
+        if not self.changes:
+            return False
+        sent = [
+            entry for entry in self.journal.entries(self.window.key) if isinstance(entry, Adding | Verified)
+        ]
+        return bool(sent) and isinstance(sent[-1], Adding) and self.now() - sent[-1].at < UNKNOWN_FOR
+
+    def outcome(self, standing: Standing, *, problem: str = "") -> Outcome:
+        return Outcome(
+            window=self.window,
+            standing=standing,
+            changes=self.changes,
+            problem=problem,
+            not_promised=self.system.not_promised,
+        )

@@ -1,0 +1,131 @@
+"""What an audit has done, written down before it is done."""
+
+import os
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+import msgspec
+
+__all__ = [
+    "Adding",
+    "Declared",
+    "Entry",
+    "FileJournal",
+    "Journal",
+    "MemoryJournal",
+    "Running",
+    "Setting",
+    "Verified",
+]
+
+
+class Declared(msgspec.Struct, frozen=True, kw_only=True, tag="declared"):
+    """What the audit wants to be billed, as decimals in text."""
+
+    window: str
+    at: datetime
+    quantities: dict[str, str]
+
+
+class Setting(msgspec.Struct, frozen=True, kw_only=True, tag="setting"):
+    """A total is about to be set; doing it twice comes to the same."""
+
+    window: str
+    at: datetime
+    item: str
+    quantity: str
+
+
+class Adding(msgspec.Struct, frozen=True, kw_only=True, tag="adding"):
+    """A charge is about to be added; doing it twice would charge twice."""
+
+    window: str
+    at: datetime
+    item: str
+    quantity: str
+
+
+class Running(msgspec.Struct, frozen=True, kw_only=True, tag="running"):
+    """The invoice is about to be executed, with all declared quantities on it."""
+
+    window: str
+    at: datetime
+
+
+class Verified(msgspec.Struct, frozen=True, kw_only=True, tag="verified"):
+    """What stood there, when it was read again, was what had been declared."""
+
+    window: str
+    at: datetime
+
+
+Entry: TypeAlias = Declared | Setting | Adding | Running | Verified
+
+
+class Journal(Protocol):
+    """Where an audit keeps what it has done."""
+
+    def entries(self, window: str) -> Sequence[Entry]:
+        """Those of one window, oldest first."""
+
+    def append(self, entry: Entry) -> None:
+        """Returns once the entry is durable."""
+
+
+class MemoryJournal:
+    """A journal that ends with its process: for dry runs and tests."""
+
+    def __init__(self) -> None:
+        self.all: list[Entry] = []
+
+    def entries(self, window: str) -> Sequence[Entry]:
+        return [entry for entry in self.all if entry.window == window]
+
+    def append(self, entry: Entry) -> None:
+        self.all.append(entry)
+
+
+class FileJournal:
+    """A file with a line for each entry, which is on the disk when `append` returns.
+
+    One process at a time may write it: a cron job locks it, for example with flock. A last line that was cut
+    off by a crash is no entry: nothing was sent for it.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        """ValueError for a line that is no entry, unless it is the last."""
+        self._path = Path(path)
+        self._all: list[Entry] = []
+        if not self._path.exists():
+            return
+        written = self._path.read_bytes()
+        whole, _, cut = written.rpartition(b"\n")
+        for number, line in enumerate(whole.splitlines(), 1):
+            try:
+                self._all.append(_DECODER.decode(line))
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                raise ValueError(f"{self._path}, line {number}: {error}") from None
+        if cut:
+            os.truncate(self._path, len(written) - len(cut))
+
+    def entries(self, window: str) -> Sequence[Entry]:
+        return [entry for entry in self._all if entry.window == window]
+
+    def append(self, entry: Entry) -> None:
+        is_new = not self._path.exists()
+        with self._path.open("ab") as file:
+            file.write(msgspec.json.encode(entry) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        if is_new:
+            folder = os.open(self._path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        self._all.append(entry)
+
+
+_DECODER: msgspec.json.Decoder[Entry] = msgspec.json.Decoder(Entry)

@@ -1,0 +1,93 @@
+"""What came of an audit."""
+
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+from tallyhook import money
+from tallyhook.audit.window import Window
+from tallyhook.errors import Error
+from tallyhook.tables import Column, Shown, Table
+
+__all__ = ["AuditFailed", "Change", "Outcome", "Standing"]
+
+
+class AuditFailed(Error):
+    """What was declared can't be brought about: a person has to look.
+
+    Attributes:
+        reason: what stands against it.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Standing(StrEnum):
+    """How a window stands after an audit."""
+
+    DRY_RUN = "dry run"
+    """Compared; nothing was changed."""
+
+    EXECUTED = "executed"
+    """The invoice was run or posted with what was declared."""
+
+    SET = "set"
+    """What was declared stands there, and was read again."""
+
+    LATE = "late"
+    """The window was closed, and what stood there was not what was declared: the bill is wrong."""
+
+    UNKNOWN = "unknown"
+    """A call got no answer, and may still be carried out: run the audit again in some minutes."""
+
+    FAILED = "failed"
+    """A call was refused, or what was declared can't be brought about."""
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """What has to change for what was declared to be billed."""
+
+    item: str
+    before: Decimal
+    after: Decimal
+
+    def __str__(self) -> str:
+        return f"{self.item}: {money.quantity_text(self.before)} → {money.quantity_text(self.after)}"
+
+
+class Outcome(Shown, msgspec.Struct, frozen=True, kw_only=True):
+    """What an audit did to one window, or in a dry run would do.
+
+    Attributes:
+        window: whose.
+        standing: how it stands.
+        changes: what differed from what was declared.
+        problem: why it failed, is late, or is not known; empty otherwise.
+        not_promised: what this system can't promise, in words.
+    """
+
+    window: Window
+    standing: Standing
+    changes: tuple[Change, ...] = ()
+    problem: str = ""
+    not_promised: tuple[str, ...] = ()
+
+    @property
+    def is_good(self) -> bool:
+        """Whether nobody has to do anything about it."""
+        return self.standing in (Standing.DRY_RUN, Standing.EXECUTED, Standing.SET)
+
+    def table(self) -> Table:
+        problem = (self.problem,) if self.problem else ()
+        return Table(
+            title=f"{self.window.system} {self.window.account}, {self.window.kind}: {self.standing}",
+            columns=(Column("item"), Column("stood at", True), Column("declared", True)),
+            rows=tuple(
+                (each.item, money.quantity_text(each.before), money.quantity_text(each.after))
+                for each in self.changes
+            ),
+            remarks=(*problem, *(f"not promised: {each}" for each in self.not_promised)),
+        )

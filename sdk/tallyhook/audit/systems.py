@@ -1,0 +1,284 @@
+"""The four systems, each as an audit sees it.
+
+`items` maps the names that the audit uses to what the system calls them, so that one function serves all.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from tallyhook import chargemonk, cleverbridge, fusebill
+from tallyhook.audit.outcome import AuditFailed, Change
+from tallyhook.audit.window import Kind, Window
+from tallyhook.cheddar.client import Client as CheddarClient
+from tallyhook.errors import DecodeError, NotFound
+from tallyhook.review import Review
+
+__all__ = ["Chargemonk", "Cheddar", "Cleverbridge", "Fusebill"]
+
+
+class Cheddar:
+    """Invoices that Cheddar holds, each until it is run. What is done goes through a review."""
+
+    name = "cheddar"
+    not_promised: tuple[str, ...] = ()
+    adds = False
+
+    def __init__(self, client: CheddarClient, items: Mapping[str, str]) -> None:
+        """`items`: by the audit's name, the item's code."""
+        self._client, self._items = client, items
+
+    def windows(self, now: datetime) -> Iterator[Window]:
+        for customer in self._client.get_customers():
+            invoice = customer.subscription.outstanding_invoice
+            if invoice is not None and not invoice.transactions:
+                period = Review.of(customer).period
+                yield Window(
+                    system=self.name,
+                    account=customer.code,
+                    start=period.start,
+                    end=period.end,
+                    opens=invoice.billing_datetime,
+                    kind=Kind.HOLD,
+                    invoice=invoice.id,
+                )
+
+    def read(self, window: Window) -> Mapping[str, Decimal]:
+        review = self._review(window)
+        return {name: review.quantity(code) for name, code in self._items.items()}
+
+    def write(self, window: Window, change: Change) -> None:
+        review = self._review(window)
+        review.set_quantity(self._items[change.item], change.after)
+        review.apply(self._client)
+
+    def execute(self, window: Window, declared: Mapping[str, Decimal]) -> None:
+        review = self._review(window)
+        for name, quantity in declared.items():
+            review.set_quantity(self._items[name], quantity)
+        review.run_when_done()
+        review.apply(self._client)
+
+    def _review(self, window: Window) -> Review:
+        customer = self._client.get_customer(window.account)
+        invoice = customer.subscription.outstanding_invoice
+        if invoice is None or invoice.id != window.invoice:
+            raise LookupError(f"invoice {window.invoice} of {window.account} does not wait any more")
+        return Review.of(customer)
+
+
+class Fusebill:
+    """Ready drafts, which wait for a post where auto-post is off."""
+
+    name = "fusebill"
+    not_promised = (
+        "a draft is found by asking: no hook is documented",
+        "a product of which nothing stands on the draft can't be added to it",
+    )
+    adds = False
+
+    def __init__(self, client: fusebill.Client, items: Mapping[str, str]) -> None:
+        """`items`: by the audit's name, the product's code."""
+        self._client, self._items = client, items
+
+    def windows(self, now: datetime) -> Iterator[Window]:
+        """DecodeError after all others, for a draft that can't be read."""
+        drafts: list[fusebill.DraftInvoice] = []
+        unreadable: list[DecodeError] = []
+        page = 0
+        while True:
+            found = self._client.get_draft_invoices(page_number=page)
+            drafts += found
+            unreadable += found.unreadable
+            if len(found) + len(found.unreadable) < fusebill.PAGE_SIZE:
+                break
+            page += 1
+        for draft in drafts:
+            read = self._client.get_draft_invoice(draft)
+            if not any(charge.product_code in self._items.values() for charge in read.draft_charges):
+                continue
+            ends = [each.start_service_date for each in read.draft_charges if each.start_service_date]
+            yield Window(
+                system=self.name,
+                account=str(read.customer_id),
+                start=min(ends, default=None),
+                end=read.effective_timestamp,
+                opens=read.effective_timestamp,
+                kind=Kind.HOLD,
+                invoice=str(read.id),
+            )
+        if unreadable:
+            raise unreadable[0]
+
+    def read(self, window: Window) -> Mapping[str, Decimal]:
+        draft = self._draft(window)
+        return {name: self._on(draft, code)[1] for name, code in self._items.items()}
+
+    def write(self, window: Window, change: Change) -> None:
+        draft = self._draft(window)
+        charge, _ = self._on(draft, self._items[change.item])
+        if charge is None or charge.id is None:
+            raise AuditFailed(
+                f"{change.item} is not on draft {draft.id}, and a charge can't be added to a draft"
+            )
+        wish = fusebill.ChargeChange(charge.id, quantity=change.after)
+        self._client.change_draft_invoice(draft, wish)
+
+    def execute(self, window: Window, declared: Mapping[str, Decimal]) -> None:
+        self._client.post_draft_invoice(int(window.invoice))
+
+    def _draft(self, window: Window) -> fusebill.DraftInvoice:
+        try:
+            return self._client.get_draft_invoice(int(window.invoice))
+        except NotFound:
+            raise LookupError(f"draft {window.invoice} does not wait any more") from None
+
+    @staticmethod
+    def _on(draft: fusebill.DraftInvoice, code: str) -> tuple[fusebill.DraftCharge | None, Decimal]:
+        """The one charge of a product, and its quantity."""
+        charges = [charge for charge in draft.draft_charges if charge.product_code == code]
+        if len(charges) > 1:
+            raise AuditFailed(f"draft {draft.id} has {len(charges)} charges of {code}: say which is meant")
+        if not charges:
+            return None, Decimal(0)
+        if charges[0].quantity is None:
+            raise AuditFailed(f"draft {draft.id} does not tell the quantity of {code}")
+        return charges[0], charges[0].quantity
+
+
+class Cleverbridge:
+    """Items whose quantity counts if it is set before the reminder date."""
+
+    name = "cleverbridge"
+    not_promised = (
+        "nothing holds the bill: a quantity has to be set before the reminder date",
+        "what was billed can't be read by this API; what stands on the item was read again",
+    )
+    adds = False
+
+    def __init__(
+        self,
+        client: cleverbridge.Client,
+        subscriptions: Iterable[str],
+        items: Mapping[str, int],
+        *,
+        ahead: timedelta = timedelta(days=1),
+    ) -> None:
+        """`items`: by the audit's name, the RunningNumber. `ahead`: how long before it closes a window is
+        audited, so that most of the usage is known."""
+        self._client, self._subscriptions = client, tuple(subscriptions)
+        self._items, self._ahead = items, ahead
+
+    def windows(self, now: datetime) -> Iterator[Window]:
+        for named in self._subscriptions:
+            subscription = self._client.get_subscription(named)
+            closes, end = subscription.next_billing_date_reminder, subscription.next_billing_date
+            if not subscription.is_active or end is None:
+                continue
+            closes = closes or end
+            if closes - self._ahead <= now:
+                yield Window(
+                    system=self.name,
+                    account=named,
+                    start=None,
+                    end=end,
+                    closes=closes,
+                    kind=Kind.DEADLINE,
+                )
+
+    def read(self, window: Window) -> Mapping[str, Decimal]:
+        """What is asked for last; whether a late change is on this bill, its price tells."""
+        subscription = self._subscription(window)
+        found: dict[str, Decimal] = {}
+        for name, number in self._items.items():
+            quantity = subscription.item(number).quantity
+            if quantity is None:
+                raise AuditFailed(f"{window.account} does not tell the quantity of item {number}")
+            found[name] = Decimal(quantity)
+        return found
+
+    def write(self, window: Window, change: Change) -> None:
+        if change.after != change.after.to_integral_value():
+            raise AuditFailed(f"{change.item}: a quantity is a whole number here, not {change.after:f}")
+        subscription = self._subscription(window)
+        item = subscription.item(self._items[change.item])
+        self._client.update_subscription_item(subscription, item, int(change.after), generate_mail=False)
+
+    def execute(self, window: Window, declared: Mapping[str, Decimal]) -> None:
+        raise NotImplementedError("Cleverbridge bills by itself")
+
+    def _subscription(self, window: Window) -> cleverbridge.Subscription:
+        subscription = self._client.get_subscription(window.account)
+        if subscription.next_billing_date != window.end:
+            raise LookupError(f"{window.account} bills at another time by now")
+        return subscription
+
+
+class Chargemonk:
+    """Charges that the next invoice takes in. The call that adds one is inferred: see the client."""
+
+    name = "chargemonk"
+    not_promised = (
+        "nothing holds the bill: charges have to be there before the renewal",
+        "a charge can't be taken back by API",
+    )
+    adds = True
+
+    def __init__(
+        self,
+        client: chargemonk.Client,
+        subscriptions: Mapping[str, datetime],
+        items: Mapping[str, Decimal],
+        *,
+        ahead: timedelta = timedelta(days=1),
+    ) -> None:
+        """`subscriptions`: by code, when each renews: no documented call tells it before the first invoice.
+
+        `items`: by the audit's name, the price of one unit.
+        """
+        self._client, self._subscriptions = client, subscriptions
+        self._items, self._ahead = items, ahead
+
+    def windows(self, now: datetime) -> Iterator[Window]:
+        renewals = {
+            invoice.subscription.subscription_id: invoice.subscription.subscription_next_billing
+            for invoice in reversed(self._client.list_invoices())
+            if invoice.subscription is not None
+        }
+        for code, known in self._subscriptions.items():
+            end = renewals.get(code) or known
+            if end - self._ahead <= now:
+                yield Window(
+                    system=self.name,
+                    account=code,
+                    start=None,
+                    end=end,
+                    closes=end,
+                    kind=Kind.COLLECT,
+                )
+
+    def read(self, window: Window) -> Mapping[str, Decimal]:
+        charges = self._client.list_subscription_unbilled_charges(window.account)
+        return {
+            name: sum(
+                (each.quantity or Decimal(0) for each in charges if each.description == _mark(name, window)),
+                Decimal(0),
+            )
+            for name in self._items
+        }
+
+    def write(self, window: Window, change: Change) -> None:
+        more = change.after - change.before
+        if more < 0:
+            raise AuditFailed(f"{change.item}: {change.before:f} is charged already, and can't be taken back")
+        self._client.add_charge(
+            window.account, _mark(change.item, window), self._items[change.item], quantity=more
+        )
+
+    def execute(self, window: Window, declared: Mapping[str, Decimal]) -> None:
+        raise NotImplementedError("Chargemonk bills by itself")
+
+
+def _mark(item: str, window: Window) -> str:
+    """What tells the charges of this window from others."""
+    return f"{item}, up to {window.end:%Y-%m-%d}"

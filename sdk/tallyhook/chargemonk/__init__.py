@@ -1,0 +1,6 @@
+"""Chargemonk's client, as far as its API is known: invoices, and charges that wait for the next one."""
+
+from tallyhook.chargemonk.client import AsyncClient, Client
+from tallyhook.chargemonk.models import Invoice, InvoiceSubscription, UnbilledCharge
+
+__all__ = ["AsyncClient", "Client", "Invoice", "InvoiceSubscription", "UnbilledCharge"]

@@ -1,0 +1,170 @@
+"""The client of Chargemonk's API: two lists, and a call whose path is inferred."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, TypeVar, Unpack
+
+from tallyhook import money
+from tallyhook._call import Call, Pairs, Reader
+from tallyhook._client import AsyncOptions, BaseAsyncClient, BaseClient, Options
+from tallyhook._model import Model, read
+from tallyhook.chargemonk.models import Invoice, UnbilledCharge
+from tallyhook.errors import APIError, DecodeError, api_error, bare_error
+
+__all__ = ["BASE_URL", "AsyncClient", "Client"]
+
+BASE_URL = "https://apiv1.chargemonk.com"
+_LIMIT = 1000
+
+M = TypeVar("M", bound=Model)
+
+_READER = Reader(Invoice, UnbilledCharge)
+
+
+class Client(BaseClient):
+    """Chargemonk's API, as far as it is known.
+
+        with Client("test_token") as client:
+            charges = client.list_subscription_unbilled_charges("S1")
+
+    `add_charge` uses a path that no page shows: it is None, and the call refused, unless you name one, for
+    example "addCharge". The token goes in the form of a POST (documented).
+    """
+
+    def __init__(
+        self,
+        api_token: str,
+        *,
+        base_url: str = BASE_URL,
+        add_charge_path: str | None = None,
+        **options: Unpack[Options],
+    ) -> None:
+        super().__init__(base_url, "", **options)
+        self._calls = _Calls(api_token, add_charge_path)
+
+    def list_invoices(self) -> tuple[Invoice, ...]:
+        """The newest 1,000 invoices."""
+        return self.send(self._calls.list_invoices())
+
+    def list_subscription_unbilled_charges(self, subscription_code: str) -> tuple[UnbilledCharge, ...]:
+        """The charges of a subscription that wait for its next invoice."""
+        return self.send(self._calls.list_unbilled(subscription_code))
+
+    def add_charge(
+        self, subscription_code: str, description: str, price: Decimal, *, quantity: Decimal | int = 1
+    ) -> None:
+        """Add a charge that the next automatic invoice takes in (path and parameters are inferred).
+
+        Never sent again by itself, since that would charge twice.
+        """
+        self.send(self._calls.add_charge(subscription_code, description, price, quantity))
+
+
+class AsyncClient(BaseAsyncClient):
+    """`Client` for asyncio and trio: the same arguments and the same methods, to be awaited."""
+
+    def __init__(
+        self,
+        api_token: str,
+        *,
+        base_url: str = BASE_URL,
+        add_charge_path: str | None = None,
+        **options: Unpack[AsyncOptions],
+    ) -> None:
+        super().__init__(base_url, "", **options)
+        self._calls = _Calls(api_token, add_charge_path)
+
+    async def list_invoices(self) -> tuple[Invoice, ...]:
+        return await self.send(self._calls.list_invoices())
+
+    async def list_subscription_unbilled_charges(self, subscription_code: str) -> tuple[UnbilledCharge, ...]:
+        return await self.send(self._calls.list_unbilled(subscription_code))
+
+    async def add_charge(
+        self, subscription_code: str, description: str, price: Decimal, *, quantity: Decimal | int = 1
+    ) -> None:
+        await self.send(self._calls.add_charge(subscription_code, description, price, quantity))
+
+
+class _Calls:
+    """The calls, with the token that each of them carries."""
+
+    def __init__(self, api_token: str, add_charge_path: str | None) -> None:
+        if not api_token or not api_token.isascii() or not api_token.isprintable():
+            raise ValueError("An API token is printable ASCII")
+        self._token, self._add_charge_path = api_token, add_charge_path
+
+    def list_invoices(self) -> Call[tuple[Invoice, ...]]:
+        return self._call(
+            "listInvoices", _listed(Invoice, "list", "invoice"), (("limit", str(_LIMIT)),), repeatable=True
+        )
+
+    def list_unbilled(self, subscription_code: str) -> Call[tuple[UnbilledCharge, ...]]:
+        form = (("subscription_code", subscription_code), ("limit", str(_LIMIT)))
+        path = "listSubscriptionUnbilledCharges"
+        return self._call(path, _listed(UnbilledCharge, "data"), form, repeatable=True)
+
+    def add_charge(
+        self, subscription_code: str, description: str, price: Decimal, quantity: Decimal | int
+    ) -> Call[None]:
+        if self._add_charge_path is None:
+            raise ValueError("No page shows the path of this call: name it as add_charge_path")
+        if quantity <= 0:
+            raise ValueError("A quantity is above 0")
+        form = (
+            ("subscription_code", subscription_code),
+            ("description", description),
+            ("amount", money.amount(price * quantity)),
+            ("quantity", f"{Decimal(quantity):f}"),
+            ("invoice_later", "true"),
+        )
+        return self._call(
+            self._add_charge_path,
+            _done,
+            tuple((name, str(value)) for name, value in form),
+            repeatable=False,
+        )
+
+    def _call(
+        self, path: str, read_answer: Callable[[bytes], Any], form: Pairs, *, repeatable: bool
+    ) -> Call[Any]:
+        token = ("api_token", self._token)
+        return Call("POST", path, path, read_answer, _refusal, form=(token, *form), repeatable=repeatable)
+
+
+def _listed(model: type[M], *path: str) -> Callable[[bytes], tuple[M, ...]]:
+    """A reader of the list that stands under these names."""
+
+    def read_list(body: bytes) -> tuple[M, ...]:
+        node: Any = _fine(body)
+        for name in path:
+            node = node.get(name) if isinstance(node, dict) else None
+        if not isinstance(node, list) or not all(isinstance(each, dict) for each in node):
+            raise DecodeError("a list of objects was expected", ".".join(path))
+        return tuple(read(model, each) for each in node)
+
+    return read_list
+
+
+def _done(body: bytes) -> None:
+    _fine(body)
+
+
+def _fine(body: bytes) -> dict[str, Any]:
+    node = _READER.object(body)
+    if node.get("status") != "success":
+        raise _error(200, node)
+    return node
+
+
+def _refusal(status: int, body: bytes) -> APIError:
+    """What an error looks like is not known: a `message` is looked for."""
+    try:
+        return _error(status, _READER.object(body))
+    except DecodeError:
+        return bare_error(status)
+
+
+def _error(status: int, node: dict[str, Any]) -> APIError:
+    message = node.get("message")
+    return api_error(status, message) if isinstance(message, str) and message else bare_error(status)

@@ -1,0 +1,779 @@
+"""Cheddar's own arithmetic, worked by hand from what it documented and its staff said, through the wire.
+
+Each test is named after the facts it rests on (K1 to K108). Moments are midnight in UTC unless given.
+"""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from tests.end_to_end.by_hand import CARD, ByHand, by_hand
+from tests.mock_server.loopback import Received, listening
+
+
+def plan(code: str, amount: str, **more: Any) -> dict[str, Any]:
+    return {"code": code, "recurringChargeAmount": amount} | more
+
+
+def item(code: str, overage: str, included: int = 0, *, periodic: bool = True) -> dict[str, Any]:
+    return {"code": code, "overageAmount": overage, "quantityIncluded": included, "isPeriodic": periodic}
+
+
+def money(*amounts: str) -> list[Decimal]:
+    return [Decimal(amount) for amount in amounts]
+
+
+def dated(**taken: str) -> list[tuple[str, Decimal]]:
+    """`dated(_2026_06_01="60.00")` is 60.00 on 1 June 2026."""
+    return [(day[1:].replace("_", "-"), Decimal(amount)) for day, amount in taken.items()]
+
+
+def lines(*told: tuple[str, str]) -> list[tuple[str, Decimal]]:
+    return sorted((code, Decimal(amount)) for code, amount in told)
+
+
+MONTH_ENDS = {
+    "2017-08-31": ["2017-10-01", "2017-11-01", "2017-12-01", "2018-01-01"],
+    "2018-10-31": ["2018-12-01", "2019-01-01", "2019-02-01"],
+    "2019-01-29": ["2019-03-01", "2019-04-01"],
+    "2019-01-30": ["2019-03-02", "2019-04-02"],
+    "2019-01-31": ["2019-03-03", "2019-04-03"],
+    "2026-08-31": ["2026-10-01", "2026-11-01"],
+    "2026-12-31": ["2027-01-31", "2027-03-03", "2027-04-03"],
+    "2024-01-31": ["2024-03-02", "2024-04-02"],
+}
+
+
+@pytest.mark.parametrize(("start", "bills"), MONTH_ENDS.items(), ids=MONTH_ENDS)
+def test_01_month_ends_k38_k39_k40_k41(start: str, bills: list[str]) -> None:
+    with by_hand([plan("TEN", "10.00")], start=start) as hand:
+        hand.join("ANN", "TEN")
+        hand.to(bills[-1])
+        assert hand.taken("ANN") == [(day, Decimal("10.00")) for day in [start, *bills]]
+
+
+def test_01_twelve_bills_from_31_august_to_1_august_k40() -> None:
+    with by_hand([plan("TEN", "10.00")], start="2017-08-31") as hand:
+        hand.join("ANN", "TEN")
+        hand.to("2018-08-01")
+        assert len(hand.taken("ANN")) == 12
+
+
+TENT = plan("TENT", "20.00", items=[item("PEG", "10.00", periodic=False)])
+
+
+def test_02_an_edited_plan_k6_k7_k8() -> None:
+    with by_hand([TENT], start="2026-05-01") as hand:
+        hand.join("ANN", "TENT")
+        hand.set("ANN", "PEG", 1)
+        hand.to("2026-05-15")
+        hand.done(
+            "plans/edit",
+            code="TENT",
+            recurringChargeAmount="25.00",
+            setupChargeCode="TENT_SETUP",
+            setupChargeAmount="15.00",
+            items={"0": {"code": "PEG", "overageAmount": "12.00", "isPeriodic": "0"}},
+        )
+        hand.join("BOB", "TENT")
+        hand.to("2026-06-01")
+        assert hand.taken("ANN") == dated(_2026_05_01="20.00", _2026_06_01="37.00")
+        assert hand.taken("BOB") == dated(_2026_05_15="40.00")
+
+
+def test_02_a_first_bill_that_is_set_does_not_move_k9() -> None:
+    with by_hand([plan("TENT", "20.00", initialBillCount=14)], start="2026-05-01") as hand:
+        hand.join("ANN", "TENT")
+        hand.done("plans/edit", code="TENT", initialBillCount="30", initialBillCountUnit="days")
+        hand.join("BOB", "TENT")
+        assert (hand.next_bill("ANN"), hand.next_bill("BOB")) == ("2026-05-15", "2026-05-31")
+        hand.to("2026-06-01")
+        assert hand.taken("ANN") == dated(_2026_05_15="20.00")
+        assert hand.taken("BOB") == dated(_2026_05_31="20.00")
+
+
+def test_03_an_included_quantity_edited_k7() -> None:
+    with by_hand([plan("LOGS", "0.00", items=[item("LOG", "0.50", 10)])], start="2026-05-01") as hand:
+        hand.join("ANN", "LOGS")
+        hand.set("ANN", "LOG", 30)
+        hand.to("2026-05-20")
+        terms = {"code": "LOG", "quantityIncluded": "25", "overageAmount": "0.50", "isPeriodic": "1"}
+        hand.done("plans/edit", code="LOGS", items={"0": terms})
+        assert hand.pending("ANN").total == Decimal("2.50")
+        hand.to("2026-06-01")
+        assert hand.paid("ANN") == dated(_2026_06_01="2.50")
+
+
+@pytest.mark.parametrize(("before", "after"), [("45.00", "80.00"), ("80.00", "45.00")])
+def test_04_a_simple_change_k21(before: str, after: str) -> None:
+    with by_hand([plan("OLD", before), plan("NEW", after)], start="2026-05-08") as hand:
+        hand.join("ANN", "OLD")
+        hand.to("2026-05-20")
+        hand.edit("ANN", planCode="NEW")
+        assert hand.taken("ANN") == dated(_2026_05_08=before)
+        hand.to("2026-06-08")
+        assert hand.taken("ANN") == dated(_2026_05_08=before, _2026_06_08=after)
+        assert hand.next_bill("ANN") == "2026-07-08"
+
+
+SMALL = plan("SMALL", "60.00", items=[item("GB", "2.00", 5)])
+LARGE = plan("LARGE", "90.00", items=[item("GB", "1.00", 20)], onChangeInitialBillHandler="now")
+
+
+def test_05_a_prorated_change_with_usage_k22_k24() -> None:
+    with by_hand([SMALL, LARGE], start="2026-06-01") as hand:
+        hand.join("ANN", "SMALL")
+        hand.set("ANN", "GB", 12)
+        hand.to("2026-06-16")
+        hand.edit("ANN", planCode="LARGE")
+        assert hand.taken("ANN") == dated(_2026_06_01="60.00", _2026_06_16="74.00")
+        changed = hand.bills("ANN")[1]
+        assert changed.amounts() == lines(
+            ("SMALL_RECURRING", "-30.00"), ("GB", "14.00"), ("LARGE_RECURRING", "90.00")
+        )
+        assert hand.next_bill("ANN") == "2026-07-16"
+        hand.to("2026-07-16")
+        assert hand.taken("ANN")[2:] == dated(_2026_07_16="90.00")
+
+
+def test_05_usage_of_55_stays_55_k24() -> None:
+    """10 units above 1 included at 5.50 are 55.00 under the old plan, and 28.00 under no reading of it."""
+    plans = [
+        plan("SLIM", "30.00", items=[item("CALL", "5.50", 1)]),
+        plan("WIDE", "30.00", items=[item("CALL", "4.00", 4)], onChangeInitialBillHandler="now"),
+    ]
+    with by_hand(plans, start="2026-06-01") as hand:
+        hand.join("ANN", "SLIM")
+        hand.set("ANN", "CALL", 11)
+        hand.to("2026-06-16")
+        hand.edit("ANN", planCode="WIDE")
+        assert ("CALL", Decimal("55.00")) in hand.bills("ANN")[1].amounts()
+        assert hand.taken("ANN")[-1] == ("2026-06-16", Decimal("70.00"))  # 30.00 - 15.00 + 55.00
+
+
+FREE = plan("FREE", "0.00", isFree=True)
+
+
+@pytest.mark.parametrize(("days", "first", "second"), [(0, "20", "02-20"), (7, "27", "02-27")])
+def test_06_free_to_paid_is_a_sign_up_k26(days: int, first: str, second: str) -> None:
+    with by_hand([FREE, plan("PRO", "29.00", initialBillCount=days)], start="2026-01-04") as hand:
+        hand.join("ANN", "FREE", card=False)
+        hand.to("2026-01-20")
+        hand.edit("ANN", planCode="PRO", **CARD)
+        assert hand.paid("ANN") == (dated(_2026_01_20="29.00") if not days else [])
+        hand.to("2026-02-19")
+        assert hand.paid("ANN") == [(f"2026-01-{first}", Decimal("29.00"))]
+        assert hand.next_bill("ANN") == f"2026-{second}"
+
+
+def test_06_change_bill_date_overrides_the_first_bill_k26() -> None:
+    with by_hand([FREE, plan("PRO", "29.00")], start="2026-01-04") as hand:
+        hand.join("ANN", "FREE", card=False)
+        hand.to("2026-01-20")
+        hand.edit("ANN", planCode="PRO", changeBillDate="2026-02-01", **CARD)
+        hand.to("2026-02-28")
+        assert hand.paid("ANN") == dated(_2026_02_01="29.00")
+        assert hand.next_bill("ANN") == "2026-03-01"
+
+
+BASIC = plan("BASIC", "10.00", onChangeInitialBillHandler="now")
+
+
+def test_06_only_what_was_paid_is_credited_k22_k26() -> None:
+    """FREE, PRO and a prorating BASIC in one moment: only PRO's 35.00 were paid and are credited."""
+    with by_hand([FREE, plan("PRO", "35.00"), BASIC], start="2026-01-04") as hand:
+        hand.join("ANN", "FREE")
+        hand.edit("ANN", planCode="PRO")
+        hand.edit("ANN", planCode="BASIC")
+        hand.to("2026-04-04")
+        # 35.00 pay for BASIC's first three months and half of the fourth
+        assert hand.paid("ANN") == dated(_2026_01_04="35.00", _2026_04_04="5.00")
+
+
+def test_06_nothing_paid_is_no_credit_k22_k26() -> None:
+    with by_hand([FREE, BASIC], start="2026-01-04") as hand:
+        hand.join("ANN", "FREE")
+        hand.edit("ANN", planCode="BASIC")
+        hand.to("2026-02-04")
+        assert hand.paid("ANN") == dated(_2026_01_04="10.00", _2026_02_04="10.00")
+        assert [amount for bill in hand.bills("ANN") for _, amount in bill.amounts() if amount < 0] == []
+
+
+def test_06_a_refunded_or_discounted_period_credits_what_was_really_paid_k22() -> None:
+    """40.00 paid, 30.00 refunded: half of the period left is worth 5.00. Paid with half off: 10.00."""
+    promotion = {"name": "Half", "percentage": "50", "months": 1, "coupons": [{"code": "HALF"}]}
+    plans = [plan("PRO", "40.00"), plan("BASIC", "90.00", onChangeInitialBillHandler="now")]
+    with by_hand(plans, start="2026-06-01", promotions=[promotion | {"plans": ["PRO"]}]) as hand:
+        hand.join("ANN", "PRO")
+        hand.done("invoices/refund", number=hand.bills("ANN")[0].number, amount="30.00")
+        hand.join("BOB", "PRO", subscription={"couponCode": "HALF"})
+        hand.to("2026-06-16")
+        hand.edit("ANN", planCode="BASIC")
+        hand.edit("BOB", planCode="BASIC")
+        assert ("2026-06-16", Decimal("85.00")) in hand.paid("ANN")
+        assert hand.paid("BOB") == dated(_2026_06_01="20.00", _2026_06_16="80.00")
+
+
+def test_07_a_trial_then_another_plan_k28() -> None:
+    plans = [plan("T", "19.00", initialBillCount=14), plan("U", "35.00", initialBillCount=14)]
+    with by_hand(plans, start="2026-03-03") as hand:
+        hand.join("ANN", "T")
+        hand.to("2026-03-10")
+        hand.edit("ANN", planCode="U")
+        assert hand.next_bill("ANN") == "2026-03-17"
+        hand.to("2026-03-31")
+        assert hand.taken("ANN") == dated(_2026_03_17="35.00")
+        assert hand.next_bill("ANN") == "2026-04-17"
+
+
+SEATS = plan("SEATS", "20.00", items=[item("SEAT", "10.00", periodic=False)])
+
+
+@pytest.mark.parametrize(("credit", "total"), [(None, "30.00"), ("-5.00", "25.00")])
+def test_08_items_in_mid_period_k11(credit: str | None, total: str) -> None:
+    with by_hand([SEATS], start="2026-05-01") as hand:
+        hand.join("ANN", "SEATS")
+        hand.to("2026-05-15")
+        hand.done("customers/add-item-quantity", code="ANN", itemCode="SEAT")
+        if credit:
+            hand.charge("ANN", "SEAT", credit)
+        hand.to("2026-06-01")
+        assert hand.taken("ANN")[1:] == dated(_2026_06_01=total)
+
+
+def test_09_the_last_second_k13_k14() -> None:
+    with by_hand([plan("PHONE", "0.00", items=[item("CALL", "1.00")])], start="2026-05-01T10:00:00Z") as hand:
+        hand.join("ANN", "PHONE")
+        hand.to("2026-06-01T09:59:59Z")
+        hand.done("customers/add-item-quantity", code="ANN", itemCode="CALL", quantity=4)
+        hand.to("2026-06-01T10:00:01Z")
+        hand.done("customers/add-item-quantity", code="ANN", itemCode="CALL")
+        assert hand.paid("ANN") == dated(_2026_06_01="4.00")
+        assert hand.quantity("ANN", "CALL") == 1
+
+
+def test_10_a_counter_that_stays_k16() -> None:
+    with by_hand(
+        [plan("SHELF", "0.00", items=[item("DISK", "3.00", 2, periodic=False)])], start="2026-05-01"
+    ) as hand:
+        hand.join("ANN", "SHELF")
+        hand.set("ANN", "DISK", 10)
+        hand.to("2026-08-01")
+        assert hand.paid("ANN") == dated(_2026_06_01="24.00", _2026_07_01="24.00", _2026_08_01="24.00")
+        assert hand.quantity("ANN", "DISK") == 10
+
+
+MONTHLY = plan("MONTHLY", "45.00")
+
+
+def test_11_a_short_cancel_with_nothing_owed_k52() -> None:
+    with by_hand([MONTHLY], start="2026-05-08") as hand:
+        hand.join("ANN", "MONTHLY")
+        hand.to("2026-05-12")
+        hand.cancel("ANN")
+        hand.to("2026-05-20")
+        hand.edit("ANN", **CARD)
+        assert hand.active("ANN")
+        assert hand.paid("ANN") == dated(_2026_05_08="45.00")
+        assert hand.next_bill("ANN") == "2026-06-08"
+        hand.to("2026-06-08")
+        assert hand.paid("ANN")[1:] == dated(_2026_06_08="45.00")
+
+
+def owing(hand: ByHand) -> None:
+    """45.00 paid on 8 April and declined on 8 May; canceled the day after."""
+    hand.join("ANN", "MONTHLY")
+    hand.decline("ANN")
+    hand.to("2026-05-09")
+    assert not hand.bills("ANN")[1].paid
+    hand.cancel("ANN")
+    hand.to("2026-05-20")
+    assert len(hand.bills("ANN")[1].tries) == 1  # a canceled one is not tried again
+
+
+def test_12_a_short_cancel_that_owes_and_pays_k52() -> None:
+    with by_hand([MONTHLY], start="2026-04-08") as hand:
+        owing(hand)
+        hand.edit("ANN", **CARD)
+        assert hand.active("ANN")
+        assert hand.taken("ANN")[1:] == dated(_2026_05_20="45.00")
+        assert hand.next_bill("ANN") == "2026-06-08"
+
+
+def test_12_a_short_cancel_that_owes_and_is_declined_k52_k88_k105() -> None:
+    def asked(hook: Received) -> int:
+        return 200
+
+    with by_hand([MONTHLY], start="2026-04-08") as hand, listening(asked) as listener:
+        owing(hand)
+        hand.server.listen(listener.url, ["subscriptionReactivated"])
+        hand.decline("ANN")
+        answer = hand.call("customers/edit-subscription", code="ANN", **CARD)
+        assert answer.status == 422
+        assert answer.errors == [("422", "6000")]
+        assert answer.root.find("./customer") is not None
+        assert not hand.active("ANN")
+        hand.server.settle()
+        assert listener.received == []
+        assert len(hand.taken("ANN")) == 1
+
+
+def test_13_a_long_cancel_is_a_sign_up_k53_k54() -> None:
+    with by_hand([MONTHLY], start="2026-05-08") as hand:
+        hand.join("ANN", "MONTHLY")
+        hand.to("2026-05-12")
+        hand.cancel("ANN")
+        hand.to("2026-07-03")
+        hand.edit("ANN", **CARD)
+        assert hand.active("ANN")
+        assert hand.paid("ANN") == dated(_2026_05_08="45.00", _2026_07_03="45.00")
+        assert hand.next_bill("ANN") == "2026-08-03"
+
+
+@pytest.mark.parametrize("now", [False, True])
+def test_13_a_long_cancel_on_a_plan_with_a_trial_k53_k55(now: bool) -> None:
+    with by_hand([plan("MONTHLY", "45.00", initialBillCount=14)], start="2026-04-24") as hand:
+        hand.join("ANN", "MONTHLY")
+        hand.to("2026-05-12")
+        assert hand.paid("ANN") == dated(_2026_05_08="45.00")
+        hand.cancel("ANN")
+        hand.to("2026-07-03")
+        hand.edit("ANN", changeBillDate="now" if now else None, **CARD)
+        assert hand.active("ANN")
+        if now:
+            assert hand.paid("ANN")[1:] == dated(_2026_07_03="45.00")
+        else:
+            assert hand.paid("ANN")[1:] == []
+            assert hand.next_bill("ANN") == "2026-07-17"
+            hand.to("2026-07-17")
+            assert hand.paid("ANN")[1:] == dated(_2026_07_17="45.00")
+
+
+def test_14_a_long_cancel_with_a_date_k54() -> None:
+    with by_hand([MONTHLY], start="2026-04-21") as hand:
+        hand.join("ANN", "MONTHLY")
+        hand.decline("ANN", 5)
+        hand.to("2026-06-30")
+        assert not hand.active("ANN")
+        hand.edit("ANN", changeBillDate="2026-07-21", **CARD)
+        assert hand.active("ANN")
+        assert hand.taken("ANN")[1:] == dated(_2026_06_30="45.00")
+        assert hand.next_bill("ANN") == "2026-07-21"
+
+
+def test_15_a_trial_that_ran_out_without_a_card_k4_k56_k65() -> None:
+    trial = plan("TRIAL", "30.00", initialBillCount=1, initialBillCountUnit="months")
+    with by_hand([trial | {"paymentMethodIsRequired": False}], start="2026-05-01") as hand:
+        hand.join("ANN", "TRIAL", card=False)
+        hand.to("2026-06-01")
+        assert not hand.active("ANN")
+        hand.to("2026-06-05")
+        assert hand.taken("ANN") == []
+        hand.edit("ANN", **CARD)
+        assert hand.active("ANN")
+        assert hand.taken("ANN") == dated(_2026_06_05="30.00")
+
+
+@pytest.mark.parametrize(
+    ("reactivated", "first"), [("2026-03-10", "2026-03-17"), ("2026-03-25", "2026-04-08")]
+)
+def test_16_canceled_in_the_trial_k47_k55(reactivated: str, first: str) -> None:
+    with by_hand([plan("T", "19.00", initialBillCount=14)], start="2026-03-03") as hand:
+        hand.join("ANN", "T")
+        hand.to("2026-03-06")
+        hand.cancel("ANN")
+        hand.to(reactivated)
+        assert hand.taken("ANN") == []
+        hand.edit("ANN", **CARD)
+        assert hand.active("ANN")
+        assert hand.next_bill("ANN") == first
+        hand.to("2026-04-10")
+        assert hand.paid("ANN") == [(first, Decimal("19.00"))]
+
+
+def test_16_canceled_in_the_trial_for_good_k47() -> None:
+    with by_hand([plan("T", "19.00", initialBillCount=14)], start="2026-03-03") as hand:
+        hand.join("ANN", "T")
+        hand.to("2026-03-06")
+        hand.cancel("ANN")
+        hand.to("2026-06-01")
+        assert [bill.tries for bill in hand.bills("ANN")] == [()]
+
+
+def test_17_waive_and_run_k58_k59() -> None:
+    plans = [plan("M", "45.00", initialBillCount=14, paymentMethodIsRequired=False), FREE]
+    with by_hand(plans, start="2026-05-01") as hand:
+        hand.join("ANN", "M", card=False)
+        hand.charge("ANN", "EXTRA", "10.00")
+        hand.to("2026-05-16")
+        assert not hand.active("ANN")
+        owed = hand.bills("ANN")[0]
+        assert owed.total == Decimal("55.00")
+        hand.done(f"invoices/waive/number/{owed.number}")
+        waived = hand.bills("ANN")[0]
+        assert waived.total == 0
+        assert sum(amount for _, amount in waived.amounts() if amount < 0) == Decimal("-55.00")
+        hand.done(f"invoices/run/number/{owed.number}")
+        assert hand.active("ANN")
+        assert hand.taken("ANN") == dated(_2026_05_16="0.00")
+        hand.edit("ANN", planCode="FREE")
+        assert hand.active("ANN")
+
+
+@pytest.mark.parametrize("date", ["2026-08-10", "now"])
+def test_18_the_bill_date_today_on_a_canceled_one_k57(date: str) -> None:
+    nothing = plan("NIL", "0.00", billingFrequency="annually", paymentMethodIsRequired=False)
+    with by_hand([nothing], start="2026-01-01") as hand:
+        hand.join("ANN", "NIL", card=False)
+        hand.to("2026-08-03")
+        hand.cancel("ANN")
+        hand.to("2026-08-10T15:00:00Z")
+        before = len(hand.taken("ANN"))
+        hand.edit("ANN", changeBillDate=date)
+        assert hand.active("ANN")
+        assert hand.taken("ANN")[before:] == dated(_2026_08_10="0.00")
+
+
+def test_19_cancel_in_the_billable_hook_k46() -> None:
+    with by_hand([plan("YEAR", "120.00", billingFrequency="annually")], start="2026-02-10") as hand:
+
+        def cancel(hook: Received) -> int:
+            hand.cancel(hook.customer)
+            return 200
+
+        with listening(cancel) as listener:
+            hand.server.listen(listener.url, ["subscriptionBillable"])
+            hand.join("ANN", "YEAR")
+            hand.to("2027-06-01")
+            assert not hand.active("ANN")
+            assert hand.paid("ANN") == dated(_2026_02_10="120.00")
+
+
+GIGABYTES = plan("GIGA", "20.00", items=[item("GB", "2.00")])
+
+
+@pytest.mark.parametrize("billed_before", [False, True])
+def test_20_cancel_with_usage_k45(billed_before: bool) -> None:
+    with by_hand([GIGABYTES], start="2026-05-01") as hand:
+        hand.join("ANN", "GIGA")
+        hand.set("ANN", "GB", 7)
+        hand.to("2026-05-20")
+        if billed_before:
+            bill = {"chargeCode": "GB", "quantity": "7", "eachAmount": "2.00"}
+            hand.done("invoices/new", code="ANN", charges={"0": bill})
+        hand.cancel("ANN")
+        hand.to("2026-12-31")
+        assert hand.paid("ANN")[1:] == (dated(_2026_05_20="14.00") if billed_before else [])
+
+
+def test_21_dunning_k62() -> None:
+    with by_hand([MONTHLY], start="2026-07-03") as hand:
+        hand.join("ANN", "MONTHLY")
+        hand.decline("ANN", 9)
+        hand.to("2026-08-11T00:00:00Z")
+        assert not hand.active("ANN")
+        hand.to("2026-09-30")
+        tries = hand.bills("ANN")[1].tries
+        assert [(f"{at:%d.%m.}", response) for at, _, response in tries] == [
+            (day, "declined") for day in ("03.08.", "05.08.", "07.08.", "09.08.", "11.08.")
+        ]
+
+
+def test_21_active_until_the_last_retry_k62() -> None:
+    with by_hand([MONTHLY], start="2026-07-03") as hand:
+        hand.join("ANN", "MONTHLY")
+        hand.decline("ANN", 4)
+        hand.to("2026-08-10")
+        assert hand.active("ANN")
+        hand.to("2026-08-12")
+        assert hand.active("ANN")
+        assert hand.taken("ANN")[1:] == dated(_2026_08_11="45.00")
+
+
+ALL_TYPES = lines(
+    ("KIT_SETUP", "20.00"),
+    ("KIT_SETUP", "-5.00"),
+    ("KIT_RECURRING", "40.00"),
+    ("KIT_RECURRING", "-10.00"),
+    ("GB", "6.00"),
+    ("GB", "-1.50"),
+    ("EXTRA", "10.00"),
+    ("EXTRA", "-2.50"),
+)
+
+
+@pytest.mark.parametrize(
+    ("types", "credits", "due"),
+    [
+        (None, ["-10.00", "-5.00", "-2.50", "-1.50"], "57.00"),
+        (["setup", "recurring", "overage", "custom"], ["-10.00", "-5.00", "-2.50", "-1.50"], "57.00"),
+        (["recurring"], ["-10.00"], "66.00"),
+        (["overage", "custom"], ["-2.50", "-1.50"], "72.00"),
+    ],
+)
+@pytest.mark.parametrize("given", ["new", "edit-subscription", "edit"])
+def test_22_a_promotion_k80_k81(types: list[str] | None, credits: list[str], due: str, given: str) -> None:
+    """Setup 20.00, recurring 40.00, items 6.00, custom 10.00, and a coupon by any of three calls."""
+    kit = plan(
+        "KIT",
+        "40.00",
+        initialBillCount=14,
+        setupChargeCode="KIT_SETUP",
+        setupChargeAmount="20.00",
+        setupChargeBillHandler="no",  # with the first bill
+        items=[item("GB", "2.00")],
+    )
+    promotion = {"name": "Quarter", "percentage": "25", "coupons": [{"code": "QUARTER"}]}
+    if types:
+        promotion["chargeTypes"] = types
+    with by_hand([kit], start="2026-05-01", promotions=[promotion]) as hand:
+        hand.join("ANN", "KIT", subscription={"couponCode": "QUARTER" if given == "new" else None})
+        if given == "edit":
+            hand.done("customers/edit", code="ANN", subscription={"couponCode": "QUARTER"})
+        elif given == "edit-subscription":
+            hand.edit("ANN", couponCode="QUARTER")
+        hand.set("ANN", "GB", 3)
+        hand.charge("ANN", "EXTRA", "10.00")
+        hand.to("2026-05-15")
+        assert hand.taken("ANN") == dated(_2026_05_15=due)
+        bill = hand.bills("ANN")[0]
+        assert sorted(amount for _, amount in bill.amounts() if amount < 0) == money(*credits)
+
+
+@pytest.mark.parametrize("given", ["new", "edit-subscription", "edit"])
+def test_22_a_coupon_costs_the_same_by_any_call_in_the_same_second_k81_k83(given: str) -> None:
+    """A whole month off, given at sign-up or right after it: the next bill is 0.00 by any call."""
+    promotion = {"name": "All", "percentage": "100", "coupons": [{"code": "ALL"}]}
+    with by_hand([plan("FLAT", "20.00")], start="2026-05-01", promotions=[promotion]) as hand:
+        hand.join("ANN", "FLAT", subscription={"couponCode": "ALL" if given == "new" else None})
+        if given == "edit":
+            hand.done("customers/edit", code="ANN", subscription={"couponCode": "ALL"})
+        elif given == "edit-subscription":
+            hand.edit("ANN", couponCode="ALL")
+        hand.to("2026-06-01")
+        assert hand.taken("ANN")[1:] == dated(_2026_06_01="0.00")
+
+
+def test_22_a_promotion_for_certain_plans_holds_while_they_are_held_k80() -> None:
+    promotion = {"name": "Half", "percentage": "50", "plans": ["A"], "coupons": [{"code": "HALF"}]}
+    with by_hand(
+        [plan("A", "20.00"), plan("B", "30.00")], start="2026-05-01", promotions=[promotion]
+    ) as hand:
+        hand.join("ANN", "A", subscription={"couponCode": "HALF"})
+        hand.to("2026-05-10")
+        hand.edit("ANN", planCode="B")
+        hand.to("2026-06-10")
+        hand.edit("ANN", planCode="A")
+        hand.to("2026-07-01")
+        assert hand.taken("ANN") == dated(_2026_05_01="10.00", _2026_06_01="30.00", _2026_07_01="10.00")
+
+
+def test_22_an_invalid_coupon_fails_the_call_k82() -> None:
+    with by_hand([plan("FLAT", "20.00")], start="2026-05-01") as hand:
+        assert hand.new("ANN", "FLAT", subscription={"couponCode": "NONE"}).status == 412
+        assert hand.call("customers/get", code="ANN").status == 404
+
+
+@pytest.mark.parametrize(
+    ("product", "customer", "tax"),
+    [
+        ({}, {}, "19.60"),
+        ({}, {"taxRate": "0.05"}, "5.00"),
+        ({}, {"isTaxExempt": "1"}, "0.00"),
+        ({"isTaxExempt": True}, {}, "0.00"),
+        ({"isTaxExempt": True}, {"isTaxExempt": "0"}, "19.60"),
+    ],
+)
+def test_23_tax_k84_k85(product: dict[str, Any], customer: dict[str, str], tax: str) -> None:
+    with by_hand([plan("C", "100.00")], start="2026-05-01", taxRate="0.196", **product) as hand:
+        hand.join("ANN", "C", **customer)
+        first = hand.bills("ANN")[0]
+        assert (first.tax, first.total) == (Decimal(tax), 100 + Decimal(tax))
+        assert hand.taken("ANN") == dated(_2026_05_01=str(100 + Decimal(tax)))
+
+
+def test_23_what_a_customer_is_told_later_holds_from_then_on_k85() -> None:
+    with by_hand([plan("C", "100.00")], start="2026-05-01", taxRate="0.196") as hand:
+        hand.join("ANN", "C")
+        hand.done("customers/edit-customer", code="ANN", taxRate="0.05")
+        hand.to("2026-06-01")
+        hand.done("customers/edit-customer", code="ANN", isTaxExempt="1")
+        hand.to("2026-07-01")
+        assert hand.taken("ANN") == dated(_2026_05_01="119.60", _2026_06_01="105.00", _2026_07_01="100.00")
+
+
+def test_24_credit_is_carried_forward_k76() -> None:
+    with by_hand([plan("THIRTY", "30.00")], start="2026-05-01") as hand:
+        hand.join("ANN", "THIRTY")
+        hand.charge("ANN", "SORRY", "-75.00")
+        hand.to("2026-08-01")
+        assert hand.taken("ANN")[1:] == dated(_2026_06_01="0.00", _2026_07_01="0.00", _2026_08_01="15.00")
+        given = [amount for bill in hand.bills("ANN") for _, amount in bill.amounts() if amount < 0]
+        assert given == money("-75.00", "-45.00", "-15.00")
+
+
+def test_25_a_bill_under_the_minimum_is_put_off_k37() -> None:
+    with by_hand([plan("USE", "0.00")], start="2026-05-01") as hand:
+        hand.join("ANN", "USE")
+        hand.charge("ANN", "MAY", "8.00")
+        hand.to("2026-05-30")
+        assert hand.pending("ANN").total == Decimal("8.00")
+        hand.edit("ANN", changeBillDate="2026-07-01T00:00:00Z")
+        hand.to("2026-06-15")
+        hand.charge("ANN", "JUNE", "20.00")
+        hand.to("2026-07-01")
+        assert hand.paid("ANN") == dated(_2026_07_01="28.00")
+        assert hand.next_bill("ANN") == "2026-08-01"
+
+
+def test_26_import_without_a_date_k99() -> None:
+    with by_hand([plan("TWELVE", "12.00")], start="2026-05-01") as hand:
+        person = {"code": "ANN", "firstName": "Rhea", "lastName": "Wade", "email": "ann@rill.example"}
+        token = {
+            "gatewayToken": "SIMULATED",
+            "ccType": "visa",
+            "ccLastFour": "1111",
+            "ccExpiration": "12/2049",
+        }
+        names = {"planCode": "TWELVE", "method": "cc", "ccFirstName": "Rhea", "ccLastName": "Wade"}
+        hand.done("customers/import", customers={"0": person | {"subscription": names | token}})
+        hand.to("2026-11-10")
+        assert hand.taken("ANN") == []
+        hand.edit("ANN", changeBillDate="now")
+        assert hand.taken("ANN") == dated(_2026_11_10="12.00")
+        assert hand.next_bill("ANN") == "2026-12-10"
+
+
+def test_a_fifth_decimal_is_refused_k18() -> None:
+    with by_hand([GIGABYTES], start="2026-05-01") as hand:
+        hand.join("ANN", "GIGA")
+        answer = hand.call("customers/set-item-quantity", code="ANN", itemCode="GB", quantity="1.00001")
+        assert answer.status == 412
+        assert hand.quantity("ANN", "GB") == 0
+        hand.set("ANN", "GB", "1.0001")
+        assert hand.quantity("ANN", "GB") == Decimal("1.0001")
+
+
+@pytest.mark.parametrize("call", ["edit-subscription", "edit"])
+def test_a_declined_bill_date_answers_422_k88(call: str) -> None:
+    with by_hand([MONTHLY], start="2026-05-08") as hand:
+        hand.join("ANN", "MONTHLY")
+        hand.to("2026-05-20")
+        hand.decline("ANN")
+        form = {"changeBillDate": "now"}
+        answer = hand.call(
+            f"customers/{call}", code="ANN", **({"subscription": form} if call == "edit" else form)
+        )
+        assert (answer.status, answer.errors) == (422, [("422", "6000")])
+        assert hand.next_bill("ANN") == "2026-06-08"
+        assert hand.active("ANN")
+
+
+def test_a_declined_prorated_change_did_not_happen_k88() -> None:
+    with by_hand([SMALL, LARGE], start="2026-06-01") as hand:
+        hand.join("ANN", "SMALL")
+        hand.to("2026-06-16")
+        hand.decline("ANN")
+        answer = hand.call("customers/edit-subscription", code="ANN", planCode="LARGE")
+        assert (answer.status, answer.errors) == (422, [("422", "6000")])
+        assert answer.root.find(".//plan").get("code") == "SMALL"
+        hand.to("2026-07-01")
+        assert hand.taken("ANN") == dated(_2026_06_01="60.00", _2026_07_01="60.00")
+
+
+def test_nobody_slips_past_an_unpaid_invoice_by_a_change_of_plan_k29() -> None:
+    with by_hand([MONTHLY, plan("OTHER", "10.00")], start="2026-04-08") as hand:
+        owing(hand)
+        hand.decline("ANN")
+        answer = hand.call("customers/edit-subscription", code="ANN", planCode="OTHER")
+        assert answer.status >= 400
+        assert not hand.active("ANN")
+        hand.edit("ANN", planCode="OTHER", **CARD)
+        assert hand.active("ANN")
+        assert ("2026-05-20", Decimal("45.00")) in hand.taken("ANN")
+
+
+# -- found by comparing random histories
+
+
+def test_a_long_cancel_bills_no_usage_of_before_it_k45_k54() -> None:
+    """A counter that doesn't reset keeps its value, and is billed again with the first full period."""
+    seats = plan("SEATS", "20.00", items=[item("SEAT", "2.00", periodic=False)])
+    with by_hand([seats], start="2026-01-06") as hand:
+        hand.join("ANN", "SEATS")
+        hand.set("ANN", "SEAT", 8)
+        hand.to("2026-01-20")
+        hand.cancel("ANN")
+        hand.to("2026-06-11")
+        hand.edit("ANN", **CARD)
+        assert hand.paid("ANN")[1:] == dated(_2026_06_11="20.00")
+        assert hand.quantity("ANN", "SEAT") == 8
+        hand.to("2026-07-11")
+        assert hand.paid("ANN")[2:] == dated(_2026_07_11="36.00")
+
+
+def test_a_trial_that_begins_again_has_one_setup_charge_k53() -> None:
+    kit = plan(
+        "KIT",
+        "10.00",
+        initialBillCount=14,
+        setupChargeAmount="15.00",
+        setupChargeCode="KIT_SETUP",
+        setupChargeBillHandler="no",
+    )
+    with by_hand([kit], start="2026-03-03") as hand:
+        hand.join("ANN", "KIT")
+        hand.to("2026-03-06")
+        hand.cancel("ANN")
+        hand.to("2026-03-25")
+        hand.edit("ANN", **CARD)
+        hand.to("2026-04-08")
+        assert hand.paid("ANN") == dated(_2026_04_08="25.00")
+
+
+def test_a_coupon_of_the_sign_up_is_for_the_setup_of_a_trial_too_k80() -> None:
+    kit = plan("KIT", "10.00", initialBillCount=14, setupChargeAmount="15.00", setupChargeCode="KIT_SETUP")
+    promotion = {"name": "Half", "percentage": "50", "chargeTypes": ["setup"], "coupons": [{"code": "HALF"}]}
+    with by_hand([kit], start="2026-03-03", promotions=[promotion]) as hand:
+        hand.join("ANN", "KIT", subscription={"couponCode": "HALF"})
+        assert hand.paid("ANN") == dated(_2026_03_03="7.50")
+
+
+def test_a_held_invoice_that_was_run_and_declined_is_in_dunning_k62() -> None:
+    with by_hand([MONTHLY], start="2026-07-03") as hand, listening() as listener:
+        hand.server.listen(listener.url, ["subscriptionBillable"])
+        hand.join("ANN", "MONTHLY")
+        hand.decline("ANN", 2)
+        hand.to("2026-08-03T00:30:00Z")
+        assert hand.call("customers/run-outstanding", code="ANN").status == 422
+        hand.to("2026-08-30")
+        tries = hand.bills("ANN")[1].tries
+        assert [(f"{made:%d.%m. %H:%M}", response) for made, _, response in tries] == [
+            ("03.08. 00:30", "declined"),
+            ("05.08. 00:30", "declined"),
+            ("07.08. 00:30", "approved"),
+        ]
+
+
+def test_a_promotion_takes_nothing_of_what_a_credit_offsets_k74_k81() -> None:
+    """A charge of 10.00 with the credit that offsets it nets nothing, and half of nothing is nothing."""
+    promotion = {"name": "Half", "percentage": "50", "coupons": [{"code": "HALF"}]}
+    with by_hand([plan("FLAT", "20.00")], start="2026-05-01", promotions=[promotion]) as hand:
+        hand.join("ANN", "FLAT", subscription={"couponCode": "HALF"})
+        hand.charge("ANN", "EXTRA", "10.00")
+        hand.charge("ANN", "EXTRA", "-10.00")
+        hand.to("2026-06-01")
+        assert hand.taken("ANN") == dated(_2026_05_01="10.00", _2026_06_01="10.00")
+
+
+def test_what_was_owed_pays_for_the_period_that_a_long_cancel_begins_k22_k56() -> None:
+    """45.00 owed since 8 May are paid on 1 July: half of July left is worth 22.50 at a prorated change."""
+    fast = plan("FAST", "90.00", onChangeInitialBillHandler="now")
+    with by_hand([MONTHLY, fast], start="2026-04-08") as hand:
+        owing(hand)
+        hand.to("2026-07-01")
+        hand.edit("ANN", changeBillDate="2026-07-31", **CARD)
+        assert hand.paid("ANN")[1:] == dated(_2026_07_01="45.00")
+        hand.to("2026-07-16")
+        hand.edit("ANN", planCode="FAST")
+        assert hand.paid("ANN")[2:] == dated(_2026_07_16="67.50")

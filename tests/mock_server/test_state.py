@@ -1,0 +1,205 @@
+"""Worlds that are saved: as a snapshot, and with `--state` before every answer."""
+
+import pickle
+import socket
+import threading
+import time
+from contextlib import suppress
+from decimal import Decimal
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import httpx
+import pytest
+
+from tallyhook_mock import Mock, Server, create_app, serve
+from tallyhook_mock.clock import parse_moment
+from tallyhook_mock.journal import Journal
+from tallyhook_mock.server import configure
+from tallyhook_mock.snapshot import SnapshotError, pack, read_file, unpack, write_file
+
+from .loopback import EMAIL, PASSWORD, catalog, listening
+
+KILLS = 50
+CUSTOMERS = 12
+
+
+def big_catalog() -> dict[str, Any]:
+    made = catalog()
+    made["products"][0]["customers"] = [
+        {"code": f"C{number}", "planCode": "GLOW", "firstName": "Ada", "lastName": "Byron"}
+        for number in range(CUSTOMERS)
+    ]
+    made["cleverbridge"] = {"products": [{"id": 1, "name": "Box", "price": "9.00"}]}
+    return made
+
+
+def run(file: Path, listening: socket.socket) -> None:
+    """The process that is killed: a mock as `tallyhook mock --state` serves it."""
+    import uvicorn
+
+    mock = Mock(big_catalog(), start=parse_moment("2026-01-01T00:00:00Z"), seed=0, journal=Journal(file))
+    uvicorn.Server(configure(create_app(mock))).run(sockets=[listening])
+
+
+class Life:
+    """One process of many on the same file, and what it answered."""
+
+    def __init__(self, file: Path) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._process: BaseProcess = get_context("fork").Process(target=run, args=(file, self._socket))
+        self._process.start()
+        self.client = httpx.Client(base_url=self.url, timeout=30, auth=(EMAIL, PASSWORD))
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.join()
+        self._socket.close()
+        self.client.close()
+
+
+@pytest.mark.timeout(900)
+def test_what_was_answered_is_there_after_every_kill(tmp_path: Path) -> None:
+    chance = Random(7)
+    charges: dict[str, str] = {}  # the customer of each charge that was answered, by its code
+    paid: dict[str, Any] = {}  # invoices that were shown as paid, by id
+    latest = parse_moment("2026-01-01T00:00:00Z")
+    lock = threading.Lock()
+
+    def charge(life: Life, turn: int) -> None:
+        with suppress(httpx.TransportError):
+            for number in range(10_000):
+                code, customer = f"K{turn}N{number}", f"C{number % CUSTOMERS}"
+                answer = life.client.post(
+                    f"/xml/customers/add-charge/productCode/LANTERN/code/{customer}",
+                    data={"chargeCode": code, "quantity": "1", "eachAmount": "0.01"},
+                )
+                assert answer.status_code == 200, answer.text
+                with lock:
+                    charges[code] = customer
+
+    def look(life: Life) -> None:
+        with suppress(httpx.TransportError):
+            while True:
+                customer = f"C{chance.randrange(CUSTOMERS)}"
+                shown = life.client.get(f"/_mock/customers/{customer}/invoices").json()["invoices"]
+                with lock:
+                    paid.update({each["id"]: (customer, each) for each in shown if each["state"] == "paid"})
+
+    def advance(life: Life) -> None:
+        nonlocal latest
+        with suppress(httpx.TransportError):
+            while True:
+                answer = life.client.post("/_mock/clock", json={"advance": "5d"})
+                latest = max(latest, parse_moment(answer.json()["now"]))
+
+    file = tmp_path / "world"
+    for turn in range(KILLS):
+        life = Life(file)
+        shown = {
+            code: life.client.get(f"/_mock/customers/{code}/invoices").json()["invoices"]
+            for code in (f"C{number}" for number in range(CUSTOMERS))
+        }
+        there = {line["code"] for each in shown.values() for invoice in each for line in invoice["charges"]}
+        assert not charges.keys() - there
+        for customer, known in paid.values():
+            assert known in shown[customer]
+        assert parse_moment(life.client.get("/_mock/clock").json()["now"]) >= latest
+        charges.clear()
+        paid.clear()
+        workers = [
+            threading.Thread(target=charge, args=(life, turn)),
+            threading.Thread(target=look, args=(life,)),
+            threading.Thread(target=advance, args=(life,)),
+        ]
+        for worker in workers:
+            worker.start()
+        time.sleep(chance.uniform(0.02, 0.2))
+        life.kill()
+        for worker in workers:
+            worker.join()
+    assert latest > parse_moment("2026-02-01T00:00:00Z")  # billing was under way
+
+
+def test_a_snapshot_is_a_world_to_come_back_to() -> None:
+    with (
+        listening() as listener,
+        serve(big_catalog(), start="2026-01-01") as server,
+        httpx.Client(base_url=server.url) as api,
+    ):
+        server.listen(listener.url, ["subscriptionBillable"])
+        server.advance("20d")
+        before = api.get("/_mock/customers").json()
+        assert api.post("/_mock/snapshots", json={"name": "start"}).status_code == 201
+        played = [bills(server, api, "40d") for _ in range(2) if restored(api, "start")]
+        assert played[0] == played[1]
+        restored(api, "start")
+        assert api.get("/_mock/customers").json() == before
+        assert [each["name"] for each in api.get("/_mock/snapshots").json()["snapshots"]] == ["start"]
+        assert api.delete("/_mock/snapshots/start").status_code == 204
+        assert api.post("/_mock/snapshots/start/restore").status_code == 404
+
+
+def restored(api: httpx.Client, name: str) -> bool:
+    return api.post(f"/_mock/snapshots/{name}/restore").raise_for_status().is_success
+
+
+def bills(server: Server, api: httpx.Client, by: str) -> list[Any]:
+    server.advance(by)
+    return [api.get(f"/_mock/customers/C{number}/invoices").json() for number in range(3)]
+
+
+def test_a_world_is_taken_up_after_an_orderly_end_and_a_kill(tmp_path: Path) -> None:
+    file = tmp_path / "world"
+    first = Life(file)
+    first.client.post("/_mock/clock", json={"advance": "45d"}).raise_for_status()
+    bought = {"customer": "Ida", "product": 1, "quantity": 2}
+    first.client.post("/_mock/cleverbridge/subscriptions", json=bought)
+    paths = ("/_mock/customers", "/_mock/cleverbridge/subscriptions")
+    shown = [first.client.get(path).json() for path in paths]
+    first.kill()
+    for _ in range(2):
+        again = Life(file)
+        assert [again.client.get(path).json() for path in paths] == shown
+        again.kill()
+
+
+@pytest.mark.parametrize(
+    ("written", "why"),
+    [
+        (b"", "no snapshot"),
+        (b"PK\x03\x04", "no snapshot"),
+        (b"tallyhook world 999\n\n", "newer version"),
+        (pack({"a": 1})[:-1], "broken"),
+        (pack({"a": Decimal(1)}).replace(b"tallyhook world 1", b"tallyhook world 0"), "broken"),
+    ],
+)
+def test_a_file_that_is_none_is_refused(written: bytes, why: str, tmp_path: Path) -> None:
+    (tmp_path / "world").write_bytes(written)
+    with pytest.raises(SnapshotError, match=why):
+        Journal(tmp_path / "world")
+
+
+class _Bomb:
+    def __reduce__(self) -> tuple[Any, ...]:
+        import os
+
+        return os.system, ("touch /tmp/bomb",)
+
+
+@pytest.mark.parametrize("evil", [_Bomb(), pickle.PickleBuffer, getattr, Path("x"), pickle.loads])
+def test_a_file_can_run_nothing(evil: object) -> None:
+    with pytest.raises(SnapshotError, match="no snapshot does"):
+        unpack(pack({"world": evil}))
+
+
+def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    file = tmp_path / "world"
+    write_file(file, pack([1, 2]))
+    write_file(file, pack([1, 2, 3]))
+    assert read_file(file) == [1, 2, 3]
+    assert [each.name for each in tmp_path.iterdir()] == ["world"]
