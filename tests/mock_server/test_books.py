@@ -106,7 +106,7 @@ class Booking(Commands):
             self.world.state.touch(customer)
 
 
-Booking.TestCase.settings = settings(max_examples=10, stateful_step_count=30, deadline=None)
+Booking.TestCase.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
 TestBooking = Booking.TestCase
 
 
