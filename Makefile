@@ -55,7 +55,7 @@ define debian
 endef
 
 # Each prints a table, and last one line of JSON. docs/performance.md says how to read them.
-BENCHMARKS := decode client engine mock receive review
+BENCHMARKS := decode client engine mock world receive review
 
 bench: .venv/installed .venv-rivals/installed $(BENCHMARKS:%=bench-%) ## the project beside what people would use instead, for a quarter of an hour
 

@@ -24,8 +24,8 @@ _FIRST_BILL = START + timedelta(hours=2)
 class Town:
     """So many customers with a name, an email address and a card, whose bill dates fill the month evenly."""
 
-    def __init__(self, subscriptions: int) -> None:
-        self.state = State()
+    def __init__(self, subscriptions: int, state: State | None = None) -> None:
+        self.state = state or State()
         ids = self.state.ids
         item = Item(ids.next(), ITEM, "Gigabytes", START)
         plan = Plan(

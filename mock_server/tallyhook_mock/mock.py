@@ -264,6 +264,7 @@ class Mock:
         for event in self.state.take_events():
             self.timeline.happened(event)
         self._note_others()
+        self.totals.refresh(self.state)
         self._stir()
 
     def _note_others(self) -> bool:
@@ -296,6 +297,7 @@ class Mock:
             if event.kind in HOOK_TYPES:
                 self._announce(event)
         self._note_others()
+        self.totals.refresh(self.state)
         if self._is_pressing():
             self._wake.set()
         self.notifier.beat()

@@ -1,7 +1,7 @@
 """What happened to each customer, in order: the engines' events and the deliveries of their hooks."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
@@ -47,6 +47,7 @@ class Timeline:
         self.counts: Counter[str] = Counter()
         self._kept = kept
         self._entries: dict[tuple[str, str, str], list[Entry]] = {}  # by system, product and customer
+        self._dropped: Counter[tuple[str, str, str]] = Counter()  # how many are not kept any more
 
     def entries(self, product: str, customer: str) -> Iterable[Entry]:
         """Oldest first; a deleted customer keeps its own."""
@@ -55,6 +56,11 @@ class Timeline:
     def entries_of(self, system: str, account: str) -> Iterable[Entry]:
         """Those of an account of one of the systems beside Cheddar, such as `fusebill`; oldest first."""
         return tuple(self._entries.get((system, "", account), ()))
+
+    def numbered(self, account: str, *, system: str = CHEDDAR, product: str = "") -> Mapping[int, Entry]:
+        """The same by number, counted from the first that there ever was."""
+        key = (system, product, account)
+        return dict(enumerate(self._entries.get(key, ()), self._dropped.get(key, 0) + 1))
 
     def happened(self, event: Event) -> None:
         moved = event.transaction or event.charge
@@ -111,3 +117,4 @@ class Timeline:
         entries.append(entry)
         if len(entries) > self._kept:
             del entries[0]
+            self._dropped[key] += 1

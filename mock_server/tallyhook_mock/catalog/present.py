@@ -11,7 +11,7 @@ def present(systems: Systems) -> list[str]:
     cleverbridge, fusebill, chargemonk = systems.cleverbridge, systems.fusebill, systems.chargemonk
     found = {
         "cleverbridge": cleverbridge.users or cleverbridge.products or cleverbridge.coupons,
-        "fusebill": has_own_keys(fusebill) or [*fusebill.accounts()],
+        "fusebill": has_own_keys(fusebill) or fusebill.accounts(),
         "chargemonk": chargemonk.plans or chargemonk.add_ons,
     }
     return [name for name, there in found.items() if there]

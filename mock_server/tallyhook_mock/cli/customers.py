@@ -1,21 +1,32 @@
 """`tallyhook customers`: who is there, and what is coming or open."""
 
+from typing import Annotated
+
+import typer
 from rich.text import Text
 
-from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote
+from tallyhook_mock.cli.remote import URL, After, MockUrl, ProductCode, Remote, say_more
 from tallyhook_receiver.cli.output import Json, moment, print_json, state, table
 
 __all__ = ["customers"]
 
 
-def customers(product: ProductCode = None, url: MockUrl = URL, as_json: Json = False) -> None:
-    """The customers of a running mock: plan, next bill, what is outstanding.
+def customers(
+    limit: Annotated[int, typer.Option(min=1, help="How many at the most.")] = 100,
+    after: After = None,
+    product: ProductCode = None,
+    url: MockUrl = URL,
+    as_json: Json = False,
+) -> None:
+    """The customers of a running mock in order of creation: plan, next bill, what is outstanding.
 
     Example: tallyhook customers --json
     """
-    found = Remote(url).get("/customers", {"product": product})["customers"]
+    answer = Remote(url).get("/customers", {"product": product, "limit": limit, "after": after})
+    found = answer["customers"]
     if as_json:
         print_json(found)
+        say_more(answer.get("next"))
         return
     rows = []
     for each in found:
@@ -37,5 +48,8 @@ def customers(product: ProductCode = None, url: MockUrl = URL, as_json: Json = F
     table(
         ("~customer", "~name", "plan", "state", "next bill (UTC)", ">so far", ">outstanding"),
         rows,
-        empty="There are no customers; `tallyhook seed 10` makes some.",
+        empty="There are no more customers."
+        if after
+        else "There are no customers; `tallyhook seed 10` makes some.",
     )
+    say_more(answer.get("next"))

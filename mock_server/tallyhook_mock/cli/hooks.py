@@ -8,7 +8,7 @@ import typer
 from rich.text import Text
 
 from tallyhook_mock.cli.hook_type import names
-from tallyhook_mock.cli.remote import URL, MockUrl, Remote, path
+from tallyhook_mock.cli.remote import URL, MockUrl, Remote, path, say_more
 from tallyhook_mock.core.hooks import DeliveryState
 from tallyhook_receiver.cli.output import Json, grid, moment, print_json, short, state, table
 
@@ -30,7 +30,12 @@ def list_(
     state: Annotated[
         DeliveryState | None, typer.Option(help="Only hooks with a delivery in this state.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many at the most: the latest.")] = 50,
+    limit: Annotated[
+        int, typer.Option(min=1, help="How many at the most: the latest, or with --after the next.")
+    ] = 50,
+    after: Annotated[
+        str | None, typer.Option(metavar="HOOK", help="Only hooks sent after this one, by its whole id.")
+    ] = None,
     url: MockUrl = URL,
     as_json: Json = False,
 ) -> None:
@@ -38,16 +43,21 @@ def list_(
 
     Example: tallyhook hooks list --type subscriptionBillable --state pending
     """
-    wanted = {"type": type, "customer": customer, "state": state}
-    found = Remote(url).get("/hooks", wanted)["hooks"][-limit:]
+    wanted = {"type": type, "customer": customer, "state": state, "limit": limit, "after": after}
+    answer = Remote(url).get("/hooks", wanted | {"order": "newest" if after is None else "oldest"})
+    found = answer["hooks"]
+    if after is None:
+        found.reverse()
     if as_json:
         print_json(found)
+        _say_more(answer.get("next"), after)
         return
     rows = [
         (short(hook["id"]), moment(hook["at"]), hook["type"], hook["customer"], _deliveries(hook))
         for hook in found
     ]
     table(("hook", "when (UTC)", "type", "~customer", "~deliveries"), rows, empty="There are no such hooks.")
+    _say_more(answer.get("next"), after)
 
 
 @hooks.command()
@@ -115,6 +125,13 @@ def _act(url: str, name: str, action: str, what: str, as_json: bool) -> None:
         print_json(done)
     else:
         typer.echo(f"{short(hook['id'])} {hook['type']} about {hook['customer']} {what}")
+
+
+def _say_more(following: str | None, after: str | None) -> None:
+    if after is not None:
+        say_more(following)
+    elif following is not None:
+        typer.echo("There are earlier ones: --limit shows more of them.", err=True)
 
 
 def _deliveries(hook: Mapping[str, Any]) -> Text:

@@ -10,7 +10,7 @@ import typer
 
 from tallyhook_receiver.cli.output import BAD, USAGE, fail
 
-__all__ = ["URL", "MockUrl", "ProductCode", "Remote", "path"]
+__all__ = ["URL", "After", "MockUrl", "ProductCode", "Remote", "path", "say_more"]
 
 URL = "http://127.0.0.1:8421"
 
@@ -22,6 +22,10 @@ MockUrl = Annotated[
 ]
 ProductCode = Annotated[
     str | None, typer.Option("--product", metavar="CODE", help="Needed if the mock has several products.")
+]
+After = Annotated[
+    str | None,
+    typer.Option("--after", metavar="NEXT", help="Go on where an earlier list ended, as that has said."),
 ]
 
 
@@ -38,7 +42,7 @@ class Remote:
         self.url = url.rstrip("/")
         self._verify = _trust() if url.startswith("https:") else False
 
-    def get(self, path: str, wanted: Mapping[str, str | None] | None = None) -> Any:
+    def get(self, path: str, wanted: Mapping[str, str | int | None] | None = None) -> Any:
         """With the query parameters that are not None."""
         given = {name: value for name, value in (wanted or {}).items() if value is not None}
         return self._ask("GET", path, params=given)
@@ -96,6 +100,12 @@ class Remote:
         if answer.is_error:
             fail(str(content.get("error", answer.status_code)), USAGE if answer.status_code == 400 else BAD)
         return content
+
+
+def say_more(following: str | None) -> None:
+    """Tell a person, beside what is printed for programs, that a list goes on."""
+    if following is not None:
+        typer.echo(f"There is more: go on with --after {following}", err=True)
 
 
 def path(*names: str) -> str:

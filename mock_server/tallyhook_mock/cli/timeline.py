@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote, path
+from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote, path, say_more
 from tallyhook_receiver.cli.output import USAGE, Json, console, fail, moment, print_json, table
 
 __all__ = ["ACCOUNTS", "System", "timeline"]
@@ -44,6 +44,11 @@ def timeline(
     svg: Annotated[
         Path | None, typer.Option("--svg", metavar="FILE", help="Write the picture into this file.")
     ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="How many at the most: all if not given.")] = None,
+    after: Annotated[
+        int | None,
+        typer.Option(metavar="NUMBER", min=0, help="Only what came after the entry so numbered."),
+    ] = None,
     system: Annotated[System, typer.Option("--system", help="The billing system.")] = System.CHEDDAR,
     product: ProductCode = None,
     url: MockUrl = URL,
@@ -62,9 +67,11 @@ def timeline(
             fail(f"{svg} can't be written: {error.strerror}", USAGE)
         typer.echo(f"{svg} is written.")
         return
-    entries = mock.get(path(*account, "timeline"), wanted)["timeline"]
+    answer = mock.get(path(*account, "timeline"), wanted | {"limit": limit, "after": after})
+    entries = answer["timeline"]
     if as_json:
         print_json(entries)
+        say_more(answer.get("next"))
         return
     rows: list[tuple[str, ...]] = [
         (
@@ -81,6 +88,7 @@ def timeline(
     if console().width < _ROOMY:
         columns, rows = ("when (UTC)", "~what"), [_folded(*row) for row in rows]
     table(columns, rows, empty="Nothing has happened.")
+    say_more(answer.get("next"))
 
 
 def _folded(when: str, what: str, invoice: str, amount: str, note: str, who: str) -> tuple[str, str]:

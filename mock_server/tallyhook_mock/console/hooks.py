@@ -1,8 +1,7 @@
 """`/console/hooks`: what was sent, what was answered, and what an operator does about it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -10,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tallyhook_mock.console.forms import Form, command, mock_of
+from tallyhook_mock.console.listing import shown
 from tallyhook_mock.console.page import page
 from tallyhook_mock.console.signature import check_signature
 from tallyhook_mock.core import ids
@@ -18,8 +18,6 @@ from tallyhook_mock.mock import Mock
 from tallyhook_mock.systems.cheddar.state import HOOK_TYPES
 
 __all__ = ["ROUTES"]
-
-_SHOWN = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +32,9 @@ class Filter:
     def of(cls, wanted: Mapping[str, str]) -> "Filter":
         return cls(*(wanted.get(name, "").strip() for name in ("type", "state", "customer")))
 
+    def __bool__(self) -> bool:
+        return bool(self.type or self.state or self.customer)
+
     def fits(self, hook: Hook) -> bool:
         return (
             self.type in ("", hook.type)
@@ -45,19 +46,18 @@ class Filter:
 async def index(request: Request) -> Response:
     """The newest first."""
     wanted = Filter.of(request.query_params)
-    log = mock_of(request).state.hooks.log.values()
-    fitting: Iterable[Hook] = reversed(log)
-    if wanted != Filter("", "", ""):
-        fitting = found = [hook for hook in fitting if wanted.fits(hook)]
-        count = len(found)
-    else:
-        count = len(log)
     return page(
         request,
         "hooks.html",
         "Hooks",
-        hooks=list(islice(fitting, _SHOWN)),
-        beyond=max(count - _SHOWN, 0),
+        shown=shown(
+            request,
+            mock_of(request).state.hooks.log,
+            read=ids.parse,
+            write=ids.text,
+            fits=wanted.fits if wanted else None,
+            newest_first=True,
+        ),
         wanted=wanted,
         types=HOOK_TYPES,
         states=list(DeliveryState),

@@ -1,7 +1,5 @@
 """`/console/listeners`: who gets hooks."""
 
-from collections import Counter
-
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -18,15 +16,12 @@ __all__ = ["ROUTES"]
 
 async def index(request: Request) -> Response:
     hooks = mock_of(request).state.hooks
-    deliveries = Counter(
-        (delivery.listener.id, delivery.state) for hook in hooks.log.values() for delivery in hook.deliveries
-    )
     return page(
         request,
         "listeners.html",
         "Listeners",
         listeners=list(hooks.listeners.values()),
-        deliveries=deliveries,
+        deliveries=hooks.counts,
         types=HOOK_TYPES,
     )
 

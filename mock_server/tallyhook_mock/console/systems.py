@@ -1,14 +1,11 @@
 """What the pages of the other billing systems have in common, and the way to them."""
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sized
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from itertools import chain
 
 from tallyhook_mock.catalog.present import present
-from tallyhook_mock.core.invoice_lines import Bill
 from tallyhook_mock.systems import Systems
 
 __all__ = ["SHOWN", "Books", "Link", "books_of", "links"]
@@ -35,7 +32,7 @@ class Books:
     link: Link
     accounts: int
     bills: int
-    totals: dict[str, Decimal]
+    totals: Mapping[str, Decimal]
     next_due: datetime | None
 
 
@@ -50,10 +47,10 @@ _SYSTEMS = {
     "fusebill": Link("/console/fusebill", "Fusebill", "u"),
     "chargemonk": Link("/console/chargemonk", "Chargemonk", "m"),
 }
-_BILLS: dict[str, Callable[[Systems], Iterable[Iterable[Bill]]]] = {
-    "cleverbridge": lambda systems: [each.bills for each in systems.cleverbridge.subscriptions],
-    "fusebill": lambda systems: [each.bills for each in systems.fusebill.accounts()],
-    "chargemonk": lambda systems: [each.bills for each in systems.chargemonk.subscriptions.values()],
+_ACCOUNTS: dict[str, Callable[[Systems], Sized]] = {
+    "cleverbridge": lambda systems: systems.cleverbridge.subscriptions,
+    "fusebill": lambda systems: systems.fusebill.accounts(),
+    "chargemonk": lambda systems: systems.chargemonk.subscriptions,
 }
 
 
@@ -72,10 +69,11 @@ def books_of(systems: Systems) -> list[Books]:
 
 
 def _books(systems: Systems, name: str) -> Books:
-    accounts = [list(bills) for bills in _BILLS[name](systems)]
-    totals: dict[str, Decimal] = defaultdict(Decimal)
-    for bill in chain.from_iterable(accounts):
-        totals[bill.currency] += bill.total
+    system = systems.others[name]
     return Books(
-        _SYSTEMS[name], len(accounts), sum(map(len, accounts)), totals, systems.others[name].next_due()
+        _SYSTEMS[name],
+        len(_ACCOUNTS[name](systems)),
+        system.billed.count,
+        system.billed.totals,
+        system.next_due(),
     )

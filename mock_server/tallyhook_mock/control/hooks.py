@@ -31,12 +31,15 @@ _FILTERS = ("type", "customer", "state")
 
 
 async def index(request: Request) -> JSONResponse:
-    """All hooks, oldest first; narrowed by type, customer code and the state of a delivery."""
+    """Oldest first, or with `order=newest` the other way; by type, customer and state of a delivery."""
     wanted = request.query_params
-    only(wanted, (*_FILTERS, *PAGE))
+    only(wanted, (*_FILTERS, "order", *PAGE))
+    if wanted.get("order", "oldest") not in ("oldest", "newest"):
+        raise bad("order: one of oldest, newest is required")
     if "state" in wanted and wanted["state"] not in tuple(DeliveryState):
         raise bad(f"state: one of {', '.join(DeliveryState)} is required")
-    hooks = mock_of(request).state.hooks.log.values()
+    log = mock_of(request).state.hooks.log.values()
+    hooks = reversed(log) if wanted.get("order") == "newest" else log
     found, more = page(
         (hook for hook in hooks if _fits(hook, wanted)), wanted, lambda hook: ids.text(hook.id)
     )

@@ -1,17 +1,20 @@
 """What several control calls show alike: moments, bills, lines of a timeline, and pictures."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, overload
 
+from starlette.requests import Request
 from starlette.responses import Response
 
+from tallyhook_mock.control.requests import page
 from tallyhook_mock.core.invoice_lines import Bill, Line
 from tallyhook_mock.core.money import amount_text, quantity_text
 from tallyhook_mock.picture.painting import paint
 from tallyhook_mock.picture.story import Story
 from tallyhook_mock.timeline import Entry
 
-__all__ = ["bill_shown", "drawn", "entry_shown", "line_shown", "moment_shown"]
+__all__ = ["bill_shown", "drawn", "line_shown", "moment_shown", "timeline_shown"]
 
 
 @overload
@@ -46,8 +49,15 @@ def line_shown(line: Line) -> dict[str, Any]:
     }
 
 
-def entry_shown(entry: Entry) -> dict[str, Any]:
+def timeline_shown(request: Request, entries: Mapping[int, Entry]) -> dict[str, Any]:
+    """What `limit` and `after` choose of what happened, oldest first."""
+    found, more = page(entries.items(), request.query_params, lambda pair: str(pair[0]))
+    return {"timeline": [_entry(number, entry) for number, entry in found], **more}
+
+
+def _entry(number: int, entry: Entry) -> dict[str, Any]:
     return {
+        "number": number,
         "at": moment_shown(entry.at),
         "kind": entry.kind,
         "actor": entry.actor,

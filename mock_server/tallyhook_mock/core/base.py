@@ -11,8 +11,9 @@ from typing import Any, Self
 import msgspec
 
 from tallyhook_mock.core.agenda import Agenda
+from tallyhook_mock.core.money import NOTHING, total
 
-__all__ = ["BillingSystem", "Entity", "Happening", "Value"]
+__all__ = ["Billed", "BillingSystem", "Entity", "Happening", "Value"]
 
 
 class Value(msgspec.Struct, frozen=True, gc=False):
@@ -58,17 +59,34 @@ class Happening(Value, frozen=True):
     quantity: Decimal | None = None
 
 
+class Billed:
+    """How many bills a system has sent, and how much they come to by currency.
+
+    It is added up as they are sent, for the total of a bill doesn't change after that.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.totals: dict[str, Decimal] = {}
+
+    def add(self, currency: str, amount: Decimal) -> None:
+        self.count += 1
+        self.totals[currency] = total((self.totals.get(currency, NOTHING), amount))
+
+
 class BillingSystem:
     """What is to come and what has happened, for the clock and the timeline.
 
     Attributes:
         actor: whom the happenings are laid to.
         agenda: what is to come.
+        billed: what was billed so far.
     """
 
     def __init__(self) -> None:
         self.actor = ""
         self.agenda = Agenda()
+        self.billed = Billed()
         self._happenings: list[Happening] = []
 
     def next_due(self) -> datetime | None:

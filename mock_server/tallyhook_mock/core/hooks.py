@@ -5,8 +5,8 @@ that every listener has acknowledged (or that an operator has canceled) comes ba
 """
 
 import heapq
-from collections import deque
-from collections.abc import Mapping
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -139,6 +139,9 @@ class Hooks:
         self.listeners: dict[int, Listener] = {}
         self.log: dict[int, Hook] = {}
         self._kept = kept
+        # How many deliveries of the log are in each state, by the id of their listener.
+        self.counts: Counter[tuple[int, DeliveryState]] = Counter()
+        self._about: dict[tuple[str, str], list[Hook]] = {}  # by product and customer
         self._done: deque[Hook] = deque()  # in the order in which they were done with
         self._ids = ids
         self._agenda: list[tuple[datetime, int, Delivery]] = []
@@ -166,6 +169,10 @@ class Hooks:
     def wanted(self, product: str, type: str) -> list[Listener]:
         return [listener for listener in self.listeners.values() if listener.wants(product, type)]
 
+    def about(self, product: str, customer: str) -> Sequence[Hook]:
+        """The hooks of the log about a customer, oldest first."""
+        return tuple(self._about.get((product, customer), ()))
+
     def send(
         self, type: str, product: str, customer: str, subject: int, body: bytes, at: datetime
     ) -> Hook | None:
@@ -175,6 +182,7 @@ class Hooks:
             return None
         hook = Hook(self._ids.next(), type, product, customer, subject, body, at)
         self.log[hook.id] = hook
+        self._about.setdefault((product, customer), []).append(hook)
         for listener in listeners:
             self._deliver(hook, listener, at)
         return hook
@@ -191,7 +199,7 @@ class Hooks:
         taken = []
         while (when := self.next_due()) is not None and when <= now:
             delivery = heapq.heappop(self._agenda)[2]
-            delivery.state = DeliveryState.SENDING
+            self._turn(delivery, DeliveryState.SENDING)
             taken.append(delivery)
         return taken
 
@@ -243,19 +251,36 @@ class Hooks:
         return self._end(delivery, DeliveryState.CANCELED)
 
     def _end(self, delivery: Delivery, state: DeliveryState) -> Hook | None:
-        delivery.state = state
+        self._turn(delivery, state)
         hook = delivery.hook
         if hook.is_done:
             self._done.append(hook)
         while len(self._done) > self._kept:
             oldest = self._done.popleft()
-            if oldest.is_done:  # not sent once more since
-                self.log.pop(oldest.id, None)
+            if oldest.is_done and oldest.id in self.log:  # not sent once more since
+                self._drop(oldest)
         return hook if hook.is_settled else None
+
+    def _turn(self, delivery: Delivery, state: DeliveryState) -> None:
+        if delivery.hook.id in self.log:
+            self.counts[delivery.listener.id, delivery.state] -= 1
+            self.counts[delivery.listener.id, state] += 1
+        delivery.state = state
+
+    def _drop(self, hook: Hook) -> None:
+        del self.log[hook.id]
+        key = (hook.product, hook.customer)
+        self._about[key].remove(hook)
+        if not self._about[key]:
+            del self._about[key]
+        for delivery in hook.deliveries:
+            self.counts[delivery.listener.id, delivery.state] -= 1
 
     def _deliver(self, hook: Hook, listener: Listener, at: datetime) -> Delivery:
         delivery = Delivery(self._ids.next(), hook, listener, at)
         hook.deliveries.append(delivery)
+        if hook.id in self.log:
+            self.counts[listener.id, delivery.state] += 1
         self._schedule(delivery, at)
         return delivery
 
@@ -269,7 +294,7 @@ class Hooks:
         ]
 
     def _schedule(self, delivery: Delivery, at: datetime) -> None:
-        delivery.state = DeliveryState.PENDING
+        self._turn(delivery, DeliveryState.PENDING)
         delivery.next_at = at
         heapq.heappush(self._agenda, (at, delivery.id, delivery))
 

@@ -22,8 +22,7 @@ def evidence(mock: Mock, customer: Customer, invoice: Invoice | None) -> str:
     """As it stands in the mock now."""
     product = customer.product.code
     entries = [*mock.timeline.entries(product, customer.code)]
-    log = mock.state.hooks.log.values()
-    hooks = [hook for hook in log if (hook.product, hook.customer) == (product, customer.code)]
+    hooks = mock.state.hooks.about(product, customer.code)
     parts: list[list[str]] = []
     if invoice is not None:
         about = [hook for hook in hooks if hook.subject == invoice.id]

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tallyhook_mock.console.forms import Form, command, mock_of, required
+from tallyhook_mock.console.listing import shown
 from tallyhook_mock.console.page import page
 from tallyhook_mock.console.systems import SHOWN
 from tallyhook_mock.console.words import money
@@ -25,15 +26,19 @@ __all__ = ["ROUTES"]
 async def index(request: Request) -> Response:
     """All subscriptions in order of creation; `q` narrows them by id."""
     state, wanted = mock_of(request).systems.chargemonk, request.query_params.get("q", "").strip()
-    found = [each for each in state.subscriptions.values() if wanted.casefold() in each.id.casefold()]
+
+    def fits(each: Subscription) -> bool:
+        return wanted.casefold() in each.id.casefold()
+
+    part = shown(request, state.subscriptions, read=str, write=str, fits=fits if wanted else None)
     return page(
         request,
         "chargemonk/subscriptions.html",
         "Chargemonk",
         state=state,
         cycles_text=cycles_text,
-        subscriptions=[(each, expected(state, each)) for each in found[:SHOWN]],
-        beyond=max(len(found) - SHOWN, 0),
+        shown=part,
+        subscriptions=[(each, expected(state, each)) for each in part.items],
         wanted=wanted,
     )
 

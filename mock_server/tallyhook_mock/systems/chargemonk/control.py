@@ -13,8 +13,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tallyhook_mock.catalog.table import Table
-from tallyhook_mock.control.requests import bad, json_object, missing, mock_of, only
-from tallyhook_mock.control.shown import bill_shown, drawn, entry_shown, moment_shown
+from tallyhook_mock.control.requests import PAGE, bad, json_object, missing, mock_of, only, page
+from tallyhook_mock.control.shown import bill_shown, drawn, moment_shown, timeline_shown
 from tallyhook_mock.core.money import amount_text
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.systems.chargemonk import rules
@@ -116,9 +116,10 @@ def carry_out(mock: Mock, name: str, subscription: Subscription, wish: Mapping[s
 
 async def index(request: Request) -> JSONResponse:
     """All subscriptions, in the order of creation."""
-    only(request.query_params, ())
+    only(request.query_params, PAGE)
     state = _state(request)
-    return JSONResponse({"subscriptions": [_summary(each, state) for each in state.subscriptions.values()]})
+    found, more = page(state.subscriptions.values(), request.query_params, lambda each: each.id)
+    return JSONResponse({"subscriptions": [_summary(each, state) for each in found], **more})
 
 
 async def create(request: Request) -> JSONResponse:
@@ -138,12 +139,10 @@ async def read(request: Request) -> JSONResponse:
 
 async def timeline(request: Request) -> JSONResponse:
     """What happened to a subscription, oldest first."""
-    only(request.query_params, ())
+    only(request.query_params, PAGE)
     subscription = _named(request)
-    entries = mock_of(request).timeline.entries_of("chargemonk", subscription.id)
-    return JSONResponse(
-        {"subscription": subscription.id, "timeline": [entry_shown(entry) for entry in entries]}
-    )
+    entries = mock_of(request).timeline.numbered(subscription.id, system="chargemonk")
+    return JSONResponse({"subscription": subscription.id, **timeline_shown(request, entries)})
 
 
 async def picture(request: Request) -> Response:

@@ -314,6 +314,7 @@ class State(BillingSystem):
         bill = Bill(len(self.bills) + 1, at, subscription.id, self.currency, tuple(lines))
         self.bills.append(bill)
         subscription.bills.append(bill)
+        self.billed.add(bill.currency, bill.total)
         items = ", ".join(line.item for line in lines)
         self.emit("invoice", at, subscription, items, invoice=bill.number, amount=bill.total)
 

@@ -1,8 +1,6 @@
 """`/console/customers`, and the page of one of them: plan, quantities, invoices, and what happened."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import islice
 
 from markupsafe import Markup
 from starlette.exceptions import HTTPException
@@ -11,8 +9,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tallyhook_mock.console.forms import Form, command, mock_of, required
+from tallyhook_mock.console.listing import shown
 from tallyhook_mock.console.page import page
-from tallyhook_mock.core.hooks import Hook
+from tallyhook_mock.core import ids
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.picture.painting import paint
 from tallyhook_mock.picture.style import STYLE
@@ -39,24 +38,20 @@ class Quantities:
 
 
 async def index(request: Request) -> Response:
-    """In order of creation, from number `from` on; `q` narrows them by code, name, company or email."""
-    mock, wanted = mock_of(request), request.query_params.get("q", "").strip()
-    first = request.query_params.get("from", "")
-    start = int(first) if first.isascii() and first.isdigit() and len(first) < 10 else 0
-    fitting: Iterable[Customer] = _everybody(mock)
-    if wanted:
-        found = [customer for customer in fitting if _fits(customer, wanted.casefold())]
-        fitting, count = found, len(found)
-    else:
-        count = sum(map(mock.state.count, mock.state.products.values()))
+    """All customers in order of creation; `q` narrows them by code, name, company or email."""
+    wanted = request.query_params.get("q", "").strip()
+    sought = wanted.casefold()
     return page(
         request,
         "cheddar/customers.html",
         "Customers",
-        customers=list(islice(fitting, start, start + _SHOWN)),
-        beyond=max(count - start - _SHOWN, 0),
-        start=start,
-        following=start + _SHOWN,
+        shown=shown(
+            request,
+            mock_of(request).state.everybody(),
+            read=ids.parse,
+            write=ids.text,
+            fits=(lambda customer: _fits(customer, sought)) if sought else None,
+        ),
         wanted=wanted,
     )
 
@@ -91,7 +86,7 @@ async def show(request: Request) -> Response:
         # Drawn by this program, with every word of others escaped.
         picture=Markup(paint(tell(mock, customer), styled=False)),
         entries=entries[::-1][:_SHOWN],
-        hooks=_hooks_of(mock, customer),
+        hooks=mock.state.hooks.about(product.code, customer.code)[:-6:-1],
         types=HOOK_TYPES,
     )
 
@@ -132,11 +127,6 @@ def _product(mock: Mock, code: str | None) -> Product:
         raise HTTPException(404, "There is no such product.") from None
 
 
-def _everybody(mock: Mock) -> Iterable[Customer]:
-    for product in mock.state.products.values():
-        yield from mock.state.customers(product)
-
-
 def _fits(customer: Customer, wanted: str) -> bool:
     details = customer.details
     texts = (
@@ -151,12 +141,6 @@ def _quantities(customer: Customer) -> Quantities:
         each for each in reversed(customer.subscription.invoices) if each.type is InvoiceType.SUBSCRIPTION
     ]
     return Quantities(periods[:_PERIODS], list(customer.subscription.plan.items))
-
-
-def _hooks_of(mock: Mock, customer: Customer) -> list[Hook]:
-    log = reversed(mock.state.hooks.log.values())
-    sent = (hook for hook in log if (hook.product, hook.customer) == (customer.product.code, customer.code))
-    return list(islice(sent, 5))
 
 
 ROUTES = [

@@ -31,14 +31,13 @@ __all__ = ["ROUTES"]
 
 async def timeline(request: Request) -> JSONResponse:
     """Oldest first; `?product=` is needed if there are several."""
-    mock = mock_of(request)
-    only(request.query_params, ("product",))
+    only(request.query_params, ("product", *PAGE))
     product = named_product(request, request.query_params)
     code = request.path_params["code"]
-    entries = mock.timeline.entries(product.code, code)
+    entries = mock_of(request).timeline.numbered(code, product=product.code)
     if not entries:
         raise missing(f"there is no customer {code!r}")
-    return JSONResponse({"customer": code, "timeline": [shown.entry_shown(entry) for entry in entries]})
+    return JSONResponse({"customer": code, **shown.timeline_shown(request, entries)})
 
 
 async def drawn(request: Request) -> Response:

@@ -177,7 +177,7 @@ def void_or_refund(state: State, invoice: Invoice, at: datetime) -> None:
 
 
 def _announce(state: State, invoice: Invoice, transaction: Transaction, at: datetime, note: str) -> None:
-    customer = invoice.subscription.customer
+    customer = state.touch(invoice.subscription.customer)
     state.emit("transaction", at, customer, invoice=invoice, transaction=transaction, note=note)
 
 

@@ -51,10 +51,7 @@ class _Teller:
         self.customer, self.product = customer, customer.product
         self.now = mock.clock.now()
         self.entries = [*mock.timeline.entries(self.product.code, customer.code)]
-        log = mock.state.hooks.log.values()
-        self.hooks = [
-            hook for hook in log if (hook.product, hook.customer) == (self.product.code, customer.code)
-        ]
+        self.hooks = mock.state.hooks.about(self.product.code, customer.code)
         self.invoices = sorted(customer.invoices, key=lambda invoice: invoice.number)
         self.start = min(subscription.created for subscription in customer.subscriptions)
         self.end = self._end()

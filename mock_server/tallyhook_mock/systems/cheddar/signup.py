@@ -89,6 +89,7 @@ def edit_customer(
     is_tax_exempt: bool | None = None,
 ) -> None:
     """Change what is given and nothing else; an empty text clears a field."""
+    state.touch(customer)
     if code is not None and code != customer.code:
         if state.has_customer(customer.product, code):
             raise code_in_use(code)

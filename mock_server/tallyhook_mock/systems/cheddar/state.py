@@ -1,9 +1,10 @@
 """Everything that Cheddar knows, and the agenda of what is to come."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
+from operator import itemgetter
 from typing import TypeAlias
 
 from tallyhook_mock.core.agenda import Agenda
@@ -96,9 +97,16 @@ class State:
         """How many customers there are."""
         return len(self._customers.get(product.code, {}))
 
+    def everybody(self) -> Mapping[int, Customer]:
+        """The customers of all products by id, in order of creation."""
+        if len(self._customers) == 1:
+            return next(iter(self._customers.values()))
+        by_id = (pair for customers in self._customers.values() for pair in customers.items())
+        return dict(sorted(by_id, key=itemgetter(0)))
+
     def customer(self, product: Product, code: str) -> Customer:
         try:
-            return self._touch(self._codes[product.code][code])
+            return self.touch(self._codes[product.code][code])
         except KeyError:
             raise not_found("Customer not found") from None
 
@@ -106,7 +114,7 @@ class State:
         customer = self._customers.get(product.code, {}).get(id) if id is not None else None
         if customer is None:
             raise not_found("Customer not found")
-        return self._touch(customer)
+        return self.touch(customer)
 
     def has_customer(self, product: Product, code: str) -> bool:
         return code in self._codes.get(product.code, {})
@@ -118,7 +126,7 @@ class State:
         invoices = self._invoices.get(product.code, [])
         if not 1 <= number <= len(invoices) or invoices[number - 1].subscription.customer.is_deleted:
             raise not_found("Invoice not found")
-        self._touch(invoices[number - 1].subscription.customer)
+        self.touch(invoices[number - 1].subscription.customer)
         return invoices[number - 1]
 
     def invoice_by_id(self, product: Product, id: int | None) -> Invoice:
@@ -133,17 +141,18 @@ class State:
 
     # -- what changes (for the commands)
 
-    def _touch(self, customer: Customer) -> Customer:
+    def touch(self, customer: Customer) -> Customer:
+        """Note that something may change about a customer, an invoice included."""
         self._touched[customer.id] = customer
         return customer
 
     def take_touched(self) -> Iterable[Customer]:
-        """Whom to look at again; a command finds its customer by the methods above."""
+        """Whom to look at again: those who were looked up, and those whom a command has touched."""
         touched, self._touched = self._touched, {}
         return touched.values()
 
     def add_customer(self, customer: Customer) -> None:
-        self._touch(customer)
+        self.touch(customer)
         self._customers.setdefault(customer.product.code, {})[customer.id] = customer
         self._codes.setdefault(customer.product.code, {})[customer.code] = customer
 
@@ -151,7 +160,7 @@ class State:
         del self._customers[customer.product.code][customer.id]
         del self._codes[customer.product.code][customer.code]
         customer.is_deleted = True
-        self._touch(customer)
+        self.touch(customer)
 
     def rename_customer(self, customer: Customer, code: str) -> None:
         codes = self._codes[customer.product.code]
@@ -176,6 +185,7 @@ class State:
         if known is None or known.id != plan.id:
             return
         for customer in self.customers(product):
+            self.touch(customer)
             for subscription in customer.subscriptions:
                 if subscription.plan is known:
                     subscription.plan = plan
@@ -200,7 +210,7 @@ class State:
         action, invoice = planned
         if not invoice.subscription.customer.is_deleted:
             self.actor = "system"
-            self._touch(invoice.subscription.customer)
+            self.touch(invoice.subscription.customer)
             action(self, invoice, at)
         return True
 
@@ -221,7 +231,7 @@ class State:
         item: str = "",
         quantity: Decimal | None = None,
     ) -> None:
-        self._touch(customer)
+        self.touch(customer)
         if subscription is None and invoice is not None:
             subscription = invoice.subscription
         self._events.append(

@@ -40,6 +40,7 @@ def change(
     what was paid before it are all that has changed.
     """
     subscription = customer.subscription
+    state.touch(customer)
     promotion = find_promotion(customer.product, plan or subscription.plan, coupon, at) if coupon else None
     is_unscheduled = billing.last_period(customer) is None  # imported without a date
     if change_bill_date is not None and subscription.pending is None and not is_unscheduled:

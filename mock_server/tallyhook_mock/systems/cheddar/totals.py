@@ -1,4 +1,4 @@
-"""How many invoices there are in each state, and what they come to: kept, not counted."""
+"""How many invoices there are in each state, and what they come to: kept as they change, not counted."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -13,9 +13,12 @@ from tallyhook_mock.systems.cheddar.state import State
 
 __all__ = ["Books", "Totals"]
 
+# An invoice in one of these keeps its amount.
+_SETTLED = (InvoiceState.PAID, InvoiceState.VOID)
+
 
 class Books:
-    """The invoices of one product. `waiting` are the outstanding ones by id, the oldest first."""
+    """The invoices of one product. `waiting` are the outstanding ones by id, in the order of becoming so."""
 
     def __init__(self) -> None:
         self.customers = 0
@@ -26,46 +29,79 @@ class Books:
     def oldest(self, count: int) -> Iterable[Invoice]:
         return islice(self.waiting.values(), count)
 
+    def add(self, state: InvoiceState, amount: Decimal) -> None:
+        self.counts[state] += 1
+        self.totals[state] = total((self.totals[state], amount))
+
+    def take_off(self, state: InvoiceState, amount: Decimal) -> None:
+        self.counts[state] -= 1
+        self.totals[state] = total((self.totals[state], amount.copy_negate()))
+
 
 class Totals:
-    """The books of all products. `refresh` looks only at the customers that something was done to since."""
+    """The books of all products. `refresh` looks only at the customers that something was done to since.
+
+    All of it is derived: what refreshes first with a state that was restored counts everybody.
+    """
 
     def __init__(self) -> None:
         self.products: dict[str, Books] = defaultdict(Books)
-        self._known: dict[int, tuple[tuple[InvoiceState, Decimal], ...]] = {}
+        # What was counted: of each customer the invoices that still change, and the states of all others.
+        self._changing: dict[int, tuple[tuple[Invoice, InvoiceState, Decimal], ...]] = {}
+        self._settled: dict[int, InvoiceState] = {}
 
     def refresh(self, state: State) -> None:
+        is_first = not self._changing
         for customer in state.take_touched():
             books = self.products[customer.product.code]
-            self._forget(books, customer)
-            if not customer.is_deleted:
-                self._enter(books, customer)
+            before = self._changing.pop(customer.id, None)
+            for _, known, amount in before or ():
+                books.take_off(known, amount)
+            if customer.is_deleted:
+                books.customers -= before is not None
+                self._forget(books, customer)
+            else:
+                books.customers += before is None
+                self._count(books, customer)
+            for invoice, *_ in before or ():
+                if not self._is_waiting(invoice):
+                    books.waiting.pop(invoice.id, None)
+
+        if is_first:  # many at once, and not as it happened
+            for books in self.products.values():
+                oldest_first = sorted(books.waiting.values(), key=_billed)
+                books.waiting = {invoice.id: invoice for invoice in oldest_first}
 
     def of(self, product: Product) -> Books:
         return self.products[product.code]
 
-    def _forget(self, books: Books, customer: Customer) -> None:
-        known = self._known.pop(customer.id, None)
-        if known is None:
-            return
-        books.customers -= 1
-        if customer.is_deleted:
-            for invoice in customer.invoices:
-                books.waiting.pop(invoice.id, None)
-        for state, amount in known:
-            books.counts[state] -= 1
-            books.totals[state] = total((books.totals[state], -amount))
-
-    def _enter(self, books: Books, customer: Customer) -> None:
-        books.customers += 1
-        known = []
+    def _count(self, books: Books, customer: Customer) -> None:
+        changing = []
         for invoice in customer.invoices:
-            amount = invoice.total
-            books.counts[invoice.state] += 1
-            books.totals[invoice.state] = total((books.totals[invoice.state], amount))
-            known.append((invoice.state, amount))
-            if not invoice.is_outstanding:
-                books.waiting.pop(invoice.id, None)
-            elif invoice.id not in books.waiting:
-                books.waiting[invoice.id] = invoice
-        self._known[customer.id] = tuple(known)
+            state = invoice.state
+            if state not in _SETTLED:
+                changing.append((invoice, state, invoice.total))
+            elif (known := self._settled.get(invoice.id)) is not state:
+                amount = invoice.total
+                if known is not None:
+                    books.take_off(known, amount)
+                books.add(state, amount)
+                self._settled[invoice.id] = state
+        for _, state, amount in changing:
+            books.add(state, amount)
+        for invoice in sorted((made for made, *_ in changing if made.is_outstanding), key=_billed):
+            books.waiting.setdefault(invoice.id, invoice)
+        self._changing[customer.id] = tuple(changing)
+
+    def _forget(self, books: Books, customer: Customer) -> None:
+        for invoice in customer.invoices:
+            if (known := self._settled.pop(invoice.id, None)) is not None:
+                books.take_off(known, invoice.total)
+
+    @staticmethod
+    def _is_waiting(invoice: Invoice) -> bool:
+        return invoice.is_outstanding and not invoice.subscription.customer.is_deleted
+
+
+def _billed(invoice: Invoice) -> tuple[object, int]:
+    return invoice.billing_at, invoice.number

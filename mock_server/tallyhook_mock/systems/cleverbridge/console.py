@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from tallyhook_mock.catalog.table import Table
 from tallyhook_mock.console.forms import Form, command, mock_of, required
+from tallyhook_mock.console.listing import shown
 from tallyhook_mock.console.page import page
 from tallyhook_mock.console.systems import SHOWN
 from tallyhook_mock.console.words import money
@@ -59,20 +60,19 @@ class Wish:
 async def index(request: Request) -> Response:
     """All subscriptions in order of creation; `q` narrows them by id and customer."""
     state, wanted = mock_of(request).systems.cleverbridge, request.query_params.get("q", "").strip()
-    found = [
-        each
-        for each in state.subscriptions
-        if any(
-            wanted.casefold() in text.casefold()
-            for text in (each.id, str(each.customer.id), each.customer.reference, each.customer.email)
-        )
-    ]
+
+    def fits(each: Subscription) -> bool:
+        customer = each.customer
+        texts = (each.id, str(customer.id), customer.reference, customer.email)
+        return any(wanted.casefold() in text.casefold() for text in texts)
+
+    part = shown(request, state.subscriptions_by_id, read=str, write=str, fits=fits if wanted else None)
     return page(
         request,
         "cleverbridge/subscriptions.html",
         "Cleverbridge",
-        subscriptions=[(each, _next(each)) for each in found[:SHOWN]],
-        beyond=max(len(found) - SHOWN, 0),
+        shown=part,
+        subscriptions=[(each, _next(each)) for each in part.items],
         wanted=wanted,
     )
 

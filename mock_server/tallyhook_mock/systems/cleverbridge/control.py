@@ -8,8 +8,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tallyhook_mock.catalog.table import Table
-from tallyhook_mock.control.requests import json_object, mock_of, only
-from tallyhook_mock.control.shown import bill_shown, drawn, entry_shown, moment_shown
+from tallyhook_mock.control.requests import PAGE, json_object, mock_of, only, page
+from tallyhook_mock.control.shown import bill_shown, drawn, moment_shown, timeline_shown
 from tallyhook_mock.core.money import amount_text, quantity_text
 from tallyhook_mock.systems.cleverbridge.catalog import SUBSCRIPTION, read_subscription
 from tallyhook_mock.systems.cleverbridge.model import (
@@ -30,8 +30,9 @@ __all__ = ["ROUTES"]
 
 async def index(request: Request) -> JSONResponse:
     """All subscriptions, in the order of creation."""
-    only(request.query_params, ())
-    return JSONResponse({"subscriptions": [_summary(each) for each in _state(request).subscriptions]})
+    only(request.query_params, PAGE)
+    found, more = page(_state(request).subscriptions, request.query_params, lambda each: each.id)
+    return JSONResponse({"subscriptions": [_summary(each) for each in found], **more})
 
 
 async def create(request: Request) -> JSONResponse:
@@ -59,12 +60,10 @@ async def read(request: Request) -> JSONResponse:
 
 async def timeline(request: Request) -> JSONResponse:
     """What happened to a subscription, oldest first."""
-    only(request.query_params, ())
+    only(request.query_params, PAGE)
     subscription = _named(request)
-    entries = mock_of(request).timeline.entries_of("cleverbridge", subscription.id)
-    return JSONResponse(
-        {"subscription": subscription.id, "timeline": [entry_shown(entry) for entry in entries]}
-    )
+    entries = mock_of(request).timeline.numbered(subscription.id, system="cleverbridge")
+    return JSONResponse({"subscription": subscription.id, **timeline_shown(request, entries)})
 
 
 async def picture(request: Request) -> Response:

@@ -1,6 +1,6 @@
 """Products, customers, subscriptions with items and their versions, and the state that holds them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import IntEnum, StrEnum
@@ -414,9 +414,14 @@ class State(BillingSystem):
     # -- what is there
 
     @property
-    def subscriptions(self) -> Iterable[Subscription]:
+    def subscriptions(self) -> Collection[Subscription]:
         """In order of creation."""
         return self._subscriptions.values()
+
+    @property
+    def subscriptions_by_id(self) -> Mapping[str, Subscription]:
+        """In order of creation."""
+        return self._subscriptions
 
     @property
     def customers(self) -> Iterable[Customer]:
@@ -488,6 +493,7 @@ class State(BillingSystem):
         self._bills += 1
         bill = Bill(self._bills, at, subscription.id, subscription.currency, lines)
         subscription.bills.append(bill)
+        self.billed.add(bill.currency, bill.total)
         purchase = purchase_id(bill)
         self._purchases[purchase] = subscription
         subscription.purchase = subscription.purchase or purchase

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tallyhook_mock.console.forms import Form, command, mock_of
+from tallyhook_mock.console.listing import number, shown
 from tallyhook_mock.console.page import page
 from tallyhook_mock.console.systems import SHOWN
 from tallyhook_mock.mock import Mock
@@ -37,17 +38,17 @@ class DryRun:
 async def index(request: Request) -> Response:
     """All customers in order of creation; `q` narrows them by id and name."""
     state, wanted = mock_of(request).systems.fusebill, request.query_params.get("q", "").strip()
-    found = [
-        each
-        for each in state.accounts()
-        if wanted == str(each.id) or wanted.casefold() in each.name.casefold()
-    ]
+
+    def fits(customer: Customer) -> bool:
+        return wanted == str(customer.id) or wanted.casefold() in customer.name.casefold()
+
+    part = shown(request, state.accounts_by_id(), read=number, write=str, fits=fits if wanted else None)
     return page(
         request,
         "fusebill/customers.html",
         "Fusebill",
-        customers=[(each, _next(state, each)) for each in found[:SHOWN]],
-        beyond=max(len(found) - SHOWN, 0),
+        shown=part,
+        customers=[(each, _next(state, each)) for each in part.items],
         wanted=wanted,
     )
 

@@ -12,12 +12,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tallyhook_mock.catalog.table import Table
-from tallyhook_mock.control.requests import json_object, mock_of, only
+from tallyhook_mock.control.requests import PAGE, json_object, mock_of, only, page
 from tallyhook_mock.control.shown import (
     bill_shown,
     drawn,
-    entry_shown,
     moment_shown,
+    timeline_shown,
 )
 from tallyhook_mock.core.money import amount_text, cents, quantity_text
 from tallyhook_mock.systems.fusebill.catalog import (
@@ -60,8 +60,10 @@ _WHEN = ("now", "periodEnd")
 
 async def index(request: Request) -> JSONResponse:
     """Everybody, in the order of creation."""
-    only(request.query_params, ())
-    return JSONResponse({"customers": [_customer(customer) for customer in _state(request).accounts()]})
+    only(request.query_params, PAGE)
+    everybody = _state(request).accounts()
+    customers, more = page(everybody, request.query_params, lambda each: str(each.id))
+    return JSONResponse({"customers": [_customer(each) for each in customers], **more})
 
 
 async def create_customer(request: Request) -> JSONResponse:
@@ -106,19 +108,19 @@ async def charge(request: Request) -> JSONResponse:
 
 async def bills(request: Request) -> JSONResponse:
     """All bills of a customer, newest first."""
-    only(request.query_params, ())
+    only(request.query_params, PAGE)
     customer = _named(request)
-    return JSONResponse(
-        {"customer": customer.id, "bills": [bill_shown(bill) for bill in reversed(customer.bills)]}
-    )
+    newest_first = reversed(customer.bills)
+    bills, more = page(newest_first, request.query_params, lambda bill: str(bill.number))
+    return JSONResponse({"customer": customer.id, "bills": [bill_shown(bill) for bill in bills], **more})
 
 
 async def timeline(request: Request) -> JSONResponse:
     """What happened to a customer, oldest first."""
-    only(request.query_params, ())
+    only(request.query_params, PAGE)
     customer = _named(request)
-    entries = mock_of(request).timeline.entries_of("fusebill", str(customer.id))
-    return JSONResponse({"customer": customer.id, "timeline": [entry_shown(entry) for entry in entries]})
+    entries = mock_of(request).timeline.numbered(str(customer.id), system="fusebill")
+    return JSONResponse({"customer": customer.id, **timeline_shown(request, entries)})
 
 
 async def picture(request: Request) -> Response:

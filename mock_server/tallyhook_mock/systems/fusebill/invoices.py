@@ -93,6 +93,7 @@ def post(state: State, draft: Draft, at: datetime, only: Collection[int] = ()) -
         state.invoice_ids.next(), draft.id, bill, numbers, draft.at, draft.notes, draft.po_number, draft.terms
     )
     customer.bills.append(bill)
+    state.billed.add(bill.currency, bill.total)
     customer.invoices.append(invoice)
     draft.charges = [charge for charge in draft.charges if charge not in posted]
     if not draft.charges:

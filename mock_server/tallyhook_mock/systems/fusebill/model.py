@@ -1,6 +1,6 @@
 """Customers, billing period definitions and subscriptions, and the state that holds them."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -525,9 +525,13 @@ class State(BillingSystem):
 
     # -- what is there
 
-    def accounts(self) -> Iterable[Customer]:
+    def accounts(self) -> Collection[Customer]:
         """The customers, in the order of creation."""
         return self._customers.values()
+
+    def accounts_by_id(self) -> Mapping[int, Customer]:
+        """The customers, in the order of creation."""
+        return self._customers
 
     def customer(self, id: int) -> Customer:
         try:

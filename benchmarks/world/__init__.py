@@ -1,0 +1,1 @@
+"""A mock with a large world in it: what its pages cost."""

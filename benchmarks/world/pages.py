@@ -1,0 +1,78 @@
+"""What the pages of the console cost, in a small world and in a large one."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import httpx
+
+from benchmarks.measure import alternate
+from benchmarks.mock.side import free_port
+
+__all__ = ["PAGES", "measure_pages"]
+
+PAGES = {"overview": "/", "customers": "/console/customers", "hooks": "/console/hooks"}
+_PATIENCE = 600.0  # seconds until a large world is there
+_LOOKS = 5
+
+
+def measure_pages(sizes: tuple[int, int], rounds: int) -> dict[str, dict[int, list[float]]]:
+    """Seconds for each page at each size, one for each round."""
+    with _serving(sizes[0]) as small, _serving(sizes[1]) as large:
+        sides = {str(sizes[0]): small, str(sizes[1]): large}
+        measured = {}
+        for name, path in PAGES.items():
+            seconds = alternate(rounds, **{size: _looks(client, path) for size, client in sides.items()})
+            measured[name] = {int(size): values for size, values in seconds.items()}
+        # Deep in a list.
+        middles = {size: _looks(client, _middle(client)) for size, client in sides.items()}
+        seconds = alternate(rounds, **middles)
+        measured["customers, in the middle"] = {int(size): values for size, values in seconds.items()}
+        return measured
+
+
+def _looks(client: httpx.Client, path: str) -> Callable[[], float]:
+    def look() -> float:
+        started = time.perf_counter()
+        for _ in range(_LOOKS):
+            client.get(path).raise_for_status()
+        return (time.perf_counter() - started) / _LOOKS
+
+    return look
+
+
+def _middle(client: httpx.Client) -> str:
+    """The address of a page of customers in the middle of the list."""
+    town = {"product": "TOWN"}
+    found = client.get("/_mock/customers", params=town).json()["customers"]
+    after = client.get("/_mock/customers", params=town | {"limit": len(found) // 2}).json()["next"]
+    return f"/console/customers?after={after}"
+
+
+@contextmanager
+def _serving(customers: int) -> Iterator[httpx.Client]:
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.world.served", str(port), str(customers)],
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=_PATIENCE, trust_env=False) as client:
+            _wait_for(client, process)
+            yield client
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _wait_for(client: httpx.Client, process: "subprocess.Popen[bytes]") -> None:
+    until = time.monotonic() + _PATIENCE
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            client.get("/_mock/clock").raise_for_status()
+            return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    raise RuntimeError(f"no answer from {process.args!r}")

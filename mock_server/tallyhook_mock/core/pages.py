@@ -1,0 +1,82 @@
+"""Long lists, a page at a time."""
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Generic, TypeVar
+
+from tallyhook_mock.core.base import Value
+
+__all__ = ["Page", "page_of"]
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class Page(Value, Generic[K, V], frozen=True):
+    """A part of a list.
+
+    Attributes:
+        items: what is on it.
+        start: how many entries of the whole list come before it, whether they fit or not.
+        previous: the key of its first entry if others that fit come before; None if none do.
+        next: the key of its last entry if others that fit come after; None if none do.
+    """
+
+    items: tuple[V, ...]
+    start: int
+    previous: K | None
+    next: K | None
+
+
+def page_of(
+    whole: Mapping[K, V],
+    limit: int | None = None,
+    *,
+    after: K | None = None,
+    before: K | None = None,
+    fits: Callable[[V], bool] | None = None,
+    newest_first: bool = False,
+) -> Page[K, V]:
+    """The first `limit` entries after a key, or the last before one; only those that fit are counted.
+
+    A number that is gone from the list stands where it stood, for numbers are given in order. LookupError for
+    any other key that isn't there.
+    """
+    keys = list(whole)
+    if newest_first:
+        keys.reverse()
+
+    def fitting(places: Iterable[int]) -> Iterator[int]:
+        return (place for place in places if fits is None or fits(whole[keys[place]]))
+
+    one_more = None if limit is None else limit + 1
+    if before is None:
+        start = 0 if after is None else _place(keys, after, newest_first) + (after in whole)
+        found = list(islice(fitting(range(start, len(keys))), one_more))
+        places = found[:limit]
+        has_next, has_previous = len(found) > len(places), _is_any(fitting(range(start - 1, -1, -1)))
+    else:
+        end = _place(keys, before, newest_first)
+        found = list(islice(fitting(range(end - 1, -1, -1)), one_more))
+        places = found[:limit][::-1]
+        has_next, has_previous = _is_any(fitting(range(end, len(keys)))), len(found) > len(places)
+    return Page(
+        tuple(whole[keys[place]] for place in places),
+        places[0] if places else 0,
+        keys[places[0]] if places and has_previous else None,
+        keys[places[-1]] if places and has_next else None,
+    )
+
+
+def _place(keys: list[K], key: K, newest_first: bool) -> int:
+    """Where a key stands, or would stand."""
+    try:
+        return keys.index(key)
+    except ValueError:
+        if not isinstance(key, int):
+            raise LookupError(f"there is no {key!r}") from None
+        return sum((other > key if newest_first else other < key) for other in keys)  # type: ignore[operator]  # numbers all
+
+
+def _is_any(places: Iterator[int]) -> bool:
+    return next(places, None) is not None
