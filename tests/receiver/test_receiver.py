@@ -604,16 +604,23 @@ async def test_a_journal_outlives_the_putting_off_of_its_invoice(make: Make) -> 
             review.charge("A", 5)
             review.charge("B", 5)
 
+        async def delivered() -> int:
+            """The status once nothing lost can arrive any more."""
+            for _ in range(5):
+                status = (await deliver(receiver, cheddar.hook())).status
+                if status == 200:
+                    break
+                now[0] += 150
+            return status
+
         assert (await deliver(receiver, cheddar.hook())).status == 503
         cheddar.pushed_out = True
-        while (await deliver(receiver, cheddar.hook())).status == 503:  # the lost charge may still arrive
-            now[0] += 150
-            assert now[0] < 1_900_001_000
+        assert await delivered() == 200
         for _ in range(365):
             now[0] += timedelta(days=1).total_seconds()
             await receiver.inbox.prune(timedelta(days=90))
         cheddar.pushed_out = False
-        assert (await deliver(receiver, cheddar.hook())).status == 200
+        assert await delivered() == 200
     assert [code for code, *_ in cheddar.content()] == ["A", "B"]
 
 

@@ -124,7 +124,12 @@ class PostgresInbox:
                 name="tallyhook-inbox",
                 open=False,
             )
-            await pool.open()
+            try:
+                # Connected by then: an event loop that ended in the middle of it would wait for ever.
+                await pool.open(wait=True, timeout=self._busy_seconds)
+            except psycopg.Error as error:
+                await pool.close()
+                raise unavailable(error) from error
             self._pool, self._loop = pool, asyncio.get_running_loop()
 
     async def close(self) -> None:
