@@ -113,7 +113,7 @@ class Crew:
                     member.waking = asyncio.create_task(self._wake(member))
 
     async def _wake(self, member: "_Member") -> None:
-        await asyncio.sleep(self._dice.uniform(1.2, 2) * LEASE)
+        await asyncio.sleep(self._dice.uniform(1.2, 5) * LEASE)
         while member.shared.is_stopped.value:  # it may only be about to stop
             with suppress(ProcessLookupError):
                 os.kill(member.process.pid, signal.SIGCONT)
