@@ -108,7 +108,8 @@ class Crew:
         while True:
             await asyncio.sleep(0.02)
             for member in self._members:
-                if member.shared.is_stopped.value and member.waking is None:
+                is_waking = member.waking is not None and not member.waking.done()
+                if member.shared.is_stopped.value and not is_waking:
                     self.stops += 1
                     member.waking = asyncio.create_task(self._wake(member))
 
