@@ -55,6 +55,10 @@ def explored(model: Model) -> Model:
         pytest.param(Model([RUN], faults=FAULTS, attempts=8, two_workers=False), id="run when done"),
         pytest.param(Model([TWICE], faults=FAULTS, two_workers=False), id="two equal charges"),
         pytest.param(Model([CHARGE], faults=FAULTS, marks=False), id="marks switched off"),
+        pytest.param(
+            Model([CHARGE, NOTHING], faults=3, marks=False, two_workers=False),
+            id="to and fro without marks, and a person runs it",
+        ),
         pytest.param(Model([CHARGE], faults=FAULTS, keeps_marks=False), id="marks dropped by the server"),
         pytest.param(
             Model(
