@@ -108,12 +108,13 @@ class Crew:
         while True:
             await asyncio.sleep(0.02)
             for member in self._members:
-                if member.shared.is_stopped.value and member.waking is None:
+                is_waking = member.waking is not None and not member.waking.done()
+                if member.shared.is_stopped.value and not is_waking:
                     self.stops += 1
                     member.waking = asyncio.create_task(self._wake(member))
 
     async def _wake(self, member: "_Member") -> None:
-        await asyncio.sleep(self._dice.uniform(1.2, 2) * LEASE)
+        await asyncio.sleep(self._dice.uniform(1.2, 5) * LEASE)
         while member.shared.is_stopped.value:  # it may only be about to stop
             with suppress(ProcessLookupError):
                 os.kill(member.process.pid, signal.SIGCONT)

@@ -73,11 +73,11 @@ class Tally:
     """What happened, over all runs.
 
     `double` and `lost` count charges of ours, `quantity` and `early` and `stuck` invoices: executed on
-    another quantity than was declared, before an hour had passed, never acknowledged or never paid.
-    `asked` are those for which a person is asked with a reason: somebody had meddled with the invoice, the
-    server kept no marks, one charge was lost three times, or a clock that was set ahead had ended the held
-    hour. Without one they are `stuck`. `kills` count receivers that died in the middle of their work,
-    `stops` those that stood still, `cuts` power cuts and restarts of the database.
+    another quantity than was declared, before an hour had passed, never acknowledged or never paid. `asked`
+    are those for which a person is asked with a reason: somebody had meddled with the invoice, the server
+    kept no marks, one charge was lost three times, or a clock that was set ahead had ended the held hour.
+    Without one they are `stuck`. `kills` count receivers that died in the middle of their work, `stops` those
+    that stood still, `cuts` power cuts and restarts of the database.
     """
 
     runs: int = 0
@@ -139,9 +139,9 @@ class Harness:
         cls, options: Options, inbox: str, database: Postgres | Disk
     ) -> AsyncIterator["Harness"]:
         """A harness with its mock and proxy served, and the address of the receivers reserved."""
-        mock = Mock(
-            CATALOG, start=datetime(2026, 1, 1, tzinfo=UTC), sender=Sender(timeout=5), seed=options.seed
-        )
+        # A receiver that stands still must not keep the hook from the others.
+        sender = Sender(timeout=LEASE if "stop" in options.kinds else 5)
+        mock = Mock(CATALOG, start=datetime(2026, 1, 1, tzinfo=UTC), sender=sender, seed=options.seed)
         codes: dict[str, str] = {}
 
         def customer_of(named: str) -> str:
@@ -348,12 +348,12 @@ class Harness:
         self, crew: Crew, by: timedelta = UNKNOWN_FOR + timedelta(seconds=90), *, taken: bool
     ) -> None:
         """Let leases end if hooks are taken, and what is on its way arrive; then time goes by on the
-        receivers' clock.
+        receivers' clock, unless one stands still.
         """
         if taken:
             await asyncio.sleep(LEASE)
-        while not crew.are_all_awake:
-            await asyncio.sleep(0.02)
+        if not crew.are_all_awake:
+            return  # another takes over, and the one that stands still goes on in the middle of it
         await self._proxy.idle()
         crew.ahead.value += by.total_seconds()
 
@@ -419,7 +419,7 @@ class Harness:
                 or play.has_lost_its_hour
                 or play.is_lost_thrice
                 or play.mischief.rewrites == "cut"
-                or not self._options.marks
+                or (not self._options.marks and (play.mischief.strays > 0 or self._options.deaths))
             )
             if may_ask:
                 tally.asked += 1

@@ -44,7 +44,8 @@ _WRITES = ("claim", "finish", "append", "plan")
 
 @dataclass(frozen=True)
 class Settings:
-    """What the process has to know. `dies_at` and `stops_at` count the points passed, 0 = never.
+    """What the process has to know. `dies_at` and `stops_at` count the points passed, 0 = never; it
+    stops again after as many.
 
     `harness` is the process without which this one ends.
     """
@@ -175,11 +176,13 @@ class _Fate:
     def __init__(self, settings: Settings, shared: Shared) -> None:
         self._settings = settings
         self._shared = shared
+        self._stops_at = settings.stops_at
 
     def point(self) -> None:
         passed = self._shared.passed
         passed.value += 1
-        if passed.value == self._settings.stops_at:
+        if passed.value == self._stops_at:
+            self._stops_at += self._settings.stops_at
             self._shared.is_stopped.value = 1
             os.kill(os.getpid(), signal.SIGSTOP)
             self._shared.is_stopped.value = 0

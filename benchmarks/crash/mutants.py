@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 import httpx
 import msgspec
 
+from tallyhook.cheddar.models import Customer
 from tallyhook.review import apply
 from tallyhook.review.compare import Changes
-from tallyhook.review.journal import Adding, Entry
+from tallyhook.review.journal import Adding, DeclaredCharge, Entry
+from tallyhook.review.ownership import Ledger
 from tallyhook_receiver import LeaseLost
 from tallyhook_receiver.lease import Lease
 
@@ -37,6 +40,8 @@ class Mutant:
         match name:
             case "nothing-read-back":
                 _compare_once()
+            case "before-ignored":
+                _blind()
             case "no-lease-check" | "foreign-entries":
                 Lease.check = lambda self: None  # type: ignore[method-assign] # that is the alteration
 
@@ -44,8 +49,6 @@ class Mutant:
         match self.name:
             case "no-journal":
                 return _Forgetful(inbox)
-            case "before-ignored":
-                return _Blind(inbox)
             case "foreign-entries":
                 return _Lenient(inbox)
         return inbox
@@ -72,11 +75,6 @@ class _Forgetful(_Altered):
         return ()
 
 
-class _Blind(_Altered):
-    async def entries(self, key: str) -> Sequence[Entry]:
-        return [_blank(entry) for entry in await self._inbox.entries(key)]
-
-
 class _Lenient(_Altered):
     """Every worker's entries are taken, as if they came from the one who has the lease."""
 
@@ -97,19 +95,22 @@ class _Lenient(_Altered):
             await asyncio.sleep(0)
 
 
-def _blank(entry: Entry) -> Entry:
-    if not isinstance(entry, Adding):
-        return entry
-    return Adding(number=entry.number, charge=entry.charge, before=(), mark=entry.mark, at=entry.at)
+def _blind() -> None:
+    adding = Ledger.adding
+
+    def blank(self: Ledger, charge: DeclaredCharge, document: Customer, at: datetime, mark: str) -> Adding:
+        return msgspec.structs.replace(adding(self, charge, document, at, mark), before=())
+
+    Ledger.adding = blank  # type: ignore[method-assign] # that is the alteration
 
 
 def _compare_once() -> None:
-    """The second comparison of an attempt, and every later one, finds nothing left to do."""
+    """The second comparison of an attempt, every later one, and those of a second look find nothing to do."""
     compare = apply.Application._compare
 
     def once(self: Any, *, awaits: bool = True) -> Changes:
         changes = compare(self, awaits=awaits)
-        if getattr(self, "has_compared", False):
+        if self.is_second_look or getattr(self, "has_compared", False):
             return msgspec.structs.replace(changes, changes=())
         self.has_compared = True
         return changes

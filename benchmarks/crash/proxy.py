@@ -37,6 +37,7 @@ class Mischief:
     rewrites: str = ""
     before: Callable[[str], Awaitable[None]] | None = None
     documents: list[bytes] = field(default_factory=list)  # as they were, oldest first
+    strays: int = 0  # answers to addings that were lost, late or misleading
     carried_out: set[str] = field(default_factory=set)  # the descriptions of charges sent on to the mock
 
 
@@ -109,6 +110,15 @@ class Proxy:
         if mischief is None:
             return await self._sent(request, mischief)
         lost = mischief.dice.random()  # whatever the kinds, a network loses things
+        answer = await self._disturbed(request, action, mischief, code, lost)
+        is_stray = answer is None or answer.status_code != 200 or "documents" in mischief.kinds
+        if action == "customers/add-charge" and (is_stray or "late" in mischief.kinds):
+            mischief.strays += 1
+        return answer
+
+    async def _disturbed(
+        self, request: httpx.Request, action: str, mischief: Mischief, code: str, lost: float
+    ) -> httpx.Response | None:
         if lost < 0.04:
             return None
         if lost < 0.08:

@@ -41,6 +41,11 @@ def test_replicas_on_postgres_charge_once() -> None:
         ("no-journal", ("--runs", "1", "--hooks", "6", "--faults", "none"), "double"),
         ("acknowledges-first", ("--runs", "1", "--hooks", "6", "--faults", "none"), "lost"),
         ("lost-is-refused", ("--runs", "2", "--hooks", "8", "--faults", "late", "--no-deaths"), "double"),
+        (
+            "nothing-read-back",
+            ("--seed", "4", "--runs", "1", "--hooks", "16", "--faults", "documents", "--no-deaths"),
+            "quantity",
+        ),
         ("no-quantities", ("--runs", "1", "--hooks", "3", "--faults", "none"), "quantity"),
     ],
 )

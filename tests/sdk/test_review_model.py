@@ -10,10 +10,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.sdk.review_model import Declares, Model
 
 from tallyhook.cheddar.models import Charge, Invoice
 from tallyhook.review.apply import Application
+from tallyhook.review.compare import Changes
 from tallyhook.review.journal import Adding
 from tallyhook.review.ownership import Ledger
 
@@ -53,6 +55,10 @@ def explored(model: Model) -> Model:
         pytest.param(Model([RUN], faults=FAULTS, attempts=8, two_workers=False), id="run when done"),
         pytest.param(Model([TWICE], faults=FAULTS, two_workers=False), id="two equal charges"),
         pytest.param(Model([CHARGE], faults=FAULTS, marks=False), id="marks switched off"),
+        pytest.param(
+            Model([CHARGE, NOTHING], faults=3, marks=False, two_workers=False),
+            id="to and fro without marks, and a person runs it",
+        ),
         pytest.param(Model([CHARGE], faults=FAULTS, keeps_marks=False), id="marks dropped by the server"),
         pytest.param(
             Model(
@@ -108,6 +114,17 @@ class Forgetful(Application):
         super().__init__(review, (), now, unknown_for, marks, **options)
 
 
+class Trusting(Application):
+    """A review that reads nothing back: after the first comparison nothing is left to do."""
+
+    has_compared = False
+
+    def _compare(self, *, awaits: bool = True) -> Changes:
+        changes = super()._compare(awaits=awaits)
+        is_first, self.has_compared = not self.has_compared, True
+        return changes if is_first and not self.is_second_look else replace(changes, changes=())
+
+
 @pytest.mark.parametrize(
     ("violation", "model"),
     [
@@ -139,6 +156,7 @@ class Forgetful(Application):
         ),
         pytest.param("doubled", Model([CHARGE], makes=Impatient, **ALONE), id="waits for nothing"),
         pytest.param("doubled", Model([CHARGE], makes=Forgetful, **ALONE), id="has no journal"),
+        pytest.param("wrong quantity", Model([FULL], makes=Trusting, **ALONE), id="reads nothing back"),
     ],
 )
 def test_each_assumption_matters(violation: str, model: Model) -> None:

@@ -567,6 +567,7 @@ class Application:
         if (left := self._wait()) > timedelta(0):
             yield from self._announce(())
             raise self._unknown("an earlier request may still arrive, on another invoice", left)
+        self._require_no_doubt()
         look_again = self.lost or self._began_unknown
         yield from self._write(Verified(at=self.now(), look_again=look_again))
         return Outcome(
