@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -19,7 +19,7 @@ from tests.postgres import Postgres
 
 from benchmarks.crash.disk import Disk
 from benchmarks.crash.faults import KINDS
-from benchmarks.crash.harness import Harness, Options, Tally
+from benchmarks.crash.harness import Harness, Options, Tally, summed
 from benchmarks.crash.mutants import MUTANTS
 
 _WRONG = ("double", "lost", "quantity", "early", "stuck")
@@ -32,6 +32,12 @@ def main() -> None:
     parser.add_argument("--inbox", choices=["sqlite", "postgres"], default="sqlite")
     parser.add_argument("--receivers", type=int, default=1, help="behind one address (default 1)")
     parser.add_argument("--hooks", type=int, default=1, help="customers billed at once (default 1)")
+    parser.add_argument(
+        "--lanes",
+        type=int,
+        default=1,
+        help="runs at once, each lane with a seed, a mock, receivers and an inbox of its own (default 1)",
+    )
     parser.add_argument(
         "--faults",
         default="all",
@@ -73,6 +79,7 @@ def _options(given: argparse.Namespace) -> Options:
 
 
 async def _run(given: argparse.Namespace) -> Tally:
+    options, lanes = _options(given), min(given.lanes, given.runs)
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -80,18 +87,30 @@ async def _run(given: argparse.Namespace) -> Tally:
         TimeRemainingColumn(),
         console=Console(stderr=True),
     )
-    async with (
-        _inbox(given.inbox) as (inbox, database),
-        Harness.opened(_options(given), inbox, database) as harness,
-    ):
-        with bar:
-            task = bar.add_task("billing and killing", total=given.runs)
-            for _ in range(given.runs):
-                await harness.run()
-                tally = harness.tally
-                wrong = " ".join(f"{name} {getattr(tally, name)}" for name in _WRONG if getattr(tally, name))
-                bar.update(task, advance=1, description=wrong or "billing and killing")
-        return harness.tally
+    tallies: list[Tally] = []
+    with bar:
+        task = bar.add_task("billing and killing", total=given.runs)
+
+        async def run(lane: int) -> None:
+            """Every so manieth run, in a world of its own."""
+            seed = options.seed if lanes == 1 else options.seed * 1000 + lane
+            async with (
+                _inbox(given.inbox) as (inbox, database),
+                Harness.opened(replace(options, seed=seed), inbox, database) as harness,
+            ):
+                tallies.append(harness.tally)
+                for _ in range(lane, given.runs, lanes):
+                    await harness.run()
+                    tally = summed(tallies)
+                    wrong = " ".join(f"{it} {getattr(tally, it)}" for it in _WRONG if getattr(tally, it))
+                    bar.update(task, advance=1, description=wrong or "billing and killing")
+                    if not bar.console.is_terminal:  # where no bar is seen
+                        bar.console.print(f"run {tally.runs} of {given.runs}, {tally.invoices} invoices {wrong}")
+
+        async with asyncio.TaskGroup() as group:
+            for lane in range(lanes):
+                group.create_task(run(lane))
+    return summed(tallies)
 
 
 def _show(tally: Tally) -> None:

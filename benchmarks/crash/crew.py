@@ -7,6 +7,7 @@ import random
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from ctypes import c_double, c_int
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,15 +21,17 @@ class Crew:
 
     # Forking from a process that has everything loaded takes a tenth of starting anew.
     _context = multiprocessing.get_context("forkserver")
-    _context.set_forkserver_preload(["benchmarks.crash.listener", "rich.progress"])
+    _context.set_forkserver_preload(
+        ["benchmarks.crash.__main__", "httpcore", "uvicorn.lifespan.on", "uvicorn.protocols.http.auto"]
+    )
 
     def __init__(
         self, settings: Settings, size: int, deaths: Callable[[], tuple[int, int]], seed: int
     ) -> None:
         self.kills = 0
         self.stops = 0
-        self.ahead = self._context.Value("d", 0.0)
-        self.version = self._context.Value("i", 0)
+        self.ahead = self._context.RawValue(c_double, 0.0)
+        self.version = self._context.RawValue(c_int, 0)
         self._settings = settings
         self._deaths = deaths
         self._dice = random.Random(seed)
@@ -43,6 +46,18 @@ class Crew:
     def are_all_awake(self) -> bool:
         return not any(member.shared.is_stopped.value for member in self._members)
 
+    def told(self) -> list[str]:
+        """What each receiver is at; the living ones write their stacks to stderr."""
+        lines = []
+        for member in self._members:
+            shared, process = member.shared, member.process
+            state = "stopped" if shared.is_stopped.value else "alive" if process.is_alive() else "dead"
+            state += "" if shared.is_ready.value else ", not ready"
+            lines.append(f"receiver {process.pid}: {state}, at point {shared.passed.value}")
+            if process.is_alive():
+                os.kill(process.pid, signal.SIGUSR1)
+        return lines
+
     async def muster(self) -> None:
         """Replace the dead, and wait until everybody listens."""
         for place, member in enumerate(self._members):
@@ -50,9 +65,9 @@ class Crew:
                 self._bury(member)
                 self._members[place] = self._recruit()
         for member in self._members:
-            while not await asyncio.to_thread(member.shared.is_ready.wait, 1):
-                if not member.process.is_alive():
-                    break  # at a point of its start; the next muster replaces it
+            # One that dies at a point of its start is replaced by the next muster.
+            while not member.shared.is_ready.value and member.process.is_alive():
+                await asyncio.sleep(0.01)
 
     async def cut(self) -> None:
         """All die at once, with their machine."""
@@ -79,6 +94,8 @@ class Crew:
     async def _end(self) -> None:
         for member in self._members:
             await asyncio.to_thread(member.process.join)
+            if member.waking is not None:
+                member.waking.cancel()
             member.process.close()
 
     def _bury(self, member: "_Member") -> None:
@@ -88,29 +105,27 @@ class Crew:
 
     async def _watch(self) -> None:
         """Let the stopped go on, once another has had the time to take over."""
-        waking: set[asyncio.Task[None]] = set()
-        known: set[int] = set()
         while True:
             await asyncio.sleep(0.02)
             for member in self._members:
-                pid = member.process.pid
-                if member.shared.is_stopped.value and pid not in known:
-                    known.add(pid)
+                if member.shared.is_stopped.value and member.waking is None:
                     self.stops += 1
-                    waking.add(asyncio.create_task(self._wake(pid)))
+                    member.waking = asyncio.create_task(self._wake(member))
 
-    async def _wake(self, pid: int) -> None:
+    async def _wake(self, member: "_Member") -> None:
         await asyncio.sleep(self._dice.uniform(1.2, 2) * LEASE)
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGCONT)
+        while member.shared.is_stopped.value:  # it may only be about to stop
+            with suppress(ProcessLookupError):
+                os.kill(member.process.pid, signal.SIGCONT)
+            await asyncio.sleep(0.05)
 
     def _recruit(self) -> "_Member":
         dies_at, stops_at = self._deaths()
         settings = replace(self._settings, dies_at=dies_at, stops_at=stops_at)
         shared = Shared(
-            passed=self._context.Value("i", 0),
-            is_stopped=self._context.Value("i", 0),
-            is_ready=self._context.Event(),
+            passed=self._context.RawValue(c_int, 0),
+            is_stopped=self._context.RawValue(c_int, 0),
+            is_ready=self._context.RawValue(c_int, 0),
             ahead=self.ahead,
             version=self.version,
         )
@@ -123,3 +138,4 @@ class Crew:
 class _Member:
     process: Any
     shared: Shared
+    waking: asyncio.Task[None] | None = None

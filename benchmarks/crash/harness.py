@@ -4,7 +4,8 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,13 +23,14 @@ from benchmarks.crash.listener import LEASE, UNKNOWN_FOR, Settings, listening_so
 from benchmarks.crash.people import Person, announced, content, custom
 from benchmarks.crash.proxy import Mischief, Proxy
 from tallyhook import AsyncClient, Invoice, PaymentInput
+from tallyhook.review.journal import Adding, Entry, GivenUp
 from tallyhook_mock import Mock, create_app
 from tallyhook_mock.core.hooks import Delivery, DeliveryState
 from tallyhook_mock.delivery import Sender
 from tallyhook_mock.server import serving
-from tallyhook_receiver import State, open_inbox
+from tallyhook_receiver import Record, State, open_inbox
 
-__all__ = ["Harness", "Options", "Tally"]
+__all__ = ["Harness", "Options", "Tally", "summed"]
 
 SECRET = "crash-secret"
 CATALOG = {
@@ -48,6 +50,9 @@ HOUR = timedelta(hours=1)
 
 # A delivery that has not got through after so many tries is a bug of the receiver, not bad luck.
 _MOST_TRIES = 120
+
+# Seconds for one period, even on a machine that is busy with something else.
+_PERIOD = 300
 
 
 @dataclass(frozen=True)
@@ -69,8 +74,9 @@ class Tally:
 
     `double` and `lost` count charges of ours, `quantity` and `early` and `stuck` invoices: executed on
     another quantity than was declared, before an hour had passed, never acknowledged or never paid. `asked`
-    are those for which a person is asked, where somebody had meddled with the invoice; without that they are
-    `stuck`. `kills` count receivers that died in the middle of their work, `stops` those that stood still,
+    are those for which a person is asked with a reason: somebody had meddled with the invoice, the server kept
+    no marks, one charge was lost three times, or a clock that was set ahead had ended the held hour. Without
+    one they are `stuck`. `kills` count receivers that died in the middle of their work, `stops` those that stood still,
     `cuts` power cuts and restarts of the database.
     """
 
@@ -90,6 +96,15 @@ class Tally:
     @property
     def is_clean(self) -> bool:
         return not (self.double or self.lost or self.quantity or self.early or self.stuck)
+
+
+def summed(tallies: Sequence[Tally]) -> Tally:
+    """All of them in one."""
+    whole = Tally()
+    for tally in tallies:
+        for name, value in vars(tally).items():
+            setattr(whole, name, getattr(whole, name) + value)
+    return whole
 
 
 class Harness:
@@ -189,15 +204,8 @@ class Harness:
             self._dice.getrandbits(32),
         )
         try:
-            await crew.muster()
-            (listener,) = self._mock.state.hooks.listeners.values()
-            self._mock.pause(listener)
-            await self._advance(MONTH)
-            if not is_pilot:
-                for play in plays:
-                    await self._disturb(play)
-            self._mock.resume(listener)
-            await self._bill(plays, crew, is_pilot=is_pilot)
+            async with self._watched(crew, plays):
+                await self._play_with(crew, plays, is_pilot=is_pilot)
         finally:
             await crew.dismiss()
             self._proxy.mischief.clear()
@@ -215,6 +223,32 @@ class Harness:
             await self._client.delete_customer(play.code)
         return crew.kills
 
+    async def _play_with(self, crew: Crew, plays: list["_Play"], *, is_pilot: bool) -> None:
+        await crew.muster()
+        (listener,) = self._mock.state.hooks.listeners.values()
+        self._mock.pause(listener)
+        await self._advance(MONTH)
+        if not is_pilot:
+            for play in plays:
+                await self._disturb(play)
+        self._mock.resume(listener)
+        await self._bill(plays, crew, is_pilot=is_pilot)
+
+    @asynccontextmanager
+    async def _watched(self, crew: Crew, plays: list["_Play"]) -> AsyncIterator[None]:
+        """Raises RuntimeError where a period does not end, with what is known of the reason."""
+        limit = asyncio.timeout(_PERIOD)
+        try:
+            async with limit:
+                yield
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            lines = [*crew.told(), self._proxy.told()]
+            for play in plays:
+                lines += [f"{play.code}:", *play.told()]
+            raise RuntimeError("\n".join([f"no end within {_PERIOD} s", *lines])) from error
+
     async def _begin(self, code: str, is_pilot: bool) -> "_Play":
         usage = usage_of(self._options.seed, code)
         customer = await _sign_up(self._client, code)
@@ -225,7 +259,7 @@ class Harness:
     def _deaths(self) -> Callable[[], tuple[int, int]]:
         """When the receivers die and stop, each in its turn: the first at every point one after the other."""
         self._turn += 1
-        length = self._length * self._options.hooks
+        length = max(1, self._length * self._options.hooks // self._options.receivers)
         first = (self._turn - 1) % length + 1
         appointed = [first] * self._options.receivers if self._options.deaths else []
 
@@ -270,7 +304,7 @@ class Harness:
             if not is_pilot:
                 await self._happen(plays, crew)
             if any(play.status == 503 for play in open_):
-                await self._pass(crew)
+                await self._pass(crew, taken=any(play.is_taken for play in open_))
             at = max(min(play.delivery.next_at for play in open_), self._mock.clock.now())
             cutting = asyncio.create_task(self._cut(crew)) if not is_pilot else None
             await self._mock.advance(at)
@@ -285,24 +319,39 @@ class Harness:
         by = UNKNOWN_FOR + timedelta(seconds=90)
         for _ in range(_MOST_TRIES):
             await crew.muster()
-            await self._pass(crew, by)
-            by = timedelta(seconds=65)
+            await self._pass(crew, by, taken=True)
             await asyncio.sleep(0.4)
-            inbox = open_inbox(self._settings.inbox)
-            await inbox.open()
-            try:
-                records = await inbox.list(limit=10_000)
-            finally:
-                await inbox.close()
-            for play in plays:
-                mine = [record for record in records if f'"code":"{play.code}"'.encode() in record.body]
-                play.is_asked |= any(record.state is State.UNRESOLVED for record in mine)
-            if all(record.due is None for record in records):
+            due = await self._next_look(plays)
+            if due is None:
                 return
+            now = datetime.now(UTC) + timedelta(seconds=crew.ahead.value)
+            by = max(timedelta(seconds=65), due - now)  # farther off where the clock was set back
 
-    async def _pass(self, crew: Crew, by: timedelta = UNKNOWN_FOR + timedelta(seconds=90)) -> None:
-        """Let leases end, and what is on its way arrive; then time goes by on the receivers' clock."""
-        await asyncio.sleep(LEASE)
+    async def _next_look(self, plays: list["_Play"]) -> datetime | None:
+        """Read the inbox: what it knows of these hooks, and when the next second look is due."""
+        inbox = open_inbox(self._settings.inbox)
+        await inbox.open()
+        try:
+            records = await inbox.list(limit=10_000)
+            for play in plays:
+                for record in records:
+                    if f'"code":"{play.code}"'.encode() in record.body:
+                        play.record = record
+                        play.entries = await inbox.entries(record.key)
+                        play.is_asked |= record.state is State.UNRESOLVED
+        finally:
+            await inbox.close()
+        looks = [play.record.due for play in plays if play.record is not None and play.record.due is not None]
+        return min(looks, default=None)
+
+    async def _pass(
+        self, crew: Crew, by: timedelta = UNKNOWN_FOR + timedelta(seconds=90), *, taken: bool
+    ) -> None:
+        """Let leases end if hooks are taken, and what is on its way arrive; then time goes by on the
+        receivers' clock.
+        """
+        if taken:
+            await asyncio.sleep(LEASE)
         while not crew.are_all_awake:
             await asyncio.sleep(0.02)
         await self._proxy.idle()
@@ -321,7 +370,7 @@ class Harness:
             if hours > 0:  # else what is on its way would be given up: see docs/review.md
                 await self._proxy.idle()
             for play in plays:
-                play.has_lost_its_hour = True
+                play.has_lost_its_hour |= hours > 0
             crew.ahead.value += hours * 3600
 
     async def _cut(self, crew: Crew) -> None:
@@ -365,7 +414,13 @@ class Harness:
         tally.invoices += 1
         if play.is_asked:
             self._mock.cancel(play.delivery.hook)
-            may_ask = person.has_meddled or play.mischief.rewrites == "cut" or play.has_lost_its_hour
+            may_ask = (
+                person.has_meddled
+                or play.has_lost_its_hour
+                or play.is_lost_thrice
+                or play.mischief.rewrites == "cut"
+                or not self._options.marks
+            )
             if may_ask:
                 tally.asked += 1
             else:
@@ -395,6 +450,7 @@ class Harness:
         if count:
             setattr(self.tally, what, getattr(self.tally, what) + count)
             self.tally.what.append(f"{play.code}: {what} {count} {note}".rstrip())
+            self.tally.what += play.told()
 
 
 @dataclass
@@ -408,10 +464,26 @@ class _Play:
     delivery: Delivery = field(init=False)
     is_asked: bool = False
     has_lost_its_hour: bool = False  # by a clock that was set ahead
+    record: Record | None = None
+    entries: Sequence[Entry] = ()
 
     @property
     def status(self) -> int | None:
         return self.delivery.attempts[-1].status if self.delivery.attempts else None
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether the last answer was that another worker is at it, or none."""
+        last = self.delivery.attempts[-1] if self.delivery.attempts else None
+        return last is not None and (last.status is None or "another worker" in last.answer)
+
+    @property
+    def is_lost_thrice(self) -> bool:
+        """Whether one charge was given up three times, and none of the three was ever carried out."""
+        addings = {it.number: it for it in self.entries if isinstance(it, Adding)}
+        given_up = [addings[it.number] for it in self.entries if isinstance(it, GivenUp)]
+        lost = Counter(it.charge for it in given_up if it.description not in self.mischief.carried_out)
+        return max(lost.values(), default=0) >= 3
 
     @property
     def is_over(self) -> bool:
@@ -420,6 +492,14 @@ class _Play:
     @property
     def acknowledged(self) -> datetime:
         return next(attempt.at for attempt in self.delivery.attempts if attempt.acknowledged)
+
+    def told(self) -> list[str]:
+        """For whoever looks for the cause: the answers, the inbox's last word and the journal."""
+        answers = ", ".join(f"{made.status or 'none'} {made.answer}".strip() for made in self.delivery.attempts)
+        lines = [f"documents rewritten: {self.mischief.rewrites or 'no'}", f"answers: {answers}"]
+        if self.record is not None:
+            lines.append(f"inbox: {self.record.state}, {self.record.note.strip()}")
+        return [f"    {line}" for line in [*lines, *map(str, self.entries)]]
 
     def note(self) -> None:
         """Look at the last answer."""

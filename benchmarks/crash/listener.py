@@ -1,17 +1,19 @@
 """The receiver under test, as a process of its own that dies or is stopped at a given point of its work."""
 
 import asyncio
+import faulthandler
 import logging
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
+from ctypes import c_double, c_int
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -64,15 +66,16 @@ class Settings:
 class Shared:
     """What processes and harness tell each other.
 
-    `passed` counts the points of this process, `is_stopped` says that it stopped itself, `is_ready` is an
-    Event. `ahead` are the seconds by which the receivers' clock is ahead, `version` is what they declare.
+    `passed` counts the points of this process, `is_stopped` says that it stopped itself, `is_ready` that it
+    listens. `ahead` are the seconds by which the receivers' clock is ahead, `version` is what they declare.
+    None has a lock, which a process that is killed could take with it.
     """
 
-    passed: "Synchronized[int]"
-    is_stopped: "Synchronized[int]"
-    is_ready: Any
-    ahead: "Synchronized[float]"
-    version: "Synchronized[int]"
+    passed: c_int
+    is_stopped: c_int
+    is_ready: c_int
+    ahead: c_double
+    version: c_int
 
 
 def listening_socket(port: int = 0) -> socket.socket:
@@ -98,12 +101,21 @@ def _end_with(harness: int) -> None:
     os._exit(1)
 
 
+def _tell_where() -> None:
+    for task in asyncio.all_tasks():
+        task.print_stack(file=sys.stderr)
+
+
 async def _serve(settings: Settings, shared: Shared, fate: "_Fate") -> None:
+    # The harness asks where this process hangs, in Python or within a library.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, _tell_where)
+    faulthandler.register(signal.SIGUSR1, chain=True)
+
     def unix() -> float:
         return time.time() + shared.ahead.value
 
     mutant = Mutant(settings.mutant)
-    transport = mutant.network(httpx.AsyncHTTPTransport(), TIMEOUT)
+    transport = mutant.network(httpx.AsyncHTTPTransport(verify=False), TIMEOUT)
     client = AsyncClient(
         "ACME",
         "ops@example.com",
@@ -143,7 +155,7 @@ async def _serve(settings: Settings, shared: Shared, fate: "_Fate") -> None:
         task = asyncio.create_task(server.serve(sockets=[listening]))
         while not server.started and not task.done():
             await asyncio.sleep(0.005)
-        shared.is_ready.set()
+        shared.is_ready.value = 1
         looking = asyncio.create_task(_look_again(receiver))
         await task
         looking.cancel()

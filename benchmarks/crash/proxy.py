@@ -14,8 +14,8 @@ from tallyhook_mock.connection import drop
 
 __all__ = ["Mischief", "Proxy"]
 
-# Real seconds for which a write is held back at the most; several times a client's timeout.
-LATE = 4.0
+# Real seconds for which a write is held back at the most; longer than a client's timeout.
+LATE = 2.5
 
 _CHANGES = ("customers/add-charge", "customers/set-item-quantity", "customers/delete-charge")
 _ERRORS = (400, 401, 404, 412, 422, 429, 502, 503)
@@ -37,6 +37,7 @@ class Mischief:
     rewrites: str = ""
     before: Callable[[str], Awaitable[None]] | None = None
     documents: list[bytes] = field(default_factory=list)  # as they were, oldest first
+    carried_out: set[str] = field(default_factory=set)  # the descriptions of charges sent on to the mock
 
 
 class Proxy:
@@ -54,6 +55,10 @@ class Proxy:
         self._http = httpx.AsyncClient(
             timeout=60, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0)
         )
+
+    def told(self) -> str:
+        """What is on its way."""
+        return f"requests on their way: {len(self._under_way)}"
 
     async def idle(self) -> None:
         """Wait until no request is on its way any more."""
@@ -102,7 +107,7 @@ class Proxy:
             content=body,
         )
         if mischief is None:
-            return await self._sent(request)
+            return await self._sent(request, mischief)
         lost = mischief.dice.random()  # whatever the kinds, a network loses things
         if lost < 0.04:
             return None
@@ -115,11 +120,14 @@ class Proxy:
             await asyncio.sleep(mischief.dice.uniform(0.05, LATE))
         if "documents" in mischief.kinds and (answer := await self._misled(request, action, mischief, code)):
             return answer
-        answer = await self._sent(request)
+        answer = await self._sent(request, mischief)
         return None if answer is None or lost > 0.88 else self._shown(answer, mischief)
 
-    async def _sent(self, request: httpx.Request) -> httpx.Response | None:
+    async def _sent(self, request: httpx.Request, mischief: Mischief | None) -> httpx.Response | None:
         """None if the mock dropped the connection."""
+        if mischief is not None:
+            form = parse_qs(request.content.decode())
+            mischief.carried_out.update(form.get("description", ()))
         try:
             return await self._http.send(request)
         except httpx.TransportError:
@@ -132,20 +140,20 @@ class Proxy:
         if dice < 0.03:  # a proxy's error page, and the call was not carried out
             return httpx.Response(mischief.dice.choice(_ERRORS), content=_PAGE)
         if dice < 0.06:  # a proxy's error page, and it was
-            await self._sent(request)
+            await self._sent(request, mischief)
             return httpx.Response(mischief.dice.choice(_ERRORS), content=_PAGE)
         if dice < 0.09:  # another customer's document, the call carried out or not
             if mischief.dice.random() < 0.5:
-                await self._sent(request)
+                await self._sent(request, mischief)
             other = httpx.Request(
                 "GET",
                 f"{self._target}/xml/customers/get/productCode/ACME?code={self._bystander}",
                 headers=[(n, v) for n, v in request.headers.raw if n.lower() == b"authorization"],
             )
-            return await self._sent(other)
+            return await self._sent(other, None)
         if dice < 0.13 and mischief.documents:  # an old one: a read that lags behind, or a write's answer
             if action != "customers/get":
-                await self._sent(request)
+                await self._sent(request, mischief)
             return _document(mischief.documents[-1])
         if dice < 0.16 and action in _CHANGES and mischief.documents:  # taken, it says, and forgotten
             return _document(mischief.documents[-1])

@@ -28,13 +28,15 @@ log = logging.getLogger("tallyhook.receiver")
 class Intake:
     """Takes requests in, one attempt at a time for each hook.
 
-    `context` gives what attempts need, once the inbox is open; it may raise InboxUnavailable.
+    `context` gives what attempts need, once the inbox is open; it may raise InboxUnavailable. While
+    `is_closing` is true nothing new is taken.
     """
 
     def __init__(
         self,
         sources: Sequence[Source],
         context: Callable[[], Awaitable[Context]],
+        is_closing: Callable[[], bool],
         observers: Observers,
         allowlist: Allowlist,
         *,
@@ -45,6 +47,7 @@ class Intake:
     ) -> None:
         self._sources = sources
         self._context = context
+        self._is_closing = is_closing
         self._observers = observers
         self._allowlist = allowlist
         self.max_body = max_body
@@ -52,17 +55,14 @@ class Intake:
         self._answer_within = answer_within
         self._clock = clock
         self._running: dict[str, tuple[Attempt, asyncio.Task[Response]]] = {}
-        self._is_closing = False
 
     def open(self) -> None:
-        self._is_closing = False
+        """Forget the attempts of an event loop that has ended: they never end themselves."""
         loop = asyncio.get_running_loop()
-        # An attempt of an event loop that has ended will never end itself.
         self._running = {k: r for k, r in self._running.items() if r[1].get_loop() is loop}
 
     async def close(self, within: float) -> None:
-        """Take no more, give running attempts so many seconds, then cancel them."""
-        self._is_closing = True
+        """Give running attempts so many seconds, then cancel them; `is_closing` is true by now."""
         loop = asyncio.get_running_loop()
         if running := {task for _, task in self._running.values() if task.get_loop() is loop}:
             _, late = await asyncio.wait(running, timeout=within)
@@ -111,7 +111,7 @@ class Intake:
 
     async def _read(self, signers: Sequence[Source], headers: Mapping[str, str], body: bytes) -> Response:
         """Find the source for which the body speaks: a key of one of them must not speak for another."""
-        if self._is_closing:
+        if self._is_closing():
             return later(RETRY_AFTER, "closing")
         for source in signers:
             try:
@@ -169,7 +169,7 @@ class Intake:
 
     async def _join(self, context: Context, source: Source, event: Event, letter: Letter) -> Response:
         """Wait for the attempt at this hook, which is started only if none is running."""
-        if self._is_closing:  # since the request came
+        if self._is_closing():  # since the request came
             return later(RETRY_AFTER, "closing")
         key = letter.key
         attempt, task = self._running.get(key, (None, None))

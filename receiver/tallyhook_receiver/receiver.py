@@ -153,6 +153,7 @@ class Receiver:
         self._intake = Intake(
             sources,
             self._opened,
+            lambda: self._is_closing,
             self._context.observers,
             Allowlist(senders, trusted_proxies),
             max_body=max_body,

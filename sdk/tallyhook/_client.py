@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial, update_wrapper
 from types import MethodType, NoneType, TracebackType
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypedDict, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, Self, TypedDict, TypeVar, overload
 
 import httpx
 
@@ -117,8 +117,11 @@ class Method(Generic[P, T]):
 class _Base(Generic[H]):
     """What both kinds of clients share.
 
-    `everywhere` goes into the query of every call. `credentials` follow the word `Basic`.
+    `everywhere` goes into the query of every call. `credentials` follow the word `Basic`; without any, no
+    header has them. `_accept` is the media type that is asked for.
     """
+
+    _accept: ClassVar[str] = "*/*"
 
     def __init__(
         self,
@@ -189,11 +192,12 @@ class _Base(Generic[H]):
         if query := encoded((*self._everywhere, *call.query)):
             url += f"?{query}"
         headers = {
-            "Accept": "*/*",
+            "Accept": self._accept,
             "Accept-Encoding": "gzip, deflate",
             "User-Agent": "tallyhook",
-            "Authorization": f"Basic {self._credentials}",
         }
+        if self._credentials:
+            headers["Authorization"] = f"Basic {self._credentials}"
         content = call.content
         if content is not None:
             headers["Content-Type"] = call.content_type
@@ -216,7 +220,7 @@ class _Base(Generic[H]):
             refusal = error
         # Raised out here so that no other exception hangs on it with the message as it was.
         message, aux_code, error_id = (
-            said.replace(self._credentials, MASK)
+            said.replace(self._credentials, MASK) if self._credentials else said
             for said in (call.masked(refusal), refusal.aux_code, refusal.error_id)
         )
         raise type(refusal)(refusal.status, message, aux_code, error_id, refusal.customer, refusal.documented)

@@ -24,7 +24,9 @@ LEADS_OUT = ("http", "https", "mailto")
 
 PACKAGES = (
     "tallyhook",
+    "tallyhook.audit",
     "tallyhook.calls",
+    "tallyhook.chargemonk",
     "tallyhook.cleverbridge",
     "tallyhook.fusebill",
     "tallyhook.review",

@@ -75,7 +75,7 @@ LOFT = "LOFT<&>"
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Server]:
-    with serve(CATALOG, start="2026-01-31T09:00:00Z") as server:
+    with serve(CATALOG, start="2026-01-30T09:00:00Z") as server:
         yield server
 
 
@@ -136,13 +136,12 @@ def test_every_text_field_keeps_special_characters(wire: Wire) -> None:
         ("<&> 'Ω'", SAID),
         ("plain", "&lt;"),
     ]
-    assert [(line.code, line.description) for line in customer.subscription.invoices[-1].charges][-1] == (
-        short,
-        SAID,
-    )
-    wire.client.edit_customer(customer, first_name=short, last_name="\t" + short, company="")
+    charges = customer.subscription.invoices[-1].charges
+    assert (short, SAID) in [(line.code, line.description) for line in charges]
+    shorter = short[:20].strip()  # what an edit takes
+    wire.client.edit_customer(customer, first_name=shorter, last_name="\t" + shorter[:19], company="")
     again = wire.customer(customer.code)
-    assert (again.first_name, again.last_name, again.company) == (short, short, "")
+    assert (again.first_name, again.last_name, again.company) == (shorter, shorter[:19], "")
 
 
 def test_a_history_of_plans(wire: Wire) -> None:
@@ -176,7 +175,7 @@ def test_refunds_voids_and_one_time_invoices(wire: Wire) -> None:
 def test_declines_come_with_their_error(wire: Wire) -> None:
     subscribe(wire)
     wire.server.decline("D1", 6)
-    wire.server.advance("1mo3d")
+    wire.server.advance("34d")
     with pytest.raises(UnprocessableEntity) as caught:
         wire.client.run_outstanding("D1")
     declined = caught.value.customer
@@ -188,7 +187,7 @@ def test_declines_come_with_their_error(wire: Wire) -> None:
     wire.server.advance("1mo")
     customer = wire.customer("D1")
     assert customer.subscription.cancel_type == "non-payment"
-    assert [each.response for each in customer.subscription.invoices[0].transactions] == ["declined"] * 6
+    assert [each.response for each in customer.subscription.invoices[1].transactions] == ["declined"] * 6
 
 
 def test_waiting_for_paypal(wire: Wire) -> None:
@@ -210,18 +209,19 @@ def test_waiting_for_paypal(wire: Wire) -> None:
     assert paid.gateway_account.type == "paypal"
 
 
-def test_canceled_with_usage_that_is_still_to_be_billed(wire: Wire) -> None:
+def test_canceled_with_usage_that_is_not_billed(wire: Wire) -> None:
     subscribe(wire)
     wire.client.set_item_quantity("D1", "GB", "4.5")
     wire.client.add_charge("D1", "PERCH", 2, "1.25")
     wire.client.cancel("D1")
     pending = wire.customer("D1").subscription.current_invoice
     assert pending is not None
-    assert accounting.total(pending) == Decimal("8.75")
-    wire.server.advance("1mo1h")
-    customer = wire.customer("D1")
-    assert customer.subscription.current_invoice is None
-    assert customer.subscription.invoices[0].is_paid
+    assert accounting.total(pending) == Decimal("38.75")  # the recurring charge too: the invoice stays
+    wire.server.advance("32d")
+    subscription = wire.customer("D1").subscription
+    assert (subscription.current_invoice, len(subscription.invoices)) == (None, 2)
+    assert subscription.outstanding_invoice is not None
+    assert not subscription.outstanding_invoice.transactions
     wire.client.edit_subscription("D1", payment=card())
     accounting.check(wire.customer("D1"))
 
@@ -230,7 +230,7 @@ def test_an_invoice_that_is_held(wire: Wire) -> None:
     with listening(lambda _: 500) as listener:
         wire.server.listen(listener.url, ["subscriptionBillable"])
         subscribe(wire)
-        wire.server.advance("1mo1h")
+        wire.server.advance("32d")
         wire.client.set_item_quantity("D1", "GB", "11.0001", invoice_period=InvoicePeriod.OUTSTANDING)
         wire.client.set_item_quantity("D1", "GB", "3")
         wire.client.add_charge("D1", "SORRY", 1, "-99.99", invoice_period=InvoicePeriod.OUTSTANDING)
@@ -257,7 +257,7 @@ class Audience:
     def hear(self, received: Received) -> int:
         try:
             hook = events.decode(received.body)
-            check_nothing_is_lost(hook, json.loads(received.body))
+            check_nothing_is_lost(hook, json.loads(received.body, parse_float=Decimal))
             if not isinstance(hook, events.CustomerDeleted):
                 self.check(hook)
             self.hooks.append(hook)
@@ -300,8 +300,7 @@ class Audience:
 
 
 def invoice_numbered(engine: Customer, number: int | None) -> Invoice:
-    shelved = [each.shelved for each in engine.subscriptions if each.shelved]
-    return next(each for each in [*engine.invoices, *shelved] if each.number == number)
+    return next(each for each in engine.invoices if each.number == number)
 
 
 @contextmanager

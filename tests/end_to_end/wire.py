@@ -94,7 +94,8 @@ class Wire:
 
 
 def canonical(body: bytes) -> bytes:
-    return etree.tostring(etree.fromstring(body), method="c14n")
+    indented = etree.XMLParser(remove_blank_text=True)
+    return etree.tostring(etree.fromstring(body, indented), method="c14n")
 
 
 def check_writing(models: Sequence[Any], body: bytes) -> None:

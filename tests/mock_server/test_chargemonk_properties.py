@@ -131,7 +131,7 @@ class Selling(RuleBasedStateMachine):
         self.now += timedelta(days=days, seconds=seconds)
         while (due := self.state.next_due()) is not None and due <= self.now:
             known = len(self.subscription.terms)
-            promised = expected(self.subscription, "USD")
+            promised = expected(self.state, self.subscription)
             was, before = self.subscription.is_canceled, len(self.state.bills)
             at = self.now if is_late else due
             assert self.state.step(at)

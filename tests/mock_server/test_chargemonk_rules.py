@@ -77,15 +77,13 @@ def test_an_add_on_that_comes_into_time_paid_in_advance_is_billed_by_itself(stat
     ]
 
 
-def test_a_second_advance_invoice_collects_what_the_first_could_not(state: State) -> None:
+def test_there_is_one_advance_invoice_at_a_time(state: State) -> None:
     subscription = sold(state, cycles=1)
     rules.advance_invoice(state, subscription, 2, day(1, 10))
-    rules.add(state, subscription, CARE, None, day(1, 17))
-    rules.advance_invoice(state, subscription, 1, day(1, 20))
-    line = subscription.bills[-1].lines[1]
-    assert (line.item, line.amount, line.start, line.end) == ("CARE", Decimal("60.00"), day(2), day(5))
-    state.catch_up(day(4, 30))
-    assert bills(subscription)[-1][0] == "01-20"
+    with pytest.raises(Refusal, match="one at a time"):
+        rules.advance_invoice(state, subscription, 1, day(1, 20))
+    state.catch_up(day(3, 2))  # the terms that it collected have begun
+    rules.advance_invoice(state, subscription, 1, day(3, 2))
 
 
 def test_a_new_term_begins_after_what_is_paid_in_advance(state: State) -> None:

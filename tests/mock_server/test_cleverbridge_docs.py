@@ -12,7 +12,6 @@ import pytest
 
 from tallyhook_mock import serve
 from tallyhook_mock.systems.cleverbridge.calls import ROUTES
-from tallyhook_mock.systems.cleverbridge.model import Refusal
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "cleverbridge.md"
@@ -38,21 +37,6 @@ def test_every_command_answers_as_the_page_says() -> None:
 
 def test_every_call_stands_on_the_page() -> None:
     assert set(re.findall(rf"{ADDRESS}/subscription/([a-z]+)", TEXT)) == set(ROUTES)
-
-
-def test_every_code_of_a_refusal_stands_on_the_page() -> None:
-    folders = (ROOT / "mock_server" / "tallyhook_mock").glob("**/cleverbridge/*.py")
-    codes = {
-        code
-        for file in folders
-        for status, code in re.findall(rf"{Refusal.__name__}\(\s*(4\d\d),\s*\"(\w+)\"", file.read_text())
-    }
-    table = TEXT[TEXT.index("## What goes wrong") : TEXT.index("## What the API has no calls for")]
-    # What only the control can be refused is not said by the API.
-    assert codes - {"SubscriptionExists", "StartInFuture"} == set(re.findall(r"`([A-Z]\w+)`[,| ]", table)) - {
-        "ResultMessage",
-        "ErrorCode",
-    }
 
 
 @pytest.mark.parametrize(

@@ -250,3 +250,10 @@ def test_the_shell_completes_types_of_hooks() -> None:
     done = run("--show-completion", "bash")
     assert done.returncode == 0
     assert "_TALLYHOOK_COMPLETE" in done.stdout
+
+
+def test_the_rules_are_listed_as_the_mock_follows_them(command: Command) -> None:
+    told = {each["name"]: each for each in command.gives("rules")}
+    assert told["month_end"]["value"] == "run-over"
+    assert list(told["month_end"]["meanings"]) == ["run-over", "last-day"]
+    assert "month_end" in command.says("rules")

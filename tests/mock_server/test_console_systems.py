@@ -343,7 +343,7 @@ def test_a_subscription_is_moved_after_a_dry_run(browser: httpx.Client) -> None:
         ({"invoiceDay": "40"}, "invoiceDay: 40 is not a whole number from 0 to 31"),
         ({"invoiceDay": "0"}, "invoiceDay: from 1 to 31"),
         ({"invoiceDay": ""}, "invoiceDay: a value is required"),
-        ({"invoiceMonth": "3"}, "invoiceMonth: a monthly period has none"),
+        ({"invoiceMonth": "13"}, "invoiceMonth"),
         ({"billingPeriodDefinitionId": "9"}, "billingPeriodDefinitionId: there is none with the id 9"),
         ({"subscriptionId": "11"}, "invoiceDay: does not go with billingPeriodDefinitionId"),
         ({"subscriptionId": "21", "invoiceDay": ""}, "is of another customer"),

@@ -58,10 +58,10 @@ def test_the_next_twelve_are_billed_as_forecast() -> None:
     with serve(CATALOG, start="2026-01-31T00:00:00Z") as server:
         control = Api(server)
         coming = forecast(control, "customers/ada", 12)
-        server.advance("12mo")
-        billed = [each for each in reversed(invoices(control, "ada")) if each["state"] == "paid"][1:]
-        assert [each["total"] for each in coming] == [each["total"] for each in billed][:12]
-        assert [each["at"] for each in coming] == [each["transactions"][0]["at"] for each in billed][:12]
+        server.advance("13mo")
+        billed = [each for each in reversed(invoices(control, "ada")) if each["state"] == "paid"][1:13]
+        assert [each["total"] for each in coming] == [each["total"] for each in billed]
+        assert [each["at"] for each in coming] == [each["transactions"][0]["at"] for each in billed]
 
 
 def test_of_the_other_systems() -> None:

@@ -21,7 +21,7 @@ from tallyhook_receiver.inbox import sqlite_schema
 async def test_commits_are_durable_and_shared(tmp_path: Path) -> None:
     inbox = SQLiteInbox(tmp_path / "inbox.sqlite")
     await inbox.open()
-    run = inbox._writer.run
+    run = inbox._commits.run
     assert await run(lambda c: c.execute("PRAGMA journal_mode").fetchone()) == ("wal",)
     assert await run(lambda c: c.execute("PRAGMA synchronous").fetchone()) == (2,)
     commits: list[str] = []
@@ -50,7 +50,7 @@ async def test_what_was_asked_for_just_before_the_end_is_done(tmp_path: Path) ->
 async def test_a_full_disk(tmp_path: Path) -> None:
     inbox = SQLiteInbox(tmp_path / "inbox.sqlite")
     await inbox.open()
-    await inbox._writer.run(lambda c: c.execute("PRAGMA max_page_count = 20").fetchall())
+    await inbox._commits.run(lambda c: c.execute("PRAGMA max_page_count = 20").fetchall())
     big = letter("big", body=b"x" * 500_000)
     with pytest.raises(InboxUnavailable, match="full"):
         await inbox.claim(big, "me", 60)
@@ -155,7 +155,7 @@ async def test_a_file_that_may_only_be_read(tmp_path: Path) -> None:
     inbox = SQLiteInbox(tmp_path / "inbox.sqlite")
     await inbox.open()
     # As when the file system is mounted anew; root may write into any file, whatever its mode.
-    connection = await inbox._writer.run(lambda c: c)
+    connection = await inbox._commits.run(lambda c: c)
     connection.execute("PRAGMA query_only = ON")
     with pytest.raises(InboxUnavailable, match=r"inbox\.sqlite: attempt to write a readonly database"):
         await inbox.claim(LETTER, "me", 60)

@@ -251,7 +251,7 @@ async def test_what_is_done_is_not_handled_again(make: Make) -> None:
         assert (answer.status, answer.body) == (200, b"")
     assert len(seen) == 2
     assert (await only_record(receiver)).deliveries == 5
-    unreadable = Cheddar().hook(activityDatetime="no date at all")
+    unreadable = Cheddar().hook(customer="no customer")
     assert (await deliver(receiver, unreadable)).status == 400
 
 
@@ -606,7 +606,9 @@ async def test_a_journal_outlives_the_putting_off_of_its_invoice(make: Make) -> 
 
         assert (await deliver(receiver, cheddar.hook())).status == 503
         cheddar.pushed_out = True
-        assert (await deliver(receiver, cheddar.hook())).status == 200
+        while (await deliver(receiver, cheddar.hook())).status == 503:  # the lost charge may still arrive
+            now[0] += 150
+            assert now[0] < 1_900_001_000
         for _ in range(365):
             now[0] += timedelta(days=1).total_seconds()
             await receiver.inbox.prune(timedelta(days=90))

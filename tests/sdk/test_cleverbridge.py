@@ -78,6 +78,7 @@ async def test_a_subscription(ask: Ask) -> None:
         "https://rest.cleverbridge.com/subscription/getsubscription?subscriptionId=S+1%2F001"
     )
     assert request.headers["Authorization"] == f"Basic {base64.b64encode(b'grace:hush-hush').decode()}"
+    assert request.headers["Accept"] == "application/json"  # required (documented)
     assert "Content-Type" not in request.headers
     assert (subscription.id, subscription.is_active) == ("1001", True)
     assert (subscription.customer_id, subscription.customer_currency_id) == ("5001", "EUR")

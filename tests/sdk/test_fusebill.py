@@ -247,7 +247,7 @@ async def test_pages_of_proxies(ask: Ask, body: str) -> None:
         await ask(Script(answer(body, 502)), "get_billing_period_definition", 12)
 
 
-@pytest.mark.parametrize("body", ["", "<html>", "7", "[7]", "{}"])
+@pytest.mark.parametrize("body", ["", "<html>", "7", "{}"])
 async def test_what_is_no_list(ask: Ask, body: str) -> None:
     with pytest.raises(DecodeError):
         await ask(Script(answer(body)), "get_billing_period_definitions", 7)
@@ -288,7 +288,7 @@ async def test_usage_is_a_quantity(ask: Ask) -> None:
     assert dict(request.url.params) == {"temporarilyDisableAutoPost": "true"}
     assert (script.sent["quantity"], script.sent["planProduct"]["productCode"]) == ("8.5", "GB25")
     await ask(script, "change_quantity", product, -2, preview=True)
-    assert script.sent == {"subscriptionProductId": 41, "deltaQuantity": "-2"}
+    assert script.sent == {"subscriptionProductId": 41, "deltaQuantity": -2}
     for quantity, error in (
         (-1, ValueError),
         (1.5, TypeError),

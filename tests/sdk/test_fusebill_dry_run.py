@@ -118,6 +118,13 @@ def test_it_shows_itself() -> None:
     assert "stays as long as it is" in str(dry_run(definition, invoice_day=1, now=day("2026-11-15")))
 
 
+def test_three_months_at_a_time_and_a_month_to_bring_the_recharge_to() -> None:
+    definition = monthly(29, "2026-10-29", "2027-01-29", number_of_intervals=3)
+    shown = dry_run(definition, invoice_day=15, invoice_month=3, now=day("2026-11-15"))
+    assert [f"{each.date:%Y-%m-%d}" for each in shown.before] == ["2027-01-29", "2027-04-29", "2027-07-29"]
+    assert [f"{each.date:%Y-%m-%d}" for each in shown.after] == ["2027-03-15", "2027-06-15", "2027-09-15"]
+
+
 def test_nobody_is_billed_by_an_empty_definition() -> None:
     shown = dry_run(monthly(1, "2026-11-01", "2026-12-01", subscriptions=()), invoice_day=6)
     assert (shown.before, shown.after, shown.extra_days) == ((), (), 0)
@@ -128,7 +135,7 @@ def test_nobody_is_billed_by_an_empty_definition() -> None:
     ("fields", "change"),
     [
         ({}, {"invoice_day": 32}),
-        ({}, {"invoice_month": 3}),
+        ({}, {"invoice_month": 13}),
         ({"next_recharge_date": None}, {"invoice_day": 6}),
         ({"subscriptions": (), "current_billing_period_start_date": None}, {"invoice_day": 6}),
         ({"cycle": Cycle.YEARLY}, {"invoice_day": 6}),

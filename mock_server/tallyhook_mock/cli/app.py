@@ -20,6 +20,7 @@ from tallyhook_mock.cli import (
     listen,
     listeners,
     mock,
+    rules,
     seed,
     snapshot,
     timeline,
@@ -39,6 +40,7 @@ app = typer.Typer(
 app.command("mock")(mock.mock)
 app.command("demo")(demo.demo)
 app.command("seed")(seed.seed)
+app.command("rules")(rules.rules)
 app.add_typer(clock.clock, name="clock")
 app.command("customers")(customers.customers)
 app.command("invoice")(invoice.invoice)

@@ -14,10 +14,7 @@ from tallyhook_mock.console import clock, door, faults, hooks, listeners, live, 
 from tallyhook_mock.console.guard import Guard
 from tallyhook_mock.console.page import page
 from tallyhook_mock.mock import Mock
-from tallyhook_mock.systems.chargemonk import console as chargemonk
-from tallyhook_mock.systems.cheddar import console as customers
-from tallyhook_mock.systems.cleverbridge import console as cleverbridge
-from tallyhook_mock.systems.fusebill import console as fusebill
+from tallyhook_mock.systems import parts
 
 __all__ = ["console_app"]
 
@@ -34,13 +31,10 @@ def console_app(mock: Mock, *, token: str = "") -> Starlette:
                 "/console",
                 routes=[
                     *clock.ROUTES,
-                    *customers.ROUTES,
+                    *(route for part in parts("console") for route in part.ROUTES),
                     *hooks.ROUTES,
                     *listeners.ROUTES,
                     *faults.ROUTES,
-                    *cleverbridge.ROUTES,
-                    *fusebill.ROUTES,
-                    *chargemonk.ROUTES,
                     *theme.ROUTES,
                     *door.ROUTES,
                     Route("/live", live.stream),

@@ -12,11 +12,8 @@ from tallyhook_mock.clock import ClockBusy
 from tallyhook_mock.control import catalog, clock, faults, forecast, hooks, listeners, snapshots
 from tallyhook_mock.control.guard import Guard
 from tallyhook_mock.mock import Mock
-from tallyhook_mock.systems.chargemonk import control as chargemonk
-from tallyhook_mock.systems.cheddar import control as customers
+from tallyhook_mock.systems import parts
 from tallyhook_mock.systems.cheddar.refusal import Refusal
-from tallyhook_mock.systems.cleverbridge import control as cleverbridge
-from tallyhook_mock.systems.fusebill import control as fusebill
 
 __all__ = ["control_app"]
 
@@ -25,13 +22,10 @@ _ROUTES = [
     *catalog.ROUTES,
     *listeners.ROUTES,
     *hooks.ROUTES,
-    *customers.ROUTES,
+    *(route for part in parts("control") for route in part.ROUTES),
     *faults.ROUTES,
     *snapshots.ROUTES,
     *forecast.ROUTES,
-    *cleverbridge.ROUTES,
-    *fusebill.ROUTES,
-    *chargemonk.ROUTES,
 ]
 
 

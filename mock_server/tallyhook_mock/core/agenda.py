@@ -1,8 +1,9 @@
 """What is to come, in order of time."""
 
 import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 __all__ = ["Action", "Agenda"]
@@ -23,9 +24,10 @@ class Agenda:
         self._count += 1
         heapq.heappush(self._planned, (when, self._count, action, subject))
 
-    def planned(self) -> Iterator[tuple[datetime, Action, Any]]:
-        """What is planned, in no order."""
-        return ((when, action, subject) for when, _, action, subject in self._planned)
+    def about(self, ids: Container[int]) -> list[tuple[datetime, Action, Any]]:
+        """What is planned for the subjects with these `id()`, in the order of planning."""
+        found = [planned for planned in self._planned if id(planned[3]) in ids]
+        return [(when, action, subject) for when, _, action, subject in sorted(found, key=itemgetter(1))]
 
     def next_due(self) -> datetime | None:
         """The moment of the next action; None if nothing is planned."""

@@ -39,9 +39,8 @@ def copied(account: AnEntity, agenda: Agenda, into: Agenda, shared: Iterable[obj
     """
     memo: dict[int, object] = {id(each): each for each in shared}
     copy = deepcopy(account, memo)
-    for when, action, subject in agenda.planned():
-        if id(subject) in memo:
-            into.schedule(when, action, memo[id(subject)])
+    for when, action, subject in agenda.about(memo):
+        into.schedule(when, action, memo[id(subject)])
     return copy
 
 

@@ -1,7 +1,10 @@
-"""The billing systems of one mock."""
+"""The billing systems of one mock. A new one is a folder here, and its name in `SYSTEMS`."""
 
 from collections.abc import Mapping
 from datetime import datetime
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
 
 from tallyhook_mock.core.base import BillingSystem
 from tallyhook_mock.core.ids import Ids
@@ -10,7 +13,15 @@ from tallyhook_mock.systems.cheddar.state import State as Cheddar
 from tallyhook_mock.systems.cleverbridge.model import State as Cleverbridge
 from tallyhook_mock.systems.fusebill.model import State as Fusebill
 
-__all__ = ["Systems"]
+__all__ = ["SYSTEMS", "Systems", "parts"]
+
+SYSTEMS = ("cheddar", "cleverbridge", "fusebill", "chargemonk")
+
+
+def parts(file: str) -> list[ModuleType]:
+    """The modules of this name, such as `control`, of the systems that have one."""
+    names = [f"{__name__}.{system}.{file}" for system in SYSTEMS]
+    return [import_module(name) for name in names if find_spec(name) is not None]
 
 
 class Systems:
@@ -26,10 +37,11 @@ class Systems:
         self.cleverbridge = Cleverbridge()
         self.fusebill = Fusebill()
         self.chargemonk = Chargemonk()
+        typed = {"cleverbridge": self.cleverbridge, "fusebill": self.fusebill, "chargemonk": self.chargemonk}
         self.others: Mapping[str, BillingSystem] = {
-            "cleverbridge": self.cleverbridge,
-            "fusebill": self.fusebill,
-            "chargemonk": self.chargemonk,
+            name: typed[name] if name in typed else import_module(f"{__name__}.{name}.model").State()
+            for name in SYSTEMS
+            if name != "cheddar"
         }
         self._all: tuple[Cheddar | BillingSystem, ...] = (self.cheddar, *self.others.values())
 

@@ -11,8 +11,9 @@ from tallyhook import chargemonk, cleverbridge, fusebill
 from tallyhook.audit.outcome import AuditFailed, Change
 from tallyhook.audit.window import Kind, Window
 from tallyhook.cheddar.client import Client as CheddarClient
+from tallyhook.cheddar.models import Customer
 from tallyhook.errors import DecodeError, NotFound
-from tallyhook.review import Review
+from tallyhook.review import Review, SetQuantity
 
 __all__ = ["Chargemonk", "Cheddar", "Cleverbridge", "Fusebill"]
 
@@ -27,6 +28,7 @@ class Cheddar:
     def __init__(self, client: CheddarClient, items: Mapping[str, str]) -> None:
         """`items`: by the audit's name, the item's code."""
         self._client, self._items = client, items
+        self._applied: dict[tuple[str, str], Decimal] = {}
 
     def windows(self, now: datetime) -> Iterator[Window]:
         for customer in self._client.get_customers():
@@ -44,27 +46,39 @@ class Cheddar:
                 )
 
     def read(self, window: Window) -> Mapping[str, Decimal]:
-        review = self._review(window)
-        return {name: review.quantity(code) for name, code in self._items.items()}
+        """What the invoice shows. Where it shows no quantity, what a review has set and verified, or 0."""
+        customer = self._customer(window)
+        found: dict[str, Decimal] = {}
+        for name, code in self._items.items():
+            probe = Review.of(customer)
+            probe.set_quantity(code, 0)
+            shown = next(
+                (each for each in probe.compare(customer).changes if isinstance(each, SetQuantity)), None
+            )
+            stands = Decimal(0) if shown is None else shown.was
+            found[name] = self._applied.get((window.invoice, code), Decimal(0)) if stands is None else stands
+        return found
 
     def write(self, window: Window, change: Change) -> None:
-        review = self._review(window)
-        review.set_quantity(self._items[change.item], change.after)
+        code = self._items[change.item]
+        review = Review.of(self._customer(window))
+        review.set_quantity(code, change.after)
         review.apply(self._client)
+        self._applied[window.invoice, code] = change.after
 
     def execute(self, window: Window, declared: Mapping[str, Decimal]) -> None:
-        review = self._review(window)
+        review = Review.of(self._customer(window))
         for name, quantity in declared.items():
             review.set_quantity(self._items[name], quantity)
         review.run_when_done()
         review.apply(self._client)
 
-    def _review(self, window: Window) -> Review:
+    def _customer(self, window: Window) -> Customer:
         customer = self._client.get_customer(window.account)
         invoice = customer.subscription.outstanding_invoice
         if invoice is None or invoice.id != window.invoice:
             raise LookupError(f"invoice {window.invoice} of {window.account} does not wait any more")
-        return Review.of(customer)
+        return customer
 
 
 class Fusebill:

@@ -13,6 +13,8 @@ BASE_URL = "https://rest.cleverbridge.com"
 class _Methods:
     """What both clients can be asked for."""
 
+    _accept = "application/json"  # required (documented)
+
     get_subscription = Method(calls.get_subscription)
     get_subscriptions_for_customer = Method(calls.get_subscriptions_for_customer)
     get_subscriptions_by_purchase = Method(calls.get_subscriptions_by_purchase)

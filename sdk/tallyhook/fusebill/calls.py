@@ -456,7 +456,7 @@ def _path(definition: DefinitionRef) -> str:
 
 
 def _id(ref: _Named | int, what: str) -> int:
-    named = ref if isinstance(ref, int) else ref.id
+    named = ref.id if isinstance(ref, _Named) else ref
     if named is None:
         raise ValueError(f"The {what} has no id")
     return whole(named, f"A {what}'s id")

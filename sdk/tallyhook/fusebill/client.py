@@ -13,6 +13,8 @@ BASE_URL = "https://secure.fusebill.com/v1"
 class _Methods:
     """What both clients can be asked for."""
 
+    _accept = "application/json"
+
     change_draft_invoice = Method(calls.change_draft_invoice)
     change_quantity = Method(calls.change_quantity)
     delete_billing_period_definition = Method(calls.delete_billing_period_definition)

@@ -38,7 +38,7 @@ async def index(request: Request) -> Response:
         state=state,
         cycles_text=cycles_text,
         shown=part,
-        subscriptions=[(each, expected(each, state.currency)) for each in part.items],
+        subscriptions=[(each, expected(state, each)) for each in part.items],
         wanted=wanted,
     )
 
@@ -57,7 +57,7 @@ async def show(request: Request) -> Response:
         state=state,
         cycles_text=cycles_text,
         subscription=subscription,
-        expected=expected(subscription, state.currency),
+        expected=expected(state, subscription),
         plans=[plan for plan in state.plans.values() if plan.term_months != next_term],
         add_ons=[add_on for add_on in state.add_ons.values() if not subscription.carries(add_on)],
         bills=subscription.bills[::-1][:SHOWN],

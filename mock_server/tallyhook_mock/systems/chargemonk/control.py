@@ -175,7 +175,7 @@ def _named(request: Request) -> Subscription:
 
 
 def _summary(subscription: Subscription, state: State) -> dict[str, Any]:
-    term, bill = subscription.current, expected(subscription, state.currency)
+    term, bill = subscription.current, expected(state, subscription)
     return {
         "id": subscription.id,
         "status": "canceled" if subscription.is_canceled else "active",

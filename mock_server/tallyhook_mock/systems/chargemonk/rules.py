@@ -140,24 +140,25 @@ def once_line(add_on: AddOn) -> Line:
     return Line(add_on.code, add_on.name, Decimal(1), add_on.price, add_on.price)
 
 
-def expected(subscription: Subscription, currency: str) -> Bill | None:
+def expected(state: State, subscription: Subscription) -> Bill | None:
     """The next invoice that comes by itself, as things stand, without a number.
 
     None if none will come, or only beyond the years that can be written.
     """
     if subscription.is_canceled:
         return None
+    waiting = [each.line for each in state.collect(subscription)]
     for term in subscription.ahead:
-        if lines := _add_on_lines(subscription, [term]):
-            return Bill(0, term.start, subscription.id, currency, tuple(lines))
+        if lines := [*_add_on_lines(subscription, [term]), *waiting]:
+            return Bill(0, term.start, subscription.id, state.currency, tuple(lines))
     if subscription.terms_left == 0:
         return None
     try:
         terms = subscription.following(1)
     except Refusal:
         return None
-    lines = [plan_line(terms), *_add_on_lines(subscription, terms)]
-    return Bill(0, terms[0].start, subscription.id, currency, tuple(lines))
+    lines = [plan_line(terms), *_add_on_lines(subscription, terms), *waiting]
+    return Bill(0, terms[0].start, subscription.id, state.currency, tuple(lines))
 
 
 def _add_on_lines(subscription: Subscription, terms: Sequence[Term]) -> list[Line]:

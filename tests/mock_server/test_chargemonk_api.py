@@ -1,0 +1,150 @@
+"""Chargemonk's API over real HTTP, as far as it is known, and the rules beside it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tallyhook_mock import Server, serve
+
+TOKEN = "test_monk"
+START = "2026-03-17T00:00:00Z"
+
+
+def catalog(**more: Any) -> dict[str, Any]:
+    return {
+        "chargemonk": {
+            "apiTokens": [TOKEN],
+            "plans": [{"code": "MONTHLY", "price": "50.00", "setupFee": "30.00"}],
+            "addOns": [{"code": "FEE", "price": "100.00", "periodMonths": 1}],
+            "subscriptions": [{"id": "mill", "planCode": "MONTHLY"}],
+            **more,
+        }
+    }
+
+
+class Api:
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.http = httpx.Client(base_url=server.url, timeout=60, trust_env=False)
+
+    def call(self, name: str, status: int = 200, **form: Any) -> Any:
+        answer = self.http.post(f"/{name}", data={"api_token": TOKEN, **form})
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    def control(self, path: str, body: Any = None, status: int | None = None) -> Any:
+        answer = self.http.request(
+            "GET" if body is None else "POST", f"/_mock/chargemonk/subscriptions/mill{path}", json=body
+        )
+        assert answer.status_code == (status or 200), answer.text
+        return answer.json()
+
+    def waiting(self, **form: Any) -> list[str]:
+        return [each["unbilledCode"] for each in self.call("listSubscriptionUnbilledCharges", **form)["data"]]
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    with serve(catalog(inferredCalls=True), start=START) as server:
+        api = Api(server)
+        yield api
+        api.http.close()
+
+
+def test_an_unbilled_charge_goes_into_the_next_invoice(api: Api) -> None:
+    api.control("/charges", {"description": "8 blocks", "amount": "8.00", "quantity": 8})
+    (charge,) = api.call("listSubscriptionUnbilledCharges", subscription_code="mill")["data"]
+    assert charge == {
+        "unbilledCode": "UC1",
+        "subscriptionCode": "mill",
+        "description": "8 blocks",
+        "amount": "8.00",
+        "created_at": 1773705600,
+        "status": "pending",
+        "quantity": 8,
+    }
+    api.server.advance("1mo")
+    assert api.waiting() == []
+    newest, first = api.call("listInvoices")["list"]["invoice"]
+    assert (newest["invoiceTotal"], first["invoiceTotal"]) == ("58.00", "80.00")  # 50 and a setup fee of 30
+    assert newest["subscription"] == {
+        "subscriptionId": "mill",
+        "subscriptionStartDate": 1773705600,
+        "subscriptionNextBilling": 1778976000,
+        "pricingModel": "flat_fee",
+        "planQuantity": 1,
+    }
+    api.server.advance("1mo")
+    assert api.call("listInvoices", limit=1)["list"]["invoice"][0]["invoiceTotal"] == "50.00"
+
+
+def test_an_advance_invoice_takes_them_in_too(api: Api) -> None:
+    api.call("addCharge", subscription_code="mill", description="Lamp", amount="5.00")
+    assert api.control("/advance-invoice", {"terms": 1})["bills"][0]["total"] == "55.00"
+    assert "one at a time" in api.control("/advance-invoice", {"terms": 1}, 400)["error"]
+
+
+def test_unbilled_charges_are_searched_and_sorted(api: Api) -> None:
+    for description, amount in (("Lamp", "5.00"), ("Oil", "9.00"), ("Lamp oil", "1.00")):
+        api.call("addCharge", subscription_code="mill", description=description, amount=amount)
+        api.server.advance("1h")
+    assert api.waiting() == ["UC3", "UC2", "UC1"]
+    assert api.waiting(order_param="amount", order_by="asc") == ["UC3", "UC1", "UC2"]
+    assert api.waiting(search_value="lamp", limit=1) == ["UC3"]
+    assert api.waiting(subscription_code="other") == []
+    assert api.waiting(**{"created_at[less_than]": "2026-03-17T01:00:00Z"}) == ["UC1"]
+    assert api.waiting(**{"created_at[greater_than_equal]": 1773709200}) == ["UC3", "UC2"]
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "message"),
+    [
+        ("listSubscriptionUnbilledCharges", {"order_by": "up"}, "order_by is asc or desc"),
+        ("listSubscriptionUnbilledCharges", {"limit": 0}, "limit: from 1"),
+        ("listSubscriptionUnbilledCharges", {"colour": "red"}, "colour is not known here"),
+        ("listSubscriptionUnbilledCharges", {"created_at[about]": 1}, "created_at[is]"),
+        ("listInvoices", {"customer": "mill"}, "customer is not known here"),
+        ("addCharge", {"description": "Lamp", "amount": "5.00"}, "subscription_code"),
+        ("addCharge", {"subscription_code": "mill", "amount": "5.00"}, "description"),
+        ("addCharge", {"subscription_code": "mill", "description": "Lamp", "amount": "-5"}, "amount"),
+        ("addCharge", {"subscription_code": "mill", "description": "Lamp", "amount": "5.001"}, "amount"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(api: Api, name: str, form: dict[str, Any], message: str) -> None:
+    answer = api.call(name, 400, **form)
+    assert (answer["status"], message in answer["message"]) == ("error", True)
+    assert api.waiting() == []
+
+
+def test_who_has_no_token_is_refused(api: Api) -> None:
+    assert api.call("listInvoices", 401, api_token="wrong")["status"] == "error"
+    assert api.http.post(f"/listInvoices?api_token={TOKEN}").status_code == 200
+    assert api.http.get(f"/listInvoices?api_token={TOKEN}").status_code == 400
+
+
+def test_what_is_inferred_is_off() -> None:
+    with serve(catalog(), start=START) as server:
+        api = Api(server)
+        form = {"subscription_code": "mill", "description": "Lamp", "amount": "5.00"}
+        assert "switch inferredCalls on" in api.call("addCharge", 400, **form)["message"]
+        api.http.close()
+
+
+def test_cycles_are_a_feature_to_be_switched_on() -> None:
+    with serve(catalog(addOnBillingCycles=False), start=START) as server:
+        api = Api(server)
+        said = api.control("/add-ons", {"code": "FEE", "billingCycles": 20}, 400)["error"]
+        assert "ask support" in said
+        api.control("/add-ons", {"code": "FEE", "billingCycles": None})
+        api.http.close()
+
+
+def test_states_and_monthly_revenue(api: Api) -> None:
+    shown = api.control("")
+    assert (shown["state"], shown["monthlyRevenue"]) == ("Active", "50.00")  # without the setup fee
+    assert api.control("/add-ons", {"code": "FEE", "billingCycles": 20})["monthlyRevenue"] == "150.00"
+    assert api.control("/cancel", {})["state"] == "Non Renewing"
+    api.server.advance("1mo")
+    assert (api.control("")["state"], api.control("")["monthlyRevenue"]) == ("Cancelled", "0.00")
