@@ -105,7 +105,9 @@ async def _run(given: argparse.Namespace) -> Tally:
                     wrong = " ".join(f"{it} {getattr(tally, it)}" for it in _WRONG if getattr(tally, it))
                     bar.update(task, advance=1, description=wrong or "billing and killing")
                     if not bar.console.is_terminal:  # where no bar is seen
-                        bar.console.print(f"run {tally.runs} of {given.runs}, {tally.invoices} invoices {wrong}")
+                        bar.console.print(
+                            f"run {tally.runs} of {given.runs}, {tally.invoices} invoices {wrong}"
+                        )
 
         async with asyncio.TaskGroup() as group:
             for lane in range(lanes):

@@ -73,11 +73,11 @@ class Tally:
     """What happened, over all runs.
 
     `double` and `lost` count charges of ours, `quantity` and `early` and `stuck` invoices: executed on
-    another quantity than was declared, before an hour had passed, never acknowledged or never paid. `asked`
-    are those for which a person is asked with a reason: somebody had meddled with the invoice, the server kept
-    no marks, one charge was lost three times, or a clock that was set ahead had ended the held hour. Without
-    one they are `stuck`. `kills` count receivers that died in the middle of their work, `stops` those that stood still,
-    `cuts` power cuts and restarts of the database.
+    another quantity than was declared, before an hour had passed, never acknowledged or never paid.
+    `asked` are those for which a person is asked with a reason: somebody had meddled with the invoice, the
+    server kept no marks, one charge was lost three times, or a clock that was set ahead had ended the held
+    hour. Without one they are `stuck`. `kills` count receivers that died in the middle of their work,
+    `stops` those that stood still, `cuts` power cuts and restarts of the database.
     """
 
     runs: int = 0
@@ -495,7 +495,9 @@ class _Play:
 
     def told(self) -> list[str]:
         """For whoever looks for the cause: the answers, the inbox's last word and the journal."""
-        answers = ", ".join(f"{made.status or 'none'} {made.answer}".strip() for made in self.delivery.attempts)
+        answers = ", ".join(
+            f"{made.status or 'none'} {made.answer}".strip() for made in self.delivery.attempts
+        )
         lines = [f"documents rewritten: {self.mischief.rewrites or 'no'}", f"answers: {answers}"]
         if self.record is not None:
             lines.append(f"inbox: {self.record.state}, {self.record.note.strip()}")

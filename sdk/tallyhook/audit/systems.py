@@ -85,7 +85,7 @@ class Fusebill:
     """Ready drafts, which wait for a post where auto-post is off."""
 
     name = "fusebill"
-    not_promised = (
+    not_promised: tuple[str, ...] = (
         "a draft is found by asking: no hook is documented",
         "a product of which nothing stands on the draft can't be added to it",
     )
@@ -164,7 +164,7 @@ class Cleverbridge:
     """Items whose quantity counts if it is set before the reminder date."""
 
     name = "cleverbridge"
-    not_promised = (
+    not_promised: tuple[str, ...] = (
         "nothing holds the bill: a quantity has to be set before the reminder date",
         "what was billed can't be read by this API; what stands on the item was read again",
     )
@@ -232,7 +232,7 @@ class Chargemonk:
     """Charges that the next invoice takes in. The call that adds one is inferred: see the client."""
 
     name = "chargemonk"
-    not_promised = (
+    not_promised: tuple[str, ...] = (
         "nothing holds the bill: charges have to be there before the renewal",
         "a charge can't be taken back by API",
     )
