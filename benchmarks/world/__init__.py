@@ -1,1 +1,1 @@
-"""A mock with a large world in it: what its pages cost."""
+"""A mock with a large world in it: what its pages cost, and saving, restoring and forecasting."""

@@ -1,9 +1,10 @@
-"""`python -m benchmarks.world`: pages of the console in a small world and in a large one."""
+"""`python -m benchmarks.world`: a large world looked at beside a small one, saved, restored and forecast."""
 
 import argparse
 
 from benchmarks.measure import median, ratio, report
 from benchmarks.world.pages import PAGES, measure_pages
+from benchmarks.world.saved import measure_saved
 
 SMALL, LARGE = 1_000, 100_000
 
@@ -11,25 +12,32 @@ SMALL, LARGE = 1_000, 100_000
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.world", description=__doc__)
     parser.add_argument("--customers", type=int, default=LARGE, help=f"in the large world; {SMALL:,} before")
-    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=10, help="of looks at each page")
     options = parser.parse_args()
     sizes = (SMALL, max(options.customers, SMALL + 1))
     pages = measure_pages(sizes, options.rounds)
     growth = {name: ratio(of[sizes[1]], of[sizes[0]]) for name, of in pages.items()}
+    saved = measure_saved(sizes[1])
     rows = [
-        (name, *(f"{median(of[size]) * 1000:.1f}" for size in sizes), f"{growth[name]:.2f}")
+        (f"{name}, ms", *(f"{median(of[size]) * 1000:.1f}" for size in sizes), f"{growth[name]:.2f}")
         for name, of in pages.items()
+    ]
+    rows += [
+        ("forecast of one customer, ms", "", f"{saved['forecast_ms']:.1f}", ""),
+        ("save, s", "", f"{saved['save_seconds']:.2f}", ""),
+        ("restore, s", "", f"{saved['restore_seconds']:.2f}", ""),
+        ("bytes a customer", "", f"{saved['bytes_each']:,.0f}", ""),
     ]
     figures: dict[str, float | bool | int] = {
         "customers": sizes[1],
         "page_growth": max(growth[name] for name in PAGES),
         **{f"page_growth_{name}": growth[name] for name in PAGES},
-        **{f"page_ms_{name}": median(pages[name][sizes[1]]) * 1000 for name in PAGES},
+        **saved,
     }
     report(
-        f"Pages of the console (medians of {options.rounds} rounds)",
+        f"A mock's world (pages: medians of {options.rounds} rounds)",
         rows,
-        ("page", f"ms at {sizes[0]:,} customers", f"ms at {sizes[1]:,}", "growth"),
+        ("what", f"{sizes[0]:,} customers", f"{sizes[1]:,} customers", "growth"),
         figures,
     )
 

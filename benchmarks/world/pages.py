@@ -26,10 +26,9 @@ def measure_pages(sizes: tuple[int, int], rounds: int) -> dict[str, dict[int, li
         for name, path in PAGES.items():
             seconds = alternate(rounds, **{size: _looks(client, path) for size, client in sides.items()})
             measured[name] = {int(size): values for size, values in seconds.items()}
-        # Deep in a list.
-        middles = {size: _looks(client, _middle(client)) for size, client in sides.items()}
-        seconds = alternate(rounds, **middles)
-        measured["customers, in the middle"] = {int(size): values for size, values in seconds.items()}
+        deep = {size: _looks(client, _deep(client)) for size, client in sides.items()}
+        seconds = alternate(rounds, **deep)
+        measured["hooks, deep in the list"] = {int(size): values for size, values in seconds.items()}
         return measured
 
 
@@ -43,12 +42,11 @@ def _looks(client: httpx.Client, path: str) -> Callable[[], float]:
     return look
 
 
-def _middle(client: httpx.Client) -> str:
-    """The address of a page of customers in the middle of the list."""
-    town = {"product": "TOWN"}
-    found = client.get("/_mock/customers", params=town).json()["customers"]
-    after = client.get("/_mock/customers", params=town | {"limit": len(found) // 2}).json()["next"]
-    return f"/console/customers?after={after}"
+def _deep(client: httpx.Client) -> str:
+    """The address of a page of hooks far from the first."""
+    count = len(client.get("/_mock/hooks").json()["hooks"])
+    wanted = {"order": "newest", "limit": min(count // 2, 10_000)}
+    return f"/console/hooks?after={client.get('/_mock/hooks', params=wanted).json()['next']}"
 
 
 @contextmanager

@@ -210,6 +210,7 @@ class Mock:
         clock = Clock(world["moment"])
         clock.set(world["moment"], world["offset"])
         self._install(world["systems"], clock, world["timeline"], world["faults"], world["catalog"])
+        self.totals.refresh(self.state)
 
     async def _recover(self, journal: Journal) -> None:
         """Do again what the journal has, with a clock that stands at the moment of each record."""

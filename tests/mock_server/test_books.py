@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import TypeAlias
 
+import httpx
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -139,7 +140,7 @@ def of(mock: Mock) -> Iterator[tuple[Count, Count]]:
         yield kept(mock.totals, mock.state, product), counted(list(mock.state.customers(product)))
 
 
-def test_totals_are_right_after_calls_a_catalogue_deleting_everybody_and_a_reset(
+def test_totals_are_right_after_calls_a_catalogue_deleting_everybody_a_restore_and_a_reset(
     customers: list[dict[str, str]],
 ) -> None:
     with serve(catalog(customers=customers)) as server:
@@ -153,6 +154,12 @@ def test_totals_are_right_after_calls_a_catalogue_deleting_everybody_and_a_reset
         check(3)
         api.subscribe("ida")
         server.advance("40d")
+        check(4)
+        snapshots = f"{server.url}/_mock/snapshots"
+        assert httpx.post(snapshots, json={"name": "full"}, timeout=60).is_success
+        api.call("customers/delete-all", confirm=str(int(time.time())))
+        check(0)
+        assert httpx.post(f"{snapshots}/full/restore", timeout=60).is_success
         check(4)
         api.call("customers/delete-all", confirm=str(int(time.time())))
         check(0)

@@ -97,7 +97,6 @@ def test_invoices_and_events_have_parts(small: Server) -> None:
     assert walk(small, "/customers/ida/invoices", "invoices", 2) == whole["invoices"]
     assert get(small, "/customers/ida/invoices", limit=1)["next"] == str(numbers[0])
     events = get(small, "/customers/ida/timeline")["timeline"]
-    assert [each["number"] for each in events] == list(range(1, len(events) + 1))
     assert walk(small, "/customers/ida/timeline", "timeline", 2) == events
     assert get(small, "/customers/ida/timeline", after=len(events)) == {"customer": "ida", "timeline": []}
     assert "after" in get(small, "/customers/ida/timeline", 400, after="now")["error"]
@@ -110,8 +109,11 @@ def test_events_keep_their_numbers_when_the_oldest_are_forgotten(small: Server) 
         Api(small).call("customers/add-charge", code="ida", chargeCode="X", quantity="1", eachAmount="1.00")
     events = get(small, "/customers/ida/timeline")["timeline"]
     assert len(events) == 3
-    assert [each["number"] for each in events] == list(range(events[0]["number"], events[0]["number"] + 3))
-    assert events[0]["number"] > 3
+    number = int(get(small, "/customers/ida/timeline", limit=1)["next"])
+    assert number > 3
+    assert get(small, "/customers/ida/timeline", after=number)["timeline"] == events[1:]
+    Api(small).call("customers/add-charge", code="ida", chargeCode="Y", quantity="1", eachAmount="1.00")
+    assert get(small, "/customers/ida/timeline", after=number + 2)["timeline"][0]["item"] == "Y"
 
 
 def test_hooks_have_parts_in_both_orders_and_by_filter() -> None:
@@ -131,9 +133,8 @@ def test_hooks_have_parts_in_both_orders_and_by_filter() -> None:
         command = Command(server.url)
         latest = command.gives("hooks", "list")
         assert latest == whole
-        done = run("hooks", "list", "--limit", "5", "--json", mock=server.url)
-        assert "earlier ones" in done.stderr
-        assert [each["id"] for each in whole[-5:]] == re.findall(r'^    "id": "([^"]+)"', done.stdout, re.M)
+        assert "earlier ones" in run("hooks", "list", "--limit", "5", mock=server.url).stderr
+        assert command.gives("hooks", "list", "--limit", "5") == whole[-5:]
         done = run("hooks", "list", "--limit", "5", "--after", whole[2]["id"], mock=server.url)
         assert f"--after {whole[7]['id']}" in done.stderr
         assert command.gives("hooks", "list", "--after", whole[7]["id"]) == whole[8:]

@@ -50,7 +50,8 @@ def list_(
         found.reverse()
     if as_json:
         print_json(found)
-        _say_more(answer.get("next"), after)
+        if after is not None:
+            say_more(answer.get("next"))
         return
     rows = [
         (short(hook["id"]), moment(hook["at"]), hook["type"], hook["customer"], _deliveries(hook))

@@ -1,6 +1,6 @@
 """Long lists on pages: which part is shown, and the links to the parts before and after it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -39,7 +39,7 @@ class Shown:
 
 def shown(
     request: Request,
-    whole: Mapping[K, V],
+    whole: dict[K, V],
     *,
     read: Callable[[str], K | None],
     write: Callable[[K], str],

@@ -52,12 +52,11 @@ def line_shown(line: Line) -> dict[str, Any]:
 def timeline_shown(request: Request, entries: Mapping[int, Entry]) -> dict[str, Any]:
     """What `limit` and `after` choose of what happened, oldest first."""
     found, more = page(entries.items(), request.query_params, lambda pair: str(pair[0]))
-    return {"timeline": [_entry(number, entry) for number, entry in found], **more}
+    return {"timeline": [_entry(entry) for _, entry in found], **more}
 
 
-def _entry(number: int, entry: Entry) -> dict[str, Any]:
+def _entry(entry: Entry) -> dict[str, Any]:
     return {
-        "number": number,
         "at": moment_shown(entry.at),
         "kind": entry.kind,
         "actor": entry.actor,

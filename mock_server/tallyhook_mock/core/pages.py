@@ -1,6 +1,6 @@
 """Long lists, a page at a time."""
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from itertools import islice
 from typing import Generic, TypeVar
 
@@ -29,7 +29,7 @@ class Page(Value, Generic[K, V], frozen=True):
 
 
 def page_of(
-    whole: Mapping[K, V],
+    whole: dict[K, V],
     limit: int | None = None,
     *,
     after: K | None = None,
@@ -42,20 +42,25 @@ def page_of(
     A number that is gone from the list stands where it stood, for numbers are given in order. LookupError for
     any other key that isn't there.
     """
-    keys = list(whole)
-    if newest_first:
-        keys.reverse()
+    one_more = None if limit is None else limit + 1
+    in_order = reversed(whole) if newest_first else iter(whole)
+    if after is None and before is None:
+        chosen = list(islice((key for key in in_order if fits is None or fits(whole[key])), one_more))
+        firsts = chosen[:limit]
+        following = firsts[-1] if firsts and len(chosen) > len(firsts) else None
+        return Page(tuple(whole[key] for key in firsts), 0, None, following)
+    keys = list(in_order)
 
     def fitting(places: Iterable[int]) -> Iterator[int]:
         return (place for place in places if fits is None or fits(whole[keys[place]]))
 
-    one_more = None if limit is None else limit + 1
-    if before is None:
-        start = 0 if after is None else _place(keys, after, newest_first) + (after in whole)
+    if after is not None:
+        start = _place(keys, after, newest_first) + (after in whole)
         found = list(islice(fitting(range(start, len(keys))), one_more))
         places = found[:limit]
         has_next, has_previous = len(found) > len(places), _is_any(fitting(range(start - 1, -1, -1)))
     else:
+        assert before is not None
         end = _place(keys, before, newest_first)
         found = list(islice(fitting(range(end - 1, -1, -1)), one_more))
         places = found[:limit][::-1]

@@ -1,7 +1,7 @@
 """Everything that Cheddar knows, and the agenda of what is to come."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from decimal import Decimal
 from operator import itemgetter
@@ -93,11 +93,7 @@ class State:
         """In order of creation."""
         return self._customers.get(product.code, {}).values()
 
-    def count(self, product: Product) -> int:
-        """How many customers there are."""
-        return len(self._customers.get(product.code, {}))
-
-    def everybody(self) -> Mapping[int, Customer]:
+    def everybody(self) -> dict[int, Customer]:
         """The customers of all products by id, in order of creation."""
         if len(self._customers) == 1:
             return next(iter(self._customers.values()))

@@ -1,6 +1,6 @@
 """Products, customers, subscriptions with items and their versions, and the state that holds them."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import IntEnum, StrEnum
@@ -419,7 +419,7 @@ class State(BillingSystem):
         return self._subscriptions.values()
 
     @property
-    def subscriptions_by_id(self) -> Mapping[str, Subscription]:
+    def subscriptions_by_id(self) -> dict[str, Subscription]:
         """In order of creation."""
         return self._subscriptions
 

@@ -1,6 +1,6 @@
 """Customers, billing period definitions and subscriptions, and the state that holds them."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -529,7 +529,7 @@ class State(BillingSystem):
         """The customers, in the order of creation."""
         return self._customers.values()
 
-    def accounts_by_id(self) -> Mapping[int, Customer]:
+    def accounts_by_id(self) -> dict[int, Customer]:
         """The customers, in the order of creation."""
         return self._customers
 
