@@ -36,6 +36,12 @@ def test_the_table_of_coverage_is_current(coverage: dict[str, Any]) -> None:
     assert (DOCS / "coverage.md").read_text("utf-8") == coverage["document"](), "run python docs/coverage.py"
 
 
+def test_the_page_of_rules_is_made_of_the_rules() -> None:
+    """docs/cheddar.md says which rules are settings, and what is known of each, as the code does."""
+    made = runpy.run_path(str(DOCS / "cheddar.py"))["document"]()
+    assert (DOCS / "cheddar.md").read_text("utf-8") == made, "run python docs/cheddar.py"
+
+
 def test_the_picture_of_a_hook_is_current() -> None:
     drawn = runpy.run_path(str(DOCS / "architecture.py"))["document"]()
     assert (DOCS / "architecture.svg").read_text("utf-8") == drawn, "run python docs/architecture.py"
