@@ -25,7 +25,7 @@ LEADS_OUT = ("http", "https", "mailto")
 PACKAGES = (
     "tallyhook",
     "tallyhook.audit",
-    "tallyhook.calls",
+    "tallyhook.cheddar.calls",
     "tallyhook.chargemonk",
     "tallyhook.cleverbridge",
     "tallyhook.fusebill",
@@ -112,7 +112,7 @@ def _public() -> Iterator[str]:
         module = import_module(package)
         for name in module.__all__:
             value = getattr(module, name)
-            if package == "tallyhook.calls" and name != "Call":
+            if package == "tallyhook.cheddar.calls" and name != "Call":
                 continue  # described as the clients' methods
             if inspect.isclass(value) or inspect.isfunction(value):
                 yield f"{package}.{name}"

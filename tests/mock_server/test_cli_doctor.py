@@ -256,8 +256,8 @@ def test_a_folder_is_no_inbox(patient: Patient, tmp_path: Path) -> None:
 
 async def test_a_hook_that_was_interrupted_is_no_failure(patient: Patient) -> None:
     async def keep(hook: str, note: str) -> None:
-        await inbox.take(letter(hook), "me", 60)
-        await inbox.settle(hook, "me", State.FAILED, note)
+        await inbox.claim(letter(hook), "me", 60)
+        await inbox.finish(hook, "me", State.FAILED, note)
 
     inbox = SQLiteInbox(patient.inbox)
     await inbox.open()

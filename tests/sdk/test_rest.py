@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tallyhook._call import Call
 from tallyhook.cleverbridge import documents as cleverbridge
 from tallyhook.errors import APIError, DecodeError
+from tallyhook.fusebill import BillingPeriodDefinition
 from tallyhook.fusebill import documents as fusebill
 
 NAMES = st.sampled_from(
@@ -37,8 +38,8 @@ NODES = st.recursive(
 READERS: list[Callable[[bytes], Any]] = [
     cleverbridge.subscription,
     cleverbridge.update_result,
-    fusebill.definition,
-    fusebill.definitions,
+    fusebill.one(BillingPeriodDefinition),
+    fusebill.many(BillingPeriodDefinition),
 ]
 
 

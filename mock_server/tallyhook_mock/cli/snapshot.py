@@ -49,10 +49,10 @@ def show(url: MockUrl = URL, as_json: Json = False) -> None:
 
 
 @snapshot.command()
-def delete(name: Name, url: MockUrl = URL) -> None:
+def delete(name: Name, url: MockUrl = URL, as_json: Json = False) -> None:
     """Forget a snapshot.
 
     Example: tallyhook snapshot delete "before the price rise"
     """
     Remote(url).delete(path("snapshots", name))
-    say(f"Deleted {name}.")
+    print_json({"deleted": name}) if as_json else say(f"Deleted {name}.")
