@@ -36,7 +36,11 @@ PACKAGES = (
     "tallyhook_receiver",
 )
 # What the pytest plugin makes its fixtures of.
-UNTOLD = {"tallyhook_mock.testing.House", "tallyhook_mock.testing.World"}
+UNTOLD = {
+    "tallyhook_mock.testing.House",
+    "tallyhook_mock.testing.World",
+    "tallyhook_receiver.Product",  # the old name of `Cheddar`
+}
 
 
 @pytest.fixture(scope="module")
