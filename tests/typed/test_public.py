@@ -75,7 +75,13 @@ def annotations(name: str, found: Any) -> Iterator[tuple[str, Any]]:
 
 
 # httpx's options are typed by httpx, an event's payload is what its sender sends, and `review` decorates.
-UNTYPED = ("__init__(options)", "is_odd_date(node)", "Event.payload", "Receiver.review(handler)", "Receiver.review(return)")
+UNTYPED = (
+    "__init__(options)",
+    "is_odd_date(node)",
+    "Event.payload",
+    "Receiver.review(handler)",
+    "Receiver.review(return)",
+)
 
 
 @pytest.mark.parametrize("module", MODULES)
