@@ -60,6 +60,9 @@ class Life:
         self._process.kill()
         self._process.join()
         self._socket.close()
+
+    def close(self) -> None:
+        """After the kill, when no thread uses the client any more."""
         self.client.close()
 
 
@@ -123,6 +126,7 @@ def test_what_was_answered_is_there_after_every_kill(tmp_path: Path) -> None:
         life.kill()
         for worker in workers:
             worker.join()
+        life.close()
     assert latest > parse_moment("2026-02-01T00:00:00Z")  # billing was under way
 
 
@@ -165,10 +169,12 @@ def test_a_world_is_taken_up_after_an_orderly_end_and_a_kill(tmp_path: Path) -> 
     paths = ("/_mock/customers", "/_mock/cleverbridge/subscriptions")
     shown = [first.client.get(path).json() for path in paths]
     first.kill()
+    first.close()
     for _ in range(2):
         again = Life(file)
         assert [again.client.get(path).json() for path in paths] == shown
         again.kill()
+        again.close()
 
 
 @pytest.mark.parametrize(
