@@ -25,7 +25,7 @@ def cheddar() -> Cheddar:
 
 @pytest.fixture
 async def client(cheddar: Cheddar) -> AsyncIterator[AsyncClient]:
-    async with cheddar.async_client() as client:
+    async with cheddar.async_client(timeout=2) as client:
         yield client
 
 
@@ -282,7 +282,7 @@ async def test_a_receiver_that_stood_still_past_its_lease_repeats_no_call(shared
         return httpx.Response(503)
 
     cheddar = Cheddar(faults={2: stands_still})
-    async with cheddar.async_client(retries=3, backoff=0) as client:
+    async with cheddar.async_client(retries=3, backoff=0, timeout=2) as client:
         product = Product("ACME", KEY, client)
         async with Receiver(product, inbox=shared_store.inbox(), lease=2) as receiver:
             receiver.review(lambda review: review.set_quantity("GB", 15))
