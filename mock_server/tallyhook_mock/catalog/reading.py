@@ -51,6 +51,7 @@ _SETTINGS = (
     "currencySymbol",
     "ccCardCodeIsRequired",
     "ccZipIsRequired",
+    "ccZipDeclines",
     "billReminderDays",
     "taxRate",
     "isTaxExempt",
@@ -278,6 +279,7 @@ def _new_product(table: Table, code: str, state: State, at: datetime) -> Product
         signature=scheme.name,
         tax_rate=table.amount("taxRate", places=8) if "taxRate" in table else None,
         is_tax_exempt=table.flag("isTaxExempt", False),
+        declining_zip=table.text("ccZipDeclines", ""),
     )
 
 

@@ -1,0 +1,103 @@
+"""The listener that a run gets hooks with, and its registration where the service is a mock."""
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+__all__ = ["BILLABLE", "Hook", "Listener", "MockListeners"]
+
+BILLABLE = "subscriptionBillable"
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """`customer` is the code that the hook names, empty where it names none."""
+
+    kind: str
+    customer: str
+    content: dict[str, Any]
+
+    @property
+    def text(self) -> str:
+        return json.dumps(self.content, indent=2, ensure_ascii=False)
+
+    @property
+    def invoice(self) -> dict[str, Any]:
+        """The invoice that it is about; empty if there is none."""
+        subscription = self.content.get("subscription")
+        invoice = subscription.get("invoice") if isinstance(subscription, dict) else None
+        return invoice if isinstance(invoice, dict) else {}
+
+
+class Listener:
+    """An ASGI application that keeps what arrives, to be waited for in another thread.
+
+    Every hook is acknowledged, but billable ones of customers whose code begins with one of `refused`.
+    """
+
+    def __init__(self) -> None:
+        self.refused: set[str] = set()
+        self._hooks: list[Hook] = []
+        self._arrived = threading.Condition()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        response = self._answer(await Request(scope, receive).body())
+        await response(scope, receive, send)
+
+    def _answer(self, body: bytes) -> Response:
+        try:
+            content = json.loads(body)
+            kind, code = content["activityType"], content["customer"]["code"]
+        except (ValueError, LookupError, TypeError):
+            return Response("not a hook", 400)
+        hook = Hook(str(kind), str(code), content)
+        with self._arrived:
+            self._hooks.append(hook)
+            self._arrived.notify_all()
+        refuses = hook.kind == BILLABLE and hook.customer.startswith(tuple(self.refused))
+        return Response(status_code=503 if refuses else 204)
+
+    def find(self, kind: str, fits: Callable[[Hook], bool]) -> Hook | None:
+        """The newest hook of a kind that fits."""
+        return next((hook for hook in reversed(self._hooks) if hook.kind == kind and fits(hook)), None)
+
+    def wait(self, kind: str, fits: Callable[[Hook], bool], seconds: float) -> Hook | None:
+        """The same, waiting for it if it is not there yet; None if it did not come in time."""
+        with self._arrived:
+            self._arrived.wait_for(lambda: self.find(kind, fits) is not None, seconds)
+            return self.find(kind, fits)
+
+
+class MockListeners:
+    """The listeners of a Tallyhook mock, by its control API; Cheddar's are made on its pages alone."""
+
+    def __init__(self, http: httpx.Client, base_url: str) -> None:
+        parts = urlsplit(base_url)
+        self._http, self._url = http, f"{parts.scheme}://{parts.netloc}/_mock/listeners"
+
+    def is_there(self) -> bool:
+        """Whether the service is a mock at all."""
+        try:
+            return isinstance(self._http.get(self._url).json()["listeners"], list)
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, LookupError, TypeError):
+            return False
+
+    def add(self, product: str, url: str) -> None:
+        answer = self._http.post(self._url, json={"product": product, "url": url})
+        answer.raise_for_status()
+
+    def remove(self, url: str) -> None:
+        """Remove every listener with this URL."""
+        for each in self._http.get(self._url).json()["listeners"]:
+            if each["url"] == url:
+                self._http.delete(f"{self._url}/{each['id']}").raise_for_status()
