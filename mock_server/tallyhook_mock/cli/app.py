@@ -11,6 +11,7 @@ import typer
 import tallyhook
 from tallyhook_mock.cli import (
     clock,
+    conform,
     customers,
     demo,
     faults,
@@ -41,6 +42,7 @@ app.command("mock")(mock.mock)
 app.command("demo")(demo.demo)
 app.command("seed")(seed.seed)
 app.command("rules")(rules.rules)
+app.add_typer(conform.conform, name="conform")
 app.add_typer(clock.clock, name="clock")
 app.command("customers")(customers.customers)
 app.command("invoice")(invoice.invoice)

@@ -1,18 +1,21 @@
-"""The listener that a run gets hooks with, and its registration where the service is a mock."""
+"""The listener that a run gets hooks with, and what a mock is asked for beside its API."""
 
 import json
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.routing import Route
 
-__all__ = ["BILLABLE", "Hook", "Listener", "MockListeners"]
+__all__ = ["BILLABLE", "Hook", "Listener", "MockControl"]
 
 BILLABLE = "subscriptionBillable"
 
@@ -38,7 +41,7 @@ class Hook:
 
 
 class Listener:
-    """An ASGI application that keeps what arrives, to be waited for in another thread.
+    """Its ASGI application keeps what arrives, to be waited for in another thread.
 
     Every hook is acknowledged, but billable ones of customers whose code begins with one of `refused`.
     """
@@ -47,16 +50,11 @@ class Listener:
         self.refused: set[str] = set()
         self._hooks: list[Hook] = []
         self._arrived = threading.Condition()
+        self.app = Starlette(routes=[Route("/{path:path}", self._receive, methods=["POST"])])
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
-        response = self._answer(await Request(scope, receive).body())
-        await response(scope, receive, send)
-
-    def _answer(self, body: bytes) -> Response:
+    async def _receive(self, request: Request) -> Response:
         try:
-            content = json.loads(body)
+            content = json.loads(await request.body())
             kind, code = content["activityType"], content["customer"]["code"]
         except (ValueError, LookupError, TypeError):
             return Response("not a hook", 400)
@@ -78,26 +76,31 @@ class Listener:
             return self.find(kind, fits)
 
 
-class MockListeners:
-    """The listeners of a Tallyhook mock, by its control API; Cheddar's are made on its pages alone."""
+class MockControl:
+    """A Tallyhook mock's control API: listeners, which Cheddar has on its pages alone, and the clock."""
 
     def __init__(self, http: httpx.Client, base_url: str) -> None:
         parts = urlsplit(base_url)
-        self._http, self._url = http, f"{parts.scheme}://{parts.netloc}/_mock/listeners"
+        self._http, self._url = http, f"{parts.scheme}://{parts.netloc}/_mock"
 
     def is_there(self) -> bool:
         """Whether the service is a mock at all."""
         try:
-            return isinstance(self._http.get(self._url).json()["listeners"], list)
+            return isinstance(self._http.get(f"{self._url}/listeners").json()["listeners"], list)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, LookupError, TypeError):
             return False
 
     def add(self, product: str, url: str) -> None:
-        answer = self._http.post(self._url, json={"product": product, "url": url})
+        answer = self._http.post(f"{self._url}/listeners", json={"product": product, "url": url})
         answer.raise_for_status()
+
+    def advance(self, pause: timedelta) -> None:
+        """Move its clock in place of waiting."""
+        wish = {"advance": f"{math.ceil(pause.total_seconds())}s"}
+        self._http.post(f"{self._url}/clock", json=wish, timeout=None).raise_for_status()
 
     def remove(self, url: str) -> None:
         """Remove every listener with this URL."""
-        for each in self._http.get(self._url).json()["listeners"]:
+        for each in self._http.get(f"{self._url}/listeners").json()["listeners"]:
             if each["url"] == url:
-                self._http.delete(f"{self._url}/{each['id']}").raise_for_status()
+                self._http.delete(f"{self._url}/listeners/{each['id']}").raise_for_status()

@@ -21,9 +21,11 @@ __all__ = [
     "NotFoundOut",
     "Probe",
     "Step",
+    "Value",
     "Visit",
     "Wait",
     "shown",
+    "told",
 ]
 
 _CARD = {
@@ -33,6 +35,9 @@ _CARD = {
     "subscription[ccLastName]": "Probe",
     "subscription[ccZip]": "90210",
 }
+
+
+Value: TypeAlias = str | list[str]
 
 
 class Need(StrEnum):
@@ -52,7 +57,7 @@ class NotFoundOut(Exception):
 class Finding(msgspec.Struct, frozen=True):
     """The alternative that a server follows, and the part of a document that shows it."""
 
-    value: str | list[str]
+    value: Value
     shows: str
 
 
@@ -81,7 +86,9 @@ class Visit:
     listener: Listener | None
     prefix: str
     memory: dict[str, str]
+    tries: int  # hooks about customers of an earlier try may still come: these have other codes
     made_plans: list[str]  # the codes of plans that this run has made, or is about to
+    known_plans: set[str]  # the codes of those that are known to be there
     save: Callable[[], None]
     declining_zip: str = ""
     settle: float = 5.0  # real seconds after which a hook that did not come is taken not to come
@@ -91,7 +98,8 @@ class Visit:
     # -- customers
 
     def code(self, suffix: str = "") -> str:
-        return f"{self.prefix}{self.rule}{suffix and '-'}{suffix}"
+        parts = (f"{self.prefix}{self.rule}", str(self.tries or ""), suffix)
+        return "-".join(filter(None, parts))
 
     def fields(self, plan: str, suffix: str = "", *, pays: bool = True, **more: str) -> dict[str, str]:
         """The fields of a new customer on one of our plans."""
@@ -159,17 +167,17 @@ class Visit:
         """The code of a plan with these terms, made if it is not there. NotFoundOut if that can't be."""
         wanted = plans.PLANS[name] if terms is None else terms
         code = f"{self.prefix}{name}"
-        if code in self.made_plans:
+        if code in self.known_plans:
             return code
         known = self.account.call("plans/get", {"code": code})
         if not known.is_success:
-            self.made_plans.append(code)
-            self.save()
+            if code not in self.made_plans:
+                self.made_plans.append(code)
+                self.save()
             known = self.account.call("plans/new", {"code": code, "name": f"Conform {name}", **wanted})
         plan = known.root if known.root.tag == "plan" else known.root.find("plan")
         if not known.is_success or plan is None:
-            if code in self.made_plans:
-                self.made_plans.remove(code)
+            self.made_plans.remove(code)
             terms_told = ", ".join(f"{key} {value}" for key, value in wanted.items())
             raise NotFoundOut(
                 f"the service made no plan {code} ({known.error or 'no plan in its answer'}): make it on its"
@@ -177,6 +185,7 @@ class Visit:
             )
         if wrong := plans.differences(wanted, plan):
             raise NotFoundOut(f"the plan {code} has {', '.join(wrong)}")
+        self.known_plans.add(code)
         return code
 
     def coupon(self) -> Coupon:
@@ -194,8 +203,8 @@ class Visit:
             if coupon and 0 < percentage < 100 and promotion.find("plans/plan") is None:
                 return Coupon(coupon, percentage, int(months) if months else None)
         raise NotFoundOut(
-            "the product has no promotion for every plan and every type of charge, with a coupon and less than"
-            " 100 percent: make one on its pages, for one month"
+            "the product has no promotion for every plan and every type of charge, with a coupon and for less"
+            " than 100 percent: make one on its pages, for one month"
         )
 
     # -- hooks
@@ -219,6 +228,10 @@ class Probe(msgspec.Struct, frozen=True):
     steps: tuple[Step, ...]
     needs: frozenset[Need] = frozenset()
     refuses: bool = False  # whether the listener refuses its customers' billable hooks
+
+
+def told(value: Value) -> str:
+    return value if isinstance(value, str) else " ".join(value) or "none"
 
 
 def shown(what: Customer | Invoice | Answer) -> str:

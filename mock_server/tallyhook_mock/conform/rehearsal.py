@@ -23,7 +23,7 @@ __all__ = ["DECLINING_ZIP", "Rehearsal", "rehearse"]
 
 DECLINING_ZIP = "90001"
 _USER, _PASSWORD, _PRODUCT = "conform@example.com", "conform", "CONFORM"
-_FOREVER = timedelta(days=10_000)
+_FOREVER = timedelta.max
 
 
 class Rehearsal:
@@ -49,7 +49,7 @@ class Rehearsal:
         self.http = httpx.Client(transport=Transport(self.world.calls, house.loop))
         self.account = Account(self.http, "http://rehearsal/xml", _PRODUCT, _USER, _PASSWORD)
         self.listener = Listener()
-        self.url = self.world.listen(self.listener, "conform", frozenset(), lifespan=False)
+        self.url = self.world.listen(self.listener.app, "conform", frozenset(), lifespan=False)
 
     def close(self) -> None:
         self.http.close()

@@ -10,7 +10,7 @@ from tallyhook_mock.conform import state as states
 from tallyhook_mock.conform.account import Account, Customer, Unusable
 from tallyhook_mock.conform.hooks import Listener
 from tallyhook_mock.conform.plans import LATER
-from tallyhook_mock.conform.probe import Finding, Need, NotFoundOut, Probe, Visit, Wait
+from tallyhook_mock.conform.probe import Finding, Need, NotFoundOut, Probe, Visit, Wait, told
 from tallyhook_mock.conform.probes import PROBES
 from tallyhook_mock.conform.state import Progress, State
 
@@ -31,8 +31,8 @@ class Run:
     """One run on one account, kept in a file after each step.
 
     `sleep` lets time pass, at most `patience` in all; what has to wait longer is for another day. `listener`
-    gets the hooks that the service sends to the URL in the state, where a `registrar` puts it if there is one.
-    `tell` is told the progress.
+    gets the hooks that the service sends to the URL in the state; a `registrar`, if there is one, registers
+    it. `tell` is told the progress.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class Run:
         self._listener, self._registrar, self._tell = listener, registrar, tell
         self._random = shuffle or random.Random()
         self._settle, self._hook_timeout = settle, hook_timeout
+        self._plans: set[str] = set()  # those that are known to be there
 
     # -- the beginning and the end
 
@@ -82,13 +83,24 @@ class Run:
                     " conform would charge cards; choose a test product, or say --any-gateway"
                 )
             self._listen()
+            self.state.is_checked = True
+        except NotFoundOut as error:
+            self.clean()
+            raise Unusable(f"the account can't be played in: {error}") from None
         except BaseException:
             self.clean()
             raise
         self._go(may_be_alone=not any_gateway)
 
     def go_on(self) -> None:
-        """Play what can be played by now."""
+        """Play what can be played by now. Unusable if the account was never checked."""
+        if not self.state.is_checked:
+            raise Unusable(
+                "the run was cut before its account was checked: remove it with `tallyhook conform clean`, and"
+                " start anew"
+            )
+        for check in (_CLOCK, _GATEWAY):  # an earlier run may have been cut in the middle of these
+            self._delete(self._of(check))
         if self._listener is not None:
             self._listen()
         self._go(may_be_alone=False)
@@ -114,8 +126,6 @@ class Run:
         later = visit.server_time() + timedelta(days=25)
         try:
             customer = visit.new(LATER, more={"subscription[initialBillDate]": f"{later:%Y-%m-%d}"})
-        except NotFoundOut as error:
-            raise Unusable(f"the gateway can't be found out: {error}") from None
         finally:
             self._delete(self._of(_GATEWAY))
         return customer.gateway
@@ -126,6 +136,7 @@ class Run:
         if self._listener is None or not url:
             return
         if self._registrar is not None:
+            self._save()
             self._registrar.remove(url)
             self._registrar.add(self.account.product, url)
         visit = self._visit(_CLOCK, Progress())
@@ -177,7 +188,7 @@ class Run:
         progress = self.state.probes[probe.rule]
         if progress.is_at_work:  # the program ended in the middle of a step
             self._delete(self._of(probe.rule))
-            progress = self.state.probes[probe.rule] = Progress()
+            progress = self.state.probes[probe.rule] = Progress(tries=progress.tries + 1)
         if reason := self._is_missing(probe):
             self._end(probe.rule, Progress(reason=reason))
             return
@@ -225,8 +236,7 @@ class Run:
         self.state.probes[rule] = progress
         self._save()
         found = progress.finding
-        value = found.value if found is None or isinstance(found.value, str) else " ".join(found.value)
-        self._tell(f"{rule}: {value if found else f'not found out: {progress.reason}'}")
+        self._tell(f"{rule}: {told(found.value) if found else f'not found out: {progress.reason}'}")
 
     # -- the account
 
@@ -237,7 +247,9 @@ class Run:
             listener=self._listener,
             prefix=self.state.prefix,
             memory=progress.memory,
+            tries=progress.tries,
             made_plans=self.state.plans,
+            known_plans=self._plans,
             save=self._save,
             declining_zip=self.state.declining_zip,
             settle=self._settle,

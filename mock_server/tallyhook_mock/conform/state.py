@@ -20,6 +20,7 @@ class Progress(msgspec.Struct):
     finding: Finding | None = None
     reason: str = ""  # why it was not found out
     memory: dict[str, str] = msgspec.field(default_factory=dict)
+    tries: int = 0  # how often it was begun anew
     is_at_work: bool = False  # a step was begun and is not known to have ended
 
     @property
@@ -36,6 +37,7 @@ class State(msgspec.Struct, kw_only=True):
     prefix: str
     listener_url: str = ""
     declining_zip: str = ""
+    is_checked: bool = False  # the product is empty, and its gateway one to play with
     plans: list[str] = msgspec.field(default_factory=list)
     probes: dict[str, Progress] = msgspec.field(default_factory=dict)
 

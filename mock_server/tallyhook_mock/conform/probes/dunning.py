@@ -1,13 +1,14 @@
 """The probe of the pauses after which a declined invoice is tried again."""
 
 from datetime import timedelta
+from itertools import pairwise
 
 from tallyhook_mock.conform.plans import MONTHLY
 from tallyhook_mock.conform.probe import Finding, Need, NotFoundOut, Probe, Visit, Wait, shown
 
 __all__ = ["PROBES"]
 
-_LOOK = timedelta(hours=6)
+_LOOK = timedelta(hours=12)
 _LONGEST = timedelta(days=40)
 
 
@@ -34,7 +35,7 @@ def dunning(visit: Visit) -> Finding | Wait:
     if not tried:
         raise NotFoundOut("the document shows no declined transaction")
     times = [made.at for made in tried[0].payments if not made.is_approved]
-    pauses = [_hours(later - earlier) for earlier, later in zip(times, times[1:], strict=False)]
+    pauses = [_hours(later - earlier) for earlier, later in pairwise(times)]
     return Finding(pauses, shown(tried[0]))
 
 

@@ -10,7 +10,7 @@ __all__ = ["PROBES"]
 
 
 def charges(*amounts: str) -> dict[str, str]:
-    fields = {}
+    fields: dict[str, str] = {}
     for number, amount in enumerate(amounts):
         fields |= {
             f"charges[{number}][chargeCode]": f"conform-{number}",

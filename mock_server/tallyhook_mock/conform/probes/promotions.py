@@ -22,10 +22,10 @@ def _part(visit: Visit, charge: Charge, whole: int) -> bool:
 def promotion_scope(visit: Visit) -> Finding:
     """300.00 a month, and 50.00 of setup, billed at once."""
     customer = _redeemed(visit, SETUP)
-    credits = [credit for invoice in customer.paid for credit in invoice.credits]
-    if not any(_part(visit, credit, 300) for credit in credits):
+    off = [credit for invoice in customer.paid for credit in invoice.credits]
+    if not any(_part(visit, credit, 300) for credit in off):
         raise NotFoundOut("the recurring charge was not discounted")
-    found = any(_part(visit, credit, 50) for credit in credits)
+    found = any(_part(visit, credit, 50) for credit in off)
     return Finding("all" if found else "recurring", shown(customer.paid[0]))
 
 
