@@ -69,5 +69,7 @@ def test_probes_do_not_disturb_each_other(house: House, tmp_path: Path, seed: in
         rehearsal.run(state, tmp_path / "state.json", shuffle=draw).start(PROBES)
     finally:
         rehearsal.close()
-    found = {rule: done.finding.value if done.finding else done.reason for rule, done in state.probes.items()}
-    assert found == rules
+    for rule, done in state.probes.items():
+        if not done.reason.startswith("it makes no difference: "):
+            assert done.finding is not None, (rule, done.reason)
+            assert done.finding.value == rules[rule], rule

@@ -31,13 +31,14 @@ def _plan(amount: str, **more: str) -> dict[str, str]:
     return {
         "billingFrequency": "monthly",
         "recurringChargeAmount": amount,
+        "recurringChargeCode": "conform-recurring",
         "onChangeInitialBillHandler": "next",
         **more,
     }
 
 
 PLANS: Mapping[str, Mapping[str, str]] = {
-    FREE: {**_plan("0.00", isFree="1", paymentMethodIsRequired="0"), **_ITEM},
+    FREE: {"billingFrequency": "monthly", "isFree": "1", "paymentMethodIsRequired": "0", **_ITEM},
     MONTHLY: {**_plan("300.00"), **_ITEM},
     PRORATED: {**_plan("600.00", onChangeInitialBillHandler="now"), **_ITEM},
     TRIAL: _plan(

@@ -28,6 +28,10 @@ __all__ = [
     "told",
 ]
 
+# An engine may come a while after the bill date; if it has not come a day later, something else is wrong.
+_LATE = timedelta(days=1)
+_AGAIN = timedelta(minutes=10)
+
 _CARD = {
     "subscription[ccNumber]": "4111111111111111",
     "subscription[ccCardCode]": "123",
@@ -158,8 +162,25 @@ class Visit:
     def bill_soon(self, customer: Customer, suffix: str = "") -> datetime:
         """Have a customer who was just made billed in five minutes; that moment."""
         when = customer.created + timedelta(minutes=5)
+        self.memory["late"] = (when + _LATE).isoformat()
         self.edit(suffix, more={"changeBillDate": when.isoformat()})
         return when
+
+    def owe_soon(self, quantity: int = 0) -> datetime:
+        """Sign somebody up who can't pay what is billed in five minutes; that moment."""
+        later = {"subscription[initialBillDate]": f"{self.server_time() + timedelta(days=9):%Y-%m-%d}"}
+        customer = self.new(plans.LATER, pays=False, more=later)
+        if quantity:
+            units = {"itemCode": plans.ITEM, "quantity": str(quantity)}
+            self.on("customers/set-item-quantity", more=units)
+        return self.bill_soon(customer)
+
+    def again(self, what: str) -> Wait:
+        """Look again in ten minutes; NotFoundOut if that has been going on for a day since the bill date."""
+        now = self.server_time()
+        if now.isoformat() > self.memory["late"]:
+            raise NotFoundOut(f"{what} did not come within a day of the bill date")
+        return Wait(now + _AGAIN, again=True)
 
     # -- what the product sells
 

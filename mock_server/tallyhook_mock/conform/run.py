@@ -96,8 +96,8 @@ class Run:
         """Play what can be played by now. Unusable if the account was never checked."""
         if not self.state.is_checked:
             raise Unusable(
-                "the run was cut before its account was checked: remove it with `tallyhook conform clean`, and"
-                " start anew"
+                "the run was cut before its account was checked: remove it with `tallyhook conform clean`,"
+                " and start anew"
             )
         for check in (_CLOCK, _GATEWAY):  # an earlier run may have been cut in the middle of these
             self._delete(self._of(check))

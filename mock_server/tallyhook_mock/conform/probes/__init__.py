@@ -9,6 +9,7 @@ from tallyhook_mock.conform.probes import (
     dunning,
     held,
     invoices,
+    outstanding,
     promotions,
     signup,
 )
@@ -17,6 +18,6 @@ __all__ = ["PROBES"]
 
 PROBES: Mapping[str, Probe] = {
     probe.rule: probe
-    for family in (signup, changes, invoices, promotions, cancellations, held, dunning)
+    for family in (signup, changes, invoices, outstanding, promotions, cancellations, held, dunning)
     for probe in family.PROBES
 }

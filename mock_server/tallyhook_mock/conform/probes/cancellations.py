@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from tallyhook_mock.conform.plans import DAILY, ITEM, SETUP
+from tallyhook_mock.conform.plans import DAILY, FREE, ITEM, MONTHLY, SETUP
 from tallyhook_mock.conform.probe import Finding, Need, NotFoundOut, Probe, Visit, Wait, shown
 
 __all__ = ["PROBES"]
@@ -62,8 +62,30 @@ def long_cancel_with_outstanding(visit: Visit) -> Finding | Wait:
     return Finding(values[len(paid)], shown(customer))
 
 
+def canceled_again(visit: Visit) -> Finding:
+    visit.new(FREE, pays=False)
+    visit.on("customers/cancel")
+    answer = visit.attempt("customers/cancel", {"code": visit.code()})
+    if answer.is_success:
+        return Finding("ignored", shown(answer))
+    if answer.status != 412:
+        raise NotFoundOut(f"the second cancellation was refused otherwise: {answer.error}")
+    return Finding("refused", shown(answer))
+
+
+def canceled_bill_now(visit: Visit) -> Finding:
+    visit.new(MONTHLY)
+    visit.on("customers/cancel")
+    customer = visit.edit(more={"changeBillDate": "now"}).customer
+    if len(customer.paid) < 2:
+        raise NotFoundOut("the pending invoice was not transacted")
+    return Finding("stays-canceled" if customer.is_canceled else "reactivates", shown(customer))
+
+
 _TIME = frozenset({Need.TIME})
 PROBES = (
+    Probe("canceled_again", (canceled_again,)),
+    Probe("canceled_bill_now", (canceled_bill_now,)),
     Probe("long_cancel_setup", (cancel_with_setup, long_cancel_setup), _TIME),
     Probe("long_cancel_usage", (cancel_with_usage, long_cancel_usage), _TIME),
     Probe("long_cancel_with_outstanding", (owe, long_cancel_with_outstanding), _TIME),

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from tallyhook_mock.conform.account import Customer, Invoice
-from tallyhook_mock.conform.plans import FREE, MONTHLY, PRORATED, TRIAL
+from tallyhook_mock.conform.plans import FREE, ITEM, MONTHLY, PRORATED, TRIAL
 from tallyhook_mock.conform.probe import Finding, Need, NotFoundOut, Probe, Visit, Wait, shown
 
 __all__ = ["PROBES"]
@@ -39,6 +39,14 @@ def proration_base(visit: Visit) -> Finding:
     visit.new(MONTHLY, more=credit)
     billed, unused = _adjusted(visit.edit(more={"planCode": visit.plan(PRORATED)}).customer)
     return Finding("list" if unused > 240 else "paid", shown(billed))
+
+
+def prorated_overage(visit: Visit) -> Finding:
+    visit.new(MONTHLY)
+    visit.on("customers/set-item-quantity", more={"itemCode": ITEM, "quantity": "5"})
+    billed, _ = _adjusted(visit.edit(more={"planCode": visit.plan(PRORATED)}).customer)
+    is_billed = any(charge.code == ITEM and charge.quantity == 5 for charge in billed.charges)
+    return Finding("billed" if is_billed else "dropped", shown(billed))
 
 
 def begin_period(visit: Visit) -> Wait:
@@ -79,5 +87,6 @@ PROBES = (
     Probe("free_to_paid", (free_to_paid,)),
     Probe("prorated_change_in_trial", (prorated_change_in_trial,)),
     Probe("proration_base", (proration_base,)),
+    Probe("prorated_overage", (prorated_overage,)),
     Probe("proration_unit", (begin_period, proration_unit), frozenset({Need.TIME})),
 )

@@ -3,26 +3,20 @@
 from datetime import timedelta
 
 from tallyhook_mock.conform.hooks import BILLABLE
-from tallyhook_mock.conform.plans import FREE, LATER, MONTHLY
+from tallyhook_mock.conform.plans import FREE, MONTHLY
 from tallyhook_mock.conform.probe import Finding, Need, NotFoundOut, Probe, Visit, Wait, shown
 
 __all__ = ["PROBES"]
 
-# The engine may come a while after the bill date; if it still has not a day later, something else is wrong.
-_LATE = timedelta(days=1)
-_AGAIN = timedelta(minutes=10)
-
 
 def bill_soon(visit: Visit) -> Wait:
     """The listener refuses the billable hook of this customer, so that the invoice stays held."""
-    when = visit.bill_soon(visit.new(MONTHLY))
-    visit.memory["late"] = (when + _LATE).isoformat()
-    return Wait(when + timedelta(minutes=1))
+    return Wait(visit.bill_soon(visit.new(MONTHLY)) + timedelta(minutes=1))
 
 
 def new_card_while_held(visit: Visit) -> Finding | Wait:
     if visit.hook_about(BILLABLE, seconds=visit.settle) is None:
-        return _again(visit, BILLABLE)
+        return visit.again("a subscriptionBillable hook")
     before = len(visit.get().paid)
     customer = visit.edit(pays=True).customer
     runs = len(customer.paid) > before
@@ -30,16 +24,13 @@ def new_card_while_held(visit: Visit) -> Finding | Wait:
 
 
 def owe_soon(visit: Visit) -> Wait:
-    later = {"subscription[initialBillDate]": f"{visit.server_time() + timedelta(days=9):%Y-%m-%d}"}
-    when = visit.bill_soon(visit.new(LATER, pays=False, more=later))
-    visit.memory["late"] = (when + _LATE).isoformat()
-    return Wait(when + timedelta(minutes=1))
+    return Wait(visit.owe_soon() + timedelta(minutes=1))
 
 
 def billable_hook_without_payment(visit: Visit) -> Finding | Wait:
     canceled = visit.hook_about("subscriptionCanceled", seconds=visit.settle)
     if canceled is None:
-        return _again(visit, "subscriptionCanceled")
+        return visit.again("a subscriptionCanceled hook")
     billable = visit.hook_about(BILLABLE, seconds=visit.settle)
     return Finding("skipped", canceled.text) if billable is None else Finding("sent", billable.text)
 
@@ -64,13 +55,6 @@ def deleted_customer_code(visit: Visit) -> Finding:
     if hook is None:
         raise NotFoundOut("no customerDeleted hook came")
     return Finding("kept" if hook.customer else "empty", hook.text)
-
-
-def _again(visit: Visit, kind: str) -> Wait:
-    now = visit.server_time()
-    if now.isoformat() > visit.memory["late"]:
-        raise NotFoundOut(f"no {kind} hook came within a day of the bill date")
-    return Wait(now + _AGAIN, again=True)
 
 
 _HOOK = frozenset({Need.LISTENER})

@@ -55,13 +55,49 @@ def void_with_amount(visit: Visit) -> Finding:
 
 def declined_one_time(visit: Visit) -> Finding:
     """What was declined can be run once a good card is there, or it is gone."""
-    visit.new(FREE)
-    visit.edit(pays=True, more={"ccZip": visit.declining_zip})
-    answer = visit.attempt("invoices/new", {"code": visit.code(), **charges("4.00")})
-    if answer.is_success:
-        raise NotFoundOut(f"with the zip {visit.declining_zip} the charge was not declined")
+    _decline(visit, "4.00")
     run = visit.attempt("customers/run-outstanding", {"code": visit.code()})
     return Finding("dropped" if run.status == 404 else "outstanding", shown(run))
+
+
+def several_outstanding(visit: Visit) -> Finding:
+    """A good card runs one of two."""
+    _decline(visit, "4.00", "5.00")
+    customer = visit.edit(pays=True).customer
+    paid = [invoice for invoice in customer.invoices if invoice.collected]
+    values = {Decimal(4): "oldest", Decimal(5): "newest"}
+    if len(paid) != 1 or paid[0].collected not in values:
+        raise NotFoundOut(_dropped(visit, customer) or "the new card did not run one of the two invoices")
+    return Finding(values[paid[0].collected], shown(customer))
+
+
+def new_address_while_declined(visit: Visit) -> Finding:
+    """A zip with which the simulator charges, and no new card."""
+    _decline(visit, "4.00")
+    customer = visit.edit(more={"ccZip": "90210"}).customer
+    if paid := [invoice for invoice in customer.paid if invoice.collected]:
+        return Finding("runs", shown(paid[0]))
+    if reason := _dropped(visit, customer):
+        raise NotFoundOut(reason)
+    return Finding("nothing", shown(customer))
+
+
+def _decline(visit: Visit, *amounts: str) -> None:
+    """One-time invoices that are declined."""
+    visit.new(FREE)
+    visit.edit(pays=True, more={"ccZip": visit.declining_zip})
+    for amount in amounts:
+        answer = visit.attempt("invoices/new", {"code": visit.code(), **charges(amount)})
+        if answer.is_success:
+            raise NotFoundOut(f"with the zip {visit.declining_zip} the charge was not declined")
+
+
+def _dropped(visit: Visit, customer: Customer) -> str:
+    """Why nothing was there to be run; empty if something is."""
+    run = visit.attempt("customers/run-outstanding", {"code": customer.code})
+    return (
+        "it makes no difference: a one-time invoice that is declined is dropped" if run.status == 404 else ""
+    )
 
 
 def _one_time(customer: Customer) -> Invoice:
@@ -71,9 +107,12 @@ def _one_time(customer: Customer) -> Invoice:
     raise NotFoundOut("there is no one-time invoice")
 
 
+_DECLINES = frozenset({Need.DECLINES})
 PROBES = (
     Probe("tax_rounding", (tax_rounding,)),
     Probe("one_time_excess", (one_time_excess,)),
     Probe("void_with_amount", (void_with_amount,)),
-    Probe("declined_one_time", (declined_one_time,), frozenset({Need.DECLINES})),
+    Probe("declined_one_time", (declined_one_time,), _DECLINES),
+    Probe("several_outstanding", (several_outstanding,), _DECLINES),
+    Probe("new_address_while_declined", (new_address_while_declined,), _DECLINES),
 )

@@ -40,6 +40,18 @@ def promotion_credit_code(visit: Visit) -> Finding:
     raise NotFoundOut(f"the credit has the code {credit.code!r}")
 
 
+def promotion_base(visit: Visit) -> Finding:
+    """200.00 and a credit of 100.00 under one code."""
+    code = {f"charges[{number}][chargeCode]": "conform-base" for number in range(2)}
+    quantity = {f"charges[{number}][quantity]": "1" for number in range(2)}
+    amount = {"charges[0][eachAmount]": "200.00", "charges[1][eachAmount]": "-100.00"}
+    invoice = _redeemed(visit, MONTHLY, **code, **quantity, **amount).paid[0]
+    for whole, value in ((100, "left"), (200, "charges")):
+        if any(_part(visit, each, whole) for each in invoice.credits if each.amount != -100):
+            return Finding(value, shown(invoice))
+    raise NotFoundOut("it makes no difference: charges that are not recurring are not discounted")
+
+
 def promotion_months_from(visit: Visit) -> Finding:
     """A first bill after the promotion's months shows the credit if they count from that bill."""
     months = visit.coupon().months
@@ -65,6 +77,7 @@ def _recurring(charges: list[Charge]) -> str:
 _COUPON = frozenset({Need.COUPON})
 PROBES = (
     Probe("promotion_scope", (promotion_scope,), _COUPON),
+    Probe("promotion_base", (promotion_base,), _COUPON),
     Probe("promotion_credit_code", (promotion_credit_code,), _COUPON),
     Probe("promotion_months_from", (promotion_months_from,), _COUPON),
 )

@@ -61,6 +61,15 @@ def delete_all_confirm(visit: Visit) -> Finding:
     raise NotFoundOut(f"delete-all did not delete, and did not answer with a 412: {answer.error}")
 
 
+def empty_meta_data(visit: Visit) -> Finding:
+    visit.new(FREE, pays=False, more={"metaData[colour]": "red"})
+    customer = visit.on("customers/edit-customer", more={"metaData[colour]": ""}).customer
+    entries = customer.meta_data()
+    if entries.get("colour"):
+        raise NotFoundOut(f"the entry is {entries['colour']!r} as before")
+    return Finding("kept" if "colour" in entries else "removed", shown(customer))
+
+
 def month_end(visit: Visit) -> Finding:
     """A plan tells the first two bill dates of who signs up now: we have the first be a 31st."""
     now = visit.server_time()
@@ -88,5 +97,6 @@ PROBES = (
     Probe("missing_customer_code", (missing_customer_code,)),
     Probe("fifth_decimal_at_sign_up", (fifth_decimal_at_sign_up,)),
     Probe("delete_all_confirm", (delete_all_confirm,), frozenset({Need.ALONE})),
+    Probe("empty_meta_data", (empty_meta_data,)),
     Probe("month_end", (month_end,)),
 )
