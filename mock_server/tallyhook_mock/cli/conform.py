@@ -55,11 +55,12 @@ Password = Annotated[
     ),
 ]
 Listen = Annotated[
-    str, typer.Option(metavar="HOST:PORT", help="Where hooks are listened for; port 0 takes a free one.")
+    str, typer.Option(metavar="HOST:PORT", help="Where to listen for hooks; port 0 takes a free one.")
 ]
 Patience = Annotated[
     str, typer.Option("--wait", metavar="DURATION", help="How long to wait for what is due soon.")
 ]
+Advance = Annotated[bool, typer.Option("--advance", help="Of a mock: move its clock in place of waiting.")]
 Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write the report as a page.")]
 Write = Annotated[
     Path | None, typer.Option("--write", metavar="FILE", help="Write the settings with which a mock does so.")
@@ -95,9 +96,7 @@ def start(
     any_gateway: Annotated[
         bool, typer.Option("--any-gateway", help="Play although the gateway is not the simulator.")
     ] = False,
-    advance: Annotated[
-        bool, typer.Option("--advance", help="Of a mock: move its clock in place of waiting.")
-    ] = False,
+    advance: Advance = False,
     rules: Assumed = None,
     html: Html = None,
     write: Write = None,
@@ -140,8 +139,9 @@ def start(
 def go_on(
     password: Password,
     state: StateFile = _STATE,
-    listen: Listen = "127.0.0.1:0",
+    listen: Listen = "",
     wait: Patience = "15m",
+    advance: Advance = False,
     rules: Assumed = None,
     html: Html = None,
     write: Write = None,
@@ -158,7 +158,9 @@ def go_on(
     with _ending():
         kept, assumed = states.load(state), _assumed(rules)
         if not kept.is_done:
-            with _run(kept, state, password, listen, wait) as run:
+            # A mock goes on sending to where the listener was.
+            listen = listen or urlsplit(kept.listener_url).netloc
+            with _run(kept, state, password, listen, wait, advances=advance) as run:
                 run.go_on()
     _report(kept, assumed, html, write, as_json=as_json)
 
@@ -221,7 +223,7 @@ def _run(
         listener = None
         if listen and (mock is not None or state.listener_url):
             listener, own = stack.enter_context(_listening(listen))
-            if mock is not None:
+            if mock is not None and state.listener_url != f"{own}/conform":
                 if state.listener_url:
                     mock.remove(state.listener_url)
                 state.listener_url = f"{own}/conform"

@@ -86,13 +86,19 @@ class MockControl:
     def is_there(self) -> bool:
         """Whether the service is a mock at all."""
         try:
-            return isinstance(self._http.get(f"{self._url}/listeners").json()["listeners"], list)
+            return isinstance(self._listeners(), list)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, LookupError, TypeError):
             return False
 
+    def _listeners(self) -> list[dict[str, Any]]:
+        listeners: list[dict[str, Any]] = self._http.get(f"{self._url}/listeners").json()["listeners"]
+        return listeners
+
     def add(self, product: str, url: str) -> None:
-        answer = self._http.post(f"{self._url}/listeners", json={"product": product, "url": url})
-        answer.raise_for_status()
+        """Register a URL; one that is registered stays, with the hooks that are on their way to it."""
+        if not any(each["url"] == url for each in self._listeners()):
+            wish = {"product": product, "url": url}
+            self._http.post(f"{self._url}/listeners", json=wish).raise_for_status()
 
     def advance(self, pause: timedelta) -> None:
         """Move its clock in place of waiting."""
@@ -101,6 +107,6 @@ class MockControl:
 
     def remove(self, url: str) -> None:
         """Remove every listener with this URL."""
-        for each in self._http.get(f"{self._url}/listeners").json()["listeners"]:
+        for each in self._listeners():
             if each["url"] == url:
                 self._http.delete(f"{self._url}/listeners/{each['id']}").raise_for_status()

@@ -28,8 +28,8 @@ __all__ = [
     "told",
 ]
 
-# An engine may come a while after the bill date; if it has not come a day later, something else is wrong.
-_LATE = timedelta(days=1)
+# An engine may come a while after the bill date, and hooks are sent again for a day and more if nobody listens.
+_LATE = timedelta(days=3)
 _AGAIN = timedelta(minutes=10)
 
 _CARD = {
@@ -176,10 +176,10 @@ class Visit:
         return self.bill_soon(customer)
 
     def again(self, what: str) -> Wait:
-        """Look again in ten minutes; NotFoundOut if that has been going on for a day since the bill date."""
+        """Look again in ten minutes; NotFoundOut if that has been going on for days since the bill date."""
         now = self.server_time()
         if now.isoformat() > self.memory["late"]:
-            raise NotFoundOut(f"{what} did not come within a day of the bill date")
+            raise NotFoundOut(f"{what} did not come within {_LATE.days} days of the bill date")
         return Wait(now + _AGAIN, again=True)
 
     # -- what the product sells

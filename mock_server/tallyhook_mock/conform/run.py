@@ -21,7 +21,7 @@ _CLOCK, _GATEWAY = "clock", "gateway"
 
 
 class Registrar(Protocol):
-    """Registers a listener's URL with the service, and takes it away again."""
+    """Registers a listener's URL with the service, once, and takes it away again."""
 
     def add(self, product: str, url: str) -> None: ...
     def remove(self, url: str) -> None: ...
@@ -137,7 +137,6 @@ class Run:
             return
         if self._registrar is not None:
             self._save()
-            self._registrar.remove(url)
             self._registrar.add(self.account.product, url)
         visit = self._visit(_CLOCK, Progress())
         visit.server_time()
