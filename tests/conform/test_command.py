@@ -3,12 +3,15 @@
 import contextlib
 import io
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
+import httpx
 import pytest
 
 from tallyhook_mock import Server, serve
@@ -23,6 +26,8 @@ CATALOG = {
     ],
     "rules": {"canceled_again": "refused", "new_card_while_held": "runs"},
 }
+
+SCRIPT = str(Path(sys.executable).with_name("tallyhook"))
 
 Done = subprocess.CompletedProcess[str]
 
@@ -40,8 +45,12 @@ def _where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(*arguments: str) -> Done:
+    return called("conform", *arguments)
+
+
+def called(*arguments: str) -> Done:
     """As a process does it, in this one."""
-    command, out, err = ["tallyhook", "conform", *arguments], io.StringIO(), io.StringIO()
+    command, out, err = ["tallyhook", *arguments], io.StringIO(), io.StringIO()
     with (
         mock.patch.object(sys, "argv", command),
         contextlib.redirect_stdout(out),
@@ -130,3 +139,49 @@ def test_a_wrong_password(server: Server, tmp_path: Path, monkeypatch: pytest.Mo
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done
     assert "(401: Authentication required): check the user, the password and the product TEST" in done.stderr
     assert not (tmp_path / "conform.json").exists()
+
+
+def test_calls_are_recorded_and_compared(server: Server, tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    command = [SCRIPT, "record", "--upstream", f"{server.url}/xml", "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as proxy:
+        assert proxy.stderr is not None
+        try:
+            told = proxy.stderr.readline()
+            url = told.partition(" at ")[2].partition(";")[0]
+            assert url.endswith("/xml"), told
+            auth = ("me@example.com", "secret")
+            assert httpx.get(f"{url}/promotions/get/productCode/TEST", auth=auth).status_code == 200
+            assert httpx.get(f"{url}/customers/get/productCode/TEST/code/no", auth=auth).status_code == 404
+        finally:
+            proxy.send_signal(signal.SIGINT)
+            assert proxy.wait(30) == 0
+        assert proxy.stderr.read() == "2 calls are in recording.jsonl\n"
+    compared = called("compare", "recording.jsonl")
+    assert compared.stdout == "2 calls: 2 the same, 0 with differences, 0 left out\n", compared
+    recorded = (tmp_path / "recording.jsonl").read_text()
+    (tmp_path / "recording.jsonl").write_text(recorded.replace("Spring", "Autumn", 1).replace("404", "412"))
+    differing = called("compare", "recording.jsonl", "--json")
+    assert differing.returncode == 1
+    found = [each["path"] for call in json.loads(differing.stdout) for each in call["differences"]]
+    assert found[0] == "HTTP status"
+    shown = called("compare", "recording.jsonl")
+    assert "  HTTP status\n    recorded: 412\n    mock:     404\n" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["compare", "none.jsonl"], "none.jsonl can't be read: No such file or directory"),
+        (["record", "--upstream", "getcheddar.com"], "--upstream: 'getcheddar.com' is not a URL such as"),
+        (
+            ["record", "--upstream", "http://x", "--to", "none/file"],
+            "none/file can't be written: No such",
+        ),
+        (["record", "--upstream", "http://x", "--host", "192.0.2.1"], "192.0.2.1:8422 can't be listened at"),
+    ],
+)
+def test_what_can_not_be_recorded_or_compared_is_one_line(arguments: list[str], told: str) -> None:
+    done = called(*arguments)
+    assert (done.returncode, done.stderr.count("\n"), done.stdout) == (2, 1, ""), done
+    assert told in done.stderr

@@ -28,7 +28,7 @@ __all__ = [
     "told",
 ]
 
-# An engine may come a while after the bill date, and hooks are sent again for a day and more if nobody listens.
+# An engine may come a while after the bill date, and a hook is sent again for days if nobody listens.
 _LATE = timedelta(days=3)
 _AGAIN = timedelta(minutes=10)
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable
+from urllib.parse import urlsplit
 
 __all__ = ["Pseudonyms"]
 
@@ -18,8 +19,6 @@ _PEOPLE = frozenset(
         "notes",
         "taxNumber",
         "vatNumber",
-        "referer",
-        "refererHost",
         "ccFirstName",
         "ccLastName",
         "ccCompany",
@@ -63,6 +62,10 @@ class Pseudonyms:
             return "192.0.2.1"
         if name in _SECRETS:
             return self._numbered("secret", value, lambda n: f"secret-{n}")
+        if name in ("referer", "refererHost"):
+            host = urlsplit(value).hostname or value if name == "referer" else value
+            other = self._numbered("host", host, lambda n: f"host{n}.example")
+            return other if name == "refererHost" else f"https://{other}/"
         if name in _PEOPLE and not (name == "ccZip" and _SIMULATED.fullmatch(value)):
             return self._person(name, value)
         return self.text(value)

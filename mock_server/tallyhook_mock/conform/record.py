@@ -1,6 +1,6 @@
 """A proxy between an application and the service, which keeps what passed in a file, with nobody's data."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -53,11 +53,20 @@ class Recorder:
     """An ASGI application that passes calls on, and writes each with its answer into `file`, a line for each.
 
     `http` reaches the service; it belongs to the caller. `upstream` is its URL, such as
-    `https://getcheddar.com/xml`, and the path below it is that of the calls here.
+    `https://getcheddar.com/xml`, and the path below it is that of the calls here. `moment` says when an
+    answer was given, by default as its header `Date` does.
     """
 
-    def __init__(self, http: httpx.AsyncClient, upstream: str, file: Path) -> None:
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        upstream: str,
+        file: Path,
+        *,
+        moment: Callable[[httpx.Response], datetime] | None = None,
+    ) -> None:
         self._http, self._upstream, self._file = http, upstream.rstrip("/"), file
+        self._moment = moment or _dated
         self._pseudonyms = Pseudonyms()
         self.count = 0
         self.app = Starlette(routes=[Route("/{path:path}", self._pass_on, methods=["GET", "POST"])])
@@ -89,7 +98,7 @@ class Recorder:
         for group in (on_path, on_query, in_form):
             self._pseudonyms.learn((_inner(name), value) for name, value in group)
         exchange = Exchange(
-            _moment(answer),
+            self._moment(answer),
             method,
             f"{controller}/{action}",
             self._replaced(on_path),
@@ -148,7 +157,7 @@ def _inner(name: str) -> str:
     return name.rpartition("[")[2].rstrip("]") if name.endswith("]") else name
 
 
-def _moment(answer: httpx.Response) -> datetime:
+def _dated(answer: httpx.Response) -> datetime:
     try:
         return parsedate_to_datetime(answer.headers["Date"]).astimezone(UTC)
     except (LookupError, ValueError):

@@ -19,7 +19,7 @@ from tallyhook_mock.testing.house import House
 from tallyhook_mock.testing.transport import Transport
 from tallyhook_mock.testing.world import World
 
-__all__ = ["DECLINING_ZIP", "Rehearsal", "rehearse"]
+__all__ = ["DECLINING_ZIP", "Rehearsal", "house", "rehearse"]
 
 DECLINING_ZIP = "90001"
 _USER, _PASSWORD, _PRODUCT = "conform@example.com", "conform", "CONFORM"
@@ -84,19 +84,19 @@ class Rehearsal:
 
 
 @contextmanager
-def _house() -> Iterator[House]:
+def house() -> Iterator[House]:
     with TemporaryDirectory(prefix="tallyhook-conform-") as directory:
-        house = House(lambda: Path(directory))
+        made = House(lambda: Path(directory))
         try:
-            yield house
+            yield made
         finally:
-            house.close()
+            made.close()
 
 
 def rehearse(probes: Iterable[str], rules: Mapping[str, Any] | None = None) -> dict[str, Finding]:
     """What these probes find on a mock that follows these rules."""
-    with _house() as house, TemporaryDirectory(prefix="tallyhook-conform-") as directory:
-        rehearsal = Rehearsal(house, rules)
+    with house() as own, TemporaryDirectory(prefix="tallyhook-conform-") as directory:
+        rehearsal = Rehearsal(own, rules)
         try:
             state = rehearsal.state()
             rehearsal.run(state, Path(directory) / "state.json").start(probes)
