@@ -119,6 +119,7 @@ class Crew:
             await asyncio.to_thread(member.process.join)
             if member.waking is not None:
                 member.waking.cancel()
+            member.shared.is_stopped.value = 0  # nobody is to wake it any more
             member.process.close()
 
     def _bury(self, member: "_Member") -> None:
