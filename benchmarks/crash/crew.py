@@ -12,6 +12,8 @@ from ctypes import c_double, c_int
 from dataclasses import dataclass, replace
 from typing import Any
 
+from uvicorn.main import STARTUP_FAILURE
+
 from benchmarks.crash.listener import LEASE, Settings, Shared, serve
 
 __all__ = ["Crew"]
@@ -123,6 +125,9 @@ class Crew:
             member.process.close()
 
     def _bury(self, member: "_Member") -> None:
+        if member.process.exitcode == STARTUP_FAILURE:
+            # Its inbox could not be opened: one that stands still has locked it, or the database is away.
+            return
         if member.process.exitcode != -signal.SIGKILL:
             raise RuntimeError(f"a receiver ended by itself, with {member.process.exitcode}")
         self.kills += 1
