@@ -17,6 +17,28 @@ from tallyhook.cheddar.bill import bill
 from tallyhook.errors import DecodeError
 from tallyhook.tables import Shown, Table
 
+__all__ = [
+    "Charge",
+    "Coupon",
+    "CreditCard",
+    "Customer",
+    "ErrorNote",
+    "GatewayAccount",
+    "Id",
+    "Incentive",
+    "Invoice",
+    "InvoicePeriod",
+    "Item",
+    "MetaDatum",
+    "PaymentMethod",
+    "Plan",
+    "PlanItem",
+    "Product",
+    "Promotion",
+    "Subscription",
+    "Transaction",
+]
+
 _ZERO = Decimal(0)
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
 
