@@ -18,11 +18,9 @@ class Allowlist:
     """
 
     def __init__(self, networks: Iterable[str] | None, proxies: Iterable[str]) -> None:
-        """ValueError for what is no network, and for proxies without a list of senders."""
+        """ValueError for what is no network."""
         self._networks = None if networks is None else _networks(networks)
         self._proxies = _networks(proxies)
-        if self._networks is None and self._proxies:
-            raise ValueError("trusted proxies mean nothing without a list of senders")
 
     def allows(self, peer: str | None, forwarded: str) -> bool:
         """Whether a request may come from this peer, which says this in `X-Forwarded-For`.

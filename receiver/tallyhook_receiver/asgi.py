@@ -83,7 +83,7 @@ class ASGIApp:
             return self._intake.refused(TOO_SLOW)
         if body is None:
             return self._intake.refused(TOO_LARGE)
-        return await self._intake.receive(headers, body)
+        return await self._intake.receive(headers, body, peer)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()

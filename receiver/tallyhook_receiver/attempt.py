@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from tallyhook import events
 from tallyhook.review import EarlierInvoiceOutstanding, Outcome, OutcomeUnknown, Review, Standing, Unresolved
 from tallyhook_receiver import responses
-from tallyhook_receiver.errors import InboxUnavailable, LeaseLost, NotYet
+from tallyhook_receiver.errors import InboxUnavailable, LeaseLost, NotYet, Unconfirmed
 from tallyhook_receiver.failures import Cause, cause_of
 from tallyhook_receiver.handlers import Handlers, argument
 from tallyhook_receiver.inbox import Inbox, Letter, State
@@ -22,7 +23,7 @@ from tallyhook_receiver.lease import Lease, LeasedJournal
 from tallyhook_receiver.logs import working_at
 from tallyhook_receiver.observer import Observers
 from tallyhook_receiver.responses import RETRY_AFTER, Response, later
-from tallyhook_receiver.sources import Cheddar, Event, Source
+from tallyhook_receiver.sources import Cheddar, Event, Source, UnsignedSource
 
 __all__ = ["HELD", "INTERRUPTED", "Attempt", "Context"]
 
@@ -58,7 +59,7 @@ class Context:
 class Attempt:
     """Handles one event once, however many deliveries wait for its response."""
 
-    def __init__(self, context: Context, source: Source, event: Event, letter: Letter) -> None:
+    def __init__(self, context: Context, source: Source, event: Event[object], letter: Letter) -> None:
         self.context = context
         self.source = source
         self.event = event
@@ -171,10 +172,14 @@ class Attempt:
     async def _handle(self) -> _Ending:
         handlers, observers = self.context.handlers, self.context.observers
         try:
+            event = self.event
+            if isinstance(self.source, UnsignedSource):
+                with observers.around(lambda observer: observer.step("confirm")):
+                    event = await self.source.confirm(event)
             if (handler := handlers.handler(self.source, self.letter.type)) is None:
                 return await self._review()
             with observers.around(lambda observer: observer.step("handle")):
-                await handler(argument(self.event))
+                await handler(argument(event))
             return State.DONE, "", responses.DONE
         except (NotYet, OutcomeUnknown) as error:
             return State.WAITING, str(error), later(error.retry_after)
@@ -183,6 +188,9 @@ class Attempt:
         except Unresolved as error:
             self._cause = cause_of(error)
             return State.UNRESOLVED, str(error), responses.UNRESOLVED
+        except Unconfirmed as error:
+            self._cause = cause_of(error)
+            return State.FAILED, str(error), responses.UNCONFIRMED
         except (InboxUnavailable, LeaseLost):  # the journal's: nothing may be written any more
             raise
         except Exception as error:
@@ -195,6 +203,8 @@ class Attempt:
         handler, observers = self.context.handlers.review(self.source), self.context.observers
         if handler is None or not isinstance(self.source, Cheddar) or self.source.client is None:
             raise TypeError(f"a review needs a handler, and {self.source.name} a client")
+        if not isinstance(self.event.payload, events.Hook):
+            raise TypeError(f"a review needs a hook of Cheddar's from {self.source.name}")
         review = Review.from_hook(self.event.payload)
         with observers.around(lambda observer: observer.step("handle")):
             await handler(review)

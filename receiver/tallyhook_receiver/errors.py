@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable
 
-__all__ = ["InboxUnavailable", "LeaseLost", "NotYet", "SettingsError"]
+__all__ = ["InboxUnavailable", "LeaseLost", "NotYet", "SettingsError", "Unconfirmed"]
 
 
 class NotYet(Exception):
@@ -18,6 +18,10 @@ class NotYet(Exception):
             raise ValueError(f"a hook can't come again after {retry_after} s")
         super().__init__(f"not yet, again in {retry_after:g} s")
         self.retry_after = retry_after
+
+
+class Unconfirmed(Exception):
+    """Raised by a source's `confirm`: its system doesn't know what an unsigned request tells of."""
 
 
 class InboxUnavailable(Exception):

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -17,7 +17,7 @@ from tallyhook_receiver.errors import InboxUnavailable
 from tallyhook_receiver.inbox import Letter, State
 from tallyhook_receiver.observer import Observers
 from tallyhook_receiver.responses import RETRY_AFTER, Response, later
-from tallyhook_receiver.sources import Event, Source
+from tallyhook_receiver.sources import Event, Source, UnsignedSource
 from tallyhook_receiver.sources.source import WrongSource, body_key, inbox_key
 
 __all__ = ["Intake"]
@@ -38,18 +38,26 @@ class Intake:
         context: Callable[[], Awaitable[Context]],
         is_closing: Callable[[], bool],
         observers: Observers,
-        allowlist: Allowlist,
         *,
+        senders: Iterable[str] | None,
+        trusted_proxies: Iterable[str],
         max_body: int,
         max_age: timedelta | None,
         answer_within: float,
         clock: Callable[[], datetime],
     ) -> None:
+        if senders is None and trusted_proxies and not any(isinstance(it, UnsignedSource) for it in sources):
+            raise ValueError("trusted proxies mean nothing without a list of senders")
         self._sources = sources
         self._context = context
         self._is_closing = is_closing
         self._observers = observers
-        self._allowlist = allowlist
+        self._senders = Allowlist(senders, trusted_proxies)
+        self._unsigned = [
+            (source, Allowlist(source.networks, trusted_proxies))
+            for source in sources
+            if isinstance(source, UnsignedSource)
+        ]
         self.max_body = max_body
         self._max_age = max_age
         self._answer_within = answer_within
@@ -78,7 +86,7 @@ class Intake:
         """
         if method.upper() != "POST":
             return self.refused(responses.WRONG_METHOD)
-        if not self._allowlist.allows(peer, header(headers, "x-forwarded-for")):
+        if not self._senders.allows(peer, header(headers, "x-forwarded-for")):
             return self.refused(responses.NOT_A_SENDER)
         announced = header(headers, "content-length")
         if announced.isdecimal() and int(announced[:20]) > self.max_body:
@@ -91,15 +99,14 @@ class Intake:
         self._observers.tell(lambda observer: observer.refused(response))
         return response
 
-    async def receive(self, headers: Mapping[str, str], body: bytes) -> Response:
+    async def receive(self, headers: Mapping[str, str], body: bytes, peer: str | None) -> Response:
         """The response to a request that has passed `precheck`; header names are in lower case.
 
         A 2xx only if the hook's work is done, or there is no handler for it. Raises nothing on any input.
         """
         if len(body) > self.max_body:
             return self.refused(responses.TOO_LARGE)
-        # Every source is tried, whatever the others gave.
-        signers = [source for source in self._sources if _signed(source, headers, body)]
+        signers = self._signers(headers, body, peer)
         if not signers:
             return self.refused(responses.BAD_SIGNATURE)
         began = time.perf_counter()
@@ -108,6 +115,18 @@ class Intake:
             seconds = time.perf_counter() - began
             self._observers.tell(lambda observer: observer.answered(response, seconds))
         return response
+
+    def _signers(self, headers: Mapping[str, str], body: bytes, peer: str | None) -> list[Source]:
+        """The sources that may have sent it: those that signed it, else unsigned ones of the right network.
+
+        Each is tried, whatever the others gave.
+        """
+        signed = [source for source in self._sources if not isinstance(source, UnsignedSource)]
+        forwarded = header(headers, "x-forwarded-for")
+        near = [source for source, networks in self._unsigned if networks.allows(peer, forwarded)]
+        return [it for it in signed if _signed(it, headers, body)] or [
+            it for it in near if _signed(it, headers, body)
+        ]
 
     async def _read(self, signers: Sequence[Source], headers: Mapping[str, str], body: bytes) -> Response:
         """Find the source for which the body speaks: a key of one of them must not speak for another."""
@@ -143,7 +162,7 @@ class Intake:
         log.error("hook %s: undecodable, kept in the inbox", key[:16], extra=_about(letter))
         return responses.UNDECODABLE
 
-    async def _take(self, source: Source, event: Event, letter: Letter) -> Response:
+    async def _take(self, source: Source, event: Event[object], letter: Letter) -> Response:
         try:
             context = await self._context()
             if not context.handlers.wants(source, event.type):
@@ -158,7 +177,7 @@ class Intake:
             return _no_inbox(letter, error)
         return await self._join(context, source, event, letter)
 
-    def _is_old(self, event: Event) -> bool:
+    def _is_old(self, event: Event[object]) -> bool:
         """Whether an event is over the age limit; one without a date could be of any age."""
         return self._max_age is not None and (event.at is None or self._clock() - event.at > self._max_age)
 
@@ -167,7 +186,7 @@ class Intake:
         record = await context.inbox.get(key)
         return record is not None and (record.attempts > 0 or record.state is State.WAITING)
 
-    async def _join(self, context: Context, source: Source, event: Event, letter: Letter) -> Response:
+    async def _join(self, context: Context, source: Source, event: Event[object], letter: Letter) -> Response:
         """Wait for the attempt at this hook, which is started only if none is running."""
         if self._is_closing():  # since the request came
             return later(RETRY_AFTER, "closing")

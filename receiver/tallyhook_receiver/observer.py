@@ -14,7 +14,7 @@ __all__ = ["Observer", "Observers", "Step"]
 
 log = logging.getLogger("tallyhook.receiver")
 
-Step = Literal["handle", "apply"]
+Step = Literal["confirm", "handle", "apply"]
 
 
 class Observer:
@@ -43,7 +43,7 @@ class Observer:
         return nullcontext()
 
     def step(self, name: Step) -> AbstractContextManager[object]:
-        """Around a part of an attempt: its handler, or the applying of what a review has declared."""
+        """Around a part of an attempt: confirming what is unsigned, the handler, or applying a review."""
         return nullcontext()
 
     def wrote(self, entry: Entry) -> None:

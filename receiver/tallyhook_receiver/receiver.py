@@ -12,8 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self, TypeVar, Unpack, overload
 
-from tallyhook import AsyncClient, events
-from tallyhook_receiver.allowlist import Allowlist
+from tallyhook import events
 from tallyhook_receiver.asgi import ASGIApp
 from tallyhook_receiver.attempt import Context
 from tallyhook_receiver.background import Repeated
@@ -30,7 +29,7 @@ from tallyhook_receiver.responses import Response
 from tallyhook_receiver.second_look import LOOKED_EVERY, look_again
 from tallyhook_receiver.settings import PREFIX, Options
 from tallyhook_receiver.settings import read as read_settings
-from tallyhook_receiver.sources import Cheddar, Source
+from tallyhook_receiver.sources import Cheddar, Cleverbridge, Source, UnsignedSource
 from tallyhook_receiver.wsgi import WSGIApp
 
 __all__ = ["Receiver"]
@@ -61,7 +60,8 @@ class Receiver:
     own retries are the queue.
 
     Args:
-        sources: who sends hooks: `Cheddar`, `StandardWebhooks`, `SharedKey`, or a `Source` of your own.
+        sources: who sends hooks: `Cheddar`, `StandardWebhooks`, `SharedKey`, `Fusebill`, `Cleverbridge`, or
+            a `Source` of your own.
         inbox: a file for SQLite, `":memory:"`, a URL such as `"postgresql://user@host/database"`, or another
             Inbox; see `open_inbox`.
         answer_within: seconds before a sender is told to come back, while the work goes on. Stay below the
@@ -117,7 +117,7 @@ class Receiver:
         self._clients = {
             source.name: source.client
             for source in sources
-            if isinstance(source, Cheddar) and source.client is not None
+            if isinstance(source, Cheddar | Cleverbridge) and source.client is not None
         }
         if lease <= 0:
             raise ValueError(f"a lease lasts longer than no time at all: {lease}")
@@ -146,7 +146,7 @@ class Receiver:
             observers=Observers(observers),
             clock=clock,
             lease=lease,
-            unknown_for=_unknown_for(unknown_for, self._clients.values()),
+            unknown_for=_unknown_for(unknown_for, sources),
             marks=marks,
             handle_within=handle_within,
         )
@@ -155,7 +155,8 @@ class Receiver:
             self._opened,
             lambda: self._is_closing,
             self._context.observers,
-            Allowlist(senders, trusted_proxies),
+            senders=senders,
+            trusted_proxies=trusted_proxies,
             max_body=max_body,
             max_age=max_age,
             answer_within=answer_within,
@@ -225,18 +226,19 @@ class Receiver:
     def review(self, handler: OnReview, /) -> OnReview: ...
     @overload
     def review(self, source: Source | str, /) -> Callable[[OnReview], OnReview]: ...
-    def review(self, handler: Any, /) -> Any:
+    def review(self, handler: OnReview | Source | str, /) -> OnReview | Callable[[OnReview], OnReview]:
         """Decorate the handler that declares what a held invoice should hold: `@receiver.review`.
 
         It is asked about the invoices of all sources that have some, and `review.product` tells whose one is;
         `@receiver.review("ACME")` is asked about those of that source. Each such source needs a client.
         """
-        if callable(handler):
+        if not isinstance(handler, str | Source):
             self._handlers.add_review(None, handler)
             return handler
+        name = self._name_of(handler)
 
         def register(decorated: OnReview) -> OnReview:
-            self._handlers.add_review(self._name_of(handler), decorated)
+            self._handlers.add_review(name, decorated)
             return decorated
 
         return register
@@ -305,12 +307,15 @@ class Receiver:
         return (await self._opened()).inbox
 
     def _broken(self) -> list[str]:
-        """The sources whose invoices can't be adjusted now."""
+        """The sources whose client is needed and closed."""
         return [
             name
             for name, client in self._clients.items()
-            if client.is_closed and self._handlers.review(self.sources[name]) is not None
+            if client.is_closed and self._needs_client(self.sources[name])
         ]
+
+    def _needs_client(self, source: Source) -> bool:
+        return isinstance(source, UnsignedSource) or self._handlers.review(source) is not None
 
     async def look_again(self) -> int:
         """Look once more at the reviews for which that is due by the receiver's clock; how many there were.
@@ -354,7 +359,7 @@ class Receiver:
         """
         named = {name.lower(): value for name, value in headers.items()}
         refusal = self._intake.precheck(method, named, peer)
-        return await self._intake.receive(named, body) if refusal is None else refusal
+        return await self._intake.receive(named, body, peer) if refusal is None else refusal
 
     def answer(
         self, method: str, headers: Mapping[str, str], body: bytes, peer: str | None = None
@@ -394,7 +399,8 @@ class Receiver:
             await client.disconnect()
 
 
-def _unknown_for(asked: timedelta | float | None, clients: Iterable[AsyncClient]) -> timedelta:
+def _unknown_for(asked: timedelta | float | None, sources: Iterable[Source]) -> timedelta:
+    clients = [it.client for it in sources if isinstance(it, Cheddar) and it.client is not None]
     # A client without a timeout is bounded by its deadline.
     timeouts = [min(client.timeout, client.deadline or math.inf) for client in clients]
     timeout = timedelta(seconds=max((it for it in timeouts if it < math.inf), default=0.0))

@@ -15,6 +15,7 @@ __all__ = [
     "TOO_LARGE",
     "TOO_OLD",
     "TOO_SLOW",
+    "UNCONFIRMED",
     "UNDECODABLE",
     "UNRESOLVED",
     "WRONG_METHOD",
@@ -52,6 +53,7 @@ IGNORED = _hook(200, "ignored")
 UNDECODABLE = _hook(400, "undecodable")
 BAD_SIGNATURE = _hook(401, "not signed with a known key")
 TOO_OLD = _hook(401, "too old")
+UNCONFIRMED = _hook(401, "not confirmed")
 WRONG_METHOD = _hook(405, "POST only", ("Allow", "POST"))
 # What is left of the body would be read as the next request: the connection can't be used again.
 TOO_SLOW = _hook(408, "too slow", ("Connection", "close"))

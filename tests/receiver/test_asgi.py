@@ -14,12 +14,12 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
-from tests.cheddar import KEY, Cheddar, signed
+from tests.cheddar import KEY, FakeCheddar, signed
 
 from tallyhook import events
-from tallyhook_receiver import Product, Receiver
+from tallyhook_receiver import Cheddar, Receiver
 
-BODY = Cheddar().hook(activityType="subscriptionChanged")
+BODY = FakeCheddar().hook(activityType="subscriptionChanged")
 
 
 @contextlib.contextmanager
@@ -58,7 +58,7 @@ def raw(port: int, *pieces: bytes, pause: float = 0.0) -> bytes:
 @pytest.fixture
 def receiver(tmp_path: Path) -> Receiver:
     receiver = Receiver(
-        Product("ACME", KEY), inbox=tmp_path / "inbox.sqlite", max_body=10_000, body_within=0.3
+        Cheddar("ACME", KEY), inbox=tmp_path / "inbox.sqlite", max_body=10_000, body_within=0.3
     )
 
     @receiver.on(events.SubscriptionChanged)
@@ -140,7 +140,7 @@ def test_mounted_in_another_application(receiver: Receiver, route: Any) -> None:
 
 
 def test_ends_only_when_the_work_is_done(tmp_path: Path) -> None:
-    receiver = Receiver(Product("ACME", KEY), inbox=tmp_path / "inbox.sqlite", answer_within=0.05)
+    receiver = Receiver(Cheddar("ACME", KEY), inbox=tmp_path / "inbox.sqlite", answer_within=0.05)
     ended: list[str] = []
 
     @receiver.on(events.SubscriptionChanged)
@@ -156,7 +156,7 @@ def test_ends_only_when_the_work_is_done(tmp_path: Path) -> None:
 
 
 def test_does_not_start_without_an_inbox(tmp_path: Path) -> None:
-    receiver = Receiver(Product("ACME", KEY), inbox=tmp_path / "nowhere" / "inbox.sqlite")
+    receiver = Receiver(Cheddar("ACME", KEY), inbox=tmp_path / "nowhere" / "inbox.sqlite")
     config = uvicorn.Config(receiver.asgi, log_level="critical", port=0, host="127.0.0.1")
     server = uvicorn.Server(config)
     with contextlib.suppress(SystemExit):

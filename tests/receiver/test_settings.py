@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tallyhook import signing
-from tallyhook_receiver import MemoryInbox, Product, Receiver, SettingsError
+from tallyhook_receiver import Cheddar, MemoryInbox, Receiver, SettingsError
 from tallyhook_receiver.settings import SETTINGS, Options, read
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "operations.md"
@@ -20,9 +20,9 @@ def variables(**named: str) -> dict[str, str]:
     return LEAST | {f"TALLYHOOK_{name}": value for name, value in named.items()}
 
 
-def product_of(receiver: Receiver) -> Product:
+def product_of(receiver: Receiver) -> Cheddar:
     (source,) = receiver.sources.values()
-    assert isinstance(source, Product)
+    assert isinstance(source, Cheddar)
     return source
 
 
@@ -62,7 +62,7 @@ def test_the_least_that_is_needed() -> None:
         None,
         signing.CHEDDAR,
     )
-    assert receiver.options == Receiver(Product("ACME", "wick")).options
+    assert receiver.options == Receiver(Cheddar("ACME", "wick")).options
 
 
 def test_all_of_them(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_all_of_them(tmp_path: Path) -> None:
 
 
 def test_what_is_named_counts_more_than_the_environment() -> None:
-    product = Product("OTHER", "tallow")
+    product = Cheddar("OTHER", "tallow")
     receiver = Receiver.from_environment(
         product, answer_within=3, environ=variables(ANSWER_WITHIN="8", LEASE="90")
     )
@@ -122,7 +122,7 @@ def test_what_is_named_counts_more_than_the_environment() -> None:
 
 def test_nothing_is_read_unless_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TALLYHOOK_ANSWER_WITHIN", "1")
-    assert Receiver(Product("ACME", "wick")).options["answer_within"] == 25
+    assert Receiver(Cheddar("ACME", "wick")).options["answer_within"] == 25
     monkeypatch.setenv("TALLYHOOK_PRODUCT_CODE", "ACME")
     monkeypatch.setenv("TALLYHOOK_KEYS", "wick")
     assert Receiver.from_environment().options["answer_within"] == 1

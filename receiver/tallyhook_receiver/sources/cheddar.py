@@ -49,7 +49,7 @@ class Cheddar:
         """By the scheme's own headers; Cheddar's header with the body's hash is not looked at."""
         return self.scheme.verify(headers, body, self.keys, at=datetime.now(UTC))
 
-    def read(self, headers: Mapping[str, str], body: bytes) -> Event:
+    def read(self, headers: Mapping[str, str], body: bytes) -> Event[events.Hook]:
         hook = events.decode(body)
         if hook.product.code.strip() != self.code:
             raise WrongSource(f"signed by product {self.code}, and about another one")
