@@ -1,4 +1,4 @@
-"""The embedded inbox: one SQLite file, for one machine with any number of workers."""
+"""The embedded inboxes: one SQLite file, for one machine with any number of workers, or SQLite in memory."""
 
 import sqlite3
 import time
@@ -30,7 +30,7 @@ from tallyhook_receiver.inbox.base import (
 from tallyhook_receiver.inbox.commits import Commits
 from tallyhook_receiver.inbox.sqlite_schema import connect, inspect, migrate, touch
 
-__all__ = ["SQLiteInbox"]
+__all__ = ["MemoryInbox", "SQLiteInbox"]
 
 _SELECT = f"SELECT {COLUMNS} FROM hooks JOIN bodies ON hook = id"
 _FREE = "(owner = '' OR leased_until <= :up OR leased_until > :up + lease + 1)"
@@ -352,6 +352,31 @@ class SQLiteInbox:
         """SQLite would go on writing into a file that was deleted or replaced, and lose it all at the end."""
         if self._file is not None and self._identity() != self._file:
             raise InboxUnavailable("the inbox's file was replaced while it was open")
+
+
+class MemoryInbox(SQLiteInbox):
+    """The inbox of tests and trials: all promises of `Inbox` but durability; closing it forgets everything.
+
+    `max_hooks`: when it counts as full. `clock` gives Unix seconds, `uptime` seconds that always go on.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_hooks: int = MAX_HOOKS,
+        clock: Callable[[], float] = time.time,
+        uptime: Callable[[], float] = _uptime,
+    ) -> None:
+        super().__init__(":memory:", max_hooks=max_hooks, clock=clock, uptime=uptime)
+
+    async def close(self) -> None:
+        await super().close()
+        self._count = self._max_hooks
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = connect(":memory:", 0)
+        migrate(connection)
+        return connection
 
 
 def _put_body(connection: sqlite3.Connection, letter: Letter) -> None:
