@@ -16,6 +16,7 @@ from tallyhook_receiver.inbox import (
 from tallyhook_receiver.observer import Observer
 from tallyhook_receiver.receiver import Receiver
 from tallyhook_receiver.responses import Response
+from tallyhook_receiver.settings import Options
 from tallyhook_receiver.sources import (
     Cheddar,
     Cleverbridge,
@@ -43,6 +44,7 @@ __all__ = [
     "NotYet",
     "Notification",
     "Observer",
+    "Options",
     "Receiver",
     "Record",
     "Response",

@@ -3,8 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
 
@@ -17,6 +16,7 @@ from tallyhook_receiver.errors import InboxUnavailable
 from tallyhook_receiver.inbox import Letter, State
 from tallyhook_receiver.observer import Observers
 from tallyhook_receiver.responses import RETRY_AFTER, Response, later
+from tallyhook_receiver.settings import Options
 from tallyhook_receiver.sources import Event, Source, UnsignedSource
 from tallyhook_receiver.sources.source import WrongSource, body_key, inbox_key
 
@@ -38,14 +38,9 @@ class Intake:
         context: Callable[[], Awaitable[Context]],
         is_closing: Callable[[], bool],
         observers: Observers,
-        *,
-        senders: Iterable[str] | None,
-        trusted_proxies: Iterable[str],
-        max_body: int,
-        max_age: timedelta | None,
-        answer_within: float,
-        clock: Callable[[], datetime],
+        options: Options,
     ) -> None:
+        senders, trusted_proxies = options["senders"], options["trusted_proxies"]
         if senders is None and trusted_proxies and not any(isinstance(it, UnsignedSource) for it in sources):
             raise ValueError("trusted proxies mean nothing without a list of senders")
         self._sources = sources
@@ -58,10 +53,10 @@ class Intake:
             for source in sources
             if isinstance(source, UnsignedSource)
         ]
-        self.max_body = max_body
-        self._max_age = max_age
-        self._answer_within = answer_within
-        self._clock = clock
+        self.max_body = options["max_body"]
+        self._max_age = options["max_age"]
+        self._answer_within = options["answer_within"]
+        self._clock = options["clock"]
         self._running: dict[str, tuple[Attempt, asyncio.Task[Response]]] = {}
 
     def open(self) -> None:

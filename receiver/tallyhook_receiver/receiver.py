@@ -8,7 +8,7 @@ import math
 import os
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self, TypeVar, Unpack, overload
 
@@ -22,12 +22,12 @@ from tallyhook_receiver.health import Health
 from tallyhook_receiver.inbox import Inbox, open_inbox
 from tallyhook_receiver.intake import Intake
 from tallyhook_receiver.loop_thread import LoopThread
-from tallyhook_receiver.observer import Observer, Observers
+from tallyhook_receiver.observer import Observers
 from tallyhook_receiver.page import Check, Page
 from tallyhook_receiver.pruning import PRUNED_EVERY, Pruning
 from tallyhook_receiver.responses import Response
 from tallyhook_receiver.second_look import LOOKED_EVERY, look_again
-from tallyhook_receiver.settings import PREFIX, Options
+from tallyhook_receiver.settings import ARGUMENTS, DEFAULTS, PREFIX, Options
 from tallyhook_receiver.settings import read as read_settings
 from tallyhook_receiver.sources import Cheddar, Cleverbridge, Source, UnsignedSource
 from tallyhook_receiver.wsgi import WSGIApp
@@ -62,112 +62,55 @@ class Receiver:
     Args:
         sources: who sends hooks: `Cheddar`, `StandardWebhooks`, `SharedKey`, `Fusebill`, `Cleverbridge`, or
             a `Source` of your own.
-        inbox: a file for SQLite, `":memory:"`, a URL such as `"postgresql://user@host/database"`, or another
-            Inbox; see `open_inbox`.
-        answer_within: seconds before a sender is told to come back, while the work goes on. Stay below the
-            sender's timeout (inferred: 30 s).
-        handle_within: seconds that a handler and its review may take; then they are cut, and the hook has
-            failed. None = any. A handler that runs in a thread can't be stopped: it is no longer waited for.
-        max_body: bytes of a body at the most.
-        body_within: seconds that a sender may take over a body.
-        close_within: seconds that running handlers may take to finish when the receiver is closed.
-        lease: seconds after which another worker may take over from one that has died. It is renewed while
-            the work takes; nothing is sent unless a quarter of it is left.
-        unknown_for: how long a charge whose request got no answer is waited for before it is added again, in
-            seconds or as a timedelta; longer than the clients' timeout, half an hour at the most. None is
-            five minutes, or the longest timeout and a minute if that is more.
-        marks: whether charges carry a mark in their description by which they are known again.
-        max_age: how old an event may be when it is handled for the first time; None = any. A retry carries
-            the old body, so a hook whose first attempt came in time stays welcome at any age, and one that
-            did not stands in the inbox as failed. Set it no longer than `keep_days`.
-        keep_days: how long the inbox keeps hooks that are done or ignored, 2 at least; None = for good. What
-            failed or waits is kept until it is done.
-        senders: the networks that hooks may come from, such as `["192.0.2.0/24"]`; None = all.
-        trusted_proxies: the networks of one's own proxies, whose `X-Forwarded-For` is believed.
-        health_path: a GET of a path that ends so asks whether hooks can be handled; None = nobody may ask.
-        observers: what is told about the work, for metrics and traces.
-        clock: gives the present, as an aware datetime; a test on a virtual clock hands in that one.
+        options: the other arguments; `docs/operations.md` has them in a table, with their defaults.
     """
 
-    def __init__(
-        self,
-        *sources: Source,
-        inbox: str | Path | Inbox = "tallyhook.sqlite",
-        answer_within: float = 25.0,
-        handle_within: float | None = 300.0,
-        max_body: int = 1_048_576,
-        body_within: float = 10.0,
-        close_within: float = 30.0,
-        lease: float = 60.0,
-        unknown_for: timedelta | float | None = None,
-        marks: bool = True,
-        max_age: timedelta | None = None,
-        keep_days: float | None = 90.0,
-        senders: Iterable[str] | None = None,
-        trusted_proxies: Iterable[str] = (),
-        health_path: str | None = "/healthz",
-        observers: Iterable[Observer] = (),
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
+    def __init__(self, *sources: Source, **options: Unpack[Options]) -> None:
+        for name in options:
+            if name not in ARGUMENTS:
+                raise TypeError(f"unexpected keyword argument {name!r}")
+        self.options = given = DEFAULTS | options
         self.sources = {source.name: source for source in sources}
         if len(self.sources) != len(sources) or not sources:
             raise ValueError("name at least one source, and each one once")
-        if handle_within is not None and handle_within <= 0:
-            raise ValueError(f"handle_within is a number of seconds, or None: {handle_within}")
+        if given["handle_within"] is not None and given["handle_within"] <= 0:
+            raise ValueError(f"handle_within is a number of seconds, or None: {given['handle_within']}")
+        if given["lease"] <= 0:
+            raise ValueError(f"a lease lasts longer than no time at all: {given['lease']}")
         self._clients = {
             source.name: source.client
             for source in sources
             if isinstance(source, Cheddar | Cleverbridge) and source.client is not None
         }
-        if lease <= 0:
-            raise ValueError(f"a lease lasts longer than no time at all: {lease}")
-        self.options: Mapping[str, Any] = {
-            "answer_within": answer_within,
-            "handle_within": handle_within,
-            "max_body": max_body,
-            "body_within": body_within,
-            "close_within": close_within,
-            "lease": lease,
-            "unknown_for": unknown_for,
-            "marks": marks,
-            "max_age": max_age,
-            "keep_days": keep_days,
-            "senders": senders,
-            "trusted_proxies": trusted_proxies,
-            "health_path": health_path,
-        }
+        inbox = given["inbox"]
         self.inbox: Inbox = open_inbox(inbox) if isinstance(inbox, str | Path) else inbox
-        self.close_within = close_within
         self._handlers = Handlers()
         self._context = Context(
             inbox=self.inbox,
             owner="",
             handlers=self._handlers,
-            observers=Observers(observers),
-            clock=clock,
-            lease=lease,
-            unknown_for=_unknown_for(unknown_for, sources),
-            marks=marks,
-            handle_within=handle_within,
+            observers=Observers(given["observers"]),
+            clock=given["clock"],
+            lease=given["lease"],
+            unknown_for=_unknown_for(given["unknown_for"], sources),
+            marks=given["marks"],
+            handle_within=given["handle_within"],
         )
         self._intake = Intake(
             sources,
             self._opened,
             lambda: self._is_closing,
             self._context.observers,
-            senders=senders,
-            trusted_proxies=trusted_proxies,
-            max_body=max_body,
-            max_age=max_age,
-            answer_within=answer_within,
-            clock=clock,
+            given,
         )
-        self._health = Health(health_path, self._opened_inbox, self._broken, lambda: self._is_closing)
-        self.asgi: ASGIApp = ASGIApp(self._intake, self._health, body_within, self.open, self._end)
+        self._health = Health(
+            given["health_path"], self._opened_inbox, self._broken, lambda: self._is_closing
+        )
+        self.asgi: ASGIApp = ASGIApp(self._intake, self._health, given["body_within"], self.open, self._end)
         self.wsgi: WSGIApp = WSGIApp(self._intake, self._health, self.run)
         self._loop_thread = LoopThread()
         self._background = (
-            Repeated("pruning the inbox", PRUNED_EVERY, Pruning(self.inbox, keep_days).prune),
+            Repeated("pruning the inbox", PRUNED_EVERY, Pruning(self.inbox, given["keep_days"]).prune),
             Repeated("a second look", LOOKED_EVERY, self.look_again),
         )
         self._made_clients = False
@@ -334,7 +277,7 @@ class Receiver:
         self._is_closing = True
         if self._loop is None or self._process != os.getpid():
             return  # everything is the process's that this one was forked from
-        await self._intake.close(self.close_within if within is None else within)
+        await self._intake.close(self.options["close_within"] if within is None else within)
         for work in self._background:
             await work.stop()
         if self._made_clients:

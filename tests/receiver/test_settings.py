@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+import runpy
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,9 @@ import pytest
 
 from tallyhook import signing
 from tallyhook_receiver import Cheddar, MemoryInbox, Receiver, SettingsError
-from tallyhook_receiver.settings import SETTINGS, Options, read
+from tallyhook_receiver.settings import DEFAULTS, SETTINGS, Options, read
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "operations.md"
+DOCS = Path(__file__).parents[2] / "docs"
 LEAST = {"TALLYHOOK_PRODUCT_CODE": "ACME", "TALLYHOOK_KEYS": "wick"}
 
 
@@ -32,16 +33,21 @@ def problems(environ: dict[str, str]) -> tuple[str, ...]:
     return error.value.problems
 
 
-def test_every_argument_has_a_variable_and_a_line_in_the_document() -> None:
-    arguments = set(inspect.signature(Receiver).parameters) - {"sources"}
-    assert set(Options.__annotations__) == arguments
-    assert {setting.argument for setting in SETTINGS if setting.argument.isidentifier()} == arguments - {
-        "clock",
-        "observers",
-    }
-    text = DOCUMENT.read_text("utf-8")
-    for setting in SETTINGS:
-        assert f"| `TALLYHOOK_{setting.name}` | `{setting.argument}` |" in text
+def test_the_page_has_the_table_of_settings() -> None:
+    made = runpy.run_path(str(DOCS / "settings.py"))["document"]()
+    assert (DOCS / "operations.md").read_text("utf-8") == made, "run python docs/settings.py"
+    for name in Options.__annotations__:
+        assert f"| `{name}` | " in made
+
+
+def test_only_what_no_text_can_give_has_no_variable() -> None:
+    arguments = {setting.argument for setting in SETTINGS if setting.argument.isidentifier()}
+    assert set(Options.__annotations__) - arguments == {"clock", "observers"}
+
+
+def test_a_misspelt_argument_is_refused() -> None:
+    with pytest.raises(TypeError, match="unexpected keyword argument 'answer_witin'"):
+        Receiver(Cheddar("ACME", "wick"), inbox=":memory:", answer_witin=5)  # type: ignore[call-arg]  # it is
 
 
 def test_the_environment_is_read_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +98,8 @@ def test_all_of_them(tmp_path: Path) -> None:
     assert product.keys == ("new", "old")
     assert product.client is not None
     assert isinstance(receiver.inbox, MemoryInbox)
-    assert receiver.options == {
+    assert receiver.options == DEFAULTS | {
+        "inbox": ":memory:",
         "answer_within": 8.5,
         "handle_within": None,
         "max_body": 4096,
