@@ -25,7 +25,7 @@ class Allowlist:
     def allows(self, peer: str | None, forwarded: str) -> bool:
         """Whether a request may come from this peer, which says this in `X-Forwarded-For`.
 
-        An address that is missing or makes no sense is nobody's.
+        An address that is missing or makes no sense may not send.
         """
         if self._networks is None:
             return True

@@ -73,7 +73,7 @@ class Lease:
             asked = _uptime()
             try:
                 await self.inbox.renew(key, self.owner, self._seconds)
-                if asked < self._until:  # what has run out stays so for `check`, whoever has it now
+                if asked < self._until:  # what has run out stays so for `check`
                     self._until = asked + self._seconds
             except InboxUnavailable:
                 pass  # there is another chance before the lease ends

@@ -184,7 +184,7 @@ def resolve(
             metavar="NUMBER", help="Which adding of the journal is meant.", show_default="the last one open"
         ),
     ] = None,
-    note: Annotated[str, typer.Option(help="Why, for whoever reads the journal.")] = "",
+    note: Annotated[str, typer.Option(help="Why, for those who read the journal.")] = "",
     as_json: Json = False,
 ) -> None:
     """Give a person's word about an unresolved hook: it is journaled, and the work goes on.

@@ -197,7 +197,7 @@ class Ledger:
         ]
 
     def candidates(self, adding: Adding, charges: Iterable[Charge]) -> list[Charge]:
-        """The charges that may have come of this adding: new ones, nobody's yet, that cost the same."""
+        """The charges that may have come of this adding: new ones that belong to no other adding and cost the same."""
         code = adding.charge.code.strip().lower()
         return [
             charge

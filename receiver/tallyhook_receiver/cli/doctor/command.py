@@ -41,7 +41,7 @@ def doctor(
     prefix: Annotated[str, typer.Option(help="What the variables' names begin with.")] = PREFIX,
     as_json: Json = False,
 ) -> None:
-    """Examine what a receiver needs, and say what to mend: settings, keys, API, clock, inbox, listener.
+    """Examine what a receiver needs, and say what to correct: settings, keys, API, clock, inbox, listener.
 
     Takes the variables that `Receiver.from_environment` takes. At --url it sends signed probes of the type
     `tallyhook.doctor`, which no handler gets, and takes them out of the inbox again. Ends with 1 if something

@@ -109,7 +109,7 @@ class Listener:
         fix = (
             "look at the proxy's log, and at the listener's"
             if status >= 500
-            else "mend the path or the proxy"
+            else "correct the path or the proxy"
         )
         return False, [bad("listener", f"{status}: a request without a signature is answered{said}", fix)]
 
