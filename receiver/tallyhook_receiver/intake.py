@@ -14,6 +14,7 @@ from tallyhook_receiver.allowlist import Allowlist
 from tallyhook_receiver.attempt import Attempt, Context
 from tallyhook_receiver.errors import InboxUnavailable
 from tallyhook_receiver.inbox import Letter, State
+from tallyhook_receiver.logs import log_hook
 from tallyhook_receiver.observer import Observers
 from tallyhook_receiver.responses import RETRY_AFTER, Response, later
 from tallyhook_receiver.settings import Options
@@ -154,7 +155,7 @@ class Intake:
             await context.inbox.keep(letter, State.UNDECODABLE, why)
         except InboxUnavailable as error:
             return _no_inbox(letter, error)
-        log.error("hook %s: undecodable, kept in the inbox", key[:16], extra=_about(letter))
+        log_hook(logging.ERROR, letter, "undecodable, kept in the inbox")
         return responses.UNDECODABLE
 
     async def _take(self, source: Source, event: Event[object], letter: Letter) -> Response:
@@ -166,7 +167,7 @@ class Intake:
             if self._is_old(event) and not await self._is_welcome(context, letter.key):
                 note = f"came too late: max_age is {self._max_age}"
                 await context.inbox.keep(letter, State.FAILED, note)
-                log.error("hook %s: too old, kept in the inbox", letter.key[:16], extra=_about(letter))
+                log_hook(logging.ERROR, letter, "too old, kept in the inbox")
                 return responses.TOO_OLD
         except InboxUnavailable as error:
             return _no_inbox(letter, error)
@@ -212,11 +213,6 @@ def _signed(source: Source, headers: Mapping[str, str], body: bytes) -> bool:
         return False
 
 
-def _about(letter: Letter) -> dict[str, str]:
-    return {"hook": letter.key[:16], "product": letter.product, "type": letter.type}
-
-
 def _no_inbox(letter: Letter, error: InboxUnavailable) -> Response:
-    name = letter.key[:16]
-    log.error("hook %s: the inbox is unavailable: %s", name, error, extra=_about(letter))
+    log_hook(logging.ERROR, letter, f"the inbox is unavailable: {error}")
     return later(RETRY_AFTER, "no inbox")

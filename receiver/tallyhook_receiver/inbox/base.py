@@ -64,6 +64,16 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     body: bytes
 
+    @property
+    def name(self) -> str:
+        """What logs call it: enough of its key to find it in the inbox."""
+        return self.key[:16]
+
+    @property
+    def about(self) -> dict[str, str]:
+        """What logs tell of it."""
+        return {"hook": self.name, "product": self.product, "type": self.type}
+
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to `claim`: the state that the hook was found in, and whether the caller may handle it now.
@@ -78,18 +88,14 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     differs: bool = False
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class Record(Letter, frozen=True, kw_only=True):
     """What an inbox knows of a hook; `body` is that of the last delivery that was handled or kept.
 
     `note` is the reason of the last attempt's failure, or what came of the work. `due`: when its review is
     looked at a second time, by the receiver's clock.
     """
 
-    key: str
-    product: str
-    type: str
     state: State
-    body: bytes
     note: str
     deliveries: int
     attempts: int
