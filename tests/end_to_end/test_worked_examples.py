@@ -777,3 +777,28 @@ def test_what_was_owed_pays_for_the_period_that_a_long_cancel_begins_k22_k56() -
         hand.to("2026-07-16")
         hand.edit("ANN", planCode="FAST")
         assert hand.paid("ANN")[2:] == dated(_2026_07_16="67.50")
+
+
+def test_a_coupon_for_everything_does_not_replace_the_card_k4() -> None:
+    """A card may be left out only if the first invoice lies in the future, whatever that invoice comes to."""
+    promotion = {"name": "All", "percentage": "100", "coupons": [{"code": "ALL"}]}
+    kit = plan("KIT", "10.00", paymentMethodIsRequired=False)
+    later = plan("LATER", "10.00", paymentMethodIsRequired=False, initialBillCount=14)
+    with by_hand([kit, later], start="2026-03-03", promotions=[promotion]) as hand:
+        refused = hand.new("ANN", "KIT", card=False, subscription={"couponCode": "ALL"})
+        assert (refused.status, refused.refusal) == (412, "A value is required")
+        assert hand.new("BEA", "LATER", card=False, subscription={"couponCode": "ALL"}).status == 200
+
+
+def test_what_a_refund_leaves_of_a_payment_is_rounded_once_k22() -> None:
+    """0.06 of 110.00 go back: 99.94545 before tax stay, and half of them is 49.97; half of 99.95 is 49.98."""
+    slow, fast = plan("SLOW", "100.00"), plan("FAST", "90.00", onChangeInitialBillHandler="now")
+    with by_hand([slow, fast], start="2026-04-01", taxRate="0.1") as hand:
+        hand.join("ANN", "SLOW")
+        hand.done("invoices/refund", number=1, amount="0.06")
+        hand.to("2026-04-16")
+        hand.edit("ANN", planCode="FAST")
+        assert hand.bills("ANN")[1].amounts() == lines(
+            ("FAST_RECURRING", "90.00"), ("SLOW_RECURRING", "-49.97")
+        )
+        assert hand.paid("ANN")[-1:] == dated(_2026_04_16="44.03")

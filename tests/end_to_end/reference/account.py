@@ -20,6 +20,10 @@ class Unclear(Exception):
     """The facts don't say what happens then."""
 
 
+class Refused(Exception):
+    """A call that must not be made: nothing happened."""
+
+
 class Declined(Exception):
     """The gateway refused what a call wanted to be paid at once: the call did not happen (K88)."""
 
@@ -223,6 +227,9 @@ class Account:
             saved |= {"declines": self.declines, "card": self.card}  # a new card stays
             self.__dict__ = saved
             return 422
+        except Refused:
+            self.__dict__ = saved
+            return 412
         except Unclear:
             self.__dict__ = saved
             raise
@@ -248,6 +255,10 @@ class Account:
     ) -> None:
         if self.code or (items and self.plans[plan].free):
             raise Unclear("signed up already, or with items that the plan lacks")
+        joined = self.plans[plan]
+        begins = first_bill or self._end_of_trial(joined)
+        if card is None and begins <= self.now and joined.amount + joined.setup:
+            raise Refused  # a card may be left out only if the first invoice lies in the future (K4)
         self.code, self.card, self.active = plan, card, True
         self.own_tax, self.own_exempt = tax_rate, tax_exempt
         if coupon:
@@ -261,9 +272,7 @@ class Account:
         """The first bill and setup of the plan as it is for newcomers (K8, K9, K26, K53)."""
         plan, invoice = self.plan, self.current
         setup = Line("setup", plan.setup_code, ONE, plan.setup) if plan.setup else None
-        if first_bill is None:
-            first_bill = months_after(self.now, plan.trial) if plan.trial_unit == "months" else self.now
-            first_bill += timedelta(days=plan.trial if plan.trial_unit == "days" else 0)
+        first_bill = first_bill or self._end_of_trial(plan)
         if first_bill <= self.now:
             invoice.setup = setup
             self._fix(invoice, plan, plan, used=False)
@@ -283,6 +292,11 @@ class Account:
             self._at_once(alone)
         else:
             invoice.setup = setup
+
+    def _end_of_trial(self, plan: Plan) -> datetime:
+        if plan.trial_unit == "months":
+            return months_after(self.now, plan.trial)
+        return self.now + timedelta(days=plan.trial)
 
     def change(self, plan: str, card: date | None = None, bill: datetime | None = None) -> None:
         """Another plan (K21 to K29)."""

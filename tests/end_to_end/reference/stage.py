@@ -70,7 +70,7 @@ def _play(stories: Iterable[Story], hands: Mapping[int, ByHand]) -> dict[int, li
     for at in sorted(calls):
         clock.to(at)
         for seed, event in calls[at]:
-            if event.what != "join" and answered[seed][0][0] != 200:
+            if event.what != "join" and not _has_joined(answered[seed]):
                 continue
             if event.what == "decline":
                 hands[seed].decline(WHO, event.given["count"])
@@ -80,6 +80,11 @@ def _play(stories: Iterable[Story], hands: Mapping[int, ByHand]) -> dict[int, li
                 answered[seed].append((answer.status, answer.refusal))
     clock.to(max(story.end for story in stories))
     return answered
+
+
+def _has_joined(answered: Iterable[Answered]) -> bool:
+    """Until the sign-up goes well, nothing else is called."""
+    return any(status == 200 for status, _ in answered)
 
 
 def _make(hand: ByHand, event: Event) -> Answer:
@@ -237,10 +242,11 @@ def _compare(
     hand: ByHand, account: Account, story: Story, statuses: Sequence[int], answered: Sequence[Answered]
 ) -> str:
     """What differs, as text; empty if nothing does."""
-    bills = {bill.number: bill for bill in hand.bills(WHO)} if answered[0][0] == 200 else {}
+    bills = {bill.number: bill for bill in hand.bills(WHO)} if _has_joined(answered) else {}
     mine = {invoice.number: _worked_out(invoice, account) for invoice in account.invoices()}
     theirs = {number: _billed(bill, account) for number, bill in bills.items()}
-    ends = [f"{'active' if account.active else 'canceled'} on {account.code}"]
+    state = "active" if account.active else "canceled"
+    ends = [f"{state} on {account.code}" if account.code else "no customer"]
     if bills:
         customer = hand.customer(WHO)
         found = customer.findtext("./customer/subscriptions/subscription/canceledDatetime")

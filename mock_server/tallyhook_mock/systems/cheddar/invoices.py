@@ -257,7 +257,8 @@ class Invoice(Entity, eq=False):
         """What the customer really paid for the period that begins with this invoice, before tax.
 
         The recurring charge less its discount, but no more than what is left of the payment once credits and
-        refunds are taken off. What was carried here had been paid before.
+        refunds are taken off. What was carried here had been paid before. Not rounded: a refund's share before
+        tax may have parts of a cent, and only the credit that comes of it is rounded (inferred).
         """
         if self.state is not InvoiceState.PAID:
             return ZERO
@@ -266,5 +267,5 @@ class Invoice(Entity, eq=False):
         kept = total(line.amount for line in self.lines() if not line.is_own_money)
         if self.total > 0:
             back = -total(made.amount for made in self.transactions if made.parent and made.approved)
-            kept -= cents(back * self.subtotal / self.total)
+            kept -= back * self.subtotal / self.total
         return max(min(net, kept), ZERO)
