@@ -1,4 +1,4 @@
-"""The ASGI application: bytes in within limits, the response out, open and closed with the server."""
+"""The ASGI application: reads a request within limits, sends the response, follows the server's lifespan."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping

@@ -1,4 +1,4 @@
-"""One attempt at a hook: under a lease, its handler runs, and the inbox is told what came of it."""
+"""One attempt at a hook: its handler runs under a lease, and the inbox stores the outcome."""
 
 import asyncio
 import itertools
@@ -69,7 +69,7 @@ class Attempt:
 
     @property
     def about(self) -> dict[str, str]:
-        """What logs and traces tell of it: which hook of the inbox this is, and which attempt at it."""
+        """The fields of logs and traces: which hook of the inbox this is, and which attempt."""
         return self.letter.about | {"attempt": self._name}
 
     async def run(self) -> Response:
@@ -207,7 +207,7 @@ class Attempt:
         return State.DONE, note, responses.DONE
 
     async def _plan(self, outcome: Outcome) -> None:
-        """Have the review looked at again if a request thought lost may still arrive, before it is done."""
+        """Plan a second look, before the hook is done, if a request thought lost may still arrive."""
         if outcome.look_again:
             now = self.context.clock()
             await self.context.inbox.plan(

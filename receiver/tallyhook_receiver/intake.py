@@ -1,4 +1,4 @@
-"""From a request to its response, straight down: who sends, what it says, whether it is known, handle it."""
+"""From a request to its response, straight down: precheck, verify, read, join or start the attempt."""
 
 import asyncio
 import logging
@@ -66,7 +66,7 @@ class Intake:
         self._running = {k: r for k, r in self._running.items() if r[1].get_loop() is loop}
 
     async def close(self, within: float) -> None:
-        """Give running attempts so many seconds, then cancel them; `is_closing` is true by now."""
+        """Wait so many seconds for running attempts, then cancel them. `is_closing` is true by now."""
         loop = asyncio.get_running_loop()
         if running := {task for _, task in self._running.values() if task.get_loop() is loop}:
             _, late = await asyncio.wait(running, timeout=within)
@@ -76,7 +76,7 @@ class Intake:
                 await asyncio.wait(late)
 
     def precheck(self, method: str, headers: Mapping[str, str], peer: str | None) -> Response | None:
-        """What refuses a request before its body is read; None if the body is worth reading.
+        """The refusal of a request before its body is read; None if the body may be read.
 
         `peer` is the address at the other end of the connection, None if the server can't tell.
         """
@@ -125,7 +125,7 @@ class Intake:
         ]
 
     async def _read(self, signers: Sequence[Source], headers: Mapping[str, str], body: bytes) -> Response:
-        """Find the source for which the body speaks: a key of one of them must not speak for another."""
+        """Find the source that the body is about: one product's key must not sign for another product."""
         if self._is_closing():
             return later(RETRY_AFTER, "closing")
         for source in signers:
@@ -178,7 +178,7 @@ class Intake:
         return self._max_age is not None and (event.at is None or self._clock() - event.at > self._max_age)
 
     async def _is_welcome(self, context: Context, key: str) -> bool:
-        """Whether a hook may be of any age: its first attempt came in time, or an operator lets it in."""
+        """Whether its age doesn't matter: its first attempt came in time, or an operator has let it in."""
         record = await context.inbox.get(key)
         return record is not None and (record.attempts > 0 or record.state is State.WAITING)
 

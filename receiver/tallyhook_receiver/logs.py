@@ -18,7 +18,7 @@ FIELDS = ("hook", "product", "type", "attempt", "state", "status", "exception", 
 
 
 class Work(Protocol):
-    """What is worked at."""
+    """The hook at hand, as logs name it."""
 
     @property
     def about(self) -> Mapping[str, str]: ...

@@ -217,7 +217,7 @@ class Receiver:
         await self._opened()
 
     async def _opened(self) -> Context:
-        """What attempts need, once the inbox is open in this process and this event loop."""
+        """What attempts need; opens the inbox in this process and event loop first."""
         if self._is_closing:
             raise InboxUnavailable("the receiver is closing")
         loop = asyncio.get_running_loop()

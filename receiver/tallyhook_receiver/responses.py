@@ -65,5 +65,5 @@ UNRESOLVED = _hook(500, "unresolved")
 
 
 def later(seconds: float, word: str = "not yet") -> Response:
-    """Not acknowledged: whatever the hook holds stays held, and the hook comes again."""
+    """Not acknowledged: the invoice stays held, and the hook comes again."""
     return _hook(503, word, ("Retry-After", str(max(1, math.ceil(seconds)))))

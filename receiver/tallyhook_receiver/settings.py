@@ -255,7 +255,7 @@ SETTINGS = (
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What an environment says: values by the setting's name, and what is wrong with it, a line for each.
+    """What an environment holds: values by the setting's name, and a line for each thing that is wrong.
 
     `unknown` are variables with the prefix that mean nothing, each with the name that was probably meant.
     """
@@ -288,7 +288,7 @@ class Settings:
         return cast(Options, {name: self.values[variable] for name, variable in given})
 
     def warn(self) -> None:
-        """Log what means nothing."""
+        """Log the variables that mean nothing."""
         for name, meant in self.unknown.items():
             log.warning("%s means nothing%s", name, f": {meant} was meant?" if meant else "")
 

@@ -407,7 +407,7 @@ class _Attempts:
             raise TimeoutError
 
     def lost(self, error: Exception) -> NoAnswer:
-        """What an error of an attempt means; that an earlier one may have arrived is not forgotten."""
+        """The meaning of an attempt's error. An earlier attempt may have arrived all the same."""
         self._maybe_applied |= not isinstance(error, _NEVER_LEFT)
         if isinstance(error, TimeoutError):
             return NoAnswer(f"no answer within {self._deadline:g} seconds", self._maybe_applied)

@@ -1,7 +1,7 @@
-"""Group commit: one thread that owns a SQLite connection, and commits together what queues up meanwhile.
+"""Group commit: one thread owns a SQLite connection, and commits together what has queued up.
 
-A durable commit costs a flush of the disk, whatever it holds. While one is under way more work queues up, and
-the next commit takes all of it: the busier the inbox, the cheaper each operation.
+A durable commit costs one flush of the disk, however much it holds. Work that arrives meanwhile shares the
+next one: the busier the inbox, the cheaper each operation.
 """
 
 import asyncio

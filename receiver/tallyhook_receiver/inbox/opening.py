@@ -1,4 +1,4 @@
-"""From a URL to an inbox."""
+"""Opens the inbox that a URL names."""
 
 from pathlib import Path
 from urllib.parse import unquote

@@ -304,7 +304,7 @@ class SQLiteInbox:
         connection.execute("UPDATE hooks SET deliveries = deliveries + 1 WHERE key = ?", (key,))
 
     def _make_room(self, connection: sqlite3.Connection) -> None:
-        """See that one more hook fits; asked only when it may not, since counting reads an index."""
+        """Make room for one more hook if there is none. Counting reads an index, so it is done only then."""
         (self._count,) = connection.execute("SELECT count(*) FROM hooks").fetchone()
         if self._count >= self._max_hooks:
             steady = _clock(connection).at(self._clock()).is_steady
@@ -324,7 +324,7 @@ class SQLiteInbox:
         return len(keys)
 
     def _connect(self) -> sqlite3.Connection:
-        """Open the file, which is made only the first time: one that has gone must not come back empty."""
+        """Open the file. It is made only the first time: a file that has gone must not come back empty."""
         mode = "rwc" if self._create and self._file is None else "rw"
         if mode == "rw" and not self._path.exists():
             raise InboxUnavailable("the file is not there")

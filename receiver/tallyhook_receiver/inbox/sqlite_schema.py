@@ -133,7 +133,7 @@ def inspect(connection: sqlite3.Connection, create: bool) -> None:
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Make a connection one that writes durably, and bring the tables up to date."""
+    """Set a connection to durable writes, and bring the tables up to date."""
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("BEGIN IMMEDIATE")
@@ -152,6 +152,6 @@ def migrate(connection: sqlite3.Connection) -> None:
 
 
 def touch(connection: sqlite3.Connection) -> None:
-    """Write what is there already: that takes the lock and a page of the disk, as keeping a hook does."""
+    """Write an unchanged value: like storing a hook, that takes the lock and a page of the disk."""
     connection.execute("SELECT 1 FROM hooks LIMIT 1").fetchall()
     connection.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")

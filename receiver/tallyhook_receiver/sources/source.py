@@ -1,4 +1,4 @@
-"""What a receiver asks of a sender, and the helpers that its own sources share."""
+"""The protocol of sources, and what the built-in ones share."""
 
 import hashlib
 import json
@@ -68,17 +68,17 @@ class Source(Protocol):
 
 @runtime_checkable
 class UnsignedSource(Source, Protocol):
-    """A sender whose requests prove nothing: it is known by its networks, and asked whether they are true.
+    """A sender whose requests prove nothing: it is known by its networks, and its system confirms each event.
 
-    A request is taken for one of its own only if no other source has signed it.
+    It gets only requests that no other source has signed.
     """
 
     @property
     def networks(self) -> Iterable[str]:
-        """Where it sends from, such as `["192.0.2.0/24"]`; nobody else is listened to."""
+        """Where it sends from, such as `["192.0.2.0/24"]`; requests from elsewhere are not its own."""
 
     async def confirm(self, event: Event[object]) -> Event[object]:
-        """The event as its system knows it: asked in each attempt, and given to the handler.
+        """The event as its system knows it. Each attempt asks, and gives it to the handler.
 
         Raises Unconfirmed if the system doesn't know it: the answer is 401. NotYet puts it off.
         """

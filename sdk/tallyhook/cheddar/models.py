@@ -274,7 +274,7 @@ class Invoice(Shown, Model, frozen=True, kw_only=True):
 
     @property
     def is_projected(self) -> bool:
-        """Whether its period goes on, so that its lines are only what they would be now (recorded)."""
+        """Whether its period still runs, so that its lines show what they would be now (recorded)."""
         return not self._is_closed and any(not charge.id for charge in self.charges)
 
     def table(self) -> Table:
@@ -282,7 +282,7 @@ class Invoice(Shown, Model, frozen=True, kw_only=True):
 
     @property
     def _is_closed(self) -> bool:
-        """Whether it shows that its period is over: by then its recurring and item charges have ids."""
+        """Whether its period is over: then its recurring and item charges have ids."""
         billed = any(charge.id and charge.type in ("recurring", "item") for charge in self.charges)
         return billed or bool(self.transactions)
 
