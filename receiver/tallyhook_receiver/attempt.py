@@ -5,7 +5,7 @@ import itertools
 import logging
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -39,12 +39,14 @@ _Ending = tuple[State, str, Response]
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What all attempts of a receiver share. `unknown_for` is when an unknown outcome is given up, `marks`
+    """What all attempts of a receiver share. `unsigned` are the sources that confirm their events, by name,
+    `unknown_for` is when an unknown outcome is given up, `marks`
     whether charges carry a mark, `handle_within` seconds for handler and review together, None = any.
     """
 
     inbox: Inbox
     owner: str
+    unsigned: Mapping[str, UnsignedSource]
     handlers: Handlers
     observers: Observers
     clock: Callable[[], datetime]
@@ -153,9 +155,9 @@ class Attempt:
         handlers, observers = self.context.handlers, self.context.observers
         try:
             event = self.event
-            if isinstance(self.source, UnsignedSource):
+            if (unsigned := self.context.unsigned.get(self.source.name)) is not None:
                 with observers.around(lambda observer: observer.step("confirm")):
-                    event = await self.source.confirm(event)
+                    event = await unsigned.confirm(event)
             if (handler := handlers.handler(self.source, self.letter.type)) is None:
                 return await self._review()
             with observers.around(lambda observer: observer.step("handle")):

@@ -42,18 +42,15 @@ class Intake:
         options: Options,
     ) -> None:
         senders, trusted_proxies = options["senders"], options["trusted_proxies"]
-        if senders is None and trusted_proxies and not any(isinstance(it, UnsignedSource) for it in sources):
+        unsigned = [source for source in sources if isinstance(source, UnsignedSource)]
+        if senders is None and trusted_proxies and not unsigned:
             raise ValueError("trusted proxies mean nothing without a list of senders")
-        self._sources = sources
+        self._signing = [source for source in sources if source not in unsigned]
+        self._unsigned = [(source, Allowlist(source.networks, trusted_proxies)) for source in unsigned]
         self._context = context
         self._is_closing = is_closing
         self._observers = observers
         self._senders = Allowlist(senders, trusted_proxies)
-        self._unsigned = [
-            (source, Allowlist(source.networks, trusted_proxies))
-            for source in sources
-            if isinstance(source, UnsignedSource)
-        ]
         self.max_body = options["max_body"]
         self._max_age = options["max_age"]
         self._answer_within = options["answer_within"]
@@ -117,12 +114,11 @@ class Intake:
 
         Each is tried, whatever the others gave.
         """
-        signed = [source for source in self._sources if not isinstance(source, UnsignedSource)]
+        if signers := [source for source in self._signing if _signed(source, headers, body)]:
+            return signers
         forwarded = header(headers, "x-forwarded-for")
         near = [source for source, networks in self._unsigned if networks.allows(peer, forwarded)]
-        return [it for it in signed if _signed(it, headers, body)] or [
-            it for it in near if _signed(it, headers, body)
-        ]
+        return [source for source in near if _signed(source, headers, body)]
 
     async def _read(self, signers: Sequence[Source], headers: Mapping[str, str], body: bytes) -> Response:
         """Find the source that the body is about: one product's key must not sign for another product."""

@@ -88,6 +88,7 @@ class Receiver:
         self._context = Context(
             inbox=self.inbox,
             owner="",
+            unsigned={source.name: source for source in sources if isinstance(source, UnsignedSource)},
             handlers=self._handlers,
             observers=Observers(given["observers"]),
             clock=given["clock"],
@@ -258,7 +259,7 @@ class Receiver:
         ]
 
     def _needs_client(self, source: Source) -> bool:
-        return isinstance(source, UnsignedSource) or self._handlers.review(source) is not None
+        return source.name in self._context.unsigned or self._handlers.review(source) is not None
 
     async def look_again(self) -> int:
         """Look once more at the reviews for which that is due by the receiver's clock; how many there were.

@@ -37,6 +37,7 @@ _FREE = "(owner = '' OR leased_until <= :up OR leased_until > :up + lease + 1)"
 _INSERT = (
     "INSERT INTO hooks (key, product, type, state, note, deliveries, attempts, received, changed, owner,"
     " leased_until, lease, digest) VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (key) DO NOTHING"
 )
 
 # Pruned in steps, so that no hook has to wait for all of it.
@@ -289,14 +290,14 @@ class SQLiteInbox:
         lease: float = 0.0,
     ) -> bool:
         """Remember a first delivery; False, and nothing is written, if it isn't the first."""
-        if connection.execute("SELECT 1 FROM hooks WHERE key = ?", (letter.key,)).fetchone() is not None:
-            return False
-        if self._count >= self._max_hooks:
+        if self._count >= self._max_hooks and not _is_there(connection, letter.key):
             self._make_room(connection)
         now = self._clock()
         what = (letter.key, letter.product, storable(letter.type), state, note, attempts, now, now)
-        row = connection.execute(_INSERT, (*what, owner, until, lease, digest(letter.body))).lastrowid
-        connection.execute("INSERT INTO bodies VALUES (?, ?)", (row, letter.body))
+        written = connection.execute(_INSERT, (*what, owner, until, lease, digest(letter.body)))
+        if written.rowcount == 0:
+            return False
+        connection.execute("INSERT INTO bodies VALUES (?, ?)", (written.lastrowid, letter.body))
         self._count += 1
         return True
 
@@ -377,6 +378,10 @@ class MemoryInbox(SQLiteInbox):
         connection = connect(":memory:", 0)
         migrate(connection)
         return connection
+
+
+def _is_there(connection: sqlite3.Connection, key: str) -> bool:
+    return connection.execute("SELECT 1 FROM hooks WHERE key = ?", (key,)).fetchone() is not None
 
 
 def _put_body(connection: sqlite3.Connection, letter: Letter) -> None:
