@@ -84,9 +84,9 @@ async def _review(url: str, customers: int) -> AsyncIterator[Work]:
                 yield work
                 assert client.calls == CALLS * customers
                 stats = await receiver.inbox.stats()
-                # Declared, adding and added: that is what is paid for.
+                # Declared, adding, added and verified: that is what is paid for.
                 assert stats.hooks == {State.DONE: customers}
-                assert stats.entries == 3 * customers
+                assert stats.entries == 4 * customers
 
 
 @asynccontextmanager
