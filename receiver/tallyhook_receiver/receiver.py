@@ -42,6 +42,7 @@ T = TypeVar("T")
 OnReview = TypeVar("OnReview", bound=ReviewHandler)
 OnEvent = TypeVar("OnEvent", bound=Callable[[Any], Awaitable[None] | None])
 
+_LEASE = 60.0  # seconds
 _UNKNOWN_FOR, _MARGIN = timedelta(minutes=5), timedelta(minutes=1)
 _LONGEST_UNKNOWN = timedelta(minutes=30)
 
@@ -75,8 +76,6 @@ class Receiver:
             raise ValueError("name at least one source, and each one once")
         if given["handle_within"] is not None and given["handle_within"] <= 0:
             raise ValueError(f"handle_within is a number of seconds, or None: {given['handle_within']}")
-        if given["lease"] <= 0:
-            raise ValueError(f"a lease lasts longer than no time at all: {given['lease']}")
         self._clients = {
             source.name: source.client
             for source in sources
@@ -92,8 +91,9 @@ class Receiver:
             handlers=self._handlers,
             observers=Observers(given["observers"]),
             clock=given["clock"],
-            lease=given["lease"],
+            lease=_lease(given["lease"], sources),
             unknown_for=_unknown_for(given["unknown_for"], sources),
+            gone_after=_span(given["gone_after"]),
             marks=given["marks"],
             handle_within=given["handle_within"],
         )
@@ -343,11 +343,37 @@ class Receiver:
             await client.disconnect()
 
 
-def _unknown_for(asked: timedelta | float | None, sources: Iterable[Source]) -> timedelta:
+def _timeout(sources: Iterable[Source]) -> float:
+    """The longest of the clients of Cheddar, in seconds. One without a timeout is bounded by its deadline."""
     clients = [it.client for it in sources if isinstance(it, Cheddar) and it.client is not None]
-    # A client without a timeout is bounded by its deadline.
     timeouts = [min(client.timeout, client.deadline or math.inf) for client in clients]
-    timeout = timedelta(seconds=max((it for it in timeouts if it < math.inf), default=0.0))
+    return max((it for it in timeouts if it < math.inf), default=0.0)
+
+
+def _lease(asked: float | None, sources: Iterable[Source]) -> float:
+    """A worker that dies while a call is under way is not to be followed before the call can be over."""
+    timeout = _timeout(sources)
+    if asked is None:
+        return max(_LEASE, timeout)
+    if asked <= 0:
+        raise ValueError(f"a lease lasts longer than no time at all: {asked}")
+    if asked < timeout:
+        raise ValueError(
+            f"lease is {asked:g} s: it can't be shorter than a client's timeout ({timeout:g} s), or another"
+            " worker would take over while a call is on its way"
+        )
+    return asked
+
+
+def _span(asked: timedelta | float) -> timedelta:
+    span = asked if isinstance(asked, timedelta) else timedelta(seconds=asked)
+    if span < timedelta(0):
+        raise ValueError(f"gone_after can't be negative: {asked}")
+    return span
+
+
+def _unknown_for(asked: timedelta | float | None, sources: Iterable[Source]) -> timedelta:
+    timeout = timedelta(seconds=_timeout(sources))
     if asked is None:
         return max(_UNKNOWN_FOR, timeout + _MARGIN)
     unknown_for = asked if isinstance(asked, timedelta) else timedelta(seconds=asked)

@@ -122,13 +122,13 @@ class Options(TypedDict, total=False):
         Setting(_number, "seconds", "that running handlers may take when the receiver is closed", 30.0),
     ]
     lease: Annotated[
-        float,
+        float | None,
         Setting(
             _number,
             "seconds",
-            "until another worker may take over from one that has died; a lease is renewed while the work"
-            " takes, and nothing is sent unless a quarter of it is left",
-            60.0,
+            "until another worker may take over from one that has died, no less than the client's timeout; a"
+            " lease is renewed while the work takes, and nothing is sent unless a quarter of it is left; by"
+            " default 60, or that timeout if it is longer",
         ),
     ]
     unknown_for: Annotated[
@@ -139,6 +139,15 @@ class Options(TypedDict, total=False):
             "that a charge whose request got no answer is [waited for](inbox.md#what-nobody-can-tell) before"
             " it is added again: longer than the client's timeout, and half an hour at the most; by default"
             " five minutes, or that timeout and a minute",
+        ),
+    ]
+    gone_after: Annotated[
+        timedelta | float,
+        Setting(
+            _number,
+            "seconds",
+            "that a customer or invoice which wasn't found has to be missing still before its hook is done",
+            60.0,
         ),
     ]
     marks: Annotated[
