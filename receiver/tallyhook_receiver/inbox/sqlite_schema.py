@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from tallyhook_receiver.errors import InboxUnavailable
 from tallyhook_receiver.inbox.base import digest
-from tallyhook_receiver.inbox.rekey import rekeyed
+from tallyhook_receiver.sources.cheddar import kept_key
 
 __all__ = ["connect", "inspect", "migrate", "touch"]
 
@@ -16,7 +16,7 @@ def _rekey(connection: sqlite3.Connection) -> None:
         old, product, state, body = connection.execute(
             "SELECT key, product, state, body FROM hooks JOIN bodies ON hook = id WHERE id = ?", (row,)
         ).fetchone()
-        key, seen = rekeyed(product, body), digest(body)
+        key, seen = kept_key(product, body), digest(body)
         if connection.execute("SELECT 1 FROM hooks WHERE key = ?", (key,)).fetchone() is not None:
             key = old  # two that an earlier release took for different hooks: the first one has the key
         done = seen if state == "done" else ""
