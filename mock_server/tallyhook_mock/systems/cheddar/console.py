@@ -11,6 +11,7 @@ from starlette.routing import Route
 from tallyhook_mock.console.forms import Form, command, mock_of, required
 from tallyhook_mock.console.listing import shown
 from tallyhook_mock.console.page import page
+from tallyhook_mock.console.systems import COMING
 from tallyhook_mock.core import ids
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.picture.painting import paint
@@ -81,7 +82,7 @@ async def show(request: Request) -> Response:
         customer=customer,
         subscription=customer.subscription,
         quantities=_quantities(customer),
-        coming=forecast(mock.state, customer, 3, mock.clock.now()),
+        coming=forecast(mock.state, customer, COMING, mock.now()),
         invoices=sorted(customer.invoices, key=lambda invoice: -invoice.number),
         # Drawn by this program, with every word of others escaped.
         picture=Markup(paint(tell(mock, customer), styled=False)),

@@ -15,7 +15,7 @@ from tallyhook_mock.catalog.table import Table
 from tallyhook_mock.console.forms import Form, command, mock_of, required
 from tallyhook_mock.console.listing import shown
 from tallyhook_mock.console.page import page
-from tallyhook_mock.console.systems import SHOWN
+from tallyhook_mock.console.systems import COMING, SHOWN
 from tallyhook_mock.console.words import money
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.picture.painting import paint
@@ -105,6 +105,7 @@ async def show(request: Request) -> Response:
         objection=objection,
         # Drawn by this program, with every word of others escaped.
         picture=Markup(paint(tell(mock, subscription), styled=False)),
+        coming=state.forecast(subscription.id, COMING),
         bills=subscription.bills[::-1][:SHOWN],
         entries=list(mock.timeline.entries_of("cleverbridge", subscription.id))[::-1][:SHOWN],
     )
