@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tallyhook_mock.console.forms import Form, command, mock_of, required
-from tallyhook_mock.console.listing import shown
+from tallyhook_mock.console.listing import events, shown
 from tallyhook_mock.console.page import page
 from tallyhook_mock.console.systems import COMING, SHOWN
 from tallyhook_mock.console.words import money
@@ -66,7 +66,7 @@ async def show(request: Request) -> Response:
         bills=subscription.bills[::-1][:SHOWN],
         # Drawn by this program, with every word of others escaped.
         picture=Markup(paint(tell(mock, subscription), styled=False)),
-        entries=list(mock.timeline.entries_of("chargemonk", subscription.id))[::-1][:SHOWN],
+        entries=events(request, mock.timeline.numbered(subscription.id, system="chargemonk")),
     )
 
 

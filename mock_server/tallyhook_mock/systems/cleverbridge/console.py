@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from tallyhook_mock.catalog.table import Table
 from tallyhook_mock.console.forms import Form, command, mock_of, required
-from tallyhook_mock.console.listing import shown
+from tallyhook_mock.console.listing import events, shown
 from tallyhook_mock.console.page import page
 from tallyhook_mock.console.systems import COMING, SHOWN
 from tallyhook_mock.console.words import money
@@ -107,7 +107,7 @@ async def show(request: Request) -> Response:
         picture=Markup(paint(tell(mock, subscription), styled=False)),
         coming=state.forecast(subscription.id, COMING),
         bills=subscription.bills[::-1][:SHOWN],
-        entries=list(mock.timeline.entries_of("cleverbridge", subscription.id))[::-1][:SHOWN],
+        entries=events(request, mock.timeline.numbered(subscription.id, system="cleverbridge")),
     )
 
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tallyhook_mock.console.forms import Form, command, mock_of
-from tallyhook_mock.console.listing import number, shown
+from tallyhook_mock.console.listing import events, number, shown
 from tallyhook_mock.console.page import page
 from tallyhook_mock.console.systems import COMING, SHOWN
 from tallyhook_mock.mock import Mock
@@ -82,7 +82,7 @@ async def show(request: Request) -> Response:
         picture=Markup(paint(tell(mock, customer), styled=False)),
         coming=state.forecast(str(customer.id), COMING),
         bills=customer.bills[::-1][:SHOWN],
-        entries=list(mock.timeline.entries_of("fusebill", str(customer.id)))[::-1][:SHOWN],
+        entries=events(request, mock.timeline.numbered(str(customer.id), system="fusebill")),
     )
 
 
