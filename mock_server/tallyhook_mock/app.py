@@ -51,19 +51,24 @@ def create_app(mock: Mock, *, console_token: str = "") -> ASGIApp:
     cleverbridge = faulty_cleverbridge(
         keep(
             "cleverbridge",
-            cleverbridge_app(lambda: mock.systems.cleverbridge, now, mock.changed, lambda: mock.state.users),
+            cleverbridge_app(
+                lambda: mock.systems.cleverbridge, mock.caught_up, mock.changed, lambda: mock.state.users
+            ),
         ),
         mock.strike,
         are_over,
     )
     fusebill = faulty_fusebill(
-        keep("fusebill", fusebill_app(lambda: mock.systems.fusebill, now, mock.changed)),
+        keep("fusebill", fusebill_app(lambda: mock.systems.fusebill, mock.caught_up, mock.changed)),
         lambda: mock.systems.fusebill,
         mock.strike,
         are_over,
     )
 
-    chargemonk = chargemonk_app(lambda: mock.systems.chargemonk, now, mock.changed)
+    chargemonk = keep(
+        "chargemonk",
+        chargemonk_app(lambda: mock.systems.chargemonk, mock.caught_up, mock.changed),
+    )
 
     def build_control() -> ASGIApp:
         from tallyhook_mock.control.app import control_app

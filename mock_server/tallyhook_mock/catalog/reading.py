@@ -15,8 +15,9 @@ from tallyhook import signing
 from tallyhook_mock.catalog.table import CatalogError, Table
 from tallyhook_mock.core import ids
 from tallyhook_mock.core.base import Entity
+from tallyhook_mock.core.hooks import Policy
 from tallyhook_mock.duration import parse_duration
-from tallyhook_mock.systems import Systems
+from tallyhook_mock.systems import POLICIES, Systems
 from tallyhook_mock.systems.chargemonk import catalog as chargemonk
 from tallyhook_mock.systems.cheddar.catalog import (
     CUSTOMER,
@@ -179,7 +180,7 @@ def read_catalog(
         if entry.product.code in entries:
             raise table.wrong("code", f"{entry.product.code!r} stands here twice")
         entries[entry.product.code] = entry
-    sections = [*_sections(top, systems, at)]
+    sections = [*_sections(top, systems, at, check_url)]
     # A catalogue may be for another system alone.
     for name, given, known in (("users", users, state.users), ("products", entries, state.products)):
         if not given and not known and not sections:
@@ -210,17 +211,47 @@ def _rules(top: Table) -> Rules | None:
     return Rules(**chosen)
 
 
-def _sections(top: Table, systems: Systems, at: datetime) -> Iterator[Callable[[], None]]:
+def _sections(
+    top: Table, systems: Systems, at: datetime, check_url: Callable[[str], None]
+) -> Iterator[Callable[[], None]]:
     """What puts in place what is said of the systems beside Cheddar."""
     if "cleverbridge" in top:
         table = top.table("cleverbridge", cleverbridge.NAMES)
         yield partial(cleverbridge.read_cleverbridge(table, systems.cleverbridge, at), systems.cleverbridge)
+        yield from _listeners(table, systems, POLICIES["cleverbridge"], check_url)
     if "fusebill" in top:
         table = top.table("fusebill", fusebill.NAMES)
         yield partial(fusebill.read_fusebill(table, systems.fusebill, at), systems.fusebill)
+        yield from _listeners(table, systems, POLICIES["fusebill"], check_url)
     if "chargemonk" in top:
         table = top.table("chargemonk", chargemonk.NAMES)
         yield partial(chargemonk.read_chargemonk(table, systems.chargemonk, at), systems.chargemonk)
+
+
+def _listeners(
+    section: Table, systems: Systems, policy: Policy, check_url: Callable[[str], None]
+) -> Iterator[Callable[[], None]]:
+    """What registers the listeners of a system beside Cheddar."""
+    names = ("url", "events", "header", "key") if policy.header else ("url", "events")
+    for table in section.tables("listeners", names):
+        url, events = _url(table, check_url), table.texts("events")
+        header = table.text("header", policy.header) if policy.header else ""
+        key = table.text("key", "") if policy.header else ""
+        for event in events:
+            Table({"events": event}, table.place, ("events",)).choice("events", policy.types, event)
+        try:
+            policy.check(events, header, key)
+        except ValueError as error:
+            raise table.wrong("header", str(error)) from None
+        yield partial(
+            systems.cheddar.hooks.listen,
+            "",
+            url,
+            frozenset(events),
+            system=policy.system,
+            header=header,
+            key=key,
+        )
 
 
 def _pauses(top: Table) -> tuple[timedelta, ...] | None:
@@ -313,12 +344,16 @@ def _product_id(table: Table, state: State) -> int:
 
 
 def _read_listener(table: Table, check_url: Callable[[str], None]) -> tuple[str, frozenset[str]]:
+    url, events = _url(table, check_url), table.texts("events")
+    for event in events:
+        Table({"events": event}, table.place, ("events",)).choice("events", HOOK_TYPES, event)
+    return url, frozenset(events)
+
+
+def _url(table: Table, check_url: Callable[[str], None]) -> str:
     url = table.text("url")
     try:
         check_url(url)
     except ValueError as error:
         raise table.wrong("url", str(error)) from None
-    events = table.texts("events")
-    for event in events:
-        Table({"events": event}, table.place, ("events",)).choice("events", HOOK_TYPES, event)
-    return url, frozenset(events)
+    return url

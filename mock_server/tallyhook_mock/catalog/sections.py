@@ -13,7 +13,21 @@ __all__ = ["dump_sections"]
 
 def dump_sections(systems: Systems) -> dict[str, Any]:
     """Who may call, what is on offer, and what holds for accounts to come; no accounts."""
-    return {name: _SECTIONS[name](systems) for name in present(systems)}
+    return {name: _SECTIONS[name](systems) | _listeners(systems, name) for name in present(systems)}
+
+
+def _listeners(systems: Systems, name: str) -> dict[str, Any]:
+    """Keys are shown, as the secrets of products are: whoever writes a listener needs them."""
+    found = [
+        {
+            "url": listener.url,
+            "events": sorted(listener.events),
+            **({"header": listener.header, "key": listener.key} if listener.header else {}),
+        }
+        for listener in systems.cheddar.hooks.listeners.values()
+        if listener.system == name
+    ]
+    return {"listeners": found} if found else {}
 
 
 def _cleverbridge(systems: Systems) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, overload
 
+from tallyhook_mock.core.hooks import CHEDDAR
 from tallyhook_mock.core.money import amount_text
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.picture.painting import paint
@@ -12,7 +13,7 @@ from tallyhook_mock.systems.cheddar.picture import tell
 from tallyhook_mock.systems.cheddar.products import Product
 from tallyhook_mock.systems.cleverbridge import picture as cleverbridge
 from tallyhook_mock.systems.fusebill import picture as fusebill
-from tallyhook_mock.timeline import CHEDDAR, Entry
+from tallyhook_mock.timeline import Entry
 
 if TYPE_CHECKING:
     from rich.table import Table

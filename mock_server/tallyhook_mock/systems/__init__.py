@@ -7,13 +7,14 @@ from importlib.util import find_spec
 from types import ModuleType
 
 from tallyhook_mock.core.base import BillingSystem
+from tallyhook_mock.core.hooks import Policy
 from tallyhook_mock.core.ids import Ids
 from tallyhook_mock.systems.chargemonk.model import State as Chargemonk
 from tallyhook_mock.systems.cheddar.state import State as Cheddar
 from tallyhook_mock.systems.cleverbridge.model import State as Cleverbridge
 from tallyhook_mock.systems.fusebill.model import State as Fusebill
 
-__all__ = ["SYSTEMS", "Systems", "parts"]
+__all__ = ["POLICIES", "SENDERS", "SYSTEMS", "Systems", "parts"]
 
 SYSTEMS = ("cheddar", "cleverbridge", "fusebill", "chargemonk")
 
@@ -24,6 +25,11 @@ def parts(file: str) -> list[ModuleType]:
     return [import_module(name) for name in names if find_spec(name) is not None]
 
 
+# What announces the hooks of the systems beside Cheddar that send any, and how those are sent, by name.
+SENDERS: Mapping[str, ModuleType] = {part.POLICY.system: part for part in parts("hooks")}
+POLICIES: Mapping[str, Policy] = {name: part.POLICY for name, part in SENDERS.items()}
+
+
 class Systems:
     """They share a clock, and nothing else.
 
@@ -32,7 +38,7 @@ class Systems:
     """
 
     def __init__(self, ids: Ids | None = None) -> None:
-        """`ids` are Cheddar's: the others send no hooks, so theirs may be the same in every world."""
+        """`ids` are Cheddar's and those of all hooks; the others' may be the same in every world."""
         self.cheddar = Cheddar(ids)
         self.cleverbridge = Cleverbridge()
         self.fusebill = Fusebill()

@@ -9,15 +9,28 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tallyhook_mock.systems.fusebill.calls import ROUTES, Call, Handler
+from tallyhook_mock.systems.fusebill import (
+    calls_customers,
+    calls_definitions,
+    calls_invoices,
+    calls_subscriptions,
+)
 from tallyhook_mock.systems.fusebill.documents import error_document, write
 from tallyhook_mock.systems.fusebill.listing import Page
-from tallyhook_mock.systems.fusebill.model import Refusal, State
-from tallyhook_mock.systems.fusebill.request import DIGITS, Query
+from tallyhook_mock.systems.fusebill.model import State
+from tallyhook_mock.systems.fusebill.refusal import Refusal
+from tallyhook_mock.systems.fusebill.request import DIGITS, Call, Handler, Query
 
-__all__ = ["ACTIONS", "MAX_BODY", "WrongMethod", "find", "fusebill_app", "is_fusebill", "refused"]
+__all__ = ["ACTIONS", "MAX_BODY", "ROUTES", "WrongMethod", "find", "fusebill_app", "is_fusebill", "refused"]
 
 MAX_BODY = 1_000_000
+
+ROUTES = (
+    *calls_definitions.ROUTES,
+    *calls_subscriptions.ROUTES,
+    *calls_customers.ROUTES,
+    *calls_invoices.ROUTES,
+)
 ACTIONS = tuple(dict.fromkeys(action for _, _, action, _ in ROUTES))
 
 logger = logging.getLogger("tallyhook_mock.fusebill")

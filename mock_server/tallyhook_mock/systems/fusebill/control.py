@@ -26,6 +26,7 @@ from tallyhook_mock.systems.fusebill.catalog import (
     read_customer,
     read_subscription,
 )
+from tallyhook_mock.systems.fusebill.dates import Cycle, InvoiceDate
 from tallyhook_mock.systems.fusebill.dryrun import (
     Change,
     Find,
@@ -36,13 +37,11 @@ from tallyhook_mock.systems.fusebill.model import (
     BillingPeriodDefinition,
     Charge,
     Customer,
-    Cycle,
-    InvoiceDate,
-    Refusal,
     State,
     Subscription,
 )
 from tallyhook_mock.systems.fusebill.picture import tell_customer
+from tallyhook_mock.systems.fusebill.refusal import Refusal
 from tallyhook_mock.systems.fusebill.rules import (
     activate,
     add_charge,

@@ -10,7 +10,8 @@ from starlette.types import ASGIApp, Scope
 from tallyhook_mock.faults import Fault
 from tallyhook_mock.faulty import Aim, with_faults
 from tallyhook_mock.systems.fusebill.api import MAX_BODY, find, is_fusebill, refused
-from tallyhook_mock.systems.fusebill.model import Refusal, State
+from tallyhook_mock.systems.fusebill.model import State
+from tallyhook_mock.systems.fusebill.refusal import Refusal
 
 __all__ = ["faulty_fusebill"]
 
