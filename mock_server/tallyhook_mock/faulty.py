@@ -11,7 +11,7 @@ from tallyhook_mock.core.base import Value
 from tallyhook_mock.core.hooks import CHEDDAR
 from tallyhook_mock.faults import Fault, FaultKind
 
-__all__ = ["Aim", "with_faults"]
+__all__ = ["Aim", "Face", "with_faults"]
 
 
 class Aim(Value, frozen=True):
@@ -27,28 +27,41 @@ class Aim(Value, frozen=True):
     system: str = CHEDDAR
 
 
-def with_faults(
-    app: ASGIApp,
-    aim: Callable[[Scope, bytes], Aim | None],
-    refused: Callable[[Fault], Response],
-    strike: Callable[[Aim], Fault | None],
-    are_over: Callable[[], bool],
-    *,
-    max_body: int,
-) -> ASGIApp:
-    """A face, with what `strike` says done to each call.
+class Face(Value, frozen=True):
+    """The API of a system, and how faults strike its calls.
 
-    `aim` reads a call and its body, as leniently as can be: a call that will be refused can be struck all the
-    same. None: it is no call. `refused` answers in the words of the system for the faults that are an error.
-    `are_over`: nothing is planned any more, so that calls need not be looked at. A body longer than
-    `max_body` bytes is only read as far as that.
+    Attributes:
+        serves: whether a path belongs to it.
+        aim: reads a call and its body, as leniently as can be: a call that will be refused can be struck all
+            the same. None: it is no call. Without it no faults strike.
+        refused: answers in the words of the system for the faults that are an error.
+        max_body: of a longer body only so many bytes are read.
     """
+
+    serves: Callable[[str], bool]
+    app: ASGIApp
+    aim: Callable[[Scope, bytes], Aim | None] | None = None
+    refused: Callable[[Fault], Response] | None = None
+    max_body: int = 1_000_000
+
+
+def with_faults(
+    face: Face, app: ASGIApp, strike: Callable[[Aim], Fault | None], are_over: Callable[[], bool]
+) -> ASGIApp:
+    """`app`, which is that of the face, with what `strike` says done to each call.
+
+    `are_over`: nothing is planned any more, so that calls need not be looked at.
+    """
+
+    aim, refused = face.aim, face.refused
+    if aim is None or refused is None:
+        return app
 
     async def faulty(scope: Scope, receive: Receive, send: Send) -> None:
         if are_over():
             await app(scope, receive, send)
             return
-        body, again = await _read(receive, max_body)
+        body, again = await _read(receive, face.max_body)
         target = aim(scope, body)
         fault = None if target is None else strike(target)
         match fault:

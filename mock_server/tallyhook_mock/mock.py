@@ -13,7 +13,6 @@ from typing import Any
 import msgspec
 from starlette.types import ASGIApp
 
-from tallyhook_mock.actions import ACTIONS
 from tallyhook_mock.catalog.reading import default_catalog, read_catalog
 from tallyhook_mock.clock import Clock, ClockBusy, Mode
 from tallyhook_mock.core import ids
@@ -30,7 +29,7 @@ from tallyhook_mock.journal import Journal, Record
 from tallyhook_mock.notifier import Notifier
 from tallyhook_mock.recording import call_again
 from tallyhook_mock.snapshot import pack, unpack
-from tallyhook_mock.systems import POLICIES, SENDERS, Systems
+from tallyhook_mock.systems import Systems, actions, part, policies
 from tallyhook_mock.systems.cheddar import review, subscriptions
 from tallyhook_mock.systems.cheddar.customers import Customer
 from tallyhook_mock.systems.cheddar.hook_json import body
@@ -278,23 +277,26 @@ class Mock:
         ]
         for name, happening in happened:
             self.timeline.noted(name, happening)
-            if name in SENDERS:
-                self._announce_other(name, happening)
+            self._announce_other(name, happening)
         return bool(happened)
 
     def _announce_other(self, system: str, happening: Happening) -> None:
         """Send the hook of a happening in a system beside Cheddar, if it has one and somebody wants it."""
-        part, hooks = SENDERS[system], self.state.hooks
-        kind = part.type_of(happening)
-        if kind and hooks.wanted("", kind, system):
-            written = part.body(self.systems.others[system], happening, kind)
+        sender, hooks = part(system, "hooks"), self.state.hooks
+        kind = "" if sender is None else sender.type_of(happening)
+        if sender is not None and kind and hooks.wanted("", kind, system):
+            written = sender.body(self.systems.others[system], happening, kind)
             subject = happening.subject or happening.invoice or 0
-            hooks.send(kind, "", happening.account, subject, written, happening.at, part.POLICY)
+            hooks.send(kind, "", happening.account, subject, written, happening.at, sender.POLICY)
 
     def _new_clock(self) -> Clock:
         return Clock(self._start or datetime.now(UTC), self._mode)
 
     # -- what happened
+
+    def now(self) -> datetime:
+        """The moment of the clock."""
+        return self.clock.now()
 
     def _stir(self) -> None:
         """Have a look taken at what is due now, and tell those who watch."""
@@ -358,11 +360,11 @@ class Mock:
         if system == CHEDDAR:
             if unknown := events.difference(HOOK_TYPES):
                 raise ValueError(f"{', '.join(sorted(unknown))}: not one of {', '.join(HOOK_TYPES)}")
-        elif system in POLICIES:
-            POLICIES[system].check(events, header, key)
-            header = header or POLICIES[system].header
+        elif (policy := policies().get(system)) is not None:
+            policy.check(events, header, key)
+            header = header or policy.header
         else:
-            raise ValueError(f"system: {system!r} is not one of {', '.join((CHEDDAR, *POLICIES))}")
+            raise ValueError(f"system: {system!r} is not one of {', '.join((CHEDDAR, *policies()))}")
         listener = self.state.hooks.listen(product, url, events, system=system, header=header, key=key)
         self.notifier.beat()
         return listener
@@ -456,9 +458,9 @@ class Mock:
 
     def plan(self, fault: Fault) -> Armed:
         """Have something go wrong. ValueError if there is no such action or hook."""
-        if fault.action not in ("", *ACTIONS):
-            raise ValueError(f"action: {fault.action!r} is not one of {', '.join(ACTIONS)}")
-        types = (*HOOK_TYPES, *(each for policy in POLICIES.values() for each in policy.types))
+        if fault.action not in ("", *actions()):
+            raise ValueError(f"action: {fault.action!r} is not one of {', '.join(actions())}")
+        types = (*HOOK_TYPES, *(each for policy in policies().values() for each in policy.types))
         if fault.type not in ("", *types):
             raise ValueError(f"type: {fault.type!r} is not one of {', '.join(types)}")
         armed = self.faults.add(fault)

@@ -8,6 +8,7 @@ import httpx
 from tallyhook_mock import Server
 from tallyhook_mock.systems.fusebill.dates import Cycle
 from tallyhook_mock.systems.fusebill.model import State
+from tallyhook_mock.systems.fusebill.model import State as Fusebill
 from tallyhook_mock.systems.fusebill.plans import Frequency, PlanProduct, Timing
 
 KEY = "wick-and-oil"
@@ -65,7 +66,7 @@ class Face:
         return [(bill["at"][:10], [line["amount"] for line in bill["lines"]]) for bill in reversed(found)]
 
     def dump(self) -> object:
-        return self.server.call(lambda: dump(self.server.mock.systems.fusebill))
+        return self.server.call(lambda: dump(self.server.mock.systems.of(Fusebill)))
 
 
 def plan(cycle: Cycle, amount: Decimal, timing: Timing = Timing.START) -> Frequency:
@@ -75,6 +76,6 @@ def plan(cycle: Cycle, amount: Decimal, timing: Timing = Timing.START) -> Freque
 
 def dump(state: State) -> object:
     """Everything that a command could change; a circle of objects is written once around."""
-    accounts = [repr(customer) for customer in state.accounts()]
+    accounts = [repr(customer) for customer in state.accounts().values()]
     ids = state.ids.last, state.product_ids.last, state.invoice_ids.last
     return accounts, state.next_due(), ids, state.last_bill, repr(state.purchases)

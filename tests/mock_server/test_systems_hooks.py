@@ -13,6 +13,7 @@ import pytest
 from tallyhook_mock import Server, serve
 from tallyhook_mock.core.hooks import DeliveryState
 from tallyhook_mock.mock import Mock
+from tallyhook_mock.systems.cleverbridge.model import State
 
 from .command import Command
 from .loopback import Listener, Received, listening
@@ -136,7 +137,7 @@ def test_a_purchase_that_is_created_by_a_reminder_is_found_before_it_is_paid(
         server.advance_to("2026-03-26T00:00:00Z")
         (hook,) = listener.received
     purchase = json.loads(hook.body)["purchaseId"]
-    state = server.mock.systems.cleverbridge
+    state = server.mock.systems.of(State)
     assert state.bought(purchase).id == "S1001"
 
 

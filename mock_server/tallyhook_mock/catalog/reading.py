@@ -17,8 +17,7 @@ from tallyhook_mock.core import ids
 from tallyhook_mock.core.base import Entity
 from tallyhook_mock.core.hooks import Policy
 from tallyhook_mock.duration import parse_duration
-from tallyhook_mock.systems import POLICIES, Systems
-from tallyhook_mock.systems.chargemonk import catalog as chargemonk
+from tallyhook_mock.systems import SYSTEMS, Systems, parts, policies
 from tallyhook_mock.systems.cheddar.catalog import (
     CUSTOMER,
     PLAN,
@@ -32,8 +31,6 @@ from tallyhook_mock.systems.cheddar.products import Item, Plan, Product, Promoti
 from tallyhook_mock.systems.cheddar.refusal import Refusal
 from tallyhook_mock.systems.cheddar.settings import SETTINGS, Rules
 from tallyhook_mock.systems.cheddar.state import HOOK_TYPES, State
-from tallyhook_mock.systems.cleverbridge import catalog as cleverbridge
-from tallyhook_mock.systems.fusebill import catalog as fusebill
 
 __all__ = ["Catalog", "default_catalog", "load_catalog", "read_catalog"]
 
@@ -43,9 +40,7 @@ _CATALOG = (
     "product",
     "products",
     "users",
-    "cleverbridge",
-    "fusebill",
-    "chargemonk",
+    *(system for system in SYSTEMS if system != "cheddar"),
 )
 _USER = ("email", "password", "timezone")
 _LISTENER = ("url", "events")
@@ -87,7 +82,7 @@ class Catalog:
         rules: Rules | None,
         entries: Iterable[_Entry],
         pauses: tuple[timedelta, ...] | None,
-        sections: Sequence[Callable[[], None]],
+        sections: Sequence[Callable[[], object]],
     ) -> None:
         self._users = users
         self._time_zones = time_zones
@@ -213,24 +208,19 @@ def _rules(top: Table) -> Rules | None:
 
 def _sections(
     top: Table, systems: Systems, at: datetime, check_url: Callable[[str], None]
-) -> Iterator[Callable[[], None]]:
+) -> Iterator[Callable[[], object]]:
     """What puts in place what is said of the systems beside Cheddar."""
-    if "cleverbridge" in top:
-        table = top.table("cleverbridge", cleverbridge.NAMES)
-        yield partial(cleverbridge.read_cleverbridge(table, systems.cleverbridge, at), systems.cleverbridge)
-        yield from _listeners(table, systems, POLICIES["cleverbridge"], check_url)
-    if "fusebill" in top:
-        table = top.table("fusebill", fusebill.NAMES)
-        yield partial(fusebill.read_fusebill(table, systems.fusebill, at), systems.fusebill)
-        yield from _listeners(table, systems, POLICIES["fusebill"], check_url)
-    if "chargemonk" in top:
-        table = top.table("chargemonk", chargemonk.NAMES)
-        yield partial(chargemonk.read_chargemonk(table, systems.chargemonk, at), systems.chargemonk)
+    for name, module in parts("catalog").items():
+        if name in systems.others and name in top:
+            table, policy = top.table(name, module.NAMES), policies().get(name)
+            yield module.read(table, systems.others[name], at)
+            if policy is not None:
+                yield from _listeners(table, systems, policy, check_url)
 
 
 def _listeners(
     section: Table, systems: Systems, policy: Policy, check_url: Callable[[str], None]
-) -> Iterator[Callable[[], None]]:
+) -> Iterator[Callable[[], object]]:
     """What registers the listeners of a system beside Cheddar."""
     names = ("url", "events", "header", "key") if policy.header else ("url", "events")
     for table in section.tables("listeners", names):

@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote, path
-from tallyhook_mock.cli.timeline import ACCOUNTS, System
+from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote
+from tallyhook_mock.cli.timeline import System, account_path
+from tallyhook_mock.core.hooks import CHEDDAR
 from tallyhook_receiver.cli.output import Json, moment, print_json, table
 
 __all__ = ["forecast"]
@@ -20,7 +21,7 @@ def forecast(
         ),
     ],
     invoices: Annotated[int, typer.Option(min=1, max=60, help="How many.")] = 3,
-    system: Annotated[System, typer.Option("--system", help="The billing system.")] = System.CHEDDAR,
+    system: System = CHEDDAR,
     product: ProductCode = None,
     url: MockUrl = URL,
     as_json: Json = False,
@@ -29,7 +30,7 @@ def forecast(
 
     Example: tallyhook forecast ada --invoices 12
     """
-    account = path(*ACCOUNTS[system], customer, "forecast")
+    account = account_path(system, customer, "forecast")
     coming = Remote(url).get(account, {"product": product, "invoices": str(invoices)})["invoices"]
     if as_json:
         print_json(coming)

@@ -15,7 +15,7 @@ from tallyhook_mock.console.signature import check_signature
 from tallyhook_mock.core import ids
 from tallyhook_mock.core.hooks import DeliveryState, Hook
 from tallyhook_mock.mock import Mock
-from tallyhook_mock.systems import POLICIES
+from tallyhook_mock.systems import policies
 from tallyhook_mock.systems.cheddar.state import HOOK_TYPES
 
 __all__ = ["ROUTES"]
@@ -60,7 +60,7 @@ async def index(request: Request) -> Response:
             newest_first=True,
         ),
         wanted=wanted,
-        types=(*HOOK_TYPES, *(each for policy in POLICIES.values() for each in policy.types)),
+        types=(*HOOK_TYPES, *(each for policy in policies().values() for each in policy.types)),
         states=list(DeliveryState),
     )
 

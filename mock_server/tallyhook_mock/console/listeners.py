@@ -4,13 +4,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tallyhook_mock.catalog.present import present
 from tallyhook_mock.console.forms import Form, command, mock_of, required
 from tallyhook_mock.console.page import page
 from tallyhook_mock.core import ids
 from tallyhook_mock.core.hooks import CHEDDAR, Listener
 from tallyhook_mock.mock import Mock
-from tallyhook_mock.systems import POLICIES
+from tallyhook_mock.systems import policies
 from tallyhook_mock.systems.cheddar.state import HOOK_TYPES
 
 __all__ = ["ROUTES"]
@@ -26,7 +25,7 @@ async def index(request: Request) -> Response:
         listeners=list(hooks.listeners.values()),
         deliveries=hooks.counts,
         types=HOOK_TYPES,
-        policies=[POLICIES[name] for name in present(mock.systems) if name in POLICIES],
+        policies=[each for name, each in policies().items() if mock.systems.others[name].is_used()],
     )
 
 

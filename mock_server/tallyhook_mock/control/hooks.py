@@ -23,7 +23,7 @@ from tallyhook_mock.control.requests import (
 )
 from tallyhook_mock.core import ids
 from tallyhook_mock.core.hooks import CHEDDAR, Attempt, Delivery, DeliveryState, Hook
-from tallyhook_mock.systems import POLICIES
+from tallyhook_mock.systems import policies
 
 __all__ = ["ROUTES"]
 
@@ -36,8 +36,8 @@ async def index(request: Request) -> JSONResponse:
     only(wanted, (*_FILTERS, "order", *PAGE))
     if wanted.get("order", "oldest") not in ("oldest", "newest"):
         raise bad("order: one of oldest, newest is required")
-    if "system" in wanted and wanted["system"] not in (CHEDDAR, *POLICIES):
-        raise bad(f"system: one of {', '.join((CHEDDAR, *POLICIES))} is required")
+    if "system" in wanted and wanted["system"] not in (CHEDDAR, *policies()):
+        raise bad(f"system: one of {', '.join((CHEDDAR, *policies()))} is required")
     if "state" in wanted and wanted["state"] not in tuple(DeliveryState):
         raise bad(f"state: one of {', '.join(DeliveryState)} is required")
     log = mock_of(request).state.hooks.log.values()

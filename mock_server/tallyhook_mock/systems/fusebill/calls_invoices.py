@@ -13,11 +13,7 @@ from tallyhook_mock.systems.fusebill.documents import (
 from tallyhook_mock.systems.fusebill.invoices import ChargeEdit
 from tallyhook_mock.systems.fusebill.listing import Fields as Columns
 from tallyhook_mock.systems.fusebill.listing import page
-from tallyhook_mock.systems.fusebill.model import (
-    Customer,
-    Draft,
-    Invoice,
-)
+from tallyhook_mock.systems.fusebill.model import Customer, Draft, Invoice
 from tallyhook_mock.systems.fusebill.refusal import invalid, not_found
 from tallyhook_mock.systems.fusebill.request import TERMS, Call, Fields, Route
 

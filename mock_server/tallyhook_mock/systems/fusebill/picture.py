@@ -11,7 +11,7 @@ from tallyhook_mock.picture.story import Sign, Story
 from tallyhook_mock.systems.fusebill.model import Customer, Subscription
 from tallyhook_mock.systems.fusebill.plans import Timing
 
-__all__ = ["tell_customer"]
+__all__ = ["tell"]
 
 # What is shown of the time to come of somebody who has no subscription.
 _AHEAD = timedelta(days=31)
@@ -24,7 +24,7 @@ _TURNS = {
 }
 
 
-def tell_customer(mock: Mock, customer: Customer) -> Story:
+def tell(mock: Mock, customer: Customer) -> Story:
     """A customer as it stands in the mock now."""
     now, waiting = mock.clock.now(), tuple(_waiting(customer))
     own = {item for subscription in customer.subscriptions for item in subscription.items}
