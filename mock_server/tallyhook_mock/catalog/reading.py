@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -14,8 +15,9 @@ from tallyhook import signing
 from tallyhook_mock.catalog.table import CatalogError, Table
 from tallyhook_mock.core import ids
 from tallyhook_mock.core.base import Entity
+from tallyhook_mock.core.hooks import Policy
 from tallyhook_mock.duration import parse_duration
-from tallyhook_mock.systems import SYSTEMS, Systems, parts
+from tallyhook_mock.systems import SYSTEMS, Systems, parts, policies
 from tallyhook_mock.systems.cheddar.catalog import (
     CUSTOMER,
     PLAN,
@@ -80,7 +82,7 @@ class Catalog:
         rules: Rules | None,
         entries: Iterable[_Entry],
         pauses: tuple[timedelta, ...] | None,
-        sections: Sequence[Callable[[], None]],
+        sections: Sequence[Callable[[], object]],
     ) -> None:
         self._users = users
         self._time_zones = time_zones
@@ -173,7 +175,7 @@ def read_catalog(
         if entry.product.code in entries:
             raise table.wrong("code", f"{entry.product.code!r} stands here twice")
         entries[entry.product.code] = entry
-    sections = [*_sections(top, systems, at)]
+    sections = [*_sections(top, systems, at, check_url)]
     # A catalogue may be for another system alone.
     for name, given, known in (("users", users, state.users), ("products", entries, state.products)):
         if not given and not known and not sections:
@@ -204,11 +206,42 @@ def _rules(top: Table) -> Rules | None:
     return Rules(**chosen)
 
 
-def _sections(top: Table, systems: Systems, at: datetime) -> Iterator[Callable[[], None]]:
+def _sections(
+    top: Table, systems: Systems, at: datetime, check_url: Callable[[str], None]
+) -> Iterator[Callable[[], object]]:
     """What puts in place what is said of the systems beside Cheddar."""
     for name, module in parts("catalog").items():
         if name in systems.others and name in top:
-            yield module.read(top.table(name, module.NAMES), systems.others[name], at)
+            table, policy = top.table(name, module.NAMES), policies().get(name)
+            yield module.read(table, systems.others[name], at)
+            if policy is not None:
+                yield from _listeners(table, systems, policy, check_url)
+
+
+def _listeners(
+    section: Table, systems: Systems, policy: Policy, check_url: Callable[[str], None]
+) -> Iterator[Callable[[], object]]:
+    """What registers the listeners of a system beside Cheddar."""
+    names = ("url", "events", "header", "key") if policy.header else ("url", "events")
+    for table in section.tables("listeners", names):
+        url, events = _url(table, check_url), table.texts("events")
+        header = table.text("header", policy.header) if policy.header else ""
+        key = table.text("key", "") if policy.header else ""
+        for event in events:
+            Table({"events": event}, table.place, ("events",)).choice("events", policy.types, event)
+        try:
+            policy.check(events, header, key)
+        except ValueError as error:
+            raise table.wrong("header", str(error)) from None
+        yield partial(
+            systems.cheddar.hooks.listen,
+            "",
+            url,
+            frozenset(events),
+            system=policy.system,
+            header=header,
+            key=key,
+        )
 
 
 def _pauses(top: Table) -> tuple[timedelta, ...] | None:
@@ -301,12 +334,16 @@ def _product_id(table: Table, state: State) -> int:
 
 
 def _read_listener(table: Table, check_url: Callable[[str], None]) -> tuple[str, frozenset[str]]:
+    url, events = _url(table, check_url), table.texts("events")
+    for event in events:
+        Table({"events": event}, table.place, ("events",)).choice("events", HOOK_TYPES, event)
+    return url, frozenset(events)
+
+
+def _url(table: Table, check_url: Callable[[str], None]) -> str:
     url = table.text("url")
     try:
         check_url(url)
     except ValueError as error:
         raise table.wrong("url", str(error)) from None
-    events = table.texts("events")
-    for event in events:
-        Table({"events": event}, table.place, ("events",)).choice("events", HOOK_TYPES, event)
-    return url, frozenset(events)
+    return url

@@ -15,7 +15,7 @@ __all__ = ["NAMES", "SUBSCRIPTION", "read", "read_subscription"]
 
 _SETTINGS = ("vatPercent", "reminderDays")
 _SWITCHES = ("acceptsQuantityZero", "alwaysPriced")
-NAMES = (*_SETTINGS, *_SWITCHES, "users", "products", "coupons", "subscriptions")
+NAMES = (*_SETTINGS, *_SWITCHES, "users", "products", "coupons", "subscriptions", "listeners")
 SUBSCRIPTION = (
     "id",
     "customerId",

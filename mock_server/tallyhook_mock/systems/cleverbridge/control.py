@@ -20,7 +20,6 @@ from tallyhook_mock.systems.cleverbridge.model import (
     State,
     Subscription,
     Update,
-    purchase_id,
 )
 from tallyhook_mock.systems.cleverbridge.rules import deactivate, subscribe
 
@@ -48,13 +47,13 @@ async def create(request: Request) -> JSONResponse:
     except Refusal as refusal:
         raise _refused(refusal) from None
     mock.changed()
-    return JSONResponse(_shown(subscription), 201)
+    return JSONResponse(_shown(subscription, state), 201)
 
 
 async def read(request: Request) -> JSONResponse:
     """A subscription with its items, its updates, and its bills, newest first."""
     only(request.query_params, ())
-    return JSONResponse(_shown(_named(request)))
+    return JSONResponse(_shown(_named(request), _state(request)))
 
 
 async def end(request: Request) -> JSONResponse:
@@ -67,7 +66,7 @@ async def end(request: Request) -> JSONResponse:
         raise _refused(refusal) from None
     finally:
         mock.changed()
-    return JSONResponse(_shown(subscription))
+    return JSONResponse(_shown(subscription, state))
 
 
 def _state(request: Request) -> State:
@@ -104,13 +103,14 @@ def _summary(subscription: Subscription) -> dict[str, Any]:
     }
 
 
-def _shown(subscription: Subscription) -> dict[str, Any]:
+def _shown(subscription: Subscription, state: State) -> dict[str, Any]:
     return {
         **_summary(subscription),
         "updates": [_update(update) for update in subscription.updates],
         "mails": [_mail(mail) for mail in subscription.mails],
         "bills": [
-            {**bill_shown(bill), "purchaseId": purchase_id(bill)} for bill in reversed(subscription.bills)
+            {**bill_shown(bill), "purchaseId": state.purchase_ids[bill.number]}
+            for bill in reversed(subscription.bills)
         ],
     }
 

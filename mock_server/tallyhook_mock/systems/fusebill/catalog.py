@@ -8,18 +8,10 @@ from typing import Any
 from tallyhook_mock.catalog.table import MASK, Table
 from tallyhook_mock.core.base import Value
 from tallyhook_mock.core.money import cents
-from tallyhook_mock.systems.fusebill.model import (
-    MOST_INTERVALS,
-    Change,
-    Cycle,
-    Frequency,
-    InvoiceDate,
-    PlanProduct,
-    Refusal,
-    Reset,
-    State,
-    Timing,
-)
+from tallyhook_mock.systems.fusebill.dates import MOST_INTERVALS, Cycle, InvoiceDate
+from tallyhook_mock.systems.fusebill.model import State
+from tallyhook_mock.systems.fusebill.plans import Change, Frequency, PlanProduct, Reset, Timing
+from tallyhook_mock.systems.fusebill.refusal import Refusal
 from tallyhook_mock.systems.fusebill.rules import (
     NewCustomer,
     NewSubscription,
@@ -37,7 +29,7 @@ __all__ = [
 ]
 
 _SWITCHES = ("autoPost", "postReadyDraftsAtRenewal")
-NAMES = ("apiKeys", *_SWITCHES, "plans", "products", "customers")
+NAMES = ("apiKeys", *_SWITCHES, "plans", "products", "customers", "listeners")
 CUSTOMER = ("id", "name", "currency", "autoPost")
 SUBSCRIPTION = (
     "id",

@@ -24,6 +24,7 @@ from tallyhook_mock.systems.fusebill.catalog import (
     read_customer,
     read_subscription,
 )
+from tallyhook_mock.systems.fusebill.dates import Cycle, InvoiceDate
 from tallyhook_mock.systems.fusebill.dryrun import (
     Change,
     Find,
@@ -34,12 +35,10 @@ from tallyhook_mock.systems.fusebill.model import (
     BillingPeriodDefinition,
     Charge,
     Customer,
-    Cycle,
-    InvoiceDate,
-    Refusal,
     State,
     Subscription,
 )
+from tallyhook_mock.systems.fusebill.refusal import Refusal
 from tallyhook_mock.systems.fusebill.rules import (
     activate,
     add_charge,

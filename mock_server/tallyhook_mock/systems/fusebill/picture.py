@@ -8,7 +8,8 @@ from tallyhook_mock.mock import Mock
 from tallyhook_mock.picture.bills import COMING, Account, Subject, tell_bills
 from tallyhook_mock.picture.phrases import AHEAD
 from tallyhook_mock.picture.story import Sign, Story
-from tallyhook_mock.systems.fusebill.model import Customer, State, Subscription, Timing
+from tallyhook_mock.systems.fusebill.model import Customer, State, Subscription
+from tallyhook_mock.systems.fusebill.plans import Timing
 
 __all__ = ["tell"]
 
