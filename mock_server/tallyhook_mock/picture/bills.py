@@ -91,13 +91,14 @@ class _Places:
             return False
         if any(period.start < end and start < period.end for period in reversed(self.periods)):
             return False
+        number: int | None = None
         match bill:
             case Bill():
                 billed, state, number = f"invoice #{bill.number}", "paid", bill.number
             case Coming():
-                billed, state, number = "to come, as things stand", TO_COME, None
+                billed, state = "to come, as things stand", TO_COME
             case None:
-                billed, state, number = "not billed yet", "current", None
+                billed, state = "not billed yet", "current"
         time = f"{moment(start)} to {moment(end)}"
         title = f"{line.description}, {time}: {amount_text(line.amount)}, {billed}"
         self.periods.append(Period(start, end, number, line.amount, state, title))

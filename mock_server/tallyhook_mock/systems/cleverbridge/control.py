@@ -7,11 +7,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from tallyhook_mock.catalog.table import Table
-from tallyhook_mock.control.requests import PAGE, json_object, mock_of, only, page
+from tallyhook_mock.control.requests import PAGE, body, mock_of, only, page
 from tallyhook_mock.control.shown import bill_shown, moment_shown
 from tallyhook_mock.core.money import amount_text, quantity_text
-from tallyhook_mock.systems.cleverbridge.catalog import SUBSCRIPTION, read_subscription
+from tallyhook_mock.systems.cleverbridge.catalog import SubscriptionTable, read_subscription
 from tallyhook_mock.systems.cleverbridge.model import (
     Item,
     Mail,
@@ -35,12 +34,10 @@ async def index(request: Request) -> JSONResponse:
 
 async def create(request: Request) -> JSONResponse:
     """Subscribe somebody, in the words of the catalogue; billed at once for what is billed in advance."""
-    wish = await json_object(request)
+    table = await body(request, SubscriptionTable)
     mock, state = mock_of(request), _state(request)
     at = mock.clock.now()
-    new = read_subscription(
-        Table(wish, "", SUBSCRIPTION), lambda: next(state.free_ids()), state.products, state.coupons, at
-    )
+    new = read_subscription(table, lambda: next(state.free_ids()), state.products, state.coupons, at)
     state.actor = "operator"
     try:
         subscription = subscribe(state, new, at)
