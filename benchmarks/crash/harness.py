@@ -56,7 +56,7 @@ _MOST_TRIES = 120
 _MEDDLES = 0.03
 
 # Seconds for one period, even on a machine that is busy with something else.
-_PERIOD = 300
+_PERIOD = 900
 
 
 @dataclass(frozen=True)
