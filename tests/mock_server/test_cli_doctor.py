@@ -25,7 +25,7 @@ from tests.receiver.test_asgi import serving
 
 from tallyhook.signing import SIGNATURE_HEADER
 from tallyhook_mock import Server, serve
-from tallyhook_receiver import Product, Receiver, SQLiteInbox, State
+from tallyhook_receiver import Cheddar, Receiver, SQLiteInbox, State
 from tallyhook_receiver.attempt import INTERRUPTED
 
 from .command import Command, run
@@ -82,7 +82,7 @@ class Patient:
     ) -> Iterator[str]:
         """The listener's URL."""
         receiver = Receiver(
-            Product("ACME", list(keys or (KEY,))),
+            Cheddar("ACME", list(keys or (KEY,))),
             **{"inbox": self.inbox, "max_age": timedelta(days=1)} | options,
         )
         with serving(around(receiver.asgi)) as port:

@@ -42,14 +42,16 @@ def examine_account(settings: Settings) -> Iterator[Finding]:
         yield bad(
             "API",
             f"user or password are refused for product {code}",
-            f"sign in by hand with {settings.prefix}USER; mend {settings.prefix}PASSWORD and PRODUCT_CODE",
+            f"sign in by hand with {settings.prefix}USER; correct {settings.prefix}PASSWORD and PRODUCT_CODE",
         )
     except NoAnswer as error:
-        yield bad("API", f"{url}: {error}", f"let this machine reach it, or mend {settings.prefix}BASE_URL")
+        yield bad(
+            "API", f"{url}: {error}", f"let this machine reach it, or correct {settings.prefix}BASE_URL"
+        )
     except DecodeError:
-        yield bad("API", f"what answers at {url} is not the API", f"mend {settings.prefix}BASE_URL")
+        yield bad("API", f"what answers at {url} is not the API", f"correct {settings.prefix}BASE_URL")
     except (Error, httpx.InvalidURL) as error:
-        yield bad("API", f"{url}: {error}", f"mend {settings.prefix}PRODUCT_CODE or BASE_URL")
+        yield bad("API", f"{url}: {error}", f"correct {settings.prefix}PRODUCT_CODE or BASE_URL")
     else:
         yield good("API", f"product {code} has {len(plans)} plan{'' if len(plans) == 1 else 's'}")
 
