@@ -274,14 +274,17 @@ class Settings:
     problems: tuple[str, ...]
     unknown: Mapping[str, str]
 
-    def product(self) -> Cheddar:
-        """The product, with a client if there is a user. Raises SettingsError with all that is wrong."""
+    def product(self, *, connects: bool = True) -> Cheddar:
+        """The product, with a client if there is a user and it `connects`.
+
+        Raises SettingsError with all that is wrong.
+        """
         problems = [*self.problems, *self._missing()]
         if problems:
             raise SettingsError(problems)
         code, keys = self.values["PRODUCT_CODE"], self.values["KEYS"]
         client = None
-        if "USER" in self.values:
+        if connects and "USER" in self.values:
             user, password = self.values["USER"], self.values["PASSWORD"]
             client = AsyncClient(code, user, password, base_url=self.values.get("BASE_URL", BASE_URL))
         try:

@@ -1,6 +1,7 @@
 """The billing system: whether it lets us in, and whether its clock and ours agree."""
 
 import os
+import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -65,6 +66,15 @@ def examine_network() -> list[Finding]:
             ]
     try:
         httpx.Client().close()
+    except ssl.SSLError as error:
+        file = os.environ.get("SSL_CERT_FILE", "")
+        return [
+            bad(
+                "network",
+                f"SSL_CERT_FILE names {file}: {error}",
+                "have it name a file of certificates, as PEM",
+            )
+        ]
     except (ValueError, ImportError, OSError) as error:
         names = [
             name for name in os.environ if name.lower().endswith("_proxy") and name.lower() != "no_proxy"

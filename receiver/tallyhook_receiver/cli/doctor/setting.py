@@ -13,9 +13,9 @@ _ADVICE = "docs/operations.md lists the variables"
 
 
 def product_of(settings: Settings) -> Cheddar | None:
-    """The product that the settings name, None if they are not enough."""
+    """The product that the settings name, without a client; None if they are not enough."""
     try:
-        return settings.product()
+        return settings.product(connects=False)
     except SettingsError:
         return None
 
@@ -23,7 +23,7 @@ def product_of(settings: Settings) -> Cheddar | None:
 def examine_settings(settings: Settings) -> Iterator[Finding]:
     problems: Sequence[str] = ()
     try:
-        settings.product()
+        settings.product(connects=False)
     except SettingsError as error:
         problems = error.problems
     for problem in problems:
