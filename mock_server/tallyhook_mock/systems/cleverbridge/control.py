@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from tallyhook_mock.control.requests import PAGE, body, mock_of, only, page
+from tallyhook_mock.control.requests import PAGE, asks, mock_of, page, takes
 from tallyhook_mock.control.shown import bill_shown, moment_shown
 from tallyhook_mock.core.money import amount_text, quantity_text
 from tallyhook_mock.systems.cleverbridge.catalog import SubscriptionTable, read_subscription
@@ -25,16 +25,16 @@ from tallyhook_mock.systems.cleverbridge.rules import deactivate, subscribe
 __all__ = ["ROUTES"]
 
 
+@asks(*PAGE)
 async def index(request: Request) -> JSONResponse:
     """All subscriptions, in the order of creation."""
-    only(request.query_params, PAGE)
     found, more = page(_state(request).subscriptions, request.query_params, lambda each: each.id)
     return JSONResponse({"subscriptions": [_summary(each) for each in found], **more})
 
 
-async def create(request: Request) -> JSONResponse:
+@takes(SubscriptionTable)
+async def create(request: Request, table: SubscriptionTable) -> JSONResponse:
     """Subscribe somebody, in the words of the catalogue; billed at once for what is billed in advance."""
-    table = await body(request, SubscriptionTable)
     mock, state = mock_of(request), _state(request)
     at = mock.clock.now()
     new = read_subscription(table, lambda: next(state.free_ids()), state.products, state.coupons, at)
@@ -47,9 +47,9 @@ async def create(request: Request) -> JSONResponse:
     return JSONResponse(_shown(subscription, state), 201)
 
 
+@asks()
 async def read(request: Request) -> JSONResponse:
     """A subscription with its items, its updates, and its bills, newest first."""
-    only(request.query_params, ())
     return JSONResponse(_shown(_named(request), _state(request)))
 
 
