@@ -42,6 +42,7 @@ app = typer.Typer(
 app.command("mock")(mock.mock)
 app.command("demo")(demo.demo)
 app.command("seed")(seed.seed)
+app.command("schema")(seed.schema)
 app.command("rules")(rules.rules)
 app.add_typer(conform.conform, name="conform")
 app.command("record")(record.record)

@@ -6,7 +6,7 @@ import typer
 
 from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote
 from tallyhook_mock.cli.timeline import System, account_path
-from tallyhook_mock.timeline import CHEDDAR
+from tallyhook_mock.core.hooks import CHEDDAR
 from tallyhook_receiver.cli.output import Json, moment, print_json, table
 
 __all__ = ["forecast"]

@@ -80,7 +80,7 @@ def show(
     grid(
         [
             ("hook", hook["id"]),
-            ("type", f"{hook['type']} of {hook['product']}"),
+            ("type", f"{hook['type']} of {hook['product'] or hook['system']}"),
             ("customer", hook["customer"]),
             ("when", f"{moment(hook['at'])} UTC"),
         ]

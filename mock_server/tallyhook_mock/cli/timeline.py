@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote, path, say_more
+from tallyhook_mock.core.hooks import CHEDDAR
 from tallyhook_mock.systems import SYSTEMS
-from tallyhook_mock.timeline import CHEDDAR
 from tallyhook_receiver.cli.output import USAGE, Json, console, fail, moment, print_json, table
 
 __all__ = ["System", "account_path", "timeline"]
@@ -24,7 +24,7 @@ System = Annotated[
     str,
     typer.Option(
         "--system",
-        metavar=f"[{'|'.join(SYSTEMS)}]",
+        metavar="|".join(SYSTEMS),
         help="The billing system.",
         callback=_known,
         autocompletion=lambda: list(SYSTEMS),

@@ -9,33 +9,35 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from tallyhook_mock.catalog.table import Required, Table
 from tallyhook_mock.control.requests import (
     PAGE,
+    asks,
     bad,
-    json_object,
     missing,
     mock_of,
     named_product,
-    only,
     page,
     path_id,
-    text,
+    takes,
 )
 from tallyhook_mock.core import ids
-from tallyhook_mock.core.hooks import Attempt, Delivery, DeliveryState, Hook
-from tallyhook_mock.delivery import hook_headers
+from tallyhook_mock.core.hooks import CHEDDAR, Attempt, Delivery, DeliveryState, Hook
+from tallyhook_mock.systems import policies
 
 __all__ = ["ROUTES"]
 
-_FILTERS = ("type", "customer", "state")
+_FILTERS = ("type", "customer", "state", "system")
 
 
+@asks(*_FILTERS, "order", *PAGE)
 async def index(request: Request) -> JSONResponse:
-    """Oldest first, or with `order=newest` the other way; by type, customer and state of a delivery."""
+    """Oldest first, or with `order=newest` the other way; by type, customer, system and delivery's state."""
     wanted = request.query_params
-    only(wanted, (*_FILTERS, "order", *PAGE))
     if wanted.get("order", "oldest") not in ("oldest", "newest"):
         raise bad("order: one of oldest, newest is required")
+    if "system" in wanted and wanted["system"] not in (CHEDDAR, *policies()):
+        raise bad(f"system: one of {', '.join((CHEDDAR, *policies()))} is required")
     if "state" in wanted and wanted["state"] not in tuple(DeliveryState):
         raise bad(f"state: one of {', '.join(DeliveryState)} is required")
     log = mock_of(request).state.hooks.log.values()
@@ -50,14 +52,19 @@ async def read(request: Request) -> JSONResponse:
     return JSONResponse(_full(request, _named(request)))
 
 
-async def trigger(request: Request) -> JSONResponse:
+class TriggerTable(Table):
+    type: Required
+    customer: Required
+    product: Required | None = None
+
+
+@takes(TriggerTable)
+async def trigger(request: Request, wish: TriggerTable) -> JSONResponse:
     """Send one of a `type` about a `customer` as it stands; nothing happens to either."""
     mock = mock_of(request)
-    wish = await json_object(request)
-    only(wish, ("type", "customer", "product"))
-    customer = mock.state.customer(named_product(request, wish), text(wish, "customer"))
+    customer = mock.state.customer(named_product(request, wish.product), wish.customer)
     try:
-        hook = mock.trigger(customer, text(wish, "type"))
+        hook = mock.trigger(customer, wish.type)
     except ValueError as error:
         raise bad(str(error)) from None
     return JSONResponse(_full(request, hook), 202)
@@ -100,6 +107,7 @@ def _fits(hook: Hook, wanted: Mapping[str, str]) -> bool:
     return (
         wanted.get("type", hook.type) == hook.type
         and wanted.get("customer", hook.customer) == hook.customer
+        and wanted.get("system", hook.system) == hook.system
         and ("state" not in wanted or any(each.state == wanted["state"] for each in hook.deliveries))
     )
 
@@ -108,6 +116,7 @@ def _summary(hook: Hook) -> dict[str, Any]:
     return {
         "id": ids.text(hook.id),
         "type": hook.type,
+        "system": hook.system,
         "product": hook.product,
         "customer": hook.customer,
         "at": hook.at.isoformat(),
@@ -119,7 +128,7 @@ def _summary(hook: Hook) -> dict[str, Any]:
 def _full(request: Request, hook: Hook) -> dict[str, Any]:
     return {
         **_summary(hook),
-        "headers": hook_headers(hook, mock_of(request).state.products[hook.product]),
+        "headers": mock_of(request).headers(hook, hook.deliveries[0].listener),
         "body": hook.body.decode(),
         "json": json.loads(hook.body),
     }

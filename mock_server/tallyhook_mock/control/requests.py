@@ -1,21 +1,26 @@
 """What control calls have in common: their JSON bodies, and finding what they name."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from decimal import Decimal
+from functools import wraps
 from itertools import islice
-from typing import Any, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.responses import Response
 
+from tallyhook_mock.catalog.table import Table, read
 from tallyhook_mock.core import ids
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.systems.cheddar.products import Product
 
 __all__ = [
     "PAGE",
+    "asks",
     "bad",
+    "holds",
     "json_object",
     "missing",
     "mock_of",
@@ -23,10 +28,13 @@ __all__ = [
     "only",
     "page",
     "path_id",
+    "takes",
     "text",
 ]
 
+Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 T = TypeVar("T")
+ATable = TypeVar("ATable", bound=Table)
 PAGE = ("limit", "after")
 _LARGEST = 10_000
 _MOST = 4_000_000  # bytes of a body
@@ -64,6 +72,45 @@ async def json_object(request: Request) -> dict[str, Any]:
     return value
 
 
+def takes(kind: type[ATable]) -> Callable[[Callable[[Request, ATable], Awaitable[Response]]], Handler]:
+    """A call whose body is such a table; 400 if it is none, with what is wrong."""
+
+    def decorated(handler: Callable[[Request, ATable], Awaitable[Response]]) -> Handler:
+        @wraps(handler)
+        async def call(request: Request) -> Response:
+            return await handler(request, read(kind, await json_object(request)))
+
+        call.__dict__["takes"] = kind
+        return call
+
+    return decorated
+
+
+def holds(kind: Callable[[], type[Table]]) -> Callable[[Handler], Handler]:
+    """A call whose body is such a table, which it reads itself."""
+
+    def decorated(handler: Handler) -> Handler:
+        handler.__dict__["holds"] = kind
+        return handler
+
+    return decorated
+
+
+def asks(*names: str) -> Callable[[Handler], Handler]:
+    """A call that knows these parameters of a query; 400 for any other."""
+
+    def decorated(handler: Handler) -> Handler:
+        @wraps(handler)
+        async def call(request: Request) -> Response:
+            only(request.query_params, names)
+            return await handler(request)
+
+        call.__dict__["asks"] = names
+        return call
+
+    return decorated
+
+
 def only(values: Mapping[str, Any], names: Collection[str]) -> None:
     """400 for a name that means nothing here: a slip of the pen must not pass for a wish fulfilled."""
     for name in values:
@@ -98,9 +145,10 @@ def text(values: Mapping[str, Any], name: str) -> str:
     return value
 
 
-def named_product(request: Request, values: Mapping[str, Any]) -> Product:
-    """The product that is named; where there is only one it need not be."""
-    code = text(values, "product") if "product" in values else None
+def named_product(request: Request, code: str | None) -> Product:
+    """The product with the code; where there is only one it need not be named."""
+    if code == "":
+        raise bad("product: a text is required")
     try:
         return mock_of(request).product(code)
     except LookupError as error:

@@ -1,8 +1,11 @@
 """The billing systems of one mock. A new one is a folder here, and a line in `SYSTEMS`.
 
 The files of a folder have the same names in each. `model` has its `State`, a `BillingSystem`; the others are
-there if they are needed: `api` (its `face`), `catalog` (its section), `control` and `console` (their
-`ROUTES`), `picture` (what `tell`s a life).
+there if they are needed: `api` (its `face`), `hooks` (their `POLICY`), `catalog` (its section), `control` and
+`console` (their `ROUTES`), `picture` (what `tell`s a life).
+
+Where a docstring says `Standing:`, or has it in brackets, that is how a rule is known: it is documented, said
+by the vendor's staff in some year, recorded, relied on by clients, or inferred. docs/NAME.md has the rules.
 """
 
 from collections.abc import Mapping
@@ -13,10 +16,11 @@ from types import ModuleType
 from typing import TypeVar
 
 from tallyhook_mock.core.base import BillingSystem
+from tallyhook_mock.core.hooks import Policy
 from tallyhook_mock.core.ids import Ids
 from tallyhook_mock.systems.cheddar.state import State as Cheddar
 
-__all__ = ["SYSTEMS", "Systems", "actions", "part", "parts"]
+__all__ = ["SYSTEMS", "Systems", "actions", "part", "parts", "policies"]
 
 # What each calls the accounts that it bills.
 SYSTEMS = {
@@ -46,16 +50,21 @@ def actions() -> list[str]:
     return [action for api in parts("api").values() for action in api.ACTIONS]
 
 
+def policies() -> dict[str, Policy]:
+    """How those beside Cheddar that send hooks do it, by system."""
+    return {system: module.POLICY for system, module in parts("hooks").items()}
+
+
 class Systems:
     """They share a clock, and nothing else.
 
     Attributes:
-        cheddar: the one that sends hooks.
+        cheddar: the one with products.
         others: those beside Cheddar, by name.
     """
 
     def __init__(self, ids: Ids | None = None) -> None:
-        """`ids` are Cheddar's: the others send no hooks, so theirs may be the same in every world."""
+        """`ids` are Cheddar's and those of all hooks; the others' may be the same in every world."""
         self.cheddar = Cheddar(ids)
         self.others: Mapping[str, BillingSystem] = {
             name: model.State() for name, model in parts("model").items()

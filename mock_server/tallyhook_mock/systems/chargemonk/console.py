@@ -8,13 +8,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tallyhook_mock.catalog.table import read
 from tallyhook_mock.console.forms import Form, command, mock_of, required
-from tallyhook_mock.console.listing import shown
+from tallyhook_mock.console.listing import events, shown
 from tallyhook_mock.console.page import page
-from tallyhook_mock.console.systems import SHOWN
+from tallyhook_mock.console.systems import COMING, SHOWN
 from tallyhook_mock.console.words import money
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.picture.painting import paint
+from tallyhook_mock.systems.chargemonk.catalog import SubscriptionTable
 from tallyhook_mock.systems.chargemonk.control import carry_out, subscribe
 from tallyhook_mock.systems.chargemonk.model import State, Subscription, cycles_text
 from tallyhook_mock.systems.chargemonk.picture import tell
@@ -62,10 +64,11 @@ async def show(request: Request) -> Response:
         expected=expected(state, subscription),
         plans=[plan for plan in state.plans.values() if plan.term_months != next_term],
         add_ons=[add_on for add_on in state.add_ons.values() if not subscription.carries(add_on)],
+        coming=state.forecast(subscription.id, COMING),
         bills=subscription.bills[::-1][:SHOWN],
         # Drawn by this program, with every word of others escaped.
         picture=Markup(paint(tell(mock, subscription), styled=False)),
-        entries=list(mock.timeline.entries_of("chargemonk", subscription.id))[::-1][:SHOWN],
+        entries=events(request, mock.timeline.numbered(subscription.id, system="chargemonk")),
     )
 
 
@@ -78,7 +81,7 @@ async def create(mock: Mock, form: Form) -> str:
         elif _given(form, f"cycles-{code}") is not None:
             raise ValueError(f"{code} has billing cycles and is not chosen")
     wish = {"id": required(form, "id"), "planCode": required(form, "planCode"), "addOns": chosen}
-    subscription = subscribe(mock, wish)
+    subscription = subscribe(mock, read(SubscriptionTable, wish))
     return f"{subscription.id} has subscribed. {_billed(subscription, 0)}"
 
 

@@ -10,13 +10,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tallyhook_mock.catalog.table import read
 from tallyhook_mock.console.forms import Form, command, mock_of
-from tallyhook_mock.console.listing import number, shown
+from tallyhook_mock.console.listing import events, number, shown
 from tallyhook_mock.console.page import page
-from tallyhook_mock.console.systems import SHOWN
+from tallyhook_mock.console.systems import COMING, SHOWN
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.picture.painting import paint
-from tallyhook_mock.systems.fusebill.control import DEFINITION, read_move
+from tallyhook_mock.systems.fusebill.control import DEFINITION, MoveTable, read_move
 from tallyhook_mock.systems.fusebill.dryrun import Forecast, forecast
 from tallyhook_mock.systems.fusebill.model import Customer, State
 from tallyhook_mock.systems.fusebill.picture import tell
@@ -65,7 +66,7 @@ async def show(request: Request) -> Response:
     dry_run, objection = None, ""
     if wish:
         try:
-            move = read_move(wish, state, mock.clock.now())
+            move = read_move(read(MoveTable, wish), state, mock.clock.now())
             if move.customer is not customer:
                 raise ValueError(f"that is of another customer, {move.customer.name}")
             dry_run = DryRun(wish, move.without(state), move.outcome(state))
@@ -80,15 +81,16 @@ async def show(request: Request) -> Response:
         objection=objection,
         # Drawn by this program, with every word of others escaped.
         picture=Markup(paint(tell(mock, customer), styled=False)),
+        coming=state.forecast(str(customer.id), COMING),
         bills=customer.bills[::-1][:SHOWN],
-        entries=list(mock.timeline.entries_of("fusebill", str(customer.id)))[::-1][:SHOWN],
+        entries=events(request, mock.timeline.numbered(str(customer.id), system="fusebill")),
     )
 
 
 async def move(mock: Mock, form: Form) -> str:
     """In the words of the dry run."""
     state = mock.systems.of(State)
-    move = read_move(_wish(form), state, mock.clock.now())
+    move = read_move(read(MoveTable, _wish(form)), state, mock.clock.now())
     state.actor = "operator"
     move.change(state)
     mock.changed()

@@ -8,26 +8,21 @@ from msgspec.structs import replace
 
 from tallyhook_mock.core.base import Value
 from tallyhook_mock.core.invoice_lines import Line
+from tallyhook_mock.systems.fusebill.dates import Cycle, InvoiceDate, day_of
 from tallyhook_mock.systems.fusebill.invoices import collect_held, make_draft
 from tallyhook_mock.systems.fusebill.model import (
     BillingPeriodDefinition,
     BillingPeriodType,
     Charge,
     Customer,
-    Cycle,
-    Frequency,
-    InvoiceDate,
     Part,
-    Reset,
     Settings,
     State,
     Subscription,
     SubscriptionProduct,
-    Timing,
-    conflict,
-    day_of,
-    invalid,
 )
+from tallyhook_mock.systems.fusebill.plans import Frequency, Reset, Timing
+from tallyhook_mock.systems.fusebill.refusal import conflict, invalid
 
 __all__ = [
     "NewCustomer",
@@ -163,7 +158,10 @@ def _name(definition: BillingPeriodDefinition) -> str:
 
 
 def plan_recharge(state: State, definition: BillingPeriodDefinition) -> None:
-    """Have the definition recharged at the end of its period, and invoiced ahead, unless that is moved."""
+    """Have the definition recharged at the end of its period, and invoiced ahead, unless that is moved.
+
+    Standing: documented; inferred.
+    """
     days = definition.settings.invoice_in_advance
     if days and definition.end - timedelta(days=days) > definition.start:
         ahead = definition.end - timedelta(days=days)
@@ -255,7 +253,10 @@ def _billed(definition: BillingPeriodDefinition) -> list[Subscription]:
 
 
 def _finish(subscription: Subscription) -> Iterable[Line]:
-    """What the end of its period makes due: the quantities as of the end, and the charges that waited."""
+    """What the end of its period makes due: the quantities as of the end, and the charges that waited.
+
+    Standing: documented.
+    """
     for product in subscription.products:
         if product.plan.timing is Timing.END and product.quantity:
             amount = product.amount if product.owes is None else product.owes(product.amount)
@@ -322,6 +323,8 @@ def activate(
 
     `into` names the definition. The first period, or its part, is invoiced now as far as it is charged at the
     start. Refusal if the definition is another customer's or of another frequency, or the id is taken.
+
+    Standing: inferred.
     """
     if into is not None:
         check_target(into, customer, new.frequency)
@@ -360,7 +363,8 @@ def start(
     subscription.place, subscription.status, subscription.activated = into, "Active", at
     into.subscriptions.append(subscription)
     note = f"{subscription.plan_code} in definition {into.id}"
-    state.emit("subscriptionActivated", at, customer, item=subscription.item, note=note)
+    number = subscription.id
+    state.emit("subscriptionActivated", at, customer, item=subscription.item, note=note, subject=number)
     lines = begin(subscription, day, into.part_from(day) if prorate else None)
     if lines:
         make_draft(state, customer, lines, at, into, holds=holds)
@@ -372,7 +376,8 @@ def cancel(state: State, subscription: Subscription, at: datetime) -> None:
     lines = list(_finish(subscription))
     definition.subscriptions.remove(subscription)
     subscription.place, subscription.status = None, "Cancelled"
-    state.emit("subscriptionCancelled", at, subscription.customer, item=subscription.item)
+    customer, number = subscription.customer, subscription.id
+    state.emit("subscriptionCancelled", at, customer, item=subscription.item, subject=number)
     if lines:
         make_draft(state, subscription.customer, lines, at, definition)
 
@@ -436,7 +441,10 @@ def add_charge(
 
 
 def check_target(definition: BillingPeriodDefinition, customer: Customer, frequency: Frequency) -> None:
-    """Refusal if subscriptions of this customer and frequency can't be in a definition."""
+    """Refusal if subscriptions of this customer and frequency can't be in a definition.
+
+    Standing: documented.
+    """
     key = "billingPeriodDefinitionId"
     if definition.customer is not customer:
         raise conflict(key, f"{definition.id} is of another customer; choose one of customer {customer.id}")
