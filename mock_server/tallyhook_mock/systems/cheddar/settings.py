@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from tallyhook_mock.core.base import Value
 from tallyhook_mock.core.frequencies import add_months, run_over
 
-__all__ = ["SETTINGS", "Rules", "Setting"]
+__all__ = ["SETTINGS", "Rules", "Setting", "written"]
 
 
 class Rules(Value, frozen=True):
@@ -72,6 +72,14 @@ class Setting(Value, frozen=True):
         """The values that a catalogue may set; empty if the setting is not one of a few words."""
         hint: Any = get_type_hints(Rules)[self.name]
         return get_args(hint) if get_origin(hint) is Literal else ()
+
+
+def written(value: str | tuple[timedelta, ...]) -> str:
+    """A value as the settings write it: a word, or pauses such as `2d 12h`."""
+    if isinstance(value, str):
+        return value
+    hours = (pause / timedelta(hours=1) for pause in value)
+    return " ".join(f"{count / 24:g}d" if count % 24 == 0 else f"{count:g}h" for count in hours)
 
 
 _SETTINGS = (
