@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote, path, say_more
-from tallyhook_mock.systems import SYSTEMS
 from tallyhook_mock.core.hooks import CHEDDAR
+from tallyhook_mock.systems import SYSTEMS
 from tallyhook_receiver.cli.output import USAGE, Json, console, fail, moment, print_json, table
 
 __all__ = ["System", "account_path", "timeline"]

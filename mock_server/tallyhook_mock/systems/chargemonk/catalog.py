@@ -13,11 +13,15 @@ from tallyhook_mock.systems.chargemonk.rules import MOST, NewSubscription, creat
 __all__ = [
     "ADD_ON",
     "NAMES",
+    "OFFERED_ADD_ON",
+    "PLAN",
     "SUBSCRIPTION",
     "read",
     "read_add_on",
     "read_add_ons",
     "read_cycles",
+    "read_offered_add_on",
+    "read_plan",
     "read_plan_code",
     "read_subscription",
 ]
@@ -25,8 +29,8 @@ __all__ = [
 NAMES = ("currency", "apiTokens", "addOnBillingCycles", "inferredCalls", "plans", "addOns", "subscriptions")
 SUBSCRIPTION = ("id", "planCode", "addOns")
 ADD_ON = ("code", "billingCycles")
-_PLAN = ("code", "name", "price", "termMonths", "billingCycles", "setupFee")
-_OFFERED_ADD_ON = ("code", "name", "price", "periodMonths")
+PLAN = ("code", "name", "description", "price", "termMonths", "billingCycles", "setupFee")
+OFFERED_ADD_ON = ("code", "name", "invoiceName", "description", "price", "periodMonths")
 _LONGEST = 120  # months
 _CURRENCY = re.compile("[A-Z]{3}")
 
@@ -45,13 +49,13 @@ def read(table: Table, state: State, at: datetime) -> Callable[[], None]:
     has_cycles = table.flag("addOnBillingCycles", state.has_billing_cycles)
     has_inferred = table.flag("inferredCalls", state.has_inferred_calls)
     plans, add_ons = dict(state.plans), dict(state.add_ons)
-    for given in table.tables("plans", _PLAN):
-        plan = _read_plan(given)
+    for given in table.tables("plans", PLAN):
+        plan = read_plan(given)
         if plan.code in add_ons:
             raise given.wrong("code", f"an add-on has the code {plan.code!r}")
         plans[plan.code] = plan
-    for given in table.tables("addOns", _OFFERED_ADD_ON):
-        add_on = _read_offered_add_on(given)
+    for given in table.tables("addOns", OFFERED_ADD_ON):
+        add_on = read_offered_add_on(given)
         if add_on.code in plans:
             raise given.wrong("code", f"a plan has the code {add_on.code!r}")
         add_ons[add_on.code] = add_on
@@ -89,6 +93,8 @@ def dump(state: State) -> dict[str, Any]:
                 "price": amount_text(plan.price),
                 "termMonths": plan.term_months,
                 **({} if plan.billing_cycles is None else {"billingCycles": plan.billing_cycles}),
+                **({"setupFee": amount_text(plan.setup_fee)} if plan.setup_fee else {}),
+                **({"description": plan.description} if plan.description else {}),
             }
             for plan in state.plans.values()
         ],
@@ -98,6 +104,8 @@ def dump(state: State) -> dict[str, Any]:
                 "name": add_on.name,
                 "price": amount_text(add_on.price),
                 **({} if add_on.period_months is None else {"periodMonths": add_on.period_months}),
+                **({"invoiceName": add_on.invoice_name} if add_on.invoice_name else {}),
+                **({"description": add_on.description} if add_on.description else {}),
             }
             for add_on in state.add_ons.values()
         ],
@@ -148,21 +156,23 @@ def read_cycles(table: Table) -> int | None:
     return cycles
 
 
-def _read_plan(table: Table) -> Plan:
+def read_plan(table: Table) -> Plan:
     code = _read_code(table)
     months = table.whole("termMonths", 1, most=_LONGEST)
     if not months:
         raise table.wrong("termMonths", "at least 1")
     fee = table.amount("setupFee", "0.00")
-    return Plan(code, table.text("name", code), table.amount("price"), months, read_cycles(table), fee)
+    name, description = table.text("name", code), table.text("description", "")
+    return Plan(code, name, table.amount("price"), months, read_cycles(table), fee, description)
 
 
-def _read_offered_add_on(table: Table) -> AddOn:
+def read_offered_add_on(table: Table) -> AddOn:
     code = _read_code(table)
     months = table.whole("periodMonths", None, most=_LONGEST)
     if months == 0:
         raise table.wrong("periodMonths", "at least 1; left out, the add-on is charged once")
-    return AddOn(code, table.text("name", code), table.amount("price"), months)
+    name, written = table.text("name", code), table.text("invoiceName", "")
+    return AddOn(code, name, table.amount("price"), months, written, table.text("description", ""))
 
 
 def _read_code(table: Table, name: str = "code") -> str:
