@@ -139,7 +139,6 @@ def test_settings_are_modified(page: Page) -> None:
 
 
 def test_a_subscription_moves_and_the_empty_period_is_deleted_for_good(page: Page) -> None:
-    rows = page.locator("#definitions tbody tr")
     first, second = (
         page.locator("#definitions tbody tr").nth(number).get_by_role("link").inner_text()
         for number in (0, 1)
