@@ -8,9 +8,10 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from tallyhook_mock.catalog.table import Table
-from tallyhook_mock.control.requests import PAGE, json_object, mock_of, only, page
+from tallyhook_mock.control.requests import PAGE, json_object, mock_of, only, page, text
 from tallyhook_mock.control.shown import bill_shown, moment_shown
 from tallyhook_mock.core.money import amount_text, quantity_text
+from tallyhook_mock.systems.cleverbridge import rules
 from tallyhook_mock.systems.cleverbridge.catalog import SUBSCRIPTION, read_subscription
 from tallyhook_mock.systems.cleverbridge.model import (
     Item,
@@ -21,7 +22,6 @@ from tallyhook_mock.systems.cleverbridge.model import (
     Subscription,
     Update,
 )
-from tallyhook_mock.systems.cleverbridge.rules import deactivate, subscribe
 
 __all__ = ["ROUTES"]
 
@@ -43,7 +43,7 @@ async def create(request: Request) -> JSONResponse:
     )
     state.actor = "operator"
     try:
-        subscription = subscribe(state, new, at)
+        subscription = rules.subscribe(state, new, at)
     except Refusal as refusal:
         raise _refused(refusal) from None
     mock.changed()
@@ -61,7 +61,22 @@ async def end(request: Request) -> JSONResponse:
     mock, state, subscription = mock_of(request), _state(request), _named(request)
     state.actor = "operator"
     try:
-        deactivate(state, subscription, mock.clock.now())
+        rules.deactivate(state, subscription, mock.clock.now())
+    except Refusal as refusal:
+        raise _refused(refusal) from None
+    finally:
+        mock.changed()
+    return JSONResponse(_shown(subscription, state))
+
+
+async def join(request: Request) -> JSONResponse:
+    """Take in another subscription, which bills earlier: Align Subscriptions, whose path is not known."""
+    mock, state, subscription = mock_of(request), _state(request), _named(request)
+    wish = await json_object(request)
+    only(wish, ("subscriptionId",))
+    state.actor = "operator"
+    try:
+        rules.join(state, subscription.id, text(wish, "subscriptionId"), mock.clock.now())
     except Refusal as refusal:
         raise _refused(refusal) from None
     finally:
@@ -170,4 +185,5 @@ ROUTES = [
     Route("/cleverbridge/subscriptions", create, methods=["POST"]),
     Route("/cleverbridge/subscriptions/{id}", read, methods=["GET"]),
     Route("/cleverbridge/subscriptions/{id}/deactivate", end, methods=["POST"]),
+    Route("/cleverbridge/subscriptions/{id}/align", join, methods=["POST"]),
 ]
