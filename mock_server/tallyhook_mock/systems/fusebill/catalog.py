@@ -56,6 +56,7 @@ _PRODUCT = (
     "midPeriodChange",
     "quantityReset",
     "prorate",
+    "trackItems",
 )
 _SEED = (*CUSTOMER, "startDate", "subscriptions")
 _CURRENCY = re.compile("[A-Z]{3}")
@@ -178,17 +179,23 @@ def _read_plan(table: Table, number: int) -> Frequency:
 
 def _read_product(table: Table, number: int) -> PlanProduct:
     timing = Timing(table.choice("chargeTiming", tuple(Timing), Timing.START))
+    is_tracked = table.flag("trackItems", False)
+    if is_tracked and "quantity" in table:
+        raise table.wrong("quantity", "a product that is tracked begins without items")
+    if is_tracked and table.choice("quantityReset", tuple(Reset), Reset.NEVER) == Reset.START:
+        raise table.wrong("quantityReset", "a product that is tracked starts over at the end only")
     return PlanProduct(
         table.whole("id", number, most=_MOST) or number,
         table.text("code"),
         table.text("name", table.text("code")),
         table.amount("price"),
-        table.amount("quantity", "1" if timing is Timing.START else "0", places=6),
+        table.amount("quantity", "1" if timing is Timing.START and not is_tracked else "0", places=6),
         timing,
         Change(table.choice("midPeriodChange", tuple(Change), Change.IMMEDIATE)),
         Reset(table.choice("quantityReset", tuple(Reset), Reset.NEVER)),
         table.flag("prorate", True),
         table.amount("maxQuantity", places=6) if "maxQuantity" in table else None,
+        is_tracked,
     )
 
 
