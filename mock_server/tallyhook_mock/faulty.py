@@ -12,7 +12,7 @@ from tallyhook_mock.core.base import Value
 from tallyhook_mock.core.hooks import CHEDDAR
 from tallyhook_mock.faults import Fault, FaultKind
 
-__all__ = ["Aim", "Face", "read_body", "with_faults"]
+__all__ = ["Aim", "Face", "receive_body", "with_faults"]
 
 
 class Aim(Value, frozen=True):
@@ -46,7 +46,7 @@ class Face(Value, frozen=True):
     max_body: int = 1_000_000
 
 
-async def read_body(request: Request, most: int) -> bytes | None:
+async def receive_body(request: Request, most: int) -> bytes | None:
     """None if it is longer than that. It is read to the end all the same, so that the answer is heard."""
     body, length = bytearray(), 0
     async for chunk in request.stream():

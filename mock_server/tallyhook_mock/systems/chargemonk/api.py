@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tallyhook_mock.clock import parse_moment
 from tallyhook_mock.core.invoice_lines import Bill
 from tallyhook_mock.core.money import amount_text
-from tallyhook_mock.faulty import Face, read_body
+from tallyhook_mock.faulty import Face, receive_body
 from tallyhook_mock.systems.chargemonk.model import Refusal, State, Subscription, Unbilled
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def chargemonk_app(
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        body = await read_body(request, _LONGEST_BODY)
+        body = await receive_body(request, _LONGEST_BODY)
         try:
             try:
                 answer = {"status": "success", **_carry_out(state(), request, body, now())}

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tallyhook_mock.faults import Fault
-from tallyhook_mock.faulty import Aim, Face, read_body
+from tallyhook_mock.faulty import Aim, Face, receive_body
 from tallyhook_mock.systems.cleverbridge.calls import ROOT, ROUTES
 from tallyhook_mock.systems.cleverbridge.documents import answer, broken, refusal_answer
 from tallyhook_mock.systems.cleverbridge.model import Refusal, State, full_id, malformed
@@ -66,7 +66,7 @@ def cleverbridge_app(
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        body = await read_body(request, MAX_BODY)
+        body = await receive_body(request, MAX_BODY)
         # From here to the answer nothing waits, so that a call sees and leaves the state whole.
         headers: dict[str, str] = {}
         try:
