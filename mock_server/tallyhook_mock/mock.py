@@ -108,6 +108,8 @@ class Mock:
             await self._queue.close()
             await self.sender.close()
             await self.checkpoint()
+            if self.journal is not None:
+                self.journal.close()
 
     # -- the beginning
 
@@ -515,9 +517,9 @@ class Mock:
         """
         if self._is_advancing:
             raise ClockBusy("the clock is being moved already")
-        before, mode = self.timeline.counts.copy(), self.clock.mode
+        before = self.timeline.counts.copy()
         self._is_advancing = True
-        self.clock.freeze()
+        self.clock.suspend()
         try:
             now = self.clock.now()
             to = self.clock.ahead(to.after(now) if isinstance(to, Duration) else to)
@@ -527,8 +529,7 @@ class Mock:
                 await self._settle()
             self.clock.move(to)
         finally:
-            if mode is Mode.REAL:
-                self.clock.run()
+            self.clock.resume()
             self._is_advancing = False
             self.record("clock")
             self._stir()

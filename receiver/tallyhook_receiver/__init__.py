@@ -1,6 +1,6 @@
 """Listeners for signed hooks: verify, remember, handle, and only then acknowledge."""
 
-from tallyhook_receiver.errors import InboxUnavailable, LeaseLost, NotYet, SettingsError
+from tallyhook_receiver.errors import InboxUnavailable, LeaseLost, NotYet, SettingsError, Unconfirmed
 from tallyhook_receiver.inbox import (
     Claim,
     Due,
@@ -16,21 +16,35 @@ from tallyhook_receiver.inbox import (
 from tallyhook_receiver.observer import Observer
 from tallyhook_receiver.receiver import Receiver
 from tallyhook_receiver.responses import Response
-from tallyhook_receiver.sources import Cheddar, Event, SharedKey, Source, StandardWebhooks
+from tallyhook_receiver.settings import Options
+from tallyhook_receiver.sources import (
+    Cheddar,
+    Cleverbridge,
+    Event,
+    Fusebill,
+    Notification,
+    SharedKey,
+    Source,
+    StandardWebhooks,
+    UnsignedSource,
+)
 
 __all__ = [
     "Cheddar",
     "Claim",
+    "Cleverbridge",
     "Due",
     "Event",
+    "Fusebill",
     "Inbox",
     "InboxUnavailable",
     "LeaseLost",
     "Letter",
     "MemoryInbox",
     "NotYet",
+    "Notification",
     "Observer",
-    "Product",
+    "Options",
     "Receiver",
     "Record",
     "Response",
@@ -41,8 +55,7 @@ __all__ = [
     "StandardWebhooks",
     "State",
     "Stats",
+    "Unconfirmed",
+    "UnsignedSource",
     "open_inbox",
 ]
-
-Product = Cheddar
-"""The name that `Cheddar` had when Cheddar's hooks were the only ones."""

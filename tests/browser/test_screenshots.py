@@ -23,7 +23,7 @@ SYSTEMS = {
     "fusebill": "/console/fusebill/1?billingPeriodDefinitionId=101&invoiceDay=6",
     "chargemonk": "/console/chargemonk/mill",
     "fusebill-period": "/console/fusebill/1/periods/101",
-    "fusebill-new-period": "/console/fusebill/1/periods/new?numberOfIntervals=3&interval=Monthly&invoiceDay=6",
+    "fusebill-new-period": "/console/fusebill/1/periods/new?numberOfIntervals=3&invoiceDay=6",
     "chargemonk-catalog": "/console/chargemonk/catalog/products",
 }
 

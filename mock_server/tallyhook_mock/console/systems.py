@@ -7,9 +7,10 @@ from decimal import Decimal
 
 from tallyhook_mock.systems import Systems, parts, policies
 
-__all__ = ["SHOWN", "Books", "Link", "books_of", "links"]
+__all__ = ["COMING", "SHOWN", "Books", "Link", "books_of", "links"]
 
 SHOWN = 100  # rows of a list
+COMING = 3  # invoices of a forecast
 
 # As many stand side by side in the bar on top before the systems share a menu.
 _MOST_LINKS = 6

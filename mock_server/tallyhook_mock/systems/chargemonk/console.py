@@ -1,6 +1,5 @@
 """`/console/chargemonk`: the product catalog, and subscriptions whose add-ons have billing cycles."""
 
-from collections.abc import Collection
 from typing import Any
 
 from markupsafe import Markup
@@ -9,15 +8,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tallyhook_mock.catalog.table import Table
+from tallyhook_mock.catalog.table import Table, known, read
 from tallyhook_mock.console.forms import Form, command, mock_of, required
-from tallyhook_mock.console.listing import shown
+from tallyhook_mock.console.listing import events, shown
 from tallyhook_mock.console.page import page
-from tallyhook_mock.console.systems import SHOWN
+from tallyhook_mock.console.systems import COMING, SHOWN
 from tallyhook_mock.console.words import money
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.picture.painting import paint
-from tallyhook_mock.systems.chargemonk.catalog import OFFERED_ADD_ON, PLAN, read_offered_add_on, read_plan
+from tallyhook_mock.systems.chargemonk.catalog import AddOnTable, PlanTable, read_offered, read_plan
 from tallyhook_mock.systems.chargemonk.control import carry_out, subscribe
 from tallyhook_mock.systems.chargemonk.model import AddOn, Plan, State, Subscription, cycles_text
 from tallyhook_mock.systems.chargemonk.picture import tell
@@ -64,10 +63,11 @@ async def show(request: Request) -> Response:
         expected=expected(state, subscription),
         plans=[plan for plan in state.plans.values() if plan != subscription.next_plan],
         add_ons=[add_on for add_on in state.add_ons.values() if not subscription.carries(add_on)],
+        coming=state.forecast(subscription.id, COMING),
         bills=subscription.bills[::-1][:SHOWN],
         # Drawn by this program, with every word of others escaped.
         picture=Markup(paint(tell(mock, subscription), styled=False)),
-        entries=list(mock.timeline.entries_of("chargemonk", subscription.id))[::-1][:SHOWN],
+        entries=events(request, mock.timeline.numbered(subscription.id, system="chargemonk")),
     )
 
 
@@ -109,22 +109,22 @@ async def amend_plan(mock: Mock, form: Form) -> str:
 
 
 def _read_add_on(form: Form) -> AddOn:
-    wish = _wish(form, OFFERED_ADD_ON)
+    wish = _wish(form, AddOnTable)
     if form.get("type") == "once":
         if "periodMonths" in wish:
             raise ValueError("periodMonths: only a recurring add-on has a period")
     else:
         wish.setdefault("periodMonths", "1")
-    return read_offered_add_on(Table(wish, "", OFFERED_ADD_ON))
+    return read_offered(read(AddOnTable, wish))
 
 
 def _read_plan(form: Form) -> Plan:
-    return read_plan(Table(_wish(form, PLAN), "", PLAN))
+    return read_plan(read(PlanTable, _wish(form, PlanTable)))
 
 
-def _wish(form: Form, names: Collection[str]) -> dict[str, Any]:
+def _wish(form: Form, kind: type[Table]) -> dict[str, Any]:
     """What is left empty is not wished for."""
-    return {name: form[name].strip() for name in names if form.get(name, "").strip()}
+    return {name: form[name].strip() for name in known(kind) if form.get(name, "").strip()}
 
 
 def _offer(mock: Mock, offered: Plan | AddOn, *, is_new: bool) -> str:

@@ -7,12 +7,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from tallyhook_mock.catalog.table import Table
-from tallyhook_mock.control.requests import PAGE, json_object, mock_of, only, page, text
+from tallyhook_mock.catalog.table import Required, Table
+from tallyhook_mock.control.requests import PAGE, body, mock_of, only, page
 from tallyhook_mock.control.shown import bill_shown, moment_shown
 from tallyhook_mock.core.money import amount_text, quantity_text
 from tallyhook_mock.systems.cleverbridge import rules
-from tallyhook_mock.systems.cleverbridge.catalog import SUBSCRIPTION, read_subscription
+from tallyhook_mock.systems.cleverbridge.catalog import SubscriptionTable, read_subscription
 from tallyhook_mock.systems.cleverbridge.model import (
     Item,
     Mail,
@@ -26,6 +26,10 @@ from tallyhook_mock.systems.cleverbridge.model import (
 __all__ = ["ROUTES"]
 
 
+class AlignTable(Table):
+    subscription_id: Required
+
+
 async def index(request: Request) -> JSONResponse:
     """All subscriptions, in the order of creation."""
     only(request.query_params, PAGE)
@@ -35,12 +39,10 @@ async def index(request: Request) -> JSONResponse:
 
 async def create(request: Request) -> JSONResponse:
     """Subscribe somebody, in the words of the catalogue; billed at once for what is billed in advance."""
-    wish = await json_object(request)
+    table = await body(request, SubscriptionTable)
     mock, state = mock_of(request), _state(request)
     at = mock.clock.now()
-    new = read_subscription(
-        Table(wish, "", SUBSCRIPTION), lambda: next(state.free_ids()), state.products, state.coupons, at
-    )
+    new = read_subscription(table, lambda: next(state.free_ids()), state.products, state.coupons, at)
     state.actor = "operator"
     try:
         subscription = rules.subscribe(state, new, at)
@@ -72,11 +74,10 @@ async def end(request: Request) -> JSONResponse:
 async def join(request: Request) -> JSONResponse:
     """Take in another subscription, which bills earlier: Align Subscriptions, whose path is not known."""
     mock, state, subscription = mock_of(request), _state(request), _named(request)
-    wish = await json_object(request)
-    only(wish, ("subscriptionId",))
+    joining = (await body(request, AlignTable)).subscription_id
     state.actor = "operator"
     try:
-        rules.join(state, subscription.id, text(wish, "subscriptionId"), mock.clock.now())
+        rules.join(state, subscription.id, joining, mock.clock.now())
     except Refusal as refusal:
         raise _refused(refusal) from None
     finally:

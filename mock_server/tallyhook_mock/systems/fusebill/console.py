@@ -2,24 +2,26 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from markupsafe import Markup
+from msgspec import Meta
 from msgspec.structs import replace
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tallyhook_mock.catalog.table import Table
+from tallyhook_mock.catalog.table import Table, Text, known, one_of, read
 from tallyhook_mock.console.forms import Form, answer, command, mock_of, read_form
-from tallyhook_mock.console.listing import number, shown
+from tallyhook_mock.console.listing import events, number, shown
 from tallyhook_mock.console.notice import Notice
 from tallyhook_mock.console.page import page
-from tallyhook_mock.console.systems import SHOWN
+from tallyhook_mock.console.systems import COMING, SHOWN
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.picture.painting import paint
-from tallyhook_mock.systems.fusebill.control import DEFINITION, id_of, read_move
+from tallyhook_mock.systems.fusebill.catalog import Day, Id, Month
+from tallyhook_mock.systems.fusebill.control import DEFINITION, read_move
 from tallyhook_mock.systems.fusebill.dates import MOST_INTERVALS, Cycle, InvoiceDate
 from tallyhook_mock.systems.fusebill.dryrun import Forecast, forecast
 from tallyhook_mock.systems.fusebill.model import Customer, State
@@ -36,17 +38,38 @@ __all__ = ["KEY", "ROUTES"]
 
 KEY = "u"  # after `g`, on every page
 
-_CREATE = ("interval", "numberOfIntervals", "invoiceDay", "invoiceMonth")
-_MODIFY = (
-    "invoiceDay",
-    "invoiceMonth",
-    "invoiceInAdvance",
-    "autoCollect",
-    "autoPost",
-    "term",
-    "poNumber",
-)
 _SWITCH = {"customer": None, "yes": True, "no": False}
+
+
+class CreateTable(Table):
+    """When a new billing period recharges."""
+
+    invoice_day: Day
+    interval: Cycle = Cycle.MONTHLY
+    number_of_intervals: Annotated[int, Meta(ge=1, le=MOST_INTERVALS)] = 1
+    invoice_month: Month | None = None
+
+
+class ModifyTable(Table):
+    """What a billing period can be told; what is left empty is the customer's, or the date's as it is."""
+
+    billing_period_definition_id: Id
+    invoice_day: Day | None = None
+    invoice_month: Month | None = None
+    invoice_in_advance: Annotated[int, Meta(ge=0, le=27)] = 0
+    auto_collect: Annotated[str, one_of(_SWITCH)] = "customer"
+    auto_post: Annotated[str, one_of(_SWITCH)] = "customer"
+    term: Annotated[str, one_of(TERMS)] = ""
+    po_number: Text = ""
+
+
+class NamedTable(Table):
+    """Whose page it is, and which billing period."""
+
+    customer_id: Id = 0
+    billing_period_definition_id: Id = 0
+
+
 _MOVE = ("subscriptionId", DEFINITION, "invoiceDay", "invoiceMonth")
 
 
@@ -100,15 +123,16 @@ async def show(request: Request) -> Response:
         objection=objection,
         # Drawn by this program, with every word of others escaped.
         picture=Markup(paint(tell(mock, customer), styled=False)),
+        coming=state.forecast(str(customer.id), COMING),
         bills=customer.bills[::-1][:SHOWN],
-        entries=list(mock.timeline.entries_of("fusebill", str(customer.id)))[::-1][:SHOWN],
+        entries=events(request, mock.timeline.numbered(str(customer.id), system="fusebill")),
     )
 
 
 async def new_period(request: Request) -> Response:
     """Create: what is wished for stands in the address, and the next recharge is shown before."""
     mock = mock_of(request)
-    customer, wish = _customer(request), _given(request.query_params, _CREATE)
+    customer, wish = _customer(request), _given(request.query_params, known(CreateTable))
     preview, objection = None, ""
     if wish:
         try:
@@ -120,7 +144,7 @@ async def new_period(request: Request) -> Response:
         "fusebill/new_period.html",
         "Create billing period",
         customer=customer,
-        wish={name: wish.get(name, "") for name in _CREATE},
+        wish={name: wish.get(name, "") for name in known(CreateTable)},
         preview=preview,
         objection=objection,
         cycles=list(Cycle),
@@ -160,9 +184,11 @@ async def subscription(request: Request) -> Response:
 
 async def create_period(mock: Mock, form: Form) -> str:
     state, at = mock.systems.of(State), mock.clock.now()
-    customer = state.customer(_number(form, "customerId"))
+    customer = state.customer(_named(form).customer_id)
     state.actor = "operator"
-    made = new_definition(state, customer, _date(_given(form, _CREATE)), at=at, manually_created=True)
+    made = new_definition(
+        state, customer, _date(_given(form, known(CreateTable))), at=at, manually_created=True
+    )
     mock.changed()
     return f"Billing period {made.id} is created. Its next recharge is on {made.end:%Y-%m-%d}."
 
@@ -170,21 +196,21 @@ async def create_period(mock: Mock, form: Form) -> str:
 async def modify_period(mock: Mock, form: Form) -> str:
     """Its date, with which the present period ends, and what else it is told."""
     state, at = mock.systems.of(State), mock.clock.now()
-    definition = state.definition(_number(form, DEFINITION))
-    table = Table(_given(form, _MODIFY), "", _MODIFY)
+    table = read(ModifyTable, _given(form, known(ModifyTable)))
+    definition = state.definition(table.billing_period_definition_id)
     date = InvoiceDate(
         definition.cycle,
-        table.whole("invoiceDay", definition.date.day, most=31) or 0,
-        table.whole("invoiceMonth", definition.date.month, most=12),
+        definition.date.day if table.invoice_day is None else table.invoice_day,
+        definition.date.month if table.invoice_month is None else table.invoice_month,
         definition.date.intervals,
     )
     settings = replace(
         definition.settings,
-        invoice_in_advance=table.whole("invoiceInAdvance", 0, most=27) or 0,
-        auto_collect=_SWITCH[table.choice("autoCollect", _SWITCH, "customer")],
-        auto_post=_SWITCH[table.choice("autoPost", _SWITCH, "customer")],
-        term=table.choice("term", TERMS, ""),
-        po_number=table.text("poNumber", "") or None,
+        invoice_in_advance=table.invoice_in_advance,
+        auto_collect=_SWITCH[table.auto_collect],
+        auto_post=_SWITCH[table.auto_post],
+        term=table.term,
+        po_number=table.po_number or None,
     )
     state.actor = "operator"
     edit_definition(state, definition, at=at, date=date, settings=settings)
@@ -197,7 +223,7 @@ async def delete_period(request: Request) -> Response:
     form, mock = await read_form(request), mock_of(request)
     state = mock.systems.of(State)
     try:
-        definition = state.definition(_number(form, DEFINITION))
+        definition = state.definition(_named(form).billing_period_definition_id)
         if "sure" not in form:
             raise ValueError("tick that you know: a deleted billing period cannot be restored")
         state.actor = "operator"
@@ -217,17 +243,12 @@ def _customer(request: Request) -> Customer:
 
 
 def _date(wish: Mapping[str, str]) -> InvoiceDate:
-    table = Table(wish, "", _CREATE)
-    day = table.whole("invoiceDay", None, most=31)
-    if day is None:
-        raise table.wrong("invoiceDay", "a value is required")
-    intervals = table.whole("numberOfIntervals", 1, most=MOST_INTERVALS)
-    cycle = Cycle(table.choice("interval", tuple(Cycle), Cycle.MONTHLY))
-    return InvoiceDate(cycle, day, table.whole("invoiceMonth", None, most=12), intervals or 0)
+    table = read(CreateTable, wish)
+    return InvoiceDate(table.interval, table.invoice_day, table.invoice_month, table.number_of_intervals)
 
 
-def _number(form: Form, name: str) -> int:
-    return id_of(Table(_given(form, (name,)), "", (name,)), name)
+def _named(form: Form) -> NamedTable:
+    return read(NamedTable, _given(form, known(NamedTable)))
 
 
 async def move(mock: Mock, form: Form) -> str:
