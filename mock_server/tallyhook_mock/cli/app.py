@@ -40,6 +40,7 @@ app = typer.Typer(
 app.command("mock")(mock.mock)
 app.command("demo")(demo.demo)
 app.command("seed")(seed.seed)
+app.command("schema")(seed.schema)
 app.command("rules")(rules.rules)
 app.add_typer(clock.clock, name="clock")
 app.command("customers")(customers.customers)

@@ -12,17 +12,25 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from tallyhook_mock.catalog.reading import default_catalog, load_catalog
+from tallyhook_mock.catalog.reading import catalog_schema, default_catalog, load_catalog
 from tallyhook_mock.catalog.table import CatalogError
 from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote
 from tallyhook_receiver.cli.output import BAD, USAGE, Json, fail, print_json
 
-__all__ = ["seed"]
+__all__ = ["schema", "seed"]
 
 # Small enough for the bar to move and for others to have their turn on the mock.
 _AT_ONCE = 50
 _FIRST = ("Ada", "Ben", "Cleo", "Dov", "Edda", "Finn", "Gita", "Hugo", "Inez", "Juri", "Kaya", "Liv")
 _LAST = ("Abbot", "Birch", "Castle", "Dunn", "Egli", "Frost", "Gale", "Holm", "Ives", "Jung", "Kerr")
+
+
+def schema() -> None:
+    """A JSON Schema of a catalogue, by which an editor completes one and marks what is wrong.
+
+    Example: tallyhook schema > catalog.schema.json
+    """
+    print_json(catalog_schema())
 
 
 def seed(

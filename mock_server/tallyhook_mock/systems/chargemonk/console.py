@@ -16,7 +16,13 @@ from tallyhook_mock.console.systems import COMING, SHOWN
 from tallyhook_mock.console.words import money
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.picture.painting import paint
-from tallyhook_mock.systems.chargemonk.catalog import AddOnTable, PlanTable, read_offered, read_plan
+from tallyhook_mock.systems.chargemonk.catalog import (
+    AddOnTable,
+    PlanTable,
+    SubscriptionTable,
+    read_offered,
+    read_plan,
+)
 from tallyhook_mock.systems.chargemonk.control import carry_out, subscribe
 from tallyhook_mock.systems.chargemonk.model import AddOn, Plan, State, Subscription, cycles_text
 from tallyhook_mock.systems.chargemonk.picture import tell
@@ -150,7 +156,7 @@ async def create(mock: Mock, form: Form) -> str:
         elif _given(form, f"cycles-{code}") is not None:
             raise ValueError(f"{code} has billing cycles and is not chosen")
     wish = {"id": required(form, "id"), "planCode": required(form, "planCode"), "addOns": chosen}
-    subscription = subscribe(mock, wish)
+    subscription = subscribe(mock, read(SubscriptionTable, wish))
     return f"{subscription.id} has subscribed. {_billed(subscription, 0)}"
 
 

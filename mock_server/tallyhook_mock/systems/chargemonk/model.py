@@ -116,6 +116,8 @@ class Carried(Entity, eq=False):
     `cycles_left` is how many more invoices will charge it, None for every one. At 0 it is charged no more,
     and leaves when the time that it is paid for is over (inferred: had it left with its last invoice, it
     could be added again and billed twice for the same days).
+
+    Standing: documented.
     """
 
     add_on: AddOn
@@ -197,7 +199,10 @@ class Subscription(Entity, eq=False):
 
     @property
     def monthly_revenue(self) -> Decimal:
-        """Recurring revenue of a month: add-ons count, with their instalments, and a setup fee does not."""
+        """Recurring revenue of a month: add-ons count, with their instalments, and a setup fee does not.
+
+        Standing: documented.
+        """
         if self.is_canceled:
             return ZERO
         plan = self.next_plan
@@ -326,7 +331,10 @@ class State(BillingSystem):
         return charge
 
     def collect(self, subscription: Subscription) -> list[Unbilled]:
-        """The charges that wait for its next automatic invoice."""
+        """The charges that wait for its next automatic invoice.
+
+        Standing: documented.
+        """
         return [
             each for each in self.unbilled if each.subscription == subscription.id and each.invoice is None
         ]

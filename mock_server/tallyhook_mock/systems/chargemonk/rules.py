@@ -44,7 +44,10 @@ __all__ = [
 
 
 def begin(state: State, subscription: Subscription, at: datetime, once: Sequence[Line] = ()) -> None:
-    """Begin the next term when none runs, and bill it, together with what is charged `once`."""
+    """Begin the next term when none runs, and bill it, together with what is charged `once`.
+
+    Standing: inferred.
+    """
     terms = subscription.following(1)
     subscription.extend(terms)
     _run(state, subscription, terms[0])
@@ -52,7 +55,10 @@ def begin(state: State, subscription: Subscription, at: datetime, once: Sequence
 
 
 def bill_in_advance(state: State, subscription: Subscription, terms: Sequence[Term], at: datetime) -> None:
-    """Bill terms that follow, and with them what add-ons still owe for those that were billed before."""
+    """Bill terms that follow, and with them what add-ons still owe for those that were billed before.
+
+    Standing: inferred.
+    """
     subscription.extend(terms)
     _bill(state, subscription, [plan_line(terms)], subscription.ahead, (), at)
 
@@ -175,6 +181,8 @@ class NewSubscription(Value, frozen=True):
     """What is to be subscribed to; `add_ons` come with their numbers of billing cycles, None for forever.
 
     Refusal if these do not go together.
+
+    Standing: documented.
     """
 
     id: str
@@ -215,7 +223,10 @@ def create(state: State, new: NewSubscription, at: datetime) -> Subscription:
 
 
 def add(state: State, subscription: Subscription, add_on: AddOn, cycles: int | None, at: datetime) -> None:
-    """Have it carry another add-on, billed at once for the rest of the term, which is one of the cycles."""
+    """Have it carry another add-on, billed at once for the rest of the term, which is one of the cycles.
+
+    Standing: documented; inferred.
+    """
     state.catch_up(at)
     term = _running(subscription)
     if subscription.carries(add_on):
@@ -237,7 +248,10 @@ def add(state: State, subscription: Subscription, add_on: AddOn, cycles: int | N
 
 
 def set_cycles(state: State, subscription: Subscription, code: str, cycles: int | None, at: datetime) -> None:
-    """Have an add-on that is carried charged by so many invoices more; nothing is charged now."""
+    """Have an add-on that is carried charged by so many invoices more; nothing is charged now.
+
+    Standing: documented.
+    """
     state.catch_up(at)
     _running(subscription)
     carried = subscription.carried(code)
@@ -296,7 +310,10 @@ def change_term(
 
 
 def cancel(state: State, subscription: Subscription, at: datetime) -> None:
-    """Do not renew it, and disable its add-ons; what is paid for goes on to its end (inferred)."""
+    """Do not renew it, and disable its add-ons; what is paid for goes on to its end (inferred).
+
+    Standing: documented.
+    """
     state.catch_up(at)
     _running(subscription)
     subscription.canceled_at = at
@@ -330,6 +347,8 @@ def advance_invoice(state: State, subscription: Subscription, count: int, at: da
     """Bill the next `count` terms now, and of each add-on as many cycles as it has left for them.
 
     An add-on that was added after an advance invoice is billed for the terms of that one too (inferred).
+
+    Standing: documented.
     """
     state.catch_up(at)
     _running(subscription)

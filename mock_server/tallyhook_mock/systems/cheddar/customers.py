@@ -44,7 +44,10 @@ class MetaDatum(Value, frozen=True):
 
 
 class Subscription(Entity, eq=False):
-    """A customer on a plan. A change of plan makes a new one; the old stays as history."""
+    """A customer on a plan. A change of plan makes a new one; the old stays as history.
+
+    Standing: inferred.
+    """
 
     id: int
     customer: "Customer"
@@ -109,7 +112,10 @@ class Subscription(Entity, eq=False):
 
 
 class Customer(Entity, eq=False):
-    """`details` are the customer's fields under Cheddar's own names (`firstName`, `email`, …)."""
+    """`details` are the customer's fields under Cheddar's own names (`firstName`, `email`, …).
+
+    Standing: documented.
+    """
 
     id: int
     code: str

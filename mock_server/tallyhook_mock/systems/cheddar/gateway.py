@@ -34,7 +34,10 @@ FAILURES = {
 
 
 def failure(aux_code: str, customer: Customer | None = None) -> Refusal:
-    """The refusal that an auxCode stands for, embedded in the document of an existing `customer`."""
+    """The refusal that an auxCode stands for, embedded in the document of an existing `customer`.
+
+    Standing: documented.
+    """
     status, message = FAILURES[aux_code]
     return Refusal(status, message, aux_code, customer=customer)
 

@@ -52,7 +52,10 @@ class Item(Value, frozen=True):
 
 
 class PlanItem(Value, frozen=True):
-    """What a plan says of a tracked item: how much is included, and what each unit above it costs."""
+    """What a plan says of a tracked item: how much is included, and what each unit above it costs.
+
+    Standing: documented; staff 2012.
+    """
 
     item: Item
     quantity_included: Decimal

@@ -40,6 +40,8 @@ def new_customer(
     Without a trial or a later first bill date the initial invoice is paid now (never held: there is no usage
     to review yet), and a current invoice is opened. `items` are the quantities to begin with. Unless
     `is_scheduled` nothing is billed, and there is no invoice, before a `changeBillDate` (documented).
+
+    Standing: inferred.
     """
     if state.has_customer(product, code):
         raise code_in_use(code)

@@ -38,6 +38,8 @@ def change(
     A new payment method, a new plan and a bill date of now or before reactivate a canceled subscription. What
     is to be billed and is not paid does not happen: a Refusal (422), after which the new payment method and
     what was paid before it are all that has changed.
+
+    Standing: staff 2010, 2014, 2015; recorded.
     """
     subscription = customer.subscription
     state.touch(customer)
@@ -126,7 +128,10 @@ def cancel(state: State, customer: Customer, at: datetime) -> None:
 
 
 def approve_paypal(state: State, customer: Customer, at: datetime) -> None:
-    """The customer agreed at PayPal: the subscription begins, and what was due is executed (inferred)."""
+    """The customer agreed at PayPal: the subscription begins, and what was due is executed (inferred).
+
+    Standing: recorded.
+    """
     subscription = customer.subscription
     if not subscription.waits_for_paypal:
         raise Refusal(412, "The subscription is not waiting for PayPal", "method:notWaiting")  # inferred

@@ -63,7 +63,10 @@ def first_lines(subscription: Subscription) -> tuple[Line, ...]:
 
 
 def renewal_lines(subscription: Subscription, items: Iterable[Item]) -> tuple[Line, ...]:
-    """What the next renewal bills: what it ends, in arrears, and what it begins, in advance."""
+    """What the next renewal bills: what it ends, in arrears, and what it begins, in advance.
+
+    Standing: documented.
+    """
     items, following = tuple(items), subscription.interval + 1
     start, end = subscription.next_billing, subscription.begins(following + 1)
     return _in_order(
@@ -126,6 +129,8 @@ def aligned_lines(subscription: Subscription, item: Item, asked: Terms, at: date
     An item in advance: the difference for the days that are left, that of `at` included. An item in arrears:
     the units that come on top, in full, as far as they were not charged already. Proration by the day, a day
     that has begun as a whole, is inferred.
+
+    Standing: documented.
     """
     before, start, end = item.terms, subscription.interval_start, subscription.next_billing
     if item.mode is Mode.ARREARS:
@@ -156,6 +161,8 @@ def extended_lines(subscription: Subscription, item: Item, asked: Terms, at: dat
     A whole interval of the new terms, less the days of the old ones that were paid for and are left; the
     other items in advance pay for the days that come on top. How the page's cut table goes on is not known:
     all of this arithmetic is inferred.
+
+    Standing: documented.
     """
     start, end, until = subscription.interval_start, subscription.next_billing, extended_end(subscription, at)
     first = start + timedelta(days=(at - start).days)

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from tallyhook_mock.catalog.table import Required, Table
-from tallyhook_mock.control.requests import PAGE, body, mock_of, only, page
+from tallyhook_mock.control.requests import PAGE, asks, mock_of, page, takes
 from tallyhook_mock.control.shown import bill_shown, moment_shown
 from tallyhook_mock.core.money import amount_text, quantity_text
 from tallyhook_mock.systems.cleverbridge import rules
@@ -30,16 +30,16 @@ class AlignTable(Table):
     subscription_id: Required
 
 
+@asks(*PAGE)
 async def index(request: Request) -> JSONResponse:
     """All subscriptions, in the order of creation."""
-    only(request.query_params, PAGE)
     found, more = page(_state(request).subscriptions, request.query_params, lambda each: each.id)
     return JSONResponse({"subscriptions": [_summary(each) for each in found], **more})
 
 
-async def create(request: Request) -> JSONResponse:
+@takes(SubscriptionTable)
+async def create(request: Request, table: SubscriptionTable) -> JSONResponse:
     """Subscribe somebody, in the words of the catalogue; billed at once for what is billed in advance."""
-    table = await body(request, SubscriptionTable)
     mock, state = mock_of(request), _state(request)
     at = mock.clock.now()
     new = read_subscription(table, lambda: next(state.free_ids()), state.products, state.coupons, at)
@@ -52,9 +52,9 @@ async def create(request: Request) -> JSONResponse:
     return JSONResponse(_shown(subscription, state), 201)
 
 
+@asks()
 async def read(request: Request) -> JSONResponse:
     """A subscription with its items, its updates, and its bills, newest first."""
-    only(request.query_params, ())
     return JSONResponse(_shown(_named(request), _state(request)))
 
 
@@ -71,13 +71,13 @@ async def end(request: Request) -> JSONResponse:
     return JSONResponse(_shown(subscription, state))
 
 
-async def join(request: Request) -> JSONResponse:
+@takes(AlignTable)
+async def join(request: Request, table: AlignTable) -> JSONResponse:
     """Take in another subscription, which bills earlier: Align Subscriptions, whose path is not known."""
     mock, state, subscription = mock_of(request), _state(request), _named(request)
-    joining = (await body(request, AlignTable)).subscription_id
     state.actor = "operator"
     try:
-        rules.join(state, subscription.id, joining, mock.clock.now())
+        rules.join(state, subscription.id, table.subscription_id, mock.clock.now())
     except Refusal as refusal:
         raise _refused(refusal) from None
     finally:

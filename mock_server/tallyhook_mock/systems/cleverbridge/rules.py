@@ -158,6 +158,8 @@ def bill(
 
     `purchase` is the id of one that was created before, as a renewal's is on the reminder date (documented).
     A purchase sends a mail that no parameter suppresses; it is recorded.
+
+    Standing: inferred.
     """
     lines = with_vat(subscription, tuple(lines))
     if not lines:
@@ -203,7 +205,10 @@ def renew(state: State, id: str, at: datetime, *, resets: bool) -> Subscription:
 
 
 def move_next_billing(state: State, id: str, date: datetime, at: datetime) -> Subscription:
-    """Let the current interval end at another moment, for the same money (inferred). Refusal."""
+    """Let the current interval end at another moment, for the same money (inferred). Refusal.
+
+    Standing: documented.
+    """
     subscription = active(state, id, at)
     if date < at + _SOONEST:
         raise invalid(f"NextBillingDate {date.isoformat()} is not at least a minute after {at.isoformat()}")
@@ -383,7 +388,10 @@ class Outcome(Value, frozen=True):
 
 
 def update(state: State, target: Target, quantity: int, manner: Manner, at: datetime) -> Outcome:
-    """Set an item's quantity, to a total; Refusal."""
+    """Set an item's quantity, to a total; Refusal.
+
+    Standing: documented.
+    """
     return _change(state, target, lambda asked: replace(asked, quantity=_fine(state, quantity)), manner, at)
 
 
@@ -434,7 +442,10 @@ def _carry_out(
     manner: Manner,
     at: datetime,
 ) -> Outcome:
-    """What all updates have in common; a preview ends before anything is changed."""
+    """What all updates have in common; a preview ends before anything is changed.
+
+    Standing: documented.
+    """
     _check(manner)
     asked = replace(_named(state, subscription, item, target), quantity=quantity)
     changed, lines = _settled(subscription, item, asked, manner, at)
@@ -513,6 +524,8 @@ def _settled(
     An aligned update counts at once, whatever the reminder's date (inferred). One that isn't aligned counts
     for what the next renewal bills, which of an item in arrears is the current interval; after the reminder,
     when the purchase has been created, for what the renewal after that bills (inferred).
+
+    Standing: documented.
     """
     is_arrears = item.mode is Mode.ARREARS
     if manner.is_aligned:

@@ -21,7 +21,7 @@ from tallyhook_mock.console.systems import COMING, SHOWN
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.picture.painting import paint
 from tallyhook_mock.systems.fusebill.catalog import Day, Id, Month
-from tallyhook_mock.systems.fusebill.control import DEFINITION, read_move
+from tallyhook_mock.systems.fusebill.control import DEFINITION, MoveTable, read_move
 from tallyhook_mock.systems.fusebill.dates import MOST_INTERVALS, Cycle, InvoiceDate
 from tallyhook_mock.systems.fusebill.dryrun import Forecast, forecast
 from tallyhook_mock.systems.fusebill.model import Customer, State
@@ -108,7 +108,7 @@ async def show(request: Request) -> Response:
     dry_run, objection = None, ""
     if wish:
         try:
-            move = read_move(wish, state, mock.clock.now())
+            move = read_move(read(MoveTable, wish), state, mock.clock.now())
             if move.customer is not customer:
                 raise ValueError(f"that is of another customer, {move.customer.name}")
             dry_run = DryRun(wish, move.without(state), move.outcome(state))
@@ -254,7 +254,7 @@ def _named(form: Form) -> NamedTable:
 async def move(mock: Mock, form: Form) -> str:
     """In the words of the dry run."""
     state = mock.systems.of(State)
-    move = read_move(_given(form, _MOVE), state, mock.clock.now())
+    move = read_move(read(MoveTable, _given(form, _MOVE)), state, mock.clock.now())
     state.actor = "operator"
     move.change(state)
     mock.changed()

@@ -48,6 +48,8 @@ class Settings(Value, frozen=True):
 
     `invoice_in_advance` is how many days before a period's start it is invoiced (documented). `auto_post`
     None is the customer's setting (documented). The others are only kept: nothing is collected here.
+
+    Standing: inferred.
     """
 
     invoice_in_advance: int = 0

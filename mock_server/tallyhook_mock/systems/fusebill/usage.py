@@ -38,6 +38,8 @@ def set_quantity(
 
     Of one that is charged at the start, more is charged as the plan says: at once, at the end, or not. Fewer
     units give nothing back (inferred). Refusal, for a preview too.
+
+    Standing: documented.
     """
     plan = product.plan
     if not 0 <= quantity <= (MOST if plan.most is None else plan.most):
