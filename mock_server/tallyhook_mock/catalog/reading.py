@@ -73,6 +73,7 @@ class ProductTable(Table):
     currency_symbol: Text | None = None
     cc_card_code_is_required: bool | None = None
     cc_zip_is_required: bool | None = None
+    cc_zip_declines: Text | None = None
     bill_reminder_days: tuple[Annotated[int, Meta(ge=0, le=365)], ...] | None = None
     tax_rate: Rate | None = None
     is_tax_exempt: bool | None = None
@@ -379,6 +380,7 @@ def _new_product(table: ProductTable, state: State, at: datetime) -> Product:
         signature=scheme,
         tax_rate=table.tax_rate,
         is_tax_exempt=bool(table.is_tax_exempt),
+        declining_zip=table.cc_zip_declines or "",
     )
 
 

@@ -11,6 +11,7 @@ import typer
 import tallyhook
 from tallyhook_mock.cli import (
     clock,
+    conform,
     customers,
     demo,
     faults,
@@ -20,6 +21,7 @@ from tallyhook_mock.cli import (
     listen,
     listeners,
     mock,
+    record,
     rules,
     seed,
     snapshot,
@@ -42,6 +44,9 @@ app.command("demo")(demo.demo)
 app.command("seed")(seed.seed)
 app.command("schema")(seed.schema)
 app.command("rules")(rules.rules)
+app.add_typer(conform.conform, name="conform")
+app.command("record")(record.record)
+app.command("compare")(record.compare)
 app.add_typer(clock.clock, name="clock")
 app.command("customers")(customers.customers)
 app.command("invoice")(invoice.invoice)

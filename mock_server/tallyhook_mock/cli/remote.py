@@ -10,7 +10,7 @@ import typer
 
 from tallyhook_receiver.cli.output import BAD, USAGE, fail
 
-__all__ = ["URL", "After", "MockUrl", "ProductCode", "Remote", "path", "say_more"]
+__all__ = ["URL", "After", "MockUrl", "ProductCode", "Remote", "path", "say_more", "trust"]
 
 URL = "http://127.0.0.1:8421"
 
@@ -40,7 +40,7 @@ class Remote:
         if urlsplit(url).scheme not in ("http", "https"):
             fail(f"--mock: {url!r} is not a URL such as {URL}", USAGE)
         self.url = url.rstrip("/")
-        self._verify = _trust() if url.startswith("https:") else False
+        self._verify = trust() if url.startswith("https:") else False
 
     def get(self, path: str, wanted: Mapping[str, str | int | None] | None = None) -> Any:
         """With the query parameters that are not None."""
@@ -117,7 +117,7 @@ def _fits(each: Mapping[str, Any], name: str) -> bool:
     return bool(name) and (each["id"].startswith(name.lower()) or each.get("url") == name)
 
 
-def _trust() -> ssl.SSLContext:
+def trust() -> ssl.SSLContext:
     """The machine's authorities, and the one that `tallyhook mock --tls` has made here."""
     from tallyhook_mock.tls import default_directory
 

@@ -250,13 +250,13 @@ def run_invoice(state: State, invoice: Invoice, at: datetime) -> None:
 
 
 def waive(state: State, invoice: Invoice, at: datetime) -> None:
-    """Offset all charges of an outstanding invoice by credits (staff 2014), one for each (inferred)."""
+    """Offset all charges of an outstanding invoice by credits (staff 2014), one for each (a setting)."""
     if not invoice.is_outstanding:
         raise Refusal(412, "Only an outstanding invoice can be waived", "number:notOutstanding")  # inferred
     invoice.promotion, invoice.credits = None, ()
-    left = invoice.subtotal
+    left, rules = invoice.subtotal, invoice.subscription.customer.product.rules
     for line in invoice.charges:
-        amount = min(line.amount, left)
+        amount = left if rules.waived_by == "one" and line.amount > 0 else min(line.amount, left)
         if amount > 0:
             left -= amount
             waived = custom(state, NewCharge(line.code, ONE, -amount, WAIVED), at)

@@ -95,11 +95,14 @@ class Subscription(Entity, eq=False):
 
     @property
     def outstanding(self) -> Invoice | None:
-        """What `invoicePeriod=outstanding` addresses: the oldest, should there be several (inferred).
+        """What `invoicePeriod=outstanding` addresses; which of several is a setting.
 
         A one-time invoice that was declined stands back behind those of periods (inferred).
         """
         unpaid = [invoice for invoice in self.invoices if invoice.is_outstanding]
+        if self.customer.product.rules.several_outstanding == "newest":
+            # What lapsed while it was canceled is meant only if there is nothing else.
+            unpaid = sorted(reversed(unpaid), key=lambda invoice: invoice.state is InvoiceState.LAPSED)
         periods = (invoice for invoice in unpaid if invoice.type is InvoiceType.SUBSCRIPTION)
         return next(periods, unpaid[0] if unpaid else None)
 

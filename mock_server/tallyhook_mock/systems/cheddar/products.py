@@ -150,6 +150,7 @@ class Product(Entity, eq=False):
     signature: str = "cheddar"
     tax_rate: Decimal | None = None  # of every customer who has none of their own (documented)
     is_tax_exempt: bool = False
+    declining_zip: str = ""  # with this `ccZip` the gateway takes a card and declines each of its charges
     rules: Rules = Rules()
     items: dict[str, Item] = field(default_factory=dict)
     plans: dict[str, Plan] = field(default_factory=dict)

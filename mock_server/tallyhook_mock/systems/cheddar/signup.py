@@ -108,14 +108,15 @@ def edit_customer(
 
 
 def edit_meta_data(state: State, customer: Customer, meta_data: Mapping[str, str], at: datetime) -> None:
-    """Add or replace entries by name; an empty value removes one (inferred)."""
+    """Add or replace entries by name; an empty value removes one (a setting)."""
+    removes = customer.product.rules.empty_meta_data == "removed"
     kept = {datum.name: datum for datum in customer.meta_data}
     for name, value in meta_data.items():
         known = kept.get(name)
         if known is None:
-            if value:
+            if value or not removes:
                 kept[name] = MetaDatum(state.ids.next(), name, value, at, at)
-        elif value:
+        elif value or not removes:
             kept[name] = MetaDatum(known.id, name, value, known.created, at)
         else:
             del kept[name]

@@ -89,7 +89,9 @@ def add_quantity(
 def remove_quantity(
     state: State, customer: Customer, item: str, quantity: Decimal, *, outstanding: bool, at: datetime
 ) -> None:
-    """Take from the counter; below zero is refused (inferred)."""
+    """Take from the counter; whether it may be more than there is is a setting."""
+    if customer.product.rules.removed_below_zero == "zero":
+        quantity = min(quantity, target(customer, outstanding=outstanding).quantity(item))
     add_quantity(state, customer, item, -quantity, outstanding=outstanding, at=at)
 
 
