@@ -272,7 +272,7 @@ class _Uvicorn(uvicorn.Server):
 
 @asynccontextmanager
 async def serving(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
-    """Serve an application over real HTTP; the value is its URL. Port 0 finds a free one, else OSError."""
+    """Serve an application over real HTTP; the value is its URL. Port 0 finds a free one. OSError."""
     with bind(host, port) as listening:
         server = _Server(configure(app))
         task = asyncio.create_task(server.serve(sockets=[listening]))

@@ -37,12 +37,18 @@ def cheddar() -> Iterator[tuple[str, str, str]]:
     for rules in page.FIXED.values():
         for rule in rules:
             name = getattr(rule.home, "__qualname__", None) or rule.home.__name__
-            yield f"{getattr(rule.home, '__module__', '')}.{name}", rule.standing, inspect.getdoc(rule.home) or ""
+            yield (
+                f"{getattr(rule.home, '__module__', '')}.{name}",
+                rule.standing,
+                inspect.getdoc(rule.home) or "",
+            )
 
 
 def others() -> Iterator[tuple[str, str, str]]:
     """The same for the pages of the other systems, which link to the files."""
-    row = re.compile(r"^\| .* \| ([^|]+) \| \[`([\w.]+)`\]\(\.\./mock_server/tallyhook_mock/([\w/]+\.py)\) \|$")
+    row = re.compile(
+        r"^\| .* \| ([^|]+) \| \[`([\w.]+)`\]\(\.\./mock_server/tallyhook_mock/([\w/]+\.py)\) \|$"
+    )
     for page in PAGES:
         for line in (DOCS / f"{page}.md").read_text("utf-8").splitlines():
             found = row.match(line)

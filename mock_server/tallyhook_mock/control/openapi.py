@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from tallyhook import __version__
+import tallyhook
 
 __all__ = ["document", "route"]
 
@@ -55,7 +55,7 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
             calls[method.lower()] = _call(each, method, bodies.get(id(each)))
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Tallyhook's mock: its control API", "version": __version__},
+        "info": {"title": "Tallyhook's mock: its control API", "version": tallyhook.__version__},
         "paths": paths,
         "components": {"schemas": components},
     }

@@ -181,6 +181,7 @@ def _command(name: str) -> Route:
 
 async def unknown(request: Request) -> JSONResponse:
     """There is no other command."""
+    _named(request)
     raise missing(f"one of {', '.join(COMMANDS)} is expected")
 
 

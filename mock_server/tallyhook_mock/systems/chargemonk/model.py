@@ -45,6 +45,7 @@ class Plan(Value, frozen=True):
     term_months: int
     billing_cycles: int | None = None
     setup_fee: Decimal = ZERO  # charged once, by the first invoice
+    description: str = ""
 
 
 class AddOn(Value, frozen=True):
@@ -54,6 +55,13 @@ class AddOn(Value, frozen=True):
     name: str
     price: Decimal
     period_months: int | None
+    invoice_name: str = ""
+    description: str = ""
+
+    @property
+    def text(self) -> str:
+        """What invoices call it: the name, if it has none for them (documented)."""
+        return self.invoice_name or self.name
 
     @property
     def is_recurring(self) -> bool:

@@ -101,9 +101,8 @@ class Subscription(Entity, eq=False):
         """
         unpaid = [invoice for invoice in self.invoices if invoice.is_outstanding]
         if self.customer.product.rules.several_outstanding == "newest":
-            unpaid.reverse()
             # What lapsed while it was canceled is meant only if there is nothing else.
-            unpaid.sort(key=lambda invoice: invoice.state is InvoiceState.LAPSED)
+            unpaid.sort(key=lambda invoice: (invoice.state is InvoiceState.LAPSED, -invoice.number))
         periods = (invoice for invoice in unpaid if invoice.type is InvoiceType.SUBSCRIPTION)
         return next(periods, unpaid[0] if unpaid else None)
 

@@ -19,6 +19,7 @@ __all__ = [
     "extended_end",
     "extended_lines",
     "first_lines",
+    "joining_lines",
     "price",
     "renewal_lines",
     "with_vat",
@@ -182,6 +183,24 @@ def extended_lines(subscription: Subscription, item: Item, asked: Terms, at: dat
             name = f"{_said(other.terms)}, {more} of {whole} days"
             lines.append(Line(str(other.running_number), name, Decimal(1), amount, amount, end, until))
     return _in_order(tuple(lines))
+
+
+def joining_lines(primary: Subscription, secondary: Subscription) -> tuple[Line, ...]:
+    """What the items of a subscription cost from its next billing date to that of the one that it joins.
+
+    By the days in between (inferred), of the interval that they are a part of.
+    """
+    start, end, first = secondary.next_billing, primary.next_billing, len(primary.items) + 1
+    days, whole = (end - start).days, primary.interval_days
+    lines = []
+    going = (item for item in secondary.items if item.is_active)
+    for number, item in enumerate(going, first):
+        terms = item.terms_in(secondary.interval + 1)
+        if item.mode is Mode.ADVANCE and terms.quantity:
+            amount = cents(terms.total * days / whole)
+            name = f"{_said(terms)}, {days} of {whole} days"
+            lines.append(Line(str(number), name, Decimal(1), amount, amount, start, end))
+    return tuple(lines)
 
 
 def _ahead(item: Item, asked: Terms, start: datetime, end: datetime) -> tuple[Line, ...]:

@@ -262,7 +262,7 @@ def _finish(subscription: Subscription) -> Iterable[Line]:
             amount = product.amount if product.owes is None else product.owes(product.amount)
             yield subscription.line(product, amount)
         if product.plan.reset is Reset.END:
-            product.quantity = product.plan.quantity
+            product.quantity, product.items = product.plan.quantity, ()
     yield from (charge.line for charge in subscription.charges)
     subscription.charges.clear()
 
