@@ -238,6 +238,25 @@ def test_a_probe_that_breaks_off_leaves_nothing(
     assert nothing_left(rehearsal)
 
 
+def test_no_call_is_the_same_as_the_one_before(
+    rehearsal: Rehearsal, account: Account, between: Between, tmp_path: Path
+) -> None:
+    """As Cheddar's duplicate check has it."""
+    last = b""
+
+    def checked(request: httpx.Request) -> httpx.Response | None:
+        nonlocal last
+        this = str(request.url).encode() + request.content
+        last, is_same = this, this == last
+        return httpx.Response(422, text="<error>duplicate</error>") if is_same else None
+
+    rehearsal.account, between.before, state = account, checked, rehearsal.state()
+    rehearsal.run(state, tmp_path / "state.json").start(
+        ["canceled_again", "tax_rounding", "void_with_amount"]
+    )
+    assert all(progress.finding for progress in state.probes.values()), state.probes
+
+
 # -- over several days
 
 

