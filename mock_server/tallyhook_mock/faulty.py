@@ -1,11 +1,13 @@
-"""Faults on calls: ASGI in front of a face, whichever system that speaks for."""
+"""Calls watched and made to fail: ASGI in front of a face, whichever system that speaks for."""
 
 import asyncio
+import time
 from collections.abc import Callable
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tallyhook_mock.calls import Watched
 from tallyhook_mock.connection import drop
 from tallyhook_mock.core.base import Value
 from tallyhook_mock.faults import Fault, FaultKind
@@ -32,43 +34,59 @@ def with_faults(
     aim: Callable[[Scope, bytes], Aim | None],
     refused: Callable[[Fault], Response],
     strike: Callable[[Aim], Fault | None],
-    are_over: Callable[[], bool],
+    made: Callable[[Aim, str, Watched, float, Fault | None], None],
     *,
     max_body: int,
 ) -> ASGIApp:
-    """A face, with what `strike` says done to each call.
+    """A face, with what `strike` says done to each call, and `made` told of each.
 
     `aim` reads a call and its body, as leniently as can be: a call that will be refused can be struck all the
     same. None: it is no call. `refused` answers in the words of the system for the faults that are an error.
-    `are_over`: nothing is planned any more, so that calls need not be looked at. A body longer than
+    `made` gets the call's method, its answer, and the real seconds that it took. A body longer than
     `max_body` bytes is only read as far as that.
     """
 
     async def faulty(scope: Scope, receive: Receive, send: Send) -> None:
-        if are_over():
-            await app(scope, receive, send)
-            return
+        began = time.perf_counter()
         body, again = await _read(receive, max_body)
+        # Before the call is carried out: a customer that it deletes is still there.
         target = aim(scope, body)
-        fault = None if target is None else strike(target)
-        match fault:
-            case None:
-                await app(scope, again, send)
-            case Fault(kind=FaultKind.LATENCY):
-                await asyncio.sleep(fault.seconds)
-                await app(scope, again, send)
-            case Fault(kind=FaultKind.DROP_BEFORE):
-                await drop(scope, again)
-            case Fault(kind=FaultKind.DROP_AFTER):
-                await app(scope, again, _nowhere)
-                await drop(scope, again)
-            case Fault(kind=FaultKind.TRUNCATE):
-                await app(scope, again, _half(send))
-                await drop(scope, again)
-            case _:
-                await refused(fault)(scope, again, send)
+        if target is None:
+            await app(scope, again, send)
+            return
+        fault, answer = strike(target), Watched(send)
+        try:
+            await _carry_out(app, scope, again, answer.send, fault, refused)
+        finally:
+            made(target, scope["method"], answer, time.perf_counter() - began, fault)
 
     return faulty
+
+
+async def _carry_out(
+    app: ASGIApp,
+    scope: Scope,
+    again: Receive,
+    send: Send,
+    fault: Fault | None,
+    refused: Callable[[Fault], Response],
+) -> None:
+    match fault:
+        case None:
+            await app(scope, again, send)
+        case Fault(kind=FaultKind.LATENCY):
+            await asyncio.sleep(fault.seconds)
+            await app(scope, again, send)
+        case Fault(kind=FaultKind.DROP_BEFORE):
+            await drop(scope, again)
+        case Fault(kind=FaultKind.DROP_AFTER):
+            await app(scope, again, _nowhere)
+            await drop(scope, again)
+        case Fault(kind=FaultKind.TRUNCATE):
+            await app(scope, again, _half(send))
+            await drop(scope, again)
+        case _:
+            await refused(fault)(scope, again, send)
 
 
 async def _read(receive: Receive, most: int) -> tuple[bytes, Receive]:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tallyhook_mock.cli.hook_type import names
+from tallyhook_mock.cli.completion import hook_types
 from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote, path
 from tallyhook_receiver.cli.output import Json, print_json, short, state, table
 
@@ -48,7 +48,7 @@ def add(
     listener: Annotated[str, typer.Argument(metavar="URL", help="Where to post the hooks.")],
     events: Annotated[
         list[str] | None,
-        typer.Option(metavar="TYPE", autocompletion=names, help="Only these; may be repeated."),
+        typer.Option(metavar="TYPE", autocompletion=hook_types, help="Only these; may be repeated."),
     ] = None,
     product: ProductCode = None,
     url: MockUrl = URL,

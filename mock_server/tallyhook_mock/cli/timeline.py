@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tallyhook_mock.cli.completion import customer_codes
 from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote, path, say_more
 from tallyhook_receiver.cli.output import USAGE, Json, console, fail, moment, print_json, table
 
@@ -38,6 +39,7 @@ def timeline(
         str,
         typer.Argument(
             metavar="CUSTOMER",
+            autocompletion=customer_codes,
             help="A customer's code; of Fusebill the id, of Cleverbridge and Chargemonk a subscription's.",
         ),
     ],
@@ -58,7 +60,8 @@ def timeline(
 
     Example: tallyhook timeline ada --svg ada.svg
     """
-    mock, wanted, account = Remote(url), {"product": product}, (*ACCOUNTS[system], customer)
+    mock, account = Remote(url), (*ACCOUNTS[system], customer)
+    wanted = {"product": mock.product_of(customer, product) if system is System.CHEDDAR else product}
     if svg is not None:
         picture = mock.get(path(*account, "timeline.svg"), wanted)
         try:

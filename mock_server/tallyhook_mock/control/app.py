@@ -9,7 +9,7 @@ from starlette.routing import Mount
 
 from tallyhook_mock.catalog.table import CatalogError
 from tallyhook_mock.clock import ClockBusy
-from tallyhook_mock.control import catalog, clock, faults, forecast, hooks, listeners, snapshots
+from tallyhook_mock.control import calls, catalog, clock, faults, forecast, hooks, listeners, snapshots
 from tallyhook_mock.control.guard import Guard
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.systems import parts
@@ -26,6 +26,7 @@ _ROUTES = [
     *faults.ROUTES,
     *snapshots.ROUTES,
     *forecast.ROUTES,
+    *calls.ROUTES,
 ]
 
 

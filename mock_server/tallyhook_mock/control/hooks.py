@@ -27,7 +27,7 @@ from tallyhook_mock.delivery import hook_headers
 
 __all__ = ["ROUTES"]
 
-_FILTERS = ("type", "customer", "state")
+_FILTERS = ("type", "product", "customer", "state")
 
 
 async def index(request: Request) -> JSONResponse:
@@ -54,10 +54,13 @@ async def trigger(request: Request) -> JSONResponse:
     """Send one of a `type` about a `customer` as it stands; nothing happens to either."""
     mock = mock_of(request)
     wish = await json_object(request)
-    only(wish, ("type", "customer", "product"))
+    only(wish, ("type", "customer", "product", "override"))
     customer = mock.state.customer(named_product(request, wish), text(wish, "customer"))
+    override = wish.get("override", {})
+    if not isinstance(override, dict):
+        raise bad("override: an object of values by their paths is required")
     try:
-        hook = mock.trigger(customer, text(wish, "type"))
+        hook = mock.trigger(customer, text(wish, "type"), override)
     except ValueError as error:
         raise bad(str(error)) from None
     return JSONResponse(_full(request, hook), 202)
@@ -99,6 +102,7 @@ def _named(request: Request) -> Hook:
 def _fits(hook: Hook, wanted: Mapping[str, str]) -> bool:
     return (
         wanted.get("type", hook.type) == hook.type
+        and wanted.get("product", hook.product) == hook.product
         and wanted.get("customer", hook.customer) == hook.customer
         and ("state" not in wanted or any(each.state == wanted["state"] for each in hook.deliveries))
     )

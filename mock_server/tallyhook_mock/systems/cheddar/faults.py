@@ -7,6 +7,7 @@ from datetime import datetime
 from starlette.responses import Response
 from starlette.types import ASGIApp, Scope
 
+from tallyhook_mock.calls import Watched
 from tallyhook_mock.core import ids
 from tallyhook_mock.faults import Fault, FaultKind
 from tallyhook_mock.faulty import Aim, with_faults
@@ -35,7 +36,7 @@ def faulty_cheddar(
     state: Callable[[], State],
     now: Callable[[], datetime],
     strike: Callable[[Aim], Fault | None],
-    are_over: Callable[[], bool],
+    made: Callable[[Aim, str, Watched, float, Fault | None], None],
 ) -> ASGIApp:
     """The XML API, with what `strike` says done to each call."""
     error_numbers = itertools.count(_FIRST_ERROR)
@@ -49,7 +50,7 @@ def faulty_cheddar(
         document = refusal_document(refusal, next(error_numbers), now())
         return Response(document, refusal.status, headers, "text/xml")
 
-    return with_faults(app, aim, refused, strike, are_over, max_body=MAX_BODY)
+    return with_faults(app, aim, refused, strike, made, max_body=MAX_BODY)
 
 
 def _aim(state: State, scope: Scope, form: bytes, at: datetime) -> Aim:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from starlette.responses import Response
 from starlette.types import ASGIApp, Scope
 
+from tallyhook_mock.calls import Watched
 from tallyhook_mock.faults import Fault
 from tallyhook_mock.faulty import Aim, with_faults
 from tallyhook_mock.systems.cleverbridge.api import MAX_BODY, is_cleverbridge
@@ -26,10 +27,12 @@ _ERRORS = {
 
 
 def faulty_cleverbridge(
-    app: ASGIApp, strike: Callable[[Aim], Fault | None], are_over: Callable[[], bool]
+    app: ASGIApp,
+    strike: Callable[[Aim], Fault | None],
+    made: Callable[[Aim, str, Watched, float, Fault | None], None],
 ) -> ASGIApp:
     """The API, with what `strike` says done to each call. Faults know a customer by the subscription's id."""
-    return with_faults(app, _aim, _refused, strike, are_over, max_body=MAX_BODY)
+    return with_faults(app, _aim, _refused, strike, made, max_body=MAX_BODY)
 
 
 def _aim(scope: Scope, body: bytes) -> Aim | None:

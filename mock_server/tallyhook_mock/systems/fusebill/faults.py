@@ -7,6 +7,7 @@ import msgspec
 from starlette.responses import Response
 from starlette.types import ASGIApp, Scope
 
+from tallyhook_mock.calls import Watched
 from tallyhook_mock.faults import Fault
 from tallyhook_mock.faulty import Aim, with_faults
 from tallyhook_mock.systems.fusebill.api import MAX_BODY, find, is_fusebill, refused
@@ -26,14 +27,14 @@ def faulty_fusebill(
     app: ASGIApp,
     state: Callable[[], State],
     strike: Callable[[Aim], Fault | None],
-    are_over: Callable[[], bool],
+    made: Callable[[Aim, str, Watched, float, Fault | None], None],
 ) -> ASGIApp:
     """The API, with what `strike` says done to each call. Faults know a customer by its id."""
 
     def aim(scope: Scope, body: bytes) -> Aim | None:
         return _aim(state(), scope, body) if is_fusebill(scope["path"]) else None
 
-    return with_faults(app, aim, _refused, strike, are_over, max_body=MAX_BODY)
+    return with_faults(app, aim, _refused, strike, made, max_body=MAX_BODY)
 
 
 def _aim(state: State, scope: Scope, body: bytes) -> Aim:
