@@ -18,7 +18,7 @@ from rich.table import Table
 from tests.postgres import Postgres
 
 from benchmarks.crash.disk import Disk
-from benchmarks.crash.faults import KINDS
+from benchmarks.crash.faults import KINDS, NO_SCENE, SCENES
 from benchmarks.crash.harness import Harness, Options, Tally, summed
 from benchmarks.crash.mutants import MUTANTS
 
@@ -48,6 +48,11 @@ def main() -> None:
     parser.add_argument("--no-deaths", action="store_true", help="no receiver is killed")
     parser.add_argument("--no-marks", action="store_true", help="charges carry no mark")
     parser.add_argument(
+        "--scene",
+        choices=list(SCENES),
+        help="in place of all of these: " + "; ".join(f"{name}: {it.what}" for name, it in SCENES.items()),
+    )
+    parser.add_argument(
         "--mutant",
         choices=list(MUTANTS),
         default="",
@@ -67,14 +72,18 @@ def _options(given: argparse.Namespace) -> Options:
     names = {"all": list(KINDS), "none": []}.get(given.faults, given.faults.split(","))
     if unknown := [name for name in names if name not in KINDS]:
         sys.exit(f"--faults: {', '.join(unknown)} is none of {', '.join(KINDS)}")
+    scene = SCENES[given.scene] if given.scene else NO_SCENE
+    if given.scene:
+        names = []
     return Options(
         seed=given.seed,
-        receivers=given.receivers,
+        receivers=max(2, given.receivers) if scene.sleeps_at else given.receivers,
         hooks=given.hooks,
         kinds=frozenset(names),
         mutant=given.mutant,
         marks=not given.no_marks,
-        deaths=not given.no_deaths,
+        deaths=not (given.no_deaths or given.scene),
+        scene=scene,
     )
 
 

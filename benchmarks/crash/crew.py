@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import random
 import signal
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from ctypes import c_double, c_int
@@ -32,6 +33,7 @@ class Crew:
         self.stops = 0
         self.ahead = self._context.RawValue(c_double, 0.0)
         self.version = self._context.RawValue(c_int, 0)
+        self._sleeps = self._context.RawValue(c_int, 1 if settings.sleeps_at else 0)
         self._settings = settings
         self._deaths = deaths
         self._dice = random.Random(seed)
@@ -68,6 +70,27 @@ class Crew:
             # One that dies at a point of its start is replaced by the next muster.
             while not member.shared.is_ready.value and member.process.is_alive():
                 await asyncio.sleep(0.01)
+
+    async def wake(self, *, turns_back: bool) -> None:
+        """Let the one that sleeps go on, and wait until it does nothing any more."""
+        sleepers = [member for member in self._members if member.slept_at]
+        if not sleepers:
+            raise RuntimeError("no receiver came to the point at which it sleeps")
+        (sleeper,) = sleepers
+        if turns_back:
+            self.ahead.value = sleeper.slept_at - time.time()
+        passed = sleeper.shared.passed.value
+        await self._wake(sleeper)
+        await self._rest(sleeper, passed)
+
+    async def _rest(self, member: "_Member", passed: int) -> None:
+        """Until it has passed more points than that, and then none for a second."""
+        last = passed
+        while member.process.is_alive():
+            await asyncio.sleep(1)
+            if passed != last == member.shared.passed.value:
+                return
+            last = member.shared.passed.value
 
     async def cut(self) -> None:
         """All die at once, with their machine."""
@@ -109,12 +132,19 @@ class Crew:
             await asyncio.sleep(0.02)
             for member in self._members:
                 is_waking = member.waking is not None and not member.waking.done()
-                if member.shared.is_stopped.value and not is_waking:
-                    self.stops += 1
-                    member.waking = asyncio.create_task(self._wake(member))
+                if not member.shared.is_stopped.value or is_waking or member.slept_at:
+                    continue
+                self.stops += 1
+                if self._settings.sleeps_at:
+                    member.slept_at = time.time() + self.ahead.value
+                else:
+                    member.waking = asyncio.create_task(self._wake_later(member))
+
+    async def _wake_later(self, member: "_Member") -> None:
+        await asyncio.sleep(self._dice.uniform(1.2, 5) * LEASE)
+        await self._wake(member)
 
     async def _wake(self, member: "_Member") -> None:
-        await asyncio.sleep(self._dice.uniform(1.2, 5) * LEASE)
         while member.shared.is_stopped.value:  # it may only be about to stop
             with suppress(ProcessLookupError):
                 os.kill(member.process.pid, signal.SIGCONT)
@@ -127,6 +157,7 @@ class Crew:
             passed=self._context.RawValue(c_int, 0),
             is_stopped=self._context.RawValue(c_int, 0),
             is_ready=self._context.RawValue(c_int, 0),
+            sleeps=self._sleeps,
             ahead=self.ahead,
             version=self.version,
         )
@@ -140,3 +171,4 @@ class _Member:
     process: Any
     shared: Shared
     waking: asyncio.Task[None] | None = None
+    slept_at: float = 0.0  # by the receivers' clock; only `wake` wakes it

@@ -18,7 +18,7 @@ from tests.postgres import Postgres
 from benchmarks.crash.books import PLAN, PLAN_CODE, Usage, usage_of
 from benchmarks.crash.crew import Crew
 from benchmarks.crash.disk import Disk
-from benchmarks.crash.faults import HOOKS
+from benchmarks.crash.faults import HOOKS, NO_SCENE, Scene
 from benchmarks.crash.listener import LEASE, UNKNOWN_FOR, Settings, listening_socket
 from benchmarks.crash.people import Person, announced, content, custom
 from benchmarks.crash.proxy import Mischief, Proxy
@@ -57,7 +57,10 @@ _PERIOD = 300
 
 @dataclass(frozen=True)
 class Options:
-    """What is played: `hooks` customers are billed at a time, `kinds` are names of KINDS."""
+    """What is played: `hooks` customers are billed at a time, `kinds` are names of KINDS.
+
+    With a `scene` nothing else goes wrong.
+    """
 
     seed: int = 1
     receivers: int = 1
@@ -66,6 +69,7 @@ class Options:
     mutant: str = ""
     marks: bool = True
     deaths: bool = True
+    scene: Scene = NO_SCENE
 
 
 @dataclass
@@ -140,7 +144,7 @@ class Harness:
     ) -> AsyncIterator["Harness"]:
         """A harness with its mock and proxy served, and the address of the receivers reserved."""
         # A receiver that stands still must not keep the hook from the others.
-        sender = Sender(timeout=LEASE if "stop" in options.kinds else 5)
+        sender = Sender(timeout=LEASE if "stop" in options.kinds or options.scene.sleeps_at else 5)
         mock = Mock(CATALOG, start=datetime(2026, 1, 1, tzinfo=UTC), sender=sender, seed=options.seed)
         codes: dict[str, str] = {}
 
@@ -169,11 +173,13 @@ class Harness:
                         inbox,
                         SECRET,
                         os.getpid(),
+                        sleeps_at=options.scene.sleeps_at,
                         mutant=options.mutant,
                         flushes=isinstance(database, Disk) and "power" in options.kinds,
                         marks=options.marks,
                     )
-                    await _sign_up(client, BYSTANDER)
+                    if "documents" in options.kinds:
+                        await _sign_up(client, BYSTANDER)
                     try:
                         yield cls(options, mock, proxy, client, settings, database, codes)
                     finally:
@@ -181,7 +187,7 @@ class Harness:
 
     async def run(self) -> None:
         """Some customers' period, in which at least one receiver was killed if receivers die."""
-        if not self._length:
+        if not self._length and (self._options.deaths or "stop" in self._options.kinds):
             await self._measure()
         kills = -1
         while kills < (1 if self._options.deaths else 0):
@@ -195,8 +201,7 @@ class Harness:
     async def _play(self, *, is_pilot: bool = False) -> int:
         """Play one period; how many receivers were killed in it."""
         count = 1 if is_pilot else self._options.hooks
-        plays = [await self._begin(f"C{self._customers + number}", is_pilot) for number in range(count)]
-        self._customers += count
+        plays = [await self._begin(self._next_code()) for _ in range(count)]
         crew = Crew(
             self._settings,
             1 if is_pilot else self._options.receivers,
@@ -228,11 +233,16 @@ class Harness:
         (listener,) = self._mock.state.hooks.listeners.values()
         self._mock.pause(listener)
         await self._advance(MONTH)
-        if not is_pilot:
-            for play in plays:
+        scene = self._options.scene
+        for play in plays:
+            if scene is not NO_SCENE:
+                await self._stage(play, scene)
+            elif not is_pilot:
                 await self._disturb(play)
         self._mock.resume(listener)
         await self._bill(plays, crew, is_pilot=is_pilot)
+        if scene.sleeps_at:
+            await crew.wake(turns_back=scene.turns_back)
 
     @asynccontextmanager
     async def _watched(self, crew: Crew, plays: list["_Play"]) -> AsyncIterator[None]:
@@ -249,7 +259,15 @@ class Harness:
                 lines += [f"{play.code}:", *play.told()]
             raise RuntimeError("\n".join([f"no end within {_PERIOD} s", *lines])) from error
 
-    async def _begin(self, code: str, is_pilot: bool) -> "_Play":
+    def _next_code(self) -> str:
+        """A new customer's; in a scene that of one whose invoice stays held."""
+        while True:
+            code = f"C{self._customers}"
+            self._customers += 1
+            if self._options.scene is NO_SCENE or not usage_of(self._options.seed, code).runs_at_once:
+                return code
+
+    async def _begin(self, code: str) -> "_Play":
         usage = usage_of(self._options.seed, code)
         customer = await _sign_up(self._client, code)
         self._codes[customer] = code
@@ -291,6 +309,13 @@ class Harness:
             self._mock.plan(
                 msgspec.structs.replace(fault, customer=play.code, seed=self._dice.getrandbits(32))
             )
+
+    async def _stage(self, play: "_Play", scene: Scene) -> None:
+        play.mischief = Mischief(frozenset(), random.Random(0), loses=False)
+        if scene.forgets:
+            await play.person.imitate()
+            play.mischief.forgets = "customers/add-charge"
+        self._proxy.mischief[play.code] = play.mischief
 
     async def _bill(self, plays: list["_Play"], crew: Crew, *, is_pilot: bool) -> None:
         """Have the hooks tried until they are acknowledged, and the second looks done."""
@@ -352,7 +377,7 @@ class Harness:
         """
         if taken:
             await asyncio.sleep(LEASE)
-        if not crew.are_all_awake:
+        if not (crew.are_all_awake or self._options.scene.sleeps_at):
             return  # another takes over, and the one that stands still goes on in the middle of it
         await self._proxy.idle()
         crew.ahead.value += by.total_seconds()

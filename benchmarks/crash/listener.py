@@ -45,7 +45,7 @@ _WRITES = ("claim", "finish", "append", "plan")
 @dataclass(frozen=True)
 class Settings:
     """What the process has to know. `dies_at` and `stops_at` count the points passed, 0 = never; it
-    stops again after as many.
+    stops again after as many. `sleeps_at` names a point at which one of all the receivers stops.
 
     `harness` is the process without which this one ends.
     """
@@ -58,6 +58,7 @@ class Settings:
     harness: int
     dies_at: int = 0
     stops_at: int = 0
+    sleeps_at: str = ""
     mutant: str = ""
     flushes: bool = False
     marks: bool = True
@@ -67,7 +68,8 @@ class Settings:
 class Shared:
     """What processes and harness tell each other.
 
-    `passed` counts the points of this process, `is_stopped` says that it stopped itself, `is_ready` that it
+    `sleeps` is how many receivers may yet stop at the point that has a name. `passed` counts the points of
+    this process, `is_stopped` says that it stopped itself, `is_ready` that it
     listens. `ahead` are the seconds by which the receivers' clock is ahead, `version` is what they declare.
     None has a lock, which a process that is killed could take with it.
     """
@@ -75,6 +77,7 @@ class Shared:
     passed: c_int
     is_stopped: c_int
     is_ready: c_int
+    sleeps: c_int
     ahead: c_double
     version: c_int
 
@@ -178,16 +181,22 @@ class _Fate:
         self._shared = shared
         self._stops_at = settings.stops_at
 
-    def point(self) -> None:
+    def point(self, name: str = "") -> None:
         passed = self._shared.passed
         passed.value += 1
         if passed.value == self._stops_at:
             self._stops_at += self._settings.stops_at
-            self._shared.is_stopped.value = 1
-            os.kill(os.getpid(), signal.SIGSTOP)
-            self._shared.is_stopped.value = 0
+            self._stop()
+        if name and name == self._settings.sleeps_at and self._shared.sleeps.value:
+            self._shared.sleeps.value -= 1
+            self._stop()
         if passed.value == self._settings.dies_at:
             os.kill(os.getpid(), signal.SIGKILL)
+
+    def _stop(self) -> None:
+        self._shared.is_stopped.value = 1
+        os.kill(os.getpid(), signal.SIGSTOP)
+        self._shared.is_stopped.value = 0
 
 
 class _MortalInbox:
@@ -203,9 +212,10 @@ class _MortalInbox:
             return method
 
         async def mortal(*arguments: Any, **options: Any) -> Any:
-            self._fate.point()
+            what = f"{name} {type(arguments[-1]).__name__}"
+            self._fate.point(f"before {what}")
             written = await method(*arguments, **options)
-            self._fate.point()
+            self._fate.point(f"after {what}")
             return written
 
         return mortal

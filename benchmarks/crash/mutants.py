@@ -11,9 +11,9 @@ import msgspec
 from tallyhook.cheddar.models import Customer
 from tallyhook.review import apply
 from tallyhook.review.compare import Changes
-from tallyhook.review.journal import Adding, DeclaredCharge, Entry
+from tallyhook.review.journal import Adding, DeclaredCharge, Entry, encode
 from tallyhook.review.ownership import Ledger
-from tallyhook_receiver import LeaseLost
+from tallyhook_receiver.inbox.sqlite import SQLiteInbox
 from tallyhook_receiver.lease import Lease
 
 __all__ = ["MUTANTS", "Mutant"]
@@ -25,7 +25,7 @@ MUTANTS = {
     "before-ignored": "it counts for nothing which charges stood before",
     "nothing-read-back": "what was sent is taken to stand on the invoice",
     "no-lease-check": "a worker that stood still goes on after its lease",
-    "foreign-entries": "a worker without the lease may write into the journal, and goes on",
+    "foreign-entries": "any worker may write into a journal, whoever has the lease; nor is that checked",
     "no-quantities": "charges are added, and quantities never set",
 }
 
@@ -42,16 +42,14 @@ class Mutant:
                 _compare_once()
             case "before-ignored":
                 _blind()
-            case "no-lease-check" | "foreign-entries":
-                Lease.check = lambda self: None  # type: ignore[method-assign] # that is the alteration
+            case "no-lease-check":
+                _never_check()
+            case "foreign-entries":
+                _never_check()
+                SQLiteInbox.append = _append  # type: ignore[method-assign] # that is the alteration
 
     def inbox(self, inbox: Any) -> Any:
-        match self.name:
-            case "no-journal":
-                return _Forgetful(inbox)
-            case "foreign-entries":
-                return _Lenient(inbox)
-        return inbox
+        return _Forgetful(inbox) if self.name == "no-journal" else inbox
 
     def network(self, network: httpx.AsyncBaseTransport, timeout: float) -> httpx.AsyncBaseTransport:
         return _NeverLeft(network, timeout) if self.name == "lost-is-refused" else network
@@ -60,39 +58,31 @@ class Mutant:
         return _hasty(app) if self.name == "acknowledges-first" else app
 
 
-class _Altered:
+class _Forgetful:
     def __init__(self, inbox: Any) -> None:
         self._inbox = inbox
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inbox, name)
 
-
-class _Forgetful(_Altered):
     async def append(self, key: str, owner: str, entry: Entry) -> None: ...
 
     async def entries(self, key: str) -> Sequence[Entry]:
         return ()
 
 
-class _Lenient(_Altered):
-    """Every worker's entries are taken, as if they came from the one who has the lease."""
+def _never_check() -> None:
+    Lease.check = lambda self: None  # type: ignore[method-assign] # that is the alteration
 
-    def __init__(self, inbox: Any) -> None:
-        super().__init__(inbox)
-        self._owners: dict[str, str] = {}
 
-    async def append(self, key: str, owner: str, entry: Entry) -> None:
-        try:
-            await self._inbox.append(key, owner, entry)
-        except LeaseLost:
-            await asyncio.sleep(0)
-
-    async def renew(self, key: str, owner: str, seconds: float) -> None:
-        try:
-            await self._inbox.renew(key, owner, seconds)
-        except LeaseLost:
-            await asyncio.sleep(0)
+async def _append(self: SQLiteInbox, key: str, owner: str, entry: Entry) -> None:
+    """The real one, but for the owner."""
+    line = (key, key, 0.0, encode(entry))
+    await self._commits.run(
+        lambda connection: connection.execute(
+            "INSERT INTO journal SELECT ?, (SELECT count(*) FROM journal WHERE key = ?), ?, ?", line
+        )
+    )
 
 
 def _blind() -> None:

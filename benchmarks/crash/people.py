@@ -32,7 +32,11 @@ class Person:
     async def prepare(self) -> None:
         """Before any review begins: a charge that is the same as one that will be declared, or nothing."""
         if self._dice.random() < 0.5:
-            await self._add()
+            await self._add(self._dice.choice(self._usage.adjustments))
+
+    async def imitate(self) -> None:
+        """Add a charge that is the same as the first that will be declared."""
+        await self._add(self._usage.adjustments[0])
 
     async def act(self, likely: float) -> None:
         """While a review may be at work: add an equal charge, delete one, or run the invoice."""
@@ -42,15 +46,14 @@ class Person:
         with suppress(APIError):  # the invoice was run meanwhile
             match self._dice.choice(["add", "add", "delete", "run"]):
                 case "add":
-                    await self._add()
+                    await self._add(self._dice.choice(self._usage.adjustments))
                 case "delete":
                     await self._delete()
                 case "run":
                     await self._client.run_outstanding(self._code)
                     self.has_run = True
 
-    async def _add(self) -> None:
-        equal = self._dice.choice(self._usage.adjustments)
+    async def _add(self, equal: Adjustment) -> None:
         await self._client.add_charge(
             self._code, equal.code, 1, equal.amount, equal.description, invoice_period=OUTSTANDING
         )

@@ -26,16 +26,19 @@ _PAGE = b"<html><body><h1>It works, or not</h1></body></html>"
 class Mischief:
     """What is done to one customer's calls.
 
-    Some calls are lost, or their answers, whatever the kinds (names of KINDS). `rewrites` is what the
-    documents make of custom charges: "" (nothing), "case" (codes in lower case), "spaces" (white space around
-    and within descriptions), or "cut" (descriptions lose their end, and with it a mark). `before` is awaited
-    ahead of each write.
+    Where it `loses`, some calls are lost, or their answers, whatever the kinds (names of KINDS). `rewrites`
+    is what the documents make of custom charges: "" (nothing), "case" (codes in lower case), "spaces" (white
+    space around and within descriptions), or "cut" (descriptions lose their end, and with it a mark).
+    `before` is awaited ahead of each write. `forgets` is an action whose next call is answered with the last
+    document, and is not carried out.
     """
 
     kinds: frozenset[str]
     dice: random.Random
     rewrites: str = ""
     before: Callable[[str], Awaitable[None]] | None = None
+    loses: bool = True
+    forgets: str = ""
     documents: list[bytes] = field(default_factory=list)  # as they were, oldest first
     strays: int = 0  # answers to addings that were lost, late or misleading
     carried_out: set[str] = field(default_factory=set)  # the descriptions of charges sent on to the mock
@@ -109,7 +112,10 @@ class Proxy:
         )
         if mischief is None:
             return await self._sent(request, mischief)
-        lost = mischief.dice.random()  # whatever the kinds, a network loses things
+        if mischief.forgets == action:
+            mischief.forgets = ""
+            return _document(mischief.documents[-1])
+        lost = mischief.dice.random() if mischief.loses else 0.5
         answer = await self._disturbed(request, action, mischief, code, lost)
         is_stray = answer is None or answer.status_code != 200 or "documents" in mischief.kinds
         if action == "customers/add-charge" and (is_stray or "late" in mischief.kinds):

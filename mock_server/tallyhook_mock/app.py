@@ -1,22 +1,15 @@
 """The mock as one ASGI application: all faces on one engine."""
 
 from collections.abc import Callable
-from datetime import datetime
 
 from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tallyhook_mock.console.paths import is_console
 from tallyhook_mock.core.money import exact
+from tallyhook_mock.faulty import Face, with_faults
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.recording import recorded
-from tallyhook_mock.systems.chargemonk.api import chargemonk_app, is_chargemonk
-from tallyhook_mock.systems.cheddar.api import cheddar_app
-from tallyhook_mock.systems.cheddar.faults import faulty_cheddar
-from tallyhook_mock.systems.cleverbridge.api import cleverbridge_app, is_cleverbridge
-from tallyhook_mock.systems.cleverbridge.faults import faulty_cleverbridge
-from tallyhook_mock.systems.fusebill.api import fusebill_app, is_fusebill
-from tallyhook_mock.systems.fusebill.faults import faulty_fusebill
+from tallyhook_mock.systems import parts
 
 __all__ = ["create_app"]
 
@@ -27,40 +20,16 @@ def create_app(mock: Mock, *, console_token: str = "") -> ASGIApp:
     `console_token` lets browsers of other machines use the console; without one they can't.
     """
 
-    def now() -> datetime:
-        return mock.clock.now()
-
     def keep(name: str, app: ASGIApp) -> ASGIApp:
         """An application whose calls are in the journal, if there is one."""
         mock.replayers[name] = app
         return recorded(app, name, mock.journal, mock.record, _may_change) if mock.journal else app
 
-    cheddar = faulty_cheddar(
-        keep(
-            "cheddar",
-            cheddar_app(lambda: mock.state, now, mock.changed, strict=mock.is_strict, ignored=mock.ignored),
-        ),
-        lambda: mock.state,
-        now,
-        mock.strike,
-        mock.called,
-    )
-    cleverbridge = faulty_cleverbridge(
-        keep(
-            "cleverbridge",
-            cleverbridge_app(lambda: mock.systems.cleverbridge, now, mock.changed, lambda: mock.state.users),
-        ),
-        mock.strike,
-        mock.called,
-    )
-    fusebill = faulty_fusebill(
-        keep("fusebill", fusebill_app(lambda: mock.systems.fusebill, now, mock.changed)),
-        lambda: mock.systems.fusebill,
-        mock.strike,
-        mock.called,
-    )
-
-    chargemonk = chargemonk_app(lambda: mock.systems.chargemonk, now, mock.changed)
+    faces: list[tuple[Callable[[str], bool], ASGIApp]] = []
+    for name, api in parts("api").items():
+        face: Face = api.face(mock)
+        app = with_faults(face, keep(name, face.app), mock.strike, mock.called)
+        faces.insert(0, (face.serves, app))  # Cheddar, the first, takes what belongs to no other
 
     def build_control() -> ASGIApp:
         from tallyhook_mock.control.app import control_app
@@ -75,7 +44,7 @@ def create_app(mock: Mock, *, console_token: str = "") -> ASGIApp:
     control, console = keep("control", _Later(build_control)), keep("console", _Later(build_console))
     lifespan = Router(lifespan=lambda _: mock.running())
 
-    def face(scope: Scope) -> ASGIApp:
+    def chosen(scope: Scope) -> ASGIApp:
         if scope["type"] != "http":
             return lifespan
         path = scope["path"]
@@ -83,17 +52,18 @@ def create_app(mock: Mock, *, console_token: str = "") -> ASGIApp:
             return control
         if is_console(path):
             return console
-        if is_cleverbridge(path):
-            return cleverbridge
-        if is_chargemonk(path):
-            return chargemonk
-        return fusebill if is_fusebill(path) else cheddar
+        return next(app for serves, app in faces if serves(path))
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    async def whole(scope: Scope, receive: Receive, send: Send) -> None:
         with exact():
-            await face(scope)(scope, receive, send)
+            await chosen(scope)(scope, receive, send)
 
-    return app
+    return whole
+
+
+def is_console(path: str) -> bool:
+    """Whether a path belongs to the console: known without loading it."""
+    return path == "/" or path == "/console" or path.startswith("/console/")
 
 
 def _may_change(scope: Scope) -> bool:

@@ -13,7 +13,7 @@ from tallyhook_mock.core.base import Value
 from tallyhook_mock.faults import Fault, FaultKind
 from tallyhook_mock.timeline import CHEDDAR
 
-__all__ = ["Aim", "with_faults"]
+__all__ = ["Aim", "Face", "with_faults"]
 
 
 class Aim(Value, frozen=True):
@@ -29,26 +29,42 @@ class Aim(Value, frozen=True):
     system: str = CHEDDAR
 
 
+class Face(Value, frozen=True):
+    """The API of a system, and how faults strike its calls.
+
+    Attributes:
+        serves: whether a path belongs to it.
+        aim: reads a call and its body, as leniently as can be: a call that will be refused can be struck all
+            the same. None: it is no call. Without it no faults strike.
+        refused: answers in the words of the system for the faults that are an error.
+        max_body: of a longer body only so many bytes are read.
+    """
+
+    serves: Callable[[str], bool]
+    app: ASGIApp
+    aim: Callable[[Scope, bytes], Aim | None] | None = None
+    refused: Callable[[Fault], Response] | None = None
+    max_body: int = 1_000_000
+
+
 def with_faults(
+    face: Face,
     app: ASGIApp,
-    aim: Callable[[Scope, bytes], Aim | None],
-    refused: Callable[[Fault], Response],
     strike: Callable[[Aim], Fault | None],
     made: Callable[[Aim, str, Watched, float, Fault | None], None],
-    *,
-    max_body: int,
 ) -> ASGIApp:
-    """A face, with what `strike` says done to each call, and `made` told of each.
+    """`app`, which is that of the face, with what `strike` says done to each call.
 
-    `aim` reads a call and its body, as leniently as can be: a call that will be refused can be struck all the
-    same. None: it is no call. `refused` answers in the words of the system for the faults that are an error.
-    `made` gets the call's method, its answer, and the real seconds that it took. A body longer than
-    `max_body` bytes is only read as far as that.
+    `made` is told of each call: its method, its answer, and the real seconds that it took.
     """
+
+    aim, refused = face.aim, face.refused
+    if aim is None or refused is None:
+        return app
 
     async def faulty(scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
-        body, again = await _read(receive, max_body)
+        body, again = await _read(receive, face.max_body)
         # Before the call is carried out: a customer that it deletes is still there.
         target = aim(scope, body)
         if target is None:

@@ -13,7 +13,6 @@ from typing import Any
 import msgspec
 from starlette.types import ASGIApp
 
-from tallyhook_mock.actions import ACTIONS
 from tallyhook_mock.calls import CallLog, CallMade, Watched
 from tallyhook_mock.catalog.reading import default_catalog, read_catalog
 from tallyhook_mock.clock import Clock, ClockBusy, Mode
@@ -30,15 +29,15 @@ from tallyhook_mock.journal import Journal, Record
 from tallyhook_mock.notifier import Notifier
 from tallyhook_mock.recording import call_again
 from tallyhook_mock.snapshot import pack, unpack
-from tallyhook_mock.systems import Systems
+from tallyhook_mock.systems import Systems, actions
 from tallyhook_mock.systems.cheddar import review, subscriptions
 from tallyhook_mock.systems.cheddar.customers import Customer
-from tallyhook_mock.systems.cheddar.hook_json import body
+from tallyhook_mock.systems.cheddar.hook_json import body, overridden
 from tallyhook_mock.systems.cheddar.invoices import Invoice
 from tallyhook_mock.systems.cheddar.products import Product
 from tallyhook_mock.systems.cheddar.state import HOOK_TYPES, Event
 from tallyhook_mock.systems.cheddar.totals import Totals
-from tallyhook_mock.systems.cheddar.trigger import event_about, overridden
+from tallyhook_mock.systems.cheddar.trigger import event_about
 from tallyhook_mock.timeline import CHEDDAR, Timeline
 
 __all__ = ["Mock"]
@@ -285,6 +284,10 @@ class Mock:
 
     # -- what happened
 
+    def now(self) -> datetime:
+        """The moment of the clock."""
+        return self.clock.now()
+
     def _stir(self) -> None:
         """Have a look taken at what is due now, and tell those who watch."""
         self._wake.set()
@@ -427,8 +430,8 @@ class Mock:
 
     def plan(self, fault: Fault) -> Armed:
         """Have something go wrong. ValueError if there is no such action or hook."""
-        if fault.action not in ("", *ACTIONS):
-            raise ValueError(f"action: {fault.action!r} is not one of {', '.join(ACTIONS)}")
+        if fault.action not in ("", *actions()):
+            raise ValueError(f"action: {fault.action!r} is not one of {', '.join(actions())}")
         if fault.type not in ("", *HOOK_TYPES):
             raise ValueError(f"type: {fault.type!r} is not one of {', '.join(HOOK_TYPES)}")
         armed = self.faults.add(fault)

@@ -41,7 +41,8 @@ _Ending = tuple[State, str, Response]
 @dataclass(frozen=True, slots=True)
 class Context:
     """What all attempts of a receiver share. `unknown_for` is when an unknown outcome is given up, `marks`
-    whether charges carry a mark, `handle_within` seconds for handler and review together, None = any.
+    whether charges carry a mark, `gone_after` how much later what isn't found has to be missing still,
+    `handle_within` seconds for handler and review together, None = any.
     """
 
     inbox: Inbox
@@ -52,6 +53,7 @@ class Context:
     lease: float
     unknown_for: timedelta
     marks: bool
+    gone_after: timedelta
     handle_within: float | None
 
 
@@ -205,6 +207,7 @@ class Attempt:
                 now=self.context.clock,
                 unknown_for=self.context.unknown_for,
                 marks=self.context.marks,
+                gone_after=self.context.gone_after,
             )
         observers.tell(lambda observer: observer.reviewed(self.letter, outcome))
         await self._plan(outcome)

@@ -1,20 +1,16 @@
 """A worker's hold on a hook: claimed, kept alive while the work takes, and known to be over in time."""
 
 import asyncio
-import time
 from collections.abc import Sequence
 from datetime import datetime
 
 from tallyhook.review.journal import Added, Adding, Entry, GivenUp, Refused
 from tallyhook_receiver.errors import InboxUnavailable, LeaseLost
 from tallyhook_receiver.inbox import Claim, Due, Inbox, Letter
+from tallyhook_receiver.inbox.base import uptime
 from tallyhook_receiver.observer import Observers
 
 __all__ = ["Lease", "LeasedJournal"]
-
-# Seconds that always go on, where there are such: a machine that slept has lost its leases all the same, and
-# Linux's monotonic clock doesn't count sleep.
-_BOOT = getattr(time, "CLOCK_BOOTTIME", None)
 
 
 class Lease:
@@ -30,7 +26,7 @@ class Lease:
 
     async def claim(self, letter: Letter) -> Claim:
         """Ask the inbox for a hook. Raises InboxUnavailable."""
-        asked = _uptime()
+        asked = uptime()
         claim = await self.inbox.claim(letter, self.owner, self._seconds)
         if claim.mine:
             self._hold(asked, letter.key)
@@ -38,7 +34,7 @@ class Lease:
 
     async def claim_due(self, now: datetime) -> Due | None:
         """Ask the inbox for a hook whose second look is due. Raises InboxUnavailable."""
-        asked = _uptime()
+        asked = uptime()
         due = await self.inbox.claim_due(now, self.owner, self._seconds)
         if due is not None:
             self._hold(asked, due.record.key)
@@ -49,7 +45,7 @@ class Lease:
 
         What is sent right after this has that much time to leave before another worker may take over.
         """
-        if _uptime() >= self._until - self._seconds / 4:
+        if uptime() >= self._until - self._seconds / 4:
             raise LeaseLost("the lease has run out")
 
     def stop(self) -> None:
@@ -70,7 +66,7 @@ class Lease:
 
     async def _renew(self, key: str) -> None:
         while True:
-            asked = _uptime()
+            asked = uptime()
             try:
                 await self.inbox.renew(key, self.owner, self._seconds)
                 if asked < self._until:  # what has run out stays so for `check`, whoever has it now
@@ -110,7 +106,3 @@ class LeasedJournal:
 
     def check(self) -> None:
         self._lease.check()
-
-
-def _uptime() -> float:
-    return time.monotonic() if _BOOT is None else time.clock_gettime(_BOOT)

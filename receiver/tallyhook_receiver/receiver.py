@@ -43,6 +43,7 @@ T = TypeVar("T")
 OnReview = TypeVar("OnReview", bound=ReviewHandler)
 OnEvent = TypeVar("OnEvent", bound=Callable[[Any], Awaitable[None] | None])
 
+_LEASE = 60.0  # seconds
 _UNKNOWN_FOR, _MARGIN = timedelta(minutes=5), timedelta(minutes=1)
 _LONGEST_UNKNOWN = timedelta(minutes=30)
 
@@ -71,11 +72,14 @@ class Receiver:
         max_body: bytes of a body at the most.
         body_within: seconds that a sender may take over a body.
         close_within: seconds that running handlers may take to finish when the receiver is closed.
-        lease: seconds after which another worker may take over from one that has died. It is renewed while
-            the work takes; nothing is sent unless a quarter of it is left.
+        lease: seconds after which another worker may take over from one that has died; no shorter than the
+            clients' timeout. None is 60, or the longest timeout if that is more. It is renewed while the work
+            takes; nothing is sent unless a quarter of it is left.
         unknown_for: how long a charge whose request got no answer is waited for before it is added again, in
             seconds or as a timedelta; longer than the clients' timeout, half an hour at the most. None is
             five minutes, or the longest timeout and a minute if that is more.
+        gone_after: how much later a customer or invoice that isn't found has to be missing still, in seconds
+            or as a timedelta, before its hook counts as done.
         marks: whether charges carry a mark in their description by which they are known again.
         max_age: how old an event may be when it is handled for the first time; None = any. A retry carries
             the old body, so a hook whose first attempt came in time stays welcome at any age, and one that
@@ -98,8 +102,9 @@ class Receiver:
         max_body: int = 1_048_576,
         body_within: float = 10.0,
         close_within: float = 30.0,
-        lease: float = 60.0,
+        lease: float | None = None,
         unknown_for: timedelta | float | None = None,
+        gone_after: timedelta | float = 60.0,
         marks: bool = True,
         max_age: timedelta | None = None,
         keep_days: float | None = 90.0,
@@ -119,8 +124,6 @@ class Receiver:
             for source in sources
             if isinstance(source, Cheddar) and source.client is not None
         }
-        if lease <= 0:
-            raise ValueError(f"a lease lasts longer than no time at all: {lease}")
         self.options: Mapping[str, Any] = {
             "answer_within": answer_within,
             "handle_within": handle_within,
@@ -129,6 +132,7 @@ class Receiver:
             "close_within": close_within,
             "lease": lease,
             "unknown_for": unknown_for,
+            "gone_after": gone_after,
             "marks": marks,
             "max_age": max_age,
             "keep_days": keep_days,
@@ -145,8 +149,9 @@ class Receiver:
             handlers=self._handlers,
             observers=Observers(observers),
             clock=clock,
-            lease=lease,
+            lease=_lease(lease, self._clients.values()),
             unknown_for=_unknown_for(unknown_for, self._clients.values()),
+            gone_after=_span(gone_after),
             marks=marks,
             handle_within=handle_within,
         )
@@ -394,10 +399,36 @@ class Receiver:
             await client.disconnect()
 
 
-def _unknown_for(asked: timedelta | float | None, clients: Iterable[AsyncClient]) -> timedelta:
-    # A client without a timeout is bounded by its deadline.
+def _timeout(clients: Iterable[AsyncClient]) -> float:
+    """The longest of theirs, in seconds. A client without one is bounded by its deadline."""
     timeouts = [min(client.timeout, client.deadline or math.inf) for client in clients]
-    timeout = timedelta(seconds=max((it for it in timeouts if it < math.inf), default=0.0))
+    return max((it for it in timeouts if it < math.inf), default=0.0)
+
+
+def _lease(asked: float | None, clients: Iterable[AsyncClient]) -> float:
+    """A worker that dies while a call is under way is not to be followed before the call can be over."""
+    timeout = _timeout(clients)
+    if asked is None:
+        return max(_LEASE, timeout)
+    if asked <= 0:
+        raise ValueError(f"a lease lasts longer than no time at all: {asked}")
+    if asked < timeout:
+        raise ValueError(
+            f"lease is {asked:g} s: it can't be shorter than a client's timeout ({timeout:g} s), or another"
+            " worker would take over while a call is on its way"
+        )
+    return asked
+
+
+def _span(asked: timedelta | float) -> timedelta:
+    span = asked if isinstance(asked, timedelta) else timedelta(seconds=asked)
+    if span < timedelta(0):
+        raise ValueError(f"gone_after can't be negative: {asked}")
+    return span
+
+
+def _unknown_for(asked: timedelta | float | None, clients: Iterable[AsyncClient]) -> timedelta:
+    timeout = timedelta(seconds=_timeout(clients))
     if asked is None:
         return max(_UNKNOWN_FOR, timeout + _MARGIN)
     unknown_for = asked if isinstance(asked, timedelta) else timedelta(seconds=asked)

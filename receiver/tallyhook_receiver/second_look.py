@@ -4,6 +4,8 @@ import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+import msgspec
+
 from tallyhook.review import Outcome, Review, Unresolved
 from tallyhook_receiver.attempt import Context
 from tallyhook_receiver.errors import InboxUnavailable, LeaseLost
@@ -48,6 +50,7 @@ async def _look(context: Context, source: Source | None, lease: Lease, due: Due)
         outcome = await _outcome(context, source, lease, record)
         if outcome.look_again:
             again = now + context.unknown_for
+        note = _told(record.outcome, outcome, now)
         if outcome.applied:
             _log(logging.WARNING, record, "a second look has put its invoice right")
     except (InboxUnavailable, LeaseLost):
@@ -78,7 +81,19 @@ async def _outcome(context: Context, source: Source | None, lease: Lease, record
         now=context.clock,
         unknown_for=context.unknown_for,
         marks=context.marks,
+        gone_after=context.gone_after,
     )
+
+
+def _told(first: Outcome | None, second: Outcome, now: datetime) -> str:
+    """The note of a hook that was looked at again: what came of the review, and of the look."""
+    changes = ", ".join(" ".join(str(change).split()) for change in second.applied)
+    look = f"looked at again on {now:%Y-%m-%d at %H:%M} UTC: {changes or 'nothing had to be changed'}"
+    told = first or second
+    notes = [note for note in (told.note, look) if note]
+    return msgspec.json.encode(
+        msgspec.structs.replace(told, note="; ".join(notes), look_again=second.look_again)
+    ).decode()
 
 
 def _log(level: int, record: Record, what: str) -> None:

@@ -36,8 +36,9 @@ class Options(TypedDict, total=False):
     max_body: int
     body_within: float
     close_within: float
-    lease: float
+    lease: float | None
     unknown_for: timedelta | float | None
+    gone_after: timedelta | float
     marks: bool
     max_age: timedelta | None
     keep_days: float | None
@@ -125,6 +126,7 @@ SETTINGS = (
     Setting("CLOSE_WITHIN", "close_within", _number, "seconds"),
     Setting("LEASE", "lease", _number, "seconds"),
     Setting("UNKNOWN_FOR", "unknown_for", _number, "seconds"),
+    Setting("GONE_AFTER", "gone_after", _number, "seconds"),
     Setting("MARKS", "marks", _switch, "yes or no"),
     Setting("MAX_AGE", "max_age", _or_none(_days), "a number of days, or none"),
     Setting("KEEP_DAYS", "keep_days", _or_none(_number), "a number of days, or none"),

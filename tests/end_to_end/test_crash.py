@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from benchmarks.crash.faults import SCENES
+from benchmarks.crash.mutants import MUTANTS
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -35,6 +37,21 @@ def test_replicas_on_postgres_charge_once() -> None:
     assert figures["kills"] >= figures["runs"] == 2
 
 
+@pytest.mark.parametrize("scene", list(SCENES))
+def test_a_scene_ends_well(scene: str) -> None:
+    code, figures = crash("--runs", "1", "--scene", scene)
+    assert code == 0, figures
+    assert figures["stops"] == bool(SCENES[scene].sleeps_at)
+    assert figures["asked"] == 0
+
+
+def test_each_mutant_is_tried() -> None:
+    (tried,) = (
+        mark for mark in test_code_without_a_safeguard_is_found_out.pytestmark if mark.name == "parametrize"
+    )
+    assert {mutant for mutant, _, _ in tried.args[1]} == set(MUTANTS)
+
+
 @pytest.mark.parametrize(
     ("mutant", "options", "found"),
     [
@@ -46,6 +63,9 @@ def test_replicas_on_postgres_charge_once() -> None:
             ("--seed", "4", "--runs", "1", "--hooks", "16", "--faults", "documents", "--no-deaths"),
             "quantity",
         ),
+        ("before-ignored", ("--runs", "1", "--scene", "forgotten"), "lost"),
+        ("no-lease-check", ("--runs", "1", "--scene", "late-request"), "double"),
+        ("foreign-entries", ("--runs", "1", "--scene", "late-entry"), "double"),
         ("no-quantities", ("--runs", "1", "--hooks", "3", "--faults", "none"), "quantity"),
     ],
 )

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
@@ -298,16 +298,42 @@ async def test_another_customers_document_concludes_nothing() -> None:
         assert await it.extras() == []
 
 
-async def test_gone_counts_only_at_the_second_delivery() -> None:
+async def test_gone_counts_only_at_a_second_delivery_some_time_later() -> None:
     async with held() as it, tampered(it) as (gateway, client):
         gateway.answers[GET] = [(404, MISSING)]
         with pytest.raises(OutcomeUnknown):
             await it.attempt(it.review(3), client=client)
+        await it.on.advance(timedelta(minutes=1))
         await it.attempt(it.review(3), client=client)  # it was there all the time
-        gateway.answers[GET] = [(404, MISSING), (404, MISSING)]
-        with pytest.raises(OutcomeUnknown):
+        gateway.answers[GET] = [(404, MISSING)] * 4
+        with pytest.raises(OutcomeUnknown) as unknown:
             await it.attempt(it.review(3), client=client)
+        assert unknown.value.retry_after == 60
+        await it.on.advance(timedelta(seconds=20))
+        with pytest.raises(OutcomeUnknown) as unknown:  # a gateway may mix things up for a while
+            await it.attempt(it.review(3), client=client)
+        assert unknown.value.retry_after == 40
+        with pytest.raises(OutcomeUnknown):  # its own clock was set back
+            await it.review(3).aapply(client, it.journal, now=lambda: it.now() - HOUR)
+        await it.on.advance(timedelta(seconds=40))
         assert (await it.attempt(it.review(3), client=client)).standing is Standing.GONE
+
+
+@pytest.mark.parametrize("words", ["hours", "hours and more hours"])
+async def test_a_paid_invoice_with_a_charge_that_may_be_ours_is_for_a_person(words: str) -> None:
+    """The server drops marks, an adding lands after it was given up, and somebody runs the invoice then."""
+    async with held() as it:
+        it.on.mock.plan(Fault(FaultKind.DROP_BEFORE, action=ADD))
+        with pytest.raises(OutcomeUnknown):
+            await it.attempt(it.review(3, "7.00"))
+        for _ in range(2):
+            await it.on.advance(timedelta(minutes=3))
+            with suppress(OutcomeUnknown):
+                await it.attempt(it.review(3))  # it isn't declared any more
+        await it.on.client.add_charge("C1", "EXTRA", 1, 7, words, invoice_period=InvoicePeriod.OUTSTANDING)
+        await it.on.client.run_outstanding("C1")
+        with pytest.raises(Unresolved, match="nobody can tell"):
+            await it.attempt(it.review(3))
 
 
 async def test_a_bare_refusal_may_have_been_carried_out() -> None:

@@ -7,6 +7,7 @@ import httpx
 
 from tallyhook_mock import Server
 from tallyhook_mock.systems.fusebill.model import Cycle, Frequency, PlanProduct, State, Timing
+from tallyhook_mock.systems.fusebill.model import State as Fusebill
 
 KEY = "wick-and-oil"
 CATALOG = {
@@ -63,7 +64,7 @@ class Face:
         return [(bill["at"][:10], [line["amount"] for line in bill["lines"]]) for bill in reversed(found)]
 
     def dump(self) -> object:
-        return self.server.call(lambda: dump(self.server.mock.systems.fusebill))
+        return self.server.call(lambda: dump(self.server.mock.systems.of(Fusebill)))
 
 
 def plan(cycle: Cycle, amount: Decimal, timing: Timing = Timing.START) -> Frequency:
@@ -73,6 +74,6 @@ def plan(cycle: Cycle, amount: Decimal, timing: Timing = Timing.START) -> Freque
 
 def dump(state: State) -> object:
     """Everything that a command could change; a circle of objects is written once around."""
-    accounts = [repr(customer) for customer in state.accounts()]
+    accounts = [repr(customer) for customer in state.accounts().values()]
     ids = state.ids.last, state.product_ids.last, state.invoice_ids.last
     return accounts, state.next_due(), ids, state.last_bill, repr(state.purchases)

@@ -13,6 +13,8 @@ from tallyhook_mock.catalog.table import CatalogError, Table
 from tallyhook_mock.catalog.writing import dump_catalog
 from tallyhook_mock.delivery import Sender
 from tallyhook_mock.systems import Systems
+from tallyhook_mock.systems.cleverbridge.model import State as Cleverbridge
+from tallyhook_mock.systems.fusebill.model import State as Fusebill
 
 from .loopback import catalog
 from .systems_world import CATALOG
@@ -93,8 +95,8 @@ def test_what_is_written_of_the_other_systems_can_be_read_again() -> None:
     again["fusebill"]["apiKeys"] = ["wick-and-oil"]
     systems = installed(again)
     assert dump_catalog(systems) == written
-    assert systems.fusebill.api_keys == ("wick-and-oil",)
-    assert systems.cleverbridge.users == {"grace": "hopper"}
+    assert systems.of(Fusebill).api_keys == ("wick-and-oil",)
+    assert systems.of(Cleverbridge).users == {"grace": "hopper"}
 
 
 def test_a_section_stands_where_there_is_something_to_say() -> None:

@@ -9,6 +9,7 @@ import pytest
 from tallyhook_mock import Mock
 from tallyhook_mock.catalog.table import CatalogError
 from tallyhook_mock.systems.chargemonk.model import State
+from tallyhook_mock.systems.chargemonk.model import State as Chargemonk
 
 from .chargemonk_doors import ADD_ONS, PLANS, offering
 from .loopback import catalog
@@ -17,7 +18,7 @@ START = datetime.fromisoformat("2026-03-10T00:00:00Z")
 
 
 def chargemonk(section: dict[str, Any]) -> State:
-    return Mock(catalog() | {"chargemonk": section}, start=START).systems.chargemonk
+    return Mock(catalog() | {"chargemonk": section}, start=START).systems.of(Chargemonk)
 
 
 def test_plans_and_add_ons_are_read() -> None:
@@ -44,7 +45,7 @@ def test_a_subscription_begins_now_or_has_a_history() -> None:
         "addOns": [{"code": "SETUP", "billingCycles": 3}],
     }
     mock = Mock(offering({"id": "new", "planCode": "HALF"}, old), start=START)
-    state = mock.systems.chargemonk
+    state = mock.systems.of(Chargemonk)
     assert list(state.subscriptions) == ["old", "new"]
     assert [(bill.number, f"{bill.at:%Y-%m-%d}", bill.account, bill.total) for bill in state.bills] == [
         (1, "2025-12-31", "old", Decimal("300.00")),
@@ -69,7 +70,7 @@ def test_a_catalogue_is_added_to_what_there_is() -> None:
             }
         }
     )
-    state = mock.systems.chargemonk
+    state = mock.systems.of(Chargemonk)
     assert len(state.plans) == len(PLANS)
     assert [bill.total for bill in state.bills] == [Decimal("200.00"), Decimal("310.00")]
     assert state.subscriptions["mill"].next_plan.price == Decimal("200.00")
@@ -116,7 +117,7 @@ def test_a_catalogue_is_added_to_what_there_is() -> None:
 )
 def test_what_is_wrong_is_told_with_its_place(section: dict[str, Any], why: str) -> None:
     mock = Mock(offering({"id": "mill", "planCode": "MONTHLY"}), start=START)
-    state = mock.systems.chargemonk
+    state = mock.systems.of(Chargemonk)
     before = (dict(state.plans), dict(state.add_ons), list(state.subscriptions), list(state.bills))
     with pytest.raises(CatalogError) as error:
         mock.add_catalog({"chargemonk": section})

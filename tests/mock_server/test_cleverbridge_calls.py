@@ -8,6 +8,7 @@ import pytest
 
 from tallyhook_mock import Server, serve
 from tallyhook_mock.clock import parse_moment
+from tallyhook_mock.systems.cleverbridge.model import State as Cleverbridge
 
 from .cleverbridge_api import CATALOG, START, UPDATE, Api, gross
 
@@ -395,8 +396,8 @@ def test_a_running_clock_has_billed_what_is_due_before_it_answers(server: Server
     mock = server.mock
 
     def ask_at_the_renewal() -> int:
-        mock.clock.move(mock.systems.cleverbridge.subscription("S1001").next_billing)
-        return mock.systems.cleverbridge.subscription("S1001").interval
+        mock.clock.move(mock.systems.of(Cleverbridge).subscription("S1001").next_billing)
+        return mock.systems.of(Cleverbridge).subscription("S1001").interval
 
     assert server.call(ask_at_the_renewal) == 0
     assert api.get()["NextBillingDate"] == "2026-05-17T00:00:00Z"

@@ -9,7 +9,7 @@ import pytest
 
 from tallyhook_mock import Server, serve
 from tallyhook_mock.catalog.table import CatalogError, Table
-from tallyhook_mock.systems.cleverbridge.catalog import NAMES, read_cleverbridge
+from tallyhook_mock.systems.cleverbridge.catalog import NAMES, read
 from tallyhook_mock.systems.cleverbridge.model import State
 
 from .cleverbridge_api import CATALOG, START, Api
@@ -44,7 +44,7 @@ def item(**values: Any) -> dict[str, Any]:
 
 def installed(content: dict[str, Any], state: State | None = None) -> State:
     state = state or State()
-    read_cleverbridge(Table(content, "cleverbridge", NAMES), state, AT)(state)
+    read(Table(content, "cleverbridge", NAMES), state, AT)()
     return state
 
 

@@ -11,6 +11,8 @@ from lxml import html as markup
 
 from tallyhook_mock import Server, serve
 from tallyhook_mock.clock import parse_moment
+from tallyhook_mock.systems.cleverbridge.model import State as Cleverbridge
+from tallyhook_mock.systems.fusebill.model import State as Fusebill
 
 from . import cleverbridge_world, fusebill_face, test_console
 from .loopback import catalog
@@ -37,7 +39,7 @@ def browser(server: Server) -> Iterator[httpx.Client]:
 def dump(server: Server) -> tuple[object, object]:
     systems = server.mock.systems
     return server.call(
-        lambda: (cleverbridge_world.dump(systems.cleverbridge), fusebill_face.dump(systems.fusebill))
+        lambda: (cleverbridge_world.dump(systems.of(Cleverbridge)), fusebill_face.dump(systems.of(Fusebill)))
     )
 
 

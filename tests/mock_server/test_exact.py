@@ -13,6 +13,8 @@ import pytest
 from tallyhook_mock import serve
 from tallyhook_mock.core.money import amount_text
 from tallyhook_mock.mock import Mock
+from tallyhook_mock.systems.chargemonk.model import State as Chargemonk
+from tallyhook_mock.systems.cleverbridge.model import State as Cleverbridge
 from tallyhook_mock.testing import Cheddar
 
 from . import systems_world
@@ -77,8 +79,8 @@ def systems_story(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     with systems_world.played() as server, httpx.Client(base_url=f"{server.url}/_mock") as client:
         places = ("cleverbridge/subscriptions", "fusebill/customers/1/bills", "chargemonk/subscriptions")
         shown = [client.get(place).raise_for_status().text for place in places]
-        bills = list(server.mock.systems.chargemonk.bills)
-        for subscription in server.mock.systems.cleverbridge.subscriptions:
+        bills = list(server.mock.systems.of(Chargemonk).bills)
+        for subscription in server.mock.systems.of(Cleverbridge).subscriptions:
             bills += subscription.bills
         return [*shown, *(amount_text(bill.total) for bill in bills)]
 

@@ -9,6 +9,9 @@ import pytest
 
 from tallyhook_mock import Server, serve
 from tallyhook_mock.catalog.writing import dump_catalog
+from tallyhook_mock.systems.chargemonk.model import State as Chargemonk
+from tallyhook_mock.systems.cleverbridge.model import State as Cleverbridge
+from tallyhook_mock.systems.fusebill.model import State as Fusebill
 
 from . import cleverbridge_world, fusebill_face
 from .loopback import catalog
@@ -72,9 +75,9 @@ def everything(server: Server) -> object:
     return server.call(
         lambda: (
             repr(dump_catalog(mock.systems)),
-            cleverbridge_world.dump(mock.systems.cleverbridge),
-            fusebill_face.dump(mock.systems.fusebill),
-            repr(mock.systems.chargemonk.subscriptions),
+            cleverbridge_world.dump(mock.systems.of(Cleverbridge)),
+            fusebill_face.dump(mock.systems.of(Fusebill)),
+            repr(mock.systems.of(Chargemonk).subscriptions),
             mock.timeline.counts.copy(),
             mock.clock.now(),
         )

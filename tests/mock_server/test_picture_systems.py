@@ -17,8 +17,11 @@ from tallyhook_mock.picture.bills import Account, Counter, Subject, tell_bills
 from tallyhook_mock.picture.painting import paint
 from tallyhook_mock.picture.story import Sign, Step, Story
 from tallyhook_mock.systems.chargemonk import picture as chargemonk
+from tallyhook_mock.systems.chargemonk.model import State as Chargemonk
 from tallyhook_mock.systems.cleverbridge import picture as cleverbridge
+from tallyhook_mock.systems.cleverbridge.model import State as Cleverbridge
 from tallyhook_mock.systems.fusebill import picture as fusebill
+from tallyhook_mock.systems.fusebill.model import State as Fusebill
 from tallyhook_mock.timeline import Entry
 
 from .command import Command
@@ -31,13 +34,9 @@ PATHS = {
     "chargemonk": "chargemonk/subscriptions/mill",
 }
 STORIES = {
-    "cleverbridge": lambda mock: cleverbridge.tell_subscription(
-        mock, mock.systems.cleverbridge.subscription("S1001")
-    ),
-    "fusebill": lambda mock: fusebill.tell_customer(mock, mock.systems.fusebill.customer(1)),
-    "chargemonk": lambda mock: chargemonk.tell_subscription(
-        mock, mock.systems.chargemonk.subscriptions["mill"]
-    ),
+    "cleverbridge": lambda mock: cleverbridge.tell(mock, mock.systems.of(Cleverbridge).subscription("S1001")),
+    "fusebill": lambda mock: fusebill.tell(mock, mock.systems.of(Fusebill).customer(1)),
+    "chargemonk": lambda mock: chargemonk.tell(mock, mock.systems.of(Chargemonk).subscriptions["mill"]),
 }
 
 
@@ -102,9 +101,7 @@ def test_cleverbridge_shows_each_item_and_what_it_was_billed_for(server: Server)
 
 def test_vat_is_no_charge_of_its_own(server: Server) -> None:
     other = server.call(
-        lambda: cleverbridge.tell_subscription(
-            server.mock, server.mock.systems.cleverbridge.subscription("S1002")
-        )
+        lambda: cleverbridge.tell(server.mock, server.mock.systems.of(Cleverbridge).subscription("S1002"))
     )
     assert [lane.name for lane in other.lanes] == ["Changes", "Invoices"]
     assert other.tallies == ()

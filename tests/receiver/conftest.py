@@ -11,8 +11,8 @@ import pytest
 from tests.postgres import Postgres
 
 from tallyhook_receiver import Inbox, MemoryInbox, SQLiteInbox
+from tallyhook_receiver.inbox.base import uptime
 from tallyhook_receiver.inbox.postgres import PostgresInbox
-from tallyhook_receiver.inbox.sqlite import _uptime
 
 _names = itertools.count(1)
 
@@ -40,7 +40,7 @@ class FileStore:
     def __init__(self, path: Path) -> None:
         self.url = str(path)
         self.now = 1_900_000_000.0
-        self._up = int(_uptime()) - self.now  # commands that look at the file go by the machine's
+        self._up = int(uptime()) - self.now  # commands that look at the file go by the machine's
 
     def inbox(self, **options: Any) -> SQLiteInbox:
         return SQLiteInbox(self.url, clock=lambda: self.now, uptime=lambda: self._up + self.now, **options)
@@ -69,6 +69,7 @@ class PostgresStore:
 
     def __init__(self, server: Postgres) -> None:
         self.schema = f"store_{next(_names)}"
+        self._up = 1000.0
         self.url = server.url(options=f"-csearch_path={self.schema},pg_catalog")
         self._plain_url = server.url()
         self.execute(f"CREATE SCHEMA {self.schema}")
@@ -79,9 +80,14 @@ class PostgresStore:
         )
 
     def inbox(self, **options: Any) -> PostgresInbox:
-        return PostgresInbox(self.url, **options)
+        return PostgresInbox(self.url, uptime=lambda: self._up, **options)
 
     def advance(self, **by: float) -> None:
+        self._up += timedelta(**by).total_seconds()
+        self.set_clock(**by)
+
+    def set_clock(self, **by: float) -> None:
+        """Set the database's clock alone."""
         self.execute("UPDATE moment SET now = now + %s", timedelta(**by))
 
     def execute(self, statement: str, *values: object) -> None:

@@ -57,8 +57,9 @@ def raw(port: int, *pieces: bytes, pause: float = 0.0) -> bytes:
 
 @pytest.fixture
 def receiver(tmp_path: Path) -> Receiver:
+    # A busy machine may take seconds to bring a sender's body, and that is not the sender's fault.
     receiver = Receiver(
-        Product("ACME", KEY), inbox=tmp_path / "inbox.sqlite", max_body=10_000, body_within=0.3
+        Product("ACME", KEY), inbox=tmp_path / "inbox.sqlite", max_body=10_000, body_within=60
     )
 
     @receiver.on(events.SubscriptionChanged)
@@ -112,10 +113,12 @@ def test_a_body_over_the_limit_is_refused_while_it_comes(port: int) -> None:
     assert b"connection: close" in answer.lower()
 
 
-def test_a_slow_body(port: int) -> None:
+def test_a_slow_body(tmp_path: Path) -> None:
+    receiver = Receiver(Product("ACME", KEY), inbox=tmp_path / "inbox.sqlite", body_within=0.3)
     head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"
     started = time.monotonic()
-    answer = raw(port, head, b"{", b" ", b" ", pause=0.05)
+    with serving(receiver.asgi) as port:
+        answer = raw(port, head, b"{", b" ", b" ", pause=0.05)
     assert answer.startswith(b"HTTP/1.1 408")
     assert time.monotonic() - started < 30
 

@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
@@ -44,6 +45,55 @@ async def test_whatever_the_defaults_are_a_commit_is_on_the_disk(postgres_store:
         ):
             assert await (await connection.execute(f"SHOW {setting}")).fetchone() == (value,)
     await inbox.close()
+
+
+async def test_a_database_clock_that_is_set_ends_no_lease(
+    postgres_store: PostgresStore, opened: Open
+) -> None:
+    me, you = await opened(postgres_store), await opened(postgres_store)
+    postgres_store.advance(seconds=61)  # both have watched the clock for as long as a lease lasts
+    assert (await me.claim(LETTER, "me", 60)).mine
+    for hours in (2, -30, 100):
+        postgres_store.set_clock(hours=hours)
+        refused = await you.claim(LETTER, "you", 60)
+        assert not refused.mine
+        assert 0 < refused.free_in <= 60
+        postgres_store.advance(seconds=20)
+        await me.renew("k1", "me", 60)
+        assert not (await you.claim(LETTER, "you", 60)).mine
+        await me.append("k1", "me", ADDING)
+    postgres_store.advance(seconds=59)  # the holder is dead
+    assert not (await you.claim(LETTER, "you", 60)).mine
+    postgres_store.advance(seconds=2)
+    assert (await you.claim(LETTER, "you", 60)).mine
+    assert len(await you.entries("k1")) == 3
+
+
+async def test_a_second_look_is_taken_over_by_an_even_clock_only(
+    postgres_store: PostgresStore, opened: Open
+) -> None:
+    me, you = await opened(postgres_store), await opened(postgres_store)
+    now = datetime(2030, 1, 1, tzinfo=UTC)
+    postgres_store.advance(seconds=61)
+    await me.claim(LETTER, "me", 60)
+    await me.plan("k1", "me", now, now)
+    postgres_store.set_clock(days=1)
+    assert await you.claim_due(now, "you", 60) is None
+    postgres_store.advance(seconds=61)
+    assert await you.claim_due(now, "you", 60) is not None
+
+
+async def test_a_worker_that_has_just_begun_takes_over_nothing_yet(
+    postgres_store: PostgresStore, opened: Open
+) -> None:
+    """It can't know whether the clock was set a moment ago."""
+    await (await opened(postgres_store)).claim(LETTER, "me", 60)
+    postgres_store.advance(seconds=61)
+    you = await opened(postgres_store)
+    refused = await you.claim(LETTER, "you", 60)
+    assert (refused.mine, refused.free_in) == (False, 60)
+    postgres_store.advance(seconds=60)
+    assert (await you.claim(LETTER, "you", 60)).mine
 
 
 async def test_a_schema_of_the_release_before(postgres_store: PostgresStore, opened: Open) -> None:

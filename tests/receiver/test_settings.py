@@ -80,6 +80,7 @@ def test_all_of_them(tmp_path: Path) -> None:
             LEASE="90",
             HANDLE_WITHIN="none",
             UNKNOWN_FOR="600",
+            GONE_AFTER="30",
             MARKS="no",
             MAX_AGE="30",
             KEEP_DAYS="none",
@@ -100,6 +101,7 @@ def test_all_of_them(tmp_path: Path) -> None:
         "close_within": 3,
         "lease": 90,
         "unknown_for": 600,
+        "gone_after": 30,
         "marks": False,
         "max_age": timedelta(days=30),
         "keep_days": None,
@@ -130,7 +132,7 @@ def test_nothing_is_read_unless_it_is_asked_for(monkeypatch: pytest.MonkeyPatch)
 
 def test_another_prefix() -> None:
     environ = {"HOOKS_PRODUCT_CODE": "ACME", "HOOKS_KEYS": "wick", "TALLYHOOK_LEASE": "5"}
-    assert Receiver.from_environment(environ=environ, prefix="HOOKS_").options["lease"] == 60
+    assert Receiver.from_environment(environ=environ, prefix="HOOKS_").options["lease"] is None
 
 
 def test_secrets_from_files(tmp_path: Path) -> None:

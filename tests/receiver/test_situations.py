@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -108,9 +109,14 @@ async def test_what_arrives_after_all_is_taken_off_by_a_second_look_after_a_rest
             async with asyncio.timeout(60):  # unless the receiver was at it already
                 while cheddar.content() != FIVE:
                     await asyncio.sleep(0.01)
-            clock.advance(minutes=6)
-            await receiver.look_again()
-            assert (await record_of(receiver)).state is State.DONE
+            async with asyncio.timeout(60):
+                while (record := await record_of(receiver)).due is not None:
+                    await asyncio.sleep(0.01)
+            assert record.state is State.DONE
+            assert (told := record.outcome) is not None
+            assert re.fullmatch(r"looked at again on 20.* UTC: delete A 1 \S 5.00", told.note)
+            assert told.applied  # what the review itself had done is told too
+            assert not told.look_again
     assert cheddar.content() == FIVE
 
 
@@ -236,6 +242,21 @@ def test_waiting_is_longer_than_a_timeout_and_shorter_than_the_hold(asked: Any) 
     client = AsyncClient("ACME", "user", "password", timeout=20)
     with pytest.raises(ValueError, match="unknown_for"):
         Receiver(Product("ACME", KEY, client), unknown_for=asked)
+
+
+def test_a_lease_is_no_shorter_than_a_timeout() -> None:
+    client = AsyncClient("ACME", "user", "password", timeout=20)
+    product = Product("ACME", KEY, client)
+    with pytest.raises(ValueError, match=r"lease is 10 s: .* a client's timeout \(20 s\)"):
+        Receiver(product, inbox=":memory:", lease=10)
+    Receiver(product, inbox=":memory:", lease=20)
+    patient = AsyncClient("ACME", "user", "password", timeout=90)
+    Receiver(Product("ACME", KEY, patient), inbox=":memory:")  # what is chosen for it is long enough
+
+
+def test_what_is_gone_is_not_gone_before_it_was_looked_for() -> None:
+    with pytest.raises(ValueError, match="gone_after can't be negative"):
+        Receiver(Product("ACME", KEY), inbox=":memory:", gone_after=-1)
 
 
 # Clocks.

@@ -440,8 +440,9 @@ def not_found(message: str) -> Any:
 async def test_a_customer_that_is_gone() -> None:
     missing = not_found("Customer not found")
     cheddar, memory = Cheddar(faults={1: missing, 2: missing}), Memory()
-    with pytest.raises(OutcomeUnknown, match="the customer isn't found"):
+    with pytest.raises(OutcomeUnknown, match="the customer isn't found") as unknown:
         await attempt(cheddar, memory, first)
+    memory.clock.put_on(unknown.value.retry_after)
     assert (await attempt(cheddar, memory, first)).standing is Standing.GONE
 
 
@@ -471,8 +472,9 @@ async def test_a_document_that_lacks_the_invoice_is_believed_the_second_time() -
         return httpx.Response(200, text=cheddar.document().replace("inv-11", "inv-99"))
 
     cheddar.faults = {1: without, 2: without}
-    with pytest.raises(OutcomeUnknown, match="no such invoice"):
+    with pytest.raises(OutcomeUnknown, match="no such invoice") as unknown:
         await attempt(cheddar, memory, first)
+    memory.clock.put_on(unknown.value.retry_after)
     assert (await attempt(cheddar, memory, first)).standing is Standing.GONE
 
 

@@ -59,6 +59,10 @@ def explored(model: Model) -> Model:
             Model([CHARGE, NOTHING], faults=3, marks=False, two_workers=False),
             id="to and fro without marks, and a person runs it",
         ),
+        pytest.param(
+            Model([CHARGE, NOTHING], faults=3, keeps_marks=False, two_workers=False),
+            id="to and fro, the server drops marks, and a person runs it",
+        ),
         pytest.param(Model([CHARGE], faults=FAULTS, keeps_marks=False), id="marks dropped by the server"),
         pytest.param(
             Model(

@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -16,8 +15,7 @@ from tallyhook_mock.catalog.table import CatalogError, Table
 from tallyhook_mock.core import ids
 from tallyhook_mock.core.base import Entity
 from tallyhook_mock.duration import parse_duration
-from tallyhook_mock.systems import Systems
-from tallyhook_mock.systems.chargemonk import catalog as chargemonk
+from tallyhook_mock.systems import SYSTEMS, Systems, parts
 from tallyhook_mock.systems.cheddar.catalog import (
     CUSTOMER,
     PLAN,
@@ -31,8 +29,6 @@ from tallyhook_mock.systems.cheddar.products import Item, Plan, Product, Promoti
 from tallyhook_mock.systems.cheddar.refusal import Refusal
 from tallyhook_mock.systems.cheddar.settings import SETTINGS, Rules
 from tallyhook_mock.systems.cheddar.state import HOOK_TYPES, State
-from tallyhook_mock.systems.cleverbridge import catalog as cleverbridge
-from tallyhook_mock.systems.fusebill import catalog as fusebill
 
 __all__ = ["Catalog", "default_catalog", "load_catalog", "read_catalog"]
 
@@ -42,9 +38,7 @@ _CATALOG = (
     "product",
     "products",
     "users",
-    "cleverbridge",
-    "fusebill",
-    "chargemonk",
+    *(system for system in SYSTEMS if system != "cheddar"),
 )
 _USER = ("email", "password", "timezone")
 _LISTENER = ("url", "events")
@@ -212,15 +206,9 @@ def _rules(top: Table) -> Rules | None:
 
 def _sections(top: Table, systems: Systems, at: datetime) -> Iterator[Callable[[], None]]:
     """What puts in place what is said of the systems beside Cheddar."""
-    if "cleverbridge" in top:
-        table = top.table("cleverbridge", cleverbridge.NAMES)
-        yield partial(cleverbridge.read_cleverbridge(table, systems.cleverbridge, at), systems.cleverbridge)
-    if "fusebill" in top:
-        table = top.table("fusebill", fusebill.NAMES)
-        yield partial(fusebill.read_fusebill(table, systems.fusebill, at), systems.fusebill)
-    if "chargemonk" in top:
-        table = top.table("chargemonk", chargemonk.NAMES)
-        yield partial(chargemonk.read_chargemonk(table, systems.chargemonk, at), systems.chargemonk)
+    for name, module in parts("catalog").items():
+        if name in systems.others and name in top:
+            yield module.read(top.table(name, module.NAMES), systems.others[name], at)
 
 
 def _pauses(top: Table) -> tuple[timedelta, ...] | None:

@@ -5,11 +5,10 @@ from typing import Any
 
 import msgspec
 
-from tallyhook_mock.catalog.sections import dump_sections
 from tallyhook_mock.catalog.table import MASK
 from tallyhook_mock.core import ids
 from tallyhook_mock.core.money import amount_text, quantity_text
-from tallyhook_mock.systems import Systems
+from tallyhook_mock.systems import Systems, parts
 from tallyhook_mock.systems.cheddar.products import Plan, PlanItem, Product, Promotion
 from tallyhook_mock.systems.cheddar.settings import Rules
 from tallyhook_mock.systems.cheddar.state import State
@@ -31,7 +30,11 @@ def dump_catalog(systems: Systems) -> dict[str, Any]:
             _given(email=email, password=MASK, timezone=state.time_zones.get(email)) for email in state.users
         ],
         "products": [_product(product, state) for product in state.products.values()],
-        **dump_sections(systems),
+        **{
+            name: part.dump(systems.others[name])
+            for name, part in parts("catalog").items()
+            if name in systems.others and systems.others[name].is_used()
+        },
     }
 
 

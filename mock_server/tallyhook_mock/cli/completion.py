@@ -6,9 +6,7 @@ The mock is the one of `--mock` or of the environment; where none answers, nothi
 import json
 import os
 from typing import Any
-from urllib.error import URLError
 from urllib.parse import quote
-from urllib.request import urlopen
 
 import typer
 
@@ -55,6 +53,9 @@ def _beginning(incomplete: str, names: list[str]) -> list[str]:
 
 
 def _asked(ctx: typer.Context, path: str) -> dict[str, Any]:
+    from urllib.error import URLError
+    from urllib.request import urlopen
+
     url = str(ctx.params.get("url") or os.environ.get("TALLYHOOK_MOCK") or "http://127.0.0.1:8421")
     try:
         with urlopen(f"{url.rstrip('/')}/_mock/{path}", timeout=_WAIT) as answer:

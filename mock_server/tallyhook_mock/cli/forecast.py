@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from tallyhook_mock.cli.completion import customer_codes
-from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote, path
-from tallyhook_mock.cli.timeline import ACCOUNTS, System
+from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote
+from tallyhook_mock.cli.timeline import CHEDDAR, System, account_path
 from tallyhook_receiver.cli.output import Json, moment, print_json, table
 
 __all__ = ["forecast"]
@@ -22,7 +22,7 @@ def forecast(
         ),
     ],
     invoices: Annotated[int, typer.Option(min=1, max=60, help="How many.")] = 3,
-    system: Annotated[System, typer.Option("--system", help="The billing system.")] = System.CHEDDAR,
+    system: System = CHEDDAR,
     product: ProductCode = None,
     url: MockUrl = URL,
     as_json: Json = False,
@@ -31,9 +31,9 @@ def forecast(
 
     Example: tallyhook forecast ada --invoices 12
     """
-    account = path(*ACCOUNTS[system], customer, "forecast")
+    account = account_path(system, customer, "forecast")
     remote = Remote(url)
-    code = remote.product_of(customer, product) if system is System.CHEDDAR else product
+    code = remote.product_of(customer, product) if system == CHEDDAR else product
     coming = remote.get(account, {"product": code, "invoices": str(invoices)})["invoices"]
     if as_json:
         print_json(coming)

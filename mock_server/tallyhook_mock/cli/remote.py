@@ -1,14 +1,16 @@
 """The running mock that a command talks to."""
 
-import ssl
 from collections.abc import Mapping
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 from urllib.parse import quote, urlsplit
 
 import typer
 
 from tallyhook_mock.cli.completion import customer_codes, product_codes
 from tallyhook_receiver.cli.output import BAD, USAGE, fail
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = ["URL", "After", "CustomerCode", "MockUrl", "ProductCode", "Remote", "path", "say_more"]
 
@@ -183,8 +185,10 @@ def _fits(each: Mapping[str, Any], name: str) -> bool:
     return bool(name) and (each["id"].startswith(name.lower()) or each.get("url") == name)
 
 
-def _trust() -> ssl.SSLContext:
+def _trust() -> "ssl.SSLContext":
     """The machine's authorities, and the one that `tallyhook mock --tls` has made here."""
+    import ssl
+
     from tallyhook_mock.tls import default_directory
 
     context = ssl.create_default_context()

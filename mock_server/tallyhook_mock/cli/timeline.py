@@ -1,7 +1,6 @@
 """`tallyhook timeline`: what happened to a customer, as a table or as a picture."""
 
 from collections.abc import Mapping
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,29 +8,41 @@ import typer
 
 from tallyhook_mock.cli.completion import customer_codes
 from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote, path, say_more
+from tallyhook_mock.systems import SYSTEMS
 from tallyhook_receiver.cli.output import USAGE, Json, console, fail, moment, print_json, table
 
-__all__ = ["ACCOUNTS", "System", "timeline"]
+__all__ = ["CHEDDAR", "System", "account_path", "timeline"]
 
 
-class System(StrEnum):
-    """Whose customer or subscription it is."""
+# The first is the one that has products.
+CHEDDAR = next(iter(SYSTEMS))
 
-    CHEDDAR = "cheddar"
-    CLEVERBRIDGE = "cleverbridge"
-    FUSEBILL = "fusebill"
-    CHARGEMONK = "chargemonk"
 
+def _known(name: str) -> str:
+    if name not in SYSTEMS:
+        raise typer.BadParameter(f"{name!r} is not one of {', '.join(SYSTEMS)}.")
+    return name
+
+
+System = Annotated[
+    str,
+    typer.Option(
+        "--system",
+        metavar=f"[{'|'.join(SYSTEMS)}]",
+        help="The billing system.",
+        callback=_known,
+        autocompletion=lambda: list(SYSTEMS),
+    ),
+]
 
 # Narrower ones have no room for all columns.
 _ROOMY = 120
 
-ACCOUNTS = {
-    System.CHEDDAR: ("customers",),
-    System.CLEVERBRIDGE: ("cleverbridge", "subscriptions"),
-    System.FUSEBILL: ("fusebill", "customers"),
-    System.CHARGEMONK: ("chargemonk", "subscriptions"),
-}
+
+def account_path(system: str, account: str, *more: str) -> str:
+    """The path of an account, or of something about it."""
+    names = (SYSTEMS[system],) if system == CHEDDAR else (system, SYSTEMS[system])
+    return path(*names, account, *more)
 
 
 def timeline(
@@ -51,7 +62,7 @@ def timeline(
         int | None,
         typer.Option(metavar="NUMBER", min=0, help="Only what came after the entry so numbered."),
     ] = None,
-    system: Annotated[System, typer.Option("--system", help="The billing system.")] = System.CHEDDAR,
+    system: System = CHEDDAR,
     product: ProductCode = None,
     url: MockUrl = URL,
     as_json: Json = False,
@@ -60,17 +71,17 @@ def timeline(
 
     Example: tallyhook timeline ada --svg ada.svg
     """
-    mock, account = Remote(url), (*ACCOUNTS[system], customer)
-    wanted = {"product": mock.product_of(customer, product) if system is System.CHEDDAR else product}
+    mock = Remote(url)
+    wanted = {"product": mock.product_of(customer, product) if system == CHEDDAR else product}
     if svg is not None:
-        picture = mock.get(path(*account, "timeline.svg"), wanted)
+        picture = mock.get(account_path(system, customer, "timeline.svg"), wanted)
         try:
             svg.write_text(picture, "utf-8")
         except OSError as error:
             fail(f"{svg} can't be written: {error.strerror}", USAGE)
         typer.echo(f"{svg} is written.")
         return
-    answer = mock.get(path(*account, "timeline"), wanted | {"limit": limit, "after": after})
+    answer = mock.get(account_path(system, customer, "timeline"), wanted | {"limit": limit, "after": after})
     entries = answer["timeline"]
     if as_json:
         print_json(entries)

@@ -31,7 +31,7 @@ def console_app(mock: Mock, *, token: str = "") -> Starlette:
                 "/console",
                 routes=[
                     *clock.ROUTES,
-                    *(route for part in parts("console") for route in part.ROUTES),
+                    *(route for part in parts("console").values() for route in part.ROUTES),
                     *hooks.ROUTES,
                     *listeners.ROUTES,
                     *faults.ROUTES,

@@ -8,12 +8,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tallyhook_mock.actions import ACTIONS
 from tallyhook_mock.console.forms import Form, command, mock_of
 from tallyhook_mock.console.page import page
 from tallyhook_mock.control.faults import read_fault
 from tallyhook_mock.faults import OPTIONS, FaultKind
 from tallyhook_mock.mock import Mock
+from tallyhook_mock.systems import actions
 from tallyhook_mock.systems.cheddar.state import HOOK_TYPES
 
 __all__ = ["ROUTES"]
@@ -44,7 +44,7 @@ async def index(request: Request) -> Response:
         "Faults",
         faults=list(mock_of(request).faults),
         kinds=OPTIONS,
-        actions=ACTIONS,
+        actions=actions(),
         types=HOOK_TYPES,
     )
 

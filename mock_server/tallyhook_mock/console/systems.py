@@ -1,12 +1,11 @@
 """What the pages of the other billing systems have in common, and the way to them."""
 
-from collections.abc import Callable, Mapping, Sized
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from tallyhook_mock.catalog.present import present
-from tallyhook_mock.systems import Systems
+from tallyhook_mock.systems import Systems, parts
 
 __all__ = ["SHOWN", "Books", "Link", "books_of", "links"]
 
@@ -42,21 +41,20 @@ _CHEDDAR = (
     Link("/console/hooks", "Hooks", "h"),
     Link("/console/listeners", "Listeners", "l"),
 )
-_SYSTEMS = {
-    "cleverbridge": Link("/console/cleverbridge", "Cleverbridge", "b"),
-    "fusebill": Link("/console/fusebill", "Fusebill", "u"),
-    "chargemonk": Link("/console/chargemonk", "Chargemonk", "m"),
-}
-_ACCOUNTS: dict[str, Callable[[Systems], Sized]] = {
-    "cleverbridge": lambda systems: systems.cleverbridge.subscriptions,
-    "fusebill": lambda systems: systems.fusebill.accounts(),
-    "chargemonk": lambda systems: systems.chargemonk.subscriptions,
-}
+
+
+def _others(systems: Systems) -> dict[str, Link]:
+    """The pages of those beside Cheddar that a catalogue or somebody has put something into."""
+    return {
+        name: Link(f"/console/{name}", name.title(), module.KEY)
+        for name, module in parts("console").items()
+        if name in systems.others and systems.others[name].is_used()
+    }
 
 
 def links(systems: Systems) -> tuple[list[Link], list[Link]]:
     """The pages of what there is: those in the bar, and those in its menu."""
-    others = [_SYSTEMS[name] for name in present(systems)]
+    others = [*_others(systems).values()]
     # A mock that nothing was loaded into shows Cheddar's pages, where it says so.
     cheddar = _CHEDDAR if systems.cheddar.products or not others else ()
     bar = [_OVERVIEW, *cheddar, *others, _FAULTS]
@@ -65,15 +63,7 @@ def links(systems: Systems) -> tuple[list[Link], list[Link]]:
 
 def books_of(systems: Systems) -> list[Books]:
     """The books of every system that there is anything of."""
-    return [_books(systems, name) for name in present(systems)]
-
-
-def _books(systems: Systems, name: str) -> Books:
-    system = systems.others[name]
-    return Books(
-        _SYSTEMS[name],
-        len(_ACCOUNTS[name](systems)),
-        system.billed.count,
-        system.billed.totals,
-        system.next_due(),
-    )
+    return [
+        Books(link, len(system.accounts()), system.billed.count, system.billed.totals, system.next_due())
+        for link, system in ((link, systems.others[name]) for name, link in _others(systems).items())
+    ]

@@ -9,7 +9,7 @@ from starlette.routing import Mount
 
 from tallyhook_mock.catalog.table import CatalogError
 from tallyhook_mock.clock import ClockBusy
-from tallyhook_mock.control import calls, catalog, clock, faults, forecast, hooks, listeners, snapshots
+from tallyhook_mock.control import accounts, calls, catalog, clock, faults, hooks, listeners, snapshots
 from tallyhook_mock.control.guard import Guard
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.systems import parts
@@ -22,10 +22,10 @@ _ROUTES = [
     *catalog.ROUTES,
     *listeners.ROUTES,
     *hooks.ROUTES,
-    *(route for part in parts("control") for route in part.ROUTES),
+    *(route for part in parts("control").values() for route in part.ROUTES),
     *faults.ROUTES,
     *snapshots.ROUTES,
-    *forecast.ROUTES,
+    *accounts.ROUTES,
     *calls.ROUTES,
 ]
 

@@ -12,17 +12,24 @@ __all__ = ["Action", "Agenda"]
 Action: TypeAlias = Callable[[Any, Any, datetime], None]
 
 
+_RANK = 1 << 40  # more than are ever planned
+
+
 class Agenda:
-    """Actions and their moments; those of one moment are carried out in the order they were planned in."""
+    """Actions and their moments; those of one moment are carried out in the order they were planned in.
+
+    A `rank` is for what is planned when a listener answers, at whatever speed it does: such actions come
+    after the others of their moment, by their ranks.
+    """
 
     def __init__(self) -> None:
         self._planned: list[tuple[datetime, int, Action, Any]] = []
         self._count = 0
 
-    def schedule(self, when: datetime, action: Action, subject: object) -> None:
+    def schedule(self, when: datetime, action: Action, subject: object, rank: int = 0) -> None:
         """Have `action` called at `when`. An action checks for itself whether it still applies."""
         self._count += 1
-        heapq.heappush(self._planned, (when, self._count, action, subject))
+        heapq.heappush(self._planned, (when, rank * _RANK + self._count, action, subject))
 
     def about(self, ids: Container[int]) -> list[tuple[datetime, Action, Any]]:
         """What is planned for the subjects with these `id()`, in the order of planning."""

@@ -4,14 +4,18 @@ A mock holds a million subscriptions as easily as ten only if each weighs little
 empty is the one empty tuple, and a list that grows is a tuple that is replaced by a longer one.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
 from tallyhook_mock.core.agenda import Agenda
 from tallyhook_mock.core.money import NOTHING, total
+
+if TYPE_CHECKING:
+    from tallyhook_mock.core.forecast import Coming
 
 __all__ = ["Billed", "BillingSystem", "Entity", "Happening", "Value"]
 
@@ -75,7 +79,7 @@ class Billed:
 
 
 class BillingSystem:
-    """What is to come and what has happened, for the clock and the timeline.
+    """What a system beside Cheddar is for the others: accounts, what is to come, and what has happened.
 
     Attributes:
         actor: whom the happenings are laid to.
@@ -88,6 +92,27 @@ class BillingSystem:
         self.agenda = Agenda()
         self.billed = Billed()
         self._happenings: list[Happening] = []
+
+    # -- for each system to say
+
+    def accounts(self) -> Mapping[Any, Entity]:
+        """Those who are billed, by id, in the order of creation."""
+        raise NotImplementedError
+
+    def account(self, id: str) -> Entity:
+        """LookupError or ValueError if there is none."""
+        found: Entity = self.accounts()[id]
+        return found
+
+    def is_used(self) -> bool:
+        """Whether a catalogue or somebody has put something there."""
+        return bool(self.accounts())
+
+    def forecast(self, id: str, count: int) -> "list[Coming]":
+        """The next invoices of an account, as things stand. LookupError or ValueError if there is none."""
+        raise NotImplementedError
+
+    # -- for all of them
 
     def next_due(self) -> datetime | None:
         """The next moment at which there is something to do; None if nothing is planned."""

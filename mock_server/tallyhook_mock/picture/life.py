@@ -3,21 +3,20 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, overload
 
+from tallyhook_mock.core.base import Entity
 from tallyhook_mock.core.money import amount_text
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.picture.painting import paint
 from tallyhook_mock.picture.story import Story
-from tallyhook_mock.systems.chargemonk import picture as chargemonk
+from tallyhook_mock.systems import SYSTEMS, part
 from tallyhook_mock.systems.cheddar.picture import tell
 from tallyhook_mock.systems.cheddar.products import Product
-from tallyhook_mock.systems.cleverbridge import picture as cleverbridge
-from tallyhook_mock.systems.fusebill import picture as fusebill
-from tallyhook_mock.timeline import CHEDDAR, Entry
+from tallyhook_mock.timeline import Entry
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["Life", "life_at", "life_of"]
+__all__ = ["Life", "life_at", "life_of", "story_of"]
 
 _COLUMNS = ("when (UTC)", "what", "invoice", "amount", "note")
 
@@ -89,18 +88,18 @@ def life_at(mock: Mock, system: str, account: str) -> Life:
     ValueError if there is no such system.
     """
     if system not in mock.systems.others:
-        raise ValueError(f"{system!r} is not one of {', '.join((CHEDDAR, *mock.systems.others))}")
-    return Life(mock.timeline.entries_of(system, account), _story(mock, system, account))
+        raise ValueError(f"{system!r} is not one of {', '.join(SYSTEMS)}")
+    try:
+        story = story_of(mock, system, mock.systems.others[system].account(account))
+    except (LookupError, ValueError):
+        story = None
+    return Life(mock.timeline.entries_of(system, account), story)
 
 
-def _story(mock: Mock, system: str, account: str) -> Story | None:
-    """None if there is no such account."""
-    systems = mock.systems
-    if system == "cleverbridge" and systems.cleverbridge.has_subscription(account):
-        return cleverbridge.tell_subscription(mock, systems.cleverbridge.subscription(account))
-    if system == "chargemonk" and account in systems.chargemonk.subscriptions:
-        return chargemonk.tell_subscription(mock, systems.chargemonk.subscriptions[account])
-    if system == "fusebill":
-        found = (customer for customer in systems.fusebill.accounts() if str(customer.id) == account)
-        return next((fusebill.tell_customer(mock, customer) for customer in found), None)
-    return None
+def story_of(mock: Mock, system: str, account: Entity) -> Story:
+    """The life of an account of a system beside Cheddar; LookupError if it draws none."""
+    picture = part(system, "picture")
+    if picture is None:
+        raise LookupError(f"{system} draws no picture")
+    story: Story = picture.tell(mock, account)
+    return story

@@ -1,49 +1,72 @@
-"""The billing systems of one mock. A new one is a folder here, and its name in `SYSTEMS`."""
+"""The billing systems of one mock. A new one is a folder here, and a line in `SYSTEMS`.
+
+The files of a folder have the same names in each. `model` has its `State`, a `BillingSystem`; the others are
+there if they are needed: `api` (its `face`), `catalog` (its section), `control` and `console` (their
+`ROUTES`), `picture` (what `tell`s a life).
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
+from typing import TypeVar
 
 from tallyhook_mock.core.base import BillingSystem
 from tallyhook_mock.core.ids import Ids
-from tallyhook_mock.systems.chargemonk.model import State as Chargemonk
-from tallyhook_mock.systems.cheddar.state import State as Cheddar
-from tallyhook_mock.systems.cleverbridge.model import State as Cleverbridge
-from tallyhook_mock.systems.fusebill.model import State as Fusebill
 
-__all__ = ["SYSTEMS", "Systems", "parts"]
+__all__ = ["SYSTEMS", "Systems", "actions", "part", "parts"]
 
-SYSTEMS = ("cheddar", "cleverbridge", "fusebill", "chargemonk")
+# What each calls the accounts that it bills.
+SYSTEMS = {
+    "cheddar": "customers",
+    "cleverbridge": "subscriptions",
+    "fusebill": "customers",
+    "chargemonk": "subscriptions",
+}
+
+S = TypeVar("S", bound=BillingSystem)
 
 
-def parts(file: str) -> list[ModuleType]:
-    """The modules of this name, such as `control`, of the systems that have one."""
-    names = [f"{__name__}.{system}.{file}" for system in SYSTEMS]
-    return [import_module(name) for name in names if find_spec(name) is not None]
+def part(system: str, file: str) -> ModuleType | None:
+    """The module of a system by its name, such as `control`; None if it has none."""
+    name = f"{__name__}.{system}.{file}"
+    return import_module(name) if find_spec(name) is not None else None
+
+
+def parts(file: str) -> dict[str, ModuleType]:
+    """The modules of this name, by system."""
+    found = {system: part(system, file) for system in SYSTEMS}
+    return {system: module for system, module in found.items() if module is not None}
+
+
+def actions() -> list[str]:
+    """The calls of all APIs, by the names that faults know them by: `customers/add-charge`."""
+    return [action for api in parts("api").values() for action in api.ACTIONS]
 
 
 class Systems:
     """They share a clock, and nothing else.
 
     Attributes:
+        cheddar: the one that sends hooks.
         others: those beside Cheddar, by name.
     """
 
     def __init__(self, ids: Ids | None = None) -> None:
         """`ids` are Cheddar's: the others send no hooks, so theirs may be the same in every world."""
+        # Loaded with a world: a command wants the names of the systems, and nothing of theirs.
+        from tallyhook_mock.systems.cheddar.state import State as Cheddar
+
         self.cheddar = Cheddar(ids)
-        self.cleverbridge = Cleverbridge()
-        self.fusebill = Fusebill()
-        self.chargemonk = Chargemonk()
-        typed = {"cleverbridge": self.cleverbridge, "fusebill": self.fusebill, "chargemonk": self.chargemonk}
         self.others: Mapping[str, BillingSystem] = {
-            name: typed[name] if name in typed else import_module(f"{__name__}.{name}.model").State()
-            for name in SYSTEMS
-            if name != "cheddar"
+            name: model.State() for name, model in parts("model").items()
         }
         self._all: tuple[Cheddar | BillingSystem, ...] = (self.cheddar, *self.others.values())
+
+    def of(self, kind: type[S]) -> S:
+        """The system beside Cheddar with this state."""
+        return next(system for system in self.others.values() if isinstance(system, kind))
 
     def next_due(self) -> datetime | None:
         """The next moment at which any of them has something to do."""

@@ -6,13 +6,13 @@ import os
 import sys
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
-from rich import box
-from rich.console import Console, RenderableType
-from rich.table import Table
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
 
 __all__ = [
     "BAD",
@@ -87,6 +87,9 @@ def table(
     if _width(names, [*listed, *below]) > made.width:
         _say_folded(names, [*listed, *below], made.width)
         return
+    from rich import box
+    from rich.table import Table
+
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_footer=bool(below))
     for place, name in enumerate(names):
         drawn.add_column(
@@ -136,6 +139,8 @@ def _say_folded(names: list[str], rows: list[list[Text]], width: int) -> None:
 
 def grid(rows: Iterable[tuple[str, str | Text]]) -> None:
     """Names and values."""
+    from rich.table import Table
+
     shown = Table.grid(padding=(0, 2))
     shown.add_column(style="bold")
     shown.add_column(overflow="fold")
@@ -144,7 +149,7 @@ def grid(rows: Iterable[tuple[str, str | Text]]) -> None:
     say(shown)
 
 
-def say(what: RenderableType) -> None:
+def say(what: "RenderableType") -> None:
     """On the terminal, in colours if it is one; elsewhere without spaces at the ends of lines."""
     made = console()
     if made.is_terminal:
@@ -167,8 +172,10 @@ def can_write(text: str) -> bool:
     return True
 
 
-def console() -> Console:
+def console() -> "Console":
     """Where a command prints, as wide as the terminal is, or as COLUMNS says."""
+    from rich.console import Console
+
     made = Console(highlight=False)
     if not made.is_terminal and "COLUMNS" not in os.environ:
         made.width = _ENDLESS

@@ -1,6 +1,7 @@
 """What an inbox stores, what it must be able to do, and the rules that all of them share."""
 
 import hashlib
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -27,6 +28,7 @@ __all__ = [
     "done_with",
     "record",
     "storable",
+    "uptime",
 ]
 
 # A 2xx may be lost on its way: the sender comes again within a day (inferred), and an inbox that has dropped
@@ -39,6 +41,15 @@ _DONE_BODIES = 100  # of one hook; the oldest is forgotten
 _STEADY = 86_400.0  # seconds
 
 COLUMNS = "key, product, type, state, body, note, deliveries, attempts, received, changed, due"
+
+
+# Linux's monotonic clock leaves out the time for which the machine slept; others have no such clock.
+_BOOT = getattr(time, "CLOCK_BOOTTIME", None)
+
+
+def uptime() -> float:
+    """Seconds since the machine was started, the same in all of its processes and whatever its clock says."""
+    return time.monotonic() if _BOOT is None else time.clock_gettime(_BOOT)
 
 
 class State(StrEnum):

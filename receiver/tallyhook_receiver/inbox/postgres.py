@@ -1,7 +1,7 @@
 """The inbox of several machines: two tables in a PostgreSQL database."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -28,10 +28,15 @@ from tallyhook_receiver.inbox.base import (
     done_with,
     record,
     storable,
+    uptime,
 )
 from tallyhook_receiver.inbox.postgres_schema import Connection, migrate, unavailable
 
 __all__ = ["PostgresInbox"]
+
+# Seconds by which a clock may differ from one look to the next, for it is kept right by small steps. Far less
+# than what a lease has left when nothing is sent under it any more.
+_SLACK = 1.0
 
 # Pruned in steps, so that no hook has to wait for all of it.
 _STEP = 500
@@ -45,6 +50,7 @@ _RECEIVE = """
     VALUES (%(key)s, %(product)s, %(type)s, %(body)s, %(digest)s, clock_timestamp(), clock_timestamp())
     ON CONFLICT (key) DO UPDATE SET deliveries = hook.deliveries + 1
 """
+_NOW = "extract(epoch FROM clock_timestamp())::float8"
 _FREE = (
     "(owner = '' OR leased_until <= clock_timestamp()"
     " OR leased_until > clock_timestamp() + lease + interval '1 second')"
@@ -68,12 +74,15 @@ _DROP = """
 class PostgresInbox:
     """An inbox in a database, for any number of workers on any number of machines.
 
-    Leases go by the database's clock, and every commit is flushed to its disk. The tables are made in the
+    Leases go by the database's clock, which every worker watches: one that was set ends no lease, and none
+    is taken from another worker before the clock has been seen to go on evenly for as long as it lasts. Every
+    commit is flushed to the disk. The tables are made in the
     first schema of the role's search path; the connections belong to the event loop that `open` ran in.
 
     `connections`: how many are open at the most. `busy_seconds`: how long to wait for a connection, and for a
     lock. `max_hooks`: when it counts as full, give or take what comes at the same moment or has come to other
-    workers since this one last counted. `create`: whether tables that aren't there are made.
+    workers since this one last counted. `create`: whether tables that aren't there are made. `uptime` gives
+    seconds that always go on.
 
     Raises ValueError if the URL can't be read.
     """
@@ -86,12 +95,14 @@ class PostgresInbox:
         busy_seconds: float = 5.0,
         max_hooks: int = MAX_HOOKS,
         create: bool = True,
+        uptime: Callable[[], float] = uptime,
     ) -> None:
         self._conninfo = _conninfo(url, busy_seconds)
         self._connections = connections
         self._busy_seconds = busy_seconds
         self._max_hooks = max_hooks
         self._create = create
+        self._watch = _Watch(uptime)
         self._hooks = max_hooks  # at the most: nothing is known before the first count
         self._pool: AsyncConnectionPool[Connection] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -109,6 +120,7 @@ class PostgresInbox:
                 async with await Connection.connect(self._conninfo, autocommit=True) as connection:
                     await self._configure(connection)
                     await migrate(connection, self._create)
+                    await self._look(connection)
             except (psycopg.Error, OSError) as error:
                 raise unavailable(error) from error
             pool = AsyncConnectionPool(
@@ -156,16 +168,19 @@ class PostgresInbox:
         async with self._connection() as connection, connection.transaction():
             await self._remember(connection, letter)
             # Remembering has locked the row.
-            state, known, done, is_free, free_in = await _only(
+            state, known, done, is_ours, is_free, free_in = await _only(
                 connection,
-                f"SELECT state, digest, done, owner = %s OR {_FREE},"
+                f"SELECT state, digest, done, owner IN ('', %s), {_FREE},"
                 " extract(epoch FROM leased_until - clock_timestamp())::float8"
                 " FROM tallyhook_hooks WHERE key = %s",
                 (owner, letter.key),
             )
             if seen in done.split():
                 return Claim(mine=False, state=State.DONE)
-            if not is_free:
+            if not is_ours and is_free:
+                free_in = seconds - await self._look(connection)
+                is_free = free_in <= 0
+            if not (is_ours or is_free):
                 return Claim(mine=False, state=State(state), free_in=free_in)
             await connection.execute(
                 "UPDATE tallyhook_hooks SET state = 'working', owner = %s, changed = clock_timestamp(),"
@@ -215,8 +230,9 @@ class PostgresInbox:
 
     async def claim_due(self, now: datetime, owner: str, seconds: float) -> Due | None:
         async with self._connection() as connection, connection.transaction():
+            free = _FREE if await self._look(connection) >= seconds else "owner = ''"
             found = await connection.execute(
-                f"SELECT {COLUMNS}, due_until FROM tallyhook_hooks WHERE due <= %s AND {_FREE}"
+                f"SELECT {COLUMNS}, due_until FROM tallyhook_hooks WHERE due <= %s AND {free}"
                 " ORDER BY due LIMIT 1 FOR UPDATE SKIP LOCKED",
                 (now,),
             )
@@ -315,6 +331,12 @@ class PostgresInbox:
             self._hooks -= dropped
         self._hooks += 1
 
+    async def _look(self, connection: Connection) -> float:
+        """For how many seconds the database's clock is known to have gone on evenly."""
+        asked = self._watch.uptime()
+        (now,) = await _only(connection, f"SELECT {_NOW}")
+        return self._watch.seen(now, asked)
+
     async def _read(self, query: str, values: Any) -> Sequence[tuple[Any, ...]]:
         async with self._connection() as connection:
             return await (await connection.execute(query, values)).fetchall()
@@ -356,6 +378,24 @@ class PostgresInbox:
         )
 
 
+class _Watch:
+    """Holds a clock against this machine's uptime."""
+
+    def __init__(self, uptime: Callable[[], float]) -> None:
+        self.uptime = uptime
+        self._began: tuple[float, float] | None = None  # by the clock, when the machine was started: from, to
+        self._since = 0.0
+
+    def seen(self, clock: float, asked: float) -> float:
+        """The clock said that, asked at this uptime; for how many seconds it has gone on evenly by now."""
+        now = self.uptime()
+        began = clock - now, clock - asked
+        if self._began is None or max(began[0] - self._began[1], self._began[0] - began[1]) > _SLACK:
+            self._since = now
+        self._began = began
+        return now - self._since
+
+
 async def _only(connection: Connection, query: str, values: tuple[object, ...] = ()) -> tuple[Any, ...]:
     """The one row of a query that always has one."""
     (row,) = await (await connection.execute(query, values)).fetchall()
@@ -364,9 +404,7 @@ async def _only(connection: Connection, query: str, values: tuple[object, ...] =
 
 async def _clock(connection: Connection) -> Steadiness:
     """The database's clock, seen once more."""
-    now, seen, since = await _only(
-        connection, "SELECT extract(epoch FROM clock_timestamp())::float8, seen, since FROM tallyhook_clock"
-    )
+    now, seen, since = await _only(connection, f"SELECT {_NOW}, seen, since FROM tallyhook_clock")
     return Steadiness(seen, since).at(now)
 
 

@@ -26,6 +26,7 @@ from tallyhook_receiver.inbox.base import (
     done_with,
     record,
     storable,
+    uptime,
 )
 from tallyhook_receiver.inbox.commits import Commits
 from tallyhook_receiver.inbox.sqlite_schema import connect, inspect, migrate, touch
@@ -41,14 +42,6 @@ _INSERT = (
 
 # Pruned in steps, so that no hook has to wait for all of it.
 _STEP = 500
-
-# Seconds since the machine was started, the same in all of its processes and whatever its clock is set to.
-# Linux's monotonic clock leaves out the time for which the machine slept.
-_BOOT = getattr(time, "CLOCK_BOOTTIME", None)
-
-
-def _uptime() -> float:
-    return time.monotonic() if _BOOT is None else time.clock_gettime(_BOOT)
 
 
 class SQLiteInbox:
@@ -71,7 +64,7 @@ class SQLiteInbox:
         max_hooks: int = MAX_HOOKS,
         create: bool = True,
         clock: Callable[[], float] = time.time,
-        uptime: Callable[[], float] = _uptime,
+        uptime: Callable[[], float] = uptime,
     ) -> None:
         self._path = Path(path)
         self._busy_seconds = busy_seconds

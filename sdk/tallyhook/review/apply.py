@@ -42,12 +42,15 @@ from tallyhook.review.ownership import Ledger, new_mark
 if TYPE_CHECKING:
     from tallyhook.review.review import Review
 
-__all__ = ["UNKNOWN_FOR", "Application", "adrive", "drive", "utc_now"]
+__all__ = ["GONE_AFTER", "UNKNOWN_FOR", "Application", "adrive", "drive", "utc_now"]
 
 T = TypeVar("T")
 
 # How long a request may be on its way; the clients' own timeout is 30 seconds.
 UNKNOWN_FOR = timedelta(minutes=5)
+
+# How much later a customer or an invoice that isn't found is looked for once more.
+GONE_AFTER = timedelta(minutes=1)
 
 # How often the invoice is read, compared and brought in line. The second reading is the one that verifies; a
 # request thought lost that arrives meanwhile needs another.
@@ -55,9 +58,6 @@ _ROUNDS = 4
 
 # So often one charge is given up before a person is asked.
 _GIVEN_UP = 2
-
-# A customer that isn't found is looked for at another delivery, after so many seconds.
-_GONE_AGAIN = 60.0
 
 # Statuses by which the API says that a call was not carried out (documented).
 _REFUSALS = (400, 401, 404, 412, 422)
@@ -102,12 +102,15 @@ async def adrive(
     now: Callable[[], datetime],
     unknown_for: timedelta,
     marks: bool,
+    gone_after: timedelta,
     is_second_look: bool = False,
 ) -> Outcome:
     """Apply with an async client; what the journal raises ends the attempt at that point."""
     _require_product(review, client)
     entries = None if journal is None else await journal.entries()
-    application = Application(review, entries, now, unknown_for, marks, is_second_look=is_second_look)
+    application = Application(
+        review, entries, now, unknown_for, marks, gone_after=gone_after, is_second_look=is_second_look
+    )
 
     def check() -> None:
         if journal is not None:
@@ -142,6 +145,7 @@ class Application:
         now: the clock, in UTC.
         unknown_for: how long after its entry a request may still arrive.
         marks: whether new charges carry a mark.
+        gone_after: how much later what isn't found has to be missing still.
         is_second_look: whether the journal says what is declared, and nothing is run.
         make_mark: where the marks come from.
     """
@@ -154,16 +158,18 @@ class Application:
         unknown_for: timedelta,
         marks: bool,
         *,
+        gone_after: timedelta = GONE_AFTER,
         is_second_look: bool = False,
         make_mark: Callable[[], str] = new_mark,
     ) -> None:
-        if unknown_for < timedelta(0):
-            raise ValueError("unknown_for can't be negative")
+        if min(unknown_for, gone_after) < timedelta(0):
+            raise ValueError("unknown_for and gone_after can't be negative")
         self.review = review
         self.has_journal = entries is not None
         self.ledger = Ledger(entries or (), unknown_for)
         self.now = now
         self.make_mark = make_mark if marks else str
+        self.gone_after = gone_after
         self.is_second_look = is_second_look
         self.declaration = review.declaration
         if is_second_look and self.ledger.declaration is not None:
@@ -549,13 +555,15 @@ class Application:
     # Where nothing can be changed
 
     def _gone(self, reason: str) -> Steps[Outcome]:
-        """Believe it at the second delivery: a gateway that mixes up answers does so once."""
+        """Believe it at a second delivery, some time later: a gateway mixes up answers for a moment."""
         if not self.has_journal:
             raise ReviewFailed(reason)
-        if self.ledger.is_gone:
+        now, since, left = self.now(), self.ledger.gone_at, self.gone_after
+        if since is None or now < since:  # by a clock that was set back it takes as long once more
+            yield from self._write(Gone(at=now))
+        elif (left := self.gone_after - (now - since)) <= timedelta(0):
             return self._nothing_to_do(Standing.GONE, f"nothing to do: not outstanding but {Standing.GONE}")
-        yield from self._write(Gone(at=self.now()))
-        raise OutcomeUnknown(reason, retry_after=_GONE_AGAIN)
+        raise OutcomeUnknown(reason, retry_after=max(1.0, left.total_seconds()))
 
     def _compare_paid(self) -> Steps[Outcome]:
         """What was billed, beside what was declared. Raises Unresolved if it is something else."""

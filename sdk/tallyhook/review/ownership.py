@@ -60,7 +60,7 @@ class Ledger:
         self.unknown_for = unknown_for
         self.declaration: Declaration | None = None
         self.accepted: Resolved | None = None
-        self.is_gone = False
+        self.gone_at: datetime | None = None  # when it was missing, and hasn't been seen since
         self.look_again = False
         self._is_look_due = False  # as the last document that was right left it
         self._addings: dict[int, Adding] = {}
@@ -86,7 +86,7 @@ class Ledger:
         match entry:
             case Declared():
                 self.declaration = entry.declaration
-                self.is_gone = False
+                self.gone_at = None
                 self._sets += [(item, value, self._waited) for item, value in entry.quantities.items()]
                 self._deletions |= dict.fromkeys(entry.deletions, self._waited)
                 self.look_again |= bool(entry.quantities or entry.deletions)
@@ -117,7 +117,7 @@ class Ledger:
                     self._sets, self._deletions, self._run = [], {}, None
                 self.look_again = self._is_look_due = entry.look_again
             case Gone():
-                self.is_gone = True
+                self.gone_at = entry.at
 
     def adding(self, charge: DeclaredCharge, document: Customer, at: datetime, mark: str) -> Adding:
         """The entry to write before this charge is added, the customer's invoices being as they are now."""

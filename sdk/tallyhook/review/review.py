@@ -10,7 +10,7 @@ from tallyhook import money
 from tallyhook.cheddar.client import AsyncClient, Client
 from tallyhook.cheddar.hooks import Hook
 from tallyhook.cheddar.models import Customer, Invoice, Plan, Product, Subscription
-from tallyhook.review.apply import UNKNOWN_FOR, adrive, drive, utc_now
+from tallyhook.review.apply import GONE_AFTER, UNKNOWN_FOR, adrive, drive, utc_now
 from tallyhook.review.compare import Changes, compare
 from tallyhook.review.journal import Declaration, DeclaredCharge, Entry, Journal
 from tallyhook.review.outcome import Outcome
@@ -182,6 +182,7 @@ class Review(Shown):
         now: Callable[[], datetime] = utc_now,
         unknown_for: timedelta = UNKNOWN_FOR,
         marks: bool = True,
+        gone_after: timedelta = GONE_AFTER,
     ) -> Outcome:
         """`apply` with an async client. With a journal, ids decide which charges are ours, over all attempts.
 
@@ -192,9 +193,13 @@ class Review(Shown):
         Unresolved.
 
         `unknown_for` is longer than the client's timeout, with a margin for how late the billing system may
-        still carry out a request. Raises as `apply` does; what the journal raises ends the attempt.
+        still carry out a request. A customer or an invoice that isn't found is gone only if it is missing at
+        another attempt, `gone_after` later; until then OutcomeUnknown. Raises as `apply` does; what the
+        journal raises ends the attempt.
         """
-        return await adrive(self, client, journal, now=now, unknown_for=unknown_for, marks=marks)
+        return await adrive(
+            self, client, journal, now=now, unknown_for=unknown_for, marks=marks, gone_after=gone_after
+        )
 
     async def alook_again(
         self,
@@ -204,6 +209,7 @@ class Review(Shown):
         now: Callable[[], datetime] = utc_now,
         unknown_for: timedelta = UNKNOWN_FOR,
         marks: bool = True,
+        gone_after: timedelta = GONE_AFTER,
     ) -> Outcome:
         """Look at an invoice once more, after a review whose outcome says `look_again`.
 
@@ -211,7 +217,14 @@ class Review(Shown):
         not run. Raises as `aapply` does; Unresolved if the invoice was paid with something else on it.
         """
         return await adrive(
-            self, client, journal, now=now, unknown_for=unknown_for, marks=marks, is_second_look=True
+            self,
+            client,
+            journal,
+            now=now,
+            unknown_for=unknown_for,
+            marks=marks,
+            gone_after=gone_after,
+            is_second_look=True,
         )
 
     def table(self) -> Table:

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -19,13 +19,18 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tallyhook_mock.clock import parse_moment
 from tallyhook_mock.core.invoice_lines import Bill
 from tallyhook_mock.core.money import amount_text
+from tallyhook_mock.faulty import Face
 from tallyhook_mock.systems.chargemonk.model import Refusal, State, Subscription, Unbilled
 
-__all__ = ["ROUTES", "chargemonk_app", "is_chargemonk"]
+if TYPE_CHECKING:
+    from tallyhook_mock.mock import Mock
+
+__all__ = ["ACTIONS", "ROUTES", "chargemonk_app", "face"]
 
 logger = logging.getLogger("tallyhook_mock.chargemonk")
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
+ACTIONS = ()  # that faults know
 _LONGEST_BODY = 100_000
 _MOST = 1000  # entries of a list
 _COMPARED: Mapping[str, Callable[[int, int], bool]] = {
@@ -38,15 +43,20 @@ _COMPARED: Mapping[str, Callable[[int, int], bool]] = {
 }
 
 
-def is_chargemonk(path: str) -> bool:
-    """Whether a path belongs to this face."""
+def face(mock: "Mock") -> Face:
+    """The API of a mock. No faults strike it."""
+    app = chargemonk_app(lambda: mock.systems.of(State), mock.now, mock.changed)
+    return Face(_serves, app)
+
+
+def _serves(path: str) -> bool:
     return path.strip("/") in ROUTES
 
 
 def chargemonk_app(
     state: Callable[[], State], now: Callable[[], datetime], changed: Callable[[], None]
 ) -> ASGIApp:
-    """Chargemonk's API for the paths that `is_chargemonk` knows."""
+    """Chargemonk's API for the paths that stand in `ROUTES`."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)

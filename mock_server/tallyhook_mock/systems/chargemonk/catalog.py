@@ -3,8 +3,10 @@
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Any
 
 from tallyhook_mock.catalog.table import Table
+from tallyhook_mock.core.money import amount_text
 from tallyhook_mock.systems.chargemonk.model import AddOn, Plan, Refusal, State, check_code
 from tallyhook_mock.systems.chargemonk.rules import MOST, NewSubscription, create
 
@@ -12,9 +14,9 @@ __all__ = [
     "ADD_ON",
     "NAMES",
     "SUBSCRIPTION",
+    "read",
     "read_add_on",
     "read_add_ons",
-    "read_chargemonk",
     "read_cycles",
     "read_plan_code",
     "read_subscription",
@@ -29,7 +31,7 @@ _LONGEST = 120  # months
 _CURRENCY = re.compile("[A-Z]{3}")
 
 
-def read_chargemonk(table: Table, state: State, at: datetime) -> Callable[[State], None]:
+def read(table: Table, state: State, at: datetime) -> Callable[[], None]:
     """Check a section against what `state` has already; what is returned puts it in place.
 
     A plan or an add-on that is there already is replaced for what comes; its subscriptions keep theirs. Who
@@ -63,7 +65,7 @@ def read_chargemonk(table: Table, state: State, at: datetime) -> Callable[[State
             raise given.wrong("id", f"another subscription has the id {new.id!r}")
         seeds[new.id] = start, new
 
-    def install(state: State) -> None:
+    def install() -> None:
         state.currency = currency
         state.plans, state.add_ons = plans, add_ons
         state.api_tokens, state.has_billing_cycles = tokens, has_cycles
@@ -74,6 +76,32 @@ def read_chargemonk(table: Table, state: State, at: datetime) -> Callable[[State
         state.catch_up(at)
 
     return install
+
+
+def dump(state: State) -> dict[str, Any]:
+    """Who may call, what is on offer, and what holds for accounts to come, in the same words; no accounts."""
+    return {
+        "currency": state.currency,
+        "plans": [
+            {
+                "code": plan.code,
+                "name": plan.name,
+                "price": amount_text(plan.price),
+                "termMonths": plan.term_months,
+                **({} if plan.billing_cycles is None else {"billingCycles": plan.billing_cycles}),
+            }
+            for plan in state.plans.values()
+        ],
+        "addOns": [
+            {
+                "code": add_on.code,
+                "name": add_on.name,
+                "price": amount_text(add_on.price),
+                **({} if add_on.period_months is None else {"periodMonths": add_on.period_months}),
+            }
+            for add_on in state.add_ons.values()
+        ],
+    }
 
 
 def read_subscription(

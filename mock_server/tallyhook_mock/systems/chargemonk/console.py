@@ -16,16 +16,18 @@ from tallyhook_mock.console.words import money
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.picture.painting import paint
 from tallyhook_mock.systems.chargemonk.control import carry_out, subscribe
-from tallyhook_mock.systems.chargemonk.model import Subscription, cycles_text
-from tallyhook_mock.systems.chargemonk.picture import tell_subscription
+from tallyhook_mock.systems.chargemonk.model import State, Subscription, cycles_text
+from tallyhook_mock.systems.chargemonk.picture import tell
 from tallyhook_mock.systems.chargemonk.rules import expected
 
-__all__ = ["ROUTES"]
+__all__ = ["KEY", "ROUTES"]
+
+KEY = "m"  # after `g`, on every page
 
 
 async def index(request: Request) -> Response:
     """All subscriptions in order of creation; `q` narrows them by id."""
-    state, wanted = mock_of(request).systems.chargemonk, request.query_params.get("q", "").strip()
+    state, wanted = mock_of(request).systems.of(State), request.query_params.get("q", "").strip()
 
     def fits(each: Subscription) -> bool:
         return wanted.casefold() in each.id.casefold()
@@ -45,7 +47,7 @@ async def index(request: Request) -> Response:
 
 async def show(request: Request) -> Response:
     mock = mock_of(request)
-    state = mock.systems.chargemonk
+    state = mock.systems.of(State)
     subscription = state.subscriptions.get(request.path_params["id"])
     if subscription is None:
         raise HTTPException(404, "There is no such subscription.")
@@ -62,7 +64,7 @@ async def show(request: Request) -> Response:
         add_ons=[add_on for add_on in state.add_ons.values() if not subscription.carries(add_on)],
         bills=subscription.bills[::-1][:SHOWN],
         # Drawn by this program, with every word of others escaped.
-        picture=Markup(paint(tell_subscription(mock, subscription), styled=False)),
+        picture=Markup(paint(tell(mock, subscription), styled=False)),
         entries=list(mock.timeline.entries_of("chargemonk", subscription.id))[::-1][:SHOWN],
     )
 
@@ -70,7 +72,7 @@ async def show(request: Request) -> Response:
 async def create(mock: Mock, form: Form) -> str:
     """Add-ons are ticked, and each may have a number of cycles."""
     chosen = []
-    for code in mock.systems.chargemonk.add_ons:
+    for code in mock.systems.of(State).add_ons:
         if f"addOn-{code}" in form:
             chosen.append({"code": code, "billingCycles": _given(form, f"cycles-{code}")})
         elif _given(form, f"cycles-{code}") is not None:
@@ -119,7 +121,7 @@ async def reactivate(mock: Mock, form: Form) -> str:
 
 
 def _change(mock: Mock, form: Form, name: str, wish: dict[str, Any], done: str) -> str:
-    subscription = mock.systems.chargemonk.subscriptions.get(required(form, "id"))
+    subscription = mock.systems.of(State).subscriptions.get(required(form, "id"))
     if subscription is None:
         raise ValueError("there is no such subscription any more")
     before = len(subscription.bills)

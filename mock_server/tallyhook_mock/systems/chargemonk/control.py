@@ -9,12 +9,12 @@ from datetime import datetime
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from tallyhook_mock.catalog.table import Table
 from tallyhook_mock.control.requests import PAGE, bad, json_object, missing, mock_of, only, page
-from tallyhook_mock.control.shown import bill_shown, drawn, moment_shown, timeline_shown
+from tallyhook_mock.control.shown import bill_shown, moment_shown
 from tallyhook_mock.core.money import amount_text
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.systems.chargemonk import rules
@@ -28,7 +28,6 @@ from tallyhook_mock.systems.chargemonk.catalog import (
     read_subscription,
 )
 from tallyhook_mock.systems.chargemonk.model import Carried, Refusal, State, Subscription
-from tallyhook_mock.systems.chargemonk.picture import tell_subscription
 from tallyhook_mock.systems.chargemonk.rules import expected
 
 __all__ = ["COMMANDS", "ROUTES", "carry_out", "subscribe"]
@@ -95,7 +94,7 @@ COMMANDS = {
 
 def subscribe(mock: Mock, wish: Mapping[str, Any]) -> Subscription:
     """In the words of the catalogue. CatalogError for what can't be read, Refusal for what is not done."""
-    state = mock.systems.chargemonk
+    state = mock.systems.of(State)
     new = read_subscription(Table(wish, "", SUBSCRIPTION), state.plans, state.add_ons)
     state.actor = "operator"
     try:
@@ -106,7 +105,7 @@ def subscribe(mock: Mock, wish: Mapping[str, Any]) -> Subscription:
 
 def carry_out(mock: Mock, name: str, subscription: Subscription, wish: Mapping[str, Any]) -> None:
     """One of the `COMMANDS`. CatalogError for what can't be read, Refusal for what is not done."""
-    state, command = mock.systems.chargemonk, COMMANDS[name]
+    state, command = mock.systems.of(State), COMMANDS[name]
     state.actor = "operator"
     try:
         command.do(state, subscription, Table(wish, "", command.names), mock.clock.now())
@@ -137,20 +136,6 @@ async def read(request: Request) -> JSONResponse:
     return JSONResponse(_shown(_named(request), _state(request)))
 
 
-async def timeline(request: Request) -> JSONResponse:
-    """What happened to a subscription, oldest first."""
-    only(request.query_params, PAGE)
-    subscription = _named(request)
-    entries = mock_of(request).timeline.numbered(subscription.id, system="chargemonk")
-    return JSONResponse({"subscription": subscription.id, **timeline_shown(request, entries)})
-
-
-async def picture(request: Request) -> Response:
-    """The same, drawn to scale."""
-    only(request.query_params, ())
-    return drawn(tell_subscription(mock_of(request), _named(request)))
-
-
 async def change(request: Request) -> JSONResponse:
     subscription, name = _named(request), request.path_params["command"]
     if name not in COMMANDS:
@@ -164,7 +149,7 @@ async def change(request: Request) -> JSONResponse:
 
 
 def _state(request: Request) -> State:
-    return mock_of(request).systems.chargemonk
+    return mock_of(request).systems.of(State)
 
 
 def _named(request: Request) -> Subscription:
@@ -219,7 +204,5 @@ ROUTES = [
     Route("/chargemonk/subscriptions", index, methods=["GET"]),
     Route("/chargemonk/subscriptions", create, methods=["POST"]),
     Route("/chargemonk/subscriptions/{id}", read, methods=["GET"]),
-    Route("/chargemonk/subscriptions/{id}/timeline", timeline, methods=["GET"]),
-    Route("/chargemonk/subscriptions/{id}/timeline.svg", picture, methods=["GET"]),
     Route("/chargemonk/subscriptions/{id}/{command}", change, methods=["POST"]),
 ]

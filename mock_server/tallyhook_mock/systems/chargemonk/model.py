@@ -7,6 +7,7 @@ from decimal import Decimal
 from msgspec import field
 
 from tallyhook_mock.core.base import BillingSystem, Entity, Happening, Value
+from tallyhook_mock.core.forecast import Coming, coming_bills, copied
 from tallyhook_mock.core.frequencies import add_months
 from tallyhook_mock.core.invoice_lines import Bill, Line
 from tallyhook_mock.core.money import ZERO, cents
@@ -278,6 +279,19 @@ class State(BillingSystem):
         self.has_inferred_calls = False  # whether calls are answered whose paths no page shows
 
     # -- what is there
+
+    def accounts(self) -> dict[str, Subscription]:
+        return self.subscriptions
+
+    def is_used(self) -> bool:
+        return bool(self.plans or self.add_ons)
+
+    def forecast(self, id: str, count: int) -> list[Coming]:
+        alone = State()
+        alone.currency, alone.plans, alone.add_ons = self.currency, self.plans, self.add_ons
+        subscription = copied(self.subscriptions[id], self.agenda, alone.agenda)
+        alone.subscriptions[id] = subscription
+        return coming_bills(alone, subscription.bills, count)
 
     def plan(self, code: str) -> Plan:
         try:

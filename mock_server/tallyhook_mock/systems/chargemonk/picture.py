@@ -9,10 +9,10 @@ from tallyhook_mock.mock import Mock
 from tallyhook_mock.picture.bills import Account, Counter, Subject, tell_bills
 from tallyhook_mock.picture.phrases import moment, pause
 from tallyhook_mock.picture.story import Sign, Span, Story
-from tallyhook_mock.systems.chargemonk.model import Plan, Subscription, Term
+from tallyhook_mock.systems.chargemonk.model import Plan, State, Subscription, Term
 from tallyhook_mock.timeline import Entry
 
-__all__ = ["tell_subscription"]
+__all__ = ["tell"]
 
 _CANCELED, _REACTIVATED = ("subscriptionCanceled", "subscriptionEnded"), "subscriptionReactivated"
 _TURNS = {
@@ -23,9 +23,9 @@ _TURNS = {
 }
 
 
-def tell_subscription(mock: Mock, subscription: Subscription) -> Story:
+def tell(mock: Mock, subscription: Subscription) -> Story:
     """A subscription as it stands in the mock now."""
-    state, now = mock.systems.chargemonk, mock.clock.now()
+    state, now = mock.systems.of(State), mock.clock.now()
     entries = [*mock.timeline.entries_of("chargemonk", subscription.id)]
     term, plans = subscription.current, {term.plan.code for term in subscription.terms}
     end = term.end if term else now

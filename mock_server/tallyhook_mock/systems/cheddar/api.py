@@ -7,6 +7,7 @@ import itertools
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from starlette.requests import Request
@@ -14,7 +15,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tallyhook_mock.core import ids
+from tallyhook_mock.faults import Fault, FaultKind
+from tallyhook_mock.faulty import Aim, Face
 from tallyhook_mock.systems.cheddar import calls_customers, calls_invoices, calls_plans, calls_promotions
+from tallyhook_mock.systems.cheddar.customers import Customer
 from tallyhook_mock.systems.cheddar.gateway import failure
 from tallyhook_mock.systems.cheddar.names import unknown_parameters
 from tallyhook_mock.systems.cheddar.paypal import PATH, paypal_app
@@ -24,25 +28,46 @@ from tallyhook_mock.systems.cheddar.request import Call, Handler, Parameters, de
 from tallyhook_mock.systems.cheddar.state import State
 from tallyhook_mock.systems.cheddar.xml_documents import customers_document, error_document, error_element
 
+if TYPE_CHECKING:
+    from tallyhook_mock.mock import Mock
+
 __all__ = [
-    "MAX_BODY",
+    "ACTIONS",
     "ROUTES",
     "actions_of",
-    "broken",
     "cheddar_app",
+    "face",
     "handler",
-    "refusal_document",
 ]
 
 MAX_BODY = 1_000_000
 FORM = "application/x-www-form-urlencoded"
 FIRST_ERROR = 73_542
+_FIRST_STRUCK = 91_001  # far from the numbers of errors that are real
 
 _METHODS = ("GET", "POST")
 # What goes with a refusal, by its status.
 _HEADERS = {401: {"WWW-Authenticate": 'Basic realm="CheddarGetter API"'}, 405: {"Allow": ", ".join(_METHODS)}}
 
 logger = logging.getLogger("tallyhook_mock.cheddar")
+
+
+def face(mock: "Mock") -> Face:
+    """The XML API of a mock, and everything that no other system serves."""
+    error_numbers = itertools.count(_FIRST_STRUCK)
+
+    def aim(scope: Scope, form: bytes) -> Aim | None:
+        is_call = scope["path"].startswith("/xml/")
+        return _aim(mock.state, scope, form, mock.now()) if is_call else None
+
+    def refused(fault: Fault) -> Response:
+        refusal = _LOCKED if fault.kind is FaultKind.LOCK else _ERRORS[fault.status]
+        headers = {"Retry-After": str(fault.retry_after)} if refusal.status == 503 else {}
+        document = _refusal_document(refusal, next(error_numbers), mock.now())
+        return Response(document, refusal.status, headers, "text/xml")
+
+    app = cheddar_app(lambda: mock.state, mock.now, mock.changed, strict=mock.is_strict, ignored=mock.ignored)
+    return Face(lambda path: True, app, aim, refused, MAX_BODY)
 
 
 def cheddar_app(
@@ -81,10 +106,10 @@ def cheddar_app(
             finally:
                 changed()  # also after a refusal: a declined transaction leaves events
         except Refusal as refusal:
-            status, document = refusal.status, refusal_document(refusal, next(error_numbers), at)
+            status, document = refusal.status, _refusal_document(refusal, next(error_numbers), at)
         except Exception:
             logger.exception("a call broke")
-            status, document = 500, refusal_document(broken(), next(error_numbers), at)
+            status, document = 500, _refusal_document(_broken(), next(error_numbers), at)
         await Response(document, status, _HEADERS.get(status), "text/xml")(scope, receive, send)
 
     return app
@@ -217,6 +242,7 @@ ROUTES: dict[str, dict[str, Handler]] = {
         "get": calls_promotions.get,
     },
 }
+ACTIONS = tuple(f"{controller}/{action}" for controller in ROUTES for action in ROUTES[controller])
 
 
 def actions_of(controller: str) -> dict[str, Handler]:
@@ -235,7 +261,7 @@ def handler(actions: dict[str, Handler], action: str) -> Handler:
     return actions[action]
 
 
-def refusal_document(refusal: Refusal, id: int, at: datetime) -> str:
+def _refusal_document(refusal: Refusal, id: int, at: datetime) -> str:
     """The `<error>` document, or the customer's with the error embedded if it is about an existing one.
 
     Args:
@@ -248,6 +274,55 @@ def refusal_document(refusal: Refusal, id: int, at: datetime) -> str:
     return error_document(element)
 
 
-def broken() -> Refusal:
+def _broken() -> Refusal:
     """What a caller is told of an error that is this server's own, in Cheddar's words for its own."""
     return failure("1000")
+
+
+# What faults say. The words of 500 and 502 are documented for errors of the gateway, those of 503 for a
+# planned maintenance.
+_ERRORS = {
+    500: _broken(),
+    502: failure("4000"),
+    503: Refusal(503, "The subscription system is temporarily offline for planned maintenance"),
+}
+_LOCKED = Refusal(412, "The invoice is being executed", "invoicePeriod:locked")  # inferred
+
+
+def _aim(state: State, scope: Scope, form: bytes, at: datetime) -> Aim:
+    segments = scope["raw_path"].strip(b"/").split(b"/")
+    try:
+        action = "/".join(decode(segment) for segment in segments[1:3])
+    except Refusal:
+        return Aim("")
+    try:
+        parameters = read(segments[3:], scope["query_string"], form)
+        product = state.products.get(parameters.text("productCode")) or state.product_by_id(
+            ids.parse(parameters.text("productId"))
+        )
+        if product is None:
+            return Aim(action)
+        call = Call(state, product, parameters, at, origin="")
+        customer = _customer(call)
+        if customer is None:
+            return Aim(action, product.code, parameters.whom("code"))
+        is_meant = call.is_outstanding or action == "customers/run-outstanding"
+        is_there = customer.subscription.outstanding is not None
+        return Aim(action, product.code, customer.code, is_meant and is_there)
+    except Refusal:
+        return Aim(action)
+
+
+def _customer(call: Call) -> Customer | None:
+    """Named themselves, or by their invoice."""
+    ways: tuple[Callable[[], Customer], ...] = (
+        call.customer,
+        lambda: call.invoice().subscription.customer,
+        lambda: call.invoice_numbered(call.parameters.text("invoiceNumber")).subscription.customer,
+    )
+    for way in ways:
+        try:
+            return way()
+        except Refusal:
+            continue
+    return None

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tallyhook_mock.control import shown
+from tallyhook_mock.control import accounts, shown
 from tallyhook_mock.control.requests import (
     PAGE,
     bad,
@@ -22,6 +22,7 @@ from tallyhook_mock.control.requests import (
 from tallyhook_mock.core import ids
 from tallyhook_mock.core.money import amount_text, quantity_text
 from tallyhook_mock.systems.cheddar.customers import Customer
+from tallyhook_mock.systems.cheddar.forecast import forecast
 from tallyhook_mock.systems.cheddar.invoices import Charge, Invoice, Transaction
 from tallyhook_mock.systems.cheddar.picture import tell
 from tallyhook_mock.systems.cheddar.products import PlanItem
@@ -46,6 +47,17 @@ async def drawn(request: Request) -> Response:
     only(request.query_params, ("product",))
     customer = mock.state.customer(named_product(request, request.query_params), request.path_params["code"])
     return shown.drawn(tell(mock, customer))
+
+
+async def coming(request: Request) -> JSONResponse:
+    """The next `?invoices=` as things stand now, 3 unless it says so; nothing changes by it."""
+    mock, given = mock_of(request), request.query_params
+    only(given, ("product", "invoices"))
+    count = accounts.wanted(given)
+    customer = mock.state.customer(named_product(request, given), request.path_params["code"])
+    return JSONResponse(
+        accounts.coming(customer.code, forecast(mock.state, customer, count, mock.clock.now()))
+    )
 
 
 async def decline(request: Request) -> JSONResponse:
@@ -75,6 +87,7 @@ async def approve(request: Request) -> JSONResponse:
 _CUSTOMERS = [
     Route("/customers/{code:path}/timeline", timeline, methods=["GET"]),
     Route("/customers/{code:path}/timeline.svg", drawn, methods=["GET"]),
+    Route("/customers/{code:path}/forecast", coming, methods=["GET"]),
     Route("/declines", decline, methods=["POST"]),
     Route("/approvals", approve, methods=["POST"]),
 ]

@@ -257,8 +257,8 @@ class Invoice(Entity, eq=False):
         """What the customer really paid for the period that begins with this invoice, before tax.
 
         The recurring charge less its discount, but no more than what is left of the payment once credits and
-        refunds are taken off. What was carried here had been paid before. Not rounded: a refund's share before
-        tax may have parts of a cent, and only the credit that comes of it is rounded (inferred).
+        refunds are taken off. What was carried here had been paid before. A refund's share may have parts of
+        a cent; only the credit that comes of this is rounded (inferred).
         """
         if self.state is not InvoiceState.PAID:
             return ZERO

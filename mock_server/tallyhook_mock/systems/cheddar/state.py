@@ -191,9 +191,9 @@ class State:
 
     # -- what is to come
 
-    def schedule(self, when: datetime, action: Action, invoice: Invoice) -> None:
+    def schedule(self, when: datetime, action: Action, invoice: Invoice, rank: int = 0) -> None:
         """Have `action` called at `when`. An action checks for itself whether it still applies."""
-        self.agenda.schedule(when, action, invoice)
+        self.agenda.schedule(when, action, invoice, rank)
 
     def next_due(self) -> datetime | None:
         return self.agenda.next_due()

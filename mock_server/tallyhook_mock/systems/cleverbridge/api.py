@@ -6,26 +6,44 @@ import hmac
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tallyhook_mock.faults import Fault
+from tallyhook_mock.faulty import Aim, Face
 from tallyhook_mock.systems.cleverbridge.calls import ROOT, ROUTES
 from tallyhook_mock.systems.cleverbridge.documents import answer, broken, refusal_answer
-from tallyhook_mock.systems.cleverbridge.model import Refusal, State, malformed
+from tallyhook_mock.systems.cleverbridge.model import Refusal, State, full_id, malformed
 from tallyhook_mock.systems.cleverbridge.request import read_body, read_query
 
-__all__ = ["MAX_BODY", "cleverbridge_app", "is_cleverbridge"]
+if TYPE_CHECKING:
+    from tallyhook_mock.mock import Mock
+
+__all__ = ["ACTIONS", "cleverbridge_app", "face"]
 
 MAX_BODY = 1_000_000
 _JSON = "application/json"
+ACTIONS = tuple(f"subscription/{call}" for call in ROUTES)
+# What faults say; all inferred.
+_ERRORS = {
+    500: broken(),
+    502: Refusal(502, "The server got no answer from a system behind it"),
+    503: Refusal(503, "The server is down for maintenance; try again later"),
+}
 
 logger = logging.getLogger("tallyhook_mock.cleverbridge")
 
 
-def is_cleverbridge(path: str) -> bool:
-    """Whether a path belongs to this face."""
+def face(mock: "Mock") -> Face:
+    """The API of a mock. Faults know a customer by the subscription's id."""
+    app = cleverbridge_app(lambda: mock.systems.of(State), mock.now, mock.changed, lambda: mock.state.users)
+    return Face(_serves, app, _aim, _refused, MAX_BODY)
+
+
+def _serves(path: str) -> bool:
     return path.lower().startswith(ROOT)
 
 
@@ -35,7 +53,7 @@ def cleverbridge_app(
     changed: Callable[[], None],
     users: Callable[[], Mapping[str, str]],
 ) -> ASGIApp:
-    """Cleverbridge's API for the paths that `is_cleverbridge` knows.
+    """Cleverbridge's API for the paths that begin with `ROOT`.
 
     Args:
         state: the engine's state at the time of a call.
@@ -128,3 +146,19 @@ def _sign_in(users: Mapping[str, str], authorization: str) -> str | None:
         return None
     known = users.get(name)
     return name if known is not None and hmac.compare_digest(known.encode(), password.encode()) else None
+
+
+def _aim(scope: Scope, body: bytes) -> Aim:
+    """The call as its action, and its subscription as the customer."""
+    action = f"subscription/{scope['path'][len(ROOT) :].rstrip('/').lower()}"
+    try:
+        fields = read_query(scope["query_string"]) if scope["method"] == "GET" else read_body(body)
+        return Aim(action, customer=full_id(fields.text("SubscriptionId")), system="cleverbridge")
+    except Refusal:
+        return Aim(action, system="cleverbridge")
+
+
+def _refused(fault: Fault) -> Response:
+    """The answer to a call that a fault makes fail."""
+    headers = {"Retry-After": str(fault.retry_after)} if fault.status == 503 else {}
+    return refusal_answer(_ERRORS[fault.status], headers)

@@ -4,12 +4,14 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
-from tallyhook_mock.catalog.table import CatalogError, Table
+from tallyhook_mock.catalog.table import MASK, CatalogError, Table
+from tallyhook_mock.core.money import amount_text, quantity_text
 from tallyhook_mock.systems.cleverbridge.model import Coupon, Mode, Product, State, Terms
 from tallyhook_mock.systems.cleverbridge.rules import LONGEST_REMINDER, MOST, NewSubscription, subscribe
 
-__all__ = ["NAMES", "SUBSCRIPTION", "read_cleverbridge", "read_subscription"]
+__all__ = ["NAMES", "SUBSCRIPTION", "read", "read_subscription"]
 
 _SETTINGS = ("vatPercent", "reminderDays")
 _SWITCHES = ("acceptsQuantityZero", "alwaysPriced")
@@ -34,7 +36,7 @@ _CURRENCY = re.compile("[A-Z]{3}")
 _LONGEST_INTERVAL = 120  # months
 
 
-def read_cleverbridge(table: Table, state: State, at: datetime) -> Callable[[State], None]:
+def read(table: Table, state: State, at: datetime) -> Callable[[], None]:
     """Check a section against what `state` has already; what is returned puts it in place.
 
     A product or coupon that is there already is replaced for what comes; its subscriptions keep their prices.
@@ -55,7 +57,7 @@ def read_cleverbridge(table: Table, state: State, at: datetime) -> Callable[[Sta
     always_priced = table.flag("alwaysPriced", state.always_priced)
     subscriptions = _read_subscriptions(table, state, products, coupons, at)
 
-    def install(state: State) -> None:
+    def install() -> None:
         state.users.update(users)
         state.products.update(products)
         state.coupons.update(coupons)
@@ -69,6 +71,23 @@ def read_cleverbridge(table: Table, state: State, at: datetime) -> Callable[[Sta
             subscribe(state, new, at)
 
     return install
+
+
+def dump(state: State) -> dict[str, Any]:
+    """Who may call, what is on offer, and what holds for accounts to come, in the same words; no accounts."""
+    return {
+        "vatPercent": quantity_text(state.vat_percent),
+        "reminderDays": state.reminder_days,
+        "users": [{"name": name, "password": MASK} for name in state.users],
+        "products": [
+            {"id": product.id, "name": product.name, "price": amount_text(product.price)}
+            for product in state.products.values()
+        ],
+        "coupons": [
+            {"code": coupon.code, "percent": quantity_text(coupon.percent)}
+            for coupon in state.coupons.values()
+        ],
+    }
 
 
 def read_subscription(

@@ -21,10 +21,12 @@ from tallyhook_mock.mock import Mock
 from tallyhook_mock.picture.painting import paint
 from tallyhook_mock.systems.cleverbridge.charges import Price, price, renewal_lines
 from tallyhook_mock.systems.cleverbridge.model import Manner, State, Subscription
-from tallyhook_mock.systems.cleverbridge.picture import tell_subscription
+from tallyhook_mock.systems.cleverbridge.picture import tell
 from tallyhook_mock.systems.cleverbridge.rules import MOST, Outcome, Target, deactivate, update
 
-__all__ = ["ROUTES"]
+__all__ = ["KEY", "ROUTES"]
+
+KEY = "b"  # after `g`, on every page
 
 # When a quantity is charged, as the page offers it: whether it is aligned, and whether extended.
 _MANNERS = {
@@ -59,14 +61,14 @@ class Wish:
 
 async def index(request: Request) -> Response:
     """All subscriptions in order of creation; `q` narrows them by id and customer."""
-    state, wanted = mock_of(request).systems.cleverbridge, request.query_params.get("q", "").strip()
+    state, wanted = mock_of(request).systems.of(State), request.query_params.get("q", "").strip()
 
     def fits(each: Subscription) -> bool:
         customer = each.customer
         texts = (each.id, str(customer.id), customer.reference, customer.email)
         return any(wanted.casefold() in text.casefold() for text in texts)
 
-    part = shown(request, state.subscriptions_by_id, read=str, write=str, fits=fits if wanted else None)
+    part = shown(request, state.accounts(), read=str, write=str, fits=fits if wanted else None)
     return page(
         request,
         "cleverbridge/subscriptions.html",
@@ -80,7 +82,7 @@ async def index(request: Request) -> Response:
 async def show(request: Request) -> Response:
     """The page of a subscription; with `item`, `quantity` and `when` it says what that would cost."""
     mock, fields = mock_of(request), request.query_params
-    state = mock.systems.cleverbridge
+    state = mock.systems.of(State)
     if not state.has_subscription(request.path_params["id"]):
         raise HTTPException(404, "There is no such subscription.")
     subscription = state.subscription(request.path_params["id"])
@@ -102,14 +104,14 @@ async def show(request: Request) -> Response:
         outcome=outcome,
         objection=objection,
         # Drawn by this program, with every word of others escaped.
-        picture=Markup(paint(tell_subscription(mock, subscription), styled=False)),
+        picture=Markup(paint(tell(mock, subscription), styled=False)),
         bills=subscription.bills[::-1][:SHOWN],
         entries=list(mock.timeline.entries_of("cleverbridge", subscription.id))[::-1][:SHOWN],
     )
 
 
 async def set_quantity(mock: Mock, form: Form) -> str:
-    state, subscription, wish = mock.systems.cleverbridge, _named(mock, form), Wish.read(form)
+    state, subscription, wish = mock.systems.of(State), _named(mock, form), Wish.read(form)
     state.actor = "operator"
     outcome = wish.carry_out(state, subscription.id, mock.clock.now(), is_preview=False)
     mock.changed()
@@ -120,7 +122,7 @@ async def set_quantity(mock: Mock, form: Form) -> str:
 
 
 async def end(mock: Mock, form: Form) -> str:
-    state, subscription = mock.systems.cleverbridge, _named(mock, form)
+    state, subscription = mock.systems.of(State), _named(mock, form)
     state.actor, before = "operator", len(subscription.bills)
     deactivate(state, subscription, mock.clock.now())
     mock.changed()
@@ -132,7 +134,7 @@ async def end(mock: Mock, form: Form) -> str:
 
 
 def _named(mock: Mock, form: Form) -> Subscription:
-    state, wanted = mock.systems.cleverbridge, required(form, "id")
+    state, wanted = mock.systems.of(State), required(form, "id")
     if not state.has_subscription(wanted):
         raise ValueError("there is no such subscription any more")
     return state.subscription(wanted)

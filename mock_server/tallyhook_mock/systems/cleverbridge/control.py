@@ -4,12 +4,12 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from tallyhook_mock.catalog.table import Table
 from tallyhook_mock.control.requests import PAGE, json_object, mock_of, only, page
-from tallyhook_mock.control.shown import bill_shown, drawn, moment_shown, timeline_shown
+from tallyhook_mock.control.shown import bill_shown, moment_shown
 from tallyhook_mock.core.money import amount_text, quantity_text
 from tallyhook_mock.systems.cleverbridge.catalog import SUBSCRIPTION, read_subscription
 from tallyhook_mock.systems.cleverbridge.model import (
@@ -22,7 +22,6 @@ from tallyhook_mock.systems.cleverbridge.model import (
     Update,
     purchase_id,
 )
-from tallyhook_mock.systems.cleverbridge.picture import tell_subscription
 from tallyhook_mock.systems.cleverbridge.rules import deactivate, subscribe
 
 __all__ = ["ROUTES"]
@@ -58,20 +57,6 @@ async def read(request: Request) -> JSONResponse:
     return JSONResponse(_shown(_named(request)))
 
 
-async def timeline(request: Request) -> JSONResponse:
-    """What happened to a subscription, oldest first."""
-    only(request.query_params, PAGE)
-    subscription = _named(request)
-    entries = mock_of(request).timeline.numbered(subscription.id, system="cleverbridge")
-    return JSONResponse({"subscription": subscription.id, **timeline_shown(request, entries)})
-
-
-async def picture(request: Request) -> Response:
-    """The same, drawn to scale."""
-    only(request.query_params, ())
-    return drawn(tell_subscription(mock_of(request), _named(request)))
-
-
 async def end(request: Request) -> JSONResponse:
     """Deactivate a subscription."""
     mock, state, subscription = mock_of(request), _state(request), _named(request)
@@ -86,7 +71,7 @@ async def end(request: Request) -> JSONResponse:
 
 
 def _state(request: Request) -> State:
-    return mock_of(request).systems.cleverbridge
+    return mock_of(request).systems.of(State)
 
 
 def _named(request: Request) -> Subscription:
@@ -184,7 +169,5 @@ ROUTES = [
     Route("/cleverbridge/subscriptions", index, methods=["GET"]),
     Route("/cleverbridge/subscriptions", create, methods=["POST"]),
     Route("/cleverbridge/subscriptions/{id}", read, methods=["GET"]),
-    Route("/cleverbridge/subscriptions/{id}/timeline", timeline, methods=["GET"]),
-    Route("/cleverbridge/subscriptions/{id}/timeline.svg", picture, methods=["GET"]),
     Route("/cleverbridge/subscriptions/{id}/deactivate", end, methods=["POST"]),
 ]

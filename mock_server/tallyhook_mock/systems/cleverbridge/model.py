@@ -9,6 +9,7 @@ from msgspec import field
 from msgspec.structs import replace
 
 from tallyhook_mock.core.base import BillingSystem, Entity, Happening, Value
+from tallyhook_mock.core.forecast import Coming, coming_bills, copied
 from tallyhook_mock.core.frequencies import add_months
 from tallyhook_mock.core.invoice_lines import Bill, Line
 from tallyhook_mock.core.money import exact, product
@@ -418,10 +419,20 @@ class State(BillingSystem):
         """In order of creation."""
         return self._subscriptions.values()
 
-    @property
-    def subscriptions_by_id(self) -> dict[str, Subscription]:
-        """In order of creation."""
+    def accounts(self) -> dict[str, Subscription]:
         return self._subscriptions
+
+    def account(self, id: str) -> Subscription:
+        return self.subscription(id)
+
+    def is_used(self) -> bool:
+        return bool(self.users or self.products or self.coupons)
+
+    def forecast(self, id: str, count: int) -> list[Coming]:
+        alone = State()
+        alone.products, alone.coupons = self.products, self.coupons
+        subscription = copied(self.subscription(id), self.agenda, alone.agenda)
+        return coming_bills(alone, subscription.bills, count)
 
     @property
     def customers(self) -> Iterable[Customer]:

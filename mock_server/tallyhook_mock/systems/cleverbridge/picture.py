@@ -6,7 +6,7 @@ from tallyhook_mock.picture.story import Sign, Story
 from tallyhook_mock.systems.cleverbridge.charges import VAT, arrears_lines
 from tallyhook_mock.systems.cleverbridge.model import Item, Mode, Subscription
 
-__all__ = ["tell_subscription"]
+__all__ = ["tell"]
 
 _MODES = {Mode.ADVANCE: "in advance", Mode.ARREARS: "in arrears"}
 _TURNS = {
@@ -16,7 +16,7 @@ _TURNS = {
 }
 
 
-def tell_subscription(mock: Mock, subscription: Subscription) -> Story:
+def tell(mock: Mock, subscription: Subscription) -> Story:
     """A subscription as it stands in the mock now."""
     now, is_active = mock.clock.now(), subscription.is_active
     end = subscription.next_billing

@@ -4,29 +4,56 @@ import hmac
 import logging
 from collections.abc import Callable
 from datetime import datetime
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tallyhook_mock.faults import Fault
+from tallyhook_mock.faulty import Aim, Face
 from tallyhook_mock.systems.fusebill.calls import ROUTES, Call, Handler
 from tallyhook_mock.systems.fusebill.documents import error_document, write
 from tallyhook_mock.systems.fusebill.listing import Page
 from tallyhook_mock.systems.fusebill.model import Refusal, State
 from tallyhook_mock.systems.fusebill.request import DIGITS, Query
 
-__all__ = ["ACTIONS", "MAX_BODY", "WrongMethod", "find", "fusebill_app", "is_fusebill", "refused"]
+if TYPE_CHECKING:
+    from tallyhook_mock.mock import Mock
+
+__all__ = ["ACTIONS", "face", "fusebill_app"]
 
 MAX_BODY = 1_000_000
 ACTIONS = tuple(dict.fromkeys(action for _, _, action, _ in ROUTES))
+# What faults say; all inferred.
+_ERRORS = {
+    500: Refusal(500, "server", "an unexpected error occurred"),
+    502: Refusal(502, "gateway", "a system behind the server gave no answer"),
+    503: Refusal(503, "server", "down for maintenance; try again later"),
+}
 
 logger = logging.getLogger("tallyhook_mock.fusebill")
+
+
+def face(mock: "Mock") -> Face:
+    """The API of a mock. Faults know a customer by its id."""
+
+    def state() -> State:
+        return mock.systems.of(State)
+
+    def aim(scope: Scope, body: bytes) -> Aim:
+        return _aim(state(), scope, body)
+
+    app = fusebill_app(state, mock.now, mock.changed)
+    return Face(_serves, app, aim, _struck, MAX_BODY)
 
 
 def fusebill_app(
     state: Callable[[], State], now: Callable[[], datetime], changed: Callable[[], None]
 ) -> ASGIApp:
-    """Fusebill's API for the paths that `is_fusebill` knows.
+    """Fusebill's API for the paths that begin with `/v1/`.
 
     Args:
         state: the engine's state at the time of a call.
@@ -44,19 +71,19 @@ def fusebill_app(
             finally:
                 changed()
         except Refusal as refusal:
-            response = refused(refusal)
+            response = _refused(refusal)
         except Exception:
             logger.exception("a call broke")
-            response = refused(Refusal(500, "server", "something broke; the mock's log says what"))
+            response = _refused(Refusal(500, "server", "something broke; the mock's log says what"))
         await response(scope, receive, send)
 
     return app
 
 
-def refused(refusal: Refusal) -> Response:
+def _refused(refusal: Refusal) -> Response:
     """The answer to a call that was not carried out."""
     headers = {"WWW-Authenticate": 'Basic realm="Fusebill"'} if refusal.status == 401 else {}
-    if isinstance(refusal, WrongMethod):
+    if isinstance(refusal, _WrongMethod):
         headers["Allow"] = ", ".join(refusal.allowed)
     return Response(write(error_document(refusal)), refusal.status, headers, "application/json")
 
@@ -81,7 +108,7 @@ async def _read_body(request: Request) -> bytes | None:
 
 def _carry_out(state: State, request: Request, body: bytes | None, at: datetime) -> object:
     _sign_in(state, request.headers.get("authorization", ""))
-    _, handle, number = find(request.method, request.scope["path"])
+    _, handle, number = _find(request.method, request.scope["path"])
     if body is None:
         raise Refusal(413, "body", f"longer than {MAX_BODY} bytes")
     state.catch_up(at)  # when the clock runs by itself, what is due now may not have been done yet
@@ -100,7 +127,7 @@ def _sign_in(state: State, authorization: str) -> None:
         raise Refusal(401, "Authorization", "an API key is required: Basic <key>")
 
 
-class WrongMethod(Refusal):
+class _WrongMethod(Refusal):
     """A resource that has only these methods."""
 
     def __init__(self, allowed: tuple[str, ...]) -> None:
@@ -108,12 +135,11 @@ class WrongMethod(Refusal):
         self.allowed = allowed
 
 
-def is_fusebill(path: str) -> bool:
-    """Whether a path belongs to this face."""
+def _serves(path: str) -> bool:
     return path.lower().startswith("/v1/")
 
 
-def find(method: str, path: str) -> tuple[str, Handler, int]:
+def _find(method: str, path: str) -> tuple[str, Handler, int]:
     """The action that a request asks for, what carries it out, and the id in its path, 0 if there is none.
 
     Capitals make no difference to paths (inferred). Refusal for a resource or a method that there is not.
@@ -130,7 +156,7 @@ def find(method: str, path: str) -> tuple[str, Handler, int]:
             if not (written.isascii() and written.isdigit() and len(written) <= DIGITS):
                 raise Refusal(404, "id", "an id is a whole number")
             return action, handle, int(written)
-    raise WrongMethod(tuple(dict.fromkeys(route[0] for route in fitting)))
+    raise _WrongMethod(tuple(dict.fromkeys(route[0] for route in fitting)))
 
 
 _ID = "{id}"
@@ -140,3 +166,62 @@ def _fits(pattern: list[str], steps: list[str]) -> bool:
     return len(pattern) == len(steps) and all(
         part in (_ID, step) for part, step in zip(pattern, steps, strict=True)
     )
+
+
+def _aim(state: State, scope: Scope, body: bytes) -> Aim:
+    try:
+        action, _, number = _find(scope["method"], scope["path"])
+    except Refusal:
+        return Aim("", system="fusebill")
+    customer = _customer(state, action, number, _Given(body, scope["query_string"]))
+    return Aim(action, customer=customer, system="fusebill") if customer else Aim(action, system="fusebill")
+
+
+class _Given:
+    """The ids that a request names besides the one in its path."""
+
+    def __init__(self, body: bytes, query: bytes) -> None:
+        try:
+            values = msgspec.json.decode(body) if body else {}
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            values = {}
+        self._values = values if isinstance(values, dict) else {}
+        self._values |= dict(parse_qsl(query.decode("latin-1")))
+
+    def __call__(self, name: str) -> int:
+        """0 if there is none."""
+        try:
+            return int(self._values.get(name, 0))
+        except (TypeError, ValueError):
+            return 0
+
+
+def _customer(state: State, action: str, number: int, given: _Given) -> str:
+    """The id of the customer that a call is about; empty if it is about nobody that there is."""
+    resource, _, verb = action.partition("/")
+    try:
+        if named := given("customerId"):
+            return str(state.customer(named).id)
+        if verb in ("list", "listOfCustomer") or resource == "customers":
+            return str(state.customer(number or given("id")).id)
+        number = number or given("id")
+        if resource == "billingPeriodDefinitions" and verb != "getBySubscription":
+            return str(state.definition(number).customer.id)
+        if resource == "subscriptionProducts":
+            return str(state.product(number or given("subscriptionProductId"))[0].customer.id)
+        if resource in ("subscriptions", "billingPeriodDefinitions"):
+            return str(state.subscription(number or given("subscriptionId")).customer.id)
+        if resource == "draftInvoices" or verb == "post":
+            return str(state.draft(number or given("draftInvoiceId")).customer.id)
+        if resource == "invoices":
+            return str(state.invoice(number)[0].id)
+        return str(state.purchases[number].customer.id) if number in state.purchases else ""
+    except Refusal:
+        return ""
+
+
+def _struck(fault: Fault) -> Response:
+    response = _refused(_ERRORS[fault.status])
+    if fault.status == 503:
+        response.headers["Retry-After"] = str(fault.retry_after)
+    return response

@@ -425,7 +425,7 @@ _CUSTOMER = (
 
 
 def list_customers(call: Call) -> Any:
-    return page(call.query, [*call.state.accounts()], _CUSTOMERS, customer_document)
+    return page(call.query, [*call.state.accounts().values()], _CUSTOMERS, customer_document)
 
 
 def get_customer(call: Call) -> Any:

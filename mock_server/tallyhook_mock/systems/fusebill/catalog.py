@@ -3,8 +3,9 @@
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Any
 
-from tallyhook_mock.catalog.table import Table
+from tallyhook_mock.catalog.table import MASK, Table
 from tallyhook_mock.core.base import Value
 from tallyhook_mock.core.money import cents
 from tallyhook_mock.systems.fusebill.model import (
@@ -30,8 +31,8 @@ __all__ = [
     "CUSTOMER",
     "NAMES",
     "SUBSCRIPTION",
+    "read",
     "read_customer",
-    "read_fusebill",
     "read_subscription",
 ]
 
@@ -80,7 +81,7 @@ class _Seed(Value, frozen=True):
     subscriptions: tuple[NewSubscription, ...]
 
 
-def read_fusebill(table: Table, state: State, at: datetime) -> Callable[[State], None]:
+def read(table: Table, state: State, at: datetime) -> Callable[[], None]:
     """Check a section against what `state` has already; what is returned puts it in place.
 
     Who has been a customer for some time is billed for it. CatalogError, with the place, for the first thing
@@ -106,7 +107,7 @@ def read_fusebill(table: Table, state: State, at: datetime) -> Callable[[State],
             if is_taken(number) or numbers.count(number) > 1:
                 raise table.wrong("customers", f"the id {number} is taken")
 
-    def install(state: State) -> None:
+    def install() -> None:
         if keys:
             state.api_keys = keys
         state.auto_post, state.posts_at_renewal = auto_post, at_renewal
@@ -122,6 +123,11 @@ def read_fusebill(table: Table, state: State, at: datetime) -> Callable[[State],
         state.catch_up(at)
 
     return install
+
+
+def dump(state: State) -> dict[str, Any]:
+    """Who may call, what is on offer, and what holds for accounts to come, in the same words; no accounts."""
+    return {"apiKeys": [MASK for _ in state.api_keys]} if state.has_own_keys else {}
 
 
 def read_customer(table: Table) -> NewCustomer:

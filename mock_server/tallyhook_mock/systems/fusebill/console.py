@@ -19,9 +19,11 @@ from tallyhook_mock.picture.painting import paint
 from tallyhook_mock.systems.fusebill.control import DEFINITION, read_move
 from tallyhook_mock.systems.fusebill.dryrun import Forecast, forecast
 from tallyhook_mock.systems.fusebill.model import Customer, State
-from tallyhook_mock.systems.fusebill.picture import tell_customer
+from tallyhook_mock.systems.fusebill.picture import tell
 
-__all__ = ["ROUTES"]
+__all__ = ["KEY", "ROUTES"]
+
+KEY = "u"  # after `g`, on every page
 
 _MOVE = ("subscriptionId", DEFINITION, "invoiceDay", "invoiceMonth")
 
@@ -37,12 +39,12 @@ class DryRun:
 
 async def index(request: Request) -> Response:
     """All customers in order of creation; `q` narrows them by id and name."""
-    state, wanted = mock_of(request).systems.fusebill, request.query_params.get("q", "").strip()
+    state, wanted = mock_of(request).systems.of(State), request.query_params.get("q", "").strip()
 
     def fits(customer: Customer) -> bool:
         return wanted == str(customer.id) or wanted.casefold() in customer.name.casefold()
 
-    part = shown(request, state.accounts_by_id(), read=number, write=str, fits=fits if wanted else None)
+    part = shown(request, state.accounts(), read=number, write=str, fits=fits if wanted else None)
     return page(
         request,
         "fusebill/customers.html",
@@ -56,7 +58,7 @@ async def index(request: Request) -> Response:
 async def show(request: Request) -> Response:
     """The page of a customer; with the names of a dry run it says what that move would do."""
     mock = mock_of(request)
-    state, wanted = mock.systems.fusebill, request.path_params["id"]
+    state, wanted = mock.systems.of(State), request.path_params["id"]
     if not state.has_customer(wanted):
         raise HTTPException(404, "There is no such customer.")
     customer, wish = state.customer(wanted), _wish(request.query_params)
@@ -77,7 +79,7 @@ async def show(request: Request) -> Response:
         dry_run=dry_run,
         objection=objection,
         # Drawn by this program, with every word of others escaped.
-        picture=Markup(paint(tell_customer(mock, customer), styled=False)),
+        picture=Markup(paint(tell(mock, customer), styled=False)),
         bills=customer.bills[::-1][:SHOWN],
         entries=list(mock.timeline.entries_of("fusebill", str(customer.id)))[::-1][:SHOWN],
     )
@@ -85,7 +87,7 @@ async def show(request: Request) -> Response:
 
 async def move(mock: Mock, form: Form) -> str:
     """In the words of the dry run."""
-    state = mock.systems.fusebill
+    state = mock.systems.of(State)
     move = read_move(_wish(form), state, mock.clock.now())
     state.actor = "operator"
     move.change(state)

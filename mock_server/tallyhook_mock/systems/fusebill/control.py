@@ -8,16 +8,14 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from tallyhook_mock.catalog.table import Table
 from tallyhook_mock.control.requests import PAGE, json_object, mock_of, only, page
 from tallyhook_mock.control.shown import (
     bill_shown,
-    drawn,
     moment_shown,
-    timeline_shown,
 )
 from tallyhook_mock.core.money import amount_text, cents, quantity_text
 from tallyhook_mock.systems.fusebill.catalog import (
@@ -42,7 +40,6 @@ from tallyhook_mock.systems.fusebill.model import (
     State,
     Subscription,
 )
-from tallyhook_mock.systems.fusebill.picture import tell_customer
 from tallyhook_mock.systems.fusebill.rules import (
     activate,
     add_charge,
@@ -61,7 +58,7 @@ _WHEN = ("now", "periodEnd")
 async def index(request: Request) -> JSONResponse:
     """Everybody, in the order of creation."""
     only(request.query_params, PAGE)
-    everybody = _state(request).accounts()
+    everybody = _state(request).accounts().values()
     customers, more = page(everybody, request.query_params, lambda each: str(each.id))
     return JSONResponse({"customers": [_customer(each) for each in customers], **more})
 
@@ -115,20 +112,6 @@ async def bills(request: Request) -> JSONResponse:
     return JSONResponse({"customer": customer.id, "bills": [bill_shown(bill) for bill in bills], **more})
 
 
-async def timeline(request: Request) -> JSONResponse:
-    """What happened to a customer, oldest first."""
-    only(request.query_params, PAGE)
-    customer = _named(request)
-    entries = mock_of(request).timeline.numbered(str(customer.id), system="fusebill")
-    return JSONResponse({"customer": customer.id, **timeline_shown(request, entries)})
-
-
-async def picture(request: Request) -> Response:
-    """The same, drawn to scale."""
-    only(request.query_params, ())
-    return drawn(tell_customer(mock_of(request), _named(request)))
-
-
 async def dryrun(request: Request) -> JSONResponse:
     """The next three invoices before and after a move: of a definition's date, or of a `subscriptionId`."""
     wish = await json_object(request)
@@ -162,7 +145,7 @@ def _refusals() -> Iterator[None]:
 
 
 def _state(request: Request) -> State:
-    return mock_of(request).systems.fusebill
+    return mock_of(request).systems.of(State)
 
 
 def _named(request: Request) -> Customer:
@@ -241,8 +224,6 @@ ROUTES = [
     Route("/fusebill/customers", index, methods=["GET"]),
     Route("/fusebill/customers", create_customer, methods=["POST"]),
     Route("/fusebill/customers/{id}/bills", bills, methods=["GET"]),
-    Route("/fusebill/customers/{id}/timeline", timeline, methods=["GET"]),
-    Route("/fusebill/customers/{id}/timeline.svg", picture, methods=["GET"]),
     Route("/fusebill/subscriptions", subscribe, methods=["POST"]),
     Route("/fusebill/subscriptions/{id}/charges", charge, methods=["POST"]),
     Route("/fusebill/dryrun", dryrun, methods=["POST"]),

@@ -4,14 +4,11 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TypeAlias
 
-from msgspec.structs import replace
-
 from tallyhook_mock.core.base import Value
-from tallyhook_mock.core.forecast import copied
 from tallyhook_mock.core.invoice_lines import Bill
 from tallyhook_mock.systems.fusebill.model import BillingPeriodDefinition, Customer, State, Subscription
 
-__all__ = ["Change", "Find", "Forecast", "apart", "forecast"]
+__all__ = ["Change", "Find", "Forecast", "forecast"]
 
 Subject: TypeAlias = BillingPeriodDefinition | Subscription
 Find: TypeAlias = Callable[[State], Subject]
@@ -42,7 +39,7 @@ def forecast(state: State, customer: Customer, find: Find, change: Change | None
     `find` and `change` are given a state of which nothing else knows, with this customer in it. The same
     commands work there under the same ids. Refusal if the change is refused.
     """
-    alone, copy = apart(state, customer)
+    alone, copy = state.apart(customer)
     if change is not None:
         change(alone)
     subject = find(alone)
@@ -60,19 +57,3 @@ def forecast(state: State, customer: Customer, find: Find, change: Change | None
             if bill.at == end and any(line.item in items for line in bill.lines)
         )
     return found
-
-
-def apart(state: State, customer: Customer) -> tuple[State, Customer]:
-    """Another state with a copy of one customer, that counts on from where this one stands.
-
-    A forecast is of invoices, whether they are posted by themselves or wait as drafts.
-    """
-    alone = State()
-    alone.ids.last, alone.last_bill = state.ids.last, state.last_bill
-    alone.product_ids.last, alone.invoice_ids.last = state.product_ids.last, state.invoice_ids.last
-    copy = copied(customer, state.agenda, alone.agenda)
-    copy.auto_post, copy.drafts = True, []
-    for definition in copy.definitions:
-        definition.settings = replace(definition.settings, auto_post=True)
-    alone.add_customer(copy)
-    return alone, copy

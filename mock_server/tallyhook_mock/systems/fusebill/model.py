@@ -7,8 +7,10 @@ from enum import StrEnum
 from typing import Self
 
 from msgspec import field
+from msgspec.structs import replace
 
 from tallyhook_mock.core.base import BillingSystem, Entity, Happening, Value
+from tallyhook_mock.core.forecast import Coming, coming_bills, copied
 from tallyhook_mock.core.frequencies import add_months
 from tallyhook_mock.core.ids import Ids
 from tallyhook_mock.core.invoice_lines import Bill, Line
@@ -525,13 +527,39 @@ class State(BillingSystem):
 
     # -- what is there
 
-    def accounts(self) -> Collection[Customer]:
-        """The customers, in the order of creation."""
-        return self._customers.values()
-
-    def accounts_by_id(self) -> dict[int, Customer]:
-        """The customers, in the order of creation."""
+    def accounts(self) -> dict[int, Customer]:
         return self._customers
+
+    def account(self, id: str) -> Customer:
+        is_number = id.isascii() and id.isdigit() and len(id) <= 10
+        return self.customer(int(id) if is_number else 0)
+
+    def is_used(self) -> bool:
+        return bool(self.has_own_keys or self._customers)
+
+    @property
+    def has_own_keys(self) -> bool:
+        """Whether the catalogue has said who may call."""
+        return self.api_keys != State().api_keys
+
+    def forecast(self, id: str, count: int) -> list[Coming]:
+        alone, customer = self.apart(self.account(id))
+        return coming_bills(alone, customer.bills, count)
+
+    def apart(self, customer: Customer) -> "tuple[State, Customer]":
+        """Another state with a copy of one customer, that counts on from where this one stands.
+
+        A forecast is of invoices, whether they are posted by themselves or wait as drafts.
+        """
+        alone = State()
+        alone.ids.last, alone.last_bill = self.ids.last, self.last_bill
+        alone.product_ids.last, alone.invoice_ids.last = self.product_ids.last, self.invoice_ids.last
+        copy = copied(customer, self.agenda, alone.agenda)
+        copy.auto_post, copy.drafts = True, []
+        for definition in copy.definitions:
+            definition.settings = replace(definition.settings, auto_post=True)
+        alone.add_customer(copy)
+        return alone, copy
 
     def customer(self, id: int) -> Customer:
         try:

@@ -10,7 +10,7 @@ from tallyhook_mock.picture.bills import Account, Subject, tell_bills
 from tallyhook_mock.picture.story import Sign, Story
 from tallyhook_mock.systems.fusebill.model import Customer, Subscription, Timing
 
-__all__ = ["tell_customer"]
+__all__ = ["tell"]
 
 # What is shown of the time to come of somebody who has no subscription.
 _AHEAD = timedelta(days=31)
@@ -23,7 +23,7 @@ _TURNS = {
 }
 
 
-def tell_customer(mock: Mock, customer: Customer) -> Story:
+def tell(mock: Mock, customer: Customer) -> Story:
     """A customer as it stands in the mock now."""
     now, waiting = mock.clock.now(), tuple(_waiting(customer))
     own = {item for subscription in customer.subscriptions for item in subscription.items}

@@ -1,0 +1,91 @@
+"""What can be asked about an account of any system beside Cheddar: its timeline, a picture, a forecast."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from tallyhook_mock.control.requests import PAGE, bad, missing, mock_of, only
+from tallyhook_mock.control.shown import drawn, line_shown, moment_shown, timeline_shown
+from tallyhook_mock.core.base import BillingSystem
+from tallyhook_mock.core.forecast import Coming
+from tallyhook_mock.core.money import amount_text
+from tallyhook_mock.picture.life import story_of
+from tallyhook_mock.systems import SYSTEMS
+
+__all__ = ["ROUTES", "coming", "wanted"]
+
+_USUAL, _MOST = 3, 60
+
+
+def wanted(given: Mapping[str, str]) -> int:
+    """How many `invoices` a forecast is to show; 400 if that can't be."""
+    written = given.get("invoices", str(_USUAL))
+    if not (written.isascii() and written.isdigit() and 1 <= int(written[:9]) <= _MOST):
+        raise bad(f"invoices: a whole number from 1 to {_MOST} is required")
+    return int(written)
+
+
+def coming(account: str, invoices: Iterable[Coming]) -> dict[str, Any]:
+    """Invoices to come, as JSON shows them."""
+    return {"account": account, "invoices": [_invoice(each) for each in invoices]}
+
+
+def _invoice(invoice: Coming) -> dict[str, Any]:
+    return {
+        "at": moment_shown(invoice.at),
+        "number": invoice.number,
+        "currency": invoice.currency,
+        "lines": [line_shown(line) for line in invoice.lines],
+        "total": amount_text(invoice.total),
+    }
+
+
+def _routes(name: str, accounts: str) -> list[Route]:
+    """Those of one system."""
+    one = accounts.removesuffix("s")
+
+    def found(request: Request) -> tuple[BillingSystem, Any, str]:
+        """The system, the account that is named, and its id as the timeline knows it."""
+        system, wanted = mock_of(request).systems.others[name], request.path_params["id"]
+        try:
+            account: Any = system.account(wanted)
+        except LookupError:
+            raise missing(f"there is no {one} {wanted!r}") from None
+        except ValueError as refusal:
+            raise missing(str(refusal)) from None
+        return system, account, str(account.id)
+
+    async def timeline(request: Request) -> JSONResponse:
+        """What happened to it, oldest first."""
+        only(request.query_params, PAGE)
+        _, account, key = found(request)
+        entries = mock_of(request).timeline.numbered(key, system=name)
+        return JSONResponse({one: account.id, **timeline_shown(request, entries)})
+
+    async def picture(request: Request) -> Response:
+        """The same, drawn to scale."""
+        only(request.query_params, ())
+        _, account, _ = found(request)
+        return drawn(story_of(mock_of(request), name, account))
+
+    async def forecast(request: Request) -> JSONResponse:
+        """The next `?invoices=` as things stand now, 3 unless it says so; nothing changes by it."""
+        only(request.query_params, ("invoices",))
+        count = wanted(request.query_params)
+        system, _, key = found(request)
+        return JSONResponse(coming(key, system.forecast(key, count)))
+
+    path = f"/{name}/{accounts}/{{id}}"
+    return [
+        Route(f"{path}/timeline", timeline, methods=["GET"]),
+        Route(f"{path}/timeline.svg", picture, methods=["GET"]),
+        Route(f"{path}/forecast", forecast, methods=["GET"]),
+    ]
+
+
+ROUTES = [
+    route for name, accounts in SYSTEMS.items() if name != "cheddar" for route in _routes(name, accounts)
+]
