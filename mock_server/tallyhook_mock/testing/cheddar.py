@@ -33,6 +33,8 @@ from tallyhook_mock.testing.world import World
 
 __all__ = ["Cheddar", "CheddarServer"]
 
+__tracebackhide__ = True  # pytest shows the line of the test
+
 # ASGI or WSGI: each framework has types of its own for these.
 App: TypeAlias = Callable[..., object]
 

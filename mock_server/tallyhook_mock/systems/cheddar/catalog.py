@@ -1,8 +1,9 @@
 """Cheddar's part of a catalogue: customers, plans, items and promotions, in the words of its documents."""
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from datetime import date, datetime
 from decimal import Decimal
+from difflib import get_close_matches
 
 from tallyhook_mock.catalog.table import Table
 from tallyhook_mock.core.base import Value
@@ -98,7 +99,9 @@ def read_customer(table: Table, plans: Mapping[str, Plan]) -> Seed:
     details = {name: table.text(name, required.get(name, ""), most=most) for name, most in _DETAILS.items()}
     plan = plans.get(table.text("planCode"))
     if plan is None:
-        raise table.wrong("planCode", f"there is no plan {table.text('planCode')!r}")
+        raise table.wrong(
+            "planCode", f"there is no plan {table.text('planCode')!r}{_meant(table.text('planCode'), plans)}"
+        )
     quantities = table.table("items")
     for item in quantities.names():
         if plan.item(item) is None:
@@ -252,3 +255,10 @@ def read_promotion(table: Table, plans: Mapping[str, Plan], ids: Ids, at: dateti
             for name in table.texts("chargeTypes")
         ),
     )
+
+
+def _meant(written: str, known: Iterable[str]) -> str:
+    """What was meant, or all there is."""
+    there = list(known)
+    near = get_close_matches(written, there, 1)
+    return f"; did you mean {near[0]}?" if near else f"; there is {', '.join(there) or 'none'}"
