@@ -17,7 +17,7 @@ from tallyhook_mock import Mock, create_app
 from tallyhook_mock.picture.painting import paint
 from tallyhook_mock.server import serving
 from tallyhook_mock.systems.cheddar.picture import tell
-from tallyhook_receiver import Product, Receiver
+from tallyhook_receiver import Cheddar, Receiver
 
 SECRET, USER, PASSWORD = "docs-secret-key", "ops@example.com", "docs"
 
@@ -87,7 +87,7 @@ async def _month(mock: Mock, client: AsyncClient, month: int, count: int) -> Non
 
 
 def _listener(client: AsyncClient, inbox: Path) -> Receiver:
-    receiver = Receiver(Product("ACME", SECRET, client), inbox=inbox)
+    receiver = Receiver(Cheddar("ACME", SECRET, client), inbox=inbox)
     failed: Counter[int] = Counter()
 
     @receiver.review

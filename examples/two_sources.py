@@ -5,6 +5,7 @@ Serve it with: uvicorn two_sources:app --port 8000
 
 import os
 from collections import Counter
+from typing import Any
 
 from tallyhook import AsyncClient
 from tallyhook.review import Review
@@ -25,7 +26,7 @@ gigabytes: Counter[str] = Counter()  # a table of your own database
 
 
 @receiver.on("meter.read", source=meters)
-async def read(event: Event) -> None:
+async def read(event: Event[dict[str, Any]]) -> None:
     """Runs at least once for each event: `event.key` is the same in a repetition."""
     gigabytes[event.payload["customer"]] += event.payload["gigabytes"]
 

@@ -58,7 +58,7 @@ def broken(request: httpx.Request, apply: Callable[[], httpx.Response]) -> httpx
 
 
 @dataclass
-class Cheddar:
+class FakeCheddar:
     """`billed_*` is the outstanding invoice 11, `open_*` the current invoice 12.
 
     The plan: 20.00 a month, GB with 2 included at 2.50 above, and USERS with none included at 10.00.

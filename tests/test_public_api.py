@@ -12,6 +12,8 @@ LIST = Path(__file__).parent / "public_api.txt"
 PACKAGES = {"tallyhook": "sdk", "tallyhook_receiver": "receiver", "tallyhook_mock": "mock_server"}
 MODULES = (
     "tallyhook",
+    "tallyhook.audit",
+    "tallyhook.chargemonk",
     "tallyhook.cheddar.calls",
     "tallyhook.cheddar.hooks",
     "tallyhook.cheddar.models",
@@ -21,6 +23,7 @@ MODULES = (
     "tallyhook.fusebill",
     "tallyhook.review",
     "tallyhook.signing",
+    "tallyhook_receiver",
 )
 
 

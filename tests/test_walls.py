@@ -20,6 +20,7 @@ FACES = {
     "documents",
     "faults",
     "hook_json",
+    "hooks",
     "listing",
     "names",
     "paypal",

@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -63,7 +63,7 @@ def main() -> None:
     started = time.monotonic()
     tally = asyncio.run(_run(given))
     _show(tally)
-    figures = asdict(tally) | {"seconds": round(time.monotonic() - started, 1)}
+    figures = vars(tally) | {"seconds": round(time.monotonic() - started, 1)}
     sys.stdout.write(json.dumps(figures) + "\n")
     sys.exit(0 if tally.is_clean else 1)
 
@@ -126,11 +126,13 @@ async def _run(given: argparse.Namespace) -> Tally:
 
 def _show(tally: Tally) -> None:
     table = Table("figure", "count")
-    for name, count in asdict(tally).items():
-        if name != "what":
+    for name, count in vars(tally).items():
+        if name not in ("what", "reasons"):
             table.add_row(name, str(count), style="bold red" if name in _WRONG and count else "")
     console = Console(stderr=True)
     console.print(table)
+    for reason, count in tally.reasons.most_common():
+        console.print(f"{count} asked: {reason}")
     for line in tally.what:
         console.print(line)
 

@@ -12,6 +12,8 @@ from ctypes import c_double, c_int
 from dataclasses import dataclass, replace
 from typing import Any
 
+from uvicorn.main import STARTUP_FAILURE
+
 from benchmarks.crash.listener import LEASE, Settings, Shared, serve
 
 __all__ = ["Crew"]
@@ -119,9 +121,13 @@ class Crew:
             await asyncio.to_thread(member.process.join)
             if member.waking is not None:
                 member.waking.cancel()
+            member.shared.is_stopped.value = 0  # nobody is to wake it any more
             member.process.close()
 
     def _bury(self, member: "_Member") -> None:
+        if member.process.exitcode == STARTUP_FAILURE:
+            # Its inbox could not be opened: one that stands still has locked it, or the database is away.
+            return
         if member.process.exitcode != -signal.SIGKILL:
             raise RuntimeError(f"a receiver ended by itself, with {member.process.exitcode}")
         self.kills += 1

@@ -51,6 +51,10 @@ HOUR = timedelta(hours=1)
 # A delivery that has not got through after so many tries is a bug of the receiver, not bad luck.
 _MOST_TRIES = 120
 
+# How likely somebody meddles with an invoice at each write and between two attempts. Far more often than in
+# any office, and seldom enough that most reviews are left to end.
+_MEDDLES = 0.03
+
 # Seconds for one period, even on a machine that is busy with something else.
 _PERIOD = 300
 
@@ -80,8 +84,10 @@ class Tally:
     another quantity than was declared, before an hour had passed, never acknowledged or never paid. `asked`
     are those for which a person is asked with a reason: somebody had meddled with the invoice, the server
     kept no marks, one charge was lost three times, or a clock that was set ahead had ended the held hour.
-    Without one they are `stuck`. `kills` count receivers that died in the middle of their work, `stops` those
-    that stood still, `cuts` power cuts and restarts of the database.
+    Without one they are `stuck`. Their invoices are audited as all others are, unless the hook was not
+    acknowledged and the invoice is held still, or a person ran it. `reasons` are the questions. `kills` count
+    receivers that died in the middle of their work, `stops` those that stood still, `cuts` power cuts and
+    restarts of the database.
     """
 
     runs: int = 0
@@ -95,6 +101,7 @@ class Tally:
     quantity: int = 0
     early: int = 0
     stuck: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
     what: list[str] = field(default_factory=list)
 
     @property
@@ -301,7 +308,7 @@ class Harness:
             await play.person.prepare()
 
             async def meddle(action: str) -> None:
-                await play.person.act(0.1)
+                await play.person.act(_MEDDLES)
 
             play.mischief.before = meddle
         self._proxy.mischief[play.code] = play.mischief
@@ -387,7 +394,7 @@ class Harness:
         kinds, dice = self._options.kinds, self._dice
         if "people" in kinds:
             for play in plays:
-                await play.person.act(0.1)
+                await play.person.act(_MEDDLES)
         if "declarations" in kinds and dice.random() < 0.2 and crew.version.value < 3:
             crew.version.value += 1
         if "clock" in kinds and dice.random() < 0.3:
@@ -437,8 +444,13 @@ class Harness:
     async def _audit(self, play: "_Play", version: int) -> None:
         tally, person = self.tally, play.person
         tally.invoices += 1
-        if play.is_asked:
+        invoice = announced(await self._client.get_customer(play.code))
+        paid_at, _ = _payment(invoice)
+        is_acknowledged = play.delivery.state is DeliveryState.DELIVERED
+        if not is_acknowledged:
             self._mock.cancel(play.delivery.hook)
+        if play.is_asked:
+            tally.reasons[play.question] += 1
             may_ask = (
                 person.has_meddled
                 or play.has_lost_its_hour
@@ -450,12 +462,11 @@ class Harness:
                 tally.asked += 1
             else:
                 self._wrong("stuck", 1, play, "a person is asked")
-            return
-        if play.delivery.state is not DeliveryState.DELIVERED:
-            self._mock.cancel(play.delivery.hook)
+            if not is_acknowledged and (paid_at is None or person.has_run):
+                return
+        elif not is_acknowledged:
             self._wrong("stuck", 1, play, "never acknowledged")
             return
-        invoice = announced(await self._client.get_customer(play.code))
         # Which version was declared last is the receivers' affair: it has to be one of them.
         found = [
             _compared(invoice, usage_of(self._options.seed, play.code, number), person)
@@ -465,10 +476,11 @@ class Harness:
         self._wrong("double", double, play)
         self._wrong("lost", lost, play)
         self._wrong("quantity", int(is_quantity_wrong and not (double or lost)), play)
-        paid_at, _ = _payment(invoice)
         if paid_at is None:
             self._wrong("stuck", 1, play, "never paid")
-        elif not (play.usage.runs_at_once or person.has_run) and paid_at < play.acknowledged + HOUR:
+        elif not (play.usage.runs_at_once or person.has_run) and (
+            not is_acknowledged or paid_at < play.acknowledged + HOUR
+        ):
             self._wrong("early", 1, play)
 
     def _wrong(self, what: str, count: int, play: "_Play", note: str = "") -> None:
@@ -509,6 +521,12 @@ class _Play:
         given_up = [addings[it.number] for it in self.entries if isinstance(it, GivenUp)]
         lost = Counter(it.charge for it in given_up if it.description not in self.mischief.carried_out)
         return max(lost.values(), default=0) >= 3
+
+    @property
+    def question(self) -> str:
+        """What a person was asked, in the words of the error."""
+        note = self.record.note if self.record is not None and self.record.state is State.UNRESOLVED else ""
+        return note.partition(":")[0] or "something that was cleared up later"
 
     @property
     def is_over(self) -> bool:

@@ -26,7 +26,7 @@ from starlette.routing import Route
 from benchmarks.receive.hooks import PRODUCT, SECRET
 from tallyhook import signing
 from tallyhook.cheddar.hooks import SubscriptionBillable
-from tallyhook_receiver import Product, Receiver
+from tallyhook_receiver import Cheddar, Receiver
 
 __all__ = ["Server", "serving"]
 
@@ -70,7 +70,7 @@ def serving(inbox: str) -> Iterator[Server]:
 
 def receiver(inbox: str) -> Any:
     """A receiver whose handler does nothing: hooks are verified, decoded, remembered and acknowledged."""
-    receiver = Receiver(Product(PRODUCT, SECRET), inbox=inbox)
+    receiver = Receiver(Cheddar(PRODUCT, SECRET), inbox=inbox)
 
     @receiver.on(SubscriptionBillable)
     async def acknowledge(hook: SubscriptionBillable) -> None:

@@ -16,7 +16,7 @@ from benchmarks.review.billing import CREDIT, PRODUCT, SECRET, Announced, billin
 from tallyhook import AsyncClient, InvoicePeriod
 from tallyhook._call import Call
 from tallyhook.review import Review
-from tallyhook_receiver import Product, Receiver, State
+from tallyhook_receiver import Cheddar, Receiver, State
 
 GIGABYTES = Decimal("12.5")
 AMOUNT = Decimal("1.25")
@@ -68,7 +68,7 @@ async def _review(url: str, customers: int) -> AsyncIterator[Work]:
     """Each hook goes through a receiver, from its signature to its acknowledgement."""
     with tempfile.TemporaryDirectory(prefix="tallyhook-review-") as directory:
         async with _Counting(url) as client:
-            receiver = Receiver(Product(PRODUCT, SECRET, client), inbox=Path(directory) / "inbox.sqlite")
+            receiver = Receiver(Cheddar(PRODUCT, SECRET, client), inbox=Path(directory) / "inbox.sqlite")
 
             @receiver.review
             async def audit(review: Review) -> None:
@@ -84,9 +84,9 @@ async def _review(url: str, customers: int) -> AsyncIterator[Work]:
                 yield work
                 assert client.calls == CALLS * customers
                 stats = await receiver.inbox.stats()
-                # Declared, adding and added: that is what is paid for.
+                # Declared, adding, added and verified: that is what is paid for.
                 assert stats.hooks == {State.DONE: customers}
-                assert stats.entries == 3 * customers
+                assert stats.entries == 4 * customers
 
 
 @asynccontextmanager

@@ -22,13 +22,13 @@ class ClockBusy(Exception):
 class Clock:
     """Frozen at a moment, or running with real time from it. It never goes back."""
 
-    __slots__ = ("_is_held", "_moment", "_offset")
+    __slots__ = ("_is_held", "_is_suspended", "_moment", "_offset")
 
     def __init__(self, start: datetime, mode: Mode = Mode.FROZEN) -> None:
         """`start` is aware, and of a year from 1000 to 7999; ValueError otherwise."""
         self._moment = _reachable(start)
         self._offset: timedelta | None = None
-        self._is_held = False
+        self._is_held = self._is_suspended = False
         if mode is Mode.REAL:
             self.run()
 
@@ -45,8 +45,8 @@ class Clock:
 
     @property
     def offset(self) -> timedelta | None:
-        """How far it is ahead of real time; None if it stands still."""
-        return self._offset
+        """How far it is ahead of real time, or will be once it is resumed; None if it stands still."""
+        return self._moment - datetime.now(UTC) if self._is_suspended else self._offset
 
     def hold(self) -> None:
         """Tell the same moment until `let_go`."""
@@ -69,6 +69,18 @@ class Clock:
         """Go on from the present moment at the speed of real time."""
         if self._offset is None:
             self._offset = self._moment - datetime.now(UTC)
+
+    def suspend(self) -> None:
+        """Stand still at the present moment until `resume`."""
+        is_running = self._offset is not None
+        self.freeze()
+        self._is_suspended = is_running
+
+    def resume(self) -> None:
+        """Run again if `suspend` has stopped it."""
+        if self._is_suspended:
+            self._is_suspended = False
+            self.run()
 
     def ahead(self, to: datetime) -> datetime:
         """A moment to move to, in UTC; ValueError for one in the past or after the year 7999."""

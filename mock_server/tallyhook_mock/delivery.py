@@ -1,6 +1,7 @@
 """Sending hooks: one attempt at a delivery, with the fault that strikes it."""
 
 import asyncio
+import base64
 import ipaddress
 import time
 from collections.abc import Callable, Mapping
@@ -13,11 +14,19 @@ from msgspec.structs import replace
 from tallyhook import signing
 from tallyhook_mock.core import ids
 from tallyhook_mock.core.base import Value
-from tallyhook_mock.core.hooks import Attempt, Delivery, Hook
+from tallyhook_mock.core.hooks import Attempt, Delivery, Hook, Listener
 from tallyhook_mock.faults import Fault, FaultKind
 from tallyhook_mock.systems.cheddar.products import Product
 
-__all__ = ["Answer", "Sender", "attempt_delivery", "hook_headers", "is_loopback", "why"]
+__all__ = [
+    "Answer",
+    "Sender",
+    "attempt_delivery",
+    "hook_headers",
+    "is_loopback",
+    "keyed_headers",
+    "why",
+]
 
 if TYPE_CHECKING:
     import httpx
@@ -136,6 +145,14 @@ def hook_headers(hook: Hook, product: Product) -> dict[str, str]:
     }
 
 
+def keyed_headers(listener: Listener) -> dict[str, str]:
+    """The headers of a hook that isn't signed: the listener's key goes along in Base64, if it has one."""
+    headers = {"Content-Type": "application/json", "User-Agent": "tallyhook-mock"}
+    if listener.header:
+        headers[listener.header] = base64.b64encode(listener.key.encode()).decode()
+    return headers
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host name or address is this machine itself; `localhost` is the only name taken for it."""
     if host.lower().rstrip(".") == "localhost":
@@ -158,16 +175,21 @@ async def attempt_delivery(
     The attempts come in the order in which they are to be recorded: one that was acknowledged goes first,
     since for a sender that is the end of it.
     """
-    url, body = delivery.listener.url, delivery.hook.body
+    url, body, policy = delivery.listener.url, delivery.hook.body, delivery.hook.policy
+    timeout = sender.timeout
+    if policy is not None and policy.timeout is not None:
+        timeout = min(timeout, policy.timeout)
     kind = None if fault is None else fault.kind
     if fault is not None and kind is FaultKind.TIMEOUT:
         answer = await sender.send(url, body, headers, timeout=fault.seconds)
         answers = [_lost(answer, f"no answer within {fault.seconds:g} s")]
     elif kind is FaultKind.LOSE_ANSWER:
-        answers = [_lost(await sender.send(url, body, headers), "the answer was lost")]
+        answers = [_lost(await sender.send(url, body, headers, timeout=timeout), "the answer was lost")]
     else:
         copies = 2 if kind is FaultKind.DUPLICATE else 1
-        answers = await asyncio.gather(*(sender.send(url, body, headers) for _ in range(copies)))
+        answers = await asyncio.gather(
+            *(sender.send(url, body, headers, timeout=timeout) for _ in range(copies))
+        )
     label = FaultKind.REORDER if delivery.is_postponed else kind or ""
     attempts = [
         Attempt(now(), answer.status, answer.seconds, answer.text, label, headers) for answer in answers

@@ -18,14 +18,14 @@ class DeliveryQueue:
     def __init__(self, carry: Callable[[Delivery], Awaitable[None]], width: int = 8) -> None:
         self._carry = carry
         self._width = width
-        self._lanes: dict[tuple[str, str], deque[Delivery]] = {}
-        self._ready: deque[tuple[str, str]] = deque()
+        self._lanes: dict[tuple[str, str, str], deque[Delivery]] = {}
+        self._ready: deque[tuple[str, str, str]] = deque()
         self._workers: set[asyncio.Task[None]] = set()
 
     def add(self, deliveries: Iterable[Delivery]) -> None:
         """Put deliveries at the end of their customers' lanes, and see to it that they get going."""
         for delivery in deliveries:
-            key = (delivery.hook.product, delivery.hook.customer)
+            key = delivery.hook.account
             lane = self._lanes.get(key)
             if lane is None:
                 lane = self._lanes[key] = deque()

@@ -10,8 +10,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tallyhook_mock.calls import Watched
 from tallyhook_mock.connection import drop
 from tallyhook_mock.core.base import Value
+from tallyhook_mock.core.hooks import CHEDDAR
 from tallyhook_mock.faults import Fault, FaultKind
-from tallyhook_mock.timeline import CHEDDAR
 
 __all__ = ["Aim", "Face", "with_faults"]
 

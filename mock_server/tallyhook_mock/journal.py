@@ -7,6 +7,7 @@ flush.
 """
 
 import asyncio
+import fcntl
 import os
 import zlib
 from collections.abc import Iterator
@@ -36,11 +37,12 @@ class Record(Value, frozen=True, array_like=True):
 
 
 class Journal:
-    """The two files. One process writes them at a time."""
+    """The two files, and FILE.lock, which one process has at a time: it ends with that, however that ends."""
 
     def __init__(self, file: Path) -> None:
-        """SnapshotError if the file is none, is broken or newer; OSError."""
+        """SnapshotError if the file is none, is broken or newer, or if another mock has it; OSError."""
         self.file = file
+        self._lock = _lock(file)
         self._log_file = file.with_name(f"{file.name}.log")
         self._log = -1
         self._length = 0
@@ -48,7 +50,11 @@ class Journal:
         self._appended = self._durable = 0
         self._flush: asyncio.Task[None] | None = None
         self._failure: OSError | None = None  # what could not be written: nothing is answered any more
-        self.saved: dict[str, Any] | None = read_file(file) if file.exists() else None
+        try:
+            self.saved: dict[str, Any] | None = read_file(file) if file.exists() else None
+        except (SnapshotError, OSError):
+            self.close()
+            raise
 
     def records(self) -> Iterator[Record]:
         """What was done since the snapshot; a last record that a crash cut off was answered to nobody."""
@@ -72,7 +78,7 @@ class Journal:
     def begin(self, written: bytes, generation: int) -> None:
         """Begin anew with a snapshot, and an empty log. Returns when it is on the disk."""
         write_file(self.file, written)
-        self.close()
+        self._close_log()
         write_file(self._log_file, _HEAD + str(generation).encode() + b"\n")
         self._log = os.open(self._log_file, os.O_WRONLY | os.O_APPEND)
         self._length = 0
@@ -122,6 +128,29 @@ class Journal:
             await asyncio.shield(self._flush)
 
     def close(self) -> None:
+        """Leave the files to others."""
+        self._close_log()
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def _close_log(self) -> None:
         if self._log >= 0:
             os.close(self._log)
             self._log = -1
+
+
+def _lock(file: Path) -> int:
+    """The lock, held until it is closed."""
+    lock = os.open(file.with_name(f"{file.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = os.pread(lock, 20, 0).decode()
+        os.close(lock)
+        raise SnapshotError(
+            f"another mock works with it, process {owner}; stop that one, or name another file"
+        ) from None
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, str(os.getpid()).encode(), 0)
+    return lock

@@ -17,10 +17,11 @@ from tallyhook_mock.calls import CallLog, CallMade, Watched
 from tallyhook_mock.catalog.reading import default_catalog, read_catalog
 from tallyhook_mock.clock import Clock, ClockBusy, Mode
 from tallyhook_mock.core import ids
-from tallyhook_mock.core.hooks import Attempt, Delivery, DeliveryState, Hook, Listener
+from tallyhook_mock.core.base import Happening
+from tallyhook_mock.core.hooks import CHEDDAR, Attempt, Delivery, DeliveryState, Hook, Listener
 from tallyhook_mock.core.ids import Ids
 from tallyhook_mock.core.money import exact
-from tallyhook_mock.delivery import Sender, attempt_delivery, hook_headers
+from tallyhook_mock.delivery import Sender, attempt_delivery, hook_headers, keyed_headers
 from tallyhook_mock.delivery_queue import DeliveryQueue
 from tallyhook_mock.duration import Duration
 from tallyhook_mock.faults import Armed, Fault, FaultKind, Faults
@@ -29,7 +30,7 @@ from tallyhook_mock.journal import Journal, Record
 from tallyhook_mock.notifier import Notifier
 from tallyhook_mock.recording import call_again
 from tallyhook_mock.snapshot import pack, unpack
-from tallyhook_mock.systems import Systems, actions
+from tallyhook_mock.systems import Systems, actions, part, policies
 from tallyhook_mock.systems.cheddar import review, subscriptions
 from tallyhook_mock.systems.cheddar.customers import Customer
 from tallyhook_mock.systems.cheddar.hook_json import body, overridden
@@ -38,7 +39,7 @@ from tallyhook_mock.systems.cheddar.products import Product
 from tallyhook_mock.systems.cheddar.state import HOOK_TYPES, Event
 from tallyhook_mock.systems.cheddar.totals import Totals
 from tallyhook_mock.systems.cheddar.trigger import event_about
-from tallyhook_mock.timeline import CHEDDAR, Timeline
+from tallyhook_mock.timeline import Timeline
 
 __all__ = ["Mock"]
 
@@ -109,6 +110,8 @@ class Mock:
             await self._queue.close()
             await self.sender.close()
             await self.checkpoint()
+            if self.journal is not None:
+                self.journal.close()
 
     # -- the beginning
 
@@ -266,7 +269,9 @@ class Mock:
         """Note what a catalogue brought, without hooks: its customers are taken to have been there before."""
         for event in self.state.take_events():
             self.timeline.happened(event)
-        self._note_others()
+        for name, system in self.systems.others.items():
+            for happening in system.take_events():
+                self.timeline.noted(name, happening)
         self.totals.refresh(self.state)
         self._stir()
 
@@ -277,7 +282,17 @@ class Mock:
         ]
         for name, happening in happened:
             self.timeline.noted(name, happening)
+            self._announce_other(name, happening)
         return bool(happened)
+
+    def _announce_other(self, system: str, happening: Happening) -> None:
+        """Send the hook of a happening in a system beside Cheddar, if it has one and somebody wants it."""
+        sender, hooks = part(system, "hooks"), self.state.hooks
+        kind = "" if sender is None else sender.type_of(happening)
+        if sender is not None and kind and hooks.wanted("", kind, system):
+            written = sender.body(self.systems.others[system], happening, kind)
+            subject = happening.subject or happening.invoice or 0
+            hooks.send(kind, "", happening.account, subject, written, happening.at, sender.POLICY)
 
     def _new_clock(self) -> Clock:
         return Clock(self._start or datetime.now(UTC), self._mode)
@@ -316,7 +331,7 @@ class Mock:
     @exact()
     def _settled(self, hook: Hook | None, at: datetime) -> None:
         """The acknowledgement is the release."""
-        if hook is not None:
+        if hook is not None and hook.system == CHEDDAR:
             review.settled(self.state, hook, at)
         self.changed()
 
@@ -331,12 +346,31 @@ class Mock:
             raise LookupError(f"one of {', '.join(products)} is required")
         return products[code]
 
-    def listen(self, product: str, url: str, events: frozenset[str]) -> Listener:
-        """Register a listener; ValueError if hooks won't be sent there or there is no such hook."""
+    def listen(
+        self,
+        product: str,
+        url: str,
+        events: frozenset[str],
+        *,
+        system: str = CHEDDAR,
+        header: str = "",
+        key: str = "",
+    ) -> Listener:
+        """Register a listener, of a product or of a `system` beside Cheddar (then `product` is empty).
+
+        `header` and `key` are for a system whose hooks bring a shared key along; its own header and a key of
+        the mock if they are not given. ValueError if hooks won't be sent there or there is no such hook.
+        """
         self.sender.check(url)
-        if unknown := events.difference(HOOK_TYPES):
-            raise ValueError(f"{', '.join(sorted(unknown))}: not one of {', '.join(HOOK_TYPES)}")
-        listener = self.state.hooks.listen(product, url, events)
+        if system == CHEDDAR:
+            if unknown := events.difference(HOOK_TYPES):
+                raise ValueError(f"{', '.join(sorted(unknown))}: not one of {', '.join(HOOK_TYPES)}")
+        elif (policy := policies().get(system)) is not None:
+            policy.check(events, header, key)
+            header = header or policy.header
+        else:
+            raise ValueError(f"system: {system!r} is not one of {', '.join((CHEDDAR, *policies()))}")
+        listener = self.state.hooks.listen(product, url, events, system=system, header=header, key=key)
         self.notifier.beat()
         return listener
 
@@ -432,8 +466,9 @@ class Mock:
         """Have something go wrong. ValueError if there is no such action or hook."""
         if fault.action not in ("", *actions()):
             raise ValueError(f"action: {fault.action!r} is not one of {', '.join(actions())}")
-        if fault.type not in ("", *HOOK_TYPES):
-            raise ValueError(f"type: {fault.type!r} is not one of {', '.join(HOOK_TYPES)}")
+        types = (*HOOK_TYPES, *(each for policy in policies().values() for each in policy.types))
+        if fault.type not in ("", *types):
+            raise ValueError(f"type: {fault.type!r} is not one of {', '.join(types)}")
         armed = self.faults.add(fault)
         self.notifier.beat()
         return armed
@@ -506,9 +541,9 @@ class Mock:
         """
         if self._is_advancing:
             raise ClockBusy("the clock is being moved already")
-        before, mode = self.timeline.counts.copy(), self.clock.mode
+        before = self.timeline.counts.copy()
         self._is_advancing = True
-        self.clock.freeze()
+        self.clock.suspend()
         try:
             now = self.clock.now()
             to = self.clock.ahead(to.after(now) if isinstance(to, Duration) else to)
@@ -518,8 +553,7 @@ class Mock:
                 await self._settle()
             self.clock.move(to)
         finally:
-            if mode is Mode.REAL:
-                self.clock.run()
+            self.clock.resume()
             self._is_advancing = False
             self.record("clock")
             self._stir()
@@ -569,9 +603,15 @@ class Mock:
         if not is_sent:
             return
         hook = delivery.hook
-        headers = hook_headers(hook, self.state.products[hook.product])
+        headers = self.headers(hook, delivery.listener)
         attempts = await attempt_delivery(self.sender, delivery, headers, fault, self.clock.now)
         self._report(delivery, attempts)
+
+    def headers(self, hook: Hook, listener: Listener) -> dict[str, str]:
+        """The headers that a hook would go out with to a listener now."""
+        if hook.policy is not None:
+            return keyed_headers(listener)
+        return hook_headers(hook, self.state.products[hook.product])
 
     def _prepare(self, delivery: Delivery) -> tuple[bool, Fault | None]:
         """Whether a delivery is to be sent now, and the fault that strikes it."""
@@ -584,7 +624,8 @@ class Mock:
             return False, None
         fault = None if delivery.is_postponed else self.faults.for_delivery(hook.type, hook.customer)
         if fault is not None:
-            self._note(fault, f"{hook.type} to {delivery.listener.url}", hook.product, hook.customer)
+            where = f"{hook.type} to {delivery.listener.url}"
+            self._note(fault, where, hook.product, hook.customer, hook.system)
             if fault.kind is FaultKind.REORDER:
                 hooks.postpone(delivery, self.clock.now() + fault.by)
                 self._stir()
@@ -634,6 +675,12 @@ class Mock:
         if self.clock.mode is Mode.REAL and (self._looks_at is None or due < self._looks_at):
             return True
         return due <= self.clock.now()
+
+    def caught_up(self) -> datetime:
+        """The present, once all is done that is due by now, and stands in the journal."""
+        while self._step():
+            continue
+        return self.clock.now()
 
     def next_due(self) -> datetime | None:
         """The next moment at which a system or a hook has something to do; None if nothing is planned."""

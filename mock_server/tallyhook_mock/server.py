@@ -19,14 +19,13 @@ from tallyhook_mock.app import create_app
 from tallyhook_mock.catalog.reading import load_catalog
 from tallyhook_mock.clock import parse_moment
 from tallyhook_mock.connection import Connection
-from tallyhook_mock.core.hooks import Hook, Listener
+from tallyhook_mock.core.hooks import CHEDDAR, Hook, Listener
 from tallyhook_mock.core.money import exact
 from tallyhook_mock.delivery import Sender
 from tallyhook_mock.duration import parse_duration
 from tallyhook_mock.faults import Armed, Fault
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.systems.cheddar.customers import Customer
-from tallyhook_mock.timeline import CHEDDAR
 
 __all__ = ["Server", "bind", "configure", "own_process", "serve", "serving"]
 

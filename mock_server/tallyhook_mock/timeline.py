@@ -6,20 +6,17 @@ from datetime import datetime
 from decimal import Decimal
 
 from tallyhook_mock.core.base import Happening, Value
-from tallyhook_mock.core.hooks import Attempt, Delivery
+from tallyhook_mock.core.hooks import CHEDDAR, Attempt, Delivery
 from tallyhook_mock.faults import FaultKind
 from tallyhook_mock.systems.cheddar.state import Event
 
-__all__ = ["CHEDDAR", "DELIVERED", "FAULT", "IGNORED", "NOT_DELIVERED", "Entry", "Timeline"]
+__all__ = ["DELIVERED", "FAULT", "IGNORED", "NOT_DELIVERED", "Entry", "Timeline"]
 
 # The kinds of the entries that are no events of the engine.
 DELIVERED = "hookDelivered"
 NOT_DELIVERED = "hookNotDelivered"
 FAULT = "fault"
 IGNORED = "ignored"
-
-# The system whose accounts are the customers of products.
-CHEDDAR = "cheddar"
 
 
 class Entry(Value, frozen=True):
@@ -90,7 +87,7 @@ class Timeline:
         note = f"{hook.type} to {delivery.listener.url}: {result}"
         if attempt.fault:
             note += f" ({attempt.fault})"
-        self._add(hook.product, hook.customer, Entry(attempt.at, kind, note, "system"))
+        self._put(hook.account, Entry(attempt.at, kind, note, "system"))
 
     def struck(
         self, fault: FaultKind, where: str, product: str, customer: str, at: datetime, system: str = CHEDDAR

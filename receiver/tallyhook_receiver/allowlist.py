@@ -1,4 +1,4 @@
-"""Who may send at all: networks, seen through the proxies that one trusts."""
+"""The networks that may send, seen through trusted proxies."""
 
 import ipaddress
 from collections.abc import Iterable
@@ -12,22 +12,19 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 class Allowlist:
     """An allow-list of networks; without one everybody may send, and only the signature decides.
 
-    A trusted proxy is believed about whom it speaks for: `X-Forwarded-For` is read from the right, where
-    one's own proxies write, up to the first address that is none of them. What stands further left is the
-    sender's own word.
+    Behind a trusted proxy the sender is the first address in `X-Forwarded-For`, read from the right, that is
+    no trusted proxy. Addresses further left are only what the sender claims.
     """
 
     def __init__(self, networks: Iterable[str] | None, proxies: Iterable[str]) -> None:
-        """ValueError for what is no network, and for proxies without a list of senders."""
+        """ValueError for what is no network."""
         self._networks = None if networks is None else _networks(networks)
         self._proxies = _networks(proxies)
-        if self._networks is None and self._proxies:
-            raise ValueError("trusted proxies mean nothing without a list of senders")
 
     def allows(self, peer: str | None, forwarded: str) -> bool:
-        """Whether a request may come from this peer, which says this in `X-Forwarded-For`.
+        """Whether a request from this peer, with this `X-Forwarded-For`, may come in.
 
-        An address that is missing or makes no sense is nobody's.
+        An address that is missing or makes no sense may not send.
         """
         if self._networks is None:
             return True

@@ -1,4 +1,4 @@
-"""The ASGI application: bytes in within limits, the response out, open and closed with the server."""
+"""The ASGI application: reads a request within limits, sends the response, follows the server's lifespan."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -83,7 +83,7 @@ class ASGIApp:
             return self._intake.refused(TOO_SLOW)
         if body is None:
             return self._intake.refused(TOO_LARGE)
-        return await self._intake.receive(headers, body)
+        return await self._intake.receive(headers, body, peer)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()

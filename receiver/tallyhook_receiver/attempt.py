@@ -1,32 +1,31 @@
-"""One attempt at a hook: under a lease, its handler runs, and the inbox is told what came of it."""
+"""One attempt at a hook: its handler runs under a lease, and the inbox stores the outcome."""
 
 import asyncio
 import itertools
 import logging
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import msgspec
 
+from tallyhook import events
 from tallyhook.review import EarlierInvoiceOutstanding, Outcome, OutcomeUnknown, Review, Standing, Unresolved
 from tallyhook_receiver import responses
-from tallyhook_receiver.errors import InboxUnavailable, LeaseLost, NotYet
+from tallyhook_receiver.errors import InboxUnavailable, LeaseLost, NotYet, Unconfirmed
 from tallyhook_receiver.failures import Cause, cause_of
 from tallyhook_receiver.handlers import Handlers, argument
 from tallyhook_receiver.inbox import Inbox, Letter, State
 from tallyhook_receiver.lease import Lease, LeasedJournal
-from tallyhook_receiver.logs import working_at
+from tallyhook_receiver.logs import log_hook, working_at
 from tallyhook_receiver.observer import Observers
 from tallyhook_receiver.responses import RETRY_AFTER, Response, later
-from tallyhook_receiver.sources import Cheddar, Event, Source
+from tallyhook_receiver.sources import Cheddar, Event, Source, UnsignedSource
 
 __all__ = ["HELD", "INTERRUPTED", "Attempt", "Context"]
-
-log = logging.getLogger("tallyhook.receiver")
 
 INTERRUPTED = "interrupted by the receiver's end"
 # How long an acknowledged invoice waits for its execution (documented: an hour), with a margin.
@@ -40,13 +39,15 @@ _Ending = tuple[State, str, Response]
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What all attempts of a receiver share. `unknown_for` is when an unknown outcome is given up, `marks`
-    whether charges carry a mark, `gone_after` how much later what isn't found has to be missing still,
-    `handle_within` seconds for handler and review together, None = any.
+    """What all attempts of a receiver share. `unsigned` are the sources that confirm their events, by name,
+    `unknown_for` is when an unknown outcome is given up, `marks` whether charges carry a mark, `gone_after`
+    how much later what isn't found has to be missing still, `handle_within` seconds for handler and review
+    together, None = any.
     """
 
     inbox: Inbox
     owner: str
+    unsigned: Mapping[str, UnsignedSource]
     handlers: Handlers
     observers: Observers
     clock: Callable[[], datetime]
@@ -60,30 +61,20 @@ class Context:
 class Attempt:
     """Handles one event once, however many deliveries wait for its response."""
 
-    def __init__(self, context: Context, source: Source, event: Event, letter: Letter) -> None:
+    def __init__(self, context: Context, source: Source, event: Event[object], letter: Letter) -> None:
         self.context = context
         self.source = source
         self.event = event
         self.letter = letter
         self._lease = Lease(context.inbox, context.owner, context.lease)
         self._journal = LeasedJournal(self._lease, letter.key, context.observers)
-        self._number = next(_numbers)
+        self._name = f"{context.owner[:8]}-{next(_numbers)}"
         self._cause: Cause | None = None
 
     @property
-    def name(self) -> str:
-        """What logs call the hook: enough of its key to find it in the inbox."""
-        return self.letter.key[:16]
-
-    @property
     def about(self) -> dict[str, str]:
-        """What logs and traces tell of it: which hook of the inbox this is, and which attempt at it."""
-        return {
-            "hook": self.name,
-            "product": self.letter.product,
-            "type": self.letter.type,
-            "attempt": f"{self.context.owner[:8]}-{self._number}",
-        }
+        """The fields of logs and traces: which hook of the inbox this is, and which attempt."""
+        return self.letter.about | {"attempt": self._name}
 
     async def run(self) -> Response:
         """The response to every delivery that waits for this attempt. Raises only if it is canceled.
@@ -95,13 +86,13 @@ class Attempt:
             try:
                 return await self._run()
             except InboxUnavailable as error:
-                log.error("hook %s: the inbox is unavailable: %s", self.name, error, extra=self.about)
+                self._log(logging.ERROR, f"the inbox is unavailable: {error}")
                 return later(RETRY_AFTER, "no inbox")
             except LeaseLost:
-                log.error("hook %s: another worker has taken it over", self.name, extra=self.about)
+                self._log(logging.ERROR, "another worker has taken it over")
                 return later(RETRY_AFTER, "another worker is at it")
             except asyncio.CancelledError:
-                log.warning("hook %s, %s: %s", self.name, self.letter.type, INTERRUPTED, extra=self.about)
+                self._log(logging.WARNING, INTERRUPTED)
                 raise
 
     async def _run(self) -> Response:
@@ -110,17 +101,14 @@ class Attempt:
         try:
             claim = await self._lease.claim(self.letter)
             if not claim.mine and claim.state is State.DONE:
-                log.info("hook %s, %s: done before", self.name, self.letter.type, extra=self.about)
+                self._log(logging.INFO, "done before")
                 self.context.observers.tell(lambda observer: observer.repeated(self.letter.product))
                 return responses.DONE
             if not claim.mine:
                 return later(claim.free_in, "another worker is at it")
             if claim.differs:
-                log.warning(
-                    "hook %s, %s: announced again, in another body than before; it is handled again",
-                    self.name,
-                    self.letter.type,
-                    extra=self.about,
+                self._log(
+                    logging.WARNING, "announced again, in another body than before; it is handled again"
                 )
             state, note, response = await self._handle_within()
         except asyncio.CancelledError:
@@ -133,7 +121,7 @@ class Attempt:
         if self._journal.is_open and response.word == _CUT:
             return response
         await inbox.finish(key, owner, state, note)
-        self._log(state)
+        self._log_end(state)
         seconds = time.perf_counter() - began
         self.context.observers.tell(lambda observer: observer.finished(self.letter, state, seconds))
         return response
@@ -143,19 +131,14 @@ class Attempt:
         if not self._journal.is_open:
             await self.context.inbox.finish(self.letter.key, self.context.owner, State.FAILED, why)
 
-    def _log(self, state: State) -> None:
+    def _log(self, level: int, what: str, **more: str) -> None:
+        log_hook(level, self.letter, what, attempt=self._name, **more)
+
+    def _log_end(self, state: State) -> None:
         bad = state in (State.FAILED, State.UNDECODABLE, State.UNRESOLVED)
-        extra, told = self.about | {"state": state.value}, state.value
-        if self._cause is not None:
-            extra, told = extra | self._cause.about, f"{told}: {self._cause}"
-        log.log(
-            logging.ERROR if bad else logging.INFO,
-            "hook %s, %s: %s",
-            self.name,
-            self.letter.type,
-            told,
-            extra=extra,
-        )
+        cause = {} if self._cause is None else self._cause.about
+        why = "" if self._cause is None else f": {self._cause}"
+        self._log(logging.ERROR if bad else logging.INFO, f"{state}{why}", state=state, **cause)
 
     async def _handle_within(self) -> _Ending:
         within = self.context.handle_within
@@ -167,16 +150,20 @@ class Attempt:
             if not limit.expired():  # somebody else's
                 raise
         why = f"cut, for it took longer than {within:g} s"
-        log.warning("hook %s, %s: %s", self.name, self.letter.type, why, extra=self.about)
+        self._log(logging.WARNING, why)
         return State.FAILED, why, later(self.context.lease, _CUT)
 
     async def _handle(self) -> _Ending:
         handlers, observers = self.context.handlers, self.context.observers
         try:
+            event = self.event
+            if (unsigned := self.context.unsigned.get(self.source.name)) is not None:
+                with observers.around(lambda observer: observer.step("confirm")):
+                    event = await unsigned.confirm(event)
             if (handler := handlers.handler(self.source, self.letter.type)) is None:
                 return await self._review()
             with observers.around(lambda observer: observer.step("handle")):
-                await handler(argument(self.event))
+                await handler(argument(event))
             return State.DONE, "", responses.DONE
         except (NotYet, OutcomeUnknown) as error:
             return State.WAITING, str(error), later(error.retry_after)
@@ -185,6 +172,9 @@ class Attempt:
         except Unresolved as error:
             self._cause = cause_of(error)
             return State.UNRESOLVED, str(error), responses.UNRESOLVED
+        except Unconfirmed as error:
+            self._cause = cause_of(error)
+            return State.FAILED, str(error), responses.UNCONFIRMED
         except (InboxUnavailable, LeaseLost):  # the journal's: nothing may be written any more
             raise
         except Exception as error:
@@ -197,6 +187,8 @@ class Attempt:
         handler, observers = self.context.handlers.review(self.source), self.context.observers
         if handler is None or not isinstance(self.source, Cheddar) or self.source.client is None:
             raise TypeError(f"a review needs a handler, and {self.source.name} a client")
+        if not isinstance(self.event.payload, events.Hook):
+            raise TypeError(f"a review needs a hook of Cheddar's from {self.source.name}")
         review = Review.from_hook(self.event.payload)
         with observers.around(lambda observer: observer.step("handle")):
             await handler(review)
@@ -220,7 +212,7 @@ class Attempt:
         return State.DONE, note, responses.DONE
 
     async def _plan(self, outcome: Outcome) -> None:
-        """Have the review looked at again if a request thought lost may still arrive, before it is done."""
+        """Plan a second look, before the hook is done, if a request thought lost may still arrive."""
         if outcome.look_again:
             now = self.context.clock()
             await self.context.inbox.plan(

@@ -1,4 +1,4 @@
-"""What a receiver does beside answering: now and then, for as long as it is open."""
+"""Work that an open receiver repeats in the background."""
 
 import asyncio
 import logging
@@ -12,7 +12,7 @@ log = logging.getLogger("tallyhook.receiver")
 
 
 class Repeated:
-    """Some work, done at the start and again after so many seconds, each time; it survives its failures."""
+    """Does some work at the start and then every so many seconds; a failure is logged, and it goes on."""
 
     def __init__(self, what: str, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
         self._what = what
@@ -21,7 +21,7 @@ class Repeated:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin in this event loop; what was begun in another one has ended with it."""
+        """Start in this event loop. A task in an earlier loop ended with that loop."""
         self._task = asyncio.create_task(self._go_on())
 
     async def stop(self) -> None:

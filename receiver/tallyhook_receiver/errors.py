@@ -1,16 +1,16 @@
-"""What a handler may raise, and what an inbox and the settings raise."""
+"""The exceptions of handlers, sources, inboxes and settings."""
 
 import math
 from collections.abc import Iterable
 
-__all__ = ["InboxUnavailable", "LeaseLost", "NotYet", "SettingsError"]
+__all__ = ["InboxUnavailable", "LeaseLost", "NotYet", "SettingsError", "Unconfirmed"]
 
 
 class NotYet(Exception):
-    """Raised by a handler that can't do its work now: the hook is kept and refused, so that it comes again.
+    """Raised by a handler that can't do its work now: the hook waits in the inbox until it comes again.
 
-    `retry_after` is in seconds. It is asked for with `Retry-After`; the sender follows its own schedule if it
-    likes. ValueError if it is infinite or no number.
+    `retry_after`, in seconds, goes into `Retry-After`; the sender may follow its own schedule instead.
+    ValueError if it is not finite.
     """
 
     def __init__(self, retry_after: float = 60.0) -> None:
@@ -20,12 +20,16 @@ class NotYet(Exception):
         self.retry_after = retry_after
 
 
+class Unconfirmed(Exception):
+    """Raised by a source's `confirm`: its system doesn't know what an unsigned request tells of."""
+
+
 class InboxUnavailable(Exception):
-    """The inbox can't keep anything now: the disk is full, the file locked or gone, the server away."""
+    """The inbox can't store anything now: the disk is full, the file locked or gone, the server away."""
 
 
 class LeaseLost(Exception):
-    """Another worker has taken the hook over, because this one hadn't been heard of for too long."""
+    """Another worker may have taken the hook: this one's lease has run out."""
 
 
 class SettingsError(ValueError):

@@ -1,4 +1,4 @@
-"""What an attempt failed by, as logs may tell it: the exception itself may quote the customer."""
+"""Why an attempt failed, as far as logs may say it: the exception itself may quote the customer."""
 
 import logging
 import traceback
@@ -29,7 +29,7 @@ class Cause(NamedTuple):
 
     @property
     def about(self) -> dict[str, str]:
-        """What there is, by name."""
+        """The parts that are not empty, by name."""
         return {name: value for name, value in self._asdict().items() if value}
 
     def __str__(self) -> str:

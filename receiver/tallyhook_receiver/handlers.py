@@ -67,7 +67,7 @@ def has_invoices(source: Source) -> bool:
     return isinstance(source, Cheddar)
 
 
-def argument(event: Event) -> Any:
+def argument(event: Event[object]) -> events.Hook | Event[object]:
     """What a handler is given: Cheddar's typed hook, or else the event."""
     return event.payload if isinstance(event.payload, events.Hook) else event
 

@@ -1,4 +1,4 @@
-"""Whether hooks can be taken in, for those who send them here: load balancers, orchestrators, monitors."""
+"""The health check, for load balancers, orchestrators and monitors."""
 
 import asyncio
 import logging
@@ -27,7 +27,7 @@ _CLOSING = _answer(503, "closing")
 
 
 class Health:
-    """Tries what the work needs, once a second at the most however many ask.
+    """Tries inbox and clients, at most once a second however many ask.
 
     It is asked for by a GET of a path that ends with `path`, if that isn't None. `opened` gives the inbox,
     ready to be used; it may raise InboxUnavailable. `broken` names the sources whose client can't be used.
@@ -52,9 +52,9 @@ class Health:
         return method in ("GET", "HEAD") and self._path is not None and path.endswith(self._path)
 
     async def answer(self) -> Response:
-        """200 if a hook could be handled now: the inbox can be written and read, and invoices adjusted.
+        """200 if a hook could be handled now: the inbox can be written and read, and no client is closed.
 
-        Else 503 with a word why.
+        Otherwise 503 and a word that says why.
         """
         if self._is_closing():
             return _CLOSING

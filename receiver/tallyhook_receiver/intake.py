@@ -1,10 +1,9 @@
-"""From a request to its response, straight down: who sends, what it says, whether it is known, handle it."""
+"""From a request to its response, straight down: precheck, verify, read, join or start the attempt."""
 
 import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime, timedelta
 
 import msgspec
 
@@ -15,9 +14,11 @@ from tallyhook_receiver.allowlist import Allowlist
 from tallyhook_receiver.attempt import Attempt, Context
 from tallyhook_receiver.errors import InboxUnavailable
 from tallyhook_receiver.inbox import Letter, State
+from tallyhook_receiver.logs import log_hook
 from tallyhook_receiver.observer import Observers
 from tallyhook_receiver.responses import RETRY_AFTER, Response, later
-from tallyhook_receiver.sources import Event, Source
+from tallyhook_receiver.settings import Options
+from tallyhook_receiver.sources import Event, Source, UnsignedSource
 from tallyhook_receiver.sources.source import WrongSource, body_key, inbox_key
 
 __all__ = ["Intake"]
@@ -38,22 +39,22 @@ class Intake:
         context: Callable[[], Awaitable[Context]],
         is_closing: Callable[[], bool],
         observers: Observers,
-        allowlist: Allowlist,
-        *,
-        max_body: int,
-        max_age: timedelta | None,
-        answer_within: float,
-        clock: Callable[[], datetime],
+        options: Options,
     ) -> None:
-        self._sources = sources
+        senders, trusted_proxies = options["senders"], options["trusted_proxies"]
+        unsigned = [source for source in sources if isinstance(source, UnsignedSource)]
+        if senders is None and trusted_proxies and not unsigned:
+            raise ValueError("trusted proxies mean nothing without a list of senders")
+        self._signing = [source for source in sources if source not in unsigned]
+        self._unsigned = [(source, Allowlist(source.networks, trusted_proxies)) for source in unsigned]
         self._context = context
         self._is_closing = is_closing
         self._observers = observers
-        self._allowlist = allowlist
-        self.max_body = max_body
-        self._max_age = max_age
-        self._answer_within = answer_within
-        self._clock = clock
+        self._senders = Allowlist(senders, trusted_proxies)
+        self.max_body = options["max_body"]
+        self._max_age = options["max_age"]
+        self._answer_within = options["answer_within"]
+        self._clock = options["clock"]
         self._running: dict[str, tuple[Attempt, asyncio.Task[Response]]] = {}
 
     def open(self) -> None:
@@ -62,7 +63,7 @@ class Intake:
         self._running = {k: r for k, r in self._running.items() if r[1].get_loop() is loop}
 
     async def close(self, within: float) -> None:
-        """Give running attempts so many seconds, then cancel them; `is_closing` is true by now."""
+        """Wait so many seconds for running attempts, then cancel them. `is_closing` is true by now."""
         loop = asyncio.get_running_loop()
         if running := {task for _, task in self._running.values() if task.get_loop() is loop}:
             _, late = await asyncio.wait(running, timeout=within)
@@ -72,13 +73,13 @@ class Intake:
                 await asyncio.wait(late)
 
     def precheck(self, method: str, headers: Mapping[str, str], peer: str | None) -> Response | None:
-        """What refuses a request before its body is read; None if the body is worth reading.
+        """The refusal of a request before its body is read; None if the body may be read.
 
         `peer` is the address at the other end of the connection, None if the server can't tell.
         """
         if method.upper() != "POST":
             return self.refused(responses.WRONG_METHOD)
-        if not self._allowlist.allows(peer, header(headers, "x-forwarded-for")):
+        if not self._senders.allows(peer, header(headers, "x-forwarded-for")):
             return self.refused(responses.NOT_A_SENDER)
         announced = header(headers, "content-length")
         if announced.isdecimal() and int(announced[:20]) > self.max_body:
@@ -91,15 +92,14 @@ class Intake:
         self._observers.tell(lambda observer: observer.refused(response))
         return response
 
-    async def receive(self, headers: Mapping[str, str], body: bytes) -> Response:
+    async def receive(self, headers: Mapping[str, str], body: bytes, peer: str | None) -> Response:
         """The response to a request that has passed `precheck`; header names are in lower case.
 
         A 2xx only if the hook's work is done, or there is no handler for it. Raises nothing on any input.
         """
         if len(body) > self.max_body:
             return self.refused(responses.TOO_LARGE)
-        # Every source is tried, whatever the others gave.
-        signers = [source for source in self._sources if _signed(source, headers, body)]
+        signers = self._signers(headers, body, peer)
         if not signers:
             return self.refused(responses.BAD_SIGNATURE)
         began = time.perf_counter()
@@ -109,8 +109,19 @@ class Intake:
             self._observers.tell(lambda observer: observer.answered(response, seconds))
         return response
 
+    def _signers(self, headers: Mapping[str, str], body: bytes, peer: str | None) -> list[Source]:
+        """The sources that may have sent it: those that signed it, else unsigned ones of the right network.
+
+        Each is tried, whatever the others gave.
+        """
+        if signers := [source for source in self._signing if _signed(source, headers, body)]:
+            return signers
+        forwarded = header(headers, "x-forwarded-for")
+        near = [source for source, networks in self._unsigned if networks.allows(peer, forwarded)]
+        return [source for source in near if _signed(source, headers, body)]
+
     async def _read(self, signers: Sequence[Source], headers: Mapping[str, str], body: bytes) -> Response:
-        """Find the source for which the body speaks: a key of one of them must not speak for another."""
+        """Find the source that the body is about: one product's key must not sign for another product."""
         if self._is_closing():
             return later(RETRY_AFTER, "closing")
         for source in signers:
@@ -140,10 +151,10 @@ class Intake:
             await context.inbox.keep(letter, State.UNDECODABLE, why)
         except InboxUnavailable as error:
             return _no_inbox(letter, error)
-        log.error("hook %s: undecodable, kept in the inbox", key[:16], extra=_about(letter))
+        log_hook(logging.ERROR, letter, "undecodable, kept in the inbox")
         return responses.UNDECODABLE
 
-    async def _take(self, source: Source, event: Event, letter: Letter) -> Response:
+    async def _take(self, source: Source, event: Event[object], letter: Letter) -> Response:
         try:
             context = await self._context()
             if not context.handlers.wants(source, event.type):
@@ -152,22 +163,22 @@ class Intake:
             if self._is_old(event) and not await self._is_welcome(context, letter.key):
                 note = f"came too late: max_age is {self._max_age}"
                 await context.inbox.keep(letter, State.FAILED, note)
-                log.error("hook %s: too old, kept in the inbox", letter.key[:16], extra=_about(letter))
+                log_hook(logging.ERROR, letter, "too old, kept in the inbox")
                 return responses.TOO_OLD
         except InboxUnavailable as error:
             return _no_inbox(letter, error)
         return await self._join(context, source, event, letter)
 
-    def _is_old(self, event: Event) -> bool:
+    def _is_old(self, event: Event[object]) -> bool:
         """Whether an event is over the age limit; one without a date could be of any age."""
         return self._max_age is not None and (event.at is None or self._clock() - event.at > self._max_age)
 
     async def _is_welcome(self, context: Context, key: str) -> bool:
-        """Whether a hook may be of any age: its first attempt came in time, or an operator lets it in."""
+        """Whether its age doesn't matter: its first attempt came in time, or an operator has let it in."""
         record = await context.inbox.get(key)
         return record is not None and (record.attempts > 0 or record.state is State.WAITING)
 
-    async def _join(self, context: Context, source: Source, event: Event, letter: Letter) -> Response:
+    async def _join(self, context: Context, source: Source, event: Event[object], letter: Letter) -> Response:
         """Wait for the attempt at this hook, which is started only if none is running."""
         if self._is_closing():  # since the request came
             return later(RETRY_AFTER, "closing")
@@ -198,11 +209,6 @@ def _signed(source: Source, headers: Mapping[str, str], body: bytes) -> bool:
         return False
 
 
-def _about(letter: Letter) -> dict[str, str]:
-    return {"hook": letter.key[:16], "product": letter.product, "type": letter.type}
-
-
 def _no_inbox(letter: Letter, error: InboxUnavailable) -> Response:
-    name = letter.key[:16]
-    log.error("hook %s: the inbox is unavailable: %s", name, error, extra=_about(letter))
+    log_hook(logging.ERROR, letter, f"the inbox is unavailable: {error}")
     return later(RETRY_AFTER, "no inbox")

@@ -1,4 +1,4 @@
-"""A worker's hold on a hook: claimed, kept alive while the work takes, and known to be over in time."""
+"""A worker's lease on a hook: claimed, renewed during the work, and known to be over in time."""
 
 import asyncio
 from collections.abc import Sequence
@@ -69,7 +69,7 @@ class Lease:
             asked = uptime()
             try:
                 await self.inbox.renew(key, self.owner, self._seconds)
-                if asked < self._until:  # what has run out stays so for `check`, whoever has it now
+                if asked < self._until:  # what has run out stays so for `check`
                     self._until = asked + self._seconds
             except InboxUnavailable:
                 pass  # there is another chance before the lease ends
@@ -90,7 +90,7 @@ class LeasedJournal:
 
     @property
     def is_open(self) -> bool:
-        """Whether a charge was about to be added, and the journal hasn't been told yet what came of it."""
+        """Whether a charge was about to be added and the journal doesn't have the outcome yet."""
         return self._open is not None
 
     async def entries(self) -> Sequence[Entry]:

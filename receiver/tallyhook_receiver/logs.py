@@ -1,4 +1,4 @@
-"""Logs that programs read: a line of JSON for each record, with the hook that it is about."""
+"""Logs about hooks, and how programs read them: a line of JSON for each record."""
 
 import json
 import logging
@@ -7,14 +7,18 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Protocol
 
-__all__ = ["FIELDS", "JSONFormatter", "Work", "working_at"]
+from tallyhook_receiver.inbox import Letter
+
+__all__ = ["FIELDS", "JSONFormatter", "Work", "log_hook", "working_at"]
+
+log = logging.getLogger("tallyhook.receiver")
 
 # What the receiver's own records carry as `extra`, as far as it is known.
 FIELDS = ("hook", "product", "type", "attempt", "state", "status", "exception", "reason", "place")
 
 
 class Work(Protocol):
-    """What is worked at."""
+    """The hook at hand, as logs name it."""
 
     @property
     def about(self) -> Mapping[str, str]: ...
@@ -22,6 +26,12 @@ class Work(Protocol):
 
 # Set for the time of an attempt at a hook, also in the threads that handlers run in.
 working_at: ContextVar[Work | None] = ContextVar("tallyhook_working_at", default=None)
+
+
+def log_hook(level: int, letter: Letter, what: str, **more: str) -> None:
+    """Log something about a hook; `more` are fields of the record, beside those that say which hook it is."""
+    of_type = f", {letter.type}" if letter.type else ""
+    log.log(level, "hook %s%s: %s", letter.name, of_type, what, extra=letter.about | more)
 
 
 class JSONFormatter(logging.Formatter):

@@ -1,4 +1,4 @@
-"""What a receiver tells about its work: for metrics, for traces, or for whatever one wants to know."""
+"""What a receiver reports about its work, for metrics, traces and the like."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,11 +14,11 @@ __all__ = ["Observer", "Observers", "Step"]
 
 log = logging.getLogger("tallyhook.receiver")
 
-Step = Literal["handle", "apply"]
+Step = Literal["confirm", "handle", "apply"]
 
 
 class Observer:
-    """Told what becomes of requests and hooks, and does nothing with it: override what you want to know.
+    """Receives reports about requests and hooks, and ignores them: override the methods that you need.
 
     The methods are called in the event loop and in the middle of the work, so they return at once. What they
     raise is logged, and changes nothing for the hook. A `letter` holds the hook's body: pass on its key,
@@ -43,7 +43,7 @@ class Observer:
         return nullcontext()
 
     def step(self, name: Step) -> AbstractContextManager[object]:
-        """Around a part of an attempt: its handler, or the applying of what a review has declared."""
+        """Around a part of an attempt: confirming what is unsigned, the handler, or applying a review."""
         return nullcontext()
 
     def wrote(self, entry: Entry) -> None:
@@ -72,7 +72,7 @@ class Observers:
         return bool(self._observers)
 
     def tell(self, fact: Callable[[Observer], None]) -> None:
-        """Let each one know."""
+        """Report to each one."""
         for observer in self._observers:
             try:
                 fact(observer)
@@ -82,7 +82,7 @@ class Observers:
     def around(
         self, part: Callable[[Observer], AbstractContextManager[object]]
     ) -> AbstractContextManager[object]:
-        """Let each one stand around a part of the work."""
+        """Run a part of the work within every observer's context."""
         return self._around(part) if self._observers else _NOTHING
 
     @contextmanager
@@ -101,7 +101,7 @@ _NOTHING = nullcontext()
 
 @contextmanager
 def _harmless(part: AbstractContextManager[object]) -> Iterator[None]:
-    """Neither swallows what the work raises, nor lets out what it raises itself at the end."""
+    """Keeps a context from swallowing the work's exceptions and from raising its own."""
     part.__enter__()
     try:
         yield
@@ -120,6 +120,6 @@ def _leave(part: AbstractContextManager[object], error: BaseException | None) ->
 
 
 def _log(error: Exception) -> None:
-    """Without the exception that it may have been raised upon: a handler's can quote the customer."""
+    """Leave out the exception that was being handled: a handler's may quote the customer."""
     error.__context__ = error.__cause__ = None
     log.error("an observer failed", exc_info=error)

@@ -1,4 +1,4 @@
-"""Old hooks that are done with are forgotten."""
+"""Deletes old hooks that are done or ignored."""
 
 import logging
 from datetime import timedelta

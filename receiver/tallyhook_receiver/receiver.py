@@ -8,12 +8,11 @@ import math
 import os
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self, TypeVar, Unpack, overload
 
-from tallyhook import AsyncClient, events
-from tallyhook_receiver.allowlist import Allowlist
+from tallyhook import events
 from tallyhook_receiver.asgi import ASGIApp
 from tallyhook_receiver.attempt import Context
 from tallyhook_receiver.background import Repeated
@@ -23,14 +22,14 @@ from tallyhook_receiver.health import Health
 from tallyhook_receiver.inbox import Inbox, open_inbox
 from tallyhook_receiver.intake import Intake
 from tallyhook_receiver.loop_thread import LoopThread
-from tallyhook_receiver.observer import Observer, Observers
+from tallyhook_receiver.observer import Observers
 from tallyhook_receiver.page import Check, Page
 from tallyhook_receiver.pruning import PRUNED_EVERY, Pruning
 from tallyhook_receiver.responses import Response
 from tallyhook_receiver.second_look import LOOKED_EVERY, look_again
-from tallyhook_receiver.settings import PREFIX, Options
+from tallyhook_receiver.settings import ARGUMENTS, DEFAULTS, PREFIX, Options
 from tallyhook_receiver.settings import read as read_settings
-from tallyhook_receiver.sources import Cheddar, Source
+from tallyhook_receiver.sources import Cheddar, Cleverbridge, Source, UnsignedSource
 from tallyhook_receiver.wsgi import WSGIApp
 
 __all__ = ["Receiver"]
@@ -62,116 +61,57 @@ class Receiver:
     own retries are the queue.
 
     Args:
-        sources: who sends hooks: `Cheddar`, `StandardWebhooks`, `SharedKey`, or a `Source` of your own.
-        inbox: a file for SQLite, `":memory:"`, a URL such as `"postgresql://user@host/database"`, or another
-            Inbox; see `open_inbox`.
-        answer_within: seconds before a sender is told to come back, while the work goes on. Stay below the
-            sender's timeout (inferred: 30 s).
-        handle_within: seconds that a handler and its review may take; then they are cut, and the hook has
-            failed. None = any. A handler that runs in a thread can't be stopped: it is no longer waited for.
-        max_body: bytes of a body at the most.
-        body_within: seconds that a sender may take over a body.
-        close_within: seconds that running handlers may take to finish when the receiver is closed.
-        lease: seconds after which another worker may take over from one that has died; no shorter than the
-            clients' timeout. None is 60, or the longest timeout if that is more. It is renewed while the work
-            takes; nothing is sent unless a quarter of it is left.
-        unknown_for: how long a charge whose request got no answer is waited for before it is added again, in
-            seconds or as a timedelta; longer than the clients' timeout, half an hour at the most. None is
-            five minutes, or the longest timeout and a minute if that is more.
-        gone_after: how much later a customer or invoice that isn't found has to be missing still, in seconds
-            or as a timedelta, before its hook counts as done.
-        marks: whether charges carry a mark in their description by which they are known again.
-        max_age: how old an event may be when it is handled for the first time; None = any. A retry carries
-            the old body, so a hook whose first attempt came in time stays welcome at any age, and one that
-            did not stands in the inbox as failed. Set it no longer than `keep_days`.
-        keep_days: how long the inbox keeps hooks that are done or ignored, 2 at least; None = for good. What
-            failed or waits is kept until it is done.
-        senders: the networks that hooks may come from, such as `["192.0.2.0/24"]`; None = all.
-        trusted_proxies: the networks of one's own proxies, whose `X-Forwarded-For` is believed.
-        health_path: a GET of a path that ends so asks whether hooks can be handled; None = nobody may ask.
-        observers: what is told about the work, for metrics and traces.
-        clock: gives the present, as an aware datetime; a test on a virtual clock hands in that one.
+        sources: who sends hooks: `Cheddar`, `StandardWebhooks`, `SharedKey`, `Fusebill`, `Cleverbridge`, or
+            a `Source` of your own.
+        options: the other arguments; `docs/operations.md` has them in a table, with their defaults.
     """
 
-    def __init__(
-        self,
-        *sources: Source,
-        inbox: str | Path | Inbox = "tallyhook.sqlite",
-        answer_within: float = 25.0,
-        handle_within: float | None = 300.0,
-        max_body: int = 1_048_576,
-        body_within: float = 10.0,
-        close_within: float = 30.0,
-        lease: float | None = None,
-        unknown_for: timedelta | float | None = None,
-        gone_after: timedelta | float = 60.0,
-        marks: bool = True,
-        max_age: timedelta | None = None,
-        keep_days: float | None = 90.0,
-        senders: Iterable[str] | None = None,
-        trusted_proxies: Iterable[str] = (),
-        health_path: str | None = "/healthz",
-        observers: Iterable[Observer] = (),
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
+    def __init__(self, *sources: Source, **options: Unpack[Options]) -> None:
+        for name in options:
+            if name not in ARGUMENTS:
+                raise TypeError(f"unexpected keyword argument {name!r}")
+        self.options = given = DEFAULTS | options
         self.sources = {source.name: source for source in sources}
         if len(self.sources) != len(sources) or not sources:
             raise ValueError("name at least one source, and each one once")
-        if handle_within is not None and handle_within <= 0:
-            raise ValueError(f"handle_within is a number of seconds, or None: {handle_within}")
+        if given["handle_within"] is not None and given["handle_within"] <= 0:
+            raise ValueError(f"handle_within is a number of seconds, or None: {given['handle_within']}")
         self._clients = {
             source.name: source.client
             for source in sources
-            if isinstance(source, Cheddar) and source.client is not None
+            if isinstance(source, Cheddar | Cleverbridge) and source.client is not None
         }
-        self.options: Mapping[str, Any] = {
-            "answer_within": answer_within,
-            "handle_within": handle_within,
-            "max_body": max_body,
-            "body_within": body_within,
-            "close_within": close_within,
-            "lease": lease,
-            "unknown_for": unknown_for,
-            "gone_after": gone_after,
-            "marks": marks,
-            "max_age": max_age,
-            "keep_days": keep_days,
-            "senders": senders,
-            "trusted_proxies": trusted_proxies,
-            "health_path": health_path,
-        }
+        inbox = given["inbox"]
         self.inbox: Inbox = open_inbox(inbox) if isinstance(inbox, str | Path) else inbox
-        self.close_within = close_within
         self._handlers = Handlers()
         self._context = Context(
             inbox=self.inbox,
             owner="",
+            unsigned={source.name: source for source in sources if isinstance(source, UnsignedSource)},
             handlers=self._handlers,
-            observers=Observers(observers),
-            clock=clock,
-            lease=_lease(lease, self._clients.values()),
-            unknown_for=_unknown_for(unknown_for, self._clients.values()),
-            gone_after=_span(gone_after),
-            marks=marks,
-            handle_within=handle_within,
+            observers=Observers(given["observers"]),
+            clock=given["clock"],
+            lease=_lease(given["lease"], sources),
+            unknown_for=_unknown_for(given["unknown_for"], sources),
+            gone_after=_span(given["gone_after"]),
+            marks=given["marks"],
+            handle_within=given["handle_within"],
         )
         self._intake = Intake(
             sources,
             self._opened,
             lambda: self._is_closing,
             self._context.observers,
-            Allowlist(senders, trusted_proxies),
-            max_body=max_body,
-            max_age=max_age,
-            answer_within=answer_within,
-            clock=clock,
+            given,
         )
-        self._health = Health(health_path, self._opened_inbox, self._broken, lambda: self._is_closing)
-        self.asgi: ASGIApp = ASGIApp(self._intake, self._health, body_within, self.open, self._end)
+        self._health = Health(
+            given["health_path"], self._opened_inbox, self._broken, lambda: self._is_closing
+        )
+        self.asgi: ASGIApp = ASGIApp(self._intake, self._health, given["body_within"], self.open, self._end)
         self.wsgi: WSGIApp = WSGIApp(self._intake, self._health, self.run)
         self._loop_thread = LoopThread()
         self._background = (
-            Repeated("pruning the inbox", PRUNED_EVERY, Pruning(self.inbox, keep_days).prune),
+            Repeated("pruning the inbox", PRUNED_EVERY, Pruning(self.inbox, given["keep_days"]).prune),
             Repeated("a second look", LOOKED_EVERY, self.look_again),
         )
         self._made_clients = False
@@ -230,18 +170,19 @@ class Receiver:
     def review(self, handler: OnReview, /) -> OnReview: ...
     @overload
     def review(self, source: Source | str, /) -> Callable[[OnReview], OnReview]: ...
-    def review(self, handler: Any, /) -> Any:
+    def review(self, handler: OnReview | Source | str, /) -> OnReview | Callable[[OnReview], OnReview]:
         """Decorate the handler that declares what a held invoice should hold: `@receiver.review`.
 
         It is asked about the invoices of all sources that have some, and `review.product` tells whose one is;
         `@receiver.review("ACME")` is asked about those of that source. Each such source needs a client.
         """
-        if callable(handler):
+        if not isinstance(handler, str | Source):
             self._handlers.add_review(None, handler)
             return handler
+        name = self._name_of(handler)
 
         def register(decorated: OnReview) -> OnReview:
-            self._handlers.add_review(self._name_of(handler), decorated)
+            self._handlers.add_review(name, decorated)
             return decorated
 
         return register
@@ -277,7 +218,7 @@ class Receiver:
         await self._opened()
 
     async def _opened(self) -> Context:
-        """What attempts need, once the inbox is open in this process and this event loop."""
+        """What attempts need; opens the inbox in this process and event loop first."""
         if self._is_closing:
             raise InboxUnavailable("the receiver is closing")
         loop = asyncio.get_running_loop()
@@ -310,12 +251,15 @@ class Receiver:
         return (await self._opened()).inbox
 
     def _broken(self) -> list[str]:
-        """The sources whose invoices can't be adjusted now."""
+        """The sources whose client is needed and closed."""
         return [
             name
             for name, client in self._clients.items()
-            if client.is_closed and self._handlers.review(self.sources[name]) is not None
+            if client.is_closed and self._needs_client(self.sources[name])
         ]
+
+    def _needs_client(self, source: Source) -> bool:
+        return source.name in self._context.unsigned or self._handlers.review(source) is not None
 
     async def look_again(self) -> int:
         """Look once more at the reviews for which that is due by the receiver's clock; how many there were.
@@ -334,7 +278,7 @@ class Receiver:
         self._is_closing = True
         if self._loop is None or self._process != os.getpid():
             return  # everything is the process's that this one was forked from
-        await self._intake.close(self.close_within if within is None else within)
+        await self._intake.close(self.options["close_within"] if within is None else within)
         for work in self._background:
             await work.stop()
         if self._made_clients:
@@ -359,7 +303,7 @@ class Receiver:
         """
         named = {name.lower(): value for name, value in headers.items()}
         refusal = self._intake.precheck(method, named, peer)
-        return await self._intake.receive(named, body) if refusal is None else refusal
+        return await self._intake.receive(named, body, peer) if refusal is None else refusal
 
     def answer(
         self, method: str, headers: Mapping[str, str], body: bytes, peer: str | None = None
@@ -399,15 +343,16 @@ class Receiver:
             await client.disconnect()
 
 
-def _timeout(clients: Iterable[AsyncClient]) -> float:
-    """The longest of theirs, in seconds. A client without one is bounded by its deadline."""
+def _timeout(sources: Iterable[Source]) -> float:
+    """The longest of the clients of Cheddar, in seconds. One without a timeout is bounded by its deadline."""
+    clients = [it.client for it in sources if isinstance(it, Cheddar) and it.client is not None]
     timeouts = [min(client.timeout, client.deadline or math.inf) for client in clients]
     return max((it for it in timeouts if it < math.inf), default=0.0)
 
 
-def _lease(asked: float | None, clients: Iterable[AsyncClient]) -> float:
+def _lease(asked: float | None, sources: Iterable[Source]) -> float:
     """A worker that dies while a call is under way is not to be followed before the call can be over."""
-    timeout = _timeout(clients)
+    timeout = _timeout(sources)
     if asked is None:
         return max(_LEASE, timeout)
     if asked <= 0:
@@ -427,8 +372,8 @@ def _span(asked: timedelta | float) -> timedelta:
     return span
 
 
-def _unknown_for(asked: timedelta | float | None, clients: Iterable[AsyncClient]) -> timedelta:
-    timeout = timedelta(seconds=_timeout(clients))
+def _unknown_for(asked: timedelta | float | None, sources: Iterable[Source]) -> timedelta:
+    timeout = timedelta(seconds=_timeout(sources))
     if asked is None:
         return max(_UNKNOWN_FOR, timeout + _MARGIN)
     unknown_for = asked if isinstance(asked, timedelta) else timedelta(seconds=asked)

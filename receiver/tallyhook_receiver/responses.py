@@ -15,6 +15,7 @@ __all__ = [
     "TOO_LARGE",
     "TOO_OLD",
     "TOO_SLOW",
+    "UNCONFIRMED",
     "UNDECODABLE",
     "UNRESOLVED",
     "WRONG_METHOD",
@@ -52,6 +53,7 @@ IGNORED = _hook(200, "ignored")
 UNDECODABLE = _hook(400, "undecodable")
 BAD_SIGNATURE = _hook(401, "not signed with a known key")
 TOO_OLD = _hook(401, "too old")
+UNCONFIRMED = _hook(401, "not confirmed")
 WRONG_METHOD = _hook(405, "POST only", ("Allow", "POST"))
 # What is left of the body would be read as the next request: the connection can't be used again.
 TOO_SLOW = _hook(408, "too slow", ("Connection", "close"))
@@ -63,5 +65,5 @@ UNRESOLVED = _hook(500, "unresolved")
 
 
 def later(seconds: float, word: str = "not yet") -> Response:
-    """Not acknowledged: whatever the hook holds stays held, and the hook comes again."""
+    """Not acknowledged: the invoice stays held, and the hook comes again."""
     return _hook(503, word, ("Retry-After", str(max(1, math.ceil(seconds)))))

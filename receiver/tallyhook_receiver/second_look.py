@@ -10,13 +10,12 @@ from tallyhook.review import Outcome, Review, Unresolved
 from tallyhook_receiver.attempt import Context
 from tallyhook_receiver.errors import InboxUnavailable, LeaseLost
 from tallyhook_receiver.failures import cause_of
-from tallyhook_receiver.inbox import Due, Letter, Record, State
+from tallyhook_receiver.inbox import Due, Record, State
 from tallyhook_receiver.lease import Lease, LeasedJournal
+from tallyhook_receiver.logs import log_hook
 from tallyhook_receiver.sources import Cheddar, Source
 
 __all__ = ["LOOKED_EVERY", "look_again"]
-
-log = logging.getLogger("tallyhook.receiver")
 
 LOOKED_EVERY = 10.0  # seconds
 _AGAIN = timedelta(minutes=1)  # after a look that failed
@@ -37,7 +36,7 @@ async def look_again(context: Context, sources: Mapping[str, Source]) -> int:
         try:
             await _look(context, sources.get(due.record.product), lease, due)
         except LeaseLost:
-            log.error("hook %s: another worker has taken it over", due.record.key[:16])
+            log_hook(logging.ERROR, due.record, "another worker has taken it over")
         finally:
             lease.stop()
 
@@ -52,23 +51,24 @@ async def _look(context: Context, source: Source | None, lease: Lease, due: Due)
             again = now + context.unknown_for
         note = _told(record.outcome, outcome, now)
         if outcome.applied:
-            _log(logging.WARNING, record, "a second look has put its invoice right")
+            log_hook(logging.WARNING, record, "a second look has put its invoice right")
     except (InboxUnavailable, LeaseLost):
         raise
     except Unresolved as error:
         state, note = State.UNRESOLVED, str(error)
-        _log(logging.ERROR, record, f"unresolved: {cause_of(error)}")
+        log_hook(logging.ERROR, record, f"unresolved: {cause_of(error)}")
     except Exception as error:
         if now < due.until:
             again = min(now + _AGAIN, due.until)
-            _log(logging.WARNING, record, f"a second look failed, and is tried again: {cause_of(error)}")
+            log_hook(logging.WARNING, record, f"a second look failed, and is tried again: {cause_of(error)}")
         else:
             state, note = State.UNRESOLVED, f"nobody could look at it a second time: {error}"
-            _log(logging.ERROR, record, f"unresolved: no second look was possible in time: {cause_of(error)}")
+            log_hook(
+                logging.ERROR, record, f"unresolved: no second look was possible in time: {cause_of(error)}"
+            )
     await context.inbox.plan(record.key, context.owner, again, due.until if again else None)
     await context.inbox.finish(record.key, context.owner, state, note)
-    letter = Letter(key=record.key, product=record.product, type=record.type, body=record.body)
-    context.observers.tell(lambda observer: observer.looked_again(letter, state))
+    context.observers.tell(lambda observer: observer.looked_again(record, state))
 
 
 async def _outcome(context: Context, source: Source | None, lease: Lease, record: Record) -> Outcome:
@@ -94,15 +94,3 @@ def _told(first: Outcome | None, second: Outcome, now: datetime) -> str:
     return msgspec.json.encode(
         msgspec.structs.replace(told, note="; ".join(notes), look_again=second.look_again)
     ).decode()
-
-
-def _log(level: int, record: Record, what: str) -> None:
-    name = record.key[:16]
-    log.log(
-        level,
-        "hook %s, %s: %s",
-        name,
-        record.type,
-        what,
-        extra={"hook": name, "product": record.product, "type": record.type},
-    )

@@ -1,12 +1,12 @@
-"""Settings from the environment: a variable for each argument of the receiver, its source and its client."""
+"""The arguments of the receiver, and the variables that give them, its source and its client."""
 
 import difflib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypedDict, cast
+from typing import Annotated, Any, NamedTuple, TypedDict, cast, get_type_hints
 
 from tallyhook import signing
 from tallyhook.cheddar.client import BASE_URL, AsyncClient
@@ -15,7 +15,7 @@ from tallyhook_receiver.inbox import Inbox
 from tallyhook_receiver.observer import Observer
 from tallyhook_receiver.sources.cheddar import Cheddar
 
-__all__ = ["PREFIX", "SETTINGS", "Options", "Setting", "Settings", "read"]
+__all__ = ["ARGUMENTS", "DEFAULTS", "PREFIX", "SETTINGS", "Options", "Setting", "Settings", "read"]
 
 log = logging.getLogger("tallyhook.receiver")
 
@@ -27,39 +27,19 @@ _FILE = "_FILE"
 _OTHERS = {"CONSOLE_TOKEN", "MOCK"}
 
 
-class Options(TypedDict, total=False):
-    """The arguments of a Receiver but its sources, by name."""
+class Setting(NamedTuple):
+    """A variable: how its text is read, what it holds, what that means, and the argument that it gives.
 
-    inbox: str | Path | Inbox
-    answer_within: float
-    handle_within: float | None
-    max_body: int
-    body_within: float
-    close_within: float
-    lease: float | None
-    unknown_for: timedelta | float | None
-    gone_after: timedelta | float
-    marks: bool
-    max_age: timedelta | None
-    keep_days: float | None
-    senders: Iterable[str] | None
-    trusted_proxies: Iterable[str]
-    health_path: str | None
-    observers: Iterable[Observer]
-    clock: Callable[[], datetime]
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """A variable, by its name without the prefix; `argument` is whose value it is, and of what.
-
-    `read` raises ValueError. `missing` says what to set where the variable has to be there.
+    `read` raises ValueError or KeyError; it is None for an argument that no text can give. `missing` says
+    what to set where the variable has to be there. `name` is without the prefix.
     """
 
-    name: str
-    argument: str
-    read: Callable[[str], Any]
+    read: Callable[[str], Any] | None
     what: str
+    meaning: str
+    default: Any = None
+    name: str = ""
+    argument: str = ""
     missing: str = ""
 
 
@@ -81,6 +61,10 @@ def _days(text: str) -> timedelta:
     return timedelta(days=_number(text))
 
 
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
 def _or_none(read: Callable[[str], Any]) -> Callable[[str], Any]:
     return lambda text: None if text.lower() == "none" else read(text)
 
@@ -99,46 +83,188 @@ def _scheme(text: str) -> signing.Scheme:
     return signing.SCHEMES[text]
 
 
+class Options(TypedDict, total=False):
+    """The arguments of a Receiver besides its sources: the one table of them."""
+
+    inbox: Annotated[
+        str | Path | Inbox,
+        Setting(
+            str,
+            "a path, or postgresql://user:password@host/database",
+            "a file for SQLite, `:memory:`, a URL, or in code an `Inbox`; see [what it may be](inbox.md)",
+            "tallyhook.sqlite",
+        ),
+    ]
+    answer_within: Annotated[
+        float,
+        Setting(
+            _number,
+            "seconds",
+            "until a sender is told to come back, while the work goes on; stay below the sender's timeout"
+            " (inferred: 30 s)",
+            25.0,
+        ),
+    ]
+    handle_within: Annotated[
+        float | None,
+        Setting(
+            _or_none(_number),
+            "seconds, or none",
+            "until a handler and its review are cut, and the hook has failed; a handler that runs in a thread"
+            " can't be stopped, and is no longer waited for",
+            300.0,
+        ),
+    ]
+    max_body: Annotated[int, Setting(_count, "a number of bytes", "the longest body", 1_048_576)]
+    body_within: Annotated[float, Setting(_number, "seconds", "that a sender may take over a body", 10.0)]
+    close_within: Annotated[
+        float,
+        Setting(_number, "seconds", "that running handlers may take when the receiver is closed", 30.0),
+    ]
+    lease: Annotated[
+        float | None,
+        Setting(
+            _number,
+            "seconds",
+            "until another worker may take over from one that has died, no less than the client's timeout; a"
+            " lease is renewed while the work takes, and nothing is sent unless a quarter of it is left; by"
+            " default 60, or that timeout if it is longer",
+        ),
+    ]
+    unknown_for: Annotated[
+        timedelta | float | None,
+        Setting(
+            _number,
+            "seconds",
+            "that a charge whose request got no answer is [waited for](inbox.md#what-nobody-can-tell) before"
+            " it is added again: longer than the client's timeout, and half an hour at the most; by default"
+            " five minutes, or that timeout and a minute",
+        ),
+    ]
+    gone_after: Annotated[
+        timedelta | float,
+        Setting(
+            _number,
+            "seconds",
+            "that a customer or invoice which wasn't found has to be missing still before its hook is done",
+            60.0,
+        ),
+    ]
+    marks: Annotated[
+        bool,
+        Setting(_switch, "yes or no", "whether charges carry a mark in their description", True),
+    ]
+    max_age: Annotated[
+        timedelta | None,
+        Setting(
+            _or_none(_days),
+            "a number of days, or none",
+            "the greatest age of an event that comes for the first time; later it stays welcome, since a"
+            " retry carries the old body; no longer than `keep_days`",
+        ),
+    ]
+    keep_days: Annotated[
+        float | None,
+        Setting(
+            _or_none(_number),
+            "a number of days, or none",
+            "that hooks which are done or ignored are kept, 2 at least; others are kept until they are done",
+            90.0,
+        ),
+    ]
+    senders: Annotated[
+        Iterable[str] | None,
+        Setting(
+            _or_none(_list),
+            "networks separated by commas, or none",
+            "where hooks may come from, such as `192.0.2.0/24`; none lets everybody send",
+        ),
+    ]
+    trusted_proxies: Annotated[
+        Iterable[str],
+        Setting(
+            _list,
+            "networks separated by commas",
+            "of your own proxies, whose `X-Forwarded-For` is believed",
+            (),
+        ),
+    ]
+    health_path: Annotated[
+        str | None,
+        Setting(
+            _or_none(str),
+            "a path such as /healthz, or none",
+            "a GET of a path that ends so asks whether hooks can be handled",
+            "/healthz",
+        ),
+    ]
+    observers: Annotated[Iterable[Observer], Setting(None, "", "told about the work: metrics, traces", ())]
+    clock: Annotated[
+        Callable[[], datetime],
+        Setting(None, "", "the present, as an aware datetime; for tests on a virtual clock", _utc_now),
+    ]
+
+
+ARGUMENTS: Mapping[str, Setting] = {
+    name: hint.__metadata__[0]._replace(name=name.upper(), argument=name)
+    for name, hint in get_type_hints(Options, include_extras=True).items()
+}
+DEFAULTS = cast(Options, {name: setting.default for name, setting in ARGUMENTS.items()})
+
 SETTINGS = (
     Setting(
-        "PRODUCT_CODE",
-        "Cheddar(code)",
         str,
         "a product's code",
-        "the code of the product whose hooks are received",
+        "the product",
+        name="PRODUCT_CODE",
+        argument="Cheddar(code)",
+        missing="the code of the product whose hooks are received",
     ),
     Setting(
-        "KEYS",
-        "Cheddar(keys)",
         _list,
         "keys separated by commas or line breaks",
-        "the product's secret key, and while it is being changed the old one too",
+        "any of them may sign",
+        name="KEYS",
+        argument="Cheddar(keys)",
+        missing="the product's secret key, and while it is being changed the old one too",
     ),
-    Setting("SCHEME", "Cheddar(scheme)", _scheme, f"one of {', '.join(signing.SCHEMES)}"),
-    Setting("USER", "AsyncClient(user)", str, "the email of a user of the product"),
-    Setting("PASSWORD", "AsyncClient(password)", str, "the password or API key of that user"),
-    Setting("BASE_URL", "AsyncClient(base_url)", str, "the address of the API"),
-    Setting("INBOX", "inbox", str, "a path, or postgresql://user:password@host/database"),
-    Setting("ANSWER_WITHIN", "answer_within", _number, "seconds"),
-    Setting("HANDLE_WITHIN", "handle_within", _or_none(_number), "seconds, or none"),
-    Setting("MAX_BODY", "max_body", _count, "a number of bytes"),
-    Setting("BODY_WITHIN", "body_within", _number, "seconds"),
-    Setting("CLOSE_WITHIN", "close_within", _number, "seconds"),
-    Setting("LEASE", "lease", _number, "seconds"),
-    Setting("UNKNOWN_FOR", "unknown_for", _number, "seconds"),
-    Setting("GONE_AFTER", "gone_after", _number, "seconds"),
-    Setting("MARKS", "marks", _switch, "yes or no"),
-    Setting("MAX_AGE", "max_age", _or_none(_days), "a number of days, or none"),
-    Setting("KEEP_DAYS", "keep_days", _or_none(_number), "a number of days, or none"),
-    Setting("SENDERS", "senders", _or_none(_list), "networks separated by commas, or none"),
-    Setting("TRUSTED_PROXIES", "trusted_proxies", _list, "networks separated by commas"),
-    Setting("HEALTH_PATH", "health_path", _or_none(str), "a path such as /healthz, or none"),
+    Setting(
+        _scheme,
+        f"one of {', '.join(signing.SCHEMES)}",
+        "how hooks are signed",
+        "cheddar",
+        name="SCHEME",
+        argument="Cheddar(scheme)",
+    ),
+    Setting(
+        str,
+        "the email of a user of the product",
+        "with the password; reviews need both",
+        name="USER",
+        argument="AsyncClient(user)",
+    ),
+    Setting(
+        str,
+        "the password or API key of that user",
+        "with the user",
+        name="PASSWORD",
+        argument="AsyncClient(password)",
+    ),
+    Setting(
+        str,
+        "the address of the API",
+        "where calls go",
+        BASE_URL,
+        name="BASE_URL",
+        argument="AsyncClient(base_url)",
+    ),
+    *(setting for setting in ARGUMENTS.values() if setting.read is not None),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What an environment says: values by the setting's name, and what is wrong with it, a line for each.
+    """What an environment holds: values by the setting's name, and a line for each thing that is wrong.
 
     `unknown` are variables with the prefix that mean nothing, each with the name that was probably meant.
     """
@@ -148,14 +274,17 @@ class Settings:
     problems: tuple[str, ...]
     unknown: Mapping[str, str]
 
-    def product(self) -> Cheddar:
-        """The product, with a client if there is a user. Raises SettingsError with all that is wrong."""
+    def product(self, *, connects: bool = True) -> Cheddar:
+        """The product, with a client if there is a user and it `connects`.
+
+        Raises SettingsError with all that is wrong.
+        """
         problems = [*self.problems, *self._missing()]
         if problems:
             raise SettingsError(problems)
         code, keys = self.values["PRODUCT_CODE"], self.values["KEYS"]
         client = None
-        if "USER" in self.values:
+        if connects and "USER" in self.values:
             user, password = self.values["USER"], self.values["PASSWORD"]
             client = AsyncClient(code, user, password, base_url=self.values.get("BASE_URL", BASE_URL))
         try:
@@ -167,14 +296,11 @@ class Settings:
         """The receiver's arguments that are set. Raises SettingsError with all that is wrong."""
         if self.problems:
             raise SettingsError(self.problems)
-        named = {setting.argument: setting.name for setting in SETTINGS}
-        arguments = Options.__annotations__.keys() & named.keys()
-        return cast(
-            Options, {name: self.values[named[name]] for name in arguments if named[name] in self.values}
-        )
+        given = ((name, setting.name) for name, setting in ARGUMENTS.items() if setting.name in self.values)
+        return cast(Options, {name: self.values[variable] for name, variable in given})
 
     def warn(self) -> None:
-        """Log what means nothing."""
+        """Log the variables that mean nothing."""
         for name, meant in self.unknown.items():
             log.warning("%s means nothing%s", name, f": {meant} was meant?" if meant else "")
 
@@ -202,7 +328,7 @@ def read(environ: Mapping[str, str], prefix: str = PREFIX) -> Settings:
         name = prefix + setting.name
         try:
             text = _text(environ, name)
-            if text:
+            if text and setting.read is not None:
                 values[setting.name] = setting.read(text)
         except SettingsError as error:
             problems += error.problems

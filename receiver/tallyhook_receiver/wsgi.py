@@ -44,7 +44,7 @@ class WSGIApp:
         body = _read(environ, headers.get("content-length", ""), self._intake.max_body)
         if body is None:
             return self._intake.refused(TOO_LARGE)
-        return self._run(self._intake.receive(headers, body))
+        return self._run(self._intake.receive(headers, body, peer))
 
 
 def _headers(environ: WSGIEnvironment) -> dict[str, str] | None:

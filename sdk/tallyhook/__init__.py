@@ -105,31 +105,8 @@ __all__ = [
     "signing",
 ]
 
-# Where a name comes from; those that are not here come from `cheddar.models`.
-_HOMES = {
-    **dict.fromkeys(("AsyncClient", "Client"), "cheddar.client"),
-    **dict.fromkeys(("ChargeInput", "ItemInput", "PaymentInput"), "cheddar.parameters"),
-    **dict.fromkeys(
-        (
-            "APIError",
-            "BadGateway",
-            "BadRequest",
-            "BadSignature",
-            "DecodeError",
-            "Error",
-            "InternalError",
-            "NoAnswer",
-            "NotFound",
-            "PreconditionFailed",
-            "ServiceUnavailable",
-            "Unauthorized",
-            "UnprocessableEntity",
-            "UnusableClient",
-            "WrongDocument",
-        ),
-        "errors",
-    ),
-}
+# Where names come from: the first that has one. Those that take long to load come last.
+_HOMES = ("errors", "cheddar.models", "cheddar.parameters", "cheddar.client")
 # Cheddar's calls, models, hooks and documents by the names that users know.
 _MODULES = {
     "calls": "cheddar.calls",
@@ -148,7 +125,8 @@ if not TYPE_CHECKING:  # a type checker would take this for the leave to import 
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         if name in _MODULES:
             return import_module(f"tallyhook.{_MODULES[name]}")
-        found = getattr(import_module(f"tallyhook.{_HOMES.get(name, 'cheddar.models')}"), name)
+        homes = (vars(import_module(f"tallyhook.{home}")) for home in _HOMES)
+        found = next(home[name] for home in homes if name in home)
         globals()[name] = found  # from now on it is found without asking
         return found
 

@@ -1,6 +1,6 @@
-"""A call of any system, before it is sent; and how the JSON of those that speak it is read and written.
+"""A call of any system before it is sent, and the reading of JSON answers.
 
-A JSON API's numbers stay exact both ways. Names are read in any case, since nothing but examples tells how
+Numbers in JSON stay exact both ways. Names are read in any case, since nothing but examples tells how
 they are written (inferred); `raw` and `extra` of the models show known names in their usual spelling.
 """
 
@@ -30,10 +30,10 @@ _SECRET_WORDS = frozenset({"ccNumber", "ccCardCode", "api_token"})
 
 
 class Subject(Protocol):
-    """Whom a call is about."""
+    """The one that a call is about."""
 
     def is_of(self, found: Any) -> bool:
-        """Whether a document is about them; anything that is no document of theirs is."""
+        """Whether a document may be about it; one of another kind may be."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -178,7 +178,7 @@ def whole(value: int, what: str, least: int = 0) -> int:
 
 
 def _names(model: type[Model]) -> Iterator[str]:
-    """The names that a model and the models in it know."""
+    """The names of a model's fields, and of the models within it."""
     for field in msgspec.structs.fields(model):
         yield field.encode_name
         for part in (field.type, *get_args(field.type)):

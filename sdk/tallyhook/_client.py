@@ -6,13 +6,25 @@ import inspect
 import logging
 import os
 import time
+from abc import ABC, abstractmethod
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial, update_wrapper
 from types import MethodType, NoneType, TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, Self, TypedDict, TypeVar, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Generic,
+    ParamSpec,
+    Self,
+    TypedDict,
+    TypeVar,
+    Unpack,
+    overload,
+)
 
 import httpx
 
@@ -44,18 +56,23 @@ _TRANSIENT = (502, 503)
 _ENCODINGS = ("", "identity", "gzip", "deflate")
 
 
-class _Options(TypedDict, total=False):
+class _HTTPOptions(TypedDict, total=False):
+    """httpx's own, for a client that is made here; `transport` is of the client's kind."""
+
+    verify: ssl.SSLContext | str | bool
+    proxy: httpx.Proxy | str | None
+    limits: httpx.Limits
+    event_hooks: Mapping[str, list[Callable[..., object]]]
+    trust_env: bool
+    http2: bool
+
+
+class _Options(_HTTPOptions, total=False):
     timeout: float | None
     deadline: float | None
     retries: int
     backoff: float
     max_answer: int
-    verify: ssl.SSLContext | str | bool
-    proxy: httpx.Proxy | str | None
-    limits: httpx.Limits
-    event_hooks: Mapping[str, list[Callable[..., Any]]]
-    trust_env: bool
-    http2: bool
 
 
 class Options(_Options, total=False):
@@ -114,7 +131,7 @@ class Method(Generic[P, T]):
         )
 
 
-class _Base(Generic[H]):
+class _Base(ABC, Generic[H]):
     """What both kinds of clients share.
 
     `everywhere` goes into the query of every call. `credentials` follow the word `Basic`; without any, no
@@ -125,7 +142,7 @@ class _Base(Generic[H]):
 
     def __init__(
         self,
-        make: type[H],
+        make: Callable[..., H],
         base_url: str,
         credentials: str,
         everywhere: Pairs = (),
@@ -136,10 +153,12 @@ class _Base(Generic[H]):
         retries: int = 3,
         backoff: float = 0.5,
         max_answer: int = 100_000_000,
-        **options: Any,
+        transport: httpx.BaseTransport | httpx.AsyncBaseTransport | None = None,
+        **options: Unpack[_HTTPOptions],
     ) -> None:
-        if http is not None and options:
-            raise TypeError(f"An http client of your own has its own {', '.join(options)}")
+        its_own = [*options, *(["transport"] if transport is not None else [])]
+        if http is not None and its_own:
+            raise TypeError(f"An http client of your own has its own {', '.join(its_own)}")
         self._base_url = base_url.rstrip("/")
         self._credentials = credentials
         self._everywhere = everywhere
@@ -147,7 +166,7 @@ class _Base(Generic[H]):
         self._retry = Retry(retries, backoff)
         self._max_answer = max_answer
         self._is_ours = http is None
-        self._make: Callable[[], H] = partial(make, **options)
+        self._make: Callable[[], H] = partial(make, transport=transport, **options)
         self._http: H = self._make() if http is None else http
         self._is_closed = False
         self._home: object = None
@@ -165,9 +184,9 @@ class _Base(Generic[H]):
         """Whether calls are refused because the client, or the http client that was handed in, is closed."""
         return self._is_closed or self._http.is_closed
 
+    @abstractmethod
     def _here(self) -> object:
         """The process, and for an async client the event loop, that connections belong to."""
-        raise NotImplementedError
 
     def _ready(self) -> H:
         """The http client, if it can be used here. UnusableClient otherwise."""
@@ -229,7 +248,9 @@ class _Base(Generic[H]):
 class BaseClient(_Base[httpx.Client]):
     """A client that blocks, of any system."""
 
-    def __init__(self, base_url: str, credentials: str, everywhere: Pairs = (), **options: Any) -> None:
+    def __init__(
+        self, base_url: str, credentials: str, everywhere: Pairs = (), **options: Unpack[Options]
+    ) -> None:
         super().__init__(httpx.Client, base_url, credentials, everywhere, **options)
         self._home = self._here()
 
@@ -290,7 +311,9 @@ class BaseClient(_Base[httpx.Client]):
 class BaseAsyncClient(_Base[httpx.AsyncClient]):
     """A client whose calls are awaited, of any system."""
 
-    def __init__(self, base_url: str, credentials: str, everywhere: Pairs = (), **options: Any) -> None:
+    def __init__(
+        self, base_url: str, credentials: str, everywhere: Pairs = (), **options: Unpack[AsyncOptions]
+    ) -> None:
         super().__init__(httpx.AsyncClient, base_url, credentials, everywhere, **options)
 
     def _here(self) -> object:
@@ -384,7 +407,7 @@ class _Attempts:
             raise TimeoutError
 
     def lost(self, error: Exception) -> NoAnswer:
-        """What an error of an attempt means; that an earlier one may have arrived is not forgotten."""
+        """The meaning of an attempt's error. An earlier attempt may have arrived all the same."""
         self._maybe_applied |= not isinstance(error, _NEVER_LEFT)
         if isinstance(error, TimeoutError):
             return NoAnswer(f"no answer within {self._deadline:g} seconds", self._maybe_applied)

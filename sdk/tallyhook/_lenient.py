@@ -1,4 +1,4 @@
-"""Values of a loosely typed source, read into exact ones.
+"""Exact values out of a loosely typed source.
 
 Cheddar's documents and hooks come from code that does not care for types: a number may be a string, a
 boolean may be `1`, `"0"` or `true`, and anything that is empty, even an object or a list, may be `""`
@@ -23,7 +23,7 @@ _FALSE = {"0", "false"}
 
 
 def is_blank(node: Any) -> bool:
-    """Whether a source says "nothing" by this: null, white space, an empty object or an empty list."""
+    """Whether it means "nothing": null, white space, an empty object or an empty list."""
     if isinstance(node, str):
         return not node or node.isspace()
     return node is None or node == {} or node == []

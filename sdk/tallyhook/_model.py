@@ -33,7 +33,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, eq=False, rename="camel")
 
     @property
     def extra(self) -> dict[str, object]:
-        """What the source held and no field has."""
+        """What the source holds that no field has."""
         fields, taken, left = fields_of(type(self)), set(), {}
         for key, node in self.raw.items():
             name, _ = fields.get(key, (None, None))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-# Whoever is told to wait longer than this is better served with the error.
+# A caller that is told to wait longer than this is better served with the error.
 _LONGEST = 60.0
 
 

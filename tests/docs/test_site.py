@@ -39,7 +39,6 @@ PACKAGES = (
 UNTOLD = {
     "tallyhook_mock.testing.House",
     "tallyhook_mock.testing.World",
-    "tallyhook_receiver.Product",  # the old name of `Cheddar`
 }
 
 

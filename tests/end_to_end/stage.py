@@ -12,7 +12,7 @@ from tallyhook import AsyncClient, Customer, PaymentInput
 from tallyhook_mock import Mock, create_app
 from tallyhook_mock.clock import parse_moment
 from tallyhook_mock.server import serving
-from tallyhook_receiver import Product, Receiver
+from tallyhook_receiver import Cheddar, Receiver
 
 SECRET, USER, PASSWORD = "a secret", "ops@example.com", "pass"
 START = parse_moment("2026-01-01T09:00:00Z")
@@ -70,7 +70,7 @@ class Stage:
         return sorted(taken)
 
     def receiver(self, inbox: Path) -> Receiver:
-        return Receiver(Product("ACME", SECRET, self.client), inbox=inbox, clock=self.mock.clock.now)
+        return Receiver(Cheddar("ACME", SECRET, self.client), inbox=inbox, clock=self.mock.clock.now)
 
     @asynccontextmanager
     async def listening(self, receiver: Receiver) -> AsyncIterator[str]:

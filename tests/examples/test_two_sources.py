@@ -25,7 +25,7 @@ async def test_both_senders_at_one_address(load: Load, cheddar_server: CheddarSe
             assert (await http.post(url, content=body, headers=headers)).status_code == status
         assert (await http.post(url, content=body)).status_code == 401
     assert example.gigabytes == {"C1": 14}
-    assert len((EXAMPLES / "two_sources.py").read_text().splitlines()) <= 45
+    assert len((EXAMPLES / "two_sources.py").read_text().splitlines()) <= 40
 
 
 async def test_a_source_of_ones_own(load: Load) -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallyhook_receiver import Product, Receiver
+from tallyhook_receiver import Cheddar, Receiver
 
 from .loose import nodes
 
@@ -34,7 +34,7 @@ class World:
 
     def __init__(self) -> None:
         self.runner = asyncio.Runner()
-        self.receiver = Receiver(Product("HARBOUR", [KEY, OLD_KEY]), inbox=":memory:", max_body=MAX_BODY)
+        self.receiver = Receiver(Cheddar("HARBOUR", [KEY, OLD_KEY]), inbox=":memory:", max_body=MAX_BODY)
         self.handled = 0
         for kind in ("subscriptionChanged", "newSubscription"):
             self.receiver.on(kind)(self.count)

@@ -24,9 +24,9 @@ _GROUPS = ("clock", "customers", "faults", "hooks", "listeners", "snapshot", "us
 Done = subprocess.CompletedProcess[str]
 
 
-def run(*arguments: str, mock: str = "", answer: bytes = b"") -> Done:
+def run(*arguments: str, mock: str = "", answer: bytes = b"", **variables: str) -> Done:
     """What a command does as a process, `mock` being the URL that the environment gives."""
-    environment = {**ENVIRONMENT, "TALLYHOOK_MOCK": mock}
+    environment = {**ENVIRONMENT, "TALLYHOOK_MOCK": mock, **variables}
     command = [SCRIPT, *arguments]
     done = subprocess.run(
         command, capture_output=True, input=answer, timeout=60, env=environment, check=False

@@ -6,8 +6,10 @@ from typing import Any
 import httpx
 
 from tallyhook_mock import Server
-from tallyhook_mock.systems.fusebill.model import Cycle, Frequency, PlanProduct, State, Timing
+from tallyhook_mock.systems.fusebill.dates import Cycle
+from tallyhook_mock.systems.fusebill.model import State
 from tallyhook_mock.systems.fusebill.model import State as Fusebill
+from tallyhook_mock.systems.fusebill.plans import Frequency, PlanProduct, Timing
 
 KEY = "wick-and-oil"
 CATALOG = {

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tallyhook_mock.catalog.reading import default_catalog, load_catalog, read_catalog
-from tallyhook_mock.catalog.table import CatalogError, Table
+from tallyhook_mock.catalog.table import Amount, CatalogError, Table, read
 from tallyhook_mock.catalog.writing import dump_catalog
 from tallyhook_mock.delivery import Sender
 from tallyhook_mock.systems import Systems
@@ -248,9 +248,13 @@ def test_a_file_that_can_not_be_read_is_named(tmp_path: Path, name: str, content
         load_catalog(tmp_path / "nowhere.toml")
 
 
+class Priced(Table):
+    price: Amount
+
+
 @pytest.mark.parametrize(
     "nothing", ["-0", "-0.00", Decimal("-0.0"), Decimal("0e-9999999"), Decimal("0e9"), 0]
 )
 def test_nothing_is_nothing_however_it_is_written(nothing: object) -> None:
-    table = Table({"price": nothing}, "", ("price",))
-    assert f"{table.amount('price')}" == "0"
+    table = read(Priced, {"price": nothing})
+    assert f"{table.price}" == "0"

@@ -8,8 +8,9 @@ import httpx
 import pytest
 
 from tallyhook_mock import Server, serve
-from tallyhook_mock.catalog.table import CatalogError, Table
-from tallyhook_mock.systems.cleverbridge.catalog import NAMES, read
+from tallyhook_mock.catalog.table import CatalogError
+from tallyhook_mock.catalog.table import read as from_values
+from tallyhook_mock.systems.cleverbridge.catalog import Section, read
 from tallyhook_mock.systems.cleverbridge.model import State
 
 from .cleverbridge_api import CATALOG, START, Api
@@ -44,7 +45,7 @@ def item(**values: Any) -> dict[str, Any]:
 
 def installed(content: dict[str, Any], state: State | None = None) -> State:
     state = state or State()
-    read(Table(content, "cleverbridge", NAMES), state, AT)()
+    read(from_values(Section, content, "cleverbridge"), state, AT)()
     return state
 
 

@@ -25,7 +25,7 @@ from tests.receiver.test_asgi import serving
 
 from tallyhook.signing import SIGNATURE_HEADER
 from tallyhook_mock import Server, serve
-from tallyhook_receiver import Product, Receiver, SQLiteInbox, State
+from tallyhook_receiver import Cheddar, Receiver, SQLiteInbox, State
 from tallyhook_receiver.attempt import INTERRUPTED
 
 from .command import Command, run
@@ -82,7 +82,7 @@ class Patient:
     ) -> Iterator[str]:
         """The listener's URL."""
         receiver = Receiver(
-            Product("ACME", list(keys or (KEY,))),
+            Cheddar("ACME", list(keys or (KEY,))),
             **{"inbox": self.inbox, "max_age": timedelta(days=1)} | options,
         )
         with serving(around(receiver.asgi)) as port:
@@ -425,3 +425,71 @@ def test_a_certificate_that_nobody_vouches_for(patient: Patient) -> None:
         ((verdict, said, fix),) = patient.examined("--url", f"{server.url}/hooks")["listener"]
     assert (verdict, "CERTIFICATE_VERIFY_FAILED" in said) == ("bad", True)
     assert "SSL_CERT_FILE" in fix
+
+
+@pytest.mark.parametrize(
+    ("variables", "says", "fix"),
+    [
+        ({"ALL_PROXY": "socks://127.0.0.1:1080"}, "socks", "correct ALL_PROXY: a proxy is http://host:port"),
+        ({"all_proxy": "socks://127.0.0.1:1080"}, "socks", "correct all_proxy"),
+        ({"HTTPS_PROXY": "carrier-pigeon://roof"}, "carrier-pigeon", "correct HTTPS_PROXY"),
+        ({"SSL_CERT_FILE": "/nowhere/ca.pem"}, "names /nowhere/ca.pem, which is not there", "SSL_CERT_FILE"),
+        ({"SSL_CERT_DIR": "/nowhere"}, "names /nowhere, which is not there", "unset SSL_CERT_DIR"),
+        ({"SSL_CERT_FILE": __file__}, f"SSL_CERT_FILE names {__file__}: ", "certificates, as PEM"),
+        (
+            {"SSL_CERT_FILE": __file__, "HTTP_PROXY": "http://127.0.0.1:1"},
+            "SSL_CERT_FILE names",
+            "certificates, as PEM",
+        ),
+    ],
+    ids=[
+        "socks",
+        "small letters",
+        "no proxy at all",
+        "no file",
+        "no folder",
+        "no certificates",
+        "not the proxy",
+    ],
+)
+def test_an_environment_in_which_no_call_can_be_made(
+    patient: Patient, variables: dict[str, str], says: str, fix: str
+) -> None:
+    """It is a finding like any other, and what needs no network is examined all the same."""
+    patient.examined()
+    done = run(
+        "doctor",
+        "--env-file",
+        str(patient.file),
+        "--json",
+        "--url",
+        "https://billing.example.com/hooks",
+        **variables,
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    found = {each["check"]: each for each in json.loads(done.stdout)}
+    assert found["network"]["verdict"] == "bad"
+    assert says in found["network"]["says"]
+    assert fix in found["network"]["fix"]
+    assert found.keys().isdisjoint({"API", "clock", "listener"})
+    assert {"settings", "keys", "inbox"} <= found.keys()
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"PYTHONIOENCODING": "ascii"},
+        {"PYTHONIOENCODING": "latin-1"},
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    ],
+    ids=["ascii", "latin-1", "the locale C"],
+)
+def test_an_output_that_has_no_check_marks(patient: Patient, variables: dict[str, str]) -> None:
+    patient.examined(KEYS="")
+    done = run("doctor", "--env-file", str(patient.file), **variables)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout.isascii()
+    lines = [line.replace("|", " ").split() for line in done.stdout.splitlines()]
+    assert ["ok", "API", "product", "ACME", "has", "1", "plan"] in lines
+    assert any(line[:2] == ["bad", "settings"] for line in lines), lines
+    assert "-> set it to the product's secret key" in done.stdout

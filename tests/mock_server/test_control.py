@@ -165,6 +165,7 @@ def test_listeners_are_made_shown_and_removed(control: httpx.Client) -> None:
     assert made.json() == {
         **wish,
         "events": sorted(wish["events"]),
+        "system": "cheddar",
         "product": "LANTERN",
         "id": made.json()["id"],
         "isPaused": False,

@@ -10,7 +10,7 @@ import pytest
 from tallyhook import AsyncClient
 from tallyhook.review import Review
 from tallyhook_mock import Fault, FaultKind
-from tallyhook_receiver import Product, Receiver
+from tallyhook_receiver import Cheddar, Receiver
 
 from ..end_to_end.stage import BILLED, HOUR, PASSWORD, SECRET, USER, Stage, stage
 
@@ -93,7 +93,7 @@ async def test_a_charge_that_arrives_after_its_client_gave_up_is_not_added_again
         stage() as on,
         AsyncClient("ACME", USER, PASSWORD, base_url=f"{on.url}/xml", backoff=0, timeout=1) as impatient,
     ):
-        receiver = Receiver(Product("ACME", SECRET, impatient), inbox=tmp_path / "inbox.sqlite")
+        receiver = Receiver(Cheddar("ACME", SECRET, impatient), inbox=tmp_path / "inbox.sqlite")
         late: list[bool] = []
 
         def has_arrived() -> bool:

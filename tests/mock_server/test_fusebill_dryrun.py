@@ -6,8 +6,10 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tallyhook_mock.systems.fusebill.dates import Cycle, InvoiceDate
 from tallyhook_mock.systems.fusebill.dryrun import forecast
-from tallyhook_mock.systems.fusebill.model import Customer, Cycle, InvoiceDate, State, Subscription, Timing
+from tallyhook_mock.systems.fusebill.model import Customer, State, Subscription
+from tallyhook_mock.systems.fusebill.plans import Timing
 from tallyhook_mock.systems.fusebill.rules import (
     NewCustomer,
     NewSubscription,

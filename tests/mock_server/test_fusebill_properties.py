@@ -10,19 +10,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from tallyhook_mock.core.invoice_lines import Line
+from tallyhook_mock.systems.fusebill.dates import Cycle, InvoiceDate, day_of
 from tallyhook_mock.systems.fusebill.dryrun import forecast
 from tallyhook_mock.systems.fusebill.model import (
     BillingPeriodDefinition,
     Charge,
     Customer,
-    Cycle,
-    InvoiceDate,
-    Refusal,
     State,
     Subscription,
-    Timing,
-    day_of,
 )
+from tallyhook_mock.systems.fusebill.plans import Timing
+from tallyhook_mock.systems.fusebill.refusal import Refusal
 from tallyhook_mock.systems.fusebill.rules import (
     NewCustomer,
     NewSubscription,

@@ -253,3 +253,20 @@ def test_parts_are_parts(all_keys: list[int], limit: int, key: int, newest_first
     assert (before.previous is None) == (len(head) <= limit)
     whole_page = page_of(whole, fits=fits, newest_first=newest_first)
     assert (list(whole_page.items), whole_page.previous, whole_page.next) == (order, None, None)
+
+
+def test_pages_of_events_lead_to_the_first(small: Server) -> None:
+    Api(small).subscribe("ida")
+    for number in range(230):
+        small.mock.timeline.ignored("customers/get", [f"p{number}"], "LANTERN", "ida", small.mock.now())
+    address, seen = "/console/customer?code=ida", []
+    while address:
+        page = markup.fromstring(httpx.get(f"{small.url}{address}").content)
+        seen += [cell.text_content() for cell in page.xpath("//section[@id='timeline']//td[@class='note']")]
+        following = [
+            link.get("href") for link in page.xpath("//section[@id='timeline']//nav/a") if link.text == "Next"
+        ]
+        address = following[0] if following else ""
+    events = get(small, "/customers/ida/timeline")["timeline"]
+    assert len(seen) == len(events) > 230
+    assert f"{len(events)} events as a list" in page.text_content()

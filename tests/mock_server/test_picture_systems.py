@@ -16,6 +16,7 @@ from tallyhook_mock.core.invoice_lines import Bill, Line
 from tallyhook_mock.picture.bills import Account, Counter, Subject, tell_bills
 from tallyhook_mock.picture.painting import paint
 from tallyhook_mock.picture.story import Sign, Step, Story
+from tallyhook_mock.picture.style import STYLE
 from tallyhook_mock.systems.chargemonk import picture as chargemonk
 from tallyhook_mock.systems.chargemonk.model import State as Chargemonk
 from tallyhook_mock.systems.cleverbridge import picture as cleverbridge
@@ -58,9 +59,13 @@ def story(server: Server, system: str) -> Story:
 
 
 def rows(story: Story) -> dict[str, list[tuple[str, str, str, int | None]]]:
-    """By the name of a row: first day, day after the last, amount and invoice."""
+    """By the name of a row: first day, day after the last, amount and invoice; without what is to come."""
     return {
-        row.name: [(f"{p.start:%m-%d}", f"{p.end:%m-%d}", str(p.total), p.number) for p in row.periods]
+        row.name: [
+            (f"{p.start:%m-%d}", f"{p.end:%m-%d}", str(p.total), p.number)
+            for p in row.periods
+            if p.state != "coming"
+        ]
         for row in story.rows
     }
 
@@ -103,7 +108,7 @@ def test_vat_is_no_charge_of_its_own(server: Server) -> None:
     other = server.call(
         lambda: cleverbridge.tell(server.mock, server.mock.systems.of(Cleverbridge).subscription("S1002"))
     )
-    assert [lane.name for lane in other.lanes] == ["Changes", "Invoices"]
+    assert [lane.name for lane in other.lanes] == ["Changes", "Invoices", "To come"]
     assert other.tallies == ()
 
 
@@ -248,3 +253,24 @@ def test_a_quantity_stays_until_the_next_entry() -> None:
     account = Account("x", "System", start, days[4], "EUR", [], [], {}, counters=[Counter("SETUP", "Setup")])
     (tally,) = tell_bills(account, entries, days[4]).tallies
     assert tally.steps == (Step(days[0], days[1], Decimal(2)), Step(days[3], days[4], Decimal(5)))
+
+
+def test_what_is_forecast_is_drawn_dashed(server: Server) -> None:
+    for system, path in PATHS.items():
+        coming = httpx.get(f"{server.url}/_mock/{path}/forecast").json()["invoices"]
+        told = story(server, system)
+        (lane,) = (lane for lane in told.lanes if lane.name == "To come")
+        assert {mark.sign for mark in lane.marks} == {Sign.COMING}
+        assert [mark.label for mark in lane.marks] == [each["total"] for each in coming][: len(lane.marks)]
+        assert all(told.now < mark.at <= told.end for mark in lane.marks)
+        assert "to come, as things stand" in "".join(titles(paint(told)))
+    assert ".life .coming .s{fill:none;stroke:var(--money);stroke-dasharray" in STYLE
+
+
+def test_a_page_shows_what_is_forecast(server: Server) -> None:
+    for system, path in PATHS.items():
+        account = path.split("/")[-1]
+        page = httpx.get(f"{server.url}/console/{system}/{account}").text
+        coming = httpx.get(f"{server.url}/_mock/{path}/forecast").json()["invoices"]
+        assert "To come, as things stand" in page
+        assert all(each["total"] in page for each in coming)

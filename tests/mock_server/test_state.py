@@ -21,6 +21,7 @@ from tallyhook_mock.journal import Journal
 from tallyhook_mock.server import configure
 from tallyhook_mock.snapshot import SnapshotError, pack, read_file, unpack, write_file
 
+from . import command
 from .loopback import EMAIL, PASSWORD, Received, catalog, listening
 
 KILLS = 50
@@ -54,6 +55,10 @@ class Life:
         self._process: BaseProcess = get_context("fork").Process(target=run, args=(file, self._socket))
         self._process.start()
         self.client = httpx.Client(base_url=self.url, timeout=30, auth=(EMAIL, PASSWORD))
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid
 
     def kill(self) -> None:
         self._process.kill()
@@ -184,6 +189,86 @@ def test_a_world_is_taken_up_after_an_orderly_end_and_a_kill(tmp_path: Path) -> 
         assert [again.client.get(path).json() for path in paths] == shown
         again.kill()
         again.close()
+
+
+def test_a_kill_during_an_advance_leaves_a_running_clock_running(tmp_path: Path) -> None:
+    is_asked, may_answer = threading.Event(), threading.Event()
+
+    def answer(_: object) -> int:
+        is_asked.set()
+        may_answer.wait(60)
+        return 200
+
+    with listening(answer) as listener:
+        first = Life(tmp_path / "world")
+        wish = {"url": listener.url, "events": ["subscriptionBillable"]}
+        first.client.post("/_mock/listeners", json=wish).raise_for_status()
+        first.client.post("/_mock/clock", json={"mode": "real"}).raise_for_status()
+
+        def advance() -> None:
+            with suppress(httpx.TransportError):
+                first.client.post("/_mock/clock", json={"advance": "60d"})
+
+        mover = threading.Thread(target=advance)
+        mover.start()
+        assert is_asked.wait(60)
+        first.kill()
+        may_answer.set()
+        mover.join()
+        first.close()
+        again = Life(tmp_path / "world")
+        clock = again.client.get("/_mock/clock").json()
+        later = again.client.get("/_mock/clock").json()
+        again.kill()
+        again.close()
+    assert clock["mode"] == "real"
+    assert parse_moment("2026-02-01T00:00:00Z") <= parse_moment(clock["now"])
+    assert parse_moment(clock["now"]) < parse_moment(later["now"]) < parse_moment("2026-02-02T00:00:00Z")
+
+
+def test_attempts_at_hooks_are_there_after_a_kill_and_go_on(tmp_path: Path) -> None:
+    statuses = iter([500, 503])
+    with listening(lambda _: next(statuses, 200)) as listener:
+        first = Life(tmp_path / "world")
+        wish = {"url": listener.url, "events": ["subscriptionBillable"]}
+        first.client.post("/_mock/listeners", json=wish).raise_for_status()
+        until = {"to": "2026-02-01T00:00:30Z"}
+        first.client.post("/_mock/clock", json=until).raise_for_status()
+        paths = ["/_mock/hooks", *(f"/_mock/customers/C{number}/invoices" for number in range(CUSTOMERS))]
+        paths += [f"/_mock/customers/C{number}/timeline" for number in range(CUSTOMERS)]
+        shown = [first.client.get(path).json() for path in paths]
+        answers = [try_["status"] for hook in shown[0]["hooks"] for try_ in attempts(hook)]
+        assert sorted(answers) == [200] * (CUSTOMERS - 2) + [500, 503]
+        first.kill()
+        first.close()
+        again = Life(tmp_path / "world")
+        assert [again.client.get(path).json() for path in paths] == shown
+        again.client.post("/_mock/clock", json={"advance": "1d"}).raise_for_status()
+        hooks = again.client.get("/_mock/hooks").json()["hooks"]
+        assert sorted(len(attempts(hook)) for hook in hooks) == [1] * (CUSTOMERS - 2) + [2, 2]
+        assert len(listener.received) == CUSTOMERS + 2
+        for number in range(CUSTOMERS):
+            invoices = again.client.get(f"/_mock/customers/C{number}/invoices").json()["invoices"]
+            assert [each["state"] for each in invoices][:2] == ["open", "paid"]
+        again.kill()
+        again.close()
+
+
+def attempts(hook: dict[str, Any]) -> list[dict[str, Any]]:
+    return [each for delivery in hook["deliveries"] for each in delivery["attempts"]]
+
+
+def test_one_process_at_a_time_has_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "world"
+    first = Life(file)
+    assert first.client.get("/_mock/clock").status_code == 200
+    done = command.run("mock", "--state", str(file), "--port", "0")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"another mock works with it, process {first.pid}; stop that one" in done.stderr
+    first.kill()
+    first.close()
+    Journal(file).close()
+    Journal(file).close()
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,15 @@ from typing import Any
 from tallyhook import AsyncClient
 from tallyhook.review import Review
 from tallyhook_mock.testing import Cheddar
-from tallyhook_receiver import Product, Receiver
+from tallyhook_receiver import Cheddar as CheddarHooks
+from tallyhook_receiver import Receiver
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 def auditing(cheddar: Cheddar, client: AsyncClient, used: int = 508) -> Receiver:
     """A receiver that bills what was used, and gives 2.00 back."""
-    receiver = Receiver(Product(cheddar.product, cheddar.secret, client), inbox=":memory:")
+    receiver = Receiver(CheddarHooks(cheddar.product, cheddar.secret, client), inbox=":memory:")
 
     @receiver.review
     async def audit(review: Review) -> None:

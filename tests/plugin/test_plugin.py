@@ -10,13 +10,13 @@ pytest_plugins = ["pytester"]
 INI = "[pytest]\nfilterwarnings = error\naddopts = -p no:asyncio\n"
 CONFTEST = """
 import pytest
-from tallyhook_receiver import Product, Receiver
+from tallyhook_receiver import Cheddar, Receiver
 
 pytest_plugins = ["tallyhook_mock.testing.short_names"]
 
 @pytest.fixture
 def app(cheddar, async_client):
-    receiver = Receiver(Product(cheddar.product, cheddar.secret, async_client), inbox=":memory:")
+    receiver = Receiver(Cheddar(cheddar.product, cheddar.secret, async_client), inbox=":memory:")
 
     @receiver.review
     async def audit(review):

@@ -9,7 +9,8 @@ import pytest
 from tallyhook import AsyncClient, signing
 from tallyhook.cheddar.hooks import Hook
 from tallyhook_mock.testing import Cheddar, HookType, ReceiverClient
-from tallyhook_receiver import Product, Receiver
+from tallyhook_receiver import Cheddar as CheddarHooks
+from tallyhook_receiver import Receiver
 
 from .apps import asgi, auditing
 
@@ -23,7 +24,9 @@ def subscribed(cheddar: Cheddar) -> None:
 @pytest.fixture
 def heard(cheddar: Cheddar) -> list[Hook]:
     """What a receiver has handled that is sent nothing by itself."""
-    receiver = Receiver(Product(cheddar.product, cheddar.secret), inbox=":memory:", max_age=timedelta(days=1))
+    receiver = Receiver(
+        CheddarHooks(cheddar.product, cheddar.secret), inbox=":memory:", max_age=timedelta(days=1)
+    )
     handled: list[Hook] = []
 
     def keep(hook: Hook) -> None:

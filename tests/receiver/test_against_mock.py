@@ -15,7 +15,7 @@ from tests.receiver.test_asgi import serving
 from tallyhook import AsyncClient, Client, PaymentInput
 from tallyhook.review import Period, Review
 from tallyhook_mock import Server, serve
-from tallyhook_receiver import Product, Receiver
+from tallyhook_receiver import Cheddar, Receiver
 
 CATALOG: dict[str, Any] = {
     "users": [{"email": "ops@example.com", "password": "secret"}],
@@ -64,7 +64,7 @@ def test_holds_until_the_review_is_done(mock: Server, client: Client, tmp_path: 
     reviewed: list[Period] = []
     well = False
     adjusting = AsyncClient("ACME", "ops@example.com", "secret", base_url=mock.xml)
-    receiver = Receiver(Product("ACME", "key", adjusting), inbox=tmp_path / "inbox.sqlite")
+    receiver = Receiver(Cheddar("ACME", "key", adjusting), inbox=tmp_path / "inbox.sqlite")
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

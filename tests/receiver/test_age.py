@@ -5,23 +5,23 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.cheddar import Cheddar, signed
+from tests.cheddar import FakeCheddar, signed
 
 from tallyhook import events
-from tallyhook_receiver import Product, Receiver, Response, State
+from tallyhook_receiver import Cheddar, Receiver, Response, State
 
 KEY = "a key of the tests"
 
 
 @pytest.fixture
 async def receiver() -> AsyncIterator[Receiver]:
-    async with Receiver(Product("ACME", KEY), inbox=":memory:", max_age=timedelta(days=2)) as receiver:
+    async with Receiver(Cheddar("ACME", KEY), inbox=":memory:", max_age=timedelta(days=2)) as receiver:
         yield receiver
 
 
 def hook(age: timedelta, **changes: Any) -> bytes:
     moment = (datetime.now(UTC) - age).isoformat()
-    return Cheddar().hook(**{"activityType": "subscriptionChanged", "activityDatetime": moment} | changes)
+    return FakeCheddar().hook(**{"activityType": "subscriptionChanged", "activityDatetime": moment} | changes)
 
 
 async def deliver(receiver: Receiver, body: bytes) -> Response:
@@ -91,7 +91,7 @@ async def test_together_with_the_limit_an_inbox_may_forget(receiver: Receiver) -
     seen = count(receiver)
     body = hook(timedelta(days=1))
     assert (await deliver(receiver, body)).status == 200
-    async with Receiver(Product("ACME", KEY), inbox=":memory:", max_age=timedelta(hours=1)) as stricter:
+    async with Receiver(Cheddar("ACME", KEY), inbox=":memory:", max_age=timedelta(hours=1)) as stricter:
         count(stricter)
         assert (await deliver(stricter, body)).status == 401
     assert len(seen) == 1
@@ -102,7 +102,7 @@ async def test_a_hook_that_nobody_wants_has_no_age(receiver: Receiver) -> None:
 
 
 async def test_without_a_limit_any_age_will_do() -> None:
-    async with Receiver(Product("ACME", KEY), inbox=":memory:") as receiver:
+    async with Receiver(Cheddar("ACME", KEY), inbox=":memory:") as receiver:
         seen = count(receiver)
         assert (await deliver(receiver, hook(timedelta(days=4000)))).status == 200
     assert len(seen) == 1

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tallyhook_receiver import Cheddar, Receiver
 from tallyhook_receiver.allowlist import Allowlist
 
 NETWORKS = ["198.51.100.0/24", "2001:db8:7::/48"]
@@ -86,7 +87,7 @@ def test_networks_are_checked_at_once(networks: Any) -> None:
 
 def test_proxies_need_a_list_of_senders() -> None:
     with pytest.raises(ValueError, match="without a list of senders"):
-        Allowlist(None, PROXIES)
+        Receiver(Cheddar("ACME", "key"), inbox=":memory:", trusted_proxies=PROXIES)
 
 
 def test_an_empty_list_lets_nobody_in() -> None:

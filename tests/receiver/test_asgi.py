@@ -14,12 +14,12 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
-from tests.cheddar import KEY, Cheddar, signed
+from tests.cheddar import KEY, FakeCheddar, signed
 
 from tallyhook import events
-from tallyhook_receiver import Product, Receiver
+from tallyhook_receiver import Cheddar, Receiver
 
-BODY = Cheddar().hook(activityType="subscriptionChanged")
+BODY = FakeCheddar().hook(activityType="subscriptionChanged")
 
 
 @contextlib.contextmanager
@@ -59,7 +59,7 @@ def raw(port: int, *pieces: bytes, pause: float = 0.0) -> bytes:
 def receiver(tmp_path: Path) -> Receiver:
     # A busy machine may take seconds to bring a sender's body, and that is not the sender's fault.
     receiver = Receiver(
-        Product("ACME", KEY), inbox=tmp_path / "inbox.sqlite", max_body=10_000, body_within=60
+        Cheddar("ACME", KEY), inbox=tmp_path / "inbox.sqlite", max_body=10_000, body_within=60
     )
 
     @receiver.on(events.SubscriptionChanged)
@@ -114,7 +114,7 @@ def test_a_body_over_the_limit_is_refused_while_it_comes(port: int) -> None:
 
 
 def test_a_slow_body(tmp_path: Path) -> None:
-    receiver = Receiver(Product("ACME", KEY), inbox=tmp_path / "inbox.sqlite", body_within=0.3)
+    receiver = Receiver(Cheddar("ACME", KEY), inbox=tmp_path / "inbox.sqlite", body_within=0.3)
     head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"
     started = time.monotonic()
     with serving(receiver.asgi) as port:
@@ -143,7 +143,7 @@ def test_mounted_in_another_application(receiver: Receiver, route: Any) -> None:
 
 
 def test_ends_only_when_the_work_is_done(tmp_path: Path) -> None:
-    receiver = Receiver(Product("ACME", KEY), inbox=tmp_path / "inbox.sqlite", answer_within=0.05)
+    receiver = Receiver(Cheddar("ACME", KEY), inbox=tmp_path / "inbox.sqlite", answer_within=0.05)
     ended: list[str] = []
 
     @receiver.on(events.SubscriptionChanged)
@@ -159,7 +159,7 @@ def test_ends_only_when_the_work_is_done(tmp_path: Path) -> None:
 
 
 def test_does_not_start_without_an_inbox(tmp_path: Path) -> None:
-    receiver = Receiver(Product("ACME", KEY), inbox=tmp_path / "nowhere" / "inbox.sqlite")
+    receiver = Receiver(Cheddar("ACME", KEY), inbox=tmp_path / "nowhere" / "inbox.sqlite")
     config = uvicorn.Config(receiver.asgi, log_level="critical", port=0, host="127.0.0.1")
     server = uvicorn.Server(config)
     with contextlib.suppress(SystemExit):

@@ -8,23 +8,23 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.cheddar import KEY, Cheddar, signed
+from tests.cheddar import KEY, FakeCheddar, signed
 from tests.receiver.conftest import Store
 
 from tallyhook import AsyncClient, events
 from tallyhook.review import Review
-from tallyhook_receiver import MemoryInbox, Product, Receiver, Response, State
+from tallyhook_receiver import Cheddar, MemoryInbox, Receiver, Response, State
 
 Make = Callable[..., Receiver]
 
 
 @pytest.fixture
-def cheddar() -> Cheddar:
-    return Cheddar()
+def cheddar() -> FakeCheddar:
+    return FakeCheddar()
 
 
 @pytest.fixture
-async def client(cheddar: Cheddar) -> AsyncIterator[AsyncClient]:
+async def client(cheddar: FakeCheddar) -> AsyncIterator[AsyncClient]:
     async with cheddar.async_client(timeout=2) as client:
         yield client
 
@@ -35,7 +35,7 @@ async def make(shared_store: Store, client: AsyncClient) -> AsyncIterator[Make]:
     made: list[Receiver] = []
 
     def receiver(**options: Any) -> Receiver:
-        made.append(Receiver(Product("ACME", KEY, client), inbox=shared_store.inbox(), **options))
+        made.append(Receiver(Cheddar("ACME", KEY, client), inbox=shared_store.inbox(), **options))
         return made[-1]
 
     yield receiver
@@ -48,10 +48,10 @@ async def deliver(receiver: Receiver, body: bytes) -> Response:
 
 
 def of_customer(code: str) -> bytes:
-    return Cheddar().hook(customer={"id": f"id of {code}", "code": code})
+    return FakeCheddar().hook(customer={"id": f"id of {code}", "code": code})
 
 
-async def test_fifty_deliveries_at_once_are_one_review(make: Make, cheddar: Cheddar) -> None:
+async def test_fifty_deliveries_at_once_are_one_review(make: Make, cheddar: FakeCheddar) -> None:
     receiver = make()
     reviews = 0
 
@@ -71,7 +71,7 @@ async def test_fifty_deliveries_at_once_are_one_review(make: Make, cheddar: Ched
     assert (record.state, record.attempts) == (State.DONE, 1)
 
 
-async def test_fifty_deliveries_to_three_receivers_are_one_review(make: Make, cheddar: Cheddar) -> None:
+async def test_fifty_deliveries_to_three_receivers_are_one_review(make: Make, cheddar: FakeCheddar) -> None:
     receivers = [make() for _ in range(3)]
     reviews = 0
 
@@ -140,7 +140,7 @@ async def test_the_sender_of_a_slow_review_is_told_to_come_back(make: Make) -> N
             await asyncio.sleep(0.02)
 
 
-async def test_a_slow_review_is_not_started_again(make: Make, cheddar: Cheddar) -> None:
+async def test_a_slow_review_is_not_started_again(make: Make, cheddar: FakeCheddar) -> None:
     receivers = [make(answer_within=0.1) for _ in range(2)]
     go_on = asyncio.Event()
     reviews = 0
@@ -165,7 +165,7 @@ async def test_a_slow_review_is_not_started_again(make: Make, cheddar: Cheddar) 
     assert len(cheddar.billed_charges) == 1
 
 
-async def test_workers_that_were_forked_are_different_owners(make: Make, cheddar: Cheddar) -> None:
+async def test_workers_that_were_forked_are_different_owners(make: Make, cheddar: FakeCheddar) -> None:
     """A server may make the application once and fork: what the receiver held by then is every worker's."""
     one, other = make(answer_within=0.1), make(answer_within=60)
     other._context = dataclasses.replace(other._context, owner=one._context.owner)
@@ -190,7 +190,7 @@ async def test_workers_that_were_forked_are_different_owners(make: Make, cheddar
 
 @pytest.mark.parametrize("call", [1, 2, 3, 4, 5])
 async def test_a_review_that_the_end_cuts_off_is_resumed(
-    shared_store: Store, cheddar: Cheddar, call: int
+    shared_store: Store, cheddar: FakeCheddar, call: int
 ) -> None:
     """The receiver ends while a call of its review is answered; the next one takes the review up."""
     reached, calls = asyncio.Event(), 0
@@ -210,14 +210,14 @@ async def test_a_review_that_the_end_cuts_off_is_resumed(
         review.credit("B", 3)
 
     async with cheddar.async_client(through=slowly) as client:
-        ending = Receiver(Product("ACME", KEY, client), inbox=shared_store.inbox())
+        ending = Receiver(Cheddar("ACME", KEY, client), inbox=shared_store.inbox())
         ending.review(audit)
         cut = asyncio.create_task(deliver(ending, cheddar.hook()))
         async with asyncio.timeout(60):
             await reached.wait()
         await ending.aclose(within=0.05)
         assert (await cut).status == 503
-        async with Receiver(Product("ACME", KEY, client), inbox=shared_store.inbox()) as next_one:
+        async with Receiver(Cheddar("ACME", KEY, client), inbox=shared_store.inbox()) as next_one:
             next_one.review(audit)
             if call in (3, 4):  # a charge was on its way: the lease is not let go
                 assert (await deliver(next_one, cheddar.hook())).status == 503
@@ -230,7 +230,7 @@ async def test_a_review_that_the_end_cuts_off_is_resumed(
 
 
 async def test_another_receiver_follows_one_that_is_not_heard_of(
-    make: Make, cheddar: Cheddar, shared_store: Store
+    make: Make, cheddar: FakeCheddar, shared_store: Store
 ) -> None:
     """The first one comes back to life in the middle of its review, and can do no harm any more."""
     silent, heir = make(), make()
@@ -256,7 +256,9 @@ async def test_another_receiver_follows_one_that_is_not_heard_of(
     assert len(cheddar.billed_charges) == 1
 
 
-async def test_a_receiver_that_stood_still_past_its_lease_sends_nothing(make: Make, cheddar: Cheddar) -> None:
+async def test_a_receiver_that_stood_still_past_its_lease_sends_nothing(
+    make: Make, cheddar: FakeCheddar
+) -> None:
     """No journal entry stands between a handler's end and a quantity, or the run of the invoice."""
     receiver = make(lease=2)
     stalls = [2.5]
@@ -281,9 +283,9 @@ async def test_a_receiver_that_stood_still_past_its_lease_repeats_no_call(shared
         time.sleep(2.5)
         return httpx.Response(503)
 
-    cheddar = Cheddar(faults={2: stands_still})
+    cheddar = FakeCheddar(faults={2: stands_still})
     async with cheddar.async_client(retries=3, backoff=0, timeout=2) as client:
-        product = Product("ACME", KEY, client)
+        product = Cheddar("ACME", KEY, client)
         async with Receiver(product, inbox=shared_store.inbox(), lease=2) as receiver:
             receiver.review(lambda review: review.set_quantity("GB", 15))
             assert (await deliver(receiver, cheddar.hook())).status == 503
@@ -292,9 +294,9 @@ async def test_a_receiver_that_stood_still_past_its_lease_repeats_no_call(shared
     assert cheddar.billed_items["GB"] == 15
 
 
-async def test_a_full_inbox_holds_the_hook(cheddar: Cheddar, client: AsyncClient) -> None:
+async def test_a_full_inbox_holds_the_hook(cheddar: FakeCheddar, client: AsyncClient) -> None:
     inbox = MemoryInbox(max_hooks=1)
-    async with Receiver(Product("ACME", KEY, client), inbox=inbox) as receiver:
+    async with Receiver(Cheddar("ACME", KEY, client), inbox=inbox) as receiver:
         receiver.on(events.SubscriptionBillable)(lambda hook: None)
         assert (await deliver(receiver, of_customer("ONE"))).status == 200
         answer = await deliver(receiver, of_customer("TWO"))

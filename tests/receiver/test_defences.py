@@ -6,15 +6,15 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.cheddar import KEY, Cheddar, signed
+from tests.cheddar import KEY, FakeCheddar, signed
 
 from tallyhook import events, signing
-from tallyhook_receiver import Product, Receiver
+from tallyhook_receiver import Cheddar, Receiver
 from tallyhook_receiver.asgi import MAX_HEADER_BYTES, MAX_HEADERS
 
 from .test_asgi import raw, serving
 
-BODY = Cheddar().hook(activityType="subscriptionChanged")
+BODY = FakeCheddar().hook(activityType="subscriptionChanged")
 NEW_KEY = "the next key"
 
 
@@ -30,7 +30,7 @@ class Listener:
         self, *keys: str, proxy_headers: bool = True, http: str = "auto", **options: object
     ) -> Iterator[str]:
         receiver = Receiver(
-            Product("ACME", keys or (KEY,)),
+            Cheddar("ACME", keys or (KEY,)),
             inbox=self.path / "inbox.sqlite",
             **options,  # type: ignore[arg-type]  # each test knows its own
         )
@@ -64,7 +64,7 @@ def test_a_forged_body_with_genuine_headers_is_refused(listener: Listener) -> No
 
 
 def test_a_key_is_rotated_while_hooks_come(listener: Listener) -> None:
-    bodies = [Cheddar().hook(activityType="subscriptionChanged", activityActor=str(n)) for n in range(3)]
+    bodies = [FakeCheddar().hook(activityType="subscriptionChanged", activityActor=str(n)) for n in range(3)]
     with listener.serving(NEW_KEY, KEY) as url:
         for body, key in ((bodies[0], KEY), (bodies[1], NEW_KEY)):
             assert httpx.post(url, content=body, headers=signed(body, key)).status_code == 200

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.cheddar import Cheddar, signed
+from tests.cheddar import FakeCheddar, signed
 
 from tallyhook_receiver.settings import SETTINGS
 
@@ -59,7 +59,7 @@ def url(tmp_path: Path) -> Iterator[str]:
 
 
 def test_the_listener(url: str, tmp_path: Path) -> None:
-    body = Cheddar().hook(activityType="subscriptionChanged")
+    body = FakeCheddar().hook(activityType="subscriptionChanged")
     answer = httpx.post(f"{url}/hooks", content=body, headers=signed(body, "wick"))
     assert (answer.status_code, answer.json()) == (200, {"hook": "ignored"})
     assert httpx.post(f"{url}/hooks", content=body).status_code == 401

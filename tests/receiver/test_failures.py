@@ -8,11 +8,11 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.cheddar import KEY, Cheddar, signed
+from tests.cheddar import KEY, FakeCheddar, signed
 
 from tallyhook import events
 from tallyhook.review import Review
-from tallyhook_receiver import Product, Receiver
+from tallyhook_receiver import Cheddar, Receiver
 from tallyhook_receiver.logs import JSONFormatter
 
 Handler = Callable[[events.Hook], Any]
@@ -57,8 +57,8 @@ def place(function: Callable[..., Any]) -> str:
 async def test_a_failed_handler_is_named_and_not_quoted(
     handler: Handler, exception: str, where: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    cheddar = Cheddar()
-    async with Receiver(Product("ACME", KEY), inbox=":memory:") as receiver:
+    cheddar = FakeCheddar()
+    async with Receiver(Cheddar("ACME", KEY), inbox=":memory:") as receiver:
         receiver.on(events.SubscriptionChanged)(handler)
         body = cheddar.hook(activityType="subscriptionChanged")
         assert (await receiver.handle("POST", signed(body), body)).status == 500
@@ -70,10 +70,10 @@ async def test_a_failed_handler_is_named_and_not_quoted(
 
 
 async def test_a_charge_that_is_refused_when_the_handler_is_through(caplog: pytest.LogCaptureFixture) -> None:
-    cheddar = Cheddar()
+    cheddar = FakeCheddar()
     async with (
         cheddar.async_client() as client,
-        Receiver(Product("ACME", KEY, client), inbox=":memory:") as receiver,
+        Receiver(Cheddar("ACME", KEY, client), inbox=":memory:") as receiver,
     ):
 
         @receiver.review
@@ -88,12 +88,12 @@ async def test_a_charge_that_is_refused_when_the_handler_is_through(caplog: pyte
 
 
 async def test_why_a_review_could_not_be_applied(caplog: pytest.LogCaptureFixture) -> None:
-    cheddar = Cheddar(pushed_out=True)
+    cheddar = FakeCheddar(pushed_out=True)
     early = cheddar.document().replace("2030-04-15", "2030-03-01")
     cheddar.faults[1] = lambda request, apply: httpx.Response(200, text=early)
     async with (
         cheddar.async_client() as client,
-        Receiver(Product("ACME", KEY, client), inbox=":memory:") as receiver,
+        Receiver(Cheddar("ACME", KEY, client), inbox=":memory:") as receiver,
     ):
         receiver.review(lambda review: None)
         assert (await receiver.handle("POST", signed(cheddar.hook()), cheddar.hook())).status == 500
@@ -106,9 +106,9 @@ async def test_why_a_review_could_not_be_applied(caplog: pytest.LogCaptureFixtur
 
 async def test_a_hook_that_is_done_names_no_cause(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "tallyhook.receiver")
-    async with Receiver(Product("ACME", KEY), inbox=":memory:") as receiver:
+    async with Receiver(Cheddar("ACME", KEY), inbox=":memory:") as receiver:
         receiver.on(events.SubscriptionChanged)(lambda hook: None)
-        body = Cheddar().hook(activityType="subscriptionChanged")
+        body = FakeCheddar().hook(activityType="subscriptionChanged")
         assert (await receiver.handle("POST", signed(body), body)).status == 200
     (record,) = caplog.records
     line = json.loads(JSONFormatter().format(record))

@@ -12,13 +12,13 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount, Route
-from tests.cheddar import KEY, Cheddar, signed
+from tests.cheddar import KEY, FakeCheddar, signed
 from tests.postgres import Postgres
 from tests.receiver.conftest import Store
 from tests.receiver.test_asgi import serving
 
 from tallyhook import events
-from tallyhook_receiver import InboxUnavailable, MemoryInbox, Product, Receiver, SQLiteInbox
+from tallyhook_receiver import Cheddar, InboxUnavailable, MemoryInbox, Receiver, SQLiteInbox
 from tallyhook_receiver.inbox.postgres import PostgresInbox
 
 
@@ -32,7 +32,7 @@ from tallyhook_receiver.inbox.postgres import PostgresInbox
     ids=["alone", "mounted", "routed"],
 )
 def test_where_it_is_asked(tmp_path: Path, routes: Callable[[Any], list[BaseRoute]], path: str) -> None:
-    receiver = Receiver(Product("ACME", KEY), inbox=tmp_path / "inbox.sqlite")
+    receiver = Receiver(Cheddar("ACME", KEY), inbox=tmp_path / "inbox.sqlite")
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -49,20 +49,20 @@ def test_where_it_is_asked(tmp_path: Path, routes: Callable[[Any], list[BaseRout
 
 
 def test_nobody_may_ask(tmp_path: Path) -> None:
-    receiver = Receiver(Product("ACME", KEY), inbox=tmp_path / "inbox.sqlite", health_path=None)
+    receiver = Receiver(Cheddar("ACME", KEY), inbox=tmp_path / "inbox.sqlite", health_path=None)
     with serving(receiver.asgi) as port:
         assert httpx.get(f"http://127.0.0.1:{port}/healthz").status_code == 405
 
 
 async def test_the_sender_list_does_not_keep_monitors_out(tmp_path: Path) -> None:
-    receiver = Receiver(Product("ACME", KEY), inbox=tmp_path / "inbox.sqlite", senders=["192.0.2.0/24"])
+    receiver = Receiver(Cheddar("ACME", KEY), inbox=tmp_path / "inbox.sqlite", senders=["192.0.2.0/24"])
     with serving(receiver.asgi) as port:
         async with httpx.AsyncClient() as client:
             assert (await client.get(f"http://127.0.0.1:{port}/healthz")).status_code == 200
 
 
 async def test_why_is_for_the_log_only(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    receiver = Receiver(Product("ACME", KEY), inbox=tmp_path / "nowhere" / "inbox.sqlite")
+    receiver = Receiver(Cheddar("ACME", KEY), inbox=tmp_path / "nowhere" / "inbox.sqlite")
     answer = await receiver._health.answer()
     assert (answer.status, answer.body) == (503, b'{"health": "no inbox"}\n')
     assert "nowhere" in caplog.text
@@ -76,7 +76,7 @@ async def test_many_who_ask_are_one_look() -> None:
             looks.append(None)
             await asyncio.sleep(0.05)
 
-    async with Receiver(Product("ACME", KEY), inbox=Slow()) as receiver, anyio.create_task_group() as group:
+    async with Receiver(Cheddar("ACME", KEY), inbox=Slow()) as receiver, anyio.create_task_group() as group:
         for _ in range(50):
             group.start_soon(receiver._health.answer)
         await asyncio.sleep(0.2)
@@ -85,9 +85,9 @@ async def test_many_who_ask_are_one_look() -> None:
 
 
 async def test_it_ends_and_begins_with_the_receiver() -> None:
-    receiver = Receiver(Product("ACME", KEY), inbox=":memory:")
+    receiver = Receiver(Cheddar("ACME", KEY), inbox=":memory:")
     held = asyncio.Event()
-    body = Cheddar().hook(activityType="subscriptionChanged")
+    body = FakeCheddar().hook(activityType="subscriptionChanged")
 
     @receiver.on(events.SubscriptionChanged)
     async def moved(hook: events.SubscriptionChanged) -> None:

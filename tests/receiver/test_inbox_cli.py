@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 import pytest
-from tests.cheddar import Cheddar
+from tests.cheddar import FakeCheddar
 from tests.receiver.conftest import Store
 from tests.receiver.letters import ADDING, letter
 
@@ -165,7 +165,7 @@ def test_a_person_resolves(
     async def fill() -> None:
         inbox = shared_store.inbox()
         await inbox.open()
-        await inbox.claim(letter(key, body=Cheddar().hook()), "me", 60)
+        await inbox.claim(letter(key, body=FakeCheddar().hook()), "me", 60)
         charge = DeclaredCharge(code="A", each_amount=Decimal("1.10"))
         await inbox.append(key, "me", Declared(declaration=Declaration(charges=(charge,))))
         await inbox.append(key, "me", ADDING)

@@ -10,17 +10,17 @@ from urllib.parse import quote
 
 import psycopg
 import pytest
-from tests.cheddar import KEY, Cheddar, signed
+from tests.cheddar import KEY, FakeCheddar, signed
 from tests.postgres import Postgres
 from tests.receiver.conftest import PostgresStore
 from tests.receiver.letters import ADDING, LETTER
 
 from tallyhook.review import Review, journal
 from tallyhook_receiver import (
+    Cheddar,
     Inbox,
     InboxUnavailable,
     MemoryInbox,
-    Product,
     Receiver,
     SQLiteInbox,
     State,
@@ -97,7 +97,7 @@ async def test_a_worker_that_has_just_begun_takes_over_nothing_yet(
 
 
 async def test_a_schema_of_the_release_before(postgres_store: PostgresStore, opened: Open) -> None:
-    bodies = [Cheddar().hook(customer={"id": f"c{n}", "code": f"C{n}"}) for n in range(3)]
+    bodies = [FakeCheddar().hook(customer={"id": f"c{n}", "code": f"C{n}"}) for n in range(3)]
     postgres_store.execute("CREATE TABLE tallyhook_schema (version integer NOT NULL)")
     postgres_store.execute("INSERT INTO tallyhook_schema VALUES (1)")
     postgres_store.execute(postgres_schema._MIGRATIONS[0])
@@ -115,7 +115,7 @@ async def test_a_schema_of_the_release_before(postgres_store: PostgresStore, ope
         journal.encode(ADDING),
     )
     handled: list[object] = []
-    async with Receiver(Product("ACME", KEY), inbox=postgres_store.inbox()) as receiver:
+    async with Receiver(Cheddar("ACME", KEY), inbox=postgres_store.inbox()) as receiver:
         receiver.on("subscriptionBillable")(lambda hook: handled.append(hook))
         for body in bodies:
             response = await receiver.handle("POST", signed(body), body)
@@ -228,12 +228,12 @@ def mortal_server() -> Iterator[Postgres]:
 
 
 @pytest.fixture
-async def receiver(mortal_server: Postgres) -> AsyncIterator[tuple[Receiver, Cheddar, list[str]]]:
-    cheddar = Cheddar()
+async def receiver(mortal_server: Postgres) -> AsyncIterator[tuple[Receiver, FakeCheddar, list[str]]]:
+    cheddar = FakeCheddar()
     stops: list[str] = []
     inbox = PostgresInbox(mortal_server.url(), busy_seconds=1)
     async with cheddar.async_client() as client:
-        receiver = Receiver(Product("ACME", KEY, client), inbox=inbox)
+        receiver = Receiver(Cheddar("ACME", KEY, client), inbox=inbox)
 
         @receiver.review
         def audit(review: Review) -> None:
@@ -259,7 +259,7 @@ async def until_done(receiver: Receiver, body: bytes) -> None:
 
 @pytest.mark.parametrize("when", ["handler", "after the charge"])
 async def test_the_server_stops_during_a_review(
-    receiver: tuple[Receiver, Cheddar, list[str]], mortal_server: Postgres, when: str
+    receiver: tuple[Receiver, FakeCheddar, list[str]], mortal_server: Postgres, when: str
 ) -> None:
     receiving, cheddar, stops = receiver
     if when == "handler":
@@ -283,7 +283,7 @@ async def test_the_server_stops_during_a_review(
 
 
 async def test_the_server_is_started_anew_between_hooks(
-    receiver: tuple[Receiver, Cheddar, list[str]], mortal_server: Postgres
+    receiver: tuple[Receiver, FakeCheddar, list[str]], mortal_server: Postgres
 ) -> None:
     receiving, cheddar, _ = receiver
     mortal_server.stop()
@@ -327,13 +327,13 @@ def test_a_url_of_a_file(url: str | Path, path: str) -> None:
 
 def test_a_url_of_nothing() -> None:
     assert isinstance(open_inbox(":memory:"), MemoryInbox)
-    assert isinstance(Receiver(Product("ACME", KEY), inbox=":memory:").inbox, MemoryInbox)
+    assert isinstance(Receiver(Cheddar("ACME", KEY), inbox=":memory:").inbox, MemoryInbox)
 
 
 @pytest.mark.parametrize("url", ["postgresql://ida@127.0.0.1/inbox", "postgres://127.0.0.1"])
 def test_a_url_of_a_server(url: str) -> None:
     assert isinstance(open_inbox(url), PostgresInbox)
-    assert isinstance(Receiver(Product("ACME", KEY), inbox=url).inbox, PostgresInbox)
+    assert isinstance(Receiver(Cheddar("ACME", KEY), inbox=url).inbox, PostgresInbox)
 
 
 @pytest.mark.parametrize("url", ["mysql://ida:hidden@host/inbox", "sqlite://", "sqlite:///", "://"])

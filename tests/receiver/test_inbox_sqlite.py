@@ -9,12 +9,12 @@ from pathlib import Path
 
 import anyio
 import pytest
-from tests.cheddar import KEY, Cheddar, signed
+from tests.cheddar import KEY, FakeCheddar, signed
 from tests.receiver.letters import ADDING, LETTER, letter
 
 from tallyhook.review import journal
 from tallyhook.review.journal import Refused
-from tallyhook_receiver import InboxUnavailable, Product, Receiver, SQLiteInbox, State
+from tallyhook_receiver import Cheddar, InboxUnavailable, Receiver, SQLiteInbox, State
 from tallyhook_receiver.inbox import sqlite_schema
 
 
@@ -87,7 +87,7 @@ async def test_a_file_that_is_gone_does_not_come_back_empty(tmp_path: Path) -> N
 @pytest.mark.parametrize("version", [1, 2])
 async def test_a_file_of_an_earlier_release(tmp_path: Path, version: int) -> None:
     """Its hooks have bodies, order and journals when it has been brought up to date, and what was done is."""
-    bodies = [Cheddar().hook(customer={"id": f"c{n}", "code": f"C{n}"}) for n in range(3)]
+    bodies = [FakeCheddar().hook(customer={"id": f"c{n}", "code": f"C{n}"}) for n in range(3)]
     with sqlite3.connect(tmp_path / "inbox.sqlite") as other:
         for step in sqlite_schema._MIGRATIONS[:version]:
             for statement in step:
@@ -117,7 +117,7 @@ async def test_a_file_of_an_earlier_release(tmp_path: Path, version: int) -> Non
     assert await inbox.entries(found[0].key) == [ADDING]
     await inbox.close()
     handled: list[bytes] = []
-    async with Receiver(Product("ACME", KEY), inbox=inbox) as receiver:
+    async with Receiver(Cheddar("ACME", KEY), inbox=inbox) as receiver:
         receiver.on("subscriptionBillable")(lambda hook: handled.append(hook))
         for body in bodies:
             response = await receiver.handle("POST", signed(body), body)

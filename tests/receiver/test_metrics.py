@@ -10,14 +10,14 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 from prometheus_client import CollectorRegistry, generate_latest
-from tests.cheddar import KEY, Cheddar, signed
+from tests.cheddar import KEY, FakeCheddar, signed
 from tests.end_to_end.stage import BILLED, CARD, CATALOG, PASSWORD, SECRET, START, USER
 
 from tallyhook import AsyncClient, events
 from tallyhook.review import Review
 from tallyhook_mock import Mock, create_app
 from tallyhook_mock.server import serving
-from tallyhook_receiver import NotYet, Product, Receiver
+from tallyhook_receiver import Cheddar, NotYet, Receiver
 from tallyhook_receiver.opentelemetry import Spans
 from tallyhook_receiver.prometheus import Metrics
 
@@ -26,13 +26,13 @@ TRACEPARENT = f"00-{TRACE:032x}-{PARENT:016x}-01"
 
 
 def changed() -> bytes:
-    return Cheddar().hook(activityType="subscriptionChanged")
+    return FakeCheddar().hook(activityType="subscriptionChanged")
 
 
 async def test_the_metrics_of_a_review() -> None:
-    registry, cheddar = CollectorRegistry(), Cheddar()
+    registry, cheddar = CollectorRegistry(), FakeCheddar()
     async with cheddar.async_client() as client:
-        product = Product("ACME", KEY, client)
+        product = Cheddar("ACME", KEY, client)
         async with Receiver(product, inbox=":memory:", observers=[Metrics(registry)]) as receiver:
 
             @receiver.review
@@ -77,8 +77,8 @@ async def test_the_metrics_of_a_review() -> None:
 async def test_types_without_a_handler_make_no_labels() -> None:
     """Whoever holds a key could make up any number of them."""
     registry = CollectorRegistry()
-    async with Receiver(Product("ACME", KEY), inbox=":memory:", observers=[Metrics(registry)]) as receiver:
-        body = Cheddar().hook(activityType="madeUp")
+    async with Receiver(Cheddar("ACME", KEY), inbox=":memory:", observers=[Metrics(registry)]) as receiver:
+        body = FakeCheddar().hook(activityType="madeUp")
         assert (await receiver.handle("POST", signed(body), body)).status == 200
     assert "madeUp" not in generate_latest(registry).decode()
 
@@ -114,7 +114,7 @@ async def test_the_spans_of_a_review(provider: TracerProvider, exporter: InMemor
             AsyncClient("ACME", USER, PASSWORD, base_url=f"{api}/xml") as client,
         ):
             receiver = Receiver(
-                Product("ACME", SECRET, client), inbox=":memory:", observers=[Spans(provider)]
+                Cheddar("ACME", SECRET, client), inbox=":memory:", observers=[Spans(provider)]
             )
 
             @receiver.review
@@ -150,7 +150,7 @@ async def test_the_spans_of_a_review(provider: TracerProvider, exporter: InMemor
 async def test_a_trace_goes_on_once_the_signature_is_verified(
     provider: TracerProvider, exporter: InMemorySpanExporter
 ) -> None:
-    async with Receiver(Product("ACME", KEY), inbox=":memory:", observers=[Spans(provider)]) as receiver:
+    async with Receiver(Cheddar("ACME", KEY), inbox=":memory:", observers=[Spans(provider)]) as receiver:
 
         @receiver.on(events.SubscriptionChanged)
         def moved(hook: events.SubscriptionChanged) -> None:
@@ -177,7 +177,7 @@ async def test_a_trace_goes_on_once_the_signature_is_verified(
 
 
 async def test_who_waits_has_not_failed(provider: TracerProvider, exporter: InMemorySpanExporter) -> None:
-    async with Receiver(Product("ACME", KEY), inbox=":memory:", observers=[Spans(provider)]) as receiver:
+    async with Receiver(Cheddar("ACME", KEY), inbox=":memory:", observers=[Spans(provider)]) as receiver:
 
         @receiver.on(events.SubscriptionChanged)
         def moved(hook: events.SubscriptionChanged) -> None:

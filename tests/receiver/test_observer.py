@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cheddar import KEY, Cheddar, signed
+from tests.cheddar import KEY, FakeCheddar, signed
 
 from tallyhook import events
 from tallyhook.review import Outcome, Review
 from tallyhook.review.journal import Entry
-from tallyhook_receiver import Letter, NotYet, Observer, Product, Receiver, Response, State
+from tallyhook_receiver import Cheddar, Letter, NotYet, Observer, Receiver, Response, State
 from tallyhook_receiver.logs import JSONFormatter
 
 
@@ -89,9 +89,9 @@ async def deliver(receiver: Receiver, body: bytes, key: str = KEY) -> int:
 
 @pytest.mark.parametrize("others", [[], [Broken()], [Failing()]], ids=["alone", "broken", "failing"])
 async def test_a_review_from_request_to_answer(others: list[Observer]) -> None:
-    notes, cheddar = Notes(), Cheddar()
+    notes, cheddar = Notes(), FakeCheddar()
     async with cheddar.async_client() as client:
-        product = Product("ACME", KEY, client)
+        product = Cheddar("ACME", KEY, client)
         async with Receiver(product, inbox=":memory:", observers=[*others, notes]) as receiver:
 
             @receiver.review
@@ -127,13 +127,13 @@ async def test_what_a_handler_raises_is_what_it_was(
 ) -> None:
     notes = Notes()
     watches = [Failing(), notes]
-    async with Receiver(Product("ACME", KEY), inbox=":memory:", observers=watches) as receiver:
+    async with Receiver(Cheddar("ACME", KEY), inbox=":memory:", observers=watches) as receiver:
 
         @receiver.on(events.SubscriptionChanged)
         async def moved(hook: events.SubscriptionChanged) -> None:
             raise error
 
-        assert await deliver(receiver, Cheddar().hook(activityType="subscriptionChanged")) == status
+        assert await deliver(receiver, FakeCheddar().hook(activityType="subscriptionChanged")) == status
     assert notes.told[2:5] == ["> handle", "< handle", f"settled {state}"]
     assert "RuntimeError: broken" in caplog.text
     assert "of NORA" not in caplog.text
@@ -160,8 +160,8 @@ def lines() -> Iterator[Lines]:
 
 @pytest.mark.parametrize("is_coroutine", [True, False])
 async def test_log_lines_carry_the_hook_and_the_attempt(lines: Lines, is_coroutine: bool) -> None:
-    body = Cheddar().hook(activityType="subscriptionChanged")
-    async with Receiver(Product("ACME", KEY), inbox=":memory:") as receiver:
+    body = FakeCheddar().hook(activityType="subscriptionChanged")
+    async with Receiver(Cheddar("ACME", KEY), inbox=":memory:") as receiver:
 
         def work(hook: events.Hook) -> None:
             logging.getLogger("app").info("counting")
@@ -185,14 +185,14 @@ async def test_log_lines_carry_the_hook_and_the_attempt(lines: Lines, is_corouti
 
 
 async def test_every_attempt_has_its_name(lines: Lines) -> None:
-    async with Receiver(Product("ACME", KEY), inbox=":memory:") as receiver:
+    async with Receiver(Cheddar("ACME", KEY), inbox=":memory:") as receiver:
 
         @receiver.on(events.SubscriptionChanged)
         async def moved(hook: events.SubscriptionChanged) -> None:
             raise NotYet
 
         for _ in range(2):
-            assert await deliver(receiver, Cheddar().hook(activityType="subscriptionChanged")) == 503
+            assert await deliver(receiver, FakeCheddar().hook(activityType="subscriptionChanged")) == 503
     first, second = lines()
     assert first["hook"] == second["hook"]
     assert first["attempt"] != second["attempt"]
@@ -210,10 +210,10 @@ def test_an_exception_is_in_the_line(lines: Lines) -> None:
 
 
 async def test_nothing_private_in_the_lines(lines: Lines, tmp_path: Path) -> None:
-    cheddar = Cheddar()
+    cheddar = FakeCheddar()
     async with (
         cheddar.async_client() as client,
-        Receiver(Product("ACME", KEY, client), inbox=tmp_path / "inbox.sqlite") as receiver,
+        Receiver(Cheddar("ACME", KEY, client), inbox=tmp_path / "inbox.sqlite") as receiver,
     ):
 
         @receiver.review

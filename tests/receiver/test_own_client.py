@@ -12,7 +12,7 @@ import pytest
 from tests.cheddar import KEY
 
 from tallyhook import AsyncClient
-from tallyhook_receiver import Product, Receiver
+from tallyhook_receiver import Cheddar, Receiver
 
 PLANS = (Path(__file__).parents[1] / "fixtures" / "plans.xml").read_bytes()
 
@@ -124,7 +124,7 @@ def test_without_an_event_loop_of_ones_own(receiver: Receiver, api: API) -> None
 
 async def test_one_that_was_passed_in_stays_connected(api: API) -> None:
     async with AsyncClient("ACME", "ops@example.com", "wick", base_url=api.url) as client:
-        async with Receiver(Product("ACME", KEY, client), inbox=":memory:") as receiver:
+        async with Receiver(Cheddar("ACME", KEY, client), inbox=":memory:") as receiver:
             await call(receiver)
         await call(receiver)
         receiver = Receiver.from_environment(*receiver.sources.values(), inbox=":memory:", environ={})
@@ -136,7 +136,7 @@ async def test_one_that_was_passed_in_stays_connected(api: API) -> None:
 
 def test_one_that_was_passed_in_outlives_the_loop_of_its_connections(api: API) -> None:
     client = AsyncClient("ACME", "ops@example.com", "wick", base_url=api.url)
-    receiver = Receiver(Product("ACME", KEY, client), inbox=":memory:")
+    receiver = Receiver(Cheddar("ACME", KEY, client), inbox=":memory:")
     receiver.run(call(receiver))
     receiver.close()
     assert api.is_left()

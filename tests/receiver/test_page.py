@@ -10,14 +10,14 @@ import pytest
 from lxml import html
 from starlette.applications import Starlette
 from starlette.routing import Mount
-from tests.cheddar import KEY, Cheddar, signed
+from tests.cheddar import KEY, FakeCheddar, signed
 from tests.receiver.conftest import FileStore, Store
 from tests.receiver.letters import letter
 from tests.receiver.test_asgi import serving
 
 from tallyhook import events
 from tallyhook.review import Review
-from tallyhook_receiver import InboxUnavailable, NotYet, Product, Receiver, SQLiteInbox, State
+from tallyhook_receiver import Cheddar, InboxUnavailable, NotYet, Receiver, SQLiteInbox, State
 from tallyhook_receiver.page import Check
 
 HOSTILE = '<script>alert("1")</script>\x1b[2J\u202e'
@@ -62,7 +62,7 @@ def rows(page: html.HtmlElement, heading: str) -> list[dict[str, str]]:
 @pytest.fixture
 async def receiver(store: Store) -> AsyncIterator[Receiver]:
     """On every kind of inbox: a receiver that reviews, fails over some hooks and can't do others yet."""
-    receiver = Receiver(Product("ACME", KEY, Cheddar().async_client()), inbox=store.inbox())
+    receiver = Receiver(Cheddar("ACME", KEY, FakeCheddar().async_client()), inbox=store.inbox())
 
     @receiver.review
     async def audit(review: Review) -> None:
@@ -86,7 +86,7 @@ async def receiver(store: Store) -> AsyncIterator[Receiver]:
 
 
 def moved(**customer: Any) -> bytes:
-    return Cheddar().hook(
+    return FakeCheddar().hook(
         activityType="subscriptionChanged",
         customer={"code": "NORA", "firstName": "Nora", "email": "nora@quill.example"} | customer,
         subscription={"invoice": {"invoiceNumber": "12"}, "paymentMethod": CARD, "ccLastFour": "4242"},
@@ -102,9 +102,9 @@ async def test_an_empty_inbox(receiver: Receiver) -> None:
 async def test_hooks_by_state(receiver: Receiver) -> None:
     for body in (
         moved(),
-        Cheddar().hook(),
-        Cheddar().hook(activityType="newSubscription"),
-        Cheddar().hook(activityType="somethingNew"),
+        FakeCheddar().hook(),
+        FakeCheddar().hook(activityType="newSubscription"),
+        FakeCheddar().hook(activityType="somethingNew"),
         b"[]",
     ):
         await deliver(receiver, body)
@@ -153,7 +153,7 @@ async def test_no_card_and_nothing_else_of_the_body(receiver: Receiver) -> None:
 
 
 async def test_what_waits_with_when(receiver: Receiver) -> None:
-    assert await deliver(receiver, Cheddar().hook(activityType="newSubscription")) == 503
+    assert await deliver(receiver, FakeCheddar().hook(activityType="newSubscription")) == 503
     (waiting,) = rows(await look(receiver), "Waiting")
     assert (
         waiting.items()
@@ -166,7 +166,7 @@ async def test_what_waits_with_when(receiver: Receiver) -> None:
 
 
 async def test_a_review_with_its_diff(receiver: Receiver) -> None:
-    assert await deliver(receiver, Cheddar().hook()) == 200
+    assert await deliver(receiver, FakeCheddar().hook()) == 200
     page = await look(receiver)
     article = page.find(".//article")
     (record,) = await receiver.inbox.list()
@@ -181,7 +181,7 @@ async def test_a_review_with_its_diff(receiver: Receiver) -> None:
 
 
 async def test_a_review_that_shall_be_done_again_waits_without_a_reason(receiver: Receiver) -> None:
-    await deliver(receiver, Cheddar().hook())
+    await deliver(receiver, FakeCheddar().hook())
     (record,) = await receiver.inbox.list()
     await receiver.inbox.retry(record.key)
     page = await look(receiver)
@@ -192,7 +192,7 @@ async def test_a_review_that_shall_be_done_again_waits_without_a_reason(receiver
 
 async def test_hostile_hooks_are_only_texts(receiver: Receiver) -> None:
     await deliver(receiver, moved(code=HOSTILE + "x" * 10_000))
-    await deliver(receiver, Cheddar().hook(activityType=HOSTILE))
+    await deliver(receiver, FakeCheddar().hook(activityType=HOSTILE))
     await receiver.inbox.keep(letter("k", type=HOSTILE, body=b"\xff"), State.UNDECODABLE, HOSTILE)
     page = await look(receiver)
     assert list(page.iter("script")) == []
@@ -213,7 +213,7 @@ async def test_only_the_newest_are_shown(receiver: Receiver, store: Store) -> No
 
 @pytest.fixture
 async def small(file_store: FileStore) -> AsyncIterator[Receiver]:
-    receiver = Receiver(Product("ACME", KEY), inbox=file_store.inbox())
+    receiver = Receiver(Cheddar("ACME", KEY), inbox=file_store.inbox())
     yield receiver
     await receiver.aclose()
 
@@ -295,7 +295,7 @@ async def test_without_an_inbox(file_store: FileStore, caplog: pytest.LogCapture
         async def stats(self) -> Any:
             raise InboxUnavailable("the disk is full")
 
-    receiver = Receiver(Product("ACME", KEY), inbox=Away(file_store.url))
+    receiver = Receiver(Cheddar("ACME", KEY), inbox=Away(file_store.url))
     async with browser(receiver) as client:
         answer = await client.get("/ops/inbox/")
         assert (answer.status_code, answer.text) == (503, "the inbox is unavailable\n")
@@ -305,9 +305,9 @@ async def test_without_an_inbox(file_store: FileStore, caplog: pytest.LogCapture
 
 
 def test_behind_a_real_server(file_store: FileStore, caplog: pytest.LogCaptureFixture) -> None:
-    receiver = Receiver(Product("ACME", KEY), inbox=file_store.inbox())
+    receiver = Receiver(Cheddar("ACME", KEY), inbox=file_store.inbox())
     app = Starlette(routes=[Mount("/inbox", receiver.page(check=operator)), Mount("/hooks", receiver.asgi)])
-    body = Cheddar().hook(activityType="subscriptionChanged")
+    body = FakeCheddar().hook(activityType="subscriptionChanged")
     with (
         caplog.at_level(logging.INFO),
         serving(app) as port,

@@ -12,17 +12,17 @@ from typing import Any
 
 import anyio
 import pytest
-from tests.cheddar import KEY, Cheddar, lost_on_the_way, signed
+from tests.cheddar import KEY, FakeCheddar, lost_on_the_way, signed
 
 from tallyhook import AsyncClient, events, signing
 from tallyhook.review import Review
 from tallyhook_receiver import (
+    Cheddar,
     Claim,
     InboxUnavailable,
     Letter,
     MemoryInbox,
     NotYet,
-    Product,
     Receiver,
     Record,
     Response,
@@ -39,7 +39,7 @@ async def make() -> AsyncIterator[Make]:
     made: list[Receiver] = []
 
     def receiver(client: AsyncClient | None = None, **options: Any) -> Receiver:
-        made.append(Receiver(Product("ACME", KEY, client), **{"inbox": ":memory:"} | options))
+        made.append(Receiver(Cheddar("ACME", KEY, client), **{"inbox": ":memory:"} | options))
         return made[-1]
 
     yield receiver
@@ -48,12 +48,12 @@ async def make() -> AsyncIterator[Make]:
 
 
 @pytest.fixture
-def cheddar() -> Cheddar:
-    return Cheddar()
+def cheddar() -> FakeCheddar:
+    return FakeCheddar()
 
 
 def changed(**changes: Any) -> bytes:
-    return Cheddar().hook(activityType="subscriptionChanged", **changes)
+    return FakeCheddar().hook(activityType="subscriptionChanged", **changes)
 
 
 async def deliver(receiver: Receiver, body: bytes, key: str = KEY) -> Response:
@@ -87,7 +87,7 @@ async def test_handles_types_that_nobody_listed_in_a_thread(make: Make) -> None:
     def new(hook: events.Hook) -> None:
         threads.append(threading.current_thread())
 
-    assert (await deliver(receiver, Cheddar().hook(activityType="somethingNew"))).status == 200
+    assert (await deliver(receiver, FakeCheddar().hook(activityType="somethingNew"))).status == 200
     assert threads != [threading.current_thread()]
 
 
@@ -106,7 +106,7 @@ async def test_a_billable_hook_may_have_a_plain_handler(make: Make) -> None:
     async def bill(hook: events.SubscriptionBillable) -> None:
         seen.append(hook.subscription.invoice and hook.subscription.invoice.number)
 
-    assert (await deliver(receiver, Cheddar().hook())).status == 200
+    assert (await deliver(receiver, FakeCheddar().hook())).status == 200
     assert seen == [11]
 
 
@@ -131,7 +131,7 @@ async def test_a_type_has_one_handler(make: Make) -> None:
 @pytest.mark.parametrize("keys", ["", [], ["good", ""]])
 def test_a_product_needs_keys(keys: Any) -> None:
     with pytest.raises(ValueError, match="needs a key"):
-        Product("ACME", keys)
+        Cheddar("ACME", keys)
 
 
 # What is refused.
@@ -195,7 +195,7 @@ async def test_signed_but_undecodable(make: Make, body: bytes) -> None:
 
 async def test_an_unreadable_amount_is_named_by_its_place(make: Make) -> None:
     receiver = make()
-    body = Cheddar().hook(subscription={"invoice": {"charges": [{"eachAmount": "lots of money"}]}})
+    body = FakeCheddar().hook(subscription={"invoice": {"charges": [{"eachAmount": "lots of money"}]}})
     assert (await deliver(receiver, body)).status == 400
     note = (await only_record(receiver)).note
     assert "subscription.invoice.charges[0].eachAmount" in note
@@ -211,18 +211,18 @@ async def test_a_hook_that_cant_be_read_is_not_done(make: Make) -> None:
         handled.append(hook)
 
     invoice = {"id": "i1", "charges": [{"eachAmount": "lots of money"}]}
-    assert (await deliver(receiver, Cheddar().hook(subscription={"invoice": invoice}))).status == 400
+    assert (await deliver(receiver, FakeCheddar().hook(subscription={"invoice": invoice}))).status == 400
     record = await only_record(receiver)
     assert (record.state, handled) == (State.UNDECODABLE, [])
     assert "subscription.invoice.charges[0].eachAmount" in record.note
     assert "lots of money" not in record.note
     invoice = {"id": "i1", "charges": [{"eachAmount": "5.00"}]}
-    assert (await deliver(receiver, Cheddar().hook(subscription={"invoice": invoice}))).status == 200
+    assert (await deliver(receiver, FakeCheddar().hook(subscription={"invoice": invoice}))).status == 200
     assert len(handled) == 1
 
 
 async def test_several_products_and_keys() -> None:
-    products = Product("ACME", ["old", "new"]), Product("OTHER", "third")
+    products = Cheddar("ACME", ["old", "new"]), Cheddar("OTHER", "third")
     async with Receiver(*products, inbox=":memory:") as receiver:
         acme, other = changed(), changed(product={"code": "OTHER"})
         for body, key, status in (
@@ -244,14 +244,14 @@ async def test_what_is_done_is_not_handled_again(make: Make) -> None:
     receiver = make()
     seen: list[str] = []
     receiver.on("subscriptionBillable")(lambda hook: seen.append(hook.activity_type))
-    body = Cheddar().hook()
-    announced_again = Cheddar().hook(activityDatetime="2030-03-02T00:00:00+00:00")
+    body = FakeCheddar().hook()
+    announced_again = FakeCheddar().hook(activityDatetime="2030-03-02T00:00:00+00:00")
     for delivery in (body, body, announced_again, body, announced_again):
         answer = await deliver(receiver, delivery)
         assert (answer.status, answer.body) == (200, b"")
     assert len(seen) == 2
     assert (await only_record(receiver)).deliveries == 5
-    unreadable = Cheddar().hook(customer="no customer")
+    unreadable = FakeCheddar().hook(customer="no customer")
     assert (await deliver(receiver, unreadable)).status == 400
 
 
@@ -414,7 +414,7 @@ async def test_the_lease_lasts_as_long_as_the_work(make: Make, tmp_path: Any) ->
 
 
 async def test_closing_waits_for_what_runs_and_refuses_the_rest() -> None:
-    receiver = Receiver(Product("ACME", KEY), inbox=":memory:")
+    receiver = Receiver(Cheddar("ACME", KEY), inbox=":memory:")
     ended = False
 
     @receiver.on(events.SubscriptionChanged)
@@ -453,7 +453,7 @@ async def test_nothing_begins_once_it_is_closed(slow: str) -> None:
             await free.wait()
 
     inbox = Slow()
-    receiver = Receiver(Product("ACME", KEY), inbox=inbox)
+    receiver = Receiver(Cheddar("ACME", KEY), inbox=inbox)
     handled: list[events.Hook] = []
 
     @receiver.on(events.SubscriptionChanged)
@@ -472,7 +472,7 @@ async def test_nothing_begins_once_it_is_closed(slow: str) -> None:
 
 async def test_closing_interrupts_what_takes_too_long(tmp_path: Any) -> None:
     inbox = SQLiteInbox(tmp_path / "inbox.sqlite")
-    receiver = Receiver(Product("ACME", KEY), inbox=inbox)
+    receiver = Receiver(Cheddar("ACME", KEY), inbox=inbox)
     begun = asyncio.Event()
 
     @receiver.on(events.SubscriptionChanged)
@@ -532,7 +532,7 @@ async def test_an_unusable_inbox_holds_the_hook(
 # The review.
 
 
-async def test_reviews(cheddar: Cheddar) -> None:
+async def test_reviews(cheddar: FakeCheddar) -> None:
     async with cheddar.async_client() as client, Receiver(*products(client), inbox=":memory:") as receiver:
 
         @receiver.review
@@ -551,12 +551,12 @@ async def test_reviews(cheddar: Cheddar) -> None:
         assert cheddar.calls == []
 
 
-async def test_a_review_that_fails_half_way_is_taken_up(cheddar: Cheddar, tmp_path: Any) -> None:
+async def test_a_review_that_fails_half_way_is_taken_up(cheddar: FakeCheddar, tmp_path: Any) -> None:
     cheddar.faults[3] = lost_on_the_way
     now = [datetime(2026, 2, 1, tzinfo=UTC)]
     async with cheddar.async_client() as client:
         for status in (503, 503, 200):  # another process, the same inbox
-            product, inbox = Product("ACME", KEY, client), tmp_path / "inbox.sqlite"
+            product, inbox = Cheddar("ACME", KEY, client), tmp_path / "inbox.sqlite"
             async with Receiver(product, inbox=inbox, clock=lambda: now[0]) as receiver:
 
                 @receiver.review
@@ -572,14 +572,14 @@ async def test_a_review_that_fails_half_way_is_taken_up(cheddar: Cheddar, tmp_pa
 
 
 async def test_an_invoice_that_was_paid_as_something_else_asks_for_a_person(
-    cheddar: Cheddar, caplog: pytest.LogCaptureFixture
+    cheddar: FakeCheddar, caplog: pytest.LogCaptureFixture
 ) -> None:
     cheddar.paid = True
     assert await reviewed(cheddar) == (500, State.UNRESOLVED)
     assert [record.levelname for record in caplog.records if "unresolved" in record.message] == ["ERROR"]
 
 
-async def test_an_invoice_that_was_pushed_out_is_reviewed_when_it_comes_again(cheddar: Cheddar) -> None:
+async def test_an_invoice_that_was_pushed_out_is_reviewed_when_it_comes_again(cheddar: FakeCheddar) -> None:
     cheddar.pushed_out = True
     async with cheddar.async_client() as client, Receiver(*products(client), inbox=":memory:") as receiver:
         receiver.review(lambda review: review.charge("A", 5))
@@ -592,7 +592,7 @@ async def test_an_invoice_that_was_pushed_out_is_reviewed_when_it_comes_again(ch
 
 async def test_a_journal_outlives_the_putting_off_of_its_invoice(make: Make) -> None:
     """What an attempt has added is still on the invoice when it is announced again, be it in a year."""
-    cheddar = Cheddar(faults={3: lost_on_the_way})
+    cheddar = FakeCheddar(faults={3: lost_on_the_way})
     now = [1_900_000_000.0]
     async with cheddar.async_client(retries=0) as client:
         receiver = make(
@@ -626,22 +626,22 @@ async def test_a_journal_outlives_the_putting_off_of_its_invoice(make: Make) -> 
     assert [code for code, *_ in cheddar.content()] == ["A", "B"]
 
 
-async def test_an_older_invoice_goes_first(cheddar: Cheddar) -> None:
+async def test_an_older_invoice_goes_first(cheddar: FakeCheddar) -> None:
     cheddar.unpaid_before = True
     assert await reviewed(cheddar) == (503, State.WAITING)
 
 
 async def test_a_review_needs_a_client() -> None:
-    receiver = Receiver(Product("ACME", KEY), inbox=":memory:")
+    receiver = Receiver(Cheddar("ACME", KEY), inbox=":memory:")
     receiver.review(lambda review: None)
     with pytest.raises(ValueError, match="ACME needs a client"):
         await receiver.open()
-    assert (await deliver(receiver, Cheddar().hook())).status == 500
+    assert (await deliver(receiver, FakeCheddar().hook())).status == 500
     await receiver.aclose()
 
 
 async def test_nothing_of_the_payload_in_answers_and_logs(
-    cheddar: Cheddar, caplog: pytest.LogCaptureFixture
+    cheddar: FakeCheddar, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "tallyhook")
     async with cheddar.async_client() as client, Receiver(*products(client), inbox=":memory:") as receiver:
@@ -666,11 +666,11 @@ async def test_nothing_of_the_payload_in_answers_and_logs(
         assert private not in said
 
 
-def products(client: AsyncClient) -> tuple[Product]:
-    return (Product("ACME", KEY, client),)
+def products(client: AsyncClient) -> tuple[Cheddar]:
+    return (Cheddar("ACME", KEY, client),)
 
 
-async def reviewed(cheddar: Cheddar) -> tuple[int, State]:
+async def reviewed(cheddar: FakeCheddar) -> tuple[int, State]:
     async with cheddar.async_client() as client, Receiver(*products(client), inbox=":memory:") as receiver:
         receiver.review(lambda review: review.charge("A", 5))
         answer = await deliver(receiver, cheddar.hook())

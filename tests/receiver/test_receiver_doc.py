@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.cheddar import Cheddar, signed
+from tests.cheddar import FakeCheddar, signed
 from tests.receiver.test_asgi import serving
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "receiver.md"
@@ -19,7 +19,7 @@ def test_the_application(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     (code,) = [block for block in blocks if "sessions" in block]
     names: dict[str, Any] = {"sessions": SimpleNamespace(user=lambda cookie: cookie.removeprefix("user="))}
     exec(compile(code, DOCUMENT.name, "exec"), names)
-    body = Cheddar().hook()
+    body = FakeCheddar().hook()
     with (
         serving(names["app"]) as port,
         httpx.Client(base_url=f"http://127.0.0.1:{port}") as client,

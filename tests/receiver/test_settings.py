@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+import runpy
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,10 @@ from typing import Any
 import pytest
 
 from tallyhook import signing
-from tallyhook_receiver import MemoryInbox, Product, Receiver, SettingsError
-from tallyhook_receiver.settings import SETTINGS, Options, read
+from tallyhook_receiver import Cheddar, MemoryInbox, Receiver, SettingsError
+from tallyhook_receiver.settings import DEFAULTS, SETTINGS, Options, read
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "operations.md"
+DOCS = Path(__file__).parents[2] / "docs"
 LEAST = {"TALLYHOOK_PRODUCT_CODE": "ACME", "TALLYHOOK_KEYS": "wick"}
 
 
@@ -20,9 +21,9 @@ def variables(**named: str) -> dict[str, str]:
     return LEAST | {f"TALLYHOOK_{name}": value for name, value in named.items()}
 
 
-def product_of(receiver: Receiver) -> Product:
+def product_of(receiver: Receiver) -> Cheddar:
     (source,) = receiver.sources.values()
-    assert isinstance(source, Product)
+    assert isinstance(source, Cheddar)
     return source
 
 
@@ -32,16 +33,21 @@ def problems(environ: dict[str, str]) -> tuple[str, ...]:
     return error.value.problems
 
 
-def test_every_argument_has_a_variable_and_a_line_in_the_document() -> None:
-    arguments = set(inspect.signature(Receiver).parameters) - {"sources"}
-    assert set(Options.__annotations__) == arguments
-    assert {setting.argument for setting in SETTINGS if setting.argument.isidentifier()} == arguments - {
-        "clock",
-        "observers",
-    }
-    text = DOCUMENT.read_text("utf-8")
-    for setting in SETTINGS:
-        assert f"| `TALLYHOOK_{setting.name}` | `{setting.argument}` |" in text
+def test_the_page_has_the_table_of_settings() -> None:
+    made = runpy.run_path(str(DOCS / "settings.py"))["document"]()
+    assert (DOCS / "operations.md").read_text("utf-8") == made, "run python docs/settings.py"
+    for name in Options.__annotations__:
+        assert f"| `{name}` | " in made
+
+
+def test_only_what_no_text_can_give_has_no_variable() -> None:
+    arguments = {setting.argument for setting in SETTINGS if setting.argument.isidentifier()}
+    assert set(Options.__annotations__) - arguments == {"clock", "observers"}
+
+
+def test_a_misspelt_argument_is_refused() -> None:
+    with pytest.raises(TypeError, match="unexpected keyword argument 'answer_witin'"):
+        Receiver(Cheddar("ACME", "wick"), inbox=":memory:", answer_witin=5)  # type: ignore[call-arg]  # it is
 
 
 def test_the_environment_is_read_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +68,7 @@ def test_the_least_that_is_needed() -> None:
         None,
         signing.CHEDDAR,
     )
-    assert receiver.options == Receiver(Product("ACME", "wick")).options
+    assert receiver.options == Receiver(Cheddar("ACME", "wick")).options
 
 
 def test_all_of_them(tmp_path: Path) -> None:
@@ -93,7 +99,8 @@ def test_all_of_them(tmp_path: Path) -> None:
     assert product.keys == ("new", "old")
     assert product.client is not None
     assert isinstance(receiver.inbox, MemoryInbox)
-    assert receiver.options == {
+    assert receiver.options == DEFAULTS | {
+        "inbox": ":memory:",
         "answer_within": 8.5,
         "handle_within": None,
         "max_body": 4096,
@@ -112,7 +119,7 @@ def test_all_of_them(tmp_path: Path) -> None:
 
 
 def test_what_is_named_counts_more_than_the_environment() -> None:
-    product = Product("OTHER", "tallow")
+    product = Cheddar("OTHER", "tallow")
     receiver = Receiver.from_environment(
         product, answer_within=3, environ=variables(ANSWER_WITHIN="8", LEASE="90")
     )
@@ -124,7 +131,7 @@ def test_what_is_named_counts_more_than_the_environment() -> None:
 
 def test_nothing_is_read_unless_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TALLYHOOK_ANSWER_WITHIN", "1")
-    assert Receiver(Product("ACME", "wick")).options["answer_within"] == 25
+    assert Receiver(Cheddar("ACME", "wick")).options["answer_within"] == 25
     monkeypatch.setenv("TALLYHOOK_PRODUCT_CODE", "ACME")
     monkeypatch.setenv("TALLYHOOK_KEYS", "wick")
     assert Receiver.from_environment().options["answer_within"] == 1

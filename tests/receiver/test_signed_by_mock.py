@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tallyhook import Client, PaymentInput, events, signing
 from tallyhook_mock import CatalogError, Server, serve
-from tallyhook_receiver import Product, Receiver
+from tallyhook_receiver import Cheddar, Receiver
 
 from .test_asgi import serving
 
@@ -61,7 +61,7 @@ def subscribe(mock: Server) -> None:
 def test_the_receiver_takes_what_the_mock_signs(
     tmp_path: Path, signature: str, secret: str, keys: list[str], status: int
 ) -> None:
-    product = Product("ACME", [*keys], scheme=signing.SCHEMES[signature])
+    product = Cheddar("ACME", [*keys], scheme=signing.SCHEMES[signature])
     receiver = Receiver(product, inbox=tmp_path / "inbox.sqlite")
     seen: list[str] = []
     receiver.on(events.NewSubscription)(lambda hook: seen.append(hook.customer.code))
@@ -81,7 +81,7 @@ async def test_one_scheme_is_not_another(mine: str, theirs: str) -> None:
     own = {"cheddar": SECRET, "standard-v1": SECRET, "standard-v1a": PUBLIC}
     sent = {"cheddar": SECRET, "standard-v1": SECRET, "standard-v1a": PRIVATE}
     headers = signing.SCHEMES[theirs].sign(body, sent[theirs], id="one", at=datetime.now(UTC))
-    product = Product("ACME", own[mine], scheme=signing.SCHEMES[mine])
+    product = Cheddar("ACME", own[mine], scheme=signing.SCHEMES[mine])
     async with Receiver(product, inbox=":memory:") as receiver:
         answer = await receiver.handle("POST", headers, body)
     assert answer.status == (200 if mine == theirs else 401)
@@ -115,5 +115,5 @@ def test_a_secret_has_to_fit_its_scheme(signature: str, secret: str, complaint: 
 @pytest.mark.parametrize("key", ["mere words", PRIVATE])
 def test_a_listeners_key_has_to_fit_its_scheme(key: str) -> None:
     with pytest.raises(ValueError, match="product ACME needs a key of scheme standard-v1a") as caught:
-        Product("ACME", [PUBLIC, key], scheme=signing.STANDARD_V1A)
+        Cheddar("ACME", [PUBLIC, key], scheme=signing.STANDARD_V1A)
     assert key not in str(caught.value)

@@ -13,12 +13,12 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.cheddar import KEY, Cheddar, answer_lost, lost_on_the_way, signed
+from tests.cheddar import KEY, FakeCheddar, answer_lost, lost_on_the_way, signed
 
 from tallyhook import AsyncClient, events
 from tallyhook.review import Review
 from tallyhook_mock.server import serving
-from tallyhook_receiver import Event, Product, Receiver, SharedKey, SQLiteInbox, StandardWebhooks, State
+from tallyhook_receiver import Cheddar, Event, Receiver, SharedKey, SQLiteInbox, StandardWebhooks, State
 
 START = datetime(2030, 3, 1, tzinfo=UTC)
 FIVE = [("A", "1", Decimal("5.00"), "")]
@@ -48,7 +48,7 @@ async def listening(receiver: Receiver) -> AsyncIterator[Callable[..., Any]]:
 
 
 def reviewing(client: AsyncClient, inbox: Path, clock: Clock, **options: Any) -> Receiver:
-    receiver = Receiver(Product("ACME", KEY, client), inbox=inbox, clock=clock, **options)
+    receiver = Receiver(Cheddar("ACME", KEY, client), inbox=inbox, clock=clock, **options)
 
     @receiver.review
     async def audit(review: Review) -> None:
@@ -72,7 +72,7 @@ async def test_a_charge_that_is_late_is_waited_for_and_not_added_again(tmp_path:
         late.append(apply)
         return lost_on_the_way(request, apply)
 
-    cheddar, clock = Cheddar(faults={2: slow}), Clock()
+    cheddar, clock = FakeCheddar(faults={2: slow}), Clock()
     async with cheddar.async_client(retries=0) as client:
         async with listening(reviewing(client, tmp_path / "i.sqlite", clock)) as post:
             first = await post(cheddar.hook())
@@ -93,7 +93,7 @@ async def test_what_arrives_after_all_is_taken_off_by_a_second_look_after_a_rest
         late.append(apply)
         return lost_on_the_way(request, apply)
 
-    cheddar, clock = Cheddar(faults={2: lost}), Clock()
+    cheddar, clock = FakeCheddar(faults={2: lost}), Clock()
     async with cheddar.async_client(retries=0) as client:
         async with listening(reviewing(client, tmp_path / "i.sqlite", clock)) as post:
             assert (await post(cheddar.hook())).status_code == 503
@@ -123,7 +123,7 @@ async def test_what_arrives_after_all_is_taken_off_by_a_second_look_after_a_rest
 async def test_a_second_look_that_never_succeeds_asks_for_a_person(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    cheddar, clock = Cheddar(faults={2: answer_lost}), Clock()
+    cheddar, clock = FakeCheddar(faults={2: answer_lost}), Clock()
     async with (
         cheddar.async_client(retries=0) as client,
         reviewing(client, tmp_path / "i.sqlite", clock) as receiver,
@@ -149,9 +149,9 @@ async def test_another_body_is_reviewed_again_under_the_same_journal(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "tallyhook.receiver")
-    cheddar, amounts = Cheddar(), iter([5, 7])
+    cheddar, amounts = FakeCheddar(), iter([5, 7])
     async with cheddar.async_client() as client:
-        receiver = Receiver(Product("ACME", KEY, client), inbox=tmp_path / "i.sqlite")
+        receiver = Receiver(Cheddar("ACME", KEY, client), inbox=tmp_path / "i.sqlite")
 
         @receiver.review
         async def audit(review: Review) -> None:
@@ -174,7 +174,7 @@ async def test_another_body_is_reviewed_again_under_the_same_journal(
 
 
 async def test_missing_ids_and_white_space_make_no_other_invoice(tmp_path: Path) -> None:
-    cheddar = Cheddar()
+    cheddar = FakeCheddar()
     hook = json.loads(cheddar.hook())
     invoice = hook["subscription"]["invoice"]
     hooks = [hook]
@@ -187,7 +187,7 @@ async def test_missing_ids_and_white_space_make_no_other_invoice(tmp_path: Path)
         hooks.append(
             hook | {"customer": customer, "subscription": hook["subscription"] | {"invoice": changed}}
         )
-    receiver = Receiver(Product("ACME", KEY), inbox=tmp_path / "i.sqlite")
+    receiver = Receiver(Cheddar("ACME", KEY), inbox=tmp_path / "i.sqlite")
     receiver.on("subscriptionBillable")(lambda hook: None)
     async with listening(receiver) as post:
         for each in hooks:
@@ -200,63 +200,63 @@ async def test_missing_ids_and_white_space_make_no_other_invoice(tmp_path: Path)
 
 async def test_the_key_of_one_product_says_nothing_about_another(tmp_path: Path) -> None:
     receiver = Receiver(
-        Product("A", "key of A", id="id-a"), Product("B", "key of B", id="id-b"), inbox=tmp_path / "i.sqlite"
+        Cheddar("A", "key of A", id="id-a"), Cheddar("B", "key of B", id="id-b"), inbox=tmp_path / "i.sqlite"
     )
     handled: list[str] = []
     receiver.on("subscriptionBillable")(lambda hook: handled.append(hook.product.code))
     async with listening(receiver) as post:
-        forged = Cheddar().hook(product={"id": "id-a", "code": "B"})
+        forged = FakeCheddar().hook(product={"id": "id-a", "code": "B"})
         assert (await post(forged, signed(forged, "key of B"))).status_code == 401
         for product in ({"id": "", "code": "B"}, {"id": " ID-B", "code": "B"}):
-            body = Cheddar().hook(product=product)
+            body = FakeCheddar().hook(product=product)
             assert (await post(body, signed(body, "key of B"))).status_code == 200
-        genuine = Cheddar().hook(product={"id": "id-a", "code": "A"})
+        genuine = FakeCheddar().hook(product={"id": "id-a", "code": "A"})
         assert (await post(genuine, signed(genuine, "key of A"))).status_code == 200
     assert handled == ["B", "B", "A"]
 
 
 async def test_a_body_of_one_product_with_the_id_of_another_marks_nothing_as_done() -> None:
     """Where nobody has told the ids."""
-    receiver = Receiver(Product("A", "key of A"), Product("B", "key of B"), inbox=":memory:")
+    receiver = Receiver(Cheddar("A", "key of A"), Cheddar("B", "key of B"), inbox=":memory:")
     handled: list[str] = []
     receiver.on("subscriptionBillable")(lambda hook: handled.append(hook.product.code))
     async with listening(receiver) as post:
         for code in ("B", "A"):
-            body = Cheddar().hook(product={"id": "id-a", "code": code})
+            body = FakeCheddar().hook(product={"id": "id-a", "code": code})
             assert (await post(body, signed(body, f"key of {code}"))).status_code == 200
     assert handled == ["B", "A"]
 
 
 def test_mistakes_with_keys_and_clients() -> None:
     with pytest.raises(ValueError, match="product A got a client of product B"):
-        Product("A", KEY, AsyncClient("B", "user", "password"))
+        Cheddar("A", KEY, AsyncClient("B", "user", "password"))
     with pytest.raises(ValueError, match=r"got None: is the environment variable set"):
-        Product("A", None)
+        Cheddar("A", None)
     with pytest.raises(ValueError, match=r"got None"):
-        Product("A", ["key", None])  # type: ignore[list-item]  # as os.environ.get gives it
-    assert Product("A", "\ufeffkey").keys == ("key",)
+        Cheddar("A", ["key", None])  # type: ignore[list-item]  # as os.environ.get gives it
+    assert Cheddar("A", "\ufeffkey").keys == ("key",)
 
 
 @pytest.mark.parametrize("asked", [10, timedelta(minutes=45), 0])
 def test_waiting_is_longer_than_a_timeout_and_shorter_than_the_hold(asked: Any) -> None:
     client = AsyncClient("ACME", "user", "password", timeout=20)
     with pytest.raises(ValueError, match="unknown_for"):
-        Receiver(Product("ACME", KEY, client), unknown_for=asked)
+        Receiver(Cheddar("ACME", KEY, client), unknown_for=asked)
 
 
 def test_a_lease_is_no_shorter_than_a_timeout() -> None:
     client = AsyncClient("ACME", "user", "password", timeout=20)
-    product = Product("ACME", KEY, client)
+    product = Cheddar("ACME", KEY, client)
     with pytest.raises(ValueError, match=r"lease is 10 s: .* a client's timeout \(20 s\)"):
         Receiver(product, inbox=":memory:", lease=10)
     Receiver(product, inbox=":memory:", lease=20)
     patient = AsyncClient("ACME", "user", "password", timeout=90)
-    Receiver(Product("ACME", KEY, patient), inbox=":memory:")  # what is chosen for it is long enough
+    Receiver(Cheddar("ACME", KEY, patient), inbox=":memory:")  # what is chosen for it is long enough
 
 
 def test_what_is_gone_is_not_gone_before_it_was_looked_for() -> None:
     with pytest.raises(ValueError, match="gone_after can't be negative"):
-        Receiver(Product("ACME", KEY), inbox=":memory:", gone_after=-1)
+        Receiver(Cheddar("ACME", KEY), inbox=":memory:", gone_after=-1)
 
 
 # Clocks.
@@ -269,7 +269,7 @@ async def test_no_clock_that_is_set_ends_or_prolongs_a_lease(tmp_path: Path) -> 
         return SQLiteInbox(tmp_path / "i.sqlite", clock=lambda: wall[0], uptime=lambda: uptime[0])
 
     at_work, go_on = asyncio.Event(), asyncio.Event()
-    one, other = (Receiver(Product("ACME", KEY), inbox=inbox()) for _ in range(2))
+    one, other = (Receiver(Cheddar("ACME", KEY), inbox=inbox()) for _ in range(2))
     handled: list[str] = []
 
     @one.on(events.SubscriptionBillable)
@@ -278,7 +278,7 @@ async def test_no_clock_that_is_set_ends_or_prolongs_a_lease(tmp_path: Path) -> 
         await go_on.wait()
 
     other.on("subscriptionBillable")(lambda hook: handled.append("other"))
-    body = Cheddar().hook()
+    body = FakeCheddar().hook()
     async with one, listening(other) as post:
         first = asyncio.create_task(one.handle("POST", signed(body), body))
         await at_work.wait()
@@ -298,7 +298,7 @@ async def test_no_clock_that_is_set_ends_or_prolongs_a_lease(tmp_path: Path) -> 
 
 
 def test_a_receiver_works_again_in_another_event_loop(tmp_path: Path) -> None:
-    cheddar, clock = Cheddar(), Clock()
+    cheddar, clock = FakeCheddar(), Clock()
     client = cheddar.async_client()
     receiver = reviewing(client, tmp_path / "i.sqlite", clock)
 
@@ -313,7 +313,7 @@ def test_a_receiver_works_again_in_another_event_loop(tmp_path: Path) -> None:
 
 
 async def test_healthz_asks_for_the_client_too(tmp_path: Path) -> None:
-    cheddar = Cheddar()
+    cheddar = FakeCheddar()
     client = cheddar.async_client()
     async with listening(reviewing(client, tmp_path / "i.sqlite", Clock())) as post:
         health = f"{post.url}/healthz"
@@ -325,14 +325,14 @@ async def test_healthz_asks_for_the_client_too(tmp_path: Path) -> None:
 
 
 async def test_a_handler_that_hangs_is_cut(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    receiver = Receiver(Product("ACME", KEY), inbox=tmp_path / "i.sqlite", handle_within=0.2)
+    receiver = Receiver(Cheddar("ACME", KEY), inbox=tmp_path / "i.sqlite", handle_within=0.2)
 
     @receiver.on("subscriptionBillable")
     async def hang(hook: events.Hook) -> None:
         await asyncio.Event().wait()
 
     async with listening(receiver) as post:
-        assert (await post(Cheddar().hook())).status_code == 503
+        assert (await post(FakeCheddar().hook())).status_code == 503
         record = await record_of(receiver)
         assert (record.state, record.note) == (State.FAILED, "cut, for it took longer than 0.2 s")
     (warning,) = [each for each in caplog.records if "cut" in each.message]
@@ -347,7 +347,7 @@ async def test_standard_webhooks(prefix: str, tmp_path: Path) -> None:
     from tallyhook import signing
 
     secret = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
-    receiver = Receiver(StandardWebhooks("svix", secret), Product("ACME", KEY), inbox=tmp_path / "i.sqlite")
+    receiver = Receiver(StandardWebhooks("svix", secret), Cheddar("ACME", KEY), inbox=tmp_path / "i.sqlite")
     seen: list[Event] = []
 
     @receiver.on("invoice.paid", source="svix")
@@ -367,7 +367,7 @@ async def test_standard_webhooks(prefix: str, tmp_path: Path) -> None:
         assert (await post(b"{}", headers("msg_4", b"{}"))).status_code == 400
         other = b'{"type": "nobody.asked"}'
         assert (await post(other, headers("msg_5", other))).json() == {"hook": "ignored"}
-        assert (await post(Cheddar().hook())).json() == {"hook": "ignored"}
+        assert (await post(FakeCheddar().hook())).json() == {"hook": "ignored"}
     assert [(event.key, event.source, event.payload["data"]) for event in seen] == [
         ("msg_1", "svix", {"amount": 5}),
         ("msg_2", "svix", {"amount": 5}),
@@ -387,11 +387,11 @@ async def test_a_shared_key() -> None:
 
 
 async def test_a_review_for_each_source(tmp_path: Path) -> None:
-    one, two = Cheddar(), Cheddar()
+    one, two = FakeCheddar(), FakeCheddar()
     asked: list[str] = []
     async with one.async_client() as client:
-        acme = Product("ACME", KEY, client)
-        receiver = Receiver(acme, Product("OTHER", "k", AsyncClient("OTHER", "u", "p")), inbox=":memory:")
+        acme = Cheddar("ACME", KEY, client)
+        receiver = Receiver(acme, Cheddar("OTHER", "k", AsyncClient("OTHER", "u", "p")), inbox=":memory:")
         receiver.review(acme)(lambda review: asked.append(review.product.code))
         body = two.hook(product={"id": "p-2", "code": "OTHER"})
         async with listening(receiver) as post:

@@ -22,21 +22,21 @@ from wsgiref.validate import validator
 import flask
 import httpx
 import pytest
-from tests.cheddar import KEY, Cheddar, signed
+from tests.cheddar import KEY, FakeCheddar, signed
 from werkzeug.serving import make_server
 
 from tallyhook import AsyncClient, Client, PaymentInput, events
 from tallyhook.review import Review
 from tallyhook_mock import serve
-from tallyhook_receiver import Product, Receiver
+from tallyhook_receiver import Cheddar, Receiver
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "operations.md"
-BODY = Cheddar().hook(activityType="subscriptionChanged")
+BODY = FakeCheddar().hook(activityType="subscriptionChanged")
 
 
 @pytest.fixture
 def receiver(tmp_path: Path) -> Iterator[Receiver]:
-    receiver = Receiver(Product("ACME", KEY), inbox=tmp_path / "inbox.sqlite", max_body=10_000)
+    receiver = Receiver(Cheddar("ACME", KEY), inbox=tmp_path / "inbox.sqlite", max_body=10_000)
 
     @receiver.on(events.SubscriptionChanged)
     def moved(hook: events.SubscriptionChanged) -> None:
@@ -81,7 +81,7 @@ def test_refusals(receiver: Receiver) -> None:
 
 
 def test_only_known_networks(tmp_path: Path) -> None:
-    receiver = Receiver(Product("ACME", KEY), inbox=tmp_path / "inbox.sqlite", senders=["198.51.100.0/24"])
+    receiver = Receiver(Cheddar("ACME", KEY), inbox=tmp_path / "inbox.sqlite", senders=["198.51.100.0/24"])
     assert call(receiver)[0] == "403 Forbidden"
 
 
@@ -97,14 +97,14 @@ def test_a_body_whose_length_is_not_announced(receiver: Receiver) -> None:
 def test_the_health_of_the_inbox(receiver: Receiver, tmp_path: Path) -> None:
     assert call(receiver, "GET", PATH_INFO="/healthz") == ("200 OK", b'{"health": "ok"}\n')
     assert call(receiver, "HEAD", PATH_INFO="/healthz") == ("200 OK", b"")
-    nowhere = Receiver(Product("ACME", KEY), inbox=tmp_path / "none" / "inbox.sqlite")
+    nowhere = Receiver(Cheddar("ACME", KEY), inbox=tmp_path / "none" / "inbox.sqlite")
     status, content = call(nowhere, "GET", PATH_INFO="/healthz")
     assert (status, content) == ("503 Service Unavailable", b'{"health": "no inbox"}\n')
     nowhere.close()
 
 
 def test_many_threads_at_once_are_one_handling(tmp_path: Path) -> None:
-    receiver = Receiver(Product("ACME", KEY), inbox=tmp_path / "inbox.sqlite")
+    receiver = Receiver(Cheddar("ACME", KEY), inbox=tmp_path / "inbox.sqlite")
     handled: list[str] = []
 
     @receiver.on(events.SubscriptionChanged)
@@ -136,7 +136,7 @@ def test_reviews_share_one_client_whatever_thread_they_come_in(tmp_path: Path) -
     }
     with serve(catalog, start="2026-01-01T09:00:00Z") as server:
         access = ("ACME", "ops@example.com", "wick")
-        product = Product("ACME", KEY, AsyncClient(*access, base_url=server.xml))
+        product = Cheddar("ACME", KEY, AsyncClient(*access, base_url=server.xml))
         receiver = Receiver(product, inbox=tmp_path / "inbox.sqlite")
 
         @receiver.review
@@ -188,7 +188,7 @@ def test_answer_without_an_event_loop_of_ones_own(receiver: Receiver) -> None:
 
 
 def test_answer_within_a_handler_would_wait_for_itself(tmp_path: Path) -> None:
-    receiver = Receiver(Product("ACME", KEY), inbox=tmp_path / "inbox.sqlite")
+    receiver = Receiver(Cheddar("ACME", KEY), inbox=tmp_path / "inbox.sqlite")
     raised: list[str] = []
 
     @receiver.on(events.SubscriptionChanged)
@@ -224,10 +224,10 @@ APPLICATION = """
 import asyncio, os, sys, time
 from pathlib import Path
 from tallyhook import events
-from tallyhook_receiver import Product, Receiver
+from tallyhook_receiver import Cheddar, Receiver
 
 here = Path({here!r})
-receiver = Receiver(Product("ACME", {key!r}), inbox=here / "inbox.sqlite", answer_within=0.2)
+receiver = Receiver(Cheddar("ACME", {key!r}), inbox=here / "inbox.sqlite", answer_within=0.2)
 {before}
 
 @receiver.on(events.SubscriptionChanged)
@@ -278,7 +278,7 @@ def gunicorn(folder: Path, *options: str, seconds: float = 0.0, before: str = ""
 
 
 def hook_of(code: str) -> bytes:
-    return Cheddar().hook(activityType="subscriptionChanged", customer={"id": code, "code": code})
+    return FakeCheddar().hook(activityType="subscriptionChanged", customer={"id": code, "code": code})
 
 
 @pytest.mark.parametrize(

@@ -29,8 +29,8 @@ EXTRAS = {
     """,
     "receiver": """
         import asyncio, uvicorn, tallyhook_receiver
-        from tallyhook_receiver import Product, Receiver
-        receiver = Receiver(Product("ACME", "secret"), inbox="inbox.sqlite")
+        from tallyhook_receiver import Cheddar, Receiver
+        receiver = Receiver(Cheddar("ACME", "secret"), inbox="inbox.sqlite")
         async def once():
             answer = await receiver.handle("POST", {}, b"{}")
             assert answer.status in (400, 401, 403), answer
@@ -71,15 +71,15 @@ EXTRAS = {
     """,
     "prometheus": """
         from prometheus_client import generate_latest
-        from tallyhook_receiver import Product, Receiver
+        from tallyhook_receiver import Cheddar, Receiver
         from tallyhook_receiver.prometheus import Metrics
-        Receiver(Product("ACME", "secret"), inbox=":memory:", observers=[Metrics()])
+        Receiver(Cheddar("ACME", "secret"), inbox=":memory:", observers=[Metrics()])
         assert b"tallyhook_requests" in generate_latest()
     """,
     "opentelemetry": """
-        from tallyhook_receiver import Product, Receiver
+        from tallyhook_receiver import Cheddar, Receiver
         from tallyhook_receiver.opentelemetry import Spans
-        Receiver(Product("ACME", "secret"), inbox=":memory:", observers=[Spans()])
+        Receiver(Cheddar("ACME", "secret"), inbox=":memory:", observers=[Spans()])
     """,
     "mock": """
         import urllib.request
@@ -170,9 +170,9 @@ def test_a_receiver_is_looked_after_where_it_runs(release: Release, tmp_path: Pa
     environment.install(f"{release.wheel}[receiver]")
     made = """
         import asyncio
-        from tallyhook_receiver import Product, Receiver
+        from tallyhook_receiver import Cheddar, Receiver
         async def once():
-            async with Receiver(Product("ACME", "secret"), inbox="inbox.sqlite"):
+            async with Receiver(Cheddar("ACME", "secret"), inbox="inbox.sqlite"):
                 pass
         asyncio.run(once())
     """
@@ -212,13 +212,13 @@ def test_everything_runs_in_another_loop_than_asyncios(release: Release, tmp_pat
         import asyncio, os, uvloop
         from tallyhook import AsyncClient, NoAnswer
         from tallyhook_mock import serve
-        from tallyhook_receiver import Product, Receiver
+        from tallyhook_receiver import Cheddar, Receiver
 
         async def call(url):
             async with AsyncClient("ACME", "ops@example.com", "cheddar", base_url=url) as client:
                 plans = await asyncio.gather(*(client.get_plans() for _ in range(30)))
                 assert all(plans)
-            async with Receiver(Product("ACME", "secret"), inbox="inbox.sqlite") as receiver:
+            async with Receiver(Cheddar("ACME", "secret"), inbox="inbox.sqlite") as receiver:
                 assert (await receiver.handle("POST", {}, b"{}")).status == 401
                 assert (await receiver.inbox.stats()).entries == 0
 

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from tests.cheddar import Cheddar, Clock, answer_lost, broken, lost_on_the_way, never_left
+from tests.cheddar import Clock, FakeCheddar, answer_lost, broken, lost_on_the_way, never_left
 
 from tallyhook import Error, NoAnswer, NotFound, PreconditionFailed, documents, events
 from tallyhook.review import (
@@ -74,7 +74,7 @@ class Points:
 class CutHere:
     """A transport on which the power may go before a call is applied, or after."""
 
-    def __init__(self, cheddar: Cheddar, points: Points) -> None:
+    def __init__(self, cheddar: FakeCheddar, points: Points) -> None:
         self.cheddar = cheddar
         self.points = points
 
@@ -85,7 +85,7 @@ class CutHere:
         return response
 
 
-def hook_review(cheddar: Cheddar) -> Review:
+def hook_review(cheddar: FakeCheddar) -> Review:
     return Review.from_hook(events.decode(cheddar.hook()))
 
 
@@ -120,12 +120,12 @@ SECOND = [
 ]
 
 
-async def attempt(cheddar: Cheddar, memory: Memory, declare: Callable[[Review], Review]) -> Outcome:
+async def attempt(cheddar: FakeCheddar, memory: Memory, declare: Callable[[Review], Review]) -> Outcome:
     async with cheddar.async_client(retries=0) as client:
         return await declare(hook_review(cheddar)).aapply(client, memory, now=memory.clock)
 
 
-async def until_done(cheddar: Cheddar, memory: Memory, declare: Callable[[Review], Review]) -> Outcome:
+async def until_done(cheddar: FakeCheddar, memory: Memory, declare: Callable[[Review], Review]) -> Outcome:
     """What the sender's retries do."""
     for _ in range(5):
         try:
@@ -140,7 +140,7 @@ async def until_done(cheddar: Cheddar, memory: Memory, declare: Callable[[Review
 
 
 async def test_applies_what_was_declared() -> None:
-    cheddar, memory = Cheddar(), Memory()
+    cheddar, memory = FakeCheddar(), Memory()
     outcome = await attempt(cheddar, memory, first)
     assert cheddar.content() == FIRST
     assert cheddar.billed_items == {"GB": 15, "USERS": 2}
@@ -154,7 +154,7 @@ async def test_applies_what_was_declared() -> None:
 
 
 async def test_applying_again_changes_nothing() -> None:
-    cheddar, memory = Cheddar(), Memory()
+    cheddar, memory = FakeCheddar(), Memory()
     await attempt(cheddar, memory, first)
     cheddar.calls.clear()
     outcome = await attempt(cheddar, memory, first)
@@ -164,7 +164,7 @@ async def test_applying_again_changes_nothing() -> None:
 
 
 async def test_another_declaration_replaces_the_first() -> None:
-    cheddar, memory = Cheddar(billed_charges=[dict(FOREIGN)]), Memory()
+    cheddar, memory = FakeCheddar(billed_charges=[dict(FOREIGN)]), Memory()
     await attempt(cheddar, memory, first)
     await attempt(cheddar, memory, second)
     assert cheddar.content() == sorted([*SECOND, ("A", "1", Decimal("5.00"), "extra")])
@@ -173,13 +173,13 @@ async def test_another_declaration_replaces_the_first() -> None:
 
 
 async def test_a_charge_that_was_there_before_is_not_ours() -> None:
-    cheddar, memory = Cheddar(billed_charges=[dict(FOREIGN)]), Memory()
+    cheddar, memory = FakeCheddar(billed_charges=[dict(FOREIGN)]), Memory()
     await attempt(cheddar, memory, lambda review: first(review))
     assert cheddar.content().count(FIRST[0]) == 2
 
 
 async def test_nothing_is_sent_to_the_current_invoice() -> None:
-    cheddar = Cheddar()
+    cheddar = FakeCheddar()
     await attempt(cheddar, Memory(), first)
     assert (cheddar.open_charges, cheddar.open_items) == ([], {"GB": 1, "USERS": 0})
 
@@ -188,7 +188,7 @@ async def test_nothing_is_sent_to_the_current_invoice() -> None:
 POINTS = 2 * (1 + 2 * 4 + 1) + 2 * (1 + 2 + 4 + 1)
 
 
-async def cut_attempt(cheddar: Cheddar, memory: Memory, points: Points, declare: Any) -> None:
+async def cut_attempt(cheddar: FakeCheddar, memory: Memory, points: Points, declare: Any) -> None:
     memory.points = points
     try:
         async with cheddar.async_client(retries=0, through=CutHere(cheddar, points)) as client:
@@ -199,7 +199,7 @@ async def cut_attempt(cheddar: Cheddar, memory: Memory, points: Points, declare:
 
 async def test_counts_all_points() -> None:
     points = Points()
-    await cut_attempt(Cheddar(), Memory(), points, first)
+    await cut_attempt(FakeCheddar(), Memory(), points, first)
     assert points.count == POINTS
 
 
@@ -207,7 +207,7 @@ async def test_counts_all_points() -> None:
 @pytest.mark.parametrize("cut_at", range(1, POINTS + 1))
 async def test_the_power_may_go_at_any_point(cut_at: int, again: Callable[[Review], Review]) -> None:
     """Whatever point an attempt is cut at, the next one ends with exactly what it declares."""
-    cheddar, memory = Cheddar(billed_charges=[dict(FOREIGN)]), Memory()
+    cheddar, memory = FakeCheddar(billed_charges=[dict(FOREIGN)]), Memory()
     with pytest.raises(Cut):
         await cut_attempt(cheddar, memory, Points(cut_at), first)
     await until_done(cheddar, memory, again)
@@ -219,7 +219,7 @@ async def test_the_power_may_go_at_any_point(cut_at: int, again: Callable[[Revie
 
 @pytest.mark.parametrize("cut_at", range(1, 18))
 async def test_the_power_may_go_while_a_first_declaration_is_replaced(cut_at: int) -> None:
-    cheddar, memory = Cheddar(), Memory()
+    cheddar, memory = FakeCheddar(), Memory()
     await attempt(cheddar, memory, first)
     with pytest.raises(Cut):
         await cut_attempt(cheddar, memory, Points(cut_at), second)
@@ -232,7 +232,7 @@ async def test_the_power_may_go_while_a_first_declaration_is_replaced(cut_at: in
 @pytest.mark.parametrize("fault", [never_left, lost_on_the_way, answer_lost, broken])
 @pytest.mark.parametrize("call", range(1, 10))
 async def test_any_call_may_fail(call: int, fault: Any, again: Callable[[Review], Review]) -> None:
-    cheddar, memory = Cheddar(faults={call: fault}), Memory()
+    cheddar, memory = FakeCheddar(faults={call: fault}), Memory()
     try:
         await attempt(cheddar, memory, first)
     except Error:
@@ -245,7 +245,7 @@ async def test_any_call_may_fail(call: int, fault: Any, again: Callable[[Review]
 @pytest.mark.parametrize("fault", [never_left, lost_on_the_way, answer_lost, broken])
 @pytest.mark.parametrize("call", range(1, 9))
 async def test_any_call_of_a_replacement_may_fail(call: int, fault: Any) -> None:
-    cheddar, memory = Cheddar(), Memory()
+    cheddar, memory = FakeCheddar(), Memory()
     await attempt(cheddar, memory, first)
     cheddar.faults = {len(cheddar.calls) + call: fault}
     await until_done(cheddar, memory, second)
@@ -259,7 +259,7 @@ async def test_a_request_thought_lost_may_arrive_later(
     arrival: int, again: Callable[[Review], Review]
 ) -> None:
     """It arrives just before the nth call after it; what it adds is ours, and goes if it is one too many."""
-    cheddar, memory = Cheddar(), Memory()
+    cheddar, memory = FakeCheddar(), Memory()
     adding = 4  # get, set, set, and the first charge
 
     def delayed(request: httpx.Request, apply: Callable[[], httpx.Response]) -> httpx.Response:
@@ -288,7 +288,7 @@ async def test_a_request_thought_lost_may_arrive_later(
 
 
 async def test_an_add_whose_answer_is_lost_is_not_sent_again_within_the_attempt() -> None:
-    cheddar, memory = Cheddar(faults={4: lost_on_the_way}), Memory()
+    cheddar, memory = FakeCheddar(faults={4: lost_on_the_way}), Memory()
     with pytest.raises(ReviewFailed, match=r"was lost, and it is not there \(yet\): A") as failed:
         await attempt(cheddar, memory, first)
     assert isinstance(failed.value.__cause__, NoAnswer)
@@ -296,13 +296,13 @@ async def test_an_add_whose_answer_is_lost_is_not_sent_again_within_the_attempt(
 
 
 async def test_an_add_whose_answer_is_lost_is_found_by_reading() -> None:
-    cheddar, memory = Cheddar(faults={4: answer_lost}), Memory()
+    cheddar, memory = FakeCheddar(faults={4: answer_lost}), Memory()
     await attempt(cheddar, memory, first)
     assert cheddar.content() == FIRST
 
 
 async def test_a_refused_add_claims_nothing_later() -> None:
-    cheddar, memory = Cheddar(), Memory()
+    cheddar, memory = FakeCheddar(), Memory()
 
     def declare(review: Review) -> Review:
         review.charge("REFUSED", 5)
@@ -317,7 +317,7 @@ async def test_a_refused_add_claims_nothing_later() -> None:
 
 
 async def test_a_description_that_the_server_rewrites_is_still_ours() -> None:
-    cheddar, memory = Cheddar(), Memory()
+    cheddar, memory = FakeCheddar(), Memory()
 
     def declare(review: Review) -> Review:
         review.charge("A", 5, "a long story")
@@ -335,7 +335,7 @@ async def test_a_description_that_the_server_rewrites_is_still_ours() -> None:
 
 
 async def test_a_person_is_asked_about_a_description_without_its_mark_whose_answer_was_lost() -> None:
-    cheddar, memory = Cheddar(), Memory()
+    cheddar, memory = FakeCheddar(), Memory()
 
     def declare(review: Review) -> Review:
         review.charge("A", 5, "a long story")
@@ -359,7 +359,7 @@ async def test_a_person_is_asked_about_a_description_without_its_mark_whose_answ
 
 async def test_a_late_charge_is_not_taken_for_one_that_only_resembles_it() -> None:
     """Two lost answers: the first charge arrives while the second, alike but for its words, is sent."""
-    cheddar, memory = Cheddar(), Memory()
+    cheddar, memory = FakeCheddar(), Memory()
     late: list[Callable[[], httpx.Response]] = []
 
     def declare(review: Review) -> Review:
@@ -381,14 +381,14 @@ async def test_a_late_charge_is_not_taken_for_one_that_only_resembles_it() -> No
 
 
 async def test_an_answer_that_does_not_show_the_charge() -> None:
-    cheddar, memory = Cheddar(), Memory()
+    cheddar, memory = FakeCheddar(), Memory()
     cheddar.faults[4] = lambda request, apply: httpx.Response(200, text=cheddar.document())
     with pytest.raises(ReviewFailed, match="the answer doesn't show it"):
         await attempt(cheddar, memory, first)
 
 
 async def test_an_invoice_that_was_put_off_is_left_alone() -> None:
-    cheddar, memory = Cheddar(pushed_out=True), Memory()
+    cheddar, memory = FakeCheddar(pushed_out=True), Memory()
     outcome = await attempt(cheddar, memory, first)
     assert outcome.standing is Standing.CURRENT
     assert outcome.note == "nothing to do: not outstanding but current"
@@ -397,7 +397,7 @@ async def test_an_invoice_that_was_put_off_is_left_alone() -> None:
 
 
 async def test_a_paid_invoice_that_is_not_what_was_declared_is_for_a_person() -> None:
-    cheddar, memory = Cheddar(paid=True), Memory()
+    cheddar, memory = FakeCheddar(paid=True), Memory()
     with pytest.raises(Unresolved, match="was paid, and isn't what was declared: set     GB  3 → 15; "):
         await attempt(cheddar, memory, first)
     assert cheddar.calls == ["get"]
@@ -410,7 +410,7 @@ async def test_a_paid_invoice_that_is_not_what_was_declared_is_for_a_person() ->
 
 
 async def test_a_paid_invoice_with_everything_declared_on_it_is_done() -> None:
-    cheddar, memory = Cheddar(), Memory()
+    cheddar, memory = FakeCheddar(), Memory()
     await attempt(cheddar, memory, first)
     cheddar.paid = True
     for journal in (memory, Memory()):  # a receiver that has forgotten goes by the content
@@ -420,8 +420,8 @@ async def test_a_paid_invoice_with_everything_declared_on_it_is_done() -> None:
 
 async def test_an_invoice_that_is_due_and_stands_as_current_is_not_let_go() -> None:
     """Without a later bill date nobody would announce it again: it isn't outstanding yet, or looks as if."""
-    cheddar, memory = Cheddar(pushed_out=True), Memory()
-    review = first(Review.of(documents.customer(Cheddar().document().encode())))
+    cheddar, memory = FakeCheddar(pushed_out=True), Memory()
+    review = first(Review.of(documents.customer(FakeCheddar().document().encode())))
     async with cheddar.async_client(retries=0) as client:
         assert (await review.aapply(client, memory, now=memory.clock)).standing is Standing.CURRENT
         review = first(hook_review(cheddar))
@@ -439,7 +439,7 @@ def not_found(message: str) -> Any:
 
 async def test_a_customer_that_is_gone() -> None:
     missing = not_found("Customer not found")
-    cheddar, memory = Cheddar(faults={1: missing, 2: missing}), Memory()
+    cheddar, memory = FakeCheddar(faults={1: missing, 2: missing}), Memory()
     with pytest.raises(OutcomeUnknown, match="the customer isn't found") as unknown:
         await attempt(cheddar, memory, first)
     memory.clock.put_on(unknown.value.retry_after)
@@ -448,7 +448,7 @@ async def test_a_customer_that_is_gone() -> None:
 
 async def test_a_customer_that_was_not_found_once_is_not_gone() -> None:
     missing = not_found("Customer not found")
-    cheddar, memory = Cheddar(faults={1: missing, 5: missing}), Memory()
+    cheddar, memory = FakeCheddar(faults={1: missing, 5: missing}), Memory()
     with pytest.raises(OutcomeUnknown):
         await attempt(cheddar, memory, lambda review: review)
     await attempt(cheddar, memory, lambda review: review)
@@ -459,14 +459,14 @@ async def test_a_customer_that_was_not_found_once_is_not_gone() -> None:
 
 async def test_a_bare_404_does_not_let_an_invoice_go() -> None:
     bare = lambda request, apply: httpx.Response(404, text="Customer not found")  # noqa: E731 - reads better
-    cheddar, memory = Cheddar(faults={1: bare, 2: bare, 3: bare}), Memory()
+    cheddar, memory = FakeCheddar(faults={1: bare, 2: bare, 3: bare}), Memory()
     for _ in range(3):
         with pytest.raises(NotFound):
             await attempt(cheddar, memory, first)
 
 
 async def test_a_document_that_lacks_the_invoice_is_believed_the_second_time() -> None:
-    cheddar, memory = Cheddar(), Memory()
+    cheddar, memory = FakeCheddar(), Memory()
 
     def without(request: httpx.Request, apply: Callable[[], httpx.Response]) -> httpx.Response:
         return httpx.Response(200, text=cheddar.document().replace("inv-11", "inv-99"))
@@ -479,20 +479,20 @@ async def test_a_document_that_lacks_the_invoice_is_believed_the_second_time() -
 
 
 async def test_a_wrong_address_is_not_a_customer_that_is_gone() -> None:
-    cheddar = Cheddar(faults={1: not_found("Nothing here")})
+    cheddar = FakeCheddar(faults={1: not_found("Nothing here")})
     with pytest.raises(NotFound):
         await attempt(cheddar, Memory(), first)
 
 
 async def test_an_older_invoice_goes_first() -> None:
-    cheddar = Cheddar(unpaid_before=True)
+    cheddar = FakeCheddar(unpaid_before=True)
     with pytest.raises(EarlierInvoiceOutstanding, match="invoice 10"):
         await attempt(cheddar, Memory(), first)
     assert cheddar.calls == ["get"]
 
 
 async def test_stops_when_the_invoice_is_run_in_between() -> None:
-    cheddar, memory = Cheddar(), Memory()
+    cheddar, memory = FakeCheddar(), Memory()
 
     def run_by_hand(request: httpx.Request, apply: Callable[[], httpx.Response]) -> httpx.Response:
         cheddar.paid = True
@@ -505,14 +505,14 @@ async def test_stops_when_the_invoice_is_run_in_between() -> None:
 
 
 async def test_a_quantity_that_does_not_stand_is_noticed() -> None:
-    cheddar = Cheddar()
+    cheddar = FakeCheddar()
     cheddar.faults[2] = lambda request, apply: httpx.Response(200, text=cheddar.document())
     with pytest.raises(ReviewFailed, match="read back, and still to be done: set     GB  3 → 15"):
         await attempt(cheddar, Memory(), first)
 
 
 async def test_a_charge_that_somebody_deletes_is_noticed() -> None:
-    cheddar = Cheddar()
+    cheddar = FakeCheddar()
 
     def deleted_by_hand(request: httpx.Request, apply: Callable[[], httpx.Response]) -> httpx.Response:
         del cheddar.billed_charges[0]
@@ -525,7 +525,7 @@ async def test_a_charge_that_somebody_deletes_is_noticed() -> None:
 
 @pytest.mark.parametrize("keeps_mark", [True, False])
 async def test_a_charge_that_lands_on_another_invoice_is_deleted_there(keeps_mark: bool) -> None:
-    cheddar, memory = Cheddar(), Memory()
+    cheddar, memory = FakeCheddar(), Memory()
 
     def elsewhere(request: httpx.Request, apply: Callable[[], httpx.Response]) -> httpx.Response:
         apply()
@@ -542,7 +542,7 @@ async def test_a_charge_that_lands_on_another_invoice_is_deleted_there(keeps_mar
 
 
 async def test_a_charge_that_lands_on_another_invoice_later_is_found_by_its_mark() -> None:
-    cheddar, memory = Cheddar(), Memory()
+    cheddar, memory = FakeCheddar(), Memory()
 
     def elsewhere(request: httpx.Request, apply: Callable[[], httpx.Response]) -> httpx.Response:
         apply()
@@ -556,7 +556,7 @@ async def test_a_charge_that_lands_on_another_invoice_later_is_found_by_its_mark
 
 
 async def test_a_request_that_the_network_repeats_leaves_one_charge() -> None:
-    cheddar, memory = Cheddar(), Memory()
+    cheddar, memory = FakeCheddar(), Memory()
 
     def twice(request: httpx.Request, apply: Callable[[], httpx.Response]) -> httpx.Response:
         apply()
@@ -568,7 +568,7 @@ async def test_a_request_that_the_network_repeats_leaves_one_charge() -> None:
 
 
 async def test_a_charge_that_comes_back_with_another_amount_is_for_a_person() -> None:
-    cheddar, memory = Cheddar(), Memory()
+    cheddar, memory = FakeCheddar(), Memory()
 
     def rounds(request: httpx.Request, apply: Callable[[], httpx.Response]) -> httpx.Response:
         apply()
@@ -581,7 +581,7 @@ async def test_a_charge_that_comes_back_with_another_amount_is_for_a_person() ->
 
 
 async def test_a_run_that_is_not_shown_as_paid_is_waited_for() -> None:
-    cheddar, memory = Cheddar(), Memory()
+    cheddar, memory = FakeCheddar(), Memory()
     cheddar.faults[9] = lambda request, apply: httpx.Response(200, text=cheddar.document())
     with pytest.raises(OutcomeUnknown, match="was run, and isn't paid"):
         await attempt(cheddar, memory, running)
@@ -591,14 +591,14 @@ async def test_a_run_that_is_not_shown_as_paid_is_waited_for() -> None:
 
 
 async def test_without_marks_descriptions_are_left_alone() -> None:
-    cheddar, memory = Cheddar(), Memory()
+    cheddar, memory = FakeCheddar(), Memory()
     async with cheddar.async_client(retries=0) as client:
         await first(hook_review(cheddar)).aapply(client, memory, now=memory.clock, marks=False)
     assert [charge.get("description", "") for charge in cheddar.billed_charges] == ["extra", "", "", ""]
 
 
 async def test_a_clock_that_is_set_does_not_end_the_wait() -> None:
-    cheddar, memory = Cheddar(faults={4: lost_on_the_way}), Memory()
+    cheddar, memory = FakeCheddar(faults={4: lost_on_the_way}), Memory()
     with pytest.raises(OutcomeUnknown):
         await attempt(cheddar, memory, first)
     for set_by in (86_400, -86_400, 1):
@@ -611,7 +611,7 @@ async def test_a_clock_that_is_set_does_not_end_the_wait() -> None:
 
 
 async def test_a_request_that_is_held_up_before_it_leaves_is_not_sent() -> None:
-    cheddar, memory = Cheddar(), Memory()
+    cheddar, memory = FakeCheddar(), Memory()
 
     class Slow(Memory):
         async def append(self, entry: Entry) -> None:
@@ -643,7 +643,7 @@ def running(review: Review) -> Review:
 
 
 async def test_runs_when_done() -> None:
-    cheddar = Cheddar()
+    cheddar = FakeCheddar()
     outcome = await attempt(cheddar, Memory(), running)
     assert outcome.ran
     assert cheddar.calls[-2:] == ["get", "run-outstanding"]
@@ -651,13 +651,13 @@ async def test_runs_when_done() -> None:
 
 
 async def test_a_declined_run_is_no_failure() -> None:
-    cheddar = Cheddar(decline=True)
+    cheddar = FakeCheddar(decline=True)
     outcome = await attempt(cheddar, Memory(), running)
     assert (outcome.ran, outcome.note) == (False, "the run was declined (6000)")
 
 
 async def test_a_run_whose_answer_is_lost_is_not_repeated() -> None:
-    cheddar, memory = Cheddar(faults={9: answer_lost}), Memory()
+    cheddar, memory = FakeCheddar(faults={9: answer_lost}), Memory()
     outcome = await attempt(cheddar, memory, running)
     assert (outcome.ran, outcome.look_again) == (True, True)
     assert (await attempt(cheddar, memory, running)).standing is Standing.PAID
@@ -665,7 +665,7 @@ async def test_a_run_whose_answer_is_lost_is_not_repeated() -> None:
 
 
 def test_by_hand_with_the_sync_client() -> None:
-    cheddar = Cheddar(billed_charges=[dict(FOREIGN)])
+    cheddar = FakeCheddar(billed_charges=[dict(FOREIGN)])
     with cheddar.client(retries=0) as client:
         review = first(Review.of(client.get_customer("NORA")))
         assert review.compare(client.get_customer("NORA")).total_after == Decimal("88.50")
@@ -677,7 +677,7 @@ def test_by_hand_with_the_sync_client() -> None:
 
 
 def test_by_hand_a_lost_answer_is_found_by_reading() -> None:
-    cheddar = Cheddar(faults={5: answer_lost})
+    cheddar = FakeCheddar(faults={5: answer_lost})
     with cheddar.client(retries=0) as client:
         first(Review.of(documents.customer(cheddar.document().encode()))).apply(client)
     assert cheddar.content() == FIRST

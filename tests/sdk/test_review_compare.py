@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 from msgspec.structs import replace
-from tests.cheddar import Cheddar
+from tests.cheddar import FakeCheddar
 
 from tallyhook import documents, events
 from tallyhook.cheddar.models import Customer
@@ -13,7 +13,7 @@ from tallyhook.review import AddCharge, Changes, DeleteCharge, Review, SetQuanti
 from tallyhook.review.journal import Added, Adding, DeclaredCharge
 
 
-def document(cheddar: Cheddar) -> Customer:
+def document(cheddar: FakeCheddar) -> Customer:
     return documents.customer(cheddar.document().encode())
 
 
@@ -23,11 +23,11 @@ def charged(id: str, code: str, amount: str, description: str = "") -> dict[str,
 
 @pytest.fixture
 def review() -> Review:
-    return Review.from_hook(events.decode(Cheddar().hook()))
+    return Review.from_hook(events.decode(FakeCheddar().hook()))
 
 
 def test_bills_overage_in_full_and_takes_credits_off(review: Review) -> None:
-    cheddar = Cheddar(billed_items={"GB": Decimal(15), "USERS": Decimal(1)})
+    cheddar = FakeCheddar(billed_items={"GB": Decimal(15), "USERS": Decimal(1)})
     review.credit("REBATE", 5)
     changes = compare(review, document(cheddar))
     assert changes.total_before == Decimal("62.50")  # 20.00 + 13 × 2.50 + 1 × 10.00
@@ -38,7 +38,7 @@ def test_only_what_differs_is_changed(review: Review) -> None:
     review.set_quantity("USERS", 0)
     review.set_quantity("GB", 15)
     review.charge("SETUP", 9)
-    changes = compare(review, document(Cheddar()))
+    changes = compare(review, document(FakeCheddar()))
     assert changes.changes == (
         SetQuantity(item="GB", quantity=Decimal(15), was=Decimal(3), contradicted=True),
         AddCharge(charge=DeclaredCharge(code="SETUP", each_amount=Decimal(9))),
@@ -48,7 +48,7 @@ def test_only_what_differs_is_changed(review: Review) -> None:
 
 def test_a_quantity_within_what_is_included_is_not_shown(review: Review) -> None:
     review.set_quantity("GB", 2)
-    (change,) = compare(review, document(Cheddar(billed_items={"GB": Decimal(1)}))).changes
+    (change,) = compare(review, document(FakeCheddar(billed_items={"GB": Decimal(1)}))).changes
     assert change == SetQuantity(item="GB", quantity=Decimal(2), was=None, contradicted=False)
 
 
@@ -56,7 +56,7 @@ def test_without_entries_content_decides(review: Review) -> None:
     there = [charged("c1", "A", "5", "one  two"), charged("c2", "A", "5"), charged("c3", "OLD", "1")]
     review.charge("A", "5.00", "one two")
     review.charge("A", "5.00", "one two")
-    changes = compare(review, document(Cheddar(billed_charges=there)))
+    changes = compare(review, document(FakeCheddar(billed_charges=there)))
     assert changes.changes == (AddCharge(charge=review.declaration.charges[1]),)
 
 
@@ -69,7 +69,7 @@ def test_with_entries_ids_decide(review: Review) -> None:
         Adding(number=2, charge=b, before=("c1", "c2"), mark="0123456789"),
     ]
     review.charge("A", 5)
-    cheddar = Cheddar(billed_charges=there)
+    cheddar = FakeCheddar(billed_charges=there)
     assert compare(review, document(cheddar), entries).changes == (DeleteCharge(charge_id="c3", charge=b),)
     assert compare(review, document(cheddar), []).changes == (AddCharge(charge=a),)
 
@@ -77,7 +77,7 @@ def test_with_entries_ids_decide(review: Review) -> None:
 def test_prints_a_table(review: Review) -> None:
     review.set_quantity("GB", "15.5000")
     review.credit("SEAT_PRORATION", 5, "seat added on the 16th")
-    assert str(compare(review, document(Cheddar()))).splitlines() == [
+    assert str(compare(review, document(FakeCheddar()))).splitlines() == [
         "invoice 11: dry run",
         "  change  code            before      after  description",
         "  set     GB                   3       15.5",
@@ -88,7 +88,7 @@ def test_prints_a_table(review: Review) -> None:
 
 
 def test_prints_that_there_is_nothing_to_change(review: Review) -> None:
-    assert str(compare(review, document(Cheddar()))).splitlines() == [
+    assert str(compare(review, document(FakeCheddar()))).splitlines() == [
         "invoice 11: dry run",
         "  change  before  after",
         "  bills    22.50  22.50",
@@ -98,14 +98,14 @@ def test_prints_that_there_is_nothing_to_change(review: Review) -> None:
 
 def test_credit_beyond_the_bill_is_carried_forward(review: Review) -> None:
     review.credit("REBATE", 30)
-    changes: Changes = compare(review, document(Cheddar()))
+    changes: Changes = compare(review, document(FakeCheddar()))
     assert (changes.total_after, changes.carried_forward) == (Decimal("0.00"), Decimal("7.50"))
     assert str(changes).splitlines()[-2].split() == ["bills", "22.50", "0.00"]
     assert str(changes).splitlines()[-1] == "  7.50 of credit is carried forward"
 
 
 def test_taxes_by_the_rate_on_the_invoice(review: Review) -> None:
-    text = Cheddar().document().replace("<taxRate/>", "<taxRate>0.0825</taxRate>")
+    text = FakeCheddar().document().replace("<taxRate/>", "<taxRate>0.0825</taxRate>")
     taxed = documents.customer(text.encode())
     assert compare(review, taxed).total_before == Decimal("24.36")  # 22.50 + 1.85625
     exempt = documents.customer(text.replace("<isTaxExempt>0", "<isTaxExempt>1").encode())
@@ -113,7 +113,7 @@ def test_taxes_by_the_rate_on_the_invoice(review: Review) -> None:
 
 
 def test_a_document_that_lists_only_custom_charges_bills_the_plan_all_the_same() -> None:
-    hook = json.loads(Cheddar().hook())
+    hook = json.loads(FakeCheddar().hook())
     hook["subscription"]["invoice"]["charges"] = ""
     review = Review.from_hook(events.decode(json.dumps(hook).encode()))
     bare = Customer(subscriptions=(replace(review.subscription, invoices=(review.invoice,)),))
@@ -124,11 +124,11 @@ def test_a_document_that_lists_only_custom_charges_bills_the_plan_all_the_same()
 
 
 def test_unlimited_items_cost_nothing() -> None:
-    hook = json.loads(Cheddar().hook())
+    hook = json.loads(FakeCheddar().hook())
     hook["subscription"]["plan"]["items"][0]["quantityIncluded"] = "99999999.9"
     review = Review.from_hook(events.decode(json.dumps(hook).encode()))
     review.set_quantity("GB", 100_000_000)
-    assert compare(review, document(Cheddar())).total_after == Decimal("20.00")
+    assert compare(review, document(FakeCheddar())).total_after == Decimal("20.00")
 
 
 def test_an_invoice_that_the_document_does_not_hold(review: Review) -> None:

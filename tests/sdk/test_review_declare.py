@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from tests.cheddar import Cheddar
+from tests.cheddar import FakeCheddar
 
 from tallyhook import documents, events
 from tallyhook.review import Period, Review
@@ -14,7 +14,7 @@ from tallyhook.review.journal import DeclaredCharge
 
 @pytest.fixture
 def review() -> Review:
-    return Review.from_hook(events.decode(Cheddar().hook()))
+    return Review.from_hook(events.decode(FakeCheddar().hook()))
 
 
 def test_shows_what_the_hook_says(review: Review) -> None:
@@ -24,18 +24,18 @@ def test_shows_what_the_hook_says(review: Review) -> None:
 
 
 def test_of_a_document_reviews_the_outstanding_invoice() -> None:
-    review = Review.of(documents.customer(Cheddar().document().encode()))
+    review = Review.of(documents.customer(FakeCheddar().document().encode()))
     assert review.invoice.number == 11
     assert review.period == Period(datetime(2030, 2, 1, tzinfo=UTC), datetime(2030, 3, 1, tzinfo=UTC))
 
 
 def test_of_a_document_without_an_outstanding_invoice() -> None:
     with pytest.raises(LookupError, match="no outstanding invoice"):
-        Review.of(documents.customer(Cheddar(paid=True).document().encode()))
+        Review.of(documents.customer(FakeCheddar(paid=True).document().encode()))
 
 
 def test_without_a_period_before_the_first_bill() -> None:
-    hook = json.loads(Cheddar().hook())
+    hook = json.loads(FakeCheddar().hook())
     hook["subscription"]["invoice"]["previousBillingDatetime"] = ""
     review = Review.from_hook(events.decode(json.dumps(hook).encode()))
     with pytest.raises(LookupError, match="when the period"):
@@ -48,7 +48,7 @@ def test_without_a_period_before_the_first_bill() -> None:
 @pytest.mark.parametrize("missing", ["customer", "subscription"])
 def test_a_hook_that_names_no_invoice_is_no_review(missing: str) -> None:
     with pytest.raises(ValueError, match="nothing to review"):
-        Review.from_hook(events.decode(Cheddar().hook(**{missing: ""})))
+        Review.from_hook(events.decode(FakeCheddar().hook(**{missing: ""})))
 
 
 def test_declares(review: Review) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from lxml import html
 from rich.console import Console
-from tests.cheddar import Cheddar
+from tests.cheddar import FakeCheddar
 
 from tallyhook import documents, events
 from tallyhook.cheddar.models import Charge, Customer, Invoice, Item, Transaction
@@ -184,7 +184,7 @@ def test_wide_signs_and_accents_stay_aligned() -> None:
 
 @pytest.fixture
 def review() -> Review:
-    return Review.from_hook(events.decode(Cheddar().hook()))
+    return Review.from_hook(events.decode(FakeCheddar().hook()))
 
 
 def test_a_review_shows_what_is_declared(review: Review) -> None:
@@ -205,7 +205,7 @@ def test_a_review_shows_what_is_declared(review: Review) -> None:
 
 def test_an_outcome_shows_what_was_declared_found_and_applied(review: Review) -> None:
     there = {"id": "c1", "chargeCode": "KEPT", "quantity": "1", "eachAmount": "2", "description": ""}
-    cheddar = Cheddar(billed_charges=[there])
+    cheddar = FakeCheddar(billed_charges=[there])
     review.set_quantity("GB", 15)
     review.set_quantity("USERS", 0)
     review.charge("KEPT", 2)
@@ -246,7 +246,7 @@ def test_an_outcome_shows_what_was_deleted() -> None:
 
 def test_an_outcome_without_any_work_does_not_claim_what_was_found(review: Review) -> None:
     review.set_quantity("GB", 15)
-    outcome = review.apply(Cheddar(pushed_out=True).client())
+    outcome = review.apply(FakeCheddar(pushed_out=True).client())
     assert outcome.standing is Standing.CURRENT
     assert str(outcome).splitlines() == [
         "review, the invoice was current",
@@ -257,7 +257,7 @@ def test_an_outcome_without_any_work_does_not_claim_what_was_found(review: Revie
 
 
 def test_an_outcome_says_which_quantities_no_document_showed(review: Review) -> None:
-    cheddar = Cheddar(billed_items={"GB": Decimal(1), "USERS": Decimal(0)}, paid=True)
+    cheddar = FakeCheddar(billed_items={"GB": Decimal(1), "USERS": Decimal(0)}, paid=True)
     review.set_quantity("GB", 2)  # as many as are included
     outcome = review.apply(cheddar.client())
     assert outcome.unverified == ("GB",)
@@ -274,7 +274,7 @@ def test_an_outcome_says_which_quantities_no_document_showed(review: Review) -> 
 
 def test_a_dry_run_in_a_notebook_and_by_rich(review: Review) -> None:
     review.set_quantity("GB", 15)
-    changes = review.compare(documents.customer(Cheddar().document().encode()))
+    changes = review.compare(documents.customer(FakeCheddar().document().encode()))
     assert cells(changes) == [
         ["change", "code", "before", "after"],
         ["set", "GB", "3", "15"],

@@ -5,9 +5,9 @@ Each `assert_type` is what an editor would show. mypy --strict and pyright read 
 
 from datetime import timedelta
 from decimal import Decimal
-from typing import assert_type
+from typing import TypedDict, assert_type
 
-from tallyhook import AsyncClient, Client, Customer, Id, Invoice, InvoicePeriod, Plan, events
+from tallyhook import AsyncClient, Client, Customer, Id, Invoice, InvoicePeriod, Plan, cleverbridge, events
 from tallyhook.cheddar.hooks import SubscriptionBillable
 from tallyhook.cheddar.models import Charge, Item, Subscription
 from tallyhook.review import Changes, Outcome, Period, Review, compare
@@ -19,10 +19,10 @@ from tallyhook_mock import (
     Server,
     serve,
 )
-from tallyhook_receiver import NotYet, Product, Receiver
+from tallyhook_receiver import Cheddar, Cleverbridge, Event, Notification, NotYet, Receiver, StandardWebhooks
 
 client = AsyncClient("ACME", "ops@example.com", "password")
-product = Product("ACME", "the secret key", client)
+product = Cheddar("ACME", "the secret key", client)
 receiver = Receiver(product, inbox="inbox.sqlite", max_age=timedelta(days=2))
 
 
@@ -47,6 +47,28 @@ async def billable(hook: SubscriptionBillable) -> None:
 @receiver.on("somethingNew")
 def anything(hook: events.Hook) -> None:
     assert_type(hook.activity_type, str)
+
+
+class Reading(TypedDict):
+    gigabytes: int
+
+
+@receiver.on("meter.read", source=StandardWebhooks("meters", "whsec_AAECAwQFBgcICQoLDA0ODw=="))
+async def read(event: Event[Reading]) -> None:
+    assert_type(event.payload["gigabytes"], int)
+
+
+@receiver.on("PaidOrderNotification")
+def ordered(event: Event[Notification]) -> None:
+    assert_type(event.payload.subscriptions, tuple[cleverbridge.Subscription, ...])
+
+
+@receiver.review("ACME")
+def one(review: Review) -> None:
+    assert_type(review.customer, Customer)
+
+
+notifications = Cleverbridge("cb", cleverbridge.AsyncClient("user", "pw"), networks=["192.0.2.0/24"])
 
 
 def plain() -> None:

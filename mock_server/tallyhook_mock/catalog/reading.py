@@ -4,22 +4,37 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from msgspec import field
+from msgspec import Meta, defstruct, field
+from msgspec.structs import asdict, fields
 
 from tallyhook import signing
-from tallyhook_mock.catalog.table import CatalogError, Table
+from tallyhook_mock.catalog.table import (
+    CatalogError,
+    KeyedListener,
+    Listener,
+    Password,
+    Rate,
+    Required,
+    Table,
+    Text,
+    known,
+    one_of,
+    read,
+)
 from tallyhook_mock.core import ids
 from tallyhook_mock.core.base import Entity
+from tallyhook_mock.core.hooks import Policy
 from tallyhook_mock.duration import parse_duration
-from tallyhook_mock.systems import SYSTEMS, Systems, parts
+from tallyhook_mock.systems import SYSTEMS, Systems, parts, policies
 from tallyhook_mock.systems.cheddar.catalog import (
-    CUSTOMER,
-    PLAN,
-    PROMOTION,
+    CustomerTable,
+    PlanTable,
+    PromotionTable,
     Seed,
     read_customer,
     read_plan,
@@ -32,30 +47,80 @@ from tallyhook_mock.systems.cheddar.state import HOOK_TYPES, State
 
 __all__ = ["Catalog", "default_catalog", "load_catalog", "read_catalog"]
 
-_CATALOG = (
-    "hookRetryPauses",
-    "rules",
-    "product",
-    "products",
-    "users",
-    *(system for system in SYSTEMS if system != "cheddar"),
+
+class UserTable(Table):
+    """Who may call Cheddar's API."""
+
+    email: Required
+    password: Password
+    timezone: Required | None = None
+
+
+class CheddarListener(Listener):
+    events: tuple[Annotated[str, one_of(HOOK_TYPES)], ...] = ()
+
+
+class ProductTable(Table):
+    """A product; all but its `secret` and what it offers is settled when it is new."""
+
+    code: Required
+    id: Required | None = None
+    name: Text | None = None
+    subdomain: Text | None = None
+    secret: Required | None = None
+    signature: Annotated[str, one_of(signing.SCHEMES)] | None = None
+    currency_symbol: Text | None = None
+    cc_card_code_is_required: bool | None = None
+    cc_zip_is_required: bool | None = None
+    bill_reminder_days: tuple[Annotated[int, Meta(ge=0, le=365)], ...] | None = None
+    tax_rate: Rate | None = None
+    is_tax_exempt: bool | None = None
+    plans: tuple[PlanTable, ...] = ()
+    promotions: tuple[PromotionTable, ...] = ()
+    customers: tuple[CustomerTable, ...] = ()
+    listeners: tuple[CheddarListener, ...] = ()
+
+
+# What settles a product.
+_SETTINGS = known(ProductTable)[1:-4]
+
+# The settings of Cheddar's rules, by the names that they have in Python.
+RulesTable = defstruct(
+    "RulesTable",
+    [
+        (
+            name,
+            (list[Required] if name == "dunning" else Annotated[str, one_of(setting.alternatives)]) | None,
+            None,
+        )
+        for name, setting in SETTINGS.items()
+    ],
+    bases=(Table,),
+    rename={},
 )
-_USER = ("email", "password", "timezone")
-_LISTENER = ("url", "events")
-_SETTINGS = (
-    "id",
-    "name",
-    "subdomain",
-    "secret",
-    "signature",
-    "currencySymbol",
-    "ccCardCodeIsRequired",
-    "ccZipIsRequired",
-    "billReminderDays",
-    "taxRate",
-    "isTaxExempt",
-)
-_PRODUCT = ("code", *_SETTINGS, "plans", "promotions", "customers", "listeners")
+
+
+class _CatalogTable(Table):
+    """What a catalogue may hold beside the sections of the other systems."""
+
+    hook_retry_pauses: list[Required] | None = None
+    rules: RulesTable | None = None  # type: ignore[valid-type]  # made of the settings
+    product: ProductTable | None = None
+    products: tuple[ProductTable, ...] = ()
+    users: tuple[UserTable, ...] = ()
+
+
+_OTHERS = [system for system in SYSTEMS if system != "cheddar"]
+
+
+@cache
+def catalog_table() -> type[Table]:
+    """All that a catalogue may hold."""
+    others = {name: module for name, module in parts("catalog").items() if name in _OTHERS}
+    sections = [(name, module.Section | None, None) for name, module in others.items()]
+    made = defstruct("Catalog", sections, bases=(_CatalogTable,))
+    assert issubclass(made, Table)
+    return made
 
 
 class _Entry(Entity, eq=False):
@@ -80,7 +145,7 @@ class Catalog:
         rules: Rules | None,
         entries: Iterable[_Entry],
         pauses: tuple[timedelta, ...] | None,
-        sections: Sequence[Callable[[], None]],
+        sections: Sequence[Callable[[], object]],
     ) -> None:
         self._users = users
         self._time_zones = time_zones
@@ -155,34 +220,30 @@ def read_catalog(
     `at` becomes the date of what is new; `check_url` raises a ValueError for a listener that can't be had.
     CatalogError, with the place, for the first thing that is wrong.
     """
-    top, state = Table(catalog, "", _CATALOG), systems.cheddar
-    users, time_zones = {}, {}
-    for user in top.tables("users", _USER):
-        email = user.text("email")
-        if email in users:
-            raise user.wrong("email", f"{email!r} stands here twice")
-        users[email] = user.password("password")
-        if "timezone" in user:
-            time_zones[email] = _time_zone(user)
-    tables = [*top.tables("products", _PRODUCT)]
-    if "product" in top:
-        tables.insert(0, Table(catalog["product"], "product", _PRODUCT))
+    top: Any = read(catalog_table(), catalog)
+    state = systems.cheddar
+    users: dict[str, str] = {}
+    for user in top.users:
+        if user.email in users:
+            raise user.wrong("email", f"{user.email!r} stands here twice")
+        users[user.email] = user.password
+    time_zones = {user.email: _time_zone(user) for user in top.users if user.timezone}
     entries: dict[str, _Entry] = {}
-    for table in tables:
+    for table in (*([top.product] if top.product else ()), *top.products):
         entry = _read_product(table, state, at, check_url)
         if entry.product.code in entries:
             raise table.wrong("code", f"{entry.product.code!r} stands here twice")
         entries[entry.product.code] = entry
-    sections = [*_sections(top, systems, at)]
+    sections = [*_sections(top, systems, at, check_url)]
     # A catalogue may be for another system alone.
-    for name, given, known in (("users", users, state.users), ("products", entries, state.products)):
-        if not given and not known and not sections:
+    for name, given, there in (("users", users, state.users), ("products", entries, state.products)):
+        if not given and not there and not sections:
             raise CatalogError(f"{name}: at least one is needed")
     return Catalog(users, time_zones, _rules(top), entries.values(), _pauses(top), sections)
 
 
-def _time_zone(user: Table) -> str:
-    name = user.text("timezone")
+def _time_zone(user: UserTable) -> str:
+    name = user.timezone or ""
     try:
         ZoneInfo(name)
     except (ValueError, OSError, ZoneInfoNotFoundError):
@@ -190,41 +251,66 @@ def _time_zone(user: Table) -> str:
     return name
 
 
-def _rules(top: Table) -> Rules | None:
+def _rules(top: Any) -> Rules | None:
     """The settings of Cheddar's rules; None if nothing is said of them."""
-    if "rules" not in top:
+    if top.rules is None:
         return None
-    table = top.table("rules", tuple(SETTINGS))
-    chosen: dict[str, Any] = {}
-    for name in table.names():
-        if name == "dunning":
-            chosen[name] = _durations(table, name)
-        else:
-            chosen[name] = table.choice(name, SETTINGS[name].alternatives, "")
+    chosen = {name: value for name, value in asdict(top.rules).items() if value is not None}
+    if "dunning" in chosen:
+        chosen["dunning"] = _durations(chosen["dunning"], top.rules, "dunning")
     return Rules(**chosen)
 
 
-def _sections(top: Table, systems: Systems, at: datetime) -> Iterator[Callable[[], None]]:
+def _sections(
+    top: Table, systems: Systems, at: datetime, check_url: Callable[[str], None]
+) -> Iterator[Callable[[], object]]:
     """What puts in place what is said of the systems beside Cheddar."""
     for name, module in parts("catalog").items():
-        if name in systems.others and name in top:
-            yield module.read(top.table(name, module.NAMES), systems.others[name], at)
+        table = getattr(top, name, None)
+        if table is not None:
+            yield module.read(table, systems.others[name], at)
+            policy = policies().get(name)
+            if policy is not None:
+                yield from _listeners(table.listeners, systems, policy, check_url)
 
 
-def _pauses(top: Table) -> tuple[timedelta, ...] | None:
+def _listeners(
+    tables: Iterable[Listener], systems: Systems, policy: Policy, check_url: Callable[[str], None]
+) -> Iterator[Callable[[], object]]:
+    """What registers the listeners of a system beside Cheddar."""
+    for table in tables:
+        _check_url(table, check_url)
+        header, key = "", ""
+        if isinstance(table, KeyedListener):
+            header, key = policy.header if table.header is None else table.header, table.key
+        try:
+            policy.check(table.events, header, key)
+        except ValueError as error:
+            raise table.wrong("header", str(error)) from None
+        yield partial(
+            systems.cheddar.hooks.listen,
+            "",
+            table.url,
+            frozenset(table.events),
+            system=policy.system,
+            header=header,
+            key=key,
+        )
+
+
+def _pauses(top: Any) -> tuple[timedelta, ...] | None:
     """How long is waited after each attempt; None if nothing is said of it."""
-    name = "hookRetryPauses"
-    if name not in top:
+    if top.hook_retry_pauses is None:
         return None
-    pauses = _durations(top, name)
+    pauses = _durations(top.hook_retry_pauses, top, "hookRetryPauses")
     if not pauses:
-        raise top.wrong(name, "at least one is needed")
+        raise top.wrong("hookRetryPauses", "at least one is needed")
     return pauses
 
 
-def _durations(table: Table, name: str) -> tuple[timedelta, ...]:
+def _durations(given: Iterable[str], table: Table, name: str) -> tuple[timedelta, ...]:
     pauses = []
-    for written in table.texts(name):
+    for written in given:
         try:
             duration = parse_duration(written)
         except ValueError as error:
@@ -235,78 +321,82 @@ def _durations(table: Table, name: str) -> tuple[timedelta, ...]:
     return tuple(pauses)
 
 
-def _read_product(table: Table, state: State, at: datetime, check_url: Callable[[str], None]) -> _Entry:
-    code = table.text("code")
+def _read_product(
+    table: ProductTable, state: State, at: datetime, check_url: Callable[[str], None]
+) -> _Entry:
+    code = table.code
     product = state.products.get(code)
     if product is None:
-        product = _new_product(table, code, state, at)
-    elif settled := [name for name in _SETTINGS if name in table and name != "secret"]:
+        product = _new_product(table, state, at)
+    elif settled := [name for name in _SETTINGS if name != "secret" and _given(table, name)]:
         raise table.wrong(settled[0], f"the product {code!r} is there already and keeps its settings")
-    secret = _secret(table, product.signature, at) if "secret" in table else product.secret
+    secret = product.secret if table.secret is None else _secret(table, product.signature, at)
     entry = _Entry(product, secret, dict(product.items), dict(product.plans), dict(product.promotions))
-    for plan_table in table.tables("plans", PLAN):
+    for plan_table in table.plans:
         plan = read_plan(plan_table, entry.items, product.plans, state.ids, at)
         entry.plans[plan.code] = plan
-    for promotion_table in table.tables("promotions", PROMOTION):
+    for promotion_table in table.promotions:
         promotion = read_promotion(promotion_table, entry.plans, state.ids, at)
         entry.promotions[promotion.name] = promotion
     codes = {customer.code for customer in state.customers(product)}
-    for customer_table in table.tables("customers", CUSTOMER):
-        seed = read_customer(customer_table, entry.plans)
-        if seed.code in codes:
-            raise customer_table.wrong("code", f"another customer has the code {seed.code!r}")
-        codes.add(seed.code)
-        entry.customers.append(seed)
-    for listener in table.tables("listeners", _LISTENER):
-        entry.listeners.append(_read_listener(listener, check_url))
+    for customer in table.customers:
+        if customer.code in codes:
+            raise customer.wrong("code", f"another customer has the code {customer.code!r}")
+        codes.add(customer.code)
+        entry.customers.append(read_customer(customer, entry.plans))
+    for listener in table.listeners:
+        _check_url(listener, check_url)
+        entry.listeners.append((listener.url, frozenset(listener.events)))
     return entry
 
 
-def _new_product(table: Table, code: str, state: State, at: datetime) -> Product:
-    scheme = signing.SCHEMES[table.choice("signature", signing.SCHEMES, signing.CHEDDAR.name)]
-    secret = _secret(table, scheme.name, at)
+def _given(table: Table, key: str) -> bool:
+    """Whether there is a value under a key."""
+    found = next(field for field in fields(table) if field.encode_name == key)
+    return getattr(table, found.name) is not None
+
+
+def _new_product(table: ProductTable, state: State, at: datetime) -> Product:
+    scheme = table.signature or signing.CHEDDAR.name
+    secret = _secret(table, scheme, at)
     return Product(
         _product_id(table, state),
-        code,
-        table.text("name", code),
-        table.text("subdomain", code.lower()),
+        table.code,
+        table.code if table.name is None else table.name,
+        table.code.lower() if table.subdomain is None else table.subdomain,
         secret,
-        table.text("currencySymbol", "$"),
-        table.flag("ccCardCodeIsRequired", False),
-        table.flag("ccZipIsRequired", False),
-        table.wholes("billReminderDays", most=365),
-        signature=scheme.name,
-        tax_rate=table.amount("taxRate", places=8) if "taxRate" in table else None,
-        is_tax_exempt=table.flag("isTaxExempt", False),
+        "$" if table.currency_symbol is None else table.currency_symbol,
+        bool(table.cc_card_code_is_required),
+        bool(table.cc_zip_is_required),
+        table.bill_reminder_days or (),
+        signature=scheme,
+        tax_rate=table.tax_rate,
+        is_tax_exempt=bool(table.is_tax_exempt),
     )
 
 
-def _secret(table: Table, scheme: str, at: datetime) -> str:
-    secret = table.text("secret")
+def _secret(table: ProductTable, scheme: str, at: datetime) -> str:
+    if table.secret is None:
+        raise table.wrong("secret", "a value is required")
     try:
-        signing.SCHEMES[scheme].sign(b"", secret, id="trial", at=at)
+        signing.SCHEMES[scheme].sign(b"", table.secret, id="trial", at=at)
     except ValueError as error:
         raise table.wrong("secret", f"it can't sign by {scheme}: {error}") from None
-    return secret
+    return table.secret
 
 
-def _product_id(table: Table, state: State) -> int:
-    if "id" not in table:
+def _product_id(table: ProductTable, state: State) -> int:
+    if table.id is None:
         return state.ids.next()
-    given = ids.parse(table.text("id"))
+    given = ids.parse(table.id)
     if given is None:
         raise table.wrong("id", f"an id of this server is needed, such as {ids.text(state.ids.next())}")
     state.ids.reserve(given)
     return given
 
 
-def _read_listener(table: Table, check_url: Callable[[str], None]) -> tuple[str, frozenset[str]]:
-    url = table.text("url")
+def _check_url(table: Listener, check_url: Callable[[str], None]) -> None:
     try:
-        check_url(url)
+        check_url(table.url)
     except ValueError as error:
         raise table.wrong("url", str(error)) from None
-    events = table.texts("events")
-    for event in events:
-        Table({"events": event}, table.place, ("events",)).choice("events", HOOK_TYPES, event)
-    return url, frozenset(events)

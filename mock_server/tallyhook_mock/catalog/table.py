@@ -1,14 +1,44 @@
-"""One table of a catalogue: its values taken by name and checked, each complaint with its place."""
+"""Tables of a catalogue, and bodies of control calls, as structs.
+
+A `Table` says what may stand in it: its fields are the keys, in camel case, and their types what a value has
+to be. `read` makes one of what a file or a call holds, and says of the first thing that is wrong where it is
+and what is expected; `msgspec.json.schema` says the same to an editor.
+"""
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Self
+from functools import cache
+from typing import Annotated, Any, TypeAlias, TypeVar
+
+from msgspec import Meta, Struct, inspect
 
 from tallyhook_mock.clock import parse_moment
 
-__all__ = ["MASK", "CatalogError", "Table"]
+__all__ = [
+    "MASK",
+    "Amount",
+    "CatalogError",
+    "KeyedListener",
+    "Listener",
+    "Password",
+    "Places6",
+    "Quantity",
+    "Rate",
+    "Required",
+    "Table",
+    "Text",
+    "check_names",
+    "choice",
+    "known",
+    "one_of",
+    "read",
+    "wrong",
+]
+
+T = TypeVar("T", bound="Table")
 
 # What stands for a password or a key where a catalogue is shown.
 MASK = "********"
@@ -16,147 +46,233 @@ MASK = "********"
 # What XML documents can't carry.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 _FLAGS = {"1": True, "0": False, 1: True, 0: False}
+_MOST = 10**10  # of an amount
+
+
+def _decimal(places: int) -> Meta:
+    """From 0 up, as a text or a number of the file."""
+    pattern = rf"^\d{{1,10}}(\.\d{{1,{places}}}0*)?$"
+    plain = {"anyOf": [{"type": "string", "pattern": pattern}, {"type": "number", "minimum": 0}]}
+    return Meta(extra={"places": places}, extra_json_schema={"type": ["string", "number"], **plain})
+
+
+def one_of(choices: Collection[str]) -> Meta:
+    """A text out of these."""
+    return Meta(extra={"choices": tuple(choices)}, extra_json_schema={"enum": list(choices)})
+
+
+Text: TypeAlias = Annotated[str, Meta(max_length=255)]
+Required: TypeAlias = Annotated[str, Meta(min_length=1, max_length=255)]
+Password: TypeAlias = Annotated[str, Meta(min_length=1, max_length=255, extra={"isSecret": True})]
+Amount: TypeAlias = Annotated[Decimal, _decimal(2)]
+Quantity: TypeAlias = Annotated[Decimal, _decimal(4)]
+Places6: TypeAlias = Annotated[Decimal, _decimal(6)]
+Rate: TypeAlias = Annotated[Decimal, _decimal(8)]
 
 
 class CatalogError(ValueError):
     """A catalogue that can't be used; the message says where it is wrong."""
 
 
-class Table:
-    """The values under one heading. `names` are all that may stand here: another one is a slip of the pen."""
-
-    def __init__(self, values: object, place: str, names: Collection[str]) -> None:
-        if not isinstance(values, Mapping):
-            raise CatalogError(f"{place or 'the catalogue'}: a table is expected")
-        for name in values:
-            if name not in names:
-                raise CatalogError(f"{_join(place, str(name))}: unknown{_suggestion(str(name), names)}")
-        self.place = place
-        self._values: Mapping[str, object] = values
-        self._names = names
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._values
+class Table(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True, dict=True):
+    """What stands under one heading; `place` is where that is, such as `products[0].plans[1]`."""
 
     def wrong(self, name: str, why: str) -> CatalogError:
-        """The complaint about a value, to be raised."""
-        return CatalogError(f"{_join(self.place, name)}: {why}")
+        """The complaint about a value, by its key, to be raised."""
+        return wrong(self.place, name, why)
 
-    def text(self, name: str, default: str | None = None, *, most: int = 255) -> str:
-        """Required if there is no default, and then not empty."""
-        value = self._values.get(name, default)
-        if value is None or (value == "" and default is None):
-            raise self.wrong(name, "a value is required")
-        if not isinstance(value, str):
-            raise self.wrong(name, f"{_shown(value)} is not a text")
-        if _FORBIDDEN.search(value):
-            raise self.wrong(name, "a text can't hold control characters")
-        if len(value) > most:
-            raise self.wrong(name, f"longer than {most} characters")
-        return value
+    @property
+    def place(self) -> str:
+        return str(self.__dict__.get("place", ""))
 
-    def password(self, name: str) -> str:
-        """A required text; not what stands for one where a catalogue is shown."""
-        return self._unmasked(name, self.text(name))
 
-    def passwords(self, name: str) -> tuple[str, ...]:
-        """The same of a list."""
-        return tuple(self._unmasked(name, value) for value in self.texts(name))
+class Listener(Table):
+    """Who gets hooks; all of them if no `events` are named."""
 
-    def _unmasked(self, name: str, value: str) -> str:
-        if value == MASK:
-            raise self.wrong(name, "this is what stands for a password when a catalogue is shown")
-        return value
+    url: Required
+    events: tuple[str, ...] = ()
 
-    def choice(self, name: str, choices: Collection[str], default: str) -> str:
-        value = self.text(name, default)
-        if value not in choices:
-            listed = ", ".join(choices)
-            raise self.wrong(name, f"{value!r} is not one of {listed}{_suggestion(value, choices)}")
-        return value
 
-    def flag(self, name: str, default: bool) -> bool:
-        """A boolean, or Cheddar's `1` and `0`."""
-        value = self._values.get(name, default)
-        if not isinstance(value, (str, int)) or value not in _FLAGS:
-            raise self.wrong(name, f"{_shown(value)} is neither true nor false")
-        return _FLAGS[value]
+class KeyedListener(Listener):
+    """One whose hooks bring a key along, in a header."""
 
-    def whole(self, name: str, default: int | None, *, most: int) -> int | None:
-        """A whole number from 0 up."""
-        value = self._values.get(name)
-        if value is None:
-            return default
-        if isinstance(value, str) and value.isascii() and value.isdigit():
-            value = int(value) if len(value) <= len(str(most)) else most + 1
-        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
-            raise self.wrong(name, f"{_shown(value)} is not a whole number from 0 to {most}")
-        return value
+    header: Text | None = None
+    key: Text = ""
 
-    def amount(self, name: str, default: str | None = None, *, places: int = 2) -> Decimal:
-        """A decimal from 0 up, as text or as a number of the file; a binary fraction would not be exact."""
-        value = self._values.get(name, default)
-        if value is None:
-            raise self.wrong(name, "a value is required")
-        if isinstance(value, float):
-            raise self.wrong(name, f"{value} is a binary fraction: write it as a text or a Decimal")
-        if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
-            raise self.wrong(name, f"{_shown(value)} is not a number")
-        try:
-            number = Decimal(value)
-        except InvalidOperation:
-            raise self.wrong(name, f"{value!r} is not a number") from None
-        if not number.is_finite() or not 0 <= number < 10**10 or number != round(number, places):
-            raise self.wrong(name, f"{value} is not a number from 0 up with {places} decimals at most")
-        return number or Decimal(0)  # there is a -0, and one of a billion decimals
 
-    def moment(self, name: str) -> datetime | None:
-        """An ISO 8601 text or a date-time of the file, in UTC; None if absent."""
-        value = self._values.get(name)
-        if value is None:
-            return None
-        written = value.isoformat() if isinstance(value, datetime) else value
-        if not isinstance(written, str):
-            raise self.wrong(name, f"{_shown(value)} is not a moment")
-        try:
-            return parse_moment(written)
-        except ValueError as error:
-            raise self.wrong(name, str(error)) from None
+def read(kind: type[T], values: object, place: str = "") -> T:
+    """A table from what a file or a body holds. CatalogError for the first thing that is wrong."""
+    made: T = _table(_type_of(kind), values, place)
+    return made
 
-    def texts(self, name: str) -> tuple[str, ...]:
-        return tuple(Table({name: value}, self.place, (name,)).text(name) for value in self._sequence(name))
 
-    def wholes(self, name: str, *, most: int) -> tuple[int, ...]:
-        taken = (
-            Table({name: value}, self.place, (name,)).whole(name, None, most=most)
-            for value in self._sequence(name)
-        )
-        return tuple(number for number in taken if number is not None)
+def wrong(place: str, name: str, why: str) -> CatalogError:
+    return CatalogError(f"{_join(place, name)}: {why}")
 
-    def tables(self, name: str, names: Collection[str]) -> Iterable[Self]:
-        """The tables of an array, in order."""
-        for number, values in enumerate(self._sequence(name)):
-            yield type(self)(values, f"{_join(self.place, name)}[{number}]", names)
 
-    def table(self, name: str, names: Collection[str] | None = None) -> Self:
-        """A table under this one; empty if absent. Without `names` any may stand in it, as in metadata."""
-        values = self._values.get(name, {})
-        if names is None:
-            names = [str(key) for key in values] if isinstance(values, Mapping) else []
-        return type(self)(values, _join(self.place, name), names)
+def check_names(values: object, names: Collection[str], place: str = "") -> None:
+    """CatalogError if it is no table, or for a key that means nothing there: a slip of the pen."""
+    if not isinstance(values, Mapping):
+        raise CatalogError(f"{place or 'the catalogue'}: a table is expected")
+    for name in values:
+        if name not in names:
+            raise wrong(place, str(name), f"unknown{_suggestion(str(name), names)}")
 
-    def names(self) -> Collection[str]:
-        return self._values.keys()
 
-    def _sequence(self, name: str) -> Iterable[object]:
-        value = self._values.get(name, ())
-        if not isinstance(value, (list, tuple)):
-            raise self.wrong(name, "a list is expected")
-        return value
+def choice(value: str, choices: Collection[str], place: str, name: str) -> str:
+    """One of the choices. CatalogError."""
+    if value not in choices:
+        listed = ", ".join(choices)
+        raise wrong(place, name, f"{value!r} is not one of {listed}{_suggestion(value, choices)}")
+    return value
+
+
+def known(kind: type[Table]) -> list[str]:
+    """The keys that may stand in a table, in order."""
+    return [field.encode_name for field in _type_of(kind).fields]
+
+
+@cache
+def _type_of(kind: type[Table]) -> inspect.StructType:
+    found = inspect.type_info(kind)
+    assert isinstance(found, inspect.StructType)
+    return found
+
+
+def _table(kind: inspect.StructType, values: object, place: str) -> Any:
+    check_names(values, [field.encode_name for field in kind.fields], place)
+    assert isinstance(values, Mapping)
+    read: dict[str, Any] = {}
+    for field in kind.fields:
+        value, name = values.get(field.encode_name), _join(place, field.encode_name)
+        if value is not None:
+            read[field.name] = _value(field.type, value, name)
+        elif field.encode_name in values and _may_be_none(field.type):
+            read[field.name] = None
+        elif field.required:
+            raise CatalogError(f"{name}: a value is required")
+    made = kind.cls(**read)
+    made.__dict__["place"] = place
+    return made
+
+
+def _may_be_none(kind: inspect.Type) -> bool:
+    return isinstance(kind, inspect.UnionType) and kind.includes_none
+
+
+def _value(kind: inspect.Type, value: object, place: str, extra: Mapping[str, Any] | None = None) -> Any:
+    match kind:
+        case inspect.Metadata():
+            return _value(kind.type, value, place, kind.extra)
+        case inspect.UnionType():
+            *others, last = (each for each in kind.types if not isinstance(each, inspect.NoneType))
+            for each in others:
+                with suppress(CatalogError):
+                    return _value(each, value, place, extra)
+            return _value(last, value, place, extra)
+        case inspect.StructType():
+            return _table(kind, value, place)
+        case inspect.ListType() | inspect.VarTupleType():
+            return _list(kind, value, place)
+        case inspect.DictType():
+            if not isinstance(value, Mapping):
+                raise CatalogError(f"{place}: a table is expected")
+            return {
+                str(name): _value(kind.value_type, v, _join(place, str(name))) for name, v in value.items()
+            }
+        case inspect.EnumType():
+            return kind.cls(_choice(value, tuple(kind.cls), place))
+        case inspect.LiteralType():
+            return _choice(value, [str(each) for each in kind.values], place)
+        case inspect.BoolType():
+            return _flag(value, place)
+        case inspect.IntType():
+            return _whole(value, kind.ge or 0, kind.le or 2**31 - 1, place)
+        case inspect.DecimalType():
+            return _amount(value, (extra or {}).get("places", 2), place)
+        case inspect.DateTimeType():
+            return _moment(value, place)
+        case inspect.StrType():
+            if extra and "choices" in extra:
+                return _choice(value, extra["choices"], place)
+            return _text(kind, value, place, is_secret="isSecret" in (extra or {}))
+    raise TypeError(f"{place}: {kind} is no type of a catalogue")
+
+
+def _list(kind: inspect.ListType | inspect.VarTupleType, value: object, place: str) -> Any:
+    if not isinstance(value, list | tuple):
+        raise CatalogError(f"{place}: a list is expected")
+    of = kind.item_type
+    if isinstance(of, inspect.StructType):
+        made = [_table(of, each, f"{place}[{number}]") for number, each in enumerate(value)]
+    else:
+        made = [_value(of, each, place) for each in value]
+    return made if isinstance(kind, inspect.ListType) else tuple(made)
+
+
+def _text(kind: inspect.StrType, value: object, place: str, *, is_secret: bool) -> str:
+    if value == "" and kind.min_length:
+        raise CatalogError(f"{place}: a value is required")
+    if not isinstance(value, str):
+        raise CatalogError(f"{place}: {_shown(value)} is not a text")
+    if _FORBIDDEN.search(value):
+        raise CatalogError(f"{place}: a text can't hold control characters")
+    if kind.max_length is not None and len(value) > kind.max_length:
+        raise CatalogError(f"{place}: longer than {kind.max_length} characters")
+    if is_secret and value == MASK:
+        raise CatalogError(f"{place}: this is what stands for a password when a catalogue is shown")
+    return value
+
+
+def _choice(value: object, choices: Collection[str], place: str) -> str:
+    if not isinstance(value, str):
+        raise CatalogError(f"{place}: {_shown(value)} is not a text")
+    return choice(value, choices, "", place)
+
+
+def _flag(value: object, place: str) -> bool:
+    """A boolean, or Cheddar's `1` and `0`."""
+    if not isinstance(value, str | int) or value not in _FLAGS:
+        raise CatalogError(f"{place}: {_shown(value)} is neither true nor false")
+    return _FLAGS[value]
+
+
+def _whole(value: object, least: int, most: int, place: str) -> int:
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value) if len(value) <= len(str(most)) else most + 1
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise CatalogError(f"{place}: {_shown(value)} is not a whole number from {least} to {most}")
+    return value
+
+
+def _amount(value: object, places: int, place: str) -> Decimal:
+    """A decimal from 0 up; a binary fraction would not be exact."""
+    if isinstance(value, float):
+        raise CatalogError(f"{place}: {value} is a binary fraction: write it as a text or a Decimal")
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        raise CatalogError(f"{place}: {_shown(value)} is not a number")
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        raise CatalogError(f"{place}: {value!r} is not a number") from None
+    if not number.is_finite() or not 0 <= number < _MOST or number != round(number, places):
+        raise CatalogError(f"{place}: {value} is not a number from 0 up with {places} decimals at most")
+    return number or Decimal(0)  # there is a -0, and one of a billion decimals
+
+
+def _moment(value: object, place: str) -> datetime:
+    """An ISO 8601 text or a date-time of the file, in UTC."""
+    written = value.isoformat() if isinstance(value, datetime) else value
+    if not isinstance(written, str):
+        raise CatalogError(f"{place}: {_shown(value)} is not a moment")
+    try:
+        return parse_moment(written)
+    except ValueError as error:
+        raise CatalogError(f"{place}: {error}") from None
 
 
 def _join(place: str, name: str) -> str:
-    return f"{place}.{name}" if place else name
+    return f"{place}.{name}" if place and name else place or name
 
 
 def _suggestion(written: str, names: Collection[str]) -> str:

@@ -31,11 +31,25 @@ def dump_catalog(systems: Systems) -> dict[str, Any]:
         ],
         "products": [_product(product, state) for product in state.products.values()],
         **{
-            name: part.dump(systems.others[name])
+            name: part.dump(systems.others[name]) | _listeners(state, name)
             for name, part in parts("catalog").items()
             if name in systems.others and systems.others[name].is_used()
         },
     }
+
+
+def _listeners(state: State, system: str) -> dict[str, Any]:
+    """Those of a system beside Cheddar. Keys are shown, as secrets are."""
+    found = [
+        {
+            "url": listener.url,
+            "events": sorted(listener.events),
+            **({"header": listener.header, "key": listener.key} if listener.header else {}),
+        }
+        for listener in state.hooks.listeners.values()
+        if listener.system == system
+    ]
+    return {"listeners": found} if found else {}
 
 
 def _rules(state: State) -> dict[str, Any]:

@@ -18,9 +18,11 @@ _WAIT = 1.0  # seconds: a person has pressed a key
 
 def hook_types(incomplete: str) -> list[str]:
     """Those that begin with what is typed; the mock says what is wrong with any other."""
+    from tallyhook_mock.systems import policies
     from tallyhook_mock.systems.cheddar.state import HOOK_TYPES
 
-    return [name for name in HOOK_TYPES if name.startswith(incomplete)]
+    others = (each for policy in policies().values() for each in policy.types)
+    return [name for name in (*HOOK_TYPES, *others) if name.startswith(incomplete)]
 
 
 def product_codes(ctx: typer.Context, incomplete: str) -> list[str]:

@@ -6,7 +6,8 @@ import typer
 
 from tallyhook_mock.cli.completion import customer_codes
 from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote
-from tallyhook_mock.cli.timeline import CHEDDAR, System, account_path
+from tallyhook_mock.cli.timeline import System, account_path
+from tallyhook_mock.core.hooks import CHEDDAR
 from tallyhook_receiver.cli.output import Json, moment, print_json, table
 
 __all__ = ["forecast"]

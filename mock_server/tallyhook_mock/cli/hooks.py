@@ -93,7 +93,7 @@ def list_(
             short(hook["id"]),
             moment(hook["at"]),
             hook["type"],
-            hook["product"],
+            hook["product"] or hook["system"],
             hook["customer"],
             _deliveries(hook),
         )
@@ -123,10 +123,10 @@ def show(
     grid(
         [
             ("hook", hook["id"]),
-            ("type", f"{hook['type']} of {hook['product']}"),
+            ("type", f"{hook['type']} of {hook['product'] or hook['system']}"),
             ("customer", hook["customer"]),
             *([("invoice", f"#{number}")] if (number := _invoice(hook)) else []),
-            ("inbox", f"{_inbox_key(hook)}  (tallyhook inbox show {_inbox_key(hook)[:16]})"),
+            *([("inbox", f"{key}  (tallyhook inbox show {key[:16]})")] if (key := _inbox_key(hook)) else []),
             ("when", f"{moment(hook['at'])} UTC"),
         ]
     )
@@ -234,11 +234,11 @@ def _send(
     from tallyhook import signing
     from tallyhook_mock.delivery import why
 
-    product = remote.product(hook["product"])
-    signature = signing.SCHEMES[product["signature"]].sign(
-        content, product["secret"], id=hook["id"], at=datetime.now(UTC)
-    )
-    headers = {"Content-Type": "application/json", "User-Agent": "tallyhook-mock", **signature}
+    headers = dict(hook["headers"])
+    if hook["product"]:
+        product = remote.product(hook["product"])
+        scheme = signing.SCHEMES[product["signature"]]
+        headers |= scheme.sign(content, product["secret"], id=hook["id"], at=datetime.now(UTC))
     outcomes: list[dict[str, Any]] = []
     for target in targets:
         began, status = time.perf_counter(), None
@@ -265,7 +265,9 @@ def _invoice(hook: Mapping[str, Any]) -> str:
 
 
 def _inbox_key(hook: Mapping[str, Any]) -> str:
-    """Under which a receiver of this product keeps the hook."""
+    """Under which a receiver of this product keeps the hook; empty for other systems' hooks."""
+    if not hook["product"]:
+        return ""
     from tallyhook import events
     from tallyhook_receiver.sources.cheddar import event_key
     from tallyhook_receiver.sources.source import inbox_key

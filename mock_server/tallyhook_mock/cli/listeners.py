@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tallyhook_mock.cli.completion import hook_types
+from tallyhook_mock.cli.completion import hook_types, listener_ids
 from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote, path
 from tallyhook_receiver.cli.output import Json, print_json, short, state, table
 
@@ -13,7 +13,14 @@ __all__ = ["listeners"]
 
 listeners = typer.Typer(help="Say where a running mock sends its hooks.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(metavar="LISTENER", help="Its id or how that begins, or its URL.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="LISTENER",
+        autocompletion=listener_ids,
+        help="Its id or how that begins, or its URL.",
+    ),
+]
 
 
 @listeners.command("list")
@@ -30,14 +37,14 @@ def list_(url: MockUrl = URL, as_json: Json = False) -> None:
         (
             short(each["id"]),
             state("paused" if each["isPaused"] else "active"),
-            each["product"],
+            each["product"] or each["system"],
             each["url"],
             ", ".join(each["events"]) or "all",
         )
         for each in found
     ]
     table(
-        ("listener", "state", "product", "~url", "~events"),
+        ("listener", "state", "sender", "~url", "~events"),
         rows,
         empty="Nobody listens; `tallyhook listeners add URL` or `tallyhook listen` changes that.",
     )
@@ -51,15 +58,26 @@ def add(
         typer.Option(metavar="TYPE", autocompletion=hook_types, help="Only these; may be repeated."),
     ] = None,
     product: ProductCode = None,
+    system: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of cleverbridge or fusebill, not of a product."),
+    ] = None,
+    header: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The header that Fusebill's key goes along in.")
+    ] = None,
+    key: Annotated[str | None, typer.Option(metavar="KEY", help="The key; made up if not given.")] = None,
     url: MockUrl = URL,
     as_json: Json = False,
 ) -> None:
     """Register a listener, for all hooks or for some.
 
     Example: tallyhook listeners add http://127.0.0.1:8000/hooks --events subscriptionBillable
+    Example: tallyhook listeners add http://127.0.0.1:8000/fusebill --system fusebill --header X-Key
     """
-    made = Remote(url).post("/listeners", {"url": listener, "events": events or [], "product": product})
-    _print(made, "gets hooks from now on", as_json)
+    more = {"product": product, "system": system, "header": header, "key": key}
+    made = Remote(url).post("/listeners", {"url": listener, "events": events or [], **more})
+    key = f", with the key {made['key']} in {made['header']}" if "key" in made else ""
+    _print(made, f"gets hooks from now on{key}", as_json)
 
 
 @listeners.command()

@@ -193,7 +193,7 @@ def _banner(mock: "Mock", url: str, identity: "Identity | None", users: Iterable
     rows.add_row("clock", f"{mock.clock.now():%Y-%m-%d %H:%M:%S} UTC, {mock.clock.mode}")
     for listener in mock.state.hooks.listeners.values():
         events = ", ".join(sorted(listener.events)) or "all hooks"
-        rows.add_row("listener", f"{listener.url} ({listener.product}: {events})")
+        rows.add_row("listener", f"{listener.url} ({listener.product or listener.system}: {events})")
     if identity is not None:
         rows.add_row("trust", f"{identity.authority}")
     return Panel(rows, title="tallyhook mock", title_align="left", expand=False)

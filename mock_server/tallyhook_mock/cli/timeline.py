@@ -8,14 +8,11 @@ import typer
 
 from tallyhook_mock.cli.completion import customer_codes
 from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote, path, say_more
+from tallyhook_mock.core.hooks import CHEDDAR
 from tallyhook_mock.systems import SYSTEMS
 from tallyhook_receiver.cli.output import USAGE, Json, console, fail, moment, print_json, table
 
-__all__ = ["CHEDDAR", "System", "account_path", "timeline"]
-
-
-# The first is the one that has products.
-CHEDDAR = next(iter(SYSTEMS))
+__all__ = ["System", "account_path", "timeline"]
 
 
 def _known(name: str) -> str:

@@ -15,6 +15,7 @@ from tallyhook_mock.console.signature import check_signature
 from tallyhook_mock.core import ids
 from tallyhook_mock.core.hooks import DeliveryState, Hook
 from tallyhook_mock.mock import Mock
+from tallyhook_mock.systems import policies
 from tallyhook_mock.systems.cheddar.state import HOOK_TYPES
 
 __all__ = ["ROUTES"]
@@ -59,7 +60,7 @@ async def index(request: Request) -> Response:
             newest_first=True,
         ),
         wanted=wanted,
-        types=HOOK_TYPES,
+        types=(*HOOK_TYPES, *(each for policy in policies().values() for each in policy.types)),
         states=list(DeliveryState),
     )
 
@@ -69,7 +70,7 @@ async def show(request: Request) -> Response:
     hook = mock.state.hooks.log.get(ids.parse(request.path_params["id"]) or 0)
     if hook is None:
         raise HTTPException(404, "There is no such hook.")
-    product = mock.state.products[hook.product]
+    product = mock.state.products.get(hook.product)
     attempts = [attempt for delivery in hook.deliveries for attempt in delivery.attempts]
     latest = max(attempts, key=lambda attempt: attempt.at, default=None)
     return page(
@@ -79,7 +80,7 @@ async def show(request: Request) -> Response:
         hook=hook,
         product=product,
         latest=latest,
-        checks=check_signature(hook, product, latest) if latest else [],
+        checks=check_signature(hook, product, latest) if latest and product else [],
     )
 
 
@@ -90,12 +91,12 @@ async def retry(mock: Mock, form: Form) -> str:
 
 async def replay(mock: Mock, form: Form) -> str:
     mock.replay(_named(mock, form))
-    return "The hook is sent once more. Its invoice stays as it is."
+    return "The hook is sent once more. What it is about stays as it is."
 
 
 async def cancel(mock: Mock, form: Form) -> str:
     mock.cancel(_named(mock, form))
-    return "The hook is given up, and holds its invoice no longer."
+    return "The hook is given up, and holds no invoice any longer."
 
 
 def _named(mock: Mock, form: Form) -> Hook:

@@ -7,15 +7,17 @@ from starlette.routing import Route
 from tallyhook_mock.console.forms import Form, command, mock_of, required
 from tallyhook_mock.console.page import page
 from tallyhook_mock.core import ids
-from tallyhook_mock.core.hooks import Listener
+from tallyhook_mock.core.hooks import CHEDDAR, Listener
 from tallyhook_mock.mock import Mock
+from tallyhook_mock.systems import policies
 from tallyhook_mock.systems.cheddar.state import HOOK_TYPES
 
 __all__ = ["ROUTES"]
 
 
 async def index(request: Request) -> Response:
-    hooks = mock_of(request).state.hooks
+    mock = mock_of(request)
+    hooks = mock.state.hooks
     return page(
         request,
         "listeners.html",
@@ -23,17 +25,22 @@ async def index(request: Request) -> Response:
         listeners=list(hooks.listeners.values()),
         deliveries=hooks.counts,
         types=HOOK_TYPES,
+        policies=[each for name, each in policies().items() if mock.systems.others[name].is_used()],
     )
 
 
 async def add(mock: Mock, form: Form) -> str:
-    events = frozenset(form.get("events", "").split())
-    try:
-        product = mock.product(form.get("product"))
-    except LookupError as error:
-        raise ValueError(f"product: {error}") from None
-    listener = mock.listen(product.code, required(form, "url"), events)
-    return f"{listener.url} gets {', '.join(sorted(events)) or 'all hooks'} of {product.code}."
+    events, system = frozenset(form.get("events", "").split()), form.get("system", CHEDDAR)
+    url, header, key = required(form, "url"), form.get("header", "").strip(), form.get("key", "")
+    sender = ""
+    if system == CHEDDAR:
+        try:
+            sender = mock.product(form.get("product")).code
+        except LookupError as error:
+            raise ValueError(f"product: {error}") from None
+    listener = mock.listen(sender, url, events, system=system, header=header, key=key)
+    told = f"{url} gets {', '.join(sorted(events)) or 'all hooks'} of {sender or system.title()}."
+    return f"{told} Its key goes along in {listener.header}." if listener.header else told
 
 
 async def remove(mock: Mock, form: Form) -> str:

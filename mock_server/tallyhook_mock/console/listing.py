@@ -1,6 +1,6 @@
 """Long lists on pages: which part is shown, and the links to the parts before and after it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -9,8 +9,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from tallyhook_mock.core.pages import page_of
+from tallyhook_mock.timeline import Entry
 
-__all__ = ["Shown", "number", "shown"]
+__all__ = ["Shown", "events", "number", "shown"]
 
 _ROWS = 100
 
@@ -78,6 +79,11 @@ def shown(
         None if found.previous is None else _address(request, before=write(found.previous)),
         None if found.next is None else _address(request, after=write(found.next)),
     )
+
+
+def events(request: Request, entries: Mapping[int, Entry]) -> Shown:
+    """A part of a timeline, by the numbers of its entries, the latest first."""
+    return shown(request, dict(entries), read=number, write=str, newest_first=True)
 
 
 def number(written: str) -> int | None:

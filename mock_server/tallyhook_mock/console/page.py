@@ -53,6 +53,7 @@ _environment.filters |= {
     "words": phrases.words,
 }
 _environment.globals |= {
+    "account_url": words.account_url,
     "customer_url": words.customer_url,
     "hook_url": words.hook_url,
 }

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from tallyhook_mock.systems import Systems, parts
+from tallyhook_mock.systems import Systems, parts, policies
 
-__all__ = ["SHOWN", "Books", "Link", "books_of", "links"]
+__all__ = ["COMING", "SHOWN", "Books", "Link", "books_of", "links"]
 
 SHOWN = 100  # rows of a list
+COMING = 3  # invoices of a forecast
 
 # As many stand side by side in the bar on top before the systems share a menu.
 _MOST_LINKS = 6
@@ -36,11 +37,8 @@ class Books:
 
 
 _OVERVIEW, _FAULTS = Link("/", "Overview", "o"), Link("/console/faults", "Faults", "f")
-_CHEDDAR = (
-    Link("/console/customers", "Customers", "c"),
-    Link("/console/hooks", "Hooks", "h"),
-    Link("/console/listeners", "Listeners", "l"),
-)
+_CUSTOMERS = Link("/console/customers", "Customers", "c")
+_HOOKS = (Link("/console/hooks", "Hooks", "h"), Link("/console/listeners", "Listeners", "l"))
 
 
 def _others(systems: Systems) -> dict[str, Link]:
@@ -54,11 +52,14 @@ def _others(systems: Systems) -> dict[str, Link]:
 
 def links(systems: Systems) -> tuple[list[Link], list[Link]]:
     """The pages of what there is: those in the bar, and those in its menu."""
-    others = [*_others(systems).values()]
+    used = _others(systems)
+    others = [*used.values()]
     # A mock that nothing was loaded into shows Cheddar's pages, where it says so.
-    cheddar = _CHEDDAR if systems.cheddar.products or not others else ()
-    bar = [_OVERVIEW, *cheddar, *others, _FAULTS]
-    return (bar, []) if len(bar) <= _MOST_LINKS else ([_OVERVIEW, *cheddar, _FAULTS], others)
+    has_cheddar = systems.cheddar.products or not others
+    customers = (_CUSTOMERS,) if has_cheddar else ()
+    hooks = _HOOKS if has_cheddar or any(name in policies() for name in used) else ()
+    bar = [_OVERVIEW, *customers, *hooks, *others, _FAULTS]
+    return (bar, []) if len(bar) <= _MOST_LINKS else ([_OVERVIEW, *customers, *hooks, _FAULTS], others)
 
 
 def books_of(systems: Systems) -> list[Books]:

@@ -13,6 +13,7 @@ from tallyhook_mock.core.hooks import Hook
 from tallyhook_mock.core.money import amount_text
 
 __all__ = [
+    "account_url",
     "customer_url",
     "day",
     "hook_url",
@@ -77,6 +78,13 @@ def pretty_json(body: bytes) -> Markup:
 def customer_url(product: str, code: str) -> str:
     # In the query, where a code may hold anything: in a path, dots and slashes have a meaning of their own.
     return f"/console/customer?{urlencode({'product': product, 'code': code})}"
+
+
+def account_url(hook: Hook) -> str:
+    """The page of whom a hook is about."""
+    if hook.policy is None:
+        return customer_url(hook.product, hook.customer)
+    return f"/console/{hook.system}/{hook.customer}"
 
 
 def hook_url(hook: Hook) -> str:

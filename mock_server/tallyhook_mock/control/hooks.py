@@ -22,20 +22,22 @@ from tallyhook_mock.control.requests import (
     text,
 )
 from tallyhook_mock.core import ids
-from tallyhook_mock.core.hooks import Attempt, Delivery, DeliveryState, Hook
-from tallyhook_mock.delivery import hook_headers
+from tallyhook_mock.core.hooks import CHEDDAR, Attempt, Delivery, DeliveryState, Hook
+from tallyhook_mock.systems import policies
 
 __all__ = ["ROUTES"]
 
-_FILTERS = ("type", "product", "customer", "state")
+_FILTERS = ("type", "product", "customer", "state", "system")
 
 
 async def index(request: Request) -> JSONResponse:
-    """Oldest first, or with `order=newest` the other way; by type, customer and state of a delivery."""
+    """Oldest first, or with `order=newest` the other way; by type, customer, system and delivery's state."""
     wanted = request.query_params
     only(wanted, (*_FILTERS, "order", *PAGE))
     if wanted.get("order", "oldest") not in ("oldest", "newest"):
         raise bad("order: one of oldest, newest is required")
+    if "system" in wanted and wanted["system"] not in (CHEDDAR, *policies()):
+        raise bad(f"system: one of {', '.join((CHEDDAR, *policies()))} is required")
     if "state" in wanted and wanted["state"] not in tuple(DeliveryState):
         raise bad(f"state: one of {', '.join(DeliveryState)} is required")
     log = mock_of(request).state.hooks.log.values()
@@ -104,6 +106,7 @@ def _fits(hook: Hook, wanted: Mapping[str, str]) -> bool:
         wanted.get("type", hook.type) == hook.type
         and wanted.get("product", hook.product) == hook.product
         and wanted.get("customer", hook.customer) == hook.customer
+        and wanted.get("system", hook.system) == hook.system
         and ("state" not in wanted or any(each.state == wanted["state"] for each in hook.deliveries))
     )
 
@@ -112,6 +115,7 @@ def _summary(hook: Hook) -> dict[str, Any]:
     return {
         "id": ids.text(hook.id),
         "type": hook.type,
+        "system": hook.system,
         "product": hook.product,
         "customer": hook.customer,
         "at": hook.at.isoformat(),
@@ -123,7 +127,7 @@ def _summary(hook: Hook) -> dict[str, Any]:
 def _full(request: Request, hook: Hook) -> dict[str, Any]:
     return {
         **_summary(hook),
-        "headers": hook_headers(hook, mock_of(request).state.products[hook.product]),
+        "headers": mock_of(request).headers(hook, hook.deliveries[0].listener),
         "body": hook.body.decode(),
         "json": json.loads(hook.body),
     }

@@ -17,7 +17,7 @@ from tallyhook_mock.control.requests import (
     text,
 )
 from tallyhook_mock.core import ids
-from tallyhook_mock.core.hooks import Listener
+from tallyhook_mock.core.hooks import CHEDDAR, Listener
 
 __all__ = ["ROUTES"]
 
@@ -28,16 +28,28 @@ async def index(request: Request) -> JSONResponse:
 
 
 async def create(request: Request) -> JSONResponse:
-    """`url`, and if they are to be limited or there are several products, `events` and `product`."""
+    """`url`, and if they are to be limited or there are several products, `events` and `product`.
+
+    For one of a `system` beside Cheddar no `product`, but where its hooks bring a key, `header` and `key`.
+    """
     mock = mock_of(request)
     wish = await json_object(request)
-    only(wish, ("url", "events", "product"))
-    product = named_product(request, wish)
+    only(wish, ("url", "events", "product", "system", "header", "key"))
+    system = text(wish, "system") if "system" in wish else CHEDDAR
+    given = {name: text(wish, name) for name in ("header", "key") if name in wish}
+    if system == CHEDDAR:
+        if given:
+            raise bad(f"{min(given)}: Cheddar's hooks are signed with the secret of their product")
+        product = named_product(request, wish).code
+    elif "product" in wish:
+        raise bad(f"product: {system} has none")
+    else:
+        product = ""
     events = wish.get("events", [])
     if not isinstance(events, list) or not all(isinstance(event, str) for event in events):
         raise bad("events: a list of texts is required")
     try:
-        listener = mock.listen(product.code, text(wish, "url"), frozenset(events))
+        listener = mock.listen(product, text(wish, "url"), frozenset(events), system=system, **given)
     except ValueError as error:
         raise bad(str(error)) from None
     return JSONResponse(_shown(listener), 201)
@@ -72,10 +84,12 @@ def _named(request: Request) -> Listener:
 def _shown(listener: Listener) -> dict[str, Any]:
     return {
         "id": ids.text(listener.id),
+        "system": listener.system,
         "product": listener.product,
         "url": listener.url,
         "events": sorted(listener.events),
         "isPaused": listener.is_paused,
+        **({"header": listener.header, "key": listener.key} if listener.header else {}),
     }
 
 

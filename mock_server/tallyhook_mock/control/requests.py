@@ -9,6 +9,7 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from tallyhook_mock.catalog.table import Table, read
 from tallyhook_mock.core import ids
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.systems.cheddar.products import Product
@@ -16,6 +17,7 @@ from tallyhook_mock.systems.cheddar.products import Product
 __all__ = [
     "PAGE",
     "bad",
+    "body",
     "json_object",
     "missing",
     "mock_of",
@@ -27,6 +29,7 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+ATable = TypeVar("ATable", bound=Table)
 PAGE = ("limit", "after")
 _LARGEST = 10_000
 _MOST = 4_000_000  # bytes of a body
@@ -62,6 +65,11 @@ async def json_object(request: Request) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise bad("the body is not a JSON object")
     return value
+
+
+async def body(request: Request, kind: type[ATable]) -> ATable:
+    """The body as a table; 400 if it is none, with what is wrong."""
+    return read(kind, await json_object(request))
 
 
 def only(values: Mapping[str, Any], names: Collection[str]) -> None:

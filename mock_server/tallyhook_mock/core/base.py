@@ -49,7 +49,7 @@ class Happening(Value, frozen=True):
     """A line for the timeline of an `account`.
 
     `invoice` is a number, `amount` what was billed, `item` what it is about, and `quantity` what that stands
-    at. None, or empty: there is none.
+    at. `subject` is the id of what a hook would tell of. None, or empty: there is none.
     """
 
     kind: str
@@ -61,6 +61,7 @@ class Happening(Value, frozen=True):
     amount: Decimal | None = None
     item: str = ""
     quantity: Decimal | None = None
+    subject: int = 0
 
 
 class Billed:

@@ -4,9 +4,10 @@ No I/O happens here. `due` says what is to be sent, the sender reports each atte
 that every listener has acknowledged (or that an operator has canceled) comes back as settled.
 """
 
+import hashlib
 import heapq
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -16,6 +17,7 @@ from tallyhook_mock.core.base import Entity, Value
 from tallyhook_mock.core.ids import Ids
 
 __all__ = [
+    "CHEDDAR",
     "RETRY_PAUSES",
     "Attempt",
     "Delivery",
@@ -23,6 +25,7 @@ __all__ = [
     "Hook",
     "Hooks",
     "Listener",
+    "Policy",
 ]
 
 # Growing pauses between attempts; the last one repeats, so a hook is never given up (inferred: the real
@@ -37,12 +40,40 @@ RETRY_PAUSES = (
     timedelta(hours=12),
     timedelta(hours=24),
 )
+# The system whose hooks are about the customers of products, and never given up.
+CHEDDAR = "cheddar"
 # How many hooks are kept for a look at them when nobody waits for them any more.
 KEPT = 10_000
 
 
+class Policy(Value, frozen=True):
+    """How a system beside Cheddar sends its hooks.
+
+    `pauses` lie between the attempts, and after the last attempt a hook is given up. `timeout` is how long a
+    listener may take to answer, in real seconds; None leaves that to the sender. `header` is the one that a
+    listener's key goes along in unless it names another; empty for hooks that bring no key.
+    """
+
+    system: str
+    types: tuple[str, ...]
+    pauses: tuple[timedelta, ...]
+    timeout: float | None = None
+    header: str = ""
+
+    def check(self, events: Collection[str], header: str, key: str) -> None:
+        """ValueError for a listener that can't be registered with these."""
+        if unknown := sorted(set(events).difference(self.types)):
+            raise ValueError(f"{', '.join(unknown)}: not one of {', '.join(self.types)}")
+        if (header or key) and not self.header:
+            raise ValueError(f"{self.system} sends no key along: its hooks are not signed")
+        if header and not (header.isascii() and header.replace("-", "").isalnum()):
+            raise ValueError(f"{header!r} is not the name of a header")
+
+
 class Listener(Entity, eq=False):
     """Where hooks go. No events named = all of them.
+
+    One of a `system` beside Cheddar is of no product. Its `key`, if it has one, goes along in a `header`.
 
     One that is paused gets nothing: its hooks wait, and hold their invoices meanwhile as they do while it
     fails (inferred: whoever wants a say in a bill has not had it yet).
@@ -53,9 +84,13 @@ class Listener(Entity, eq=False):
     url: str
     events: frozenset[str] = frozenset()
     is_paused: bool = False
+    system: str = CHEDDAR
+    header: str = ""
+    key: str = ""
 
-    def wants(self, product: str, type: str) -> bool:
-        return self.product == product and (not self.events or type in self.events)
+    def wants(self, product: str, type: str, system: str = CHEDDAR) -> bool:
+        is_own = (self.system, self.product) == (system, product)
+        return is_own and (not self.events or type in self.events)
 
 
 class Attempt(Value, frozen=True):
@@ -82,6 +117,7 @@ class DeliveryState(StrEnum):
     SENDING = "sending"
     DELIVERED = "delivered"
     CANCELED = "canceled"
+    FAILED = "failed"  # given up: no attempt that its system makes was acknowledged
 
 
 class Delivery(Entity, eq=False):
@@ -101,11 +137,15 @@ class Delivery(Entity, eq=False):
 
     @property
     def is_settled(self) -> bool:
-        return self.state in (DeliveryState.DELIVERED, DeliveryState.CANCELED)
+        return self.state not in (DeliveryState.PENDING, DeliveryState.SENDING)
 
 
 class Hook(Entity, eq=False):
-    """One event as it is sent: retries carry the same body. `subject` is the id of its invoice."""
+    """One event as it is sent: retries carry the same body.
+
+    `subject` is the id of its invoice. The `policy` is that of a system beside Cheddar, which also calls the
+    account that it is about its `customer`; None for a hook of Cheddar.
+    """
 
     id: int
     type: str
@@ -115,6 +155,16 @@ class Hook(Entity, eq=False):
     body: bytes
     at: datetime
     deliveries: list[Delivery] = field(default_factory=list)
+    policy: Policy | None = None
+
+    @property
+    def system(self) -> str:
+        return CHEDDAR if self.policy is None else self.policy.system
+
+    @property
+    def account(self) -> tuple[str, str, str]:
+        """Whom it is about: hooks about the same one are sent one after the other."""
+        return self.system, self.product, self.customer
 
     @property
     def is_settled(self) -> bool:
@@ -141,13 +191,26 @@ class Hooks:
         self._kept = kept
         # How many deliveries of the log are in each state, by the id of their listener.
         self.counts: Counter[tuple[int, DeliveryState]] = Counter()
-        self._about: dict[tuple[str, str], list[Hook]] = {}  # by product and customer
+        self._about: dict[tuple[str, str, str], list[Hook]] = {}  # by account
         self._done: deque[Hook] = deque()  # in the order in which they were done with
         self._ids = ids
         self._agenda: list[tuple[datetime, int, Delivery]] = []
 
-    def listen(self, product: str, url: str, events: frozenset[str] = frozenset()) -> Listener:
-        listener = Listener(self._ids.next(), product, url, events)
+    def listen(
+        self,
+        product: str,
+        url: str,
+        events: frozenset[str] = frozenset(),
+        *,
+        system: str = CHEDDAR,
+        header: str = "",
+        key: str = "",
+    ) -> Listener:
+        """Register a listener. One with a `header` and no key is given a key."""
+        listener = Listener(self._ids.next(), product, url, events, system=system, header=header, key=key)
+        if header and not key:
+            # From the id, so that a world that is played again has the same.
+            listener.key = hashlib.sha256(str(listener.id).encode()).hexdigest()[:32]
         self.listeners[listener.id] = listener
         return listener
 
@@ -166,23 +229,30 @@ class Hooks:
         for delivery in self._pending(listener):
             self._schedule(delivery, max(delivery.next_at, at))
 
-    def wanted(self, product: str, type: str) -> list[Listener]:
-        return [listener for listener in self.listeners.values() if listener.wants(product, type)]
+    def wanted(self, product: str, type: str, system: str = CHEDDAR) -> list[Listener]:
+        return [listener for listener in self.listeners.values() if listener.wants(product, type, system)]
 
-    def about(self, product: str, customer: str) -> Sequence[Hook]:
+    def about(self, product: str, customer: str, system: str = CHEDDAR) -> Sequence[Hook]:
         """The hooks of the log about a customer, oldest first."""
-        return tuple(self._about.get((product, customer), ()))
+        return tuple(self._about.get((system, product, customer), ()))
 
     def send(
-        self, type: str, product: str, customer: str, subject: int, body: bytes, at: datetime
+        self,
+        type: str,
+        product: str,
+        customer: str,
+        subject: int,
+        body: bytes,
+        at: datetime,
+        policy: Policy | None = None,
     ) -> Hook | None:
         """Put a hook on its way to everybody who wants it; None if nobody does."""
-        listeners = self.wanted(product, type)
+        listeners = self.wanted(product, type, CHEDDAR if policy is None else policy.system)
         if not listeners:
             return None
-        hook = Hook(self._ids.next(), type, product, customer, subject, body, at)
+        hook = Hook(self._ids.next(), type, product, customer, subject, body, at, policy=policy)
         self.log[hook.id] = hook
-        self._about.setdefault((product, customer), []).append(hook)
+        self._about.setdefault(hook.account, []).append(hook)
         for listener in listeners:
             self._deliver(hook, listener, at)
         return hook
@@ -213,7 +283,13 @@ class Hooks:
             return self._end(delivery, DeliveryState.DELIVERED)
         if delivery.listener.id not in self.listeners:  # forgotten meanwhile
             return self.cancel(delivery)
-        pause = self.pauses[min(len(delivery.attempts), len(self.pauses)) - 1]
+        policy, count = delivery.hook.policy, len(delivery.attempts)
+        if policy is None:
+            pause = self.pauses[min(count, len(self.pauses)) - 1]
+        elif count > len(policy.pauses):
+            return self._end(delivery, DeliveryState.FAILED)
+        else:
+            pause = policy.pauses[count - 1]
         self._schedule(delivery, attempt.at + pause)
         return None
 
@@ -269,10 +345,9 @@ class Hooks:
 
     def _drop(self, hook: Hook) -> None:
         del self.log[hook.id]
-        key = (hook.product, hook.customer)
-        self._about[key].remove(hook)
-        if not self._about[key]:
-            del self._about[key]
+        self._about[hook.account].remove(hook)
+        if not self._about[hook.account]:
+            del self._about[hook.account]
         for delivery in hook.deliveries:
             self.counts[delivery.listener.id, delivery.state] -= 1
 

@@ -5,14 +5,18 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+from tallyhook_mock.core.forecast import Coming
 from tallyhook_mock.core.invoice_lines import Bill, Line
 from tallyhook_mock.core.money import ZERO, amount_text, quantity_text, total
-from tallyhook_mock.picture.phrases import dated, entry_words, moment, signed
+from tallyhook_mock.picture.lanes import TO_COME
+from tallyhook_mock.picture.phrases import dated, entry_words, moment, near, signed, to_come
 from tallyhook_mock.picture.story import Count, Lane, Mark, Period, Row, Sign, Span, Step, Story, Tally
 from tallyhook_mock.timeline import FAULT, Entry
 
-__all__ = ["Account", "Counter", "Subject", "tell_bills"]
+__all__ = ["COMING", "Account", "Counter", "Subject", "tell_bills"]
 
+# So many invoices to come are drawn.
+COMING = 3
 # Entries that tell of a charge when it is added, and not only when it is billed.
 _CHARGE_ADDED = "chargeAdded"
 
@@ -48,6 +52,7 @@ class Account:
         bills: oldest first.
         waiting: what no bill has charged yet, but the next one will.
         turns: kinds of entries that change the account, with their sign.
+        coming: invoices as things stand.
         untold: items that are nothing by themselves (VAT), or that entries tell of (charges).
     """
 
@@ -64,6 +69,7 @@ class Account:
     plans: Sequence[Span] = ()
     pauses: Sequence[Span] = ()
     untold: frozenset[str] = frozenset()
+    coming: Sequence[Coming] = ()
 
 
 def tell_bills(account: Account, entries: Iterable[Entry], now: datetime) -> Story:
@@ -78,18 +84,23 @@ class _Places:
     subject: Subject
     periods: list[Period] = field(default_factory=list)
 
-    def takes(self, line: Line, bill: Bill | None) -> bool:
+    def takes(self, line: Line, bill: Bill | Coming | None) -> bool:
         """Whether the line has found its place."""
         start, end = line.start, line.end
         if start is None or end is None or start >= end:
             return False
         if any(period.start < end and start < period.end for period in reversed(self.periods)):
             return False
-        billed = "not billed yet" if bill is None else f"invoice #{bill.number}"
+        number: int | None = None
+        match bill:
+            case Bill():
+                billed, state, number = f"invoice #{bill.number}", "paid", bill.number
+            case Coming():
+                billed, state = "to come, as things stand", TO_COME
+            case None:
+                billed, state = "not billed yet", "current"
         time = f"{moment(start)} to {moment(end)}"
         title = f"{line.description}, {time}: {amount_text(line.amount)}, {billed}"
-        state = "current" if bill is None else "paid"
-        number = None if bill is None else bill.number
         self.periods.append(Period(start, end, number, line.amount, state, title))
         return True
 
@@ -100,13 +111,18 @@ class _Places:
 class _Teller:
     def __init__(self, account: Account, entries: Sequence[Entry], now: datetime) -> None:
         self.account, self.entries, self.now = account, entries, now
-        self.end = max(account.end, now, account.start + timedelta(hours=1))
+        end = max(account.end, now, account.start + timedelta(hours=1))
+        self.coming = near(account.coming, account.start, end, now)
+        self.end = max([end, *(each.at for each in self.coming)])
         self.places = [_Places(subject) for subject in account.subjects]
         self.loose = [
             (bill, line) for bill in account.bills for line in bill.lines if not self._put(line, bill)
         ]
         for line in account.waiting:
             self._put(line, None)
+        for coming in self.coming:
+            for line in coming.lines:
+                self._put(line, coming)
 
     def story(self) -> Story:
         account = self.account
@@ -114,6 +130,7 @@ class _Teller:
         lanes = (
             Lane("Changes", () if account.plans else turns),
             Lane("Invoices", tuple(_invoice(bill) for bill in account.bills)),
+            to_come(self.coming),
             Lane("Charges", tuple(self._charges())),
             Lane("Faults", tuple(Mark(e.at, Sign.FAULT, dated(e.at, e.note)) for e in self._of(FAULT))),
         )
@@ -132,7 +149,7 @@ class _Teller:
             reviews=(),
         )
 
-    def _put(self, line: Line, bill: Bill | None) -> bool:
+    def _put(self, line: Line, bill: Bill | Coming | None) -> bool:
         return any(place.takes(line, bill) for place in self.places if line.item in place.subject.items)
 
     def _of(self, *kinds: str) -> Iterator[Entry]:

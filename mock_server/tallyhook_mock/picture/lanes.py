@@ -9,13 +9,14 @@ from tallyhook_mock.picture.canvas import REACH, Canvas, Cluster, clusters
 from tallyhook_mock.picture.scale import Axis
 from tallyhook_mock.picture.story import Lane, Mark, Row, Sign, Story, Tally
 
-__all__ = ["NAMES", "draw_lanes"]
+__all__ = ["NAMES", "TO_COME", "draw_lanes"]
 
 # Where the names of lanes begin, and how much room they have.
 NAMES, _NAME_ROOM = 24.0, 100.0
 _LEFT, _MARGIN = 136.0, 24.0
 _MOST_ROWS, _MOST_TALLIES = 8, 4
-# States of invoices that need no word.
+# The state of a period whose invoice is to come; and those that need no word.
+TO_COME = "coming"
 _ORDINARY = ("paid", "current")
 # The heights of the lanes.
 PLANS, PERIODS, TALLY, MARKS = 36.0, 50.0, 60.0, 30.0
@@ -103,6 +104,7 @@ class _Lanes:
                 middle, room = (left + right) / 2, right - left - 6
                 name = "not billed" if period.number is None else f"#{period.number}"
                 name += "" if period.state in _ORDINARY else f" {period.state}"
+                name = "to come" if period.state == TO_COME else name
                 canvas.text(middle, y + 16, name, "small soft middle", room=room, anyway=False)
                 total = _amount(period.total)
                 canvas.text(middle, y + 34, total, "text middle", room=room, anyway=False)

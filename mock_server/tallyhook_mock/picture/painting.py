@@ -26,6 +26,7 @@ _WORDS = {
     Sign.CANCELED: "canceled",
     Sign.REACTIVATED: "reactivated",
     Sign.FAULT: "fault",
+    Sign.COMING: "to come, as things stand",
 }
 
 

@@ -7,6 +7,7 @@ __all__ = ["SHAPES"]
 _DIAMOND = '<path class="s" d="M0 -6.5L6.5 0 0 6.5 -6.5 0Z"/>'
 
 SHAPES = {
+    Sign.COMING: _DIAMOND,
     Sign.USED: '<circle class="s" r="3"/>',
     Sign.BEGAN: '<circle class="s" r="4"/>',
     Sign.REACTIVATED: '<path class="s" d="M-3.5 -5L5 0 -3.5 5Z"/>',

@@ -23,6 +23,7 @@ __all__ = [
 class Sign(StrEnum):
     """What a mark says; each sign has a shape of its own, so that colour is never alone. Worst last."""
 
+    COMING = "coming"
     USED = "used"
     BEGAN = "began"
     REACTIVATED = "reactivated"

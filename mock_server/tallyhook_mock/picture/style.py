@@ -76,6 +76,7 @@ font-family:system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,san
 .life .period.current{{fill:var(--open);stroke:var(--soft);stroke-dasharray:4 3}}
 .life .period.held{{fill:var(--hold-soft);stroke:var(--hold)}}
 .life .period.unpaid,.life .period.void{{fill:var(--bad-soft);stroke:var(--bad)}}
+.life .period.coming{{fill:none;stroke:var(--money);stroke-dasharray:4 3}}
 .life .step{{fill:none;stroke:var(--count);stroke-width:1.75}}
 .life .under{{fill:var(--count-soft)}}
 .life .hold{{fill:var(--hold-soft);stroke:var(--hold)}}
@@ -89,6 +90,7 @@ font-family:system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,san
 .life .acknowledged .s{{fill:var(--good);stroke:var(--good)}}
 .life .failed .s{{stroke:var(--bad)}}
 .life .paid .s{{fill:var(--money);stroke:var(--money)}}
+.life .coming .s{{fill:none;stroke:var(--money);stroke-dasharray:2.5 2}}
 .life .declined .s{{stroke:var(--bad)}}
 .life .givenBack .s{{stroke:var(--money)}}
 .life .charge .s,.life .credit .s{{fill:var(--wait);stroke:var(--wait)}}

@@ -1,8 +1,8 @@
 """The billing systems of one mock. A new one is a folder here, and a line in `SYSTEMS`.
 
 The files of a folder have the same names in each. `model` has its `State`, a `BillingSystem`; the others are
-there if they are needed: `api` (its `face`), `catalog` (its section), `control` and `console` (their
-`ROUTES`), `picture` (what `tell`s a life).
+there if they are needed: `api` (its `face`), `hooks` (their `POLICY`), `catalog` (its section), `control` and
+`console` (their `ROUTES`), `picture` (what `tell`s a life).
 """
 
 from collections.abc import Mapping
@@ -13,9 +13,10 @@ from types import ModuleType
 from typing import TypeVar
 
 from tallyhook_mock.core.base import BillingSystem
+from tallyhook_mock.core.hooks import Policy
 from tallyhook_mock.core.ids import Ids
 
-__all__ = ["SYSTEMS", "Systems", "actions", "part", "parts"]
+__all__ = ["SYSTEMS", "Systems", "actions", "part", "parts", "policies"]
 
 # What each calls the accounts that it bills.
 SYSTEMS = {
@@ -45,16 +46,21 @@ def actions() -> list[str]:
     return [action for api in parts("api").values() for action in api.ACTIONS]
 
 
+def policies() -> dict[str, Policy]:
+    """How those beside Cheddar that send hooks do it, by system."""
+    return {system: module.POLICY for system, module in parts("hooks").items()}
+
+
 class Systems:
     """They share a clock, and nothing else.
 
     Attributes:
-        cheddar: the one that sends hooks.
+        cheddar: the one with products.
         others: those beside Cheddar, by name.
     """
 
     def __init__(self, ids: Ids | None = None) -> None:
-        """`ids` are Cheddar's: the others send no hooks, so theirs may be the same in every world."""
+        """`ids` are Cheddar's and those of all hooks; the others' may be the same in every world."""
         # Loaded with a world: a command wants the names of the systems, and nothing of theirs.
         from tallyhook_mock.systems.cheddar.state import State as Cheddar
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, TypeAlias, TypedDict
 
-from tallyhook_mock.catalog.table import Table
+from tallyhook_mock.catalog.table import check_names
 
 __all__ = [
     "Amount",
@@ -84,7 +84,7 @@ def plan_table(
     code: str, price: Amount, items: Mapping[str, ItemTerms], fields: Mapping[str, object]
 ) -> dict[str, Any]:
     """The plan as a catalogue holds it. CatalogError, in the words of a test, for an unknown name."""
-    Table(fields, "", PlanFields.__annotations__)
+    check_names(fields, PlanFields.__annotations__)
     return {
         "code": code,
         "recurringChargeAmount": price,
@@ -97,7 +97,7 @@ def customer_table(
     code: str, plan: str, items: Mapping[str, Amount], fields: Mapping[str, object]
 ) -> dict[str, Any]:
     """The customer as a catalogue holds it. CatalogError likewise."""
-    Table(fields, "", CustomerFields.__annotations__)
+    check_names(fields, CustomerFields.__annotations__)
     return {"code": code, "planCode": plan, "items": dict(items), **_wire(fields)}
 
 
@@ -110,7 +110,7 @@ _ITEM = {
 
 
 def _item_table(code: str, terms: ItemTerms) -> dict[str, object]:
-    Table(terms, f"items.{code}", _ITEM)
+    check_names(terms, _ITEM, f"items.{code}")
     return {"code": code, "isPeriodic": True} | {_ITEM[name]: value for name, value in terms.items()}
 
 

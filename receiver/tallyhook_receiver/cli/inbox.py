@@ -16,7 +16,7 @@ from rich.text import Text
 
 from tallyhook import money
 from tallyhook.review.journal import Added, Adding, Declared, Entry, Refused, Resolved, Verified, encode
-from tallyhook_receiver import Inbox, InboxUnavailable, Letter, Record, State, open_inbox
+from tallyhook_receiver import Inbox, InboxUnavailable, Record, State, open_inbox
 from tallyhook_receiver.cli.output import Json, print_json, say
 from tallyhook_receiver.page.subject import subject
 from tallyhook_receiver.settings import PREFIX, read
@@ -81,7 +81,7 @@ def list_(
     for record in records:
         seen = subject(record)
         table.add_row(
-            record.key[:16],
+            record.name,
             _state(record.state),
             str(record.attempts),
             _age(now - record.changed),
@@ -134,7 +134,7 @@ def show(
         grid.add_row("stands", Text(record.note.rstrip()))
         meant = [entry for entry in entries if isinstance(entry, Declared)]
         grid.add_row("meant", Text(_meant(meant[-1]) if meant else "nothing yet"))
-        grid.add_row("then", f"tallyhook inbox resolve {record.key[:16]} --help")
+        grid.add_row("then", f"tallyhook inbox resolve {record.name} --help")
         outcome = None
     elif (outcome := record.outcome) is None:
         grid.add_row("note", Text(record.note.rstrip()))
@@ -164,7 +164,7 @@ def retry(key: Key, url: Url = None, as_json: Json = False) -> None:
     if as_json:
         print_json(_about(record))
     else:
-        typer.echo(f"{record.key[:16]} is handled again when it is delivered next: have its sender retry it")
+        typer.echo(f"{record.name} is handled again when it is delivered next: have its sender retry it")
 
 
 @inbox.command()
@@ -184,7 +184,7 @@ def resolve(
             metavar="NUMBER", help="Which adding of the journal is meant.", show_default="the last one open"
         ),
     ] = None,
-    note: Annotated[str, typer.Option(help="Why, for whoever reads the journal.")] = "",
+    note: Annotated[str, typer.Option(help="Why, for those who read the journal.")] = "",
     as_json: Json = False,
 ) -> None:
     """Give a person's word about an unresolved hook: it is journaled, and the work goes on.
@@ -199,14 +199,13 @@ def resolve(
     async def give(opened: Inbox) -> Record:
         record = await _find(opened, key)
         if record.state is not State.UNRESOLVED:
-            _fail(f"{record.key[:16]} is not unresolved but {record.state}", 1)
+            _fail(f"{record.name} is not unresolved but {record.state}", 1)
         entries = await opened.entries(record.key)
         number = 0 if accept else adding or _open_adding(entries)
         if not accept and not any(isinstance(e, Adding) and e.number == number for e in entries):
             _fail(f"its journal has no adding {number}" if number else "name the --adding that is meant", 1)
         owner, now = f"a person {uuid.uuid4().hex}", datetime.now(UTC)
-        letter = Letter(key=record.key, product=record.product, type=record.type, body=record.body)
-        if not (await opened.claim(letter, owner, 60)).mine:
+        if not (await opened.claim(record, owner, 60)).mine:
             _fail("a worker is at it now; try again when it has finished", 1)
         word = Resolved(number=number, charge_id=ours, accept=accept, at=now, note=note)
         await opened.append(record.key, owner, word)
@@ -220,9 +219,9 @@ def resolve(
     if as_json:
         print_json(_about(record))
     elif record.state is State.DONE:
-        typer.echo(f"{record.key[:16]} is resolved: the receiver looks at its invoice again")
+        typer.echo(f"{record.name} is resolved: the receiver looks at its invoice again")
     else:
-        typer.echo(f"{record.key[:16]} is resolved: the next delivery goes on with it")
+        typer.echo(f"{record.name} is resolved: the next delivery goes on with it")
 
 
 def _open_adding(entries: Sequence[Entry]) -> int:
@@ -247,7 +246,7 @@ def forget(
         record = await _find(opened, key)
         if not yes:
             typer.confirm(
-                f"{record.key[:16]} ({record.type or 'undecodable'}, {record.state}): delete it with its"
+                f"{record.name} ({record.type or 'undecodable'}, {record.state}): delete it with its"
                 " journal? If it comes again, what its review has charged is charged again.",
                 abort=True,
                 err=True,
@@ -260,7 +259,7 @@ def forget(
     if as_json:
         print_json(_about(record))
     else:
-        typer.echo(f"{record.key[:16]} is forgotten")
+        typer.echo(f"{record.name} is forgotten")
 
 
 @inbox.command()

@@ -4,9 +4,8 @@
 """
 
 from tallyhook_receiver.inbox.base import FRESH, Claim, Due, Inbox, Letter, Record, State, Stats
-from tallyhook_receiver.inbox.memory import MemoryInbox
 from tallyhook_receiver.inbox.opening import open_inbox
-from tallyhook_receiver.inbox.sqlite import SQLiteInbox
+from tallyhook_receiver.inbox.sqlite import MemoryInbox, SQLiteInbox
 
 __all__ = [
     "FRESH",

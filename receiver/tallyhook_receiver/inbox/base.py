@@ -1,4 +1,4 @@
-"""What an inbox stores, what it must be able to do, and the rules that all of them share."""
+"""What an inbox stores, the protocol that every store follows, and the rules that all of them share."""
 
 import hashlib
 import time
@@ -75,6 +75,16 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     body: bytes
 
+    @property
+    def name(self) -> str:
+        """What logs call it: enough of its key to find it in the inbox."""
+        return self.key[:16]
+
+    @property
+    def about(self) -> dict[str, str]:
+        """The fields of logs about it."""
+        return {"hook": self.name, "product": self.product, "type": self.type}
+
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to `claim`: the state that the hook was found in, and whether the caller may handle it now.
@@ -89,18 +99,14 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     differs: bool = False
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class Record(Letter, frozen=True, kw_only=True):
     """What an inbox knows of a hook; `body` is that of the last delivery that was handled or kept.
 
     `note` is the reason of the last attempt's failure, or what came of the work. `due`: when its review is
     looked at a second time, by the receiver's clock.
     """
 
-    key: str
-    product: str
-    type: str
     state: State
-    body: bytes
     note: str
     deliveries: int
     attempts: int
@@ -147,10 +153,10 @@ class Inbox(Protocol):
         """Make ready; harmless if it is open already."""
 
     async def close(self) -> None:
-        """Let go of everything, once what was asked before is done; harmless if it is closed already."""
+        """Finish what was asked for, then close; harmless if it is closed already."""
 
     async def check(self) -> None:
-        """Find out whether it can be read and written now, without leaving a trace."""
+        """Try whether it can be read and written now; nothing changes."""
 
     async def keep(self, letter: Letter, state: State, note: str = "") -> None:
         """Remember a delivery that isn't handled. A hook that is done, unresolved or at work stays so."""
@@ -176,7 +182,7 @@ class Inbox(Protocol):
         """
 
     async def claim_due(self, now: datetime, owner: str, seconds: float) -> "Due | None":
-        """Take one hook whose second look is due at `now`, by the receiver's clock; its state stays."""
+        """Take one hook whose second look is due at `now`, by the receiver's clock. Its state stays."""
 
     async def entries(self, key: str) -> Sequence[Entry]:
         """The journal of a hook's review, in order."""
@@ -191,7 +197,7 @@ class Inbox(Protocol):
         """The hooks that changed last, newest first; all, or those in one state."""
 
     async def stats(self) -> Stats:
-        """Everything, counted."""
+        """Counts of everything."""
 
     async def retry(self, key: str) -> bool:
         """Let a hook be handled again when it is delivered next, a done one too; its journal is kept.
@@ -218,13 +224,13 @@ class Due(NamedTuple):
 
 
 class Steadiness(NamedTuple):
-    """What an inbox keeps of its clock: when it was seen last, and since when it has gone on evenly."""
+    """What an inbox remembers of its clock: when it was last read, and since when it has run evenly."""
 
     seen: float
     since: float
 
     def at(self, now: float) -> "Steadiness":
-        """The same, seen once more. A gap of a day may be a jump, or nobody was there to look."""
+        """The same after another reading. A gap of a day may be a jump, or no receiver ran."""
         went_on = self.seen - 60 <= now <= self.seen + _STEADY
         return Steadiness(now, self.since if went_on else now)
 
@@ -234,7 +240,7 @@ class Steadiness(NamedTuple):
 
 
 def digest(body: bytes) -> str:
-    """What tells bodies apart."""
+    """A short hash that tells bodies apart."""
     return hashlib.sha256(body).hexdigest()[:32]
 
 
@@ -245,7 +251,7 @@ def done_with(bodies: str, body: str, is_done: bool) -> str:
 
 
 def storable(text: str) -> str:
-    """The text without what PostgreSQL (NUL) or UTF-8 (lone surrogates) has no place for.
+    """The text without NUL, which PostgreSQL refuses, and lone surrogates, which UTF-8 has no bytes for.
 
     A hook's type and the message of an error come from outside: neither may make a hook impossible to keep.
     """

@@ -1,7 +1,7 @@
-"""Group commit: one thread that owns a SQLite connection, and commits together what queues up meanwhile.
+"""Group commit: one thread owns a SQLite connection, and commits together what has queued up.
 
-A durable commit costs a flush of the disk, whatever it holds. While one is under way more work queues up, and
-the next commit takes all of it: the busier the inbox, the cheaper each operation.
+A durable commit costs one flush of the disk, however much it holds. Work that arrives meanwhile shares the
+next one: the busier the inbox, the cheaper each operation.
 """
 
 import asyncio
@@ -9,7 +9,8 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from contextlib import suppress
+from typing import Any, TypeVar
 
 from tallyhook_receiver.errors import InboxUnavailable, LeaseLost
 
@@ -20,20 +21,29 @@ T = TypeVar("T")
 _BATCH = 256
 
 
-class _Asked(NamedTuple):
-    operation: Callable[[sqlite3.Connection], Any]
-    future: asyncio.Future[Any]
+class _Asked:
+    """An operation, and the coroutine that waits for it."""
 
-    def resolve(self, result: Any, error: Exception | None) -> None:
-        if self.future.done():  # the coroutine that waited was canceled
+    def __init__(self, operation: Callable[[sqlite3.Connection], Any]) -> None:
+        self._operation = operation
+        self._result: Any = None
+        self.loop = asyncio.get_running_loop()
+        self.future: asyncio.Future[Any] = self.loop.create_future()
+        self.error: Exception | None = None
+
+    def run(self, connection: sqlite3.Connection) -> None:
+        try:
+            self._result = self._operation(connection)
+        except (LeaseLost, InboxUnavailable) as error:
+            self.error = error
+
+    def answer(self) -> None:
+        if self.future.done():  # the coroutine was canceled
             return
-        if error is None:
-            self.future.set_result(result)
+        if self.error is None:
+            self.future.set_result(self._result)
         else:
-            self.future.set_exception(error)
-
-
-_Outcome = tuple[_Asked, Any, Exception | None]
+            self.future.set_exception(self.error)
 
 
 class Commits:
@@ -71,7 +81,7 @@ class Commits:
         """The operation's result, once it is on the disk. Raises InboxUnavailable, or its LeaseLost."""
         if self._thread is None:
             raise InboxUnavailable("the inbox is closed")
-        asked = _Asked(operation, asyncio.get_running_loop().create_future())
+        asked = _Asked(operation)
         self._queue.put(asked)
         result: T = await asked.future
         return result
@@ -79,35 +89,34 @@ class Commits:
     def _work(self) -> None:
         goes_on = True
         while goes_on:
-            batch: list[_Asked] = []
-            asked = self._queue.get()
-            while asked is not None:
-                batch.append(asked)
-                if len(batch) == _BATCH or self._queue.empty():
-                    break
-                asked = self._queue.get()
-            goes_on = asked is not None
-            if batch:
-                _wake(self._commit(batch))
+            batch = [self._queue.get()]
+            while batch[-1] is not None and len(batch) < _BATCH and not self._queue.empty():
+                batch.append(self._queue.get())
+            goes_on = batch[-1] is not None
+            if asked := [each for each in batch if each is not None]:
+                self._commit(asked)
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
-    def _commit(self, batch: list[_Asked]) -> list[_Outcome]:
-        """Do all of it or nothing."""
+    def _commit(self, batch: list[_Asked]) -> None:
+        """Do all of it or nothing, and tell each event loop once."""
         try:
             self._check()
             if self._connection is None:
                 self._connection = self._connect()
             self._connection.execute("BEGIN IMMEDIATE")
-            outcomes = [_outcome(asked, self._connection) for asked in batch]
+            for asked in batch:
+                asked.run(self._connection)
             self._connection.execute("COMMIT")
-            return outcomes
         except Exception as error:  # whatever it is, nobody may wait for ever
             self._roll_back()
-            unavailable = InboxUnavailable(f"{self._name}: {error or type(error).__name__}")
-            unavailable.__cause__ = error
-            return [(asked, None, unavailable) for asked in batch]
+            for asked in batch:
+                asked.error = InboxUnavailable(f"{self._name}: {error or type(error).__name__}")
+                asked.error.__cause__ = error
+        for loop in {asked.loop for asked in batch}:
+            with suppress(RuntimeError):  # the loop is closed: nobody waits there any more
+                loop.call_soon_threadsafe(_answer, [asked for asked in batch if asked.loop is loop])
 
     def _roll_back(self) -> None:
         if self._connection is not None:
@@ -119,25 +128,6 @@ class Commits:
                 self._connection = None
 
 
-def _outcome(asked: _Asked, connection: sqlite3.Connection) -> _Outcome:
-    try:
-        return asked, asked.operation(connection), None
-    except (LeaseLost, InboxUnavailable) as error:
-        return asked, None, error
-
-
-def _wake(outcomes: list[_Outcome]) -> None:
-    """Tell each event loop once of all that it asked for."""
-    loops: dict[asyncio.AbstractEventLoop, list[_Outcome]] = {}
-    for outcome in outcomes:
-        loops.setdefault(outcome[0].future.get_loop(), []).append(outcome)
-    for loop, its in loops.items():
-        try:
-            loop.call_soon_threadsafe(_resolve, its)
-        except RuntimeError:  # the loop is closed: nobody waits there any more
-            continue
-
-
-def _resolve(outcomes: list[_Outcome]) -> None:
-    for asked, result, error in outcomes:
-        asked.resolve(result, error)
+def _answer(batch: list[_Asked]) -> None:
+    for asked in batch:
+        asked.answer()

@@ -1,11 +1,10 @@
-"""From a URL to an inbox."""
+"""Opens the inbox that a URL names."""
 
 from pathlib import Path
 from urllib.parse import unquote
 
 from tallyhook_receiver.inbox.base import MAX_HOOKS, Inbox
-from tallyhook_receiver.inbox.memory import MemoryInbox
-from tallyhook_receiver.inbox.sqlite import SQLiteInbox
+from tallyhook_receiver.inbox.sqlite import MemoryInbox, SQLiteInbox
 
 __all__ = ["open_inbox"]
 

@@ -7,7 +7,7 @@ from psycopg import AsyncConnection
 
 from tallyhook_receiver.errors import InboxUnavailable
 from tallyhook_receiver.inbox.base import digest
-from tallyhook_receiver.inbox.rekey import rekeyed
+from tallyhook_receiver.sources.cheddar import kept_key
 
 __all__ = ["Connection", "migrate", "unavailable"]
 
@@ -113,7 +113,7 @@ async def _rekey(connection: Connection) -> None:
             {
                 "seen": seen,
                 "done": seen if state == "done" else "",
-                "new": rekeyed(product, body),
+                "new": kept_key(product, body),
                 "old": old,
             },
         )

@@ -1,4 +1,4 @@
-"""The embedded inbox: one SQLite file, for one machine with any number of workers."""
+"""The embedded inboxes: one SQLite file, for one machine with any number of workers, or SQLite in memory."""
 
 import sqlite3
 import time
@@ -31,13 +31,14 @@ from tallyhook_receiver.inbox.base import (
 from tallyhook_receiver.inbox.commits import Commits
 from tallyhook_receiver.inbox.sqlite_schema import connect, inspect, migrate, touch
 
-__all__ = ["SQLiteInbox"]
+__all__ = ["MemoryInbox", "SQLiteInbox"]
 
 _SELECT = f"SELECT {COLUMNS} FROM hooks JOIN bodies ON hook = id"
 _FREE = "(owner = '' OR leased_until <= :up OR leased_until > :up + lease + 1)"
 _INSERT = (
     "INSERT INTO hooks (key, product, type, state, note, deliveries, attempts, received, changed, owner,"
     " leased_until, lease, digest) VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (key) DO NOTHING"
 )
 
 # Pruned in steps, so that no hook has to wait for all of it.
@@ -282,14 +283,14 @@ class SQLiteInbox:
         lease: float = 0.0,
     ) -> bool:
         """Remember a first delivery; False, and nothing is written, if it isn't the first."""
-        if connection.execute("SELECT 1 FROM hooks WHERE key = ?", (letter.key,)).fetchone() is not None:
-            return False
-        if self._count >= self._max_hooks:
+        if self._count >= self._max_hooks and not _is_there(connection, letter.key):
             self._make_room(connection)
         now = self._clock()
         what = (letter.key, letter.product, storable(letter.type), state, note, attempts, now, now)
-        row = connection.execute(_INSERT, (*what, owner, until, lease, digest(letter.body))).lastrowid
-        connection.execute("INSERT INTO bodies VALUES (?, ?)", (row, letter.body))
+        written = connection.execute(_INSERT, (*what, owner, until, lease, digest(letter.body)))
+        if written.rowcount == 0:
+            return False
+        connection.execute("INSERT INTO bodies VALUES (?, ?)", (written.lastrowid, letter.body))
         self._count += 1
         return True
 
@@ -297,7 +298,7 @@ class SQLiteInbox:
         connection.execute("UPDATE hooks SET deliveries = deliveries + 1 WHERE key = ?", (key,))
 
     def _make_room(self, connection: sqlite3.Connection) -> None:
-        """See that one more hook fits; asked only when it may not, since counting reads an index."""
+        """Make room for one more hook if there is none. Counting reads an index, so it is done only then."""
         (self._count,) = connection.execute("SELECT count(*) FROM hooks").fetchone()
         if self._count >= self._max_hooks:
             steady = _clock(connection).at(self._clock()).is_steady
@@ -317,7 +318,7 @@ class SQLiteInbox:
         return len(keys)
 
     def _connect(self) -> sqlite3.Connection:
-        """Open the file, which is made only the first time: one that has gone must not come back empty."""
+        """Open the file. It is made only the first time: a file that has gone must not come back empty."""
         mode = "rwc" if self._create and self._file is None else "rw"
         if mode == "rw" and not self._path.exists():
             raise InboxUnavailable("the file is not there")
@@ -345,6 +346,35 @@ class SQLiteInbox:
         """SQLite would go on writing into a file that was deleted or replaced, and lose it all at the end."""
         if self._file is not None and self._identity() != self._file:
             raise InboxUnavailable("the inbox's file was replaced while it was open")
+
+
+class MemoryInbox(SQLiteInbox):
+    """The inbox of tests and trials: all promises of `Inbox` but durability; closing it forgets everything.
+
+    `max_hooks`: when it counts as full. `clock` gives Unix seconds, `uptime` seconds that always go on.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_hooks: int = MAX_HOOKS,
+        clock: Callable[[], float] = time.time,
+        uptime: Callable[[], float] = uptime,
+    ) -> None:
+        super().__init__(":memory:", max_hooks=max_hooks, clock=clock, uptime=uptime)
+
+    async def close(self) -> None:
+        await super().close()
+        self._count = self._max_hooks
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = connect(":memory:", 0)
+        migrate(connection)
+        return connection
+
+
+def _is_there(connection: sqlite3.Connection, key: str) -> bool:
+    return connection.execute("SELECT 1 FROM hooks WHERE key = ?", (key,)).fetchone() is not None
 
 
 def _put_body(connection: sqlite3.Connection, letter: Letter) -> None:

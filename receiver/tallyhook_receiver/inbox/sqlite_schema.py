@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from tallyhook_receiver.errors import InboxUnavailable
 from tallyhook_receiver.inbox.base import digest
-from tallyhook_receiver.inbox.rekey import rekeyed
+from tallyhook_receiver.sources.cheddar import kept_key
 
 __all__ = ["connect", "inspect", "migrate", "touch"]
 
@@ -16,7 +16,7 @@ def _rekey(connection: sqlite3.Connection) -> None:
         old, product, state, body = connection.execute(
             "SELECT key, product, state, body FROM hooks JOIN bodies ON hook = id WHERE id = ?", (row,)
         ).fetchone()
-        key, seen = rekeyed(product, body), digest(body)
+        key, seen = kept_key(product, body), digest(body)
         if connection.execute("SELECT 1 FROM hooks WHERE key = ?", (key,)).fetchone() is not None:
             key = old  # two that an earlier release took for different hooks: the first one has the key
         done = seen if state == "done" else ""
@@ -133,7 +133,7 @@ def inspect(connection: sqlite3.Connection, create: bool) -> None:
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Make a connection one that writes durably, and bring the tables up to date."""
+    """Set a connection to durable writes, and bring the tables up to date."""
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("BEGIN IMMEDIATE")
@@ -152,6 +152,6 @@ def migrate(connection: sqlite3.Connection) -> None:
 
 
 def touch(connection: sqlite3.Connection) -> None:
-    """Write what is there already: that takes the lock and a page of the disk, as keeping a hook does."""
+    """Write an unchanged value: like storing a hook, that takes the lock and a page of the disk."""
     connection.execute("SELECT 1 FROM hooks LIMIT 1").fetchall()
     connection.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")

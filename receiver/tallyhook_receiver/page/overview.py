@@ -117,7 +117,7 @@ def _hooks(heading: str, seen: Sequence[Subject], count: int) -> Element:
 def _row(seen: Subject) -> tuple[str, ...]:
     record = seen.record
     return (
-        seen.name,
+        record.name,
         record.state,
         seen.type,
         record.product,
@@ -133,12 +133,11 @@ def _row(seen: Subject) -> tuple[str, ...]:
 def _review(seen: Subject, outcome: Outcome) -> Element:
     record = seen.record
     tried = "once" if record.attempts == 1 else f"{record.attempts} times"
+    ended = f"{record.state} {_moment(record.changed)}, tried {tried}"
     return element(
         "article",
         element("h3", f"invoice {seen.invoice} of customer {seen.customer}"),
-        element(
-            "p", f"{seen.name} of {record.product}: {record.state} {_moment(record.changed)}, tried {tried}"
-        ),
+        element("p", f"{record.name} of {record.product}: {ended}"),
         element("div", outcome.table().element(), class_="wide"),
     )
 

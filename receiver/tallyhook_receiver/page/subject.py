@@ -31,11 +31,6 @@ class Subject(NamedTuple):
     reason: str
     outcome: Outcome | None
 
-    @property
-    def name(self) -> str:
-        """What logs call the hook."""
-        return self.record.key[:16]
-
 
 def subject(record: Record) -> Subject:
     """The customer by code (by id if it has none), the invoice by number; `""` for what isn't known."""

@@ -4,8 +4,20 @@ Besides those here, any object with the methods of `Source` will do.
 """
 
 from tallyhook_receiver.sources.cheddar import Cheddar
+from tallyhook_receiver.sources.cleverbridge import Cleverbridge, Notification
+from tallyhook_receiver.sources.fusebill import Fusebill
 from tallyhook_receiver.sources.shared_key import SharedKey
-from tallyhook_receiver.sources.source import Event, Source
+from tallyhook_receiver.sources.source import Event, Source, UnsignedSource
 from tallyhook_receiver.sources.standard_webhooks import StandardWebhooks
 
-__all__ = ["Cheddar", "Event", "SharedKey", "Source", "StandardWebhooks"]
+__all__ = [
+    "Cheddar",
+    "Cleverbridge",
+    "Event",
+    "Fusebill",
+    "Notification",
+    "SharedKey",
+    "Source",
+    "StandardWebhooks",
+    "UnsignedSource",
+]

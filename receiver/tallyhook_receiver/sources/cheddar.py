@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 
 from tallyhook import events, signing
 from tallyhook.cheddar.client import AsyncClient
-from tallyhook_receiver.sources.source import Event, Keys, WrongSource, body_key, keys_of
+from tallyhook.errors import DecodeError
+from tallyhook_receiver.sources.source import Event, Keys, WrongSource, body_key, inbox_key, keys_of
 
-__all__ = ["Cheddar", "event_key"]
+__all__ = ["Cheddar", "event_key", "kept_key"]
 
 
 class Cheddar:
@@ -49,7 +50,7 @@ class Cheddar:
         """By the scheme's own headers; Cheddar's header with the body's hash is not looked at."""
         return self.scheme.verify(headers, body, self.keys, at=datetime.now(UTC))
 
-    def read(self, headers: Mapping[str, str], body: bytes) -> Event:
+    def read(self, headers: Mapping[str, str], body: bytes) -> Event[events.Hook]:
         hook = events.decode(body)
         if hook.product.code.strip() != self.code:
             raise WrongSource(f"signed by product {self.code}, and about another one")
@@ -75,6 +76,14 @@ def event_key(hook: events.Hook, body: bytes) -> str:
         return body_key(body)
     number = f"number {invoice.number}" if invoice.number else f"id {_canonical(invoice.id)}"
     return f"{hook.activity_type} {number} of {customer}"
+
+
+def kept_key(product: str, body: bytes) -> str:
+    """The inbox key of a hook that an earlier release has kept: Cheddar's were the only ones."""
+    try:
+        return inbox_key(product, event_key(events.decode(body), body))
+    except DecodeError:
+        return inbox_key(product, body_key(body))
 
 
 def _canonical(id: str) -> str:

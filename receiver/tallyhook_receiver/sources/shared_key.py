@@ -1,10 +1,10 @@
 """Hooks that carry a key in a header instead of a signature."""
 
-import hmac
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
-from tallyhook.errors import DecodeError
-from tallyhook_receiver.sources.source import Event, Keys, body_key, keys_of, parsed
+from tallyhook import signing
+from tallyhook_receiver.sources.source import Event, Keys, body_key, event_type, keys_of, parsed
 
 __all__ = ["SharedKey"]
 
@@ -33,30 +33,20 @@ class SharedKey:
     ) -> None:
         self.name = name
         self.keys = keys_of(keys, f"source {name}")
-        self._header = header.lower()
+        self._scheme = signing.SharedKey(header)
         self._type_field = type_field
         self._id_field = id_field
 
     def verify(self, headers: Mapping[str, str], body: bytes) -> bool:
-        given = _as_bytes(headers.get(self._header, "").strip())
-        found = False
-        for key in self.keys:
-            found |= hmac.compare_digest(_as_bytes(key), given)
-        return found
+        return self._scheme.verify(headers, body, self.keys, at=datetime.now(UTC))
 
-    def read(self, headers: Mapping[str, str], body: bytes) -> Event:
+    def read(self, headers: Mapping[str, str], body: bytes) -> Event[Mapping[str, object]]:
         content = parsed(body)
-        kind = content.get(self._type_field)
-        if not isinstance(kind, str) or not kind:
-            raise DecodeError("the event's type was expected", self._type_field)
+        kind = event_type(content, self._type_field)
         own = None if self._id_field is None else content.get(self._id_field)
         has_id = isinstance(own, str | int) and str(own).strip()
         key = f"id {str(own).strip()}" if has_id else body_key(body)
         return Event(key=key, type=kind, payload=content)
 
     def __repr__(self) -> str:
-        return f"<SharedKey {self.name}: {len(self.keys)} keys>"
-
-
-def _as_bytes(text: str | bytes) -> bytes:
-    return text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
+        return f"<{type(self).__name__} {self.name}>"

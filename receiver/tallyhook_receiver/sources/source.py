@@ -1,38 +1,53 @@
-"""What a receiver asks of a sender, and the helpers that its own sources share."""
+"""The protocol of sources, and what the built-in ones share."""
 
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
 from tallyhook.errors import DecodeError
 
-__all__ = ["Event", "Keys", "Source", "WrongSource", "body_key", "inbox_key", "keys_of", "parsed"]
+__all__ = [
+    "Event",
+    "Keys",
+    "Source",
+    "UnsignedSource",
+    "WrongSource",
+    "body_key",
+    "event_type",
+    "inbox_key",
+    "keys_of",
+    "parsed",
+]
+
+P_co = TypeVar("P_co", covariant=True)
 
 Keys = str | bytes | Iterable[str | bytes] | None
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
+class Event(msgspec.Struct, Generic[P_co], frozen=True, kw_only=True):
     """What a request says happened.
 
     Attributes:
         key: what makes two deliveries the same event: the sender's own id where there is one.
         type: which handler it goes to.
-        payload: Cheddar's typed hook, or the parsed body.
+        payload: what the source has read; for most it is the body's JSON. A handler's annotation says what
+            it is, such as `Event[Invoice]` with a TypedDict `Invoice`.
         at: when it happened, or was sent; None if it doesn't say.
         source: the name of its source; the receiver fills it in.
     """
 
     key: str
     type: str
-    payload: Any
+    payload: P_co
     at: datetime | None = None
     source: str = ""
 
 
+@runtime_checkable
 class Source(Protocol):
     """A sender whose hooks are received. Both methods get the headers with their names in lower case."""
 
@@ -43,11 +58,29 @@ class Source(Protocol):
     def verify(self, headers: Mapping[str, str], body: bytes) -> bool:
         """Whether this sender signed the request. Nothing in headers or body may raise."""
 
-    def read(self, headers: Mapping[str, str], body: bytes) -> Event:
+    def read(self, headers: Mapping[str, str], body: bytes) -> Event[object]:
         """What the verified request says.
 
         Raises DecodeError for what can't be read: it is kept, and answered 400. Raises WrongSource if the
         body speaks for somebody else than the one who signed it: it is refused with 401.
+        """
+
+
+@runtime_checkable
+class UnsignedSource(Source, Protocol):
+    """A sender whose requests prove nothing: it is known by its networks, and its system confirms each event.
+
+    It gets only requests that no other source has signed.
+    """
+
+    @property
+    def networks(self) -> Iterable[str]:
+        """Where it sends from, such as `["192.0.2.0/24"]`; requests from elsewhere are not its own."""
+
+    async def confirm(self, event: Event[object]) -> Event[object]:
+        """The event as its system knows it. Each attempt asks, and gives it to the handler.
+
+        Raises Unconfirmed if the system doesn't know it: the answer is 401. NotYet puts it off.
         """
 
 
@@ -88,6 +121,14 @@ def parsed(body: bytes) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise DecodeError("an object was expected")
     return content
+
+
+def event_type(content: Mapping[str, Any], field: str, *, within: str = "") -> str:
+    """The type that a field of a body names. Raises DecodeError if it names none."""
+    kind = content.get(field)
+    if not isinstance(kind, str) or not kind:
+        raise DecodeError("the event's type was expected", within + field)
+    return kind
 
 
 def body_key(body: bytes) -> str:

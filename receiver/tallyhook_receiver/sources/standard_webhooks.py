@@ -4,8 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from tallyhook import signing
-from tallyhook.errors import DecodeError
-from tallyhook_receiver.sources.source import Event, Keys, keys_of, parsed
+from tallyhook_receiver.sources.source import Event, Keys, event_type, keys_of, parsed
 
 __all__ = ["StandardWebhooks"]
 
@@ -53,11 +52,9 @@ class StandardWebhooks:
             found |= _scheme(key).verify(named, body, [key], at=at)
         return found
 
-    def read(self, headers: Mapping[str, str], body: bytes) -> Event:
+    def read(self, headers: Mapping[str, str], body: bytes) -> Event[Mapping[str, object]]:
         named, content = _standard(headers), parsed(body)
-        kind = content.get(self._type_field)
-        if not isinstance(kind, str) or not kind:
-            raise DecodeError("the event's type was expected", self._type_field)
+        kind = event_type(content, self._type_field)
         at = datetime.fromtimestamp(int(named[signing.STANDARD_TIMESTAMP_HEADER]), UTC)
         return Event(key=named[signing.STANDARD_ID_HEADER], type=kind, payload=content, at=at)
 

@@ -14,7 +14,7 @@ nothing is billed unaudited: the invoice waits, and is executed once what stands
 invoice. Each outcome says what its system can't promise.
 """
 
-from tallyhook.audit.audit import UNKNOWN_FOR, Audit, System, apply
+from tallyhook.audit.audit import UNKNOWN_FOR, Audit, Executor, System, apply
 from tallyhook.audit.journal import FileJournal, Journal, MemoryJournal
 from tallyhook.audit.outcome import AuditFailed, Change, Outcome, Standing
 from tallyhook.audit.systems import Chargemonk, Cheddar, Cleverbridge, Fusebill
@@ -28,6 +28,7 @@ __all__ = [
     "Chargemonk",
     "Cheddar",
     "Cleverbridge",
+    "Executor",
     "FileJournal",
     "Fusebill",
     "Journal",

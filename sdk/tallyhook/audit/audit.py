@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from tallyhook.audit.journal import Adding, Declared, Journal, MemoryJournal, Running, Setting, Verified
 from tallyhook.audit.outcome import AuditFailed, Change, Outcome, Standing
 from tallyhook.audit.window import Kind, Window
 from tallyhook.errors import Error, NoAnswer
 
-__all__ = ["UNKNOWN_FOR", "Audit", "System", "apply"]
+__all__ = ["UNKNOWN_FOR", "Audit", "Executor", "System", "apply"]
 
 UNKNOWN_FOR = timedelta(minutes=5)
 """How long a request without an answer may still arrive."""
@@ -38,8 +38,13 @@ class System(Protocol):
     def write(self, window: Window, change: Change) -> None:
         """Bring one item to its quantity. AuditFailed if that can't be."""
 
+
+@runtime_checkable
+class Executor(Protocol):
+    """A system that holds invoices until they are executed by a call."""
+
     def execute(self, window: Window, declared: Mapping[str, Decimal]) -> None:
-        """Bill what stands there, where that is a call of its own."""
+        """Bill what stands there."""
 
 
 class Audit:
@@ -194,6 +199,8 @@ class _Application:
         self._verify(audit)
         if window.kind is not Kind.HOLD or not audit.runs:
             return self.outcome(Standing.SET)
+        if not isinstance(self.system, Executor):
+            raise AuditFailed(f"{self.system.name} has no call that executes an invoice")
         self.journal.append(Running(window=window.key, at=self.now()))
         self.system.execute(window, audit.declared)
         return self.outcome(Standing.EXECUTED)

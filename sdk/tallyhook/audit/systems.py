@@ -218,9 +218,6 @@ class Cleverbridge:
         item = subscription.item(self._items[change.item])
         self._client.update_subscription_item(subscription, item, int(change.after), generate_mail=False)
 
-    def execute(self, window: Window, declared: Mapping[str, Decimal]) -> None:
-        raise NotImplementedError("Cleverbridge bills by itself")
-
     def _subscription(self, window: Window) -> cleverbridge.Subscription:
         subscription = self._client.get_subscription(window.account)
         if subscription.next_billing_date != window.end:
@@ -288,9 +285,6 @@ class Chargemonk:
         self._client.add_charge(
             window.account, _mark(change.item, window), self._items[change.item], quantity=more
         )
-
-    def execute(self, window: Window, declared: Mapping[str, Decimal]) -> None:
-        raise NotImplementedError("Chargemonk bills by itself")
 
 
 def _mark(item: str, window: Window) -> str:

@@ -18,6 +18,20 @@ from tallyhook._model import Model
 from tallyhook.cheddar.models import Customer, Product, Subscription
 from tallyhook.errors import DecodeError
 
+__all__ = [
+    "TYPES",
+    "BillReminder",
+    "CustomerDeleted",
+    "Hook",
+    "NewSubscription",
+    "SubscriptionBillable",
+    "SubscriptionCanceled",
+    "SubscriptionChanged",
+    "SubscriptionReactivated",
+    "TransactionHook",
+    "decode",
+]
+
 
 class Hook(Model, frozen=True, kw_only=True):
     """Something happened at Cheddar. An activity type that nobody has listed comes as this class itself.

@@ -17,6 +17,28 @@ from tallyhook.cheddar.bill import bill
 from tallyhook.errors import DecodeError
 from tallyhook.tables import Shown, Table
 
+__all__ = [
+    "Charge",
+    "Coupon",
+    "CreditCard",
+    "Customer",
+    "ErrorNote",
+    "GatewayAccount",
+    "Id",
+    "Incentive",
+    "Invoice",
+    "InvoicePeriod",
+    "Item",
+    "MetaDatum",
+    "PaymentMethod",
+    "Plan",
+    "PlanItem",
+    "Product",
+    "Promotion",
+    "Subscription",
+    "Transaction",
+]
+
 _ZERO = Decimal(0)
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
 
@@ -252,7 +274,7 @@ class Invoice(Shown, Model, frozen=True, kw_only=True):
 
     @property
     def is_projected(self) -> bool:
-        """Whether its period goes on, so that its lines are only what they would be now (recorded)."""
+        """Whether its period still runs, so that its lines show what they would be now (recorded)."""
         return not self._is_closed and any(not charge.id for charge in self.charges)
 
     def table(self) -> Table:
@@ -260,7 +282,7 @@ class Invoice(Shown, Model, frozen=True, kw_only=True):
 
     @property
     def _is_closed(self) -> bool:
-        """Whether it shows that its period is over: by then its recurring and item charges have ids."""
+        """Whether its period is over: then its recurring and item charges have ids."""
         billed = any(charge.id and charge.type in ("recurring", "item") for charge in self.charges)
         return billed or bool(self.transactions)
 

@@ -13,6 +13,17 @@ from tallyhook.cheddar.models import Customer, ErrorNote, Plan, Promotion
 from tallyhook.cheddar.xml import SINGULAR, Element
 from tallyhook.errors import APIError, DecodeError, WrongDocument, api_error, bare_error
 
+__all__ = [
+    "customer",
+    "customers",
+    "nothing",
+    "plan",
+    "plans",
+    "promotion",
+    "promotions",
+    "refusal",
+]
+
 T = TypeVar("T", Customer, Plan, Promotion)
 
 _ROOTS: dict[type, str] = {Customer: "customers", Plan: "plans", Promotion: "promotions"}

@@ -85,13 +85,10 @@ def list_of(element: Element, singular: str) -> Any:
         return node_of(element)
     if not len(element) and not _lenient.is_blank(element.text):
         return element.text
-    return [_entry(child) for child in element]
+    return [_value(child) for child in element]
 
 
 def _value(element: Element) -> Any:
-    singular = SINGULAR.get(element.tag)
-    return _entry(element) if singular is None else list_of(element, singular)
-
-
-def _entry(element: Element) -> Any:
+    if element.tag in SINGULAR:
+        return list_of(element, SINGULAR[element.tag])
     return node_of(element) if len(element) or element.keys() else element.text or ""

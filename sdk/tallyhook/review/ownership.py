@@ -197,7 +197,7 @@ class Ledger:
         ]
 
     def candidates(self, adding: Adding, charges: Iterable[Charge]) -> list[Charge]:
-        """The charges that may have come of this adding: new ones, nobody's yet, that cost the same."""
+        """The charges that may have come of this adding: new, of no other adding, and of the same cost."""
         code = adding.charge.code.strip().lower()
         return [
             charge

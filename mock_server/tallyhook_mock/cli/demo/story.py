@@ -15,7 +15,7 @@ from tallyhook_mock.app import create_app
 from tallyhook_mock.cli.demo.record import Record, Recorder
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.server import serving
-from tallyhook_receiver import Product, Receiver
+from tallyhook_receiver import Cheddar, Receiver
 
 __all__ = ["Story", "collected", "play"]
 
@@ -109,7 +109,7 @@ async def play(inbox: Path) -> Story:
 
 def _listener(story: Story, client: AsyncClient, inbox: Path) -> Receiver:
     """The reference receiver: its first look into the usage database fails."""
-    receiver = Receiver(Product("ACME", SECRET, client), inbox=inbox, clock=story.record.mock.clock.now)
+    receiver = Receiver(Cheddar("ACME", SECRET, client), inbox=inbox, clock=story.record.mock.clock.now)
     failures = ["the usage database does not answer"]
 
     @receiver.review

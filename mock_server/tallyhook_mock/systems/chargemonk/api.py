@@ -45,7 +45,7 @@ _COMPARED: Mapping[str, Callable[[int, int], bool]] = {
 
 def face(mock: "Mock") -> Face:
     """The API of a mock. No faults strike it."""
-    app = chargemonk_app(lambda: mock.systems.of(State), mock.now, mock.changed)
+    app = chargemonk_app(lambda: mock.systems.of(State), mock.caught_up, mock.changed)
     return Face(_serves, app)
 
 

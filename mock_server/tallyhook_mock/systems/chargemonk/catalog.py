@@ -1,75 +1,123 @@
 """The section `[chargemonk]` of a catalogue: what is on offer there, and who has subscribed."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from decimal import Decimal
+from typing import Annotated, Any, TypeAlias
 
-from tallyhook_mock.catalog.table import Table
+from msgspec import Meta
+
+from tallyhook_mock.catalog.table import Amount, Password, Required, Table, Text
 from tallyhook_mock.core.money import amount_text
 from tallyhook_mock.systems.chargemonk.model import AddOn, Plan, Refusal, State, check_code
 from tallyhook_mock.systems.chargemonk.rules import MOST, NewSubscription, create
 
 __all__ = [
-    "ADD_ON",
-    "NAMES",
-    "SUBSCRIPTION",
+    "CarriedTable",
+    "Section",
+    "SubscriptionTable",
+    "dump",
+    "find_add_on",
+    "find_plan",
     "read",
-    "read_add_on",
     "read_add_ons",
-    "read_cycles",
-    "read_plan_code",
     "read_subscription",
 ]
 
-NAMES = ("currency", "apiTokens", "addOnBillingCycles", "inferredCalls", "plans", "addOns", "subscriptions")
-SUBSCRIPTION = ("id", "planCode", "addOns")
-ADD_ON = ("code", "billingCycles")
-_PLAN = ("code", "name", "price", "termMonths", "billingCycles", "setupFee")
-_OFFERED_ADD_ON = ("code", "name", "price", "periodMonths")
 _LONGEST = 120  # months
 _CURRENCY = re.compile("[A-Z]{3}")
+Cycles: TypeAlias = Annotated[int, Meta(ge=0, le=MOST)]
+_Months: TypeAlias = Annotated[int, Meta(ge=0, le=_LONGEST)]
 
 
-def read(table: Table, state: State, at: datetime) -> Callable[[], None]:
+class CarriedTable(Table):
+    """An add-on of a subscription; without `billingCycles` it is charged forever."""
+
+    code: Required
+    billing_cycles: Cycles | None = None
+
+    @property
+    def cycles(self) -> int | None:
+        """None is forever. CatalogError for none at all."""
+        return _not_zero(self, "billingCycles", self.billing_cycles, "it is forever")
+
+
+class SubscriptionTable(Table):
+    plan_code: Required
+    id: Required
+    add_ons: tuple[CarriedTable, ...] = ()
+
+
+class SeedTable(SubscriptionTable):
+    start_date: datetime | None = None
+
+
+class PlanTable(Table):
+    code: Required
+    price: Amount
+    name: Text | None = None
+    term_months: _Months = 1
+    billing_cycles: Cycles | None = None
+    setup_fee: Amount = Decimal("0.00")
+
+
+class AddOnTable(Table):
+    """Without `periodMonths` it is charged once."""
+
+    code: Required
+    price: Amount
+    name: Text | None = None
+    period_months: _Months | None = None
+
+
+class Section(Table):
+    currency: Required | None = None
+    api_tokens: tuple[Password, ...] = ()
+    add_on_billing_cycles: bool | None = None
+    inferred_calls: bool | None = None
+    plans: tuple[PlanTable, ...] = ()
+    add_ons: tuple[AddOnTable, ...] = ()
+    subscriptions: tuple[SeedTable, ...] = ()
+
+
+def read(table: Section, state: State, at: datetime) -> Callable[[], None]:
     """Check a section against what `state` has already; what is returned puts it in place.
 
     A plan or an add-on that is there already is replaced for what comes; its subscriptions keep theirs. Who
     has subscribed some time ago is billed for it. CatalogError, with the place, for the first thing that is
     wrong.
     """
-    currency = table.text("currency", state.currency)
+    currency = table.currency or state.currency
     if not _CURRENCY.fullmatch(currency):
         raise table.wrong("currency", f"{currency!r} is not the code of a currency, such as USD")
-    tokens = table.passwords("apiTokens") or state.api_tokens
-    has_cycles = table.flag("addOnBillingCycles", state.has_billing_cycles)
-    has_inferred = table.flag("inferredCalls", state.has_inferred_calls)
     plans, add_ons = dict(state.plans), dict(state.add_ons)
-    for given in table.tables("plans", _PLAN):
-        plan = _read_plan(given)
-        if plan.code in add_ons:
-            raise given.wrong("code", f"an add-on has the code {plan.code!r}")
-        plans[plan.code] = plan
-    for given in table.tables("addOns", _OFFERED_ADD_ON):
-        add_on = _read_offered_add_on(given)
-        if add_on.code in plans:
-            raise given.wrong("code", f"a plan has the code {add_on.code!r}")
-        add_ons[add_on.code] = add_on
+    for given in table.plans:
+        if given.code in add_ons:
+            raise given.wrong("code", f"an add-on has the code {given.code!r}")
+        plans[given.code] = _read_plan(given)
+    for offered in table.add_ons:
+        if offered.code in plans:
+            raise offered.wrong("code", f"a plan has the code {offered.code!r}")
+        add_ons[offered.code] = _read_offered(offered)
     seeds: dict[str, tuple[datetime, NewSubscription]] = {}
-    for given in table.tables("subscriptions", (*SUBSCRIPTION, "startDate")):
-        start = given.moment("startDate") or at
+    for seed in table.subscriptions:
+        start = seed.start_date or at
         if start > at:
-            raise given.wrong("startDate", f"not later than now, which is {at.isoformat()}")
-        new = read_subscription(given, plans, add_ons)
+            raise seed.wrong("startDate", f"not later than now, which is {at.isoformat()}")
+        new = read_subscription(seed, plans, add_ons)
         if new.id in seeds or new.id in state.subscriptions:
-            raise given.wrong("id", f"another subscription has the id {new.id!r}")
+            raise seed.wrong("id", f"another subscription has the id {new.id!r}")
         seeds[new.id] = start, new
 
     def install() -> None:
         state.currency = currency
         state.plans, state.add_ons = plans, add_ons
-        state.api_tokens, state.has_billing_cycles = tokens, has_cycles
-        state.has_inferred_calls = has_inferred
+        state.api_tokens = table.api_tokens or state.api_tokens
+        if table.add_on_billing_cycles is not None:
+            state.has_billing_cycles = table.add_on_billing_cycles
+        if table.inferred_calls is not None:
+            state.has_inferred_calls = table.inferred_calls
         for start, new in sorted(seeds.values(), key=lambda seed: seed[0]):
             state.actor = "operator"
             create(state, new, start)
@@ -105,68 +153,64 @@ def dump(state: State) -> dict[str, Any]:
 
 
 def read_subscription(
-    table: Table, plans: Mapping[str, Plan], add_ons: Mapping[str, AddOn]
+    table: SubscriptionTable, plans: Mapping[str, Plan], add_ons: Mapping[str, AddOn]
 ) -> NewSubscription:
     """A subscription to one of `plans` with some of `add_ons`."""
-    plan, chosen = read_plan_code(table, plans), read_add_ons(table, add_ons)
+    plan, chosen = find_plan(table, table.plan_code, plans), read_add_ons(table.add_ons, add_ons)
+    _check(table, "id", table.id)
     try:
-        return NewSubscription(_read_code(table, "id"), plan, tuple(chosen.items()))
+        return NewSubscription(table.id, plan, tuple(chosen.items()))
     except Refusal as refusal:
         raise table.wrong("addOns", str(refusal)) from None
 
 
-def read_plan_code(table: Table, plans: Mapping[str, Plan]) -> Plan:
-    code = table.text("planCode")
+def find_plan(table: Table, code: str, plans: Mapping[str, Plan]) -> Plan:
+    """The plan with the `planCode` of a table."""
     if code not in plans:
         raise table.wrong("planCode", f"there is no plan {code!r}")
     return plans[code]
 
 
-def read_add_ons(table: Table, add_ons: Mapping[str, AddOn]) -> dict[AddOn, int | None]:
+def read_add_ons(tables: Iterable[CarriedTable], add_ons: Mapping[str, AddOn]) -> dict[AddOn, int | None]:
     """Which ones, and for how many billing cycles; None is forever."""
     chosen: dict[AddOn, int | None] = {}
-    for given in table.tables("addOns", ADD_ON):
-        add_on = read_add_on(given, add_ons)
+    for table in tables:
+        add_on = find_add_on(table, add_ons)
         if add_on in chosen:
-            raise given.wrong("code", f"{add_on.code!r} stands here twice")
-        chosen[add_on] = read_cycles(given)
+            raise table.wrong("code", f"{add_on.code!r} stands here twice")
+        chosen[add_on] = table.cycles
     return chosen
 
 
-def read_add_on(table: Table, add_ons: Mapping[str, AddOn]) -> AddOn:
-    code = table.text("code")
-    if code not in add_ons:
-        raise table.wrong("code", f"there is no add-on {code!r}")
-    return add_ons[code]
+def find_add_on(table: CarriedTable, add_ons: Mapping[str, AddOn]) -> AddOn:
+    if table.code not in add_ons:
+        raise table.wrong("code", f"there is no add-on {table.code!r}")
+    return add_ons[table.code]
 
 
-def read_cycles(table: Table) -> int | None:
-    """A number of billing cycles; None, which is forever, if there is none."""
-    cycles = table.whole("billingCycles", None, most=MOST)
-    if cycles == 0:
-        raise table.wrong("billingCycles", "at least 1; left out, it is forever")
-    return cycles
-
-
-def _read_plan(table: Table) -> Plan:
-    code = _read_code(table)
-    months = table.whole("termMonths", 1, most=_LONGEST)
-    if not months:
+def _read_plan(table: PlanTable) -> Plan:
+    _check(table, "code", table.code)
+    if not table.term_months:
         raise table.wrong("termMonths", "at least 1")
-    fee = table.amount("setupFee", "0.00")
-    return Plan(code, table.text("name", code), table.amount("price"), months, read_cycles(table), fee)
+    cycles = _not_zero(table, "billingCycles", table.billing_cycles, "it is forever")
+    name = table.code if table.name is None else table.name
+    return Plan(table.code, name, table.price, table.term_months, cycles, table.setup_fee)
 
 
-def _read_offered_add_on(table: Table) -> AddOn:
-    code = _read_code(table)
-    months = table.whole("periodMonths", None, most=_LONGEST)
-    if months == 0:
-        raise table.wrong("periodMonths", "at least 1; left out, the add-on is charged once")
-    return AddOn(code, table.text("name", code), table.amount("price"), months)
+def _read_offered(table: AddOnTable) -> AddOn:
+    _check(table, "code", table.code)
+    months = _not_zero(table, "periodMonths", table.period_months, "the add-on is charged once")
+    return AddOn(table.code, table.code if table.name is None else table.name, table.price, months)
 
 
-def _read_code(table: Table, name: str = "code") -> str:
+def _not_zero(table: Table, name: str, number: int | None, otherwise: str) -> int | None:
+    if number == 0:
+        raise table.wrong(name, f"at least 1; left out, {otherwise}")
+    return number
+
+
+def _check(table: Table, name: str, code: str) -> None:
     try:
-        return check_code(table.text(name))
+        check_code(code)
     except Refusal as refusal:
         raise table.wrong(name, str(refusal)) from None

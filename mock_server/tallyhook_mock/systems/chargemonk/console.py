@@ -9,9 +9,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tallyhook_mock.console.forms import Form, command, mock_of, required
-from tallyhook_mock.console.listing import shown
+from tallyhook_mock.console.listing import events, shown
 from tallyhook_mock.console.page import page
-from tallyhook_mock.console.systems import SHOWN
+from tallyhook_mock.console.systems import COMING, SHOWN
 from tallyhook_mock.console.words import money
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.picture.painting import paint
@@ -62,10 +62,11 @@ async def show(request: Request) -> Response:
         expected=expected(state, subscription),
         plans=[plan for plan in state.plans.values() if plan.term_months != next_term],
         add_ons=[add_on for add_on in state.add_ons.values() if not subscription.carries(add_on)],
+        coming=state.forecast(subscription.id, COMING),
         bills=subscription.bills[::-1][:SHOWN],
         # Drawn by this program, with every word of others escaped.
         picture=Markup(paint(tell(mock, subscription), styled=False)),
-        entries=list(mock.timeline.entries_of("chargemonk", subscription.id))[::-1][:SHOWN],
+        entries=events(request, mock.timeline.numbered(subscription.id, system="chargemonk")),
     )
 
 

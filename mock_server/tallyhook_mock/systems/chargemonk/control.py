@@ -3,28 +3,30 @@
 The console's forms say the same words, and are carried out here too.
 """
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
+from msgspec import UNSET, UnsetType
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from tallyhook_mock.catalog.table import Table
+from tallyhook_mock.catalog.table import Amount, Quantity, Required, Table
+from tallyhook_mock.catalog.table import read as from_values
 from tallyhook_mock.control.requests import PAGE, bad, json_object, missing, mock_of, only, page
 from tallyhook_mock.control.shown import bill_shown, moment_shown
 from tallyhook_mock.core.money import amount_text
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.systems.chargemonk import rules
 from tallyhook_mock.systems.chargemonk.catalog import (
-    ADD_ON,
-    SUBSCRIPTION,
-    read_add_on,
+    CarriedTable,
+    Cycles,
+    SubscriptionTable,
+    find_add_on,
+    find_plan,
     read_add_ons,
-    read_cycles,
-    read_plan_code,
     read_subscription,
 )
 from tallyhook_mock.systems.chargemonk.model import Carried, Refusal, State, Subscription
@@ -33,28 +35,47 @@ from tallyhook_mock.systems.chargemonk.rules import expected
 __all__ = ["COMMANDS", "ROUTES", "carry_out", "subscribe"]
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
-    """What can be done to a subscription: the names that its wish is told by, and the doing."""
+class CyclesTable(Table):
+    """A number of cycles, or null for forever."""
 
-    names: Collection[str]
-    do: Callable[[State, Subscription, Table, datetime], None]
-
-
-def _add(state: State, subscription: Subscription, wish: Table, at: datetime) -> None:
-    add_on = read_add_on(wish, state.add_ons)
-    rules.add(state, subscription, add_on, read_cycles(wish), at)
+    code: Required
+    billing_cycles: Cycles | UnsetType | None = UNSET
 
 
-def _set_cycles(state: State, subscription: Subscription, wish: Table, at: datetime) -> None:
-    if "billingCycles" not in wish:
+class TermTable(Table):
+    plan_code: Required
+    add_ons: tuple[CarriedTable, ...] = ()
+
+
+class ChargeTable(Table):
+    description: Required
+    amount: Amount
+    quantity: Quantity = Decimal(1)
+
+
+class AdvanceTable(Table):
+    terms: Cycles = 1
+
+
+class NothingTable(Table):
+    """What needs no words."""
+
+
+def _add(state: State, subscription: Subscription, wish: CarriedTable, at: datetime) -> None:
+    rules.add(state, subscription, find_add_on(wish, state.add_ons), wish.cycles, at)
+
+
+def _set_cycles(state: State, subscription: Subscription, wish: CyclesTable, at: datetime) -> None:
+    if wish.billing_cycles is UNSET:
         raise wish.wrong("billingCycles", "a number is required, or null for forever")
-    rules.set_cycles(state, subscription, wish.text("code"), read_cycles(wish), at)
+    if wish.billing_cycles == 0:
+        raise wish.wrong("billingCycles", "at least 1; null is forever")
+    rules.set_cycles(state, subscription, wish.code, wish.billing_cycles, at)
 
 
-def _change_term(state: State, subscription: Subscription, wish: Table, at: datetime) -> None:
+def _change_term(state: State, subscription: Subscription, wish: TermTable, at: datetime) -> None:
     """Add-ons whose cycles are not sent again are charged forever."""
-    plan, told = read_plan_code(wish, state.plans), read_add_ons(wish, state.add_ons)
+    plan, told = find_plan(wish, wish.plan_code, state.plans), read_add_ons(wish.add_ons, state.add_ons)
     cycles = {add_on.code: number for add_on, number in told.items()}
     rules.change_term(state, subscription, plan, cycles, at)
 
@@ -67,35 +88,33 @@ def _reactivate(state: State, subscription: Subscription, _: Table, at: datetime
     rules.reactivate(state, subscription, at)
 
 
-def _advance_invoice(state: State, subscription: Subscription, wish: Table, at: datetime) -> None:
-    count = wish.whole("terms", 1, most=rules.MOST) or 0
-    rules.advance_invoice(state, subscription, count, at)
+def _advance_invoice(state: State, subscription: Subscription, wish: AdvanceTable, at: datetime) -> None:
+    rules.advance_invoice(state, subscription, wish.terms, at)
 
 
-def _charge(state: State, subscription: Subscription, wish: Table, at: datetime) -> None:
+def _charge(state: State, subscription: Subscription, wish: ChargeTable, at: datetime) -> None:
     """A charge for the next automatic invoice."""
-    quantity = wish.amount("quantity", "1", places=4)
-    if not quantity:
+    if not wish.quantity:
         raise wish.wrong("quantity", "more than 0")
-    state.add_unbilled(subscription, wish.text("description"), wish.amount("amount"), quantity, at)
+    state.add_unbilled(subscription, wish.description, wish.amount, wish.quantity, at)
 
 
-# By the last part of their paths.
-COMMANDS = {
-    "add-ons": Command(ADD_ON, _add),
-    "cycles": Command(ADD_ON, _set_cycles),
-    "term": Command(("planCode", "addOns"), _change_term),
-    "cancel": Command((), _cancel),
-    "reactivate": Command((), _reactivate),
-    "charges": Command(("description", "amount", "quantity"), _charge),
-    "advance-invoice": Command(("terms",), _advance_invoice),
+# By the last part of their paths: the words that a wish is told in, and the doing.
+COMMANDS: dict[str, tuple[type[Table], Callable[[State, Subscription, Any, datetime], None]]] = {
+    "add-ons": (CarriedTable, _add),
+    "cycles": (CyclesTable, _set_cycles),
+    "term": (TermTable, _change_term),
+    "cancel": (NothingTable, _cancel),
+    "reactivate": (NothingTable, _reactivate),
+    "charges": (ChargeTable, _charge),
+    "advance-invoice": (AdvanceTable, _advance_invoice),
 }
 
 
 def subscribe(mock: Mock, wish: Mapping[str, Any]) -> Subscription:
     """In the words of the catalogue. CatalogError for what can't be read, Refusal for what is not done."""
     state = mock.systems.of(State)
-    new = read_subscription(Table(wish, "", SUBSCRIPTION), state.plans, state.add_ons)
+    new = read_subscription(from_values(SubscriptionTable, wish), state.plans, state.add_ons)
     state.actor = "operator"
     try:
         return rules.create(state, new, mock.clock.now())
@@ -105,10 +124,10 @@ def subscribe(mock: Mock, wish: Mapping[str, Any]) -> Subscription:
 
 def carry_out(mock: Mock, name: str, subscription: Subscription, wish: Mapping[str, Any]) -> None:
     """One of the `COMMANDS`. CatalogError for what can't be read, Refusal for what is not done."""
-    state, command = mock.systems.of(State), COMMANDS[name]
+    state, (kind, do) = mock.systems.of(State), COMMANDS[name]
     state.actor = "operator"
     try:
-        command.do(state, subscription, Table(wish, "", command.names), mock.clock.now())
+        do(state, subscription, from_values(kind, wish), mock.clock.now())
     finally:
         mock.changed()
 
@@ -140,7 +159,7 @@ async def change(request: Request) -> JSONResponse:
     subscription, name = _named(request), request.path_params["command"]
     if name not in COMMANDS:
         raise missing(f"one of {', '.join(COMMANDS)} is expected")
-    wish = await json_object(request) if COMMANDS[name].names else {}
+    wish = await json_object(request) if COMMANDS[name][0] is not NothingTable else {}
     try:
         carry_out(mock_of(request), name, subscription, wish)
     except Refusal as refusal:

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from tallyhook_mock.core.money import amount_text
 from tallyhook_mock.mock import Mock
-from tallyhook_mock.picture.bills import Account, Counter, Subject, tell_bills
+from tallyhook_mock.picture.bills import COMING, Account, Counter, Subject, tell_bills
 from tallyhook_mock.picture.phrases import moment, pause
 from tallyhook_mock.picture.story import Sign, Span, Story
 from tallyhook_mock.systems.chargemonk.model import Plan, State, Subscription, Term
@@ -47,6 +47,7 @@ def tell(mock: Mock, subscription: Subscription) -> Story:
         counters=[Counter(code, names.get(code, code), "cycles, up to") for code in add_ons],
         plans=tuple(_plans(subscription, state.currency)),
         pauses=tuple(_pauses(subscription, entries, max(end, now))),
+        coming=state.forecast(subscription.id, COMING),
     )
     return tell_bills(account, entries, now)
 

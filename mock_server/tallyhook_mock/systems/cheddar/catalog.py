@@ -4,8 +4,11 @@ from collections.abc import Iterable, Mapping, MutableMapping
 from datetime import date, datetime
 from decimal import Decimal
 from difflib import get_close_matches
+from typing import Annotated, TypeAlias
 
-from tallyhook_mock.catalog.table import Table
+from msgspec import Meta, field
+
+from tallyhook_mock.catalog.table import Amount, Quantity, Rate, Required, Table, Text, one_of
 from tallyhook_mock.core.base import Value
 from tallyhook_mock.core.frequencies import FREQUENCIES
 from tallyhook_mock.core.ids import Ids
@@ -28,28 +31,85 @@ from tallyhook_mock.systems.cheddar.signup import new_customer
 from tallyhook_mock.systems.cheddar.state import State
 
 __all__ = [
-    "CUSTOMER",
-    "PLAN",
-    "PROMOTION",
+    "CustomerTable",
+    "PlanTable",
+    "PromotionTable",
     "Seed",
     "read_customer",
     "read_plan",
     "read_promotion",
 ]
 
-# The fields that a customer keeps as they are, with their documented lengths.
-_DETAILS = {"firstName": 40, "lastName": 40, "company": 60, "email": 255, "notes": 255, "taxNumber": 32}
-CUSTOMER = (
-    "code",
-    *_DETAILS,
-    "isTaxExempt",
-    "taxRate",
-    "metaData",
-    "planCode",
-    "couponCode",
-    "initialBillDate",
-    "items",
-)
+
+class CustomerTable(Table):
+    """A customer, with the documented lengths of what it keeps."""
+
+    code: Required
+    plan_code: Required
+    first_name: Annotated[str, Meta(max_length=40)] | None = None
+    last_name: Annotated[str, Meta(max_length=40)] = "Customer"
+    company: Annotated[str, Meta(max_length=60)] = ""
+    email: Text = "customer@example.com"
+    notes: Text = ""
+    tax_number: Annotated[str, Meta(max_length=32)] = ""
+    is_tax_exempt: bool | None = None
+    tax_rate: Rate | None = None
+    meta_data: dict[str, Required] = field(default_factory=dict)
+    coupon_code: Text = ""
+    initial_bill_date: datetime | None = None
+    items: dict[str, Quantity] = field(default_factory=dict)
+
+
+class ItemTable(Table):
+    """An item that a plan tracks."""
+
+    code: Required
+    name: Text | None = None
+    quantity_included: Quantity = Decimal(0)
+    is_periodic: bool = False
+    overage_amount: Amount = Decimal(0)
+
+
+_ChargeCode: TypeAlias = Annotated[str, Meta(max_length=CHARGE_CODE_LENGTH)]
+_Handler: TypeAlias = Annotated[str, one_of(HANDLERS)]
+
+
+class PlanTable(Table):
+    code: Required
+    name: Text | None = None
+    description: Text = ""
+    is_active: bool = True
+    is_free: bool = False
+    payment_method_is_required: bool | None = None
+    trial_days: Annotated[int, Meta(ge=0, le=3650)] = 0
+    initial_bill_count: Annotated[int, Meta(ge=0, le=1000)] = 0
+    initial_bill_count_unit: Annotated[str, one_of(BILL_COUNT_UNITS)] = "days"
+    billing_frequency: Annotated[str, one_of(FREQUENCIES)] = "monthly"
+    setup_charge_code: _ChargeCode = ""
+    setup_charge_amount: Amount = Decimal(0)
+    recurring_charge_code: _ChargeCode | None = None
+    recurring_charge_amount: Amount = Decimal(0)
+    on_change_initial_bill_handler: Annotated[str, one_of(CHANGE_HANDLERS)] = "no"
+    setup_charge_bill_handler: _Handler = "now"
+    on_change_setup_charge_bill_handler: _Handler = "no"
+    items: tuple[ItemTable, ...] = ()
+
+
+class CouponTable(Table):
+    code: Required
+    max_redemptions: Annotated[int, Meta(ge=0, le=10**9)] | None = None
+    expiration_datetime: datetime | None = None
+
+
+class PromotionTable(Table):
+    name: Required
+    percentage: Amount
+    description: Text = ""
+    months: Annotated[int, Meta(ge=0, le=1200)] | None = None
+    expiration_datetime: datetime | None = None
+    plans: tuple[Required, ...] = ()
+    charge_types: tuple[Annotated[str, one_of(CHARGE_TYPES)], ...] = ()
+    coupons: tuple[CouponTable, ...] = ()
 
 
 class Seed(Value, frozen=True):
@@ -92,168 +152,114 @@ class Seed(Value, frozen=True):
         )
 
 
-def read_customer(table: Table, plans: Mapping[str, Plan]) -> Seed:
+def read_customer(table: CustomerTable, plans: Mapping[str, Plan]) -> Seed:
     """A customer on one of `plans`."""
-    code = table.text("code")
-    required = {"firstName": code, "lastName": "Customer", "email": "customer@example.com"}
-    details = {name: table.text(name, required.get(name, ""), most=most) for name, most in _DETAILS.items()}
-    plan = plans.get(table.text("planCode"))
+    plan = plans.get(table.plan_code)
     if plan is None:
-        raise table.wrong(
-            "planCode", f"there is no plan {table.text('planCode')!r}{_meant(table.text('planCode'), plans)}"
-        )
-    quantities = table.table("items")
-    for item in quantities.names():
+        meant = _meant(table.plan_code, plans)
+        raise table.wrong("planCode", f"there is no plan {table.plan_code!r}{meant}")
+    for item in table.items:
         if plan.item(item) is None:
-            raise quantities.wrong(item, f"the plan {plan.code!r} does not track it")
-    meta_data = table.table("metaData")
+            raise table.wrong(f"items.{item}", f"the plan {plan.code!r} does not track it")
+    first_name = table.code if table.first_name is None else table.first_name
+    kept = {
+        "firstName": first_name,
+        "lastName": table.last_name,
+        "company": table.company,
+        "email": table.email,
+        "notes": table.notes,
+        "taxNumber": table.tax_number,
+    }
     return Seed(
         table.place,
-        code,
-        {name: value for name, value in details.items() if value},
-        {name: meta_data.text(name) for name in meta_data.names()},
+        table.code,
+        {name: value for name, value in kept.items() if value},
+        table.meta_data,
         plan,
-        table.text("couponCode", ""),
-        {item: quantities.amount(item, places=4) for item in quantities.names()},
-        table.amount("taxRate", places=8) if "taxRate" in table else None,
-        table.flag("isTaxExempt", False) if "isTaxExempt" in table else None,
-        table.moment("initialBillDate"),
+        table.coupon_code,
+        table.items,
+        table.tax_rate,
+        table.is_tax_exempt,
+        table.initial_bill_date,
     )
 
 
-PLAN = (
-    "code",
-    "name",
-    "description",
-    "isActive",
-    "isFree",
-    "paymentMethodIsRequired",
-    "trialDays",
-    "initialBillCount",
-    "initialBillCountUnit",
-    "billingFrequency",
-    "setupChargeCode",
-    "setupChargeAmount",
-    "recurringChargeCode",
-    "recurringChargeAmount",
-    "onChangeInitialBillHandler",
-    "setupChargeBillHandler",
-    "onChangeSetupChargeBillHandler",
-    "items",
-)
-ITEM = ("code", "name", "quantityIncluded", "isPeriodic", "overageAmount")
-PROMOTION = (
-    "name",
-    "description",
-    "percentage",
-    "months",
-    "expirationDatetime",
-    "plans",
-    "chargeTypes",
-    "coupons",
-)
-COUPON = ("code", "maxRedemptions", "expirationDatetime")
-
-
 def read_plan(
-    table: Table, items: MutableMapping[str, Item], known: Mapping[str, Plan], ids: Ids, at: datetime
+    table: PlanTable, items: MutableMapping[str, Item], known: Mapping[str, Plan], ids: Ids, at: datetime
 ) -> Plan:
     """A plan; tracked items that are new to the product are added to `items`.
 
     One whose code is among the `known` ones is that plan, edited.
     """
-    code = table.text("code")
-    edited = known.get(code)
-    is_free = table.flag("isFree", False)
+    code, edited, is_paid = table.code, known.get(table.code), table.payment_method_is_required
     tracked: dict[str, PlanItem] = {}
-    for item_table in table.tables("items", ITEM):
-        planned = _read_item(item_table, items, ids, at)
-        if planned.item.code in tracked:
-            raise item_table.wrong("code", f"{planned.item.code!r} stands here twice")
-        tracked[planned.item.code] = planned
-    plan = Plan(
+    for given in table.items:
+        if given.code in tracked:
+            raise given.wrong("code", f"{given.code!r} stands here twice")
+        tracked[given.code] = _read_item(given, items, ids, at)
+    if table.is_free and (table.recurring_charge_amount or table.setup_charge_amount):
+        raise table.wrong("isFree", "a free plan has no recurring and no setup charge")
+    if table.setup_charge_amount and not table.setup_charge_code:
+        raise table.wrong("setupChargeCode", "a value is required beside setupChargeAmount")
+    return Plan(
         id=edited.id if edited else ids.next(),
         code=code,
-        name=table.text("name", code),
-        description=table.text("description", ""),
-        frequency=FREQUENCIES[table.choice("billingFrequency", FREQUENCIES, "monthly")],
-        recurring_charge_code=table.text(
-            "recurringChargeCode", recurring_code(code), most=CHARGE_CODE_LENGTH
-        ),
-        recurring_charge_amount=table.amount("recurringChargeAmount", "0"),
+        name=code if table.name is None else table.name,
+        description=table.description,
+        frequency=FREQUENCIES[table.billing_frequency],
+        recurring_charge_code=recurring_code(code)
+        if table.recurring_charge_code is None
+        else table.recurring_charge_code,
+        recurring_charge_amount=table.recurring_charge_amount,
         created=edited.created if edited else at,
         items=tuple(tracked.values()),
-        setup_charge_code=table.text("setupChargeCode", "", most=CHARGE_CODE_LENGTH),
-        setup_charge_amount=table.amount("setupChargeAmount", "0"),
-        is_active=table.flag("isActive", True),
-        is_free=is_free,
-        payment_method_is_required=table.flag("paymentMethodIsRequired", not is_free),
-        trial_days=table.whole("trialDays", 0, most=3650) or 0,
-        initial_bill_count=table.whole("initialBillCount", 0, most=1000) or 0,
-        initial_bill_count_unit=table.choice("initialBillCountUnit", BILL_COUNT_UNITS, "days"),
-        on_change_initial_bill_handler=table.choice("onChangeInitialBillHandler", CHANGE_HANDLERS, "no"),
-        setup_charge_bill_handler=table.choice("setupChargeBillHandler", HANDLERS, "now"),
-        on_change_setup_charge_bill_handler=table.choice("onChangeSetupChargeBillHandler", HANDLERS, "no"),
+        setup_charge_code=table.setup_charge_code,
+        setup_charge_amount=table.setup_charge_amount,
+        is_active=table.is_active,
+        is_free=table.is_free,
+        payment_method_is_required=not table.is_free if is_paid is None else is_paid,
+        trial_days=table.trial_days,
+        initial_bill_count=table.initial_bill_count,
+        initial_bill_count_unit=table.initial_bill_count_unit,
+        on_change_initial_bill_handler=table.on_change_initial_bill_handler,
+        setup_charge_bill_handler=table.setup_charge_bill_handler,
+        on_change_setup_charge_bill_handler=table.on_change_setup_charge_bill_handler,
     )
-    if is_free and (plan.recurring_charge_amount or plan.setup_charge_amount):
-        raise table.wrong("isFree", "a free plan has no recurring and no setup charge")
-    if plan.setup_charge_amount and not plan.setup_charge_code:
-        raise table.wrong("setupChargeCode", "a value is required beside setupChargeAmount")
-    return plan
 
 
-def _read_item(table: Table, items: MutableMapping[str, Item], ids: Ids, at: datetime) -> PlanItem:
-    code = table.text("code")
+def _read_item(table: ItemTable, items: MutableMapping[str, Item], ids: Ids, at: datetime) -> PlanItem:
+    code = table.code
     item = items.get(code)
     if item is None:
-        item = items[code] = Item(ids.next(), code, table.text("name", code), at)
-    elif table.text("name", item.name) != item.name:
+        item = items[code] = Item(ids.next(), code, code if table.name is None else table.name, at)
+    elif table.name not in (None, item.name):
         raise table.wrong("name", f"the item {code!r} is called {item.name!r} already")
-    return PlanItem(
-        item,
-        table.amount("quantityIncluded", "0", places=4),
-        table.amount("overageAmount", "0"),
-        table.flag("isPeriodic", False),
-        at,
-    )
+    return PlanItem(item, table.quantity_included, table.overage_amount, table.is_periodic, at)
 
 
-def read_promotion(table: Table, plans: Mapping[str, Plan], ids: Ids, at: datetime) -> Promotion:
+def read_promotion(table: PromotionTable, plans: Mapping[str, Plan], ids: Ids, at: datetime) -> Promotion:
     """A promotion; the plans that it names must be among `plans`."""
-    codes = table.texts("plans")
-    for code in codes:
+    for code in table.plans:
         if code not in plans:
             raise table.wrong("plans", f"there is no plan {code!r}")
-    percentage = table.amount("percentage")
-    if not Decimal(0) < percentage <= 100:
-        raise table.wrong("percentage", f"{percentage} is not above 0 and up to 100")
+    if not Decimal(0) < table.percentage <= 100:
+        raise table.wrong("percentage", f"{table.percentage} is not above 0 and up to 100")
     coupons = tuple(
-        Coupon(
-            ids.next(),
-            coupon.text("code"),
-            at,
-            coupon.whole("maxRedemptions", None, most=10**9),
-            coupon.moment("expirationDatetime"),
-        )
-        for coupon in table.tables("coupons", COUPON)
+        Coupon(ids.next(), coupon.code, at, coupon.max_redemptions, coupon.expiration_datetime)
+        for coupon in table.coupons
     )
     return Promotion(
         ids.next(),
         ids.next(),
-        table.text("name"),
-        table.text("description", ""),
-        percentage,
+        table.name,
+        table.description,
+        table.percentage,
         at,
-        table.whole("months", None, most=1200),
-        codes,
+        table.months,
+        tuple(table.plans),
         coupons,
-        table.moment("expirationDatetime"),
-        tuple(
-            Table({"chargeTypes": name}, table.place, ("chargeTypes",)).choice(
-                "chargeTypes", CHARGE_TYPES, name
-            )
-            for name in table.texts("chargeTypes")
-        ),
+        table.expiration_datetime,
+        tuple(table.charge_types),
     )
 
 

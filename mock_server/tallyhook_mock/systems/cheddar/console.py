@@ -9,8 +9,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tallyhook_mock.console.forms import Form, command, mock_of, required
-from tallyhook_mock.console.listing import shown
+from tallyhook_mock.console.listing import events, shown
 from tallyhook_mock.console.page import page
+from tallyhook_mock.console.systems import COMING
 from tallyhook_mock.core import ids
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.picture.painting import paint
@@ -25,7 +26,6 @@ from tallyhook_mock.systems.cheddar.state import HOOK_TYPES
 
 __all__ = ["ROUTES"]
 
-_SHOWN = 100
 _PERIODS = 6
 
 
@@ -59,7 +59,7 @@ async def index(request: Request) -> Response:
 async def show(request: Request) -> Response:
     mock, code = mock_of(request), request.query_params.get("code", "")
     product = _product(mock, request.query_params.get("product"))
-    entries = list(mock.timeline.entries(product.code, code))
+    entries = mock.timeline.numbered(code, product=product.code)
     try:
         customer = mock.state.customer(product, code)
     except Refusal:
@@ -71,7 +71,7 @@ async def show(request: Request) -> Response:
             code,
             product=product,
             code=code,
-            entries=entries[::-1][:_SHOWN],
+            entries=events(request, entries),
         )
     return page(
         request,
@@ -81,11 +81,11 @@ async def show(request: Request) -> Response:
         customer=customer,
         subscription=customer.subscription,
         quantities=_quantities(customer),
-        coming=forecast(mock.state, customer, 3, mock.clock.now()),
+        coming=forecast(mock.state, customer, COMING, mock.now()),
         invoices=sorted(customer.invoices, key=lambda invoice: -invoice.number),
         # Drawn by this program, with every word of others escaped.
         picture=Markup(paint(tell(mock, customer), styled=False)),
-        entries=entries[::-1][:_SHOWN],
+        entries=events(request, entries),
         hooks=mock.state.hooks.about(product.code, customer.code)[:-6:-1],
         types=HOOK_TYPES,
     )

@@ -7,7 +7,8 @@ from decimal import Decimal
 from tallyhook_mock.core.hooks import Attempt, Delivery, Hook
 from tallyhook_mock.core.money import ZERO, amount_text, quantity_text, total
 from tallyhook_mock.mock import Mock
-from tallyhook_mock.picture.phrases import dated, day, moment, pause, signed
+from tallyhook_mock.picture.bills import COMING
+from tallyhook_mock.picture.phrases import AHEAD, dated, day, moment, near, pause, signed, to_come
 from tallyhook_mock.picture.story import (
     Count,
     Lane,
@@ -22,13 +23,11 @@ from tallyhook_mock.picture.story import (
     Tally,
 )
 from tallyhook_mock.systems.cheddar.customers import Customer
+from tallyhook_mock.systems.cheddar.forecast import forecast
 from tallyhook_mock.systems.cheddar.invoices import Invoice, InvoiceState, InvoiceType, Transaction
 from tallyhook_mock.timeline import FAULT, Entry
 
 __all__ = ["tell"]
-
-# How much of the time to come is shown, where little has been as yet.
-_AHEAD = timedelta(days=31)
 
 _CHARGES = {"charge": "added", "chargeDeleted": "deleted", "creditForward": "carried forward"}
 _STATES = {
@@ -54,7 +53,10 @@ class _Teller:
         self.hooks = mock.state.hooks.about(self.product.code, customer.code)
         self.invoices = sorted(customer.invoices, key=lambda invoice: invoice.number)
         self.start = min(subscription.created for subscription in customer.subscriptions)
-        self.end = self._end()
+        end = self._end()
+        coming = forecast(mock.state, customer, COMING, self.now)
+        self.coming = near(coming, self.start, end, self.now)
+        self.end = max([end, *(each.at for each in self.coming)])
 
     def story(self) -> Story:
         details = self.customer.details
@@ -63,6 +65,7 @@ class _Teller:
             Lane("Hooks", tuple(mark for hook in self.hooks for mark in _attempts(hook))),
             Lane("Charges", tuple(self._charges())),
             Lane("Payments", tuple(_payment(i, made) for i in self.invoices for made in i.transactions)),
+            to_come(self.coming),
             Lane("Faults", tuple(Mark(e.at, Sign.FAULT, dated(e.at, e.note)) for e in self._of(FAULT))),
         )
         return Story(
@@ -87,7 +90,7 @@ class _Teller:
         current = self.customer.subscription.current
         lived = self.now - self.start
         coming = current.billing_at if current else self.now
-        end = min(max(coming, self.now), self.now + max(lived / 3, _AHEAD))
+        end = min(max(coming, self.now), self.now + max(lived / 3, AHEAD))
         return max(end, self.start + timedelta(hours=1))
 
     def _summary(self) -> str:

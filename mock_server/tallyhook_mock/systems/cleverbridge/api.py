@@ -39,7 +39,9 @@ logger = logging.getLogger("tallyhook_mock.cleverbridge")
 
 def face(mock: "Mock") -> Face:
     """The API of a mock. Faults know a customer by the subscription's id."""
-    app = cleverbridge_app(lambda: mock.systems.of(State), mock.now, mock.changed, lambda: mock.state.users)
+    app = cleverbridge_app(
+        lambda: mock.systems.of(State), mock.caught_up, mock.changed, lambda: mock.state.users
+    )
     return Face(_serves, app, _aim, _refused, MAX_BODY)
 
 

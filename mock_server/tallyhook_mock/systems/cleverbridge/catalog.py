@@ -4,68 +4,117 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
-from tallyhook_mock.catalog.table import MASK, CatalogError, Table
+from msgspec import Meta
+
+from tallyhook_mock.catalog.table import (
+    MASK,
+    Amount,
+    Listener,
+    Password,
+    Required,
+    Table,
+    Text,
+    one_of,
+)
 from tallyhook_mock.core.money import amount_text, quantity_text
+from tallyhook_mock.systems.cleverbridge.hooks import POLICY
 from tallyhook_mock.systems.cleverbridge.model import Coupon, Mode, Product, State, Terms
 from tallyhook_mock.systems.cleverbridge.rules import LONGEST_REMINDER, MOST, NewSubscription, subscribe
 
-__all__ = ["NAMES", "SUBSCRIPTION", "read", "read_subscription"]
+__all__ = ["Section", "SubscriptionTable", "dump", "read", "read_subscription"]
 
-_SETTINGS = ("vatPercent", "reminderDays")
-_SWITCHES = ("acceptsQuantityZero", "alwaysPriced")
-NAMES = (*_SETTINGS, *_SWITCHES, "users", "products", "coupons", "subscriptions")
-SUBSCRIPTION = (
-    "id",
-    "customerId",
-    "customerReferenceId",
-    "customerEmail",
-    "currency",
-    "intervalLengthMonths",
-    "startDate",
-    *_SETTINGS,
-    "items",
-)
-_USER = ("name", "password")
-_PRODUCT = ("id", "name", "price", "billingMode")
-_COUPON = ("code", "percent")
-_ITEM = ("productId", "quantity", "billingMode", "unitPrice", "couponCode")
 _ID = re.compile("S[0-9]{1,18}")
 _CURRENCY = re.compile("[A-Z]{3}")
 _LONGEST_INTERVAL = 120  # months
+_Whole: TypeAlias = Annotated[int, Meta(ge=0, le=MOST)]
+_Days: TypeAlias = Annotated[int, Meta(ge=0, le=LONGEST_REMINDER)]
 
 
-def read(table: Table, state: State, at: datetime) -> Callable[[], None]:
+class UserTable(Table):
+    name: Required
+    password: Password
+
+
+class ProductTable(Table):
+    id: _Whole
+    name: Required
+    price: Amount
+    billing_mode: Mode = Mode.ADVANCE
+
+
+class CouponTable(Table):
+    code: Required
+    percent: Amount
+
+
+class ItemTable(Table):
+    product_id: _Whole
+    quantity: _Whole | None = None
+    billing_mode: Mode | None = None
+    unit_price: Amount | None = None
+    coupon_code: Required | None = None
+
+
+class SubscriptionTable(Table):
+    """A `customerId` is Cleverbridge's number of a customer (documented), or the merchant's word for one."""
+
+    id: Required | None = None
+    customer_id: _Whole | Text | None = None
+    customer_reference_id: Text = ""
+    customer_email: Text = ""
+    currency: Text = "EUR"
+    interval_length_months: Annotated[int, Meta(ge=0, le=_LONGEST_INTERVAL)] = 1
+    start_date: datetime | None = None
+    vat_percent: Amount | None = None
+    reminder_days: _Days | None = None
+    items: tuple[ItemTable, ...] = ()
+
+
+class NotificationListener(Listener):
+    events: tuple[Annotated[str, one_of(POLICY.types)], ...] = ()
+
+
+class Section(Table):
+    vat_percent: Amount | None = None
+    reminder_days: _Days | None = None
+    accepts_quantity_zero: bool | None = None
+    always_priced: bool | None = None
+    users: tuple[UserTable, ...] = ()
+    products: tuple[ProductTable, ...] = ()
+    coupons: tuple[CouponTable, ...] = ()
+    subscriptions: tuple[SubscriptionTable, ...] = ()
+    listeners: tuple[NotificationListener, ...] = ()
+
+
+def read(table: Section, state: State, at: datetime) -> Callable[[], None]:
     """Check a section against what `state` has already; what is returned puts it in place.
 
     A product or coupon that is there already is replaced for what comes; its subscriptions keep their prices.
     CatalogError, with the place, for the first thing that is wrong.
     """
-    users = {user.text("name"): user.password("password") for user in table.tables("users", _USER)}
-    vat_percent, reminder_days = _vat_percent(table), _reminder_days(table)
-    products = dict(state.products)
-    for given in table.tables("products", _PRODUCT):
-        mode = Mode(given.choice("billingMode", tuple(Mode), Mode.ADVANCE))
-        product = Product(_product_id(given, "id"), given.text("name"), given.amount("price"), mode)
-        products[product.id] = product
-    coupons = dict(state.coupons)
-    for given in table.tables("coupons", _COUPON):
-        coupon = Coupon(given.text("code"), _percent(given, "percent"))
-        coupons[coupon.code] = coupon
-    accepts_zero = table.flag("acceptsQuantityZero", state.accepts_zero)
-    always_priced = table.flag("alwaysPriced", state.always_priced)
+    _check_percent(table, "vatPercent", table.vat_percent)
+    products, coupons = dict(state.products), dict(state.coupons)
+    for product in table.products:
+        products[product.id] = Product(product.id, product.name, product.price, product.billing_mode)
+    for coupon in table.coupons:
+        _check_percent(coupon, "percent", coupon.percent)
+        coupons[coupon.code] = Coupon(coupon.code, coupon.percent)
     subscriptions = _read_subscriptions(table, state, products, coupons, at)
 
     def install() -> None:
-        state.users.update(users)
+        state.users.update({user.name: user.password for user in table.users})
         state.products.update(products)
         state.coupons.update(coupons)
-        state.accepts_zero, state.always_priced = accepts_zero, always_priced
-        if vat_percent is not None:
-            state.vat_percent = vat_percent
-        if reminder_days is not None:
-            state.reminder_days = reminder_days
+        if table.accepts_quantity_zero is not None:
+            state.accepts_zero = table.accepts_quantity_zero
+        if table.always_priced is not None:
+            state.always_priced = table.always_priced
+        if table.vat_percent is not None:
+            state.vat_percent = table.vat_percent
+        if table.reminder_days is not None:
+            state.reminder_days = table.reminder_days
         state.actor = "operator"
         for new in subscriptions:
             subscribe(state, new, at)
@@ -91,118 +140,84 @@ def dump(state: State) -> dict[str, Any]:
 
 
 def read_subscription(
-    table: Table,
+    table: SubscriptionTable,
     ids: Callable[[], str],
     products: Mapping[int, Product],
     coupons: Mapping[str, Coupon],
     at: datetime,
 ) -> NewSubscription:
     """A subscription to some of `products` from `at` on; `ids` names it if it doesn't do so itself."""
-    start = table.moment("startDate")
-    if start is not None and start > at:
+    if table.start_date is not None and table.start_date > at:
         raise table.wrong("startDate", f"not later than now, which is {at.isoformat()}")
-    currency = table.text("currency", "EUR")
-    if not _CURRENCY.fullmatch(currency):
-        raise table.wrong("currency", f"{currency!r} is not the code of a currency, such as EUR")
-    months = table.whole("intervalLengthMonths", 1, most=_LONGEST_INTERVAL)
-    if not months:
+    if not _CURRENCY.fullmatch(table.currency):
+        raise table.wrong("currency", f"{table.currency!r} is not the code of a currency, such as EUR")
+    if not table.interval_length_months:
         raise table.wrong("intervalLengthMonths", "at least 1")
-    items = tuple(_read_item(item, products, coupons) for item in table.tables("items", _ITEM))
-    if not items:
+    if not table.items:
         raise table.wrong("items", "at least one is needed")
+    _check_percent(table, "vatPercent", table.vat_percent)
+    if table.id is not None and not _ID.fullmatch(table.id):
+        raise table.wrong("id", f"{table.id!r} is not an S and a number, such as S1001")
     customer_id, reference = _customer(table)
     return NewSubscription(
-        id=_subscription_id(table) if "id" in table else ids(),
-        items=items,
+        id=table.id or ids(),
+        items=tuple(_read_item(item, products, coupons) for item in table.items),
         customer_id=customer_id,
         reference=reference,
-        email=table.text("customerEmail", ""),
-        currency=currency,
-        months=months,
-        start=start,
-        vat_percent=_vat_percent(table),
-        reminder_days=_reminder_days(table),
+        email=table.customer_email,
+        currency=table.currency,
+        months=table.interval_length_months,
+        start=table.start_date,
+        vat_percent=table.vat_percent,
+        reminder_days=table.reminder_days,
     )
 
 
 def _read_subscriptions(
-    table: Table,
+    section: Section,
     state: State,
     products: Mapping[int, Product],
     coupons: Mapping[str, Coupon],
     at: datetime,
 ) -> list[NewSubscription]:
-    tables = list(table.tables("subscriptions", SUBSCRIPTION))
     taken: set[str] = set()
-    for given in tables:
-        if "id" in given:
-            wanted = _subscription_id(given)
-            if wanted in taken or state.has_subscription(wanted):
-                raise given.wrong("id", f"another subscription has the id {wanted!r}")
-            taken.add(wanted)
+    for given in section.subscriptions:
+        if given.id is not None:
+            if given.id in taken or (_ID.fullmatch(given.id) and state.has_subscription(given.id)):
+                raise given.wrong("id", f"another subscription has the id {given.id!r}")
+            taken.add(given.id)
     free = (each for each in state.free_ids() if each not in taken)
-    return [read_subscription(given, lambda: next(free), products, coupons, at) for given in tables]
+    return [
+        read_subscription(given, lambda: next(free), products, coupons, at) for given in section.subscriptions
+    ]
 
 
 def _read_item(
-    table: Table, products: Mapping[int, Product], coupons: Mapping[str, Coupon]
+    table: ItemTable, products: Mapping[int, Product], coupons: Mapping[str, Coupon]
 ) -> tuple[Mode, Terms]:
-    product = products.get(_product_id(table, "productId"))
+    product = products.get(table.product_id)
     if product is None:
-        raise table.wrong("productId", f"there is no product {_product_id(table, 'productId')}")
-    mode = Mode(table.choice("billingMode", tuple(Mode), product.mode))
-    quantity = table.whole("quantity", 1 if mode is Mode.ADVANCE else 0, most=MOST)
-    coupon = None
-    if "couponCode" in table:
-        code = table.text("couponCode")
-        coupon = coupons.get(code)
-        if coupon is None:
-            raise table.wrong("couponCode", f"there is no coupon {code!r}")
-    price = table.amount("unitPrice") if "unitPrice" in table else product.price
-    return mode, Terms(product.id, product.name, quantity or 0, price, coupon)
+        raise table.wrong("productId", f"there is no product {table.product_id}")
+    mode, quantity = table.billing_mode or product.mode, table.quantity
+    if quantity is None:
+        quantity = 1 if mode is Mode.ADVANCE else 0
+    coupon = None if table.coupon_code is None else coupons.get(table.coupon_code)
+    if coupon is None and table.coupon_code is not None:
+        raise table.wrong("couponCode", f"there is no coupon {table.coupon_code!r}")
+    price = product.price if table.unit_price is None else table.unit_price
+    return mode, Terms(product.id, product.name, quantity, price, coupon)
 
 
-def _subscription_id(table: Table) -> str:
-    written = table.text("id")
-    if not _ID.fullmatch(written):
-        raise table.wrong("id", f"{written!r} is not an S and a number, such as S1001")
-    return written
+def _customer(table: SubscriptionTable) -> tuple[int | None, str]:
+    """A number, and a reference; a `customerId` that is no number is taken for the reference."""
+    given, reference = table.customer_id, table.customer_reference_id
+    if not isinstance(given, str):
+        return given, reference
+    if reference and reference != given:
+        raise table.wrong("customerId", f"{given!r} is not a number, and another reference is given")
+    return None, given
 
 
-def _customer(table: Table) -> tuple[int | None, str]:
-    """Cleverbridge's number of a customer (documented), and the merchant's own word for one, the reference.
-
-    A `customerId` that is no number is taken for the reference.
-    """
-    reference = table.text("customerReferenceId", "")
-    try:
-        return table.whole("customerId", None, most=MOST), reference
-    except CatalogError:
-        word = table.text("customerId")
-        if reference and reference != word:
-            raise table.wrong(
-                "customerId", f"{word!r} is not a number, and another reference is given"
-            ) from None
-        return None, word
-
-
-def _product_id(table: Table, name: str) -> int:
-    number = table.whole(name, None, most=MOST)
-    if number is None:
-        raise table.wrong(name, "a value is required")
-    return number
-
-
-def _vat_percent(table: Table) -> Decimal | None:
-    return _percent(table, "vatPercent") if "vatPercent" in table else None
-
-
-def _reminder_days(table: Table) -> int | None:
-    return table.whole("reminderDays", None, most=LONGEST_REMINDER)
-
-
-def _percent(table: Table, name: str) -> Decimal:
-    percent = table.amount(name)
-    if percent > 100:
+def _check_percent(table: Table, name: str, percent: Decimal | None) -> None:
+    if percent is not None and percent > 100:
         raise table.wrong(name, f"{percent} is more than 100")
-    return percent

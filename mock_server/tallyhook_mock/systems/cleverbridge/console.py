@@ -1,21 +1,21 @@
 """`/console/cleverbridge`: subscriptions with items, and what a new quantity would cost before it is set."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
+from typing import Annotated, Self
 
 from markupsafe import Markup
+from msgspec import Meta
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tallyhook_mock.catalog.table import Table
+from tallyhook_mock.catalog.table import Table, known, one_of, read
 from tallyhook_mock.console.forms import Form, command, mock_of, required
-from tallyhook_mock.console.listing import shown
+from tallyhook_mock.console.listing import events, shown
 from tallyhook_mock.console.page import page
-from tallyhook_mock.console.systems import SHOWN
+from tallyhook_mock.console.systems import COMING, SHOWN
 from tallyhook_mock.console.words import money
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.picture.painting import paint
@@ -36,21 +36,17 @@ _MANNERS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(Table):
     """A quantity for an item, and one of the manners by its name."""
 
-    item: int
-    quantity: int
-    when: str
+    item: Annotated[int, Meta(ge=0, le=MOST)]
+    quantity: Annotated[int, Meta(ge=0, le=MOST)]
+    when: Annotated[str, one_of(_MANNERS)]
 
     @classmethod
     def read(cls, fields: Mapping[str, str]) -> Self:
         """ValueError for what can't be read."""
-        names = ("item", "quantity", "when")
-        table = Table({name: required(fields, name) for name in names}, "", names)
-        item, quantity = table.whole("item", 0, most=MOST), table.whole("quantity", 0, most=MOST)
-        return cls(item or 0, quantity or 0, table.choice("when", _MANNERS, ""))
+        return read(cls, {name: required(fields, name) for name in known(cls)})
 
     def carry_out(self, state: State, id: str, at: datetime, *, is_preview: bool) -> Outcome:
         """Refusal."""
@@ -105,8 +101,9 @@ async def show(request: Request) -> Response:
         objection=objection,
         # Drawn by this program, with every word of others escaped.
         picture=Markup(paint(tell(mock, subscription), styled=False)),
+        coming=state.forecast(subscription.id, COMING),
         bills=subscription.bills[::-1][:SHOWN],
-        entries=list(mock.timeline.entries_of("cleverbridge", subscription.id))[::-1][:SHOWN],
+        entries=events(request, mock.timeline.numbered(subscription.id, system="cleverbridge")),
     )
 
 

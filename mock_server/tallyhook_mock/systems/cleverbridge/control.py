@@ -7,11 +7,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from tallyhook_mock.catalog.table import Table
-from tallyhook_mock.control.requests import PAGE, json_object, mock_of, only, page
+from tallyhook_mock.control.requests import PAGE, body, mock_of, only, page
 from tallyhook_mock.control.shown import bill_shown, moment_shown
 from tallyhook_mock.core.money import amount_text, quantity_text
-from tallyhook_mock.systems.cleverbridge.catalog import SUBSCRIPTION, read_subscription
+from tallyhook_mock.systems.cleverbridge.catalog import SubscriptionTable, read_subscription
 from tallyhook_mock.systems.cleverbridge.model import (
     Item,
     Mail,
@@ -20,7 +19,6 @@ from tallyhook_mock.systems.cleverbridge.model import (
     State,
     Subscription,
     Update,
-    purchase_id,
 )
 from tallyhook_mock.systems.cleverbridge.rules import deactivate, subscribe
 
@@ -36,25 +34,23 @@ async def index(request: Request) -> JSONResponse:
 
 async def create(request: Request) -> JSONResponse:
     """Subscribe somebody, in the words of the catalogue; billed at once for what is billed in advance."""
-    wish = await json_object(request)
+    table = await body(request, SubscriptionTable)
     mock, state = mock_of(request), _state(request)
     at = mock.clock.now()
-    new = read_subscription(
-        Table(wish, "", SUBSCRIPTION), lambda: next(state.free_ids()), state.products, state.coupons, at
-    )
+    new = read_subscription(table, lambda: next(state.free_ids()), state.products, state.coupons, at)
     state.actor = "operator"
     try:
         subscription = subscribe(state, new, at)
     except Refusal as refusal:
         raise _refused(refusal) from None
     mock.changed()
-    return JSONResponse(_shown(subscription), 201)
+    return JSONResponse(_shown(subscription, state), 201)
 
 
 async def read(request: Request) -> JSONResponse:
     """A subscription with its items, its updates, and its bills, newest first."""
     only(request.query_params, ())
-    return JSONResponse(_shown(_named(request)))
+    return JSONResponse(_shown(_named(request), _state(request)))
 
 
 async def end(request: Request) -> JSONResponse:
@@ -67,7 +63,7 @@ async def end(request: Request) -> JSONResponse:
         raise _refused(refusal) from None
     finally:
         mock.changed()
-    return JSONResponse(_shown(subscription))
+    return JSONResponse(_shown(subscription, state))
 
 
 def _state(request: Request) -> State:
@@ -104,13 +100,14 @@ def _summary(subscription: Subscription) -> dict[str, Any]:
     }
 
 
-def _shown(subscription: Subscription) -> dict[str, Any]:
+def _shown(subscription: Subscription, state: State) -> dict[str, Any]:
     return {
         **_summary(subscription),
         "updates": [_update(update) for update in subscription.updates],
         "mails": [_mail(mail) for mail in subscription.mails],
         "bills": [
-            {**bill_shown(bill), "purchaseId": purchase_id(bill)} for bill in reversed(subscription.bills)
+            {**bill_shown(bill), "purchaseId": state.purchase_ids[bill.number]}
+            for bill in reversed(subscription.bills)
         ],
     }
 

@@ -36,7 +36,6 @@ __all__ = [
     "full_id",
     "invalid",
     "malformed",
-    "purchase_id",
     "unknown",
 ]
 
@@ -323,6 +322,7 @@ class Subscription(Entity, eq=False):
     interval_start: datetime
     anchored: int = 0
     interval: int = 0
+    coming_purchase: int | None = None  # that of the next renewal, once it is created
     status: Status = Status.ACTIVE
     ended: datetime | None = None
     bills: list[Bill] = field(default_factory=list)
@@ -410,6 +410,8 @@ class State(BillingSystem):
         self._customers: dict[int, Customer] = {}
         self._subscriptions: dict[str, Subscription] = {}
         self._bills = 0
+        self.purchase_ids: dict[int, int] = {}  # by the number of the bill
+        self._last_purchase = _FIRST_PURCHASE
         self._purchases: dict[int, Subscription] = {}
 
     # -- what is there
@@ -499,14 +501,23 @@ class State(BillingSystem):
     def add_subscription(self, subscription: Subscription) -> None:
         self._subscriptions[subscription.id] = subscription
 
-    def add_bill(self, subscription: Subscription, lines: tuple[Line, ...], at: datetime) -> Bill:
-        """Bills are numbered through the system, and each is a purchase."""
+    def create_purchase(self, subscription: Subscription) -> int:
+        """The id of a new one."""
+        self._last_purchase += 1
+        self._purchases[self._last_purchase] = subscription
+        return self._last_purchase
+
+    def add_bill(
+        self, subscription: Subscription, lines: tuple[Line, ...], at: datetime, purchase: int | None = None
+    ) -> Bill:
+        """Bills are numbered through the system, and each is a purchase: a new one, unless one is given."""
         self._bills += 1
         bill = Bill(self._bills, at, subscription.id, subscription.currency, lines)
         subscription.bills.append(bill)
         self.billed.add(bill.currency, bill.total)
-        purchase = purchase_id(bill)
-        self._purchases[purchase] = subscription
+        if purchase is None:
+            purchase = self.create_purchase(subscription)
+        self.purchase_ids[bill.number] = purchase
         subscription.purchase = subscription.purchase or purchase
         return bill
 
@@ -526,6 +537,7 @@ class State(BillingSystem):
         bill: Bill | None = None,
         item: str = "",
         quantity: Decimal | None = None,
+        subject: int = 0,
     ) -> None:
         self.note(
             Happening(
@@ -538,6 +550,7 @@ class State(BillingSystem):
                 bill.total if bill else None,
                 item,
                 quantity,
+                subject,
             )
         )
 
@@ -545,8 +558,3 @@ class State(BillingSystem):
 def full_id(id: str) -> str:
     """A subscription's id with its S, however it is written."""
     return f"S{id}" if id[:1].isdigit() else id.upper()
-
-
-def purchase_id(bill: Bill) -> int:
-    """The id of the purchase that a bill is."""
-    return _FIRST_PURCHASE + bill.number

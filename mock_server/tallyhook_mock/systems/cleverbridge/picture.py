@@ -1,10 +1,10 @@
 """The life of a subscription at Cleverbridge: a row for each item."""
 
 from tallyhook_mock.mock import Mock
-from tallyhook_mock.picture.bills import Account, Counter, Subject, tell_bills
+from tallyhook_mock.picture.bills import COMING, Account, Counter, Subject, tell_bills
 from tallyhook_mock.picture.story import Sign, Story
 from tallyhook_mock.systems.cleverbridge.charges import VAT, arrears_lines
-from tallyhook_mock.systems.cleverbridge.model import Item, Mode, Subscription
+from tallyhook_mock.systems.cleverbridge.model import Item, Mode, State, Subscription
 
 __all__ = ["tell"]
 
@@ -35,6 +35,7 @@ def tell(mock: Mock, subscription: Subscription) -> Story:
             for item in subscription.items
         ],
         untold=frozenset((VAT,)),
+        coming=mock.systems.of(State).forecast(subscription.id, COMING),
     )
     return tell_bills(account, mock.timeline.entries_of("cleverbridge", subscription.id), now)
 

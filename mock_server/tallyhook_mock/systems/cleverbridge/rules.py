@@ -32,7 +32,6 @@ from tallyhook_mock.systems.cleverbridge.model import (
     Terms,
     Update,
     invalid,
-    purchase_id,
 )
 
 __all__ = [
@@ -146,17 +145,24 @@ def deactivate(state: State, subscription: Subscription, at: datetime) -> None:
     bill(state, subscription, lines, at)
 
 
-def bill(state: State, subscription: Subscription, lines: Iterable[Line], at: datetime) -> Bill | None:
+def bill(
+    state: State,
+    subscription: Subscription,
+    lines: Iterable[Line],
+    at: datetime,
+    purchase: int | None = None,
+) -> Bill | None:
     """Bill lines, with VAT; None if there are none, and then nothing is billed.
 
+    `purchase` is the id of one that was created before, as a renewal's is on the reminder date (documented).
     A purchase sends a mail that no parameter suppresses; it is recorded.
     """
     lines = with_vat(subscription, tuple(lines))
     if not lines:
         return None
-    billed = state.add_bill(subscription, lines, at)
+    billed = state.add_bill(subscription, lines, at, purchase)
     state.emit("billed", at, subscription, "; ".join(line.description for line in lines), bill=billed)
-    state.mail(subscription, f"purchase {purchase_id(billed)}", at, can_be_suppressed=False)
+    state.mail(subscription, f"purchase {state.purchase_ids[billed.number]}", at, can_be_suppressed=False)
     return billed
 
 
@@ -187,8 +193,9 @@ def renew(state: State, id: str, at: datetime, *, resets: bool) -> Subscription:
     if resets:
         subscription.anchor_at(at)
     begin_interval(subscription, at)
+    purchase, subscription.coming_purchase = subscription.coming_purchase, None
     state.emit("renewed", at, subscription, f"ahead of time, to {subscription.next_billing:%Y-%m-%d}")
-    bill(state, subscription, lines, at)
+    bill(state, subscription, lines, at, purchase)
     plan(state, subscription, at)
     return subscription
 
@@ -209,9 +216,11 @@ def move_next_billing(state: State, id: str, date: datetime, at: datetime) -> Su
 def _remind(state: State, subscription: Subscription, at: datetime) -> None:
     """Announce the bill that is coming; from now on updates count for the interval after."""
     if subscription.is_active and subscription.next_reminder == at:  # not moved since
-        due = price(subscription, renewal_lines(subscription, subscription.items)).gross
+        lines = renewal_lines(subscription, subscription.items)
+        due = price(subscription, lines).gross
         note = f"{amount_text(due)} {subscription.currency} due {subscription.next_billing:%Y-%m-%d}"
-        state.emit("reminder", at, subscription, note)
+        purchase = subscription.coming_purchase = state.create_purchase(subscription) if lines else None
+        state.emit("reminder", at, subscription, note, subject=purchase or 0)
 
 
 def _renew(state: State, subscription: Subscription, at: datetime) -> None:
@@ -220,7 +229,8 @@ def _renew(state: State, subscription: Subscription, at: datetime) -> None:
         return
     lines = renewal_lines(subscription, subscription.items)
     begin_interval(subscription, at)
-    if bill(state, subscription, lines, at) is None:
+    purchase, subscription.coming_purchase = subscription.coming_purchase, None
+    if bill(state, subscription, lines, at, purchase) is None:
         state.emit("nothingToBill", at, subscription)
     plan(state, subscription, at)
 

@@ -14,18 +14,30 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tallyhook_mock.faults import Fault
 from tallyhook_mock.faulty import Aim, Face
-from tallyhook_mock.systems.fusebill.calls import ROUTES, Call, Handler
+from tallyhook_mock.systems.fusebill import (
+    calls_customers,
+    calls_definitions,
+    calls_invoices,
+    calls_subscriptions,
+)
 from tallyhook_mock.systems.fusebill.documents import error_document, write
 from tallyhook_mock.systems.fusebill.listing import Page
-from tallyhook_mock.systems.fusebill.model import Refusal, State
-from tallyhook_mock.systems.fusebill.request import DIGITS, Query
+from tallyhook_mock.systems.fusebill.model import State
+from tallyhook_mock.systems.fusebill.refusal import Refusal
+from tallyhook_mock.systems.fusebill.request import DIGITS, Call, Handler, Query
 
 if TYPE_CHECKING:
     from tallyhook_mock.mock import Mock
 
-__all__ = ["ACTIONS", "face", "fusebill_app"]
+__all__ = ["ACTIONS", "ROUTES", "face", "fusebill_app"]
 
 MAX_BODY = 1_000_000
+ROUTES = (
+    *calls_definitions.ROUTES,
+    *calls_subscriptions.ROUTES,
+    *calls_customers.ROUTES,
+    *calls_invoices.ROUTES,
+)
 ACTIONS = tuple(dict.fromkeys(action for _, _, action, _ in ROUTES))
 # What faults say; all inferred.
 _ERRORS = {
@@ -46,7 +58,7 @@ def face(mock: "Mock") -> Face:
     def aim(scope: Scope, body: bytes) -> Aim:
         return _aim(state(), scope, body)
 
-    app = fusebill_app(state, mock.now, mock.changed)
+    app = fusebill_app(state, mock.caught_up, mock.changed)
     return Face(_serves, app, aim, _struck, MAX_BODY)
 
 

@@ -3,74 +3,119 @@
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from decimal import Decimal
+from typing import Annotated, Any, TypeAlias
 
-from tallyhook_mock.catalog.table import MASK, Table
+from msgspec import Meta
+
+from tallyhook_mock.catalog.table import (
+    MASK,
+    Amount,
+    KeyedListener,
+    Password,
+    Places6,
+    Required,
+    Table,
+    Text,
+    one_of,
+)
 from tallyhook_mock.core.base import Value
 from tallyhook_mock.core.money import cents
-from tallyhook_mock.systems.fusebill.model import (
-    MOST_INTERVALS,
-    Change,
-    Cycle,
-    Frequency,
-    InvoiceDate,
-    PlanProduct,
-    Refusal,
-    Reset,
-    State,
-    Timing,
-)
-from tallyhook_mock.systems.fusebill.rules import (
-    NewCustomer,
-    NewSubscription,
-    activate,
-    new_customer,
-)
+from tallyhook_mock.systems.fusebill.dates import MOST_INTERVALS, Cycle, InvoiceDate
+from tallyhook_mock.systems.fusebill.hooks import POLICY
+from tallyhook_mock.systems.fusebill.model import State
+from tallyhook_mock.systems.fusebill.plans import Change, Frequency, PlanProduct, Reset, Timing
+from tallyhook_mock.systems.fusebill.refusal import Refusal
+from tallyhook_mock.systems.fusebill.rules import NewCustomer, NewSubscription, activate, new_customer
 
 __all__ = [
-    "CUSTOMER",
-    "NAMES",
-    "SUBSCRIPTION",
+    "MOST",
+    "CustomerTable",
+    "Day",
+    "Id",
+    "Month",
+    "Section",
+    "SubscriptionTable",
+    "dump",
     "read",
     "read_customer",
     "read_subscription",
 ]
 
-_SWITCHES = ("autoPost", "postReadyDraftsAtRenewal")
-NAMES = ("apiKeys", *_SWITCHES, "plans", "products", "customers")
-CUSTOMER = ("id", "name", "currency", "autoPost")
-SUBSCRIPTION = (
-    "id",
-    "planCode",
-    "planName",
-    "interval",
-    "numberOfIntervals",
-    "amount",
-    "chargeTiming",
-    "products",
-    "invoiceDay",
-    "invoiceMonth",
-    "prorate",
-)
-_PLAN = ("code", "name", "interval", "numberOfIntervals", "frequencyId", "products")
-_PRODUCT = (
-    "id",
-    "code",
-    "name",
-    "price",
-    "quantity",
-    "maxQuantity",
-    "chargeTiming",
-    "midPeriodChange",
-    "quantityReset",
-    "prorate",
-)
-_SEED = (*CUSTOMER, "startDate", "subscriptions")
 _CURRENCY = re.compile("[A-Z]{3}")
-_MOST = 2**31 - 1  # of an id
+MOST = 2**31 - 1  # of an id
 _FIRST_YEAR = 2000
 _FIRST_FREQUENCY = 9001
 _FIRST_PRODUCT = 7001
+
+Id: TypeAlias = Annotated[int, Meta(ge=0, le=MOST)]
+Day: TypeAlias = Annotated[int, Meta(ge=0, le=31)]
+Month: TypeAlias = Annotated[int, Meta(ge=0, le=12)]
+_Intervals: TypeAlias = Annotated[int, Meta(ge=0, le=MOST_INTERVALS)]
+
+
+class ProductTable(Table):
+    code: Required
+    price: Amount
+    id: Id | None = None
+    name: Text | None = None
+    quantity: Places6 | None = None
+    max_quantity: Places6 | None = None
+    charge_timing: Timing = Timing.START
+    mid_period_change: Change = Change.IMMEDIATE
+    quantity_reset: Reset = Reset.NEVER
+    prorate: bool = True
+
+
+class PlanTable(Table):
+    code: Required
+    name: Text | None = None
+    interval: Cycle = Cycle.MONTHLY
+    number_of_intervals: _Intervals = 1
+    frequency_id: Id | None = None
+    products: tuple[ProductTable, ...] = ()
+
+
+class SubscriptionTable(Table):
+    """To a plan of the catalogue; or, with an `amount`, to one that is made up for it."""
+
+    plan_code: Required
+    id: Id | None = None
+    plan_name: Text | None = None
+    interval: Cycle | None = None
+    number_of_intervals: _Intervals | None = None
+    amount: Amount | None = None
+    charge_timing: Timing = Timing.START
+    products: tuple[ProductTable, ...] = ()
+    invoice_day: Day | None = None
+    invoice_month: Month | None = None
+    prorate: bool = True
+
+
+class CustomerTable(Table):
+    name: Required
+    id: Id | None = None
+    currency: Text = "USD"
+    auto_post: bool | None = None
+
+
+class SeedTable(CustomerTable):
+    start_date: datetime | None = None
+    subscriptions: tuple[SubscriptionTable, ...] = ()
+
+
+class WebhookListener(KeyedListener):
+    events: tuple[Annotated[str, one_of(POLICY.types)], ...] = ()
+
+
+class Section(Table):
+    api_keys: tuple[Password, ...] | None = None
+    auto_post: bool | None = None
+    post_ready_drafts_at_renewal: bool | None = None
+    plans: tuple[PlanTable, ...] = ()
+    products: tuple[ProductTable, ...] = ()
+    customers: tuple[SeedTable, ...] = ()
+    listeners: tuple[WebhookListener, ...] = ()
 
 
 class _Seed(Value, frozen=True):
@@ -81,25 +126,22 @@ class _Seed(Value, frozen=True):
     subscriptions: tuple[NewSubscription, ...]
 
 
-def read(table: Table, state: State, at: datetime) -> Callable[[], None]:
+def read(table: Section, state: State, at: datetime) -> Callable[[], None]:
     """Check a section against what `state` has already; what is returned puts it in place.
 
     Who has been a customer for some time is billed for it. CatalogError, with the place, for the first thing
     that is wrong.
     """
-    keys = table.passwords("apiKeys")
-    if "apiKeys" in table and not keys:
+    if table.api_keys == ():
         raise table.wrong("apiKeys", "at least one is needed")
-    auto_post = table.flag("autoPost", state.auto_post)
-    at_renewal = table.flag("postReadyDraftsAtRenewal", state.posts_at_renewal)
     frequencies, products = dict(state.frequencies), dict(state.catalog_products)
-    for given in table.tables("products", _PRODUCT):
+    for given in table.products:
         product = _read_product(given, _FIRST_PRODUCT + len(products))
         products[product.id] = product
-    for given in table.tables("plans", _PLAN):
-        frequency = _read_plan(given, _FIRST_FREQUENCY + len(frequencies))
+    for plan in table.plans:
+        frequency = _read_plan(plan, _FIRST_FREQUENCY + len(frequencies))
         frequencies[frequency.id] = frequency
-    seeds = [_read_seed(given, at, frequencies) for given in table.tables("customers", _SEED)]
+    seeds = [_read_seed(seed, at, frequencies) for seed in table.customers]
     customers = [seed.customer.id for seed in seeds if seed.customer.id]
     subscriptions = [new.id for seed in seeds for new in seed.subscriptions if new.id]
     for is_taken, numbers in ((state.has_customer, customers), (state.has_subscription, subscriptions)):
@@ -108,9 +150,11 @@ def read(table: Table, state: State, at: datetime) -> Callable[[], None]:
                 raise table.wrong("customers", f"the id {number} is taken")
 
     def install() -> None:
-        if keys:
-            state.api_keys = keys
-        state.auto_post, state.posts_at_renewal = auto_post, at_renewal
+        state.api_keys = table.api_keys or state.api_keys
+        if table.auto_post is not None:
+            state.auto_post = table.auto_post
+        if table.post_ready_drafts_at_renewal is not None:
+            state.posts_at_renewal = table.post_ready_drafts_at_renewal
         state.frequencies, state.catalog_products = frequencies, products
         # Ids that are counted must not take one that is given further below.
         state.ids.last = max([state.ids.last, *customers, *subscriptions])
@@ -130,97 +174,89 @@ def dump(state: State) -> dict[str, Any]:
     return {"apiKeys": [MASK for _ in state.api_keys]} if state.has_own_keys else {}
 
 
-def read_customer(table: Table) -> NewCustomer:
-    currency = table.text("currency", "USD")
-    if not _CURRENCY.fullmatch(currency):
-        raise table.wrong("currency", f"{currency!r} is not the code of a currency, such as USD")
-    auto_post = table.flag("autoPost", False) if "autoPost" in table else None
-    return NewCustomer(table.text("name"), currency, _id(table), auto_post)
+def read_customer(table: CustomerTable) -> NewCustomer:
+    if not _CURRENCY.fullmatch(table.currency):
+        raise table.wrong("currency", f"{table.currency!r} is not the code of a currency, such as USD")
+    return NewCustomer(table.name, table.currency, _id(table, table.id), table.auto_post)
 
 
-def read_subscription(table: Table, frequencies: Mapping[int, Frequency]) -> NewSubscription:
+def read_subscription(table: SubscriptionTable, frequencies: Mapping[int, Frequency]) -> NewSubscription:
     """A subscription to a plan of the catalogue; or, with an `amount`, to one that is made up for it.
 
     Its first product is then what the amount is for, and `products` come beside it.
     """
-    code = table.text("planCode")
-    interval = Cycle(table.choice("interval", tuple(Cycle), Cycle.MONTHLY))
-    intervals = _intervals(table)
-    if "amount" in table:
-        timing = Timing(table.choice("chargeTiming", tuple(Timing), Timing.START))
-        name = table.text("planName", code)
-        base = PlanProduct(0, code, name, cents(table.amount("amount")), timing=timing)
-        more = tuple(_read_product(given, 0) for given in table.tables("products", _PRODUCT))
+    code, interval, intervals = table.plan_code, table.interval or Cycle.MONTHLY, _intervals(table)
+    if table.amount is not None:
+        name = code if table.plan_name is None else table.plan_name
+        base = PlanProduct(0, code, name, cents(table.amount), timing=table.charge_timing)
+        more = tuple(_read_product(given, 0) for given in table.products)
         frequency = Frequency(0, code, name, interval, intervals, (base, *more))
     else:
         found = [each for each in frequencies.values() if each.plan_code == code]
-        if "interval" in table or "numberOfIntervals" in table:
+        if table.interval is not None or table.number_of_intervals is not None:
             found = [each for each in found if (each.cycle, each.intervals) == (interval, intervals)]
         if not found:
             raise table.wrong("amount", f"a value is required, since there is no such plan {code!r}")
         frequency = found[0]
-    day, month = table.whole("invoiceDay", None, most=31), table.whole("invoiceMonth", None, most=12)
+    day, month = table.invoice_day, table.invoice_month
     if month is not None and day is None:
         raise table.wrong("invoiceMonth", "goes with invoiceDay")
     try:
         date = None if day is None else InvoiceDate(frequency.cycle, day, month, frequency.intervals)
     except Refusal as refusal:
         raise table.wrong(refusal.key, refusal.message) from None
-    return NewSubscription(frequency, date, table.flag("prorate", True), _id(table))
+    return NewSubscription(frequency, date, table.prorate, _id(table, table.id))
 
 
-def _read_plan(table: Table, number: int) -> Frequency:
-    code = table.text("code")
-    products = tuple(_read_product(given, 0) for given in table.tables("products", _PRODUCT))
-    if not products:
+def _read_plan(table: PlanTable, number: int) -> Frequency:
+    if not table.products:
         raise table.wrong("products", "at least one is needed")
     return Frequency(
-        table.whole("frequencyId", number, most=_MOST) or number,
-        code,
-        table.text("name", code),
-        Cycle(table.choice("interval", tuple(Cycle), Cycle.MONTHLY)),
+        table.frequency_id or number,
+        table.code,
+        table.code if table.name is None else table.name,
+        table.interval,
         _intervals(table),
-        products,
+        tuple(_read_product(given, 0) for given in table.products),
     )
 
 
-def _read_product(table: Table, number: int) -> PlanProduct:
-    timing = Timing(table.choice("chargeTiming", tuple(Timing), Timing.START))
+def _read_product(table: ProductTable, number: int) -> PlanProduct:
+    quantity = table.quantity
+    if quantity is None:
+        quantity = Decimal(1 if table.charge_timing is Timing.START else 0)
     return PlanProduct(
-        table.whole("id", number, most=_MOST) or number,
-        table.text("code"),
-        table.text("name", table.text("code")),
-        table.amount("price"),
-        table.amount("quantity", "1" if timing is Timing.START else "0", places=6),
-        timing,
-        Change(table.choice("midPeriodChange", tuple(Change), Change.IMMEDIATE)),
-        Reset(table.choice("quantityReset", tuple(Reset), Reset.NEVER)),
-        table.flag("prorate", True),
-        table.amount("maxQuantity", places=6) if "maxQuantity" in table else None,
+        table.id or number,
+        table.code,
+        table.code if table.name is None else table.name,
+        table.price,
+        quantity,
+        table.charge_timing,
+        table.mid_period_change,
+        table.quantity_reset,
+        table.prorate,
+        table.max_quantity,
     )
 
 
-def _intervals(table: Table) -> int:
-    intervals = table.whole("numberOfIntervals", 1, most=MOST_INTERVALS)
+def _intervals(table: PlanTable | SubscriptionTable) -> int:
+    intervals = 1 if table.number_of_intervals is None else table.number_of_intervals
     if not intervals:
         raise table.wrong("numberOfIntervals", "at least 1")
     return intervals
 
 
-def _id(table: Table) -> int | None:
-    given = table.whole("id", None, most=_MOST)
+def _id(table: Table, given: int | None) -> int | None:
     if given == 0:
         raise table.wrong("id", "from 1 up")
     return given
 
 
-def _read_seed(table: Table, at: datetime, frequencies: Mapping[int, Frequency]) -> _Seed:
-    start = table.moment("startDate") or at
+def _read_seed(table: SeedTable, at: datetime, frequencies: Mapping[int, Frequency]) -> _Seed:
+    start = table.start_date or at
     if start > at:
         raise table.wrong("startDate", f"not later than now, which is {at.isoformat()}")
     if start.year < _FIRST_YEAR:
         raise table.wrong("startDate", f"not before {_FIRST_YEAR}")
-    subscriptions = tuple(
-        read_subscription(given, frequencies) for given in table.tables("subscriptions", SUBSCRIPTION)
-    )
+    subscriptions = tuple(read_subscription(given, frequencies) for given in table.subscriptions)
     return _Seed(read_customer(table), start, subscriptions)

@@ -11,9 +11,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tallyhook_mock.console.forms import Form, command, mock_of
-from tallyhook_mock.console.listing import number, shown
+from tallyhook_mock.console.listing import events, number, shown
 from tallyhook_mock.console.page import page
-from tallyhook_mock.console.systems import SHOWN
+from tallyhook_mock.console.systems import COMING, SHOWN
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.picture.painting import paint
 from tallyhook_mock.systems.fusebill.control import DEFINITION, read_move
@@ -80,8 +80,9 @@ async def show(request: Request) -> Response:
         objection=objection,
         # Drawn by this program, with every word of others escaped.
         picture=Markup(paint(tell(mock, customer), styled=False)),
+        coming=state.forecast(str(customer.id), COMING),
         bills=customer.bills[::-1][:SHOWN],
-        entries=list(mock.timeline.entries_of("fusebill", str(customer.id)))[::-1][:SHOWN],
+        entries=events(request, mock.timeline.numbered(str(customer.id), system="fusebill")),
     )
 
 

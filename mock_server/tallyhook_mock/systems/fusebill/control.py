@@ -4,26 +4,32 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from tallyhook_mock.catalog.table import Table
-from tallyhook_mock.control.requests import PAGE, json_object, mock_of, only, page
+from tallyhook_mock.catalog.table import Amount, Required, Table
+from tallyhook_mock.catalog.table import read as from_values
+from tallyhook_mock.control.requests import PAGE, body, json_object, mock_of, only, page
 from tallyhook_mock.control.shown import (
     bill_shown,
     moment_shown,
 )
 from tallyhook_mock.core.money import amount_text, cents, quantity_text
 from tallyhook_mock.systems.fusebill.catalog import (
-    CUSTOMER,
-    SUBSCRIPTION,
+    MOST,
+    CustomerTable,
+    Day,
+    Id,
+    Month,
+    SubscriptionTable,
     read_customer,
     read_subscription,
 )
+from tallyhook_mock.systems.fusebill.dates import Cycle, InvoiceDate
 from tallyhook_mock.systems.fusebill.dryrun import (
     Change,
     Find,
@@ -34,12 +40,10 @@ from tallyhook_mock.systems.fusebill.model import (
     BillingPeriodDefinition,
     Charge,
     Customer,
-    Cycle,
-    InvoiceDate,
-    Refusal,
     State,
     Subscription,
 )
+from tallyhook_mock.systems.fusebill.refusal import Refusal
 from tallyhook_mock.systems.fusebill.rules import (
     activate,
     add_charge,
@@ -49,10 +53,28 @@ from tallyhook_mock.systems.fusebill.rules import (
     new_customer,
 )
 
-__all__ = ["DEFINITION", "MOST", "ROUTES", "Move", "id_of", "read_move"]
+__all__ = ["DEFINITION", "ROUTES", "Move", "read_move"]
 
-_CHARGE = ("name", "amount", "prorate", "when")
-_WHEN = ("now", "periodEnd")
+
+class ActivationTable(SubscriptionTable, kw_only=True):
+    """A subscription for a customer; in one of its definitions, if that is named."""
+
+    customer_id: Id
+    billing_period_definition_id: Id | None = None
+
+
+class ChargeTable(Table):
+    name: Required
+    amount: Amount
+    prorate: bool = True
+    when: Literal["now", "periodEnd"] = "periodEnd"
+
+
+class MoveTable(Table):
+    subscription_id: Id | None = None
+    billing_period_definition_id: Id | None = None
+    invoice_day: Day | None = None
+    invoice_month: Month | None = None
 
 
 async def index(request: Request) -> JSONResponse:
@@ -65,7 +87,7 @@ async def index(request: Request) -> JSONResponse:
 
 async def create_customer(request: Request) -> JSONResponse:
     """In the words of the catalogue."""
-    new = read_customer(Table(await json_object(request), "", CUSTOMER))
+    new = read_customer(await body(request, CustomerTable))
     with _command(request) as (state, at):
         customer = new_customer(state, new, at)
     return JSONResponse(_customer(customer), 201)
@@ -73,9 +95,9 @@ async def create_customer(request: Request) -> JSONResponse:
 
 async def subscribe(request: Request) -> JSONResponse:
     """In the words of the catalogue, for a `customerId`; in one of its definitions, if that is named."""
-    table = Table(await json_object(request), "", ("customerId", DEFINITION, *SUBSCRIPTION))
+    table = await body(request, ActivationTable)
     new = read_subscription(table, _state(request).frequencies)
-    customer_id, definition_id = id_of(table, "customerId"), table.whole(DEFINITION, None, most=MOST)
+    customer_id, definition_id = table.customer_id, table.billing_period_definition_id
     if definition_id is not None and new.date is not None:
         raise table.wrong("invoiceDay", f"does not go with {DEFINITION}")
     with _command(request) as (state, at):
@@ -86,18 +108,16 @@ async def subscribe(request: Request) -> JSONResponse:
 
 async def charge(request: Request) -> JSONResponse:
     """Charge a subscription once, `now` or at the `periodEnd`, all of the amount or its part for the rest."""
-    table = Table(await json_object(request), "", _CHARGE)
-    name, amount = table.text("name"), cents(table.amount("amount"))
-    prorate, when = table.flag("prorate", True), table.choice("when", _WHEN, "periodEnd")
+    table = await body(request, ChargeTable)
     with _command(request) as (state, at):
         subscription = state.subscription(_number(request))
         added = add_charge(
             state,
             subscription,
-            name=name,
-            amount=amount,
-            prorate=prorate,
-            at_period_end=when == "periodEnd",
+            name=table.name,
+            amount=cents(table.amount),
+            prorate=table.prorate,
+            at_period_end=table.when == "periodEnd",
             at=at,
         )
     return JSONResponse(_charge(added), 201)
@@ -231,8 +251,6 @@ ROUTES = [
 
 
 DEFINITION = "billingPeriodDefinitionId"
-MOST = 2**31 - 1  # of an id
-_NAMES = ("subscriptionId", DEFINITION, "invoiceDay", "invoiceMonth")
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,20 +280,16 @@ def read_move(wish: Mapping[str, Any], state: State, at: datetime) -> Move:
     for what can't be read, Refusal for what is not there or does not fit.
     """
     state.catch_up(at)
-    table = Table(wish, "", _NAMES)
-    return _subscription_move(table, state, at) if "subscriptionId" in table else _date_move(table, state, at)
+    table = from_values(MoveTable, wish)
+    if table.subscription_id is not None:
+        return _subscription_move(table, table.subscription_id, state, at)
+    return _date_move(table, state, at)
 
 
-def id_of(table: Table, name: str) -> int:
-    """A required id."""
-    given = table.whole(name, None, most=MOST)
-    if given is None:
-        raise table.wrong(name, "a value is required")
-    return given
-
-
-def _date_move(table: Table, state: State, at: datetime) -> Move:
-    definition = state.definition(id_of(table, DEFINITION))
+def _date_move(table: MoveTable, state: State, at: datetime) -> Move:
+    if table.billing_period_definition_id is None:
+        raise table.wrong(DEFINITION, "a value is required")
+    definition = state.definition(table.billing_period_definition_id)
     date = _date(table, definition.cycle, definition.date.intervals, definition.date.month)
 
     def find(state: State) -> BillingPeriodDefinition:
@@ -286,17 +300,17 @@ def _date_move(table: Table, state: State, at: datetime) -> Move:
     )
 
 
-def _subscription_move(table: Table, state: State, at: datetime) -> Move:
-    subscription = state.subscription(id_of(table, "subscriptionId"))
-    if DEFINITION not in table:
+def _subscription_move(table: MoveTable, number: int, state: State, at: datetime) -> Move:
+    subscription = state.subscription(number)
+    if table.billing_period_definition_id is None:
         date = _date(table, subscription.interval, subscription.frequency.intervals)
 
         def into(state: State) -> BillingPeriodDefinition | InvoiceDate:
             return date
-    elif "invoiceDay" in table or "invoiceMonth" in table:
+    elif table.invoice_day is not None or table.invoice_month is not None:
         raise table.wrong("invoiceDay", f"does not go with {DEFINITION}")
     else:
-        target = state.definition(id_of(table, DEFINITION))
+        target = state.definition(table.billing_period_definition_id)
         check_target(target, subscription.customer, subscription.frequency)
 
         def into(state: State) -> BillingPeriodDefinition | InvoiceDate:
@@ -308,9 +322,9 @@ def _subscription_move(table: Table, state: State, at: datetime) -> Move:
     return Move(subscription.customer, find, lambda state: move(state, find(state), into(state), at))
 
 
-def _date(table: Table, cycle: Cycle, intervals: int, month: int | None = None) -> InvoiceDate:
+def _date(table: MoveTable, cycle: Cycle, intervals: int, month: int | None = None) -> InvoiceDate:
     """`month` is the one that is meant if none is given."""
-    day = table.whole("invoiceDay", None, most=31)
-    if day is None:
+    if table.invoice_day is None:
         raise table.wrong("invoiceDay", "a value is required")
-    return InvoiceDate(cycle, day, table.whole("invoiceMonth", month, most=12), intervals)
+    given = month if table.invoice_month is None else table.invoice_month
+    return InvoiceDate(cycle, table.invoice_day, given, intervals)

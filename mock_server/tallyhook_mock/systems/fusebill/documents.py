@@ -13,16 +13,13 @@ from tallyhook_mock.systems.fusebill.model import (
     Customer,
     Draft,
     DraftCharge,
-    Frequency,
     Invoice,
-    PlanProduct,
     Purchase,
-    Refusal,
-    Reset,
     Subscription,
     SubscriptionProduct,
-    Timing,
 )
+from tallyhook_mock.systems.fusebill.plans import Frequency, PlanProduct, Reset, Timing
+from tallyhook_mock.systems.fusebill.refusal import Refusal
 
 __all__ = [
     "FIELDS",

@@ -16,9 +16,8 @@ from tallyhook_mock.systems.fusebill.model import (
     DraftCharge,
     Invoice,
     State,
-    conflict,
-    not_found,
 )
+from tallyhook_mock.systems.fusebill.refusal import conflict, not_found
 
 __all__ = ["ChargeEdit", "change_draft", "collect_held", "make_draft", "post"]
 
@@ -45,7 +44,7 @@ def make_draft(
     if not holds and posts_itself(state, customer, definition):
         post(state, draft, at)
     else:
-        state.emit("draftReady", at, customer, note=f"draft {draft.id}", amount=draft.total)
+        state.emit("draftReady", at, customer, note=f"draft {draft.id}", amount=draft.total, subject=draft.id)
     return draft
 
 
@@ -125,7 +124,8 @@ def change_draft(state: State, draft: Draft, edits: Iterable[ChargeEdit], at: da
     kept = (changed.get(charge.id, charge) for charge in draft.charges)
     draft.charges = [charge for charge in kept if charge is not None]
     draft.modified = at
-    state.emit("draftChanged", at, draft.customer, note=f"draft {draft.id}", amount=draft.total)
+    note = f"draft {draft.id}"
+    state.emit("draftChanged", at, draft.customer, note=note, amount=draft.total, subject=draft.id)
 
 
 def _charge(state: State, line: Line) -> DraftCharge:

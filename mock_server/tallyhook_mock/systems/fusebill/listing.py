@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 
 from tallyhook_mock.core.base import Value
-from tallyhook_mock.systems.fusebill.model import invalid
+from tallyhook_mock.systems.fusebill.refusal import invalid
 from tallyhook_mock.systems.fusebill.request import Query, moment
 
 __all__ = ["Fields", "Page", "page"]

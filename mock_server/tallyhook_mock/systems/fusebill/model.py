@@ -1,177 +1,37 @@
 """Customers, billing period definitions and subscriptions, and the state that holds them."""
 
 from collections.abc import Collection, Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Self
 
 from msgspec import field
 from msgspec.structs import replace
 
 from tallyhook_mock.core.base import BillingSystem, Entity, Happening, Value
 from tallyhook_mock.core.forecast import Coming, coming_bills, copied
-from tallyhook_mock.core.frequencies import add_months
 from tallyhook_mock.core.ids import Ids
 from tallyhook_mock.core.invoice_lines import Bill, Line
 from tallyhook_mock.core.money import ZERO, cents
+from tallyhook_mock.systems.fusebill.dates import Cycle, InvoiceDate
+from tallyhook_mock.systems.fusebill.plans import Frequency, PlanProduct
+from tallyhook_mock.systems.fusebill.refusal import conflict, invalid, not_found
 
 __all__ = [
-    "MOST_INTERVALS",
     "BillingPeriodDefinition",
     "BillingPeriodType",
-    "Change",
     "Charge",
     "Customer",
-    "Cycle",
     "Draft",
     "DraftCharge",
-    "Frequency",
     "Invoice",
-    "InvoiceDate",
     "Part",
-    "PlanProduct",
     "Purchase",
-    "Refusal",
-    "Reset",
     "Settings",
     "State",
     "Subscription",
     "SubscriptionProduct",
-    "Timing",
-    "conflict",
-    "day_of",
-    "invalid",
-    "not_found",
 ]
-
-
-class Refusal(ValueError):
-    """A command that was not carried out; nothing has changed.
-
-    `status` is the HTTP status, `key` what the error is filed under: the field that it is about. The vendor's
-    example has "Api Error" there.
-    """
-
-    def __init__(self, status: int, key: str, message: str) -> None:
-        super().__init__(f"{key}: {message}")
-        self.status = status
-        self.key = key
-        self.message = message
-
-
-def invalid(key: str, message: str) -> Refusal:
-    return Refusal(400, key, message)
-
-
-def conflict(key: str, message: str) -> Refusal:
-    """Well formed, and against a rule of the business (documented; which rule answers what is inferred)."""
-    return Refusal(409, key, message)
-
-
-def not_found(key: str, id: int) -> Refusal:
-    return Refusal(404, key, f"there is none with the id {id}")
-
-
-MOST_INTERVALS = 120
-# All dates are counted from this year; a leap year, or there would be no February 29 to count from.
-_ERA = 2000
-
-
-class Cycle(StrEnum):
-    MONTHLY = "Monthly"
-    YEARLY = "Yearly"
-
-    @property
-    def months(self) -> int:
-        return 1 if self is Cycle.MONTHLY else 12
-
-
-def day_of(moment: datetime) -> datetime:
-    """Midnight, UTC, of its day: where periods begin and end (inferred: no source names a time zone)."""
-    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
-
-
-class InvoiceDate(Value, frozen=True):
-    """`day` of a month, every `intervals` months, or years in one `month`.
-
-    With a monthly cycle `month` is the one that the next recharge is brought to (documented), and that the
-    others are counted from. In a month that is too short it is the last day; the 31st comes back in the month
-    after (inferred). Refusal for a day that there is in no such month.
-    """
-
-    cycle: Cycle
-    day: int
-    month: int | None = None
-    intervals: int = 1
-
-    def __post_init__(self) -> None:
-        if self.cycle is Cycle.YEARLY and self.month is None:
-            raise invalid("invoiceMonth", "a yearly period needs its month, from 1 to 12")
-        if self.month is not None and not 1 <= self.month <= 12:
-            raise invalid("invoiceMonth", "from 1 to 12")
-        if not 1 <= self.intervals <= MOST_INTERVALS:
-            raise invalid("numberOfIntervals", f"from 1 to {MOST_INTERVALS}")
-        longest = add_months(datetime(_ERA, 1, 31, tzinfo=UTC), (self.month or 1) - 1).day
-        if not 1 <= self.day <= longest:
-            raise invalid("invoiceDay", f"from 1 to {longest}")
-
-    @classmethod
-    def of(cls, cycle: Cycle, moment: datetime, intervals: int = 1) -> Self:
-        """The date that makes what begins at this moment bill when it begins."""
-        return cls(cycle, moment.day, moment.month if cycle is Cycle.YEARLY else None, intervals)
-
-    @property
-    def months(self) -> int:
-        """How long a period is."""
-        return self.cycle.months * self.intervals
-
-    @property
-    def settled(self) -> Self:
-        """The date without the month that a monthly recharge was brought to: later ones go on from there."""
-        return type(self)(
-            self.cycle, self.day, self.month if self.cycle is Cycle.YEARLY else None, self.intervals
-        )
-
-    @property
-    def frequency(self) -> tuple[Cycle, int]:
-        """What a subscription can't change."""
-        return self.cycle, self.intervals
-
-    def later(self, moment: datetime, periods: int) -> datetime:
-        """The date so many whole periods after one of its dates."""
-        months = 12 * (moment.year - _ERA) + moment.month - 1 + periods * self.months
-        return add_months(datetime(_ERA, 1, self.day, tzinfo=UTC), months)
-
-    def near(self, moment: datetime) -> datetime:
-        """The date in the month of the moment, or in its year if it has a month."""
-        month = moment.month if self.month is None else self.month
-        return add_months(datetime(_ERA, 1, self.day, tzinfo=UTC), 12 * (moment.year - _ERA) + month - 1)
-
-    def after(self, moment: datetime) -> datetime:
-        """The first such date after the moment."""
-        date = self.near(moment)
-        return date if date > moment else self._next(date)
-
-    def first_end(self, start: datetime) -> datetime:
-        """Where a first period ends: the next date, or after whole intervals if it begins on such a date."""
-        if self.near(start) == start:
-            return self.later(start, 1)
-        return self.after(start)
-
-    def instead_of(self, end: datetime, at: datetime) -> datetime:
-        """Where a period ends that was to end at `end`, when it is moved to this date.
-
-        In the month of that end, or in its year: so the 1st becomes the 6th five days later, and the 30th the
-        22nd eight days earlier (documented). If that day is not to come any more, the next one (inferred).
-        """
-        date, day = self.near(end), day_of(at)
-        return date if date > day else self.after(day)
-
-    def _next(self, date: datetime) -> datetime:
-        """The date a month after one, or a year if it has a month."""
-        months = 12 * (date.year - _ERA) + date.month - 1 + (1 if self.month is None else 12)
-        return add_months(datetime(_ERA, 1, self.day, tzinfo=UTC), months)
 
 
 class BillingPeriodType(StrEnum):
@@ -197,55 +57,6 @@ class Settings(Value, frozen=True):
     payment_method_id: int | None = None
     weekday: str | None = None
     quick_books_location: int | None = None
-
-
-class Timing(StrEnum):
-    """When a product's charge of a period is made (the names are those of an answer, and one inferred)."""
-
-    START = "StartOfPeriod"
-    END = "EndOfPeriod"
-
-
-class Change(StrEnum):
-    """When a change of quantity in mid period is charged (documented; the names are inferred)."""
-
-    IMMEDIATE = "Immediate"
-    END = "EndOfPeriod"
-    NEVER = "None"
-
-
-class Reset(StrEnum):
-    """When a product's quantity goes back to its plan's (documented; two names are inferred)."""
-
-    NEVER = "Never"
-    START = "StartOfPeriod"
-    END = "EndOfPeriod"
-
-
-class PlanProduct(Value, frozen=True):
-    """A product of a plan, at `price` for one unit and one period."""
-
-    id: int
-    code: str
-    name: str
-    price: Decimal
-    quantity: Decimal = Decimal(1)
-    timing: Timing = Timing.START
-    change: Change = Change.IMMEDIATE
-    reset: Reset = Reset.NEVER
-    prorates: bool = True
-    most: Decimal | None = None
-
-
-class Frequency(Value, frozen=True):
-    """How often a plan bills, and what: subscriptions are made of it."""
-
-    id: int
-    plan_code: str
-    plan_name: str
-    cycle: Cycle
-    intervals: int
-    products: tuple[PlanProduct, ...]
 
 
 class SubscriptionProduct(Entity, eq=False):
@@ -674,5 +485,7 @@ class State(BillingSystem):
         invoice: int | None = None,
         amount: Decimal | None = None,
         item: str = "",
+        subject: int = 0,
     ) -> None:
-        self.note(Happening(kind, at, self.actor, str(customer.id), note, invoice, amount, item))
+        account = str(customer.id)
+        self.note(Happening(kind, at, self.actor, account, note, invoice, amount, item, subject=subject))

@@ -1,19 +1,18 @@
 """The life of a customer at Fusebill: a row for each subscription, and one for the charges that prorate."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 from tallyhook_mock.core.invoice_lines import Line
 from tallyhook_mock.core.money import amount_text
 from tallyhook_mock.mock import Mock
-from tallyhook_mock.picture.bills import Account, Subject, tell_bills
+from tallyhook_mock.picture.bills import COMING, Account, Subject, tell_bills
+from tallyhook_mock.picture.phrases import AHEAD
 from tallyhook_mock.picture.story import Sign, Story
-from tallyhook_mock.systems.fusebill.model import Customer, Subscription, Timing
+from tallyhook_mock.systems.fusebill.model import Customer, State, Subscription
+from tallyhook_mock.systems.fusebill.plans import Timing
 
 __all__ = ["tell"]
 
-# What is shown of the time to come of somebody who has no subscription.
-_AHEAD = timedelta(days=31)
 _TURNS = {
     "customerCreated": Sign.BEGAN,
     "subscriptionActivated": Sign.BEGAN,
@@ -33,7 +32,7 @@ def tell(mock: Mock, customer: Customer) -> Story:
         title=f"{customer.id} · {customer.name}",
         system="Fusebill",
         start=min([customer.created, *(each.begun for each in customer.subscriptions)]),
-        end=max((each.end for each in customer.subscriptions if each.is_active), default=now + _AHEAD),
+        end=max((each.end for each in customer.subscriptions if each.is_active), default=now + AHEAD),
         currency=customer.currency,
         bills=customer.bills,
         subjects=[
@@ -43,6 +42,7 @@ def tell(mock: Mock, customer: Customer) -> Story:
         turns=_TURNS,
         waiting=waiting,
         untold=charges,
+        coming=mock.systems.of(State).forecast(str(customer.id), COMING),
     )
     return tell_bills(account, mock.timeline.entries_of("fusebill", str(customer.id)), now)
 

@@ -1,18 +1,20 @@
-"""The fields of a call's JSON body and of its query, each checked as it is taken."""
+"""A call: its JSON body and its query, each field checked as it is taken."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
 
 from tallyhook_mock.clock import parse_moment
-from tallyhook_mock.systems.fusebill.model import invalid
+from tallyhook_mock.core.base import Value
+from tallyhook_mock.systems.fusebill.model import State
+from tallyhook_mock.systems.fusebill.refusal import invalid
 
-__all__ = ["DIGITS", "Fields", "Query", "moment"]
+__all__ = ["DIGITS", "TERMS", "Call", "Fields", "Handler", "Query", "Route", "moment", "read_back"]
 
 Choice = TypeVar("Choice", bound=StrEnum)
 Default = TypeVar("Default", bound=int | None)
@@ -21,6 +23,12 @@ Flag = TypeVar("Flag", bound=bool | None)
 DIGITS = 18  # of an id at the most, in a path as in a body
 _MOST = 10**DIGITS - 1
 _MOST_PARAMETERS = 100
+TERMS = (
+    "",
+    *(f"Net{days}" for days in (0, 5, 7, 10, 15, 21, 30, 45, 60, 75, 90)),
+    "MFI1",
+    *(f"DayOfMonth{day}" for day in range(1, 32)),
+)
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
 
@@ -172,3 +180,29 @@ def moment(written: str, name: str) -> datetime:
         return parse_moment(written).astimezone(UTC)
     except ValueError:
         raise invalid(name, f"{written[:60]!r} is not a date") from None
+
+
+class Call(Value, frozen=True):
+    state: State
+    id: int  # in the path; 0 if there is none
+    body: bytes
+    query: Query
+    at: datetime
+
+
+Handler: TypeAlias = Callable[[Call], Any]
+# Method, path in small letters, the action as faults know it, and what carries it out.
+Route: TypeAlias = tuple[str, str, str, Handler]
+
+
+def read_back(shown: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A document as a caller has it who sends it back: enumerations are texts there."""
+    return {name: _plain(value) for name, value in shown.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, StrEnum):
+        return value.value
+    if isinstance(value, Mapping):
+        return {name: _plain(each) for name, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, list) else value

@@ -8,26 +8,21 @@ from msgspec.structs import replace
 
 from tallyhook_mock.core.base import Value
 from tallyhook_mock.core.invoice_lines import Line
+from tallyhook_mock.systems.fusebill.dates import Cycle, InvoiceDate, day_of
 from tallyhook_mock.systems.fusebill.invoices import collect_held, make_draft
 from tallyhook_mock.systems.fusebill.model import (
     BillingPeriodDefinition,
     BillingPeriodType,
     Charge,
     Customer,
-    Cycle,
-    Frequency,
-    InvoiceDate,
     Part,
-    Reset,
     Settings,
     State,
     Subscription,
     SubscriptionProduct,
-    Timing,
-    conflict,
-    day_of,
-    invalid,
 )
+from tallyhook_mock.systems.fusebill.plans import Frequency, Reset, Timing
+from tallyhook_mock.systems.fusebill.refusal import conflict, invalid
 
 __all__ = [
     "NewCustomer",
@@ -360,7 +355,8 @@ def start(
     subscription.place, subscription.status, subscription.activated = into, "Active", at
     into.subscriptions.append(subscription)
     note = f"{subscription.plan_code} in definition {into.id}"
-    state.emit("subscriptionActivated", at, customer, item=subscription.item, note=note)
+    number = subscription.id
+    state.emit("subscriptionActivated", at, customer, item=subscription.item, note=note, subject=number)
     lines = begin(subscription, day, into.part_from(day) if prorate else None)
     if lines:
         make_draft(state, customer, lines, at, into, holds=holds)
@@ -372,7 +368,8 @@ def cancel(state: State, subscription: Subscription, at: datetime) -> None:
     lines = list(_finish(subscription))
     definition.subscriptions.remove(subscription)
     subscription.place, subscription.status = None, "Cancelled"
-    state.emit("subscriptionCancelled", at, subscription.customer, item=subscription.item)
+    customer, number = subscription.customer, subscription.id
+    state.emit("subscriptionCancelled", at, customer, item=subscription.item, subject=number)
     if lines:
         make_draft(state, subscription.customer, lines, at, definition)
 

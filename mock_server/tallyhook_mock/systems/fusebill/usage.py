@@ -5,21 +5,18 @@ from decimal import Decimal
 
 from tallyhook_mock.core.invoice_lines import Line
 from tallyhook_mock.core.money import cents, quantity_text
+from tallyhook_mock.systems.fusebill.dates import day_of
 from tallyhook_mock.systems.fusebill.invoices import make_draft
 from tallyhook_mock.systems.fusebill.model import (
-    Change,
     Charge,
     Customer,
-    PlanProduct,
     Purchase,
     State,
     Subscription,
     SubscriptionProduct,
-    Timing,
-    conflict,
-    day_of,
-    invalid,
 )
+from tallyhook_mock.systems.fusebill.plans import Change, PlanProduct, Timing
+from tallyhook_mock.systems.fusebill.refusal import conflict, invalid
 
 __all__ = ["MOST", "buy", "cancel_purchase", "finalise", "set_quantity"]
 

@@ -1,6 +1,7 @@
 """The billing system: whether it lets us in, and whether its clock and ours agree."""
 
 import os
+import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -41,14 +42,16 @@ def examine_account(settings: Settings) -> Iterator[Finding]:
         yield bad(
             "API",
             f"user or password are refused for product {code}",
-            f"sign in by hand with {settings.prefix}USER; mend {settings.prefix}PASSWORD and PRODUCT_CODE",
+            f"sign in by hand with {settings.prefix}USER; correct {settings.prefix}PASSWORD and PRODUCT_CODE",
         )
     except NoAnswer as error:
-        yield bad("API", f"{url}: {error}", f"let this machine reach it, or mend {settings.prefix}BASE_URL")
+        yield bad(
+            "API", f"{url}: {error}", f"let this machine reach it, or correct {settings.prefix}BASE_URL"
+        )
     except DecodeError:
-        yield bad("API", f"what answers at {url} is not the API", f"mend {settings.prefix}BASE_URL")
+        yield bad("API", f"what answers at {url} is not the API", f"correct {settings.prefix}BASE_URL")
     except (Error, httpx.InvalidURL) as error:
-        yield bad("API", f"{url}: {error}", f"mend {settings.prefix}PRODUCT_CODE or BASE_URL")
+        yield bad("API", f"{url}: {error}", f"correct {settings.prefix}PRODUCT_CODE or BASE_URL")
     else:
         yield good("API", f"product {code} has {len(plans)} plan{'' if len(plans) == 1 else 's'}")
 
@@ -63,6 +66,15 @@ def examine_network() -> list[Finding]:
             ]
     try:
         httpx.Client().close()
+    except ssl.SSLError as error:
+        file = os.environ.get("SSL_CERT_FILE", "")
+        return [
+            bad(
+                "network",
+                f"SSL_CERT_FILE names {file}: {error}",
+                "have it name a file of certificates, as PEM",
+            )
+        ]
     except (ValueError, ImportError, OSError) as error:
         names = [
             name for name in os.environ if name.lower().endswith("_proxy") and name.lower() != "no_proxy"

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from tallyhook_receiver import InboxUnavailable, Product, open_inbox
+from tallyhook_receiver import Cheddar, InboxUnavailable, open_inbox
 from tallyhook_receiver.cli.doctor.account import examine_account, examine_clock, examine_network
 from tallyhook_receiver.cli.doctor.finding import Finding, Verdict, doubtful, good
 from tallyhook_receiver.cli.doctor.listener import Listener
@@ -41,7 +41,7 @@ def doctor(
     prefix: Annotated[str, typer.Option(help="What the variables' names begin with.")] = PREFIX,
     as_json: Json = False,
 ) -> None:
-    """Examine what a receiver needs, and say what to mend: settings, keys, API, clock, inbox, listener.
+    """Examine what a receiver needs, and say what to correct: settings, keys, API, clock, inbox, listener.
 
     Takes the variables that `Receiver.from_environment` takes. At --url it sends signed probes of the type
     `tallyhook.doctor`, which no handler gets, and takes them out of the inbox again. Ends with 1 if something
@@ -79,7 +79,7 @@ async def _examine(settings: Settings, url: str | None) -> list[Finding]:
     return findings
 
 
-async def _take_out(settings: Settings, product: Product, bodies: list[bytes]) -> AsyncIterator[Finding]:
+async def _take_out(settings: Settings, product: Cheddar, bodies: list[bytes]) -> AsyncIterator[Finding]:
     """Forget the probes; that they are in our inbox tells that the listener's is the same."""
     keys = {Probe.key(product, body) for body in bodies}
     found = 0

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import httpx
 
-from tallyhook_receiver import Product
+from tallyhook_receiver import Cheddar
 from tallyhook_receiver.cli.doctor.account import is_open_http
 from tallyhook_receiver.cli.doctor.finding import Finding, bad, doubtful, good, skipped
 from tallyhook_receiver.cli.doctor.probe import TYPE, Probe
@@ -29,7 +29,7 @@ class Listener:
         self._health_path = health_path
         self._http = httpx.Client(timeout=_TIMEOUT, follow_redirects=False)
 
-    def examine(self, product: Product | None) -> Iterator[Finding]:
+    def examine(self, product: Cheddar | None) -> Iterator[Finding]:
         """Ends early if there is nothing at the address that further questions could be put to."""
         with self._http:
             unsigned = self._reach()
@@ -109,7 +109,7 @@ class Listener:
         fix = (
             "look at the proxy's log, and at the listener's"
             if status >= 500
-            else "mend the path or the proxy"
+            else "correct the path or the proxy"
         )
         return False, [bad("listener", f"{status}: a request without a signature is answered{said}", fix)]
 
@@ -133,7 +133,7 @@ class Listener:
             "health", f"nothing answers at {below}", "route it to the receiver as well, for your monitors"
         )
 
-    def _signatures(self, product: Product) -> Iterator[Finding]:
+    def _signatures(self, product: Cheddar) -> Iterator[Finding]:
         probe = Probe(product)
         try:
             known = [n for n, key in enumerate(product.keys, 1) if self._takes(probe, probe.odd, key)]

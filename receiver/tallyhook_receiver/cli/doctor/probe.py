@@ -4,7 +4,7 @@ import json
 import uuid
 from datetime import UTC, datetime
 
-from tallyhook_receiver import Product
+from tallyhook_receiver import Cheddar
 from tallyhook_receiver.sources.source import body_key, inbox_key
 
 __all__ = ["TYPE", "Probe"]
@@ -19,7 +19,7 @@ class Probe:
     escapes, numbers. The two `plain` ones are as such programs write.
     """
 
-    def __init__(self, product: Product) -> None:
+    def __init__(self, product: Cheddar) -> None:
         self._product = product
         self._id = uuid.uuid4().hex
         self._at = datetime.now(UTC)
@@ -45,6 +45,6 @@ class Probe:
         return {"Content-Type": "application/json"} | signed
 
     @staticmethod
-    def key(product: Product, body: bytes) -> str:
+    def key(product: Cheddar, body: bytes) -> str:
         """What the product's inbox knows it by."""
         return inbox_key(product.name, body_key(body))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from tallyhook_receiver import Product, SettingsError
+from tallyhook_receiver import Cheddar, SettingsError
 from tallyhook_receiver.cli.doctor.finding import Finding, bad, doubtful, good
 from tallyhook_receiver.settings import Settings
 
@@ -12,10 +12,10 @@ __all__ = ["examine_keys", "examine_settings", "product_of"]
 _ADVICE = "docs/operations.md lists the variables"
 
 
-def product_of(settings: Settings) -> Product | None:
-    """The product that the settings name, None if they are not enough."""
+def product_of(settings: Settings) -> Cheddar | None:
+    """The product that the settings name, without a client; None if they are not enough."""
     try:
-        return settings.product()
+        return settings.product(connects=False)
     except SettingsError:
         return None
 
@@ -23,7 +23,7 @@ def product_of(settings: Settings) -> Product | None:
 def examine_settings(settings: Settings) -> Iterator[Finding]:
     problems: Sequence[str] = ()
     try:
-        settings.product()
+        settings.product(connects=False)
     except SettingsError as error:
         problems = error.problems
     for problem in problems:
@@ -43,7 +43,7 @@ def examine_settings(settings: Settings) -> Iterator[Finding]:
         yield good("settings", f"complete, for product {settings.values['PRODUCT_CODE']}")
 
 
-def examine_keys(product: Product) -> Iterator[Finding]:
+def examine_keys(product: Cheddar) -> Iterator[Finding]:
     """Each key by itself: the listener's own knowledge of them is another matter."""
     quoted = [n for n, key in enumerate(product.keys, 1) if str(key)[:1] in "\"'"]
     for number in quoted:

@@ -38,7 +38,7 @@ async def examine_store(settings: Settings) -> AsyncIterator[Finding]:
     try:
         inbox = open_inbox(url, create=False)
     except (ValueError, ModuleNotFoundError) as error:
-        yield bad("inbox", str(error), f"mend {name}")
+        yield bad("inbox", str(error), f"correct {name}")
         return
     if isinstance(inbox, SQLiteInbox):
         file = Path(str(url).removeprefix("sqlite:///"))
@@ -94,7 +94,7 @@ def _file(file: Path) -> Iterator[Finding]:
 
 
 def _server(url: str) -> Iterator[Finding]:
-    """What a database says about itself; that it can't be reached is told by whoever opens it."""
+    """What a database says about itself; the command that opens it tells that it can't be reached."""
     import psycopg
 
     try:
@@ -125,7 +125,7 @@ async def _contents(inbox: Inbox, name: str) -> AsyncIterator[Finding]:
         stats = await inbox.stats()
         failed = await inbox.list(State.FAILED, _LOOKED_AT)
     except InboxUnavailable as error:
-        yield bad("inbox", str(error), f"mend {name}, or what it names; docs/inbox.md says more")
+        yield bad("inbox", str(error), f"correct {name}, or what it names; docs/inbox.md says more")
         return
     finally:
         await inbox.close()

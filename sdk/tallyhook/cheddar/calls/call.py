@@ -1,4 +1,4 @@
-"""How a call of Cheddar's is made, and how it names whom it is about."""
+"""How calls of Cheddar's are described, and how they name customers, invoices and plans."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -115,7 +115,7 @@ def identity(ref: str | Customer | Plan | Item | PlanItem, what: str) -> Pairs:
 
 
 def present(text: str, what: str) -> str:
-    """The text, refused if it is empty: what a server makes of an empty name is best not found out."""
+    """The text. ValueError if it is empty: a server may take that for any customer."""
     if not text:
         raise ValueError(f"The {what} is empty")
     return str(text)

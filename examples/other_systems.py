@@ -1,0 +1,52 @@
+"""One listener for Fusebill's webhooks and Cleverbridge's notifications.
+
+Serve it with: uvicorn other_systems:app --port 8000
+"""
+
+import os
+from typing import TypedDict
+
+from tallyhook.cleverbridge import AsyncClient
+from tallyhook_receiver import Cleverbridge, Event, Fusebill, Notification, Receiver
+
+env = os.environ  # the defaults are those of a mock on this machine
+client = AsyncClient(
+    env.get("CLEVERBRIDGE_USER", "ledger"),
+    env.get("CLEVERBRIDGE_PASSWORD", "quill"),
+    base_url=env.get("CLEVERBRIDGE_URL", "http://127.0.0.1:8421"),
+)
+fusebill = Fusebill(
+    "fusebill", env.get("FUSEBILL_KEY", "key of a test"), header=env.get("FUSEBILL_HEADER", "X-Fusebill-Key")
+)
+cleverbridge = Cleverbridge(
+    "cleverbridge", client, networks=env.get("CLEVERBRIDGE_NETWORKS", "127.0.0.1").split(",")
+)
+# Fusebill waits for two seconds (documented).
+receiver = Receiver(
+    fusebill, cleverbridge, inbox=env.get("TALLYHOOK_INBOX", "inbox.sqlite"), answer_within=1.5
+)
+posted: list[int] = []  # tables of your own database
+quantities: dict[str, int | None] = {}
+
+
+class InvoicePosted(TypedDict):
+    """As much as is needed of a body; see what your account sends."""
+
+    invoiceId: int
+
+
+@receiver.on("InvoicePosted", source=fusebill)
+async def invoice(event: Event[InvoicePosted]) -> None:
+    posted.append(event.payload["invoiceId"])
+
+
+@receiver.on("PaidOrderNotification", source=cleverbridge)
+async def order(event: Event[Notification]) -> None:
+    """Trusts the API, which was asked, and not the notification."""
+    for subscription in event.payload.subscriptions:
+        quantities.update(
+            (f"{subscription.id}/{it.running_no}", it.quantity) for it in subscription.current_items
+        )
+
+
+app = receiver.asgi

@@ -1,0 +1,205 @@
+"""The calls about draft invoices and about those that are posted."""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from tallyhook_mock.systems.fusebill import invoices
+from tallyhook_mock.systems.fusebill.documents import (
+    draft_document,
+    invoice_document,
+)
+from tallyhook_mock.systems.fusebill.invoices import ChargeEdit
+from tallyhook_mock.systems.fusebill.listing import Fields as Columns
+from tallyhook_mock.systems.fusebill.listing import page
+from tallyhook_mock.systems.fusebill.model import Customer, Draft, Invoice
+from tallyhook_mock.systems.fusebill.refusal import invalid, not_found
+from tallyhook_mock.systems.fusebill.request import TERMS, Call, Fields, Route
+
+__all__ = ["ROUTES"]
+
+_DRAFTS: Columns = {
+    "id": lambda each: each.id,
+    "status": lambda each: "Ready",
+    "customerId": lambda each: each.customer.id,
+    "BillingPeriodStartDate": lambda each: _span(each)[0],
+    "BillingPeriodEndDate": lambda each: _span(each)[1],
+    "effectiveDate": lambda each: each.at,
+    "createdDate": lambda each: each.at,
+    "pendingCharges": lambda each: each.total,
+}
+
+
+def _span(draft: Draft) -> tuple[datetime | None, datetime | None]:
+    starts = [charge.line.start for charge in draft.charges if charge.line.start is not None]
+    ends = [charge.line.end for charge in draft.charges if charge.line.end is not None]
+    return min(starts, default=None), max(ends, default=None)
+
+
+def list_drafts(call: Call) -> Any:
+    """Without their charges (documented)."""
+    found = [*call.state.drafts()]
+    return page(call.query, found, _DRAFTS, lambda each: draft_document(each, with_charges=False))
+
+
+def list_drafts_of_customer(call: Call) -> Any:
+    found = call.state.customer(call.id).drafts
+    return page(call.query, found, _DRAFTS, lambda each: draft_document(each, with_charges=False))
+
+
+def get_draft(call: Call) -> Any:
+    return draft_document(call.state.draft(call.id))
+
+
+class _Operation(StrEnum):
+    UPDATE = "Update"
+    DELETE = "Delete"
+
+
+_CHARGE = (
+    "id",
+    "operation",
+    "name",
+    "description",
+    "quantity",
+    "unitPrice",
+    "proratedUnitPrice",
+    "rangeQuantity",
+    "draftDiscounts",
+)
+
+
+def patch_draft(call: Call) -> Any:
+    """Charges are updated or deleted; adding one is not among the operations (documented)."""
+    fields = Fields(call.body, ("id", "notes", "poNumber", "netTermsSet", "netTerms", "draftCharges"))
+    draft = call.state.draft(fields.id("id"))
+    notes, number, terms = fields.text("notes", most=500), fields.text("poNumber"), _terms(fields)
+    edits = [_edit(given) for given in fields.list("draftCharges")]
+    if len({edit.id for edit in edits}) < len(edits):
+        raise invalid("draftCharges", "a charge stands there twice")
+    invoices.change_draft(call.state, draft, edits, call.at)
+    draft.notes = draft.notes if notes is None else notes
+    draft.po_number = number if "poNumber" in fields else draft.po_number
+    draft.terms = draft.terms if terms is None else terms
+    return draft_document(draft)
+
+
+def _terms(fields: Fields) -> str | None:
+    """None for what stays; `netTermsSet` says that the other field is meant (documented)."""
+    terms = fields.text("netTerms")
+    if not fields.flag("netTermsSet", False):
+        if terms is not None:
+            raise invalid("netTermsSet", "true is required with netTerms")
+        return None
+    if (terms or "") not in TERMS:
+        raise invalid("netTerms", f"one of {', '.join(TERMS[1:13])} or DayOfMonth1 to DayOfMonth31")
+    return terms or ""
+
+
+def _edit(given: object) -> ChargeEdit:
+    fields = Fields.of(given, _CHARGE, "draftCharges")
+    operation = fields.choice("operation", _Operation)
+    if operation is None:
+        raise invalid("operation", "Update or Delete is required")
+    for name in ("rangeQuantity", "draftDiscounts"):
+        if fields.list(name) if name == "draftDiscounts" else name in fields:
+            raise invalid(name, "this mock has neither ranges nor discounts")
+    return ChargeEdit(
+        fields.id("id"),
+        operation is _Operation.DELETE,
+        fields.text("name"),
+        fields.text("description", most=500),
+        fields.number("quantity", places=6),
+        fields.number("unitPrice", places=6),
+        fields.number("proratedUnitPrice", places=6),
+    )
+
+
+def post_draft(call: Call) -> Any:
+    """All of a draft, or only some of its charges (documented)."""
+    number, only = call.query.whole("draftInvoiceId", 0), call.query.ids("draftChargeIds")
+    is_preview = call.query.flag("preview")
+    call.query.nothing_else()
+    if not number:
+        raise invalid("draftInvoiceId", "required")
+    draft = call.state.draft(number)
+    if is_preview:
+        for each in only:
+            if each not in {charge.id for charge in draft.charges}:
+                raise not_found("draftChargeIds", each)
+        shown = draft_document(draft)
+        shown["draftCharges"] = [each for each in shown["draftCharges"] if not only or each["id"] in only]
+        shown["subtotal"] = shown["total"] = sum(
+            (each["amount"] for each in shown["draftCharges"]), Decimal("0.00")
+        )
+        return shown
+    return invoice_document(draft.customer, invoices.post(call.state, draft, call.at, only))
+
+
+# -- invoices
+
+_INVOICES: Columns = {
+    "id": lambda each: each[1].id,
+    "invoiceNumber": lambda each: each[1].bill.number,
+    "customerId": lambda each: each[0].id,
+    "postedTimestamp": lambda each: each[1].bill.at,
+    "total": lambda each: each[1].bill.total,
+    "poNumber": lambda each: each[1].po_number,
+}
+
+
+def list_invoices(call: Call) -> Any:
+    return page(call.query, [*call.state.invoices()], _INVOICES, lambda each: invoice_document(*each))
+
+
+def list_invoice_summaries(call: Call) -> Any:
+    """The same without their charges (inferred)."""
+    found = [*call.state.invoices()]
+    return page(call.query, found, _INVOICES, lambda each: invoice_document(*each, with_charges=False))
+
+
+def list_invoices_of_customer(call: Call) -> Any:
+    customer = call.state.customer(call.id)
+    found: list[tuple[Customer, Invoice]] = [(customer, invoice) for invoice in customer.invoices]
+    return page(call.query, found, _INVOICES, lambda each: invoice_document(*each))
+
+
+def get_invoice(call: Call) -> Any:
+    """Nothing here is tracked and each charge stands by itself, so both parameters are without an object."""
+    call.query.flag("showTrackedItems")
+    call.query.flag("groupCharges")
+    call.query.nothing_else()
+    return invoice_document(*call.state.invoice(call.id))
+
+
+def patch_invoice(call: Call) -> Any:
+    fields = Fields(call.body, ("id", "notes", "netTermsSet", "netTerms", "hideOnSSP", "hideOnSSPSet"))
+    customer, invoice = call.state.invoice(fields.id("id"))
+    notes, terms = fields.text("notes", most=500), _terms(fields)
+    if "hideOnSSP" in fields and not fields.flag("hideOnSSPSet", False):
+        raise invalid("hideOnSSPSet", "true is required with hideOnSSP")
+    invoice.notes = invoice.notes if notes is None else notes
+    invoice.terms = invoice.terms if terms is None else terms
+    if fields.flag("hideOnSSPSet", False):
+        invoice.is_hidden = fields.flag("hideOnSSP", False)
+    return invoice_document(customer, invoice)
+
+
+ROUTES: tuple[Route, ...] = (
+    (
+        "GET",
+        "customers/{id}/draftinvoices",
+        "draftInvoices/listOfCustomer",
+        list_drafts_of_customer,
+    ),
+    ("GET", "customers/{id}/invoices", "invoices/listOfCustomer", list_invoices_of_customer),
+    ("GET", "draftinvoices", "draftInvoices/list", list_drafts),
+    ("PATCH", "draftinvoices", "draftInvoices/patch", patch_draft),
+    ("GET", "draftinvoices/{id}", "draftInvoices/get", get_draft),
+    ("GET", "invoicesummaries", "invoices/summaries", list_invoice_summaries),
+    ("GET", "invoices", "invoices/list", list_invoices),
+    ("POST", "invoices", "invoices/post", post_draft),
+    ("PATCH", "invoices", "invoices/patch", patch_invoice),
+    ("GET", "invoices/{id}", "invoices/get", get_invoice),
+)

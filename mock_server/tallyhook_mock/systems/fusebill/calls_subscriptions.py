@@ -1,0 +1,279 @@
+"""The calls about subscriptions, and the quantities of their products: usage."""
+
+from decimal import Decimal
+from typing import Any
+
+from tallyhook_mock.systems.fusebill import rules, usage
+from tallyhook_mock.systems.fusebill.dates import InvoiceDate
+from tallyhook_mock.systems.fusebill.documents import (
+    definition_document,
+    product_document,
+    subscription_document,
+)
+from tallyhook_mock.systems.fusebill.listing import Fields as Columns
+from tallyhook_mock.systems.fusebill.listing import page
+from tallyhook_mock.systems.fusebill.model import BillingPeriodDefinition, State
+from tallyhook_mock.systems.fusebill.plans import Frequency
+from tallyhook_mock.systems.fusebill.refusal import conflict, invalid, not_found
+from tallyhook_mock.systems.fusebill.request import Call, Fields, Route, read_back
+from tallyhook_mock.systems.fusebill.rules import NewSubscription
+
+__all__ = ["ROUTES"]
+
+_TARGET = ("billingPeriodDefinitionId", "invoiceDay", "invoiceMonth")
+_SUBSCRIPTIONS: Columns = {
+    "id": lambda each: each.id,
+    "customerId": lambda each: each.customer.id,
+    "planCode": lambda each: each.plan_code,
+    "planName": lambda each: each.plan_name,
+    "status": lambda each: each.status,
+    "reference": lambda each: each.reference,
+    "interval": lambda each: each.interval,
+    "amount": lambda each: each.amount,
+}
+_SUBSCRIPTION = (
+    "id",
+    "uri",
+    "customerId",
+    "planFrequency",
+    "planCode",
+    "planName",
+    "status",
+    "reference",
+    "hasPostedInvoice",
+    "createdTimestamp",
+    "activatedTimestamp",
+    "provisionedTimestamp",
+    "nextPeriodStartDate",
+    "lastPeriodStartDate",
+    "scheduledActivationTimestamp",
+    "subscriptionProducts",
+    "openSubscriptionPeriodEndDate",
+    "monthlyRecurringRevenue",
+    "netMonthlyRecurringRevenue",
+    "amount",
+    "coupons",
+    "invoiceDay",
+    "invoiceMonth",
+    "subscriptionHasRecurringEndOfPeriodCharge",
+    "nextRechargeDate",
+    "invoiceInAdvance",
+    "billingPeriodDefinitionId",
+)
+
+
+def list_subscriptions(call: Call) -> Any:
+    return page(call.query, [*call.state.subscriptions()], _SUBSCRIPTIONS, subscription_document)
+
+
+def list_subscriptions_of_customer(call: Call) -> Any:
+    found = call.state.customer(call.id).subscriptions
+    return page(call.query, found, _SUBSCRIPTIONS, subscription_document)
+
+
+def get_subscription(call: Call) -> Any:
+    call.query.nothing_else()
+    return subscription_document(call.state.subscription(call.id))
+
+
+def create_subscription(call: Call) -> Any:
+    """A draft, which bills nothing before it is activated."""
+    call.query.nothing_else()
+    fields = Fields(call.body, ("customerId", "planFrequencyId", "reference"))
+    customer, number = call.state.customer(fields.id("customerId")), fields.id("planFrequencyId")
+    frequency = call.state.frequencies.get(number)
+    if frequency is None:
+        raise not_found("planFrequencyId", number)
+    if customer.status == "Cancelled":
+        raise conflict("customerId", f"customer {customer.id} is cancelled")
+    new = NewSubscription(frequency, reference=fields.text("reference") or "")
+    return subscription_document(rules.draft_subscription(call.state, customer, new, call.at))
+
+
+def edit_subscription(call: Call) -> Any:
+    """A changed copy of what was read: its `reference` is what can be changed here."""
+    call.query.nothing_else()
+    fields = Fields(call.body, _SUBSCRIPTION)
+    subscription = call.state.subscription(fields.id("id"))
+    now = read_back(subscription_document(subscription))
+    for name in _SUBSCRIPTION:
+        if name not in ("reference", "uri"):
+            fields.same(name, now[name])
+    if "reference" in fields:
+        subscription.reference = fields.text("reference") or ""
+    return subscription_document(subscription)
+
+
+def patch_subscription(call: Call) -> Any:
+    """A subscription moves to another billing period by it (inferred: the page only names the fields)."""
+    is_preview = call.query.flag("preview")
+    call.query.flag("temporarilyDisableAutoPost")
+    call.query.flag("showZeroDollarCharges")
+    call.query.nothing_else()
+    fields = Fields(call.body, ("id", "billingPeriodDefinitionId", "billingPeriodDefinitionIdSet"))
+    subscription = call.state.subscription(fields.id("id"))
+    if not fields.flag("billingPeriodDefinitionIdSet", False):
+        raise invalid("billingPeriodDefinitionIdSet", "true is required with billingPeriodDefinitionId")
+    definition = call.state.definition(fields.id("billingPeriodDefinitionId"))
+    rules.check_target(definition, subscription.customer, subscription.frequency)
+    if not is_preview:
+        rules.move(call.state, subscription, definition, call.at)
+    return subscription_document(subscription)
+
+
+def move_subscription(call: Call) -> Any:
+    """To a definition that is there, or to a new one: this mock's own call, since no page shows one."""
+    subscription = call.state.subscription(call.id)
+    fields = Fields(call.body, _TARGET)
+    rules.move(call.state, subscription, _target(call.state, fields, subscription.frequency), call.at)
+    return definition_document(subscription.definition)
+
+
+def _target(state: State, fields: Fields, frequency: Frequency) -> BillingPeriodDefinition | InvoiceDate:
+    wanted, day = fields.whole("billingPeriodDefinitionId", None), fields.whole("invoiceDay", None)
+    month = fields.whole("invoiceMonth", None)
+    if wanted is not None and day is None and month is None:
+        return state.definition(wanted)
+    if wanted is None and day is not None:
+        return InvoiceDate(frequency.cycle, day, month, frequency.intervals)
+    raise invalid("billingPeriodDefinitionId", "either it or the invoiceDay of a new definition is required")
+
+
+def activate_subscription(call: Call) -> Any:
+    is_preview, holds = call.query.flag("preview"), call.query.flag("temporarilyDisableAutoPost")
+    call.query.nothing_else()
+    subscription = call.state.subscription(call.id)
+    if not is_preview or subscription.status != "Draft":
+        rules.start(call.state, subscription, call.at, holds=holds)
+    return subscription_document(subscription)
+
+
+def provision_subscription(call: Call) -> Any:
+    subscription = call.state.subscription(call.id)
+    subscription.provisioned = call.at
+    return subscription_document(subscription)
+
+
+def cancel_subscription(call: Call) -> Any:
+    """What options a cancellation has is not known; without one nothing is given back."""
+    fields = Fields(call.body, ("subscriptionId", "cancellationOption"))
+    if fields.text("cancellationOption") not in (None, "None"):
+        raise invalid("cancellationOption", "only None is known here")
+    subscription = call.state.subscription(fields.id("subscriptionId"))
+    if not subscription.is_active:
+        raise conflict("subscriptionId", f"{subscription.id} is {subscription.status}")
+    rules.cancel(call.state, subscription, call.at)
+    return subscription_document(subscription)
+
+
+def delete_subscription(call: Call) -> None:
+    subscription = call.state.subscription(call.id)
+    if subscription.status != "Draft":
+        raise conflict(
+            "subscriptionId", f"{subscription.id} is {subscription.status}; only a draft is deleted"
+        )
+    call.state.remove_subscription(subscription)
+
+
+# -- usage
+
+_PRODUCT = (
+    "id",
+    "uri",
+    "subscriptionId",
+    "planProduct",
+    "quantity",
+    "isIncluded",
+    "startDate",
+    "isCharged",
+    "amount",
+    "status",
+    "lastPurchaseDate",
+)
+
+
+def set_quantity(call: Call) -> Any:
+    """`quantity` is absolute; the other fields are those that were read (documented)."""
+    return _change_quantity(call, _PRODUCT, "id", is_absolute=True)
+
+
+def change_quantity(call: Call) -> Any:
+    """`deltaQuantity` is a difference (documented)."""
+    return _change_quantity(
+        call, ("subscriptionProductId", "deltaQuantity"), "subscriptionProductId", is_absolute=False
+    )
+
+
+def _change_quantity(call: Call, known: tuple[str, ...], key: str, *, is_absolute: bool) -> Any:
+    is_preview, holds = call.query.flag("preview"), call.query.flag("temporarilyDisableAutoPost")
+    if not is_absolute:
+        call.query.flag("showZeroDollarCharges")
+    call.query.nothing_else()
+    fields = Fields(call.body, known)
+    subscription, product = call.state.product(fields.id(key))
+    name = "quantity" if is_absolute else "deltaQuantity"
+    given = fields.number(name, places=6, least=Decimal(0) if is_absolute else None)
+    if given is None:
+        raise invalid(name, "required")
+    if is_absolute:
+        now = read_back(product_document(subscription, product))
+        for each in known:
+            if each not in ("quantity", "uri", "amount"):
+                fields.same(each, now[each])
+    quantity = given if is_absolute else product.quantity + given
+    usage.set_quantity(
+        call.state, subscription, product, quantity, call.at, holds=holds, is_preview=is_preview
+    )
+    shown = product_document(subscription, product)
+    if is_preview:
+        shown["quantity"] = quantity
+    return shown
+
+
+def get_product(call: Call) -> Any:
+    return product_document(*call.state.product(call.id))
+
+
+ROUTES: tuple[Route, ...] = (
+    ("GET", "subscriptions/getall", "subscriptions/list", list_subscriptions),
+    ("GET", "subscriptionsummary", "subscriptions/list", list_subscriptions),
+    (
+        "GET",
+        "customers/{id}/subscriptions",
+        "subscriptions/listOfCustomer",
+        list_subscriptions_of_customer,
+    ),
+    (
+        "PUT",
+        "subscriptions/{id}/billingperioddefinition",
+        "subscriptions/move",
+        move_subscription,
+    ),
+    ("DELETE", "subscriptions/delete/{id}", "subscriptions/delete", delete_subscription),
+    ("GET", "subscriptions/{id}", "subscriptions/get", get_subscription),
+    ("POST", "subscriptions", "subscriptions/create", create_subscription),
+    ("PUT", "subscriptions", "subscriptions/edit", edit_subscription),
+    ("GET", "subscriptionsv2/{id}", "subscriptions/get", get_subscription),
+    ("PATCH", "subscriptionsv2", "subscriptions/patch", patch_subscription),
+    (
+        "POST",
+        "subscriptionactivation/{id}",
+        "subscriptions/activate",
+        activate_subscription,
+    ),
+    (
+        "POST",
+        "subscriptionprovision/{id}",
+        "subscriptions/provision",
+        provision_subscription,
+    ),
+    ("POST", "subscriptioncancellation", "subscriptions/cancel", cancel_subscription),
+    ("GET", "subscriptionproducts/{id}", "subscriptionProducts/get", get_product),
+    ("PUT", "subscriptionproducts", "subscriptionProducts/setQuantity", set_quantity),
+    (
+        "POST",
+        "subscriptionproductquantitychange",
+        "subscriptionProducts/changeQuantity",
+        change_quantity,
+    ),
+)

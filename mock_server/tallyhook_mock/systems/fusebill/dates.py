@@ -1,0 +1,111 @@
+"""When a billing period ends: a day of the month, every so many months or years."""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Self
+
+from tallyhook_mock.core.base import Value
+from tallyhook_mock.core.frequencies import add_months
+from tallyhook_mock.systems.fusebill.refusal import invalid
+
+__all__ = ["MOST_INTERVALS", "Cycle", "InvoiceDate", "day_of"]
+
+MOST_INTERVALS = 120
+# All dates are counted from this year; a leap year, or there would be no February 29 to count from.
+_ERA = 2000
+
+
+class Cycle(StrEnum):
+    MONTHLY = "Monthly"
+    YEARLY = "Yearly"
+
+    @property
+    def months(self) -> int:
+        return 1 if self is Cycle.MONTHLY else 12
+
+
+def day_of(moment: datetime) -> datetime:
+    """Midnight, UTC, of its day: where periods begin and end (inferred: no source names a time zone)."""
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+class InvoiceDate(Value, frozen=True):
+    """`day` of a month, every `intervals` months, or years in one `month`.
+
+    With a monthly cycle `month` is the one that the next recharge is brought to (documented), and that the
+    others are counted from. In a month that is too short it is the last day; the 31st comes back in the month
+    after (inferred). Refusal for a day that there is in no such month.
+    """
+
+    cycle: Cycle
+    day: int
+    month: int | None = None
+    intervals: int = 1
+
+    def __post_init__(self) -> None:
+        if self.cycle is Cycle.YEARLY and self.month is None:
+            raise invalid("invoiceMonth", "a yearly period needs its month, from 1 to 12")
+        if self.month is not None and not 1 <= self.month <= 12:
+            raise invalid("invoiceMonth", "from 1 to 12")
+        if not 1 <= self.intervals <= MOST_INTERVALS:
+            raise invalid("numberOfIntervals", f"from 1 to {MOST_INTERVALS}")
+        longest = add_months(datetime(_ERA, 1, 31, tzinfo=UTC), (self.month or 1) - 1).day
+        if not 1 <= self.day <= longest:
+            raise invalid("invoiceDay", f"from 1 to {longest}")
+
+    @classmethod
+    def of(cls, cycle: Cycle, moment: datetime, intervals: int = 1) -> Self:
+        """The date that makes what begins at this moment bill when it begins."""
+        return cls(cycle, moment.day, moment.month if cycle is Cycle.YEARLY else None, intervals)
+
+    @property
+    def months(self) -> int:
+        """How long a period is."""
+        return self.cycle.months * self.intervals
+
+    @property
+    def settled(self) -> Self:
+        """The date without the month that a monthly recharge was brought to: later ones go on from there."""
+        return type(self)(
+            self.cycle, self.day, self.month if self.cycle is Cycle.YEARLY else None, self.intervals
+        )
+
+    @property
+    def frequency(self) -> tuple[Cycle, int]:
+        """What a subscription can't change."""
+        return self.cycle, self.intervals
+
+    def later(self, moment: datetime, periods: int) -> datetime:
+        """The date so many whole periods after one of its dates."""
+        months = 12 * (moment.year - _ERA) + moment.month - 1 + periods * self.months
+        return add_months(datetime(_ERA, 1, self.day, tzinfo=UTC), months)
+
+    def near(self, moment: datetime) -> datetime:
+        """The date in the month of the moment, or in its year if it has a month."""
+        month = moment.month if self.month is None else self.month
+        return add_months(datetime(_ERA, 1, self.day, tzinfo=UTC), 12 * (moment.year - _ERA) + month - 1)
+
+    def after(self, moment: datetime) -> datetime:
+        """The first such date after the moment."""
+        date = self.near(moment)
+        return date if date > moment else self._next(date)
+
+    def first_end(self, start: datetime) -> datetime:
+        """Where a first period ends: the next date, or after whole intervals if it begins on such a date."""
+        if self.near(start) == start:
+            return self.later(start, 1)
+        return self.after(start)
+
+    def instead_of(self, end: datetime, at: datetime) -> datetime:
+        """Where a period ends that was to end at `end`, when it is moved to this date.
+
+        In the month of that end, or in its year: so the 1st becomes the 6th five days later, and the 30th the
+        22nd eight days earlier (documented). If that day is not to come any more, the next one (inferred).
+        """
+        date, day = self.near(end), day_of(at)
+        return date if date > day else self.after(day)
+
+    def _next(self, date: datetime) -> datetime:
+        """The date a month after one, or a year if it has a month."""
+        months = 12 * (date.year - _ERA) + date.month - 1 + (1 if self.month is None else 12)
+        return add_months(datetime(_ERA, 1, self.day, tzinfo=UTC), months)

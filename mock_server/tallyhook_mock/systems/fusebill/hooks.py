@@ -1,0 +1,75 @@
+"""Webhooks: answered within 2 seconds, or sent again 1, 2 and 3 minutes after the first failure (documented).
+
+The key of a listener goes along in Base64 (documented). The header's name, the names of the events and the
+bodies are not known: all three are inferred, and the header is the listener's to choose.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from tallyhook_mock.core.base import Happening
+from tallyhook_mock.core.hooks import Policy
+from tallyhook_mock.systems.fusebill.documents import (
+    customer_document,
+    draft_document,
+    invoice_document,
+    subscription_document,
+    write,
+)
+from tallyhook_mock.systems.fusebill.model import State
+
+__all__ = ["POLICY", "body", "type_of"]
+
+_TYPES = {
+    "customerCreated": "CustomerCreated",
+    "subscriptionActivated": "SubscriptionActivated",
+    "subscriptionCancelled": "SubscriptionCancelled",
+    "draftReady": "DraftInvoiceReady",
+    "draftChanged": "DraftInvoiceChanged",
+    "invoiced": "InvoicePosted",
+}
+
+POLICY = Policy(
+    "fusebill",
+    tuple(_TYPES.values()),
+    # Each a minute after the one before: 1, 2 and 3 minutes after the first failure.
+    (timedelta(minutes=1),) * 3,
+    timeout=2.0,
+    header="X-Webhook-Key",
+)
+
+
+def type_of(happening: Happening) -> str:
+    """Of the webhook about a happening; empty if there is none."""
+    return _TYPES.get(happening.kind, "")
+
+
+def body(state: State, happening: Happening, type: str) -> bytes:
+    """What it is about as it stands now, as the API shows it; only its id once it is gone."""
+    return write(
+        {
+            "eventType": type,
+            "eventTimestamp": happening.at,
+            "customerId": int(happening.account),
+            **_about(state, happening),
+        }
+    )
+
+
+def _about(state: State, happening: Happening) -> dict[str, Any]:
+    customer, number = state.customer(int(happening.account)), happening.subject
+    match happening.kind:
+        case "invoiced":
+            posted = next(each for each in customer.invoices if each.bill.number == happening.invoice)
+            return {"invoiceId": posted.id, "invoice": invoice_document(customer, posted)}
+        case "draftReady" | "draftChanged":
+            draft = next((each for each in customer.drafts if each.id == number), None)
+            shown = {} if draft is None else {"draftInvoice": draft_document(draft)}
+            return {"draftInvoiceId": number, **shown}
+        case "subscriptionActivated" | "subscriptionCancelled":
+            return {
+                "subscriptionId": number,
+                "subscription": subscription_document(state.subscription(number)),
+            }
+        case _:
+            return {"customer": customer_document(customer)}
