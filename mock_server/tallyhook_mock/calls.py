@@ -4,7 +4,6 @@ Of what a caller sends only the action, the product and the customer are kept: n
 """
 
 import re
-from collections import deque
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from html import unescape
@@ -51,22 +50,22 @@ class CallLog:
 
     def __init__(self, kept: int = KEPT) -> None:
         self.told: list[Callable[[CallMade], None]] = []
-        self._calls: deque[CallMade] = deque(maxlen=kept)
+        self.by_number: dict[int, CallMade] = {}
+        self._kept = kept
         self._count = 0
 
     def __iter__(self) -> Iterator[CallMade]:
         """Oldest first."""
-        return iter(tuple(self._calls))
-
-    def __len__(self) -> int:
-        return len(self._calls)
+        return iter(tuple(self.by_number.values()))
 
     def clear(self) -> None:
         """Forget all; the numbers go on."""
-        self._calls.clear()
+        self.by_number.clear()
 
     def add(self, made: CallMade) -> None:
-        self._calls.append(made)
+        self.by_number[made.number] = made
+        if len(self.by_number) > self._kept:
+            del self.by_number[next(iter(self.by_number))]
         for told in self.told:
             told(made)
 
