@@ -10,7 +10,9 @@ from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hi
 import typer
 from typer.models import ArgumentInfo, OptionInfo
 
-from tallyhook_mock.cli.app import app
+from tallyhook_mock.cli.app import everything
+
+app = everything()
 
 HEAD = """\
 # Commands
@@ -23,7 +25,8 @@ they talk to its [control API](catalog.md#the-control-api), which answers on the
 On a terminal there are tables, with `--json` there is JSON. A command ends with 0 if all is well, with 1 if
 what it was asked about is bad (no such customer, a signature that does not fit), and with 2 if it was called
 wrongly or nothing answers. What went wrong is one line on the error stream.
-`tallyhook --install-completion` has the shell complete commands, options, and types of hooks.
+`tallyhook --install-completion` has the shell complete commands, options, types of hooks, and what a
+running mock has: customers, products, hooks, listeners.
 
 [commands.py](commands.py) writes this page from the code.
 """

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tallyhook_mock.picture.life import Life
     from tallyhook_mock.server import Server, serve
     from tallyhook_mock.systems.cheddar.refusal import Refusal
+    from tallyhook_mock.testing.context import cheddar
 
 __all__ = [
     "Armed",
@@ -33,6 +34,7 @@ __all__ = [
     "Refusal",
     "Sender",
     "Server",
+    "cheddar",
     "create_app",
     "serve",
 ]
@@ -51,6 +53,7 @@ _HOMES = {
     "Refusal": "systems.cheddar.refusal",
     "Sender": "delivery",
     "Server": "server",
+    "cheddar": "testing.context",
     "create_app": "app",
     "serve": "server",
 }

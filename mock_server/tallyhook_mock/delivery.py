@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
@@ -17,7 +18,15 @@ from tallyhook_mock.core.hooks import Attempt, Delivery, Hook, Listener
 from tallyhook_mock.faults import Fault, FaultKind
 from tallyhook_mock.systems.cheddar.products import Product
 
-__all__ = ["Answer", "Sender", "attempt_delivery", "hook_headers", "is_loopback", "keyed_headers"]
+__all__ = [
+    "Answer",
+    "Sender",
+    "attempt_delivery",
+    "hook_headers",
+    "is_loopback",
+    "keyed_headers",
+    "why",
+]
 
 if TYPE_CHECKING:
     import httpx
@@ -105,8 +114,21 @@ class Sender:
         except TimeoutError:
             return None, f"no answer within {timeout:g} s"
         except (httpx.HTTPError, ValueError) as error:
-            return None, str(error) or type(error).__name__
+            return None, why(error, url)
         return response.status_code, kept[:KEPT_OF_ANSWER].decode("utf-8", "replace")
+
+
+def why(error: Exception, url: str) -> str:
+    """Why nothing was answered, as a person would say it."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ConnectionRefusedError):
+        cause = cause.__cause__ or cause.__context__
+    return str(error) or type(error).__name__ if cause is None else f"connection refused by {_place(url)}"
+
+
+def _place(url: str) -> str:
+    parts = urlsplit(url)
+    return parts.netloc if parts.port else f"{parts.netloc}:{443 if parts.scheme == 'https' else 80}"
 
 
 def hook_headers(hook: Hook, product: Product) -> dict[str, str]:

@@ -33,12 +33,41 @@ class Duration(Value, frozen=True):
         except (ValueError, OverflowError):
             raise ValueError("the calendar ends with the year 9999") from None
 
+    def before(self, moment: datetime) -> datetime:
+        """ValueError before the year 1."""
+        try:
+            return add_months(moment, -self.months) - self.rest
+        except (ValueError, OverflowError):
+            raise ValueError("the calendar begins with the year 1") from None
+
 
 def parse_duration(written: str) -> Duration:
     """Read `2w`, `1mo`, `1d12h`, `90s`, or ISO 8601's `P1M`, `PT90S`; `m` is a minute. Else ValueError."""
     found = _PLAIN.fullmatch(written) or _ISO.fullmatch(written)
     parts = {unit: int(count) for unit, count in found.groupdict().items() if count} if found else {}
     if not parts:
-        raise ValueError(f"{written!r} is not a duration such as 1mo, 36d, 1h, 90s or P1M")
+        meant = _meant(written)
+        hint = f"; did you mean {meant}?" if meant else " such as 1mo, 36d, 1h, 90s or P1M"
+        raise ValueError(f"{written!r} is not a duration{hint}")
     months = parts.pop("years", 0) * 12 + parts.pop("months", 0)
     return Duration(months, timedelta(**parts))
+
+
+_UNITS = {"year": "y", "month": "mo", "week": "w", "day": "d", "hour": "h", "minute": "min", "second": "s"}
+_SHORT = {"y": "yr", "mo": "mth", "w": "wk", "d": "d", "h": "hr", "min": "m", "s": "sec"}
+_LOOSE = re.compile(r"(\d{1,6})[\s_-]*([a-z]+)", re.ASCII)
+
+
+def _meant(written: str) -> str:
+    """`1mo` for `1 month`, `1M` or `1mon`; empty where that is not clear."""
+    text = written.strip().lower().replace(",", " ").replace(" and ", " ")
+    found = []
+    for count, word in _LOOSE.findall(text):
+        name = word.removesuffix("s") or word
+        units = [
+            unit for full, unit in _UNITS.items() if full.startswith(name) or name in (unit, _SHORT[unit])
+        ]
+        if not units:
+            return ""
+        found.append(f"{count}{units[0]}")
+    return "".join(found) if found and not _LOOSE.sub("", text).strip() else ""

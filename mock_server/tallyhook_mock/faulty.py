@@ -1,12 +1,14 @@
-"""Faults on calls: ASGI in front of a face, whichever system that speaks for."""
+"""Calls watched and made to fail: ASGI in front of a face, whichever system that speaks for."""
 
 import asyncio
+import time
 from collections.abc import Callable
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tallyhook_mock.calls import Watched
 from tallyhook_mock.connection import drop
 from tallyhook_mock.core.base import Value
 from tallyhook_mock.core.hooks import CHEDDAR
@@ -57,11 +59,14 @@ async def receive_body(request: Request, most: int) -> bytes | None:
 
 
 def with_faults(
-    face: Face, app: ASGIApp, strike: Callable[[Aim], Fault | None], are_over: Callable[[], bool]
+    face: Face,
+    app: ASGIApp,
+    strike: Callable[[Aim], Fault | None],
+    made: Callable[[Aim, str, Watched, float, Fault | None], None],
 ) -> ASGIApp:
     """`app`, which is that of the face, with what `strike` says done to each call.
 
-    `are_over`: nothing is planned any more, so that calls need not be looked at.
+    `made` is told of each call: its method, its answer, and the real seconds that it took.
     """
 
     aim, refused = face.aim, face.refused
@@ -69,30 +74,46 @@ def with_faults(
         return app
 
     async def faulty(scope: Scope, receive: Receive, send: Send) -> None:
-        if are_over():
-            await app(scope, receive, send)
-            return
+        began = time.perf_counter()
         body, again = await _read(receive, face.max_body)
+        # Before the call is carried out: a customer that it deletes is still there.
         target = aim(scope, body)
-        fault = None if target is None else strike(target)
-        match fault:
-            case None:
-                await app(scope, again, send)
-            case Fault(kind=FaultKind.LATENCY):
-                await asyncio.sleep(fault.seconds)
-                await app(scope, again, send)
-            case Fault(kind=FaultKind.DROP_BEFORE):
-                await drop(scope, again)
-            case Fault(kind=FaultKind.DROP_AFTER):
-                await app(scope, again, _nowhere)
-                await drop(scope, again)
-            case Fault(kind=FaultKind.TRUNCATE):
-                await app(scope, again, _half(send))
-                await drop(scope, again)
-            case _:
-                await refused(fault)(scope, again, send)
+        if target is None:
+            await app(scope, again, send)
+            return
+        fault, answer = strike(target), Watched(send)
+        try:
+            await _carry_out(app, scope, again, answer.send, fault, refused)
+        finally:
+            made(target, scope["method"], answer, time.perf_counter() - began, fault)
 
     return faulty
+
+
+async def _carry_out(
+    app: ASGIApp,
+    scope: Scope,
+    again: Receive,
+    send: Send,
+    fault: Fault | None,
+    refused: Callable[[Fault], Response],
+) -> None:
+    match fault:
+        case None:
+            await app(scope, again, send)
+        case Fault(kind=FaultKind.LATENCY):
+            await asyncio.sleep(fault.seconds)
+            await app(scope, again, send)
+        case Fault(kind=FaultKind.DROP_BEFORE):
+            await drop(scope, again)
+        case Fault(kind=FaultKind.DROP_AFTER):
+            await app(scope, again, _nowhere)
+            await drop(scope, again)
+        case Fault(kind=FaultKind.TRUNCATE):
+            await app(scope, again, _half(send))
+            await drop(scope, again)
+        case _:
+            await refused(fault)(scope, again, send)
 
 
 async def _read(receive: Receive, most: int) -> tuple[bytes, Receive]:

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from starlette.types import ASGIApp
 
+from tallyhook_mock.calls import CallLog, CallMade, Watched
 from tallyhook_mock.catalog.reading import default_catalog, read_catalog
 from tallyhook_mock.clock import Clock, ClockBusy, Mode
 from tallyhook_mock.core import ids
@@ -32,7 +33,7 @@ from tallyhook_mock.snapshot import pack, unpack
 from tallyhook_mock.systems import Systems, actions, part, policies
 from tallyhook_mock.systems.cheddar import review, subscriptions
 from tallyhook_mock.systems.cheddar.customers import Customer
-from tallyhook_mock.systems.cheddar.hook_json import body
+from tallyhook_mock.systems.cheddar.hook_json import body, overridden
 from tallyhook_mock.systems.cheddar.invoices import Invoice
 from tallyhook_mock.systems.cheddar.products import Product
 from tallyhook_mock.systems.cheddar.state import HOOK_TYPES, Event
@@ -90,6 +91,7 @@ class Mock:
         self._is_advancing = False
         self._turn = 0.0  # when others had theirs last
         self.notifier = Notifier()
+        self.calls = CallLog()
         self._wake = asyncio.Event()
         self._looks_at: datetime | None = None  # when the pump will look again by itself
         self._begin(catalog if catalog is not None else default_catalog(), self._new_clock())
@@ -139,6 +141,7 @@ class Mock:
             raise ClockBusy("the clock is being moved")
         queue = self._queue
         self._begin(catalog, clock)
+        self.calls.clear()
         await queue.close()
         await self.checkpoint()
 
@@ -389,16 +392,17 @@ class Mock:
         self._stir()
 
     @exact()
-    def trigger(self, customer: Customer, type: str) -> Hook:
-        """Send a hook about a customer as it stands.
+    def trigger(self, customer: Customer, type: str, override: Mapping[str, object] | None = None) -> Hook:
+        """Send a hook about a customer as it stands, with other values at the paths that `override` names.
 
         Nothing happens to the customer, and no invoice is held or released by it. ValueError if nobody
-        listens to such hooks, or there is nothing for one to speak of.
+        listens to such hooks, or there is nothing for one to speak of, or at such a path.
         """
         at, product = self.clock.now(), customer.product.code
         event = event_about(customer, type, at, "operator")
         subject = event.invoice.id if event.invoice else 0
-        hook = self.state.hooks.send(type, product, customer.code, subject, body(event), at)
+        content = overridden(body(event), override or {})
+        hook = self.state.hooks.send(type, product, customer.code, subject, content, at)
         if hook is None:
             raise ValueError(f"no listener of {product} wants {type} hooks; add one first")
         self.state.actor = "operator"
@@ -471,11 +475,31 @@ class Mock:
 
     def strike(self, aim: Aim) -> Fault | None:
         """The fault that strikes a call, noted."""
+        if self.faults.are_over:
+            return None
         self.record("strike", (aim.action, aim.product, aim.customer, aim.on_outstanding, aim.system))
         fault = self.faults.for_call(aim.action, aim.customer, on_outstanding=aim.on_outstanding)
         if fault is not None:
             self._note(fault, aim.action, aim.product, aim.customer, aim.system)
         return fault
+
+    def called(self, aim: Aim, method: str, answer: Watched, seconds: float, fault: Fault | None) -> None:
+        """Note a call that was answered, or whose connection was dropped."""
+        made = CallMade(
+            self.calls.next_number(),
+            self.clock.now(),
+            aim.system,
+            method,
+            aim.action,
+            aim.product,
+            aim.customer,
+            answer.status,
+            seconds,
+            answer.reason,
+            "" if fault is None else fault.kind,
+        )
+        self.calls.add(made)
+        self.notifier.beat()
 
     def _is_locked(self, invoice: Invoice) -> bool:
         customer = invoice.subscription.customer

@@ -1,5 +1,6 @@
 """Why an attempt failed, as far as logs may say it: the exception itself may quote the customer."""
 
+import logging
 import traceback
 from types import FrameType
 from typing import NamedTuple
@@ -8,6 +9,8 @@ from tallyhook import Error
 from tallyhook.review import ReviewFailed
 
 __all__ = ["Cause", "cause_of"]
+
+log = logging.getLogger("tallyhook.receiver")
 
 # What stands between an attempt and its handler: this package, the client's, and the thread or the loop.
 _BELOW = frozenset(("tallyhook", "tallyhook_receiver", "asyncio", "concurrent"))
@@ -39,8 +42,10 @@ def cause_of(error: Exception) -> Cause:
 
     The place is the last line of the handler's own file that the exception passed: a library that it called
     tells nothing of the way there. Where no handler was under way it is the line that raised, and none at all
-    for an error that the client's package raises on purpose.
+    for an error that the client's package raises on purpose. At DEBUG the log gets the traceback, which may
+    quote the customer.
     """
+    log.debug("a handler raised %s", type(error).__name__, exc_info=error)
     passed = [(frame.f_code, line, _package(frame)) for frame, line in traceback.walk_tb(error.__traceback__)]
     files = [code.co_filename for code, _, package in passed if package not in _BELOW]
     code, line, _ = [each for each in passed if not files or each[0].co_filename == files[0]][-1]

@@ -49,6 +49,7 @@ class Reader:
     def follow(self) -> None:
         """Everything on the page, in its order; what is shown has to be what is said."""
         said = ""
+        servers: dict[str, ExitStack] = {}
         with ExitStack() as running:
             for kind, block in blocks():
                 if kind == "text":
@@ -60,7 +61,9 @@ class Reader:
                 elif block.startswith("pip install "):
                     self._install(shlex.split(block)[2:])
                 elif block.startswith(SERVERS):
-                    running.enter_context(self._serving(block))
+                    # The same one again is started anew, after the first has been stopped.
+                    servers.setdefault(block, running.enter_context(ExitStack())).close()
+                    servers[block].enter_context(self._serving(block))
                 else:
                     said = self._run(block)
 

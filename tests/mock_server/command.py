@@ -19,7 +19,7 @@ _TERMINAL = {"COLUMNS": "160", "NO_COLOR": "1", "TERM": "dumb"}
 ENVIRONMENT = {**os.environ, **_TERMINAL, "PYTHONUNBUFFERED": "1"}
 
 # Commands of two words.
-_GROUPS = ("clock", "faults", "hooks", "listeners")
+_GROUPS = ("clock", "customers", "faults", "hooks", "listeners", "snapshot", "usage")
 
 Done = subprocess.CompletedProcess[str]
 

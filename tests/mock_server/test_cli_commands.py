@@ -114,15 +114,15 @@ def test_a_listener_that_is_removed_lets_invoices_go(server: Server, command: Co
             "80",
             [
                 "2026-02-01 00:00:00   hookNotDelivered  system",
-                "                      subscriptionBillable to http://127.0.0.1:9/hooks: All",
-                "                      connection attempts failed",
+                "                      subscriptionBillable to http://127.0.0.1:9/hooks:",
+                "                      connection refused by 127.0.0.1:9",
             ],
         ),
         (
             "",  # into a pipe
             [
-                "2026-02-01 00:00:00   hookNotDelivered                          subscriptionBillable to "
-                "http://127.0.0.1:9/hooks: All connection attempts failed   system"
+                "026-02-01 00:00:00\thookNotDelivered\t\t\tsubscriptionBillable to "
+                "http://127.0.0.1:9/hooks: connection refused by 127.0.0.1:9\tsystem"
             ],
         ),
     ],
@@ -160,12 +160,10 @@ def test_hooks_are_listed_shown_retried_canceled_and_replayed(server: Server, co
             assert said in told
         assert "retry it instead" in command.complains(1, "hooks", "replay", name)
         status = 200
-        assert "is sent again" in command.says("hooks", "retry", name)
-        server.settle()
+        assert " 200 in " in command.says("hooks", "retry", name)
         assert command.gives("hooks", "show", name)["isSettled"]
         assert "replay it instead" in command.complains(1, "hooks", "retry", name)
         assert command.gives("hooks", "replay", name)["isSettled"]
-        server.settle()
         assert len(listener.received) == 3
         assert "200, replay" in command.says("hooks", "list")
         status = 500
@@ -185,9 +183,8 @@ def test_a_triggered_hook_is_signed_and_holds_nothing(server: Server, command: C
     )
     with listening() as listener:
         server.listen(listener.url, ["subscriptionBillable"])
-        told = command.says("trigger", "subscriptionBillable", "--customer", "ida")
-        assert f"subscriptionBillable about ida is on its way to {listener.url}" in told
-        server.settle()
+        told = command.says("trigger", "subscriptionBillable", "--customer", "ida", "--early")
+        assert "subscriptionBillable about ida" in told
         (hook,) = listener.received
         assert (hook.type, hook.customer) == ("subscriptionBillable", "ida")
     assert command.gives("invoice", "ida")["state"] == "open"
@@ -242,8 +239,25 @@ def test_several_products_have_to_be_told_apart() -> None:
     with serve(catalog()) as server:
         command = Command(server.url)
         server.call(lambda: server.mock.add_catalog({"products": [second]}))
-        assert "product: one of LANTERN, WICK is required" in command.complains(2, "customers")
-        assert command.gives("customers", "--product", "WICK") == []
+        Api(server).subscribe("ida")
+        command.says("customers", "add", "eve", "--plan", "W", "--product", "WICK")
+        shown = [line.split()[:2] for line in command.says("customers").splitlines()]
+        assert ["LANTERN", "ida"] in shown
+        assert ["WICK", "eve"] in shown
+        (eve,) = command.gives("customers", "--product", "WICK")
+        assert (eve["product"], eve["code"]) == ("WICK", "eve")
+        assert command.gives("invoice", "eve")["plan"] == "W"  # only one product has an eve
+        for wrong in (
+            ("customers", "--product", "WIK"),
+            ("hooks", "list", "--product", "WIK"),
+            ("calls", "--product", "WIK"),
+            ("timeline", "ida", "--product", "WIK"),
+        ):
+            assert "there is no 'WIK'; there is LANTERN, WICK" in command.complains(2, *wrong)
+        assert "one of LANTERN, WICK is required" in command.complains(
+            2, "customers", "add", "max", "--plan", "W"
+        )
+        assert "no product has a customer 'max'" in command.complains(1, "bill", "max")
 
 
 def test_the_shell_completes_types_of_hooks() -> None:

@@ -162,6 +162,8 @@ def _may_be_none(kind: inspect.Type) -> bool:
 
 def _value(kind: inspect.Type, value: object, place: str, extra: Mapping[str, Any] | None = None) -> Any:
     match kind:
+        case inspect.AnyType():
+            return value
         case inspect.Metadata():
             return _value(kind.type, value, place, kind.extra)
         case inspect.UnionType():

@@ -1,17 +1,52 @@
-"""`tallyhook customers`: who is there, and what is coming or open."""
+"""`tallyhook customers`: who is there, what is coming or open, and making and changing customers."""
 
-from typing import Annotated
+import re
+from difflib import get_close_matches
+from typing import Annotated, Any
 
 import typer
 from rich.text import Text
+from typer.core import TyperGroup
 
-from tallyhook_mock.cli.remote import URL, After, MockUrl, ProductCode, Remote, say_more
-from tallyhook_receiver.cli.output import Json, moment, print_json, state, table
+from tallyhook_mock.cli.remote import URL, After, CustomerCode, MockUrl, ProductCode, Remote, say_more
+from tallyhook_receiver.cli.output import USAGE, Json, fail, moment, print_json, state, table
 
 __all__ = ["customers"]
 
+# A test number of the card networks, which the simulated gateway approves.
+_CARD, _EXPIRES = "4111111111111111", "12/2099"
 
-def customers(
+
+class _Customers(TyperGroup):
+    """Without a command's name it lists them."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or (args[0].startswith("-") and args[0] != "--help"):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+customers = typer.Typer(cls=_Customers, help="List, add and edit the customers of a running mock.")
+
+FirstName = Annotated[str | None, typer.Option("--first-name", metavar="NAME", help="First name.")]
+LastName = Annotated[str | None, typer.Option("--last-name", metavar="NAME", help="Last name.")]
+Email = Annotated[str | None, typer.Option("--email", metavar="ADDRESS", help="Email address.")]
+Company = Annotated[str | None, typer.Option("--company", metavar="NAME", help="Company.")]
+Coupon = Annotated[str | None, typer.Option("--coupon", metavar="CODE", help="A coupon of a promotion.")]
+Card = Annotated[str | None, typer.Option("--card", metavar="NUMBER", help="Another card's number.")]
+
+
+@customers.command("list")
+def list_(
+    plan: Annotated[str | None, typer.Option(metavar="CODE", help="Only those on this plan.")] = None,
+    state_: Annotated[
+        str | None,
+        typer.Option(
+            "--state",
+            metavar="STATE",
+            help="Only active or canceled ones, or by the outstanding invoice: held.",
+        ),
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at the most.")] = 100,
     after: After = None,
     product: ProductCode = None,
@@ -20,36 +55,186 @@ def customers(
 ) -> None:
     """The customers of a running mock in order of creation: plan, next bill, what is outstanding.
 
-    Example: tallyhook customers --json
+    Example: tallyhook customers list --plan SMALL --state held
     """
-    answer = Remote(url).get("/customers", {"product": product, "limit": limit, "after": after})
-    found = answer["customers"]
+    remote = Remote(url)
+    chosen = remote.products(product)
+    if after is not None and len(chosen) > 1:
+        remote.product(product)  # says that one has to be named
+    if state_ is not None and state_ not in _STATES:
+        fail(f"--state: {state_!r} is not one of {', '.join(_STATES)}", USAGE)
+    if plan is not None:
+        _check_plan(plan, chosen)
+    found: list[dict[str, Any]] = []
+    following = None
+    for one in chosen:
+        place, following = after, None
+        while len(found) < limit:
+            answer = remote.get("/customers", {"product": one["code"], "limit": limit, "after": place})
+            fitting = [each for each in answer["customers"] if _fits(each, plan, state_)]
+            left = limit - len(found)
+            found += ({"product": one["code"], **each} for each in fitting[:left])
+            place = following = answer.get("next")
+            if len(fitting) > left:
+                following = fitting[left - 1]["code"]
+            if place is None:
+                break
     if as_json:
         print_json(found)
-        say_more(answer.get("next"))
+        say_more(following)
         return
-    rows = []
-    for each in found:
-        owed = Text()
-        if each["outstanding"] is not None:
-            owed = Text.assemble(each["outstanding"], " ", state(each["outstandingState"]))
-        canceled = f"canceled ({each['cancelType']})"
-        rows.append(
-            (
-                each["code"],
-                each["name"],
-                each["plan"],
-                state(canceled if each["cancelType"] else "active"),
-                moment(each["billingDatetime"]),
-                each["current"] or "",
-                owed,
-            )
-        )
-    table(
-        ("~customer", "~name", "plan", "state", "next bill (UTC)", ">so far", ">outstanding"),
-        rows,
-        empty="There are no more customers."
-        if after
-        else "There are no customers; `tallyhook seed 10` makes some.",
+    columns = (
+        "?product",
+        "~customer",
+        "~name",
+        "plan",
+        "state",
+        "next bill (UTC)",
+        ">so far",
+        ">outstanding",
     )
-    say_more(answer.get("next"))
+    empty = "There are no such customers." if after or plan or state_ else _NOBODY
+    table(columns, map(_row, found), empty=empty)
+    say_more(following)
+
+
+_STATES = ("active", "canceled", "held", "released", "unpaid")
+_NOBODY = (
+    "There are no customers; `tallyhook customers add ada --plan PLAN` makes one, `tallyhook seed 10` ten."
+)
+
+
+@customers.command()
+def add(
+    code: Annotated[str, typer.Argument(metavar="CODE", help="What the customer is called.")],
+    plan: Annotated[str, typer.Option(metavar="CODE", help="The plan to subscribe to.")],
+    first_name: FirstName = None,
+    last_name: LastName = None,
+    email: Email = None,
+    company: Company = None,
+    coupon: Coupon = None,
+    card: Card = None,
+    item: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ITEM=QUANTITY", help="What has been used already; may be repeated."),
+    ] = None,
+    product: ProductCode = None,
+    url: MockUrl = URL,
+    as_json: Json = False,
+) -> None:
+    """Sign a customer up as `customers/new` does, hooks included, with a card that works unless --card names
+    another one.
+
+    Example: tallyhook customers add ada --plan SMALL
+    """
+    remote = Remote(url)
+    on_offer = remote.product(product)
+    _check_plan(plan, [on_offer])
+    chosen = on_offer["code"]
+    parameters = {
+        "code": code,
+        "firstName": first_name or code,
+        "lastName": last_name or "Example",
+        "email": email or f"{re.sub(r'[^A-Za-z0-9]+', '.', code).strip('.') or 'customer'}@example.com",
+        "company": company,
+        "subscription[planCode]": plan,
+        "subscription[couponCode]": coupon,
+        **_payment(card or _CARD, first_name or code, last_name or "Example"),
+    }
+    for place, written in enumerate(item or ()):
+        name, equals, quantity = written.partition("=")
+        if not equals:
+            fail(f"--item: {written!r} is not of the form ITEM=QUANTITY", USAGE)
+        parameters |= {f"items[{place}][itemCode]": name, f"items[{place}][quantity]": quantity}
+    remote.call("customers/new", chosen, parameters)
+    _print(remote, code, chosen, as_json)
+
+
+@customers.command()
+def edit(
+    code: CustomerCode,
+    plan: Annotated[str | None, typer.Option(metavar="CODE", help="The plan to change to.")] = None,
+    first_name: FirstName = None,
+    last_name: LastName = None,
+    email: Email = None,
+    company: Company = None,
+    coupon: Coupon = None,
+    card: Card = None,
+    product: ProductCode = None,
+    url: MockUrl = URL,
+    as_json: Json = False,
+) -> None:
+    """Change what is named of a customer, as `customers/edit` does, hooks included; the rest stays.
+
+    Example: tallyhook customers edit ada --plan BIG
+    """
+    remote = Remote(url)
+    chosen = remote.product_of(code, product)
+    if plan is not None:
+        _check_plan(plan, remote.products(chosen))
+    parameters = {
+        "firstName": first_name,
+        "lastName": last_name,
+        "email": email,
+        "company": company,
+        "subscription[planCode]": plan,
+        "subscription[couponCode]": coupon,
+    }
+    if card:
+        names = remote.customer(code, chosen)["name"].partition(" ")
+        parameters |= _payment(card, first_name or names[0] or code, last_name or names[2] or "Example")
+    if not any(parameters.values()):
+        fail("nothing to change was named; --help lists what can be", USAGE)
+    remote.call("customers/edit", chosen, {"code": code, **parameters})
+    _print(remote, code, chosen, as_json)
+
+
+def _check_plan(plan: str, products: list[dict[str, Any]]) -> None:
+    known = [each["code"] for product in products for each in product["plans"]]
+    if plan not in known:
+        near = get_close_matches(plan, known, 1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        fail(f"--plan: there is no {plan!r}; {hint}there is {', '.join(known) or 'none'}", USAGE)
+
+
+def _payment(card: str, first: str, last: str) -> dict[str, str | None]:
+    return {
+        "subscription[ccNumber]": card,
+        "subscription[ccExpiration]": _EXPIRES,
+        "subscription[ccFirstName]": first,
+        "subscription[ccLastName]": last,
+        "subscription[ccZip]": "12345",
+        "subscription[ccCardCode]": "123",
+    }
+
+
+def _fits(customer: dict[str, Any], plan: str | None, state: str | None) -> bool:
+    is_canceled = bool(customer["cancelType"])
+    fitting = {"canceled" if is_canceled else "active", customer["outstandingState"]}
+    return plan in (None, customer["plan"]) and (state is None or state in fitting)
+
+
+def _print(remote: Remote, code: str, product: str, as_json: bool) -> None:
+    shown = remote.customer(code, product)
+    if as_json:
+        print_json(shown)
+        return
+    coming = f"; the next bill is on {moment(at)} UTC" if (at := shown["billingDatetime"]) else ""
+    typer.echo(f"{code} is on plan {shown['plan']} of {product}{coming}, {shown['current'] or '0.00'} so far")
+
+
+def _row(each: dict[str, Any]) -> tuple[str | Text, ...]:
+    owed = Text()
+    if each["outstanding"] is not None:
+        owed = Text.assemble(each["outstanding"], " ", state(each["outstandingState"]))
+    canceled = f"canceled ({each['cancelType']})"
+    return (
+        each["product"],
+        each["code"],
+        each["name"],
+        each["plan"],
+        state(canceled if each["cancelType"] else "active"),
+        moment(each["billingDatetime"]),
+        each["current"] or "",
+        owed,
+    )

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from tallyhook_mock.cli.hook_type import names
+from tallyhook_mock.cli.completion import hook_types
 from tallyhook_mock.cli.remote import URL, MockUrl, Remote
 from tallyhook_mock.faults import FaultKind
 from tallyhook_receiver.cli.output import Json, print_json, table
@@ -43,7 +43,7 @@ def add(
         str | None, typer.Option(metavar="CALL", help="For calls: such as customers/add-charge.")
     ] = None,
     type: Annotated[
-        str | None, typer.Option(metavar="TYPE", autocompletion=names, help="For hooks: their type.")
+        str | None, typer.Option(metavar="TYPE", autocompletion=hook_types, help="For hooks: their type.")
     ] = None,
     customer: Annotated[str | None, typer.Option(metavar="CODE", help="Only what is about this one.")] = None,
     nth: Annotated[int | None, typer.Option(min=1, help="The first that it strikes.")] = None,

@@ -43,6 +43,12 @@ def cheddar_strict() -> bool:
     return True
 
 
+@pytest.fixture
+def cheddar_quiet() -> bool:
+    """Whether what listeners raise is kept out of the log, where a test means them to."""
+    return False
+
+
 # -- Cheddar
 
 
@@ -90,10 +96,11 @@ def _cheddar_world(
     cheddar_catalog: Mapping[str, object] | Path | str | None,
     cheddar_start: str | datetime,
     cheddar_strict: bool,
+    cheddar_quiet: bool,
 ) -> Iterator[World]:
     from tallyhook_mock.testing import World
 
-    world = World(_cheddar_house, cheddar_catalog, cheddar_start, strict=cheddar_strict)
+    world = World(_cheddar_house, cheddar_catalog, cheddar_start, strict=cheddar_strict, quiet=cheddar_quiet)
     yield world
     world.close()
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from tallyhook_mock.cli.completion import customer_codes
 from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote
 from tallyhook_mock.cli.timeline import System, account_path
 from tallyhook_mock.core.hooks import CHEDDAR
@@ -17,6 +18,7 @@ def forecast(
         str,
         typer.Argument(
             metavar="CUSTOMER",
+            autocompletion=customer_codes,
             help="A customer's code; of Fusebill the id, of Cleverbridge and Chargemonk a subscription's.",
         ),
     ],
@@ -31,7 +33,9 @@ def forecast(
     Example: tallyhook forecast ada --invoices 12
     """
     account = account_path(system, customer, "forecast")
-    coming = Remote(url).get(account, {"product": product, "invoices": str(invoices)})["invoices"]
+    remote = Remote(url)
+    code = remote.product_of(customer, product) if system == CHEDDAR else product
+    coming = remote.get(account, {"product": code, "invoices": str(invoices)})["invoices"]
     if as_json:
         print_json(coming)
         return

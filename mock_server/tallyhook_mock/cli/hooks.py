@@ -1,31 +1,60 @@
 """`tallyhook hooks`: what a mock has sent, and what an operator does about it."""
 
 import json
+import sys
+import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 
-from tallyhook_mock.cli.hook_type import names
-from tallyhook_mock.cli.remote import URL, MockUrl, Remote, path, say_more
-from tallyhook_mock.core.hooks import DeliveryState
-from tallyhook_receiver.cli.output import Json, grid, moment, print_json, short, state, table
+from tallyhook_mock.cli.completion import customer_codes, hook_ids, hook_types
+from tallyhook_mock.cli.outcome import answered, report
+from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote, path, say_more
+from tallyhook_receiver.cli.output import (
+    BAD,
+    USAGE,
+    Json,
+    fail,
+    grid,
+    moment,
+    print_json,
+    say,
+    short,
+    state,
+    table,
+)
 
 __all__ = ["hooks"]
 
 hooks = typer.Typer(help="Look at the hooks of a running mock, and decide about them.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(metavar="HOOK", help="Its id, or how that begins.")]
+Name = Annotated[
+    str, typer.Argument(metavar="HOOK", autocompletion=hook_ids, help="Its id, or how that begins.")
+]
+
+
+class DeliveryState(StrEnum):
+    """As the mock has them; its own would take long to load."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    DELIVERED = "delivered"
+    CANCELED = "canceled"
 
 
 @hooks.command("list")
 def list_(
     type: Annotated[
-        str | None, typer.Option(metavar="TYPE", autocompletion=names, help="Only hooks of this type.")
+        str | None, typer.Option(metavar="TYPE", autocompletion=hook_types, help="Only hooks of this type.")
     ] = None,
     customer: Annotated[
-        str | None, typer.Option(metavar="CODE", help="Only hooks about this customer.")
+        str | None,
+        typer.Option(metavar="CODE", autocompletion=customer_codes, help="Only hooks about this customer."),
     ] = None,
     state: Annotated[
         DeliveryState | None, typer.Option(help="Only hooks with a delivery in this state.")
@@ -36,6 +65,7 @@ def list_(
     after: Annotated[
         str | None, typer.Option(metavar="HOOK", help="Only hooks sent after this one, by its whole id.")
     ] = None,
+    product: ProductCode = None,
     url: MockUrl = URL,
     as_json: Json = False,
 ) -> None:
@@ -43,8 +73,13 @@ def list_(
 
     Example: tallyhook hooks list --type subscriptionBillable --state pending
     """
-    wanted = {"type": type, "customer": customer, "state": state, "limit": limit, "after": after}
-    answer = Remote(url).get("/hooks", wanted | {"order": "newest" if after is None else "oldest"})
+    wanted: dict[str, str | int | None]
+    wanted = {"type": type, "customer": customer, "state": state, "product": product, "limit": limit}
+    wanted |= {"after": after}
+    remote = Remote(url)
+    if product is not None:
+        remote.product(product)
+    answer = remote.get("/hooks", wanted | {"order": "newest" if after is None else "oldest"})
     found = answer["hooks"]
     if after is None:
         found.reverse()
@@ -54,10 +89,18 @@ def list_(
             say_more(answer.get("next"))
         return
     rows = [
-        (short(hook["id"]), moment(hook["at"]), hook["type"], hook["customer"], _deliveries(hook))
+        (
+            short(hook["id"]),
+            moment(hook["at"]),
+            hook["type"],
+            hook["product"] or hook["system"],
+            hook["customer"],
+            _deliveries(hook),
+        )
         for hook in found
     ]
-    table(("hook", "when (UTC)", "type", "~customer", "~deliveries"), rows, empty="There are no such hooks.")
+    columns = ("hook", "when (UTC)", "type", "?product", "~customer", "~deliveries")
+    table(columns, rows, empty="There are no such hooks.")
     _say_more(answer.get("next"), after)
 
 
@@ -82,6 +125,8 @@ def show(
             ("hook", hook["id"]),
             ("type", f"{hook['type']} of {hook['product'] or hook['system']}"),
             ("customer", hook["customer"]),
+            *([("invoice", f"#{number}")] if (number := _invoice(hook)) else []),
+            *([("inbox", f"{key}  (tallyhook inbox show {key[:16]})")] if (key := _inbox_key(hook)) else []),
             ("when", f"{moment(hook['at'])} UTC"),
         ]
     )
@@ -93,11 +138,15 @@ def show(
 
 @hooks.command()
 def retry(name: Name, url: MockUrl = URL, as_json: Json = False) -> None:
-    """Send a hook at once to whoever has not acknowledged it.
+    """Send a hook at once to those who have not acknowledged it, and print their answers.
+
+    Ends with 1 unless all of them acknowledge it.
 
     Example: tallyhook hooks retry 1e39d028
     """
-    _act(url, name, "retry", "is sent again to whoever has not acknowledged it", as_json)
+    remote = Remote(url)
+    hook = remote.post(path("hooks", remote.named("hooks", name)["id"], "retry"))
+    _report(remote, hook, as_json=as_json)
 
 
 @hooks.command()
@@ -106,26 +155,125 @@ def cancel(name: Name, url: MockUrl = URL, as_json: Json = False) -> None:
 
     Example: tallyhook hooks cancel 1e39d028
     """
-    _act(url, name, "cancel", "is given up: it holds no invoice", as_json)
-
-
-@hooks.command()
-def replay(name: Name, url: MockUrl = URL, as_json: Json = False) -> None:
-    """Send a hook again to whoever has acknowledged it; its invoice is neither held nor released by that.
-
-    Example: tallyhook hooks replay 1e39d028
-    """
-    _act(url, name, "replay", "is sent again to whoever has acknowledged it", as_json)
-
-
-def _act(url: str, name: str, action: str, what: str, as_json: bool) -> None:
     remote = Remote(url)
     hook = remote.named("hooks", name)
-    done = remote.post(path("hooks", hook["id"], action))
+    done = remote.post(path("hooks", hook["id"], "cancel"))
     if as_json:
         print_json(done)
     else:
+        what = "is given up: it holds no invoice"
         typer.echo(f"{short(hook['id'])} {hook['type']} about {hook['customer']} {what}")
+
+
+@hooks.command()
+def replay(
+    name: Name,
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Send it there, whether or not anything is registered there."),
+    ] = None,
+    body: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Send this JSON instead, signed anew; - is standard input."),
+    ] = None,
+    url: MockUrl = URL,
+    as_json: Json = False,
+) -> None:
+    """Send a hook again to those who have acknowledged it, and print their answers.
+
+    Its invoice is neither held nor released by that. Ends with 1 unless all of them acknowledge it.
+
+    With --to or --body this command sends it by itself, once: the mock doesn't list that. `hooks show --body`
+    prints a body to be edited.
+
+    Example: tallyhook hooks replay 1e39d028
+
+    Example: tallyhook hooks replay 1e39d028 --to http://127.0.0.1:8000/hooks --body edited.json
+    """
+    remote = Remote(url)
+    named = remote.named("hooks", name)
+    if to is None and body is None:
+        before = len(named["deliveries"])
+        _report(remote, remote.post(path("hooks", named["id"], "replay")), before, as_json=as_json)
+        return
+    if to is not None and not to.startswith(("http://", "https://")):
+        fail(f"--to: {to!r} is not a URL such as http://127.0.0.1:8000/hooks", USAGE)
+    hook = remote.get(path("hooks", named["id"]))
+    content = hook["body"].encode() if body is None else _read(body)
+    targets = [to] if to else list(dict.fromkeys(each["listener"] for each in hook["deliveries"]))
+    _send(remote, hook, content, targets, as_json=as_json)
+
+
+def _report(remote: Remote, hook: Mapping[str, Any], since: int = 0, *, as_json: bool) -> None:
+    """Of the deliveries from a place on, those that are under way."""
+    under_way = [
+        place
+        for place, delivery in enumerate(hook["deliveries"])
+        if place >= since and delivery["state"] in ("pending", "sending")
+    ]
+    report(remote, hook, under_way, as_json=as_json)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        content = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+        json.loads(content)
+    except OSError as error:
+        fail(f"{file}: {error.strerror}", USAGE)
+    except ValueError as error:
+        fail(f"{file} is not JSON: {error}", USAGE)
+    return content
+
+
+def _send(
+    remote: Remote, hook: Mapping[str, Any], content: bytes, targets: list[str], *, as_json: bool
+) -> None:
+    """Post a hook by ourselves, signed with the product's key."""
+    import httpx
+
+    from tallyhook import signing
+    from tallyhook_mock.delivery import why
+
+    headers = dict(hook["headers"])
+    if hook["product"]:
+        product = remote.product(hook["product"])
+        scheme = signing.SCHEMES[product["signature"]]
+        headers |= scheme.sign(content, product["secret"], id=hook["id"], at=datetime.now(UTC))
+    outcomes: list[dict[str, Any]] = []
+    for target in targets:
+        began, status = time.perf_counter(), None
+        try:
+            response = httpx.post(target, content=content, headers=headers, timeout=60, trust_env=False)
+            status, answer = response.status_code, response.text
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            answer = why(error, target)
+        seconds = time.perf_counter() - began
+        outcomes.append({"url": target, "status": status, "seconds": round(seconds, 3), "answer": answer})
+    if as_json:
+        print_json(outcomes)
+    else:
+        say(Text.assemble((short(hook["id"]), "bold"), f" {hook['type']} about {hook['customer']}"))
+        for each in outcomes:
+            say(answered(each["status"], each["seconds"], each["answer"], each["url"]))
+    if not all(each["status"] is not None and 200 <= each["status"] < 300 for each in outcomes):
+        sys.exit(BAD)
+
+
+def _invoice(hook: Mapping[str, Any]) -> str:
+    about = (hook["json"].get("subscription") or {}).get("invoice") or {}
+    return str(about.get("number") or "")
+
+
+def _inbox_key(hook: Mapping[str, Any]) -> str:
+    """Under which a receiver of this product keeps the hook; empty for other systems' hooks."""
+    if not hook["product"]:
+        return ""
+    from tallyhook import events
+    from tallyhook_receiver.sources.cheddar import event_key
+    from tallyhook_receiver.sources.source import inbox_key
+
+    body = hook["body"].encode()
+    return inbox_key(hook["product"], event_key(events.decode(body), body))
 
 
 def _say_more(following: str | None, after: str | None) -> None:

@@ -4,18 +4,16 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
-from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote, path
-from tallyhook_receiver.cli.output import BAD, USAGE, Json, fail, grid, moment, print_json, say, state
+from tallyhook_mock.cli.remote import URL, CustomerCode, MockUrl, ProductCode, Remote, path
+from tallyhook_receiver.cli.output import BAD, USAGE, Json, fail, grid, moment, print_json, say, state, table
 
-__all__ = ["invoice"]
+__all__ = ["invoice", "print_invoice"]
 
 
 def invoice(
-    customer: Annotated[str, typer.Argument(metavar="CUSTOMER", help="A customer's code.")],
+    customer: CustomerCode,
     outstanding: Annotated[
         bool, typer.Option("--outstanding", help="The one that is due and not paid, not the current one.")
     ] = False,
@@ -30,17 +28,23 @@ def invoice(
     """
     if outstanding and number is not None:
         fail("either --outstanding or --number", USAGE)
-    answer = Remote(url).get(path("customers", customer, "invoices"), {"product": product})
-    period = "outstanding" if outstanding else "current"
+    remote = Remote(url)
+    which = number if number is not None else "outstanding" if outstanding else "current"
+    print_invoice(remote, remote.product_of(customer, product), customer, which, as_json=as_json)
+
+
+def print_invoice(remote: Remote, product: str, customer: str, which: int | str, *, as_json: bool) -> None:
+    """The one of a number, or the `current` or the `outstanding` one. Exit code 1 if there is none."""
+    invoices = remote.get(path("customers", customer, "invoices"), {"product": product})["invoices"]
     found = [
         each
-        for each in answer["invoices"]
-        if (each["number"] == number if number is not None else each["invoicePeriod"] == period)
+        for each in invoices
+        if (each["number"] == which if isinstance(which, int) else each["invoicePeriod"] == which)
     ]
     if not found:
-        which = f"invoice #{number}" if number is not None else f"{period} invoice"
-        numbers = ", ".join(f"#{each['number']}" for each in answer["invoices"]) or "none"
-        fail(f"{customer} has no {which}; there is {numbers}", BAD)
+        what = f"invoice #{which}" if isinstance(which, int) else f"{which} invoice"
+        numbers = ", ".join(f"#{each['number']}" for each in invoices) or "none"
+        fail(f"{customer} has no {what}; there is {numbers}", BAD)
     if as_json:
         print_json(found[0])
     else:
@@ -63,7 +67,7 @@ def _show(customer: str, shown: Mapping[str, Any]) -> None:
         for item in shown["items"]
     ]
     grid(rows)
-    say(_charges(shown))
+    _charges(shown)
     for made in shown["transactions"]:
         memo = f", {made['memo']}" if made["memo"] else ""
         say(
@@ -75,20 +79,17 @@ def _show(customer: str, shown: Mapping[str, Any]) -> None:
         )
 
 
-def _charges(shown: Mapping[str, Any]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_footer=True)
-    table.add_column("charge", footer=Text("total", "bold"), overflow="fold")
-    table.add_column("type")
-    for name in ("quantity", "each"):
-        table.add_column(name, justify="right")
-    table.add_column("amount", footer=Text(shown["total"], "bold"), justify="right")
+def _charges(shown: Mapping[str, Any]) -> None:
+    rows = []
     for line in shown["charges"]:
         charged = Text(line["code"])
         if line["description"]:
             charged.append(f"  {line['description']}", "dim")
         # What has no id yet is what would be charged.
         kind = line["type"] if line["id"] else f"{line['type']}, projected"
-        table.add_row(charged, kind, line["quantity"], line["eachAmount"], line["amount"])
+        rows.append((charged, kind, line["quantity"], line["eachAmount"], line["amount"]))
     if shown["tax"] != "0.00":
-        table.add_row("tax", "", "", "", shown["tax"])
-    return table
+        rows.append((Text("tax"), "", "", "", shown["tax"]))
+    columns = ("~charge", "type", ">quantity", ">each", ">amount")
+    footer = ("total", "", "", "", shown["total"])
+    table(columns, rows, empty=f"total  {shown['total']}", footer=footer)

@@ -4,21 +4,21 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
-import httpx
 import typer
 from rich.text import Text
 
 from tallyhook import DecodeError, events, signing
-from tallyhook_mock.cli.hook_type import names
+from tallyhook_mock.cli.completion import hook_types
 from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote, path
 from tallyhook_receiver.cli.output import USAGE, Json, fail, say
 
 if TYPE_CHECKING:
+    import httpx
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -26,7 +26,7 @@ __all__ = ["ended", "listen"]
 
 # What belongs to one connection and not to the request (RFC 9110), and what the next sender computes itself.
 _OWN = frozenset(("connection", "content-length", "host", "keep-alive", "te", "transfer-encoding", "upgrade"))
-_PATH = "/hooks"
+_ROOT = "/hooks"
 
 
 def listen(
@@ -35,7 +35,16 @@ def listen(
     ] = None,
     types: Annotated[
         list[str] | None,
-        typer.Option("--events", metavar="TYPE", autocompletion=names, help="Only these; may be repeated."),
+        typer.Option(
+            "--events", metavar="TYPE", autocompletion=hook_types, help="Only these; may be repeated."
+        ),
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATE|DURATION",
+            help="Begin with the hooks that were sent since then, or so long ago, in the mock's time.",
+        ),
     ] = None,
     product: ProductCode = None,
     url: MockUrl = URL,
@@ -43,62 +52,107 @@ def listen(
 ) -> None:
     """Print hooks as they arrive, once their signature is verified, until Ctrl-C.
 
-    Registers a listener of its own on the mock and removes it in the end. With --forward, body and headers
-    go on unchanged; without, every verified hook is acknowledged: an invoice that is held for review runs an
-    hour later. With --json there is one object per line.
+    Registers a listener of its own on the mock, for each product unless one is named, and removes it in the
+    end. With --forward, body and headers go on unchanged, those of --since too; without, every verified hook
+    is acknowledged: an invoice that is held for review runs an hour later.
+
+    With --json there is one object per line.
 
     Example: tallyhook listen --forward http://127.0.0.1:8000/hooks --events subscriptionBillable
     """
     remote = Remote(url)
-    chosen = remote.product(product)
+    products = remote.products(product)
     if forward is not None and not forward.startswith(("http://", "https://")):
         fail(f"--forward: {forward!r} is not a URL such as http://127.0.0.1:8000/hooks", USAGE)
 
+    codes = [each["code"] for each in products]
+    earlier = [] if since is None else _earlier(remote, since, types or [], codes)
+
     @contextmanager
     def registered(own: str) -> Iterator[None]:
-        wish = {"url": f"{own}{_PATH}", "events": types or [], "product": chosen["code"]}
-        listener = remote.post("/listeners", wish)["id"]
-        going_to = f", passed on to {forward}" if forward else ""
-        sys.stderr.write(f"listening to {chosen['code']} at {remote.url}{going_to}; Ctrl-C ends it\n")
-        sys.stderr.flush()
+        made: list[str] = []
         try:
+            for each in products:
+                wish = {"url": f"{own}{_path(each)}", "events": types or [], "product": each["code"]}
+                made.append(remote.post("/listeners", wish)["id"])
+            going_to = f", passed on to {forward}" if forward else ""
+            sys.stderr.write(f"listening to {', '.join(codes)} at {remote.url}{going_to}; Ctrl-C ends it\n")
+            sys.stderr.flush()
             yield
         finally:
-            remote.delete(path("listeners", listener))
+            for listener in made:
+                remote.delete(path("listeners", listener))
 
-    asyncio.run(_serve(chosen, forward, as_json, registered))
+    asyncio.run(_serve(products, forward, as_json, registered, earlier))
+
+
+def _path(product: dict[str, Any]) -> str:
+    """Each product has a path of its own: it tells whose key signs what arrives."""
+    return f"{_ROOT}/{product['id']}"
+
+
+def _earlier(remote: Remote, since: str, types: list[str], products: list[str]) -> list[dict[str, Any]]:
+    """The hooks sent since a moment, oldest first."""
+    from tallyhook_mock.clock import parse_moment
+    from tallyhook_mock.duration import parse_duration
+
+    now = datetime.fromisoformat(remote.get("/clock")["now"])
+    try:
+        begin = parse_moment(since)
+    except ValueError:
+        try:
+            begin = parse_duration(since).before(now)
+        except ValueError as error:
+            fail(f"--since: {error}", USAGE)
+    return [
+        remote.get(path("hooks", each["id"]))
+        for each in remote.get("/hooks")["hooks"]
+        if datetime.fromisoformat(each["at"]) >= begin
+        and each["product"] in products
+        and (not types or each["type"] in types)
+    ]
 
 
 async def _serve(
-    product: dict[str, Any],
+    products: list[dict[str, Any]],
     forward: str | None,
     as_json: bool,
     registered: Callable[[str], AbstractContextManager[None]],
+    earlier: list[dict[str, Any]],
 ) -> None:
+    import httpx
     from starlette.applications import Starlette
     from starlette.responses import Response
     from starlette.routing import Route
 
     from tallyhook_mock.server import serving
 
-    scheme = signing.SCHEMES[product["signature"]]
     async with httpx.AsyncClient(timeout=None, trust_env=False) as http:
 
-        async def receive(request: "Request") -> Response:
-            body = await request.body()
-            is_genuine = scheme.verify(request.headers, body, [product["secret"]], at=datetime.now(UTC))
+        async def answered(product: dict[str, Any], headers: Mapping[str, str], body: bytes) -> Response:
+            scheme = signing.SCHEMES[product["signature"]]
+            is_genuine = scheme.verify(headers, body, [product["secret"]], at=datetime.now(UTC))
             if not is_genuine:
                 answer = Response(status_code=401)
             elif forward is None:
                 answer = Response(status_code=204)
             else:
-                answer = await _passed_on(http, forward, request, body)
+                answer = await _passed_on(http, forward, headers, body)
             (_print_line if as_json else _print)(body, is_genuine, answer.status_code)
             return answer
 
-        async with serving(Starlette(routes=[Route(_PATH, receive, methods=["POST"])])) as own:
+        def route(product: dict[str, Any]) -> Route:
+            async def receive(request: "Request") -> Response:
+                return await answered(product, request.headers, await request.body())
+
+            return Route(_path(product), receive, methods=["POST"])
+
+        async with serving(Starlette(routes=[route(each) for each in products])) as own:
             end = ended()
             with registered(own):
+                by_code = {each["code"]: each for each in products}
+                for hook in earlier:
+                    await answered(by_code[hook["product"]], hook["headers"], hook["body"].encode())
                 await end.wait()
 
 
@@ -116,18 +170,23 @@ def ended() -> asyncio.Event:
     return end
 
 
-async def _passed_on(http: httpx.AsyncClient, url: str, request: "Request", body: bytes) -> "Response":
+async def _passed_on(
+    http: "httpx.AsyncClient", url: str, headers: Mapping[str, str], body: bytes
+) -> "Response":
     """What came back for the same request."""
+    import httpx
     from starlette.responses import Response
 
-    headers = [(name, value) for name, value in request.headers.items() if name not in _OWN]
+    from tallyhook_mock.delivery import why
+
+    kept = [(name, value) for name, value in headers.items() if name.lower() not in _OWN]
     try:
-        answer = await http.post(url, content=body, headers=headers)
+        answer = await http.post(url, content=body, headers=kept)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        return Response(f"{url}: {error}", 502)
+        return Response(f"{url}: {why(error, url)}", 502)
     # httpx has undone the encoding of the content.
-    kept = {name: value for name, value in answer.headers.items() if name not in _OWN | {"content-encoding"}}
-    return Response(answer.content, answer.status_code, kept)
+    given = {name: value for name, value in answer.headers.items() if name not in _OWN | {"content-encoding"}}
+    return Response(answer.content, answer.status_code, given)
 
 
 def _print(body: bytes, is_genuine: bool, status: int) -> None:
@@ -144,7 +203,7 @@ def _print(body: bytes, is_genuine: bool, status: int) -> None:
             invoice = hook.subscription.invoice
             about = "" if invoice is None or invoice.number is None else f"  invoice #{invoice.number}"
             line.append(f"{at}  ", "dim").append(hook.activity_type, "bold")
-            line.append(f"  {hook.customer.code}{about}")
+            line.append(f"  {hook.product.code}  {hook.customer.code}{about}")
     say(line.append(f"  {status}", "green" if 200 <= status < 300 else "red"))
     sys.stdout.flush()
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tallyhook_mock.cli.hook_type import names
+from tallyhook_mock.cli.completion import hook_types, listener_ids
 from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote, path
 from tallyhook_receiver.cli.output import Json, print_json, short, state, table
 
@@ -13,7 +13,14 @@ __all__ = ["listeners"]
 
 listeners = typer.Typer(help="Say where a running mock sends its hooks.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(metavar="LISTENER", help="Its id or how that begins, or its URL.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="LISTENER",
+        autocompletion=listener_ids,
+        help="Its id or how that begins, or its URL.",
+    ),
+]
 
 
 @listeners.command("list")
@@ -48,7 +55,7 @@ def add(
     listener: Annotated[str, typer.Argument(metavar="URL", help="Where to post the hooks.")],
     events: Annotated[
         list[str] | None,
-        typer.Option(metavar="TYPE", autocompletion=names, help="Only these; may be repeated."),
+        typer.Option(metavar="TYPE", autocompletion=hook_types, help="Only these; may be repeated."),
     ] = None,
     product: ProductCode = None,
     system: Annotated[

@@ -1,5 +1,6 @@
 """`tallyhook mock`: the billing server on a port of this machine."""
 
+import errno
 import sys
 from collections.abc import Iterable
 from datetime import datetime
@@ -10,14 +11,10 @@ import typer
 from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
-
-from tallyhook_mock.catalog.reading import default_catalog, load_catalog
-from tallyhook_mock.catalog.table import CatalogError
-from tallyhook_mock.clock import Clock, Mode, parse_moment
-from tallyhook_mock.core import ids
-from tallyhook_mock.delivery import Sender
+from rich.text import Text
 
 if TYPE_CHECKING:
+    from tallyhook_mock.calls import CallMade
     from tallyhook_mock.mock import Mock
     from tallyhook_mock.tls import Identity
 
@@ -76,6 +73,7 @@ def mock(
     delivery_timeout: Annotated[
         float, typer.Option(min=0.1, help="Real seconds that a listener has to answer a hook.")
     ] = 30.0,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print no line for each call.")] = False,
 ) -> None:
     """Serve Cheddar's API under /xml, control under /_mock, and a console for people at /.
 
@@ -84,6 +82,10 @@ def mock(
     import uvicorn
 
     from tallyhook_mock.app import create_app
+    from tallyhook_mock.catalog.reading import default_catalog
+    from tallyhook_mock.catalog.table import CatalogError
+    from tallyhook_mock.clock import Mode
+    from tallyhook_mock.delivery import Sender
     from tallyhook_mock.journal import Journal
     from tallyhook_mock.mock import Mock
     from tallyhook_mock.server import bind, configure, own_process
@@ -114,6 +116,8 @@ def mock(
     try:
         listening = bind(host, port)
     except (OSError, UnicodeError) as error:
+        if getattr(error, "errno", None) == errno.EADDRINUSE:
+            _fail(f"port {port} is in use: --port 0 takes a free one, --port N another one")
         _fail(f"{host}:{port} can't be had: {getattr(error, 'strerror', None) or error}")
     with listening:
         scheme = "https" if identity else "http"
@@ -126,6 +130,8 @@ def mock(
         own_process()
         try:
             Console().print(_banner(served, url, identity, users))
+            if not quiet:
+                served.calls.told.append(_print_call)
             server.run(sockets=[listening])
         except KeyboardInterrupt:
             return
@@ -134,6 +140,9 @@ def mock(
 
 
 def _load(catalog: Path) -> dict[str, Any]:
+    from tallyhook_mock.catalog.reading import load_catalog
+    from tallyhook_mock.catalog.table import CatalogError
+
     try:
         return dict(load_catalog(catalog))
     except CatalogError as error:
@@ -141,6 +150,8 @@ def _load(catalog: Path) -> dict[str, Any]:
 
 
 def _start(written: str) -> datetime | None:
+    from tallyhook_mock.clock import Clock, parse_moment
+
     if written == "now":
         return None
     try:
@@ -160,10 +171,15 @@ def _identity(kept: Path | None, hostnames: Iterable[str]) -> "Identity":
 
 
 def _banner(mock: "Mock", url: str, identity: "Identity | None", users: Iterable[dict[str, str]]) -> Panel:
+    from tallyhook_mock.core import ids
+
     rows = Table.grid(padding=(0, 2))
     rows.add_column(style="bold")
     rows.add_column(overflow="fold")
-    rows.add_row("Cheddar's API", f"{url}/xml")
+    rows.add_row("Cheddar", f"{url}/xml")
+    rows.add_row("Cleverbridge", f"{url}/subscription")
+    rows.add_row("Fusebill", f"{url}/v1")
+    rows.add_row("Chargemonk", f"{url}/chargemonk")
     rows.add_row("control", f"{url}/_mock")
     rows.add_row("console", f"{url}/")
     passwords = {user["email"]: user["password"] for user in users}
@@ -181,6 +197,21 @@ def _banner(mock: "Mock", url: str, identity: "Identity | None", users: Iterable
     if identity is not None:
         rows.add_row("trust", f"{identity.authority}")
     return Panel(rows, title="tallyhook mock", title_align="left", expand=False)
+
+
+def _print_call(call: "CallMade") -> None:
+    from tallyhook_receiver.cli.output import say
+
+    is_good = not call.failed
+    status = "dropped" if call.status is None else str(call.status)
+    line = Text(f"{call.at:%Y-%m-%d %H:%M:%S}  {call.method:4} ").append(call.action, "bold")
+    for part in (call.customer, call.product or call.system):
+        line.append(f"  {part}" if part else "")
+    line.append("  ").append(status, "green" if is_good else "red").append(f"  {call.seconds * 1000:,.0f} ms")
+    if call.reason or call.fault:
+        line.append(f"  {call.reason}" + (f" (fault {call.fault})" if call.fault else ""), "dim")
+    say(line)
+    sys.stdout.flush()
 
 
 def _fail(why: str) -> NoReturn:

@@ -1,16 +1,18 @@
 """The running mock that a command talks to."""
 
-import ssl
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 from urllib.parse import quote, urlsplit
 
-import httpx
 import typer
 
+from tallyhook_mock.cli.completion import customer_codes, product_codes
 from tallyhook_receiver.cli.output import BAD, USAGE, fail
 
-__all__ = ["URL", "After", "MockUrl", "ProductCode", "Remote", "path", "say_more", "trust"]
+if TYPE_CHECKING:
+    import ssl
+
+__all__ = ["URL", "After", "CustomerCode", "MockUrl", "ProductCode", "Remote", "path", "say_more", "trust"]
 
 URL = "http://127.0.0.1:8421"
 
@@ -21,7 +23,16 @@ MockUrl = Annotated[
     ),
 ]
 ProductCode = Annotated[
-    str | None, typer.Option("--product", metavar="CODE", help="Needed if the mock has several products.")
+    str | None,
+    typer.Option(
+        "--product",
+        metavar="CODE",
+        autocompletion=product_codes,
+        help="Only this product; which one, where several have such a customer.",
+    ),
+]
+CustomerCode = Annotated[
+    str, typer.Argument(metavar="CUSTOMER", autocompletion=customer_codes, help="A customer's code.")
 ]
 After = Annotated[
     str | None,
@@ -64,17 +75,71 @@ class Remote:
             fail(f"{why} called {name!r}; `tallyhook {what} list` shows them", BAD)
         return dict(found[0])
 
-    def product(self, code: str | None) -> dict[str, Any]:
-        """A product as the catalogue shows it, the only one if none is named."""
-        products = self.get("/catalog")["products"]
+    def products(self, code: str | None = None) -> list[dict[str, Any]]:
+        """Those of the catalogue, or the one that is named."""
+        products = [dict(each) for each in self.get("/catalog")["products"]]
         found = [each for each in products if code in (None, each["code"])]
+        if not found:
+            known = ", ".join(each["code"] for each in products) or "none"
+            fail(f"--product: there is no {code!r}; there is {known}", USAGE)
+        return found
+
+    def product(self, code: str | None) -> dict[str, Any]:
+        """The product that is named, or the only one."""
+        found = self.products(code)
         if len(found) != 1:
-            fail(f"--product: one of {', '.join(each['code'] for each in products)} is required", USAGE)
-        return dict(found[0])
+            fail(f"--product: one of {', '.join(each['code'] for each in found)} is required", USAGE)
+        return found[0]
+
+    def product_of(self, customer: str, code: str | None) -> str:
+        """The code of the product that is named, or of the only one that has such a customer."""
+        products = [str(each["code"]) for each in self.products(code)]
+        if len(products) > 1:
+            having = [each for each in products if self._has(each, customer)]
+            if not having:
+                fail(f"no product has a customer {customer!r}: there is {', '.join(products)}", BAD)
+            products = having
+        if len(products) > 1:
+            fail(f"--product: one of {', '.join(products)} is required, each has a {customer!r}", USAGE)
+        return products[0]
+
+    def call(self, name: str, product: str, parameters: Mapping[str, str | None]) -> None:
+        """Have a call of Cheddar's API carried out, with the parameters that are not None."""
+        given = {key: value for key, value in parameters.items() if value is not None}
+        self.post("/calls", {"call": name, "product": product, "parameters": given})
+
+    def customer(self, code: str, product: str) -> dict[str, Any]:
+        """As `tallyhook customers --json` shows it."""
+        found = self.get("/customers", {"product": product})["customers"]
+        return next(dict(each) for each in found if each["code"] == code)
+
+    def _has(self, product: str, customer: str) -> bool:
+        answer = self._send(
+            "GET", f"{path('customers', customer, 'invoices')}?limit=1&product={quote(product)}"
+        )
+        return bool(answer.status_code == 200)
 
     def _ask(self, method: str, path: str, **request: Any) -> Any:
+        answer = self._send(method, path, **request)
+        if answer.status_code == 204:
+            return None
+        if answer.headers.get("Content-Type") == "image/svg+xml":
+            return answer.text
         try:
-            answer = httpx.request(
+            content = answer.json()
+        except ValueError:
+            content = None
+        if not isinstance(content, dict) or (answer.is_error and "error" not in content):
+            self.fail_as_stranger()
+        if answer.is_error:
+            fail(str(content["error"]), USAGE if answer.status_code == 400 else BAD)
+        return _Answer(self, content)
+
+    def _send(self, method: str, path: str, **request: Any) -> Any:
+        import httpx
+
+        try:
+            return httpx.request(
                 method,
                 f"{self.url}/_mock{path}",
                 # Moving the clock takes as long as what happens meanwhile; being there is found out at once.
@@ -89,17 +154,20 @@ class Remote:
                 " with --mock URL",
                 USAGE,
             )
-        if answer.status_code == 204:
-            return None
-        if answer.headers.get("Content-Type") == "image/svg+xml":
-            return answer.text
-        try:
-            content = answer.json()
-        except ValueError:
-            fail(f"what answers at {self.url} is not the control API of a mock; name it with --mock", USAGE)
-        if answer.is_error:
-            fail(str(content.get("error", answer.status_code)), USAGE if answer.status_code == 400 else BAD)
-        return content
+
+    def fail_as_stranger(self) -> NoReturn:
+        fail(f"{self.url} answers, but is no Tallyhook mock; name one with --mock URL", USAGE)
+
+
+class _Answer(dict[str, Any]):
+    """An object that a mock answers with. Another server's lacks what is looked for in it."""
+
+    def __init__(self, remote: Remote, content: dict[str, Any]) -> None:
+        super().__init__(content)
+        self._remote = remote
+
+    def __missing__(self, name: str) -> Any:
+        self._remote.fail_as_stranger()
 
 
 def say_more(following: str | None) -> None:
@@ -117,8 +185,10 @@ def _fits(each: Mapping[str, Any], name: str) -> bool:
     return bool(name) and (each["id"].startswith(name.lower()) or each.get("url") == name)
 
 
-def trust() -> ssl.SSLContext:
+def trust() -> "ssl.SSLContext":
     """The machine's authorities, and the one that `tallyhook mock --tls` has made here."""
+    import ssl
+
     from tallyhook_mock.tls import default_directory
 
     context = ssl.create_default_context()

@@ -6,16 +6,15 @@ from decimal import Decimal
 from itertools import count, islice
 from pathlib import Path
 from random import Random
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from tallyhook_mock.catalog.reading import catalog_schema, default_catalog, load_catalog
-from tallyhook_mock.catalog.table import CatalogError
 from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote
 from tallyhook_receiver.cli.output import BAD, USAGE, Json, fail, print_json
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 __all__ = ["schema", "seed"]
 
@@ -30,6 +29,8 @@ def schema() -> None:
 
     Example: tallyhook schema > catalog.schema.json
     """
+    from tallyhook_mock.catalog.reading import catalog_schema
+
     print_json(catalog_schema())
 
 
@@ -86,6 +87,9 @@ def seed(
 def _write(
     file: Path, catalog: Path | None, code: str | None, number: int, plan: Sequence[str] | None
 ) -> None:
+    from tallyhook_mock.catalog.reading import default_catalog, load_catalog
+    from tallyhook_mock.catalog.table import CatalogError
+
     if file.suffix != ".json":
         fail(f"{file}: the name of what is written has to end in .json", USAGE)
     try:
@@ -142,8 +146,11 @@ def _quantity(item: Mapping[str, Any], random: Random) -> str:
     return str(random.randint(0, int(most)))
 
 
-def _bar(is_quiet: bool) -> Progress:
+def _bar(is_quiet: bool) -> "Progress":
     """On the error stream, so that what a program reads stays clean."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

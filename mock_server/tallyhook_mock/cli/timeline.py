@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tallyhook_mock.cli.completion import customer_codes
 from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote, path, say_more
 from tallyhook_mock.core.hooks import CHEDDAR
 from tallyhook_mock.systems import SYSTEMS
@@ -46,6 +47,7 @@ def timeline(
         str,
         typer.Argument(
             metavar="CUSTOMER",
+            autocompletion=customer_codes,
             help="A customer's code; of Fusebill the id, of Cleverbridge and Chargemonk a subscription's.",
         ),
     ],
@@ -66,7 +68,8 @@ def timeline(
 
     Example: tallyhook timeline ada --svg ada.svg
     """
-    mock, wanted = Remote(url), {"product": product}
+    mock = Remote(url)
+    wanted = {"product": mock.product_of(customer, product) if system == CHEDDAR else product}
     if svg is not None:
         picture = mock.get(account_path(system, customer, "timeline.svg"), wanted)
         try:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from tallyhook_mock.console import clock, door, faults, hooks, listeners, live, overview, theme
+from tallyhook_mock.console import calls, clock, door, faults, hooks, listeners, live, overview, theme
 from tallyhook_mock.console.guard import Guard
 from tallyhook_mock.console.page import page
 from tallyhook_mock.mock import Mock
@@ -33,6 +33,7 @@ def console_app(mock: Mock, *, token: str = "") -> Starlette:
                     *clock.ROUTES,
                     *(route for part in parts("console").values() for route in part.ROUTES),
                     *hooks.ROUTES,
+                    *calls.ROUTES,
                     *listeners.ROUTES,
                     *faults.ROUTES,
                     *theme.ROUTES,

@@ -1,5 +1,6 @@
 """`/console/hooks`: what was sent, what was answered, and what an operator does about it."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from tallyhook_mock.console.listing import shown
 from tallyhook_mock.console.page import page
 from tallyhook_mock.console.signature import check_signature
 from tallyhook_mock.core import ids
-from tallyhook_mock.core.hooks import DeliveryState, Hook
+from tallyhook_mock.core.hooks import Attempt, DeliveryState, Hook
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.systems import policies
 from tallyhook_mock.systems.cheddar.state import HOOK_TYPES
@@ -80,7 +81,18 @@ async def show(request: Request) -> Response:
         hook=hook,
         product=product,
         latest=latest,
+        curl=_curl(hook, latest) if latest else "",
         checks=check_signature(hook, product, latest) if latest and product else [],
+    )
+
+
+def _curl(hook: Hook, latest: Attempt) -> str:
+    """What sends the same again, to be pasted into a shell."""
+    url = next(each.listener.url for each in hook.deliveries if latest in each.attempts)
+    headers = (shlex.quote(f"{name}: {value}") for name, value in latest.headers.items())
+    body = shlex.quote(hook.body.decode("utf-8", "replace"))
+    return " \\\n  ".join(
+        (f"curl {shlex.quote(url)}", *(f"-H {each}" for each in headers), f"--data-raw {body}")
     )
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from msgspec import field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -27,7 +28,7 @@ from tallyhook_mock.systems import policies
 
 __all__ = ["ROUTES"]
 
-_FILTERS = ("type", "customer", "state", "system")
+_FILTERS = ("type", "product", "customer", "state", "system")
 
 
 @asks(*_FILTERS, "order", *PAGE)
@@ -56,6 +57,7 @@ class TriggerTable(Table):
     type: Required
     customer: Required
     product: Required | None = None
+    override: dict[str, Any] = field(default_factory=dict)  # values by their paths in the hook's body
 
 
 @takes(TriggerTable)
@@ -64,7 +66,7 @@ async def trigger(request: Request, wish: TriggerTable) -> JSONResponse:
     mock = mock_of(request)
     customer = mock.state.customer(named_product(request, wish.product), wish.customer)
     try:
-        hook = mock.trigger(customer, wish.type)
+        hook = mock.trigger(customer, wish.type, wish.override)
     except ValueError as error:
         raise bad(str(error)) from None
     return JSONResponse(_full(request, hook), 202)
@@ -106,6 +108,7 @@ def _named(request: Request) -> Hook:
 def _fits(hook: Hook, wanted: Mapping[str, str]) -> bool:
     return (
         wanted.get("type", hook.type) == hook.type
+        and wanted.get("product", hook.product) == hook.product
         and wanted.get("customer", hook.customer) == hook.customer
         and wanted.get("system", hook.system) == hook.system
         and ("state" not in wanted or any(each.state == wanted["state"] for each in hook.deliveries))

@@ -18,7 +18,6 @@ from typing import TypeVar
 from tallyhook_mock.core.base import BillingSystem
 from tallyhook_mock.core.hooks import Policy
 from tallyhook_mock.core.ids import Ids
-from tallyhook_mock.systems.cheddar.state import State as Cheddar
 
 __all__ = ["SYSTEMS", "Systems", "actions", "part", "parts", "policies"]
 
@@ -65,6 +64,9 @@ class Systems:
 
     def __init__(self, ids: Ids | None = None) -> None:
         """`ids` are Cheddar's and those of all hooks; the others' may be the same in every world."""
+        # Loaded with a world: a command wants the names of the systems, and nothing of theirs.
+        from tallyhook_mock.systems.cheddar.state import State as Cheddar
+
         self.cheddar = Cheddar(ids)
         self.others: Mapping[str, BillingSystem] = {
             name: model.State() for name, model in parts("model").items()

@@ -15,6 +15,8 @@ from tallyhook_mock.tls import make_identity
 
 __all__ = ["Address"]
 
+__tracebackhide__ = True  # pytest shows the line of the test
+
 
 class Address:
     """Listens until it is closed. While nothing is served there, every call gets a 503.

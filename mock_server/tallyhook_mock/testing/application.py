@@ -12,6 +12,7 @@ from tallyhook_mock.connection import droppable
 __all__ = ["Application"]
 
 logger = logging.getLogger("tallyhook_mock.testing")
+raised = logging.getLogger("tallyhook_mock.testing.applications")
 
 _ASGI = {"version": "3.0", "spec_version": "2.4"}
 # Real seconds that the work of an application is waited for at the end; then it is cancelled.
@@ -29,7 +30,6 @@ class Application:
         self._app = app
         self._calls: set[asyncio.Task[None]] = set()
         self._lifespan: _Lifespan | None = None
-        self._last_failure = ""
 
     async def start(self) -> None:
         """Run its startup. RuntimeError if it says that it failed; one that knows no lifespan has none."""
@@ -63,10 +63,7 @@ class Application:
         if error is None and not exchange.over.is_set():
             error = RuntimeError("the application returned without an answer")
         if error is not None:
-            failure = f"{exchange.place}: {type(error).__name__}: {error}"
-            # A hook that fails comes again and again, and its traceback is long.
-            logger.error(failure, exc_info=None if failure == self._last_failure else error)
-            self._last_failure = failure
+            raised.debug("%s: %s: %s", exchange.place, type(error).__name__, error, exc_info=error)
         exchange.settle(httpx.Response(500, text="Internal Server Error"))
 
 

@@ -2,16 +2,21 @@
 
 from decimal import Decimal, InvalidOperation
 
+from tallyhook_mock.calls import CallMade
 from tallyhook_mock.core.money import amount_text, quantity_text, total
 from tallyhook_mock.systems.cheddar.customers import Customer
 from tallyhook_mock.systems.cheddar.invoices import Invoice, InvoiceState
-from tallyhook_mock.testing.bill import Bill
+from tallyhook_mock.testing.bill import Bill, aligned
 from tallyhook_mock.testing.evidence import evidence
 from tallyhook_mock.testing.signed_hook import HookType
 from tallyhook_mock.testing.terms import Amount
 from tallyhook_mock.testing.world import World
 
 __all__ = ["Asserts", "last_billed"]
+
+__tracebackhide__ = True  # pytest shows the line of the test
+
+_LAST_CALLS = 20
 
 
 def last_billed(customer: Customer) -> Invoice | None:
@@ -21,7 +26,7 @@ def last_billed(customer: Customer) -> Invoice | None:
 
 
 class Asserts:
-    """Each speaks of a customer's bill: the newest invoice whose period is over.
+    """Most speak of a customer's bill: the newest invoice whose period is over; some of calls.
 
     A failure is an AssertionError that shows the invoice and where its lines come from, the hooks about it,
     and the end of the customer's timeline. LookupError if there is no such customer.
@@ -31,7 +36,6 @@ class Asserts:
 
     def assert_billed(self, customer: str, amount: Amount) -> None:
         """The bill was executed, and came to this."""
-        __tracebackhide__ = True
         bill, shown = self._bill(customer)
         expected = _decimal(amount)
         if bill is None:
@@ -49,7 +53,6 @@ class Asserts:
 
     def assert_quantity(self, customer: str, item: str, quantity: Amount, *, current: bool = False) -> None:
         """The counter of an item stood at this in the period that was billed; with `current`, now."""
-        __tracebackhide__ = True
         bill, shown = self._bill(customer, current=current)
         expected, where = _decimal(quantity), _where(customer, bill, current=current)
         if bill is None:
@@ -68,19 +71,16 @@ class Asserts:
 
         `times=0`: it is not.
         """
-        __tracebackhide__ = True
         self._assert_line(customer, code, _decimal(amount), "charge", times, current=current)
 
     def assert_credited(
         self, customer: str, code: str, amount: Amount, *, times: int = 1, current: bool = False
     ) -> None:
         """A credit of this amount, above 0, is on the bill, exactly so many times."""
-        __tracebackhide__ = True
         self._assert_line(customer, code, -_decimal(amount), "credit", times, current=current)
 
     def assert_held(self, customer: str) -> None:
         """The bill waits for a hook to be acknowledged."""
-        __tracebackhide__ = True
         bill, shown = self._bill(customer)
         if bill is None:
             raise AssertionError(f"{_where(customer, bill)}: nothing is held\n\n{shown}")
@@ -89,7 +89,6 @@ class Asserts:
 
     def assert_released(self, customer: str) -> None:
         """Every hook about the bill was acknowledged: it was executed, or will be within the hour."""
-        __tracebackhide__ = True
         self.assert_acknowledged(customer)
         bill, shown = self._bill(customer)
         if bill is None or bill.state == "held":
@@ -97,7 +96,6 @@ class Asserts:
 
     def assert_acknowledged(self, customer: str, type: HookType = "subscriptionBillable") -> None:
         """Hooks of this type were sent about the customer, and each was acknowledged by every listener."""
-        __tracebackhide__ = True
         _, shown = self._bill(customer)
 
         def found() -> tuple[int, int]:
@@ -113,12 +111,68 @@ class Asserts:
                 f"{sent - settled} of {sent} {type} hooks about {customer} are not acknowledged\n\n{shown}"
             )
 
+    # -- calls
+
+    @property
+    def calls(self) -> list[CallMade]:
+        """The calls of the billing APIs so far, oldest first, the newest 10,000 of them."""
+        return self._world.call(lambda: list(self._world.mock.calls))
+
+    def assert_called(self, action: str, customer: str | None = None, *, times: int | None = None) -> None:
+        """A call such as `customers/add-charge` was made and carried out; exactly so many `times`, if given.
+
+        Calls that were refused, or not answered, don't count.
+        """
+        found = self._made(action, customer)
+        if (times is None and not found) or (times is not None and len(found) != times):
+            expected = "" if times is None else f", not {_times(times)}"
+            count = _times(len(found)) if found or times is not None else "never"
+            raise AssertionError(
+                f"{_named(action, customer)} was called {count}{expected}\n\n{self._calls()}"
+            )
+
+    def assert_not_called(self, action: str, customer: str | None = None) -> None:
+        """No such call was made, a refused one neither."""
+        found = [call for call in self.calls if _is(call, action, customer)]
+        if found:
+            raise AssertionError(
+                f"{_named(action, customer)} was called {_times(len(found))}, not never\n\n{self._calls()}"
+            )
+
+    def assert_call_order(self, *actions: str, customer: str | None = None) -> None:
+        """These calls were carried out one after the other, with any others in between."""
+        made = [call.action for call in self.calls if not call.failed and customer in (None, call.customer)]
+        left = iter(made)
+        for place, action in enumerate(actions):
+            if action not in left:
+                before = f" after {actions[place - 1]}" if place else ""
+                raise AssertionError(f"{_named(action, customer)} was not called{before}\n\n{self._calls()}")
+
+    def _made(self, action: str, customer: str | None) -> list[CallMade]:
+        return [call for call in self.calls if not call.failed and _is(call, action, customer)]
+
+    def _calls(self) -> str:
+        calls = self.calls
+        if not calls:
+            return "no call was made"
+        rows = [
+            (
+                f"{call.at:%Y-%m-%d %H:%M:%S}",
+                call.action,
+                call.customer,
+                "dropped" if call.status is None else str(call.status),
+                call.reason,
+            )
+            for call in calls[-_LAST_CALLS:]
+        ]
+        heading = "the calls" if len(calls) <= _LAST_CALLS else f"the last {_LAST_CALLS} calls"
+        return "\n".join((heading, *aligned(rows)))
+
     # -- within
 
     def _assert_line(
         self, customer: str, code: str, amount: Decimal, noun: str, times: int, *, current: bool
     ) -> None:
-        __tracebackhide__ = True
         bill, shown = self._bill(customer, current=current)
         where = _where(customer, bill, current=current)
         if bill is None:
@@ -161,6 +215,14 @@ def _where(customer: str, bill: Bill | None, *, current: bool = False) -> str:
     if bill is None:
         return f"{customer} has no {'open invoice' if current else 'bill yet'}"
     return f"invoice #{bill.number} of {customer}"
+
+
+def _is(call: CallMade, action: str, customer: str | None) -> bool:
+    return call.action == action and customer in (None, call.customer)
+
+
+def _named(action: str, customer: str | None) -> str:
+    return action if customer is None else f"{action} of {customer}"
 
 
 def _times(count: int) -> str:

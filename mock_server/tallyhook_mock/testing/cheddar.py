@@ -14,7 +14,8 @@ from tallyhook_mock.core.hooks import Hook
 from tallyhook_mock.duration import Duration, parse_duration
 from tallyhook_mock.faults import Armed, Fault
 from tallyhook_mock.picture.life import Life, life_of
-from tallyhook_mock.systems.cheddar.invoices import Invoice, InvoiceState
+from tallyhook_mock.play import bill_period
+from tallyhook_mock.systems.cheddar.invoices import Invoice
 from tallyhook_mock.testing.address import Address
 from tallyhook_mock.testing.asserts import Asserts
 from tallyhook_mock.testing.bill import Bill
@@ -31,6 +32,8 @@ from tallyhook_mock.testing.transport import AsyncTransport, Transport
 from tallyhook_mock.testing.world import World
 
 __all__ = ["Cheddar", "CheddarServer"]
+
+__tracebackhide__ = True  # pytest shows the line of the test
 
 # ASGI or WSGI: each framework has types of its own for these.
 App: TypeAlias = Callable[..., object]
@@ -185,17 +188,8 @@ class Cheddar(Asserts):
         return await self._world.mock.advance(_span(by) if isinstance(by, str) else by)
 
     async def _bill_period(self, code: str, within: str) -> Bill:
-        mock, customer = self._world.mock, self._world.customer(code)
-        await mock.advance(mock.clock.now())  # what is on its way arrives first
-        invoice = next((each for each in customer.invoices if _is_under_way(each)), None)
-        if invoice is None:
-            invoice = customer.subscription.current
-            if invoice is None or customer.subscription.is_canceled:
-                raise LookupError(f"{code} has no period that could be billed: the subscription is canceled")
-            await mock.advance(max(invoice.billing_at, mock.clock.now()))
-        last = parse_duration(within).after(mock.clock.now())
-        while _is_under_way(invoice) and (due := mock.next_due()) is not None and due <= last:
-            await mock.advance(max(due, mock.clock.now()))
+        customer = self._world.customer(code)
+        invoice = await bill_period(self._world.mock, customer, parse_duration(within))
         return self._told(invoice)
 
     # -- what there is
@@ -304,8 +298,3 @@ def _span(written: str) -> Duration | datetime:
     raise ValueError(
         f"{written!r} is neither a duration such as 1mo, 36d or 1h, nor a moment such as 2026-01-31T12:00:00Z"
     )
-
-
-def _is_under_way(invoice: Invoice) -> bool:
-    """Held, or released and not run yet. One that was declined has had its run."""
-    return invoice.state in (InvoiceState.HELD, InvoiceState.RELEASED)

@@ -17,7 +17,7 @@ from tallyhook_mock.testing.loop import Loop
 
 __all__ = ["AsgiDoor", "Door", "Doors", "WsgiDoor", "is_answering", "is_asgi"]
 
-logger = logging.getLogger("tallyhook_mock.testing")
+logger = logging.getLogger("tallyhook_mock.testing.applications")
 
 _answering: contextvars.ContextVar[bool] = contextvars.ContextVar("answering a hook", default=False)
 
@@ -55,7 +55,7 @@ class WsgiDoor:
             response.read()
         except Exception as error:  # whatever it is, a server would answer 500
             place = f"{request.method} {request.url.path}"
-            logger.error("%s: %s: %s", place, type(error).__name__, error, exc_info=error)
+            logger.debug("%s: %s: %s", place, type(error).__name__, error, exc_info=error)
             return httpx.Response(500, text="Internal Server Error")
         return response
 

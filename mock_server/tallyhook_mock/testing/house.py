@@ -8,6 +8,8 @@ from tallyhook_mock.testing.loop import Loop
 
 __all__ = ["House"]
 
+__tracebackhide__ = True  # pytest shows the line of the test
+
 
 class House:
     """Two threads with an event loop each: the mock lives in one, listeners in the other.

@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 __all__ = ["Loop", "here"]
 
+__tracebackhide__ = True  # pytest shows the line of the test
+
 T = TypeVar("T")
 
 

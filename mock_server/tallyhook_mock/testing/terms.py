@@ -16,6 +16,8 @@ __all__ = [
     "plan_table",
 ]
 
+__tracebackhide__ = True  # pytest shows the line of the test
+
 Amount: TypeAlias = str | int | Decimal
 
 

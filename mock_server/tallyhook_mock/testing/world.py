@@ -19,9 +19,12 @@ from tallyhook_mock.systems.cheddar.refusal import Refusal
 from tallyhook_mock.testing.application import Application
 from tallyhook_mock.testing.doors import AsgiDoor, Door, Doors, WsgiDoor, is_answering, is_asgi
 from tallyhook_mock.testing.house import House
-from tallyhook_mock.testing.loop import here
+from tallyhook_mock.testing.loop import Loop, here
+from tallyhook_mock.testing.raised import Raised
 
 __all__ = ["World"]
+
+__tracebackhide__ = True  # pytest shows the line of the test
 
 T = TypeVar("T")
 
@@ -33,7 +36,7 @@ class World:
     """Begins when it is made and ends with `close`. Its methods may be called in any thread but the mock's.
 
     `catalog` is a mapping or a catalogue file, None for the small default one; `start` a moment.
-    CatalogError, ValueError for `start`.
+    What listeners raise is logged, unless `quiet`. CatalogError, ValueError for `start`.
     """
 
     def __init__(
@@ -43,7 +46,9 @@ class World:
         start: str | datetime,
         *,
         strict: bool = True,
+        quiet: bool = False,
     ) -> None:
+        self._raised = Raised(quiet=quiet)
         self.house = house
         self.doors = Doors()
         self._catalog = load_catalog(Path(catalog)) if isinstance(catalog, (Path, str)) else catalog
@@ -53,6 +58,7 @@ class World:
         self._guests: list[asyncio.AbstractEventLoop] = []  # event loops of tests that listeners run in
         self._away: dict[str, Listener] = {}  # those whose loop has left, by URL
         house.loop.run(self._begin())
+        self._raised.__enter__()
 
     async def _begin(self) -> None:
         self.mock = Mock(self._catalog, start=self._start, sender=self.doors, strict=self._strict, seed=0)
@@ -67,6 +73,7 @@ class World:
         for application in self._applications:
             self.house.listeners.run(application.stop())
         self.house.loop.run(self._end())
+        self._raised.__exit__()
 
     def _pause(self) -> None:
         for listener in self.mock.state.hooks.listeners.values():
@@ -164,7 +171,7 @@ class World:
             with exact():  # a task begins with the context of its caller
                 return function()
 
-        return self.house.loop.run(called())
+        return _run(self.house.loop, called())
 
     def wait(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Wait for what may need the listeners.
@@ -182,7 +189,7 @@ class World:
                     "the listener runs in this event loop, which can't wait for it: "
                     "await the method whose name begins with an a, such as abill"
                 )
-        return self.house.loop.run(work())
+        return _run(self.house.loop, work())
 
     async def awaited(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """`wait` for an event loop, which goes on meanwhile."""
@@ -194,3 +201,11 @@ class World:
             raise RuntimeError("a listener can't wait for hooks: one of them is its own")
         if not all(loop.is_running() for loop in self._guests):
             raise RuntimeError("the event loop of a listener does not run: nothing would answer its hooks")
+
+
+def _run(loop: Loop, work: Coroutine[Any, Any, T]) -> T:
+    """What is wrong with a test's wish is told without our way to it."""
+    try:
+        return loop.run(work)
+    except (ValueError, LookupError) as error:
+        raise error.with_traceback(None) from None

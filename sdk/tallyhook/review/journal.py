@@ -243,7 +243,14 @@ _decoder = msgspec.json.Decoder[Entry](Entry)
 
 def encode(entry: Entry) -> bytes:
     """An entry as JSON."""
-    return msgspec.json.encode(entry)
+    return msgspec.json.encode(entry, enc_hook=_plain)
+
+
+def _plain(value: object) -> str:
+    """A moment of a kind of its own, as freezegun makes them."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise NotImplementedError(type(value).__name__)
 
 
 def decode(entry: bytes) -> Entry:

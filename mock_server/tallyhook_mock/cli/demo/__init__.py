@@ -9,8 +9,6 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from tallyhook_mock.core.money import amount_text
-
 __all__ = ["demo"]
 
 
@@ -21,6 +19,7 @@ def demo() -> None:
     mock's clock. Ends with 0 only if every customer was billed to the cent.
     """
     from tallyhook_mock.cli.demo import report, story
+    from tallyhook_mock.core.money import amount_text
 
     console = Console()
     logging.getLogger("tallyhook.receiver").addHandler(logging.NullHandler())

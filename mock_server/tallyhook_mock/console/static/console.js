@@ -20,6 +20,7 @@ async function look() {
     if (answer.ok && !leaving) {
       const html = await answer.text();
       takeOver(new DOMParser().parseFromString(html, "text/html"));
+      reach();
     }
   } catch {
     // The server is gone; the stream of news says so too, and comes back by itself.
@@ -43,6 +44,7 @@ function takeOver(fresh) {
     const open = [...part.querySelectorAll("details[open]")].map((each) => each.id);
     part.replaceChildren(...other.cloneNode(true).childNodes);
     for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+    for (const button of part.querySelectorAll("[data-copy]")) button.hidden = false;
     if (focused) [...part.querySelectorAll(focusable)].find((each) => mark(each) === focused)?.focus();
   }
 }
@@ -57,10 +59,20 @@ function listen() {
   } else if (!news) {
     news = new EventSource("/console/live");
     news.onmessage = look;
-    news.onopen = () => (pulse.dataset.pulse = "");
-    news.onerror = () => (pulse.dataset.pulse = "lost");
+    news.onopen = () => contact(true);
+    news.onerror = () => contact(false);
     pulse.hidden = false;
   }
+}
+
+function contact(isThere) {
+  pulse.dataset.pulse = isThere ? "" : "lost";
+  document.getElementById("lost").hidden = isThere;
+  enable(isThere);
+}
+
+function enable(areOn) {
+  for (const button of document.querySelectorAll('form[method="post"] button')) button.disabled = !areOn;
 }
 
 document.addEventListener("visibilitychange", listen);
@@ -112,8 +124,54 @@ addEventListener("submit", (event) => {
   if (event.target.method === "dialog") return;
   leaving = true;
   event.target.setAttribute("aria-busy", "true");
+  if (!event.target.action.endsWith("/clock/advance")) return;
+  document.getElementById("busy").hidden = false;
+  setTimeout(() => enable(false)); // once the browser has read the form
 });
-addEventListener("pageshow", () => (leaving = false));
+addEventListener("pageshow", (event) => {
+  leaving = false;
+  if (!event.persisted) return;
+  document.getElementById("busy").hidden = true;
+  enable(true);
+});
+
+// -- what is wider than the screen is scrolled, by the keyboard too
+
+function reach() {
+  for (const part of document.querySelectorAll(".card, .picture, pre")) {
+    const scrolls = part.scrollWidth > part.clientWidth;
+    part.classList.toggle("scrolls", scrolls);
+    if (scrolls) part.tabIndex = 0;
+    else if (!part.matches("pre")) part.removeAttribute("tabindex");
+  }
+}
+addEventListener("resize", reach);
+reach();
+
+// -- what can be copied, and the fields that a fault uses
+
+for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false;
+addEventListener("click", async (event) => {
+  const button = event.target.closest?.("[data-copy]");
+  if (!button) return;
+  await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+  button.textContent = "Copied";
+});
+
+const OPTIONAL = ["action", "type", "status", "retryAfter", "seconds", "by"];
+const kind = document.getElementById("kind");
+function fit() {
+  const uses = kind.selectedOptions[0].dataset.uses.replace("retry_after", "retryAfter").split(" ");
+  for (const field of document.querySelectorAll("[data-field]")) {
+    const isUsed = !OPTIONAL.includes(field.dataset.field) || uses.includes(field.dataset.field);
+    field.hidden = !isUsed;
+    field.querySelector("input, select").disabled = !isUsed;
+  }
+}
+if (kind) {
+  kind.addEventListener("change", fit);
+  fit();
+}
 
 // -- the menu closes when attention goes elsewhere
 

@@ -1,8 +1,9 @@
 """Cheddar's part of a catalogue: customers, plans, items and promotions, in the words of its documents."""
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from datetime import date, datetime
 from decimal import Decimal
+from difflib import get_close_matches
 from typing import Annotated, TypeAlias
 
 from msgspec import Meta, field
@@ -155,7 +156,8 @@ def read_customer(table: CustomerTable, plans: Mapping[str, Plan]) -> Seed:
     """A customer on one of `plans`."""
     plan = plans.get(table.plan_code)
     if plan is None:
-        raise table.wrong("planCode", f"there is no plan {table.plan_code!r}")
+        meant = _meant(table.plan_code, plans)
+        raise table.wrong("planCode", f"there is no plan {table.plan_code!r}{meant}")
     for item in table.items:
         if plan.item(item) is None:
             raise table.wrong(f"items.{item}", f"the plan {plan.code!r} does not track it")
@@ -259,3 +261,10 @@ def read_promotion(table: PromotionTable, plans: Mapping[str, Plan], ids: Ids, a
         table.expiration_datetime,
         tuple(table.charge_types),
     )
+
+
+def _meant(written: str, known: Iterable[str]) -> str:
+    """What was meant, or all there is."""
+    there = list(known)
+    near = get_close_matches(written, there, 1)
+    return f"; did you mean {near[0]}?" if near else f"; there is {', '.join(there) or 'none'}"

@@ -5,8 +5,10 @@ keys are missing where there is nothing to say. Listeners have to live with all 
 """
 
 import json
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import TypeAlias
+from difflib import get_close_matches
+from typing import Any, TypeAlias
 
 from tallyhook_mock.core.ids import text as id_text
 from tallyhook_mock.core.money import amount_text, quantity_text
@@ -16,7 +18,7 @@ from tallyhook_mock.systems.cheddar.products import Plan, PlanItem, Product
 from tallyhook_mock.systems.cheddar.state import Event
 from tallyhook_mock.systems.cheddar.xml_documents import CARD_DETAILS, moment_text
 
-__all__ = ["body"]
+__all__ = ["body", "overridden"]
 
 Value: TypeAlias = "str | int | float | bool | list[Value] | dict[str, Value]"
 Object: TypeAlias = dict[str, Value]
@@ -298,3 +300,46 @@ def _four_places(value: Decimal) -> str:
 def _number(value: Decimal) -> Value:
     """A whole number as a number, any other as a text: no float may touch a quantity."""
     return int(value) if value == value.to_integral_value() else quantity_text(value)
+
+
+def overridden(body: bytes, values: Mapping[str, object]) -> bytes:
+    """A hook's body with other values, by paths such as `subscription.plan.code` and `charges.0.eachAmount`.
+
+    ValueError for a path that leads nowhere, and for what JSON can't say.
+    """
+    if not values:
+        return body
+    content = json.loads(body)
+    for path, value in values.items():
+        level: Any = content
+        *above, last = path.split(".")
+        for name in above:
+            level = level[_key(level, name, path)]
+        key = _key(level, last, path)
+        level[key] = _like(level[key], value)
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), default=float).encode()
+
+
+def _key(level: Any, name: str, path: str) -> Any:
+    """What `name` stands for in an object or a list."""
+    if isinstance(level, list):
+        if not (name.isascii() and name.isdigit() and int(name) < len(level)):
+            raise ValueError(f"{path}: a number below {len(level)} is required in place of {name!r}")
+        return int(name)
+    if not isinstance(level, dict):
+        raise ValueError(f"{path}: there is nothing below what {name!r} is looked for in")
+    if name not in level:
+        near = get_close_matches(name, level, 1)
+        known = f"did you mean {near[0]!r}?" if near else f"known there: {', '.join(level)}"
+        raise ValueError(f"{path}: there is no {name!r}; {known}")
+    return name
+
+
+def _like(old: object, new: object) -> object:
+    """A value from a command line is a text; where a number or a truth stood, it is read as JSON."""
+    if isinstance(new, str) and not isinstance(old, str):
+        try:
+            return json.loads(new)
+        except ValueError:
+            return new
+    return new

@@ -1,0 +1,95 @@
+"""`tallyhook calls`: what was asked of a mock's billing APIs, and what was answered."""
+
+import json
+import sys
+import time
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from tallyhook_mock.cli.completion import customer_codes
+from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote
+from tallyhook_receiver.cli.output import Json, moment, print_json, say, table
+
+__all__ = ["calls"]
+
+_PAUSE = 0.25  # real seconds between looks with --follow
+
+
+def calls(
+    customer: Annotated[
+        str | None,
+        typer.Option(metavar="CODE", autocompletion=customer_codes, help="Only calls about this customer."),
+    ] = None,
+    action: Annotated[
+        str | None, typer.Option(metavar="ACTION", help="Only these, such as customers/add-charge.")
+    ] = None,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Only calls that were refused, or not answered.")
+    ] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on printing calls as they are made, until Ctrl-C.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many of the latest.")] = 50,
+    product: ProductCode = None,
+    url: MockUrl = URL,
+    as_json: Json = False,
+) -> None:
+    """The latest calls of the billing APIs, newest at the end. Cards and passwords are never kept.
+
+    With --follow and --json there is one object per line.
+
+    Example: tallyhook calls --customer ada --failed
+
+    Example: tallyhook calls --follow
+    """
+    remote = Remote(url)
+    if product is not None:
+        remote.product(product)
+    wanted: dict[str, str | int | None]
+    wanted = {"customer": customer, "action": action, "product": product}
+    wanted |= {"failed": "true" if failed else None}
+    newest = remote.get("/calls", {"order": "newest", "limit": 1})["calls"]
+    found = remote.get("/calls", wanted | {"order": "newest", "limit": limit})["calls"][::-1]
+    if follow:
+        _follow(remote, wanted, found, newest[0]["number"] if newest else 0, as_json)
+    elif as_json:
+        print_json(found)
+    else:
+        columns = ("when (UTC)", "method", "action", "?product", "~customer", "status", ">ms", "~why")
+        table(columns, map(_row, found), empty="There are no such calls.")
+
+
+def _follow(
+    remote: Remote, wanted: dict[str, str | int | None], found: list[Any], after: int, as_json: bool
+) -> None:
+    try:
+        while True:
+            for call in found:
+                after = max(after, call["number"])
+                if as_json:
+                    typer.echo(json.dumps(call, ensure_ascii=False))
+                else:
+                    say(Text("  ").join(_row(call)))
+            sys.stdout.flush()
+            time.sleep(_PAUSE)
+            found = remote.get("/calls", wanted | {"after": str(after)})["calls"]
+    except KeyboardInterrupt:
+        return
+
+
+def _row(call: dict[str, Any]) -> tuple[Text, ...]:
+    is_good = call["status"] is not None and call["status"] < 400
+    status = "dropped" if call["status"] is None else str(call["status"])
+    why = " ".join(filter(None, (call["reason"], f"(fault {call['fault']})" if call["fault"] else "")))
+    return (
+        Text(moment(call["at"])),
+        Text(call["method"]),
+        Text(call["action"], "bold"),
+        Text(call["product"] or call["system"]),
+        Text(call["customer"]),
+        Text(status, "green" if is_good else "red"),
+        Text(f"{call['seconds'] * 1000:,.0f}"),
+        Text(why),
+    )

@@ -1,0 +1,67 @@
+"""What the shell completes: types of hooks, and what a running mock has.
+
+The mock is the one of `--mock` or of the environment; where none answers, nothing is offered.
+"""
+
+import json
+import os
+from typing import Any
+from urllib.parse import quote
+
+import typer
+
+__all__ = ["customer_codes", "hook_ids", "hook_types", "listener_ids", "product_codes"]
+
+_MOST = 200
+_WAIT = 1.0  # seconds: a person has pressed a key
+
+
+def hook_types(incomplete: str) -> list[str]:
+    """Those that begin with what is typed; the mock says what is wrong with any other."""
+    from tallyhook_mock.systems import policies
+    from tallyhook_mock.systems.cheddar.state import HOOK_TYPES
+
+    others = (each for policy in policies().values() for each in policy.types)
+    return [name for name in (*HOOK_TYPES, *others) if name.startswith(incomplete)]
+
+
+def product_codes(ctx: typer.Context, incomplete: str) -> list[str]:
+    return _beginning(incomplete, [each["code"] for each in _asked(ctx, "catalog").get("products", ())])
+
+
+def customer_codes(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Of all products."""
+    codes: list[str] = []
+    for product in product_codes(ctx, ""):
+        answer = _asked(ctx, f"customers?limit=10000&product={quote(product)}")
+        codes += (each["code"] for each in answer.get("customers", ()))
+    return _beginning(incomplete, codes)
+
+
+def hook_ids(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The newest, as far as tells them apart."""
+    hooks = _asked(ctx, f"hooks?order=newest&limit={_MOST}").get("hooks", ())
+    return _beginning(incomplete, [each["id"].partition("-")[0] for each in hooks])
+
+
+def listener_ids(ctx: typer.Context, incomplete: str) -> list[str]:
+    return _beginning(
+        incomplete, [each["id"].partition("-")[0] for each in _asked(ctx, "listeners").get("listeners", ())]
+    )
+
+
+def _beginning(incomplete: str, names: list[str]) -> list[str]:
+    return [name for name in names if name.startswith(incomplete)][:_MOST]
+
+
+def _asked(ctx: typer.Context, path: str) -> dict[str, Any]:
+    from urllib.error import URLError
+    from urllib.request import urlopen
+
+    url = str(ctx.params.get("url") or os.environ.get("TALLYHOOK_MOCK") or "http://127.0.0.1:8421")
+    try:
+        with urlopen(f"{url.rstrip('/')}/_mock/{path}", timeout=_WAIT) as answer:
+            content = json.load(answer)
+    except (URLError, OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

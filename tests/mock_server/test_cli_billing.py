@@ -1,0 +1,75 @@
+"""What people would do by hand: customers, usage, charges, and a period played to its end."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tallyhook_mock import Server, serve
+
+from .command import Command, run
+from .loopback import Api, catalog, listening
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with serve(catalog()) as running:
+        yield running
+
+
+@pytest.fixture
+def command(server: Server) -> Command:
+    return Command(server.url)
+
+
+def test_a_customer_is_signed_up_billed_and_edited(server: Server, command: Command) -> None:
+    with listening() as listener:
+        server.listen(listener.url)
+        told = command.says("customers", "add", "ida", "--plan", "GLOW", "--item", "OIL=3")
+        assert told == (
+            "ida is on plan GLOW of LANTERN; the next bill is on 2026-02-01 00:00:00 UTC, 22.50 so far\n"
+        )
+        server.settle()
+        assert [hook.type for hook in listener.received] == ["transaction", "newSubscription"]
+        assert command.gives("usage", "set", "ida", "OIL", "6")["total"] == "30.00"
+        assert command.gives("usage", "add", "ida", "OIL", "1.5")["total"] == "33.75"
+        assert command.gives("charge", "ida", "SETUP", "5.00", "--quantity", "2")["total"] == "43.75"
+        assert command.gives("charge", "ida", "GOODWILL", "-1.25")["total"] == "42.50"
+        told = command.says("bill", "ida")
+        assert ["state", "paid"] in [line.split() for line in told.splitlines()]
+        assert "42.50 approved" in told
+        assert command.gives("clock", "show")["now"] == "2026-02-01T01:00:00+00:00"
+    command.says("customers", "edit", "ida", "--email", "ida@lantern.example", "--last-name", "Lamp")
+    details = server.customer("ida").details
+    assert (details["email"], details["lastName"]) == ("ida@lantern.example", "Lamp")
+
+
+def test_what_is_wrong_is_said_in_one_line(server: Server, command: Command) -> None:
+    Api(server).subscribe("ida")
+    for code, why, arguments in (
+        (2, "there is no 'GLOV'; did you mean GLOW?", ("customers", "add", "eve", "--plan", "GLOV")),
+        (2, "there is no 'GLOV'; did you mean GLOW?", ("customers", "edit", "ida", "--plan", "GLOV")),
+        (2, "nothing to change was named", ("customers", "edit", "ida")),
+        (1, "ida", ("customers", "add", "ida", "--plan", "GLOW")),
+        (1, "Customer not found", ("charge", "eve", "A", "1")),
+        (1, "OLI", ("usage", "set", "ida", "OLI", "1")),
+        (2, "did you mean 1mo?", ("bill", "ida", "--within", "1 month")),
+        (1, "Customer not found", ("bill", "eve")),
+        (1, "", ("run", "ida")),
+    ):
+        assert why in command.complains(code, *arguments)
+    Api(server).call("customers/cancel", code="ida")
+    assert "no period that could be billed" in command.complains(1, "bill", "ida")
+
+
+def test_a_bill_that_is_held_says_where_to_look(server: Server, command: Command) -> None:
+    Api(server).subscribe("ida")
+    with listening(lambda _: 500) as listener:
+        server.listen(listener.url, ["subscriptionBillable"])
+        done = run("bill", "ida", mock=server.url)
+        assert done.returncode == 1
+        assert ["state", "held"] in [line.split() for line in done.stdout.splitlines()]
+        assert done.stderr == (
+            "tallyhook: the invoice is held: its hook is not acknowledged;"
+            " `tallyhook hooks list --customer ida` shows the answers\n"
+        )
+    assert command.gives("run", "ida")["state"] == "paid"
