@@ -16,6 +16,8 @@ import pytest
 
 from tallyhook_mock import Server, serve
 from tallyhook_mock.cli import main
+from tallyhook_mock.conform.probe import Probe
+from tallyhook_mock.conform.probes import PROBES
 
 PROMOTION = {"name": "Spring", "percentage": 20, "months": 3, "coupons": [{"code": "SPRING"}]}
 CATALOG = {
@@ -185,3 +187,18 @@ def test_what_can_not_be_recorded_or_compared_is_one_line(arguments: list[str], 
     done = called(*arguments)
     assert (done.returncode, done.stderr.count("\n"), done.stdout) == (2, 1, ""), done
     assert told in done.stderr
+
+
+def test_after_an_interrupt_it_says_how_to_go_on(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(visit: object) -> None:
+        raise KeyboardInterrupt
+
+    probe = Probe("tax_rounding", (interrupted,))
+    monkeypatch.setitem(PROBES, "tax_rounding", probe)  # type: ignore[arg-type] # it is a dict
+    done = run("start", *account(server), "--only", "tax_rounding")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith(
+        "interrupted; `tallyhook conform continue` goes on, `tallyhook conform clean` removes it all\n"
+    )
+    assert run("clean").returncode == 0
+    assert left(server) == 0
