@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
@@ -197,6 +198,21 @@ async def test_a_row_that_somebody_has_locked(postgres_store: PostgresStore, ope
         with pytest.raises(InboxUnavailable, match="lock timeout"):
             await inbox.claim(LETTER, "me", 60)
     assert (await inbox.claim(LETTER, "me", 60)).mine
+
+
+async def test_a_worker_that_stands_still_in_a_transaction_keeps_no_hook(
+    postgres_store: PostgresStore, opened: Open
+) -> None:
+    stopped, other = (
+        await opened(postgres_store, busy_seconds=0.5),
+        await opened(postgres_store, busy_seconds=60),
+    )
+    await other.keep(LETTER, State.IGNORED)
+    with suppress(InboxUnavailable):  # what it had begun was ended by the server
+        async with stopped._connection() as connection, connection.transaction():
+            await connection.execute("SELECT 1 FROM tallyhook_hooks FOR UPDATE")
+            assert (await other.claim(LETTER, "other", 60)).mine
+    assert not (await stopped.claim(LETTER, "stopped", 60)).mine
 
 
 def test_belongs_to_its_event_loop(postgres_store: PostgresStore) -> None:

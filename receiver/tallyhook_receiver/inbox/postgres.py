@@ -371,10 +371,15 @@ class PostgresInbox:
             raise unavailable(error) from error
 
     async def _configure(self, connection: Connection) -> None:
-        """Whatever role and database have as their defaults, a commit has to be on the disk."""
+        """Whatever role and database have as their defaults, a commit has to be on the disk.
+
+        A worker that stands still in the middle of a transaction keeps its hook from the others only for as
+        long as they wait for a lock.
+        """
+        busy = round(self._busy_seconds * 1000)
         await connection.execute(
             "SET synchronous_commit = on; SET default_transaction_isolation = 'read committed';"
-            f" SET lock_timeout = {round(self._busy_seconds * 1000)}"
+            f" SET lock_timeout = {busy}; SET idle_in_transaction_session_timeout = {busy}"
         )
 
 
