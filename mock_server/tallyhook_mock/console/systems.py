@@ -13,7 +13,7 @@ SHOWN = 100  # rows of a list
 COMING = 3  # invoices of a forecast
 
 # As many stand side by side in the bar on top before the systems share a menu.
-_MOST_LINKS = 6
+_MOST_LINKS = 7
 
 
 @dataclass(frozen=True, slots=True)
