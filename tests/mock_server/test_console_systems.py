@@ -93,13 +93,13 @@ def test_the_way_to_a_system_stands_where_there_is_something_of_it(browser: http
         return ["".join(link.itertext()) for link in links]
 
     systems = ["Cleverbridge", "Fusebill", "Chargemonk"]
-    assert linked(browser) == ["Overview", "Hooks", "Listeners", "Calls", "Faults", *systems]
-    cheddar = ["Overview", "Customers", "Hooks", "Listeners", "Calls", "Faults"]
+    assert linked(browser) == ["Overview", "Hooks", "Listeners", "Faults", *systems]
+    cheddar = ["Overview", "Customers", "Hooks", "Listeners", "Faults"]
     for content, expected in (
         (catalog(), cheddar),
         (catalog() | {"fusebill": CATALOG["fusebill"]}, [*cheddar[:-1], "Fusebill", "Faults"]),
         (catalog() | CATALOG, cheddar + systems),
-        ({"fusebill": {"apiKeys": ["wick"]}}, ["Overview", "Hooks", "Listeners", "Calls", "Fusebill", "Faults"]),
+        ({"fusebill": {"apiKeys": ["wick"]}}, ["Overview", "Hooks", "Listeners", "Fusebill", "Faults"]),
     ):
         with serve(content) as server, httpx.Client(base_url=server.url) as client:
             assert linked(client) == expected
