@@ -42,6 +42,11 @@ def test_the_page_of_rules_is_made_of_the_rules() -> None:
     assert (DOCS / "cheddar.md").read_text("utf-8") == made, "run python docs/cheddar.py"
 
 
+def test_the_page_of_probes_has_those_that_there_are() -> None:
+    made = runpy.run_path(str(DOCS / "conform.py"))["document"]()
+    assert (DOCS / "conform.md").read_text("utf-8") == made, "run python docs/conform.py"
+
+
 def test_the_picture_of_a_hook_is_current() -> None:
     drawn = runpy.run_path(str(DOCS / "architecture.py"))["document"]()
     assert (DOCS / "architecture.svg").read_text("utf-8") == drawn, "run python docs/architecture.py"

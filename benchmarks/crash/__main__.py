@@ -109,13 +109,20 @@ async def _run(given: argparse.Namespace) -> Tally:
             ):
                 tallies.append(harness.tally)
                 for _ in range(lane, given.runs, lanes):
-                    await harness.run()
+                    try:
+                        await harness.run()
+                    except RuntimeError as error:  # what the others have found is told all the same
+                        harness.tally.stuck += 1
+                        harness.tally.what += str(error).splitlines()
+                        return
                     tally = summed(tallies)
                     wrong = " ".join(f"{it} {getattr(tally, it)}" for it in _WRONG if getattr(tally, it))
                     bar.update(task, advance=1, description=wrong or "billing and killing")
                     if not bar.console.is_terminal:  # where no bar is seen
                         bar.console.print(
-                            f"run {tally.runs} of {given.runs}, {tally.invoices} invoices {wrong}"
+                            f"run {tally.runs} of {given.runs}: {tally.invoices} invoices,"
+                            f" {tally.kills} kills, {tally.stops} stops, {tally.cuts} cuts,"
+                            f" {tally.asked} asked {wrong}"
                         )
 
         async with asyncio.TaskGroup() as group:

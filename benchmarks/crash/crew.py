@@ -147,7 +147,7 @@ class Crew:
                     member.waking = asyncio.create_task(self._wake_later(member))
 
     async def _wake_later(self, member: "_Member") -> None:
-        await asyncio.sleep(self._dice.uniform(1.2, 5) * LEASE)
+        await asyncio.sleep(self._dice.uniform(1.1, 2.5) * LEASE)
         await self._wake(member)
 
     async def _wake(self, member: "_Member") -> None:

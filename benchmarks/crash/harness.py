@@ -56,7 +56,7 @@ _MOST_TRIES = 120
 _MEDDLES = 0.03
 
 # Seconds for one period, even on a machine that is busy with something else.
-_PERIOD = 300
+_PERIOD = 900
 
 
 @dataclass(frozen=True)
@@ -541,7 +541,12 @@ class _Play:
         answers = ", ".join(
             f"{made.status or 'none'} {made.answer}".strip() for made in self.delivery.attempts
         )
-        lines = [f"documents rewritten: {self.mischief.rewrites or 'no'}", f"answers: {answers}"]
+        person = self.person
+        lines = [
+            f"documents rewritten: {self.mischief.rewrites or 'no'}",
+            f"a person added {dict(person.added)}, deleted {dict(person.deleted)}, ran it: {person.has_run}",
+            f"answers: {answers}",
+        ]
         if self.record is not None:
             lines.append(f"inbox: {self.record.state}, {self.record.note.strip()}")
         return [f"    {line}" for line in [*lines, *map(str, self.entries)]]

@@ -40,8 +40,8 @@ class Person:
 
     async def act(self, likely: float) -> None:
         """While a review may be at work: add an equal charge, delete one, or run the invoice."""
-        if self._dice.random() >= likely:
-            return
+        if self._dice.random() >= likely or announced(await self._client.get_customer(self._code)).is_paid:
+            return  # by then another period's invoice may be the outstanding one
         self.has_meddled = True
         with suppress(APIError):  # the invoice was run meanwhile
             match self._dice.choice(["add", "add", "delete", "run"]):

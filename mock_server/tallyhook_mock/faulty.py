@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -13,7 +14,7 @@ from tallyhook_mock.core.base import Value
 from tallyhook_mock.core.hooks import CHEDDAR
 from tallyhook_mock.faults import Fault, FaultKind
 
-__all__ = ["Aim", "Face", "with_faults"]
+__all__ = ["Aim", "Face", "receive_body", "with_faults"]
 
 
 class Aim(Value, frozen=True):
@@ -45,6 +46,16 @@ class Face(Value, frozen=True):
     aim: Callable[[Scope, bytes], Aim | None] | None = None
     refused: Callable[[Fault], Response] | None = None
     max_body: int = 1_000_000
+
+
+async def receive_body(request: Request, most: int) -> bytes | None:
+    """None if it is longer than that. It is read to the end all the same, so that the answer is heard."""
+    body, length = bytearray(), 0
+    async for chunk in request.stream():
+        length += len(chunk)
+        if length <= most:
+            body += chunk
+    return bytes(body) if length <= most else None
 
 
 def with_faults(

@@ -271,9 +271,9 @@ class _Uvicorn(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp) -> AsyncIterator[str]:
-    """Serve an application over real HTTP on loopback; the value is its URL."""
-    with bind("127.0.0.1", 0) as listening:
+async def serving(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+    """Serve an application over real HTTP; the value is its URL. Port 0 finds a free one. OSError."""
+    with bind(host, port) as listening:
         server = _Server(configure(app))
         task = asyncio.create_task(server.serve(sockets=[listening]))
         while not server.started and not task.done():
@@ -282,7 +282,7 @@ async def serving(app: ASGIApp) -> AsyncIterator[str]:
             await task
             raise RuntimeError("the server could not be started; its log says why")
         try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+            yield f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
         finally:
             server.should_exit = True
             await task

@@ -22,6 +22,9 @@ SYSTEMS = {
     "cleverbridge": "/console/cleverbridge/S1001?item=2&quantity=20&when=at+the+renewal",
     "fusebill": "/console/fusebill/1?billingPeriodDefinitionId=101&invoiceDay=6",
     "chargemonk": "/console/chargemonk/mill",
+    "fusebill-period": "/console/fusebill/1/periods/101",
+    "fusebill-new-period": "/console/fusebill/1/periods/new?numberOfIntervals=3&invoiceDay=6",
+    "chargemonk-catalog": "/console/chargemonk/catalog/products",
 }
 
 

@@ -20,6 +20,8 @@ from .site import ROOT, build
 FETCHED = {("link", "href"), ("script", "src"), ("img", "src"), ("source", "srcset"), ("object", "data")}
 FETCHED |= {("iframe", "src"), ("embed", "src"), ("video", "src"), ("audio", "src"), ("use", "href")}
 
+pytestmark = pytest.mark.timeout(900)  # Sphinx takes its time on a busy machine
+
 LEADS_OUT = ("http", "https", "mailto")
 
 PACKAGES = (

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from .reader import Reader, files
 
 
@@ -14,6 +16,7 @@ def test_a_tested_listener_in_less_than_forty_lines() -> None:
     assert (written["shop.py"] + written["test_shop.py"]).count("\n") < 40
 
 
+@pytest.mark.timeout(600)
 def test_every_block_does_what_the_page_says(tmp_path: Path) -> None:
     installed: list[str] = []
     Reader(tmp_path, Path(sys.executable).parent, installed.extend).follow()

@@ -209,6 +209,84 @@ def delete_all_confirm(hand: ByHand) -> Any:
     return hand.call("customers/delete-all", confirm="1").status
 
 
+def prorated_overage(hand: ByHand) -> Any:
+    hand.join("ANN", "USE")
+    hand.set("ANN", "GB", 3)
+    hand.edit("ANN", planCode="SOON")
+    return hand.paid("ANN")[-1]
+
+
+def promotion_base(hand: ByHand) -> Any:
+    hand.join("ANN", "KIT", subscription={"couponCode": "HALF"})
+    hand.charge("ANN", "X", "8.00")
+    hand.charge("ANN", "X", "-2.00")
+    return hand.pending("ANN").total
+
+
+def canceled_bill_now(hand: ByHand) -> Any:
+    hand.join("ANN", "FLAT")
+    hand.cancel("ANN")
+    hand.edit("ANN", changeBillDate="now")
+    answer = hand.call("customers/get", code="ANN")
+    return [each.text for each in answer.root.iter("canceledDatetime")], len(hand.paid("ANN"))
+
+
+def declined_once(hand: ByHand, *amounts: str) -> None:
+    hand.join("ANN", "FLAT")
+    for amount in amounts:
+        hand.decline("ANN")
+        charge = {"chargeCode": "X", "quantity": 1, "eachAmount": amount}
+        hand.call("invoices/new", code="ANN", charges={"0": charge})
+
+
+def several_outstanding(hand: ByHand) -> Any:
+    declined_once(hand, "5.00", "6.00")
+    hand.done("customers/run-outstanding", code="ANN")
+    return sorted(amount for _, amount in hand.taken("ANN"))
+
+
+def new_address_while_declined(hand: ByHand) -> Any:
+    declined_once(hand, "5.00")
+    hand.edit("ANN", ccZip="12345")
+    return len(hand.paid("ANN"))
+
+
+def owing(hand: ByHand) -> None:
+    hand.join("ANN", "USE", subscription={"ccExpiration": "02/2026"})
+    hand.set("ANN", "GB", 3)
+    hand.to("2026-03-04")
+
+
+def waived_by(hand: ByHand) -> Any:
+    owing(hand)
+    hand.done("invoices/waive", number=hand.bills("ANN")[1].number)
+    return sorted(amount for _, amount in hand.bills("ANN")[1].amounts() if amount < 0)
+
+
+def added_to_outstanding(hand: ByHand) -> Any:
+    owing(hand)
+    added = {"itemCode": "GB", "quantity": 2, "invoicePeriod": "outstanding"}
+    hand.done("customers/add-item-quantity", code="ANN", **added)
+    return hand.bills("ANN")[1].total
+
+
+def removed_below_zero(hand: ByHand) -> Any:
+    hand.join("ANN", "USE")
+    return hand.call("customers/remove-item-quantity", code="ANN", itemCode="GB", quantity=1).status
+
+
+def empty_meta_data(hand: ByHand) -> Any:
+    hand.join("ANN", "FLAT", metaData={"colour": "red"})
+    answer = hand.call("customers/edit-customer", code="ANN", metaData={"colour": ""})
+    return len([*answer.root.iter("metaDatum")])
+
+
+def canceled_again(hand: ByHand) -> Any:
+    hand.join("ANN", "FLAT")
+    hand.cancel("ANN")
+    return hand.call("customers/cancel", code="ANN").status
+
+
 SEEN: dict[str, Callable[[ByHand], Any]] = {
     play.__name__: play
     for play in (
@@ -236,6 +314,16 @@ SEEN: dict[str, Callable[[ByHand], Any]] = {
         void_with_amount,
         fifth_decimal_at_sign_up,
         delete_all_confirm,
+        prorated_overage,
+        promotion_base,
+        canceled_bill_now,
+        several_outstanding,
+        new_address_while_declined,
+        waived_by,
+        added_to_outstanding,
+        removed_below_zero,
+        empty_meta_data,
+        canceled_again,
     )
 }
 # Alternatives of what is no choice among words.

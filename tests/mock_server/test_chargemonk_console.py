@@ -139,4 +139,4 @@ def test_only_a_mock_that_offers_something_has_the_link(browser: httpx.Client) -
     assert f'href="{LIST}"' in browser.get("/").text
     with serve(catalog()) as server, httpx.Client(base_url=server.url) as other:
         assert LIST not in other.get("/").text
-        assert "no plans of Chargemonk" in other.get(LIST).text
+        assert "There is no plan yet" in other.get(LIST).text

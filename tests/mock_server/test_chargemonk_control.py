@@ -172,7 +172,7 @@ def test_what_can_not_be_done_is_not_found(control: httpx.Client) -> None:
         (
             "/mill/term",
             {"planCode": "MONTHLY"},
-            "the plan MONTHLY changes nothing: 1-month terms come already",
+            "the plan MONTHLY changes nothing: its terms come already",
         ),
         (
             "/mill/term",

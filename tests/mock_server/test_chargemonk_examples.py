@@ -257,7 +257,7 @@ def refuse_more_terms_than_come(door: Door) -> None:
         (refuse_period_of_another_term, "does not divide the 3-month term of the plan QUARTERLY"),
         (refuse_twice, "there is a subscription 'mill' already"),
         (refuse_id, "'../mill' is not 1 to 50 letters, digits, hyphens and underscores"),
-        (refuse_no_cycle, "billingCycles: at least 1; left out, it is forever"),
+        (refuse_no_cycle, "billingCycles: at least 1"),
         (refuse_no_term, "terms: from 1 to 1000"),
         (refuse_more_terms_than_come, "four has 3 terms to come, not 4"),
         (refuse_not_recurring, "the add-on VISIT does not recur: it takes no billing cycles"),

@@ -342,6 +342,59 @@ def test_a_subscription_that_ended_goes_on(server: Server, api: Api) -> None:
     assert api.bills() == [("2026-03-17", "50.00"), ("2026-05-03", "50.00")]
 
 
+def joined(api: Api, joining: str, status: int = 200) -> Any:
+    """Align Subscriptions: S1001 takes in another one."""
+    answer = api.send(
+        "POST", "/_mock/cleverbridge/subscriptions/S1001/align", json={"subscriptionId": joining}
+    )
+    assert answer.status_code == status, answer.text
+    return answer.json()
+
+
+def another(api: Api, **fields: Any) -> str:
+    """Another subscription of the customer, 31.00 a month, from now on."""
+    wish = {"customerId": "harbour", "items": [{"productId": 101, "unitPrice": "31.00"}], **fields}
+    answer = api.send("POST", "/_mock/cleverbridge/subscriptions", json=wish)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+def test_two_subscriptions_are_joined(server: Server, api: Api) -> None:
+    """From the billing date of the one to that of the other: 10 of 31 days of 31.00."""
+    other = another(api)
+    api.post("updatenextbillingdate", SubscriptionId="S1001", NextBillingDate="2026-04-27T00:00:00Z")
+    server.advance("5d")
+    joined(api, other)
+    finished = api.get(other)
+    assert (finished["SubscriptionStatus"], finished["NextBillingDate"]) == (3, None)
+    assert [item["Status"] for item in finished["Items"]] == [4]
+    assert api.item(3)["Quantity"] == 1
+    assert api.bills() == [("2026-03-17", "50.00"), ("2026-03-22", "10.00")]
+    server.advance_to("2026-05-18T00:00:00Z")
+    assert api.bills()[2:] == [("2026-04-27", "81.00")]
+    assert [bill["at"] for bill in api.control(f"/{other}")["bills"]] == ["2026-03-17T00:00:00+00:00"]
+    fields = {"SubscriptionId": other, "Items": [1]}
+    answer = api.send("POST", "/subscription/reinstatesubscriptionitems", json=fields)
+    assert (answer.status_code, "finished" in answer.text) == (402, True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({}, "does not bill later"),
+        ({"customerId": "quay"}, "different customers"),
+        ({"currency": "USD"}, "different currencies"),
+        ({"intervalLengthMonths": 3}, "different intervals"),
+    ],
+)
+def test_what_can_not_be_joined_is_refused(api: Api, fields: dict[str, Any], why: str) -> None:
+    other = another(api, **fields)
+    before = (api.get(), api.get(other))
+    assert why in joined(api, other, 400)["error"]
+    assert "one and the same" in joined(api, "S1001", 400)["error"]
+    assert (api.get(), api.get(other)) == before
+
+
 def test_the_next_billing_date_moves_for_the_same_money(server: Server, api: Api) -> None:
     answer = api.post("updatenextbillingdate", SubscriptionId="S1001", NextBillingDate="2026-05-01T00:00:00Z")
     assert answer == {"ResultMessage": "OK", "NextBillingDate": "2026-05-01T00:00:00Z"}

@@ -16,11 +16,19 @@ from lxml import html as markup
 from tallyhook_mock import Mock, Server, serve
 from tallyhook_mock.app import create_app
 from tallyhook_mock.core import ids
+from tallyhook_mock.systems.cheddar.settings import SETTINGS
 
 from .loopback import Api, catalog, listening
 
 EVIL = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
-PAGES = ("/", "/console/customers", "/console/hooks", "/console/listeners", "/console/faults")
+PAGES = (
+    "/",
+    "/console/customers",
+    "/console/rules",
+    "/console/hooks",
+    "/console/listeners",
+    "/console/faults",
+)
 
 
 def seeded(**customer: Any) -> dict[str, Any]:
@@ -90,6 +98,16 @@ def test_pages_are_strict(browser: httpx.Client, path: str) -> None:
     named = set(document.xpath("//label/@for"))
     for field in document.xpath("//input[not(@type='hidden' or @type='checkbox')] | //select"):
         assert field.get("id") in named
+
+
+def test_rules_that_are_not_at_their_defaults_stand_out() -> None:
+    rules = {"month_end": "last-day", "dunning": ["2d", "36h"]}
+    with serve({**seeded(), "rules": rules}) as server, visiting(server) as browser:
+        page = markup.fromstring(browser.get("/console/rules").text)
+        assert page.xpath("//td/strong/text()") == ["last-day", "2d 36h"]
+        rows = page.xpath("//tbody/tr")
+    assert len(rows) == len(SETTINGS)
+    assert "The day of sign-up is kept" in rows[0].text_content()
 
 
 @pytest.mark.parametrize(

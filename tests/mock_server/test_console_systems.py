@@ -335,7 +335,7 @@ def test_a_subscription_is_moved_after_a_dry_run(browser: httpx.Client) -> None:
     send(browser, page, "fusebill/move")
     definitions = shown(browser.get(IDA), "definitions")
     assert "11, 12" in definitions
-    assert f"{other} monthly on day 20" in definitions
+    assert f"{other} Monthly on day 20" in definitions
     assert "none: it does nothing" in definitions
 
 

@@ -383,3 +383,73 @@ def test_numbers_are_exact(face: Face) -> None:
     )
     wish = {"subscriptionProductId": seat["id"], "deltaQuantity": -3}
     assert face.refused("POST", "SubscriptionProductQuantityChange", wish, 400)[0] == "quantity"
+
+
+@pytest.fixture
+def tracking() -> Iterator[Face]:
+    """A plan with cars, of which each has its number plate; they start over with the period."""
+    cars = {
+        "code": "CAR",
+        "price": "10.00",
+        "chargeTiming": "EndOfPeriod",
+        "quantityReset": "EndOfPeriod",
+        "trackItems": True,
+        "maxQuantity": 3,
+    }
+    plan = {"code": "FLEET", "products": [{"code": "BASE", "price": "50.00"}, cars]}
+    customers = [{"id": 1, "name": "Ida Lamp", "subscriptions": [{"id": 11, "planCode": "FLEET"}]}]
+    with serve(catalog(plans=[GLOW, plan], customers=customers), start=BEGIN) as server:
+        face = Face(server)
+        yield face
+        face.http.close()
+
+
+def test_tracked_items_are_the_quantity(tracking: Face) -> None:
+    number = product(tracking, "CAR")["id"]
+    assert product(tracking, "CAR")["planProduct"]["isTrackingItems"]
+    path = "SubscriptionProductItems"
+    first = tracking.api("POST", path, {"subscriptionProductId": number, "reference": "IL-1", "name": "Van"})
+    assert (first["reference"], first["name"]) == ("IL-1", "Van")
+    changed = tracking.api("PUT", path, {"id": first["id"], "reference": "IL-2"})
+    assert (changed["reference"], changed["name"]) == ("IL-2", "Van")
+    several = [
+        {"operation": "Insert", "reference": "IL-3"},
+        {"operation": "Insert", "reference": "IL-4"},
+        {"operation": "Update", "id": first["id"], "name": "Truck"},
+    ]
+    wish = {"subscriptionProductId": number, "subscriptionProductItems": several}
+    found = tracking.api("PATCH", path, wish)
+    assert [(each["reference"], each["name"]) for each in found] == [
+        ("IL-2", "Truck"),
+        ("IL-3", ""),
+        ("IL-4", ""),
+    ]
+    gone = [{"operation": "Delete", "id": found[1]["id"]}]
+    tracking.api("PATCH", path, {"subscriptionProductId": number, "subscriptionProductItems": gone})
+    assert product(tracking, "CAR")["quantity"] == 2
+    tracking.server.advance_to("2026-12-01T00:00:00Z")
+    assert tracking.bills(1)[-1] == ("2026-12-01", ["20.00", "50.00"])
+    assert product(tracking, "CAR")["quantity"] == 0
+
+
+def test_an_item_that_makes_no_sense_is_refused(tracking: Face) -> None:
+    number, base = product(tracking, "CAR")["id"], product(tracking, "BASE")["id"]
+    path, one = "SubscriptionProductItems", {"subscriptionProductId": number, "reference": "IL-1"}
+    tracking.api("POST", path, one)
+    assert tracking.refused("POST", path, one, 409)[0] == "reference"
+    assert tracking.refused("POST", path, {"subscriptionProductId": number}, 409)[0] == "reference"
+    assert tracking.refused("POST", path, one | {"subscriptionProductId": base}, 409)[1].endswith(
+        "set its quantity"
+    )
+    assert tracking.refused("PUT", path, {"id": 1, "reference": "IL-2"}, 404)[0] == "id"
+    several = [{"operation": "Insert", "reference": f"IL-{each}"} for each in range(2, 5)]
+    wish: dict[str, Any] = {"subscriptionProductId": number, "subscriptionProductItems": several}
+    assert tracking.refused("PATCH", path, wish, 400)[0] == "quantity"  # one more than there may be
+    wish["subscriptionProductItems"] = [{"operation": "Delete", "id": 1}]
+    assert tracking.refused("PATCH", path, wish, 404)[0] == "id"
+    wish["subscriptionProductItems"] = [{"reference": "IL-2"}]
+    assert tracking.refused("PATCH", path, wish, 400)[0] == "operation"
+    delta = {"subscriptionProductId": number, "deltaQuantity": 1}
+    assert tracking.refused("POST", "SubscriptionProductQuantityChange", delta, 409)[1].endswith(
+        "insert and delete those"
+    )

@@ -1,23 +1,30 @@
 """Notifications of Cleverbridge and webhooks of Fusebill, over real HTTP on the virtual clock."""
 
+import asyncio
 import base64
 import json
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from tallyhook_mock import Server, serve
+from tallyhook_mock.app import create_app
+from tallyhook_mock.clock import Mode
 from tallyhook_mock.core.hooks import DeliveryState
+from tallyhook_mock.journal import Journal
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.systems.cleverbridge.model import State
 
 from .command import Command
 from .loopback import Listener, Received, listening
 
+LOCAL = "http://127.0.0.1"
 START = datetime.fromisoformat("2026-03-01T00:00:00+00:00")
 ITEM = {"productId": 101, "quantity": 1, "unitPrice": "50.00"}
 CATALOG: dict[str, Any] = {
@@ -350,3 +357,56 @@ def test_a_listener_is_added_and_looked_at_from_the_command_line(server: Server)
         assert "is sent again" in command.says("hooks", "replay", hook["id"])
         server.settle()
         assert len(listener.received) == 2
+
+
+async def test_a_world_that_was_cut_has_sent_the_same_hooks(tmp_path: Path) -> None:
+    """What a call found due is noted, though the call itself only looks."""
+    journal = Journal(tmp_path / "world")
+    mock = Mock(CATALOG, start=START, journal=journal)
+    app = create_app(mock)
+    async with mock.running(), httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=LOCAL) as api:
+        for system in ("cleverbridge", "fusebill"):
+            wish = {"url": "http://127.0.0.1:9/", "system": system}
+            (await api.post("/_mock/listeners", json=wish)).raise_for_status()
+        await mock.advance(START + timedelta(days=20))
+        mock.clock.set(START + timedelta(days=32), None)  # as if it had run by itself
+        headers = {"Accept": "application/json", "Authorization": "Basic key"}
+        (await api.get("/v1/subscriptions/12", headers=headers)).raise_for_status()
+        await mock.advance(START + timedelta(days=33))
+        await journal.durable()
+        found = hooks_of(mock)
+        shutil.copytree(tmp_path, tmp_path / "cut", ignore=shutil.ignore_patterns("cut"))
+    assert len(found) == 3
+    again = Mock(CATALOG, start=START, journal=Journal(tmp_path / "cut" / "world"))
+    create_app(again)
+    async with again.running():
+        assert hooks_of(again) == found
+
+
+def hooks_of(mock: Mock) -> list[tuple[int, str, bytes, list[tuple[datetime, int | None]]]]:
+    return [
+        (hook.id, hook.type, hook.body, [(each.at, each.status) for each in hook.deliveries[0].attempts])
+        for hook in mock.state.hooks.log.values()
+    ]
+
+
+async def test_a_running_clock_renews_at_the_moment_that_was_due() -> None:
+    """Real time is always a little past what is due; a machine that slept is far past it."""
+    mock = Mock(CATALOG, start=START)
+    mock.listen("", "http://127.0.0.1:9/", frozenset(), system="cleverbridge")
+    async with mock.running():
+        mock.clock.set(START + timedelta(days=62, seconds=1), None)
+        mock.switch(Mode.REAL)
+        subscription = mock.systems.of(State).subscription("S1001")
+        async with asyncio.timeout(60):
+            while len(subscription.bills) < 3:
+                await asyncio.sleep(0.01)
+    assert [bill.at.isoformat() for bill in subscription.bills] == [
+        "2026-03-01T00:00:00+00:00",
+        "2026-04-01T00:00:00+00:00",
+        "2026-05-01T00:00:00+00:00",
+    ]
+    assert [hook.type for hook in mock.state.hooks.log.values()] == [
+        "SubscriptionReminderChargeNotification",
+        "PaidOrderNotification",
+    ] * 2

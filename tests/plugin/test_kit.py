@@ -18,7 +18,8 @@ from starlette.routing import Mount, Route
 
 from tallyhook import AsyncClient, Client, InvoicePeriod, NoAnswer
 from tallyhook_mock import CatalogError, Fault, FaultKind
-from tallyhook_mock.systems.cheddar.catalog import CUSTOMER, ITEM, PLAN
+from tallyhook_mock.catalog.table import known
+from tallyhook_mock.systems.cheddar.catalog import CustomerTable, ItemTable, PlanTable
 from tallyhook_mock.systems.cheddar.state import HOOK_TYPES
 from tallyhook_mock.testing import Cheddar, HookType
 from tallyhook_mock.testing.terms import CustomerFields, PlanFields, customer_table, plan_table
@@ -313,9 +314,11 @@ def test_plans_and_customers_in_all_their_words() -> None:
     plan = dict.fromkeys(PlanFields.__annotations__)
     item: Any = dict.fromkeys(("overage", "included", "periodic", "name"))
     table = plan_table("P", 0, {"GB": item}, plan)
-    assert set(table) == set(PLAN)
-    assert set(table["items"][0]) == set(ITEM)
-    assert set(customer_table("C", "P", {}, dict.fromkeys(CustomerFields.__annotations__))) == set(CUSTOMER)
+    assert set(table) == set(known(PlanTable))
+    assert set(table["items"][0]) == set(known(ItemTable))
+    assert set(customer_table("C", "P", {}, dict.fromkeys(CustomerFields.__annotations__))) == set(
+        known(CustomerTable)
+    )
     assert get_args(HookType) == HOOK_TYPES
 
 

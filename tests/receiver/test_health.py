@@ -86,15 +86,16 @@ async def test_many_who_ask_are_one_look() -> None:
 
 async def test_it_ends_and_begins_with_the_receiver() -> None:
     receiver = Receiver(Cheddar("ACME", KEY), inbox=":memory:")
-    held = asyncio.Event()
+    begun, held = asyncio.Event(), asyncio.Event()
     body = FakeCheddar().hook(activityType="subscriptionChanged")
 
     @receiver.on(events.SubscriptionChanged)
     async def moved(hook: events.SubscriptionChanged) -> None:
+        begun.set()
         await held.wait()
 
     first = asyncio.create_task(receiver.handle("POST", signed(body), body))
-    await asyncio.sleep(0.02)
+    await begun.wait()
     closing = asyncio.create_task(receiver.aclose())
     await asyncio.sleep(0)
     assert (await receiver._health.answer()).body == b'{"health": "closing"}\n'

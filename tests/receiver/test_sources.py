@@ -1,5 +1,6 @@
 """Senders that sign nothing: a key in a header, or a notification that its own system has to confirm."""
 
+import asyncio
 import json
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -232,6 +233,40 @@ async def test_a_closed_client_is_told_at_the_start_and_by_the_health_check(clie
 def test_networks_are_checked_at_once(networks: Any) -> None:
     with pytest.raises(ValueError, match="network"):
         Cleverbridge("cleverbridge", AsyncClient("ledger", "quill"), networks=networks)
+
+
+# Both, sent by the mock.
+
+
+async def test_what_the_mock_sends_is_taken_and_confirmed() -> None:
+    customer = {"id": 11, "name": "Mill"}
+    plan = {"id": 12, "planCode": "GRIST", "amount": "30.00"}
+    fusebill = {"apiKeys": ["key"], "customers": [{**customer, "subscriptions": [plan]}]}
+    with serve({**CATALOG, "fusebill": fusebill}, start="2026-03-17T00:00:00Z") as server:
+        async with AsyncClient("ledger", "quill", base_url=server.url) as client:
+            receiver = Receiver(
+                Fusebill("fusebill", "wick and oil", header="X-Own-Key"),
+                Cleverbridge("cleverbridge", client, networks=HERE),
+                inbox=":memory:",
+            )
+            paid: list[Event[Notification]] = []
+            posted: list[Event[Any]] = []
+            receiver.on("PaidOrderNotification")(paid.append)
+            receiver.on("InvoicePosted")(posted.append)
+            async with (
+                serving(receiver.asgi) as url,
+                httpx.AsyncClient(base_url=f"{server.url}/_mock", timeout=60) as mock,
+            ):
+                for listener in (
+                    {"url": url, "system": "cleverbridge"},
+                    {"url": url, "system": "fusebill", "header": "X-Own-Key", "key": "wick and oil"},
+                ):
+                    assert (await mock.post("/listeners", json=listener)).status_code == 201
+                await asyncio.to_thread(server.advance, "1mo")
+                records = await receiver.inbox.list()
+    assert [each.payload.subscriptions[0].id for each in paid] == ["1"]
+    assert [each.source for each in posted] == ["fusebill"]
+    assert {record.state for record in records} <= {State.DONE, State.IGNORED}
 
 
 # One of one's own.

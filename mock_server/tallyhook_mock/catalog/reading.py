@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import Meta, defstruct, field
+from msgspec.json import schema as json_schema
 from msgspec.structs import asdict, fields
 
 from tallyhook import signing
@@ -45,7 +46,7 @@ from tallyhook_mock.systems.cheddar.refusal import Refusal
 from tallyhook_mock.systems.cheddar.settings import SETTINGS, Rules
 from tallyhook_mock.systems.cheddar.state import HOOK_TYPES, State
 
-__all__ = ["Catalog", "default_catalog", "load_catalog", "read_catalog"]
+__all__ = ["Catalog", "catalog_schema", "catalog_table", "default_catalog", "load_catalog", "read_catalog"]
 
 
 class UserTable(Table):
@@ -72,6 +73,7 @@ class ProductTable(Table):
     currency_symbol: Text | None = None
     cc_card_code_is_required: bool | None = None
     cc_zip_is_required: bool | None = None
+    cc_zip_declines: Text | None = None
     bill_reminder_days: tuple[Annotated[int, Meta(ge=0, le=365)], ...] | None = None
     tax_rate: Rate | None = None
     is_tax_exempt: bool | None = None
@@ -103,6 +105,7 @@ RulesTable = defstruct(
 class _CatalogTable(Table):
     """What a catalogue may hold beside the sections of the other systems."""
 
+    schema_: Text = field(default="", name="$schema")
     hook_retry_pauses: list[Required] | None = None
     rules: RulesTable | None = None  # type: ignore[valid-type]  # made of the settings
     product: ProductTable | None = None
@@ -186,6 +189,11 @@ class Catalog:
                 state.hooks.listen(entry.product.code, url, events)
         for install in self._sections:
             install()
+
+
+def catalog_schema() -> dict[str, Any]:
+    """A JSON Schema of a catalogue, by which an editor completes one."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **json_schema(catalog_table())}
 
 
 def load_catalog(path: Path) -> Mapping[str, Any]:
@@ -372,6 +380,7 @@ def _new_product(table: ProductTable, state: State, at: datetime) -> Product:
         signature=scheme,
         tax_rate=table.tax_rate,
         is_tax_exempt=bool(table.is_tax_exempt),
+        declining_zip=table.cc_zip_declines or "",
     )
 
 

@@ -116,7 +116,7 @@ def check_names(values: object, names: Collection[str], place: str = "") -> None
         raise CatalogError(f"{place or 'the catalogue'}: a table is expected")
     for name in values:
         if name not in names:
-            raise wrong(place, str(name), f"unknown{_suggestion(str(name), names)}")
+            raise wrong(place, str(name), f"unknown{_suggestion(str(name), names) or _list_of(names)}")
 
 
 def choice(value: str, choices: Collection[str], place: str, name: str) -> str:
@@ -162,6 +162,8 @@ def _may_be_none(kind: inspect.Type) -> bool:
 
 def _value(kind: inspect.Type, value: object, place: str, extra: Mapping[str, Any] | None = None) -> Any:
     match kind:
+        case inspect.AnyType():
+            return value
         case inspect.Metadata():
             return _value(kind.type, value, place, kind.extra)
         case inspect.UnionType():
@@ -280,6 +282,10 @@ def _suggestion(written: str, names: Collection[str]) -> str:
 
     nearest = get_close_matches(written, names, 1)
     return f"; did you mean {nearest[0]!r}?" if nearest else ""
+
+
+def _list_of(names: Collection[str]) -> str:
+    return f"; known here: {', '.join(names)}" if names else ""
 
 
 def _shown(value: object) -> str:

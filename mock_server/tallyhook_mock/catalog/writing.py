@@ -73,6 +73,7 @@ def _product(product: Product, state: State) -> dict[str, Any]:
         "currencySymbol": product.currency,
         "ccCardCodeIsRequired": product.requires_card_code,
         "ccZipIsRequired": product.requires_zip,
+        **({"ccZipDeclines": product.declining_zip} if product.declining_zip else {}),
         "billReminderDays": list(product.bill_reminder_days),
         "isTaxExempt": product.is_tax_exempt,
         **({} if product.tax_rate is None else {"taxRate": quantity_text(product.tax_rate)}),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-__all__ = ["listen"]
+__all__ = ["ended", "listen"]
 
 # What belongs to one connection and not to the request (RFC 9110), and what the next sender computes itself.
 _OWN = frozenset(("connection", "content-length", "host", "keep-alive", "te", "transfer-encoding", "upgrade"))
@@ -152,26 +152,26 @@ async def _serve(
             return Route(_path(product), receive, methods=["POST"])
 
         async with serving(Starlette(routes=[route(each) for each in products])) as own:
-            ended = _ended()
+            end = ended()
             with registered(own):
                 by_code = {each["code"]: each for each in products}
                 for hook in earlier:
                     await answered(by_code[hook["product"]], hook["headers"], hook["body"].encode())
-                await ended.wait()
+                await end.wait()
 
 
-def _ended() -> asyncio.Event:
+def ended() -> asyncio.Event:
     """Set when this process is asked to end: by Ctrl-C, by `kill`, or because its terminal was closed.
 
     A listener that is left behind holds invoices, so none of them may end the process by itself. What is
     ignored stays ignored: scripts ignore SIGINT in what they start in the background, `nohup` ignores SIGHUP.
     """
-    ended, loop = asyncio.Event(), asyncio.get_running_loop()
+    end, loop = asyncio.Event(), asyncio.get_running_loop()
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)  # Windows has no SIGHUP
         if number is not None and (name == "SIGTERM" or signal.getsignal(number) is not signal.SIG_IGN):
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(ended.set))
-    return ended
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(end.set))
+    return end
 
 
 async def _passed_on(

@@ -12,7 +12,7 @@ from tallyhook_receiver.cli.output import BAD, USAGE, fail
 if TYPE_CHECKING:
     import ssl
 
-__all__ = ["URL", "After", "CustomerCode", "MockUrl", "ProductCode", "Remote", "path", "say_more"]
+__all__ = ["URL", "After", "CustomerCode", "MockUrl", "ProductCode", "Remote", "path", "say_more", "trust"]
 
 URL = "http://127.0.0.1:8421"
 
@@ -51,7 +51,7 @@ class Remote:
         if urlsplit(url).scheme not in ("http", "https"):
             fail(f"--mock: {url!r} is not a URL such as {URL}", USAGE)
         self.url = url.rstrip("/")
-        self._verify = _trust() if url.startswith("https:") else False
+        self._verify = trust() if url.startswith("https:") else False
 
     def get(self, path: str, wanted: Mapping[str, str | int | None] | None = None) -> Any:
         """With the query parameters that are not None."""
@@ -185,7 +185,7 @@ def _fits(each: Mapping[str, Any], name: str) -> bool:
     return bool(name) and (each["id"].startswith(name.lower()) or each.get("url") == name)
 
 
-def _trust() -> "ssl.SSLContext":
+def trust() -> "ssl.SSLContext":
     """The machine's authorities, and the one that `tallyhook mock --tls` has made here."""
     import ssl
 

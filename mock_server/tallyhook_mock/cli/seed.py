@@ -16,12 +16,22 @@ from tallyhook_receiver.cli.output import BAD, USAGE, Json, fail, print_json
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-__all__ = ["seed"]
+__all__ = ["schema", "seed"]
 
 # Small enough for the bar to move and for others to have their turn on the mock.
 _AT_ONCE = 50
 _FIRST = ("Ada", "Ben", "Cleo", "Dov", "Edda", "Finn", "Gita", "Hugo", "Inez", "Juri", "Kaya", "Liv")
 _LAST = ("Abbot", "Birch", "Castle", "Dunn", "Egli", "Frost", "Gale", "Holm", "Ives", "Jung", "Kerr")
+
+
+def schema() -> None:
+    """A JSON Schema of a catalogue, by which an editor completes one and marks what is wrong.
+
+    Example: tallyhook schema > catalog.schema.json
+    """
+    from tallyhook_mock.catalog.reading import catalog_schema
+
+    print_json(catalog_schema())
 
 
 def seed(

@@ -25,7 +25,7 @@ System = Annotated[
     str,
     typer.Option(
         "--system",
-        metavar=f"[{'|'.join(SYSTEMS)}]",
+        metavar="|".join(SYSTEMS),
         help="The billing system.",
         callback=_known,
         autocompletion=lambda: list(SYSTEMS),

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tallyhook_mock.control.requests import PAGE, bad, missing, mock_of, only
+from tallyhook_mock.control.requests import PAGE, asks, bad, missing, mock_of
 from tallyhook_mock.control.shown import drawn, line_shown, moment_shown, timeline_shown
 from tallyhook_mock.core.base import BillingSystem
 from tallyhook_mock.core.forecast import Coming
@@ -58,22 +58,22 @@ def _routes(name: str, accounts: str) -> list[Route]:
             raise missing(str(refusal)) from None
         return system, account, str(account.id)
 
+    @asks(*PAGE)
     async def timeline(request: Request) -> JSONResponse:
         """What happened to it, oldest first."""
-        only(request.query_params, PAGE)
         _, account, key = found(request)
         entries = mock_of(request).timeline.numbered(key, system=name)
         return JSONResponse({one: account.id, **timeline_shown(request, entries)})
 
+    @asks()
     async def picture(request: Request) -> Response:
         """The same, drawn to scale."""
-        only(request.query_params, ())
         _, account, _ = found(request)
         return drawn(story_of(mock_of(request), name, account))
 
+    @asks("invoices")
     async def forecast(request: Request) -> JSONResponse:
         """The next `?invoices=` as things stand now, 3 unless it says so; nothing changes by it."""
-        only(request.query_params, ("invoices",))
         count = wanted(request.query_params)
         system, _, key = found(request)
         return JSONResponse(coming(key, system.forecast(key, count)))

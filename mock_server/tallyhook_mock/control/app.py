@@ -9,7 +9,17 @@ from starlette.routing import Mount
 
 from tallyhook_mock.catalog.table import CatalogError
 from tallyhook_mock.clock import ClockBusy
-from tallyhook_mock.control import accounts, calls, catalog, clock, faults, hooks, listeners, snapshots
+from tallyhook_mock.control import (
+    accounts,
+    calls,
+    catalog,
+    clock,
+    faults,
+    hooks,
+    listeners,
+    openapi,
+    snapshots,
+)
 from tallyhook_mock.control.guard import Guard
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.systems import parts
@@ -28,6 +38,7 @@ _ROUTES = [
     *accounts.ROUTES,
     *calls.ROUTES,
 ]
+_ROUTES.append(openapi.route(_ROUTES))
 
 
 def control_app(mock: Mock) -> Starlette:

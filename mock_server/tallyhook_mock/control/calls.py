@@ -7,22 +7,15 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+from msgspec import field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from tallyhook_mock.calls import CallMade
-from tallyhook_mock.control.requests import (
-    PAGE,
-    bad,
-    json_object,
-    mock_of,
-    named_product,
-    only,
-    page,
-    text,
-)
+from tallyhook_mock.catalog.table import Required, Table, Text
+from tallyhook_mock.control.requests import PAGE, asks, bad, mock_of, named_product, page, takes
 from tallyhook_mock.core.money import exact
 from tallyhook_mock.duration import parse_duration
 from tallyhook_mock.play import bill_period
@@ -35,10 +28,10 @@ __all__ = ["ROUTES"]
 _FILTERS = ("system", "action", "product", "customer")
 
 
+@asks(*_FILTERS, "failed", "order", *PAGE)
 async def index(request: Request) -> JSONResponse:
     """Oldest first, or with `order=newest` the other way; `failed=true` leaves out what was carried out."""
     wanted = dict(request.query_params)
-    only(wanted, (*_FILTERS, "failed", "order", *PAGE))
     if wanted.get("order", "oldest") not in ("oldest", "newest"):
         raise bad("order: one of oldest, newest is required")
     if wanted.get("failed", "true") != "true":
@@ -55,40 +48,46 @@ async def index(request: Request) -> JSONResponse:
     return JSONResponse({"calls": [_shown(call) for call in found], **more})
 
 
-async def make(request: Request) -> JSONResponse:
+class CallTable(Table):
+    call: Required
+    product: Required | None = None
+    parameters: dict[str, str] = field(default_factory=dict)
+
+
+@takes(CallTable)
+async def make(request: Request, wish: CallTable) -> JSONResponse:
     """Carry out a call of Cheddar's API, such as `customers/new`, with `parameters` as its form has them.
 
     Faults don't strike it, and it isn't in the log. A parameter that the call doesn't know is refused.
     """
     mock = mock_of(request)
-    wish = await json_object(request)
-    only(wish, ("call", "product", "parameters"))
-    name, given = text(wish, "call"), wish.get("parameters", {})
-    if not isinstance(given, dict) or not all(isinstance(value, str) for value in given.values()):
-        raise bad('parameters: an object of texts is required, such as {"code": "ada"}')
-    controller, _, action = name.partition("/")
-    product = named_product(request, wish)
+    controller, _, action = wish.call.partition("/")
+    product = named_product(request, wish.product)
     handle = handler(actions_of(controller), action)
-    parameters = read([], b"", urlencode(given).encode())
-    if unknown := unknown_parameters(name, parameters):
-        raise bad(f"parameters: {name} knows no {', '.join(unknown)}")
+    parameters = read([], b"", urlencode(wish.parameters).encode())
+    if unknown := unknown_parameters(wish.call, parameters):
+        raise bad(f"parameters: {wish.call} knows no {', '.join(unknown)}")
     mock.state.actor = "operator"
     try:
         with exact():
             document = handle(Call(mock.state, product, parameters, mock.clock.now(), ""))
     finally:
         mock.changed()  # also after a refusal: a declined transaction leaves events
-    return JSONResponse({"call": name, "product": product.code, "document": document})
+    return JSONResponse({"call": wish.call, "product": product.code, "document": document})
 
 
-async def bill(request: Request) -> JSONResponse:
+class BillTable(Table):
+    product: Required | None = None
+    within: Text = "1d"
+
+
+@takes(BillTable)
+async def bill(request: Request, wish: BillTable) -> JSONResponse:
     """Play a customer's period to its end: the bill date, the hooks, the hour, the run. Gives its number."""
     mock = mock_of(request)
-    wish = await json_object(request)
-    only(wish, ("product", "within"))
-    customer = mock.state.customer(named_product(request, wish), request.path_params["code"])
+    customer = mock.state.customer(named_product(request, wish.product), request.path_params["code"])
     try:
-        within = parse_duration(text({"within": "1d", **wish}, "within"))
+        within = parse_duration(wish.within)
     except ValueError as error:
         raise bad(f"within: {error}") from None
     try:

@@ -4,8 +4,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from tallyhook_mock.catalog.reading import catalog_schema, catalog_table
 from tallyhook_mock.catalog.writing import dump_catalog
-from tallyhook_mock.control.requests import json_object, mock_of
+from tallyhook_mock.control.requests import holds, json_object, mock_of
 
 __all__ = ["ROUTES"]
 
@@ -14,6 +15,7 @@ async def read(request: Request) -> JSONResponse:
     return JSONResponse(dump_catalog(mock_of(request).systems))
 
 
+@holds(catalog_table)
 async def replace(request: Request) -> JSONResponse:
     """Start over with another catalogue."""
     mock = mock_of(request)
@@ -21,6 +23,7 @@ async def replace(request: Request) -> JSONResponse:
     return JSONResponse(dump_catalog(mock.systems))
 
 
+@holds(catalog_table)
 async def add(request: Request) -> JSONResponse:
     """Add to the catalogue; customers stay."""
     mock = mock_of(request)
@@ -28,7 +31,13 @@ async def add(request: Request) -> JSONResponse:
     return JSONResponse(dump_catalog(mock.systems))
 
 
+async def schema(_: Request) -> JSONResponse:
+    """A JSON Schema of a catalogue."""
+    return JSONResponse(catalog_schema())
+
+
 ROUTES = [
+    Route("/catalog/schema.json", schema, methods=["GET"]),
     Route("/catalog", read, methods=["GET"]),
     Route("/catalog", replace, methods=["PUT"]),
     Route("/catalog", add, methods=["POST"]),

@@ -4,22 +4,23 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from msgspec import field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from tallyhook_mock.catalog.table import Required, Table
 from tallyhook_mock.control.requests import (
     PAGE,
+    asks,
     bad,
-    json_object,
     missing,
     mock_of,
     named_product,
-    only,
     page,
     path_id,
-    text,
+    takes,
 )
 from tallyhook_mock.core import ids
 from tallyhook_mock.core.hooks import CHEDDAR, Attempt, Delivery, DeliveryState, Hook
@@ -30,10 +31,10 @@ __all__ = ["ROUTES"]
 _FILTERS = ("type", "product", "customer", "state", "system")
 
 
+@asks(*_FILTERS, "order", *PAGE)
 async def index(request: Request) -> JSONResponse:
     """Oldest first, or with `order=newest` the other way; by type, customer, system and delivery's state."""
     wanted = request.query_params
-    only(wanted, (*_FILTERS, "order", *PAGE))
     if wanted.get("order", "oldest") not in ("oldest", "newest"):
         raise bad("order: one of oldest, newest is required")
     if "system" in wanted and wanted["system"] not in (CHEDDAR, *policies()):
@@ -52,17 +53,20 @@ async def read(request: Request) -> JSONResponse:
     return JSONResponse(_full(request, _named(request)))
 
 
-async def trigger(request: Request) -> JSONResponse:
+class TriggerTable(Table):
+    type: Required
+    customer: Required
+    product: Required | None = None
+    override: dict[str, Any] = field(default_factory=dict)  # values by their paths in the hook's body
+
+
+@takes(TriggerTable)
+async def trigger(request: Request, wish: TriggerTable) -> JSONResponse:
     """Send one of a `type` about a `customer` as it stands; nothing happens to either."""
     mock = mock_of(request)
-    wish = await json_object(request)
-    only(wish, ("type", "customer", "product", "override"))
-    customer = mock.state.customer(named_product(request, wish), text(wish, "customer"))
-    override = wish.get("override", {})
-    if not isinstance(override, dict):
-        raise bad("override: an object of values by their paths is required")
+    customer = mock.state.customer(named_product(request, wish.product), wish.customer)
     try:
-        hook = mock.trigger(customer, text(wish, "type"), override)
+        hook = mock.trigger(customer, wish.type, wish.override)
     except ValueError as error:
         raise bad(str(error)) from None
     return JSONResponse(_full(request, hook), 202)

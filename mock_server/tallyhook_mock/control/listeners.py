@@ -6,16 +6,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tallyhook_mock.control.requests import (
-    bad,
-    json_object,
-    missing,
-    mock_of,
-    named_product,
-    only,
-    path_id,
-    text,
-)
+from tallyhook_mock.catalog.table import KeyedListener, Required
+from tallyhook_mock.control.requests import bad, missing, mock_of, named_product, path_id, takes
 from tallyhook_mock.core import ids
 from tallyhook_mock.core.hooks import CHEDDAR, Listener
 
@@ -27,29 +19,28 @@ async def index(request: Request) -> JSONResponse:
     return JSONResponse({"listeners": [_shown(listener) for listener in listeners]})
 
 
-async def create(request: Request) -> JSONResponse:
+class ListenerTable(KeyedListener):
+    product: Required | None = None
+    system: Required = CHEDDAR
+
+
+@takes(ListenerTable)
+async def create(request: Request, wish: ListenerTable) -> JSONResponse:
     """`url`, and if they are to be limited or there are several products, `events` and `product`.
 
     For one of a `system` beside Cheddar no `product`, but where its hooks bring a key, `header` and `key`.
     """
-    mock = mock_of(request)
-    wish = await json_object(request)
-    only(wish, ("url", "events", "product", "system", "header", "key"))
-    system = text(wish, "system") if "system" in wish else CHEDDAR
-    given = {name: text(wish, name) for name in ("header", "key") if name in wish}
-    if system == CHEDDAR:
-        if given:
-            raise bad(f"{min(given)}: Cheddar's hooks are signed with the secret of their product")
-        product = named_product(request, wish).code
-    elif "product" in wish:
-        raise bad(f"product: {system} has none")
-    else:
-        product = ""
-    events = wish.get("events", [])
-    if not isinstance(events, list) or not all(isinstance(event, str) for event in events):
-        raise bad("events: a list of texts is required")
+    header, key = wish.header or "", wish.key
+    if wish.system != CHEDDAR and wish.product is not None:
+        raise wish.wrong("product", f"{wish.system} has none")
+    if wish.system == CHEDDAR and (header or key):
+        name = "header" if header else "key"
+        raise wish.wrong(name, "Cheddar's hooks are signed with the secret of their product")
+    product = named_product(request, wish.product).code if wish.system == CHEDDAR else ""
     try:
-        listener = mock.listen(product, text(wish, "url"), frozenset(events), system=system, **given)
+        listener = mock_of(request).listen(
+            product, wish.url, frozenset(wish.events), system=wish.system, header=header, key=key
+        )
     except ValueError as error:
         raise bad(str(error)) from None
     return JSONResponse(_shown(listener), 201)

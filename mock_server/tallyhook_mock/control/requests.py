@@ -1,13 +1,15 @@
 """What control calls have in common: their JSON bodies, and finding what they name."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from decimal import Decimal
+from functools import wraps
 from itertools import islice
-from typing import Any, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.responses import Response
 
 from tallyhook_mock.catalog.table import Table, read
 from tallyhook_mock.core import ids
@@ -16,8 +18,9 @@ from tallyhook_mock.systems.cheddar.products import Product
 
 __all__ = [
     "PAGE",
+    "asks",
     "bad",
-    "body",
+    "holds",
     "json_object",
     "missing",
     "mock_of",
@@ -25,9 +28,11 @@ __all__ = [
     "only",
     "page",
     "path_id",
+    "takes",
     "text",
 ]
 
+Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 T = TypeVar("T")
 ATable = TypeVar("ATable", bound=Table)
 PAGE = ("limit", "after")
@@ -67,9 +72,43 @@ async def json_object(request: Request) -> dict[str, Any]:
     return value
 
 
-async def body(request: Request, kind: type[ATable]) -> ATable:
-    """The body as a table; 400 if it is none, with what is wrong."""
-    return read(kind, await json_object(request))
+def takes(kind: type[ATable]) -> Callable[[Callable[[Request, ATable], Awaitable[Response]]], Handler]:
+    """A call whose body is such a table; 400 if it is none, with what is wrong."""
+
+    def decorated(handler: Callable[[Request, ATable], Awaitable[Response]]) -> Handler:
+        @wraps(handler)
+        async def call(request: Request) -> Response:
+            return await handler(request, read(kind, await json_object(request)))
+
+        call.__dict__["takes"] = kind
+        return call
+
+    return decorated
+
+
+def holds(kind: Callable[[], type[Table]]) -> Callable[[Handler], Handler]:
+    """A call whose body is such a table, which it reads itself."""
+
+    def decorated(handler: Handler) -> Handler:
+        handler.__dict__["holds"] = kind
+        return handler
+
+    return decorated
+
+
+def asks(*names: str) -> Callable[[Handler], Handler]:
+    """A call that knows these parameters of a query; 400 for any other."""
+
+    def decorated(handler: Handler) -> Handler:
+        @wraps(handler)
+        async def call(request: Request) -> Response:
+            only(request.query_params, names)
+            return await handler(request)
+
+        call.__dict__["asks"] = names
+        return call
+
+    return decorated
 
 
 def only(values: Mapping[str, Any], names: Collection[str]) -> None:
@@ -106,9 +145,10 @@ def text(values: Mapping[str, Any], name: str) -> str:
     return value
 
 
-def named_product(request: Request, values: Mapping[str, Any]) -> Product:
-    """The product that is named; where there is only one it need not be."""
-    code = text(values, "product") if "product" in values else None
+def named_product(request: Request, code: str | None) -> Product:
+    """The product with the code; where there is only one it need not be named."""
+    if code == "":
+        raise bad("product: a text is required")
     try:
         return mock_of(request).product(code)
     except LookupError as error:

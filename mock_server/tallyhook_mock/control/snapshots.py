@@ -4,7 +4,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tallyhook_mock.control.requests import bad, json_object, missing, mock_of, only, text
+from tallyhook_mock.catalog.table import Required, Table
+from tallyhook_mock.control.requests import bad, missing, mock_of, takes
 
 __all__ = ["ROUTES"]
 
@@ -18,12 +19,15 @@ async def index(request: Request) -> JSONResponse:
     return JSONResponse({"snapshots": shown})
 
 
-async def save(request: Request) -> JSONResponse:
+class SnapshotTable(Table):
+    name: Required
+
+
+@takes(SnapshotTable)
+async def save(request: Request, wish: SnapshotTable) -> JSONResponse:
     """Keep the world as it is under a `name`; one that had the name before is replaced."""
     mock = mock_of(request)
-    wish = await json_object(request)
-    only(wish, ("name",))
-    name = text(wish, "name")
+    name = wish.name
     if len(name) > _LONGEST or not name.isprintable() or "/" in name:
         raise bad(f"name: up to {_LONGEST} characters that can be printed, without a slash")
     mock.snapshots.pop(name, None)

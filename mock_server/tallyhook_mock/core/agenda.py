@@ -1,7 +1,8 @@
 """What is to come, in order of time."""
 
 import heapq
-from collections.abc import Callable, Container
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from operator import itemgetter
 from typing import Any, TypeAlias
@@ -10,7 +11,7 @@ __all__ = ["Action", "Agenda"]
 
 # A function of a module, given the system, what it is about, and the moment. No closure: an agenda is saved.
 Action: TypeAlias = Callable[[Any, Any, datetime], None]
-
+_Planned: TypeAlias = tuple[datetime, int, Action, Any]
 
 _RANK = 1 << 40  # more than are ever planned
 
@@ -23,17 +24,33 @@ class Agenda:
     """
 
     def __init__(self) -> None:
-        self._planned: list[tuple[datetime, int, Action, Any]] = []
+        self._planned: list[_Planned] = []
         self._count = 0
+        self._index()
+
+    def _index(self) -> None:
+        """So that what is planned for one account is found in a world of many."""
+        self._by_subject: defaultdict[int, list[_Planned]] = defaultdict(list)
+        for planned in self._planned:
+            self._by_subject[id(planned[3])].append(planned)
+
+    def __getstate__(self) -> tuple[list[_Planned], int]:
+        return self._planned, self._count
+
+    def __setstate__(self, state: tuple[list[_Planned], int]) -> None:
+        self._planned, self._count = state
+        self._index()
 
     def schedule(self, when: datetime, action: Action, subject: object, rank: int = 0) -> None:
         """Have `action` called at `when`. An action checks for itself whether it still applies."""
         self._count += 1
-        heapq.heappush(self._planned, (when, rank * _RANK + self._count, action, subject))
+        planned = when, rank * _RANK + self._count, action, subject
+        heapq.heappush(self._planned, planned)
+        self._by_subject[id(subject)].append(planned)
 
-    def about(self, ids: Container[int]) -> list[tuple[datetime, Action, Any]]:
+    def about(self, ids: Iterable[int]) -> list[tuple[datetime, Action, Any]]:
         """What is planned for the subjects with these `id()`, in the order of planning."""
-        found = [planned for planned in self._planned if id(planned[3]) in ids]
+        found = [planned for each in ids for planned in self._by_subject.get(each, ())]
         return [(when, action, subject) for when, _, action, subject in sorted(found, key=itemgetter(1))]
 
     def next_due(self) -> datetime | None:
@@ -44,5 +61,10 @@ class Agenda:
         """The next action that is due at `at` and its subject, taken off; None if none is."""
         if not self._planned or self._planned[0][0] > at:
             return None
-        _, _, action, subject = heapq.heappop(self._planned)
+        planned = heapq.heappop(self._planned)
+        _, _, action, subject = planned
+        others = self._by_subject[id(subject)]
+        others.remove(planned)
+        if not others:
+            del self._by_subject[id(subject)]
         return action, subject

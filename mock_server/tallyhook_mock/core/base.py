@@ -120,13 +120,18 @@ class BillingSystem:
         return self.agenda.next_due()
 
     def step(self, at: datetime) -> bool:
-        """Carry out the next thing that is due at `at`; False if nothing is."""
+        """Carry out the next thing that is due by `at`, at its own moment; False if nothing is.
+
+        A clock that runs by itself is always a little later than what is due, and much later if the machine
+        has slept.
+        """
         self.actor = "system"
-        planned = self.agenda.take(at)
-        if planned is None:
+        due = self.agenda.next_due()
+        planned = None if due is None else self.agenda.take(min(due, at))
+        if due is None or planned is None:
             return False
         action, subject = planned
-        action(self, subject, at)
+        action(self, subject, due)
         return True
 
     def catch_up(self, at: datetime) -> None:

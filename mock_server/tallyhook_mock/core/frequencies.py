@@ -10,7 +10,10 @@ __all__ = ["FREQUENCIES", "Frequency", "add_months", "run_over"]
 
 
 def add_months(moment: datetime, months: int) -> datetime:
-    """The same day and time `months` later, or the last day of that month if it is shorter."""
+    """The same day and time `months` later, or the last day of that month if it is shorter.
+
+    Standing: inferred.
+    """
     year, month = divmod(moment.year * 12 + moment.month - 1 + months, 12)
     month += 1
     return moment.replace(year=year, month=month, day=min(moment.day, monthrange(year, month)[1]))

@@ -97,6 +97,8 @@ class Attempt(Value, frozen=True):
     """One try: the virtual moment, the answer's status (None if there was none), the real seconds it took.
 
     `headers` are those that it was sent with; `fault` is what was made to go wrong, empty for nothing.
+
+    Standing: documented.
     """
 
     at: datetime
@@ -274,7 +276,10 @@ class Hooks:
         return taken
 
     def record(self, delivery: Delivery, attempt: Attempt) -> Hook | None:
-        """Note what an attempt brought. Gives the hook if this settled it."""
+        """Note what an attempt brought. Gives the hook if this settled it.
+
+        Standing: documented; inferred.
+        """
         delivery.attempts.append(attempt)
         delivery.is_postponed = False
         if delivery.state is not DeliveryState.SENDING:  # canceled meanwhile, or sent once more by hand

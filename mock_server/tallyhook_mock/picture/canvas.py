@@ -4,9 +4,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from tallyhook_mock.picture.lettering import cleaned, clip, escaped, width
-from tallyhook_mock.picture.shapes import SHAPES
 from tallyhook_mock.picture.story import Mark, Sign
-from tallyhook_mock.picture.style import SIZES, STYLE
+from tallyhook_mock.picture.style import SHAPES, SIZES, STYLE
 
 __all__ = ["REACH", "Canvas", "Cluster", "clusters"]
 

@@ -115,8 +115,9 @@ class _Lanes:
         quantities = [step.quantity for step in tally.steps] + [count.quantity for count in tally.billed]
         most = max(quantities, default=Decimal(0))
         canvas.text(NAMES, bottom - 18, tally.item, "text name", room=_NAME_ROOM)
+        largest = max((most, *(count.quantity for count in tally.updates)))
         canvas.text(
-            NAMES, bottom - 2, f"{tally.measure} {quantity_text(most)}", "small soft", room=_NAME_ROOM
+            NAMES, bottom - 2, f"{tally.measure} {quantity_text(largest)}", "small soft", room=_NAME_ROOM
         )
 
         def level(quantity: Decimal) -> float:

@@ -3,6 +3,9 @@
 The files of a folder have the same names in each. `model` has its `State`, a `BillingSystem`; the others are
 there if they are needed: `api` (its `face`), `hooks` (their `POLICY`), `catalog` (its section), `control` and
 `console` (their `ROUTES`), `picture` (what `tell`s a life).
+
+Where a docstring says `Standing:`, or has it in brackets, that is how a rule is known: it is documented, said
+by the vendor's staff in some year, recorded, relied on by clients, or inferred. docs/NAME.md has the rules.
 """
 
 from collections.abc import Mapping

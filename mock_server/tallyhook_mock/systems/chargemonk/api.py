@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tallyhook_mock.clock import parse_moment
 from tallyhook_mock.core.invoice_lines import Bill
 from tallyhook_mock.core.money import amount_text
-from tallyhook_mock.faulty import Face
+from tallyhook_mock.faulty import Face, receive_body
 from tallyhook_mock.systems.chargemonk.model import Refusal, State, Subscription, Unbilled
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def chargemonk_app(
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        body = await request.body()
+        body = await receive_body(request, _LONGEST_BODY)
         try:
             try:
                 answer = {"status": "success", **_carry_out(state(), request, body, now())}
@@ -86,11 +86,11 @@ def _status(refusal: Refusal) -> int:
     return 401 if isinstance(refusal, _Unauthorized) else 400
 
 
-def _carry_out(state: State, request: Request, body: bytes, at: datetime) -> dict[str, Any]:
+def _carry_out(state: State, request: Request, body: bytes | None, at: datetime) -> dict[str, Any]:
     """A form field or the query has the token (documented: one page shows each)."""
     if request.method != "POST":
         raise Refusal("POST is expected, also for lists")
-    if len(body) > _LONGEST_BODY:
+    if body is None:
         raise Refusal("the body is too long")
     try:
         form = dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=100))

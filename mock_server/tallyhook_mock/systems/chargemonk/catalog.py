@@ -14,7 +14,9 @@ from tallyhook_mock.systems.chargemonk.model import AddOn, Plan, Refusal, State,
 from tallyhook_mock.systems.chargemonk.rules import MOST, NewSubscription, create
 
 __all__ = [
+    "AddOnTable",
     "CarriedTable",
+    "PlanTable",
     "Section",
     "SubscriptionTable",
     "dump",
@@ -22,6 +24,8 @@ __all__ = [
     "find_plan",
     "read",
     "read_add_ons",
+    "read_offered",
+    "read_plan",
     "read_subscription",
 ]
 
@@ -60,6 +64,7 @@ class PlanTable(Table):
     term_months: _Months = 1
     billing_cycles: Cycles | None = None
     setup_fee: Amount = Decimal("0.00")
+    description: Text = ""
 
 
 class AddOnTable(Table):
@@ -69,6 +74,8 @@ class AddOnTable(Table):
     price: Amount
     name: Text | None = None
     period_months: _Months | None = None
+    invoice_name: Text = ""
+    description: Text = ""
 
 
 class Section(Table):
@@ -95,11 +102,11 @@ def read(table: Section, state: State, at: datetime) -> Callable[[], None]:
     for given in table.plans:
         if given.code in add_ons:
             raise given.wrong("code", f"an add-on has the code {given.code!r}")
-        plans[given.code] = _read_plan(given)
+        plans[given.code] = read_plan(given)
     for offered in table.add_ons:
         if offered.code in plans:
             raise offered.wrong("code", f"a plan has the code {offered.code!r}")
-        add_ons[offered.code] = _read_offered(offered)
+        add_ons[offered.code] = read_offered(offered)
     seeds: dict[str, tuple[datetime, NewSubscription]] = {}
     for seed in table.subscriptions:
         start = seed.start_date or at
@@ -137,6 +144,8 @@ def dump(state: State) -> dict[str, Any]:
                 "price": amount_text(plan.price),
                 "termMonths": plan.term_months,
                 **({} if plan.billing_cycles is None else {"billingCycles": plan.billing_cycles}),
+                **({"setupFee": amount_text(plan.setup_fee)} if plan.setup_fee else {}),
+                **({"description": plan.description} if plan.description else {}),
             }
             for plan in state.plans.values()
         ],
@@ -146,6 +155,8 @@ def dump(state: State) -> dict[str, Any]:
                 "name": add_on.name,
                 "price": amount_text(add_on.price),
                 **({} if add_on.period_months is None else {"periodMonths": add_on.period_months}),
+                **({"invoiceName": add_on.invoice_name} if add_on.invoice_name else {}),
+                **({"description": add_on.description} if add_on.description else {}),
             }
             for add_on in state.add_ons.values()
         ],
@@ -188,19 +199,20 @@ def find_add_on(table: CarriedTable, add_ons: Mapping[str, AddOn]) -> AddOn:
     return add_ons[table.code]
 
 
-def _read_plan(table: PlanTable) -> Plan:
+def read_plan(table: PlanTable) -> Plan:
     _check(table, "code", table.code)
     if not table.term_months:
         raise table.wrong("termMonths", "at least 1")
     cycles = _not_zero(table, "billingCycles", table.billing_cycles, "it is forever")
     name = table.code if table.name is None else table.name
-    return Plan(table.code, name, table.price, table.term_months, cycles, table.setup_fee)
+    return Plan(table.code, name, table.price, table.term_months, cycles, table.setup_fee, table.description)
 
 
-def _read_offered(table: AddOnTable) -> AddOn:
+def read_offered(table: AddOnTable) -> AddOn:
     _check(table, "code", table.code)
     months = _not_zero(table, "periodMonths", table.period_months, "the add-on is charged once")
-    return AddOn(table.code, table.code if table.name is None else table.name, table.price, months)
+    name = table.code if table.name is None else table.name
+    return AddOn(table.code, name, table.price, months, table.invoice_name, table.description)
 
 
 def _not_zero(table: Table, name: str, number: int | None, otherwise: str) -> int | None:

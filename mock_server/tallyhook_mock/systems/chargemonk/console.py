@@ -1,4 +1,4 @@
-"""`/console/chargemonk`: subscriptions whose add-ons have billing cycles, and the forms that change them."""
+"""`/console/chargemonk`: the product catalog, and subscriptions whose add-ons have billing cycles."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tallyhook_mock.catalog.table import Table, known, read
 from tallyhook_mock.console.forms import Form, command, mock_of, required
 from tallyhook_mock.console.listing import events, shown
 from tallyhook_mock.console.page import page
@@ -15,10 +16,17 @@ from tallyhook_mock.console.systems import COMING, SHOWN
 from tallyhook_mock.console.words import money
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.picture.painting import paint
+from tallyhook_mock.systems.chargemonk.catalog import (
+    AddOnTable,
+    PlanTable,
+    SubscriptionTable,
+    read_offered,
+    read_plan,
+)
 from tallyhook_mock.systems.chargemonk.control import carry_out, subscribe
-from tallyhook_mock.systems.chargemonk.model import State, Subscription, cycles_text
+from tallyhook_mock.systems.chargemonk.model import AddOn, Plan, State, Subscription, cycles_text
 from tallyhook_mock.systems.chargemonk.picture import tell
-from tallyhook_mock.systems.chargemonk.rules import expected
+from tallyhook_mock.systems.chargemonk.rules import expected, offer
 
 __all__ = ["KEY", "ROUTES"]
 
@@ -51,7 +59,6 @@ async def show(request: Request) -> Response:
     subscription = state.subscriptions.get(request.path_params["id"])
     if subscription is None:
         raise HTTPException(404, "There is no such subscription.")
-    next_term = subscription.next_plan.term_months
     return page(
         request,
         "chargemonk/subscription.html",
@@ -60,7 +67,7 @@ async def show(request: Request) -> Response:
         cycles_text=cycles_text,
         subscription=subscription,
         expected=expected(state, subscription),
-        plans=[plan for plan in state.plans.values() if plan.term_months != next_term],
+        plans=[plan for plan in state.plans.values() if plan != subscription.next_plan],
         add_ons=[add_on for add_on in state.add_ons.values() if not subscription.carries(add_on)],
         coming=state.forecast(subscription.id, COMING),
         bills=subscription.bills[::-1][:SHOWN],
@@ -68,6 +75,76 @@ async def show(request: Request) -> Response:
         picture=Markup(paint(tell(mock, subscription), styled=False)),
         entries=events(request, mock.timeline.numbered(subscription.id, system="chargemonk")),
     )
+
+
+async def catalog(request: Request) -> Response:
+    """Product Catalog: the add-ons and plans, and the forms for new ones."""
+    return page(
+        request, "chargemonk/catalog.html", "Product Catalog", state=mock_of(request).systems.of(State)
+    )
+
+
+async def add_on(request: Request) -> Response:
+    found = mock_of(request).systems.of(State).add_ons.get(request.path_params["code"])
+    if found is None:
+        raise HTTPException(404, "There is no such add-on.")
+    return page(request, "chargemonk/add_on.html", found.name, add_on=found)
+
+
+async def plan(request: Request) -> Response:
+    found = mock_of(request).systems.of(State).plans.get(request.path_params["code"])
+    if found is None:
+        raise HTTPException(404, "There is no such plan.")
+    return page(request, "chargemonk/plan.html", found.name, plan=found)
+
+
+async def create_add_on(mock: Mock, form: Form) -> str:
+    return _offer(mock, _read_add_on(form), is_new=True)
+
+
+async def amend_add_on(mock: Mock, form: Form) -> str:
+    return _offer(mock, _read_add_on(form), is_new=False)
+
+
+async def create_plan(mock: Mock, form: Form) -> str:
+    return _offer(mock, _read_plan(form), is_new=True)
+
+
+async def amend_plan(mock: Mock, form: Form) -> str:
+    return _offer(mock, _read_plan(form), is_new=False)
+
+
+def _read_add_on(form: Form) -> AddOn:
+    wish = _wish(form, AddOnTable)
+    if form.get("type") == "once":
+        if "periodMonths" in wish:
+            raise ValueError("periodMonths: only a recurring add-on has a period")
+    else:
+        wish.setdefault("periodMonths", "1")
+    return read_offered(read(AddOnTable, wish))
+
+
+def _read_plan(form: Form) -> Plan:
+    return read_plan(read(PlanTable, _wish(form, PlanTable)))
+
+
+def _wish(form: Form, kind: type[Table]) -> dict[str, Any]:
+    """What is left empty is not wished for."""
+    return {name: form[name].strip() for name in known(kind) if form.get(name, "").strip()}
+
+
+def _offer(mock: Mock, offered: Plan | AddOn, *, is_new: bool) -> str:
+    state = mock.systems.of(State)
+    is_there = offered.code in (state.plans if isinstance(offered, Plan) else state.add_ons)
+    if is_there and is_new:
+        raise ValueError(f"code: {offered.code!r} is there already; amend it instead")
+    if not is_there and not is_new:
+        raise ValueError("it is not there any more")
+    offer(state, offered)
+    mock.changed()
+    if is_new:
+        return f"{offered.name} is in the catalogue."
+    return f"{offered.name} is amended. Subscriptions keep what they have; new ones get it so."
 
 
 async def create(mock: Mock, form: Form) -> str:
@@ -79,7 +156,7 @@ async def create(mock: Mock, form: Form) -> str:
         elif _given(form, f"cycles-{code}") is not None:
             raise ValueError(f"{code} has billing cycles and is not chosen")
     wish = {"id": required(form, "id"), "planCode": required(form, "planCode"), "addOns": chosen}
-    subscription = subscribe(mock, wish)
+    subscription = subscribe(mock, read(SubscriptionTable, wish))
     return f"{subscription.id} has subscribed. {_billed(subscription, 0)}"
 
 
@@ -143,7 +220,14 @@ def _billed(subscription: Subscription, before: int) -> str:
 
 ROUTES = [
     Route("/chargemonk", index),
+    Route("/chargemonk/catalog/products", catalog),
+    Route("/chargemonk/catalog/add-ons/{code}", add_on),
+    Route("/chargemonk/catalog/plans/{code}", plan),
     Route("/chargemonk/{id}", show),
+    command("/chargemonk/catalog/create-add-on", create_add_on),
+    command("/chargemonk/catalog/amend-add-on", amend_add_on),
+    command("/chargemonk/catalog/create-plan", create_plan),
+    command("/chargemonk/catalog/amend-plan", amend_plan),
     command("/chargemonk/create", create),
     command("/chargemonk/add", add),
     command("/chargemonk/cycles", set_cycles),

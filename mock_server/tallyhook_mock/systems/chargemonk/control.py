@@ -10,12 +10,12 @@ from typing import Any
 
 from msgspec import UNSET, UnsetType
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tallyhook_mock.catalog.table import Amount, Quantity, Required, Table
 from tallyhook_mock.catalog.table import read as from_values
-from tallyhook_mock.control.requests import PAGE, bad, json_object, missing, mock_of, only, page
+from tallyhook_mock.control.requests import PAGE, asks, bad, holds, json_object, missing, mock_of, page, takes
 from tallyhook_mock.control.shown import bill_shown, moment_shown
 from tallyhook_mock.core.money import amount_text
 from tallyhook_mock.mock import Mock
@@ -62,10 +62,12 @@ class NothingTable(Table):
 
 
 def _add(state: State, subscription: Subscription, wish: CarriedTable, at: datetime) -> None:
+    """Add an add-on."""
     rules.add(state, subscription, find_add_on(wish, state.add_ons), wish.cycles, at)
 
 
 def _set_cycles(state: State, subscription: Subscription, wish: CyclesTable, at: datetime) -> None:
+    """Set how often an add-on is charged yet."""
     if wish.billing_cycles is UNSET:
         raise wish.wrong("billingCycles", "a number is required, or null for forever")
     if wish.billing_cycles == 0:
@@ -81,14 +83,17 @@ def _change_term(state: State, subscription: Subscription, wish: TermTable, at: 
 
 
 def _cancel(state: State, subscription: Subscription, _: Table, at: datetime) -> None:
+    """Cancel it; its add-ons are disabled."""
     rules.cancel(state, subscription, at)
 
 
 def _reactivate(state: State, subscription: Subscription, _: Table, at: datetime) -> None:
+    """Take a cancellation back."""
     rules.reactivate(state, subscription, at)
 
 
 def _advance_invoice(state: State, subscription: Subscription, wish: AdvanceTable, at: datetime) -> None:
+    """Bill `terms` in advance."""
     rules.advance_invoice(state, subscription, wish.terms, at)
 
 
@@ -111,10 +116,10 @@ COMMANDS: dict[str, tuple[type[Table], Callable[[State, Subscription, Any, datet
 }
 
 
-def subscribe(mock: Mock, wish: Mapping[str, Any]) -> Subscription:
-    """In the words of the catalogue. CatalogError for what can't be read, Refusal for what is not done."""
+def subscribe(mock: Mock, wish: SubscriptionTable) -> Subscription:
+    """CatalogError for what isn't on offer, Refusal for what is not done."""
     state = mock.systems.of(State)
-    new = read_subscription(from_values(SubscriptionTable, wish), state.plans, state.add_ons)
+    new = read_subscription(wish, state.plans, state.add_ons)
     state.actor = "operator"
     try:
         return rules.create(state, new, mock.clock.now())
@@ -132,16 +137,17 @@ def carry_out(mock: Mock, name: str, subscription: Subscription, wish: Mapping[s
         mock.changed()
 
 
+@asks(*PAGE)
 async def index(request: Request) -> JSONResponse:
     """All subscriptions, in the order of creation."""
-    only(request.query_params, PAGE)
     state = _state(request)
     found, more = page(state.subscriptions.values(), request.query_params, lambda each: each.id)
     return JSONResponse({"subscriptions": [_summary(each, state) for each in found], **more})
 
 
-async def create(request: Request) -> JSONResponse:
-    wish = await json_object(request)
+@takes(SubscriptionTable)
+async def create(request: Request, wish: SubscriptionTable) -> JSONResponse:
+    """Subscribe somebody, in the words of the catalogue."""
     try:
         subscription = subscribe(mock_of(request), wish)
     except Refusal as refusal:
@@ -149,22 +155,34 @@ async def create(request: Request) -> JSONResponse:
     return JSONResponse(_shown(subscription, _state(request)), 201)
 
 
+@asks()
 async def read(request: Request) -> JSONResponse:
     """A subscription with its invoices, newest first."""
-    only(request.query_params, ())
     return JSONResponse(_shown(_named(request), _state(request)))
 
 
-async def change(request: Request) -> JSONResponse:
-    subscription, name = _named(request), request.path_params["command"]
-    if name not in COMMANDS:
-        raise missing(f"one of {', '.join(COMMANDS)} is expected")
-    wish = await json_object(request) if COMMANDS[name][0] is not NothingTable else {}
-    try:
-        carry_out(mock_of(request), name, subscription, wish)
-    except Refusal as refusal:
-        raise bad(str(refusal)) from None
-    return JSONResponse(_shown(subscription, _state(request)))
+def _command(name: str) -> Route:
+    """The call that carries out a command."""
+    kind, do = COMMANDS[name]
+
+    async def call(request: Request) -> Response:
+        subscription = _named(request)
+        wish = {} if kind is NothingTable else await json_object(request)
+        try:
+            carry_out(mock_of(request), name, subscription, wish)
+        except Refusal as refusal:
+            raise bad(str(refusal)) from None
+        return JSONResponse(_shown(subscription, _state(request)))
+
+    call.__doc__ = do.__doc__
+    handler = call if kind is NothingTable else holds(lambda: kind)(call)
+    return Route(f"/chargemonk/subscriptions/{{id}}/{name}", handler, methods=["POST"])
+
+
+async def unknown(request: Request) -> JSONResponse:
+    """There is no other command."""
+    _named(request)
+    raise missing(f"one of {', '.join(COMMANDS)} is expected")
 
 
 def _state(request: Request) -> State:
@@ -223,5 +241,6 @@ ROUTES = [
     Route("/chargemonk/subscriptions", index, methods=["GET"]),
     Route("/chargemonk/subscriptions", create, methods=["POST"]),
     Route("/chargemonk/subscriptions/{id}", read, methods=["GET"]),
-    Route("/chargemonk/subscriptions/{id}/{command}", change, methods=["POST"]),
+    *map(_command, COMMANDS),
+    Route("/chargemonk/subscriptions/{id}/{command}", unknown, methods=["POST"]),
 ]

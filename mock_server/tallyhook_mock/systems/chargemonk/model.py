@@ -45,6 +45,7 @@ class Plan(Value, frozen=True):
     term_months: int
     billing_cycles: int | None = None
     setup_fee: Decimal = ZERO  # charged once, by the first invoice
+    description: str = ""
 
 
 class AddOn(Value, frozen=True):
@@ -54,6 +55,13 @@ class AddOn(Value, frozen=True):
     name: str
     price: Decimal
     period_months: int | None
+    invoice_name: str = ""
+    description: str = ""
+
+    @property
+    def text(self) -> str:
+        """What invoices call it: the name, if it has none for them (documented)."""
+        return self.invoice_name or self.name
 
     @property
     def is_recurring(self) -> bool:
@@ -108,6 +116,8 @@ class Carried(Entity, eq=False):
     `cycles_left` is how many more invoices will charge it, None for every one. At 0 it is charged no more,
     and leaves when the time that it is paid for is over (inferred: had it left with its last invoice, it
     could be added again and billed twice for the same days).
+
+    Standing: documented.
     """
 
     add_on: AddOn
@@ -189,7 +199,10 @@ class Subscription(Entity, eq=False):
 
     @property
     def monthly_revenue(self) -> Decimal:
-        """Recurring revenue of a month: add-ons count, with their instalments, and a setup fee does not."""
+        """Recurring revenue of a month: add-ons count, with their instalments, and a setup fee does not.
+
+        Standing: documented.
+        """
         if self.is_canceled:
             return ZERO
         plan = self.next_plan
@@ -318,7 +331,10 @@ class State(BillingSystem):
         return charge
 
     def collect(self, subscription: Subscription) -> list[Unbilled]:
-        """The charges that wait for its next automatic invoice."""
+        """The charges that wait for its next automatic invoice.
+
+        Standing: documented.
+        """
         return [
             each for each in self.unbilled if each.subscription == subscription.id and each.invoice is None
         ]

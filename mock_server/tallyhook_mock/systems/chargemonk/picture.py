@@ -1,7 +1,7 @@
 """The life of a subscription at Chargemonk: its terms, and the cycles of its add-ons counted down."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 from tallyhook_mock.core.money import amount_text
@@ -14,6 +14,8 @@ from tallyhook_mock.timeline import Entry
 
 __all__ = ["tell"]
 
+# How much is drawn of what is paid in advance, at the most.
+_FARTHEST = timedelta(days=3653)
 _CANCELED, _REACTIVATED = ("subscriptionCanceled", "subscriptionEnded"), "subscriptionReactivated"
 _TURNS = {
     "newSubscription": Sign.BEGAN,
@@ -28,7 +30,7 @@ def tell(mock: Mock, subscription: Subscription) -> Story:
     state, now = mock.systems.of(State), mock.clock.now()
     entries = [*mock.timeline.entries_of("chargemonk", subscription.id)]
     term, plans = subscription.current, {term.plan.code for term in subscription.terms}
-    end = term.end if term else now
+    end = min(subscription.paid_until, max(term.end, now + _FARTHEST)) if term else now
     items = dict.fromkeys(line.item for bill in subscription.bills for line in bill.lines)
     add_ons = [item for item in items if item not in plans]
     names = {code: add_on.name for code, add_on in state.add_ons.items()}
@@ -45,17 +47,18 @@ def tell(mock: Mock, subscription: Subscription) -> Story:
         ],
         turns=_TURNS,
         counters=[Counter(code, names.get(code, code), "cycles, up to") for code in add_ons],
-        plans=tuple(_plans(subscription, state.currency)),
+        plans=tuple(_plans(subscription, state.currency, end)),
         pauses=tuple(_pauses(subscription, entries, max(end, now))),
         coming=state.forecast(subscription.id, COMING),
     )
     return tell_bills(account, entries, now)
 
 
-def _plans(subscription: Subscription, currency: str) -> Iterator[Span]:
+def _plans(subscription: Subscription, currency: str, end: datetime) -> Iterator[Span]:
     """Terms of one plan that follow one another are one time."""
     first: Term | None = None
-    for term, after in pairwise((*subscription.terms, None)):
+    terms = [term for term in subscription.terms if term.start < end]
+    for term, after in pairwise((*terms, None)):
         assert term is not None
         first = first or term
         if after is None or after.plan != term.plan or after.start != term.end:

@@ -6,6 +6,7 @@ Every command is checked completely before it changes anything.
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from tallyhook_mock.core.base import Value
 from tallyhook_mock.core.invoice_lines import Bill, Line
@@ -33,6 +34,7 @@ __all__ = [
     "change_term",
     "create",
     "expected",
+    "offer",
     "once_line",
     "plan_line",
     "prorated_line",
@@ -42,7 +44,10 @@ __all__ = [
 
 
 def begin(state: State, subscription: Subscription, at: datetime, once: Sequence[Line] = ()) -> None:
-    """Begin the next term when none runs, and bill it, together with what is charged `once`."""
+    """Begin the next term when none runs, and bill it, together with what is charged `once`.
+
+    Standing: inferred.
+    """
     terms = subscription.following(1)
     subscription.extend(terms)
     _run(state, subscription, terms[0])
@@ -50,7 +55,10 @@ def begin(state: State, subscription: Subscription, at: datetime, once: Sequence
 
 
 def bill_in_advance(state: State, subscription: Subscription, terms: Sequence[Term], at: datetime) -> None:
-    """Bill terms that follow, and with them what add-ons still owe for those that were billed before."""
+    """Bill terms that follow, and with them what add-ons still owe for those that were billed before.
+
+    Standing: inferred.
+    """
     subscription.extend(terms)
     _bill(state, subscription, [plan_line(terms)], subscription.ahead, (), at)
 
@@ -121,7 +129,7 @@ def plan_line(terms: Sequence[Term]) -> Line:
 def add_on_line(add_on: AddOn, terms: Sequence[Term]) -> Line:
     """One cycle for each of the terms: the unit price for every period of the add-on (documented)."""
     periods = Decimal(sum(add_on.periods_in(term.plan) for term in terms))
-    text = add_on.name if len(terms) == 1 else f"{add_on.name}, {len(terms)} cycles"
+    text = add_on.text if len(terms) == 1 else f"{add_on.text}, {len(terms)} cycles"
     return Line(
         add_on.code, text, periods, add_on.price, add_on.price * periods, terms[0].start, terms[-1].end
     )
@@ -130,14 +138,14 @@ def add_on_line(add_on: AddOn, terms: Sequence[Term]) -> Line:
 def prorated_line(add_on: AddOn, term: Term, at: datetime) -> Line:
     """A cycle that begins within a term: the share of the days that are left of it (inferred: by days)."""
     periods, left, days = Decimal(add_on.periods_in(term.plan)), term.days_left(at), term.days
-    text = add_on.name if left == days else f"{add_on.name}, {left} of {days} days"
+    text = add_on.text if left == days else f"{add_on.text}, {left} of {days} days"
     amount = cents(add_on.price * periods * left / days)
     return Line(add_on.code, text, periods, add_on.price, amount, at, term.end)
 
 
 def once_line(add_on: AddOn) -> Line:
     """An add-on that does not recur."""
-    return Line(add_on.code, add_on.name, Decimal(1), add_on.price, add_on.price)
+    return Line(add_on.code, add_on.text, Decimal(1), add_on.price, add_on.price)
 
 
 def expected(state: State, subscription: Subscription) -> Bill | None:
@@ -173,6 +181,8 @@ class NewSubscription(Value, frozen=True):
     """What is to be subscribed to; `add_ons` come with their numbers of billing cycles, None for forever.
 
     Refusal if these do not go together.
+
+    Standing: documented.
     """
 
     id: str
@@ -213,7 +223,10 @@ def create(state: State, new: NewSubscription, at: datetime) -> Subscription:
 
 
 def add(state: State, subscription: Subscription, add_on: AddOn, cycles: int | None, at: datetime) -> None:
-    """Have it carry another add-on, billed at once for the rest of the term, which is one of the cycles."""
+    """Have it carry another add-on, billed at once for the rest of the term, which is one of the cycles.
+
+    Standing: documented; inferred.
+    """
     state.catch_up(at)
     term = _running(subscription)
     if subscription.carries(add_on):
@@ -235,7 +248,10 @@ def add(state: State, subscription: Subscription, add_on: AddOn, cycles: int | N
 
 
 def set_cycles(state: State, subscription: Subscription, code: str, cycles: int | None, at: datetime) -> None:
-    """Have an add-on that is carried charged by so many invoices more; nothing is charged now."""
+    """Have an add-on that is carried charged by so many invoices more; nothing is charged now.
+
+    Standing: documented.
+    """
     state.catch_up(at)
     _running(subscription)
     carried = subscription.carried(code)
@@ -247,35 +263,57 @@ def set_cycles(state: State, subscription: Subscription, code: str, cycles: int 
     state.emit_cycles("cyclesSet", at, subscription, carried)
 
 
+def offer(state: State, offered: Plan | AddOn) -> None:
+    """Put a plan or an add-on into the catalogue, or another one in its place (inferred: for what comes).
+
+    Subscriptions keep the one that they have. Refusal if one of the other kind has its code.
+    """
+    own: dict[str, Any] = state.plans if isinstance(offered, Plan) else state.add_ons
+    other = state.add_ons if isinstance(offered, Plan) else state.plans
+    if offered.code in other:
+        raise Refusal(
+            f"{'an add-on' if isinstance(offered, Plan) else 'a plan'} has the code {offered.code!r}"
+        )
+    own[offered.code] = offered
+
+
 def change_term(
     state: State, subscription: Subscription, plan: Plan, cycles: Mapping[str, int | None], at: datetime
 ) -> None:
-    """Go over to a plan of another term, from the first renewal that is not paid for in advance (inferred).
+    """Go over to another plan, from the first renewal that is not paid for in advance (inferred).
 
-    `cycles` are by the codes of add-ons. An add-on that is not among them is charged forever from now on
-    (documented), unless it has been charged for the last time already (inferred).
+    `cycles` are by the codes of add-ons. If the plan has another term, an add-on that is not among them is
+    charged forever from now on (documented), unless it has been charged for the last time already (inferred).
+    With a term as long as before it keeps the cycles that it has left (inferred).
     """
     state.catch_up(at)
     _running(subscription)
-    if plan.term_months == subscription.next_plan.term_months:
-        raise Refusal(f"the plan {plan.code} changes nothing: {plan.term_months}-month terms come already")
+    if plan == subscription.next_plan:
+        raise Refusal(f"the plan {plan.code} changes nothing: its terms come already")
+    is_same_term = plan.term_months == subscription.next_plan.term_months
     told = {subscription.carried(code): number for code, number in cycles.items()}
     going_on = [carried for carried in subscription.add_ons if carried.cycles_left != 0 or carried in told]
     for carried in going_on:
         owing = carried.owing(subscription.ahead)
         _check_fits(carried.add_on, owing, plan)
         _check_feature(state, told.get(carried))
-        _check_cycles(carried.add_on, told.get(carried), _most(subscription, owing, plan))
+        left = carried.cycles_left if is_same_term else None
+        _check_cycles(carried.add_on, told.get(carried, left), _most(subscription, owing, plan))
     subscription.next_plan, subscription.terms_left = plan, plan.billing_cycles
     state.emit("termChanged", at, subscription, f"{plan.code} from {subscription.paid_until:%Y-%m-%d}")
     for carried in going_on:
+        if is_same_term and carried not in told:
+            continue
         was, carried.cycles_left = carried.cycles_left, told.get(carried)
         if was != carried.cycles_left:
             state.emit_cycles("cyclesSet" if carried in told else "cyclesReset", at, subscription, carried)
 
 
 def cancel(state: State, subscription: Subscription, at: datetime) -> None:
-    """Do not renew it, and disable its add-ons; what is paid for goes on to its end (inferred)."""
+    """Do not renew it, and disable its add-ons; what is paid for goes on to its end (inferred).
+
+    Standing: documented.
+    """
     state.catch_up(at)
     _running(subscription)
     subscription.canceled_at = at
@@ -309,6 +347,8 @@ def advance_invoice(state: State, subscription: Subscription, count: int, at: da
     """Bill the next `count` terms now, and of each add-on as many cycles as it has left for them.
 
     An add-on that was added after an advance invoice is billed for the terms of that one too (inferred).
+
+    Standing: documented.
     """
     state.catch_up(at)
     _running(subscription)

@@ -145,7 +145,10 @@ def plan_billing(state: State, invoice: Invoice, at: datetime) -> None:
 
 
 def remind(state: State, invoice: Invoice, at: datetime) -> None:
-    """Announce the bill that is coming."""
+    """Announce the bill that is coming.
+
+    Standing: staff 2017.
+    """
     if invoice.subscription.current is invoice:
         state.emit(
             "billReminder",
@@ -160,6 +163,8 @@ def bill(state: State, invoice: Invoice, at: datetime) -> None:
     """The billing moment: the period ends, the next one begins, and the invoice is held or executed.
 
     A canceled subscription bills nothing by itself (staff 2009, 2017): its invoice waits.
+
+    Standing: documented; staff 2012, 2014.
     """
     subscription = invoice.subscription
     if subscription.current is not invoice or invoice.billing_at > at or subscription.waits_for_paypal:
@@ -177,6 +182,8 @@ def close(state: State, invoice: Invoice, recurring: Plan | None = None) -> None
 
     What holds at the bill date is decided now: plan, promotion, tax. `recurring` is the plan whose recurring
     charge begins, if it is another than that of the period.
+
+    Standing: staff 2011.
     """
     subscription = invoice.subscription
     invoice.tax_rate = subscription.customer.charged_tax_rate
@@ -207,6 +214,8 @@ def bill_now(
     """Bill a draft of a pending invoice at once, without a review, as part of a call.
 
     What is not paid for does not happen: a Refusal (422), and `instead_of` is as it was.
+
+    Standing: inferred.
     """
     draft.billing_at = at
     close(state, draft, recurring)
@@ -217,12 +226,18 @@ def bill_now(
 
 
 def run_outstanding(state: State, customer: Customer, at: datetime) -> None:
-    """Execute the outstanding invoice now; on a canceled subscription a success reactivates it."""
+    """Execute the outstanding invoice now; on a canceled subscription a success reactivates it.
+
+    Standing: documented.
+    """
     run_invoice(state, target(customer, outstanding=True), at)
 
 
 def run_invoice(state: State, invoice: Invoice, at: datetime) -> None:
-    """The same of an outstanding invoice that is given. One that is not yet due can't be run (staff 2015)."""
+    """The same of an outstanding invoice that is given. One that is not yet due can't be run (staff 2015).
+
+    Standing: documented.
+    """
     subscription = invoice.subscription
     if not invoice.is_outstanding:
         raise Refusal(412, "Only an outstanding invoice can be run", "number:notOutstanding")  # inferred
@@ -235,13 +250,13 @@ def run_invoice(state: State, invoice: Invoice, at: datetime) -> None:
 
 
 def waive(state: State, invoice: Invoice, at: datetime) -> None:
-    """Offset all charges of an outstanding invoice by credits (staff 2014), one for each (inferred)."""
+    """Offset all charges of an outstanding invoice by credits (staff 2014), one for each (a setting)."""
     if not invoice.is_outstanding:
         raise Refusal(412, "Only an outstanding invoice can be waived", "number:notOutstanding")  # inferred
     invoice.promotion, invoice.credits = None, ()
-    left = invoice.subtotal
+    left, rules = invoice.subtotal, invoice.subscription.customer.product.rules
     for line in invoice.charges:
-        amount = min(line.amount, left)
+        amount = left if rules.waived_by == "one" and line.amount > 0 else min(line.amount, left)
         if amount > 0:
             left -= amount
             waived = custom(state, NewCharge(line.code, ONE, -amount, WAIVED), at)
@@ -265,6 +280,8 @@ def reactivate(
     new sign-up with the first bill of the plan, or on `first_bill` (documented; staff 2018). `paid` is an
     outstanding invoice that was paid for it, so that a new sign-up is billed one period later (a setting). A
     Refusal (422) if what is to be billed now is not paid; then it stays canceled.
+
+    Standing: client.
     """
     customer = subscription.customer
     pending = subscription.pending
@@ -390,7 +407,10 @@ def last_period(customer: Customer) -> Invoice | None:
 
 
 def lasting_counters(invoice: Invoice | None, plan: Plan) -> tuple[Usage, ...]:
-    """The counters that go on into the next period, on `plan`: those of the items that are not periodic."""
+    """The counters that go on into the next period, on `plan`: those of the items that are not periodic.
+
+    Standing: staff 2013.
+    """
     if invoice is None:
         return ()
     lasting = {planned.item.code for planned in plan.items if not planned.is_periodic}
@@ -401,7 +421,10 @@ def lasting_counters(invoice: Invoice | None, plan: Plan) -> tuple[Usage, ...]:
 
 
 def target(customer: Customer, *, outstanding: bool) -> Invoice:
-    """The invoice that a call addresses."""
+    """The invoice that a call addresses.
+
+    Standing: documented.
+    """
     subscription = customer.subscription
     if outstanding:
         invoice = subscription.outstanding

@@ -325,7 +325,8 @@ class _Change(Value, frozen=True):
                 customer,
                 plan=self.plan,
                 payment=self.payment,
-                is_renewed=is_renewed(self.terms),
+                is_renewed=is_renewed(self.terms)
+                or customer.product.rules.new_address_while_declined == "runs",
                 coupon=self.coupon,
                 change_bill_date=self.bill_date,
                 at=call.at,
@@ -382,15 +383,18 @@ def remove_item_quantity(call: Call) -> str:
 
 
 def _change_quantity(call: Call, change: ChangeQuantity, default: Decimal | None) -> str:
+    """Documented is an `invoicePeriod` only where the quantity is set; elsewhere it is a setting."""
     customer = call.customer()
     parameters = call.parameters
-    plan = usage.counted_plan(customer, outstanding=call.is_outstanding)
+    obeys = default is None or call.product.rules.added_to_outstanding == "obeyed"
+    is_outstanding = call.is_outstanding and obeys
+    plan = usage.counted_plan(customer, outstanding=is_outstanding)
     if written := parameters.text("itemId"):
         item = usage.find_item(plan, id=ids.parse(written), given=written)
     else:
         item = usage.find_item(plan, code=parameters.text("itemCode"))
     quantity = validators.quantity(parameters, "quantity", default)
-    change(call.state, customer, item, quantity, outstanding=call.is_outstanding, at=call.at)
+    change(call.state, customer, item, quantity, outstanding=is_outstanding, at=call.at)
     return call.answer(customer)
 
 

@@ -53,7 +53,10 @@ def new(call: Call) -> str:
 
 
 def edit(call: Call) -> str:
-    """Change what is given and nothing else; the code stays, it says which plan is meant."""
+    """Change what is given and nothing else; the code stays, it says which plan is meant.
+
+    Standing: inferred.
+    """
     return _store(call, _read(call, _plan(call)))
 
 

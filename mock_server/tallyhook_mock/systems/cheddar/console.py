@@ -22,6 +22,7 @@ from tallyhook_mock.systems.cheddar.invoices import Invoice, InvoiceType
 from tallyhook_mock.systems.cheddar.picture import tell
 from tallyhook_mock.systems.cheddar.products import PlanItem, Product
 from tallyhook_mock.systems.cheddar.refusal import Refusal
+from tallyhook_mock.systems.cheddar.settings import SETTINGS, Setting, written
 from tallyhook_mock.systems.cheddar.state import HOOK_TYPES
 
 __all__ = ["ROUTES"]
@@ -95,6 +96,16 @@ async def picture_style(request: Request) -> Response:
     return Response(STYLE, media_type="text/css")
 
 
+async def rules(request: Request) -> Response:
+    """The settings of every product, and which of them it follows."""
+    products = [*mock_of(request).state.products.values()]
+    return page(request, "cheddar/rules.html", "Rules", products=products, chosen=_chosen)
+
+
+def _chosen(product: Product) -> list[tuple[Setting, str]]:
+    return [(setting, written(getattr(product.rules, name))) for name, setting in SETTINGS.items()]
+
+
 async def decline(mock: Mock, form: Form) -> str:
     customer, count = _named(mock, form), required(form, "count")
     if not count.isascii() or not count.isdigit() or int(count[:5]) > 1000:
@@ -146,6 +157,7 @@ def _quantities(customer: Customer) -> Quantities:
 ROUTES = [
     Route("/customers", index),
     Route("/customer", show),
+    Route("/rules", rules),
     Route("/picture.css", picture_style),
     command("/customer/decline", decline),
     command("/customer/approve", approve),

@@ -1,24 +1,16 @@
 """`/_mock/customers` and `/_mock/customers/…/invoices`: who owes what."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
+from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from tallyhook_mock.catalog.table import Required, Table
 from tallyhook_mock.control import accounts, shown
-from tallyhook_mock.control.requests import (
-    PAGE,
-    bad,
-    json_object,
-    missing,
-    mock_of,
-    named_product,
-    only,
-    page,
-    text,
-)
+from tallyhook_mock.control.requests import PAGE, asks, missing, mock_of, named_product, page, takes
 from tallyhook_mock.core import ids
 from tallyhook_mock.core.money import amount_text, quantity_text
 from tallyhook_mock.systems.cheddar.customers import Customer
@@ -30,10 +22,10 @@ from tallyhook_mock.systems.cheddar.products import PlanItem
 __all__ = ["ROUTES"]
 
 
+@asks("product", *PAGE)
 async def timeline(request: Request) -> JSONResponse:
     """Oldest first; `?product=` is needed if there are several."""
-    only(request.query_params, ("product", *PAGE))
-    product = named_product(request, request.query_params)
+    product = named_product(request, request.query_params.get("product"))
     code = request.path_params["code"]
     entries = mock_of(request).timeline.numbered(code, product=product.code)
     if not entries:
@@ -41,45 +33,50 @@ async def timeline(request: Request) -> JSONResponse:
     return JSONResponse({"customer": code, **shown.timeline_shown(request, entries)})
 
 
+@asks("product")
 async def drawn(request: Request) -> Response:
     """The timeline as a picture, of a customer who is still there."""
-    mock = mock_of(request)
-    only(request.query_params, ("product",))
-    customer = mock.state.customer(named_product(request, request.query_params), request.path_params["code"])
+    mock, product = mock_of(request), named_product(request, request.query_params.get("product"))
+    customer = mock.state.customer(product, request.path_params["code"])
     return shown.drawn(tell(mock, customer))
 
 
+@asks("product", "invoices")
 async def coming(request: Request) -> JSONResponse:
     """The next `?invoices=` as things stand now, 3 unless it says so; nothing changes by it."""
     mock, given = mock_of(request), request.query_params
-    only(given, ("product", "invoices"))
     count = accounts.wanted(given)
-    customer = mock.state.customer(named_product(request, given), request.path_params["code"])
+    customer = mock.state.customer(named_product(request, given.get("product")), request.path_params["code"])
     return JSONResponse(
         accounts.coming(customer.code, forecast(mock.state, customer, count, mock.clock.now()))
     )
 
 
-async def decline(request: Request) -> JSONResponse:
+class DeclineTable(Table):
+    customer: Required
+    count: Annotated[int, Meta(ge=0, le=1000)] = 1
+    product: Required | None = None
+
+
+@takes(DeclineTable)
+async def decline(request: Request, wish: DeclineTable) -> JSONResponse:
     """Have the gateway refuse the next `count` charges of a `customer`."""
     mock = mock_of(request)
-    wish = await json_object(request)
-    only(wish, ("customer", "count", "product"))
-    count = wish.get("count", 1)
-    if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= 1000:
-        raise bad("count: a whole number from 0 to 1000 is required")
-    product = named_product(request, wish)
-    customer = mock.state.customer(product, text(wish, "customer"))
-    mock.decline(customer, count)
+    customer = mock.state.customer(named_product(request, wish.product), wish.customer)
+    mock.decline(customer, wish.count)
     return JSONResponse({"customer": customer.code, "count": customer.declines})
 
 
-async def approve(request: Request) -> JSONResponse:
+class ApprovalTable(Table):
+    customer: Required
+    product: Required | None = None
+
+
+@takes(ApprovalTable)
+async def approve(request: Request, wish: ApprovalTable) -> JSONResponse:
     """Let a `customer` who is asked by PayPal agree."""
     mock = mock_of(request)
-    wish = await json_object(request)
-    only(wish, ("customer", "product"))
-    customer = mock.state.customer(named_product(request, wish), text(wish, "customer"))
+    customer = mock.state.customer(named_product(request, wish.product), wish.customer)
     mock.approve_paypal(customer)
     return JSONResponse({"customer": customer.code})
 
@@ -93,18 +90,18 @@ _CUSTOMERS = [
 ]
 
 
+@asks("product", *PAGE)
 async def index(request: Request) -> JSONResponse:
     """Everybody, in the order of creation; `?product=` is needed if there are several."""
-    only(request.query_params, ("product", *PAGE))
-    customers = mock_of(request).state.customers(named_product(request, request.query_params))
+    customers = mock_of(request).state.customers(named_product(request, request.query_params.get("product")))
     found, more = page(customers, request.query_params, lambda customer: customer.code)
     return JSONResponse({"customers": [_summary(customer) for customer in found], **more})
 
 
+@asks("product", *PAGE)
 async def read(request: Request) -> JSONResponse:
     """All invoices of a customer, newest first."""
-    only(request.query_params, ("product", *PAGE))
-    product = named_product(request, request.query_params)
+    product = named_product(request, request.query_params.get("product"))
     customer = mock_of(request).state.customer(product, request.path_params["code"])
     invoices = sorted(customer.invoices, key=lambda invoice: invoice.number, reverse=True)
     found, more = page(invoices, request.query_params, lambda invoice: str(invoice.number))

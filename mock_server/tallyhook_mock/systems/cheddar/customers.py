@@ -44,7 +44,10 @@ class MetaDatum(Value, frozen=True):
 
 
 class Subscription(Entity, eq=False):
-    """A customer on a plan. A change of plan makes a new one; the old stays as history."""
+    """A customer on a plan. A change of plan makes a new one; the old stays as history.
+
+    Standing: inferred.
+    """
 
     id: int
     customer: "Customer"
@@ -92,11 +95,14 @@ class Subscription(Entity, eq=False):
 
     @property
     def outstanding(self) -> Invoice | None:
-        """What `invoicePeriod=outstanding` addresses: the oldest, should there be several (inferred).
+        """What `invoicePeriod=outstanding` addresses; which of several is a setting.
 
         A one-time invoice that was declined stands back behind those of periods (inferred).
         """
         unpaid = [invoice for invoice in self.invoices if invoice.is_outstanding]
+        if self.customer.product.rules.several_outstanding == "newest":
+            # What lapsed while it was canceled is meant only if there is nothing else.
+            unpaid.sort(key=lambda invoice: (invoice.state is InvoiceState.LAPSED, -invoice.number))
         periods = (invoice for invoice in unpaid if invoice.type is InvoiceType.SUBSCRIPTION)
         return next(periods, unpaid[0] if unpaid else None)
 
@@ -109,7 +115,10 @@ class Subscription(Entity, eq=False):
 
 
 class Customer(Entity, eq=False):
-    """`details` are the customer's fields under Cheddar's own names (`firstName`, `email`, …)."""
+    """`details` are the customer's fields under Cheddar's own names (`firstName`, `email`, …).
+
+    Standing: documented.
+    """
 
     id: int
     code: str

@@ -34,7 +34,10 @@ FAILURES = {
 
 
 def failure(aux_code: str, customer: Customer | None = None) -> Refusal:
-    """The refusal that an auxCode stands for, embedded in the document of an existing `customer`."""
+    """The refusal that an auxCode stands for, embedded in the document of an existing `customer`.
+
+    Standing: documented.
+    """
     status, message = FAILURES[aux_code]
     return Refusal(status, message, aux_code, customer=customer)
 
@@ -50,7 +53,14 @@ def validate(payment: PaymentMethod | None, customer: Customer | None = None) ->
 
 
 def accepts(customer: Customer) -> bool:
-    """Whether the gateway takes the next charge of this customer; counts the planned declines down."""
+    """Whether the gateway takes the next charge of this customer; counts the planned declines down.
+
+    Cheddar's simulator has errors that strike when an invoice is run (documented). How they are asked for is
+    not known, so that a catalogue says by which `ccZip`.
+    """
+    zip_code, payment = customer.product.declining_zip, customer.subscription.payment
+    if zip_code and payment is not None and payment.details.get("ccZip") == zip_code:
+        return False
     if customer.declines > 0:
         customer.declines -= 1
         return False

@@ -64,7 +64,10 @@ _DELETED: Object = dict.fromkeys(
 
 
 def body(event: Event) -> bytes:
-    """The body that announces an event of one of the hook types, as of now: build it when it happens."""
+    """The body that announces an event of one of the hook types, as of now: build it when it happens.
+
+    Standing: recorded.
+    """
     payload: Object = {
         "activityActor": event.actor,
         "activityDatetime": moment_text(event.at),

@@ -181,8 +181,7 @@ class Invoice(Entity, eq=False):
     def discounts(self, lines: Iterable[Charge], promotion: Promotion | None) -> tuple[Charge, ...]:
         """The credits of a promotion: its percentage of each charge code, a line of its own (documented).
 
-        Of a code that has charges and credits the percentage is of what is left (inferred). A credit keeps
-        the id that it has.
+        What it is of a code that has charges and credits is a setting. A credit keeps the id that it has.
         """
         if promotion is None:
             return ()
@@ -191,7 +190,8 @@ class Invoice(Entity, eq=False):
         types = {_SCOPES[name] for name in promotion.charge_types or default}
         sums: dict[str, Decimal] = {}
         for line in lines:
-            if line.type in types:
+            counts = rules.promotion_base == "left" or line.amount > 0
+            if line.type in types and counts:
                 sums[line.code] = total((sums.get(line.code, ZERO), line.amount))
         known = {credit.description: credit.id for credit in self.credits}
         found = []

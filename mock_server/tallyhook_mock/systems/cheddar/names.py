@@ -97,7 +97,10 @@ _NAMES: Mapping[str, Names] = {
 
 
 def unknown_parameters(action: str, parameters: Parameters) -> list[str]:
-    """The full names of what a call brings and does not understand, in the order of the call."""
+    """The full names of what a call brings and does not understand, in the order of the call.
+
+    Standing: client.
+    """
     return [*_unknown(parameters, {**_COMMON, **_NAMES.get(action, _ANYTHING)})]
 
 

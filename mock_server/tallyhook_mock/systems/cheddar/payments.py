@@ -67,6 +67,8 @@ def collect(state: State, draft: Invoice, about: Invoice, at: datetime) -> Payme
     """Take what a call bills; with what it was paid, None if there was nothing to pay.
 
     A Refusal (422) if it isn't: a `transaction` hook tells of the try, and nothing else happened (inferred).
+
+    Standing: documented.
     """
     customer = draft.subscription.customer
     total = draft.total
@@ -82,7 +84,10 @@ def collect(state: State, draft: Invoice, about: Invoice, at: datetime) -> Payme
 
 
 def settle(state: State, invoice: Invoice, at: datetime, payment: PaymentMethod | None) -> None:
-    """The invoice is paid with `payment`; None if there was nothing to pay."""
+    """The invoice is paid with `payment`; None if there was nothing to pay.
+
+    Standing: documented; client.
+    """
     total, carried = invoice.total, invoice.carried
     # Only now: as long as it is outstanding, an item that is not used yet may still be.
     invoice.charges = tuple(
@@ -124,7 +129,10 @@ def run(state: State, invoice: Invoice, at: datetime) -> None:
 
 
 def fail_without_payment(state: State, subscription: Subscription, at: datetime) -> None:
-    """Cancel because there is no good payment method at the bill date (documented)."""
+    """Cancel because there is no good payment method at the bill date (documented).
+
+    Standing: inferred.
+    """
     reason = "Payment method has expired" if subscription.payment else "No payment method"
     _fail(state, subscription, reason, at)
 
@@ -147,7 +155,10 @@ def cancel(state: State, subscription: Subscription, type: str, reason: str, at:
 
 
 def refund(state: State, invoice: Invoice, amount: Decimal | None, at: datetime) -> None:
-    """Give back a part of what was collected, or all of it; never more."""
+    """Give back a part of what was collected, or all of it; never more.
+
+    Standing: documented.
+    """
     if invoice.state is not InvoiceState.PAID or invoice.collected <= 0:
         raise Refusal(412, "Invoice has no transaction to refund", "number:notRefundable")  # inferred text
     amount = invoice.collected if amount is None else amount

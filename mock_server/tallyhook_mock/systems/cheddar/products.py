@@ -52,7 +52,10 @@ class Item(Value, frozen=True):
 
 
 class PlanItem(Value, frozen=True):
-    """What a plan says of a tracked item: how much is included, and what each unit above it costs."""
+    """What a plan says of a tracked item: how much is included, and what each unit above it costs.
+
+    Standing: documented; staff 2012.
+    """
 
     item: Item
     quantity_included: Decimal
@@ -147,6 +150,7 @@ class Product(Entity, eq=False):
     signature: str = "cheddar"
     tax_rate: Decimal | None = None  # of every customer who has none of their own (documented)
     is_tax_exempt: bool = False
+    declining_zip: str = ""  # with this `ccZip` the gateway takes a card and declines each of its charges
     rules: Rules = Rules()
     items: dict[str, Item] = field(default_factory=dict)
     plans: dict[str, Plan] = field(default_factory=dict)

@@ -34,7 +34,10 @@ _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
 class Parameters:
-    """One level of nested parameters: values are texts or further levels."""
+    """One level of nested parameters: values are texts or further levels.
+
+    Standing: inferred.
+    """
 
     __slots__ = ("_address", "_next_index", "path", "values")
 
@@ -157,6 +160,8 @@ def read(path: list[bytes], query: bytes, form: bytes) -> Parameters:
 
     Raises:
         Refusal: 400 or 412 for anything that can't be read.
+
+    Standing: client.
     """
     if query.count(b"&") + form.count(b"&") + len(path) > MAX_PARAMETERS:
         raise Refusal(400, "There are too many parameters")
@@ -211,6 +216,8 @@ _decode_known = lru_cache(1024)(decode)
 
 
 class Call(Value, frozen=True):
+    """Standing: documented."""
+
     state: State
     product: Product
     parameters: Parameters

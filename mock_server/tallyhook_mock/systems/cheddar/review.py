@@ -56,7 +56,10 @@ def announce(state: State, event: Event, body: bytes) -> Hook | None:
 
 
 def settled(state: State, hook: Hook, at: datetime) -> None:
-    """Release the invoice that this hook held: no listener is waited for any more. It runs an hour later."""
+    """Release the invoice that this hook held: no listener is waited for any more. It runs an hour later.
+
+    Standing: documented.
+    """
     invoice = state.held.pop(hook.id, None)
     if invoice is not None and invoice.state is InvoiceState.HELD:
         release(state, invoice, at)

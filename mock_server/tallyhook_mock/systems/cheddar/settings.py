@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from tallyhook_mock.core.base import Value
 from tallyhook_mock.core.frequencies import add_months, run_over
 
-__all__ = ["SETTINGS", "Rules", "Setting"]
+__all__ = ["SETTINGS", "Rules", "Setting", "written"]
 
 
 class Rules(Value, frozen=True):
@@ -40,6 +40,16 @@ class Rules(Value, frozen=True):
     void_with_amount: Literal["refused", "refund", "ignored"] = "refused"
     fifth_decimal_at_sign_up: Literal["rounded", "refused"] = "rounded"
     delete_all_confirm: Literal["time", "any"] = "time"
+    prorated_overage: Literal["billed", "dropped"] = "billed"
+    promotion_base: Literal["left", "charges"] = "left"
+    canceled_bill_now: Literal["reactivates", "stays-canceled"] = "reactivates"
+    several_outstanding: Literal["oldest", "newest"] = "oldest"
+    new_address_while_declined: Literal["nothing", "runs"] = "nothing"
+    waived_by: Literal["each", "one"] = "each"
+    added_to_outstanding: Literal["obeyed", "current"] = "obeyed"
+    removed_below_zero: Literal["refused", "zero"] = "refused"
+    empty_meta_data: Literal["removed", "kept"] = "removed"
+    canceled_again: Literal["ignored", "refused"] = "ignored"
 
     def add_months(self, moment: datetime, months: int) -> datetime:
         return run_over(moment, months) if self.month_end == "run-over" else add_months(moment, months)
@@ -62,6 +72,14 @@ class Setting(Value, frozen=True):
         """The values that a catalogue may set; empty if the setting is not one of a few words."""
         hint: Any = get_type_hints(Rules)[self.name]
         return get_args(hint) if get_origin(hint) is Literal else ()
+
+
+def written(value: str | tuple[timedelta, ...]) -> str:
+    """A value as the settings write it: a word, or pauses such as `2d 12h`."""
+    if isinstance(value, str):
+        return value
+    hours = (pause / timedelta(hours=1) for pause in value)
+    return " ".join(f"{count / 24:g}d" if count % 24 == 0 else f"{count:g}h" for count in hours)
 
 
 _SETTINGS = (
@@ -286,6 +304,99 @@ _SETTINGS = (
         },
         "documented",
         "the API reference; clients of 2010 sent 1",
+    ),
+    Setting(
+        "prorated_overage",
+        {
+            "billed": "On the invoice of a prorated change is the ended period's overage in full, by the old"
+            " plan's included quantity and price.",
+            "dropped": "It is billed nowhere.",
+        },
+        "staff 2011",
+        "K24: q/392, against K25 (a customer there, 2010)",
+    ),
+    Setting(
+        "promotion_base",
+        {
+            "left": "Of a code that has charges and credits the percentage is of what is left.",
+            "charges": "It is of the charges.",
+        },
+        "inferred",
+        "K81 says only: of each charge code",
+    ),
+    Setting(
+        "canceled_bill_now",
+        {
+            "reactivates": "`changeBillDate` of now on a canceled subscription transacts its pending invoice"
+            " and reactivates.",
+            "stays-canceled": "It transacts the invoice alone.",
+        },
+        "staff 2015",
+        "K57: q/20048, with a reservation",
+    ),
+    Setting(
+        "several_outstanding",
+        {
+            "oldest": "Of several outstanding invoices the oldest is meant, one of a period before a one-time"
+            " one.",
+            "newest": "The newest is meant, one of a period before a one-time one.",
+        },
+        "inferred",
+        "no source",
+    ),
+    Setting(
+        "new_address_while_declined",
+        {
+            "nothing": "A new name or zip of a card does not run an invoice that was declined.",
+            "runs": "It does, as a new card does.",
+        },
+        "inferred",
+        "K64 speaks of a new payment method",
+    ),
+    Setting(
+        "waived_by",
+        {
+            "each": "Waive puts a credit on an invoice for each of its charges.",
+            "one": "It puts one credit for all of them.",
+        },
+        "inferred",
+        "K58: credits that offset all debits",
+    ),
+    Setting(
+        "added_to_outstanding",
+        {
+            "obeyed": "`invoicePeriod` counts when a quantity is added or removed, too.",
+            "current": "It counts only when a quantity is set: added and removed is in the current period.",
+        },
+        "inferred",
+        "K19: the API reference has it for set-item-quantity only",
+    ),
+    Setting(
+        "removed_below_zero",
+        {
+            "refused": "To remove more than there is is a 412.",
+            "zero": "It leaves nothing.",
+        },
+        "inferred",
+        "no source",
+    ),
+    Setting(
+        "empty_meta_data",
+        {
+            "removed": "An empty value of `metaData` removes the entry.",
+            "kept": "The entry stays, with an empty value.",
+        },
+        "inferred",
+        "no source",
+    ),
+    Setting(
+        "canceled_again",
+        {
+            "ignored": "To cancel what is canceled changes nothing.",
+            "refused": "It is a 412.",
+        },
+        "inferred",
+        "no source",
     ),
 )
 

@@ -40,6 +40,8 @@ def new_customer(
     Without a trial or a later first bill date the initial invoice is paid now (never held: there is no usage
     to review yet), and a current invoice is opened. `items` are the quantities to begin with. Unless
     `is_scheduled` nothing is billed, and there is no invoice, before a `changeBillDate` (documented).
+
+    Standing: inferred.
     """
     if state.has_customer(product, code):
         raise code_in_use(code)
@@ -106,14 +108,15 @@ def edit_customer(
 
 
 def edit_meta_data(state: State, customer: Customer, meta_data: Mapping[str, str], at: datetime) -> None:
-    """Add or replace entries by name; an empty value removes one (inferred)."""
+    """Add or replace entries by name; an empty value removes one (a setting)."""
+    removes = customer.product.rules.empty_meta_data == "removed"
     kept = {datum.name: datum for datum in customer.meta_data}
     for name, value in meta_data.items():
         known = kept.get(name)
         if known is None:
-            if value:
+            if value or not removes:
                 kept[name] = MetaDatum(state.ids.next(), name, value, at, at)
-        elif value:
+        elif value or not removes:
             kept[name] = MetaDatum(known.id, name, value, known.created, at)
         else:
             del kept[name]

@@ -57,6 +57,8 @@ class State:
 
     Commands are the functions of the modules beside this one: each takes the state and the moment, changes
     the state or raises a `Refusal`, and leaves the events for `take_events`.
+
+    Standing: documented.
     """
 
     def __init__(self, ids: Ids | None = None) -> None:

@@ -33,11 +33,13 @@ def change(
 
     A payment method runs an invoice that failed at once (documented), one by PayPal when PayPal agrees; what
     becomes of one that is held for review is a setting. Unless
-    `is_renewed` it says only something more of the method that is known, which runs nothing (inferred).
+    `is_renewed` it says only something more of the method that is known, which runs nothing (a setting).
 
     A new payment method, a new plan and a bill date of now or before reactivate a canceled subscription. What
     is to be billed and is not paid does not happen: a Refusal (422), after which the new payment method and
     what was paid before it are all that has changed.
+
+    Standing: staff 2010, 2014, 2015; recorded.
     """
     subscription = customer.subscription
     state.touch(customer)
@@ -60,7 +62,8 @@ def change(
         elif subscription.waits_for_paypal:
             subscription.cancel_type = "customer"  # a card instead
     wakes = subscription.is_canceled and not subscription.waits_for_paypal
-    wakes = wakes and (renews or is_named or bills_now)
+    bills_awake = bills_now and customer.product.rules.canceled_bill_now == "reactivates"
+    wakes = wakes and (renews or is_named or bills_awake)
     before = _promotion_of(subscription)
     if promotion is not None:
         first_bill = subscription.pending.billing_at if subscription.pending else at
@@ -120,13 +123,19 @@ def _wake(
 
 
 def cancel(state: State, customer: Customer, at: datetime) -> None:
-    """Cancel at the customer's wish; a subscription that is canceled already stays as it is."""
-    if not customer.subscription.is_canceled:
+    """Cancel at the customer's wish; a subscription that is canceled already stays as it is (a setting)."""
+    if customer.subscription.is_canceled:
+        if customer.product.rules.canceled_again == "refused":
+            raise Refusal(412, "The subscription is canceled already")  # inferred text
+    else:
         payments.cancel(state, customer.subscription, "customer", "", at)
 
 
 def approve_paypal(state: State, customer: Customer, at: datetime) -> None:
-    """The customer agreed at PayPal: the subscription begins, and what was due is executed (inferred)."""
+    """The customer agreed at PayPal: the subscription begins, and what was due is executed (inferred).
+
+    Standing: recorded.
+    """
     subscription = customer.subscription
     if not subscription.waits_for_paypal:
         raise Refusal(412, "The subscription is not waiting for PayPal", "method:notWaiting")  # inferred
@@ -232,6 +241,8 @@ def _change_plan(
         elif (signs_up and first_bill <= at) or prorates or (bill_date is not None and bill_date <= at):
             draft = replace(current, subscription=new, charges=current.charges + setup)
             if prorates:
+                if rules.prorated_overage == "dropped":
+                    draft.counters = ()
                 draft.charges += _adjustment(state, old, current, at)
             billing.bill_now(state, draft, current, at, recurring=plan)
             lasting = billing.lasting_counters(current, plan)

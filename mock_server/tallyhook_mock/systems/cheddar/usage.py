@@ -24,7 +24,10 @@ __all__ = [
 
 
 def counted_plan(customer: Customer, *, outstanding: bool) -> Plan:
-    """The plan whose items are counted: of an outstanding period the one it was on, changed since or not."""
+    """The plan whose items are counted: of an outstanding period the one it was on, changed since or not.
+
+    Standing: inferred.
+    """
     subscription = customer.subscription
     invoice = subscription.outstanding if outstanding else None
     return invoice.plan if invoice else subscription.plan
@@ -52,7 +55,10 @@ def check_limit(planned: PlanItem, quantity: Decimal) -> None:
 def set_quantity(
     state: State, customer: Customer, item: str, quantity: Decimal, *, outstanding: bool, at: datetime
 ) -> None:
-    """Set the counter of one period. The other period's counter stays as it is."""
+    """Set the counter of one period. The other period's counter stays as it is.
+
+    Standing: inferred.
+    """
     invoice = target(customer, outstanding=outstanding)
     if invoice.type is InvoiceType.ONE_TIME:
         raise not_found("No outstanding invoice found")  # inferred: it bills no period that could count
@@ -83,7 +89,9 @@ def add_quantity(
 def remove_quantity(
     state: State, customer: Customer, item: str, quantity: Decimal, *, outstanding: bool, at: datetime
 ) -> None:
-    """Take from the counter; below zero is refused (inferred)."""
+    """Take from the counter; whether it may be more than there is is a setting."""
+    if customer.product.rules.removed_below_zero == "zero":
+        quantity = min(quantity, target(customer, outstanding=outstanding).quantity(item))
     add_quantity(state, customer, item, -quantity, outstanding=outstanding, at=at)
 
 

@@ -63,7 +63,10 @@ def text(parameters: Parameters, name: str, longest: int = 255) -> str:
 
 
 def required(parameters: Parameters, name: str, longest: int = 255) -> str:
-    """A text that must not be empty."""
+    """A text that must not be empty.
+
+    Standing: client.
+    """
     value = text(parameters, name, longest)
     if not value:
         raise parameters.invalid(name, "isEmpty", "A value is required")
@@ -255,6 +258,8 @@ def read_details(
 
     A new customer has names, a code and an email; an edit leaves out what stays, and can't empty these.
     A code for which `is_taken` is refused in its turn, before what comes after it.
+
+    Standing: documented.
     """
     values: dict[str, str] = {}
     for name in ("firstName", "lastName"):

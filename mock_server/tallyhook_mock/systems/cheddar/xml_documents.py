@@ -203,6 +203,8 @@ def customers_document(
 
     `page` are the attributes that say which page of a search this is. Without history it has only the current
     subscription, and of that the pending invoice.
+
+    Standing: recorded; inferred.
     """
     errors = f"<errors>{error}</errors>" if error else ""
     attributes = "".join(f' {name}="{escape(value)}"' for name, value in (page or {}).items())

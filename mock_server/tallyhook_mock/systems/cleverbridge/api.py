@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tallyhook_mock.faults import Fault
-from tallyhook_mock.faulty import Aim, Face
+from tallyhook_mock.faulty import Aim, Face, receive_body
 from tallyhook_mock.systems.cleverbridge.calls import ROOT, ROUTES
 from tallyhook_mock.systems.cleverbridge.documents import answer, broken, refusal_answer
 from tallyhook_mock.systems.cleverbridge.model import Refusal, State, full_id, malformed
@@ -66,7 +66,7 @@ def cleverbridge_app(
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        body = await _read(request)
+        body = await receive_body(request, MAX_BODY)
         # From here to the answer nothing waits, so that a call sees and leaves the state whole.
         headers: dict[str, str] = {}
         try:
@@ -82,17 +82,6 @@ def cleverbridge_app(
         await response(scope, receive, send)
 
     return app
-
-
-async def _read(request: Request) -> bytes | None:
-    """The body; None if it is too long. It is read to the end all the same, so that the answer is heard."""
-    body = b""
-    is_too_long = False
-    async for chunk in request.stream():
-        is_too_long = is_too_long or len(body) + len(chunk) > MAX_BODY
-        if not is_too_long:
-            body += chunk
-    return None if is_too_long else body
 
 
 def _carry_out(

@@ -19,6 +19,7 @@ __all__ = [
     "extended_end",
     "extended_lines",
     "first_lines",
+    "joining_lines",
     "price",
     "renewal_lines",
     "with_vat",
@@ -62,7 +63,10 @@ def first_lines(subscription: Subscription) -> tuple[Line, ...]:
 
 
 def renewal_lines(subscription: Subscription, items: Iterable[Item]) -> tuple[Line, ...]:
-    """What the next renewal bills: what it ends, in arrears, and what it begins, in advance."""
+    """What the next renewal bills: what it ends, in arrears, and what it begins, in advance.
+
+    Standing: documented.
+    """
     items, following = tuple(items), subscription.interval + 1
     start, end = subscription.next_billing, subscription.begins(following + 1)
     return _in_order(
@@ -125,6 +129,8 @@ def aligned_lines(subscription: Subscription, item: Item, asked: Terms, at: date
     An item in advance: the difference for the days that are left, that of `at` included. An item in arrears:
     the units that come on top, in full, as far as they were not charged already. Proration by the day, a day
     that has begun as a whole, is inferred.
+
+    Standing: documented.
     """
     before, start, end = item.terms, subscription.interval_start, subscription.next_billing
     if item.mode is Mode.ARREARS:
@@ -155,6 +161,8 @@ def extended_lines(subscription: Subscription, item: Item, asked: Terms, at: dat
     A whole interval of the new terms, less the days of the old ones that were paid for and are left; the
     other items in advance pay for the days that come on top. How the page's cut table goes on is not known:
     all of this arithmetic is inferred.
+
+    Standing: documented.
     """
     start, end, until = subscription.interval_start, subscription.next_billing, extended_end(subscription, at)
     first = start + timedelta(days=(at - start).days)
@@ -175,6 +183,24 @@ def extended_lines(subscription: Subscription, item: Item, asked: Terms, at: dat
             name = f"{_said(other.terms)}, {more} of {whole} days"
             lines.append(Line(str(other.running_number), name, Decimal(1), amount, amount, end, until))
     return _in_order(tuple(lines))
+
+
+def joining_lines(primary: Subscription, secondary: Subscription) -> tuple[Line, ...]:
+    """What the items of a subscription cost from its next billing date to that of the one that it joins.
+
+    By the days in between (inferred), of the interval that they are a part of.
+    """
+    start, end, first = secondary.next_billing, primary.next_billing, len(primary.items) + 1
+    days, whole = (end - start).days, primary.interval_days
+    lines = []
+    going = (item for item in secondary.items if item.is_active)
+    for number, item in enumerate(going, first):
+        terms = item.terms_in(secondary.interval + 1)
+        if item.mode is Mode.ADVANCE and terms.quantity:
+            amount = cents(terms.total * days / whole)
+            name = f"{_said(terms)}, {days} of {whole} days"
+            lines.append(Line(str(number), name, Decimal(1), amount, amount, start, end))
+    return tuple(lines)
 
 
 def _ahead(item: Item, asked: Terms, start: datetime, end: datetime) -> tuple[Line, ...]:

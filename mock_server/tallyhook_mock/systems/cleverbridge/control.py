@@ -7,9 +7,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from tallyhook_mock.control.requests import PAGE, body, mock_of, only, page
+from tallyhook_mock.catalog.table import Required, Table
+from tallyhook_mock.control.requests import PAGE, asks, mock_of, page, takes
 from tallyhook_mock.control.shown import bill_shown, moment_shown
 from tallyhook_mock.core.money import amount_text, quantity_text
+from tallyhook_mock.systems.cleverbridge import rules
 from tallyhook_mock.systems.cleverbridge.catalog import SubscriptionTable, read_subscription
 from tallyhook_mock.systems.cleverbridge.model import (
     Item,
@@ -20,36 +22,39 @@ from tallyhook_mock.systems.cleverbridge.model import (
     Subscription,
     Update,
 )
-from tallyhook_mock.systems.cleverbridge.rules import deactivate, subscribe
 
 __all__ = ["ROUTES"]
 
 
+class AlignTable(Table):
+    subscription_id: Required
+
+
+@asks(*PAGE)
 async def index(request: Request) -> JSONResponse:
     """All subscriptions, in the order of creation."""
-    only(request.query_params, PAGE)
     found, more = page(_state(request).subscriptions, request.query_params, lambda each: each.id)
     return JSONResponse({"subscriptions": [_summary(each) for each in found], **more})
 
 
-async def create(request: Request) -> JSONResponse:
+@takes(SubscriptionTable)
+async def create(request: Request, table: SubscriptionTable) -> JSONResponse:
     """Subscribe somebody, in the words of the catalogue; billed at once for what is billed in advance."""
-    table = await body(request, SubscriptionTable)
     mock, state = mock_of(request), _state(request)
     at = mock.clock.now()
     new = read_subscription(table, lambda: next(state.free_ids()), state.products, state.coupons, at)
     state.actor = "operator"
     try:
-        subscription = subscribe(state, new, at)
+        subscription = rules.subscribe(state, new, at)
     except Refusal as refusal:
         raise _refused(refusal) from None
     mock.changed()
     return JSONResponse(_shown(subscription, state), 201)
 
 
+@asks()
 async def read(request: Request) -> JSONResponse:
     """A subscription with its items, its updates, and its bills, newest first."""
-    only(request.query_params, ())
     return JSONResponse(_shown(_named(request), _state(request)))
 
 
@@ -58,7 +63,21 @@ async def end(request: Request) -> JSONResponse:
     mock, state, subscription = mock_of(request), _state(request), _named(request)
     state.actor = "operator"
     try:
-        deactivate(state, subscription, mock.clock.now())
+        rules.deactivate(state, subscription, mock.clock.now())
+    except Refusal as refusal:
+        raise _refused(refusal) from None
+    finally:
+        mock.changed()
+    return JSONResponse(_shown(subscription, state))
+
+
+@takes(AlignTable)
+async def join(request: Request, table: AlignTable) -> JSONResponse:
+    """Take in another subscription, which bills earlier: Align Subscriptions, whose path is not known."""
+    mock, state, subscription = mock_of(request), _state(request), _named(request)
+    state.actor = "operator"
+    try:
+        rules.join(state, subscription.id, table.subscription_id, mock.clock.now())
     except Refusal as refusal:
         raise _refused(refusal) from None
     finally:
@@ -167,4 +186,5 @@ ROUTES = [
     Route("/cleverbridge/subscriptions", create, methods=["POST"]),
     Route("/cleverbridge/subscriptions/{id}", read, methods=["GET"]),
     Route("/cleverbridge/subscriptions/{id}/deactivate", end, methods=["POST"]),
+    Route("/cleverbridge/subscriptions/{id}/align", join, methods=["POST"]),
 ]

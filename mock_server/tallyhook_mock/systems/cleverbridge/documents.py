@@ -75,7 +75,10 @@ def subscription_document(subscription: Subscription, *, only_current: bool = Fa
 
 
 def item_answer(outcome: Outcome, *, is_priced: bool) -> dict[str, Any]:
-    """The answer to a call on an item: seven flat fields, which are null if it `is_priced` not."""
+    """The answer to a call on an item: seven flat fields, which are null if it `is_priced` not.
+
+    Standing: inferred.
+    """
     shown: dict[str, Any] = {"ResultMessage": "OK"}
     for name, each in (("Alignment", outcome.now), ("NextBilling", outcome.next)):
         for part, amount in (("Gross", each.gross), ("Net", each.net), ("Vat", each.vat)):

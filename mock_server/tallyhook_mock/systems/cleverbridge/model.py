@@ -88,7 +88,7 @@ class Coupon(Value, frozen=True):
 
 
 class ItemStatus(IntEnum):
-    """As numbers, by a public client; the words are documented. The mock uses the first two and 5."""
+    """As numbers, by a public client; the words are documented. The mock uses the first two, 4 and 5."""
 
     ACTIVE = 1
     DEACTIVATED = 2
@@ -159,6 +159,7 @@ class Item(Value, frozen=True):
     last: int | None = None
     ended: datetime | None = None
     may_reinstate: bool = True
+    is_removed: bool = False  # it goes on in another subscription
 
     @property
     def asked(self) -> Terms:
@@ -181,6 +182,8 @@ class Item(Value, frozen=True):
     @property
     def status(self) -> ItemStatus:
         """That a deactivated item which may come back awaits its reinstatement is inferred."""
+        if self.is_removed:
+            return ItemStatus.REMOVED
         if self.is_active:
             return ItemStatus.ACTIVE
         return ItemStatus.AWAITING_REINSTATE if self.may_reinstate else ItemStatus.DEACTIVATED
@@ -225,7 +228,7 @@ class Item(Value, frozen=True):
 class Status(IntEnum):
     """As the API counts them (documented: the newer of two pages, and a public client).
 
-    The mock itself makes subscriptions active and deactivated only.
+    The mock itself makes subscriptions active, deactivated and finished only.
     """
 
     ACTIVE = 1

@@ -17,6 +17,7 @@ from tallyhook_mock.systems.cleverbridge.charges import (
     extended_end,
     extended_lines,
     first_lines,
+    joining_lines,
     price,
     renewal_lines,
     with_vat,
@@ -48,6 +49,7 @@ __all__ = [
     "deactivate",
     "deactivate_items",
     "increase_quantity",
+    "join",
     "move_next_billing",
     "plan",
     "reinstate_items",
@@ -156,6 +158,8 @@ def bill(
 
     `purchase` is the id of one that was created before, as a renewal's is on the reminder date (documented).
     A purchase sends a mail that no parameter suppresses; it is recorded.
+
+    Standing: inferred.
     """
     lines = with_vat(subscription, tuple(lines))
     if not lines:
@@ -201,7 +205,10 @@ def renew(state: State, id: str, at: datetime, *, resets: bool) -> Subscription:
 
 
 def move_next_billing(state: State, id: str, date: datetime, at: datetime) -> Subscription:
-    """Let the current interval end at another moment, for the same money (inferred). Refusal."""
+    """Let the current interval end at another moment, for the same money (inferred). Refusal.
+
+    Standing: documented.
+    """
     subscription = active(state, id, at)
     if date < at + _SOONEST:
         raise invalid(f"NextBillingDate {date.isoformat()} is not at least a minute after {at.isoformat()}")
@@ -267,6 +274,8 @@ def reinstate_items(
     """
     state.catch_up(at)
     subscription = state.subscription(id)
+    if subscription.status is Status.FINISHED:
+        raise invalid(f"Subscription {subscription.id} is finished: its items go on in another one")
     items = [subscription.item(number) for number in numbers]
     for item in items:
         if item.is_active:
@@ -284,6 +293,53 @@ def reinstate_items(
         plan(state, subscription, at)
     _note_items(state, subscription, "itemsReinstated", numbers, mails, at)
     return subscription
+
+
+def join(state: State, id: str, joining: str, at: datetime) -> Subscription:
+    """Join two subscriptions: the items of the one that bills earlier go on in the other, which bills later.
+
+    Both are active, of one interval and currency, and the amount for the days in between is positive; the one
+    that joins ends as finished, its items as removed (all documented). That both are of one customer, and
+    that what is used in arrears comes along, is inferred. Refusal.
+    """
+    primary, secondary = active(state, id, at), active(state, joining, at)
+    reasons = {
+        "they are one and the same": primary is secondary,
+        "they have different intervals": primary.months != secondary.months,
+        "they have different currencies": primary.currency != secondary.currency,
+        "they are of different customers": primary.customer.id != secondary.customer.id,
+        f"{primary.id} does not bill later": primary.next_billing <= secondary.next_billing,
+    }
+    for reason, applies in reasons.items():
+        if applies:
+            raise invalid(f"{primary.id} and {secondary.id} can't be joined: {reason}")
+    lines = joining_lines(primary, secondary)
+    if price(primary, lines).net <= ZERO:
+        raise invalid(f"{primary.id} and {secondary.id} can't be joined: the amount is not positive")
+    going = (item for item in secondary.items if item.is_active)
+    following = secondary.interval + 1
+    primary.items += tuple(
+        replace(
+            item,
+            running_number=number,
+            terms=item.terms_in(following),
+            pending=(),
+            added=at,
+            since=at,
+            version=1,
+            past=(),
+        )
+        for number, item in enumerate(going, len(primary.items) + 1)
+    )
+    secondary.items = tuple(
+        replace(item, is_removed=True, deactivated=item.deactivated or at, last=secondary.interval, ended=at)
+        for item in secondary.items
+    )
+    secondary.status, secondary.ended = Status.FINISHED, at
+    state.emit("joined", at, secondary, f"goes on in {primary.id}")
+    state.emit("joined", at, primary, f"takes in {secondary.id}")
+    bill(state, primary, lines, at)
+    return primary
 
 
 def _note_items(
@@ -332,7 +388,10 @@ class Outcome(Value, frozen=True):
 
 
 def update(state: State, target: Target, quantity: int, manner: Manner, at: datetime) -> Outcome:
-    """Set an item's quantity, to a total; Refusal."""
+    """Set an item's quantity, to a total; Refusal.
+
+    Standing: documented.
+    """
     return _change(state, target, lambda asked: replace(asked, quantity=_fine(state, quantity)), manner, at)
 
 
@@ -383,7 +442,10 @@ def _carry_out(
     manner: Manner,
     at: datetime,
 ) -> Outcome:
-    """What all updates have in common; a preview ends before anything is changed."""
+    """What all updates have in common; a preview ends before anything is changed.
+
+    Standing: documented.
+    """
     _check(manner)
     asked = replace(_named(state, subscription, item, target), quantity=quantity)
     changed, lines = _settled(subscription, item, asked, manner, at)
@@ -462,6 +524,8 @@ def _settled(
     An aligned update counts at once, whatever the reminder's date (inferred). One that isn't aligned counts
     for what the next renewal bills, which of an item in arrears is the current interval; after the reminder,
     when the purchase has been created, for what the renewal after that bills (inferred).
+
+    Standing: documented.
     """
     is_arrears = item.mode is Mode.ARREARS
     if manner.is_aligned:

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tallyhook_mock.faults import Fault
-from tallyhook_mock.faulty import Aim, Face
+from tallyhook_mock.faulty import Aim, Face, receive_body
 from tallyhook_mock.systems.fusebill import (
     calls_customers,
     calls_definitions,
@@ -75,7 +75,7 @@ def fusebill_app(
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        body = await _read_body(request)
+        body = await receive_body(request, MAX_BODY)
         # From here to the answer nothing waits, so that a call sees and leaves the state whole.
         try:
             try:
@@ -106,16 +106,6 @@ def _answer(document: object) -> Response:
     if isinstance(document, Page):
         return Response(write(document.entries), 200, dict(document.headers), "application/json")
     return Response(write(document), media_type="application/json")
-
-
-async def _read_body(request: Request) -> bytes | None:
-    """None if it is too long. It is read to the end all the same, so that the answer is heard."""
-    body, length = bytearray(), 0
-    async for chunk in request.stream():
-        length += len(chunk)
-        if length <= MAX_BODY:
-            body += chunk
-    return bytes(body) if length <= MAX_BODY else None
 
 
 def _carry_out(state: State, request: Request, body: bytes | None, at: datetime) -> object:
@@ -219,7 +209,9 @@ def _customer(state: State, action: str, number: int, given: _Given) -> str:
         number = number or given("id")
         if resource == "billingPeriodDefinitions" and verb != "getBySubscription":
             return str(state.definition(number).customer.id)
-        if resource == "subscriptionProducts":
+        if resource == "subscriptionProductItems" and verb == "edit":
+            return str(state.item(number)[0].customer.id)
+        if resource in ("subscriptionProducts", "subscriptionProductItems"):
             return str(state.product(number or given("subscriptionProductId"))[0].customer.id)
         if resource in ("subscriptions", "billingPeriodDefinitions"):
             return str(state.subscription(number or given("subscriptionId")).customer.id)

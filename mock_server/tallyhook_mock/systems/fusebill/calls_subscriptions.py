@@ -1,18 +1,22 @@
 """The calls about subscriptions, and the quantities of their products: usage."""
 
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
+
+from msgspec.structs import replace
 
 from tallyhook_mock.systems.fusebill import rules, usage
 from tallyhook_mock.systems.fusebill.dates import InvoiceDate
 from tallyhook_mock.systems.fusebill.documents import (
     definition_document,
+    item_document,
     product_document,
     subscription_document,
 )
 from tallyhook_mock.systems.fusebill.listing import Fields as Columns
 from tallyhook_mock.systems.fusebill.listing import page
-from tallyhook_mock.systems.fusebill.model import BillingPeriodDefinition, State
+from tallyhook_mock.systems.fusebill.model import BillingPeriodDefinition, Item, State
 from tallyhook_mock.systems.fusebill.plans import Frequency
 from tallyhook_mock.systems.fusebill.refusal import conflict, invalid, not_found
 from tallyhook_mock.systems.fusebill.request import Call, Fields, Route, read_back
@@ -220,6 +224,8 @@ def _change_quantity(call: Call, known: tuple[str, ...], key: str, *, is_absolut
         for each in known:
             if each not in ("quantity", "uri", "amount"):
                 fields.same(each, now[each])
+    if product.plan.is_tracked:
+        raise conflict(key, f"{product.id} tracks its items: insert and delete those")
     quantity = given if is_absolute else product.quantity + given
     usage.set_quantity(
         call.state, subscription, product, quantity, call.at, holds=holds, is_preview=is_preview
@@ -228,6 +234,76 @@ def _change_quantity(call: Call, known: tuple[str, ...], key: str, *, is_absolut
     if is_preview:
         shown["quantity"] = quantity
     return shown
+
+
+class _Operation(StrEnum):
+    INSERT = "Insert"
+    UPDATE = "Update"
+    DELETE = "Delete"
+
+
+_ITEM = ("reference", "name", "description")
+
+
+def insert_item(call: Call) -> Any:
+    """One tracked item more; the names of its fields beside `reference` are inferred."""
+    holds = _item_query(call)
+    fields = Fields(call.body, ("subscriptionProductId", *_ITEM))
+    subscription, product = call.state.product(fields.id("subscriptionProductId"))
+    item = _item(fields, Item(call.state.product_ids.last + 1, ""))
+    usage.set_items(call.state, subscription, product, (*product.items, item), call.at, holds=holds)
+    call.state.product_ids.last = item.id
+    return item_document(product, item)
+
+
+def edit_item(call: Call) -> Any:
+    holds = _item_query(call)
+    fields = Fields(call.body, ("id", "uri", "subscriptionProductId", *_ITEM))
+    subscription, product, old = call.state.item(fields.id("id"))
+    fields.same("subscriptionProductId", product.id)
+    item = _item(fields, old)
+    items = tuple(item if each.id == item.id else each for each in product.items)
+    usage.set_items(call.state, subscription, product, items, call.at, holds=holds)
+    return item_document(product, item)
+
+
+def patch_items(call: Call) -> Any:
+    """Several at once, all of them or none: Insert, Update, Delete (documented; the shape is inferred)."""
+    holds = _item_query(call)
+    fields = Fields(call.body, ("subscriptionProductId", "subscriptionProductItems"))
+    subscription, product = call.state.product(fields.id("subscriptionProductId"))
+    items, last = {item.id: item for item in product.items}, call.state.product_ids.last
+    for given in fields.list("subscriptionProductItems"):
+        each = Fields.of(given, ("id", "operation", *_ITEM), "subscriptionProductItems")
+        operation = each.choice("operation", _Operation)
+        if operation is None:
+            raise invalid("operation", f"one of {', '.join(_Operation)} is required")
+        if operation is _Operation.INSERT:
+            last += 1
+            items[last] = _item(each, Item(last, ""))
+            continue
+        number = each.id("id")
+        if number not in items:
+            raise not_found("id", number)
+        if operation is _Operation.DELETE:
+            del items[number]
+        else:
+            items[number] = _item(each, items[number])
+    usage.set_items(call.state, subscription, product, tuple(items.values()), call.at, holds=holds)
+    call.state.product_ids.last = last
+    return [item_document(product, item) for item in product.items]
+
+
+def _item_query(call: Call) -> bool:
+    holds = call.query.flag("temporarilyDisableAutoPost")
+    call.query.nothing_else()
+    return holds
+
+
+def _item(fields: Fields, old: Item) -> Item:
+    """An item with what is given."""
+    given = {name: fields.text(name) or "" for name in _ITEM if name in fields}
+    return replace(old, **given)
 
 
 def get_product(call: Call) -> Any:
@@ -269,6 +345,9 @@ ROUTES: tuple[Route, ...] = (
     ),
     ("POST", "subscriptioncancellation", "subscriptions/cancel", cancel_subscription),
     ("GET", "subscriptionproducts/{id}", "subscriptionProducts/get", get_product),
+    ("POST", "subscriptionproductitems", "subscriptionProductItems/insert", insert_item),
+    ("PUT", "subscriptionproductitems", "subscriptionProductItems/edit", edit_item),
+    ("PATCH", "subscriptionproductitems", "subscriptionProductItems/patch", patch_items),
     ("PUT", "subscriptionproducts", "subscriptionProducts/setQuantity", set_quantity),
     (
         "POST",

@@ -65,6 +65,7 @@ class ProductTable(Table):
     mid_period_change: Change = Change.IMMEDIATE
     quantity_reset: Reset = Reset.NEVER
     prorate: bool = True
+    track_items: bool = False
 
 
 class PlanTable(Table):
@@ -223,6 +224,12 @@ def _read_plan(table: PlanTable, number: int) -> Frequency:
 
 def _read_product(table: ProductTable, number: int) -> PlanProduct:
     quantity = table.quantity
+    if table.track_items:
+        if quantity is not None:
+            raise table.wrong("quantity", "a product that is tracked begins without items")
+        if table.quantity_reset is Reset.START:
+            raise table.wrong("quantityReset", "a product that is tracked starts over at the end only")
+        quantity = Decimal(0)
     if quantity is None:
         quantity = Decimal(1 if table.charge_timing is Timing.START else 0)
     return PlanProduct(
@@ -236,6 +243,7 @@ def _read_product(table: ProductTable, number: int) -> PlanProduct:
         table.quantity_reset,
         table.prorate,
         table.max_quantity,
+        table.track_items,
     )
 
 

@@ -1,29 +1,74 @@
-"""`/console/fusebill`: customers and their billing periods, whose date is moved after a dry run."""
+"""`/console/fusebill`: customers and their billing periods: created, modified, moved and deleted."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from markupsafe import Markup
+from msgspec import Meta
+from msgspec.structs import replace
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tallyhook_mock.console.forms import Form, command, mock_of
+from tallyhook_mock.catalog.table import Table, Text, known, one_of, read
+from tallyhook_mock.console.forms import Form, answer, command, mock_of, read_form
 from tallyhook_mock.console.listing import events, number, shown
+from tallyhook_mock.console.notice import Notice
 from tallyhook_mock.console.page import page
 from tallyhook_mock.console.systems import COMING, SHOWN
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.picture.painting import paint
-from tallyhook_mock.systems.fusebill.control import DEFINITION, read_move
+from tallyhook_mock.systems.fusebill.catalog import Day, Id, Month
+from tallyhook_mock.systems.fusebill.control import DEFINITION, MoveTable, read_move
+from tallyhook_mock.systems.fusebill.dates import MOST_INTERVALS, Cycle, InvoiceDate
 from tallyhook_mock.systems.fusebill.dryrun import Forecast, forecast
 from tallyhook_mock.systems.fusebill.model import Customer, State
 from tallyhook_mock.systems.fusebill.picture import tell
+from tallyhook_mock.systems.fusebill.request import TERMS
+from tallyhook_mock.systems.fusebill.rules import (
+    definition_of,
+    delete_definition,
+    edit_definition,
+    new_definition,
+)
 
 __all__ = ["KEY", "ROUTES"]
 
 KEY = "u"  # after `g`, on every page
+
+_SWITCH = {"customer": None, "yes": True, "no": False}
+
+
+class CreateTable(Table):
+    """When a new billing period recharges."""
+
+    invoice_day: Day
+    interval: Cycle = Cycle.MONTHLY
+    number_of_intervals: Annotated[int, Meta(ge=1, le=MOST_INTERVALS)] = 1
+    invoice_month: Month | None = None
+
+
+class ModifyTable(Table):
+    """What a billing period can be told; what is left empty is the customer's, or the date's as it is."""
+
+    billing_period_definition_id: Id
+    invoice_day: Day | None = None
+    invoice_month: Month | None = None
+    invoice_in_advance: Annotated[int, Meta(ge=0, le=27)] = 0
+    auto_collect: Annotated[str, one_of(_SWITCH)] = "customer"
+    auto_post: Annotated[str, one_of(_SWITCH)] = "customer"
+    term: Annotated[str, one_of(TERMS)] = ""
+    po_number: Text = ""
+
+
+class NamedTable(Table):
+    """Whose page it is, and which billing period."""
+
+    customer_id: Id = 0
+    billing_period_definition_id: Id = 0
+
 
 _MOVE = ("subscriptionId", DEFINITION, "invoiceDay", "invoiceMonth")
 
@@ -58,14 +103,12 @@ async def index(request: Request) -> Response:
 async def show(request: Request) -> Response:
     """The page of a customer; with the names of a dry run it says what that move would do."""
     mock = mock_of(request)
-    state, wanted = mock.systems.of(State), request.path_params["id"]
-    if not state.has_customer(wanted):
-        raise HTTPException(404, "There is no such customer.")
-    customer, wish = state.customer(wanted), _wish(request.query_params)
+    state = mock.systems.of(State)
+    customer, wish = _customer(request), _given(request.query_params, _MOVE)
     dry_run, objection = None, ""
     if wish:
         try:
-            move = read_move(wish, state, mock.clock.now())
+            move = read_move(read(MoveTable, wish), state, mock.clock.now())
             if move.customer is not customer:
                 raise ValueError(f"that is of another customer, {move.customer.name}")
             dry_run = DryRun(wish, move.without(state), move.outcome(state))
@@ -86,19 +129,141 @@ async def show(request: Request) -> Response:
     )
 
 
+async def new_period(request: Request) -> Response:
+    """Create: what is wished for stands in the address, and the next recharge is shown before."""
+    mock = mock_of(request)
+    customer, wish = _customer(request), _given(request.query_params, known(CreateTable))
+    preview, objection = None, ""
+    if wish:
+        try:
+            preview = definition_of(customer, _date(wish), at=mock.clock.now(), manually_created=True)
+        except ValueError as error:
+            objection = str(error)
+    return page(
+        request,
+        "fusebill/new_period.html",
+        "Create billing period",
+        customer=customer,
+        wish={name: wish.get(name, "") for name in known(CreateTable)},
+        preview=preview,
+        objection=objection,
+        cycles=list(Cycle),
+    )
+
+
+async def period(request: Request) -> Response:
+    """Details of a billing period, and the forms that change it."""
+    customer, number = _customer(request), request.path_params["period"]
+    found = next((each for each in customer.definitions if each.id == number), None)
+    if found is None:
+        raise HTTPException(404, "There is no such billing period.")
+    return page(
+        request,
+        "fusebill/period.html",
+        f"Billing period {found.id}",
+        customer=customer,
+        definition=found,
+        terms=TERMS,
+    )
+
+
+async def subscription(request: Request) -> Response:
+    """The overview of a subscription, with its billing period."""
+    customer, number = _customer(request), request.path_params["subscription"]
+    found = next((each for each in customer.subscriptions if each.id == number), None)
+    if found is None:
+        raise HTTPException(404, "There is no such subscription.")
+    return page(
+        request,
+        "fusebill/subscription.html",
+        f"{found.plan_name} · {found.id}",
+        customer=customer,
+        subscription=found,
+    )
+
+
+async def create_period(mock: Mock, form: Form) -> str:
+    state, at = mock.systems.of(State), mock.clock.now()
+    customer = state.customer(_named(form).customer_id)
+    state.actor = "operator"
+    made = new_definition(
+        state, customer, _date(_given(form, known(CreateTable))), at=at, manually_created=True
+    )
+    mock.changed()
+    return f"Billing period {made.id} is created. Its next recharge is on {made.end:%Y-%m-%d}."
+
+
+async def modify_period(mock: Mock, form: Form) -> str:
+    """Its date, with which the present period ends, and what else it is told."""
+    state, at = mock.systems.of(State), mock.clock.now()
+    table = read(ModifyTable, _given(form, known(ModifyTable)))
+    definition = state.definition(table.billing_period_definition_id)
+    date = InvoiceDate(
+        definition.cycle,
+        definition.date.day if table.invoice_day is None else table.invoice_day,
+        definition.date.month if table.invoice_month is None else table.invoice_month,
+        definition.date.intervals,
+    )
+    settings = replace(
+        definition.settings,
+        invoice_in_advance=table.invoice_in_advance,
+        auto_collect=_SWITCH[table.auto_collect],
+        auto_post=_SWITCH[table.auto_post],
+        term=table.term,
+        po_number=table.po_number or None,
+    )
+    state.actor = "operator"
+    edit_definition(state, definition, at=at, date=date, settings=settings)
+    mock.changed()
+    return f"Modified. The period that runs now ends on {definition.end:%Y-%m-%d}, and costs what it did."
+
+
+async def delete_period(request: Request) -> Response:
+    """On to the customer's page, since there is no page of the period any more."""
+    form, mock = await read_form(request), mock_of(request)
+    state = mock.systems.of(State)
+    try:
+        definition = state.definition(_named(form).billing_period_definition_id)
+        if "sure" not in form:
+            raise ValueError("tick that you know: a deleted billing period cannot be restored")
+        state.actor = "operator"
+        delete_definition(state, definition, mock.clock.now())
+    except ValueError as error:
+        return answer(form, Notice(str(error), is_bad=True))
+    mock.changed()
+    home = {**form, "back": f"/console/fusebill/{definition.customer.id}"}
+    return answer(home, Notice(f"Billing period {definition.id} is deleted. It cannot be restored."))
+
+
+def _customer(request: Request) -> Customer:
+    state, wanted = mock_of(request).systems.of(State), request.path_params["id"]
+    if not state.has_customer(wanted):
+        raise HTTPException(404, "There is no such customer.")
+    return state.customer(wanted)
+
+
+def _date(wish: Mapping[str, str]) -> InvoiceDate:
+    table = read(CreateTable, wish)
+    return InvoiceDate(table.interval, table.invoice_day, table.invoice_month, table.number_of_intervals)
+
+
+def _named(form: Form) -> NamedTable:
+    return read(NamedTable, _given(form, known(NamedTable)))
+
+
 async def move(mock: Mock, form: Form) -> str:
     """In the words of the dry run."""
     state = mock.systems.of(State)
-    move = read_move(_wish(form), state, mock.clock.now())
+    move = read_move(read(MoveTable, _given(form, _MOVE)), state, mock.clock.now())
     state.actor = "operator"
     move.change(state)
     mock.changed()
     return f"Moved. The period that runs now ends on {move.find(state).end:%Y-%m-%d}, and costs what it did."
 
 
-def _wish(fields: Mapping[str, str]) -> dict[str, Any]:
+def _given(fields: Mapping[str, str], names: Collection[str]) -> dict[str, Any]:
     """What is left empty is not wished for."""
-    return {name: fields[name].strip() for name in _MOVE if fields.get(name, "").strip()}
+    return {name: fields[name].strip() for name in names if fields.get(name, "").strip()}
 
 
 def _next(state: State, customer: Customer) -> Forecast | None:
@@ -114,5 +279,11 @@ def _next(state: State, customer: Customer) -> Forecast | None:
 ROUTES = [
     Route("/fusebill", index),
     Route("/fusebill/{id:int}", show),
+    Route("/fusebill/{id:int}/periods/new", new_period),
+    Route("/fusebill/{id:int}/periods/{period:int}", period),
+    Route("/fusebill/{id:int}/subscriptions/{subscription:int}", subscription),
     command("/fusebill/move", move),
+    command("/fusebill/create-period", create_period),
+    command("/fusebill/modify-period", modify_period),
+    Route("/fusebill/delete-period", delete_period, methods=["POST"]),
 ]

@@ -1,6 +1,6 @@
 """`/_mock/fusebill`: customers, their billing period definitions, and moves of billing dates."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,8 +12,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from tallyhook_mock.catalog.table import Amount, Required, Table
-from tallyhook_mock.catalog.table import read as from_values
-from tallyhook_mock.control.requests import PAGE, body, json_object, mock_of, only, page
+from tallyhook_mock.control.requests import PAGE, asks, mock_of, page, takes
 from tallyhook_mock.control.shown import (
     bill_shown,
     moment_shown,
@@ -53,7 +52,7 @@ from tallyhook_mock.systems.fusebill.rules import (
     new_customer,
 )
 
-__all__ = ["DEFINITION", "ROUTES", "Move", "read_move"]
+__all__ = ["DEFINITION", "ROUTES", "Move", "MoveTable", "read_move"]
 
 
 class ActivationTable(SubscriptionTable, kw_only=True):
@@ -77,25 +76,26 @@ class MoveTable(Table):
     invoice_month: Month | None = None
 
 
+@asks(*PAGE)
 async def index(request: Request) -> JSONResponse:
     """Everybody, in the order of creation."""
-    only(request.query_params, PAGE)
     everybody = _state(request).accounts().values()
     customers, more = page(everybody, request.query_params, lambda each: str(each.id))
     return JSONResponse({"customers": [_customer(each) for each in customers], **more})
 
 
-async def create_customer(request: Request) -> JSONResponse:
+@takes(CustomerTable)
+async def create_customer(request: Request, table: CustomerTable) -> JSONResponse:
     """In the words of the catalogue."""
-    new = read_customer(await body(request, CustomerTable))
+    new = read_customer(table)
     with _command(request) as (state, at):
         customer = new_customer(state, new, at)
     return JSONResponse(_customer(customer), 201)
 
 
-async def subscribe(request: Request) -> JSONResponse:
+@takes(ActivationTable)
+async def subscribe(request: Request, table: ActivationTable) -> JSONResponse:
     """In the words of the catalogue, for a `customerId`; in one of its definitions, if that is named."""
-    table = await body(request, ActivationTable)
     new = read_subscription(table, _state(request).frequencies)
     customer_id, definition_id = table.customer_id, table.billing_period_definition_id
     if definition_id is not None and new.date is not None:
@@ -106,9 +106,9 @@ async def subscribe(request: Request) -> JSONResponse:
     return JSONResponse({**_subscription(subscription), DEFINITION: subscription.definition.id}, 201)
 
 
-async def charge(request: Request) -> JSONResponse:
+@takes(ChargeTable)
+async def charge(request: Request, table: ChargeTable) -> JSONResponse:
     """Charge a subscription once, `now` or at the `periodEnd`, all of the amount or its part for the rest."""
-    table = await body(request, ChargeTable)
     with _command(request) as (state, at):
         subscription = state.subscription(_number(request))
         added = add_charge(
@@ -123,18 +123,18 @@ async def charge(request: Request) -> JSONResponse:
     return JSONResponse(_charge(added), 201)
 
 
+@asks(*PAGE)
 async def bills(request: Request) -> JSONResponse:
     """All bills of a customer, newest first."""
-    only(request.query_params, PAGE)
     customer = _named(request)
     newest_first = reversed(customer.bills)
     bills, more = page(newest_first, request.query_params, lambda bill: str(bill.number))
     return JSONResponse({"customer": customer.id, "bills": [bill_shown(bill) for bill in bills], **more})
 
 
-async def dryrun(request: Request) -> JSONResponse:
+@takes(MoveTable)
+async def dryrun(request: Request, wish: MoveTable) -> JSONResponse:
     """The next three invoices before and after a move: of a definition's date, or of a `subscriptionId`."""
-    wish = await json_object(request)
     with _command(request) as (state, at):
         move = read_move(wish, state, at)
         before, after = move.without(state), move.outcome(state)
@@ -273,14 +273,13 @@ class Move:
         return forecast(state, self.customer, self.find, self.change)
 
 
-def read_move(wish: Mapping[str, Any], state: State, at: datetime) -> Move:
+def read_move(table: MoveTable, state: State, at: datetime) -> Move:
     """A date for a definition; or for a `subscriptionId` a date or a definition.
 
     What is due by now is done first: when the clock runs by itself, it may not have been yet. CatalogError
     for what can't be read, Refusal for what is not there or does not fit.
     """
     state.catch_up(at)
-    table = from_values(MoveTable, wish)
     if table.subscription_id is not None:
         return _subscription_move(table, table.subscription_id, state, at)
     return _date_move(table, state, at)

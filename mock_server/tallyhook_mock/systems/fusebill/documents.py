@@ -14,6 +14,7 @@ from tallyhook_mock.systems.fusebill.model import (
     Draft,
     DraftCharge,
     Invoice,
+    Item,
     Purchase,
     Subscription,
     SubscriptionProduct,
@@ -28,6 +29,7 @@ __all__ = [
     "draft_document",
     "error_document",
     "invoice_document",
+    "item_document",
     "moment_text",
     "product_document",
     "purchase_document",
@@ -238,7 +240,7 @@ def _plan_product(plan: PlanProduct) -> dict[str, Any]:
         "isRecurring": True,
         "isFixed": False,
         "isOptional": False,
-        "isTrackingItems": False,
+        "isTrackingItems": plan.is_tracked,
         "resetType": Reset(plan.reset),
         "orderToCashCycles": [
             {
@@ -246,6 +248,17 @@ def _plan_product(plan: PlanProduct) -> dict[str, Any]:
                 "pricingModel": {"pricingModelType": "Standard", "quantityRanges": [price]},
             }
         ],
+    }
+
+
+def item_document(product: SubscriptionProduct, item: Item) -> dict[str, Any]:
+    """That it has these fields beside `reference` is inferred."""
+    return {
+        **_own("subscriptionProductItems", item.id),
+        "subscriptionProductId": product.id,
+        "reference": item.reference,
+        "name": item.name,
+        "description": item.description,
     }
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "Draft",
     "DraftCharge",
     "Invoice",
+    "Item",
     "Part",
     "Purchase",
     "Settings",
@@ -47,6 +48,8 @@ class Settings(Value, frozen=True):
 
     `invoice_in_advance` is how many days before a period's start it is invoiced (documented). `auto_post`
     None is the customer's setting (documented). The others are only kept: nothing is collected here.
+
+    Standing: inferred.
     """
 
     invoice_in_advance: int = 0
@@ -59,6 +62,15 @@ class Settings(Value, frozen=True):
     quick_books_location: int | None = None
 
 
+class Item(Value, frozen=True):
+    """A tracked unit of a product; its `reference` is unique there (documented)."""
+
+    id: int
+    reference: str
+    name: str = ""
+    description: str = ""
+
+
 class SubscriptionProduct(Entity, eq=False):
     """How much a subscription has of a product. `item` is what its lines are of."""
 
@@ -67,6 +79,7 @@ class SubscriptionProduct(Entity, eq=False):
     quantity: Decimal
     item: str
     owes: "Part | None" = None  # what of a period's amount the present one costs; None for all of it
+    items: tuple[Item, ...] = ()  # as many as its quantity, if it is tracked
 
     @property
     def amount(self) -> Decimal:
@@ -397,6 +410,15 @@ class State(BillingSystem):
                 if product.id == id:
                     return subscription, product
         raise not_found("subscriptionProductId", id)
+
+    def item(self, id: int) -> tuple[Subscription, SubscriptionProduct, Item]:
+        """A tracked item, and whose it is."""
+        for subscription in self._subscriptions.values():
+            for product in subscription.products:
+                for item in product.items:
+                    if item.id == id:
+                        return subscription, product, item
+        raise not_found("id", id)
 
     def drafts(self) -> Iterable[Draft]:
         """In the order in which they were made."""

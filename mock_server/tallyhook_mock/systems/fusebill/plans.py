@@ -45,6 +45,7 @@ class PlanProduct(Value, frozen=True):
     reset: Reset = Reset.NEVER
     prorates: bool = True
     most: Decimal | None = None
+    is_tracked: bool = False  # each unit is an item with a reference of its own
 
 
 class Frequency(Value, frozen=True):

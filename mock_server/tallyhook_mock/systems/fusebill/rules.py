@@ -158,7 +158,10 @@ def _name(definition: BillingPeriodDefinition) -> str:
 
 
 def plan_recharge(state: State, definition: BillingPeriodDefinition) -> None:
-    """Have the definition recharged at the end of its period, and invoiced ahead, unless that is moved."""
+    """Have the definition recharged at the end of its period, and invoiced ahead, unless that is moved.
+
+    Standing: documented; inferred.
+    """
     days = definition.settings.invoice_in_advance
     if days and definition.end - timedelta(days=days) > definition.start:
         ahead = definition.end - timedelta(days=days)
@@ -250,13 +253,16 @@ def _billed(definition: BillingPeriodDefinition) -> list[Subscription]:
 
 
 def _finish(subscription: Subscription) -> Iterable[Line]:
-    """What the end of its period makes due: the quantities as of the end, and the charges that waited."""
+    """What the end of its period makes due: the quantities as of the end, and the charges that waited.
+
+    Standing: documented.
+    """
     for product in subscription.products:
         if product.plan.timing is Timing.END and product.quantity:
             amount = product.amount if product.owes is None else product.owes(product.amount)
             yield subscription.line(product, amount)
         if product.plan.reset is Reset.END:
-            product.quantity = product.plan.quantity
+            product.quantity, product.items = product.plan.quantity, ()
     yield from (charge.line for charge in subscription.charges)
     subscription.charges.clear()
 
@@ -317,6 +323,8 @@ def activate(
 
     `into` names the definition. The first period, or its part, is invoiced now as far as it is charged at the
     start. Refusal if the definition is another customer's or of another frequency, or the id is taken.
+
+    Standing: inferred.
     """
     if into is not None:
         check_target(into, customer, new.frequency)
@@ -433,7 +441,10 @@ def add_charge(
 
 
 def check_target(definition: BillingPeriodDefinition, customer: Customer, frequency: Frequency) -> None:
-    """Refusal if subscriptions of this customer and frequency can't be in a definition."""
+    """Refusal if subscriptions of this customer and frequency can't be in a definition.
+
+    Standing: documented.
+    """
     key = "billingPeriodDefinitionId"
     if definition.customer is not customer:
         raise conflict(key, f"{definition.id} is of another customer; choose one of customer {customer.id}")

@@ -10,6 +10,7 @@ from tallyhook_mock.systems.fusebill.invoices import make_draft
 from tallyhook_mock.systems.fusebill.model import (
     Charge,
     Customer,
+    Item,
     Purchase,
     State,
     Subscription,
@@ -18,7 +19,7 @@ from tallyhook_mock.systems.fusebill.model import (
 from tallyhook_mock.systems.fusebill.plans import Change, PlanProduct, Timing
 from tallyhook_mock.systems.fusebill.refusal import conflict, invalid
 
-__all__ = ["MOST", "buy", "cancel_purchase", "finalise", "set_quantity"]
+__all__ = ["MOST", "buy", "cancel_purchase", "finalise", "set_items", "set_quantity"]
 
 MOST = Decimal(10**9)
 
@@ -37,6 +38,8 @@ def set_quantity(
 
     Of one that is charged at the start, more is charged as the plan says: at once, at the end, or not. Fewer
     units give nothing back (inferred). Refusal, for a preview too.
+
+    Standing: documented.
     """
     plan = product.plan
     if not 0 <= quantity <= (MOST if plan.most is None else plan.most):
@@ -60,6 +63,28 @@ def set_quantity(
     else:
         charge = Charge(state.ids.next(), line.description, amount, at, day, definition.end)
         subscription.charges.append(charge)
+
+
+def set_items(
+    state: State,
+    subscription: Subscription,
+    product: SubscriptionProduct,
+    items: tuple[Item, ...],
+    at: datetime,
+    *,
+    holds: bool = False,
+) -> None:
+    """Have a tracked product consist of these; its quantity is how many there are. Refusal."""
+    if not product.plan.is_tracked:
+        raise conflict("subscriptionProductId", f"{product.id} tracks no items: set its quantity")
+    references = [item.reference for item in items]
+    for reference in references:
+        if not reference or references.count(reference) > 1:
+            raise conflict("reference", f"{reference!r}: each item needs one of its own")
+    quantity = Decimal(len(items))
+    if quantity != product.quantity:
+        set_quantity(state, subscription, product, quantity, at, holds=holds)
+    product.items = items
 
 
 def buy(state: State, customer: Customer, plan: PlanProduct, quantity: Decimal, at: datetime) -> Purchase:

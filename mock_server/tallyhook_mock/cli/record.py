@@ -1,0 +1,144 @@
+"""`tallyhook record` and `tallyhook compare`: what the service answers, and where a mock differs."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
+
+import httpx
+import typer
+
+from tallyhook_mock.cli.listen import ended
+from tallyhook_mock.cli.remote import trust
+from tallyhook_receiver.cli.output import BAD, USAGE, Json, fail, print_json
+
+if TYPE_CHECKING:
+    from tallyhook_mock.conform.compare import Comparison
+
+__all__ = ["compare", "record"]
+
+
+def record(
+    upstream: Annotated[
+        str, typer.Option(metavar="URL", help="The service, such as https://getcheddar.com/xml.")
+    ],
+    to: Annotated[Path, typer.Option("--to", metavar="FILE", help="Where calls are added to.")] = Path(
+        "recording.jsonl"
+    ),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8422,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+) -> None:
+    """Stand between an application and the service, and keep what passes, until Ctrl-C.
+
+    The application calls this address in place of the service's. Credentials are passed on and not kept;
+    cards, names, emails, addresses, notes and tokens are replaced, the same one by the same other.
+
+    Example: tallyhook record --upstream https://getcheddar.com/xml --to recording.jsonl
+    """
+    if urlsplit(upstream).scheme not in ("http", "https"):
+        fail(f"--upstream: {upstream!r} is not a URL such as https://getcheddar.com/xml", USAGE)
+    try:
+        to.open("ab").close()
+    except OSError as error:
+        fail(f"{to} can't be written: {error.strerror}", USAGE)
+    try:
+        count = asyncio.run(_record(upstream, to, host, port))
+    except OSError as error:
+        fail(f"{host}:{port} can't be listened at: {error.strerror}", USAGE)
+    sys.stderr.write(f"{count} calls are in {to}\n")
+
+
+async def _record(upstream: str, to: Path, host: str, port: int) -> int:
+    from tallyhook_mock.conform.record import Recorder
+    from tallyhook_mock.server import serving
+
+    verify = trust() if upstream.startswith("https:") else False
+    async with httpx.AsyncClient(timeout=60, verify=verify) as http:
+        recorder = Recorder(http, upstream, to)
+        async with serving(recorder.app, host, port) as own:
+            path = urlsplit(upstream).path.rstrip("/")
+            sys.stderr.write(f"recording {upstream} at {own}{path}; Ctrl-C ends it\n")
+            sys.stderr.flush()
+            await ended().wait()
+        return recorder.count
+
+
+def compare(
+    recording: Annotated[Path, typer.Argument(metavar="RECORDING", help="What `tallyhook record` wrote.")],
+    catalog: Annotated[
+        Path | None,
+        typer.Option(help="What the product sells.", show_default="the plans that the recording shows"),
+    ] = None,
+    rules: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Settings for the mock, as `conform --write` makes."),
+    ] = None,
+    reviewed: Annotated[
+        bool, typer.Option("--reviewed", help="A listener acknowledges hooks, so that invoices are held.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Play recorded calls on a mock, each at its time, and show where the documents differ.
+
+    Ids and invoice numbers need only be the same ones each time, moments need only be within a minute. Calls
+    about customers that were there before are left out. Ends with 1 if there is a difference.
+
+    Example: tallyhook compare recording.jsonl --rules rules.toml
+    """
+    from tallyhook_mock.catalog.reading import load_catalog
+    from tallyhook_mock.catalog.table import CatalogError
+    from tallyhook_mock.conform.account import Unusable
+    from tallyhook_mock.conform.compare import compare as compared
+    from tallyhook_mock.conform.record import read_recording
+    from tallyhook_mock.conform.rehearsal import house
+    from tallyhook_mock.conform.report import read_rules
+
+    try:
+        exchanges = read_recording(recording)
+        with house() as used:
+            found = compared(
+                exchanges,
+                used,
+                catalog=None if catalog is None else load_catalog(catalog),
+                rules=None if rules is None else read_rules(rules),
+                is_reviewed=reviewed,
+            )
+    except (Unusable, CatalogError) as error:
+        fail(str(error), USAGE)
+    if as_json:
+        print_json([_plain(each) for each in found])
+    else:
+        typer.echo(_told(found), nl=False)
+    if any(each.differences for each in found):
+        raise typer.Exit(BAD)
+
+
+def _plain(comparison: "Comparison") -> dict[str, object]:
+    return {
+        "number": comparison.number,
+        "call": comparison.call,
+        "leftOut": comparison.left_out,
+        "differences": [
+            {"path": each.path, "recorded": each.recorded, "mock": each.mock}
+            for each in comparison.differences
+        ],
+    }
+
+
+def _told(comparisons: "list[Comparison]") -> str:
+    lines = []
+    for each in comparisons:
+        if each.left_out:
+            lines.append(f"{each.number} {each.call}: left out, {each.left_out}")
+        elif each.differences:
+            lines.append(f"{each.number} {each.call}: {len(each.differences)} differences")
+            for difference in each.differences:
+                lines.append(f"  {difference.path}")
+                lines.append(f"    recorded: {difference.recorded or 'nothing'}")
+                lines.append(f"    mock:     {difference.mock or 'nothing'}")
+    differ = sum(bool(each.differences) for each in comparisons)
+    left_out = sum(bool(each.left_out) for each in comparisons)
+    same = len(comparisons) - differ - left_out
+    lines.append(f"{len(comparisons)} calls: {same} the same, {differ} with differences, {left_out} left out")
+    return "\n".join(lines) + "\n"

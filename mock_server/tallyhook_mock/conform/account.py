@@ -1,0 +1,249 @@
+"""The account that is looked into: calls to the API of one product, and its documents read."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import cycle
+
+import httpx
+from lxml import etree
+
+__all__ = ["Account", "Answer", "Charge", "Customer", "Invoice", "Payment", "Unusable"]
+
+_PARSER = etree.XMLParser(resolve_entities=False, no_network=True, remove_blank_text=True)
+
+
+class Unusable(Exception):
+    """The service or the account can't be looked into; the text says why, in one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    code: str
+    type: str
+    quantity: Decimal
+    each_amount: Decimal
+
+    @property
+    def amount(self) -> Decimal:
+        return self.quantity * self.each_amount
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """One transaction of an invoice."""
+
+    amount: Decimal
+    is_approved: bool
+    at: datetime
+
+
+class Invoice:
+    """An `<invoice>` element."""
+
+    def __init__(self, element: etree._Element) -> None:
+        self.element = element
+
+    @property
+    def number(self) -> str:
+        return _text(self.element, "number")
+
+    @property
+    def type(self) -> str:
+        return _text(self.element, "type")
+
+    @property
+    def billing_at(self) -> datetime:
+        return _moment(_text(self.element, "billingDatetime"))
+
+    @property
+    def is_paid(self) -> bool:
+        return bool(_text(self.element, "paidTransactionId"))
+
+    @property
+    def charges(self) -> list[Charge]:
+        return [
+            Charge(
+                each.get("code", ""),
+                _text(each, "type"),
+                Decimal(_text(each, "quantity") or 0),
+                Decimal(_text(each, "eachAmount") or 0),
+            )
+            for each in self.element.iterfind("charges/charge")
+        ]
+
+    @property
+    def credits(self) -> list[Charge]:
+        return [charge for charge in self.charges if charge.each_amount < 0]
+
+    @property
+    def payments(self) -> list[Payment]:
+        """The oldest first."""
+        made = (
+            Payment(
+                Decimal(_text(each, "amount") or 0),
+                _text(each, "response") == "approved",
+                _moment(_text(each, "transactedDatetime")),
+            )
+            for each in self.element.iterfind("transactions/transaction")
+        )
+        return sorted(made, key=lambda payment: payment.at)
+
+    @property
+    def collected(self) -> Decimal:
+        return sum((made.amount for made in self.payments if made.is_approved), Decimal(0))
+
+
+class Customer:
+    """A `<customer>` element."""
+
+    def __init__(self, element: etree._Element) -> None:
+        self.element = element
+
+    @property
+    def code(self) -> str:
+        return self.element.get("code", "")
+
+    @property
+    def email(self) -> str:
+        return _text(self.element, "email")
+
+    @property
+    def created(self) -> datetime:
+        return _moment(_text(self.element, "createdDatetime"))
+
+    @property
+    def is_canceled(self) -> bool:
+        return bool(_text(self.element, "subscriptions/subscription/canceledDatetime"))
+
+    @property
+    def gateway(self) -> str:
+        return _text(self.element, "subscriptions/subscription/gatewayAccount/gateway")
+
+    @property
+    def invoices(self) -> list[Invoice]:
+        """Those of all its subscriptions, the highest number first."""
+        found = map(Invoice, self.element.iterfind("subscriptions/subscription/invoices/invoice"))
+        return sorted(found, key=lambda invoice: int(invoice.number), reverse=True)
+
+    @property
+    def paid(self) -> list[Invoice]:
+        return [invoice for invoice in self.invoices if invoice.is_paid]
+
+    @property
+    def pending(self) -> Invoice:
+        """The unpaid invoice of a period that is billed last. LookupError if there is none."""
+        unpaid = [each for each in self.invoices if not each.is_paid and each.type == "subscription"]
+        if not unpaid:
+            raise LookupError(f"{self.code} has no pending invoice")
+        return max(unpaid, key=lambda invoice: invoice.billing_at)
+
+    def quantity(self, item: str) -> Decimal:
+        for each in self.element.iterfind("subscriptions/subscription/items/item"):
+            if each.get("code") == item:
+                return Decimal(_text(each, "quantity") or 0)
+        raise LookupError(f"{self.code} has no item {item}")
+
+    def meta_data(self) -> dict[str, str]:
+        entries = self.element.iterfind("metaData/metaDatum")
+        return {_text(each, "name"): _text(each, "value") for each in entries}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back for a call."""
+
+    status: int
+    text: str
+
+    @property
+    def is_success(self) -> bool:
+        return 200 <= self.status < 300
+
+    @property
+    def root(self) -> etree._Element:
+        try:
+            return etree.fromstring(self.text.encode(), _PARSER)
+        except etree.XMLSyntaxError as error:
+            raise Unusable(f"an answer with HTTP {self.status} is not XML: {error}") from None
+
+    @property
+    def error(self) -> str:
+        """`412 amount:notAllowed: A void is for the whole amount`, or nothing."""
+        if self.is_success:
+            return ""
+        found = next(self.root.iter("error"), None)
+        if found is None:
+            return f"{self.status}"
+        return ": ".join(filter(None, (f"{self.status} {found.get('auxCode', '')}".strip(), found.text)))
+
+    @property
+    def customers(self) -> Iterator[Customer]:
+        return map(Customer, self.root.iterfind("customer"))
+
+    @property
+    def customer(self) -> Customer:
+        """The only one. LookupError if there is none."""
+        for customer in self.customers:
+            return customer
+        raise LookupError(f"the answer has no customer: {self.text[:200]}")
+
+
+class Account:
+    """Calls on one product. Whatever has to be sent again is sent again by whoever calls.
+
+    `http` is a client that reaches the service; it belongs to the caller.
+    """
+
+    def __init__(self, http: httpx.Client, base_url: str, product: str, user: str, password: str) -> None:
+        self.base_url, self.product, self.user = base_url.rstrip("/"), product, user
+        self._http = http
+        self._auth = httpx.BasicAuth(user, password)
+        # Cheddar may refuse a POST that is the same as the one before (documented): ours never are.
+        self._addresses = cycle(f"198.51.100.{host}" for host in range(1, 255))
+
+    def call(self, action: str, fields: Mapping[str, str] | None = None) -> Answer:
+        """POST `customers/new` and the like. Unusable if nothing answers, or it doesn't let us in."""
+        url = f"{self.base_url}/{action}/productCode/{self.product}"
+        data = {"productCode": self.product, "remoteAddress": next(self._addresses), **(fields or {})}
+        try:
+            response = self._http.post(url, data=data, auth=self._auth)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            why = str(error) or type(error).__name__
+            raise Unusable(f"nothing answers at {self.base_url}: {why}") from None
+        answer = Answer(response.status_code, response.text)
+        if answer.status == 401:
+            raise Unusable(
+                f"{self.base_url} does not let {self.user} in ({_told(answer)}): check the user, the password"
+                f" and the product {self.product}"
+            )
+        return answer
+
+    def customers(self) -> list[Customer]:
+        """All there are. Unusable if what answers does not speak Cheddar's API."""
+        answer = self.call("customers/get")
+        if answer.status == 404 and "No customers found" in answer.text:
+            return []
+        if not answer.is_success or answer.root.tag != "customers":
+            raise Unusable(
+                f"what answers at {self.base_url} does not list customers as Cheddar does: {_told(answer)}"
+            )
+        return list(answer.customers)
+
+
+def _told(answer: Answer) -> str:
+    try:
+        return answer.error or f"HTTP {answer.status}"
+    except Unusable:
+        return f"HTTP {answer.status}"
+
+
+def _text(element: etree._Element, path: str) -> str:
+    return (element.findtext(path) or "").strip()
+
+
+def _moment(written: str) -> datetime:
+    """ValueError if it is none."""
+    at = datetime.fromisoformat(written)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -1,0 +1,112 @@
+"""The listener that a run gets hooks with, and what a mock is asked for beside its API."""
+
+import json
+import math
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+__all__ = ["BILLABLE", "Hook", "Listener", "MockControl"]
+
+BILLABLE = "subscriptionBillable"
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """`customer` is the code that the hook names, empty where it names none."""
+
+    kind: str
+    customer: str
+    content: dict[str, Any]
+
+    @property
+    def text(self) -> str:
+        return json.dumps(self.content, indent=2, ensure_ascii=False)
+
+    @property
+    def invoice(self) -> dict[str, Any]:
+        """The invoice that it is about; empty if there is none."""
+        subscription = self.content.get("subscription")
+        invoice = subscription.get("invoice") if isinstance(subscription, dict) else None
+        return invoice if isinstance(invoice, dict) else {}
+
+
+class Listener:
+    """Its ASGI application keeps what arrives, to be waited for in another thread.
+
+    Every hook is acknowledged, but billable ones of customers whose code begins with one of `refused`.
+    """
+
+    def __init__(self) -> None:
+        self.refused: set[str] = set()
+        self._hooks: list[Hook] = []
+        self._arrived = threading.Condition()
+        self.app = Starlette(routes=[Route("/{path:path}", self._receive, methods=["POST"])])
+
+    async def _receive(self, request: Request) -> Response:
+        try:
+            content = json.loads(await request.body())
+            kind, code = content["activityType"], content["customer"]["code"]
+        except (ValueError, LookupError, TypeError):
+            return Response("not a hook", 400)
+        hook = Hook(str(kind), str(code), content)
+        with self._arrived:
+            self._hooks.append(hook)
+            self._arrived.notify_all()
+        refuses = hook.kind == BILLABLE and hook.customer.startswith(tuple(self.refused))
+        return Response(status_code=503 if refuses else 204)
+
+    def find(self, kind: str, fits: Callable[[Hook], bool]) -> Hook | None:
+        """The newest hook of a kind that fits."""
+        return next((hook for hook in reversed(self._hooks) if hook.kind == kind and fits(hook)), None)
+
+    def wait(self, kind: str, fits: Callable[[Hook], bool], seconds: float) -> Hook | None:
+        """The same, waiting for it if it is not there yet; None if it did not come in time."""
+        with self._arrived:
+            self._arrived.wait_for(lambda: self.find(kind, fits) is not None, seconds)
+            return self.find(kind, fits)
+
+
+class MockControl:
+    """A Tallyhook mock's control API: listeners, which Cheddar has on its pages alone, and the clock."""
+
+    def __init__(self, http: httpx.Client, base_url: str) -> None:
+        parts = urlsplit(base_url)
+        self._http, self._url = http, f"{parts.scheme}://{parts.netloc}/_mock"
+
+    def is_there(self) -> bool:
+        """Whether the service is a mock at all."""
+        try:
+            return isinstance(self._listeners(), list)
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, LookupError, TypeError):
+            return False
+
+    def _listeners(self) -> list[dict[str, Any]]:
+        listeners: list[dict[str, Any]] = self._http.get(f"{self._url}/listeners").json()["listeners"]
+        return listeners
+
+    def add(self, product: str, url: str) -> None:
+        """Register a URL; one that is registered stays, with the hooks that are on their way to it."""
+        if not any(each["url"] == url for each in self._listeners()):
+            wish = {"product": product, "url": url}
+            self._http.post(f"{self._url}/listeners", json=wish).raise_for_status()
+
+    def advance(self, pause: timedelta) -> None:
+        """Move its clock in place of waiting."""
+        wish = {"advance": f"{math.ceil(pause.total_seconds())}s"}
+        self._http.post(f"{self._url}/clock", json=wish, timeout=None).raise_for_status()
+
+    def remove(self, url: str) -> None:
+        """Remove every listener with this URL."""
+        for each in self._listeners():
+            if each["url"] == url:
+                self._http.delete(f"{self._url}/listeners/{each['id']}").raise_for_status()

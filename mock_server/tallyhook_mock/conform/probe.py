@@ -1,0 +1,262 @@
+"""A probe: steps that make customers, play, read, and say which alternative of a rule a server follows."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import TypeAlias
+
+import msgspec
+from lxml import etree
+
+from tallyhook_mock.conform import plans
+from tallyhook_mock.conform.account import Account, Answer, Customer, Invoice
+from tallyhook_mock.conform.hooks import Hook, Listener
+
+__all__ = [
+    "Coupon",
+    "Finding",
+    "Need",
+    "NotFoundOut",
+    "Probe",
+    "Step",
+    "Value",
+    "Visit",
+    "Wait",
+    "shown",
+    "told",
+]
+
+# An engine may come a while after the bill date, and a hook is sent again for days if nobody listens.
+_LATE = timedelta(days=3)
+_AGAIN = timedelta(minutes=10)
+
+_CARD = {
+    "subscription[ccNumber]": "4111111111111111",
+    "subscription[ccCardCode]": "123",
+    "subscription[ccFirstName]": "Conform",
+    "subscription[ccLastName]": "Probe",
+    "subscription[ccZip]": "90210",
+}
+
+
+Value: TypeAlias = str | list[str]
+
+
+class Need(StrEnum):
+    """What a probe can't do without."""
+
+    LISTENER = "a listener"
+    TIME = "time to pass"
+    COUPON = "a coupon"
+    DECLINES = "a declined charge"
+    ALONE = "a product without customers"
+
+
+class NotFoundOut(Exception):
+    """The probe can't tell; the text says why."""
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """The alternative that a server follows, and the part of a document that shows it."""
+
+    value: Value
+    shows: str
+
+
+class Wait(msgspec.Struct, frozen=True):
+    """Go on when it is `until` there: with the next step, or `again` with the same."""
+
+    until: datetime
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Coupon:
+    """A coupon of the product: so many percent off, for so many months (None: for good)."""
+
+    code: str
+    percentage: Decimal
+    months: int | None
+
+
+@dataclass
+class Visit:
+    """What a step works with. `memory` is kept from step to step, across runs of the program."""
+
+    rule: str
+    account: Account
+    listener: Listener | None
+    prefix: str
+    memory: dict[str, str]
+    tries: int  # hooks about customers of an earlier try may still come: these have other codes
+    made_plans: list[str]  # the codes of plans that this run has made, or is about to
+    known_plans: set[str]  # the codes of those that are known to be there
+    save: Callable[[], None]
+    declining_zip: str = ""
+    settle: float = 5.0  # real seconds after which a hook that did not come is taken not to come
+    hook_timeout: float = 60.0  # real seconds that a hook is waited for which has to come
+    _coupon: Coupon | None = field(default=None, init=False)
+
+    # -- customers
+
+    def code(self, suffix: str = "") -> str:
+        parts = (f"{self.prefix}{self.rule}", str(self.tries or ""), suffix)
+        return "-".join(filter(None, parts))
+
+    def fields(self, plan: str, suffix: str = "", *, pays: bool = True, **more: str) -> dict[str, str]:
+        """The fields of a new customer on one of our plans."""
+        code = self.code(suffix)
+        return {
+            "code": code,
+            "firstName": "Conform",
+            "lastName": "Probe",
+            "email": f"{code}@example.com",
+            "subscription[planCode]": self.plan(plan),
+            **(self.card() if pays else {}),
+            **more,
+        }
+
+    def card(self) -> dict[str, str]:
+        """A test card, as a sign-up brings it."""
+        year = datetime.now().astimezone().year + 5
+        return {**_CARD, "subscription[ccExpiration]": f"12/{year}"}
+
+    def new(
+        self, plan: str, suffix: str = "", *, pays: bool = True, more: Mapping[str, str] | None = None
+    ) -> Customer:
+        """Sign somebody up. NotFoundOut if that is refused."""
+        return self.expect("customers/new", self.fields(plan, suffix, pays=pays) | dict(more or {})).customer
+
+    def attempt(self, action: str, fields: Mapping[str, str]) -> Answer:
+        return self.account.call(action, fields)
+
+    def expect(self, action: str, fields: Mapping[str, str]) -> Answer:
+        """A call that has to succeed. NotFoundOut if it doesn't."""
+        answer = self.attempt(action, fields)
+        if not answer.is_success:
+            raise NotFoundOut(f"{action} was refused: {answer.error}")
+        return answer
+
+    def on(self, action: str, suffix: str = "", more: Mapping[str, str] | None = None) -> Answer:
+        """A call on a customer of ours that has to succeed."""
+        return self.expect(action, {"code": self.code(suffix), **(more or {})})
+
+    def get(self, suffix: str = "") -> Customer:
+        return self.on("customers/get", suffix).customer
+
+    def edit(self, suffix: str = "", *, pays: bool = False, more: Mapping[str, str] | None = None) -> Answer:
+        """An edit of the subscription; `more` in its flat names."""
+        card = self.card() if pays else {}
+        flat = {name.removeprefix("subscription[").removesuffix("]"): value for name, value in card.items()}
+        return self.on("customers/edit-subscription", suffix, flat | dict(more or {}))
+
+    def server_time(self) -> datetime:
+        """What the service takes the time to be: a customer is made, and gone again."""
+        code = self.code("now")
+        made = self.expect("customers/new", self.fields(plans.FREE, "now", pays=False)).customer
+        self.expect("customers/delete", {"code": code})
+        return made.created
+
+    def bill_soon(self, customer: Customer, suffix: str = "") -> datetime:
+        """Have a customer who was just made billed in five minutes; that moment."""
+        when = customer.created + timedelta(minutes=5)
+        self.memory["late"] = (when + _LATE).isoformat()
+        self.edit(suffix, more={"changeBillDate": when.isoformat()})
+        return when
+
+    def owe_soon(self, quantity: int = 0) -> datetime:
+        """Sign somebody up who can't pay what is billed in five minutes; that moment."""
+        later = {"subscription[initialBillDate]": f"{self.server_time() + timedelta(days=9):%Y-%m-%d}"}
+        customer = self.new(plans.LATER, pays=False, more=later)
+        if quantity:
+            units = {"itemCode": plans.ITEM, "quantity": str(quantity)}
+            self.on("customers/set-item-quantity", more=units)
+        return self.bill_soon(customer)
+
+    def again(self, what: str) -> Wait:
+        """Look again in ten minutes; NotFoundOut if that has been going on for days since the bill date."""
+        now = self.server_time()
+        if now.isoformat() > self.memory["late"]:
+            raise NotFoundOut(f"{what} did not come within {_LATE.days} days of the bill date")
+        return Wait(now + _AGAIN, again=True)
+
+    # -- what the product sells
+
+    def plan(self, name: str, terms: Mapping[str, str] | None = None) -> str:
+        """The code of a plan with these terms, made if it is not there. NotFoundOut if that can't be."""
+        wanted = plans.PLANS[name] if terms is None else terms
+        code = f"{self.prefix}{name}"
+        if code in self.known_plans:
+            return code
+        known = self.account.call("plans/get", {"code": code})
+        if not known.is_success:
+            if code not in self.made_plans:
+                self.made_plans.append(code)
+                self.save()
+            known = self.account.call("plans/new", {"code": code, "name": f"Conform {name}", **wanted})
+        plan = known.root if known.root.tag == "plan" else known.root.find("plan")
+        if not known.is_success or plan is None:
+            self.made_plans.remove(code)
+            terms_told = ", ".join(f"{key} {value}" for key, value in wanted.items())
+            raise NotFoundOut(
+                f"the service made no plan {code} ({known.error or 'no plan in its answer'}): make it on its"
+                f" pages, with {terms_told}"
+            )
+        if wrong := plans.differences(wanted, plan):
+            raise NotFoundOut(f"the plan {code} has {', '.join(wrong)}")
+        self.known_plans.add(code)
+        return code
+
+    def coupon(self) -> Coupon:
+        """One whose promotion covers all plans and only a part of the price. NotFoundOut if there is none."""
+        if self._coupon is None:
+            self._coupon = self._find_coupon()
+        return self._coupon
+
+    def _find_coupon(self) -> Coupon:
+        answer = self.account.call("promotions/get")
+        for promotion in answer.root.iterfind("promotion") if answer.is_success else ():
+            percentage = Decimal(promotion.findtext("incentives/incentive/percentage") or 0)
+            months = promotion.findtext("incentives/incentive/months")
+            coupon = promotion.findtext("coupons/coupon/code")
+            if coupon and 0 < percentage < 100 and promotion.find("plans/plan") is None:
+                return Coupon(coupon, percentage, int(months) if months else None)
+        raise NotFoundOut(
+            "the product has no promotion for every plan and every type of charge, with a coupon and for less"
+            " than 100 percent: make one on its pages, for one month"
+        )
+
+    # -- hooks
+
+    def hook(self, kind: str, fits: Callable[[Hook], bool], seconds: float | None = None) -> Hook | None:
+        assert self.listener is not None  # the run gives one to a probe that needs it
+        return self.listener.wait(kind, fits, self.hook_timeout if seconds is None else seconds)
+
+    def hook_about(self, kind: str, suffix: str = "", seconds: float | None = None) -> Hook | None:
+        """The hook about a customer of ours, waited for; None if it does not come."""
+        return self.hook(kind, lambda hook: hook.customer == self.code(suffix), seconds)
+
+
+Step: TypeAlias = Callable[[Visit], Finding | Wait | None]
+
+
+class Probe(msgspec.Struct, frozen=True):
+    """The steps that find a rule out: each gives a finding, something to wait for, or goes on to the next."""
+
+    rule: str
+    steps: tuple[Step, ...]
+    needs: frozenset[Need] = frozenset()
+    refuses: bool = False  # whether the listener refuses its customers' billable hooks
+
+
+def told(value: Value) -> str:
+    return value if isinstance(value, str) else " ".join(value) or "none"
+
+
+def shown(what: Customer | Invoice | Answer) -> str:
+    """A document, or the part of one, as a report shows it."""
+    element = what.root if isinstance(what, Answer) else what.element
+    etree.indent(element)
+    return etree.tostring(element, encoding="unicode").strip()

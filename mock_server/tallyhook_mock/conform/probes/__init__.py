@@ -1,0 +1,23 @@
+"""A probe for each rule that can be found out from outside."""
+
+from collections.abc import Mapping
+
+from tallyhook_mock.conform.probe import Probe
+from tallyhook_mock.conform.probes import (
+    cancellations,
+    changes,
+    dunning,
+    held,
+    invoices,
+    outstanding,
+    promotions,
+    signup,
+)
+
+__all__ = ["PROBES"]
+
+PROBES: Mapping[str, Probe] = {
+    probe.rule: probe
+    for family in (signup, changes, invoices, outstanding, promotions, cancellations, held, dunning)
+    for probe in family.PROBES
+}

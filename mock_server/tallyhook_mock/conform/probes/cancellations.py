@@ -1,0 +1,92 @@
+"""Probes of a cancellation that is taken back after the next bill date."""
+
+from datetime import timedelta
+
+from tallyhook_mock.conform.plans import DAILY, FREE, ITEM, MONTHLY, SETUP
+from tallyhook_mock.conform.probe import Finding, Need, NotFoundOut, Probe, Visit, Wait, shown
+
+__all__ = ["PROBES"]
+
+
+def cancel_with_setup(visit: Visit) -> Wait:
+    when = visit.bill_soon(visit.new(SETUP))
+    visit.on("customers/cancel")
+    return Wait(when + timedelta(minutes=5))
+
+
+def long_cancel_setup(visit: Visit) -> Finding:
+    customer = visit.edit(pays=True).customer
+    if len(customer.paid) < 2:
+        raise NotFoundOut("the reactivation billed nothing")
+    is_charged = any(charge.each_amount == 50 for charge in customer.paid[0].charges)
+    return Finding("charged" if is_charged else "waived", shown(customer.paid[0]))
+
+
+def cancel_with_usage(visit: Visit) -> Wait:
+    customer = visit.new(DAILY)
+    visit.on("customers/set-item-quantity", more={"itemCode": ITEM, "quantity": "5"})
+    when = visit.bill_soon(customer)
+    visit.on("customers/cancel")
+    return Wait(when + timedelta(minutes=5))
+
+
+def long_cancel_usage(visit: Visit) -> Finding:
+    customer = visit.edit(pays=True).customer
+    if len(customer.paid) < 2:
+        raise NotFoundOut("the reactivation billed nothing")
+    is_billed = any(charge.code == ITEM and charge.quantity for charge in customer.paid[0].charges)
+    return Finding("billed" if is_billed else "dropped", shown(customer.paid[0]))
+
+
+def owe(visit: Visit) -> Wait:
+    """Without a card the first invoice stays outstanding, and the subscription is canceled."""
+    tomorrow = visit.server_time() + timedelta(days=1)
+    first = {"subscription[initialBillDate]": tomorrow.isoformat()}
+    visit.new(DAILY, pays=False, more=first)
+    # A listener may hold the invoice for an hour and more; the next one is due a day later.
+    return Wait(tomorrow + timedelta(days=1, hours=3))
+
+
+def long_cancel_with_outstanding(visit: Visit) -> Finding | Wait:
+    customer = visit.get()
+    if not customer.is_canceled:
+        return Wait(visit.server_time() + timedelta(hours=3), again=True)
+    customer = visit.edit(pays=True).customer
+    paid = [invoice for invoice in customer.paid if invoice.collected]
+    values = {1: "one", 2: "both"}
+    is_owed = any(
+        not each.is_paid and each.billing_at <= paid[0].payments[-1].at for each in customer.invoices
+    )
+    if len(paid) not in values or is_owed:
+        raise NotFoundOut("what was outstanding was not paid by the reactivation")
+    return Finding(values[len(paid)], shown(customer))
+
+
+def canceled_again(visit: Visit) -> Finding:
+    visit.new(FREE, pays=False)
+    visit.on("customers/cancel")
+    answer = visit.attempt("customers/cancel", {"code": visit.code()})
+    if answer.is_success:
+        return Finding("ignored", shown(answer))
+    if answer.status != 412:
+        raise NotFoundOut(f"the second cancellation was refused otherwise: {answer.error}")
+    return Finding("refused", shown(answer))
+
+
+def canceled_bill_now(visit: Visit) -> Finding:
+    visit.new(MONTHLY)
+    visit.on("customers/cancel")
+    customer = visit.edit(more={"changeBillDate": "now"}).customer
+    if len(customer.paid) < 2:
+        raise NotFoundOut("the pending invoice was not transacted")
+    return Finding("stays-canceled" if customer.is_canceled else "reactivates", shown(customer))
+
+
+_TIME = frozenset({Need.TIME})
+PROBES = (
+    Probe("canceled_again", (canceled_again,)),
+    Probe("canceled_bill_now", (canceled_bill_now,)),
+    Probe("long_cancel_setup", (cancel_with_setup, long_cancel_setup), _TIME),
+    Probe("long_cancel_usage", (cancel_with_usage, long_cancel_usage), _TIME),
+    Probe("long_cancel_with_outstanding", (owe, long_cancel_with_outstanding), _TIME),
+)

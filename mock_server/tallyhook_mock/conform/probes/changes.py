@@ -1,0 +1,92 @@
+"""Probes of a change of plan."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from tallyhook_mock.conform.account import Customer, Invoice
+from tallyhook_mock.conform.plans import FREE, ITEM, MONTHLY, PRORATED, TRIAL
+from tallyhook_mock.conform.probe import Finding, Need, NotFoundOut, Probe, Visit, Wait, shown
+
+__all__ = ["PROBES"]
+
+_CENTS = Decimal("0.05")  # how far a sum may be from what was worked out
+
+
+def free_to_paid(visit: Visit) -> Finding:
+    """The paid plan's first bill is after ten days, that of the free one after a month."""
+    begun = visit.new(FREE, pays=False).created
+    customer = visit.edit(pays=True, more={"planCode": visit.plan(TRIAL)}).customer
+    after = customer.pending.billing_at - begun
+    value = "sign-up" if timedelta(days=9) < after < timedelta(days=11) else "on-change"
+    return Finding(value, shown(customer.pending))
+
+
+def prorated_change_in_trial(visit: Visit) -> Finding:
+    visit.new(TRIAL)
+    customer = visit.edit(more={"planCode": visit.plan(PRORATED)}).customer
+    if customer.paid:
+        return Finding("bills-now", shown(customer.paid[0]))
+    return Finding("keeps-date", shown(customer.pending))
+
+
+def proration_base(visit: Visit) -> Finding:
+    """Of 300.00 for a month 100.00 was waived by a credit, and none of the month is used yet."""
+    credit = {
+        "charges[0][chargeCode]": "conform-credit",
+        "charges[0][quantity]": "1",
+        "charges[0][eachAmount]": "-100.00",
+    }
+    visit.new(MONTHLY, more=credit)
+    billed, unused = _adjusted(visit.edit(more={"planCode": visit.plan(PRORATED)}).customer)
+    return Finding("list" if unused > 240 else "paid", shown(billed))
+
+
+def prorated_overage(visit: Visit) -> Finding:
+    visit.new(MONTHLY)
+    visit.on("customers/set-item-quantity", more={"itemCode": ITEM, "quantity": "5"})
+    billed, _ = _adjusted(visit.edit(more={"planCode": visit.plan(PRORATED)}).customer)
+    is_billed = any(charge.code == ITEM and charge.quantity == 5 for charge in billed.charges)
+    return Finding("billed" if is_billed else "dropped", shown(billed))
+
+
+def begin_period(visit: Visit) -> Wait:
+    customer = visit.new(MONTHLY)
+    visit.memory["begun"] = customer.created.isoformat()
+    visit.memory["ends"] = customer.pending.billing_at.isoformat()
+    return Wait(customer.created + timedelta(hours=12))
+
+
+def proration_unit(visit: Visit) -> Finding:
+    """Some half days after the beginning, the two alternatives are dollars apart."""
+    begun = datetime.fromisoformat(visit.memory["begun"])
+    ends = datetime.fromisoformat(visit.memory["ends"])
+    customer = visit.edit(more={"planCode": visit.plan(PRORATED)}).customer
+    billed, unused = _adjusted(customer)
+    left, whole = ends - billed.payments[-1].at, ends - begun
+    by_second = 300 * Decimal(left.total_seconds()) / Decimal(whole.total_seconds())
+    by_day = Decimal(300 * left.days) / whole.days
+    told = f"{unused} for {left} of {whole}; {by_second:.2f} by the second, {by_day:.2f} by the day"
+    if abs(by_second - by_day) < 4 * _CENTS:
+        raise NotFoundOut(f"the alternatives are too near to each other just now: {told}")
+    for value, sum_ in (("second", by_second), ("day", by_day)):
+        if abs(unused - sum_) <= _CENTS:
+            return Finding(value, shown(billed))
+    raise NotFoundOut(f"the credit is neither: {told}")
+
+
+def _adjusted(customer: Customer) -> tuple[Invoice, Decimal]:
+    """The invoice that a prorated change made, and the credit for the unused part on it."""
+    for invoice in customer.paid:
+        credit = -sum(charge.amount for charge in invoice.credits)
+        if any(charge.each_amount == 600 for charge in invoice.charges):
+            return invoice, Decimal(credit)
+    raise NotFoundOut("the change did not bill the new plan")
+
+
+PROBES = (
+    Probe("free_to_paid", (free_to_paid,)),
+    Probe("prorated_change_in_trial", (prorated_change_in_trial,)),
+    Probe("proration_base", (proration_base,)),
+    Probe("prorated_overage", (prorated_overage,)),
+    Probe("proration_unit", (begin_period, proration_unit), frozenset({Need.TIME})),
+)

@@ -1,0 +1,68 @@
+"""Probes of quantities, and of an invoice that could not be paid."""
+
+from datetime import timedelta
+
+from tallyhook_mock.conform.account import Customer, Invoice
+from tallyhook_mock.conform.plans import FREE, ITEM
+from tallyhook_mock.conform.probe import Finding, Need, NotFoundOut, Probe, Visit, Wait, shown
+
+__all__ = ["PROBES"]
+
+
+def removed_below_zero(visit: Visit) -> Finding:
+    visit.new(FREE, pays=False)
+    visit.on("customers/set-item-quantity", more={"itemCode": ITEM, "quantity": "2"})
+    fields = {"code": visit.code(), "itemCode": ITEM, "quantity": "5"}
+    answer = visit.attempt("customers/remove-item-quantity", fields)
+    if answer.status == 412:
+        return Finding("refused", shown(answer))
+    if not answer.is_success or answer.customer.quantity(ITEM) != 0:
+        raise NotFoundOut(f"2 less 5 became neither 0 nor a 412: {answer.error or shown(answer)}")
+    return Finding("zero", shown(answer))
+
+
+def owe(visit: Visit) -> Wait:
+    return Wait(visit.owe_soon(quantity=5) + timedelta(minutes=1))
+
+
+def waived_by(visit: Visit) -> Finding | Wait:
+    """300.00 a month, and 5.00 of overage."""
+    customer = visit.get()
+    if not customer.is_canceled:
+        return visit.again("the cancellation of who can't pay")
+    number = _outstanding(customer).number
+    visit.expect("invoices/waive", {"number": number})
+    invoice = _outstanding(visit.get())
+    amounts = sorted(credit.amount for credit in invoice.credits)
+    values = {"each": [-300, -5], "one": [-305]}
+    for value, waived in values.items():
+        if amounts == waived:
+            return Finding(value, shown(invoice))
+    raise NotFoundOut(f"305.00 were waived by {', '.join(map(str, amounts)) or 'nothing'}")
+
+
+def added_to_outstanding(visit: Visit) -> Finding | Wait:
+    if not visit.get().is_canceled:
+        return visit.again("the cancellation of who can't pay")
+    added = {"itemCode": ITEM, "quantity": "3", "invoicePeriod": "outstanding"}
+    customer = visit.on("customers/add-item-quantity", more=added).customer
+    invoice = _outstanding(customer)
+    counted = [charge.quantity for charge in invoice.charges if charge.code == ITEM]
+    if counted == [8]:
+        return Finding("obeyed", shown(invoice))
+    if counted == [5] and customer.quantity(ITEM) == 3:
+        return Finding("current", shown(customer))
+    raise NotFoundOut(f"3 more than 5 became {counted} on the outstanding invoice")
+
+
+def _outstanding(customer: Customer) -> Invoice:
+    """What could not be paid: the oldest invoice."""
+    return customer.invoices[-1]
+
+
+_TIME = frozenset({Need.TIME})
+PROBES = (
+    Probe("removed_below_zero", (removed_below_zero,)),
+    Probe("waived_by", (owe, waived_by), _TIME),
+    Probe("added_to_outstanding", (owe, added_to_outstanding), _TIME),
+)

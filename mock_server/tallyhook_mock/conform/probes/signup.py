@@ -1,0 +1,102 @@
+"""Probes of what a call takes and what it refuses."""
+
+from datetime import timedelta
+
+from tallyhook_mock.conform.plans import FREE, ITEM, MONTHLY, PLANS
+from tallyhook_mock.conform.probe import Finding, Need, NotFoundOut, Probe, Visit, shown
+
+__all__ = ["PROBES"]
+
+
+def past_initial_bill_date(visit: Visit) -> Finding:
+    now = visit.server_time()
+    past = {"subscription[initialBillDate]": f"{now - timedelta(days=3):%Y-%m-%d}"}
+    answer = visit.attempt("customers/new", visit.fields(MONTHLY) | past)
+    if answer.status == 412:
+        return Finding("refused", shown(answer))
+    if not answer.is_success or not answer.customer.paid:
+        raise NotFoundOut(
+            f"it was neither refused with a 412 nor billed: {answer.error or 'no paid invoice'}"
+        )
+    return Finding("billed", shown(answer.customer.paid[0]))
+
+
+def missing_customer_code(visit: Visit) -> Finding:
+    fields = visit.fields(FREE, pays=False)
+    del fields["code"]
+    answer = visit.attempt("customers/new", fields)
+    if answer.status == 412:
+        return Finding("refused", shown(answer))
+    if not answer.is_success or answer.customer.code != fields["email"]:
+        raise NotFoundOut(
+            f"the code is neither required nor the email address: {answer.error or answer.text}"
+        )
+    return Finding("email", shown(answer))
+
+
+def fifth_decimal_at_sign_up(visit: Visit) -> Finding:
+    begun = {"items[0][itemCode]": ITEM, "items[0][quantity]": "1.23456"}
+    answer = visit.attempt("customers/new", visit.fields(FREE, pays=False) | begun)
+    if answer.status == 412:
+        return Finding("refused", shown(answer))
+    if not answer.is_success:
+        raise NotFoundOut(f"customers/new was refused otherwise: {answer.error}")
+    quantity = answer.customer.quantity(ITEM)
+    if str(quantity.normalize()) != "1.2346":
+        raise NotFoundOut(f"1.23456 became {quantity}")
+    return Finding("rounded", shown(answer))
+
+
+def delete_all_confirm(visit: Visit) -> Finding:
+    """Deletes whoever is in the product: it is played while there is nobody else."""
+    visit.new(FREE, pays=False)
+    others = [each.code for each in visit.account.customers() if not each.code.startswith(visit.prefix)]
+    if others:
+        raise NotFoundOut(f"delete-all was not tried: the product has other customers ({others[0]})")
+    answer = visit.attempt("customers/delete-all/confirm/1", {})
+    if answer.is_success and not visit.account.customers():
+        return Finding("any", answer.text)
+    if answer.status == 412:
+        return Finding("time", shown(answer))
+    raise NotFoundOut(f"delete-all did not delete, and did not answer with a 412: {answer.error}")
+
+
+def empty_meta_data(visit: Visit) -> Finding:
+    visit.new(FREE, pays=False, more={"metaData[colour]": "red"})
+    customer = visit.on("customers/edit-customer", more={"metaData[colour]": ""}).customer
+    entries = customer.meta_data()
+    if entries.get("colour"):
+        raise NotFoundOut(f"the entry is {entries['colour']!r} as before")
+    return Finding("kept" if "colour" in entries else "removed", shown(customer))
+
+
+def month_end(visit: Visit) -> Finding:
+    """A plan tells the first two bill dates of who signs up now: we have the first be a 31st."""
+    now = visit.server_time()
+    days = next(
+        count
+        for count in range(400)
+        if (now + timedelta(days=count)).day == 31
+        and (now + timedelta(days=count + 1)).month in (2, 4, 6, 9, 11)
+    )
+    terms = {**PLANS[MONTHLY], "initialBillCount": str(days), "initialBillCountUnit": "days"}
+    code = visit.plan("month-end", terms)
+    plan = visit.expect("plans/get", {"code": code}).root
+    plan = plan if plan.tag == "plan" else plan[0]
+    first, second = (
+        (plan.findtext(f"{name}InvoiceBillingDatetime") or "")[:10] for name in ("initial", "next")
+    )
+    shows = f"initialInvoiceBillingDatetime: {first}\nnextInvoiceBillingDatetime: {second}"
+    if first[8:] != "31" or not second:
+        raise NotFoundOut(f"the plan does not tell the two bill dates: {shows}")
+    return Finding("run-over" if int(second[8:]) <= 3 else "last-day", shows)
+
+
+PROBES = (
+    Probe("past_initial_bill_date", (past_initial_bill_date,)),
+    Probe("missing_customer_code", (missing_customer_code,)),
+    Probe("fifth_decimal_at_sign_up", (fifth_decimal_at_sign_up,)),
+    Probe("delete_all_confirm", (delete_all_confirm,), frozenset({Need.ALONE})),
+    Probe("empty_meta_data", (empty_meta_data,)),
+    Probe("month_end", (month_end,)),
+)

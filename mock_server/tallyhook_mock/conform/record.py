@@ -1,0 +1,164 @@
+"""A proxy between an application and the service, which keeps what passed in a file, with nobody's data."""
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote
+
+import httpx
+import msgspec
+from lxml import etree
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tallyhook_mock.conform.account import Unusable
+from tallyhook_mock.conform.pseudonyms import Pseudonyms
+
+__all__ = ["Exchange", "Recorder", "read_recording"]
+
+# What belongs to one connection (RFC 9110), and what the next sender computes itself.
+_OWN = frozenset(
+    (
+        "connection",
+        "content-encoding",
+        "content-length",
+        "host",
+        "keep-alive",
+        "proxy-authorization",
+        "te",
+        "transfer-encoding",
+        "upgrade",
+    )
+)
+_PARSER = etree.XMLParser(resolve_entities=False, no_network=True)
+
+
+class Exchange(msgspec.Struct, frozen=True):
+    """A call and its answer: `call` is such as `customers/new`, the parameters stand where they stood."""
+
+    at: datetime
+    method: str
+    call: str
+    path: list[tuple[str, str]]
+    query: list[tuple[str, str]]
+    form: list[tuple[str, str]]
+    status: int
+    document: str
+
+
+class Recorder:
+    """An ASGI application that passes calls on, and writes each with its answer into `file`, a line for each.
+
+    `http` reaches the service; it belongs to the caller. `upstream` is its URL, such as
+    `https://getcheddar.com/xml`, and the path below it is that of the calls here. `moment` says when an
+    answer was given, by default as its header `Date` does.
+    """
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        upstream: str,
+        file: Path,
+        *,
+        moment: Callable[[httpx.Response], datetime] | None = None,
+    ) -> None:
+        self._http, self._upstream, self._file = http, upstream.rstrip("/"), file
+        self._moment = moment or _dated
+        self._pseudonyms = Pseudonyms()
+        self.count = 0
+        self.app = Starlette(routes=[Route("/{path:path}", self._pass_on, methods=["GET", "POST"])])
+
+    async def _pass_on(self, request: Request) -> Response:
+        body = await request.body()
+        path = request.scope.get("raw_path", request.url.path.encode()).decode("ascii").partition("?")[0]
+        prefix = httpx.URL(self._upstream).path
+        below = path.removeprefix(prefix) if prefix != "/" else path
+        query = request.url.query
+        url = f"{self._upstream}{below}" + (f"?{query}" if query else "")
+        headers = [(name, value) for name, value in request.headers.items() if name not in _OWN]
+        try:
+            answer = await self._http.request(request.method, url, content=body, headers=headers)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            return Response(f"{self._upstream}: {error or type(error).__name__}", 502)
+        is_form = "form" in request.headers.get("content-type", "")
+        self._keep(request.method, below, query, body.decode("utf-8", "replace") if is_form else "", answer)
+        kept = {name: value for name, value in answer.headers.items() if name not in _OWN}
+        return Response(answer.content, answer.status_code, kept)
+
+    def _keep(self, method: str, path: str, query: str, form: str, answer: httpx.Response) -> None:
+        controller, action, *pairs = [*path.strip("/").split("/"), "", ""]
+        while pairs and not pairs[-1]:
+            pairs.pop()
+        names = [unquote(each.replace("+", " ")) for each in pairs]
+        on_path = [*zip(names[::2], [*names[1::2], ""], strict=False)]
+        on_query, in_form = (parse_qsl(each, keep_blank_values=True) for each in (query, form))
+        for group in (on_path, on_query, in_form):
+            self._pseudonyms.learn((_inner(name), value) for name, value in group)
+        exchange = Exchange(
+            self._moment(answer),
+            method,
+            f"{controller}/{action}",
+            self._replaced(on_path),
+            self._replaced(on_query),
+            self._replaced(in_form),
+            answer.status_code,
+            self._document(answer.text),
+        )
+        with self._file.open("ab") as file:
+            file.write(msgspec.json.encode(exchange) + b"\n")
+        self.count += 1
+
+    def _replaced(self, parameters: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        replaced = []
+        for name, value in parameters:
+            inner = _inner(name)
+            is_meta = name.startswith("metaData[") or "[metaData]" in name
+            replaced.append((name, self._pseudonyms.value("notes" if is_meta else inner, value)))
+        return replaced
+
+    def _document(self, text: str) -> str:
+        """The document with every element's text and every attribute replaced; what is not XML as text."""
+        try:
+            root = etree.fromstring(text.encode(), _PARSER)
+        except etree.XMLSyntaxError:
+            return self._pseudonyms.text(text)
+        elements = [each for each in root.iter() if isinstance(each.tag, str)]
+        self._pseudonyms.learn((str(each.tag), each.text or "") for each in elements)
+        for each in elements:
+            parent = each.getparent()
+            is_meta = each.tag == "value" and parent is not None and parent.tag == "metaDatum"
+            if each.text and each.text.strip():
+                each.text = self._pseudonyms.value("notes" if is_meta else str(each.tag), each.text.strip())
+            for name, value in each.attrib.items():
+                each.set(name, self._pseudonyms.text(str(value)))
+        return etree.tostring(root, encoding="unicode")
+
+
+def read_recording(file: Path) -> list[Exchange]:
+    """Unusable if it can't be read."""
+    try:
+        lines = file.read_bytes().splitlines()
+    except OSError as error:
+        raise Unusable(f"{file} can't be read: {error.strerror}") from None
+    exchanges = []
+    for number, line in enumerate(lines, 1):
+        try:
+            exchanges.append(msgspec.json.decode(line, type=Exchange))
+        except msgspec.DecodeError as error:
+            raise Unusable(f"{file}, line {number}: not a recorded call: {error}") from None
+    return exchanges
+
+
+def _inner(name: str) -> str:
+    """`ccNumber` of `subscription[ccNumber]`."""
+    return name.rpartition("[")[2].rstrip("]") if name.endswith("]") else name
+
+
+def _dated(answer: httpx.Response) -> datetime:
+    try:
+        return parsedate_to_datetime(answer.headers["Date"]).astimezone(UTC)
+    except (LookupError, ValueError):
+        return datetime.now(UTC)

@@ -1,0 +1,173 @@
+"""What a run has found, rule by rule: as text, as a page, and as settings for a mock."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from tallyhook_mock.conform.account import Unusable
+from tallyhook_mock.conform.probe import Finding, Value, told
+from tallyhook_mock.conform.state import Progress, State
+from tallyhook_mock.systems.cheddar.settings import SETTINGS
+
+__all__ = [
+    "Outcome",
+    "Verdict",
+    "as_html",
+    "as_text",
+    "counts",
+    "default",
+    "judge",
+    "read_rules",
+    "rules_toml",
+]
+
+
+class Outcome(StrEnum):
+    AS_ASSUMED = "as assumed"
+    OTHERWISE = "otherwise"
+    NOT_FOUND_OUT = "not found out"
+    WAITING = "waiting"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One rule: what was assumed, what was found, and the documents that show it."""
+
+    rule: str
+    standing: str
+    assumed: Value
+    outcome: Outcome
+    found: Value | None = None
+    why: str = ""  # it was not found out
+    theirs: str = ""
+    ours: str = ""  # what a mock answers that follows what was assumed
+
+    @property
+    def meaning(self) -> str:
+        """What the alternative that was found says."""
+        return SETTINGS[self.rule].meanings.get(told(self.found or self.assumed), "")
+
+    @property
+    def sides(self) -> list[tuple[str, str, bool]]:
+        """Their document and ours, line beside line, and whether the lines differ."""
+        theirs, ours = self.theirs.splitlines(), self.ours.splitlines()
+        rows = []
+        for _, a, b, c, d in SequenceMatcher(None, theirs, ours, autojunk=False).get_opcodes():
+            for number in range(max(b - a, d - c)):
+                left = theirs[a + number] if a + number < b else ""
+                right = ours[c + number] if c + number < d else ""
+                rows.append((left, right, left != right))
+        return rows
+
+
+def judge(
+    state: State,
+    assumed: Mapping[str, Value],
+    rehearse: Callable[[Collection[str]], Mapping[str, Finding]],
+) -> list[Verdict]:
+    """Every rule of a run.
+
+    `assumed` are settings that are not at their defaults. `rehearse` finds rules out on a mock that follows
+    what is assumed; it is asked for those that the service follows otherwise.
+    """
+    expected = {rule: assumed.get(rule, default(rule)) for rule in state.probes}
+    otherwise = [
+        rule
+        for rule, progress in state.probes.items()
+        if progress.finding is not None and progress.finding.value != expected[rule]
+    ]
+    ours = rehearse(otherwise) if otherwise else {}
+    return [
+        _verdict(rule, expected[rule], progress, ours.get(rule))
+        for rule, progress in sorted(state.probes.items())
+    ]
+
+
+def _verdict(rule: str, assumed: Value, progress: Progress, ours: Finding | None) -> Verdict:
+    standing, found = SETTINGS[rule].standing, progress.finding
+    if found is not None:
+        outcome = Outcome.AS_ASSUMED if found.value == assumed else Outcome.OTHERWISE
+        mine = ours.shows if ours else ""
+        return Verdict(rule, standing, assumed, outcome, found.value, theirs=found.shows, ours=mine)
+    if progress.reason:
+        return Verdict(rule, standing, assumed, Outcome.NOT_FOUND_OUT, why=progress.reason)
+    until = progress.wait_until
+    why = f"goes on at {until:%Y-%m-%d %H:%M} of the service's time" if until else "not begun"
+    return Verdict(rule, standing, assumed, Outcome.WAITING, why=why)
+
+
+def default(rule: str) -> Value:
+    setting = SETTINGS[rule]
+    return setting.default if setting.alternatives else setting.default.split()
+
+
+def counts(verdicts: Iterable[Verdict]) -> dict[str, int]:
+    found = Counter(verdict.outcome for verdict in verdicts)
+    return {outcome.value: found[outcome] for outcome in Outcome}
+
+
+def as_text(verdicts: Sequence[Verdict]) -> str:
+    """For a terminal or a mail: those that differ with both documents, the others in a line."""
+    parts = []
+    for verdict in verdicts:
+        if verdict.outcome is Outcome.OTHERWISE:
+            parts.append(
+                f"{verdict.rule}: otherwise, {told(verdict.found or [])} in place of {told(verdict.assumed)}"
+                f" ({verdict.standing})\n  {verdict.meaning}\n"
+                f"  the service:\n{_indented(verdict.theirs)}\n  Tallyhook's mock:\n{_indented(verdict.ours)}"
+            )
+        else:
+            more = verdict.why or told(verdict.assumed)
+            parts.append(f"{verdict.rule}: {verdict.outcome}, {more} ({verdict.standing})")
+    told_counts = ", ".join(f"{count} {name}" for name, count in counts(verdicts).items())
+    return "\n".join([*parts, f"{len(verdicts)} rules: {told_counts}"]) + "\n"
+
+
+def as_html(verdicts: Sequence[Verdict], state: State) -> str:
+    """A page that needs no other file."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).with_name("templates")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["told"] = told
+    page = environment.get_template("report.html")
+    return page.render(verdicts=verdicts, state=state, counts=counts(verdicts), Outcome=Outcome)
+
+
+def rules_toml(verdicts: Iterable[Verdict]) -> str:
+    """The `[rules]` of a catalogue with which a mock behaves as the service does: what is not a default."""
+    lines = ["[rules]"]
+    for verdict in verdicts:
+        value = verdict.found if verdict.found is not None else verdict.assumed
+        if value != default(verdict.rule):
+            lines.append(f"{verdict.rule} = {json.dumps(value)}")
+    return "\n".join(lines) + "\n"
+
+
+def read_rules(file: Path) -> dict[str, Value]:
+    """The `[rules]` of such a file. Unusable if it can't be read."""
+    import tomllib
+
+    try:
+        content: dict[str, Any] = tomllib.loads(file.read_text("utf-8"))
+        rules = content["rules"]
+        unknown = [rule for rule in rules if rule not in SETTINGS]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise Unusable(f"{file} has no readable [rules]: {error}") from None
+    if unknown:
+        raise Unusable(f"{file}: there is no rule {unknown[0]!r}; `tallyhook rules` lists them")
+    return dict(rules)
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.splitlines())

@@ -1,0 +1,68 @@
+"""The file that a run is kept in from one day to the next. It holds no password."""
+
+import os
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from tallyhook_mock.conform.account import Unusable
+from tallyhook_mock.conform.probe import Finding
+
+__all__ = ["Progress", "State", "load", "save"]
+
+
+class Progress(msgspec.Struct):
+    """How far a probe is. One that has neither finding nor reason goes on at `step`."""
+
+    step: int = 0
+    wait_until: datetime | None = None
+    finding: Finding | None = None
+    reason: str = ""  # why it was not found out
+    memory: dict[str, str] = msgspec.field(default_factory=dict)
+    tries: int = 0  # how often it was begun anew
+    is_at_work: bool = False  # a step was begun and is not known to have ended
+
+    @property
+    def is_done(self) -> bool:
+        return self.finding is not None or bool(self.reason)
+
+
+class State(msgspec.Struct, kw_only=True):
+    """A run: where it is made, what it has made there, and what it has found."""
+
+    base_url: str
+    product: str
+    user: str
+    prefix: str
+    listener_url: str = ""
+    declining_zip: str = ""
+    is_checked: bool = False  # the product is empty, and its gateway one to play with
+    plans: list[str] = msgspec.field(default_factory=list)
+    probes: dict[str, Progress] = msgspec.field(default_factory=dict)
+
+    @property
+    def is_done(self) -> bool:
+        return all(progress.is_done for progress in self.probes.values())
+
+
+def load(file: Path) -> State:
+    """Unusable if it can't be read."""
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=State)
+    except FileNotFoundError:
+        raise Unusable(f"{file} is not there: begin with `tallyhook conform start`") from None
+    except OSError as error:
+        raise Unusable(f"{file} can't be read: {error.strerror}") from None
+    except msgspec.DecodeError as error:
+        raise Unusable(f"{file} is not the state of a run: {error}") from None
+
+
+def save(state: State, file: Path) -> None:
+    """Replace the file as a whole. Unusable if that is impossible."""
+    new = file.with_name(f"{file.name}.new")
+    try:
+        new.write_bytes(msgspec.json.format(msgspec.json.encode(state), indent=2))
+        os.replace(new, file)
+    except OSError as error:
+        raise Unusable(f"{file} can't be written: {error.strerror}") from None
