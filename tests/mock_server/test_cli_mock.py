@@ -131,7 +131,7 @@ def test_what_can_not_be_done_is_said_in_one_line(tmp_path: Path) -> None:
     with bind("127.0.0.1", 0) as taken:
         port = str(taken.getsockname()[1])
         for arguments, complaint in [
-            (("--port", port), f"127.0.0.1:{port} can't be had: Address already in use"),
+            (("--port", port), f"port {port} is in use: --port 0 takes a free one"),
             (("--host", "no.such.host.invalid"), "no.such.host.invalid:8421 can't be had: "),
             (("--catalog", str(broken)), f"{broken}: users[0].password: a value is required"),
             (("--catalog", str(tmp_path / "none.toml")), "none.toml: No such file or directory"),

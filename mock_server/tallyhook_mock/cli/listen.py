@@ -138,7 +138,11 @@ async def _serve(
                 answer = Response(status_code=204)
             else:
                 answer = await _passed_on(http, forward, headers, body)
-            (_print_line if as_json else _print)(body, is_genuine, answer.status_code)
+            if as_json:
+                _print_line(body, is_genuine, answer.status_code)
+            else:
+                code = product["code"] if len(products) > 1 else ""
+                _print(body, is_genuine, answer.status_code, code)
             return answer
 
         def route(product: dict[str, Any]) -> Route:
@@ -189,7 +193,8 @@ async def _passed_on(
     return Response(answer.content, answer.status_code, given)
 
 
-def _print(body: bytes, is_genuine: bool, status: int) -> None:
+def _print(body: bytes, is_genuine: bool, status: int, product: str = "") -> None:
+    """With the product's code if hooks of several come."""
     line = Text()
     if not is_genuine:
         line.append("not signed with the product's key: refused", "bold red")
@@ -203,7 +208,8 @@ def _print(body: bytes, is_genuine: bool, status: int) -> None:
             invoice = hook.subscription.invoice
             about = "" if invoice is None or invoice.number is None else f"  invoice #{invoice.number}"
             line.append(f"{at}  ", "dim").append(hook.activity_type, "bold")
-            line.append(f"  {hook.product.code}  {hook.customer.code}{about}")
+            line.append(f"  {product}" if product else "")
+            line.append(f"  {hook.customer.code}{about}")
     say(line.append(f"  {status}", "green" if 200 <= status < 300 else "red"))
     sys.stdout.flush()
 

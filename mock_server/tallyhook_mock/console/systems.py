@@ -37,7 +37,6 @@ class Books:
 
 
 _OVERVIEW, _FAULTS = Link("/", "Overview", "o"), Link("/console/faults", "Faults", "f")
-_CALLS = Link("/console/calls", "Calls", "e")
 _CUSTOMERS = Link("/console/customers", "Customers", "c")
 _HOOKS = (Link("/console/hooks", "Hooks", "h"), Link("/console/listeners", "Listeners", "l"))
 
@@ -59,10 +58,8 @@ def links(systems: Systems) -> tuple[list[Link], list[Link]]:
     has_cheddar = systems.cheddar.products or not others
     customers = (_CUSTOMERS,) if has_cheddar else ()
     hooks = _HOOKS if has_cheddar or any(name in policies() for name in used) else ()
-    bar = [_OVERVIEW, *customers, *hooks, _CALLS, *others, _FAULTS]
-    return (
-        (bar, []) if len(bar) <= _MOST_LINKS else ([_OVERVIEW, *customers, *hooks, _CALLS, _FAULTS], others)
-    )
+    bar = [_OVERVIEW, *customers, *hooks, *others, _FAULTS]
+    return (bar, []) if len(bar) <= _MOST_LINKS else ([_OVERVIEW, *customers, *hooks, _FAULTS], others)
 
 
 def books_of(systems: Systems) -> list[Books]:
