@@ -354,7 +354,7 @@ def test_a_listener_is_added_and_looked_at_from_the_command_line(server: Server)
         assert "fusebill" in command.says("listeners", "list")
         (hook,) = command.gives("hooks", "list", "--type", "InvoicePosted")
         assert "InvoicePosted of fusebill" in command.says("hooks", "show", hook["id"])
-        assert "is sent again" in command.says("hooks", "replay", hook["id"])
+        assert "→ 200 in" in command.says("hooks", "replay", hook["id"])
         server.settle()
         assert len(listener.received) == 2
 
