@@ -99,6 +99,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(tmp_path_factory.mktemp("docs"))
 
 
+@pytest.mark.xfail(strict=True, reason="the theme: headings without a level, contrast and scrolling of code")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_documentation(chromium: Browser, scheme: str, site: Path) -> None:
     found: list[str] = []
