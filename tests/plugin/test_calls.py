@@ -3,6 +3,7 @@
 import logging
 import unittest
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
