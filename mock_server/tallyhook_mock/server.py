@@ -5,6 +5,7 @@ import gc
 import socket
 import tempfile
 import threading
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
@@ -27,7 +28,7 @@ from tallyhook_mock.faults import Armed, Fault
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.systems.cheddar.customers import Customer
 
-__all__ = ["Server", "bind", "configure", "own_process", "serve", "serving"]
+__all__ = ["RealTimeLoop", "Server", "bind", "configure", "own_process", "serve", "serving"]
 
 if TYPE_CHECKING:
     from tallyhook_mock.picture.life import Life
@@ -120,6 +121,18 @@ def own_process() -> None:
     gc.set_threshold(young, middle, _SEARCHES)
 
 
+# freezegun replaces `time.monotonic` in every module, and time-machine replaces the function itself. A timer
+# that was set by a frozen clock would never come, and the loop's thread would never end.
+_MONOTONIC = getattr(time, "CLOCK_MONOTONIC", None)  # Windows has none
+
+
+class RealTimeLoop(asyncio.SelectorEventLoop):
+    """The loop of a thread of ours, whatever a test does to its own clock."""
+
+    def time(self) -> float:
+        return super().time() if _MONOTONIC is None else time.clock_gettime(_MONOTONIC)
+
+
 class Server:
     """A mock that serves in a thread; every method may be called from any other thread.
 
@@ -157,7 +170,8 @@ class Server:
 
     def _run(self) -> None:
         try:
-            asyncio.run(self._serve())
+            with asyncio.Runner(loop_factory=RealTimeLoop) as runner:
+                runner.run(self._serve())
         finally:
             self._ready.set()
 

@@ -3,17 +3,23 @@
 import logging
 import unittest
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import freezegun
+import httpx
 import pytest
+import time_machine
 
 import tallyhook_mock
-from tallyhook import Client
+from tallyhook import AsyncClient, Client
 from tallyhook.errors import NotFound
 from tallyhook_mock.testing import Cheddar
+from tallyhook_mock.testing.house import House
 
-from .apps import asgi, wsgi
+from .apps import asgi, auditing, wsgi
 
 pytest_plugins = ["pytester"]
 
@@ -84,6 +90,27 @@ class Unittest(unittest.TestCase):
     def test_a_method(self, cheddar: Cheddar) -> None:
         subscribed(cheddar)
         assert str(cheddar.bill("C1").total) == "50.00"
+
+
+@pytest.mark.parametrize("freeze", [freezegun.freeze_time, lambda at: time_machine.travel(at, tick=False)])
+def test_a_frozen_clock_does_not_disturb(cheddar: Cheddar, async_client: AsyncClient, freeze: Any) -> None:
+    with freeze("2020-05-05"):
+        subscribed(cheddar)
+        cheddar.listener(auditing(cheddar, async_client).asgi)
+        cheddar.bill("C1")
+        cheddar.assert_billed("C1", "56.00")
+        assert cheddar.now == datetime(2026, 2, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("freeze", [freezegun.freeze_time, lambda at: time_machine.travel(at, tick=False)])
+def test_a_server_that_is_started_under_a_frozen_clock_ends(freeze: Any, tmp_path: Path) -> None:
+    with ExitStack() as stack, freeze("2040-05-05"):
+        house = House(lambda: tmp_path)
+        stack.callback(house.close)
+        assert httpx.get(house.address(tls=False).url).status_code == 503
+        server = stack.enter_context(tallyhook_mock.serve(start="2026-01-01"))
+        server.advance("1mo")
+        assert server.now == datetime(2026, 2, 1, tzinfo=UTC)
 
 
 # -- what a failing test shows

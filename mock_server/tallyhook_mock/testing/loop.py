@@ -5,6 +5,8 @@ import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from tallyhook_mock.server import RealTimeLoop
+
 __all__ = ["Loop", "here"]
 
 __tracebackhide__ = True  # pytest shows the line of the test
@@ -13,10 +15,10 @@ T = TypeVar("T")
 
 
 class Loop:
-    """Runs until it is closed."""
+    """Runs until it is closed, on real time even while a test has frozen it."""
 
     def __init__(self, name: str) -> None:
-        self._loop = asyncio.new_event_loop()
+        self._loop = RealTimeLoop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
         self._thread.start()
 
