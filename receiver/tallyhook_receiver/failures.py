@@ -42,10 +42,11 @@ def cause_of(error: Exception) -> Cause:
 
     The place is the last line of the handler's own file that the exception passed: a library that it called
     tells nothing of the way there. Where no handler was under way it is the line that raised, and none at all
-    for an error that the client's package raises on purpose. At DEBUG the log gets the traceback, which may
-    quote the customer.
+    for an error that the client's package raises on purpose. At DEBUG the log gets the traceback without the
+    exception's text, which may quote the customer; `raised` of the record is the exception.
     """
-    log.debug("a handler raised %s", type(error).__name__, exc_info=error)
+    trail = "".join(traceback.format_tb(error.__traceback__))
+    log.debug("a handler raised %s\n%s", type(error).__name__, trail, extra={"raised": error})
     passed = [(frame.f_code, line, _package(frame)) for frame, line in traceback.walk_tb(error.__traceback__)]
     files = [code.co_filename for code, _, package in passed if package not in _BELOW]
     code, line, _ = [each for each in passed if not files or each[0].co_filename == files[0]][-1]

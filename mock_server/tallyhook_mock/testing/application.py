@@ -63,7 +63,7 @@ class Application:
         if error is None and not exchange.over.is_set():
             error = RuntimeError("the application returned without an answer")
         if error is not None:
-            raised.debug("%s: %s: %s", exchange.place, type(error).__name__, error, exc_info=error)
+            raised.debug("%s: %s: %s", exchange.place, type(error).__name__, error, extra={"raised": error})
         exchange.settle(httpx.Response(500, text="Internal Server Error"))
 
 

@@ -55,7 +55,7 @@ class WsgiDoor:
             response.read()
         except Exception as error:  # whatever it is, a server would answer 500
             place = f"{request.method} {request.url.path}"
-            logger.debug("%s: %s: %s", place, type(error).__name__, error, exc_info=error)
+            logger.debug("%s: %s: %s", place, type(error).__name__, error, extra={"raised": error})
             return httpx.Response(500, text="Internal Server Error")
         return response
 

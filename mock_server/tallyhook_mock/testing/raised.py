@@ -57,8 +57,9 @@ class Raised(logging.Filter):
             source.setLevel(level)
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.levelno == logging.DEBUG and record.exc_info and record.exc_info[1] is not None:
-            self._tell(record.getMessage(), record.exc_info[1])
+        error = getattr(record, "raised", None)
+        if error is not None:
+            self._tell(record.getMessage().partition("\n")[0], error)
         return record.levelno >= self._shown[record.name]
 
     def _tell(self, what: str, error: BaseException) -> None:
