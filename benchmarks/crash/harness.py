@@ -537,7 +537,7 @@ class _Play:
         return next(attempt.at for attempt in self.delivery.attempts if attempt.acknowledged)
 
     def told(self) -> list[str]:
-        """For whoever looks for the cause: the answers, the inbox's last word and the journal."""
+        """What helps to find the cause: the answers, the inbox's last note and the journal."""
         answers = ", ".join(
             f"{made.status or 'none'} {made.answer}".strip() for made in self.delivery.attempts
         )

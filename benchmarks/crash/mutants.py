@@ -25,7 +25,7 @@ MUTANTS = {
     "before-ignored": "it counts for nothing which charges stood before",
     "nothing-read-back": "what was sent is taken to stand on the invoice",
     "no-lease-check": "a worker that stood still goes on after its lease",
-    "foreign-entries": "any worker may write into a journal, whoever has the lease; nor is that checked",
+    "foreign-entries": "any worker may write into a journal, and nothing checks the lease",
     "no-quantities": "charges are added, and quantities never set",
 }
 

@@ -191,7 +191,7 @@ class Answer:
 
 
 class Account:
-    """Calls on one product. Whatever has to be sent again is sent again by whoever calls.
+    """Calls on one product. The caller repeats what has to be sent again.
 
     `http` is a client that reaches the service; it belongs to the caller.
     """

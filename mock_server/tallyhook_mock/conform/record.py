@@ -1,4 +1,4 @@
-"""A proxy between an application and the service, which keeps what passed in a file, with nobody's data."""
+"""A proxy between an application and the service. It records the calls in a file, without personal data."""
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime

@@ -29,7 +29,7 @@ class Agenda:
         self._index()
 
     def _index(self) -> None:
-        """So that what is planned for one account is found in a world of many."""
+        """Index the plan by subject, to find one account's entries without searching them all."""
         self._by_subject: defaultdict[int, list[_Planned]] = defaultdict(list)
         for planned in self._planned:
             self._by_subject[id(planned[3])].append(planned)

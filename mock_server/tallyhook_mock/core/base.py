@@ -4,6 +4,7 @@ A mock holds a million subscriptions as easily as ten only if each weighs little
 empty is the one empty tuple, and a list that grows is a tuple that is replaced by a longer one.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -79,7 +80,7 @@ class Billed:
         self.totals[currency] = total((self.totals.get(currency, NOTHING), amount))
 
 
-class BillingSystem:
+class BillingSystem(ABC):
     """What a system beside Cheddar is for the others: accounts, what is to come, and what has happened.
 
     Attributes:
@@ -96,9 +97,9 @@ class BillingSystem:
 
     # -- for each system to say
 
+    @abstractmethod
     def accounts(self) -> Mapping[Any, Entity]:
         """Those who are billed, by id, in the order of creation."""
-        raise NotImplementedError
 
     def account(self, id: str) -> Entity:
         """LookupError or ValueError if there is none."""
@@ -109,9 +110,9 @@ class BillingSystem:
         """Whether a catalogue or somebody has put something there."""
         return bool(self.accounts())
 
+    @abstractmethod
     def forecast(self, id: str, count: int) -> "list[Coming]":
         """The next invoices of an account, as things stand. LookupError or ValueError if there is none."""
-        raise NotImplementedError
 
     # -- for all of them
 
