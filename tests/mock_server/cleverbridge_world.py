@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from tallyhook_mock.core.invoice_lines import Bill
+from tallyhook_mock.core.bills import Bill
 from tallyhook_mock.systems.cleverbridge import rules as updates
 from tallyhook_mock.systems.cleverbridge.model import (
     Coupon,

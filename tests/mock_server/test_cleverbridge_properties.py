@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from msgspec import structs
 
-from tallyhook_mock.core.invoice_lines import Line
+from tallyhook_mock.core.bills import Line
 from tallyhook_mock.systems.cleverbridge.model import Manner, Refusal
 from tallyhook_mock.systems.cleverbridge.rules import Outcome
 

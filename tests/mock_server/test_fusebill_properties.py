@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from tallyhook_mock.core.invoice_lines import Line
+from tallyhook_mock.core.bills import Line
 from tallyhook_mock.systems.fusebill.dates import Cycle, InvoiceDate, day_of
 from tallyhook_mock.systems.fusebill.dryrun import forecast
 from tallyhook_mock.systems.fusebill.model import (

@@ -16,7 +16,7 @@ from tallyhook_mock.core.agenda import Agenda
 from tallyhook_mock.core.money import NOTHING, total
 
 if TYPE_CHECKING:
-    from tallyhook_mock.core.forecast import Coming
+    from tallyhook_mock.core.bills import Coming
 
 __all__ = ["Billed", "BillingSystem", "Entity", "Happening", "Value"]
 

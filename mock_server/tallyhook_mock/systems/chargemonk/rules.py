@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from tallyhook_mock.core.base import Value
-from tallyhook_mock.core.invoice_lines import Bill, Line
+from tallyhook_mock.core.bills import Bill, Line
 from tallyhook_mock.core.money import cents
 from tallyhook_mock.systems.chargemonk.model import (
     AddOn,

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from tallyhook_mock.core.invoice_lines import Line
+from tallyhook_mock.core.bills import Line
 from tallyhook_mock.core.money import cents
 from tallyhook_mock.systems.cleverbridge.charges import price, renewal_lines
 from tallyhook_mock.systems.cleverbridge.model import Item, ItemStatus, Refusal, Subscription, Version

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from tallyhook_mock.core.base import Happening
+from tallyhook_mock.core.bills import Line
 from tallyhook_mock.core.hooks import Policy
-from tallyhook_mock.core.invoice_lines import Line
 from tallyhook_mock.systems.cleverbridge.charges import VAT, price, renewal_lines, with_vat
 from tallyhook_mock.systems.cleverbridge.model import Item, State, Subscription
 

@@ -9,9 +9,8 @@ from msgspec import field
 from msgspec.structs import replace
 
 from tallyhook_mock.core.base import BillingSystem, Entity, Happening, Value
-from tallyhook_mock.core.forecast import Coming, coming_bills, copied
+from tallyhook_mock.core.bills import Bill, Coming, Line, coming_bills, copied
 from tallyhook_mock.core.frequencies import add_months
-from tallyhook_mock.core.invoice_lines import Bill, Line
 from tallyhook_mock.core.money import exact, product
 
 __all__ = [

@@ -7,7 +7,7 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from tallyhook_mock.core.base import Value
-from tallyhook_mock.core.invoice_lines import Bill, Line
+from tallyhook_mock.core.bills import Bill, Line
 from tallyhook_mock.core.money import cents
 from tallyhook_mock.systems.fusebill.model import (
     BillingPeriodDefinition,

@@ -9,9 +9,8 @@ from msgspec import field
 from msgspec.structs import replace
 
 from tallyhook_mock.core.base import BillingSystem, Entity, Happening, Value
-from tallyhook_mock.core.forecast import Coming, coming_bills, copied
+from tallyhook_mock.core.bills import Bill, Coming, Line, coming_bills, copied
 from tallyhook_mock.core.ids import Ids
-from tallyhook_mock.core.invoice_lines import Bill, Line
 from tallyhook_mock.core.money import ZERO, cents
 from tallyhook_mock.systems.fusebill.dates import Cycle, InvoiceDate
 from tallyhook_mock.systems.fusebill.plans import Frequency, PlanProduct

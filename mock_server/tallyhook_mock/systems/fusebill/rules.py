@@ -7,7 +7,7 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from tallyhook_mock.core.base import Value
-from tallyhook_mock.core.invoice_lines import Line
+from tallyhook_mock.core.bills import Line
 from tallyhook_mock.systems.fusebill.dates import Cycle, InvoiceDate, day_of
 from tallyhook_mock.systems.fusebill.invoices import collect_held, make_draft
 from tallyhook_mock.systems.fusebill.model import (

@@ -3,7 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 
-from tallyhook_mock.core.invoice_lines import Line
+from tallyhook_mock.core.bills import Line
 from tallyhook_mock.core.money import cents, quantity_text
 from tallyhook_mock.systems.fusebill.dates import day_of
 from tallyhook_mock.systems.fusebill.invoices import make_draft
