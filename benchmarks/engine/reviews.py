@@ -8,7 +8,7 @@ from decimal import Decimal
 from benchmarks.engine.town import END, ITEM, Town
 from tallyhook import signing
 from tallyhook_mock.core.hooks import Attempt
-from tallyhook_mock.delivery import hook_headers
+from tallyhook_mock.sender import hook_headers
 from tallyhook_mock.systems.cheddar import billing, review, usage
 from tallyhook_mock.systems.cheddar.billing import NewCharge
 from tallyhook_mock.systems.cheddar.hook_json import body

@@ -11,7 +11,7 @@ from tallyhook_mock import (
     Server,
     serve,
 )
-from tallyhook_mock.delivery import Answer, Sender
+from tallyhook_mock.sender import Answer, Sender
 from tallyhook_mock.systems.cheddar import billing, usage
 from tallyhook_mock.systems.cheddar.billing import NewCharge
 

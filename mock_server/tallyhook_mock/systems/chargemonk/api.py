@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tallyhook_mock.clock import parse_moment
 from tallyhook_mock.core.bills import Bill
 from tallyhook_mock.core.money import amount_text
-from tallyhook_mock.faulty import Face, receive_body
+from tallyhook_mock.middleware import Face, receive_body
 from tallyhook_mock.systems.chargemonk.model import Refusal, State, Subscription, Unbilled
 
 if TYPE_CHECKING:

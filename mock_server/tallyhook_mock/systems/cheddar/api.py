@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tallyhook_mock.core import ids
 from tallyhook_mock.faults import Fault, FaultKind
-from tallyhook_mock.faulty import Aim, Face
+from tallyhook_mock.middleware import Aim, Face
 from tallyhook_mock.systems.cheddar import calls_customers, calls_invoices, calls_plans
 from tallyhook_mock.systems.cheddar.customers import Customer
 from tallyhook_mock.systems.cheddar.gateway import failure

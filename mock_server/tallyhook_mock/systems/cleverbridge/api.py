@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tallyhook_mock.faults import Fault
-from tallyhook_mock.faulty import Aim, Face, receive_body
+from tallyhook_mock.middleware import Aim, Face, receive_body
 from tallyhook_mock.systems.cleverbridge.calls import ROOT, ROUTES
 from tallyhook_mock.systems.cleverbridge.documents import answer, broken, refusal_answer
 from tallyhook_mock.systems.cleverbridge.model import Refusal, State, full_id, malformed
