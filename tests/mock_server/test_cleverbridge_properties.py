@@ -13,7 +13,7 @@ from msgspec import structs
 
 from tallyhook_mock.core.bills import Line
 from tallyhook_mock.systems.cleverbridge.model import Manner, Refusal
-from tallyhook_mock.systems.cleverbridge.rules import Outcome
+from tallyhook_mock.systems.cleverbridge.updates import Outcome
 
 from .cleverbridge_world import BASE, DAY, EXCESS, World, dump
 

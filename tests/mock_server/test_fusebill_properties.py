@@ -16,10 +16,9 @@ from tallyhook_mock.systems.fusebill.model import (
     BillingPeriodDefinition,
     Charge,
     Customer,
-    State,
     Subscription,
+    Timing,
 )
-from tallyhook_mock.systems.fusebill.plans import Timing
 from tallyhook_mock.systems.fusebill.refusal import Refusal
 from tallyhook_mock.systems.fusebill.rules import (
     NewCustomer,
@@ -32,6 +31,7 @@ from tallyhook_mock.systems.fusebill.rules import (
     new_customer,
     new_definition,
 )
+from tallyhook_mock.systems.fusebill.state import State
 
 from .fusebill_face import dump, plan
 

@@ -20,7 +20,8 @@ from tallyhook_mock.clock import parse_moment
 from tallyhook_mock.core.bills import Bill
 from tallyhook_mock.core.money import amount_text
 from tallyhook_mock.middleware import Face, receive_body
-from tallyhook_mock.systems.chargemonk.model import Refusal, State, Subscription, Unbilled
+from tallyhook_mock.systems.chargemonk.model import Refusal, Subscription, Unbilled
+from tallyhook_mock.systems.chargemonk.state import State
 
 if TYPE_CHECKING:
     from tallyhook_mock.mock import Mock

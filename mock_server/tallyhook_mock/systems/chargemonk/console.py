@@ -24,9 +24,10 @@ from tallyhook_mock.systems.chargemonk.catalog import (
     read_plan,
 )
 from tallyhook_mock.systems.chargemonk.control import carry_out, subscribe
-from tallyhook_mock.systems.chargemonk.model import AddOn, Plan, State, Subscription, cycles_text
+from tallyhook_mock.systems.chargemonk.model import AddOn, Plan, Subscription, cycles_text
 from tallyhook_mock.systems.chargemonk.picture import tell
 from tallyhook_mock.systems.chargemonk.rules import expected, offer
+from tallyhook_mock.systems.chargemonk.state import State
 
 __all__ = ["KEY", "ROUTES"]
 

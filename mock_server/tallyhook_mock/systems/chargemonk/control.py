@@ -29,8 +29,9 @@ from tallyhook_mock.systems.chargemonk.catalog import (
     read_add_ons,
     read_subscription,
 )
-from tallyhook_mock.systems.chargemonk.model import Carried, Refusal, State, Subscription
+from tallyhook_mock.systems.chargemonk.model import Carried, Refusal, Subscription
 from tallyhook_mock.systems.chargemonk.rules import expected
+from tallyhook_mock.systems.chargemonk.state import State
 
 __all__ = ["COMMANDS", "ROUTES", "carry_out", "subscribe"]
 

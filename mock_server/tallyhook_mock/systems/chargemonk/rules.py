@@ -16,11 +16,11 @@ from tallyhook_mock.systems.chargemonk.model import (
     Carried,
     Plan,
     Refusal,
-    State,
     Subscription,
     Term,
     check_code,
 )
+from tallyhook_mock.systems.chargemonk.state import State
 
 __all__ = [
     "MOST",

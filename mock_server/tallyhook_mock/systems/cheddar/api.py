@@ -20,7 +20,7 @@ from tallyhook_mock.middleware import Aim, Face
 from tallyhook_mock.systems.cheddar import calls_customers, calls_invoices, calls_plans
 from tallyhook_mock.systems.cheddar.customers import Customer
 from tallyhook_mock.systems.cheddar.gateway import failure
-from tallyhook_mock.systems.cheddar.names import unknown_parameters
+from tallyhook_mock.systems.cheddar.known_parameters import unknown_parameters
 from tallyhook_mock.systems.cheddar.paypal import PATH, paypal_app
 from tallyhook_mock.systems.cheddar.products import Product
 from tallyhook_mock.systems.cheddar.refusal import Refusal, not_found

@@ -16,8 +16,9 @@ from tallyhook_mock.faults import Fault
 from tallyhook_mock.middleware import Aim, Face, receive_body
 from tallyhook_mock.systems.cleverbridge.calls import ROOT, ROUTES
 from tallyhook_mock.systems.cleverbridge.documents import answer, broken, refusal_answer
-from tallyhook_mock.systems.cleverbridge.model import Refusal, State, full_id, malformed
+from tallyhook_mock.systems.cleverbridge.model import Refusal, malformed
 from tallyhook_mock.systems.cleverbridge.request import read_body, read_query
+from tallyhook_mock.systems.cleverbridge.state import State, full_id
 
 if TYPE_CHECKING:
     from tallyhook_mock.mock import Mock

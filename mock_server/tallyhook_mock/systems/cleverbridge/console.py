@@ -20,9 +20,11 @@ from tallyhook_mock.console.words import money
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.picture.painting import paint
 from tallyhook_mock.systems.cleverbridge.charges import Price, price, renewal_lines
-from tallyhook_mock.systems.cleverbridge.model import Manner, State, Subscription
+from tallyhook_mock.systems.cleverbridge.model import Manner, Subscription
 from tallyhook_mock.systems.cleverbridge.picture import tell
-from tallyhook_mock.systems.cleverbridge.rules import MOST, Outcome, Target, deactivate, update
+from tallyhook_mock.systems.cleverbridge.rules import deactivate
+from tallyhook_mock.systems.cleverbridge.state import State
+from tallyhook_mock.systems.cleverbridge.updates import MOST, Outcome, Target, update
 
 __all__ = ["KEY", "ROUTES"]
 

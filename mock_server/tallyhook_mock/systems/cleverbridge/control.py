@@ -13,15 +13,8 @@ from tallyhook_mock.control.shown import bill_shown, moment_shown
 from tallyhook_mock.core.money import amount_text, quantity_text
 from tallyhook_mock.systems.cleverbridge import rules
 from tallyhook_mock.systems.cleverbridge.catalog import SubscriptionTable, read_subscription
-from tallyhook_mock.systems.cleverbridge.model import (
-    Item,
-    Mail,
-    Pending,
-    Refusal,
-    State,
-    Subscription,
-    Update,
-)
+from tallyhook_mock.systems.cleverbridge.model import Item, Mail, Pending, Refusal, Subscription, Update
+from tallyhook_mock.systems.cleverbridge.state import State
 
 __all__ = ["ROUTES"]
 

@@ -10,7 +10,7 @@ from tallyhook_mock.core.bills import Line
 from tallyhook_mock.core.money import cents
 from tallyhook_mock.systems.cleverbridge.charges import price, renewal_lines
 from tallyhook_mock.systems.cleverbridge.model import Item, ItemStatus, Refusal, Subscription, Version
-from tallyhook_mock.systems.cleverbridge.rules import Outcome
+from tallyhook_mock.systems.cleverbridge.updates import Outcome
 
 __all__ = [
     "answer",

@@ -22,9 +22,9 @@ from tallyhook_mock.systems.fusebill import (
 )
 from tallyhook_mock.systems.fusebill.documents import error_document, write
 from tallyhook_mock.systems.fusebill.listing import Page
-from tallyhook_mock.systems.fusebill.model import State
 from tallyhook_mock.systems.fusebill.refusal import Refusal
 from tallyhook_mock.systems.fusebill.request import DIGITS, Call, Handler, Query
+from tallyhook_mock.systems.fusebill.state import State
 
 if TYPE_CHECKING:
     from tallyhook_mock.mock import Mock

@@ -24,7 +24,7 @@ from tallyhook_mock.systems.fusebill.catalog import Day, Id, Month
 from tallyhook_mock.systems.fusebill.control import DEFINITION, MoveTable, read_move
 from tallyhook_mock.systems.fusebill.dates import MOST_INTERVALS, Cycle, InvoiceDate
 from tallyhook_mock.systems.fusebill.dryrun import Forecast, forecast
-from tallyhook_mock.systems.fusebill.model import Customer, State
+from tallyhook_mock.systems.fusebill.model import Customer
 from tallyhook_mock.systems.fusebill.picture import tell
 from tallyhook_mock.systems.fusebill.request import TERMS
 from tallyhook_mock.systems.fusebill.rules import (
@@ -33,6 +33,7 @@ from tallyhook_mock.systems.fusebill.rules import (
     edit_definition,
     new_definition,
 )
+from tallyhook_mock.systems.fusebill.state import State
 
 __all__ = ["KEY", "ROUTES"]
 

@@ -35,13 +35,7 @@ from tallyhook_mock.systems.fusebill.dryrun import (
     Forecast,
     forecast,
 )
-from tallyhook_mock.systems.fusebill.model import (
-    BillingPeriodDefinition,
-    Charge,
-    Customer,
-    State,
-    Subscription,
-)
+from tallyhook_mock.systems.fusebill.model import BillingPeriodDefinition, Charge, Customer, Subscription
 from tallyhook_mock.systems.fusebill.refusal import Refusal
 from tallyhook_mock.systems.fusebill.rules import (
     activate,
@@ -51,6 +45,7 @@ from tallyhook_mock.systems.fusebill.rules import (
     move,
     new_customer,
 )
+from tallyhook_mock.systems.fusebill.state import State
 
 __all__ = ["DEFINITION", "ROUTES", "Move", "MoveTable", "read_move"]
 

@@ -15,9 +15,9 @@ from tallyhook_mock.systems.fusebill.model import (
     Draft,
     DraftCharge,
     Invoice,
-    State,
 )
 from tallyhook_mock.systems.fusebill.refusal import conflict, not_found
+from tallyhook_mock.systems.fusebill.state import State
 
 __all__ = ["ChargeEdit", "change_draft", "collect_held", "make_draft", "post"]
 

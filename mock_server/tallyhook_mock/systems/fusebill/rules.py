@@ -15,14 +15,16 @@ from tallyhook_mock.systems.fusebill.model import (
     BillingPeriodType,
     Charge,
     Customer,
+    Frequency,
     Part,
+    Reset,
     Settings,
-    State,
     Subscription,
     SubscriptionProduct,
+    Timing,
 )
-from tallyhook_mock.systems.fusebill.plans import Frequency, Reset, Timing
 from tallyhook_mock.systems.fusebill.refusal import conflict, invalid
+from tallyhook_mock.systems.fusebill.state import State
 
 __all__ = [
     "NewCustomer",
