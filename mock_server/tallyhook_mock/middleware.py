@@ -1,6 +1,7 @@
 """ASGI in front of the API of a system: it watches each call, and makes it fail where a fault says so."""
 
 import asyncio
+import logging
 import re
 import time
 from collections.abc import Callable
@@ -11,11 +12,13 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tallyhook_mock.connection import drop
-from tallyhook_mock.core.base import Value
+from tallyhook_mock.core.base import Refusal, Value
 from tallyhook_mock.core.hooks import CHEDDAR
 from tallyhook_mock.faults import Fault, FaultKind
 
-__all__ = ["Aim", "Face", "Watched", "buffered", "receive_body", "with_faults"]
+__all__ = ["Aim", "Face", "Watched", "api_app", "buffered", "receive_body", "with_faults", "with_retry_after"]
+
+logger = logging.getLogger(__name__)
 
 _REASON = re.compile(rb"<error[^>]*>([^<]+)</error>")
 _LONGEST_REASON = 500  # characters
@@ -84,6 +87,45 @@ async def receive_body(request: Request, most: int) -> bytes | None:
         if length <= most:
             body += chunk
     return bytes(body) if length <= most else None
+
+
+def api_app(
+    respond: Callable[[Request, bytes | None], Response],
+    refused: Callable[[Refusal], Response],
+    changed: Callable[[], None],
+    max_body: int,
+    broken: Refusal,
+) -> ASGIApp:
+    """An API as an application: `respond` carries out a call and answers it, `refused` answers a Refusal.
+
+    The body is None if it is longer than `max_body` bytes. Once it is read nothing waits before the answer,
+    so a call sees and leaves the state whole. `changed` is called after each call, before its answer; it
+    takes the events that the call left. Any other exception is logged and answered as `broken`.
+    """
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        body = await receive_body(request, max_body)
+        try:
+            try:
+                response = respond(request, body)
+            finally:
+                changed()
+        except Refusal as refusal:
+            response = refused(refusal)
+        except Exception:
+            logger.exception("a call of %s broke", request.url.path)
+            response = refused(broken)
+        await response(scope, receive, send)
+
+    return app
+
+
+def with_retry_after(response: Response, fault: Fault) -> Response:
+    """The answer to a call that a fault makes fail; a 503 says when to try again."""
+    if fault.status == 503:
+        response.headers["Retry-After"] = str(fault.retry_after)
+    return response
 
 
 class Watched:

@@ -54,8 +54,6 @@ def _routes(name: str, accounts: str) -> list[Route]:
             account: Any = system.account(wanted)
         except LookupError:
             raise missing(f"there is no {one} {wanted!r}") from None
-        except ValueError as refusal:
-            raise missing(str(refusal)) from None
         return system, account, str(account.id)
 
     @asks(*PAGE)

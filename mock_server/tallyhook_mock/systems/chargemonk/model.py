@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from msgspec import field
 
+from tallyhook_mock.core import base
 from tallyhook_mock.core.base import Entity, Value
 from tallyhook_mock.core.bills import Bill, Line
 from tallyhook_mock.core.frequencies import add_months
@@ -24,11 +25,11 @@ __all__ = [
 ]
 
 
-class Refusal(ValueError):
-    """A command that was not carried out, in words for whoever gave it; nothing has changed.
+class Refusal(base.Refusal):
+    """What Chargemonk refuses. No page shows an error, so the status and the words are inferred."""
 
-    Chargemonk has no API for add-ons with billing cycles, so there is no documented shape of an error either.
-    """
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(status, message)
 
 
 _LONGEST = 50

@@ -7,7 +7,7 @@ from enum import IntEnum, StrEnum
 from msgspec import field
 from msgspec.structs import replace
 
-from tallyhook_mock.core.base import Entity, Value
+from tallyhook_mock.core.base import Entity, Refusal, Value
 from tallyhook_mock.core.bills import Bill
 from tallyhook_mock.core.frequencies import add_months
 from tallyhook_mock.core.money import exact, product
@@ -23,7 +23,6 @@ __all__ = [
     "Mode",
     "Pending",
     "Product",
-    "Refusal",
     "Status",
     "Subscription",
     "Terms",
@@ -34,15 +33,6 @@ __all__ = [
     "malformed",
     "unknown",
 ]
-
-
-class Refusal(ValueError):
-    """A call that was not carried out; nothing has changed. `status` is the HTTP status."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
 
 
 def malformed(message: str) -> Refusal:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from tallyhook_mock.core.base import Value
+from tallyhook_mock.core.base import Refusal, Value
 from tallyhook_mock.core.bills import Bill, Line
 from tallyhook_mock.core.money import ZERO, amount_text
 from tallyhook_mock.systems.cleverbridge.charges import (
@@ -18,15 +18,7 @@ from tallyhook_mock.systems.cleverbridge.charges import (
     renewal_lines,
     with_vat,
 )
-from tallyhook_mock.systems.cleverbridge.model import (
-    Item,
-    Mode,
-    Refusal,
-    Status,
-    Subscription,
-    Terms,
-    invalid,
-)
+from tallyhook_mock.systems.cleverbridge.model import Item, Mode, Status, Subscription, Terms, invalid
 from tallyhook_mock.systems.cleverbridge.state import State
 
 __all__ = [
