@@ -1,4 +1,4 @@
-"""A certificate authority of one's own, for clients that speak https only."""
+"""A local certificate authority, for clients that only speak https."""
 
 import ipaddress
 import os
@@ -24,7 +24,7 @@ _RENEW_BEFORE = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The files of a TLS server; `authority` is what clients have to trust."""
+    """The files of a TLS server. Clients have to trust `authority`."""
 
     authority: Path
     certificate: Path
@@ -45,7 +45,7 @@ def default_directory() -> Path:
 def make_identity(directory: Path, hostnames: Collection[str] = ()) -> Identity:
     """A certificate for this machine's loopback names and for `hostnames`, and the authority that signed it.
 
-    What is in the directory is kept, unless it is about to expire, lacks a name or does not fit together.
+    The files in the directory are reused unless they are about to expire, lack a name or don't fit together.
     ValueError for a name that no certificate can hold, OSError if the directory can't be written.
     """
     names = [_name(name) for name in dict.fromkeys((*_ALWAYS, *hostnames))]
@@ -67,7 +67,7 @@ _Pair = tuple[x509.Certificate, ec.EllipticCurvePrivateKey]
 
 
 def _load(certificate_file: Path, key_file: Path) -> _Pair | None:
-    """What an earlier start left, if it is whole and still good for a while."""
+    """The files of an earlier start, if they are complete and valid for a while yet."""
     try:
         certificate = x509.load_pem_x509_certificate(certificate_file.read_bytes())
         key = serialization.load_pem_private_key(key_file.read_bytes(), None)
@@ -90,7 +90,7 @@ def _store(pair: _Pair, certificate_file: Path, key_file: Path) -> None:
 
 
 def _write(file: Path, content: bytes, mode: int) -> None:
-    """Never half written, and at no moment readable to others than `mode` allows."""
+    """Write a file in one step, never readable by more users than `mode` allows."""
     new = file.with_name(f"{file.name}.{os.getpid()}")
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as target:
         target.write(content)

@@ -122,8 +122,8 @@ async def set_quantity(mock: Mock, form: Form) -> str:
 
 async def end(mock: Mock, form: Form) -> str:
     subscription = _named(mock, form)
+    before = len(subscription.bills)
     with as_operator(mock, State) as (state, at):
-        before = len(subscription.bills)
         deactivate(state, subscription, at)
     billed = "".join(
         f" Invoice {bill.number} is over {money(bill.total, bill.currency)}."
