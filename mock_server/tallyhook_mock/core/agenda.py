@@ -42,7 +42,7 @@ class Agenda:
         self._index()
 
     def schedule(self, when: datetime, action: Action, subject: object, rank: int = 0) -> None:
-        """Have `action` called at `when`. An action checks for itself whether it still applies."""
+        """Call `action` at `when`. The action itself checks whether it still applies."""
         self._count += 1
         planned = when, rank * _RANK + self._count, action, subject
         heapq.heappush(self._planned, planned)
