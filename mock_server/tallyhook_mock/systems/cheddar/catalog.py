@@ -195,7 +195,7 @@ def read_plan(
     tracked: dict[str, PlanItem] = {}
     for given in table.items:
         if given.code in tracked:
-            raise given.wrong("code", f"{given.code!r} stands here twice")
+            raise given.wrong("code", f"{given.code!r} is listed twice")
         tracked[given.code] = _read_item(given, items, ids, at)
     if table.is_free and (table.recurring_charge_amount or table.setup_charge_amount):
         raise table.wrong("isFree", "a free plan has no recurring and no setup charge")
