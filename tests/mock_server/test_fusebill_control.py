@@ -208,7 +208,7 @@ def test_the_clock_counts_what_is_billed_and_the_timeline_tells_it(face: Face) -
             "dryrun",
             {"subscriptionId": 11, "billingPeriodDefinitionId": 102},
             400,
-            "102 is of another customer",
+            "102 belongs to another customer",
         ),
         (
             "dryrun",

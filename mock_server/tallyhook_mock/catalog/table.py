@@ -250,7 +250,7 @@ def _whole(value: object, least: int, most: int, place: str) -> int:
 def _amount(value: object, places: int, place: str) -> Decimal:
     """A decimal from 0 up. A binary float would not be exact."""
     if isinstance(value, float):
-        raise CatalogError(f"{place}: {value} is a float and not exact: write it as text or a Decimal")
+        raise CatalogError(f"{place}: {value} is a binary fraction: write it as a text or a Decimal")
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         raise CatalogError(f"{place}: {_shown(value)} is not a number")
     try:
