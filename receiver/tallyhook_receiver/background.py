@@ -6,8 +6,6 @@ from collections.abc import Awaitable, Callable
 
 from tallyhook_receiver.errors import InboxUnavailable
 
-__all__ = ["Repeated"]
-
 log = logging.getLogger("tallyhook.receiver")
 
 

@@ -21,8 +21,6 @@ from tallyhook_receiver.settings import Options
 from tallyhook_receiver.sources import Event, Source, UnsignedSource
 from tallyhook_receiver.sources.source import WrongSource, body_key, inbox_key
 
-__all__ = ["Intake"]
-
 log = logging.getLogger("tallyhook.receiver")
 
 

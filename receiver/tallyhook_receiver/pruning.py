@@ -5,8 +5,6 @@ from datetime import timedelta
 
 from tallyhook_receiver.inbox import FRESH, Inbox
 
-__all__ = ["PRUNED_EVERY", "Pruning"]
-
 log = logging.getLogger("tallyhook.receiver")
 
 PRUNED_EVERY = 3600.0  # seconds

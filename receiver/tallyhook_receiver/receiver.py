@@ -32,8 +32,6 @@ from tallyhook_receiver.settings import read as read_settings
 from tallyhook_receiver.sources import Cheddar, Cleverbridge, Source, UnsignedSource
 from tallyhook_receiver.wsgi import WSGIApp
 
-__all__ = ["Receiver"]
-
 log = logging.getLogger("tallyhook.receiver")
 
 H = TypeVar("H", bound=events.Hook)

@@ -15,8 +15,6 @@ from tallyhook_receiver.inbox import Inbox
 from tallyhook_receiver.observer import Observer
 from tallyhook_receiver.sources.cheddar import Cheddar
 
-__all__ = ["ARGUMENTS", "DEFAULTS", "PREFIX", "SETTINGS", "Options", "Setting", "Settings", "read"]
-
 log = logging.getLogger("tallyhook.receiver")
 
 PREFIX = "TALLYHOOK_"

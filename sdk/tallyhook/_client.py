@@ -35,8 +35,6 @@ from tallyhook.errors import MASK, APIError, DecodeError, NoAnswer, UnusableClie
 if TYPE_CHECKING:
     import ssl
 
-__all__ = ["AsyncOptions", "BaseAsyncClient", "BaseClient", "Method", "Options", "basic"]
-
 P = ParamSpec("P")
 T = TypeVar("T")
 H = TypeVar("H", httpx.Client, httpx.AsyncClient)

@@ -21,8 +21,6 @@ from tallyhook_receiver.cli.output import Json, print_json, say
 from tallyhook_receiver.page.subject import subject
 from tallyhook_receiver.settings import PREFIX, read
 
-__all__ = ["inbox"]
-
 T = TypeVar("T")
 
 inbox = typer.Typer(help="Look after a receiver's inbox.", no_args_is_help=True)

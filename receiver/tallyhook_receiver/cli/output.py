@@ -14,22 +14,6 @@ from rich.text import Text
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-__all__ = [
-    "BAD",
-    "USAGE",
-    "Json",
-    "can_write",
-    "console",
-    "fail",
-    "grid",
-    "moment",
-    "print_json",
-    "say",
-    "short",
-    "state",
-    "table",
-]
-
 # Exit codes: what was asked about is bad; it could not be asked.
 BAD, USAGE = 1, 2
 

@@ -13,8 +13,6 @@ from tallyhook_receiver.cli.diagnosis import diagnose
 from tallyhook_receiver.cli.output import BAD, USAGE, Json, fail, print_json
 from tallyhook_receiver.settings import PREFIX, read
 
-__all__ = ["verify"]
-
 # Read as a receiver reads it: typer would take a key with a space in it for two.
 _VARIABLE = f"{PREFIX}KEYS"
 

@@ -6,8 +6,6 @@ from urllib.parse import unquote
 from tallyhook_receiver.inbox.base import MAX_HOOKS, Inbox
 from tallyhook_receiver.inbox.sqlite import MemoryInbox, SQLiteInbox
 
-__all__ = ["open_inbox"]
-
 
 def open_inbox(url: str | Path, *, max_hooks: int = MAX_HOOKS, create: bool = True) -> Inbox:
     """The inbox that a path or URL names; its `open` is still to be called.

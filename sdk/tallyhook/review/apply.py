@@ -20,8 +20,6 @@ from tallyhook.review.sending import Sending
 if TYPE_CHECKING:
     from tallyhook.review.review import Review
 
-__all__ = ["GONE_AFTER", "UNKNOWN_FOR", "Application"]
-
 # How long a request may still arrive; the clients' own timeout is 30 seconds.
 UNKNOWN_FOR = timedelta(minutes=5)
 

@@ -15,8 +15,6 @@ from tallyhook.review.outcome import Outcome
 if TYPE_CHECKING:
     from tallyhook.review.review import Review
 
-__all__ = ["adrive", "drive", "utc_now"]
-
 
 def utc_now() -> datetime:
     """The real time."""

@@ -24,8 +24,6 @@ from tallyhook.review.journal import (
     is_marked,
 )
 
-__all__ = ["Found", "Ledger", "charges_of", "new_mark"]
-
 
 def new_mark() -> str:
     """Ten characters that nobody guesses, and that no other adding has."""

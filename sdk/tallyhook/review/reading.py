@@ -22,8 +22,6 @@ from tallyhook.review.ownership import Ledger
 if TYPE_CHECKING:
     from tallyhook.review.review import Review
 
-__all__ = ["InvoicePaid", "Reading", "Steps"]
-
 T = TypeVar("T")
 
 Steps = Generator[Call[Customer] | Entry, Customer | None, T]

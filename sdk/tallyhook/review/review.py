@@ -17,8 +17,6 @@ from tallyhook.review.journal import Declaration, DeclaredCharge, Entry, Journal
 from tallyhook.review.outcome import Outcome
 from tallyhook.tables import Column, Shown, Table
 
-__all__ = ["Period", "Review"]
-
 _CHARGE_CODE_LENGTH = 36  # documented
 
 _COLUMNS = (

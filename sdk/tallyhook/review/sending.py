@@ -12,8 +12,6 @@ from tallyhook.review.journal import Declaration, Declared, DeclaredCharge, Refu
 from tallyhook.review.outcome import Standing, Unresolved
 from tallyhook.review.reading import Reading, Steps
 
-__all__ = ["Sending"]
-
 # How often one charge is given up before a person is asked.
 _GIVEN_UP = 2
 

@@ -20,8 +20,6 @@ from tallyhook_receiver.cli.doctor.store import DEFAULT, examine_store
 from tallyhook_receiver.cli.output import BAD, USAGE, Json, can_write, fail, print_json, table
 from tallyhook_receiver.settings import PREFIX, Settings, read
 
-__all__ = ["doctor"]
-
 _MARKS = {
     Verdict.GOOD: ("✓", "ok", "green"),
     Verdict.DOUBTFUL: ("!", "!", "yellow"),
