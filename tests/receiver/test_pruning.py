@@ -9,8 +9,7 @@ from tests.receiver.conftest import Store, pass_days
 from tests.receiver.letters import ADDING, LETTER, letter
 
 from tallyhook_receiver import Claim, Inbox, InboxUnavailable, LeaseLost, State, Stats
-from tallyhook_receiver.background import Repeated
-from tallyhook_receiver.pruning import Pruning
+from tallyhook_receiver.background import Pruning, Repeated
 
 Open = Callable[..., Awaitable[Inbox]]
 MOMENT = datetime(2030, 3, 18, tzinfo=UTC)
@@ -265,7 +264,7 @@ async def test_keeps_for_good(inbox: Inbox, store: Store) -> None:
 
 @pytest.mark.parametrize("days", [0, 1.9, -1])
 async def test_does_not_forget_what_may_come_again(inbox: Inbox, days: float) -> None:
-    with pytest.raises(ValueError, match="keep_days is 2 at least"):
+    with pytest.raises(ValueError, match="keep_days is at least 2"):
         Pruning(inbox, keep_days=days)
 
 

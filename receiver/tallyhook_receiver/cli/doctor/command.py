@@ -103,7 +103,7 @@ def _variables(file: Path) -> Mapping[str, str]:
     try:
         lines = file.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        fail(f"--env-file: {file} can't be read: {getattr(error, 'strerror', 'it is no text')}", USAGE)
+        fail(f"--env-file: {file} can't be read: {getattr(error, 'strerror', 'it is not text')}", USAGE)
     named = (line.strip().partition("=") for line in lines if line.strip() and line.strip()[0] != "#")
     return {name.strip(): value.strip() for name, _, value in named}
 
