@@ -35,6 +35,7 @@ class Repeated:
             await asyncio.wait({task})
 
     async def _go_on(self) -> None:
+        task = asyncio.current_task()
         while True:
             try:
                 await self._work()
@@ -42,6 +43,8 @@ class Repeated:
                 log.warning("%s: the inbox is unavailable: %s", self._what, error)
             except Exception:
                 log.exception("%s failed", self._what)
+            if self._task is not task:  # stopped, but the work swallowed the cancellation
+                return
             await asyncio.sleep(self._seconds)
 
 

@@ -1,6 +1,7 @@
 """The care of every inbox: counting, retrying, forgetting, pruning, and a bound to its size."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
@@ -253,6 +254,22 @@ async def test_an_inbox_that_is_away_is_pruned_later(
         await inbox.open()
     await until_empty(inbox)
     await pruning.stop()
+
+
+async def test_pruning_stops_although_its_work_takes_no_cancellation() -> None:
+    """As a connection pool may swallow one that comes at the wrong moment."""
+    began = asyncio.Event()
+
+    async def work() -> None:
+        began.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(3600)
+
+    pruning = Repeated("pruning", 3600, work)
+    pruning.start()
+    await began.wait()
+    async with asyncio.timeout(30):
+        await pruning.stop()
 
 
 async def test_keeps_for_good(inbox: Inbox, store: Store) -> None:
