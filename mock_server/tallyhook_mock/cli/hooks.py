@@ -232,7 +232,7 @@ def _send(
     import httpx
 
     from tallyhook import signing
-    from tallyhook_mock.delivery import why
+    from tallyhook_mock.sender import why
 
     headers = dict(hook["headers"])
     if hook["product"]:

@@ -85,9 +85,9 @@ def mock(
     from tallyhook_mock.catalog.reading import default_catalog
     from tallyhook_mock.catalog.table import CatalogError
     from tallyhook_mock.clock import Mode
-    from tallyhook_mock.delivery import Sender
     from tallyhook_mock.journal import Journal
     from tallyhook_mock.mock import Mock
+    from tallyhook_mock.sender import Sender
     from tallyhook_mock.server import bind, configure, own_process
     from tallyhook_mock.snapshot import SnapshotError
 
