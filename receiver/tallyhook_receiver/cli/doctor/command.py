@@ -13,8 +13,7 @@ from rich.text import Text
 from tallyhook_receiver import Cheddar, InboxUnavailable, open_inbox
 from tallyhook_receiver.cli.doctor.account import examine_account, examine_clock, examine_network
 from tallyhook_receiver.cli.doctor.finding import Finding, Verdict, doubtful, good
-from tallyhook_receiver.cli.doctor.listener import Listener
-from tallyhook_receiver.cli.doctor.probe import Probe
+from tallyhook_receiver.cli.doctor.listener import Listener, Probe
 from tallyhook_receiver.cli.doctor.setting import examine_keys, examine_settings, product_of
 from tallyhook_receiver.cli.doctor.store import DEFAULT, examine_store
 from tallyhook_receiver.cli.output import BAD, USAGE, Json, can_write, fail, print_json, table

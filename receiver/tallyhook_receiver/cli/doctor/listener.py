@@ -1,21 +1,65 @@
 """The listener at its public address: reached, healthy, strict about signatures, and given bodies as sent."""
 
 import contextlib
+import json
 import ssl
 import time
+import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import httpx
 
 from tallyhook_receiver import Cheddar
 from tallyhook_receiver.cli.doctor.account import is_open_http
 from tallyhook_receiver.cli.doctor.finding import Finding, bad, doubtful, good, skipped
-from tallyhook_receiver.cli.doctor.probe import TYPE, Probe
+from tallyhook_receiver.sources.source import body_key, inbox_key
 
 _TIMEOUT = 35.0  # seconds; a receiver answers within 25, and senders wait for 30 (inferred)
 _SOON = 14  # days
 
 _REWRITTEN = "have it pass the body on as it came: no JSON filter, no re-encoding, no added line break"
+
+
+TYPE = "tallyhook.doctor"
+
+
+class Probe:
+    """A hook of a type that no billing system sends, and that no handler is for: it is kept and ignored.
+
+    `odd` is laid out so that whatever reads it and writes it anew makes other bytes of it: by spaces, order,
+    escapes, numbers. The two `plain` ones are as such programs write.
+    """
+
+    def __init__(self, product: Cheddar) -> None:
+        self._product = product
+        self._id = uuid.uuid4().hex
+        self._at = datetime.now(UTC)
+        content = {
+            "activityDatetime": self._at.isoformat(timespec="seconds"),
+            "activityType": TYPE,
+            "id": self._id,
+            "product": {"code": product.code},
+        }
+        self.plain = tuple(
+            json.dumps(content, separators=separators).encode() for separators in ((",", ":"), (", ", ": "))
+        )
+        code = json.dumps(product.code)
+        self.odd = (
+            f'{{ "product" :{{"code":{code}}},\n"odd":["caf\\u00e9 \\/", 1.0000],\n'
+            f'"activityType":  "{TYPE}", "activityDatetime":"{content["activityDatetime"]}",'
+            f' "id": "{self._id}" }}\n'
+        ).encode()
+
+    def headers(self, body: bytes, key: str | bytes) -> dict[str, str]:
+        """Raises ValueError if the key can only verify."""
+        signed = self._product.scheme.sign(body, key, id=self._id, at=datetime.now(UTC))
+        return {"Content-Type": "application/json"} | signed
+
+    @staticmethod
+    def key(product: Cheddar, body: bytes) -> str:
+        """What the product's inbox knows it by."""
+        return inbox_key(product.name, body_key(body))
 
 
 class Listener:
