@@ -234,7 +234,7 @@ def test_forgets_after_asking(run: Run, url: str) -> None:
     assert "its review charges everything again" in asked.stderr
     assert run(url, "show", FAILED).returncode == 0
     assert run(url, "forget", FAILED[:16], answer="y\n").stdout.endswith("ffffffffffffffff is deleted\n")
-    assert run(url, "forget", DONE[:16], "--yes").stdout == "dddddddddddddddd is forgotten\n"
+    assert run(url, "forget", DONE[:16], "--yes").stdout == "dddddddddddddddd is deleted\n"
     assert json.loads(run(url, "forget", UNDECODABLE, "--yes", "--json").stdout)["key"] == UNDECODABLE
     assert [hook["key"] for hook in json.loads(run(url, "list", "--json").stdout)] == [WORKING]
 
