@@ -80,8 +80,11 @@ class Held:
             self.on.client, self.journal, now=self.now
         )
 
+    async def customer(self) -> Customer:
+        return await self.on.client.get_customer("C1")
+
     async def invoice(self) -> Invoice:
-        customer = await self.on.client.get_customer("C1")
+        customer = await self.customer()
         return next(it for it in customer.subscription.invoices if it.billing_datetime == BILLED)
 
     async def extras(self) -> list[Decimal]:
@@ -90,6 +93,9 @@ class Held:
 
     async def entries(self, kind: type) -> list[Entry]:
         return [entry for entry in await self.journal.entries() if isinstance(entry, kind)]
+
+    async def addings(self) -> list[Adding]:
+        return [entry for entry in await self.journal.entries() if isinstance(entry, Adding)]
 
     @asynccontextmanager
     async def impatient(self) -> AsyncIterator[AsyncClient]:
@@ -258,6 +264,7 @@ class Tampering(httpx.AsyncBaseTransport):
     def __init__(self) -> None:
         self.network = httpx.AsyncHTTPTransport()
         self.answers: dict[str, list[tuple[int, str]]] = {}
+        self.carried_out: dict[str, list[tuple[int, str]]] = {}
         self.rewrites: dict[str, str] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -266,6 +273,9 @@ class Tampering(httpx.AsyncBaseTransport):
             status, text = self.answers[action].pop(0)
             return httpx.Response(status, text=text)
         response = await self.network.handle_async_request(request)
+        if self.carried_out.get(action):
+            status, text = self.carried_out[action].pop(0)
+            return httpx.Response(status, text=text)
         text = (await response.aread()).decode()
         for old, new in self.rewrites.items():
             text = text.replace(old, new)

@@ -6,37 +6,40 @@ import os
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
-import typer
+import click
 from rich.text import Text
 
 from tallyhook import money
 from tallyhook.review.journal import Added, Adding, Declared, Entry, Refused, Resolved, Verified, encode
 from tallyhook_receiver import Inbox, InboxUnavailable, Record, State, open_inbox
-from tallyhook_receiver.cli.output import BAD, USAGE, Json, fail, grid, print_json, say, table
+from tallyhook_receiver.cli.command import BAD, USAGE, Group, fail, json_option
+from tallyhook_receiver.cli.output import grid, print_json, say, table
 from tallyhook_receiver.page.subject import subject
 from tallyhook_receiver.settings import PREFIX, read
 
 T = TypeVar("T")
 
-inbox = typer.Typer(help="Look after a receiver's inbox.", no_args_is_help=True)
+
+@click.group(cls=Group, default="list")
+def inbox() -> None:
+    """Look after a receiver's inbox."""
+
 
 FILE = "tallyhook.sqlite"  # a receiver's default
 
 # Read as a receiver reads it: `…_FILE` may name a file that holds it.
 _VARIABLE = f"{PREFIX}INBOX"
 
-Url = Annotated[
-    str | None,
-    typer.Option(
-        "--inbox",
-        metavar="PATH|URL",
-        help="A SQLite file, or postgresql://user@host/database.",
-        show_default=f"the variable {_VARIABLE} or {_VARIABLE}_FILE, else {FILE}",
-    ),
-]
-Key = Annotated[str, typer.Argument(help="A hook's key, or its first digits as the log shows them.")]
+url_option = click.option(
+    "--inbox",
+    "url",
+    metavar="PATH|URL",
+    show_default=f"the variable {_VARIABLE} or {_VARIABLE}_FILE, else {FILE}",
+    help="A SQLite file, or postgresql://user@host/database.",
+)
+key_argument = click.argument("key", help="A hook's key, or its first digits as the log shows them.")
 
 _COLOURS = {
     State.WORKING: "cyan",
@@ -50,17 +53,16 @@ _COLOURS = {
 
 
 @inbox.command("list")
-def list_(
-    url: Url = None,
-    state: Annotated[State | None, typer.Option(help="Only hooks in this state.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many to list at most.")] = 50,
-    as_json: Json = False,
-) -> None:
+@url_option
+@click.option("--state", type=click.Choice([each.value for each in State]), help="Only hooks in this state.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, help="How many to list at most.")
+@json_option
+def list_(url: str | None, state: str | None, limit: int, as_json: bool) -> None:
     """List the hooks that changed last, newest first.
 
     Example: tallyhook inbox list --inbox inbox.sqlite --state failed
     """
-    records = _with(url, lambda opened: opened.list(state, limit))
+    records = _with(url, lambda opened: opened.list(State(state) if state else None, limit))
     if as_json:
         print_json([_about(record) for record in records])
         return
@@ -76,12 +78,11 @@ def list_(
 
 
 @inbox.command()
-def show(
-    key: Key,
-    url: Url = None,
-    body: Annotated[bool, typer.Option("--body", help="Show the body too: it holds customer data.")] = False,
-    as_json: Json = False,
-) -> None:
+@key_argument
+@url_option
+@click.option("--body", is_flag=True, help="Show the body too: it holds customer data.")
+@json_option
+def show(key: str, url: str | None, body: bool, as_json: bool) -> None:
     """Show one hook, with its note and the journal of its review.
 
     For an unresolved hook it shows what is on the invoice, what was declared, and how to go on.
@@ -130,7 +131,10 @@ def _shown(record: Record, entries: Sequence[Entry], body: bool) -> Iterator[tup
 
 
 @inbox.command()
-def retry(key: Key, url: Url = None, as_json: Json = False) -> None:
+@key_argument
+@url_option
+@json_option
+def retry(key: str, url: str | None, as_json: bool) -> None:
     """Handle a hook again at its next delivery, even if it was done. Its journal is kept.
 
     Example: tallyhook inbox retry f00dfeed
@@ -147,26 +151,29 @@ def retry(key: Key, url: Url = None, as_json: Json = False) -> None:
 
 
 @inbox.command()
+@key_argument
+@url_option
+@click.option("--ours", metavar="CHARGE_ID", help="The charge with this id is this review's.")
+@click.option("--never-added", is_flag=True, help="The charge was certainly never added.")
+@click.option("--accept", is_flag=True, help="The invoice is right as it stands.")
+@click.option(
+    "--adding",
+    type=int,
+    metavar="NUMBER",
+    show_default="the last one open",
+    help="The number of the adding in the journal.",
+)
+@click.option("--note", default="", help="Why, for those who read the journal.")
+@json_option
 def resolve(
-    key: Key,
-    url: Url = None,
-    ours: Annotated[
-        str | None, typer.Option(metavar="CHARGE_ID", help="The charge with this id is this review's.")
-    ] = None,
-    never_added: Annotated[
-        bool, typer.Option("--never-added", help="The charge was certainly never added.")
-    ] = False,
-    accept: Annotated[bool, typer.Option("--accept", help="The invoice is right as it stands.")] = False,
-    adding: Annotated[
-        int | None,
-        typer.Option(
-            metavar="NUMBER",
-            help="The number of the adding in the journal.",
-            show_default="the last one open",
-        ),
-    ] = None,
-    note: Annotated[str, typer.Option(help="Why, for those who read the journal.")] = "",
-    as_json: Json = False,
+    key: str,
+    url: str | None,
+    ours: str | None,
+    never_added: bool,
+    accept: bool,
+    adding: int | None,
+    note: str,
+    as_json: bool,
 ) -> None:
     """Decide about an unresolved hook. The decision goes into its journal, and the work goes on.
 
@@ -209,12 +216,11 @@ def _open_adding(entries: Sequence[Entry]) -> int:
 
 
 @inbox.command()
-def forget(
-    key: Key,
-    url: Url = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
-    as_json: Json = False,
-) -> None:
+@key_argument
+@url_option
+@click.option("--yes", "-y", is_flag=True, help="Don't ask.")
+@json_option
+def forget(key: str, url: str | None, yes: bool, as_json: bool) -> None:
     """Delete a hook with its journal. If it comes again, its charges are added again.
 
     Example: tallyhook inbox forget f00dfeed
@@ -223,7 +229,7 @@ def forget(
     async def drop(opened: Inbox) -> Record:
         record = await _find(opened, key)
         if not yes:
-            typer.confirm(
+            click.confirm(
                 f"{record.name} ({record.type or 'undecodable'}, {record.state}): delete it with its"
                 " journal? If it comes again, its review charges everything again.",
                 abort=True,
@@ -237,7 +243,9 @@ def forget(
 
 
 @inbox.command()
-def stats(url: Url = None, as_json: Json = False) -> None:
+@url_option
+@json_option
+def stats(url: str | None, as_json: bool) -> None:
     """Count the hooks by state.
 
     Example: tallyhook inbox stats --json
@@ -250,16 +258,16 @@ def stats(url: Url = None, as_json: Json = False) -> None:
         return
     rows = [(_state(state), f"{count:,}") for state, count in hooks.items()]
     table(("state", ">hooks"), rows, footer=("all", f"{sum(hooks.values()):,}"))
-    typer.echo(f"{counted.entries:,} journal entries, {counted.size / 1024:,.0f} KiB in all")
+    click.echo(f"{counted.entries:,} journal entries, {counted.size / 1024:,.0f} KiB in all")
     if counted.oldest is not None:
-        typer.echo(f"the oldest hook was received {_moment(counted.oldest)}")
+        click.echo(f"the oldest hook was received {_moment(counted.oldest)}")
 
 
 def _tell(record: Record, as_json: bool, what: str) -> None:
     if as_json:
         print_json(_about(record))
     else:
-        typer.echo(f"{record.name} {what}")
+        click.echo(f"{record.name} {what}")
 
 
 def _with(url: str | None, work: Callable[[Inbox], Awaitable[T]]) -> T:

@@ -10,7 +10,15 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tallyhook.errors import NotFound
-from tallyhook.review.compare import Change, Changes, DeleteCharge, SetQuantity, difference
+from tallyhook.review.compare import (
+    AddCharge,
+    Change,
+    Changes,
+    DeleteCharge,
+    SetQuantity,
+    difference,
+    named,
+)
 from tallyhook.review.journal import Entry, GivenUp, Gone, Verified
 from tallyhook.review.outcome import Outcome, OutcomeUnknown, ReviewFailed, Standing, Unresolved
 from tallyhook.review.ownership import Ledger, new_mark
@@ -88,10 +96,15 @@ class Application:
                 raise
             return (yield from self._gone("the customer isn't found"))
         reading.document = document
+        is_there = named(document, self.review.invoice) is not None
+        if is_there and reading.ledger.gone_at is not None:
+            yield from self.sending.announce(())  # so that it has to be missing twice from now on
         standing = reading.standing()
         if reading.ledger.accepted is not None:
             return self._nothing_to_do(standing, "a person accepted the invoice as it stands")
         if standing is Standing.GONE:
+            if is_there:
+                raise Unresolved("the invoice isn't paid, and no call reaches it")
             return (yield from self._gone("the customer has no such invoice to pay"))
         if standing is Standing.CURRENT:
             if reading.is_postponed():
@@ -116,6 +129,8 @@ class Application:
         yield from self._give_up()
 
         found = changes = self._compare()
+        if self.has_journal:
+            self._require_whole_journal(found)
         applied: list[Change] = []
         for _ in range(_ROUNDS):
             was_lost = yield from self.sending.make(changes.changes)
@@ -163,6 +178,16 @@ class Application:
             now = self.now()
             if reading.ledger.wait_for_adding(adding, now) <= timedelta(0):
                 yield from reading.write(GivenUp(number=adding.number, at=now))
+
+    def _require_whole_journal(self, changes: Changes) -> None:
+        """Raises Unresolved if a review that the journal doesn't know may have added what is missing."""
+        missing = [change.charge for change in changes.changes if isinstance(change, AddCharge)]
+        if found := self.reading.ledger.unknown_marks(missing, self.reading.invoice):
+            raise Unresolved(
+                "a charge on the invoice was added by a review that this journal doesn't know: delete it, or"
+                " accept the invoice as it stands",
+                f"charge {', '.join(charge.id for charge in found)}",
+            )
 
     def _compare(self, *, awaits: bool = True) -> Changes:
         """What has to change. Raises Unresolved if a charge of ours has another price or quantity.
