@@ -1,4 +1,4 @@
-"""All that is examined, in its order."""
+"""Runs all checks in order."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -29,7 +29,7 @@ async def examine(settings: Settings, url: str | None) -> list[Finding]:
 
 
 async def _take_out(settings: Settings, product: Cheddar, bodies: list[bytes]) -> AsyncIterator[Finding]:
-    """Forget the probes; that they are in our inbox tells that the listener's is the same."""
+    """Delete the probes. If they are in our inbox, it is the listener's inbox too."""
     keys = {Probe.key(product, body) for body in bodies}
     found = 0
     with contextlib.suppress(InboxUnavailable, ValueError, ModuleNotFoundError):

@@ -1,4 +1,4 @@
-"""The inbox: whether it can be opened, read and written, and whether it will keep what it is told."""
+"""Check the inbox: whether it can be opened, read and written, and whether its data is safe."""
 
 import shutil
 import stat
@@ -92,7 +92,7 @@ def _file(file: Path) -> Iterator[Finding]:
 
 
 def _server(url: str) -> Iterator[Finding]:
-    """What a database says about itself; the command that opens it tells that it can't be reached."""
+    """Findings about a database's settings. If it can't be reached, another check says so."""
     import psycopg
 
     try:
@@ -143,7 +143,7 @@ async def _contents(inbox: Inbox, name: str) -> AsyncIterator[Finding]:
 
 
 def _filesystem(folder: Path) -> str:
-    """What kind of file system a folder is on, where the machine tells (Linux)."""
+    """The type of the folder's file system, if the machine tells (Linux)."""
     try:
         mounts = Path("/proc/mounts").read_text("utf-8", "replace").splitlines()
     except OSError:
