@@ -173,7 +173,7 @@ class Intake:
         return self._max_age is not None and (event.at is None or self._clock() - event.at > self._max_age)
 
     async def _is_welcome(self, context: Context, key: str) -> bool:
-        """Whether its age doesn't matter: an earlier attempt came in time, or an operator asked for a retry."""
+        """Whether its age doesn't matter: an attempt came in time, or an operator asked for a retry."""
         record = await context.inbox.get(key)
         return record is not None and (record.attempts > 0 or record.state is State.WAITING)
 

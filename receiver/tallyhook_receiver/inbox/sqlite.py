@@ -351,8 +351,9 @@ class SQLiteInbox:
 
 
 class MemoryInbox(SQLiteInbox):
-    """An inbox for tests and trials. It keeps all promises of `Inbox` but durability: closing it deletes
-    everything.
+    """An inbox for tests and trials: it keeps all promises of `Inbox` but durability.
+
+    Closing it deletes everything.
 
     Args:
         max_hooks: how many hooks it holds when it is full.

@@ -132,11 +132,11 @@ async def _contents(inbox: Inbox, name: str) -> AsyncIterator[Finding]:
     if interrupted:
         hooks = "a hook was" if interrupted == 1 else f"{interrupted} hooks were"
         yield good("inbox", f"{hooks} interrupted by the receiver's end: the next delivery goes on with it")
-    to_mend = {
+    open_problems = {
         State.FAILED: stats.hooks.get(State.FAILED, 0) - interrupted,
         State.UNDECODABLE: stats.hooks.get(State.UNDECODABLE, 0),
     }
-    for state, count in to_mend.items():
+    for state, count in open_problems.items():
         if count > 0:
             hooks = "a hook is" if count == 1 else f"{count} hooks are"
             yield doubtful("inbox", f"{hooks} {state}", f"tallyhook inbox list --state {state}")
