@@ -1,4 +1,4 @@
-"""What commands print: tables for people, JSON for programs, and one line for what went wrong."""
+"""What commands print: tables for people, and JSON for programs."""
 
 import io
 import json
@@ -44,11 +44,11 @@ def table(
     empty: str = "",
     footer: Iterable[str] = (),
 ) -> None:
-    """A table, or a sentence if it has no rows.
+    """Print a table, or a sentence if it has no rows.
 
-    A column named `>amount` is set to the right, and only one named `~note` may be broken on a narrow
-    terminal. One named `?product` is left out if all its cells are the same. Where the others have no room
-    each row takes several lines. A pipe gets all columns, with tabs between them.
+    A column named `>amount` is aligned right. Only a column named `~note` may wrap on a narrow terminal. A
+    column named `?product` is left out if all its cells are equal. If there is still too little room, each
+    row takes several lines. A pipe gets all columns, separated by tabs.
     """
     listed = [[_plain(cell) for cell in row] for row in rows]
     below = [[Text(cell, "bold") for cell in footer]] if footer else []
@@ -88,7 +88,7 @@ def _differ(rows: list[list[Text]], place: int) -> bool:
 
 
 def _width(names: list[str], rows: list[list[Text]]) -> int:
-    """The columns of a terminal that a table takes at least."""
+    """The width that a table needs at least."""
     widths = []
     for place, name in enumerate(names):
         widest = max(_measured(row[place]) for row in rows)
@@ -101,7 +101,7 @@ def _measured(cell: Text) -> int:
 
 
 def _say_folded(names: list[str], rows: list[list[Text]], width: int) -> None:
-    """Each row as a paragraph: its first cell, and below that the others with their names."""
+    """Print each row as a paragraph: its first cell, then the others with their names."""
     for first, *others in rows:
         lines, line = [Text.assemble(first, style="bold")], Text("  ")
         for name, cell in zip(names[1:], others, strict=True):
@@ -117,7 +117,7 @@ def _say_folded(names: list[str], rows: list[list[Text]], width: int) -> None:
 
 
 def grid(rows: Iterable[tuple[str, str | Text]]) -> None:
-    """Names and values."""
+    """Print names and values."""
     from rich.table import Table
 
     shown = Table.grid(padding=(0, 2))
@@ -129,7 +129,7 @@ def grid(rows: Iterable[tuple[str, str | Text]]) -> None:
 
 
 def say(what: "RenderableType") -> None:
-    """On the terminal, in colours if it is one; elsewhere without spaces at the ends of lines."""
+    """Print in colours on a terminal; elsewhere without spaces at the ends of lines."""
     made = console()
     if made.is_terminal:
         made.print(what)
@@ -141,7 +141,7 @@ def say(what: "RenderableType") -> None:
 
 
 def can_write(text: str) -> bool:
-    """Whether the output's encoding has these characters; where it lacks others, they are replaced."""
+    """Whether the output's encoding has these characters. Others are replaced from then on."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     try:
@@ -152,7 +152,7 @@ def can_write(text: str) -> bool:
 
 
 def console() -> "Console":
-    """Where a command prints, as wide as the terminal is, or as COLUMNS says."""
+    """Where commands print. Its width is the terminal's, or that of COLUMNS."""
     from rich.console import Console
 
     made = Console(highlight=False)
@@ -167,12 +167,12 @@ def state(word: str) -> Text:
 
 
 def moment(written: str | None) -> str:
-    """`2026-02-01 00:00:00`, in UTC as everything is."""
+    """`2026-02-01 00:00:00`, in UTC like all times."""
     return "" if written is None else f"{datetime.fromisoformat(written):%Y-%m-%d %H:%M:%S}"
 
 
 def short(id: str) -> str:
-    """The part of an id that tells it from others."""
+    """The part of an id that distinguishes it from others."""
     return id.partition("-")[0]
 
 
