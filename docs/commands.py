@@ -69,13 +69,18 @@ def _section(name: str, command: Callable[..., None]) -> str:
     paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
     text = [each for each in paragraphs if not each.startswith("Example: ")]
     examples = [each.removeprefix("Example: ") for each in paragraphs if each.startswith("Example: ")]
-    parts = ["", f"## {name}", "", "```", " ".join(usage), "```", "", "\n\n".join(text), ""]
+    parts = ["", f"## {name}", "", "```text", " ".join(usage), "```", "", "\n\n".join(text), ""]
     if examples:
-        parts += ["For example:", "", "```", *examples, "```", ""]
+        parts += ["For example:", "", "```sh", *examples, "```", ""]
     rows = [(_argument(each), each.info.help or "") for each in arguments]
     rows += [(_option(each), _about(each)) for each in options]
     if rows:
-        parts += ["| | |", "|---|---|", *(f"| `{left}` | {right} |" for left, right in rows), ""]
+        parts += [
+            "| parameter | what it does |",
+            "|---|---|",
+            *(f"| `{left}` | {right} |" for left, right in rows),
+            "",
+        ]
     return "\n".join(parts)
 
 
