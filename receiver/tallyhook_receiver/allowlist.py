@@ -3,8 +3,6 @@
 import ipaddress
 from collections.abc import Iterable
 
-__all__ = ["Allowlist"]
-
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 

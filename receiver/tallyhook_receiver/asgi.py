@@ -8,17 +8,6 @@ from tallyhook_receiver.health import Health
 from tallyhook_receiver.intake import Intake
 from tallyhook_receiver.responses import HEADERS_TOO_LARGE, TOO_LARGE, TOO_SLOW, Response
 
-__all__ = [
-    "MAX_HEADERS",
-    "MAX_HEADER_BYTES",
-    "ASGIApp",
-    "Message",
-    "Receive",
-    "Send",
-    "headers_of",
-    "send_response",
-]
-
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]

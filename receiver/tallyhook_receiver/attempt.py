@@ -25,8 +25,6 @@ from tallyhook_receiver.observer import Observers
 from tallyhook_receiver.responses import RETRY_AFTER, Response, later
 from tallyhook_receiver.sources import Cheddar, Event, Source, UnsignedSource
 
-__all__ = ["HELD", "INTERRUPTED", "Attempt", "Context"]
-
 INTERRUPTED = "interrupted by the receiver's end"
 # How long an acknowledged invoice waits for its execution (documented: an hour), with a margin.
 HELD = timedelta(minutes=55)

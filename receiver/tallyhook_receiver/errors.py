@@ -3,8 +3,6 @@
 import math
 from collections.abc import Iterable
 
-__all__ = ["InboxUnavailable", "LeaseLost", "NotYet", "SettingsError", "Unconfirmed"]
-
 
 class NotYet(Exception):
     """Raised by a handler that can't do its work now: the hook waits in the inbox until it comes again.

@@ -8,8 +8,6 @@ from typing import NamedTuple
 from tallyhook import Error
 from tallyhook.review import ReviewFailed
 
-__all__ = ["Cause", "cause_of"]
-
 log = logging.getLogger("tallyhook.receiver")
 
 # What stands between an attempt and its handler: this package, the client's, and the thread or the loop.

@@ -9,8 +9,6 @@ from tallyhook import events
 from tallyhook.review import Review
 from tallyhook_receiver.sources import Cheddar, Event, Source
 
-__all__ = ["BILLABLE", "Handler", "Handlers", "HookHandler", "ReviewHandler", "has_invoices"]
-
 T = TypeVar("T")
 
 # A handler is a plain function, which runs in a thread, or a coroutine function.

@@ -9,8 +9,6 @@ from tallyhook_receiver.errors import InboxUnavailable
 from tallyhook_receiver.inbox import Inbox
 from tallyhook_receiver.responses import Response, json_response
 
-__all__ = ["Health"]
-
 log = logging.getLogger("tallyhook.receiver")
 
 _FRESH = 1.0  # seconds: anybody may ask, and each look is a write

@@ -10,8 +10,6 @@ from tallyhook_receiver.inbox import Claim, Due, Inbox, Letter
 from tallyhook_receiver.inbox.base import uptime
 from tallyhook_receiver.observer import Observers
 
-__all__ = ["Lease", "LeasedJournal"]
-
 
 class Lease:
     """One hook's lease of so many seconds, renewed three times as often until `stop`."""

@@ -9,8 +9,6 @@ from typing import Protocol
 
 from tallyhook_receiver.inbox import Letter
 
-__all__ = ["FIELDS", "JSONFormatter", "Work", "log_hook", "working_at"]
-
 log = logging.getLogger("tallyhook.receiver")
 
 # What the receiver's own records carry as `extra`, as far as it is known.

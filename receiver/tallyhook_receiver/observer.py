@@ -10,8 +10,6 @@ from tallyhook.review.journal import Entry
 from tallyhook_receiver.inbox import Letter, State
 from tallyhook_receiver.responses import Response
 
-__all__ = ["Observer", "Observers", "Step"]
-
 log = logging.getLogger("tallyhook.receiver")
 
 Step = Literal["confirm", "handle", "apply"]

@@ -16,8 +16,6 @@ from tallyhook_receiver.logs import working_at
 from tallyhook_receiver.observer import Observer, Step
 from tallyhook_receiver.responses import Response
 
-__all__ = ["Spans"]
-
 
 class Spans(Observer):
     """Traces a receiver's work: `Receiver(…, observers=[Spans()])`.

@@ -4,26 +4,6 @@ import json
 import math
 from typing import NamedTuple
 
-__all__ = [
-    "BAD_SIGNATURE",
-    "DONE",
-    "FAILED",
-    "HEADERS_TOO_LARGE",
-    "IGNORED",
-    "NOT_A_SENDER",
-    "RETRY_AFTER",
-    "TOO_LARGE",
-    "TOO_OLD",
-    "TOO_SLOW",
-    "UNCONFIRMED",
-    "UNDECODABLE",
-    "UNRESOLVED",
-    "WRONG_METHOD",
-    "Response",
-    "json_response",
-    "later",
-]
-
 # Seconds asked for where nothing better is known; Cheddar's own schedule is about as patient (inferred).
 RETRY_AFTER = 60.0
 

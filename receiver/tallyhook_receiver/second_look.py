@@ -15,8 +15,6 @@ from tallyhook_receiver.lease import Lease, LeasedJournal
 from tallyhook_receiver.logs import log_hook
 from tallyhook_receiver.sources import Cheddar, Source
 
-__all__ = ["LOOKED_EVERY", "look_again"]
-
 LOOKED_EVERY = 10.0  # seconds
 _AGAIN = timedelta(minutes=1)  # after a look that failed
 

@@ -10,8 +10,6 @@ from tallyhook_receiver.health import Health
 from tallyhook_receiver.intake import Intake
 from tallyhook_receiver.responses import HEADERS_TOO_LARGE, TOO_LARGE, Response
 
-__all__ = ["WSGIApp"]
-
 Run = Callable[[Coroutine[Any, Any, Response]], Response]
 
 

@@ -18,8 +18,6 @@ import msgspec
 from tallyhook._model import Model
 from tallyhook.errors import MASK, APIError, DecodeError, WrongDocument
 
-__all__ = ["Call", "Pairs", "Reader", "Subject", "encoded", "is_secret", "whole"]
-
 Pairs = tuple[tuple[str, str], ...]
 
 T_co = TypeVar("T_co", covariant=True)

@@ -13,8 +13,6 @@ from lxml import etree
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
-__all__ = ["Column", "Element", "Shown", "Table", "element", "printable", "written"]
-
 Element = etree._Element
 
 Row = tuple[str, ...]

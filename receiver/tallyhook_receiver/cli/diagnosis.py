@@ -11,8 +11,6 @@ from itertools import product
 
 from tallyhook.signing import SIGNATURE_HEADER, TOKEN_HEADER, token, verify
 
-__all__ = ["Diagnosis", "diagnose"]
-
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:

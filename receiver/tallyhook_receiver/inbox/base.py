@@ -13,24 +13,6 @@ from tallyhook.cheddar.hooks import SubscriptionBillable
 from tallyhook.review import Outcome
 from tallyhook.review.journal import Entry
 
-__all__ = [
-    "COLUMNS",
-    "FRESH",
-    "MAX_HOOKS",
-    "Claim",
-    "Inbox",
-    "Letter",
-    "Record",
-    "State",
-    "Stats",
-    "Steadiness",
-    "digest",
-    "done_with",
-    "record",
-    "storable",
-    "uptime",
-]
-
 # A 2xx may be lost on its way: the sender comes again within a day (inferred), and an inbox that has dropped
 # the hook by then would let its charges be added twice.
 FRESH = timedelta(days=2)

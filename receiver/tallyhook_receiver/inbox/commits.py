@@ -14,8 +14,6 @@ from typing import Any, TypeVar
 
 from tallyhook_receiver.errors import InboxUnavailable, LeaseLost
 
-__all__ = ["Commits"]
-
 T = TypeVar("T")
 
 _BATCH = 256

@@ -32,8 +32,6 @@ from tallyhook_receiver.inbox.base import (
 )
 from tallyhook_receiver.inbox.postgres_schema import Connection, migrate, unavailable
 
-__all__ = ["PostgresInbox"]
-
 # Seconds by which a clock may differ from one look to the next, for it is kept right by small steps. Far less
 # than what a lease has left when nothing is sent under it any more.
 _SLACK = 1.0

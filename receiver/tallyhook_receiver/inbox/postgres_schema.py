@@ -9,8 +9,6 @@ from tallyhook_receiver.errors import InboxUnavailable
 from tallyhook_receiver.inbox.base import digest
 from tallyhook_receiver.sources.cheddar import kept_key
 
-__all__ = ["Connection", "migrate", "unavailable"]
-
 Connection = AsyncConnection[tuple[Any, ...]]
 
 # The schema's versions: `tallyhook_schema` counts how many of these steps a database has gone through.

@@ -31,8 +31,6 @@ from tallyhook_receiver.inbox.base import (
 from tallyhook_receiver.inbox.commits import Commits
 from tallyhook_receiver.inbox.sqlite_schema import connect, inspect, migrate, touch
 
-__all__ = ["MemoryInbox", "SQLiteInbox"]
-
 _SELECT = f"SELECT {COLUMNS} FROM hooks JOIN bodies ON hook = id"
 _FREE = "(owner = '' OR leased_until <= :up OR leased_until > :up + lease + 1)"
 _INSERT = (

@@ -7,8 +7,6 @@ from tallyhook_receiver.errors import InboxUnavailable
 from tallyhook_receiver.inbox.base import digest
 from tallyhook_receiver.sources.cheddar import kept_key
 
-__all__ = ["connect", "inspect", "migrate", "touch"]
-
 
 def _rekey(connection: sqlite3.Connection) -> None:
     """Keys go by the product that signed a hook, and done is a body: both are found out from the bodies."""

@@ -13,8 +13,6 @@ from tallyhook_receiver.inbox import Inbox
 from tallyhook_receiver.page.overview import document, read
 from tallyhook_receiver.responses import HEADERS_TOO_LARGE, Response
 
-__all__ = ["Check", "Page"]
-
 log = logging.getLogger("tallyhook.receiver")
 
 # Told the request's headers, with names in lower case. What is anything but True keeps the page shut.

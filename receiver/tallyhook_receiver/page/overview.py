@@ -10,8 +10,6 @@ from tallyhook.tables import Column, Element, Table, element, written
 from tallyhook_receiver.inbox import Inbox, Record, State, Stats
 from tallyhook_receiver.page.subject import Subject, subject
 
-__all__ = ["Overview", "document", "read"]
-
 _SHOWN = 20  # hooks of a kind, newest first
 _SEARCHED = 100  # hooks among which the last reviews are looked for
 

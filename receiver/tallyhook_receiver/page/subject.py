@@ -9,8 +9,6 @@ from tallyhook.errors import DecodeError
 from tallyhook.review import Outcome
 from tallyhook_receiver.inbox import Record
 
-__all__ = ["Subject", "subject"]
-
 _LONGEST = 300  # characters of anything: a hook may hold megabytes of it
 
 # What Cheddar's documents and hooks tell of a card, in its own words.

@@ -8,8 +8,6 @@ from tallyhook.cheddar.client import AsyncClient
 from tallyhook.errors import DecodeError
 from tallyhook_receiver.sources.source import Event, Keys, WrongSource, body_key, inbox_key, keys_of
 
-__all__ = ["Cheddar", "event_key", "kept_key"]
-
 
 class Cheddar:
     """A product by its code, the keys that may sign its hooks, and the client that adjusts its invoices.

@@ -12,8 +12,6 @@ from tallyhook_receiver.allowlist import Allowlist
 from tallyhook_receiver.errors import NotYet, Unconfirmed
 from tallyhook_receiver.sources.source import Event, body_key, event_type, parsed
 
-__all__ = ["Cleverbridge", "Notification"]
-
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
     """What a handler of Cleverbridge's notifications gets as `event.payload`.

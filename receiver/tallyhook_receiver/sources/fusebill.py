@@ -6,8 +6,6 @@ from tallyhook.signing.scheme import as_bytes
 from tallyhook_receiver.sources.shared_key import SharedKey
 from tallyhook_receiver.sources.source import Keys, keys_of
 
-__all__ = ["Fusebill"]
-
 
 class Fusebill(SharedKey):
     """A webhook of Fusebill's: the key from Settings > Integrations > Webhooks, in base64, in a header.

@@ -6,8 +6,6 @@ from datetime import UTC, datetime
 from tallyhook import signing
 from tallyhook_receiver.sources.source import Event, Keys, body_key, event_type, keys_of, parsed
 
-__all__ = ["SharedKey"]
-
 
 class SharedKey:
     """A sender that proves itself by a key in a header, such as `X-Api-Key: …` or `Authorization: Bearer …`.

@@ -10,19 +10,6 @@ import msgspec
 
 from tallyhook.errors import DecodeError
 
-__all__ = [
-    "Event",
-    "Keys",
-    "Source",
-    "UnsignedSource",
-    "WrongSource",
-    "body_key",
-    "event_type",
-    "inbox_key",
-    "keys_of",
-    "parsed",
-]
-
 P_co = TypeVar("P_co", covariant=True)
 
 Keys = str | bytes | Iterable[str | bytes] | None

@@ -6,8 +6,6 @@ from datetime import UTC, datetime
 from tallyhook import signing
 from tallyhook_receiver.sources.source import Event, Keys, event_type, keys_of, parsed
 
-__all__ = ["StandardWebhooks"]
-
 _HEADERS = (
     signing.STANDARD_ID_HEADER,
     signing.STANDARD_TIMESTAMP_HEADER,

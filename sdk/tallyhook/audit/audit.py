@@ -10,8 +10,6 @@ from tallyhook.audit.outcome import AuditFailed, Change, Outcome, Standing
 from tallyhook.audit.window import Kind, Window
 from tallyhook.errors import Error, NoAnswer
 
-__all__ = ["UNKNOWN_FOR", "Audit", "Executor", "System", "apply"]
-
 UNKNOWN_FOR = timedelta(minutes=5)
 """How long a request without an answer may still arrive."""
 

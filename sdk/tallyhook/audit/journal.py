@@ -8,18 +8,6 @@ from typing import Protocol, TypeAlias
 
 import msgspec
 
-__all__ = [
-    "Adding",
-    "Declared",
-    "Entry",
-    "FileJournal",
-    "Journal",
-    "MemoryJournal",
-    "Running",
-    "Setting",
-    "Verified",
-]
-
 
 class Declared(msgspec.Struct, frozen=True, kw_only=True, tag="declared"):
     """What the audit wants to be billed, as decimals in text."""

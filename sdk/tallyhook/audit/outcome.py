@@ -10,8 +10,6 @@ from tallyhook.audit.window import Window
 from tallyhook.errors import Error
 from tallyhook.tables import Column, Shown, Table
 
-__all__ = ["AuditFailed", "Change", "Outcome", "Standing"]
-
 
 class AuditFailed(Error):
     """What was declared can't be brought about: a person has to look.

@@ -15,8 +15,6 @@ from tallyhook.cheddar.models import Customer
 from tallyhook.errors import DecodeError, NotFound
 from tallyhook.review import Review, SetQuantity
 
-__all__ = ["Chargemonk", "Cheddar", "Cleverbridge", "Fusebill"]
-
 
 class Cheddar:
     """Invoices that Cheddar holds, each until it is run. What is done goes through a review."""

@@ -5,8 +5,6 @@ from enum import StrEnum
 
 import msgspec
 
-__all__ = ["Kind", "Window"]
-
 
 class Kind(StrEnum):
     """What closes a window, and so what an audit can promise."""

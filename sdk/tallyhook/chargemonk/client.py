@@ -11,8 +11,6 @@ from tallyhook._model import Model, read
 from tallyhook.chargemonk.models import Invoice, UnbilledCharge
 from tallyhook.errors import APIError, DecodeError, api_error, bare_error
 
-__all__ = ["BASE_URL", "AsyncClient", "Client"]
-
 BASE_URL = "https://apiv1.chargemonk.com"
 _LIMIT = 1000
 

@@ -6,8 +6,6 @@ from typing import ClassVar
 
 from tallyhook._model import Model
 
-__all__ = ["Invoice", "InvoiceSubscription", "UnbilledCharge"]
-
 
 class InvoiceSubscription(Model, frozen=True, kw_only=True):
     """What an invoice tells of its subscription."""

@@ -11,8 +11,6 @@ from tallyhook.tables import Column, Table
 if TYPE_CHECKING:
     from tallyhook.cheddar.models import Invoice
 
-__all__ = ["bill"]
-
 _COLUMNS = (
     Column("code"),
     Column("description"),

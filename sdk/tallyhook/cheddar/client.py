@@ -10,8 +10,6 @@ from tallyhook._call import Pairs
 from tallyhook._client import AsyncOptions, BaseAsyncClient, BaseClient, Method, Options, basic
 from tallyhook.cheddar import calls
 
-__all__ = ["BASE_URL", "AsyncClient", "Client"]
-
 BASE_URL = "https://getcheddar.com/xml"
 
 

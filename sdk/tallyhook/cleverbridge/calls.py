@@ -16,22 +16,6 @@ from tallyhook.cleverbridge import documents
 from tallyhook.cleverbridge.models import Item, Renewal, Subscription, SubscriptionStatus, UpdateResult
 from tallyhook.cleverbridge.terms import Alignment, UpdateAction
 
-__all__ = [
-    "ItemRef",
-    "SubscriptionRef",
-    "add_subscription_item",
-    "deactivate_subscription_items",
-    "get_subscription",
-    "get_subscriptions_by_purchase",
-    "get_subscriptions_for_customer",
-    "increase_subscription_item_quantity",
-    "reinstate_subscription_items",
-    "renew_subscription",
-    "update_next_billing_date",
-    "update_subscription_item",
-    "update_subscription_item_price",
-]
-
 T = TypeVar("T")
 
 SubscriptionRef = str | Subscription

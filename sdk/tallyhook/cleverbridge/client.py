@@ -5,8 +5,6 @@ from typing import Unpack
 from tallyhook._client import AsyncOptions, BaseAsyncClient, BaseClient, Method, Options, basic
 from tallyhook.cleverbridge import calls
 
-__all__ = ["BASE_URL", "AsyncClient", "Client"]
-
 BASE_URL = "https://rest.cleverbridge.com"
 
 

@@ -8,8 +8,6 @@ from tallyhook._model import Model, read
 from tallyhook.cleverbridge.models import Renewal, Subscription, UpdateResult
 from tallyhook.errors import APIError, DecodeError, api_error, bare_error
 
-__all__ = ["nothing", "refusal", "renewal", "subscription", "subscriptions", "update_result"]
-
 
 class _Answer(Model, frozen=True, kw_only=True, rename="pascal"):
     """What a reading may answer with."""

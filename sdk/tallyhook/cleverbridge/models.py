@@ -11,8 +11,6 @@ from typing import ClassVar
 
 from tallyhook._model import Model
 
-__all__ = ["Item", "ItemStatus", "Renewal", "Subscription", "SubscriptionStatus", "UpdateResult"]
-
 
 class SubscriptionStatus(IntEnum):
     """What a subscription's number says (documented: the newer of two pages that disagree, and a client)."""

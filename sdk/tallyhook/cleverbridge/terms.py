@@ -2,8 +2,6 @@
 
 from enum import Enum, StrEnum
 
-__all__ = ["Alignment", "UpdateAction"]
-
 
 class Alignment(Enum):
     """When an update counts, and what it charges by itself (documented)."""

@@ -4,8 +4,6 @@ import math
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 
-__all__ = ["billable_quantity"]
-
 # Beyond this no usage is real, and exact arithmetic would fill the memory.
 _LARGEST_EXPONENT = 60
 

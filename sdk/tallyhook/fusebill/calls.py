@@ -23,33 +23,6 @@ from tallyhook.fusebill.models import (
 )
 from tallyhook.fusebill.terms import BillingPeriodType, ChargeChange, Cycle, InvoiceDate
 
-__all__ = [
-    "DefinitionRef",
-    "DraftRef",
-    "ProductRef",
-    "Settings",
-    "SubscriptionRef",
-    "change_draft_invoice",
-    "change_quantity",
-    "delete_billing_period_definition",
-    "dry_run",
-    "edit_billing_period_definition",
-    "get_billing_period_definition",
-    "get_billing_period_definition_by_subscription",
-    "get_billing_period_definitions",
-    "get_draft_invoice",
-    "get_draft_invoices",
-    "get_invoice",
-    "get_invoices",
-    "get_subscription",
-    "get_subscriptions",
-    "move_subscription",
-    "new_billing_period_definition",
-    "post_draft_invoice",
-    "preview_billing_period_definition",
-    "set_quantity",
-]
-
 T = TypeVar("T")
 
 DefinitionRef = int | BillingPeriodDefinition

@@ -5,8 +5,6 @@ from typing import Unpack
 from tallyhook._client import AsyncOptions, BaseAsyncClient, BaseClient, Method, Options
 from tallyhook.fusebill import calls
 
-__all__ = ["BASE_URL", "AsyncClient", "Client"]
-
 BASE_URL = "https://secure.fusebill.com/v1"
 
 

@@ -14,8 +14,6 @@ from tallyhook.fusebill.models import (
     Subscription,
 )
 
-__all__ = ["many", "nothing", "one", "refusal"]
-
 M = TypeVar("M", bound=Model)
 
 

@@ -24,8 +24,6 @@ from tallyhook.fusebill.models import BillingPeriodDefinition
 from tallyhook.fusebill.terms import Cycle, InvoiceDate
 from tallyhook.tables import Column, Shown, Table
 
-__all__ = ["DryRun", "PlannedInvoice", "dry_run"]
-
 _INVOICES = 3
 
 

@@ -13,19 +13,6 @@ from tallyhook import money
 from tallyhook._model import Model
 from tallyhook.errors import DecodeError
 
-__all__ = [
-    "BillingPeriodDefinition",
-    "DraftCharge",
-    "DraftInvoice",
-    "Invoice",
-    "InvoiceCharge",
-    "Listed",
-    "PendingCharge",
-    "PlanProduct",
-    "Subscription",
-    "SubscriptionProduct",
-]
-
 T_co = TypeVar("T_co", covariant=True)
 
 _ZERO = Decimal(0)

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-__all__ = ["BillingPeriodType", "ChargeChange", "Cycle", "InvoiceDate"]
-
 _LEAP_YEAR = 2000
 
 

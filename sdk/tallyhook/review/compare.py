@@ -15,8 +15,6 @@ from tallyhook.tables import Column, Shown, Table
 if TYPE_CHECKING:
     from tallyhook.review.review import Review
 
-__all__ = ["AddCharge", "Change", "Changes", "DeleteCharge", "SetQuantity", "compare", "difference", "named"]
-
 # This much included means unlimited (documented).
 _UNLIMITED = Decimal("99999999.9")
 

@@ -38,6 +38,10 @@ __all__ = [
 ]
 
 
+PLAN_TYPES = ("recurring", "setup", "item")
+"""The types of the charges that a plan makes (recorded; setup inferred)."""
+
+
 class DeclaredCharge(msgspec.Struct, frozen=True, kw_only=True):
     """A charge that the invoice should hold. A negative `each_amount` is a credit."""
 
@@ -51,13 +55,17 @@ class DeclaredCharge(msgspec.Struct, frozen=True, kw_only=True):
         return charge.quantity == self.quantity and charge.each_amount == self.each_amount
 
     def is_same(self, charge: Charge) -> bool:
-        """Whether this custom charge has our content: white space and a review's mark don't count."""
+        """Whether this charge has our content: white space, the code's case and a review's mark don't count.
+
+        Its type may be anything but that of a plan's line.
+        """
+        unmarked = _MARK.sub("", charge.description)
         return (
-            charge.type in ("custom", "")
+            charge.type.strip().lower() not in PLAN_TYPES
             and charge.id != ""
-            and charge.code.strip() == self.code.strip()
+            and charge.code.strip().casefold() == self.code.strip().casefold()
             and self.costs_the_same(charge)
-            and _words(charge.description) == _words(self.description)
+            and _words(self.description) in (_words(charge.description), _words(unmarked))
         )
 
     @property
@@ -79,7 +87,7 @@ def is_marked(description: str) -> bool:
 
 
 def _words(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", _MARK.sub("", text)).split())
+    return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 class Declaration(msgspec.Struct, frozen=True, kw_only=True):

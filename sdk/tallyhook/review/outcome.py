@@ -12,15 +12,6 @@ from tallyhook.review.compare import AddCharge, Change, DeleteCharge, SetQuantit
 from tallyhook.review.journal import Declaration
 from tallyhook.tables import Column, Shown, Table
 
-__all__ = [
-    "EarlierInvoiceOutstanding",
-    "Outcome",
-    "OutcomeUnknown",
-    "ReviewFailed",
-    "Standing",
-    "Unresolved",
-]
-
 
 class ReviewFailed(Error):
     """The invoice doesn't hold what was declared. Another attempt goes on.

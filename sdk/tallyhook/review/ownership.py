@@ -9,6 +9,7 @@ import msgspec
 
 from tallyhook.cheddar.models import Charge, Customer, Invoice
 from tallyhook.review.journal import (
+    PLAN_TYPES,
     Added,
     Adding,
     Declaration,
@@ -23,8 +24,6 @@ from tallyhook.review.journal import (
     Verified,
     is_marked,
 )
-
-__all__ = ["Found", "Ledger", "charges_of", "new_mark"]
 
 
 def new_mark() -> str:
@@ -67,7 +66,8 @@ class Ledger:
         self._began: dict[int, timedelta] = {}  # adding -> when, in waited time
         self._numbers: dict[str, int] = {}  # charge id -> the adding it came of
         self._marked: dict[int, bool] = {}  # adding -> whether the server kept its mark
-        self._settled: set[int] = set()  # addings that certainly didn't happen
+        self._refused: set[int] = set()
+        self._denied: set[int] = set()  # a person's word: they never happened
         self._given_up: set[int] = set()
         self._sets: list[tuple[str, Decimal, timedelta]] = []
         self._deletions: dict[str, timedelta] = {}
@@ -100,13 +100,13 @@ class Ledger:
             case Refused(number=0):
                 self._run = None
             case Refused(number=number):
-                self._settled.add(number)
+                self._refused.add(number)
             case GivenUp(number=number):
                 self._given_up.add(number)
             case Resolved(accept=True):
                 self.accepted = entry
             case Resolved(number=number, charge_id=None):
-                self._settled.add(number)
+                self._denied.add(number)
             case Resolved(number=number, charge_id=str() as charge_id):
                 self._numbers[charge_id] = number
             case Running():
@@ -145,7 +145,7 @@ class Ledger:
     def open_addings(self) -> list[Adding]:
         """The addings whose outcome is unknown, and that are not given up."""
         claimed = set(self._numbers.values())
-        closed = claimed | self._settled | self._given_up
+        closed = claimed | self._refused | self._denied | self._given_up
         return [adding for number, adding in self._addings.items() if number not in closed]
 
     def wait_for_adding(self, adding: Adding, now: datetime) -> timedelta:
@@ -174,7 +174,7 @@ class Ledger:
         return [adding for adding in unexplained if adding.charge == charge]
 
     def _unexplained(self) -> list[int]:
-        return sorted(self._given_up - self._settled - set(self._numbers.values()))
+        return sorted(self._given_up - self._denied - set(self._numbers.values()))
 
     # Whose is what
 
@@ -186,8 +186,11 @@ class Ledger:
         return number in self._numbers.values()
 
     def claims(self, document: Customer) -> list[Added]:
-        """The entries to write for the charges that show one of our marks and were not known to be ours."""
-        by_mark = {a.mark.lower(): n for n, a in self._addings.items() if a.mark and n not in self._settled}
+        """The entries to write for the charges that show one of our marks and were not known to be ours.
+
+        So does one whose adding was refused, where the refusal was the answer to somebody else's call.
+        """
+        by_mark = {adding.mark.lower(): number for number, adding in self._addings.items() if adding.mark}
         return [
             Added(number=number, charge_id=found.charge.id, marked=True)
             for found in charges_of(document)
@@ -207,7 +210,7 @@ class Ledger:
             and charge.id not in adding.before
             and adding.charge.costs_the_same(charge)
             # The lines of plan and items get their ids when the period closes.
-            and (charge.type not in ("recurring", "setup", "item") or charge.code.strip().lower() == code)
+            and (charge.type not in PLAN_TYPES or charge.code.strip().lower() == code)
         ]
 
     def keeps_marks(self, adding: Adding) -> bool:
@@ -234,6 +237,20 @@ class Ledger:
             if not self.keeps_marks(adding)
         ]
         return [(adding, charges) for adding, charges in found if charges]
+
+    def unknown_marks(self, declared: Sequence[DeclaredCharge], invoice: Invoice) -> list[Charge]:
+        """The charges of these codes that show the mark of a review, and not one of this journal's.
+
+        Then the journal is not the whole story: it was lost, or another receiver has one of its own.
+        """
+        codes = {charge.code.strip().casefold() for charge in declared}
+        return [
+            charge
+            for charge in invoice.charges
+            if charge.id not in self._numbers
+            and is_marked(charge.description)
+            and charge.code.strip().casefold() in codes
+        ]
 
     def adopt(
         self, declared: Sequence[DeclaredCharge], invoice: Invoice, *, only_marked: bool = False
@@ -269,6 +286,6 @@ class Ledger:
             found
             for found in charges_of(document)
             if found.charge.id in self._numbers
-            and self._numbers[found.charge.id] not in self._settled
+            and self._numbers[found.charge.id] not in self._denied
             and (found.invoice.id, found.invoice.number) != (invoice.id, invoice.number)
         ]

@@ -10,13 +10,12 @@ from tallyhook import money
 from tallyhook.cheddar.client import AsyncClient, Client
 from tallyhook.cheddar.hooks import Hook
 from tallyhook.cheddar.models import Customer, Invoice, Plan, Product, Subscription
-from tallyhook.review.apply import GONE_AFTER, UNKNOWN_FOR, adrive, drive, utc_now
+from tallyhook.review.apply import GONE_AFTER, UNKNOWN_FOR
 from tallyhook.review.compare import Changes, compare
+from tallyhook.review.driver import adrive, drive, utc_now
 from tallyhook.review.journal import Declaration, DeclaredCharge, Entry, Journal
 from tallyhook.review.outcome import Outcome
 from tallyhook.tables import Column, Shown, Table
-
-__all__ = ["Period", "Review"]
 
 _CHARGE_CODE_LENGTH = 36  # documented
 
@@ -165,7 +164,7 @@ class Review(Shown):
         Raises:
             OutcomeUnknown: an answer was lost, and the request may still arrive. Without a journal nobody
                 will remember: apply again only after `retry_after` seconds.
-            Unresolved: the invoice was paid and isn't what was declared, or nobody can tell which charge
+            Unresolved: the invoice was paid and isn't what was declared, or it is unclear which charge
                 is ours.
             ReviewFailed: it doesn't hold what was declared in the end, or an answer was not about it.
             EarlierInvoiceOutstanding: an older one has to go first.

@@ -9,8 +9,6 @@ from typing import ClassVar
 
 from tallyhook.signing.scheme import as_bytes, header
 
-__all__ = ["SIGNATURE_HEADER", "TOKEN_HEADER", "Cheddar", "sign", "token", "verify"]
-
 SIGNATURE_HEADER = "X-CG-SIGNATURE"
 TOKEN_HEADER = "X-CG-TOKEN"
 

@@ -6,8 +6,6 @@ from typing import Protocol
 
 from tallyhook.errors import BadSignature
 
-__all__ = ["Scheme", "as_bytes", "check", "header"]
-
 
 class Scheme(Protocol):
     """One way to sign a request: which headers carry it, what they cover, what its keys look like.

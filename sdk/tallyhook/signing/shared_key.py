@@ -8,8 +8,6 @@ from typing import ClassVar
 
 from tallyhook.signing.scheme import as_bytes, header
 
-__all__ = ["SharedKey"]
-
 
 @dataclass(frozen=True, slots=True)
 class SharedKey:

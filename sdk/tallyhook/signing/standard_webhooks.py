@@ -19,14 +19,6 @@ from tallyhook.signing.scheme import as_bytes, header
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-__all__ = [
-    "STANDARD_ID_HEADER",
-    "STANDARD_SIGNATURE_HEADER",
-    "STANDARD_TIMESTAMP_HEADER",
-    "StandardV1",
-    "StandardV1a",
-]
-
 STANDARD_ID_HEADER = "webhook-id"
 STANDARD_TIMESTAMP_HEADER = "webhook-timestamp"
 STANDARD_SIGNATURE_HEADER = "webhook-signature"

@@ -16,8 +16,6 @@ from tallyhook.cheddar.client import BASE_URL
 from tallyhook_receiver.cli.doctor.finding import Finding, bad, doubtful, good, skipped
 from tallyhook_receiver.settings import Settings
 
-__all__ = ["examine_account", "examine_clock", "examine_network", "is_open_http"]
-
 _TIMEOUT = 10.0  # seconds
 
 # A date in a header has whole seconds, and was written before it arrived. From the second bound on signatures

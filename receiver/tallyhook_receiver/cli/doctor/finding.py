@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Finding", "Verdict", "bad", "doubtful", "good", "skipped"]
-
 
 class Verdict(StrEnum):
     """How a finding is meant; only `BAD` fails the examination."""

@@ -12,8 +12,6 @@ from tallyhook_receiver.cli.doctor.account import is_open_http
 from tallyhook_receiver.cli.doctor.finding import Finding, bad, doubtful, good, skipped
 from tallyhook_receiver.cli.doctor.probe import TYPE, Probe
 
-__all__ = ["Listener"]
-
 _TIMEOUT = 35.0  # seconds; a receiver answers within 25, and senders wait for 30 (inferred)
 _SOON = 14  # days
 

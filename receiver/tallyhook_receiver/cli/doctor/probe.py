@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 from tallyhook_receiver import Cheddar
 from tallyhook_receiver.sources.source import body_key, inbox_key
 
-__all__ = ["TYPE", "Probe"]
-
 TYPE = "tallyhook.doctor"
 
 

@@ -7,8 +7,6 @@ from tallyhook_receiver import Cheddar, SettingsError
 from tallyhook_receiver.cli.doctor.finding import Finding, bad, doubtful, good
 from tallyhook_receiver.settings import Settings
 
-__all__ = ["examine_keys", "examine_settings", "product_of"]
-
 _ADVICE = "docs/operations.md lists the variables"
 
 

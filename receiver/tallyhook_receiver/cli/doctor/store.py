@@ -14,8 +14,6 @@ from tallyhook_receiver.settings import Settings
 if TYPE_CHECKING:
     import psycopg
 
-__all__ = ["DEFAULT", "examine_store"]
-
 DEFAULT = "tallyhook.sqlite"  # where a receiver keeps it that was told nothing
 
 _SCARCE, _TOO_LITTLE = 1_000_000_000, 100_000_000  # bytes of the disk
