@@ -1,4 +1,4 @@
-"""What shall go wrong: with which call or hook, when, and how often."""
+"""Planned faults: of which call or hook, when, and how often."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -16,7 +16,7 @@ _FARTHEST = timedelta(days=1000)
 
 
 class FaultKind(StrEnum):
-    """The first six befall calls, the others hooks."""
+    """The first six affect calls, the others hooks."""
 
     LATENCY = "latency"
     ERROR = "error"

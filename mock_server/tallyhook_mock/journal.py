@@ -76,7 +76,7 @@ class Journal:
             at += 8 + length
 
     def begin(self, written: bytes, generation: int) -> None:
-        """Begin anew with a snapshot, and an empty log. Returns when it is on the disk."""
+        """Begin again with a snapshot, and an empty log. Returns when it is on the disk."""
         write_file(self.file, written)
         self._close_log()
         write_file(self._log_file, _HEAD + str(generation).encode() + b"\n")

@@ -346,11 +346,11 @@ class Mock:
         return hook
 
     def retry(self, hook: Hook) -> None:
-        """Send a hook at once to whoever has not acknowledged it; ValueError if there is nobody."""
+        """Send a hook at once to the listeners that have not acknowledged it; ValueError if there are none."""
         self._send_again(hook, self.state.hooks.retry, is_delivered=False)
 
     def replay(self, hook: Hook) -> None:
-        """Send a hook again to whoever has acknowledged it, which changes nothing about its invoice.
+        """Send a hook again to the listeners that have acknowledged it, which changes nothing about its invoice.
 
         ValueError if there is nobody.
         """

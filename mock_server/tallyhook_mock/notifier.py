@@ -1,4 +1,4 @@
-"""A pulse beats whenever something has changed, for those who watch."""
+"""Wakes those who watch whenever something has changed."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ __all__ = ["Notifier"]
 
 
 class Notifier:
-    """Counts changes and wakes whoever waits for the next one. It belongs to one event loop."""
+    """Counts changes and wakes those who wait for the next one. It belongs to one event loop."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -15,7 +15,7 @@ class Notifier:
     def beat(self) -> None:
         self.count += 1
         if self._next is not None:
-            # The next beat has another event: whoever waits for this one is woken once, however late it runs.
+            # The next beat has another event: a waiter is woken once, however late it runs.
             self._next.set()
             self._next = None
 

@@ -260,7 +260,7 @@ class Receiver:
         """Take no more hooks, let running handlers finish for so many seconds, and close the inbox.
 
         None is `close_within`. What is not finished then is canceled, and its hook let go for another worker.
-        A client that was passed in stays as it is; `open` opens everything else anew.
+        A client that was passed in stays as it is; `open` reopens everything else.
         """
         self._is_closing = True
         if self._loop is None or self._process != os.getpid():
@@ -313,7 +313,7 @@ class Receiver:
         """`aclose` after `answer`, `run` or `wsgi`; harmless after neither.
 
         All connections of the products' clients are closed with the event loop that they belong to. The
-        clients are not: they connect anew.
+        clients are not: they reconnect.
         """
         if self._loop_thread.is_running:
             atexit.unregister(self.close)

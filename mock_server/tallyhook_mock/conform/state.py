@@ -20,7 +20,7 @@ class Progress(msgspec.Struct):
     finding: Finding | None = None
     reason: str = ""  # why it was not found out
     memory: dict[str, str] = msgspec.field(default_factory=dict)
-    tries: int = 0  # how often it was begun anew
+    tries: int = 0  # how often it was restarted
     is_at_work: bool = False  # a step was begun and is not known to have ended
 
     @property

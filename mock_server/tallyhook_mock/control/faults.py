@@ -1,4 +1,4 @@
-"""`/_mock/faults`: what shall go wrong, and what has."""
+"""`/_mock/faults`: planned faults, and those that have happened."""
 
 import math
 from collections.abc import Callable, Mapping

@@ -78,7 +78,7 @@ async def retry(request: Request) -> JSONResponse:
 
 
 async def replay(request: Request) -> JSONResponse:
-    """Send it again to whoever has acknowledged it; the answer does not wait for theirs."""
+    """Send it again to those that have acknowledged it; the answer does not wait for theirs."""
     return _sent_again(request, mock_of(request).replay)
 
 

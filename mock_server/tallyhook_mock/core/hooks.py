@@ -76,7 +76,7 @@ class Listener(Entity, eq=False):
     One of a `system` beside Cheddar is of no product. Its `key`, if it has one, goes along in a `header`.
 
     One that is paused gets nothing: its hooks wait, and hold their invoices meanwhile as they do while it
-    fails (inferred: whoever wants a say in a bill has not had it yet).
+    fails (inferred: a listener with a say in the bill has not had it yet).
     """
 
     id: int
@@ -308,7 +308,7 @@ class Hooks:
         self._schedule(delivery, delivery.next_at)
 
     def put_back_all(self) -> None:
-        """Wait again with all that were taken: whoever took them is gone."""
+        """Return all claimed attempts to waiting: the process that claimed them is gone."""
         for hook in self.log.values():
             for delivery in hook.deliveries:
                 if delivery.state is DeliveryState.SENDING:

@@ -43,7 +43,7 @@ def verify(
     """Verify the signature of a saved hook; ends with 1 if it does not fit, and says why.
 
     Tells a wrong key from a changed body, and finds what was done to it: a line break at the end, JSON
-    written anew by a proxy, another encoding, a signature in capitals, another rule.
+    rewritten by a proxy, another encoding, a signature in capitals, another rule.
 
     Example: tallyhook verify hook.json --headers hook.headers --key "$SECRET"
     """

@@ -237,7 +237,7 @@ class Subscription(Entity, eq=False):
         return any(carried.add_on.code == add_on.code for carried in self.add_ons)
 
     def restart(self, at: datetime) -> None:
-        """Begin anew after the last term, as at first; Refusal as for `following`."""
+        """Begin again after the last term, as at first; Refusal as for `following`."""
         _mark(at, self.next_plan.term_months)
         self.canceled_at = None
         self.anchor, self.months = at, 0

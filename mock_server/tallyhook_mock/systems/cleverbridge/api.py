@@ -109,7 +109,7 @@ def _check_media(request: Request) -> None:
 
 
 def _sign_in(users: Mapping[str, str], authorization: str) -> str | None:
-    """The name of the user whose credentials these are; None if they are nobody's."""
+    """The name of the user with these credentials; None if there is no such user."""
     scheme, _, encoded = authorization.partition(" ")
     if scheme.lower() != "basic":
         return None

@@ -278,7 +278,7 @@ def join(state: State, id: str, joining: str, at: datetime) -> Subscription:
 
     Both are active, of one interval and currency, and the amount for the days in between is positive; the one
     that joins ends as finished, its items as removed (all documented). That both are of one customer, and
-    that what is used in arrears comes along, is inferred. Refusal.
+    that usage billed in arrears is included is inferred. Refusal.
     """
     primary, secondary = active(state, id, at), active(state, joining, at)
     reasons = {

@@ -174,7 +174,7 @@ def plan_recharge(state: State, definition: BillingPeriodDefinition) -> None:
 def begin(subscription: Subscription, start: datetime, part: Part | None = None) -> list[Line]:
     """Enter the present period of the definition; what of it is billed at once.
 
-    `part` makes the amount of a period that is not whole. Whoever calls this puts the lines on the customer's
+    `part` makes the amount of a period that is not whole. The caller puts the lines on the customer's
     next invoice.
     """
     subscription.start = start

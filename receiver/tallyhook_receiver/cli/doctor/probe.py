@@ -13,7 +13,7 @@ TYPE = "tallyhook.doctor"
 class Probe:
     """A hook of a type that no billing system sends, and that no handler is for: it is kept and ignored.
 
-    `odd` is laid out so that whatever reads it and writes it anew makes other bytes of it: by spaces, order,
+    `odd` is laid out so that a proxy that parses and rewrites it changes its bytes: by spaces, order,
     escapes, numbers. The two `plain` ones are as such programs write.
     """
 
