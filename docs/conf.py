@@ -28,6 +28,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = f"Tallyhook {release}"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
+html_extra_path = ["demo.svg", "timeline.svg"]  # for the README
 html_favicon = "../mock_server/tallyhook_mock/console/static/icon.svg"
 html_context = {"default_mode": "auto"}  # light or dark as the reader's system is, until they choose
 html_theme_options = {

@@ -346,13 +346,13 @@ class Mock:
         return hook
 
     def retry(self, hook: Hook) -> None:
-        """Send a hook at once to the listeners that have not acknowledged it; ValueError if there are none."""
+        """Send a hook now to the listeners that have not acknowledged it; ValueError if there are none."""
         self._send_again(hook, self.state.hooks.retry, is_delivered=False)
 
     def replay(self, hook: Hook) -> None:
-        """Send a hook again to the listeners that have acknowledged it, which changes nothing about its invoice.
+        """Send a hook again to the listeners that have acknowledged it; ValueError if there are none.
 
-        ValueError if there is nobody.
+        Nothing changes about its invoice.
         """
         self._send_again(hook, self.state.hooks.replay, is_delivered=True)
 

@@ -82,6 +82,20 @@ def test_no_link_is_broken(site: Path) -> None:
     assert checked > 1000
 
 
+def test_the_readme_leads_to_the_site(site: Path) -> None:
+    """On PyPI too, where nothing else of the repository is: every address is whole."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    addresses = re.findall(r"\]\(([^)]+)\)|(?:src|srcset)=\"([^\"]+)\"", readme)
+    named = {markdown or html for markdown, html in addresses}
+    assert len(named) > 20
+    missing = [
+        name
+        for name in named
+        if not _is_there(site / name.removeprefix("https://tallyhook.example/docs/"), "")
+    ]
+    assert missing == []
+
+
 def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:
     pages = [html.parse(page) for page in pages_of(site)]
     fetched = {

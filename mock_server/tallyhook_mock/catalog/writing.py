@@ -19,8 +19,8 @@ __all__ = ["dump_catalog"]
 def dump_catalog(systems: Systems) -> dict[str, Any]:
     """The schedule of retries, users, products, plans, promotions and listeners; no customers.
 
-    Of the other systems what is on offer there. Passwords and API keys are masked. Secrets are shown: anybody who
-    writes a listener needs them.
+    Of the other systems what is on offer there. Passwords and API keys are masked. Secrets are shown: a
+    listener needs them.
     """
     state = systems.cheddar
     return {
