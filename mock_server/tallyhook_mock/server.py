@@ -105,7 +105,6 @@ def configure(app: ASGIApp, identity: "Identity | None" = None) -> uvicorn.Confi
         ws="none",
         timeout_graceful_shutdown=1,
         ssl_certfile=str(identity.certificate) if identity else None,
-        ssl_keyfile=str(identity.key) if identity else None,
     )
 
 
