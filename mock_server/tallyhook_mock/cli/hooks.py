@@ -171,7 +171,7 @@ def cancel(name: str, url: str, as_json: bool) -> None:
     "--body",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Send this JSON instead, signed anew; - is standard input.",
+    help="Send this JSON instead, signed again; - is standard input.",
 )
 @mock_option
 @json_option
