@@ -274,7 +274,7 @@ def test_what_can_not_be_done_is_said_in_one_line(
     run: Run, url: str, arguments: tuple[str], complaint: str
 ) -> None:
     done = run(url, *arguments)
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"tallyhook inbox: {complaint}\n")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"tallyhook: {complaint}\n")
 
 
 @pytest.mark.parametrize(
@@ -318,7 +318,7 @@ def test_an_inbox_that_a_file_names(
     (tmp_path / "secret").unlink()
     code, out, err = told()
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert err.startswith("tallyhook inbox: TALLYHOOK_INBOX_FILE: ")
+    assert err.startswith("tallyhook: TALLYHOOK_INBOX_FILE: ")
 
 
 def test_as_a_process(url: str) -> None:

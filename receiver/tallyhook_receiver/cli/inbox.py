@@ -9,15 +9,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import click
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
 from tallyhook import money
 from tallyhook.review.journal import Added, Adding, Declared, Entry, Refused, Resolved, Verified, encode
 from tallyhook_receiver import Inbox, InboxUnavailable, Record, State, open_inbox
 from tallyhook_receiver.cli.command import BAD, USAGE, Group, fail, json_option
-from tallyhook_receiver.cli.output import print_json, say
+from tallyhook_receiver.cli.output import grid, print_json, say, table
 from tallyhook_receiver.page.subject import subject
 from tallyhook_receiver.settings import PREFIX, read
 
@@ -70,27 +68,21 @@ def list_(url: str | None, state: str | None, limit: int, as_json: bool) -> None
     if as_json:
         print_json([_about(record) for record in records])
         return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("hook", no_wrap=True)
-    table.add_column("state", no_wrap=True)
-    table.add_column("tried", justify="right")
-    table.add_column("changed", no_wrap=True)
-    table.add_column("customer", overflow="fold")
-    table.add_column("invoice", no_wrap=True)
-    table.add_column("what", overflow="fold")
     now = datetime.now(UTC)
-    for record in records:
-        seen = subject(record)
-        table.add_row(
+    rows = [
+        (
             record.name,
             _state(record.state),
             str(record.attempts),
             _age(now - record.changed),
-            Text(seen.customer),
+            (seen := subject(record)).customer,
             seen.invoice,
             _what(record),
         )
-    say(table)
+        for record in records
+    ]
+    columns = ("hook", "state", ">tried", "changed", "~customer", "invoice", "~what")
+    table(columns, rows, empty="There are no such hooks.")
 
 
 @inbox.command()
@@ -118,31 +110,30 @@ def show(key: str, url: str | None, body: bool, as_json: bool) -> None:
         print_json(about)
         return
     seen = subject(record)
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="bold")
-    grid.add_column(overflow="fold")
-    grid.add_row("hook", record.key)
-    grid.add_row("state", _state(record.state))
-    grid.add_row("type", f"{record.type} of {record.product}")
-    grid.add_row("received", f"{_moment(record.received)}, {_times(record.deliveries)} in all")
-    grid.add_row("changed", f"{_moment(record.changed)}, tried {_times(record.attempts)}")
+    rows: list[tuple[str, str | Text]] = [
+        ("hook", record.key),
+        ("state", _state(record.state)),
+        ("type", f"{record.type} of {record.product}"),
+        ("received", f"{_moment(record.received)}, {_times(record.deliveries)} in all"),
+        ("changed", f"{_moment(record.changed)}, tried {_times(record.attempts)}"),
+    ]
     if seen.customer or seen.invoice:
-        grid.add_row("about", Text(f"invoice {seen.invoice} of customer {seen.customer}"))
+        rows.append(("about", f"invoice {seen.invoice} of customer {seen.customer}"))
     if record.due is not None:
-        grid.add_row("second look", f"due {_moment(record.due)}")
+        rows.append(("second look", f"due {_moment(record.due)}"))
     if record.state is State.UNRESOLVED:
-        grid.add_row("stands", Text(record.note.rstrip()))
+        rows.append(("stands", record.note.rstrip()))
         meant = [entry for entry in entries if isinstance(entry, Declared)]
-        grid.add_row("meant", Text(_meant(meant[-1]) if meant else "nothing yet"))
-        grid.add_row("then", f"tallyhook inbox resolve {record.name} --help")
+        rows.append(("meant", _meant(meant[-1]) if meant else "nothing yet"))
+        rows.append(("then", f"tallyhook inbox resolve {record.name} --help"))
         outcome = None
     elif (outcome := record.outcome) is None:
-        grid.add_row("note", Text(record.note.rstrip()))
+        rows.append(("note", record.note.rstrip()))
     for number, entry in enumerate(entries):
-        grid.add_row("" if number else "journal", Text(str(entry)))
+        rows.append(("" if number else "journal", str(entry)))
     if body:
-        grid.add_row("body", Text(record.body.decode("utf-8", "replace")))
-    say(grid)
+        rows.append(("body", record.body.decode("utf-8", "replace")))
+    grid(rows)
     if outcome is not None:
         say(outcome)
 
@@ -283,12 +274,8 @@ def stats(url: str | None, as_json: bool) -> None:
         oldest = None if counted.oldest is None else counted.oldest.isoformat()
         print_json({"hooks": hooks, "entries": counted.entries, "size": counted.size, "oldest": oldest})
         return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_footer=True)
-    table.add_column("state", footer="all")
-    table.add_column("hooks", footer=f"{sum(hooks.values()):,}", justify="right")
-    for state, count in hooks.items():
-        table.add_row(_state(state), f"{count:,}")
-    say(table)
+    rows = [(_state(state), f"{count:,}") for state, count in hooks.items()]
+    table(("state", ">hooks"), rows, footer=("all", f"{sum(hooks.values()):,}"))
     say(f"{counted.entries:,} journal entries, {counted.size / 1024:,.0f} KiB in all")
     if counted.oldest is not None:
         say(f"the oldest hook was received {_moment(counted.oldest)}")
