@@ -16,7 +16,7 @@ _FARTHEST = timedelta(days=1000)
 
 
 class FaultKind(StrEnum):
-    """The first six befall calls, the others hooks."""
+    """The first six strike calls, the others hooks."""
 
     LATENCY = "latency"
     ERROR = "error"
