@@ -5,11 +5,12 @@ from decimal import Decimal
 
 import pytest
 
-from tallyhook import InvoicePeriod
+from tallyhook import AsyncClient, InvoicePeriod, Product, events
 from tallyhook.errors import APIError
 from tallyhook.review import EarlierInvoiceOutstanding, OutcomeUnknown, Review, Standing, Unresolved
 from tallyhook.review.journal import Resolved
 
+from .stage import PASSWORD, USER
 from .test_late_answers import ADD, GET, MISSING, Journal, held, tampered
 
 
@@ -101,6 +102,21 @@ async def test_by_hand_a_charge_that_comes_back_written_otherwise_is_added_once(
         for _ in range(3):
             await it.review(3, "7.00").aapply(client)
         assert await it.extras() == [Decimal("7.00")]
+
+
+async def test_a_client_that_is_known_by_an_id_alone_needs_a_hook_with_one() -> None:
+    """Else nobody would notice that it is another product's, which doesn't know the customer."""
+    async with held() as it:
+        other = AsyncClient(None, USER, PASSWORD, product_id="id-b", base_url=f"{it.on.url}/xml")
+        review = Review.from_hook(events.decode(it.hook))
+        for product_id in ("", "id-a"):
+            review.product = Product(code="ACME", id=product_id)
+            async with other:
+                for _ in range(2):
+                    with pytest.raises(ValueError, match="product"):
+                        await it.attempt(review, client=other)
+                    await it.on.advance(timedelta(minutes=2))
+        assert it.journal.kept == []
 
 
 @pytest.mark.parametrize("marks", [True, False])

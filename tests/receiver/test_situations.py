@@ -230,6 +230,9 @@ async def test_a_body_of_one_product_with_the_id_of_another_marks_nothing_as_don
 def test_mistakes_with_keys_and_clients() -> None:
     with pytest.raises(ValueError, match="product A got a client of product B"):
         Cheddar("A", KEY, AsyncClient("B", "user", "password"))
+    with pytest.raises(ValueError, match="product A got a client with the id of another"):
+        Cheddar("A", KEY, AsyncClient(None, "user", "password", product_id="id-b"), id="ID-A")
+    Cheddar("A", KEY, AsyncClient(None, "user", "password", product_id="id-a"), id="ID-A")
     with pytest.raises(ValueError, match=r"got None: is the environment variable set"):
         Cheddar("A", None)
     with pytest.raises(ValueError, match=r"got None"):

@@ -43,6 +43,9 @@ class Cheddar:
         its = "" if client is None else client.product_code
         if its and its != code:
             raise ValueError(f"product {code} got a client of product {its}: their invoices are different")
+        its_id = "" if client is None else client.product_id
+        if id and its_id and _canonical(its_id) != _canonical(id):
+            raise ValueError(f"product {code} got a client with the id of another product")
 
     def verify(self, headers: Mapping[str, str], body: bytes) -> bool:
         """By the scheme's own headers; Cheddar's header with the body's hash is not looked at."""

@@ -60,9 +60,12 @@ def promotion(body: bytes) -> Promotion:
 
 
 def nothing(body: bytes) -> None:
-    """A document that says no more than that it was done (inferred: `<success/>`)."""
-    if body:
-        _root(body)
+    """A document that says no more than that it was done (inferred: `<success/>`), or no document at all.
+
+    Raises DecodeError for the page of a proxy.
+    """
+    if body and str(_root(body).tag).rpartition("}")[2].lower() == "html":
+        raise DecodeError("a document of the API was expected")
 
 
 def refusal(status: int, body: bytes) -> APIError:

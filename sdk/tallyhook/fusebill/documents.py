@@ -65,8 +65,11 @@ def many(model: type[M]) -> Callable[[bytes], Listed[M]]:
 
 
 def _results(node: Any) -> Any:
-    """A list, or the one list in what is documented as a list of results, whose shape is not."""
-    if isinstance(node, dict):
+    """A list, or the one list in what is documented as a list of results, whose shape is not.
+
+    The list of errors in a refusal is none.
+    """
+    if isinstance(node, dict) and not {name.lower() for name in node} & {"errorid", "errors"}:
         lists = [value for value in node.values() if isinstance(value, list)]
         return lists[0] if len(lists) == 1 else node
     return node
@@ -80,7 +83,14 @@ def _unfolded(node: dict[str, Any]) -> dict[str, Any]:
 
 
 def nothing(body: bytes) -> None:
-    """An answer that says no more than that it was done."""
+    """An answer that says no more than that it was done: it is empty, or an object that is no refusal.
+
+    Raises DecodeError for anything else, such as the page of a proxy.
+    """
+    if body.strip():
+        said = read(_Refusal, _REFUSALS.object(body))
+        if said.errors or said.message:
+            raise DecodeError("an answer without an error was expected")
 
 
 def refusal(status: int, body: bytes) -> APIError:

@@ -85,6 +85,12 @@ def _require_product(review: "Review", client: Client | AsyncClient) -> None:
     product = review.product
     if product is None:
         return
-    for meant, used in ((product.code, client.product_code), (product.id, client.product_id)):
-        if meant and used and meant != used:
-            raise ValueError("The client is for another product than the hook")
+    pairs = (
+        (product.code.strip(), client.product_code.strip()),
+        (product.id.strip().lower(), client.product_id.strip().lower()),
+    )
+    compared = [meant == used for meant, used in pairs if meant and used]
+    if not compared:
+        raise ValueError("The client and the hook name their product in different ways: give the client both")
+    if not all(compared):
+        raise ValueError("The client is for another product than the hook")
