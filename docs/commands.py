@@ -1,18 +1,11 @@
 """Writes commands.md from the command line itself: `python docs/commands.py`."""
 
-import inspect
-import types
-from collections.abc import Callable, Iterator
-from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 
-import typer
-from typer.models import ArgumentInfo, OptionInfo
+import click
 
-from tallyhook_mock.cli.app import everything
-
-app = everything()
+from tallyhook_mock.cli.app import commands
+from tallyhook_receiver.cli.command import Command
 
 HEAD = """\
 # Commands
@@ -22,101 +15,63 @@ HEAD = """\
 it do something, find it by `--mock URL` or the variable `TALLYHOOK_MOCK`, else at `http://127.0.0.1:8421`;
 they talk to its [control API](catalog.md#the-control-api), which answers on the same machine only.
 
-On a terminal there are tables, with `--json` there is JSON. A command ends with 0 if all is well, with 1 if
-what it was asked about is bad (no such customer, a signature that does not fit), and with 2 if it was called
-wrongly or nothing answers. What went wrong is one line on the error stream.
-`tallyhook --install-completion` has the shell complete commands, options, types of hooks, and what a
-running mock has: customers, products, hooks, listeners.
+On a terminal there are tables, with `--json` there is JSON, in a pipe the columns are separated by tabs. A
+command ends with 0 if all is well, with 1 if what it was asked about is bad (no such customer, a signature
+that does not fit), and with 2 if it was called wrongly or nothing answers. What went wrong is one line on the
+error stream. `tallyhook completion bash >> ~/.bashrc` (or `zsh`, `fish`) has the shell complete commands,
+options, types of hooks, and what a running mock has: customers, products, hooks, listeners.
+
+`clock`, `customers`, `hooks`, `listeners`, `faults`, `snapshot` and `inbox` alone show what there is, as with
+`show` or `list`.
 
 [commands.py](commands.py) writes this page from the code.
 """
 
 
-class Parameter(NamedTuple):
-    """One parameter of a command: its Python name and type, what typer is told, and its default."""
-
-    name: str
-    type: Any
-    info: ArgumentInfo | OptionInfo
-    default: Any
-
-
 def document() -> str:
-    return HEAD + "".join(_section(name, command) for name, command in _commands(app, "tallyhook"))
+    return HEAD + "".join(_section(name, command) for name, command in commands())
 
 
-def _commands(group: typer.Typer, above: str) -> Iterator[tuple[str, Callable[..., None]]]:
-    """Every command by its full name, in the order of `--help`."""
-    for each in group.registered_commands:
-        assert each.callback is not None
-        yield f"{above} {each.name or each.callback.__name__.replace('_', '-')}", each.callback
-    for below in group.registered_groups:
-        assert below.typer_instance is not None
-        yield from _commands(below.typer_instance, f"{above} {below.name}")
-
-
-def _parameters(command: Callable[..., None]) -> Iterator[Parameter]:
-    hints = get_type_hints(command, include_extras=True)
-    for name, parameter in inspect.signature(command).parameters.items():
-        yield Parameter(name, *get_args(hints[name]), parameter.default)
-
-
-def _section(name: str, command: Callable[..., None]) -> str:
-    parameters = list(_parameters(command))
-    arguments = [each for each in parameters if isinstance(each.info, ArgumentInfo)]
-    options = [each for each in parameters if isinstance(each.info, OptionInfo)]
-    usage = [name, *(_argument(each) for each in arguments), *(["[OPTIONS]"] if options else [])]
-    paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
-    text = [each for each in paragraphs if not each.startswith("Example: ")]
-    examples = [each.removeprefix("Example: ") for each in paragraphs if each.startswith("Example: ")]
-    parts = ["", f"## {name}", "", "```", " ".join(usage), "```", "", "\n\n".join(text), ""]
-    if examples:
-        parts += ["For example:", "", "```", *examples, "```", ""]
-    rows = [(_argument(each), each.info.help or "") for each in arguments]
-    rows += [(_option(each), _about(each)) for each in options]
+def _section(name: str, command: Command) -> str:
+    context = click.Context(command, info_name=name)
+    arguments = [each for each in command.params if isinstance(each, click.Argument)]
+    options = [each for each in command.params if isinstance(each, click.Option)]
+    usage = [name, *(each.make_metavar(context) for each in arguments), *(["[OPTIONS]"] if options else [])]
+    parts = ["", f"## {name}", "", "```", " ".join(usage), "```", "", command.help or "", ""]
+    if command.examples:
+        parts += ["For example:", "", "```", *command.examples, "```", ""]
+    rows = [(each.make_metavar(context), each.help or "") for each in arguments]
+    rows += [(_option(each, context), _about(each)) for each in options]
     if rows:
         parts += ["| | |", "|---|---|", *(f"| `{left}` | {right} |" for left, right in rows), ""]
-    return "\n".join(parts)
+    return "\n".join(parts).replace("\n\n\n", "\n\n")
 
 
-def _argument(each: Parameter) -> str:
-    return str(each.info.metavar or each.name.upper())
-
-
-def _option(each: Parameter) -> str:
-    # Where the type is annotated, typer takes the first declaration for a default until the command runs.
-    first = [each.info.default] if isinstance(each.info.default, str) else []
-    names = ", ".join([*first, *(each.info.param_decls or ())] or [f"--{each.name.replace('_', '-')}"])
-    if each.type is bool:
+def _option(option: click.Option, context: click.Context) -> str:
+    names = ", ".join(option.opts) + "".join(f"/{each}" for each in option.secondary_opts)
+    if option.is_flag:
         return names
-    return f"{names} {each.info.metavar or _value(each.type)}".replace("|", "\\|")
+    return f"{names} {_value(option, context)}".replace("|", "\\|")
 
 
-def _value(wanted: Any) -> str:
+def _value(option: click.Option, context: click.Context) -> str:
     """What stands for a value of this type."""
-    if get_origin(wanted) in (types.UnionType, list):
-        (wanted,) = (_bare(inner) for inner in get_args(wanted) if inner is not type(None))
-        return _value(wanted)
-    if issubclass(wanted, Enum):
-        return "|".join(str(member.value) for member in wanted)
-    return {str: "TEXT", int: "N", float: "NUMBER", Path: "PATH"}[wanted]
+    named = {"integer": "N", "integer range": "N", "float": "NUMBER", "float range": "NUMBER"}
+    written = option.metavar or named.get(option.type.name) or option.make_metavar(context)
+    return written.strip("[]")
 
 
-def _bare(wanted: Any) -> Any:
-    return get_args(wanted)[0] if get_origin(wanted) is Annotated else wanted
-
-
-def _about(each: Parameter) -> str:
+def _about(option: click.Option) -> str:
     notes = []
-    if isinstance(each.info.show_default, str):
-        notes.append(each.info.show_default)
-    elif each.default is inspect.Parameter.empty:
+    if isinstance(option.show_default, str):
+        notes.append(option.show_default)
+    elif option.required:
         notes.append("required")
-    elif each.default not in (None, "", False):
-        notes.append(f"`{each.default}`")
-    if each.info.envvar:
-        notes.append(f"or the variable `{each.info.envvar}`")
-    return " ".join([each.info.help or "", *([f"({', '.join(notes)})"] if notes else [])])
+    elif option.to_info_dict()["default"] not in (None, "", False):
+        notes.append(f"`{option.default}`")
+    if option.envvar:
+        notes.append(f"or the variable `{option.envvar}`")
+    return " ".join([option.help or "", *([f"({', '.join(notes)})"] if notes else [])])
 
 
 if __name__ == "__main__":

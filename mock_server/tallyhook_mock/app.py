@@ -6,9 +6,8 @@ from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tallyhook_mock.core.money import exact
-from tallyhook_mock.faulty import Face, with_faults
+from tallyhook_mock.middleware import Face, with_faults
 from tallyhook_mock.mock import Mock
-from tallyhook_mock.recording import recorded
 from tallyhook_mock.systems import parts
 
 __all__ = ["create_app"]
@@ -22,8 +21,7 @@ def create_app(mock: Mock, *, console_token: str = "") -> ASGIApp:
 
     def keep(name: str, app: ASGIApp) -> ASGIApp:
         """An application whose calls are in the journal, if there is one."""
-        mock.replayers[name] = app
-        return recorded(app, name, mock.journal, mock.record, _may_change) if mock.journal else app
+        return mock.persistence.recorded(app, name, _may_change)
 
     faces: list[tuple[Callable[[str], bool], ASGIApp]] = []
     for name, api in parts("api").items():

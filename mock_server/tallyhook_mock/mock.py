@@ -10,35 +10,31 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
-from starlette.types import ASGIApp
-
-from tallyhook_mock.calls import CallLog, CallMade, Watched
+from tallyhook_mock.calls import CallLog
 from tallyhook_mock.catalog.reading import default_catalog, read_catalog
 from tallyhook_mock.clock import Clock, ClockBusy, Mode
 from tallyhook_mock.core import ids
 from tallyhook_mock.core.base import Happening
-from tallyhook_mock.core.hooks import CHEDDAR, Attempt, Delivery, DeliveryState, Hook, Listener
+from tallyhook_mock.core.hooks import CHEDDAR, Delivery, DeliveryState, Hook, Listener
 from tallyhook_mock.core.ids import Ids
 from tallyhook_mock.core.money import exact
-from tallyhook_mock.delivery import Sender, attempt_delivery, hook_headers, keyed_headers
-from tallyhook_mock.delivery_queue import DeliveryQueue
+from tallyhook_mock.delivery import Deliveries
 from tallyhook_mock.duration import Duration
-from tallyhook_mock.faults import Armed, Fault, FaultKind, Faults
-from tallyhook_mock.faulty import Aim
-from tallyhook_mock.journal import Journal, Record
+from tallyhook_mock.faults import Armed, Fault, Faults
+from tallyhook_mock.journal import Journal
+from tallyhook_mock.middleware import Aim, Watched
 from tallyhook_mock.notifier import Notifier
-from tallyhook_mock.recording import call_again
+from tallyhook_mock.persistence import Persistence
+from tallyhook_mock.sender import Sender
 from tallyhook_mock.snapshot import pack, unpack
 from tallyhook_mock.systems import Systems, actions, part, policies
 from tallyhook_mock.systems.cheddar import review, subscriptions
 from tallyhook_mock.systems.cheddar.customers import Customer
-from tallyhook_mock.systems.cheddar.hook_json import body, overridden
+from tallyhook_mock.systems.cheddar.hook_json import body, event_about, overridden
 from tallyhook_mock.systems.cheddar.invoices import Invoice
 from tallyhook_mock.systems.cheddar.products import Product
 from tallyhook_mock.systems.cheddar.state import HOOK_TYPES, Event
 from tallyhook_mock.systems.cheddar.totals import Totals
-from tallyhook_mock.systems.cheddar.trigger import event_about
 from tallyhook_mock.timeline import Timeline
 
 __all__ = ["Mock"]
@@ -77,12 +73,9 @@ class Mock:
         A `journal` keeps everything on the disk; where it has something already, that is the world, and
         `catalog` and `start` are only for a reset.
         """
-        self.journal = journal
+        self.persistence = Persistence(self, journal)
         self.snapshots: dict[str, bytes] = {}
         self.form_token = secrets.token_urlsafe(24)  # what a form of the console has to bring along
-        self.replayers: dict[str, ASGIApp] = {}  # what calls were made to, by name
-        self._is_replaying = False
-        self._generation = 0
         self._seed = seed
         self.sender = sender or Sender()
         self._start = start
@@ -99,19 +92,16 @@ class Mock:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """While this is entered, hooks are sent and a running clock bills; the ASGI lifespan enters it."""
-        if self.journal is not None:
-            await self._recover(self.journal)
+        await self.persistence.recover()
         pump = asyncio.create_task(self._pump())
         try:
             yield
         finally:
             pump.cancel()
             await asyncio.gather(pump, return_exceptions=True)
-            await self._queue.close()
+            await self.deliveries.close()
             await self.sender.close()
-            await self.checkpoint()
-            if self.journal is not None:
-                self.journal.close()
+            await self.persistence.close()
 
     # -- the beginning
 
@@ -139,11 +129,11 @@ class Mock:
     async def _start_over(self, catalog: Mapping[str, object], clock: Clock) -> None:
         if self._is_advancing:
             raise ClockBusy("the clock is being moved")
-        queue = self._queue
+        deliveries = self.deliveries
         self._begin(catalog, clock)
         self.calls.clear()
-        await queue.close()
-        await self.checkpoint()
+        await deliveries.close()
+        await self.persistence.checkpoint()
 
     @exact()
     def _begin(self, catalog: Mapping[str, object], clock: Clock) -> None:
@@ -169,13 +159,13 @@ class Mock:
         self.timeline = timeline
         self.faults = faults
         self._catalog = catalog
-        self._queue = DeliveryQueue(self._carry)
+        self.deliveries = Deliveries(self)
 
     # -- saved and restored
 
     def save(self) -> bytes:
         """The whole world: customers, invoices, hooks, listeners, faults, timelines, and the clock."""
-        return pack(self._world())
+        return pack(self.world())
 
     async def restore(self, written: bytes) -> None:
         """Go back to what `save` gave, the clock included.
@@ -185,23 +175,15 @@ class Mock:
         if self._is_advancing:
             raise ClockBusy("the clock is being moved")
         world = unpack(written)
-        queue = self._queue
-        self._load(world)
+        deliveries = self.deliveries
+        self.load(world)
         self.state.hooks.put_back_all()
-        self._stir()
-        await queue.close()
-        await self.checkpoint()
+        self.stir()
+        await deliveries.close()
+        await self.persistence.checkpoint()
 
-    async def checkpoint(self) -> None:
-        """Write a snapshot in place of a log, if there is a journal."""
-        if self.journal is None:
-            return
-        await self.journal.settle()
-        self._generation += 1
-        more = {"generation": self._generation, "token": self.form_token, "snapshots": self.snapshots}
-        self.journal.begin(pack(self._world() | more), self._generation)
-
-    def _world(self) -> dict[str, object]:
+    def world(self) -> dict[str, object]:
+        """Everything that `load` needs."""
         return {
             "systems": self.systems,
             "moment": self.clock.now(),
@@ -211,59 +193,12 @@ class Mock:
             "catalog": self._catalog,
         }
 
-    def _load(self, world: dict[str, Any]) -> None:
+    def load(self, world: dict[str, Any]) -> None:
+        """Take over a world, its clock included."""
         clock = Clock(world["moment"])
         clock.set(world["moment"], world["offset"])
         self._install(world["systems"], clock, world["timeline"], world["faults"], world["catalog"])
         self.totals.refresh(self.state)
-
-    async def _recover(self, journal: Journal) -> None:
-        """Do again what the journal has, with a clock that stands at the moment of each record."""
-        saved = journal.saved
-        if saved is not None:
-            self._load(saved)
-            self._generation, self.snapshots = saved["generation"], saved["snapshots"]
-            self.form_token = saved["token"]
-            self._is_replaying = True
-            last = None
-            for last in journal.records():
-                self.clock.set(last.at, None)
-                await self._redo(last)
-            if last is not None:
-                self.clock.set(last.at, last.offset)
-            self._is_replaying = False
-            self.state.hooks.put_back_all()
-            journal.saved = None
-            self._stir()
-        await self.checkpoint()
-
-    async def _redo(self, record: Record) -> None:
-        content = record.content
-        match record.kind:
-            case "step":
-                self._step()
-            case "due":
-                self._take_due()
-            case "carry":
-                self._prepare(self._delivery(*content))
-            case "attempts":
-                hook, delivery, attempts = content
-                self._report(self._delivery(hook, delivery), msgspec.convert(attempts, list[Attempt]))
-            case "strike":
-                self.strike(Aim(*content))
-            case "call":
-                await call_again(self.replayers, content)
-
-    def _delivery(self, hook: int, delivery: int) -> Delivery:
-        return next(each for each in self.state.hooks.log[hook].deliveries if each.id == delivery)
-
-    def record(self, kind: str, content: object = None) -> None:
-        """Note in the journal what is about to be done; what it does must depend on nothing else."""
-        if self.journal is not None and not self._is_replaying:
-            # What is done in this turn of the loop is done at the moment that is noted.
-            self.clock.hold()
-            asyncio.get_running_loop().call_soon(self.clock.let_go)
-            self.journal.append(Record(kind, self.clock.now(), self.clock.offset, content))
 
     def _note_quietly(self) -> None:
         """Note what a catalogue brought, without hooks: its customers are taken to have been there before."""
@@ -273,7 +208,7 @@ class Mock:
             for happening in system.take_events():
                 self.timeline.noted(name, happening)
         self.totals.refresh(self.state)
-        self._stir()
+        self.stir()
 
     def _note_others(self) -> bool:
         """Note what happened in the systems beside Cheddar; whether anything did."""
@@ -303,7 +238,7 @@ class Mock:
         """The moment of the clock."""
         return self.clock.now()
 
-    def _stir(self) -> None:
+    def stir(self) -> None:
         """Have a look taken at what is due now, and tell those who watch."""
         self._wake.set()
         self.notifier.beat()
@@ -329,7 +264,7 @@ class Mock:
             review.announce(self.state, event, body(event))
 
     @exact()
-    def _settled(self, hook: Hook | None, at: datetime) -> None:
+    def settled(self, hook: Hook | None, at: datetime) -> None:
         """The acknowledgement is the release."""
         if hook is not None and hook.system == CHEDDAR:
             review.settled(self.state, hook, at)
@@ -378,7 +313,7 @@ class Mock:
         """Remove a listener, and give up what is still on its way to it."""
         self.state.actor = "operator"
         for hook in self.state.hooks.forget(listener):
-            self._settled(hook, self.clock.now())
+            self.settled(hook, self.clock.now())
         self.notifier.beat()
 
     def pause(self, listener: Listener) -> None:
@@ -389,7 +324,7 @@ class Mock:
     def resume(self, listener: Listener) -> None:
         """Send a listener what has waited for it."""
         self.state.hooks.resume(listener, self.clock.now())
-        self._stir()
+        self.stir()
 
     @exact()
     def trigger(self, customer: Customer, type: str, override: Mapping[str, object] | None = None) -> Hook:
@@ -440,13 +375,13 @@ class Mock:
             )
         for delivery in chosen:
             send(delivery, self.clock.now())
-        self._stir()
+        self.stir()
 
     def cancel(self, hook: Hook) -> None:
         """Give a hook up; it no longer holds its invoice."""
         self.state.actor = "operator"
         for delivery in hook.deliveries:
-            self._settled(self.state.hooks.cancel(delivery), self.clock.now())
+            self.settled(self.state.hooks.cancel(delivery), self.clock.now())
 
     def decline(self, customer: Customer, count: int) -> None:
         """Have the gateway refuse the next `count` charges of a customer."""
@@ -477,35 +412,26 @@ class Mock:
         """The fault that strikes a call, noted."""
         if self.faults.are_over:
             return None
-        self.record("strike", (aim.action, aim.product, aim.customer, aim.on_outstanding, aim.system))
+        self.persistence.record(
+            "strike", (aim.action, aim.product, aim.customer, aim.on_outstanding, aim.system)
+        )
         fault = self.faults.for_call(aim.action, aim.customer, on_outstanding=aim.on_outstanding)
         if fault is not None:
-            self._note(fault, aim.action, aim.product, aim.customer, aim.system)
+            self.note_fault(fault, aim.action, aim.product, aim.customer, aim.system)
         return fault
 
     def called(self, aim: Aim, method: str, answer: Watched, seconds: float, fault: Fault | None) -> None:
         """Note a call that was answered, or whose connection was dropped."""
-        made = CallMade(
-            self.calls.next_number(),
-            self.clock.now(),
-            aim.system,
-            method,
-            aim.action,
-            aim.product,
-            aim.customer,
-            answer.status,
-            seconds,
-            answer.reason,
-            "" if fault is None else fault.kind,
-        )
-        self.calls.add(made)
+        self.calls.add(aim, method, answer, seconds, fault, self.clock.now())
         self.notifier.beat()
 
     def _is_locked(self, invoice: Invoice) -> bool:
         customer = invoice.subscription.customer
         fault = self.faults.for_execution(customer.code)
         if fault is not None:
-            self._note(fault, f"execution of invoice {invoice.number}", customer.product.code, customer.code)
+            self.note_fault(
+                fault, f"execution of invoice {invoice.number}", customer.product.code, customer.code
+            )
         return fault is not None
 
     def ignored(self, action: str, names: list[str], product: str, code: str) -> None:
@@ -514,7 +440,10 @@ class Mock:
         is_known = self.state.has_customer(self.state.products[product], code)
         self.timeline.ignored(action, names, product, code if is_known else "", self.clock.now())
 
-    def _note(self, fault: Fault, where: str, product: str, customer: str, system: str = CHEDDAR) -> None:
+    def note_fault(
+        self, fault: Fault, where: str, product: str, customer: str, system: str = CHEDDAR
+    ) -> None:
+        """Put a fault that struck on the timeline."""
         self.timeline.struck(fault.kind, where, product, customer, self.clock.now(), system)
         self.notifier.beat()
 
@@ -528,8 +457,8 @@ class Mock:
             self.clock.run()
         else:
             self.clock.freeze()
-        self.record("clock")
-        self._stir()
+        self.persistence.record("clock")
+        self.stir()
 
     async def advance(self, to: datetime | Duration) -> Counter[str]:
         """Move the clock to a moment or by a duration; how much of each kind happened on the way.
@@ -555,92 +484,37 @@ class Mock:
         finally:
             self.clock.resume()
             self._is_advancing = False
-            self.record("clock")
-            self._stir()
+            self.persistence.record("clock")
+            self.stir()
         return self.timeline.counts - before
 
     async def _settle(self) -> None:
         """Do all that is due by now, and what comes of it."""
         await self._work()
-        while self._queue.are_busy:
-            await self._queue.idle()
+        while self.deliveries.are_busy:
+            await self.deliveries.idle()
             await self._work()
 
     async def _work(self) -> None:
         """Let the systems do what is due by now, then put the hooks that are due on their way."""
-        while self._step():
+        while self.step():
             if time.monotonic() - self._turn > _TURN:
                 await asyncio.sleep(0)
                 self._turn = time.monotonic()
         if self._note_others():  # somebody who looked had what was due done first
             self.notifier.beat()
-        self._queue.add(self._take_due())
+        self.deliveries.send_due()
 
     @exact()
-    def _step(self) -> bool:
+    def step(self) -> bool:
         """Do one thing that is due in a system; False if nothing is."""
         now, due = self.clock.now(), self.systems.next_due()
         if due is None or due > now:
             return False
-        self.record("step")
+        self.persistence.record("step")
         self.systems.step(self.clock.now())
         self.changed()
         return True
-
-    @exact()
-    def _take_due(self) -> list[Delivery]:
-        """Take the deliveries that are due."""
-        now = self.clock.now()
-        due = self.state.hooks.next_due()
-        if due is None or due > now:
-            return []
-        self.record("due")
-        return self.state.hooks.due(self.clock.now())
-
-    async def _carry(self, delivery: Delivery) -> None:
-        """One attempt at one delivery, or what a fault makes of it."""
-        is_sent, fault = self._prepare(delivery)
-        if not is_sent:
-            return
-        hook = delivery.hook
-        headers = self.headers(hook, delivery.listener)
-        attempts = await attempt_delivery(self.sender, delivery, headers, fault, self.clock.now)
-        self._report(delivery, attempts)
-
-    def headers(self, hook: Hook, listener: Listener) -> dict[str, str]:
-        """The headers that a hook would go out with to a listener now."""
-        if hook.policy is not None:
-            return keyed_headers(listener)
-        return hook_headers(hook, self.state.products[hook.product])
-
-    def _prepare(self, delivery: Delivery) -> tuple[bool, Fault | None]:
-        """Whether a delivery is to be sent now, and the fault that strikes it."""
-        if delivery.state is not DeliveryState.SENDING:  # canceled while it waited
-            return False, None
-        hook, hooks = delivery.hook, self.state.hooks
-        self.record("carry", (hook.id, delivery.id))
-        if delivery.listener.is_paused:
-            hooks.put_back(delivery)
-            return False, None
-        fault = None if delivery.is_postponed else self.faults.for_delivery(hook.type, hook.customer)
-        if fault is not None:
-            where = f"{hook.type} to {delivery.listener.url}"
-            self._note(fault, where, hook.product, hook.customer, hook.system)
-            if fault.kind is FaultKind.REORDER:
-                hooks.postpone(delivery, self.clock.now() + fault.by)
-                self._stir()
-                return False, fault
-        return True, fault
-
-    @exact()
-    def _report(self, delivery: Delivery, attempts: list[Attempt]) -> None:
-        """Note what became of a delivery."""
-        self.record("attempts", (delivery.hook.id, delivery.id, attempts))
-        for attempt in attempts:
-            settled = self.state.hooks.record(delivery, attempt)
-            self.timeline.attempted(delivery, attempt)
-            self.state.actor = "system"
-            self._settled(settled, attempt.at)
 
     async def _pump(self) -> None:
         """Keep going what nobody waits for: hooks of calls, and everything when the clock runs by itself."""
@@ -650,10 +524,7 @@ class Mock:
                 await self._work()
             except Exception:
                 logger.exception("the engine failed at %s", self.clock.now())
-            if self.journal is not None:
-                await self.journal.durable()
-                if self.journal.is_long:
-                    await self.checkpoint()
+            await self.persistence.flush()
             try:
                 async with asyncio.timeout(self._pause()):
                     await self._wake.wait()
@@ -678,7 +549,7 @@ class Mock:
 
     def caught_up(self) -> datetime:
         """The present, once all is done that is due by now, and stands in the journal."""
-        while self._step():
+        while self.step():
             continue
         return self.clock.now()
 

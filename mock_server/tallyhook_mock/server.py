@@ -22,10 +22,10 @@ from tallyhook_mock.clock import parse_moment
 from tallyhook_mock.connection import Connection
 from tallyhook_mock.core.hooks import CHEDDAR, Hook, Listener
 from tallyhook_mock.core.money import exact
-from tallyhook_mock.delivery import Sender
 from tallyhook_mock.duration import parse_duration
 from tallyhook_mock.faults import Armed, Fault
 from tallyhook_mock.mock import Mock
+from tallyhook_mock.sender import Sender
 from tallyhook_mock.systems.cheddar.customers import Customer
 
 __all__ = ["RealTimeLoop", "Server", "bind", "configure", "own_process", "serve", "serving"]
@@ -105,7 +105,6 @@ def configure(app: ASGIApp, identity: "Identity | None" = None) -> uvicorn.Confi
         ws="none",
         timeout_graceful_shutdown=1,
         ssl_certfile=str(identity.certificate) if identity else None,
-        ssl_keyfile=str(identity.key) if identity else None,
     )
 
 

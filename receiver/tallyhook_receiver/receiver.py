@@ -4,18 +4,16 @@ import asyncio
 import atexit
 import dataclasses
 import logging
-import math
 import os
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar, Unpack, overload
 
 from tallyhook import events
 from tallyhook_receiver.asgi import ASGIApp
 from tallyhook_receiver.attempt import Context
-from tallyhook_receiver.background import Repeated
+from tallyhook_receiver.background import PRUNED_EVERY, Pruning, Repeated
 from tallyhook_receiver.errors import InboxUnavailable
 from tallyhook_receiver.handlers import Handlers, HookHandler, ReviewHandler
 from tallyhook_receiver.health import Health
@@ -23,11 +21,11 @@ from tallyhook_receiver.inbox import Inbox, open_inbox
 from tallyhook_receiver.intake import Intake
 from tallyhook_receiver.loop_thread import LoopThread
 from tallyhook_receiver.observer import Observers
+from tallyhook_receiver.options import Options, complete, gone_after_of, lease_of, unknown_for_of
 from tallyhook_receiver.page import Check, Page
-from tallyhook_receiver.pruning import PRUNED_EVERY, Pruning
 from tallyhook_receiver.responses import Response
 from tallyhook_receiver.second_look import LOOKED_EVERY, look_again
-from tallyhook_receiver.settings import ARGUMENTS, DEFAULTS, PREFIX, Options
+from tallyhook_receiver.settings import PREFIX
 from tallyhook_receiver.settings import read as read_settings
 from tallyhook_receiver.sources import Cheddar, Cleverbridge, Source, UnsignedSource
 from tallyhook_receiver.wsgi import WSGIApp
@@ -39,10 +37,6 @@ R = TypeVar("R", bound=Awaitable[None] | None)
 T = TypeVar("T")
 OnReview = TypeVar("OnReview", bound=ReviewHandler)
 OnEvent = TypeVar("OnEvent", bound=Callable[[Any], Awaitable[None] | None])
-
-_LEASE = 60.0  # seconds
-_UNKNOWN_FOR, _MARGIN = timedelta(minutes=5), timedelta(minutes=1)
-_LONGEST_UNKNOWN = timedelta(minutes=30)
 
 
 class Receiver:
@@ -65,15 +59,10 @@ class Receiver:
     """
 
     def __init__(self, *sources: Source, **options: Unpack[Options]) -> None:
-        for name in options:
-            if name not in ARGUMENTS:
-                raise TypeError(f"unexpected keyword argument {name!r}")
-        self.options = given = DEFAULTS | options
+        self.options = given = complete(options)
         self.sources = {source.name: source for source in sources}
         if len(self.sources) != len(sources) or not sources:
             raise ValueError("name at least one source, and each one once")
-        if given["handle_within"] is not None and given["handle_within"] <= 0:
-            raise ValueError(f"handle_within is a number of seconds, or None: {given['handle_within']}")
         self._clients = {
             source.name: source.client
             for source in sources
@@ -89,9 +78,9 @@ class Receiver:
             handlers=self._handlers,
             observers=Observers(given["observers"]),
             clock=given["clock"],
-            lease=_lease(given["lease"], sources),
-            unknown_for=_unknown_for(given["unknown_for"], sources),
-            gone_after=_span(given["gone_after"]),
+            lease=lease_of(given, sources),
+            unknown_for=unknown_for_of(given, sources),
+            gone_after=gone_after_of(given),
             marks=given["marks"],
             handle_within=given["handle_within"],
         )
@@ -339,45 +328,3 @@ class Receiver:
     async def _disconnect(self) -> None:
         for client in self._clients.values():
             await client.disconnect()
-
-
-def _timeout(sources: Iterable[Source]) -> float:
-    """The longest of the clients of Cheddar, in seconds. One without a timeout is bounded by its deadline."""
-    clients = [it.client for it in sources if isinstance(it, Cheddar) and it.client is not None]
-    timeouts = [min(client.timeout, client.deadline or math.inf) for client in clients]
-    return max((it for it in timeouts if it < math.inf), default=0.0)
-
-
-def _lease(asked: float | None, sources: Iterable[Source]) -> float:
-    """A worker that dies while a call is under way is not to be followed before the call can be over."""
-    timeout = _timeout(sources)
-    if asked is None:
-        return max(_LEASE, timeout)
-    if asked <= 0:
-        raise ValueError(f"a lease lasts longer than no time at all: {asked}")
-    if asked < timeout:
-        raise ValueError(
-            f"lease is {asked:g} s: it can't be shorter than a client's timeout ({timeout:g} s), or another"
-            " worker would take over while a call is on its way"
-        )
-    return asked
-
-
-def _span(asked: timedelta | float) -> timedelta:
-    span = asked if isinstance(asked, timedelta) else timedelta(seconds=asked)
-    if span < timedelta(0):
-        raise ValueError(f"gone_after can't be negative: {asked}")
-    return span
-
-
-def _unknown_for(asked: timedelta | float | None, sources: Iterable[Source]) -> timedelta:
-    timeout = timedelta(seconds=_timeout(sources))
-    if asked is None:
-        return max(_UNKNOWN_FOR, timeout + _MARGIN)
-    unknown_for = asked if isinstance(asked, timedelta) else timedelta(seconds=asked)
-    if not timeout < unknown_for <= _LONGEST_UNKNOWN:
-        raise ValueError(
-            f"unknown_for is {unknown_for}: it has to be longer than a client's timeout ({timeout}), and no"
-            f" more than {_LONGEST_UNKNOWN}, for an invoice is held for an hour only"
-        )
-    return unknown_for

@@ -67,20 +67,18 @@ def decimal(node: Any) -> Decimal:
 
 def optional_decimal(node: Any) -> Decimal | None:
     """An exact number, or None for nothing."""
+    if isinstance(node, Decimal) and len(str(node)) <= _LONGEST:
+        return _ordinary(node)
+    if isinstance(node, int) and not isinstance(node, bool) and abs(node) < _BEYOND:
+        return Decimal(node)
     if is_blank(node):
         return None
-    if isinstance(node, str):
-        # Decimal would also take digits of other scripts and underscores.
-        if len(node) > _LONGEST or not node.isascii() or "_" in node:
-            raise DecodeError("a number was expected")
+    # Decimal would also take digits of other scripts and underscores.
+    if isinstance(node, str) and len(node) <= _LONGEST and node.isascii() and "_" not in node:
         try:
             return _ordinary(Decimal(node))
         except InvalidOperation:
             raise DecodeError("a number was expected") from None
-    if isinstance(node, int) and not isinstance(node, bool) and abs(node) < _BEYOND:
-        return Decimal(node)
-    if isinstance(node, Decimal) and len(node.as_tuple().digits) <= _LONGEST:
-        return _ordinary(node)
     raise DecodeError("a number was expected")
 
 

@@ -76,10 +76,11 @@ def read(model: type[M], node: Mapping[str, Any]) -> M:
     fields = fields_of(model)
     values: dict[str, Any] = {"raw": node}
     for key, value in node.items():
-        if value == "" or key not in fields:  # what is empty reads as the default of any field
+        field = fields.get(key)
+        if field is None or (not value and value == ""):  # an empty text reads as the default of any field
             continue
-        name, read_value = fields[key]
-        if name not in values:  # two keys may mean one field; the first counts
+        name, read_value = field
+        if name not in values:  # if two keys mean one field, the first counts
             try:
                 values[name] = read_value(value)
             except DecodeError as error:
@@ -118,36 +119,37 @@ def _one(model: type[Model], empty: Model | None) -> Reader:
             return empty
         if isinstance(node, list) and len(node) == 1:
             node = node[0]
-        return read(model, _object(node, "one object was expected"))
+        if not isinstance(node, dict):
+            raise DecodeError("one object was expected")
+        return read(model, node)
 
     return one
 
 
 def _many(model: type[Model]) -> Reader:
     def many(node: Any) -> tuple[Model, ...]:
+        if isinstance(node, list):
+            return read_list(model, node)
         if _lenient.is_blank(node):
             return ()
         if isinstance(node, dict):
             return (read(model, node),)
-        if not isinstance(node, list):
-            raise DecodeError("a list was expected")
-        return read_list(model, node)
+        raise DecodeError("a list was expected")
 
     return many
 
 
 def read_list(model: type[M], nodes: list[Any], where: str = "") -> tuple[M, ...]:
-    """The models of a list's nodes, of which a blank one is an empty model. Raises as `read`."""
+    """The models of a list's nodes. A blank node is an empty model. Raises as `read` does."""
     found: list[M] = []
     try:
         for node in nodes:
-            found.append(model() if _lenient.is_blank(node) else read(model, _object(node)))
+            if isinstance(node, dict):
+                found.append(read(model, node))
+            elif _lenient.is_blank(node):
+                found.append(model())
+            else:
+                raise DecodeError("an object was expected")
     except DecodeError as error:
         raise error.under(f"{where}[{len(found)}]") from None
     return tuple(found)
-
-
-def _object(node: Any, problem: str = "an object was expected") -> dict[str, Any]:
-    if not isinstance(node, dict):
-        raise DecodeError(problem)
-    return node

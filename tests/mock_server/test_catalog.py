@@ -11,10 +11,10 @@ import pytest
 from tallyhook_mock.catalog.reading import default_catalog, load_catalog, read_catalog
 from tallyhook_mock.catalog.table import Amount, CatalogError, Table, read
 from tallyhook_mock.catalog.writing import dump_catalog
-from tallyhook_mock.delivery import Sender
+from tallyhook_mock.sender import Sender
 from tallyhook_mock.systems import Systems
-from tallyhook_mock.systems.cleverbridge.model import State as Cleverbridge
-from tallyhook_mock.systems.fusebill.model import State as Fusebill
+from tallyhook_mock.systems.cleverbridge.state import State as Cleverbridge
+from tallyhook_mock.systems.fusebill.state import State as Fusebill
 
 from .loopback import catalog
 from .systems_world import CATALOG

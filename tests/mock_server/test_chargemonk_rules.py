@@ -6,8 +6,9 @@ from decimal import Decimal
 import pytest
 
 from tallyhook_mock.systems.chargemonk import rules
-from tallyhook_mock.systems.chargemonk.model import AddOn, Plan, Refusal, State, Subscription
+from tallyhook_mock.systems.chargemonk.model import AddOn, Plan, Refusal, Subscription
 from tallyhook_mock.systems.chargemonk.rules import NewSubscription
+from tallyhook_mock.systems.chargemonk.state import State
 
 MONTHLY = Plan("MONTHLY", "Monthly", Decimal("200.00"), 1)
 QUARTERLY = Plan("QUARTERLY", "Quarterly", Decimal("540.00"), 3)

@@ -11,7 +11,7 @@ from tallyhook_mock import Server, serve
 from tallyhook_mock.catalog.table import CatalogError
 from tallyhook_mock.catalog.table import read as from_values
 from tallyhook_mock.systems.cleverbridge.catalog import Section, read
-from tallyhook_mock.systems.cleverbridge.model import State
+from tallyhook_mock.systems.cleverbridge.state import State
 
 from .cleverbridge_api import CATALOG, START, Api
 from .cleverbridge_world import START as AT

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallyhook_mock import Server, serve
+from tallyhook_mock.core.base import Refusal
 from tallyhook_mock.faults import Fault, FaultKind
 from tallyhook_mock.systems.cleverbridge.api import cleverbridge_app
 from tallyhook_mock.systems.cleverbridge.calls import ROUTES
-from tallyhook_mock.systems.cleverbridge.model import Refusal
 from tallyhook_mock.systems.cleverbridge.request import read_body
 
 from .cleverbridge_api import CATALOG, START, UPDATE, Api

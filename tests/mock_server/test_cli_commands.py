@@ -260,10 +260,37 @@ def test_several_products_have_to_be_told_apart() -> None:
         assert "no product has a customer 'max'" in command.complains(1, "bill", "max")
 
 
-def test_the_shell_completes_types_of_hooks() -> None:
-    done = run("--show-completion", "bash")
-    assert done.returncode == 0
-    assert "_TALLYHOOK_COMPLETE" in done.stdout
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_script_for_a_shell_is_printed(shell: str) -> None:
+    done = run("completion", shell)
+    assert done.returncode == 0, done
+    assert f"_TALLYHOOK_COMPLETE={shell}_complete" in done.stdout
+
+
+def completed(url: str, *words: str) -> set[str]:
+    """What the script is told for these words, the last of which is being typed."""
+    done = run(
+        mock=url,
+        _TALLYHOOK_COMPLETE="bash_complete",
+        COMP_WORDS=" ".join(["tallyhook", *words]),
+        COMP_CWORD=str(len(words)),
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return {line.partition(",")[2] for line in done.stdout.splitlines() if line}
+
+
+def test_the_shell_completes_commands_types_and_what_the_mock_has() -> None:
+    with serve(catalog()) as server:
+        Api(server).subscribe("ida")
+        listener = Command(server.url).gives("listeners", "add", "http://127.0.0.1:9/hooks")
+        assert completed(server.url, "cust") == {"customers"}
+        assert {"add", "edit", "list"} == completed(server.url, "customers", "")
+        assert "--plan" in completed(server.url, "customers", "add", "--")
+        assert completed(server.url, "trigger", "subscriptionBi") == {"subscriptionBillable"}
+        assert completed(server.url, "bill", "i") == {"ida"}
+        assert completed(server.url, "hooks", "list", "--product", "LAN") == {"LANTERN"}
+        assert completed(server.url, "listeners", "pause", "") == {listener["id"].partition("-")[0]}
+    assert completed("http://127.0.0.1:9", "bill", "i") == set()
 
 
 def test_the_rules_are_listed_as_the_mock_follows_them(command: Command) -> None:

@@ -160,7 +160,7 @@ def run_without(missing: Sequence[str], *arguments: str) -> subprocess.Completed
 @pytest.mark.parametrize(
     ("missing", "arguments"),
     [
-        ("typer", ["inbox"]),
+        ("click", ["inbox"]),
         ("rich", ["inbox"]),
         ("uvicorn", ["mock"]),
         ("starlette", ["demo"]),

@@ -11,8 +11,8 @@ from lxml import html as markup
 
 from tallyhook_mock import Server, serve
 from tallyhook_mock.clock import parse_moment
-from tallyhook_mock.systems.cleverbridge.model import State as Cleverbridge
-from tallyhook_mock.systems.fusebill.model import State as Fusebill
+from tallyhook_mock.systems.cleverbridge.state import State as Cleverbridge
+from tallyhook_mock.systems.fusebill.state import State as Fusebill
 
 from . import cleverbridge_world, fusebill_face, test_console
 from .loopback import catalog

@@ -25,7 +25,7 @@ EXTRAS = {
     "": """
         import sys, tallyhook, tallyhook.cleverbridge, tallyhook.fusebill
         tallyhook.Client("ACME", "ops@example.com", "password").close()
-        assert not {"starlette", "uvicorn", "rich", "typer"} & set(sys.modules)
+        assert not {"starlette", "uvicorn", "rich", "click"} & set(sys.modules)
     """,
     "receiver": """
         import asyncio, uvicorn, tallyhook_receiver

@@ -398,9 +398,8 @@ async def test_an_invoice_that_was_put_off_is_left_alone() -> None:
 
 async def test_a_paid_invoice_that_is_not_what_was_declared_is_for_a_person() -> None:
     cheddar, memory = FakeCheddar(paid=True), Memory()
-    with pytest.raises(
-        Unresolved, match="was paid, and differs from what was declared: set     GB  3 → 15; "
-    ):
+    problem = "was paid, and differs from what was declared: set     GB  3 → 15; "
+    with pytest.raises(Unresolved, match=problem):
         await attempt(cheddar, memory, first)
     assert cheddar.calls == ["get"]
     await memory.append(Resolved(accept=True))

@@ -10,7 +10,7 @@ def main() -> None:
     try:
         from tallyhook_mock.cli.app import app
 
-        app()
+        app(prog_name="tallyhook")
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing.startswith("tallyhook"):

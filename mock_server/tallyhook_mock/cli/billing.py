@@ -1,34 +1,39 @@
-"""What is billed: `tallyhook charge`, `usage`, `bill` and `run`."""
+"""What is billed: `tallyhook invoice`, `charge`, `usage`, `bill` and `run`."""
 
 import sys
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Any
 
-import typer
+import click
+from rich.text import Text
 
-from tallyhook_mock.cli.invoice import print_invoice
-from tallyhook_mock.cli.remote import URL, CustomerCode, MockUrl, ProductCode, Remote, path
-from tallyhook_receiver.cli.output import BAD, Json
+from tallyhook_mock.cli.remote import Remote, customer_argument, mock_option, path, product_option
+from tallyhook_receiver.cli.command import BAD, USAGE, Command, Group, fail, json_option
+from tallyhook_receiver.cli.output import grid, moment, print_json, say, state, table
 
-__all__ = ["bill", "charge", "run", "usage"]
+__all__ = ["bill", "charge", "invoice", "run", "usage"]
 
-Outstanding = Annotated[
-    bool, typer.Option("--outstanding", help="On the invoice that is due and not paid, not the current one.")
-]
-Item = Annotated[str, typer.Argument(metavar="ITEM", help="The code of an item of the plan.")]
-
-usage = typer.Typer(help="Set or add what a customer has used.", no_args_is_help=True)
+outstanding_option = click.option(
+    "--outstanding", is_flag=True, help="On the invoice that is due and not paid, not the current one."
+)
+item_argument = click.argument("item", metavar="ITEM", help="The code of an item of the plan.")
 
 
-# An amount below 0 looks like an option.
+@click.group(cls=Group)
+def usage() -> None:
+    """Set or add what a customer has used."""
+
+
 @usage.command("set")
+@customer_argument
+@item_argument
+@click.argument("quantity", metavar="QUANTITY", help="What the counter is to stand at.")
+@outstanding_option
+@product_option
+@mock_option
+@json_option
 def set_(
-    customer: CustomerCode,
-    item: Item,
-    quantity: Annotated[str, typer.Argument(metavar="QUANTITY", help="What the counter is to stand at.")],
-    outstanding: Outstanding = False,
-    product: ProductCode = None,
-    url: MockUrl = URL,
-    as_json: Json = False,
+    customer: str, item: str, quantity: str, outstanding: bool, product: str | None, url: str, as_json: bool
 ) -> None:
     """Set the counter of an item, as `customers/set-item-quantity` does, and print the invoice.
 
@@ -38,14 +43,15 @@ def set_(
 
 
 @usage.command()
+@customer_argument
+@item_argument
+@click.argument("quantity", metavar="QUANTITY", default="1", help="How much more was used.")
+@outstanding_option
+@product_option
+@mock_option
+@json_option
 def add(
-    customer: CustomerCode,
-    item: Item,
-    quantity: Annotated[str, typer.Argument(metavar="QUANTITY", help="How much more was used.")] = "1",
-    outstanding: Outstanding = False,
-    product: ProductCode = None,
-    url: MockUrl = URL,
-    as_json: Json = False,
+    customer: str, item: str, quantity: str, outstanding: bool, product: str | None, url: str, as_json: bool
 ) -> None:
     """Add to the counter of an item, as `customers/add-item-quantity` does, and print the invoice.
 
@@ -72,18 +78,27 @@ def _change(
     print_invoice(remote, code, customer, period or "current", as_json=as_json)
 
 
+# An amount below 0 looks like an option.
+@click.command(cls=Command, context_settings={"ignore_unknown_options": True})
+@customer_argument
+@click.argument("code", metavar="CODE", help="What the charge is called.")
+@click.argument("amount", metavar="AMOUNT", help="Of each, such as 5.00; below 0 it is a credit.")
+@click.option("--quantity", type=click.IntRange(min=1), default=1, help="How many.")
+@click.option("--description", metavar="TEXT", help="For the customer.")
+@outstanding_option
+@product_option
+@mock_option
+@json_option
 def charge(
-    customer: CustomerCode,
-    code: Annotated[str, typer.Argument(metavar="CODE", help="What the charge is called.")],
-    amount: Annotated[
-        str, typer.Argument(metavar="AMOUNT", help="Of each, such as 5.00; below 0 it is a credit.")
-    ],
-    quantity: Annotated[int, typer.Option(min=1, help="How many.")] = 1,
-    description: Annotated[str | None, typer.Option(metavar="TEXT", help="For the customer.")] = None,
-    outstanding: Outstanding = False,
-    product: ProductCode = None,
-    url: MockUrl = URL,
-    as_json: Json = False,
+    customer: str,
+    code: str,
+    amount: str,
+    quantity: int,
+    description: str | None,
+    outstanding: bool,
+    product: str | None,
+    url: str,
+    as_json: bool,
 ) -> None:
     """Put a charge or a credit on an invoice, as `customers/add-charge` does, and print the invoice.
 
@@ -106,15 +121,15 @@ def charge(
     print_invoice(remote, chosen, customer, period or "current", as_json=as_json)
 
 
-def bill(
-    customer: CustomerCode,
-    within: Annotated[
-        str, typer.Option(metavar="DURATION", help="How long hooks are tried for, in the mock's time.")
-    ] = "1d",
-    product: ProductCode = None,
-    url: MockUrl = URL,
-    as_json: Json = False,
-) -> None:
+@click.command(cls=Command)
+@customer_argument
+@click.option(
+    "--within", metavar="DURATION", default="1d", help="How long hooks are tried for, in the mock's time."
+)
+@product_option
+@mock_option
+@json_option
+def bill(customer: str, within: str, product: str | None, url: str, as_json: bool) -> None:
     """Play a customer's period to its end, and print the invoice: the clock moves to the bill date, hooks are
     delivered until they are acknowledged, and the invoice runs an hour later.
 
@@ -129,14 +144,17 @@ def bill(
     print_invoice(remote, code, customer, done["invoice"], as_json=as_json)
     if done["state"] == "held":
         why = f"its hook is not acknowledged; `tallyhook hooks list --customer {customer}` shows the answers"
-        typer.echo(f"tallyhook: the invoice is held: {why}", err=True)
+        click.echo(f"tallyhook: the invoice is held: {why}", err=True)
     if done["state"] != "paid":
         sys.exit(BAD)
 
 
-def run(
-    customer: CustomerCode, product: ProductCode = None, url: MockUrl = URL, as_json: Json = False
-) -> None:
+@click.command(cls=Command)
+@customer_argument
+@product_option
+@mock_option
+@json_option
+def run(customer: str, product: str | None, url: str, as_json: bool) -> None:
     """Run a customer's outstanding invoice now, as `customers/run-outstanding` does, and print it.
 
     Example: tallyhook run ada
@@ -150,3 +168,86 @@ def run(
     ]
     remote.call("customers/run-outstanding", code, {"code": customer})
     print_invoice(remote, code, customer, outstanding[0] if outstanding else "current", as_json=as_json)
+
+
+@click.command(cls=Command)
+@customer_argument
+@click.option("--outstanding", is_flag=True, help="The one that is due and not paid, not the current one.")
+@click.option("--number", type=int, help="Any invoice, by its number.")
+@product_option
+@mock_option
+@json_option
+def invoice(
+    customer: str, outstanding: bool, number: int | None, product: str | None, url: str, as_json: bool
+) -> None:
+    """An invoice of a customer: quantities, charges, transactions. Ends with 1 if there is none.
+
+    Example: tallyhook invoice ada --outstanding
+    """
+    if outstanding and number is not None:
+        fail("either --outstanding or --number", USAGE)
+    remote = Remote(url)
+    which = number if number is not None else "outstanding" if outstanding else "current"
+    print_invoice(remote, remote.product_of(customer, product), customer, which, as_json=as_json)
+
+
+def print_invoice(remote: Remote, product: str, customer: str, which: int | str, *, as_json: bool) -> None:
+    """The one of a number, or the `current` or the `outstanding` one. Exit code 1 if there is none."""
+    invoices = remote.get(path("customers", customer, "invoices"), {"product": product})["invoices"]
+    found = [
+        each
+        for each in invoices
+        if (each["number"] == which if isinstance(which, int) else each["invoicePeriod"] == which)
+    ]
+    if not found:
+        what = f"invoice #{which}" if isinstance(which, int) else f"{which} invoice"
+        numbers = ", ".join(f"#{each['number']}" for each in invoices) or "none"
+        fail(f"{customer} has no {what}; there is {numbers}", BAD)
+    if as_json:
+        print_json(found[0])
+    else:
+        _show(customer, found[0])
+
+
+def _show(customer: str, shown: Mapping[str, Any]) -> None:
+    period = f", the {shown['invoicePeriod']} one" if shown["invoicePeriod"] else ""
+    began = shown["previousBillingDatetime"]
+    rows: list[tuple[str, str | Text]] = [
+        ("invoice", f"#{shown['number']} of {customer}{period}"),
+        ("state", state(shown["state"])),
+        ("plan", shown["plan"]),
+        ("bills", f"{moment(shown['billingDatetime'])} UTC" + (f", since {moment(began)}" if began else "")),
+    ]
+    if shown["runDatetime"]:
+        rows.append(("runs", f"{moment(shown['runDatetime'])} UTC"))
+    rows += [
+        (item["code"], f"{item['quantity']} used, {item['quantityIncluded']} included")
+        for item in shown["items"]
+    ]
+    grid(rows)
+    _charges(shown)
+    for made in shown["transactions"]:
+        memo = f", {made['memo']}" if made["memo"] else ""
+        say(
+            Text.assemble(
+                f"{moment(made['at'])}  {made['amount']} ",
+                state(made["response"]),
+                f": {made['responseReason']}{memo}",
+            )
+        )
+
+
+def _charges(shown: Mapping[str, Any]) -> None:
+    rows = []
+    for line in shown["charges"]:
+        charged = Text(line["code"])
+        if line["description"]:
+            charged.append(f"  {line['description']}", "dim")
+        # What has no id yet is what would be charged.
+        kind = line["type"] if line["id"] else f"{line['type']}, projected"
+        rows.append((charged, kind, line["quantity"], line["eachAmount"], line["amount"]))
+    if shown["tax"] != "0.00":
+        rows.append((Text("tax"), "", "", "", shown["tax"]))
+    columns = ("~charge", "type", ">quantity", ">each", ">amount")
+    footer = ("total", "", "", "", shown["total"])
+    table(columns, rows, empty=f"total  {shown['total']}", footer=footer)

@@ -3,38 +3,41 @@
 import json
 import sys
 import time
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 from rich.text import Text
 
 from tallyhook_mock.cli.completion import customer_codes
-from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote
-from tallyhook_receiver.cli.output import Json, moment, print_json, say, table
+from tallyhook_mock.cli.remote import Remote, mock_option, product_option
+from tallyhook_receiver.cli.command import Command, json_option
+from tallyhook_receiver.cli.output import moment, print_json, say, table
 
 __all__ = ["calls"]
 
 _PAUSE = 0.25  # real seconds between looks with --follow
 
 
+@click.command(cls=Command)
+@click.option(
+    "--customer", metavar="CODE", shell_complete=customer_codes, help="Only calls about this customer."
+)
+@click.option("--action", metavar="ACTION", help="Only these, such as customers/add-charge.")
+@click.option("--failed", is_flag=True, help="Only calls that were refused, or not answered.")
+@click.option("--follow", "-f", is_flag=True, help="Go on printing calls as they are made, until Ctrl-C.")
+@click.option("--limit", type=click.IntRange(min=1, max=10_000), default=50, help="How many of the latest.")
+@product_option
+@mock_option
+@json_option
 def calls(
-    customer: Annotated[
-        str | None,
-        typer.Option(metavar="CODE", autocompletion=customer_codes, help="Only calls about this customer."),
-    ] = None,
-    action: Annotated[
-        str | None, typer.Option(metavar="ACTION", help="Only these, such as customers/add-charge.")
-    ] = None,
-    failed: Annotated[
-        bool, typer.Option("--failed", help="Only calls that were refused, or not answered.")
-    ] = False,
-    follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on printing calls as they are made, until Ctrl-C.")
-    ] = False,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many of the latest.")] = 50,
-    product: ProductCode = None,
-    url: MockUrl = URL,
-    as_json: Json = False,
+    customer: str | None,
+    action: str | None,
+    failed: bool,
+    follow: bool,
+    limit: int,
+    product: str | None,
+    url: str,
+    as_json: bool,
 ) -> None:
     """The latest calls of the billing APIs, newest at the end. Cards and passwords are never kept.
 
@@ -69,7 +72,7 @@ def _follow(
             for call in found:
                 after = max(after, call["number"])
                 if as_json:
-                    typer.echo(json.dumps(call, ensure_ascii=False))
+                    click.echo(json.dumps(call, ensure_ascii=False))
                 else:
                     say(Text("  ").join(_row(call)))
             sys.stdout.flush()

@@ -1,19 +1,25 @@
 """`tallyhook clock`: looking at the mock's time, and moving it."""
 
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 
-from tallyhook_mock.cli.remote import URL, MockUrl, Remote
-from tallyhook_receiver.cli.output import Json, grid, moment, print_json, table
+from tallyhook_mock.cli.remote import Remote, mock_option
+from tallyhook_receiver.cli.command import Group, json_option
+from tallyhook_receiver.cli.output import grid, moment, print_json, table
 
 __all__ = ["clock"]
 
-clock = typer.Typer(help="Look at a running mock's clock, and move it.", no_args_is_help=True)
+
+@click.group(cls=Group, default="show")
+def clock() -> None:
+    """Look at a running mock's clock, and move it."""
 
 
 @clock.command()
-def show(url: MockUrl = URL, as_json: Json = False) -> None:
+@mock_option
+@json_option
+def show(url: str, as_json: bool) -> None:
     """What time it is.
 
     Example: tallyhook clock show --json
@@ -22,11 +28,10 @@ def show(url: MockUrl = URL, as_json: Json = False) -> None:
 
 
 @clock.command()
-def advance(
-    by: Annotated[str, typer.Argument(metavar="DURATION", help="1mo, 36d, 2w, 1h, 15min, 90s, 1d12h, P1M.")],
-    url: MockUrl = URL,
-    as_json: Json = False,
-) -> None:
+@click.argument("by", metavar="DURATION", help="1mo, 36d, 2w, 1h, 15min, 90s, 1d12h, P1M.")
+@mock_option
+@json_option
+def advance(by: str, url: str, as_json: bool) -> None:
     """Move it by a duration; all that is due on the way is done, each thing at its moment.
 
     Example: tallyhook clock advance 1mo
@@ -35,11 +40,10 @@ def advance(
 
 
 @clock.command()
-def to(
-    date: Annotated[str, typer.Argument(metavar="DATE", help="ISO 8601; UTC unless it says otherwise.")],
-    url: MockUrl = URL,
-    as_json: Json = False,
-) -> None:
+@click.argument("date", metavar="DATE", help="ISO 8601; UTC unless it says otherwise.")
+@mock_option
+@json_option
+def to(date: str, url: str, as_json: bool) -> None:
     """Move it to a moment in the future.
 
     Example: tallyhook clock to 2026-02-01T09:00
@@ -48,7 +52,9 @@ def to(
 
 
 @clock.command()
-def real(url: MockUrl = URL, as_json: Json = False) -> None:
+@mock_option
+@json_option
+def real(url: str, as_json: bool) -> None:
     """Let it run with real time, from where it is.
 
     Example: tallyhook clock real
@@ -57,7 +63,9 @@ def real(url: MockUrl = URL, as_json: Json = False) -> None:
 
 
 @clock.command()
-def frozen(url: MockUrl = URL, as_json: Json = False) -> None:
+@mock_option
+@json_option
+def frozen(url: str, as_json: bool) -> None:
     """Have it stand still until it is moved.
 
     Example: tallyhook clock frozen

@@ -8,15 +8,37 @@ import os
 from typing import Any
 from urllib.parse import quote
 
-import typer
+import click
 
-__all__ = ["customer_codes", "hook_ids", "hook_types", "listener_ids", "product_codes"]
+from tallyhook_receiver.cli.command import Command
+
+__all__ = ["completion", "customer_codes", "hook_ids", "hook_types", "listener_ids", "product_codes"]
 
 _MOST = 200
 _WAIT = 1.0  # seconds: a person has pressed a key
 
 
-def hook_types(incomplete: str) -> list[str]:
+@click.command(cls=Command)
+@click.argument("shell", metavar="bash|zsh|fish", type=click.Choice(("bash", "zsh", "fish")), help="Which.")
+def completion(shell: str) -> None:
+    """Print the script that has a shell complete commands, options, types of hooks, and the customers,
+    products, hooks and listeners of a running mock.
+
+    Example: tallyhook completion bash >> ~/.bashrc
+
+    Example: tallyhook completion zsh >> ~/.zshrc
+
+    Example: tallyhook completion fish > ~/.config/fish/completions/tallyhook.fish
+    """
+    from click.shell_completion import get_completion_class
+
+    made = get_completion_class(shell)
+    assert made is not None
+    root = click.get_current_context().find_root()
+    click.echo(made(root.command, {}, "tallyhook", "_TALLYHOOK_COMPLETE").source())
+
+
+def hook_types(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Those that begin with what is typed; the mock says what is wrong with any other."""
     from tallyhook_mock.systems import policies
     from tallyhook_mock.systems.cheddar.state import HOOK_TYPES
@@ -25,36 +47,40 @@ def hook_types(incomplete: str) -> list[str]:
     return [name for name in (*HOOK_TYPES, *others) if name.startswith(incomplete)]
 
 
-def product_codes(ctx: typer.Context, incomplete: str) -> list[str]:
-    return _beginning(incomplete, [each["code"] for each in _asked(ctx, "catalog").get("products", ())])
+def product_codes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    return _beginning(incomplete, _products(ctx))
 
 
-def customer_codes(ctx: typer.Context, incomplete: str) -> list[str]:
+def customer_codes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Of all products."""
     codes: list[str] = []
-    for product in product_codes(ctx, ""):
+    for product in _products(ctx):
         answer = _asked(ctx, f"customers?limit=10000&product={quote(product)}")
         codes += (each["code"] for each in answer.get("customers", ()))
     return _beginning(incomplete, codes)
 
 
-def hook_ids(ctx: typer.Context, incomplete: str) -> list[str]:
+def hook_ids(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """The newest, as far as tells them apart."""
     hooks = _asked(ctx, f"hooks?order=newest&limit={_MOST}").get("hooks", ())
     return _beginning(incomplete, [each["id"].partition("-")[0] for each in hooks])
 
 
-def listener_ids(ctx: typer.Context, incomplete: str) -> list[str]:
+def listener_ids(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     return _beginning(
         incomplete, [each["id"].partition("-")[0] for each in _asked(ctx, "listeners").get("listeners", ())]
     )
+
+
+def _products(ctx: click.Context) -> list[str]:
+    return [each["code"] for each in _asked(ctx, "catalog").get("products", ())]
 
 
 def _beginning(incomplete: str, names: list[str]) -> list[str]:
     return [name for name in names if name.startswith(incomplete)][:_MOST]
 
 
-def _asked(ctx: typer.Context, path: str) -> dict[str, Any]:
+def _asked(ctx: click.Context, path: str) -> dict[str, Any]:
     from urllib.error import URLError
     from urllib.request import urlopen
 

@@ -6,16 +6,15 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlsplit
 
-import httpx
-import typer
-from typer.core import TyperGroup
+import click
 
 from tallyhook_mock.cli.remote import trust
 from tallyhook_mock.duration import parse_duration
-from tallyhook_receiver.cli.output import BAD, USAGE, Json, fail, print_json
+from tallyhook_receiver.cli.command import BAD, USAGE, Group, fail, json_option
+from tallyhook_receiver.cli.output import print_json
 
 if TYPE_CHECKING:
     from tallyhook_mock.conform.hooks import Listener
@@ -27,80 +26,88 @@ if TYPE_CHECKING:
 __all__ = ["conform"]
 
 
-class _StartsByDefault(TyperGroup):
-    """`tallyhook conform --base-url …` is `tallyhook conform start --base-url …`."""
+@click.group(cls=Group, default="start")
+def conform() -> None:
+    """Find out which of Cheddar's rules a server follows, through its API and a listener."""
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if args and args[0].startswith("-") and args[0] not in ("--help", "-h"):
-            args = ["start", *args]
-        return super().parse_args(ctx, args)
-
-
-conform = typer.Typer(
-    cls=_StartsByDefault,
-    no_args_is_help=True,
-    help="Find out which of Cheddar's rules a server follows, through its API and a listener.",
-)
 
 _STATE = Path("conform.json")
-StateFile = Annotated[Path, typer.Option("--state", metavar="FILE", help="Where the run is kept.")]
-Password = Annotated[
-    str,
-    typer.Option(
-        envvar="TALLYHOOK_PASSWORD",
-        show_envvar=True,
-        prompt=True,
-        hide_input=True,
-        help="Of the user, or an API key. It is not kept.",
-    ),
-]
-Listen = Annotated[
-    str, typer.Option(metavar="HOST:PORT", help="Where to listen for hooks; port 0 takes a free one.")
-]
-Patience = Annotated[
-    str, typer.Option("--wait", metavar="DURATION", help="How long to wait for what is due soon.")
-]
-Advance = Annotated[bool, typer.Option("--advance", help="Of a mock: move its clock in place of waiting.")]
-Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write the report as a page.")]
-Write = Annotated[
-    Path | None, typer.Option("--write", metavar="FILE", help="Write the settings with which a mock does so.")
-]
-Assumed = Annotated[
-    Path | None,
-    typer.Option("--rules", metavar="FILE", help="Settings to compare with, in place of the defaults."),
-]
+state_file_option = click.option(
+    "--state", type=click.Path(path_type=Path), metavar="FILE", default=_STATE, help="Where the run is kept."
+)
+password_option = click.option(
+    "--password",
+    envvar="TALLYHOOK_PASSWORD",
+    show_envvar=True,
+    prompt=True,
+    hide_input=True,
+    help="Of the user, or an API key. It is not kept.",
+)
+_LISTEN = "Where to listen for hooks; port 0 takes a free one."
+patience_option = click.option(
+    "--wait", metavar="DURATION", default="15m", help="How long to wait for what is due soon."
+)
+advance_option = click.option(
+    "--advance", is_flag=True, help="Of a mock: move its clock in place of waiting."
+)
+html_option = click.option(
+    "--html", type=click.Path(path_type=Path), metavar="FILE", help="Write the report as a page."
+)
+write_option = click.option(
+    "--write",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the settings with which a mock does so.",
+)
+assumed_option = click.option(
+    "--rules",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Settings to compare with, in place of the defaults.",
+)
 
 
 @conform.command()
+@click.option("--base-url", metavar="URL", required=True, help="Such as https://getcheddar.com/xml.")
+@click.option("--product", metavar="CODE", required=True, help="A test product without customers.")
+@click.option("--user", metavar="EMAIL", required=True, help="A user of it.")
+@password_option
+@state_file_option
+@click.option(
+    "--listener-url",
+    metavar="URL",
+    default="",
+    help="Where the service sends its hooks, which has to lead to --listen. Not needed for a mock.",
+)
+@click.option("--listen", metavar="HOST:PORT", default="127.0.0.1:0", help=_LISTEN)
+@click.option(
+    "--declining-zip", metavar="ZIP", default="", help="A ccZip with which the simulator declines charges."
+)
+@patience_option
+@click.option("--only", multiple=True, metavar="RULE", help="Only this one; may be repeated.")
+@click.option("--any-gateway", is_flag=True, help="Play although the gateway is not the simulator.")
+@advance_option
+@assumed_option
+@html_option
+@write_option
+@json_option
 def start(
-    base_url: Annotated[str, typer.Option(metavar="URL", help="Such as https://getcheddar.com/xml.")],
-    product: Annotated[str, typer.Option(metavar="CODE", help="A test product without customers.")],
-    user: Annotated[str, typer.Option(metavar="EMAIL", help="A user of it.")],
-    password: Password,
-    state: StateFile = _STATE,
-    listener_url: Annotated[
-        str,
-        typer.Option(
-            metavar="URL",
-            help="Where the service sends its hooks, which has to lead to --listen. Not needed for a mock.",
-        ),
-    ] = "",
-    listen: Listen = "127.0.0.1:0",
-    declining_zip: Annotated[
-        str, typer.Option(metavar="ZIP", help="A ccZip with which the simulator declines charges.")
-    ] = "",
-    wait: Patience = "15m",
-    only: Annotated[
-        list[str] | None, typer.Option("--only", metavar="RULE", help="Only this one; may be repeated.")
-    ] = None,
-    any_gateway: Annotated[
-        bool, typer.Option("--any-gateway", help="Play although the gateway is not the simulator.")
-    ] = False,
-    advance: Advance = False,
-    rules: Assumed = None,
-    html: Html = None,
-    write: Write = None,
-    as_json: Json = False,
+    base_url: str,
+    product: str,
+    user: str,
+    password: str,
+    state: Path,
+    listener_url: str,
+    listen: str,
+    declining_zip: str,
+    wait: str,
+    only: tuple[str, ...],
+    any_gateway: bool,
+    advance: bool,
+    rules: Path | None,
+    html: Path | None,
+    write: Path | None,
+    as_json: bool,
 ) -> None:
     """Begin: play every probe that can be played, and say what it found.
 
@@ -136,16 +143,25 @@ def start(
 
 
 @conform.command("continue")
+@password_option
+@state_file_option
+@click.option("--listen", metavar="HOST:PORT", default="", show_default="as at the start", help=_LISTEN)
+@patience_option
+@advance_option
+@assumed_option
+@html_option
+@write_option
+@json_option
 def go_on(
-    password: Password,
-    state: StateFile = _STATE,
-    listen: Listen = "",
-    wait: Patience = "15m",
-    advance: Advance = False,
-    rules: Assumed = None,
-    html: Html = None,
-    write: Write = None,
-    as_json: Json = False,
+    password: str,
+    state: Path,
+    listen: str,
+    wait: str,
+    advance: bool,
+    rules: Path | None,
+    html: Path | None,
+    write: Path | None,
+    as_json: bool,
 ) -> None:
     """Go on with the probes whose time has come.
 
@@ -166,7 +182,9 @@ def go_on(
 
 
 @conform.command()
-def clean(password: Password, state: StateFile = _STATE) -> None:
+@password_option
+@state_file_option
+def clean(password: str, state: Path) -> None:
     """Remove every customer, plan and listener of a run from the account, and forget the run.
 
     Example: tallyhook conform clean
@@ -178,7 +196,7 @@ def clean(password: Password, state: StateFile = _STATE) -> None:
         with _run(kept, state, password, "", "0s") as run:
             removed = run.clean()
         state.unlink()
-    typer.echo(f"Removed {removed} customers; nothing of the run is left in {kept.product}.")
+    click.echo(f"Removed {removed} customers; nothing of the run is left in {kept.product}.")
 
 
 @contextlib.contextmanager
@@ -203,6 +221,9 @@ def _run(
     state: "State", file: Path, password: str, listen: str, wait: str, *, advances: bool = False
 ) -> "Iterator[Run]":
     """A run of this state, its listener at work."""
+
+    import httpx
+
     from tallyhook_mock.conform.account import Account
     from tallyhook_mock.conform.hooks import MockControl
     from tallyhook_mock.conform.run import Run
@@ -296,9 +317,9 @@ def _report(
     if as_json:
         print_json([_plain(verdict) for verdict in verdicts])
     else:
-        typer.echo(report.as_text(verdicts), nl=False)
+        click.echo(report.as_text(verdicts), nl=False)
     if any(verdict.outcome is report.Outcome.OTHERWISE for verdict in verdicts):
-        raise typer.Exit(BAD)
+        sys.exit(BAD)
 
 
 def _plain(verdict: "Verdict") -> dict[str, object]:

@@ -2,14 +2,21 @@
 
 import re
 from difflib import get_close_matches
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 from rich.text import Text
-from typer.core import TyperGroup
 
-from tallyhook_mock.cli.remote import URL, After, CustomerCode, MockUrl, ProductCode, Remote, say_more
-from tallyhook_receiver.cli.output import USAGE, Json, fail, moment, print_json, state, table
+from tallyhook_mock.cli.remote import (
+    Remote,
+    after_option,
+    customer_argument,
+    mock_option,
+    product_option,
+    say_more,
+)
+from tallyhook_receiver.cli.command import USAGE, Group, fail, json_option
+from tallyhook_receiver.cli.output import moment, print_json, state, table
 
 __all__ = ["customers"]
 
@@ -17,41 +24,40 @@ __all__ = ["customers"]
 _CARD, _EXPIRES = "4111111111111111", "12/2099"
 
 
-class _Customers(TyperGroup):
-    """Without a command's name it lists them."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if not args or (args[0].startswith("-") and args[0] != "--help"):
-            args = ["list", *args]
-        return super().parse_args(ctx, args)
+@click.group(cls=Group, default="list")
+def customers() -> None:
+    """List, add and edit the customers of a running mock."""
 
 
-customers = typer.Typer(cls=_Customers, help="List, add and edit the customers of a running mock.")
-
-FirstName = Annotated[str | None, typer.Option("--first-name", metavar="NAME", help="First name.")]
-LastName = Annotated[str | None, typer.Option("--last-name", metavar="NAME", help="Last name.")]
-Email = Annotated[str | None, typer.Option("--email", metavar="ADDRESS", help="Email address.")]
-Company = Annotated[str | None, typer.Option("--company", metavar="NAME", help="Company.")]
-Coupon = Annotated[str | None, typer.Option("--coupon", metavar="CODE", help="A coupon of a promotion.")]
-Card = Annotated[str | None, typer.Option("--card", metavar="NUMBER", help="Another card's number.")]
+first_name_option = click.option("--first-name", metavar="NAME", help="First name.")
+last_name_option = click.option("--last-name", metavar="NAME", help="Last name.")
+email_option = click.option("--email", metavar="ADDRESS", help="Email address.")
+company_option = click.option("--company", metavar="NAME", help="Company.")
+coupon_option = click.option("--coupon", metavar="CODE", help="A coupon of a promotion.")
+card_option = click.option("--card", metavar="NUMBER", help="Another card's number.")
 
 
 @customers.command("list")
+@click.option("--plan", metavar="CODE", help="Only those on this plan.")
+@click.option(
+    "--state",
+    "state_",
+    metavar="STATE",
+    help="Only active or canceled ones, or by the outstanding invoice: held.",
+)
+@click.option("--limit", type=click.IntRange(min=1), default=100, help="How many at the most.")
+@after_option
+@product_option
+@mock_option
+@json_option
 def list_(
-    plan: Annotated[str | None, typer.Option(metavar="CODE", help="Only those on this plan.")] = None,
-    state_: Annotated[
-        str | None,
-        typer.Option(
-            "--state",
-            metavar="STATE",
-            help="Only active or canceled ones, or by the outstanding invoice: held.",
-        ),
-    ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many at the most.")] = 100,
-    after: After = None,
-    product: ProductCode = None,
-    url: MockUrl = URL,
-    as_json: Json = False,
+    plan: str | None,
+    state_: str | None,
+    limit: int,
+    after: str | None,
+    product: str | None,
+    url: str,
+    as_json: bool,
 ) -> None:
     """The customers of a running mock in order of creation: plan, next bill, what is outstanding.
 
@@ -105,22 +111,33 @@ _NOBODY = (
 
 
 @customers.command()
+@click.argument("code", metavar="CODE", help="What the customer is called.")
+@click.option("--plan", metavar="CODE", required=True, help="The plan to subscribe to.")
+@first_name_option
+@last_name_option
+@email_option
+@company_option
+@coupon_option
+@card_option
+@click.option(
+    "--item", multiple=True, metavar="ITEM=QUANTITY", help="What has been used already; may be repeated."
+)
+@product_option
+@mock_option
+@json_option
 def add(
-    code: Annotated[str, typer.Argument(metavar="CODE", help="What the customer is called.")],
-    plan: Annotated[str, typer.Option(metavar="CODE", help="The plan to subscribe to.")],
-    first_name: FirstName = None,
-    last_name: LastName = None,
-    email: Email = None,
-    company: Company = None,
-    coupon: Coupon = None,
-    card: Card = None,
-    item: Annotated[
-        list[str] | None,
-        typer.Option(metavar="ITEM=QUANTITY", help="What has been used already; may be repeated."),
-    ] = None,
-    product: ProductCode = None,
-    url: MockUrl = URL,
-    as_json: Json = False,
+    code: str,
+    plan: str,
+    first_name: str | None,
+    last_name: str | None,
+    email: str | None,
+    company: str | None,
+    coupon: str | None,
+    card: str | None,
+    item: tuple[str, ...],
+    product: str | None,
+    url: str,
+    as_json: bool,
 ) -> None:
     """Sign a customer up as `customers/new` does, hooks included, with a card that works unless --card names
     another one.
@@ -151,25 +168,36 @@ def add(
 
 
 @customers.command()
+@customer_argument
+@click.option("--plan", metavar="CODE", help="The plan to change to.")
+@first_name_option
+@last_name_option
+@email_option
+@company_option
+@coupon_option
+@card_option
+@product_option
+@mock_option
+@json_option
 def edit(
-    code: CustomerCode,
-    plan: Annotated[str | None, typer.Option(metavar="CODE", help="The plan to change to.")] = None,
-    first_name: FirstName = None,
-    last_name: LastName = None,
-    email: Email = None,
-    company: Company = None,
-    coupon: Coupon = None,
-    card: Card = None,
-    product: ProductCode = None,
-    url: MockUrl = URL,
-    as_json: Json = False,
+    customer: str,
+    plan: str | None,
+    first_name: str | None,
+    last_name: str | None,
+    email: str | None,
+    company: str | None,
+    coupon: str | None,
+    card: str | None,
+    product: str | None,
+    url: str,
+    as_json: bool,
 ) -> None:
     """Change what is named of a customer, as `customers/edit` does, hooks included; the rest stays.
 
     Example: tallyhook customers edit ada --plan BIG
     """
     remote = Remote(url)
-    chosen = remote.product_of(code, product)
+    chosen = remote.product_of(customer, product)
     if plan is not None:
         _check_plan(plan, remote.products(chosen))
     parameters = {
@@ -181,12 +209,12 @@ def edit(
         "subscription[couponCode]": coupon,
     }
     if card:
-        names = remote.customer(code, chosen)["name"].partition(" ")
-        parameters |= _payment(card, first_name or names[0] or code, last_name or names[2] or "Example")
+        names = remote.customer(customer, chosen)["name"].partition(" ")
+        parameters |= _payment(card, first_name or names[0] or customer, last_name or names[2] or "Example")
     if not any(parameters.values()):
         fail("nothing to change was named; --help lists what can be", USAGE)
-    remote.call("customers/edit", chosen, {"code": code, **parameters})
-    _print(remote, code, chosen, as_json)
+    remote.call("customers/edit", chosen, {"code": customer, **parameters})
+    _print(remote, customer, chosen, as_json)
 
 
 def _check_plan(plan: str, products: list[dict[str, Any]]) -> None:
@@ -220,7 +248,7 @@ def _print(remote: Remote, code: str, product: str, as_json: bool) -> None:
         print_json(shown)
         return
     coming = f"; the next bill is on {moment(at)} UTC" if (at := shown["billingDatetime"]) else ""
-    typer.echo(f"{code} is on plan {shown['plan']} of {product}{coming}, {shown['current'] or '0.00'} so far")
+    click.echo(f"{code} is on plan {shown['plan']} of {product}{coming}, {shown['current'] or '0.00'} so far")
 
 
 def _row(each: dict[str, Any]) -> tuple[str | Text, ...]:

@@ -1,17 +1,20 @@
 """`tallyhook faults`: having a mock go wrong on purpose."""
 
-from typing import Annotated
-
-import typer
+import click
 
 from tallyhook_mock.cli.completion import hook_types
-from tallyhook_mock.cli.remote import URL, MockUrl, Remote
+from tallyhook_mock.cli.remote import Remote, mock_option
 from tallyhook_mock.faults import FaultKind
-from tallyhook_receiver.cli.output import Json, print_json, table
+from tallyhook_receiver.cli.command import Group, json_option
+from tallyhook_receiver.cli.output import print_json, table
 
 __all__ = ["faults"]
 
-faults = typer.Typer(help="Have a running mock go wrong on purpose.", no_args_is_help=True)
+
+@click.group(cls=Group, default="list")
+def faults() -> None:
+    """Have a running mock go wrong on purpose."""
+
 
 _COUNTED = ("kind", "met", "struck", "isOver")
 # What nobody has to be told: that there is no limit.
@@ -19,7 +22,9 @@ _UNSAID = (None, "", 0)
 
 
 @faults.command("list")
-def list_(url: MockUrl = URL, as_json: Json = False) -> None:
+@mock_option
+@json_option
+def list_(url: str, as_json: bool) -> None:
     """What shall go wrong, and what has.
 
     Example: tallyhook faults list
@@ -37,27 +42,35 @@ def list_(url: MockUrl = URL, as_json: Json = False) -> None:
 
 
 @faults.command()
+@click.argument("kind", type=click.Choice([each.value for each in FaultKind]), help="What goes wrong.")
+@click.option("--action", metavar="CALL", help="For calls: such as customers/add-charge.")
+@click.option("--type", metavar="TYPE", shell_complete=hook_types, help="For hooks: their type.")
+@click.option("--customer", metavar="CODE", help="Only what is about this one.")
+@click.option("--nth", type=click.IntRange(min=1), help="The first that it strikes.")
+@click.option("--times", type=click.IntRange(min=1), help="How many it strikes.")
+@click.option("--probability", type=click.FloatRange(min=0, max=1), help="Of striking each.")
+@click.option("--seed", type=int, help="Of the draws.")
+@click.option("--seconds", type=float, help="Of latency and timeout; real ones.")
+@click.option("--status", type=int, help="Of an error: 500, 502 or 503.")
+@click.option("--retry-after", type=int, help="Seconds that a 503 asks for.")
+@click.option("--by", metavar="DURATION", help="How long a reordered hook is held back.")
+@mock_option
+@json_option
 def add(
-    kind: Annotated[FaultKind, typer.Argument(help="What goes wrong.")],
-    action: Annotated[
-        str | None, typer.Option(metavar="CALL", help="For calls: such as customers/add-charge.")
-    ] = None,
-    type: Annotated[
-        str | None, typer.Option(metavar="TYPE", autocompletion=hook_types, help="For hooks: their type.")
-    ] = None,
-    customer: Annotated[str | None, typer.Option(metavar="CODE", help="Only what is about this one.")] = None,
-    nth: Annotated[int | None, typer.Option(min=1, help="The first that it strikes.")] = None,
-    times: Annotated[int | None, typer.Option(min=1, help="How many it strikes.")] = None,
-    probability: Annotated[float | None, typer.Option(min=0, max=1, help="Of striking each.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of the draws.")] = None,
-    seconds: Annotated[float | None, typer.Option(help="Of latency and timeout; real ones.")] = None,
-    status: Annotated[int | None, typer.Option(help="Of an error: 500, 502 or 503.")] = None,
-    retry_after: Annotated[int | None, typer.Option(help="Seconds that a 503 asks for.")] = None,
-    by: Annotated[
-        str | None, typer.Option(metavar="DURATION", help="How long a reordered hook is held back.")
-    ] = None,
-    url: MockUrl = URL,
-    as_json: Json = False,
+    kind: str,
+    action: str | None,
+    type: str | None,
+    customer: str | None,
+    nth: int | None,
+    times: int | None,
+    probability: float | None,
+    seed: int | None,
+    seconds: float | None,
+    status: int | None,
+    retry_after: int | None,
+    by: str | None,
+    url: str,
+    as_json: bool,
 ) -> None:
     """Plan a fault: without --times or --probability it strikes once.
 
@@ -81,11 +94,13 @@ def add(
     if as_json:
         print_json(made)
     else:
-        typer.echo(f"{kind} is planned")
+        click.echo(f"{kind} is planned")
 
 
 @faults.command()
-def clear(url: MockUrl = URL, as_json: Json = False) -> None:
+@mock_option
+@json_option
+def clear(url: str, as_json: bool) -> None:
     """Let nothing more go wrong.
 
     Example: tallyhook faults clear
@@ -95,4 +110,4 @@ def clear(url: MockUrl = URL, as_json: Json = False) -> None:
     if as_json:
         print_json(remote.get("/faults")["faults"])
     else:
-        typer.echo("nothing more goes wrong")
+        click.echo("nothing more goes wrong")

@@ -1,73 +1,67 @@
-"""`tallyhook hooks`: what a mock has sent, and what an operator does about it."""
+"""`tallyhook hooks` and `trigger`: what a mock has sent, and what an operator does about it."""
 
 import json
 import sys
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 from rich.text import Text
 
 from tallyhook_mock.cli.completion import customer_codes, hook_ids, hook_types
 from tallyhook_mock.cli.outcome import answered, report
-from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote, path, say_more
-from tallyhook_receiver.cli.output import (
-    BAD,
-    USAGE,
-    Json,
-    fail,
-    grid,
-    moment,
-    print_json,
-    say,
-    short,
-    state,
-    table,
+from tallyhook_mock.cli.remote import Remote, mock_option, path, product_option, say_more
+from tallyhook_receiver.cli.command import BAD, USAGE, Command, Group, fail, json_option
+from tallyhook_receiver.cli.output import grid, moment, print_json, say, short, state, table
+
+__all__ = ["hooks", "trigger"]
+
+
+@click.group(cls=Group, default="list")
+def hooks() -> None:
+    """Look at the hooks of a running mock, and decide about them."""
+
+
+name_argument = click.argument(
+    "name", metavar="HOOK", shell_complete=hook_ids, help="Its id, or how that begins."
 )
 
-__all__ = ["hooks"]
 
-hooks = typer.Typer(help="Look at the hooks of a running mock, and decide about them.", no_args_is_help=True)
-
-Name = Annotated[
-    str, typer.Argument(metavar="HOOK", autocompletion=hook_ids, help="Its id, or how that begins.")
-]
-
-
-class DeliveryState(StrEnum):
-    """As the mock has them; its own would take long to load."""
-
-    PENDING = "pending"
-    SENDING = "sending"
-    DELIVERED = "delivered"
-    CANCELED = "canceled"
+_STATES = ("pending", "sending", "delivered", "canceled")
 
 
 @hooks.command("list")
+@click.option("--type", metavar="TYPE", shell_complete=hook_types, help="Only hooks of this type.")
+@click.option(
+    "--customer", metavar="CODE", shell_complete=customer_codes, help="Only hooks about this customer."
+)
+@click.option(
+    "--state",
+    type=click.Choice(_STATES),
+    help="Only hooks with a delivery in this state.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=50,
+    help="How many at the most: the latest, or with --after the next.",
+)
+@click.option("--after", metavar="HOOK", help="Only hooks sent after this one, by its whole id.")
+@product_option
+@mock_option
+@json_option
 def list_(
-    type: Annotated[
-        str | None, typer.Option(metavar="TYPE", autocompletion=hook_types, help="Only hooks of this type.")
-    ] = None,
-    customer: Annotated[
-        str | None,
-        typer.Option(metavar="CODE", autocompletion=customer_codes, help="Only hooks about this customer."),
-    ] = None,
-    state: Annotated[
-        DeliveryState | None, typer.Option(help="Only hooks with a delivery in this state.")
-    ] = None,
-    limit: Annotated[
-        int, typer.Option(min=1, help="How many at the most: the latest, or with --after the next.")
-    ] = 50,
-    after: Annotated[
-        str | None, typer.Option(metavar="HOOK", help="Only hooks sent after this one, by its whole id.")
-    ] = None,
-    product: ProductCode = None,
-    url: MockUrl = URL,
-    as_json: Json = False,
+    type: str | None,
+    customer: str | None,
+    state: str | None,
+    limit: int,
+    after: str | None,
+    product: str | None,
+    url: str,
+    as_json: bool,
 ) -> None:
     """The hooks that were sent last, newest at the end.
 
@@ -105,12 +99,11 @@ def list_(
 
 
 @hooks.command()
-def show(
-    name: Name,
-    body: Annotated[bool, typer.Option("--body", help="With the JSON that was sent.")] = False,
-    url: MockUrl = URL,
-    as_json: Json = False,
-) -> None:
+@name_argument
+@click.option("--body", is_flag=True, help="With the JSON that was sent.")
+@mock_option
+@json_option
+def show(name: str, body: bool, url: str, as_json: bool) -> None:
     """One hook with every attempt: when, with which headers, what was answered, how long it took.
 
     Example: tallyhook hooks show 1e39d028 --body
@@ -133,11 +126,14 @@ def show(
     for delivery in hook["deliveries"]:
         _show(delivery)
     if body:
-        typer.echo(f"\n{json.dumps(hook['json'], indent=2, ensure_ascii=False)}")
+        click.echo(f"\n{json.dumps(hook['json'], indent=2, ensure_ascii=False)}")
 
 
 @hooks.command()
-def retry(name: Name, url: MockUrl = URL, as_json: Json = False) -> None:
+@name_argument
+@mock_option
+@json_option
+def retry(name: str, url: str, as_json: bool) -> None:
     """Send a hook at once to those who have not acknowledged it, and print their answers.
 
     Ends with 1 unless all of them acknowledge it.
@@ -150,7 +146,10 @@ def retry(name: Name, url: MockUrl = URL, as_json: Json = False) -> None:
 
 
 @hooks.command()
-def cancel(name: Name, url: MockUrl = URL, as_json: Json = False) -> None:
+@name_argument
+@mock_option
+@json_option
+def cancel(name: str, url: str, as_json: bool) -> None:
     """Give a hook up; the invoice that it holds is released.
 
     Example: tallyhook hooks cancel 1e39d028
@@ -162,23 +161,21 @@ def cancel(name: Name, url: MockUrl = URL, as_json: Json = False) -> None:
         print_json(done)
     else:
         what = "is given up: it holds no invoice"
-        typer.echo(f"{short(hook['id'])} {hook['type']} about {hook['customer']} {what}")
+        click.echo(f"{short(hook['id'])} {hook['type']} about {hook['customer']} {what}")
 
 
 @hooks.command()
-def replay(
-    name: Name,
-    to: Annotated[
-        str | None,
-        typer.Option(metavar="URL", help="Send it there, whether or not anything is registered there."),
-    ] = None,
-    body: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Send this JSON instead, signed anew; - is standard input."),
-    ] = None,
-    url: MockUrl = URL,
-    as_json: Json = False,
-) -> None:
+@name_argument
+@click.option("--to", metavar="URL", help="Send it there, whether or not anything is registered there.")
+@click.option(
+    "--body",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Send this JSON instead, signed anew; - is standard input.",
+)
+@mock_option
+@json_option
+def replay(name: str, to: str | None, body: Path | None, url: str, as_json: bool) -> None:
     """Send a hook again to those who have acknowledged it, and print their answers.
 
     Its invoice is neither held nor released by that. Ends with 1 unless all of them acknowledge it.
@@ -202,6 +199,69 @@ def replay(
     content = hook["body"].encode() if body is None else _read(body)
     targets = [to] if to else list(dict.fromkeys(each["listener"] for each in hook["deliveries"]))
     _send(remote, hook, content, targets, as_json=as_json)
+
+
+@click.command(cls=Command)
+@click.argument("type", metavar="TYPE", shell_complete=hook_types, help="Such as transaction.")
+@click.option(
+    "--customer", metavar="CODE", required=True, shell_complete=customer_codes, help="Whom it is about."
+)
+@click.option(
+    "--override",
+    multiple=True,
+    metavar="PATH=VALUE",
+    help="Another value in its body, such as subscription.plan.code=BIG; may be repeated.",
+)
+@click.option("--early", is_flag=True, help="Send a subscriptionBillable although no invoice is outstanding.")
+@product_option
+@mock_option
+@json_option
+def trigger(
+    type: str,
+    customer: str,
+    override: tuple[str, ...],
+    early: bool,
+    product: str | None,
+    url: str,
+    as_json: bool,
+) -> None:
+    """Send a signed hook about a customer as it stands, and print what is answered.
+
+    Nothing happens to the customer. Ends with 1 unless every listener acknowledges it.
+
+    A subscriptionBillable sent so neither holds nor releases an invoice. `tallyhook bill` plays the period of
+    a customer to its end, with the hook that belongs to it.
+
+    Example: tallyhook trigger newSubscription --customer ada
+
+    Example: tallyhook trigger newSubscription --customer ada --override subscription.plan.code=BIG
+    """
+    values = dict(_value(written) for written in override or ())
+    remote = Remote(url)
+    code = remote.product_of(customer, product)
+    wish = {"type": type, "customer": customer, "product": code, "override": values or None}
+    if type == "subscriptionBillable" and not early:
+        _check(remote, code, customer)
+    hook = remote.post("/hooks", wish)
+    report(remote, hook, range(len(hook["deliveries"])), as_json=as_json)
+
+
+def _value(written: str) -> tuple[str, str]:
+    where, equals, value = written.partition("=")
+    if not equals or not where:
+        fail(f"--override: {written!r} is not of the form PATH=VALUE", USAGE)
+    return where, value
+
+
+def _check(remote: Remote, product: str, customer: str) -> None:
+    """A review of an invoice that isn't outstanding fails, and the hook would come again for a month."""
+    answer = remote.get(path("customers", customer, "invoices"), {"product": product})
+    if not any(each["invoicePeriod"] == "outstanding" for each in answer["invoices"]):
+        fail(
+            f"{customer} has no outstanding invoice to be reviewed; `tallyhook bill {customer}` plays the"
+            " period to its end, hook included (--early sends one all the same)",
+            BAD,
+        )
 
 
 def _report(remote: Remote, hook: Mapping[str, Any], since: int = 0, *, as_json: bool) -> None:
@@ -232,7 +292,7 @@ def _send(
     import httpx
 
     from tallyhook import signing
-    from tallyhook_mock.delivery import why
+    from tallyhook_mock.sender import why
 
     headers = dict(hook["headers"])
     if hook["product"]:
@@ -280,7 +340,7 @@ def _say_more(following: str | None, after: str | None) -> None:
     if after is not None:
         say_more(following)
     elif following is not None:
-        typer.echo("There are earlier ones: --limit shows more of them.", err=True)
+        click.echo("There are earlier ones: --limit shows more of them.", err=True)
 
 
 def _deliveries(hook: Mapping[str, Any]) -> Text:
@@ -297,15 +357,15 @@ def _deliveries(hook: Mapping[str, Any]) -> Text:
 def _show(delivery: Mapping[str, Any]) -> None:
     coming = f", next at {moment(delivery['nextAt'])}" if delivery["nextAt"] else ""
     replay = ", a replay" if delivery["isReplay"] else ""
-    typer.echo(f"\nto {delivery['listener']}: {delivery['state']}{coming}{replay}")
+    click.echo(f"\nto {delivery['listener']}: {delivery['state']}{coming}{replay}")
     for number, attempt in enumerate(delivery["attempts"], 1):
         fault = f" ({attempt['fault']})" if attempt["fault"] else ""
         took = f"{attempt['seconds'] * 1000:,.0f} ms"
-        typer.echo(f"  {number}. {moment(attempt['at'])}  {_answer(attempt)}  {took}{fault}")
+        click.echo(f"  {number}. {moment(attempt['at'])}  {_answer(attempt)}  {took}{fault}")
         for header, value in attempt["headers"].items():
-            typer.echo(f"     > {header}: {value}")
+            click.echo(f"     > {header}: {value}")
         if attempt["status"] is not None and attempt["answer"]:
-            typer.echo(f"     < {attempt['answer'][:500]}")
+            click.echo(f"     < {attempt['answer'][:500]}")
 
 
 def _answer(attempt: Mapping[str, Any]) -> str:

@@ -4,18 +4,18 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 from rich.text import Text
 
-from tallyhook import DecodeError, events, signing
 from tallyhook_mock.cli.completion import hook_types
-from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote, path
-from tallyhook_receiver.cli.output import USAGE, Json, fail, say
+from tallyhook_mock.cli.remote import Remote, mock_option, path, product_option
+from tallyhook_receiver.cli.command import USAGE, Command, fail, json_option
+from tallyhook_receiver.cli.output import say
 
 if TYPE_CHECKING:
     import httpx
@@ -29,26 +29,31 @@ _OWN = frozenset(("connection", "content-length", "host", "keep-alive", "te", "t
 _ROOT = "/hooks"
 
 
+@click.command(cls=Command)
+@click.option("--forward", metavar="URL", help="Pass verified hooks on, and answer as it does.")
+@click.option(
+    "--events",
+    "types",
+    multiple=True,
+    metavar="TYPE",
+    shell_complete=hook_types,
+    help="Only these; may be repeated.",
+)
+@click.option(
+    "--since",
+    metavar="DATE|DURATION",
+    help="Begin with the hooks that were sent since then, or so long ago, in the mock's time.",
+)
+@product_option
+@mock_option
+@json_option
 def listen(
-    forward: Annotated[
-        str | None, typer.Option(metavar="URL", help="Pass verified hooks on, and answer as it does.")
-    ] = None,
-    types: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--events", metavar="TYPE", autocompletion=hook_types, help="Only these; may be repeated."
-        ),
-    ] = None,
-    since: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DATE|DURATION",
-            help="Begin with the hooks that were sent since then, or so long ago, in the mock's time.",
-        ),
-    ] = None,
-    product: ProductCode = None,
-    url: MockUrl = URL,
-    as_json: Json = False,
+    forward: str | None,
+    types: tuple[str, ...],
+    since: str | None,
+    product: str | None,
+    url: str,
+    as_json: bool,
 ) -> None:
     """Print hooks as they arrive, once their signature is verified, until Ctrl-C.
 
@@ -66,14 +71,14 @@ def listen(
         fail(f"--forward: {forward!r} is not a URL such as http://127.0.0.1:8000/hooks", USAGE)
 
     codes = [each["code"] for each in products]
-    earlier = [] if since is None else _earlier(remote, since, types or [], codes)
+    earlier = [] if since is None else _earlier(remote, since, types, codes)
 
     @contextmanager
     def registered(own: str) -> Iterator[None]:
         made: list[str] = []
         try:
             for each in products:
-                wish = {"url": f"{own}{_path(each)}", "events": types or [], "product": each["code"]}
+                wish = {"url": f"{own}{_path(each)}", "events": types, "product": each["code"]}
                 made.append(remote.post("/listeners", wish)["id"])
             going_to = f", passed on to {forward}" if forward else ""
             sys.stderr.write(f"listening to {', '.join(codes)} at {remote.url}{going_to}; Ctrl-C ends it\n")
@@ -91,7 +96,9 @@ def _path(product: dict[str, Any]) -> str:
     return f"{_ROOT}/{product['id']}"
 
 
-def _earlier(remote: Remote, since: str, types: list[str], products: list[str]) -> list[dict[str, Any]]:
+def _earlier(
+    remote: Remote, since: str, types: Collection[str], products: Collection[str]
+) -> list[dict[str, Any]]:
     """The hooks sent since a moment, oldest first."""
     from tallyhook_mock.clock import parse_moment
     from tallyhook_mock.duration import parse_duration
@@ -125,6 +132,7 @@ async def _serve(
     from starlette.responses import Response
     from starlette.routing import Route
 
+    from tallyhook import signing
     from tallyhook_mock.server import serving
 
     async with httpx.AsyncClient(timeout=None, trust_env=False) as http:
@@ -181,7 +189,7 @@ async def _passed_on(
     import httpx
     from starlette.responses import Response
 
-    from tallyhook_mock.delivery import why
+    from tallyhook_mock.sender import why
 
     kept = [(name, value) for name, value in headers.items() if name.lower() not in _OWN]
     try:
@@ -195,6 +203,8 @@ async def _passed_on(
 
 def _print(body: bytes, is_genuine: bool, status: int, product: str = "") -> None:
     """With the product's code if hooks of several come."""
+    from tallyhook import DecodeError, events
+
     line = Text()
     if not is_genuine:
         line.append("not signed with the product's key: refused", "bold red")
@@ -219,4 +229,4 @@ def _print_line(body: bytes, is_genuine: bool, status: int) -> None:
         content = json.loads(body)
     except (ValueError, RecursionError):
         content = None
-    typer.echo(json.dumps({"isVerified": is_genuine, "status": status, "hook": content}, ensure_ascii=False))
+    click.echo(json.dumps({"isVerified": is_genuine, "status": status, "hook": content}, ensure_ascii=False))

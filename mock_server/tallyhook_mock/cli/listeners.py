@@ -1,30 +1,32 @@
 """`tallyhook listeners`: where a mock sends its hooks."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 
 from tallyhook_mock.cli.completion import hook_types, listener_ids
-from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote, path
-from tallyhook_receiver.cli.output import Json, print_json, short, state, table
+from tallyhook_mock.cli.remote import Remote, mock_option, path, product_option
+from tallyhook_receiver.cli.command import Group, json_option
+from tallyhook_receiver.cli.output import print_json, short, state, table
 
 __all__ = ["listeners"]
 
-listeners = typer.Typer(help="Say where a running mock sends its hooks.", no_args_is_help=True)
 
-Name = Annotated[
-    str,
-    typer.Argument(
-        metavar="LISTENER",
-        autocompletion=listener_ids,
-        help="Its id or how that begins, or its URL.",
-    ),
-]
+@click.group(cls=Group, default="list")
+def listeners() -> None:
+    """Say where a running mock sends its hooks."""
+
+
+name_argument = click.argument(
+    "name", metavar="LISTENER", shell_complete=listener_ids, help="Its id or how that begins, or its URL."
+)
 
 
 @listeners.command("list")
-def list_(url: MockUrl = URL, as_json: Json = False) -> None:
+@mock_option
+@json_option
+def list_(url: str, as_json: bool) -> None:
     """All listeners.
 
     Example: tallyhook listeners list
@@ -51,23 +53,25 @@ def list_(url: MockUrl = URL, as_json: Json = False) -> None:
 
 
 @listeners.command()
+@click.argument("listener", metavar="URL", help="Where to post the hooks.")
+@click.option(
+    "--events", multiple=True, metavar="TYPE", shell_complete=hook_types, help="Only these; may be repeated."
+)
+@product_option
+@click.option("--system", metavar="NAME", help="Of cleverbridge or fusebill, not of a product.")
+@click.option("--header", metavar="NAME", help="The header that Fusebill's key goes along in.")
+@click.option("--key", metavar="KEY", help="The key; made up if not given.")
+@mock_option
+@json_option
 def add(
-    listener: Annotated[str, typer.Argument(metavar="URL", help="Where to post the hooks.")],
-    events: Annotated[
-        list[str] | None,
-        typer.Option(metavar="TYPE", autocompletion=hook_types, help="Only these; may be repeated."),
-    ] = None,
-    product: ProductCode = None,
-    system: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Of cleverbridge or fusebill, not of a product."),
-    ] = None,
-    header: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The header that Fusebill's key goes along in.")
-    ] = None,
-    key: Annotated[str | None, typer.Option(metavar="KEY", help="The key; made up if not given.")] = None,
-    url: MockUrl = URL,
-    as_json: Json = False,
+    listener: str,
+    events: tuple[str, ...],
+    product: str | None,
+    system: str | None,
+    header: str | None,
+    key: str | None,
+    url: str,
+    as_json: bool,
 ) -> None:
     """Register a listener, for all hooks or for some.
 
@@ -81,7 +85,10 @@ def add(
 
 
 @listeners.command()
-def remove(name: Name, url: MockUrl = URL, as_json: Json = False) -> None:
+@name_argument
+@mock_option
+@json_option
+def remove(name: str, url: str, as_json: bool) -> None:
     """Remove a listener, and give up what is on its way to it: invoices that are held for it alone run as
     they stand, an hour later. It says how many those are.
 
@@ -100,7 +107,10 @@ def remove(name: Name, url: MockUrl = URL, as_json: Json = False) -> None:
 
 
 @listeners.command()
-def pause(name: Name, url: MockUrl = URL, as_json: Json = False) -> None:
+@name_argument
+@mock_option
+@json_option
+def pause(name: str, url: str, as_json: bool) -> None:
     """Send a listener nothing for a while; its hooks wait, and hold their invoices meanwhile.
 
     Example: tallyhook listeners pause http://127.0.0.1:8000/hooks
@@ -109,7 +119,10 @@ def pause(name: Name, url: MockUrl = URL, as_json: Json = False) -> None:
 
 
 @listeners.command()
-def resume(name: Name, url: MockUrl = URL, as_json: Json = False) -> None:
+@name_argument
+@mock_option
+@json_option
+def resume(name: str, url: str, as_json: bool) -> None:
     """Send a listener what has waited, and what comes.
 
     Example: tallyhook listeners resume http://127.0.0.1:8000/hooks
@@ -142,4 +155,4 @@ def _print(listener: dict[str, Any], what: str, as_json: bool) -> None:
     if as_json:
         print_json(listener)
     else:
-        typer.echo(f"{short(listener['id'])} {listener['url']} {what}")
+        click.echo(f"{short(listener['id'])} {listener['url']} {what}")

@@ -5,13 +5,15 @@ import sys
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
+
+from tallyhook_receiver.cli.command import USAGE, Command, fail
 
 if TYPE_CHECKING:
     from tallyhook_mock.calls import CallMade
@@ -21,59 +23,70 @@ if TYPE_CHECKING:
 __all__ = ["mock"]
 
 
+@click.command(cls=Command)
+@click.option(
+    "--catalog",
+    type=click.Path(path_type=Path),
+    show_default="a small one",
+    help="Products, users and listeners: a TOML or JSON file.",
+)
+@click.option("--port", type=click.IntRange(min=0, max=65535), default=8421, help="0 takes a free one.")
+@click.option("--host", default="127.0.0.1", help="The address to listen on.")
+@click.option("--start", metavar="ISO|now", default="now", help="Where the clock starts.")
+@click.option("--frozen/--real", default=False, help="Stand still until moved, or run with real time.")
+@click.option("--strict", is_flag=True, help="Refuse calls with parameters that Cheddar doesn't know.")
+@click.option(
+    "--seed",
+    type=int,
+    show_default="new ones in each run and after a reset",
+    help="The same ids in every run.",
+)
+@click.option("--tls", is_flag=True, help="Speak https, under a local certificate authority.")
+@click.option("--hostname", multiple=True, help="One more name for the certificate; may be repeated.")
+@click.option(
+    "--tls-dir",
+    type=click.Path(path_type=Path),
+    show_default="the user's cache",
+    help="Where the authority is kept.",
+)
+@click.option("--allow-remote-listeners", is_flag=True, help="Send hooks to other machines too.")
+@click.option(
+    "--console-token",
+    default="",
+    envvar="TALLYHOOK_CONSOLE_TOKEN",
+    show_envvar=True,
+    show_default=False,
+    help="Let browsers on other machines that know this use the console.",
+)
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Keep everything in this file, and go on from there after a restart or a crash.",
+)
+@click.option(
+    "--delivery-timeout",
+    type=click.FloatRange(min=0.1),
+    default=30.0,
+    help="Real seconds that a listener has to answer a hook.",
+)
+@click.option("--quiet", is_flag=True, help="Print no line for each call.")
 def mock(
-    catalog: Annotated[
-        Path | None,
-        typer.Option(help="Products, users and listeners: a TOML or JSON file.", show_default="a small one"),
-    ] = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8421,
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    start: Annotated[str, typer.Option(metavar="ISO|now", help="Where the clock starts.")] = "now",
-    frozen: Annotated[
-        bool, typer.Option("--frozen/--real", help="Stand still until moved, or run with real time.")
-    ] = False,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Refuse calls with parameters that Cheddar doesn't know.")
-    ] = False,
-    seed: Annotated[
-        int | None,
-        typer.Option(
-            help="The same ids in every run.", show_default="new ones in each run and after a reset"
-        ),
-    ] = None,
-    tls: Annotated[
-        bool, typer.Option("--tls", help="Speak https, under a local certificate authority.")
-    ] = False,
-    hostname: Annotated[
-        list[str] | None, typer.Option(help="One more name for the certificate; may be repeated.")
-    ] = None,
-    tls_dir: Annotated[
-        Path | None, typer.Option(help="Where the authority is kept.", show_default="the user's cache")
-    ] = None,
-    allow_remote_listeners: Annotated[
-        bool, typer.Option("--allow-remote-listeners", help="Send hooks to other machines too.")
-    ] = False,
-    console_token: Annotated[
-        str,
-        typer.Option(
-            envvar="TALLYHOOK_CONSOLE_TOKEN",
-            show_envvar=True,
-            show_default=False,
-            help="Let browsers on other machines that know this use the console.",
-        ),
-    ] = "",
-    state: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            dir_okay=False,
-            help="Keep everything in this file, and go on from there after a restart or a crash.",
-        ),
-    ] = None,
-    delivery_timeout: Annotated[
-        float, typer.Option(min=0.1, help="Real seconds that a listener has to answer a hook.")
-    ] = 30.0,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print no line for each call.")] = False,
+    catalog: Path | None,
+    port: int,
+    host: str,
+    start: str,
+    frozen: bool,
+    strict: bool,
+    seed: int | None,
+    tls: bool,
+    hostname: tuple[str, ...],
+    tls_dir: Path | None,
+    allow_remote_listeners: bool,
+    console_token: str,
+    state: Path | None,
+    delivery_timeout: float,
+    quiet: bool,
 ) -> None:
     """Serve Cheddar's API under /xml, control under /_mock, and a console for people at /.
 
@@ -85,21 +98,21 @@ def mock(
     from tallyhook_mock.catalog.reading import default_catalog
     from tallyhook_mock.catalog.table import CatalogError
     from tallyhook_mock.clock import Mode
-    from tallyhook_mock.delivery import Sender
     from tallyhook_mock.journal import Journal
     from tallyhook_mock.mock import Mock
+    from tallyhook_mock.sender import Sender
     from tallyhook_mock.server import bind, configure, own_process
     from tallyhook_mock.snapshot import SnapshotError
 
     if hostname and not tls:
-        _fail("--hostname is of use with --tls only")
+        fail("--hostname is of use with --tls only", USAGE)
     content = default_catalog() if catalog is None else _load(catalog)
     journal = None
     if state is not None:
         try:
             journal = Journal(state)
         except (SnapshotError, OSError) as error:
-            _fail(f"{state}: {getattr(error, 'strerror', None) or error}")
+            fail(f"{state}: {getattr(error, 'strerror', None) or error}", USAGE)
     try:
         served = Mock(
             content,
@@ -111,14 +124,14 @@ def mock(
             journal=journal,
         )
     except CatalogError as error:
-        _fail(f"{catalog}: {error}")
+        fail(f"{catalog}: {error}", USAGE)
     identity = _identity(tls_dir, hostname or ()) if tls else None
     try:
         listening = bind(host, port)
     except (OSError, UnicodeError) as error:
         if getattr(error, "errno", None) == errno.EADDRINUSE:
-            _fail(f"port {port} is in use: --port 0 takes a free one, --port N another one")
-        _fail(f"{host}:{port} can't be had: {getattr(error, 'strerror', None) or error}")
+            fail(f"port {port} is in use: --port 0 takes a free one, --port N another one", USAGE)
+        fail(f"{host}:{port} can't be had: {getattr(error, 'strerror', None) or error}", USAGE)
     with listening:
         scheme = "https" if identity else "http"
         shown = f"[{host}]" if ":" in host else host
@@ -146,7 +159,7 @@ def _load(catalog: Path) -> dict[str, Any]:
     try:
         return dict(load_catalog(catalog))
     except CatalogError as error:
-        _fail(str(error))
+        fail(str(error), USAGE)
 
 
 def _start(written: str) -> datetime | None:
@@ -157,7 +170,7 @@ def _start(written: str) -> datetime | None:
     try:
         return Clock(parse_moment(written)).now()  # a moment at which the clock can stand
     except ValueError as error:
-        _fail(f"--start: {error}")
+        fail(f"--start: {error}", USAGE)
 
 
 def _identity(kept: Path | None, hostnames: Iterable[str]) -> "Identity":
@@ -167,7 +180,7 @@ def _identity(kept: Path | None, hostnames: Iterable[str]) -> "Identity":
     try:
         return make_identity(directory, tuple(hostnames))
     except (OSError, ValueError) as error:
-        _fail(f"no certificate could be made in {directory}: {error}")
+        fail(f"no certificate could be made in {directory}: {error}", USAGE)
 
 
 def _banner(mock: "Mock", url: str, identity: "Identity | None", users: Iterable[dict[str, str]]) -> Panel:
@@ -212,9 +225,3 @@ def _print_call(call: "CallMade") -> None:
         line.append(f"  {call.reason}" + (f" (fault {call.fault})" if call.fault else ""), "dim")
     say(line)
     sys.stdout.flush()
-
-
-def _fail(why: str) -> NoReturn:
-    """One line, and the exit code of a wrong call."""
-    sys.stderr.write(f"tallyhook mock: {why}\n")
-    sys.exit(2)

@@ -3,15 +3,15 @@
 import asyncio
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import httpx
-import typer
+import click
 
 from tallyhook_mock.cli.listen import ended
 from tallyhook_mock.cli.remote import trust
-from tallyhook_receiver.cli.output import BAD, USAGE, Json, fail, print_json
+from tallyhook_receiver.cli.command import BAD, USAGE, Command, fail, json_option
+from tallyhook_receiver.cli.output import print_json
 
 if TYPE_CHECKING:
     from tallyhook_mock.conform.compare import Comparison
@@ -19,16 +19,20 @@ if TYPE_CHECKING:
 __all__ = ["compare", "record"]
 
 
-def record(
-    upstream: Annotated[
-        str, typer.Option(metavar="URL", help="The service, such as https://getcheddar.com/xml.")
-    ],
-    to: Annotated[Path, typer.Option("--to", metavar="FILE", help="Where calls are added to.")] = Path(
-        "recording.jsonl"
-    ),
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8422,
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-) -> None:
+@click.command(cls=Command)
+@click.option(
+    "--upstream", metavar="URL", required=True, help="The service, such as https://getcheddar.com/xml."
+)
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    default=Path("recording.jsonl"),
+    help="Where calls are added to.",
+)
+@click.option("--port", type=click.IntRange(min=0, max=65535), default=8422, help="0 takes a free one.")
+@click.option("--host", default="127.0.0.1", help="The address to listen on.")
+def record(upstream: str, to: Path, port: int, host: str) -> None:
     """Stand between an application and the service, and keep what passes, until Ctrl-C.
 
     The application calls this address in place of the service's. Credentials are passed on and not kept;
@@ -50,6 +54,8 @@ def record(
 
 
 async def _record(upstream: str, to: Path, host: str, port: int) -> int:
+    import httpx
+
     from tallyhook_mock.conform.record import Recorder
     from tallyhook_mock.server import serving
 
@@ -64,21 +70,25 @@ async def _record(upstream: str, to: Path, host: str, port: int) -> int:
         return recorder.count
 
 
-def compare(
-    recording: Annotated[Path, typer.Argument(metavar="RECORDING", help="What `tallyhook record` wrote.")],
-    catalog: Annotated[
-        Path | None,
-        typer.Option(help="What the product sells.", show_default="the plans that the recording shows"),
-    ] = None,
-    rules: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Settings for the mock, as `conform --write` makes."),
-    ] = None,
-    reviewed: Annotated[
-        bool, typer.Option("--reviewed", help="A listener acknowledges hooks, so that invoices are held.")
-    ] = False,
-    as_json: Json = False,
-) -> None:
+@click.command(cls=Command)
+@click.argument(
+    "recording", type=click.Path(path_type=Path), metavar="RECORDING", help="What `tallyhook record` wrote."
+)
+@click.option(
+    "--catalog",
+    type=click.Path(path_type=Path),
+    show_default="the plans that the recording shows",
+    help="What the product sells.",
+)
+@click.option(
+    "--rules",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Settings for the mock, as `conform --write` makes.",
+)
+@click.option("--reviewed", is_flag=True, help="A listener acknowledges hooks, so that invoices are held.")
+@json_option
+def compare(recording: Path, catalog: Path | None, rules: Path | None, reviewed: bool, as_json: bool) -> None:
     """Play recorded calls on a mock, each at its time, and show where the documents differ.
 
     Ids and invoice numbers need only be the same ones each time, moments need only be within a minute. Calls
@@ -109,9 +119,9 @@ def compare(
     if as_json:
         print_json([_plain(each) for each in found])
     else:
-        typer.echo(_told(found), nl=False)
+        click.echo(_told(found), nl=False)
     if any(each.differences for each in found):
-        raise typer.Exit(BAD)
+        sys.exit(BAD)
 
 
 def _plain(comparison: "Comparison") -> dict[str, object]:

@@ -1,43 +1,54 @@
 """The running mock that a command talks to."""
 
+import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
-from urllib.parse import quote, urlsplit
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import TYPE_CHECKING, Any, NoReturn
+from urllib.parse import quote, urlencode, urlsplit
 
-import typer
+import click
 
 from tallyhook_mock.cli.completion import customer_codes, product_codes
-from tallyhook_receiver.cli.output import BAD, USAGE, fail
+from tallyhook_receiver.cli.command import BAD, USAGE, fail
 
 if TYPE_CHECKING:
     import ssl
 
-__all__ = ["URL", "After", "CustomerCode", "MockUrl", "ProductCode", "Remote", "path", "say_more", "trust"]
+__all__ = [
+    "Remote",
+    "after_option",
+    "customer_argument",
+    "mock_option",
+    "path",
+    "product_option",
+    "say_more",
+    "trust",
+]
 
-URL = "http://127.0.0.1:8421"
+_URL = "http://127.0.0.1:8421"
+_CONNECT = 5.0  # seconds until a mock is taken for missing
 
-MockUrl = Annotated[
-    str,
-    typer.Option(
-        "--mock", metavar="URL", envvar="TALLYHOOK_MOCK", show_envvar=True, help="Where the mock runs."
-    ),
-]
-ProductCode = Annotated[
-    str | None,
-    typer.Option(
-        "--product",
-        metavar="CODE",
-        autocompletion=product_codes,
-        help="Only this product; which one, where several have such a customer.",
-    ),
-]
-CustomerCode = Annotated[
-    str, typer.Argument(metavar="CUSTOMER", autocompletion=customer_codes, help="A customer's code.")
-]
-After = Annotated[
-    str | None,
-    typer.Option("--after", metavar="NEXT", help="Go on where an earlier list ended, as that has said."),
-]
+mock_option = click.option(
+    "--mock",
+    "url",
+    metavar="URL",
+    default=_URL,
+    envvar="TALLYHOOK_MOCK",
+    show_envvar=True,
+    help="Where the mock runs.",
+)
+product_option = click.option(
+    "--product",
+    metavar="CODE",
+    shell_complete=product_codes,
+    help="Only this product; which one, where several have such a customer.",
+)
+customer_argument = click.argument(
+    "customer", metavar="CUSTOMER", shell_complete=customer_codes, help="A customer's code."
+)
+after_option = click.option(
+    "--after", metavar="NEXT", help="Go on where an earlier list ended, as that has said."
+)
 
 
 class Remote:
@@ -48,20 +59,25 @@ class Remote:
     """
 
     def __init__(self, url: str) -> None:
-        if urlsplit(url).scheme not in ("http", "https"):
-            fail(f"--mock: {url!r} is not a URL such as {URL}", USAGE)
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            fail(f"--mock: {url!r} is not a URL such as {_URL}", USAGE)
         self.url = url.rstrip("/")
-        self._verify = trust() if url.startswith("https:") else False
+        self._is_secure, self._host, self._path = (
+            parts.scheme == "https",
+            parts.netloc,
+            parts.path.rstrip("/"),
+        )
 
     def get(self, path: str, wanted: Mapping[str, str | int | None] | None = None) -> Any:
         """With the query parameters that are not None."""
         given = {name: value for name, value in (wanted or {}).items() if value is not None}
-        return self._ask("GET", path, params=given)
+        return self._ask("GET", f"{path}?{urlencode(given)}")
 
     def post(self, path: str, wish: Mapping[str, Any] | None = None) -> Any:
         """With the parts of the wish that are not None."""
         given = {name: value for name, value in (wish or {}).items() if value is not None}
-        return self._ask("POST", path, json=given)
+        return self._ask("POST", path, given)
 
     def delete(self, path: str) -> None:
         self._ask("DELETE", path)
@@ -114,46 +130,53 @@ class Remote:
         return next(dict(each) for each in found if each["code"] == code)
 
     def _has(self, product: str, customer: str) -> bool:
-        answer = self._send(
+        status, _, _ = self._send(
             "GET", f"{path('customers', customer, 'invoices')}?limit=1&product={quote(product)}"
         )
-        return bool(answer.status_code == 200)
+        return status == 200
 
-    def _ask(self, method: str, path: str, **request: Any) -> Any:
-        answer = self._send(method, path, **request)
-        if answer.status_code == 204:
+    def _ask(self, method: str, path: str, wish: Mapping[str, Any] | None = None) -> Any:
+        status, kind, content = self._send(method, path, wish)
+        if status == 204:
             return None
-        if answer.headers.get("Content-Type") == "image/svg+xml":
-            return answer.text
+        if kind == "image/svg+xml":
+            return content.decode()
         try:
-            content = answer.json()
+            answer = json.loads(content)
         except ValueError:
-            content = None
-        if not isinstance(content, dict) or (answer.is_error and "error" not in content):
+            answer = None
+        if not isinstance(answer, dict) or (status >= 400 and "error" not in answer):
             self.fail_as_stranger()
-        if answer.is_error:
-            fail(str(content["error"]), USAGE if answer.status_code == 400 else BAD)
-        return _Answer(self, content)
+        if status >= 400:
+            fail(str(answer["error"]), USAGE if status == 400 else BAD)
+        return _Answer(self, answer)
 
-    def _send(self, method: str, path: str, **request: Any) -> Any:
-        import httpx
-
+    def _send(self, method: str, path: str, wish: Mapping[str, Any] | None = None) -> tuple[int, str, bytes]:
+        """Status, content type and content of the answer."""
+        connection = self._connection()
         try:
-            return httpx.request(
-                method,
-                f"{self.url}/_mock{path}",
-                # Moving the clock takes as long as what happens meanwhile; being there is found out at once.
-                timeout=httpx.Timeout(None, connect=5),
-                verify=self._verify,
-                trust_env=False,
-                **request,
+            connection.connect()
+            # Moving the clock takes as long as what happens meanwhile; being there is found out at once.
+            connection.sock.settimeout(None)
+            body = None if wish is None else json.dumps(wish)
+            connection.request(
+                method, f"{self._path}/_mock{path}", body, {"Content-Type": "application/json"}
             )
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            answer = connection.getresponse()
+            return answer.status, answer.headers.get_content_type(), answer.read()
+        except (OSError, HTTPException) as error:
             fail(
                 f"no mock answers at {self.url} ({error}); start one with `tallyhook mock`, or name it"
                 " with --mock URL",
                 USAGE,
             )
+        finally:
+            connection.close()
+
+    def _connection(self) -> HTTPConnection:
+        if self._is_secure:
+            return HTTPSConnection(self._host, timeout=_CONNECT, context=trust())
+        return HTTPConnection(self._host, timeout=_CONNECT)
 
     def fail_as_stranger(self) -> NoReturn:
         fail(f"{self.url} answers, but is no Tallyhook mock; name one with --mock URL", USAGE)
@@ -173,7 +196,7 @@ class _Answer(dict[str, Any]):
 def say_more(following: str | None) -> None:
     """Tell a person, beside what is printed for programs, that a list goes on."""
     if following is not None:
-        typer.echo(f"There is more: go on with --after {following}", err=True)
+        click.echo(f"There is more: go on with --after {following}", err=True)
 
 
 def path(*names: str) -> str:

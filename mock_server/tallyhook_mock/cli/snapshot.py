@@ -1,21 +1,26 @@
 """`tallyhook snapshot`: keeping the mock's world as it is, and going back to it."""
 
-from typing import Annotated
+import click
 
-import typer
-
-from tallyhook_mock.cli.remote import URL, MockUrl, Remote, path
-from tallyhook_receiver.cli.output import Json, moment, print_json, say, table
+from tallyhook_mock.cli.remote import Remote, mock_option, path
+from tallyhook_receiver.cli.command import Group, json_option
+from tallyhook_receiver.cli.output import moment, print_json, say, table
 
 __all__ = ["snapshot"]
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="What it is called.")]
+name_argument = click.argument("name", metavar="NAME", help="What it is called.")
 
-snapshot = typer.Typer(help="Keep a running mock's world as it is, and go back to it.", no_args_is_help=True)
+
+@click.group(cls=Group, default="list")
+def snapshot() -> None:
+    """Keep a running mock's world as it is, and go back to it."""
 
 
 @snapshot.command()
-def save(name: Name, url: MockUrl = URL, as_json: Json = False) -> None:
+@name_argument
+@mock_option
+@json_option
+def save(name: str, url: str, as_json: bool) -> None:
     """Keep customers, invoices, hooks, listeners, faults and the clock as they are.
 
     Example: tallyhook snapshot save "before the price rise"
@@ -25,7 +30,10 @@ def save(name: Name, url: MockUrl = URL, as_json: Json = False) -> None:
 
 
 @snapshot.command()
-def restore(name: Name, url: MockUrl = URL, as_json: Json = False) -> None:
+@name_argument
+@mock_option
+@json_option
+def restore(name: str, url: str, as_json: bool) -> None:
     """Go back to a snapshot; what has happened since is forgotten.
 
     Example: tallyhook snapshot restore "before the price rise"
@@ -35,7 +43,9 @@ def restore(name: Name, url: MockUrl = URL, as_json: Json = False) -> None:
 
 
 @snapshot.command("list")
-def show(url: MockUrl = URL, as_json: Json = False) -> None:
+@mock_option
+@json_option
+def show(url: str, as_json: bool) -> None:
     """Which snapshots there are.
 
     Example: tallyhook snapshot list --json
@@ -49,7 +59,10 @@ def show(url: MockUrl = URL, as_json: Json = False) -> None:
 
 
 @snapshot.command()
-def delete(name: Name, url: MockUrl = URL, as_json: Json = False) -> None:
+@name_argument
+@mock_option
+@json_option
+def delete(name: str, url: str, as_json: bool) -> None:
     """Forget a snapshot.
 
     Example: tallyhook snapshot delete "before the price rise"

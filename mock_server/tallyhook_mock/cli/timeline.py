@@ -1,68 +1,69 @@
-"""`tallyhook timeline`: what happened to a customer, as a table or as a picture."""
+"""`tallyhook timeline` and `forecast`: what happened to a customer, and what comes next."""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 
 from tallyhook_mock.cli.completion import customer_codes
-from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote, path, say_more
+from tallyhook_mock.cli.remote import Remote, mock_option, path, product_option, say_more
 from tallyhook_mock.core.hooks import CHEDDAR
 from tallyhook_mock.systems import SYSTEMS
-from tallyhook_receiver.cli.output import USAGE, Json, console, fail, moment, print_json, table
+from tallyhook_receiver.cli.command import USAGE, Command, fail, json_option
+from tallyhook_receiver.cli.output import console, moment, print_json, table
 
-__all__ = ["System", "account_path", "timeline"]
-
-
-def _known(name: str) -> str:
-    if name not in SYSTEMS:
-        raise typer.BadParameter(f"{name!r} is not one of {', '.join(SYSTEMS)}.")
-    return name
+__all__ = ["forecast", "timeline"]
 
 
-System = Annotated[
-    str,
-    typer.Option(
-        "--system",
-        metavar="|".join(SYSTEMS),
-        help="The billing system.",
-        callback=_known,
-        autocompletion=lambda: list(SYSTEMS),
-    ),
-]
+account_argument = click.argument(
+    "customer",
+    metavar="CUSTOMER",
+    shell_complete=customer_codes,
+    help="A customer's code; of Fusebill the id, of Cleverbridge and Chargemonk a subscription's.",
+)
+system_option = click.option(
+    "--system",
+    type=click.Choice(tuple(SYSTEMS)),
+    default=CHEDDAR,
+    help="The billing system.",
+)
 
 # Narrower ones have no room for all columns.
 _ROOMY = 120
 
 
-def account_path(system: str, account: str, *more: str) -> str:
+def _account_path(system: str, account: str, *more: str) -> str:
     """The path of an account, or of something about it."""
     names = (SYSTEMS[system],) if system == CHEDDAR else (system, SYSTEMS[system])
     return path(*names, account, *more)
 
 
+@click.command(cls=Command)
+@account_argument
+@click.option(
+    "--svg", type=click.Path(path_type=Path), metavar="FILE", help="Write the picture into this file."
+)
+@click.option("--limit", type=click.IntRange(min=1), help="How many at the most: all if not given.")
+@click.option(
+    "--after",
+    type=click.IntRange(min=0),
+    metavar="NUMBER",
+    help="Only what came after the entry so numbered.",
+)
+@system_option
+@product_option
+@mock_option
+@json_option
 def timeline(
-    customer: Annotated[
-        str,
-        typer.Argument(
-            metavar="CUSTOMER",
-            autocompletion=customer_codes,
-            help="A customer's code; of Fusebill the id, of Cleverbridge and Chargemonk a subscription's.",
-        ),
-    ],
-    svg: Annotated[
-        Path | None, typer.Option("--svg", metavar="FILE", help="Write the picture into this file.")
-    ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="How many at the most: all if not given.")] = None,
-    after: Annotated[
-        int | None,
-        typer.Option(metavar="NUMBER", min=0, help="Only what came after the entry so numbered."),
-    ] = None,
-    system: System = CHEDDAR,
-    product: ProductCode = None,
-    url: MockUrl = URL,
-    as_json: Json = False,
+    customer: str,
+    svg: Path | None,
+    limit: int | None,
+    after: int | None,
+    system: str,
+    product: str | None,
+    url: str,
+    as_json: bool,
 ) -> None:
     """What happened to a customer of a running mock, oldest first; or the picture of it, drawn to scale.
 
@@ -71,14 +72,14 @@ def timeline(
     mock = Remote(url)
     wanted = {"product": mock.product_of(customer, product) if system == CHEDDAR else product}
     if svg is not None:
-        picture = mock.get(account_path(system, customer, "timeline.svg"), wanted)
+        picture = mock.get(_account_path(system, customer, "timeline.svg"), wanted)
         try:
             svg.write_text(picture, "utf-8")
         except OSError as error:
             fail(f"{svg} can't be written: {error.strerror}", USAGE)
-        typer.echo(f"{svg} is written.")
+        click.echo(f"{svg} is written.")
         return
-    answer = mock.get(account_path(system, customer, "timeline"), wanted | {"limit": limit, "after": after})
+    answer = mock.get(_account_path(system, customer, "timeline"), wanted | {"limit": limit, "after": after})
     entries = answer["timeline"]
     if as_json:
         print_json(entries)
@@ -112,3 +113,33 @@ def _note(entry: Mapping[str, Any]) -> str:
     """With the item that it is about, if it does not begin with that."""
     item, note = str(entry["item"]), str(entry["note"])
     return note if note.startswith(item) else f"{item}: {note}" if note else item
+
+
+@click.command(cls=Command)
+@account_argument
+@click.option("--invoices", type=click.IntRange(min=1, max=60), default=3, help="How many.")
+@system_option
+@product_option
+@mock_option
+@json_option
+def forecast(customer: str, invoices: int, system: str, product: str | None, url: str, as_json: bool) -> None:
+    """The next invoices of a customer as things stand now; the mock stays as it is.
+
+    Example: tallyhook forecast ada --invoices 12
+    """
+    account = _account_path(system, customer, "forecast")
+    remote = Remote(url)
+    code = remote.product_of(customer, product) if system == CHEDDAR else product
+    coming = remote.get(account, {"product": code, "invoices": str(invoices)})["invoices"]
+    if as_json:
+        print_json(coming)
+        return
+    rows = [
+        (
+            moment(each["at"]),
+            ", ".join(line["description"] or line["item"] for line in each["lines"]),
+            f"{each['total']} {each['currency']}",
+        )
+        for each in coming
+    ]
+    table(("when (UTC)", "what", ">total"), rows, empty="No invoice is to come.")

@@ -10,7 +10,7 @@ from starlette.routing import Route
 from tallyhook_mock.control.requests import PAGE, asks, bad, missing, mock_of
 from tallyhook_mock.control.shown import drawn, line_shown, moment_shown, timeline_shown
 from tallyhook_mock.core.base import BillingSystem
-from tallyhook_mock.core.forecast import Coming
+from tallyhook_mock.core.bills import Coming
 from tallyhook_mock.core.money import amount_text
 from tallyhook_mock.picture.life import story_of
 from tallyhook_mock.systems import SYSTEMS
@@ -54,8 +54,6 @@ def _routes(name: str, accounts: str) -> list[Route]:
             account: Any = system.account(wanted)
         except LookupError:
             raise missing(f"there is no {one} {wanted!r}") from None
-        except ValueError as refusal:
-            raise missing(str(refusal)) from None
         return system, account, str(account.id)
 
     @asks(*PAGE)

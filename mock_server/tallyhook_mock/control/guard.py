@@ -6,7 +6,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tallyhook_mock.delivery import is_loopback
+from tallyhook_mock.sender import is_loopback
 
 __all__ = ["Guard", "other_site", "stranger"]
 

@@ -131,7 +131,7 @@ def _summary(hook: Hook) -> dict[str, Any]:
 def _full(request: Request, hook: Hook) -> dict[str, Any]:
     return {
         **_summary(hook),
-        "headers": mock_of(request).headers(hook, hook.deliveries[0].listener),
+        "headers": mock_of(request).deliveries.headers(hook, hook.deliveries[0].listener),
         "body": hook.body.decode(),
         "json": json.loads(hook.body),
     }

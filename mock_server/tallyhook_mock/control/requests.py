@@ -1,6 +1,8 @@
 """What control calls have in common: their JSON bodies, and finding what they name."""
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
 from decimal import Decimal
 from functools import wraps
 from itertools import islice
@@ -13,11 +15,13 @@ from starlette.responses import Response
 
 from tallyhook_mock.catalog.table import Table, read
 from tallyhook_mock.core import ids
+from tallyhook_mock.core.base import BillingSystem
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.systems.cheddar.products import Product
 
 __all__ = [
     "PAGE",
+    "as_operator",
     "asks",
     "bad",
     "holds",
@@ -34,6 +38,7 @@ __all__ = [
 
 Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 T = TypeVar("T")
+S = TypeVar("S", bound=BillingSystem)
 ATable = TypeVar("ATable", bound=Table)
 PAGE = ("limit", "after")
 _LARGEST = 10_000
@@ -52,6 +57,21 @@ def bad(why: str) -> HTTPException:
 
 def missing(what: str) -> HTTPException:
     return HTTPException(404, what)
+
+
+@contextmanager
+def as_operator(mock: Mock, kind: type[S]) -> Iterator[tuple[S, datetime]]:
+    """The state of a system beside Cheddar, and the present, for a command that an operator gives.
+
+    What is due by now is done first, and what the command does is noted at the end.
+    """
+    state, at = mock.systems.of(kind), mock.clock.now()
+    state.catch_up(at)
+    state.actor = "operator"
+    try:
+        yield state, at
+    finally:
+        mock.changed()
 
 
 async def json_object(request: Request) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tallyhook_mock.control.requests import page
-from tallyhook_mock.core.invoice_lines import Bill, Line
+from tallyhook_mock.core.bills import Bill, Line
 from tallyhook_mock.core.money import amount_text, quantity_text
 from tallyhook_mock.picture.painting import paint
 from tallyhook_mock.picture.story import Story

@@ -32,7 +32,7 @@ async def save(request: Request, wish: SnapshotTable) -> JSONResponse:
         raise bad(f"name: up to {_LONGEST} characters that can be printed, without a slash")
     mock.snapshots.pop(name, None)
     mock.snapshots[name] = mock.save()
-    await mock.checkpoint()
+    await mock.persistence.checkpoint()
     return JSONResponse({"name": name, "size": len(mock.snapshots[name])}, 201)
 
 
@@ -47,7 +47,7 @@ async def delete(request: Request) -> Response:
     mock = mock_of(request)
     _found(request)
     del mock.snapshots[request.path_params["name"]]
-    await mock.checkpoint()
+    await mock.persistence.checkpoint()
     return Response(status_code=204)
 
 

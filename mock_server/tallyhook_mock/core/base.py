@@ -16,9 +16,9 @@ from tallyhook_mock.core.agenda import Agenda
 from tallyhook_mock.core.money import NOTHING, total
 
 if TYPE_CHECKING:
-    from tallyhook_mock.core.forecast import Coming
+    from tallyhook_mock.core.bills import Coming
 
-__all__ = ["Billed", "BillingSystem", "Entity", "Happening", "Value"]
+__all__ = ["Billed", "BillingSystem", "Entity", "Happening", "Refusal", "Value"]
 
 
 class Value(msgspec.Struct, frozen=True, gc=False):
@@ -44,6 +44,19 @@ class Entity(msgspec.Struct, eq=False):
 def _blank(kind: type[Entity]) -> Entity:
     required = len(kind.__struct_fields__) - len(kind.__struct_defaults__)
     return kind(*(None,) * required)
+
+
+class Refusal(ValueError):
+    """A call or a command that was not carried out; nothing has changed.
+
+    `status` is the HTTP status of the answer, `headers` what the answer carries besides.
+    """
+
+    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.headers = headers or {}
 
 
 class Happening(Value, frozen=True):

@@ -5,12 +5,27 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from tallyhook_mock.core.forecast import Coming
-from tallyhook_mock.core.invoice_lines import Bill, Line
+from tallyhook_mock.core.bills import Bill, Coming, Line
 from tallyhook_mock.core.money import ZERO, amount_text, quantity_text, total
 from tallyhook_mock.picture.lanes import TO_COME
-from tallyhook_mock.picture.phrases import dated, entry_words, moment, near, signed, to_come
-from tallyhook_mock.picture.story import Count, Lane, Mark, Period, Row, Sign, Span, Step, Story, Tally
+from tallyhook_mock.picture.story import (
+    Count,
+    Lane,
+    Mark,
+    Period,
+    Row,
+    Sign,
+    Span,
+    Step,
+    Story,
+    Tally,
+    dated,
+    entry_words,
+    moment,
+    near,
+    signed,
+    to_come,
+)
 from tallyhook_mock.timeline import FAULT, Entry
 
 __all__ = ["COMING", "Account", "Counter", "Subject", "tell_bills"]

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 
-from tallyhook_mock.picture.canvas import Canvas
+from tallyhook_mock.picture.canvas import Canvas, width
 from tallyhook_mock.picture.lanes import NAMES, draw_lanes
-from tallyhook_mock.picture.lettering import width
 from tallyhook_mock.picture.reviews import draw_reviews
 from tallyhook_mock.picture.story import Sign, Story
 from tallyhook_mock.picture.style import SIZES

@@ -3,9 +3,8 @@
 from datetime import timedelta
 from itertools import pairwise
 
-from tallyhook_mock.picture.canvas import Canvas, clusters
+from tallyhook_mock.picture.canvas import Canvas, clusters, width
 from tallyhook_mock.picture.lanes import NAMES
-from tallyhook_mock.picture.lettering import width
 from tallyhook_mock.picture.scale import Aftermath
 from tallyhook_mock.picture.story import Review, Sign
 from tallyhook_mock.picture.style import SIZES

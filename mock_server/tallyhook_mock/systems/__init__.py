@@ -64,12 +64,12 @@ class Systems:
 
     def __init__(self, ids: Ids | None = None) -> None:
         """`ids` are Cheddar's and those of all hooks; the others' may be the same in every world."""
-        # Loaded with a world: a command wants the names of the systems, and nothing of theirs.
+        # Loaded with a world: a command needs only the names of the systems.
         from tallyhook_mock.systems.cheddar.state import State as Cheddar
 
         self.cheddar = Cheddar(ids)
         self.others: Mapping[str, BillingSystem] = {
-            name: model.State() for name, model in parts("model").items()
+            name: module.State() for name, module in parts("state").items() if name != "cheddar"
         }
         self._all: tuple[Cheddar | BillingSystem, ...] = (self.cheddar, *self.others.values())
 

@@ -3,13 +3,12 @@
 import asyncio
 import json
 import os
-import sys
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
-import typer
+import click
 from rich import box
 from rich.table import Table
 from rich.text import Text
@@ -17,29 +16,32 @@ from rich.text import Text
 from tallyhook import money
 from tallyhook.review.journal import Added, Adding, Declared, Entry, Refused, Resolved, Verified, encode
 from tallyhook_receiver import Inbox, InboxUnavailable, Record, State, open_inbox
-from tallyhook_receiver.cli.output import Json, print_json, say
+from tallyhook_receiver.cli.command import BAD, USAGE, Group, fail, json_option
+from tallyhook_receiver.cli.output import print_json, say
 from tallyhook_receiver.page.subject import subject
 from tallyhook_receiver.settings import PREFIX, read
 
 T = TypeVar("T")
 
-inbox = typer.Typer(help="Look after a receiver's inbox.", no_args_is_help=True)
+
+@click.group(cls=Group, default="list")
+def inbox() -> None:
+    """Look after a receiver's inbox."""
+
 
 FILE = "tallyhook.sqlite"  # where a receiver keeps it that was told nothing
 
 # Read as a receiver reads it, which may be told a file that holds it.
 _VARIABLE = f"{PREFIX}INBOX"
 
-Url = Annotated[
-    str | None,
-    typer.Option(
-        "--inbox",
-        metavar="PATH|URL",
-        help="A SQLite file, or postgresql://user@host/database.",
-        show_default=f"the variable {_VARIABLE} or {_VARIABLE}_FILE, else {FILE}",
-    ),
-]
-Key = Annotated[str, typer.Argument(help="A hook's key, or its first digits as the log shows them.")]
+url_option = click.option(
+    "--inbox",
+    "url",
+    metavar="PATH|URL",
+    show_default=f"the variable {_VARIABLE} or {_VARIABLE}_FILE, else {FILE}",
+    help="A SQLite file, or postgresql://user@host/database.",
+)
+key_argument = click.argument("key", help="A hook's key, or its first digits as the log shows them.")
 
 _COLOURS = {
     State.WORKING: "cyan",
@@ -53,17 +55,16 @@ _COLOURS = {
 
 
 @inbox.command("list")
-def list_(
-    url: Url = None,
-    state: Annotated[State | None, typer.Option(help="Only hooks in this state.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many at the most.")] = 50,
-    as_json: Json = False,
-) -> None:
+@url_option
+@click.option("--state", type=click.Choice([each.value for each in State]), help="Only hooks in this state.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, help="How many at the most.")
+@json_option
+def list_(url: str | None, state: str | None, limit: int, as_json: bool) -> None:
     """The hooks that changed last, newest first.
 
     Example: tallyhook inbox list --inbox inbox.sqlite --state failed
     """
-    records = _with(url, lambda opened: opened.list(state, limit))
+    records = _with(url, lambda opened: opened.list(State(state) if state else None, limit))
     if as_json:
         print_json([_about(record) for record in records])
         return
@@ -91,12 +92,11 @@ def list_(
 
 
 @inbox.command()
-def show(
-    key: Key,
-    url: Url = None,
-    body: Annotated[bool, typer.Option("--body", help="With the body: customer data.")] = False,
-    as_json: Json = False,
-) -> None:
+@key_argument
+@url_option
+@click.option("--body", is_flag=True, help="With the body: customer data.")
+@json_option
+def show(key: str, url: str | None, body: bool, as_json: bool) -> None:
     """One hook, with its note and the journal of its review.
 
     Of one that is unresolved it says what stands on the invoice, what was meant, and how to go on.
@@ -146,7 +146,10 @@ def show(
 
 
 @inbox.command()
-def retry(key: Key, url: Url = None, as_json: Json = False) -> None:
+@key_argument
+@url_option
+@json_option
+def retry(key: str, url: str | None, as_json: bool) -> None:
     """Have a hook handled again when it is delivered next, even if it was done. Its journal is kept.
 
     Example: tallyhook inbox retry f00dfeed
@@ -155,35 +158,40 @@ def retry(key: Key, url: Url = None, as_json: Json = False) -> None:
     async def let_in(opened: Inbox) -> Record:
         record = await _find(opened, key)
         if not await opened.retry(record.key):
-            _fail("a worker is at it now; try again when it has finished", 1)
+            fail("a worker is at it now; try again when it has finished", BAD)
         return await _find(opened, record.key)
 
     record = _with(url, let_in)
     if as_json:
         print_json(_about(record))
     else:
-        typer.echo(f"{record.name} is handled again when it is delivered next: have its sender retry it")
+        click.echo(f"{record.name} is handled again when it is delivered next: have its sender retry it")
 
 
 @inbox.command()
+@key_argument
+@url_option
+@click.option("--ours", metavar="CHARGE_ID", help="The charge with this id is this review's.")
+@click.option("--never-added", is_flag=True, help="The charge was certainly never added.")
+@click.option("--accept", is_flag=True, help="The invoice is right as it stands.")
+@click.option(
+    "--adding",
+    type=int,
+    metavar="NUMBER",
+    show_default="the last one open",
+    help="Which adding of the journal is meant.",
+)
+@click.option("--note", default="", help="Why, for those who read the journal.")
+@json_option
 def resolve(
-    key: Key,
-    url: Url = None,
-    ours: Annotated[
-        str | None, typer.Option(metavar="CHARGE_ID", help="The charge with this id is this review's.")
-    ] = None,
-    never_added: Annotated[
-        bool, typer.Option("--never-added", help="The charge was certainly never added.")
-    ] = False,
-    accept: Annotated[bool, typer.Option("--accept", help="The invoice is right as it stands.")] = False,
-    adding: Annotated[
-        int | None,
-        typer.Option(
-            metavar="NUMBER", help="Which adding of the journal is meant.", show_default="the last one open"
-        ),
-    ] = None,
-    note: Annotated[str, typer.Option(help="Why, for those who read the journal.")] = "",
-    as_json: Json = False,
+    key: str,
+    url: str | None,
+    ours: str | None,
+    never_added: bool,
+    accept: bool,
+    adding: int | None,
+    note: str,
+    as_json: bool,
 ) -> None:
     """Give a person's word about an unresolved hook: it is journaled, and the work goes on.
 
@@ -192,19 +200,19 @@ def resolve(
     Example: tallyhook inbox resolve f00dfeed --ours 7a1c --note "seen in the console"
     """
     if sum((ours is not None, never_added, accept)) != 1:
-        _fail("say one of --ours CHARGE_ID, --never-added and --accept", 2)
+        fail("say one of --ours CHARGE_ID, --never-added and --accept", USAGE)
 
     async def give(opened: Inbox) -> Record:
         record = await _find(opened, key)
         if record.state is not State.UNRESOLVED:
-            _fail(f"{record.name} is not unresolved but {record.state}", 1)
+            fail(f"{record.name} is not unresolved but {record.state}", BAD)
         entries = await opened.entries(record.key)
         number = 0 if accept else adding or _open_adding(entries)
         if not accept and not any(isinstance(e, Adding) and e.number == number for e in entries):
-            _fail(f"its journal has no adding {number}" if number else "name the --adding that is meant", 1)
+            fail(f"its journal has no adding {number}" if number else "name the --adding that is meant", BAD)
         owner, now = f"a person {uuid.uuid4().hex}", datetime.now(UTC)
         if not (await opened.claim(record, owner, 60)).mine:
-            _fail("a worker is at it now; try again when it has finished", 1)
+            fail("a worker is at it now; try again when it has finished", BAD)
         word = Resolved(number=number, charge_id=ours, accept=accept, at=now, note=note)
         await opened.append(record.key, owner, word)
         was_done = any(isinstance(entry, Verified) for entry in entries)
@@ -217,9 +225,9 @@ def resolve(
     if as_json:
         print_json(_about(record))
     elif record.state is State.DONE:
-        typer.echo(f"{record.name} is resolved: the receiver looks at its invoice again")
+        click.echo(f"{record.name} is resolved: the receiver looks at its invoice again")
     else:
-        typer.echo(f"{record.name} is resolved: the next delivery goes on with it")
+        click.echo(f"{record.name} is resolved: the next delivery goes on with it")
 
 
 def _open_adding(entries: Sequence[Entry]) -> int:
@@ -229,12 +237,11 @@ def _open_adding(entries: Sequence[Entry]) -> int:
 
 
 @inbox.command()
-def forget(
-    key: Key,
-    url: Url = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
-    as_json: Json = False,
-) -> None:
+@key_argument
+@url_option
+@click.option("--yes", "-y", is_flag=True, help="Don't ask.")
+@json_option
+def forget(key: str, url: str | None, yes: bool, as_json: bool) -> None:
     """Delete a hook with its journal. If it comes again, its charges are added again.
 
     Example: tallyhook inbox forget f00dfeed
@@ -243,25 +250,27 @@ def forget(
     async def drop(opened: Inbox) -> Record:
         record = await _find(opened, key)
         if not yes:
-            typer.confirm(
+            click.confirm(
                 f"{record.name} ({record.type or 'undecodable'}, {record.state}): delete it with its"
                 " journal? If it comes again, what its review has charged is charged again.",
                 abort=True,
                 err=True,
             )
         if not await opened.forget(record.key):
-            _fail("a worker is at it now; try again when it has finished", 1)
+            fail("a worker is at it now; try again when it has finished", BAD)
         return record
 
     record = _with(url, drop)
     if as_json:
         print_json(_about(record))
     else:
-        typer.echo(f"{record.name} is forgotten")
+        click.echo(f"{record.name} is forgotten")
 
 
 @inbox.command()
-def stats(url: Url = None, as_json: Json = False) -> None:
+@url_option
+@json_option
+def stats(url: str | None, as_json: bool) -> None:
     """How many hooks there are, by state.
 
     Example: tallyhook inbox stats --json
@@ -296,7 +305,7 @@ def _with(url: str | None, work: Callable[[Inbox], Awaitable[T]]) -> T:
     try:
         return asyncio.run(run(open_inbox(url or _named(), create=False)))
     except (InboxUnavailable, ModuleNotFoundError, ValueError) as error:
-        _fail(str(error), 2)
+        fail(str(error), USAGE)
 
 
 def _named() -> str:
@@ -304,7 +313,7 @@ def _named() -> str:
     settings = read(os.environ)
     for problem in settings.problems:
         if problem.startswith(_VARIABLE):
-            _fail(problem, 2)
+            fail(problem, USAGE)
     named: str = settings.values.get("INBOX", FILE)
     return named
 
@@ -312,7 +321,7 @@ def _named() -> str:
 async def _find(opened: Inbox, key: str) -> Record:
     record = await opened.get(key) if key else None
     if record is None:
-        _fail(f"no hook begins with {key}, or several do", 1)
+        fail(f"no hook begins with {key}, or several do", BAD)
     return record
 
 
@@ -365,9 +374,3 @@ def _times(count: int) -> str:
 
 def _moment(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _fail(why: str, code: int) -> NoReturn:
-    """One line, and an exit code: 1 for no such hook or not now, 2 for no such inbox."""
-    sys.stderr.write(f"tallyhook inbox: {why}\n")
-    sys.exit(code)

@@ -6,18 +6,13 @@ import os
 import sys
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 from rich.text import Text
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
-
-# Exit codes: what was asked about is bad; it could not be asked.
-BAD, USAGE = 1, 2
-
-Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 # In a file or a pipe nothing has to be broken.
 _ENDLESS = 10_000
@@ -58,12 +53,12 @@ def table(
     listed = [[_plain(cell) for cell in row] for row in rows]
     below = [[Text(cell, "bold") for cell in footer]] if footer else []
     if not listed:
-        typer.echo(empty)
+        click.echo(empty)
         return
     names, made = list(columns), console()
     if made.width == _ENDLESS:
         for line in ([Text(name.lstrip(_MARKS)) for name in names], *listed, *below):
-            typer.echo("\t".join("; ".join(cell.plain.splitlines()) for cell in line))
+            click.echo("\t".join("; ".join(cell.plain.splitlines()) for cell in line))
         return
     shown = [place for place, name in enumerate(names) if name[0] != "?" or _differ(listed, place)]
     names = [names[place] for place in shown]
@@ -142,7 +137,7 @@ def say(what: "RenderableType") -> None:
     with made.capture() as captured:
         made.print(what)
     for line in captured.get().splitlines():
-        typer.echo(line.rstrip())
+        click.echo(line.rstrip())
 
 
 def can_write(text: str) -> bool:
@@ -182,13 +177,7 @@ def short(id: str) -> str:
 
 
 def print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
-
-
-def fail(why: str, code: int) -> NoReturn:
-    """One line, and an exit code."""
-    sys.stderr.write(f"tallyhook: {why}\n")
-    sys.exit(code)
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def _plain(cell: str | Text) -> Text:

@@ -4,35 +4,41 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
 from tallyhook import signing
+from tallyhook_receiver.cli.command import BAD, USAGE, Command, fail, json_option
 from tallyhook_receiver.cli.diagnosis import diagnose
-from tallyhook_receiver.cli.output import BAD, USAGE, Json, fail, print_json
+from tallyhook_receiver.cli.output import print_json
 from tallyhook_receiver.settings import PREFIX, read
 
-# Read as a receiver reads it: typer would take a key with a space in it for two.
+# Read as a receiver reads it: click would take a key with a space in it for two.
 _VARIABLE = f"{PREFIX}KEYS"
 
 
+@click.command(cls=Command)
+@click.argument(
+    "body", type=click.Path(path_type=Path), metavar="FILE", help="The raw body as it came; - reads it here."
+)
+@click.option(
+    "--key",
+    multiple=True,
+    show_default=f"the variable {_VARIABLE} or {_VARIABLE}_FILE, where other users of the machine"
+    " can't see it",
+    help="The product's secret key; may be repeated.",
+)
+@click.option("--signature", default="", help="The header X-CG-SIGNATURE.")
+@click.option("--token", default="", help="The header X-CG-TOKEN, if it was saved.")
+@click.option(
+    "--headers",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The headers: a line each, or a JSON object.",
+)
+@json_option
 def verify(
-    body: Annotated[Path, typer.Argument(metavar="FILE", help="The raw body as it came; - reads it here.")],
-    key: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="The product's secret key; may be repeated.",
-            show_default=f"the variable {_VARIABLE} or {_VARIABLE}_FILE, where other users of the machine"
-            " can't see it",
-        ),
-    ] = None,
-    signature: Annotated[str, typer.Option(help="The header X-CG-SIGNATURE.")] = "",
-    token: Annotated[str, typer.Option(help="The header X-CG-TOKEN, if it was saved.")] = "",
-    headers: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The headers: a line each, or a JSON object.")
-    ] = None,
-    as_json: Json = False,
+    body: Path, key: tuple[str, ...], signature: str, token: str, headers: Path | None, as_json: bool
 ) -> None:
     """Verify the signature of a saved hook; ends with 1 if it does not fit, and says why.
 
@@ -53,9 +59,9 @@ def verify(
     if as_json:
         print_json({"fits": found.fits, "findings": found.findings, "bytes": len(content)})
     else:
-        typer.echo("\n".join(found.findings))
+        click.echo("\n".join(found.findings))
     if not found.fits:
-        raise typer.Exit(BAD)
+        sys.exit(BAD)
 
 
 def _keys() -> list[str]:

@@ -2,16 +2,20 @@
 
 import asyncio
 import logging
+import sys
 import tempfile
 from decimal import Decimal
 from pathlib import Path
 
-import typer
+import click
 from rich.console import Console
+
+from tallyhook_receiver.cli.command import BAD, Command
 
 __all__ = ["demo"]
 
 
+@click.command(cls=Command)
 def demo() -> None:
     """Play one billing period: usage, bill date, hook, audit, adjustments, execution.
 
@@ -34,6 +38,6 @@ def demo() -> None:
     for line in wrong:
         console.print(f"[bold red]✗ {line}")
     if wrong:
-        raise typer.Exit(1)
+        sys.exit(BAD)
     total = sum((due for _, due in told.bills.values()), Decimal(0))
     console.print(f"[bold green]✓ Every bill is right to the cent: {amount_text(total)} in all.")

@@ -4,7 +4,6 @@ There are no hooks: none are documented, so none are sent.
 """
 
 import hmac
-import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -14,20 +13,20 @@ from urllib.parse import parse_qsl
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from tallyhook_mock.clock import parse_moment
-from tallyhook_mock.core.invoice_lines import Bill
+from tallyhook_mock.core import base
+from tallyhook_mock.core.bills import Bill
 from tallyhook_mock.core.money import amount_text
-from tallyhook_mock.faulty import Face, receive_body
-from tallyhook_mock.systems.chargemonk.model import Refusal, State, Subscription, Unbilled
+from tallyhook_mock.middleware import Face, api_app
+from tallyhook_mock.systems.chargemonk.model import Refusal, Subscription, Unbilled
+from tallyhook_mock.systems.chargemonk.state import State
 
 if TYPE_CHECKING:
     from tallyhook_mock.mock import Mock
 
 __all__ = ["ACTIONS", "ROUTES", "chargemonk_app", "face"]
-
-logger = logging.getLogger("tallyhook_mock.chargemonk")
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 ACTIONS = ()  # that faults know
@@ -58,32 +57,19 @@ def chargemonk_app(
 ) -> ASGIApp:
     """Chargemonk's API for the paths that stand in `ROUTES`."""
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        body = await receive_body(request, _LONGEST_BODY)
-        try:
-            try:
-                answer = {"status": "success", **_carry_out(state(), request, body, now())}
-                status = 200
-            finally:
-                changed()
-        except Refusal as refusal:
-            # No page shows an error: status, shape and words are inferred.
-            answer, status = {"status": "error", "message": str(refusal)}, _status(refusal)
-        except Exception:
-            logger.exception("a call broke")
-            answer, status = {"status": "error", "message": "the server broke"}, 500
-        await Response(_ENCODER.encode(answer), status, media_type="application/json")(scope, receive, send)
+    def respond(request: Request, body: bytes | None) -> Response:
+        return _answer({"status": "success", **_carry_out(state(), request, body, now())}, 200)
 
-    return app
+    return api_app(respond, _refused, changed, _LONGEST_BODY, Refusal("the server broke", 500))
 
 
-class _Unauthorized(Refusal):
-    pass
+def _answer(document: dict[str, Any], status: int) -> Response:
+    return Response(_ENCODER.encode(document), status, media_type="application/json")
 
 
-def _status(refusal: Refusal) -> int:
-    return 401 if isinstance(refusal, _Unauthorized) else 400
+def _refused(refusal: base.Refusal) -> Response:
+    """No page shows an error: status, shape and words are inferred."""
+    return _answer({"status": "error", "message": refusal.message}, refusal.status)
 
 
 def _carry_out(state: State, request: Request, body: bytes | None, at: datetime) -> dict[str, Any]:
@@ -99,7 +85,7 @@ def _carry_out(state: State, request: Request, body: bytes | None, at: datetime)
     fields = {**dict(request.query_params), **form}
     token = fields.pop("api_token", "")
     if not any(hmac.compare_digest(token.encode(), known.encode()) for known in state.api_tokens):
-        raise _Unauthorized("api_token: a known one is required")
+        raise Refusal("api_token: a known one is required", 401)
     state.catch_up(at)
     state.actor = "api"
     return ROUTES[request.url.path.strip("/")](state, fields, at)

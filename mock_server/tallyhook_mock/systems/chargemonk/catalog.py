@@ -10,8 +10,9 @@ from msgspec import Meta
 
 from tallyhook_mock.catalog.table import Amount, Password, Required, Table, Text
 from tallyhook_mock.core.money import amount_text
-from tallyhook_mock.systems.chargemonk.model import AddOn, Plan, Refusal, State, check_code
+from tallyhook_mock.systems.chargemonk.model import AddOn, Plan, Refusal, check_code
 from tallyhook_mock.systems.chargemonk.rules import MOST, NewSubscription, create
+from tallyhook_mock.systems.chargemonk.state import State
 
 __all__ = [
     "AddOnTable",

@@ -14,6 +14,7 @@ from tallyhook_mock.console.listing import events, shown
 from tallyhook_mock.console.page import page
 from tallyhook_mock.console.systems import COMING, SHOWN
 from tallyhook_mock.console.words import money
+from tallyhook_mock.control.requests import as_operator
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.picture.painting import paint
 from tallyhook_mock.systems.chargemonk.catalog import (
@@ -24,9 +25,10 @@ from tallyhook_mock.systems.chargemonk.catalog import (
     read_plan,
 )
 from tallyhook_mock.systems.chargemonk.control import carry_out, subscribe
-from tallyhook_mock.systems.chargemonk.model import AddOn, Plan, State, Subscription, cycles_text
+from tallyhook_mock.systems.chargemonk.model import AddOn, Plan, Subscription, cycles_text
 from tallyhook_mock.systems.chargemonk.picture import tell
 from tallyhook_mock.systems.chargemonk.rules import expected, offer
+from tallyhook_mock.systems.chargemonk.state import State
 
 __all__ = ["KEY", "ROUTES"]
 
@@ -140,8 +142,8 @@ def _offer(mock: Mock, offered: Plan | AddOn, *, is_new: bool) -> str:
         raise ValueError(f"code: {offered.code!r} is there already; amend it instead")
     if not is_there and not is_new:
         raise ValueError("it is not there any more")
-    offer(state, offered)
-    mock.changed()
+    with as_operator(mock, State):
+        offer(state, offered)
     if is_new:
         return f"{offered.name} is in the catalogue."
     return f"{offered.name} is amended. Subscriptions keep what they have; new ones get it so."

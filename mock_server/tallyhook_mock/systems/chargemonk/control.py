@@ -15,7 +15,17 @@ from starlette.routing import Route
 
 from tallyhook_mock.catalog.table import Amount, Quantity, Required, Table
 from tallyhook_mock.catalog.table import read as from_values
-from tallyhook_mock.control.requests import PAGE, asks, bad, holds, json_object, missing, mock_of, page, takes
+from tallyhook_mock.control.requests import (
+    PAGE,
+    as_operator,
+    asks,
+    holds,
+    json_object,
+    missing,
+    mock_of,
+    page,
+    takes,
+)
 from tallyhook_mock.control.shown import bill_shown, moment_shown
 from tallyhook_mock.core.money import amount_text
 from tallyhook_mock.mock import Mock
@@ -29,8 +39,9 @@ from tallyhook_mock.systems.chargemonk.catalog import (
     read_add_ons,
     read_subscription,
 )
-from tallyhook_mock.systems.chargemonk.model import Carried, Refusal, State, Subscription
+from tallyhook_mock.systems.chargemonk.model import Carried, Subscription
 from tallyhook_mock.systems.chargemonk.rules import expected
+from tallyhook_mock.systems.chargemonk.state import State
 
 __all__ = ["COMMANDS", "ROUTES", "carry_out", "subscribe"]
 
@@ -118,23 +129,15 @@ COMMANDS: dict[str, tuple[type[Table], Callable[[State, Subscription, Any, datet
 
 def subscribe(mock: Mock, wish: SubscriptionTable) -> Subscription:
     """CatalogError for what isn't on offer, Refusal for what is not done."""
-    state = mock.systems.of(State)
-    new = read_subscription(wish, state.plans, state.add_ons)
-    state.actor = "operator"
-    try:
-        return rules.create(state, new, mock.clock.now())
-    finally:
-        mock.changed()
+    with as_operator(mock, State) as (state, at):
+        return rules.create(state, read_subscription(wish, state.plans, state.add_ons), at)
 
 
 def carry_out(mock: Mock, name: str, subscription: Subscription, wish: Mapping[str, Any]) -> None:
     """One of the `COMMANDS`. CatalogError for what can't be read, Refusal for what is not done."""
-    state, (kind, do) = mock.systems.of(State), COMMANDS[name]
-    state.actor = "operator"
-    try:
-        do(state, subscription, from_values(kind, wish), mock.clock.now())
-    finally:
-        mock.changed()
+    kind, do = COMMANDS[name]
+    with as_operator(mock, State) as (state, at):
+        do(state, subscription, from_values(kind, wish), at)
 
 
 @asks(*PAGE)
@@ -148,10 +151,7 @@ async def index(request: Request) -> JSONResponse:
 @takes(SubscriptionTable)
 async def create(request: Request, wish: SubscriptionTable) -> JSONResponse:
     """Subscribe somebody, in the words of the catalogue."""
-    try:
-        subscription = subscribe(mock_of(request), wish)
-    except Refusal as refusal:
-        raise bad(str(refusal)) from None
+    subscription = subscribe(mock_of(request), wish)
     return JSONResponse(_shown(subscription, _state(request)), 201)
 
 
@@ -168,10 +168,7 @@ def _command(name: str) -> Route:
     async def call(request: Request) -> Response:
         subscription = _named(request)
         wish = {} if kind is NothingTable else await json_object(request)
-        try:
-            carry_out(mock_of(request), name, subscription, wish)
-        except Refusal as refusal:
-            raise bad(str(refusal)) from None
+        carry_out(mock_of(request), name, subscription, wish)
         return JSONResponse(_shown(subscription, _state(request)))
 
     call.__doc__ = do.__doc__

@@ -7,9 +7,9 @@ from itertools import pairwise
 from tallyhook_mock.core.money import amount_text
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.picture.bills import COMING, Account, Counter, Subject, tell_bills
-from tallyhook_mock.picture.phrases import moment, pause
-from tallyhook_mock.picture.story import Sign, Span, Story
-from tallyhook_mock.systems.chargemonk.model import Plan, State, Subscription, Term
+from tallyhook_mock.picture.story import Sign, Span, Story, moment, pause
+from tallyhook_mock.systems.chargemonk.model import Plan, Subscription, Term
+from tallyhook_mock.systems.chargemonk.state import State
 from tallyhook_mock.timeline import Entry
 
 __all__ = ["tell"]

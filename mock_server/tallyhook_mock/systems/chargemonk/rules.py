@@ -9,18 +9,18 @@ from decimal import Decimal
 from typing import Any
 
 from tallyhook_mock.core.base import Value
-from tallyhook_mock.core.invoice_lines import Bill, Line
+from tallyhook_mock.core.bills import Bill, Line
 from tallyhook_mock.core.money import cents
 from tallyhook_mock.systems.chargemonk.model import (
     AddOn,
     Carried,
     Plan,
     Refusal,
-    State,
     Subscription,
     Term,
     check_code,
 )
+from tallyhook_mock.systems.chargemonk.state import State
 
 __all__ = [
     "MOST",

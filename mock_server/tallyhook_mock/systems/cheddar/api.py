@@ -16,11 +16,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tallyhook_mock.core import ids
 from tallyhook_mock.faults import Fault, FaultKind
-from tallyhook_mock.faulty import Aim, Face
-from tallyhook_mock.systems.cheddar import calls_customers, calls_invoices, calls_plans, calls_promotions
+from tallyhook_mock.middleware import Aim, Face
+from tallyhook_mock.systems.cheddar import calls_customers, calls_invoices, calls_plans
 from tallyhook_mock.systems.cheddar.customers import Customer
 from tallyhook_mock.systems.cheddar.gateway import failure
-from tallyhook_mock.systems.cheddar.names import unknown_parameters
+from tallyhook_mock.systems.cheddar.known_parameters import unknown_parameters
 from tallyhook_mock.systems.cheddar.paypal import PATH, paypal_app
 from tallyhook_mock.systems.cheddar.products import Product
 from tallyhook_mock.systems.cheddar.refusal import Refusal, not_found
@@ -239,7 +239,7 @@ ROUTES: dict[str, dict[str, Handler]] = {
         "send-email": calls_invoices.send_email,
     },
     "promotions": {
-        "get": calls_promotions.get,
+        "get": calls_plans.get_promotions,
     },
 }
 ACTIONS = tuple(f"{controller}/{action}" for controller in ROUTES for action in ROUTES[controller])

@@ -9,10 +9,19 @@ from typing import TypeAlias
 
 from tallyhook_mock.core import ids
 from tallyhook_mock.core.base import Value
-from tallyhook_mock.systems.cheddar import billing, gateway, paypal, signup, subscriptions, usage, validators
-from tallyhook_mock.systems.cheddar.billing import NewCharge
+from tallyhook_mock.systems.cheddar import (
+    billing,
+    charges,
+    gateway,
+    paypal,
+    signup,
+    subscriptions,
+    usage,
+    validators,
+)
 from tallyhook_mock.systems.cheddar.calls_invoices import read_charge, read_charges
 from tallyhook_mock.systems.cheddar.cards import is_given, is_renewed, read_card_details, read_payment
+from tallyhook_mock.systems.cheddar.charges import NewCharge
 from tallyhook_mock.systems.cheddar.customers import Customer, PaymentMethod
 from tallyhook_mock.systems.cheddar.listing import listed, paged
 from tallyhook_mock.systems.cheddar.products import Plan
@@ -401,7 +410,7 @@ def _change_quantity(call: Call, change: ChangeQuantity, default: Decimal | None
 def add_charge(call: Call) -> str:
     customer = call.customer()
     charge = read_charge(call.parameters)
-    billing.add_charge(call.state, customer, charge, outstanding=call.is_outstanding, at=call.at)
+    charges.add_charge(call.state, customer, charge, outstanding=call.is_outstanding, at=call.at)
     return call.answer(customer)
 
 
@@ -411,7 +420,7 @@ def delete_charge(call: Call) -> str:
     charge = ids.parse(written)
     if charge is None:
         raise not_found(f"Charge not found (id={written})")  # inferred text
-    billing.delete_charge(call.state, customer, charge, outstanding=call.is_outstanding, at=call.at)
+    charges.delete_charge(call.state, customer, charge, outstanding=call.is_outstanding, at=call.at)
     return call.answer(customer)
 
 

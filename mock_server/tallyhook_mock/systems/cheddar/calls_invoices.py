@@ -1,7 +1,7 @@
 """The calls about invoices, and the charges and credits that calls bring."""
 
 from tallyhook_mock.systems.cheddar import billing, payments, validators
-from tallyhook_mock.systems.cheddar.billing import NewCharge
+from tallyhook_mock.systems.cheddar.charges import NewCharge, one_time_invoice
 from tallyhook_mock.systems.cheddar.products import CHARGE_CODE_LENGTH
 from tallyhook_mock.systems.cheddar.refusal import invalid
 from tallyhook_mock.systems.cheddar.request import Call, Parameters
@@ -15,7 +15,7 @@ def new(call: Call) -> str:
     charges = read_charges(call.parameters)
     if not charges:
         raise invalid("charges[0][chargeCode]", "isEmpty", "A value is required")
-    billing.one_time_invoice(call.state, customer, charges, call.at)
+    one_time_invoice(call.state, customer, charges, call.at)
     return call.answer(customer)
 
 

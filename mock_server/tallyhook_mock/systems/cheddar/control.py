@@ -1,25 +1,36 @@
-"""`/_mock/customers` and `/_mock/customers/…/invoices`: who owes what."""
+"""What Cheddar's API has no calls for: `/_mock/customers`, their invoices, forecasts and timelines.
 
-from datetime import datetime
+`/_mock/customers/…/bill` plays a period to its end; `/_mock/calls` carries out a call without credentials.
+"""
+
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
-from msgspec import Meta
+from msgspec import Meta, field
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tallyhook_mock.catalog.table import Required, Table
+from tallyhook_mock.catalog.table import Required, Table, Text
 from tallyhook_mock.control import accounts, shown
-from tallyhook_mock.control.requests import PAGE, asks, missing, mock_of, named_product, page, takes
+from tallyhook_mock.control.requests import PAGE, asks, bad, missing, mock_of, named_product, page, takes
+from tallyhook_mock.control.shown import moment_shown
 from tallyhook_mock.core import ids
-from tallyhook_mock.core.money import amount_text, quantity_text
+from tallyhook_mock.core.money import amount_text, exact, quantity_text
+from tallyhook_mock.duration import Duration, parse_duration
+from tallyhook_mock.mock import Mock
+from tallyhook_mock.systems.cheddar.api import actions_of, handler
 from tallyhook_mock.systems.cheddar.customers import Customer
 from tallyhook_mock.systems.cheddar.forecast import forecast
-from tallyhook_mock.systems.cheddar.invoices import Charge, Invoice, Transaction
+from tallyhook_mock.systems.cheddar.invoices import Charge, Invoice, InvoiceState, Transaction
+from tallyhook_mock.systems.cheddar.known_parameters import unknown_parameters
 from tallyhook_mock.systems.cheddar.picture import tell
 from tallyhook_mock.systems.cheddar.products import PlanItem
+from tallyhook_mock.systems.cheddar.request import Call
+from tallyhook_mock.systems.cheddar.request import read as read_call
 
-__all__ = ["ROUTES"]
+__all__ = ["ROUTES", "bill_period"]
 
 
 @asks("product", *PAGE)
@@ -81,13 +92,81 @@ async def approve(request: Request, wish: ApprovalTable) -> JSONResponse:
     return JSONResponse({"customer": customer.code})
 
 
-_CUSTOMERS = [
-    Route("/customers/{code:path}/timeline", timeline, methods=["GET"]),
-    Route("/customers/{code:path}/timeline.svg", drawn, methods=["GET"]),
-    Route("/customers/{code:path}/forecast", coming, methods=["GET"]),
-    Route("/declines", decline, methods=["POST"]),
-    Route("/approvals", approve, methods=["POST"]),
-]
+class CallTable(Table):
+    call: Required
+    product: Required | None = None
+    parameters: dict[str, str] = field(default_factory=dict)
+
+
+@takes(CallTable)
+async def make(request: Request, wish: CallTable) -> JSONResponse:
+    """Carry out a call of Cheddar's API, such as `customers/new`, with `parameters` as its form has them.
+
+    Faults don't strike it, and it isn't in the log. A parameter that the call doesn't know is refused.
+    """
+    mock = mock_of(request)
+    controller, _, action = wish.call.partition("/")
+    product = named_product(request, wish.product)
+    handle = handler(actions_of(controller), action)
+    parameters = read_call([], b"", urlencode(wish.parameters).encode())
+    if unknown := unknown_parameters(wish.call, parameters):
+        raise bad(f"parameters: {wish.call} knows no {', '.join(unknown)}")
+    mock.state.actor = "operator"
+    try:
+        with exact():
+            document = handle(Call(mock.state, product, parameters, mock.clock.now(), ""))
+    finally:
+        mock.changed()  # also after a refusal: a declined transaction leaves events
+    return JSONResponse({"call": wish.call, "product": product.code, "document": document})
+
+
+class BillTable(Table):
+    product: Required | None = None
+    within: Text = "1d"
+
+
+@takes(BillTable)
+async def bill(request: Request, wish: BillTable) -> JSONResponse:
+    """Play a customer's period to its end: the bill date, the hooks, the hour, the run. Gives its number."""
+    mock = mock_of(request)
+    customer = mock.state.customer(named_product(request, wish.product), request.path_params["code"])
+    try:
+        within = parse_duration(wish.within)
+    except ValueError as error:
+        raise bad(f"within: {error}") from None
+    try:
+        invoice = await bill_period(mock, customer, within)
+    except LookupError as error:
+        raise HTTPException(409, str(error)) from None
+    return JSONResponse({"customer": customer.code, "invoice": invoice.number, "state": invoice.state})
+
+
+async def bill_period(mock: Mock, customer: Customer, within: Duration) -> Invoice:
+    """The invoice, paid or as far as it got; what is still held `within` so much virtual time stays held.
+
+    The clock moves to the bill date, hooks are delivered, tried again on their schedule while they are not
+    acknowledged, and once they are, the invoice runs an hour later. One that is held or released already is
+    played to its end, and no other. LookupError if there is nothing to be billed, ClockBusy while the clock
+    is being moved.
+    """
+    await mock.advance(mock.clock.now())  # what is on its way arrives first
+    invoice = next((each for each in customer.invoices if _is_under_way(each)), None)
+    if invoice is None:
+        invoice = customer.subscription.current
+        if invoice is None or customer.subscription.is_canceled:
+            raise LookupError(
+                f"{customer.code} has no period that could be billed: the subscription is canceled"
+            )
+        await mock.advance(max(invoice.billing_at, mock.clock.now()))
+    last = within.after(mock.clock.now())
+    while _is_under_way(invoice) and (due := mock.next_due()) is not None and due <= last:
+        await mock.advance(max(due, mock.clock.now()))
+    return invoice
+
+
+def _is_under_way(invoice: Invoice) -> bool:
+    """Held, or released and not run yet. One that was declined has had its run."""
+    return invoice.state in (InvoiceState.HELD, InvoiceState.RELEASED)
 
 
 @asks("product", *PAGE)
@@ -116,7 +195,7 @@ def _summary(customer: Customer) -> dict[str, Any]:
         "name": f"{customer.details.get('firstName', '')} {customer.details.get('lastName', '')}".strip(),
         "plan": subscription.plan.code,
         "cancelType": subscription.cancel_type,
-        "billingDatetime": _moment(current.billing_at if current else None),
+        "billingDatetime": moment_shown(current.billing_at if current else None),
         "current": None if current is None else amount_text(current.total),
         "outstanding": None if outstanding is None else amount_text(outstanding.total),
         "outstandingState": None if outstanding is None else outstanding.state,
@@ -133,9 +212,9 @@ def _invoice(invoice: Invoice) -> dict[str, Any]:
         "state": invoice.state,
         "invoicePeriod": period.get(id(invoice)),
         "plan": invoice.plan.code,
-        "billingDatetime": _moment(invoice.billing_at),
-        "previousBillingDatetime": _moment(invoice.previous_at),
-        "runDatetime": _moment(invoice.run_at),
+        "billingDatetime": moment_shown(invoice.billing_at),
+        "previousBillingDatetime": moment_shown(invoice.previous_at),
+        "runDatetime": moment_shown(invoice.run_at),
         "items": [_item(planned, invoice) for planned in invoice.plan.items],
         "charges": [_charge(line) for line in invoice.lines()],
         "subtotal": amount_text(invoice.subtotal),
@@ -170,7 +249,7 @@ def _charge(line: Charge) -> dict[str, str]:
 def _transaction(made: Transaction) -> dict[str, Any]:
     return {
         "id": ids.text(made.id),
-        "at": _moment(made.at),
+        "at": moment_shown(made.at),
         "amount": amount_text(made.amount),
         "response": "approved" if made.approved else "declined",
         "responseReason": made.reason,
@@ -178,13 +257,14 @@ def _transaction(made: Transaction) -> dict[str, Any]:
     }
 
 
-def _moment(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat()
-
-
-_INVOICES = [
+ROUTES = [
+    Route("/customers/{code:path}/timeline", timeline, methods=["GET"]),
+    Route("/customers/{code:path}/timeline.svg", drawn, methods=["GET"]),
+    Route("/customers/{code:path}/forecast", coming, methods=["GET"]),
+    Route("/declines", decline, methods=["POST"]),
+    Route("/approvals", approve, methods=["POST"]),
+    Route("/calls", make, methods=["POST"]),
+    Route("/customers/{code:path}/bill", bill, methods=["POST"]),
     Route("/customers", index, methods=["GET"]),
     Route("/customers/{code:path}/invoices", read, methods=["GET"]),
 ]
-
-ROUTES = [*_CUSTOMERS, *_INVOICES]

@@ -2,9 +2,8 @@
 
 from datetime import datetime
 
-from tallyhook_mock.core.forecast import Coming, copied, play
+from tallyhook_mock.core.bills import Coming, Line, copied, play
 from tallyhook_mock.core.ids import Ids
-from tallyhook_mock.core.invoice_lines import Line
 from tallyhook_mock.systems.cheddar import review
 from tallyhook_mock.systems.cheddar.customers import Customer
 from tallyhook_mock.systems.cheddar.invoices import Invoice, InvoiceState

@@ -6,6 +6,7 @@ keys are missing where there is nothing to say. Listeners have to live with all 
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any, TypeAlias
@@ -15,10 +16,10 @@ from tallyhook_mock.core.money import amount_text, quantity_text
 from tallyhook_mock.systems.cheddar.customers import Customer, PaymentMethod, Subscription
 from tallyhook_mock.systems.cheddar.invoices import Charge, Invoice, Transaction
 from tallyhook_mock.systems.cheddar.products import Plan, PlanItem, Product
-from tallyhook_mock.systems.cheddar.state import Event
+from tallyhook_mock.systems.cheddar.state import HOOK_TYPES, Event
 from tallyhook_mock.systems.cheddar.xml_documents import CARD_DETAILS, moment_text
 
-__all__ = ["body", "overridden"]
+__all__ = ["body", "event_about", "overridden"]
 
 Value: TypeAlias = "str | int | float | bool | list[Value] | dict[str, Value]"
 Object: TypeAlias = dict[str, Value]
@@ -343,3 +344,49 @@ def _like(old: object, new: object) -> object:
         except ValueError:
             return new
     return new
+
+
+def event_about(customer: Customer, type: str, at: datetime, actor: str) -> Event:
+    """The event of a hook that announces nothing new.
+
+    A billable hook is about the outstanding invoice, or the current one if there is none; a transaction's
+    about the latest transaction; a change of subscription names the one before, or the same one if there was
+    no other. ValueError for an unknown type, and where there is nothing to speak of.
+    """
+    if type not in HOOK_TYPES:
+        raise ValueError(f"type: {type!r} is not one of {', '.join(HOOK_TYPES)}")
+    subscription = customer.subscription
+    current = subscription.pending
+    match type:
+        case "customerDeleted":
+            return Event(type, at, actor, customer)
+        case "newSubscription":
+            oldest = customer.subscriptions[-1]
+            invoice = oldest.invoices[0] if oldest.invoices else current
+            return Event(type, at, actor, customer, subscription, invoice)
+        case "subscriptionChanged":
+            previous = customer.subscriptions[1] if len(customer.subscriptions) > 1 else subscription
+            return Event(type, at, actor, customer, subscription, current, previous)
+        case "subscriptionBillable":
+            invoice = _required(subscription.outstanding or current, "has no invoice to be billed")
+            return Event(type, at, actor, customer, invoice.subscription, invoice)
+        case "billReminder":
+            invoice = _required(current, "has no bill to come")
+            return Event(type, at, actor, customer, subscription, invoice)
+        case "transaction":
+            invoice = _required(_transacted(customer), "has no transaction")
+            made = invoice.transactions[-1]
+            return Event(type, at, actor, customer, invoice.subscription, invoice, transaction=made)
+    return Event(type, at, actor, customer, subscription, current)
+
+
+def _transacted(customer: Customer) -> Invoice | None:
+    """The invoice of the latest transaction."""
+    tried = [invoice for invoice in customer.invoices if invoice.transactions]
+    return max(tried, key=lambda invoice: invoice.transactions[-1].at, default=None)
+
+
+def _required(invoice: Invoice | None, why: str) -> Invoice:
+    if invoice is None:
+        raise ValueError(f"the customer {why}")
+    return invoice

@@ -8,8 +8,8 @@ from tallyhook_mock.core.hooks import Attempt, Delivery, Hook
 from tallyhook_mock.core.money import ZERO, amount_text, quantity_text, total
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.picture.bills import COMING
-from tallyhook_mock.picture.phrases import AHEAD, dated, day, moment, near, pause, signed, to_come
 from tallyhook_mock.picture.story import (
+    AHEAD,
     Count,
     Lane,
     Mark,
@@ -21,6 +21,13 @@ from tallyhook_mock.picture.story import (
     Step,
     Story,
     Tally,
+    dated,
+    day,
+    moment,
+    near,
+    pause,
+    signed,
+    to_come,
 )
 from tallyhook_mock.systems.cheddar.customers import Customer
 from tallyhook_mock.systems.cheddar.forecast import forecast

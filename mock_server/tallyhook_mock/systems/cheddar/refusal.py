@@ -2,13 +2,15 @@
 
 from typing import TYPE_CHECKING
 
+from tallyhook_mock.core import base
+
 if TYPE_CHECKING:
     from tallyhook_mock.systems.cheddar.customers import Customer
 
 __all__ = ["Refusal", "invalid", "not_found"]
 
 
-class Refusal(ValueError):
+class Refusal(base.Refusal):
     """A call that was not carried out.
 
     `status` is the HTTP status, `aux_code` refines it, `customer` is set when the customer exists and a
@@ -19,9 +21,7 @@ class Refusal(ValueError):
     def __init__(
         self, status: int, message: str, aux_code: str = "", *, customer: "Customer | None" = None
     ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
+        super().__init__(status, message)
         self.aux_code = aux_code
         self.customer = customer
 

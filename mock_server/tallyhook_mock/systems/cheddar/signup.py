@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from tallyhook_mock.systems.cheddar import billing, gateway, payments, subscriptions
-from tallyhook_mock.systems.cheddar.billing import NewCharge
+from tallyhook_mock.systems.cheddar.charges import NewCharge, bill_at_once, custom, setup_charge
 from tallyhook_mock.systems.cheddar.customers import Customer, MetaDatum, PaymentMethod, Subscription
 from tallyhook_mock.systems.cheddar.invoices import Invoice, Usage
 from tallyhook_mock.systems.cheddar.products import Plan, Product
@@ -149,13 +149,13 @@ def _first_invoice(
     plan = subscription.plan
     subscription.anchor = max(first_bill, at)
     is_due = first_bill <= at
-    setup = billing.setup_charge(state, plan, at)
+    setup = setup_charge(state, plan, at)
     if setup and not is_due and plan.setup_charge_bill_handler == "now" and not subscription.is_canceled:
-        billing.bill_at_once(state, subscription, setup, at)
+        bill_at_once(state, subscription, setup, at)
         setup = ()
     # On an invoice that is due at once nothing has been used yet: the quantities belong to the first period.
     invoice = billing.open_invoice(
         state, subscription, subscription.anchor, at, counters=() if is_due else counters, is_initial=True
     )
-    invoice.charges += (*setup, *(billing.custom(state, new, at) for new in charges))
+    invoice.charges += (*setup, *(custom(state, new, at) for new in charges))
     return invoice

@@ -7,8 +7,8 @@ from typing import TypeAlias
 from msgspec.structs import replace
 
 from tallyhook_mock.core.money import ONE, ZERO, cents
-from tallyhook_mock.systems.cheddar import billing, gateway, payments
-from tallyhook_mock.systems.cheddar.billing import NewCharge
+from tallyhook_mock.systems.cheddar import billing, charges, gateway, payments
+from tallyhook_mock.systems.cheddar.charges import NewCharge
 from tallyhook_mock.systems.cheddar.customers import PAYPAL_WAIT, Customer, PaymentMethod, Subscription
 from tallyhook_mock.systems.cheddar.invoices import Charge, Invoice, InvoiceState, InvoiceType
 from tallyhook_mock.systems.cheddar.products import Plan, Product, Promotion
@@ -228,7 +228,7 @@ def _change_plan(
     if signs_up:
         first_bill = bill_date or plan.first_bill(at, rules)
     if signs_up or plan.on_change_setup_charge_bill_handler != "no":
-        setup = billing.setup_charge(state, plan, at)
+        setup = charges.setup_charge(state, plan, at)
     else:
         setup = ()
     last = billing.last_period(old.customer)
@@ -295,7 +295,7 @@ def _keep_date(
     """The pending invoice goes on under the new plan; a sign-up moves it to its first bill."""
     if first_bill is not None:
         if setup and plan.setup_charge_bill_handler == "now":
-            billing.charge_now(state, new, setup, at)
+            charges.charge_now(state, new, setup, at)
             setup = ()
         current.billing_at, current.is_initial = first_bill, True
         new.anchor, new.cycle = first_bill, 0
@@ -338,7 +338,7 @@ def _adjustment(state: State, old: Subscription, current: Invoice, at: datetime)
     if not unused:
         return ()
     code = old.plan.recurring_charge_code
-    credit = billing.custom(state, NewCharge(code, ONE, -unused, "Subscription change adjustment"), at)
+    credit = charges.custom(state, NewCharge(code, ONE, -unused, "Subscription change adjustment"), at)
     return (replace(credit, is_own_money=True),)
 
 

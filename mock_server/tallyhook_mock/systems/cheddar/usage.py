@@ -6,7 +6,7 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from tallyhook_mock.core.money import quantity_text
-from tallyhook_mock.systems.cheddar.billing import discount, target
+from tallyhook_mock.systems.cheddar.charges import discount, target
 from tallyhook_mock.systems.cheddar.customers import Customer
 from tallyhook_mock.systems.cheddar.invoices import ChargeType, Invoice, InvoiceState, InvoiceType
 from tallyhook_mock.systems.cheddar.products import Plan, PlanItem

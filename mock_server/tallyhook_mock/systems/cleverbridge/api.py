@@ -3,21 +3,22 @@
 import base64
 import binascii
 import hmac
-import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Scope
 
+from tallyhook_mock.core.base import Refusal
 from tallyhook_mock.faults import Fault
-from tallyhook_mock.faulty import Aim, Face, receive_body
+from tallyhook_mock.middleware import Aim, Face, api_app, with_retry_after
 from tallyhook_mock.systems.cleverbridge.calls import ROOT, ROUTES
-from tallyhook_mock.systems.cleverbridge.documents import answer, broken, refusal_answer
-from tallyhook_mock.systems.cleverbridge.model import Refusal, State, full_id, malformed
+from tallyhook_mock.systems.cleverbridge.documents import answer, refusal_answer
+from tallyhook_mock.systems.cleverbridge.model import malformed
 from tallyhook_mock.systems.cleverbridge.request import read_body, read_query
+from tallyhook_mock.systems.cleverbridge.state import State, full_id
 
 if TYPE_CHECKING:
     from tallyhook_mock.mock import Mock
@@ -29,12 +30,10 @@ _JSON = "application/json"
 ACTIONS = tuple(f"subscription/{call}" for call in ROUTES)
 # What faults say; all inferred.
 _ERRORS = {
-    500: broken(),
+    500: Refusal(500, "The server broke; the call may have been carried out or not"),
     502: Refusal(502, "The server got no answer from a system behind it"),
     503: Refusal(503, "The server is down for maintenance; try again later"),
 }
-
-logger = logging.getLogger("tallyhook_mock.cleverbridge")
 
 
 def face(mock: "Mock") -> Face:
@@ -64,41 +63,25 @@ def cleverbridge_app(
         users: names and passwords of those who may call while the state has no users of its own.
     """
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        body = await receive_body(request, MAX_BODY)
-        # From here to the answer nothing waits, so that a call sees and leaves the state whole.
-        headers: dict[str, str] = {}
-        try:
-            try:
-                response = answer(_carry_out(state(), users(), request, body, now(), headers))
-            finally:
-                changed()
-        except Refusal as refusal:
-            response = refusal_answer(refusal, headers)
-        except Exception:
-            logger.exception("a call broke")
-            response = refusal_answer(broken())
-        await response(scope, receive, send)
+    def respond(request: Request, body: bytes | None) -> Response:
+        return answer(_carry_out(state(), users(), request, body, now()))
 
-    return app
+    return api_app(respond, refusal_answer, changed, MAX_BODY, _ERRORS[500])
 
 
 def _carry_out(
-    state: State,
-    users: Mapping[str, str],
-    request: Request,
-    body: bytes | None,
-    at: datetime,
-    headers: dict[str, str],
+    state: State, users: Mapping[str, str], request: Request, body: bytes | None, at: datetime
 ) -> dict[str, Any]:
-    """The answer to a call; `headers` takes what goes with its refusal."""
+    """The answer to a call, as a document."""
     if body is None:
         raise Refusal(413, f"The body is longer than {MAX_BODY} bytes")
     name = _sign_in(state.users or users, request.headers.get("authorization", ""))
     if name is None:
-        headers["WWW-Authenticate"] = 'Basic realm="Cleverbridge"'
-        raise Refusal(401, "Basic authentication with a known name and password is required")
+        raise Refusal(
+            401,
+            "Basic authentication with a known name and password is required",
+            {"WWW-Authenticate": 'Basic realm="Cleverbridge"'},
+        )
     path = request.scope["path"]
     route = ROUTES.get(path[len(ROOT) :].rstrip("/").lower())
     if route is None:
@@ -106,8 +89,7 @@ def _carry_out(
         raise Refusal(404, f"There is no {path}; there are {calls}")
     method, handle = route
     if request.method != method:
-        headers["Allow"] = method
-        raise Refusal(405, f"{path} is to be called by {method}")
+        raise Refusal(405, f"{path} is to be called by {method}", {"Allow": method})
     _check_media(request)
     fields = read_query(request.scope["query_string"]) if method == "GET" else read_body(body)
     state.actor = name
@@ -151,5 +133,4 @@ def _aim(scope: Scope, body: bytes) -> Aim:
 
 def _refused(fault: Fault) -> Response:
     """The answer to a call that a fault makes fail."""
-    headers = {"Retry-After": str(fault.retry_after)} if fault.status == 503 else {}
-    return refusal_answer(_ERRORS[fault.status], headers)
+    return with_retry_after(refusal_answer(_ERRORS[fault.status]), fault)

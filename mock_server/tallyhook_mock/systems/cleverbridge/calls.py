@@ -4,15 +4,16 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from tallyhook_mock.systems.cleverbridge import rules
+from tallyhook_mock.systems.cleverbridge import rules, updates
 from tallyhook_mock.systems.cleverbridge.documents import (
     item_answer,
     renewal_answer,
     subscription_document,
 )
-from tallyhook_mock.systems.cleverbridge.model import CODES, Manner, State, Status, UpdateAction, malformed
+from tallyhook_mock.systems.cleverbridge.model import CODES, Manner, Status, UpdateAction, malformed
 from tallyhook_mock.systems.cleverbridge.request import Fields
-from tallyhook_mock.systems.cleverbridge.rules import NewPrice, Outcome, Target
+from tallyhook_mock.systems.cleverbridge.state import State
+from tallyhook_mock.systems.cleverbridge.updates import NewPrice, Outcome, Target
 
 __all__ = ["ROOT", "ROUTES", "Handler"]
 
@@ -89,7 +90,7 @@ def update_item(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
     quantity, resets = fields.whole("Quantity"), fields.flag("ResetBillingInterval", False)
     manner = _manner(fields, resets=resets)
     fields.nothing_else()
-    return _answer(state, rules.update(state, target, quantity, manner, at), manner)
+    return _answer(state, updates.update(state, target, quantity, manner, at), manner)
 
 
 def increase_quantity(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
@@ -97,7 +98,7 @@ def increase_quantity(state: State, fields: Fields, at: datetime) -> dict[str, A
     target = Target(fields.text("SubscriptionId"), fields.whole("RunningNumber"))
     quantity, manner = fields.whole("Quantity"), _manner(fields, has_action=False)
     fields.nothing_else()
-    return _answer(state, rules.increase_quantity(state, target, quantity, manner, at), manner)
+    return _answer(state, updates.increase_quantity(state, target, quantity, manner, at), manner)
 
 
 def update_price(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
@@ -108,7 +109,7 @@ def update_price(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
         raise malformed("UpdateAction is required")
     manner = _manner(fields)
     fields.nothing_else()
-    return _answer(state, rules.set_price(state, target, quantity, manner, at), manner)
+    return _answer(state, updates.set_price(state, target, quantity, manner, at), manner)
 
 
 def add_item(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
@@ -125,7 +126,7 @@ def add_item(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
         fields.id("AffiliateId")
     quantity, manner = fields.whole("Quantity"), _manner(fields, has_action=False)
     fields.nothing_else()
-    return _answer(state, rules.add(state, target, quantity, manner, at), manner)
+    return _answer(state, updates.add(state, target, quantity, manner, at), manner)
 
 
 def _product_names(fields: Fields) -> dict[str, str]:

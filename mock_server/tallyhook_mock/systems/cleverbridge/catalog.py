@@ -20,8 +20,10 @@ from tallyhook_mock.catalog.table import (
 )
 from tallyhook_mock.core.money import amount_text, quantity_text
 from tallyhook_mock.systems.cleverbridge.hooks import POLICY
-from tallyhook_mock.systems.cleverbridge.model import Coupon, Mode, Product, State, Terms
-from tallyhook_mock.systems.cleverbridge.rules import LONGEST_REMINDER, MOST, NewSubscription, subscribe
+from tallyhook_mock.systems.cleverbridge.model import Coupon, Mode, Product, Terms
+from tallyhook_mock.systems.cleverbridge.rules import LONGEST_REMINDER, NewSubscription, subscribe
+from tallyhook_mock.systems.cleverbridge.state import State
+from tallyhook_mock.systems.cleverbridge.updates import MOST
 
 __all__ = ["Section", "SubscriptionTable", "dump", "read", "read_subscription"]
 

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from tallyhook_mock.core.base import Value
+from tallyhook_mock.core.bills import Line
 from tallyhook_mock.core.frequencies import add_months
-from tallyhook_mock.core.invoice_lines import Line
 from tallyhook_mock.core.money import ZERO, cents, quantity_text
 from tallyhook_mock.systems.cleverbridge.model import Item, Mode, Subscription, Terms
 

@@ -17,12 +17,15 @@ from tallyhook_mock.console.listing import events, shown
 from tallyhook_mock.console.page import page
 from tallyhook_mock.console.systems import COMING, SHOWN
 from tallyhook_mock.console.words import money
+from tallyhook_mock.control.requests import as_operator
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.picture.painting import paint
 from tallyhook_mock.systems.cleverbridge.charges import Price, price, renewal_lines
-from tallyhook_mock.systems.cleverbridge.model import Manner, State, Subscription
+from tallyhook_mock.systems.cleverbridge.model import Manner, Subscription
 from tallyhook_mock.systems.cleverbridge.picture import tell
-from tallyhook_mock.systems.cleverbridge.rules import MOST, Outcome, Target, deactivate, update
+from tallyhook_mock.systems.cleverbridge.rules import deactivate
+from tallyhook_mock.systems.cleverbridge.state import State
+from tallyhook_mock.systems.cleverbridge.updates import MOST, Outcome, Target, update
 
 __all__ = ["KEY", "ROUTES"]
 
@@ -108,10 +111,9 @@ async def show(request: Request) -> Response:
 
 
 async def set_quantity(mock: Mock, form: Form) -> str:
-    state, subscription, wish = mock.systems.of(State), _named(mock, form), Wish.read(form)
-    state.actor = "operator"
-    outcome = wish.carry_out(state, subscription.id, mock.clock.now(), is_preview=False)
-    mock.changed()
+    subscription, wish = _named(mock, form), Wish.read(form)
+    with as_operator(mock, State) as (state, at):
+        outcome = wish.carry_out(state, subscription.id, at, is_preview=False)
     return (
         f"Item {wish.item} stands at {wish.quantity}. {_gross(outcome.now)} is charged now; the renewal of "
         f"{outcome.next_billing:%Y-%m-%d} bills {_gross(outcome.next)} as things stand."
@@ -119,10 +121,10 @@ async def set_quantity(mock: Mock, form: Form) -> str:
 
 
 async def end(mock: Mock, form: Form) -> str:
-    state, subscription = mock.systems.of(State), _named(mock, form)
-    state.actor, before = "operator", len(subscription.bills)
-    deactivate(state, subscription, mock.clock.now())
-    mock.changed()
+    subscription = _named(mock, form)
+    with as_operator(mock, State) as (state, at):
+        before = len(subscription.bills)
+        deactivate(state, subscription, at)
     billed = "".join(
         f" Invoice {bill.number} is over {money(bill.total, bill.currency)}."
         for bill in subscription.bills[before:]

@@ -1,20 +1,21 @@
 """Answers as JSON: money as numbers with two decimals, names as in the vendor's example and a client."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 from starlette.responses import Response
 
-from tallyhook_mock.core.invoice_lines import Line
+from tallyhook_mock.core.base import Refusal
+from tallyhook_mock.core.bills import Line
 from tallyhook_mock.core.money import cents
 from tallyhook_mock.systems.cleverbridge.charges import price, renewal_lines
-from tallyhook_mock.systems.cleverbridge.model import Item, ItemStatus, Refusal, Subscription, Version
-from tallyhook_mock.systems.cleverbridge.rules import Outcome
+from tallyhook_mock.systems.cleverbridge.model import Item, ItemStatus, Subscription, Version
+from tallyhook_mock.systems.cleverbridge.updates import Outcome
 
 __all__ = [
     "answer",
-    "broken",
     "item_answer",
     "refusal_answer",
     "renewal_answer",
@@ -26,18 +27,13 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _AUTOMATIC = 1  # of the renewal types, by a client
 
 
-def answer(document: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def answer(document: dict[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     return Response(_ENCODER.encode(document), status, headers, "application/json")
 
 
-def refusal_answer(refusal: Refusal, headers: dict[str, str] | None = None) -> Response:
+def refusal_answer(refusal: Refusal) -> Response:
     """A refusal as the caller gets it: only a text (documented; no page names an error code)."""
-    return answer({"ResultMessage": refusal.message}, refusal.status, headers)
-
-
-def broken() -> Refusal:
-    """What a caller is told of an error that is this server's own."""
-    return Refusal(500, "The server broke; the call may have been carried out or not")
+    return answer({"ResultMessage": refusal.message}, refusal.status, refusal.headers)
 
 
 def subscription_document(subscription: Subscription, *, only_current: bool = False) -> dict[str, Any]:

@@ -10,10 +10,11 @@ from typing import Any
 import msgspec
 
 from tallyhook_mock.core.base import Happening
+from tallyhook_mock.core.bills import Line
 from tallyhook_mock.core.hooks import Policy
-from tallyhook_mock.core.invoice_lines import Line
 from tallyhook_mock.systems.cleverbridge.charges import VAT, price, renewal_lines, with_vat
-from tallyhook_mock.systems.cleverbridge.model import Item, State, Subscription
+from tallyhook_mock.systems.cleverbridge.model import Item, Subscription
+from tallyhook_mock.systems.cleverbridge.state import State
 
 __all__ = ["POLICY", "body", "type_of"]
 

@@ -4,7 +4,8 @@ from tallyhook_mock.mock import Mock
 from tallyhook_mock.picture.bills import COMING, Account, Counter, Subject, tell_bills
 from tallyhook_mock.picture.story import Sign, Story
 from tallyhook_mock.systems.cleverbridge.charges import VAT, arrears_lines
-from tallyhook_mock.systems.cleverbridge.model import Item, Mode, State, Subscription
+from tallyhook_mock.systems.cleverbridge.model import Item, Mode, Subscription
+from tallyhook_mock.systems.cleverbridge.state import State
 
 __all__ = ["tell"]
 

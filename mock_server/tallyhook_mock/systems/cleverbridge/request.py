@@ -14,7 +14,8 @@ from typing import TypeVar
 from urllib.parse import parse_qsl
 
 from tallyhook_mock.clock import parse_moment
-from tallyhook_mock.systems.cleverbridge.model import Refusal, malformed
+from tallyhook_mock.core.base import Refusal
+from tallyhook_mock.systems.cleverbridge.model import malformed
 
 __all__ = ["Fields", "read_body", "read_query"]
 

@@ -1,7 +1,6 @@
 """The JSON API as an ASGI application: which call a request is, and how it is answered."""
 
 import hmac
-import logging
 from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -10,10 +9,11 @@ from urllib.parse import parse_qsl
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Scope
 
+from tallyhook_mock.core import base
 from tallyhook_mock.faults import Fault
-from tallyhook_mock.faulty import Aim, Face, receive_body
+from tallyhook_mock.middleware import Aim, Face, api_app, with_retry_after
 from tallyhook_mock.systems.fusebill import (
     calls_customers,
     calls_definitions,
@@ -22,9 +22,9 @@ from tallyhook_mock.systems.fusebill import (
 )
 from tallyhook_mock.systems.fusebill.documents import error_document, write
 from tallyhook_mock.systems.fusebill.listing import Page
-from tallyhook_mock.systems.fusebill.model import State
 from tallyhook_mock.systems.fusebill.refusal import Refusal
 from tallyhook_mock.systems.fusebill.request import DIGITS, Call, Handler, Query
+from tallyhook_mock.systems.fusebill.state import State
 
 if TYPE_CHECKING:
     from tallyhook_mock.mock import Mock
@@ -45,8 +45,6 @@ _ERRORS = {
     502: Refusal(502, "gateway", "a system behind the server gave no answer"),
     503: Refusal(503, "server", "down for maintenance; try again later"),
 }
-
-logger = logging.getLogger("tallyhook_mock.fusebill")
 
 
 def face(mock: "Mock") -> Face:
@@ -73,31 +71,18 @@ def fusebill_app(
         changed: called after each call, before its answer: take what happened.
     """
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        body = await receive_body(request, MAX_BODY)
-        # From here to the answer nothing waits, so that a call sees and leaves the state whole.
-        try:
-            try:
-                response = _answer(_carry_out(state(), request, body, now()))
-            finally:
-                changed()
-        except Refusal as refusal:
-            response = _refused(refusal)
-        except Exception:
-            logger.exception("a call broke")
-            response = _refused(Refusal(500, "server", "something broke; the mock's log says what"))
-        await response(scope, receive, send)
+    def respond(request: Request, body: bytes | None) -> Response:
+        return _answer(_carry_out(state(), request, body, now()))
 
-    return app
+    broken = Refusal(500, "server", "something broke; the mock's log says what")
+    return api_app(respond, _refused, changed, MAX_BODY, broken)
 
 
-def _refused(refusal: Refusal) -> Response:
+def _refused(refusal: base.Refusal) -> Response:
     """The answer to a call that was not carried out."""
-    headers = {"WWW-Authenticate": 'Basic realm="Fusebill"'} if refusal.status == 401 else {}
-    if isinstance(refusal, _WrongMethod):
-        headers["Allow"] = ", ".join(refusal.allowed)
-    return Response(write(error_document(refusal)), refusal.status, headers, "application/json")
+    assert isinstance(refusal, Refusal)
+    document = write(error_document(refusal))
+    return Response(document, refusal.status, refusal.headers, "application/json")
 
 
 def _answer(document: object) -> Response:
@@ -126,15 +111,8 @@ def _sign_in(state: State, authorization: str) -> None:
     if scheme.lower() != "basic" or not any(
         hmac.compare_digest(key.strip().encode(), known.encode()) for known in state.api_keys
     ):
-        raise Refusal(401, "Authorization", "an API key is required: Basic <key>")
-
-
-class _WrongMethod(Refusal):
-    """A resource that has only these methods."""
-
-    def __init__(self, allowed: tuple[str, ...]) -> None:
-        super().__init__(405, "method", f"only {' and '.join(allowed)} can be used here")
-        self.allowed = allowed
+        headers = {"WWW-Authenticate": 'Basic realm="Fusebill"'}
+        raise Refusal(401, "Authorization", "an API key is required: Basic <key>", headers)
 
 
 def _serves(path: str) -> bool:
@@ -158,7 +136,9 @@ def _find(method: str, path: str) -> tuple[str, Handler, int]:
             if not (written.isascii() and written.isdigit() and len(written) <= DIGITS):
                 raise Refusal(404, "id", "an id is a whole number")
             return action, handle, int(written)
-    raise _WrongMethod(tuple(dict.fromkeys(route[0] for route in fitting)))
+    methods = tuple(dict.fromkeys(route[0] for route in fitting))
+    said = f"only {' and '.join(methods)} can be used here"
+    raise Refusal(405, "method", said, {"Allow": ", ".join(methods)})
 
 
 _ID = "{id}"
@@ -225,7 +205,4 @@ def _customer(state: State, action: str, number: int, given: _Given) -> str:
 
 
 def _struck(fault: Fault) -> Response:
-    response = _refused(_ERRORS[fault.status])
-    if fault.status == 503:
-        response.headers["Retry-After"] = str(fault.retry_after)
-    return response
+    return with_retry_after(_refused(_ERRORS[fault.status]), fault)

@@ -16,11 +16,11 @@ from tallyhook_mock.systems.fusebill.documents import (
 )
 from tallyhook_mock.systems.fusebill.listing import Fields as Columns
 from tallyhook_mock.systems.fusebill.listing import page
-from tallyhook_mock.systems.fusebill.model import BillingPeriodDefinition, Item, State
-from tallyhook_mock.systems.fusebill.plans import Frequency
+from tallyhook_mock.systems.fusebill.model import BillingPeriodDefinition, Frequency, Item
 from tallyhook_mock.systems.fusebill.refusal import conflict, invalid, not_found
 from tallyhook_mock.systems.fusebill.request import Call, Fields, Route, read_back
 from tallyhook_mock.systems.fusebill.rules import NewSubscription
+from tallyhook_mock.systems.fusebill.state import State
 
 __all__ = ["ROUTES"]
 

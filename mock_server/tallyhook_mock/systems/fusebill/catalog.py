@@ -23,10 +23,10 @@ from tallyhook_mock.core.base import Value
 from tallyhook_mock.core.money import cents
 from tallyhook_mock.systems.fusebill.dates import MOST_INTERVALS, Cycle, InvoiceDate
 from tallyhook_mock.systems.fusebill.hooks import POLICY
-from tallyhook_mock.systems.fusebill.model import State
-from tallyhook_mock.systems.fusebill.plans import Change, Frequency, PlanProduct, Reset, Timing
+from tallyhook_mock.systems.fusebill.model import Change, Frequency, PlanProduct, Reset, Timing
 from tallyhook_mock.systems.fusebill.refusal import Refusal
 from tallyhook_mock.systems.fusebill.rules import NewCustomer, NewSubscription, activate, new_customer
+from tallyhook_mock.systems.fusebill.state import State
 
 __all__ = [
     "MOST",

@@ -18,13 +18,14 @@ from tallyhook_mock.console.listing import events, number, shown
 from tallyhook_mock.console.notice import Notice
 from tallyhook_mock.console.page import page
 from tallyhook_mock.console.systems import COMING, SHOWN
+from tallyhook_mock.control.requests import as_operator
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.picture.painting import paint
 from tallyhook_mock.systems.fusebill.catalog import Day, Id, Month
 from tallyhook_mock.systems.fusebill.control import DEFINITION, MoveTable, read_move
 from tallyhook_mock.systems.fusebill.dates import MOST_INTERVALS, Cycle, InvoiceDate
 from tallyhook_mock.systems.fusebill.dryrun import Forecast, forecast
-from tallyhook_mock.systems.fusebill.model import Customer, State
+from tallyhook_mock.systems.fusebill.model import Customer
 from tallyhook_mock.systems.fusebill.picture import tell
 from tallyhook_mock.systems.fusebill.request import TERMS
 from tallyhook_mock.systems.fusebill.rules import (
@@ -33,6 +34,7 @@ from tallyhook_mock.systems.fusebill.rules import (
     edit_definition,
     new_definition,
 )
+from tallyhook_mock.systems.fusebill.state import State
 
 __all__ = ["KEY", "ROUTES"]
 
@@ -183,21 +185,16 @@ async def subscription(request: Request) -> Response:
 
 
 async def create_period(mock: Mock, form: Form) -> str:
-    state, at = mock.systems.of(State), mock.clock.now()
-    customer = state.customer(_named(form).customer_id)
-    state.actor = "operator"
-    made = new_definition(
-        state, customer, _date(_given(form, known(CreateTable))), at=at, manually_created=True
-    )
-    mock.changed()
+    with as_operator(mock, State) as (state, at):
+        customer, date = state.customer(_named(form).customer_id), _date(_given(form, known(CreateTable)))
+        made = new_definition(state, customer, date, at=at, manually_created=True)
     return f"Billing period {made.id} is created. Its next recharge is on {made.end:%Y-%m-%d}."
 
 
 async def modify_period(mock: Mock, form: Form) -> str:
     """Its date, with which the present period ends, and what else it is told."""
-    state, at = mock.systems.of(State), mock.clock.now()
     table = read(ModifyTable, _given(form, known(ModifyTable)))
-    definition = state.definition(table.billing_period_definition_id)
+    definition = mock.systems.of(State).definition(table.billing_period_definition_id)
     date = InvoiceDate(
         definition.cycle,
         definition.date.day if table.invoice_day is None else table.invoice_day,
@@ -212,25 +209,22 @@ async def modify_period(mock: Mock, form: Form) -> str:
         term=table.term,
         po_number=table.po_number or None,
     )
-    state.actor = "operator"
-    edit_definition(state, definition, at=at, date=date, settings=settings)
-    mock.changed()
+    with as_operator(mock, State) as (state, at):
+        edit_definition(state, definition, at=at, date=date, settings=settings)
     return f"Modified. The period that runs now ends on {definition.end:%Y-%m-%d}, and costs what it did."
 
 
 async def delete_period(request: Request) -> Response:
     """On to the customer's page, since there is no page of the period any more."""
     form, mock = await read_form(request), mock_of(request)
-    state = mock.systems.of(State)
     try:
-        definition = state.definition(_named(form).billing_period_definition_id)
-        if "sure" not in form:
-            raise ValueError("tick that you know: a deleted billing period cannot be restored")
-        state.actor = "operator"
-        delete_definition(state, definition, mock.clock.now())
+        with as_operator(mock, State) as (state, at):
+            definition = state.definition(_named(form).billing_period_definition_id)
+            if "sure" not in form:
+                raise ValueError("tick that you know: a deleted billing period cannot be restored")
+            delete_definition(state, definition, at)
     except ValueError as error:
         return answer(form, Notice(str(error), is_bad=True))
-    mock.changed()
     home = {**form, "back": f"/console/fusebill/{definition.customer.id}"}
     return answer(home, Notice(f"Billing period {definition.id} is deleted. It cannot be restored."))
 
@@ -253,11 +247,9 @@ def _named(form: Form) -> NamedTable:
 
 async def move(mock: Mock, form: Form) -> str:
     """In the words of the dry run."""
-    state = mock.systems.of(State)
-    move = read_move(read(MoveTable, _given(form, _MOVE)), state, mock.clock.now())
-    state.actor = "operator"
-    move.change(state)
-    mock.changed()
+    with as_operator(mock, State) as (state, at):
+        move = read_move(read(MoveTable, _given(form, _MOVE)), state, at)
+        move.change(state)
     return f"Moved. The period that runs now ends on {move.find(state).end:%Y-%m-%d}, and costs what it did."
 
 

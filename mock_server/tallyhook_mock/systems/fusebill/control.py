@@ -1,18 +1,15 @@
 """`/_mock/fusebill`: customers, their billing period definitions, and moves of billing dates."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from tallyhook_mock.catalog.table import Amount, Required, Table
-from tallyhook_mock.control.requests import PAGE, asks, mock_of, page, takes
+from tallyhook_mock.control.requests import PAGE, as_operator, asks, mock_of, page, takes
 from tallyhook_mock.control.shown import (
     bill_shown,
     moment_shown,
@@ -35,14 +32,7 @@ from tallyhook_mock.systems.fusebill.dryrun import (
     Forecast,
     forecast,
 )
-from tallyhook_mock.systems.fusebill.model import (
-    BillingPeriodDefinition,
-    Charge,
-    Customer,
-    State,
-    Subscription,
-)
-from tallyhook_mock.systems.fusebill.refusal import Refusal
+from tallyhook_mock.systems.fusebill.model import BillingPeriodDefinition, Charge, Customer, Subscription
 from tallyhook_mock.systems.fusebill.rules import (
     activate,
     add_charge,
@@ -51,6 +41,7 @@ from tallyhook_mock.systems.fusebill.rules import (
     move,
     new_customer,
 )
+from tallyhook_mock.systems.fusebill.state import State
 
 __all__ = ["DEFINITION", "ROUTES", "Move", "MoveTable", "read_move"]
 
@@ -88,7 +79,7 @@ async def index(request: Request) -> JSONResponse:
 async def create_customer(request: Request, table: CustomerTable) -> JSONResponse:
     """In the words of the catalogue."""
     new = read_customer(table)
-    with _command(request) as (state, at):
+    with as_operator(mock_of(request), State) as (state, at):
         customer = new_customer(state, new, at)
     return JSONResponse(_customer(customer), 201)
 
@@ -100,7 +91,7 @@ async def subscribe(request: Request, table: ActivationTable) -> JSONResponse:
     customer_id, definition_id = table.customer_id, table.billing_period_definition_id
     if definition_id is not None and new.date is not None:
         raise table.wrong("invoiceDay", f"does not go with {DEFINITION}")
-    with _command(request) as (state, at):
+    with as_operator(mock_of(request), State) as (state, at):
         into = None if definition_id is None else state.definition(definition_id)
         subscription = activate(state, state.customer(customer_id), new, at, into)
     return JSONResponse({**_subscription(subscription), DEFINITION: subscription.definition.id}, 201)
@@ -109,7 +100,7 @@ async def subscribe(request: Request, table: ActivationTable) -> JSONResponse:
 @takes(ChargeTable)
 async def charge(request: Request, table: ChargeTable) -> JSONResponse:
     """Charge a subscription once, `now` or at the `periodEnd`, all of the amount or its part for the rest."""
-    with _command(request) as (state, at):
+    with as_operator(mock_of(request), State) as (state, at):
         subscription = state.subscription(_number(request))
         added = add_charge(
             state,
@@ -135,7 +126,7 @@ async def bills(request: Request) -> JSONResponse:
 @takes(MoveTable)
 async def dryrun(request: Request, wish: MoveTable) -> JSONResponse:
     """The next three invoices before and after a move: of a definition's date, or of a `subscriptionId`."""
-    with _command(request) as (state, at):
+    with as_operator(mock_of(request), State) as (state, at):
         move = read_move(wish, state, at)
         before, after = move.without(state), move.outcome(state)
     return JSONResponse(
@@ -143,34 +134,12 @@ async def dryrun(request: Request, wish: MoveTable) -> JSONResponse:
     )
 
 
-@contextmanager
-def _command(request: Request) -> Iterator[tuple[State, datetime]]:
-    """The state and the moment for a command of an operator, whose happenings are noted."""
-    mock, state, at = mock_of(request), _state(request), mock_of(request).clock.now()
-    state.catch_up(at)  # when the clock runs by itself, what is due now may not have been done yet
-    state.actor = "operator"
-    try:
-        with _refusals():
-            yield state, at
-    finally:
-        mock.changed()
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    try:
-        yield
-    except Refusal as refusal:
-        raise HTTPException(404 if refusal.status == 404 else 400, str(refusal)) from None
-
-
 def _state(request: Request) -> State:
     return mock_of(request).systems.of(State)
 
 
 def _named(request: Request) -> Customer:
-    with _refusals():
-        return _state(request).customer(_number(request))
+    return _state(request).customer(_number(request))
 
 
 def _number(request: Request) -> int:

@@ -13,13 +13,16 @@ from tallyhook_mock.systems.fusebill.model import (
     Customer,
     Draft,
     DraftCharge,
+    Frequency,
     Invoice,
     Item,
+    PlanProduct,
     Purchase,
+    Reset,
     Subscription,
     SubscriptionProduct,
+    Timing,
 )
-from tallyhook_mock.systems.fusebill.plans import Frequency, PlanProduct, Reset, Timing
 from tallyhook_mock.systems.fusebill.refusal import Refusal
 
 __all__ = [

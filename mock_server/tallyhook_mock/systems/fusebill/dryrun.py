@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import TypeAlias
 
 from tallyhook_mock.core.base import Value
-from tallyhook_mock.core.invoice_lines import Bill
-from tallyhook_mock.systems.fusebill.model import BillingPeriodDefinition, Customer, State, Subscription
+from tallyhook_mock.core.bills import Bill
+from tallyhook_mock.systems.fusebill.model import BillingPeriodDefinition, Customer, Subscription
+from tallyhook_mock.systems.fusebill.state import State
 
 __all__ = ["Change", "Find", "Forecast", "forecast"]
 

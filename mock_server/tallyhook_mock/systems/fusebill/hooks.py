@@ -16,7 +16,7 @@ from tallyhook_mock.systems.fusebill.documents import (
     subscription_document,
     write,
 )
-from tallyhook_mock.systems.fusebill.model import State
+from tallyhook_mock.systems.fusebill.state import State
 
 __all__ = ["POLICY", "body", "type_of"]
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from tallyhook_mock.core.base import Value
-from tallyhook_mock.core.invoice_lines import Bill, Line
+from tallyhook_mock.core.bills import Bill, Line
 from tallyhook_mock.core.money import cents
 from tallyhook_mock.systems.fusebill.model import (
     BillingPeriodDefinition,
@@ -15,9 +15,9 @@ from tallyhook_mock.systems.fusebill.model import (
     Draft,
     DraftCharge,
     Invoice,
-    State,
 )
 from tallyhook_mock.systems.fusebill.refusal import conflict, not_found
+from tallyhook_mock.systems.fusebill.state import State
 
 __all__ = ["ChargeEdit", "change_draft", "collect_held", "make_draft", "post"]
 

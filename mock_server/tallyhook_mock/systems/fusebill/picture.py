@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 
-from tallyhook_mock.core.invoice_lines import Line
+from tallyhook_mock.core.bills import Line
 from tallyhook_mock.core.money import amount_text
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.picture.bills import COMING, Account, Subject, tell_bills
-from tallyhook_mock.picture.phrases import AHEAD
-from tallyhook_mock.picture.story import Sign, Story
-from tallyhook_mock.systems.fusebill.model import Customer, State, Subscription
-from tallyhook_mock.systems.fusebill.plans import Timing
+from tallyhook_mock.picture.story import AHEAD, Sign, Story
+from tallyhook_mock.systems.fusebill.model import Customer, Subscription, Timing
+from tallyhook_mock.systems.fusebill.state import State
 
 __all__ = ["tell"]
 

@@ -11,8 +11,8 @@ import msgspec
 
 from tallyhook_mock.clock import parse_moment
 from tallyhook_mock.core.base import Value
-from tallyhook_mock.systems.fusebill.model import State
 from tallyhook_mock.systems.fusebill.refusal import invalid
+from tallyhook_mock.systems.fusebill.state import State
 
 __all__ = ["DIGITS", "TERMS", "Call", "Fields", "Handler", "Query", "Route", "moment", "read_back"]
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from tallyhook_mock.core.base import Value
-from tallyhook_mock.core.invoice_lines import Line
+from tallyhook_mock.core.bills import Line
 from tallyhook_mock.systems.fusebill.dates import Cycle, InvoiceDate, day_of
 from tallyhook_mock.systems.fusebill.invoices import collect_held, make_draft
 from tallyhook_mock.systems.fusebill.model import (
@@ -15,14 +15,16 @@ from tallyhook_mock.systems.fusebill.model import (
     BillingPeriodType,
     Charge,
     Customer,
+    Frequency,
     Part,
+    Reset,
     Settings,
-    State,
     Subscription,
     SubscriptionProduct,
+    Timing,
 )
-from tallyhook_mock.systems.fusebill.plans import Frequency, Reset, Timing
 from tallyhook_mock.systems.fusebill.refusal import conflict, invalid
+from tallyhook_mock.systems.fusebill.state import State
 
 __all__ = [
     "NewCustomer",

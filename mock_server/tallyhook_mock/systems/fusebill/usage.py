@@ -3,21 +3,23 @@
 from datetime import datetime
 from decimal import Decimal
 
-from tallyhook_mock.core.invoice_lines import Line
+from tallyhook_mock.core.bills import Line
 from tallyhook_mock.core.money import cents, quantity_text
 from tallyhook_mock.systems.fusebill.dates import day_of
 from tallyhook_mock.systems.fusebill.invoices import make_draft
 from tallyhook_mock.systems.fusebill.model import (
+    Change,
     Charge,
     Customer,
     Item,
+    PlanProduct,
     Purchase,
-    State,
     Subscription,
     SubscriptionProduct,
+    Timing,
 )
-from tallyhook_mock.systems.fusebill.plans import Change, PlanProduct, Timing
 from tallyhook_mock.systems.fusebill.refusal import conflict, invalid
+from tallyhook_mock.systems.fusebill.state import State
 
 __all__ = ["MOST", "buy", "cancel_purchase", "finalise", "set_items", "set_quantity"]
 

@@ -1,24 +1,18 @@
 """The command, and how its findings are shown."""
 
 import asyncio
-import contextlib
 import os
-from collections.abc import AsyncIterator, Mapping
+import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 from rich.text import Text
 
-from tallyhook_receiver import Cheddar, InboxUnavailable, open_inbox
-from tallyhook_receiver.cli.doctor.account import examine_account, examine_clock, examine_network
-from tallyhook_receiver.cli.doctor.finding import Finding, Verdict, doubtful, good
-from tallyhook_receiver.cli.doctor.listener import Listener
-from tallyhook_receiver.cli.doctor.probe import Probe
-from tallyhook_receiver.cli.doctor.setting import examine_keys, examine_settings, product_of
-from tallyhook_receiver.cli.doctor.store import DEFAULT, examine_store
-from tallyhook_receiver.cli.output import BAD, USAGE, Json, can_write, fail, print_json, table
-from tallyhook_receiver.settings import PREFIX, Settings, read
+from tallyhook_receiver.cli.command import BAD, USAGE, Command, fail, json_option
+from tallyhook_receiver.cli.doctor.finding import Finding, Verdict
+from tallyhook_receiver.cli.output import can_write, print_json, table
+from tallyhook_receiver.settings import PREFIX, read
 
 _MARKS = {
     Verdict.GOOD: ("✓", "ok", "green"),
@@ -28,17 +22,17 @@ _MARKS = {
 }
 
 
-def doctor(
-    url: Annotated[
-        str | None, typer.Option(metavar="URL", help="The listener's address, as it is registered.")
-    ] = None,
-    env_file: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="NAME=value lines that count more than the environment."),
-    ] = None,
-    prefix: Annotated[str, typer.Option(help="What the variables' names begin with.")] = PREFIX,
-    as_json: Json = False,
-) -> None:
+@click.command(cls=Command)
+@click.option("--url", metavar="URL", help="The listener's address, as it is registered.")
+@click.option(
+    "--env-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="NAME=value lines that count more than the environment.",
+)
+@click.option("--prefix", default=PREFIX, help="What the variables' names begin with.")
+@json_option
+def doctor(url: str | None, env_file: Path | None, prefix: str, as_json: bool) -> None:
     """Examine what a receiver needs, and say what to correct: settings, keys, API, clock, inbox, listener.
 
     Takes the variables that `Receiver.from_environment` takes. At --url it sends signed probes of the type
@@ -47,9 +41,11 @@ def doctor(
 
     Example: tallyhook doctor --env-file /etc/tallyhook.env --url https://billing.example.com/hooks
     """
+    from tallyhook_receiver.cli.doctor.examine import examine
+
     environ = {**os.environ, **({} if env_file is None else _variables(env_file))}
     settings = read(environ, prefix)
-    findings = asyncio.run(_examine(settings, url))
+    findings = asyncio.run(examine(settings, url))
     if as_json:
         print_json([_about(finding) for finding in findings])
     else:
@@ -58,44 +54,7 @@ def doctor(
         rows = [(marks[each.verdict], each.check, _told(each, plain)) for each in findings]
         table((" ", "check", "~finding"), rows, empty="")
     if any(finding.verdict is Verdict.BAD for finding in findings):
-        raise typer.Exit(BAD)
-
-
-async def _examine(settings: Settings, url: str | None) -> list[Finding]:
-    product = product_of(settings)
-    findings = [*examine_settings(settings)]
-    findings += [] if product is None else examine_keys(product)
-    broken = examine_network()
-    findings += broken or [*examine_account(settings), *examine_clock(settings)]
-    findings += [finding async for finding in examine_store(settings)]
-    if url is None or broken:
-        return findings
-    listener = Listener(url, settings.values.get("HEALTH_PATH", "/healthz"))
-    findings += listener.examine(product)
-    if product is not None and listener.taken:
-        findings += [finding async for finding in _take_out(settings, product, listener.taken)]
-    return findings
-
-
-async def _take_out(settings: Settings, product: Cheddar, bodies: list[bytes]) -> AsyncIterator[Finding]:
-    """Forget the probes; that they are in our inbox tells that the listener's is the same."""
-    keys = {Probe.key(product, body) for body in bodies}
-    found = 0
-    with contextlib.suppress(InboxUnavailable, ValueError, ModuleNotFoundError):
-        inbox = open_inbox(settings.values.get("INBOX", DEFAULT), create=False)
-        try:
-            await inbox.open()
-            found = sum([await inbox.forget(key) for key in keys])
-        finally:
-            await inbox.close()
-    if found == len(keys):
-        yield good("inbox", "the listener keeps its hooks in it")
-    else:
-        yield doubtful(
-            "inbox",
-            "the listener keeps its hooks in another one, where the probe stands as ignored",
-            f"set {settings.prefix}INBOX as it is set for the listener, or run this where it runs",
-        )
+        sys.exit(BAD)
 
 
 def _variables(file: Path) -> Mapping[str, str]:
@@ -103,7 +62,7 @@ def _variables(file: Path) -> Mapping[str, str]:
     try:
         lines = file.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        fail(f"--env-file: {file} can't be read: {getattr(error, 'strerror', 'it is no text')}", USAGE)
+        fail(f"--env-file: {file} can't be read: {getattr(error, 'strerror', 'it is not text')}", USAGE)
     named = (line.strip().partition("=") for line in lines if line.strip() and line.strip()[0] != "#")
     return {name.strip(): value.strip() for name, _, value in named}
 

@@ -1,4 +1,7 @@
-"""A look ahead: one account, copied with what is planned for it, and played forward by itself."""
+"""Bills of systems whose invoices are settled once they are sent, and a forecast of the next ones.
+
+A forecast copies one account with everything planned for it, and plays the copy forward.
+"""
 
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
@@ -8,14 +11,43 @@ from typing import Protocol, TypeVar
 
 from tallyhook_mock.core.agenda import Agenda
 from tallyhook_mock.core.base import Entity, Value
-from tallyhook_mock.core.invoice_lines import Bill, Line
+from tallyhook_mock.core.money import total
 
-__all__ = ["Coming", "coming_bills", "copied", "play"]
+__all__ = ["Bill", "Coming", "Line", "coming_bills", "copied", "play"]
 
 AnEntity = TypeVar("AnEntity", bound=Entity)
 # An account for which nothing is billed in so many steps is billed nothing.
 _MOST_STEPS = 1000
 _LAST_YEAR = 7999  # of any clock
+
+
+class Line(Value, frozen=True):
+    """One charge. `item` says of what, in the system's own terms.
+
+    It is for the time from `start` up to, not including, `end`; None for what is for no time.
+    """
+
+    item: str
+    description: str
+    quantity: Decimal
+    unit_price: Decimal
+    amount: Decimal
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+class Bill(Value, frozen=True):
+    """What an account was billed at a moment. `number` counts through the system from 1."""
+
+    number: int
+    at: datetime
+    account: str
+    currency: str
+    lines: tuple[Line, ...]
+
+    @property
+    def total(self) -> Decimal:
+        return total(line.amount for line in self.lines)
 
 
 class Coming(Value, frozen=True):

@@ -1,20 +1,28 @@
-"""Calls watched and made to fail: ASGI in front of a face, whichever system that speaks for."""
+"""ASGI in front of the API of a system: it watches each call, and makes it fail where a fault says so."""
 
 import asyncio
+import logging
+import re
 import time
 from collections.abc import Callable
+from html import unescape
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tallyhook_mock.calls import Watched
 from tallyhook_mock.connection import drop
-from tallyhook_mock.core.base import Value
+from tallyhook_mock.core.base import Refusal, Value
 from tallyhook_mock.core.hooks import CHEDDAR
 from tallyhook_mock.faults import Fault, FaultKind
 
-__all__ = ["Aim", "Face", "receive_body", "with_faults"]
+__all__ = ["Aim", "Face", "Watched", "api_app", "buffered", "receive_body", "with_faults", "with_retry_after"]
+
+logger = logging.getLogger(__name__)
+
+_REASON = re.compile(rb"<error[^>]*>([^<]+)</error>")
+_LONGEST_REASON = 500  # characters
+_LONGEST_REFUSAL = 64_000  # bytes that are searched for the reason
 
 
 class Aim(Value, frozen=True):
@@ -48,6 +56,29 @@ class Face(Value, frozen=True):
     max_body: int = 1_000_000
 
 
+async def buffered(receive: Receive, most: int) -> tuple[bytes, bool, Receive]:
+    """The body of a call, whether that is all of it, and a `receive` that begins again.
+
+    Reading stops after more than `most` bytes, or when the client goes away.
+    """
+    messages: list[Message] = []
+    body, is_whole = b"", False
+    while len(body) <= most and not is_whole:
+        message = await receive()
+        messages.append(message)
+        if message["type"] != "http.request":
+            break
+        body += message.get("body", b"")
+        is_whole = len(body) <= most and not message.get("more_body", False)
+    kept = iter(messages)
+
+    async def again() -> Message:
+        message = next(kept, None)
+        return await receive() if message is None else message
+
+    return body, is_whole, again
+
+
 async def receive_body(request: Request, most: int) -> bytes | None:
     """None if it is longer than that. It is read to the end all the same, so that the answer is heard."""
     body, length = bytearray(), 0
@@ -56,6 +87,76 @@ async def receive_body(request: Request, most: int) -> bytes | None:
         if length <= most:
             body += chunk
     return bytes(body) if length <= most else None
+
+
+def api_app(
+    respond: Callable[[Request, bytes | None], Response],
+    refused: Callable[[Refusal], Response],
+    changed: Callable[[], None],
+    max_body: int,
+    broken: Refusal,
+) -> ASGIApp:
+    """An API as an application: `respond` carries out a call and answers it, `refused` answers a Refusal.
+
+    The body is None if it is longer than `max_body` bytes. Once it is read nothing waits before the answer,
+    so a call sees and leaves the state whole. `changed` is called after each call, before its answer; it
+    takes the events that the call left. Any other exception is logged and answered as `broken`.
+    """
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        body = await receive_body(request, max_body)
+        try:
+            try:
+                response = respond(request, body)
+            finally:
+                changed()
+        except Refusal as refusal:
+            response = refused(refusal)
+        except Exception:
+            logger.exception("a call of %s broke", request.url.path)
+            response = refused(broken)
+        await response(scope, receive, send)
+
+    return app
+
+
+def with_retry_after(response: Response, fault: Fault) -> Response:
+    """The answer to a call that a fault makes fail; a 503 says when to try again."""
+    if fault.status == 503:
+        response.headers["Retry-After"] = str(fault.retry_after)
+    return response
+
+
+class Watched:
+    """An answer on its way: its status, and what it says if it is a refusal."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._status: int | None = None
+        self._is_whole = False
+        self._answer = bytearray()
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+        elif message["type"] == "http.response.body":
+            self._is_whole = not message.get("more_body", False)
+            if self._status is not None and self._status >= 400 and len(self._answer) < _LONGEST_REFUSAL:
+                self._answer += message.get("body", b"")
+        await self._send(message)
+
+    @property
+    def status(self) -> int | None:
+        """None if the answer did not get to its end."""
+        return self._status if self._is_whole else None
+
+    @property
+    def reason(self) -> str:
+        """What a refusal says, in one line."""
+        found = _REASON.search(self._answer)
+        text = bytes(found[1] if found else self._answer).decode("utf-8", "replace")
+        return " ".join((unescape(text) if found else text).split())[:_LONGEST_REASON]
 
 
 def with_faults(
@@ -75,7 +176,7 @@ def with_faults(
 
     async def faulty(scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
-        body, again = await _read(receive, face.max_body)
+        body, _, again = await buffered(receive, face.max_body)
         # Before the call is carried out: a customer that it deletes is still there.
         target = aim(scope, body)
         if target is None:
@@ -114,25 +215,6 @@ async def _carry_out(
             await drop(scope, again)
         case _:
             await refused(fault)(scope, again, send)
-
-
-async def _read(receive: Receive, most: int) -> tuple[bytes, Receive]:
-    """The body, as far as it may be long, and a `receive` for whoever wants it from the beginning."""
-    messages: list[Message] = []
-    body = b""
-    while len(body) <= most:
-        message = await receive()
-        messages.append(message)
-        body += message.get("body", b"")
-        if not message.get("more_body", False):
-            break
-    kept = iter(messages)
-
-    async def again() -> Message:
-        message = next(kept, None)
-        return await receive() if message is None else message
-
-    return body, again
 
 
 async def _nowhere(message: Message) -> None:

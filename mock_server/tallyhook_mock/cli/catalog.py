@@ -1,4 +1,4 @@
-"""`tallyhook seed`: customers by the dozen, on a running mock or in a catalogue file."""
+"""Catalogues: `tallyhook seed`, `schema` and `rules`."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,17 +6,18 @@ from decimal import Decimal
 from itertools import count, islice
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
-from tallyhook_mock.cli.remote import URL, MockUrl, ProductCode, Remote
-from tallyhook_receiver.cli.output import BAD, USAGE, Json, fail, print_json
+from tallyhook_mock.cli.remote import Remote, mock_option, product_option
+from tallyhook_receiver.cli.command import BAD, USAGE, Command, fail, json_option
+from tallyhook_receiver.cli.output import print_json, table
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-__all__ = ["schema", "seed"]
+__all__ = ["rules", "schema", "seed"]
 
 # Small enough for the bar to move and for others to have their turn on the mock.
 _AT_ONCE = 50
@@ -24,6 +25,7 @@ _FIRST = ("Ada", "Ben", "Cleo", "Dov", "Edda", "Finn", "Gita", "Hugo", "Inez", "
 _LAST = ("Abbot", "Birch", "Castle", "Dunn", "Egli", "Frost", "Gale", "Holm", "Ives", "Jung", "Kerr")
 
 
+@click.command(cls=Command)
 def schema() -> None:
     """A JSON Schema of a catalogue, by which an editor completes one and marks what is wrong.
 
@@ -34,22 +36,77 @@ def schema() -> None:
     print_json(catalog_schema())
 
 
+@click.command(cls=Command)
+@mock_option
+@json_option
+def rules(url: str, as_json: bool) -> None:
+    """What no source is sure of about Cheddar, what else it could be, and what the mock does.
+
+    A catalogue sets them in `[rules]`.
+
+    Example: tallyhook rules
+    """
+    from tallyhook_mock.systems.cheddar.settings import SETTINGS
+
+    chosen = Remote(url).get("/catalog")["rules"]
+    found = [
+        {
+            "name": setting.name,
+            "value": chosen.get(setting.name, setting.default),
+            "meanings": dict(setting.meanings),
+            "standing": setting.standing,
+            "source": setting.source,
+        }
+        for setting in SETTINGS.values()
+    ]
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (
+            each["name"],
+            each["value"] if isinstance(each["value"], str) else " ".join(each["value"]),
+            ", ".join(name for name in each["meanings"] if name != each["value"]),
+            each["standing"],
+        )
+        for each in found
+    ]
+    table(("setting", "value", "~others", "the default is known by"), rows, empty="")
+
+
+@click.command(cls=Command)
+@click.argument("number", type=click.IntRange(min=1, max=100_000), metavar="N", help="How many.")
+@click.option(
+    "--plan",
+    multiple=True,
+    metavar="CODE",
+    show_default="every active",
+    help="A plan for them; may be repeated.",
+)
+@product_option
+@click.option(
+    "--write",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write a catalogue (.json) instead of asking a mock.",
+)
+@click.option(
+    "--catalog",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    show_default="a small one",
+    help="What --write adds them to.",
+)
+@mock_option
+@json_option
 def seed(
-    number: Annotated[int, typer.Argument(metavar="N", min=1, max=100_000, help="How many.")],
-    plan: Annotated[
-        list[str] | None,
-        typer.Option(metavar="CODE", help="A plan for them; may be repeated.", show_default="every active"),
-    ] = None,
-    product: ProductCode = None,
-    write: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a catalogue (.json) instead of asking a mock.")
-    ] = None,
-    catalog: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="What --write adds them to.", show_default="a small one"),
-    ] = None,
-    url: MockUrl = URL,
-    as_json: Json = False,
+    number: int,
+    plan: tuple[str, ...],
+    product: str | None,
+    write: Path | None,
+    catalog: Path | None,
+    url: str,
+    as_json: bool,
 ) -> None:
     """Make N customers with names, plans and usage; the same ones in every run.
 
@@ -81,7 +138,7 @@ def seed(
     if as_json:
         print_json({"created": number})
     else:
-        typer.echo(f"{number:,} customers {f'are in {write}' if write else 'are there'}")
+        click.echo(f"{number:,} customers {f'are in {write}' if write else 'are there'}")
 
 
 def _write(

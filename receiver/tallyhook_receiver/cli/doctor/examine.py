@@ -1,0 +1,52 @@
+"""All that is examined, in its order."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from tallyhook_receiver import Cheddar, InboxUnavailable, open_inbox
+from tallyhook_receiver.cli.doctor.account import examine_account, examine_clock, examine_network
+from tallyhook_receiver.cli.doctor.finding import Finding, doubtful, good
+from tallyhook_receiver.cli.doctor.listener import Listener
+from tallyhook_receiver.cli.doctor.probe import Probe
+from tallyhook_receiver.cli.doctor.setting import examine_keys, examine_settings, product_of
+from tallyhook_receiver.cli.doctor.store import DEFAULT, examine_store
+from tallyhook_receiver.settings import Settings
+
+__all__ = ["examine"]
+
+
+async def examine(settings: Settings, url: str | None) -> list[Finding]:
+    product = product_of(settings)
+    findings = [*examine_settings(settings)]
+    findings += [] if product is None else examine_keys(product)
+    broken = examine_network()
+    findings += broken or [*examine_account(settings), *examine_clock(settings)]
+    findings += [finding async for finding in examine_store(settings)]
+    if url is None or broken:
+        return findings
+    listener = Listener(url, settings.values.get("HEALTH_PATH", "/healthz"))
+    findings += listener.examine(product)
+    if product is not None and listener.taken:
+        findings += [finding async for finding in _take_out(settings, product, listener.taken)]
+    return findings
+
+
+async def _take_out(settings: Settings, product: Cheddar, bodies: list[bytes]) -> AsyncIterator[Finding]:
+    """Forget the probes; that they are in our inbox tells that the listener's is the same."""
+    keys = {Probe.key(product, body) for body in bodies}
+    found = 0
+    with contextlib.suppress(InboxUnavailable, ValueError, ModuleNotFoundError):
+        inbox = open_inbox(settings.values.get("INBOX", DEFAULT), create=False)
+        try:
+            await inbox.open()
+            found = sum([await inbox.forget(key) for key in keys])
+        finally:
+            await inbox.close()
+    if found == len(keys):
+        yield good("inbox", "the listener keeps its hooks in it")
+    else:
+        yield doubtful(
+            "inbox",
+            "the listener keeps its hooks in another one, where the probe stands as ignored",
+            f"set {settings.prefix}INBOX as it is set for the listener, or run this where it runs",
+        )
