@@ -128,3 +128,24 @@ async def test_by_hand_an_orders_own_reference_is_not_taken_for_a_mark(marks: bo
                 review.charge("EXTRA", "7.00", f"order (ref {order})")
                 await review.aapply(it.on.client, marks=marks)
         assert await it.extras() == [Decimal("7.00"), Decimal("7.00")]
+
+
+async def test_a_persons_charge_that_quotes_our_mark_is_not_deleted() -> None:
+    async with held() as it:
+        await it.attempt(it.review(3, "7.00"))
+        (ours,) = await it.addings()
+        await it.on.client.add_charge(
+            "C1", "SORRY", 1, -3, f"a part of (ref {ours.mark})", invoice_period=InvoicePeriod.OUTSTANDING
+        )
+        for charges in (["7.00"], ["8.00"], []):
+            with pytest.raises(Unresolved, match="another price"):
+                await it.attempt(it.review(3, *charges))
+        assert sorted(await it.extras()) == [Decimal(-3), Decimal(7)]
+
+
+async def test_a_wait_that_is_shorter_than_a_call_is_refused_before_anything_is_sent() -> None:
+    async with held() as it:
+        for seconds in (0, 29, 30):
+            with pytest.raises(ValueError, match="longer than the client's timeout, which is 30 s"):
+                await it.review(3).aapply(it.on.client, it.journal, unknown_for=timedelta(seconds=seconds))
+        assert it.journal.kept == []

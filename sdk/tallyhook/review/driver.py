@@ -1,5 +1,6 @@
 """Sends the calls of an application with either client, and writes its entries into the journal."""
 
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ def utc_now() -> datetime:
 def drive(review: "Review", client: Client, *, unknown_for: timedelta, marks: bool) -> Outcome:
     """Apply with a client that blocks, without a journal."""
     _require_product(review, client)
+    _require_longer(unknown_for, client)
     steps = Application(review, None, utc_now, unknown_for, marks).steps()
     answer: Customer | Error | None = None
     while True:
@@ -53,6 +55,7 @@ async def adrive(
 ) -> Outcome:
     """Apply with an async client. What the journal raises ends the attempt."""
     _require_product(review, client)
+    _require_longer(unknown_for, client)
     entries = None if journal is None else await journal.entries()
     application = Application(
         review, entries, now, unknown_for, marks, gone_after=gone_after, is_second_look=is_second_look
@@ -79,6 +82,12 @@ async def adrive(
                 answer = error
         elif journal is not None:
             await journal.append(step)
+
+
+def _require_longer(unknown_for: timedelta, client: Client | AsyncClient) -> None:
+    timeout = min(client.timeout, client.deadline or client.timeout)
+    if unknown_for.total_seconds() <= timeout < math.inf:
+        raise ValueError(f"unknown_for has to be longer than the client's timeout, which is {timeout:g} s")
 
 
 def _require_product(review: "Review", client: Client | AsyncClient) -> None:

@@ -168,7 +168,8 @@ class Review(Shown):
                 is ours.
             ReviewFailed: it doesn't hold what was declared in the end, or an answer was not about it.
             EarlierInvoiceOutstanding: an older one has to go first.
-            ValueError: the client is for another product than the hook. Nothing was sent.
+            ValueError: the client is for another product than the hook, or its timeout is longer than
+                `unknown_for`. Nothing was sent.
             Error: what the calls raise.
         """
         return drive(self, client, unknown_for=unknown_for, marks=marks)
