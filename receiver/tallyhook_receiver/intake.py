@@ -42,7 +42,7 @@ class Intake:
         senders, trusted_proxies = options["senders"], options["trusted_proxies"]
         unsigned = [source for source in sources if isinstance(source, UnsignedSource)]
         if senders is None and trusted_proxies and not unsigned:
-            raise ValueError("trusted proxies mean nothing without a list of senders")
+            raise ValueError("trusted_proxies need senders, or an unsigned source")
         self._signing = [source for source in sources if source not in unsigned]
         self._unsigned = [(source, Allowlist(source.networks, trusted_proxies)) for source in unsigned]
         self._context = context

@@ -100,7 +100,7 @@ class Audit:
         except InvalidOperation:
             raise ValueError("a quantity is a number") from None
         if not number.is_finite() or number < 0:
-            raise ValueError("a quantity is a number from 0 up")
+            raise ValueError("a quantity is a number of at least 0")
         self._declared[item] = number
 
     def run_when_done(self) -> None:

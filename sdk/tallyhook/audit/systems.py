@@ -77,7 +77,7 @@ class Cheddar:
         customer = self._client.get_customer(window.account)
         invoice = customer.subscription.outstanding_invoice
         if invoice is None or invoice.id != window.invoice:
-            raise LookupError(f"invoice {window.invoice} of {window.account} does not wait any more")
+            raise LookupError(f"invoice {window.invoice} of {window.account} is no longer waiting")
         return customer
 
 
@@ -152,18 +152,18 @@ class Fusebill:
         try:
             return self._client.get_draft_invoice(int(window.invoice))
         except NotFound:
-            raise LookupError(f"draft {window.invoice} does not wait any more") from None
+            raise LookupError(f"draft {window.invoice} is no longer waiting") from None
 
     @staticmethod
     def _on(draft: fusebill.DraftInvoice, code: str) -> tuple[fusebill.DraftCharge | None, Decimal]:
         """The only charge of a product, and its quantity."""
         charges = [charge for charge in draft.draft_charges if charge.product_code == code]
         if len(charges) > 1:
-            raise AuditFailed(f"draft {draft.id} has {len(charges)} charges of {code}: say which is meant")
+            raise AuditFailed(f"draft {draft.id} has {len(charges)} charges of {code}: it should have one")
         if not charges:
             return None, Decimal(0)
         if charges[0].quantity is None:
-            raise AuditFailed(f"draft {draft.id} does not tell the quantity of {code}")
+            raise AuditFailed(f"draft {draft.id} has no quantity for {code}")
         return charges[0], charges[0].quantity
 
 
@@ -216,7 +216,7 @@ class Cleverbridge:
         for name, number in self._items.items():
             quantity = subscription.item(number).quantity
             if quantity is None:
-                raise AuditFailed(f"{window.account} does not tell the quantity of item {number}")
+                raise AuditFailed(f"{window.account} has no quantity for item {number}")
             found[name] = Decimal(quantity)
         return found
 
@@ -230,7 +230,7 @@ class Cleverbridge:
     def _subscription(self, window: Window) -> cleverbridge.Subscription:
         subscription = self._client.get_subscription(window.account)
         if subscription.next_billing_date != window.end:
-            raise LookupError(f"{window.account} bills at another time by now")
+            raise LookupError(f"{window.account} now bills at another time")
         return subscription
 
 

@@ -55,7 +55,7 @@ def parse(body: bytes) -> Element:
     except (etree.LxmlError, ValueError, LookupError):
         raise DecodeError("the body is not well-formed XML") from None
     if root.getroottree().docinfo.internalDTD is not None:
-        raise DecodeError("a document type has no place here")
+        raise DecodeError("a document type is not allowed")
     return root
 
 

@@ -124,7 +124,7 @@ def update_subscription_item(
         change["ProductName"] = product_name
     if reset_billing_interval:
         if alignment is Alignment.AT_RENEWAL and not preview:
-            raise ValueError("An interval is reset by an update that counts at once")
+            raise ValueError("Only an update that takes effect at once can reset the interval")
         change["ResetBillingInterval"] = True
     return _change(
         "updatesubscriptionitem",
@@ -264,7 +264,7 @@ def update_next_billing_date(subscription: SubscriptionRef, date: datetime) -> C
         NotFound: there is no such subscription.
     """
     if date.tzinfo is None:
-        raise ValueError("A next billing date has a time zone")
+        raise ValueError("A next billing date needs a time zone")
     body = {"SubscriptionId": _id(subscription), "NextBillingDate": date.astimezone(UTC)}
     return _call("POST", "updatenextbillingdate", documents.nothing, body=body, repeatable=True)
 

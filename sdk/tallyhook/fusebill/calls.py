@@ -184,7 +184,7 @@ def edit_billing_period_definition(
         **_settings(settings),
     }
     if len(body) == 1:
-        raise TypeError("Name something that is to change")
+        raise TypeError("Name something to change")
     subject = Named("id", body["id"])
     return _call("PUT", _ROOT, _ROOT, _DEFINITION, body, repeatable=True, subject=subject)
 
@@ -379,7 +379,7 @@ def change_draft_invoice(
     if po_number is not None:
         body["poNumber"] = po_number
     if len(body) == 1:
-        raise TypeError("Name something that is to change")
+        raise TypeError("Name something to change")
     # A deletion that is made twice finds no charge, so it is not sent again by itself.
     repeatable = not any(change.deletes for change in changes)
     return _call(

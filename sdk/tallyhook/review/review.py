@@ -89,7 +89,7 @@ class Review(Shown):
         earlier = [moment for moment in before if moment is not None and moment < end]
         start = invoice.previous_billing_datetime or max(earlier, default=self.subscription.created_datetime)
         if start is None:
-            raise LookupError("nothing tells when the period of this invoice began")
+            raise LookupError("the start of this invoice's period is unknown")
         return Period(start, end)
 
     def quantity(self, item: str) -> Decimal:
