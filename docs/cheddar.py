@@ -16,9 +16,10 @@ from tallyhook_mock.systems.cheddar import (
     billing,
     calls_customers,
     calls_plans,
+    charges,
     gateway,
     hook_json,
-    names,
+    known_parameters,
     payments,
     request,
     review,
@@ -96,7 +97,7 @@ FIXED: dict[str, tuple[Rule, ...]] = {
         ),
         Rule("A hook that an operator gives up holds its invoice no longer.", "inferred", "", Hooks.cancel),
         Rule(
-            "The listener may execute it earlier; it is executed once, whoever comes first.",
+            "The listener may execute it earlier; whichever comes first, it is executed once.",
             "documented",
             "K60 API",
             billing.run_outstanding,
@@ -199,7 +200,7 @@ FIXED: dict[str, tuple[Rule, ...]] = {
             "Quantities of a canceled subscription can be changed while its pending invoice lies in the future, or as `outstanding`.",
             "documented",
             "K20 API",
-            billing.target,
+            charges.target,
         ),
         Rule(
             "Dates of requests are read in the time zone of the user; a filter's days are inclusive.",
@@ -391,7 +392,7 @@ FIXED: dict[str, tuple[Rule, ...]] = {
             "A parameter that is not understood is noted, and refused by a strict mock (inferred: Cheddar ignores it).",
             "client",
             "K60: the PHP client sends one",
-            names.unknown_parameters,
+            known_parameters.unknown_parameters,
         ),
         Rule(
             "The customer is looked up first, then the item, then the fields are checked, in their order; only the first error is told.",

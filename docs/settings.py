@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from tallyhook_receiver.settings import ARGUMENTS, PREFIX, SETTINGS, Setting
+from tallyhook_receiver.options import ARGUMENTS, Setting
+from tallyhook_receiver.settings import PREFIX, SETTINGS
 
 PAGE = Path(__file__).parent / "operations.md"
 HEAD = "| argument | variable | holds | means | default |\n|---|---|---|---|---|\n"

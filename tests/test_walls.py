@@ -22,7 +22,7 @@ FACES = {
     "hook_json",
     "hooks",
     "listing",
-    "names",
+    "known_parameters",
     "paypal",
     "picture",
     "request",

@@ -26,7 +26,7 @@ from tallyhook import AsyncClient, Invoice, PaymentInput
 from tallyhook.review.journal import Adding, Entry, GivenUp
 from tallyhook_mock import Mock, create_app
 from tallyhook_mock.core.hooks import Delivery, DeliveryState
-from tallyhook_mock.delivery import Sender
+from tallyhook_mock.sender import Sender
 from tallyhook_mock.server import serving
 from tallyhook_receiver import Record, State, open_inbox
 

@@ -8,9 +8,9 @@ from decimal import Decimal
 from benchmarks.engine.town import END, ITEM, Town
 from tallyhook import signing
 from tallyhook_mock.core.hooks import Attempt
-from tallyhook_mock.delivery import hook_headers
-from tallyhook_mock.systems.cheddar import billing, review, usage
-from tallyhook_mock.systems.cheddar.billing import NewCharge
+from tallyhook_mock.sender import hook_headers
+from tallyhook_mock.systems.cheddar import charges, review, usage
+from tallyhook_mock.systems.cheddar.charges import NewCharge
 from tallyhook_mock.systems.cheddar.hook_json import body
 
 __all__ = ["play_reviews"]
@@ -82,5 +82,5 @@ class _Review:
         at, number = held.billing_at, int(customer.code.rpartition("-")[2])
         usage.set_quantity(state, customer, ITEM, town.used(number), outstanding=True, at=at)
         credit = NewCharge("SORRY", Decimal(1), _CREDIT, "a night without light")
-        billing.add_charge(state, customer, credit, outstanding=True, at=at)
+        charges.add_charge(state, customer, credit, outstanding=True, at=at)
         return 200

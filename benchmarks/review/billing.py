@@ -12,7 +12,7 @@ from typing import Any
 
 from tallyhook import Id
 from tallyhook_mock import Mock, create_app
-from tallyhook_mock.delivery import hook_headers
+from tallyhook_mock.sender import hook_headers
 from tallyhook_mock.server import serving
 
 __all__ = ["CREDIT", "PRODUCT", "SECRET", "Announced", "billing"]

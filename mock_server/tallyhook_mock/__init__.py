@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from tallyhook_mock.catalog.table import CatalogError
     from tallyhook_mock.clock import ClockBusy, Mode
     from tallyhook_mock.core.hooks import Hook, Listener
-    from tallyhook_mock.delivery import Sender
     from tallyhook_mock.faults import Armed, Fault, FaultKind
     from tallyhook_mock.mock import Mock
     from tallyhook_mock.picture.life import Life
+    from tallyhook_mock.sender import Sender
     from tallyhook_mock.server import Server, serve
     from tallyhook_mock.systems.cheddar.refusal import Refusal
     from tallyhook_mock.testing.context import cheddar
@@ -51,7 +51,7 @@ _HOMES = {
     "Mock": "mock",
     "Mode": "clock",
     "Refusal": "systems.cheddar.refusal",
-    "Sender": "delivery",
+    "Sender": "sender",
     "Server": "server",
     "cheddar": "testing.context",
     "create_app": "app",

@@ -1,4 +1,4 @@
-"""Listeners for signed hooks: verify, remember, handle, and only then acknowledge."""
+"""Receive signed hooks: verify, store, handle, and only then acknowledge."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
         open_inbox,
     )
     from tallyhook_receiver.observer import Observer
+    from tallyhook_receiver.options import Options
     from tallyhook_receiver.receiver import Receiver
     from tallyhook_receiver.responses import Response
-    from tallyhook_receiver.settings import Options
     from tallyhook_receiver.sources import (
         Cheddar,
         Cleverbridge,
@@ -64,43 +64,16 @@ __all__ = [
     "open_inbox",
 ]
 
-_HOMES = {
-    "Cheddar": "sources",
-    "Claim": "inbox",
-    "Cleverbridge": "sources",
-    "Due": "inbox",
-    "Event": "sources",
-    "Fusebill": "sources",
-    "Inbox": "inbox",
-    "InboxUnavailable": "errors",
-    "LeaseLost": "errors",
-    "Letter": "inbox",
-    "MemoryInbox": "inbox",
-    "NotYet": "errors",
-    "Notification": "sources",
-    "Observer": "observer",
-    "Options": "settings",
-    "Receiver": "receiver",
-    "Record": "inbox",
-    "Response": "responses",
-    "SQLiteInbox": "inbox",
-    "SettingsError": "errors",
-    "SharedKey": "sources",
-    "Source": "sources",
-    "StandardWebhooks": "sources",
-    "State": "inbox",
-    "Stats": "inbox",
-    "Unconfirmed": "errors",
-    "UnsignedSource": "sources",
-    "open_inbox": "inbox",
-}
+# Where names come from: the first module that has one.
+_HOMES = ("errors", "responses", "inbox", "observer", "sources", "options", "receiver")
 
 
 def __getattr__(name: str) -> Any:
-    # Loaded when asked for: a command that only prints does not wait for a receiver.
-    if name not in _HOMES:
+    # Loaded on first use, so that a command that only prints doesn't load a receiver.
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    homes = (vars(import_module(f"{__name__}.{home}")) for home in _HOMES)
+    found = globals()[name] = next(home[name] for home in homes if name in home)
     return found
 
 

@@ -3,16 +3,20 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 from tallyhook_receiver.errors import InboxUnavailable
-
-__all__ = ["Repeated"]
+from tallyhook_receiver.inbox import FRESH, Inbox
 
 log = logging.getLogger("tallyhook.receiver")
 
+PRUNED_EVERY = 3600.0  # seconds
+
+_FOR_GOOD = timedelta(days=365_000)
+
 
 class Repeated:
-    """Does some work at the start and then every so many seconds; a failure is logged, and it goes on."""
+    """Does some work at the start, and then again every so many seconds. It logs failures and goes on."""
 
     def __init__(self, what: str, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
         self._what = what
@@ -31,6 +35,7 @@ class Repeated:
             await asyncio.wait({task})
 
     async def _go_on(self) -> None:
+        task = asyncio.current_task()
         while True:
             try:
                 await self._work()
@@ -38,4 +43,27 @@ class Repeated:
                 log.warning("%s: the inbox is unavailable: %s", self._what, error)
             except Exception:
                 log.exception("%s failed", self._what)
+            if self._task is not task:  # stopped, but the work swallowed the cancellation
+                return
             await asyncio.sleep(self._seconds)
+
+
+class Pruning:
+    """Deletes hooks that have been done or ignored for `keep_days`; None keeps them for good.
+
+    Raises ValueError if it would delete hooks that may still come again.
+    """
+
+    def __init__(self, inbox: Inbox, keep_days: float | None) -> None:
+        if keep_days is not None and keep_days < FRESH.days:
+            raise ValueError(
+                f"keep_days is at least {FRESH.days}: until then a hook that is done may come again"
+            )
+        self._inbox = inbox
+        # The inbox watches its clock when it is asked to prune, and needs that to make room when it is full.
+        self._age = timedelta(days=keep_days) if keep_days is not None else _FOR_GOOD
+
+    async def prune(self) -> None:
+        """Raises InboxUnavailable."""
+        if pruned := await self._inbox.prune(self._age):
+            log.info("%d hooks were deleted, which were done or ignored for more than %s", pruned, self._age)

@@ -15,16 +15,14 @@ from tallyhook_receiver.lease import Lease, LeasedJournal
 from tallyhook_receiver.logs import log_hook
 from tallyhook_receiver.sources import Cheddar, Source
 
-__all__ = ["LOOKED_EVERY", "look_again"]
-
 LOOKED_EVERY = 10.0  # seconds
 _AGAIN = timedelta(minutes=1)  # after a look that failed
 
 
 async def look_again(context: Context, sources: Mapping[str, Source]) -> int:
-    """Do what is due by now, under leases; how many hooks it was. Raises InboxUnavailable.
+    """Take all second looks that are due now, under leases. Returns how many. Raises InboxUnavailable.
 
-    A look that fails is tried again until the invoice may have been run; then a person is asked.
+    A look that fails is retried until the invoice may have been run. Then a person is asked.
     """
     looks = 0
     while True:
@@ -86,7 +84,7 @@ async def _outcome(context: Context, source: Source | None, lease: Lease, record
 
 
 def _told(first: Outcome | None, second: Outcome, now: datetime) -> str:
-    """The note of a hook that was looked at again: what came of the review, and of the look."""
+    """The note of a hook after its second look: the results of the review and of the look."""
     changes = ", ".join(" ".join(str(change).split()) for change in second.applied)
     look = f"looked at again on {now:%Y-%m-%d at %H:%M} UTC: {changes or 'nothing had to be changed'}"
     told = first or second

@@ -1,21 +1,17 @@
-"""The arguments of the receiver, and the variables that give them, its source and its client."""
+"""The environment variables that set up a receiver, its source and its client."""
 
 import difflib
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypedDict, cast, get_type_hints
+from typing import Any, cast
 
 from tallyhook import signing
 from tallyhook.cheddar.client import BASE_URL, AsyncClient
 from tallyhook_receiver.errors import SettingsError
-from tallyhook_receiver.inbox import Inbox
-from tallyhook_receiver.observer import Observer
+from tallyhook_receiver.options import ARGUMENTS, Options, Setting, listed
 from tallyhook_receiver.sources.cheddar import Cheddar
-
-__all__ = ["ARGUMENTS", "DEFAULTS", "PREFIX", "SETTINGS", "Options", "Setting", "Settings", "read"]
 
 log = logging.getLogger("tallyhook.receiver")
 
@@ -23,58 +19,8 @@ PREFIX = "TALLYHOOK_"
 
 _FILE = "_FILE"
 
-# Read by the command line, of a mock.
+# The command line reads these, for a mock.
 _OTHERS = {"CONSOLE_TOKEN", "MOCK"}
-
-
-class Setting(NamedTuple):
-    """A variable: how its text is read, what it holds, what that means, and the argument that it gives.
-
-    `read` raises ValueError or KeyError; it is None for an argument that no text can give. `missing` says
-    what to set where the variable has to be there. `name` is without the prefix.
-    """
-
-    read: Callable[[str], Any] | None
-    what: str
-    meaning: str
-    default: Any = None
-    name: str = ""
-    argument: str = ""
-    missing: str = ""
-
-
-def _number(text: str) -> float:
-    number = float(text)
-    if not 0 < number < float("inf"):
-        raise ValueError
-    return number
-
-
-def _count(text: str) -> int:
-    count = int(text)
-    if count <= 0:
-        raise ValueError
-    return count
-
-
-def _days(text: str) -> timedelta:
-    return timedelta(days=_number(text))
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _or_none(read: Callable[[str], Any]) -> Callable[[str], Any]:
-    return lambda text: None if text.lower() == "none" else read(text)
-
-
-def _switch(text: str) -> bool:
-    return {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}[text.lower()]
-
-
-def _list(text: str) -> list[str]:
-    return [part.strip() for part in text.replace("\n", ",").split(",") if part.strip()]
 
 
 def _scheme(text: str) -> signing.Scheme:
@@ -82,134 +28,6 @@ def _scheme(text: str) -> signing.Scheme:
         raise ValueError
     return signing.SCHEMES[text]
 
-
-class Options(TypedDict, total=False):
-    """The arguments of a Receiver besides its sources: the one table of them."""
-
-    inbox: Annotated[
-        str | Path | Inbox,
-        Setting(
-            str,
-            "a path, or postgresql://user:password@host/database",
-            "a file for SQLite, `:memory:`, a URL, or in code an `Inbox`; see [what it may be](inbox.md)",
-            "tallyhook.sqlite",
-        ),
-    ]
-    answer_within: Annotated[
-        float,
-        Setting(
-            _number,
-            "seconds",
-            "until a sender is told to come back, while the work goes on; stay below the sender's timeout"
-            " (inferred: 30 s)",
-            25.0,
-        ),
-    ]
-    handle_within: Annotated[
-        float | None,
-        Setting(
-            _or_none(_number),
-            "seconds, or none",
-            "until a handler and its review are cut, and the hook has failed; a handler that runs in a thread"
-            " can't be stopped, and is no longer waited for",
-            300.0,
-        ),
-    ]
-    max_body: Annotated[int, Setting(_count, "a number of bytes", "the longest body", 1_048_576)]
-    body_within: Annotated[float, Setting(_number, "seconds", "that a sender may take over a body", 10.0)]
-    close_within: Annotated[
-        float,
-        Setting(_number, "seconds", "that running handlers may take when the receiver is closed", 30.0),
-    ]
-    lease: Annotated[
-        float | None,
-        Setting(
-            _number,
-            "seconds",
-            "until another worker may take over from one that has died, no less than the client's timeout; a"
-            " lease is renewed while the work takes, and nothing is sent unless a quarter of it is left; by"
-            " default 60, or that timeout if it is longer",
-        ),
-    ]
-    unknown_for: Annotated[
-        timedelta | float | None,
-        Setting(
-            _number,
-            "seconds",
-            "that a charge whose request got no answer is [waited for](inbox.md#what-nobody-can-tell) before"
-            " it is added again: longer than the client's timeout, and half an hour at the most; by default"
-            " five minutes, or that timeout and a minute",
-        ),
-    ]
-    gone_after: Annotated[
-        timedelta | float,
-        Setting(
-            _number,
-            "seconds",
-            "that a customer or invoice which wasn't found has to be missing still before its hook is done",
-            60.0,
-        ),
-    ]
-    marks: Annotated[
-        bool,
-        Setting(_switch, "yes or no", "whether charges carry a mark in their description", True),
-    ]
-    max_age: Annotated[
-        timedelta | None,
-        Setting(
-            _or_none(_days),
-            "a number of days, or none",
-            "the greatest age of an event that comes for the first time; later it stays welcome, since a"
-            " retry carries the old body; no longer than `keep_days`",
-        ),
-    ]
-    keep_days: Annotated[
-        float | None,
-        Setting(
-            _or_none(_number),
-            "a number of days, or none",
-            "that hooks which are done or ignored are kept, 2 at least; others are kept until they are done",
-            90.0,
-        ),
-    ]
-    senders: Annotated[
-        Iterable[str] | None,
-        Setting(
-            _or_none(_list),
-            "networks separated by commas, or none",
-            "where hooks may come from, such as `192.0.2.0/24`; none lets everybody send",
-        ),
-    ]
-    trusted_proxies: Annotated[
-        Iterable[str],
-        Setting(
-            _list,
-            "networks separated by commas",
-            "of your own proxies, whose `X-Forwarded-For` is believed",
-            (),
-        ),
-    ]
-    health_path: Annotated[
-        str | None,
-        Setting(
-            _or_none(str),
-            "a path such as /healthz, or none",
-            "a GET of a path that ends so asks whether hooks can be handled",
-            "/healthz",
-        ),
-    ]
-    observers: Annotated[Iterable[Observer], Setting(None, "", "told about the work: metrics, traces", ())]
-    clock: Annotated[
-        Callable[[], datetime],
-        Setting(None, "", "the present, as an aware datetime; for tests on a virtual clock", _utc_now),
-    ]
-
-
-ARGUMENTS: Mapping[str, Setting] = {
-    name: hint.__metadata__[0]._replace(name=name.upper(), argument=name)
-    for name, hint in get_type_hints(Options, include_extras=True).items()
-}
-DEFAULTS = cast(Options, {name: setting.default for name, setting in ARGUMENTS.items()})
 
 SETTINGS = (
     Setting(
@@ -221,7 +39,7 @@ SETTINGS = (
         missing="the code of the product whose hooks are received",
     ),
     Setting(
-        _list,
+        listed,
         "keys separated by commas or line breaks",
         "any of them may sign",
         name="KEYS",
@@ -264,9 +82,13 @@ SETTINGS = (
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What an environment holds: values by the setting's name, and a line for each thing that is wrong.
+    """The settings in an environment.
 
-    `unknown` are variables with the prefix that mean nothing, each with the name that was probably meant.
+    Attributes:
+        prefix: the start of the variables' names.
+        values: the values by the setting's name.
+        problems: a line for each wrong variable.
+        unknown: unknown variables with this prefix, each with the name that it probably misspells.
     """
 
     prefix: str
@@ -275,9 +97,9 @@ class Settings:
     unknown: Mapping[str, str]
 
     def product(self, *, connects: bool = True) -> Cheddar:
-        """The product, with a client if there is a user and it `connects`.
+        """The product, with a client if `connects` is True and there is a user.
 
-        Raises SettingsError with all that is wrong.
+        Raises SettingsError with all problems.
         """
         problems = [*self.problems, *self._missing()]
         if problems:
@@ -293,16 +115,16 @@ class Settings:
             raise SettingsError([f"{self.prefix}KEYS: {error}"]) from None
 
     def options(self) -> Options:
-        """The receiver's arguments that are set. Raises SettingsError with all that is wrong."""
+        """The receiver's arguments that are set. Raises SettingsError with all problems."""
         if self.problems:
             raise SettingsError(self.problems)
         given = ((name, setting.name) for name, setting in ARGUMENTS.items() if setting.name in self.values)
         return cast(Options, {name: self.values[variable] for name, variable in given})
 
     def warn(self) -> None:
-        """Log the variables that mean nothing."""
+        """Log the unknown variables."""
         for name, meant in self.unknown.items():
-            log.warning("%s means nothing%s", name, f": {meant} was meant?" if meant else "")
+            log.warning("%s is not a setting%s", name, f": did you mean {meant}?" if meant else "")
 
     def _missing(self) -> Iterator[str]:
         for setting in SETTINGS:
@@ -317,10 +139,10 @@ class Settings:
 
 
 def read(environ: Mapping[str, str], prefix: str = PREFIX) -> Settings:
-    """Read the variables of this prefix. An empty one counts as not set.
+    """Read the variables with this prefix. An empty one counts as not set.
 
-    Each may be given as `…_FILE` instead, which names the file that holds the value: that is how secrets come
-    into containers and services. No problem quotes a value.
+    `…_FILE` may name a file that holds the value instead, as containers and services provide secrets. No
+    problem quotes a value.
     """
     values: dict[str, Any] = {}
     problems: list[str] = []
@@ -353,5 +175,5 @@ def _text(environ: Mapping[str, str], name: str) -> str:
     try:
         return Path(file).read_text("utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise SettingsError([f"{name}{_FILE}: {file} can't be read: {reason}"]) from None

@@ -1,4 +1,4 @@
-"""The twin clients of any system: a call is built, sent with httpx, tried again, and its answer is read."""
+"""The base of all clients: build a call, send it with httpx, retry it, and read its answer."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ import os
 import time
 from abc import ABC, abstractmethod
 from base64 import b64encode
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial, update_wrapper
 from types import MethodType, NoneType, TracebackType
 from typing import (
@@ -28,14 +26,13 @@ from typing import (
 
 import httpx
 
+from tallyhook._answer import Answer, unlogged
 from tallyhook._call import Call, Pairs, encoded
-from tallyhook._retries import Retry
-from tallyhook.errors import MASK, APIError, DecodeError, NoAnswer, UnusableClient
+from tallyhook._retries import Attempts, Retry
+from tallyhook.errors import MASK, APIError, NoAnswer, UnusableClient
 
 if TYPE_CHECKING:
     import ssl
-
-__all__ = ["AsyncOptions", "BaseAsyncClient", "BaseClient", "Method", "Options", "basic"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -43,21 +40,9 @@ H = TypeVar("H", httpx.Client, httpx.AsyncClient)
 
 _log = logging.getLogger("tallyhook")
 
-# These fail before a byte of the request has left.
-_NEVER_LEFT = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.ProxyError,
-    httpx.UnsupportedProtocol,
-)
-_TRANSIENT = (502, 503)
-# Whatever else httpx could decode may grow without bounds within one piece.
-_ENCODINGS = ("", "identity", "gzip", "deflate")
-
 
 class _HTTPOptions(TypedDict, total=False):
-    """httpx's own, for a client that is made here; `transport` is of the client's kind."""
+    """Options for the httpx client that is created here. `transport` is of the same kind as the client."""
 
     verify: ssl.SSLContext | str | bool
     proxy: httpx.Proxy | str | None
@@ -76,21 +61,21 @@ class _Options(_HTTPOptions, total=False):
 
 
 class Options(_Options, total=False):
-    """What every client takes; see `tallyhook.Client`."""
+    """The options of every client; see `tallyhook.Client`."""
 
     http: httpx.Client | None
     transport: httpx.BaseTransport | None
 
 
 class AsyncOptions(_Options, total=False):
-    """What every async client takes; see `tallyhook.Client`."""
+    """The options of every async client; see `tallyhook.Client`."""
 
     http: httpx.AsyncClient | None
     transport: httpx.AsyncBaseTransport | None
 
 
 def basic(user: str, password: str) -> str:
-    """The credentials of HTTP's Basic authentication. ValueError for a lone surrogate."""
+    """The credentials for HTTP's Basic authentication. Raises ValueError for a lone surrogate."""
     try:
         return b64encode(f"{user}:{password}".encode()).decode("ascii")
     except UnicodeEncodeError:
@@ -98,9 +83,9 @@ def basic(user: str, password: str) -> str:
 
 
 class Method(Generic[P, T]):
-    """A call as a method: on a `BaseClient` it returns the result, on a `BaseAsyncClient` it is awaited.
+    """A call as a method: a `BaseClient` returns the result, a `BaseAsyncClient` returns an awaitable.
 
-    On the class it is the function itself that describes the call.
+    On the class itself, it is the function that describes the call.
     """
 
     def __init__(self, describe: Callable[P, Call[T]]) -> None:
@@ -121,7 +106,7 @@ class Method(Generic[P, T]):
 
     @property
     def __signature__(self) -> inspect.Signature:
-        """The function's signature with the client in front, and with the result in place of the call."""
+        """The function's signature, with the client as first parameter and the result as return type."""
         signature = inspect.signature(self._describe)
         (result,) = signature.return_annotation.__args__
         client = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
@@ -134,8 +119,8 @@ class Method(Generic[P, T]):
 class _Base(ABC, Generic[H]):
     """What both kinds of clients share.
 
-    `everywhere` goes into the query of every call. `credentials` follow the word `Basic`; without any, no
-    header has them. `_accept` is the media type that is asked for.
+    `everywhere` goes into the query of every call. `credentials` are sent with HTTP's Basic authentication,
+    unless they are empty. `_accept` is the media type to ask for.
     """
 
     _accept: ClassVar[str] = "*/*"
@@ -175,21 +160,23 @@ class _Base(ABC, Generic[H]):
 
     @property
     def timeout(self) -> float:
-        """The longest of the timeouts within an attempt, in seconds; infinite where one has no limit."""
+        """The longest timeout within an attempt, in seconds; infinite if one of them has no limit."""
         limits = self._timeout.as_dict().values()
         return max(float("inf") if limit is None else limit for limit in limits)
 
     @property
     def is_closed(self) -> bool:
-        """Whether calls are refused because the client, or the http client that was handed in, is closed."""
+        """Whether this client, or the http client that you passed, is closed. Calls then raise
+        UnusableClient.
+        """
         return self._is_closed or self._http.is_closed
 
     @abstractmethod
     def _here(self) -> object:
-        """The process, and for an async client the event loop, that connections belong to."""
+        """The process that connections belong to, and for an async client the event loop too."""
 
     def _ready(self) -> H:
-        """The http client, if it can be used here. UnusableClient otherwise."""
+        """The http client. Raises UnusableClient if it can't be used here."""
         if self.is_closed:
             raise UnusableClient("The client is closed")
         here = self._here()
@@ -228,7 +215,7 @@ class _Base(ABC, Generic[H]):
             call.method, url, headers=headers, content=content, extensions={"timeout": timeouts}
         )
 
-    def _result(self, call: Call[T], answer: _Answer | NoAnswer) -> T:
+    def _result(self, call: Call[T], answer: Answer | NoAnswer) -> T:
         if isinstance(answer, NoAnswer):
             _log.debug("%s: no answer", call.action)
             raise answer
@@ -246,7 +233,7 @@ class _Base(ABC, Generic[H]):
 
 
 class BaseClient(_Base[httpx.Client]):
-    """A client that blocks, of any system."""
+    """A blocking client of any system."""
 
     def __init__(
         self, base_url: str, credentials: str, everywhere: Pairs = (), **options: Unpack[Options]
@@ -258,18 +245,17 @@ class BaseClient(_Base[httpx.Client]):
         return os.getpid()
 
     def send(self, call: Call[T]) -> T:
-        """Send a call that was described with this API's `calls`, and read its answer."""
-        attempts = _Attempts(call, self._retry, self.deadline)
+        """Send a call that one of this API's `calls` described, and read its answer."""
+        attempts = Attempts(call, self._retry, self.deadline)
         while True:
             http = self._ready()
             request = self._request(http, call, attempts.left)
-            answer: _Answer | NoAnswer
+            answer: Answer | NoAnswer
             try:
-                with _unlogged():
+                with unlogged():
                     response = http.send(request, stream=True, auth=None, follow_redirects=False)
                     try:
-                        answer = _Answer(response, self._max_answer)
-                        response.stream = _Stream(response.stream)
+                        answer = Answer(response, self._max_answer)
                         for piece in response.iter_bytes():
                             answer.add(piece)
                             attempts.check()
@@ -283,16 +269,16 @@ class BaseClient(_Base[httpx.Client]):
             time.sleep(pause)
 
     def disconnect(self) -> None:
-        """Close the connections; the next call opens others. A client that was handed in is left alone."""
+        """Close the connections. The next call opens new ones. A client that you passed stays open."""
         if self._is_ours:
             if self._home == self._here():
                 self._http.close()
             self._http, self._home = self._make(), self._here()
 
     def close(self) -> None:
-        """Close the connections, but those of a client that was handed in.
+        """Close the connections, unless you passed the http client.
 
-        Calls raise UnusableClient from then on, until the client is entered again.
+        Calls raise UnusableClient until the client is entered again.
         """
         self._is_closed = True
         if self._is_ours and self._home == self._here():
@@ -309,7 +295,7 @@ class BaseClient(_Base[httpx.Client]):
 
 
 class BaseAsyncClient(_Base[httpx.AsyncClient]):
-    """A client whose calls are awaited, of any system."""
+    """An async client of any system."""
 
     def __init__(
         self, base_url: str, credentials: str, everywhere: Pairs = (), **options: Unpack[AsyncOptions]
@@ -323,25 +309,24 @@ class BaseAsyncClient(_Base[httpx.AsyncClient]):
         return os.getpid(), current_token()
 
     async def send(self, call: Call[T], *, check: Callable[[], None] | None = None) -> T:
-        """Send a call that was described with this API's `calls`, and read its answer.
+        """Send a call that one of this API's `calls` described, and read its answer.
 
-        `check` is asked each time before it is sent, also when it is tried again; what it raises ends it.
+        `check` runs before each attempt, also before retries. What it raises ends the call.
         """
         import anyio
 
-        attempts = _Attempts(call, self._retry, self.deadline)
+        attempts = Attempts(call, self._retry, self.deadline)
         while True:
             if check is not None:
                 check()
             http = self._ready()
             request = self._request(http, call, attempts.left)
-            answer: _Answer | NoAnswer
+            answer: Answer | NoAnswer
             try:
-                with _unlogged(), anyio.fail_after(attempts.left):
+                with unlogged(), anyio.fail_after(attempts.left):
                     response = await http.send(request, stream=True, auth=None, follow_redirects=False)
                     try:
-                        answer = _Answer(response, self._max_answer)
-                        response.stream = _AsyncStream(response.stream)
+                        answer = Answer(response, self._max_answer)
                         async for piece in response.aiter_bytes():
                             answer.add(piece)
                     finally:
@@ -354,18 +339,18 @@ class BaseAsyncClient(_Base[httpx.AsyncClient]):
             await anyio.sleep(pause)
 
     async def disconnect(self) -> None:
-        """Close the connections; the next call opens others, which may be in another event loop.
+        """Close the connections. The next call opens new ones, perhaps in another event loop.
 
-        A client that was handed in is left alone.
+        A client that you passed stays open.
         """
         if self._is_ours:
             await self._let_go()
             self._http, self._home = self._make(), None
 
     async def aclose(self) -> None:
-        """Close the connections, but those of a client that was handed in.
+        """Close the connections, unless you passed the http client.
 
-        Calls raise UnusableClient from then on, until the client is entered again.
+        Calls raise UnusableClient until the client is entered again.
         """
         self._is_closed = True
         if self._is_ours:
@@ -383,130 +368,3 @@ class BaseAsyncClient(_Base[httpx.AsyncClient]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
-
-
-class _Attempts:
-    """The attempts at one call, and how much time is left for them."""
-
-    def __init__(self, call: Call[object], retry: Retry, deadline: float | None) -> None:
-        self._call = call
-        self._retry = retry
-        self._deadline = deadline
-        self._end = None if deadline is None else time.monotonic() + deadline
-        self._number = 0
-        self._maybe_applied = False
-
-    @property
-    def left(self) -> float | None:
-        """Seconds until the deadline; None if there is none."""
-        return None if self._end is None else max(0.0, self._end - time.monotonic())
-
-    def check(self) -> None:
-        """Raises TimeoutError after the deadline."""
-        if self.left == 0:
-            raise TimeoutError
-
-    def lost(self, error: Exception) -> NoAnswer:
-        """The meaning of an attempt's error. An earlier attempt may have arrived all the same."""
-        self._maybe_applied |= not isinstance(error, _NEVER_LEFT)
-        if isinstance(error, TimeoutError):
-            return NoAnswer(f"no answer within {self._deadline:g} seconds", self._maybe_applied)
-        # Not chained: the error of httpx holds the request, and that may hold a card.
-        said = f" ({error})" if str(error) else ""
-        return NoAnswer(f"no answer: {type(error).__name__}{said}", self._maybe_applied)
-
-    def pause(self, answer: _Answer | NoAnswer) -> float | None:
-        """Seconds until the next attempt; None when this answer is the one to take."""
-        if not self._call.repeatable:
-            return None
-        if isinstance(answer, NoAnswer):
-            pause = self._retry.pause(self._number)
-        elif answer.status in _TRANSIENT:
-            pause = self._retry.pause(self._number, answer.retry_after)
-        else:
-            return None
-        self._number += 1
-        left = self.left
-        return pause if pause is None or left is None or pause < left else None
-
-
-class _Answer:
-    """A response while its body comes in, which may not grow beyond `most` bytes."""
-
-    def __init__(self, response: httpx.Response, most: int) -> None:
-        self.status = response.status_code
-        self.retry_after = response.headers.get("Retry-After")
-        self.body = bytearray()
-        self._most = most
-        if response.headers.get("Content-Encoding", "").strip().lower() not in _ENCODINGS:
-            raise DecodeError("the answer comes in an encoding that was not asked for")
-        length = response.headers.get("Content-Length", "")
-        if length.isdecimal() and int(length) > most:
-            raise self._too_large()
-
-    def add(self, piece: bytes) -> None:
-        """Take a piece of the body in. DecodeError if that makes it too large."""
-        self.body += piece
-        if len(self.body) > self._most:
-            raise self._too_large()
-
-    def _too_large(self) -> DecodeError:
-        return DecodeError(f"the answer has more than {self._most:,} bytes")
-
-
-class _Stream(httpx.SyncByteStream):
-    """A body whose connection is closed after it if more bytes came than belong to it.
-
-    httpx would take them for the answer to the next request on that connection.
-    """
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-
-    def __iter__(self) -> Iterator[bytes]:
-        yield from self._stream
-        _give_up_with_leftover(self._stream)
-
-    def close(self) -> None:
-        self._stream.close()
-
-
-class _AsyncStream(httpx.AsyncByteStream):
-    """`_Stream` for async clients."""
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for piece in self._stream:
-            yield piece
-        _give_up_with_leftover(self._stream)
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-
-def _give_up_with_leftover(stream: Any) -> None:
-    """Make httpcore close the connection under a body, if its parser holds bytes behind that body."""
-    # Nothing public leads there. Under other transports there is no such parser, and none is found.
-    while stream is not None and not hasattr(stream, "_connection"):
-        stream = getattr(stream, "_httpcore_stream", None) or getattr(stream, "_stream", None)
-    parser = getattr(getattr(stream, "_connection", None), "_h11_state", None)
-    if parser is not None and parser.trailing_data[0]:
-        parser.send_failed()
-
-
-_is_ours = ContextVar("_is_ours", default=False)
-
-
-@contextmanager
-def _unlogged() -> Iterator[None]:
-    """Keeps httpx from logging the URL, which tells whom a call is about."""
-    before = _is_ours.set(True)
-    try:
-        yield
-    finally:
-        _is_ours.reset(before)
-
-
-logging.getLogger("httpx").addFilter(lambda record: not _is_ours.get())

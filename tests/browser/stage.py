@@ -11,9 +11,9 @@ from tallyhook_mock import (
     Server,
     serve,
 )
-from tallyhook_mock.delivery import Answer, Sender
-from tallyhook_mock.systems.cheddar import billing, usage
-from tallyhook_mock.systems.cheddar.billing import NewCharge
+from tallyhook_mock.sender import Answer, Sender
+from tallyhook_mock.systems.cheddar import charges, usage
+from tallyhook_mock.systems.cheddar.charges import NewCharge
 
 from ..mock_server.loopback import EMAIL, PASSWORD, SECRET
 
@@ -116,7 +116,7 @@ def _credit(server: Server, code: str) -> None:
         mock = server.mock
         mock.state.actor = EMAIL
         new = NewCharge("CREDIT", Decimal(1), Decimal("-5.00"), "keeper added on the 16th")
-        billing.add_charge(mock.state, customer, new, outstanding=True, at=mock.clock.now())
+        charges.add_charge(mock.state, customer, new, outstanding=True, at=mock.clock.now())
         mock.changed()
 
     server.call(credit)

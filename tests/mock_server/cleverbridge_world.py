@@ -4,18 +4,12 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from tallyhook_mock.core.invoice_lines import Bill
-from tallyhook_mock.systems.cleverbridge import rules as updates
-from tallyhook_mock.systems.cleverbridge.model import (
-    Coupon,
-    Manner,
-    Mode,
-    Product,
-    State,
-    Subscription,
-    Terms,
-)
-from tallyhook_mock.systems.cleverbridge.rules import NewPrice, NewSubscription, Outcome, Target, subscribe
+from tallyhook_mock.core.bills import Bill
+from tallyhook_mock.systems.cleverbridge import updates
+from tallyhook_mock.systems.cleverbridge.model import Coupon, Manner, Mode, Product, Subscription, Terms
+from tallyhook_mock.systems.cleverbridge.rules import NewSubscription, subscribe
+from tallyhook_mock.systems.cleverbridge.state import State
+from tallyhook_mock.systems.cleverbridge.updates import NewPrice, Outcome, Target
 
 START = datetime(2026, 3, 17, 9, 30, tzinfo=UTC)
 DAY = timedelta(days=1)

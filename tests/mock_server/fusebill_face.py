@@ -7,9 +7,9 @@ import httpx
 
 from tallyhook_mock import Server
 from tallyhook_mock.systems.fusebill.dates import Cycle
-from tallyhook_mock.systems.fusebill.model import State
-from tallyhook_mock.systems.fusebill.model import State as Fusebill
-from tallyhook_mock.systems.fusebill.plans import Frequency, PlanProduct, Timing
+from tallyhook_mock.systems.fusebill.model import Frequency, PlanProduct, Timing
+from tallyhook_mock.systems.fusebill.state import State
+from tallyhook_mock.systems.fusebill.state import State as Fusebill
 
 KEY = "wick-and-oil"
 CATALOG = {

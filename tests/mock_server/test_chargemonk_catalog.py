@@ -8,8 +8,8 @@ import pytest
 
 from tallyhook_mock import Mock
 from tallyhook_mock.catalog.table import CatalogError
-from tallyhook_mock.systems.chargemonk.model import State
-from tallyhook_mock.systems.chargemonk.model import State as Chargemonk
+from tallyhook_mock.systems.chargemonk.state import State
+from tallyhook_mock.systems.chargemonk.state import State as Chargemonk
 
 from .chargemonk_doors import ADD_ONS, PLANS, offering
 from .loopback import catalog

@@ -13,8 +13,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from msgspec.structs import replace
 
 from tallyhook_mock.systems.chargemonk import rules
-from tallyhook_mock.systems.chargemonk.model import AddOn, Plan, Refusal, State, Subscription
+from tallyhook_mock.systems.chargemonk.model import AddOn, Plan, Refusal, Subscription
 from tallyhook_mock.systems.chargemonk.rules import NewSubscription, create, expected
+from tallyhook_mock.systems.chargemonk.state import State
 
 START = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
 PLANS = [

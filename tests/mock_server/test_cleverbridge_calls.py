@@ -8,7 +8,7 @@ import pytest
 
 from tallyhook_mock import Server, serve
 from tallyhook_mock.clock import parse_moment
-from tallyhook_mock.systems.cleverbridge.model import State as Cleverbridge
+from tallyhook_mock.systems.cleverbridge.state import State as Cleverbridge
 
 from .cleverbridge_api import CATALOG, START, UPDATE, Api, gross
 

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from msgspec import structs
 
-from tallyhook_mock.core.invoice_lines import Line
-from tallyhook_mock.systems.cleverbridge.model import Manner, Refusal
-from tallyhook_mock.systems.cleverbridge.rules import Outcome
+from tallyhook_mock.core.base import Refusal
+from tallyhook_mock.core.bills import Line
+from tallyhook_mock.systems.cleverbridge.model import Manner
+from tallyhook_mock.systems.cleverbridge.updates import Outcome
 
 from .cleverbridge_world import BASE, DAY, EXCESS, World, dump
 

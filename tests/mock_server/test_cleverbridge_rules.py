@@ -5,7 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from tallyhook_mock.systems.cleverbridge.model import Manner, Mode, Refusal, Terms, UpdateAction
+from tallyhook_mock.core.base import Refusal
+from tallyhook_mock.systems.cleverbridge.model import Manner, Mode, Terms, UpdateAction
 from tallyhook_mock.systems.cleverbridge.rules import NewSubscription, deactivate, subscribe
 
 from .cleverbridge_world import BASE, DAY, EXCESS, EXTENDED, NOW, START, World, dump

@@ -126,9 +126,9 @@ def test_settings(patient: Patient) -> None:
         ("bad", "TALLYHOOK_KEEP_DAYS is not a number of days, or none"),
         ("bad", "TALLYHOOK_PRODUCT_CODE is not set"),
         ("bad", "TALLYHOOK_USER is set, and TALLYHOOK_PASSWORD is not"),
-        ("doubtful", "TALLYHOOK_SENDER means nothing"),
+        ("doubtful", "TALLYHOOK_SENDER is not a setting"),
     ]
-    assert found["settings"][-1][2] == "TALLYHOOK_SENDERS was meant?"
+    assert found["settings"][-1][2] == "did you mean TALLYHOOK_SENDERS?"
     assert found["API"] == [("skipped", "product, user and password are needed for it", "")]
     assert "keys" not in found
     (doubt,) = patient.examined(USER="", PASSWORD="")["settings"]
@@ -313,7 +313,7 @@ def test_a_proxy_that_rewrites_bodies(patient: Patient) -> None:
     with patient.listening(proxy(rewrite)) as url:
         found = patient.examined("--url", url)
     assert [each[:2] for each in found["signature"]] == [
-        ("bad", "the body is changed on its way: its JSON is read and written anew")
+        ("bad", "the body is changed on its way: its JSON is read and rewritten")
     ]
     with patient.listening(proxy(lambda body: body + b"\n")) as url:
         found = patient.examined("--url", url)

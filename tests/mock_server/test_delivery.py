@@ -14,7 +14,7 @@ import pytest
 
 from tallyhook_mock import Server, serve
 from tallyhook_mock.core.hooks import RETRY_PAUSES
-from tallyhook_mock.delivery import Sender
+from tallyhook_mock.sender import Sender
 
 from .loopback import SECRET, Api, Received, catalog, listening
 

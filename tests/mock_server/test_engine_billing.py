@@ -8,8 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from tallyhook_mock.core.frequencies import FREQUENCIES, add_months
-from tallyhook_mock.systems.cheddar import billing, payments, review, signup, subscriptions, usage
-from tallyhook_mock.systems.cheddar.billing import NewCharge
+from tallyhook_mock.systems.cheddar import billing, charges, payments, review, signup, subscriptions, usage
+from tallyhook_mock.systems.cheddar.charges import NewCharge
 from tallyhook_mock.systems.cheddar.invoices import InvoiceState
 from tallyhook_mock.systems.cheddar.products import Coupon, Promotion
 from tallyhook_mock.systems.cheddar.refusal import Refusal
@@ -73,7 +73,7 @@ def test_a_credit_on_the_held_invoice_nets_25() -> None:
     customer = world.customer("C1", world.plan("FLAT", "20.00", items={"seat": ("0", "10.00")}))
     usage.add_quantity(world.state, customer, "seat", Decimal(1), outstanding=False, at=world.now)
     world.advance(MONTH_LATER + HOUR)
-    billing.add_charge(
+    charges.add_charge(
         world.state, customer, credit("SEAT_PRORATION", "-5.00"), outstanding=True, at=world.now
     )
     world.answers["http://a"] = 200
@@ -189,7 +189,7 @@ def test_run_by_hand_executes_once_and_the_hour_finds_nothing_to_do() -> None:
 def test_credits_above_the_charges_are_carried_forward() -> None:
     world = World()
     customer = world.customer("C1", world.plan("FLAT", "20.00"))
-    billing.add_charge(world.state, customer, credit("SORRY", "-50.00"), outstanding=False, at=world.now)
+    charges.add_charge(world.state, customer, credit("SORRY", "-50.00"), outstanding=False, at=world.now)
     world.advance(MONTH_LATER)
     first, second = customer.invoices[-2:]
     assert (first.collected, first.state) == (Decimal("0.00"), InvoiceState.PAID)
@@ -428,7 +428,7 @@ def test_one_time_invoice_stands_beside_the_cycle() -> None:
     world = World()
     customer = world.customer("C1", world.plan("FLAT", "20.00"))
     current = customer.subscription.current
-    one_time = billing.one_time_invoice(world.state, customer, [credit("EXTRA", "7.50")], world.now)
+    one_time = charges.one_time_invoice(world.state, customer, [credit("EXTRA", "7.50")], world.now)
     assert one_time.collected == Decimal("7.50")
     assert customer.subscription.current is current
 

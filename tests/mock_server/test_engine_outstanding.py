@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 
 from tallyhook_mock.core.frequencies import add_months
-from tallyhook_mock.systems.cheddar import billing, subscriptions, usage
-from tallyhook_mock.systems.cheddar.billing import NewCharge
+from tallyhook_mock.systems.cheddar import billing, charges, subscriptions, usage
+from tallyhook_mock.systems.cheddar.charges import NewCharge
 from tallyhook_mock.systems.cheddar.customers import PaymentMethod
 from tallyhook_mock.systems.cheddar.invoices import CREDIT_FORWARD, InvoiceState, InvoiceType
 from tallyhook_mock.systems.cheddar.refusal import Refusal
@@ -23,7 +23,7 @@ def test_a_declined_one_time_invoice_stands_behind_the_period_that_ended() -> No
     customer = world.customer("C1", world.plan("ONE", "20.00", items={"GB": ("2", "2.50")}))
     customer.declines = 1
     with pytest.raises(Refusal, match="declined"):
-        billing.one_time_invoice(
+        charges.one_time_invoice(
             world.state, customer, [NewCharge("ONCE", Decimal(1), Decimal(9))], world.now
         )
     once = customer.subscription.outstanding
@@ -52,7 +52,7 @@ def test_a_one_time_invoice_is_not_tried_again_and_costs_nobody_the_subscription
     declined.declines = 1
     for customer in (unable, declined):
         with pytest.raises(Refusal, match="declined"):
-            billing.one_time_invoice(world.state, customer, [charge], world.now)
+            charges.one_time_invoice(world.state, customer, [charge], world.now)
     world.advance(timedelta(days=20))
     for customer, tries in ((unable, 0), (declined, 1)):
         once = customer.subscription.outstanding
@@ -86,7 +86,7 @@ def test_a_credit_from_the_time_of_a_cancellation_is_on_the_invoice_that_goes_on
     world = World()
     customer = world.customer("C1", world.plan("FLAT", "20.00"))
     subscriptions.cancel(world.state, customer, world.now)
-    billing.one_time_invoice(world.state, customer, [NewCharge("SORRY", Decimal(1), Decimal(-5))], world.now)
+    charges.one_time_invoice(world.state, customer, [NewCharge("SORRY", Decimal(1), Decimal(-5))], world.now)
     assert customer.carried == ()  # the pending invoice is still there to take it
     subscriptions.change(world.state, customer, payment=world.card(), at=world.now + DAY)
     current = customer.subscription.current
@@ -114,7 +114,7 @@ def test_what_becomes_due_after_a_cancellation_waits_until_it_is_run() -> None:
     world = World()
     customer = world.customer("C1", world.plan("FLAT", "20.00"))
     new = NewCharge("EXTRA", Decimal(1), Decimal(4))
-    billing.add_charge(world.state, customer, new, outstanding=False, at=world.now)
+    charges.add_charge(world.state, customer, new, outstanding=False, at=world.now)
     subscriptions.cancel(world.state, customer, world.now)
     world.advance(SECOND_MONTH + HOUR)
     waiting = customer.subscription.outstanding
@@ -132,7 +132,7 @@ def test_a_late_reactivation_takes_custom_charges_over_and_neither_usage_nor_wha
     customer = world.customer("C1", world.plan("FLAT", "20.00", items={"GB": ("0", "2.00")}))
     usage.set_quantity(world.state, customer, "GB", Decimal(3), outstanding=False, at=world.now)
     new = NewCharge("EXTRA", Decimal(1), Decimal(4))
-    billing.add_charge(world.state, customer, new, outstanding=False, at=world.now)
+    charges.add_charge(world.state, customer, new, outstanding=False, at=world.now)
     subscriptions.cancel(world.state, customer, world.now)
     world.advance(SECOND_MONTH + DAY)
     waiting = customer.subscription.outstanding

@@ -9,8 +9,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from tallyhook_mock.systems.cheddar import billing, payments, signup, subscriptions, usage
-from tallyhook_mock.systems.cheddar.billing import NewCharge
+from tallyhook_mock.systems.cheddar import billing, charges, payments, signup, subscriptions, usage
+from tallyhook_mock.systems.cheddar.charges import NewCharge
 from tallyhook_mock.systems.cheddar.customers import Customer
 from tallyhook_mock.systems.cheddar.invoices import CREDIT_FORWARD, ChargeType, InvoiceState, InvoiceType
 from tallyhook_mock.systems.cheddar.refusal import Refusal
@@ -93,14 +93,14 @@ class Commands(RuleBasedStateMachine):
     @rule(who=st.integers(0, 2), amount=amounts, quantity=st.integers(1, 3), late=periods)
     def add_charge(self, who: int, amount: Decimal, quantity: int, late: bool) -> None:
         new = NewCharge("CUSTOM", Decimal(quantity), amount)
-        self.attempt(self.pick(who), billing.add_charge, new, outstanding=late)
+        self.attempt(self.pick(who), charges.add_charge, new, outstanding=late)
 
     @rule(who=st.integers(0, 2), which=st.integers(0, 5), late=periods)
     def delete_charge(self, who: int, which: int, late: bool) -> None:
         customer = self.pick(who)
         ids = [line.id for made in customer.invoices for line in made.charges if line.code == "CUSTOM"]
         charge = ids[which % len(ids)] if ids else 1
-        self.attempt(customer, billing.delete_charge, charge, outstanding=late)
+        self.attempt(customer, charges.delete_charge, charge, outstanding=late)
 
     @rule(who=st.integers(0, 2))
     def run_outstanding(self, who: int) -> None:
@@ -108,7 +108,7 @@ class Commands(RuleBasedStateMachine):
 
     @rule(who=st.integers(0, 2), amount=amounts)
     def one_time_invoice(self, who: int, amount: Decimal) -> None:
-        self.attempt(self.pick(who), billing.one_time_invoice, [NewCharge("ONCE", Decimal(1), amount)])
+        self.attempt(self.pick(who), charges.one_time_invoice, [NewCharge("ONCE", Decimal(1), amount)])
 
     @rule(who=st.integers(0, 2), plan=st.sampled_from(PLANS))
     def change_plan(self, who: int, plan: str) -> None:

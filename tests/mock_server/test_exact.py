@@ -13,8 +13,8 @@ import pytest
 from tallyhook_mock import serve
 from tallyhook_mock.core.money import amount_text
 from tallyhook_mock.mock import Mock
-from tallyhook_mock.systems.chargemonk.model import State as Chargemonk
-from tallyhook_mock.systems.cleverbridge.model import State as Cleverbridge
+from tallyhook_mock.systems.chargemonk.state import State as Chargemonk
+from tallyhook_mock.systems.cleverbridge.state import State as Cleverbridge
 from tallyhook_mock.testing import Cheddar
 
 from . import systems_world

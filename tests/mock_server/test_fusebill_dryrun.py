@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from tallyhook_mock.systems.fusebill.dates import Cycle, InvoiceDate
 from tallyhook_mock.systems.fusebill.dryrun import forecast
-from tallyhook_mock.systems.fusebill.model import Customer, State, Subscription
-from tallyhook_mock.systems.fusebill.plans import Timing
+from tallyhook_mock.systems.fusebill.model import Customer, Subscription, Timing
 from tallyhook_mock.systems.fusebill.rules import (
     NewCustomer,
     NewSubscription,
@@ -19,6 +18,7 @@ from tallyhook_mock.systems.fusebill.rules import (
     move,
     new_customer,
 )
+from tallyhook_mock.systems.fusebill.state import State
 
 from .fusebill_face import dump, plan
 

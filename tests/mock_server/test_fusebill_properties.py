@@ -9,17 +9,16 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from tallyhook_mock.core.invoice_lines import Line
+from tallyhook_mock.core.bills import Line
 from tallyhook_mock.systems.fusebill.dates import Cycle, InvoiceDate, day_of
 from tallyhook_mock.systems.fusebill.dryrun import forecast
 from tallyhook_mock.systems.fusebill.model import (
     BillingPeriodDefinition,
     Charge,
     Customer,
-    State,
     Subscription,
+    Timing,
 )
-from tallyhook_mock.systems.fusebill.plans import Timing
 from tallyhook_mock.systems.fusebill.refusal import Refusal
 from tallyhook_mock.systems.fusebill.rules import (
     NewCustomer,
@@ -32,6 +31,7 @@ from tallyhook_mock.systems.fusebill.rules import (
     new_customer,
     new_definition,
 )
+from tallyhook_mock.systems.fusebill.state import State
 
 from .fusebill_face import dump, plan
 

@@ -9,9 +9,9 @@ import pytest
 
 from tallyhook_mock import Server, serve
 from tallyhook_mock.catalog.writing import dump_catalog
-from tallyhook_mock.systems.chargemonk.model import State as Chargemonk
-from tallyhook_mock.systems.cleverbridge.model import State as Cleverbridge
-from tallyhook_mock.systems.fusebill.model import State as Fusebill
+from tallyhook_mock.systems.chargemonk.state import State as Chargemonk
+from tallyhook_mock.systems.cleverbridge.state import State as Cleverbridge
+from tallyhook_mock.systems.fusebill.state import State as Fusebill
 
 from . import cleverbridge_world, fusebill_face
 from .loopback import catalog

@@ -17,7 +17,7 @@ from lxml import etree
 from rich.console import Console
 
 from tallyhook_mock import Server, serve
-from tallyhook_mock.picture import lettering
+from tallyhook_mock.picture.canvas import clip, width
 from tallyhook_mock.picture.painting import paint
 from tallyhook_mock.picture.scale import Aftermath, Axis
 from tallyhook_mock.picture.story import (
@@ -61,7 +61,7 @@ def boxes(svg: str) -> list[tuple[float, float, float, float, str]]:
         names = text.attrib["class"].split()
         size = next(SIZES[name] for name in names if name in SIZES)
         is_bold = "title" in names or "name" in names
-        long = lettering.width(text.text or "", size, bold=is_bold)
+        long = width(text.text or "", size, bold=is_bold)
         x, y = float(text.attrib["x"]), float(text.attrib["y"])
         left = x - long if "end" in names else x - long / 2 if "middle" in names else x
         found.append((left, y - size * 0.75, left + long, y + size * 0.25, text.text or ""))
@@ -247,12 +247,12 @@ def test_no_text_covers_another_whatever_has_happened(story: Story) -> None:
 def test_letters_are_never_wider_than_reckoned() -> None:
     """Against the advances of DejaVu Sans, a wide font, at 1000 px."""
     for shown, measured in (("Invoice", 3575), ("52.50", 2863), ("WMmw", 3644), ("#12 −5.00", 5493)):
-        assert lettering.width(shown, 1000) >= measured
-    assert lettering.clip("a long text", 1000, 12) == "a long text"
-    shortened = lettering.clip("a long text", 50, 12)
+        assert width(shown, 1000) >= measured
+    assert clip("a long text", 1000, 12) == "a long text"
+    shortened = clip("a long text", 50, 12)
     assert shortened.endswith("…")
-    assert lettering.width(shortened, 12) <= 50
-    assert lettering.clip("a long text", 5, 12) == ""
+    assert width(shortened, 12) <= 50
+    assert clip("a long text", 5, 12) == ""
 
 
 # -- to scale

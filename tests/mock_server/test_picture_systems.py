@@ -12,17 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tallyhook_mock import Server, serve
-from tallyhook_mock.core.invoice_lines import Bill, Line
+from tallyhook_mock.core.bills import Bill, Line
 from tallyhook_mock.picture.bills import Account, Counter, Subject, tell_bills
 from tallyhook_mock.picture.painting import paint
 from tallyhook_mock.picture.story import Sign, Step, Story
 from tallyhook_mock.picture.style import STYLE
 from tallyhook_mock.systems.chargemonk import picture as chargemonk
-from tallyhook_mock.systems.chargemonk.model import State as Chargemonk
+from tallyhook_mock.systems.chargemonk.state import State as Chargemonk
 from tallyhook_mock.systems.cleverbridge import picture as cleverbridge
-from tallyhook_mock.systems.cleverbridge.model import State as Cleverbridge
+from tallyhook_mock.systems.cleverbridge.state import State as Cleverbridge
 from tallyhook_mock.systems.fusebill import picture as fusebill
-from tallyhook_mock.systems.fusebill.model import State as Fusebill
+from tallyhook_mock.systems.fusebill.state import State as Fusebill
 from tallyhook_mock.timeline import Entry
 
 from .command import Command

@@ -19,7 +19,7 @@ from tallyhook_mock.clock import Mode
 from tallyhook_mock.core.hooks import DeliveryState
 from tallyhook_mock.journal import Journal
 from tallyhook_mock.mock import Mock
-from tallyhook_mock.systems.cleverbridge.model import State
+from tallyhook_mock.systems.cleverbridge.state import State
 
 from .command import Command
 from .loopback import Listener, Received, listening

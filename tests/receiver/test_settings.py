@@ -11,7 +11,8 @@ import pytest
 
 from tallyhook import signing
 from tallyhook_receiver import Cheddar, MemoryInbox, Receiver, SettingsError
-from tallyhook_receiver.settings import DEFAULTS, SETTINGS, Options, read
+from tallyhook_receiver.options import DEFAULTS, Options
+from tallyhook_receiver.settings import SETTINGS, read
 
 DOCS = Path(__file__).parents[2] / "docs"
 LEAST = {"TALLYHOOK_PRODUCT_CODE": "ACME", "TALLYHOOK_KEYS": "wick"}
@@ -163,7 +164,7 @@ def test_secrets_from_files(tmp_path: Path) -> None:
     keys.write_text("\ufeffnew\r\nold\r\n")
     assert read(environ).product().keys == ("new", "old")
     keys.write_bytes(b"\xff\xfe")
-    assert "it is no text" in problems(environ)[0]
+    assert "it is not text" in problems(environ)[0]
 
 
 def test_everything_that_is_missing_is_said_at_once() -> None:
@@ -212,6 +213,6 @@ def test_a_variable_that_means_nothing_is_told(caplog: pytest.LogCaptureFixture)
     caplog.set_level(logging.WARNING, "tallyhook.receiver")
     Receiver.from_environment(environ=variables(SENDER="x", FLAVOUR="y", MOCK="http://127.0.0.1:8421"))
     assert [record.getMessage() for record in caplog.records] == [
-        "TALLYHOOK_FLAVOUR means nothing",
-        "TALLYHOOK_SENDER means nothing: TALLYHOOK_SENDERS was meant?",
+        "TALLYHOOK_FLAVOUR is not a setting",
+        "TALLYHOOK_SENDER is not a setting: did you mean TALLYHOOK_SENDERS?",
     ]

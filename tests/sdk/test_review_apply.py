@@ -349,7 +349,7 @@ async def test_a_person_is_asked_about_a_description_without_its_mark_whose_answ
     cheddar.faults[2] = shortens
     with pytest.raises(OutcomeUnknown):  # its mark may still turn up
         await attempt(cheddar, memory, declare)
-    with pytest.raises(Unresolved, match=r"nobody can tell .* adding 1: A"):
+    with pytest.raises(Unresolved, match=r"it is unclear .* adding 1: A"):
         await until_done(cheddar, memory, declare)
     assert len(cheddar.billed_charges) == 1
     await memory.append(Resolved(number=1, charge_id=cheddar.billed_charges[0]["id"]))
@@ -391,14 +391,15 @@ async def test_an_invoice_that_was_put_off_is_left_alone() -> None:
     cheddar, memory = FakeCheddar(pushed_out=True), Memory()
     outcome = await attempt(cheddar, memory, first)
     assert outcome.standing is Standing.CURRENT
-    assert outcome.note == "nothing to do: not outstanding but current"
+    assert outcome.note == "nothing to do: the invoice is current"
     assert cheddar.calls == ["get"]
     assert memory.kept == []
 
 
 async def test_a_paid_invoice_that_is_not_what_was_declared_is_for_a_person() -> None:
     cheddar, memory = FakeCheddar(paid=True), Memory()
-    with pytest.raises(Unresolved, match="was paid, and isn't what was declared: set     GB  3 → 15; "):
+    problem = "was paid, and differs from what was declared: set     GB  3 → 15; "
+    with pytest.raises(Unresolved, match=problem):
         await attempt(cheddar, memory, first)
     assert cheddar.calls == ["get"]
     await memory.append(Resolved(accept=True))
@@ -427,7 +428,7 @@ async def test_an_invoice_that_is_due_and_stands_as_current_is_not_let_go() -> N
         review = first(hook_review(cheddar))
         due = cheddar.document().replace("2030-04-15", "2030-03-01")
         cheddar.faults[len(cheddar.calls) + 1] = lambda request, apply: httpx.Response(200, text=due)
-        with pytest.raises(ReviewFailed, match="is due, and does not stand as outstanding"):
+        with pytest.raises(ReviewFailed, match="is due, and is not outstanding"):
             await review.aapply(client, memory, now=memory.clock)
     assert (cheddar.calls, memory.kept) == (["get", "get"], [])
 
@@ -499,7 +500,7 @@ async def test_stops_when_the_invoice_is_run_in_between() -> None:
         return apply()
 
     cheddar.faults[3] = run_by_hand
-    with pytest.raises(Unresolved, match="was paid, and isn't what was declared: add     A"):
+    with pytest.raises(Unresolved, match="was paid, and differs from what was declared: add     A"):
         await attempt(cheddar, memory, first)
     assert cheddar.calls == ["get", "set-item-quantity", "set-item-quantity"]
 
@@ -507,7 +508,7 @@ async def test_stops_when_the_invoice_is_run_in_between() -> None:
 async def test_a_quantity_that_does_not_stand_is_noticed() -> None:
     cheddar = FakeCheddar()
     cheddar.faults[2] = lambda request, apply: httpx.Response(200, text=cheddar.document())
-    with pytest.raises(ReviewFailed, match="read back, and still to be done: set     GB  3 → 15"):
+    with pytest.raises(ReviewFailed, match="doesn't hold what was sent: set     GB  3 → 15"):
         await attempt(cheddar, Memory(), first)
 
 
@@ -519,7 +520,7 @@ async def test_a_charge_that_somebody_deletes_is_noticed() -> None:
         return apply()
 
     cheddar.faults[8] = deleted_by_hand
-    with pytest.raises(ReviewFailed, match="still to be done: add     A"):
+    with pytest.raises(ReviewFailed, match="doesn't hold what was sent: add     A"):
         await attempt(cheddar, Memory(), first)
 
 
@@ -534,7 +535,7 @@ async def test_a_charge_that_lands_on_another_invoice_is_deleted_there(keeps_mar
         return httpx.Response(200, text=cheddar.document())
 
     cheddar.faults[4] = elsewhere
-    with pytest.raises(ReviewFailed, match="had landed on another invoice, and was deleted there"):
+    with pytest.raises(ReviewFailed, match="was added to another invoice, and has been deleted there"):
         await attempt(cheddar, memory, first)
     assert cheddar.open_charges == []
     await attempt(cheddar, memory, first)
@@ -576,7 +577,7 @@ async def test_a_charge_that_comes_back_with_another_amount_is_for_a_person() ->
         return httpx.Response(200, text=cheddar.document())
 
     cheddar.faults[4] = rounds
-    with pytest.raises(Unresolved, match="costs something else"):
+    with pytest.raises(Unresolved, match="another price or quantity"):
         await attempt(cheddar, memory, first)
 
 

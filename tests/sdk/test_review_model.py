@@ -94,7 +94,7 @@ class Guesses(Application):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.ledger = _Careless(args[1], args[3])
+        self.reading.ledger = _Careless(args[1], args[3])
 
 
 class _Careless(Ledger):

@@ -252,7 +252,7 @@ def test_an_outcome_without_any_work_does_not_claim_what_was_found(review: Revie
         "review, the invoice was current",
         "  code  declared",
         "  GB          15",
-        "  nothing to do: not outstanding but current",
+        "  nothing to do: the invoice is current",
     ]
 
 

@@ -171,7 +171,7 @@ def cancel(name: str, url: str, as_json: bool) -> None:
     "--body",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Send this JSON instead, signed anew; - is standard input.",
+    help="Send this JSON instead, signed again; - is standard input.",
 )
 @mock_option
 @json_option
@@ -292,7 +292,7 @@ def _send(
     import httpx
 
     from tallyhook import signing
-    from tallyhook_mock.delivery import why
+    from tallyhook_mock.sender import why
 
     headers = dict(hook["headers"])
     if hook["product"]:

@@ -189,7 +189,7 @@ async def _passed_on(
     import httpx
     from starlette.responses import Response
 
-    from tallyhook_mock.delivery import why
+    from tallyhook_mock.sender import why
 
     kept = [(name, value) for name, value in headers.items() if name.lower() not in _OWN]
     try:

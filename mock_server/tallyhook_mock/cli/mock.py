@@ -98,9 +98,9 @@ def mock(
     from tallyhook_mock.catalog.reading import default_catalog
     from tallyhook_mock.catalog.table import CatalogError
     from tallyhook_mock.clock import Mode
-    from tallyhook_mock.delivery import Sender
     from tallyhook_mock.journal import Journal
     from tallyhook_mock.mock import Mock
+    from tallyhook_mock.sender import Sender
     from tallyhook_mock.server import bind, configure, own_process
     from tallyhook_mock.snapshot import SnapshotError
 
@@ -136,7 +136,7 @@ def mock(
         scheme = "https" if identity else "http"
         shown = f"[{host}]" if ":" in host else host
         url = f"{scheme}://{shown}:{listening.getsockname()[1]}"
-        # Default credentials are nobody's secret; those of a file stay there.
+        # The default credentials are no secret; those of a file stay there.
         users = content["users"] if catalog is None else ()
         app = create_app(served, console_token=console_token)
         server = uvicorn.Server(configure(app, identity))

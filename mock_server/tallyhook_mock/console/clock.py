@@ -8,7 +8,7 @@ from tallyhook_mock.clock import Mode, parse_moment
 from tallyhook_mock.console.forms import Form, command, required
 from tallyhook_mock.duration import Duration, parse_duration
 from tallyhook_mock.mock import Mock
-from tallyhook_mock.picture.phrases import words
+from tallyhook_mock.picture.story import words
 
 __all__ = ["ROUTES"]
 

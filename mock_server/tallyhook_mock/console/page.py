@@ -15,7 +15,7 @@ from tallyhook_mock.console.systems import links
 from tallyhook_mock.console.theme import theme_of
 from tallyhook_mock.core import ids
 from tallyhook_mock.core.money import quantity_text
-from tallyhook_mock.picture import phrases
+from tallyhook_mock.picture import story
 
 __all__ = ["page"]
 
@@ -50,7 +50,7 @@ _environment.filters |= {
     "money": words.money,
     "quantity": quantity_text,
     "span": words.span,
-    "words": phrases.words,
+    "words": story.words,
 }
 _environment.globals |= {
     "account_url": words.account_url,

@@ -21,9 +21,10 @@ from tallyhook_mock.control import (
     snapshots,
 )
 from tallyhook_mock.control.guard import Guard
+from tallyhook_mock.core.base import Refusal
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.systems import parts
-from tallyhook_mock.systems.cheddar.refusal import Refusal
+from tallyhook_mock.systems.cheddar.refusal import Refusal as CheddarRefusal
 
 __all__ = ["control_app"]
 
@@ -42,7 +43,7 @@ _ROUTES.append(openapi.route(_ROUTES))
 
 
 def control_app(mock: Mock) -> Starlette:
-    """ASGI for everything under `/_mock`."""
+    """The ASGI application for everything under `/_mock`."""
     app = Starlette(
         routes=[Mount("/_mock", routes=_ROUTES)],
         middleware=[Middleware(Guard)],
@@ -50,6 +51,7 @@ def control_app(mock: Mock) -> Starlette:
             HTTPException: _http_error,
             CatalogError: _bad_catalog,
             ClockBusy: _busy,
+            CheddarRefusal: _refused_by_cheddar,
             Refusal: _refused,
         },
     )
@@ -70,6 +72,12 @@ def _busy(_: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"error": str(error)}, 409)
 
 
-def _refused(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, Refusal)
+def _refused_by_cheddar(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, CheddarRefusal)
     return JSONResponse({"error": error.message}, error.status)
+
+
+def _refused(_: Request, error: Exception) -> JSONResponse:
+    """A refusal of a system other than Cheddar. The statuses of its own API mean nothing here."""
+    assert isinstance(error, Refusal)
+    return JSONResponse({"error": str(error)}, 404 if error.status == 404 else 400)

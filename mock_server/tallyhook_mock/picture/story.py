@@ -1,11 +1,18 @@
-"""What a picture tells of a customer's life, before anything is drawn."""
+"""What a picture shows of a customer's history, as data, and the words that all pictures share."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
+from tallyhook_mock.core.bills import Coming
+from tallyhook_mock.core.money import amount_text
+from tallyhook_mock.timeline import Entry
+
 __all__ = [
+    "AHEAD",
     "Count",
     "Lane",
     "Mark",
@@ -17,11 +24,20 @@ __all__ = [
     "Step",
     "Story",
     "Tally",
+    "dated",
+    "day",
+    "entry_words",
+    "moment",
+    "near",
+    "pause",
+    "signed",
+    "to_come",
+    "words",
 ]
 
 
 class Sign(StrEnum):
-    """What a mark says; each sign has a shape of its own, so that colour is never alone. Worst last."""
+    """What a mark means, worst last. Each sign has its own shape, so that colour is never needed alone."""
 
     COMING = "coming"
     USED = "used"
@@ -41,7 +57,7 @@ class Sign(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One event. `label` is written beside it where there is room, `title` says all of it."""
+    """One event. `label` is written next to it if there is room; `title` says everything."""
 
     at: datetime
     sign: Sign
@@ -51,7 +67,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """Marks of one kind of thing."""
+    """A row of marks of one kind."""
 
     name: str
     marks: tuple[Mark, ...]
@@ -59,7 +75,7 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A time on a plan, or without one."""
+    """A time on a plan, or a pause."""
 
     start: datetime
     end: datetime
@@ -69,7 +85,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """A time and the invoice that is for it, whose state it is in; `number` is None while there is none."""
+    """A period and the state of its invoice. `number` is None while there is no invoice."""
 
     start: datetime
     end: datetime
@@ -81,7 +97,7 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Periods that follow one another, and whose they are."""
+    """Periods that follow one another, and what they belong to."""
 
     name: str
     note: str
@@ -90,7 +106,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A quantity that stayed."""
+    """A time during which a quantity stayed the same."""
 
     start: datetime
     end: datetime
@@ -99,7 +115,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """What a counter was set to."""
+    """A quantity that a counter was set to."""
 
     at: datetime
     quantity: Decimal
@@ -108,9 +124,9 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """The quantities of an item: as they were counted, and what each invoice billed in the end.
+    """The quantities of an item: as counted, and as billed by each invoice.
 
-    `measure` says what the largest of them is.
+    `measure` describes the largest of them.
     """
 
     item: str
@@ -122,9 +138,9 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """An invoice from its bill date on: held until `released`, executed at `runs` if nothing came before.
+    """An invoice from its bill date on: held until `released`, then executed at `runs`.
 
-    `tried_until` is the last or next try after a decline. None is what has not come to pass.
+    `tried_until` is the last or next attempt after a decline. None is what has not happened.
     """
 
     number: int
@@ -143,12 +159,12 @@ class Review:
 
     @property
     def held(self) -> timedelta:
-        """How long it was not released."""
+        """How long it was held."""
         return timedelta(0) if self.released is None else self.released - self.at
 
     @property
     def moments(self) -> list[datetime]:
-        """Everything about it that has a place in time."""
+        """All moments of the review."""
         bounds = (self.released, self.runs, self.tried_until)
         return [mark.at for mark in self.marks] + [at for at in bounds if at is not None]
 
@@ -159,7 +175,7 @@ class Review:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """A life, from `start` to `end`; what lies behind `now` is expected only."""
+    """A customer's history from `start` to `end`. What comes after `now` is only expected."""
 
     title: str
     summary: str
@@ -173,3 +189,61 @@ class Story:
     tallies: tuple[Tally, ...]
     lanes: tuple[Lane, ...]
     reviews: tuple[Review, ...]
+
+
+# How much of the future is shown, at least.
+AHEAD = timedelta(days=31)
+
+_CAPITAL = re.compile("(?<=[a-z])(?=[A-Z])")
+
+
+def words(name: str) -> str:
+    """`subscriptionBillable` in plain words: subscription billable."""
+    return _CAPITAL.sub(" ", name).lower()
+
+
+def entry_words(entry: Entry) -> str:
+    """What happened, to which item, and the note about it."""
+    item = "" if not entry.item or entry.note.startswith(entry.item) else f", {entry.item}"
+    return f"{words(entry.kind)}{item}{': ' if entry.note else ''}{entry.note}"
+
+
+def signed(amount: Decimal) -> str:
+    """An amount with its sign, as a plus or a real minus."""
+    return f"{'−' if amount < 0 else '+'}{amount_text(abs(amount))}"
+
+
+def day(at: datetime) -> str:
+    return f"{at.day} {at:%b}"
+
+
+def moment(at: datetime) -> str:
+    at = at.astimezone(UTC)
+    return f"{at.day} {at:%b %Y %H:%M}"
+
+
+def dated(at: datetime, words: str) -> str:
+    """The title of an event: its moment, and words."""
+    return f"{moment(at)} · {words}"
+
+
+def pause(start: datetime, end: datetime) -> Span:
+    """The time after a cancellation, as a span."""
+    return Span(start, end, "canceled", f"Canceled from {moment(start)}")
+
+
+def near(coming: Sequence[Coming], start: datetime, end: datetime, now: datetime) -> list[Coming]:
+    """The forecast invoices that fit into a picture that ends at `end` or a little later."""
+    latest = max(end, now + max((now - start) / 12, AHEAD))
+    return [each for each in coming if each.at <= latest]
+
+
+def to_come(coming: Sequence[Coming]) -> Lane:
+    """A lane of forecast invoices."""
+    return Lane("To come", tuple(_coming(each) for each in coming))
+
+
+def _coming(invoice: Coming) -> Mark:
+    lines = "; ".join(f"{line.description or line.item} {amount_text(line.amount)}" for line in invoice.lines)
+    words = f"to come, as things stand: {amount_text(invoice.total)} ({lines})"
+    return Mark(invoice.at, Sign.COMING, dated(invoice.at, words), amount_text(invoice.total))

@@ -14,7 +14,7 @@ from tallyhook_mock.core.hooks import Hook
 from tallyhook_mock.duration import Duration, parse_duration
 from tallyhook_mock.faults import Armed, Fault
 from tallyhook_mock.picture.life import Life, life_of
-from tallyhook_mock.play import bill_period
+from tallyhook_mock.systems.cheddar.control import bill_period
 from tallyhook_mock.systems.cheddar.invoices import Invoice
 from tallyhook_mock.testing.address import Address
 from tallyhook_mock.testing.asserts import Asserts

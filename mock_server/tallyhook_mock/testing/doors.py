@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeGuard
 import httpx
 from starlette.types import ASGIApp
 
-from tallyhook_mock.delivery import KEPT_OF_ANSWER, Answer, Sender
+from tallyhook_mock.sender import KEPT_OF_ANSWER, Answer, Sender
 from tallyhook_mock.testing.application import Application
 from tallyhook_mock.testing.loop import Loop
 

@@ -8,8 +8,7 @@ from typing import Literal, TypeAlias
 from tallyhook import signing
 from tallyhook_mock.core import ids
 from tallyhook_mock.systems.cheddar.customers import Customer
-from tallyhook_mock.systems.cheddar.hook_json import body
-from tallyhook_mock.systems.cheddar.trigger import event_about
+from tallyhook_mock.systems.cheddar.hook_json import body, event_about
 
 __all__ = ["HookType", "SignedHook", "sign_hook"]
 

@@ -1,10 +1,10 @@
-"""`tallyhook inbox`: a look into a receiver's inbox, and what a person decides about a hook."""
+"""`tallyhook inbox`: look into a receiver's inbox, and decide about a hook."""
 
 import asyncio
 import json
 import os
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -19,8 +19,6 @@ from tallyhook_receiver.cli.output import grid, print_json, say, table
 from tallyhook_receiver.page.subject import subject
 from tallyhook_receiver.settings import PREFIX, read
 
-__all__ = ["inbox"]
-
 T = TypeVar("T")
 
 
@@ -29,9 +27,9 @@ def inbox() -> None:
     """Look after a receiver's inbox."""
 
 
-FILE = "tallyhook.sqlite"  # where a receiver keeps it that was told nothing
+FILE = "tallyhook.sqlite"  # a receiver's default
 
-# Read as a receiver reads it, which may be told a file that holds it.
+# Read as a receiver reads it: `…_FILE` may name a file that holds it.
 _VARIABLE = f"{PREFIX}INBOX"
 
 url_option = click.option(
@@ -57,10 +55,10 @@ _COLOURS = {
 @inbox.command("list")
 @url_option
 @click.option("--state", type=click.Choice([each.value for each in State]), help="Only hooks in this state.")
-@click.option("--limit", type=click.IntRange(min=1), default=50, help="How many at the most.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, help="How many to list at most.")
 @json_option
 def list_(url: str | None, state: str | None, limit: int, as_json: bool) -> None:
-    """The hooks that changed last, newest first.
+    """List the hooks that changed last, newest first.
 
     Example: tallyhook inbox list --inbox inbox.sqlite --state failed
     """
@@ -69,18 +67,12 @@ def list_(url: str | None, state: str | None, limit: int, as_json: bool) -> None
         print_json([_about(record) for record in records])
         return
     now = datetime.now(UTC)
-    rows = [
-        (
-            record.name,
-            _state(record.state),
-            str(record.attempts),
-            _age(now - record.changed),
-            (seen := subject(record)).customer,
-            seen.invoice,
-            _what(record),
-        )
-        for record in records
-    ]
+    rows = []
+    for record in records:
+        seen = subject(record)
+        age = _age(now - record.changed)
+        cells = (record.name, _state(record.state), str(record.attempts), age, seen.customer, seen.invoice)
+        rows.append((*cells, _what(record)))
     columns = ("hook", "state", ">tried", "changed", "~customer", "invoice", "~what")
     table(columns, rows, empty="There are no such hooks.")
 
@@ -88,12 +80,12 @@ def list_(url: str | None, state: str | None, limit: int, as_json: bool) -> None
 @inbox.command()
 @key_argument
 @url_option
-@click.option("--body", is_flag=True, help="With the body: customer data.")
+@click.option("--body", is_flag=True, help="Show the body too: it holds customer data.")
 @json_option
 def show(key: str, url: str | None, body: bool, as_json: bool) -> None:
-    """One hook, with its note and the journal of its review.
+    """Show one hook, with its note and the journal of its review.
 
-    Of one that is unresolved it says what stands on the invoice, what was meant, and how to go on.
+    For an unresolved hook it shows what is on the invoice, what was declared, and how to go on.
 
     Example: tallyhook inbox show f00dfeed
     """
@@ -109,33 +101,33 @@ def show(key: str, url: str | None, body: bool, as_json: bool) -> None:
             about["body"] = record.body.decode("utf-8", "replace")
         print_json(about)
         return
+    grid(_shown(record, entries, body))
+    if record.state is not State.UNRESOLVED and record.outcome is not None:
+        say(record.outcome)
+
+
+def _shown(record: Record, entries: Sequence[Entry], body: bool) -> Iterator[tuple[str, str | Text]]:
     seen = subject(record)
-    rows: list[tuple[str, str | Text]] = [
-        ("hook", record.key),
-        ("state", _state(record.state)),
-        ("type", f"{record.type} of {record.product}"),
-        ("received", f"{_moment(record.received)}, {_times(record.deliveries)} in all"),
-        ("changed", f"{_moment(record.changed)}, tried {_times(record.attempts)}"),
-    ]
+    yield "hook", record.key
+    yield "state", _state(record.state)
+    yield "type", f"{record.type} of {record.product}"
+    yield "received", f"{_moment(record.received)}, {_times(record.deliveries)} in all"
+    yield "changed", f"{_moment(record.changed)}, tried {_times(record.attempts)}"
     if seen.customer or seen.invoice:
-        rows.append(("about", f"invoice {seen.invoice} of customer {seen.customer}"))
+        yield "about", f"invoice {seen.invoice} of customer {seen.customer}"
     if record.due is not None:
-        rows.append(("second look", f"due {_moment(record.due)}"))
+        yield "second look", f"due {_moment(record.due)}"
     if record.state is State.UNRESOLVED:
-        rows.append(("stands", record.note.rstrip()))
+        yield "stands", record.note.rstrip()
         meant = [entry for entry in entries if isinstance(entry, Declared)]
-        rows.append(("meant", _meant(meant[-1]) if meant else "nothing yet"))
-        rows.append(("then", f"tallyhook inbox resolve {record.name} --help"))
-        outcome = None
-    elif (outcome := record.outcome) is None:
-        rows.append(("note", record.note.rstrip()))
+        yield "meant", _meant(meant[-1]) if meant else "nothing yet"
+        yield "then", f"tallyhook inbox resolve {record.name} --help"
+    elif record.outcome is None:
+        yield "note", record.note.rstrip()
     for number, entry in enumerate(entries):
-        rows.append(("" if number else "journal", str(entry)))
+        yield "" if number else "journal", str(entry)
     if body:
-        rows.append(("body", record.body.decode("utf-8", "replace")))
-    grid(rows)
-    if outcome is not None:
-        say(outcome)
+        yield "body", record.body.decode("utf-8", "replace")
 
 
 @inbox.command()
@@ -143,7 +135,7 @@ def show(key: str, url: str | None, body: bool, as_json: bool) -> None:
 @url_option
 @json_option
 def retry(key: str, url: str | None, as_json: bool) -> None:
-    """Have a hook handled again when it is delivered next, even if it was done. Its journal is kept.
+    """Handle a hook again at its next delivery, even if it was done. Its journal is kept.
 
     Example: tallyhook inbox retry f00dfeed
     """
@@ -155,10 +147,7 @@ def retry(key: str, url: str | None, as_json: bool) -> None:
         return await _find(opened, record.key)
 
     record = _with(url, let_in)
-    if as_json:
-        print_json(_about(record))
-    else:
-        click.echo(f"{record.name} is handled again when it is delivered next: have its sender retry it")
+    _tell(record, as_json, "is handled again at its next delivery: have its sender retry it")
 
 
 @inbox.command()
@@ -172,7 +161,7 @@ def retry(key: str, url: str | None, as_json: bool) -> None:
     type=int,
     metavar="NUMBER",
     show_default="the last one open",
-    help="Which adding of the journal is meant.",
+    help="The number of the adding in the journal.",
 )
 @click.option("--note", default="", help="Why, for those who read the journal.")
 @json_option
@@ -186,23 +175,23 @@ def resolve(
     note: str,
     as_json: bool,
 ) -> None:
-    """Give a person's word about an unresolved hook: it is journaled, and the work goes on.
+    """Decide about an unresolved hook. The decision goes into its journal, and the work goes on.
 
-    The next delivery goes by it; where the hook was acknowledged before, the receiver's second look does.
+    The next delivery follows it. If the hook was acknowledged before, the receiver's second look does.
 
     Example: tallyhook inbox resolve f00dfeed --ours 7a1c --note "seen in the console"
     """
     if sum((ours is not None, never_added, accept)) != 1:
-        fail("say one of --ours CHARGE_ID, --never-added and --accept", USAGE)
+        fail("use one of --ours CHARGE_ID, --never-added and --accept", USAGE)
 
     async def give(opened: Inbox) -> Record:
         record = await _find(opened, key)
         if record.state is not State.UNRESOLVED:
-            fail(f"{record.name} is not unresolved but {record.state}", BAD)
+            fail(f"{record.name} is {record.state}, not unresolved", BAD)
         entries = await opened.entries(record.key)
         number = 0 if accept else adding or _open_adding(entries)
         if not accept and not any(isinstance(e, Adding) and e.number == number for e in entries):
-            fail(f"its journal has no adding {number}" if number else "name the --adding that is meant", BAD)
+            fail(f"its journal has no adding {number}" if number else "name the --adding", BAD)
         owner, now = f"a person {uuid.uuid4().hex}", datetime.now(UTC)
         if not (await opened.claim(record, owner, 60)).mine:
             fail("a worker is at it now; try again when it has finished", BAD)
@@ -215,16 +204,13 @@ def resolve(
         return await _find(opened, record.key)
 
     record = _with(url, give)
-    if as_json:
-        print_json(_about(record))
-    elif record.state is State.DONE:
-        click.echo(f"{record.name} is resolved: the receiver looks at its invoice again")
-    else:
-        click.echo(f"{record.name} is resolved: the next delivery goes on with it")
+    is_done = record.state is State.DONE
+    then = "the receiver looks at its invoice again" if is_done else "the next delivery goes on with it"
+    _tell(record, as_json, f"is resolved: {then}")
 
 
 def _open_adding(entries: Sequence[Entry]) -> int:
-    """The last adding of which nobody knows what came; 0 if there is none."""
+    """The number of the last adding with an unknown outcome; 0 if there is none."""
     known = {e.number for e in entries if isinstance(e, Added | Refused | Resolved)}
     return max((e.number for e in entries if isinstance(e, Adding) and e.number not in known), default=0)
 
@@ -245,7 +231,7 @@ def forget(key: str, url: str | None, yes: bool, as_json: bool) -> None:
         if not yes:
             click.confirm(
                 f"{record.name} ({record.type or 'undecodable'}, {record.state}): delete it with its"
-                " journal? If it comes again, what its review has charged is charged again.",
+                " journal? If it comes again, its review charges everything again.",
                 abort=True,
                 err=True,
             )
@@ -253,18 +239,14 @@ def forget(key: str, url: str | None, yes: bool, as_json: bool) -> None:
             fail("a worker is at it now; try again when it has finished", BAD)
         return record
 
-    record = _with(url, drop)
-    if as_json:
-        print_json(_about(record))
-    else:
-        click.echo(f"{record.name} is forgotten")
+    _tell(_with(url, drop), as_json, "is deleted")
 
 
 @inbox.command()
 @url_option
 @json_option
 def stats(url: str | None, as_json: bool) -> None:
-    """How many hooks there are, by state.
+    """Count the hooks by state.
 
     Example: tallyhook inbox stats --json
     """
@@ -276,13 +258,20 @@ def stats(url: str | None, as_json: bool) -> None:
         return
     rows = [(_state(state), f"{count:,}") for state, count in hooks.items()]
     table(("state", ">hooks"), rows, footer=("all", f"{sum(hooks.values()):,}"))
-    say(f"{counted.entries:,} journal entries, {counted.size / 1024:,.0f} KiB in all")
+    click.echo(f"{counted.entries:,} journal entries, {counted.size / 1024:,.0f} KiB in all")
     if counted.oldest is not None:
-        say(f"the oldest hook was received {_moment(counted.oldest)}")
+        click.echo(f"the oldest hook was received {_moment(counted.oldest)}")
+
+
+def _tell(record: Record, as_json: bool, what: str) -> None:
+    if as_json:
+        print_json(_about(record))
+    else:
+        click.echo(f"{record.name} {what}")
 
 
 def _with(url: str | None, work: Callable[[Inbox], Awaitable[T]]) -> T:
-    """Do something with an inbox that must be there."""
+    """The result of some work with an inbox that has to exist."""
 
     async def run(opened: Inbox) -> T:
         try:
@@ -298,7 +287,7 @@ def _with(url: str | None, work: Callable[[Inbox], Awaitable[T]]) -> T:
 
 
 def _named() -> str:
-    """The inbox that the environment names."""
+    """The inbox in the environment."""
     settings = read(os.environ)
     for problem in settings.problems:
         if problem.startswith(_VARIABLE):
@@ -336,7 +325,7 @@ def _state(state: State) -> Text:
 
 
 def _what(record: Record) -> Text:
-    """The type, and the last line of what went wrong; the outcome of a review is for `show`."""
+    """The type, and the last line of the note; `show` has the outcome of a review."""
     what = Text(record.type or "(undecodable)")
     if record.state not in (State.DONE, State.IGNORED) and (note := record.note.strip()):
         what.append("\n" + note.splitlines()[-1], style="dim")

@@ -15,18 +15,6 @@ from rich.text import Text
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-__all__ = [
-    "can_write",
-    "console",
-    "grid",
-    "moment",
-    "print_json",
-    "say",
-    "short",
-    "state",
-    "table",
-]
-
 # In a file or a pipe nothing has to be broken.
 _ENDLESS = 10_000
 _MARKS = ">~?"  # what the name of a column begins with
@@ -55,11 +43,11 @@ def table(
     empty: str = "",
     footer: Iterable[str] = (),
 ) -> None:
-    """A table, or a sentence if it has no rows.
+    """Print a table, or a sentence if it has no rows.
 
-    A column named `>amount` is set to the right, and only one named `~note` may be broken between words on a
-    narrow terminal. One named `?product` is left out if all its cells are the same. Where the others have no
-    room each row takes several lines. A pipe gets all columns, with tabs between them.
+    A column named `>amount` is aligned right. Only a column named `~note` may wrap, between words, on a
+    narrow terminal. A column named `?product` is left out if all its cells are equal. If there is still too
+    little room, each row takes several lines. A pipe gets all columns, separated by tabs.
     """
     listed = [[_plain(cell) for cell in row] for row in rows]
     below = [[Text(cell, "bold") for cell in footer]] if footer else []
@@ -99,19 +87,19 @@ def _differ(rows: list[list[Text]], place: int) -> bool:
 
 
 def _width(names: list[str], rows: list[list[Text]]) -> int:
-    """The columns of a terminal that a table takes at least."""
+    """The width that a table needs at least."""
     widths = [_least(name, [row[place] for row in rows]) for place, name in enumerate(names)]
     return sum(widths) + 3 * len(widths)
 
 
 def _least(name: str, cells: list[Text]) -> int:
-    """How narrow a column can be: as its longest word if it may be broken, else as its longest line."""
+    """The width that a column needs: of its longest word if it may wrap, else of its longest line."""
     parts = (cell.plain.split() if name[0] == "~" else cell.plain.splitlines() for cell in cells)
     return max([len(name.lstrip(_MARKS)), *(cell_len(part) for each in parts for part in each)])
 
 
 def _say_folded(names: list[str], rows: list[list[Text]], width: int) -> None:
-    """Each row as a paragraph: its first cell, and below that the others with their names."""
+    """Print each row as a paragraph: its first cell, then the others with their names."""
     for first, *others in rows:
         say(Text.assemble(first, style="bold"), soft_wrap=True)
         lines: list[Text] = []
@@ -123,21 +111,21 @@ def _say_folded(names: list[str], rows: list[list[Text]], width: int) -> None:
 
 
 def _add(lines: list[Text], part: Text, width: int) -> None:
-    """On the last line if it has room for all of it, else from a new one on, broken between words."""
+    """Append to the last line if all of it fits, else begin a new line; wrap between words."""
     if lines and lines[-1].cell_len + 2 + part.cell_len <= width and "\n" not in part.plain:
         lines[-1].append("  ").append_text(part)
         return
     for row in part.split("\n"):
         lines.append(Text())
         for word in row.split(" "):
-            # A word that is wider stays whole: an address is to be copied.
+            # A wider word stays whole, so that an address can be copied.
             if lines[-1] and lines[-1].cell_len + 1 + word.cell_len > width:
                 lines.append(Text())
             lines[-1].append(" " if lines[-1] else "").append_text(word)
 
 
 def grid(rows: Iterable[tuple[str, str | Text]]) -> None:
-    """Names and values, in a pipe with a tab between them."""
+    """Print names and values, in a pipe separated by tabs."""
     if console().width == _ENDLESS:
         for name, value in rows:
             click.echo(f"{name}\t{_plain(value).plain}")
@@ -153,9 +141,9 @@ def grid(rows: Iterable[tuple[str, str | Text]]) -> None:
 
 
 def say(what: "RenderableType", *, soft_wrap: bool = False) -> None:
-    """On the terminal, in colours if it is one; elsewhere without spaces at the ends of lines.
+    """Print in colours on a terminal; elsewhere without spaces at the ends of lines.
 
-    With `soft_wrap` a line that is too wide is left to the terminal to break.
+    With `soft_wrap` the terminal wraps lines that are too wide.
     """
     made = console()
     if made.is_terminal:

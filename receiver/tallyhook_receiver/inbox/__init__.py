@@ -1,10 +1,13 @@
-"""The inbox: what was received, what came of it, and the reviews' journals. One protocol, several stores.
+"""The inbox: the hooks that came, what came of them, and the journals of their reviews.
 
-`PostgresInbox` is in `tallyhook_receiver.inbox.postgres`, which needs the extra `[postgres]`.
+One protocol, several stores. `PostgresInbox` is in `tallyhook_receiver.inbox.postgres`, which needs the extra
+`[postgres]`.
 """
 
-from tallyhook_receiver.inbox.base import FRESH, Claim, Due, Inbox, Letter, Record, State, Stats
-from tallyhook_receiver.inbox.opening import open_inbox
+from pathlib import Path
+from urllib.parse import unquote
+
+from tallyhook_receiver.inbox.base import FRESH, MAX_HOOKS, Claim, Due, Inbox, Letter, Record, State, Stats
 from tallyhook_receiver.inbox.sqlite import MemoryInbox, SQLiteInbox
 
 __all__ = [
@@ -20,3 +23,37 @@ __all__ = [
     "Stats",
     "open_inbox",
 ]
+
+
+def open_inbox(url: str | Path, *, max_hooks: int = MAX_HOOKS, create: bool = True) -> Inbox:
+    """The inbox at a path or URL. Call its `open` before you use it.
+
+    A path, `sqlite:///relative/path` and `sqlite:////absolute/path` are a file, `:memory:` is a MemoryInbox,
+    and `postgresql://user:password@host/database` is a server, which needs the extra `[postgres]`.
+
+    Args:
+        max_hooks: how many hooks it holds when it is full.
+        create: whether to create a file or tables that don't exist.
+
+    Raises ValueError for any other URL, and ModuleNotFoundError if the extra is missing.
+    """
+    if str(url) == ":memory:":
+        return MemoryInbox(max_hooks=max_hooks)
+    scheme, separator, rest = str(url).partition("://")
+    if isinstance(url, Path) or not separator:
+        return SQLiteInbox(url, max_hooks=max_hooks, create=create)
+    if scheme == "sqlite" and len(rest) > 1 and rest.startswith("/"):
+        return SQLiteInbox(unquote(rest[1:]), max_hooks=max_hooks, create=create)
+    if scheme not in ("postgresql", "postgres"):
+        raise ValueError(
+            f"an inbox is a path, sqlite:///path or postgresql://user@host/database, not {scheme}://…"
+        )
+    try:
+        from tallyhook_receiver.inbox.postgres import PostgresInbox
+    except ImportError as error:
+        if (error.name or "").startswith("tallyhook"):
+            raise
+        raise ModuleNotFoundError(
+            "an inbox in PostgreSQL needs psycopg: pip install 'tallyhook[postgres]'", name=error.name
+        ) from error
+    return PostgresInbox(str(url), max_hooks=max_hooks, create=create)

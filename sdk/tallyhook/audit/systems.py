@@ -1,6 +1,6 @@
 """The four systems, each as an audit sees it.
 
-`items` maps the names that the audit uses to what the system calls them, so that one function serves all.
+`items` maps the audit's names to the system's, so that one function works for all systems.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,18 +15,16 @@ from tallyhook.cheddar.models import Customer
 from tallyhook.errors import DecodeError, NotFound
 from tallyhook.review import Review, SetQuantity
 
-__all__ = ["Chargemonk", "Cheddar", "Cleverbridge", "Fusebill"]
-
 
 class Cheddar:
-    """Invoices that Cheddar holds, each until it is run. What is done goes through a review."""
+    """Invoices that Cheddar holds until they are run. Changes go through a review."""
 
     name = "cheddar"
     not_promised: tuple[str, ...] = ()
     adds = False
 
     def __init__(self, client: CheddarClient, items: Mapping[str, str]) -> None:
-        """`items`: by the audit's name, the item's code."""
+        """`items` maps the audit's names to item codes."""
         self._client, self._items = client, items
         self._applied: dict[tuple[str, str], Decimal] = {}
 
@@ -46,7 +44,7 @@ class Cheddar:
                 )
 
     def read(self, window: Window) -> Mapping[str, Decimal]:
-        """What the invoice shows. Where it shows no quantity, what a review has set and verified, or 0."""
+        """The quantities on the invoice; where it shows none, what a review set and verified, or 0."""
         customer = self._customer(window)
         found: dict[str, Decimal] = {}
         for name, code in self._items.items():
@@ -82,7 +80,7 @@ class Cheddar:
 
 
 class Fusebill:
-    """Ready drafts, which wait for a post where auto-post is off."""
+    """Ready drafts, which wait to be posted if auto-post is off."""
 
     name = "fusebill"
     not_promised: tuple[str, ...] = (
@@ -92,11 +90,11 @@ class Fusebill:
     adds = False
 
     def __init__(self, client: fusebill.Client, items: Mapping[str, str]) -> None:
-        """`items`: by the audit's name, the product's code."""
+        """`items` maps the audit's names to product codes."""
         self._client, self._items = client, items
 
     def windows(self, now: datetime) -> Iterator[Window]:
-        """DecodeError after all others, for a draft that can't be read."""
+        """The drafts. Raises DecodeError after the others if a draft can't be read."""
         drafts: list[fusebill.DraftInvoice] = []
         unreadable: list[DecodeError] = []
         page = 0
@@ -149,7 +147,7 @@ class Fusebill:
 
     @staticmethod
     def _on(draft: fusebill.DraftInvoice, code: str) -> tuple[fusebill.DraftCharge | None, Decimal]:
-        """The one charge of a product, and its quantity."""
+        """The only charge of a product, and its quantity."""
         charges = [charge for charge in draft.draft_charges if charge.product_code == code]
         if len(charges) > 1:
             raise AuditFailed(f"draft {draft.id} has {len(charges)} charges of {code}: say which is meant")
@@ -178,8 +176,10 @@ class Cleverbridge:
         *,
         ahead: timedelta = timedelta(days=1),
     ) -> None:
-        """`items`: by the audit's name, the RunningNumber. `ahead`: how long before it closes a window is
-        audited, so that most of the usage is known."""
+        """`items` maps the audit's names to RunningNumbers.
+
+        `ahead`: how long before it closes a window is audited, so that most of the usage is known.
+        """
         self._client, self._subscriptions = client, tuple(subscriptions)
         self._items, self._ahead = items, ahead
 
@@ -201,7 +201,7 @@ class Cleverbridge:
                 )
 
     def read(self, window: Window) -> Mapping[str, Decimal]:
-        """What is asked for last; whether a late change is on this bill, its price tells."""
+        """The quantities that were set last. Only the price shows whether a late change is on this bill."""
         subscription = self._subscription(window)
         found: dict[str, Decimal] = {}
         for name, number in self._items.items():
@@ -226,7 +226,7 @@ class Cleverbridge:
 
 
 class Chargemonk:
-    """Charges that the next invoice takes in. The call that adds one is inferred: see the client."""
+    """Charges for the next invoice. The call that adds one is inferred: see the client."""
 
     name = "chargemonk"
     not_promised: tuple[str, ...] = (

@@ -1,4 +1,4 @@
-"""The nouns of Chargemonk's answers, as far as two pages show them. Times are Unix seconds there."""
+"""The objects in Chargemonk's answers, as far as two pages show them. Times are Unix seconds there."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -6,11 +6,9 @@ from typing import ClassVar
 
 from tallyhook._model import Model
 
-__all__ = ["Invoice", "InvoiceSubscription", "UnbilledCharge"]
-
 
 class InvoiceSubscription(Model, frozen=True, kw_only=True):
-    """What an invoice tells of its subscription."""
+    """What an invoice says about its subscription."""
 
     _shown: ClassVar = ("subscription_id",)
 
@@ -24,7 +22,7 @@ class InvoiceSubscription(Model, frozen=True, kw_only=True):
 
     @property
     def subscription_next_billing(self) -> datetime | None:
-        """When it is billed next, as of the invoice."""
+        """When it is billed next, according to the invoice."""
         return _moment(self.next_billing_seconds)
 
 

@@ -1,18 +1,14 @@
-"""Billing periods and the charges on their invoices."""
+"""Billing periods: opening, closing, moving and restarting them, and running their invoices."""
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 from msgspec.structs import replace
 
-from tallyhook_mock.core import ids
-from tallyhook_mock.core.base import Value
-from tallyhook_mock.core.money import ONE, amount_text, quantity_text
+from tallyhook_mock.core.money import ONE, amount_text
 from tallyhook_mock.systems.cheddar import gateway, payments, review
+from tallyhook_mock.systems.cheddar.charges import NewCharge, custom, discount, setup_charge, target
 from tallyhook_mock.systems.cheddar.customers import Customer, Subscription
 from tallyhook_mock.systems.cheddar.invoices import (
-    Charge,
     ChargeType,
     Invoice,
     InvoiceState,
@@ -20,47 +16,28 @@ from tallyhook_mock.systems.cheddar.invoices import (
     Usage,
 )
 from tallyhook_mock.systems.cheddar.products import Plan
-from tallyhook_mock.systems.cheddar.refusal import Refusal, not_found
+from tallyhook_mock.systems.cheddar.refusal import Refusal
 from tallyhook_mock.systems.cheddar.state import State
 
 __all__ = [
-    "NewCharge",
-    "add_charge",
     "adopt",
-    "bill_at_once",
     "bill_now",
-    "charge_now",
     "close",
-    "custom",
-    "delete_charge",
-    "discount",
     "draft_invoice",
     "last_period",
     "lasting_counters",
     "move_bill_date",
-    "one_time_invoice",
     "open_invoice",
     "plan_billing",
     "reactivate",
     "restart_cycle",
     "run_invoice",
     "run_outstanding",
-    "setup_charge",
-    "target",
     "waive",
 ]
 
 
 WAIVED = "Waived"  # the description of a credit that waives; inferred
-
-
-class NewCharge(Value, frozen=True):
-    """A charge, or with a negative amount a credit, as a caller asks for it."""
-
-    code: str
-    quantity: Decimal
-    each_amount: Decimal
-    description: str = ""
 
 
 # -- the life of an invoice
@@ -77,9 +54,9 @@ def draft_invoice(
     counters: tuple[Usage, ...] = (),
     is_initial: bool = False,
 ) -> Invoice:
-    """A current invoice that is not yet there: `adopt` it once what has to be paid for it is paid.
+    """Make a current invoice that does not exist yet: `adopt` it once everything due is paid.
 
-    `begun_with` is the invoice whose recurring charge is for the period that begins.
+    `begun_with` is the invoice whose recurring charge pays for the period that begins.
     """
     customer = subscription.customer
     number = state.next_invoice_number(customer.product)
@@ -99,7 +76,7 @@ def draft_invoice(
 
 
 def adopt(state: State, draft: Invoice, instead_of: Invoice | None) -> Invoice:
-    """Put a draft in the place of the pending invoice that it was made of, or behind the others."""
+    """Replace the pending invoice that a draft was made of, or add the draft after the others."""
     if instead_of is None:
         draft.subscription.customer.carried = ()
         state.add_invoice(draft)
@@ -121,7 +98,7 @@ def open_invoice(
     counters: tuple[Usage, ...] = (),
     is_initial: bool = False,
 ) -> Invoice:
-    """Open the current invoice of a subscription; `plan_billing` has it billed in its time."""
+    """Open the current invoice of a subscription. `plan_billing` then plans its bill date."""
     draft = draft_invoice(
         state,
         subscription,
@@ -160,15 +137,15 @@ def remind(state: State, invoice: Invoice, at: datetime) -> None:
 
 
 def bill(state: State, invoice: Invoice, at: datetime) -> None:
-    """The billing moment: the period ends, the next one begins, and the invoice is held or executed.
+    """The bill date: the period ends, the next one begins, and the invoice is held or executed.
 
-    A canceled subscription bills nothing by itself (staff 2009, 2017): its invoice waits.
+    A canceled subscription bills nothing automatically (staff 2009, 2017): its invoice waits.
 
     Standing: documented; staff 2012, 2014.
     """
     subscription = invoice.subscription
     if subscription.current is not invoice or invoice.billing_at > at or subscription.waits_for_paypal:
-        return  # moved or executed meanwhile, or not to be billed before PayPal agrees
+        return  # moved or executed in the meantime, or waiting for PayPal
     close(state, invoice)
     if subscription.is_canceled:
         invoice.state = InvoiceState.LAPSED
@@ -180,8 +157,8 @@ def bill(state: State, invoice: Invoice, at: datetime) -> None:
 def close(state: State, invoice: Invoice, recurring: Plan | None = None) -> None:
     """End the period of an invoice: every line gets an id, and the invoice is outstanding.
 
-    What holds at the bill date is decided now: plan, promotion, tax. `recurring` is the plan whose recurring
-    charge begins, if it is another than that of the period.
+    The plan, the promotion and the tax rate are fixed now. `recurring` is the plan whose recurring charge is
+    billed, if it differs from the plan of the period.
 
     Standing: staff 2011.
     """
@@ -194,15 +171,6 @@ def close(state: State, invoice: Invoice, recurring: Plan | None = None) -> None
     discount(state, invoice)
 
 
-def discount(state: State, invoice: Invoice) -> None:
-    """Bring the credits of a promotion up to date with the charges of an invoice that is closed."""
-    if invoice.state is not InvoiceState.OPEN:
-        invoice.credits = tuple(
-            credit if credit.id else replace(credit, id=state.ids.next())
-            for credit in invoice.discounts(invoice.charges, invoice.promotion)
-        )
-
-
 def bill_now(
     state: State,
     draft: Invoice,
@@ -213,7 +181,7 @@ def bill_now(
 ) -> Invoice:
     """Bill a draft of a pending invoice at once, without a review, as part of a call.
 
-    What is not paid for does not happen: a Refusal (422), and `instead_of` is as it was.
+    If the payment fails, nothing happens: a Refusal (422), and `instead_of` stays as it was.
 
     Standing: inferred.
     """
@@ -226,7 +194,7 @@ def bill_now(
 
 
 def run_outstanding(state: State, customer: Customer, at: datetime) -> None:
-    """Execute the outstanding invoice now; on a canceled subscription a success reactivates it.
+    """Execute the outstanding invoice now. If that succeeds, a canceled subscription is reactivated.
 
     Standing: documented.
     """
@@ -234,7 +202,7 @@ def run_outstanding(state: State, customer: Customer, at: datetime) -> None:
 
 
 def run_invoice(state: State, invoice: Invoice, at: datetime) -> None:
-    """The same of an outstanding invoice that is given. One that is not yet due can't be run (staff 2015).
+    """Execute this outstanding invoice now. An invoice that is not due yet can't be run (staff 2015).
 
     Standing: documented.
     """
@@ -250,7 +218,7 @@ def run_invoice(state: State, invoice: Invoice, at: datetime) -> None:
 
 
 def waive(state: State, invoice: Invoice, at: datetime) -> None:
-    """Offset all charges of an outstanding invoice by credits (staff 2014), one for each (a setting)."""
+    """Offset all charges of an outstanding invoice with credits (staff 2014), one for each (a setting)."""
     if not invoice.is_outstanding:
         raise Refusal(412, "Only an outstanding invoice can be waived", "number:notOutstanding")  # inferred
     invoice.promotion, invoice.credits = None, ()
@@ -274,12 +242,12 @@ def reactivate(
     paid: Invoice | None = None,
     first_bill: datetime | None = None,
 ) -> None:
-    """Take a cancellation back.
+    """Undo a cancellation.
 
-    Before the next bill date the old period goes on, and the bill date stays (documented). After it this is a
-    new sign-up with the first bill of the plan, or on `first_bill` (documented; staff 2018). `paid` is an
-    outstanding invoice that was paid for it, so that a new sign-up is billed one period later (a setting). A
-    Refusal (422) if what is to be billed now is not paid; then it stays canceled.
+    Before the next bill date the old period continues, and the bill date stays (documented). After it, this
+    is a new sign-up with the plan's first bill, or with one on `first_bill` (documented; staff 2018). `paid`
+    is an outstanding invoice that was paid to reactivate, so that the new sign-up is billed one period later
+    (a setting). A Refusal (422) if what is billed now is not paid; the subscription then stays canceled.
 
     Standing: client.
     """
@@ -287,7 +255,7 @@ def reactivate(
     pending = subscription.pending
     is_missed = pending is not None and pending.state is InvoiceState.OPEN and pending.billing_at <= at
     if first_bill is None and is_missed:
-        first_bill = at  # it was due while the subscription waited for PayPal
+        first_bill = at  # it became due while the subscription waited for PayPal
     if first_bill is not None and subscription.current is pending:
         move_bill_date(state, subscription, first_bill, at)
     elif pending is None or pending.state is InvoiceState.LAPSED:
@@ -306,16 +274,16 @@ def _sign_up_again(
     paid: Invoice | None,
     first_bill: datetime | None,
 ) -> None:
-    """What was used before the cancellation is not billed, unless a setting says so (inferred).
+    """Usage from before the cancellation is not billed, unless a setting says so (inferred).
 
-    A bill of now has no usage: the counters that stay are billed with the first full period. Custom charges
-    and credits on the pending invoice stay on it.
+    A bill made now has no usage: lasting counters are billed with the first full period. Custom charges and
+    credits on the pending invoice stay on it.
     """
     customer, plan = subscription.customer, subscription.plan
     rules = customer.product.rules
     lasting = lasting_counters(pending or last_period(customer), plan)
     if pending is None:
-        if last_period(customer) is not None:  # else it was imported without a date
+        if last_period(customer) is not None:  # otherwise it was imported without a date
             restart_cycle(state, subscription, at, lasting, begun_with=paid)
         return
     draft = replace(_reopened(pending), plan=plan, previous_at=at, billed_with=0)
@@ -340,7 +308,7 @@ def _sign_up_again(
 
 
 def move_bill_date(state: State, subscription: Subscription, when: datetime, at: datetime) -> None:
-    """Move the bill date, and the whole cycle with it; now or the past bills at once (documented)."""
+    """Move the bill date and the whole cycle. A date in the past, or now, bills at once (documented)."""
     pending = subscription.pending
     if pending is not None:
         draft = replace(_reopened(pending), billing_at=when)
@@ -357,7 +325,7 @@ def move_bill_date(state: State, subscription: Subscription, when: datetime, at:
 
 
 def _reopened(pending: Invoice) -> Invoice:
-    """A copy of a pending invoice, open again if its date passed during a cancellation."""
+    """A copy of a pending invoice, reopened if its date passed during a cancellation."""
     if pending.state is InvoiceState.OPEN:
         return replace(pending)
     added = (
@@ -368,14 +336,6 @@ def _reopened(pending: Invoice) -> Invoice:
     return replace(pending, state=InvoiceState.OPEN, charges=tuple(added), credits=(), promotion=None)
 
 
-def setup_charge(state: State, plan: Plan, at: datetime) -> tuple[Charge, ...]:
-    """The plan's setup charge, or nothing if it has none."""
-    amount = plan.setup_charge_amount
-    if not amount:
-        return ()
-    return (Charge(state.ids.next(), plan.setup_charge_code, ChargeType.SETUP, ONE, amount, "", at),)
-
-
 def restart_cycle(
     state: State,
     subscription: Subscription,
@@ -384,7 +344,7 @@ def restart_cycle(
     *,
     begun_with: Invoice | None = None,
 ) -> None:
-    """Count billing dates from `at`; `begun_with` is the invoice that bills the period that begins."""
+    """Count billing dates from `at`. `begun_with` is the invoice that bills the period that begins."""
     subscription.anchor, subscription.cycle = at, 1
     billing_at = subscription.plan.frequency.after(at, 1, subscription.customer.product.rules.add_months)
     if billing_at is not None:
@@ -401,13 +361,13 @@ def restart_cycle(
 
 
 def last_period(customer: Customer) -> Invoice | None:
-    """The invoice of the newest period."""
+    """The invoice of the latest period."""
     periods = (made for made in customer.invoices if made.type is InvoiceType.SUBSCRIPTION)
     return max(periods, key=lambda made: made.number, default=None)
 
 
 def lasting_counters(invoice: Invoice | None, plan: Plan) -> tuple[Usage, ...]:
-    """The counters that go on into the next period, on `plan`: those of the items that are not periodic.
+    """The counters that continue in the next period on `plan`: those of items that are not periodic.
 
     Standing: staff 2013.
     """
@@ -418,99 +378,6 @@ def lasting_counters(invoice: Invoice | None, plan: Plan) -> tuple[Usage, ...]:
 
 
 # -- charges
-
-
-def target(customer: Customer, *, outstanding: bool) -> Invoice:
-    """The invoice that a call addresses.
-
-    Standing: documented.
-    """
-    subscription = customer.subscription
-    if outstanding:
-        invoice = subscription.outstanding
-        if invoice is None:
-            raise not_found("No outstanding invoice found")  # inferred text
-        return invoice
-    if subscription.current is None:
-        raise Refusal(412, "The subscription has no current invoice", "invoicePeriod:notFound")  # inferred
-    return subscription.current
-
-
-def add_charge(
-    state: State, customer: Customer, new: NewCharge, *, outstanding: bool, at: datetime
-) -> Charge:
-    """Put a custom charge or credit on the current or the outstanding invoice."""
-    invoice = target(customer, outstanding=outstanding)
-    charge = custom(state, new, at)
-    invoice.charges += (charge,)
-    discount(state, invoice)
-    note = f"{charge.code} {quantity_text(charge.quantity)} × {amount_text(charge.each_amount)}"
-    state.emit("charge", at, customer, invoice=invoice, note=note, charge=charge)
-    return charge
-
-
-def delete_charge(
-    state: State, customer: Customer, charge_id: int, *, outstanding: bool, at: datetime
-) -> None:
-    """Take a custom charge off again."""
-    invoice = target(customer, outstanding=outstanding)
-    for charge in invoice.charges:
-        if charge.id == charge_id and charge.type is ChargeType.CUSTOM:
-            invoice.charges = tuple(kept for kept in invoice.charges if kept is not charge)
-            discount(state, invoice)
-            state.emit("chargeDeleted", at, customer, invoice=invoice, note=charge.code, charge=charge)
-            return
-    raise not_found(f"Charge not found (id={ids.text(charge_id)})")  # inferred text
-
-
-def one_time_invoice(state: State, customer: Customer, charges: Iterable[NewCharge], at: datetime) -> Invoice:
-    """Bill custom charges at once, beside the cycle."""
-    lines = tuple(custom(state, new, at) for new in charges)
-    invoice = bill_at_once(state, customer.subscription, lines, at)
-    if invoice.state is not InvoiceState.PAID:
-        raise gateway.failure("6000", customer)
-    return invoice
-
-
-def bill_at_once(
-    state: State, subscription: Subscription, charges: tuple[Charge, ...], at: datetime
-) -> Invoice:
-    """Execute an invoice that stands beside the cycle."""
-    invoice = _one_time(state, subscription, charges, at)
-    _put_beside(state, invoice)
-    payments.execute(state, invoice, at)
-    return invoice
-
-
-def charge_now(state: State, subscription: Subscription, charges: tuple[Charge, ...], at: datetime) -> None:
-    """The same as part of a call: without a payment (422) there is no such invoice."""
-    invoice = _one_time(state, subscription, charges, at)
-    payment = payments.collect(state, invoice, invoice, at)
-    _put_beside(state, invoice)
-    payments.settle(state, invoice, at, payment)
-
-
-def _one_time(state: State, subscription: Subscription, charges: tuple[Charge, ...], at: datetime) -> Invoice:
-    customer = subscription.customer
-    number = state.next_invoice_number(customer.product)
-    invoice = Invoice(
-        state.ids.next(), number, InvoiceType.ONE_TIME, subscription, subscription.plan, at, None, at
-    )
-    invoice.tax_rate = customer.charged_tax_rate
-    invoice.state = InvoiceState.UNPAID
-    invoice.charges = charges
-    if any(charge.type is ChargeType.SETUP for charge in charges):
-        invoice.promotion = subscription.promotion_on(invoice.plan, at)
-        discount(state, invoice)
-    return invoice
-
-
-def _put_beside(state: State, invoice: Invoice) -> None:
-    subscription = invoice.subscription
-    state.add_invoice(invoice)
-    before_pending = len(subscription.invoices) - (subscription.pending is not None)
-    past, pending = subscription.invoices[:before_pending], subscription.invoices[before_pending:]
-    subscription.invoices = (*past, invoice, *pending)
 
 
 # -- within
@@ -538,9 +405,3 @@ def _open_next(state: State, ended: Invoice, at: datetime) -> None:
             counters=carried,
         )
         plan_billing(state, opened, at)
-
-
-def custom(state: State, new: NewCharge, at: datetime) -> Charge:
-    return Charge(
-        state.ids.next(), new.code, ChargeType.CUSTOM, new.quantity, new.each_amount, new.description, at
-    )

@@ -1,4 +1,4 @@
-"""The calls under `/plans`: reading the catalogue and, as some clients do, changing it.
+"""The calls under `/plans` and `/promotions`: reading the catalogue and, as some clients do, changing it.
 
 A plan that is deleted stays as it was for its subscribers (inferred).
 """
@@ -23,9 +23,9 @@ from tallyhook_mock.systems.cheddar.products import (
 )
 from tallyhook_mock.systems.cheddar.refusal import not_found
 from tallyhook_mock.systems.cheddar.request import Call, Parameters
-from tallyhook_mock.systems.cheddar.xml_documents import SUCCESS, plans_document
+from tallyhook_mock.systems.cheddar.xml_documents import SUCCESS, plans_document, promotions_document
 
-__all__ = ["delete", "edit", "get", "new"]
+__all__ = ["delete", "edit", "get", "get_promotions", "new"]
 
 _LONGEST_TRIAL = 3650
 _MOST_UNITS = 120
@@ -53,7 +53,7 @@ def new(call: Call) -> str:
 
 
 def edit(call: Call) -> str:
-    """Change what is given and nothing else; the code stays, it says which plan is meant.
+    """Change only what is given. The code can't be changed, since it names the plan.
 
     Standing: inferred.
     """
@@ -82,7 +82,7 @@ def _plan(call: Call) -> Plan:
 
 
 def _read(call: Call, plan: Plan) -> Plan:
-    """The plan with every given field in place of its own."""
+    """The plan with every given field replaced."""
     given = call.parameters
     if "name" in given:
         validators.required(given, "name", 60)
@@ -121,8 +121,8 @@ def _read(call: Call, plan: Plan) -> Plan:
 
 
 def _items(call: Call) -> tuple[PlanItem, ...]:
-    """The tracked items `items[k][…]`; a code that the product knows keeps its id."""
-    # All are read before the first is stored, so that a refused call leaves no item behind.
+    """The tracked items `items[k][…]`. A code that the product knows keeps its id."""
+    # All items are read before any is stored, so that a refused call leaves none behind.
     read = [_item(entry) for entry in call.parameters.levels("items")]
     planned = []
     for code, name, included, overage, is_periodic in read:
@@ -147,3 +147,22 @@ def _item(entry: Parameters) -> tuple[str, str, Decimal, Decimal, bool]:
 def _flag(parameters: Parameters, name: str, default: bool) -> bool:
     value = validators.flag(parameters, name)
     return default if value is None else value
+
+
+def get_promotions(call: Call) -> str:
+    """The promotion with a coupon code or an id, or all promotions. The refusals' words are inferred."""
+    found = list(call.product.promotions.values())
+    parameters = call.parameters
+    if "code" in parameters:
+        code = parameters.text("code")
+        found = [each for each in found if any(coupon.code == code for coupon in each.coupons)]
+        if not found:
+            raise not_found(f"Promotion not found for code={code}")
+    elif "id" in parameters:
+        number = ids.parse(parameters.text("id"))
+        found = [each for each in found if each.id == number]
+        if not found:
+            raise not_found(f"Promotion not found for id={parameters.text('id')}")
+    elif not found:
+        raise not_found("No promotions found.")
+    return promotions_document(found, call.product.plans)

@@ -165,7 +165,7 @@ async def show(request: Request) -> Response:
         quantities=_quantities(customer),
         coming=forecast(mock.state, customer, COMING, mock.now()),
         invoices=sorted(customer.invoices, key=lambda invoice: -invoice.number),
-        # Drawn by this program, with every word of others escaped.
+        # Drawn by this program, with all foreign text escaped.
         picture=Markup(paint(tell(mock, customer), styled=False)),
         entries=events(request, entries),
         hooks=mock.state.hooks.about(product.code, customer.code)[:-6:-1],
@@ -178,7 +178,7 @@ async def picture_style(request: Request) -> Response:
 
 
 async def rules(request: Request) -> Response:
-    """The settings of every product, and which of them it follows."""
+    """The settings of every product, with the alternatives that it follows."""
     products = [*mock_of(request).state.products.values()]
     return page(request, "cheddar/rules.html", "Rules", products=products, chosen=_chosen)
 

@@ -1,30 +1,41 @@
-"""`/_mock/customers` and `/_mock/customers/…/invoices`: who owes what."""
+"""What Cheddar's API has no calls for: `/_mock/customers`, their invoices, forecasts and timelines.
 
-from datetime import datetime
+`/_mock/customers/…/bill` plays a period to its end; `/_mock/calls` carries out a call without credentials.
+"""
+
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
-from msgspec import Meta
+from msgspec import Meta, field
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tallyhook_mock.catalog.table import Required, Table
+from tallyhook_mock.catalog.table import Required, Table, Text
 from tallyhook_mock.control import accounts, shown
-from tallyhook_mock.control.requests import PAGE, asks, missing, mock_of, named_product, page, takes
+from tallyhook_mock.control.requests import PAGE, asks, bad, missing, mock_of, named_product, page, takes
+from tallyhook_mock.control.shown import moment_shown
 from tallyhook_mock.core import ids
-from tallyhook_mock.core.money import amount_text, quantity_text
+from tallyhook_mock.core.money import amount_text, exact, quantity_text
+from tallyhook_mock.duration import Duration, parse_duration
+from tallyhook_mock.mock import Mock
+from tallyhook_mock.systems.cheddar.api import actions_of, handler
 from tallyhook_mock.systems.cheddar.customers import Customer
 from tallyhook_mock.systems.cheddar.forecast import forecast
-from tallyhook_mock.systems.cheddar.invoices import Charge, Invoice, Transaction
+from tallyhook_mock.systems.cheddar.invoices import Charge, Invoice, InvoiceState, Transaction
+from tallyhook_mock.systems.cheddar.known_parameters import unknown_parameters
 from tallyhook_mock.systems.cheddar.picture import tell
 from tallyhook_mock.systems.cheddar.products import PlanItem
+from tallyhook_mock.systems.cheddar.request import Call
+from tallyhook_mock.systems.cheddar.request import read as read_call
 
-__all__ = ["ROUTES"]
+__all__ = ["ROUTES", "bill_period"]
 
 
 @asks("product", *PAGE)
 async def timeline(request: Request) -> JSONResponse:
-    """Oldest first; `?product=` is needed if there are several."""
+    """Oldest first. `?product=` is needed if there are several."""
     product = named_product(request, request.query_params.get("product"))
     code = request.path_params["code"]
     entries = mock_of(request).timeline.numbered(code, product=product.code)
@@ -35,7 +46,7 @@ async def timeline(request: Request) -> JSONResponse:
 
 @asks("product")
 async def drawn(request: Request) -> Response:
-    """The timeline as a picture, of a customer who is still there."""
+    """The timeline as a picture. The customer must not be deleted."""
     mock, product = mock_of(request), named_product(request, request.query_params.get("product"))
     customer = mock.state.customer(product, request.path_params["code"])
     return shown.drawn(tell(mock, customer))
@@ -43,7 +54,7 @@ async def drawn(request: Request) -> Response:
 
 @asks("product", "invoices")
 async def coming(request: Request) -> JSONResponse:
-    """The next `?invoices=` as things stand now, 3 unless it says so; nothing changes by it."""
+    """The next `?invoices=` as things are now, 3 by default. Nothing changes."""
     mock, given = mock_of(request), request.query_params
     count = accounts.wanted(given)
     customer = mock.state.customer(named_product(request, given.get("product")), request.path_params["code"])
@@ -74,25 +85,93 @@ class ApprovalTable(Table):
 
 @takes(ApprovalTable)
 async def approve(request: Request, wish: ApprovalTable) -> JSONResponse:
-    """Let a `customer` who is asked by PayPal agree."""
+    """Have a `customer` agree at PayPal."""
     mock = mock_of(request)
     customer = mock.state.customer(named_product(request, wish.product), wish.customer)
     mock.approve_paypal(customer)
     return JSONResponse({"customer": customer.code})
 
 
-_CUSTOMERS = [
-    Route("/customers/{code:path}/timeline", timeline, methods=["GET"]),
-    Route("/customers/{code:path}/timeline.svg", drawn, methods=["GET"]),
-    Route("/customers/{code:path}/forecast", coming, methods=["GET"]),
-    Route("/declines", decline, methods=["POST"]),
-    Route("/approvals", approve, methods=["POST"]),
-]
+class CallTable(Table):
+    call: Required
+    product: Required | None = None
+    parameters: dict[str, str] = field(default_factory=dict)
+
+
+@takes(CallTable)
+async def make(request: Request, wish: CallTable) -> JSONResponse:
+    """Carry out a call of Cheddar's API, such as `customers/new`, with the `parameters` of its form.
+
+    Faults don't strike it, and it isn't logged. Unknown parameters are refused.
+    """
+    mock = mock_of(request)
+    controller, _, action = wish.call.partition("/")
+    product = named_product(request, wish.product)
+    handle = handler(actions_of(controller), action)
+    parameters = read_call([], b"", urlencode(wish.parameters).encode())
+    if unknown := unknown_parameters(wish.call, parameters):
+        raise bad(f"parameters: {wish.call} knows no {', '.join(unknown)}")
+    mock.state.actor = "operator"
+    try:
+        with exact():
+            document = handle(Call(mock.state, product, parameters, mock.clock.now(), ""))
+    finally:
+        mock.changed()  # after a refusal too: a declined transaction leaves events
+    return JSONResponse({"call": wish.call, "product": product.code, "document": document})
+
+
+class BillTable(Table):
+    product: Required | None = None
+    within: Text = "1d"
+
+
+@takes(BillTable)
+async def bill(request: Request, wish: BillTable) -> JSONResponse:
+    """Play a customer's period to its end: bill date, hooks, the hour, the run. Returns the invoice."""
+    mock = mock_of(request)
+    customer = mock.state.customer(named_product(request, wish.product), request.path_params["code"])
+    try:
+        within = parse_duration(wish.within)
+    except ValueError as error:
+        raise bad(f"within: {error}") from None
+    try:
+        invoice = await bill_period(mock, customer, within)
+    except LookupError as error:
+        raise HTTPException(409, str(error)) from None
+    return JSONResponse({"customer": customer.code, "invoice": invoice.number, "state": invoice.state})
+
+
+async def bill_period(mock: Mock, customer: Customer, within: Duration) -> Invoice:
+    """Play a customer's period to its end. Returns the invoice, paid or as far as it got.
+
+    The clock moves to the bill date, and hooks are delivered and retried on their schedule until they are
+    acknowledged; an hour later the invoice runs. It stops `within` that much of the mock's time, even if the
+    invoice is still held. If an invoice is held or released already, that one is played to its end.
+    LookupError if there is nothing to bill, ClockBusy while the clock is being moved.
+    """
+    await mock.advance(mock.clock.now())  # hooks on their way arrive first
+    invoice = next((each for each in customer.invoices if _is_under_way(each)), None)
+    if invoice is None:
+        invoice = customer.subscription.current
+        if invoice is None or customer.subscription.is_canceled:
+            raise LookupError(
+                f"{customer.code} has no period that could be billed: the subscription is canceled"
+            )
+        await mock.advance(max(invoice.billing_at, mock.clock.now()))
+    last = within.after(mock.clock.now())
+    while _is_under_way(invoice) and (due := mock.next_due()) is not None and due <= last:
+        await mock.advance(max(due, mock.clock.now()))
+    return invoice
+
+
+def _is_under_way(invoice: Invoice) -> bool:
+    """Whether it is held, or released and not run yet. A declined invoice has been run."""
+    return invoice.state in (InvoiceState.HELD, InvoiceState.RELEASED)
 
 
 @asks("product", *PAGE)
 async def index(request: Request) -> JSONResponse:
-    """Everybody, in the order of creation; `?product=` is needed if there are several."""
+    """All customers in order of creation. `?product=` is needed if there are several."""
     customers = mock_of(request).state.customers(named_product(request, request.query_params.get("product")))
     found, more = page(customers, request.query_params, lambda customer: customer.code)
     return JSONResponse({"customers": [_summary(customer) for customer in found], **more})
@@ -116,7 +195,7 @@ def _summary(customer: Customer) -> dict[str, Any]:
         "name": f"{customer.details.get('firstName', '')} {customer.details.get('lastName', '')}".strip(),
         "plan": subscription.plan.code,
         "cancelType": subscription.cancel_type,
-        "billingDatetime": _moment(current.billing_at if current else None),
+        "billingDatetime": moment_shown(current.billing_at if current else None),
         "current": None if current is None else amount_text(current.total),
         "outstanding": None if outstanding is None else amount_text(outstanding.total),
         "outstandingState": None if outstanding is None else outstanding.state,
@@ -133,9 +212,9 @@ def _invoice(invoice: Invoice) -> dict[str, Any]:
         "state": invoice.state,
         "invoicePeriod": period.get(id(invoice)),
         "plan": invoice.plan.code,
-        "billingDatetime": _moment(invoice.billing_at),
-        "previousBillingDatetime": _moment(invoice.previous_at),
-        "runDatetime": _moment(invoice.run_at),
+        "billingDatetime": moment_shown(invoice.billing_at),
+        "previousBillingDatetime": moment_shown(invoice.previous_at),
+        "runDatetime": moment_shown(invoice.run_at),
         "items": [_item(planned, invoice) for planned in invoice.plan.items],
         "charges": [_charge(line) for line in invoice.lines()],
         "subtotal": amount_text(invoice.subtotal),
@@ -170,7 +249,7 @@ def _charge(line: Charge) -> dict[str, str]:
 def _transaction(made: Transaction) -> dict[str, Any]:
     return {
         "id": ids.text(made.id),
-        "at": _moment(made.at),
+        "at": moment_shown(made.at),
         "amount": amount_text(made.amount),
         "response": "approved" if made.approved else "declined",
         "responseReason": made.reason,
@@ -178,13 +257,14 @@ def _transaction(made: Transaction) -> dict[str, Any]:
     }
 
 
-def _moment(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat()
-
-
-_INVOICES = [
+ROUTES = [
+    Route("/customers/{code:path}/timeline", timeline, methods=["GET"]),
+    Route("/customers/{code:path}/timeline.svg", drawn, methods=["GET"]),
+    Route("/customers/{code:path}/forecast", coming, methods=["GET"]),
+    Route("/declines", decline, methods=["POST"]),
+    Route("/approvals", approve, methods=["POST"]),
+    Route("/calls", make, methods=["POST"]),
+    Route("/customers/{code:path}/bill", bill, methods=["POST"]),
     Route("/customers", index, methods=["GET"]),
     Route("/customers/{code:path}/invoices", read, methods=["GET"]),
 ]
-
-ROUTES = [*_CUSTOMERS, *_INVOICES]

@@ -1,10 +1,9 @@
-"""The next invoices of a customer, as things stand: usage as counted so far, and every charge accepted."""
+"""The next invoices of a customer as things are now: usage so far, and every charge accepted."""
 
 from datetime import datetime
 
-from tallyhook_mock.core.forecast import Coming, copied, play
+from tallyhook_mock.core.bills import Coming, Line, copied, play
 from tallyhook_mock.core.ids import Ids
-from tallyhook_mock.core.invoice_lines import Line
 from tallyhook_mock.systems.cheddar import review
 from tallyhook_mock.systems.cheddar.customers import Customer
 from tallyhook_mock.systems.cheddar.invoices import Invoice, InvoiceState
@@ -14,9 +13,9 @@ __all__ = ["forecast"]
 
 
 def forecast(state: State, customer: Customer, count: int, at: datetime) -> list[Coming]:
-    """Outstanding invoices come first; one that is held is taken to be acknowledged now.
+    """Outstanding invoices come first. Held ones count as acknowledged now.
 
-    Later periods are without usage of periodic items, for nobody can know it.
+    Later periods have no usage of periodic items, which can't be known.
     """
     alone = State(Ids(state.ids.last))
     copy = copied(customer, state.agenda, alone.agenda, [customer.product])

@@ -3,21 +3,22 @@
 import base64
 import binascii
 import hmac
-import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Scope
 
+from tallyhook_mock.core.base import Refusal
 from tallyhook_mock.faults import Fault
-from tallyhook_mock.faulty import Aim, Face, receive_body
+from tallyhook_mock.middleware import Aim, Face, api_app, with_retry_after
 from tallyhook_mock.systems.cleverbridge.calls import ROOT, ROUTES
-from tallyhook_mock.systems.cleverbridge.documents import answer, broken, refusal_answer
-from tallyhook_mock.systems.cleverbridge.model import Refusal, State, full_id, malformed
+from tallyhook_mock.systems.cleverbridge.documents import answer, refusal_answer
+from tallyhook_mock.systems.cleverbridge.model import malformed
 from tallyhook_mock.systems.cleverbridge.request import read_body, read_query
+from tallyhook_mock.systems.cleverbridge.state import State, full_id
 
 if TYPE_CHECKING:
     from tallyhook_mock.mock import Mock
@@ -27,18 +28,16 @@ __all__ = ["ACTIONS", "cleverbridge_app", "face"]
 MAX_BODY = 1_000_000
 _JSON = "application/json"
 ACTIONS = tuple(f"subscription/{call}" for call in ROUTES)
-# What faults say; all inferred.
+# The errors of faults, all inferred.
 _ERRORS = {
-    500: broken(),
+    500: Refusal(500, "The server broke; the call may have been carried out or not"),
     502: Refusal(502, "The server got no answer from a system behind it"),
     503: Refusal(503, "The server is down for maintenance; try again later"),
 }
 
-logger = logging.getLogger("tallyhook_mock.cleverbridge")
-
 
 def face(mock: "Mock") -> Face:
-    """The API of a mock. Faults know a customer by the subscription's id."""
+    """The API of a mock. For faults, the customer is the subscription's id."""
     app = cleverbridge_app(
         lambda: mock.systems.of(State), mock.caught_up, mock.changed, lambda: mock.state.users
     )
@@ -58,47 +57,31 @@ def cleverbridge_app(
     """Cleverbridge's API for the paths that begin with `ROOT`.
 
     Args:
-        state: the engine's state at the time of a call.
-        now: the moment of a call, aware.
-        changed: called after each call, before its answer: take the events that it left.
-        users: names and passwords of those who may call while the state has no users of its own.
+        state: returns the state at the time of a call.
+        now: returns the moment of a call, aware.
+        changed: called after each call and before its answer, to take the events that it left.
+        users: returns names and passwords, used while the state has no users of its own.
     """
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        body = await receive_body(request, MAX_BODY)
-        # From here to the answer nothing waits, so that a call sees and leaves the state whole.
-        headers: dict[str, str] = {}
-        try:
-            try:
-                response = answer(_carry_out(state(), users(), request, body, now(), headers))
-            finally:
-                changed()
-        except Refusal as refusal:
-            response = refusal_answer(refusal, headers)
-        except Exception:
-            logger.exception("a call broke")
-            response = refusal_answer(broken())
-        await response(scope, receive, send)
+    def respond(request: Request, body: bytes | None) -> Response:
+        return answer(_carry_out(state(), users(), request, body, now()))
 
-    return app
+    return api_app(respond, refusal_answer, changed, MAX_BODY, _ERRORS[500])
 
 
 def _carry_out(
-    state: State,
-    users: Mapping[str, str],
-    request: Request,
-    body: bytes | None,
-    at: datetime,
-    headers: dict[str, str],
+    state: State, users: Mapping[str, str], request: Request, body: bytes | None, at: datetime
 ) -> dict[str, Any]:
-    """The answer to a call; `headers` takes what goes with its refusal."""
+    """The answer to a call, as a document."""
     if body is None:
         raise Refusal(413, f"The body is longer than {MAX_BODY} bytes")
     name = _sign_in(state.users or users, request.headers.get("authorization", ""))
     if name is None:
-        headers["WWW-Authenticate"] = 'Basic realm="Cleverbridge"'
-        raise Refusal(401, "Basic authentication with a known name and password is required")
+        raise Refusal(
+            401,
+            "Basic authentication with a known name and password is required",
+            {"WWW-Authenticate": 'Basic realm="Cleverbridge"'},
+        )
     path = request.scope["path"]
     route = ROUTES.get(path[len(ROOT) :].rstrip("/").lower())
     if route is None:
@@ -106,8 +89,7 @@ def _carry_out(
         raise Refusal(404, f"There is no {path}; there are {calls}")
     method, handle = route
     if request.method != method:
-        headers["Allow"] = method
-        raise Refusal(405, f"{path} is to be called by {method}")
+        raise Refusal(405, f"{path} takes {method} only", {"Allow": method})
     _check_media(request)
     fields = read_query(request.scope["query_string"]) if method == "GET" else read_body(body)
     state.actor = name
@@ -115,7 +97,7 @@ def _carry_out(
 
 
 def _check_media(request: Request) -> None:
-    """Accept is required, and Content-Type for a POST; both are JSON or XML (documented). XML isn't built."""
+    """Accept is required, and Content-Type for a POST: JSON or XML (documented). There is no XML here."""
     accepted = request.headers.get("accept", "")
     if not any(each in accepted for each in (_JSON, "application/*", "*/*")):
         raise malformed(f"Accept: {_JSON} is required; this mock speaks no XML")
@@ -127,7 +109,7 @@ def _check_media(request: Request) -> None:
 
 
 def _sign_in(users: Mapping[str, str], authorization: str) -> str | None:
-    """The name of the user whose credentials these are; None if they are nobody's."""
+    """The name of the user with these credentials. None if there is none."""
     scheme, _, encoded = authorization.partition(" ")
     if scheme.lower() != "basic":
         return None
@@ -140,7 +122,7 @@ def _sign_in(users: Mapping[str, str], authorization: str) -> str | None:
 
 
 def _aim(scope: Scope, body: bytes) -> Aim:
-    """The call as its action, and its subscription as the customer."""
+    """What a call is about: its action, and its subscription as the customer."""
     action = f"subscription/{scope['path'][len(ROOT) :].rstrip('/').lower()}"
     try:
         fields = read_query(scope["query_string"]) if scope["method"] == "GET" else read_body(body)
@@ -151,5 +133,4 @@ def _aim(scope: Scope, body: bytes) -> Aim:
 
 def _refused(fault: Fault) -> Response:
     """The answer to a call that a fault makes fail."""
-    headers = {"Retry-After": str(fault.retry_after)} if fault.status == 503 else {}
-    return refusal_answer(_ERRORS[fault.status], headers)
+    return with_retry_after(refusal_answer(_ERRORS[fault.status]), fault)

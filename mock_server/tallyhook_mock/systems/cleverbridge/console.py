@@ -1,4 +1,4 @@
-"""`/console/cleverbridge`: subscriptions with items, and what a new quantity would cost before it is set."""
+"""`/console/cleverbridge`: subscriptions with items, and a preview of what a new quantity costs."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -17,18 +17,21 @@ from tallyhook_mock.console.listing import events, shown
 from tallyhook_mock.console.page import page
 from tallyhook_mock.console.systems import COMING, SHOWN
 from tallyhook_mock.console.words import money
+from tallyhook_mock.control.requests import as_operator
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.picture.painting import paint
 from tallyhook_mock.systems.cleverbridge.charges import Price, price, renewal_lines
-from tallyhook_mock.systems.cleverbridge.model import Manner, State, Subscription
+from tallyhook_mock.systems.cleverbridge.model import Manner, Subscription
 from tallyhook_mock.systems.cleverbridge.picture import tell
-from tallyhook_mock.systems.cleverbridge.rules import MOST, Outcome, Target, deactivate, update
+from tallyhook_mock.systems.cleverbridge.rules import deactivate
+from tallyhook_mock.systems.cleverbridge.state import State
+from tallyhook_mock.systems.cleverbridge.updates import MOST, Outcome, Target, update
 
 __all__ = ["KEY", "ROUTES"]
 
 KEY = "b"  # after `g`, on every page
 
-# When a quantity is charged, as the page offers it: whether it is aligned, and whether extended.
+# When a quantity is charged, in the page's words: whether it is aligned, and whether extended.
 _MANNERS = {
     "at the renewal": (False, False),
     "now, for what is left": (True, False),
@@ -37,7 +40,7 @@ _MANNERS = {
 
 
 class Wish(Table):
-    """A quantity for an item, and one of the manners by its name."""
+    """A quantity for an item, and when it is charged."""
 
     item: Annotated[int, Meta(ge=0, le=MOST)]
     quantity: Annotated[int, Meta(ge=0, le=MOST)]
@@ -45,18 +48,18 @@ class Wish(Table):
 
     @classmethod
     def read(cls, fields: Mapping[str, str]) -> Self:
-        """ValueError for what can't be read."""
+        """ValueError if a field can't be read."""
         return read(cls, {name: required(fields, name) for name in known(cls)})
 
     def carry_out(self, state: State, id: str, at: datetime, *, is_preview: bool) -> Outcome:
-        """Refusal."""
+        """Update the item, or preview the update. Refusal if it is not possible."""
         is_aligned, is_extended = _MANNERS[self.when]
         manner = Manner(is_aligned, is_extended, is_preview)
         return update(state, Target(id, self.item), self.quantity, manner, at)
 
 
 async def index(request: Request) -> Response:
-    """All subscriptions in order of creation; `q` narrows them by id and customer."""
+    """All subscriptions in order of creation. `q` filters by id and customer."""
     state, wanted = mock_of(request).systems.of(State), request.query_params.get("q", "").strip()
 
     def fits(each: Subscription) -> bool:
@@ -76,7 +79,7 @@ async def index(request: Request) -> Response:
 
 
 async def show(request: Request) -> Response:
-    """The page of a subscription; with `item`, `quantity` and `when` it says what that would cost."""
+    """The page of a subscription. With `item`, `quantity` and `when` it shows what that would cost."""
     mock, fields = mock_of(request), request.query_params
     state = mock.systems.of(State)
     if not state.has_subscription(request.path_params["id"]):
@@ -99,7 +102,7 @@ async def show(request: Request) -> Response:
         wish=wish,
         outcome=outcome,
         objection=objection,
-        # Drawn by this program, with every word of others escaped.
+        # Drawn by this program, with all foreign text escaped.
         picture=Markup(paint(tell(mock, subscription), styled=False)),
         coming=state.forecast(subscription.id, COMING),
         bills=subscription.bills[::-1][:SHOWN],
@@ -108,10 +111,9 @@ async def show(request: Request) -> Response:
 
 
 async def set_quantity(mock: Mock, form: Form) -> str:
-    state, subscription, wish = mock.systems.of(State), _named(mock, form), Wish.read(form)
-    state.actor = "operator"
-    outcome = wish.carry_out(state, subscription.id, mock.clock.now(), is_preview=False)
-    mock.changed()
+    subscription, wish = _named(mock, form), Wish.read(form)
+    with as_operator(mock, State) as (state, at):
+        outcome = wish.carry_out(state, subscription.id, at, is_preview=False)
     return (
         f"Item {wish.item} stands at {wish.quantity}. {_gross(outcome.now)} is charged now; the renewal of "
         f"{outcome.next_billing:%Y-%m-%d} bills {_gross(outcome.next)} as things stand."
@@ -119,10 +121,10 @@ async def set_quantity(mock: Mock, form: Form) -> str:
 
 
 async def end(mock: Mock, form: Form) -> str:
-    state, subscription = mock.systems.of(State), _named(mock, form)
-    state.actor, before = "operator", len(subscription.bills)
-    deactivate(state, subscription, mock.clock.now())
-    mock.changed()
+    subscription = _named(mock, form)
+    before = len(subscription.bills)
+    with as_operator(mock, State) as (state, at):
+        deactivate(state, subscription, at)
     billed = "".join(
         f" Invoice {bill.number} is over {money(bill.total, bill.currency)}."
         for bill in subscription.bills[before:]
@@ -138,7 +140,7 @@ def _named(mock: Mock, form: Form) -> Subscription:
 
 
 def _next(subscription: Subscription) -> Price | None:
-    """What the next renewal bills, as things stand."""
+    """The price of the next renewal, as things are now."""
     if not subscription.is_active:
         return None
     return price(subscription, renewal_lines(subscription, subscription.items))

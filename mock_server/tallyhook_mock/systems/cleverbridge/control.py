@@ -2,26 +2,18 @@
 
 from typing import Any
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from tallyhook_mock.catalog.table import Required, Table
-from tallyhook_mock.control.requests import PAGE, asks, mock_of, page, takes
+from tallyhook_mock.control.requests import PAGE, as_operator, asks, mock_of, page, takes
 from tallyhook_mock.control.shown import bill_shown, moment_shown
 from tallyhook_mock.core.money import amount_text, quantity_text
 from tallyhook_mock.systems.cleverbridge import rules
 from tallyhook_mock.systems.cleverbridge.catalog import SubscriptionTable, read_subscription
-from tallyhook_mock.systems.cleverbridge.model import (
-    Item,
-    Mail,
-    Pending,
-    Refusal,
-    State,
-    Subscription,
-    Update,
-)
+from tallyhook_mock.systems.cleverbridge.model import Item, Mail, Pending, Subscription, Update
+from tallyhook_mock.systems.cleverbridge.state import State
 
 __all__ = ["ROUTES"]
 
@@ -32,56 +24,40 @@ class AlignTable(Table):
 
 @asks(*PAGE)
 async def index(request: Request) -> JSONResponse:
-    """All subscriptions, in the order of creation."""
+    """All subscriptions in order of creation."""
     found, more = page(_state(request).subscriptions, request.query_params, lambda each: each.id)
     return JSONResponse({"subscriptions": [_summary(each) for each in found], **more})
 
 
 @takes(SubscriptionTable)
 async def create(request: Request, table: SubscriptionTable) -> JSONResponse:
-    """Subscribe somebody, in the words of the catalogue; billed at once for what is billed in advance."""
-    mock, state = mock_of(request), _state(request)
-    at = mock.clock.now()
-    new = read_subscription(table, lambda: next(state.free_ids()), state.products, state.coupons, at)
-    state.actor = "operator"
-    try:
+    """Create a subscription, with the keys of the catalogue. Items in advance are billed at once."""
+    with as_operator(mock_of(request), State) as (state, at):
+        new = read_subscription(table, lambda: next(state.free_ids()), state.products, state.coupons, at)
         subscription = rules.subscribe(state, new, at)
-    except Refusal as refusal:
-        raise _refused(refusal) from None
-    mock.changed()
     return JSONResponse(_shown(subscription, state), 201)
 
 
 @asks()
 async def read(request: Request) -> JSONResponse:
-    """A subscription with its items, its updates, and its bills, newest first."""
+    """A subscription with its items and updates, and its bills, newest first."""
     return JSONResponse(_shown(_named(request), _state(request)))
 
 
 async def end(request: Request) -> JSONResponse:
     """Deactivate a subscription."""
-    mock, state, subscription = mock_of(request), _state(request), _named(request)
-    state.actor = "operator"
-    try:
-        rules.deactivate(state, subscription, mock.clock.now())
-    except Refusal as refusal:
-        raise _refused(refusal) from None
-    finally:
-        mock.changed()
+    subscription = _named(request)
+    with as_operator(mock_of(request), State) as (state, at):
+        rules.deactivate(state, subscription, at)
     return JSONResponse(_shown(subscription, state))
 
 
 @takes(AlignTable)
 async def join(request: Request, table: AlignTable) -> JSONResponse:
-    """Take in another subscription, which bills earlier: Align Subscriptions, whose path is not known."""
-    mock, state, subscription = mock_of(request), _state(request), _named(request)
-    state.actor = "operator"
-    try:
-        rules.join(state, subscription.id, table.subscription_id, mock.clock.now())
-    except Refusal as refusal:
-        raise _refused(refusal) from None
-    finally:
-        mock.changed()
+    """Join another subscription, which bills earlier: Align Subscriptions, whose path is not known."""
+    subscription = _named(request)
+    with as_operator(mock_of(request), State) as (state, at):
+        rules.join(state, subscription.id, table.subscription_id, at)
     return JSONResponse(_shown(subscription, state))
 
 
@@ -90,14 +66,7 @@ def _state(request: Request) -> State:
 
 
 def _named(request: Request) -> Subscription:
-    try:
-        return _state(request).subscription(request.path_params["id"])
-    except Refusal as refusal:
-        raise _refused(refusal) from None
-
-
-def _refused(refusal: Refusal) -> HTTPException:
-    return HTTPException(404 if refusal.status == 404 else 400, refusal.message)
+    return _state(request).subscription(request.path_params["id"])
 
 
 def _summary(subscription: Subscription) -> dict[str, Any]:

@@ -1,6 +1,5 @@
-"""Products, customers, subscriptions with items and their versions, and the state that holds them."""
+"""Products, customers, and subscriptions with their items and versions."""
 
-from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import IntEnum, StrEnum
@@ -8,10 +7,9 @@ from enum import IntEnum, StrEnum
 from msgspec import field
 from msgspec.structs import replace
 
-from tallyhook_mock.core.base import BillingSystem, Entity, Happening, Value
-from tallyhook_mock.core.forecast import Coming, coming_bills, copied
+from tallyhook_mock.core.base import Entity, Refusal, Value
+from tallyhook_mock.core.bills import Bill
 from tallyhook_mock.core.frequencies import add_months
-from tallyhook_mock.core.invoice_lines import Bill, Line
 from tallyhook_mock.core.money import exact, product
 
 __all__ = [
@@ -25,37 +23,25 @@ __all__ = [
     "Mode",
     "Pending",
     "Product",
-    "Refusal",
-    "State",
     "Status",
     "Subscription",
     "Terms",
     "Update",
     "UpdateAction",
     "Version",
-    "full_id",
     "invalid",
     "malformed",
     "unknown",
 ]
 
 
-class Refusal(ValueError):
-    """A call that was not carried out; nothing has changed. `status` is the HTTP status."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-
-
 def malformed(message: str) -> Refusal:
-    """The message is incomplete or can't be read: 400."""
+    """The message is incomplete or unreadable: 400."""
     return Refusal(400, message)
 
 
 def invalid(message: str) -> Refusal:
-    """The parameters can be read, and can't be carried out: 402."""
+    """The parameters are readable, but can't be carried out: 402."""
     return Refusal(402, message)
 
 
@@ -65,14 +51,14 @@ def unknown(message: str) -> Refusal:
 
 
 class Mode(StrEnum):
-    """When an item is billed (documented; the words are inferred, and no answer of the API has them)."""
+    """When an item is billed (documented). The words are inferred; no answer of the API has them."""
 
     ADVANCE = "ADVANCE"  # at the start of an interval, for the interval to come
-    ARREARS = "ARREARS"  # at its end, by the quantity as of the end
+    ARREARS = "ARREARS"  # at the end of an interval, by the quantity at that time
 
 
 class Product(Value, frozen=True):
-    """`price` is net, for one unit and one interval. `mode` is that of items which are added by API."""
+    """`price` is net, for one unit and one interval. `mode` is that of items added by API."""
 
     id: int
     name: str
@@ -81,14 +67,14 @@ class Product(Value, frozen=True):
 
 
 class Coupon(Value, frozen=True):
-    """`percent` off an item's price, from the update that brings it, for good (inferred)."""
+    """`percent` off an item's price, permanently, from the update that names the coupon (inferred)."""
 
     code: str
     percent: Decimal
 
 
 class ItemStatus(IntEnum):
-    """As numbers, by a public client; the words are documented. The mock uses the first two, 4 and 5."""
+    """The words are documented; the numbers come from a public client. The mock uses 1, 2, 4, 5 and 7."""
 
     ACTIVE = 1
     DEACTIVATED = 2
@@ -100,7 +86,7 @@ class ItemStatus(IntEnum):
 
 
 class Terms(Value, frozen=True):
-    """What of, how much, and at what price. `unit_price` is net, before the coupon."""
+    """Product, quantity and price of an item. `unit_price` is net, before the coupon."""
 
     product_id: int
     product_name: str
@@ -113,25 +99,25 @@ class Terms(Value, frozen=True):
     @property
     @exact()
     def price(self) -> Decimal:
-        """Of one unit, less the coupon; not rounded."""
+        """The price of one unit less the coupon, not rounded."""
         percent = self.coupon.percent if self.coupon else Decimal(0)
         return self.unit_price * (100 - percent) / 100
 
     @property
     def total(self) -> Decimal:
-        """Of a whole interval; not rounded."""
+        """The price of a whole interval, not rounded."""
         return product(Decimal(self.quantity), self.price)
 
 
 class Pending(Value, frozen=True):
-    """Terms that wait for the renewal that begins interval number `interval`."""
+    """Terms that take effect at the renewal that begins interval number `interval`."""
 
     interval: int
     terms: Terms
 
 
 class Version(Value, frozen=True):
-    """What an item was asked to be before its latest update, and since when."""
+    """The terms of an item before an update, and since when they were requested."""
 
     number: int
     terms: Terms
@@ -139,11 +125,11 @@ class Version(Value, frozen=True):
 
 
 class Item(Value, frozen=True):
-    """Numbered from 1 by `running_number`.
+    """An item of a subscription, numbered from 1 by `running_number`.
 
     `terms` are those of the current interval. `pending` is in order of time. `charged` counts the units of an
-    item in arrears for which the customer has paid ahead of the interval's end. `last` is the number of the
-    last interval that it is billed for, once it is deactivated, and `ended` the moment when that was over.
+    item in arrears that the customer paid for before the end of the interval. Once it is deactivated, `last`
+    is the number of the last interval that is billed, and `ended` the end of that interval.
     """
 
     running_number: int
@@ -159,11 +145,11 @@ class Item(Value, frozen=True):
     last: int | None = None
     ended: datetime | None = None
     may_reinstate: bool = True
-    is_removed: bool = False  # it goes on in another subscription
+    is_removed: bool = False  # it continues in another subscription
 
     @property
     def asked(self) -> Terms:
-        """The terms that were asked for last, whenever they take effect."""
+        """The terms that were requested last, whenever they take effect."""
         return self.pending[-1].terms if self.pending else self.terms
 
     @property
@@ -172,7 +158,7 @@ class Item(Value, frozen=True):
 
     @property
     def uncharged(self) -> int:
-        """How many units of an item in arrears the end of the interval has yet to bill."""
+        """How many units of an item in arrears are still to be billed at the end of the interval."""
         return max(0, self.terms.quantity - self.charged)
 
     @property
@@ -181,7 +167,7 @@ class Item(Value, frozen=True):
 
     @property
     def status(self) -> ItemStatus:
-        """That a deactivated item which may come back awaits its reinstatement is inferred."""
+        """The status of a deactivated item that may be reinstated is inferred."""
         if self.is_removed:
             return ItemStatus.REMOVED
         if self.is_active:
@@ -192,12 +178,12 @@ class Item(Value, frozen=True):
         return self.last is None or interval <= self.last
 
     def terms_in(self, interval: int) -> Terms:
-        """The terms that this interval begins with, as far as is known."""
+        """The terms with which this interval begins, as far as is known."""
         waited = [pending.terms for pending in self.pending if pending.interval <= interval]
         return waited[-1] if waited else self.terms
 
     def renewed(self, interval: int, at: datetime) -> "Item":
-        """The item as this interval begins. What an item in arrears stands at stays (documented)."""
+        """The item as this interval begins. The quantity of an item in arrears stays (documented)."""
         waiting = tuple(pending for pending in self.pending if pending.interval > interval)
         is_over = not self.is_billed_in(interval) and self.ended is None
         return replace(
@@ -209,26 +195,26 @@ class Item(Value, frozen=True):
         )
 
     def changed_now(self, asked: Terms, *, charged: int) -> "Item":
-        """New terms for the current interval, of which `charged` more units are charged ahead."""
+        """The item with new terms for the current interval, and `charged` more units charged ahead."""
         return replace(self, terms=asked, pending=(), charged=self.charged + charged)
 
     def changed_from(self, interval: int, asked: Terms) -> "Item":
-        """New terms from an interval on; what was asked for earlier intervals stays."""
+        """The item with new terms from an interval on. Terms for earlier intervals stay."""
         earlier = tuple(pending for pending in self.pending if pending.interval < interval)
         if not earlier and asked == self.terms:
             return replace(self, pending=())
         return replace(self, pending=(*earlier, Pending(interval, asked)))
 
     def next_version(self, before: "Item", at: datetime) -> "Item":
-        """The item with one version more than it had `before` (inferred: one for each update)."""
+        """The item with one more version than `before` (inferred: each update makes one)."""
         past = (*before.past, Version(before.version, before.asked, before.since))
         return replace(self, version=before.version + 1, past=past, since=at)
 
 
 class Status(IntEnum):
-    """As the API counts them (documented: the newer of two pages, and a public client).
+    """The numbers of the API (documented by the newer of two pages, and used by a public client).
 
-    The mock itself makes subscriptions active, deactivated and finished only.
+    In the mock, subscriptions are only active, deactivated or finished.
     """
 
     ACTIVE = 1
@@ -242,7 +228,7 @@ class Status(IntEnum):
 
     @property
     def code(self) -> str:
-        """The three letters for it (documented)."""
+        """The three letters of the status (documented)."""
         return CODES[self - 1]
 
 
@@ -250,7 +236,7 @@ CODES = ("ACT", "DEA", "FIN", "GRA", "HLD", "NEW", "HBC", "WNO")
 
 
 class UpdateAction(StrEnum):
-    """What a caller says an update is, for the record only: it has no effect (documented)."""
+    """What a caller calls an update. It is only recorded and has no effect (documented)."""
 
     UPDATE = "update"
     UPGRADE = "upgrade"
@@ -258,11 +244,11 @@ class UpdateAction(StrEnum):
 
 
 class Manner(Value, frozen=True):
-    """How an update is to be carried out (documented).
+    """How to carry out an update (documented).
 
-    `is_aligned`: charge now, not at the next renewal; `is_extended`: and extend the interval to a whole one
-    from now; `is_preview`: only say what it would cost; `resets`: and let a new interval begin now, at the
-    full price. `mails` is recorded, no mail is sent.
+    `is_aligned`: charge now, not at the next renewal. `is_extended`: extend the interval to a whole one from
+    now. `is_preview`: only say what it would cost. `resets`: begin a new interval now, at the full price.
+    `mails` is recorded; no mail is sent.
     """
 
     is_aligned: bool = False
@@ -274,7 +260,7 @@ class Manner(Value, frozen=True):
 
 
 class Update(Value, frozen=True):
-    """The record of an update that was carried out. `quantity` is the total after it."""
+    """The record of an update. `quantity` is the total after it."""
 
     at: datetime
     actor: str
@@ -289,7 +275,7 @@ class Update(Value, frozen=True):
 class Mail(Value, frozen=True):
     """A mail to the customer, recorded and not sent.
 
-    Every purchase has one that no parameter suppresses; that of an update follows GenerateMail.
+    Every purchase has a mail that no parameter suppresses. GenerateMail decides about the mail of an update.
     """
 
     at: datetime
@@ -298,7 +284,7 @@ class Mail(Value, frozen=True):
 
 
 class Customer(Value, frozen=True):
-    """Cleverbridge counts customers by `id`; `reference` is the merchant's own word for one."""
+    """`id` is Cleverbridge's number, `reference` the merchant's own name for the customer."""
 
     id: int
     reference: str = ""
@@ -306,10 +292,10 @@ class Customer(Value, frozen=True):
 
 
 class Subscription(Entity, eq=False):
-    """Intervals are counted from 0, each of `months` months; `interval` is the current one.
+    """A subscription. Intervals are counted from 0, each of `months` months. `interval` is the current one.
 
-    The interval number `anchored` begins at `anchor`, and those after it by the month: a next billing date
-    that is moved becomes the anchor of all later ones.
+    Interval number `anchored` begins at `anchor`, and the others are counted from there in months. A moved
+    billing date becomes the new anchor.
     """
 
     id: str
@@ -325,7 +311,7 @@ class Subscription(Entity, eq=False):
     interval_start: datetime
     anchored: int = 0
     interval: int = 0
-    coming_purchase: int | None = None  # that of the next renewal, once it is created
+    coming_purchase: int | None = None  # the purchase of the next renewal, once it is created
     status: Status = Status.ACTIVE
     ended: datetime | None = None
     bills: list[Bill] = field(default_factory=list)
@@ -334,7 +320,7 @@ class Subscription(Entity, eq=False):
 
     @property
     def number(self) -> int:
-        """The id as answers have it: without the S."""
+        """The id as answers show it, without the S."""
         return int(self.id[1:])
 
     def begins(self, interval: int) -> datetime:
@@ -347,25 +333,25 @@ class Subscription(Entity, eq=False):
 
     @property
     def next_billing(self) -> datetime:
-        """The renewal: the end of the current interval and the start of the next."""
+        """The next renewal: the end of the current interval and the start of the next."""
         return self.begins(self.interval + 1)
 
     @property
     def next_reminder(self) -> datetime:
-        """Up to, not including, this moment an update counts for the next renewal."""
+        """An update before this moment applies to the next renewal."""
         return self.next_billing - timedelta(days=self.reminder_days)
 
     @property
     def interval_days(self) -> int:
-        """The days of a whole interval that ends with the current one, however long this one is."""
+        """The days of a whole interval that ends with the current one, which may be shorter or longer."""
         return (self.next_billing - self.begins(self.interval)).days
 
     def anchor_at(self, moment: datetime) -> None:
-        """Let the current interval end at a moment, and the later ones go on from there."""
+        """End the current interval at a moment. Later ones are counted from there."""
         self.anchor, self.anchored = moment, self.interval + 1
 
     def item(self, running_number: int) -> Item:
-        """Refusal if there is none of that number."""
+        """The item with this number. Refusal if there is none."""
         for item in self.items:
             if item.running_number == running_number:
                 return item
@@ -375,189 +361,9 @@ class Subscription(Entity, eq=False):
         )
 
     def with_item(self, changed: Item) -> tuple[Item, ...]:
-        """The items as they would be with one of them changed, or added."""
+        """The items with one of them changed or added."""
         if changed.running_number > len(self.items):
             return (*self.items, changed)
         return tuple(
             changed if item.running_number == changed.running_number else item for item in self.items
         )
-
-
-_FIRST_SUBSCRIPTION = 1001
-_FIRST_CUSTOMER = 5001
-_FIRST_PURCHASE = 90001
-
-
-class State(BillingSystem):
-    """Users, products, coupons, customers and subscriptions.
-
-    Commands are the functions of `subscriptions` and `updates`: each takes the state and the moment, changes
-    the state or raises a `Refusal`, and leaves what happened for `take_events`.
-
-    Attributes:
-        accepts_zero: whether a Quantity of 0 is taken (not documented; an audit without usage needs it).
-        always_priced: whether updates that are carried out answer with prices (a public client says that
-            only previews do).
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.users: dict[str, str] = {}
-        self.products: dict[int, Product] = {}
-        self.coupons: dict[str, Coupon] = {}
-        self.accepts_zero = True
-        self.always_priced = False
-        # For subscriptions to come that don't say it themselves.
-        self.vat_percent = Decimal(0)
-        self.reminder_days = 0
-        self._customers: dict[int, Customer] = {}
-        self._subscriptions: dict[str, Subscription] = {}
-        self._bills = 0
-        self.purchase_ids: dict[int, int] = {}  # by the number of the bill
-        self._last_purchase = _FIRST_PURCHASE
-        self._purchases: dict[int, Subscription] = {}
-
-    # -- what is there
-
-    @property
-    def subscriptions(self) -> Collection[Subscription]:
-        """In order of creation."""
-        return self._subscriptions.values()
-
-    def accounts(self) -> dict[str, Subscription]:
-        return self._subscriptions
-
-    def account(self, id: str) -> Subscription:
-        return self.subscription(id)
-
-    def is_used(self) -> bool:
-        return bool(self.users or self.products or self.coupons)
-
-    def forecast(self, id: str, count: int) -> list[Coming]:
-        alone = State()
-        alone.products, alone.coupons = self.products, self.coupons
-        subscription = copied(self.subscription(id), self.agenda, alone.agenda)
-        return coming_bills(alone, subscription.bills, count)
-
-    @property
-    def customers(self) -> Iterable[Customer]:
-        return self._customers.values()
-
-    def subscription(self, id: str) -> Subscription:
-        """By its id, with or without the S (documented); Refusal if there is none."""
-        found = self._subscriptions.get(full_id(id))
-        if found is None:
-            raise unknown(f"There is no subscription {id!r}")
-        return found
-
-    def has_subscription(self, id: str) -> bool:
-        return full_id(id) in self._subscriptions
-
-    def customer(self, name: str, value: int | str) -> Customer:
-        """The first customer whose `id`, `reference` or `email` it is; Refusal if there is none."""
-        for customer in self._customers.values():
-            if getattr(customer, name) == value:
-                return customer
-        raise unknown(f"There is no customer with the {name} {value!r}")
-
-    def bought(self, purchase: int) -> Subscription:
-        """The subscription that a purchase began or renewed; Refusal if there is none."""
-        found = self._purchases.get(purchase)
-        if found is None:
-            raise unknown(f"There is no purchase {purchase}")
-        return found
-
-    def product(self, id: int) -> Product:
-        """Refusal if there is none."""
-        try:
-            return self.products[id]
-        except KeyError:
-            raise unknown(f"There is no product with ProductId {id}") from None
-
-    def coupon(self, code: str) -> Coupon:
-        """Refusal if there is none."""
-        try:
-            return self.coupons[code]
-        except KeyError:
-            raise invalid(f"There is no coupon with CouponCode {code!r}") from None
-
-    # -- what changes (for the commands)
-
-    def free_ids(self) -> Iterator[str]:
-        """Ids for subscriptions that bring none, in order."""
-        number = _FIRST_SUBSCRIPTION + len(self._subscriptions)
-        while True:
-            if f"S{number}" not in self._subscriptions:
-                yield f"S{number}"
-            number += 1
-
-    def enter_customer(self, given: int | None, reference: str, email: str) -> Customer:
-        """The customer with this id, or else with this reference; a new one if there is none."""
-        customers = self._customers
-        if given is None and reference:
-            given = next((each.id for each in customers.values() if each.reference == reference), None)
-        number = max([_FIRST_CUSTOMER - 1, *customers]) + 1 if given is None else given
-        known = customers.get(number, Customer(number))
-        customers[number] = Customer(number, reference or known.reference, email or known.email)
-        return customers[number]
-
-    def add_subscription(self, subscription: Subscription) -> None:
-        self._subscriptions[subscription.id] = subscription
-
-    def create_purchase(self, subscription: Subscription) -> int:
-        """The id of a new one."""
-        self._last_purchase += 1
-        self._purchases[self._last_purchase] = subscription
-        return self._last_purchase
-
-    def add_bill(
-        self, subscription: Subscription, lines: tuple[Line, ...], at: datetime, purchase: int | None = None
-    ) -> Bill:
-        """Bills are numbered through the system, and each is a purchase: a new one, unless one is given."""
-        self._bills += 1
-        bill = Bill(self._bills, at, subscription.id, subscription.currency, lines)
-        subscription.bills.append(bill)
-        self.billed.add(bill.currency, bill.total)
-        if purchase is None:
-            purchase = self.create_purchase(subscription)
-        self.purchase_ids[bill.number] = purchase
-        subscription.purchase = subscription.purchase or purchase
-        return bill
-
-    def mail(self, subscription: Subscription, about: str, at: datetime, *, can_be_suppressed: bool) -> None:
-        """Value a mail to the customer."""
-        subscription.mails.append(Mail(at, about, can_be_suppressed))
-
-    # -- what happened
-
-    def emit(
-        self,
-        kind: str,
-        at: datetime,
-        subscription: Subscription,
-        note: str = "",
-        *,
-        bill: Bill | None = None,
-        item: str = "",
-        quantity: Decimal | None = None,
-        subject: int = 0,
-    ) -> None:
-        self.note(
-            Happening(
-                kind,
-                at,
-                self.actor,
-                subscription.id,
-                note,
-                bill.number if bill else None,
-                bill.total if bill else None,
-                item,
-                quantity,
-                subject,
-            )
-        )
-
-
-def full_id(id: str) -> str:
-    """A subscription's id with its S, however it is written."""
-    return f"S{id}" if id[:1].isdigit() else id.upper()

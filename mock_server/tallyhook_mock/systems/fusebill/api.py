@@ -1,7 +1,6 @@
-"""The JSON API as an ASGI application: which call a request is, and how it is answered."""
+"""The JSON API as an ASGI application: it finds the call for a request, and answers it."""
 
 import hmac
-import logging
 from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -10,10 +9,11 @@ from urllib.parse import parse_qsl
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Scope
 
+from tallyhook_mock.core import base
 from tallyhook_mock.faults import Fault
-from tallyhook_mock.faulty import Aim, Face, receive_body
+from tallyhook_mock.middleware import Aim, Face, api_app, with_retry_after
 from tallyhook_mock.systems.fusebill import (
     calls_customers,
     calls_definitions,
@@ -22,9 +22,9 @@ from tallyhook_mock.systems.fusebill import (
 )
 from tallyhook_mock.systems.fusebill.documents import error_document, write
 from tallyhook_mock.systems.fusebill.listing import Page
-from tallyhook_mock.systems.fusebill.model import State
 from tallyhook_mock.systems.fusebill.refusal import Refusal
 from tallyhook_mock.systems.fusebill.request import DIGITS, Call, Handler, Query
+from tallyhook_mock.systems.fusebill.state import State
 
 if TYPE_CHECKING:
     from tallyhook_mock.mock import Mock
@@ -39,18 +39,16 @@ ROUTES = (
     *calls_invoices.ROUTES,
 )
 ACTIONS = tuple(dict.fromkeys(action for _, _, action, _ in ROUTES))
-# What faults say; all inferred.
+# The errors of faults, all inferred.
 _ERRORS = {
     500: Refusal(500, "server", "an unexpected error occurred"),
     502: Refusal(502, "gateway", "a system behind the server gave no answer"),
     503: Refusal(503, "server", "down for maintenance; try again later"),
 }
 
-logger = logging.getLogger("tallyhook_mock.fusebill")
-
 
 def face(mock: "Mock") -> Face:
-    """The API of a mock. Faults know a customer by its id."""
+    """The API of a mock. For faults, a customer is named by its id."""
 
     def state() -> State:
         return mock.systems.of(State)
@@ -68,36 +66,23 @@ def fusebill_app(
     """Fusebill's API for the paths that begin with `/v1/`.
 
     Args:
-        state: the engine's state at the time of a call.
-        now: the moment of a call, aware.
-        changed: called after each call, before its answer: take what happened.
+        state: returns the state at the time of a call.
+        now: returns the moment of a call, aware.
+        changed: called after each call and before its answer, to take what happened.
     """
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        body = await receive_body(request, MAX_BODY)
-        # From here to the answer nothing waits, so that a call sees and leaves the state whole.
-        try:
-            try:
-                response = _answer(_carry_out(state(), request, body, now()))
-            finally:
-                changed()
-        except Refusal as refusal:
-            response = _refused(refusal)
-        except Exception:
-            logger.exception("a call broke")
-            response = _refused(Refusal(500, "server", "something broke; the mock's log says what"))
-        await response(scope, receive, send)
+    def respond(request: Request, body: bytes | None) -> Response:
+        return _answer(_carry_out(state(), request, body, now()))
 
-    return app
+    broken = Refusal(500, "server", "something broke; the mock's log says what")
+    return api_app(respond, _refused, changed, MAX_BODY, broken)
 
 
-def _refused(refusal: Refusal) -> Response:
+def _refused(refusal: base.Refusal) -> Response:
     """The answer to a call that was not carried out."""
-    headers = {"WWW-Authenticate": 'Basic realm="Fusebill"'} if refusal.status == 401 else {}
-    if isinstance(refusal, _WrongMethod):
-        headers["Allow"] = ", ".join(refusal.allowed)
-    return Response(write(error_document(refusal)), refusal.status, headers, "application/json")
+    assert isinstance(refusal, Refusal)
+    document = write(error_document(refusal))
+    return Response(document, refusal.status, refusal.headers, "application/json")
 
 
 def _answer(document: object) -> Response:
@@ -113,7 +98,7 @@ def _carry_out(state: State, request: Request, body: bytes | None, at: datetime)
     _, handle, number = _find(request.method, request.scope["path"])
     if body is None:
         raise Refusal(413, "body", f"longer than {MAX_BODY} bytes")
-    state.catch_up(at)  # when the clock runs by itself, what is due now may not have been done yet
+    state.catch_up(at)  # while the clock runs, what is due now may not be done yet
     state.actor = "api"
     query = Query(request.scope["query_string"])
     document: object = handle(Call(state, number, body, query, at))
@@ -121,20 +106,13 @@ def _carry_out(state: State, request: Request, body: bytes | None, at: datetime)
 
 
 def _sign_in(state: State, authorization: str) -> None:
-    """The key itself stands behind `Basic` (documented), not a user and a password."""
+    """After `Basic` comes the key itself (documented), not a user and a password."""
     scheme, _, key = authorization.partition(" ")
     if scheme.lower() != "basic" or not any(
         hmac.compare_digest(key.strip().encode(), known.encode()) for known in state.api_keys
     ):
-        raise Refusal(401, "Authorization", "an API key is required: Basic <key>")
-
-
-class _WrongMethod(Refusal):
-    """A resource that has only these methods."""
-
-    def __init__(self, allowed: tuple[str, ...]) -> None:
-        super().__init__(405, "method", f"only {' and '.join(allowed)} can be used here")
-        self.allowed = allowed
+        headers = {"WWW-Authenticate": 'Basic realm="Fusebill"'}
+        raise Refusal(401, "Authorization", "an API key is required: Basic <key>", headers)
 
 
 def _serves(path: str) -> bool:
@@ -142,9 +120,9 @@ def _serves(path: str) -> bool:
 
 
 def _find(method: str, path: str) -> tuple[str, Handler, int]:
-    """The action that a request asks for, what carries it out, and the id in its path, 0 if there is none.
+    """The action of a request, its handler, and the id in its path, 0 if there is none.
 
-    Capitals make no difference to paths (inferred). Refusal for a resource or a method that there is not.
+    Paths are case-insensitive (inferred). Refusal for an unknown resource or method.
     """
     steps = path.lower().strip("/").split("/")[1:]
     fitting = [route for route in ROUTES if _fits(route[1].split("/"), steps)]
@@ -158,7 +136,9 @@ def _find(method: str, path: str) -> tuple[str, Handler, int]:
             if not (written.isascii() and written.isdigit() and len(written) <= DIGITS):
                 raise Refusal(404, "id", "an id is a whole number")
             return action, handle, int(written)
-    raise _WrongMethod(tuple(dict.fromkeys(route[0] for route in fitting)))
+    methods = tuple(dict.fromkeys(route[0] for route in fitting))
+    said = f"only {' and '.join(methods)} can be used here"
+    raise Refusal(405, "method", said, {"Allow": ", ".join(methods)})
 
 
 _ID = "{id}"
@@ -180,7 +160,7 @@ def _aim(state: State, scope: Scope, body: bytes) -> Aim:
 
 
 class _Given:
-    """The ids that a request names besides the one in its path."""
+    """The ids in a request's body and query."""
 
     def __init__(self, body: bytes, query: bytes) -> None:
         try:
@@ -199,7 +179,7 @@ class _Given:
 
 
 def _customer(state: State, action: str, number: int, given: _Given) -> str:
-    """The id of the customer that a call is about; empty if it is about nobody that there is."""
+    """The id of the customer that a call is about. Empty if there is none."""
     resource, _, verb = action.partition("/")
     try:
         if named := given("customerId"):
@@ -225,7 +205,4 @@ def _customer(state: State, action: str, number: int, given: _Given) -> str:
 
 
 def _struck(fault: Fault) -> Response:
-    response = _refused(_ERRORS[fault.status])
-    if fault.status == 503:
-        response.headers["Retry-After"] = str(fault.retry_after)
-    return response
+    return with_retry_after(_refused(_ERRORS[fault.status]), fault)

@@ -1,4 +1,4 @@
-"""`/console/fusebill`: customers and their billing periods: created, modified, moved and deleted."""
+"""`/console/fusebill`: customers, and creating, modifying, moving and deleting billing periods."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -18,13 +18,14 @@ from tallyhook_mock.console.listing import events, number, shown
 from tallyhook_mock.console.notice import Notice
 from tallyhook_mock.console.page import page
 from tallyhook_mock.console.systems import COMING, SHOWN
+from tallyhook_mock.control.requests import as_operator
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.picture.painting import paint
 from tallyhook_mock.systems.fusebill.catalog import Day, Id, Month
 from tallyhook_mock.systems.fusebill.control import DEFINITION, MoveTable, read_move
 from tallyhook_mock.systems.fusebill.dates import MOST_INTERVALS, Cycle, InvoiceDate
 from tallyhook_mock.systems.fusebill.dryrun import Forecast, forecast
-from tallyhook_mock.systems.fusebill.model import Customer, State
+from tallyhook_mock.systems.fusebill.model import Customer
 from tallyhook_mock.systems.fusebill.picture import tell
 from tallyhook_mock.systems.fusebill.request import TERMS
 from tallyhook_mock.systems.fusebill.rules import (
@@ -33,6 +34,7 @@ from tallyhook_mock.systems.fusebill.rules import (
     edit_definition,
     new_definition,
 )
+from tallyhook_mock.systems.fusebill.state import State
 
 __all__ = ["KEY", "ROUTES"]
 
@@ -42,7 +44,7 @@ _SWITCH = {"customer": None, "yes": True, "no": False}
 
 
 class CreateTable(Table):
-    """When a new billing period recharges."""
+    """A new billing period: when it recharges."""
 
     invoice_day: Day
     interval: Cycle = Cycle.MONTHLY
@@ -51,7 +53,7 @@ class CreateTable(Table):
 
 
 class ModifyTable(Table):
-    """What a billing period can be told; what is left empty is the customer's, or the date's as it is."""
+    """The settings of a billing period. Empty ones are the customer's; an empty date stays."""
 
     billing_period_definition_id: Id
     invoice_day: Day | None = None
@@ -64,7 +66,7 @@ class ModifyTable(Table):
 
 
 class NamedTable(Table):
-    """Whose page it is, and which billing period."""
+    """The customer and the billing period of a form."""
 
     customer_id: Id = 0
     billing_period_definition_id: Id = 0
@@ -75,7 +77,7 @@ _MOVE = ("subscriptionId", DEFINITION, "invoiceDay", "invoiceMonth")
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """A move that is looked at, in the words it was wished for, and the invoices without and with it."""
+    """A move that is previewed: its form, and the invoices without and with the move."""
 
     wish: Mapping[str, str]
     before: list[Forecast]
@@ -83,7 +85,7 @@ class DryRun:
 
 
 async def index(request: Request) -> Response:
-    """All customers in order of creation; `q` narrows them by id and name."""
+    """All customers in order of creation. `q` filters by id and name."""
     state, wanted = mock_of(request).systems.of(State), request.query_params.get("q", "").strip()
 
     def fits(customer: Customer) -> bool:
@@ -101,7 +103,7 @@ async def index(request: Request) -> Response:
 
 
 async def show(request: Request) -> Response:
-    """The page of a customer; with the names of a dry run it says what that move would do."""
+    """The page of a customer. With the fields of a dry run it shows what that move would do."""
     mock = mock_of(request)
     state = mock.systems.of(State)
     customer, wish = _customer(request), _given(request.query_params, _MOVE)
@@ -121,7 +123,7 @@ async def show(request: Request) -> Response:
         customer=customer,
         dry_run=dry_run,
         objection=objection,
-        # Drawn by this program, with every word of others escaped.
+        # Drawn by this program, with all foreign text escaped.
         picture=Markup(paint(tell(mock, customer), styled=False)),
         coming=state.forecast(str(customer.id), COMING),
         bills=customer.bills[::-1][:SHOWN],
@@ -130,7 +132,7 @@ async def show(request: Request) -> Response:
 
 
 async def new_period(request: Request) -> Response:
-    """Create: what is wished for stands in the address, and the next recharge is shown before."""
+    """Create a billing period. The fields are in the query, and the next recharge is shown first."""
     mock = mock_of(request)
     customer, wish = _customer(request), _given(request.query_params, known(CreateTable))
     preview, objection = None, ""
@@ -152,7 +154,7 @@ async def new_period(request: Request) -> Response:
 
 
 async def period(request: Request) -> Response:
-    """Details of a billing period, and the forms that change it."""
+    """The details of a billing period, and the forms that change it."""
     customer, number = _customer(request), request.path_params["period"]
     found = next((each for each in customer.definitions if each.id == number), None)
     if found is None:
@@ -183,21 +185,16 @@ async def subscription(request: Request) -> Response:
 
 
 async def create_period(mock: Mock, form: Form) -> str:
-    state, at = mock.systems.of(State), mock.clock.now()
-    customer = state.customer(_named(form).customer_id)
-    state.actor = "operator"
-    made = new_definition(
-        state, customer, _date(_given(form, known(CreateTable))), at=at, manually_created=True
-    )
-    mock.changed()
+    with as_operator(mock, State) as (state, at):
+        customer, date = state.customer(_named(form).customer_id), _date(_given(form, known(CreateTable)))
+        made = new_definition(state, customer, date, at=at, manually_created=True)
     return f"Billing period {made.id} is created. Its next recharge is on {made.end:%Y-%m-%d}."
 
 
 async def modify_period(mock: Mock, form: Form) -> str:
-    """Its date, with which the present period ends, and what else it is told."""
-    state, at = mock.systems.of(State), mock.clock.now()
+    """Change the date, on which the present period ends, and the settings."""
     table = read(ModifyTable, _given(form, known(ModifyTable)))
-    definition = state.definition(table.billing_period_definition_id)
+    definition = mock.systems.of(State).definition(table.billing_period_definition_id)
     date = InvoiceDate(
         definition.cycle,
         definition.date.day if table.invoice_day is None else table.invoice_day,
@@ -212,25 +209,22 @@ async def modify_period(mock: Mock, form: Form) -> str:
         term=table.term,
         po_number=table.po_number or None,
     )
-    state.actor = "operator"
-    edit_definition(state, definition, at=at, date=date, settings=settings)
-    mock.changed()
+    with as_operator(mock, State) as (state, at):
+        edit_definition(state, definition, at=at, date=date, settings=settings)
     return f"Modified. The period that runs now ends on {definition.end:%Y-%m-%d}, and costs what it did."
 
 
 async def delete_period(request: Request) -> Response:
-    """On to the customer's page, since there is no page of the period any more."""
+    """Delete a period, and go to the customer's page, since the period has none any more."""
     form, mock = await read_form(request), mock_of(request)
-    state = mock.systems.of(State)
     try:
-        definition = state.definition(_named(form).billing_period_definition_id)
-        if "sure" not in form:
-            raise ValueError("tick that you know: a deleted billing period cannot be restored")
-        state.actor = "operator"
-        delete_definition(state, definition, mock.clock.now())
+        with as_operator(mock, State) as (state, at):
+            definition = state.definition(_named(form).billing_period_definition_id)
+            if "sure" not in form:
+                raise ValueError("tick the box to confirm: a deleted billing period cannot be restored")
+            delete_definition(state, definition, at)
     except ValueError as error:
         return answer(form, Notice(str(error), is_bad=True))
-    mock.changed()
     home = {**form, "back": f"/console/fusebill/{definition.customer.id}"}
     return answer(home, Notice(f"Billing period {definition.id} is deleted. It cannot be restored."))
 
@@ -252,22 +246,20 @@ def _named(form: Form) -> NamedTable:
 
 
 async def move(mock: Mock, form: Form) -> str:
-    """In the words of the dry run."""
-    state = mock.systems.of(State)
-    move = read_move(read(MoveTable, _given(form, _MOVE)), state, mock.clock.now())
-    state.actor = "operator"
-    move.change(state)
-    mock.changed()
+    """Carry out the move, with the fields of the dry run."""
+    with as_operator(mock, State) as (state, at):
+        move = read_move(read(MoveTable, _given(form, _MOVE)), state, at)
+        move.change(state)
     return f"Moved. The period that runs now ends on {move.find(state).end:%Y-%m-%d}, and costs what it did."
 
 
 def _given(fields: Mapping[str, str], names: Collection[str]) -> dict[str, Any]:
-    """What is left empty is not wished for."""
+    """The fields of a form that are not empty."""
     return {name: fields[name].strip() for name in names if fields.get(name, "").strip()}
 
 
 def _next(state: State, customer: Customer) -> Forecast | None:
-    """The next invoice, as things stand."""
+    """The next invoice, as things are now."""
     used = (definition for definition in customer.definitions if definition.subscriptions)
     soonest = min(used, key=lambda definition: definition.end, default=None)
     if soonest is None:

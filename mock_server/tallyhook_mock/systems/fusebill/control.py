@@ -1,18 +1,15 @@
-"""`/_mock/fusebill`: customers, their billing period definitions, and moves of billing dates."""
+"""`/_mock/fusebill`: customers, billing period definitions, and moving billing dates."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from tallyhook_mock.catalog.table import Amount, Required, Table
-from tallyhook_mock.control.requests import PAGE, asks, mock_of, page, takes
+from tallyhook_mock.control.requests import PAGE, as_operator, asks, mock_of, page, takes
 from tallyhook_mock.control.shown import (
     bill_shown,
     moment_shown,
@@ -35,14 +32,7 @@ from tallyhook_mock.systems.fusebill.dryrun import (
     Forecast,
     forecast,
 )
-from tallyhook_mock.systems.fusebill.model import (
-    BillingPeriodDefinition,
-    Charge,
-    Customer,
-    State,
-    Subscription,
-)
-from tallyhook_mock.systems.fusebill.refusal import Refusal
+from tallyhook_mock.systems.fusebill.model import BillingPeriodDefinition, Charge, Customer, Subscription
 from tallyhook_mock.systems.fusebill.rules import (
     activate,
     add_charge,
@@ -51,12 +41,13 @@ from tallyhook_mock.systems.fusebill.rules import (
     move,
     new_customer,
 )
+from tallyhook_mock.systems.fusebill.state import State
 
 __all__ = ["DEFINITION", "ROUTES", "Move", "MoveTable", "read_move"]
 
 
 class ActivationTable(SubscriptionTable, kw_only=True):
-    """A subscription for a customer; in one of its definitions, if that is named."""
+    """A subscription for a customer, in one of its definitions if that is named."""
 
     customer_id: Id
     billing_period_definition_id: Id | None = None
@@ -78,7 +69,7 @@ class MoveTable(Table):
 
 @asks(*PAGE)
 async def index(request: Request) -> JSONResponse:
-    """Everybody, in the order of creation."""
+    """All customers in order of creation."""
     everybody = _state(request).accounts().values()
     customers, more = page(everybody, request.query_params, lambda each: str(each.id))
     return JSONResponse({"customers": [_customer(each) for each in customers], **more})
@@ -86,21 +77,21 @@ async def index(request: Request) -> JSONResponse:
 
 @takes(CustomerTable)
 async def create_customer(request: Request, table: CustomerTable) -> JSONResponse:
-    """In the words of the catalogue."""
+    """Create a customer, with the keys of the catalogue."""
     new = read_customer(table)
-    with _command(request) as (state, at):
+    with as_operator(mock_of(request), State) as (state, at):
         customer = new_customer(state, new, at)
     return JSONResponse(_customer(customer), 201)
 
 
 @takes(ActivationTable)
 async def subscribe(request: Request, table: ActivationTable) -> JSONResponse:
-    """In the words of the catalogue, for a `customerId`; in one of its definitions, if that is named."""
+    """Create a subscription for a `customerId`, with the keys of the catalogue; a definition may be named."""
     new = read_subscription(table, _state(request).frequencies)
     customer_id, definition_id = table.customer_id, table.billing_period_definition_id
     if definition_id is not None and new.date is not None:
         raise table.wrong("invoiceDay", f"does not go with {DEFINITION}")
-    with _command(request) as (state, at):
+    with as_operator(mock_of(request), State) as (state, at):
         into = None if definition_id is None else state.definition(definition_id)
         subscription = activate(state, state.customer(customer_id), new, at, into)
     return JSONResponse({**_subscription(subscription), DEFINITION: subscription.definition.id}, 201)
@@ -108,8 +99,8 @@ async def subscribe(request: Request, table: ActivationTable) -> JSONResponse:
 
 @takes(ChargeTable)
 async def charge(request: Request, table: ChargeTable) -> JSONResponse:
-    """Charge a subscription once, `now` or at the `periodEnd`, all of the amount or its part for the rest."""
-    with _command(request) as (state, at):
+    """Charge a subscription once, `now` or at the `periodEnd`, in full or prorated."""
+    with as_operator(mock_of(request), State) as (state, at):
         subscription = state.subscription(_number(request))
         added = add_charge(
             state,
@@ -134,8 +125,8 @@ async def bills(request: Request) -> JSONResponse:
 
 @takes(MoveTable)
 async def dryrun(request: Request, wish: MoveTable) -> JSONResponse:
-    """The next three invoices before and after a move: of a definition's date, or of a `subscriptionId`."""
-    with _command(request) as (state, at):
+    """The next three invoices before and after moving a definition's date, or a `subscriptionId`."""
+    with as_operator(mock_of(request), State) as (state, at):
         move = read_move(wish, state, at)
         before, after = move.without(state), move.outcome(state)
     return JSONResponse(
@@ -143,38 +134,16 @@ async def dryrun(request: Request, wish: MoveTable) -> JSONResponse:
     )
 
 
-@contextmanager
-def _command(request: Request) -> Iterator[tuple[State, datetime]]:
-    """The state and the moment for a command of an operator, whose happenings are noted."""
-    mock, state, at = mock_of(request), _state(request), mock_of(request).clock.now()
-    state.catch_up(at)  # when the clock runs by itself, what is due now may not have been done yet
-    state.actor = "operator"
-    try:
-        with _refusals():
-            yield state, at
-    finally:
-        mock.changed()
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    try:
-        yield
-    except Refusal as refusal:
-        raise HTTPException(404 if refusal.status == 404 else 400, str(refusal)) from None
-
-
 def _state(request: Request) -> State:
     return mock_of(request).systems.of(State)
 
 
 def _named(request: Request) -> Customer:
-    with _refusals():
-        return _state(request).customer(_number(request))
+    return _state(request).customer(_number(request))
 
 
 def _number(request: Request) -> int:
-    """The id in the path; 0, which nothing has, for what can't be one."""
+    """The id in the path. 0, which nothing has, for what can't be an id."""
     written = request.path_params["id"]
     return int(written) if written.isascii() and written.isdigit() and len(written) <= len(str(MOST)) else 0
 
@@ -231,7 +200,7 @@ def _charge(charge: Charge) -> dict[str, Any]:
 
 
 def _forecast(forecast: Forecast) -> dict[str, Any]:
-    """An invoice to come, and how long the period is that ends with it."""
+    """A forecast invoice, and the length of the period that ends with it."""
     return {
         "periodStart": forecast.start.isoformat(),
         "days": forecast.days,
@@ -257,7 +226,7 @@ DEFINITION = "billingPeriodDefinitionId"
 class Move:
     """The move of a definition's date, or of a subscription.
 
-    `change` carries it out on a state. Refusal if it can't be; nothing has changed then.
+    `change` carries it out on a state. Refusal if that is not possible; nothing has changed then.
     """
 
     customer: Customer
@@ -265,19 +234,19 @@ class Move:
     change: Change
 
     def without(self, state: State) -> list[Forecast]:
-        """The next invoices as they are to come."""
+        """The next invoices without the move."""
         return forecast(state, self.customer, self.find)
 
     def outcome(self, state: State) -> list[Forecast]:
-        """The next invoices after the move, which is not made. Refusal."""
+        """The next invoices with the move, without making it. Refusal."""
         return forecast(state, self.customer, self.find, self.change)
 
 
 def read_move(table: MoveTable, state: State, at: datetime) -> Move:
-    """A date for a definition; or for a `subscriptionId` a date or a definition.
+    """Read a move: a date for a definition, or a date or a definition for a `subscriptionId`.
 
-    What is due by now is done first: when the clock runs by itself, it may not have been yet. CatalogError
-    for what can't be read, Refusal for what is not there or does not fit.
+    Everything due by now is done first. CatalogError for a bad field, Refusal for what does not exist or does
+    not fit.
     """
     state.catch_up(at)
     if table.subscription_id is not None:
@@ -322,7 +291,7 @@ def _subscription_move(table: MoveTable, number: int, state: State, at: datetime
 
 
 def _date(table: MoveTable, cycle: Cycle, intervals: int, month: int | None = None) -> InvoiceDate:
-    """`month` is the one that is meant if none is given."""
+    """The date in a table. `month` is the default month."""
     if table.invoice_day is None:
         raise table.wrong("invoiceDay", "a value is required")
     given = month if table.invoice_month is None else table.invoice_month

@@ -1,42 +1,91 @@
-"""Customers, billing period definitions and subscriptions, and the state that holds them."""
+"""Plans, customers, billing period definitions, subscriptions, drafts and invoices."""
 
-from collections.abc import Collection, Iterable
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
 from msgspec import field
-from msgspec.structs import replace
 
-from tallyhook_mock.core.base import BillingSystem, Entity, Happening, Value
-from tallyhook_mock.core.forecast import Coming, coming_bills, copied
-from tallyhook_mock.core.ids import Ids
-from tallyhook_mock.core.invoice_lines import Bill, Line
+from tallyhook_mock.core.base import Entity, Value
+from tallyhook_mock.core.bills import Bill, Line
 from tallyhook_mock.core.money import ZERO, cents
 from tallyhook_mock.systems.fusebill.dates import Cycle, InvoiceDate
-from tallyhook_mock.systems.fusebill.plans import Frequency, PlanProduct
-from tallyhook_mock.systems.fusebill.refusal import conflict, invalid, not_found
+from tallyhook_mock.systems.fusebill.refusal import conflict
 
 __all__ = [
     "BillingPeriodDefinition",
     "BillingPeriodType",
+    "Change",
     "Charge",
     "Customer",
     "Draft",
     "DraftCharge",
+    "Frequency",
     "Invoice",
     "Item",
     "Part",
+    "PlanProduct",
     "Purchase",
+    "Reset",
     "Settings",
-    "State",
     "Subscription",
     "SubscriptionProduct",
+    "Timing",
 ]
 
 
+class Timing(StrEnum):
+    """When a product is charged for a period. One name is from an answer, the other is inferred."""
+
+    START = "StartOfPeriod"
+    END = "EndOfPeriod"
+
+
+class Change(StrEnum):
+    """When a change of quantity during a period is charged (documented; the names are inferred)."""
+
+    IMMEDIATE = "Immediate"
+    END = "EndOfPeriod"
+    NEVER = "None"
+
+
+class Reset(StrEnum):
+    """When a product's quantity is reset to that of its plan (documented; two names are inferred)."""
+
+    NEVER = "Never"
+    START = "StartOfPeriod"
+    END = "EndOfPeriod"
+
+
+class PlanProduct(Value, frozen=True):
+    """A product of a plan, at `price` for one unit and one period."""
+
+    id: int
+    code: str
+    name: str
+    price: Decimal
+    quantity: Decimal = Decimal(1)
+    timing: Timing = Timing.START
+    change: Change = Change.IMMEDIATE
+    reset: Reset = Reset.NEVER
+    prorates: bool = True
+    most: Decimal | None = None
+    is_tracked: bool = False  # each unit is an item with its own reference
+
+
+class Frequency(Value, frozen=True):
+    """How often a plan bills, and its products. Subscriptions are made from it."""
+
+    id: int
+    plan_code: str
+    plan_name: str
+    cycle: Cycle
+    intervals: int
+    products: tuple[PlanProduct, ...]
+
+
 class BillingPeriodType(StrEnum):
-    """Where the date of a definition comes from."""
+    """What the date of a definition is derived from."""
 
     CUSTOMER_ACTIVATION = "CustomerActivation"
     FIRST_SUBSCRIPTION_ACTIVATION = "FirstSubscriptionActivation"
@@ -44,10 +93,10 @@ class BillingPeriodType(StrEnum):
 
 
 class Settings(Value, frozen=True):
-    """What else a definition is told.
+    """The other settings of a definition.
 
-    `invoice_in_advance` is how many days before a period's start it is invoiced (documented). `auto_post`
-    None is the customer's setting (documented). The others are only kept: nothing is collected here.
+    `invoice_in_advance` is how many days before its start a period is invoiced (documented). If `auto_post`
+    is None, the customer's setting applies (documented). The others are only stored: no money is collected.
 
     Standing: inferred.
     """
@@ -63,7 +112,7 @@ class Settings(Value, frozen=True):
 
 
 class Item(Value, frozen=True):
-    """A tracked unit of a product; its `reference` is unique there (documented)."""
+    """A tracked unit of a product. Its `reference` is unique within the product (documented)."""
 
     id: int
     reference: str
@@ -72,26 +121,26 @@ class Item(Value, frozen=True):
 
 
 class SubscriptionProduct(Entity, eq=False):
-    """How much a subscription has of a product. `item` is what its lines are of."""
+    """A product of a subscription, with its quantity. `item` is the item of its lines."""
 
     id: int
     plan: PlanProduct
     quantity: Decimal
     item: str
-    owes: "Part | None" = None  # what of a period's amount the present one costs; None for all of it
-    items: tuple[Item, ...] = ()  # as many as its quantity, if it is tracked
+    owes: "Part | None" = None  # prorates the amount of the present period; None for the full amount
+    items: tuple[Item, ...] = ()  # if it is tracked, as many as its quantity
 
     @property
     def amount(self) -> Decimal:
-        """Of a whole period."""
+        """The amount of a whole period."""
         return cents(self.quantity * self.plan.price)
 
 
 class Charge(Value, frozen=True):
-    """A charge that waits for the end of the period; its amount is fixed.
+    """A charge that waits for the end of the period. Its amount is fixed.
 
-    A prorated one is for the time from `start` up to, not including, `end`: the end of the period as it was
-    known when the charge was added.
+    A prorated charge covers the time from `start` up to, not including, `end`, which was the end of the
+    period when the charge was added.
     """
 
     id: int
@@ -103,7 +152,7 @@ class Charge(Value, frozen=True):
 
     @property
     def item(self) -> str:
-        """What its line is of."""
+        """The item of its line."""
         return f"charge {self.id}"
 
     @property
@@ -112,10 +161,10 @@ class Charge(Value, frozen=True):
 
 
 class Draft(Entity, eq=False):
-    """An invoice that is not posted: its charges can be changed, and nobody owes anything yet (documented).
+    """An invoice that is not posted. Its charges can be changed, and nothing is owed yet (documented).
 
-    `held` is one that a call had wait although invoices are posted by themselves. Its status is Ready; the
-    others, Pending and Projected, are not made here.
+    A call can hold a draft (`held`) although auto-post is on. The status is always Ready; Pending and
+    Projected don't occur here.
     """
 
     id: int
@@ -135,7 +184,7 @@ class Draft(Entity, eq=False):
 
 
 class DraftCharge(Entity, eq=False):
-    """`prorated` is what a unit costs for the days that it is charged for."""
+    """A charge of a draft. `prorated` is the price of a unit for the charged days."""
 
     id: int
     line: Line
@@ -145,7 +194,7 @@ class DraftCharge(Entity, eq=False):
 
 
 class Invoice(Entity, eq=False):
-    """What a posted draft became: a bill, which is final."""
+    """A posted draft: a final bill."""
 
     id: int
     draft: int
@@ -155,11 +204,11 @@ class Invoice(Entity, eq=False):
     notes: str = ""
     po_number: str | None = None
     terms: str = ""
-    is_hidden: bool = False  # from the customer's own pages
+    is_hidden: bool = False  # on the customer's own pages
 
 
 class Purchase(Entity, eq=False):
-    """A product bought once: a draft until it is finalised."""
+    """A product bought once. It is a draft until it is finalised."""
 
     id: int
     customer: "Customer"
@@ -171,10 +220,10 @@ class Purchase(Entity, eq=False):
 
 
 class Subscription(Entity, eq=False):
-    """Some of each product of a plan, for each of its periods, however long these are.
+    """A subscription: quantities of a plan's products for each period, however long that is.
 
-    Its present period is from `start` up to, not including, `end`: the next recharge of its definition. While
-    it is a draft it has no definition and bills nothing.
+    The present period is from `start` up to, not including, `end`, the next recharge of its definition. A
+    draft has no definition and bills nothing.
     """
 
     id: int
@@ -188,11 +237,11 @@ class Subscription(Entity, eq=False):
     status: str = "Draft"
     reference: str = ""
     provisioned: datetime | None = None
-    charges: list[Charge] = field(default_factory=list)  # in the order in which they were added
+    charges: list[Charge] = field(default_factory=list)  # in order of adding
 
     @property
     def definition(self) -> "BillingPeriodDefinition":
-        """Refusal for one that is in none."""
+        """The definition that it is in. Refusal if it is in none."""
         if self.place is None:
             raise conflict("subscriptionId", f"{self.id} is {self.status}: it is in no billing period")
         return self.place
@@ -224,17 +273,17 @@ class Subscription(Entity, eq=False):
 
     @property
     def item(self) -> str:
-        """What the lines of its plan's own product are of."""
+        """The item of the lines of the plan's first product."""
         return f"subscription {self.id}"
 
     @property
     def items(self) -> frozenset[str]:
-        """What its lines are of."""
+        """The items of all its lines."""
         return frozenset((self.item, *(product.item for product in self.products)))
 
     @property
     def amount(self) -> Decimal:
-        """Of a whole period, as things stand."""
+        """The amount of a whole period, as things are now."""
         return sum((product.amount for product in self.products), ZERO)
 
     def line(self, product: SubscriptionProduct, amount: Decimal | None = None) -> Line:
@@ -246,10 +295,10 @@ class Subscription(Entity, eq=False):
 
 
 class BillingPeriodDefinition(Entity, eq=False):
-    """When the subscriptions in it bill.
+    """A billing period definition: when the subscriptions in it bill.
 
-    The present period is the time from `start` up to, not including, `end`: that is the next recharge, where
-    the next period starts. `cycle_days` is how many days it would have, whole and with its date not moved.
+    The present period is from `start` up to, not including, `end`, the next recharge. `cycle_days` is how
+    many days it would have as a whole period whose date was not moved.
     """
 
     id: int
@@ -262,11 +311,11 @@ class BillingPeriodDefinition(Entity, eq=False):
     end: datetime
     cycle_days: int
     manually_created: bool
-    count: int = 1  # of the periods so far, the present one included
+    count: int = 1  # of periods so far, including the present one
     subscriptions: list[Subscription] = field(default_factory=list)
     is_deleted: bool = False
 
-    # Up to where the time ahead has been invoiced before it began.
+    # The end of a period that was invoiced before it began.
     invoiced_to: datetime | None = None
 
     @property
@@ -275,41 +324,41 @@ class BillingPeriodDefinition(Entity, eq=False):
 
     @property
     def days(self) -> int:
-        """How long the present period is: days, each of them in one period only."""
+        """The length of the present period in days. Each day is in one period only."""
         return (self.end - self.start).days
 
     @property
     def days_counted(self) -> int:
-        """The days of the present period as the source counts them: its first and its last, the recharge."""
+        """The days of the present period as the source counts them, including the day of the recharge."""
         return self.days + 1
 
     def part_from(self, day: datetime) -> "Part":
-        """What is left of the period from a day on, that day included."""
+        """The rest of the period from a day on, including that day."""
         return Part(day, self.end, self.cycle_days)
 
     def prorate(self, amount: Decimal, day: datetime) -> Decimal:
-        """The part of an amount that falls on what is left of the period from a day on.
+        """The part of an amount for the rest of the period from a day on.
 
-        To the end as it is known now (documented); by days, that day included, of those that the period had
-        before its date was moved (inferred).
+        The rest goes to the end as it is now (documented). It is prorated by days, including that day,
+        relative to the days that the period had before its date was moved (inferred).
         """
         return self.part_from(day)(amount)
 
 
 class Part(Value, frozen=True):
-    """What a period costs that begins on a day within it."""
+    """Prorates an amount for a subscription that begins on a day within a period."""
 
     day: datetime
     end: datetime
     days: int
 
     def __call__(self, amount: Decimal) -> Decimal:
-        """By the period as it was when this was made: a date that is moved changes no amount (documented)."""
+        """The prorated amount. Moving the period's date changes nothing about it (documented)."""
         return cents(amount * (self.end - self.day).days / self.days)
 
 
 class Customer(Entity, eq=False):
-    """`details` are the fields of the API that nothing here depends on: names, e-mail, reference."""
+    """A customer. `details` are fields of the API without effect here: names, e-mail, reference."""
 
     id: int
     name: str
@@ -319,195 +368,7 @@ class Customer(Entity, eq=False):
     auto_post: bool | None = None
     details: dict[str, str] = field(default_factory=dict)
     drafts: list[Draft] = field(default_factory=list)  # oldest first
-    invoices: list[Invoice] = field(default_factory=list)  # as the bills
+    invoices: list[Invoice] = field(default_factory=list)  # in the order of the bills
     definitions: list[BillingPeriodDefinition] = field(default_factory=list)
     subscriptions: list[Subscription] = field(default_factory=list)  # in the order of activation
     bills: list[Bill] = field(default_factory=list)  # oldest first
-
-
-class State(BillingSystem):
-    """Customers with their definitions, subscriptions and bills.
-
-    Commands are the functions of the modules beside this one: each takes the state and the moment, changes
-    the state or raises a `Refusal`, and leaves the happenings for `take_events`.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.api_keys: Collection[str] = ("fusebill-key",)
-        self.ids = Ids(100)  # of customers, definitions, subscriptions, and charges that wait
-        self.product_ids = Ids(50_000)
-        self.invoice_ids = Ids(80_000)  # of drafts, their charges, invoices and purchases
-        self.last_bill = 0
-        # Whether invoices are posted by themselves, and whether drafts that a call held are at a renewal.
-        self.auto_post = True
-        self.posts_at_renewal = False
-        self.frequencies: dict[int, Frequency] = {}
-        self.catalog_products: dict[int, PlanProduct] = {}
-        self.purchases: dict[int, Purchase] = {}
-        self._customers: dict[int, Customer] = {}
-        self._definitions: dict[int, BillingPeriodDefinition] = {}
-        self._subscriptions: dict[int, Subscription] = {}
-
-    # -- what is there
-
-    def accounts(self) -> dict[int, Customer]:
-        return self._customers
-
-    def account(self, id: str) -> Customer:
-        is_number = id.isascii() and id.isdigit() and len(id) <= 10
-        return self.customer(int(id) if is_number else 0)
-
-    def is_used(self) -> bool:
-        return bool(self.has_own_keys or self._customers)
-
-    @property
-    def has_own_keys(self) -> bool:
-        """Whether the catalogue has said who may call."""
-        return self.api_keys != State().api_keys
-
-    def forecast(self, id: str, count: int) -> list[Coming]:
-        alone, customer = self.apart(self.account(id))
-        return coming_bills(alone, customer.bills, count)
-
-    def apart(self, customer: Customer) -> "tuple[State, Customer]":
-        """Another state with a copy of one customer, that counts on from where this one stands.
-
-        A forecast is of invoices, whether they are posted by themselves or wait as drafts.
-        """
-        alone = State()
-        alone.ids.last, alone.last_bill = self.ids.last, self.last_bill
-        alone.product_ids.last, alone.invoice_ids.last = self.product_ids.last, self.invoice_ids.last
-        copy = copied(customer, self.agenda, alone.agenda)
-        copy.auto_post, copy.drafts = True, []
-        for definition in copy.definitions:
-            definition.settings = replace(definition.settings, auto_post=True)
-        alone.add_customer(copy)
-        return alone, copy
-
-    def customer(self, id: int) -> Customer:
-        try:
-            return self._customers[id]
-        except KeyError:
-            raise not_found("customerId", id) from None
-
-    def definition(self, id: int) -> BillingPeriodDefinition:
-        try:
-            return self._definitions[id]
-        except KeyError:
-            raise not_found("billingPeriodDefinitionId", id) from None
-
-    def subscription(self, id: int) -> Subscription:
-        try:
-            return self._subscriptions[id]
-        except KeyError:
-            raise not_found("subscriptionId", id) from None
-
-    def product(self, id: int) -> tuple[Subscription, SubscriptionProduct]:
-        """A product of a subscription, and that."""
-        for subscription in self._subscriptions.values():
-            for product in subscription.products:
-                if product.id == id:
-                    return subscription, product
-        raise not_found("subscriptionProductId", id)
-
-    def item(self, id: int) -> tuple[Subscription, SubscriptionProduct, Item]:
-        """A tracked item, and whose it is."""
-        for subscription in self._subscriptions.values():
-            for product in subscription.products:
-                for item in product.items:
-                    if item.id == id:
-                        return subscription, product, item
-        raise not_found("id", id)
-
-    def drafts(self) -> Iterable[Draft]:
-        """In the order in which they were made."""
-        found = (draft for customer in self._customers.values() for draft in customer.drafts)
-        return sorted(found, key=lambda draft: draft.id)
-
-    def draft(self, id: int) -> Draft:
-        for draft in self.drafts():
-            if draft.id == id:
-                return draft
-        raise not_found("draftInvoiceId", id)
-
-    def invoices(self) -> Iterable[tuple[Customer, Invoice]]:
-        """In the order in which they were posted."""
-        found = ((customer, each) for customer in self._customers.values() for each in customer.invoices)
-        return sorted(found, key=lambda pair: pair[1].bill.number)
-
-    def invoice(self, id: int) -> tuple[Customer, Invoice]:
-        for customer, invoice in self.invoices():
-            if invoice.id == id:
-                return customer, invoice
-        raise not_found("invoiceId", id)
-
-    def subscriptions(self) -> Iterable[Subscription]:
-        return self._subscriptions.values()
-
-    def definitions(self) -> Iterable[BillingPeriodDefinition]:
-        return self._definitions.values()
-
-    def has_customer(self, id: int) -> bool:
-        return id in self._customers
-
-    def has_subscription(self, id: int) -> bool:
-        return id in self._subscriptions
-
-    # -- what changes (for the commands)
-
-    def customer_id(self, given: int | None) -> int:
-        """The id of a new customer; Refusal if the given one is taken."""
-        return self._new_id(given, self._customers)
-
-    def subscription_id(self, given: int | None) -> int:
-        """The id of a new subscription; Refusal if the given one is taken."""
-        return self._new_id(given, self._subscriptions)
-
-    def _new_id(self, given: int | None, taken: Collection[int]) -> int:
-        if given is None:
-            return self.ids.next()
-        if given in taken:
-            raise invalid("id", f"{given} is taken")
-        self.ids.last = max(self.ids.last, given)
-        return given
-
-    def add_customer(self, customer: Customer) -> None:
-        """With all that it has."""
-        self._customers[customer.id] = customer
-        self._definitions.update((definition.id, definition) for definition in customer.definitions)
-        self._subscriptions.update((subscription.id, subscription) for subscription in customer.subscriptions)
-
-    def add_definition(self, definition: BillingPeriodDefinition) -> None:
-        self._definitions[definition.id] = definition
-        definition.customer.definitions.append(definition)
-
-    def remove_definition(self, definition: BillingPeriodDefinition) -> None:
-        del self._definitions[definition.id]
-        definition.customer.definitions.remove(definition)
-        definition.is_deleted = True
-
-    def add_subscription(self, subscription: Subscription) -> None:
-        self._subscriptions[subscription.id] = subscription
-        subscription.customer.subscriptions.append(subscription)
-
-    def remove_subscription(self, subscription: Subscription) -> None:
-        del self._subscriptions[subscription.id]
-        subscription.customer.subscriptions.remove(subscription)
-
-    # -- what happened
-
-    def emit(
-        self,
-        kind: str,
-        at: datetime,
-        customer: Customer,
-        *,
-        note: str = "",
-        invoice: int | None = None,
-        amount: Decimal | None = None,
-        item: str = "",
-        subject: int = 0,
-    ) -> None:
-        account = str(customer.id)
-        self.note(Happening(kind, at, self.actor, account, note, invoice, amount, item, subject=subject))

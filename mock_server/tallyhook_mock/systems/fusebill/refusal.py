@@ -1,20 +1,21 @@
-"""Why a command was not carried out, and with which status the API says so."""
+"""What Fusebill refuses, and the field that its errors name."""
+
+from collections.abc import Mapping
+
+from tallyhook_mock.core import base
 
 __all__ = ["Refusal", "conflict", "invalid", "not_found"]
 
 
-class Refusal(ValueError):
-    """A command that was not carried out; nothing has changed.
+class Refusal(base.Refusal):
+    """`key` names the field that the error is about. The vendor's example has "Api Error" there."""
 
-    `status` is the HTTP status, `key` what the error is filed under: the field that it is about. The vendor's
-    example has "Api Error" there.
-    """
-
-    def __init__(self, status: int, key: str, message: str) -> None:
-        super().__init__(f"{key}: {message}")
-        self.status = status
+    def __init__(self, status: int, key: str, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(status, message, headers)
         self.key = key
-        self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.message}"
 
 
 def invalid(key: str, message: str) -> Refusal:
@@ -22,7 +23,7 @@ def invalid(key: str, message: str) -> Refusal:
 
 
 def conflict(key: str, message: str) -> Refusal:
-    """Well formed, and against a rule of the business (documented; which rule answers what is inferred)."""
+    """A valid call against a business rule (409 is documented; which rule gives it is inferred)."""
     return Refusal(409, key, message)
 
 

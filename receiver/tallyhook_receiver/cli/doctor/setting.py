@@ -1,4 +1,4 @@
-"""The settings: whether they are complete, and whether the keys can be right."""
+"""Check the settings: whether they are complete, and whether the keys can be right."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -7,13 +7,11 @@ from tallyhook_receiver import Cheddar, SettingsError
 from tallyhook_receiver.cli.doctor.finding import Finding, bad, doubtful, good
 from tallyhook_receiver.settings import Settings
 
-__all__ = ["examine_keys", "examine_settings", "product_of"]
-
 _ADVICE = "docs/operations.md lists the variables"
 
 
 def product_of(settings: Settings) -> Cheddar | None:
-    """The product that the settings name, without a client; None if they are not enough."""
+    """The product in the settings, without a client; None if settings are missing."""
     try:
         return settings.product(connects=False)
     except SettingsError:
@@ -44,7 +42,7 @@ def examine_settings(settings: Settings) -> Iterator[Finding]:
 
 
 def examine_keys(product: Cheddar) -> Iterator[Finding]:
-    """Each key by itself: the listener's own knowledge of them is another matter."""
+    """Check each key by itself. Whether the listener has the same keys is another check."""
     quoted = [n for n, key in enumerate(product.keys, 1) if str(key)[:1] in "\"'"]
     for number in quoted:
         yield doubtful(

@@ -1,0 +1,233 @@
+"""ASGI middleware before a system's API: it logs each call, and fails it where a fault is planned."""
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Callable
+from html import unescape
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tallyhook_mock.connection import drop
+from tallyhook_mock.core.base import Refusal, Value
+from tallyhook_mock.core.hooks import CHEDDAR
+from tallyhook_mock.faults import Fault, FaultKind
+
+__all__ = ["Aim", "Face", "Watched", "api_app", "buffered", "receive_body", "with_faults", "with_retry_after"]
+
+logger = logging.getLogger(__name__)
+
+_REASON = re.compile(rb"<error[^>]*>([^<]+)</error>")
+_LONGEST_REASON = 500  # characters
+_LONGEST_REFUSAL = 64_000  # bytes that are searched for the reason
+
+
+class Aim(Value, frozen=True):
+    """What a call is about, as far as it can be read: codes of product and customer, empty if unknown.
+
+    In a system without products, `customer` is the account to which its timeline belongs.
+    """
+
+    action: str
+    product: str = ""
+    customer: str = ""
+    on_outstanding: bool = False
+    system: str = CHEDDAR
+
+
+class Face(Value, frozen=True):
+    """The API of a system, and how faults apply to its calls.
+
+    Attributes:
+        serves: whether a path belongs to it.
+        aim: reads what a call is about; None for what is not a call. It is lenient, since a fault may strike
+            a call that would be refused. Without it no faults strike.
+        refused: answers a fault that is an error, in the words of the system.
+        max_body: how many bytes of a body are read for `aim`.
+    """
+
+    serves: Callable[[str], bool]
+    app: ASGIApp
+    aim: Callable[[Scope, bytes], Aim | None] | None = None
+    refused: Callable[[Fault], Response] | None = None
+    max_body: int = 1_000_000
+
+
+async def buffered(receive: Receive, most: int) -> tuple[bytes, bool, Receive]:
+    """The body of a call, whether that is all of it, and a `receive` that starts from the beginning.
+
+    Reading stops after more than `most` bytes, or when the client goes away.
+    """
+    messages: list[Message] = []
+    body, is_whole = b"", False
+    while len(body) <= most and not is_whole:
+        message = await receive()
+        messages.append(message)
+        if message["type"] != "http.request":
+            break
+        body += message.get("body", b"")
+        is_whole = len(body) <= most and not message.get("more_body", False)
+    kept = iter(messages)
+
+    async def again() -> Message:
+        message = next(kept, None)
+        return await receive() if message is None else message
+
+    return body, is_whole, again
+
+
+async def receive_body(request: Request, most: int) -> bytes | None:
+    """The body; None if it is longer than `most` bytes. It is read to the end so the answer gets through."""
+    body, length = bytearray(), 0
+    async for chunk in request.stream():
+        length += len(chunk)
+        if length <= most:
+            body += chunk
+    return bytes(body) if length <= most else None
+
+
+def api_app(
+    respond: Callable[[Request, bytes | None], Response],
+    refused: Callable[[Refusal], Response],
+    changed: Callable[[], None],
+    max_body: int,
+    broken: Refusal,
+) -> ASGIApp:
+    """An API as an application: `respond` carries out a call and answers it; `refused` answers a Refusal.
+
+    `respond` gets None for a body longer than `max_body` bytes. Once the body is read nothing waits before
+    the answer, so each call sees a consistent state. `changed` is called after each call, before its answer,
+    and takes the events that the call left. Any other exception is logged and answered as `broken`.
+    """
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        body = await receive_body(request, max_body)
+        try:
+            try:
+                response = respond(request, body)
+            finally:
+                changed()
+        except Refusal as refusal:
+            response = refused(refusal)
+        except Exception:
+            logger.exception("a call of %s broke", request.url.path)
+            response = refused(broken)
+        await response(scope, receive, send)
+
+    return app
+
+
+def with_retry_after(response: Response, fault: Fault) -> Response:
+    """The answer to a call that a fault makes fail; a 503 says when to try again."""
+    if fault.status == 503:
+        response.headers["Retry-After"] = str(fault.retry_after)
+    return response
+
+
+class Watched:
+    """An answer on its way to the client: its status, and the text of a refusal."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._status: int | None = None
+        self._is_whole = False
+        self._answer = bytearray()
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+        elif message["type"] == "http.response.body":
+            self._is_whole = not message.get("more_body", False)
+            if self._status is not None and self._status >= 400 and len(self._answer) < _LONGEST_REFUSAL:
+                self._answer += message.get("body", b"")
+        await self._send(message)
+
+    @property
+    def status(self) -> int | None:
+        """None if the answer was not sent to its end."""
+        return self._status if self._is_whole else None
+
+    @property
+    def reason(self) -> str:
+        """The text of a refusal, in one line."""
+        found = _REASON.search(self._answer)
+        text = bytes(found[1] if found else self._answer).decode("utf-8", "replace")
+        return " ".join((unescape(text) if found else text).split())[:_LONGEST_REASON]
+
+
+def with_faults(
+    face: Face,
+    app: ASGIApp,
+    strike: Callable[[Aim], Fault | None],
+    made: Callable[[Aim, str, Watched, float, Fault | None], None],
+) -> ASGIApp:
+    """`app`, the application of the face, with the fault that `strike` returns applied to each call.
+
+    `made` is called after each call with its method, its answer, and the real seconds that it took.
+    """
+
+    aim, refused = face.aim, face.refused
+    if aim is None or refused is None:
+        return app
+
+    async def faulty(scope: Scope, receive: Receive, send: Send) -> None:
+        began = time.perf_counter()
+        body, _, again = await buffered(receive, face.max_body)
+        # Before the call is carried out: a customer that it deletes is still there.
+        target = aim(scope, body)
+        if target is None:
+            await app(scope, again, send)
+            return
+        fault, answer = strike(target), Watched(send)
+        try:
+            await _carry_out(app, scope, again, answer.send, fault, refused)
+        finally:
+            made(target, scope["method"], answer, time.perf_counter() - began, fault)
+
+    return faulty
+
+
+async def _carry_out(
+    app: ASGIApp,
+    scope: Scope,
+    again: Receive,
+    send: Send,
+    fault: Fault | None,
+    refused: Callable[[Fault], Response],
+) -> None:
+    match fault:
+        case None:
+            await app(scope, again, send)
+        case Fault(kind=FaultKind.LATENCY):
+            await asyncio.sleep(fault.seconds)
+            await app(scope, again, send)
+        case Fault(kind=FaultKind.DROP_BEFORE):
+            await drop(scope, again)
+        case Fault(kind=FaultKind.DROP_AFTER):
+            await app(scope, again, _nowhere)
+            await drop(scope, again)
+        case Fault(kind=FaultKind.TRUNCATE):
+            await app(scope, again, _half(send))
+            await drop(scope, again)
+        case _:
+            await refused(fault)(scope, again, send)
+
+
+async def _nowhere(message: Message) -> None:
+    """Discard an answer."""
+
+
+def _half(send: Send) -> Send:
+    """Send the headers, but only the first half of the body."""
+
+    async def cut(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            body = message["body"]
+            message = {**message, "body": body[: len(body) // 2], "more_body": True}
+        await send(message)
+
+    return cut

@@ -1,0 +1,202 @@
+"""Sending hooks over HTTP: one attempt at a delivery, with the fault that strikes it."""
+
+import asyncio
+import base64
+import ipaddress
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from msgspec.structs import replace
+
+from tallyhook import signing
+from tallyhook_mock.core import ids
+from tallyhook_mock.core.base import Value
+from tallyhook_mock.core.hooks import Attempt, Delivery, Hook, Listener
+from tallyhook_mock.faults import Fault, FaultKind
+from tallyhook_mock.systems.cheddar.products import Product
+
+__all__ = [
+    "Answer",
+    "Sender",
+    "attempt_delivery",
+    "hook_headers",
+    "is_loopback",
+    "keyed_headers",
+    "why",
+]
+
+if TYPE_CHECKING:
+    import httpx
+
+
+# How many bytes of an answer are kept to be shown.
+KEPT_OF_ANSWER = 2048
+
+
+class Answer(Value, frozen=True):
+    """A listener's answer: the status (None if there was none), real seconds, and the start of the text."""
+
+    status: int | None
+    seconds: float
+    text: str
+
+
+class Sender:
+    """Posts hooks as Cheddar does: raw JSON with signed headers.
+
+    `timeout` is in real seconds, from connecting to the end of the answer (inferred: the real one is not
+    public). Hooks only go to listeners on this machine unless `allow_remote` is set: a mock must not post
+    test data to a real server by accident.
+    """
+
+    remedy = "start with --allow-remote-listeners to send hooks there"
+
+    def __init__(self, *, timeout: float = 30.0, allow_remote: bool = False) -> None:
+        self.timeout = timeout
+        self.allow_remote = allow_remote
+        # httpx is loaded at the first hook, so that a mock without listeners starts faster.
+        self._http: httpx.AsyncClient | None = None
+
+    def check(self, url: str) -> None:
+        """ValueError, with the reason, for a URL that hooks won't be sent to."""
+        import httpx
+
+        try:
+            parsed = httpx.URL(url)
+        except httpx.InvalidURL as error:
+            raise ValueError(f"{url!r} is not a URL: {error}") from None
+        if parsed.scheme not in ("http", "https") or not parsed.host:
+            raise ValueError(f"{url!r} is not an http:// or https:// URL")
+        if not 0 < (parsed.port or 80) < 65536:
+            raise ValueError(f"{url!r} is not a URL: there is no such port")
+        if not self.allow_remote and not is_loopback(parsed.host):
+            raise ValueError(f"{url!r} is not on this machine; {self.remedy}")
+
+    async def send(
+        self, url: str, body: bytes, headers: Mapping[str, str], *, timeout: float | None = None
+    ) -> Answer:
+        """Make one attempt. `timeout` replaces the sender's own.
+
+        Errors of the network or the listener raise nothing: they are the answer.
+        """
+        started = time.perf_counter()
+        status, text = await self._post(url, body, headers, self.timeout if timeout is None else timeout)
+        return Answer(status, time.perf_counter() - started, text)
+
+    async def close(self) -> None:
+        """Close the connections. The next attempt opens new ones."""
+        if self._http is not None:
+            await self._http.aclose()
+            self._http = None
+
+    async def _post(
+        self, url: str, body: bytes, headers: Mapping[str, str], timeout: float
+    ) -> tuple[int | None, str]:
+        import httpx
+
+        if self._http is None:
+            # No proxies of the environment: a loopback listener is not behind one.
+            self._http = httpx.AsyncClient(follow_redirects=False, timeout=None, trust_env=False)
+        kept = bytearray()
+        try:
+            self.check(url)
+            async with (
+                asyncio.timeout(timeout),
+                self._http.stream("POST", url, content=body, headers=headers) as response,
+            ):
+                async for chunk in response.aiter_bytes():
+                    kept += chunk
+                    if len(kept) >= KEPT_OF_ANSWER:
+                        break
+        except TimeoutError:
+            return None, f"no answer within {timeout:g} s"
+        except (httpx.HTTPError, ValueError) as error:
+            return None, why(error, url)
+        return response.status_code, kept[:KEPT_OF_ANSWER].decode("utf-8", "replace")
+
+
+def why(error: Exception, url: str) -> str:
+    """Why there was no answer, in plain words."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ConnectionRefusedError):
+        cause = cause.__cause__ or cause.__context__
+    return str(error) or type(error).__name__ if cause is None else f"connection refused by {_place(url)}"
+
+
+def _place(url: str) -> str:
+    parts = urlsplit(url)
+    return parts.netloc if parts.port else f"{parts.netloc}:{443 if parts.scheme == 'https' else 80}"
+
+
+def hook_headers(hook: Hook, product: Product) -> dict[str, str]:
+    """The headers with which a hook would go out now, signed by its product's scheme.
+
+    A signature that covers a time uses real time, whatever the mock's clock says: listeners compare it with
+    their own clock.
+    """
+    scheme = signing.SCHEMES[product.signature]
+    return {
+        "Content-Type": "application/json",
+        "User-Agent": "tallyhook-mock",
+        **scheme.sign(hook.body, product.secret, id=ids.text(hook.id), at=datetime.now(UTC)),
+    }
+
+
+def keyed_headers(listener: Listener) -> dict[str, str]:
+    """The headers of a hook that isn't signed. They carry the listener's key in Base64, if it has one."""
+    headers = {"Content-Type": "application/json", "User-Agent": "tallyhook-mock"}
+    if listener.header:
+        headers[listener.header] = base64.b64encode(listener.key.encode()).decode()
+    return headers
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine: a loopback address, or the name `localhost`."""
+    if host.lower().rstrip(".") == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+async def attempt_delivery(
+    sender: Sender,
+    delivery: Delivery,
+    headers: Mapping[str, str],
+    fault: Fault | None,
+    now: Callable[[], datetime],
+) -> list[Attempt]:
+    """Send a hook to its listener: once, or twice at the same time if a fault duplicates it.
+
+    The attempts come in the order in which to record them: an acknowledged one first, since that ends the
+    delivery.
+    """
+    url, body, policy = delivery.listener.url, delivery.hook.body, delivery.hook.policy
+    timeout = sender.timeout
+    if policy is not None and policy.timeout is not None:
+        timeout = min(timeout, policy.timeout)
+    kind = None if fault is None else fault.kind
+    if fault is not None and kind is FaultKind.TIMEOUT:
+        answer = await sender.send(url, body, headers, timeout=fault.seconds)
+        answers = [_lost(answer, f"no answer within {fault.seconds:g} s")]
+    elif kind is FaultKind.LOSE_ANSWER:
+        answers = [_lost(await sender.send(url, body, headers, timeout=timeout), "the answer was lost")]
+    else:
+        copies = 2 if kind is FaultKind.DUPLICATE else 1
+        answers = await asyncio.gather(
+            *(sender.send(url, body, headers, timeout=timeout) for _ in range(copies))
+        )
+    label = FaultKind.REORDER if delivery.is_postponed else kind or ""
+    attempts = [
+        Attempt(now(), answer.status, answer.seconds, answer.text, label, headers) for answer in answers
+    ]
+    return sorted(attempts, key=lambda attempt: not attempt.acknowledged)
+
+
+def _lost(answer: Answer, why: str) -> Answer:
+    """The answer as if it had been lost on the way. If there was no answer, it stays unchanged."""
+    return answer if answer.status is None else replace(answer, status=None, text=why)

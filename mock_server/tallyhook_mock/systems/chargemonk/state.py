@@ -1,0 +1,117 @@
+"""Chargemonk's state: plans, add-ons, subscriptions and invoices."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from tallyhook_mock.core.base import BillingSystem, Happening
+from tallyhook_mock.core.bills import Bill, Coming, Line, coming_bills, copied
+from tallyhook_mock.systems.chargemonk.model import (
+    AddOn,
+    Carried,
+    Plan,
+    Refusal,
+    Subscription,
+    Unbilled,
+    cycles_text,
+)
+
+__all__ = ["State"]
+
+
+class State(BillingSystem):
+    """Plans, add-ons, subscriptions and their invoices.
+
+    The functions in `rules` are commands: each takes the state and the moment, changes the state or raises a
+    `Refusal`, and leaves what happened for `take_events`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.currency = "USD"
+        self.plans: dict[str, Plan] = {}
+        self.add_ons: dict[str, AddOn] = {}
+        self.subscriptions: dict[str, Subscription] = {}  # by id, in order of creation
+        self.bills: list[Bill] = []  # number 1 first
+        self.unbilled: list[Unbilled] = []  # oldest first
+        self.api_tokens: Collection[str] = ("test_chargemonk",)
+        self.has_billing_cycles = True  # support has to enable this feature
+        self.has_inferred_calls = False  # whether calls are answered that no page shows
+
+    # -- what is there
+
+    def accounts(self) -> dict[str, Subscription]:
+        return self.subscriptions
+
+    def is_used(self) -> bool:
+        return bool(self.plans or self.add_ons)
+
+    def forecast(self, id: str, count: int) -> list[Coming]:
+        alone = State()
+        alone.currency, alone.plans, alone.add_ons = self.currency, self.plans, self.add_ons
+        subscription = copied(self.subscriptions[id], self.agenda, alone.agenda)
+        alone.subscriptions[id] = subscription
+        return coming_bills(alone, subscription.bills, count)
+
+    def plan(self, code: str) -> Plan:
+        try:
+            return self.plans[code]
+        except KeyError:
+            raise Refusal(f"there is no plan {code!r}") from None
+
+    def add_on(self, code: str) -> AddOn:
+        try:
+            return self.add_ons[code]
+        except KeyError:
+            raise Refusal(f"there is no add-on {code!r}") from None
+
+    # -- what changes (for the commands)
+
+    def add_unbilled(
+        self, subscription: Subscription, description: str, amount: Decimal, quantity: Decimal, at: datetime
+    ) -> Unbilled:
+        """Add a charge to the next automatic invoice."""
+        code = f"UC{len(self.unbilled) + 1}"
+        charge = Unbilled(code, subscription.id, description, amount, quantity, at)
+        self.unbilled.append(charge)
+        self.emit("chargeAdded", at, subscription, description, amount=amount, item=code)
+        return charge
+
+    def collect(self, subscription: Subscription) -> list[Unbilled]:
+        """The charges that wait for the next automatic invoice.
+
+        Standing: documented.
+        """
+        return [
+            each for each in self.unbilled if each.subscription == subscription.id and each.invoice is None
+        ]
+
+    def bill(self, subscription: Subscription, lines: Sequence[Line], at: datetime) -> None:
+        """Send an invoice."""
+        bill = Bill(len(self.bills) + 1, at, subscription.id, self.currency, tuple(lines))
+        self.bills.append(bill)
+        subscription.bills.append(bill)
+        self.billed.add(bill.currency, bill.total)
+        items = ", ".join(line.item for line in lines)
+        self.emit("invoice", at, subscription, items, invoice=bill.number, amount=bill.total)
+
+    def emit(
+        self,
+        kind: str,
+        at: datetime,
+        subscription: Subscription,
+        note: str = "",
+        *,
+        invoice: int | None = None,
+        amount: Decimal | None = None,
+        item: str = "",
+        quantity: Decimal | None = None,
+    ) -> None:
+        self.note(Happening(kind, at, self.actor, subscription.id, note, invoice, amount, item, quantity))
+
+    def emit_cycles(self, kind: str, at: datetime, subscription: Subscription, carried: Carried) -> None:
+        """Note something about an add-on, with the cycles it has left."""
+        code, left = carried.add_on.code, carried.cycles_left
+        note = f"{code}: {cycles_text(left)}"
+        quantity = None if left is None else Decimal(left)
+        self.emit(kind, at, subscription, note, item=code, quantity=quantity)

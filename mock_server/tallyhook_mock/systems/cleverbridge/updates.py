@@ -1,0 +1,241 @@
+"""Changing an item of a subscription, or adding one: the quantity, the product, the price."""
+
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from tallyhook_mock.core.base import Value
+from tallyhook_mock.core.bills import Line
+from tallyhook_mock.core.money import ZERO, amount_text, cents
+from tallyhook_mock.systems.cleverbridge.charges import (
+    Price,
+    aligned_lines,
+    early_lines,
+    extended_end,
+    extended_lines,
+    price,
+    renewal_lines,
+)
+from tallyhook_mock.systems.cleverbridge.model import Item, Manner, Mode, Subscription, Terms, Update, invalid
+from tallyhook_mock.systems.cleverbridge.rules import active, begin_interval, bill, plan
+from tallyhook_mock.systems.cleverbridge.state import State
+
+__all__ = ["MOST", "NewPrice", "Outcome", "Target", "add", "increase_quantity", "set_price", "update"]
+
+
+# The most units of an item. More is treated as a typo.
+MOST = 10**9
+
+
+class NewPrice(Value, frozen=True):
+    """The price of one unit (inferred), including VAT if `is_gross`."""
+
+    currency: str
+    value: Decimal
+    is_gross: bool = False
+
+
+class Target(Value, frozen=True):
+    """An item of a subscription, and what to change about it. `product_id` None: the product stays.
+
+    Empty fields stay as they are. Another product has its own price, unless `price` is given.
+    """
+
+    subscription: str
+    running_number: int
+    product_id: int | None = None
+    product_name: str = ""
+    coupon: str = ""
+    extension: str = ""
+    english: str = ""
+    price: NewPrice | None = None
+
+
+class Outcome(Value, frozen=True):
+    """What an update costs now, and what the whole next renewal bills, as far as is known."""
+
+    now: Price
+    next: Price
+    next_billing: datetime
+
+
+def update(state: State, target: Target, quantity: int, manner: Manner, at: datetime) -> Outcome:
+    """Set an item's quantity to a total. Refusal.
+
+    Standing: documented.
+    """
+    return _change(state, target, lambda asked: replace(asked, quantity=_fine(state, quantity)), manner, at)
+
+
+def increase_quantity(state: State, target: Target, quantity: int, manner: Manner, at: datetime) -> Outcome:
+    """Add to an item's quantity. Refusal."""
+
+    def increased(asked: Terms) -> Terms:
+        return replace(asked, quantity=_fine(state, asked.quantity + _fine(state, quantity)))
+
+    return _change(state, target, increased, manner, at)
+
+
+def set_price(state: State, target: Target, quantity: int | None, manner: Manner, at: datetime) -> Outcome:
+    """Set the price of one unit of an item, and optionally its quantity. Refusal."""
+
+    def wish(asked: Terms) -> Terms:
+        return asked if quantity is None else replace(asked, quantity=_fine(state, quantity))
+
+    return _change(state, target, wish, manner, at)
+
+
+def add(state: State, target: Target, quantity: int, manner: Manner, at: datetime) -> Outcome:
+    """Add an item with the next free number, as an update from a quantity of 0. Refusal."""
+    subscription = active(state, target.subscription, at)
+    assert target.product_id is not None
+    product = state.product(target.product_id)
+    terms = Terms(product.id, product.name, 0, product.price)
+    item = Item(len(subscription.items) + 1, product.mode, terms, at, at)
+    return _carry_out(state, subscription, item, target, _fine(state, quantity), manner, at)
+
+
+def _change(
+    state: State, target: Target, wish: Callable[[Terms], Terms], manner: Manner, at: datetime
+) -> Outcome:
+    subscription = active(state, target.subscription, at)
+    item = subscription.item(target.running_number)
+    if not item.is_active:
+        raise invalid(f"Item {item.running_number} of {subscription.id} is deactivated; reinstate it first")
+    return _carry_out(state, subscription, item, target, wish(item.asked).quantity, manner, at)
+
+
+def _carry_out(
+    state: State,
+    subscription: Subscription,
+    item: Item,
+    target: Target,
+    quantity: int,
+    manner: Manner,
+    at: datetime,
+) -> Outcome:
+    """Carry out any update. A preview stops before anything is changed.
+
+    Standing: documented.
+    """
+    _check(manner)
+    asked = replace(_named(state, subscription, item, target), quantity=quantity)
+    changed, lines = _settled(subscription, item, asked, manner, at)
+    items = subscription.with_item(changed)
+    if manner.resets:
+        lines = early_lines(subscription, items, at, resets=True)
+    now = price(subscription, lines)
+    if manner.is_aligned and now.net < ZERO and not manner.is_preview:
+        raise invalid(
+            f"The alignment price would be {amount_text(now.gross)} {now.currency}: amounts below zero are "
+            "not supported, so make the change without AlignToCurrentInterval"
+        )
+    outcome = Outcome(now, price(subscription, renewal_lines(subscription, items)), subscription.next_billing)
+    if manner.is_preview:
+        return outcome
+    if item.running_number <= len(subscription.items):
+        changed = changed.next_version(item, at)
+    subscription.items = subscription.with_item(changed)
+    _record(state, subscription, changed, manner, at)
+    if manner.resets:
+        subscription.anchor_at(at)
+        begin_interval(subscription, at)
+    elif manner.is_extended:
+        subscription.anchor_at(extended_end(subscription, at))
+    bill(state, subscription, lines, at)
+    if manner.resets or manner.is_extended:
+        plan(state, subscription, at)
+    return replace(outcome, next_billing=subscription.next_billing)
+
+
+def _check(manner: Manner) -> None:
+    """Refusal for combinations that only a preview accepts (documented)."""
+    if manner.is_preview or manner.is_aligned:
+        return
+    for asked, name in ((manner.is_extended, "ExtendInterval"), (manner.resets, "ResetBillingInterval")):
+        if asked:
+            raise invalid(
+                f"{name} needs AlignToCurrentInterval: an update at the next renewal leaves it alone"
+            )
+
+
+def _named(state: State, subscription: Subscription, item: Item, target: Target) -> Terms:
+    """The terms requested last, with the product, the price and the coupon that a call names."""
+    terms = item.asked
+    if target.product_id not in (None, terms.product_id):
+        product = state.product(target.product_id)
+        terms = replace(terms, product_id=product.id, product_name=product.name, unit_price=product.price)
+    if target.product_name:
+        terms = replace(terms, product_name=target.product_name)
+    if target.extension:
+        terms = replace(terms, extension=target.extension)
+    if target.english:
+        terms = replace(terms, english=target.english)
+    if target.coupon:
+        terms = replace(terms, coupon=state.coupon(target.coupon))
+    if target.price is not None:
+        terms = replace(terms, unit_price=_net(subscription, target.price))
+    return terms
+
+
+def _net(subscription: Subscription, new: NewPrice) -> Decimal:
+    """The net price, rounded to cents (inferred). Refusal for another currency."""
+    if new.currency != subscription.currency:
+        raise invalid(
+            f"CustomerPrice.Currency: subscription {subscription.id} is billed in {subscription.currency}, "
+            f"not in {new.currency!r}"
+        )
+    return cents(new.value * 100 / (100 + subscription.vat_percent)) if new.is_gross else new.value
+
+
+def _settled(
+    subscription: Subscription, item: Item, asked: Terms, manner: Manner, at: datetime
+) -> tuple[Item, tuple[Line, ...]]:
+    """The item after the update, and the lines that are charged now.
+
+    An aligned update applies at once, whatever the date of the reminder (inferred). Otherwise it applies to
+    what the next renewal bills: the next interval, or for an item in arrears the current one. After the
+    reminder, when the purchase exists, it applies one renewal later (inferred).
+
+    Standing: documented.
+    """
+    is_arrears = item.mode is Mode.ARREARS
+    if manner.is_aligned:
+        if manner.resets:
+            return item.changed_now(asked, charged=0), ()
+        lines = (extended_lines if manner.is_extended else aligned_lines)(subscription, item, asked, at)
+        own = (line for line in lines if line.item == str(item.running_number))
+        ahead = sum(int(line.quantity) for line in own) if is_arrears else 0
+        return item.changed_now(asked, charged=ahead), lines
+    is_late = at >= subscription.next_reminder
+    if is_arrears and not is_late:
+        return item.changed_now(asked, charged=0), ()
+    waits = 2 if is_late and not is_arrears else 1
+    return item.changed_from(subscription.interval + waits, asked), ()
+
+
+def _record(state: State, subscription: Subscription, item: Item, manner: Manner, at: datetime) -> None:
+    """Record an update. `item` is the item after it."""
+    terms, number = item.asked, item.running_number
+    coupon = terms.coupon.code if terms.coupon else ""
+    subscription.updates.append(
+        Update(at, state.actor, number, terms.product_id, terms.quantity, terms.unit_price, coupon, manner)
+    )
+    start = subscription.interval_start
+    if item.pending:
+        start = subscription.begins(item.pending[-1].interval)
+    mail = "mail" if manner.mails else "no mail"
+    what = f"{terms.quantity} × {terms.product_name}"
+    note = f"{manner.action}: {what} in the interval of {start:%Y-%m-%d}, {mail}"
+    state.emit("itemUpdated", at, subscription, note, item=str(number), quantity=Decimal(terms.quantity))
+    if manner.mails:
+        state.mail(subscription, f"update of item {number}", at, can_be_suppressed=True)
+
+
+def _fine(state: State, quantity: int) -> int:
+    if not 0 <= quantity <= MOST or (not quantity and not state.accepts_zero):
+        least = 0 if state.accepts_zero else 1
+        raise invalid(f"Quantity {quantity} is not a whole number from {least} to {MOST}")
+    return quantity

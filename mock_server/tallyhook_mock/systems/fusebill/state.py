@@ -1,0 +1,214 @@
+"""Fusebill's state: customers with their definitions, subscriptions, drafts and invoices."""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from tallyhook_mock.core.base import BillingSystem, Happening
+from tallyhook_mock.core.bills import Coming, coming_bills, copied
+from tallyhook_mock.core.ids import Ids
+from tallyhook_mock.systems.fusebill.model import (
+    BillingPeriodDefinition,
+    Customer,
+    Draft,
+    Frequency,
+    Invoice,
+    Item,
+    PlanProduct,
+    Purchase,
+    Subscription,
+    SubscriptionProduct,
+)
+from tallyhook_mock.systems.fusebill.refusal import invalid, not_found
+
+__all__ = ["State"]
+
+
+class State(BillingSystem):
+    """Customers with their definitions, subscriptions and bills.
+
+    The functions in `rules`, `usage` and `invoices` are commands: each takes the state and the moment,
+    changes the state or raises a `Refusal`, and leaves what happened for `take_events`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.api_keys: Collection[str] = ("fusebill-key",)
+        self.ids = Ids(100)  # of customers, definitions, subscriptions, and charges that wait
+        self.product_ids = Ids(50_000)
+        self.invoice_ids = Ids(80_000)  # of drafts, their charges, invoices and purchases
+        self.last_bill = 0
+        # Whether invoices are posted automatically, and whether a renewal posts drafts that a call held.
+        self.auto_post = True
+        self.posts_at_renewal = False
+        self.frequencies: dict[int, Frequency] = {}
+        self.catalog_products: dict[int, PlanProduct] = {}
+        self.purchases: dict[int, Purchase] = {}
+        self._customers: dict[int, Customer] = {}
+        self._definitions: dict[int, BillingPeriodDefinition] = {}
+        self._subscriptions: dict[int, Subscription] = {}
+
+    # -- what is there
+
+    def accounts(self) -> dict[int, Customer]:
+        return self._customers
+
+    def account(self, id: str) -> Customer:
+        is_number = id.isascii() and id.isdigit() and len(id) <= 10
+        return self.customer(int(id) if is_number else 0)
+
+    def is_used(self) -> bool:
+        return bool(self.has_own_keys or self._customers)
+
+    @property
+    def has_own_keys(self) -> bool:
+        """Whether the catalogue has set API keys."""
+        return self.api_keys != State().api_keys
+
+    def forecast(self, id: str, count: int) -> list[Coming]:
+        alone, customer = self.apart(self.account(id))
+        return coming_bills(alone, customer.bills, count)
+
+    def apart(self, customer: Customer) -> "tuple[State, Customer]":
+        """A separate state with a copy of one customer. Its ids continue from this one's.
+
+        Invoices are posted automatically there, so that a forecast does not stop at drafts.
+        """
+        alone = State()
+        alone.ids.last, alone.last_bill = self.ids.last, self.last_bill
+        alone.product_ids.last, alone.invoice_ids.last = self.product_ids.last, self.invoice_ids.last
+        copy = copied(customer, self.agenda, alone.agenda)
+        copy.auto_post, copy.drafts = True, []
+        for definition in copy.definitions:
+            definition.settings = replace(definition.settings, auto_post=True)
+        alone.add_customer(copy)
+        return alone, copy
+
+    def customer(self, id: int) -> Customer:
+        try:
+            return self._customers[id]
+        except KeyError:
+            raise not_found("customerId", id) from None
+
+    def definition(self, id: int) -> BillingPeriodDefinition:
+        try:
+            return self._definitions[id]
+        except KeyError:
+            raise not_found("billingPeriodDefinitionId", id) from None
+
+    def subscription(self, id: int) -> Subscription:
+        try:
+            return self._subscriptions[id]
+        except KeyError:
+            raise not_found("subscriptionId", id) from None
+
+    def product(self, id: int) -> tuple[Subscription, SubscriptionProduct]:
+        """A subscription and its product with this id."""
+        for subscription in self._subscriptions.values():
+            for product in subscription.products:
+                if product.id == id:
+                    return subscription, product
+        raise not_found("subscriptionProductId", id)
+
+    def item(self, id: int) -> tuple[Subscription, SubscriptionProduct, Item]:
+        """A tracked item, with its subscription and product."""
+        for subscription in self._subscriptions.values():
+            for product in subscription.products:
+                for item in product.items:
+                    if item.id == id:
+                        return subscription, product, item
+        raise not_found("id", id)
+
+    def drafts(self) -> Iterable[Draft]:
+        """All drafts in order of creation."""
+        found = (draft for customer in self._customers.values() for draft in customer.drafts)
+        return sorted(found, key=lambda draft: draft.id)
+
+    def draft(self, id: int) -> Draft:
+        for draft in self.drafts():
+            if draft.id == id:
+                return draft
+        raise not_found("draftInvoiceId", id)
+
+    def invoices(self) -> Iterable[tuple[Customer, Invoice]]:
+        """All invoices in order of posting."""
+        found = ((customer, each) for customer in self._customers.values() for each in customer.invoices)
+        return sorted(found, key=lambda pair: pair[1].bill.number)
+
+    def invoice(self, id: int) -> tuple[Customer, Invoice]:
+        for customer, invoice in self.invoices():
+            if invoice.id == id:
+                return customer, invoice
+        raise not_found("invoiceId", id)
+
+    def subscriptions(self) -> Iterable[Subscription]:
+        return self._subscriptions.values()
+
+    def definitions(self) -> Iterable[BillingPeriodDefinition]:
+        return self._definitions.values()
+
+    def has_customer(self, id: int) -> bool:
+        return id in self._customers
+
+    def has_subscription(self, id: int) -> bool:
+        return id in self._subscriptions
+
+    # -- what changes (for the commands)
+
+    def customer_id(self, given: int | None) -> int:
+        """The id for a new customer. Refusal if the given one is taken."""
+        return self._new_id(given, self._customers)
+
+    def subscription_id(self, given: int | None) -> int:
+        """The id for a new subscription. Refusal if the given one is taken."""
+        return self._new_id(given, self._subscriptions)
+
+    def _new_id(self, given: int | None, taken: Collection[int]) -> int:
+        if given is None:
+            return self.ids.next()
+        if given in taken:
+            raise invalid("id", f"{given} is taken")
+        self.ids.last = max(self.ids.last, given)
+        return given
+
+    def add_customer(self, customer: Customer) -> None:
+        """Add a customer with everything that belongs to it."""
+        self._customers[customer.id] = customer
+        self._definitions.update((definition.id, definition) for definition in customer.definitions)
+        self._subscriptions.update((subscription.id, subscription) for subscription in customer.subscriptions)
+
+    def add_definition(self, definition: BillingPeriodDefinition) -> None:
+        self._definitions[definition.id] = definition
+        definition.customer.definitions.append(definition)
+
+    def remove_definition(self, definition: BillingPeriodDefinition) -> None:
+        del self._definitions[definition.id]
+        definition.customer.definitions.remove(definition)
+        definition.is_deleted = True
+
+    def add_subscription(self, subscription: Subscription) -> None:
+        self._subscriptions[subscription.id] = subscription
+        subscription.customer.subscriptions.append(subscription)
+
+    def remove_subscription(self, subscription: Subscription) -> None:
+        del self._subscriptions[subscription.id]
+        subscription.customer.subscriptions.remove(subscription)
+
+    # -- what happened
+
+    def emit(
+        self,
+        kind: str,
+        at: datetime,
+        customer: Customer,
+        *,
+        note: str = "",
+        invoice: int | None = None,
+        amount: Decimal | None = None,
+        item: str = "",
+        subject: int = 0,
+    ) -> None:
+        account = str(customer.id)
+        self.note(Happening(kind, at, self.actor, account, note, invoice, amount, item, subject=subject))

@@ -1,0 +1,90 @@
+"""Sends an application's calls with either client, and writes its entries into the journal."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from tallyhook.cheddar.calls import Call
+from tallyhook.cheddar.client import AsyncClient, Client
+from tallyhook.cheddar.models import Customer
+from tallyhook.errors import Error
+from tallyhook.review.apply import Application
+from tallyhook.review.journal import Journal
+from tallyhook.review.outcome import Outcome
+
+if TYPE_CHECKING:
+    from tallyhook.review.review import Review
+
+
+def utc_now() -> datetime:
+    """The real time."""
+    return datetime.now(UTC)
+
+
+def drive(review: "Review", client: Client, *, unknown_for: timedelta, marks: bool) -> Outcome:
+    """Apply with a blocking client, without a journal."""
+    _require_product(review, client)
+    steps = Application(review, None, utc_now, unknown_for, marks).steps()
+    answer: Customer | Error | None = None
+    while True:
+        try:
+            step = steps.throw(answer) if isinstance(answer, Error) else steps.send(answer)
+        except StopIteration as stop:
+            outcome: Outcome = stop.value
+            return outcome
+        answer = None
+        if isinstance(step, Call):
+            try:
+                answer = client.send(step)
+            except Error as error:
+                answer = error
+
+
+async def adrive(
+    review: "Review",
+    client: AsyncClient,
+    journal: Journal | None,
+    *,
+    now: Callable[[], datetime],
+    unknown_for: timedelta,
+    marks: bool,
+    gone_after: timedelta,
+    is_second_look: bool = False,
+) -> Outcome:
+    """Apply with an async client. What the journal raises ends the attempt."""
+    _require_product(review, client)
+    entries = None if journal is None else await journal.entries()
+    application = Application(
+        review, entries, now, unknown_for, marks, gone_after=gone_after, is_second_look=is_second_look
+    )
+
+    def check() -> None:
+        if journal is not None:
+            journal.check()
+        application.check()
+
+    steps = application.steps()
+    answer: Customer | Error | None = None
+    while True:
+        try:
+            step = steps.throw(answer) if isinstance(answer, Error) else steps.send(answer)
+        except StopIteration as stop:
+            outcome: Outcome = stop.value
+            return outcome
+        answer = None
+        if isinstance(step, Call):
+            try:
+                answer = await client.send(step, check=check)
+            except Error as error:
+                answer = error
+        elif journal is not None:
+            await journal.append(step)
+
+
+def _require_product(review: "Review", client: Client | AsyncClient) -> None:
+    product = review.product
+    if product is None:
+        return
+    for meant, used in ((product.code, client.product_code), (product.id, client.product_id)):
+        if meant and used and meant != used:
+            raise ValueError("The client is for another product than the hook")

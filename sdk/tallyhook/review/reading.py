@@ -1,0 +1,176 @@
+"""The invoice under review, as the last document showed it."""
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, TypeVar
+
+from tallyhook import calls
+from tallyhook.cheddar.calls import Call
+from tallyhook.cheddar.models import Customer, Id, Invoice, InvoicePeriod, Subscription
+from tallyhook.review.compare import named
+from tallyhook.review.journal import Added, Adding, Entry
+from tallyhook.review.outcome import (
+    EarlierInvoiceOutstanding,
+    OutcomeUnknown,
+    ReviewFailed,
+    Standing,
+    Unresolved,
+)
+from tallyhook.review.ownership import Ledger
+
+if TYPE_CHECKING:
+    from tallyhook.review.review import Review
+
+T = TypeVar("T")
+
+Steps = Generator[Call[Customer] | Entry, Customer | None, T]
+"""Yields calls to send and journal entries to write; is sent the answer to a call, and None for an entry."""
+
+
+class InvoicePaid(Exception):
+    """The invoice is paid, so nothing on it can change any more."""
+
+
+class Reading:
+    """Takes in one document after another, and claims the charges in it that are ours."""
+
+    def __init__(self, review: "Review", ledger: Ledger, now: Callable[[], datetime]) -> None:
+        self.ledger = ledger
+        self.now = now
+        self.customer = Id(review.customer.id) if review.customer.id else review.customer.code
+        self.document = review.customer
+        self.invoice = review.invoice
+        self.announced: datetime | None = None  # when the journal got the entry for the next request
+        self._review = review
+
+    def read(self) -> Steps[Customer]:
+        """The customer's document as it is now."""
+        return (yield from self._ask(calls.get_customer(self.customer)))
+
+    def send(self, call: Call[Customer], announced: datetime | None = None) -> Steps[Customer]:
+        """The answer to a write. It is sent once: a repeat could arrive long after its journal entry."""
+        return (yield from self._ask(replace(call, repeatable=False), announced))
+
+    def write(self, entry: Entry) -> Steps[None]:
+        """Add an entry to the ledger and to the journal."""
+        self.ledger.write(entry)
+        yield entry
+
+    def look(self) -> Steps[None]:
+        """Read the customer's document and take it in."""
+        yield from self.take_in((yield from self.read()))
+
+    def take_in(self, document: Customer, sent: Adding | None = None) -> Steps[None]:
+        """Take in a document: claim our charges, and delete those of ours that are on another invoice.
+
+        `sent` is the adding that this document answers.
+
+        Raises InvoicePaid, and ReviewFailed if the invoice is not outstanding for another reason.
+        """
+        self.show(document)
+        for claim in self.ledger.claims(document):
+            yield from self.write(claim)
+        if sent is not None and not self.ledger.is_claimed(sent.number):
+            yield from self._claim_answer(sent)
+        yield from self._delete_strays()
+        standing = self.standing()
+        if standing is Standing.PAID:
+            raise InvoicePaid
+        if standing is not Standing.OUTSTANDING:
+            raise ReviewFailed(f"the invoice changed during the review: it is {standing}, not outstanding")
+
+    def show(self, document: Customer) -> None:
+        """Take in a document without acting on it."""
+        self.document = document
+        self.invoice = named(document, self._review.invoice) or self.invoice
+
+    def standing(self) -> Standing:
+        """How the invoice stands. Raises EarlierInvoiceOutstanding if calls would reach an older one."""
+        found = named(self.document, self._review.invoice)
+        if found is None:
+            return Standing.GONE
+        if found.is_paid:
+            return Standing.PAID
+        subscription = self.document.subscription
+        match _period(subscription, found):
+            case InvoicePeriod.OUTSTANDING:
+                return Standing.OUTSTANDING
+            case InvoicePeriod.CURRENT:
+                return Standing.CURRENT
+        if (outstanding := subscription.outstanding_invoice) is None:
+            return Standing.GONE  # it belongs to a past subscription, which no call reaches
+        raise EarlierInvoiceOutstanding(f"invoice {outstanding.number} is outstanding before it")
+
+    def is_postponed(self) -> bool:
+        """Whether its bill date has moved to a later one. It will be announced again on that date."""
+        found, announced = named(self.document, self._review.invoice), self._review.invoice.billing_datetime
+        now = None if found is None else found.billing_datetime
+        return announced is not None and now is not None and now > announced
+
+    def require_no_doubt(self) -> None:
+        """Raises Unresolved if an adding is too old to arrive and an unmarked charge may have come of it."""
+        for adding, charges in self.ledger.doubtful(self.invoice):
+            if self.ledger.wait_for_adding(adding, self.now()) <= timedelta(0):
+                raise _doubt(adding, [charge.id for charge in charges])
+
+    def unknown(self, reason: str, left: timedelta, details: str = "") -> OutcomeUnknown:
+        """The error to raise while a request may still arrive for so long."""
+        return OutcomeUnknown(reason, details, self.ledger.pause(left))
+
+    def _ask(self, call: Call[Customer], announced: datetime | None = None) -> Steps[Customer]:
+        self.announced = announced
+        document = yield call
+        assert document is not None  # only an entry is answered with None
+        asked = self._review.customer
+        for name, meant, shown in (("id", asked.id, document.id), ("code", asked.code, document.code)):
+            if meant and shown != meant:
+                raise ReviewFailed("the answer is another customer's document", f"its {name} differs")
+        return document
+
+    def _claim_answer(self, sent: Adding) -> Steps[None]:
+        """If the answer to our adding shows exactly one new charge, it is ours, whatever its spelling."""
+        found = self.ledger.candidates(sent, self.invoice.charges)
+        if not found:
+            invoices = (invoice for each in self.document.subscriptions for invoice in each.invoices)
+            unpaid = (invoice for invoice in invoices if not invoice.is_paid)
+            found = self.ledger.candidates(sent, (charge for other in unpaid for charge in other.charges))
+        if len(found) > 1 and not self.ledger.keeps_marks(sent):
+            raise _doubt(sent, [charge.id for charge in found])
+        if len(found) == 1:
+            yield from self.write(Added(number=sent.number, charge_id=found[0].id))
+
+    def _delete_strays(self) -> Steps[None]:
+        """Delete our charges on other invoices, then fail: calls didn't reach the invoice under review."""
+        subscription = self.document.subscription
+        strays = self.ledger.strays(self.document, self.invoice)
+        for stray in strays:
+            period = _period(subscription, stray.invoice)
+            if period is None:
+                raise Unresolved(
+                    "a charge of this review is on an invoice that is paid, or that no call reaches",
+                    f"charge {stray.charge.id} on invoice {stray.invoice.number or stray.invoice.id}",
+                )
+            call = calls.delete_charge(self.customer, stray.charge.id, invoice_period=period)
+            yield from self.send(call)
+        if strays:
+            raise ReviewFailed("a charge was added to another invoice, and has been deleted there")
+
+
+def _period(subscription: Subscription, invoice: Invoice) -> InvoicePeriod | None:
+    """The period by which calls reach an invoice; None if they don't."""
+    reached = (
+        (InvoicePeriod.OUTSTANDING, subscription.outstanding_invoice),
+        (InvoicePeriod.CURRENT, subscription.current_invoice),
+    )
+    for period, found in reached:
+        if found is not None and (found.id, found.number) == (invoice.id, invoice.number):
+            return period
+    return None
+
+
+def _doubt(adding: Adding, ids: Sequence[str]) -> Unresolved:
+    return Unresolved(
+        "it is unclear whether a charge on the invoice is this review's or somebody else's",
+        f"adding {adding.number}: {adding.charge}; on the invoice: {', '.join(ids)}",
+    )

@@ -1,0 +1,114 @@
+"""Reviews that are misled, through real HTTP: by refusals of other calls, lost journals, other writing."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from tallyhook import InvoicePeriod
+from tallyhook.errors import APIError
+from tallyhook.review import EarlierInvoiceOutstanding, OutcomeUnknown, Review, Standing, Unresolved
+from tallyhook.review.journal import Resolved
+
+from .test_late_answers import ADD, GET, MISSING, Journal, held, tampered
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 412])
+@pytest.mark.parametrize("declares", [True, False])
+async def test_a_refusal_that_was_the_answer_to_another_call(status: int, declares: bool) -> None:
+    """A gateway mixes up answers: an error document names nobody, and the charge was added."""
+    async with held() as it, tampered(it) as (gateway, client):
+        gateway.carried_out[ADD] = [(status, MISSING)]
+        with pytest.raises(APIError):
+            await it.attempt(it.review(3, "7.00"), client=client)
+        charges = ["7.00"] if declares else []
+        await it.until_done(*charges)
+        assert await it.extras() == list(map(Decimal, charges))
+
+
+async def test_a_charge_that_was_refused_and_lands_later_is_deleted_at_the_second_look() -> None:
+    async with held() as it, tampered(it) as (gateway, client):
+        gateway.answers[ADD] = [(404, MISSING)]
+        with pytest.raises(APIError):
+            await it.attempt(it.review(3, "7.00"), client=client)
+        outcome = await it.attempt(it.review(3, "7.00"))
+        assert outcome.look_again
+        await it.on.client.add_charge(
+            "C1", "EXTRA", 1, 7, (await it.addings())[0].description, invoice_period=InvoicePeriod.OUTSTANDING
+        )
+        await it.look_again()
+        assert await it.extras() == [Decimal("7.00")]
+
+
+@pytest.mark.parametrize("amount", ["7.00", "8.00"])
+async def test_a_journal_that_is_lost_doubles_nothing(amount: str) -> None:
+    """Or two receivers that have an inbox each, where they should share one."""
+    async with held() as it:
+        await it.attempt(it.review(3, "7.00"))
+        (charge,) = [each for each in (await it.invoice()).charges if each.type == "custom"]
+        it.journal = Journal()
+        for _ in range(2):
+            with pytest.raises(Unresolved, match=f"this journal doesn't know.*{charge.id}"):
+                await it.attempt(it.review(3, amount))
+        assert await it.extras() == [Decimal("7.00")]
+        await it.on.client.delete_charge("C1", charge.id, invoice_period=InvoicePeriod.OUTSTANDING)
+        await it.attempt(it.review(3, amount))
+        assert await it.extras() == [Decimal(amount)]
+
+
+async def test_a_lost_journal_is_no_matter_where_everything_that_it_names_stays() -> None:
+    async with held() as it:
+        await it.attempt(it.review(3, "7.00"))
+        it.journal = Journal()
+        await it.attempt(it.review(4))
+        with pytest.raises(Unresolved):
+            await it.attempt(it.review(4, "7.00"))
+        await it.journal.append(Resolved(accept=True))
+        assert (await it.attempt(it.review(4, "7.00"))).standing is Standing.OUTSTANDING
+
+
+async def test_what_was_seen_in_between_is_not_gone() -> None:
+    """Missing, there with an older invoice before it, missing: it has to be missing twice in a row."""
+    async with held() as it, tampered(it) as (gateway, client):
+        (first,) = [each for each in (await it.customer()).subscription.invoices if each.is_paid]
+        for _ in range(3):
+            gateway.answers[GET] = [(404, MISSING)]
+            with pytest.raises(OutcomeUnknown):
+                await it.attempt(it.review(3), client=client)
+            await it.on.advance(timedelta(minutes=2))
+            gateway.rewrites = {f">{first.paid_transaction_id}<": "><"}
+            with pytest.raises(EarlierInvoiceOutstanding):
+                await it.attempt(it.review(3), client=client)
+
+
+async def test_an_unpaid_invoice_that_no_call_reaches_is_for_a_person() -> None:
+    """It is there, so it isn't gone: to acknowledge it might bill it unreviewed."""
+    async with held() as it, tampered(it) as (gateway, client):
+        gateway.rewrites = {"<subscriptions>": "<subscriptions><subscription id='new'/>"}
+        for _ in range(3):
+            with pytest.raises(Unresolved, match="no call reaches it"):
+                await it.attempt(it.review(3), client=client)
+            await it.on.advance(timedelta(minutes=2))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [('code="EXTRA"', 'code="extra"'), ("<type>custom</type>", "<type>Custom</type>")],
+)
+async def test_by_hand_a_charge_that_comes_back_written_otherwise_is_added_once(old: str, new: str) -> None:
+    async with held() as it, tampered(it) as (gateway, client):
+        gateway.rewrites = {old: new}
+        for _ in range(3):
+            await it.review(3, "7.00").aapply(client)
+        assert await it.extras() == [Decimal("7.00")]
+
+
+@pytest.mark.parametrize("marks", [True, False])
+async def test_by_hand_an_orders_own_reference_is_not_taken_for_a_mark(marks: bool) -> None:
+    async with held() as it:
+        for _ in range(2):
+            for order in ("1234567890", "1234567891"):
+                review = Review.of(await it.on.client.get_customer("C1"))
+                review.charge("EXTRA", "7.00", f"order (ref {order})")
+                await review.aapply(it.on.client, marks=marks)
+        assert await it.extras() == [Decimal("7.00"), Decimal("7.00")]
