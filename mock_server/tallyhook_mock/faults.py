@@ -16,7 +16,7 @@ _FARTHEST = timedelta(days=1000)
 
 
 class FaultKind(StrEnum):
-    """The first six strike calls, the others hooks."""
+    """The first five strike calls; LOCK, calls and the billing engine; the others, hooks."""
 
     LATENCY = "latency"
     ERROR = "error"
