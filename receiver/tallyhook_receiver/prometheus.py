@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
+from tallyhook import money
 from tallyhook.review import Outcome
 from tallyhook_receiver.inbox import Letter, State
 from tallyhook_receiver.observer import Observer
@@ -122,9 +123,9 @@ class Metrics(Observer):
         for change in outcome.applied:
             self._changes.labels(product, str(type(change).__struct_config__.tag)).inc()
         if outcome.total_before is not None and outcome.total_after is not None:
-            difference = outcome.total_after - outcome.total_before
+            difference = money.total((outcome.total_after, outcome.total_before.copy_negate()))
             direction = "added" if difference > Decimal(0) else "taken off"
-            self._amount.labels(product, direction).inc(float(abs(difference)))
+            self._amount.labels(product, direction).inc(float(difference.copy_abs()))
 
     def _count(self, response: Response) -> None:
         self._requests.labels(str(response.status), response.word).inc()

@@ -148,7 +148,7 @@ def _before(body: bytes) -> Iterator[tuple[str, bytes]]:
         details += ["keys in order"] if sorted_ else []
         details += ["other letters escaped"] if escaped and not body.isascii() else []
         details += ["slashes escaped"] if slashes and b"/" in body else []
-        what = f"its JSON was read and written anew; the sender's had {', '.join(details)}"
+        what = f"its JSON was read and rewritten; the sender's had {', '.join(details)}"
         yield what, before
 
 

@@ -73,8 +73,8 @@ def list_(url: str | None, state: str | None, limit: int, as_json: bool) -> None
         age = _age(now - record.changed)
         cells = (record.name, _state(record.state), str(record.attempts), age, seen.customer, seen.invoice)
         rows.append((*cells, _what(record)))
-    columns = ("hook", "state", ">tried", "changed", "customer", "invoice", "~what")
-    table(columns, rows, empty="no hooks")
+    columns = ("hook", "state", ">tried", "changed", "~customer", "invoice", "~what")
+    table(columns, rows, empty="There are no such hooks.")
 
 
 @inbox.command()
@@ -258,9 +258,9 @@ def stats(url: str | None, as_json: bool) -> None:
         return
     rows = [(_state(state), f"{count:,}") for state, count in hooks.items()]
     table(("state", ">hooks"), rows, footer=("all", f"{sum(hooks.values()):,}"))
-    click.echo(f"{counted.entries:,} journal entries, {counted.size / 1024:,.0f} KiB in all")
+    say(f"{counted.entries:,} journal entries, {counted.size / 1024:,.0f} KiB in all")
     if counted.oldest is not None:
-        click.echo(f"the oldest hook was received {_moment(counted.oldest)}")
+        say(f"the oldest hook was received {_moment(counted.oldest)}")
 
 
 def _tell(record: Record, as_json: bool, what: str) -> None:

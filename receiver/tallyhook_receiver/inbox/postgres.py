@@ -131,7 +131,7 @@ class PostgresInbox:
                 min_size=1,
                 max_size=self._connections,
                 timeout=self._busy_seconds,
-                # Given up soon, it is tried anew at the next request; else the pauses would grow to minutes.
+                # Given up soon, it is tried again at the next request; else the pauses would grow to minutes.
                 reconnect_timeout=self._busy_seconds,
                 configure=self._configure,
                 name="tallyhook-inbox",
@@ -369,7 +369,7 @@ class PostgresInbox:
                 finally:
                     lost = connection.closed
         except (psycopg.Error, OSError) as error:
-            if lost:  # rarely alone: with a server that was started anew all are
+            if lost:  # rarely alone: after a restart of the server all are
                 await pool.check()
             raise unavailable(error) from error
 

@@ -58,7 +58,7 @@ _MIGRATIONS = (
     INSERT INTO tallyhook_clock VALUES (0, 0);
     """,
 )
-_REKEYED = 2  # the step after which keys are made anew
+_REKEYED = 2  # the step after which keys are rewritten
 
 _LOCK = 0x7461_6C6C_7968_6F6F  # "tallyhoo": any number will do that nobody else locks
 

@@ -345,7 +345,7 @@ class SQLiteInbox:
         return stat.st_dev, stat.st_ino
 
     def _check(self) -> None:
-        """Raises InboxUnavailable if the file was deleted or replaced: SQLite would write into nowhere."""
+        """Raises InboxUnavailable if the file was deleted or replaced: SQLite would lose what it writes."""
         if self._file is not None and self._identity() != self._file:
             raise InboxUnavailable("the inbox's file was replaced while it was open")
 

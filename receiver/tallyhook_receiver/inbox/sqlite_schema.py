@@ -53,7 +53,7 @@ _MIGRATIONS: tuple[tuple[str | Callable[[sqlite3.Connection], None], ...], ...] 
         ) WITHOUT ROWID
         """,
     ),
-    # The bodies go elsewhere: each change of a hook would write its own anew.
+    # Bodies have a table of their own: otherwise each change of a hook would rewrite its body.
     (
         """
         CREATE TABLE slim_hooks (

@@ -46,6 +46,9 @@ class Cheddar:
         its = "" if client is None else client.product_code
         if its and its != code:
             raise ValueError(f"product {code} got a client of product {its}: their invoices are different")
+        its_id = "" if client is None else client.product_id
+        if id and its_id and _canonical(its_id) != _canonical(id):
+            raise ValueError(f"product {code} got a client with the id of another product")
 
     def verify(self, headers: Mapping[str, str], body: bytes) -> bool:
         """Verify by the scheme's own headers. Cheddar's header with the body's hash is ignored."""
@@ -58,7 +61,10 @@ class Cheddar:
         if self.id is not None and _canonical(hook.product.id) not in ("", _canonical(self.id)):
             raise WrongSource(f"signed by product {self.code}, and with the id of another one")
         return Event(
-            key=event_key(hook, body), type=hook.activity_type, payload=hook, at=hook.activity_datetime
+            key=event_key(hook, body),
+            type=hook.TYPE or hook.activity_type,
+            payload=hook,
+            at=hook.activity_datetime,
         )
 
     def __repr__(self) -> str:
@@ -76,7 +82,7 @@ def event_key(hook: events.Hook, body: bytes) -> str:
     if invoice is None or not customer or not (invoice.number or _canonical(invoice.id)):
         return body_key(body)
     number = f"number {invoice.number}" if invoice.number else f"id {_canonical(invoice.id)}"
-    return f"{hook.activity_type} {number} of {customer}"
+    return f"{hook.TYPE} {number} of {customer}"
 
 
 def kept_key(product: str, body: bytes) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from tallyhook import chargemonk, cleverbridge, fusebill
+from tallyhook import chargemonk, cleverbridge, fusebill, money
 from tallyhook.audit.outcome import AuditFailed, Change
 from tallyhook.audit.window import Kind, Window
 from tallyhook.cheddar.client import Client as CheddarClient
@@ -69,7 +69,9 @@ class Cheddar:
         for name, quantity in declared.items():
             review.set_quantity(self._items[name], quantity)
         review.run_when_done()
-        review.apply(self._client)
+        outcome = review.apply(self._client)
+        if not outcome.ran:
+            raise AuditFailed(outcome.note)
 
     def _customer(self, window: Window) -> Customer:
         customer = self._client.get_customer(window.account)
@@ -137,7 +139,14 @@ class Fusebill:
         self._client.change_draft_invoice(draft, wish)
 
     def execute(self, window: Window, declared: Mapping[str, Decimal]) -> None:
-        self._client.post_draft_invoice(int(window.invoice))
+        posted = self._client.post_draft_invoice(int(window.invoice))
+        for name, quantity in declared.items():
+            billed = [
+                charge.quantity for charge in posted.charges if charge.product_code == self._items[name]
+            ]
+            if posted.charges and billed != [quantity] and (billed or quantity):
+                shown = ", ".join(map(str, billed)) or "nothing"
+                raise AuditFailed(f"{name} was billed as {shown}, and {quantity} was declared")
 
     def _draft(self, window: Window) -> fusebill.DraftInvoice:
         try:
@@ -271,15 +280,14 @@ class Chargemonk:
     def read(self, window: Window) -> Mapping[str, Decimal]:
         charges = self._client.list_subscription_unbilled_charges(window.account)
         return {
-            name: sum(
-                (each.quantity or Decimal(0) for each in charges if each.description == _mark(name, window)),
-                Decimal(0),
+            name: money.total(
+                each.quantity or Decimal(0) for each in charges if each.description == _mark(name, window)
             )
             for name in self._items
         }
 
     def write(self, window: Window, change: Change) -> None:
-        more = change.after - change.before
+        more = money.total((change.after, change.before.copy_negate()))
         if more < 0:
             raise AuditFailed(f"{change.item}: {change.before:f} is charged already, and can't be taken back")
         self._client.add_charge(

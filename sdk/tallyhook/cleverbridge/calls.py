@@ -5,12 +5,13 @@ It never retries what charges at once, what adds, or what redeems a coupon.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TypeVar
 
 from tallyhook import money
-from tallyhook._call import Call, whole
+from tallyhook._call import Call, Named, Subject, whole
 from tallyhook.cleverbridge import documents
 from tallyhook.cleverbridge.models import Item, Renewal, Subscription, SubscriptionStatus, UpdateResult
 from tallyhook.cleverbridge.terms import Alignment, UpdateAction
@@ -31,7 +32,7 @@ def get_subscription(subscription: SubscriptionRef) -> Call[Subscription]:
         NotFound: there is no such subscription.
     """
     query = (("subscriptionId", _id(subscription)),)
-    return _read("getsubscription", documents.subscription, query)
+    return _read("getsubscription", documents.subscription, query, _Subscription(_id(subscription)))
 
 
 def get_subscriptions_for_customer(
@@ -63,7 +64,11 @@ def get_subscriptions_for_customer(
         given.append(("subscriptionstatus", str(SubscriptionStatus(status).value)))
     if only_current_items:
         given.append(("isCurrent", "true"))
-    return _read("getsubscriptionsforcustomer", documents.subscriptions, tuple(given))
+    subject = None
+    if customer_email is None:
+        field = "customer_id" if customer_reference_id is None else "customer_reference_id"
+        subject = Named(field, given[0][1], may_lack=True)
+    return _read("getsubscriptionsforcustomer", documents.subscriptions, tuple(given), subject)
 
 
 def get_subscriptions_by_purchase(purchase_id: int) -> Call[tuple[Subscription, ...]]:
@@ -295,8 +300,24 @@ def _change(
     return _call("POST", name, documents.update_result, body=body, repeatable=repeatable)
 
 
-def _read(name: str, read: Callable[[bytes], T], query: tuple[tuple[str, str], ...]) -> Call[T]:
-    return _call("GET", name, read, query=query, repeatable=True)
+@dataclass(frozen=True, slots=True)
+class _Subscription:
+    """The subscription with this id, whose S in front is optional (documented)."""
+
+    id: str
+
+    def is_of(self, found: Subscription) -> bool:
+        return _digits(found.id) == _digits(self.id)
+
+
+def _digits(id: str) -> str:
+    return id.strip().upper().removeprefix("S")
+
+
+def _read(
+    name: str, read: Callable[[bytes], T], query: tuple[tuple[str, str], ...], subject: Subject | None = None
+) -> Call[T]:
+    return _call("GET", name, read, query=query, repeatable=True, subject=subject)
 
 
 def _call(
@@ -307,9 +328,10 @@ def _call(
     query: tuple[tuple[str, str], ...] = (),
     body: Mapping[str, object] | None = None,
     repeatable: bool,
+    subject: Subject | None = None,
 ) -> Call[T]:
     path = f"subscription/{name}"
-    return Call(method, path, path, read, documents.refusal, query, body, repeatable)
+    return Call(method, path, path, read, documents.refusal, query, body, repeatable, subject=subject)
 
 
 def _id(subscription: SubscriptionRef) -> str:

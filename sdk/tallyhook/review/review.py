@@ -165,10 +165,11 @@ class Review(Shown):
                 remembers this: apply again only after `retry_after` seconds.
             Unresolved: the invoice was paid and differs from what was declared, or it is unclear which charge
                 is ours.
-            ReviewFailed: in the end the invoice doesn't have what was declared, or an answer was about
-                another customer.
+            ReviewFailed: in the end the invoice doesn't have what was declared, or an answer was not about
+                it.
             EarlierInvoiceOutstanding: an older invoice has to be paid first.
-            ValueError: the client is for another product than the hook. Nothing was sent.
+            ValueError: the client is for another product than the hook, or its timeout is longer than
+                `unknown_for`. Nothing was sent.
             Error: a call failed.
         """
         return drive(self, client, unknown_for=unknown_for, marks=marks)

@@ -187,7 +187,7 @@ class Listener:
             ):
                 yield bad(
                     "signature",
-                    "the body is changed on its way: its JSON is read and written anew",
+                    "the body is changed on its way: its JSON is read and rewritten",
                     _REWRITTEN,
                 )
                 return
