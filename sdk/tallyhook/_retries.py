@@ -77,7 +77,8 @@ class Attempts:
         if isinstance(error, TimeoutError):
             return NoAnswer(f"no answer within {self._deadline:g} seconds", self._maybe_applied)
         # Not chained: the error of httpx holds the request, and that may hold a card.
-        said = f" ({error})" if str(error) else ""
+        is_quotable = str(error) and not isinstance(error, httpx.HTTPStatusError)  # that one quotes the URL
+        said = f" ({error})" if is_quotable else ""
         return NoAnswer(f"no answer: {type(error).__name__}{said}", self._maybe_applied)
 
     def pause(self, answer: Answer | NoAnswer) -> float | None:
