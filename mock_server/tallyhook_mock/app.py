@@ -1,4 +1,4 @@
-"""The mock as one ASGI application: all faces on one engine."""
+"""The mock as one ASGI application: every API, the control API and the console."""
 
 from collections.abc import Callable
 
@@ -16,18 +16,20 @@ __all__ = ["create_app"]
 def create_app(mock: Mock, *, console_token: str = "") -> ASGIApp:
     """The billing systems' APIs, control under `/_mock`, and the console. Its lifespan is `mock.running`.
 
-    `console_token` lets browsers of other machines use the console; without one they can't.
+    `console_token` lets browsers on other machines use the console. Without a token they can't.
     """
 
     def keep(name: str, app: ASGIApp) -> ASGIApp:
-        """An application whose calls are in the journal, if there is one."""
+        """The application, with its calls recorded in the journal if there is one."""
         return mock.persistence.recorded(app, name, _may_change)
 
     faces: list[tuple[Callable[[str], bool], ASGIApp]] = []
     for name, api in parts("api").items():
         face: Face = api.face(mock)
         app = with_faults(face, keep(name, face.app), mock.strike, mock.called)
-        faces.insert(0, (face.serves, app))  # Cheddar, the first, takes what belongs to no other
+        faces.insert(
+            0, (face.serves, app)
+        )  # Cheddar comes first: it takes every path that no other system serves
 
     def build_control() -> ASGIApp:
         from tallyhook_mock.control.app import control_app
@@ -60,12 +62,12 @@ def create_app(mock: Mock, *, console_token: str = "") -> ASGIApp:
 
 
 def is_console(path: str) -> bool:
-    """Whether a path belongs to the console: known without loading it."""
+    """Whether a path belongs to the console. Answers without loading the console."""
     return path == "/" or path == "/console" or path.startswith("/console/")
 
 
 def _may_change(scope: Scope) -> bool:
-    """Whether a call does something by itself. A move of the clock is noted as what comes of it."""
+    """Whether a call may change anything. Moving the clock doesn't count: its steps are recorded."""
     path, method = scope["path"], scope["method"]
     if path.startswith("/xml/"):
         return not path.split("/")[3:4] or not path.split("/")[3].startswith("get")
@@ -75,7 +77,7 @@ def _may_change(scope: Scope) -> bool:
 
 
 class _Later:
-    """A face that is loaded when it is first asked for: the mock of a test is up sooner without it."""
+    """An application that is loaded at its first call, so that a mock in a test starts faster."""
 
     def __init__(self, build: Callable[[], ASGIApp]) -> None:
         self._build = build

@@ -1,6 +1,6 @@
-"""The latest calls of the billing APIs: who asked for what, what was answered, and how long that took.
+"""The latest calls to the billing APIs: what was asked, what was answered, and how long it took.
 
-Of what a caller sends only the action, the product and the customer are kept: no card, no password.
+Only the action, the product and the customer of a call are kept: no card and no password.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,9 +18,9 @@ KEPT = 10_000
 class CallMade(Value, frozen=True):
     """One call.
 
-    `at` is the mock's time, `seconds` are real ones. `status` is None if the connection was dropped. `reason`
-    is what a refusal says, `fault` what was made to go wrong. In a system that knows no customers `customer`
-    is the account.
+    `at` is the mock's time; `seconds` are real. `status` is None if the connection was dropped. `reason` is
+    the text of a refusal, `fault` the planned fault that struck the call. In a system without customers,
+    `customer` is the account.
     """
 
     number: int
@@ -41,7 +41,7 @@ class CallMade(Value, frozen=True):
 
 
 class CallLog:
-    """The latest calls, numbered from 1. `told` are called with each new one."""
+    """The latest calls, numbered from 1. The functions in `told` are called with each new call."""
 
     def __init__(self, kept: int = KEPT) -> None:
         self.told: list[Callable[[CallMade], None]] = []
@@ -54,7 +54,7 @@ class CallLog:
         return iter(tuple(self.by_number.values()))
 
     def clear(self) -> None:
-        """Forget all; the numbers go on."""
+        """Forget all calls. Numbering continues."""
         self.by_number.clear()
 
     def add(

@@ -5,8 +5,8 @@ from enum import StrEnum
 
 __all__ = ["Clock", "ClockBusy", "Mode", "parse_moment"]
 
-# The years in which the clock may stand. No system reckons so far from them, the longest way being to a first
-# bill a thousand years after the trial, that it would come to years that can't be written.
+# The years in which the clock may stand. The farthest that a system calculates ahead is a first bill a
+# thousand years after the trial, so every date fits into a datetime.
 _YEARS = range(1000, 8000)
 
 
@@ -16,16 +16,16 @@ class Mode(StrEnum):
 
 
 class ClockBusy(Exception):
-    """Somebody else is moving the clock."""
+    """The clock is being moved already."""
 
 
 class Clock:
-    """Frozen at a moment, or running with real time from it. It never goes back."""
+    """Frozen at a moment, or running with real time from there. It never goes back."""
 
     __slots__ = ("_is_held", "_is_suspended", "_moment", "_offset")
 
     def __init__(self, start: datetime, mode: Mode = Mode.FROZEN) -> None:
-        """`start` is aware, and of a year from 1000 to 7999; ValueError otherwise."""
+        """`start` is an aware datetime from the years 1000 to 7999. ValueError otherwise."""
         self._moment = _reachable(start)
         self._offset: timedelta | None = None
         self._is_held = self._is_suspended = False
@@ -37,19 +37,19 @@ class Clock:
         return Mode.FROZEN if self._offset is None else Mode.REAL
 
     def now(self) -> datetime:
-        """The moment that everything in the mock takes for the present, in UTC."""
+        """The present moment for everything in the mock, in UTC."""
         if self._offset is not None and not self._is_held:
-            # The machine's clock may be set back; this one stands still until it has caught up.
+            # If the machine's clock is set back, this one stands still until the machine has caught up.
             self._moment = max(self._moment, datetime.now(UTC) + self._offset)
         return self._moment
 
     @property
     def offset(self) -> timedelta | None:
-        """How far it is ahead of real time, or will be once it is resumed; None if it stands still."""
+        """How far the clock is ahead of real time, or will be once it is resumed. None while it is frozen."""
         return self._moment - datetime.now(UTC) if self._is_suspended else self._offset
 
     def hold(self) -> None:
-        """Tell the same moment until `let_go`."""
+        """Return the same moment from `now` until `let_go`."""
         self.now()
         self._is_held = True
 
@@ -57,40 +57,40 @@ class Clock:
         self._is_held = False
 
     def set(self, moment: datetime, offset: timedelta | None) -> None:
-        """Stand where a clock stood before, also if that is in the past."""
+        """Put the clock where a saved one stood, even if that is in the past."""
         self._moment, self._offset = moment, offset
 
     def freeze(self) -> None:
-        """Stand still at the present moment."""
+        """Stop at the present moment."""
         self.now()
         self._offset = None
 
     def run(self) -> None:
-        """Go on from the present moment at the speed of real time."""
+        """Continue from the present moment at the speed of real time."""
         if self._offset is None:
             self._offset = self._moment - datetime.now(UTC)
 
     def suspend(self) -> None:
-        """Stand still at the present moment until `resume`."""
+        """Stop at the present moment until `resume`."""
         is_running = self._offset is not None
         self.freeze()
         self._is_suspended = is_running
 
     def resume(self) -> None:
-        """Run again if `suspend` has stopped it."""
+        """Run again if `suspend` stopped the clock."""
         if self._is_suspended:
             self._is_suspended = False
             self.run()
 
     def ahead(self, to: datetime) -> datetime:
-        """A moment to move to, in UTC; ValueError for one in the past or after the year 7999."""
+        """The moment in UTC. ValueError if it is in the past or after the year 7999."""
         to = _reachable(to)
         if to < self.now():
             raise ValueError(f"{to.isoformat()} is in the past: it is {self._moment.isoformat()}")
         return to
 
     def move(self, to: datetime) -> None:
-        """Jump ahead; ValueError as for `ahead`."""
+        """Jump ahead. ValueError as for `ahead`."""
         to = self.ahead(to)
         self._moment = to
         if self._offset is not None:
@@ -98,7 +98,7 @@ class Clock:
 
 
 def parse_moment(written: str) -> datetime:
-    """An ISO 8601 moment, in UTC; one without an offset is taken as UTC. ValueError if it is none."""
+    """Read an ISO 8601 moment. One without an offset is taken as UTC. ValueError if it can't be read."""
     try:
         moment = datetime.fromisoformat(written)
         return _utc(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
@@ -110,7 +110,7 @@ def _reachable(moment: datetime) -> datetime:
     moment = _utc(moment)
     if moment.year not in _YEARS:
         known = f"the mock's clock knows the years from {_YEARS[0]} to {_YEARS[-1]}"
-        raise ValueError(f"{moment.isoformat()} is out of reach: {known}")
+        raise ValueError(f"{moment.isoformat()} is out of range: {known}")
     return moment
 
 

@@ -1,4 +1,4 @@
-"""A connection that the application may drop, as a network does: without a word, and at any point."""
+"""A connection that the application can drop at any point, as a failing network does."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,14 +12,14 @@ __all__ = ["Connection", "closing", "drop", "droppable"]
 
 _EXTENSION = "tallyhook.drop"
 _CLOSING = "tallyhook.closing"
-_UNREADABLE = 70_400  # the log number of every request that is no HTTP
+_UNREADABLE = 70_400  # the log number of every request that is not HTTP
 
 
 class Connection(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1 with an extension of ASGI for `drop`; goes into `uvicorn.Config(http=…)`.
+    """uvicorn's HTTP/1.1 with an ASGI extension for `drop`. Pass it as `uvicorn.Config(http=…)`.
 
-    ASGI itself has no way to say it: an application that leaves without an answer gets a 500 sent in its
-    place, and an error into the log.
+    ASGI itself can't drop a connection: if an application returns without an answer, the server sends a 500
+    and logs an error.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # narrowed by uvicorn
@@ -34,7 +34,7 @@ class Connection(HttpToolsProtocol):
         self.app = connected
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP, such as bytes in a path that are not encoded, with a document too."""
+        """Answer invalid HTTP, such as unencoded bytes in a path, with an error document."""
         document = error_document(error_element(_UNREADABLE, 400, msg, "")).encode()
         head = (
             "HTTP/1.1 400 Bad Request\r\n"
@@ -46,34 +46,34 @@ class Connection(HttpToolsProtocol):
         self.transport.close()
 
     def shutdown(self) -> None:
-        """The server is about to stop, and waits a little for answers under way."""
+        """The server is about to stop, and waits a little for answers in progress."""
         self._closing.set()
         super().shutdown()
 
 
 def droppable(scope: Scope, close: Callable[[], object]) -> Scope:
-    """The scope of a call whose connection `close` drops."""
+    """The scope of a call, extended so that `drop` closes its connection with `close`."""
     return {**scope, "extensions": {**scope.get("extensions", {}), _EXTENSION: {"close": close}}}
 
 
 async def drop(scope: Scope, receive: Receive) -> None:
-    """Close the TCP connection after what was sent so far; returns when it is closed.
+    """Close the TCP connection after what was sent so far. Returns when it is closed.
 
-    RuntimeError under a server that can't do it.
+    RuntimeError under a server that can't drop connections.
     """
     extension = scope.get("extensions", {}).get(_EXTENSION)
     if extension is None:
         raise RuntimeError("this server can't drop a connection: uvicorn needs http=Connection for it")
     extension["close"]()
-    # Who returns before the server has noticed is taken for a broken application.
+    # If we returned before the server noticed, it would report a broken application.
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
 async def closing(scope: Scope) -> None:
-    """Returns when the server is about to stop: for an answer that would go on for ever.
+    """Returns when the server is about to stop. For answers that would otherwise never end.
 
-    Under a server that doesn't say, it never returns.
+    Under a server that doesn't announce its end, this never returns.
     """
     extension = scope.get("extensions", {}).get(_CLOSING)
     await (asyncio.Event() if extension is None else extension["event"]).wait()

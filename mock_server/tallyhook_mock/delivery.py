@@ -19,7 +19,7 @@ __all__ = ["Deliveries", "DeliveryQueue"]
 class DeliveryQueue:
     """One delivery after the other for an account, side by side across accounts.
 
-    `carry` makes one delivery and reports it; at most `width` are made at the same time.
+    `carry` makes one delivery and reports it. At most `width` deliveries are made at the same time.
     """
 
     def __init__(self, carry: Callable[[Delivery], Awaitable[None]], width: int = 8) -> None:

@@ -1,4 +1,4 @@
-"""What shall go wrong: with which call or hook, when, and how often."""
+"""Planned faults: which call or hook fails, how, when, and how often."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -16,7 +16,7 @@ _FARTHEST = timedelta(days=1000)
 
 
 class FaultKind(StrEnum):
-    """The first six befall calls, the others hooks."""
+    """The first five strike calls; LOCK, calls and the billing engine; the others, hooks."""
 
     LATENCY = "latency"
     ERROR = "error"
@@ -30,7 +30,7 @@ class FaultKind(StrEnum):
     LOSE_ANSWER = "loseAnswer"
 
 
-# What each kind can be told beyond whom it is for and when.
+# The options that each kind takes beyond those that say whom it strikes and when.
 OPTIONS: dict[FaultKind, tuple[str, ...]] = {
     FaultKind.LATENCY: ("action", "seconds"),
     FaultKind.ERROR: ("action", "status", "retry_after"),
@@ -48,26 +48,26 @@ _HOOKS = frozenset(kind for kind, options in OPTIONS.items() if "type" in option
 
 
 class _OfKind(Value, frozen=True):
-    """What a fault is given by its place; all else goes by name."""
+    """The one positional field of a fault; all others are keyword-only."""
 
     kind: FaultKind
 
 
 class Fault(_OfKind, frozen=True, kw_only=True):
-    """One thing to go wrong.
+    """One planned fault.
 
-    It counts the calls or deliveries that fit. From the `nth` on it strikes the next `times` of them: one,
-    unless told otherwise. With a `probability` it strikes each with that chance, and without end unless
-    `times` ends it; the draws depend on `seed` and kind alone, so that the same calls suffer in every run.
-    ValueError for what makes no sense.
+    It counts the calls or deliveries that match. From the `nth` on, it strikes the next `times` of them (one
+    by default). With a `probability` it strikes each with that chance, without end unless `times` limits it.
+    The draws depend on `seed` and kind alone, so that the same calls fail in every run. ValueError for values
+    that make no sense.
 
     Args:
         action: of the call, such as `customers/add-charge`; empty for every call.
         type: of the hook, such as `subscriptionBillable`; empty for every hook.
-        customer: a code; empty for everybody, and for what is about nobody.
-        seconds: real ones: how long a call waits (latency), or a listener is waited for (timeout).
+        customer: a code; empty for every customer, and for calls that are about none.
+        seconds: real seconds that a call waits (latency), or that a listener has to answer (timeout).
         status: of an error: 500, 502 or 503.
-        retry_after: what the error 503 asks for, in seconds.
+        retry_after: the Retry-After of an error 503, in seconds.
         by: how long a reordered hook is held back, on the mock's clock.
     """
 
@@ -87,20 +87,18 @@ class Fault(_OfKind, frozen=True, kw_only=True):
         for option in fields(self):
             if option.name in _SPECIAL and option.name not in OPTIONS[self.kind]:
                 _require(getattr(self, option.name) == option.default, f"{option.name}: not for {self.kind}")
-        _require(self.nth >= 1, "nth: 1 is the next, and nothing comes before it")
+        _require(self.nth >= 1, "nth: at least 1, which is the next one")
         _require(self.times is None or self.times >= 1, "times: at least 1")
         _require(self.probability is None or 0 <= self.probability <= 1, "probability: from 0 to 1")
-        _require(0 < self.seconds <= _LONGEST, f"seconds: more than 0, and {_LONGEST:g} at the most")
+        _require(0 < self.seconds <= _LONGEST, f"seconds: more than 0, and at most {_LONGEST:g}")
         _require(self.status in (500, 502, 503), "status: 500, 502 or 503")
         _require(0 <= self.retry_after <= _LONGEST, f"retry_after: from 0 to {_LONGEST:g}")
-        _require(self.retry_after == 1 or self.status == 503, "retry_after: goes with status 503 only")
-        _require(
-            timedelta(0) < self.by <= _FARTHEST, f"by: more than 0, and {_FARTHEST.days} days at the most"
-        )
+        _require(self.retry_after == 1 or self.status == 503, "retry_after: only with status 503")
+        _require(timedelta(0) < self.by <= _FARTHEST, f"by: more than 0, and at most {_FARTHEST.days} days")
 
     @property
     def most(self) -> int | None:
-        """How often it strikes; None for without end."""
+        """How often it strikes. None if there is no limit."""
         return 1 if self.times is None and self.probability is None else self.times
 
 
@@ -108,7 +106,7 @@ _SPECIAL = frozenset(name for options in OPTIONS.values() for name in options)
 
 
 class Armed:
-    """A planned fault: how many calls or deliveries it met until it was over, and how many it struck."""
+    """A planned fault, with the number of calls or deliveries that it met and that it struck."""
 
     def __init__(self, fault: Fault) -> None:
         self.fault = fault
@@ -121,21 +119,21 @@ class Armed:
         return self.fault.most is not None and self.struck >= self.fault.most
 
     def meet(self) -> bool:
-        """Count one more that fits; whether the fault is for it."""
+        """Count one more that matches. Returns whether the fault strikes it."""
         self.met += 1
-        # Drawn for each, so that a draw belongs to a place in the row whatever else is going on.
+        # Drawn for each one that matches, so that the nth draw always belongs to the nth match.
         is_drawn = self.fault.probability is None or self._random.random() < self.fault.probability
         return is_drawn and self.met >= self.fault.nth
 
 
 class Faults:
-    """The plan. At most one fault strikes a call or a delivery: the first that was planned."""
+    """All planned faults. At most one strikes a call or a delivery: the one that was planned first."""
 
     def __init__(self) -> None:
         self._armed: list[Armed] = []
 
     def __iter__(self) -> Iterator[Armed]:
-        """All of them in the order of planning, those that are over too."""
+        """All of them in the order of planning, including those that are over."""
         return iter(self._armed)
 
     def add(self, fault: Fault) -> Armed:
@@ -150,12 +148,12 @@ class Faults:
         return all(armed.is_over for armed in self._armed)
 
     def for_call(self, action: str, customer: str, *, on_outstanding: bool) -> Fault | None:
-        """What strikes a call. `on_outstanding`: it is about the customer's outstanding invoice."""
+        """The fault that strikes a call. `on_outstanding`: it is about an outstanding invoice."""
         kinds = _CALLS | {FaultKind.LOCK} if on_outstanding else _CALLS
         return self._strike(kinds, customer, lambda fault: fault.action in ("", action))
 
     def for_delivery(self, type: str, customer: str) -> Fault | None:
-        """What strikes an attempt to deliver a hook."""
+        """The fault that strikes an attempt to deliver a hook."""
         return self._strike(_HOOKS, customer, lambda fault: fault.type in ("", type))
 
     def for_execution(self, customer: str) -> Fault | None:

@@ -1,9 +1,9 @@
-"""What a mock with `--state FILE` has on the disk before it answers.
+"""What a mock with `--state FILE` writes to the disk before it answers.
 
-FILE is a snapshot, and FILE.log holds what was done since: each call, each step of a billing system, each
-attempt to deliver, in order and with the moment of the mock's clock. The rules decide by these alone, so
-doing it all again brings the same world. An answer waits until the log has its call; all that wait share one
-flush.
+FILE is a snapshot, and FILE.log records everything since: each call, each step of a billing system, and each
+attempt to deliver, in order, with the time of the mock's clock. The rules depend on nothing else, so
+replaying the log rebuilds the same world. An answer waits until its call is in the log; all waiting answers
+share one flush.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ _HEAD = b"tallyhook log 1 "
 
 
 class Record(Value, frozen=True, array_like=True):
-    """One thing that was done: `kind` names what does it again, with `content`. `offset` is the clock's."""
+    """One recorded action. `kind` says what replays it, with `content`. `offset` is that of the clock."""
 
     kind: str
     at: datetime
@@ -37,10 +37,10 @@ class Record(Value, frozen=True, array_like=True):
 
 
 class Journal:
-    """The two files, and FILE.lock, which one process has at a time: it ends with that, however that ends."""
+    """The two files, and FILE.lock, which one process holds at a time. The lock ends with the process."""
 
     def __init__(self, file: Path) -> None:
-        """SnapshotError if the file is none, is broken or newer, or if another mock has it; OSError."""
+        """SnapshotError if the file can't be read as a snapshot or another mock uses it. OSError."""
         self.file = file
         self._lock = _lock(file)
         self._log_file = file.with_name(f"{file.name}.log")
@@ -49,7 +49,7 @@ class Journal:
         self._buffer: list[bytes] = []
         self._appended = self._durable = 0
         self._flush: asyncio.Task[None] | None = None
-        self._failure: OSError | None = None  # what could not be written: nothing is answered any more
+        self._failure: OSError | None = None  # a failed write: from then on nothing is answered
         try:
             self.saved: dict[str, Any] | None = read_file(file) if file.exists() else None
         except (SnapshotError, OSError):
@@ -57,15 +57,15 @@ class Journal:
             raise
 
     def records(self) -> Iterator[Record]:
-        """What was done since the snapshot; a last record that a crash cut off was answered to nobody."""
+        """The records since the snapshot, without one that a crash cut off: it was never answered."""
         if self.saved is None or not self._log_file.exists():
             return
         written = self._log_file.read_bytes()
         head, _, rest = written.partition(b"\n")
         if not head.startswith(_HEAD):
-            raise SnapshotError(f"{self._log_file} is no log of a mock")
+            raise SnapshotError(f"{self._log_file} is not the log of a mock")
         if head != _HEAD + str(self.saved["generation"]).encode():
-            return  # of the snapshot before this one, which holds it all
+            return  # the log belongs to an earlier snapshot; this one contains all of it
         at = 0
         while at + 8 <= len(rest):
             length, check = int.from_bytes(rest[at : at + 4]), int.from_bytes(rest[at + 4 : at + 8])
@@ -76,7 +76,7 @@ class Journal:
             at += 8 + length
 
     def begin(self, written: bytes, generation: int) -> None:
-        """Begin anew with a snapshot, and an empty log. Returns when it is on the disk."""
+        """Start over with a snapshot and an empty log. Returns when both are on the disk."""
         write_file(self.file, written)
         self._close_log()
         write_file(self._log_file, _HEAD + str(generation).encode() + b"\n")
@@ -90,14 +90,14 @@ class Journal:
         return self._length > _LONGEST
 
     def append(self, record: Record) -> None:
-        """Note what is being done; `durable` waits until it is on the disk."""
+        """Add a record. `durable` waits until it is on the disk."""
         line = msgspec.msgpack.encode(record)
         self._buffer.append(len(line).to_bytes(4) + zlib.crc32(line).to_bytes(4) + line)
         self._length += len(line) + 8
         self._appended += 1
 
     async def durable(self) -> None:
-        """Return when everything that was noted so far is on the disk. OSError."""
+        """Return when every record so far is on the disk. OSError."""
         target = self._appended
         while self._durable < target:
             if self._flush is None:
@@ -123,12 +123,12 @@ class Journal:
         os.fdatasync(log)
 
     async def settle(self) -> None:
-        """Wait for a flush that is under way: what follows may replace the log."""
+        """Wait for a flush in progress, before the log is replaced."""
         while self._flush is not None:
             await asyncio.shield(self._flush)
 
     def close(self) -> None:
-        """Leave the files to others."""
+        """Close the files and release the lock."""
         self._close_log()
         if self._lock >= 0:
             os.close(self._lock)
@@ -141,7 +141,7 @@ class Journal:
 
 
 def _lock(file: Path) -> int:
-    """The lock, held until it is closed."""
+    """The file descriptor of the lock, which is held until it is closed."""
     lock = os.open(file.with_name(f"{file.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""ASGI in front of the API of a system: it watches each call, and makes it fail where a fault says so."""
+"""ASGI middleware before a system's API: it logs each call, and fails it where a fault is planned."""
 
 import asyncio
 import logging
@@ -26,9 +26,9 @@ _LONGEST_REFUSAL = 64_000  # bytes that are searched for the reason
 
 
 class Aim(Value, frozen=True):
-    """What a call is about, as far as it can be read: codes of product and customer, or empty.
+    """What a call is about, as far as it can be read: codes of product and customer, empty if unknown.
 
-    A system that knows no products has none; its `customer` is the account that its timeline goes by.
+    In a system without products, `customer` is the account to which its timeline belongs.
     """
 
     action: str
@@ -39,14 +39,14 @@ class Aim(Value, frozen=True):
 
 
 class Face(Value, frozen=True):
-    """The API of a system, and how faults strike its calls.
+    """The API of a system, and how faults apply to its calls.
 
     Attributes:
         serves: whether a path belongs to it.
-        aim: reads a call and its body, as leniently as can be: a call that will be refused can be struck all
-            the same. None: it is no call. Without it no faults strike.
-        refused: answers in the words of the system for the faults that are an error.
-        max_body: of a longer body only so many bytes are read.
+        aim: reads what a call is about; None for what is not a call. It is lenient, since a fault may strike
+            a call that would be refused. Without it no faults strike.
+        refused: answers a fault that is an error, in the words of the system.
+        max_body: how many bytes of a body are read for `aim`.
     """
 
     serves: Callable[[str], bool]
@@ -57,7 +57,7 @@ class Face(Value, frozen=True):
 
 
 async def buffered(receive: Receive, most: int) -> tuple[bytes, bool, Receive]:
-    """The body of a call, whether that is all of it, and a `receive` that begins again.
+    """The body of a call, whether that is all of it, and a `receive` that starts from the beginning.
 
     Reading stops after more than `most` bytes, or when the client goes away.
     """
@@ -80,7 +80,7 @@ async def buffered(receive: Receive, most: int) -> tuple[bytes, bool, Receive]:
 
 
 async def receive_body(request: Request, most: int) -> bytes | None:
-    """None if it is longer than that. It is read to the end all the same, so that the answer is heard."""
+    """The body; None if it is longer than `most` bytes. It is read to the end so the answer gets through."""
     body, length = bytearray(), 0
     async for chunk in request.stream():
         length += len(chunk)
@@ -96,11 +96,11 @@ def api_app(
     max_body: int,
     broken: Refusal,
 ) -> ASGIApp:
-    """An API as an application: `respond` carries out a call and answers it, `refused` answers a Refusal.
+    """An API as an application: `respond` carries out a call and answers it; `refused` answers a Refusal.
 
-    The body is None if it is longer than `max_body` bytes. Once it is read nothing waits before the answer,
-    so a call sees and leaves the state whole. `changed` is called after each call, before its answer; it
-    takes the events that the call left. Any other exception is logged and answered as `broken`.
+    `respond` gets None for a body longer than `max_body` bytes. Once the body is read nothing waits before
+    the answer, so each call sees a consistent state. `changed` is called after each call, before its answer,
+    and takes the events that the call left. Any other exception is logged and answered as `broken`.
     """
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -129,7 +129,7 @@ def with_retry_after(response: Response, fault: Fault) -> Response:
 
 
 class Watched:
-    """An answer on its way: its status, and what it says if it is a refusal."""
+    """An answer on its way to the client: its status, and the text of a refusal."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -148,12 +148,12 @@ class Watched:
 
     @property
     def status(self) -> int | None:
-        """None if the answer did not get to its end."""
+        """None if the answer was not sent to its end."""
         return self._status if self._is_whole else None
 
     @property
     def reason(self) -> str:
-        """What a refusal says, in one line."""
+        """The text of a refusal, in one line."""
         found = _REASON.search(self._answer)
         text = bytes(found[1] if found else self._answer).decode("utf-8", "replace")
         return " ".join((unescape(text) if found else text).split())[:_LONGEST_REASON]
@@ -165,9 +165,9 @@ def with_faults(
     strike: Callable[[Aim], Fault | None],
     made: Callable[[Aim, str, Watched, float, Fault | None], None],
 ) -> ASGIApp:
-    """`app`, which is that of the face, with what `strike` says done to each call.
+    """`app`, the application of the face, with the fault that `strike` returns applied to each call.
 
-    `made` is told of each call: its method, its answer, and the real seconds that it took.
+    `made` is called after each call with its method, its answer, and the real seconds that it took.
     """
 
     aim, refused = face.aim, face.refused
@@ -218,11 +218,11 @@ async def _carry_out(
 
 
 async def _nowhere(message: Message) -> None:
-    """Where an answer goes that nobody gets."""
+    """Discard an answer."""
 
 
 def _half(send: Send) -> Send:
-    """The headers and the first half of the document they announce."""
+    """Send the headers, but only the first half of the body."""
 
     async def cut(message: Message) -> None:
         if message["type"] == "http.response.body":

@@ -1,4 +1,4 @@
-"""The mock at work: the billing systems, their clock, and the hooks that are sent."""
+"""The mock: the billing systems, their clock, and the hooks that they send."""
 
 import asyncio
 import logging
@@ -41,20 +41,20 @@ __all__ = ["Mock"]
 
 logger = logging.getLogger(__name__)
 
-# Real seconds after which a long row of engine steps lets others have their turn.
+# Real seconds after which a long series of steps yields to other tasks.
 _TURN = 0.01
-# Real seconds after which a running clock is looked at again, should the machine have slept or been set.
+# Real seconds after which a running clock is checked again, in case the machine slept or its clock was set.
 _LOOK = 60.0
 
 
 class Mock:
-    """A billing server, whatever serves it: `create_app` makes it an ASGI application.
+    """A billing server without a network: `create_app` makes an ASGI application of it.
 
-    `catalog` is a mapping as a catalogue file holds it, None for the small default one. `start` is an aware
-    moment, None for the present. With a `seed` the ids are the same in every run and after every reset;
-    without one each world has its own, so that a listener that remembers an earlier one takes no hook of this
-    one for a repetition. The application's lifespan (or `running`) sends hooks and lets time do its work. All
-    methods belong to the event loop that this runs in.
+    `catalog` is the content of a catalogue file as a mapping; None for the small default one. `start` is an
+    aware moment; None for the present. With a `seed` the ids are the same in every run and after every reset.
+    Without one each world has its own ids, so that a listener never mistakes a new hook for one it has seen
+    before. The application's lifespan (or `running`) sends hooks and bills as time passes. All methods must
+    be called in the mock's event loop.
     """
 
     def __init__(
@@ -70,28 +70,28 @@ class Mock:
     ) -> None:
         """CatalogError if the catalogue can't be used.
 
-        A `journal` keeps everything on the disk; where it has something already, that is the world, and
-        `catalog` and `start` are only for a reset.
+        A `journal` keeps everything on the disk. If it already holds a world, that one is used, and `catalog`
+        and `start` only apply to a reset.
         """
         self.persistence = Persistence(self, journal)
         self.snapshots: dict[str, bytes] = {}
-        self.form_token = secrets.token_urlsafe(24)  # what a form of the console has to bring along
+        self.form_token = secrets.token_urlsafe(24)  # must come with every form of the console
         self._seed = seed
         self.sender = sender or Sender()
         self._start = start
         self._mode = mode
-        self.is_strict = strict  # whether Cheddar's calls are refused that bring a parameter it doesn't know
+        self.is_strict = strict  # whether Cheddar's calls with unknown parameters are refused
         self._is_advancing = False
-        self._turn = 0.0  # when others had theirs last
+        self._turn = 0.0  # when this task last yielded, by the real clock
         self.notifier = Notifier()
         self.calls = CallLog()
         self._wake = asyncio.Event()
-        self._looks_at: datetime | None = None  # when the pump will look again by itself
+        self._looks_at: datetime | None = None  # when the pump will check again by itself
         self._begin(catalog if catalog is not None else default_catalog(), self._new_clock())
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """While this is entered, hooks are sent and a running clock bills; the ASGI lifespan enters it."""
+        """Send hooks, and bill while the clock runs. The ASGI lifespan enters this."""
         await self.persistence.recover()
         pump = asyncio.create_task(self._pump())
         try:
@@ -106,19 +106,20 @@ class Mock:
     # -- the beginning
 
     async def replace_catalog(self, catalog: Mapping[str, object]) -> None:
-        """Start over with another catalogue; the clock stays where it is, customers and hooks are forgotten.
+        """Start over with another catalogue. The clock stays where it is; customers and hooks are forgotten.
 
-        CatalogError if it can't be used (then nothing has changed), ClockBusy while the clock is being moved.
+        CatalogError if the catalogue can't be used (nothing has changed then), ClockBusy while the clock is
+        being moved.
         """
         await self._start_over(catalog, self.clock)
 
     async def reset(self) -> None:
-        """Back to the beginning: catalogue as loaded last, clock as at the start, no faults."""
+        """Start over with the catalogue that was loaded last, the clock at its start, and no faults."""
         await self._start_over(self._catalog, self._new_clock())
 
     @exact()
     def add_catalog(self, catalog: Mapping[str, object]) -> None:
-        """Add to what there is, until the next reset; a plan that is there already is replaced.
+        """Add to the catalogue until the next reset. A plan that exists already is replaced.
 
         CatalogError if it can't be used.
         """
@@ -153,7 +154,7 @@ class Mock:
     ) -> None:
         systems.cheddar.is_locked = self._is_locked
         self.systems = systems
-        self.state = systems.cheddar  # the one that sends hooks
+        self.state = systems.cheddar  # Cheddar's state, which also holds the hooks of all systems
         self.totals = Totals()
         self.clock = clock
         self.timeline = timeline
@@ -164,13 +165,14 @@ class Mock:
     # -- saved and restored
 
     def save(self) -> bytes:
-        """The whole world: customers, invoices, hooks, listeners, faults, timelines, and the clock."""
+        """The world as bytes: customers, invoices, hooks, listeners, faults, timelines, and the clock."""
         return pack(self.world())
 
     async def restore(self, written: bytes) -> None:
-        """Go back to what `save` gave, the clock included.
+        """Go back to a world from `save`, including its clock.
 
-        SnapshotError if it can't be read (nothing has changed then), ClockBusy while the clock is moved.
+        SnapshotError if it can't be read (nothing has changed then), ClockBusy while the clock is being
+        moved.
         """
         if self._is_advancing:
             raise ClockBusy("the clock is being moved")
@@ -201,7 +203,7 @@ class Mock:
         self.totals.refresh(self.state)
 
     def _note_quietly(self) -> None:
-        """Note what a catalogue brought, without hooks: its customers are taken to have been there before."""
+        """Note what a catalogue created, without hooks: its customers count as having existed before."""
         for event in self.state.take_events():
             self.timeline.happened(event)
         for name, system in self.systems.others.items():
@@ -211,7 +213,7 @@ class Mock:
         self.stir()
 
     def _note_others(self) -> bool:
-        """Note what happened in the systems beside Cheddar; whether anything did."""
+        """Note what happened in the systems other than Cheddar. Returns whether anything did."""
         happened = [
             (name, each) for name, system in self.systems.others.items() for each in system.take_events()
         ]
@@ -221,7 +223,7 @@ class Mock:
         return bool(happened)
 
     def _announce_other(self, system: str, happening: Happening) -> None:
-        """Send the hook of a happening in a system beside Cheddar, if it has one and somebody wants it."""
+        """Send the hook about something that happened in another system, if a listener wants it."""
         sender, hooks = part(system, "hooks"), self.state.hooks
         kind = "" if sender is None else sender.type_of(happening)
         if sender is not None and kind and hooks.wanted("", kind, system):
@@ -235,18 +237,18 @@ class Mock:
     # -- what happened
 
     def now(self) -> datetime:
-        """The moment of the clock."""
+        """The present moment of the mock's clock."""
         return self.clock.now()
 
     def stir(self) -> None:
-        """Have a look taken at what is due now, and tell those who watch."""
+        """Have the pump check what is due now, and notify those who watch."""
         self._wake.set()
         self.notifier.beat()
 
     def changed(self) -> None:
-        """Note what a command did and put its hooks on their way.
+        """Note what a command did, and send its hooks.
 
-        To be called in the same turn of the event loop as the command, so that a hook shows the state of its
+        Call it in the same turn of the event loop as the command, so that each hook shows the state at its
         moment.
         """
         for event in self.state.take_events():
@@ -265,7 +267,7 @@ class Mock:
 
     @exact()
     def settled(self, hook: Hook | None, at: datetime) -> None:
-        """The acknowledgement is the release."""
+        """A hook needs no answer any more: for Cheddar, that releases its invoice."""
         if hook is not None and hook.system == CHEDDAR:
             review.settled(self.state, hook, at)
         self.changed()
@@ -273,7 +275,7 @@ class Mock:
     # -- what an operator does
 
     def product(self, code: str | None = None) -> Product:
-        """A product by its code, which may be left out if there is only one; LookupError if there is none."""
+        """A product by its code, which may be left out if there is only one. LookupError if there is none."""
         products = self.state.products
         if code is None and len(products) == 1:
             return next(iter(products.values()))
@@ -291,10 +293,11 @@ class Mock:
         header: str = "",
         key: str = "",
     ) -> Listener:
-        """Register a listener, of a product or of a `system` beside Cheddar (then `product` is empty).
+        """Register a listener for a product, or for a `system` other than Cheddar (`product` is empty then).
 
-        `header` and `key` are for a system whose hooks bring a shared key along; its own header and a key of
-        the mock if they are not given. ValueError if hooks won't be sent there or there is no such hook.
+        `header` and `key` are for systems whose hooks carry a shared key. By default the header is the
+        system's own, and the mock makes a key. ValueError if hooks won't be sent to the URL, or for an
+        unknown hook.
         """
         self.sender.check(url)
         if system == CHEDDAR:
@@ -310,28 +313,29 @@ class Mock:
         return listener
 
     def forget(self, listener: Listener) -> None:
-        """Remove a listener, and give up what is still on its way to it."""
+        """Remove a listener, and cancel what is still on its way to it."""
         self.state.actor = "operator"
         for hook in self.state.hooks.forget(listener):
             self.settled(hook, self.clock.now())
         self.notifier.beat()
 
     def pause(self, listener: Listener) -> None:
-        """Send a listener nothing until it is resumed; its hooks wait, and their invoices with them."""
+        """Send a listener nothing until it is resumed. Its hooks wait, and so do their invoices."""
         self.state.hooks.pause(listener)
         self.notifier.beat()
 
     def resume(self, listener: Listener) -> None:
-        """Send a listener what has waited for it."""
+        """Send a listener the hooks that waited for it."""
         self.state.hooks.resume(listener, self.clock.now())
         self.stir()
 
     @exact()
     def trigger(self, customer: Customer, type: str, override: Mapping[str, object] | None = None) -> Hook:
-        """Send a hook about a customer as it stands, with other values at the paths that `override` names.
+        """Send a hook about a customer as it is now. `override` replaces values at the paths that it names.
 
-        Nothing happens to the customer, and no invoice is held or released by it. ValueError if nobody
-        listens to such hooks, or there is nothing for one to speak of, or at such a path.
+        Nothing happens to the customer, and no invoice is held or released. ValueError if there is no
+        listener for such hooks, if the customer has nothing that the hook could be about, or for an unknown
+        path.
         """
         at, product = self.clock.now(), customer.product.code
         event = event_about(customer, type, at, "operator")
@@ -346,20 +350,20 @@ class Mock:
         return hook
 
     def retry(self, hook: Hook) -> None:
-        """Send a hook at once to whoever has not acknowledged it; ValueError if there is nobody."""
+        """Send a hook now to the listeners that have not acknowledged it. ValueError if there are none."""
         self._send_again(hook, self.state.hooks.retry, is_delivered=False)
 
     def replay(self, hook: Hook) -> None:
-        """Send a hook again to whoever has acknowledged it, which changes nothing about its invoice.
+        """Send a hook again to the listeners that have acknowledged it. Its invoice is not affected.
 
-        ValueError if there is nobody.
+        ValueError if there are none.
         """
         self._send_again(hook, self.state.hooks.replay, is_delivered=True)
 
     def _send_again(
         self, hook: Hook, send: Callable[[Delivery, datetime], object], *, is_delivered: bool
     ) -> None:
-        """By `send`, to the listeners that are still there; a replay is sent by itself, and not replayed."""
+        """Call `send` for each listener that still exists. A replay is never replayed itself."""
         chosen = [
             delivery
             for delivery in hook.deliveries
@@ -378,7 +382,7 @@ class Mock:
         self.stir()
 
     def cancel(self, hook: Hook) -> None:
-        """Give a hook up; it no longer holds its invoice."""
+        """Cancel a hook. It no longer holds its invoice."""
         self.state.actor = "operator"
         for delivery in hook.deliveries:
             self.settled(self.state.hooks.cancel(delivery), self.clock.now())
@@ -390,7 +394,7 @@ class Mock:
 
     @exact()
     def approve_paypal(self, customer: Customer) -> None:
-        """Let a customer who is asked by PayPal agree; Refusal if none is."""
+        """Have a customer agree at PayPal. Refusal if the subscription is not waiting for that."""
         self.state.actor = "operator"
         subscriptions.approve_paypal(self.state, customer, self.clock.now())
         self.changed()
@@ -398,7 +402,7 @@ class Mock:
     # -- what goes wrong
 
     def plan(self, fault: Fault) -> Armed:
-        """Have something go wrong. ValueError if there is no such action or hook."""
+        """Plan a fault. ValueError for an unknown action or hook."""
         if fault.action not in ("", *actions()):
             raise ValueError(f"action: {fault.action!r} is not one of {', '.join(actions())}")
         types = (*HOOK_TYPES, *(each for policy in policies().values() for each in policy.types))
@@ -409,7 +413,7 @@ class Mock:
         return armed
 
     def strike(self, aim: Aim) -> Fault | None:
-        """The fault that strikes a call, noted."""
+        """The fault that strikes a call, if any. It is noted on the timeline."""
         if self.faults.are_over:
             return None
         self.persistence.record(
@@ -435,7 +439,7 @@ class Mock:
         return fault is not None
 
     def ignored(self, action: str, names: list[str], product: str, code: str) -> None:
-        """Note the parameters of a call that Cheddar's API doesn't know."""
+        """Note the parameters of a call that Cheddar's API does not know."""
         logger.warning("%s (%s): unknown parameters: %s", action, product, ", ".join(names))
         is_known = self.state.has_customer(self.state.products[product], code)
         self.timeline.ignored(action, names, product, code if is_known else "", self.clock.now())
@@ -450,7 +454,7 @@ class Mock:
     # -- time
 
     def switch(self, mode: Mode) -> None:
-        """Let the clock run, or stand still; ClockBusy while it is being moved."""
+        """Let the clock run, or freeze it. ClockBusy while it is being moved."""
         if self._is_advancing:
             raise ClockBusy("the clock is being moved")
         if mode is Mode.REAL:
@@ -461,12 +465,12 @@ class Mock:
         self.stir()
 
     async def advance(self, to: datetime | Duration) -> Counter[str]:
-        """Move the clock to a moment or by a duration; how much of each kind happened on the way.
+        """Move the clock to a moment or by a duration. Returns how many events of each kind happened.
 
-        Whatever is due is done at its moment. While a listener works on a hook the clock stands still, and
-        its calls are answered. What is due already is done first, so moving to the present moment waits for
-        the hooks on their way. ClockBusy while another advance is under way, ValueError for the past, and for
-        what lies after the year 7999, where the mock's time ends.
+        Everything due on the way is done at its own moment. While a listener works on a hook the clock stands
+        still, and the listener's calls are answered. What is due already is done first, so moving to the
+        present moment waits for the hooks on their way. ClockBusy while another call moves the clock;
+        ValueError for a moment in the past or after the year 7999, where the mock's time ends.
         """
         if self._is_advancing:
             raise ClockBusy("the clock is being moved already")
@@ -489,25 +493,25 @@ class Mock:
         return self.timeline.counts - before
 
     async def _settle(self) -> None:
-        """Do all that is due by now, and what comes of it."""
+        """Do everything due by now, and everything that follows from it."""
         await self._work()
         while self.deliveries.are_busy:
             await self.deliveries.idle()
             await self._work()
 
     async def _work(self) -> None:
-        """Let the systems do what is due by now, then put the hooks that are due on their way."""
+        """Let the systems do what is due by now, then send the hooks that are due."""
         while self.step():
             if time.monotonic() - self._turn > _TURN:
                 await asyncio.sleep(0)
                 self._turn = time.monotonic()
-        if self._note_others():  # somebody who looked had what was due done first
+        if self._note_others():  # reading a system may have done what was due first
             self.notifier.beat()
         self.deliveries.send_due()
 
     @exact()
     def step(self) -> bool:
-        """Do one thing that is due in a system; False if nothing is."""
+        """Do one thing that is due in a system. False if nothing is."""
         now, due = self.clock.now(), self.systems.next_due()
         if due is None or due > now:
             return False
@@ -517,7 +521,7 @@ class Mock:
         return True
 
     async def _pump(self) -> None:
-        """Keep going what nobody waits for: hooks of calls, and everything when the clock runs by itself."""
+        """Do in the background what no caller waits for: send hooks, and bill while the clock runs."""
         while True:
             self._wake.clear()
             try:
@@ -532,14 +536,14 @@ class Mock:
                 continue
 
     def _pause(self) -> float | None:
-        """Real seconds until something is due, None if only a call can bring it about."""
+        """Real seconds until something is due. None if nothing will be due before the next call."""
         due = self._looks_at = self.next_due()
         if self.clock.mode is Mode.FROZEN or due is None:
             return None
         return min(max((due - self.clock.now()).total_seconds(), 0), _LOOK)
 
     def _is_pressing(self) -> bool:
-        """Whether something is due now, or before the pump will look again."""
+        """Whether something is due now, or before the pump checks again."""
         due = self.next_due()
         if due is None:
             return False
@@ -548,13 +552,13 @@ class Mock:
         return due <= self.clock.now()
 
     def caught_up(self) -> datetime:
-        """The present, once all is done that is due by now, and stands in the journal."""
+        """The present moment, after everything due by now is done and recorded in the journal."""
         while self.step():
             continue
         return self.clock.now()
 
     def next_due(self) -> datetime | None:
-        """The next moment at which a system or a hook has something to do; None if nothing is planned."""
+        """The next moment at which a system or a hook is due. None if nothing is planned."""
         due, hook = self.systems.next_due(), self.state.hooks.next_due()
         if due is None or hook is None:
             return due or hook

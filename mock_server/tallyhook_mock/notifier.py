@@ -1,4 +1,4 @@
-"""A pulse beats whenever something has changed, for those who watch."""
+"""Notifies watchers, such as open pages of the console, whenever something has changed."""
 
 import asyncio
 
@@ -6,21 +6,21 @@ __all__ = ["Notifier"]
 
 
 class Notifier:
-    """Counts changes and wakes whoever waits for the next one. It belongs to one event loop."""
+    """Counts changes and wakes the tasks that wait for the next one. It belongs to one event loop."""
 
     def __init__(self) -> None:
         self.count = 0
-        self._next: asyncio.Event | None = None  # for those who wait, if anybody does
+        self._next: asyncio.Event | None = None  # set only while a task waits
 
     def beat(self) -> None:
         self.count += 1
         if self._next is not None:
-            # The next beat has another event: whoever waits for this one is woken once, however late it runs.
+            # The next beat gets a new event, so that a task is woken once, however late it runs.
             self._next.set()
             self._next = None
 
     async def after(self, count: int) -> int:
-        """The count, as soon as it is another one than this."""
+        """Wait until the count differs from this one, and return it."""
         while self.count == count:
             if self._next is None:
                 self._next = asyncio.Event()

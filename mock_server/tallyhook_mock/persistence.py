@@ -1,4 +1,4 @@
-"""A world that outlives its process: what a mock notes in its journal, and does again after a restart."""
+"""A mock that survives a restart: it records what it does in a journal, and replays it."""
 
 import asyncio
 from collections.abc import Callable
@@ -42,19 +42,19 @@ class Persistence:
         self._generation = 0
 
     def record(self, kind: str, content: object = None) -> None:
-        """Note in the journal what is about to be done; what it does must depend on nothing else."""
+        """Record what is about to be done. Its effect must depend on nothing but the record and the world."""
         if self._journal is not None and not self._is_replaying:
             clock = self._mock.clock
-            # Everything in this turn of the event loop happens at the moment that is noted.
+            # Everything in this turn of the event loop happens at the recorded moment.
             clock.hold()
             asyncio.get_running_loop().call_soon(clock.let_go)
             self._journal.append(Record(kind, clock.now(), clock.offset, content))
 
     def recorded(self, app: ASGIApp, name: str, is_recorded: Callable[[Scope], bool]) -> ASGIApp:
-        """An application whose calls are noted before they are carried out.
+        """The application, with each call recorded before it is carried out.
 
-        A call is answered once its note is on the disk. A call that is not noted is answered as late: what it
-        shows may be new.
+        A call is answered once its record is on the disk. A call that only reads waits as well, since it may
+        show what is not on the disk yet.
         """
         journal = self._journal
         if journal is None:
@@ -80,7 +80,7 @@ class Persistence:
         return noted
 
     async def flush(self) -> None:
-        """Wait until the disk has everything noted so far; a long log becomes a snapshot. OSError."""
+        """Wait until every record is on the disk. A long log is replaced with a snapshot. OSError."""
         if self._journal is not None:
             await self._journal.durable()
             if self._journal.is_long:
@@ -97,7 +97,7 @@ class Persistence:
         self._journal.begin(pack(mock.world() | kept), self._generation)
 
     async def recover(self) -> None:
-        """Load the snapshot, then do again what the log has, each step at its own moment."""
+        """Load the snapshot, then replay the log, each record at its own moment."""
         if self._journal is None:
             return
         mock, saved = self._mock, self._journal.saved
@@ -119,7 +119,7 @@ class Persistence:
         await self.checkpoint()
 
     async def close(self) -> None:
-        """Write a last snapshot, and leave the files to others."""
+        """Write a last snapshot, and release the files."""
         await self.checkpoint()
         if self._journal is not None:
             self._journal.close()
@@ -146,7 +146,7 @@ class Persistence:
         return next(each for each in self._mock.state.hooks.log[hook].deliveries if each.id == delivery)
 
     async def _call_again(self, name: str, shown: dict[str, Any], body: bytes) -> None:
-        """Carry out a noted call; its answer goes nowhere."""
+        """Carry out a recorded call. Its answer is discarded."""
         ends = {key: tuple(shown[key]) for key in ("client", "server") if key in shown}
         headers = [(key, value) for key, value in shown["headers"]]
         scope = shown | ends | {"headers": headers, "asgi": {"version": "3.0"}, "extensions": {}}

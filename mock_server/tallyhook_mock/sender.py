@@ -1,4 +1,4 @@
-"""Sending hooks: one attempt at a delivery, with the fault that strikes it."""
+"""Sending hooks over HTTP: one attempt at a delivery, with the fault that strikes it."""
 
 import asyncio
 import base64
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     import httpx
 
 
-# How much of an answer is kept for a look at it.
+# How many bytes of an answer are kept to be shown.
 KEPT_OF_ANSWER = 2048
 
 
 class Answer(Value, frozen=True):
-    """What came back: the status (None if nothing did), real seconds, the beginning of the text."""
+    """A listener's answer: the status (None if there was none), real seconds, and the start of the text."""
 
     status: int | None
     seconds: float
@@ -45,11 +45,11 @@ class Answer(Value, frozen=True):
 
 
 class Sender:
-    """Posts hooks as Cheddar does: the raw JSON under signed headers.
+    """Posts hooks as Cheddar does: raw JSON with signed headers.
 
-    `timeout` is in real seconds, from connecting to the answer's end (inferred: the real one is not public).
-    Only loopback listeners are spoken to unless `allow_remote` is set: a mock for local work must not post
-    the data of a test to a real machine by accident.
+    `timeout` is in real seconds, from connecting to the end of the answer (inferred: the real one is not
+    public). Hooks only go to listeners on this machine unless `allow_remote` is set: a mock must not post
+    test data to a real server by accident.
     """
 
     remedy = "start with --allow-remote-listeners to send hooks there"
@@ -57,11 +57,11 @@ class Sender:
     def __init__(self, *, timeout: float = 30.0, allow_remote: bool = False) -> None:
         self.timeout = timeout
         self.allow_remote = allow_remote
-        # httpx is loaded when there is somebody to speak to: a mock without listeners starts faster.
+        # httpx is loaded at the first hook, so that a mock without listeners starts faster.
         self._http: httpx.AsyncClient | None = None
 
     def check(self, url: str) -> None:
-        """ValueError, with the reason, for an address that hooks won't be sent to."""
+        """ValueError, with the reason, for a URL that hooks won't be sent to."""
         import httpx
 
         try:
@@ -78,16 +78,16 @@ class Sender:
     async def send(
         self, url: str, body: bytes, headers: Mapping[str, str], *, timeout: float | None = None
     ) -> Answer:
-        """One attempt, with a `timeout` of its own if it is given.
+        """Make one attempt. `timeout` replaces the sender's own.
 
-        Never raises for what the network or the listener does.
+        Errors of the network or the listener raise nothing: they are the answer.
         """
         started = time.perf_counter()
         status, text = await self._post(url, body, headers, self.timeout if timeout is None else timeout)
         return Answer(status, time.perf_counter() - started, text)
 
     async def close(self) -> None:
-        """Let go of the connections; the next attempt opens new ones."""
+        """Close the connections. The next attempt opens new ones."""
         if self._http is not None:
             await self._http.aclose()
             self._http = None
@@ -119,7 +119,7 @@ class Sender:
 
 
 def why(error: Exception, url: str) -> str:
-    """Why nothing was answered, as a person would say it."""
+    """Why there was no answer, in plain words."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, ConnectionRefusedError):
         cause = cause.__cause__ or cause.__context__
@@ -132,10 +132,10 @@ def _place(url: str) -> str:
 
 
 def hook_headers(hook: Hook, product: Product) -> dict[str, str]:
-    """The headers that a hook would go out with now, signed as its product does.
+    """The headers with which a hook would go out now, signed by its product's scheme.
 
-    A signature that covers a time has the real one, whatever the virtual clock says: listeners hold it
-    against their own.
+    A signature that covers a time uses real time, whatever the mock's clock says: listeners compare it with
+    their own clock.
     """
     scheme = signing.SCHEMES[product.signature]
     return {
@@ -146,7 +146,7 @@ def hook_headers(hook: Hook, product: Product) -> dict[str, str]:
 
 
 def keyed_headers(listener: Listener) -> dict[str, str]:
-    """The headers of a hook that isn't signed: the listener's key goes along in Base64, if it has one."""
+    """The headers of a hook that isn't signed. They carry the listener's key in Base64, if it has one."""
     headers = {"Content-Type": "application/json", "User-Agent": "tallyhook-mock"}
     if listener.header:
         headers[listener.header] = base64.b64encode(listener.key.encode()).decode()
@@ -154,7 +154,7 @@ def keyed_headers(listener: Listener) -> dict[str, str]:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine itself; `localhost` is the only name taken for it."""
+    """Whether a host is this machine: a loopback address, or the name `localhost`."""
     if host.lower().rstrip(".") == "localhost":
         return True
     try:
@@ -170,10 +170,10 @@ async def attempt_delivery(
     fault: Fault | None,
     now: Callable[[], datetime],
 ) -> list[Attempt]:
-    """Send a hook to its listener, once, or twice side by side if it is duplicated.
+    """Send a hook to its listener: once, or twice at the same time if a fault duplicates it.
 
-    The attempts come in the order in which they are to be recorded: one that was acknowledged goes first,
-    since for a sender that is the end of it.
+    The attempts come in the order in which to record them: an acknowledged one first, since that ends the
+    delivery.
     """
     url, body, policy = delivery.listener.url, delivery.hook.body, delivery.hook.policy
     timeout = sender.timeout
@@ -198,5 +198,5 @@ async def attempt_delivery(
 
 
 def _lost(answer: Answer, why: str) -> Answer:
-    """An answer of which nothing arrives; one that never came stays what it is."""
+    """The answer as if it had been lost on the way. If there was no answer, it stays unchanged."""
     return answer if answer.status is None else replace(answer, status=None, text=why)

@@ -1,4 +1,4 @@
-"""Serving the mock: its socket and uvicorn's settings, and a server in a thread for tests."""
+"""Serving the mock with uvicorn: its socket and settings, and a server in a thread for tests."""
 
 import asyncio
 import gc
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from tallyhook_mock.tls import Identity
 
 
-# So many searches of the garbage collector among what is newer precede one of everything.
+# The garbage collector searches newer objects this many times before it searches all of them.
 _SEARCHES = 100
 
 T = TypeVar("T")
@@ -50,12 +50,11 @@ def serve(
     sender: Sender | None = None,
     seed: int | None = 0,
 ) -> Iterator["Server"]:
-    """A mock with a frozen clock on a free port of 127.0.0.1, in a thread of its own.
+    """Serve a mock with a frozen clock on a free port of 127.0.0.1, in a thread of its own.
 
-    `catalog` is a mapping or a catalogue file, None for the small default one. With `tls` it speaks https
-    under a certificate authority that lasts as long as the server: `server.authority`. `seed` decides
-    about the ids; with None they are others in each run and after each reset. CatalogError, ValueError for
-    `start`.
+    `catalog` is a mapping or a catalogue file; None for the small default one. With `tls` it speaks https,
+    with a certificate authority that lasts as long as the server: `server.authority`. `seed` determines the
+    ids; with None they differ in each run and after each reset. CatalogError; ValueError for `start`.
     """
     if isinstance(catalog, (Path, str)):
         catalog = load_catalog(Path(catalog))
@@ -76,10 +75,10 @@ def _identity(directory: Path) -> "Identity":
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 finds a free one. OSError if it can't be had."""
+    """A listening socket. Port 0 finds a free port. OSError if the port can't be used."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio turns Nagle's algorithm off only where the protocol is named; with it, an answer to a connection
-    # that is kept open takes 40 ms.
+    # asyncio only turns Nagle's algorithm off if the protocol is named. With Nagle's algorithm, an answer on
+    # a connection that is kept open takes 40 ms.
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -92,7 +91,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def configure(app: ASGIApp, identity: "Identity | None" = None) -> uvicorn.Config:
-    """How uvicorn serves an application, in a thread and on the command line alike."""
+    """uvicorn's settings, the same in a thread and on the command line."""
     return uvicorn.Config(
         app,
         http=Connection,
@@ -101,7 +100,7 @@ def configure(app: ASGIApp, identity: "Identity | None" = None) -> uvicorn.Confi
         log_level="warning",
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # X-Forwarded-For would make anybody a client on this machine
+        proxy_headers=False,  # with X-Forwarded-For any client could claim to be on this machine
         ws="none",
         timeout_graceful_shutdown=1,
         ssl_certfile=str(identity.certificate) if identity else None,
@@ -109,34 +108,34 @@ def configure(app: ASGIApp, identity: "Identity | None" = None) -> uvicorn.Confi
 
 
 def own_process() -> None:
-    """Prepare a process that does nothing but serve a mock until it ends.
+    """Tune a process that only serves a mock until it ends.
 
-    Customers are there to stay, and a search for garbage among 100,000 of them takes half a second in which
-    no call is answered. There is one after every 700,000 new objects, some 90,000 customers, where Python
-    would have one after 70,000 objects; what a reset leaves behind may stay as long. A process that has other
-    work is none of our business: neither `serve` nor an application asks for this.
+    Searching 100,000 customers for garbage takes half a second, during which no call is answered. After this
+    there is one search for every 700,000 new objects (about 90,000 customers), where Python would search
+    after every 70,000. Memory freed by a reset may stay in use until then. Never call this in a process that
+    does other work: `serve` and `create_app` don't.
     """
     young, middle, _ = gc.get_threshold()
     gc.set_threshold(young, middle, _SEARCHES)
 
 
-# freezegun replaces `time.monotonic` in every module, and time-machine replaces the function itself. A timer
-# that was set by a frozen clock would never come, and the loop's thread would never end.
+# freezegun replaces `time.monotonic` in every module, and time-machine replaces the function itself. With a
+# frozen clock, no timer would ever fire, and the loop's thread would never end.
 _MONOTONIC = getattr(time, "CLOCK_MONOTONIC", None)  # Windows has none
 
 
 class RealTimeLoop(asyncio.SelectorEventLoop):
-    """The loop of a thread of ours, whatever a test does to its own clock."""
+    """An event loop that keeps real time, whatever a test does to its own clock."""
 
     def time(self) -> float:
         return super().time() if _MONOTONIC is None else time.clock_gettime(_MONOTONIC)
 
 
 class Server:
-    """A mock that serves in a thread; every method may be called from any other thread.
+    """A mock that serves in a thread. Every method may be called from any other thread.
 
-    `url` is its root and `xml` the base of Cheddar's API. `mock` belongs to the server's thread: reach into
-    it with `call`.
+    `url` is its root and `xml` the base URL of Cheddar's API. `mock` belongs to the server's thread: use it
+    through `call`.
     """
 
     def __init__(self, mock: Mock, identity: "Identity | None" = None) -> None:
@@ -154,7 +153,7 @@ class Server:
     # -- its life
 
     def start(self) -> None:
-        """Serve; returns when calls are answered. RuntimeError if it could not be started."""
+        """Start serving. Returns when calls are answered. RuntimeError if it could not be started."""
         self._thread.start()
         self._ready.wait()
         if not self._uvicorn.started:
@@ -185,14 +184,14 @@ class Server:
         return self.call(lambda: self.mock.clock.now())
 
     def advance(self, by: str) -> Counter[str]:
-        """Move the clock by a duration such as `1mo`, `36d`, `1h`; how much of each kind happened.
+        """Move the clock by a duration such as `1mo`, `36d` or `1h`. Counts the events by kind.
 
-        ClockBusy if another advance is under way.
+        ClockBusy while another call moves the clock.
         """
         return self._wait(self.mock.advance(parse_duration(by)))
 
     def advance_to(self, to: str | datetime) -> Counter[str]:
-        """Move the clock to a moment; ValueError if it is in the past."""
+        """Move the clock to a moment. ValueError if it is in the past."""
         return self._wait(self.mock.advance(parse_moment(to) if isinstance(to, str) else to))
 
     def settle(self) -> Counter[str]:
@@ -200,15 +199,15 @@ class Server:
         return self.advance("0s")
 
     def reset(self) -> None:
-        """Back to the beginning: the catalogue, the clock, and no faults."""
+        """Start over with the catalogue and the clock as at the start, and no faults."""
         self._wait(self.mock.reset())
 
     # -- what there is
 
     def hooks(self, type: str | None = None, customer: str | None = None) -> list[Hook]:
-        """The hooks sent so far, oldest first, of a type and to do with a customer's code.
+        """The hooks sent so far, oldest first, filtered by type and by the code of a customer.
 
-        Those that somebody still waits for are all there; of the others the newest 10,000.
+        All hooks that are still on their way, and the newest 10,000 of the others.
         """
 
         def found() -> list[Hook]:
@@ -218,12 +217,12 @@ class Server:
         return self.call(found)
 
     def timeline(self, customer: str, product: str | None = None, *, system: str = "cheddar") -> "Life":
-        """What happened to a customer; the product's code may be left out if there is only one.
+        """What happened to a customer. The product's code may be left out if there is only one.
 
-        In another `system` than Cheddar it is that of a customer's id (`fusebill`), or of a subscription's
-        (`cleverbridge`, `chargemonk`), and there is no product. A sequence of entries, which shows itself as
-        a table on a terminal and as a picture in Jupyter. Empty for what never was; ValueError for a system
-        that there is not.
+        In a `system` other than Cheddar, name the id of a customer (`fusebill`) or of a subscription
+        (`cleverbridge`, `chargemonk`); there is no product. The result is a sequence of entries that a
+        terminal shows as a table and Jupyter as a picture. Empty if there never was such a customer.
+        ValueError for an unknown system.
         """
         from tallyhook_mock.picture.life import life_at, life_of
 
@@ -232,13 +231,13 @@ class Server:
         return self.call(lambda: life_at(self.mock, system, customer))
 
     def customer(self, code: str, product: str | None = None) -> Customer:
-        """The engine's own customer, to be looked at while nothing goes on. Refusal if there is none."""
+        """The mock's own customer object. Read it only while nothing else runs. Refusal if there is none."""
         return self.call(lambda: self.mock.state.customer(self.mock.product(product), code))
 
     # -- what an operator does
 
     def listen(self, url: str, events: Iterable[str] = (), product: str | None = None) -> Listener:
-        """Register a listener, for all hooks if no events are named."""
+        """Register a listener. Without events it gets all hooks."""
         return self.call(lambda: self.mock.listen(self.mock.product(product).code, url, frozenset(events)))
 
     def decline(self, customer: str, count: int = 1, product: str | None = None) -> None:
@@ -248,15 +247,15 @@ class Server:
         )
 
     def fault(self, fault: Fault) -> Armed:
-        """Plan a fault; what is returned counts its strikes. ValueError for an unknown action or hook."""
+        """Plan a fault. The result counts how often it strikes. ValueError for an unknown action or hook."""
         return self.call(lambda: self.mock.plan(fault))
 
     def clear_faults(self) -> None:
-        """Let nothing more go wrong."""
+        """Remove all planned faults."""
         self.call(lambda: self.mock.faults.clear())
 
     def call(self, function: Callable[[], T]) -> T:
-        """Call a function in the server's thread, where nothing else goes on meanwhile."""
+        """Call a function in the server's thread. Nothing else runs there meanwhile."""
 
         async def called() -> T:
             with exact():  # a task begins with the context of its caller
@@ -272,7 +271,7 @@ class Server:
 
 
 class _Uvicorn(uvicorn.Server):
-    """Says when it is ready, so that nobody has to ask again and again."""
+    """Signals when it is ready, so that `start` need not poll."""
 
     def __init__(self, config: uvicorn.Config, ready: threading.Event) -> None:
         super().__init__(config)
@@ -285,7 +284,7 @@ class _Uvicorn(uvicorn.Server):
 
 @asynccontextmanager
 async def serving(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
-    """Serve an application over real HTTP; the value is its URL. Port 0 finds a free one. OSError."""
+    """Serve an application over HTTP. The value is its URL. Port 0 finds a free port. OSError."""
     with bind(host, port) as listening:
         server = _Server(configure(app))
         task = asyncio.create_task(server.serve(sockets=[listening]))
@@ -302,7 +301,7 @@ async def serving(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> Async
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to the process that it is a part of."""
+    """Leaves signals to the process that it runs in."""
 
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override] # a generator there
         return nullcontext()

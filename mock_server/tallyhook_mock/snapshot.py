@@ -1,9 +1,9 @@
-"""The whole world as bytes, and as a file.
+"""The whole world as bytes and as a file.
 
-A snapshot is a line that says what it is, a digest, and a pickle. A pickle may name any function to be
-called; this one is read by `_Reader`, which knows only dates, decimals, collections, and the values,
-entities and rules of the billing systems. These do no I/O, which a test guards: a file that a stranger
-wrote can hold a wrong world, and can do nothing else.
+A snapshot is a line that names its format, a digest, and a pickle. A pickle can call any function, so
+`_Reader` reads it and allows only dates, decimals, collections, and the values, entities and rules of the
+billing systems. Those do no I/O, which a test guards: a file from a stranger can hold a wrong world, but it
+can't do anything else.
 """
 
 import gc
@@ -42,23 +42,23 @@ _LIBRARY = {
 
 
 class SnapshotError(ValueError):
-    """What was read is no snapshot, is broken, or was written by a newer version."""
+    """What was read is no snapshot, is broken, or has a format that this version does not read."""
 
 
 def pack(world: object) -> bytes:
-    """Everything that `world` refers to."""
+    """`world` as bytes, with everything that it refers to."""
     with _no_search():
         content = pickle.dumps(world, 5)
     return b"%b%d\n%b\n%b" % (_NAME, FORMAT, hashlib.sha256(content).hexdigest().encode(), content)
 
 
 def unpack(written: bytes) -> Any:
-    """What `pack` was given. SnapshotError, which says why."""
+    """The world from its bytes. SnapshotError, with the reason, if they can't be read."""
     head, _, rest = written.partition(b"\n")
     digest, _, content = rest.partition(b"\n")
     version = head.removeprefix(_NAME)
     if not head.startswith(_NAME) or not version.isdigit():
-        raise SnapshotError("it is no snapshot of a mock")
+        raise SnapshotError("it is not a snapshot of a mock")
     if int(version) > FORMAT:
         raise SnapshotError(
             f"it has format {int(version)} and was written by a newer version; this one reads {FORMAT}"
@@ -79,7 +79,7 @@ def unpack(written: bytes) -> Any:
 
 
 def write_file(file: Path, written: bytes) -> None:
-    """Replace a file as a whole: after a crash there is the old one or the new one. OSError."""
+    """Replace a file as a whole: after a crash there is either the old file or the new one. OSError."""
     new = file.with_name(f"{file.name}.new")
     with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as opened:
         opened.write(written)
@@ -94,7 +94,7 @@ def write_file(file: Path, written: bytes) -> None:
 
 
 def read_file(file: Path) -> Any:
-    """What a file holds. SnapshotError, and OSError."""
+    """The world in a file. SnapshotError, OSError."""
     return unpack(file.read_bytes())
 
 
@@ -111,7 +111,7 @@ class _Reader(pickle.Unpickler):
 
 @contextmanager
 def _no_search() -> Iterator[None]:
-    """Without the garbage collector, which would search a world again and again while it is built."""
+    """Turn the garbage collector off: it would search the world again and again while it is built."""
     was_on = gc.isenabled()
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""What happened to each customer, in order: the engines' events and the deliveries of their hooks."""
+"""What happened to each customer, in order: events of the systems and deliveries of hooks."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,7 @@ from tallyhook_mock.systems.cheddar.state import Event
 
 __all__ = ["DELIVERED", "FAULT", "IGNORED", "NOT_DELIVERED", "Entry", "Timeline"]
 
-# The kinds of the entries that are no events of the engine.
+# The kinds of entries that are not events of a system.
 DELIVERED = "hookDelivered"
 NOT_DELIVERED = "hookNotDelivered"
 FAULT = "fault"
@@ -20,10 +20,10 @@ IGNORED = "ignored"
 
 
 class Entry(Value, frozen=True):
-    """One line. `invoice` is a number, `amount` that of the transaction, the charge or (below 0) the credit.
+    """One line. `invoice` is a number; `amount` that of a transaction, a charge or (below 0) a credit.
 
-    `item` is the code of an item, `quantity` what its counter stands at; of a charge, `item` is its code.
-    None, or empty: there is none.
+    `item` is the code of an item or of a charge, `quantity` the value of an item's counter. None, or empty,
+    if there is none.
     """
 
     at: datetime
@@ -37,25 +37,25 @@ class Entry(Value, frozen=True):
 
 
 class Timeline:
-    """The latest entries of every customer, and how many of each kind there have been in all."""
+    """The latest entries of every customer, and how many of each kind there have been in total."""
 
     def __init__(self, kept: int = 1000) -> None:
-        """`kept`: entries per customer; the oldest go first."""
+        """`kept` is how many entries are kept for each customer."""
         self.counts: Counter[str] = Counter()
         self._kept = kept
         self._entries: dict[tuple[str, str, str], list[Entry]] = {}  # by system, product and customer
-        self._dropped: Counter[tuple[str, str, str]] = Counter()  # how many are not kept any more
+        self._dropped: Counter[tuple[str, str, str]] = Counter()  # how many have been dropped
 
     def entries(self, product: str, customer: str) -> Iterable[Entry]:
-        """Oldest first; a deleted customer keeps its own."""
+        """Oldest first. The entries of a deleted customer are kept."""
         return tuple(self._entries.get((CHEDDAR, product, customer), ()))
 
     def entries_of(self, system: str, account: str) -> Iterable[Entry]:
-        """Those of an account of one of the systems beside Cheddar, such as `fusebill`; oldest first."""
+        """The entries of an account in a system other than Cheddar, such as `fusebill`, oldest first."""
         return tuple(self._entries.get((system, "", account), ()))
 
     def numbered(self, account: str, *, system: str = CHEDDAR, product: str = "") -> Mapping[int, Entry]:
-        """The same by number, counted from the first that there ever was."""
+        """The entries by number, counted from the first one ever."""
         key = (system, product, account)
         return dict(enumerate(self._entries.get(key, ()), self._dropped.get(key, 0) + 1))
 
@@ -74,7 +74,7 @@ class Timeline:
         self._add(event.customer.product.code, event.customer.code, entry)
 
     def noted(self, system: str, what: Happening) -> None:
-        """Something that happened in one of the systems beside Cheddar."""
+        """Note something that happened in a system other than Cheddar."""
         entry = Entry(
             what.at, what.kind, what.note, what.actor, what.invoice, what.amount, what.item, what.quantity
         )
@@ -92,11 +92,11 @@ class Timeline:
     def struck(
         self, fault: FaultKind, where: str, product: str, customer: str, at: datetime, system: str = CHEDDAR
     ) -> None:
-        """A fault. One that is about no customer is only counted."""
+        """Note a fault that struck. One that is about no customer is only counted."""
         self._put((system, product, customer), Entry(at, FAULT, f"{fault}: {where}", "system"))
 
     def ignored(self, action: str, names: Iterable[str], product: str, customer: str, at: datetime) -> None:
-        """The parameters of a call that nobody understands; `customer` is empty if it is about none."""
+        """Note the parameters that a call ignored. `customer` is empty if it is about none."""
         note = f"{action}: {', '.join(names)}"
         self._put((CHEDDAR, product, customer), Entry(at, IGNORED, note, "system"))
 

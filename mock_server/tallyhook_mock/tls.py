@@ -1,4 +1,4 @@
-"""Certificates of a local authority, for clients that speak https only."""
+"""Certificates of a local authority, for clients that only speak https."""
 
 import os
 from collections.abc import Collection

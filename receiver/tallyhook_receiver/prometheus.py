@@ -1,4 +1,4 @@
-"""Metrics for Prometheus; needs the extra `[prometheus]`."""
+"""Metrics for Prometheus. Needs the extra `[prometheus]`."""
 
 from contextlib import AbstractContextManager
 from decimal import Decimal
@@ -19,8 +19,8 @@ _SETTLED = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 60.0, 300.0
 class Metrics(Observer):
     """Counts a receiver's work: `Receiver(…, observers=[Metrics()])`.
 
-    Labels are products, types of hooks that have a handler, states and statuses: never a customer. Amounts
-    are in the product's currency, and floats as everything in Prometheus is: for graphs, not for accounts.
+    Labels are products, handled types of hooks, states and statuses, never customers. Amounts are in the
+    product's currency. Like everything in Prometheus they are floats: use them for graphs, not for accounts.
 
     `registry`: where the metrics are registered, once.
     """

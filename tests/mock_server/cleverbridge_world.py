@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from tallyhook_mock.core.bills import Bill
-from tallyhook_mock.systems.cleverbridge import rules as updates
+from tallyhook_mock.systems.cleverbridge import updates
 from tallyhook_mock.systems.cleverbridge.model import Coupon, Manner, Mode, Product, Subscription, Terms
 from tallyhook_mock.systems.cleverbridge.rules import NewSubscription, subscribe
 from tallyhook_mock.systems.cleverbridge.state import State

@@ -162,8 +162,8 @@ def plan(**values: Any) -> dict[str, Any]:
             plan(recurringChargeAmount="twenty"),
             "products[0].plans[0].recurringChargeAmount: 'twenty' is not a",
         ),
-        (plan(recurringChargeAmount="1.001"), "1.001 is not a number from 0 up with 2 decimals at most"),
-        (plan(recurringChargeAmount="-1"), "-1 is not a number from 0 up with 2 decimals at most"),
+        (plan(recurringChargeAmount="1.001"), "1.001 is not a number from 0 up with at most 2 decimals"),
+        (plan(recurringChargeAmount="-1"), "-1 is not a number from 0 up with at most 2 decimals"),
         (plan(recurringChargeAmount="NaN"), "NaN is not a number from 0 up"),
         (plan(recurringChargeAmount=20.0), "20.0 is a binary fraction: write it as a text or a Decimal"),
         (plan(recurringChargeAmount=True), "True is not a number"),
@@ -173,8 +173,8 @@ def plan(**values: Any) -> dict[str, Any]:
         (plan(isActive="maybe"), "plans[0].isActive: 'maybe' is neither true nor false"),
         (plan(isFree=True, recurringChargeAmount="1"), "plans[0].isFree: a free plan has no recurring"),
         (plan(setupChargeAmount="5"), "plans[0].setupChargeCode: a value is required"),
-        (plan(items=[{"code": "A"}, {"code": "A"}]), "plans[0].items[1].code: 'A' stands here twice"),
-        (plan(items=[{"code": "A", "quantityIncluded": "0.00001"}]), "with 4 decimals at most"),
+        (plan(items=[{"code": "A"}, {"code": "A"}]), "plans[0].items[1].code: 'A' is listed twice"),
+        (plan(items=[{"code": "A", "quantityIncluded": "0.00001"}]), "with at most 4 decimals"),
         (
             catalog(plans=[{"code": c, "items": [{"code": "A", "name": c}]} for c in "PQ"]),
             "products[0].plans[1].items[0].name: the item 'A' is called 'P' already",
@@ -222,11 +222,11 @@ def test_a_mistake_is_named_with_its_place(content: Any, complaint: str) -> None
 def test_a_masked_password_is_not_taken_for_one() -> None:
     content = catalog()
     content["users"] = dump_catalog(installed(content))["users"]
-    with pytest.raises(CatalogError, match=r"users\[0\]\.password: this is what stands for a password"):
+    with pytest.raises(CatalogError, match=r"users\[0\]\.password: this is the mask that a catalogue"):
         installed(content)
     written = dump_catalog(installed(CATALOG))
     for section, place in (("cleverbridge", r"users\[0\]\.password"), ("fusebill", "apiKeys")):
-        with pytest.raises(CatalogError, match=rf"{section}\.{place}: this is what stands for a password"):
+        with pytest.raises(CatalogError, match=rf"{section}\.{place}: this is the mask that a catalogue"):
             installed(catalog() | {section: written[section]})
 
 

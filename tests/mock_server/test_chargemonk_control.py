@@ -151,7 +151,7 @@ def test_what_can_not_be_done_is_not_found(control: httpx.Client) -> None:
         (
             "",
             {"id": "x", "planCode": "MONTHLY", "addOns": [{"code": "SETUP"}, {"code": "SETUP"}]},
-            "addOns[1].code: 'SETUP' stands here twice",
+            "addOns[1].code: 'SETUP' is listed twice",
         ),
         (
             "",
@@ -172,7 +172,7 @@ def test_what_can_not_be_done_is_not_found(control: httpx.Client) -> None:
         (
             "/mill/term",
             {"planCode": "MONTHLY"},
-            "the plan MONTHLY changes nothing: its terms come already",
+            "the plan MONTHLY changes nothing: it is the next plan already",
         ),
         (
             "/mill/term",

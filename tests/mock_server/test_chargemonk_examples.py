@@ -248,8 +248,8 @@ def refuse_more_terms_than_come(door: Door) -> None:
 @pytest.mark.parametrize(
     ("wish", "why"),
     [
-        (refuse_too_many, "the plan has 4 billing cycles to come: SETUP can't have 5"),
-        (refuse_too_many_later, "the plan has 4 billing cycles to come: SETUP can't have 5"),
+        (refuse_too_many, "the plan has 4 billing cycles left: SETUP can't have 5"),
+        (refuse_too_many_later, "the plan has 4 billing cycles left: SETUP can't have 5"),
         (
             refuse_period,
             "the 2-month period of the add-on CARE does not divide the 1-month term of the plan MONTHLY",
@@ -259,7 +259,7 @@ def refuse_more_terms_than_come(door: Door) -> None:
         (refuse_id, "'../mill' is not 1 to 50 letters, digits, hyphens and underscores"),
         (refuse_no_cycle, "billingCycles: at least 1"),
         (refuse_no_term, "terms: from 1 to 1000"),
-        (refuse_more_terms_than_come, "four has 3 terms to come, not 4"),
+        (refuse_more_terms_than_come, "four has 3 terms left, not 4"),
         (refuse_not_recurring, "the add-on VISIT does not recur: it takes no billing cycles"),
     ],
 )

@@ -148,12 +148,12 @@ def test_what_is_over_is_not_brought_back_by_a_change_of_term(state: State) -> N
 def test_cycles_are_no_more_than_the_plan_has_left(state: State) -> None:
     subscription = sold(state, FOUR, cycles=4)
     state.catch_up(day(2))
-    with pytest.raises(Refusal, match="the plan has 3 billing cycles to come"):
+    with pytest.raises(Refusal, match="the plan has 3 billing cycles left"):
         rules.add(state, subscription, CARE, 4, day(2, 2))
-    with pytest.raises(Refusal, match="the plan has 2 billing cycles to come"):
+    with pytest.raises(Refusal, match="the plan has 2 billing cycles left"):
         rules.set_cycles(state, subscription, "SETUP", 3, day(2, 2))
     rules.advance_invoice(state, subscription, 2, day(2, 2))
-    with pytest.raises(Refusal, match="the plan has 0 billing cycles to come"):
+    with pytest.raises(Refusal, match="the plan has 0 billing cycles left"):
         rules.set_cycles(state, subscription, "SETUP", 1, day(2, 2))
     rules.add(state, subscription, CARE, 3, day(2, 2))
     state.catch_up(day(9))

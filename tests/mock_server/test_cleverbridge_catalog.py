@@ -114,7 +114,7 @@ def test_more_can_be_added_to_what_is_there() -> None:
         (section(reminderDays=28), "cleverbridge.reminderDays: 28 is not a whole number from 0 to 27"),
         (section(users=[{"name": "ada"}]), "cleverbridge.users[0].password: a value is required"),
         (section(products=[{"name": "X"}]), "cleverbridge.products[0].id: a value is required"),
-        (section(products=[{"id": 1, "name": "X", "price": "1.001"}]), "with 2 decimals at most"),
+        (section(products=[{"id": 1, "name": "X", "price": "1.001"}]), "with at most 2 decimals"),
         (
             section(coupons=[{"code": "ALL", "percent": "100.5"}]),
             "coupons[0].percent: 100.5 is more than 100",

@@ -259,9 +259,9 @@ def test_who_does_not_sign_in_is_refused(server: Server, headers: dict[str, str]
         ("GET", f"{GET_PATH}?{'a=b&' * 101}", 400, "too many parameters"),
         ("GET", "/subscription/deletesubscription", 404, "there are /subscription/get"),
         ("GET", "/subscription/", 404, "there are /subscription/getsubscription"),
-        ("POST", GET_PATH, 405, "is to be called by GET"),
-        ("GET", UPDATE_PATH, 405, "is to be called by POST"),
-        ("DELETE", UPDATE_PATH, 405, "is to be called by POST"),
+        ("POST", GET_PATH, 405, "takes GET only"),
+        ("GET", UPDATE_PATH, 405, "takes POST only"),
+        ("DELETE", UPDATE_PATH, 405, "takes POST only"),
     ],
 )
 def test_what_is_no_call_is_refused(api: Api, method: str, path: str, status: int, message: str) -> None:
@@ -335,7 +335,7 @@ async def test_an_error_of_this_server_is_owned_up_to(caplog: pytest.LogCaptureF
     app = cleverbridge_app(dict, lambda: AT, lambda: None, dict)  # type: ignore[arg-type]  # no state: it will break
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://mock") as client:
         assert refusal(await client.get(GET_PATH))[0] == 500
-    assert [record.message for record in caplog.records] == ["a call broke"]
+    assert [record.message for record in caplog.records] == ["a call of /subscription/getsubscription broke"]
 
 
 # -- faults

@@ -348,7 +348,7 @@ def test_a_subscription_is_moved_after_a_dry_run(browser: httpx.Client) -> None:
         ({"invoiceMonth": "13"}, "invoiceMonth"),
         ({"billingPeriodDefinitionId": "9"}, "billingPeriodDefinitionId: there is none with the id 9"),
         ({"subscriptionId": "11"}, "invoiceDay: does not go with billingPeriodDefinitionId"),
-        ({"subscriptionId": "21", "invoiceDay": ""}, "is of another customer"),
+        ({"subscriptionId": "21", "invoiceDay": ""}, "belongs to another customer"),
     ],
 )
 def test_a_move_that_can_not_be_is_explained(

@@ -167,7 +167,7 @@ def test_the_clock_counts_what_is_billed_and_the_timeline_tells_it(face: Face) -
             "subscriptions",
             {"customerId": 1, "planCode": "GLOW", "amount": 1, "billingPeriodDefinitionId": 102},
             400,
-            "billingPeriodDefinitionId: 102 is of another customer; choose one of customer 1",
+            "billingPeriodDefinitionId: 102 belongs to another customer; choose one of customer 1",
         ),
         (
             "subscriptions",
@@ -208,7 +208,7 @@ def test_the_clock_counts_what_is_billed_and_the_timeline_tells_it(face: Face) -
             "dryrun",
             {"subscriptionId": 11, "billingPeriodDefinitionId": 102},
             400,
-            "102 is of another customer",
+            "102 belongs to another customer",
         ),
         (
             "dryrun",

@@ -125,7 +125,7 @@ def test_a_subscription_stays_with_its_customer(face: Face) -> None:
     wish = {"billingPeriodDefinitionId": definition(face, 21)}
     key, why = face.refused("PUT", "subscriptions/11/billingPeriodDefinition", wish, 409)
     assert key == "billingPeriodDefinitionId"
-    assert "is of another customer" in why
+    assert "belongs to another customer" in why
     wish = {"id": definition(face, 11), "customerId": 2}
     assert face.refused("PUT", DEFINITIONS, wish, 400)[0] == "customerId"
 

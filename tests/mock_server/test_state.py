@@ -274,8 +274,8 @@ def test_one_process_at_a_time_has_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("written", "why"),
     [
-        (b"", "no snapshot"),
-        (b"PK\x03\x04", "no snapshot"),
+        (b"", "not a snapshot"),
+        (b"PK\x03\x04", "not a snapshot"),
         (b"tallyhook world 999\n\n", "newer version"),
         (pack({"a": 1})[:-1], "broken"),
         (pack({"a": Decimal(1)}).replace(b"tallyhook world 2", b"tallyhook world 1"), "older version"),

@@ -1,4 +1,4 @@
-"""Reading a catalogue: everything is checked before anything is put into the engine."""
+"""Reading a catalogue: everything is checked before anything is installed."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -50,7 +50,7 @@ __all__ = ["Catalog", "catalog_schema", "catalog_table", "default_catalog", "loa
 
 
 class UserTable(Table):
-    """Who may call Cheddar's API."""
+    """A user who may call Cheddar's API."""
 
     email: Required
     password: Password
@@ -62,7 +62,7 @@ class CheddarListener(Listener):
 
 
 class ProductTable(Table):
-    """A product; all but its `secret` and what it offers is settled when it is new."""
+    """A product. Once it exists, only its `secret` and the lists below can be changed or extended."""
 
     code: Required
     id: Required | None = None
@@ -83,10 +83,10 @@ class ProductTable(Table):
     listeners: tuple[CheddarListener, ...] = ()
 
 
-# What settles a product.
+# What is fixed once a product exists.
 _SETTINGS = known(ProductTable)[1:-4]
 
-# The settings of Cheddar's rules, by the names that they have in Python.
+# The settings of Cheddar's rules, by their names in Python.
 RulesTable = defstruct(
     "RulesTable",
     [
@@ -103,7 +103,7 @@ RulesTable = defstruct(
 
 
 class _CatalogTable(Table):
-    """What a catalogue may hold beside the sections of the other systems."""
+    """What a catalogue may contain, without the sections of the other systems."""
 
     schema_: Text = field(default="", name="$schema")
     hook_retry_pauses: list[Required] | None = None
@@ -118,7 +118,7 @@ _OTHERS = [system for system in SYSTEMS if system != "cheddar"]
 
 @cache
 def catalog_table() -> type[Table]:
-    """All that a catalogue may hold."""
+    """Everything that a catalogue may contain."""
     others = {name: module for name, module in parts("catalog").items() if name in _OTHERS}
     sections = [(name, module.Section | None, None) for name, module in others.items()]
     made = defstruct("Catalog", sections, bases=(_CatalogTable,))
@@ -127,7 +127,7 @@ def catalog_table() -> type[Table]:
 
 
 class _Entry(Entity, eq=False):
-    """What a catalogue says of one product, which may be there already."""
+    """What a catalogue says about one product, which may exist already."""
 
     product: Product
     secret: str
@@ -139,7 +139,7 @@ class _Entry(Entity, eq=False):
 
 
 class Catalog:
-    """A catalogue that has been read and found in order, for the systems as they are."""
+    """A catalogue that was read and checked against the systems as they are."""
 
     def __init__(
         self,
@@ -158,10 +158,10 @@ class Catalog:
         self._sections = sections
 
     def install(self, systems: Systems, at: datetime) -> None:
-        """Put it in place; a plan or promotion that is there already is replaced for what comes.
+        """Install it. Existing plans and promotions are replaced.
 
-        Listeners are registered last: no hook tells of the customers that a catalogue brings. CatalogError if
-        the engine refuses such a customer.
+        Listeners are registered last, so that they get no hooks about customers in the catalogue.
+        CatalogError if a customer is refused.
         """
         state = systems.cheddar
         state.users.update(self._users)
@@ -192,18 +192,18 @@ class Catalog:
 
 
 def catalog_schema() -> dict[str, Any]:
-    """A JSON Schema of a catalogue, by which an editor completes one."""
+    """A JSON Schema of a catalogue, for completion in editors."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **json_schema(catalog_table())}
 
 
 def load_catalog(path: Path) -> Mapping[str, Any]:
-    """The content of a catalogue file, TOML or `.json`; CatalogError if it can't be read."""
+    """The content of a catalogue file, TOML or `.json`. CatalogError if it can't be read."""
     try:
         text = path.read_text("utf-8-sig")
         if path.suffix == ".json":
             content = json.loads(text, parse_float=Decimal)
         else:
-            import tomllib  # a mock without such a file is up sooner
+            import tomllib  # loaded when needed, so that other mocks start faster
 
             content = tomllib.loads(text, parse_float=Decimal)
     except OSError as error:
@@ -216,34 +216,34 @@ def load_catalog(path: Path) -> Mapping[str, Any]:
 
 
 def default_catalog() -> Mapping[str, Any]:
-    """A small product to play with: what `tallyhook mock` offers when it is given no catalogue."""
+    """The small catalogue that `tallyhook mock` uses when it is given none."""
     return load_catalog(Path(__file__).with_name("default.json"))
 
 
 def read_catalog(
     catalog: Mapping[str, object], systems: Systems, at: datetime, check_url: Callable[[str], None]
 ) -> Catalog:
-    """Check a catalogue against what the systems have already; nothing but ids is touched.
+    """Check a catalogue against what the systems have already. This only consumes ids.
 
-    `at` becomes the date of what is new; `check_url` raises a ValueError for a listener that can't be had.
-    CatalogError, with the place, for the first thing that is wrong.
+    `at` becomes the creation date of what is new. `check_url` raises ValueError for a URL that can't be a
+    listener. CatalogError, with the place, for the first mistake.
     """
     top: Any = read(catalog_table(), catalog)
     state = systems.cheddar
     users: dict[str, str] = {}
     for user in top.users:
         if user.email in users:
-            raise user.wrong("email", f"{user.email!r} stands here twice")
+            raise user.wrong("email", f"{user.email!r} is listed twice")
         users[user.email] = user.password
     time_zones = {user.email: _time_zone(user) for user in top.users if user.timezone}
     entries: dict[str, _Entry] = {}
     for table in (*([top.product] if top.product else ()), *top.products):
         entry = _read_product(table, state, at, check_url)
         if entry.product.code in entries:
-            raise table.wrong("code", f"{entry.product.code!r} stands here twice")
+            raise table.wrong("code", f"{entry.product.code!r} is listed twice")
         entries[entry.product.code] = entry
     sections = [*_sections(top, systems, at, check_url)]
-    # A catalogue may be for another system alone.
+    # A catalogue may be for another system only.
     for name, given, there in (("users", users, state.users), ("products", entries, state.products)):
         if not given and not there and not sections:
             raise CatalogError(f"{name}: at least one is needed")
@@ -260,7 +260,7 @@ def _time_zone(user: UserTable) -> str:
 
 
 def _rules(top: Any) -> Rules | None:
-    """The settings of Cheddar's rules; None if nothing is said of them."""
+    """The settings of Cheddar's rules. None if the catalogue has none."""
     if top.rules is None:
         return None
     chosen = {name: value for name, value in asdict(top.rules).items() if value is not None}
@@ -272,7 +272,7 @@ def _rules(top: Any) -> Rules | None:
 def _sections(
     top: Table, systems: Systems, at: datetime, check_url: Callable[[str], None]
 ) -> Iterator[Callable[[], object]]:
-    """What puts in place what is said of the systems beside Cheddar."""
+    """What installs the sections of the systems other than Cheddar."""
     for name, module in parts("catalog").items():
         table = getattr(top, name, None)
         if table is not None:
@@ -285,7 +285,7 @@ def _sections(
 def _listeners(
     tables: Iterable[Listener], systems: Systems, policy: Policy, check_url: Callable[[str], None]
 ) -> Iterator[Callable[[], object]]:
-    """What registers the listeners of a system beside Cheddar."""
+    """What registers the listeners of a system other than Cheddar."""
     for table in tables:
         _check_url(table, check_url)
         header, key = "", ""
@@ -307,7 +307,7 @@ def _listeners(
 
 
 def _pauses(top: Any) -> tuple[timedelta, ...] | None:
-    """How long is waited after each attempt; None if nothing is said of it."""
+    """The pauses after each attempt. None if the catalogue has none."""
     if top.hook_retry_pauses is None:
         return None
     pauses = _durations(top.hook_retry_pauses, top, "hookRetryPauses")
@@ -324,7 +324,7 @@ def _durations(given: Iterable[str], table: Table, name: str) -> tuple[timedelta
         except ValueError as error:
             raise table.wrong(name, str(error)) from None
         if duration.months or duration.rest < timedelta(seconds=1):
-            raise table.wrong(name, f"{written!r}: from a second up, in days at the most")
+            raise table.wrong(name, f"{written!r}: at least a second, without months")
         pauses.append(duration.rest)
     return tuple(pauses)
 
@@ -337,7 +337,7 @@ def _read_product(
     if product is None:
         product = _new_product(table, state, at)
     elif settled := [name for name in _SETTINGS if name != "secret" and _given(table, name)]:
-        raise table.wrong(settled[0], f"the product {code!r} is there already and keeps its settings")
+        raise table.wrong(settled[0], f"the product {code!r} exists already and keeps its settings")
     secret = product.secret if table.secret is None else _secret(table, product.signature, at)
     entry = _Entry(product, secret, dict(product.items), dict(product.plans), dict(product.promotions))
     for plan_table in table.plans:
@@ -359,7 +359,7 @@ def _read_product(
 
 
 def _given(table: Table, key: str) -> bool:
-    """Whether there is a value under a key."""
+    """Whether a key has a value."""
     found = next(field for field in fields(table) if field.encode_name == key)
     return getattr(table, found.name) is not None
 

@@ -1,8 +1,8 @@
-"""Tables of a catalogue, and bodies of control calls, as structs.
+"""Tables of a catalogue and bodies of control calls, as typed structs.
 
-A `Table` says what may stand in it: its fields are the keys, in camel case, and their types what a value has
-to be. `read` makes one of what a file or a call holds, and says of the first thing that is wrong where it is
-and what is expected; `msgspec.json.schema` says the same to an editor.
+The fields of a `Table` are its keys, in camel case; their types say what a value has to be. `read` makes a
+table from a file or a body; its error says where the first mistake is and what is expected.
+`msgspec.json.schema` tells editors the same.
 """
 
 import re
@@ -40,7 +40,7 @@ __all__ = [
 
 T = TypeVar("T", bound="Table")
 
-# What stands for a password or a key where a catalogue is shown.
+# Shown in place of a password or a key.
 MASK = "********"
 
 # What XML documents can't carry.
@@ -50,14 +50,14 @@ _MOST = 10**10  # of an amount
 
 
 def _decimal(places: int) -> Meta:
-    """From 0 up, as a text or a number of the file."""
+    """A number from 0 up, as text or as a number."""
     pattern = rf"^\d{{1,10}}(\.\d{{1,{places}}}0*)?$"
     plain = {"anyOf": [{"type": "string", "pattern": pattern}, {"type": "number", "minimum": 0}]}
     return Meta(extra={"places": places}, extra_json_schema={"type": ["string", "number"], **plain})
 
 
 def one_of(choices: Collection[str]) -> Meta:
-    """A text out of these."""
+    """One of these texts."""
     return Meta(extra={"choices": tuple(choices)}, extra_json_schema={"enum": list(choices)})
 
 
@@ -71,14 +71,14 @@ Rate: TypeAlias = Annotated[Decimal, _decimal(8)]
 
 
 class CatalogError(ValueError):
-    """A catalogue that can't be used; the message says where it is wrong."""
+    """A catalogue that can't be used. The message says where it is wrong."""
 
 
 class Table(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True, dict=True):
-    """What stands under one heading; `place` is where that is, such as `products[0].plans[1]`."""
+    """The keys and values of one table. `place` says where it is, such as `products[0].plans[1]`."""
 
     def wrong(self, name: str, why: str) -> CatalogError:
-        """The complaint about a value, by its key, to be raised."""
+        """The error about the value of a key, to be raised."""
         return wrong(self.place, name, why)
 
     @property
@@ -87,21 +87,21 @@ class Table(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True, di
 
 
 class Listener(Table):
-    """Who gets hooks; all of them if no `events` are named."""
+    """A URL that gets hooks: those in `events`, or all if there are none."""
 
     url: Required
     events: tuple[str, ...] = ()
 
 
 class KeyedListener(Listener):
-    """One whose hooks bring a key along, in a header."""
+    """A listener whose hooks carry a key in a header."""
 
     header: Text | None = None
     key: Text = ""
 
 
 def read(kind: type[T], values: object, place: str = "") -> T:
-    """A table from what a file or a body holds. CatalogError for the first thing that is wrong."""
+    """Read a table from a file's or body's content. CatalogError for the first mistake."""
     made: T = _table(_type_of(kind), values, place)
     return made
 
@@ -111,7 +111,7 @@ def wrong(place: str, name: str, why: str) -> CatalogError:
 
 
 def check_names(values: object, names: Collection[str], place: str = "") -> None:
-    """CatalogError if it is no table, or for a key that means nothing there: a slip of the pen."""
+    """CatalogError if this is not a table, or for an unknown key."""
     if not isinstance(values, Mapping):
         raise CatalogError(f"{place or 'the catalogue'}: a table is expected")
     for name in values:
@@ -128,7 +128,7 @@ def choice(value: str, choices: Collection[str], place: str, name: str) -> str:
 
 
 def known(kind: type[Table]) -> list[str]:
-    """The keys that may stand in a table, in order."""
+    """The keys of a table, in order."""
     return [field.encode_name for field in _type_of(kind).fields]
 
 
@@ -198,7 +198,7 @@ def _value(kind: inspect.Type, value: object, place: str, extra: Mapping[str, An
             if extra and "choices" in extra:
                 return _choice(value, extra["choices"], place)
             return _text(kind, value, place, is_secret="isSecret" in (extra or {}))
-    raise TypeError(f"{place}: {kind} is no type of a catalogue")
+    raise TypeError(f"{place}: {kind} is not a type that a catalogue can have")
 
 
 def _list(kind: inspect.ListType | inspect.VarTupleType, value: object, place: str) -> Any:
@@ -222,7 +222,7 @@ def _text(kind: inspect.StrType, value: object, place: str, *, is_secret: bool) 
     if kind.max_length is not None and len(value) > kind.max_length:
         raise CatalogError(f"{place}: longer than {kind.max_length} characters")
     if is_secret and value == MASK:
-        raise CatalogError(f"{place}: this is what stands for a password when a catalogue is shown")
+        raise CatalogError(f"{place}: this is the mask that a catalogue shows in place of a password")
     return value
 
 
@@ -248,7 +248,7 @@ def _whole(value: object, least: int, most: int, place: str) -> int:
 
 
 def _amount(value: object, places: int, place: str) -> Decimal:
-    """A decimal from 0 up; a binary fraction would not be exact."""
+    """A decimal from 0 up. A binary float would not be exact."""
     if isinstance(value, float):
         raise CatalogError(f"{place}: {value} is a binary fraction: write it as a text or a Decimal")
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
@@ -258,12 +258,12 @@ def _amount(value: object, places: int, place: str) -> Decimal:
     except InvalidOperation:
         raise CatalogError(f"{place}: {value!r} is not a number") from None
     if not number.is_finite() or not 0 <= number < _MOST or number != round(number, places):
-        raise CatalogError(f"{place}: {value} is not a number from 0 up with {places} decimals at most")
-    return number or Decimal(0)  # there is a -0, and one of a billion decimals
+        raise CatalogError(f"{place}: {value} is not a number from 0 up with at most {places} decimals")
+    return number or Decimal(0)  # there is a -0, and a 0 with a billion decimals
 
 
 def _moment(value: object, place: str) -> datetime:
-    """An ISO 8601 text or a date-time of the file, in UTC."""
+    """An ISO 8601 text or a date-time, in UTC."""
     written = value.isoformat() if isinstance(value, datetime) else value
     if not isinstance(written, str):
         raise CatalogError(f"{place}: {_shown(value)} is not a moment")
@@ -278,7 +278,7 @@ def _join(place: str, name: str) -> str:
 
 
 def _suggestion(written: str, names: Collection[str]) -> str:
-    from difflib import get_close_matches  # for mistakes only
+    from difflib import get_close_matches  # only needed for mistakes
 
     nearest = get_close_matches(written, names, 1)
     return f"; did you mean {nearest[0]!r}?" if nearest else ""

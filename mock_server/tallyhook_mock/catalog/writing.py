@@ -1,4 +1,4 @@
-"""Writing a catalogue: what the engine offers now, in the words in which it can be read again."""
+"""Writing a catalogue: what is on offer now, in a form that can be read again."""
 
 from datetime import datetime
 from typing import Any
@@ -17,10 +17,10 @@ __all__ = ["dump_catalog"]
 
 
 def dump_catalog(systems: Systems) -> dict[str, Any]:
-    """The schedule of retries, users, products, plans, promotions and listeners; no customers.
+    """The schedule of retries, users, products, plans, promotions and listeners, without customers.
 
-    Of the other systems what is on offer there. Passwords and API keys are masked. Secrets are shown: whoever
-    writes a listener needs them.
+    Other systems have their own sections. Passwords and API keys are masked. Secrets that sign hooks are
+    shown, because a listener needs them.
     """
     state = systems.cheddar
     return {
@@ -39,7 +39,7 @@ def dump_catalog(systems: Systems) -> dict[str, Any]:
 
 
 def _listeners(state: State, system: str) -> dict[str, Any]:
-    """Those of a system beside Cheddar. Keys are shown, as secrets are."""
+    """The listeners of a system other than Cheddar. Keys are shown, as secrets are."""
     found = [
         {
             "url": listener.url,
@@ -53,7 +53,7 @@ def _listeners(state: State, system: str) -> dict[str, Any]:
 
 
 def _rules(state: State) -> dict[str, Any]:
-    """The settings that are not at their defaults; all products follow the same."""
+    """The settings that are not at their defaults. All products share them."""
     rules = next((product.rules for product in state.products.values()), Rules())
     plain = msgspec.structs.asdict(rules)
     plain["dunning"] = [f"{pause.total_seconds():.0f}s" for pause in rules.dunning]
@@ -139,7 +139,7 @@ def _promotion(promotion: Promotion) -> dict[str, Any]:
 
 
 def _given(**values: Any) -> dict[str, Any]:
-    """Without what is not limited; moments as text."""
+    """Leave out None, and write moments as text."""
     return {
         name: value.isoformat() if isinstance(value, datetime) else value
         for name, value in values.items()

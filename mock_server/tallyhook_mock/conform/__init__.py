@@ -1,1 +1,1 @@
-"""Finding out which of Cheddar's rules a server follows, through its API and a listener alone."""
+"""Finding out which of Cheddar's rules a server follows, using only its API and a listener."""

@@ -1,4 +1,4 @@
-"""The account that is looked into: calls to the API of one product, and its documents read."""
+"""The examined account: calls to the API of one product, and reading its documents."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _PARSER = etree.XMLParser(resolve_entities=False, no_network=True, remove_blank_
 
 
 class Unusable(Exception):
-    """The service or the account can't be looked into; the text says why, in one sentence."""
+    """The service or the account can't be examined. The text says why in one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Invoice:
 
     @property
     def payments(self) -> list[Payment]:
-        """The oldest first."""
+        """All transactions, oldest first."""
         made = (
             Payment(
                 Decimal(_text(each, "amount") or 0),
@@ -123,7 +123,7 @@ class Customer:
 
     @property
     def invoices(self) -> list[Invoice]:
-        """Those of all its subscriptions, the highest number first."""
+        """The invoices of all its subscriptions, highest number first."""
         found = map(Invoice, self.element.iterfind("subscriptions/subscription/invoices/invoice"))
         return sorted(found, key=lambda invoice: int(invoice.number), reverse=True)
 
@@ -133,7 +133,7 @@ class Customer:
 
     @property
     def pending(self) -> Invoice:
-        """The unpaid invoice of a period that is billed last. LookupError if there is none."""
+        """The unpaid invoice of the last period. LookupError if there is none."""
         unpaid = [each for each in self.invoices if not each.is_paid and each.type == "subscription"]
         if not unpaid:
             raise LookupError(f"{self.code} has no pending invoice")
@@ -152,7 +152,7 @@ class Customer:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back for a call."""
+    """The answer to a call."""
 
     status: int
     text: str
@@ -170,7 +170,7 @@ class Answer:
 
     @property
     def error(self) -> str:
-        """`412 amount:notAllowed: A void is for the whole amount`, or nothing."""
+        """`412 amount:notAllowed: A void is for the whole amount`, or empty."""
         if self.is_success:
             return ""
         found = next(self.root.iter("error"), None)
@@ -191,20 +191,20 @@ class Answer:
 
 
 class Account:
-    """Calls on one product. The caller repeats what has to be sent again.
+    """Calls on one product. Retrying is up to the caller.
 
-    `http` is a client that reaches the service; it belongs to the caller.
+    `http` is a client for the service. It belongs to the caller.
     """
 
     def __init__(self, http: httpx.Client, base_url: str, product: str, user: str, password: str) -> None:
         self.base_url, self.product, self.user = base_url.rstrip("/"), product, user
         self._http = http
         self._auth = httpx.BasicAuth(user, password)
-        # Cheddar may refuse a POST that is the same as the one before (documented): ours never are.
+        # Cheddar may refuse a POST that equals the one before (documented), so ours always differ.
         self._addresses = cycle(f"198.51.100.{host}" for host in range(1, 255))
 
     def call(self, action: str, fields: Mapping[str, str] | None = None) -> Answer:
-        """POST `customers/new` and the like. Unusable if nothing answers, or it doesn't let us in."""
+        """POST a call such as `customers/new`. Unusable if there is no answer, or access is denied."""
         url = f"{self.base_url}/{action}/productCode/{self.product}"
         data = {"productCode": self.product, "remoteAddress": next(self._addresses), **(fields or {})}
         try:
@@ -221,7 +221,7 @@ class Account:
         return answer
 
     def customers(self) -> list[Customer]:
-        """All there are. Unusable if what answers does not speak Cheddar's API."""
+        """All customers. Unusable if the server does not speak Cheddar's API."""
         answer = self.call("customers/get")
         if answer.status == 404 and "No customers found" in answer.text:
             return []
@@ -244,6 +244,6 @@ def _text(element: etree._Element, path: str) -> str:
 
 
 def _moment(written: str) -> datetime:
-    """ValueError if it is none."""
+    """ValueError if it is not a date and time."""
     at = datetime.fromisoformat(written)
     return at if at.tzinfo else at.replace(tzinfo=UTC)

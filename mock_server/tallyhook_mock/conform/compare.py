@@ -1,4 +1,4 @@
-"""A recording played on a mock, and where the mock's documents differ from those that were recorded."""
+"""Playing a recording on a mock, and finding where the mock's documents differ."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,12 +20,12 @@ from tallyhook_mock.testing.world import World
 __all__ = ["Comparison", "Difference", "catalog_of", "compare"]
 
 _USER, _PASSWORD = "compare@example.com", "compare"
-# Two clocks, and the time that a call takes.
+# Allows for two clocks, and the time that a call takes.
 _TOLERANCE = timedelta(minutes=1)
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}([+-]\d{2}:\d{2}|Z)?")
 _NUMBERED = re.compile(r"(?<=#)\d+")
 
-# Elements whose text names another thing of the same server, or is made up by it.
+# Elements that hold ids of the same server, or values that it generates.
 _IDS = frozenset(("paidTransactionId", "parentId"))
 _OWN = frozenset(("key", "gatewayToken", "gatewayTokenAux", "redirectUrl"))
 _OFFERED = frozenset(("plan", "promotion"))
@@ -50,7 +50,7 @@ _PLAN_TEXTS = (
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One place of a document: what was recorded there, and what the mock says."""
+    """A place in a document: what was recorded there, and what the mock answers."""
 
     path: str
     recorded: str
@@ -59,7 +59,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One call. `left_out` says why it was not compared, if it was not."""
+    """A compared call. `left_out` says why it was not compared, if so."""
 
     number: int
     call: str
@@ -75,11 +75,10 @@ def compare(
     rules: Mapping[str, Any] | None = None,
     is_reviewed: bool = False,
 ) -> list[Comparison]:
-    """Play every call at its time on a mock, and compare the answers.
+    """Play every call on a mock at its time, and compare the answers.
 
-    Without a `catalog` the plans and promotions are those that the recording shows. With `is_reviewed` a
-    listener is registered that acknowledges every hook, so that invoices are held. CatalogError if the
-    catalogue can't be used.
+    Without a `catalog`, plans and promotions are taken from the recording. With `is_reviewed`, a listener
+    acknowledges every hook, so that invoices are held. CatalogError if the catalogue can't be used.
     """
     if not exchanges:
         return []
@@ -100,11 +99,11 @@ def compare(
 
 @dataclass
 class _Player:
-    """Plays calls; keeps which of the recorded ids and numbers are which of the mock's."""
+    """Plays calls, and maps recorded ids and numbers to the mock's."""
 
     world: World
     http: httpx.Client
-    codes: set[str]  # of customers that the recording makes
+    codes: set[str]  # of customers that the recording creates
     ids: dict[str, str] = field(default_factory=dict)
     numbers: dict[str, str] = field(default_factory=dict)
 
@@ -127,7 +126,7 @@ class _Player:
         return Comparison(number, exchange.call, tuple(found))
 
     def _stranger(self, exchange: Exchange) -> str:
-        """What a call or its answer is about that the mock can't know; empty if there is none."""
+        """What a call or its answer is about, if the mock can't know it. Empty otherwise."""
         given = dict((*exchange.form, *exchange.query, *exchange.path))
         if exchange.call not in _CREATES:
             controller = exchange.call.partition("/")[0]
@@ -177,7 +176,7 @@ class _Player:
                 is_same = one == other
             if not is_same:
                 yield Difference(f"{path}/@{name}", one, other)
-        # What the product sells was made before the recording, whenever that was.
+        # Plans and promotions were created before the recording, so their dates differ.
         is_older = theirs.tag == "createdDatetime" and not _OFFERED.isdisjoint(above.split("/"))
         if not is_older and not self._is_same(str(theirs.tag), _text(theirs), _text(ours)):
             yield Difference(path, _text(theirs), _text(ours))
@@ -203,14 +202,14 @@ class _Player:
         return _NUMBERED.sub(lambda found: self.numbers.get(found[0], found[0]), one) == other
 
     def _is_known(self, known: dict[str, str], one: str, other: str) -> bool:
-        """Whether both name the same thing, as far as anything is known of it."""
+        """Whether both name the same thing, as far as is known."""
         if not one or not other:
             return one == other
         return known.setdefault(one, other) == other
 
 
 def catalog_of(exchanges: Iterable[Exchange]) -> dict[str, Any]:
-    """A catalogue with the plans and promotions that a recording shows, as they were when it did first."""
+    """A catalogue with the plans and promotions in a recording, as they were first shown."""
     plans: dict[str, dict[str, Any]] = {}
     promotions: dict[str, dict[str, Any]] = {}
     product: dict[str, Any] = {"code": "RECORDED", "secret": "recorded"}
@@ -256,7 +255,7 @@ def _plan(element: etree._Element) -> dict[str, Any]:
 
 def _promotion(element: etree._Element) -> dict[str, Any]:
     incentive = element.find("incentives/incentive")
-    assert incentive is not None  # a promotion of Cheddar has one
+    assert incentive is not None  # every promotion of Cheddar has one
     months = incentive.findtext("months")
     return {
         "name": element.findtext("name"),
@@ -269,7 +268,7 @@ def _promotion(element: etree._Element) -> dict[str, Any]:
 
 
 def _created(exchange: Exchange) -> Iterator[str]:
-    """The codes of the customers that a call made."""
+    """The codes of the customers that a call created."""
     root = _tree(exchange.document)
     if exchange.call in _CREATES and exchange.status < 300 and root is not None:
         yield from (each.get("code", "") for each in root.iterfind("customer"))
@@ -287,7 +286,7 @@ def _text(element: etree._Element) -> str:
 
 
 def _brief(element: etree._Element | None) -> str:
-    """An element that stands on one side only."""
+    """A short form of an element that only one side has."""
     if element is None:
         return ""
     leaves = (f"{each.tag} {_text(each)}" for each in element if _text(each))
@@ -295,5 +294,5 @@ def _brief(element: etree._Element | None) -> str:
 
 
 def _placed(difference: Difference, path: str, below: str) -> Difference:
-    """With the place among its like, where it is not the first."""
+    """The difference with the index of a repeated element in its path."""
     return Difference(below + difference.path.removeprefix(path), difference.recorded, difference.mock)

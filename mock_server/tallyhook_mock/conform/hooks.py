@@ -1,4 +1,4 @@
-"""The listener that a run gets hooks with, and what a mock is asked for beside its API."""
+"""The listener that receives hooks during a run, and a client of a mock's control API."""
 
 import json
 import math
@@ -22,7 +22,7 @@ BILLABLE = "subscriptionBillable"
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """`customer` is the code that the hook names, empty where it names none."""
+    """A received hook. `customer` is the code that it names; empty if none."""
 
     kind: str
     customer: str
@@ -34,16 +34,16 @@ class Hook:
 
     @property
     def invoice(self) -> dict[str, Any]:
-        """The invoice that it is about; empty if there is none."""
+        """The invoice that it is about. Empty if there is none."""
         subscription = self.content.get("subscription")
         invoice = subscription.get("invoice") if isinstance(subscription, dict) else None
         return invoice if isinstance(invoice, dict) else {}
 
 
 class Listener:
-    """Its ASGI application keeps what arrives, to be waited for in another thread.
+    """An ASGI application that keeps the hooks it receives. Another thread can wait for them.
 
-    Every hook is acknowledged, but billable ones of customers whose code begins with one of `refused`.
+    It acknowledges every hook, except billable ones of customers whose code begins with one of `refused`.
     """
 
     def __init__(self) -> None:
@@ -66,25 +66,25 @@ class Listener:
         return Response(status_code=503 if refuses else 204)
 
     def find(self, kind: str, fits: Callable[[Hook], bool]) -> Hook | None:
-        """The newest hook of a kind that fits."""
+        """The newest hook of a kind that matches."""
         return next((hook for hook in reversed(self._hooks) if hook.kind == kind and fits(hook)), None)
 
     def wait(self, kind: str, fits: Callable[[Hook], bool], seconds: float) -> Hook | None:
-        """The same, waiting for it if it is not there yet; None if it did not come in time."""
+        """Wait for such a hook. None if it did not come in time."""
         with self._arrived:
             self._arrived.wait_for(lambda: self.find(kind, fits) is not None, seconds)
             return self.find(kind, fits)
 
 
 class MockControl:
-    """A Tallyhook mock's control API: listeners, which Cheddar has on its pages alone, and the clock."""
+    """A mock's control API: its clock, and listeners, which Cheddar only has on its pages."""
 
     def __init__(self, http: httpx.Client, base_url: str) -> None:
         parts = urlsplit(base_url)
         self._http, self._url = http, f"{parts.scheme}://{parts.netloc}/_mock"
 
     def is_there(self) -> bool:
-        """Whether the service is a mock at all."""
+        """Whether the service is a mock."""
         try:
             return isinstance(self._listeners(), list)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, LookupError, TypeError):
@@ -95,13 +95,13 @@ class MockControl:
         return listeners
 
     def add(self, product: str, url: str) -> None:
-        """Register a URL; one that is registered stays, with the hooks that are on their way to it."""
+        """Register a URL. One that is registered already stays, with its hooks."""
         if not any(each["url"] == url for each in self._listeners()):
             wish = {"product": product, "url": url}
             self._http.post(f"{self._url}/listeners", json=wish).raise_for_status()
 
     def advance(self, pause: timedelta) -> None:
-        """Move its clock in place of waiting."""
+        """Move the mock's clock instead of waiting."""
         wish = {"advance": f"{math.ceil(pause.total_seconds())}s"}
         self._http.post(f"{self._url}/clock", json=wish, timeout=None).raise_for_status()
 

@@ -1,4 +1,4 @@
-"""A probe: steps that make customers, play, read, and say which alternative of a rule a server follows."""
+"""A probe: steps that create customers, act, read, and find which alternative of a rule a server follows."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ __all__ = [
     "told",
 ]
 
-# An engine may come a while after the bill date, and a hook is sent again for days if nobody listens.
+# Billing may run a while after the bill date, and hooks are retried for days.
 _LATE = timedelta(days=3)
 _AGAIN = timedelta(minutes=10)
 
@@ -45,7 +45,7 @@ Value: TypeAlias = str | list[str]
 
 
 class Need(StrEnum):
-    """What a probe can't do without."""
+    """What a probe requires."""
 
     LISTENER = "a listener"
     TIME = "time to pass"
@@ -55,7 +55,7 @@ class Need(StrEnum):
 
 
 class NotFoundOut(Exception):
-    """The probe can't tell; the text says why."""
+    """The probe found nothing out. The text says why."""
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -66,7 +66,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Wait(msgspec.Struct, frozen=True):
-    """Go on when it is `until` there: with the next step, or `again` with the same."""
+    """Continue at the server's time `until`: with the next step, or `again` with the same one."""
 
     until: datetime
     again: bool = False
@@ -74,7 +74,7 @@ class Wait(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Coupon:
-    """A coupon of the product: so many percent off, for so many months (None: for good)."""
+    """A coupon of the product: a percentage off for some months (None: permanently)."""
 
     code: str
     percentage: Decimal
@@ -83,20 +83,20 @@ class Coupon:
 
 @dataclass
 class Visit:
-    """What a step works with. `memory` is kept from step to step, across runs of the program."""
+    """What a step works with. `memory` is kept from step to step, even across runs of the program."""
 
     rule: str
     account: Account
     listener: Listener | None
     prefix: str
     memory: dict[str, str]
-    tries: int  # hooks about customers of an earlier try may still come: these have other codes
-    made_plans: list[str]  # the codes of plans that this run has made, or is about to
-    known_plans: set[str]  # the codes of those that are known to be there
+    tries: int  # each try has its own codes, since hooks of an earlier try may still come
+    made_plans: list[str]  # the codes of plans that this run has created, or is about to
+    known_plans: set[str]  # the codes of plans that are known to exist
     save: Callable[[], None]
     declining_zip: str = ""
-    settle: float = 5.0  # real seconds after which a hook that did not come is taken not to come
-    hook_timeout: float = 60.0  # real seconds that a hook is waited for which has to come
+    settle: float = 5.0  # real seconds after which a hook is considered not to come
+    hook_timeout: float = 60.0  # real seconds to wait for a hook that has to come
     _coupon: Coupon | None = field(default=None, init=False)
 
     # -- customers
@@ -119,55 +119,55 @@ class Visit:
         }
 
     def card(self) -> dict[str, str]:
-        """A test card, as a sign-up brings it."""
+        """The fields of a test card, as for a sign-up."""
         year = datetime.now().astimezone().year + 5
         return {**_CARD, "subscription[ccExpiration]": f"12/{year}"}
 
     def new(
         self, plan: str, suffix: str = "", *, pays: bool = True, more: Mapping[str, str] | None = None
     ) -> Customer:
-        """Sign somebody up. NotFoundOut if that is refused."""
+        """Sign up a customer. NotFoundOut if that is refused."""
         return self.expect("customers/new", self.fields(plan, suffix, pays=pays) | dict(more or {})).customer
 
     def attempt(self, action: str, fields: Mapping[str, str]) -> Answer:
         return self.account.call(action, fields)
 
     def expect(self, action: str, fields: Mapping[str, str]) -> Answer:
-        """A call that has to succeed. NotFoundOut if it doesn't."""
+        """Make a call that has to succeed. NotFoundOut if it doesn't."""
         answer = self.attempt(action, fields)
         if not answer.is_success:
             raise NotFoundOut(f"{action} was refused: {answer.error}")
         return answer
 
     def on(self, action: str, suffix: str = "", more: Mapping[str, str] | None = None) -> Answer:
-        """A call on a customer of ours that has to succeed."""
+        """Make a call on one of our customers that has to succeed."""
         return self.expect(action, {"code": self.code(suffix), **(more or {})})
 
     def get(self, suffix: str = "") -> Customer:
         return self.on("customers/get", suffix).customer
 
     def edit(self, suffix: str = "", *, pays: bool = False, more: Mapping[str, str] | None = None) -> Answer:
-        """An edit of the subscription; `more` in its flat names."""
+        """Edit the subscription. `more` has flat names."""
         card = self.card() if pays else {}
         flat = {name.removeprefix("subscription[").removesuffix("]"): value for name, value in card.items()}
         return self.on("customers/edit-subscription", suffix, flat | dict(more or {}))
 
     def server_time(self) -> datetime:
-        """What the service takes the time to be: a customer is made, and gone again."""
+        """The server's time. To read it, a customer is created and deleted again."""
         code = self.code("now")
         made = self.expect("customers/new", self.fields(plans.FREE, "now", pays=False)).customer
         self.expect("customers/delete", {"code": code})
         return made.created
 
-    def bill_soon(self, customer: Customer, suffix: str = "") -> datetime:
-        """Have a customer who was just made billed in five minutes; that moment."""
+    def bill_soon(self, customer: Customer) -> datetime:
+        """Have a new customer billed in five minutes. Returns that moment."""
         when = customer.created + timedelta(minutes=5)
         self.memory["late"] = (when + _LATE).isoformat()
-        self.edit(suffix, more={"changeBillDate": when.isoformat()})
+        self.edit(more={"changeBillDate": when.isoformat()})
         return when
 
     def owe_soon(self, quantity: int = 0) -> datetime:
-        """Sign somebody up who can't pay what is billed in five minutes; that moment."""
+        """Sign up a customer who can't pay what is billed in five minutes. Returns that moment."""
         later = {"subscription[initialBillDate]": f"{self.server_time() + timedelta(days=9):%Y-%m-%d}"}
         customer = self.new(plans.LATER, pays=False, more=later)
         if quantity:
@@ -176,7 +176,7 @@ class Visit:
         return self.bill_soon(customer)
 
     def again(self, what: str) -> Wait:
-        """Look again in ten minutes; NotFoundOut if that has been going on for days since the bill date."""
+        """Look again in ten minutes. NotFoundOut if the bill date was days ago."""
         now = self.server_time()
         if now.isoformat() > self.memory["late"]:
             raise NotFoundOut(f"{what} did not come within {_LATE.days} days of the bill date")
@@ -185,7 +185,7 @@ class Visit:
     # -- what the product sells
 
     def plan(self, name: str, terms: Mapping[str, str] | None = None) -> str:
-        """The code of a plan with these terms, made if it is not there. NotFoundOut if that can't be."""
+        """The code of a plan with these terms, created if missing. NotFoundOut if that is not possible."""
         wanted = plans.PLANS[name] if terms is None else terms
         code = f"{self.prefix}{name}"
         if code in self.known_plans:
@@ -210,7 +210,7 @@ class Visit:
         return code
 
     def coupon(self) -> Coupon:
-        """One whose promotion covers all plans and only a part of the price. NotFoundOut if there is none."""
+        """A coupon for all plans and part of the price. NotFoundOut if there is none."""
         if self._coupon is None:
             self._coupon = self._find_coupon()
         return self._coupon
@@ -231,11 +231,11 @@ class Visit:
     # -- hooks
 
     def hook(self, kind: str, fits: Callable[[Hook], bool], seconds: float | None = None) -> Hook | None:
-        assert self.listener is not None  # the run gives one to a probe that needs it
+        assert self.listener is not None  # the run provides one to a probe that needs it
         return self.listener.wait(kind, fits, self.hook_timeout if seconds is None else seconds)
 
     def hook_about(self, kind: str, suffix: str = "", seconds: float | None = None) -> Hook | None:
-        """The hook about a customer of ours, waited for; None if it does not come."""
+        """Wait for the hook about one of our customers. None if it does not come."""
         return self.hook(kind, lambda hook: hook.customer == self.code(suffix), seconds)
 
 
@@ -243,7 +243,7 @@ Step: TypeAlias = Callable[[Visit], Finding | Wait | None]
 
 
 class Probe(msgspec.Struct, frozen=True):
-    """The steps that find a rule out: each gives a finding, something to wait for, or goes on to the next."""
+    """The steps that find out a rule. Each returns a finding, a wait, or None to go on to the next."""
 
     rule: str
     steps: tuple[Step, ...]
@@ -256,7 +256,7 @@ def told(value: Value) -> str:
 
 
 def shown(what: Customer | Invoice | Answer) -> str:
-    """A document, or the part of one, as a report shows it."""
+    """A document, or a part of one, as a report shows it."""
     element = what.root if isinstance(what, Answer) else what.element
     etree.indent(element)
     return etree.tostring(element, encoding="unicode").strip()

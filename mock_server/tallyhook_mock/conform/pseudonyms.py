@@ -1,4 +1,4 @@
-"""Secrets, cards, names and addresses replaced in what is recorded, the same one by the same other."""
+"""Pseudonyms for secrets, cards, names and addresses in recordings. The same value gets the same one."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 __all__ = ["Pseudonyms"]
 
 _EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
-# What can be a card's whole number stands nowhere in a recording, whatever field it is in.
+# Anything that may be a whole card number is replaced, whatever field it is in.
 _CARD = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
 
-# Fields by their names within brackets, and what their values become.
+# Names of fields, without brackets, by how their values are replaced.
 _PEOPLE = frozenset(
     (
         "firstName",
@@ -33,21 +33,21 @@ _SECRETS = frozenset(
     ("gatewayToken", "gatewayTokenAux", "key", "password", "returnUrl", "cancelUrl", "redirectUrl")
 )
 _IGNORED = frozenset(("remoteAddress",))
-# A zip that the simulator reads as an error to make says nothing of anybody.
+# A zip that makes the simulator fail is not personal.
 _SIMULATED = re.compile(r"0[1-7]00[0-9]")
-_AT_LEAST = 3  # characters of a name that is replaced wherever else it stands
+_AT_LEAST = 3  # only names with this many characters are replaced in free text
 
 
 class Pseudonyms:
-    """What stands for what. One is used for a whole recording, so that the same stays the same."""
+    """The pseudonyms of one recording."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], str] = {}
-        self._names: dict[str, str] = {}  # what is replaced in free text, too
+        self._names: dict[str, str] = {}  # names that are also replaced in free text
         self._last_fours: dict[str, str] = {}
 
     def value(self, name: str, value: str) -> str:
-        """The value of a field, or the text of an element."""
+        """The pseudonym for the value of a field or the text of an element."""
         if not value:
             return value
         if name in ("ccNumber", "cardNumber"):
@@ -71,7 +71,7 @@ class Pseudonyms:
         return self.text(value)
 
     def text(self, text: str) -> str:
-        """Free text: emails, card numbers, and every name that was seen before."""
+        """Free text with emails, card numbers, and all names seen before replaced."""
         text = _EMAIL.sub(lambda found: self._email(found[0]), text)
         text = _CARD.sub(lambda found: self._card(re.sub(r"\D", "", found[0])), text)
         for name, other in self._names.items():
@@ -79,7 +79,7 @@ class Pseudonyms:
         return text
 
     def learn(self, fields: Iterable[tuple[str, str]]) -> None:
-        """Know the names among these fields before any text of the same call is replaced."""
+        """Learn the names in these fields before any text of the same call is replaced."""
         for name, value in fields:
             if name in _PEOPLE or name in _SECRETS:
                 self.value(name, value)
@@ -97,7 +97,7 @@ class Pseudonyms:
         return self._numbered("email", email.casefold(), lambda n: f"person{n}@example.com")
 
     def _card(self, number: str) -> str:
-        """Another number that passes the checks, of the same length and institute."""
+        """Another valid number of the same length and institute."""
         other = self._numbered("card", number, lambda n: _with_check_digit(_start(number), n, len(number)))
         self._last_fours.setdefault(number[-4:], other[-4:])
         return other
@@ -111,7 +111,7 @@ class Pseudonyms:
 
 
 def _start(number: str) -> str:
-    """The digits by which a card's institute is known, of a well-known test number."""
+    """The first digits of a well-known test number of the same institute."""
     starts = {"3": "37828", "4": "41111", "5": "51051", "6": "60111"}
     return starts.get(number[:1], number[:1])
 

@@ -1,4 +1,4 @@
-"""A proxy between an application and the service. It records the calls in a file, without personal data."""
+"""A proxy between an application and the service that records calls in a file, without personal data."""
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ from tallyhook_mock.conform.pseudonyms import Pseudonyms
 
 __all__ = ["Exchange", "Recorder", "read_recording"]
 
-# What belongs to one connection (RFC 9110), and what the next sender computes itself.
+# Headers of a single connection (RFC 9110), and those that the next sender computes itself.
 _OWN = frozenset(
     (
         "connection",
@@ -37,7 +37,7 @@ _PARSER = etree.XMLParser(resolve_entities=False, no_network=True)
 
 
 class Exchange(msgspec.Struct, frozen=True):
-    """A call and its answer: `call` is such as `customers/new`, the parameters stand where they stood."""
+    """A call and its answer. `call` is for example `customers/new`; parameters stay where they were."""
 
     at: datetime
     method: str
@@ -50,11 +50,11 @@ class Exchange(msgspec.Struct, frozen=True):
 
 
 class Recorder:
-    """An ASGI application that passes calls on, and writes each with its answer into `file`, a line for each.
+    """An ASGI application that forwards calls, and writes each with its answer into `file`, one per line.
 
-    `http` reaches the service; it belongs to the caller. `upstream` is its URL, such as
-    `https://getcheddar.com/xml`, and the path below it is that of the calls here. `moment` says when an
-    answer was given, by default as its header `Date` does.
+    `http` is a client for the service; it belongs to the caller. `upstream` is the service's URL, such as
+    `https://getcheddar.com/xml`; calls here use the same paths below it. `moment` returns the time of an
+    answer, by default from its `Date` header.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class Recorder:
         return replaced
 
     def _document(self, text: str) -> str:
-        """The document with every element's text and every attribute replaced; what is not XML as text."""
+        """The document with pseudonyms in all texts and attributes. What is not XML is treated as text."""
         try:
             root = etree.fromstring(text.encode(), _PARSER)
         except etree.XMLSyntaxError:
@@ -138,7 +138,7 @@ class Recorder:
 
 
 def read_recording(file: Path) -> list[Exchange]:
-    """Unusable if it can't be read."""
+    """The calls in a recording. Unusable if it can't be read."""
     try:
         lines = file.read_bytes().splitlines()
     except OSError as error:

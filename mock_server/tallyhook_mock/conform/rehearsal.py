@@ -1,4 +1,4 @@
-"""A mock within the process on which probes are played, time included: what Tallyhook would answer."""
+"""Playing probes on a mock in this process, including the passing of time, for what Tallyhook answers."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -27,7 +27,7 @@ _FOREVER = timedelta.max
 
 
 class Rehearsal:
-    """A mock that follows these rules, and what a run on it needs."""
+    """A mock that follows these rules, with everything that a run on it needs."""
 
     def __init__(self, house: House, rules: Mapping[str, Any] | None = None) -> None:
         coupon = {"code": "CONFORM"}
@@ -56,7 +56,7 @@ class Rehearsal:
         self.world.close()
 
     def sleep(self, pause: timedelta) -> None:
-        """Let virtual time pass."""
+        """Let the mock's time pass."""
         mock = self.world.mock
         self.world.wait(lambda: mock.advance(mock.clock.now() + pause))
 
@@ -71,7 +71,7 @@ class Rehearsal:
         )
 
     def run(self, state: State, file: Path, **options: Any) -> Run:
-        """A run that lets all the time pass that its probes want."""
+        """A run that lets as much time pass as its probes want."""
         given: dict[str, Any] = {
             "sleep": self.sleep,
             "patience": _FOREVER,
@@ -94,7 +94,7 @@ def house() -> Iterator[House]:
 
 
 def rehearse(probes: Iterable[str], rules: Mapping[str, Any] | None = None) -> dict[str, Finding]:
-    """What these probes find on a mock that follows these rules."""
+    """The findings of these probes on a mock that follows these rules."""
     with house() as own, TemporaryDirectory(prefix="tallyhook-conform-") as directory:
         rehearsal = Rehearsal(own, rules)
         try:

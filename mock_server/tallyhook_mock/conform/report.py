@@ -1,4 +1,4 @@
-"""What a run has found, rule by rule: as text, as a page, and as settings for a mock."""
+"""The findings of a run, rule by rule: as text, as a page, and as settings for a mock."""
 
 import json
 from collections import Counter
@@ -38,7 +38,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One rule: what was assumed, what was found, and the documents that show it."""
+    """A rule: what was assumed, what was found, and the documents that show it."""
 
     rule: str
     standing: str
@@ -47,16 +47,16 @@ class Verdict:
     found: Value | None = None
     why: str = ""  # it was not found out
     theirs: str = ""
-    ours: str = ""  # what a mock answers that follows what was assumed
+    ours: str = ""  # the answer of a mock that follows the assumption
 
     @property
     def meaning(self) -> str:
-        """What the alternative that was found says."""
+        """The meaning of the alternative that was found."""
         return SETTINGS[self.rule].meanings.get(told(self.found or self.assumed), "")
 
     @property
     def sides(self) -> list[tuple[str, str, bool]]:
-        """Their document and ours, line beside line, and whether the lines differ."""
+        """Their document and ours, line by line, and whether the lines differ."""
         theirs, ours = self.theirs.splitlines(), self.ours.splitlines()
         rows = []
         for _, a, b, c, d in SequenceMatcher(None, theirs, ours, autojunk=False).get_opcodes():
@@ -72,10 +72,10 @@ def judge(
     assumed: Mapping[str, Value],
     rehearse: Callable[[Collection[str]], Mapping[str, Finding]],
 ) -> list[Verdict]:
-    """Every rule of a run.
+    """A verdict for every rule of a run.
 
-    `assumed` are settings that are not at their defaults. `rehearse` finds rules out on a mock that follows
-    what is assumed; it is asked for those that the service follows otherwise.
+    `assumed` are settings that differ from the defaults. `rehearse` plays probes on a mock that follows the
+    assumptions; it is called for the rules that the service follows differently.
     """
     expected = {rule: assumed.get(rule, default(rule)) for rule in state.probes}
     otherwise = [
@@ -114,7 +114,7 @@ def counts(verdicts: Iterable[Verdict]) -> dict[str, int]:
 
 
 def as_text(verdicts: Sequence[Verdict]) -> str:
-    """For a terminal or a mail: those that differ with both documents, the others in a line."""
+    """Text for a terminal or a mail: differing rules with both documents, the others in one line each."""
     parts = []
     for verdict in verdicts:
         if verdict.outcome is Outcome.OTHERWISE:
@@ -131,7 +131,7 @@ def as_text(verdicts: Sequence[Verdict]) -> str:
 
 
 def as_html(verdicts: Sequence[Verdict], state: State) -> str:
-    """A page that needs no other file."""
+    """An HTML page without other files."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).with_name("templates")),
         autoescape=True,
@@ -145,7 +145,7 @@ def as_html(verdicts: Sequence[Verdict], state: State) -> str:
 
 
 def rules_toml(verdicts: Iterable[Verdict]) -> str:
-    """The `[rules]` of a catalogue with which a mock behaves as the service does: what is not a default."""
+    """The `[rules]` with which a mock behaves like the service: only those that are not defaults."""
     lines = ["[rules]"]
     for verdict in verdicts:
         value = verdict.found if verdict.found is not None else verdict.assumed

@@ -1,4 +1,4 @@
-"""A run: checks the account, plays the probes as far as they can go, and cleans up behind them."""
+"""A run: checks the account, plays the probes as far as possible, and cleans up after them."""
 
 import random
 from collections.abc import Callable, Iterable
@@ -21,18 +21,18 @@ _CLOCK, _GATEWAY = "clock", "gateway"
 
 
 class Registrar(Protocol):
-    """Registers a listener's URL with the service, once, and takes it away again."""
+    """Registers a listener's URL with the service once, and removes it again."""
 
     def add(self, product: str, url: str) -> None: ...
     def remove(self, url: str) -> None: ...
 
 
 class Run:
-    """One run on one account, kept in a file after each step.
+    """A run on one account, saved to a file after each step.
 
-    `sleep` lets time pass, at most `patience` in all; what has to wait longer is for another day. `listener`
-    gets the hooks that the service sends to the URL in the state; a `registrar`, if there is one, registers
-    it. `tell` is told the progress.
+    `sleep` lets time pass, at most `patience` in total; probes that need more are continued another day.
+    `listener` gets the hooks that the service sends to the URL in the state. A `registrar` registers that
+    URL. `tell` is called with progress messages.
     """
 
     def __init__(
@@ -55,12 +55,12 @@ class Run:
         self._listener, self._registrar, self._tell = listener, registrar, tell
         self._random = shuffle or random.Random()
         self._settle, self._hook_timeout = settle, hook_timeout
-        self._plans: set[str] = set()  # those that are known to be there
+        self._plans: set[str] = set()  # plans that are known to exist
 
     # -- the beginning and the end
 
     def start(self, rules: Iterable[str] = PROBES, *, any_gateway: bool = False) -> None:
-        """Check the account and play the probes of these rules. Unusable if it must not be played in."""
+        """Check the account and play the probes of these rules. Unusable if the account must not be used."""
         there = self.account.customers()
         ours = [each for each in there if self._is_ours(each)]
         if len(ours) < len(there):
@@ -93,11 +93,11 @@ class Run:
         self._go(may_be_alone=not any_gateway)
 
     def go_on(self) -> None:
-        """Play what can be played by now. Unusable if the account was never checked."""
+        """Continue with the probes that can go on now. Unusable if the account was never checked."""
         if not self.state.is_checked:
             raise Unusable(
                 "the run was cut before its account was checked: remove it with `tallyhook conform clean`,"
-                " and start anew"
+                " and start again"
             )
         for check in (_CLOCK, _GATEWAY):  # an earlier run may have been cut in the middle of these
             self._delete(self._of(check))
@@ -106,7 +106,7 @@ class Run:
         self._go(may_be_alone=False)
 
     def clean(self) -> int:
-        """Remove our customers, plans and listener from the account; the number of customers.
+        """Remove our customers, plans and listener from the account. Returns the number of customers.
 
         Unusable if something can't be removed.
         """
@@ -121,7 +121,7 @@ class Run:
         return removed
 
     def _gateway(self) -> str:
-        """The name of the product's gateway, as a customer with a card shows it who owes nothing yet."""
+        """The name of the product's gateway, read from a new customer with a card who owes nothing."""
         visit = self._visit(_GATEWAY, Progress())
         later = visit.server_time() + timedelta(days=25)
         try:
@@ -131,7 +131,7 @@ class Run:
         return customer.gateway
 
     def _listen(self) -> None:
-        """Have hooks sent to the listener, and see one arrive."""
+        """Register the listener, and check that a hook arrives."""
         url = self.state.listener_url
         if self._listener is None or not url:
             return
@@ -183,7 +183,7 @@ class Run:
         return [rule for rule, progress in self.state.probes.items() if not progress.is_done]
 
     def _play(self, probe: Probe, now: datetime) -> None:
-        """Take the steps of one probe that can be taken."""
+        """Take the steps of one probe that can be taken now."""
         progress = self.state.probes[probe.rule]
         if progress.is_at_work:  # the program ended in the middle of a step
             self._delete(self._of(probe.rule))
@@ -217,7 +217,7 @@ class Run:
             return None
         except Unusable:
             raise
-        except Exception as error:  # a document is not what we take it to be: the other probes go on
+        except Exception as error:  # a document is not what we expect: the other probes go on
             progress.reason = f"the probe broke off, {type(error).__name__}: {error}"
             return None
         if isinstance(outcome, Finding):

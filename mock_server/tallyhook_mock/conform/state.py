@@ -1,4 +1,4 @@
-"""The file that a run is kept in from one day to the next. It holds no password."""
+"""The file that stores a run between days. It holds no password."""
 
 import os
 from datetime import datetime
@@ -13,15 +13,15 @@ __all__ = ["Progress", "State", "load", "save"]
 
 
 class Progress(msgspec.Struct):
-    """How far a probe is. One that has neither finding nor reason goes on at `step`."""
+    """The progress of a probe. Without a finding or a reason, it continues at `step`."""
 
     step: int = 0
     wait_until: datetime | None = None
     finding: Finding | None = None
-    reason: str = ""  # why it was not found out
+    reason: str = ""  # why nothing was found out
     memory: dict[str, str] = msgspec.field(default_factory=dict)
-    tries: int = 0  # how often it was begun anew
-    is_at_work: bool = False  # a step was begun and is not known to have ended
+    tries: int = 0  # how often it was restarted
+    is_at_work: bool = False  # a step was begun and may not have ended
 
     @property
     def is_done(self) -> bool:
@@ -29,7 +29,7 @@ class Progress(msgspec.Struct):
 
 
 class State(msgspec.Struct, kw_only=True):
-    """A run: where it is made, what it has made there, and what it has found."""
+    """A run: its account, what it has created there, and what it has found."""
 
     base_url: str
     product: str
@@ -37,7 +37,7 @@ class State(msgspec.Struct, kw_only=True):
     prefix: str
     listener_url: str = ""
     declining_zip: str = ""
-    is_checked: bool = False  # the product is empty, and its gateway one to play with
+    is_checked: bool = False  # the product is empty, and its gateway is a test gateway
     plans: list[str] = msgspec.field(default_factory=list)
     probes: dict[str, Progress] = msgspec.field(default_factory=dict)
 
@@ -47,7 +47,7 @@ class State(msgspec.Struct, kw_only=True):
 
 
 def load(file: Path) -> State:
-    """Unusable if it can't be read."""
+    """Read a run from its file. Unusable if that fails."""
     try:
         return msgspec.json.decode(file.read_bytes(), type=State)
     except FileNotFoundError:
@@ -59,7 +59,7 @@ def load(file: Path) -> State:
 
 
 def save(state: State, file: Path) -> None:
-    """Replace the file as a whole. Unusable if that is impossible."""
+    """Replace the file as a whole. Unusable if that fails."""
     new = file.with_name(f"{file.name}.new")
     try:
         new.write_bytes(msgspec.json.format(msgspec.json.encode(state), indent=2))

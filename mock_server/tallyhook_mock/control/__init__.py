@@ -1,1 +1,1 @@
-"""The control API under `/_mock`: JSON, for tests, for people, and for nobody on another machine."""
+"""The control API under `/_mock`: JSON for tests and people, on this machine only."""

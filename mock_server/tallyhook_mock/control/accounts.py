@@ -1,4 +1,4 @@
-"""What can be asked about an account of any system beside Cheddar: its timeline, a picture, a forecast."""
+"""Accounts of the systems other than Cheddar: their timeline, a picture, a forecast."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -21,7 +21,7 @@ _USUAL, _MOST = 3, 60
 
 
 def wanted(given: Mapping[str, str]) -> int:
-    """How many `invoices` a forecast is to show; 400 if that can't be."""
+    """How many `invoices` a forecast shows, as the query asks. 400 if that is not possible."""
     written = given.get("invoices", str(_USUAL))
     if not (written.isascii() and written.isdigit() and 1 <= int(written[:9]) <= _MOST):
         raise bad(f"invoices: a whole number from 1 to {_MOST} is required")
@@ -29,7 +29,7 @@ def wanted(given: Mapping[str, str]) -> int:
 
 
 def coming(account: str, invoices: Iterable[Coming]) -> dict[str, Any]:
-    """Invoices to come, as JSON shows them."""
+    """Forecast invoices as JSON."""
     return {"account": account, "invoices": [_invoice(each) for each in invoices]}
 
 
@@ -44,11 +44,11 @@ def _invoice(invoice: Coming) -> dict[str, Any]:
 
 
 def _routes(name: str, accounts: str) -> list[Route]:
-    """Those of one system."""
+    """The routes of one system."""
     one = accounts.removesuffix("s")
 
     def found(request: Request) -> tuple[BillingSystem, Any, str]:
-        """The system, the account that is named, and its id as the timeline knows it."""
+        """The system, the account in the path, and its id as the timeline knows it."""
         system, wanted = mock_of(request).systems.others[name], request.path_params["id"]
         try:
             account: Any = system.account(wanted)
@@ -58,20 +58,20 @@ def _routes(name: str, accounts: str) -> list[Route]:
 
     @asks(*PAGE)
     async def timeline(request: Request) -> JSONResponse:
-        """What happened to it, oldest first."""
+        """What happened to the account, oldest first."""
         _, account, key = found(request)
         entries = mock_of(request).timeline.numbered(key, system=name)
         return JSONResponse({one: account.id, **timeline_shown(request, entries)})
 
     @asks()
     async def picture(request: Request) -> Response:
-        """The same, drawn to scale."""
+        """The timeline as a picture, drawn to scale."""
         _, account, _ = found(request)
         return drawn(story_of(mock_of(request), name, account))
 
     @asks("invoices")
     async def forecast(request: Request) -> JSONResponse:
-        """The next `?invoices=` as things stand now, 3 unless it says so; nothing changes by it."""
+        """The next `?invoices=` as things are now, 3 by default. Nothing changes."""
         count = wanted(request.query_params)
         system, _, key = found(request)
         return JSONResponse(coming(key, system.forecast(key, count)))

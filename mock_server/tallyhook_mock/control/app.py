@@ -43,7 +43,7 @@ _ROUTES.append(openapi.route(_ROUTES))
 
 
 def control_app(mock: Mock) -> Starlette:
-    """ASGI for everything under `/_mock`."""
+    """The ASGI application for everything under `/_mock`."""
     app = Starlette(
         routes=[Mount("/_mock", routes=_ROUTES)],
         middleware=[Middleware(Guard)],
@@ -78,6 +78,6 @@ def _refused_by_cheddar(_: Request, error: Exception) -> JSONResponse:
 
 
 def _refused(_: Request, error: Exception) -> JSONResponse:
-    """What another system refuses: the statuses of its own API mean nothing here."""
+    """A refusal of a system other than Cheddar. The statuses of its own API mean nothing here."""
     assert isinstance(error, Refusal)
     return JSONResponse({"error": str(error)}, 404 if error.status == 404 else 400)

@@ -1,4 +1,4 @@
-"""`/_mock/calls`: the latest calls of the billing APIs."""
+"""`/_mock/calls`: the latest calls to the billing APIs."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,17 +17,17 @@ _FILTERS = ("system", "action", "product", "customer")
 
 @asks(*_FILTERS, "failed", "order", *PAGE)
 async def index(request: Request) -> JSONResponse:
-    """Oldest first, or with `order=newest` the other way; `failed=true` leaves out what was carried out."""
+    """Oldest first, or with `order=newest` the other way round. `failed=true` only lists refused calls."""
     wanted = dict(request.query_params)
     if wanted.get("order", "oldest") not in ("oldest", "newest"):
         raise bad("order: one of oldest, newest is required")
     if wanted.get("failed", "true") != "true":
-        raise bad("failed: true is required, or nothing")
+        raise bad("failed: only true is possible")
     calls = list(mock_of(request).calls)
     if wanted.get("order") == "newest":
         calls.reverse()
     elif "after" in wanted and wanted["after"].isdigit():
-        # The one that it names may be forgotten: what came after it is meant all the same.
+        # The call it names may have been dropped: list what came after it anyway.
         after = int(wanted["after"][:18])
         calls = [call for call in calls if call.number > after]
         del wanted["after"]

@@ -1,4 +1,4 @@
-"""`/_mock/catalog`: what is on offer."""
+"""`/_mock/catalog`: the products, plans, users and listeners."""
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -25,7 +25,7 @@ async def replace(request: Request) -> JSONResponse:
 
 @holds(catalog_table)
 async def add(request: Request) -> JSONResponse:
-    """Add to the catalogue; customers stay."""
+    """Add to the catalogue. Customers stay."""
     mock = mock_of(request)
     mock.add_catalog(await json_object(request))
     return JSONResponse(dump_catalog(mock.systems))

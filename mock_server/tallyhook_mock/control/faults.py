@@ -1,4 +1,4 @@
-"""`/_mock/faults`: what shall go wrong, and what has."""
+"""`/_mock/faults`: planned faults, and how often they struck."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -18,12 +18,12 @@ __all__ = ["ROUTES", "read_fault"]
 
 
 async def index(request: Request) -> JSONResponse:
-    """In the order of planning, those that are over too."""
+    """In the order of planning, including those that are over."""
     return JSONResponse({"faults": [_shown(armed) for armed in mock_of(request).faults]})
 
 
 async def create(request: Request) -> JSONResponse:
-    """`kind`, and what else that kind can be told."""
+    """Plan a fault: its `kind`, and the options of that kind."""
     wish = await json_object(request)
     try:
         armed = mock_of(request).plan(read_fault(wish))
@@ -38,7 +38,7 @@ async def clear(request: Request) -> Response:
 
 
 def read_fault(wish: Mapping[str, Any]) -> Fault:
-    """A fault in the words of the control API; 400 for what it can't be told, ValueError for no sense."""
+    """Read a fault from JSON. 400 for an unknown option, ValueError for values that make no sense."""
     written = text(wish, "kind")
     if written not in tuple(FaultKind):
         raise bad(f"kind: one of {', '.join(FaultKind)} is required")
@@ -62,13 +62,13 @@ def _number(wish: Mapping[str, Any], name: str) -> float:
     try:
         return float(value)
     except OverflowError:
-        return math.inf  # which is too much of everything
+        return math.inf  # beyond every limit
 
 
 def _span(wish: Mapping[str, Any], name: str) -> timedelta:
     duration = parse_duration(text(wish, name))
     if duration.months:
-        raise bad(f"{name}: days at the most, not months")
+        raise bad(f"{name}: weeks, days or less, not months")
     return duration.rest
 
 

@@ -1,4 +1,4 @@
-"""Who may control the mock: programs on this machine, and no page of another site in a browser on it."""
+"""Who may control the mock: programs on this machine, but no web page of another site."""
 
 from urllib.parse import SplitResult, urlsplit
 
@@ -12,7 +12,7 @@ __all__ = ["Guard", "other_site", "stranger"]
 
 
 class Guard:
-    """ASGI middleware that answers 403 to everybody else."""
+    """ASGI middleware that answers 403 to all others."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -31,21 +31,21 @@ def _objection(scope: Scope) -> str | None:
 
 
 def stranger(scope: Scope) -> str | None:
-    """What is to be said to a client that is not on this machine, or does not know that it is."""
+    """Why a client on another machine, or with a foreign Host header, is refused. None if it is not."""
     client, headers = scope.get("client"), Headers(scope=scope)
-    # A proxy on this machine says whom it speaks for: that can make a stranger of a client, not the reverse.
+    # X-Forwarded-For of a local proxy can make a client remote, but never local.
     forwarded = ",".join(headers.getlist("x-forwarded-for"))
     addresses = [address.strip() for address in forwarded.split(",") if forwarded]
     if client is None or not all(map(is_loopback, [client[0], *addresses])):
         return "is for clients on this machine only"
     if not is_loopback(_split(f"//{headers.get('host', '')}").hostname or ""):
-        # A foreign name that has come to point here: DNS rebinding.
+        # A foreign name that points here: DNS rebinding.
         return "answers to localhost, 127.0.0.1 and [::1] only"
     return None
 
 
 def other_site(scope: Scope) -> str | None:
-    """What is to be said to the page of another site."""
+    """Why a call from a page of another site is refused. None if it is not."""
     headers = Headers(scope=scope)
     origin = headers.get("origin")
     is_foreign = origin is not None and _split(origin).netloc.lower() != headers.get("host", "").lower()

@@ -1,4 +1,4 @@
-"""`/_mock/listeners`: who gets hooks."""
+"""`/_mock/listeners`: the URLs that get hooks."""
 
 from typing import Any
 
@@ -26,9 +26,10 @@ class ListenerTable(KeyedListener):
 
 @takes(ListenerTable)
 async def create(request: Request, wish: ListenerTable) -> JSONResponse:
-    """`url`, and if they are to be limited or there are several products, `events` and `product`.
+    """Register a `url`; `events` limits its hooks, and `product` is needed if there are several.
 
-    For one of a `system` beside Cheddar no `product`, but where its hooks bring a key, `header` and `key`.
+    For a `system` other than Cheddar there is no `product`. If its hooks carry a key, `header` and `key` may
+    be given.
     """
     header, key = wish.header or "", wish.key
     if wish.system != CHEDDAR and wish.product is not None:
@@ -47,13 +48,13 @@ async def create(request: Request, wish: ListenerTable) -> JSONResponse:
 
 
 async def delete(request: Request) -> Response:
-    """What is on its way to the listener is given up."""
+    """Remove a listener. What is on its way to it is canceled."""
     mock_of(request).forget(_named(request))
     return Response(status_code=204)
 
 
 async def pause(request: Request) -> JSONResponse:
-    """Send it nothing for a while; its hooks wait."""
+    """Send the listener nothing until it is resumed. Its hooks wait."""
     listener = _named(request)
     mock_of(request).pause(listener)
     return JSONResponse(_shown(listener))

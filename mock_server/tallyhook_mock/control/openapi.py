@@ -1,4 +1,4 @@
-"""`/_mock/openapi.json`: the control API as a document, made of its routes."""
+"""`/_mock/openapi.json`: an OpenAPI document of the control API, generated from its routes."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -27,7 +27,7 @@ _ERROR = {
 
 
 def route(routes: Iterable[Route]) -> Route:
-    """What answers with the document of all the routes, itself included."""
+    """The route that answers with the document of all routes, including itself."""
     described = list(routes)
 
     async def openapi(_: Request) -> JSONResponse:
@@ -40,7 +40,7 @@ def route(routes: Iterable[Route]) -> Route:
 
 
 def document(routes: Iterable[Route]) -> dict[str, Any]:
-    """OpenAPI 3.1."""
+    """The OpenAPI 3.1 document of these routes."""
     routes = list(routes)
     kinds = {id(each): kind for each in routes if (kind := _body(each)) is not None}
     names = list(kinds)
@@ -62,7 +62,7 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
 
 
 def _body(route: Route) -> Any:
-    """The table that its body holds; None if it has none."""
+    """The table that describes the body. None if there is no body."""
     marks = route.endpoint.__dict__
     return marks["holds"]() if "holds" in marks else marks.get("takes")
 

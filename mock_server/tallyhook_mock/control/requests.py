@@ -1,4 +1,4 @@
-"""What control calls have in common: their JSON bodies, and finding what they name."""
+"""What control calls share: JSON bodies, queries, pages of lists, and finding what a call names."""
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -43,7 +43,7 @@ ATable = TypeVar("ATable", bound=Table)
 PAGE = ("limit", "after")
 _LARGEST = 10_000
 _MOST = 4_000_000  # bytes of a body
-# Exact. Unlike the standard library's it takes no half of a surrogate pair, which no answer can say.
+# Exact. Unlike the standard library's decoder it refuses lone surrogates, which no answer could show.
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
 
@@ -61,9 +61,9 @@ def missing(what: str) -> HTTPException:
 
 @contextmanager
 def as_operator(mock: Mock, kind: type[S]) -> Iterator[tuple[S, datetime]]:
-    """The state of a system beside Cheddar, and the present, for a command that an operator gives.
+    """The state of a system other than Cheddar, and the present moment, for an operator's command.
 
-    What is due by now is done first, and what the command does is noted at the end.
+    Everything due by now is done first. What the command did is noted at the end.
     """
     state, at = mock.systems.of(kind), mock.clock.now()
     state.catch_up(at)
@@ -75,7 +75,7 @@ def as_operator(mock: Mock, kind: type[S]) -> Iterator[tuple[S, datetime]]:
 
 
 async def json_object(request: Request) -> dict[str, Any]:
-    """The body, a JSON object; 400 if it is none, 413 if it is too long."""
+    """The body as a JSON object. 400 if it is not one, 413 if it is too long."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -84,7 +84,7 @@ async def json_object(request: Request) -> dict[str, Any]:
     try:
         value = _DECODER.decode(body)
     except ArithmeticError:
-        raise bad("the body is not JSON that can be read: a number is beyond all bounds") from None
+        raise bad("the body is not readable JSON: a number is too large") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise bad(f"the body is not JSON: {error}") from None
     if not isinstance(value, dict):
@@ -93,7 +93,7 @@ async def json_object(request: Request) -> dict[str, Any]:
 
 
 def takes(kind: type[ATable]) -> Callable[[Callable[[Request, ATable], Awaitable[Response]]], Handler]:
-    """A call whose body is such a table; 400 if it is none, with what is wrong."""
+    """A call whose body is read as this table. 400, with the reason, if that fails."""
 
     def decorated(handler: Callable[[Request, ATable], Awaitable[Response]]) -> Handler:
         @wraps(handler)
@@ -107,7 +107,7 @@ def takes(kind: type[ATable]) -> Callable[[Callable[[Request, ATable], Awaitable
 
 
 def holds(kind: Callable[[], type[Table]]) -> Callable[[Handler], Handler]:
-    """A call whose body is such a table, which it reads itself."""
+    """A call that reads its body, described by this table, itself."""
 
     def decorated(handler: Handler) -> Handler:
         handler.__dict__["holds"] = kind
@@ -117,7 +117,7 @@ def holds(kind: Callable[[], type[Table]]) -> Callable[[Handler], Handler]:
 
 
 def asks(*names: str) -> Callable[[Handler], Handler]:
-    """A call that knows these parameters of a query; 400 for any other."""
+    """A call that takes these query parameters. 400 for any other."""
 
     def decorated(handler: Handler) -> Handler:
         @wraps(handler)
@@ -132,7 +132,7 @@ def asks(*names: str) -> Callable[[Handler], Handler]:
 
 
 def only(values: Mapping[str, Any], names: Collection[str]) -> None:
-    """400 for a name that means nothing here: a slip of the pen must not pass for a wish fulfilled."""
+    """400 for an unknown name: a typo must not look as if it had worked."""
     for name in values:
         if name not in names:
             raise bad(f"{name}: unknown; known here: {', '.join(names)}")
@@ -141,10 +141,10 @@ def only(values: Mapping[str, Any], names: Collection[str]) -> None:
 def page(
     items: Iterable[T], given: Mapping[str, str], name: Callable[[T], str]
 ) -> tuple[list[T], dict[str, str]]:
-    """The items after the one that `after` names, `limit` of them at the most, and how to go on.
+    """At most `limit` items, after the one that `after` names, and how to get the next ones.
 
-    What is to go on with is the name of the last one, as `next`; there is none after the last item. 400 for a
-    limit that is none, and for an `after` that is not there.
+    `next` is the name of the last item, for the next call; it is missing once there are no more. 400 for a
+    bad limit, and for an unknown `after`.
     """
     limit, after = given.get("limit"), given.get("after")
     if limit is not None and not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= _LARGEST):
@@ -166,7 +166,7 @@ def text(values: Mapping[str, Any], name: str) -> str:
 
 
 def named_product(request: Request, code: str | None) -> Product:
-    """The product with the code; where there is only one it need not be named."""
+    """The product with this code, which may be left out if there is only one."""
     if code == "":
         raise bad("product: a text is required")
     try:
@@ -176,5 +176,5 @@ def named_product(request: Request, code: str | None) -> Product:
 
 
 def path_id(request: Request) -> int:
-    """The id in the path; 0, which nothing has, if this server never wrote such an id."""
+    """The id in the path. 0, which nothing has, for what is not an id of this server."""
     return ids.parse(request.path_params["id"]) or 0

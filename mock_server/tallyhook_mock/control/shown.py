@@ -1,4 +1,4 @@
-"""What several control calls show alike: moments, bills, lines of a timeline, and pictures."""
+"""JSON that several control calls share: moments, bills, timeline entries, and pictures."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -27,7 +27,7 @@ def moment_shown(moment: datetime | None) -> str | None:
 
 
 def bill_shown(bill: Bill) -> dict[str, Any]:
-    """With its lines. Unit prices are not rounded: a coupon may leave parts of a cent in them."""
+    """A bill with its lines. Unit prices are not rounded: a coupon may make fractions of a cent."""
     return {
         "number": bill.number,
         "at": moment_shown(bill.at),
@@ -50,7 +50,7 @@ def line_shown(line: Line) -> dict[str, Any]:
 
 
 def timeline_shown(request: Request, entries: Mapping[int, Entry]) -> dict[str, Any]:
-    """What `limit` and `after` choose of what happened, oldest first."""
+    """The timeline entries that `limit` and `after` select, oldest first."""
     found, more = page(entries.items(), request.query_params, lambda pair: str(pair[0]))
     return {"timeline": [_entry(entry) for _, entry in found], **more}
 
@@ -68,6 +68,6 @@ def _entry(entry: Entry) -> dict[str, Any]:
 
 
 def drawn(story: Story) -> Response:
-    """A life as a picture. It may stand in a page; opened by itself it must not be able to do anything."""
+    """A life as a picture. Opened on its own, it must not be able to run anything."""
     policy = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
     return Response(paint(story), media_type="image/svg+xml", headers=policy)

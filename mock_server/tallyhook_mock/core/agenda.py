@@ -1,4 +1,4 @@
-"""What is to come, in order of time."""
+"""What is planned, in order of time."""
 
 import heapq
 from collections import defaultdict
@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 __all__ = ["Action", "Agenda"]
 
-# A function of a module, given the system, what it is about, and the moment. No closure: an agenda is saved.
+# A module's function, called with the system, the subject and the moment. No closures: agendas are saved.
 Action: TypeAlias = Callable[[Any, Any, datetime], None]
 _Planned: TypeAlias = tuple[datetime, int, Action, Any]
 
@@ -17,10 +17,10 @@ _RANK = 1 << 40  # more than are ever planned
 
 
 class Agenda:
-    """Actions and their moments; those of one moment are carried out in the order they were planned in.
+    """Actions and their moments. Actions of one moment are carried out in the order of planning.
 
-    A `rank` is for what is planned when a listener answers, at whatever speed it does: such actions come
-    after the others of their moment, by their ranks.
+    Actions with a `rank` come after the others of their moment, in the order of their ranks. They are planned
+    when a listener answers, and must not depend on how fast it answers.
     """
 
     def __init__(self) -> None:
@@ -42,23 +42,23 @@ class Agenda:
         self._index()
 
     def schedule(self, when: datetime, action: Action, subject: object, rank: int = 0) -> None:
-        """Have `action` called at `when`. An action checks for itself whether it still applies."""
+        """Call `action` at `when`. The action itself checks whether it still applies."""
         self._count += 1
         planned = when, rank * _RANK + self._count, action, subject
         heapq.heappush(self._planned, planned)
         self._by_subject[id(subject)].append(planned)
 
     def about(self, ids: Iterable[int]) -> list[tuple[datetime, Action, Any]]:
-        """What is planned for the subjects with these `id()`, in the order of planning."""
+        """What is planned for the subjects with these `id()`s, in the order of planning."""
         found = [planned for each in ids for planned in self._by_subject.get(each, ())]
         return [(when, action, subject) for when, _, action, subject in sorted(found, key=itemgetter(1))]
 
     def next_due(self) -> datetime | None:
-        """The moment of the next action; None if nothing is planned."""
+        """The moment of the next action. None if nothing is planned."""
         return self._planned[0][0] if self._planned else None
 
     def take(self, at: datetime) -> tuple[Action, Any] | None:
-        """The next action that is due at `at` and its subject, taken off; None if none is."""
+        """Remove and return the next action due at `at`, with its subject. None if nothing is due."""
         if not self._planned or self._planned[0][0] > at:
             return None
         planned = heapq.heappop(self._planned)

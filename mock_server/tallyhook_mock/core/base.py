@@ -1,7 +1,7 @@
-"""What the systems are made of: values, entities, events, and the agenda of a system.
+"""What billing systems are made of: values, entities, refusals, events, and the base of a system.
 
-A mock holds a million subscriptions as easily as ten only if each weighs little: values are compact, what is
-empty is the one empty tuple, and a list that grows is a tuple that is replaced by a longer one.
+A mock can hold a million subscriptions because each takes little memory: values are compact, everything empty
+shares the one empty tuple, and a growing list is a tuple that is replaced with a longer one.
 """
 
 from abc import ABC, abstractmethod
@@ -22,10 +22,9 @@ __all__ = ["Billed", "BillingSystem", "Entity", "Happening", "Refusal", "Value"]
 
 
 class Value(msgspec.Struct, frozen=True, gc=False):
-    """A value that never changes once it is made.
+    """An immutable value.
 
-    Nothing that it holds leads back to it: it is a part of no cycle, and the garbage collector, which is
-    there for cycles, need not look at it.
+    It never refers back to itself, so the garbage collector, which only finds cycles, can ignore it.
     """
 
     def __deepcopy__(self, _: object) -> Self:
@@ -36,7 +35,7 @@ class Entity(msgspec.Struct, eq=False):
     """A mutable object, compared by identity. Entities may refer to each other in circles."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # An empty one first and its fields after that, so that a circle comes to an end.
+        # First an empty entity, then its fields, so that circular references can be restored.
         fields = {name: getattr(self, name) for name in self.__struct_fields__}
         return _blank, (type(self),), (None, fields)
 
@@ -60,10 +59,10 @@ class Refusal(ValueError):
 
 
 class Happening(Value, frozen=True):
-    """A line for the timeline of an `account`.
+    """Something that happened to an `account`, for its timeline.
 
-    `invoice` is a number, `amount` what was billed, `item` what it is about, and `quantity` what that stands
-    at. `subject` is the id of what a hook would tell of. None, or empty: there is none.
+    `invoice` is a number, `amount` what was billed, `item` what it is about, and `quantity` the item's new
+    quantity. `subject` is the id of what a hook would be about. None, 0 or empty if there is none.
     """
 
     kind: str
@@ -79,9 +78,9 @@ class Happening(Value, frozen=True):
 
 
 class Billed:
-    """How many bills a system has sent, and how much they come to by currency.
+    """How many bills a system has sent, and their totals by currency.
 
-    It is added up as they are sent, for the total of a bill doesn't change after that.
+    Counted when a bill is sent: its total doesn't change after that.
     """
 
     def __init__(self) -> None:
@@ -94,12 +93,12 @@ class Billed:
 
 
 class BillingSystem(ABC):
-    """What a system beside Cheddar is for the others: accounts, what is to come, and what has happened.
+    """The interface of a billing system other than Cheddar: accounts, an agenda, and what happened.
 
     Attributes:
-        actor: whom the happenings are laid to.
-        agenda: what is to come.
-        billed: what was billed so far.
+        actor: who causes what happens next; it goes into the timeline.
+        agenda: what is planned.
+        billed: the totals of all bills so far.
     """
 
     def __init__(self) -> None:
@@ -112,7 +111,7 @@ class BillingSystem(ABC):
 
     @abstractmethod
     def accounts(self) -> Mapping[Any, Entity]:
-        """Those who are billed, by id, in the order of creation."""
+        """The billed accounts by id, in order of creation."""
 
     def account(self, id: str) -> Entity:
         """LookupError or ValueError if there is none."""
@@ -120,24 +119,24 @@ class BillingSystem(ABC):
         return found
 
     def is_used(self) -> bool:
-        """Whether a catalogue or somebody has put something there."""
+        """Whether the system holds anything yet."""
         return bool(self.accounts())
 
     @abstractmethod
     def forecast(self, id: str, count: int) -> "list[Coming]":
-        """The next invoices of an account, as things stand. LookupError or ValueError if there is none."""
+        """The next invoices of an account as things are now. LookupError or ValueError if there is none."""
 
     # -- for all of them
 
     def next_due(self) -> datetime | None:
-        """The next moment at which there is something to do; None if nothing is planned."""
+        """The next moment at which something is due. None if nothing is planned."""
         return self.agenda.next_due()
 
     def step(self, at: datetime) -> bool:
-        """Carry out the next thing that is due by `at`, at its own moment; False if nothing is.
+        """Carry out the next action that is due by `at`, at its own moment. False if there is none.
 
-        A clock that runs by itself is always a little later than what is due, and much later if the machine
-        has slept.
+        A running clock is always a little later than the moment of the action, and much later if the machine
+        slept.
         """
         self.actor = "system"
         due = self.agenda.next_due()
@@ -149,7 +148,7 @@ class BillingSystem(ABC):
         return True
 
     def catch_up(self, at: datetime) -> None:
-        """Carry out all that is due by `at`, each at its moment: it comes before a command of that moment."""
+        """Carry out everything due by `at`, each at its moment, before a command at that moment."""
         actor = self.actor
         while (due := self.next_due()) is not None and due <= at:
             self.step(due)
@@ -160,6 +159,6 @@ class BillingSystem(ABC):
         self._happenings.append(happening)
 
     def take_events(self) -> list[Happening]:
-        """All that happened since the last call, oldest first."""
+        """Everything that happened since the last call, oldest first."""
         happenings, self._happenings = self._happenings, []
         return happenings

@@ -1,6 +1,6 @@
 """Bills of systems whose invoices are settled once they are sent, and a forecast of the next ones.
 
-A forecast copies one account with everything planned for it, and plays the copy forward.
+A forecast copies one account with everything planned for it, and advances the copy in time.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -16,15 +16,15 @@ from tallyhook_mock.core.money import total
 __all__ = ["Bill", "Coming", "Line", "coming_bills", "copied", "play"]
 
 AnEntity = TypeVar("AnEntity", bound=Entity)
-# An account for which nothing is billed in so many steps is billed nothing.
+# If this many steps bill an account nothing, nothing will.
 _MOST_STEPS = 1000
 _LAST_YEAR = 7999  # of any clock
 
 
 class Line(Value, frozen=True):
-    """One charge. `item` says of what, in the system's own terms.
+    """One charge. `item` says what is charged, in the system's own terms.
 
-    It is for the time from `start` up to, not including, `end`; None for what is for no time.
+    It covers the time from `start` up to, not including, `end`. None for a charge without a period.
     """
 
     item: str
@@ -51,7 +51,7 @@ class Bill(Value, frozen=True):
 
 
 class Coming(Value, frozen=True):
-    """An invoice to come. `number` is None as long as the invoice has none; `total` is with taxes."""
+    """A forecast invoice. `number` is None if it has none yet. `total` includes taxes."""
 
     at: datetime
     currency: str
@@ -66,9 +66,9 @@ class _Steps(Protocol):
 
 
 def copied(account: AnEntity, agenda: Agenda, into: Agenda, shared: Iterable[object] = ()) -> AnEntity:
-    """A copy of an account and of all that belongs to it, and on `into` what is planned for these.
+    """Copy an account with everything that belongs to it, and put what is planned for it on `into`.
 
-    `shared` belongs to nobody, such as a product, and is not copied.
+    `shared` objects, such as a product, are not copied.
     """
     memo: dict[int, object] = {id(each): each for each in shared}
     copy = deepcopy(account, memo)
@@ -78,7 +78,7 @@ def copied(account: AnEntity, agenda: Agenda, into: Agenda, shared: Iterable[obj
 
 
 def play(alone: _Steps, is_enough: Callable[[], bool]) -> None:
-    """Let time go by until there is enough, or nothing is planned any more."""
+    """Advance until there is enough, or nothing is planned any more."""
     for _ in range(_MOST_STEPS):
         due = alone.next_due()
         if due is None or due.year > _LAST_YEAR or is_enough():
@@ -87,7 +87,7 @@ def play(alone: _Steps, is_enough: Callable[[], bool]) -> None:
 
 
 def coming_bills(alone: _Steps, bills: Sequence[Bill], count: int) -> list[Coming]:
-    """The next bills of an account whose copy keeps them in `bills`."""
+    """The next bills of an account whose copy collects them in `bills`."""
     known = len(bills)
     play(alone, lambda: len(bills) - known >= count)
     return [Coming(bill.at, bill.currency, bill.lines, bill.total) for bill in bills[known:][:count]]

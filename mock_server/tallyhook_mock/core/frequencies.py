@@ -20,7 +20,7 @@ def add_months(moment: datetime, months: int) -> datetime:
 
 
 def run_over(moment: datetime, months: int) -> datetime:
-    """`months` later; days that the month lacks run over into the next: 31 August and one is 1 October."""
+    """`months` later. Missing days run over into the next month: 31 August plus one is 1 October."""
     first = add_months(moment.replace(day=1), months)
     return first + timedelta(days=moment.day - 1)
 
@@ -36,9 +36,9 @@ class Frequency(Value, frozen=True):
     def after(
         self, anchor: datetime, count: int, add: Callable[[datetime, int], datetime] = add_months
     ) -> datetime | None:
-        """The `count`-th billing date after `anchor`; None for a plan that never bills again.
+        """The `count`-th billing date after `anchor`. None for a plan that never bills again.
 
-        `add` adds months: it decides what becomes of the 31st.
+        `add` adds months, and decides what happens to the 31st.
         """
         steps = self.quantity * count
         match self.unit:
@@ -53,8 +53,8 @@ class Frequency(Value, frozen=True):
         return None
 
 
-# The names and their order are documented; how per, unit and quantity spell out the rarer ones is inferred
-# from the recorded `monthly` / `month` / `months` / 1.
+# The names and their order are documented. The per, unit and quantity of the rarer ones are inferred from
+# the recorded `monthly` / `month` / `months` / 1.
 FREQUENCIES = {
     frequency.name: frequency
     for frequency in (

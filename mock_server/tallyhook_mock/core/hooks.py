@@ -1,7 +1,7 @@
-"""Hooks on their way: who wants them, what was answered, when to try again.
+"""Hooks and their deliveries: who gets them, what was answered, and when to try again.
 
-No I/O happens here. `due` says what is to be sent, the sender reports each attempt with `record`, and a hook
-that every listener has acknowledged (or that an operator has canceled) comes back as settled.
+No I/O happens here. `due` returns what to send, the sender reports each attempt with `record`, and a hook
+that every listener has acknowledged (or an operator has canceled) is returned as settled.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ __all__ = [
     "Policy",
 ]
 
-# Growing pauses between attempts; the last one repeats, so a hook is never given up (inferred: the real
+# Growing pauses between attempts. The last one repeats, so a hook is never given up (inferred: the real
 # schedule is not public).
 RETRY_PAUSES = (
     timedelta(minutes=1),
@@ -40,18 +40,18 @@ RETRY_PAUSES = (
     timedelta(hours=12),
     timedelta(hours=24),
 )
-# The system whose hooks are about the customers of products, and never given up.
+# The system whose hooks are about customers of products, and are never given up.
 CHEDDAR = "cheddar"
-# How many hooks are kept for a look at them when nobody waits for them any more.
+# How many hooks are kept after they are done.
 KEPT = 10_000
 
 
 class Policy(Value, frozen=True):
-    """How a system beside Cheddar sends its hooks.
+    """How a system other than Cheddar sends its hooks.
 
-    `pauses` lie between the attempts, and after the last attempt a hook is given up. `timeout` is how long a
-    listener may take to answer, in real seconds; None leaves that to the sender. `header` is the one that a
-    listener's key goes along in unless it names another; empty for hooks that bring no key.
+    `pauses` are the times between attempts; after the last attempt a hook is given up. `timeout` is how long
+    a listener may take to answer, in real seconds; None for the sender's own. `header` is the default header
+    for a listener's key; empty for hooks without a key.
     """
 
     system: str
@@ -61,22 +61,22 @@ class Policy(Value, frozen=True):
     header: str = ""
 
     def check(self, events: Collection[str], header: str, key: str) -> None:
-        """ValueError for a listener that can't be registered with these."""
+        """ValueError if a listener can't be registered with these."""
         if unknown := sorted(set(events).difference(self.types)):
             raise ValueError(f"{', '.join(unknown)}: not one of {', '.join(self.types)}")
         if (header or key) and not self.header:
-            raise ValueError(f"{self.system} sends no key along: its hooks are not signed")
+            raise ValueError(f"{self.system} sends no key: its hooks are not signed")
         if header and not (header.isascii() and header.replace("-", "").isalnum()):
             raise ValueError(f"{header!r} is not the name of a header")
 
 
 class Listener(Entity, eq=False):
-    """Where hooks go. No events named = all of them.
+    """A URL that gets hooks: those in `events`, or all of them if that is empty.
 
-    One of a `system` beside Cheddar is of no product. Its `key`, if it has one, goes along in a `header`.
+    A listener of a `system` other than Cheddar has no product. Its `key`, if any, is sent in the `header`.
 
-    One that is paused gets nothing: its hooks wait, and hold their invoices meanwhile as they do while it
-    fails (inferred: whoever wants a say in a bill has not had it yet).
+    A paused listener gets nothing. Its hooks wait and hold their invoices, just as when it fails (inferred:
+    it has not reviewed the bill yet).
     """
 
     id: int
@@ -94,9 +94,9 @@ class Listener(Entity, eq=False):
 
 
 class Attempt(Value, frozen=True):
-    """One try: the virtual moment, the answer's status (None if there was none), the real seconds it took.
+    """One attempt: the mock's time, the status of the answer (None if there was none), and real seconds.
 
-    `headers` are those that it was sent with; `fault` is what was made to go wrong, empty for nothing.
+    `headers` are those that were sent. `fault` is the planned fault that struck it, empty if none.
 
     Standing: documented.
     """
@@ -110,7 +110,7 @@ class Attempt(Value, frozen=True):
 
     @property
     def acknowledged(self) -> bool:
-        """An affirmative answer is a 2xx, and nothing else is."""
+        """Only a 2xx acknowledges a hook."""
         return self.status is not None and 200 <= self.status < 300
 
 
@@ -119,13 +119,13 @@ class DeliveryState(StrEnum):
     SENDING = "sending"
     DELIVERED = "delivered"
     CANCELED = "canceled"
-    FAILED = "failed"  # given up: no attempt that its system makes was acknowledged
+    FAILED = "failed"  # given up: none of its system's attempts was acknowledged
 
 
 class Delivery(Entity, eq=False):
-    """One hook to one listener. One that is postponed lets later ones overtake it.
+    """One hook to one listener. Later hooks may overtake a postponed delivery.
 
-    A replay repeats a delivery that was acknowledged, and is nothing that the hook has to wait for.
+    A replay repeats an acknowledged delivery. The hook does not wait for it.
     """
 
     id: int
@@ -143,10 +143,10 @@ class Delivery(Entity, eq=False):
 
 
 class Hook(Entity, eq=False):
-    """One event as it is sent: retries carry the same body.
+    """One event as it is sent. Retries have the same body.
 
-    `subject` is the id of its invoice. The `policy` is that of a system beside Cheddar, which also calls the
-    account that it is about its `customer`; None for a hook of Cheddar.
+    `subject` is the id of its invoice. `policy` is that of a system other than Cheddar, where `customer` is
+    the account that the hook is about. None for Cheddar's hooks.
     """
 
     id: int
@@ -165,25 +165,24 @@ class Hook(Entity, eq=False):
 
     @property
     def account(self) -> tuple[str, str, str]:
-        """Whom it is about: hooks about the same one are sent one after the other."""
+        """The account that it is about. Hooks about the same account are sent one after the other."""
         return self.system, self.product, self.customer
 
     @property
     def is_settled(self) -> bool:
-        """Whether nobody is waited for; replays are not."""
+        """Whether all deliveries but replays are over."""
         return all(delivery.is_settled for delivery in self.deliveries if not delivery.is_replay)
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing of it is on its way, replays included."""
+        """Whether all deliveries are over, replays included."""
         return all(delivery.is_settled for delivery in self.deliveries)
 
 
 class Hooks:
     """The listeners, the log of hooks, and the agenda of deliveries.
 
-    The log has every hook that somebody is waited for, and of the others the latest: a year of a large town
-    would fill the memory.
+    The log has every hook that is not done, and the latest of the others, so that memory stays bounded.
     """
 
     def __init__(self, ids: Ids, pauses: tuple[timedelta, ...] = RETRY_PAUSES, kept: int = KEPT) -> None:
@@ -191,10 +190,10 @@ class Hooks:
         self.listeners: dict[int, Listener] = {}
         self.log: dict[int, Hook] = {}
         self._kept = kept
-        # How many deliveries of the log are in each state, by the id of their listener.
+        # How many deliveries in the log are in each state, by the id of their listener.
         self.counts: Counter[tuple[int, DeliveryState]] = Counter()
         self._about: dict[tuple[str, str, str], list[Hook]] = {}  # by account
-        self._done: deque[Hook] = deque()  # in the order in which they were done with
+        self._done: deque[Hook] = deque()  # in the order in which they were done
         self._ids = ids
         self._agenda: list[tuple[datetime, int, Delivery]] = []
 
@@ -208,25 +207,25 @@ class Hooks:
         header: str = "",
         key: str = "",
     ) -> Listener:
-        """Register a listener. One with a `header` and no key is given a key."""
+        """Register a listener. One with a `header` but no key gets a generated key."""
         listener = Listener(self._ids.next(), product, url, events, system=system, header=header, key=key)
         if header and not key:
-            # From the id, so that a world that is played again has the same.
+            # Derived from the id, so that a replayed world has the same key.
             listener.key = hashlib.sha256(str(listener.id).encode()).hexdigest()[:32]
         self.listeners[listener.id] = listener
         return listener
 
     def forget(self, listener: Listener) -> list[Hook]:
-        """Remove a listener and give up what is on its way to it. Gives the hooks that this settled."""
+        """Remove a listener and cancel its deliveries. Returns the hooks that this settled."""
         del self.listeners[listener.id]
         return [hook for delivery in self._pending(listener) if (hook := self.cancel(delivery))]
 
     def pause(self, listener: Listener) -> None:
-        """Send it nothing until it is resumed; what is on the wire already arrives."""
+        """Send it nothing until it is resumed. What is on the wire already arrives."""
         listener.is_paused = True
 
     def resume(self, listener: Listener, at: datetime) -> None:
-        """Send what has waited, each at the moment that was planned for it or now if that is over."""
+        """Send what has waited, each delivery at its planned moment, or now if that has passed."""
         listener.is_paused = False
         for delivery in self._pending(listener):
             self._schedule(delivery, max(delivery.next_at, at))
@@ -234,9 +233,9 @@ class Hooks:
     def wanted(self, product: str, type: str, system: str = CHEDDAR) -> list[Listener]:
         return [listener for listener in self.listeners.values() if listener.wants(product, type, system)]
 
-    def about(self, product: str, customer: str, system: str = CHEDDAR) -> Sequence[Hook]:
-        """The hooks of the log about a customer, oldest first."""
-        return tuple(self._about.get((system, product, customer), ()))
+    def about(self, product: str, customer: str) -> Sequence[Hook]:
+        """The hooks in the log about a customer of Cheddar's, oldest first."""
+        return tuple(self._about.get((CHEDDAR, product, customer), ()))
 
     def send(
         self,
@@ -248,7 +247,7 @@ class Hooks:
         at: datetime,
         policy: Policy | None = None,
     ) -> Hook | None:
-        """Put a hook on its way to everybody who wants it; None if nobody does."""
+        """Send a hook to every listener that wants it. None if there is no such listener."""
         listeners = self.wanted(product, type, CHEDDAR if policy is None else policy.system)
         if not listeners:
             return None
@@ -267,7 +266,7 @@ class Hooks:
         return agenda[0][0] if agenda else None
 
     def due(self, now: datetime) -> list[Delivery]:
-        """Take every delivery that is due, oldest first; each must be reported with `record`."""
+        """Take every delivery that is due, oldest first. Each must be reported with `record`."""
         taken = []
         while (when := self.next_due()) is not None and when <= now:
             delivery = heapq.heappop(self._agenda)[2]
@@ -276,17 +275,17 @@ class Hooks:
         return taken
 
     def record(self, delivery: Delivery, attempt: Attempt) -> Hook | None:
-        """Note what an attempt brought. Gives the hook if this settled it.
+        """Record the result of an attempt. Returns the hook if this settled it.
 
         Standing: documented; inferred.
         """
         delivery.attempts.append(attempt)
         delivery.is_postponed = False
-        if delivery.state is not DeliveryState.SENDING:  # canceled meanwhile, or sent once more by hand
+        if delivery.state is not DeliveryState.SENDING:  # canceled in the meantime, or sent again by hand
             return None
         if attempt.acknowledged:
             return self._end(delivery, DeliveryState.DELIVERED)
-        if delivery.listener.id not in self.listeners:  # forgotten meanwhile
+        if delivery.listener.id not in self.listeners:  # forgotten in the meantime
             return self.cancel(delivery)
         policy, count = delivery.hook.policy, len(delivery.attempts)
         if policy is None:
@@ -299,34 +298,34 @@ class Hooks:
         return None
 
     def postpone(self, delivery: Delivery, at: datetime) -> None:
-        """Put off a delivery that was taken, without an attempt."""
+        """Postpone a delivery that was taken, without an attempt."""
         delivery.is_postponed = True
         self._schedule(delivery, at)
 
     def put_back(self, delivery: Delivery) -> None:
-        """Wait again with a delivery that was taken: its listener was paused meanwhile."""
+        """Put back a delivery that was taken, because its listener was paused in the meantime."""
         self._schedule(delivery, delivery.next_at)
 
     def put_back_all(self) -> None:
-        """Wait again with all that were taken: whoever took them is gone."""
+        """Put back all deliveries that were taken, because the process or queue that took them is gone."""
         for hook in self.log.values():
             for delivery in hook.deliveries:
                 if delivery.state is DeliveryState.SENDING:
                     self.put_back(delivery)
 
     def retry(self, delivery: Delivery, at: datetime) -> None:
-        """Try again at once; one that was canceled before is sent all the same."""
+        """Try again at once, even if the delivery was canceled."""
         if delivery.state is not DeliveryState.SENDING:
             self._schedule(delivery, at)
 
     def replay(self, delivery: Delivery, at: datetime) -> Delivery:
-        """Send again what was acknowledged. The hook stays settled, whatever comes of it (inferred)."""
+        """Send an acknowledged delivery again. The hook stays settled, whatever the answer (inferred)."""
         replay = self._deliver(delivery.hook, delivery.listener, at)
         replay.is_replay = True
         return replay
 
     def cancel(self, delivery: Delivery) -> Hook | None:
-        """Give a delivery up: it holds its invoice no longer (inferred). Gives the hook that this settled."""
+        """Cancel a delivery: it no longer holds its invoice (inferred). Returns a hook that this settled."""
         if delivery.is_settled:
             return None
         return self._end(delivery, DeliveryState.CANCELED)
@@ -338,7 +337,7 @@ class Hooks:
             self._done.append(hook)
         while len(self._done) > self._kept:
             oldest = self._done.popleft()
-            if oldest.is_done and oldest.id in self.log:  # not sent once more since
+            if oldest.is_done and oldest.id in self.log:  # unless it was sent again since
                 self._drop(oldest)
         return hook if hook.is_settled else None
 
@@ -365,7 +364,7 @@ class Hooks:
         return delivery
 
     def _pending(self, listener: Listener) -> list[Delivery]:
-        # From the log: the agenda forgets those of a listener that is paused.
+        # From the log, because the agenda forgets the deliveries of a paused listener.
         return [
             delivery
             for hook in self.log.values()

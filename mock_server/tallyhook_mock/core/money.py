@@ -1,4 +1,4 @@
-"""Exact amounts: the one place of the mock where money is rounded and written."""
+"""Exact amounts: the only place in the mock where money is rounded and written."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -20,20 +20,20 @@ __all__ = [
 
 CENT = Decimal("0.01")
 ZERO = Decimal("0.00")
-# Quantities, made once for the many lines that show them.
+# Quantities, shared by the many lines that use them.
 ONE = Decimal(1)
 NOTHING = Decimal(0)
 
-# Wide enough for every sum and product here, whatever the program's own context is.
+# Wide enough for every sum and product, whatever the decimal context of the caller.
 _EXACT = Context(prec=100, rounding=ROUND_HALF_UP, traps=[InvalidOperation, DivisionByZero, Overflow])
 
 
 @contextmanager
 def exact() -> Iterator[None]:
-    """Calculate exactly while this is entered; all that goes on in the mock does.
+    """Calculate exactly inside this block. Everything in the mock runs inside it.
 
-    The pytest plugin runs the mock in the user's process, and the context of a thread is the caller's. What a
-    caller may ask for later, such as the total of an invoice, is calculated by the functions below.
+    The pytest plugin runs the mock in the user's process, whose thread has the user's decimal context. Values
+    that a caller may read later, such as the total of an invoice, use the functions below.
     """
     with localcontext(_EXACT):
         yield
@@ -64,7 +64,7 @@ def four_places(quantity: Decimal) -> Decimal:
 
 def amount_text(amount: Decimal) -> str:
     """`5.00`: two decimals, never an exponent."""
-    return str(cents(amount))  # with two decimals there is never one
+    return str(cents(amount))  # with two decimals `str` writes no exponent
 
 
 def quantity_text(quantity: Decimal) -> str:

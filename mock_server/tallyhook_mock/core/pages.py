@@ -13,13 +13,13 @@ V = TypeVar("V")
 
 
 class Page(Value, Generic[K, V], frozen=True):
-    """A part of a list.
+    """A page of a list.
 
     Attributes:
-        items: what is on it.
-        start: how many entries of the whole list come before it, whether they fit or not.
-        previous: the key of its first entry if others that fit come before; None if none do.
-        next: the key of its last entry if others that fit come after; None if none do.
+        items: the entries on this page.
+        start: how many entries of the whole list come before this page, whether they match or not.
+        previous: the key of the page's first entry if matching ones come before it; else None.
+        next: the key of the page's last entry if matching ones come after it; else None.
     """
 
     items: tuple[V, ...]
@@ -37,10 +37,10 @@ def page_of(
     fits: Callable[[V], bool] | None = None,
     newest_first: bool = False,
 ) -> Page[K, V]:
-    """The first `limit` entries after a key, or the last before one; only those that fit are counted.
+    """The first `limit` entries after a key, or the last ones before a key. Only matching entries count.
 
-    A number that is gone from the list stands where it stood, for numbers are given in order. LookupError for
-    any other key that isn't there.
+    A number that was removed from the list keeps its place, since numbers are in order. LookupError for any
+    other missing key.
     """
     one_more = None if limit is None else limit + 1
     in_order = reversed(whole) if newest_first else iter(whole)
@@ -74,13 +74,13 @@ def page_of(
 
 
 def _place(keys: list[K], key: K, newest_first: bool) -> int:
-    """Where a key stands, or would stand."""
+    """The position of a key, or where it would be."""
     try:
         return keys.index(key)
     except ValueError:
         if not isinstance(key, int):
             raise LookupError(f"there is no {key!r}") from None
-        return sum((other > key if newest_first else other < key) for other in keys)  # type: ignore[operator]  # numbers all
+        return sum((other > key if newest_first else other < key) for other in keys)  # type: ignore[operator]  # all are numbers
 
 
 def _is_any(places: Iterator[int]) -> bool:

@@ -1,1 +1,1 @@
-"""The picture of a customer's life: an SVG drawn to scale in time."""
+"""The picture of a customer's history: an SVG with time drawn to scale."""

@@ -1,4 +1,4 @@
-"""Reading a life off bills: of an account whose invoices are lists of charges, each for a time of its own."""
+"""The story of an account told by its bills: lists of charges, each with a period of its own."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,15 +30,15 @@ from tallyhook_mock.timeline import FAULT, Entry
 
 __all__ = ["COMING", "Account", "Counter", "Subject", "tell_bills"]
 
-# So many invoices to come are drawn.
+# How many forecast invoices are drawn.
 COMING = 3
-# Entries that tell of a charge when it is added, and not only when it is billed.
+# The kind of entries for charges that are added before they are billed.
 _CHARGE_ADDED = "chargeAdded"
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is billed, by the names that its lines have it under; a row of the picture."""
+    """What is billed: a row of the picture. `items` are the items of the lines that belong to it."""
 
     name: str
     note: str
@@ -47,9 +47,9 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """An item whose quantity the entries of the timeline tell.
+    """An item whose quantity the timeline shows.
 
-    `is_billed`: the lines of bills are over that quantity. `measure` says what the largest one is.
+    `is_billed`: bills have lines for that quantity. `measure` describes the largest quantity.
     """
 
     item: str
@@ -60,15 +60,15 @@ class Counter:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What a system knows of an account: all that a picture of it takes, beside the timeline.
+    """What a picture needs to know of an account, besides the timeline.
 
     Attributes:
-        end: of the time that is known to come.
+        end: the end of the time that is planned.
         bills: oldest first.
-        waiting: what no bill has charged yet, but the next one will.
-        turns: kinds of entries that change the account, with their sign.
-        coming: invoices as things stand.
-        untold: items that are nothing by themselves (VAT), or that entries tell of (charges).
+        waiting: lines that the next bill will charge.
+        turns: kinds of entries that change the account, with their signs.
+        coming: forecast invoices.
+        untold: items without a mark of their own, such as VAT, or charges that have entries.
     """
 
     title: str
@@ -88,19 +88,19 @@ class Account:
 
 
 def tell_bills(account: Account, entries: Iterable[Entry], now: datetime) -> Story:
-    """The life of an account so far."""
+    """The story of an account so far."""
     return _Teller(account, tuple(entries), now).story()
 
 
 @dataclass(slots=True)
 class _Places:
-    """A row in the making: a time is billed once in it, and what comes on top has no place there."""
+    """A row that is being filled. It shows each time once; further lines for the same time don't fit."""
 
     subject: Subject
     periods: list[Period] = field(default_factory=list)
 
     def takes(self, line: Line, bill: Bill | Coming | None) -> bool:
-        """Whether the line has found its place."""
+        """Whether the line was placed in this row."""
         start, end = line.start, line.end
         if start is None or end is None or start >= end:
             return False
@@ -191,7 +191,7 @@ class _Teller:
             yield Mark(entry.at, Sign.CHARGE, dated(entry.at, f"charge added: {entry.note}"), signed(amount))
 
     def _tallies(self) -> Iterator[Tally]:
-        """Of items whose quantity was not always the same."""
+        """The tallies of items whose quantity has changed."""
         for counter in self.account.counters:
             told = [entry for entry in self.entries if entry.item == counter.item and entry.kind != FAULT]
             updates = tuple(
@@ -204,7 +204,7 @@ class _Teller:
                 yield Tally(counter.name, tuple(self._steps(told)), updates, billed, counter.measure)
 
     def _steps(self, told: Sequence[Entry]) -> Iterator[Step]:
-        """What each entry left it at, until the next one; none for what is without end."""
+        """The quantity after each entry, until the next one. Unlimited quantities have no step."""
         ends = [after.at for _, after in pairwise(told)] + [self.now]
         for entry, end in zip(told, ends, strict=True):
             if entry.quantity is not None and entry.at < end:

@@ -1,4 +1,4 @@
-"""Writing SVG, with a memory of what stands where, so that no text covers another."""
+"""Writing SVG. The canvas remembers what is where, so that no text covers another."""
 
 import re
 import unicodedata
@@ -11,7 +11,7 @@ from tallyhook_mock.picture.style import SHAPES, SIZES, STYLE
 
 __all__ = ["REACH", "Canvas", "Cluster", "cleaned", "clip", "clusters", "escaped", "width"]
 
-# What a mark takes up on either side of its moment.
+# The space that a mark takes on either side of its moment, in pixels.
 REACH = 6.5
 _MOST_TITLES = 12
 _HATCH = (
@@ -21,7 +21,7 @@ _HATCH = (
 
 
 class Cluster:
-    """Marks too close to be told apart; the worst of them lends its sign."""
+    """Marks too close to be told apart. The worst of them decides about the sign."""
 
     def __init__(self, x: float, marks: list[Mark]) -> None:
         self.x = x
@@ -41,7 +41,7 @@ class Cluster:
 
 
 def clusters(placed: Iterable[tuple[float, Mark]], gap: float = 2 * REACH) -> list[Cluster]:
-    """Marks at their places, those nearer to the first of a cluster than `gap` in one."""
+    """Marks grouped into clusters: marks less than `gap` pixels from the first one belong together."""
     found: list[Cluster] = []
     for x, mark in sorted(placed, key=lambda place: place[0]):
         if found and x - found[-1].x < gap:
@@ -52,19 +52,19 @@ def clusters(placed: Iterable[tuple[float, Mark]], gap: float = 2 * REACH) -> li
 
 
 class Canvas:
-    """Elements in the order in which they are drawn. Lengths are pixels, y grows downwards."""
+    """SVG elements in drawing order. Lengths are in pixels; y grows downwards."""
 
     def __init__(self, width: float) -> None:
         self.width = width
         self.height = 0.0
         self._parts: list[str] = []
         self._taken: list[tuple[float, float, float, float]] = []
-        self._tips: list[int] = []  # the places where a tip has to go, once it is known where
+        self._tips: list[int] = []  # the parts that get the position of a tip, once the height is known
 
     # -- shapes
 
     def add(self, name: str, classes: str = "", /, **attributes: float | str) -> None:
-        """An element without content; the numbers of its attributes are rounded to tenths."""
+        """An element without content. Numbers in attributes are rounded to tenths."""
         written = "".join(f' {key}="{_number(value)}"' for key, value in attributes.items())
         self._parts.append(f'<{name} class="{classes}"{written}/>')
 
@@ -72,7 +72,7 @@ class Canvas:
         self.add("line", classes, x1=x1, y1=y1, x2=x2, y2=y2)
 
     def bar(self, classes: str, x: float, y: float, to: float, height: float) -> None:
-        """A rectangle from `x` to `to`: to scale, but never too thin to be seen."""
+        """A rectangle from `x` to `to`, to scale but never too thin to see."""
         self.add("rect", classes, x=x, y=y, width=max(to - x, 1.5), height=height, rx=2)
 
     def area(self, classes: str, left: float, top: float, right: float, bottom: float) -> None:
@@ -81,13 +81,13 @@ class Canvas:
             self.add("rect", classes, x=left, y=top, width=right - left, height=bottom - top)
 
     def shape(self, sign: Sign, x: float, y: float, classes: str = "") -> None:
-        """The shape of a sign alone, which tells nothing more."""
+        """The shape of a sign, without a title."""
         names, place = f"{sign} {classes}".strip(), f"{_number(x)} {_number(y)}"
         self._parts.append(f'<g class="{names}" transform="translate({place})">{SHAPES[sign]}</g>')
 
     @contextmanager
     def event(self, titles: Iterable[str]) -> Iterator[None]:
-        """What is drawn inside has a title that hovering and the keyboard show."""
+        """What is drawn inside this block has a title, shown on hover and by keyboard."""
         titles = list(titles)
         shown = escaped("\n".join(titles))
         self._parts.append(f'<g class="event" tabindex="0" role="img"><title>{shown}</title>')
@@ -110,9 +110,9 @@ class Canvas:
     def text(
         self, x: float, y: float, text: str, classes: str = "text", *, room: float = 1e9, anyway: bool = True
     ) -> bool:
-        """A text on the base line `y`, if it fits into `room` when shortened; whether it does.
+        """Write a text on the base line `y`, shortened to fit into `room`. Returns whether it was written.
 
-        Unless it is drawn `anyway`, also only if nothing else stands there.
+        Unless `anyway`, the text is only written where nothing else is.
         """
         names = classes.split()
         size = next(SIZES[name] for name in names if name in SIZES)
@@ -142,7 +142,7 @@ class Canvas:
     # -- the whole
 
     def document(self, title: str, description: str, *, styled: bool) -> str:
-        """The picture, its height being what has been set last; the tips go to its foot."""
+        """The whole picture, with the height that was set last and the tips at the bottom."""
         for place in self._tips:
             self._parts[place] = self._parts[place].replace("{}", _number(self.height - 15.5), 1)
         size = f'width="{_number(self.width)}" height="{_number(self.height)}"'
@@ -153,7 +153,7 @@ class Canvas:
         )
         style = f"<style>\n{STYLE}</style>\n" if styled else ""
         paper = f'<rect class="paper" {size} rx="8"/>'
-        # Before everything else: the tips, which belong to their events, are drawn on it.
+        # Drawn first, because the tips are drawn on it as parts of their events.
         foot = f'<rect class="band" x="12" y="{_number(self.height - 32)}" width="{_number(self.width - 24)}"'
         foot += ' height="24" rx="4"/>'
         return "\n".join((head + style + _HATCH, paper, foot, *self._parts, "</svg>")) + "\n"
@@ -164,22 +164,22 @@ def _number(value: float | str) -> str:
 
 
 _ELLIPSIS = "…"
-# What no XML 1.0 document can hold, however it is written.
+# Characters that no XML 1.0 document can hold.
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
-# Shares of the font's size. Nobody knows which font it will be: these are those of a wide one.
+# Widths as shares of the font size. The font is unknown, so these are the widths of a wide one.
 _WIDTHS = dict.fromkeys("ijlI'|!.,:; ·", 0.36) | dict.fromkeys("frt()[]-/", 0.43)
 _WIDTHS |= dict.fromkeys("Mw%#+=×−", 0.87) | dict.fromkeys("mW@…", 1.0)
 _LOWER, _UPPER, _OTHER, _WIDE = 0.65, 0.8, 0.85, 1.1
 
 
 def width(text: str, size: float, *, bold: bool = False) -> float:
-    """At most so many pixels."""
+    """The width of a text in pixels, or more."""
     return sum(_share(letter) for letter in text) * size * (1.12 if bold else 1)
 
 
 def clip(text: str, room: float, size: float, *, bold: bool = False) -> str:
-    """A text, shortened to fit into `room` pixels; empty if next to nothing of it would be left."""
+    """A text, shortened to fit into `room` pixels. Empty if almost nothing would be left."""
     if width(text, size, bold=bold) <= room:
         return text
     while len(text) > 3:
@@ -190,12 +190,12 @@ def clip(text: str, room: float, size: float, *, bold: bool = False) -> str:
 
 
 def cleaned(text: str) -> str:
-    """Without what XML can't hold; to be done before anything is measured."""
+    """Replace characters that XML can't hold. Do this before measuring."""
     return _FORBIDDEN.sub("\ufffd", text)
 
 
 def escaped(text: str) -> str:
-    """Fit for the content of an element or of a quoted attribute."""
+    """Escape for the content of an element or of a quoted attribute."""
     return escape(cleaned(text), {'"': "&quot;"})
 
 

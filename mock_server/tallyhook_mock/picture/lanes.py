@@ -1,4 +1,4 @@
-"""The life as a whole, to one scale: plan, periods, quantities, hooks, charges, payments."""
+"""The whole history on one time scale: plan, periods, quantities, hooks, charges, payments."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -11,19 +11,19 @@ from tallyhook_mock.picture.story import Lane, Mark, Row, Sign, Story, Tally
 
 __all__ = ["NAMES", "TO_COME", "draw_lanes"]
 
-# Where the names of lanes begin, and how much room they have.
+# Where the names of lanes begin, and how much room they have, in pixels.
 NAMES, _NAME_ROOM = 24.0, 100.0
 _LEFT, _MARGIN = 136.0, 24.0
 _MOST_ROWS, _MOST_TALLIES = 8, 4
-# The state of a period whose invoice is to come; and those that need no word.
+# The state of a period with a forecast invoice, and the states that are not spelled out.
 TO_COME = "coming"
 _ORDINARY = ("paid", "current")
-# The heights of the lanes.
+# The heights of the lanes, in pixels.
 PLANS, PERIODS, TALLY, MARKS = 36.0, 50.0, 60.0, 30.0
 
 
 def draw_lanes(canvas: Canvas, story: Story, y: float) -> float:
-    """Draw from `y` downwards; the y where the next thing may begin."""
+    """Draw from `y` downwards. Returns the y at which the next part may begin."""
     axis = Axis(story.start, story.end, _LEFT, canvas.width - _MARGIN)
     lanes = _Lanes(canvas, story, axis)
     y = lanes.ticks(y)
@@ -60,7 +60,7 @@ class _Lanes:
         words = f"now, {self.story.now.day} {self.story.now:%B %Y %H:%M}"
         side = "small end" if now > canvas.width / 2 else "small"
         canvas.text(now, y + 12, words, f"{side} name")
-        for tick in reversed(self._ticks):  # the edge gives way to what begins soon after it
+        for tick in reversed(self._ticks):  # the first label gives way to the next one
             canvas.text(tick.x + 4, y + 12, tick.context, "small soft name", anyway=False)
             canvas.text(tick.x + 4, y + 28, tick.label, "small soft", anyway=False)
         return y + 34
@@ -159,7 +159,7 @@ class _Lanes:
 
 
 def _label(cluster: Cluster) -> str:
-    """What goes wrong is counted; otherwise only what stands alone has a label."""
+    """Failures are counted. Otherwise a cluster has the label of its first mark."""
     sign = cluster.worst.sign
     if sign in (Sign.FAILED, Sign.DECLINED):
         return f"{sum(mark.sign is sign for mark in cluster.marks)} {sign}"

@@ -1,4 +1,4 @@
-"""A customer's life as a value: its entries, and how it shows itself."""
+"""A customer's history as a value: its entries, and how terminals and Jupyter show it."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, overload
@@ -22,10 +22,10 @@ _COLUMNS = ("when (UTC)", "what", "invoice", "amount", "note")
 
 
 class Life(Sequence[Entry]):
-    """What happened to a customer up to a moment, oldest first.
+    """What happened to a customer so far, oldest first.
 
-    It is a sequence of entries; a terminal shows it as a table, and Jupyter as the picture. `svg` is that
-    picture, None for a customer who has been deleted.
+    It is a sequence of entries. A terminal shows it as a table, and Jupyter as a picture. `svg` is that
+    picture; None for a deleted customer.
     """
 
     def __init__(self, entries: Iterable[Entry], story: Story | None) -> None:
@@ -76,16 +76,16 @@ class Life(Sequence[Entry]):
 
 
 def life_of(mock: Mock, product: Product, customer: str) -> Life:
-    """The life of a customer by its code, deleted or not, as it stands in the mock now."""
+    """The history of a customer, deleted or not, by its code."""
     is_there = mock.state.has_customer(product, customer)
     story = tell(mock, mock.state.customer(product, customer)) if is_there else None
     return Life(mock.timeline.entries(product.code, customer), story)
 
 
 def life_at(mock: Mock, system: str, account: str) -> Life:
-    """The life of an account of a system beside Cheddar, by its id, as it stands in the mock now.
+    """The history of an account in a system other than Cheddar, by its id.
 
-    ValueError if there is no such system.
+    ValueError for an unknown system.
     """
     if system not in mock.systems.others:
         raise ValueError(f"{system!r} is not one of {', '.join(SYSTEMS)}")
@@ -97,9 +97,9 @@ def life_at(mock: Mock, system: str, account: str) -> Life:
 
 
 def story_of(mock: Mock, system: str, account: Entity) -> Story:
-    """The life of an account of a system beside Cheddar; LookupError if it draws none."""
+    """The story of an account in a system other than Cheddar. LookupError if the system draws no pictures."""
     picture = part(system, "picture")
     if picture is None:
-        raise LookupError(f"{system} draws no picture")
+        raise LookupError(f"{system} draws no pictures")
     story: Story = picture.tell(mock, account)
     return story

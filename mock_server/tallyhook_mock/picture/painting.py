@@ -1,4 +1,4 @@
-"""The whole picture: title, lanes, reviews, legend, and at the foot a line about what is pointed at."""
+"""The whole picture: title, lanes, reviews, legend, and a line at the bottom about what is pointed at."""
 
 from collections.abc import Iterator
 
@@ -30,7 +30,7 @@ _WORDS = {
 
 
 def paint(story: Story, *, styled: bool = True) -> str:
-    """SVG, 1280 px wide. Unless `styled`, the page has to bring the style sheet `STYLE`."""
+    """The SVG, 1280 px wide. If it is not `styled`, the page has to include the style sheet `STYLE`."""
     canvas = Canvas(WIDTH)
     canvas.text(NAMES, 36, story.title, "title", room=600)
     canvas.text(WIDTH - 24, 36, story.summary, "text soft end", room=600)
@@ -45,7 +45,7 @@ def paint(story: Story, *, styled: bool = True) -> str:
 
 
 def _legend(canvas: Canvas, story: Story, y: float) -> float:
-    """What the shapes in this picture mean; the y of its last line."""
+    """Explain the shapes in this picture. Returns the y of the last line."""
     bars = {
         "hold": ("held for review", any(review.released != review.at for review in story.reviews)),
         "wait": ("the hour before execution", any(review.runs for review in story.reviews)),

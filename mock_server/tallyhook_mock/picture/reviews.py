@@ -1,4 +1,4 @@
-"""From bill date to execution: every invoice a row, all on one scale, the bill date at the left."""
+"""From bill date to execution: one row per invoice, all on one scale, with the bill date at the left."""
 
 from datetime import timedelta
 from itertools import pairwise
@@ -14,12 +14,12 @@ __all__ = ["draw_reviews"]
 _LEFT, _OUTCOME, _ROW, _BAR = 184.0, 168.0, 26.0, 16.0
 _TITLE = "From bill date to execution"
 _MOST = 16
-# Marks of a row stand closer together than others.
+# Marks in a row may be closer together than elsewhere, in pixels.
 _GAP = 6.4
 
 
 def draw_reviews(canvas: Canvas, reviews: tuple[Review, ...], y: float) -> float:
-    """Draw from `y` downwards; the y where the next thing may begin."""
+    """Draw from `y` downwards. Returns the y at which the next part may begin."""
     shown = _chosen(reviews)
     right = canvas.width - 24 - _OUTCOME
     moments = (at - review.at for review in shown for at in review.moments)
@@ -47,7 +47,7 @@ def draw_reviews(canvas: Canvas, reviews: tuple[Review, ...], y: float) -> float
 
 
 def _chosen(reviews: tuple[Review, ...]) -> list[Review]:
-    """What went wrong before what is recent, in order of time."""
+    """The reviews to show: those that went wrong first, then the latest; in order of time."""
     ranked = sorted(reviews, key=lambda review: (review.went_wrong, review.at, review.number), reverse=True)
     return sorted(ranked[:_MOST], key=lambda review: (review.at, review.number))
 
@@ -94,7 +94,7 @@ def _bars(canvas: Canvas, scale: Aftermath, review: Review, middle: float) -> No
 
 
 def _write(canvas: Canvas, base: float, words: str, stops: list[float]) -> None:
-    """Write between two of the stops: the first that are far enough apart, or those farthest apart."""
+    """Write between two stops: the first two that are far enough apart, or else the farthest apart."""
     gaps = [(start + 12, end - 10) for start, end in pairwise(stops)]
     wanted = width(words, SIZES["small"])
     widest = max(gaps, key=lambda gap: gap[1] - gap[0], default=(0.0, 0.0))

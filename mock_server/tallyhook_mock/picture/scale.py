@@ -1,4 +1,4 @@
-"""Time as pixels: one scale for a whole life, and one for the minutes, hours and days after a bill date."""
+"""Time as pixels: a scale for a whole history, and one for minutes, hours and days after a bill date."""
 
 import math
 from bisect import bisect_left
@@ -15,7 +15,7 @@ _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """`context` is what a label leaves out (the year of a month), given where it begins."""
+    """`context` is what the label leaves out, such as the year of a month. It is set where that changes."""
 
     x: float
     label: str
@@ -24,7 +24,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """A time from `start` to `end`, drawn from x `left` to `right`."""
+    """The time from `start` to `end`, drawn from x `left` to `right`."""
 
     start: datetime
     end: datetime
@@ -32,12 +32,12 @@ class Axis:
     right: float
 
     def x(self, at: datetime) -> float:
-        """Moments outside stand at the edges."""
+        """The x of a moment. Moments outside the axis are at its edges."""
         share = (at - self.start) / (self.end - self.start)
         return self.left + (self.right - self.left) * min(max(share, 0.0), 1.0)
 
     def ticks(self) -> Iterator[Tick]:
-        """The finest that leave room for their labels; the first is the edge itself."""
+        """The finest ticks with room for their labels. The first is the left edge itself."""
         pixels = (self.right - self.left) / ((self.end - self.start) / _HOUR)
         unit = next((unit for unit in _UNITS if unit.hours * pixels >= unit.room), _UNITS[-1])
         before = self.start.strftime(unit.context)
@@ -63,7 +63,7 @@ def _label(at: datetime, pattern: str) -> str:
 
 def _every(hours: int) -> Callable[[datetime, datetime], Iterator[datetime]]:
     def moments(start: datetime, end: datetime) -> Iterator[datetime]:
-        monday = datetime(1970, 1, 5, tzinfo=UTC)  # from which weeks begin on Mondays, and days at midnight
+        monday = datetime(1970, 1, 5, tzinfo=UTC)  # so that weeks begin on Mondays, and days at midnight
         step = timedelta(hours=hours)
         at = monday + math.ceil((start - monday) / step) * step
         while at <= end:
@@ -99,7 +99,7 @@ _UNITS = (
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """A stretch of the time after a bill date with a scale of its own."""
+    """A part of the time after a bill date, with its own scale."""
 
     start: timedelta
     end: timedelta
@@ -122,7 +122,7 @@ class Zone:
 
 
 def _steps(unit: timedelta) -> Iterator[int]:
-    """How many units from tick to tick, the finest first; round ones of the clock where there are any."""
+    """How many units lie between ticks, finest first: round numbers on a clock or calendar if possible."""
     yield from {_MINUTE: (5, 10, 15, 30), _HOUR: (3, 6, 12), _DAY: (1, 2, 7, 14, 28)}[unit]
     step = 50
     while True:
@@ -131,16 +131,16 @@ def _steps(unit: timedelta) -> Iterator[int]:
 
 
 class Aftermath:
-    """The time after a bill date, of all invoices alike.
+    """The time after a bill date, the same for all invoices.
 
-    Minutes, hours and days each have a scale of their own, since what happens after an hour would else be
-    told from what happens at once by a hair. A zone in which nothing happens takes no room.
+    Minutes, hours and days each have their own scale; on a single one, what happens after an hour could not
+    be told from what happens at once. A zone in which nothing happens takes no space.
     """
 
     _GAP = 20.0
 
     def __init__(self, moments: Iterable[timedelta], left: float, right: float) -> None:
-        """`moments`: everything that is to have a place."""
+        """`moments` are all the times that need a place."""
         latest = sorted({timedelta(0), *moments})
         top = max(latest[-1], 3 * _DAY)
         bounds = (

@@ -1,4 +1,4 @@
-"""What a picture tells of a customer's life, before anything is drawn."""
+"""What a picture shows of a customer's history, as data, and the words that all pictures share."""
 
 import re
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ __all__ = [
 
 
 class Sign(StrEnum):
-    """What a mark says; each sign has a shape of its own, so that colour is never alone. Worst last."""
+    """What a mark means, worst last. Each sign has its own shape, so that colour is never needed alone."""
 
     COMING = "coming"
     USED = "used"
@@ -57,7 +57,7 @@ class Sign(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One event. `label` is written beside it where there is room, `title` says all of it."""
+    """One event. `label` is written next to it if there is room; `title` says everything."""
 
     at: datetime
     sign: Sign
@@ -67,7 +67,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """Marks of one kind of thing."""
+    """A row of marks of one kind."""
 
     name: str
     marks: tuple[Mark, ...]
@@ -75,7 +75,7 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A time on a plan, or without one."""
+    """A time on a plan, or a pause."""
 
     start: datetime
     end: datetime
@@ -85,7 +85,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """A time and the invoice that is for it, whose state it is in; `number` is None while there is none."""
+    """A period and the state of its invoice. `number` is None while there is no invoice."""
 
     start: datetime
     end: datetime
@@ -97,7 +97,7 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Periods that follow one another, and whose they are."""
+    """Periods that follow one another, and what they belong to."""
 
     name: str
     note: str
@@ -106,7 +106,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A quantity that stayed."""
+    """A time during which a quantity stayed the same."""
 
     start: datetime
     end: datetime
@@ -115,7 +115,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """What a counter was set to."""
+    """A quantity that a counter was set to."""
 
     at: datetime
     quantity: Decimal
@@ -124,9 +124,9 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """The quantities of an item: as they were counted, and what each invoice billed in the end.
+    """The quantities of an item: as counted, and as billed by each invoice.
 
-    `measure` says what the largest of them is.
+    `measure` describes the largest of them.
     """
 
     item: str
@@ -138,9 +138,9 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """An invoice from its bill date on: held until `released`, executed at `runs` if nothing came before.
+    """An invoice from its bill date on: held until `released`, then executed at `runs`.
 
-    `tried_until` is the last or next try after a decline. None is what has not come to pass.
+    `tried_until` is the last or next attempt after a decline. None is what has not happened.
     """
 
     number: int
@@ -159,12 +159,12 @@ class Review:
 
     @property
     def held(self) -> timedelta:
-        """How long it was not released."""
+        """How long it was held."""
         return timedelta(0) if self.released is None else self.released - self.at
 
     @property
     def moments(self) -> list[datetime]:
-        """Everything about it that has a place in time."""
+        """All moments of the review."""
         bounds = (self.released, self.runs, self.tried_until)
         return [mark.at for mark in self.marks] + [at for at in bounds if at is not None]
 
@@ -175,7 +175,7 @@ class Review:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """A life, from `start` to `end`; what lies behind `now` is expected only."""
+    """A customer's history from `start` to `end`. What comes after `now` is only expected."""
 
     title: str
     summary: str
@@ -191,25 +191,25 @@ class Story:
     reviews: tuple[Review, ...]
 
 
-# How much of the time to come is shown, where little has been as yet.
+# How much of the future is shown, at least.
 AHEAD = timedelta(days=31)
 
 _CAPITAL = re.compile("(?<=[a-z])(?=[A-Z])")
 
 
 def words(name: str) -> str:
-    """`subscriptionBillable` as people say it: subscription billable."""
+    """`subscriptionBillable` in plain words: subscription billable."""
     return _CAPITAL.sub(" ", name).lower()
 
 
 def entry_words(entry: Entry) -> str:
-    """What happened, to which item, and what is noted of it."""
+    """What happened, to which item, and the note about it."""
     item = "" if not entry.item or entry.note.startswith(entry.item) else f", {entry.item}"
     return f"{words(entry.kind)}{item}{': ' if entry.note else ''}{entry.note}"
 
 
 def signed(amount: Decimal) -> str:
-    """What it adds, with a real minus."""
+    """An amount with its sign, as a plus or a real minus."""
     return f"{'−' if amount < 0 else '+'}{amount_text(abs(amount))}"
 
 
@@ -223,23 +223,23 @@ def moment(at: datetime) -> str:
 
 
 def dated(at: datetime, words: str) -> str:
-    """An event as a title has it."""
+    """The title of an event: its moment, and words."""
     return f"{moment(at)} · {words}"
 
 
 def pause(start: datetime, end: datetime) -> Span:
-    """The time after a cancellation."""
+    """The time after a cancellation, as a span."""
     return Span(start, end, "canceled", f"Canceled from {moment(start)}")
 
 
 def near(coming: Sequence[Coming], start: datetime, end: datetime, now: datetime) -> list[Coming]:
-    """The invoices to come that have a place in a picture which is to end at `end`, or little later."""
+    """The forecast invoices that fit into a picture that ends at `end` or a little later."""
     latest = max(end, now + max((now - start) / 12, AHEAD))
     return [each for each in coming if each.at <= latest]
 
 
 def to_come(coming: Sequence[Coming]) -> Lane:
-    """Invoices as a forecast has them."""
+    """A lane of forecast invoices."""
     return Lane("To come", tuple(_coming(each) for each in coming))
 
 

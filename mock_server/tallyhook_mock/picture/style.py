@@ -1,10 +1,10 @@
-"""The look of the picture: colours by what they mean, light and dark, and a shape for each sign."""
+"""The look of the picture: colours by meaning, light and dark, and a shape for each sign."""
 
 from tallyhook_mock.picture.story import Sign
 
 __all__ = ["SHAPES", "SIZES", "STYLE"]
 
-# Pixels of the letters, by class. The layout reckons with them, so they stand here only once.
+# Font sizes in pixels, by class. The layout uses them too.
 SIZES = {"title": 20, "text": 13, "small": 12, "tip": 13}
 
 _LIGHT = {
@@ -53,7 +53,7 @@ def _variables(colours: dict[str, str]) -> str:
     return "".join(f"--{name}:{colour};" for name, colour in colours.items())
 
 
-# A page in which the picture stands may set `data-theme` on its root; otherwise the system's wish counts.
+# A page may set `data-theme` on its root element; otherwise the setting of the system counts.
 STYLE = f"""\
 .life{{{_variables(_LIGHT)}font-variant-numeric:tabular-nums;
 font-family:system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif}}
@@ -111,7 +111,7 @@ font-family:system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,san
 .life .event:hover .edge,.life .event:focus .edge{{stroke:var(--ink);stroke-width:2;stroke-dasharray:none}}
 """
 
-# Around the moment of a mark: circles are hooks, diamonds money, triangles charges.
+# Circles are hooks, diamonds money, triangles charges. The origin is the moment of the mark.
 _DIAMOND = '<path class="s" d="M0 -6.5L6.5 0 0 6.5 -6.5 0Z"/>'
 
 SHAPES = {

@@ -1,11 +1,11 @@
 """The billing systems of one mock. A new one is a folder here, and a line in `SYSTEMS`.
 
-The files of a folder have the same names in each. `model` has its `State`, a `BillingSystem`; the others are
-there if they are needed: `api` (its `face`), `hooks` (their `POLICY`), `catalog` (its section), `control` and
-`console` (their `ROUTES`), `picture` (what `tell`s a life).
+The files have the same names in each folder. `state` has the `State`, a `BillingSystem`. All others are
+optional: `api` (with `face` and `ACTIONS`), `hooks` (with `POLICY`, `type_of` and `body`), `catalog` (with
+`Section`, `read` and `dump`), `control` and `console` (with `ROUTES`), `picture` (with `tell`).
 
-Where a docstring says `Standing:`, or has it in brackets, that is how a rule is known: it is documented, said
-by the vendor's staff in some year, recorded, relied on by clients, or inferred. docs/NAME.md has the rules.
+`Standing:` in a docstring, or a word in brackets, says how a rule is known: it is documented, was stated by
+the vendor's staff in a year, recorded, relied on by clients, or inferred. docs/NAME.md lists the rules.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from tallyhook_mock.core.ids import Ids
 
 __all__ = ["SYSTEMS", "Systems", "actions", "part", "parts", "policies"]
 
-# What each calls the accounts that it bills.
+# What each system calls the accounts that it bills.
 SYSTEMS = {
     "cheddar": "customers",
     "cleverbridge": "subscriptions",
@@ -33,37 +33,37 @@ S = TypeVar("S", bound=BillingSystem)
 
 
 def part(system: str, file: str) -> ModuleType | None:
-    """The module of a system by its name, such as `control`; None if it has none."""
+    """The module of a system by its file name, such as `control`. None if there is none."""
     name = f"{__name__}.{system}.{file}"
     return import_module(name) if find_spec(name) is not None else None
 
 
 def parts(file: str) -> dict[str, ModuleType]:
-    """The modules of this name, by system."""
+    """The modules with this file name, by system."""
     found = {system: part(system, file) for system in SYSTEMS}
     return {system: module for system, module in found.items() if module is not None}
 
 
 def actions() -> list[str]:
-    """The calls of all APIs, by the names that faults know them by: `customers/add-charge`."""
+    """The calls of all APIs by the names that faults use, such as `customers/add-charge`."""
     return [action for api in parts("api").values() for action in api.ACTIONS]
 
 
 def policies() -> dict[str, Policy]:
-    """How those beside Cheddar that send hooks do it, by system."""
+    """How the systems other than Cheddar send their hooks, by system."""
     return {system: module.POLICY for system, module in parts("hooks").items()}
 
 
 class Systems:
-    """They share a clock, and nothing else.
+    """All billing systems of one mock. They share nothing but the clock.
 
     Attributes:
         cheddar: the one with products.
-        others: those beside Cheddar, by name.
+        others: the other systems, by name.
     """
 
     def __init__(self, ids: Ids | None = None) -> None:
-        """`ids` are Cheddar's and those of all hooks; the others' may be the same in every world."""
+        """`ids` are for Cheddar and all hooks. The other systems count their own ids."""
         # Loaded with a world: a command needs only the names of the systems.
         from tallyhook_mock.systems.cheddar.state import State as Cheddar
 
@@ -74,14 +74,14 @@ class Systems:
         self._all: tuple[Cheddar | BillingSystem, ...] = (self.cheddar, *self.others.values())
 
     def of(self, kind: type[S]) -> S:
-        """The system beside Cheddar with this state."""
+        """The system with this kind of state."""
         return next(system for system in self.others.values() if isinstance(system, kind))
 
     def next_due(self) -> datetime | None:
-        """The next moment at which any of them has something to do."""
+        """The next moment at which any system has something to do."""
         moments = [due for system in self._all if (due := system.next_due()) is not None]
         return min(moments, default=None)
 
     def step(self, at: datetime) -> bool:
-        """Carry out one thing that is due at `at`; False if nothing is."""
+        """Carry out one thing that is due at `at`. False if nothing is."""
         return self.cheddar.step(at) or any(system.step(at) for system in self.others.values())

@@ -1,4 +1,4 @@
-"""Hooks from Cheddar, or from a gateway that signs Cheddar's hooks in another way."""
+"""Hooks from Cheddar, or from a gateway that signs Cheddar's hooks differently."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -11,11 +11,14 @@ from tallyhook_receiver.sources.source import Event, Keys, WrongSource, body_key
 
 
 class Cheddar:
-    """A product by its code, the keys that may sign its hooks, and the client that adjusts its invoices.
+    """A product: its code, the keys that may sign its hooks, and the client that adjusts its invoices.
 
-    While a key is being rotated, name the new one and the old one. `client` is needed for reviews only, and
-    is one of the same product. `id` is the product's own id: hooks with another one are refused. `scheme`
-    says how hooks are signed, and so what a key looks like.
+    Args:
+        code: the product's code.
+        keys: the product's secret key; while you are changing it, the new and the old one.
+        client: a client of the same product; only reviews need it.
+        id: the product's id; hooks with another one are refused.
+        scheme: how hooks are signed, and so what a key looks like.
 
     Raises ValueError for a key that can't verify anything, and for a client of another product.
     """
@@ -49,7 +52,7 @@ class Cheddar:
             raise ValueError(f"product {code} got a client with the id of another product")
 
     def verify(self, headers: Mapping[str, str], body: bytes) -> bool:
-        """By the scheme's own headers; Cheddar's header with the body's hash is not looked at."""
+        """Verify by the scheme's own headers. Cheddar's header with the body's hash is ignored."""
         return self.scheme.verify(headers, body, self.keys, at=datetime.now(UTC))
 
     def read(self, headers: Mapping[str, str], body: bytes) -> Event[events.Hook]:
@@ -70,10 +73,10 @@ class Cheddar:
 
 
 def event_key(hook: events.Hook, body: bytes) -> str:
-    """A billable hook is what it is about: customer and invoice, each by its code or number if it has one.
+    """A billable hook's key is its customer and invoice, each by code or number if it has one.
 
-    The same invoice announced again, at another time or with another quantity, is the same work. Any other
-    hook is its bytes. Cheddar gives hooks no id, so this is derived.
+    So the same invoice announced again, at another time or with another quantity, is the same work. The key
+    of any other hook is the hash of its body. Cheddar gives hooks no id, so this is inferred.
     """
     invoice = hook.subscription.invoice if isinstance(hook, events.SubscriptionBillable) else None
     customer = hook.customer.code.strip() or canonical(hook.customer.id)
@@ -84,7 +87,7 @@ def event_key(hook: events.Hook, body: bytes) -> str:
 
 
 def kept_key(product: str, body: bytes) -> str:
-    """The inbox key of a hook that an earlier release has kept: Cheddar's were the only ones."""
+    """The inbox key of a hook that an earlier release stored, when all hooks were Cheddar's."""
     try:
         return inbox_key(product, event_key(events.decode(body), body))
     except DecodeError:

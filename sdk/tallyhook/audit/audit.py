@@ -1,4 +1,4 @@
-"""A usage audit, written once: declare what was used, compare, apply, verify."""
+"""A usage audit for any system: declare what was used, compare, apply, verify."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -28,9 +28,9 @@ class System(Protocol):
     """A billing system, as an audit sees it.
 
     Attributes:
-        name: as its windows have it.
+        name: the system's name in its windows.
         not_promised: what it can't promise, in words.
-        adds: whether a quantity is reached by adding charges, so that doing it twice would charge twice.
+        adds: whether it reaches a quantity by adding charges, so that doing it twice would charge twice.
     """
 
     name: str
@@ -38,29 +38,29 @@ class System(Protocol):
     adds: bool
 
     def windows(self, now: datetime) -> Iterable[Window]:
-        """Those that can be audited now, and those that are closed and not billed yet."""
+        """The windows to audit now, and those that have closed but are not billed yet."""
 
     def read(self, window: Window) -> Mapping[str, Decimal]:
-        """What would be billed as things stand, by item. LookupError if the window is gone: it is billed."""
+        """What would be billed now, by item. Raises LookupError if the window is gone: it has been billed."""
 
     def write(self, window: Window, change: Change) -> None:
-        """Bring one item to its quantity. AuditFailed if that can't be."""
+        """Bring one item to its quantity. Raises AuditFailed if that is impossible."""
 
 
 @runtime_checkable
 class Executor(Protocol):
-    """A system that holds invoices until they are executed by a call."""
+    """A system that holds invoices until a call executes them."""
 
     def execute(self, window: Window, declared: Mapping[str, Decimal]) -> None:
-        """Bill what stands there. AuditFailed if it isn't billed, or is billed otherwise than declared."""
+        """Execute the invoice. Raises AuditFailed if it is declined, or billed otherwise than declared."""
 
 
 class Audit:
-    """The audit of one window, as the function that declares usage gets it.
+    """The audit of one window, for the function that declares usage.
 
     Attributes:
-        window: whose usage of which time is asked for.
-        runs: whether the invoice is executed once everything is right.
+        window: the account and period.
+        runs: whether to execute the invoice once everything is right.
     """
 
     def __init__(self, window: Window, quantities: Mapping[str, Decimal]) -> None:
@@ -71,7 +71,7 @@ class Audit:
 
     @property
     def items(self) -> Sequence[str]:
-        """What can be billed by quantity."""
+        """The items that are billed by quantity."""
         return tuple(self._quantities)
 
     @property
@@ -79,17 +79,18 @@ class Audit:
         return dict(self._declared)
 
     def quantity(self, item: str) -> Decimal:
-        """What would be billed as things stand; LookupError for no such item."""
+        """What would be billed now. Raises LookupError if there is no such item."""
         self._require(item)
         return self._quantities[item]
 
     def set_quantity(self, item: str, quantity: Decimal | int | str) -> None:
-        """Declare what is to be billed of an item, 0 as well: a quantity that stands there is billed.
+        """Declare the quantity to bill for an item. Declare 0 too, or the quantity that is there will be
+        billed.
 
         Raises:
             LookupError: there is no such item.
-            TypeError: for a float, which can't say exactly how much.
-            ValueError: for what is no number from 0 up.
+            TypeError: the quantity is a float, which isn't exact.
+            ValueError: it is not a number, or it is negative.
         """
         self._require(item)
         if isinstance(quantity, bool) or not isinstance(quantity, Decimal | int | str):
@@ -99,15 +100,15 @@ class Audit:
         except InvalidOperation:
             raise ValueError("a quantity is a number") from None
         if not number.is_finite() or number < 0:
-            raise ValueError("a quantity is a number from 0 up")
+            raise ValueError("a quantity is a number of at least 0")
         self._declared[item] = number
 
     def run_when_done(self) -> None:
-        """Execute the invoice once everything is right; where the system bills by itself, it does that."""
+        """Execute the invoice once everything is right. A system that bills by itself ignores this."""
         self.runs = True
 
     def compare(self) -> tuple[Change, ...]:
-        """What differs from what was declared."""
+        """What differs from the declaration."""
         return tuple(
             Change(item=item, before=self._quantities[item], after=quantity)
             for item, quantity in self._declared.items()
@@ -127,11 +128,12 @@ def apply(
     dry_run: bool = False,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Iterator[Outcome]:
-    """Audit every window of every system with one function; what goes wrong with one stops no other.
+    """Audit every window of every system with one function. A failure in one window doesn't stop the others.
 
-    Nothing is done before the outcome is asked for: exhaust the iterator. It is safe to run it again, and to
-    be cut at any point: totals are set, what would add is looked for first, and only what was read again is
-    executed. Without a journal nothing that adds is written.
+    This is a generator: nothing happens until you iterate over it, so exhaust it. You can stop it at any
+    point and run it again. Quantities are set to totals; where a system adds charges, it looks for earlier
+    ones first; and an invoice is executed only after its lines were read again. Without a journal, nothing
+    that adds is written.
     """
     kept: Journal = MemoryJournal() if journal is None else journal
     for system in systems:
@@ -148,7 +150,7 @@ def apply(
 
 
 def _windows(system: System, now: datetime) -> Iterator[Window | Outcome]:
-    """The windows; a list that can't be read, wholly or in part, is an outcome of its own."""
+    """The windows. If a list can't be read completely, that is an outcome of its own."""
     try:
         yield from system.windows(now)
     except (Error, LookupError, ValueError) as error:
@@ -223,7 +225,7 @@ class _Application:
         return self.outcome(Standing.EXECUTED)
 
     def _verify(self, audit: Audit) -> None:
-        """Read again what was written. If it stands otherwise, nothing is executed."""
+        """Read again what was written. Raises AuditFailed if it differs, so that nothing is executed."""
         if not self.changes:
             return
         stands = self.system.read(self.window)
@@ -233,9 +235,9 @@ class _Application:
         self.journal.append(Verified(window=self.window.key, at=self.now()))
 
     def _may_change(self, declared: Mapping[str, Decimal]) -> bool:
-        """Whether a request of an earlier run, of which nothing is known, may still arrive and do harm.
+        """Whether a request of an earlier run has an unknown outcome, and would do harm if it still arrived.
 
-        AuditFailed if a charge was added and isn't shown as it was sent: each run would add another.
+        Raises AuditFailed if a charge was added but isn't shown as it was sent: each run would add another.
         """
         shown = {change.item: change.before for change in self.changes}
         unknown: list[Setting | Adding] = []

@@ -1,6 +1,6 @@
 """The four systems, each as an audit sees it.
 
-`items` maps the names that the audit uses to what the system calls them, so that one function serves all.
+`items` maps the audit's names to the system's, so that one function works for all systems.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,14 +17,14 @@ from tallyhook.review import Review, SetQuantity
 
 
 class Cheddar:
-    """Invoices that Cheddar holds, each until it is run. What is done goes through a review."""
+    """Invoices that Cheddar holds until they are run. Changes go through a review."""
 
     name = "cheddar"
     not_promised: tuple[str, ...] = ()
     adds = False
 
     def __init__(self, client: CheddarClient, items: Mapping[str, str]) -> None:
-        """`items`: by the audit's name, the item's code."""
+        """`items` maps the audit's names to item codes."""
         self._client, self._items = client, items
         self._applied: dict[tuple[str, str], Decimal] = {}
 
@@ -44,7 +44,7 @@ class Cheddar:
                 )
 
     def read(self, window: Window) -> Mapping[str, Decimal]:
-        """What the invoice shows. Where it shows no quantity, what a review has set and verified, or 0."""
+        """The quantities on the invoice; where it shows none, what a review set and verified, or 0."""
         customer = self._customer(window)
         found: dict[str, Decimal] = {}
         for name, code in self._items.items():
@@ -77,12 +77,12 @@ class Cheddar:
         customer = self._client.get_customer(window.account)
         invoice = customer.subscription.outstanding_invoice
         if invoice is None or invoice.id != window.invoice:
-            raise LookupError(f"invoice {window.invoice} of {window.account} does not wait any more")
+            raise LookupError(f"invoice {window.invoice} of {window.account} is no longer waiting")
         return customer
 
 
 class Fusebill:
-    """Ready drafts, which wait for a post where auto-post is off."""
+    """Ready drafts, which wait to be posted if auto-post is off."""
 
     name = "fusebill"
     not_promised: tuple[str, ...] = (
@@ -92,11 +92,11 @@ class Fusebill:
     adds = False
 
     def __init__(self, client: fusebill.Client, items: Mapping[str, str]) -> None:
-        """`items`: by the audit's name, the product's code."""
+        """`items` maps the audit's names to product codes."""
         self._client, self._items = client, items
 
     def windows(self, now: datetime) -> Iterator[Window]:
-        """DecodeError after all others, for a draft that can't be read."""
+        """The drafts. Raises DecodeError after the others if a draft can't be read."""
         drafts: list[fusebill.DraftInvoice] = []
         unreadable: list[DecodeError] = []
         page = 0
@@ -152,18 +152,18 @@ class Fusebill:
         try:
             return self._client.get_draft_invoice(int(window.invoice))
         except NotFound:
-            raise LookupError(f"draft {window.invoice} does not wait any more") from None
+            raise LookupError(f"draft {window.invoice} is no longer waiting") from None
 
     @staticmethod
     def _on(draft: fusebill.DraftInvoice, code: str) -> tuple[fusebill.DraftCharge | None, Decimal]:
-        """The one charge of a product, and its quantity."""
+        """The only charge of a product, and its quantity."""
         charges = [charge for charge in draft.draft_charges if charge.product_code == code]
         if len(charges) > 1:
-            raise AuditFailed(f"draft {draft.id} has {len(charges)} charges of {code}: say which is meant")
+            raise AuditFailed(f"draft {draft.id} has {len(charges)} charges of {code}: it should have one")
         if not charges:
             return None, Decimal(0)
         if charges[0].quantity is None:
-            raise AuditFailed(f"draft {draft.id} does not tell the quantity of {code}")
+            raise AuditFailed(f"draft {draft.id} has no quantity for {code}")
         return charges[0], charges[0].quantity
 
 
@@ -185,8 +185,10 @@ class Cleverbridge:
         *,
         ahead: timedelta = timedelta(days=1),
     ) -> None:
-        """`items`: by the audit's name, the RunningNumber. `ahead`: how long before it closes a window is
-        audited, so that most of the usage is known."""
+        """`items` maps the audit's names to RunningNumbers.
+
+        `ahead`: how long before it closes a window is audited, so that most of the usage is known.
+        """
         self._client, self._subscriptions = client, tuple(subscriptions)
         self._items, self._ahead = items, ahead
 
@@ -208,13 +210,13 @@ class Cleverbridge:
                 )
 
     def read(self, window: Window) -> Mapping[str, Decimal]:
-        """What is asked for last; whether a late change is on this bill, its price tells."""
+        """The quantities that were set last. Only the price shows whether a late change is on this bill."""
         subscription = self._subscription(window)
         found: dict[str, Decimal] = {}
         for name, number in self._items.items():
             quantity = subscription.item(number).quantity
             if quantity is None:
-                raise AuditFailed(f"{window.account} does not tell the quantity of item {number}")
+                raise AuditFailed(f"{window.account} has no quantity for item {number}")
             found[name] = Decimal(quantity)
         return found
 
@@ -228,12 +230,12 @@ class Cleverbridge:
     def _subscription(self, window: Window) -> cleverbridge.Subscription:
         subscription = self._client.get_subscription(window.account)
         if subscription.next_billing_date != window.end:
-            raise LookupError(f"{window.account} bills at another time by now")
+            raise LookupError(f"{window.account} now bills at another time")
         return subscription
 
 
 class Chargemonk:
-    """Charges that the next invoice takes in. The call that adds one is inferred: see the client."""
+    """Charges for the next invoice. The call that adds one is inferred: see the client."""
 
     name = "chargemonk"
     not_promised: tuple[str, ...] = (

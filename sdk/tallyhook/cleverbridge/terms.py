@@ -1,10 +1,10 @@
-"""When an update counts and is charged, and what it is called."""
+"""When an update takes effect and is charged, and its label."""
 
 from enum import Enum, StrEnum
 
 
 class Alignment(Enum):
-    """When an update counts, and what it charges by itself (documented)."""
+    """When an update takes effect, and what it charges (documented)."""
 
     AT_RENEWAL = (False, False)
     """From the next renewal on, which bills it. It must arrive before the reminder date."""
@@ -16,7 +16,7 @@ class Alignment(Enum):
     """At once; the interval of what is there is extended to that of the changed item."""
 
     def settings(self, preview: bool) -> dict[str, bool]:
-        """The flags on the wire. That the second needs the first is why nobody else writes them."""
+        """The flags on the wire. The second one requires the first."""
         aligned, extended = self.value
         return {
             "AlignToCurrentInterval": aligned,
@@ -26,7 +26,7 @@ class Alignment(Enum):
 
 
 class UpdateAction(StrEnum):
-    """What an update is written down as; it has no effect on what is done (documented)."""
+    """The label of an update; it has no other effect (documented)."""
 
     UPDATE = "update"
     UPGRADE = "upgrade"

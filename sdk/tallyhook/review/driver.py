@@ -1,4 +1,4 @@
-"""Sends the calls of an application with either client, and writes its entries into the journal."""
+"""Sends an application's calls with either client, and writes its entries into the journal."""
 
 import math
 from collections.abc import Callable
@@ -23,7 +23,7 @@ def utc_now() -> datetime:
 
 
 def drive(review: "Review", client: Client, *, unknown_for: timedelta, marks: bool) -> Outcome:
-    """Apply with a client that blocks, without a journal."""
+    """Apply with a blocking client, without a journal."""
     _require_product(review, client)
     _require_longer(unknown_for, client)
     steps = Application(review, None, utc_now, unknown_for, marks).steps()

@@ -1,4 +1,4 @@
-"""Probes of a cancellation that is taken back after the next bill date."""
+"""Probes of cancellations that are undone after the next bill date."""
 
 from datetime import timedelta
 
@@ -43,7 +43,7 @@ def owe(visit: Visit) -> Wait:
     tomorrow = visit.server_time() + timedelta(days=1)
     first = {"subscription[initialBillDate]": tomorrow.isoformat()}
     visit.new(DAILY, pays=False, more=first)
-    # A listener may hold the invoice for an hour and more; the next one is due a day later.
+    # A listener may hold the invoice for over an hour; the next one is due a day later.
     return Wait(tomorrow + timedelta(days=1, hours=3))
 
 

@@ -9,7 +9,7 @@ from tallyhook_mock.conform.probe import Finding, Need, NotFoundOut, Probe, Visi
 
 __all__ = ["PROBES"]
 
-_CENTS = Decimal("0.05")  # how far a sum may be from what was worked out
+_CENTS = Decimal("0.05")  # how far an amount may be from the calculated one
 
 
 def free_to_paid(visit: Visit) -> Finding:
@@ -30,7 +30,7 @@ def prorated_change_in_trial(visit: Visit) -> Finding:
 
 
 def proration_base(visit: Visit) -> Finding:
-    """Of 300.00 for a month 100.00 was waived by a credit, and none of the month is used yet."""
+    """Of 300.00 for a month, 100.00 was offset by a credit, and none of the month is used yet."""
     credit = {
         "charges[0][chargeCode]": "conform-credit",
         "charges[0][quantity]": "1",

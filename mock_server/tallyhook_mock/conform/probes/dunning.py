@@ -1,4 +1,4 @@
-"""The probe of the pauses after which a declined invoice is tried again."""
+"""The probe of the pauses between attempts to collect a declined invoice."""
 
 from datetime import timedelta
 from itertools import pairwise
@@ -21,7 +21,7 @@ def begin(visit: Visit) -> Wait:
 
 
 def dunning(visit: Visit) -> Finding | Wait:
-    """Once it is canceled, the times between the tries are the pauses."""
+    """Once the subscription is canceled, the times between the attempts are the pauses."""
     customer, now = visit.get(), visit.server_time()
     if len(customer.paid) > 1:
         raise NotFoundOut(f"with the zip {visit.declining_zip} the charge was not declined")
@@ -40,7 +40,7 @@ def dunning(visit: Visit) -> Finding | Wait:
 
 
 def _hours(pause: timedelta) -> str:
-    """Rounded to whole hours: an engine has its rounds."""
+    """The pause in whole hours, since billing may run hourly."""
     hours = round(pause / timedelta(hours=1))
     return f"{hours // 24}d" if hours % 24 == 0 else f"{hours}h"
 

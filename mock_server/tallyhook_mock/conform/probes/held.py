@@ -1,4 +1,4 @@
-"""Probes of hooks, and of the invoices that are held for them."""
+"""Probes of hooks and of the invoices that they hold."""
 
 from datetime import timedelta
 

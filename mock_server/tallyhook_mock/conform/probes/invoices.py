@@ -54,7 +54,7 @@ def void_with_amount(visit: Visit) -> Finding:
 
 
 def declined_one_time(visit: Visit) -> Finding:
-    """What was declined can be run once a good card is there, or it is gone."""
+    """A declined invoice can be run with a good card later, or it is gone."""
     _decline(visit, "4.00")
     run = visit.attempt("customers/run-outstanding", {"code": visit.code()})
     return Finding("dropped" if run.status == 404 else "outstanding", shown(run))
@@ -72,7 +72,7 @@ def several_outstanding(visit: Visit) -> Finding:
 
 
 def new_address_while_declined(visit: Visit) -> Finding:
-    """A zip with which the simulator charges, and no new card."""
+    """A zip that the simulator accepts, without a new card."""
     _decline(visit, "4.00")
     customer = visit.edit(more={"ccZip": "90210"}).customer
     if paid := [invoice for invoice in customer.paid if invoice.collected]:
@@ -93,7 +93,7 @@ def _decline(visit: Visit, *amounts: str) -> None:
 
 
 def _dropped(visit: Visit, customer: Customer) -> str:
-    """Why nothing was there to be run; empty if something is."""
+    """Why there was nothing to run. Empty if there was."""
     run = visit.attempt("customers/run-outstanding", {"code": customer.code})
     return (
         "it makes no difference: a one-time invoice that is declined is dropped" if run.status == 404 else ""

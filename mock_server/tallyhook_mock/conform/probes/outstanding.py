@@ -1,4 +1,4 @@
-"""Probes of quantities, and of an invoice that could not be paid."""
+"""Probes of quantities and of invoices that could not be paid."""
 
 from datetime import timedelta
 
@@ -26,7 +26,7 @@ def owe(visit: Visit) -> Wait:
 
 
 def waived_by(visit: Visit) -> Finding | Wait:
-    """300.00 a month, and 5.00 of overage."""
+    """The plan costs 300.00 a month, plus 5.00 of overage."""
     customer = visit.get()
     if not customer.is_canceled:
         return visit.again("the cancellation of who can't pay")
@@ -56,7 +56,7 @@ def added_to_outstanding(visit: Visit) -> Finding | Wait:
 
 
 def _outstanding(customer: Customer) -> Invoice:
-    """What could not be paid: the oldest invoice."""
+    """The oldest invoice, which could not be paid."""
     return customer.invoices[-1]
 
 

@@ -1,4 +1,4 @@
-"""Probes of promotions, with a coupon that the product has."""
+"""Probes of promotions, with one of the product's coupons."""
 
 from datetime import timedelta
 
@@ -15,7 +15,7 @@ def _redeemed(visit: Visit, plan: str, suffix: str = "", **more: str) -> Custome
 
 
 def _part(visit: Visit, charge: Charge, whole: int) -> bool:
-    """Whether a credit is the promotion's part of this much."""
+    """Whether a credit is the promotion's percentage of this amount."""
     return -charge.amount == whole * visit.coupon().percentage / 100
 
 

@@ -1,4 +1,4 @@
-"""Probes of what a call takes and what it refuses."""
+"""Probes of what calls accept and what they refuse."""
 
 from datetime import timedelta
 
@@ -48,7 +48,7 @@ def fifth_decimal_at_sign_up(visit: Visit) -> Finding:
 
 
 def delete_all_confirm(visit: Visit) -> Finding:
-    """Deletes every customer of the product, so it only runs while there are no others."""
+    """Deletes every customer of the product, so it only runs if there are no others."""
     visit.new(FREE, pays=False)
     others = [each.code for each in visit.account.customers() if not each.code.startswith(visit.prefix)]
     if others:
@@ -71,7 +71,7 @@ def empty_meta_data(visit: Visit) -> Finding:
 
 
 def month_end(visit: Visit) -> Finding:
-    """A plan tells the first two bill dates of who signs up now: we have the first be a 31st."""
+    """A plan shows the first two bill dates of a sign-up now. We choose the first to be a 31st."""
     now = visit.server_time()
     days = next(
         count

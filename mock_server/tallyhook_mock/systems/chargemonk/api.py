@@ -1,6 +1,6 @@
-"""The JSON API, as far as it is known: two lists. A third call, which adds a charge, is inferred, and off.
+"""The JSON API as far as it is known: two lists, and an inferred call for a charge, which is off by default.
 
-There are no hooks: none are documented, so none are sent.
+No hooks are documented, so none are sent.
 """
 
 import hmac
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["ACTIONS", "ROUTES", "chargemonk_app", "face"]
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
-ACTIONS = ()  # that faults know
+ACTIONS = ()  # faults don't strike these calls
 _LONGEST_BODY = 100_000
 _MOST = 1000  # entries of a list
 _COMPARED: Mapping[str, Callable[[int, int], bool]] = {
@@ -55,7 +55,7 @@ def _serves(path: str) -> bool:
 def chargemonk_app(
     state: Callable[[], State], now: Callable[[], datetime], changed: Callable[[], None]
 ) -> ASGIApp:
-    """Chargemonk's API for the paths that stand in `ROUTES`."""
+    """Chargemonk's API for the paths in `ROUTES`."""
 
     def respond(request: Request, body: bytes | None) -> Response:
         return _answer({"status": "success", **_carry_out(state(), request, body, now())}, 200)
@@ -73,7 +73,7 @@ def _refused(refusal: base.Refusal) -> Response:
 
 
 def _carry_out(state: State, request: Request, body: bytes | None, at: datetime) -> dict[str, Any]:
-    """A form field or the query has the token (documented: one page shows each)."""
+    """The token is a form field or in the query (documented: one page shows each)."""
     if request.method != "POST":
         raise Refusal("POST is expected, also for lists")
     if body is None:
@@ -92,7 +92,7 @@ def _carry_out(state: State, request: Request, body: bytes | None, at: datetime)
 
 
 def list_invoices(state: State, fields: dict[str, str], at: datetime) -> dict[str, Any]:
-    """Which parameters it takes is not stored; `limit` is taken to be the same as of the other list."""
+    """Its parameters are not known. `limit` is assumed to work as in the other list."""
     limit = _limit(fields)
     _nothing_else(fields)
     found = [_invoice(state, bill) for bill in reversed(state.bills)]
@@ -100,7 +100,7 @@ def list_invoices(state: State, fields: dict[str, str], at: datetime) -> dict[st
 
 
 def list_unbilled(state: State, fields: dict[str, str], at: datetime) -> dict[str, Any]:
-    """The parameters are documented; charges that were taken in are listed no more (inferred)."""
+    """The parameters are documented. Charges that were invoiced are not listed (inferred)."""
     found = [each for each in state.unbilled if each.invoice is None]
     if (code := fields.pop("subscription_code", None)) is not None:
         found = [each for each in found if each.subscription == code]
@@ -124,9 +124,9 @@ def list_unbilled(state: State, fields: dict[str, str], at: datetime) -> dict[st
 
 
 def add_charge(state: State, fields: dict[str, str], at: datetime) -> dict[str, Any]:
-    """Path and parameters are inferred; what it does, "invoice later", is documented."""
+    """Path and parameters are inferred. What it does, "invoice later", is documented."""
     if not state.has_inferred_calls:
-        raise Refusal("addCharge is inferred, and off: switch inferredCalls on in the catalogue")
+        raise Refusal("addCharge is inferred, and off: set inferredCalls in the catalogue")
     subscription = state.subscriptions.get(fields.pop("subscription_code", ""))
     if subscription is None or subscription.is_canceled:
         raise Refusal("subscription_code: a subscription that is not cancelled is required")
@@ -136,7 +136,7 @@ def add_charge(state: State, fields: dict[str, str], at: datetime) -> dict[str, 
     if not description or len(description) > 255 or not description.isprintable():
         raise Refusal("description: a text of up to 255 characters is required")
     if later != "true":
-        raise Refusal("invoice_later: only true is played here")
+        raise Refusal("invoice_later: only true is supported here")
     return {"data": _unbilled(state.add_unbilled(subscription, description, amount, quantity, at))}
 
 
@@ -149,7 +149,7 @@ def _number(fields: dict[str, str], name: str, default: Decimal | None) -> Decim
     except InvalidOperation:
         raise Refusal(f"{name}: a number is required") from None
     if not number.is_finite() or not 0 < number < 10**10 or (name == "amount" and number != round(number, 2)):
-        raise Refusal(f"{name}: a number above 0 is required, an amount with two decimals at most")
+        raise Refusal(f"{name}: a number above 0 is required; an amount has at most two decimals")
     return number
 
 
@@ -175,7 +175,7 @@ def _nothing_else(fields: Mapping[str, str]) -> None:
 
 
 def _invoice(state: State, bill: Bill) -> dict[str, Any]:
-    """The fields are those of the page; what this mock has nothing for is left out."""
+    """The fields are those of the vendor's page. Fields that this mock has no values for are left out."""
     subscription = state.subscriptions[bill.account]
     sent = int(bill.at.timestamp())
     return {

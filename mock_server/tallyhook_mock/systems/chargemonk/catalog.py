@@ -1,4 +1,4 @@
-"""The section `[chargemonk]` of a catalogue: what is on offer there, and who has subscribed."""
+"""The section `[chargemonk]` of a catalogue: plans, add-ons and subscriptions."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -37,14 +37,14 @@ _Months: TypeAlias = Annotated[int, Meta(ge=0, le=_LONGEST)]
 
 
 class CarriedTable(Table):
-    """An add-on of a subscription; without `billingCycles` it is charged forever."""
+    """An add-on of a subscription. Without `billingCycles` it is charged forever."""
 
     code: Required
     billing_cycles: Cycles | None = None
 
     @property
     def cycles(self) -> int | None:
-        """None is forever. CatalogError for none at all."""
+        """The number of cycles; None is forever. CatalogError for 0."""
         return _not_zero(self, "billingCycles", self.billing_cycles, "it is forever")
 
 
@@ -69,7 +69,7 @@ class PlanTable(Table):
 
 
 class AddOnTable(Table):
-    """Without `periodMonths` it is charged once."""
+    """An add-on. Without `periodMonths` it is charged once."""
 
     code: Required
     price: Amount
@@ -90,11 +90,10 @@ class Section(Table):
 
 
 def read(table: Section, state: State, at: datetime) -> Callable[[], None]:
-    """Check a section against what `state` has already; what is returned puts it in place.
+    """Check a section against what `state` has already. Returns a function that installs it.
 
-    A plan or an add-on that is there already is replaced for what comes; its subscriptions keep theirs. Who
-    has subscribed some time ago is billed for it. CatalogError, with the place, for the first thing that is
-    wrong.
+    An existing plan or add-on is replaced; present subscriptions keep the old one. A subscription that began
+    in the past is billed for the time since. CatalogError, with the place, for the first mistake.
     """
     currency = table.currency or state.currency
     if not _CURRENCY.fullmatch(currency):
@@ -135,7 +134,7 @@ def read(table: Section, state: State, at: datetime) -> Callable[[], None]:
 
 
 def dump(state: State) -> dict[str, Any]:
-    """Who may call, what is on offer, and what holds for accounts to come, in the same words; no accounts."""
+    """The section as it is now, without accounts."""
     return {
         "currency": state.currency,
         "plans": [
@@ -167,7 +166,7 @@ def dump(state: State) -> dict[str, Any]:
 def read_subscription(
     table: SubscriptionTable, plans: Mapping[str, Plan], add_ons: Mapping[str, AddOn]
 ) -> NewSubscription:
-    """A subscription to one of `plans` with some of `add_ons`."""
+    """Read a subscription to one of `plans` with some of `add_ons`."""
     plan, chosen = find_plan(table, table.plan_code, plans), read_add_ons(table.add_ons, add_ons)
     _check(table, "id", table.id)
     try:
@@ -184,12 +183,12 @@ def find_plan(table: Table, code: str, plans: Mapping[str, Plan]) -> Plan:
 
 
 def read_add_ons(tables: Iterable[CarriedTable], add_ons: Mapping[str, AddOn]) -> dict[AddOn, int | None]:
-    """Which ones, and for how many billing cycles; None is forever."""
+    """The add-ons, with their number of billing cycles; None is forever."""
     chosen: dict[AddOn, int | None] = {}
     for table in tables:
         add_on = find_add_on(table, add_ons)
         if add_on in chosen:
-            raise table.wrong("code", f"{add_on.code!r} stands here twice")
+            raise table.wrong("code", f"{add_on.code!r} is listed twice")
         chosen[add_on] = table.cycles
     return chosen
 

@@ -1,4 +1,4 @@
-"""`/console/chargemonk`: the product catalog, and subscriptions whose add-ons have billing cycles."""
+"""`/console/chargemonk`: the product catalog, and subscriptions with add-ons."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ KEY = "m"  # after `g`, on every page
 
 
 async def index(request: Request) -> Response:
-    """All subscriptions in order of creation; `q` narrows them by id."""
+    """All subscriptions in order of creation. `q` filters by id."""
     state, wanted = mock_of(request).systems.of(State), request.query_params.get("q", "").strip()
 
     def fits(each: Subscription) -> bool:
@@ -73,14 +73,14 @@ async def show(request: Request) -> Response:
         add_ons=[add_on for add_on in state.add_ons.values() if not subscription.carries(add_on)],
         coming=state.forecast(subscription.id, COMING),
         bills=subscription.bills[::-1][:SHOWN],
-        # Drawn by this program, with every word of others escaped.
+        # Drawn by this program, with all foreign text escaped.
         picture=Markup(paint(tell(mock, subscription), styled=False)),
         entries=events(request, mock.timeline.numbered(subscription.id, system="chargemonk")),
     )
 
 
 async def catalog(request: Request) -> Response:
-    """Product Catalog: the add-ons and plans, and the forms for new ones."""
+    """Product Catalog: add-ons and plans, and forms for new ones."""
     return page(
         request, "chargemonk/catalog.html", "Product Catalog", state=mock_of(request).systems.of(State)
     )
@@ -131,7 +131,7 @@ def _read_plan(form: Form) -> Plan:
 
 
 def _wish(form: Form, kind: type[Table]) -> dict[str, Any]:
-    """What is left empty is not wished for."""
+    """The fields of a form that are not empty."""
     return {name: form[name].strip() for name in known(kind) if form.get(name, "").strip()}
 
 
@@ -146,11 +146,13 @@ def _offer(mock: Mock, offered: Plan | AddOn, *, is_new: bool) -> str:
         offer(state, offered)
     if is_new:
         return f"{offered.name} is in the catalogue."
-    return f"{offered.name} is amended. Subscriptions keep what they have; new ones get it so."
+    return (
+        f"{offered.name} is amended. Present subscriptions keep what they have; new ones get the amended one."
+    )
 
 
 async def create(mock: Mock, form: Form) -> str:
-    """Add-ons are ticked, and each may have a number of cycles."""
+    """Create a subscription. Add-ons are ticked, and each may have a number of cycles."""
     chosen = []
     for code in mock.systems.of(State).add_ons:
         if f"addOn-{code}" in form:
@@ -176,7 +178,7 @@ async def set_cycles(mock: Mock, form: Form) -> str:
 
 
 async def change_term(mock: Mock, form: Form) -> str:
-    """The page sends the cycles of every add-on that it shows, so that nothing is reset unseen."""
+    """Change the plan. The page sends the cycles of every add-on it shows, so none is reset by surprise."""
     code = required(form, "planCode")
     cycles = [
         {"code": name.removeprefix("cycles-"), "billingCycles": _given(form, name)}
@@ -214,7 +216,7 @@ def _given(form: Form, name: str) -> str | None:
 
 
 def _billed(subscription: Subscription, before: int) -> str:
-    """What came of it, if there were so many bills before."""
+    """The bills after the first `before`, in words."""
     bills = subscription.bills[before:]
     said = (f"Invoice {bill.number} is over {money(bill.total, bill.currency)}." for bill in bills)
     return " ".join(said) or "Nothing is charged."

@@ -1,6 +1,6 @@
-"""`/_mock/chargemonk/subscriptions`: what Chargemonk has pages for, and no API.
+"""`/_mock/chargemonk/subscriptions`: what Chargemonk has pages for, but no API.
 
-The console's forms say the same words, and are carried out here too.
+The console's forms use the same tables and are carried out here too.
 """
 
 from collections.abc import Callable, Mapping
@@ -69,7 +69,7 @@ class AdvanceTable(Table):
 
 
 class NothingTable(Table):
-    """What needs no words."""
+    """A command without parameters."""
 
 
 def _add(state: State, subscription: Subscription, wish: CarriedTable, at: datetime) -> None:
@@ -78,7 +78,7 @@ def _add(state: State, subscription: Subscription, wish: CarriedTable, at: datet
 
 
 def _set_cycles(state: State, subscription: Subscription, wish: CyclesTable, at: datetime) -> None:
-    """Set how often an add-on is charged yet."""
+    """Set how many more times an add-on is charged."""
     if wish.billing_cycles is UNSET:
         raise wish.wrong("billingCycles", "a number is required, or null for forever")
     if wish.billing_cycles == 0:
@@ -87,19 +87,19 @@ def _set_cycles(state: State, subscription: Subscription, wish: CyclesTable, at:
 
 
 def _change_term(state: State, subscription: Subscription, wish: TermTable, at: datetime) -> None:
-    """Add-ons whose cycles are not sent again are charged forever."""
+    """Change the plan. Add-ons whose cycles are not sent again are charged forever."""
     plan, told = find_plan(wish, wish.plan_code, state.plans), read_add_ons(wish.add_ons, state.add_ons)
     cycles = {add_on.code: number for add_on, number in told.items()}
     rules.change_term(state, subscription, plan, cycles, at)
 
 
 def _cancel(state: State, subscription: Subscription, _: Table, at: datetime) -> None:
-    """Cancel it; its add-ons are disabled."""
+    """Cancel a subscription. Its add-ons are disabled."""
     rules.cancel(state, subscription, at)
 
 
 def _reactivate(state: State, subscription: Subscription, _: Table, at: datetime) -> None:
-    """Take a cancellation back."""
+    """Undo a cancellation."""
     rules.reactivate(state, subscription, at)
 
 
@@ -109,13 +109,13 @@ def _advance_invoice(state: State, subscription: Subscription, wish: AdvanceTabl
 
 
 def _charge(state: State, subscription: Subscription, wish: ChargeTable, at: datetime) -> None:
-    """A charge for the next automatic invoice."""
+    """Add a charge to the next automatic invoice."""
     if not wish.quantity:
         raise wish.wrong("quantity", "more than 0")
     state.add_unbilled(subscription, wish.description, wish.amount, wish.quantity, at)
 
 
-# By the last part of their paths: the words that a wish is told in, and the doing.
+# Commands by the last part of their paths: the table of the body, and the function.
 COMMANDS: dict[str, tuple[type[Table], Callable[[State, Subscription, Any, datetime], None]]] = {
     "add-ons": (CarriedTable, _add),
     "cycles": (CyclesTable, _set_cycles),
@@ -128,13 +128,13 @@ COMMANDS: dict[str, tuple[type[Table], Callable[[State, Subscription, Any, datet
 
 
 def subscribe(mock: Mock, wish: SubscriptionTable) -> Subscription:
-    """CatalogError for what isn't on offer, Refusal for what is not done."""
+    """Create a subscription. CatalogError for unknown plans or add-ons, Refusal if it is not possible."""
     with as_operator(mock, State) as (state, at):
         return rules.create(state, read_subscription(wish, state.plans, state.add_ons), at)
 
 
 def carry_out(mock: Mock, name: str, subscription: Subscription, wish: Mapping[str, Any]) -> None:
-    """One of the `COMMANDS`. CatalogError for what can't be read, Refusal for what is not done."""
+    """Carry out one of the `COMMANDS`. CatalogError for a bad body, Refusal if it is not possible."""
     kind, do = COMMANDS[name]
     with as_operator(mock, State) as (state, at):
         do(state, subscription, from_values(kind, wish), at)
@@ -142,7 +142,7 @@ def carry_out(mock: Mock, name: str, subscription: Subscription, wish: Mapping[s
 
 @asks(*PAGE)
 async def index(request: Request) -> JSONResponse:
-    """All subscriptions, in the order of creation."""
+    """All subscriptions in order of creation."""
     state = _state(request)
     found, more = page(state.subscriptions.values(), request.query_params, lambda each: each.id)
     return JSONResponse({"subscriptions": [_summary(each, state) for each in found], **more})
@@ -150,7 +150,7 @@ async def index(request: Request) -> JSONResponse:
 
 @takes(SubscriptionTable)
 async def create(request: Request, wish: SubscriptionTable) -> JSONResponse:
-    """Subscribe somebody, in the words of the catalogue."""
+    """Create a subscription, with the keys of the catalogue."""
     subscription = subscribe(mock_of(request), wish)
     return JSONResponse(_shown(subscription, _state(request)), 201)
 
@@ -162,7 +162,7 @@ async def read(request: Request) -> JSONResponse:
 
 
 def _command(name: str) -> Route:
-    """The call that carries out a command."""
+    """The route that carries out a command."""
     kind, do = COMMANDS[name]
 
     async def call(request: Request) -> Response:

@@ -36,7 +36,7 @@ _LONGEST = 50
 
 
 class Plan(Value, frozen=True):
-    """`price` is that of a term. After `billing_cycles` terms the subscription ends; None: it does not."""
+    """`price` is for a term. After `billing_cycles` terms the subscription ends. None: never."""
 
     code: str
     name: str
@@ -48,7 +48,7 @@ class Plan(Value, frozen=True):
 
 
 class AddOn(Value, frozen=True):
-    """`price` is that of a period. One without `period_months` is charged once, and does not recur."""
+    """`price` is for a period. Without `period_months` it is charged once and does not recur."""
 
     code: str
     name: str
@@ -59,7 +59,7 @@ class AddOn(Value, frozen=True):
 
     @property
     def text(self) -> str:
-        """What invoices call it: the name, if it has none for them (documented)."""
+        """The text on invoices: the invoice name, or else the name (documented)."""
         return self.invoice_name or self.name
 
     @property
@@ -67,9 +67,9 @@ class AddOn(Value, frozen=True):
         return self.period_months is not None
 
     def periods_in(self, plan: Plan) -> int:
-        """How many of its periods a term of the plan has: 3 of two months in six (documented).
+        """How many of its periods fit in a term of the plan: 3 of two months in six (documented).
 
-        Refusal if the term is no multiple of the period (inferred).
+        Refusal if the term is not a multiple of the period (inferred).
         """
         periods, rest = divmod(plan.term_months, self.period_months or plan.term_months)
         if rest:
@@ -81,9 +81,9 @@ class AddOn(Value, frozen=True):
 
 
 def check_code(code: str) -> str:
-    """A code or an id as it may be given; Refusal for another one.
+    """Check a code or an id. Refusal if it is not allowed.
 
-    Short, and of letters, digits, hyphens and underscores, so that it stands in any address (inferred).
+    It is short, with letters, digits, hyphens and underscores only, so that it fits in any URL (inferred).
     """
     if not code.replace("-", "").replace("_", "").isalnum() or not code.isascii() or len(code) > _LONGEST:
         raise Refusal(f"{code[:_LONGEST]!r} is not 1 to {_LONGEST} letters, digits, hyphens and underscores")
@@ -94,7 +94,7 @@ _DAY = timedelta(days=1)
 
 
 class Term(Value, frozen=True):
-    """The time from `start` up to, not including, `end`, which is paid for by the price of the plan."""
+    """The time from `start` up to, not including, `end`, for which the price of the plan is paid."""
 
     plan: Plan
     start: datetime
@@ -105,16 +105,16 @@ class Term(Value, frozen=True):
         return (self.end - self.start) // _DAY
 
     def days_left(self, at: datetime) -> int:
-        """Days from `at` to the end; the one that has begun counts in full (inferred)."""
+        """Days from `at` to the end. The day that has begun counts in full (inferred)."""
         return -((at - self.end) // _DAY)
 
 
 class Carried(Entity, eq=False):
     """An add-on on a subscription.
 
-    `cycles_left` is how many more invoices will charge it, None for every one. At 0 it is charged no more,
-    and leaves when the time that it is paid for is over (inferred: had it left with its last invoice, it
-    could be added again and billed twice for the same days).
+    `cycles_left` is how many more invoices charge it; None for every one. At 0 it is not charged any more,
+    and is removed when the paid time is over (inferred: if it were removed with its last invoice, it could be
+    added again and billed twice for the same days).
 
     Standing: documented.
     """
@@ -124,22 +124,22 @@ class Carried(Entity, eq=False):
     paid_until: datetime
 
     def owing(self, terms: Sequence[Term]) -> Sequence[Term]:
-        """Those of the terms that it is not paid for."""
+        """The terms that are not paid for yet."""
         return [term for term in terms if term.start >= self.paid_until]
 
     def owed(self, terms: Sequence[Term]) -> Sequence[Term]:
-        """Those of the terms that it has to be charged for: not paid yet, and as many as it has cycles."""
+        """The terms to charge: those not paid for yet, up to the number of cycles left."""
         return self.owing(terms)[: self.cycles_left]
 
     def pay(self, terms: Sequence[Term]) -> None:
-        """Count down a cycle for each of the terms."""
+        """Use up a cycle for each of the terms."""
         if self.cycles_left is not None:
             self.cycles_left -= len(terms)
         self.paid_until = terms[-1].end
 
 
 class Unbilled(Entity, eq=False):
-    """A charge that the next automatic invoice takes in (documented)."""
+    """A charge that the next automatic invoice includes (documented)."""
 
     code: str
     subscription: str
@@ -151,7 +151,7 @@ class Unbilled(Entity, eq=False):
 
     @property
     def status(self) -> str:
-        """`pending` is documented; what it is called afterwards is inferred."""
+        """`pending` is documented; the later status is inferred."""
         return "pending" if self.invoice is None else "invoiced"
 
     @property
@@ -161,10 +161,10 @@ class Unbilled(Entity, eq=False):
 
 
 class Subscription(Entity, eq=False):
-    """`next_plan` is that of the terms to come; `terms_left` is how many may come, None for any number.
+    """`next_plan` is the plan of future terms. `terms_left` is how many there may be; None for any number.
 
-    A term is paid for when it stands among `terms`: those that are over, the current one, and those paid in
-    advance. They begin in whole months from `anchor`, `months` of them up to the end of the last one.
+    `terms` are all terms that are paid for: past ones, the current one, and those paid in advance. They begin
+    in whole months from `anchor`; `months` is the number of months up to the end of the last one.
     """
 
     id: str
@@ -181,24 +181,24 @@ class Subscription(Entity, eq=False):
 
     @property
     def is_canceled(self) -> bool:
-        """Canceled, it is not renewed and its add-ons are disabled; the term that is paid for goes on."""
+        """Whether it is canceled: not renewed, with its add-ons disabled. A paid term goes on."""
         return self.canceled_at is not None
 
     @property
     def current(self) -> Term | None:
-        """The term that runs; None when the last one is over."""
+        """The current term. None when the last one is over."""
         return self.terms[self.reached] if self.reached < len(self.terms) else None
 
     @property
     def status(self) -> str:
-        """One of the states that the pages list; Future and In Trial are not played here."""
+        """One of the states in the vendor's pages. Future and In Trial don't occur here."""
         if not self.is_canceled:
             return "Active"
         return "Non Renewing" if self.current is not None else "Cancelled"
 
     @property
     def monthly_revenue(self) -> Decimal:
-        """Recurring revenue of a month: add-ons count, with their instalments, and a setup fee does not.
+        """Recurring revenue of a month: with add-ons and their instalments, without the setup fee.
 
         Standing: documented.
         """
@@ -214,7 +214,7 @@ class Subscription(Entity, eq=False):
 
     @property
     def plan(self) -> Plan:
-        """That of the current term, or of the next one if none runs."""
+        """The plan of the current term, or of the next one if there is none."""
         return self.current.plan if self.current else self.next_plan
 
     @property
@@ -227,7 +227,7 @@ class Subscription(Entity, eq=False):
         return self.terms[-1].end
 
     def carried(self, code: str) -> Carried:
-        """The add-on that it carries; Refusal if it carries none of this code."""
+        """The add-on with this code. Refusal if the subscription has none."""
         for carried in self.add_ons:
             if carried.add_on.code == code:
                 return carried
@@ -237,20 +237,20 @@ class Subscription(Entity, eq=False):
         return any(carried.add_on.code == add_on.code for carried in self.add_ons)
 
     def restart(self, at: datetime) -> None:
-        """Begin anew after the last term, as at first; Refusal as for `following`."""
+        """Start over after the last term. Refusal as for `following`."""
         _mark(at, self.next_plan.term_months)
         self.canceled_at = None
         self.anchor, self.months = at, 0
         self.terms_left = self.next_plan.billing_cycles
 
     def following(self, count: int) -> list[Term]:
-        """The next terms after the last one; Refusal if they are beyond the years that can be written."""
+        """The next terms after the last one. Refusal if they end after the year 9999."""
         plan = self.next_plan
         marks = [_mark(self.anchor, self.months + plan.term_months * number) for number in range(count + 1)]
         return [Term(plan, marks[number], marks[number + 1]) for number in range(count)]
 
     def extend(self, terms: Sequence[Term]) -> None:
-        """Take on terms that follow."""
+        """Add the next terms."""
         self.terms.extend(terms)
         self.months += self.next_plan.term_months * len(terms)
         if self.terms_left is not None:
@@ -258,7 +258,7 @@ class Subscription(Entity, eq=False):
 
 
 def cycles_text(cycles: int | None) -> str:
-    """How many are left, as people say it."""
+    """The number of cycles left, in words."""
     if cycles is None:
         return "forever"
     return "1 cycle left" if cycles == 1 else f"{cycles or 'no'} cycles left"

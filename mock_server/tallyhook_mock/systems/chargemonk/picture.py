@@ -1,4 +1,4 @@
-"""The life of a subscription at Chargemonk: its terms, and the cycles of its add-ons counted down."""
+"""The story of a subscription at Chargemonk: its terms, and the cycles left of its add-ons."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ from tallyhook_mock.timeline import Entry
 
 __all__ = ["tell"]
 
-# How much is drawn of what is paid in advance, at the most.
+# How far terms paid in advance are drawn, at most.
 _FARTHEST = timedelta(days=3653)
 _CANCELED, _REACTIVATED = ("subscriptionCanceled", "subscriptionEnded"), "subscriptionReactivated"
 _TURNS = {
@@ -26,7 +26,7 @@ _TURNS = {
 
 
 def tell(mock: Mock, subscription: Subscription) -> Story:
-    """A subscription as it stands in the mock now."""
+    """The story of a subscription so far."""
     state, now = mock.systems.of(State), mock.clock.now()
     entries = [*mock.timeline.entries_of("chargemonk", subscription.id)]
     term, plans = subscription.current, {term.plan.code for term in subscription.terms}
@@ -55,7 +55,7 @@ def tell(mock: Mock, subscription: Subscription) -> Story:
 
 
 def _plans(subscription: Subscription, currency: str, end: datetime) -> Iterator[Span]:
-    """Terms of one plan that follow one another are one time."""
+    """One span for consecutive terms of the same plan."""
     first: Term | None = None
     terms = [term for term in subscription.terms if term.start < end]
     for term, after in pairwise((*terms, None)):
@@ -82,6 +82,6 @@ def _pauses(subscription: Subscription, entries: list[Entry], end: datetime) -> 
         elif entry.kind == _REACTIVATED and canceled is not None:
             yield pause(canceled, entry.at)
             canceled = None
-    canceled = canceled or subscription.canceled_at  # the timeline keeps so many entries only
+    canceled = canceled or subscription.canceled_at  # the timeline only keeps the latest entries
     if canceled is not None:
         yield pause(canceled, end)

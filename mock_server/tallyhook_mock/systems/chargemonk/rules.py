@@ -1,4 +1,4 @@
-"""What Chargemonk does: terms, the charges of an invoice, and the commands that change a subscription.
+"""Chargemonk's rules: terms, the charges of an invoice, and the commands that change a subscription.
 
 Every command is checked completely before it changes anything.
 """
@@ -44,7 +44,7 @@ __all__ = [
 
 
 def begin(state: State, subscription: Subscription, at: datetime, once: Sequence[Line] = ()) -> None:
-    """Begin the next term when none runs, and bill it, together with what is charged `once`.
+    """Begin the next term and bill it, together with what is charged `once`.
 
     Standing: inferred.
     """
@@ -55,7 +55,7 @@ def begin(state: State, subscription: Subscription, at: datetime, once: Sequence
 
 
 def bill_in_advance(state: State, subscription: Subscription, terms: Sequence[Term], at: datetime) -> None:
-    """Bill terms that follow, and with them what add-ons still owe for those that were billed before.
+    """Bill the next terms in advance, and what add-ons still owe for terms billed before.
 
     Standing: inferred.
     """
@@ -64,12 +64,12 @@ def bill_in_advance(state: State, subscription: Subscription, terms: Sequence[Te
 
 
 def _run(state: State, subscription: Subscription, term: Term) -> None:
-    """Nothing but time ends a term, so its end is planned once and always applies."""
+    """Plan the end of a term. Only time ends a term, so this is planned once and always applies."""
     state.agenda.schedule(term.end, _turn, subscription)
 
 
 def _turn(state: State, subscription: Subscription, at: datetime) -> None:
-    """From one term to the next; what was paid for in advance is not billed again."""
+    """End a term and begin the next. What was paid in advance is not billed again."""
     ended = subscription.terms[subscription.reached]
     subscription.reached += 1
     _drop_finished(state, subscription, ended, at)
@@ -90,7 +90,7 @@ def _turn(state: State, subscription: Subscription, at: datetime) -> None:
 
 
 def _drop_finished(state: State, subscription: Subscription, ended: Term, at: datetime) -> None:
-    """`at` may be long after the end, if time was not looked at for a while."""
+    """Remove add-ons without cycles left whose paid time is over. `at` may be long after that."""
     for carried in tuple(subscription.add_ons):
         if carried.cycles_left == 0 and carried.paid_until <= ended.end:
             subscription.add_ons.remove(carried)
@@ -105,7 +105,7 @@ def _bill(
     once: Sequence[Line],
     at: datetime,
 ) -> None:
-    """Bill the plan, and the add-ons for what they owe of `terms`; no invoice if that is nothing."""
+    """Bill the plan, and what add-ons owe for `terms`. There is no invoice if that is nothing."""
     charged = [(carried, owed) for carried in subscription.add_ons if (owed := carried.owed(terms))]
     unbilled = state.collect(subscription)
     waiting = (each.line for each in unbilled)
@@ -120,14 +120,14 @@ def _bill(
 
 
 def plan_line(terms: Sequence[Term]) -> Line:
-    """The price of a plan for terms that follow one another."""
+    """The line of a plan for consecutive terms."""
     plan, count = terms[0].plan, Decimal(len(terms))
     text = plan.name if len(terms) == 1 else f"{plan.name}, {len(terms)} terms"
     return Line(plan.code, text, count, plan.price, plan.price * count, terms[0].start, terms[-1].end)
 
 
 def add_on_line(add_on: AddOn, terms: Sequence[Term]) -> Line:
-    """One cycle for each of the terms: the unit price for every period of the add-on (documented)."""
+    """The line of an add-on: a cycle for each term, with the unit price for every period (documented)."""
     periods = Decimal(sum(add_on.periods_in(term.plan) for term in terms))
     text = add_on.text if len(terms) == 1 else f"{add_on.text}, {len(terms)} cycles"
     return Line(
@@ -136,7 +136,7 @@ def add_on_line(add_on: AddOn, terms: Sequence[Term]) -> Line:
 
 
 def prorated_line(add_on: AddOn, term: Term, at: datetime) -> Line:
-    """A cycle that begins within a term: the share of the days that are left of it (inferred: by days)."""
+    """The line of a cycle that begins within a term: prorated by the days left (inferred)."""
     periods, left, days = Decimal(add_on.periods_in(term.plan)), term.days_left(at), term.days
     text = add_on.text if left == days else f"{add_on.text}, {left} of {days} days"
     amount = cents(add_on.price * periods * left / days)
@@ -144,14 +144,14 @@ def prorated_line(add_on: AddOn, term: Term, at: datetime) -> Line:
 
 
 def once_line(add_on: AddOn) -> Line:
-    """An add-on that does not recur."""
+    """The line of an add-on that does not recur."""
     return Line(add_on.code, add_on.text, Decimal(1), add_on.price, add_on.price)
 
 
 def expected(state: State, subscription: Subscription) -> Bill | None:
-    """The next invoice that comes by itself, as things stand, without a number.
+    """The next automatic invoice as things are now, without a number.
 
-    None if none will come, or only beyond the years that can be written.
+    None if there will be none, or only after the year 9999.
     """
     if subscription.is_canceled:
         return None
@@ -178,9 +178,9 @@ MOST = 1000  # billing cycles, or terms in advance
 
 
 class NewSubscription(Value, frozen=True):
-    """What is to be subscribed to; `add_ons` come with their numbers of billing cycles, None for forever.
+    """A subscription to create. `add_ons` have a number of billing cycles; None is forever.
 
-    Refusal if these do not go together.
+    Refusal if the add-ons don't fit the plan.
 
     Standing: documented.
     """
@@ -197,9 +197,9 @@ class NewSubscription(Value, frozen=True):
 
 
 def create(state: State, new: NewSubscription, at: datetime) -> Subscription:
-    """Subscribe: the first term begins and is billed, with the first cycle of every add-on.
+    """Create a subscription: its first term begins and is billed, with the first cycle of each add-on.
 
-    An add-on that does not recur is charged once, and is not carried.
+    An add-on that does not recur is charged once and not kept.
     """
     state.catch_up(at)
     if new.id in state.subscriptions:
@@ -223,7 +223,7 @@ def create(state: State, new: NewSubscription, at: datetime) -> Subscription:
 
 
 def add(state: State, subscription: Subscription, add_on: AddOn, cycles: int | None, at: datetime) -> None:
-    """Have it carry another add-on, billed at once for the rest of the term, which is one of the cycles.
+    """Add an add-on, billed at once for the rest of the term, which counts as one cycle.
 
     Standing: documented; inferred.
     """
@@ -248,7 +248,7 @@ def add(state: State, subscription: Subscription, add_on: AddOn, cycles: int | N
 
 
 def set_cycles(state: State, subscription: Subscription, code: str, cycles: int | None, at: datetime) -> None:
-    """Have an add-on that is carried charged by so many invoices more; nothing is charged now.
+    """Set how many more invoices charge an add-on. Nothing is charged now.
 
     Standing: documented.
     """
@@ -264,9 +264,9 @@ def set_cycles(state: State, subscription: Subscription, code: str, cycles: int 
 
 
 def offer(state: State, offered: Plan | AddOn) -> None:
-    """Put a plan or an add-on into the catalogue, or another one in its place (inferred: for what comes).
+    """Add a plan or an add-on to the catalogue, or replace one for new subscriptions (inferred).
 
-    Subscriptions keep the one that they have. Refusal if one of the other kind has its code.
+    Present subscriptions keep the old one. Refusal if the code is taken by the other kind.
     """
     own: dict[str, Any] = state.plans if isinstance(offered, Plan) else state.add_ons
     other = state.add_ons if isinstance(offered, Plan) else state.plans
@@ -280,16 +280,16 @@ def offer(state: State, offered: Plan | AddOn) -> None:
 def change_term(
     state: State, subscription: Subscription, plan: Plan, cycles: Mapping[str, int | None], at: datetime
 ) -> None:
-    """Go over to another plan, from the first renewal that is not paid for in advance (inferred).
+    """Change to another plan, from the first renewal that is not paid in advance (inferred).
 
-    `cycles` are by the codes of add-ons. If the plan has another term, an add-on that is not among them is
-    charged forever from now on (documented), unless it has been charged for the last time already (inferred).
-    With a term as long as before it keeps the cycles that it has left (inferred).
+    `cycles` are by the codes of add-ons. If the length of the term changes, an add-on that is not among them
+    is charged forever from now on (documented), unless it was charged for the last time already (inferred).
+    If the length stays, it keeps its cycles (inferred).
     """
     state.catch_up(at)
     _running(subscription)
     if plan == subscription.next_plan:
-        raise Refusal(f"the plan {plan.code} changes nothing: its terms come already")
+        raise Refusal(f"the plan {plan.code} changes nothing: it is the next plan already")
     is_same_term = plan.term_months == subscription.next_plan.term_months
     told = {subscription.carried(code): number for code, number in cycles.items()}
     going_on = [carried for carried in subscription.add_ons if carried.cycles_left != 0 or carried in told]
@@ -310,7 +310,7 @@ def change_term(
 
 
 def cancel(state: State, subscription: Subscription, at: datetime) -> None:
-    """Do not renew it, and disable its add-ons; what is paid for goes on to its end (inferred).
+    """Stop renewing, and disable the add-ons. A paid term goes on to its end (inferred).
 
     Standing: documented.
     """
@@ -321,11 +321,11 @@ def cancel(state: State, subscription: Subscription, at: datetime) -> None:
 
 
 def reactivate(state: State, subscription: Subscription, at: datetime) -> None:
-    """Undo that it was canceled.
+    """Undo a cancellation.
 
-    Within the time that is paid for, nothing is charged, the dates go on and add-ons keep the cycles they
-    have left. After it, a new term begins and is billed, and add-ons are charged forever until their cycles
-    are set again (all documented but the dates and that a term begins at once, which are inferred).
+    Within the paid time nothing is charged, the dates stay, and add-ons keep their cycles. After it, a new
+    term begins and is billed, and add-ons are charged forever until their cycles are set again. All of this
+    is documented, except the dates and that a term begins at once, which are inferred.
     """
     state.catch_up(at)
     if not subscription.is_canceled:
@@ -344,9 +344,9 @@ def reactivate(state: State, subscription: Subscription, at: datetime) -> None:
 
 
 def advance_invoice(state: State, subscription: Subscription, count: int, at: datetime) -> None:
-    """Bill the next `count` terms now, and of each add-on as many cycles as it has left for them.
+    """Bill the next `count` terms now, and as many cycles of each add-on as it has left.
 
-    An add-on that was added after an advance invoice is billed for the terms of that one too (inferred).
+    An add-on that is added after an advance invoice is billed for those terms too (inferred).
 
     Standing: documented.
     """
@@ -360,39 +360,39 @@ def advance_invoice(state: State, subscription: Subscription, count: int, at: da
             "there can be one at a time"
         )
     if subscription.terms_left is not None and count > subscription.terms_left:
-        raise Refusal(f"{subscription.id} has {subscription.terms_left} terms to come, not {count}")
+        raise Refusal(f"{subscription.id} has {subscription.terms_left} terms left, not {count}")
     following = subscription.following(count)
     state.emit("advanceInvoice", at, subscription, "1 term" if count == 1 else f"{count} terms")
     bill_in_advance(state, subscription, following, at)
 
 
 def _running(subscription: Subscription) -> Term:
-    """The current term of a subscription that is to be changed."""
+    """The current term. Refusal if the subscription is canceled."""
     if subscription.is_canceled or subscription.current is None:
         raise Refusal(f"{subscription.id} is canceled: reactivate it first")
     return subscription.current
 
 
 def _check_fits(add_on: AddOn, owing: Sequence[Term], plan: Plan) -> None:
-    """Refusal unless it fits the terms it owes, which may be of other plans, and those to come."""
+    """Refusal unless it fits the terms it owes, which may be of other plans, and the future ones."""
     for each in (*(term.plan for term in owing), plan):
         add_on.periods_in(each)
 
 
 def _most(subscription: Subscription, owing: Sequence[Term], plan: Plan | None = None) -> int | None:
-    """How many invoices can charge an add-on: for terms that are known and `owing`, and those to come."""
+    """How many invoices can charge an add-on: for the terms it owes, and for those left."""
     left = subscription.terms_left if plan is None else plan.billing_cycles
     return None if left is None else left + len(owing)
 
 
 def _check_feature(state: State, cycles: int | None) -> None:
-    """Refusal for a number of cycles where support has not switched them on."""
+    """Refusal for a number of cycles if the account does not have that feature."""
     if cycles is not None and not state.has_billing_cycles:
         raise Refusal("billing cycles of add-ons are not switched on for this account: ask support")
 
 
 def _check_cycles(add_on: AddOn, cycles: int | None, most: int | None) -> None:
-    """A number of cycles is for what recurs, and no higher than that of the plan (documented)."""
+    """Only a recurring add-on has cycles, and no more than the plan has (documented)."""
     if cycles is None:
         return
     if not add_on.is_recurring:
@@ -400,4 +400,4 @@ def _check_cycles(add_on: AddOn, cycles: int | None, most: int | None) -> None:
     if not 1 <= cycles <= MOST:
         raise Refusal(f"billing cycles: from 1 to {MOST}")
     if most is not None and cycles > most:
-        raise Refusal(f"the plan has {most} billing cycles to come: {add_on.code} can't have {cycles}")
+        raise Refusal(f"the plan has {most} billing cycles left: {add_on.code} can't have {cycles}")

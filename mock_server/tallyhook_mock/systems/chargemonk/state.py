@@ -1,4 +1,4 @@
-"""Everything that Chargemonk knows."""
+"""Chargemonk's state: plans, add-ons, subscriptions and invoices."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -22,8 +22,8 @@ __all__ = ["State"]
 class State(BillingSystem):
     """Plans, add-ons, subscriptions and their invoices.
 
-    Commands are the functions of `subscriptions`: each takes the state and the moment, changes the state or
-    raises a `Refusal`, and leaves what happened for `take_events`.
+    The functions in `rules` are commands: each takes the state and the moment, changes the state or raises a
+    `Refusal`, and leaves what happened for `take_events`.
     """
 
     def __init__(self) -> None:
@@ -35,8 +35,8 @@ class State(BillingSystem):
         self.bills: list[Bill] = []  # number 1 first
         self.unbilled: list[Unbilled] = []  # oldest first
         self.api_tokens: Collection[str] = ("test_chargemonk",)
-        self.has_billing_cycles = True  # a feature that support has to switch on
-        self.has_inferred_calls = False  # whether calls are answered whose paths no page shows
+        self.has_billing_cycles = True  # support has to enable this feature
+        self.has_inferred_calls = False  # whether calls are answered that no page shows
 
     # -- what is there
 
@@ -70,7 +70,7 @@ class State(BillingSystem):
     def add_unbilled(
         self, subscription: Subscription, description: str, amount: Decimal, quantity: Decimal, at: datetime
     ) -> Unbilled:
-        """Keep a charge for the next automatic invoice."""
+        """Add a charge to the next automatic invoice."""
         code = f"UC{len(self.unbilled) + 1}"
         charge = Unbilled(code, subscription.id, description, amount, quantity, at)
         self.unbilled.append(charge)
@@ -78,7 +78,7 @@ class State(BillingSystem):
         return charge
 
     def collect(self, subscription: Subscription) -> list[Unbilled]:
-        """The charges that wait for its next automatic invoice.
+        """The charges that wait for the next automatic invoice.
 
         Standing: documented.
         """
@@ -110,7 +110,7 @@ class State(BillingSystem):
         self.note(Happening(kind, at, self.actor, subscription.id, note, invoice, amount, item, quantity))
 
     def emit_cycles(self, kind: str, at: datetime, subscription: Subscription, carried: Carried) -> None:
-        """Something about an add-on, and how many cycles it has left."""
+        """Note something about an add-on, with the cycles it has left."""
         code, left = carried.add_on.code, carried.cycles_left
         note = f"{code}: {cycles_text(left)}"
         quantity = None if left is None else Decimal(left)

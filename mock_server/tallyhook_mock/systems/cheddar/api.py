@@ -43,17 +43,17 @@ __all__ = [
 MAX_BODY = 1_000_000
 FORM = "application/x-www-form-urlencoded"
 FIRST_ERROR = 73_542
-_FIRST_STRUCK = 91_001  # far from the numbers of errors that are real
+_FIRST_STRUCK = 91_001  # far from the numbers of real errors
 
 _METHODS = ("GET", "POST")
-# What goes with a refusal, by its status.
+# The headers of a refusal, by its status.
 _HEADERS = {401: {"WWW-Authenticate": 'Basic realm="CheddarGetter API"'}, 405: {"Allow": ", ".join(_METHODS)}}
 
 logger = logging.getLogger("tallyhook_mock.cheddar")
 
 
 def face(mock: "Mock") -> Face:
-    """The XML API of a mock, and everything that no other system serves."""
+    """The XML API of a mock. It also answers every path that no other system serves."""
     error_numbers = itertools.count(_FIRST_STRUCK)
 
     def aim(scope: Scope, form: bytes) -> Aim | None:
@@ -79,15 +79,15 @@ def cheddar_app(
     strict: bool = False,
     ignored: Callable[[str, list[str], str, str], None] = lambda action, names, product, code: None,
 ) -> ASGIApp:
-    """Cheddar's API for paths that begin with `/xml/`, and its page for those who pay by PayPal.
+    """Cheddar's API for paths that begin with `/xml/`, and its page for payments by PayPal.
 
     Args:
-        state: the engine's state at the time of a call.
-        now: the moment of a call, aware.
-        changed: called after each call, before its answer: take the events that it left.
-        max_body: the longest form that is read, in bytes; a longer one gets a 413.
-        strict: refuse a call with a parameter that it does not know (412) instead of ignoring that.
-        ignored: told of an action, the parameters that it does not know, the product and the customer.
+        state: returns the state at the time of a call.
+        now: returns the moment of a call, aware.
+        changed: called after each call and before its answer, to take the events that it left.
+        max_body: the longest form that is read, in bytes. A longer one gets a 413.
+        strict: refuse a call with an unknown parameter (412) instead of ignoring the parameter.
+        ignored: called with the action, its unknown parameters, the product and the customer.
     """
     error_numbers = itertools.count(FIRST_ERROR)
     paypal = paypal_app(state, now, changed)
@@ -98,13 +98,13 @@ def cheddar_app(
             return
         request = Request(scope, receive)
         form = await _read_form(request, max_body)
-        # From here to the answer nothing waits, so that a call sees and leaves the state whole.
+        # From here on nothing waits before the answer, so each call sees a consistent state.
         at = now()
         try:
             try:
                 status, document = 200, _carry_out(state(), request, form, at, strict, ignored)
             finally:
-                changed()  # also after a refusal: a declined transaction leaves events
+                changed()  # after a refusal too: a declined transaction leaves events
         except Refusal as refusal:
             status, document = refusal.status, _refusal_document(refusal, next(error_numbers), at)
         except Exception:
@@ -116,7 +116,7 @@ def cheddar_app(
 
 
 async def _read_form(request: Request, limit: int) -> bytes | None:
-    """The body; None if it is too long. It is read to the end all the same, so that the answer is heard."""
+    """The body. None if it is too long; it is read to the end anyway, so that the client gets the answer."""
     chunks, length = [], 0
     async for chunk in request.stream():
         length += len(chunk)
@@ -145,7 +145,7 @@ def _carry_out(
     actions = actions_of(controller)
     parameters = read(path, request.scope["query_string"], form)
     product = _product(state, parameters, email)
-    # A client that leaves the action out has its pairs out of step, so it learns that there is no product.
+    # If a client leaves the action out, its pairs are shifted, and it is told that there is no product.
     handle = handler(actions, action)
     origin = f"{request.scope.get('scheme', 'http')}://{request.headers.get('host', '')}"
     state.actor = email
@@ -163,7 +163,7 @@ def _zone(state: State, email: str) -> tzinfo:
 
 
 def _sign_in(state: State, authorization: str) -> str:
-    """The email of the user whose credentials these are."""
+    """The email of the user with these credentials."""
     scheme, _, encoded = authorization.partition(" ")
     if scheme.lower() == "basic":
         try:
@@ -188,7 +188,7 @@ def _split(raw_path: bytes) -> tuple[str, str, list[bytes]]:
 
 
 def _product(state: State, parameters: Parameters, email: str) -> Product:
-    """The product that the call names: every user of this server has access to all that there are."""
+    """The product that the call names. Every user may use all products."""
     if code := parameters.text("productCode"):
         if code in state.products:
             return state.products[code]
@@ -246,7 +246,7 @@ ACTIONS = tuple(f"{controller}/{action}" for controller in ROUTES for action in 
 
 
 def actions_of(controller: str) -> dict[str, Handler]:
-    """The calls of a controller; names count with their case. The words of the refusals are inferred."""
+    """The calls of a controller. Names are case-sensitive. The words of the refusals are inferred."""
     if controller not in ROUTES:
         raise not_found("Resource not found")
     return ROUTES[controller]
@@ -262,7 +262,7 @@ def handler(actions: dict[str, Handler], action: str) -> Handler:
 
 
 def _refusal_document(refusal: Refusal, id: int, at: datetime) -> str:
-    """The `<error>` document, or the customer's with the error embedded if it is about an existing one.
+    """The `<error>` document, or the document of an existing customer with the error embedded.
 
     Args:
         id: the log number of the error.
@@ -275,11 +275,11 @@ def _refusal_document(refusal: Refusal, id: int, at: datetime) -> str:
 
 
 def _broken() -> Refusal:
-    """What a caller is told of an error that is this server's own, in Cheddar's words for its own."""
+    """The answer to an error in this server, in Cheddar's words for its own errors."""
     return failure("1000")
 
 
-# What faults say. The words of 500 and 502 are documented for errors of the gateway, those of 503 for a
+# The errors of faults. The words of 500 and 502 are documented for errors of the gateway, those of 503 for
 # planned maintenance.
 _ERRORS = {
     500: _broken(),
@@ -314,7 +314,7 @@ def _aim(state: State, scope: Scope, form: bytes, at: datetime) -> Aim:
 
 
 def _customer(call: Call) -> Customer | None:
-    """Named themselves, or by their invoice."""
+    """The code of the customer that a call names, directly or by an invoice."""
     ways: tuple[Callable[[], Customer], ...] = (
         call.customer,
         lambda: call.invoice().subscription.customer,

@@ -1,4 +1,4 @@
-"""Billing periods and the charges on their invoices."""
+"""Billing periods: opening, closing, moving and restarting them, and running their invoices."""
 
 from datetime import datetime, timedelta
 
@@ -27,7 +27,6 @@ __all__ = [
     "last_period",
     "lasting_counters",
     "move_bill_date",
-    "open_invoice",
     "plan_billing",
     "reactivate",
     "restart_cycle",
@@ -54,9 +53,9 @@ def draft_invoice(
     counters: tuple[Usage, ...] = (),
     is_initial: bool = False,
 ) -> Invoice:
-    """A current invoice that is not yet there: `adopt` it once what has to be paid for it is paid.
+    """Make a current invoice that does not exist yet: `adopt` it once everything due is paid.
 
-    `begun_with` is the invoice whose recurring charge is for the period that begins.
+    `begun_with` is the invoice whose recurring charge pays for the period that begins.
     """
     customer = subscription.customer
     number = state.next_invoice_number(customer.product)
@@ -76,7 +75,10 @@ def draft_invoice(
 
 
 def adopt(state: State, draft: Invoice, instead_of: Invoice | None) -> Invoice:
-    """Put a draft in the place of the pending invoice that it was made of, or behind the others."""
+    """Replace the pending invoice that a draft was made of, or add the draft after the others.
+
+    `plan_billing` then plans its bill date.
+    """
     if instead_of is None:
         draft.subscription.customer.carried = ()
         state.add_invoice(draft)
@@ -85,31 +87,6 @@ def adopt(state: State, draft: Invoice, instead_of: Invoice | None) -> Invoice:
     for name in Invoice.__struct_fields__:
         setattr(instead_of, name, getattr(draft, name))
     return instead_of
-
-
-def open_invoice(
-    state: State,
-    subscription: Subscription,
-    billing_at: datetime,
-    at: datetime,
-    *,
-    begun_with: Invoice | None = None,
-    previous_at: datetime | None = None,
-    counters: tuple[Usage, ...] = (),
-    is_initial: bool = False,
-) -> Invoice:
-    """Open the current invoice of a subscription; `plan_billing` has it billed in its time."""
-    draft = draft_invoice(
-        state,
-        subscription,
-        billing_at,
-        at,
-        begun_with=begun_with,
-        previous_at=previous_at,
-        counters=counters,
-        is_initial=is_initial,
-    )
-    return adopt(state, draft, None)
 
 
 def plan_billing(state: State, invoice: Invoice, at: datetime) -> None:
@@ -137,15 +114,15 @@ def remind(state: State, invoice: Invoice, at: datetime) -> None:
 
 
 def bill(state: State, invoice: Invoice, at: datetime) -> None:
-    """The billing moment: the period ends, the next one begins, and the invoice is held or executed.
+    """The bill date: the period ends, the next one begins, and the invoice is held or executed.
 
-    A canceled subscription bills nothing by itself (staff 2009, 2017): its invoice waits.
+    A canceled subscription bills nothing automatically (staff 2009, 2017): its invoice waits.
 
     Standing: documented; staff 2012, 2014.
     """
     subscription = invoice.subscription
     if subscription.current is not invoice or invoice.billing_at > at or subscription.waits_for_paypal:
-        return  # moved or executed meanwhile, or not to be billed before PayPal agrees
+        return  # moved or executed in the meantime, or waiting for PayPal
     close(state, invoice)
     if subscription.is_canceled:
         invoice.state = InvoiceState.LAPSED
@@ -157,8 +134,8 @@ def bill(state: State, invoice: Invoice, at: datetime) -> None:
 def close(state: State, invoice: Invoice, recurring: Plan | None = None) -> None:
     """End the period of an invoice: every line gets an id, and the invoice is outstanding.
 
-    What holds at the bill date is decided now: plan, promotion, tax. `recurring` is the plan whose recurring
-    charge begins, if it is another than that of the period.
+    The plan, the promotion and the tax rate are fixed now. `recurring` is the plan whose recurring charge is
+    billed, if it differs from the plan of the period.
 
     Standing: staff 2011.
     """
@@ -181,7 +158,7 @@ def bill_now(
 ) -> Invoice:
     """Bill a draft of a pending invoice at once, without a review, as part of a call.
 
-    What is not paid for does not happen: a Refusal (422), and `instead_of` is as it was.
+    If the payment fails, nothing happens: a Refusal (422), and `instead_of` stays as it was.
 
     Standing: inferred.
     """
@@ -194,7 +171,7 @@ def bill_now(
 
 
 def run_outstanding(state: State, customer: Customer, at: datetime) -> None:
-    """Execute the outstanding invoice now; on a canceled subscription a success reactivates it.
+    """Execute the outstanding invoice now. If that succeeds, a canceled subscription is reactivated.
 
     Standing: documented.
     """
@@ -202,7 +179,7 @@ def run_outstanding(state: State, customer: Customer, at: datetime) -> None:
 
 
 def run_invoice(state: State, invoice: Invoice, at: datetime) -> None:
-    """The same of an outstanding invoice that is given. One that is not yet due can't be run (staff 2015).
+    """Execute this outstanding invoice now. An invoice that is not due yet can't be run (staff 2015).
 
     Standing: documented.
     """
@@ -218,7 +195,7 @@ def run_invoice(state: State, invoice: Invoice, at: datetime) -> None:
 
 
 def waive(state: State, invoice: Invoice, at: datetime) -> None:
-    """Offset all charges of an outstanding invoice by credits (staff 2014), one for each (a setting)."""
+    """Offset all charges of an outstanding invoice with credits (staff 2014), one for each (a setting)."""
     if not invoice.is_outstanding:
         raise Refusal(412, "Only an outstanding invoice can be waived", "number:notOutstanding")  # inferred
     invoice.promotion, invoice.credits = None, ()
@@ -242,12 +219,12 @@ def reactivate(
     paid: Invoice | None = None,
     first_bill: datetime | None = None,
 ) -> None:
-    """Take a cancellation back.
+    """Undo a cancellation.
 
-    Before the next bill date the old period goes on, and the bill date stays (documented). After it this is a
-    new sign-up with the first bill of the plan, or on `first_bill` (documented; staff 2018). `paid` is an
-    outstanding invoice that was paid for it, so that a new sign-up is billed one period later (a setting). A
-    Refusal (422) if what is to be billed now is not paid; then it stays canceled.
+    Before the next bill date the old period continues, and the bill date stays (documented). After it, this
+    is a new sign-up with the plan's first bill, or with one on `first_bill` (documented; staff 2018). `paid`
+    is an outstanding invoice that was paid to reactivate, so that the new sign-up is billed one period later
+    (a setting). A Refusal (422) if what is billed now is not paid; the subscription then stays canceled.
 
     Standing: client.
     """
@@ -255,7 +232,7 @@ def reactivate(
     pending = subscription.pending
     is_missed = pending is not None and pending.state is InvoiceState.OPEN and pending.billing_at <= at
     if first_bill is None and is_missed:
-        first_bill = at  # it was due while the subscription waited for PayPal
+        first_bill = at  # it became due while the subscription waited for PayPal
     if first_bill is not None and subscription.current is pending:
         move_bill_date(state, subscription, first_bill, at)
     elif pending is None or pending.state is InvoiceState.LAPSED:
@@ -274,16 +251,16 @@ def _sign_up_again(
     paid: Invoice | None,
     first_bill: datetime | None,
 ) -> None:
-    """What was used before the cancellation is not billed, unless a setting says so (inferred).
+    """Usage from before the cancellation is not billed, unless a setting says so (inferred).
 
-    A bill of now has no usage: the counters that stay are billed with the first full period. Custom charges
-    and credits on the pending invoice stay on it.
+    A bill made now has no usage: lasting counters are billed with the first full period. Custom charges and
+    credits on the pending invoice stay on it.
     """
     customer, plan = subscription.customer, subscription.plan
     rules = customer.product.rules
     lasting = lasting_counters(pending or last_period(customer), plan)
     if pending is None:
-        if last_period(customer) is not None:  # else it was imported without a date
+        if last_period(customer) is not None:  # otherwise it was imported without a date
             restart_cycle(state, subscription, at, lasting, begun_with=paid)
         return
     draft = replace(_reopened(pending), plan=plan, previous_at=at, billed_with=0)
@@ -308,7 +285,7 @@ def _sign_up_again(
 
 
 def move_bill_date(state: State, subscription: Subscription, when: datetime, at: datetime) -> None:
-    """Move the bill date, and the whole cycle with it; now or the past bills at once (documented)."""
+    """Move the bill date and the whole cycle. A date in the past, or now, bills at once (documented)."""
     pending = subscription.pending
     if pending is not None:
         draft = replace(_reopened(pending), billing_at=when)
@@ -325,7 +302,7 @@ def move_bill_date(state: State, subscription: Subscription, when: datetime, at:
 
 
 def _reopened(pending: Invoice) -> Invoice:
-    """A copy of a pending invoice, open again if its date passed during a cancellation."""
+    """A copy of a pending invoice, reopened if its date passed during a cancellation."""
     if pending.state is InvoiceState.OPEN:
         return replace(pending)
     added = (
@@ -344,30 +321,24 @@ def restart_cycle(
     *,
     begun_with: Invoice | None = None,
 ) -> None:
-    """Count billing dates from `at`; `begun_with` is the invoice that bills the period that begins."""
+    """Count billing dates from `at`. `begun_with` is the invoice that bills the period that begins."""
     subscription.anchor, subscription.cycle = at, 1
     billing_at = subscription.plan.frequency.after(at, 1, subscription.customer.product.rules.add_months)
     if billing_at is not None:
-        opened = open_invoice(
-            state,
-            subscription,
-            billing_at,
-            at,
-            begun_with=begun_with,
-            previous_at=at,
-            counters=counters,
+        opened = draft_invoice(
+            state, subscription, billing_at, at, begun_with=begun_with, previous_at=at, counters=counters
         )
-        plan_billing(state, opened, at)
+        plan_billing(state, adopt(state, opened, None), at)
 
 
 def last_period(customer: Customer) -> Invoice | None:
-    """The invoice of the newest period."""
+    """The invoice of the latest period."""
     periods = (made for made in customer.invoices if made.type is InvoiceType.SUBSCRIPTION)
     return max(periods, key=lambda made: made.number, default=None)
 
 
 def lasting_counters(invoice: Invoice | None, plan: Plan) -> tuple[Usage, ...]:
-    """The counters that go on into the next period, on `plan`: those of the items that are not periodic.
+    """The counters that continue in the next period on `plan`: those of items that are not periodic.
 
     Standing: staff 2013.
     """
@@ -395,7 +366,7 @@ def _open_next(state: State, ended: Invoice, at: datetime) -> None:
         )
     if following is not None:
         carried = lasting_counters(ended, subscription.plan)
-        opened = open_invoice(
+        opened = draft_invoice(
             state,
             subscription,
             following,
@@ -404,4 +375,4 @@ def _open_next(state: State, ended: Invoice, at: datetime) -> None:
             previous_at=ended.billing_at,
             counters=carried,
         )
-        plan_billing(state, opened, at)
+        plan_billing(state, adopt(state, opened, None), at)

@@ -62,7 +62,7 @@ ChangeQuantity: TypeAlias = Callable[..., None]
 
 
 def get(call: Call) -> str:
-    """One customer by code, id or invoice number; without any of them the list."""
+    """One customer by code, id or invoice number. Without any of these, the list."""
     parameters = call.parameters
     if "code" in parameters or "id" in parameters:
         return call.answer(call.customer())
@@ -73,12 +73,12 @@ def get(call: Call) -> str:
 
 
 def get_all(call: Call) -> str:
-    """The customers that pass the filters, in the order that is asked for."""
+    """The customers that pass the filters, in the requested order."""
     return _listed(call)
 
 
 def list_(call: Call) -> str:
-    """The same without history: of each the current subscription with its pending invoice (a client)."""
+    """The same list without history: only current subscriptions with their pending invoices (a client)."""
     return _listed(call, has_history=False)
 
 
@@ -94,7 +94,7 @@ def _listed(call: Call, *, has_history: bool = True) -> str:
 
 
 class _Application(Value, frozen=True):
-    """A new customer, completely checked."""
+    """A new customer whose fields are all checked."""
 
     details: Details
     plan: Plan
@@ -136,8 +136,8 @@ def new(call: Call) -> str:
 def import_(call: Call) -> str:
     """Create up to a hundred customers, or none of them.
 
-    They are `0[code]=…` (the official client), `customers[0][code]=…` (inferred), or one with flat names (the
-    reference). Without an `initialBillDate` nothing is scheduled before a `changeBillDate` (documented).
+    They come as `0[code]=…` (the official client), `customers[0][code]=…` (inferred), or one with flat names
+    (the reference). Without an `initialBillDate` nothing is scheduled before a `changeBillDate` (documented).
     """
     parameters = call.parameters
     numbered = [
@@ -167,14 +167,14 @@ def import_(call: Call) -> str:
 def _application(
     call: Call, parameters: Parameters, codes: Container[str], *, is_import: bool = False
 ) -> _Application:
-    """Read a new customer in the documented order: plan, names, code, email, and the rest; then the card.
+    """Read a new customer in the documented order: plan, names, code, email, the rest, and the card.
 
-    `codes` are those that the same call gives to others.
+    `codes` are those of other customers in the same call.
     """
     terms = parameters.level("subscription")
     plan = _plan(call, terms)
     if plan is None:
-        raise Refusal(412, "A pricing plan is required")  # of this field clients expect no auxCode
+        raise Refusal(412, "A pricing plan is required")  # clients expect no auxCode for this field
 
     def is_taken(code: str) -> bool:
         return code in codes or call.state.has_customer(call.product, code)
@@ -185,10 +185,10 @@ def _application(
     items, charges = _items(call, plan, parameters), read_charges(parameters)
     is_scheduled = first_bill is not None or not is_import
     if not is_scheduled and (items or charges):
-        # There is no invoice yet that they could be on.
+        # There is no invoice yet to add them to.
         raise terms.invalid("initialBillDate", "isEmpty", "A value is required")
     payment = None
-    # Of an import the method may be empty: then payment data are ignored (documented).
+    # In an import the method may be empty; payment data are then ignored (documented).
     is_without = is_import and "method" in terms and not terms.text("method")
     due = first_bill or plan.first_bill(call.at, call.product.rules)
     owes_now = is_scheduled and due <= call.at and plan.recurring_charge_amount + plan.setup_charge_amount > 0
@@ -232,7 +232,7 @@ def _plan(call: Call, terms: Parameters) -> Plan | None:
 
 
 def _coupon(call: Call, terms: Parameters, plan: Plan, times: int = 1) -> str:
-    """The coupon that a call brings, if it can be redeemed `times` times more."""
+    """The coupon in a call, if it can be redeemed `times` more times."""
     code = validators.text(terms, "couponCode")
     if code:
         try:
@@ -243,7 +243,7 @@ def _coupon(call: Call, terms: Parameters, plan: Plan, times: int = 1) -> str:
 
 
 def _items(call: Call, plan: Plan, parameters: Parameters) -> dict[str, Decimal]:
-    """The quantities to begin with: `items[k][itemCode, quantity]`."""
+    """The initial quantities: `items[k][itemCode, quantity]`."""
     quantities = {}
     for entry in parameters.levels("items"):
         code = validators.required(entry, "itemCode")
@@ -264,7 +264,7 @@ def _items(call: Call, plan: Plan, parameters: Parameters) -> dict[str, Decimal]
 
 
 def edit(call: Call) -> str:
-    """Customer and subscription in one: if either is refused, neither changes.
+    """Edit customer and subscription together. If either is refused, neither changes.
 
     The fields are checked in the order of a new customer: the plan, the customer's own, the card (inferred).
     """
@@ -285,7 +285,7 @@ def edit_customer(call: Call) -> str:
 
 
 def edit_subscription(call: Call) -> str:
-    """The fields stand by themselves (documented) or in `subscription[…]` (clients)."""
+    """The fields are at the top level (documented) or in `subscription[…]` (clients)."""
     customer = call.customer()
     terms = call.parameters
     if isinstance(nested := terms.values.get("subscription"), Parameters):
@@ -318,7 +318,7 @@ def _apply_details(call: Call, customer: Customer, details: Details) -> None:
 
 
 class _Change(Value, frozen=True):
-    """A change of a subscription, its fields checked; the engine takes it or refuses it as a whole."""
+    """A change of a subscription with its fields checked. It is made or refused as a whole."""
 
     terms: Parameters
     plan: Plan | None
@@ -392,7 +392,7 @@ def remove_item_quantity(call: Call) -> str:
 
 
 def _change_quantity(call: Call, change: ChangeQuantity, default: Decimal | None) -> str:
-    """Documented is an `invoicePeriod` only where the quantity is set; elsewhere it is a setting."""
+    """`invoicePeriod` is documented for set-item-quantity only. For the other calls it is a setting."""
     customer = call.customer()
     parameters = call.parameters
     obeys = default is None or call.product.rules.added_to_outstanding == "obeyed"
@@ -433,9 +433,9 @@ def delete(call: Call) -> str:
 
 
 def delete_all(call: Call) -> str:
-    """Delete every customer of the product, confirmed by the unix time of now.
+    """Delete every customer of the product, confirmed by the present Unix time.
 
-    Clients confirm by the clock of their own machine, so that one counts as well as this server's (inferred).
+    Clients use the clock of their own machine, so real time is accepted as well as the mock's (inferred).
     """
     if call.product.rules.delete_all_confirm == "any":
         validators.required(call.parameters, "confirm")

@@ -1,4 +1,4 @@
-"""The calls about invoices, and the charges and credits that calls bring."""
+"""The calls about invoices, and reading charges and credits from calls."""
 
 from tallyhook_mock.systems.cheddar import billing, payments, validators
 from tallyhook_mock.systems.cheddar.charges import NewCharge, one_time_invoice
@@ -20,7 +20,7 @@ def new(call: Call) -> str:
 
 
 def refund(call: Call) -> str:
-    """Give back `amount`, or without one all that was paid."""
+    """Give back `amount`, or everything that was paid."""
     invoice = call.invoice()
     amount = None
     if call.parameters.text("amount"):
@@ -30,7 +30,7 @@ def refund(call: Call) -> str:
 
 
 def void(call: Call) -> str:
-    """Undo a payment. What Cheddar makes of an `amount` here, which the PHP client sends, is not known."""
+    """Undo a payment. How Cheddar treats an `amount` here, which the PHP client sends, is not known."""
     invoice = call.invoice()
     if call.parameters.text("amount"):
         rule = call.product.rules.void_with_amount
@@ -50,7 +50,7 @@ def void_or_refund(call: Call) -> str:
 
 
 def waive(call: Call) -> str:
-    """Offset everything on an outstanding invoice, so that it can be run for 0.00 (staff 2014)."""
+    """Offset all charges of an outstanding invoice, so that it can be run for 0.00 (staff 2014)."""
     invoice = call.invoice()
     billing.waive(call.state, invoice, call.at)
     return call.answer(invoice.subscription.customer)
@@ -64,7 +64,7 @@ def run(call: Call) -> str:
 
 
 def send_email(call: Call) -> str:
-    """No mail leaves this server: the timeline notes to whom the invoice would have gone."""
+    """Send no mail, but note on the timeline who would have received the invoice."""
     invoice = call.invoice()
     customer = invoice.subscription.customer
     call.state.emit("email", call.at, customer, invoice=invoice, note=customer.details.get("email", ""))

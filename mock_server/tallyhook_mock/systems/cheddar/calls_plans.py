@@ -53,7 +53,7 @@ def new(call: Call) -> str:
 
 
 def edit(call: Call) -> str:
-    """Change what is given and nothing else; the code stays, it says which plan is meant.
+    """Change only what is given. The code can't be changed, since it names the plan.
 
     Standing: inferred.
     """
@@ -82,7 +82,7 @@ def _plan(call: Call) -> Plan:
 
 
 def _read(call: Call, plan: Plan) -> Plan:
-    """The plan with every given field in place of its own."""
+    """The plan with every given field replaced."""
     given = call.parameters
     if "name" in given:
         validators.required(given, "name", 60)
@@ -121,8 +121,8 @@ def _read(call: Call, plan: Plan) -> Plan:
 
 
 def _items(call: Call) -> tuple[PlanItem, ...]:
-    """The tracked items `items[k][…]`; a code that the product knows keeps its id."""
-    # All are read before the first is stored, so that a refused call leaves no item behind.
+    """The tracked items `items[k][…]`. A code that the product knows keeps its id."""
+    # All items are read before any is stored, so that a refused call leaves none behind.
     read = [_item(entry) for entry in call.parameters.levels("items")]
     planned = []
     for code, name, included, overage, is_periodic in read:
@@ -150,7 +150,7 @@ def _flag(parameters: Parameters, name: str, default: bool) -> bool:
 
 
 def get_promotions(call: Call) -> str:
-    """The promotion of a coupon code or an id, or all of them. The words of the refusals are inferred."""
+    """The promotion with a coupon code or an id, or all promotions. The refusals' words are inferred."""
     found = list(call.product.promotions.values())
     parameters = call.parameters
     if "code" in parameters:

@@ -1,4 +1,4 @@
-"""How a customer pays: a card, a token of the gateway, or PayPal, checked in the documented order."""
+"""Payment methods in calls: a card, a gateway token or PayPal, checked in the documented order."""
 
 import re
 from calendar import monthrange
@@ -14,7 +14,7 @@ from tallyhook_mock.systems.cheddar.xml_documents import CARD_DETAILS
 
 __all__ = ["card_type", "is_given", "is_renewed", "read_card_details", "read_payment"]
 
-# Cheddar's names of the card types, with the numbers that each issues.
+# Cheddar's names of the card types, with their prefixes and lengths of numbers.
 _INSTITUTES = {
     "visa": (re.compile(r"4"), (13, 16, 19)),
     "mc": (re.compile(r"5[1-5]|222[1-9]|22[3-9]|2[3-6]|27[01]|2720"), (16,)),
@@ -42,19 +42,19 @@ _LONGEST = {
 
 
 def is_renewed(parameters: Parameters) -> bool:
-    """Whether a call brings a payment method: a card's number or expiration, a token, or PayPal."""
+    """Whether a call has a new payment method: a card's number or expiration, a token, or PayPal."""
     return parameters.text("method") == "paypal" or any(parameters.text(name) for name in _GIVEN_BY)
 
 
 def is_given(parameters: Parameters, known: PaymentMethod | None = None) -> bool:
-    """Whether a call brings a payment method at all, or says anything of the card that is known."""
+    """Whether a call has a new payment method, or changes anything about the known card."""
     if is_renewed(parameters):
         return True
     return known is not None and known.method == "cc" and any(map(parameters.text, CARD_DETAILS))
 
 
 def read_card_details(parameters: Parameters, *, is_new: bool) -> dict[str, str]:
-    """Names and address as a call gives them, which are kept without a card too (clients)."""
+    """The name and address in a call, which are kept even without a card (clients)."""
     return {name: _detail(parameters, name, {}, is_new=is_new) for name in _LONGEST if name in parameters}
 
 
@@ -67,15 +67,15 @@ def read_payment(
     token: str = "",
     customer: Customer | None = None,
 ) -> PaymentMethod:
-    """The payment method of a call, with the first wrong field refused.
+    """The payment method in a call. The first wrong field is refused.
 
-    What an edit does not mention stays as it was, the card itself too: with a card on file any subset of the
-    fields may be sent (documented).
+    What an edit does not mention stays as it was, including the card itself: with a card on file any subset
+    of the fields may be sent (documented).
 
     Args:
-        parameters: the level of the subscription's fields.
-        token: a gateway token that stands among the customer's fields.
-        customer: the existing customer, in whose document a refusal by the gateway is embedded.
+        parameters: the level with the subscription's fields.
+        token: a gateway token among the customer's fields.
+        customer: the existing customer. A refusal by the gateway is embedded in its document.
     """
     known = customer.subscription.payment if customer else None
     details_known = known.details if known else customer.subscription.card_details if customer else {}
@@ -94,7 +94,7 @@ def read_payment(
     if method == "paypal":
         details |= {name: validators.required(parameters, name, 2000) for name in ("returnUrl", "cancelUrl")}
     elif token:
-        # The card stands at the gateway; what is said of it here is for display.
+        # The gateway has the card. What is given here is only for display.
         institute = validators.choice(parameters, "ccType", (*_INSTITUTES, "unk"))
         last_four = validators.text(parameters, "ccLastFour", 4)
         expires = _expiration(parameters, None, is_required=False)
@@ -127,19 +127,19 @@ def read_payment(
 
 
 def _detail(parameters: Parameters, name: str, known: Mapping[str, str], *, is_new: bool) -> str:
-    """A name or a part of the address: what the call says, or else what is known."""
+    """Part of the name or address, from the call or else as known."""
     if name in parameters:
         return validators.text(parameters, name, _LONGEST[name][0 if is_new else 1])
     return known.get(name, "")
 
 
 def card_type(number: str) -> str:
-    """`visa`, `mc`, `amex`, `disc`, `diners` or `jcb`; empty for a number that nobody issues."""
+    """`visa`, `mc`, `amex`, `disc`, `diners` or `jcb`. Empty if no institute issues such numbers."""
     return next((name for name, (prefix, _) in _INSTITUTES.items() if prefix.match(number)), "")
 
 
 def _number(parameters: Parameters) -> str:
-    """A card number that its institute could have issued; spaces and dashes in it are ignored."""
+    """A card number that its institute could have issued. Spaces and dashes are ignored."""
     number = re.sub(r"[ -]", "", validators.required(parameters, "ccNumber"))
     shown = _masked(number)
     if not (number.isascii() and number.isdigit()):
@@ -155,7 +155,7 @@ def _number(parameters: Parameters) -> str:
 
 
 def _masked(number: str) -> str:
-    """What can be a whole card number is shown by its last four digits only."""
+    """The number as messages show it: if it may be a whole card number, only its last four digits."""
     return validators.quoted(number if len(number) < 12 else "*" * min(len(number) - 4, 15) + number[-4:])
 
 

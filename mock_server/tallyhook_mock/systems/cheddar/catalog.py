@@ -42,7 +42,7 @@ __all__ = [
 
 
 class CustomerTable(Table):
-    """A customer, with the documented lengths of what it keeps."""
+    """A customer, with the documented maximum lengths of its fields."""
 
     code: Required
     plan_code: Required
@@ -113,7 +113,7 @@ class PromotionTable(Table):
 
 
 class Seed(Value, frozen=True):
-    """A customer to be created, and where the catalogue speaks of it."""
+    """A customer to create, and its place in the catalogue."""
 
     place: str
     code: str
@@ -127,7 +127,7 @@ class Seed(Value, frozen=True):
     initial_bill_at: datetime | None
 
     def create(self, state: State, product: Product, at: datetime) -> None:
-        """Subscribe it, with a simulated Visa card if its plan asks for a payment method."""
+        """Create the customer, with a simulated Visa card if the plan requires a payment method."""
         new_customer(
             state,
             product,
@@ -146,7 +146,7 @@ class Seed(Value, frozen=True):
 
     def _card(self, state: State, at: datetime) -> PaymentMethod:
         names = {"ccFirstName": self.details["firstName"], "ccLastName": self.details["lastName"]}
-        # Good for longer than anybody lets a clock run.
+        # Valid for longer than any clock will run.
         return PaymentMethod(
             state.ids.next(), "cc", at, names, "visa", "411111", "1111", date(min(at.year + 50, 9999), 12, 31)
         )
@@ -187,15 +187,15 @@ def read_customer(table: CustomerTable, plans: Mapping[str, Plan]) -> Seed:
 def read_plan(
     table: PlanTable, items: MutableMapping[str, Item], known: Mapping[str, Plan], ids: Ids, at: datetime
 ) -> Plan:
-    """A plan; tracked items that are new to the product are added to `items`.
+    """A plan. Tracked items that are new to the product are added to `items`.
 
-    One whose code is among the `known` ones is that plan, edited.
+    If the code is among the `known` plans, it is an edit of that plan.
     """
     code, edited, is_paid = table.code, known.get(table.code), table.payment_method_is_required
     tracked: dict[str, PlanItem] = {}
     for given in table.items:
         if given.code in tracked:
-            raise given.wrong("code", f"{given.code!r} stands here twice")
+            raise given.wrong("code", f"{given.code!r} is listed twice")
         tracked[given.code] = _read_item(given, items, ids, at)
     if table.is_free and (table.recurring_charge_amount or table.setup_charge_amount):
         raise table.wrong("isFree", "a free plan has no recurring and no setup charge")
@@ -238,7 +238,7 @@ def _read_item(table: ItemTable, items: MutableMapping[str, Item], ids: Ids, at:
 
 
 def read_promotion(table: PromotionTable, plans: Mapping[str, Plan], ids: Ids, at: datetime) -> Promotion:
-    """A promotion; the plans that it names must be among `plans`."""
+    """A promotion. Its plans must be among `plans`."""
     for code in table.plans:
         if code not in plans:
             raise table.wrong("plans", f"there is no plan {code!r}")
@@ -264,7 +264,7 @@ def read_promotion(table: PromotionTable, plans: Mapping[str, Plan], ids: Ids, a
 
 
 def _meant(written: str, known: Iterable[str]) -> str:
-    """What was meant, or all there is."""
+    """A hint for a wrong name: the closest known one, or all of them."""
     there = list(known)
     near = get_close_matches(written, there, 1)
     return f"; did you mean {near[0]}?" if near else f"; there is {', '.join(there) or 'none'}"

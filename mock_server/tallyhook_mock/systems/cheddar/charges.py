@@ -1,4 +1,4 @@
-"""Charges and credits on invoices, and invoices beside the cycle."""
+"""Charges and credits on invoices, and one-time invoices outside the cycle."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -37,7 +37,7 @@ __all__ = [
 
 
 class NewCharge(Value, frozen=True):
-    """A charge, or with a negative amount a credit, as a caller asks for it."""
+    """A charge that a caller asks for; with a negative amount, a credit."""
 
     code: str
     quantity: Decimal
@@ -46,7 +46,7 @@ class NewCharge(Value, frozen=True):
 
 
 def discount(state: State, invoice: Invoice) -> None:
-    """Bring the credits of a promotion up to date with the charges of an invoice that is closed."""
+    """Update the credits of a promotion after the charges of a closed invoice have changed."""
     if invoice.state is not InvoiceState.OPEN:
         invoice.credits = tuple(
             credit if credit.id else replace(credit, id=state.ids.next())
@@ -55,7 +55,7 @@ def discount(state: State, invoice: Invoice) -> None:
 
 
 def setup_charge(state: State, plan: Plan, at: datetime) -> tuple[Charge, ...]:
-    """The plan's setup charge, or nothing if it has none."""
+    """The plan's setup charge, if it has one."""
     amount = plan.setup_charge_amount
     if not amount:
         return ()
@@ -81,7 +81,7 @@ def target(customer: Customer, *, outstanding: bool) -> Invoice:
 def add_charge(
     state: State, customer: Customer, new: NewCharge, *, outstanding: bool, at: datetime
 ) -> Charge:
-    """Put a custom charge or credit on the current or the outstanding invoice."""
+    """Add a custom charge or credit to the current or the outstanding invoice."""
     invoice = target(customer, outstanding=outstanding)
     charge = custom(state, new, at)
     invoice.charges += (charge,)
@@ -94,7 +94,7 @@ def add_charge(
 def delete_charge(
     state: State, customer: Customer, charge_id: int, *, outstanding: bool, at: datetime
 ) -> None:
-    """Take a custom charge off again."""
+    """Remove a custom charge."""
     invoice = target(customer, outstanding=outstanding)
     for charge in invoice.charges:
         if charge.id == charge_id and charge.type is ChargeType.CUSTOM:
@@ -106,7 +106,7 @@ def delete_charge(
 
 
 def one_time_invoice(state: State, customer: Customer, charges: Iterable[NewCharge], at: datetime) -> Invoice:
-    """Bill custom charges at once, beside the cycle."""
+    """Bill custom charges at once, outside the cycle."""
     lines = tuple(custom(state, new, at) for new in charges)
     invoice = bill_at_once(state, customer.subscription, lines, at)
     if invoice.state is not InvoiceState.PAID:
@@ -117,7 +117,7 @@ def one_time_invoice(state: State, customer: Customer, charges: Iterable[NewChar
 def bill_at_once(
     state: State, subscription: Subscription, charges: tuple[Charge, ...], at: datetime
 ) -> Invoice:
-    """Execute an invoice that stands beside the cycle."""
+    """Execute an invoice outside the cycle. It stays even if it is not paid."""
     invoice = _one_time(state, subscription, charges, at)
     _put_beside(state, invoice)
     payments.execute(state, invoice, at)
@@ -125,7 +125,7 @@ def bill_at_once(
 
 
 def charge_now(state: State, subscription: Subscription, charges: tuple[Charge, ...], at: datetime) -> None:
-    """The same as part of a call: without a payment (422) there is no such invoice."""
+    """Execute an invoice outside the cycle, as part of a call. Without a payment (422) there is none."""
     invoice = _one_time(state, subscription, charges, at)
     payment = payments.collect(state, invoice, invoice, at)
     _put_beside(state, invoice)

@@ -35,7 +35,7 @@ __all__ = ["ROUTES", "bill_period"]
 
 @asks("product", *PAGE)
 async def timeline(request: Request) -> JSONResponse:
-    """Oldest first; `?product=` is needed if there are several."""
+    """Oldest first. `?product=` is needed if there are several."""
     product = named_product(request, request.query_params.get("product"))
     code = request.path_params["code"]
     entries = mock_of(request).timeline.numbered(code, product=product.code)
@@ -46,7 +46,7 @@ async def timeline(request: Request) -> JSONResponse:
 
 @asks("product")
 async def drawn(request: Request) -> Response:
-    """The timeline as a picture, of a customer who is still there."""
+    """The timeline as a picture. The customer must not be deleted."""
     mock, product = mock_of(request), named_product(request, request.query_params.get("product"))
     customer = mock.state.customer(product, request.path_params["code"])
     return shown.drawn(tell(mock, customer))
@@ -54,7 +54,7 @@ async def drawn(request: Request) -> Response:
 
 @asks("product", "invoices")
 async def coming(request: Request) -> JSONResponse:
-    """The next `?invoices=` as things stand now, 3 unless it says so; nothing changes by it."""
+    """The next `?invoices=` as things are now, 3 by default. Nothing changes."""
     mock, given = mock_of(request), request.query_params
     count = accounts.wanted(given)
     customer = mock.state.customer(named_product(request, given.get("product")), request.path_params["code"])
@@ -85,7 +85,7 @@ class ApprovalTable(Table):
 
 @takes(ApprovalTable)
 async def approve(request: Request, wish: ApprovalTable) -> JSONResponse:
-    """Let a `customer` who is asked by PayPal agree."""
+    """Have a `customer` agree at PayPal."""
     mock = mock_of(request)
     customer = mock.state.customer(named_product(request, wish.product), wish.customer)
     mock.approve_paypal(customer)
@@ -100,9 +100,9 @@ class CallTable(Table):
 
 @takes(CallTable)
 async def make(request: Request, wish: CallTable) -> JSONResponse:
-    """Carry out a call of Cheddar's API, such as `customers/new`, with `parameters` as its form has them.
+    """Carry out a call of Cheddar's API, such as `customers/new`, with the `parameters` of its form.
 
-    Faults don't strike it, and it isn't in the log. A parameter that the call doesn't know is refused.
+    Faults don't strike it, and it isn't logged. Unknown parameters are refused.
     """
     mock = mock_of(request)
     controller, _, action = wish.call.partition("/")
@@ -116,7 +116,7 @@ async def make(request: Request, wish: CallTable) -> JSONResponse:
         with exact():
             document = handle(Call(mock.state, product, parameters, mock.clock.now(), ""))
     finally:
-        mock.changed()  # also after a refusal: a declined transaction leaves events
+        mock.changed()  # after a refusal too: a declined transaction leaves events
     return JSONResponse({"call": wish.call, "product": product.code, "document": document})
 
 
@@ -127,7 +127,7 @@ class BillTable(Table):
 
 @takes(BillTable)
 async def bill(request: Request, wish: BillTable) -> JSONResponse:
-    """Play a customer's period to its end: the bill date, the hooks, the hour, the run. Gives its number."""
+    """Play a customer's period to its end: bill date, hooks, the hour, the run. Returns the invoice."""
     mock = mock_of(request)
     customer = mock.state.customer(named_product(request, wish.product), request.path_params["code"])
     try:
@@ -142,14 +142,14 @@ async def bill(request: Request, wish: BillTable) -> JSONResponse:
 
 
 async def bill_period(mock: Mock, customer: Customer, within: Duration) -> Invoice:
-    """The invoice, paid or as far as it got; what is still held `within` so much virtual time stays held.
+    """Play a customer's period to its end. Returns the invoice, paid or as far as it got.
 
-    The clock moves to the bill date, hooks are delivered, tried again on their schedule while they are not
-    acknowledged, and once they are, the invoice runs an hour later. One that is held or released already is
-    played to its end, and no other. LookupError if there is nothing to be billed, ClockBusy while the clock
-    is being moved.
+    The clock moves to the bill date, and hooks are delivered and retried on their schedule until they are
+    acknowledged; an hour later the invoice runs. It stops `within` that much of the mock's time, even if the
+    invoice is still held. If an invoice is held or released already, that one is played to its end.
+    LookupError if there is nothing to bill, ClockBusy while the clock is being moved.
     """
-    await mock.advance(mock.clock.now())  # what is on its way arrives first
+    await mock.advance(mock.clock.now())  # hooks on their way arrive first
     invoice = next((each for each in customer.invoices if _is_under_way(each)), None)
     if invoice is None:
         invoice = customer.subscription.current
@@ -165,13 +165,13 @@ async def bill_period(mock: Mock, customer: Customer, within: Duration) -> Invoi
 
 
 def _is_under_way(invoice: Invoice) -> bool:
-    """Held, or released and not run yet. One that was declined has had its run."""
+    """Whether it is held, or released and not run yet. A declined invoice has been run."""
     return invoice.state in (InvoiceState.HELD, InvoiceState.RELEASED)
 
 
 @asks("product", *PAGE)
 async def index(request: Request) -> JSONResponse:
-    """Everybody, in the order of creation; `?product=` is needed if there are several."""
+    """All customers in order of creation. `?product=` is needed if there are several."""
     customers = mock_of(request).state.customers(named_product(request, request.query_params.get("product")))
     found, more = page(customers, request.query_params, lambda customer: customer.code)
     return JSONResponse({"customers": [_summary(customer) for customer in found], **more})

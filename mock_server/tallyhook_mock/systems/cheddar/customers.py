@@ -16,9 +16,9 @@ PAYPAL_WAIT = "paypal-wait"
 
 
 class PaymentMethod(Value, frozen=True):
-    """A card (`cc`) or PayPal. `details` are names and address under Cheddar's own names (`ccFirstName`, …).
+    """A card (`cc`) or PayPal. `details` are name and address under Cheddar's field names (`ccFirstName`, …).
 
-    The number itself is never kept: only its first six and last four digits are.
+    The card number itself is never kept, only its first six and last four digits.
     """
 
     id: int
@@ -28,7 +28,7 @@ class PaymentMethod(Value, frozen=True):
     card_type: str = ""
     first_six: str = ""
     last_four: str = ""
-    expires: date | None = None  # the last day on which the card is good
+    expires: date | None = None  # the last day on which the card is valid
     gateway_token: str = "SIMULATED"
 
     def has_expired(self, at: datetime) -> bool:
@@ -44,7 +44,7 @@ class MetaDatum(Value, frozen=True):
 
 
 class Subscription(Entity, eq=False):
-    """A customer on a plan. A change of plan makes a new one; the old stays as history.
+    """A customer on a plan. A change of plan makes a new subscription; the old one stays as history.
 
     Standing: inferred.
     """
@@ -53,9 +53,9 @@ class Subscription(Entity, eq=False):
     customer: "Customer"
     plan: Plan
     created: datetime
-    anchor: datetime  # where billing dates are counted from if the day of sign-up is kept
+    anchor: datetime  # where billing dates are counted from, if the day of sign-up is kept
     payment: PaymentMethod | None = None
-    card_details: Mapping[str, str] = {}  # names and address that were given without a card
+    card_details: Mapping[str, str] = {}  # name and address that were given without a card
     cycle: int = 0  # how many billing dates have been scheduled since the anchor
     cancel_type: str = ""
     cancel_reason: str = ""
@@ -63,7 +63,7 @@ class Subscription(Entity, eq=False):
     redirect_url: str = ""
     promotion: Promotion | None = None
     coupon: str = ""
-    promotion_ends: datetime | None = None  # a bill on this date is not discounted any more
+    promotion_ends: datetime | None = None  # bills on or after this date are not discounted
     invoices: tuple[Invoice, ...] = ()  # oldest first; the current one, if any, is last
 
     @property
@@ -75,39 +75,39 @@ class Subscription(Entity, eq=False):
         return self.cancel_type == PAYPAL_WAIT
 
     def wait_for_paypal(self, at: datetime) -> None:
-        """Canceled until the customer agrees at PayPal: nothing is billed, quantities can be set."""
+        """Cancel until the customer agrees at PayPal. Nothing is billed, but quantities can be set."""
         self.cancel_type, self.cancel_reason = PAYPAL_WAIT, "PayPal preapproval is pending"
         self.canceled_at = at
 
     @property
     def current(self) -> Invoice | None:
-        """The invoice scheduled in the future."""
+        """The open invoice, whose bill date is in the future."""
         if self.invoices and self.invoices[-1].state is InvoiceState.OPEN:
             return self.invoices[-1]
         return None
 
     @property
     def pending(self) -> Invoice | None:
-        """The current invoice, or of a canceled subscription the one whose date has passed meanwhile."""
+        """The current invoice, or the one whose date passed while the subscription was canceled."""
         if self.invoices and self.invoices[-1].state in (InvoiceState.OPEN, InvoiceState.LAPSED):
             return self.invoices[-1]
         return None
 
     @property
     def outstanding(self) -> Invoice | None:
-        """What `invoicePeriod=outstanding` addresses; which of several is a setting.
+        """The invoice that `invoicePeriod=outstanding` addresses. Which one of several is a setting.
 
-        A one-time invoice that was declined stands back behind those of periods (inferred).
+        Invoices of periods come before declined one-time invoices (inferred).
         """
         unpaid = [invoice for invoice in self.invoices if invoice.is_outstanding]
         if self.customer.product.rules.several_outstanding == "newest":
-            # What lapsed while it was canceled is meant only if there is nothing else.
+            # An invoice that lapsed during a cancellation only counts if there is no other.
             unpaid.sort(key=lambda invoice: (invoice.state is InvoiceState.LAPSED, -invoice.number))
         periods = (invoice for invoice in unpaid if invoice.type is InvoiceType.SUBSCRIPTION)
         return next(periods, unpaid[0] if unpaid else None)
 
     def promotion_on(self, plan: Plan, at: datetime) -> Promotion | None:
-        """The promotion that discounts a bill of this date under this plan."""
+        """The promotion that discounts a bill on this date under this plan."""
         promotion, ends = self.promotion, self.promotion_ends
         if promotion is None or (promotion.plans and plan.code not in promotion.plans):
             return None
@@ -115,7 +115,7 @@ class Subscription(Entity, eq=False):
 
 
 class Customer(Entity, eq=False):
-    """`details` are the customer's fields under Cheddar's own names (`firstName`, `email`, …).
+    """`details` are the customer's fields under Cheddar's field names (`firstName`, `email`, …).
 
     Standing: documented.
     """
@@ -127,16 +127,16 @@ class Customer(Entity, eq=False):
     created: datetime
     modified: datetime
     tax_rate: Decimal | None = None
-    is_tax_exempt: bool | None = None  # None: what the product says
+    is_tax_exempt: bool | None = None  # None: as the product says
     meta_data: tuple[MetaDatum, ...] = ()
     subscriptions: tuple[Subscription, ...] = ()  # newest first
     declines: int = 0  # how many of the next runs the gateway will refuse
-    carried: tuple[Charge, ...] = ()  # credit that waits for a next invoice
+    carried: tuple[Charge, ...] = ()  # credits for the next invoice
     is_deleted: bool = False
 
     @property
     def key(self) -> str:
-        """The ten hex digits by which hosted pages name a customer; derived, so that runs repeat."""
+        """The ten hex digits that name a customer on hosted pages, derived from the id."""
         return hashlib.md5(ids.text(self.id).encode(), usedforsecurity=False).hexdigest()[:10]
 
     @property
@@ -150,7 +150,7 @@ class Customer(Entity, eq=False):
 
     @property
     def charged_tax_rate(self) -> Decimal | None:
-        """The customer's own rate or else the product's (documented); none if exempt."""
+        """The customer's own rate, or else the product's (documented). None if exempt."""
         if self.is_exempt:
             return None
         return self.product.tax_rate if self.tax_rate is None else self.tax_rate

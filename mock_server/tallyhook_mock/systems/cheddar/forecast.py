@@ -1,4 +1,4 @@
-"""The next invoices of a customer, as things stand: usage as counted so far, and every charge accepted."""
+"""The next invoices of a customer as things are now: usage so far, and every charge accepted."""
 
 from datetime import datetime
 
@@ -13,9 +13,9 @@ __all__ = ["forecast"]
 
 
 def forecast(state: State, customer: Customer, count: int, at: datetime) -> list[Coming]:
-    """Outstanding invoices come first; one that is held is taken to be acknowledged now.
+    """Outstanding invoices come first. Held ones count as acknowledged now.
 
-    Later periods are without usage of periodic items, for nobody can know it.
+    Later periods have no usage of periodic items, which can't be known.
     """
     alone = State(Ids(state.ids.last))
     copy = copied(customer, state.agenda, alone.agenda, [customer.product])

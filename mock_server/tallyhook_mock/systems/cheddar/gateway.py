@@ -1,4 +1,4 @@
-"""The simulated payment gateway: it validates cards, and it charges them."""
+"""The simulated payment gateway, which validates and charges cards."""
 
 from tallyhook_mock.systems.cheddar.customers import Customer, PaymentMethod
 from tallyhook_mock.systems.cheddar.refusal import Refusal
@@ -34,7 +34,7 @@ FAILURES = {
 
 
 def failure(aux_code: str, customer: Customer | None = None) -> Refusal:
-    """The refusal that an auxCode stands for, embedded in the document of an existing `customer`.
+    """The refusal for an auxCode. For an existing `customer` it is embedded in its document.
 
     Standing: documented.
     """
@@ -43,9 +43,9 @@ def failure(aux_code: str, customer: Customer | None = None) -> Refusal:
 
 
 def validate(payment: PaymentMethod | None, customer: Customer | None = None) -> None:
-    """Check a payment method as it is stored: a `ccZip` of `0` and an auxCode makes that failure happen.
+    """Validate a payment method when it is stored. A `ccZip` of `0` plus an auxCode simulates that failure.
 
-    On an existing `customer` the error comes embedded in its document; the edit is not applied (inferred).
+    For an existing `customer` the error is embedded in its document, and the edit is not applied (inferred).
     """
     zip_code = payment.details.get("ccZip", "") if payment else ""
     if zip_code[:1] == "0" and zip_code[1:] in FAILURES:
@@ -53,10 +53,10 @@ def validate(payment: PaymentMethod | None, customer: Customer | None = None) ->
 
 
 def accepts(customer: Customer) -> bool:
-    """Whether the gateway takes the next charge of this customer; counts the planned declines down.
+    """Whether the gateway accepts the next charge of this customer. Uses up one planned decline.
 
-    Cheddar's simulator has errors that strike when an invoice is run (documented). How they are asked for is
-    not known, so that a catalogue says by which `ccZip`.
+    Cheddar's simulator can fail when an invoice is run (documented). How to ask for that is not known, so a
+    catalogue names the `ccZip` for it.
     """
     zip_code, payment = customer.product.declining_zip, customer.subscription.payment
     if zip_code and payment is not None and payment.details.get("ccZip") == zip_code:

@@ -1,7 +1,7 @@
 """The JSON bodies of hooks, in the recorded shape.
 
-The looseness is the point: amounts and flags are texts here and numbers there, empty objects are `""`, and
-keys are missing where there is nothing to say. Listeners have to live with all of it.
+The inconsistency is deliberate: amounts and flags are texts in one place and numbers in another, empty
+objects are `""`, and keys without a value are missing. Listeners have to handle all of it.
 """
 
 import json
@@ -39,7 +39,7 @@ _DETAILS = (
     "referer",
     "taxNumber",
 )
-# What is left of a deleted customer: these names, all empty (recorded).
+# A deleted customer still has these names, all empty (recorded).
 _DELETED: Object = dict.fromkeys(
     (
         "campaignContent",
@@ -65,7 +65,7 @@ _DELETED: Object = dict.fromkeys(
 
 
 def body(event: Event) -> bytes:
-    """The body that announces an event of one of the hook types, as of now: build it when it happens.
+    """The body of the hook about an event. It shows the present state: build it when the event happens.
 
     Standing: recorded.
     """
@@ -86,7 +86,7 @@ def body(event: Event) -> bytes:
 
 
 def _deleted(customer: Customer) -> Object:
-    """What is left of a customer; sources disagree about the code, so that it is a setting."""
+    """A deleted customer. Sources disagree about the code, so it is a setting."""
     is_kept = customer.product.rules.deleted_customer_code == "kept"
     return {**_DELETED, "code": customer.code} if is_kept else _DELETED
 
@@ -130,7 +130,7 @@ def _subscription(event: Event) -> Object:
 
 
 def _agreement(subscription: Subscription) -> Object:
-    """What a subscription and a previous one have in common: the plan, and the card it is paid with."""
+    """The part that a subscription and a previous one share: the plan, and the card."""
     payment = subscription.payment
     details = payment.details if payment else {}
     return {
@@ -188,7 +188,7 @@ def _invoice(event: Event, invoice: Invoice) -> Object:
         "taxRate": "" if invoice.tax_rate is None else quantity_text(invoice.tax_rate),
         "items": [_item(planned, invoice) for planned in invoice.plan.items] or "",
     }
-    # What an open invoice would charge is not announced, only the charges that are on it (recorded). Credits
+    # Only charges already on an open invoice are announced, not what it would charge (recorded). Credits
     # come first (a client's recordings).
     charges = sorted((*invoice.charges, *invoice.credits), key=lambda charge: charge.each_amount >= 0)
     if charges:
@@ -201,20 +201,20 @@ def _invoice(event: Event, invoice: Invoice) -> Object:
 
 
 def _last(invoice: Invoice) -> Transaction | None:
-    """The transaction that an invoice is announced with: the one that paid it, else the last try."""
+    """The transaction that a hook shows for an invoice: the one that paid it, or else the last attempt."""
     paid = (made for made in invoice.transactions if made.id == invoice.paid_by)
     return next(paid, invoice.transactions[-1] if invoice.transactions else None)
 
 
 def _item(planned: PlanItem, invoice: Invoice) -> Object:
-    """The quantity is a number, without dates (recorded)."""
+    """An item. The quantity is a number, and there are no dates (recorded)."""
     usage = invoice.usage.get(planned.item.code)
     quantity = usage.quantity if usage else Decimal(0)
     return {
         "id": id_text(planned.item.id),
         "code": planned.item.code,
         "name": planned.item.name,
-        # A quantity has at most fourteen digits, which a float writes as they are.
+        # A quantity has at most fourteen digits, which a float represents exactly as written.
         "quantity": int(quantity) if quantity == quantity.to_integral_value() else float(quantity),
     }
 
@@ -247,7 +247,7 @@ def _transaction(made: Transaction, invoice: Invoice) -> Object:
 
 
 def _expected(invoice: Invoice) -> Object:
-    """The stand-in for a transaction by which a bill reminder carries the total it expects."""
+    """In place of a transaction, a bill reminder has the expected total."""
     return {
         "id": "",
         "parentId": "",
@@ -299,14 +299,14 @@ def _four_places(value: Decimal) -> str:
 
 
 def _number(value: Decimal) -> Value:
-    """A whole number as a number, any other as a text: no float may touch a quantity."""
+    """A whole number as a number, any other as text, so that no quantity becomes a float."""
     return int(value) if value == value.to_integral_value() else quantity_text(value)
 
 
 def overridden(body: bytes, values: Mapping[str, object]) -> bytes:
-    """A hook's body with other values, by paths such as `subscription.plan.code` and `charges.0.eachAmount`.
+    """A hook's body with values replaced at paths such as `subscription.plan.code` or `charges.0.eachAmount`.
 
-    ValueError for a path that leads nowhere, and for what JSON can't say.
+    ValueError for an unknown path, and for a value that JSON can't hold.
     """
     if not values:
         return body
@@ -322,7 +322,7 @@ def overridden(body: bytes, values: Mapping[str, object]) -> bytes:
 
 
 def _key(level: Any, name: str, path: str) -> Any:
-    """What `name` stands for in an object or a list."""
+    """The key or index that `name` stands for in an object or a list."""
     if isinstance(level, list):
         if not (name.isascii() and name.isdigit() and int(name) < len(level)):
             raise ValueError(f"{path}: a number below {len(level)} is required in place of {name!r}")
@@ -337,7 +337,7 @@ def _key(level: Any, name: str, path: str) -> Any:
 
 
 def _like(old: object, new: object) -> object:
-    """A value from a command line is a text; where a number or a truth stood, it is read as JSON."""
+    """Text given for a number or a boolean is read as JSON, since values from a command line are text."""
     if isinstance(new, str) and not isinstance(old, str):
         try:
             return json.loads(new)
@@ -347,11 +347,11 @@ def _like(old: object, new: object) -> object:
 
 
 def event_about(customer: Customer, type: str, at: datetime, actor: str) -> Event:
-    """The event of a hook that announces nothing new.
+    """An event for a hook on request, about what exists already.
 
-    A billable hook is about the outstanding invoice, or the current one if there is none; a transaction's
-    about the latest transaction; a change of subscription names the one before, or the same one if there was
-    no other. ValueError for an unknown type, and where there is nothing to speak of.
+    A billable hook is about the outstanding invoice, or else the current one; a transaction hook about the
+    latest transaction. A change of subscription shows the previous subscription, or else the same one.
+    ValueError for an unknown type, and if the customer has nothing for the hook to be about.
     """
     if type not in HOOK_TYPES:
         raise ValueError(f"type: {type!r} is not one of {', '.join(HOOK_TYPES)}")
@@ -368,10 +368,10 @@ def event_about(customer: Customer, type: str, at: datetime, actor: str) -> Even
             previous = customer.subscriptions[1] if len(customer.subscriptions) > 1 else subscription
             return Event(type, at, actor, customer, subscription, current, previous)
         case "subscriptionBillable":
-            invoice = _required(subscription.outstanding or current, "has no invoice to be billed")
+            invoice = _required(subscription.outstanding or current, "has no invoice to bill")
             return Event(type, at, actor, customer, invoice.subscription, invoice)
         case "billReminder":
-            invoice = _required(current, "has no bill to come")
+            invoice = _required(current, "has no bill ahead")
             return Event(type, at, actor, customer, subscription, invoice)
         case "transaction":
             invoice = _required(_transacted(customer), "has no transaction")

@@ -1,4 +1,4 @@
-"""An invoice: the usage of a period, its charges, and the transactions that tried to settle it."""
+"""Invoices: the usage of a period, its charges, and the transactions that tried to settle it."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CREDIT_FORWARD",
+    "OUTSTANDING",
     "Charge",
     "ChargeType",
     "Invoice",
@@ -50,19 +51,19 @@ class InvoiceType(StrEnum):
 
 class InvoiceState(StrEnum):
     OPEN = "open"  # the current invoice: scheduled in the future
-    HELD = "held"  # outstanding: its hooks are not all processed
-    RELEASED = "released"  # outstanding: every hook is acknowledged, and it runs an hour after that
-    UNPAID = "unpaid"  # outstanding: its period is over and nothing has paid it; declined, for the most part
-    LAPSED = "lapsed"  # outstanding: its date passed while the subscription was canceled, and it waits
+    HELD = "held"  # outstanding: not every listener has acknowledged its hook
+    RELEASED = "released"  # outstanding: acknowledged; it runs an hour later
+    UNPAID = "unpaid"  # outstanding: its period is over and it is not paid, usually because it was declined
+    LAPSED = "lapsed"  # outstanding: its date passed while the subscription was canceled
     PAID = "paid"
     VOID = "void"
 
 
-_OUTSTANDING = (InvoiceState.HELD, InvoiceState.RELEASED, InvoiceState.UNPAID, InvoiceState.LAPSED)
+OUTSTANDING = (InvoiceState.HELD, InvoiceState.RELEASED, InvoiceState.UNPAID, InvoiceState.LAPSED)
 
 
 class Charge(Value, frozen=True):
-    """One line. `id` is 0 as long as the line is only what the invoice *would* charge."""
+    """One line. `id` is 0 while the line is only what the invoice *would* charge."""
 
     id: int
     code: str
@@ -71,7 +72,7 @@ class Charge(Value, frozen=True):
     each_amount: Decimal
     description: str
     created: datetime
-    is_own_money: bool = False  # a credit out of what the customer has paid: carried, or an unused part
+    is_own_money: bool = False  # a credit for money the customer has paid: carried forward, or prorated
 
     @property
     def amount(self) -> Decimal:
@@ -79,7 +80,7 @@ class Charge(Value, frozen=True):
 
 
 class Usage(Value, frozen=True):
-    """The counter of a tracked item in one period; an item never used has none."""
+    """The counter of a tracked item in one period. An item without usage has none."""
 
     item: str  # its code
     quantity: Decimal
@@ -90,8 +91,8 @@ class Usage(Value, frozen=True):
 class Transaction(Value, frozen=True):
     """An attempt to settle an invoice, a refund (negative, with a parent) or a void.
 
-    `payment` is the method by which it was made, whatever the customer pays with later; None if there was
-    nothing to pay and the gateway was not asked.
+    `payment` is the method that was used, even if the customer changes it later. None if there was nothing to
+    pay and the gateway was not asked.
     """
 
     id: int
@@ -115,24 +116,24 @@ class Invoice(Entity, eq=False):
     created: datetime
     is_initial: bool = False
     state: InvoiceState = InvoiceState.OPEN
-    tax_rate: Decimal | None = None  # the customer's at the end of the period, from then on
-    billed_with: int = 0  # the number of the invoice whose recurring charge is for this period; 0: none
-    promotion: Promotion | None = None  # what discounts it, from the end of the period on
+    tax_rate: Decimal | None = None  # the customer's rate at the end of the period, set then
+    billed_with: int = 0  # the number of the invoice whose recurring charge pays for this period; 0: none
+    promotion: Promotion | None = None  # set at the end of the period
     run_at: datetime | None = None  # when the engine runs it next
     declines: int = 0
     counters: tuple[Usage, ...] = ()  # one for each item that was used
     charges: tuple[Charge, ...] = ()  # the lines that have an id
-    credits: tuple[Charge, ...] = ()  # those of a promotion, from the end of the period on
+    credits: tuple[Charge, ...] = ()  # credits of a promotion, made at the end of the period
     transactions: tuple[Transaction, ...] = ()
 
     @property
     def is_outstanding(self) -> bool:
-        """Its billing date has passed and nobody has paid it yet, for whatever reason."""
-        return self.state in _OUTSTANDING
+        """Whether its billing date has passed and it is not paid yet, for whatever reason."""
+        return self.state in OUTSTANDING
 
     @property
     def has_failed(self) -> bool:
-        """Outstanding for want of money: declined, or there was no way to pay it when it was due."""
+        """Whether it is outstanding because the payment failed or there was no payment method."""
         return self.state is InvoiceState.UNPAID
 
     @property
@@ -141,7 +142,7 @@ class Invoice(Entity, eq=False):
         return {counter.item: counter for counter in self.counters}
 
     def count(self, item: str, quantity: Decimal, at: datetime) -> None:
-        """Set the counter of an item; it keeps its place among the others."""
+        """Set the counter of an item. The order of the counters stays."""
         usage = self.usage
         known = usage.get(item)
         usage[item] = Usage(item, quantity, known.created if known else at, at)
@@ -151,10 +152,10 @@ class Invoice(Entity, eq=False):
         return next((counter.quantity for counter in self.counters if counter.item == item), NOTHING)
 
     def projected(self, recurring: Plan | None = None) -> tuple[Charge, ...]:
-        """What an open invoice would charge beyond its custom charges: recurring, then each priced item.
+        """What an open invoice would charge besides custom charges: recurring, then each priced item.
 
-        `recurring` is the plan whose recurring charge begins with it, if it is not the invoice's own. An
-        item's line has the date of its usage (recorded).
+        `recurring` is the plan whose recurring charge is billed, if it is not the invoice's own plan. The
+        line of an item has the date of its usage (recorded).
         """
         usage, at = self.usage, self.billing_at
         plan = recurring or self.plan
@@ -172,16 +173,16 @@ class Invoice(Entity, eq=False):
         return tuple(lines)
 
     def lines(self) -> tuple[Charge, ...]:
-        """All charges and credits as a document shows them."""
+        """All charges and credits, as documents show them."""
         if self.state is not InvoiceState.OPEN:
             return self.charges + self.credits
         lines = self.projected() + self.charges
         return lines + self.discounts(lines, self.subscription.promotion_on(self.plan, self.billing_at))
 
     def discounts(self, lines: Iterable[Charge], promotion: Promotion | None) -> tuple[Charge, ...]:
-        """The credits of a promotion: its percentage of each charge code, a line of its own (documented).
+        """The credits of a promotion: its percentage of each charge code, each as a line (documented).
 
-        What it is of a code that has charges and credits is a setting. A credit keeps the id that it has.
+        The base for a code with both charges and credits is a setting. Existing credits keep their ids.
         """
         if promotion is None:
             return ()
@@ -208,24 +209,24 @@ class Invoice(Entity, eq=False):
 
     @property
     def balance(self) -> Decimal:
-        """The sum of all lines, before tax; negative when the credits are larger."""
+        """The sum of all lines before tax. Negative if the credits are larger."""
         return total(line.amount for line in self.lines())
 
     @property
     def subtotal(self) -> Decimal:
-        """What is billed before tax; nothing when the credits are larger."""
+        """The amount billed before tax. 0 if the credits are larger."""
         return max(self.balance, ZERO)
 
     @property
     def carried(self) -> Decimal:
-        """The credit that is more than what is charged, as it is carried forward: 0 or negative."""
+        """The credit that exceeds the charges and is carried forward: 0 or negative."""
         return min(self.balance, ZERO)
 
     @property
     def tax(self) -> Decimal:
-        """Tax on what is billed, rounded once per invoice unless the settings say otherwise (inferred).
+        """The tax, rounded once per invoice unless the settings say otherwise (inferred).
 
-        An open invoice expects the rate that the customer has now; one that is closed keeps the rate it had.
+        An open invoice uses the customer's present rate. A closed one keeps the rate it had.
         """
         customer = self.subscription.customer
         rate = customer.charged_tax_rate if self.state is InvoiceState.OPEN else self.tax_rate
@@ -238,27 +239,27 @@ class Invoice(Entity, eq=False):
 
     @property
     def total(self) -> Decimal:
-        """What is to be paid, never below 0."""
+        """The amount to pay, never below 0."""
         return total((self.subtotal, self.tax))
 
     @property
     def paid_by(self) -> int:
-        """The id of the transaction that paid it, given back later or not; 0 as long as nothing has."""
+        """The id of the transaction that paid it, refunded or not. 0 if it was never paid."""
         paid = (made.id for made in self.transactions if made.approved and not made.parent)
         return next(paid, 0)
 
     @property
     def collected(self) -> Decimal:
-        """What was taken and not given back."""
+        """The amount collected less what was given back."""
         return total(made.amount for made in self.transactions if made.approved)
 
     @exact()
     def paid_for_period(self) -> Decimal:
         """What the customer really paid for the period that begins with this invoice, before tax.
 
-        The recurring charge less its discount, but no more than what is left of the payment once credits and
-        refunds are taken off. What was carried here had been paid before. A refund's share may have parts of
-        a cent; only the credit that comes of this is rounded (inferred).
+        The recurring charge less its discount, but no more than the payment less credits and refunds. Carried
+        credit counts as paid. A refund's share may contain fractions of a cent; only the resulting credit is
+        rounded (inferred).
         """
         if self.state is not InvoiceState.PAID:
             return ZERO

@@ -8,7 +8,7 @@ from tallyhook_mock.systems.cheddar.xml_documents import CARD_DETAILS
 
 __all__ = ["unknown_parameters"]
 
-# What may stand under a name: None is a value, `*` any name.
+# The names allowed under a name: None is a value, `*` any name.
 Names: TypeAlias = "Mapping[str, Names | None]"
 
 
@@ -82,7 +82,7 @@ _NAMES: Mapping[str, Names] = {
     "customers/set-item-quantity": _QUANTITY,
     "customers/add-charge": {**_WHO, **_PERIOD, **_CHARGE},
     "customers/delete-charge": {**_WHO, **_PERIOD, "chargeId": None},
-    # `bogus` is what the official PHP client makes a POST with.
+    # The official PHP client sends `bogus`, so that its request is a POST.
     "customers/run-outstanding": {**_WHO, "ccCardCode": None, "bogus": None},
     "customers/paypal-revert": _WHO,
     "invoices/new": {**_WHO, "charges": {"*": _CHARGE}},
@@ -97,7 +97,7 @@ _NAMES: Mapping[str, Names] = {
 
 
 def unknown_parameters(action: str, parameters: Parameters) -> list[str]:
-    """The full names of what a call brings and does not understand, in the order of the call.
+    """The full names of parameters that a call does not understand, in the order of the call.
 
     Standing: client.
     """

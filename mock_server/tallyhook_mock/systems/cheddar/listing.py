@@ -14,7 +14,7 @@ Test: TypeAlias = Callable[[Customer], bool]
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
-# Each gives what customers are compared by. By name: the last one first, as in a phone book (inferred).
+# The sort keys of customers. By name means the last name first, as in a phone book (inferred).
 _ORDERS: dict[str, Callable[[Customer], Any]] = {
     "name": lambda each: (_detail(each, "lastName"), _detail(each, "firstName")),
     "company": lambda each: _detail(each, "company"),
@@ -25,7 +25,7 @@ _ORDERS: dict[str, Callable[[Customer], Any]] = {
 
 
 def listed(customers: Iterable[Customer], parameters: Parameters, zone: tzinfo) -> list[Customer]:
-    """The customers that pass every filter; all dates include their day, one of the caller's time zone."""
+    """The customers that pass every filter. Dates are days in the caller's time zone, and inclusive."""
     tests = [*_status(parameters), *_plans(parameters), *_search(parameters)]
     tests += _between(parameters, zone, "created", lambda each: [each.created])
     tests += _between(parameters, zone, "canceled", lambda each: [each.subscription.canceled_at])
@@ -42,7 +42,7 @@ def listed(customers: Iterable[Customer], parameters: Parameters, zone: tzinfo) 
 
 
 def paged(found: list[Customer], parameters: Parameters) -> tuple[list[Customer], dict[str, str] | None]:
-    """One page, and what the document's root says of it (a client); all of them if no page is asked for."""
+    """One page, and the root's attributes for it (a client). All customers if no page is asked for."""
     if "page" not in parameters and "perPage" not in parameters:
         return found, None
     per_page = max(validators.whole(parameters, "perPage", 10_000, 20), 1)

@@ -32,16 +32,17 @@ __all__ = [
 
 # The gateway settles once a day (inferred).
 SETTLED_AFTER = timedelta(days=1)
-# A locked invoice is looked at again after this long (inferred).
+# How long until a locked invoice is tried again (inferred).
 LOCKED_FOR = timedelta(minutes=1)
 
 
 def execute(state: State, invoice: Invoice, at: datetime) -> bool:
-    """Settle an outstanding or one-time invoice; whether it is paid now.
+    """Settle an outstanding or one-time invoice. Returns whether it is paid now.
 
-    Credits above the charges make it a payment of 0.00 without the gateway, and the rest is carried forward.
-    A decline leaves the invoice outstanding and plans the next try. Only a recurring one is tried again and
-    costs the customer the subscription (documented): a one-time invoice waits to be run (a setting).
+    If credits exceed the charges, it is paid with 0.00 without the gateway, and the rest is carried forward.
+    A decline leaves the invoice outstanding and plans the next attempt. Only an invoice of a period is tried
+    again, and cancels the subscription in the end (documented). A one-time invoice waits to be run (a
+    setting).
     """
     subscription = invoice.subscription.customer.subscription
     total = invoice.total
@@ -64,9 +65,10 @@ def execute(state: State, invoice: Invoice, at: datetime) -> bool:
 
 
 def collect(state: State, draft: Invoice, about: Invoice, at: datetime) -> PaymentMethod | None:
-    """Take what a call bills; with what it was paid, None if there was nothing to pay.
+    """Collect what a call bills. Returns the payment method, None if there was nothing to pay.
 
-    A Refusal (422) if it isn't: a `transaction` hook tells of the try, and nothing else happened (inferred).
+    A Refusal (422) if the payment fails: a `transaction` hook reports the attempt, and nothing else happens
+    (inferred).
 
     Standing: documented.
     """
@@ -84,12 +86,12 @@ def collect(state: State, draft: Invoice, about: Invoice, at: datetime) -> Payme
 
 
 def settle(state: State, invoice: Invoice, at: datetime, payment: PaymentMethod | None) -> None:
-    """The invoice is paid with `payment`; None if there was nothing to pay.
+    """Mark the invoice paid with `payment`; None if there was nothing to pay.
 
     Standing: documented; client.
     """
     total, carried = invoice.total, invoice.carried
-    # Only now: as long as it is outstanding, an item that is not used yet may still be.
+    # Only now, because while it is outstanding an unused item may still get a quantity.
     invoice.charges = tuple(
         charge for charge in invoice.charges if charge.type is not ChargeType.ITEM or charge.quantity
     )
@@ -114,9 +116,9 @@ def _usable(subscription: Subscription, at: datetime) -> PaymentMethod | None:
 
 
 def run(state: State, invoice: Invoice, at: datetime) -> None:
-    """The agenda's action: execute an invoice whose time has come.
+    """The agenda's action: execute an invoice at its planned time.
 
-    That of a canceled subscription waits: canceling is the way not to charge (staff 2009, 2017).
+    If the subscription is canceled it waits: canceling is the way not to charge (staff 2009, 2017).
     """
     if not (invoice.is_outstanding and invoice.run_at is not None and invoice.run_at <= at):
         return
@@ -129,7 +131,7 @@ def run(state: State, invoice: Invoice, at: datetime) -> None:
 
 
 def fail_without_payment(state: State, subscription: Subscription, at: datetime) -> None:
-    """Cancel because there is no good payment method at the bill date (documented).
+    """Cancel because there is no valid payment method at the bill date (documented).
 
     Standing: inferred.
     """
@@ -144,7 +146,7 @@ def _fail(state: State, subscription: Subscription, reason: str, at: datetime) -
 
 
 def cancel(state: State, subscription: Subscription, type: str, reason: str, at: datetime) -> None:
-    """Cancel. Everything stays, and nothing is billed by itself any more (documented; staff 2015)."""
+    """Cancel. All data stays, and nothing is billed automatically any more (documented; staff 2015)."""
     subscription.cancel_type, subscription.cancel_reason, subscription.canceled_at = type, reason, at
     customer = subscription.customer
     invoice = subscription.pending
@@ -155,7 +157,7 @@ def cancel(state: State, subscription: Subscription, type: str, reason: str, at:
 
 
 def refund(state: State, invoice: Invoice, amount: Decimal | None, at: datetime) -> None:
-    """Give back a part of what was collected, or all of it; never more.
+    """Give back part of what was collected, or all of it, but never more.
 
     Standing: documented.
     """
@@ -172,7 +174,7 @@ def refund(state: State, invoice: Invoice, amount: Decimal | None, at: datetime)
 
 
 def void(state: State, invoice: Invoice, at: datetime) -> None:
-    """Undo a payment that is not yet settled at the gateway: all of it, as if it had never been."""
+    """Undo a whole payment that the gateway has not settled yet."""
     if invoice.state is not InvoiceState.PAID or invoice.collected <= 0 or _is_settled(invoice, at):
         raise Refusal(412, "Invoice has no transaction to void", "number:notVoidable")  # inferred text
     _give_back(state, invoice, invoice.collected, "void", at)
@@ -180,7 +182,7 @@ def void(state: State, invoice: Invoice, at: datetime) -> None:
 
 
 def void_or_refund(state: State, invoice: Invoice, at: datetime) -> None:
-    """Void what is not settled yet, refund what is."""
+    """Void a payment that is not settled yet. Refund one that is."""
     if _is_settled(invoice, at):
         refund(state, invoice, None, at)
     else:
@@ -203,7 +205,7 @@ def _decline(state: State, invoice: Invoice, at: datetime, amount: Decimal, paym
     invoice.transactions += (transaction,)
     _announce(state, invoice, transaction, at, f"{amount_text(amount)} declined")
     if invoice.declines > 0 and invoice.run_at is not None and invoice.run_at > at:
-        return  # a try by hand in between leaves the planned one alone
+        return  # an attempt by hand does not change the planned one
     invoice.state = InvoiceState.UNPAID
     subscription = invoice.subscription.customer.subscription
     pauses = subscription.customer.product.rules.dunning

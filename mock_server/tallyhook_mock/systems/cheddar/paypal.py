@@ -1,4 +1,4 @@
-"""PayPal's part in a payment by PayPal: the page where the payer agrees, played by this server."""
+"""The page where a payer agrees to pay by PayPal, simulated by this server."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -23,7 +23,7 @@ PATH = "/service/paypal/simulate"
 
 
 def ask(customer: Customer, origin: str) -> None:
-    """Give a customer who pays by PayPal the address at which to agree; `origin` is `http://HOST` of here."""
+    """Give a customer who pays by PayPal the URL to agree at. `origin` is this server's `http://HOST`."""
     subscription = customer.subscription
     if subscription.waits_for_paypal:
         place = f"productId/{ids.text(customer.product.id)}/id/{ids.text(customer.id)}"
@@ -33,7 +33,7 @@ def ask(customer: Customer, origin: str) -> None:
 def paypal_app(
     state: Callable[[], State], now: Callable[[], datetime], changed: Callable[[], None]
 ) -> Starlette:
-    """GET shows one form, POST agrees and leads back to the `returnUrl`; the arguments are the API's."""
+    """GET shows a form. POST agrees and redirects to the `returnUrl`. The arguments are those of the API."""
 
     async def show(request: Request) -> Response:
         page = _page(_waiting(state(), request))
@@ -69,13 +69,13 @@ def _waiting(state: State, request: Request) -> Customer:
 
 def _address(customer: Customer, name: str) -> str:
     payment = customer.subscription.payment
-    assert payment is not None  # what waits for PayPal is to be paid by PayPal
+    assert payment is not None  # a subscription that waits for PayPal is paid by PayPal
     return payment.details[name]
 
 
 def _page(customer: Customer) -> str:
     back = _address(customer, "cancelUrl")
-    # What else an address may be, such as javascript:, must not become a link.
+    # Other URLs, such as javascript:, must not become links.
     is_link = back.lower().startswith(("http://", "https://"))
     plan = f"{customer.product.name}: {display_name(customer.subscription.plan)}"
     return (

@@ -1,4 +1,4 @@
-"""Reading a customer's life off the engine, the timeline and the hooks."""
+"""The story of a customer, from its invoices, the timeline and the hooks."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
@@ -48,7 +48,7 @@ _STATES = {
 
 
 def tell(mock: Mock, customer: Customer) -> Story:
-    """The life of a customer so far, as it stands in the mock now."""
+    """The story of a customer so far."""
     return _Teller(mock, customer).story()
 
 
@@ -152,7 +152,7 @@ class _Teller:
             yield Period(start, invoice.billing_at, invoice.number, invoice.total, state, title)
 
     def _cycle(self) -> Iterable[Invoice]:
-        """The invoices that are for a time; the first of a subscription is for none."""
+        """The invoices that have a period. The initial invoice of a subscription has none."""
         return (
             invoice
             for invoice in self.invoices
@@ -170,7 +170,7 @@ class _Teller:
             yield Tally(code, tuple(self._steps(code)), tuple(updates), tuple(self._billed(code)))
 
     def _steps(self, code: str) -> Iterator[Step]:
-        """The counter through all periods, from where it is known on."""
+        """The counter through all periods, from where it is first known."""
         carried: Decimal | None = None
         for invoice in self._cycle():
             counted = [
@@ -178,7 +178,7 @@ class _Teller:
                 for entry in self._of("usage")
                 if (entry.item, entry.invoice) == (code, invoice.number)
                 and entry.quantity is not None
-                and entry.at < invoice.billing_at  # what comes later finishes a period that is over
+                and entry.at < invoice.billing_at  # later changes correct a period that is over
             ]
             first = _quantity_at_start(invoice, code, counted) if carried is None else carried
             if first is not None:
@@ -275,7 +275,7 @@ def _begins(invoice: Invoice) -> datetime:
 def _quantity_at_start(
     invoice: Invoice, code: str, counted: list[tuple[datetime, Decimal]]
 ) -> Decimal | None:
-    """What the counter of a period began with; None if it was changed since and nobody knows."""
+    """The initial value of a period's counter. None if it is not known any more."""
     known = invoice.usage.get(code)
     if known is None or (counted and known.created == counted[0][0]):
         return Decimal(0)

@@ -27,23 +27,23 @@ __all__ = [
     "recurring_code",
 ]
 
-# A quantity included of this much means unlimited (documented).
+# This included quantity means unlimited (documented).
 UNLIMITED = Decimal("99999999.9")
 CHARGE_CODE_LENGTH = 36  # documented
 
 CHARGE_TYPES = ("setup", "recurring", "overage", "custom")  # what a promotion can be limited to (documented)
 BILL_COUNT_UNITS = ("days", "weeks", "months", "years")
 HANDLERS = ("now", "no")
-CHANGE_HANDLERS = ("now", "next", "no")  # documents of real products have `next`; only `now` bills at once
+CHANGE_HANDLERS = ("now", "next", "no")  # recorded documents have `next`; only `now` bills at once
 
 
 def recurring_code(plan_code: str) -> str:
-    """The code of a plan's recurring charge if nothing else is said: SMALL has SMALL_RECURRING (recorded)."""
+    """The default code of a plan's recurring charge: SMALL_RECURRING for SMALL (recorded)."""
     return f"{plan_code}_RECURRING"[-CHARGE_CODE_LENGTH:]
 
 
 class Item(Value, frozen=True):
-    """A tracked item. One code has one id throughout the product, whichever plans track it (recorded)."""
+    """A tracked item. A code has the same id in all plans of the product (recorded)."""
 
     id: int
     code: str
@@ -52,7 +52,7 @@ class Item(Value, frozen=True):
 
 
 class PlanItem(Value, frozen=True):
-    """What a plan says of a tracked item: how much is included, and what each unit above it costs.
+    """A tracked item on a plan: how much is included, and what each unit above it costs.
 
     Standing: documented; staff 2012.
     """
@@ -65,20 +65,20 @@ class PlanItem(Value, frozen=True):
 
     @property
     def hard_limit(self) -> Decimal | None:
-        """What can't be exceeded: an overage price of nothing makes the included quantity a limit."""
+        """The quantity that can't be exceeded: without an overage price, the included quantity."""
         if self.overage_amount == 0 and 0 < self.quantity_included < UNLIMITED:
             return self.quantity_included
         return None
 
     def overage(self, quantity: Decimal) -> Decimal:
-        """The units that are billed: items are never prorated."""
+        """The units that are billed. Items are never prorated."""
         if self.quantity_included >= UNLIMITED:
             return NOTHING
         return max(NOTHING, quantity - self.quantity_included)
 
 
 class Plan(Value, frozen=True, eq=False):
-    """What a subscription costs, and which items it tracks. An edit makes another one in its place."""
+    """What a subscription costs, and which items it tracks. An edit replaces the plan with a new one."""
 
     id: int
     code: str
@@ -105,7 +105,7 @@ class Plan(Value, frozen=True, eq=False):
         return next((planned for planned in self.items if planned.item.code == code), None)
 
     def first_bill(self, at: datetime, rules: Rules) -> datetime:
-        """When a subscription that starts at `at` is billed first: after the trial and the initial delay."""
+        """The first bill date of a subscription from `at` on: after the trial and the initial delay."""
         start = FREQUENCIES["daily"].after(at, self.trial_days)
         unit = Frequency("", "", self.initial_bill_count_unit, 1)
         return unit.after(start or at, self.initial_bill_count, rules.add_months) or at
@@ -120,7 +120,7 @@ class Coupon(Value, frozen=True):
 
 
 class Promotion(Value, frozen=True):
-    """A percentage off each charge code for a number of months; no `plans` = every plan (documented)."""
+    """A percentage off each charge code for some months. No `plans` means every plan (documented)."""
 
     id: int
     incentive_id: int
@@ -136,7 +136,7 @@ class Promotion(Value, frozen=True):
 
 
 class Product(Entity, eq=False):
-    """A product, its catalogue, and the key that signs its hooks by the scheme that `signature` names."""
+    """A product, what it sells, and the secret that signs its hooks by the scheme named in `signature`."""
 
     id: int
     code: str
@@ -148,9 +148,9 @@ class Product(Entity, eq=False):
     requires_zip: bool = False
     bill_reminder_days: tuple[int, ...] = ()
     signature: str = "cheddar"
-    tax_rate: Decimal | None = None  # of every customer who has none of their own (documented)
+    tax_rate: Decimal | None = None  # for every customer without their own (documented)
     is_tax_exempt: bool = False
-    declining_zip: str = ""  # with this `ccZip` the gateway takes a card and declines each of its charges
+    declining_zip: str = ""  # with this `ccZip` the gateway accepts a card but declines each charge
     rules: Rules = Rules()
     items: dict[str, Item] = field(default_factory=dict)
     plans: dict[str, Plan] = field(default_factory=dict)
@@ -158,7 +158,7 @@ class Product(Entity, eq=False):
     redemptions: Counter[str] = field(default_factory=Counter)  # by coupon code
 
     def plan(self, code: str) -> Plan:
-        """The plan with this code; a 404 otherwise."""
+        """The plan with this code. A 404 if there is none."""
         try:
             return self.plans[code]
         except KeyError:

@@ -1,4 +1,4 @@
-"""What the engine refuses, in Cheddar's own words and numbers."""
+"""What Cheddar refuses, in its own words and numbers."""
 
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ __all__ = ["Refusal", "invalid", "not_found"]
 class Refusal(base.Refusal):
     """A call that was not carried out.
 
-    `status` is the HTTP status, `aux_code` refines it, `customer` is set when the customer exists and a
+    `status` is the HTTP status, and `aux_code` refines it. `customer` is set when the customer exists and a
     transaction failed: the error is then embedded in the customer's document. Unless the refusal is a
     declined transaction, nothing has changed.
     """
@@ -31,5 +31,5 @@ def not_found(message: str) -> Refusal:
 
 
 def invalid(field: str, reason: str, message: str) -> Refusal:
-    """A 412: the field's name is exact, the reason's name is inferred but for `isEmpty`."""
+    """A 412. The name of the field is exact; the name of the reason is inferred, except for `isEmpty`."""
     return Refusal(412, message, f"{field}:{reason}")

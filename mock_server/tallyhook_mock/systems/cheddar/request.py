@@ -1,7 +1,7 @@
 """A call and its parameters: path pairs, query string and form body, read the way PHP reads them.
 
-All three are lists of names with values, laid over one another, so any mix works. Form wins over query and
-query over path (inferred: no source says which of two contradicting values counts).
+All three are lists of names and values that are merged, so any mix works. The form wins over the query, and
+the query over the path (inferred: no source says which of two contradicting values counts).
 """
 
 import re
@@ -22,14 +22,14 @@ from tallyhook_mock.systems.cheddar.xml_documents import customers_document
 
 __all__ = ["Call", "Handler", "Parameters", "decode", "read"]
 
-MAX_PARAMETERS = 10_000  # an import of a hundred customers with every field needs some four thousand
+MAX_PARAMETERS = 10_000  # an import of a hundred customers with every field has about four thousand
 MAX_DEPTH = 6
 MAX_NAME = 256
 
 _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
 _KEY = re.compile(r"\[([^\[\]]*)\]")
-# What XML 1.0 can't hold: it would be accepted here and break every document that shows it.
+# Characters that XML 1.0 can't hold: accepted here, they would break every document that shows them.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
@@ -51,7 +51,7 @@ class Parameters:
         return name in self.values
 
     def full_name(self, name: str) -> str:
-        """The name as a caller writes it and as an error reports it: `subscription[ccNumber]`."""
+        """The full name, as callers write it and errors report it: `subscription[ccNumber]`."""
         return f"{self.path}[{name}]" if self.path else name
 
     def invalid(self, name: str, reason: str, message: str) -> Refusal:
@@ -59,27 +59,27 @@ class Parameters:
         return invalid(self.full_name(name), reason, message)
 
     def renamed(self, refusal: Refusal) -> Refusal:
-        """A refusal of the engine, which knows a field by its own name only, with the field's full name."""
+        """A refusal that names a field by its own name only, changed to the field's full name."""
         field, colon, reason = refusal.aux_code.partition(":")
         return self.invalid(field, reason, refusal.message) if colon else refusal
 
     def text(self, name: str) -> str:
-        """The value without the spaces around it; empty if it is absent. A list in its place is a 412."""
+        """The value without surrounding spaces. Empty if it is absent. A list in its place is a 412."""
         value = self.values.get(name, "")
         if isinstance(value, Parameters):
             raise self.invalid(name, "invalid", "A single value is expected")
         return value.strip()
 
     def whom(self, name: str) -> str:
-        """The `code` or `id` that says whom a call is about.
+        """The `code` or `id` of the customer that a call is about.
 
-        Here path and query string count before the form, which may bring a new code (inferred).
+        Path and query string win over the form, which may contain a new code (inferred).
         """
         value = self._address.get(name)
         return value.strip() if isinstance(value, str) else self.text(name)
 
     def level(self, name: str) -> "Parameters":
-        """The parameters below a name, as in `subscription[planCode]`; empty if there are none."""
+        """The parameters below a name, as in `subscription[planCode]`. Empty if there are none."""
         value = self.values.get(name)
         if isinstance(value, Parameters):
             return value
@@ -100,7 +100,7 @@ class Parameters:
         return [group.level(key) for key in group.values]
 
     def over(self, other: "Parameters") -> "Parameters":
-        """This level with what only the other one has added to it."""
+        """This level, completed with what only the other one has."""
         merged = Parameters(self.path)
         merged.values = {**other.values, **self.values}
         return merged
@@ -153,7 +153,7 @@ class Parameters:
 
 
 def read(path: list[bytes], query: bytes, form: bytes) -> Parameters:
-    """Lay path pairs, query string and form body over one another.
+    """Merge path pairs, query string and form body.
 
     Args:
         path: the segments after the action, still encoded: name, value, name, value, …
@@ -182,7 +182,7 @@ def _lay(parameters: Parameters, encoded: bytes) -> None:
             parameters.set(_decode_name(name), decode(value))
 
 
-@lru_cache(1024)  # every call brings the same few names
+@lru_cache(1024)  # calls use the same few names
 def _keys(name: str) -> tuple[str, ...]:
     """`charges`, `0`, `chargeCode` of `charges[0][chargeCode]`."""
     match = _NAME.fullmatch(name) if len(name) <= MAX_NAME else None
@@ -196,7 +196,7 @@ def _decode_name(encoded: bytes) -> str:
 
 
 def decode(encoded: bytes) -> str:
-    """Percent-decode once; a `+` is a space, in the path too, as PHP-style clients write it.
+    """Percent-decode once. A `+` is a space, even in the path, as PHP-style clients write it.
 
     Raises:
         Refusal: 400 for a broken escape or bytes that aren't UTF-8.
@@ -246,7 +246,7 @@ class Call(Value, frozen=True):
 
     @property
     def is_outstanding(self) -> bool:
-        """Which invoice is meant: anything but `outstanding` addresses the current one (documented)."""
+        """Whether the outstanding invoice is meant. Any other value means the current one (documented)."""
         return self.parameters.text("invoicePeriod") == "outstanding"
 
     def answer(self, customer: Customer) -> str:

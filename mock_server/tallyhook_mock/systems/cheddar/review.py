@@ -1,15 +1,15 @@
-"""The rule that Cheddar is about: a bill waits for its hook.
+"""The rule at the heart of Cheddar: a bill waits until its hook is acknowledged.
 
 1. At its bill date an invoice ends its period (`billing.bill`, documented).
 2. If a listener wants `subscriptionBillable`, the invoice is held and no transaction is made (documented).
-   Where nothing can pay it the subscription is canceled at once (documented); whether its hook goes out all
-   the same is a setting. Without a listener it is executed (documented).
-3. The hook goes out: `announce` notes which hook holds which invoice.
+   If there is no way to pay it, the subscription is canceled at once (documented); whether its hook goes
+   out anyway is a setting. Without a listener the invoice is executed (documented).
+3. The hook goes out. `announce` keeps which hook holds which invoice.
 4. Without a 2xx from every listener the invoice stays held, however long that takes (documented).
-5. The acknowledgement is the release (documented). A hook that an operator gives up is no longer waited for
-   (inferred).
+5. The acknowledgement is the release (documented). If an operator cancels the hook, the invoice
+   no longer waits for it (inferred).
 6. One hour later the invoice is run (documented: at least an hour). If it was run by hand before, it is not
-   run again (documented). If the subscription was canceled meanwhile, it waits (staff 2017).
+   run again (documented). If the subscription was canceled in the meantime, it waits (staff 2017).
 """
 
 from datetime import datetime, timedelta
@@ -43,9 +43,9 @@ def begin(state: State, invoice: Invoice, at: datetime) -> None:
 
 
 def announce(state: State, event: Event, body: bytes) -> Hook | None:
-    """Send an event's hook to every listener that wants it; None if there is none.
+    """Send an event's hook to every listener that wants it. None if there is none.
 
-    A billable hook holds its invoice from now on.
+    From now on a billable hook holds its invoice.
     """
     customer, invoice = event.customer, event.invoice
     subject = invoice.id if invoice else 0
@@ -56,7 +56,7 @@ def announce(state: State, event: Event, body: bytes) -> Hook | None:
 
 
 def settled(state: State, hook: Hook, at: datetime) -> None:
-    """Release the invoice that this hook held: no listener is waited for any more. It runs an hour later.
+    """Release the invoice that this hook held, now that it is settled. The invoice runs an hour later.
 
     Standing: documented.
     """
@@ -69,6 +69,6 @@ def release(state: State, invoice: Invoice, at: datetime) -> None:
     """Have a held invoice run an hour from now."""
     invoice.state = InvoiceState.RELEASED
     invoice.run_at = at + RUN_AFTER
-    # Which of several hooks is acknowledged first is the listeners' affair, and not to be seen in any id.
+    # The order in which listeners acknowledge several hooks must not affect any id.
     state.schedule(invoice.run_at, payments.run, invoice, rank=invoice.id)
     state.emit("released", at, invoice.subscription.customer, invoice=invoice)

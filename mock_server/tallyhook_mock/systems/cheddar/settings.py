@@ -1,6 +1,6 @@
-"""The rules of Cheddar that no document settles: each a switch with its default, its standing and its source.
+"""Rules of Cheddar that no document settles: each is a setting with a default, a standing and a source.
 
-A catalogue sets them in `[rules]`. `docs/cheddar.md` is made from this table.
+A catalogue sets them in `[rules]`. `docs/cheddar.md` is generated from this table.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ __all__ = ["SETTINGS", "Rules", "Setting", "written"]
 
 
 class Rules(Value, frozen=True):
-    """What one product follows; the defaults are what Cheddar most probably does."""
+    """The rules that a product follows. The defaults are what Cheddar most probably does."""
 
     month_end: Literal["run-over", "last-day"] = "run-over"
     free_to_paid: Literal["sign-up", "on-change"] = "sign-up"
@@ -56,7 +56,7 @@ class Rules(Value, frozen=True):
 
 
 class Setting(Value, frozen=True):
-    """A switch: what each alternative means (the default first), and how sure the default is."""
+    """A setting: what each alternative means (the default first), and how sure the default is."""
 
     name: str
     meanings: Mapping[str, str]
@@ -69,13 +69,13 @@ class Setting(Value, frozen=True):
 
     @property
     def alternatives(self) -> tuple[str, ...]:
-        """The values that a catalogue may set; empty if the setting is not one of a few words."""
+        """The values that a catalogue may set. Empty if the setting does not have a fixed set of values."""
         hint: Any = get_type_hints(Rules)[self.name]
         return get_args(hint) if get_origin(hint) is Literal else ()
 
 
 def written(value: str | tuple[timedelta, ...]) -> str:
-    """A value as the settings write it: a word, or pauses such as `2d 12h`."""
+    """A value as text: a word, or pauses such as `2d 12h`."""
     if isinstance(value, str):
         return value
     hours = (pause / timedelta(hours=1) for pause in value)

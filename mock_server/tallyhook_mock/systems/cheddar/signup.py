@@ -1,4 +1,4 @@
-"""Customers coming and going."""
+"""Customers: created, edited and deleted."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -35,11 +35,11 @@ def new_customer(
     card_details: Mapping[str, str] | None = None,
     is_scheduled: bool = True,
 ) -> Customer:
-    """Create a customer and its first subscription; what is due at once is executed at once.
+    """Create a customer and its first subscription. What is due now is executed now.
 
-    Without a trial or a later first bill date the initial invoice is paid now (never held: there is no usage
-    to review yet), and a current invoice is opened. `items` are the quantities to begin with. Unless
-    `is_scheduled` nothing is billed, and there is no invoice, before a `changeBillDate` (documented).
+    Without a trial or a later first bill date, the initial invoice is paid now (it is never held, since there
+    is no usage to review), and a current invoice is opened. `items` are the initial quantities. Unless
+    `is_scheduled`, nothing is billed and there is no invoice before a `changeBillDate` (documented).
 
     Standing: inferred.
     """
@@ -90,7 +90,7 @@ def edit_customer(
     tax_rate: Decimal | None = None,
     is_tax_exempt: bool | None = None,
 ) -> None:
-    """Change what is given and nothing else; an empty text clears a field."""
+    """Change only what is given. An empty text clears a field."""
     state.touch(customer)
     if code is not None and code != customer.code:
         if state.has_customer(customer.product, code):
@@ -108,7 +108,7 @@ def edit_customer(
 
 
 def edit_meta_data(state: State, customer: Customer, meta_data: Mapping[str, str], at: datetime) -> None:
-    """Add or replace entries by name; an empty value removes one (a setting)."""
+    """Add or replace entries by name. An empty value removes an entry (a setting)."""
     removes = customer.product.rules.empty_meta_data == "removed"
     kept = {datum.name: datum for datum in customer.meta_data}
     for name, value in meta_data.items():
@@ -124,7 +124,7 @@ def edit_meta_data(state: State, customer: Customer, meta_data: Mapping[str, str
 
 
 def delete_customer(state: State, customer: Customer, at: datetime) -> None:
-    """Forget a customer and everything that was still to be billed."""
+    """Delete a customer. Nothing more is billed."""
     state.remove_customer(customer)
     state.emit("customerDeleted", at, customer)
 
@@ -153,9 +153,10 @@ def _first_invoice(
     if setup and not is_due and plan.setup_charge_bill_handler == "now" and not subscription.is_canceled:
         bill_at_once(state, subscription, setup, at)
         setup = ()
-    # On an invoice that is due at once nothing has been used yet: the quantities belong to the first period.
-    invoice = billing.open_invoice(
+    # An invoice that is due now has no usage yet: the quantities belong to the first period.
+    draft = billing.draft_invoice(
         state, subscription, subscription.anchor, at, counters=() if is_due else counters, is_initial=True
     )
+    invoice = billing.adopt(state, draft, None)
     invoice.charges += (*setup, *(custom(state, new, at) for new in charges))
     return invoice

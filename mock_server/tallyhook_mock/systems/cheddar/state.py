@@ -1,4 +1,4 @@
-"""Everything that Cheddar knows, and the agenda of what is to come."""
+"""Cheddar's state: products, users, customers, invoices, hooks, and the agenda."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
@@ -33,9 +33,9 @@ Action: TypeAlias = Callable[["State", Invoice, datetime], None]
 
 
 class Event(Value, frozen=True):
-    """Something that happened: of one of the `HOOK_TYPES`, or of a kind that only the timeline shows.
+    """Something that happened: one of the `HOOK_TYPES`, or a kind that only the timeline shows.
 
-    `item` is the code of the item whose counter now stands at `quantity`.
+    `item` is the code of an item whose counter is now `quantity`.
     """
 
     kind: str
@@ -55,8 +55,8 @@ class Event(Value, frozen=True):
 class State:
     """Products, users, customers and invoices.
 
-    Commands are the functions of the modules beside this one: each takes the state and the moment, changes
-    the state or raises a `Refusal`, and leaves the events for `take_events`.
+    The functions in the modules of this folder are commands: each takes the state and the moment, changes the
+    state or raises a `Refusal`, and leaves events for `take_events`.
 
     Standing: documented.
     """
@@ -68,21 +68,21 @@ class State:
         self.users: dict[str, str] = {}
         self.time_zones: dict[str, str] = {}  # of users who are not in UTC, by email
         self.actor = ""
-        # Whether an invoice is being executed by somebody else just now, which takes no time in here: it
-        # only is if that is simulated.
+        # Whether an invoice is locked because Cheddar is executing it. Executing takes no time in the mock,
+        # so only a fault locks an invoice.
         self.is_locked: Callable[[Invoice], bool] = lambda _: False
         # By product: customers by id, which is in order of creation, and by code; invoices, number 1 first.
         self._customers: dict[str, dict[int, Customer]] = {}
         self._codes: dict[str, dict[str, Customer]] = {}
         self._invoices: dict[str, list[Invoice]] = {}
         self.agenda = Agenda()
-        self.held: dict[int, Invoice] = {}  # by the id of the hook that it waits for
+        self.held: dict[int, Invoice] = {}  # by the id of the hook for which the invoice waits
         self._events: list[Event] = []
-        # Customers that somebody asked for or something was done to since the last `take_touched`, by id.
+        # Customers that were looked up or changed since the last `take_touched`, by id.
         self._touched: dict[int, Customer] = {}
 
     def __getstate__(self) -> dict[str, object]:
-        """All but `is_locked`, which leads out of here; who restores it sets that again."""
+        """Everything but `is_locked`, which refers to the mock. Restoring the state sets it again."""
         return {name: value for name, value in vars(self).items() if name not in ("is_locked", "_touched")}
 
     def __setstate__(self, saved: dict[str, object]) -> None:
@@ -101,6 +101,12 @@ class State:
             return next(iter(self._customers.values()))
         by_id = (pair for customers in self._customers.values() for pair in customers.items())
         return dict(sorted(by_id, key=itemgetter(0)))
+
+    def invoices(self) -> dict[int, Invoice]:
+        """The invoices of all products by id, in order of creation, but those of deleted customers."""
+        every = (each for invoices in self._invoices.values() for each in invoices)
+        kept = {each.id: each for each in every if not each.subscription.customer.is_deleted}
+        return kept if len(self._invoices) == 1 else dict(sorted(kept.items()))
 
     def customer(self, product: Product, code: str) -> Customer:
         try:
@@ -130,7 +136,7 @@ class State:
     def invoice_by_id(self, product: Product, id: int | None) -> Invoice:
         if id is None:
             raise not_found("Invoice not found")
-        # In order of their numbers they are in order of their ids too.
+        # Invoices in order of number are in order of id too.
         before = bisect_left(self._invoices.get(product.code, []), id, key=lambda invoice: invoice.id)
         invoice = self.invoice_by_number(product, before + 1)
         if invoice.id != id:
@@ -140,12 +146,12 @@ class State:
     # -- what changes (for the commands)
 
     def touch(self, customer: Customer) -> Customer:
-        """Note that something may change about a customer, an invoice included."""
+        """Note that a customer, or one of its invoices, may change."""
         self._touched[customer.id] = customer
         return customer
 
     def take_touched(self) -> Iterable[Customer]:
-        """Whom to look at again: those who were looked up, and those whom a command has touched."""
+        """The customers that may have changed since the last call."""
         touched, self._touched = self._touched, {}
         return touched.values()
 
@@ -166,17 +172,17 @@ class State:
         customer.code = code
 
     def next_invoice_number(self, product: Product) -> int:
-        """Invoices are numbered through the product, one sequence for all customers (recorded: 2, 3, 9)."""
+        """The number of the next invoice: one sequence for all customers of a product (recorded: 2, 3, 9)."""
         return len(self._invoices.setdefault(product.code, [])) + 1
 
     def add_invoice(self, invoice: Invoice) -> None:
         self._invoices[invoice.subscription.customer.product.code].append(invoice)
 
     def put_plan(self, product: Product, plan: Plan) -> None:
-        """Offer a plan. One that is edited counts for present subscribers (documented).
+        """Add or edit a plan. An edit applies to present subscribers too (documented).
 
-        They pay a new recurring amount from the next invoice on, and new terms of items at once; a setup
-        charge and a first bill that are set already stay.
+        A new recurring amount applies from their next invoice on, new terms of items apply at once. Setup
+        charges and first bills that are already set stay.
         """
         known = product.plans.get(plan.code)
         product.plans[plan.code] = plan
@@ -194,14 +200,14 @@ class State:
     # -- what is to come
 
     def schedule(self, when: datetime, action: Action, invoice: Invoice, rank: int = 0) -> None:
-        """Have `action` called at `when`. An action checks for itself whether it still applies."""
+        """Call `action` at `when`. The action itself checks whether it still applies."""
         self.agenda.schedule(when, action, invoice, rank)
 
     def next_due(self) -> datetime | None:
         return self.agenda.next_due()
 
     def step(self, at: datetime) -> bool:
-        """Carry out the next thing that is due at `at`; False if nothing is."""
+        """Carry out the next action that is due at `at`. False if there is none."""
         planned = self.agenda.take(at)
         if planned is None:
             return False
@@ -250,6 +256,6 @@ class State:
         )
 
     def take_events(self) -> list[Event]:
-        """All that happened since the last call, oldest first."""
+        """Everything that happened since the last call, oldest first."""
         events, self._events = self._events, []
         return events

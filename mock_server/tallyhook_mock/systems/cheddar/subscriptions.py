@@ -29,15 +29,15 @@ def change(
     coupon: str = "",
     change_bill_date: datetime | None = None,
 ) -> None:
-    """Change the plan, the payment method, the promotion or the bill date; what is not given stays.
+    """Change the plan, the payment method, the promotion or the bill date. The rest stays.
 
-    A payment method runs an invoice that failed at once (documented), one by PayPal when PayPal agrees; what
-    becomes of one that is held for review is a setting. Unless
-    `is_renewed` it says only something more of the method that is known, which runs nothing (a setting).
+    A new payment method runs a failed invoice at once (documented); with PayPal, once the customer agrees.
+    What happens to an invoice held for review is a setting. Without `is_renewed` the payment only updates
+    details of the known method, which runs nothing (a setting).
 
-    A new payment method, a new plan and a bill date of now or before reactivate a canceled subscription. What
-    is to be billed and is not paid does not happen: a Refusal (422), after which the new payment method and
-    what was paid before it are all that has changed.
+    A new payment method, a new plan, or a bill date now or in the past reactivates a canceled subscription.
+    If a payment fails, the change does not happen: a Refusal (422). Only the new payment method, and what was
+    paid before the failure, stay changed.
 
     Standing: staff 2010, 2014, 2015; recorded.
     """
@@ -86,7 +86,7 @@ def change(
 
 
 def _pay_outstanding(state: State, customer: Customer, at: datetime) -> Invoice | None:
-    """Run the invoice that failed; the period's that was paid, if any. A Refusal if it fails again."""
+    """Run the failed invoice. Returns the paid invoice of a period, if any. A Refusal if it fails."""
     outstanding = customer.subscription.outstanding
     if outstanding is None or outstanding.state is InvoiceState.LAPSED:
         return None
@@ -106,7 +106,7 @@ def _wake(
     *,
     paid: Invoice | None,
 ) -> Subscription:
-    """Reactivate, and change the plan. A new sign-up is one for the new plan; else it is changed after it."""
+    """Reactivate, and change the plan: as a new sign-up for the new plan, or else afterwards."""
     if plan is not None and subscription.current is None:
         old, customer = subscription, subscription.customer
         was, pending = customer.subscriptions, subscription.pending
@@ -123,7 +123,7 @@ def _wake(
 
 
 def cancel(state: State, customer: Customer, at: datetime) -> None:
-    """Cancel at the customer's wish; a subscription that is canceled already stays as it is (a setting)."""
+    """Cancel on the customer's request. A canceled subscription stays as it is (a setting)."""
     if customer.subscription.is_canceled:
         if customer.product.rules.canceled_again == "refused":
             raise Refusal(412, "The subscription is canceled already")  # inferred text
@@ -132,7 +132,7 @@ def cancel(state: State, customer: Customer, at: datetime) -> None:
 
 
 def approve_paypal(state: State, customer: Customer, at: datetime) -> None:
-    """The customer agreed at PayPal: the subscription begins, and what was due is executed (inferred).
+    """The customer agreed at PayPal: the subscription begins, and what is due is executed (inferred).
 
     Standing: recorded.
     """
@@ -151,7 +151,7 @@ def approve_paypal(state: State, customer: Customer, at: datetime) -> None:
 
 
 def revert_paypal(state: State, customer: Customer, at: datetime) -> None:
-    """Give up waiting for PayPal: the subscription stays canceled at the customer's wish (inferred)."""
+    """Stop waiting for PayPal: the subscription stays canceled by the customer (inferred)."""
     subscription = customer.subscription
     if not subscription.waits_for_paypal:
         raise Refusal(412, "The subscription is not waiting for PayPal", "method:notWaiting")  # inferred
@@ -159,7 +159,7 @@ def revert_paypal(state: State, customer: Customer, at: datetime) -> None:
 
 
 def find_promotion(product: Product, plan: Plan, coupon: str, at: datetime, times: int = 1) -> Promotion:
-    """The promotion behind a coupon code that can be redeemed on this plan, `times` times more."""
+    """The promotion of a coupon code that can be redeemed `times` more times on this plan."""
     for promotion in product.promotions.values():
         for offered in promotion.coupons:
             if offered.code != coupon:
@@ -178,9 +178,9 @@ def find_promotion(product: Product, plan: Plan, coupon: str, at: datetime, time
 def redeem(
     subscription: Subscription, promotion: Promotion, coupon: str, at: datetime, first_bill: datetime
 ) -> None:
-    """Put a promotion on a subscription: its percentage comes off each bill whose date it covers.
+    """Add a promotion to a subscription: it discounts each bill whose date it covers.
 
-    Each time counts towards what the coupon allows, on the same subscription too (inferred).
+    Each redemption counts towards the coupon's limit, even on the same subscription (inferred).
     """
     product = subscription.customer.product
     product.redemptions[coupon] += 1
@@ -210,11 +210,11 @@ def _change_plan(
 ) -> Subscription:
     """Change to another plan, at once.
 
-    From a free to a paid one as a sign-up (staff 2010). To a plan that prorates (its
-    `onChangeInitialBillHandler` is `now`) with a bill at once: the ended period's overage in full under the
-    old plan (staff 2011), the unused part as a credit, and the new recurring charge; the cycle starts again
-    (documented). Otherwise, and before the first bill (staff 2010), the bill date stays, and on it the new
-    plan is charged (documented).
+    From a free to a paid plan this is a sign-up (staff 2010). To a plan that prorates (its
+    `onChangeInitialBillHandler` is `now`) it bills at once: the overage of the ended period in full under the
+    old plan (staff 2011), a credit for the unused part, and the new recurring charge; the cycle starts again
+    (documented). Otherwise, and before the first bill (staff 2010), the bill date stays, and the new plan is
+    charged on it (documented).
     """
     product, current = old.customer.product, old.current
     rules = product.rules
@@ -266,7 +266,7 @@ def _start_cycle(
     first_bill: datetime | None,
     at: datetime,
 ) -> None:
-    """After a plan that billed only once there is no pending invoice: bill on `first_bill`, or begin one."""
+    """Start a cycle after a plan that billed only once and left no pending invoice."""
     counters = billing.lasting_counters(last, new.plan)
     if first_bill is None:
         billing.restart_cycle(state, new, at, counters)
@@ -292,7 +292,7 @@ def _keep_date(
     first_bill: datetime | None,
     at: datetime,
 ) -> None:
-    """The pending invoice goes on under the new plan; a sign-up moves it to its first bill."""
+    """Keep the pending invoice under the new plan. A sign-up moves it to the first bill."""
     if first_bill is not None:
         if setup and plan.setup_charge_bill_handler == "now":
             charges.charge_now(state, new, setup, at)
@@ -307,7 +307,7 @@ def _keep_date(
 
 
 def _succeed(state: State, old: Subscription, plan: Plan, at: datetime) -> Subscription:
-    """A new subscription in front; what is not paid moves to it, and the old one stays as history."""
+    """Put a new subscription first. Unpaid invoices move to it; the old one stays as history."""
     unpaid = tuple(made for made in old.invoices if made.is_outstanding or made is old.pending)
     new = replace(old, id=state.ids.next(), plan=plan, created=at, invoices=unpaid)
     old.invoices = tuple(made for made in old.invoices if made not in unpaid)
@@ -318,7 +318,7 @@ def _succeed(state: State, old: Subscription, plan: Plan, at: datetime) -> Subsc
 
 
 def _withdraw(customer: Customer, was: tuple[Subscription, ...], new: Subscription) -> None:
-    """The change did not happen: what moved to the new subscription belongs to the old one again."""
+    """Undo a change that failed: what moved to the new subscription goes back to the old one."""
     old = was[0]
     customer.subscriptions = was
     for invoice in new.invoices:
@@ -333,7 +333,7 @@ def _changed(
 
 
 def _adjustment(state: State, old: Subscription, current: Invoice, at: datetime) -> tuple[Charge, ...]:
-    """The credit for what was paid in advance for the rest of the period, if anything was."""
+    """The credit for what was paid in advance for the rest of the period, if anything."""
     unused = _unused_part(old, current, at)
     if not unused:
         return ()

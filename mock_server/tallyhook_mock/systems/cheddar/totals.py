@@ -1,4 +1,4 @@
-"""How many invoices there are in each state, and what they come to: kept as they change, not counted."""
+"""How many invoices are in each state, and their totals, updated as invoices change."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -13,12 +13,12 @@ from tallyhook_mock.systems.cheddar.state import State
 
 __all__ = ["Books", "Totals"]
 
-# An invoice in one of these keeps its amount.
+# In these states the amount of an invoice no longer changes.
 _SETTLED = (InvoiceState.PAID, InvoiceState.VOID)
 
 
 class Books:
-    """The invoices of one product. `waiting` are the outstanding ones by id, in the order of becoming so."""
+    """The totals of one product. `waiting` are the outstanding invoices by id, in the order of billing."""
 
     def __init__(self) -> None:
         self.customers = 0
@@ -39,14 +39,14 @@ class Books:
 
 
 class Totals:
-    """The books of all products. `refresh` looks only at the customers that something was done to since.
+    """The totals of all products. `refresh` only looks at customers that may have changed.
 
-    All of it is derived: what refreshes first with a state that was restored counts everybody.
+    Everything here is derived: the first refresh after a restore counts all customers.
     """
 
     def __init__(self) -> None:
         self.products: dict[str, Books] = defaultdict(Books)
-        # What was counted: of each customer the invoices that still change, and the states of all others.
+        # What was counted: by customer, the invoices that still change; and the states of all others.
         self._changing: dict[int, tuple[tuple[Invoice, InvoiceState, Decimal], ...]] = {}
         self._settled: dict[int, InvoiceState] = {}
 
@@ -67,7 +67,7 @@ class Totals:
                 if not self._is_waiting(invoice):
                     books.waiting.pop(invoice.id, None)
 
-        if is_first:  # many at once, and not as it happened
+        if is_first:  # all at once, and not in order
             for books in self.products.values():
                 oldest_first = sorted(books.waiting.values(), key=_billed)
                 books.waiting = {invoice.id: invoice for invoice in oldest_first}

@@ -24,7 +24,7 @@ __all__ = [
 
 
 def counted_plan(customer: Customer, *, outstanding: bool) -> Plan:
-    """The plan whose items are counted: of an outstanding period the one it was on, changed since or not.
+    """The plan whose items are counted. For an outstanding period, the plan of that period.
 
     Standing: inferred.
     """
@@ -34,7 +34,7 @@ def counted_plan(customer: Customer, *, outstanding: bool) -> Plan:
 
 
 def find_item(plan: Plan, *, code: str | None = None, id: int | None = None, given: str = "") -> str:
-    """The code of an item of a plan, named by code or id; `given` is the id as written."""
+    """The code of a plan's item, found by code or id. `given` is the id as written."""
     for planned in plan.items:
         if planned.item.code == code or planned.item.id == id:
             return planned.item.code
@@ -42,7 +42,7 @@ def find_item(plan: Plan, *, code: str | None = None, id: int | None = None, giv
 
 
 def check_limit(planned: PlanItem, quantity: Decimal) -> None:
-    """Refuse a quantity over a hard limit."""
+    """Refuse a quantity above a hard limit."""
     limit = planned.hard_limit
     if limit is not None and quantity > limit:
         raise invalid(
@@ -55,13 +55,13 @@ def check_limit(planned: PlanItem, quantity: Decimal) -> None:
 def set_quantity(
     state: State, customer: Customer, item: str, quantity: Decimal, *, outstanding: bool, at: datetime
 ) -> None:
-    """Set the counter of one period. The other period's counter stays as it is.
+    """Set the counter of one period. The counter of the other period stays as it is.
 
     Standing: inferred.
     """
     invoice = target(customer, outstanding=outstanding)
     if invoice.type is InvoiceType.ONE_TIME:
-        raise not_found("No outstanding invoice found")  # inferred: it bills no period that could count
+        raise not_found("No outstanding invoice found")  # inferred: it bills no period that has counters
     planned = invoice.plan.item(item)
     if planned is None:
         raise not_found(f"Item not found (code={item})")
@@ -89,14 +89,14 @@ def add_quantity(
 def remove_quantity(
     state: State, customer: Customer, item: str, quantity: Decimal, *, outstanding: bool, at: datetime
 ) -> None:
-    """Take from the counter; whether it may be more than there is is a setting."""
+    """Subtract from the counter. Whether the result may be negative is a setting."""
     if customer.product.rules.removed_below_zero == "zero":
         quantity = min(quantity, target(customer, outstanding=outstanding).quantity(item))
     add_quantity(state, customer, item, -quantity, outstanding=outstanding, at=at)
 
 
 def _recount(invoice: Invoice, planned: PlanItem, quantity: Decimal) -> None:
-    """Bring the item's line on an outstanding invoice up to date; it keeps its id."""
+    """Update the item's line on an outstanding invoice. It keeps its id."""
     invoice.charges = tuple(
         replace(line, quantity=planned.overage(quantity))
         if line.type is ChargeType.ITEM and line.code == planned.item.code

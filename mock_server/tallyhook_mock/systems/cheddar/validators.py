@@ -1,7 +1,7 @@
-"""Single fields of a call: lengths and formats, and what a wrong value is told.
+"""Single fields of a call: lengths, formats, and the words of refusals.
 
-Each function reads one name of one level of parameters. Wherever the facts give no words for a refusal, they
-are those that PHP's form validators of Cheddar's time used (inferred).
+Each function reads one name at one level of parameters. Where the words of a refusal are not known, they are
+those of the PHP form validators of Cheddar's time (inferred).
 """
 
 import json
@@ -42,14 +42,14 @@ __all__ = [
 _EMAIL = re.compile(r"[^@\s<>\",;]+@[^@\s<>\",;.]+(\.[^@\s<>\",;.]+)+")
 _NUMBER = re.compile(r"-?(\d+(\.\d*)?|\.\d+)", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-# Billing dates are computed years ahead; what lies outside is taken for a typing error.
+# Billing dates are calculated years ahead. Years outside this range are treated as typos.
 _YEARS = range(1970, 2201)
 _MOST_DIGITS = 10
 _QUOTE_AT_MOST = 80
 
 
 def quoted(value: str) -> str:
-    """A value as a message names it, cut if it is very long."""
+    """A value as a message shows it, cut if it is very long."""
     return f"'{value}'" if len(value) <= _QUOTE_AT_MOST else f"'{value[:_QUOTE_AT_MOST]}…'"
 
 
@@ -100,9 +100,9 @@ def flag(parameters: Parameters, name: str) -> bool | None:
 
 
 def number(parameters: Parameters, name: str, places: int | None, default: Decimal | None = None) -> Decimal:
-    """A decimal number of at most `places` decimals, trailing zeros aside; None takes any number of them.
+    """A decimal number with at most `places` decimals, not counting trailing zeros. None: any number.
 
-    It is required without a `default`.
+    Without a `default` it is required.
     """
     if default is not None and not parameters.text(name):
         return default
@@ -126,17 +126,17 @@ def quantity(parameters: Parameters, name: str, default: Decimal | None = None) 
 
 
 def rounded_quantity(parameters: Parameters, name: str, default: Decimal) -> Decimal:
-    """The same with more decimals, which are rounded to four."""
+    """A quantity with any number of decimals, rounded to four."""
     return four_places(_not_negative(parameters, name, number(parameters, name, None, default)))
 
 
 def price(parameters: Parameters, name: str, default: Decimal) -> Decimal:
-    """An amount of money that is no credit: two decimals, not negative."""
+    """An amount of money that is not a credit: two decimals, not negative."""
     return _not_negative(parameters, name, amount(parameters, name, default))
 
 
 def amount(parameters: Parameters, name: str, default: Decimal | None = None) -> Decimal:
-    """An amount of money: two decimals, either sign."""
+    """An amount of money: two decimals, positive or negative."""
     return number(parameters, name, 2, default)
 
 
@@ -149,7 +149,7 @@ def count(parameters: Parameters, name: str) -> Decimal:
 
 
 def positive(parameters: Parameters, name: str, value: Decimal) -> Decimal:
-    """The value, refused unless it is above zero."""
+    """The value. Refused unless it is above zero."""
     if value <= 0:
         message = f"'{quantity_text(value)}' is not greater than '0'"
         raise parameters.invalid(name, "notGreaterThan", message)
@@ -237,7 +237,7 @@ _LONGEST_META_DATUM = 2000
 
 
 class Details(Value, frozen=True):
-    """What a call says of a customer; what it does not mention is not in `values`, or None."""
+    """What a call says about a customer. What it does not mention is missing in `values`, or None."""
 
     code: str
     values: dict[str, str]
@@ -254,10 +254,10 @@ def read_details(
     is_new: bool,
     takes_email_as_code: bool = False,
 ) -> Details:
-    """Read a customer's fields, the first wrong one refused.
+    """Read a customer's fields. The first wrong one is refused.
 
-    A new customer has names, a code and an email; an edit leaves out what stays, and can't empty these.
-    A code for which `is_taken` is refused in its turn, before what comes after it.
+    A new customer needs names, a code and an email. An edit omits what stays, and can't empty these. A code
+    for which `is_taken` is true is refused when its turn comes, before later fields.
 
     Standing: documented.
     """
@@ -278,7 +278,7 @@ def read_details(
     for name, longest in _LONGEST.items():
         if name in parameters:
             values[name] = text(parameters, name, longest)
-    for name in ("vatNumber", "taxNumber"):  # one value; the older name counts less
+    for name in ("vatNumber", "taxNumber"):  # two names for one value; the newer one wins
         if name in parameters:
             values["taxNumber"] = text(parameters, name, 32)
     if "firstContactDatetime" in parameters:
@@ -298,7 +298,7 @@ def _meta_data(parameters: Parameters) -> dict[str, str]:
 
 
 def _meta_datum(entries: Parameters, name: str) -> str:
-    """A value; a nested one is kept as JSON text (documented)."""
+    """The value of an entry. A nested one is kept as JSON text (documented)."""
     value = entries.values[name]
     if not isinstance(value, Parameters):
         return text(entries, name, _LONGEST_META_DATUM)

@@ -1,8 +1,8 @@
 """Cheddar's XML documents, element by element in the recorded order.
 
-Every call is answered with one of these, so they are written as text rather than built as a tree. Whether
-something empty is an empty element or no element follows the recorded document; where that shows neither,
-a value is an empty element and a group is left out (inferred).
+Every call is answered with one of these, so they are written as text, not built as a tree. Whether an empty
+value is an empty element or none follows the recorded documents. Where they don't show it, a value is an
+empty element, and a group is left out (inferred).
 """
 
 import re
@@ -34,7 +34,7 @@ __all__ = [
 DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 SUCCESS = f"{DECLARATION}<success/>"  # inferred
 
-# One gateway for every product of this server, the simulator, and one account there.
+# All products of this server share one gateway, the simulator, and one account there.
 GATEWAY = "Stripe_Simulator"
 GATEWAY_ACCOUNT = id_text(0x71E29C22)
 
@@ -51,7 +51,7 @@ CARD_DETAILS = (
 )
 
 _SPECIAL = re.compile('[&<>"\x00-\x1f\ufffe\uffff]')
-# Line ends and tabs as references, for a parser makes spaces of them in an attribute.
+# Line ends and tabs as references, since a parser turns them into spaces in attributes.
 _ESCAPED = {
     "&": "&amp;",
     "<": "&lt;",
@@ -64,22 +64,22 @@ _ESCAPED = {
 
 
 def escape(text: str) -> str:
-    """Text as it stands in an element or an attribute. Characters that XML can't hold are left out."""
+    """Escape text for an element or an attribute. Characters that XML can't hold are left out."""
     if _SPECIAL.search(text):
         return _SPECIAL.sub(lambda match: _ESCAPED.get(match[0], ""), text)
     return text
 
 
-@lru_cache(4096)  # a document names the same few moments over and over
+@lru_cache(4096)  # documents repeat the same few moments
 def moment_text(at: datetime | None) -> str:
     """`2026-01-01T00:00:00+00:00`, or nothing."""
     return at.isoformat(timespec="seconds") if at else ""
 
 
 def _document(root: str) -> str:
-    """With the declaration, and indented by two spaces a level as the recorded documents are.
+    """Add the declaration, and indent by two spaces per level, as in the recorded documents.
 
-    The official PHP client reads a lone element as a text unless there is white space beside it.
+    Without white space around it, the official PHP client reads a lone element as text.
     """
     lines, depth = [], 0
     for part in root[1:-1].split("><"):  # within texts and attributes both are escaped
@@ -123,7 +123,7 @@ def error_document(element: str) -> str:
 
 
 def plans_document(plans: Iterable[Plan], at: datetime, rules: Rules) -> str:
-    """The `<plans>` document; `at` is the moment for which a new subscription's bill dates are shown."""
+    """The `<plans>` document. It shows the bill dates of a subscription that starts at `at`."""
     return _document(_group("plans", (_plan(plan, at, rules) for plan in plans)))
 
 
@@ -138,13 +138,13 @@ def _plan(plan: Plan, at: datetime, rules: Rules) -> str:
     return _plan_as_of(plan, at.replace(microsecond=0) if at.microsecond else at, rules)
 
 
-@lru_cache(1024)  # the plan of every customer is shown in every document
+@lru_cache(1024)  # every document shows the plan of every customer
 def _plan_as_of(plan: Plan, at: datetime, rules: Rules) -> str:
-    # What the recorded document shows are the bill dates of somebody who subscribed when it was read.
+    # The recorded document shows the bill dates of a customer who subscribes when it is read.
     initial = plan.first_bill(at, rules)
     following = moment_text(plan.frequency.after(initial, 1, rules.add_months))
     frequency = plan.frequency
-    # A setup charge of nothing hides its code here, though a hook shows it (both recorded).
+    # Without a setup amount the code is hidden here, though a hook shows it (both recorded).
     setup_code = plan.setup_charge_code if plan.setup_charge_amount else ""
     return (
         f'<plan id="{id_text(plan.id)}" code="{escape(plan.code)}">'
@@ -201,8 +201,8 @@ def customers_document(
 ) -> str:
     """The `<customers>` document as of `at`, with the `<error>` element of a failed transaction inside.
 
-    `page` are the attributes that say which page of a search this is. Without history it has only the current
-    subscription, and of that the pending invoice.
+    `page` are the attributes that say which page of a search this is. Without history, a customer has only
+    the current subscription with its pending invoice.
 
     Standing: recorded; inferred.
     """
@@ -221,7 +221,7 @@ def _customer(customer: Customer, at: datetime, *, has_history: bool) -> str:
     ]
     payment = customer.subscription.payment
     token = details.get("gatewayToken") or (payment.gateway_token if payment else "")
-    # The names with Vat are the older ones for the same values; both are written (recorded).
+    # The names with Vat are older names for the same values. Both are written (recorded).
     return (
         f'<customer id="{id_text(customer.id)}" code="{escape(customer.code)}">'
         f"{_leaves(_NAMES, details)}"
@@ -319,14 +319,14 @@ _NO_CARD = "".join(
 
 
 def usage_invoice(subscription: Subscription) -> Invoice | None:
-    """The invoice whose quantities are the subscription's: the pending one, else the last of a period."""
+    """The invoice with the subscription's quantities: the pending one, or else that of the last period."""
     return subscription.pending or next(
         (past for past in reversed(subscription.invoices) if past.type is InvoiceType.SUBSCRIPTION), None
     )
 
 
 def _usage(subscription: Subscription) -> str:
-    """The items. One that was left behind by a change of plan, or never invoiced, has none (recorded)."""
+    """The items. A subscription that was replaced or never invoiced has none (recorded)."""
     if not subscription.invoices:
         return ""
     counted = usage_invoice(subscription)
@@ -334,7 +334,7 @@ def _usage(subscription: Subscription) -> str:
 
 
 def _invoices(subscription: Subscription, *, has_history: bool) -> str:
-    """The newest first; a subscription that was never invoiced, or handed its invoices on, has none."""
+    """The invoices, newest first. A subscription that was never invoiced, or passed them on, has none."""
     pending = subscription.pending
     shown = subscription.invoices if has_history else (pending,) if pending else ()
     return _group("invoices", [_invoice(each) for each in reversed(shown)]) if shown else ""
@@ -408,7 +408,7 @@ def _transaction(made: Transaction) -> str:
 
 
 def promotions_document(promotions: Iterable[Promotion], plans: dict[str, Plan]) -> str:
-    """The `<promotions>` document; `plans` are the product's, by code."""
+    """The `<promotions>` document. `plans` are the product's plans, by code."""
     return _document(_group("promotions", (_promotion(each, plans) for each in promotions)))
 
 

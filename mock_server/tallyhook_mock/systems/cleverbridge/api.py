@@ -28,7 +28,7 @@ __all__ = ["ACTIONS", "cleverbridge_app", "face"]
 MAX_BODY = 1_000_000
 _JSON = "application/json"
 ACTIONS = tuple(f"subscription/{call}" for call in ROUTES)
-# What faults say; all inferred.
+# The errors of faults, all inferred.
 _ERRORS = {
     500: Refusal(500, "The server broke; the call may have been carried out or not"),
     502: Refusal(502, "The server got no answer from a system behind it"),
@@ -37,7 +37,7 @@ _ERRORS = {
 
 
 def face(mock: "Mock") -> Face:
-    """The API of a mock. Faults know a customer by the subscription's id."""
+    """The API of a mock. For faults, the customer is the subscription's id."""
     app = cleverbridge_app(
         lambda: mock.systems.of(State), mock.caught_up, mock.changed, lambda: mock.state.users
     )
@@ -57,10 +57,10 @@ def cleverbridge_app(
     """Cleverbridge's API for the paths that begin with `ROOT`.
 
     Args:
-        state: the engine's state at the time of a call.
-        now: the moment of a call, aware.
-        changed: called after each call, before its answer: take the events that it left.
-        users: names and passwords of those who may call while the state has no users of its own.
+        state: returns the state at the time of a call.
+        now: returns the moment of a call, aware.
+        changed: called after each call and before its answer, to take the events that it left.
+        users: returns names and passwords, used while the state has no users of its own.
     """
 
     def respond(request: Request, body: bytes | None) -> Response:
@@ -89,7 +89,7 @@ def _carry_out(
         raise Refusal(404, f"There is no {path}; there are {calls}")
     method, handle = route
     if request.method != method:
-        raise Refusal(405, f"{path} is to be called by {method}", {"Allow": method})
+        raise Refusal(405, f"{path} takes {method} only", {"Allow": method})
     _check_media(request)
     fields = read_query(request.scope["query_string"]) if method == "GET" else read_body(body)
     state.actor = name
@@ -97,7 +97,7 @@ def _carry_out(
 
 
 def _check_media(request: Request) -> None:
-    """Accept is required, and Content-Type for a POST; both are JSON or XML (documented). XML isn't built."""
+    """Accept is required, and Content-Type for a POST: JSON or XML (documented). There is no XML here."""
     accepted = request.headers.get("accept", "")
     if not any(each in accepted for each in (_JSON, "application/*", "*/*")):
         raise malformed(f"Accept: {_JSON} is required; this mock speaks no XML")
@@ -109,7 +109,7 @@ def _check_media(request: Request) -> None:
 
 
 def _sign_in(users: Mapping[str, str], authorization: str) -> str | None:
-    """The name of the user whose credentials these are; None if they are nobody's."""
+    """The name of the user with these credentials. None if there is none."""
     scheme, _, encoded = authorization.partition(" ")
     if scheme.lower() != "basic":
         return None
@@ -122,7 +122,7 @@ def _sign_in(users: Mapping[str, str], authorization: str) -> str | None:
 
 
 def _aim(scope: Scope, body: bytes) -> Aim:
-    """The call as its action, and its subscription as the customer."""
+    """What a call is about: its action, and its subscription as the customer."""
     action = f"subscription/{scope['path'][len(ROOT) :].rstrip('/').lower()}"
     try:
         fields = read_query(scope["query_string"]) if scope["method"] == "GET" else read_body(body)

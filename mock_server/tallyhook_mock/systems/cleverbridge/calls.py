@@ -1,4 +1,4 @@
-"""The calls: each reads its fields, has the engine work, and shows what came of it."""
+"""The calls: each reads its fields, carries out a command, and answers with the result."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -21,7 +21,7 @@ ROOT = "/subscription/"
 
 Handler: TypeAlias = Callable[[State, Fields, datetime], dict[str, Any]]
 
-# The words of a query, by what the engine calls them.
+# The names in a query, with those of the model.
 _CUSTOMERS = {"customerId": "id", "customerReferenceId": "reference", "customerEmail": "email"}
 _OK: dict[str, Any] = {"ResultMessage": "OK"}
 
@@ -32,12 +32,12 @@ _OK: dict[str, Any] = {"ResultMessage": "OK"}
 def get_subscription(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
     wanted = fields.text("subscriptionId")
     fields.nothing_else()
-    state.catch_up(at)  # when the clock runs by itself, what is due now may not have been done yet
+    state.catch_up(at)  # while the clock runs, what is due now may not be done yet
     return {**_OK, "Subscription": subscription_document(state.subscription(wanted))}
 
 
 def get_subscriptions_for_customer(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
-    """Exactly one of the three that say whose (documented)."""
+    """Exactly one of the three names of a customer is required (documented)."""
     given = [name for name in _CUSTOMERS if name in fields]
     status = _status(fields) if "subscriptionstatus" in fields else None
     only_current = fields.flag("isCurrent", False)
@@ -57,7 +57,7 @@ def get_subscriptions_for_customer(state: State, fields: Fields, at: datetime) -
 
 
 def get_subscriptions_by_purchase(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
-    """The path and its parameter are known from a client only."""
+    """The path and its parameter are only known from a client."""
     purchase = fields.id("purchaseId")
     fields.nothing_else()
     state.catch_up(at)
@@ -65,13 +65,13 @@ def get_subscriptions_by_purchase(state: State, fields: Fields, at: datetime) ->
 
 
 def _status(fields: Fields) -> Status:
-    """A number, or its three letters (that these are taken too is inferred)."""
+    """The status as a number, or as three letters (inferred)."""
     written = fields.text("subscriptionstatus").upper()
     if written in CODES:
         return Status(CODES.index(written) + 1)
     number = fields.whole("subscriptionstatus")
     if number not in tuple(Status):
-        raise malformed(f"subscriptionstatus: from 1 to {len(Status)} is expected, not {number}")
+        raise malformed(f"subscriptionstatus: a number from 1 to {len(Status)} is expected, not {number}")
     return Status(number)
 
 
@@ -102,7 +102,7 @@ def increase_quantity(state: State, fields: Fields, at: datetime) -> dict[str, A
 
 
 def update_price(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
-    """`UpdateAction` and `CustomerPrice` are required here, `Quantity` is not (documented)."""
+    """`UpdateAction` and `CustomerPrice` are required, `Quantity` is not (documented)."""
     target = Target(fields.text("SubscriptionId"), fields.whole("RunningNumber"), price=_price(fields))
     quantity = fields.whole("Quantity") if "Quantity" in fields else None
     if "UpdateAction" not in fields:
@@ -113,7 +113,7 @@ def update_price(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
 
 
 def add_item(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
-    """An affiliate is somebody else's money: it can be named, and is not paid here."""
+    """An affiliate can be named, but the mock pays none."""
     target = Target(
         fields.text("SubscriptionId"),
         0,
@@ -138,7 +138,7 @@ def _product_names(fields: Fields) -> dict[str, str]:
 
 
 def _price(fields: Fields) -> NewPrice:
-    """All three are required (documented)."""
+    """A new price. All three fields are required (documented)."""
     price = fields.below("CustomerPrice")
     return NewPrice(price.text("Currency"), price.amount("Value"), price.flag("IsGross"))
 
@@ -166,7 +166,7 @@ def _answer(state: State, outcome: Outcome, manner: Manner) -> dict[str, Any]:
 
 
 def deactivate_items(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
-    """That AllowReinstate is true unless told otherwise is inferred."""
+    """The default of AllowReinstate, true, is inferred."""
     wanted, numbers = fields.text("SubscriptionId"), fields.wholes("Items")
     mails, may_reinstate = fields.flag("GenerateMail", True), fields.flag("AllowReinstate", True)
     fields.nothing_else()
@@ -195,7 +195,7 @@ def renew(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
     return renewal_answer(rules.renew(state, wanted, at, resets=resets))
 
 
-# By the name of the call in lower case, since names are read in any: the method, and what carries it out.
+# The method and the handler of each call. Names are read in any case, so they are in lower case here.
 ROUTES: Mapping[str, tuple[str, Handler]] = {
     "getsubscription": ("GET", get_subscription),
     "getsubscriptionsforcustomer": ("GET", get_subscriptions_for_customer),

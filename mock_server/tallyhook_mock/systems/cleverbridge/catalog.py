@@ -1,4 +1,4 @@
-"""The section `[cleverbridge]` of a catalogue: what is on sale there, and who has subscribed."""
+"""The section `[cleverbridge]` of a catalogue: users, products, coupons and subscriptions."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -60,7 +60,7 @@ class ItemTable(Table):
 
 
 class SubscriptionTable(Table):
-    """A `customerId` is Cleverbridge's number of a customer (documented), or the merchant's word for one."""
+    """`customerId` is Cleverbridge's number of a customer (documented), or else the merchant's reference."""
 
     id: Required | None = None
     customer_id: _Whole | Text | None = None
@@ -91,10 +91,10 @@ class Section(Table):
 
 
 def read(table: Section, state: State, at: datetime) -> Callable[[], None]:
-    """Check a section against what `state` has already; what is returned puts it in place.
+    """Check a section against what `state` has already. Returns a function that installs it.
 
-    A product or coupon that is there already is replaced for what comes; its subscriptions keep their prices.
-    CatalogError, with the place, for the first thing that is wrong.
+    An existing product or coupon is replaced; present subscriptions keep their prices. CatalogError, with the
+    place, for the first mistake.
     """
     _check_percent(table, "vatPercent", table.vat_percent)
     products, coupons = dict(state.products), dict(state.coupons)
@@ -125,7 +125,7 @@ def read(table: Section, state: State, at: datetime) -> Callable[[], None]:
 
 
 def dump(state: State) -> dict[str, Any]:
-    """Who may call, what is on offer, and what holds for accounts to come, in the same words; no accounts."""
+    """The section as it is now, without accounts."""
     return {
         "vatPercent": quantity_text(state.vat_percent),
         "reminderDays": state.reminder_days,
@@ -148,7 +148,7 @@ def read_subscription(
     coupons: Mapping[str, Coupon],
     at: datetime,
 ) -> NewSubscription:
-    """A subscription to some of `products` from `at` on; `ids` names it if it doesn't do so itself."""
+    """Read a subscription to some of `products`. `ids` returns an id for it if it has none."""
     if table.start_date is not None and table.start_date > at:
         raise table.wrong("startDate", f"not later than now, which is {at.isoformat()}")
     if not _CURRENCY.fullmatch(table.currency):
@@ -211,7 +211,7 @@ def _read_item(
 
 
 def _customer(table: SubscriptionTable) -> tuple[int | None, str]:
-    """A number, and a reference; a `customerId` that is no number is taken for the reference."""
+    """The number and the reference of a customer. A `customerId` that is not a number is a reference."""
     given, reference = table.customer_id, table.customer_reference_id
     if not isinstance(given, str):
         return given, reference

@@ -25,7 +25,7 @@ __all__ = [
     "with_vat",
 ]
 
-VAT = "VAT"  # as what a bill's line for it names its item
+VAT = "VAT"  # the item of a bill's line for VAT
 
 
 class Price(Value, frozen=True):
@@ -39,7 +39,7 @@ class Price(Value, frozen=True):
 
 
 def price(subscription: Subscription, lines: Iterable[Line]) -> Price:
-    """Unit prices are net, and VAT is rounded line by line (inferred). `lines` are without VAT."""
+    """The price of `lines`, which are net. VAT is rounded line by line (inferred)."""
     lines = tuple(lines)
     net = sum((line.amount for line in lines), ZERO)
     vat = sum((cents(line.amount * subscription.vat_percent / 100) for line in lines), ZERO)
@@ -47,7 +47,7 @@ def price(subscription: Subscription, lines: Iterable[Line]) -> Price:
 
 
 def with_vat(subscription: Subscription, lines: tuple[Line, ...]) -> tuple[Line, ...]:
-    """The lines of a bill, VAT as the last of them."""
+    """The lines of a bill, with VAT as the last one."""
     if not lines or not subscription.vat_percent:
         return lines
     vat = price(subscription, lines).vat
@@ -58,12 +58,12 @@ def with_vat(subscription: Subscription, lines: tuple[Line, ...]) -> tuple[Line,
 
 
 def first_lines(subscription: Subscription) -> tuple[Line, ...]:
-    """What is billed when a subscription begins."""
+    """The lines billed when a subscription begins."""
     return _advance(subscription.items, 0, subscription.start, subscription.next_billing)
 
 
 def renewal_lines(subscription: Subscription, items: Iterable[Item]) -> tuple[Line, ...]:
-    """What the next renewal bills: what it ends, in arrears, and what it begins, in advance.
+    """The lines of the next renewal: the interval that ends, in arrears, and the next, in advance.
 
     Standing: documented.
     """
@@ -77,9 +77,9 @@ def renewal_lines(subscription: Subscription, items: Iterable[Item]) -> tuple[Li
 def early_lines(
     subscription: Subscription, items: Iterable[Item], at: datetime, *, resets: bool
 ) -> tuple[Line, ...]:
-    """What a renewal ahead of its date bills: usage so far, and all of the next interval.
+    """The lines of an early renewal: usage so far, and the whole next interval.
 
-    With `resets` that begins now, otherwise when the current one would have ended (documented).
+    With `resets` the next interval begins now, otherwise when the current one ends (documented).
     """
     items, following = tuple(items), subscription.interval + 1
     start = at if resets else subscription.next_billing
@@ -88,9 +88,9 @@ def early_lines(
 
 
 def arrears_lines(subscription: Subscription, items: Iterable[Item], end: datetime) -> tuple[Line, ...]:
-    """The items in arrears, for the current interval up to `end`, as far as they were not charged already.
+    """The lines of items in arrears, for the current interval up to `end`, less what was charged already.
 
-    For no time nothing is billed (inferred): what stands then was billed with the interval before.
+    If no time has passed nothing is billed (inferred): the interval before has billed these units.
     """
     start = subscription.interval_start
     if end == start:
@@ -103,7 +103,7 @@ def arrears_lines(subscription: Subscription, items: Iterable[Item], end: dateti
 
 
 def _advance(items: Iterable[Item], interval: int, start: datetime, end: datetime) -> tuple[Line, ...]:
-    """The items in advance, for all of an interval."""
+    """The lines of items in advance, for a whole interval."""
     billed = (
         (item, item.terms_in(interval))
         for item in items
@@ -124,11 +124,10 @@ def _in_order(*lines: tuple[Line, ...]) -> tuple[Line, ...]:
 
 
 def aligned_lines(subscription: Subscription, item: Item, asked: Terms, at: datetime) -> tuple[Line, ...]:
-    """What new terms cost now: below zero if they cost less than those of the current interval.
+    """What new terms cost now. Below zero if they cost less than those of the current interval.
 
-    An item in advance: the difference for the days that are left, that of `at` included. An item in arrears:
-    the units that come on top, in full, as far as they were not charged already. Proration by the day, a day
-    that has begun as a whole, is inferred.
+    An item in advance costs the difference for the remaining days, including that of `at`. An item in arrears
+    costs the additional units in full, less those charged already. Prorating by whole days is inferred.
 
     Standing: documented.
     """
@@ -150,17 +149,17 @@ def aligned_lines(subscription: Subscription, item: Item, asked: Terms, at: date
 
 
 def extended_end(subscription: Subscription, at: datetime) -> datetime:
-    """Where the interval ends that an update extends: a whole one after the day that has begun."""
+    """The end of an extended interval: a whole interval from today."""
     gone = (at - subscription.interval_start).days
     return add_months(subscription.interval_start + timedelta(days=gone), subscription.months)
 
 
 def extended_lines(subscription: Subscription, item: Item, asked: Terms, at: datetime) -> tuple[Line, ...]:
-    """What new terms cost now if the interval is extended to a whole one from now.
+    """What new terms cost now if the interval is extended to a whole one from today.
 
-    A whole interval of the new terms, less the days of the old ones that were paid for and are left; the
-    other items in advance pay for the days that come on top. How the page's cut table goes on is not known:
-    all of this arithmetic is inferred.
+    A whole interval of the new terms, less the remaining paid days of the old ones; the other items in
+    advance pay for the additional days. The table in the vendor's page is cut off, so all of this arithmetic
+    is inferred.
 
     Standing: documented.
     """
@@ -186,9 +185,9 @@ def extended_lines(subscription: Subscription, item: Item, asked: Terms, at: dat
 
 
 def joining_lines(primary: Subscription, secondary: Subscription) -> tuple[Line, ...]:
-    """What the items of a subscription cost from its next billing date to that of the one that it joins.
+    """What the items of a subscription cost from its next billing date to that of the one it joins.
 
-    By the days in between (inferred), of the interval that they are a part of.
+    Prorated by the days in between (inferred).
     """
     start, end, first = secondary.next_billing, primary.next_billing, len(primary.items) + 1
     days, whole = (end - start).days, primary.interval_days
@@ -204,7 +203,7 @@ def joining_lines(primary: Subscription, secondary: Subscription) -> tuple[Line,
 
 
 def _ahead(item: Item, asked: Terms, start: datetime, end: datetime) -> tuple[Line, ...]:
-    """The units in arrears that are charged ahead; below zero where more were charged already."""
+    """The units in arrears that are charged ahead. Below zero if more were charged already."""
     units = asked.quantity - item.charged
     if units > 0:
         units = max(0, min(units, asked.quantity - item.terms.quantity))

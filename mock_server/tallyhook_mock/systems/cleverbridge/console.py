@@ -1,4 +1,4 @@
-"""`/console/cleverbridge`: subscriptions with items, and what a new quantity would cost before it is set."""
+"""`/console/cleverbridge`: subscriptions with items, and a preview of what a new quantity costs."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -31,7 +31,7 @@ __all__ = ["KEY", "ROUTES"]
 
 KEY = "b"  # after `g`, on every page
 
-# When a quantity is charged, as the page offers it: whether it is aligned, and whether extended.
+# When a quantity is charged, in the page's words: whether it is aligned, and whether extended.
 _MANNERS = {
     "at the renewal": (False, False),
     "now, for what is left": (True, False),
@@ -40,7 +40,7 @@ _MANNERS = {
 
 
 class Wish(Table):
-    """A quantity for an item, and one of the manners by its name."""
+    """A quantity for an item, and when it is charged."""
 
     item: Annotated[int, Meta(ge=0, le=MOST)]
     quantity: Annotated[int, Meta(ge=0, le=MOST)]
@@ -48,18 +48,18 @@ class Wish(Table):
 
     @classmethod
     def read(cls, fields: Mapping[str, str]) -> Self:
-        """ValueError for what can't be read."""
+        """ValueError if a field can't be read."""
         return read(cls, {name: required(fields, name) for name in known(cls)})
 
     def carry_out(self, state: State, id: str, at: datetime, *, is_preview: bool) -> Outcome:
-        """Refusal."""
+        """Update the item, or preview the update. Refusal if it is not possible."""
         is_aligned, is_extended = _MANNERS[self.when]
         manner = Manner(is_aligned, is_extended, is_preview)
         return update(state, Target(id, self.item), self.quantity, manner, at)
 
 
 async def index(request: Request) -> Response:
-    """All subscriptions in order of creation; `q` narrows them by id and customer."""
+    """All subscriptions in order of creation. `q` filters by id and customer."""
     state, wanted = mock_of(request).systems.of(State), request.query_params.get("q", "").strip()
 
     def fits(each: Subscription) -> bool:
@@ -79,7 +79,7 @@ async def index(request: Request) -> Response:
 
 
 async def show(request: Request) -> Response:
-    """The page of a subscription; with `item`, `quantity` and `when` it says what that would cost."""
+    """The page of a subscription. With `item`, `quantity` and `when` it shows what that would cost."""
     mock, fields = mock_of(request), request.query_params
     state = mock.systems.of(State)
     if not state.has_subscription(request.path_params["id"]):
@@ -102,7 +102,7 @@ async def show(request: Request) -> Response:
         wish=wish,
         outcome=outcome,
         objection=objection,
-        # Drawn by this program, with every word of others escaped.
+        # Drawn by this program, with all foreign text escaped.
         picture=Markup(paint(tell(mock, subscription), styled=False)),
         coming=state.forecast(subscription.id, COMING),
         bills=subscription.bills[::-1][:SHOWN],
@@ -122,8 +122,8 @@ async def set_quantity(mock: Mock, form: Form) -> str:
 
 async def end(mock: Mock, form: Form) -> str:
     subscription = _named(mock, form)
+    before = len(subscription.bills)
     with as_operator(mock, State) as (state, at):
-        before = len(subscription.bills)
         deactivate(state, subscription, at)
     billed = "".join(
         f" Invoice {bill.number} is over {money(bill.total, bill.currency)}."
@@ -140,7 +140,7 @@ def _named(mock: Mock, form: Form) -> Subscription:
 
 
 def _next(subscription: Subscription) -> Price | None:
-    """What the next renewal bills, as things stand."""
+    """The price of the next renewal, as things are now."""
     if not subscription.is_active:
         return None
     return price(subscription, renewal_lines(subscription, subscription.items))

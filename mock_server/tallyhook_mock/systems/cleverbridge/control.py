@@ -24,14 +24,14 @@ class AlignTable(Table):
 
 @asks(*PAGE)
 async def index(request: Request) -> JSONResponse:
-    """All subscriptions, in the order of creation."""
+    """All subscriptions in order of creation."""
     found, more = page(_state(request).subscriptions, request.query_params, lambda each: each.id)
     return JSONResponse({"subscriptions": [_summary(each) for each in found], **more})
 
 
 @takes(SubscriptionTable)
 async def create(request: Request, table: SubscriptionTable) -> JSONResponse:
-    """Subscribe somebody, in the words of the catalogue; billed at once for what is billed in advance."""
+    """Create a subscription, with the keys of the catalogue. Items in advance are billed at once."""
     with as_operator(mock_of(request), State) as (state, at):
         new = read_subscription(table, lambda: next(state.free_ids()), state.products, state.coupons, at)
         subscription = rules.subscribe(state, new, at)
@@ -40,7 +40,7 @@ async def create(request: Request, table: SubscriptionTable) -> JSONResponse:
 
 @asks()
 async def read(request: Request) -> JSONResponse:
-    """A subscription with its items, its updates, and its bills, newest first."""
+    """A subscription with its items and updates, and its bills, newest first."""
     return JSONResponse(_shown(_named(request), _state(request)))
 
 
@@ -54,7 +54,7 @@ async def end(request: Request) -> JSONResponse:
 
 @takes(AlignTable)
 async def join(request: Request, table: AlignTable) -> JSONResponse:
-    """Take in another subscription, which bills earlier: Align Subscriptions, whose path is not known."""
+    """Join another subscription, which bills earlier: Align Subscriptions, whose path is not known."""
     subscription = _named(request)
     with as_operator(mock_of(request), State) as (state, at):
         rules.join(state, subscription.id, table.subscription_id, at)

@@ -22,9 +22,9 @@ __all__ = [
     "subscription_document",
 ]
 
-# The standard library writes no decimals; a float would not be exact.
+# The standard library does not write decimals, and a float would not be exact.
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
-_AUTOMATIC = 1  # of the renewal types, by a client
+_AUTOMATIC = 1  # a renewal type, from a client
 
 
 def answer(document: dict[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -32,14 +32,14 @@ def answer(document: dict[str, Any], status: int = 200, headers: Mapping[str, st
 
 
 def refusal_answer(refusal: Refusal) -> Response:
-    """A refusal as the caller gets it: only a text (documented; no page names an error code)."""
+    """The answer to a refused call: only a text (documented; no page names an error code)."""
     return answer({"ResultMessage": refusal.message}, refusal.status, refusal.headers)
 
 
 def subscription_document(subscription: Subscription, *, only_current: bool = False) -> dict[str, Any]:
-    """A subscription, up to `Items` in the order of the vendor's example; what follows is a client's.
+    """A subscription. The order is that of the vendor's example up to `Items`, then that of a client.
 
-    Every version of every item is there, unless `only_current`.
+    It has every version of every item, unless `only_current`.
     """
     is_active = subscription.is_active
     return {
@@ -71,7 +71,7 @@ def subscription_document(subscription: Subscription, *, only_current: bool = Fa
 
 
 def item_answer(outcome: Outcome, *, is_priced: bool) -> dict[str, Any]:
-    """The answer to a call on an item: seven flat fields, which are null if it `is_priced` not.
+    """The answer to a call on an item: seven flat fields, which are null unless it `is_priced`.
 
     Standing: inferred.
     """
@@ -83,7 +83,7 @@ def item_answer(outcome: Outcome, *, is_priced: bool) -> dict[str, Any]:
 
 
 def renewal_answer(subscription: Subscription) -> dict[str, Any]:
-    """The names are those of the vendor's XML example; nothing is to be continued anywhere."""
+    """The answer to a renewal. The names are those of the vendor's XML example."""
     return {
         "ResultMessage": "OK",
         "NextBillingDate": subscription.next_billing,
@@ -93,13 +93,13 @@ def renewal_answer(subscription: Subscription) -> dict[str, Any]:
 
 
 def _versions(subscription: Subscription, item: Item, *, only_current: bool) -> list[dict[str, Any]]:
-    """An item's versions, the one that counts last."""
+    """An item's versions, the current one last."""
     past = [] if only_current else [_item(subscription, item, version) for version in item.past]
     return [*past, _item(subscription, item, None)]
 
 
 def _item(subscription: Subscription, item: Item, version: Version | None) -> dict[str, Any]:
-    """An item as it stands, or as it stood in a past version: then it bills nothing any more."""
+    """An item as it is now, or in a past version, which bills nothing any more."""
     is_current = version is None
     terms = item.asked if version is None else version.terms
     end = item.ended

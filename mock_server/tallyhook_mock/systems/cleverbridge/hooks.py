@@ -1,6 +1,6 @@
 """Notifications: JSON with `meta`, sent 24 times within 48 hours (documented), and not signed.
 
-How an HTTPS sender proves itself is not known, so nothing here does. A listener checks by reading back what a
+How the sender authenticates itself is not known, so it does not. A listener should read back what a
 notification is about.
 """
 
@@ -28,19 +28,19 @@ POLICY = Policy("cleverbridge", tuple(_TYPES.values()), (timedelta(hours=2),) * 
 
 
 def type_of(happening: Happening) -> str:
-    """Of the notification about a happening; empty if there is none. A reminder is about a purchase."""
+    """The type of the notification about a happening. Empty if there is none. A reminder needs a purchase."""
     if happening.kind == "reminder" and not happening.subject:
         return ""
     return _TYPES.get(happening.kind, "")
 
 
 def body(state: State, happening: Happening, type: str) -> bytes:
-    """A notification about a subscription as it stands.
+    """A notification about a subscription as it is now.
 
     Reminders carry the purchase, not the subscription (documented); so does a paid order.
     """
     subscription = state.subscription(happening.account)
-    # What the schema's address is, is not known.
+    # The URL of the schema is not known.
     meta = {"type": type, "date": happening.at, "schemaUrl": ""}
     if type == _CANCELED:
         document = _subscription(subscription)
@@ -57,9 +57,9 @@ def body(state: State, happening: Happening, type: str) -> bytes:
 def _purchase(
     subscription: Subscription, purchase: int, status: str, status_id: str, lines: tuple[Line, ...]
 ) -> dict[str, Any]:
-    """`purchaseId`, `status`, `statusId`, contacts and `paymentInfo` are documented, the rest is inferred.
+    """`purchaseId`, `status`, `statusId`, contacts and `paymentInfo` are documented. The rest is inferred.
 
-    "HLD" stands in the vendor's example of a reminder; "PAI" is inferred.
+    "HLD" is from the vendor's example of a reminder. "PAI" is inferred.
     """
     net = tuple(line for line in lines if line.item != VAT)
     total = price(subscription, net)
@@ -91,7 +91,7 @@ def _purchase(
 
 
 def _subscription(subscription: Subscription) -> dict[str, Any]:
-    """The documented model, in its order."""
+    """A subscription as documented, in that order."""
     following: datetime | None = subscription.next_billing if subscription.is_active else None
     return {
         "subscriptionId": subscription.number,

@@ -36,12 +36,12 @@ __all__ = [
 
 
 def malformed(message: str) -> Refusal:
-    """The message is incomplete or can't be read: 400."""
+    """The message is incomplete or unreadable: 400."""
     return Refusal(400, message)
 
 
 def invalid(message: str) -> Refusal:
-    """The parameters can be read, and can't be carried out: 402."""
+    """The parameters are readable, but can't be carried out: 402."""
     return Refusal(402, message)
 
 
@@ -51,14 +51,14 @@ def unknown(message: str) -> Refusal:
 
 
 class Mode(StrEnum):
-    """When an item is billed (documented; the words are inferred, and no answer of the API has them)."""
+    """When an item is billed (documented). The words are inferred; no answer of the API has them."""
 
     ADVANCE = "ADVANCE"  # at the start of an interval, for the interval to come
-    ARREARS = "ARREARS"  # at its end, by the quantity as of the end
+    ARREARS = "ARREARS"  # at the end of an interval, by the quantity at that time
 
 
 class Product(Value, frozen=True):
-    """`price` is net, for one unit and one interval. `mode` is that of items which are added by API."""
+    """`price` is net, for one unit and one interval. `mode` is that of items added by API."""
 
     id: int
     name: str
@@ -67,14 +67,14 @@ class Product(Value, frozen=True):
 
 
 class Coupon(Value, frozen=True):
-    """`percent` off an item's price, from the update that brings it, for good (inferred)."""
+    """`percent` off an item's price, permanently, from the update that names the coupon (inferred)."""
 
     code: str
     percent: Decimal
 
 
 class ItemStatus(IntEnum):
-    """As numbers, by a public client; the words are documented. The mock uses the first two, 4 and 5."""
+    """The words are documented; the numbers come from a public client. The mock uses 1, 2, 4, 5 and 7."""
 
     ACTIVE = 1
     DEACTIVATED = 2
@@ -86,7 +86,7 @@ class ItemStatus(IntEnum):
 
 
 class Terms(Value, frozen=True):
-    """What of, how much, and at what price. `unit_price` is net, before the coupon."""
+    """Product, quantity and price of an item. `unit_price` is net, before the coupon."""
 
     product_id: int
     product_name: str
@@ -99,25 +99,25 @@ class Terms(Value, frozen=True):
     @property
     @exact()
     def price(self) -> Decimal:
-        """Of one unit, less the coupon; not rounded."""
+        """The price of one unit less the coupon, not rounded."""
         percent = self.coupon.percent if self.coupon else Decimal(0)
         return self.unit_price * (100 - percent) / 100
 
     @property
     def total(self) -> Decimal:
-        """Of a whole interval; not rounded."""
+        """The price of a whole interval, not rounded."""
         return product(Decimal(self.quantity), self.price)
 
 
 class Pending(Value, frozen=True):
-    """Terms that wait for the renewal that begins interval number `interval`."""
+    """Terms that take effect at the renewal that begins interval number `interval`."""
 
     interval: int
     terms: Terms
 
 
 class Version(Value, frozen=True):
-    """What an item was asked to be before its latest update, and since when."""
+    """The terms of an item before an update, and since when they were requested."""
 
     number: int
     terms: Terms
@@ -125,11 +125,11 @@ class Version(Value, frozen=True):
 
 
 class Item(Value, frozen=True):
-    """Numbered from 1 by `running_number`.
+    """An item of a subscription, numbered from 1 by `running_number`.
 
     `terms` are those of the current interval. `pending` is in order of time. `charged` counts the units of an
-    item in arrears for which the customer has paid ahead of the interval's end. `last` is the number of the
-    last interval that it is billed for, once it is deactivated, and `ended` the moment when that was over.
+    item in arrears that the customer paid for before the end of the interval. Once it is deactivated, `last`
+    is the number of the last interval that is billed, and `ended` the end of that interval.
     """
 
     running_number: int
@@ -145,20 +145,16 @@ class Item(Value, frozen=True):
     last: int | None = None
     ended: datetime | None = None
     may_reinstate: bool = True
-    is_removed: bool = False  # it goes on in another subscription
+    is_removed: bool = False  # it continues in another subscription
 
     @property
     def asked(self) -> Terms:
-        """The terms that were asked for last, whenever they take effect."""
+        """The terms that were requested last, whenever they take effect."""
         return self.pending[-1].terms if self.pending else self.terms
 
     @property
-    def pending_quantity(self) -> int | None:
-        return self.asked.quantity if self.pending else None
-
-    @property
     def uncharged(self) -> int:
-        """How many units of an item in arrears the end of the interval has yet to bill."""
+        """How many units of an item in arrears are still to be billed at the end of the interval."""
         return max(0, self.terms.quantity - self.charged)
 
     @property
@@ -167,7 +163,7 @@ class Item(Value, frozen=True):
 
     @property
     def status(self) -> ItemStatus:
-        """That a deactivated item which may come back awaits its reinstatement is inferred."""
+        """The status of a deactivated item that may be reinstated is inferred."""
         if self.is_removed:
             return ItemStatus.REMOVED
         if self.is_active:
@@ -178,12 +174,12 @@ class Item(Value, frozen=True):
         return self.last is None or interval <= self.last
 
     def terms_in(self, interval: int) -> Terms:
-        """The terms that this interval begins with, as far as is known."""
+        """The terms with which this interval begins, as far as is known."""
         waited = [pending.terms for pending in self.pending if pending.interval <= interval]
         return waited[-1] if waited else self.terms
 
     def renewed(self, interval: int, at: datetime) -> "Item":
-        """The item as this interval begins. What an item in arrears stands at stays (documented)."""
+        """The item as this interval begins. The quantity of an item in arrears stays (documented)."""
         waiting = tuple(pending for pending in self.pending if pending.interval > interval)
         is_over = not self.is_billed_in(interval) and self.ended is None
         return replace(
@@ -195,26 +191,26 @@ class Item(Value, frozen=True):
         )
 
     def changed_now(self, asked: Terms, *, charged: int) -> "Item":
-        """New terms for the current interval, of which `charged` more units are charged ahead."""
+        """The item with new terms for the current interval, and `charged` more units charged ahead."""
         return replace(self, terms=asked, pending=(), charged=self.charged + charged)
 
     def changed_from(self, interval: int, asked: Terms) -> "Item":
-        """New terms from an interval on; what was asked for earlier intervals stays."""
+        """The item with new terms from an interval on. Terms for earlier intervals stay."""
         earlier = tuple(pending for pending in self.pending if pending.interval < interval)
         if not earlier and asked == self.terms:
             return replace(self, pending=())
         return replace(self, pending=(*earlier, Pending(interval, asked)))
 
     def next_version(self, before: "Item", at: datetime) -> "Item":
-        """The item with one version more than it had `before` (inferred: one for each update)."""
+        """The item with one more version than `before` (inferred: each update makes one)."""
         past = (*before.past, Version(before.version, before.asked, before.since))
         return replace(self, version=before.version + 1, past=past, since=at)
 
 
 class Status(IntEnum):
-    """As the API counts them (documented: the newer of two pages, and a public client).
+    """The numbers of the API (documented by the newer of two pages, and used by a public client).
 
-    The mock itself makes subscriptions active, deactivated and finished only.
+    In the mock, subscriptions are only active, deactivated or finished.
     """
 
     ACTIVE = 1
@@ -228,7 +224,7 @@ class Status(IntEnum):
 
     @property
     def code(self) -> str:
-        """The three letters for it (documented)."""
+        """The three letters of the status (documented)."""
         return CODES[self - 1]
 
 
@@ -236,7 +232,7 @@ CODES = ("ACT", "DEA", "FIN", "GRA", "HLD", "NEW", "HBC", "WNO")
 
 
 class UpdateAction(StrEnum):
-    """What a caller says an update is, for the record only: it has no effect (documented)."""
+    """What a caller calls an update. It is only recorded and has no effect (documented)."""
 
     UPDATE = "update"
     UPGRADE = "upgrade"
@@ -244,11 +240,11 @@ class UpdateAction(StrEnum):
 
 
 class Manner(Value, frozen=True):
-    """How an update is to be carried out (documented).
+    """How to carry out an update (documented).
 
-    `is_aligned`: charge now, not at the next renewal; `is_extended`: and extend the interval to a whole one
-    from now; `is_preview`: only say what it would cost; `resets`: and let a new interval begin now, at the
-    full price. `mails` is recorded, no mail is sent.
+    `is_aligned`: charge now, not at the next renewal. `is_extended`: extend the interval to a whole one from
+    now. `is_preview`: only say what it would cost. `resets`: begin a new interval now, at the full price.
+    `mails` is recorded; no mail is sent.
     """
 
     is_aligned: bool = False
@@ -260,7 +256,7 @@ class Manner(Value, frozen=True):
 
 
 class Update(Value, frozen=True):
-    """The record of an update that was carried out. `quantity` is the total after it."""
+    """The record of an update. `quantity` is the total after it."""
 
     at: datetime
     actor: str
@@ -275,7 +271,7 @@ class Update(Value, frozen=True):
 class Mail(Value, frozen=True):
     """A mail to the customer, recorded and not sent.
 
-    Every purchase has one that no parameter suppresses; that of an update follows GenerateMail.
+    Every purchase has a mail that no parameter suppresses. GenerateMail decides about the mail of an update.
     """
 
     at: datetime
@@ -284,7 +280,7 @@ class Mail(Value, frozen=True):
 
 
 class Customer(Value, frozen=True):
-    """Cleverbridge counts customers by `id`; `reference` is the merchant's own word for one."""
+    """`id` is Cleverbridge's number, `reference` the merchant's own name for the customer."""
 
     id: int
     reference: str = ""
@@ -292,10 +288,10 @@ class Customer(Value, frozen=True):
 
 
 class Subscription(Entity, eq=False):
-    """Intervals are counted from 0, each of `months` months; `interval` is the current one.
+    """A subscription. Intervals are counted from 0, each of `months` months. `interval` is the current one.
 
-    The interval number `anchored` begins at `anchor`, and those after it by the month: a next billing date
-    that is moved becomes the anchor of all later ones.
+    Interval number `anchored` begins at `anchor`, and the others are counted from there in months. A moved
+    billing date becomes the new anchor.
     """
 
     id: str
@@ -311,7 +307,7 @@ class Subscription(Entity, eq=False):
     interval_start: datetime
     anchored: int = 0
     interval: int = 0
-    coming_purchase: int | None = None  # that of the next renewal, once it is created
+    coming_purchase: int | None = None  # the purchase of the next renewal, once it is created
     status: Status = Status.ACTIVE
     ended: datetime | None = None
     bills: list[Bill] = field(default_factory=list)
@@ -320,7 +316,7 @@ class Subscription(Entity, eq=False):
 
     @property
     def number(self) -> int:
-        """The id as answers have it: without the S."""
+        """The id as answers show it, without the S."""
         return int(self.id[1:])
 
     def begins(self, interval: int) -> datetime:
@@ -333,25 +329,25 @@ class Subscription(Entity, eq=False):
 
     @property
     def next_billing(self) -> datetime:
-        """The renewal: the end of the current interval and the start of the next."""
+        """The next renewal: the end of the current interval and the start of the next."""
         return self.begins(self.interval + 1)
 
     @property
     def next_reminder(self) -> datetime:
-        """Up to, not including, this moment an update counts for the next renewal."""
+        """An update before this moment applies to the next renewal."""
         return self.next_billing - timedelta(days=self.reminder_days)
 
     @property
     def interval_days(self) -> int:
-        """The days of a whole interval that ends with the current one, however long this one is."""
+        """The days of a whole interval that ends with the current one, which may be shorter or longer."""
         return (self.next_billing - self.begins(self.interval)).days
 
     def anchor_at(self, moment: datetime) -> None:
-        """Let the current interval end at a moment, and the later ones go on from there."""
+        """End the current interval at a moment. Later ones are counted from there."""
         self.anchor, self.anchored = moment, self.interval + 1
 
     def item(self, running_number: int) -> Item:
-        """Refusal if there is none of that number."""
+        """The item with this number. Refusal if there is none."""
         for item in self.items:
             if item.running_number == running_number:
                 return item
@@ -361,7 +357,7 @@ class Subscription(Entity, eq=False):
         )
 
     def with_item(self, changed: Item) -> tuple[Item, ...]:
-        """The items as they would be with one of them changed, or added."""
+        """The items with one of them changed or added."""
         if changed.running_number > len(self.items):
             return (*self.items, changed)
         return tuple(

@@ -1,4 +1,4 @@
-"""The life of a subscription at Cleverbridge: a row for each item."""
+"""The story of a subscription at Cleverbridge, with a row for each item."""
 
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.picture.bills import COMING, Account, Counter, Subject, tell_bills
@@ -18,7 +18,7 @@ _TURNS = {
 
 
 def tell(mock: Mock, subscription: Subscription) -> Story:
-    """A subscription as it stands in the mock now."""
+    """The story of a subscription so far."""
     now, is_active = mock.clock.now(), subscription.is_active
     end = subscription.next_billing
     account = Account(

@@ -1,7 +1,7 @@
-"""The parameters of a call: read liberally, complained about exactly.
+"""The parameters of a call: read leniently, with exact errors.
 
-Names are read in any case, numbers and booleans also as texts, and null as left out (inferred). What a call
-does not know is refused: a parameter that is skipped looks as if it had had an effect.
+Names are read in any case, numbers and booleans also as text, and null as missing (inferred). Unknown
+parameters are refused: one that was ignored would look as if it had worked.
 """
 
 import json
@@ -31,13 +31,13 @@ E = TypeVar("E", bound=StrEnum)
 
 
 class Fields:
-    """The values under one heading, `place`; every reading method raises a `Refusal`."""
+    """The values of one object at `place`. Every reading method may raise a `Refusal`."""
 
     def __init__(self, values: Mapping[str, object], place: str = "") -> None:
         self._names = {name.lower(): name for name in values}
         self._values = {name.lower(): value for name, value in values.items() if value is not None}
         self._place = place
-        self._asked: dict[str, str] = {}  # what this call knows, as it is written
+        self._asked: dict[str, str] = {}  # the parameters of this call, as they are documented
         self._below: list[Fields] = []
 
     def __contains__(self, name: str) -> bool:
@@ -45,7 +45,7 @@ class Fields:
         return name.lower() in self._values
 
     def text(self, name: str, default: str | None = None) -> str:
-        """Required, and not empty, if there is no default."""
+        """Without a default, it is required and must not be empty."""
         value = self._value(name, default)
         if not isinstance(value, str):
             raise self._wrong(name, "a text is expected")
@@ -56,7 +56,7 @@ class Fields:
         return value
 
     def whole(self, name: str, *, most: int = _INT32) -> int:
-        """An int32 (documented), or what `most` says."""
+        """An int32 (documented), or a whole number up to `most`."""
         number = self._number(name)
         if number is None or number != number.to_integral_value() or not -most - 1 <= number <= most:
             raise self._wrong(name, f"a whole number of up to {most} is expected")
@@ -67,17 +67,17 @@ class Fields:
         return self.whole(name, most=_INT64)
 
     def wholes(self, name: str) -> tuple[int, ...]:
-        """A list of at least one, and none of them twice."""
+        """A list of at least one number, without repetitions."""
         values = self._value(name, None)
         if not isinstance(values, list) or not values:
             raise self._wrong(name, "a list of whole numbers is expected")
         numbers = tuple(Fields({name: value}, self._place).whole(name) for value in values)
         if len(set(numbers)) < len(numbers):
-            raise self._wrong(name, "a number stands there twice")
+            raise self._wrong(name, "a number is there twice")
         return numbers
 
     def moment(self, name: str) -> datetime:
-        """A date-time; one without a zone is taken as UTC."""
+        """A date-time. Without a zone it is taken as UTC."""
         written = self.text(name)
         try:
             return parse_moment(written)
@@ -85,14 +85,14 @@ class Fields:
             raise self._wrong(name, "a date-time such as 2026-04-17T00:00:00Z is expected") from None
 
     def amount(self, name: str) -> Decimal:
-        """Of money, from 0 up, with two decimals at most."""
+        """An amount of money from 0 up, with at most two decimals."""
         number = self._number(name)
         if number is None or number < 0 or number != round(number, 2):
-            raise self._wrong(name, "an amount from 0 up with two decimals at most is expected")
-        return number or Decimal(0)  # there is a -0, and one of a billion decimals
+            raise self._wrong(name, "an amount from 0 up with at most two decimals is expected")
+        return number or Decimal(0)  # there is a -0, and a 0 with a billion decimals
 
     def flag(self, name: str, default: bool | None = None) -> bool:
-        """Required if there is no default."""
+        """Without a default it is required."""
         value = self._value(name, default)
         flag = _FLAGS.get(str(value).strip().lower()) if isinstance(value, (bool, int, str)) else None
         if flag is None:
@@ -100,7 +100,7 @@ class Fields:
         return flag
 
     def choice(self, name: str, choices: type[E], default: E) -> E:
-        """One of an enumeration, by its name in any case or by its number from 0."""
+        """A member of an enumeration, by its name in any case or by its number from 0."""
         value = self._value(name, default)
         listed = list(choices)
         if isinstance(value, (int, str)) and not isinstance(value, bool):
@@ -112,7 +112,7 @@ class Fields:
         raise self._wrong(name, f"one of {known} is expected")
 
     def below(self, name: str) -> "Fields":
-        """The fields under a heading; none of them if it is left out."""
+        """The fields of a nested object. Empty if it is missing."""
         value = self._value(name, {})
         if not isinstance(value, Mapping):
             raise self._wrong(name, "an object is expected")
@@ -121,7 +121,7 @@ class Fields:
         return fields
 
     def nothing_else(self) -> None:
-        """Refusal for a field that the call has not asked for."""
+        """Refusal for a field that the call does not know."""
         for name, written in self._names.items():
             if name not in self._asked:
                 known = ", ".join(self._asked.values())
@@ -130,7 +130,7 @@ class Fields:
             fields.nothing_else()
 
     def _number(self, name: str) -> Decimal | None:
-        """None for what is no number, or far out."""
+        """None if it is not a number, or far too large."""
         value = self._value(name, None)
         if isinstance(value, bool) or not isinstance(value, (int, str, Decimal)):
             return None
@@ -159,7 +159,7 @@ class Fields:
 
 
 def read_query(query: bytes) -> Fields:
-    """The parameters in an address."""
+    """The parameters in a query string."""
     try:
         pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=_MOST_PARAMETERS)
     except ValueError:
@@ -171,7 +171,7 @@ def read_body(body: bytes) -> Fields:
     """The parameters in a body."""
     try:
         values = json.loads(body, parse_float=Decimal)
-    except (ValueError, RecursionError, ArithmeticError):  # the last for a number beyond all bounds
+    except (ValueError, RecursionError, ArithmeticError):  # the last one for a number that is far too large
         raise malformed("The body is not JSON") from None
     if not isinstance(values, dict):
         raise malformed("The body is not a JSON object")

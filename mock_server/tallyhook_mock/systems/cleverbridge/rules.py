@@ -1,4 +1,4 @@
-"""What Cleverbridge does: subscriptions that begin, renew and end, and the calls that change an item."""
+"""Cleverbridge's rules: subscriptions begin, renew, end and join. Changes of an item are in `updates`."""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
@@ -38,16 +38,16 @@ __all__ = [
 ]
 
 
-# In days: a reminder never comes before the shortest interval has begun.
+# In days. A reminder never comes before the start of the shortest interval.
 LONGEST_REMINDER = 27
 _SOONEST = timedelta(minutes=1)  # for a next billing date (documented)
 
 
 class NewSubscription(Value, frozen=True):
-    """What a subscription begins with; `items` are numbered in their order.
+    """A subscription to begin. `items` are numbered in order.
 
-    A `start` before the present moment makes a subscription that has
-    been there: the interval it is in is taken to be billed. `reminder_days`: up to `LONGEST_REMINDER`.
+    With a `start` in the past, the current interval counts as billed. `reminder_days` are at most
+    `LONGEST_REMINDER`.
     """
 
     id: str
@@ -65,7 +65,7 @@ class NewSubscription(Value, frozen=True):
 def subscribe(state: State, new: NewSubscription, at: datetime) -> Subscription:
     """Begin a subscription, and bill its items in advance.
 
-    Refusal for an id that is taken, and for a start that is still to come.
+    Refusal if the id is taken, or the start is in the future.
     """
     state.catch_up(at)
     if state.has_subscription(new.id):
@@ -98,9 +98,9 @@ def subscribe(state: State, new: NewSubscription, at: datetime) -> Subscription:
 
 
 def active(state: State, id: str, at: datetime) -> Subscription:
-    """A subscription that can be changed, as it stands once all is done that is due by then.
+    """A subscription that can be changed, after everything due by then is done.
 
-    Refusal if there is none, or it was deactivated.
+    Refusal if there is none, or it is deactivated.
     """
     state.catch_up(at)
     subscription = state.subscription(id)
@@ -110,9 +110,10 @@ def active(state: State, id: str, at: datetime) -> Subscription:
 
 
 def deactivate(state: State, subscription: Subscription, at: datetime) -> None:
-    """End a subscription: items in arrears are billed for the interval so far, nothing is given back.
+    """End a subscription. Items in arrears are billed for the interval so far. Nothing is refunded.
 
-    What was waiting for a renewal is forgotten. All of it is inferred. Refusal if it has ended already.
+    Changes that were waiting for a renewal are dropped. All of this is inferred. Refusal if it has ended
+    already.
     """
     active(state, subscription.id, at)
     subscription.status, subscription.ended = Status.DEACTIVATED, at
@@ -132,9 +133,9 @@ def bill(
     at: datetime,
     purchase: int | None = None,
 ) -> Bill | None:
-    """Bill lines, with VAT; None if there are none, and then nothing is billed.
+    """Bill lines with VAT. None, and no bill, if there are no lines.
 
-    `purchase` is the id of one that was created before, as a renewal's is on the reminder date (documented).
+    `purchase` is the id of an existing purchase, as created for a renewal on the reminder date (documented).
     A purchase sends a mail that no parameter suppresses; it is recorded.
 
     Standing: inferred.
@@ -159,16 +160,16 @@ def plan(state: State, subscription: Subscription, at: datetime) -> None:
 
 
 def begin_interval(subscription: Subscription, at: datetime) -> None:
-    """The next interval begins, with the terms that were waiting for it."""
+    """Begin the next interval, with the terms that were waiting for it."""
     subscription.interval += 1
     subscription.interval_start = at
     subscription.items = tuple(item.renewed(subscription.interval, at) for item in subscription.items)
 
 
 def renew(state: State, id: str, at: datetime, *, resets: bool) -> Subscription:
-    """Renew ahead of the date: the next interval is billed now.
+    """Renew early: the next interval is billed now.
 
-    What is left of the current one is added to it, unless it `resets` (documented). Refusal.
+    The rest of the current interval is added to it, unless it `resets` (documented). Refusal.
     """
     subscription = active(state, id, at)
     lines = early_lines(subscription, subscription.items, at, resets=resets)
@@ -183,7 +184,7 @@ def renew(state: State, id: str, at: datetime, *, resets: bool) -> Subscription:
 
 
 def move_next_billing(state: State, id: str, date: datetime, at: datetime) -> Subscription:
-    """Let the current interval end at another moment, for the same money (inferred). Refusal.
+    """End the current interval at another moment, at no cost (inferred). Refusal.
 
     Standing: documented.
     """
@@ -199,7 +200,7 @@ def move_next_billing(state: State, id: str, date: datetime, at: datetime) -> Su
 
 
 def _remind(state: State, subscription: Subscription, at: datetime) -> None:
-    """Announce the bill that is coming; from now on updates count for the interval after."""
+    """Announce the next bill. From now on updates apply to the interval after it."""
     if subscription.is_active and subscription.next_reminder == at:  # not moved since
         lines = renewal_lines(subscription, subscription.items)
         due = price(subscription, lines).gross
@@ -226,7 +227,7 @@ def _renew(state: State, subscription: Subscription, at: datetime) -> None:
 def deactivate_items(
     state: State, id: str, numbers: Collection[int], at: datetime, *, mails: bool, may_reinstate: bool
 ) -> Subscription:
-    """Let items end with the current interval; one has to stay active (documented). Refusal."""
+    """End items with the current interval. One has to stay active (documented). Refusal."""
     subscription = active(state, id, at)
     items = [subscription.item(number) for number in numbers]
     for item in items:
@@ -246,9 +247,9 @@ def deactivate_items(
 def reinstate_items(
     state: State, id: str, numbers: Collection[int], at: datetime, *, mails: bool
 ) -> Subscription:
-    """Let deactivated items go on, billed again from the next renewal; nothing is charged now (inferred).
+    """Continue deactivated items. They are billed again from the next renewal, not now (inferred).
 
-    A subscription that has ended goes on with them: it renews when it would have (inferred). Refusal.
+    A subscription that has ended continues with them, and keeps its dates (inferred). Refusal.
     """
     state.catch_up(at)
     subscription = state.subscription(id)
@@ -274,11 +275,11 @@ def reinstate_items(
 
 
 def join(state: State, id: str, joining: str, at: datetime) -> Subscription:
-    """Join two subscriptions: the items of the one that bills earlier go on in the other, which bills later.
+    """Join two subscriptions: the items of the one that bills earlier continue in the one that bills later.
 
-    Both are active, of one interval and currency, and the amount for the days in between is positive; the one
-    that joins ends as finished, its items as removed (all documented). That both are of one customer, and
-    that what is used in arrears comes along, is inferred. Refusal.
+    Both must be active and have the same interval and currency, and the amount for the days in between must
+    be positive. The joining one becomes finished and its items removed (all documented). Both must have the
+    same customer, and usage in arrears is taken along (inferred). Refusal.
     """
     primary, secondary = active(state, id, at), active(state, joining, at)
     reasons = {

@@ -1,4 +1,4 @@
-"""Everything that Cleverbridge knows."""
+"""Cleverbridge's state: users, products, coupons, customers and subscriptions."""
 
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
@@ -31,13 +31,13 @@ _FIRST_PURCHASE = 90001
 class State(BillingSystem):
     """Users, products, coupons, customers and subscriptions.
 
-    Commands are the functions of `subscriptions` and `updates`: each takes the state and the moment, changes
-    the state or raises a `Refusal`, and leaves what happened for `take_events`.
+    The functions in `rules` and `updates` are commands: each takes the state and the moment, changes the
+    state or raises a `Refusal`, and leaves what happened for `take_events`.
 
     Attributes:
-        accepts_zero: whether a Quantity of 0 is taken (not documented; an audit without usage needs it).
-        always_priced: whether updates that are carried out answer with prices (a public client says that
-            only previews do).
+        accepts_zero: whether a Quantity of 0 is accepted (not documented; audits without usage need it).
+        always_priced: whether all updates answer with prices (a public client says that only previews
+            do).
     """
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class State(BillingSystem):
         self.coupons: dict[str, Coupon] = {}
         self.accepts_zero = True
         self.always_priced = False
-        # For subscriptions to come that don't say it themselves.
+        # Defaults for new subscriptions.
         self.vat_percent = Decimal(0)
         self.reminder_days = 0
         self._customers: dict[int, Customer] = {}
@@ -84,7 +84,7 @@ class State(BillingSystem):
         return self._customers.values()
 
     def subscription(self, id: str) -> Subscription:
-        """By its id, with or without the S (documented); Refusal if there is none."""
+        """A subscription by its id, with or without the S (documented). Refusal if there is none."""
         found = self._subscriptions.get(full_id(id))
         if found is None:
             raise unknown(f"There is no subscription {id!r}")
@@ -94,14 +94,14 @@ class State(BillingSystem):
         return full_id(id) in self._subscriptions
 
     def customer(self, name: str, value: int | str) -> Customer:
-        """The first customer whose `id`, `reference` or `email` it is; Refusal if there is none."""
+        """The first customer with this `id`, `reference` or `email`. Refusal if there is none."""
         for customer in self._customers.values():
             if getattr(customer, name) == value:
                 return customer
         raise unknown(f"There is no customer with the {name} {value!r}")
 
     def bought(self, purchase: int) -> Subscription:
-        """The subscription that a purchase began or renewed; Refusal if there is none."""
+        """The subscription that a purchase began or renewed. Refusal if there is none."""
         found = self._purchases.get(purchase)
         if found is None:
             raise unknown(f"There is no purchase {purchase}")
@@ -124,7 +124,7 @@ class State(BillingSystem):
     # -- what changes (for the commands)
 
     def free_ids(self) -> Iterator[str]:
-        """Ids for subscriptions that bring none, in order."""
+        """Ids for subscriptions without one, in order."""
         number = _FIRST_SUBSCRIPTION + len(self._subscriptions)
         while True:
             if f"S{number}" not in self._subscriptions:
@@ -132,7 +132,7 @@ class State(BillingSystem):
             number += 1
 
     def enter_customer(self, given: int | None, reference: str, email: str) -> Customer:
-        """The customer with this id, or else with this reference; a new one if there is none."""
+        """The customer with this id, or else with this reference. A new one if there is none."""
         customers = self._customers
         if given is None and reference:
             given = next((each.id for each in customers.values() if each.reference == reference), None)
@@ -145,7 +145,7 @@ class State(BillingSystem):
         self._subscriptions[subscription.id] = subscription
 
     def create_purchase(self, subscription: Subscription) -> int:
-        """The id of a new one."""
+        """Create a purchase. Returns its id."""
         self._last_purchase += 1
         self._purchases[self._last_purchase] = subscription
         return self._last_purchase
@@ -153,7 +153,7 @@ class State(BillingSystem):
     def add_bill(
         self, subscription: Subscription, lines: tuple[Line, ...], at: datetime, purchase: int | None = None
     ) -> Bill:
-        """Bills are numbered through the system, and each is a purchase: a new one, unless one is given."""
+        """Add a bill with the next number. Each bill is a purchase: a new one unless one is given."""
         self._bills += 1
         bill = Bill(self._bills, at, subscription.id, subscription.currency, lines)
         subscription.bills.append(bill)
@@ -165,7 +165,7 @@ class State(BillingSystem):
         return bill
 
     def mail(self, subscription: Subscription, about: str, at: datetime, *, can_be_suppressed: bool) -> None:
-        """Value a mail to the customer."""
+        """Record a mail to the customer."""
         subscription.mails.append(Mail(at, about, can_be_suppressed))
 
     # -- what happened
@@ -199,5 +199,5 @@ class State(BillingSystem):
 
 
 def full_id(id: str) -> str:
-    """A subscription's id with its S, however it is written."""
+    """A subscription's id with its S, in upper case."""
     return f"S{id}" if id[:1].isdigit() else id.upper()

@@ -25,12 +25,12 @@ from tallyhook_mock.systems.cleverbridge.state import State
 __all__ = ["MOST", "NewPrice", "Outcome", "Target", "add", "increase_quantity", "set_price", "update"]
 
 
-# Units of an item; what lies above is taken for a typing error.
+# The most units of an item. More is treated as a typo.
 MOST = 10**9
 
 
 class NewPrice(Value, frozen=True):
-    """Of one unit (inferred), with VAT if `is_gross`."""
+    """The price of one unit (inferred), including VAT if `is_gross`."""
 
     currency: str
     value: Decimal
@@ -38,9 +38,9 @@ class NewPrice(Value, frozen=True):
 
 
 class Target(Value, frozen=True):
-    """Which item of which subscription, and what it is to be an item of: None for the product that it is of.
+    """An item of a subscription, and what to change about it. `product_id` None: the product stays.
 
-    What else is given is changed; another product brings its own price, unless `price` says one.
+    Empty fields stay as they are. Another product has its own price, unless `price` is given.
     """
 
     subscription: str
@@ -62,7 +62,7 @@ class Outcome(Value, frozen=True):
 
 
 def update(state: State, target: Target, quantity: int, manner: Manner, at: datetime) -> Outcome:
-    """Set an item's quantity, to a total; Refusal.
+    """Set an item's quantity to a total. Refusal.
 
     Standing: documented.
     """
@@ -70,7 +70,7 @@ def update(state: State, target: Target, quantity: int, manner: Manner, at: date
 
 
 def increase_quantity(state: State, target: Target, quantity: int, manner: Manner, at: datetime) -> Outcome:
-    """Add to an item's quantity; Refusal."""
+    """Add to an item's quantity. Refusal."""
 
     def increased(asked: Terms) -> Terms:
         return replace(asked, quantity=_fine(state, asked.quantity + _fine(state, quantity)))
@@ -79,7 +79,7 @@ def increase_quantity(state: State, target: Target, quantity: int, manner: Manne
 
 
 def set_price(state: State, target: Target, quantity: int | None, manner: Manner, at: datetime) -> Outcome:
-    """Set what one unit of an item costs, and perhaps its quantity; Refusal."""
+    """Set the price of one unit of an item, and optionally its quantity. Refusal."""
 
     def wish(asked: Terms) -> Terms:
         return asked if quantity is None else replace(asked, quantity=_fine(state, quantity))
@@ -88,7 +88,7 @@ def set_price(state: State, target: Target, quantity: int | None, manner: Manner
 
 
 def add(state: State, target: Target, quantity: int, manner: Manner, at: datetime) -> Outcome:
-    """Add an item, whose number is the next free one; it is an update from none. Refusal."""
+    """Add an item with the next free number, as an update from a quantity of 0. Refusal."""
     subscription = active(state, target.subscription, at)
     assert target.product_id is not None
     product = state.product(target.product_id)
@@ -116,7 +116,7 @@ def _carry_out(
     manner: Manner,
     at: datetime,
 ) -> Outcome:
-    """What all updates have in common; a preview ends before anything is changed.
+    """Carry out any update. A preview stops before anything is changed.
 
     Standing: documented.
     """
@@ -151,7 +151,7 @@ def _carry_out(
 
 
 def _check(manner: Manner) -> None:
-    """Refusal for what a preview may ask for too (documented), but nothing can do."""
+    """Refusal for combinations that only a preview accepts (documented)."""
     if manner.is_preview or manner.is_aligned:
         return
     for asked, name in ((manner.is_extended, "ExtendInterval"), (manner.resets, "ResetBillingInterval")):
@@ -162,7 +162,7 @@ def _check(manner: Manner) -> None:
 
 
 def _named(state: State, subscription: Subscription, item: Item, target: Target) -> Terms:
-    """What was asked for last, of the product, at the price and with the coupon that a call names."""
+    """The terms requested last, with the product, the price and the coupon that a call names."""
     terms = item.asked
     if target.product_id not in (None, terms.product_id):
         product = state.product(target.product_id)
@@ -181,7 +181,7 @@ def _named(state: State, subscription: Subscription, item: Item, target: Target)
 
 
 def _net(subscription: Subscription, new: NewPrice) -> Decimal:
-    """Parts of a cent that VAT leaves are rounded away (inferred). Refusal for another currency."""
+    """The net price, rounded to cents (inferred). Refusal for another currency."""
     if new.currency != subscription.currency:
         raise invalid(
             f"CustomerPrice.Currency: subscription {subscription.id} is billed in {subscription.currency}, "
@@ -193,11 +193,11 @@ def _net(subscription: Subscription, new: NewPrice) -> Decimal:
 def _settled(
     subscription: Subscription, item: Item, asked: Terms, manner: Manner, at: datetime
 ) -> tuple[Item, tuple[Line, ...]]:
-    """The item as it will be, and what is charged for it now.
+    """The item after the update, and the lines that are charged now.
 
-    An aligned update counts at once, whatever the reminder's date (inferred). One that isn't aligned counts
-    for what the next renewal bills, which of an item in arrears is the current interval; after the reminder,
-    when the purchase has been created, for what the renewal after that bills (inferred).
+    An aligned update applies at once, whatever the date of the reminder (inferred). Otherwise it applies to
+    what the next renewal bills: the next interval, or for an item in arrears the current one. After the
+    reminder, when the purchase exists, it applies one renewal later (inferred).
 
     Standing: documented.
     """
@@ -217,7 +217,7 @@ def _settled(
 
 
 def _record(state: State, subscription: Subscription, item: Item, manner: Manner, at: datetime) -> None:
-    """Write down an update of which `item` is what has become."""
+    """Record an update. `item` is the item after it."""
     terms, number = item.asked, item.running_number
     coupon = terms.coupon.code if terms.coupon else ""
     subscription.updates.append(

@@ -1,4 +1,4 @@
-"""The JSON API as an ASGI application: which call a request is, and how it is answered."""
+"""The JSON API as an ASGI application: it finds the call for a request, and answers it."""
 
 import hmac
 from collections.abc import Callable
@@ -39,7 +39,7 @@ ROUTES = (
     *calls_invoices.ROUTES,
 )
 ACTIONS = tuple(dict.fromkeys(action for _, _, action, _ in ROUTES))
-# What faults say; all inferred.
+# The errors of faults, all inferred.
 _ERRORS = {
     500: Refusal(500, "server", "an unexpected error occurred"),
     502: Refusal(502, "gateway", "a system behind the server gave no answer"),
@@ -48,7 +48,7 @@ _ERRORS = {
 
 
 def face(mock: "Mock") -> Face:
-    """The API of a mock. Faults know a customer by its id."""
+    """The API of a mock. For faults, a customer is named by its id."""
 
     def state() -> State:
         return mock.systems.of(State)
@@ -66,9 +66,9 @@ def fusebill_app(
     """Fusebill's API for the paths that begin with `/v1/`.
 
     Args:
-        state: the engine's state at the time of a call.
-        now: the moment of a call, aware.
-        changed: called after each call, before its answer: take what happened.
+        state: returns the state at the time of a call.
+        now: returns the moment of a call, aware.
+        changed: called after each call and before its answer, to take what happened.
     """
 
     def respond(request: Request, body: bytes | None) -> Response:
@@ -98,7 +98,7 @@ def _carry_out(state: State, request: Request, body: bytes | None, at: datetime)
     _, handle, number = _find(request.method, request.scope["path"])
     if body is None:
         raise Refusal(413, "body", f"longer than {MAX_BODY} bytes")
-    state.catch_up(at)  # when the clock runs by itself, what is due now may not have been done yet
+    state.catch_up(at)  # while the clock runs, what is due now may not be done yet
     state.actor = "api"
     query = Query(request.scope["query_string"])
     document: object = handle(Call(state, number, body, query, at))
@@ -106,7 +106,7 @@ def _carry_out(state: State, request: Request, body: bytes | None, at: datetime)
 
 
 def _sign_in(state: State, authorization: str) -> None:
-    """The key itself stands behind `Basic` (documented), not a user and a password."""
+    """After `Basic` comes the key itself (documented), not a user and a password."""
     scheme, _, key = authorization.partition(" ")
     if scheme.lower() != "basic" or not any(
         hmac.compare_digest(key.strip().encode(), known.encode()) for known in state.api_keys
@@ -120,9 +120,9 @@ def _serves(path: str) -> bool:
 
 
 def _find(method: str, path: str) -> tuple[str, Handler, int]:
-    """The action that a request asks for, what carries it out, and the id in its path, 0 if there is none.
+    """The action of a request, its handler, and the id in its path, 0 if there is none.
 
-    Capitals make no difference to paths (inferred). Refusal for a resource or a method that there is not.
+    Paths are case-insensitive (inferred). Refusal for an unknown resource or method.
     """
     steps = path.lower().strip("/").split("/")[1:]
     fitting = [route for route in ROUTES if _fits(route[1].split("/"), steps)]
@@ -160,7 +160,7 @@ def _aim(state: State, scope: Scope, body: bytes) -> Aim:
 
 
 class _Given:
-    """The ids that a request names besides the one in its path."""
+    """The ids in a request's body and query."""
 
     def __init__(self, body: bytes, query: bytes) -> None:
         try:
@@ -179,7 +179,7 @@ class _Given:
 
 
 def _customer(state: State, action: str, number: int, given: _Given) -> str:
-    """The id of the customer that a call is about; empty if it is about nobody that there is."""
+    """The id of the customer that a call is about. Empty if there is none."""
     resource, _, verb = action.partition("/")
     try:
         if named := given("customerId"):

@@ -48,7 +48,7 @@ def get_customer(call: Call) -> Any:
 
 
 def overview(call: Call) -> Any:
-    """The customer, and how much of each it has; the shape is inferred."""
+    """The customer, with its subscriptions and counts. The shape is inferred."""
     customer = call.state.customer(call.id)
     return {
         **customer_document(customer),
@@ -60,7 +60,7 @@ def overview(call: Call) -> Any:
 
 
 def create_customer(call: Call) -> Any:
-    """A draft, until it is activated (documented: the statuses; that it begins as a draft is inferred)."""
+    """Create a customer as a draft. The statuses are documented; that it begins as a draft is inferred."""
     fields = Fields(call.body, _CUSTOMER)
     details = {name: fields.text(name) or "" for name in _DETAILS}
     person = f"{details['firstName']} {details['lastName']}".strip()
@@ -86,7 +86,7 @@ def edit_customer(call: Call) -> Any:
 
 
 def _turn(call: Call, customer: Customer, status: str, allowed: tuple[str, ...]) -> Any:
-    """Another status; 409 where it makes no sense, such as for activating who is active (documented)."""
+    """Change the status. 409 if that makes no sense, such as activating an active customer (documented)."""
     if customer.status not in allowed:
         raise conflict("customerId", f"customer {customer.id} is {customer.status}")
     customer.status = status
@@ -103,7 +103,7 @@ def activate_customer(call: Call) -> Any:
 
 
 def cancel_customer(call: Call) -> Any:
-    """Its subscriptions end with it (inferred)."""
+    """Cancel a customer. Its subscriptions end too (inferred)."""
     customer = _in_body(call)
     if customer.status == "Cancelled":
         raise conflict("customerId", f"customer {customer.id} is Cancelled")

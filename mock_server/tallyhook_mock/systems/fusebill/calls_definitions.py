@@ -48,7 +48,7 @@ def get_by_subscription(call: Call) -> Any:
 
 
 def preview_definition(call: Call) -> Any:
-    """What would be created, with the date of its next recharge; nothing is (documented)."""
+    """Show what would be created, with its next recharge date, without creating it (documented)."""
     return definition_document(_new_definition(call, is_preview=True))
 
 
@@ -57,12 +57,12 @@ def create_definition(call: Call) -> Any:
 
 
 def _new_definition(call: Call, *, is_preview: bool) -> BillingPeriodDefinition:
-    """Requests say `interval`, answers `cycle`: both are taken. Fields of answers only mean nothing."""
+    """Requests have `interval`, answers `cycle`; both are accepted. Other fields of answers are ignored."""
     fields = Fields(call.body, ("interval", *FIELDS))
     customer = call.state.customer(fields.id("customerId"))
     cycle, other = fields.choice("interval", Cycle), fields.choice("cycle", Cycle)
     if cycle is not None and other not in (None, cycle):
-        raise invalid("cycle", f"it is what interval is called in answers, and that is {cycle}")
+        raise invalid("cycle", f"it is the name of interval in answers, and that is {cycle}")
     cycle = cycle or other
     if cycle is None:
         raise invalid("interval", f"one of {', '.join(Cycle)} is required")
@@ -76,17 +76,16 @@ def _new_definition(call: Call, *, is_preview: bool) -> BillingPeriodDefinition:
     else:
         raise invalid("invoiceDay", f"goes with {BillingPeriodType.SPECIFIED_DATE}, which needs it")
     settings = _settings(fields, Settings())
-    if is_preview:
-        return rules.definition_of(
-            customer, date, at=call.at, type=kind, settings=settings, manually_created=True
-        )
-    return rules.new_definition(
-        call.state, customer, date, at=call.at, type=kind, settings=settings, manually_created=True
+    definition = rules.definition_of(
+        customer, date, at=call.at, type=kind, settings=settings, manually_created=True
     )
+    if not is_preview:
+        rules.create_definition(call.state, definition, call.at)
+    return definition
 
 
 def edit_definition(call: Call) -> Any:
-    """With its id in the path, or in the body. What can't be changed may come along as it was read."""
+    """Edit a definition; its id is in the path or the body. Read-only fields may be sent unchanged."""
     fields = Fields(call.body, ("interval", *FIELDS))
     definition = call.state.definition(call.id or fields.id("id"))
     fields.same("id", definition.id)
@@ -113,7 +112,7 @@ def delete_definition(call: Call) -> None:
 
 
 def _settings(fields: Fields, present: Settings) -> Settings:
-    """The settings with what is given; by `null` the customer's are taken (documented)."""
+    """The settings, updated. With `null` the customer's setting applies (documented)."""
 
     def given(name: str, read: Callable[[], Any], value: Any) -> Any:
         return read() if name in fields else value
@@ -141,47 +140,17 @@ def _settings(fields: Fields, present: Settings) -> Settings:
 
 
 ROUTES: tuple[Route, ...] = (
-    (
-        "GET",
-        "customers/{id}/billingperioddefinitions",
-        "billingPeriodDefinitions/list",
-        list_definitions,
-    ),
+    ("GET", "customers/{id}/billingperioddefinitions", "billingPeriodDefinitions/list", list_definitions),
     (
         "GET",
         "billingperioddefinitions/getbysubscription/{id}",
         "billingPeriodDefinitions/getBySubscription",
         get_by_subscription,
     ),
-    (
-        "POST",
-        "billingperioddefinitions/preview",
-        "billingPeriodDefinitions/preview",
-        preview_definition,
-    ),
-    (
-        "GET",
-        "billingperioddefinitions/{id}",
-        "billingPeriodDefinitions/get",
-        get_definition,
-    ),
-    (
-        "PUT",
-        "billingperioddefinitions/{id}",
-        "billingPeriodDefinitions/edit",
-        edit_definition,
-    ),
-    (
-        "DELETE",
-        "billingperioddefinitions/{id}",
-        "billingPeriodDefinitions/delete",
-        delete_definition,
-    ),
-    (
-        "POST",
-        "billingperioddefinitions",
-        "billingPeriodDefinitions/create",
-        create_definition,
-    ),
+    ("POST", "billingperioddefinitions/preview", "billingPeriodDefinitions/preview", preview_definition),
+    ("GET", "billingperioddefinitions/{id}", "billingPeriodDefinitions/get", get_definition),
+    ("PUT", "billingperioddefinitions/{id}", "billingPeriodDefinitions/edit", edit_definition),
+    ("DELETE", "billingperioddefinitions/{id}", "billingPeriodDefinitions/delete", delete_definition),
+    ("POST", "billingperioddefinitions", "billingPeriodDefinitions/create", create_definition),
     ("PUT", "billingperioddefinitions", "billingPeriodDefinitions/edit", edit_definition),
 )

@@ -1,4 +1,4 @@
-"""The calls about draft invoices and about those that are posted."""
+"""The calls about draft invoices and posted invoices."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -38,7 +38,7 @@ def _span(draft: Draft) -> tuple[datetime | None, datetime | None]:
 
 
 def list_drafts(call: Call) -> Any:
-    """Without their charges (documented)."""
+    """List drafts without their charges (documented)."""
     found = [*call.state.drafts()]
     return page(call.query, found, _DRAFTS, lambda each: draft_document(each, with_charges=False))
 
@@ -71,13 +71,13 @@ _CHARGE = (
 
 
 def patch_draft(call: Call) -> Any:
-    """Charges are updated or deleted; adding one is not among the operations (documented)."""
+    """Update or delete charges of a draft. They can't be added (documented)."""
     fields = Fields(call.body, ("id", "notes", "poNumber", "netTermsSet", "netTerms", "draftCharges"))
     draft = call.state.draft(fields.id("id"))
     notes, number, terms = fields.text("notes", most=500), fields.text("poNumber"), _terms(fields)
     edits = [_edit(given) for given in fields.list("draftCharges")]
     if len({edit.id for edit in edits}) < len(edits):
-        raise invalid("draftCharges", "a charge stands there twice")
+        raise invalid("draftCharges", "a charge is there twice")
     invoices.change_draft(call.state, draft, edits, call.at)
     draft.notes = draft.notes if notes is None else notes
     draft.po_number = number if "poNumber" in fields else draft.po_number
@@ -86,7 +86,7 @@ def patch_draft(call: Call) -> Any:
 
 
 def _terms(fields: Fields) -> str | None:
-    """None for what stays; `netTermsSet` says that the other field is meant (documented)."""
+    """The new terms; None if they stay. `netTermsSet` says that `netTerms` applies (documented)."""
     terms = fields.text("netTerms")
     if not fields.flag("netTermsSet", False):
         if terms is not None:
@@ -117,7 +117,7 @@ def _edit(given: object) -> ChargeEdit:
 
 
 def post_draft(call: Call) -> Any:
-    """All of a draft, or only some of its charges (documented)."""
+    """Post a whole draft, or only some of its charges (documented)."""
     number, only = call.query.whole("draftInvoiceId", 0), call.query.ids("draftChargeIds")
     is_preview = call.query.flag("preview")
     call.query.nothing_else()
@@ -154,7 +154,7 @@ def list_invoices(call: Call) -> Any:
 
 
 def list_invoice_summaries(call: Call) -> Any:
-    """The same without their charges (inferred)."""
+    """List invoices without their charges (inferred)."""
     found = [*call.state.invoices()]
     return page(call.query, found, _INVOICES, lambda each: invoice_document(*each, with_charges=False))
 
@@ -166,7 +166,7 @@ def list_invoices_of_customer(call: Call) -> Any:
 
 
 def get_invoice(call: Call) -> Any:
-    """Nothing here is tracked and each charge stands by itself, so both parameters are without an object."""
+    """One invoice. Both parameters are accepted without effect: charges are never grouped here."""
     call.query.flag("showTrackedItems")
     call.query.flag("groupCharges")
     call.query.nothing_else()
@@ -187,12 +187,7 @@ def patch_invoice(call: Call) -> Any:
 
 
 ROUTES: tuple[Route, ...] = (
-    (
-        "GET",
-        "customers/{id}/draftinvoices",
-        "draftInvoices/listOfCustomer",
-        list_drafts_of_customer,
-    ),
+    ("GET", "customers/{id}/draftinvoices", "draftInvoices/listOfCustomer", list_drafts_of_customer),
     ("GET", "customers/{id}/invoices", "invoices/listOfCustomer", list_invoices_of_customer),
     ("GET", "draftinvoices", "draftInvoices/list", list_drafts),
     ("PATCH", "draftinvoices", "draftInvoices/patch", patch_draft),

@@ -1,4 +1,4 @@
-"""The calls about subscriptions, and the quantities of their products: usage."""
+"""The calls about subscriptions and the quantities of their products (usage)."""
 
 from decimal import Decimal
 from enum import StrEnum
@@ -81,7 +81,7 @@ def get_subscription(call: Call) -> Any:
 
 
 def create_subscription(call: Call) -> Any:
-    """A draft, which bills nothing before it is activated."""
+    """Create a draft, which bills nothing before it is activated."""
     call.query.nothing_else()
     fields = Fields(call.body, ("customerId", "planFrequencyId", "reference"))
     customer, number = call.state.customer(fields.id("customerId")), fields.id("planFrequencyId")
@@ -95,7 +95,7 @@ def create_subscription(call: Call) -> Any:
 
 
 def edit_subscription(call: Call) -> Any:
-    """A changed copy of what was read: its `reference` is what can be changed here."""
+    """Edit a subscription by sending it back changed. Only `reference` can be changed."""
     call.query.nothing_else()
     fields = Fields(call.body, _SUBSCRIPTION)
     subscription = call.state.subscription(fields.id("id"))
@@ -109,7 +109,7 @@ def edit_subscription(call: Call) -> Any:
 
 
 def patch_subscription(call: Call) -> Any:
-    """A subscription moves to another billing period by it (inferred: the page only names the fields)."""
+    """Move a subscription to another billing period (inferred: the page only names the fields)."""
     is_preview = call.query.flag("preview")
     call.query.flag("temporarilyDisableAutoPost")
     call.query.flag("showZeroDollarCharges")
@@ -126,7 +126,7 @@ def patch_subscription(call: Call) -> Any:
 
 
 def move_subscription(call: Call) -> Any:
-    """To a definition that is there, or to a new one: this mock's own call, since no page shows one."""
+    """Move to an existing definition or a new one. This call is the mock's own: no page shows one."""
     subscription = call.state.subscription(call.id)
     fields = Fields(call.body, _TARGET)
     rules.move(call.state, subscription, _target(call.state, fields, subscription.frequency), call.at)
@@ -140,7 +140,7 @@ def _target(state: State, fields: Fields, frequency: Frequency) -> BillingPeriod
         return state.definition(wanted)
     if wanted is None and day is not None:
         return InvoiceDate(frequency.cycle, day, month, frequency.intervals)
-    raise invalid("billingPeriodDefinitionId", "either it or the invoiceDay of a new definition is required")
+    raise invalid("billingPeriodDefinitionId", "it is required, or the invoiceDay of a new definition")
 
 
 def activate_subscription(call: Call) -> Any:
@@ -159,7 +159,7 @@ def provision_subscription(call: Call) -> Any:
 
 
 def cancel_subscription(call: Call) -> Any:
-    """What options a cancellation has is not known; without one nothing is given back."""
+    """Cancel a subscription. The options are not known; without one, nothing is refunded."""
     fields = Fields(call.body, ("subscriptionId", "cancellationOption"))
     if fields.text("cancellationOption") not in (None, "None"):
         raise invalid("cancellationOption", "only None is known here")
@@ -197,7 +197,7 @@ _PRODUCT = (
 
 
 def set_quantity(call: Call) -> Any:
-    """`quantity` is absolute; the other fields are those that were read (documented)."""
+    """`quantity` is absolute. The other fields are sent back as read (documented)."""
     return _change_quantity(call, _PRODUCT, "id", is_absolute=True)
 
 
@@ -225,7 +225,7 @@ def _change_quantity(call: Call, known: tuple[str, ...], key: str, *, is_absolut
             if each not in ("quantity", "uri", "amount"):
                 fields.same(each, now[each])
     if product.plan.is_tracked:
-        raise conflict(key, f"{product.id} tracks its items: insert and delete those")
+        raise conflict(key, f"{product.id} tracks items: insert and delete them instead")
     quantity = given if is_absolute else product.quantity + given
     usage.set_quantity(
         call.state, subscription, product, quantity, call.at, holds=holds, is_preview=is_preview
@@ -246,7 +246,7 @@ _ITEM = ("reference", "name", "description")
 
 
 def insert_item(call: Call) -> Any:
-    """One tracked item more; the names of its fields beside `reference` are inferred."""
+    """Add a tracked item. The names of its fields other than `reference` are inferred."""
     holds = _item_query(call)
     fields = Fields(call.body, ("subscriptionProductId", *_ITEM))
     subscription, product = call.state.product(fields.id("subscriptionProductId"))
@@ -268,7 +268,7 @@ def edit_item(call: Call) -> Any:
 
 
 def patch_items(call: Call) -> Any:
-    """Several at once, all of them or none: Insert, Update, Delete (documented; the shape is inferred)."""
+    """Insert, update and delete several items, all or none (documented; the shape is inferred)."""
     holds = _item_query(call)
     fields = Fields(call.body, ("subscriptionProductId", "subscriptionProductItems"))
     subscription, product = call.state.product(fields.id("subscriptionProductId"))
@@ -301,7 +301,7 @@ def _item_query(call: Call) -> bool:
 
 
 def _item(fields: Fields, old: Item) -> Item:
-    """An item with what is given."""
+    """The item, updated with the given fields."""
     given = {name: fields.text(name) or "" for name in _ITEM if name in fields}
     return replace(old, **given)
 
@@ -313,46 +313,21 @@ def get_product(call: Call) -> Any:
 ROUTES: tuple[Route, ...] = (
     ("GET", "subscriptions/getall", "subscriptions/list", list_subscriptions),
     ("GET", "subscriptionsummary", "subscriptions/list", list_subscriptions),
-    (
-        "GET",
-        "customers/{id}/subscriptions",
-        "subscriptions/listOfCustomer",
-        list_subscriptions_of_customer,
-    ),
-    (
-        "PUT",
-        "subscriptions/{id}/billingperioddefinition",
-        "subscriptions/move",
-        move_subscription,
-    ),
+    ("GET", "customers/{id}/subscriptions", "subscriptions/listOfCustomer", list_subscriptions_of_customer),
+    ("PUT", "subscriptions/{id}/billingperioddefinition", "subscriptions/move", move_subscription),
     ("DELETE", "subscriptions/delete/{id}", "subscriptions/delete", delete_subscription),
     ("GET", "subscriptions/{id}", "subscriptions/get", get_subscription),
     ("POST", "subscriptions", "subscriptions/create", create_subscription),
     ("PUT", "subscriptions", "subscriptions/edit", edit_subscription),
     ("GET", "subscriptionsv2/{id}", "subscriptions/get", get_subscription),
     ("PATCH", "subscriptionsv2", "subscriptions/patch", patch_subscription),
-    (
-        "POST",
-        "subscriptionactivation/{id}",
-        "subscriptions/activate",
-        activate_subscription,
-    ),
-    (
-        "POST",
-        "subscriptionprovision/{id}",
-        "subscriptions/provision",
-        provision_subscription,
-    ),
+    ("POST", "subscriptionactivation/{id}", "subscriptions/activate", activate_subscription),
+    ("POST", "subscriptionprovision/{id}", "subscriptions/provision", provision_subscription),
     ("POST", "subscriptioncancellation", "subscriptions/cancel", cancel_subscription),
     ("GET", "subscriptionproducts/{id}", "subscriptionProducts/get", get_product),
     ("POST", "subscriptionproductitems", "subscriptionProductItems/insert", insert_item),
     ("PUT", "subscriptionproductitems", "subscriptionProductItems/edit", edit_item),
     ("PATCH", "subscriptionproductitems", "subscriptionProductItems/patch", patch_items),
     ("PUT", "subscriptionproducts", "subscriptionProducts/setQuantity", set_quantity),
-    (
-        "POST",
-        "subscriptionproductquantitychange",
-        "subscriptionProducts/changeQuantity",
-        change_quantity,
-    ),
+    ("POST", "subscriptionproductquantitychange", "subscriptionProducts/changeQuantity", change_quantity),
 )

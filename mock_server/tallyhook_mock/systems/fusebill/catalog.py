@@ -1,4 +1,4 @@
-"""The section `[fusebill]` of a catalogue: who may call, and who has subscribed."""
+"""The section `[fusebill]` of a catalogue: API keys, plans, products and customers."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -78,7 +78,7 @@ class PlanTable(Table):
 
 
 class SubscriptionTable(Table):
-    """To a plan of the catalogue; or, with an `amount`, to one that is made up for it."""
+    """A subscription to a plan of the catalogue, or with an `amount`, to a plan made for it."""
 
     plan_code: Required
     id: Id | None = None
@@ -120,7 +120,7 @@ class Section(Table):
 
 
 class _Seed(Value, frozen=True):
-    """A customer to be created, with subscriptions that begin on the same day."""
+    """A customer to create, with subscriptions that begin on the same day."""
 
     customer: NewCustomer
     start: datetime
@@ -128,10 +128,10 @@ class _Seed(Value, frozen=True):
 
 
 def read(table: Section, state: State, at: datetime) -> Callable[[], None]:
-    """Check a section against what `state` has already; what is returned puts it in place.
+    """Check a section against what `state` has already. Returns a function that installs it.
 
-    Who has been a customer for some time is billed for it. CatalogError, with the place, for the first thing
-    that is wrong.
+    A customer that started in the past is billed for the time since. CatalogError, with the place, for the
+    first mistake.
     """
     if table.api_keys == ():
         raise table.wrong("apiKeys", "at least one is needed")
@@ -157,7 +157,7 @@ def read(table: Section, state: State, at: datetime) -> Callable[[], None]:
         if table.post_ready_drafts_at_renewal is not None:
             state.posts_at_renewal = table.post_ready_drafts_at_renewal
         state.frequencies, state.catalog_products = frequencies, products
-        # Ids that are counted must not take one that is given further below.
+        # Generated ids must not take one that is given further below.
         state.ids.last = max([state.ids.last, *customers, *subscriptions])
         for seed in sorted(seeds, key=lambda seed: seed.start):
             state.catch_up(seed.start)
@@ -171,7 +171,7 @@ def read(table: Section, state: State, at: datetime) -> Callable[[], None]:
 
 
 def dump(state: State) -> dict[str, Any]:
-    """Who may call, what is on offer, and what holds for accounts to come, in the same words; no accounts."""
+    """The section as it is now, without accounts."""
     return {"apiKeys": [MASK for _ in state.api_keys]} if state.has_own_keys else {}
 
 
@@ -182,9 +182,9 @@ def read_customer(table: CustomerTable) -> NewCustomer:
 
 
 def read_subscription(table: SubscriptionTable, frequencies: Mapping[int, Frequency]) -> NewSubscription:
-    """A subscription to a plan of the catalogue; or, with an `amount`, to one that is made up for it.
+    """Read a subscription to a plan of the catalogue, or with an `amount`, to a plan made for it.
 
-    Its first product is then what the amount is for, and `products` come beside it.
+    The first product of such a plan has the amount as its price; `products` are added to it.
     """
     code, interval, intervals = table.plan_code, table.interval or Cycle.MONTHLY, _intervals(table)
     if table.amount is not None:

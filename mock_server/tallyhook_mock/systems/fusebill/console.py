@@ -1,4 +1,4 @@
-"""`/console/fusebill`: customers and their billing periods: created, modified, moved and deleted."""
+"""`/console/fusebill`: customers, and creating, modifying, moving and deleting billing periods."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -29,10 +29,10 @@ from tallyhook_mock.systems.fusebill.model import Customer
 from tallyhook_mock.systems.fusebill.picture import tell
 from tallyhook_mock.systems.fusebill.request import TERMS
 from tallyhook_mock.systems.fusebill.rules import (
+    create_definition,
     definition_of,
     delete_definition,
     edit_definition,
-    new_definition,
 )
 from tallyhook_mock.systems.fusebill.state import State
 
@@ -44,7 +44,7 @@ _SWITCH = {"customer": None, "yes": True, "no": False}
 
 
 class CreateTable(Table):
-    """When a new billing period recharges."""
+    """A new billing period: when it recharges."""
 
     invoice_day: Day
     interval: Cycle = Cycle.MONTHLY
@@ -53,7 +53,7 @@ class CreateTable(Table):
 
 
 class ModifyTable(Table):
-    """What a billing period can be told; what is left empty is the customer's, or the date's as it is."""
+    """The settings of a billing period. Empty ones are the customer's; an empty date stays."""
 
     billing_period_definition_id: Id
     invoice_day: Day | None = None
@@ -66,7 +66,7 @@ class ModifyTable(Table):
 
 
 class NamedTable(Table):
-    """Whose page it is, and which billing period."""
+    """The customer and the billing period of a form."""
 
     customer_id: Id = 0
     billing_period_definition_id: Id = 0
@@ -77,7 +77,7 @@ _MOVE = ("subscriptionId", DEFINITION, "invoiceDay", "invoiceMonth")
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """A move that is looked at, in the words it was wished for, and the invoices without and with it."""
+    """A move that is previewed: its form, and the invoices without and with the move."""
 
     wish: Mapping[str, str]
     before: list[Forecast]
@@ -85,7 +85,7 @@ class DryRun:
 
 
 async def index(request: Request) -> Response:
-    """All customers in order of creation; `q` narrows them by id and name."""
+    """All customers in order of creation. `q` filters by id and name."""
     state, wanted = mock_of(request).systems.of(State), request.query_params.get("q", "").strip()
 
     def fits(customer: Customer) -> bool:
@@ -103,7 +103,7 @@ async def index(request: Request) -> Response:
 
 
 async def show(request: Request) -> Response:
-    """The page of a customer; with the names of a dry run it says what that move would do."""
+    """The page of a customer. With the fields of a dry run it shows what that move would do."""
     mock = mock_of(request)
     state = mock.systems.of(State)
     customer, wish = _customer(request), _given(request.query_params, _MOVE)
@@ -123,7 +123,7 @@ async def show(request: Request) -> Response:
         customer=customer,
         dry_run=dry_run,
         objection=objection,
-        # Drawn by this program, with every word of others escaped.
+        # Drawn by this program, with all foreign text escaped.
         picture=Markup(paint(tell(mock, customer), styled=False)),
         coming=state.forecast(str(customer.id), COMING),
         bills=customer.bills[::-1][:SHOWN],
@@ -132,7 +132,7 @@ async def show(request: Request) -> Response:
 
 
 async def new_period(request: Request) -> Response:
-    """Create: what is wished for stands in the address, and the next recharge is shown before."""
+    """Create a billing period. The fields are in the query, and the next recharge is shown first."""
     mock = mock_of(request)
     customer, wish = _customer(request), _given(request.query_params, known(CreateTable))
     preview, objection = None, ""
@@ -154,7 +154,7 @@ async def new_period(request: Request) -> Response:
 
 
 async def period(request: Request) -> Response:
-    """Details of a billing period, and the forms that change it."""
+    """The details of a billing period, and the forms that change it."""
     customer, number = _customer(request), request.path_params["period"]
     found = next((each for each in customer.definitions if each.id == number), None)
     if found is None:
@@ -187,12 +187,13 @@ async def subscription(request: Request) -> Response:
 async def create_period(mock: Mock, form: Form) -> str:
     with as_operator(mock, State) as (state, at):
         customer, date = state.customer(_named(form).customer_id), _date(_given(form, known(CreateTable)))
-        made = new_definition(state, customer, date, at=at, manually_created=True)
+        made = definition_of(customer, date, at=at, manually_created=True)
+        create_definition(state, made, at)
     return f"Billing period {made.id} is created. Its next recharge is on {made.end:%Y-%m-%d}."
 
 
 async def modify_period(mock: Mock, form: Form) -> str:
-    """Its date, with which the present period ends, and what else it is told."""
+    """Change the date, on which the present period ends, and the settings."""
     table = read(ModifyTable, _given(form, known(ModifyTable)))
     definition = mock.systems.of(State).definition(table.billing_period_definition_id)
     date = InvoiceDate(
@@ -215,13 +216,13 @@ async def modify_period(mock: Mock, form: Form) -> str:
 
 
 async def delete_period(request: Request) -> Response:
-    """On to the customer's page, since there is no page of the period any more."""
+    """Delete a period, and go to the customer's page, since the period has none any more."""
     form, mock = await read_form(request), mock_of(request)
     try:
         with as_operator(mock, State) as (state, at):
             definition = state.definition(_named(form).billing_period_definition_id)
             if "sure" not in form:
-                raise ValueError("tick that you know: a deleted billing period cannot be restored")
+                raise ValueError("tick the box to confirm: a deleted billing period cannot be restored")
             delete_definition(state, definition, at)
     except ValueError as error:
         return answer(form, Notice(str(error), is_bad=True))
@@ -246,7 +247,7 @@ def _named(form: Form) -> NamedTable:
 
 
 async def move(mock: Mock, form: Form) -> str:
-    """In the words of the dry run."""
+    """Carry out the move, with the fields of the dry run."""
     with as_operator(mock, State) as (state, at):
         move = read_move(read(MoveTable, _given(form, _MOVE)), state, at)
         move.change(state)
@@ -254,12 +255,12 @@ async def move(mock: Mock, form: Form) -> str:
 
 
 def _given(fields: Mapping[str, str], names: Collection[str]) -> dict[str, Any]:
-    """What is left empty is not wished for."""
+    """The fields of a form that are not empty."""
     return {name: fields[name].strip() for name in names if fields.get(name, "").strip()}
 
 
 def _next(state: State, customer: Customer) -> Forecast | None:
-    """The next invoice, as things stand."""
+    """The next invoice, as things are now."""
     used = (definition for definition in customer.definitions if definition.subscriptions)
     soonest = min(used, key=lambda definition: definition.end, default=None)
     if soonest is None:

@@ -1,4 +1,4 @@
-"""`/_mock/fusebill`: customers, their billing period definitions, and moves of billing dates."""
+"""`/_mock/fusebill`: customers, billing period definitions, and moving billing dates."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -47,7 +47,7 @@ __all__ = ["DEFINITION", "ROUTES", "Move", "MoveTable", "read_move"]
 
 
 class ActivationTable(SubscriptionTable, kw_only=True):
-    """A subscription for a customer; in one of its definitions, if that is named."""
+    """A subscription for a customer, in one of its definitions if that is named."""
 
     customer_id: Id
     billing_period_definition_id: Id | None = None
@@ -69,7 +69,7 @@ class MoveTable(Table):
 
 @asks(*PAGE)
 async def index(request: Request) -> JSONResponse:
-    """Everybody, in the order of creation."""
+    """All customers in order of creation."""
     everybody = _state(request).accounts().values()
     customers, more = page(everybody, request.query_params, lambda each: str(each.id))
     return JSONResponse({"customers": [_customer(each) for each in customers], **more})
@@ -77,7 +77,7 @@ async def index(request: Request) -> JSONResponse:
 
 @takes(CustomerTable)
 async def create_customer(request: Request, table: CustomerTable) -> JSONResponse:
-    """In the words of the catalogue."""
+    """Create a customer, with the keys of the catalogue."""
     new = read_customer(table)
     with as_operator(mock_of(request), State) as (state, at):
         customer = new_customer(state, new, at)
@@ -86,7 +86,7 @@ async def create_customer(request: Request, table: CustomerTable) -> JSONRespons
 
 @takes(ActivationTable)
 async def subscribe(request: Request, table: ActivationTable) -> JSONResponse:
-    """In the words of the catalogue, for a `customerId`; in one of its definitions, if that is named."""
+    """Create a subscription for a `customerId`, with the keys of the catalogue; a definition may be named."""
     new = read_subscription(table, _state(request).frequencies)
     customer_id, definition_id = table.customer_id, table.billing_period_definition_id
     if definition_id is not None and new.date is not None:
@@ -99,7 +99,7 @@ async def subscribe(request: Request, table: ActivationTable) -> JSONResponse:
 
 @takes(ChargeTable)
 async def charge(request: Request, table: ChargeTable) -> JSONResponse:
-    """Charge a subscription once, `now` or at the `periodEnd`, all of the amount or its part for the rest."""
+    """Charge a subscription once, `now` or at the `periodEnd`, in full or prorated."""
     with as_operator(mock_of(request), State) as (state, at):
         subscription = state.subscription(_number(request))
         added = add_charge(
@@ -125,7 +125,7 @@ async def bills(request: Request) -> JSONResponse:
 
 @takes(MoveTable)
 async def dryrun(request: Request, wish: MoveTable) -> JSONResponse:
-    """The next three invoices before and after a move: of a definition's date, or of a `subscriptionId`."""
+    """The next three invoices before and after moving a definition's date, or a `subscriptionId`."""
     with as_operator(mock_of(request), State) as (state, at):
         move = read_move(wish, state, at)
         before, after = move.without(state), move.outcome(state)
@@ -143,7 +143,7 @@ def _named(request: Request) -> Customer:
 
 
 def _number(request: Request) -> int:
-    """The id in the path; 0, which nothing has, for what can't be one."""
+    """The id in the path. 0, which nothing has, for what can't be an id."""
     written = request.path_params["id"]
     return int(written) if written.isascii() and written.isdigit() and len(written) <= len(str(MOST)) else 0
 
@@ -200,7 +200,7 @@ def _charge(charge: Charge) -> dict[str, Any]:
 
 
 def _forecast(forecast: Forecast) -> dict[str, Any]:
-    """An invoice to come, and how long the period is that ends with it."""
+    """A forecast invoice, and the length of the period that ends with it."""
     return {
         "periodStart": forecast.start.isoformat(),
         "days": forecast.days,
@@ -226,7 +226,7 @@ DEFINITION = "billingPeriodDefinitionId"
 class Move:
     """The move of a definition's date, or of a subscription.
 
-    `change` carries it out on a state. Refusal if it can't be; nothing has changed then.
+    `change` carries it out on a state. Refusal if that is not possible; nothing has changed then.
     """
 
     customer: Customer
@@ -234,19 +234,19 @@ class Move:
     change: Change
 
     def without(self, state: State) -> list[Forecast]:
-        """The next invoices as they are to come."""
+        """The next invoices without the move."""
         return forecast(state, self.customer, self.find)
 
     def outcome(self, state: State) -> list[Forecast]:
-        """The next invoices after the move, which is not made. Refusal."""
+        """The next invoices with the move, without making it. Refusal."""
         return forecast(state, self.customer, self.find, self.change)
 
 
 def read_move(table: MoveTable, state: State, at: datetime) -> Move:
-    """A date for a definition; or for a `subscriptionId` a date or a definition.
+    """Read a move: a date for a definition, or a date or a definition for a `subscriptionId`.
 
-    What is due by now is done first: when the clock runs by itself, it may not have been yet. CatalogError
-    for what can't be read, Refusal for what is not there or does not fit.
+    Everything due by now is done first. CatalogError for a bad field, Refusal for what does not exist or does
+    not fit.
     """
     state.catch_up(at)
     if table.subscription_id is not None:
@@ -291,7 +291,7 @@ def _subscription_move(table: MoveTable, number: int, state: State, at: datetime
 
 
 def _date(table: MoveTable, cycle: Cycle, intervals: int, month: int | None = None) -> InvoiceDate:
-    """`month` is the one that is meant if none is given."""
+    """The date in a table. `month` is the default month."""
     if table.invoice_day is None:
         raise table.wrong("invoiceDay", "a value is required")
     given = month if table.invoice_month is None else table.invoice_month

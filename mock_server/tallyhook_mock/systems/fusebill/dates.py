@@ -1,4 +1,4 @@
-"""When a billing period ends: a day of the month, every so many months or years."""
+"""When a billing period ends: on a day of the month, every few months or years."""
 
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -11,7 +11,7 @@ from tallyhook_mock.systems.fusebill.refusal import invalid
 __all__ = ["MOST_INTERVALS", "Cycle", "InvoiceDate", "day_of"]
 
 MOST_INTERVALS = 120
-# All dates are counted from this year; a leap year, or there would be no February 29 to count from.
+# All dates are counted from this year. It is a leap year, so that February 29 exists.
 _ERA = 2000
 
 
@@ -25,16 +25,16 @@ class Cycle(StrEnum):
 
 
 def day_of(moment: datetime) -> datetime:
-    """Midnight, UTC, of its day: where periods begin and end (inferred: no source names a time zone)."""
+    """Midnight UTC of the day, where periods begin and end (inferred: no source names a time zone)."""
     return moment.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 class InvoiceDate(Value, frozen=True):
-    """`day` of a month, every `intervals` months, or years in one `month`.
+    """A `day` of the month every `intervals` months, or every `intervals` years in a `month`.
 
-    With a monthly cycle `month` is the one that the next recharge is brought to (documented), and that the
-    others are counted from. In a month that is too short it is the last day; the 31st comes back in the month
-    after (inferred). Refusal for a day that there is in no such month.
+    With a monthly cycle, `month` is where the next recharge is moved to (documented), and the others are
+    counted from there. In a shorter month it is the last day; the 31st returns in the next one (inferred).
+    Refusal for a day that such months don't have.
     """
 
     cycle: Cycle
@@ -55,28 +55,28 @@ class InvoiceDate(Value, frozen=True):
 
     @classmethod
     def of(cls, cycle: Cycle, moment: datetime, intervals: int = 1) -> Self:
-        """The date that makes what begins at this moment bill when it begins."""
+        """The date on which something that begins at this moment bills."""
         return cls(cycle, moment.day, moment.month if cycle is Cycle.YEARLY else None, intervals)
 
     @property
     def months(self) -> int:
-        """How long a period is."""
+        """The length of a period in months."""
         return self.cycle.months * self.intervals
 
     @property
     def settled(self) -> Self:
-        """The date without the month that a monthly recharge was brought to: later ones go on from there."""
+        """The date without the month that a monthly recharge was moved to, for the later recharges."""
         return type(self)(
             self.cycle, self.day, self.month if self.cycle is Cycle.YEARLY else None, self.intervals
         )
 
     @property
     def frequency(self) -> tuple[Cycle, int]:
-        """What a subscription can't change."""
+        """The cycle and the number of intervals, which a subscription can't change."""
         return self.cycle, self.intervals
 
     def later(self, moment: datetime, periods: int) -> datetime:
-        """The date so many whole periods after one of its dates."""
+        """The date that is `periods` whole periods after one of its dates."""
         months = 12 * (moment.year - _ERA) + moment.month - 1 + periods * self.months
         return add_months(datetime(_ERA, 1, self.day, tzinfo=UTC), months)
 
@@ -91,16 +91,17 @@ class InvoiceDate(Value, frozen=True):
         return date if date > moment else self._next(date)
 
     def first_end(self, start: datetime) -> datetime:
-        """Where a first period ends: the next date, or after whole intervals if it begins on such a date."""
+        """The end of a first period: the next date, or whole intervals later if it begins on such a date."""
         if self.near(start) == start:
             return self.later(start, 1)
         return self.after(start)
 
     def instead_of(self, end: datetime, at: datetime) -> datetime:
-        """Where a period ends that was to end at `end`, when it is moved to this date.
+        """The new end of a period that would end at `end`, when it is moved to this date.
 
-        In the month of that end, or in its year: so the 1st becomes the 6th five days later, and the 30th the
-        22nd eight days earlier (documented). If that day is not to come any more, the next one (inferred).
+        It is in the month of the old end, or in its year: the 1st becomes the 6th five days later, and the
+        30th the 22nd eight days earlier (documented). If that day is over already, it is the next such day
+        (inferred).
         """
         date, day = self.near(end), day_of(at)
         return date if date > day else self.after(day)

@@ -1,4 +1,4 @@
-"""Fusebill's JSON documents: the names are those of the vendor's pages, or of a client where it has one."""
+"""Fusebill's JSON documents. The names are from the vendor's pages, or from a client if it has them."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -40,7 +40,7 @@ __all__ = [
     "write",
 ]
 
-# Amounts are numbers, and exact.
+# Amounts are exact numbers.
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _ROOT = "https://secure.fusebill.com/v1"
 
@@ -78,7 +78,7 @@ def write(document: object) -> bytes:
 
 
 def error_document(refusal: Refusal) -> dict[str, Any]:
-    """The shape is documented; its example has the key "Api Error". That it names a field is inferred."""
+    """The shape is documented; the example has the key "Api Error". That it names a field is inferred."""
     return {
         "ErrorId": 0,
         "HttpStatusCode": refusal.status,
@@ -87,19 +87,19 @@ def error_document(refusal: Refusal) -> dict[str, Any]:
 
 
 def moment_text(moment: datetime | None) -> str | None:
-    """`2026-11-01T00:00:00`: without a zone (documented), in UTC as this mock's account is (inferred)."""
+    """`2026-11-01T00:00:00`: without a zone (documented), in UTC (inferred)."""
     return None if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _own(resource: str, number: int) -> dict[str, Any]:
-    """Each resource has both (documented)."""
+    """The id and URI that each resource has (documented)."""
     return {"id": number, "uri": f"{_ROOT}/{resource}/{number}"}
 
 
 def definition_document(definition: BillingPeriodDefinition) -> dict[str, Any]:
-    """The period ends on the day of its recharge: the source counts both (36 days for 30 moved by 5).
+    """A definition. Its period ends on the day of the recharge: the source counts both days.
 
-    `subscriptions` is no plain array but a list of results (documented); its inner shape is inferred.
+    `subscriptions` is not a plain array but a list of results (documented); its inner shape is inferred.
     """
     settings = definition.settings
     values = (
@@ -158,7 +158,7 @@ def _pending(charge: Charge) -> dict[str, Any]:
 
 
 def subscription_document(subscription: Subscription) -> dict[str, Any]:
-    """The names are those of an answer that a public program holds."""
+    """A subscription. The names are from an answer in a public program."""
     place, revenue = subscription.place, _monthly(subscription)
     return {
         **_own("subscriptions", subscription.id),
@@ -210,7 +210,7 @@ def product_document(subscription: Subscription, product: SubscriptionProduct) -
 
 
 def _monthly(subscription: Subscription) -> Decimal:
-    """What a month of it is worth, usage not included (inferred)."""
+    """The recurring revenue of a month without usage (inferred)."""
     fixed = (each.amount for each in subscription.products if each.plan.timing is Timing.START)
     return cents(sum(fixed, ZERO) / (subscription.interval.months * subscription.frequency.intervals))
 
@@ -255,7 +255,7 @@ def _plan_product(plan: PlanProduct) -> dict[str, Any]:
 
 
 def item_document(product: SubscriptionProduct, item: Item) -> dict[str, Any]:
-    """That it has these fields beside `reference` is inferred."""
+    """A tracked item. The fields other than `reference` are inferred."""
     return {
         **_own("subscriptionProductItems", item.id),
         "subscriptionProductId": product.id,
@@ -302,7 +302,7 @@ def purchase_document(purchase: Purchase) -> dict[str, Any]:
 
 
 def draft_document(draft: Draft, *, with_charges: bool = True) -> dict[str, Any]:
-    """The fields are documented; those of a charge but its id are as they are changed (documented)."""
+    """A draft. The fields are documented; those of a charge are the ones that can be changed, and its id."""
     shown = {
         **_own("draftInvoices", draft.id),
         "customerId": draft.customer.id,
@@ -345,7 +345,7 @@ def _draft_charge(draft: Draft, charge: DraftCharge) -> dict[str, Any]:
 
 
 def invoice_document(customer: Customer, invoice: Invoice, *, with_charges: bool = True) -> dict[str, Any]:
-    """That an invoice is due when it is posted, and that nothing of it is paid here, are inferred."""
+    """A posted invoice. That it is due when posted, and never paid here, is inferred."""
     bill = invoice.bill
     shown = {
         **_own("invoices", invoice.id),
@@ -385,7 +385,7 @@ def invoice_document(customer: Customer, invoice: Invoice, *, with_charges: bool
 
 
 def _subject(customer: Customer, item: str) -> dict[str, Any]:
-    """What a charge is of: a product of a subscription, or nothing that has an id."""
+    """The subscription and product of a charge, if it has any."""
     for subscription in customer.subscriptions:
         for product in subscription.products:
             if product.item == item:

@@ -1,4 +1,4 @@
-"""What a change would do to the next invoices: the change, carried out on a copy and played forward."""
+"""A preview of how a change affects the next invoices: it is made on a copy that is played forward."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -19,7 +19,7 @@ _INVOICES = 3
 
 
 class Forecast(Value, frozen=True):
-    """An invoice to come, and the start of the period that ends with it."""
+    """A forecast invoice, and the start of the period that ends with it."""
 
     start: datetime
     bill: Bill
@@ -30,15 +30,15 @@ class Forecast(Value, frozen=True):
 
     @property
     def days_counted(self) -> int:
-        """With the day of the invoice, as the source counts."""
+        """The days including that of the invoice, as the source counts."""
         return self.days + 1
 
 
 def forecast(state: State, customer: Customer, find: Find, change: Change | None = None) -> list[Forecast]:
-    """The next three invoices of a definition or subscription, as they are to come or after a change.
+    """The next three invoices of a definition or subscription, as things are now or after a change.
 
-    `find` and `change` are given a state of which nothing else knows, with this customer in it. The same
-    commands work there under the same ids. Refusal if the change is refused.
+    `find` and `change` are called with a separate state that only contains a copy of this customer, with the
+    same ids. Refusal if the change is refused.
     """
     alone, copy = state.apart(customer)
     if change is not None:

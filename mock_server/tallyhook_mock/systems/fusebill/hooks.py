@@ -1,7 +1,7 @@
-"""Webhooks: answered within 2 seconds, or sent again 1, 2 and 3 minutes after the first failure (documented).
+"""Webhooks. They must be answered in 2 seconds, or are retried 1, 2 and 3 minutes later (documented).
 
-The key of a listener goes along in Base64 (documented). The header's name, the names of the events and the
-bodies are not known: all three are inferred, and the header is the listener's to choose.
+They carry the listener's key in Base64 (documented). The name of the header, the names of the events and the
+bodies are inferred; a listener can choose the header.
 """
 
 from datetime import timedelta
@@ -40,12 +40,12 @@ POLICY = Policy(
 
 
 def type_of(happening: Happening) -> str:
-    """Of the webhook about a happening; empty if there is none."""
+    """The type of the webhook about a happening. Empty if there is none."""
     return _TYPES.get(happening.kind, "")
 
 
 def body(state: State, happening: Happening, type: str) -> bytes:
-    """What it is about as it stands now, as the API shows it; only its id once it is gone."""
+    """The body: what it is about as the API shows it now, or only an id if that is gone."""
     return write(
         {
             "eventType": type,

@@ -1,4 +1,4 @@
-"""Invoices: every one begins as a draft, whose charges can be changed until it is posted (documented)."""
+"""Invoices. Each begins as a draft, whose charges can be changed until it is posted (documented)."""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
@@ -31,9 +31,9 @@ def make_draft(
     *,
     holds: bool = False,
 ) -> Draft:
-    """A draft over these lines; it is posted at once where that is how invoices are posted.
+    """Make a draft of these lines. It is posted at once if auto-post is on.
 
-    `holds`: not this one, whatever is set (documented: temporarilyDisableAutoPost).
+    `holds`: don't post this one, whatever the settings (documented: temporarilyDisableAutoPost).
     """
     charges = [_charge(state, line) for line in lines]
     draft = Draft(state.invoice_ids.next(), customer, charges, at, at, holds)
@@ -49,7 +49,7 @@ def make_draft(
 
 
 def posts_itself(state: State, customer: Customer, definition: BillingPeriodDefinition | None) -> bool:
-    """The setting of the billing period, or else of the customer, or else of the account (documented)."""
+    """Auto-post as set for the billing period, or else the customer, or else the account (documented)."""
     settings = (definition.settings.auto_post if definition else None, customer.auto_post)
     return next((each for each in settings if each is not None), state.auto_post)
 
@@ -57,9 +57,9 @@ def posts_itself(state: State, customer: Customer, definition: BillingPeriodDefi
 def collect_held(
     state: State, customer: Customer, lines: list[Line], at: datetime, definition: BillingPeriodDefinition
 ) -> None:
-    """The invoice of a renewal. Drafts that a call held are posted with it, where the account says so.
+    """Make the invoice of a renewal. If the account is set so, drafts that a call held are added to it.
 
-    That needs auto-post to be on (documented).
+    This requires auto-post (documented).
     """
     held = []
     if state.posts_at_renewal and posts_itself(state, customer, definition):
@@ -75,7 +75,7 @@ def collect_held(
 
 
 def post(state: State, draft: Draft, at: datetime, only: Collection[int] = ()) -> Invoice:
-    """Make a draft, or `only` these charges of it, an invoice, which is final. Refusal."""
+    """Turn a draft, or `only` some of its charges, into an invoice, which is final. Refusal."""
     known = {charge.id for charge in draft.charges}
     for number in only:
         if number not in known:
@@ -102,7 +102,7 @@ def post(state: State, draft: Draft, at: datetime, only: Collection[int] = ()) -
 
 
 class ChargeEdit(Value, frozen=True):
-    """What is to become of a charge of a draft; None for what stays."""
+    """An edit of a draft's charge. None for what stays."""
 
     id: int
     deletes: bool = False
@@ -114,7 +114,7 @@ class ChargeEdit(Value, frozen=True):
 
 
 def change_draft(state: State, draft: Draft, edits: Iterable[ChargeEdit], at: datetime) -> None:
-    """Change charges of a draft, or take them off; a charge can't be added (documented). Refusal."""
+    """Change or remove charges of a draft. They can't be added (documented). Refusal."""
     charges = {charge.id: charge for charge in draft.charges}
     changed: dict[int, DraftCharge | None] = {}
     for edit in edits:
@@ -134,7 +134,7 @@ def _charge(state: State, line: Line) -> DraftCharge:
 
 
 def _edited(charge: DraftCharge, edit: ChargeEdit) -> DraftCharge:
-    """A price of a unit that changes takes what is prorated with it, unless that is given too (inferred)."""
+    """The charge after an edit. A new unit price changes the prorated one in proportion (inferred)."""
     unit = charge.unit if edit.unit is None else edit.unit
     prorated = charge.prorated
     if edit.prorated is not None:

@@ -1,4 +1,4 @@
-"""Lists: filtered, sorted and by pages, with the headers that say which page it is (documented)."""
+"""Lists: filtered, sorted and paged, with headers that describe the page (documented)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -11,22 +11,22 @@ from tallyhook_mock.systems.fusebill.request import Query, moment
 
 __all__ = ["Fields", "Page", "page"]
 
-# What can be filtered and sorted by, in the spelling of the documents, and how it is had from an entry.
+# The fields to filter and sort by, with functions that return their values.
 Fields: TypeAlias = Mapping[str, Callable[[Any], object]]
 
-_SIZE, _LARGEST = 100, 1000  # the largest is never below 1,000 (documented); what is sent unasked is inferred
+_SIZE, _LARGEST = 100, 1000  # the limit is at least 1,000 (documented); the default is inferred
 _ORDERS = ("Ascending", "Descending")
 
 
 class Page(Value, frozen=True):
-    """A page of a list, and the headers that go with it."""
+    """A page of a list, and its headers."""
 
     entries: Sequence[Any]
     headers: Mapping[str, str]
 
 
 def page(query: Query, found: Sequence[Any], fields: Fields, show: Callable[[Any], Any]) -> Page:
-    """Refusal for a filter, an order or a page that there is not."""
+    """The page that a query asks for. Refusal for a bad filter, order or page."""
     written = query.text("query") or ""
     order, expression = query.text("sortOrder"), query.text("sortExpression")
     size = query.whole("pageSize", _SIZE, least=1, most=_LARGEST)
@@ -40,7 +40,7 @@ def page(query: Query, found: Sequence[Any], fields: Fields, show: Callable[[Any
         value = fields[spelled[name.strip().lower()]]
         found = [each for each in found if _fits(value(each), wanted.strip(), name)]
     if (order is None) is not (expression is None):
-        raise invalid("sortOrder", "it goes with sortExpression, and that with it")
+        raise invalid("sortOrder", "it requires sortExpression, and the reverse")
     if order is not None and expression is not None:
         if order not in _ORDERS:
             raise invalid("sortOrder", f"one of {', '.join(_ORDERS)} is required")
@@ -65,7 +65,7 @@ def page(query: Query, found: Sequence[Any], fields: Fields, show: Callable[[Any
 
 
 def _fits(value: object, wanted: str, name: str) -> bool:
-    """Whether a value is the one that is wanted, or between two (documented: `from|to`), both included."""
+    """Whether a value is the wanted one, or between two, inclusive (documented: `from|to`)."""
     first, bar, last = wanted.partition("|")
     if not bar:
         return bool(_as(value, wanted, name) == _key(value))
@@ -74,7 +74,7 @@ def _fits(value: object, wanted: str, name: str) -> bool:
 
 
 def _as(value: object, written: str, name: str) -> Any:
-    """What is written, as the same kind of thing as a value."""
+    """The written value, in the type of an actual value."""
     if isinstance(value, datetime):
         return _key(moment(written, name))
     if isinstance(value, bool):
@@ -88,7 +88,7 @@ def _as(value: object, written: str, name: str) -> Any:
 
 
 def _key(value: object) -> Any:
-    """Nothing comes first; texts are compared in any case."""
+    """The sort key of a value. None comes first; texts are compared case-insensitively."""
     if value is None:
         return (0, "")
     if isinstance(value, bool):

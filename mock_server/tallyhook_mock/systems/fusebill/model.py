@@ -35,14 +35,14 @@ __all__ = [
 
 
 class Timing(StrEnum):
-    """When a product's charge of a period is made (the names are those of an answer, and one inferred)."""
+    """When a product is charged for a period. One name is from an answer, the other is inferred."""
 
     START = "StartOfPeriod"
     END = "EndOfPeriod"
 
 
 class Change(StrEnum):
-    """When a change of quantity in mid period is charged (documented; the names are inferred)."""
+    """When a change of quantity during a period is charged (documented; the names are inferred)."""
 
     IMMEDIATE = "Immediate"
     END = "EndOfPeriod"
@@ -50,7 +50,7 @@ class Change(StrEnum):
 
 
 class Reset(StrEnum):
-    """When a product's quantity goes back to its plan's (documented; two names are inferred)."""
+    """When a product's quantity is reset to that of its plan (documented; two names are inferred)."""
 
     NEVER = "Never"
     START = "StartOfPeriod"
@@ -70,11 +70,11 @@ class PlanProduct(Value, frozen=True):
     reset: Reset = Reset.NEVER
     prorates: bool = True
     most: Decimal | None = None
-    is_tracked: bool = False  # each unit is an item with a reference of its own
+    is_tracked: bool = False  # each unit is an item with its own reference
 
 
 class Frequency(Value, frozen=True):
-    """How often a plan bills, and what: subscriptions are made of it."""
+    """How often a plan bills, and its products. Subscriptions are made from it."""
 
     id: int
     plan_code: str
@@ -85,7 +85,7 @@ class Frequency(Value, frozen=True):
 
 
 class BillingPeriodType(StrEnum):
-    """Where the date of a definition comes from."""
+    """What the date of a definition is derived from."""
 
     CUSTOMER_ACTIVATION = "CustomerActivation"
     FIRST_SUBSCRIPTION_ACTIVATION = "FirstSubscriptionActivation"
@@ -93,10 +93,10 @@ class BillingPeriodType(StrEnum):
 
 
 class Settings(Value, frozen=True):
-    """What else a definition is told.
+    """The other settings of a definition.
 
-    `invoice_in_advance` is how many days before a period's start it is invoiced (documented). `auto_post`
-    None is the customer's setting (documented). The others are only kept: nothing is collected here.
+    `invoice_in_advance` is how many days before its start a period is invoiced (documented). If `auto_post`
+    is None, the customer's setting applies (documented). The others are only stored: no money is collected.
 
     Standing: inferred.
     """
@@ -112,7 +112,7 @@ class Settings(Value, frozen=True):
 
 
 class Item(Value, frozen=True):
-    """A tracked unit of a product; its `reference` is unique there (documented)."""
+    """A tracked unit of a product. Its `reference` is unique within the product (documented)."""
 
     id: int
     reference: str
@@ -121,26 +121,26 @@ class Item(Value, frozen=True):
 
 
 class SubscriptionProduct(Entity, eq=False):
-    """How much a subscription has of a product. `item` is what its lines are of."""
+    """A product of a subscription, with its quantity. `item` is the item of its lines."""
 
     id: int
     plan: PlanProduct
     quantity: Decimal
     item: str
-    owes: "Part | None" = None  # what of a period's amount the present one costs; None for all of it
-    items: tuple[Item, ...] = ()  # as many as its quantity, if it is tracked
+    owes: "Part | None" = None  # prorates the amount of the present period; None for the full amount
+    items: tuple[Item, ...] = ()  # if it is tracked, as many as its quantity
 
     @property
     def amount(self) -> Decimal:
-        """Of a whole period."""
+        """The amount of a whole period."""
         return cents(self.quantity * self.plan.price)
 
 
 class Charge(Value, frozen=True):
-    """A charge that waits for the end of the period; its amount is fixed.
+    """A charge that waits for the end of the period. Its amount is fixed.
 
-    A prorated one is for the time from `start` up to, not including, `end`: the end of the period as it was
-    known when the charge was added.
+    A prorated charge covers the time from `start` up to, not including, `end`, which was the end of the
+    period when the charge was added.
     """
 
     id: int
@@ -152,7 +152,7 @@ class Charge(Value, frozen=True):
 
     @property
     def item(self) -> str:
-        """What its line is of."""
+        """The item of its line."""
         return f"charge {self.id}"
 
     @property
@@ -161,10 +161,10 @@ class Charge(Value, frozen=True):
 
 
 class Draft(Entity, eq=False):
-    """An invoice that is not posted: its charges can be changed, and nobody owes anything yet (documented).
+    """An invoice that is not posted. Its charges can be changed, and nothing is owed yet (documented).
 
-    `held` is one that a call had wait although invoices are posted by themselves. Its status is Ready; the
-    others, Pending and Projected, are not made here.
+    A call can hold a draft (`held`) although auto-post is on. The status is always Ready; Pending and
+    Projected don't occur here.
     """
 
     id: int
@@ -184,7 +184,7 @@ class Draft(Entity, eq=False):
 
 
 class DraftCharge(Entity, eq=False):
-    """`prorated` is what a unit costs for the days that it is charged for."""
+    """A charge of a draft. `prorated` is the price of a unit for the charged days."""
 
     id: int
     line: Line
@@ -194,7 +194,7 @@ class DraftCharge(Entity, eq=False):
 
 
 class Invoice(Entity, eq=False):
-    """What a posted draft became: a bill, which is final."""
+    """A posted draft: a final bill."""
 
     id: int
     draft: int
@@ -204,11 +204,11 @@ class Invoice(Entity, eq=False):
     notes: str = ""
     po_number: str | None = None
     terms: str = ""
-    is_hidden: bool = False  # from the customer's own pages
+    is_hidden: bool = False  # on the customer's own pages
 
 
 class Purchase(Entity, eq=False):
-    """A product bought once: a draft until it is finalised."""
+    """A product bought once. It is a draft until it is finalised."""
 
     id: int
     customer: "Customer"
@@ -220,10 +220,10 @@ class Purchase(Entity, eq=False):
 
 
 class Subscription(Entity, eq=False):
-    """Some of each product of a plan, for each of its periods, however long these are.
+    """A subscription: quantities of a plan's products for each period, however long that is.
 
-    Its present period is from `start` up to, not including, `end`: the next recharge of its definition. While
-    it is a draft it has no definition and bills nothing.
+    The present period is from `start` up to, not including, `end`, the next recharge of its definition. A
+    draft has no definition and bills nothing.
     """
 
     id: int
@@ -237,11 +237,11 @@ class Subscription(Entity, eq=False):
     status: str = "Draft"
     reference: str = ""
     provisioned: datetime | None = None
-    charges: list[Charge] = field(default_factory=list)  # in the order in which they were added
+    charges: list[Charge] = field(default_factory=list)  # in order of adding
 
     @property
     def definition(self) -> "BillingPeriodDefinition":
-        """Refusal for one that is in none."""
+        """The definition that it is in. Refusal if it is in none."""
         if self.place is None:
             raise conflict("subscriptionId", f"{self.id} is {self.status}: it is in no billing period")
         return self.place
@@ -273,17 +273,17 @@ class Subscription(Entity, eq=False):
 
     @property
     def item(self) -> str:
-        """What the lines of its plan's own product are of."""
+        """The item of the lines of the plan's first product."""
         return f"subscription {self.id}"
 
     @property
     def items(self) -> frozenset[str]:
-        """What its lines are of."""
+        """The items of all its lines."""
         return frozenset((self.item, *(product.item for product in self.products)))
 
     @property
     def amount(self) -> Decimal:
-        """Of a whole period, as things stand."""
+        """The amount of a whole period, as things are now."""
         return sum((product.amount for product in self.products), ZERO)
 
     def line(self, product: SubscriptionProduct, amount: Decimal | None = None) -> Line:
@@ -295,10 +295,10 @@ class Subscription(Entity, eq=False):
 
 
 class BillingPeriodDefinition(Entity, eq=False):
-    """When the subscriptions in it bill.
+    """A billing period definition: when the subscriptions in it bill.
 
-    The present period is the time from `start` up to, not including, `end`: that is the next recharge, where
-    the next period starts. `cycle_days` is how many days it would have, whole and with its date not moved.
+    The present period is from `start` up to, not including, `end`, the next recharge. `cycle_days` is how
+    many days it would have as a whole period whose date was not moved.
     """
 
     id: int
@@ -311,11 +311,11 @@ class BillingPeriodDefinition(Entity, eq=False):
     end: datetime
     cycle_days: int
     manually_created: bool
-    count: int = 1  # of the periods so far, the present one included
+    count: int = 1  # of periods so far, including the present one
     subscriptions: list[Subscription] = field(default_factory=list)
     is_deleted: bool = False
 
-    # Up to where the time ahead has been invoiced before it began.
+    # The end of a period that was invoiced before it began.
     invoiced_to: datetime | None = None
 
     @property
@@ -324,41 +324,41 @@ class BillingPeriodDefinition(Entity, eq=False):
 
     @property
     def days(self) -> int:
-        """How long the present period is: days, each of them in one period only."""
+        """The length of the present period in days. Each day is in one period only."""
         return (self.end - self.start).days
 
     @property
     def days_counted(self) -> int:
-        """The days of the present period as the source counts them: its first and its last, the recharge."""
+        """The days of the present period as the source counts them, including the day of the recharge."""
         return self.days + 1
 
     def part_from(self, day: datetime) -> "Part":
-        """What is left of the period from a day on, that day included."""
+        """The rest of the period from a day on, including that day."""
         return Part(day, self.end, self.cycle_days)
 
     def prorate(self, amount: Decimal, day: datetime) -> Decimal:
-        """The part of an amount that falls on what is left of the period from a day on.
+        """The part of an amount for the rest of the period from a day on.
 
-        To the end as it is known now (documented); by days, that day included, of those that the period had
-        before its date was moved (inferred).
+        The rest goes to the end as it is now (documented). It is prorated by days, including that day,
+        relative to the days that the period had before its date was moved (inferred).
         """
         return self.part_from(day)(amount)
 
 
 class Part(Value, frozen=True):
-    """What a period costs that begins on a day within it."""
+    """Prorates an amount for a subscription that begins on a day within a period."""
 
     day: datetime
     end: datetime
     days: int
 
     def __call__(self, amount: Decimal) -> Decimal:
-        """By the period as it was when this was made: a date that is moved changes no amount (documented)."""
+        """The prorated amount. Moving the period's date changes nothing about it (documented)."""
         return cents(amount * (self.end - self.day).days / self.days)
 
 
 class Customer(Entity, eq=False):
-    """`details` are the fields of the API that nothing here depends on: names, e-mail, reference."""
+    """A customer. `details` are fields of the API without effect here: names, e-mail, reference."""
 
     id: int
     name: str
@@ -368,7 +368,7 @@ class Customer(Entity, eq=False):
     auto_post: bool | None = None
     details: dict[str, str] = field(default_factory=dict)
     drafts: list[Draft] = field(default_factory=list)  # oldest first
-    invoices: list[Invoice] = field(default_factory=list)  # as the bills
+    invoices: list[Invoice] = field(default_factory=list)  # in the order of the bills
     definitions: list[BillingPeriodDefinition] = field(default_factory=list)
     subscriptions: list[Subscription] = field(default_factory=list)  # in the order of activation
     bills: list[Bill] = field(default_factory=list)  # oldest first

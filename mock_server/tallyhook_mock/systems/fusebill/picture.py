@@ -1,4 +1,4 @@
-"""The life of a customer at Fusebill: a row for each subscription, and one for the charges that prorate."""
+"""The story of a customer at Fusebill, with a row for each subscription and one for prorated charges."""
 
 from collections.abc import Iterator
 
@@ -22,7 +22,7 @@ _TURNS = {
 
 
 def tell(mock: Mock, customer: Customer) -> Story:
-    """A customer as it stands in the mock now."""
+    """The story of a customer so far."""
     now, waiting = mock.clock.now(), tuple(_waiting(customer))
     own = {item for subscription in customer.subscriptions for item in subscription.items}
     billed = (line for bill in customer.bills for line in bill.lines)
@@ -52,7 +52,7 @@ def _subject(subscription: Subscription) -> Subject:
 
 
 def _waiting(customer: Customer) -> Iterator[Line]:
-    """Periods that are billed when they are over, and charges that wait for that."""
+    """Lines that the end of the period will bill: products charged then, and waiting charges."""
     for subscription in customer.subscriptions:
         if subscription.is_active:
             yield from (

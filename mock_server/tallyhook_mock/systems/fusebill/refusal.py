@@ -1,4 +1,4 @@
-"""What Fusebill refuses, and the field or key under which its errors name it."""
+"""What Fusebill refuses, and the field that its errors name."""
 
 from collections.abc import Mapping
 
@@ -23,7 +23,7 @@ def invalid(key: str, message: str) -> Refusal:
 
 
 def conflict(key: str, message: str) -> Refusal:
-    """Well formed, and against a rule of the business (documented; which rule answers what is inferred)."""
+    """A valid call against a business rule (409 is documented; which rule gives it is inferred)."""
     return Refusal(409, key, message)
 
 

@@ -1,4 +1,4 @@
-"""A call: its JSON body and its query, each field checked as it is taken."""
+"""A call: its JSON body and its query. Each field is checked when it is read."""
 
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ Choice = TypeVar("Choice", bound=StrEnum)
 Default = TypeVar("Default", bound=int | None)
 Flag = TypeVar("Flag", bound=bool | None)
 
-DIGITS = 18  # of an id at the most, in a path as in a body
+DIGITS = 18  # the most digits of an id, in paths and bodies
 _MOST = 10**DIGITS - 1
 _MOST_PARAMETERS = 100
 TERMS = (
@@ -33,10 +33,10 @@ _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
 
 class Fields:
-    """`null` is taken for a field that is not given. Refusal, with its name, for one that can't be read."""
+    """The fields of a body. `null` counts as missing. Refusal, with the name, for an unreadable field."""
 
     def __init__(self, body: bytes, known: Collection[str]) -> None:
-        """A name that is not `known` is refused: a slip of the pen must not pass for a wish fulfilled."""
+        """Names that are not `known` are refused: a typo must not look as if it had worked."""
         try:
             values = _DECODER.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError) as error:
@@ -59,7 +59,7 @@ class Fields:
         self._values: dict[str, Any] = values
 
     def __contains__(self, name: str) -> bool:
-        """Whether it is given, and be it as `null`."""
+        """Whether it is given, even as `null`."""
         return name in self._values
 
     def whole(self, name: str, default: Default, *, least: int = 0, most: int = _MOST) -> int | Default:
@@ -71,14 +71,14 @@ class Fields:
         return value
 
     def id(self, name: str) -> int:
-        """A number that has to be there."""
+        """A required whole number."""
         value = self.whole(name, None)
         if value is None:
             raise invalid(name, "required")
         return value
 
     def number(self, name: str, *, places: int, least: Decimal | None = Decimal(0)) -> Decimal | None:
-        """A decimal with so many places at most, None if it is not given."""
+        """A decimal with at most `places` decimals. None if it is not given."""
         value = self._values.get(name)
         if value is None:
             return None
@@ -87,7 +87,7 @@ class Fields:
         number = Decimal(value)
         is_fine = abs(number) < 10**12 and number == round(number, places)
         if not is_fine or (least is not None and number < least):
-            raise invalid(name, f"a number with {places} decimals at most, and of ordinary size, is required")
+            raise invalid(name, f"a number below 10^12 with at most {places} decimals is required")
         return number or Decimal(0)
 
     def flag(self, name: str, default: Flag) -> bool | Flag:
@@ -101,7 +101,7 @@ class Fields:
     def text(self, name: str, *, most: int = 255) -> str | None:
         value = self._values.get(name)
         if value is not None and not (isinstance(value, str) and len(value) <= most):
-            raise invalid(name, f"a text of {most} characters at the most is required")
+            raise invalid(name, f"a text of at most {most} characters is required")
         return value
 
     def choice(self, name: str, choices: type[Choice]) -> Choice | None:
@@ -119,14 +119,14 @@ class Fields:
         return value or []
 
     def same(self, name: str, value: object) -> None:
-        """What can't be changed by a call may come along as it is; Refusal if it comes along otherwise."""
+        """A read-only field may be sent with its present value. Refusal for any other value."""
         given = self._values.get(name)
         if given is not None and given != value:
-            raise invalid(name, f"it can't be changed here: it stays {value}")
+            raise invalid(name, f"it can't be changed here; it is {value}")
 
 
 class Query:
-    """The parameters of an address, whose names are read in any case. Refusal for one that is not known."""
+    """The parameters of a query. Names are case-insensitive. Refusal for an unknown one."""
 
     def __init__(self, query: bytes) -> None:
         try:
@@ -160,7 +160,7 @@ class Query:
         return int(value)
 
     def ids(self, name: str) -> tuple[int, ...]:
-        """Several, separated by commas or each as a parameter of its own."""
+        """Several ids, separated by commas or as repeated parameters."""
         self._asked.append(name)
         written = [part.strip() for value in self._values.get(name.lower(), ()) for part in value.split(",")]
         if not all(part.isascii() and part.isdigit() and len(part) <= DIGITS for part in written):
@@ -175,7 +175,7 @@ class Query:
 
 
 def moment(written: str, name: str) -> datetime:
-    """A moment, in UTC if it names no zone."""
+    """A moment. Without a zone it is taken as UTC."""
     try:
         return parse_moment(written).astimezone(UTC)
     except ValueError:
@@ -191,12 +191,12 @@ class Call(Value, frozen=True):
 
 
 Handler: TypeAlias = Callable[[Call], Any]
-# Method, path in small letters, the action as faults know it, and what carries it out.
+# Method, path in lower case, the action as faults name it, and the handler.
 Route: TypeAlias = tuple[str, str, str, Handler]
 
 
 def read_back(shown: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A document as a caller has it who sends it back: enumerations are texts there."""
+    """A document as a caller sends it back, with enumerations as texts."""
     return {name: _plain(value) for name, value in shown.items()}
 
 

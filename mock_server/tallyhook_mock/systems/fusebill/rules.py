@@ -1,4 +1,4 @@
-"""What Fusebill does: billing period definitions, recharges, subscriptions, and moves between periods."""
+"""Fusebill's rules: billing period definitions, recharges, subscriptions, and moves between periods."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -34,22 +34,22 @@ __all__ = [
     "add_charge",
     "cancel",
     "check_target",
+    "create_definition",
     "definition_of",
     "delete_definition",
     "draft_subscription",
     "edit_definition",
     "move",
     "new_customer",
-    "new_definition",
     "plan_recharge",
     "start",
 ]
 
 
 def activation_date(customer: Customer, type: BillingPeriodType, cycle: Cycle, intervals: int) -> InvoiceDate:
-    """The date that a definition of this type has without being told (inferred).
+    """The default date for this type of definition (inferred).
 
-    Refusal if it has to be told, or there was no such activation.
+    Refusal if the type needs a date, or if there was no such activation.
     """
     if type is BillingPeriodType.CUSTOMER_ACTIVATION:
         return InvoiceDate.of(cycle, customer.created, intervals)
@@ -71,9 +71,9 @@ def definition_of(
     manually_created: bool = False,
     end: datetime | None = None,
 ) -> BillingPeriodDefinition:
-    """A definition as it would be, with the id 0; nobody knows of it.
+    """A definition with the id 0 that is not part of the state.
 
-    Its first period lasts from this day to its date: the next one, unless `end` says which.
+    Its first period lasts from this day to its next date, or to `end`.
     """
     end = end or date.first_end(day_of(at))
     return BillingPeriodDefinition(
@@ -90,27 +90,13 @@ def definition_of(
     )
 
 
-def new_definition(
-    state: State,
-    customer: Customer,
-    date: InvoiceDate,
-    *,
-    at: datetime,
-    type: BillingPeriodType = BillingPeriodType.SPECIFIED_DATE,
-    settings: Settings | None = None,
-    manually_created: bool = False,
-    end: datetime | None = None,
-) -> BillingPeriodDefinition:
-    """A definition that a customer has from now on. It bills nothing while it is empty (documented)."""
-    definition = definition_of(
-        customer, date, at=at, type=type, settings=settings, manually_created=manually_created, end=end
-    )
+def create_definition(state: State, definition: BillingPeriodDefinition, at: datetime) -> None:
+    """Give a customer a definition from `definition_of`. It bills nothing while it is empty (documented)."""
     definition.id = state.ids.next()
     state.add_definition(definition)
     plan_recharge(state, definition)
     note = f"recharges on {definition.end.date()}"
-    state.emit("periodCreated", at, customer, item=_name(definition), note=note)
-    return definition
+    state.emit("periodCreated", at, definition.customer, item=_name(definition), note=note)
 
 
 def edit_definition(
@@ -121,10 +107,10 @@ def edit_definition(
     date: InvoiceDate | None = None,
     settings: Settings | None = None,
 ) -> None:
-    """Move the date, or change the settings; what is not given stays.
+    """Move the date, or change the settings. What is not given stays.
 
-    The present period then ends on the new date and costs what it did (documented). Refusal if the cycle
-    would change.
+    The present period then ends on the new date at the same cost (documented). Refusal if the cycle would
+    change.
     """
     if date is not None and date.frequency != definition.date.frequency:
         raise conflict("cycle", f"a definition stays {_said(definition.date)}; make another one")
@@ -136,7 +122,7 @@ def edit_definition(
 
 
 def delete_definition(state: State, definition: BillingPeriodDefinition, at: datetime) -> None:
-    """For good. Refusal while there are subscriptions in it (documented)."""
+    """Delete a definition. Refusal while it has subscriptions (documented)."""
     if definition.subscriptions:
         named = ", ".join(str(subscription.id) for subscription in definition.subscriptions)
         raise conflict("id", f"the subscriptions {named} are in it; move them to another definition first")
@@ -160,7 +146,7 @@ def _name(definition: BillingPeriodDefinition) -> str:
 
 
 def plan_recharge(state: State, definition: BillingPeriodDefinition) -> None:
-    """Have the definition recharged at the end of its period, and invoiced ahead, unless that is moved.
+    """Plan the recharge at the end of the period, and an invoice in advance if that is set.
 
     Standing: documented; inferred.
     """
@@ -172,10 +158,9 @@ def plan_recharge(state: State, definition: BillingPeriodDefinition) -> None:
 
 
 def begin(subscription: Subscription, start: datetime, part: Part | None = None) -> list[Line]:
-    """Enter the present period of the definition; what of it is billed at once.
+    """Begin the present period of the definition. Returns the lines to bill now.
 
-    `part` makes the amount of a period that is not whole. Whoever calls this puts the lines on the customer's
-    next invoice.
+    `part` prorates a period that is not whole. The caller puts the lines on the customer's next invoice.
     """
     subscription.start = start
     lines = []
@@ -190,10 +175,10 @@ def begin(subscription: Subscription, start: datetime, part: Part | None = None)
 
 
 def follow(subscription: Subscription) -> None:
-    """Have the lines that billed the present period be for the time up to its end, wherever that is now.
+    """Extend or shorten the lines that billed the present period to its new end.
 
-    The amount stays: more days cost nothing, and for fewer nothing is given back (documented). That the line
-    is for other days from then on is inferred; no day is billed twice so.
+    The amount stays: more days cost nothing, and fewer refund nothing (documented). That the line's dates
+    change is inferred, so that no day is billed twice.
     """
 
     def followed(line: Line) -> Line:
@@ -212,7 +197,7 @@ def follow(subscription: Subscription) -> None:
 
 
 def _invoice_ahead(state: State, definition: BillingPeriodDefinition, at: datetime) -> None:
-    """Invoice the next period before it begins, where the definition says so."""
+    """Invoice the next period before it begins, if the definition is set so."""
     ahead = timedelta(days=definition.settings.invoice_in_advance)
     if definition.is_deleted or definition.end - ahead != at or definition.invoiced_to is not None:
         return
@@ -229,9 +214,9 @@ def _invoice_ahead(state: State, definition: BillingPeriodDefinition, at: dateti
 
 
 def _recharge(state: State, definition: BillingPeriodDefinition, at: datetime) -> None:
-    """End the present period and begin the next: one invoice for all the subscriptions in it.
+    """End the present period and begin the next, with one invoice for all its subscriptions.
 
-    An empty definition only goes on to its next period.
+    An empty definition just moves to its next period.
     """
     if definition.is_deleted or definition.end > at:  # moved since this was planned
         return
@@ -250,12 +235,12 @@ def _recharge(state: State, definition: BillingPeriodDefinition, at: datetime) -
 
 
 def _billed(definition: BillingPeriodDefinition) -> list[Subscription]:
-    """Nothing is invoiced to a customer on hold (inferred)."""
+    """The subscriptions to bill. A customer on hold is not invoiced (inferred)."""
     return definition.subscriptions if definition.customer.status == "Active" else []
 
 
 def _finish(subscription: Subscription) -> Iterable[Line]:
-    """What the end of its period makes due: the quantities as of the end, and the charges that waited.
+    """The lines due at the end of a period: the quantities at that time, and the waiting charges.
 
     Standing: documented.
     """
@@ -279,9 +264,9 @@ class NewCustomer(Value, frozen=True):
 
 
 class NewSubscription(Value, frozen=True):
-    """A subscription to begin. `date` is when it bills, None for the day on which it begins.
+    """A subscription to begin. `date` is when it bills. None: on the day on which it begins.
 
-    `prorate`: a first period that is not whole costs its part only.
+    With `prorate`, a first period that is not whole is prorated.
     """
 
     frequency: Frequency
@@ -292,7 +277,7 @@ class NewSubscription(Value, frozen=True):
 
 
 def new_customer(state: State, new: NewCustomer, at: datetime) -> Customer:
-    """Refusal if another customer has the id."""
+    """Create a customer. Refusal if another one has the id."""
     customer = Customer(state.customer_id(new.id), new.name, new.currency, at, new.status, new.auto_post)
     customer.details.update(new.details)
     state.add_customer(customer)
@@ -301,7 +286,7 @@ def new_customer(state: State, new: NewCustomer, at: datetime) -> Customer:
 
 
 def draft_subscription(state: State, customer: Customer, new: NewSubscription, at: datetime) -> Subscription:
-    """A subscription that bills nothing until it is activated. Refusal if the id is taken."""
+    """Create a subscription that bills nothing until it is activated. Refusal if the id is taken."""
     subscription = Subscription(
         state.subscription_id(new.id), customer, None, new.frequency, [], at, reference=new.reference
     )
@@ -321,10 +306,10 @@ def activate(
     at: datetime,
     into: BillingPeriodDefinition | None = None,
 ) -> Subscription:
-    """Begin a subscription in a definition of the customer that bills on its date, or else in a new one.
+    """Begin a subscription in a definition with its date, or else in a new one.
 
-    `into` names the definition. The first period, or its part, is invoiced now as far as it is charged at the
-    start. Refusal if the definition is another customer's or of another frequency, or the id is taken.
+    `into` may name the definition. What is charged at the start of the first period, prorated or not, is
+    invoiced now. Refusal if the definition has another customer or frequency, or if the id is taken.
 
     Standing: inferred.
     """
@@ -345,11 +330,11 @@ def start(
     into: BillingPeriodDefinition | None = None,
     holds: bool = False,
 ) -> None:
-    """Activate a draft subscription; Refusal for one that isn't."""
+    """Activate a draft subscription. Refusal if it is not a draft."""
     customer, frequency = subscription.customer, subscription.frequency
     if subscription.status != "Draft":
         raise conflict(
-            "subscriptionId", f"{subscription.id} is {subscription.status}; only a draft is activated"
+            "subscriptionId", f"{subscription.id} is {subscription.status}; only a draft can be activated"
         )
     if customer.status != "Active":
         raise conflict("customerId", f"customer {customer.id} is {customer.status}")
@@ -360,7 +345,8 @@ def start(
         kind = BillingPeriodType.SPECIFIED_DATE
         if date is None:
             kind = BillingPeriodType.FIRST_SUBSCRIPTION_ACTIVATION
-        into = new_definition(state, customer, wanted, at=at, type=kind)
+        into = definition_of(customer, wanted, at=at, type=kind)
+        create_definition(state, into, at)
     day = day_of(at)
     subscription.place, subscription.status, subscription.activated = into, "Active", at
     into.subscriptions.append(subscription)
@@ -373,7 +359,7 @@ def start(
 
 
 def cancel(state: State, subscription: Subscription, at: datetime) -> None:
-    """End a subscription: what its period has used so far is invoiced, nothing is given back (inferred)."""
+    """End a subscription. Usage of the period so far is invoiced; nothing is refunded (inferred)."""
     definition = subscription.definition
     lines = list(_finish(subscription))
     definition.subscriptions.remove(subscription)
@@ -387,11 +373,10 @@ def cancel(state: State, subscription: Subscription, at: datetime) -> None:
 def move(
     state: State, subscription: Subscription, into: BillingPeriodDefinition | InvoiceDate, at: datetime
 ) -> None:
-    """Move a subscription to another definition of its customer, or to a new one that bills on a date.
+    """Move a subscription to another definition of its customer, or to a new one with a date.
 
-    Its present period then ends with that of the definition, and with a new one as if the date were moved. It
-    costs what it did (inferred: as with a date). Refusal if the definition is another customer's or of
-    another cycle.
+    Its present period then ends with that of the definition; with a date, as if the date were moved. The cost
+    stays (inferred from moving a date). Refusal if the definition has another customer or cycle.
     """
     if isinstance(into, BillingPeriodDefinition):
         check_target(into, subscription.customer, subscription.frequency)
@@ -401,7 +386,8 @@ def move(
         return
     if isinstance(into, InvoiceDate):
         end = into.instead_of(subscription.end, at)
-        into = new_definition(state, subscription.customer, into, at=at, end=end)
+        into = definition_of(subscription.customer, into, at=at, end=end)
+        create_definition(state, into, at)
     before = subscription.definition
     before.subscriptions.remove(subscription)
     into.subscriptions.append(subscription)
@@ -421,10 +407,10 @@ def add_charge(
     at_period_end: bool,
     at: datetime,
 ) -> Charge:
-    """Charge once, all of the amount or the part for what is left of the period.
+    """Charge once, in full or prorated for the rest of the period.
 
-    The part is fixed now, by the end of the period as it is now, also for what is billed at the end; a date
-    that is moved later changes when that is, and not how much (documented).
+    A prorated amount is fixed now, by the present end of the period, even if it is billed at the end. Moving
+    the date later changes when it is billed, but not how much (documented).
     """
     day = day_of(at)
     charge = Charge(state.ids.next(), name, amount, at)
@@ -443,13 +429,15 @@ def add_charge(
 
 
 def check_target(definition: BillingPeriodDefinition, customer: Customer, frequency: Frequency) -> None:
-    """Refusal if subscriptions of this customer and frequency can't be in a definition.
+    """Refusal if subscriptions of this customer and frequency can't be in this definition.
 
     Standing: documented.
     """
     key = "billingPeriodDefinitionId"
     if definition.customer is not customer:
-        raise conflict(key, f"{definition.id} is of another customer; choose one of customer {customer.id}")
+        raise conflict(
+            key, f"{definition.id} belongs to another customer; choose one of customer {customer.id}"
+        )
     if definition.date.frequency != (frequency.cycle, frequency.intervals):
         wanted = InvoiceDate(frequency.cycle, 1, 1, frequency.intervals)
         raise conflict(

@@ -1,4 +1,4 @@
-"""Everything that Fusebill knows."""
+"""Fusebill's state: customers with their definitions, subscriptions, drafts and invoices."""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
@@ -29,8 +29,8 @@ __all__ = ["State"]
 class State(BillingSystem):
     """Customers with their definitions, subscriptions and bills.
 
-    Commands are the functions of the modules beside this one: each takes the state and the moment, changes
-    the state or raises a `Refusal`, and leaves the happenings for `take_events`.
+    The functions in `rules`, `usage` and `invoices` are commands: each takes the state and the moment,
+    changes the state or raises a `Refusal`, and leaves what happened for `take_events`.
     """
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class State(BillingSystem):
         self.product_ids = Ids(50_000)
         self.invoice_ids = Ids(80_000)  # of drafts, their charges, invoices and purchases
         self.last_bill = 0
-        # Whether invoices are posted by themselves, and whether drafts that a call held are at a renewal.
+        # Whether invoices are posted automatically, and whether a renewal posts drafts that a call held.
         self.auto_post = True
         self.posts_at_renewal = False
         self.frequencies: dict[int, Frequency] = {}
@@ -64,7 +64,7 @@ class State(BillingSystem):
 
     @property
     def has_own_keys(self) -> bool:
-        """Whether the catalogue has said who may call."""
+        """Whether the catalogue has set API keys."""
         return self.api_keys != State().api_keys
 
     def forecast(self, id: str, count: int) -> list[Coming]:
@@ -72,9 +72,9 @@ class State(BillingSystem):
         return coming_bills(alone, customer.bills, count)
 
     def apart(self, customer: Customer) -> "tuple[State, Customer]":
-        """Another state with a copy of one customer, that counts on from where this one stands.
+        """A separate state with a copy of one customer. Its ids continue from this one's.
 
-        A forecast is of invoices, whether they are posted by themselves or wait as drafts.
+        Invoices are posted automatically there, so that a forecast does not stop at drafts.
         """
         alone = State()
         alone.ids.last, alone.last_bill = self.ids.last, self.last_bill
@@ -105,7 +105,7 @@ class State(BillingSystem):
             raise not_found("subscriptionId", id) from None
 
     def product(self, id: int) -> tuple[Subscription, SubscriptionProduct]:
-        """A product of a subscription, and that."""
+        """A subscription and its product with this id."""
         for subscription in self._subscriptions.values():
             for product in subscription.products:
                 if product.id == id:
@@ -113,7 +113,7 @@ class State(BillingSystem):
         raise not_found("subscriptionProductId", id)
 
     def item(self, id: int) -> tuple[Subscription, SubscriptionProduct, Item]:
-        """A tracked item, and whose it is."""
+        """A tracked item, with its subscription and product."""
         for subscription in self._subscriptions.values():
             for product in subscription.products:
                 for item in product.items:
@@ -122,7 +122,7 @@ class State(BillingSystem):
         raise not_found("id", id)
 
     def drafts(self) -> Iterable[Draft]:
-        """In the order in which they were made."""
+        """All drafts in order of creation."""
         found = (draft for customer in self._customers.values() for draft in customer.drafts)
         return sorted(found, key=lambda draft: draft.id)
 
@@ -133,7 +133,7 @@ class State(BillingSystem):
         raise not_found("draftInvoiceId", id)
 
     def invoices(self) -> Iterable[tuple[Customer, Invoice]]:
-        """In the order in which they were posted."""
+        """All invoices in order of posting."""
         found = ((customer, each) for customer in self._customers.values() for each in customer.invoices)
         return sorted(found, key=lambda pair: pair[1].bill.number)
 
@@ -158,11 +158,11 @@ class State(BillingSystem):
     # -- what changes (for the commands)
 
     def customer_id(self, given: int | None) -> int:
-        """The id of a new customer; Refusal if the given one is taken."""
+        """The id for a new customer. Refusal if the given one is taken."""
         return self._new_id(given, self._customers)
 
     def subscription_id(self, given: int | None) -> int:
-        """The id of a new subscription; Refusal if the given one is taken."""
+        """The id for a new subscription. Refusal if the given one is taken."""
         return self._new_id(given, self._subscriptions)
 
     def _new_id(self, given: int | None, taken: Collection[int]) -> int:
@@ -174,7 +174,7 @@ class State(BillingSystem):
         return given
 
     def add_customer(self, customer: Customer) -> None:
-        """With all that it has."""
+        """Add a customer with everything that belongs to it."""
         self._customers[customer.id] = customer
         self._definitions.update((definition.id, definition) for definition in customer.definitions)
         self._subscriptions.update((subscription.id, subscription) for subscription in customer.subscriptions)

@@ -1,4 +1,4 @@
-"""Usage is the quantity of a subscription's product, set or changed by a difference (documented)."""
+"""Usage: the quantity of a subscription's product, set or changed by a difference (documented)."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -36,10 +36,10 @@ def set_quantity(
     holds: bool = False,
     is_preview: bool = False,
 ) -> None:
-    """Set a quantity, to a total. A product charged at the end of the period is charged then, by what it has.
+    """Set a quantity to a total. A product charged at the end of the period is charged by it then.
 
-    Of one that is charged at the start, more is charged as the plan says: at once, at the end, or not. Fewer
-    units give nothing back (inferred). Refusal, for a preview too.
+    For a product charged at the start, additional units are charged as the plan says: at once, at the end, or
+    not at all. Fewer units refund nothing (inferred). Refusal, for a preview too.
 
     Standing: documented.
     """
@@ -76,13 +76,13 @@ def set_items(
     *,
     holds: bool = False,
 ) -> None:
-    """Have a tracked product consist of these; its quantity is how many there are. Refusal."""
+    """Set the items of a tracked product. Its quantity is their number. Refusal."""
     if not product.plan.is_tracked:
         raise conflict("subscriptionProductId", f"{product.id} tracks no items: set its quantity")
     references = [item.reference for item in items]
     for reference in references:
         if not reference or references.count(reference) > 1:
-            raise conflict("reference", f"{reference!r}: each item needs one of its own")
+            raise conflict("reference", f"{reference!r}: each item needs its own")
     quantity = Decimal(len(items))
     if quantity != product.quantity:
         set_quantity(state, subscription, product, quantity, at, holds=holds)
@@ -90,14 +90,14 @@ def set_items(
 
 
 def buy(state: State, customer: Customer, plan: PlanProduct, quantity: Decimal, at: datetime) -> Purchase:
-    """A product once: a draft, which is charged when it is finalised."""
+    """Buy a product once: a draft, which is charged when it is finalised."""
     purchase = Purchase(state.invoice_ids.next(), customer, plan, quantity, at, plan.name)
     state.purchases[purchase.id] = purchase
     return purchase
 
 
 def finalise(state: State, purchase: Purchase, at: datetime, *, holds: bool = False) -> None:
-    """Charge for a purchase; Refusal for one that is not a draft."""
+    """Charge for a purchase. Refusal if it is not a draft."""
     if purchase.status != "Draft":
         raise conflict("id", f"purchase {purchase.id} is {purchase.status}")
     purchase.status = "Purchased"
@@ -108,7 +108,7 @@ def finalise(state: State, purchase: Purchase, at: datetime, *, holds: bool = Fa
 
 
 def cancel_purchase(purchase: Purchase) -> None:
-    """Refusal for one that is finalised or cancelled."""
+    """Cancel a purchase. Refusal if it is finalised or cancelled."""
     if purchase.status != "Draft":
         raise conflict("id", f"purchase {purchase.id} is {purchase.status}")
     purchase.status = "Cancelled"
