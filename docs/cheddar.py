@@ -97,7 +97,7 @@ FIXED: dict[str, tuple[Rule, ...]] = {
         ),
         Rule("A hook that an operator gives up holds its invoice no longer.", "inferred", "", Hooks.cancel),
         Rule(
-            "The listener may execute it earlier; it is executed once, whoever comes first.",
+            "The listener may execute it earlier; whichever comes first, it is executed once.",
             "documented",
             "K60 API",
             billing.run_outstanding,

@@ -10,19 +10,25 @@ from tallyhook_receiver.cli.command import Command
 HEAD = """\
 # Commands
 
-`pip install 'tallyhook[mock]'` brings the command `tallyhook`; for `verify`, `doctor` and `inbox` the extra
-`[receiver]` is enough, so they are there wherever a receiver runs. Those that look at a running mock, or have
-it do something, find it by `--mock URL` or the variable `TALLYHOOK_MOCK`, else at `http://127.0.0.1:8421`;
-they talk to its [control API](catalog.md#the-control-api), which answers on the same machine only.
+Look up any `tallyhook` command here: what it does, its parameters, its defaults.
 
-On a terminal there are tables, with `--json` there is JSON, in a pipe the columns are separated by tabs. A
-command ends with 0 if all is well, with 1 if what it was asked about is bad (no such customer, a signature
-that does not fit), and with 2 if it was called wrongly or nothing answers. What went wrong is one line on the
-error stream. `tallyhook completion bash >> ~/.bashrc` (or `zsh`, `fish`) has the shell complete commands,
-options, types of hooks, and what a running mock has: customers, products, hooks, listeners.
+`pip install 'tallyhook[mock]'` installs all of them. `pip install 'tallyhook[receiver]'` installs `verify`, `doctor` and
+`inbox`, so these are available wherever a receiver runs.
 
-`clock`, `customers`, `hooks`, `listeners`, `faults`, `snapshot` and `inbox` alone show what there is, as with
-`show` or `list`.
+**Which mock.** Commands that inspect or control a running mock connect to `--mock URL`, else to the URL in the variable
+`TALLYHOOK_MOCK`, else to `http://127.0.0.1:8421`. They use its [control API](catalog.md#the-control-api), which answers
+requests from the same machine only.
+
+**Output.** Tables on a terminal, tab-separated columns in a pipe, JSON with `--json`. Errors go to stderr, one line each.
+
+**Exit status.** 0: all is well. 1: what you asked about is bad, for example an unknown customer or a wrong signature.
+2: the command was called wrongly, or nothing answers.
+
+**Short forms.** `clock`, `customers`, `hooks`, `listeners`, `faults`, `snapshot` and `inbox` without a subcommand do the
+same as `show` or `list`.
+
+**Completion.** `tallyhook completion bash >> ~/.bashrc` (or `zsh`, `fish`) lets the shell complete commands, options,
+hook types, and the customers, products, hooks and listeners of a running mock.
 
 [commands.py](commands.py) writes this page from the code.
 """
@@ -37,13 +43,14 @@ def _section(name: str, command: Command) -> str:
     arguments = [each for each in command.params if isinstance(each, click.Argument)]
     options = [each for each in command.params if isinstance(each, click.Option)]
     usage = [name, *(each.make_metavar(context) for each in arguments), *(["[OPTIONS]"] if options else [])]
-    parts = ["", f"## {name}", "", "```", " ".join(usage), "```", "", command.help or "", ""]
+    parts = ["", f"## {name}", "", "```text", " ".join(usage), "```", "", command.help or "", ""]
     if command.examples:
-        parts += ["For example:", "", "```", *command.examples, "```", ""]
+        parts += ["For example:", "", "```sh", *command.examples, "```", ""]
     rows = [(each.make_metavar(context), each.help or "") for each in arguments]
     rows += [(_option(each, context), _about(each)) for each in options]
     if rows:
-        parts += ["| | |", "|---|---|", *(f"| `{left}` | {right} |" for left, right in rows), ""]
+        table = [f"| `{left}` | {right} |" for left, right in rows]
+        parts += ["| parameter | what it does |", "|---|---|", *table, ""]
     return "\n".join(parts).replace("\n\n\n", "\n\n")
 
 

@@ -15,7 +15,6 @@ version = release = version_of("tallyhook")
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "docstrings", "pictures"]
 exclude_patterns = ["screenshots"]
-pygments_style = "friendly"
 
 myst_heading_anchors = 4
 
@@ -24,18 +23,25 @@ default_role = "py:obj"
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 python_use_unqualified_type_names = True
-python_maximum_signature_line_length = 110
 
-html_theme = "furo"
+html_theme = "pydata_sphinx_theme"
 html_title = f"Tallyhook {release}"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
+html_extra_path = ["demo.svg", "timeline.svg"]  # for the README
 html_favicon = "../mock_server/tallyhook_mock/console/static/icon.svg"
+html_context = {"default_mode": "auto"}  # light or dark as the reader's system is, until they choose
 html_theme_options = {
-    "light_css_variables": {"color-brand-primary": "#0b6363", "color-brand-content": "#0b6363"},
-    "dark_css_variables": {"color-brand-primary": "#62cfc4", "color-brand-content": "#62cfc4"},
+    "logo": {"text": "Tallyhook"},
+    "navbar_center": ["navbar-nav"],
+    "navbar_end": ["theme-switcher"],
+    "search_bar_text": "Search",
+    "show_toc_level": 2,
+    "secondary_sidebar_items": ["page-toc"],
+    "primary_sidebar_end": [],
+    "footer_start": ["copyright"],
+    "footer_end": [],
 }
 html_copy_source = False
 html_show_sphinx = False
-# A page that was opened from a disk may not fetch the pages that it has found.
-html_show_search_summary = False
+html_show_search_summary = False  # browsers don't let a page opened from disk fetch other pages

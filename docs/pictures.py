@@ -1,4 +1,4 @@
-"""Pictures in two colours are HTML in the pages, which Sphinx does not look into: an extension that does."""
+"""A Sphinx extension: pictures with a light and a dark version follow the theme that the reader chose."""
 
 import re
 import shutil
@@ -8,7 +8,7 @@ from docutils.nodes import Text, document, raw
 from sphinx.application import Sphinx
 from sphinx.util.typing import ExtensionMetadata
 
-# Elsewhere the system's theme decides; on the site the one that its reader has chosen, by classes of Furo's.
+# Plain HTML follows the system; the theme's two classes follow what the reader chose on the site.
 PICTURE = re.compile(r'<picture>\s*<source [^>]*srcset="([^"]+)">\s*<img src="([^"]+)"([^>]*)>\s*</picture>')
 BOTH = r'<img class="only-light" src="\2"\3><img class="only-dark" src="\1"\3>'
 

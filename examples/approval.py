@@ -1,7 +1,7 @@
 """A person agrees first: a large invoice is announced in a chat, and held until somebody says yes.
 
 `NotYet` refuses the hook, so Cheddar keeps the invoice and comes again. What is agreed to is a total:
-should the usage change meanwhile, the question is asked anew. The link in the message is the permission,
+should the usage change meanwhile, the question is asked again. The link in the message is the permission,
 so post it where only those read who may agree; opening it changes nothing, since chats open links to
 preview them.
 

@@ -1,4 +1,4 @@
-"""The networks that may send, seen through trusted proxies."""
+"""The networks that may send, directly or through trusted proxies."""
 
 import ipaddress
 from collections.abc import Iterable
@@ -8,21 +8,21 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Allowlist:
-    """An allow-list of networks; without one everybody may send, and only the signature decides.
+    """A list of networks. Without one everybody may send, and only the signature decides.
 
-    Behind a trusted proxy the sender is the first address in `X-Forwarded-For`, read from the right, that is
-    no trusted proxy. Addresses further left are only what the sender claims.
+    Behind trusted proxies, the sender is the first address in `X-Forwarded-For`, read from the right, that is
+    not a trusted proxy. The addresses to its left are only claims.
     """
 
     def __init__(self, networks: Iterable[str] | None, proxies: Iterable[str]) -> None:
-        """ValueError for what is no network."""
+        """Raises ValueError for anything but a network."""
         self._networks = None if networks is None else _networks(networks)
         self._proxies = _networks(proxies)
 
     def allows(self, peer: str | None, forwarded: str) -> bool:
         """Whether a request from this peer, with this `X-Forwarded-For`, may come in.
 
-        An address that is missing or makes no sense may not send.
+        A missing or invalid address may not.
         """
         if self._networks is None:
             return True
@@ -44,7 +44,7 @@ def _within(address: Address, networks: tuple[Network, ...]) -> bool:
 
 
 def _address(text: str) -> Address | None:
-    """An address as peers and proxies write it, perhaps with a port; an IPv4 one inside IPv6 is IPv4."""
+    """The address that a peer or proxy gives, perhaps with a port. An IPv4 address inside IPv6 is IPv4."""
     host = text.strip()
     if host.startswith("["):
         host = host[1:].partition("]")[0]

@@ -1,4 +1,4 @@
-"""The ASGI application: reads a request within limits, sends the response, follows the server's lifespan."""
+"""The ASGI application: reads requests within limits, sends responses, and follows the server's lifespan."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -18,10 +18,10 @@ MAX_HEADER_BYTES = 16_384
 
 
 class ASGIApp:
-    """An ASGI application: serve it by itself, or give it a route in another one, on any path.
+    """An ASGI application. Serve it by itself, or mount it in another one, on any path.
 
-    With a server's lifespan it opens and closes the receiver. Mounted, it gets no lifespan events: the inbox
-    opens with the first request, and `Receiver.aclose` is the host's to call.
+    A server's lifespan events open and close the receiver. A mounted application gets no such events: the
+    first request opens the inbox, and the host calls `Receiver.aclose`.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class ASGIApp:
 
 
 def headers_of(scope: Message) -> dict[str, str] | None:
-    """A request's headers, names in lower case and repeated ones joined; None if they are too large."""
+    """A request's headers, with lower-case names and repeated ones joined; None if they are too large."""
     fields = scope["headers"]
     if len(fields) > MAX_HEADERS:
         return None
@@ -105,7 +105,7 @@ def headers_of(scope: Message) -> dict[str, str] | None:
 
 
 async def _read(receive: Receive, limit: int) -> bytes | None:
-    """The body, or None once it is longer than the limit. ConnectionAbortedError if the sender has left."""
+    """The body; None if it is longer than the limit. Raises ConnectionAbortedError if the sender has left."""
     body = bytearray()
     while True:
         message = await receive()

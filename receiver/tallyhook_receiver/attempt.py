@@ -37,10 +37,20 @@ _Ending = tuple[State, str, Response]
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What all attempts of a receiver share. `unsigned` are the sources that confirm their events, by name,
-    `unknown_for` is when an unknown outcome is given up, `marks` whether charges carry a mark, `gone_after`
-    how much later what isn't found has to be missing still, `handle_within` seconds for handler and review
-    together, None = any.
+    """What all attempts of a receiver share.
+
+    Attributes:
+        inbox: the open inbox.
+        owner: this worker's name for its leases.
+        unsigned: the sources that confirm their events, by name.
+        handlers: the handlers.
+        observers: get reports of the work.
+        clock: the present, as an aware datetime.
+        lease: the length of a lease in seconds.
+        unknown_for: how long a request with an unknown outcome may still arrive.
+        marks: whether charges carry a mark.
+        gone_after: how much later a customer or invoice has to be missing again before it counts as gone.
+        handle_within: seconds for handler and review together; None for no limit.
     """
 
     inbox: Inbox
@@ -71,13 +81,13 @@ class Attempt:
 
     @property
     def about(self) -> dict[str, str]:
-        """The fields of logs and traces: which hook of the inbox this is, and which attempt."""
+        """The fields for logs and traces: the hook and the attempt."""
         return self.letter.about | {"attempt": self._name}
 
     async def run(self) -> Response:
-        """The response to every delivery that waits for this attempt. Raises only if it is canceled.
+        """The response for every delivery that waits for this attempt. Raises only if it is canceled.
 
-        It runs in a task of its own, whose log lines are all about this hook.
+        It runs in its own task, whose log lines are all about this hook.
         """
         working_at.set(self)
         with self.context.observers.around(lambda observer: observer.attempt(self.letter)):
@@ -105,9 +115,7 @@ class Attempt:
             if not claim.mine:
                 return later(claim.free_in, "another worker is at it")
             if claim.differs:
-                self._log(
-                    logging.WARNING, "announced again, in another body than before; it is handled again"
-                )
+                self._log(logging.WARNING, "announced again with another body, so it is handled again")
             state, note, response = await self._handle_within()
         except asyncio.CancelledError:
             # Also while it is only being claimed: else nobody could take it before the lease had ended.
@@ -125,7 +133,7 @@ class Attempt:
         return response
 
     async def _let_go(self, why: str) -> None:
-        """Let another worker take the hook, unless a charge may still be on its way under this lease."""
+        """Let another worker take the hook, unless a charge may still be on its way."""
         if not self._journal.is_open:
             await self.context.inbox.finish(self.letter.key, self.context.owner, State.FAILED, why)
 
@@ -147,7 +155,7 @@ class Attempt:
         except TimeoutError:
             if not limit.expired():  # somebody else's
                 raise
-        why = f"cut, for it took longer than {within:g} s"
+        why = f"canceled: it took longer than {within:g} s"
         self._log(logging.WARNING, why)
         return State.FAILED, why, later(self.context.lease, _CUT)
 
@@ -210,7 +218,7 @@ class Attempt:
         return State.DONE, note, responses.DONE
 
     async def _plan(self, outcome: Outcome) -> None:
-        """Plan a second look, before the hook is done, if a request thought lost may still arrive."""
+        """Plan a second look before the hook is done, if a request with a lost answer may still arrive."""
         if outcome.look_again:
             now = self.context.clock()
             await self.context.inbox.plan(

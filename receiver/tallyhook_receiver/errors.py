@@ -5,9 +5,10 @@ from collections.abc import Iterable
 
 
 class NotYet(Exception):
-    """Raised by a handler that can't do its work now: the hook waits in the inbox until it comes again.
+    """Raised by a handler that can't do its work now. The hook waits in the inbox until it is delivered
+    again.
 
-    `retry_after`, in seconds, goes into `Retry-After`; the sender may follow its own schedule instead.
+    `retry_after` goes into `Retry-After`, in seconds; the sender may follow its own schedule instead. Raises
     ValueError if it is not finite.
     """
 
@@ -19,21 +20,23 @@ class NotYet(Exception):
 
 
 class Unconfirmed(Exception):
-    """Raised by a source's `confirm`: its system doesn't know what an unsigned request tells of."""
+    """Raised by a source's `confirm` if its system doesn't know what an unsigned request is about."""
 
 
 class InboxUnavailable(Exception):
-    """The inbox can't store anything now: the disk is full, the file locked or gone, the server away."""
+    """The inbox can't store anything now: the disk is full, the file is locked or gone, or the server is
+    down.
+    """
 
 
 class LeaseLost(Exception):
-    """Another worker may have taken the hook: this one's lease has run out."""
+    """This worker's lease has run out, so another worker may have taken the hook."""
 
 
 class SettingsError(ValueError):
-    """The environment lacks something, or something in it makes no sense.
+    """Settings are missing or wrong.
 
-    `problems` is a line for each, with the variable's name and what to do about it, and without its value.
+    `problems` has a line for each, with the variable's name and how to fix it, but without its value.
     """
 
     def __init__(self, problems: Iterable[str]) -> None:

@@ -1,4 +1,4 @@
-"""Why an attempt failed, as far as logs may say it: the exception itself may quote the customer."""
+"""The cause of a failed attempt, as far as a log may have it: the exception itself may quote the customer."""
 
 import logging
 import traceback
@@ -15,10 +15,10 @@ _BELOW = frozenset(("tallyhook", "tallyhook_receiver", "asyncio", "concurrent"))
 
 
 class Cause(NamedTuple):
-    """The exception's type, and where it came out of the handler: `file:line in function`.
+    """The exception's type, and the place in the handler: `file:line in function`.
 
-    What the client's package raises while a review is applied comes out of no handler. `reason` is why, where
-    that can quote nobody. Either is empty if there is none.
+    `place` is empty for an error of the client's package while a review is applied. `reason` is empty unless
+    it quotes nobody.
     """
 
     exception: str
@@ -36,12 +36,12 @@ class Cause(NamedTuple):
 
 
 def cause_of(error: Exception) -> Cause:
-    """The cause of a failure, from an exception that was caught.
+    """The cause of a failure, from the caught exception.
 
-    The place is the last line of the handler's own file that the exception passed: a library that it called
-    tells nothing of the way there. Where no handler was under way it is the line that raised, and none at all
-    for an error that the client's package raises on purpose. At DEBUG the log gets the traceback without the
-    exception's text, which may quote the customer; `raised` of the record is the exception.
+    The place is the last line in the handler's own file on the way to the error, not a line in a library that
+    it called. Without a handler it is the line that raised. An error that the client's package raises on
+    purpose has no place. At DEBUG, the log has the traceback without the exception's text, which may quote
+    the customer; the record's `raised` is the exception.
     """
     trail = "".join(traceback.format_tb(error.__traceback__))
     log.debug("a handler raised %s\n%s", type(error).__name__, trail, extra={"raised": error})

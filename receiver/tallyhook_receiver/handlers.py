@@ -20,9 +20,10 @@ BILLABLE = events.SubscriptionBillable.TYPE
 
 
 class Handlers:
-    """One handler for each type of event; billable hooks may have a review handler instead.
+    """One handler per type of event. Billable hooks may have a review handler instead.
 
-    Both may be for one source, by its name, or for all of them, by `None`; the former goes first.
+    A handler is for one source, by its name, or for all sources, by `None`. The one for the source takes
+    precedence.
     """
 
     def __init__(self) -> None:
@@ -42,13 +43,13 @@ class Handlers:
         self._reviews[source] = _as_coroutine(handler)
 
     def handler(self, source: Source, type: str) -> Handler | None:
-        """What a source's events of this type go to, but for a review."""
+        """The handler for a source's events of this type; None if a review handles them."""
         if (handler := self._handlers.get((source.name, type))) is not None:
             return handler
         return None if self._own_review(source, type) else self._handlers.get((None, type))
 
     def review(self, source: Source, type: str = BILLABLE) -> Handler | None:
-        """What a source's invoices are reviewed by."""
+        """The review handler for a source's invoices."""
         if type != BILLABLE or not has_invoices(source) or (source.name, type) in self._handlers:
             return None
         return self._reviews.get(source.name) or self._reviews.get(None)
@@ -66,12 +67,12 @@ def has_invoices(source: Source) -> bool:
 
 
 def argument(event: Event[object]) -> events.Hook | Event[object]:
-    """What a handler is given: Cheddar's typed hook, or else the event."""
+    """The handler's argument: Cheddar's typed hook, or else the event."""
     return event.payload if isinstance(event.payload, events.Hook) else event
 
 
 def _as_coroutine(handler: Callable[[T], Awaitable[None] | None]) -> Callable[[T], Awaitable[None]]:
-    """The handler to be awaited: a coroutine function is run here, anything else in a thread."""
+    """The handler as a coroutine function. A plain function runs in a thread."""
     if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__):
         return cast(Callable[[T], Awaitable[None]], handler)
 

@@ -25,10 +25,10 @@ _CLOSING = _answer(503, "closing")
 
 
 class Health:
-    """Tries inbox and clients, at most once a second however many ask.
+    """Checks the inbox and the clients, at most once a second.
 
-    It is asked for by a GET of a path that ends with `path`, if that isn't None. `opened` gives the inbox,
-    ready to be used; it may raise InboxUnavailable. `broken` names the sources whose client can't be used.
+    A GET of a path that ends with `path` asks for it, unless `path` is None. `opened` returns the open inbox,
+    and may raise InboxUnavailable. `broken` names the sources whose client can't be used.
     """
 
     def __init__(
@@ -46,13 +46,13 @@ class Health:
         self._looked = 0.0
 
     def is_asked(self, method: str, path: str) -> bool:
-        """Whether a request asks for it."""
+        """Whether this request is a health check."""
         return method in ("GET", "HEAD") and self._path is not None and path.endswith(self._path)
 
     async def answer(self) -> Response:
-        """200 if a hook could be handled now: the inbox can be written and read, and no client is closed.
+        """200 if a hook could be handled now: the inbox can be read and written, and no client is closed.
 
-        Otherwise 503 and a word that says why.
+        Otherwise 503, with a word that says why.
         """
         if self._is_closing():
             return _CLOSING

@@ -1,4 +1,4 @@
-"""From a request to its response, straight down: precheck, verify, read, join or start the attempt."""
+"""From a request to its response: precheck, verify, read, then join or start the attempt."""
 
 import asyncio
 import logging
@@ -25,10 +25,10 @@ log = logging.getLogger("tallyhook.receiver")
 
 
 class Intake:
-    """Takes requests in, one attempt at a time for each hook.
+    """Takes requests in, with one attempt at a time for each hook.
 
-    `context` gives what attempts need, once the inbox is open; it may raise InboxUnavailable. While
-    `is_closing` is true nothing new is taken.
+    `context` returns what attempts need, once the inbox is open; it may raise InboxUnavailable. While
+    `is_closing` returns True, no new hooks are taken.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Intake:
         senders, trusted_proxies = options["senders"], options["trusted_proxies"]
         unsigned = [source for source in sources if isinstance(source, UnsignedSource)]
         if senders is None and trusted_proxies and not unsigned:
-            raise ValueError("trusted proxies mean nothing without a list of senders")
+            raise ValueError("trusted_proxies need senders, or an unsigned source")
         self._signing = [source for source in sources if source not in unsigned]
         self._unsigned = [(source, Allowlist(source.networks, trusted_proxies)) for source in unsigned]
         self._context = context
@@ -56,12 +56,12 @@ class Intake:
         self._running: dict[str, tuple[Attempt, asyncio.Task[Response]]] = {}
 
     def open(self) -> None:
-        """Forget the attempts of an event loop that has ended: they never end themselves."""
+        """Forget attempts of a past event loop: they never end."""
         loop = asyncio.get_running_loop()
         self._running = {k: r for k, r in self._running.items() if r[1].get_loop() is loop}
 
     async def close(self, within: float) -> None:
-        """Wait so many seconds for running attempts, then cancel them. `is_closing` is true by now."""
+        """Wait so many seconds for running attempts, then cancel them. `is_closing` is already true."""
         loop = asyncio.get_running_loop()
         if running := {task for _, task in self._running.values() if task.get_loop() is loop}:
             _, late = await asyncio.wait(running, timeout=within)
@@ -73,7 +73,7 @@ class Intake:
     def precheck(self, method: str, headers: Mapping[str, str], peer: str | None) -> Response | None:
         """The refusal of a request before its body is read; None if the body may be read.
 
-        `peer` is the address at the other end of the connection, None if the server can't tell.
+        `peer` is the address at the other end of the connection; None if the server doesn't know it.
         """
         if method.upper() != "POST":
             return self.refused(responses.WRONG_METHOD)
@@ -85,15 +85,16 @@ class Intake:
         return None
 
     def refused(self, response: Response) -> Response:
-        """This refusal, logged and counted."""
+        """Log and count a refusal, and return it."""
         log.warning("a request was refused with %d", response.status, extra={"status": response.status})
         self._observers.tell(lambda observer: observer.refused(response))
         return response
 
     async def receive(self, headers: Mapping[str, str], body: bytes, peer: str | None) -> Response:
-        """The response to a request that has passed `precheck`; header names are in lower case.
+        """The response to a request that has passed `precheck`. Header names are in lower case.
 
-        A 2xx only if the hook's work is done, or there is no handler for it. Raises nothing on any input.
+        It is a 2xx only if the hook's work is done, or if there is no handler for it. Raises nothing on any
+        input.
         """
         if len(body) > self.max_body:
             return self.refused(responses.TOO_LARGE)
@@ -110,7 +111,7 @@ class Intake:
     def _signers(self, headers: Mapping[str, str], body: bytes, peer: str | None) -> list[Source]:
         """The sources that may have sent it: those that signed it, else unsigned ones of the right network.
 
-        Each is tried, whatever the others gave.
+        It tries every source, so that the time doesn't show which one fits.
         """
         if signers := [source for source in self._signing if _signed(source, headers, body)]:
             return signers
@@ -119,7 +120,7 @@ class Intake:
         return [source for source in near if _signed(source, headers, body)]
 
     async def _read(self, signers: Sequence[Source], headers: Mapping[str, str], body: bytes) -> Response:
-        """Find the source that the body is about: one product's key must not sign for another product."""
+        """Find the source that the body is about. A product's key must not sign for another product."""
         if self._is_closing():
             return later(RETRY_AFTER, "closing")
         for source in signers:
@@ -156,6 +157,9 @@ class Intake:
         try:
             context = await self._context()
             if not context.handlers.wants(source, event.type):
+                if await self._is_begun(context, letter.key):
+                    log_hook(logging.ERROR, letter, "there is no handler here for what was begun")
+                    return responses.FAILED
                 await context.inbox.keep(letter, State.IGNORED)
                 return responses.IGNORED
             if self._is_old(event) and not await self._is_welcome(context, letter.key):
@@ -168,16 +172,21 @@ class Intake:
         return await self._join(context, source, event, letter)
 
     def _is_old(self, event: Event[object]) -> bool:
-        """Whether an event is over the age limit; one without a date could be of any age."""
+        """Whether an event is too old. An event without a date counts as too old."""
         return self._max_age is not None and (event.at is None or self._clock() - event.at > self._max_age)
 
+    async def _is_begun(self, context: Context, key: str) -> bool:
+        """Whether a receiver that has a handler for it has begun, and hasn't done it."""
+        record = await context.inbox.get(key)
+        return record is not None and record.attempts > 0 and record.state is not State.DONE
+
     async def _is_welcome(self, context: Context, key: str) -> bool:
-        """Whether its age doesn't matter: its first attempt came in time, or an operator has let it in."""
+        """Whether its age doesn't matter: an attempt came in time, or an operator asked for a retry."""
         record = await context.inbox.get(key)
         return record is not None and (record.attempts > 0 or record.state is State.WAITING)
 
     async def _join(self, context: Context, source: Source, event: Event[object], letter: Letter) -> Response:
-        """Wait for the attempt at this hook, which is started only if none is running."""
+        """Wait for the attempt at this hook. Start one if none is running."""
         if self._is_closing():  # since the request came
             return later(RETRY_AFTER, "closing")
         key = letter.key

@@ -1,4 +1,4 @@
-"""A worker's lease on a hook: claimed, renewed during the work, and known to be over in time."""
+"""A worker's lease on a hook: claimed, renewed during the work, and given up in time."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from tallyhook_receiver.observer import Observers
 
 
 class Lease:
-    """One hook's lease of so many seconds, renewed three times as often until `stop`."""
+    """One hook's lease. It is renewed after a third of its seconds, until `stop`."""
 
     def __init__(self, inbox: Inbox, owner: str, seconds: float) -> None:
         self.inbox = inbox
@@ -23,7 +23,7 @@ class Lease:
         self._renewing: asyncio.Task[None] | None = None
 
     async def claim(self, letter: Letter) -> Claim:
-        """Ask the inbox for a hook. Raises InboxUnavailable."""
+        """Claim a hook in the inbox. Raises InboxUnavailable."""
         asked = uptime()
         claim = await self.inbox.claim(letter, self.owner, self._seconds)
         if claim.mine:
@@ -31,7 +31,7 @@ class Lease:
         return claim
 
     async def claim_due(self, now: datetime) -> Due | None:
-        """Ask the inbox for a hook whose second look is due. Raises InboxUnavailable."""
+        """Claim a hook whose second look is due. Raises InboxUnavailable."""
         asked = uptime()
         due = await self.inbox.claim_due(now, self.owner, self._seconds)
         if due is not None:
@@ -39,15 +39,16 @@ class Lease:
         return due
 
     def check(self) -> None:
-        """Raises LeaseLost unless a quarter of it is left: this process stood still, or the inbox was away.
+        """Raises LeaseLost unless a quarter of it is left. This process may have stopped for a while.
 
-        What is sent right after this has that much time to leave before another worker may take over.
+        A request that is sent right after this has that much time to leave before another worker may take
+        over.
         """
         if uptime() >= self._until - self._seconds / 4:
             raise LeaseLost("the lease has run out")
 
     def stop(self) -> None:
-        """Renew it no more; harmless if it isn't ours."""
+        """Stop renewing it. Does nothing if it isn't ours."""
         if self._timer is not None:
             self._timer.cancel()
         if self._renewing is not None:
@@ -78,7 +79,7 @@ class Lease:
 
 
 class LeasedJournal:
-    """The journal of a hook's review; it ends the review once another worker may have taken the hook over."""
+    """The journal of a hook's review. It ends the review if another worker may have taken the hook."""
 
     def __init__(self, lease: Lease, key: str, observers: Observers) -> None:
         self._lease = lease
@@ -88,7 +89,7 @@ class LeasedJournal:
 
     @property
     def is_open(self) -> bool:
-        """Whether a charge was about to be added and the journal doesn't have the outcome yet."""
+        """Whether a charge is being added and its outcome isn't in the journal yet."""
         return self._open is not None
 
     async def entries(self) -> Sequence[Entry]:

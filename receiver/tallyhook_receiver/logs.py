@@ -1,4 +1,4 @@
-"""Logs about hooks, and how programs read them: a line of JSON for each record."""
+"""Logs about hooks, and a formatter that writes them as JSON."""
 
 import json
 import logging
@@ -16,7 +16,7 @@ FIELDS = ("hook", "product", "type", "attempt", "state", "status", "exception", 
 
 
 class Work(Protocol):
-    """The hook at hand, as logs name it."""
+    """The current hook, for logs."""
 
     @property
     def about(self) -> Mapping[str, str]: ...
@@ -27,20 +27,20 @@ working_at: ContextVar[Work | None] = ContextVar("tallyhook_working_at", default
 
 
 def log_hook(level: int, letter: Letter, what: str, **more: str) -> None:
-    """Log something about a hook; `more` are fields of the record, beside those that say which hook it is."""
+    """Log a message about a hook. `more` are extra fields of the record."""
     of_type = f", {letter.type}" if letter.type else ""
     log.log(level, "hook %s%s: %s", letter.name, of_type, what, extra=letter.about | more)
 
 
 class JSONFormatter(logging.Formatter):
-    """One JSON object per line: `time` (UTC), `level`, `logger`, `message`, and what is known of the hook.
+    """One JSON object per line: `time` (UTC), `level`, `logger`, `message`, and the fields about the hook.
 
         handler = logging.StreamHandler()
         handler.setFormatter(JSONFormatter())
         logging.basicConfig(level=logging.INFO, handlers=[handler])
 
-    A handler's own records, and those of the libraries that it calls, are given the hook and the attempt that
-    they belong to. An exception that was logged is in `error`, with its traceback.
+    Records that a handler or a library logs during an attempt get the hook and the attempt too. `error` has a
+    logged exception with its traceback.
     """
 
     def format(self, record: logging.LogRecord) -> str:

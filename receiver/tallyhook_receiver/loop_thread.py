@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own, for callers that have none: WSGI, AWS Lambda, a script."""
+"""An event loop in its own thread, for callers without one: WSGI, AWS Lambda, a script."""
 
 import asyncio
 import os
@@ -10,9 +10,9 @@ T = TypeVar("T")
 
 
 class LoopThread:
-    """Started by the first call in each process.
+    """An event loop that the first call in each process starts.
 
-    A server may load the application once and fork its workers: no thread of the first process goes along.
+    A server may load the application once and then fork its workers, and a fork doesn't copy threads.
     """
 
     def __init__(self) -> None:
@@ -23,18 +23,18 @@ class LoopThread:
 
     @property
     def is_running(self) -> bool:
-        """Whether there is a loop in this process."""
+        """Whether this process has a loop."""
         return self._loop is not None and self._process == os.getpid()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """The work's result, or what it raises. RuntimeError if it is called from within the loop."""
+        """The work's result, or its exception. Raises RuntimeError if called within the loop."""
         if self.is_running and threading.current_thread() is self._thread:
             work.close()
-            raise RuntimeError("this would wait for itself: await the method's twin instead")
+            raise RuntimeError("this would wait for itself: await the async method instead")
         return asyncio.run_coroutine_threadsafe(work, self._started()).result()
 
     def stop(self) -> None:
-        """Cancel what still runs, and end the loop; harmless if there is none."""
+        """Cancel running work and end the loop. Does nothing if there is none."""
         with self._lock:
             if self.is_running and self._loop is not None and self._thread is not None:
                 asyncio.run_coroutine_threadsafe(_cancel_others(), self._loop).result()

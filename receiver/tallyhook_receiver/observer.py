@@ -1,4 +1,4 @@
-"""What a receiver reports about its work, for metrics, traces and the like."""
+"""What a receiver reports about its work, for metrics and traces."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,52 +16,56 @@ Step = Literal["confirm", "handle", "apply"]
 
 
 class Observer:
-    """Receives reports about requests and hooks, and ignores them: override the methods that you need.
+    """Gets reports about requests and hooks. Override the methods that you need; the others do nothing.
 
-    The methods are called in the event loop and in the middle of the work, so they return at once. What they
-    raise is logged, and changes nothing for the hook. A `letter` holds the hook's body: pass on its key,
-    product and type, and no more.
+    The methods run in the event loop, in the middle of the work, so they must return at once. What they raise
+    is logged, and doesn't affect the hook. A `letter` holds the hook's body: pass on only its key, product
+    and type.
     """
 
     def refused(self, response: Response) -> None:
-        """A request was no signed hook, or was too large, too slow, or from somebody else."""
+        """A request was not a signed hook, was too large or too slow, or came from an unknown sender."""
 
     def request(self, headers: Mapping[str, str]) -> AbstractContextManager[object]:
-        """Around what follows once a request's signature has been verified, up to its answer."""
+        """Surrounds the work on a request, from its verified signature to its answer."""
         return nullcontext()
 
     def answered(self, response: Response, seconds: float) -> None:
-        """A signed request gets this response, so long after its signature was verified. Within `request`."""
+        """A signed request gets this response, so many seconds after its signature was verified. Within
+        `request`.
+        """
 
     def repeated(self, product: str) -> None:
-        """A hook of this product came again in a body that is done. Within `attempt`."""
+        """A hook of this product came again with a body that is done. Within `attempt`."""
 
     def attempt(self, letter: Letter) -> AbstractContextManager[object]:
-        """Around an attempt at a hook. It may go on when its request has been answered."""
+        """Surrounds an attempt at a hook, which may continue after its request was answered."""
         return nullcontext()
 
     def step(self, name: Step) -> AbstractContextManager[object]:
-        """Around a part of an attempt: confirming what is unsigned, the handler, or applying a review."""
+        """Surrounds a part of an attempt: confirming an unsigned event, the handler, or applying a review."""
         return nullcontext()
 
     def wrote(self, entry: Entry) -> None:
-        """A review's journal has a new entry; `Declared` follows the comparison. Within the step `apply`."""
+        """A review's journal has a new entry. `Declared` follows the comparison. Within the step `apply`."""
 
     def reviewed(self, letter: Letter, outcome: Outcome) -> None:
-        """A review was applied, or there was nothing to do. Within `attempt`."""
+        """A review was applied, or had nothing to do. Within `attempt`."""
 
     def finished(self, letter: Letter, state: State, seconds: float) -> None:
-        """An attempt ended so after so many seconds, and the inbox knows it. Within `attempt`.
+        """An attempt ended in this state after so many seconds, and the inbox has stored that. Within
+        `attempt`.
 
-        Not told of an attempt whose inbox is unavailable, or that was cut while a charge was on its way.
+        It is not called if the inbox is unavailable, or if the attempt was canceled while a charge was on its
+        way.
         """
 
     def looked_again(self, letter: Letter, state: State) -> None:
-        """A review was looked at a second time; its hook is in this state now."""
+        """A review had its second look. Its hook is in this state now."""
 
 
 class Observers:
-    """Several as one, false if there are none."""
+    """Several observers as one. It is false if there are none."""
 
     def __init__(self, observers: Iterable[Observer]) -> None:
         self._observers = tuple(observers)
@@ -70,7 +74,7 @@ class Observers:
         return bool(self._observers)
 
     def tell(self, fact: Callable[[Observer], None]) -> None:
-        """Report to each one."""
+        """Report to each observer."""
         for observer in self._observers:
             try:
                 fact(observer)
@@ -99,7 +103,7 @@ _NOTHING = nullcontext()
 
 @contextmanager
 def _harmless(part: AbstractContextManager[object]) -> Iterator[None]:
-    """Keeps a context from swallowing the work's exceptions and from raising its own."""
+    """Keeps a context from swallowing the work's exceptions, and from raising its own."""
     part.__enter__()
     try:
         yield
@@ -118,6 +122,6 @@ def _leave(part: AbstractContextManager[object], error: BaseException | None) ->
 
 
 def _log(error: Exception) -> None:
-    """Leave out the exception that was being handled: a handler's may quote the customer."""
+    """Log an observer's exception without the one that was being handled, which may quote the customer."""
     error.__context__ = error.__cause__ = None
     log.error("an observer failed", exc_info=error)

@@ -1,4 +1,4 @@
-"""Spans for OpenTelemetry; needs the extra `[opentelemetry]`."""
+"""Spans for OpenTelemetry. Needs the extra `[opentelemetry]`."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -20,10 +20,10 @@ from tallyhook_receiver.responses import Response
 class Spans(Observer):
     """Traces a receiver's work: `Receiver(…, observers=[Spans()])`.
 
-    A request is a span, the attempt at its hook one below, and in that one `handle` and `apply`; what the
-    journal is told are events of the latter. A request continues the trace of the server's own span, else
-    that of its `traceparent` header, once the signature is verified. The API's calls are spans too if httpx
-    is instrumented, by `HTTPXClientInstrumentor` for example. Nothing of a hook's body is told, and nothing
+    A request is a span. Below it is the attempt at its hook, and below that are `handle` and `apply`. Journal
+    entries are events of `apply`. Once its signature is verified, a request continues the trace of the
+    server's own span, or else that of its `traceparent` header. The API's calls are spans too if httpx is
+    instrumented, for example by `HTTPXClientInstrumentor`. Spans hold nothing of a hook's body, and nothing
     that a handler raises.
 
     `provider`: None is the global one.

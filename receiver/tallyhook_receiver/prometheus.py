@@ -1,10 +1,11 @@
-"""Metrics for Prometheus; needs the extra `[prometheus]`."""
+"""Metrics for Prometheus. Needs the extra `[prometheus]`."""
 
 from contextlib import AbstractContextManager
 from decimal import Decimal
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
+from tallyhook import money
 from tallyhook.review import Outcome
 from tallyhook_receiver.inbox import Letter, State
 from tallyhook_receiver.observer import Observer
@@ -18,8 +19,8 @@ _SETTLED = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 60.0, 300.0
 class Metrics(Observer):
     """Counts a receiver's work: `Receiver(…, observers=[Metrics()])`.
 
-    Labels are products, types of hooks that have a handler, states and statuses: never a customer. Amounts
-    are in the product's currency, and floats as everything in Prometheus is: for graphs, not for accounts.
+    Labels are products, handled types of hooks, states and statuses, never customers. Amounts are in the
+    product's currency. Like everything in Prometheus they are floats: use them for graphs, not for accounts.
 
     `registry`: where the metrics are registered, once.
     """
@@ -122,9 +123,9 @@ class Metrics(Observer):
         for change in outcome.applied:
             self._changes.labels(product, str(type(change).__struct_config__.tag)).inc()
         if outcome.total_before is not None and outcome.total_after is not None:
-            difference = outcome.total_after - outcome.total_before
+            difference = money.total((outcome.total_after, outcome.total_before.copy_negate()))
             direction = "added" if difference > Decimal(0) else "taken off"
-            self._amount.labels(product, direction).inc(float(abs(difference)))
+            self._amount.labels(product, direction).inc(float(difference.copy_abs()))
 
     def _count(self, response: Response) -> None:
         self._requests.labels(str(response.status), response.word).inc()

@@ -40,7 +40,7 @@ OnEvent = TypeVar("OnEvent", bound=Callable[[Any], Awaitable[None] | None])
 
 
 class Receiver:
-    """Receives signed hooks, and acknowledges each only when its work is done.
+    """Receives signed hooks, and acknowledges each one only when its work is done.
 
         receiver = Receiver(Cheddar("ACME", key, client))
 
@@ -48,14 +48,13 @@ class Receiver:
         async def audit(review: Review) -> None:
             review.set_quantity("GB", await used(review.customer.code, review.period))
 
-    and `receiver.asgi` is the application to serve, or else `receiver.wsgi`: one of them in a process. With
-    anything but a 2xx the sender comes again, and an invoice that is held for review stays held: the sender's
-    own retries are the queue.
+    Serve `receiver.asgi` or `receiver.wsgi`, one of them per process. Unless it gets a 2xx, the sender comes
+    again, and a held invoice stays held. So the sender's retries are the queue.
 
     Args:
-        sources: who sends hooks: `Cheddar`, `StandardWebhooks`, `SharedKey`, `Fusebill`, `Cleverbridge`, or
-            a `Source` of your own.
-        options: the other arguments; `docs/operations.md` has them in a table, with their defaults.
+        sources: who sends hooks: `Cheddar`, `StandardWebhooks`, `SharedKey`, `Fusebill`, `Cleverbridge`, or a
+            `Source` of your own.
+        options: the other arguments; a table in `docs/operations.md` has them with their defaults.
     """
 
     def __init__(self, *sources: Source, **options: Unpack[Options]) -> None:
@@ -116,12 +115,12 @@ class Receiver:
         environ: Mapping[str, str] | None = None,
         **options: Unpack[Options],
     ) -> Self:
-        """A receiver whose arguments are variables: `answer_within` is `TALLYHOOK_ANSWER_WITHIN`, and so on.
+        """A receiver with arguments from variables: `answer_within` is `TALLYHOOK_ANSWER_WITHIN`, and so on.
 
-        What is named here counts more than `environ`, which is the process's own if it is None, and names
-        one product; docs/operations.md lists the variables. One that means nothing is logged. The client
-        that is made for that product is the receiver's own: it has no connections while the receiver is
-        closed. Raises SettingsError, with all that is missing or wrong.
+        Arguments that you pass take precedence over `environ`, which is the process's own environment if it
+        is None. The environment names one product; docs/operations.md lists the variables. Unknown ones are
+        logged. The receiver owns the product's client, which has no connections while the receiver is closed.
+        Raises SettingsError with all problems.
         """
         settings = read_settings(os.environ if environ is None else environ, prefix)
         settings.warn()
@@ -141,8 +140,8 @@ class Receiver:
     ) -> Callable[[HookHandler[Any]], HookHandler[Any]]:
         """Decorate the handler of a type of event: a class of `tallyhook.cheddar.hooks`, or the type's name.
 
-        It is given Cheddar's typed hook, or the `Event` of any other source, and runs at least once for each
-        event, until it has returned once. `source`: of that source only. Raises ValueError if the type has a
+        It gets Cheddar's typed hook, or the `Event` of another source. It runs at least once for each event,
+        until it has returned once. `source` limits it to one source. Raises ValueError if the type has a
         handler.
         """
         name = type if isinstance(type, str) else type.TYPE
@@ -158,10 +157,10 @@ class Receiver:
     @overload
     def review(self, source: Source | str, /) -> Callable[[OnReview], OnReview]: ...
     def review(self, handler: OnReview | Source | str, /) -> OnReview | Callable[[OnReview], OnReview]:
-        """Decorate the handler that declares what a held invoice should hold: `@receiver.review`.
+        """Decorate the handler that declares what a held invoice should have: `@receiver.review`.
 
-        It is asked about the invoices of all sources that have some, and `review.product` tells whose one is;
-        `@receiver.review("ACME")` is asked about those of that source. Each such source needs a client.
+        It gets the invoices of all sources that hold some; `review.product` says whose invoice it is.
+        `@receiver.review("ACME")` gets those of one source. Each such source needs a client.
         """
         if not isinstance(handler, str | Source):
             self._handlers.add_review(None, handler)
@@ -183,18 +182,17 @@ class Receiver:
         return name
 
     def page(self, *, check: Check) -> Page:
-        """A read-only page about the inbox, as an ASGI application; it is served only where it is mounted.
+        """A read-only page about the inbox, as an ASGI application for you to mount.
 
-        `check` is told the headers of each request, names in lower case, and lets it in by returning True,
-        perhaps from a coroutine; anybody else gets a 403.
+        `check` gets the headers of each request, with lower-case names. The page is shown only if it returns
+        True, directly or from a coroutine; otherwise the answer is 403.
         """
         return Page(self._opened_inbox, check)
 
     async def open(self) -> None:
-        """Open the inbox. The first request does it too, where nobody else has.
+        """Open the inbox. Otherwise the first request does it.
 
-        Raises InboxUnavailable, and ValueError if there are reviews but a product has no client that can be
-        used.
+        Raises InboxUnavailable. Raises ValueError if a source with reviews has no usable client.
         """
         for source in self.sources.values():
             if self._handlers.review(source) is not None and source.name not in self._clients:
@@ -205,7 +203,7 @@ class Receiver:
         await self._opened()
 
     async def _opened(self) -> Context:
-        """What attempts need; opens the inbox in this process and event loop first."""
+        """What attempts need. Opens the inbox first, in this process and event loop."""
         if self._is_closing:
             raise InboxUnavailable("the receiver is closing")
         loop = asyncio.get_running_loop()
@@ -238,7 +236,7 @@ class Receiver:
         return (await self._opened()).inbox
 
     def _broken(self) -> list[str]:
-        """The sources whose client is needed and closed."""
+        """The sources whose client is needed but closed."""
         return [
             name
             for name, client in self._clients.items()
@@ -249,18 +247,18 @@ class Receiver:
         return source.name in self._context.unsigned or self._handlers.review(source) is not None
 
     async def look_again(self) -> int:
-        """Look once more at the reviews for which that is due by the receiver's clock; how many there were.
+        """Take the second looks at reviews that are due by the receiver's clock. Returns how many there were.
 
-        An open receiver does it by itself every few seconds. Call it where time doesn't pass by itself: in a
-        test on a virtual clock, or from cron where no process stays. Raises InboxUnavailable.
+        An open receiver does this by itself every few seconds. Call it where time doesn't pass by itself: in
+        a test on a virtual clock, or from cron if no process stays. Raises InboxUnavailable.
         """
         return await look_again(await self._opened(), self.sources)
 
     async def aclose(self, within: float | None = None) -> None:
-        """Take no more hooks, let running handlers finish for so many seconds, and close the inbox.
+        """Take no more hooks, wait so many seconds for running handlers, and close the inbox.
 
-        None is `close_within`. What is not finished then is canceled, and its hook let go for another worker.
-        A client that was passed in stays as it is; `open` opens everything else anew.
+        None means `close_within`. Handlers that are still running are then canceled, and other workers may
+        take their hooks. A client that you passed stays open; `open` opens everything else again.
         """
         self._is_closing = True
         if self._loop is None or self._process != os.getpid():
@@ -283,10 +281,10 @@ class Receiver:
     async def handle(
         self, method: str, headers: Mapping[str, str], body: bytes, peer: str | None = None
     ) -> Response:
-        """Receive one request, for any server: what the sender sent, and what to answer it.
+        """Receive one request, for any server. Returns the response for the sender.
 
-        `peer` is the address at the other end of the connection, None if nobody can tell. The response is a
-        2xx only if the hook's work is done, or there is no handler for it. Raises nothing on any input.
+        `peer` is the address at the other end of the connection; None if unknown. The response is a 2xx only
+        if the hook's work is done, or if there is no handler for it. Raises nothing on any input.
         """
         named = {name.lower(): value for name, value in headers.items()}
         refusal = self._intake.precheck(method, named, peer)
@@ -295,25 +293,25 @@ class Receiver:
     def answer(
         self, method: str, headers: Mapping[str, str], body: bytes, peer: str | None = None
     ) -> Response:
-        """`handle` for callers without an event loop: a view of Flask or Django, AWS Lambda.
+        """`handle` for callers without an event loop: a Flask or Django view, AWS Lambda.
 
-        The work is done in an event loop of the receiver's own, in a thread that goes on from call to call;
-        handlers and clients run there too. `close` ends it, by itself when the process ends.
+        The work runs in the receiver's own event loop, in a thread that stays between calls. Handlers and
+        clients run there too. `close` ends it, also when the process ends.
         """
         return self.run(self.handle(method, headers, body, peer))
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of a coroutine that is run where `answer` does its work."""
+        """The result of a coroutine that runs in the event loop of `answer`."""
         if not self._loop_thread.is_running:
             self._is_closing = False
             atexit.register(self.close)
         return self._loop_thread.run(work)
 
     def close(self, within: float | None = None) -> None:
-        """`aclose` after `answer`, `run` or `wsgi`; harmless after neither.
+        """`aclose` after `answer`, `run` or `wsgi`. Does nothing without them.
 
-        All connections of the products' clients are closed with the event loop that they belong to. The
-        clients are not: they connect anew.
+        The connections of the products' clients are closed with their event loop. The clients stay open and
+        connect again.
         """
         if self._loop_thread.is_running:
             atexit.unregister(self.close)
@@ -321,7 +319,7 @@ class Receiver:
             self._loop_thread.stop()
 
     async def _end(self, within: float | None = None) -> None:
-        """`aclose` where the event loop ends too, and with it the connections of the clients."""
+        """`aclose`, when the event loop ends too and with it the clients' connections."""
         await self.aclose(within)
         await self._disconnect()
 

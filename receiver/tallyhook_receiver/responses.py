@@ -1,4 +1,4 @@
-"""The responses to a hook's sender: a status and a constant word, nothing of the payload."""
+"""The responses to a hook's sender: a status and a fixed word, and nothing of the payload."""
 
 import json
 import math
@@ -9,7 +9,7 @@ RETRY_AFTER = 60.0
 
 
 class Response(NamedTuple):
-    """What is sent back; `word` tells the responses to hooks apart."""
+    """What is sent back. `word` distinguishes the responses to hooks."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -18,7 +18,7 @@ class Response(NamedTuple):
 
 
 def json_response(status: int, about: str, word: str, *headers: tuple[str, str]) -> Response:
-    """`{"hook": "done"}`, for example."""
+    """A response with JSON, for example `{"hook": "done"}`."""
     body = json.dumps({about: word}).encode() + b"\n"
     content = (("Content-Type", "application/json"), ("Content-Length", str(len(body))))
     return Response(status, (*content, *headers), body, word)
@@ -45,5 +45,5 @@ UNRESOLVED = _hook(500, "unresolved")
 
 
 def later(seconds: float, word: str = "not yet") -> Response:
-    """Not acknowledged: the invoice stays held, and the hook comes again."""
+    """A response without acknowledgement: the invoice stays held, and the hook comes again."""
     return _hook(503, word, ("Retry-After", str(max(1, math.ceil(seconds)))))

@@ -20,9 +20,9 @@ _AGAIN = timedelta(minutes=1)  # after a look that failed
 
 
 async def look_again(context: Context, sources: Mapping[str, Source]) -> int:
-    """Do what is due by now, under leases; how many hooks it was. Raises InboxUnavailable.
+    """Take all second looks that are due now, under leases. Returns how many. Raises InboxUnavailable.
 
-    A look that fails is tried again until the invoice may have been run; then a person is asked.
+    A look that fails is retried until the invoice may have been run. Then a person is asked.
     """
     looks = 0
     while True:
@@ -49,7 +49,7 @@ async def _look(context: Context, source: Source | None, lease: Lease, due: Due)
             again = now + context.unknown_for
         note = _told(record.outcome, outcome, now)
         if outcome.applied:
-            log_hook(logging.WARNING, record, "a second look has put its invoice right")
+            log_hook(logging.WARNING, record, "a second look has corrected its invoice")
     except (InboxUnavailable, LeaseLost):
         raise
     except Unresolved as error:
@@ -60,7 +60,7 @@ async def _look(context: Context, source: Source | None, lease: Lease, due: Due)
             again = min(now + _AGAIN, due.until)
             log_hook(logging.WARNING, record, f"a second look failed, and is tried again: {cause_of(error)}")
         else:
-            state, note = State.UNRESOLVED, f"nobody could look at it a second time: {error}"
+            state, note = State.UNRESOLVED, f"the second look was not possible in time: {error}"
             log_hook(
                 logging.ERROR, record, f"unresolved: no second look was possible in time: {cause_of(error)}"
             )
@@ -84,7 +84,7 @@ async def _outcome(context: Context, source: Source | None, lease: Lease, record
 
 
 def _told(first: Outcome | None, second: Outcome, now: datetime) -> str:
-    """The note of a hook that was looked at again: what came of the review, and of the look."""
+    """The note of a hook after its second look: the results of the review and of the look."""
     changes = ", ".join(" ".join(str(change).split()) for change in second.applied)
     look = f"looked at again on {now:%Y-%m-%d at %H:%M} UTC: {changes or 'nothing had to be changed'}"
     told = first or second

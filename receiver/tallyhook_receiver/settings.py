@@ -85,10 +85,10 @@ class Settings:
     """The settings in an environment.
 
     Attributes:
-        prefix: what the variables' names begin with.
-        values: by the setting's name.
-        problems: a line for each variable that is wrong.
-        unknown: variables with this prefix that no setting has, each with the name it probably misspells.
+        prefix: the start of the variables' names.
+        values: the values by the setting's name.
+        problems: a line for each wrong variable.
+        unknown: unknown variables with this prefix, each with the name that it probably misspells.
     """
 
     prefix: str

@@ -1,7 +1,7 @@
-"""Tallyhook's client for Cheddar: calls, models, hooks and their signature.
+"""Tallyhook's client for Cheddar: calls, models, hooks and their signatures.
 
-What stands here is loaded when it is first asked for. So a program that only signs and verifies does not wait
-for an HTTP client, and `import tallyhook` costs next to nothing.
+Names are loaded on first use. A program that only signs and verifies doesn't load an HTTP client, and `import
+tallyhook` is fast.
 """
 
 from importlib import import_module

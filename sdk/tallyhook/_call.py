@@ -1,7 +1,7 @@
-"""A call of any system before it is sent, and the reading of JSON answers.
+"""A call to any system before it is sent, and a reader of JSON answers.
 
-Numbers in JSON stay exact both ways. Names are read in any case, since nothing but examples tells how
-they are written (inferred); `raw` and `extra` of the models show known names in their usual spelling.
+Numbers in JSON stay exact both ways. Names are read in any case, because only examples show how they are
+written (inferred); `raw` and `extra` of the models have known names in their usual spelling.
 """
 
 import re
@@ -28,10 +28,30 @@ _SECRET_WORDS = frozenset({"ccNumber", "ccCardCode", "api_token"})
 
 
 class Subject(Protocol):
-    """The one that a call is about."""
+    """Whom a call is about."""
 
     def is_of(self, found: Any) -> bool:
-        """Whether a document may be about it; one of another kind may be."""
+        """Whether a document is about this subject. True for documents of another kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The one whose document has this value in a field; in a list everybody's has to.
+
+    `may_lack`: one that doesn't tell may be meant too.
+    """
+
+    field: str
+    value: object
+    may_lack: bool = False
+
+    def is_of(self, found: Any) -> bool:
+        """Whether a document, or each of a list, may be about it."""
+        return all(map(self._fits, found if isinstance(found, tuple) else (found,)))
+
+    def _fits(self, found: object) -> bool:
+        shown = getattr(found, self.field, None)
+        return shown == self.value or (self.may_lack and shown in (None, ""))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -40,15 +60,15 @@ class Call(Generic[T_co]):
 
     Attributes:
         method: the HTTP method.
-        path: under the API's base.
-        action: what the log names: the path, without whom it is about.
-        read: makes the result out of the answer's body.
-        refusal: makes the exception out of the status and the body of a refusal.
-        query: the query string's pairs; a client may add to them.
+        path: the path below the API's base URL.
+        action: the name in the log: the path, without whom the call is about.
+        read: makes the result from the answer's body.
+        refusal: makes the exception from the status and the body of a refusal.
+        query: the pairs of the query string; a client may add more.
         body: what is sent as JSON; None for nothing.
-        repeatable: whether doing it twice comes to the same as doing it once.
-        form: what a POST without JSON sends; one name may stand in it twice.
-        subject: whom the answer has to be about; None if it is about nobody in particular.
+        repeatable: whether sending it twice has the same effect as sending it once.
+        form: the pairs that a POST without JSON sends; a name may occur twice.
+        subject: whom the answer has to be about; None if that doesn't matter.
     """
 
     method: str
@@ -64,7 +84,7 @@ class Call(Generic[T_co]):
 
     @property
     def content(self) -> bytes | None:
-        """What is sent; None for nothing. ValueError for a lone surrogate."""
+        """The body of the request; None for nothing. Raises ValueError for a lone surrogate."""
         if self.body is not None:
             with _no_lone_surrogates():
                 return _ENCODER.encode(self.body)
@@ -72,15 +92,15 @@ class Call(Generic[T_co]):
 
     @property
     def content_type(self) -> str:
-        """The media type of what is sent."""
+        """The media type of the request's body."""
         return "application/x-www-form-urlencoded" if self.body is None else "application/json"
 
     def result(self, status: int, body: bytes) -> T_co:
-        """What the answer holds.
+        """Read an answer.
 
         Raises:
-            APIError: it is a refusal.
-            DecodeError: it is not the document that it should be; WrongDocument if it is somebody else's.
+            APIError: the answer is a refusal.
+            DecodeError: the answer is not the expected document; WrongDocument if it is about somebody else.
         """
         if 200 <= status < 300:
             found = self.read(body)
@@ -111,7 +131,7 @@ class Call(Generic[T_co]):
 
 
 def encoded(pairs: Pairs) -> str:
-    """Pairs as a query string or a form has them. ValueError for a lone surrogate."""
+    """Pairs, encoded for a query string or a form. Raises ValueError for a lone surrogate."""
     with _no_lone_surrogates():
         return urlencode(pairs)
 
@@ -125,18 +145,18 @@ def _no_lone_surrogates() -> Iterator[None]:
 
 
 def is_secret(name: str) -> bool:
-    """Whether a field of a form, in brackets or not, carries what must not be shown."""
+    """Whether a form field holds a secret. Its name may be in brackets."""
     return name.rpartition("[")[2].rstrip("]") in _SECRET_WORDS
 
 
 class Reader:
-    """Reads a system's bodies into nodes, the names of its models in the spelling that these have."""
+    """Reads a system's JSON, and gives names the spelling that its models use."""
 
     def __init__(self, *models: type[Model]) -> None:
         self._names = {name.lower(): name for model in models for name in _names(model)}
 
     def node(self, body: bytes) -> Any:
-        """The node of a body; see `tallyhook._model` for what it looks like.
+        """The tree of a body, as `tallyhook._model` describes it.
 
         Raises:
             DecodeError: it is not JSON.
@@ -147,7 +167,7 @@ class Reader:
             raise DecodeError("the body is not valid JSON") from None
 
     def object(self, body: bytes) -> dict[str, Any]:
-        """The node of a body that has to be an object."""
+        """The tree of a body that has to be an object. Raises as `node` does."""
         node = self.node(body)
         if not isinstance(node, dict):
             raise DecodeError("an object was expected")
@@ -165,8 +185,8 @@ def whole(value: int, what: str, least: int = 0) -> int:
     """The value, if it is a whole number that may be sent.
 
     Raises:
-        TypeError: for anything but an int.
-        ValueError: for less than `least`.
+        TypeError: it is not an int.
+        ValueError: it is less than `least`.
     """
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{what} is an int, not {type(value).__name__}")
@@ -176,7 +196,7 @@ def whole(value: int, what: str, least: int = 0) -> int:
 
 
 def _names(model: type[Model]) -> Iterator[str]:
-    """The names of a model's fields, and of the models within it."""
+    """The names of a model's fields, and of the fields of models in it."""
     for field in msgspec.structs.fields(model):
         yield field.encode_name
         for part in (field.type, *get_args(field.type)):

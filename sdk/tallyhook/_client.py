@@ -1,4 +1,4 @@
-"""The twin clients of any system: a call is built, sent with httpx, tried again, and its answer is read."""
+"""The base of all clients: build a call, send it with httpx, retry it, and read its answer."""
 
 from __future__ import annotations
 
@@ -26,9 +26,8 @@ from typing import (
 
 import httpx
 
-from tallyhook._answer import Answer, unlogged
+from tallyhook._attempts import Answer, Attempts, Retry, unlogged
 from tallyhook._call import Call, Pairs, encoded
-from tallyhook._retries import Attempts, Retry
 from tallyhook.errors import MASK, APIError, NoAnswer, UnusableClient
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ _log = logging.getLogger("tallyhook")
 
 
 class _HTTPOptions(TypedDict, total=False):
-    """httpx's own, for a client that is made here; `transport` is of the client's kind."""
+    """Options for the httpx client that is created here. `transport` is of the same kind as the client."""
 
     verify: ssl.SSLContext | str | bool
     proxy: httpx.Proxy | str | None
@@ -61,21 +60,21 @@ class _Options(_HTTPOptions, total=False):
 
 
 class Options(_Options, total=False):
-    """What every client takes; see `tallyhook.Client`."""
+    """The options of every client; see `tallyhook.Client`."""
 
     http: httpx.Client | None
     transport: httpx.BaseTransport | None
 
 
 class AsyncOptions(_Options, total=False):
-    """What every async client takes; see `tallyhook.Client`."""
+    """The options of every async client; see `tallyhook.Client`."""
 
     http: httpx.AsyncClient | None
     transport: httpx.AsyncBaseTransport | None
 
 
 def basic(user: str, password: str) -> str:
-    """The credentials of HTTP's Basic authentication. ValueError for a lone surrogate."""
+    """The credentials for HTTP's Basic authentication. Raises ValueError for a lone surrogate."""
     try:
         return b64encode(f"{user}:{password}".encode()).decode("ascii")
     except UnicodeEncodeError:
@@ -83,9 +82,9 @@ def basic(user: str, password: str) -> str:
 
 
 class Method(Generic[P, T]):
-    """A call as a method: on a `BaseClient` it returns the result, on a `BaseAsyncClient` it is awaited.
+    """A call as a method: a `BaseClient` returns the result, a `BaseAsyncClient` returns an awaitable.
 
-    On the class it is the function itself that describes the call.
+    On the class itself, it is the function that describes the call.
     """
 
     def __init__(self, describe: Callable[P, Call[T]]) -> None:
@@ -106,7 +105,7 @@ class Method(Generic[P, T]):
 
     @property
     def __signature__(self) -> inspect.Signature:
-        """The function's signature with the client in front, and with the result in place of the call."""
+        """The function's signature, with the client as first parameter and the result as return type."""
         signature = inspect.signature(self._describe)
         (result,) = signature.return_annotation.__args__
         client = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
@@ -119,8 +118,8 @@ class Method(Generic[P, T]):
 class _Base(ABC, Generic[H]):
     """What both kinds of clients share.
 
-    `everywhere` goes into the query of every call. `credentials` follow the word `Basic`; without any, no
-    header has them. `_accept` is the media type that is asked for.
+    `everywhere` goes into the query of every call. `credentials` are sent with HTTP's Basic authentication,
+    unless they are empty. `_accept` is the media type to ask for.
     """
 
     _accept: ClassVar[str] = "*/*"
@@ -160,21 +159,23 @@ class _Base(ABC, Generic[H]):
 
     @property
     def timeout(self) -> float:
-        """The longest of the timeouts within an attempt, in seconds; infinite where one has no limit."""
+        """The longest timeout within an attempt, in seconds; infinite if one of them has no limit."""
         limits = self._timeout.as_dict().values()
         return max(float("inf") if limit is None else limit for limit in limits)
 
     @property
     def is_closed(self) -> bool:
-        """Whether calls are refused because the client, or the http client that was handed in, is closed."""
+        """Whether this client, or the http client that you passed, is closed. Calls then raise
+        UnusableClient.
+        """
         return self._is_closed or self._http.is_closed
 
     @abstractmethod
     def _here(self) -> object:
-        """The process, and for an async client the event loop, that connections belong to."""
+        """The process that connections belong to, and for an async client the event loop too."""
 
     def _ready(self) -> H:
-        """The http client, if it can be used here. UnusableClient otherwise."""
+        """The http client. Raises UnusableClient if it can't be used here."""
         if self.is_closed:
             raise UnusableClient("The client is closed")
         here = self._here()
@@ -231,7 +232,7 @@ class _Base(ABC, Generic[H]):
 
 
 class BaseClient(_Base[httpx.Client]):
-    """A client that blocks, of any system."""
+    """A blocking client of any system."""
 
     def __init__(
         self, base_url: str, credentials: str, everywhere: Pairs = (), **options: Unpack[Options]
@@ -243,7 +244,7 @@ class BaseClient(_Base[httpx.Client]):
         return os.getpid()
 
     def send(self, call: Call[T]) -> T:
-        """Send a call that was described with this API's `calls`, and read its answer."""
+        """Send a call that one of this API's `calls` described, and read its answer."""
         attempts = Attempts(call, self._retry, self.deadline)
         while True:
             http = self._ready()
@@ -267,16 +268,16 @@ class BaseClient(_Base[httpx.Client]):
             time.sleep(pause)
 
     def disconnect(self) -> None:
-        """Close the connections; the next call opens others. A client that was handed in is left alone."""
+        """Close the connections. The next call opens new ones. A client that you passed stays open."""
         if self._is_ours:
             if self._home == self._here():
                 self._http.close()
             self._http, self._home = self._make(), self._here()
 
     def close(self) -> None:
-        """Close the connections, but those of a client that was handed in.
+        """Close the connections, unless you passed the http client.
 
-        Calls raise UnusableClient from then on, until the client is entered again.
+        Calls raise UnusableClient until the client is entered again.
         """
         self._is_closed = True
         if self._is_ours and self._home == self._here():
@@ -293,7 +294,7 @@ class BaseClient(_Base[httpx.Client]):
 
 
 class BaseAsyncClient(_Base[httpx.AsyncClient]):
-    """A client whose calls are awaited, of any system."""
+    """An async client of any system."""
 
     def __init__(
         self, base_url: str, credentials: str, everywhere: Pairs = (), **options: Unpack[AsyncOptions]
@@ -307,9 +308,9 @@ class BaseAsyncClient(_Base[httpx.AsyncClient]):
         return os.getpid(), current_token()
 
     async def send(self, call: Call[T], *, check: Callable[[], None] | None = None) -> T:
-        """Send a call that was described with this API's `calls`, and read its answer.
+        """Send a call that one of this API's `calls` described, and read its answer.
 
-        `check` is asked each time before it is sent, also when it is tried again; what it raises ends it.
+        `check` runs before each attempt, also before retries. What it raises ends the call.
         """
         import anyio
 
@@ -337,18 +338,18 @@ class BaseAsyncClient(_Base[httpx.AsyncClient]):
             await anyio.sleep(pause)
 
     async def disconnect(self) -> None:
-        """Close the connections; the next call opens others, which may be in another event loop.
+        """Close the connections. The next call opens new ones, perhaps in another event loop.
 
-        A client that was handed in is left alone.
+        A client that you passed stays open.
         """
         if self._is_ours:
             await self._let_go()
             self._http, self._home = self._make(), None
 
     async def aclose(self) -> None:
-        """Close the connections, but those of a client that was handed in.
+        """Close the connections, unless you passed the http client.
 
-        Calls raise UnusableClient from then on, until the client is entered again.
+        Calls raise UnusableClient until the client is entered again.
         """
         self._is_closed = True
         if self._is_ours:

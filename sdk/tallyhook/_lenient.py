@@ -1,9 +1,9 @@
-"""Exact values out of a loosely typed source.
+"""Exact values from a loosely typed source.
 
-Cheddar's documents and hooks come from code that does not care for types: a number may be a string, a
-boolean may be `1`, `"0"` or `true`, and anything that is empty, even an object or a list, may be `""`
-(recorded). Each reader here takes any of these. A number, a boolean or a text that is present and still makes
-no sense raises DecodeError, which never quotes it; a date reads as None, so that one of them doesn't make a
+Cheddar's documents and hooks come from code that is careless about types: a number may be a string, a boolean
+may be `1`, `"0"` or `true`, and any empty value, even an object or a list, may be `""` (recorded). Each
+reader here accepts all of these. A number, boolean or text that makes no sense raises DecodeError, which
+never quotes it. A date that makes no sense reads as None, so that one odd date doesn't make a list of a
 thousand customers unreadable.
 """
 
@@ -23,14 +23,14 @@ _FALSE = {"0", "false"}
 
 
 def is_blank(node: Any) -> bool:
-    """Whether it means "nothing": null, white space, an empty object or an empty list."""
+    """Whether a value means "nothing": null, white space, an empty object or an empty list."""
     if isinstance(node, str):
         return not node or node.isspace()
     return node is None or node == {} or node == []
 
 
 def text(node: Any) -> str:
-    """Text as it stands; a number or a boolean as Cheddar's XML would write it."""
+    """Text as it is; a number or a boolean as Cheddar's XML would write it."""
     if type(node) is str:
         return node
     if isinstance(node, bool):
@@ -45,7 +45,7 @@ def text(node: Any) -> str:
 
 
 def boolean(node: Any) -> bool:
-    """`1`, `0`, `true`, `false` as text or as themselves; nothing is False."""
+    """`1`, `0`, `true` or `false`, as text or as themselves. Nothing is False."""
     if is_blank(node):
         return False
     word = str(node).strip().lower()
@@ -55,12 +55,12 @@ def boolean(node: Any) -> bool:
 
 
 def optional_boolean(node: Any) -> bool | None:
-    """The same, where nothing is None."""
+    """Like `boolean`, but nothing is None."""
     return None if is_blank(node) else boolean(node)
 
 
 def decimal(node: Any) -> Decimal:
-    """An exact number; nothing is zero."""
+    """An exact number. Nothing is zero."""
     number = optional_decimal(node)
     return _ZERO if number is None else number
 
@@ -94,7 +94,7 @@ def optional_integer(node: Any) -> int | None:
 
 
 def optional_datetime(node: Any) -> datetime | None:
-    """A moment in UTC; one without an offset is taken as UTC. None for anything else: the source has it."""
+    """A time in UTC; one without an offset counts as UTC. None for anything else: `raw` has the original."""
     moment = _moment(node)
     try:
         return moment and (moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC))
@@ -103,14 +103,14 @@ def optional_datetime(node: Any) -> datetime | None:
 
 
 def optional_date(node: Any) -> date | None:
-    """A calendar day as it is written, whatever time and offset follow it. None for anything else."""
+    """A calendar day, whatever time and offset follow it. None for anything else."""
     # The offset must not move a card's last day.
     moment = _moment(node)
     return moment and moment.date()
 
 
 def is_odd_date(node: Any) -> bool:
-    """Whether there is a value that reads as no date, and doesn't say "nothing" either."""
+    """Whether a value is neither a date nor blank."""
     return not is_blank(node) and optional_datetime(node) is None and not str(node).startswith("0000-00-00")
 
 

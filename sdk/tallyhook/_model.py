@@ -1,7 +1,7 @@
-"""Models, and the one way to read them: from the plain tree that XML and JSON are turned into first.
+"""Models, and the one way to read them: XML and JSON become a plain tree, and the tree becomes models.
 
-In that tree an object is a dict, a list a list, anything else a leaf. An attribute of an XML element is a key
-that begins with `@`, and text beside attributes stands under `#text`.
+In the tree an object is a dict, a list is a list, and anything else is a leaf. An attribute of an XML element
+is a key that begins with `@`, and text beside attributes is under `#text`.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,10 +20,10 @@ Reader = Callable[[Any], Any]
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True, eq=False, rename="camel"):
-    """What all models share: they are immutable, each field has a default, and they keep their source.
+    """The base of all models. They are immutable, each field has a default, and they keep their source.
 
-    `raw` is that source as it came, keyed by its own words; it is not to be changed. Two models are equal if
-    their fields are, whatever source they came from.
+    `raw` is the source as it came, with its own names; don't change it. Two models are equal if their fields
+    are equal, whatever source they came from.
     """
 
     _aliases: ClassVar[Mapping[str, str]] = {}
@@ -33,7 +33,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, eq=False, rename="camel")
 
     @property
     def extra(self) -> dict[str, object]:
-        """What the source holds that no field has."""
+        """The parts of the source that have no field."""
         fields, taken, left = fields_of(type(self)), set(), {}
         for key, node in self.raw.items():
             name, _ = fields.get(key, (None, None))
@@ -65,13 +65,13 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, eq=False, rename="camel")
 
 
 def read(model: type[M], node: Mapping[str, Any]) -> M:
-    """A model out of an object's node.
+    """Make a model from an object's node.
 
-    A date that makes no sense reads as None. Anything else that makes none is an error: a number taken for
-    zero would be a wrong bill.
+    A date that makes no sense reads as None. Any other value that makes no sense is an error: to read a
+    number as zero would make a wrong bill.
 
     Raises:
-        DecodeError: with the path of the value that makes no sense where it stands.
+        DecodeError: a value makes no sense; `path` says which one.
     """
     fields = fields_of(model)
     values: dict[str, Any] = {"raw": node}
@@ -90,7 +90,7 @@ def read(model: type[M], node: Mapping[str, Any]) -> M:
 
 @cache
 def fields_of(model: type[Model]) -> dict[str, tuple[str, Reader]]:
-    """The name and the reader of the field of every key that a model knows, as its annotations say."""
+    """For each key that a model knows, the name and the reader of its field."""
     fields: dict[str, tuple[str, Reader]] = {}
     keys: dict[str, str] = {}
     for field in msgspec.structs.fields(model):

@@ -1,4 +1,4 @@
-"""What this package raises on purpose stands under `Error`; misuse is a ValueError or a TypeError."""
+"""The exceptions of this package are under `Error`. Misuse raises ValueError or TypeError."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ MASK = "•••"
 
 
 class Error(Exception):
-    """Any failure to get an answer out of a billing system, or to read it."""
+    """A billing system gave no answer, refused, or its answer can't be read."""
 
 
 class APIError(Error):
-    """A billing system refused a call. What is said here of attributes is documented for Cheddar; the other
-    systems' packages say what theirs mean.
+    """A billing system refused a call.
 
-    Statuses with a class of their own are raised as that class, any other as this one.
+    The attributes below are documented for Cheddar; the packages of other systems say what theirs mean. A
+    status with a class of its own raises that class, any other status this one.
 
     Attributes:
-        status: the HTTP status, or the document's code where an error came with a 2xx.
-        message: the system's sentence, without card data and credentials.
-        aux_code: refines the status: the gateway's number on a 422, `field:reason` on a 412; may be empty.
-        error_id: the number in the system's log, may be empty.
-        customer: Cheddar's customer as it is now, when the error came embedded in its document.
+        status: the HTTP status, or the document's code if the error came with a 2xx.
+        message: the system's message, without card data and credentials.
+        aux_code: details of the status: the gateway's number for a 422, `field:reason` for a 412; may be
+            empty.
+        error_id: the number in the system's log; may be empty.
+        customer: Cheddar's customer as it is now, if the error was in the customer's document.
         documented: True if the error came in the API's own error document. A bare 4xx or 5xx (a proxy's page,
-            an empty body) is not documented, and doesn't tell whether the call was applied.
+            an empty body) is not documented, and doesn't say whether the call was applied.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class APIError(Error):
 
     @property
     def field(self) -> str:
-        """The first field that a 412 complains about, in Cheddar's spelling; otherwise empty (documented)."""
+        """For a 412, the first invalid field, in Cheddar's spelling; otherwise empty (documented)."""
         return self.aux_code.partition(":")[0] if self.status == 412 else ""
 
     def __str__(self) -> str:
@@ -62,15 +63,15 @@ class APIError(Error):
 
 
 class BadRequest(APIError):
-    """400: the call itself makes no sense, for example because it names no product."""
+    """400: the call makes no sense, for example because it names no product."""
 
 
 class Unauthorized(APIError):
-    """401: no credentials, wrong ones, or no access to this product or gateway."""
+    """401: credentials are missing or wrong, or have no access to this product or gateway."""
 
 
 class NotFound(APIError):
-    """404: nothing goes by that name, no such path, or a list that would be empty."""
+    """404: nothing has that name, there is no such path, or a list would be empty."""
 
 
 class PreconditionFailed(APIError):
@@ -78,11 +79,11 @@ class PreconditionFailed(APIError):
 
 
 class UnprocessableEntity(APIError):
-    """422: the gateway declined a payment, or what is to be paid with; `aux_code` says why."""
+    """422: the gateway declined a payment or a payment method; `aux_code` says why."""
 
 
 class InternalError(APIError):
-    """500: something broke at the billing system."""
+    """500: an error inside the billing system."""
 
 
 class BadGateway(APIError):
@@ -113,22 +114,22 @@ def api_error(
     customer: Customer | None = None,
     documented: bool = True,
 ) -> APIError:
-    """The exception of a status's own class, from the API's own error document unless told otherwise."""
+    """The exception of the status's own class, by default from the API's own error document."""
     return BY_STATUS.get(status, APIError)(status, message, aux_code, error_id, customer, documented)
 
 
 def bare_error(status: int) -> APIError:
-    """The exception for a status that came without an error document."""
+    """The exception for a status without an error document."""
     # Proxies put pages of their own in front of an API; nothing in them is worth repeating.
     return api_error(status, "no error document came with this status", documented=False)
 
 
 class NoAnswer(Error):
-    """The connection failed, timed out, or the answer was cut.
+    """The connection failed or timed out, or the answer was cut off.
 
     Attributes:
-        maybe_applied: False when the request certainly never left; True when the system may have carried it
-            out, so that only reading again what it is about can tell.
+        maybe_applied: False if the request certainly never left. True if the system may have carried it out;
+            read again to find out.
     """
 
     def __init__(self, message: str, maybe_applied: bool) -> None:
@@ -150,11 +151,11 @@ class UnusableClient(NoAnswer):
 class DecodeError(Error):
     """A document or a hook can't be read.
 
-    The text names the place (`subscription.invoice.charges[0].eachAmount`), never what stands there. A call
-    whose answer can't be read may have been applied.
+    The message names the place (`subscription.invoice.charges[0].eachAmount`), never its value. A call whose
+    answer can't be read may have been applied.
 
     Attributes:
-        path: that place in Cheddar's words; empty when the whole is unreadable.
+        path: that place in Cheddar's words; empty if the whole document is unreadable.
         maybe_applied: True, as for NoAnswer.
     """
 
@@ -166,7 +167,7 @@ class DecodeError(Error):
         self.path = path
 
     def under(self, step: str) -> DecodeError:
-        """The same error, seen from one step further out."""
+        """The same error with one more step in front of its path."""
         if not self.path:
             return DecodeError(self.problem, step)
         return DecodeError(self.problem, step + ("" if self.path.startswith("[") else ".") + self.path)
@@ -176,11 +177,11 @@ class DecodeError(Error):
 
 
 class WrongDocument(DecodeError):
-    """The answer is a proper document, but not of what was asked for: another customer's, or several.
+    """The answer is a valid document, but of another customer, or of several.
 
-    A gateway mixed up two answers, for example. A write that is answered so may have been applied.
+    A gateway may have mixed up two answers. If a write gets such an answer, it may have been applied.
     """
 
 
 class BadSignature(Error):
-    """A hook isn't signed with any of the keys, or too long ago."""
+    """No key fits a hook's signature, or it is too old."""

@@ -1,7 +1,7 @@
-"""Amounts and quantities: the one place that computes, checks, rounds and writes them.
+"""Amounts and quantities: compute, check, round and write them, all in this one place.
 
-Arithmetic elsewhere, a sign or a sum included, is done within `exact()`: Decimal's operators round to the
-precision of the caller's own context.
+Other code uses `exact()` for arithmetic, even for a sign or a sum, because Decimal's operators round to the
+precision of the caller's context.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,16 +15,16 @@ _CENT = Decimal("0.01")
 
 @contextmanager
 def exact() -> Iterator[None]:
-    """A context, or a decorator, in which sums and products of Decimals are exact and `round` rounds half up.
+    """A context or decorator in which sums and products of Decimals are exact, and `round` rounds half up.
 
-    Not for generators and coroutines: others would compute in it meanwhile.
+    Don't use it in generators and coroutines: other code would run in it in between.
     """
     with localcontext(_EXACT):
         yield
 
 
 def cents(value: Decimal) -> Decimal:
-    """The value rounded half up to two decimals; never a negative zero."""
+    """The value rounded half up to two decimals. A zero is never negative."""
     return _EXACT.add(_EXACT.quantize(value, _CENT), Decimal(0))
 
 
@@ -42,36 +42,36 @@ def total(amounts: Iterable[Decimal]) -> Decimal:
 
 
 def tax(subtotal: Decimal, rate: Decimal) -> Decimal:
-    """The tax on a sum of lines: the rate is a fraction of it, rounded once; none on a credit (inferred)."""
+    """The tax on a sum of lines: a fraction of it, rounded once, and none on a credit (inferred)."""
     return cents(product(max(subtotal, Decimal(0)), rate))
 
 
 def amount(value: Decimal | int | str) -> Decimal:
-    """An amount of money as it may be sent: two decimals at the most (documented).
+    """An amount of money that may be sent, with at most two decimals (documented).
 
     Raises:
-        TypeError: for a float, which can't hold cents exactly.
-        ValueError: for a third decimal, or for what is not a number.
+        TypeError: it is a float, which can't hold cents exactly.
+        ValueError: it has more than two decimals, or is not a number.
     """
     return cents(_exact(value, 2, "An amount"))
 
 
 def quantity(value: Decimal | int | str) -> Decimal:
-    """A quantity of an item as it may be sent: four decimals at the most (documented).
+    """A quantity of an item that may be sent, with at most four decimals (documented).
 
     Raises:
-        TypeError: for a float.
-        ValueError: for a fifth decimal, or for what is not a number.
+        TypeError: it is a float.
+        ValueError: it has more than four decimals, or is not a number.
     """
     return _exact(value, 4, "A quantity")
 
 
 def count(value: Decimal | int | str) -> int:
-    """A charge's quantity as it may be sent: a positive integer (documented).
+    """A quantity of a charge that may be sent: a positive integer (documented).
 
     Raises:
-        TypeError: for a float.
-        ValueError: for a fraction, zero, less than zero, or for what is not a number.
+        TypeError: it is a float.
+        ValueError: it is not a whole number of at least 1.
     """
     whole = int(_exact(value, 0, "A charge's quantity"))
     if whole < 1:
@@ -80,18 +80,18 @@ def count(value: Decimal | int | str) -> int:
 
 
 def amount_text(value: Decimal) -> str:
-    """How Cheddar writes an amount: `5.00`."""
+    """An amount as Cheddar writes it: `5.00`."""
     return f"{cents(value):f}"
 
 
 def quantity_text(value: Decimal) -> str:
-    """How Cheddar writes a quantity: without trailing zeros, `4.8123`, `0`."""
+    """A quantity as Cheddar writes it, without trailing zeros: `4.8123`, `0`."""
     text = f"{value:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def line_text(quantity: Decimal | int, each_amount: Decimal) -> str:
-    """How many at what price: `13 × 2.50`."""
+    """A quantity and a price: `13 × 2.50`."""
     return f"{quantity_text(Decimal(quantity))} × {amount_text(each_amount)}"
 
 

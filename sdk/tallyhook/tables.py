@@ -1,6 +1,6 @@
-"""A table as people read it: described once, shown as text, by rich, in a notebook, and in a page.
+"""A table, described once and shown as text, by rich, in a notebook, or in a page.
 
-Its HTML is built as a tree, so that nothing can be smuggled into it.
+Its HTML is built as a tree, so that no cell can inject markup.
 """
 
 import unicodedata
@@ -25,7 +25,7 @@ _STYLE = (
 
 
 class Column(NamedTuple):
-    """A heading; `is_number` for what is aligned on the right."""
+    """A heading. `is_number` aligns the column right."""
 
     name: str
     is_number: bool = False
@@ -36,7 +36,7 @@ class HasTable(Protocol):
 
 
 class Shown:
-    """Shows whatever has a table: by `str()`, by rich, and in a notebook."""
+    """Shows an object that has a table: by `str()`, by rich, and in a notebook."""
 
     __slots__ = ()
 
@@ -51,10 +51,10 @@ class Shown:
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
-    """A title, rows under columns, then rows that sum them up, then remarks.
+    """A title, rows under columns, rows of sums, and remarks.
 
-    A column in which no row has anything is left out. What the cells hold may come from anywhere: each way of
-    showing them makes it harmless.
+    Columns without any content are left out. Cells may hold text from anywhere: each way to show them makes
+    it harmless.
     """
 
     title: str
@@ -64,7 +64,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     remarks: tuple[str, ...] = ()
 
     def text(self) -> str:
-        """Plain text, aligned for a font of fixed width, without an end of line after the last line."""
+        """Plain text, aligned for a monospaced font, without a line break at the end."""
         used = self._used()
         head, rows, sums = ([column.name for column in self.columns],), self.rows, self.sums
         cells = [[[printable(row[at]) for at in used] for row in part] for part in (head, rows, sums)]
@@ -82,7 +82,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         return "\n".join([printable(self.title), *shown, *(f"  {printable(it)}" for it in self.remarks)])
 
     def element(self) -> Element:
-        """HTML without any style of its own; cells of numbers have the class `number`."""
+        """HTML without styles. Cells of numbers have the class `number`."""
         used = self._used()
 
         def cells(tag: str, row: Row, **attributes: str) -> Iterator[Element]:
@@ -105,7 +105,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def render(self) -> "RenderResult":
-        """What rich prints. Needs rich."""
+        """What rich prints. This needs rich."""
         from rich import box
         from rich.table import Table as RichTable
         from rich.text import Text
@@ -127,13 +127,13 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
             yield Text(printable(remark))
 
     def _used(self) -> list[int]:
-        """The columns that some row has something in."""
+        """The columns that have some content."""
         rows = (*self.rows, *self.sums)
         return [at for at in range(len(self.columns)) if any(row[at] for row in rows)]
 
 
 def _width(text: str) -> int:
-    """How many places a terminal needs: two for the wide signs of East Asia, none for an accent."""
+    """The width in a terminal: two for wide East Asian characters, none for a combining accent."""
     return sum(
         0 if unicodedata.combining(sign) else 2 if unicodedata.east_asian_width(sign) in "WF" else 1
         for sign in text
@@ -146,16 +146,16 @@ def _padded(text: str, width: int, is_number: bool) -> str:
 
 
 def printable(text: str) -> str:
-    """The text on one line, as any terminal and any document can hold it.
+    """The text on one line, safe for any terminal and document.
 
-    White space of any kind becomes one space. What controls a terminal, turns the direction of writing or has
-    no place in a document is replaced by a sign that shows it.
+    Each run of white space becomes one space. Characters that control a terminal, change the writing
+    direction or aren't allowed in a document become a replacement character.
     """
     return "".join(sign if sign.isprintable() else "\ufffd" for sign in " ".join(text.split()))
 
 
 def element(tag: str, *content: str | Element, **attributes: str) -> Element:
-    """An element. Texts are made printable and are never read as markup; `class_` stands for `class`."""
+    """An element. Texts become printable and are never read as markup. `class_` stands for `class`."""
     made = etree.Element(tag, {name.rstrip("_"): printable(value) for name, value in attributes.items()})
     last: Element | None = None
     for part in content:

@@ -31,12 +31,13 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def visiting(browser: Browser, url: str, scheme: str = "light") -> Iterator[Page]:
-    """A page that may speak to this origin only, and must have nothing to complain of."""
+def visiting(browser: Browser, url: str, scheme: str = "light", *, expects: str = "") -> Iterator[Page]:
+    """A page that may speak to this origin only, and complains of nothing but what it `expects`."""
     complaints: list[str] = []
 
     def said(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
+        is_expected = bool(expects) and expects in message.text
+        if message.type in ("error", "warning") and not is_expected:
             complaints.append(message.text)
 
     def failed(error: Error) -> None:

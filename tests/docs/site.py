@@ -19,3 +19,8 @@ def build(folder: Path) -> Path:
     )
     assert done.returncode == 0, done.stderr
     return pages
+
+
+def pages_of(site: Path) -> list[Path]:
+    """Every page of the site; the theme keeps a template among its static files."""
+    return [page for page in sorted(site.rglob("*.html")) if "_static" not in page.parts]

@@ -14,7 +14,7 @@ from sphinx.util.inventory import InventoryFile
 
 from tallyhook._client import Method
 
-from .site import ROOT, build
+from .site import ROOT, build, pages_of
 
 # What a browser fetches of its own accord, and from where.
 FETCHED = {("link", "href"), ("script", "src"), ("img", "src"), ("source", "srcset"), ("object", "data")}
@@ -52,15 +52,20 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_page_is_built_and_in_the_contents(site: Path) -> None:
     sources = [*(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "reference").glob("*.md")]
     pages = {source.relative_to(ROOT / "docs").with_suffix(".html") for source in sources}
-    contents = html.parse(site / "index.html").xpath("//*[@class='sidebar-tree']//a/@href")
-    assert pages - {Path("index.html")} == {Path(href) for href in contents}
+    sections = set(html.parse(site / "index.html").xpath("//header//nav//a/@href"))
+    listed = {
+        urljoin((site / section).as_uri(), href)
+        for section in sections
+        for href in ("", *html.parse(site / section).xpath("//nav[contains(@class, 'bd-links')]//a/@href"))
+    }
+    assert {(site / page).as_uri() for page in pages - {Path("index.html")}} == listed
     assert all((site / page).exists() for page in pages)
 
 
 def test_no_link_is_broken(site: Path) -> None:
     broken = []
     checked = 0
-    for page in site.rglob("*.html"):
+    for page in pages_of(site):
         for element, attribute, address, _ in html.parse(page).getroot().iterlinks():
             target = urlsplit(urljoin(page.as_uri(), address))
             if target.scheme == "file":
@@ -77,8 +82,22 @@ def test_no_link_is_broken(site: Path) -> None:
     assert checked > 1000
 
 
+def test_the_readme_leads_to_the_site(site: Path) -> None:
+    """On PyPI too, where nothing else of the repository is: every address is whole."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    addresses = re.findall(r"\]\(([^)]+)\)|(?:src|srcset)=\"([^\"]+)\"", readme)
+    named = {markdown or html for markdown, html in addresses}
+    assert len(named) > 20
+    missing = [
+        name
+        for name in named
+        if not _is_there(site / name.removeprefix("https://tallyhook.example/docs/"), "")
+    ]
+    assert missing == []
+
+
 def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:
-    pages = [html.parse(page) for page in site.rglob("*.html")]
+    pages = [html.parse(page) for page in pages_of(site)]
     fetched = {
         address
         for page in pages

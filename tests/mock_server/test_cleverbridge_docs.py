@@ -20,7 +20,8 @@ MORE = "…"
 CURL = 'curl() { command curl --silent --show-error --max-time 20 "$@"; }\n'
 
 TEXT = PAGE.read_text("utf-8")
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
+# All but the command that starts the mock.
+BLOCKS = re.findall(r"^```(\w+)\n(?!tallyhook mock)(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
 
 
 def test_every_command_answers_as_the_page_says() -> None:

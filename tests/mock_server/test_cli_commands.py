@@ -241,9 +241,13 @@ def test_several_products_have_to_be_told_apart() -> None:
         server.call(lambda: server.mock.add_catalog({"products": [second]}))
         Api(server).subscribe("ida")
         command.says("customers", "add", "eve", "--plan", "W", "--product", "WICK")
-        shown = [line.split()[:2] for line in command.says("customers").splitlines()]
-        assert ["LANTERN", "ida"] in shown
-        assert ["WICK", "eve"] in shown
+        shown = [
+            (words[0], words[3])
+            for line in command.says("customers").splitlines()
+            if len(words := line.split()) > 3
+        ]
+        assert ("ida", "LANTERN") in shown
+        assert ("eve", "WICK") in shown
         (eve,) = command.gives("customers", "--product", "WICK")
         assert (eve["product"], eve["code"]) == ("WICK", "eve")
         assert command.gives("invoice", "eve")["plan"] == "W"  # only one product has an eve

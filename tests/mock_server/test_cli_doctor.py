@@ -313,7 +313,7 @@ def test_a_proxy_that_rewrites_bodies(patient: Patient) -> None:
     with patient.listening(proxy(rewrite)) as url:
         found = patient.examined("--url", url)
     assert [each[:2] for each in found["signature"]] == [
-        ("bad", "the body is changed on its way: its JSON is read and written anew")
+        ("bad", "the body is changed on its way: its JSON is read and rewritten")
     ]
     with patient.listening(proxy(lambda body: body + b"\n")) as url:
         found = patient.examined("--url", url)

@@ -34,7 +34,9 @@ class Example:
 
 
 def blocks() -> list[re.Match[str]]:
-    return list(re.finditer(r"^```(\w+)\n(.*?)^```$", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE))
+    """Those of the page, but for the command that starts the mock."""
+    block = re.compile(r"^```(\w+)\n(?!tallyhook mock)(.*?)^```$", re.DOTALL | re.MULTILINE)
+    return list(block.finditer(PAGE.read_text("utf-8")))
 
 
 def examples() -> Iterator[Example]:

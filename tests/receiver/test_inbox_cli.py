@@ -220,7 +220,7 @@ def test_shows_for_programs(run: Run, url: str) -> None:
 def test_has_a_hook_handled_again(run: Run, url: str) -> None:
     done = run(url, "retry", DONE[:16])
     assert (done.returncode, done.stderr) == (0, "")
-    assert "dddddddddddddddd is handled again when it is delivered next" in done.stdout
+    assert "dddddddddddddddd is handled again at its next delivery" in done.stdout
     assert [hook["key"] for hook in json.loads(run(url, "list", "--state", "waiting", "--json").stdout)] == [
         DONE
     ]
@@ -231,10 +231,10 @@ def test_has_a_hook_handled_again(run: Run, url: str) -> None:
 def test_forgets_after_asking(run: Run, url: str) -> None:
     asked = run(url, "forget", FAILED[:16], answer="n\n")
     assert asked.returncode == 1
-    assert "what its review has charged is charged again" in asked.stderr
+    assert "its review charges everything again" in asked.stderr
     assert run(url, "show", FAILED).returncode == 0
-    assert run(url, "forget", FAILED[:16], answer="y\n").stdout.endswith("ffffffffffffffff is forgotten\n")
-    assert run(url, "forget", DONE[:16], "--yes").stdout == "dddddddddddddddd is forgotten\n"
+    assert run(url, "forget", FAILED[:16], answer="y\n").stdout.endswith("ffffffffffffffff is deleted\n")
+    assert run(url, "forget", DONE[:16], "--yes").stdout == "dddddddddddddddd is deleted\n"
     assert json.loads(run(url, "forget", UNDECODABLE, "--yes", "--json").stdout)["key"] == UNDECODABLE
     assert [hook["key"] for hook in json.loads(run(url, "list", "--json").stdout)] == [WORKING]
 
@@ -274,7 +274,7 @@ def test_what_can_not_be_done_is_said_in_one_line(
     run: Run, url: str, arguments: tuple[str], complaint: str
 ) -> None:
     done = run(url, *arguments)
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"tallyhook inbox: {complaint}\n")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"tallyhook: {complaint}\n")
 
 
 @pytest.mark.parametrize(
@@ -318,7 +318,7 @@ def test_an_inbox_that_a_file_names(
     (tmp_path / "secret").unlink()
     code, out, err = told()
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert err.startswith("tallyhook inbox: TALLYHOOK_INBOX_FILE: ")
+    assert err.startswith("tallyhook: TALLYHOOK_INBOX_FILE: ")
 
 
 def test_as_a_process(url: str) -> None:

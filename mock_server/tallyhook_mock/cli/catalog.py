@@ -204,7 +204,7 @@ def _quantity(item: Mapping[str, Any], random: Random) -> str:
 
 
 def _bar(is_quiet: bool) -> "Progress":
-    """On the error stream, so that what a program reads stays clean."""
+    """Write to stderr, to keep the output clean for programs."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

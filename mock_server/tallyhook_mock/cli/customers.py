@@ -90,9 +90,9 @@ def list_(
         say_more(following)
         return
     columns = (
-        "?product",
         "~customer",
         "~name",
+        "?product",
         "plan",
         "state",
         "next bill (UTC)",
@@ -257,9 +257,9 @@ def _row(each: dict[str, Any]) -> tuple[str | Text, ...]:
         owed = Text.assemble(each["outstanding"], " ", state(each["outstandingState"]))
     canceled = f"canceled ({each['cancelType']})"
     return (
-        each["product"],
         each["code"],
         each["name"],
+        each["product"],
         each["plan"],
         state(canceled if each["cancelType"] else "active"),
         moment(each["billingDatetime"]),

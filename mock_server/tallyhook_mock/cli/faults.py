@@ -25,7 +25,7 @@ _UNSAID = (None, "", 0)
 @mock_option
 @json_option
 def list_(url: str, as_json: bool) -> None:
-    """What shall go wrong, and what has.
+    """List planned faults, and those that have happened.
 
     Example: tallyhook faults list
     """

@@ -119,7 +119,7 @@ def show(name: str, body: bool, url: str, as_json: bool) -> None:
             ("type", f"{hook['type']} of {hook['product'] or hook['system']}"),
             ("customer", hook["customer"]),
             *([("invoice", f"#{number}")] if (number := _invoice(hook)) else []),
-            *([("inbox", f"{key}  (tallyhook inbox show {key[:16]})")] if (key := _inbox_key(hook)) else []),
+            *([("inbox", f"tallyhook inbox show {key[:16]}")] if (key := _inbox_key(hook)) else []),
             ("when", f"{moment(hook['at'])} UTC"),
         ]
     )
@@ -171,7 +171,7 @@ def cancel(name: str, url: str, as_json: bool) -> None:
     "--body",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Send this JSON instead, signed anew; - is standard input.",
+    help="Send this JSON instead, signed again; - is standard input.",
 )
 @mock_option
 @json_option

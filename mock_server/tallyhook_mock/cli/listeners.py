@@ -46,9 +46,9 @@ def list_(url: str, as_json: bool) -> None:
         for each in found
     ]
     table(
-        ("listener", "state", "sender", "~url", "~events"),
+        ("listener", "state", "sender", "url", "~events"),
         rows,
-        empty="Nobody listens; `tallyhook listeners add URL` or `tallyhook listen` changes that.",
+        empty="There is no listener; `tallyhook listeners add URL` or `tallyhook listen` makes one.",
     )
 
 

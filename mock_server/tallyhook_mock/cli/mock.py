@@ -136,7 +136,7 @@ def mock(
         scheme = "https" if identity else "http"
         shown = f"[{host}]" if ":" in host else host
         url = f"{scheme}://{shown}:{listening.getsockname()[1]}"
-        # Default credentials are nobody's secret; those of a file stay there.
+        # The default credentials are no secret; those of a file stay there.
         users = content["users"] if catalog is None else ()
         app = create_app(served, console_token=console_token)
         server = uvicorn.Server(configure(app, identity))

@@ -59,15 +59,15 @@ class Remote:
     """
 
     def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.netloc:
+        try:
+            parts = urlsplit(url)
+            self._address = (parts.hostname or "", parts.port)
+        except ValueError:
+            fail(f"--mock: {url!r} is not a URL such as {_URL}", USAGE)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
             fail(f"--mock: {url!r} is not a URL such as {_URL}", USAGE)
         self.url = url.rstrip("/")
-        self._is_secure, self._host, self._path = (
-            parts.scheme == "https",
-            parts.netloc,
-            parts.path.rstrip("/"),
-        )
+        self._is_secure, self._path = parts.scheme == "https", parts.path.rstrip("/")
 
     def get(self, path: str, wanted: Mapping[str, str | int | None] | None = None) -> Any:
         """With the query parameters that are not None."""
@@ -164,19 +164,19 @@ class Remote:
             )
             answer = connection.getresponse()
             return answer.status, answer.headers.get_content_type(), answer.read()
-        except (OSError, HTTPException) as error:
-            fail(
-                f"no mock answers at {self.url} ({error}); start one with `tallyhook mock`, or name it"
-                " with --mock URL",
-                USAGE,
-            )
+        except HTTPException:
+            self.fail_as_stranger()
+        except OSError as error:
+            why = error.strerror or str(error)
+            start = "start one with `tallyhook mock`, or name it with --mock URL"
+            fail(f"no mock answers at {self.url} ({why}); {start}", USAGE)
         finally:
             connection.close()
 
     def _connection(self) -> HTTPConnection:
         if self._is_secure:
-            return HTTPSConnection(self._host, timeout=_CONNECT, context=trust())
-        return HTTPConnection(self._host, timeout=_CONNECT)
+            return HTTPSConnection(*self._address, timeout=_CONNECT, context=trust())
+        return HTTPConnection(*self._address, timeout=_CONNECT)
 
     def fail_as_stranger(self) -> NoReturn:
         fail(f"{self.url} answers, but is no Tallyhook mock; name one with --mock URL", USAGE)

@@ -97,7 +97,7 @@ class Run:
         if not self.state.is_checked:
             raise Unusable(
                 "the run was cut before its account was checked: remove it with `tallyhook conform clean`,"
-                " and start anew"
+                " and start again"
             )
         for check in (_CLOCK, _GATEWAY):  # an earlier run may have been cut in the middle of these
             self._delete(self._of(check))

@@ -1,4 +1,4 @@
-"""`/console/faults`: what shall go wrong, and what has."""
+"""`/console/faults`: planned faults, and those that have happened."""
 
 import re
 from decimal import Decimal

@@ -37,7 +37,7 @@ def pass_for(token: str) -> str:
 class Guard:
     """ASGI middleware: 403 to everybody else, and strict headers on every answer.
 
-    Whoever reads must be on this machine or have shown the token. Whoever acts must also come from one of
+    A reader must be on this machine or have shown the token. A request that acts must also come from one of
     these pages: see `forms` for the other half of that.
     """
 

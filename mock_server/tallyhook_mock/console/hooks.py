@@ -1,8 +1,9 @@
 """`/console/hooks`: what was sent, what was answered, and what an operator does about it."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -45,8 +46,15 @@ class Filter:
         )
 
 
+_ORDERS: dict[str, Callable[[Hook], Any]] = {
+    "type": lambda hook: (hook.type, hook.id),
+    "customer": lambda hook: (hook.customer, hook.id),
+    "sent": lambda hook: hook.id,
+}
+
+
 async def index(request: Request) -> Response:
-    """The newest first."""
+    """The newest first, unless they are sorted otherwise."""
     wanted = Filter.of(request.query_params)
     return page(
         request,
@@ -59,6 +67,7 @@ async def index(request: Request) -> Response:
             write=ids.text,
             fits=wanted.fits if wanted else None,
             newest_first=True,
+            orders=_ORDERS,
         ),
         wanted=wanted,
         types=(*HOOK_TYPES, *(each for policy in policies().values() for each in policy.types)),

@@ -21,7 +21,10 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A part of a list, from entry number `first` to `last` of `count`, and the addresses of other parts."""
+    """A part of a list, from entry number `first` to `last` of `count`, and the addresses of other parts.
+
+    `sort` is the order that was asked for, `-name` for the other way round; `orders` leads to each.
+    """
 
     items: tuple[Any, ...]
     first: int
@@ -31,6 +34,8 @@ class Shown:
     start: str | None
     previous: str | None
     next: str | None
+    sort: str
+    orders: Mapping[str, str]
 
     @property
     def is_part(self) -> bool:
@@ -46,16 +51,26 @@ def shown(
     write: Callable[[K], str],
     fits: Callable[[V], bool] | None = None,
     newest_first: bool = False,
+    orders: Mapping[str, Callable[[V], Any]] | None = None,
 ) -> Shown:
     """The part that `after` or `before` in the address asks for; 404 if that is no place in the list.
 
-    `read` and `write` turn a key into what stands in the address, and back.
+    `read` and `write` turn a key into what stands in the address, and back. `orders` are what `sort` in the
+    address may name: what is sorted is looked at as a whole, so it takes longer the longer the list is.
     """
+    sort = request.query_params.get("sort", "")
+    if sort:
+        order = (orders or {}).get(sort.removeprefix("-"))
+        if order is None:
+            raise HTTPException(404, "This list can't be sorted so.")
+        fitting = [pair for pair in whole.items() if fits is None or fits(pair[1])]
+        fitting.sort(key=lambda pair: order(pair[1]), reverse=sort.startswith("-"))
+        whole, newest_first = dict(fitting), False
     keys: dict[str, K] = {}
     for name in ("after", "before"):
         if name in request.query_params:
             key = read(request.query_params[name])
-            if key is None:
+            if key is None or (sort and key not in whole):
                 raise HTTPException(404, "There is no such page of this list.")
             keys[name] = key
     try:
@@ -78,6 +93,8 @@ def shown(
         _address(request) if keys else None,
         None if found.previous is None else _address(request, before=write(found.previous)),
         None if found.next is None else _address(request, after=write(found.next)),
+        sort,
+        {name: _address(request, sort=f"-{name}" if sort == name else name) for name in orders or ()},
     )
 
 
@@ -92,9 +109,11 @@ def number(written: str) -> int | None:
 
 
 def _address(request: Request, **place: str) -> str:
-    """This page with another part of the list."""
+    """This page with another part or another order of the list."""
     kept = [
-        (name, value) for name, value in request.query_params.multi_items() if name not in ("after", "before")
+        (name, value)
+        for name, value in request.query_params.multi_items()
+        if name not in ("after", "before", *place) and value
     ]
     query = urlencode([*kept, *place.items()])
     return f"{request.url.path}?{query}" if query else request.url.path

@@ -18,7 +18,7 @@ _SILENCE = 15.0
 
 
 async def stream(request: Request) -> StreamingResponse:
-    """Begins with a first event, so that what changed while nobody listened is seen."""
+    """Begins with one event, which shows what changed while nobody listened."""
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(
         _events(mock_of(request), asyncio.ensure_future(closing(request.scope))),

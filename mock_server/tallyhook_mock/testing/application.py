@@ -23,7 +23,7 @@ class Application:
     """Belongs to the event loop in which `start` was called, or the first call made.
 
     An answer is there when it is complete. What the application does after that goes on by itself, as it does
-    under a server: whoever acknowledges before the work is done is found out.
+    under a server: an application that acknowledges before the work is done is found out.
     """
 
     def __init__(self, app: ASGIApp) -> None:

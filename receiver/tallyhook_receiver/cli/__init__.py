@@ -1,1 +1,1 @@
-"""The listener's commands `inbox`, `doctor` and `verify`; `tallyhook` composes them with the mock's."""
+"""The listener's commands `inbox`, `doctor` and `verify`; `tallyhook` combines them with the mock's."""

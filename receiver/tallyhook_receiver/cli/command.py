@@ -1,12 +1,10 @@
-"""How commands are called, and how they end."""
+"""The base of all commands, and how they fail."""
 
 import inspect
 import sys
 from typing import Any, NoReturn
 
 import click
-
-__all__ = ["BAD", "USAGE", "Command", "Group", "fail", "json_option"]
 
 # Exit codes: what was asked about is bad; it could not be asked.
 BAD, USAGE = 1, 2
@@ -15,7 +13,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 
 
 class Command(click.Command):
-    """A command; the paragraphs `Example: …` of its docstring are shown last, as they are typed."""
+    """A command. The paragraphs `Example: …` of its docstring come last in its help, without changes."""
 
     def __init__(self, *arguments: Any, **attributes: Any) -> None:
         super().__init__(*arguments, **attributes)
@@ -35,7 +33,7 @@ def _is_example(paragraph: str) -> bool:
 
 
 class Group(click.Group):
-    """Commands below a name. Without one of theirs, `default` is run if there is one."""
+    """A group of commands. Without a command's name it runs `default`, if there is one."""
 
     command_class = Command
 
@@ -56,6 +54,6 @@ class Group(click.Group):
 
 
 def fail(why: str, code: int) -> NoReturn:
-    """One line, and an exit code."""
+    """Print one line and exit with this code."""
     sys.stderr.write(f"tallyhook: {why}\n")
     sys.exit(code)

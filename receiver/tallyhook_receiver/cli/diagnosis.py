@@ -1,4 +1,4 @@
-"""Why a signature does not fit: what must have been done to the body, the key or the signature."""
+"""Why a signature doesn't fit: what happened to the body, the key or the signature."""
 
 import base64
 import hashlib
@@ -14,14 +14,14 @@ from tallyhook.signing import SIGNATURE_HEADER, TOKEN_HEADER, token, verify
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """Whether the signature fits, and what is to be said about it, one sentence each."""
+    """Whether the signature fits, and what was found, one sentence each."""
 
     fits: bool
     findings: tuple[str, ...]
 
 
 def diagnose(body: bytes, signature: str, stated: str, keys: Sequence[str]) -> Diagnosis:
-    """Hold a saved request against the keys; `stated` is its token header, empty if there is none.
+    """Check a saved request against the keys. `stated` is its token header, empty if there is none.
 
     No finding quotes a key.
     """
@@ -55,7 +55,7 @@ def _about_token(body: bytes, stated: str) -> Iterator[str]:
 
 
 def _wrong_signature(body: bytes, signature: str, keys: Sequence[str]) -> str:
-    """The right signature, written in another way."""
+    """The right signature, written differently."""
     if verify(body, signature.lower(), *keys):
         return "The signature would fit in lower case: something turned it into capitals."
     if verify(body, signature.lower().rpartition("=")[2].strip("\"' \t"), *keys):
@@ -75,7 +75,7 @@ def _wrong_key(body: bytes, signature: str, keys: Sequence[str]) -> str:
 
 
 def _wrong_rule(body: bytes, signature: str, keys: Sequence[str]) -> str:
-    """The right key and body, signed by another rule."""
+    """The right key and body, but signed by another rule."""
     if signature == token(body):
         return f"What is given as the signature is the token: take {SIGNATURE_HEADER}, not {TOKEN_HEADER}."
     digest = hashlib.md5(body, usedforsecurity=False)
@@ -101,7 +101,7 @@ def _malformed(signature: str) -> str:
 
 
 def _undecided(body: bytes, signature: str, stated: str, keys: Sequence[str]) -> Iterator[str]:
-    """What the sender's own MD5 can still tell."""
+    """What the sender's MD5 can still show."""
     if not stated:
         yield f"The key is not the sender's, or the body is not: with {TOKEN_HEADER} it can be told which."
         return
@@ -122,7 +122,7 @@ def _undecided(body: bytes, signature: str, stated: str, keys: Sequence[str]) ->
 
 
 def _before(body: bytes) -> Iterator[tuple[str, bytes]]:
-    """What the body may have been, and what then happened to it."""
+    """Bodies that this one may have been before, and what then changed them."""
     yield "a line break was added at its end", body.rstrip(b"\r\n")
     for lost in (b"\n", b"\r\n"):
         yield "the line break at its end was lost", body + lost
@@ -148,7 +148,7 @@ def _before(body: bytes) -> Iterator[tuple[str, bytes]]:
         details += ["keys in order"] if sorted_ else []
         details += ["other letters escaped"] if escaped and not body.isascii() else []
         details += ["slashes escaped"] if slashes and b"/" in body else []
-        what = f"its JSON was read and written anew; the sender's had {', '.join(details)}"
+        what = f"its JSON was read and rewritten; the sender's had {', '.join(details)}"
         yield what, before
 
 

@@ -1,23 +1,21 @@
-"""`tallyhook inbox`: a look into a receiver's inbox, and what a person decides about a hook."""
+"""`tallyhook inbox`: look into a receiver's inbox, and decide about a hook."""
 
 import asyncio
 import json
 import os
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import click
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
 from tallyhook import money
 from tallyhook.review.journal import Added, Adding, Declared, Entry, Refused, Resolved, Verified, encode
 from tallyhook_receiver import Inbox, InboxUnavailable, Record, State, open_inbox
 from tallyhook_receiver.cli.command import BAD, USAGE, Group, fail, json_option
-from tallyhook_receiver.cli.output import print_json, say
+from tallyhook_receiver.cli.output import grid, print_json, say, table
 from tallyhook_receiver.page.subject import subject
 from tallyhook_receiver.settings import PREFIX, read
 
@@ -29,9 +27,9 @@ def inbox() -> None:
     """Look after a receiver's inbox."""
 
 
-FILE = "tallyhook.sqlite"  # where a receiver keeps it that was told nothing
+FILE = "tallyhook.sqlite"  # a receiver's default
 
-# Read as a receiver reads it, which may be told a file that holds it.
+# Read as a receiver reads it: `…_FILE` may name a file that holds it.
 _VARIABLE = f"{PREFIX}INBOX"
 
 url_option = click.option(
@@ -57,10 +55,10 @@ _COLOURS = {
 @inbox.command("list")
 @url_option
 @click.option("--state", type=click.Choice([each.value for each in State]), help="Only hooks in this state.")
-@click.option("--limit", type=click.IntRange(min=1), default=50, help="How many at the most.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, help="How many to list at most.")
 @json_option
 def list_(url: str | None, state: str | None, limit: int, as_json: bool) -> None:
-    """The hooks that changed last, newest first.
+    """List the hooks that changed last, newest first.
 
     Example: tallyhook inbox list --inbox inbox.sqlite --state failed
     """
@@ -68,38 +66,26 @@ def list_(url: str | None, state: str | None, limit: int, as_json: bool) -> None
     if as_json:
         print_json([_about(record) for record in records])
         return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("hook", no_wrap=True)
-    table.add_column("state", no_wrap=True)
-    table.add_column("tried", justify="right")
-    table.add_column("changed", no_wrap=True)
-    table.add_column("customer", overflow="fold")
-    table.add_column("invoice", no_wrap=True)
-    table.add_column("what", overflow="fold")
     now = datetime.now(UTC)
+    rows = []
     for record in records:
         seen = subject(record)
-        table.add_row(
-            record.name,
-            _state(record.state),
-            str(record.attempts),
-            _age(now - record.changed),
-            Text(seen.customer),
-            seen.invoice,
-            _what(record),
-        )
-    say(table)
+        age = _age(now - record.changed)
+        cells = (record.name, _state(record.state), str(record.attempts), age, seen.customer, seen.invoice)
+        rows.append((*cells, _what(record)))
+    columns = ("hook", "state", ">tried", "changed", "~customer", "invoice", "~what")
+    table(columns, rows, empty="There are no such hooks.")
 
 
 @inbox.command()
 @key_argument
 @url_option
-@click.option("--body", is_flag=True, help="With the body: customer data.")
+@click.option("--body", is_flag=True, help="Show the body too: it holds customer data.")
 @json_option
 def show(key: str, url: str | None, body: bool, as_json: bool) -> None:
-    """One hook, with its note and the journal of its review.
+    """Show one hook, with its note and the journal of its review.
 
-    Of one that is unresolved it says what stands on the invoice, what was meant, and how to go on.
+    For an unresolved hook it shows what is on the invoice, what was declared, and how to go on.
 
     Example: tallyhook inbox show f00dfeed
     """
@@ -115,34 +101,33 @@ def show(key: str, url: str | None, body: bool, as_json: bool) -> None:
             about["body"] = record.body.decode("utf-8", "replace")
         print_json(about)
         return
+    grid(_shown(record, entries, body))
+    if record.state is not State.UNRESOLVED and record.outcome is not None:
+        say(record.outcome)
+
+
+def _shown(record: Record, entries: Sequence[Entry], body: bool) -> Iterator[tuple[str, str | Text]]:
     seen = subject(record)
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="bold")
-    grid.add_column(overflow="fold")
-    grid.add_row("hook", record.key)
-    grid.add_row("state", _state(record.state))
-    grid.add_row("type", f"{record.type} of {record.product}")
-    grid.add_row("received", f"{_moment(record.received)}, {_times(record.deliveries)} in all")
-    grid.add_row("changed", f"{_moment(record.changed)}, tried {_times(record.attempts)}")
+    yield "hook", record.key
+    yield "state", _state(record.state)
+    yield "type", f"{record.type} of {record.product}"
+    yield "received", f"{_moment(record.received)}, {_times(record.deliveries)} in all"
+    yield "changed", f"{_moment(record.changed)}, tried {_times(record.attempts)}"
     if seen.customer or seen.invoice:
-        grid.add_row("about", Text(f"invoice {seen.invoice} of customer {seen.customer}"))
+        yield "about", f"invoice {seen.invoice} of customer {seen.customer}"
     if record.due is not None:
-        grid.add_row("second look", f"due {_moment(record.due)}")
+        yield "second look", f"due {_moment(record.due)}"
     if record.state is State.UNRESOLVED:
-        grid.add_row("stands", Text(record.note.rstrip()))
+        yield "stands", record.note.rstrip()
         meant = [entry for entry in entries if isinstance(entry, Declared)]
-        grid.add_row("meant", Text(_meant(meant[-1]) if meant else "nothing yet"))
-        grid.add_row("then", f"tallyhook inbox resolve {record.name} --help")
-        outcome = None
-    elif (outcome := record.outcome) is None:
-        grid.add_row("note", Text(record.note.rstrip()))
+        yield "meant", _meant(meant[-1]) if meant else "nothing yet"
+        yield "then", f"tallyhook inbox resolve {record.name} --help"
+    elif record.outcome is None:
+        yield "note", record.note.rstrip()
     for number, entry in enumerate(entries):
-        grid.add_row("" if number else "journal", Text(str(entry)))
+        yield "" if number else "journal", str(entry)
     if body:
-        grid.add_row("body", Text(record.body.decode("utf-8", "replace")))
-    say(grid)
-    if outcome is not None:
-        say(outcome)
+        yield "body", record.body.decode("utf-8", "replace")
 
 
 @inbox.command()
@@ -150,7 +135,7 @@ def show(key: str, url: str | None, body: bool, as_json: bool) -> None:
 @url_option
 @json_option
 def retry(key: str, url: str | None, as_json: bool) -> None:
-    """Have a hook handled again when it is delivered next, even if it was done. Its journal is kept.
+    """Handle a hook again at its next delivery, even if it was done. Its journal is kept.
 
     Example: tallyhook inbox retry f00dfeed
     """
@@ -162,10 +147,7 @@ def retry(key: str, url: str | None, as_json: bool) -> None:
         return await _find(opened, record.key)
 
     record = _with(url, let_in)
-    if as_json:
-        print_json(_about(record))
-    else:
-        click.echo(f"{record.name} is handled again when it is delivered next: have its sender retry it")
+    _tell(record, as_json, "is handled again at its next delivery: have its sender retry it")
 
 
 @inbox.command()
@@ -179,7 +161,7 @@ def retry(key: str, url: str | None, as_json: bool) -> None:
     type=int,
     metavar="NUMBER",
     show_default="the last one open",
-    help="Which adding of the journal is meant.",
+    help="The number of the adding in the journal.",
 )
 @click.option("--note", default="", help="Why, for those who read the journal.")
 @json_option
@@ -193,23 +175,23 @@ def resolve(
     note: str,
     as_json: bool,
 ) -> None:
-    """Give a person's word about an unresolved hook: it is journaled, and the work goes on.
+    """Decide about an unresolved hook. The decision goes into its journal, and the work goes on.
 
-    The next delivery goes by it; where the hook was acknowledged before, the receiver's second look does.
+    The next delivery follows it. If the hook was acknowledged before, the receiver's second look does.
 
     Example: tallyhook inbox resolve f00dfeed --ours 7a1c --note "seen in the console"
     """
     if sum((ours is not None, never_added, accept)) != 1:
-        fail("say one of --ours CHARGE_ID, --never-added and --accept", USAGE)
+        fail("use one of --ours CHARGE_ID, --never-added and --accept", USAGE)
 
     async def give(opened: Inbox) -> Record:
         record = await _find(opened, key)
         if record.state is not State.UNRESOLVED:
-            fail(f"{record.name} is not unresolved but {record.state}", BAD)
+            fail(f"{record.name} is {record.state}, not unresolved", BAD)
         entries = await opened.entries(record.key)
         number = 0 if accept else adding or _open_adding(entries)
         if not accept and not any(isinstance(e, Adding) and e.number == number for e in entries):
-            fail(f"its journal has no adding {number}" if number else "name the --adding that is meant", BAD)
+            fail(f"its journal has no adding {number}" if number else "name the --adding", BAD)
         owner, now = f"a person {uuid.uuid4().hex}", datetime.now(UTC)
         if not (await opened.claim(record, owner, 60)).mine:
             fail("a worker is at it now; try again when it has finished", BAD)
@@ -222,16 +204,13 @@ def resolve(
         return await _find(opened, record.key)
 
     record = _with(url, give)
-    if as_json:
-        print_json(_about(record))
-    elif record.state is State.DONE:
-        click.echo(f"{record.name} is resolved: the receiver looks at its invoice again")
-    else:
-        click.echo(f"{record.name} is resolved: the next delivery goes on with it")
+    is_done = record.state is State.DONE
+    then = "the receiver looks at its invoice again" if is_done else "the next delivery goes on with it"
+    _tell(record, as_json, f"is resolved: {then}")
 
 
 def _open_adding(entries: Sequence[Entry]) -> int:
-    """The last adding of which nobody knows what came; 0 if there is none."""
+    """The number of the last adding with an unknown outcome; 0 if there is none."""
     known = {e.number for e in entries if isinstance(e, Added | Refused | Resolved)}
     return max((e.number for e in entries if isinstance(e, Adding) and e.number not in known), default=0)
 
@@ -252,7 +231,7 @@ def forget(key: str, url: str | None, yes: bool, as_json: bool) -> None:
         if not yes:
             click.confirm(
                 f"{record.name} ({record.type or 'undecodable'}, {record.state}): delete it with its"
-                " journal? If it comes again, what its review has charged is charged again.",
+                " journal? If it comes again, its review charges everything again.",
                 abort=True,
                 err=True,
             )
@@ -260,18 +239,14 @@ def forget(key: str, url: str | None, yes: bool, as_json: bool) -> None:
             fail("a worker is at it now; try again when it has finished", BAD)
         return record
 
-    record = _with(url, drop)
-    if as_json:
-        print_json(_about(record))
-    else:
-        click.echo(f"{record.name} is forgotten")
+    _tell(_with(url, drop), as_json, "is deleted")
 
 
 @inbox.command()
 @url_option
 @json_option
 def stats(url: str | None, as_json: bool) -> None:
-    """How many hooks there are, by state.
+    """Count the hooks by state.
 
     Example: tallyhook inbox stats --json
     """
@@ -281,19 +256,22 @@ def stats(url: str | None, as_json: bool) -> None:
         oldest = None if counted.oldest is None else counted.oldest.isoformat()
         print_json({"hooks": hooks, "entries": counted.entries, "size": counted.size, "oldest": oldest})
         return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_footer=True)
-    table.add_column("state", footer="all")
-    table.add_column("hooks", footer=f"{sum(hooks.values()):,}", justify="right")
-    for state, count in hooks.items():
-        table.add_row(_state(state), f"{count:,}")
-    say(table)
+    rows = [(_state(state), f"{count:,}") for state, count in hooks.items()]
+    table(("state", ">hooks"), rows, footer=("all", f"{sum(hooks.values()):,}"))
     say(f"{counted.entries:,} journal entries, {counted.size / 1024:,.0f} KiB in all")
     if counted.oldest is not None:
         say(f"the oldest hook was received {_moment(counted.oldest)}")
 
 
+def _tell(record: Record, as_json: bool, what: str) -> None:
+    if as_json:
+        print_json(_about(record))
+    else:
+        click.echo(f"{record.name} {what}")
+
+
 def _with(url: str | None, work: Callable[[Inbox], Awaitable[T]]) -> T:
-    """Do something with an inbox that must be there."""
+    """The result of some work with an inbox that has to exist."""
 
     async def run(opened: Inbox) -> T:
         try:
@@ -309,7 +287,7 @@ def _with(url: str | None, work: Callable[[Inbox], Awaitable[T]]) -> T:
 
 
 def _named() -> str:
-    """The inbox that the environment names."""
+    """The inbox in the environment."""
     settings = read(os.environ)
     for problem in settings.problems:
         if problem.startswith(_VARIABLE):
@@ -347,7 +325,7 @@ def _state(state: State) -> Text:
 
 
 def _what(record: Record) -> Text:
-    """The type, and the last line of what went wrong; the outcome of a review is for `show`."""
+    """The type, and the last line of the note; `show` has the outcome of a review."""
     what = Text(record.type or "(undecodable)")
     if record.state not in (State.DONE, State.IGNORED) and (note := record.note.strip()):
         what.append("\n" + note.splitlines()[-1], style="dim")

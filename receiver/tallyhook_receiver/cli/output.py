@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
+from rich.cells import cell_len
 from rich.text import Text
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
 # In a file or a pipe nothing has to be broken.
 _ENDLESS = 10_000
-# What a column that may be broken has at least, if it has as much to show.
-_BROKEN = 14
 _MARKS = ">~?"  # what the name of a column begins with
 
 _COLOURS = {
@@ -44,11 +43,11 @@ def table(
     empty: str = "",
     footer: Iterable[str] = (),
 ) -> None:
-    """A table, or a sentence if it has no rows.
+    """Print a table, or a sentence if it has no rows.
 
-    A column named `>amount` is set to the right, and only one named `~note` may be broken on a narrow
-    terminal. One named `?product` is left out if all its cells are the same. Where the others have no room
-    each row takes several lines. A pipe gets all columns, with tabs between them.
+    A column named `>amount` is aligned right. Only a column named `~note` may wrap, between words, on a
+    narrow terminal. A column named `?product` is left out if all its cells are equal. If there is still too
+    little room, each row takes several lines. A pipe gets all columns, separated by tabs.
     """
     listed = [[_plain(cell) for cell in row] for row in rows]
     below = [[Text(cell, "bold") for cell in footer]] if footer else []
@@ -75,7 +74,7 @@ def table(
             name.lstrip(_MARKS),
             footer=below[0][place] if below else "",
             justify="right" if name[0] == ">" else "left",
-            overflow="fold",
+            min_width=_least(name, [row[place] for row in (*listed, *below)]),
             no_wrap=name[0] != "~",
         )
     for row in listed:
@@ -88,36 +87,49 @@ def _differ(rows: list[list[Text]], place: int) -> bool:
 
 
 def _width(names: list[str], rows: list[list[Text]]) -> int:
-    """The columns of a terminal that a table takes at least."""
-    widths = []
-    for place, name in enumerate(names):
-        widest = max(_measured(row[place]) for row in rows)
-        widths.append(max(len(name.lstrip(_MARKS)), min(widest, _BROKEN) if name[0] == "~" else widest))
+    """The width that a table needs at least."""
+    widths = [_least(name, [row[place] for row in rows]) for place, name in enumerate(names)]
     return sum(widths) + 3 * len(widths)
 
 
-def _measured(cell: Text) -> int:
-    return max((line.cell_len for line in cell.split("\n")), default=0)
+def _least(name: str, cells: list[Text]) -> int:
+    """The width that a column needs: of its longest word if it may wrap, else of its longest line."""
+    parts = (cell.plain.split() if name[0] == "~" else cell.plain.splitlines() for cell in cells)
+    return max([len(name.lstrip(_MARKS)), *(cell_len(part) for each in parts for part in each)])
 
 
 def _say_folded(names: list[str], rows: list[list[Text]], width: int) -> None:
-    """Each row as a paragraph: its first cell, and below that the others with their names."""
+    """Print each row as a paragraph: its first cell, then the others with their names."""
     for first, *others in rows:
-        lines, line = [Text.assemble(first, style="bold")], Text("  ")
+        say(Text.assemble(first, style="bold"), soft_wrap=True)
+        lines: list[Text] = []
         for name, cell in zip(names[1:], others, strict=True):
-            if not cell.plain.strip():
-                continue
-            part = Text.assemble((f"{name.lstrip(_MARKS)} ", "dim"), cell)
-            if len(line) > 2 and (len(line) + 2 + part.cell_len > width or "\n" in part.plain):
-                lines.append(line)
-                line = Text("  ")
-            line.append("  " if len(line) > 2 else "").append_text(part)
-        for each in (*lines, *([line] if len(line) > 2 else [])):
-            say(each)
+            if cell.plain.strip():
+                _add(lines, Text.assemble((f"{name.lstrip(_MARKS)} ", "dim"), cell), width - 2)
+        for line in lines:
+            say(Text.assemble("  ", line), soft_wrap=True)
+
+
+def _add(lines: list[Text], part: Text, width: int) -> None:
+    """Append to the last line if all of it fits, else begin a new line; wrap between words."""
+    if lines and lines[-1].cell_len + 2 + part.cell_len <= width and "\n" not in part.plain:
+        lines[-1].append("  ").append_text(part)
+        return
+    for row in part.split("\n"):
+        lines.append(Text())
+        for word in row.split(" "):
+            # A wider word stays whole, so that an address can be copied.
+            if lines[-1] and lines[-1].cell_len + 1 + word.cell_len > width:
+                lines.append(Text())
+            lines[-1].append(" " if lines[-1] else "").append_text(word)
 
 
 def grid(rows: Iterable[tuple[str, str | Text]]) -> None:
-    """Names and values."""
+    """Print names and values, in a pipe separated by tabs."""
+    if console().width == _ENDLESS:
+        for name, value in rows:
+            click.echo(f"{name}\t{_plain(value).plain}")
+        return
     from rich.table import Table
 
     shown = Table.grid(padding=(0, 2))
@@ -128,14 +140,17 @@ def grid(rows: Iterable[tuple[str, str | Text]]) -> None:
     say(shown)
 
 
-def say(what: "RenderableType") -> None:
-    """On the terminal, in colours if it is one; elsewhere without spaces at the ends of lines."""
+def say(what: "RenderableType", *, soft_wrap: bool = False) -> None:
+    """Print in colours on a terminal; elsewhere without spaces at the ends of lines.
+
+    With `soft_wrap` the terminal wraps lines that are too wide.
+    """
     made = console()
     if made.is_terminal:
-        made.print(what)
+        made.print(what, soft_wrap=soft_wrap)
         return
     with made.capture() as captured:
-        made.print(what)
+        made.print(what, soft_wrap=soft_wrap)
     for line in captured.get().splitlines():
         click.echo(line.rstrip())
 

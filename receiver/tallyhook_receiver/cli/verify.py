@@ -1,4 +1,4 @@
-"""`tallyhook verify`: a saved request held against a product's key."""
+"""`tallyhook verify`: check the signature of a saved request."""
 
 import json
 import os
@@ -40,10 +40,10 @@ _VARIABLE = f"{PREFIX}KEYS"
 def verify(
     body: Path, key: tuple[str, ...], signature: str, token: str, headers: Path | None, as_json: bool
 ) -> None:
-    """Verify the signature of a saved hook; ends with 1 if it does not fit, and says why.
+    """Verify the signature of a saved hook. Exits with 1 if it doesn't fit, and says why.
 
-    Tells a wrong key from a changed body, and finds what was done to it: a line break at the end, JSON
-    written anew by a proxy, another encoding, a signature in capitals, another rule.
+    Distinguishes a wrong key from a changed body, and finds what changed it: a line break at the end, JSON
+    that a proxy rewrote, another encoding, a signature in capitals, another rule.
 
     Example: tallyhook verify hook.json --headers hook.headers --key "$SECRET"
     """
@@ -65,7 +65,7 @@ def verify(
 
 
 def _keys() -> list[str]:
-    """Those of the environment: while one is being changed the old one is among them."""
+    """The keys in the environment. While a key is being changed, they include the old one."""
     settings = read(os.environ)
     wrong = [problem for problem in settings.problems if problem.startswith(_VARIABLE)]
     keys: list[str] = settings.values.get("KEYS", [])
@@ -80,7 +80,7 @@ def _read(file: Path) -> bytes:
 
 
 def _headers(file: Path) -> dict[str, str]:
-    """By their names in lower case."""
+    """The headers in a file, with lower-case names."""
     text = _read(file).decode("utf-8", "replace")
     try:
         content = json.loads(text)

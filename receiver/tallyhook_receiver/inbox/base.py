@@ -1,4 +1,4 @@
-"""What an inbox stores, the protocol that every store follows, and the rules that all of them share."""
+"""What an inbox stores, the protocol of every store, and the rules that all of them share."""
 
 import hashlib
 import time
@@ -30,14 +30,14 @@ _BOOT = getattr(time, "CLOCK_BOOTTIME", None)
 
 
 def uptime() -> float:
-    """Seconds since the machine was started, the same in all of its processes and whatever its clock says."""
+    """Seconds since the machine started: the same in all its processes, whatever its clock says."""
     return time.monotonic() if _BOOT is None else time.clock_gettime(_BOOT)
 
 
 class State(StrEnum):
-    """Where a hook stands. All but `DONE` are handled when the hook comes again.
+    """The state of a hook. A hook in any state but `DONE` is handled when it is delivered again.
 
-    `UNRESOLVED`: a person has to say what became of a charge; see `tallyhook inbox resolve`.
+    `UNRESOLVED`: a person has to say what happened to a charge; see `tallyhook inbox resolve`.
     """
 
     WORKING = "working"
@@ -59,20 +59,20 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        """What logs call it: enough of its key to find it in the inbox."""
+        """Its name in logs: enough of its key to find it in the inbox."""
         return self.key[:16]
 
     @property
     def about(self) -> dict[str, str]:
-        """The fields of logs about it."""
+        """The fields for logs about it."""
         return {"hook": self.name, "product": self.product, "type": self.type}
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to `claim`: the state that the hook was found in, and whether the caller may handle it now.
+    """The answer to `claim`: the state of the hook before, and whether the caller may handle it now.
 
-    `free_in`: if another worker has it, the seconds until its lease ends unless it is renewed. `differs`: the
-    hook was known with another body, so this is a new announcement of the same thing.
+    `free_in`: if another worker has it, the seconds until that lease ends unless it is renewed. `differs`:
+    the hook came with another body before, so this announces the same thing again.
     """
 
     mine: bool
@@ -82,10 +82,10 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Record(Letter, frozen=True, kw_only=True):
-    """What an inbox knows of a hook; `body` is that of the last delivery that was handled or kept.
+    """What an inbox knows about a hook. `body` is that of the last delivery that was handled or kept.
 
-    `note` is the reason of the last attempt's failure, or what came of the work. `due`: when its review is
-    looked at a second time, by the receiver's clock.
+    `note` is why the last attempt failed, or what the work has done. `due` is when its review gets a second
+    look, by the receiver's clock.
     """
 
     state: State
@@ -98,7 +98,7 @@ class Record(Letter, frozen=True, kw_only=True):
 
     @property
     def outcome(self) -> Outcome | None:
-        """What came of a review, where that is what the note tells."""
+        """The outcome of its review, if the note has one."""
         if self.type != SubscriptionBillable.TYPE:
             return None
         try:
@@ -108,8 +108,13 @@ class Record(Letter, frozen=True, kw_only=True):
 
 
 class Stats(msgspec.Struct, frozen=True, kw_only=True):
-    """What an inbox holds: hooks by state (states without any are left out), journal entries, its bytes on
-    the disk or in memory, and when the hook that is there the longest was received.
+    """What an inbox holds.
+
+    Attributes:
+        hooks: the number of hooks in each state; states without hooks are left out.
+        entries: the number of journal entries.
+        size: its bytes on the disk or in memory.
+        oldest: when its oldest hook was received.
     """
 
     hooks: Mapping[State, int]
@@ -119,48 +124,50 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Inbox(Protocol):
-    """A durable memory of hooks, shared by all workers of a listener.
+    """A durable store of hooks, shared by all workers of a listener.
 
     Any method may raise InboxUnavailable. When a method returns, what it wrote is on the disk.
 
-    Workers that share an inbox each have an `owner` of their own; a lease says whose turn it is on a hook. It
-    is over when its time is up, and also when it seems to end later than it could have begun by now: then a
-    clock was set back.
+    Each worker that shares an inbox has its own `owner`. A lease says which worker may handle a hook. It ends
+    when its time is up, and also if it seems to end later than any lease can: then a clock was set back.
 
-    An inbox is bounded: when it is full the oldest hooks that are done or ignored are dropped, none of them
-    younger than FRESH, and if that makes no room it is unavailable for new ones.
+    An inbox is bounded. When it is full, it drops the oldest hooks that are done or ignored, but none younger
+    than FRESH. If that makes no room, it is unavailable for new hooks.
     """
 
     async def open(self) -> None:
-        """Make ready; harmless if it is open already."""
+        """Open it. Does nothing if it is already open."""
 
     async def close(self) -> None:
-        """Finish what was asked for, then close; harmless if it is closed already."""
+        """Finish pending work, then close. Does nothing if it is already closed."""
 
     async def check(self) -> None:
-        """Try whether it can be read and written now; nothing changes."""
+        """Check that it can be read and written. Changes nothing."""
 
     async def keep(self, letter: Letter, state: State, note: str = "") -> None:
-        """Remember a delivery that isn't handled. A hook that is done, unresolved or at work stays so."""
+        """Store a delivery that isn't handled. A hook that is done, unresolved or being handled keeps its
+        state.
+        """
 
     async def claim(self, letter: Letter, owner: str, seconds: float) -> Claim:
-        """Remember a delivery, and take the hook for so long.
+        """Store a delivery and its body, and take the hook for so many seconds.
 
-        Not if this very body is done, or if another owner's lease runs. The hook's record has this body then.
+        The caller doesn't get the hook if this very body is done, or if another owner has a lease.
         """
 
     async def renew(self, key: str, owner: str, seconds: float) -> None:
-        """Prolong the lease, from now on. Raises LeaseLost if another owner has taken the hook."""
+        """Extend the lease from now on. Raises LeaseLost if another owner has taken the hook."""
 
     async def finish(self, key: str, owner: str, state: State, note: str | None = None) -> None:
-        """End attempt and lease; None leaves the note as it is. The body is done if the state is `DONE`.
+        """End the attempt and its lease. None leaves the note as it is. `DONE` marks the body as done.
 
-        Raises LeaseLost, and writes nothing, if the hook is another owner's.
+        Raises LeaseLost, and writes nothing, if another owner has the hook.
         """
 
     async def plan(self, key: str, owner: str, due: datetime | None, until: datetime | None = None) -> None:
-        """Have the hook's review looked at a second time at this moment, tried again till `until`; None: no
-        more. Raises LeaseLost, and writes nothing, if the hook is another owner's.
+        """Plan a second look at the hook's review for `due`, to be retried until `until`; None cancels it.
+
+        Raises LeaseLost, and writes nothing, if another owner has the hook.
         """
 
     async def claim_due(self, now: datetime, owner: str, seconds: float) -> "Due | None":
@@ -170,49 +177,49 @@ class Inbox(Protocol):
         """The journal of a hook's review, in order."""
 
     async def append(self, key: str, owner: str, entry: Entry) -> None:
-        """Add to the journal. Raises LeaseLost, and writes nothing, if the hook is another owner's."""
+        """Add a journal entry. Raises LeaseLost, and writes nothing, if another owner has the hook."""
 
     async def get(self, key: str) -> Record | None:
-        """One hook by its key, or by the beginning of its key if no other begins so; logs show 16 digits."""
+        """One hook by its key, or by the start of its key if that is unique; logs show 16 digits."""
 
     async def list(self, state: State | None = None, limit: int = 100) -> Sequence[Record]:
-        """The hooks that changed last, newest first; all, or those in one state."""
+        """The hooks that changed last, newest first: all of them, or those in one state."""
 
     async def stats(self) -> Stats:
         """Counts of everything."""
 
     async def retry(self, key: str) -> bool:
-        """Let a hook be handled again when it is delivered next, a done one too; its journal is kept.
+        """Handle a hook again at its next delivery, even if it is done. Its journal is kept.
 
-        False if there is none, or if a worker is at it.
+        False if there is no such hook, or if a worker has it.
         """
 
     async def forget(self, key: str) -> bool:
-        """Delete a hook with its journal. False if there is none, or if a worker is at it."""
+        """Delete a hook with its journal. False if there is no such hook, or if a worker has it."""
 
     async def prune(self, age: timedelta) -> int:
-        """Delete the hooks that have been done or ignored for longer than that; how many there were.
+        """Delete the hooks that have been done or ignored for longer than `age`. Returns how many.
 
-        None is deleted before the clock has gone on evenly for a day: one that was set far ahead for a moment
-        would make everything old. So this has to be asked for now and then.
+        It deletes nothing before the clock has run evenly for a day: a clock that is set far ahead for a
+        moment would make everything old. So call it every now and then.
         """
 
 
 class Due(NamedTuple):
-    """A hook whose second look is due, and until when it is worth trying."""
+    """A hook whose second look is due, and the time until which to retry it."""
 
     record: Record
     until: datetime
 
 
 class Steadiness(NamedTuple):
-    """What an inbox remembers of its clock: when it was last read, and since when it has run evenly."""
+    """What an inbox knows about its clock: when it was last read, and since when it has run evenly."""
 
     seen: float
     since: float
 
     def at(self, now: float) -> "Steadiness":
-        """The same after another reading. A gap of a day may be a jump, or no receiver ran."""
+        """The same after another reading. After a gap of a day, the clock may have jumped."""
         went_on = self.seen - 60 <= now <= self.seen + _STEADY
         return Steadiness(now, self.since if went_on else now)
 
@@ -222,26 +229,26 @@ class Steadiness(NamedTuple):
 
 
 def digest(body: bytes) -> str:
-    """A short hash that tells bodies apart."""
+    """A short hash of a body."""
     return hashlib.sha256(body).hexdigest()[:32]
 
 
 def done_with(bodies: str, body: str, is_done: bool) -> str:
-    """The digests of a hook's bodies that are done, separated by spaces, once this one is or isn't."""
+    """The digests of a hook's done bodies, separated by spaces, after this body is or isn't done."""
     others = [other for other in bodies.split() if other != body]
     return " ".join([*others, body][-_DONE_BODIES:] if is_done else others)
 
 
 def storable(text: str) -> str:
-    """The text without NUL, which PostgreSQL refuses, and lone surrogates, which UTF-8 has no bytes for.
+    """The text without NUL, which PostgreSQL refuses, and lone surrogates, which UTF-8 can't encode.
 
-    A hook's type and the message of an error come from outside: neither may make a hook impossible to keep.
+    A hook's type and an error's message come from outside, and must not keep a hook from being stored.
     """
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
 
 def record(row: Sequence[Any], moment: Callable[[Any], datetime]) -> Record:
-    """The record of a row of `COLUMNS`; `moment` reads the database's own kind of time, into UTC."""
+    """The record in a row of `COLUMNS`. `moment` converts the database's time to UTC."""
     key, product, kind, state, body, note, deliveries, attempts, received, changed, due = row
     return Record(
         key=key,

@@ -1,7 +1,7 @@
-"""Group commit: one thread owns a SQLite connection, and commits together what has queued up.
+"""Group commit: one thread owns a SQLite connection, and commits all queued operations together.
 
-A durable commit costs one flush of the disk, however much it holds. Work that arrives meanwhile shares the
-next one: the busier the inbox, the cheaper each operation.
+A durable commit costs one flush of the disk, however many operations it holds. So the busier the inbox is,
+the less each operation costs.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ _BATCH = 256
 
 
 class _Asked:
-    """An operation, and the coroutine that waits for it."""
+    """An operation, and the future that waits for its result."""
 
     def __init__(self, operation: Callable[[sqlite3.Connection], Any]) -> None:
         self._operation = operation
@@ -45,11 +45,11 @@ class _Asked:
 
 
 class Commits:
-    """Runs operations in the order they were asked for.
+    """Runs operations in the order in which they were asked for.
 
-    One that raises LeaseLost or InboxUnavailable must not have written: it fails alone, and the others are
-    committed. Any other error fails the whole batch. `name` tells in errors which inbox it was; `check` is
-    called before each batch.
+    An operation that raises LeaseLost or InboxUnavailable must not have written anything. It fails alone, and
+    the others are committed. Any other error fails the whole batch. Errors name the inbox as `name`. `check`
+    runs before each batch.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Commits:
             self._thread.start()
 
     async def stop(self) -> None:
-        """Finish what was asked for, then close the connection."""
+        """Finish pending operations, then close the connection."""
         thread, self._thread = self._thread, None
         if thread is not None:
             self._queue.put(None)
@@ -76,7 +76,9 @@ class Commits:
                 await asyncio.sleep(0.002)
 
     async def run(self, operation: Callable[[sqlite3.Connection], T]) -> T:
-        """The operation's result, once it is on the disk. Raises InboxUnavailable, or its LeaseLost."""
+        """The operation's result, once it is on the disk. Raises InboxUnavailable, or the operation's
+        LeaseLost.
+        """
         if self._thread is None:
             raise InboxUnavailable("the inbox is closed")
         asked = _Asked(operation)
@@ -98,7 +100,7 @@ class Commits:
             self._connection = None
 
     def _commit(self, batch: list[_Asked]) -> None:
-        """Do all of it or nothing, and tell each event loop once."""
+        """Run a batch completely or not at all, and notify each event loop once."""
         try:
             self._check()
             if self._connection is None:

@@ -1,4 +1,4 @@
-"""The inbox of several machines: two tables in a PostgreSQL database."""
+"""The inbox for several machines: tables in a PostgreSQL database."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -72,17 +72,20 @@ _DROP = """
 class PostgresInbox:
     """An inbox in a database, for any number of workers on any number of machines.
 
-    Leases go by the database's clock, which every worker watches: one that was set ends no lease, and none
-    is taken from another worker before the clock has been seen to go on evenly for as long as it lasts. Every
-    commit is flushed to the disk. The tables are made in the
-    first schema of the role's search path; the connections belong to the event loop that `open` ran in.
+    Leases follow the database's clock, and every worker watches that clock. If the clock is set, no lease
+    ends. A worker takes over another's lease only after it has seen the clock run evenly for as long as the
+    lease lasts. Every commit is flushed to the disk. The tables are in the first schema of the role's search
+    path. The connections belong to the event loop that called `open`.
 
-    `connections`: how many are open at the most. `busy_seconds`: how long to wait for a connection, and for a
-    lock. `max_hooks`: when it counts as full, give or take what comes at the same moment or has come to other
-    workers since this one last counted. `create`: whether tables that aren't there are made. `uptime` gives
-    seconds that always go on.
+    Args:
+        connections: the maximum number of open connections.
+        busy_seconds: how long to wait for a connection and for a lock.
+        max_hooks: how many hooks it holds when it is full. Hooks that other workers have stored since this
+            one last counted may come on top.
+        create: whether to create missing tables.
+        uptime: seconds that always advance.
 
-    Raises ValueError if the URL can't be read.
+    Raises ValueError for an invalid URL.
     """
 
     def __init__(
@@ -128,7 +131,7 @@ class PostgresInbox:
                 min_size=1,
                 max_size=self._connections,
                 timeout=self._busy_seconds,
-                # Given up soon, it is tried anew at the next request; else the pauses would grow to minutes.
+                # Given up soon, it is tried again at the next request; else the pauses would grow to minutes.
                 reconnect_timeout=self._busy_seconds,
                 configure=self._configure,
                 name="tallyhook-inbox",
@@ -317,7 +320,9 @@ class PostgresInbox:
             await connection.execute(_RECEIVE, values)
 
     async def _make_room(self, connection: Connection) -> None:
-        """See that one more hook fits. Counts only when it may have become too many: that reads an index."""
+        """Make room for one more hook. It counts only if the inbox may be full, since counting reads an
+        index.
+        """
         if self._hooks >= self._max_hooks:
             (self._hooks,) = await _only(connection, "SELECT count(*) FROM tallyhook_hooks")
         if self._hooks >= self._max_hooks:
@@ -330,7 +335,7 @@ class PostgresInbox:
         self._hooks += 1
 
     async def _look(self, connection: Connection) -> float:
-        """For how many seconds the database's clock is known to have gone on evenly."""
+        """For how many seconds the database's clock is known to have run evenly."""
         asked = self._watch.uptime()
         (now,) = await _only(connection, f"SELECT {_NOW}")
         return self._watch.seen(now, asked)
@@ -364,15 +369,15 @@ class PostgresInbox:
                 finally:
                     lost = connection.closed
         except (psycopg.Error, OSError) as error:
-            if lost:  # rarely alone: with a server that was started anew all are
+            if lost:  # rarely alone: after a restart of the server all are
                 await pool.check()
             raise unavailable(error) from error
 
     async def _configure(self, connection: Connection) -> None:
-        """Whatever role and database have as their defaults, a commit has to be on the disk.
+        """Make commits durable, whatever the defaults of role and database are.
 
-        A worker that stands still in the middle of a transaction keeps its hook from the others only for as
-        long as they wait for a lock.
+        A worker that stops in the middle of a transaction blocks its hook only for as long as others wait for
+        a lock.
         """
         busy = round(self._busy_seconds * 1000)
         await connection.execute(
@@ -382,7 +387,7 @@ class PostgresInbox:
 
 
 class _Watch:
-    """Holds a clock against this machine's uptime."""
+    """Compares a clock with this machine's uptime."""
 
     def __init__(self, uptime: Callable[[], float]) -> None:
         self.uptime = uptime
@@ -390,7 +395,7 @@ class _Watch:
         self._since = 0.0
 
     def seen(self, clock: float, asked: float) -> float:
-        """The clock said that, asked at this uptime; for how many seconds it has gone on evenly by now."""
+        """For how many seconds the clock has run evenly, after it was read between `asked` and now."""
         now = self.uptime()
         began = clock - now, clock - asked
         if self._began is None or max(began[0] - self._began[1], self._began[0] - began[1]) > _SLACK:
@@ -400,19 +405,19 @@ class _Watch:
 
 
 async def _only(connection: Connection, query: str, values: tuple[object, ...] = ()) -> tuple[Any, ...]:
-    """The one row of a query that always has one."""
+    """The row of a query that always returns one row."""
     (row,) = await (await connection.execute(query, values)).fetchall()
     return row
 
 
 async def _clock(connection: Connection) -> Steadiness:
-    """The database's clock, seen once more."""
+    """The database's clock, after one more reading."""
     now, seen, since = await _only(connection, f"SELECT {_NOW}, seen, since FROM tallyhook_clock")
     return Steadiness(seen, since).at(now)
 
 
 def _conninfo(url: str, seconds: float) -> str:
-    """The URL, with limits to the time in which a dead server or network is noticed where it names none."""
+    """The URL, with limits for how long a dead server or network goes unnoticed, unless it has its own."""
     limits: dict[str, Any] = {
         "application_name": "tallyhook",
         "connect_timeout": max(2, round(seconds)),  # in seconds; less than two is none at all
@@ -426,7 +431,7 @@ def _conninfo(url: str, seconds: float) -> str:
         # Its message may quote a part of the password.
         raise ValueError(
             "the inbox's URL can't be read: postgresql://user:password@host:port/database,"
-            " with reserved characters percent-encoded"
+            " and percent-encode reserved characters"
         ) from None
 
 

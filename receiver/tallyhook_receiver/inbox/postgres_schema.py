@@ -1,4 +1,4 @@
-"""The tables of the PostgreSQL inbox, made and brought up to date by whichever worker comes first."""
+"""The tables of the PostgreSQL inbox. The first worker creates and migrates them."""
 
 from typing import Any
 
@@ -58,7 +58,7 @@ _MIGRATIONS = (
     INSERT INTO tallyhook_clock VALUES (0, 0);
     """,
 )
-_REKEYED = 2  # the step after which keys are made anew
+_REKEYED = 2  # the step after which keys are rewritten
 
 _LOCK = 0x7461_6C6C_7968_6F6F  # "tallyhoo": any number will do that nobody else locks
 
@@ -66,10 +66,10 @@ _LOCK = 0x7461_6C6C_7968_6F6F  # "tallyhoo": any number will do that nobody else
 async def migrate(connection: Connection, create: bool) -> None:
     """Bring the tables to this release's version, on a connection that serves nothing else.
 
-    Several workers at once take turns.
+    Several workers take turns.
 
-    Raises InboxUnavailable if the database can't hold an inbox, holds none and `create` is False, or holds
-    one of a newer release.
+    Raises InboxUnavailable if the database can't hold an inbox, if it has none and `create` is False, or if a
+    newer release wrote it.
     """
     if await _value(connection, "SHOW server_encoding") != "UTF8":
         raise InboxUnavailable("PostgreSQL: an inbox needs a database with the encoding UTF8")
@@ -95,7 +95,7 @@ async def migrate(connection: Connection, create: bool) -> None:
 
 
 async def _rekey(connection: Connection) -> None:
-    """Keys go by the product that signed a hook, and done is a body: both are found out from the bodies."""
+    """Compute keys and digests from the bodies: a key has the product that signed, and a body is done."""
     keys = await (await connection.execute("SELECT key FROM tallyhook_hooks")).fetchall()
     for (old,) in keys:
         cursor = await connection.execute(
@@ -129,6 +129,6 @@ async def _value(connection: Connection, query: str) -> Any:
 
 
 def unavailable(error: psycopg.Error | OSError) -> InboxUnavailable:
-    """The error in the server's first line; the lines after it may quote what was to be written."""
+    """The error with the first line of the server's message. Later lines may quote data."""
     primary = error.diag.message_primary if isinstance(error, psycopg.Error) else None
     return InboxUnavailable(f"PostgreSQL: {primary or ' '.join(str(error).split())}")

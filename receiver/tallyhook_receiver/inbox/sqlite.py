@@ -1,4 +1,4 @@
-"""The embedded inboxes: one SQLite file, for one machine with any number of workers, or SQLite in memory."""
+"""The embedded inboxes: a SQLite file for all workers on one machine, or SQLite in memory."""
 
 import sqlite3
 import time
@@ -46,13 +46,17 @@ _STEP = 500
 class SQLiteInbox:
     """An inbox in a file.
 
-    Write-ahead log, every commit flushed to the disk. Leases go by the machine's uptime, so that setting its
-    clock neither ends nor prolongs one.
+    It uses a write-ahead log, and flushes every commit to the disk. Leases follow the machine's uptime, so
+    setting the clock doesn't change them.
 
-    `busy_seconds`: how long to wait while another process writes. `max_hooks`: when it counts as full, give
-    or take what has come to other workers since this one last counted. `create`: whether a file that isn't
-    there is made. `clock` gives Unix seconds, and `uptime` seconds that always go on; workers on one file
-    must agree on both.
+    Args:
+        path: the file.
+        busy_seconds: how long to wait while another process writes.
+        max_hooks: how many hooks it holds when it is full. Hooks that other workers have stored since this
+            one last counted may come on top.
+        create: whether to create a missing file.
+        clock: Unix seconds. Workers on one file must have the same clock and uptime.
+        uptime: seconds that always advance.
     """
 
     def __init__(
@@ -280,7 +284,7 @@ class SQLiteInbox:
         until: float = 0.0,
         lease: float = 0.0,
     ) -> bool:
-        """Remember a first delivery; False, and nothing is written, if it isn't the first."""
+        """Store a first delivery. False, and nothing is written, if it isn't the first."""
         if self._count >= self._max_hooks and not _is_there(connection, letter.key):
             self._make_room(connection)
         now = self._clock()
@@ -296,7 +300,7 @@ class SQLiteInbox:
         connection.execute("UPDATE hooks SET deliveries = deliveries + 1 WHERE key = ?", (key,))
 
     def _make_room(self, connection: sqlite3.Connection) -> None:
-        """Make room for one more hook if there is none. Counting reads an index, so it is done only then."""
+        """Make room for one more hook if the inbox is full."""
         (self._count,) = connection.execute("SELECT count(*) FROM hooks").fetchone()
         if self._count >= self._max_hooks:
             steady = _clock(connection).at(self._clock()).is_steady
@@ -306,7 +310,7 @@ class SQLiteInbox:
             self._count -= dropped
 
     def _drop(self, connection: sqlite3.Connection, age: timedelta, limit: int) -> int:
-        """Delete the oldest that have been done or ignored for so long; how many there were."""
+        """Delete the oldest hooks that have been done or ignored for so long. Returns how many."""
         keys = connection.execute(
             "SELECT key FROM hooks WHERE state IN ('done', 'ignored') AND due IS NULL AND changed < ?"
             " ORDER BY changed LIMIT ?",
@@ -316,7 +320,7 @@ class SQLiteInbox:
         return len(keys)
 
     def _connect(self) -> sqlite3.Connection:
-        """Open the file. It is made only the first time: a file that has gone must not come back empty."""
+        """Open the file. It is created only the first time: a lost file must not come back empty."""
         mode = "rwc" if self._create and self._file is None else "rw"
         if mode == "rw" and not self._path.exists():
             raise InboxUnavailable("the file is not there")
@@ -341,15 +345,20 @@ class SQLiteInbox:
         return stat.st_dev, stat.st_ino
 
     def _check(self) -> None:
-        """SQLite would go on writing into a file that was deleted or replaced, and lose it all at the end."""
+        """Raises InboxUnavailable if the file was deleted or replaced: SQLite would lose what it writes."""
         if self._file is not None and self._identity() != self._file:
             raise InboxUnavailable("the inbox's file was replaced while it was open")
 
 
 class MemoryInbox(SQLiteInbox):
-    """The inbox of tests and trials: all promises of `Inbox` but durability; closing it forgets everything.
+    """An inbox for tests and trials: it keeps all promises of `Inbox` but durability.
 
-    `max_hooks`: when it counts as full. `clock` gives Unix seconds, `uptime` seconds that always go on.
+    Closing it deletes everything.
+
+    Args:
+        max_hooks: how many hooks it holds when it is full.
+        clock: Unix seconds.
+        uptime: seconds that always advance.
     """
 
     def __init__(
@@ -383,13 +392,13 @@ def _put_body(connection: sqlite3.Connection, letter: Letter) -> None:
 
 
 def _as_owner(written: sqlite3.Cursor) -> None:
-    """Raises LeaseLost if the statement found no hook of its owner to write to."""
+    """Raises LeaseLost if the statement found no hook of this owner."""
     if written.rowcount == 0:
         raise LeaseLost("another worker has taken this hook over")
 
 
 def _delete(connection: sqlite3.Connection, keys: Sequence[tuple[str]]) -> None:
-    """Delete hooks with their bodies and their journals."""
+    """Delete hooks with their bodies and journals."""
     connection.executemany("DELETE FROM journal WHERE key = ?", keys)
     connection.executemany("DELETE FROM hooks WHERE key = ?", keys)
 

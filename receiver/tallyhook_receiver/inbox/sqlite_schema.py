@@ -1,4 +1,4 @@
-"""The tables in a SQLite file, and the settings of a connection to them."""
+"""The tables in a SQLite file, and the settings of its connections."""
 
 import sqlite3
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from tallyhook_receiver.sources.cheddar import kept_key
 
 
 def _rekey(connection: sqlite3.Connection) -> None:
-    """Keys go by the product that signed a hook, and done is a body: both are found out from the bodies."""
+    """Compute keys and digests from the bodies: a key has the product that signed, and a body is done."""
     for (row,) in connection.execute("SELECT id FROM hooks").fetchall():
         old, product, state, body = connection.execute(
             "SELECT key, product, state, body FROM hooks JOIN bodies ON hook = id WHERE id = ?", (row,)
@@ -53,7 +53,7 @@ _MIGRATIONS: tuple[tuple[str | Callable[[sqlite3.Connection], None], ...], ...] 
         ) WITHOUT ROWID
         """,
     ),
-    # The bodies go elsewhere: each change of a hook would write its own anew.
+    # Bodies have a table of their own: otherwise each change of a hook would rewrite its body.
     (
         """
         CREATE TABLE slim_hooks (
@@ -115,14 +115,14 @@ _MIGRATIONS: tuple[tuple[str | Callable[[sqlite3.Connection], None], ...], ...] 
 
 
 def connect(database: str, busy_seconds: float) -> sqlite3.Connection:
-    """A connection to the file of this URI, in which each statement is committed by itself."""
+    """A connection to the file at this URI. Each statement commits by itself."""
     return sqlite3.connect(
         database, uri=True, timeout=busy_seconds, isolation_level=None, check_same_thread=False
     )
 
 
 def inspect(connection: sqlite3.Connection, create: bool) -> None:
-    """Refuse a file that can't be trusted with a journal, before anything is written into it."""
+    """Raises InboxUnavailable for a damaged file or one without an inbox, before anything is written."""
     (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
         raise InboxUnavailable(f"the file is damaged, and a backup has to be restored: {found}")
@@ -131,7 +131,7 @@ def inspect(connection: sqlite3.Connection, create: bool) -> None:
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Set a connection to durable writes, and bring the tables up to date."""
+    """Make the connection's writes durable, and bring the tables up to date."""
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("BEGIN IMMEDIATE")
@@ -150,6 +150,6 @@ def migrate(connection: sqlite3.Connection) -> None:
 
 
 def touch(connection: sqlite3.Connection) -> None:
-    """Write an unchanged value: like storing a hook, that takes the lock and a page of the disk."""
+    """Write an unchanged value. Like storing a hook, this takes the lock and writes a page."""
     connection.execute("SELECT 1 FROM hooks LIMIT 1").fetchall()
     connection.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")

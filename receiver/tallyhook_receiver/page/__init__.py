@@ -1,4 +1,4 @@
-"""The receiver's page: a look into the inbox with a browser, for those whom the app lets in."""
+"""The receiver's page: the inbox in a browser, for people whom the app lets in."""
 
 from tallyhook_receiver.page.app import Check, Page
 

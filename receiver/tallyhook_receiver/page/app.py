@@ -1,4 +1,4 @@
-"""The page as an ASGI application: who may see it, and what a browser is told about it."""
+"""The page as an ASGI application: who may see it, and its security headers."""
 
 import inspect
 import logging
@@ -47,9 +47,9 @@ _UNAVAILABLE = _response(503, "text/plain", b"the inbox is unavailable\n")
 
 
 class Page:
-    """An ASGI application to mount in another one; it changes nothing, and runs nothing in the browser.
+    """An ASGI application to mount in another one. It is read-only, and runs no scripts in the browser.
 
-    `opened` gives the inbox, ready to be read; it may raise InboxUnavailable.
+    `opened` returns the open inbox, and may raise InboxUnavailable.
     """
 
     def __init__(self, opened: Callable[[], Awaitable[Inbox]], check: Check) -> None:

@@ -1,4 +1,4 @@
-"""What an operator sees: hooks by state, what failed and why, what waits, and what the reviews changed."""
+"""What an operator sees: hooks by state, what failed and why, what waits, and what reviews changed."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -28,7 +28,7 @@ _COLUMNS = (
 
 
 class Overview(NamedTuple):
-    """What was read from the inbox; hooks newest first."""
+    """The content of the inbox, with the newest hooks first."""
 
     stats: Stats
     failed: Sequence[Subject]
@@ -37,7 +37,7 @@ class Overview(NamedTuple):
 
 
 async def read(inbox: Inbox) -> Overview:
-    """Raises InboxUnavailable."""
+    """Read the overview. Raises InboxUnavailable."""
     failed = await _newest(inbox, _SHOWN, State.UNRESOLVED, State.FAILED, State.UNDECODABLE)
     waiting = await _newest(inbox, _SHOWN, State.WAITING, State.WORKING)
     ended = await _newest(inbox, _SEARCHED, State.DONE, State.IGNORED)
@@ -56,7 +56,7 @@ async def _newest(inbox: Inbox, limit: int, *states: State) -> Sequence[Record]:
 
 
 def document(overview: Overview, style: str, at: datetime) -> str:
-    """The page at this moment; `style` is the URL of its style sheet."""
+    """The page at this time. `style` is the URL of its style sheet."""
     stats = overview.stats
     oldest = "" if stats.oldest is None else f", the oldest hook was received {_moment(stats.oldest)}"
     failed = sum(stats.hooks.get(state, 0) for state in (State.UNRESOLVED, State.FAILED, State.UNDECODABLE))

@@ -1,4 +1,4 @@
-"""What the page may tell of a hook: which one it is and what came of it, and nothing else of its body."""
+"""What the page may show of a hook: which one it is and its result, and nothing else of its body."""
 
 import re
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ _HIDDEN = "•••"
 
 
 class Subject(NamedTuple):
-    """A hook by its identity. `reason` is why it failed or waits, `outcome` what came of its review."""
+    """What identifies a hook. `reason` is why it failed or waits; `outcome` is that of its review."""
 
     record: Record
     type: str
@@ -31,7 +31,7 @@ class Subject(NamedTuple):
 
 
 def subject(record: Record) -> Subject:
-    """The customer by code (by id if it has none), the invoice by number; `""` for what isn't known."""
+    """The customer by code (or else by id), and the invoice by number; `""` if unknown."""
     try:
         hook = events.decode(record.body)
     except DecodeError:
@@ -49,7 +49,7 @@ def subject(record: Record) -> Subject:
 
 
 def _reason(note: str, hook: events.Hook) -> str:
-    """The last line of a note, which is the error; it may quote its hook, but no card from it."""
+    """The last line of a note, which is the error. It may quote its hook, but no card in it."""
     reason = note.strip().rpartition("\n")[2]
     for value in sorted(set(_card(hook.raw)), key=len, reverse=True):
         reason = reason.replace(value, _HIDDEN)
@@ -61,7 +61,7 @@ def _short(text: str) -> str:
 
 
 def _card(node: Any) -> Iterator[str]:
-    """Every value in a hook that is a card's."""
+    """Every value in a hook that belongs to a card."""
     if isinstance(node, list):
         for entry in node:
             yield from _card(entry)

@@ -1,6 +1,6 @@
 """Who sends hooks: how each sender signs them, and what they say.
 
-Besides those here, any object with the methods of `Source` will do.
+You can also use any object that has the methods of `Source`.
 """
 
 from tallyhook_receiver.sources.cheddar import Cheddar

@@ -1,20 +1,24 @@
-"""Hooks from Cheddar, or from a gateway that signs Cheddar's hooks in another way."""
+"""Hooks from Cheddar, or from a gateway that signs Cheddar's hooks differently."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from tallyhook import events, signing
 from tallyhook.cheddar.client import AsyncClient
+from tallyhook.cheddar.models import canonical
 from tallyhook.errors import DecodeError
 from tallyhook_receiver.sources.source import Event, Keys, WrongSource, body_key, inbox_key, keys_of
 
 
 class Cheddar:
-    """A product by its code, the keys that may sign its hooks, and the client that adjusts its invoices.
+    """A product: its code, the keys that may sign its hooks, and the client that adjusts its invoices.
 
-    While a key is being rotated, name the new one and the old one. `client` is needed for reviews only, and
-    is one of the same product. `id` is the product's own id: hooks with another one are refused. `scheme`
-    says how hooks are signed, and so what a key looks like.
+    Args:
+        code: the product's code.
+        keys: the product's secret key; while you are changing it, the new and the old one.
+        client: a client of the same product; only reviews need it.
+        id: the product's id; hooks with another one are refused.
+        scheme: how hooks are signed, and so what a key looks like.
 
     Raises ValueError for a key that can't verify anything, and for a client of another product.
     """
@@ -43,19 +47,25 @@ class Cheddar:
         its = "" if client is None else client.product_code
         if its and its != code:
             raise ValueError(f"product {code} got a client of product {its}: their invoices are different")
+        its_id = "" if client is None else client.product_id
+        if id and its_id and canonical(its_id) != canonical(id):
+            raise ValueError(f"product {code} got a client with the id of another product")
 
     def verify(self, headers: Mapping[str, str], body: bytes) -> bool:
-        """By the scheme's own headers; Cheddar's header with the body's hash is not looked at."""
+        """Verify by the scheme's own headers. Cheddar's header with the body's hash is ignored."""
         return self.scheme.verify(headers, body, self.keys, at=datetime.now(UTC))
 
     def read(self, headers: Mapping[str, str], body: bytes) -> Event[events.Hook]:
         hook = events.decode(body)
         if hook.product.code.strip() != self.code:
             raise WrongSource(f"signed by product {self.code}, and about another one")
-        if self.id is not None and _canonical(hook.product.id) not in ("", _canonical(self.id)):
+        if self.id is not None and canonical(hook.product.id) not in ("", canonical(self.id)):
             raise WrongSource(f"signed by product {self.code}, and with the id of another one")
         return Event(
-            key=event_key(hook, body), type=hook.activity_type, payload=hook, at=hook.activity_datetime
+            key=event_key(hook, body),
+            type=hook.TYPE or hook.activity_type,
+            payload=hook,
+            at=hook.activity_datetime,
         )
 
     def __repr__(self) -> str:
@@ -63,27 +73,22 @@ class Cheddar:
 
 
 def event_key(hook: events.Hook, body: bytes) -> str:
-    """A billable hook is what it is about: customer and invoice, each by its code or number if it has one.
+    """A billable hook's key is its customer and invoice, each by code or number if it has one.
 
-    The same invoice announced again, at another time or with another quantity, is the same work. Any other
-    hook is its bytes. Cheddar gives hooks no id, so this is derived.
+    So the same invoice announced again, at another time or with another quantity, is the same work. The key
+    of any other hook is the hash of its body. Cheddar gives hooks no id, so this is inferred.
     """
     invoice = hook.subscription.invoice if isinstance(hook, events.SubscriptionBillable) else None
-    customer = hook.customer.code.strip() or _canonical(hook.customer.id)
-    if invoice is None or not customer or not (invoice.number or _canonical(invoice.id)):
+    customer = hook.customer.code.strip() or canonical(hook.customer.id)
+    if invoice is None or not customer or not (invoice.number or canonical(invoice.id)):
         return body_key(body)
-    number = f"number {invoice.number}" if invoice.number else f"id {_canonical(invoice.id)}"
-    return f"{hook.activity_type} {number} of {customer}"
+    number = f"number {invoice.number}" if invoice.number else f"id {canonical(invoice.id)}"
+    return f"{hook.TYPE} {number} of {customer}"
 
 
 def kept_key(product: str, body: bytes) -> str:
-    """The inbox key of a hook that an earlier release has kept: Cheddar's were the only ones."""
+    """The inbox key of a hook that an earlier release stored, when all hooks were Cheddar's."""
     try:
         return inbox_key(product, event_key(events.decode(body), body))
     except DecodeError:
         return inbox_key(product, body_key(body))
-
-
-def _canonical(id: str) -> str:
-    """An id as it is compared. Cheddar's are hexadecimal, so upper case means the same."""
-    return id.strip().lower()

@@ -1,4 +1,4 @@
-"""Notifications of Cleverbridge, which nothing signs: its API has to confirm them."""
+"""Cleverbridge's notifications. They are unsigned, so its API has to confirm them."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -14,10 +14,10 @@ from tallyhook_receiver.sources.source import Event, body_key, event_type, parse
 
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
-    """What a handler of Cleverbridge's notifications gets as `event.payload`.
+    """The `event.payload` for a handler of Cleverbridge's notifications.
 
     Attributes:
-        subscriptions: those that it is about, as the API has them now. Act on these.
+        subscriptions: the subscriptions it is about, as the API has them now. Act on these.
         body: what was sent. Nothing proves it.
     """
 
@@ -26,22 +26,22 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cleverbridge:
-    """Notifications in JSON over https. How their sender proves itself is not documented.
+    """Notifications in JSON over https. How their sender proves its identity is not documented.
 
-    So they are taken from `networks` only, and before a handler runs, `client` reads the subscription back:
-    by `subscriptionId`, else by `purchaseId`, else by `customerId`. If the API knows none, or of another
-    customer, the answer is 401. Cleverbridge sends a notification up to 24 times within 48 hours
+    So they are accepted only from `networks`, and before a handler runs, `client` reads the subscription: by
+    `subscriptionId`, else by `purchaseId`, else by `customerId`. If the API doesn't know it, or it is another
+    customer's, the answer is 401. Cleverbridge sends a notification up to 24 times within 48 hours
     (documented).
 
-    The type of an event is that in `meta`, such as `PaidOrderNotification` (documented); its key is the hash
-    of its bytes.
+    The type of an event is the one in `meta`, such as `PaidOrderNotification` (documented). Its key is the
+    hash of its body.
 
     Args:
-        name: what to call the sender.
-        client: of Cleverbridge's API. You close it, as that of a `Cheddar`.
+        name: the source's name.
+        client: a client of Cleverbridge's API, which you close yourself.
         networks: where notifications come from, such as `["192.0.2.0/24"]`.
 
-    Raises ValueError without networks, and for what is no network.
+    Raises ValueError without networks, and for an invalid network.
     """
 
     def __init__(self, name: str, client: AsyncClient, *, networks: Iterable[str]) -> None:
@@ -53,7 +53,7 @@ class Cleverbridge:
         Allowlist(self.networks, ())  # they are checked here, rather than in the receiver
 
     def verify(self, headers: Mapping[str, str], body: bytes) -> bool:
-        """True: nothing can be verified. The receiver looks at the networks, and asks `confirm`."""
+        """True, since there is nothing to verify. The receiver checks the networks, and calls `confirm`."""
         return True
 
     def read(self, headers: Mapping[str, str], body: bytes) -> Event[Mapping[str, object]]:
@@ -69,9 +69,10 @@ class Cleverbridge:
         )
 
     async def confirm(self, event: Event[object]) -> Event[Notification]:
-        """The event with what the API says of it.
+        """The event with what the API says about it.
 
-        Raises Unconfirmed if that is nothing, NotYet while the API gives no answer, and what else a call may.
+        Raises Unconfirmed if the API doesn't know it, NotYet while the API gives no answer, and other errors
+        of calls.
         """
         body = event.payload
         if not isinstance(body, Mapping):
@@ -106,14 +107,14 @@ class Cleverbridge:
 
 
 class _Names(NamedTuple):
-    """What a notification says that it is about; empty where it says nothing."""
+    """What a notification says it is about; empty if it doesn't say."""
 
     subscription: str
     purchase: str
     customer: str
 
     def fit(self, found: Subscription) -> bool:
-        """Whether it may be about this subscription. An S in front of an id is optional (documented)."""
+        """Whether it may be about this subscription. The S in front of an id is optional (documented)."""
         same_id = found.id.upper().removeprefix("S") == self.subscription.upper().removeprefix("S")
         return (same_id or not self.subscription) and self.customer in ("", found.customer_id)
 

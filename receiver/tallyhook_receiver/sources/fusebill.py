@@ -1,4 +1,4 @@
-"""Webhooks of Fusebill (now Stax Bill), which carry a key in a header."""
+"""Webhooks of Fusebill (now Stax Bill), which have a key in a header."""
 
 from base64 import b64encode
 
@@ -8,18 +8,19 @@ from tallyhook_receiver.sources.source import Keys, keys_of
 
 
 class Fusebill(SharedKey):
-    """A webhook of Fusebill's: the key from Settings > Integrations > Webhooks, in base64, in a header.
+    """Fusebill's webhooks, with the key from Settings > Integrations > Webhooks, in base64, in a header.
 
-    That is documented, but neither the header's name nor what a body looks like: see what your account
-    sends. Fusebill waits 2 seconds for a 2xx, and comes again 1, 2 and 3 minutes later (documented): answer
-    within that by a short `answer_within`, and let a slow handler go on.
+    That is documented, but neither the header's name nor the shape of a body: check what your account sends.
+    Fusebill waits 2 seconds for a 2xx, and comes again 1, 2 and 3 minutes later (documented). Set a short
+    `answer_within`, so that a slow handler goes on after the answer.
 
     Args:
-        name: what to call the sender.
-        keys: as Fusebill shows them; the key itself in the header is right too (inferred).
-        header: the header that holds the key.
-        type_field: where the body's JSON names the event's type (inferred).
-        id_field: where it names the event's id; None, or an event without one, goes by its bytes.
+        name: the source's name.
+        keys: the keys as Fusebill shows them; the header may also have the plain key (inferred).
+        header: the name of the header with the key.
+        type_field: the field of the JSON body that has the event's type (inferred).
+        id_field: the field that has the event's id. If it is None or missing, the key is the hash of the
+            body.
     """
 
     def __init__(

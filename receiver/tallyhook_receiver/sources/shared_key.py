@@ -1,4 +1,4 @@
-"""Hooks that carry a key in a header instead of a signature."""
+"""Hooks that have a key in a header instead of a signature."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -8,16 +8,17 @@ from tallyhook_receiver.sources.source import Event, Keys, body_key, event_type,
 
 
 class SharedKey:
-    """A sender that proves itself by a key in a header, such as `X-Api-Key: …` or `Authorization: Bearer …`.
+    """A sender that sends a key in a header, such as `X-Api-Key: …` or `Authorization: Bearer …`.
 
-    A key covers neither body nor time: use it over https, and only where the sender offers nothing better.
+    A key covers neither body nor time. Use it only over https, and only if the sender offers nothing better.
 
     Args:
-        name: what to call the sender.
-        keys: the header's values that are right, compared in constant time.
-        header: the header that holds the key.
-        type_field: where the body's JSON names the event's type.
-        id_field: where it names the event's id; None, or an event without one, goes by its bytes.
+        name: the source's name.
+        keys: the accepted values of the header, compared in constant time.
+        header: the name of the header with the key.
+        type_field: the field of the JSON body that has the event's type.
+        id_field: the field that has the event's id. If it is None or missing, the key is the hash of the
+            body.
     """
 
     def __init__(

@@ -19,12 +19,12 @@ class Event(msgspec.Struct, Generic[P_co], frozen=True, kw_only=True):
     """What a request says happened.
 
     Attributes:
-        key: what makes two deliveries the same event: the sender's own id where there is one.
-        type: which handler it goes to.
-        payload: what the source has read; for most it is the body's JSON. A handler's annotation says what
-            it is, such as `Event[Invoice]` with a TypedDict `Invoice`.
-        at: when it happened, or was sent; None if it doesn't say.
-        source: the name of its source; the receiver fills it in.
+        key: the same for all deliveries of an event: the sender's own id, if there is one.
+        type: selects the handler.
+        payload: what the source has read; for most sources the JSON of the body. Say what it is in the
+            handler's annotation, such as `Event[Invoice]` with a TypedDict `Invoice`.
+        at: when it happened or was sent; None if unknown.
+        source: the name of its source, which the receiver fills in.
     """
 
     key: str
@@ -36,11 +36,11 @@ class Event(msgspec.Struct, Generic[P_co], frozen=True, kw_only=True):
 
 @runtime_checkable
 class Source(Protocol):
-    """A sender whose hooks are received. Both methods get the headers with their names in lower case."""
+    """A sender of hooks. Both methods get the headers with lower-case names."""
 
     @property
     def name(self) -> str:
-        """What logs, metrics and the inbox call it; different for each source of a receiver."""
+        """Its name in logs, metrics and the inbox, unique in a receiver."""
 
     def verify(self, headers: Mapping[str, str], body: bytes) -> bool:
         """Whether this sender signed the request. Nothing in headers or body may raise."""
@@ -48,26 +48,27 @@ class Source(Protocol):
     def read(self, headers: Mapping[str, str], body: bytes) -> Event[object]:
         """What the verified request says.
 
-        Raises DecodeError for what can't be read: it is kept, and answered 400. Raises WrongSource if the
-        body speaks for somebody else than the one who signed it: it is refused with 401.
+        Raises DecodeError if it can't be read; it is then kept, and answered with 400. Raises WrongSource if
+        the body is about somebody else than the one who signed it; it is then refused with 401.
         """
 
 
 @runtime_checkable
 class UnsignedSource(Source, Protocol):
-    """A sender whose requests prove nothing: it is known by its networks, and its system confirms each event.
+    """A sender without signatures. It is known by its networks, and its system confirms each event.
 
     It gets only requests that no other source has signed.
     """
 
     @property
     def networks(self) -> Iterable[str]:
-        """Where it sends from, such as `["192.0.2.0/24"]`; requests from elsewhere are not its own."""
+        """The networks it sends from, such as `["192.0.2.0/24"]`. Other requests are not its own."""
 
     async def confirm(self, event: Event[object]) -> Event[object]:
-        """The event as its system knows it. Each attempt asks, and gives it to the handler.
+        """The event as its system knows it. Each attempt calls this before its handler.
 
-        Raises Unconfirmed if the system doesn't know it: the answer is 401. NotYet puts it off.
+        Raises Unconfirmed if the system doesn't know the event; the answer is then 401. Raises NotYet to
+        delay it.
         """
 
 
@@ -76,7 +77,7 @@ class WrongSource(Exception):
 
 
 def keys_of(keys: Keys, owner: str) -> tuple[str | bytes, ...]:
-    """The keys as a tuple. Raises ValueError, with what to do about it, if there are none or one is empty."""
+    """The keys as a tuple. Raises ValueError, with advice, if there are none or one is empty."""
     listed = (keys,) if keys is None or isinstance(keys, str | bytes) else tuple(keys)
     if not listed:
         raise ValueError(f"{owner} needs a key: pass the secret key that its hooks are signed with")
@@ -95,7 +96,7 @@ def keys_of(keys: Keys, owner: str) -> tuple[str | bytes, ...]:
 
 
 def _plain(key: str | bytes) -> str | bytes:
-    """Without the byte order mark that some editors put in front of a file."""
+    """The key without the byte order mark that some editors put at the start of a file."""
     return key.removeprefix("\ufeff") if isinstance(key, str) else key.removeprefix(b"\xef\xbb\xbf")
 
 
@@ -111,7 +112,7 @@ def parsed(body: bytes) -> dict[str, Any]:
 
 
 def event_type(content: Mapping[str, Any], field: str, *, within: str = "") -> str:
-    """The type that a field of a body names. Raises DecodeError if it names none."""
+    """The type of an event, from a field of its body. Raises DecodeError if there is none."""
     kind = content.get(field)
     if not isinstance(kind, str) or not kind:
         raise DecodeError("the event's type was expected", within + field)
@@ -119,10 +120,10 @@ def event_type(content: Mapping[str, Any], field: str, *, within: str = "") -> s
 
 
 def body_key(body: bytes) -> str:
-    """The key of an event that has no id: retries carry the same body."""
+    """The key of an event without an id: the hash of its body, which is the same in retries."""
     return f"body {hashlib.sha256(body).hexdigest()}"
 
 
 def inbox_key(source: str, event: str) -> str:
-    """64 hex digits: the key under which the inbox keeps a source's event, whatever other sources send."""
+    """The inbox key of a source's event: 64 hex digits, different for each source."""
     return hashlib.sha256(json.dumps([source, event]).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Hooks that are signed by the Standard Webhooks specification, by Svix and many others."""
+"""Hooks signed by the Standard Webhooks specification, which Svix and many others use."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -16,14 +16,14 @@ _HEADERS = (
 class StandardWebhooks:
     """A sender with `webhook-id`, `webhook-timestamp` and `webhook-signature`, or Svix's `svix-…` headers.
 
-    The message's id is the event's key, its timestamp the event's time, and `type` in the body's JSON the
-    event's type (all documented by the specification).
+    The message's id is the event's key, its timestamp is the event's time, and `type` in the JSON body is the
+    event's type (the specification documents all of these).
 
     Args:
-        name: what to call the sender.
-        keys: secrets such as `whsec_…`, or public keys `whpk_…`; both signatures may be in use at once.
-        type_field: where the body names the event's type.
-        clock: the time that timestamps are compared with; they may be five minutes away.
+        name: the source's name.
+        keys: secrets such as `whsec_…`, or public keys `whpk_…`; you may use both.
+        type_field: the field of the body that has the event's type.
+        clock: the present; timestamps may differ from it by five minutes.
 
     Raises ValueError for a key that can't verify anything.
     """
@@ -66,6 +66,6 @@ def _scheme(key: str | bytes) -> signing.Scheme:
 
 
 def _standard(headers: Mapping[str, str]) -> dict[str, str]:
-    """The three headers under their standard names; all of them are the sender's own, or all Svix's."""
+    """The three headers with their standard names. All three are the standard ones, or all are Svix's."""
     prefix = "webhook-" if _HEADERS[0] in headers else "svix-"
     return {name: headers.get(name.replace("webhook-", prefix), "").strip() for name in _HEADERS}

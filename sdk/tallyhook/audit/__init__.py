@@ -1,4 +1,4 @@
-"""One usage audit for all systems: for each account whose period closes, what was used?
+"""One usage audit for all systems: what did each account use in the period that closes?
 
     def usage(audit: Audit) -> None:
         audit.set_quantity("GB25", blocks_used(audit.window.account, audit.window.end))
@@ -8,10 +8,10 @@
     for outcome in apply(usage, systems, FileJournal("audit.jsonl")):
         print(outcome)
 
-A window is the time in which what will be billed can still be changed. Only a `hold` can promise that
-nothing is billed unaudited: the invoice waits, and is executed once what stands on it was read again. A
-`deadline` has to be met, and being late is reported. What is collected (`collect`) is taken in by the next
-invoice. Each outcome says what its system can't promise.
+A window is the time in which you can still change what will be billed. Only a `hold` guarantees that nothing
+is billed unaudited: the invoice waits, and is executed once its lines have been read again. A `deadline` has
+to be met; the outcome says if it was missed. The next invoice takes in what is collected (`collect`). Each
+outcome says what its system can't promise.
 """
 
 from tallyhook.audit.audit import UNKNOWN_FOR, Audit, Executor, System, apply

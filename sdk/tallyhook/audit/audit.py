@@ -1,14 +1,24 @@
-"""A usage audit, written once: declare what was used, compare, apply, verify."""
+"""A usage audit for any system: declare what was used, compare, apply, verify."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Protocol, runtime_checkable
 
-from tallyhook.audit.journal import Adding, Declared, Journal, MemoryJournal, Running, Setting, Verified
+from tallyhook.audit.journal import (
+    Added,
+    Adding,
+    Declared,
+    Journal,
+    MemoryJournal,
+    Running,
+    Setting,
+    Verified,
+)
 from tallyhook.audit.outcome import AuditFailed, Change, Outcome, Standing
 from tallyhook.audit.window import Kind, Window
 from tallyhook.errors import Error, NoAnswer
+from tallyhook.review import OutcomeUnknown
 
 UNKNOWN_FOR = timedelta(minutes=5)
 """How long a request without an answer may still arrive."""
@@ -18,9 +28,9 @@ class System(Protocol):
     """A billing system, as an audit sees it.
 
     Attributes:
-        name: as its windows have it.
+        name: the system's name in its windows.
         not_promised: what it can't promise, in words.
-        adds: whether a quantity is reached by adding charges, so that doing it twice would charge twice.
+        adds: whether it reaches a quantity by adding charges, so that doing it twice would charge twice.
     """
 
     name: str
@@ -28,29 +38,29 @@ class System(Protocol):
     adds: bool
 
     def windows(self, now: datetime) -> Iterable[Window]:
-        """Those that can be audited now, and those that are closed and not billed yet."""
+        """The windows to audit now, and those that have closed but are not billed yet."""
 
     def read(self, window: Window) -> Mapping[str, Decimal]:
-        """What would be billed as things stand, by item. LookupError if the window is gone: it is billed."""
+        """What would be billed now, by item. Raises LookupError if the window is gone: it has been billed."""
 
     def write(self, window: Window, change: Change) -> None:
-        """Bring one item to its quantity. AuditFailed if that can't be."""
+        """Bring one item to its quantity. Raises AuditFailed if that is impossible."""
 
 
 @runtime_checkable
 class Executor(Protocol):
-    """A system that holds invoices until they are executed by a call."""
+    """A system that holds invoices until a call executes them."""
 
     def execute(self, window: Window, declared: Mapping[str, Decimal]) -> None:
-        """Bill what stands there."""
+        """Execute the invoice. Raises AuditFailed if it is declined, or billed otherwise than declared."""
 
 
 class Audit:
-    """The audit of one window, as the function that declares usage gets it.
+    """The audit of one window, for the function that declares usage.
 
     Attributes:
-        window: whose usage of which time is asked for.
-        runs: whether the invoice is executed once everything is right.
+        window: the account and period.
+        runs: whether to execute the invoice once everything is right.
     """
 
     def __init__(self, window: Window, quantities: Mapping[str, Decimal]) -> None:
@@ -61,7 +71,7 @@ class Audit:
 
     @property
     def items(self) -> Sequence[str]:
-        """What can be billed by quantity."""
+        """The items that are billed by quantity."""
         return tuple(self._quantities)
 
     @property
@@ -69,17 +79,18 @@ class Audit:
         return dict(self._declared)
 
     def quantity(self, item: str) -> Decimal:
-        """What would be billed as things stand; LookupError for no such item."""
+        """What would be billed now. Raises LookupError if there is no such item."""
         self._require(item)
         return self._quantities[item]
 
     def set_quantity(self, item: str, quantity: Decimal | int | str) -> None:
-        """Declare what is to be billed of an item, 0 as well: a quantity that stands there is billed.
+        """Declare the quantity to bill for an item. Declare 0 too, or the quantity that is there will be
+        billed.
 
         Raises:
             LookupError: there is no such item.
-            TypeError: for a float, which can't say exactly how much.
-            ValueError: for what is no number from 0 up.
+            TypeError: the quantity is a float, which isn't exact.
+            ValueError: it is not a number, or it is negative.
         """
         self._require(item)
         if isinstance(quantity, bool) or not isinstance(quantity, Decimal | int | str):
@@ -89,15 +100,15 @@ class Audit:
         except InvalidOperation:
             raise ValueError("a quantity is a number") from None
         if not number.is_finite() or number < 0:
-            raise ValueError("a quantity is a number from 0 up")
+            raise ValueError("a quantity is a number of at least 0")
         self._declared[item] = number
 
     def run_when_done(self) -> None:
-        """Execute the invoice once everything is right; where the system bills by itself, it does that."""
+        """Execute the invoice once everything is right. A system that bills by itself ignores this."""
         self.runs = True
 
     def compare(self) -> tuple[Change, ...]:
-        """What differs from what was declared."""
+        """What differs from the declaration."""
         return tuple(
             Change(item=item, before=self._quantities[item], after=quantity)
             for item, quantity in self._declared.items()
@@ -117,11 +128,12 @@ def apply(
     dry_run: bool = False,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Iterator[Outcome]:
-    """Audit every window of every system with one function; what goes wrong with one stops no other.
+    """Audit every window of every system with one function. A failure in one window doesn't stop the others.
 
-    Nothing is done before the outcome is asked for: exhaust the iterator. It is safe to run it again, and to
-    be cut at any point: totals are set, what would add is looked for first, and only what was read again is
-    executed. Without a journal nothing that adds is written.
+    This is a generator: nothing happens until you iterate over it, so exhaust it. You can stop it at any
+    point and run it again. Quantities are set to totals; where a system adds charges, it looks for earlier
+    ones first; and an invoice is executed only after its lines were read again. Without a journal, nothing
+    that adds is written.
     """
     kept: Journal = MemoryJournal() if journal is None else journal
     for system in systems:
@@ -138,10 +150,10 @@ def apply(
 
 
 def _windows(system: System, now: datetime) -> Iterator[Window | Outcome]:
-    """The windows; a list that can't be read, wholly or in part, is an outcome of its own."""
+    """The windows. If a list can't be read completely, that is an outcome of its own."""
     try:
         yield from system.windows(now)
-    except Error as error:
+    except (Error, LookupError, ValueError) as error:
         nobody = Window(system=system.name, account="", start=None, end=None, kind=Kind.HOLD)
         problem = f"its windows can't be listed completely: {error}"
         yield Outcome(window=nobody, standing=Standing.FAILED, problem=problem)
@@ -166,6 +178,8 @@ class _Application:
         except NoAnswer as error:
             standing = Standing.UNKNOWN if error.maybe_applied else Standing.FAILED
             return self.outcome(standing, problem=str(error))
+        except OutcomeUnknown as error:
+            return self.outcome(Standing.UNKNOWN, problem=str(error))
         except (Error, LookupError, ValueError, TypeError) as error:
             return self.outcome(Standing.FAILED, problem=str(error))
 
@@ -181,10 +195,9 @@ class _Application:
             return self.outcome(Standing.LATE, problem=closed)
         if dry_run:
             return self.outcome(Standing.DRY_RUN)
-        if self.system.adds and self._is_unknown():
-            return self.outcome(
-                Standing.UNKNOWN, problem="an earlier charge may still arrive; run it again later"
-            )
+        if self._may_change(audit.declared):
+            problem = "an earlier request may still arrive; run it again later"
+            return self.outcome(Standing.UNKNOWN, problem=problem)
         if self.changes:
             written = {item: f"{quantity:f}" for item, quantity in audit.declared.items()}
             self.journal.append(Declared(window=window.key, at=self.now(), quantities=written))
@@ -194,7 +207,15 @@ class _Application:
                 kind(window=window.key, at=self.now(), item=change.item, quantity=f"{change.after:f}")
             )
             self.system.write(window, change)
+            if self.system.adds:
+                self.journal.append(Added(window=window.key, at=self.now(), item=change.item))
+        is_late = bool(self.changes) and window.is_late(self.now())
         self._verify(audit)
+        if is_late:
+            closed = (
+                f"it closed at {window.closes:%Y-%m-%d %H:%M}, meanwhile: look whether it is on this bill"
+            )
+            return self.outcome(Standing.LATE, problem=closed)
         if window.kind is not Kind.HOLD or not audit.runs:
             return self.outcome(Standing.SET)
         if not isinstance(self.system, Executor):
@@ -204,7 +225,7 @@ class _Application:
         return self.outcome(Standing.EXECUTED)
 
     def _verify(self, audit: Audit) -> None:
-        """Read again what was written. If it stands otherwise, nothing is executed."""
+        """Read again what was written. Raises AuditFailed if it differs, so that nothing is executed."""
         if not self.changes:
             return
         stands = self.system.read(self.window)
@@ -213,14 +234,26 @@ class _Application:
                 raise AuditFailed(f"{item} stands at {stands.get(item)} after {quantity} was set")
         self.journal.append(Verified(window=self.window.key, at=self.now()))
 
-    def _is_unknown(self) -> bool:
-        """Whether a charge was sent lately of which nothing is known, and that is not there."""
-        if not self.changes:
-            return False
-        sent = [
-            entry for entry in self.journal.entries(self.window.key) if isinstance(entry, Adding | Verified)
-        ]
-        return bool(sent) and isinstance(sent[-1], Adding) and self.now() - sent[-1].at < UNKNOWN_FOR
+    def _may_change(self, declared: Mapping[str, Decimal]) -> bool:
+        """Whether a request of an earlier run has an unknown outcome, and would do harm if it still arrived.
+
+        Raises AuditFailed if a charge was added but isn't shown as it was sent: each run would add another.
+        """
+        shown = {change.item: change.before for change in self.changes}
+        unknown: list[Setting | Adding] = []
+        for entry in self.journal.entries(self.window.key):
+            match entry:
+                case Verified():
+                    unknown = []
+                case Setting(item=item, quantity=quantity) if declared.get(item) != Decimal(quantity):
+                    unknown.append(entry)
+                case Adding(item=item, quantity=quantity) if item in shown and shown[item] < Decimal(
+                    quantity
+                ):
+                    unknown.append(entry)
+                case Added(item=item) if any(each.item == item for each in unknown):
+                    raise AuditFailed(f"{item} was charged, and is not shown as it was sent")
+        return bool(unknown) and self.now() - unknown[-1].at < UNKNOWN_FOR
 
     def outcome(self, standing: Standing, *, problem: str = "") -> Outcome:
         return Outcome(

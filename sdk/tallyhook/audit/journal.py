@@ -1,4 +1,4 @@
-"""What an audit has done, written down before it is done."""
+"""The journal of an audit: each step is written down before it is taken."""
 
 import os
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import msgspec
 
 
 class Declared(msgspec.Struct, frozen=True, kw_only=True, tag="declared"):
-    """What the audit wants to be billed, as decimals in text."""
+    """The quantities that the audit declares, as decimals in text."""
 
     window: str
     at: datetime
@@ -18,7 +18,7 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True, tag="declared"):
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True, tag="setting"):
-    """A total is about to be set; doing it twice comes to the same."""
+    """A total is about to be set. Setting it twice has the same effect as once."""
 
     window: str
     at: datetime
@@ -27,12 +27,20 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True, tag="setting"):
 
 
 class Adding(msgspec.Struct, frozen=True, kw_only=True, tag="adding"):
-    """A charge is about to be added; doing it twice would charge twice."""
+    """A charge is about to be added. Adding it twice would charge twice."""
 
     window: str
     at: datetime
     item: str
     quantity: str
+
+
+class Added(msgspec.Struct, frozen=True, kw_only=True, tag="added"):
+    """The call that adds a charge was answered: it is there, whatever a reading shows."""
+
+    window: str
+    at: datetime
+    item: str
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True, tag="running"):
@@ -43,27 +51,27 @@ class Running(msgspec.Struct, frozen=True, kw_only=True, tag="running"):
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True, tag="verified"):
-    """What stood there, when it was read again, was what had been declared."""
+    """The quantities were read again, and are as declared."""
 
     window: str
     at: datetime
 
 
-Entry: TypeAlias = Declared | Setting | Adding | Running | Verified
+Entry: TypeAlias = Declared | Setting | Adding | Added | Running | Verified
 
 
 class Journal(Protocol):
-    """Where an audit keeps what it has done."""
+    """Where an audit keeps its journal."""
 
     def entries(self, window: str) -> Sequence[Entry]:
-        """Those of one window, oldest first."""
+        """The entries of one window, oldest first."""
 
     def append(self, entry: Entry) -> None:
-        """Returns once the entry is durable."""
+        """Add an entry. Returns once it is durable."""
 
 
 class MemoryJournal:
-    """A journal that ends with its process: for dry runs and tests."""
+    """A journal in memory, for dry runs and tests."""
 
     def __init__(self) -> None:
         self.all: list[Entry] = []
@@ -76,14 +84,14 @@ class MemoryJournal:
 
 
 class FileJournal:
-    """A file with a line for each entry, which is on the disk when `append` returns.
+    """A file with one line per entry. An entry is on the disk when `append` returns.
 
-    One process at a time may write it: a cron job locks it, for example with flock. A last line that was cut
-    off by a crash is no entry: nothing was sent for it.
+    Only one process may write to it at a time; a cron job can lock it, for example with flock. If a crash cut
+    off the last line, that line doesn't count: nothing was sent for it.
     """
 
     def __init__(self, path: Path | str) -> None:
-        """ValueError for a line that is no entry, unless it is the last."""
+        """Raises ValueError for a line that is not an entry, unless it is the last."""
         self._path = Path(path)
         self._all: list[Entry] = []
         if not self._path.exists():

@@ -1,4 +1,4 @@
-"""What came of an audit."""
+"""The outcome of an audit."""
 
 from decimal import Decimal
 from enum import StrEnum
@@ -12,10 +12,10 @@ from tallyhook.tables import Column, Shown, Table
 
 
 class AuditFailed(Error):
-    """What was declared can't be brought about: a person has to look.
+    """The declaration can't be applied: a person has to look.
 
     Attributes:
-        reason: what stands against it.
+        reason: why not.
     """
 
     def __init__(self, reason: str) -> None:
@@ -24,7 +24,7 @@ class AuditFailed(Error):
 
 
 class Standing(StrEnum):
-    """How a window stands after an audit."""
+    """The state of a window after an audit."""
 
     DRY_RUN = "dry run"
     """Compared; nothing was changed."""
@@ -46,7 +46,7 @@ class Standing(StrEnum):
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """What has to change for what was declared to be billed."""
+    """An item's quantity now, and as declared."""
 
     item: str
     before: Decimal
@@ -60,10 +60,10 @@ class Outcome(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """What an audit did to one window, or in a dry run would do.
 
     Attributes:
-        window: whose.
-        standing: how it stands.
-        changes: what differed from what was declared.
-        problem: why it failed, is late, or is not known; empty otherwise.
+        window: the account and period.
+        standing: the window's state.
+        changes: what differed from the declaration.
+        problem: why it failed, is late, or is unknown; empty otherwise.
         not_promised: what this system can't promise, in words.
     """
 
@@ -75,7 +75,7 @@ class Outcome(Shown, msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_good(self) -> bool:
-        """Whether nobody has to do anything about it."""
+        """Whether nothing is left to do."""
         return self.standing in (Standing.DRY_RUN, Standing.EXECUTED, Standing.SET)
 
     def table(self) -> Table:

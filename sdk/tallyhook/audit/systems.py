@@ -1,13 +1,13 @@
 """The four systems, each as an audit sees it.
 
-`items` maps the names that the audit uses to what the system calls them, so that one function serves all.
+`items` maps the audit's names to the system's, so that one function works for all systems.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from tallyhook import chargemonk, cleverbridge, fusebill
+from tallyhook import chargemonk, cleverbridge, fusebill, money
 from tallyhook.audit.outcome import AuditFailed, Change
 from tallyhook.audit.window import Kind, Window
 from tallyhook.cheddar.client import Client as CheddarClient
@@ -17,14 +17,14 @@ from tallyhook.review import Review, SetQuantity
 
 
 class Cheddar:
-    """Invoices that Cheddar holds, each until it is run. What is done goes through a review."""
+    """Invoices that Cheddar holds until they are run. Changes go through a review."""
 
     name = "cheddar"
     not_promised: tuple[str, ...] = ()
     adds = False
 
     def __init__(self, client: CheddarClient, items: Mapping[str, str]) -> None:
-        """`items`: by the audit's name, the item's code."""
+        """`items` maps the audit's names to item codes."""
         self._client, self._items = client, items
         self._applied: dict[tuple[str, str], Decimal] = {}
 
@@ -44,7 +44,7 @@ class Cheddar:
                 )
 
     def read(self, window: Window) -> Mapping[str, Decimal]:
-        """What the invoice shows. Where it shows no quantity, what a review has set and verified, or 0."""
+        """The quantities on the invoice; where it shows none, what a review set and verified, or 0."""
         customer = self._customer(window)
         found: dict[str, Decimal] = {}
         for name, code in self._items.items():
@@ -69,18 +69,20 @@ class Cheddar:
         for name, quantity in declared.items():
             review.set_quantity(self._items[name], quantity)
         review.run_when_done()
-        review.apply(self._client)
+        outcome = review.apply(self._client)
+        if not outcome.ran:
+            raise AuditFailed(outcome.note)
 
     def _customer(self, window: Window) -> Customer:
         customer = self._client.get_customer(window.account)
         invoice = customer.subscription.outstanding_invoice
         if invoice is None or invoice.id != window.invoice:
-            raise LookupError(f"invoice {window.invoice} of {window.account} does not wait any more")
+            raise LookupError(f"invoice {window.invoice} of {window.account} is no longer waiting")
         return customer
 
 
 class Fusebill:
-    """Ready drafts, which wait for a post where auto-post is off."""
+    """Ready drafts, which wait to be posted if auto-post is off."""
 
     name = "fusebill"
     not_promised: tuple[str, ...] = (
@@ -90,11 +92,11 @@ class Fusebill:
     adds = False
 
     def __init__(self, client: fusebill.Client, items: Mapping[str, str]) -> None:
-        """`items`: by the audit's name, the product's code."""
+        """`items` maps the audit's names to product codes."""
         self._client, self._items = client, items
 
     def windows(self, now: datetime) -> Iterator[Window]:
-        """DecodeError after all others, for a draft that can't be read."""
+        """The drafts. Raises DecodeError after the others if a draft can't be read."""
         drafts: list[fusebill.DraftInvoice] = []
         unreadable: list[DecodeError] = []
         page = 0
@@ -137,24 +139,31 @@ class Fusebill:
         self._client.change_draft_invoice(draft, wish)
 
     def execute(self, window: Window, declared: Mapping[str, Decimal]) -> None:
-        self._client.post_draft_invoice(int(window.invoice))
+        posted = self._client.post_draft_invoice(int(window.invoice))
+        for name, quantity in declared.items():
+            billed = [
+                charge.quantity for charge in posted.charges if charge.product_code == self._items[name]
+            ]
+            if posted.charges and billed != [quantity] and (billed or quantity):
+                shown = ", ".join(map(str, billed)) or "nothing"
+                raise AuditFailed(f"{name} was billed as {shown}, and {quantity} was declared")
 
     def _draft(self, window: Window) -> fusebill.DraftInvoice:
         try:
             return self._client.get_draft_invoice(int(window.invoice))
         except NotFound:
-            raise LookupError(f"draft {window.invoice} does not wait any more") from None
+            raise LookupError(f"draft {window.invoice} is no longer waiting") from None
 
     @staticmethod
     def _on(draft: fusebill.DraftInvoice, code: str) -> tuple[fusebill.DraftCharge | None, Decimal]:
-        """The one charge of a product, and its quantity."""
+        """The only charge of a product, and its quantity."""
         charges = [charge for charge in draft.draft_charges if charge.product_code == code]
         if len(charges) > 1:
-            raise AuditFailed(f"draft {draft.id} has {len(charges)} charges of {code}: say which is meant")
+            raise AuditFailed(f"draft {draft.id} has {len(charges)} charges of {code}: it should have one")
         if not charges:
             return None, Decimal(0)
         if charges[0].quantity is None:
-            raise AuditFailed(f"draft {draft.id} does not tell the quantity of {code}")
+            raise AuditFailed(f"draft {draft.id} has no quantity for {code}")
         return charges[0], charges[0].quantity
 
 
@@ -176,8 +185,10 @@ class Cleverbridge:
         *,
         ahead: timedelta = timedelta(days=1),
     ) -> None:
-        """`items`: by the audit's name, the RunningNumber. `ahead`: how long before it closes a window is
-        audited, so that most of the usage is known."""
+        """`items` maps the audit's names to RunningNumbers.
+
+        `ahead`: how long before it closes a window is audited, so that most of the usage is known.
+        """
         self._client, self._subscriptions = client, tuple(subscriptions)
         self._items, self._ahead = items, ahead
 
@@ -199,13 +210,13 @@ class Cleverbridge:
                 )
 
     def read(self, window: Window) -> Mapping[str, Decimal]:
-        """What is asked for last; whether a late change is on this bill, its price tells."""
+        """The quantities that were set last. Only the price shows whether a late change is on this bill."""
         subscription = self._subscription(window)
         found: dict[str, Decimal] = {}
         for name, number in self._items.items():
             quantity = subscription.item(number).quantity
             if quantity is None:
-                raise AuditFailed(f"{window.account} does not tell the quantity of item {number}")
+                raise AuditFailed(f"{window.account} has no quantity for item {number}")
             found[name] = Decimal(quantity)
         return found
 
@@ -219,12 +230,12 @@ class Cleverbridge:
     def _subscription(self, window: Window) -> cleverbridge.Subscription:
         subscription = self._client.get_subscription(window.account)
         if subscription.next_billing_date != window.end:
-            raise LookupError(f"{window.account} bills at another time by now")
+            raise LookupError(f"{window.account} now bills at another time")
         return subscription
 
 
 class Chargemonk:
-    """Charges that the next invoice takes in. The call that adds one is inferred: see the client."""
+    """Charges for the next invoice. The call that adds one is inferred: see the client."""
 
     name = "chargemonk"
     not_promised: tuple[str, ...] = (
@@ -269,15 +280,14 @@ class Chargemonk:
     def read(self, window: Window) -> Mapping[str, Decimal]:
         charges = self._client.list_subscription_unbilled_charges(window.account)
         return {
-            name: sum(
-                (each.quantity or Decimal(0) for each in charges if each.description == _mark(name, window)),
-                Decimal(0),
+            name: money.total(
+                each.quantity or Decimal(0) for each in charges if each.description == _mark(name, window)
             )
             for name in self._items
         }
 
     def write(self, window: Window, change: Change) -> None:
-        more = change.after - change.before
+        more = money.total((change.after, change.before.copy_negate()))
         if more < 0:
             raise AuditFailed(f"{change.item}: {change.before:f} is charged already, and can't be taken back")
         self._client.add_charge(

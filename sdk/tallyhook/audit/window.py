@@ -1,4 +1,4 @@
-"""A window: the time in which what will be billed for a period can still be changed."""
+"""A window: the time in which you can still change what a period will be billed."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -20,17 +20,17 @@ class Kind(StrEnum):
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose usage of which time is asked for.
+    """An account and a period that an audit is about.
 
     Attributes:
         system: `cheddar`, `fusebill`, `cleverbridge` or `chargemonk`.
-        account: the customer or subscription, as that system names it.
-        start: the beginning of the period; None where the system doesn't tell it.
-        end: its end, which usage does not belong to any more.
-        opens: since when it can be audited; None if that is not told.
-        closes: up to when; None if nothing but executing closes it.
+        account: the customer or subscription, as the system names it.
+        start: the start of the period; None if the system doesn't say.
+        end: the end of the period, exclusive.
+        opens: when the audit may begin; None if unknown.
+        closes: when it is too late; None if only executing the invoice closes it.
         kind: what closes it.
-        invoice: what waits, as the system names it; empty if nothing does yet.
+        invoice: the invoice that waits, as the system names it; empty if there is none yet.
     """
 
     system: str
@@ -44,10 +44,10 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def key(self) -> str:
-        """What the journal files it under: the same for every run that is about it."""
+        """The journal's name for it, the same in every run."""
         about = self.invoice or (self.end.isoformat() if self.end else "")
         return f"{self.system}/{self.account}/{about}"
 
     def is_late(self, now: datetime) -> bool:
-        """Whether what is set now comes too late."""
+        """Whether it is too late to change the bill."""
         return self.closes is not None and now >= self.closes

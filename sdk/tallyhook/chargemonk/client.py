@@ -1,11 +1,11 @@
-"""The client of Chargemonk's API: two lists, and a call whose path is inferred."""
+"""The client of Chargemonk's API: two lists, and one call whose path is inferred."""
 
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, TypeVar, Unpack
 
 from tallyhook import money
-from tallyhook._call import Call, Pairs, Reader
+from tallyhook._call import Call, Named, Pairs, Reader, Subject
 from tallyhook._client import AsyncOptions, BaseAsyncClient, BaseClient, Options
 from tallyhook._model import Model, read
 from tallyhook.chargemonk.models import Invoice, UnbilledCharge
@@ -25,8 +25,8 @@ class Client(BaseClient):
         with Client("test_token") as client:
             charges = client.list_subscription_unbilled_charges("S1")
 
-    `add_charge` uses a path that no page shows: it is None, and the call refused, unless you name one, for
-    example "addCharge". The token goes in the form of a POST (documented).
+    No page shows the path of `add_charge`: the client refuses that call unless you give a path, for example
+    "addCharge". The token goes into the form of a POST (documented).
     """
 
     def __init__(
@@ -41,25 +41,25 @@ class Client(BaseClient):
         self._calls = _Calls(api_token, add_charge_path)
 
     def list_invoices(self) -> tuple[Invoice, ...]:
-        """The newest 1,000 invoices."""
+        """List the newest 1,000 invoices."""
         return self.send(self._calls.list_invoices())
 
     def list_subscription_unbilled_charges(self, subscription_code: str) -> tuple[UnbilledCharge, ...]:
-        """The charges of a subscription that wait for its next invoice."""
+        """List the charges of a subscription that wait for its next invoice."""
         return self.send(self._calls.list_unbilled(subscription_code))
 
     def add_charge(
         self, subscription_code: str, description: str, price: Decimal, *, quantity: Decimal | int = 1
     ) -> None:
-        """Add a charge that the next automatic invoice takes in (path and parameters are inferred).
+        """Add a charge to the next automatic invoice (path and parameters are inferred).
 
-        Never sent again by itself, since that would charge twice.
+        The client doesn't retry this call, because it would charge twice.
         """
         self.send(self._calls.add_charge(subscription_code, description, price, quantity))
 
 
 class AsyncClient(BaseAsyncClient):
-    """`Client` for asyncio and trio: the same arguments and the same methods, to be awaited."""
+    """`Client` for asyncio and trio, with the same arguments and the same methods; await them."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class AsyncClient(BaseAsyncClient):
 
 
 class _Calls:
-    """The calls, with the token that each of them carries."""
+    """The calls, each with the token."""
 
     def __init__(self, api_token: str, add_charge_path: str | None) -> None:
         if not api_token or not api_token.isascii() or not api_token.isprintable():
@@ -100,7 +100,8 @@ class _Calls:
     def list_unbilled(self, subscription_code: str) -> Call[tuple[UnbilledCharge, ...]]:
         form = (("subscription_code", subscription_code), ("limit", str(_LIMIT)))
         path = "listSubscriptionUnbilledCharges"
-        return self._call(path, _listed(UnbilledCharge, "data"), form, repeatable=True)
+        subject = Named("subscription_code", subscription_code, may_lack=True)
+        return self._call(path, _listed(UnbilledCharge, "data"), form, repeatable=True, subject=subject)
 
     def add_charge(
         self, subscription_code: str, description: str, price: Decimal, quantity: Decimal | int
@@ -112,7 +113,7 @@ class _Calls:
         form = (
             ("subscription_code", subscription_code),
             ("description", description),
-            ("amount", money.amount(price * quantity)),
+            ("amount", money.amount(money.product(Decimal(quantity), price))),
             ("quantity", f"{Decimal(quantity):f}"),
             ("invoice_later", "true"),
         )
@@ -124,14 +125,29 @@ class _Calls:
         )
 
     def _call(
-        self, path: str, read_answer: Callable[[bytes], Any], form: Pairs, *, repeatable: bool
+        self,
+        path: str,
+        read_answer: Callable[[bytes], Any],
+        form: Pairs,
+        *,
+        repeatable: bool,
+        subject: Subject | None = None,
     ) -> Call[Any]:
-        token = ("api_token", self._token)
-        return Call("POST", path, path, read_answer, _refusal, form=(token, *form), repeatable=repeatable)
+        whole_form = (("api_token", self._token), *form)
+        return Call(
+            "POST",
+            path,
+            path,
+            read_answer,
+            _refusal,
+            form=whole_form,
+            repeatable=repeatable,
+            subject=subject,
+        )
 
 
 def _listed(model: type[M], *path: str) -> Callable[[bytes], tuple[M, ...]]:
-    """A reader of the list that stands under these names."""
+    """A reader of the list under these names."""
 
     def read_list(body: bytes) -> tuple[M, ...]:
         node: Any = _fine(body)
@@ -156,7 +172,7 @@ def _fine(body: bytes) -> dict[str, Any]:
 
 
 def _refusal(status: int, body: bytes) -> APIError:
-    """What an error looks like is not known: a `message` is looked for."""
+    """The exception for a refusal. What an error looks like is unknown; this looks for a `message`."""
     try:
         return _error(status, _READER.object(body))
     except DecodeError:

@@ -1,4 +1,4 @@
-"""The nouns of Chargemonk's answers, as far as two pages show them. Times are Unix seconds there."""
+"""The objects in Chargemonk's answers, as far as two pages show them. Times are Unix seconds there."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -8,7 +8,7 @@ from tallyhook._model import Model
 
 
 class InvoiceSubscription(Model, frozen=True, kw_only=True):
-    """What an invoice tells of its subscription."""
+    """What an invoice says about its subscription."""
 
     _shown: ClassVar = ("subscription_id",)
 
@@ -22,7 +22,7 @@ class InvoiceSubscription(Model, frozen=True, kw_only=True):
 
     @property
     def subscription_next_billing(self) -> datetime | None:
-        """When it is billed next, as of the invoice."""
+        """When it is billed next, according to the invoice."""
         return _moment(self.next_billing_seconds)
 
 

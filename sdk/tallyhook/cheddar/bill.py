@@ -1,4 +1,4 @@
-"""An invoice as a bill: its lines, their sum, the tax, and how it stands."""
+"""An invoice shown as a bill: its lines, their sum, the tax, and whether it is paid."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -22,10 +22,10 @@ _COLUMNS = (
 
 @money.exact()
 def bill(invoice: "Invoice") -> Table:
-    """The invoice's lines, each rounded to cents, and what they come to with tax (inferred: see `money.tax`).
+    """The invoice's lines, rounded to cents, and their total with tax (inferred: see `money.tax`).
 
-    The quantities that a hook tells of the period stand below; they are charged for only above what the plan
-    includes, which an invoice doesn't know.
+    Below are the quantities of the period that a hook names. Only units above what the plan includes are
+    charged, and an invoice doesn't say how many that are.
     """
     subtotal = money.total(money.cents(charge.amount) for charge in invoice.charges)
     tax = money.tax(subtotal, invoice.rate)

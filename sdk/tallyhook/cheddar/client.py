@@ -1,7 +1,7 @@
-"""Cheddar's two clients: thin twins around its calls.
+"""Cheddar's two clients.
 
-Both get their methods from one list, and each method its signature, text and reading from
-`tallyhook.cheddar.calls`; how a call is sent stands in `tallyhook._client`.
+They get their methods from one list, and each method gets its signature, docstring and reader from
+`tallyhook.cheddar.calls`. `tallyhook._client` sends the calls.
 """
 
 from typing import Unpack
@@ -14,7 +14,7 @@ BASE_URL = "https://getcheddar.com/xml"
 
 
 class _Methods:
-    """What both clients can be asked for."""
+    """The methods of both clients."""
 
     get_plans = Method(calls.get_plans)
     get_plan = Method(calls.get_plan)
@@ -56,33 +56,35 @@ class Client(_Methods, BaseClient):
         with Client("ACME", "ops@example.com", "password") as client:
             client.set_item_quantity("C1", "GB", Decimal("12.5"))
 
-    Arguments that are a `str` name a customer, a plan or an item by its code and an invoice by its
-    number; wrap an id as `Id("…")`, or pass the model.
+    A `str` argument is the code of a customer, plan or item, or the number of an invoice. To use an id, wrap
+    it as `Id("…")` or pass the model.
 
     Args:
         product_code: may be None if `product_id` is given.
         user: the email of a user of the product.
-        password: theirs, or their API key.
-        remote_address: the IPv4 address of the person on whose behalf the calls are made.
-        timeout: in seconds, for each of connecting, sending and every wait for more of the answer; 30 by
-            default, or as the `http` that is handed in has it.
-        deadline: in seconds, for a whole call with all its attempts; 120 by default, None for none. A client
-            that blocks looks at it between the pieces of an answer's body.
-        retries: how often a repeatable call is tried again after a lost connection, a 502 or a 503; 3 by
-            default.
-        backoff: seconds before the first of these; they double. 0.5 by default.
-        max_answer: the most bytes that an answer may have, unpacked; 100,000,000 by default.
-        http: an `httpx.Client` (or `httpx.AsyncClient`) of your own, which you close yourself. Without it one
-            is made, with any of httpx's options: `verify`, `proxy`, `limits`, `transport`, `event_hooks`, …
+        password: the user's password or API key.
+        remote_address: the IPv4 address of the person on whose behalf you make the calls.
+        timeout: seconds for connecting, for sending, and for each wait for a part of the answer; 30 by
+            default, or that of the `http` client you pass.
+        deadline: seconds for a whole call with all its attempts; 120 by default, None for no deadline. A
+            blocking client checks it between the parts of an answer's body.
+        retries: how often a repeatable call is retried after a lost connection, a 502 or a 503; 3 by default.
+        backoff: seconds before the first retry; each later pause is twice as long. 0.5 by default.
+        max_answer: the largest answer in bytes, uncompressed; 100,000,000 by default.
+        http: an `httpx.Client` (or `httpx.AsyncClient`) of your own, which you close yourself. Without it,
+            the client creates one with any of httpx's options: `verify`, `proxy`, `limits`, `transport`,
+            `event_hooks`, …
 
-    All calls raise APIError (by status), NoAnswer or DecodeError, all of them under `tallyhook.Error`. A
-    ValueError or a TypeError says that an argument can't be sent, a lone surrogate for example.
+    All calls raise APIError (by status), NoAnswer or DecodeError, which are all subclasses of
+    `tallyhook.Error`. A ValueError or TypeError means that an argument can't be sent, for example a lone
+    surrogate.
 
     The logger `tallyhook` names only actions and statuses, never whom a call is about, and httpx does not log
-    these calls. Whatever else watches httpx (event hooks, traces) sees URLs with customers' codes.
+    these calls. Anything else that watches httpx (event hooks, traces) sees URLs with customers' codes.
 
-    After a fork a client makes connections of its own, and an async one does so in another event loop. With
-    an `http` handed in it raises UnusableClient there, before anything is sent, as it does once it is closed.
+    After a fork, and an async client also in another event loop, the client opens new connections. With your
+    own `http` client it raises UnusableClient there, before anything is sent. It also does so once it is
+    closed.
     """
 
     def __init__(
@@ -103,7 +105,7 @@ class Client(_Methods, BaseClient):
 
 
 class AsyncClient(_Methods, BaseAsyncClient):
-    """`Client` for asyncio and trio: the same arguments and the same methods, to be awaited."""
+    """`Client` for asyncio and trio, with the same arguments and the same methods; await them."""
 
     def __init__(
         self,

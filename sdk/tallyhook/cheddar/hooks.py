@@ -1,10 +1,10 @@
-"""Hooks: a raw body into a typed event.
+"""Hooks: read a raw body into a typed event.
 
     hook = events.decode(body)
     if isinstance(hook, events.SubscriptionBillable):
         ...
 
-The signature is not looked at here; see `tallyhook.signing`.
+This module doesn't verify signatures; see `tallyhook.signing`.
 """
 
 from datetime import datetime
@@ -34,9 +34,9 @@ __all__ = [
 
 
 class Hook(Model, frozen=True, kw_only=True):
-    """Something happened at Cheddar. An activity type that nobody has listed comes as this class itself.
+    """Something happened at Cheddar. An unknown activity type is an instance of this class itself.
 
-    `activity_datetime` is None and `subscription` an empty one where the hook has none.
+    If the hook has none, `activity_datetime` is None and `subscription` is an empty one.
     """
 
     TYPE: ClassVar[str] = ""
@@ -57,7 +57,7 @@ class NewSubscription(Hook, frozen=True, kw_only=True):
 
 
 class SubscriptionChanged(Hook, frozen=True, kw_only=True):
-    """A subscription moved to another plan or another way to pay."""
+    """A subscription moved to another plan or payment method."""
 
     TYPE: ClassVar[str] = "subscriptionChanged"
 
@@ -65,7 +65,7 @@ class SubscriptionChanged(Hook, frozen=True, kw_only=True):
 
 
 class SubscriptionCanceled(Hook, frozen=True, kw_only=True):
-    """A subscription was canceled; its `cancel_type` says by whom."""
+    """A subscription was canceled. Its `cancel_type` says by whom."""
 
     TYPE: ClassVar[str] = "subscriptionCanceled"
 
@@ -79,20 +79,20 @@ class SubscriptionReactivated(Hook, frozen=True, kw_only=True):
 class SubscriptionBillable(Hook, frozen=True, kw_only=True):
     """An invoice is due and held for review. Acknowledging this hook releases it (documented).
 
-    `subscription.invoice` is the held invoice with the quantities of the ended period.
+    `subscription.invoice` is the held invoice, with the quantities of the period that ended.
     """
 
     TYPE: ClassVar[str] = "subscriptionBillable"
 
 
 class BillReminder(Hook, frozen=True, kw_only=True):
-    """A bill comes up; `subscription.invoice.transactions[0].amount` is the expected total (documented)."""
+    """A bill is coming; `subscription.invoice.transactions[0].amount` is the expected total (documented)."""
 
     TYPE: ClassVar[str] = "billReminder"
 
 
 class TransactionHook(Hook, frozen=True, kw_only=True):
-    """A transaction was executed, or later settled; the invoice's only transaction tells which."""
+    """A transaction was executed or, later, settled. The invoice's only transaction says which."""
 
     TYPE: ClassVar[str] = "transaction"
 
@@ -118,15 +118,15 @@ TYPES: dict[str, type[Hook]] = {
 }
 """The class of each activityType; a class names its own as `TYPE`."""
 
+_types = {name.lower(): hook for name, hook in TYPES.items()}
 _json = msgspec.json.Decoder(float_hook=Decimal)
 
 
 def decode(body: bytes) -> Hook:
-    """Read a hook's raw body.
+    """Read a hook's raw body. Its type may be written in any case.
 
     Raises:
-        DecodeError: the body is no JSON object, names no activityType, or holds a value that makes no sense
-            where it stands.
+        DecodeError: the body is not a JSON object, has no activityType, or holds a value that makes no sense.
     """
     try:
         node = _json.decode(body)
@@ -137,4 +137,4 @@ def decode(body: bytes) -> Hook:
     activity_type = node.get("activityType")
     if not isinstance(activity_type, str) or not activity_type:
         raise DecodeError("a hook's type was expected", "activityType")
-    return _model.read(TYPES.get(activity_type, Hook), node)
+    return _model.read(_types.get(activity_type.strip().lower(), Hook), node)

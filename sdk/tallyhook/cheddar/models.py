@@ -1,8 +1,8 @@
-"""The nouns of Cheddar's documents and hooks, in its own words.
+"""The objects in Cheddar's documents and hooks, with Cheddar's names.
 
-All are immutable, all fields have defaults, and `extra` gives what has no field. Amounts and quantities are
-exact Decimals, moments are in UTC. A text that is empty and one that is absent are both `""`, and a date that
-can't be read is None as an absent one is; `raw` tells them apart.
+All are immutable, all fields have defaults, and `extra` has what no field holds. Amounts and quantities are
+exact Decimals, times are in UTC. An empty text and a missing one are both `""`. A date that can't be read is
+None, as a missing one is; `raw` tells them apart.
 """
 
 from datetime import UTC, date, datetime
@@ -44,7 +44,7 @@ _BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 class Id(str):
-    """Marks a text as an id where a plain `str` would be a code (or an invoice's number)."""
+    """Marks a text as an id where a plain `str` would be a code or an invoice's number."""
 
     __slots__ = ()
 
@@ -52,11 +52,16 @@ class Id(str):
         return f"Id({str(self)!r})"
 
 
-class InvoicePeriod(StrEnum):
-    """Which invoice of a subscription a change addresses (documented).
+def canonical(name: str) -> str:
+    """An id or a code as a database compares it: in any case, and without the white space around it."""
+    return name.strip().casefold()
 
-    An outstanding invoice was due in the past and is not paid yet; the current one is due in the future.
-    Cheddar takes anything but `outstanding` for the current one, without complaint.
+
+class InvoicePeriod(StrEnum):
+    """Which invoice of a subscription a change is for (documented).
+
+    An outstanding invoice was due in the past and is not paid yet. The current one is due in the future.
+    Cheddar takes any value but `outstanding` for the current one, without an error.
     """
 
     CURRENT = "current"
@@ -64,7 +69,7 @@ class InvoicePeriod(StrEnum):
 
 
 class ErrorNote(Model, frozen=True, kw_only=True):
-    """An error as a document shows it; `code` is its status."""
+    """An error in a document; `code` is its status."""
 
     _aliases: ClassVar = {"#text": "message"}
     _shown: ClassVar = ("id", "code", "aux_code")
@@ -76,7 +81,7 @@ class ErrorNote(Model, frozen=True, kw_only=True):
 
 
 class MetaDatum(Model, frozen=True, kw_only=True):
-    """A name and a value that were attached to a customer."""
+    """A name and a value attached to a customer."""
 
     _shown: ClassVar = ("name",)
 
@@ -98,7 +103,7 @@ class GatewayAccount(Model, frozen=True, kw_only=True):
 
 
 class CreditCard(Model, frozen=True, kw_only=True):
-    """What Cheddar tells about a card on file (only in hooks)."""
+    """What Cheddar says about a card on file (only in hooks)."""
 
     _shown: ClassVar = ("credit_card_type", "last_four")
 
@@ -132,10 +137,10 @@ class PaymentMethod(Model, frozen=True, kw_only=True):
 
 
 class PlanItem(Model, frozen=True, kw_only=True):
-    """A tracked item as a plan prices it.
+    """A tracked item and its price in a plan.
 
-    What is used beyond `quantity_included` costs `overage_amount` each. A periodic item counts from 0 in each
-    period, any other carries its quantity over.
+    Each unit beyond `quantity_included` costs `overage_amount`. A periodic item starts each period at 0; any
+    other keeps its quantity.
     """
 
     id: str = ""
@@ -179,7 +184,7 @@ class Plan(Model, frozen=True, kw_only=True):
 
 
 class Item(Model, frozen=True, kw_only=True):
-    """A tracked item's counter: of a subscription, or of the period that a hook's invoice bills."""
+    """The quantity of a tracked item: of a subscription, or of the period that a hook's invoice bills."""
 
     _shown: ClassVar = ("id", "code", "quantity")
 
@@ -194,7 +199,7 @@ class Item(Model, frozen=True, kw_only=True):
 class Charge(Model, frozen=True, kw_only=True):
     """A line of an invoice. A negative `each_amount` makes it a credit.
 
-    The `id` is empty as long as the line is only projected on an invoice that is still open (recorded).
+    The `id` is empty while the line is only projected on an invoice that is still open (recorded).
     """
 
     _shown: ClassVar = ("id", "code", "quantity", "each_amount")
@@ -214,7 +219,7 @@ class Charge(Model, frozen=True, kw_only=True):
 
 
 class Transaction(Model, frozen=True, kw_only=True):
-    """What a gateway did, or in a bill reminder what it is expected to be asked for."""
+    """What a gateway did, or in a bill reminder what it is expected to do."""
 
     _shown: ClassVar = ("id", "amount", "response")
 
@@ -234,10 +239,11 @@ class Transaction(Model, frozen=True, kw_only=True):
 
 
 class Invoice(Shown, Model, frozen=True, kw_only=True):
-    """A bill: open, outstanding or paid. `print` shows it as one.
+    """An open, outstanding or paid invoice. `print` shows it as a bill.
 
-    A hook's `invoiceNumber` reads into `number`, and its one `transaction` into `transactions`. Only hooks
-    have `items`, the quantities of the period that ended, and `previous_billing_datetime`, its beginning.
+    A hook's `invoiceNumber` is `number`, and its one `transaction` is in `transactions`. Only hooks have
+    `items`, the quantities of the period that ended, and `previous_billing_datetime`, the start of that
+    period.
     """
 
     _aliases: ClassVar = {"invoiceNumber": "number", "transaction": "transactions"}
@@ -259,7 +265,7 @@ class Invoice(Shown, Model, frozen=True, kw_only=True):
 
     @property
     def is_paid(self) -> bool:
-        """Whether a transaction has settled it (recorded: paidTransactionId names that one)."""
+        """Whether a transaction has paid it (recorded: paidTransactionId names that transaction)."""
         return self.paid_transaction_id != ""
 
     @property
@@ -269,12 +275,12 @@ class Invoice(Shown, Model, frozen=True, kw_only=True):
 
     @property
     def rate(self) -> Decimal:
-        """The rate of its tax, whichever name it stands under: a fraction (inferred), 0 if there is none."""
+        """Its tax rate, under whichever name: a fraction (inferred), 0 if there is none."""
         return self.tax_rate or self.vat_rate or _ZERO
 
     @property
     def is_projected(self) -> bool:
-        """Whether its period still runs, so that its lines show what they would be now (recorded)."""
+        """Whether its period is still running, so that its lines are projections (recorded)."""
         return not self._is_closed and any(not charge.id for charge in self.charges)
 
     def table(self) -> Table:
@@ -288,9 +294,9 @@ class Invoice(Shown, Model, frozen=True, kw_only=True):
 
 
 class Subscription(Model, frozen=True, kw_only=True):
-    """A customer's subscription to a plan. `invoice`, `method` and `payment_method` come only in hooks.
+    """A customer's subscription to a plan. Only hooks have `invoice`, `method` and `payment_method`.
 
-    `redirect_url` is where a customer agrees at PayPal, as long as that is awaited (inferred).
+    `redirect_url` is where a customer approves a change to PayPal, while approval is pending (inferred).
     """
 
     _aliases: ClassVar = {"plans": "plan"}
@@ -326,7 +332,7 @@ class Subscription(Model, frozen=True, kw_only=True):
 
     @property
     def is_canceled(self) -> bool:
-        """Whether it has been canceled, if only at a moment that can't be read."""
+        """Whether it has been canceled, even if the date can't be read."""
         return self.canceled_datetime is not None or is_odd_date(self.raw.get("canceledDatetime"))
 
     @property
@@ -348,8 +354,8 @@ class Subscription(Model, frozen=True, kw_only=True):
     def outstanding_invoice(self) -> Invoice | None:
         """The invoice that `InvoicePeriod.OUTSTANDING` addresses.
 
-        The oldest unpaid one that is not the current one (inferred: no source says which of several it is).
-        Raises as `current_invoice`.
+        It is the oldest unpaid one that is not the current one (inferred: no source says which of several it
+        is). Raises as `current_invoice` does.
         """
         current = self.current_invoice
         unpaid = [invoice for invoice in self._unpaid() if invoice is not current]
@@ -365,7 +371,7 @@ class Subscription(Model, frozen=True, kw_only=True):
 
 
 class Customer(Model, frozen=True, kw_only=True):
-    """A customer with all subscriptions, newest first. `errors` are those that came in the same document."""
+    """A customer with all subscriptions, newest first. `errors` are those in the same document."""
 
     id: str = ""
     code: str = ""
@@ -397,7 +403,7 @@ class Customer(Model, frozen=True, kw_only=True):
 
     @property
     def subscription(self) -> Subscription:
-        """The subscription in force: the first (recorded). An empty one if the customer has none."""
+        """The active subscription: the first one (recorded). An empty one if the customer has none."""
         return self.subscriptions[0] if self.subscriptions else Subscription()
 
 
@@ -411,7 +417,7 @@ class Product(Model, frozen=True, kw_only=True):
 
 
 class Incentive(Model, frozen=True, kw_only=True):
-    """What a promotion grants: so many percent off, for so many months."""
+    """What a promotion grants: a percentage off, for a number of months."""
 
     _shown: ClassVar = ("id", "percentage", "months")
 

@@ -1,6 +1,6 @@
-"""What goes into a call: small frozen structures, and the keyword arguments of edits.
+"""The arguments of calls: small frozen structures, and the keyword arguments of edits.
 
-An argument that is not given is not sent. `""`, or None in the keyword arguments of an edit, is sent and
+An argument that you don't give is not sent. `""`, or None in the keyword arguments of an edit, is sent and
 clears the field.
 """
 
@@ -17,7 +17,7 @@ from tallyhook.errors import MASK
 
 
 class CustomerDetails(TypedDict, total=False):
-    """What may be said of a customer, besides code, names and email."""
+    """The fields of a customer, besides code, names and email."""
 
     company: str
     tax_rate: Decimal | None
@@ -38,7 +38,7 @@ class CustomerDetails(TypedDict, total=False):
 
 
 class CustomerFields(CustomerDetails, total=False):
-    """What may be edited of a customer."""
+    """The fields of a customer that can be edited."""
 
     code: str
     first_name: str
@@ -47,7 +47,7 @@ class CustomerFields(CustomerDetails, total=False):
 
 
 class PlanFields(TypedDict, total=False):
-    """What may be set of a plan, in the words of a plan's document (inferred: no source lists these)."""
+    """The fields of a plan, with the names in a plan's document (inferred: no source lists these)."""
 
     description: str
     is_active: bool
@@ -78,7 +78,7 @@ class PlanFields(TypedDict, total=False):
 
 
 class PlanEdit(PlanFields, total=False):
-    """What may be edited of a plan."""
+    """The fields of a plan that can be edited."""
 
     name: str
 
@@ -97,10 +97,10 @@ class _Input(msgspec.Struct, frozen=True):
 
 
 class PaymentInput(_Input, frozen=True, kw_only=True):
-    """How a customer is going to pay. The card's number and code never show in its `repr`.
+    """How a customer pays. Its `repr` hides the card's number and code.
 
-    `method` is Cheddar's word, such as `cc` or `paypal`; `cc_expiration` is `MM/YYYY`. With PayPal the
-    customer comes back to `return_url` or `cancel_url`.
+    `method` is Cheddar's word, such as `cc` or `paypal`; `cc_expiration` is `MM/YYYY`. PayPal sends the
+    customer back to `return_url` or `cancel_url`.
     """
 
     _secret: ClassVar = frozenset({"cc_number", "cc_card_code"})
@@ -126,9 +126,9 @@ class PaymentInput(_Input, frozen=True, kw_only=True):
 
 
 class ChargeInput(_Input, frozen=True):
-    """A custom charge; with a negative `each_amount` a credit.
+    """A custom charge. A negative `each_amount` makes it a credit.
 
-    `each_amount` has two decimals at the most, `quantity` is a positive integer, `charge_code` has at most 36
+    `each_amount` has at most two decimals, `quantity` is a positive integer, and `charge_code` has at most 36
     characters (documented).
     """
 
@@ -139,29 +139,29 @@ class ChargeInput(_Input, frozen=True):
 
 
 class ItemInput(_Input, frozen=True):
-    """A tracked item's quantity, with four decimals at the most (documented)."""
+    """A tracked item's quantity, with at most four decimals (documented)."""
 
     item_code: str
     quantity: Decimal | int | str
 
 
 def pairs(fields: Mapping[str, object], within: str = "") -> Pairs:
-    """The form's pairs of keyword arguments, inside the brackets of `within` if that is given."""
+    """Keyword arguments as a form's pairs, in the brackets of `within` if it is given."""
     return tuple(_pairs(fields, within))
 
 
 def payment_pairs(payment: PaymentInput | None, within: str = "") -> Pairs:
-    """The form's pairs of what is given of a payment."""
+    """The given fields of a payment as a form's pairs."""
     return () if payment is None else given_pairs(msgspec.structs.asdict(payment), within)
 
 
 def given_pairs(fields: Mapping[str, object], within: str = "") -> Pairs:
-    """The form's pairs of those fields that are not None."""
+    """The fields that are not None as a form's pairs."""
     return pairs({name: value for name, value in fields.items() if value is not None}, within)
 
 
 def charge_pairs(charge: ChargeInput, within: str = "") -> Pairs:
-    """The form's pairs of one charge, in the order in which Cheddar checks them (documented)."""
+    """A charge as a form's pairs, in the order in which Cheddar checks them (documented)."""
     fields = {
         "charge_code": charge.charge_code,
         "quantity": money.count(charge.quantity),
@@ -171,14 +171,14 @@ def charge_pairs(charge: ChargeInput, within: str = "") -> Pairs:
 
 
 def list_of_charges(charges: Sequence[ChargeInput]) -> Pairs:
-    """The form's pairs of `charges[0][…]`, `charges[1][…]`, …"""
+    """Charges as a form's pairs: `charges[0][…]`, `charges[1][…]`, …"""
     return tuple(
         pair for index, charge in enumerate(charges) for pair in charge_pairs(charge, f"charges[{index}]")
     )
 
 
 def list_of_items(items: Sequence[ItemInput]) -> Pairs:
-    """The form's pairs of `items[0][…]`, `items[1][…]`, …"""
+    """Items as a form's pairs: `items[0][…]`, `items[1][…]`, …"""
     return tuple(
         pair
         for index, item in enumerate(items)
@@ -190,10 +190,10 @@ def list_of_items(items: Sequence[ItemInput]) -> Pairs:
 
 
 def only(kind: type, fields: Mapping[str, object]) -> Mapping[str, object]:
-    """The keyword arguments, if a TypedDict knows them all: a misspelt one would be lost on the way.
+    """The keyword arguments, if the TypedDict has them all. A misspelled one would be lost.
 
     Raises:
-        TypeError: for one that it doesn't know.
+        TypeError: the TypedDict doesn't have one of them.
     """
     for name in fields:
         if name not in kind.__annotations__:
@@ -202,11 +202,11 @@ def only(kind: type, fields: Mapping[str, object]) -> Mapping[str, object]:
 
 
 def plain(value: object) -> str:
-    """A value as it stands in a form or a query, which is how Cheddar's XML writes it.
+    """A value as a form or a query has it, which is how Cheddar's XML writes it.
 
     Raises:
-        TypeError: for a float.
-        ValueError: for a datetime without an offset.
+        TypeError: it is a float.
+        ValueError: it is a datetime without an offset.
     """
     if isinstance(value, float):
         raise TypeError("A float can't be exact: give a Decimal")

@@ -1,8 +1,7 @@
-"""Cheddar's XML documents: bytes into models.
+"""Cheddar's XML documents: read bytes into models.
 
-Every function here raises DecodeError if the body is not the document it should be, and APIError, with the
-status that is named there, if it is an error document instead. Text between elements has no place in these
-documents and is not read.
+Every function here raises DecodeError if the body is not the expected document. If it is an error document,
+it raises APIError with the status in that document. Text between elements is not read.
 """
 
 from typing import TypeVar
@@ -30,7 +29,7 @@ _ROOTS: dict[type, str] = {Customer: "customers", Plan: "plans", Promotion: "pro
 
 
 def customers(body: bytes) -> tuple[Customer, ...]:
-    """The customers of a document; errors that stand beside them are on each one's `errors`."""
+    """The customers of a document. Each one's `errors` are those beside them in the document."""
     return _all(Customer, _root(body))
 
 
@@ -60,13 +59,16 @@ def promotion(body: bytes) -> Promotion:
 
 
 def nothing(body: bytes) -> None:
-    """A document that says no more than that it was done (inferred: `<success/>`)."""
-    if body:
-        _root(body)
+    """A document that only says that the call succeeded (inferred: `<success/>`), or an empty answer.
+
+    Raises DecodeError for a proxy's page.
+    """
+    if body and str(_root(body).tag).rpartition("}")[2].lower() == "html":
+        raise DecodeError("a document of the API was expected")
 
 
 def refusal(status: int, body: bytes) -> APIError:
-    """The exception for a body that came with an error's status, whatever that body is."""
+    """The exception for the body of an error status, whatever that body is."""
     try:
         root = _root(body)
         if root.tag == "customers":

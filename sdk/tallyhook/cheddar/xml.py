@@ -1,4 +1,4 @@
-"""Elements of Cheddar's XML as plain trees; see `tallyhook._model` for what these look like."""
+"""Elements of Cheddar's XML as plain trees, which `tallyhook._model` describes."""
 
 import threading
 from typing import Any
@@ -31,7 +31,7 @@ SINGULAR = {
 
 
 class _Own(threading.local):
-    """A parser of its own for every thread: they would queue for a common one."""
+    """One parser per thread, so that threads don't wait for each other."""
 
     def __init__(self) -> None:
         self.parser = etree.XMLParser(
@@ -49,18 +49,21 @@ _own = _Own()
 
 
 def parse(body: bytes) -> Element:
-    """The root of a document. DecodeError if it is not well-formed, or has a document type."""
+    """The root of a document. Raises DecodeError if it is not well-formed, or has a document type."""
     try:
         root = etree.fromstring(body, _own.parser)
     except (etree.LxmlError, ValueError, LookupError):
         raise DecodeError("the body is not well-formed XML") from None
     if root.getroottree().docinfo.internalDTD is not None:
-        raise DecodeError("a document type has no place here")
+        raise DecodeError("a document type is not allowed")
     return root
 
 
 def node_of(element: Element) -> dict[str, Any]:
-    """The node of an object's element. DecodeError for two lists of one name, or for too many attributes."""
+    """The node of an object's element.
+
+    Raises DecodeError if two lists have the same name, or if there are too many attributes.
+    """
     if len(element.attrib) > _MOST_ATTRIBUTES:
         raise DecodeError("an element has too many attributes")
     node: dict[str, Any] = {f"@{name!s}": value for name, value in element.items()}
@@ -80,7 +83,7 @@ def node_of(element: Element) -> dict[str, Any]:
 
 
 def list_of(element: Element, singular: str) -> Any:
-    """The node of a list's element; that of an object if it holds anything but such entries."""
+    """The node of a list's element. If it holds anything but entries of the list, it is read as an object."""
     if element.keys() or any(child.tag != singular for child in element):
         return node_of(element)
     if not len(element) and not _lenient.is_blank(element.text):

@@ -5,11 +5,12 @@
         used = billable_quantity(used=700, included=500, block=25)  # 8
         client.update_subscription_item(subscription, subscription.item(2), used)
 
-An item in arrears is billed with the quantity that it has when its interval ends, and keeps that until it is
-updated again. So send every interval's quantity, 0 as well, and before the subscription's
-`next_billing_date_reminder`: on that date the purchase is created.
+An item in arrears is billed with the quantity that it has when its interval ends, and keeps that quantity
+until you update it. So send the quantity of every interval, even 0, before the subscription's
+`next_billing_date_reminder`: the purchase is created on that date.
 """
 
+from tallyhook.cleverbridge.calls import Alignment, UpdateAction
 from tallyhook.cleverbridge.client import AsyncClient, Client
 from tallyhook.cleverbridge.models import (
     Item,
@@ -19,7 +20,6 @@ from tallyhook.cleverbridge.models import (
     SubscriptionStatus,
     UpdateResult,
 )
-from tallyhook.cleverbridge.terms import Alignment, UpdateAction
 from tallyhook.cleverbridge.usage import billable_quantity
 
 __all__ = [

@@ -1,20 +1,20 @@
-"""Every call of Cleverbridge's API, described once; see `tallyhook.cheddar.calls` for the manner of it.
+"""Every call of Cleverbridge's API; `tallyhook.cheddar.calls` says how calls are described.
 
-Repeatable, and so tried again by themselves, are readings, previews, and updates that set a total from the
-next renewal on, and a next billing date. Never so: what charges at once, what adds, and what redeems a
-coupon.
+A client retries reading, previews, setting a total for the next renewal, and setting the next billing date.
+It never retries what charges at once, what adds, or what redeems a coupon.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from enum import Enum, StrEnum
 from typing import TypeVar
 
 from tallyhook import money
-from tallyhook._call import Call, whole
+from tallyhook._call import Call, Named, Subject, whole
 from tallyhook.cleverbridge import documents
 from tallyhook.cleverbridge.models import Item, Renewal, Subscription, SubscriptionStatus, UpdateResult
-from tallyhook.cleverbridge.terms import Alignment, UpdateAction
 
 T = TypeVar("T")
 
@@ -25,14 +25,44 @@ ItemRef = int | Item
 """An item, or its number: RunningNumber in requests, RunningNo in answers."""
 
 
+class Alignment(Enum):
+    """When an update takes effect, and what it charges (documented)."""
+
+    AT_RENEWAL = (False, False)
+    """From the next renewal on, which bills it. It must arrive before the reminder date."""
+
+    NOW_PRORATED = (True, False)
+    """At once; the part of the interval that is left is charged. Refused if that comes to less than zero."""
+
+    NOW_EXTENDED = (True, True)
+    """At once; the interval of what is there is extended to that of the changed item."""
+
+    def settings(self, preview: bool) -> dict[str, bool]:
+        """The flags on the wire. The second one requires the first."""
+        aligned, extended = self.value
+        return {
+            "AlignToCurrentInterval": aligned,
+            "ExtendInterval": extended,
+            "GetCustomerPricePreviewOnly": preview,
+        }
+
+
+class UpdateAction(StrEnum):
+    """The label of an update; it has no other effect (documented)."""
+
+    UPDATE = "update"
+    UPGRADE = "upgrade"
+    DOWNGRADE = "downgrade"
+
+
 def get_subscription(subscription: SubscriptionRef) -> Call[Subscription]:
-    """One subscription with every version of its items.
+    """Get one subscription with every version of its items.
 
     Raises:
         NotFound: there is no such subscription.
     """
     query = (("subscriptionId", _id(subscription)),)
-    return _read("getsubscription", documents.subscription, query)
+    return _read("getsubscription", documents.subscription, query, _Subscription(_id(subscription)))
 
 
 def get_subscriptions_for_customer(
@@ -43,10 +73,9 @@ def get_subscriptions_for_customer(
     status: SubscriptionStatus | None = None,
     only_current_items: bool = False,
 ) -> Call[tuple[Subscription, ...]]:
-    """A customer's subscriptions; exactly one of the three says whose. Without `status`, all of them.
+    """List a customer's subscriptions. Name the customer in exactly one of the three ways.
 
-    `only_current_items` leaves out the versions that have been replaced; its name on the wire is known from
-    one client only.
+    `only_current_items` leaves out replaced versions of items; only one client shows its name on the wire.
 
     Raises:
         NotFound: there is no such customer.
@@ -65,11 +94,15 @@ def get_subscriptions_for_customer(
         given.append(("subscriptionstatus", str(SubscriptionStatus(status).value)))
     if only_current_items:
         given.append(("isCurrent", "true"))
-    return _read("getsubscriptionsforcustomer", documents.subscriptions, tuple(given))
+    subject = None
+    if customer_email is None:
+        field = "customer_id" if customer_reference_id is None else "customer_reference_id"
+        subject = Named(field, given[0][1], may_lack=True)
+    return _read("getsubscriptionsforcustomer", documents.subscriptions, tuple(given), subject)
 
 
 def get_subscriptions_by_purchase(purchase_id: int) -> Call[tuple[Subscription, ...]]:
-    """The subscriptions that a purchase is of. The call is known from one client only.
+    """List the subscriptions of a purchase. Only one client has this call.
 
     Raises:
         NotFound: there is no such purchase.
@@ -95,18 +128,18 @@ def update_subscription_item(
     reset_billing_interval: bool = False,
     generate_mail: bool = True,
 ) -> Call[UpdateResult]:
-    """Set an item's quantity: `quantity` is the total after the update, not what is added.
+    """Set an item's quantity: `quantity` is the new total, not an addition.
 
-    It stays for later intervals until it is set again. With `preview` nothing changes; the result tells the
-    prices, which otherwise it may not.
+    The quantity stays for later intervals until you set it again. With `preview`, nothing changes, and the
+    result has the prices, which it may not have otherwise.
 
-    `product_id` is that of the item; another one moves the item to that product (inferred). It may be left
-    out if `item` is a model. `price`, `currency` and `is_gross` are the customer's price; `currency` may be
-    left out if `subscription` is a model.
+    `product_id` is the item's own; another one moves the item to that product (inferred). You may leave it
+    out if `item` is a model. `price`, `currency` and `is_gross` are the customer's price. You may leave out
+    `currency` if `subscription` is a model.
 
     Raises:
-        APIError: status 402 for no such item or a coupon that doesn't apply, and for an aligned update whose
-            price would be below zero: nothing has changed then.
+        APIError: status 402: there is no such item, the coupon doesn't apply, or the price of an aligned
+            update would be negative; nothing has changed.
         NotFound: there is no such subscription or product.
     """
     change: dict[str, object] = {
@@ -121,7 +154,7 @@ def update_subscription_item(
         change["ProductName"] = product_name
     if reset_billing_interval:
         if alignment is Alignment.AT_RENEWAL and not preview:
-            raise ValueError("An interval is reset by an update that counts at once")
+            raise ValueError("Only an update that takes effect at once can reset the interval")
         change["ResetBillingInterval"] = True
     return _change(
         "updatesubscriptionitem",
@@ -142,9 +175,9 @@ def increase_subscription_item_quantity(
     preview: bool = False,
     generate_mail: bool = True,
 ) -> Call[UpdateResult]:
-    """Add to an item's quantity: `quantity` is what is added. See `update_subscription_item`.
+    """Add `quantity` to an item's quantity. See `update_subscription_item`.
 
-    It is never sent again by itself, since that would add twice: after `NoAnswer` read the subscription.
+    The client doesn't retry this call, because it would add twice. After `NoAnswer`, read the subscription.
     """
     return _change(
         "increasesubscriptionitemquantity",
@@ -169,13 +202,13 @@ def update_subscription_item_price(
     update_action: UpdateAction = UpdateAction.UPDATE,
     generate_mail: bool = True,
 ) -> Call[UpdateResult]:
-    """Set what one unit of an item costs (that it is one unit's price is inferred), and its quantity.
+    """Set the price of an item's unit (inferred: that it is per unit), and its quantity.
 
-    `currency` is the subscription's. It may be left out if `subscription` is a model. Two decimals at the
-    most.
+    `currency` is the subscription's; you may leave it out if `subscription` is a model. The price has at most
+    two decimals.
 
     Raises:
-        APIError: status 402 for no such item, and for another currency.
+        APIError: status 402: there is no such item, or the currency is another one.
         NotFound: there is no such subscription.
     """
     change: dict[str, object] = {"CustomerPrice": _price(subscription, price, currency, is_gross)}
@@ -206,9 +239,9 @@ def add_subscription_item(
     affiliate_id: int | None = None,
     generate_mail: bool = True,
 ) -> Call[UpdateResult]:
-    """Add an item. Its RunningNumber is not answered: read the subscription.
+    """Add an item. The answer doesn't have its RunningNumber: read the subscription.
 
-    It is never sent again by itself, since that would add twice.
+    The client doesn't retry this call, because it would add twice.
 
     Raises:
         NotFound: there is no such subscription or product.
@@ -235,10 +268,10 @@ def deactivate_subscription_items(
     allow_reinstate: bool = True,
     generate_mail: bool = True,
 ) -> Call[None]:
-    """Let items end at the next billing date; at least one has to stay active.
+    """End items at the next billing date. At least one has to stay active.
 
     Raises:
-        APIError: status 402 for an item that there is not, and for the last one.
+        APIError: status 402: there is no such item, or it is the last active one.
         NotFound: there is no such subscription.
     """
     body = {**_items(subscription, items), "AllowReinstate": allow_reinstate, "GenerateMail": generate_mail}
@@ -248,20 +281,20 @@ def deactivate_subscription_items(
 def reinstate_subscription_items(
     subscription: SubscriptionRef, *items: ItemRef, generate_mail: bool = True
 ) -> Call[None]:
-    """Let deactivated items go on; usually followed by `update_next_billing_date`. Raises as deactivating."""
+    """Reactivate items, usually before `update_next_billing_date`. Raises as for deactivating."""
     body = {**_items(subscription, items), "GenerateMail": generate_mail}
     return _call("POST", "reinstatesubscriptionitems", documents.nothing, body=body, repeatable=False)
 
 
 def update_next_billing_date(subscription: SubscriptionRef, date: datetime) -> Call[None]:
-    """Bill next at another moment, at least a minute from now. `date` is aware.
+    """Set the next billing date, which is an aware time at least a minute from now.
 
     Raises:
-        APIError: status 402 for a subscription that isn't active, and for a date that is over.
+        APIError: status 402: the subscription isn't active, or the date is in the past.
         NotFound: there is no such subscription.
     """
     if date.tzinfo is None:
-        raise ValueError("A next billing date has a time zone")
+        raise ValueError("A next billing date needs a time zone")
     body = {"SubscriptionId": _id(subscription), "NextBillingDate": date.astimezone(UTC)}
     return _call("POST", "updatenextbillingdate", documents.nothing, body=body, repeatable=True)
 
@@ -269,10 +302,10 @@ def update_next_billing_date(subscription: SubscriptionRef, date: datetime) -> C
 def renew_subscription(
     subscription: SubscriptionRef, *, reset_billing_interval: bool = False
 ) -> Call[Renewal]:
-    """Renew, and charge, ahead of the date. What is left of the interval is added to the next one, unless it
-    is reset.
+    """Renew and charge before the billing date.
 
-    Never sent again by itself, since that would charge twice.
+    The rest of the interval is added to the next one, unless you reset it. The client doesn't retry this
+    call, because it would charge twice.
 
     Raises:
         NotFound: there is no such subscription.
@@ -297,8 +330,24 @@ def _change(
     return _call("POST", name, documents.update_result, body=body, repeatable=repeatable)
 
 
-def _read(name: str, read: Callable[[bytes], T], query: tuple[tuple[str, str], ...]) -> Call[T]:
-    return _call("GET", name, read, query=query, repeatable=True)
+@dataclass(frozen=True, slots=True)
+class _Subscription:
+    """The subscription with this id, whose S in front is optional (documented)."""
+
+    id: str
+
+    def is_of(self, found: Subscription) -> bool:
+        return _digits(found.id) == _digits(self.id)
+
+
+def _digits(id: str) -> str:
+    return id.strip().upper().removeprefix("S")
+
+
+def _read(
+    name: str, read: Callable[[bytes], T], query: tuple[tuple[str, str], ...], subject: Subject | None = None
+) -> Call[T]:
+    return _call("GET", name, read, query=query, repeatable=True, subject=subject)
 
 
 def _call(
@@ -309,9 +358,10 @@ def _call(
     query: tuple[tuple[str, str], ...] = (),
     body: Mapping[str, object] | None = None,
     repeatable: bool,
+    subject: Subject | None = None,
 ) -> Call[T]:
     path = f"subscription/{name}"
-    return Call(method, path, path, read, documents.refusal, query, body, repeatable)
+    return Call(method, path, path, read, documents.refusal, query, body, repeatable, subject=subject)
 
 
 def _id(subscription: SubscriptionRef) -> str:
@@ -345,7 +395,7 @@ def _price(
 
 
 def _running_number(item: ItemRef) -> int:
-    """A version that has been replaced would stand for another one."""
+    """The item's number. Raises ValueError for a replaced version, whose number may mean another one."""
     if isinstance(item, Item) and item.raw and not item.is_current:
         raise ValueError("The item is a version that has been replaced: use subscription.item(number)")
     number = item.running_no if isinstance(item, Item) else item

@@ -1,4 +1,4 @@
-"""The two clients of Cleverbridge's API: twins around its calls."""
+"""The two clients of Cleverbridge's API."""
 
 from typing import Unpack
 
@@ -9,7 +9,7 @@ BASE_URL = "https://rest.cleverbridge.com"
 
 
 class _Methods:
-    """What both clients can be asked for."""
+    """The methods of both clients."""
 
     _accept = "application/json"  # required (documented)
 
@@ -32,9 +32,9 @@ class Client(_Methods, BaseClient):
         with Client("user", "password") as client:
             subscription = client.get_subscription("S1001")
 
-    The arguments mean what they mean to `tallyhook.Client`. All calls raise APIError (by status, 402 where
-    the parameters are invalid; its `message` is the ResultMessage), NoAnswer or DecodeError, all of them
-    under `tallyhook.Error`.
+    The arguments are those of `tallyhook.Client`. All calls raise APIError (by status, 402 for invalid
+    parameters; its `message` is the ResultMessage), NoAnswer or DecodeError, which are all subclasses of
+    `tallyhook.Error`.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Client(_Methods, BaseClient):
 
 
 class AsyncClient(_Methods, BaseAsyncClient):
-    """`Client` for asyncio and trio: the same arguments and the same methods, to be awaited."""
+    """`Client` for asyncio and trio, with the same arguments and the same methods; await them."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Cleverbridge's answers: bytes into models, and refusals into exceptions."""
+"""Cleverbridge's answers: read bytes into models, and refusals into exceptions."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from tallyhook.errors import APIError, DecodeError, api_error, bare_error
 
 
 class _Answer(Model, frozen=True, kw_only=True, rename="pascal"):
-    """What a reading may answer with."""
+    """The answer to a reading call."""
 
     result_message: str = ""
     subscription: Subscription | None = None
@@ -24,8 +24,8 @@ def subscription(body: bytes) -> Subscription:
     """The subscription of an answer.
 
     Raises:
-        APIError: the answer says that it went wrong.
-        DecodeError: it holds no subscription.
+        APIError: the answer is an error.
+        DecodeError: it has no subscription.
     """
     found = read(_Answer, _fine(body)).subscription
     if found is None:
@@ -34,7 +34,7 @@ def subscription(body: bytes) -> Subscription:
 
 
 def subscriptions(body: bytes) -> tuple[Subscription, ...]:
-    """The subscriptions of an answer; raises as `subscription`."""
+    """The subscriptions of an answer. Raises as `subscription` does."""
     node = _fine(body)
     if "Subscriptions" not in node:
         raise DecodeError("a list was expected", "Subscriptions")
@@ -42,22 +42,22 @@ def subscriptions(body: bytes) -> tuple[Subscription, ...]:
 
 
 def update_result(body: bytes) -> UpdateResult:
-    """What an update came to; raises as `subscription`."""
+    """The result of an update. Raises as `subscription` does."""
     return read(UpdateResult, _fine(body))
 
 
 def renewal(body: bytes) -> Renewal:
-    """What a renewal came to; raises as `subscription`."""
+    """The result of a renewal. Raises as `subscription` does."""
     return read(Renewal, _fine(body))
 
 
 def nothing(body: bytes) -> None:
-    """An answer that only says that it is fine; raises as `subscription`."""
+    """An answer that only says OK. Raises as `subscription` does."""
     _fine(body)
 
 
 def refusal(status: int, body: bytes) -> APIError:
-    """The exception for a body that came with an error's status, whatever that body is."""
+    """The exception for the body of an error status, whatever that body is."""
     try:
         return _error(status, _READER.object(body))
     except DecodeError:
@@ -65,7 +65,7 @@ def refusal(status: int, body: bytes) -> APIError:
 
 
 def _fine(body: bytes) -> dict[str, Any]:
-    """The body's node, if its ResultMessage is `OK`."""
+    """The body's tree, if its ResultMessage is `OK`."""
     node = _READER.object(body)
     if text(node.get("ResultMessage")).strip().upper() != "OK":
         raise _error(200, node)

@@ -1,7 +1,7 @@
-"""The nouns of Cleverbridge's answers, in its own words.
+"""The objects in Cleverbridge's answers, with its names.
 
-Up to `items`, and of an item up to `running_no`, the names are those of the vendor's own JSON example; the
-others are taken from a public client.
+The names up to `items`, and of an item up to `running_no`, are from the vendor's own JSON example. The others
+are from a public client.
 """
 
 from datetime import datetime
@@ -13,7 +13,9 @@ from tallyhook._model import Model
 
 
 class SubscriptionStatus(IntEnum):
-    """What a subscription's number says (documented: the newer of two pages that disagree, and a client)."""
+    """The meaning of a subscription's number (documented: the newer of two pages that disagree, and a
+    client).
+    """
 
     ACTIVE = 1
     DEACTIVATED = 2
@@ -26,7 +28,7 @@ class SubscriptionStatus(IntEnum):
 
 
 class ItemStatus(IntEnum):
-    """What an item's number says (by a client)."""
+    """The meaning of an item's number (by a client)."""
 
     ACTIVE = 1
     DEACTIVATED = 2
@@ -38,9 +40,9 @@ class ItemStatus(IntEnum):
 
 
 class Item(Model, frozen=True, kw_only=True, rename="pascal"):
-    """A version of a product in a subscription; only one with `is_current` counts.
+    """A version of a product in a subscription. Only the one with `is_current` counts.
 
-    `running_no` is what requests call RunningNumber. A price is None if the answer does not name it.
+    `running_no` is RunningNumber in requests. A price is None if the answer doesn't have it.
     """
 
     _shown: ClassVar = ("running_no", "product_id", "quantity", "version")
@@ -71,7 +73,7 @@ class Item(Model, frozen=True, kw_only=True, rename="pascal"):
 
     @property
     def is_active(self) -> bool:
-        """Whether it goes on being billed."""
+        """Whether it continues to be billed."""
         return self.status == ItemStatus.ACTIVE
 
 
@@ -108,12 +110,12 @@ class Subscription(Model, frozen=True, kw_only=True, rename="pascal"):
 
     @property
     def is_active(self) -> bool:
-        """Whether it goes on being billed."""
+        """Whether it continues to be billed."""
         return self.subscription_status == SubscriptionStatus.ACTIVE
 
     @property
     def current_items(self) -> tuple[Item, ...]:
-        """The versions that count, without those that they have replaced."""
+        """The current versions of its items."""
         return tuple(item for item in self.items if item.is_current)
 
     def item(self, running_number: int) -> Item:
@@ -129,14 +131,14 @@ class Subscription(Model, frozen=True, kw_only=True, rename="pascal"):
         return found[0]
 
     def versions(self, running_number: int) -> tuple[Item, ...]:
-        """All versions of the item with this number, as they came."""
+        """All versions of the item with this number, in the order of the answer."""
         return tuple(item for item in self.items if item.running_no == running_number)
 
 
 class UpdateResult(Model, frozen=True, kw_only=True, rename="pascal"):
-    """What an update costs now, by `alignment_…`, and what the next billing comes to.
+    """What an update costs now, in `alignment_…`, and the price of the next billing.
 
-    A public client says that prices come in a preview only: a price that the answer does not name is None.
+    According to a public client, only a preview has prices. A price is None if the answer doesn't have it.
     """
 
     _shown: ClassVar = (
@@ -156,7 +158,7 @@ class UpdateResult(Model, frozen=True, kw_only=True, rename="pascal"):
 
 
 class Renewal(Model, frozen=True, kw_only=True, rename="pascal"):
-    """What came of a renewal ahead of its date; `transaction_status` says whether it was paid."""
+    """The result of a renewal before the billing date. `transaction_status` says whether it was paid."""
 
     _shown: ClassVar = ("transaction_status", "next_billing_date")
 

@@ -1,4 +1,4 @@
-"""Usage as a quantity that can be billed."""
+"""Usage as a billable quantity."""
 
 import math
 from decimal import Decimal, InvalidOperation
@@ -11,18 +11,18 @@ Number = Decimal | int | str
 
 
 def billable_quantity(used: Number, included: Number, block: Number) -> int:
-    """How many blocks to bill for what was used beyond what is included; a begun block counts as a whole.
+    """How many blocks to bill for usage beyond what is included. A started block counts as a whole one.
 
         >>> billable_quantity(used=700, included=500, block=25)
         8
         >>> billable_quantity(used=Decimal("500.1"), included=500, block=25)
         1
 
-    All three are in the same unit. The result is exact, and 0 if no more was used than is included.
+    All three are in the same unit. The result is exact, and 0 if usage is within what is included.
 
     Raises:
-        TypeError: for a float, which can't say exactly how much was used.
-        ValueError: for a block of nothing or less, for anything below zero, or for what is not a number.
+        TypeError: a value is a float, which isn't exact.
+        ValueError: the block is not above 0, or a value is negative or not a number.
     """
     over = _exact(used, "used") - _exact(included, "included")
     size = _exact(block, "block")

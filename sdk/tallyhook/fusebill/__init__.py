@@ -1,11 +1,11 @@
-"""Fusebill's (now Stax Bill's) client: when subscriptions bill, and what moving that does.
+"""Fusebill's (now Stax Bill's) client: when subscriptions bill, and what changing that does.
 
     with fusebill.Client("an API key") as client:
         definition = client.get_billing_period_definition_by_subscription(31)
         print(dry_run(definition, invoice_day=6))
         client.edit_billing_period_definition(definition, invoice_day=6)
 
-A subscription is in exactly one billing period; the subscriptions of one period bill on the same day.
+A subscription is in exactly one billing period. The subscriptions of one period bill on the same day.
 """
 
 from tallyhook.fusebill.calls import PAGE_SIZE

@@ -1,8 +1,8 @@
-"""The calls of Fusebill's API, each described once; see those of Cheddar for the manner.
+"""Every call of Fusebill's API; `tallyhook.cheddar.calls` says how calls are described.
 
-Repeatable, and so tried again by themselves, are readings, changes of a definition, its deletion (an id is
-never given again, inferred), and a move into a definition that is there. Never so: what makes a definition,
-what posts, and what may charge.
+A client retries reading, changing a definition, deleting one (ids are never reused, inferred), and moving a
+subscription into an existing definition. It never retries what creates a definition, what posts, or what may
+charge.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,7 +10,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TypedDict, TypeVar, Unpack
 
-from tallyhook._call import Call, Pairs, whole
+from tallyhook._call import Call, Named, Pairs, Subject, whole
+from tallyhook.errors import WrongDocument
 from tallyhook.fusebill import documents, forecast
 from tallyhook.fusebill.forecast import DryRun
 from tallyhook.fusebill.models import (
@@ -45,9 +46,9 @@ PAGE_SIZE = 1000
 
 
 class Settings(TypedDict, total=False):
-    """What else may be said of a definition; None takes the customer's setting (documented).
+    """Other settings of a definition; None takes the customer's setting (documented).
 
-    `invoice_in_advance` is in days; `term` one of Net0 … Net90, MFI1, DayOfMonth1 … DayOfMonth31.
+    `invoice_in_advance` is in days; `term` is one of Net0 … Net90, MFI1, DayOfMonth1 … DayOfMonth31.
     """
 
     invoice_in_advance: int
@@ -69,28 +70,36 @@ _WORDS = {
 
 
 def get_billing_period_definitions(customer_id: int) -> Call[Listed[BillingPeriodDefinition]]:
-    """All definitions of a customer.
+    """List all definitions of a customer.
 
     Raises:
         NotFound: there is no such customer.
     """
     path = f"customers/{whole(customer_id, 'A customer_id')}/{_ROOT}"
-    return _call("GET", path, f"customers/{_ROOT}", documents.many(BillingPeriodDefinition), repeatable=True)
+    return _call(
+        "GET",
+        path,
+        f"customers/{_ROOT}",
+        documents.many(BillingPeriodDefinition),
+        repeatable=True,
+        subject=_whose(customer_id),
+    )
 
 
 def get_billing_period_definition(definition: DefinitionRef) -> Call[BillingPeriodDefinition]:
-    """One definition with its subscriptions.
+    """Get one definition with its subscriptions.
 
     Raises:
         NotFound: there is no such definition.
     """
-    return _call("GET", _path(definition), _ROOT, _DEFINITION, repeatable=True)
+    subject = Named("id", _id(definition, "definition"))
+    return _call("GET", _path(definition), _ROOT, _DEFINITION, repeatable=True, subject=subject)
 
 
 def get_billing_period_definition_by_subscription(
     subscription: SubscriptionRef,
 ) -> Call[BillingPeriodDefinition]:
-    """The one definition that a subscription is in.
+    """Get the definition of a subscription.
 
     Raises:
         NotFound: there is no such subscription.
@@ -109,13 +118,13 @@ def new_billing_period_definition(
     billing_period_type: BillingPeriodType = BillingPeriodType.SPECIFIED_DATE,
     **settings: Unpack[Settings],
 ) -> Call[BillingPeriodDefinition]:
-    """Make a definition. It bills nothing until a subscription is moved into it (documented).
+    """Create a definition. It bills nothing until a subscription is moved into it (documented).
 
-    `date` may be left out only with a type that tells where it comes from. It is never sent again by itself,
-    since that would make two: after `NoAnswer` read the customer's definitions.
+    You may leave out `date` only with a type that takes it from elsewhere. The client doesn't retry this
+    call, because it would create two. After `NoAnswer`, read the customer's definitions.
 
     Raises:
-        BadRequest: a date that doesn't go with the interval.
+        BadRequest: the date doesn't fit the interval.
         NotFound: there is no such customer.
     """
     body = {
@@ -133,7 +142,7 @@ def preview_billing_period_definition(
     number_of_intervals: int = 1,
     **settings: Unpack[Settings],
 ) -> Call[BillingPeriodDefinition]:
-    """What `new_billing_period_definition` would make, with its next recharge date; nothing is made."""
+    """Show what `new_billing_period_definition` would create, with its next recharge date."""
     body = _wish(customer_id, interval, date, number_of_intervals, settings)
     action = f"{_ROOT}/Preview"
     return _call("POST", action, action, _DEFINITION, body, repeatable=True)
@@ -142,7 +151,7 @@ def preview_billing_period_definition(
 def _wish(
     customer_id: int, interval: Cycle, date: InvoiceDate | None, number_of_intervals: int, settings: Settings
 ) -> dict[str, object]:
-    """Requests say interval where answers say cycle (documented)."""
+    """The body that describes a definition. Requests say interval where answers say cycle (documented)."""
     return {
         "customerId": whole(customer_id, "A customer_id"),
         "interval": Cycle(interval),
@@ -159,13 +168,13 @@ def edit_billing_period_definition(
     invoice_month: int | None = None,
     **settings: Unpack[Settings],
 ) -> Call[BillingPeriodDefinition]:
-    """Change what is given of a definition: the date on which it bills, or its settings.
+    """Change a definition: the date on which it bills, or its settings.
 
-    Another date moves the end of the current period for all subscriptions in it. A longer period costs
-    nothing and a shorter one gives nothing back (documented): see what comes of it with `dry_run` first.
+    A new date moves the end of the current period for all its subscriptions. A longer period costs nothing
+    extra, and a shorter one refunds nothing (documented). Use `dry_run` first to see the effect.
 
     Raises:
-        BadRequest: no such day, or a month for a monthly definition.
+        BadRequest: there is no such day, or a monthly definition got a month.
         NotFound: there is no such definition.
     """
     date = {"invoiceDay": invoice_day, "invoiceMonth": invoice_month}
@@ -175,16 +184,17 @@ def edit_billing_period_definition(
         **_settings(settings),
     }
     if len(body) == 1:
-        raise TypeError("Name something that is to change")
-    return _call("PUT", _ROOT, _ROOT, _DEFINITION, body, repeatable=True)
+        raise TypeError("Name something to change")
+    subject = Named("id", body["id"])
+    return _call("PUT", _ROOT, _ROOT, _DEFINITION, body, repeatable=True, subject=subject)
 
 
 def delete_billing_period_definition(definition: DefinitionRef) -> Call[None]:
-    """Delete an empty definition, for good.
+    """Delete an empty definition. This can't be undone.
 
     Raises:
-        APIError: status 409, a subscription is in it (the status is inferred).
-        NotFound: there is none; also when an earlier attempt deleted it and its answer was lost.
+        APIError: status 409: it has a subscription (the status is inferred).
+        NotFound: there is none, for example because an earlier attempt deleted it and its answer was lost.
     """
     return _call("DELETE", _path(definition), _ROOT, documents.nothing, repeatable=True)
 
@@ -192,13 +202,14 @@ def delete_billing_period_definition(definition: DefinitionRef) -> Call[None]:
 def move_subscription(
     subscription: SubscriptionRef, *, to: DefinitionRef | InvoiceDate
 ) -> Call[BillingPeriodDefinition]:
-    """Move a subscription into another definition of its customer, or into a new one that bills on a date.
+    """Move a subscription into another definition of its customer, or into a new one with this date.
 
-    Returns the definition that it is in then. The call itself is inferred: the documentation says only that
-    it can be done. A move into a new definition is never sent again by itself, since that would make two.
+    Returns the definition that it is in afterwards. The call is inferred: the documentation only says that it
+    is possible. The client doesn't retry a move into a new definition, because that would create two.
 
     Raises:
-        APIError: status 409 for another customer's definition, or another frequency: that can't change.
+        APIError: status 409: the definition is another customer's, or has another frequency, which can't
+            change.
         NotFound: there is no such subscription or definition.
     """
     path = f"subscriptions/{_id(subscription, 'subscription')}/billingPeriodDefinition"
@@ -217,13 +228,15 @@ def dry_run(
     invoice_month: int | None = None,
     now: datetime | None = None,
 ) -> Call[DryRun]:
-    """What a change of date would do to the next invoices: reads the definition, and changes nothing.
+    """Read a definition, and show what a new date would do to its next invoices. Nothing changes.
 
     See `tallyhook.fusebill.dry_run`.
     """
 
     def read(body: bytes) -> DryRun:
         found = _DEFINITION(body)
+        if found.id != _id(definition, "definition"):
+            raise WrongDocument("the answer is not about the one that was asked for")
         return forecast.dry_run(found, invoice_day=invoice_day, invoice_month=invoice_month, now=now)
 
     return _call("GET", _path(definition), _ROOT, read, repeatable=True)
@@ -233,17 +246,18 @@ def dry_run(
 
 
 def get_subscription(subscription: SubscriptionRef) -> Call[Subscription]:
-    """One subscription with its products.
+    """Get one subscription with its products.
 
     Raises:
         NotFound: there is no such subscription.
     """
     path = f"subscriptions/{_id(subscription, 'subscription')}"
-    return _call("GET", path, "subscriptions", documents.one(Subscription), repeatable=True)
+    subject = Named("id", _id(subscription, "subscription"))
+    return _call("GET", path, "subscriptions", documents.one(Subscription), repeatable=True, subject=subject)
 
 
 def get_subscriptions(customer_id: int, *, page_number: int = 0) -> Call[Listed[Subscription]]:
-    """A customer's subscriptions, up to 1,000 a page.
+    """List a customer's subscriptions, up to 1,000 per page.
 
     Raises:
         NotFound: there is no such customer.
@@ -251,20 +265,26 @@ def get_subscriptions(customer_id: int, *, page_number: int = 0) -> Call[Listed[
     path = f"customers/{whole(customer_id, 'A customer_id')}/subscriptions"
     query = _paged(page_number)
     return _call(
-        "GET", path, "customers/subscriptions", documents.many(Subscription), query=query, repeatable=True
+        "GET",
+        path,
+        "customers/subscriptions",
+        documents.many(Subscription),
+        query=query,
+        repeatable=True,
+        subject=_whose(customer_id),
     )
 
 
 def set_quantity(
     product: SubscriptionProduct, quantity: Decimal | int, *, preview: bool = False, hold: bool = False
 ) -> Call[SubscriptionProduct]:
-    """Set how much a subscription has of a product, to a total: that is how usage is told (documented).
+    """Set a product's quantity to a total: this is how you report usage (documented).
 
-    The other fields go back as they were read. With `hold` an invoice that comes of it stays a draft. It is
-    never sent again by itself, since a product may be charged at once for what is more.
+    The other fields are sent back as they were read. With `hold`, a resulting invoice stays a draft. The
+    client doesn't retry this call, because a higher quantity may be charged at once.
 
     Raises:
-        BadRequest: more than the product's most.
+        BadRequest: the quantity is above the product's maximum.
         NotFound: there is no such product.
     """
     if product.id is None:
@@ -278,15 +298,16 @@ def set_quantity(
         body,
         query=_flags(preview, hold),
         repeatable=preview,
+        subject=Named("id", product.id),
     )
 
 
 def change_quantity(
     product: ProductRef, difference: Decimal | int, *, preview: bool = False, hold: bool = False
 ) -> Call[SubscriptionProduct]:
-    """Add to a quantity, or take from it. The vendor wants it used where nothing is charged by it.
+    """Add to a quantity or subtract from it. The vendor recommends it only where it charges nothing.
 
-    Never sent again by itself, since that would add twice.
+    The client doesn't retry this call, because it would add twice.
     """
     body = {
         "subscriptionProductId": _id(product, "product"),
@@ -310,29 +331,42 @@ def change_quantity(
 def get_draft_invoices(
     *, status: str | None = "Ready", customer_id: int | None = None, page_number: int = 0
 ) -> Call[Listed[DraftInvoice]]:
-    """Draft invoices without their charges, up to 1,000 a page; those that are Ready can be posted."""
+    """List draft invoices without their charges, up to 1,000 per page. Ready ones can be posted."""
     filters = {"status": status, "customerId": customer_id}
     written = ";".join(f"{name}:{value}" for name, value in filters.items() if value is not None)
     query = (*((("query", written),) if written else ()), *_paged(page_number))
     return _call(
-        "GET", "DraftInvoices", "DraftInvoices", documents.many(DraftInvoice), query=query, repeatable=True
+        "GET",
+        "DraftInvoices",
+        "DraftInvoices",
+        documents.many(DraftInvoice),
+        query=query,
+        repeatable=True,
+        subject=None if customer_id is None else _whose(customer_id),
     )
 
 
 def get_draft_invoice(draft: DraftRef) -> Call[DraftInvoice]:
-    """One draft with its charges.
+    """Get one draft with its charges.
 
     Raises:
-        NotFound: there is no such draft; also when it has been posted.
+        NotFound: there is no such draft, or it has been posted.
     """
-    path = f"DraftInvoices/{_id(draft, 'draft')}"
-    return _call("GET", path, "DraftInvoices", documents.one(DraftInvoice), repeatable=True)
+    named = _id(draft, "draft")
+    return _call(
+        "GET",
+        f"DraftInvoices/{named}",
+        "DraftInvoices",
+        documents.one(DraftInvoice),
+        repeatable=True,
+        subject=Named("id", named),
+    )
 
 
 def change_draft_invoice(
     draft: DraftRef, *changes: ChargeChange, notes: str | None = None, po_number: str | None = None
 ) -> Call[DraftInvoice]:
-    """Change charges of a ready draft, or take them off; adding one is not possible (documented).
+    """Change or delete charges of a ready draft. Charges can't be added (documented).
 
     Raises:
         NotFound: there is no such draft or charge.
@@ -345,7 +379,7 @@ def change_draft_invoice(
     if po_number is not None:
         body["poNumber"] = po_number
     if len(body) == 1:
-        raise TypeError("Name something that is to change")
+        raise TypeError("Name something to change")
     # A deletion that is made twice finds no charge, so it is not sent again by itself.
     repeatable = not any(change.deletes for change in changes)
     return _call(
@@ -355,42 +389,64 @@ def change_draft_invoice(
         documents.one(DraftInvoice),
         body,
         repeatable=repeatable,
+        subject=Named("id", body["id"]),
     )
 
 
 def post_draft_invoice(draft: DraftRef, *charge_ids: int) -> Call[Invoice]:
-    """Post a draft, or only some of its charges: that is final.
+    """Post a draft, or only some of its charges. This can't be undone.
 
-    Never sent again by itself: after `NoAnswer` see whether the draft, or the charge, is still there.
+    The client doesn't retry this call. After `NoAnswer`, check whether the draft or the charge is still
+    there.
 
     Raises:
-        NotFound: there is no such draft, or it is posted already.
+        NotFound: there is no such draft, or it is already posted.
     """
-    query = [("draftInvoiceId", str(_id(draft, "draft")))]
+    named = _id(draft, "draft")
+    query = [("draftInvoiceId", str(named))]
     if charge_ids:
         query.append(("draftChargeIds", ",".join(str(whole(each, "A charge's id")) for each in charge_ids)))
-    return _call("POST", "Invoices", "Invoices", documents.one(Invoice), {}, query=tuple(query))
+    # That an invoice tells which draft it was is inferred.
+    subject = Named("draft_invoice_id", named, may_lack=True)
+    return _call(
+        "POST", "Invoices", "Invoices", documents.one(Invoice), {}, query=tuple(query), subject=subject
+    )
 
 
 def get_invoices(customer_id: int, *, page_number: int = 0) -> Call[Listed[Invoice]]:
-    """A customer's posted invoices, up to 1,000 a page.
+    """List a customer's posted invoices, up to 1,000 per page.
 
     Raises:
         NotFound: there is no such customer.
     """
     path = f"customers/{whole(customer_id, 'A customer_id')}/Invoices"
     query = _paged(page_number)
-    return _call("GET", path, "customers/Invoices", documents.many(Invoice), query=query, repeatable=True)
+    return _call(
+        "GET",
+        path,
+        "customers/Invoices",
+        documents.many(Invoice),
+        query=query,
+        repeatable=True,
+        subject=_whose(customer_id),
+    )
 
 
 def get_invoice(invoice: int | Invoice) -> Call[Invoice]:
-    """One posted invoice.
+    """Get one posted invoice.
 
     Raises:
         NotFound: there is no such invoice.
     """
-    path = f"Invoices/{_id(invoice, 'invoice')}"
-    return _call("GET", path, "Invoices", documents.one(Invoice), repeatable=True)
+    named = _id(invoice, "invoice")
+    return _call(
+        "GET",
+        f"Invoices/{named}",
+        "Invoices",
+        documents.one(Invoice),
+        repeatable=True,
+        subject=Named("id", named),
+    )
 
 
 def _paged(page_number: int) -> Pairs:
@@ -420,8 +476,14 @@ def _call(
     *,
     query: Pairs = (),
     repeatable: bool = False,
+    subject: Subject | None = None,
 ) -> Call[T]:
-    return Call(method, path, action, read, documents.refusal, query, body, repeatable)
+    return Call(method, path, action, read, documents.refusal, query, body, repeatable, subject=subject)
+
+
+def _whose(customer_id: int | None) -> Subject:
+    """A customer, where a document tells whose it is (inferred: not every one needs to)."""
+    return Named("customer_id", customer_id, may_lack=True)
 
 
 def _path(definition: DefinitionRef) -> str:

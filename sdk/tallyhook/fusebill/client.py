@@ -1,4 +1,4 @@
-"""The two clients of Fusebill's API: twins around its calls."""
+"""The two clients of Fusebill's API."""
 
 from typing import Unpack
 
@@ -9,7 +9,7 @@ BASE_URL = "https://secure.fusebill.com/v1"
 
 
 class _Methods:
-    """What both clients can be asked for."""
+    """The methods of both clients."""
 
     _accept = "application/json"
 
@@ -37,16 +37,16 @@ class _Methods:
 
 
 class Client(_Methods, BaseClient):
-    """Fusebill's (now Stax Bill's) API, as far as billing periods, usage and invoices go.
+    """Fusebill's (now Stax Bill's) API for billing periods, usage and invoices.
 
         with Client("an API key") as client:
             (definition, *others) = client.get_billing_period_definitions(7)
             print(client.dry_run(definition, invoice_day=6))
             client.edit_billing_period_definition(definition, invoice_day=6)
 
-    The arguments mean what they mean to `tallyhook.Client`. All calls raise APIError (by status; its
-    `message` holds all complaints, and its `aux_code` the key of the first), NoAnswer or DecodeError, all of
-    them under `tallyhook.Error`.
+    The arguments are those of `tallyhook.Client`. All calls raise APIError (by status; its `message` has all
+    complaints, and its `aux_code` the key of the first), NoAnswer or DecodeError, which are all subclasses of
+    `tallyhook.Error`.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Client(_Methods, BaseClient):
 
 
 class AsyncClient(_Methods, BaseAsyncClient):
-    """`Client` for asyncio and trio: the same arguments and the same methods, to be awaited."""
+    """`Client` for asyncio and trio, with the same arguments and the same methods; await them."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Fusebill's answers: bytes into models, and refusals into exceptions."""
+"""Fusebill's answers: read bytes into models, and refusals into exceptions."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -18,14 +18,14 @@ M = TypeVar("M", bound=Model)
 
 
 class _Complaint(Model, frozen=True, kw_only=True, rename="pascal"):
-    """What is wrong, and with what."""
+    """A field, and what is wrong with it."""
 
     key: str = ""
     value: str = ""
 
 
 class _Refusal(Model, frozen=True, kw_only=True, rename="pascal"):
-    """What an error looks like (documented); some 404s have a message instead (by a client)."""
+    """An error (documented). Some 404s have a message instead (by a client)."""
 
     error_id: str = ""
     message: str = ""
@@ -37,7 +37,7 @@ _REFUSALS = Reader(_Refusal)
 
 
 def one(model: type[M]) -> Callable[[bytes], M]:
-    """A reader of bodies that are one of these."""
+    """A reader of one such object."""
 
     def read_one(body: bytes) -> M:
         return read(model, _unfolded(_READER.object(body)))
@@ -46,7 +46,7 @@ def one(model: type[M]) -> Callable[[bytes], M]:
 
 
 def many(model: type[M]) -> Callable[[bytes], Listed[M]]:
-    """A reader of bodies that are a list of these. An entry that makes no sense is told beside the others."""
+    """A reader of a list of such objects. Entries that can't be read are in `unreadable`."""
 
     def read_many(body: bytes) -> Listed[M]:
         nodes = _results(_READER.node(body))
@@ -65,26 +65,36 @@ def many(model: type[M]) -> Callable[[bytes], Listed[M]]:
 
 
 def _results(node: Any) -> Any:
-    """A list, or the one list in what is documented as a list of results, whose shape is not."""
-    if isinstance(node, dict):
+    """A list, or the only list in an object of results, whose shape is not documented.
+
+    A refusal's list of errors doesn't count.
+    """
+    if isinstance(node, dict) and not {name.lower() for name in node} & {"errorid", "errors"}:
         lists = [value for value in node.values() if isinstance(value, list)]
         return lists[0] if len(lists) == 1 else node
     return node
 
 
 def _unfolded(node: dict[str, Any]) -> dict[str, Any]:
-    """With a plain list of subscriptions, which a definition has as a list of results (documented)."""
+    """The node with a plain list of subscriptions. A definition has a list of results (documented)."""
     if isinstance(node.get("subscriptions"), dict):
         return {**node, "subscriptions": _results(node["subscriptions"])}
     return node
 
 
 def nothing(body: bytes) -> None:
-    """An answer that says no more than that it was done."""
+    """An answer that only says that the call succeeded: it is empty, or an object without an error.
+
+    Raises DecodeError for anything else, such as a proxy's page.
+    """
+    if body.strip():
+        said = read(_Refusal, _REFUSALS.object(body))
+        if said.errors or said.message:
+            raise DecodeError("an answer without an error was expected")
 
 
 def refusal(status: int, body: bytes) -> APIError:
-    """The exception for a body that came with an error's status, whatever that body is."""
+    """The exception for the body of an error status, whatever that body is."""
     try:
         said = read(_Refusal, _REFUSALS.object(body))
     except DecodeError:

@@ -1,14 +1,14 @@
-"""What a change of a period's date would do to the next invoices, before it is made.
+"""What a new date of a billing period would do to the next invoices.
 
-The rules of money are documented, for months and years alike:
+The rules about amounts are documented, for months and years alike:
 
-- the recurring amount is billed in full for every period: the days by which a move makes the current one
-  longer cost nothing, and for those by which it gets shorter nothing is given back;
-- a charge that waits for the end of the period keeps its amount, also where it was prorated to a date that
-  is moved since.
+- every period bills the full recurring amount: the days by which a new date makes the current period longer
+  are free, and those by which it gets shorter are not refunded;
+- a charge that waits for the end of the period keeps its amount, even if it was prorated to a date that has
+  moved since.
 
-Which day a new date means is inferred: the one in the month (or year) in which the current period would have
-ended; if that day is not to come any more, the next such day.
+Which day a new date means is inferred: the day in the month (or year) in which the current period would have
+ended or, if that day is in the past, the next such day.
 """
 
 from calendar import monthrange
@@ -28,7 +28,7 @@ _INVOICES = 3
 
 
 class PlannedInvoice(msgspec.Struct, frozen=True, kw_only=True):
-    """An invoice to come: it bills at the end of the period that began on `start`."""
+    """A future invoice. It bills at the end of the period that began on `start`."""
 
     start: datetime
     date: datetime
@@ -36,20 +36,20 @@ class PlannedInvoice(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def days(self) -> int:
-        """The length of the period that ends with it."""
+        """The length of its period."""
         return (self.date - self.start).days
 
     @property
     def days_counted(self) -> int:
-        """The same as Fusebill counts: its first day and its last, which is the day of the invoice."""
+        """The same as Fusebill counts: with the first day and the last, which is the day of the invoice."""
         return self.days + 1
 
 
 class DryRun(Shown, msgspec.Struct, frozen=True, kw_only=True):
-    """The next invoices as they are to come, and as they would after the change. `print` shows both.
+    """The next invoices, before and after the change. `print` shows both.
 
-    Amounts are before tax and without what may still be added. Nobody is billed by a definition without
-    subscriptions: then there are none.
+    Amounts are before tax, and without charges that may still be added. A definition without subscriptions
+    bills nobody, so it has no invoices.
     """
 
     definition: BillingPeriodDefinition
@@ -58,7 +58,7 @@ class DryRun(Shown, msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def extra_days(self) -> int:
-        """By how many days the current period gets longer; below zero if it gets shorter."""
+        """How many days longer the current period gets; negative if it gets shorter."""
         if not self.before:
             return 0
         return self.after[0].days - self.before[0].days
@@ -121,21 +121,21 @@ def dry_run(
 
         >>> print(dry_run(client.get_billing_period_definition(12), invoice_day=6))
 
-    Nothing is asked and nothing is changed. `now` decides which days are still to come; it is the present
-    if it is not given. Every period is taken for a whole one: a first period in arrears may cost less.
+    This makes no call and changes nothing. `now` decides which days are in the future; it is the present by
+    default. Every period counts as a whole one, although a first period in arrears may cost less.
 
-    The first invoice is taken to bill one period, with the quantities as they are.
+    The first invoice bills one period, with the current quantities.
 
     Raises:
-        ValueError: there is no such day, or the definition doesn't tell its dates.
+        ValueError: there is no such day, or the definition has no dates.
     """
     start, end = definition.current_billing_period_start_date, definition.next_recharge_date
     if start is None or end is None or definition.invoice_day is None:
-        raise ValueError("The definition doesn't tell its dates")
+        raise ValueError("The definition has no dates")
     is_yearly = definition.cycle == Cycle.YEARLY
     month = definition.invoice_month if is_yearly else None
     if is_yearly and month is None:
-        raise ValueError("The definition doesn't tell its month")
+        raise ValueError("The definition has no month")
     months = (12 if is_yearly else 1) * (definition.number_of_intervals or 1)
     old = _Dates(months, InvoiceDate(definition.invoice_day, month))
     new = _Dates(
@@ -156,13 +156,13 @@ def dry_run(
 
 @dataclass(frozen=True, slots=True)
 class _Dates:
-    """The days on which a date falls. In a month that is too short it is the last day (inferred)."""
+    """The days on which a date falls. In a month that is too short, that is the last day (inferred)."""
 
     months: int  # of a whole period
     on: InvoiceDate
 
     def of_period_ending(self, end: datetime, today: datetime) -> datetime:
-        """Where the end of the current period moves to."""
+        """The new end of the current period."""
         moved = self._near(end)
         if moved > today:
             return moved
@@ -174,7 +174,7 @@ class _Dates:
         return self._later(end, self.months)
 
     def _near(self, moment: datetime) -> datetime:
-        """The one in the month of the moment, or in its year."""
+        """The day in the same month, or in the same year."""
         month = moment.month if self.on.month is None else self.on.month
         return self._later(moment.replace(day=1, month=month), 0)
 
@@ -199,7 +199,7 @@ def _invoices(
 
 
 def _midnight(moment: datetime) -> datetime:
-    """The beginning of its day in UTC, where periods begin and end (inferred)."""
+    """The start of the day in UTC, where periods begin and end (inferred)."""
     if moment.tzinfo is None:
         raise ValueError("A datetime needs an offset")
     return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -1,7 +1,7 @@
-"""The nouns of Fusebill's (now Stax Bill's) answers, in its own words.
+"""The objects in Fusebill's (now Stax Bill's) answers, with its names.
 
-The fields of a definition and of a draft invoice are documented, those of a subscription are a client's;
-which an invoice has is inferred.
+The fields of a definition and of a draft invoice are documented. Those of a subscription are from a client.
+Those of an invoice are inferred.
 """
 
 from collections.abc import Iterable
@@ -19,10 +19,10 @@ _ZERO = Decimal(0)
 
 
 class Listed(tuple[T_co, ...], Generic[T_co]):
-    """The entries of a list that can be read, and why the others can't.
+    """The readable entries of a list, and errors for the others.
 
     Attributes:
-        unreadable: an error for each entry that makes no sense; its path begins with the entry's place.
+        unreadable: an error for each entry that can't be read; its path begins with the entry's position.
     """
 
     unreadable: tuple[DecodeError, ...]
@@ -44,7 +44,7 @@ class PendingCharge(Model, frozen=True, kw_only=True):
 
 
 class PlanProduct(Model, frozen=True, kw_only=True):
-    """What a plan says of a product; `quantity` is what a subscription begins with."""
+    """A product in a plan. `quantity` is a subscription's initial quantity."""
 
     _shown: ClassVar = ("product_code", "product_name")
 
@@ -58,7 +58,7 @@ class PlanProduct(Model, frozen=True, kw_only=True):
 
 
 class SubscriptionProduct(Model, frozen=True, kw_only=True):
-    """How much a subscription has of a product: usage is its `quantity` (documented)."""
+    """A product in a subscription. Its `quantity` is the usage (documented)."""
 
     _shown: ClassVar = ("id", "code", "quantity")
 
@@ -77,7 +77,7 @@ class SubscriptionProduct(Model, frozen=True, kw_only=True):
 
 
 class Subscription(Model, frozen=True, kw_only=True):
-    """A plan for a customer, or what a definition tells of one. Its `interval` can't change (documented)."""
+    """A customer's plan. Its `interval` can't change (documented)."""
 
     _aliases: ClassVar = {"cycle": "interval"}
     _shown: ClassVar = ("id", "plan_code", "interval", "amount")
@@ -100,7 +100,7 @@ class Subscription(Model, frozen=True, kw_only=True):
 
     @property
     def is_active(self) -> bool:
-        """Whether it goes on being billed."""
+        """Whether it continues to be billed."""
         return self.status.lower() == "active"
 
     def product(self, code: str) -> SubscriptionProduct:
@@ -116,7 +116,7 @@ class Subscription(Model, frozen=True, kw_only=True):
 
 
 class DraftCharge(Model, frozen=True, kw_only=True):
-    """A charge of a draft invoice, which can still be changed."""
+    """A charge of a draft invoice, which can still change."""
 
     _shown: ClassVar = ("id", "name", "quantity", "amount")
 
@@ -135,9 +135,9 @@ class DraftCharge(Model, frozen=True, kw_only=True):
 
 
 class DraftInvoice(Model, frozen=True, kw_only=True):
-    """An invoice that is not posted: nobody owes anything by it yet. In a list it has no charges.
+    """An invoice that is not posted yet, so nobody owes it. In a list it has no charges.
 
-    Only one that `is_ready` can be changed and posted (all of it is documented).
+    You can change and post it only if `is_ready` (all of this is documented).
     """
 
     _shown: ClassVar = ("id", "customer_id", "status", "total")
@@ -177,7 +177,7 @@ class InvoiceCharge(Model, frozen=True, kw_only=True):
 
 
 class Invoice(Model, frozen=True, kw_only=True):
-    """A posted invoice, which is final. `draft_invoice_id` is the draft that it was (inferred)."""
+    """A posted invoice, which is final. `draft_invoice_id` is the draft that it came from (inferred)."""
 
     _shown: ClassVar = ("id", "invoice_number", "customer_id", "total")
 
@@ -194,11 +194,11 @@ class Invoice(Model, frozen=True, kw_only=True):
 
 
 class BillingPeriodDefinition(Model, frozen=True, kw_only=True):
-    """When the subscriptions in it bill: every `number_of_intervals` months or years, on `invoice_day`.
+    """When its subscriptions bill: every `number_of_intervals` months or years, on `invoice_day`.
 
-    `invoice_in_advance` is in days. `auto_collect` and `auto_post` None, and `term` empty, are the customer's
-    settings. A definition without subscriptions bills nothing; one with them can't be deleted. (All of it is
-    documented.)
+    `invoice_in_advance` is in days. None for `auto_collect` and `auto_post`, and an empty `term`, mean the
+    customer's setting. A definition without subscriptions bills nothing; one with subscriptions can't be
+    deleted. (All of this is documented.)
     """
 
     _shown: ClassVar = ("id", "cycle", "invoice_day", "invoice_month", "next_recharge_date")
@@ -227,12 +227,12 @@ class BillingPeriodDefinition(Model, frozen=True, kw_only=True):
 
     @property
     def recurring_amount(self) -> Decimal:
-        """What its subscriptions cost together for a period, however long that is."""
+        """The total amount of its subscriptions per period, however long that is."""
         return money.total(subscription.amount for subscription in self.subscriptions)
 
     @property
     def pending_amount(self) -> Decimal:
-        """What waits for the end of the current period, besides."""
+        """The total of the charges that wait for the end of the current period."""
         return money.total(
             charge.amount for subscription in self.subscriptions for charge in subscription.pending_charges
         )

@@ -9,7 +9,7 @@ _LEAP_YEAR = 2000
 
 
 class Cycle(StrEnum):
-    """How often a period bills (documented); it can't change."""
+    """How often a period bills (documented). This can't change."""
 
     MONTHLY = "Monthly"
     YEARLY = "Yearly"
@@ -25,9 +25,9 @@ class BillingPeriodType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class InvoiceDate:
-    """The day that a period bills on: `day` of a month, or of one `month`.
+    """The day on which a period bills: `day` of each month, or of one `month`.
 
-    With a monthly cycle the month is the one that the next recharge is brought to (documented).
+    With a monthly cycle, `month` is the month of the next recharge (documented).
 
     Raises:
         ValueError: there is no such day.
@@ -50,7 +50,7 @@ class InvoiceDate:
 
 @dataclass(frozen=True, slots=True)
 class ChargeChange:
-    """What is to become of a charge of a draft invoice; None for what stays. A charge can't be added."""
+    """A change to a charge of a draft invoice; None leaves a field as it is. Charges can't be added."""
 
     id: int
     quantity: Decimal | int | None = None
@@ -63,8 +63,8 @@ class ChargeChange:
         """The change on the wire.
 
         Raises:
-            TypeError: a number is a float, which can't say exactly how much.
-            ValueError: nothing is to change.
+            TypeError: a number is a float, which isn't exact.
+            ValueError: nothing changes.
         """
         if self.deletes:
             return {"id": self.id, "operation": "Delete"}
@@ -78,5 +78,5 @@ class ChargeChange:
             raise TypeError("A quantity or a price is a Decimal or an int")
         changes = {name: value for name, value in given.items() if value is not None}
         if not changes:
-            raise ValueError(f"Name something that is to change of charge {self.id}")
+            raise ValueError(f"Name something to change in charge {self.id}")
         return {"id": self.id, "operation": "Update", **changes}

@@ -1,4 +1,4 @@
-"""Compare: what separates an invoice from what was declared for it, and what it would bill."""
+"""Compare: how an invoice differs from its declaration, and what it would bill."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tallyhook import money
-from tallyhook.cheddar.models import Charge, Customer, Invoice, Plan, PlanItem
+from tallyhook.cheddar.models import Charge, Customer, Invoice, Plan, PlanItem, canonical
 from tallyhook.review.journal import Adding, Declaration, DeclaredCharge, Entry
 from tallyhook.review.ownership import Ledger
 from tallyhook.tables import Column, Shown, Table
@@ -20,9 +20,9 @@ _UNLIMITED = Decimal("99999999.9")
 
 
 class SetQuantity(msgspec.Struct, frozen=True, kw_only=True, tag="set"):
-    """Set a tracked item; `was` is None if the document doesn't tell the quantity.
+    """Set a tracked item. `was` is None if the document doesn't show its quantity.
 
-    `contradicted`: the document shows that the quantity is another one, and does not merely leave it open.
+    `contradicted` is True if the document shows another quantity, and False if it shows none.
     """
 
     item: str
@@ -32,7 +32,7 @@ class SetQuantity(msgspec.Struct, frozen=True, kw_only=True, tag="set"):
 
     @property
     def shown(self) -> str:
-        """The quantity that the document shows, in words: `?` if it shows none."""
+        """The quantity in the document, in words: `?` if it shows none."""
         return "?" if self.was is None else money.quantity_text(self.was)
 
     def __str__(self) -> str:
@@ -40,7 +40,7 @@ class SetQuantity(msgspec.Struct, frozen=True, kw_only=True, tag="set"):
 
 
 class DeleteCharge(msgspec.Struct, frozen=True, kw_only=True, tag="delete"):
-    """Delete a charge that an earlier attempt added and that is not declared any more."""
+    """Delete a charge that an earlier attempt added and that is no longer declared."""
 
     charge_id: str
     charge: DeclaredCharge
@@ -50,7 +50,7 @@ class DeleteCharge(msgspec.Struct, frozen=True, kw_only=True, tag="delete"):
 
 
 class AddCharge(msgspec.Struct, frozen=True, kw_only=True, tag="add"):
-    """Add a charge that was declared and is not on the invoice."""
+    """Add a declared charge that is not on the invoice."""
 
     charge: DeclaredCharge
 
@@ -62,10 +62,9 @@ Change = SetQuantity | DeleteCharge | AddCharge
 
 
 class Changes(Shown, msgspec.Struct, frozen=True, kw_only=True):
-    """The changes in the order in which they are made. `str()` of it is the dry run.
+    """The changes, in the order in which they are made. `str()` shows the dry run.
 
-    `net_before` and `net_after` are what the invoice adds up to, tax included; below zero when its credits
-    are larger.
+    `net_before` and `net_after` are the invoice's sums with tax. They are negative if its credits are larger.
     """
 
     title: str
@@ -75,12 +74,12 @@ class Changes(Shown, msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def total_before(self) -> Decimal:
-        """What the invoice would bill as it is."""
+        """What the invoice would bill now."""
         return max(self.net_before, Decimal("0.00"))
 
     @property
     def total_after(self) -> Decimal:
-        """What it would bill with the changes."""
+        """What the invoice would bill after the changes."""
         return max(self.net_after, Decimal("0.00"))
 
     @property
@@ -122,14 +121,14 @@ def _row(change: Change) -> tuple[str, ...]:
 
 
 def compare(review: "Review", customer: Customer, entries: Sequence[Entry] | None = None) -> Changes:
-    """What would have to be changed on the review's invoice, as this document of the customer shows it.
+    """The changes to the review's invoice, as this document of the customer shows it.
 
-    With the journal's `entries`, they decide which charges are ours: one that is not declared any more is
-    deleted, one of equal content that isn't ours is somebody else's and counts for nothing, and one whose
-    adding may still arrive isn't added again. Without (None), content decides: a declared charge that is on
-    the invoice already is satisfied, and nothing is deleted.
+    With the journal's `entries`, ids decide which charges are ours. One of ours that is no longer declared is
+    deleted. Somebody else's charge with the same content doesn't count. A charge that may still arrive isn't
+    added again. Without entries (None), content decides: a declared charge that is on the invoice counts as
+    done, and nothing is deleted.
 
-    Raises LookupError if the document doesn't hold the invoice.
+    Raises LookupError if the invoice isn't in the document.
     """
     invoice = named(customer, review.invoice)
     if invoice is None:
@@ -150,7 +149,7 @@ def difference(
     ledger: Ledger,
     awaited: Sequence[Adding],
 ) -> Changes:
-    """`compare` with a ledger that has made its claims; what is `awaited` counts as there."""
+    """`compare` with a ledger that has made its claims. Charges that are `awaited` count as there."""
     coming = [adding.charge for adding in awaited if adding.charge in declaration.charges]
     changes = (
         *_quantities(declaration, invoice, review.plan),
@@ -169,10 +168,11 @@ def difference(
 
 
 def named(customer: Customer, invoice: Invoice) -> Invoice | None:
-    """The same invoice in a newer document, by its id, or by its number if it has none."""
+    """The same invoice in a newer document, by its id, or by its number if it has no id."""
+    meant = canonical(invoice.id)
     for subscription in customer.subscriptions:
         for found in subscription.invoices:
-            if found.id == invoice.id if invoice.id else found.number == invoice.number:
+            if canonical(found.id) == meant if meant else found.number == invoice.number:
                 return found
     return None
 
@@ -224,7 +224,7 @@ def _net(
     declared: Mapping[str, Decimal],
     rate: Decimal,
 ) -> Decimal:
-    """What an invoice adds up to: lines rounded to cents, then the tax, a fraction of the sum (inferred)."""
+    """The sum of an invoice: lines rounded to cents, plus the tax, a fraction of that sum (inferred)."""
     lines = [
         money.product(Decimal(charge.quantity), charge.each_amount)
         for charge in charges
@@ -240,7 +240,7 @@ def _net(
 
 
 def _units(review: "Review", invoice: Invoice, item: PlanItem, declared: Mapping[str, Decimal]) -> Decimal:
-    """The billed units of an item: as declared, else as the document shows, else as the hook says."""
+    """The billed units of an item: from the declaration, else from the document, else from the hook."""
     quantity = declared.get(item.code)
     if quantity is None:
         quantity = _quantity(invoice, item.code)

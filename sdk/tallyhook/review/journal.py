@@ -1,9 +1,9 @@
 """The journal of a review: what was declared, what was sent, and which charges on the invoice are ours.
 
-`add_charge` is the one write of a review that must not be repeated blindly. So each one is written down
-twice: `Adding`, with a mark and the ids that stood before, ahead of the request, and `Added`, with the new
-id, once it is seen. Quantities and deletions are written down ahead of their requests too, in `Declared`:
-until they are waited out, they can still arrive. `docs/review.md` builds its proof on these entries.
+`add_charge` is the one write of a review that can't be repeated safely. So the journal gets two entries for
+each one: `Adding` before the request, with a mark and the ids of the charges that were there before, and
+`Added` with the new id once it is seen. `Declared` has the quantities and deletions before their requests,
+because a late request may still arrive. The proof in `docs/review.md` builds on these entries.
 """
 
 import re
@@ -43,7 +43,7 @@ PLAN_TYPES = ("recurring", "setup", "item")
 
 
 class DeclaredCharge(msgspec.Struct, frozen=True, kw_only=True):
-    """A charge that the invoice should hold. A negative `each_amount` is a credit."""
+    """A charge that the invoice should have. A negative `each_amount` is a credit."""
 
     code: str
     each_amount: Decimal
@@ -51,13 +51,13 @@ class DeclaredCharge(msgspec.Struct, frozen=True, kw_only=True):
     description: str = ""
 
     def costs_the_same(self, charge: Charge) -> bool:
-        """Whether a charge has our quantity and price, whatever its words."""
+        """Whether a charge has the same quantity and price, whatever its description."""
         return charge.quantity == self.quantity and charge.each_amount == self.each_amount
 
     def is_same(self, charge: Charge) -> bool:
-        """Whether this charge has our content: white space, the code's case and a review's mark don't count.
+        """Whether a charge has this content. White space, the code's case and a mark don't count.
 
-        Its type may be anything but that of a plan's line.
+        The charge may be of any type but those that a plan makes.
         """
         unmarked = _MARK.sub("", charge.description)
         return (
@@ -70,7 +70,7 @@ class DeclaredCharge(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def price(self) -> str:
-        """How many at how much each, in words: `1 × -5.00`."""
+        """The quantity and price in words: `1 × -5.00`."""
         return money.line_text(self.quantity, self.each_amount)
 
     def __str__(self) -> str:
@@ -82,7 +82,7 @@ _MARK = re.compile(r"\s*\(ref [0-9a-f]{10}\)\s*$", re.IGNORECASE)
 
 
 def is_marked(description: str) -> bool:
-    """Whether a description ends in the mark of some review."""
+    """Whether a description ends in the mark of any review."""
     return _MARK.search(description) is not None
 
 
@@ -91,7 +91,7 @@ def _words(text: str) -> str:
 
 
 class Declaration(msgspec.Struct, frozen=True, kw_only=True):
-    """What the outstanding invoice should hold: quantities by item code, and charges."""
+    """What the outstanding invoice should have: quantities by item code, and charges."""
 
     quantities: dict[str, Decimal] = {}
     charges: tuple[DeclaredCharge, ...] = ()
@@ -99,10 +99,11 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Declared(msgspec.Struct, frozen=True, kw_only=True, tag="declared"):
-    """What was declared, and the writes that leave next, because of it.
+    """The declaration, and the writes that are sent next because of it.
 
-    `changes` tells all of them in words; `quantities` are the ones to set, `deletions` the ids of the charges
-    to delete. An attempt writes one ahead of each round of writes, and another when a round takes long.
+    `changes` describes all of them. `quantities` are the ones to set, and `deletions` are the ids of the
+    charges to delete. An attempt writes this entry before each round of writes, and again if a round takes
+    long.
     """
 
     declaration: Declaration
@@ -118,8 +119,8 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True, tag="declared"):
 class Adding(msgspec.Struct, frozen=True, kw_only=True, tag="adding"):
     """A charge is about to be added.
 
-    `before` are the ids of the charges that stood on the customer's unpaid invoices. `mark` travels at the
-    end of the charge's description; it is empty where marks are switched off.
+    `before` has the ids of the charges that are on the customer's unpaid invoices now. `mark` goes to the end
+    of the charge's description; it is empty if marks are switched off.
     """
 
     number: int
@@ -130,7 +131,7 @@ class Adding(msgspec.Struct, frozen=True, kw_only=True, tag="adding"):
 
     @property
     def description(self) -> str:
-        """The description as it is sent."""
+        """The description that is sent."""
         return (
             f"{self.charge.description} (ref {self.mark})".lstrip() if self.mark else self.charge.description
         )
@@ -140,9 +141,9 @@ class Adding(msgspec.Struct, frozen=True, kw_only=True, tag="adding"):
 
 
 class Added(msgspec.Struct, frozen=True, kw_only=True, tag="added"):
-    """The charge with this id came of the adding with this number; `marked`: it showed the adding's mark.
+    """The charge that an adding has created. `marked`: it shows the adding's mark.
 
-    One adding has several where the network repeated its request. All are ours.
+    An adding has several of these entries if the network repeated its request. All the charges are ours.
     """
 
     number: int
@@ -154,7 +155,7 @@ class Added(msgspec.Struct, frozen=True, kw_only=True, tag="added"):
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):
-    """The adding with this number certainly didn't happen: the API said no, or the request never left.
+    """An adding certainly didn't happen: the API refused it, or the request never left.
 
     Number 0 is the run of the invoice.
     """
@@ -166,7 +167,7 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):
 
 
 class GivenUp(msgspec.Struct, frozen=True, kw_only=True, tag="given_up"):
-    """The request of this adding is too old to arrive, and its charge isn't there: it may be added again."""
+    """An adding is too old to arrive, and its charge isn't there. The charge may be added again."""
 
     number: int
     at: datetime
@@ -185,9 +186,9 @@ class Running(msgspec.Struct, frozen=True, kw_only=True, tag="running"):
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True, tag="verified"):
-    """A document showed exactly what was declared, and no write of ours could change it any more.
+    """A document showed exactly what was declared, and no request of ours can change it any more.
 
-    `look_again`: a second look at the invoice is due, because something on the way had an unknown outcome.
+    `look_again`: something had an unknown outcome on the way, so the invoice needs a second look.
     """
 
     at: datetime
@@ -198,7 +199,7 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True, tag="verified"):
 
 
 class Gone(msgspec.Struct, frozen=True, kw_only=True, tag="gone"):
-    """An attempt didn't find the customer, or the customer's document didn't hold the invoice."""
+    """An attempt found no such customer, or no such invoice in the customer's document."""
 
     at: datetime
 
@@ -207,10 +208,10 @@ class Gone(msgspec.Struct, frozen=True, kw_only=True, tag="gone"):
 
 
 class Resolved(msgspec.Struct, frozen=True, kw_only=True, tag="resolved"):
-    """A person's word, where neither id nor mark decides.
+    """A person's decision, where neither id nor mark decides.
 
-    The charge of the adding `number` is the one with `charge_id`; with None it was certainly never added. Or,
-    with `accept`, the invoice is right as it stands, and the review ends with it.
+    The charge of the adding `number` is `charge_id`, or was certainly never added if that is None. With
+    `accept`, the invoice is right as it is, and the review ends.
     """
 
     number: int = 0
@@ -237,13 +238,13 @@ class Journal(Protocol):
         """All entries, in the order in which they were appended."""
 
     async def append(self, entry: Entry) -> None:
-        """Keep an entry; raises if it can't be kept, or if somebody else may work on the invoice by now.
+        """Add an entry. Raises if that fails, or if another worker may work on the invoice by now.
 
-        Returns only once it, and all before it, would survive a power cut.
+        Returns only once this entry and all earlier ones would survive a power cut.
         """
 
     def check(self) -> None:
-        """Asked right before each request leaves: raises if somebody else may work on the invoice by now."""
+        """Called before each request leaves. Raises if another worker may work on the invoice by now."""
 
 
 _decoder = msgspec.json.Decoder[Entry](Entry)
@@ -255,12 +256,12 @@ def encode(entry: Entry) -> bytes:
 
 
 def _plain(value: object) -> str:
-    """A moment of a kind of its own, as freezegun makes them."""
+    """Encode a datetime of another class, such as freezegun's."""
     if isinstance(value, datetime):
         return value.isoformat()
     raise NotImplementedError(type(value).__name__)
 
 
 def decode(entry: bytes) -> Entry:
-    """What `encode` wrote."""
+    """The entry that `encode` wrote."""
     return cast(Entry, _decoder.decode(entry))

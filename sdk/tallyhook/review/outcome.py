@@ -1,4 +1,4 @@
-"""What came of a review, and how it is told: declared, found, applied, or why it failed."""
+"""The outcome of a review: what was declared, found and applied, or why it failed."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -14,11 +14,11 @@ from tallyhook.tables import Column, Shown, Table
 
 
 class ReviewFailed(Error):
-    """The invoice doesn't hold what was declared. Another attempt goes on.
+    """The invoice doesn't have what was declared. Another attempt may continue.
 
     Attributes:
-        reason: why, in words that quote neither customer nor charge: they may stand in a log.
-        details: what it is about, may be empty.
+        reason: why, in words that quote neither customer nor charge, so that a log may have them.
+        details: what it is about; may be empty.
     """
 
     def __init__(self, reason: str, details: str = "") -> None:
@@ -31,7 +31,7 @@ class ReviewFailed(Error):
 
 
 class OutcomeUnknown(ReviewFailed):
-    """Nobody can tell yet: a request of ours may still arrive. Try again in `retry_after` seconds."""
+    """The outcome is unknown: a request of ours may still arrive. Try again in `retry_after` seconds."""
 
     def __init__(self, reason: str, details: str = "", retry_after: float = 60.0) -> None:
         super().__init__(reason, details)
@@ -40,18 +40,18 @@ class OutcomeUnknown(ReviewFailed):
 
 
 class Unresolved(ReviewFailed):
-    """Only a person can tell, or put it right: neither id nor mark decides, or a wrong bill was paid.
+    """Only a person can decide: neither id nor mark tells whose a charge is, or a wrong bill was paid.
 
-    Trying again comes to the same until a `Resolved` in the journal gives the person's word.
+    Another attempt ends in the same way until the journal has a `Resolved` entry.
     """
 
 
 class EarlierInvoiceOutstanding(Error):
-    """An older invoice is outstanding, and it is the one that calls would reach. Try later."""
+    """An older invoice is outstanding, and calls would change that one. Try later."""
 
 
 class Standing(StrEnum):
-    """How an invoice stood when the review was applied."""
+    """The state of an invoice when a review was applied."""
 
     OUTSTANDING = "outstanding"
     CURRENT = "current"
@@ -60,11 +60,11 @@ class Standing(StrEnum):
 
 
 class Outcome(Shown, msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a review. `found` is what had to be changed at first, `applied` what was changed.
+    """The result of a review. `found` has the changes that were needed, `applied` those that were made.
 
-    `unverified` are the items whose quantity no document showed. `look_again`: something on the way had an
-    unknown outcome, and the invoice deserves a second look within the hour for which it is still held:
-    `Review.alook_again`.
+    `unverified` has the items whose quantity no document showed. If `look_again` is True, something had an
+    unknown outcome on the way, and the invoice needs a second look within the hour for which it is still
+    held: call `Review.alook_again`.
     """
 
     declared: Declaration
@@ -79,7 +79,7 @@ class Outcome(Shown, msgspec.Struct, frozen=True, kw_only=True):
     look_again: bool = False
 
     def table(self) -> Table:
-        """A row for each thing declared or deleted: what was declared, found, and applied."""
+        """One row for each charge or quantity: what was declared, found, and applied."""
         totals = ["" if it is None else money.amount_text(it) for it in (self.total_before, self.total_after)]
         remarks = [self.note] if self.note else []
         if self.ran:
@@ -122,7 +122,7 @@ class Outcome(Shown, msgspec.Struct, frozen=True, kw_only=True):
                 yield change.charge.code, "none", change.charge.price, "deleted", change.charge.description
 
     def _as_declared(self, declared: str) -> str:
-        """What was found where nothing had to be changed; an invoice without totals was not compared."""
+        """What was found if nothing had to change. Empty if the invoice was not compared."""
         return "" if self.total_after is None else declared
 
 

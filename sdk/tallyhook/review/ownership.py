@@ -1,4 +1,4 @@
-"""What the journal tells: which charges are ours, and which of our requests may still arrive."""
+"""What the journal says: which charges are ours, and which of our requests may still arrive."""
 
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,12 +27,12 @@ from tallyhook.review.journal import (
 
 
 def new_mark() -> str:
-    """Ten characters that nobody guesses, and that no other adding has."""
+    """Ten random hexadecimal digits, which nobody can guess."""
     return secrets.token_hex(5)
 
 
 class Found(msgspec.Struct, frozen=True):
-    """A charge in a document, with the invoice it stands on."""
+    """A charge in a document, and the invoice that it is on."""
 
     charge: Charge
     invoice: Invoice
@@ -48,11 +48,11 @@ def charges_of(document: Customer) -> Iterator[Found]:
 
 
 class Ledger:
-    """The entries of all attempts so far, and what they say together.
+    """The entries of all attempts so far, and what they mean together.
 
-    `clock` measures time by the entries' own times: of the time between two entries no more than half of
-    `unknown_for` counts, and less than none counts as none. So a clock that is set forward once can't end the
-    wait by itself, and one that is set back only makes it longer.
+    The ledger measures time by the entries' own times. Between two entries it counts at most half of
+    `unknown_for`, and never less than zero. So if a clock is set forward once, that doesn't end a wait; if it
+    is set back, the wait only gets longer.
     """
 
     def __init__(self, entries: Iterable[Entry] = (), unknown_for: timedelta = timedelta(0)) -> None:
@@ -78,7 +78,7 @@ class Ledger:
             self.write(entry)
 
     def write(self, entry: Entry) -> None:
-        """Take in an entry, in the order of the journal."""
+        """Add an entry, in the order of the journal."""
         at = None if isinstance(entry, Added | Refused) else entry.at
         if at is not None:
             self._waited = self._time(at)
@@ -120,7 +120,7 @@ class Ledger:
                 self.gone_at = entry.at
 
     def adding(self, charge: DeclaredCharge, document: Customer, at: datetime, mark: str) -> Adding:
-        """The entry to write before this charge is added, the customer's invoices being as they are now."""
+        """The entry to write before this charge is added."""
         before = tuple(found.charge.id for found in charges_of(document) if not found.invoice.is_paid)
         number = max(self._addings, default=0) + 1
         return Adding(number=number, charge=charge, before=before, mark=mark, at=at)
@@ -133,17 +133,17 @@ class Ledger:
         return self._waited + min(max(now - self._last, timedelta(0)), self.unknown_for / 2)
 
     def _left(self, since: timedelta, now: datetime) -> timedelta:
-        """How much longer a request that was announced then may arrive; zero or less if it can't any more."""
+        """How much longer a request that was announced then may arrive; zero or less if it can't."""
         return self.unknown_for - (self._time(now) - since)
 
     def pause(self, left: timedelta) -> float:
-        """The seconds until another attempt is worth while."""
+        """The seconds until another attempt makes sense."""
         return max(1.0, min(left, self.unknown_for / 2).total_seconds())
 
     # What may still arrive
 
     def open_addings(self) -> list[Adding]:
-        """The addings whose outcome is unknown, and that are not given up."""
+        """The addings with an unknown outcome that are not given up."""
         claimed = set(self._numbers.values())
         closed = claimed | self._refused | self._denied | self._given_up
         return [adding for number, adding in self._addings.items() if number not in closed]
@@ -153,10 +153,10 @@ class Ledger:
         return self._left(self._began[adding.number], now)
 
     def wait_for_writes(self, declaration: Declaration, invoice: Invoice, now: datetime) -> timedelta:
-        """How much longer anything of ours may arrive and change this invoice away from the declaration.
+        """How much longer a request of ours may arrive and change this invoice away from the declaration.
 
-        An adding of unknown outcome; a quantity that was set otherwise; the deletion of a charge that is
-        there and stays. Nothing is left of an attempt in which each request was answered.
+        That is an adding with an unknown outcome, another quantity that was set, or the deletion of a charge
+        that is there. If every request of an attempt was answered, there is nothing to wait for.
         """
         standing = {charge.id for charge in invoice.charges}
         since = [self._began[adding.number] for adding in self.open_addings()]
@@ -169,7 +169,7 @@ class Ledger:
         return timedelta(0) if self._run is None else self._left(self._run, now)
 
     def given_up(self, charge: DeclaredCharge) -> list[Adding]:
-        """The addings of this content that were given up and never seen, and that nobody has explained."""
+        """The addings of this charge that were given up, never seen, and not resolved by a person."""
         unexplained = (self._addings[number] for number in self._unexplained())
         return [adding for adding in unexplained if adding.charge == charge]
 
@@ -186,9 +186,9 @@ class Ledger:
         return number in self._numbers.values()
 
     def claims(self, document: Customer) -> list[Added]:
-        """The entries to write for the charges that show one of our marks and were not known to be ours.
+        """The entries to write for charges that show one of our marks and that we didn't know yet.
 
-        So does one whose adding was refused, where the refusal was the answer to somebody else's call.
+        The adding may have been refused: the refusal may have been the answer to somebody else's call.
         """
         by_mark = {adding.mark.lower(): number for number, adding in self._addings.items() if adding.mark}
         return [
@@ -200,7 +200,7 @@ class Ledger:
         ]
 
     def candidates(self, adding: Adding, charges: Iterable[Charge]) -> list[Charge]:
-        """The charges that may have come of this adding: new, of no other adding, and of the same cost."""
+        """The charges that may have come from this adding: new, unclaimed, and of the same cost."""
         code = adding.charge.code.strip().lower()
         return [
             charge
@@ -214,9 +214,10 @@ class Ledger:
         ]
 
     def keeps_marks(self, adding: Adding) -> bool:
-        """Whether it is proved that this server would show the mark of this adding.
+        """Whether this server is known to keep the mark of this adding.
 
-        It has shown the mark of a description as long, and has dropped none of one as short.
+        It has kept the mark of a description that is at least as long, and has dropped none of one that is at
+        most as long.
         """
         if not adding.mark:
             return False
@@ -226,9 +227,10 @@ class Ledger:
         return kept and not any(not is_kept and len(other.description) <= length for other, is_kept in seen)
 
     def doubtful(self, invoice: Invoice) -> list[tuple[Adding, list[Charge]]]:
-        """The addings never seen, given up or not, that an unmarked charge on the invoice may have come of.
+        """The addings that were never seen, with the unmarked charges on the invoice that may have come from
+        them.
 
-        Where the server is known to keep marks, there is no doubt: a charge without ours isn't ours.
+        If the server is known to keep marks, there is no doubt: a charge without our mark isn't ours.
         """
         unseen = (*self.open_addings(), *map(self._addings.__getitem__, self._unexplained()))
         found = [
@@ -255,9 +257,9 @@ class Ledger:
     def adopt(
         self, declared: Sequence[DeclaredCharge], invoice: Invoice, *, only_marked: bool = False
     ) -> None:
-        """Where no journal tells: take each declared charge whose content is on the invoice as ours.
+        """Without a journal: claim each declared charge whose content is on the invoice.
 
-        `only_marked`: unless it shows no mark of any review, and so may be a person's.
+        `only_marked`: leave out charges without any review's mark, which may be a person's.
         """
         for charge in declared:
             same = (
@@ -273,7 +275,7 @@ class Ledger:
                 self.write(Added(number=number, charge_id=found.id))
 
     def ours(self, invoice: Invoice) -> list[tuple[Charge, DeclaredCharge]]:
-        """Our charges on the invoice, each with what we had asked for."""
+        """Our charges on the invoice, each with the charge that we asked for."""
         return [
             (charge, self._addings[self._numbers[charge.id]].charge)
             for charge in invoice.charges
@@ -281,7 +283,7 @@ class Ledger:
         ]
 
     def strays(self, document: Customer, invoice: Invoice) -> list[Found]:
-        """Our charges on other invoices of the customer, but for those that a person has explained."""
+        """Our charges on the customer's other invoices, except those that a person has resolved."""
         return [
             found
             for found in charges_of(document)

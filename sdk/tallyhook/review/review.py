@@ -1,4 +1,4 @@
-"""The review of one invoice: what its handler sees, and what it declares."""
+"""The review of one invoice: what its handler sees and declares."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -28,18 +28,18 @@ _COLUMNS = (
 
 
 class Period(msgspec.Struct, frozen=True):
-    """What an invoice bills: from `start` up to, and without, `end`."""
+    """The time that an invoice bills, from `start` up to `end`, exclusive."""
 
     start: datetime
     end: datetime
 
 
 class Review(Shown):
-    """Declares what an outstanding invoice should hold. Nothing is sent before it is applied.
+    """Declares what an outstanding invoice should have. Nothing is sent before it is applied.
 
-    A handler gets one made from the hook; `Review.of` makes one from a customer document, for an audit
-    without a hook. What is not declared is left alone: quantities of other items, and charges that aren't
-    ours.
+    A handler gets one that was made from the hook. For an audit without a hook, `Review.of` makes one from a
+    customer document. What you don't declare stays as it is: quantities of other items, and charges that
+    aren't ours.
     """
 
     def __init__(
@@ -55,15 +55,16 @@ class Review(Shown):
 
     @classmethod
     def from_hook(cls, hook: Hook) -> "Review":
-        """The review that a billable hook asks for. Raises ValueError if it names no customer or invoice."""
+        """The review for a billable hook. Raises ValueError if it names no customer or no invoice."""
         customer, invoice = hook.customer, hook.subscription.invoice
-        if not (customer.id or customer.code) or invoice is None or not (invoice.id or invoice.number):
+        is_named = (customer.id + customer.code).strip()
+        if not is_named or invoice is None or not (invoice.id.strip() or invoice.number):
             raise ValueError("the hook names no customer, or no invoice: there is nothing to review")
         return cls(customer, hook.subscription, invoice, hook.product)
 
     @classmethod
     def of(cls, customer: Customer) -> "Review":
-        """The review of the outstanding invoice of a document. Raises LookupError if none is outstanding."""
+        """The review of a customer's outstanding invoice. Raises LookupError if none is outstanding."""
         invoice = customer.subscription.outstanding_invoice if customer.subscriptions else None
         if invoice is None:
             raise LookupError("this customer has no outstanding invoice to review")
@@ -71,16 +72,15 @@ class Review(Shown):
 
     @property
     def plan(self) -> Plan:
-        """The plan whose period the invoice bills; its items are the ones that can be declared."""
+        """The plan whose period the invoice bills. You can declare its items."""
         return self.subscription.plan
 
     @property
     def period(self) -> Period:
-        """The billing period that ended. Raises LookupError if hook and document have no date for one of its
-        ends.
+        """The billing period that ended. Raises LookupError if a date is missing.
 
-        A hook carries both ends. A document doesn't: there the period starts at the billing date of the
-        invoice before, or with the subscription (inferred).
+        A hook has both dates. In a document, the period starts at the billing date of the invoice before, or
+        with the subscription (inferred).
         """
         invoice = self.invoice
         end = invoice.billing_datetime
@@ -90,19 +90,19 @@ class Review(Shown):
         earlier = [moment for moment in before if moment is not None and moment < end]
         start = invoice.previous_billing_datetime or max(earlier, default=self.subscription.created_datetime)
         if start is None:
-            raise LookupError("nothing tells when the period of this invoice began")
+            raise LookupError("the start of this invoice's period is unknown")
         return Period(start, end)
 
     def quantity(self, item: str) -> Decimal:
-        """The item's quantity in the ended period as the invoice showed it; 0 if it shows none."""
+        """The item's quantity in the period that ended, as the invoice shows it; 0 if it shows none."""
         self._require(item)
         return next((shown.quantity for shown in self.invoice.items if shown.code == item), Decimal(0))
 
     def set_quantity(self, item: str, quantity: Decimal | int | str) -> None:
-        """The item's quantity at the end of the period: zero or more, four decimals at most.
+        """Declare the item's quantity at the end of the period: zero or more, with at most four decimals.
 
-        Raises ValueError for an item that the plan doesn't track, one that was declared before, or a quantity
-        that Cheddar can't hold; TypeError for a float.
+        Raises ValueError if the plan doesn't track the item, if you already declared it, or if Cheddar can't
+        hold the quantity. Raises TypeError for a float.
         """
         self._require(item)
         if item in self._quantities:
@@ -115,10 +115,10 @@ class Review(Shown):
     def charge(
         self, code: str, each_amount: Decimal | int | str, description: str = "", *, quantity: int = 1
     ) -> None:
-        """A custom charge on the invoice, two decimals at most; each declaration is a charge of its own.
+        """Declare a custom charge, with at most two decimals. Each call declares another charge.
 
-        Raises ValueError for a code that is empty or longer than 36 characters, too many decimals or a
-        quantity below 1; TypeError for a float.
+        Raises ValueError for a code that is empty or longer than 36 characters, for too many decimals, or for
+        a quantity below 1. Raises TypeError for a float.
         """
         if not 0 < len(code) <= _CHARGE_CODE_LENGTH:
             raise ValueError(f"a charge code has 1 to {_CHARGE_CODE_LENGTH} characters: {code!r}")
@@ -128,7 +128,7 @@ class Review(Shown):
         )
 
     def credit(self, code: str, amount: Decimal | int | str, description: str = "") -> None:
-        """A credit: the amount is positive, and is taken off the invoice. Raises as `charge` does."""
+        """Declare a credit, as a positive amount. Raises as `charge` does."""
         exact = money.amount(amount)
         if exact <= 0:
             raise ValueError(f"the amount of a credit is positive: {amount}")
@@ -146,30 +146,32 @@ class Review(Shown):
         )
 
     def compare(self, customer: Customer, entries: Sequence[Entry] | None = None) -> Changes:
-        """The dry run: what `apply` would change on the invoice as this document shows it. See `compare`."""
+        """The dry run: what `apply` would change on the invoice in this document. See `review.compare`."""
         return compare(self, customer, entries)
 
     def apply(self, client: Client, *, unknown_for: timedelta = UNKNOWN_FOR, marks: bool = True) -> Outcome:
-        """Bring the invoice to what was declared, read it back and verify, then run it if asked to.
+        """Bring the invoice to what was declared, read it back and verify it, then run it if asked to.
 
-        Made by hand and without a journal: a declared charge whose content is on the invoice already counts
-        as satisfied, so applying again changes nothing; charges of an earlier, different declaration stay.
+        This works without a journal. A declared charge counts as done if its content is already on the
+        invoice, so applying again changes nothing. Charges of an earlier, different declaration stay.
 
-        A charge that is added carries a mark at the end of its description, ` (ref 4f9a1c2e07)`. By it the
-        charge is found if the answer is lost. Customers see it on their invoices; `marks=False` leaves it
-        out, and a lost answer then ends in OutcomeUnknown more often.
+        A new charge has a mark at the end of its description, ` (ref 4f9a1c2e07)`. The mark identifies the
+        charge if the answer is lost. Customers see it on their invoices. `marks=False` leaves it out, and
+        then a lost answer ends in OutcomeUnknown more often.
 
-        An invoice that is not outstanding any more is left alone; the outcome's `standing` says so.
+        An invoice that is no longer outstanding stays as it is; the outcome's `standing` says so.
 
         Raises:
-            OutcomeUnknown: an answer was lost, and the request may still arrive. Without a journal nobody
-                will remember: apply again only after `retry_after` seconds.
-            Unresolved: the invoice was paid and isn't what was declared, or it is unclear which charge
+            OutcomeUnknown: an answer was lost, and the request may still arrive. Without a journal nothing
+                remembers this: apply again only after `retry_after` seconds.
+            Unresolved: the invoice was paid and differs from what was declared, or it is unclear which charge
                 is ours.
-            ReviewFailed: it doesn't hold what was declared in the end, or an answer was not about it.
-            EarlierInvoiceOutstanding: an older one has to go first.
-            ValueError: the client is for another product than the hook. Nothing was sent.
-            Error: what the calls raise.
+            ReviewFailed: in the end the invoice doesn't have what was declared, or an answer was not about
+                it.
+            EarlierInvoiceOutstanding: an older invoice has to be paid first.
+            ValueError: the client is for another product than the hook, or its timeout is longer than
+                `unknown_for`. Nothing was sent.
+            Error: a call failed.
         """
         return drive(self, client, unknown_for=unknown_for, marks=marks)
 
@@ -183,18 +185,18 @@ class Review(Shown):
         marks: bool = True,
         gone_after: timedelta = GONE_AFTER,
     ) -> Outcome:
-        """`apply` with an async client. With a journal, ids decide which charges are ours, over all attempts.
+        """`apply` with an async client. With a journal, ids decide over all attempts which charges are ours.
 
-        Then an attempt that was cut is taken up where it ended, and one that declares other charges replaces
-        what the earlier ones added. A charge whose answer was lost is found by its mark. If it isn't there,
-        it is added again once its request is older than `unknown_for`, by the clock `now`. Until then
-        attempts raise OutcomeUnknown. Where neither id nor mark tells whose a charge is, they raise
+        A new attempt then continues where the last one was cut off. If it declares other charges, they
+        replace those that earlier attempts added. A charge whose answer was lost is found by its mark. If it
+        isn't there, it is added again once its request is older than `unknown_for` by the clock `now`; until
+        then attempts raise OutcomeUnknown. If neither id nor mark tells whose a charge is, they raise
         Unresolved.
 
-        `unknown_for` is longer than the client's timeout, with a margin for how late the billing system may
-        still carry out a request. A customer or an invoice that isn't found is gone only if it is missing at
-        another attempt, `gone_after` later; until then OutcomeUnknown. Raises as `apply` does; what the
-        journal raises ends the attempt.
+        `unknown_for` has to be longer than the client's timeout, with a margin for how late the billing
+        system may still carry out a request. A customer or invoice that isn't found counts as gone only if it
+        is missing again at another attempt, `gone_after` later; until then attempts raise OutcomeUnknown.
+        Raises as `apply` does. What the journal raises ends the attempt.
         """
         return await adrive(
             self, client, journal, now=now, unknown_for=unknown_for, marks=marks, gone_after=gone_after
@@ -210,10 +212,10 @@ class Review(Shown):
         marks: bool = True,
         gone_after: timedelta = GONE_AFTER,
     ) -> Outcome:
-        """Look at an invoice once more, after a review whose outcome says `look_again`.
+        """Look at an invoice again after a review whose outcome says `look_again`.
 
-        Nothing needs to be declared: the journal knows what was. The invoice is brought back to it, and is
-        not run. Raises as `aapply` does; Unresolved if the invoice was paid with something else on it.
+        The declaration comes from the journal. The invoice is brought back to it, but it is not run. Raises
+        as `aapply` does, and Unresolved if the invoice was paid with something else on it.
         """
         return await adrive(
             self,
@@ -227,7 +229,7 @@ class Review(Shown):
         )
 
     def table(self) -> Table:
-        """What the invoice showed and what has been declared for it so far."""
+        """What the invoice showed, and what has been declared so far."""
         declared = self._quantities
         items = [item.code for item in self.plan.items]
         return Table(

@@ -1,11 +1,11 @@
-"""Signatures on hooks: a few lines over bytes that fit into any framework.
+"""Signatures of hooks: a few functions over bytes that fit into any framework.
 
-`sign`, `verify` and `token` are Cheddar's own rule. A `Scheme` puts a rule behind one face, for hooks that a
-gateway or another sender signs differently:
+`sign`, `verify` and `token` follow Cheddar's own rule. A `Scheme` offers any rule under one interface, for
+hooks that a gateway or another sender signs differently:
 
     signing.STANDARD_V1.verify(headers, body, [new_key, old_key], at=datetime.now(UTC))
 
-`verify` tells; `check` raises BadSignature:
+`verify` returns a bool; `check` raises BadSignature:
 
     signing.check(signing.CHEDDAR, headers, body, [key], at=datetime.now(UTC))
 """

@@ -14,9 +14,9 @@ TOKEN_HEADER = "X-CG-TOKEN"
 
 
 def token(body: bytes) -> str:
-    """The lower-case hex MD5 of a raw body: what Cheddar signs, and sends as `X-CG-TOKEN` (inferred).
+    """The lower-case hex MD5 of a raw body. Cheddar signs it, and sends it as `X-CG-TOKEN` (inferred).
 
-    Compute it from the body that was read. The header is the sender's word and proves nothing.
+    Compute it from the body you read. The header proves nothing.
     """
     return hashlib.md5(body, usedforsecurity=False).hexdigest()
 
@@ -27,10 +27,10 @@ def sign(body: bytes, key: str | bytes) -> str:
 
 
 def verify(body: bytes, signature: str, *keys: str | bytes) -> bool:
-    """Whether the signature was made over this body with one of the keys.
+    """Whether this signature was made for this body with one of the keys.
 
-    Every key is tried whatever the others gave, and compared in constant time: the time taken tells nothing
-    about the keys or about which of them fits. Empty keys fit nothing. No signature, however strange, raises.
+    It tries every key and compares in constant time, so the time it takes reveals nothing about the keys. An
+    empty key never fits. No signature raises, however strange.
     """
     given, signed = as_bytes(signature), token(body)
     found = False
@@ -45,22 +45,22 @@ def _signature(token: str, key: str | bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Cheddar:
-    """Cheddar's own scheme (documented). It covers neither id nor time: a captured request stays valid."""
+    """Cheddar's own scheme (documented). It covers neither id nor time, so a captured request stays valid."""
 
     name: ClassVar[str] = "cheddar"
 
     def check_key(self, key: str | bytes) -> None:
-        """A key is any text that is not empty; ValueError otherwise."""
+        """Raises ValueError for an empty key. Any other text is a key."""
         if not key:
-            raise ValueError("an empty key is none")
+            raise ValueError("the key is empty")
 
     def sign(self, body: bytes, key: str | bytes, *, id: str, at: datetime) -> dict[str, str]:
-        """Signature and token; `id` and `at` go unused. ValueError for an empty key."""
+        """The signature and the token. `id` and `at` are unused. Raises ValueError for an empty key."""
         self.check_key(key)
         return {SIGNATURE_HEADER: sign(body, key), TOKEN_HEADER: token(body)}
 
     def verify(
         self, headers: Mapping[str, str], body: bytes, keys: Sequence[str | bytes], *, at: datetime
     ) -> bool:
-        """As `verify` of this module; the token's header is not looked at."""
+        """Like this module's `verify`. It ignores the token's header."""
         return verify(body, header(headers, SIGNATURE_HEADER), *keys)

@@ -11,9 +11,9 @@ from tallyhook.signing.scheme import as_bytes, header
 
 @dataclass(frozen=True, slots=True)
 class SharedKey:
-    """The key itself in a header, such as `X-Api-Key`; `prefix` stands before it, such as `"Bearer "`.
+    """The key itself in a header, such as `X-Api-Key`, after a `prefix` such as `"Bearer "`.
 
-    It covers neither body nor time: only TLS protects such a hook.
+    It covers neither body nor time, so only TLS protects such a hook.
     """
 
     name: ClassVar[str] = "shared-key"
@@ -22,19 +22,19 @@ class SharedKey:
     prefix: str = ""
 
     def check_key(self, key: str | bytes) -> None:
-        """A key is any text that is not empty; ValueError otherwise."""
+        """Raises ValueError for an empty key. Any other text is a key."""
         if not key:
-            raise ValueError("an empty key is none")
+            raise ValueError("the key is empty")
 
     def sign(self, body: bytes, key: str | bytes, *, id: str, at: datetime) -> dict[str, str]:
-        """The header with the key; the rest goes unused. ValueError for an empty key."""
+        """The header with the key. The other arguments are unused. Raises ValueError for an empty key."""
         self.check_key(key)
         return {self.header: self.prefix + as_bytes(key).decode()}
 
     def verify(
         self, headers: Mapping[str, str], body: bytes, keys: Sequence[str | bytes], *, at: datetime
     ) -> bool:
-        """Whether the header holds one of the keys; all are compared, in constant time."""
+        """Whether the header has one of the keys. It compares all of them in constant time."""
         given, prefix = as_bytes(header(headers, self.header)), as_bytes(self.prefix)
         found = False
         for key in keys:

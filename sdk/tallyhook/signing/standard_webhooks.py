@@ -1,7 +1,8 @@
-"""Standard Webhooks (standardwebhooks.com): v1 with a shared secret, v1a with a pair of keys.
+"""Standard Webhooks (standardwebhooks.com): v1 with a shared secret, v1a with a key pair.
 
-Both sign `id.timestamp.body` and share their headers; one `webhook-signature` may list signatures of both,
-and of several keys, separated by spaces. All of it is documented in that specification unless it is marked.
+Both sign `id.timestamp.body` and use the same headers. One `webhook-signature` may list signatures of both
+versions and of several keys, separated by spaces. That specification documents all of this, unless marked
+otherwise.
 """
 
 import base64
@@ -32,7 +33,7 @@ _MOST_SIGNATURES = 8
 
 @dataclass(frozen=True, slots=True)
 class _Standard(ABC):
-    """What both versions share. A request whose timestamp is further away than `tolerance` proves nothing."""
+    """What both versions share. A timestamp that is further away than `tolerance` proves nothing."""
 
     VERSION: ClassVar[str]
 
@@ -52,7 +53,9 @@ class _Standard(ABC):
     def _fits(self, signature: bytes, content: bytes, key: str | bytes) -> bool: ...
 
     def sign(self, body: bytes, key: str | bytes, *, id: str, at: datetime) -> dict[str, str]:
-        """The three headers of one attempt. ValueError for a key that is not the sender's, or a bad id."""
+        """The three headers of one attempt. Raises ValueError for a key that can't sign, or for an invalid
+        id.
+        """
         if not _is_id(id):
             raise ValueError("an id is printable ASCII without spaces and full stops")
         timestamp = str(int(at.timestamp()))
@@ -66,9 +69,9 @@ class _Standard(ABC):
     def verify(
         self, headers: Mapping[str, str], body: bytes, keys: Sequence[str | bytes], *, at: datetime
     ) -> bool:
-        """Whether a signature of the list is right under one of the keys, and the timestamp is near `at`.
+        """Whether a listed signature fits one of the keys, and the timestamp is near `at`.
 
-        Signatures of other versions are passed over, and those behind the first eight of this one. Raises
+        It ignores signatures of other versions, and those after the first eight of this version. Raises
         ValueError only for a key that `check_key` refuses.
         """
         message_id = header(headers, STANDARD_ID_HEADER)
@@ -93,7 +96,7 @@ class StandardV1(_Standard):
     VERSION: ClassVar[str] = "v1"
 
     def check_key(self, key: str | bytes) -> None:
-        """ValueError for anything but a `whsec_` secret."""
+        """Raises ValueError for anything but a `whsec_` secret."""
         _secret(key)
 
     def _signature(self, content: bytes, key: str | bytes) -> bytes:
@@ -105,16 +108,16 @@ class StandardV1(_Standard):
 
 @dataclass(frozen=True, slots=True)
 class StandardV1a(_Standard):
-    """Ed25519. The sender holds a `whsk_` key, listeners the `whpk_` key that belongs to it and is no secret.
+    """Ed25519. The sender has a `whsk_` key, and listeners have the matching `whpk_` key, which is public.
 
-    `whpk_` is base64 of 32 bytes; `whsk_` of the 32 bytes of a seed, or of 64 with the public key behind it
-    (inferred from keys in use). Needs the extra `[ed25519]`, and raises ImportError without it.
+    `whpk_` is base64 of 32 bytes; `whsk_` is base64 of a 32-byte seed, or of 64 bytes with the public key at
+    the end (inferred from keys in use). Needs the extra `[ed25519]`, and raises ImportError without it.
     """
 
     VERSION: ClassVar[str] = "v1a"
 
     def check_key(self, key: str | bytes) -> None:
-        """ValueError for anything but a `whpk_` key; the sender's own has no place at a listener."""
+        """Raises ValueError for anything but a `whpk_` key. A listener must not have the sender's key."""
         _public_key(key)
 
     def _signature(self, content: bytes, key: str | bytes) -> bytes:

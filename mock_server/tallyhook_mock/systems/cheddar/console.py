@@ -1,6 +1,8 @@
-"""`/console/customers`, and the page of a customer: plan, quantities, invoices, and timeline."""
+"""`/console/customers`, the page of one of them, and `/console/invoices`."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from markupsafe import Markup
 from starlette.exceptions import HTTPException
@@ -18,7 +20,7 @@ from tallyhook_mock.picture.painting import paint
 from tallyhook_mock.picture.style import STYLE
 from tallyhook_mock.systems.cheddar.customers import Customer
 from tallyhook_mock.systems.cheddar.forecast import forecast
-from tallyhook_mock.systems.cheddar.invoices import Invoice, InvoiceType
+from tallyhook_mock.systems.cheddar.invoices import OUTSTANDING, Invoice, InvoiceState, InvoiceType
 from tallyhook_mock.systems.cheddar.picture import tell
 from tallyhook_mock.systems.cheddar.products import PlanItem, Product
 from tallyhook_mock.systems.cheddar.refusal import Refusal
@@ -38,22 +40,101 @@ class Quantities:
     items: list[PlanItem]
 
 
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which customers or invoices; what is empty does not narrow them."""
+
+    text: str
+    plan: str
+    state: str
+
+    @classmethod
+    def of(cls, request: Request) -> "Filter":
+        return cls(*(request.query_params.get(name, "").strip() for name in ("q", "plan", "state")))
+
+    def __bool__(self) -> bool:
+        return bool(self.text or self.plan or self.state)
+
+    def fits_customer(self, customer: Customer) -> bool:
+        details, outstanding = customer.details, customer.subscription.outstanding
+        names = (details.get(name, "") for name in ("firstName", "lastName", "company", "email"))
+        states = (_subscription_state(customer), outstanding.state if outstanding else "")
+        return (
+            self.plan in ("", customer.subscription.plan.code)
+            and (not self.state or self.state in states)
+            and any(self.text.casefold() in text.casefold() for text in (customer.code, *names))
+        )
+
+    def fits_invoice(self, invoice: Invoice) -> bool:
+        code = invoice.subscription.customer.code
+        is_named = self.text == str(invoice.number) or self.text.casefold() in code.casefold()
+        return self.state in ("", invoice.state) and is_named
+
+
+def _subscription_state(customer: Customer) -> str:
+    return "canceled" if customer.subscription.is_canceled else "active"
+
+
+_CUSTOMER_ORDERS: dict[str, Callable[[Customer], Any]] = {
+    "code": lambda customer: customer.code,
+    "name": lambda customer: [customer.details.get(name, "") for name in ("lastName", "firstName")],
+    "plan": lambda customer: (customer.subscription.plan.code, customer.code),
+    "next": lambda customer: _first(customer.subscription.current, lambda invoice: invoice.billing_at),
+    "expected": lambda customer: _first(customer.subscription.current, lambda invoice: invoice.total),
+    "outstanding": lambda customer: _first(customer.subscription.outstanding, lambda invoice: invoice.total),
+}
+_INVOICE_ORDERS: dict[str, Callable[[Invoice], Any]] = {
+    "number": lambda invoice: invoice.number,
+    "customer": lambda invoice: (invoice.subscription.customer.code, invoice.number),
+    "billed": lambda invoice: (invoice.billing_at, invoice.number),
+    "total": lambda invoice: invoice.total,
+}
+
+
+def _first(invoice: Invoice | None, what: Callable[[Invoice], Any]) -> tuple[Any, ...]:
+    """Those without an invoice come first, and last the other way round."""
+    return () if invoice is None else (what(invoice),)
+
+
 async def index(request: Request) -> Response:
-    """All customers in order of creation; `q` narrows them by code, name, company or email."""
-    wanted = request.query_params.get("q", "").strip()
-    sought = wanted.casefold()
+    """All customers in order of creation, unless they are sorted otherwise."""
+    state, wanted = mock_of(request).state, Filter.of(request)
     return page(
         request,
         "cheddar/customers.html",
         "Customers",
         shown=shown(
             request,
-            mock_of(request).state.everybody(),
+            state.everybody(),
             read=ids.parse,
             write=ids.text,
-            fits=(lambda customer: _fits(customer, sought)) if sought else None,
+            fits=wanted.fits_customer if wanted else None,
+            orders=_CUSTOMER_ORDERS,
         ),
         wanted=wanted,
+        plans=sorted({plan for product in state.products.values() for plan in product.plans}),
+        states=("active", "canceled", *(each for each in InvoiceState if each in OUTSTANDING)),
+    )
+
+
+async def invoices(request: Request) -> Response:
+    """The invoices of all customers, the newest first unless they are sorted otherwise."""
+    wanted = Filter.of(request)
+    return page(
+        request,
+        "cheddar/invoices.html",
+        "Invoices",
+        shown=shown(
+            request,
+            mock_of(request).state.invoices(),
+            read=ids.parse,
+            write=ids.text,
+            fits=wanted.fits_invoice if wanted else None,
+            newest_first=True,
+            orders=_INVOICE_ORDERS,
+        ),
+        wanted=wanted,
+        states=list(InvoiceState),
     )
 
 
@@ -138,15 +219,6 @@ def _product(mock: Mock, code: str | None) -> Product:
         raise HTTPException(404, "There is no such product.") from None
 
 
-def _fits(customer: Customer, wanted: str) -> bool:
-    details = customer.details
-    texts = (
-        customer.code,
-        *(details.get(name, "") for name in ("firstName", "lastName", "company", "email")),
-    )
-    return any(wanted in text.casefold() for text in texts)
-
-
 def _quantities(customer: Customer) -> Quantities:
     periods = [
         each for each in reversed(customer.subscription.invoices) if each.type is InvoiceType.SUBSCRIPTION
@@ -156,6 +228,7 @@ def _quantities(customer: Customer) -> Quantities:
 
 ROUTES = [
     Route("/customers", index),
+    Route("/invoices", invoices),
     Route("/customer", show),
     Route("/rules", rules),
     Route("/picture.css", picture_style),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CREDIT_FORWARD",
+    "OUTSTANDING",
     "Charge",
     "ChargeType",
     "Invoice",
@@ -58,7 +59,7 @@ class InvoiceState(StrEnum):
     VOID = "void"
 
 
-_OUTSTANDING = (InvoiceState.HELD, InvoiceState.RELEASED, InvoiceState.UNPAID, InvoiceState.LAPSED)
+OUTSTANDING = (InvoiceState.HELD, InvoiceState.RELEASED, InvoiceState.UNPAID, InvoiceState.LAPSED)
 
 
 class Charge(Value, frozen=True):
@@ -128,7 +129,7 @@ class Invoice(Entity, eq=False):
     @property
     def is_outstanding(self) -> bool:
         """Whether its billing date has passed and it is not paid yet, for whatever reason."""
-        return self.state in _OUTSTANDING
+        return self.state in OUTSTANDING
 
     @property
     def has_failed(self) -> bool:

@@ -102,6 +102,12 @@ class State:
         by_id = (pair for customers in self._customers.values() for pair in customers.items())
         return dict(sorted(by_id, key=itemgetter(0)))
 
+    def invoices(self) -> dict[int, Invoice]:
+        """The invoices of all products by id, in order of creation, but those of deleted customers."""
+        every = (each for invoices in self._invoices.values() for each in invoices)
+        kept = {each.id: each for each in every if not each.subscription.customer.is_deleted}
+        return kept if len(self._invoices) == 1 else dict(sorted(kept.items()))
+
     def customer(self, product: Product, code: str) -> Customer:
         try:
             return self.touch(self._codes[product.code][code])

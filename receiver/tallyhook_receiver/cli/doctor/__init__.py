@@ -1,4 +1,4 @@
-"""`tallyhook doctor`: what is wrong with a receiver's surroundings, and what to do about it."""
+"""`tallyhook doctor`: find problems around a receiver, and say how to fix them."""
 
 from tallyhook_receiver.cli.doctor.command import doctor
 

@@ -1,4 +1,4 @@
-"""The billing system: whether it lets us in, and whether its clock and ours agree."""
+"""Check the billing system: whether it accepts our credentials, and whether its clock agrees with ours."""
 
 import os
 import ssl
@@ -55,7 +55,7 @@ def examine_account(settings: Settings) -> Iterator[Finding]:
 
 
 def examine_network() -> list[Finding]:
-    """What in the environment keeps this machine from making any call over HTTP."""
+    """Settings in the environment that keep this machine from making any HTTP call."""
     for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
         file = os.environ.get(variable)
         if file and not Path(file).exists():
@@ -108,7 +108,7 @@ def examine_clock(settings: Settings) -> Iterator[Finding]:
 
 
 def is_open_http(url: str) -> bool:
-    """Whether an address goes over a network unencrypted."""
+    """Whether requests to this address cross a network unencrypted."""
     parts = urlsplit(url)
     if parts.scheme != "http" or parts.hostname in (None, "localhost"):
         return False

@@ -1,4 +1,4 @@
-"""The command, and how its findings are shown."""
+"""The command, and how it shows its findings."""
 
 import asyncio
 import os
@@ -33,11 +33,11 @@ _MARKS = {
 @click.option("--prefix", default=PREFIX, help="What the variables' names begin with.")
 @json_option
 def doctor(url: str | None, env_file: Path | None, prefix: str, as_json: bool) -> None:
-    """Examine what a receiver needs, and say what to correct: settings, keys, API, clock, inbox, listener.
+    """Check what a receiver needs, and say how to fix it: settings, keys, API, clock, inbox, listener.
 
-    Takes the variables that `Receiver.from_environment` takes. At --url it sends signed probes of the type
-    `tallyhook.doctor`, which no handler gets, and takes them out of the inbox again. Ends with 1 if something
-    is bad; what is doubtful (!) may be meant so.
+    Reads the variables of `Receiver.from_environment`. It sends signed probes of the type `tallyhook.doctor`
+    to --url; no handler gets them, and it deletes them from the inbox afterwards. Exits with 1 if something
+    is bad. What is doubtful (!) may be intended.
 
     Example: tallyhook doctor --env-file /etc/tallyhook.env --url https://billing.example.com/hooks
     """
@@ -58,7 +58,7 @@ def doctor(url: str | None, env_file: Path | None, prefix: str, as_json: bool) -
 
 
 def _variables(file: Path) -> Mapping[str, str]:
-    """As systemd and containers read them: a name and a value a line, `#` before a remark."""
+    """Lines with a name and a value, as systemd and containers read them. `#` starts a comment."""
     try:
         lines = file.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

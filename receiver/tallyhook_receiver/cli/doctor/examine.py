@@ -1,4 +1,4 @@
-"""All that is examined, in its order."""
+"""Runs all checks in order."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -6,13 +6,10 @@ from collections.abc import AsyncIterator
 from tallyhook_receiver import Cheddar, InboxUnavailable, open_inbox
 from tallyhook_receiver.cli.doctor.account import examine_account, examine_clock, examine_network
 from tallyhook_receiver.cli.doctor.finding import Finding, doubtful, good
-from tallyhook_receiver.cli.doctor.listener import Listener
-from tallyhook_receiver.cli.doctor.probe import Probe
+from tallyhook_receiver.cli.doctor.listener import Listener, Probe
 from tallyhook_receiver.cli.doctor.setting import examine_keys, examine_settings, product_of
 from tallyhook_receiver.cli.doctor.store import DEFAULT, examine_store
 from tallyhook_receiver.settings import Settings
-
-__all__ = ["examine"]
 
 
 async def examine(settings: Settings, url: str | None) -> list[Finding]:
@@ -32,7 +29,7 @@ async def examine(settings: Settings, url: str | None) -> list[Finding]:
 
 
 async def _take_out(settings: Settings, product: Cheddar, bodies: list[bytes]) -> AsyncIterator[Finding]:
-    """Forget the probes; that they are in our inbox tells that the listener's is the same."""
+    """Delete the probes. If they are in our inbox, it is the listener's inbox too."""
     keys = {Probe.key(product, body) for body in bodies}
     found = 0
     with contextlib.suppress(InboxUnavailable, ValueError, ModuleNotFoundError):

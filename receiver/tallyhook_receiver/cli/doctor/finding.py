@@ -1,11 +1,11 @@
-"""What an examination comes to."""
+"""The result of a check."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """How a finding is meant; only `BAD` fails the examination."""
+    """How bad a finding is. Only `BAD` makes the command fail."""
 
     GOOD = "good"
     DOUBTFUL = "doubtful"
@@ -15,7 +15,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was looked at, how it is, and what to do about it. Neither quotes a key or a password."""
+    """What was checked, the result, and how to fix it. It quotes no key or password."""
 
     check: str
     verdict: Verdict

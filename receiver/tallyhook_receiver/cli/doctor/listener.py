@@ -1,16 +1,21 @@
-"""The listener at its public address: reached, healthy, strict about signatures, and given bodies as sent."""
+"""Check the listener at its public address: reachable, healthy, strict about signatures, and given bodies as
+sent.
+"""
 
 import contextlib
+import json
 import ssl
 import time
+import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import httpx
 
 from tallyhook_receiver import Cheddar
 from tallyhook_receiver.cli.doctor.account import is_open_http
 from tallyhook_receiver.cli.doctor.finding import Finding, bad, doubtful, good, skipped
-from tallyhook_receiver.cli.doctor.probe import TYPE, Probe
+from tallyhook_receiver.sources.source import body_key, inbox_key
 
 _TIMEOUT = 35.0  # seconds; a receiver answers within 25, and senders wait for 30 (inferred)
 _SOON = 14  # days
@@ -18,8 +23,50 @@ _SOON = 14  # days
 _REWRITTEN = "have it pass the body on as it came: no JSON filter, no re-encoding, no added line break"
 
 
+TYPE = "tallyhook.doctor"
+
+
+class Probe:
+    """A signed hook of a type that no billing system sends and no handler gets. The inbox keeps it as
+    ignored.
+
+    Any program that parses `odd` and writes it again changes its bytes: spaces, order, escapes, numbers. The
+    two `plain` bodies are as such programs write.
+    """
+
+    def __init__(self, product: Cheddar) -> None:
+        self._product = product
+        self._id = uuid.uuid4().hex
+        self._at = datetime.now(UTC)
+        content = {
+            "activityDatetime": self._at.isoformat(timespec="seconds"),
+            "activityType": TYPE,
+            "id": self._id,
+            "product": {"code": product.code},
+        }
+        self.plain = tuple(
+            json.dumps(content, separators=separators).encode() for separators in ((",", ":"), (", ", ": "))
+        )
+        code = json.dumps(product.code)
+        self.odd = (
+            f'{{ "product" :{{"code":{code}}},\n"odd":["caf\\u00e9 \\/", 1.0000],\n'
+            f'"activityType":  "{TYPE}", "activityDatetime":"{content["activityDatetime"]}",'
+            f' "id": "{self._id}" }}\n'
+        ).encode()
+
+    def headers(self, body: bytes, key: str | bytes) -> dict[str, str]:
+        """The headers that sign a body. Raises ValueError if the key can only verify."""
+        signed = self._product.scheme.sign(body, key, id=self._id, at=datetime.now(UTC))
+        return {"Content-Type": "application/json"} | signed
+
+    @staticmethod
+    def key(product: Cheddar, body: bytes) -> str:
+        """The inbox key of a probe."""
+        return inbox_key(product.name, body_key(body))
+
+
 class Listener:
-    """The URL that is registered with the sender. `taken` are the probes that it kept in its inbox."""
+    """The URL that is registered with the sender. `taken` has the probes that the listener has stored."""
 
     def __init__(self, url: str, health_path: str | None) -> None:
         self.url = url
@@ -28,7 +75,7 @@ class Listener:
         self._http = httpx.Client(timeout=_TIMEOUT, follow_redirects=False)
 
     def examine(self, product: Cheddar | None) -> Iterator[Finding]:
-        """Ends early if there is nothing at the address that further questions could be put to."""
+        """Run the checks. Stops early if there is no receiver at the address."""
         with self._http:
             unsigned = self._reach()
             if isinstance(unsigned, Finding):
@@ -76,7 +123,7 @@ class Listener:
                 yield doubtful("listener", f"its certificate ends in {days} days", "renew it, by a timer")
 
     def _strictness(self, answer: httpx.Response) -> tuple[bool, list[Finding]]:
-        """Whether a receiver is there, by how it takes a request without a signature."""
+        """Whether a receiver is there, judged by its answer to an unsigned request."""
         status, word = answer.status_code, _word(answer)
         if answer.is_redirect:
             where = answer.next_request.url if answer.next_request else "elsewhere"
@@ -140,7 +187,7 @@ class Listener:
             ):
                 yield bad(
                     "signature",
-                    "the body is changed on its way: its JSON is read and written anew",
+                    "the body is changed on its way: its JSON is read and rewritten",
                     _REWRITTEN,
                 )
                 return
@@ -191,7 +238,7 @@ class _Unexpected(Exception):
 
 
 def _word(answer: httpx.Response, what: str = "hook") -> str:
-    """The word of a receiver's answer, empty if it is somebody else's."""
+    """The word in a receiver's answer; empty if the answer is from something else."""
     try:
         content = answer.json()
     except ValueError:

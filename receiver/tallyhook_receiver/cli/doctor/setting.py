@@ -1,4 +1,4 @@
-"""The settings: whether they are complete, and whether the keys can be right."""
+"""Check the settings: whether they are complete, and whether the keys can be right."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ _ADVICE = "docs/operations.md lists the variables"
 
 
 def product_of(settings: Settings) -> Cheddar | None:
-    """The product that the settings name, without a client; None if they are not enough."""
+    """The product in the settings, without a client; None if settings are missing."""
     try:
         return settings.product(connects=False)
     except SettingsError:
@@ -42,7 +42,7 @@ def examine_settings(settings: Settings) -> Iterator[Finding]:
 
 
 def examine_keys(product: Cheddar) -> Iterator[Finding]:
-    """Each key by itself: the listener's own knowledge of them is another matter."""
+    """Check each key by itself. Whether the listener has the same keys is another check."""
     quoted = [n for n, key in enumerate(product.keys, 1) if str(key)[:1] in "\"'"]
     for number in quoted:
         yield doubtful(

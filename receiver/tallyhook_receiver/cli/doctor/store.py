@@ -1,4 +1,4 @@
-"""The inbox: whether it can be opened, read and written, and whether it will keep what it is told."""
+"""Check the inbox: whether it can be opened, read and written, and whether its data is safe."""
 
 import shutil
 import stat
@@ -92,7 +92,7 @@ def _file(file: Path) -> Iterator[Finding]:
 
 
 def _server(url: str) -> Iterator[Finding]:
-    """What a database says about itself; the command that opens it tells that it can't be reached."""
+    """Findings about a database's settings. If it can't be reached, another check says so."""
     import psycopg
 
     try:
@@ -132,18 +132,18 @@ async def _contents(inbox: Inbox, name: str) -> AsyncIterator[Finding]:
     if interrupted:
         hooks = "a hook was" if interrupted == 1 else f"{interrupted} hooks were"
         yield good("inbox", f"{hooks} interrupted by the receiver's end: the next delivery goes on with it")
-    to_mend = {
+    open_problems = {
         State.FAILED: stats.hooks.get(State.FAILED, 0) - interrupted,
         State.UNDECODABLE: stats.hooks.get(State.UNDECODABLE, 0),
     }
-    for state, count in to_mend.items():
+    for state, count in open_problems.items():
         if count > 0:
             hooks = "a hook is" if count == 1 else f"{count} hooks are"
             yield doubtful("inbox", f"{hooks} {state}", f"tallyhook inbox list --state {state}")
 
 
 def _filesystem(folder: Path) -> str:
-    """What kind of file system a folder is on, where the machine tells (Linux)."""
+    """The type of the folder's file system, if the machine tells (Linux)."""
     try:
         mounts = Path("/proc/mounts").read_text("utf-8", "replace").splitlines()
     except OSError:

@@ -1,18 +1,18 @@
-"""Every call of Cheddar's API, described once.
+"""Every call of Cheddar's API.
 
-A function here sends nothing: it returns a `Call`, which says what to send and how to read the answer.
-The clients turn these functions into their methods; `client.send(call)` sends one that was described by
-hand.
+A function here sends nothing. It returns a `Call`, which says what to send and how to read the answer. The
+clients turn these functions into their methods; `client.send(call)` sends a call that you described yourself.
 
-Who is meant goes into the query string and what changes into the form. Servers take both anywhere, in the
-path too (documented), but a code with `/`, `.` or `+` does not survive every server's reading of a path.
+The customer, plan or invoice goes into the query string, and the changes go into the form. Servers accept
+both anywhere, even in the path (documented), but not every server reads a code with `/`, `.` or `+` in a path
+correctly.
 
-A call is marked repeatable, and so tried again by itself, only where twice comes to the same as once:
-readings; setting an item's quantity or a customer's or a plan's fields; deleting a charge, whose id is
-never given again. Not so: what adds (charges, quantities, customers, plans); what moves money (one-time
-invoices, refunds, voids, running an outstanding invoice when another waits behind it, a subscription's
-edit, which may bill at once); mails; and what could meet somebody else the second time (deleting a
-customer or a plan by a code that is in use again).
+A call is repeatable, and a client retries it, only if sending it twice has the same effect as sending it
+once: reading; setting an item's quantity or the fields of a customer or plan; deleting a charge, because ids
+are never reused. These are not repeatable: calls that add (charges, quantities, customers, plans); calls that
+move money (one-time invoices, refunds, voids, running an outstanding invoice while another one waits, editing
+a subscription, which may bill at once); mails; and calls that could reach somebody else the second time
+(deleting a customer or plan by a code that may be in use again).
 """
 
 from tallyhook._call import Call

@@ -1,4 +1,4 @@
-"""How calls of Cheddar's are described, and how they name customers, invoices and plans."""
+"""How Cheddar's calls are described, and how they name customers, invoices and plans."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Literal, TypeVar
 
 from tallyhook._call import Call, Pairs
 from tallyhook.cheddar import responses
-from tallyhook.cheddar.models import Customer, Id, Invoice, Item, Plan, PlanItem
+from tallyhook.cheddar.models import Customer, Id, Invoice, Item, Plan, PlanItem, canonical
 
 T = TypeVar("T")
 
@@ -18,17 +18,17 @@ PlanRef = str | Id | Plan
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The customer or plan of a name, or the customer of an invoice.
+    """The customer or plan with a name, or the customer who has an invoice.
 
-    Names are compared as a database does it: in any case, and without the white space around them. Nothing in
-    a document tells the product (recorded).
+    Names are compared as a database does it: in any case, and without surrounding white space. Documents
+    don't name the product (recorded).
     """
 
     by: Literal["id", "code", "invoice id", "invoice number"]
     names: tuple[str, ...]
 
     def is_of(self, found: object) -> bool:
-        """Whether this is the customer or the plan that was meant; anything else may be."""
+        """Whether this is the customer or plan that was meant. True for documents of another kind."""
         if not isinstance(found, Customer | Plan):
             return True
         match self.by:
@@ -40,7 +40,7 @@ class Subject:
                 subscriptions = found.subscriptions if isinstance(found, Customer) else ()
                 invoices = [invoice for each in subscriptions for invoice in each.invoices]
                 shown = [it.id if by == "invoice id" else str(it.number) for it in invoices]
-        return not {_same(name) for name in shown}.isdisjoint(map(_same, self.names))
+        return not {canonical(name) for name in shown}.isdisjoint(map(canonical, self.names))
 
 
 def call(
@@ -52,7 +52,7 @@ def call(
     repeatable: bool = False,
     subject: Subject | None = None,
 ) -> Call[T]:
-    """A call of this action. It is a GET only where it may be repeated: proxies on the way repeat GETs."""
+    """A call of this action. It is a GET only if it is repeatable, because proxies repeat GETs."""
     method = "GET" if repeatable and not form else "POST"
     return Call(
         method,
@@ -76,7 +76,7 @@ def of_customer(
     repeatable: bool = False,
     new_code: object = None,
 ) -> Call[Customer]:
-    """A call about a customer, who may go by `new_code` after it."""
+    """A call about a customer, whose code may be `new_code` afterwards."""
     whom = identity(customer, "customer")
     ((by, name),) = whom
     names = (name, new_code) if isinstance(new_code, str) else (name,)
@@ -85,7 +85,7 @@ def of_customer(
 
 
 def of_invoice(action: str, invoice: InvoiceRef, form: Pairs = ()) -> Call[Customer]:
-    """A call about an invoice, which is answered with the customer who has it."""
+    """A call about an invoice. The answer is the customer who has it."""
     if isinstance(invoice, Invoice):
         invoice = Id(invoice.id) if invoice.id or invoice.number is None else invoice.number
     if isinstance(invoice, Id):
@@ -98,7 +98,7 @@ def of_invoice(action: str, invoice: InvoiceRef, form: Pairs = ()) -> Call[Custo
 
 
 def of_plan(action: str, plan: PlanRef, form: Pairs = ()) -> Call[Plan]:
-    """A call about a plan. Twice comes to the same as once."""
+    """A call about a plan. It is repeatable."""
     whom = identity(plan, "plan")
     ((by, name),) = whom
     subject = Subject("id" if by == "id" else "code", (name,))
@@ -106,7 +106,7 @@ def of_plan(action: str, plan: PlanRef, form: Pairs = ()) -> Call[Plan]:
 
 
 def identity(ref: str | Customer | Plan | Item | PlanItem, what: str) -> Pairs:
-    """The query's pair that names somebody or something: a `str` is a code, an `Id` an id, a model its id."""
+    """The query's pair that names somebody or something: `str` is a code, `Id` or a model gives an id."""
     if isinstance(ref, Id):
         return (("id", present(ref, f"{what}'s id")),)
     if isinstance(ref, str):
@@ -115,11 +115,7 @@ def identity(ref: str | Customer | Plan | Item | PlanItem, what: str) -> Pairs:
 
 
 def present(text: str, what: str) -> str:
-    """The text. ValueError if it is empty: a server may take that for any customer."""
+    """The text. Raises ValueError if it is empty, because a server may take that for any customer."""
     if not text:
         raise ValueError(f"The {what} is empty")
     return str(text)
-
-
-def _same(name: str) -> str:
-    return name.strip().casefold()

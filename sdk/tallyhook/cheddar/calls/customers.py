@@ -40,13 +40,13 @@ def get_customers(
     order_by_direction: Literal["asc", "desc"] | None = None,
     search: str | None = None,
 ) -> Call[tuple[Customer, ...]]:
-    """The customers that meet all filters; without any, all customers.
+    """List the customers that match all filters; without filters, all customers.
 
-    Dates are inclusive days. `plan_code` takes one code or several, any of which will do. `search` looks
-    into names, companies, emails and a card's last four digits (documented).
+    Dates are inclusive days. `plan_code` takes one code or several, and matches any of them. `search` looks
+    at names, companies, emails and the last four digits of cards (documented).
 
     Raises:
-        NotFound: when it would be nobody (documented).
+        NotFound: no customer matches (documented).
     """
     filters = {
         "subscription_status": subscription_status,
@@ -69,16 +69,16 @@ def get_customers(
 
 
 def search_customers(search: str) -> Call[tuple[Customer, ...]]:
-    """The customers whose name, company, email or card's last four digits match.
+    """List the customers whose name, company, email or last four card digits match.
 
     Raises:
-        NotFound: when nobody does (documented).
+        NotFound: no customer matches (documented).
     """
     return call("customers/search", responses.customers, (("search", search),), repeatable=True)
 
 
 def get_customer(customer: CustomerRef | None = None, *, invoice_number: int | None = None) -> Call[Customer]:
-    """One customer with all subscriptions and invoices, by code, by id, or by an invoice's number."""
+    """Get one customer with all subscriptions and invoices, by code, id, or the number of an invoice."""
     if (customer is None) == (invoice_number is None):
         raise TypeError("Name either a customer or an invoice_number")
     if customer is not None:
@@ -102,13 +102,13 @@ def new_customer(
     items: Sequence[ItemInput] = (),
     **details: Unpack[CustomerDetails],
 ) -> Call[Customer]:
-    """Create a customer with a subscription to a plan, and charge the card where the plan says so.
+    """Create a customer with a subscription to a plan, and charge the card if the plan says so.
 
-    `charges` go onto the first invoice, `items` are the quantities to begin with.
+    `charges` go onto the first invoice. `items` are the initial quantities.
 
     Raises:
         PreconditionFailed: a field is missing or malformed, or the code is in use.
-        UnprocessableEntity: the gateway refused; there is no such customer then (documented).
+        UnprocessableEntity: the gateway declined; the customer was not created (documented).
     """
     known = {"code": code, "first_name": first_name, "last_name": last_name, "email": email}
     form = (
@@ -162,7 +162,7 @@ def edit(
 
 
 def edit_customer(customer: CustomerRef, **fields: Unpack[CustomerFields]) -> Call[Customer]:
-    """Change the given fields of a customer. What is not given stays; `""` or None clears."""
+    """Change the given fields of a customer. Other fields stay; `""` or None clears a field."""
     form = pairs(only(CustomerFields, fields))
     new_code = fields.get("code")
     # Once the code is changed, the customer isn't found by the old one again.
@@ -179,13 +179,13 @@ def edit_subscription(
     change_bill_date: datetime | date | Literal["now"] | None = None,
     payment: PaymentInput | None = None,
 ) -> Call[Customer]:
-    """Move a subscription to another plan, another bill date or another way to pay.
+    """Move a subscription to another plan, bill date or payment method.
 
-    It may bill at once: a `change_bill_date` of `"now"` or in the past executes the current invoice, and
-    a new way to pay runs the outstanding one (documented).
+    It may bill at once: a `change_bill_date` of `"now"` or in the past executes the current invoice, and a
+    new payment method runs the outstanding one (documented).
 
     Raises:
-        UnprocessableEntity: the gateway refused; `customer` of the error is how things stand.
+        UnprocessableEntity: the gateway declined; the error's `customer` is the customer as it is now.
     """
     form = _subscription_pairs(
         "",
@@ -203,7 +203,7 @@ def cancel(customer: CustomerRef) -> Call[Customer]:
 
 
 def delete_customer(customer: CustomerRef) -> Call[None]:
-    """Delete a customer with everything that belongs to it."""
+    """Delete a customer with all data."""
     return call("customers/delete", responses.nothing, identity(customer, "customer"))
 
 
@@ -216,7 +216,7 @@ def delete_all_customers(confirm: int) -> Call[None]:
 
 
 def paypal_revert(customer: CustomerRef) -> Call[Customer]:
-    """Give up a change to PayPal that still waits for approval (inferred: only some clients do this)."""
+    """Cancel a change to PayPal that is not approved yet (inferred: only some clients have this call)."""
     return of_customer("customers/paypal-revert", customer)
 
 

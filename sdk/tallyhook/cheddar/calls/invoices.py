@@ -11,7 +11,7 @@ from tallyhook.cheddar.parameters import ChargeInput, given_pairs, list_of_charg
 
 
 def new_invoice(customer: CustomerRef, charges: Sequence[ChargeInput]) -> Call[Customer]:
-    """Make a one-time invoice and execute it at once (documented)."""
+    """Create a one-time invoice and execute it at once (documented)."""
     if not charges:
         raise ValueError("A one-time invoice needs a charge")
     form = list_of_charges(charges)
@@ -21,48 +21,48 @@ def new_invoice(customer: CustomerRef, charges: Sequence[ChargeInput]) -> Call[C
 def run_outstanding(customer: CustomerRef, *, cc_card_code: str | None = None) -> Call[Customer]:
     """Execute the outstanding invoice at once.
 
-    On a canceled subscription a success reactivates it (documented).
+    If it succeeds on a canceled subscription, it reactivates that subscription (documented).
 
     Raises:
-        UnprocessableEntity: declined; `customer` of the error is how things stand.
+        UnprocessableEntity: declined; the error's `customer` is the customer as it is now.
     """
     form = given_pairs({"cc_card_code": cc_card_code})
     return of_customer("customers/run-outstanding", customer, form)
 
 
 def refund(invoice: InvoiceRef, amount: Decimal | int | str) -> Call[Customer]:
-    """Give back this much of what was paid on an invoice; two decimals at the most."""
+    """Refund an amount of a paid invoice, with at most two decimals."""
     form = (("amount", money.amount_text(money.amount(amount))),)
     return of_invoice("invoices/refund", invoice, form)
 
 
 def void(invoice: InvoiceRef) -> Call[Customer]:
-    """Undo an invoice's transaction before it is settled."""
+    """Cancel an invoice's transaction before it is settled."""
     return of_invoice("invoices/void", invoice)
 
 
 def void_or_refund(invoice: InvoiceRef) -> Call[Customer]:
-    """Undo an invoice's transaction, or refund it in full if it is settled already."""
+    """Cancel an invoice's transaction, or refund it in full if it is already settled."""
     return of_invoice("invoices/void-or-refund", invoice)
 
 
 def waive_invoice(invoice: InvoiceRef) -> Call[Customer]:
-    """Put credits on an outstanding invoice that offset everything on it (staff 2014, in no reference).
+    """Add credits to an outstanding invoice that offset everything on it (staff 2014, not in any reference).
 
-    Then it can be run for 0.00, which reactivates a canceled subscription without a payment method.
+    The invoice can then be run for 0.00, which reactivates a canceled subscription without a payment method.
     """
     return of_invoice("invoices/waive", invoice)
 
 
 def run_invoice(invoice: InvoiceRef) -> Call[Customer]:
-    """Execute this outstanding invoice at once (staff 2014, in no reference).
+    """Execute this outstanding invoice at once (staff 2014, not in any reference).
 
     Raises:
-        UnprocessableEntity: declined; `customer` of the error is how things stand.
+        UnprocessableEntity: declined; the error's `customer` is the customer as it is now.
     """
     return of_invoice("invoices/run", invoice)
 
 
 def send_email(invoice: InvoiceRef) -> Call[Customer]:
-    """Mail an invoice to its customer once more."""
+    """Email an invoice to its customer again."""
     return of_invoice("invoices/send-email", invoice)

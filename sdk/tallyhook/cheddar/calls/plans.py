@@ -10,23 +10,23 @@ from tallyhook.cheddar.parameters import PlanEdit, PlanFields, only, pairs
 
 
 def get_plans() -> Call[tuple[Plan, ...]]:
-    """All plans of the product."""
+    """List all plans of the product."""
     return call("plans/get", responses.plans, repeatable=True)
 
 
 def get_plan(plan: PlanRef) -> Call[Plan]:
-    """One plan, by code or id."""
+    """Get one plan, by code or id."""
     return of_plan("plans/get", plan)
 
 
 def new_plan(code: str, name: str, **fields: Unpack[PlanFields]) -> Call[Plan]:
-    """Create a plan. Only some clients do; the fields are those of a plan's document (inferred)."""
+    """Create a plan. Only some clients do this; the fields are those of a plan's document (inferred)."""
     form = pairs({"code": code, "name": name, **only(PlanFields, fields)})
     return call("plans/new", responses.plan, form=form, subject=Subject("code", (code,)))
 
 
 def edit_plan(plan: PlanRef, **fields: Unpack[PlanEdit]) -> Call[Plan]:
-    """Change the given fields of a plan; its code stays (inferred, as for `new_plan`)."""
+    """Change the given fields of a plan. Its code can't change (inferred, as for `new_plan`)."""
     return of_plan("plans/edit", plan, pairs(only(PlanEdit, fields)))
 
 
@@ -36,10 +36,10 @@ def delete_plan(plan: PlanRef) -> Call[None]:
 
 
 def get_promotions() -> Call[tuple[Promotion, ...]]:
-    """All promotions of the product."""
+    """List all promotions of the product."""
     return call("promotions/get", responses.promotions, repeatable=True)
 
 
 def get_promotion(coupon_code: str) -> Call[Promotion]:
-    """The promotion that a coupon's code belongs to."""
+    """Get the promotion that has this coupon code."""
     return call("promotions/get", responses.promotion, identity(coupon_code, "coupon"), repeatable=True)

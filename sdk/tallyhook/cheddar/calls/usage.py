@@ -1,4 +1,4 @@
-"""Usage on the way to an invoice: tracked items, custom charges and credits."""
+"""Usage before it is invoiced: tracked items, custom charges and credits."""
 
 from decimal import Decimal
 from typing import Literal
@@ -17,7 +17,7 @@ def add_item_quantity(
     *,
     invoice_period: InvoicePeriod = InvoicePeriod.CURRENT,
 ) -> Call[Customer]:
-    """Add to the counter of a tracked item; four decimals at the most."""
+    """Add to the quantity of a tracked item, with at most four decimals."""
     return _item_quantity("add", customer, item, quantity, invoice_period)
 
 
@@ -28,7 +28,7 @@ def remove_item_quantity(
     *,
     invoice_period: InvoicePeriod = InvoicePeriod.CURRENT,
 ) -> Call[Customer]:
-    """Take from the counter of a tracked item; four decimals at the most."""
+    """Subtract from the quantity of a tracked item, with at most four decimals."""
     return _item_quantity("remove", customer, item, quantity, invoice_period)
 
 
@@ -39,11 +39,11 @@ def set_item_quantity(
     *,
     invoice_period: InvoicePeriod = InvoicePeriod.CURRENT,
 ) -> Call[Customer]:
-    """Set the counter of a tracked item; zero is allowed, and four decimals at the most.
+    """Set the quantity of a tracked item, which may be zero and has at most four decimals.
 
     Raises:
-        PreconditionFailed: over a hard limit of the plan (documented).
-        NotFound: no such customer, or no such item in the plan.
+        PreconditionFailed: the quantity is over a hard limit of the plan (documented).
+        NotFound: there is no such customer, or no such item in the plan.
     """
     return _item_quantity("set", customer, item, quantity, invoice_period)
 
@@ -57,10 +57,10 @@ def add_charge(
     *,
     invoice_period: InvoicePeriod = InvoicePeriod.CURRENT,
 ) -> Call[Customer]:
-    """Put a custom charge on an invoice, or with a negative `each_amount` a credit.
+    """Add a custom charge to an invoice. A negative `each_amount` is a credit.
 
-    `quantity` is a positive integer, `each_amount` has two decimals at the most. It is never sent again
-    by itself, since it would charge twice: after `NoAnswer` look for it on the invoice.
+    `quantity` is a positive integer, and `each_amount` has at most two decimals. The client doesn't retry
+    this call, because it would charge twice. After `NoAnswer`, look for the charge on the invoice.
     """
     form = charge_pairs(ChargeInput(charge_code, each_amount, description, quantity))
     return of_customer("customers/add-charge", customer, (*form, _period(invoice_period)))
@@ -72,10 +72,11 @@ def delete_charge(
     *,
     invoice_period: InvoicePeriod = InvoicePeriod.CURRENT,
 ) -> Call[Customer]:
-    """Take a custom charge off an invoice.
+    """Delete a custom charge from an invoice.
 
     Raises:
-        APIError: also when an earlier attempt did it and its answer was lost.
+        APIError: there is no such charge, for example because an earlier attempt deleted it and its answer
+            was lost.
     """
     form = (("chargeId", present(charge_id, "charge's id")), _period(invoice_period))
     return of_customer("customers/delete-charge", customer, form, repeatable=True)

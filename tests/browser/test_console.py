@@ -1,0 +1,243 @@
+"""The console in daily use: lists, questions before what can't be undone, lost contact, and copying."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tallyhook_mock import Server, serve
+from tallyhook_mock.core import ids
+from tallyhook_mock.delivery import Answer, Sender
+from tallyhook_mock.faults import OPTIONS
+
+from ..mock_server.loopback import catalog
+from .conftest import visiting
+from .test_review import ready
+
+MANY = 130
+PLANS = (("GLOW", "20.00"), ("BEACON", "90.00"))
+
+
+def many() -> dict[str, object]:
+    """So many customers that a list takes two pages, on two plans, each with another usage."""
+    made = catalog()
+    product = made["products"][0]
+    product["plans"].append({"code": "BEACON", "recurringChargeAmount": "90.00"})
+    product["customers"] = [
+        {
+            "code": f"C{number:03}",
+            "firstName": "Ida",
+            "lastName": f"Lamp {MANY - number:03}",
+            "planCode": PLANS[number % 2][0],
+            "items": {"OIL": 2 + number} if number % 2 == 0 else {},
+        }
+        for number in range(MANY)
+    ]
+    return made
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with serve(many()) as running:
+        running.decline("C004", 9)
+        running.advance("1mo")
+        yield running
+
+
+@pytest.fixture
+def page(chromium: Browser, server: Server) -> Iterator[Page]:
+    with visiting(chromium, server.url) as visited:
+        yield visited
+
+
+def column(page: Page, number: int) -> list[str]:
+    return [text.strip() for text in page.locator(f"tbody tr > :nth-child({number})").all_inner_texts()]
+
+
+def amounts(texts: list[str]) -> list[Decimal]:
+    return [Decimal(text.replace("$", "").replace(",", "")) for text in texts]
+
+
+def test_customers_are_sorted_filtered_and_paged(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/console/customers")
+    assert column(page, 1) == [f"C{number:03}" for number in range(100)]
+    page.get_by_role("link", name="Next").click()
+    assert column(page, 1) == [f"C{number:03}" for number in range(100, MANY)]
+
+    page.get_by_role("link", name="Name").click()
+    heading = page.get_by_role("columnheader", name="Name")
+    expect(heading).to_have_attribute("aria-sort", "ascending")
+    assert column(page, 1) == [f"C{number:03}" for number in range(MANY - 1, MANY - 101, -1)]
+    page.get_by_role("link", name="Next").click()
+    assert column(page, 1) == [f"C{number:03}" for number in range(MANY - 101, -1, -1)]
+    page.get_by_role("link", name="Name").click()
+    expect(heading).to_have_attribute("aria-sort", "descending")
+    assert column(page, 1)[0] == "C000"
+
+    page.get_by_label("Plan", exact=True).select_option("GLOW")
+    page.get_by_role("button", name="Filter").click()
+    assert set(column(page, 3)) == {"GLOW"}
+    page.get_by_label("State", exact=True).select_option("unpaid")
+    page.get_by_role("button", name="Filter").click()
+    assert column(page, 1) == ["C004"]
+    page.get_by_label("Plan", exact=True).select_option("BEACON")
+    page.get_by_role("button", name="Filter").click()
+    expect(page.get_by_text("No customer fits.")).to_be_visible()
+
+
+def test_invoices_are_sorted_filtered_and_paged(page: Page, server: Server) -> None:
+    page.goto(server.url)
+    page.get_by_role("link", name="All invoices").click()
+    newest = [int(text) for text in column(page, 1)]
+    assert newest == sorted(newest, reverse=True)
+    assert len(newest) == 100
+    page.get_by_label("State", exact=True).select_option("paid")
+    page.get_by_role("button", name="Filter").click()
+    page.get_by_role("link", name="Total").click()
+    shown = amounts(column(page, 7))
+    page.get_by_role("link", name="Next").click()
+    shown += amounts(column(page, 7))
+    while page.get_by_role("link", name="Next").count():
+        page.get_by_role("link", name="Next").click()
+        shown += amounts(column(page, 7))
+    assert shown == sorted(shown)
+    assert set(column(page, 4)) == {"paid"}
+    page.goto(f"{server.url}/console/invoices?q=C004&state=unpaid")
+    ((number, customer),) = zip(column(page, 1), column(page, 2), strict=True)
+    assert customer == "C004"
+    page.goto(f"{server.url}/console/invoices?q={number}&state=unpaid")
+    assert column(page, 2) == ["C004"]
+
+
+def test_hooks_are_sorted_filtered_and_paged(page: Page, server: Server) -> None:
+    for number in range(MANY):
+        server.call(lambda: server.mock.trigger(server.customer(f"C{number:03}"), "newSubscription"))  # noqa: B023 # called at once
+    page.goto(f"{server.url}/console/hooks?type=newSubscription")
+    assert column(page, 2) == [f"C{number:03}" for number in range(MANY - 1, MANY - 101, -1)]
+    page.get_by_role("link", name="Customer").click()
+    assert column(page, 2) == [f"C{number:03}" for number in range(100)]
+    page.get_by_role("link", name="Next").click()
+    assert column(page, 2) == [f"C{number:03}" for number in range(100, MANY)]
+    page.get_by_placeholder("Customer").fill("C007")
+    page.get_by_role("button", name="Filter").click()
+    assert column(page, 2) == ["C007"]
+
+
+def test_an_order_that_there_is_not_is_refused(page: Page, server: Server) -> None:
+    for path in ("customers?sort=shoes", "hooks?sort=-", "invoices?sort=total&after=nothing"):
+        answer = page.request.get(f"{server.url}/console/{path}")
+        assert answer.status == 404
+
+
+def test_lost_contact_is_told_and_takes_the_buttons_off(chromium: Browser, server: Server) -> None:
+    with visiting(chromium, server.url, expects="net::ERR_") as page:
+        page.goto(server.url)
+        ready(page)
+        banner = page.get_by_role("alert").filter(has_text="No contact with the mock")
+        button = page.get_by_role("button", name="+1 hour")
+        expect(banner).to_be_hidden()
+        expect(button).to_be_enabled()
+        page.context.set_offline(True)
+        expect(banner).to_be_visible()
+        expect(button).to_be_disabled()
+        above = page.evaluate("document.getElementById('lost').getBoundingClientRect().top")
+        assert above < 60, "at the top"
+        page.context.set_offline(False)
+        expect(banner).to_be_hidden()
+        expect(button).to_be_enabled()
+
+
+class Slow(Sender):
+    """A listener that answers when it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let_go = asyncio.Event()
+
+    async def send(
+        self, url: str, body: bytes, headers: Mapping[str, str], *, timeout: float | None = None
+    ) -> Answer:
+        await self.let_go.wait()
+        return Answer(200, 0.01, "")
+
+
+def test_advancing_is_told_until_it_is_done(chromium: Browser) -> None:
+    sender = Slow()
+    with serve(many(), sender=sender) as server:
+        server.listen("http://127.0.0.1:9/hooks", ["subscriptionBillable"])
+        with visiting(chromium, server.url) as page:
+            page.goto(server.url)
+            ready(page)
+            page.get_by_role("button", name="+1 month").click(no_wait_after=True)
+            banner = page.get_by_text("Advancing…")
+            expect(banner).to_be_visible()
+            expect(page.get_by_role("button", name="+1 hour")).to_be_disabled()
+            server.call(sender.let_go.set)
+            expect(page.get_by_role("status").filter(has_text="It is 2026-02-01")).to_be_visible()
+            expect(banner).to_be_hidden()
+            expect(page.get_by_role("button", name="+1 hour")).to_be_enabled()
+
+
+def test_what_can_not_be_undone_asks_first(chromium: Browser) -> None:
+    with serve(many()) as server:
+        server.listen("http://127.0.0.1:9/hooks", ["subscriptionBillable"])
+        server.advance("1mo")
+        held = server.hooks("subscriptionBillable", "C003")[-1]
+        with visiting(chromium, server.url) as page:
+            page.goto(f"{server.url}/console/hooks/{ids.text(held.id)}")
+            page.locator("summary", has_text="Cancel").click()
+            expect(page.get_by_text("an invoice that it holds runs as it stands")).to_be_visible()
+            assert not server.hooks("subscriptionBillable", "C003")[-1].is_settled
+            page.get_by_role("button", name="Give it up").click()
+            expect(page.get_by_role("status")).to_contain_text("given up")
+            assert server.hooks("subscriptionBillable", "C003")[-1].is_settled
+
+            page.goto(f"{server.url}/console/listeners")
+            page.locator("summary", has_text="Remove").click()
+            expect(page.get_by_text("invoices that wait for it alone run as they stand")).to_be_visible()
+            expect(page.get_by_text("http://127.0.0.1:9/hooks")).to_be_visible()
+            page.get_by_role("button", name="Remove it").click()
+            expect(page.get_by_text("http://127.0.0.1:9/hooks", exact=True)).to_have_count(0)
+
+            page.goto(server.url)
+            page.locator("summary", has_text="Start over").click()
+            expect(page.get_by_text("This can't be undone.")).to_be_visible()
+            assert f"{server.now:%Y-%m-%d}" == "2026-02-01"
+            page.get_by_role("button", name="Forget them and start over").click()
+            expect(page.get_by_role("status")).to_contain_text("Back to the beginning")
+            assert f"{server.now:%Y-%m-%d}" == "2026-01-01"
+
+
+def test_the_payload_and_the_command_are_copied_whole(page: Page, server: Server) -> None:
+    server.listen("http://127.0.0.1:9/copied", ["newSubscription"])
+    hook = server.call(lambda: server.mock.trigger(server.customer("C001"), "newSubscription"))
+    server.settle()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(f"{server.url}/console/hooks/{ids.text(hook.id)}")
+    expect(page.locator("#curl")).to_be_visible()
+    for name in ("payload", "curl"):
+        button = page.locator(f'[data-copy="{name}"]')
+        button.click()
+        expect(button).to_have_text("Copied")
+        copied = page.evaluate("navigator.clipboard.readText()")
+        assert copied == page.locator(f"#{name}").text_content()
+    assert copied.startswith("curl http://127.0.0.1:9/copied")
+
+
+def test_a_fault_shows_only_the_fields_that_it_uses(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/console/faults")
+    always = {"customer", "nth", "times", "probability", "seed"}
+    for kind, options in OPTIONS.items():
+        page.get_by_label("Kind").select_option(str(kind))
+        shown = {
+            field.get_attribute("data-field")
+            for field in page.locator("[data-field]").all()
+            if field.is_visible()
+        }
+        assert shown == always | {name.replace("retry_after", "retryAfter") for name in options}
+    page.get_by_label("Kind").select_option("error")
+    page.get_by_label("Status", exact=False).select_option("502")
+    page.get_by_role("button", name="Plan it").click()
+    expect(page.get_by_role("status")).to_contain_text("error is planned")
