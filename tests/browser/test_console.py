@@ -9,8 +9,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from tallyhook_mock import Server, serve
 from tallyhook_mock.core import ids
-from tallyhook_mock.delivery import Answer, Sender
 from tallyhook_mock.faults import OPTIONS
+from tallyhook_mock.sender import Answer, Sender
 
 from ..mock_server.loopback import catalog
 from .conftest import visiting

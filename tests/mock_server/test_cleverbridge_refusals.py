@@ -164,7 +164,11 @@ def test_an_increase_is_refused(api: Api) -> None:
         ("customerId=5001&customerEmail=a@b.example", 400, "Exactly one of"),
         ("customerId=9", 404, "no customer with the id 9"),
         ("customerReferenceId=nobody", 404, "no customer with the reference 'nobody'"),
-        ("customerId=5001&subscriptionstatus=9", 400, "subscriptionstatus: a number from 1 to 8 is expected, not 9"),
+        (
+            "customerId=5001&subscriptionstatus=9",
+            400,
+            "subscriptionstatus: a number from 1 to 8 is expected, not 9",
+        ),
         ("customerId=5001&isCurrent=perhaps", 400, "isCurrent: true or false is expected"),
         ("customerId=5001&status=1", 400, "status is not known here"),
     ],
