@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.cheddar import KEY, FakeCheddar, answer_lost, lost_on_the_way, signed
+from tests.cheddar import KEY, FakeCheddar, answer_lost, broken, lost_on_the_way, signed
 
 from tallyhook import AsyncClient, events
 from tallyhook.review import Review
@@ -243,6 +243,20 @@ async def test_a_type_that_comes_written_otherwise_is_reviewed(written: str) -> 
             assert cheddar.billed_items["GB"] == 9
         (record,) = await receiver.inbox.list()
     assert (record.type, record.attempts) == ("subscriptionBillable", 2)
+
+
+async def test_a_receiver_without_a_handler_does_not_acknowledge_what_another_has_begun(
+    tmp_path: Path,
+) -> None:
+    """Such as one of a release in which the handler is missing, on the same inbox."""
+    cheddar = FakeCheddar()
+    body = cheddar.hook()
+    whole = reviewing(cheddar.async_client(retries=0), tmp_path / "inbox.sqlite", Clock())
+    bare = Receiver(Cheddar("ACME", KEY), inbox=tmp_path / "inbox.sqlite")
+    cheddar.faults = {1: broken}
+    for receiver, status in ((whole, 500), (bare, 500), (whole, 200), (bare, 200)):
+        async with listening(receiver) as post:
+            assert (await post(body, signed(body))).status_code == status
 
 
 def test_mistakes_with_keys_and_clients() -> None:
