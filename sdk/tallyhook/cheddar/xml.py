@@ -64,10 +64,9 @@ def node_of(element: Element) -> dict[str, Any]:
 
     Raises DecodeError if two lists have the same name, or if there are too many attributes.
     """
-    attributes = element.items()
-    if len(attributes) > _MOST_ATTRIBUTES:
+    if len(element.attrib) > _MOST_ATTRIBUTES:
         raise DecodeError("an element has too many attributes")
-    node: dict[str, Any] = {f"@{name!s}": value for name, value in attributes}
+    node: dict[str, Any] = {f"@{name!s}": value for name, value in element.items()}
     for child in element:
         tag = child.tag
         value = _value(child, tag)
