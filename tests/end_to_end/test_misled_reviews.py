@@ -43,6 +43,22 @@ async def test_a_charge_that_was_refused_and_lands_later_is_deleted_at_the_secon
         assert await it.extras() == [Decimal("7.00")]
 
 
+async def test_what_the_network_repeats_is_deleted_also_later() -> None:
+    async with held() as it, tampered(it) as (gateway, client):
+        gateway.repeats = {ADD}
+        outcome = await it.attempt(it.review(3, "7.00"), client=client)
+        assert await it.extras() == [Decimal("7.00")]
+        assert outcome.look_again
+        (adding,) = await it.addings()
+        for looks_again in (True, False):
+            if looks_again:
+                await it.on.client.add_charge(
+                    "C1", "EXTRA", 1, 7, adding.description, invoice_period=InvoicePeriod.OUTSTANDING
+                )
+            assert (await it.look_again()).look_again is looks_again
+            assert await it.extras() == [Decimal("7.00")]
+
+
 @pytest.mark.parametrize("amount", ["7.00", "8.00"])
 async def test_a_journal_that_is_lost_doubles_nothing(amount: str) -> None:
     """Or two receivers that have an inbox each, where they should share one."""

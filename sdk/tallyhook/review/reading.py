@@ -42,6 +42,7 @@ class Reading:
         self.customer = Id(asked.id.strip()) if asked.id.strip() else asked.code.strip()
         self.document = review.customer
         self.invoice = review.invoice
+        self.is_repeated = False  # the network has sent a request of ours twice, as this attempt has seen
         self.announced: datetime | None = None  # when the journal got the entry for the next request
         self._review = review
 
@@ -71,6 +72,7 @@ class Reading:
         """
         self.show(document)
         for claim in self.ledger.claims(document):
+            self.is_repeated |= self.ledger.is_claimed(claim.number)
             yield from self.write(claim)
         if sent is not None and not self.ledger.is_claimed(sent.number):
             yield from self._claim_answer(sent)
