@@ -25,15 +25,21 @@ from tallyhook_mock.systems.fusebill.rules import (
     NewSubscription,
     activate,
     add_charge,
+    create_definition,
+    definition_of,
     delete_definition,
     edit_definition,
     move,
     new_customer,
-    new_definition,
 )
 from tallyhook_mock.systems.fusebill.state import State
 
 from .fusebill_face import dump, plan
+
+
+def define(state: State, customer: Customer, date: InvoiceDate, *, at: datetime) -> None:
+    create_definition(state, definition_of(customer, date, at=at), at)
+
 
 cycles = st.sampled_from(Cycle)
 days = st.integers(1, 31)
@@ -133,7 +139,7 @@ class Periods(RuleBasedStateMachine):
     @rule(who=st.integers(0, 1), cycle=cycles, day=days, month=months)
     def define(self, who: int, cycle: Cycle, day: int, month: int) -> None:
         if len(self.definitions) < 8:
-            self.attempt(new_definition, self.customers[who], date_of(cycle, day, month))
+            self.attempt(define, self.customers[who], date_of(cycle, day, month))
 
     @rule(which=numbers, cycle=cycles, day=days, month=months)
     def move_date(self, which: int, cycle: Cycle, day: int, month: int) -> None:
