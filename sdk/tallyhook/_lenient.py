@@ -124,7 +124,7 @@ READERS: dict[Any, Callable[[Any], Any]] = {
     datetime | None: optional_datetime,
     date | None: optional_date,
 }
-"""The reader of each type that a field of a model may have, other models apart."""
+"""The reader for each type of field, except models."""
 
 
 def _moment(node: Any) -> datetime | None:

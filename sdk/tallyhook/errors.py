@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from tallyhook.cheddar.models import Customer
 
 MASK = "•••"
-"""What stands in place of a secret."""
+"""Replaces a secret."""
 
 
 class Error(Exception):

@@ -27,22 +27,22 @@ class Standing(StrEnum):
     """The state of a window after an audit."""
 
     DRY_RUN = "dry run"
-    """Compared; nothing was changed."""
+    """The declaration was compared; nothing was changed."""
 
     EXECUTED = "executed"
-    """The invoice was run or posted with what was declared."""
+    """The invoice was run or posted as declared."""
 
     SET = "set"
-    """What was declared stands there, and was read again."""
+    """The quantities are as declared, and were read again."""
 
     LATE = "late"
-    """The window was closed, and what stood there was not what was declared: the bill is wrong."""
+    """The window had closed with other quantities than declared: the bill is wrong."""
 
     UNKNOWN = "unknown"
-    """A call got no answer, and may still be carried out: run the audit again in some minutes."""
+    """A call got no answer and may still be carried out. Run the audit again in a few minutes."""
 
     FAILED = "failed"
-    """A call was refused, or what was declared can't be brought about."""
+    """A call was refused, or the declaration can't be applied."""
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,13 +10,13 @@ class Kind(StrEnum):
     """What closes a window, and so what an audit can promise."""
 
     HOLD = "hold"
-    """The invoice waits. It is compared, corrected and then executed: nothing is billed unaudited."""
+    """The invoice waits until it has been compared, corrected and executed. Nothing is billed unaudited."""
 
     DEADLINE = "deadline"
-    """Quantities count if they are set before a date. There is nothing to execute; late is late."""
+    """Quantities count if they are set before a date. There is nothing to execute."""
 
     COLLECT = "collect"
-    """Charges are collected, and the next invoice takes them in."""
+    """Charges are collected for the next invoice."""
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):

@@ -29,13 +29,13 @@ class Alignment(Enum):
     """When an update takes effect, and what it charges (documented)."""
 
     AT_RENEWAL = (False, False)
-    """From the next renewal on, which bills it. It must arrive before the reminder date."""
+    """From the next renewal on, which bills it. The update has to arrive before the reminder date."""
 
     NOW_PRORATED = (True, False)
-    """At once; the part of the interval that is left is charged. Refused if that comes to less than zero."""
+    """At once. The rest of the interval is charged. Refused if that amount is negative."""
 
     NOW_EXTENDED = (True, True)
-    """At once; the interval of what is there is extended to that of the changed item."""
+    """At once. The current interval is extended to that of the changed item."""
 
     def settings(self, preview: bool) -> dict[str, bool]:
         """The flags on the wire. The second one requires the first."""

@@ -42,7 +42,7 @@ _Named = BillingPeriodDefinition | Subscription | SubscriptionProduct | DraftInv
 _ROOT = "billingPeriodDefinitions"
 _DEFINITION = documents.one(BillingPeriodDefinition)
 PAGE_SIZE = 1000
-"""What a page may hold at least (documented)."""
+"""The number of entries that a page can have (documented: at least so many)."""
 
 
 class Settings(TypedDict, total=False):

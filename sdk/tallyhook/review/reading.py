@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 Steps = Generator[Call[Customer] | Entry, Customer | None, T]
-"""Yields calls to send and journal entries to write; is sent the answer to a call, and None for an entry."""
+"""Yields calls to send and journal entries to write; gets the answer to a call, and None for an entry."""
 
 
 class InvoicePaid(Exception):

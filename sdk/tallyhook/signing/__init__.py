@@ -49,4 +49,4 @@ STANDARD_V1 = StandardV1()
 STANDARD_V1A = StandardV1a()
 
 SCHEMES: Mapping[str, Scheme] = {scheme.name: scheme for scheme in (CHEDDAR, STANDARD_V1, STANDARD_V1A)}
-"""Every scheme that Cheddar's hooks may be signed with, by its name and with its defaults."""
+"""The schemes for Cheddar's hooks by name, with their defaults."""
