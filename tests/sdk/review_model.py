@@ -123,6 +123,7 @@ class Model:
     forgets_entries: bool = False
     checks_leases: bool = True
     repeats_answered: bool = False
+    mixes_refusals: bool = False
     makes: Callable[..., Application] = Application
 
     states: int = 0
@@ -287,6 +288,8 @@ class Model:
                 yield self._feed(failing, index, "never left")
                 yield self._feed(failing, index, "refused")
                 yield cut_failing._replace(flying=flying)
+                if self.mixes_refusals:
+                    yield self._feed(lost, index, "refused")  # the answer to another call
                 if self.forgets_entries:
                     yield cut_failing._replace(flying=flying, journal=world.journal[:-1])
                 if self.repeats_answered:

@@ -44,6 +44,7 @@ def explored(model: Model) -> Model:
     "model",
     [
         pytest.param(Model([FULL], faults=FAULTS), id="two workers and persons"),
+        pytest.param(Model([FULL], faults=FAULTS, mixes_refusals=True), id="refusals of other calls"),
         pytest.param(Model([CHARGE], faults=3, attempts=9, two_workers=False), id="three faults"),
         pytest.param(
             Model([FULL, Declares(4, ("X",)), Declares(3, ("Y",))], faults=FAULTS, two_workers=False),
@@ -157,6 +158,11 @@ class Trusting(Application):
         pytest.param("doubled", Model([CHARGE], checks_leases=False), id="a lease is never checked"),
         pytest.param(
             "doubled", Model([CHARGE], keeps_marks=False, makes=Guesses, **ALONE), id="guesses without a mark"
+        ),
+        pytest.param(
+            "doubled",
+            Model([CHARGE], marks=False, mixes_refusals=True, **ALONE),
+            id="a refusal is the answer to another call, and no mark tells",
         ),
         pytest.param("doubled", Model([CHARGE], makes=Impatient, **ALONE), id="waits for nothing"),
         pytest.param("doubled", Model([CHARGE], makes=Forgetful, **ALONE), id="has no journal"),
