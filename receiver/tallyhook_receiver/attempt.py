@@ -115,9 +115,7 @@ class Attempt:
             if not claim.mine:
                 return later(claim.free_in, "another worker is at it")
             if claim.differs:
-                self._log(
-                    logging.WARNING, "announced again, in another body than before; it is handled again"
-                )
+                self._log(logging.WARNING, "announced again with another body, so it is handled again")
             state, note, response = await self._handle_within()
         except asyncio.CancelledError:
             # Also while it is only being claimed: else nobody could take it before the lease had ended.
@@ -157,7 +155,7 @@ class Attempt:
         except TimeoutError:
             if not limit.expired():  # somebody else's
                 raise
-        why = f"cut, for it took longer than {within:g} s"
+        why = f"canceled: it took longer than {within:g} s"
         self._log(logging.WARNING, why)
         return State.FAILED, why, later(self.context.lease, _CUT)
 

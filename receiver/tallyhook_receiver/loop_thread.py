@@ -30,7 +30,7 @@ class LoopThread:
         """The work's result, or its exception. Raises RuntimeError if called within the loop."""
         if self.is_running and threading.current_thread() is self._thread:
             work.close()
-            raise RuntimeError("this would wait for itself: await the method's twin instead")
+            raise RuntimeError("this would wait for itself: await the async method instead")
         return asyncio.run_coroutine_threadsafe(work, self._started()).result()
 
     def stop(self) -> None:

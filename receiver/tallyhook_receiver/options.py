@@ -127,7 +127,7 @@ class Options(TypedDict, total=False):
         Setting(
             _number,
             "seconds",
-            "how long a charge whose request got no answer is [waited for](inbox.md#what-nobody-can-tell)"
+            "how long a charge whose request got no answer is [waited for](inbox.md#unknown-outcomes)"
             " before it is added again: longer than the client's timeout, and at most half an hour; the"
             " default is five minutes, or that timeout plus a minute",
         ),

@@ -49,7 +49,7 @@ async def _look(context: Context, source: Source | None, lease: Lease, due: Due)
             again = now + context.unknown_for
         note = _told(record.outcome, outcome, now)
         if outcome.applied:
-            log_hook(logging.WARNING, record, "a second look has put its invoice right")
+            log_hook(logging.WARNING, record, "a second look has corrected its invoice")
     except (InboxUnavailable, LeaseLost):
         raise
     except Unresolved as error:
@@ -60,7 +60,7 @@ async def _look(context: Context, source: Source | None, lease: Lease, due: Due)
             again = min(now + _AGAIN, due.until)
             log_hook(logging.WARNING, record, f"a second look failed, and is tried again: {cause_of(error)}")
         else:
-            state, note = State.UNRESOLVED, f"nobody could look at it a second time: {error}"
+            state, note = State.UNRESOLVED, f"the second look was not possible in time: {error}"
             log_hook(
                 logging.ERROR, record, f"unresolved: no second look was possible in time: {cause_of(error)}"
             )

@@ -34,6 +34,26 @@ class Subject(Protocol):
         """Whether a document is about this subject. True for documents of another kind."""
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The one whose document has this value in a field; in a list everybody's has to.
+
+    `may_lack`: one that doesn't tell may be meant too.
+    """
+
+    field: str
+    value: object
+    may_lack: bool = False
+
+    def is_of(self, found: Any) -> bool:
+        """Whether a document, or each of a list, may be about it."""
+        return all(map(self._fits, found if isinstance(found, tuple) else (found,)))
+
+    def _fits(self, found: object) -> bool:
+        shown = getattr(found, self.field, None)
+        return shown == self.value or (self.may_lack and shown in (None, ""))
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Call(Generic[T_co]):
     """One call, before it is sent.

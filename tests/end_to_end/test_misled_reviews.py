@@ -1,15 +1,18 @@
 """Reviews that are misled, through real HTTP: by refusals of other calls, lost journals, other writing."""
 
+import json
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
-from tallyhook import InvoicePeriod
+from tallyhook import AsyncClient, InvoicePeriod, Product, events
 from tallyhook.errors import APIError
 from tallyhook.review import EarlierInvoiceOutstanding, OutcomeUnknown, Review, Standing, Unresolved
 from tallyhook.review.journal import Resolved
 
+from .stage import PASSWORD, USER
 from .test_late_answers import ADD, GET, MISSING, Journal, held, tampered
 
 
@@ -38,6 +41,22 @@ async def test_a_charge_that_was_refused_and_lands_later_is_deleted_at_the_secon
         )
         await it.look_again()
         assert await it.extras() == [Decimal("7.00")]
+
+
+async def test_what_the_network_repeats_is_deleted_also_later() -> None:
+    async with held() as it, tampered(it) as (gateway, client):
+        gateway.repeats = {ADD}
+        outcome = await it.attempt(it.review(3, "7.00"), client=client)
+        assert await it.extras() == [Decimal("7.00")]
+        assert outcome.look_again
+        (adding,) = await it.addings()
+        for looks_again in (True, False):
+            if looks_again:
+                await it.on.client.add_charge(
+                    "C1", "EXTRA", 1, 7, adding.description, invoice_period=InvoicePeriod.OUTSTANDING
+                )
+            assert (await it.look_again()).look_again is looks_again
+            assert await it.extras() == [Decimal("7.00")]
 
 
 @pytest.mark.parametrize("amount", ["7.00", "8.00"])
@@ -81,6 +100,21 @@ async def test_what_was_seen_in_between_is_not_gone() -> None:
                 await it.attempt(it.review(3), client=client)
 
 
+@pytest.mark.parametrize("write", [str.upper, " {}\n".format])
+@pytest.mark.parametrize("whose", ["customer", "invoice", "code"])
+async def test_an_id_that_is_written_otherwise_names_the_same(
+    write: Callable[[str], str], whose: str
+) -> None:
+    async with held() as it:
+        hook = json.loads(it.hook)
+        named = hook["subscription"]["invoice"] if whose == "invoice" else hook["customer"]
+        field = "code" if whose == "code" else "id"
+        named[field] = write(named[field])
+        it.hook = json.dumps(hook).encode()
+        assert (await it.attempt(it.review(3, "7.00"))).standing is Standing.OUTSTANDING
+        assert await it.extras() == [Decimal("7.00")]
+
+
 async def test_an_unpaid_invoice_that_no_call_reaches_is_for_a_person() -> None:
     """It is there, so it isn't gone: to acknowledge it might bill it unreviewed."""
     async with held() as it, tampered(it) as (gateway, client):
@@ -103,6 +137,21 @@ async def test_by_hand_a_charge_that_comes_back_written_otherwise_is_added_once(
         assert await it.extras() == [Decimal("7.00")]
 
 
+async def test_a_client_that_is_known_by_an_id_alone_needs_a_hook_with_one() -> None:
+    """Else nobody would notice that it is another product's, which doesn't know the customer."""
+    async with held() as it:
+        other = AsyncClient(None, USER, PASSWORD, product_id="id-b", base_url=f"{it.on.url}/xml")
+        review = Review.from_hook(events.decode(it.hook))
+        for product_id in ("", "id-a"):
+            review.product = Product(code="ACME", id=product_id)
+            async with other:
+                for _ in range(2):
+                    with pytest.raises(ValueError, match="product"):
+                        await it.attempt(review, client=other)
+                    await it.on.advance(timedelta(minutes=2))
+        assert it.journal.kept == []
+
+
 @pytest.mark.parametrize("marks", [True, False])
 async def test_by_hand_an_orders_own_reference_is_not_taken_for_a_mark(marks: bool) -> None:
     async with held() as it:
@@ -112,3 +161,24 @@ async def test_by_hand_an_orders_own_reference_is_not_taken_for_a_mark(marks: bo
                 review.charge("EXTRA", "7.00", f"order (ref {order})")
                 await review.aapply(it.on.client, marks=marks)
         assert await it.extras() == [Decimal("7.00"), Decimal("7.00")]
+
+
+async def test_a_persons_charge_that_quotes_our_mark_is_not_deleted() -> None:
+    async with held() as it:
+        await it.attempt(it.review(3, "7.00"))
+        (ours,) = await it.addings()
+        await it.on.client.add_charge(
+            "C1", "SORRY", 1, -3, f"a part of (ref {ours.mark})", invoice_period=InvoicePeriod.OUTSTANDING
+        )
+        for charges in (["7.00"], ["8.00"], []):
+            with pytest.raises(Unresolved, match="another price"):
+                await it.attempt(it.review(3, *charges))
+        assert sorted(await it.extras()) == [Decimal(-3), Decimal(7)]
+
+
+async def test_a_wait_that_is_shorter_than_a_call_is_refused_before_anything_is_sent() -> None:
+    async with held() as it:
+        for seconds in (0, 29, 30):
+            with pytest.raises(ValueError, match="longer than the client's timeout, which is 30 s"):
+                await it.review(3).aapply(it.on.client, it.journal, unknown_for=timedelta(seconds=seconds))
+        assert it.journal.kept == []

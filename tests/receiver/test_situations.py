@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.cheddar import KEY, FakeCheddar, answer_lost, lost_on_the_way, signed
+from tests.cheddar import KEY, FakeCheddar, answer_lost, broken, lost_on_the_way, signed
 
 from tallyhook import AsyncClient, events
 from tallyhook.review import Review
@@ -227,9 +227,44 @@ async def test_a_body_of_one_product_with_the_id_of_another_marks_nothing_as_don
     assert handled == ["B", "A"]
 
 
+@pytest.mark.parametrize("written", ["SubscriptionBillable", "subscriptionbillable", " subscriptionBillable"])
+async def test_a_type_that_comes_written_otherwise_is_reviewed(written: str) -> None:
+    """Nobody may take it for a type without a handler, which is acknowledged at once."""
+    cheddar = FakeCheddar()
+    receiver = Receiver(Cheddar("ACME", KEY, cheddar.async_client()), inbox=":memory:", clock=Clock())
+
+    @receiver.review
+    def audit(review: Review) -> None:
+        review.set_quantity("GB", 9)
+
+    async with listening(receiver) as post:
+        for body in (cheddar.hook(activityType=written), cheddar.hook()):
+            assert (await post(body, signed(body))).status_code == 200
+            assert cheddar.billed_items["GB"] == 9
+        (record,) = await receiver.inbox.list()
+    assert (record.type, record.attempts) == ("subscriptionBillable", 2)
+
+
+async def test_a_receiver_without_a_handler_does_not_acknowledge_what_another_has_begun(
+    tmp_path: Path,
+) -> None:
+    """Such as one of a release in which the handler is missing, on the same inbox."""
+    cheddar = FakeCheddar()
+    body = cheddar.hook()
+    whole = reviewing(cheddar.async_client(retries=0), tmp_path / "inbox.sqlite", Clock())
+    bare = Receiver(Cheddar("ACME", KEY), inbox=tmp_path / "inbox.sqlite")
+    cheddar.faults = {1: broken}
+    for receiver, status in ((whole, 500), (bare, 500), (whole, 200), (bare, 200)):
+        async with listening(receiver) as post:
+            assert (await post(body, signed(body))).status_code == status
+
+
 def test_mistakes_with_keys_and_clients() -> None:
     with pytest.raises(ValueError, match="product A got a client of product B"):
         Cheddar("A", KEY, AsyncClient("B", "user", "password"))
+    with pytest.raises(ValueError, match="product A got a client with the id of another"):
+        Cheddar("A", KEY, AsyncClient(None, "user", "password", product_id="id-b"), id="ID-A")
+    Cheddar("A", KEY, AsyncClient(None, "user", "password", product_id="id-a"), id="ID-A")
     with pytest.raises(ValueError, match=r"got None: is the environment variable set"):
         Cheddar("A", None)
     with pytest.raises(ValueError, match=r"got None"):
@@ -334,8 +369,8 @@ async def test_a_handler_that_hangs_is_cut(tmp_path: Path, caplog: pytest.LogCap
     async with listening(receiver) as post:
         assert (await post(FakeCheddar().hook())).status_code == 503
         record = await record_of(receiver)
-        assert (record.state, record.note) == (State.FAILED, "cut, for it took longer than 0.2 s")
-    (warning,) = [each for each in caplog.records if "cut" in each.message]
+        assert (record.state, record.note) == (State.FAILED, "canceled: it took longer than 0.2 s")
+    (warning,) = [each for each in caplog.records if "canceled: it took" in each.message]
     assert (warning.levelname, record.key[:16] in warning.message) == ("WARNING", True)
 
 

@@ -70,17 +70,17 @@ def ask(request: pytest.FixtureRequest) -> Ask:
 
 
 async def test_a_subscription(ask: Ask) -> None:
-    script = Script(answer(SUBSCRIPTION))
-    subscription = await ask(script, "get_subscription", "S 1/001")
+    script = Script(answer(SUBSCRIPTION.replace('"Id": 1001', '"Id": "1/0 01"')))
+    subscription = await ask(script, "get_subscription", "S1/0 01")
     (request,) = script.requests
     assert request.method == "GET"
     assert str(request.url) == (
-        "https://rest.cleverbridge.com/subscription/getsubscription?subscriptionId=S+1%2F001"
+        "https://rest.cleverbridge.com/subscription/getsubscription?subscriptionId=S1%2F0+01"
     )
     assert request.headers["Authorization"] == f"Basic {base64.b64encode(b'grace:hush-hush').decode()}"
     assert request.headers["Accept"] == "application/json"  # required (documented)
     assert "Content-Type" not in request.headers
-    assert (subscription.id, subscription.is_active) == ("1001", True)
+    assert (subscription.id, subscription.is_active) == ("1/0 01", True)
     assert (subscription.customer_id, subscription.customer_currency_id) == ("5001", "EUR")
     assert SubscriptionStatus(subscription.subscription_status) is SubscriptionStatus.ACTIVE
     assert subscription.next_billing_date == datetime(2026, 4, 17, tzinfo=UTC)

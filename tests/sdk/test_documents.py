@@ -356,6 +356,9 @@ def test_answers_without_content() -> None:
     documents.nothing(b"")
     with pytest.raises(DecodeError):
         documents.nothing(b"<p>unclosed")
+    for page in (b"<html><body>Sign in</body></html>", b'<HTML xmlns="http://www.w3.org/1999/xhtml"/>'):
+        with pytest.raises(DecodeError):
+            documents.nothing(page)
 
 
 def test_refusals() -> None:

@@ -159,11 +159,11 @@ class Visit:
         self.expect("customers/delete", {"code": code})
         return made.created
 
-    def bill_soon(self, customer: Customer, suffix: str = "") -> datetime:
+    def bill_soon(self, customer: Customer) -> datetime:
         """Have a new customer billed in five minutes. Returns that moment."""
         when = customer.created + timedelta(minutes=5)
         self.memory["late"] = (when + _LATE).isoformat()
-        self.edit(suffix, more={"changeBillDate": when.isoformat()})
+        self.edit(more={"changeBillDate": when.isoformat()})
         return when
 
     def owe_soon(self, quantity: int = 0) -> datetime:

@@ -233,9 +233,9 @@ class Hooks:
     def wanted(self, product: str, type: str, system: str = CHEDDAR) -> list[Listener]:
         return [listener for listener in self.listeners.values() if listener.wants(product, type, system)]
 
-    def about(self, product: str, customer: str, system: str = CHEDDAR) -> Sequence[Hook]:
-        """The hooks in the log about a customer, oldest first."""
-        return tuple(self._about.get((system, product, customer), ()))
+    def about(self, product: str, customer: str) -> Sequence[Hook]:
+        """The hooks in the log about a customer of Cheddar's, oldest first."""
+        return tuple(self._about.get((CHEDDAR, product, customer), ()))
 
     def send(
         self,

@@ -258,9 +258,9 @@ def stats(url: str | None, as_json: bool) -> None:
         return
     rows = [(_state(state), f"{count:,}") for state, count in hooks.items()]
     table(("state", ">hooks"), rows, footer=("all", f"{sum(hooks.values()):,}"))
-    click.echo(f"{counted.entries:,} journal entries, {counted.size / 1024:,.0f} KiB in all")
+    say(f"{counted.entries:,} journal entries, {counted.size / 1024:,.0f} KiB in all")
     if counted.oldest is not None:
-        click.echo(f"the oldest hook was received {_moment(counted.oldest)}")
+        say(f"the oldest hook was received {_moment(counted.oldest)}")
 
 
 def _tell(record: Record, as_json: bool, what: str) -> None:

@@ -431,7 +431,7 @@ def _conninfo(url: str, seconds: float) -> str:
         # Its message may quote a part of the password.
         raise ValueError(
             "the inbox's URL can't be read: postgresql://user:password@host:port/database,"
-            " with reserved characters percent-encoded"
+            " and percent-encode reserved characters"
         ) from None
 
 

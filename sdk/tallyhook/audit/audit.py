@@ -5,10 +5,20 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Protocol, runtime_checkable
 
-from tallyhook.audit.journal import Adding, Declared, Journal, MemoryJournal, Running, Setting, Verified
+from tallyhook.audit.journal import (
+    Added,
+    Adding,
+    Declared,
+    Journal,
+    MemoryJournal,
+    Running,
+    Setting,
+    Verified,
+)
 from tallyhook.audit.outcome import AuditFailed, Change, Outcome, Standing
 from tallyhook.audit.window import Kind, Window
 from tallyhook.errors import Error, NoAnswer
+from tallyhook.review import OutcomeUnknown
 
 UNKNOWN_FOR = timedelta(minutes=5)
 """How long a request without an answer may still arrive."""
@@ -42,7 +52,7 @@ class Executor(Protocol):
     """A system that holds invoices until a call executes them."""
 
     def execute(self, window: Window, declared: Mapping[str, Decimal]) -> None:
-        """Execute the invoice."""
+        """Execute the invoice. Raises AuditFailed if it is declined, or billed otherwise than declared."""
 
 
 class Audit:
@@ -90,7 +100,7 @@ class Audit:
         except InvalidOperation:
             raise ValueError("a quantity is a number") from None
         if not number.is_finite() or number < 0:
-            raise ValueError("a quantity is a number from 0 up")
+            raise ValueError("a quantity is a number of at least 0")
         self._declared[item] = number
 
     def run_when_done(self) -> None:
@@ -143,7 +153,7 @@ def _windows(system: System, now: datetime) -> Iterator[Window | Outcome]:
     """The windows. If a list can't be read completely, that is an outcome of its own."""
     try:
         yield from system.windows(now)
-    except Error as error:
+    except (Error, LookupError, ValueError) as error:
         nobody = Window(system=system.name, account="", start=None, end=None, kind=Kind.HOLD)
         problem = f"its windows can't be listed completely: {error}"
         yield Outcome(window=nobody, standing=Standing.FAILED, problem=problem)
@@ -168,6 +178,8 @@ class _Application:
         except NoAnswer as error:
             standing = Standing.UNKNOWN if error.maybe_applied else Standing.FAILED
             return self.outcome(standing, problem=str(error))
+        except OutcomeUnknown as error:
+            return self.outcome(Standing.UNKNOWN, problem=str(error))
         except (Error, LookupError, ValueError, TypeError) as error:
             return self.outcome(Standing.FAILED, problem=str(error))
 
@@ -183,10 +195,9 @@ class _Application:
             return self.outcome(Standing.LATE, problem=closed)
         if dry_run:
             return self.outcome(Standing.DRY_RUN)
-        if self.system.adds and self._is_unknown():
-            return self.outcome(
-                Standing.UNKNOWN, problem="an earlier charge may still arrive; run it again later"
-            )
+        if self._may_change(audit.declared):
+            problem = "an earlier request may still arrive; run it again later"
+            return self.outcome(Standing.UNKNOWN, problem=problem)
         if self.changes:
             written = {item: f"{quantity:f}" for item, quantity in audit.declared.items()}
             self.journal.append(Declared(window=window.key, at=self.now(), quantities=written))
@@ -196,7 +207,15 @@ class _Application:
                 kind(window=window.key, at=self.now(), item=change.item, quantity=f"{change.after:f}")
             )
             self.system.write(window, change)
+            if self.system.adds:
+                self.journal.append(Added(window=window.key, at=self.now(), item=change.item))
+        is_late = bool(self.changes) and window.is_late(self.now())
         self._verify(audit)
+        if is_late:
+            closed = (
+                f"it closed at {window.closes:%Y-%m-%d %H:%M}, meanwhile: look whether it is on this bill"
+            )
+            return self.outcome(Standing.LATE, problem=closed)
         if window.kind is not Kind.HOLD or not audit.runs:
             return self.outcome(Standing.SET)
         if not isinstance(self.system, Executor):
@@ -215,14 +234,26 @@ class _Application:
                 raise AuditFailed(f"{item} stands at {stands.get(item)} after {quantity} was set")
         self.journal.append(Verified(window=self.window.key, at=self.now()))
 
-    def _is_unknown(self) -> bool:
-        """Whether a recent charge has an unknown outcome and isn't there."""
-        if not self.changes:
-            return False
-        sent = [
-            entry for entry in self.journal.entries(self.window.key) if isinstance(entry, Adding | Verified)
-        ]
-        return bool(sent) and isinstance(sent[-1], Adding) and self.now() - sent[-1].at < UNKNOWN_FOR
+    def _may_change(self, declared: Mapping[str, Decimal]) -> bool:
+        """Whether a request of an earlier run has an unknown outcome, and would do harm if it still arrived.
+
+        Raises AuditFailed if a charge was added but isn't shown as it was sent: each run would add another.
+        """
+        shown = {change.item: change.before for change in self.changes}
+        unknown: list[Setting | Adding] = []
+        for entry in self.journal.entries(self.window.key):
+            match entry:
+                case Verified():
+                    unknown = []
+                case Setting(item=item, quantity=quantity) if declared.get(item) != Decimal(quantity):
+                    unknown.append(entry)
+                case Adding(item=item, quantity=quantity) if item in shown and shown[item] < Decimal(
+                    quantity
+                ):
+                    unknown.append(entry)
+                case Added(item=item) if any(each.item == item for each in unknown):
+                    raise AuditFailed(f"{item} was charged, and is not shown as it was sent")
+        return bool(unknown) and self.now() - unknown[-1].at < UNKNOWN_FOR
 
     def outcome(self, standing: Standing, *, problem: str = "") -> Outcome:
         return Outcome(

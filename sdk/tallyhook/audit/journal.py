@@ -35,6 +35,14 @@ class Adding(msgspec.Struct, frozen=True, kw_only=True, tag="adding"):
     quantity: str
 
 
+class Added(msgspec.Struct, frozen=True, kw_only=True, tag="added"):
+    """The call that adds a charge was answered: it is there, whatever a reading shows."""
+
+    window: str
+    at: datetime
+    item: str
+
+
 class Running(msgspec.Struct, frozen=True, kw_only=True, tag="running"):
     """The invoice is about to be executed, with all declared quantities on it."""
 
@@ -49,7 +57,7 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True, tag="verified"):
     at: datetime
 
 
-Entry: TypeAlias = Declared | Setting | Adding | Running | Verified
+Entry: TypeAlias = Declared | Setting | Adding | Added | Running | Verified
 
 
 class Journal(Protocol):

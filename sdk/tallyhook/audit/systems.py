@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from tallyhook import chargemonk, cleverbridge, fusebill
+from tallyhook import chargemonk, cleverbridge, fusebill, money
 from tallyhook.audit.outcome import AuditFailed, Change
 from tallyhook.audit.window import Kind, Window
 from tallyhook.cheddar.client import Client as CheddarClient
@@ -69,13 +69,15 @@ class Cheddar:
         for name, quantity in declared.items():
             review.set_quantity(self._items[name], quantity)
         review.run_when_done()
-        review.apply(self._client)
+        outcome = review.apply(self._client)
+        if not outcome.ran:
+            raise AuditFailed(outcome.note)
 
     def _customer(self, window: Window) -> Customer:
         customer = self._client.get_customer(window.account)
         invoice = customer.subscription.outstanding_invoice
         if invoice is None or invoice.id != window.invoice:
-            raise LookupError(f"invoice {window.invoice} of {window.account} does not wait any more")
+            raise LookupError(f"invoice {window.invoice} of {window.account} is no longer waiting")
         return customer
 
 
@@ -137,24 +139,31 @@ class Fusebill:
         self._client.change_draft_invoice(draft, wish)
 
     def execute(self, window: Window, declared: Mapping[str, Decimal]) -> None:
-        self._client.post_draft_invoice(int(window.invoice))
+        posted = self._client.post_draft_invoice(int(window.invoice))
+        for name, quantity in declared.items():
+            billed = [
+                charge.quantity for charge in posted.charges if charge.product_code == self._items[name]
+            ]
+            if posted.charges and billed != [quantity] and (billed or quantity):
+                shown = ", ".join(map(str, billed)) or "nothing"
+                raise AuditFailed(f"{name} was billed as {shown}, and {quantity} was declared")
 
     def _draft(self, window: Window) -> fusebill.DraftInvoice:
         try:
             return self._client.get_draft_invoice(int(window.invoice))
         except NotFound:
-            raise LookupError(f"draft {window.invoice} does not wait any more") from None
+            raise LookupError(f"draft {window.invoice} is no longer waiting") from None
 
     @staticmethod
     def _on(draft: fusebill.DraftInvoice, code: str) -> tuple[fusebill.DraftCharge | None, Decimal]:
         """The only charge of a product, and its quantity."""
         charges = [charge for charge in draft.draft_charges if charge.product_code == code]
         if len(charges) > 1:
-            raise AuditFailed(f"draft {draft.id} has {len(charges)} charges of {code}: say which is meant")
+            raise AuditFailed(f"draft {draft.id} has {len(charges)} charges of {code}: it should have one")
         if not charges:
             return None, Decimal(0)
         if charges[0].quantity is None:
-            raise AuditFailed(f"draft {draft.id} does not tell the quantity of {code}")
+            raise AuditFailed(f"draft {draft.id} has no quantity for {code}")
         return charges[0], charges[0].quantity
 
 
@@ -207,7 +216,7 @@ class Cleverbridge:
         for name, number in self._items.items():
             quantity = subscription.item(number).quantity
             if quantity is None:
-                raise AuditFailed(f"{window.account} does not tell the quantity of item {number}")
+                raise AuditFailed(f"{window.account} has no quantity for item {number}")
             found[name] = Decimal(quantity)
         return found
 
@@ -221,7 +230,7 @@ class Cleverbridge:
     def _subscription(self, window: Window) -> cleverbridge.Subscription:
         subscription = self._client.get_subscription(window.account)
         if subscription.next_billing_date != window.end:
-            raise LookupError(f"{window.account} bills at another time by now")
+            raise LookupError(f"{window.account} now bills at another time")
         return subscription
 
 
@@ -271,15 +280,14 @@ class Chargemonk:
     def read(self, window: Window) -> Mapping[str, Decimal]:
         charges = self._client.list_subscription_unbilled_charges(window.account)
         return {
-            name: sum(
-                (each.quantity or Decimal(0) for each in charges if each.description == _mark(name, window)),
-                Decimal(0),
+            name: money.total(
+                each.quantity or Decimal(0) for each in charges if each.description == _mark(name, window)
             )
             for name in self._items
         }
 
     def write(self, window: Window, change: Change) -> None:
-        more = change.after - change.before
+        more = money.total((change.after, change.before.copy_negate()))
         if more < 0:
             raise AuditFailed(f"{change.item}: {change.before:f} is charged already, and can't be taken back")
         self._client.add_charge(

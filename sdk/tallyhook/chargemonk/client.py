@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any, TypeVar, Unpack
 
 from tallyhook import money
-from tallyhook._call import Call, Pairs, Reader
+from tallyhook._call import Call, Named, Pairs, Reader, Subject
 from tallyhook._client import AsyncOptions, BaseAsyncClient, BaseClient, Options
 from tallyhook._model import Model, read
 from tallyhook.chargemonk.models import Invoice, UnbilledCharge
@@ -100,7 +100,8 @@ class _Calls:
     def list_unbilled(self, subscription_code: str) -> Call[tuple[UnbilledCharge, ...]]:
         form = (("subscription_code", subscription_code), ("limit", str(_LIMIT)))
         path = "listSubscriptionUnbilledCharges"
-        return self._call(path, _listed(UnbilledCharge, "data"), form, repeatable=True)
+        subject = Named("subscription_code", subscription_code, may_lack=True)
+        return self._call(path, _listed(UnbilledCharge, "data"), form, repeatable=True, subject=subject)
 
     def add_charge(
         self, subscription_code: str, description: str, price: Decimal, quantity: Decimal | int
@@ -112,7 +113,7 @@ class _Calls:
         form = (
             ("subscription_code", subscription_code),
             ("description", description),
-            ("amount", money.amount(price * quantity)),
+            ("amount", money.amount(money.product(Decimal(quantity), price))),
             ("quantity", f"{Decimal(quantity):f}"),
             ("invoice_later", "true"),
         )
@@ -124,10 +125,25 @@ class _Calls:
         )
 
     def _call(
-        self, path: str, read_answer: Callable[[bytes], Any], form: Pairs, *, repeatable: bool
+        self,
+        path: str,
+        read_answer: Callable[[bytes], Any],
+        form: Pairs,
+        *,
+        repeatable: bool,
+        subject: Subject | None = None,
     ) -> Call[Any]:
-        token = ("api_token", self._token)
-        return Call("POST", path, path, read_answer, _refusal, form=(token, *form), repeatable=repeatable)
+        whole_form = (("api_token", self._token), *form)
+        return Call(
+            "POST",
+            path,
+            path,
+            read_answer,
+            _refusal,
+            form=whole_form,
+            repeatable=repeatable,
+            subject=subject,
+        )
 
 
 def _listed(model: type[M], *path: str) -> Callable[[bytes], tuple[M, ...]]:

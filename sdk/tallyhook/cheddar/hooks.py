@@ -118,11 +118,12 @@ TYPES: dict[str, type[Hook]] = {
 }
 """The class of each activityType; a class names its own as `TYPE`."""
 
+_types = {name.lower(): hook for name, hook in TYPES.items()}
 _json = msgspec.json.Decoder(float_hook=Decimal)
 
 
 def decode(body: bytes) -> Hook:
-    """Read a hook's raw body.
+    """Read a hook's raw body. Its type may be written in any case.
 
     Raises:
         DecodeError: the body is not a JSON object, has no activityType, or holds a value that makes no sense.
@@ -136,4 +137,4 @@ def decode(body: bytes) -> Hook:
     activity_type = node.get("activityType")
     if not isinstance(activity_type, str) or not activity_type:
         raise DecodeError("a hook's type was expected", "activityType")
-    return _model.read(TYPES.get(activity_type, Hook), node)
+    return _model.read(_types.get(activity_type.strip().lower(), Hook), node)

@@ -59,9 +59,12 @@ def promotion(body: bytes) -> Promotion:
 
 
 def nothing(body: bytes) -> None:
-    """A document that only says that the call succeeded (inferred: `<success/>`)."""
-    if body:
-        _root(body)
+    """A document that only says that the call succeeded (inferred: `<success/>`), or an empty answer.
+
+    Raises DecodeError for a proxy's page.
+    """
+    if body and str(_root(body).tag).rpartition("}")[2].lower() == "html":
+        raise DecodeError("a document of the API was expected")
 
 
 def refusal(status: int, body: bytes) -> APIError:

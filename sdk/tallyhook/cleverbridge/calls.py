@@ -5,15 +5,16 @@ It never retries what charges at once, what adds, or what redeems a coupon.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from enum import Enum, StrEnum
 from typing import TypeVar
 
 from tallyhook import money
-from tallyhook._call import Call, whole
+from tallyhook._call import Call, Named, Subject, whole
 from tallyhook.cleverbridge import documents
 from tallyhook.cleverbridge.models import Item, Renewal, Subscription, SubscriptionStatus, UpdateResult
-from tallyhook.cleverbridge.terms import Alignment, UpdateAction
 
 T = TypeVar("T")
 
@@ -24,6 +25,36 @@ ItemRef = int | Item
 """An item, or its number: RunningNumber in requests, RunningNo in answers."""
 
 
+class Alignment(Enum):
+    """When an update takes effect, and what it charges (documented)."""
+
+    AT_RENEWAL = (False, False)
+    """From the next renewal on, which bills it. It must arrive before the reminder date."""
+
+    NOW_PRORATED = (True, False)
+    """At once; the part of the interval that is left is charged. Refused if that comes to less than zero."""
+
+    NOW_EXTENDED = (True, True)
+    """At once; the interval of what is there is extended to that of the changed item."""
+
+    def settings(self, preview: bool) -> dict[str, bool]:
+        """The flags on the wire. The second one requires the first."""
+        aligned, extended = self.value
+        return {
+            "AlignToCurrentInterval": aligned,
+            "ExtendInterval": extended,
+            "GetCustomerPricePreviewOnly": preview,
+        }
+
+
+class UpdateAction(StrEnum):
+    """The label of an update; it has no other effect (documented)."""
+
+    UPDATE = "update"
+    UPGRADE = "upgrade"
+    DOWNGRADE = "downgrade"
+
+
 def get_subscription(subscription: SubscriptionRef) -> Call[Subscription]:
     """Get one subscription with every version of its items.
 
@@ -31,7 +62,7 @@ def get_subscription(subscription: SubscriptionRef) -> Call[Subscription]:
         NotFound: there is no such subscription.
     """
     query = (("subscriptionId", _id(subscription)),)
-    return _read("getsubscription", documents.subscription, query)
+    return _read("getsubscription", documents.subscription, query, _Subscription(_id(subscription)))
 
 
 def get_subscriptions_for_customer(
@@ -63,7 +94,11 @@ def get_subscriptions_for_customer(
         given.append(("subscriptionstatus", str(SubscriptionStatus(status).value)))
     if only_current_items:
         given.append(("isCurrent", "true"))
-    return _read("getsubscriptionsforcustomer", documents.subscriptions, tuple(given))
+    subject = None
+    if customer_email is None:
+        field = "customer_id" if customer_reference_id is None else "customer_reference_id"
+        subject = Named(field, given[0][1], may_lack=True)
+    return _read("getsubscriptionsforcustomer", documents.subscriptions, tuple(given), subject)
 
 
 def get_subscriptions_by_purchase(purchase_id: int) -> Call[tuple[Subscription, ...]]:
@@ -119,7 +154,7 @@ def update_subscription_item(
         change["ProductName"] = product_name
     if reset_billing_interval:
         if alignment is Alignment.AT_RENEWAL and not preview:
-            raise ValueError("An interval is reset by an update that counts at once")
+            raise ValueError("Only an update that takes effect at once can reset the interval")
         change["ResetBillingInterval"] = True
     return _change(
         "updatesubscriptionitem",
@@ -259,7 +294,7 @@ def update_next_billing_date(subscription: SubscriptionRef, date: datetime) -> C
         NotFound: there is no such subscription.
     """
     if date.tzinfo is None:
-        raise ValueError("A next billing date has a time zone")
+        raise ValueError("A next billing date needs a time zone")
     body = {"SubscriptionId": _id(subscription), "NextBillingDate": date.astimezone(UTC)}
     return _call("POST", "updatenextbillingdate", documents.nothing, body=body, repeatable=True)
 
@@ -295,8 +330,24 @@ def _change(
     return _call("POST", name, documents.update_result, body=body, repeatable=repeatable)
 
 
-def _read(name: str, read: Callable[[bytes], T], query: tuple[tuple[str, str], ...]) -> Call[T]:
-    return _call("GET", name, read, query=query, repeatable=True)
+@dataclass(frozen=True, slots=True)
+class _Subscription:
+    """The subscription with this id, whose S in front is optional (documented)."""
+
+    id: str
+
+    def is_of(self, found: Subscription) -> bool:
+        return _digits(found.id) == _digits(self.id)
+
+
+def _digits(id: str) -> str:
+    return id.strip().upper().removeprefix("S")
+
+
+def _read(
+    name: str, read: Callable[[bytes], T], query: tuple[tuple[str, str], ...], subject: Subject | None = None
+) -> Call[T]:
+    return _call("GET", name, read, query=query, repeatable=True, subject=subject)
 
 
 def _call(
@@ -307,9 +358,10 @@ def _call(
     query: tuple[tuple[str, str], ...] = (),
     body: Mapping[str, object] | None = None,
     repeatable: bool,
+    subject: Subject | None = None,
 ) -> Call[T]:
     path = f"subscription/{name}"
-    return Call(method, path, path, read, documents.refusal, query, body, repeatable)
+    return Call(method, path, path, read, documents.refusal, query, body, repeatable, subject=subject)
 
 
 def _id(subscription: SubscriptionRef) -> str:

@@ -10,7 +10,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TypedDict, TypeVar, Unpack
 
-from tallyhook._call import Call, Pairs, whole
+from tallyhook._call import Call, Named, Pairs, Subject, whole
+from tallyhook.errors import WrongDocument
 from tallyhook.fusebill import documents, forecast
 from tallyhook.fusebill.forecast import DryRun
 from tallyhook.fusebill.models import (
@@ -75,7 +76,14 @@ def get_billing_period_definitions(customer_id: int) -> Call[Listed[BillingPerio
         NotFound: there is no such customer.
     """
     path = f"customers/{whole(customer_id, 'A customer_id')}/{_ROOT}"
-    return _call("GET", path, f"customers/{_ROOT}", documents.many(BillingPeriodDefinition), repeatable=True)
+    return _call(
+        "GET",
+        path,
+        f"customers/{_ROOT}",
+        documents.many(BillingPeriodDefinition),
+        repeatable=True,
+        subject=_whose(customer_id),
+    )
 
 
 def get_billing_period_definition(definition: DefinitionRef) -> Call[BillingPeriodDefinition]:
@@ -84,7 +92,8 @@ def get_billing_period_definition(definition: DefinitionRef) -> Call[BillingPeri
     Raises:
         NotFound: there is no such definition.
     """
-    return _call("GET", _path(definition), _ROOT, _DEFINITION, repeatable=True)
+    subject = Named("id", _id(definition, "definition"))
+    return _call("GET", _path(definition), _ROOT, _DEFINITION, repeatable=True, subject=subject)
 
 
 def get_billing_period_definition_by_subscription(
@@ -175,8 +184,9 @@ def edit_billing_period_definition(
         **_settings(settings),
     }
     if len(body) == 1:
-        raise TypeError("Name something that is to change")
-    return _call("PUT", _ROOT, _ROOT, _DEFINITION, body, repeatable=True)
+        raise TypeError("Name something to change")
+    subject = Named("id", body["id"])
+    return _call("PUT", _ROOT, _ROOT, _DEFINITION, body, repeatable=True, subject=subject)
 
 
 def delete_billing_period_definition(definition: DefinitionRef) -> Call[None]:
@@ -225,6 +235,8 @@ def dry_run(
 
     def read(body: bytes) -> DryRun:
         found = _DEFINITION(body)
+        if found.id != _id(definition, "definition"):
+            raise WrongDocument("the answer is not about the one that was asked for")
         return forecast.dry_run(found, invoice_day=invoice_day, invoice_month=invoice_month, now=now)
 
     return _call("GET", _path(definition), _ROOT, read, repeatable=True)
@@ -240,7 +252,8 @@ def get_subscription(subscription: SubscriptionRef) -> Call[Subscription]:
         NotFound: there is no such subscription.
     """
     path = f"subscriptions/{_id(subscription, 'subscription')}"
-    return _call("GET", path, "subscriptions", documents.one(Subscription), repeatable=True)
+    subject = Named("id", _id(subscription, "subscription"))
+    return _call("GET", path, "subscriptions", documents.one(Subscription), repeatable=True, subject=subject)
 
 
 def get_subscriptions(customer_id: int, *, page_number: int = 0) -> Call[Listed[Subscription]]:
@@ -252,7 +265,13 @@ def get_subscriptions(customer_id: int, *, page_number: int = 0) -> Call[Listed[
     path = f"customers/{whole(customer_id, 'A customer_id')}/subscriptions"
     query = _paged(page_number)
     return _call(
-        "GET", path, "customers/subscriptions", documents.many(Subscription), query=query, repeatable=True
+        "GET",
+        path,
+        "customers/subscriptions",
+        documents.many(Subscription),
+        query=query,
+        repeatable=True,
+        subject=_whose(customer_id),
     )
 
 
@@ -279,6 +298,7 @@ def set_quantity(
         body,
         query=_flags(preview, hold),
         repeatable=preview,
+        subject=Named("id", product.id),
     )
 
 
@@ -316,7 +336,13 @@ def get_draft_invoices(
     written = ";".join(f"{name}:{value}" for name, value in filters.items() if value is not None)
     query = (*((("query", written),) if written else ()), *_paged(page_number))
     return _call(
-        "GET", "DraftInvoices", "DraftInvoices", documents.many(DraftInvoice), query=query, repeatable=True
+        "GET",
+        "DraftInvoices",
+        "DraftInvoices",
+        documents.many(DraftInvoice),
+        query=query,
+        repeatable=True,
+        subject=None if customer_id is None else _whose(customer_id),
     )
 
 
@@ -326,8 +352,15 @@ def get_draft_invoice(draft: DraftRef) -> Call[DraftInvoice]:
     Raises:
         NotFound: there is no such draft, or it has been posted.
     """
-    path = f"DraftInvoices/{_id(draft, 'draft')}"
-    return _call("GET", path, "DraftInvoices", documents.one(DraftInvoice), repeatable=True)
+    named = _id(draft, "draft")
+    return _call(
+        "GET",
+        f"DraftInvoices/{named}",
+        "DraftInvoices",
+        documents.one(DraftInvoice),
+        repeatable=True,
+        subject=Named("id", named),
+    )
 
 
 def change_draft_invoice(
@@ -346,7 +379,7 @@ def change_draft_invoice(
     if po_number is not None:
         body["poNumber"] = po_number
     if len(body) == 1:
-        raise TypeError("Name something that is to change")
+        raise TypeError("Name something to change")
     # A deletion that is made twice finds no charge, so it is not sent again by itself.
     repeatable = not any(change.deletes for change in changes)
     return _call(
@@ -356,6 +389,7 @@ def change_draft_invoice(
         documents.one(DraftInvoice),
         body,
         repeatable=repeatable,
+        subject=Named("id", body["id"]),
     )
 
 
@@ -368,10 +402,15 @@ def post_draft_invoice(draft: DraftRef, *charge_ids: int) -> Call[Invoice]:
     Raises:
         NotFound: there is no such draft, or it is already posted.
     """
-    query = [("draftInvoiceId", str(_id(draft, "draft")))]
+    named = _id(draft, "draft")
+    query = [("draftInvoiceId", str(named))]
     if charge_ids:
         query.append(("draftChargeIds", ",".join(str(whole(each, "A charge's id")) for each in charge_ids)))
-    return _call("POST", "Invoices", "Invoices", documents.one(Invoice), {}, query=tuple(query))
+    # That an invoice tells which draft it was is inferred.
+    subject = Named("draft_invoice_id", named, may_lack=True)
+    return _call(
+        "POST", "Invoices", "Invoices", documents.one(Invoice), {}, query=tuple(query), subject=subject
+    )
 
 
 def get_invoices(customer_id: int, *, page_number: int = 0) -> Call[Listed[Invoice]]:
@@ -382,7 +421,15 @@ def get_invoices(customer_id: int, *, page_number: int = 0) -> Call[Listed[Invoi
     """
     path = f"customers/{whole(customer_id, 'A customer_id')}/Invoices"
     query = _paged(page_number)
-    return _call("GET", path, "customers/Invoices", documents.many(Invoice), query=query, repeatable=True)
+    return _call(
+        "GET",
+        path,
+        "customers/Invoices",
+        documents.many(Invoice),
+        query=query,
+        repeatable=True,
+        subject=_whose(customer_id),
+    )
 
 
 def get_invoice(invoice: int | Invoice) -> Call[Invoice]:
@@ -391,8 +438,15 @@ def get_invoice(invoice: int | Invoice) -> Call[Invoice]:
     Raises:
         NotFound: there is no such invoice.
     """
-    path = f"Invoices/{_id(invoice, 'invoice')}"
-    return _call("GET", path, "Invoices", documents.one(Invoice), repeatable=True)
+    named = _id(invoice, "invoice")
+    return _call(
+        "GET",
+        f"Invoices/{named}",
+        "Invoices",
+        documents.one(Invoice),
+        repeatable=True,
+        subject=Named("id", named),
+    )
 
 
 def _paged(page_number: int) -> Pairs:
@@ -422,8 +476,14 @@ def _call(
     *,
     query: Pairs = (),
     repeatable: bool = False,
+    subject: Subject | None = None,
 ) -> Call[T]:
-    return Call(method, path, action, read, documents.refusal, query, body, repeatable)
+    return Call(method, path, action, read, documents.refusal, query, body, repeatable, subject=subject)
+
+
+def _whose(customer_id: int | None) -> Subject:
+    """A customer, where a document tells whose it is (inferred: not every one needs to)."""
+    return Named("customer_id", customer_id, may_lack=True)
 
 
 def _path(definition: DefinitionRef) -> str:

@@ -65,8 +65,11 @@ def many(model: type[M]) -> Callable[[bytes], Listed[M]]:
 
 
 def _results(node: Any) -> Any:
-    """A list, or the only list in an object of results, whose shape is not documented."""
-    if isinstance(node, dict):
+    """A list, or the only list in an object of results, whose shape is not documented.
+
+    A refusal's list of errors doesn't count.
+    """
+    if isinstance(node, dict) and not {name.lower() for name in node} & {"errorid", "errors"}:
         lists = [value for value in node.values() if isinstance(value, list)]
         return lists[0] if len(lists) == 1 else node
     return node
@@ -80,7 +83,14 @@ def _unfolded(node: dict[str, Any]) -> dict[str, Any]:
 
 
 def nothing(body: bytes) -> None:
-    """An answer that only says that the call succeeded."""
+    """An answer that only says that the call succeeded: it is empty, or an object without an error.
+
+    Raises DecodeError for anything else, such as a proxy's page.
+    """
+    if body.strip():
+        said = read(_Refusal, _REFUSALS.object(body))
+        if said.errors or said.message:
+            raise DecodeError("an answer without an error was expected")
 
 
 def refusal(status: int, body: bytes) -> APIError:

@@ -131,11 +131,11 @@ def dry_run(
     """
     start, end = definition.current_billing_period_start_date, definition.next_recharge_date
     if start is None or end is None or definition.invoice_day is None:
-        raise ValueError("The definition doesn't tell its dates")
+        raise ValueError("The definition has no dates")
     is_yearly = definition.cycle == Cycle.YEARLY
     month = definition.invoice_month if is_yearly else None
     if is_yearly and month is None:
-        raise ValueError("The definition doesn't tell its month")
+        raise ValueError("The definition has no month")
     months = (12 if is_yearly else 1) * (definition.number_of_intervals or 1)
     old = _Dates(months, InvoiceDate(definition.invoice_day, month))
     new = _Dates(

@@ -78,5 +78,5 @@ class ChargeChange:
             raise TypeError("A quantity or a price is a Decimal or an int")
         changes = {name: value for name, value in given.items() if value is not None}
         if not changes:
-            raise ValueError(f"Name something that is to change of charge {self.id}")
+            raise ValueError(f"Name something to change in charge {self.id}")
         return {"id": self.id, "operation": "Update", **changes}

@@ -196,7 +196,7 @@ class Application:
         """
         reading, ledger = self.reading, self.reading.ledger
         for charge, asked in ledger.ours(reading.invoice):
-            if asked in self.declaration.charges and not asked.costs_the_same(charge):
+            if not asked.costs_the_same(charge):
                 raise Unresolved(
                     "a charge of this review has another price or quantity than was asked for",
                     f"charge {charge.id}: {asked}",
@@ -223,7 +223,7 @@ class Application:
 
     @property
     def _look_again(self) -> bool:
-        return self.sending.lost or self._began_unknown
+        return self.sending.lost or self.reading.is_repeated or self._began_unknown
 
     def _verified(self) -> Steps[None]:
         self.reading.require_no_doubt()

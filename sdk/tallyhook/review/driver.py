@@ -1,12 +1,13 @@
 """Sends an application's calls with either client, and writes its entries into the journal."""
 
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tallyhook.cheddar.calls import Call
 from tallyhook.cheddar.client import AsyncClient, Client
-from tallyhook.cheddar.models import Customer
+from tallyhook.cheddar.models import Customer, canonical
 from tallyhook.errors import Error
 from tallyhook.review.apply import Application
 from tallyhook.review.journal import Journal
@@ -24,6 +25,7 @@ def utc_now() -> datetime:
 def drive(review: "Review", client: Client, *, unknown_for: timedelta, marks: bool) -> Outcome:
     """Apply with a blocking client, without a journal."""
     _require_product(review, client)
+    _require_longer(unknown_for, client)
     steps = Application(review, None, utc_now, unknown_for, marks).steps()
     answer: Customer | Error | None = None
     while True:
@@ -53,6 +55,7 @@ async def adrive(
 ) -> Outcome:
     """Apply with an async client. What the journal raises ends the attempt."""
     _require_product(review, client)
+    _require_longer(unknown_for, client)
     entries = None if journal is None else await journal.entries()
     application = Application(
         review, entries, now, unknown_for, marks, gone_after=gone_after, is_second_look=is_second_look
@@ -81,10 +84,22 @@ async def adrive(
             await journal.append(step)
 
 
+def _require_longer(unknown_for: timedelta, client: Client | AsyncClient) -> None:
+    timeout = min(client.timeout, client.deadline or client.timeout)
+    if unknown_for.total_seconds() <= timeout < math.inf:
+        raise ValueError(f"unknown_for has to be longer than the client's timeout, which is {timeout:g} s")
+
+
 def _require_product(review: "Review", client: Client | AsyncClient) -> None:
     product = review.product
     if product is None:
         return
-    for meant, used in ((product.code, client.product_code), (product.id, client.product_id)):
-        if meant and used and meant != used:
-            raise ValueError("The client is for another product than the hook")
+    pairs = (
+        (product.code.strip(), client.product_code.strip()),
+        (canonical(product.id), canonical(client.product_id)),
+    )
+    compared = [meant == used for meant, used in pairs if meant and used]
+    if not compared:
+        raise ValueError("The client and the hook name their product in different ways: give the client both")
+    if not all(compared):
+        raise ValueError("The client is for another product than the hook")

@@ -57,7 +57,8 @@ class Review(Shown):
     def from_hook(cls, hook: Hook) -> "Review":
         """The review for a billable hook. Raises ValueError if it names no customer or no invoice."""
         customer, invoice = hook.customer, hook.subscription.invoice
-        if not (customer.id or customer.code) or invoice is None or not (invoice.id or invoice.number):
+        is_named = (customer.id + customer.code).strip()
+        if not is_named or invoice is None or not (invoice.id.strip() or invoice.number):
             raise ValueError("the hook names no customer, or no invoice: there is nothing to review")
         return cls(customer, hook.subscription, invoice, hook.product)
 
@@ -89,7 +90,7 @@ class Review(Shown):
         earlier = [moment for moment in before if moment is not None and moment < end]
         start = invoice.previous_billing_datetime or max(earlier, default=self.subscription.created_datetime)
         if start is None:
-            raise LookupError("nothing tells when the period of this invoice began")
+            raise LookupError("the start of this invoice's period is unknown")
         return Period(start, end)
 
     def quantity(self, item: str) -> Decimal:
@@ -165,10 +166,11 @@ class Review(Shown):
                 remembers this: apply again only after `retry_after` seconds.
             Unresolved: the invoice was paid and differs from what was declared, or it is unclear which charge
                 is ours.
-            ReviewFailed: in the end the invoice doesn't have what was declared, or an answer was about
-                another customer.
+            ReviewFailed: in the end the invoice doesn't have what was declared, or an answer was not about
+                it.
             EarlierInvoiceOutstanding: an older invoice has to be paid first.
-            ValueError: the client is for another product than the hook. Nothing was sent.
+            ValueError: the client is for another product than the hook, or its timeout is longer than
+                `unknown_for`. Nothing was sent.
             Error: a call failed.
         """
         return drive(self, client, unknown_for=unknown_for, marks=marks)

@@ -52,7 +52,7 @@ class Cheddar:
     def check_key(self, key: str | bytes) -> None:
         """Raises ValueError for an empty key. Any other text is a key."""
         if not key:
-            raise ValueError("an empty key is none")
+            raise ValueError("the key is empty")
 
     def sign(self, body: bytes, key: str | bytes, *, id: str, at: datetime) -> dict[str, str]:
         """The signature and the token. `id` and `at` are unused. Raises ValueError for an empty key."""

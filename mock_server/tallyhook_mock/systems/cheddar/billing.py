@@ -27,7 +27,6 @@ __all__ = [
     "last_period",
     "lasting_counters",
     "move_bill_date",
-    "open_invoice",
     "plan_billing",
     "reactivate",
     "restart_cycle",
@@ -76,7 +75,10 @@ def draft_invoice(
 
 
 def adopt(state: State, draft: Invoice, instead_of: Invoice | None) -> Invoice:
-    """Replace the pending invoice that a draft was made of, or add the draft after the others."""
+    """Replace the pending invoice that a draft was made of, or add the draft after the others.
+
+    `plan_billing` then plans its bill date.
+    """
     if instead_of is None:
         draft.subscription.customer.carried = ()
         state.add_invoice(draft)
@@ -85,31 +87,6 @@ def adopt(state: State, draft: Invoice, instead_of: Invoice | None) -> Invoice:
     for name in Invoice.__struct_fields__:
         setattr(instead_of, name, getattr(draft, name))
     return instead_of
-
-
-def open_invoice(
-    state: State,
-    subscription: Subscription,
-    billing_at: datetime,
-    at: datetime,
-    *,
-    begun_with: Invoice | None = None,
-    previous_at: datetime | None = None,
-    counters: tuple[Usage, ...] = (),
-    is_initial: bool = False,
-) -> Invoice:
-    """Open the current invoice of a subscription. `plan_billing` then plans its bill date."""
-    draft = draft_invoice(
-        state,
-        subscription,
-        billing_at,
-        at,
-        begun_with=begun_with,
-        previous_at=previous_at,
-        counters=counters,
-        is_initial=is_initial,
-    )
-    return adopt(state, draft, None)
 
 
 def plan_billing(state: State, invoice: Invoice, at: datetime) -> None:
@@ -348,16 +325,10 @@ def restart_cycle(
     subscription.anchor, subscription.cycle = at, 1
     billing_at = subscription.plan.frequency.after(at, 1, subscription.customer.product.rules.add_months)
     if billing_at is not None:
-        opened = open_invoice(
-            state,
-            subscription,
-            billing_at,
-            at,
-            begun_with=begun_with,
-            previous_at=at,
-            counters=counters,
+        opened = draft_invoice(
+            state, subscription, billing_at, at, begun_with=begun_with, previous_at=at, counters=counters
         )
-        plan_billing(state, opened, at)
+        plan_billing(state, adopt(state, opened, None), at)
 
 
 def last_period(customer: Customer) -> Invoice | None:
@@ -395,7 +366,7 @@ def _open_next(state: State, ended: Invoice, at: datetime) -> None:
         )
     if following is not None:
         carried = lasting_counters(ended, subscription.plan)
-        opened = open_invoice(
+        opened = draft_invoice(
             state,
             subscription,
             following,
@@ -404,4 +375,4 @@ def _open_next(state: State, ended: Invoice, at: datetime) -> None:
             previous_at=ended.billing_at,
             counters=carried,
         )
-        plan_billing(state, opened, at)
+        plan_billing(state, adopt(state, opened, None), at)

@@ -154,8 +154,9 @@ def _first_invoice(
         bill_at_once(state, subscription, setup, at)
         setup = ()
     # An invoice that is due now has no usage yet: the quantities belong to the first period.
-    invoice = billing.open_invoice(
+    draft = billing.draft_invoice(
         state, subscription, subscription.anchor, at, counters=() if is_due else counters, is_initial=True
     )
+    invoice = billing.adopt(state, draft, None)
     invoice.charges += (*setup, *(custom(state, new, at) for new in charges))
     return invoice

@@ -153,10 +153,6 @@ class Item(Value, frozen=True):
         return self.pending[-1].terms if self.pending else self.terms
 
     @property
-    def pending_quantity(self) -> int | None:
-        return self.asked.quantity if self.pending else None
-
-    @property
     def uncharged(self) -> int:
         """How many units of an item in arrears are still to be billed at the end of the interval."""
         return max(0, self.terms.quantity - self.charged)
@@ -167,7 +163,7 @@ class Item(Value, frozen=True):
 
     @property
     def status(self) -> ItemStatus:
-        """The status of a deactivated item that may be reinstated is inferred."""
+        """The status. That of a deactivated item that may be reinstated is inferred."""
         if self.is_removed:
             return ItemStatus.REMOVED
         if self.is_active:

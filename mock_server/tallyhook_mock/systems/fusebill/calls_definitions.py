@@ -76,13 +76,12 @@ def _new_definition(call: Call, *, is_preview: bool) -> BillingPeriodDefinition:
     else:
         raise invalid("invoiceDay", f"goes with {BillingPeriodType.SPECIFIED_DATE}, which needs it")
     settings = _settings(fields, Settings())
-    if is_preview:
-        return rules.definition_of(
-            customer, date, at=call.at, type=kind, settings=settings, manually_created=True
-        )
-    return rules.new_definition(
-        call.state, customer, date, at=call.at, type=kind, settings=settings, manually_created=True
+    definition = rules.definition_of(
+        customer, date, at=call.at, type=kind, settings=settings, manually_created=True
     )
+    if not is_preview:
+        rules.create_definition(call.state, definition, call.at)
+    return definition
 
 
 def edit_definition(call: Call) -> Any:
@@ -141,47 +140,17 @@ def _settings(fields: Fields, present: Settings) -> Settings:
 
 
 ROUTES: tuple[Route, ...] = (
-    (
-        "GET",
-        "customers/{id}/billingperioddefinitions",
-        "billingPeriodDefinitions/list",
-        list_definitions,
-    ),
+    ("GET", "customers/{id}/billingperioddefinitions", "billingPeriodDefinitions/list", list_definitions),
     (
         "GET",
         "billingperioddefinitions/getbysubscription/{id}",
         "billingPeriodDefinitions/getBySubscription",
         get_by_subscription,
     ),
-    (
-        "POST",
-        "billingperioddefinitions/preview",
-        "billingPeriodDefinitions/preview",
-        preview_definition,
-    ),
-    (
-        "GET",
-        "billingperioddefinitions/{id}",
-        "billingPeriodDefinitions/get",
-        get_definition,
-    ),
-    (
-        "PUT",
-        "billingperioddefinitions/{id}",
-        "billingPeriodDefinitions/edit",
-        edit_definition,
-    ),
-    (
-        "DELETE",
-        "billingperioddefinitions/{id}",
-        "billingPeriodDefinitions/delete",
-        delete_definition,
-    ),
-    (
-        "POST",
-        "billingperioddefinitions",
-        "billingPeriodDefinitions/create",
-        create_definition,
-    ),
+    ("POST", "billingperioddefinitions/preview", "billingPeriodDefinitions/preview", preview_definition),
+    ("GET", "billingperioddefinitions/{id}", "billingPeriodDefinitions/get", get_definition),
+    ("PUT", "billingperioddefinitions/{id}", "billingPeriodDefinitions/edit", edit_definition),
+    ("DELETE", "billingperioddefinitions/{id}", "billingPeriodDefinitions/delete", delete_definition),
+    ("POST", "billingperioddefinitions", "billingPeriodDefinitions/create", create_definition),
     ("PUT", "billingperioddefinitions", "billingPeriodDefinitions/edit", edit_definition),
 )

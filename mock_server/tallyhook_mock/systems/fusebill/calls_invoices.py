@@ -187,12 +187,7 @@ def patch_invoice(call: Call) -> Any:
 
 
 ROUTES: tuple[Route, ...] = (
-    (
-        "GET",
-        "customers/{id}/draftinvoices",
-        "draftInvoices/listOfCustomer",
-        list_drafts_of_customer,
-    ),
+    ("GET", "customers/{id}/draftinvoices", "draftInvoices/listOfCustomer", list_drafts_of_customer),
     ("GET", "customers/{id}/invoices", "invoices/listOfCustomer", list_invoices_of_customer),
     ("GET", "draftinvoices", "draftInvoices/list", list_drafts),
     ("PATCH", "draftinvoices", "draftInvoices/patch", patch_draft),

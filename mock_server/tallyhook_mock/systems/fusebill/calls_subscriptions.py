@@ -197,12 +197,12 @@ _PRODUCT = (
 
 
 def set_quantity(call: Call) -> Any:
-    """`quantity` is absolute. The other fields are sent back as read (documented)."""
+    """Set a quantity. `quantity` is absolute; the other fields are sent back as read (documented)."""
     return _change_quantity(call, _PRODUCT, "id", is_absolute=True)
 
 
 def change_quantity(call: Call) -> Any:
-    """`deltaQuantity` is a difference (documented)."""
+    """Change a quantity by a difference, `deltaQuantity` (documented)."""
     return _change_quantity(
         call, ("subscriptionProductId", "deltaQuantity"), "subscriptionProductId", is_absolute=False
     )
@@ -313,46 +313,21 @@ def get_product(call: Call) -> Any:
 ROUTES: tuple[Route, ...] = (
     ("GET", "subscriptions/getall", "subscriptions/list", list_subscriptions),
     ("GET", "subscriptionsummary", "subscriptions/list", list_subscriptions),
-    (
-        "GET",
-        "customers/{id}/subscriptions",
-        "subscriptions/listOfCustomer",
-        list_subscriptions_of_customer,
-    ),
-    (
-        "PUT",
-        "subscriptions/{id}/billingperioddefinition",
-        "subscriptions/move",
-        move_subscription,
-    ),
+    ("GET", "customers/{id}/subscriptions", "subscriptions/listOfCustomer", list_subscriptions_of_customer),
+    ("PUT", "subscriptions/{id}/billingperioddefinition", "subscriptions/move", move_subscription),
     ("DELETE", "subscriptions/delete/{id}", "subscriptions/delete", delete_subscription),
     ("GET", "subscriptions/{id}", "subscriptions/get", get_subscription),
     ("POST", "subscriptions", "subscriptions/create", create_subscription),
     ("PUT", "subscriptions", "subscriptions/edit", edit_subscription),
     ("GET", "subscriptionsv2/{id}", "subscriptions/get", get_subscription),
     ("PATCH", "subscriptionsv2", "subscriptions/patch", patch_subscription),
-    (
-        "POST",
-        "subscriptionactivation/{id}",
-        "subscriptions/activate",
-        activate_subscription,
-    ),
-    (
-        "POST",
-        "subscriptionprovision/{id}",
-        "subscriptions/provision",
-        provision_subscription,
-    ),
+    ("POST", "subscriptionactivation/{id}", "subscriptions/activate", activate_subscription),
+    ("POST", "subscriptionprovision/{id}", "subscriptions/provision", provision_subscription),
     ("POST", "subscriptioncancellation", "subscriptions/cancel", cancel_subscription),
     ("GET", "subscriptionproducts/{id}", "subscriptionProducts/get", get_product),
     ("POST", "subscriptionproductitems", "subscriptionProductItems/insert", insert_item),
     ("PUT", "subscriptionproductitems", "subscriptionProductItems/edit", edit_item),
     ("PATCH", "subscriptionproductitems", "subscriptionProductItems/patch", patch_items),
     ("PUT", "subscriptionproducts", "subscriptionProducts/setQuantity", set_quantity),
-    (
-        "POST",
-        "subscriptionproductquantitychange",
-        "subscriptionProducts/changeQuantity",
-        change_quantity,
-    ),
+    ("POST", "subscriptionproductquantitychange", "subscriptionProducts/changeQuantity", change_quantity),
 )

@@ -29,10 +29,10 @@ from tallyhook_mock.systems.fusebill.model import Customer
 from tallyhook_mock.systems.fusebill.picture import tell
 from tallyhook_mock.systems.fusebill.request import TERMS
 from tallyhook_mock.systems.fusebill.rules import (
+    create_definition,
     definition_of,
     delete_definition,
     edit_definition,
-    new_definition,
 )
 from tallyhook_mock.systems.fusebill.state import State
 
@@ -187,7 +187,8 @@ async def subscription(request: Request) -> Response:
 async def create_period(mock: Mock, form: Form) -> str:
     with as_operator(mock, State) as (state, at):
         customer, date = state.customer(_named(form).customer_id), _date(_given(form, known(CreateTable)))
-        made = new_definition(state, customer, date, at=at, manually_created=True)
+        made = definition_of(customer, date, at=at, manually_created=True)
+        create_definition(state, made, at)
     return f"Billing period {made.id} is created. Its next recharge is on {made.end:%Y-%m-%d}."
 
 

@@ -34,13 +34,13 @@ __all__ = [
     "add_charge",
     "cancel",
     "check_target",
+    "create_definition",
     "definition_of",
     "delete_definition",
     "draft_subscription",
     "edit_definition",
     "move",
     "new_customer",
-    "new_definition",
     "plan_recharge",
     "start",
 ]
@@ -90,27 +90,13 @@ def definition_of(
     )
 
 
-def new_definition(
-    state: State,
-    customer: Customer,
-    date: InvoiceDate,
-    *,
-    at: datetime,
-    type: BillingPeriodType = BillingPeriodType.SPECIFIED_DATE,
-    settings: Settings | None = None,
-    manually_created: bool = False,
-    end: datetime | None = None,
-) -> BillingPeriodDefinition:
-    """Create a definition for a customer. It bills nothing while it is empty (documented)."""
-    definition = definition_of(
-        customer, date, at=at, type=type, settings=settings, manually_created=manually_created, end=end
-    )
+def create_definition(state: State, definition: BillingPeriodDefinition, at: datetime) -> None:
+    """Give a customer a definition from `definition_of`. It bills nothing while it is empty (documented)."""
     definition.id = state.ids.next()
     state.add_definition(definition)
     plan_recharge(state, definition)
     note = f"recharges on {definition.end.date()}"
-    state.emit("periodCreated", at, customer, item=_name(definition), note=note)
-    return definition
+    state.emit("periodCreated", at, definition.customer, item=_name(definition), note=note)
 
 
 def edit_definition(
@@ -359,7 +345,8 @@ def start(
         kind = BillingPeriodType.SPECIFIED_DATE
         if date is None:
             kind = BillingPeriodType.FIRST_SUBSCRIPTION_ACTIVATION
-        into = new_definition(state, customer, wanted, at=at, type=kind)
+        into = definition_of(customer, wanted, at=at, type=kind)
+        create_definition(state, into, at)
     day = day_of(at)
     subscription.place, subscription.status, subscription.activated = into, "Active", at
     into.subscriptions.append(subscription)
@@ -399,7 +386,8 @@ def move(
         return
     if isinstance(into, InvoiceDate):
         end = into.instead_of(subscription.end, at)
-        into = new_definition(state, subscription.customer, into, at=at, end=end)
+        into = definition_of(subscription.customer, into, at=at, end=end)
+        create_definition(state, into, at)
     before = subscription.definition
     before.subscriptions.remove(subscription)
     into.subscriptions.append(subscription)

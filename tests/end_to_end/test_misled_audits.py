@@ -1,0 +1,241 @@
+"""A usage audit against late, lost and misleading answers: no wrong bill may look good."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from decimal import Decimal, localcontext
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tallyhook import chargemonk, cleverbridge, fusebill
+from tallyhook.audit import Audit, FileJournal, Outcome, Standing, System, apply
+from tallyhook.errors import DecodeError, WrongDocument
+from tallyhook_mock import serve
+from tallyhook_mock.faults import Fault, FaultKind
+
+from .test_usage_audit import DAY, EVE, KEY, PASSWORD, START, TOKEN, Stage, catalog
+
+
+class Tampering(httpx.BaseTransport):
+    """A gateway on the way: it answers calls that were carried out itself, or changes an answer."""
+
+    def __init__(self) -> None:
+        self.network = httpx.HTTPTransport()
+        self.answers: dict[str, list[tuple[int, str]]] = {}
+        self.rewrites: dict[str, str] = {}
+        self.before: dict[str, Any] = {}
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        action = next((each for each in self.answers if each in request.url.path), "")
+        if early := self.before.pop(request.method + " " + request.url.path.rpartition("/")[2], None):
+            early()
+        response = self.network.handle_request(request)
+        text = response.read().decode()
+        if self.answers.get(action):
+            status, text = self.answers[action].pop(0)
+            return httpx.Response(status, text=text)
+        for old, new in self.rewrites.items():
+            text = text.replace(old, new)
+        return httpx.Response(response.status_code, text=text)
+
+    def close(self) -> None:
+        self.network.close()
+
+
+class Tampered(Stage):
+    """The clients of the other systems go through a gateway."""
+
+    def __init__(self, server: Any) -> None:
+        super().__init__(server)
+        for client in (self.fusebill, self.cleverbridge, self.chargemonk):
+            client.close()
+        self.gateway = Tampering()
+        through: Any = {"backoff": 0, "retries": 0, "transport": self.gateway}
+        self.fusebill = fusebill.Client(KEY, base_url=f"{server.url}/v1", **through)
+        self.cleverbridge = cleverbridge.Client("grace", PASSWORD, base_url=server.url, **through)
+        self.chargemonk = chargemonk.Client(
+            TOKEN, base_url=server.url, add_charge_path="addCharge", **through
+        )
+
+    def of(self, system: str) -> System:
+        return next(each for each in self.systems if each.name == system)
+
+    def audited(self, system: str, journal: FileJournal | None, used: int = 8) -> Outcome:
+        """The outcome of the one window of a system."""
+
+        def usage(audit: Audit) -> None:
+            audit.set_quantity("blocks", used)
+            audit.run_when_done()
+
+        (outcome,) = apply(usage, [self.of(system)], journal, now=self.now)
+        return outcome
+
+
+@pytest.fixture
+def stage() -> Iterator[Tampered]:
+    both = catalog()
+    both["cleverbridge"]["subscriptions"].append(
+        {"id": "S2002", "items": [{"productId": 101}, {"productId": 102}]}
+    )
+    both["fusebill"]["customers"].append(
+        {"id": 2, "name": "Ada", "subscriptions": [{"id": 22, "planCode": "BASE"}]}
+    )
+    with serve(both, start=START) as server:
+        made = Tampered(server)
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> FileJournal:
+    return FileJournal(tmp_path / "audit.jsonl")
+
+
+def test_a_run_that_was_declined_is_not_executed(stage: Tampered, journal: FileJournal) -> None:
+    stage.server.advance_to(DAY)
+    stage.server.decline("IDA")
+    outcome = stage.audited("cheddar", journal)
+    assert (outcome.standing, outcome.is_good) == (Standing.FAILED, False)
+    assert "declined" in outcome.problem
+
+
+def test_a_window_that_closes_while_a_quantity_is_set_is_late(stage: Tampered, journal: FileJournal) -> None:
+    stage.server.advance_to("2026-04-16T23:59:59Z")
+    began = stage.now()
+
+    def usage(audit: Audit) -> None:
+        audit.set_quantity("blocks", 8)
+
+    moments: list[datetime] = []
+
+    def now() -> datetime:
+        return moments.pop(0) if moments else began + timedelta(seconds=2)
+
+    for system in ("cleverbridge", "chargemonk"):
+        moments[:] = [began, began]  # when the windows are looked for, and before a quantity is set
+        (outcome,) = apply(usage, [stage.of(system)], journal, now=now)
+        assert (outcome.standing, outcome.is_good) == (Standing.LATE, False)
+
+
+@pytest.mark.parametrize(
+    ("system", "action", "moment"),
+    [
+        ("fusebill", "draftInvoices/patch", DAY),
+        ("cleverbridge", "subscription/updatesubscriptionitem", EVE),
+    ],
+)
+def test_another_total_waits_for_one_that_may_still_land(
+    stage: Tampered, journal: FileJournal, system: str, action: str, moment: str
+) -> None:
+    stage.server.advance_to(moment)
+    stage.server.fault(Fault(FaultKind.DROP_BEFORE, action=action))
+    assert stage.audited(system, journal, 9).standing is Standing.UNKNOWN
+    assert stage.audited(system, journal, 8).standing is Standing.UNKNOWN
+    stage.server.advance("5m")
+    assert stage.audited(system, journal, 8).is_good
+
+
+def test_a_charge_that_comes_back_written_otherwise_is_added_once(
+    stage: Tampered, journal: FileJournal
+) -> None:
+    stage.server.advance_to(EVE)
+    stage.gateway.rewrites = {"blocks, up to": "BLOCKS: up to"}
+    for _ in range(3):
+        assert stage.audited("chargemonk", journal).standing is Standing.FAILED
+        stage.server.advance("10m")
+    assert len(stage.chargemonk.list_subscription_unbilled_charges("mill")) == 1
+
+
+def test_what_is_shown_is_not_waited_for(stage: Tampered, journal: FileJournal) -> None:
+    stage.server.advance_to(EVE)
+    assert stage.audited("chargemonk", journal, 3).is_good
+    stage.gateway.before["POST addCharge"] = _lose
+    assert stage.audited("chargemonk", journal, 5).standing is Standing.UNKNOWN
+    stage.server.advance("5m")
+    assert stage.audited("chargemonk", journal, 8).is_good
+    (first, second) = stage.chargemonk.list_subscription_unbilled_charges("mill")
+    assert {first.quantity, second.quantity} == {Decimal(3), Decimal(5)}
+
+
+def test_amounts_are_exact_in_any_decimal_context(stage: Tampered) -> None:
+    with localcontext() as context:
+        context.prec = 4
+        stage.chargemonk.add_charge("mill", "fine work", Decimal("1234.56"), quantity=3)
+    (charge,) = stage.chargemonk.list_subscription_unbilled_charges("mill")
+    assert charge.amount == Decimal("3703.68")
+
+
+def test_an_answer_about_another_concludes_nothing(stage: Tampered) -> None:
+    stage.server.advance_to(DAY)
+    first, second = sorted(stage.fusebill.get_draft_invoices(), key=lambda draft: draft.customer_id or 0)
+    stage.chargemonk.add_charge("mill", "fine work", Decimal(1))
+    product = stage.fusebill.get_subscription(11).product("GB25")
+    calls: list[tuple[str, str, Callable[[], object]]] = [
+        (f'"id":{first.id}', f'"id":{second.id}', lambda: stage.fusebill.get_draft_invoice(first)),
+        (
+            f'"id":{first.id}',
+            f'"id":{second.id}',
+            lambda: stage.fusebill.change_draft_invoice(first, notes="x"),
+        ),
+        ('"id":11', '"id":22', lambda: stage.fusebill.get_subscription(11)),
+        ('"customerId":1', '"customerId":2', lambda: stage.fusebill.get_subscriptions(1)),
+        ('"customerId":1', '"customerId":2', lambda: stage.fusebill.get_invoices(1)),
+        ('"customerId":1', '"customerId":2', lambda: stage.fusebill.get_draft_invoices(customer_id=1)),
+        ('"customerId":1', '"customerId":2', lambda: stage.fusebill.get_billing_period_definitions(1)),
+        (f'"id":{product.id}', '"id":987', lambda: stage.fusebill.set_quantity(product, 7)),
+        (
+            f'"draftInvoiceId":{first.id}',
+            '"draftInvoiceId":9',
+            lambda: stage.fusebill.post_draft_invoice(first),
+        ),
+        ('"Id":1001', '"Id":2002', lambda: stage.cleverbridge.get_subscription("S1001")),
+        ('"mill"', '"wheel"', lambda: stage.chargemonk.list_subscription_unbilled_charges("mill")),
+    ]
+    for old, new, call in calls:
+        stage.gateway.rewrites = {old: new, old.replace(":", ": "): new}
+        with pytest.raises(WrongDocument):
+            call()
+
+
+REFUSED = '{"ErrorId": 0, "Message": "Something went wrong", "Errors": []}'
+
+
+@pytest.mark.parametrize("body", [REFUSED, "{}", "[]", "<html>Sign in</html>", ""])
+def test_an_error_that_comes_with_200_is_not_taken_for_an_answer(stage: Tampered, body: str) -> None:
+    stage.gateway.answers = {"/v1/": [(200, body)] * 9}
+    with pytest.raises(DecodeError):
+        stage.fusebill.get_draft_invoice(1)
+    if body != "[]":
+        with pytest.raises(DecodeError):
+            stage.fusebill.get_draft_invoices()
+    if body not in ("", "{}"):
+        with pytest.raises(DecodeError):
+            stage.fusebill.delete_billing_period_definition(1)
+
+
+def test_a_draft_that_was_posted_with_another_quantity_is_told(stage: Tampered, journal: FileJournal) -> None:
+    """Somebody changes it between the reading that verifies and the post."""
+    stage.server.advance_to(DAY)
+    (draft,) = [each for each in stage.fusebill.get_draft_invoices() if each.customer_id == 1]
+
+    def meddle() -> None:
+        whole = other.get_draft_invoice(draft)
+        (blocks,) = [each for each in whole.draft_charges if each.product_code == "GB25"]
+        other.change_draft_invoice(whole, fusebill.ChargeChange(blocks.id or 0, quantity=99))
+
+    with fusebill.Client(KEY, base_url=f"{stage.server.url}/v1") as other:
+        stage.gateway.before["POST Invoices"] = meddle
+        outcome = next(iter(apply(_eight, [stage.of("fusebill")], journal, now=stage.now)))
+    assert outcome.standing is Standing.FAILED
+    assert "was billed as 99, and 8 was declared" in outcome.problem
+
+
+def _lose() -> None:
+    raise httpx.ReadTimeout("nothing came")
+
+
+def _eight(audit: Audit) -> None:
+    audit.set_quantity("blocks", 8)
+    audit.run_when_done()
