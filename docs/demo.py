@@ -1,6 +1,6 @@
 """Draws demo.svg, what `tallyhook demo` prints, with rich: `python docs/demo.py`.
 
-It doesn't move: PyPI has no maintained tool that records a terminal as an animated SVG (termtosvg is archived).
+It doesn't move: PyPI has no maintained tool that records a terminal as an animated SVG.
 """
 
 import re
