@@ -33,7 +33,7 @@ release: .venv/installed ## build sdist and wheel, try each extra and each Pytho
 	$(BIN)/pytest tests/release --timeout 1800 --numprocesses auto --dist loadfile
 	rm -rf dist && $(BIN)/python -m build --outdir dist .
 
-screenshots: .venv/installed browser ## make the pictures of the console anew
+screenshots: .venv/installed browser ## pictures of every page at three widths: build/screenshots, and those of the docs
 	TALLYHOOK_SCREENSHOTS=1 $(BIN)/pytest tests/browser/test_screenshots.py
 
 # What the tests drive for real: curl, and a PostgreSQL server of their own.

@@ -138,7 +138,7 @@ class Attempt:
             await self.context.inbox.finish(self.letter.key, self.context.owner, State.FAILED, why)
 
     def _log(self, level: int, what: str, **more: str) -> None:
-        log_hook(level, self.letter, what, attempt=self._name, **more)
+        log_hook(level, self.letter, what, {"attempt": self._name, **more})
 
     def _log_end(self, state: State) -> None:
         bad = state in (State.FAILED, State.UNDECODABLE, State.UNRESOLVED)

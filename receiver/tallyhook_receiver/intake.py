@@ -217,5 +217,5 @@ def _signed(source: Source, headers: Mapping[str, str], body: bytes) -> bool:
 
 
 def _no_inbox(letter: Letter, error: InboxUnavailable) -> Response:
-    log_hook(logging.ERROR, letter, f"the inbox is unavailable: {error}")
+    log_hook(logging.ERROR, letter, f"the inbox is unavailable: {error}", is_kept=False)
     return later(RETRY_AFTER, "no inbox")

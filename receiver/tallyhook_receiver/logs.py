@@ -26,10 +26,18 @@ class Work(Protocol):
 working_at: ContextVar[Work | None] = ContextVar("tallyhook_working_at", default=None)
 
 
-def log_hook(level: int, letter: Letter, what: str, **more: str) -> None:
-    """Log a message about a hook. `more` are extra fields of the record."""
+def log_hook(
+    level: int, letter: Letter, what: str, more: Mapping[str, str] | None = None, *, is_kept: bool = True
+) -> None:
+    """Log a message about a hook. `more` are extra fields of the record.
+
+    An error ends with the command that shows the hook, if the inbox has it.
+    """
     of_type = f", {letter.type}" if letter.type else ""
-    log.log(level, "hook %s%s: %s", letter.name, of_type, what, extra=letter.about | more)
+    command = f" (tallyhook inbox show {letter.name})" if is_kept and level >= logging.ERROR else ""
+    log.log(
+        level, "hook %s%s: %s%s", letter.name, of_type, what, command, extra={**letter.about, **(more or {})}
+    )
 
 
 class JSONFormatter(logging.Formatter):

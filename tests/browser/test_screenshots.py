@@ -1,6 +1,10 @@
-"""Every page in light and dark; with TALLYHOOK_SCREENSHOTS set, the documentation's pictures are made."""
+"""Every page in light and dark at three widths; with TALLYHOOK_SCREENSHOTS set they are kept as pictures.
+
+All of them go to build/screenshots, and those that the documentation shows to docs/screenshots.
+"""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,8 +17,21 @@ from ..mock_server import systems_world
 from .conftest import visiting
 from .stage import CATALOG, played
 
-PICTURES = Path(__file__).parents[2] / "docs" / "screenshots"
-PAGES = ("overview", "customers", "customer", "hooks", "hook", "listeners", "faults")
+ROOT = Path(__file__).parents[2]
+ALL, SHOWN = ROOT / "build" / "screenshots", ROOT / "docs" / "screenshots"
+WIDTHS = (1280, 768, 390)
+PAGES = (
+    "overview",
+    "customers",
+    "customer",
+    "invoices",
+    "hooks",
+    "hook",
+    "listeners",
+    "faults",
+    "calls",
+    "rules",
+)
 
 
 # Of a mock with all systems.
@@ -59,7 +76,12 @@ def look(page: Page, url: str, name: str) -> None:
     assert answer is not None
     assert answer.status == 200
     assert page.locator("#pulse").is_visible(), "the script runs"
-    wide = page.evaluate("document.documentElement.scrollWidth")
-    assert wide <= 1280, f"{name} is {wide} px wide"
-    if "TALLYHOOK_SCREENSHOTS" in os.environ:
-        page.screenshot(path=PICTURES / f"{name}.png", full_page=True)
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 860})
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= width, f"{name} is {wide} px wide at {width}"
+        if "TALLYHOOK_SCREENSHOTS" in os.environ:
+            page.screenshot(path=ALL / f"{name}-{width}.png", full_page=True)
+            shown = SHOWN / f"{name}.png"
+            if width == max(WIDTHS) and shown.exists():
+                shutil.copyfile(ALL / f"{name}-{width}.png", shown)

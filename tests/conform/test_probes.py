@@ -11,7 +11,7 @@ from tallyhook_mock.conform.probe import Need
 from tallyhook_mock.conform.probes import PROBES
 from tallyhook_mock.conform.rehearsal import Rehearsal
 from tallyhook_mock.systems.cheddar.settings import SETTINGS
-from tallyhook_mock.testing.house import House
+from tallyhook_mock.testing.session import Session
 
 DUNNING: list[list[str]] = [["2d", "2d", "2d", "2d"], ["2d", "2d", "2d"], ["2d"] * 5, ["1d", "36h"], []]
 
@@ -25,8 +25,8 @@ HOOKS = [rule for rule, probe in PROBES.items() if Need.LISTENER in probe.needs]
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    made = House(lambda: tmp_path_factory.mktemp("house"))
+def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+    made = Session(lambda: tmp_path_factory.mktemp("session"))
     yield made
     made.close()
 
@@ -42,8 +42,8 @@ def test_no_rule_begins_like_another() -> None:
 
 
 @pytest.mark.parametrize(("rule", "value"), CASES, ids=[f"{rule}={value}" for rule, value in CASES])
-def test_an_alternative_is_recognised(house: House, tmp_path: Path, rule: str, value: Any) -> None:
-    rehearsal = Rehearsal(house, {rule: value})
+def test_an_alternative_is_recognised(session: Session, tmp_path: Path, rule: str, value: Any) -> None:
+    rehearsal = Rehearsal(session, {rule: value})
     try:
         state = rehearsal.state()
         if rule not in HOOKS:
@@ -59,11 +59,11 @@ def test_an_alternative_is_recognised(house: House, tmp_path: Path, rule: str, v
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_probes_do_not_disturb_each_other(house: House, tmp_path: Path, seed: int) -> None:
+def test_probes_do_not_disturb_each_other(session: Session, tmp_path: Path, seed: int) -> None:
     """All at once, in any order, on a mock whose rules are drawn."""
     draw = Random(seed)
     rules = {rule: draw.choice(alternatives(rule)) for rule in SETTINGS}
-    rehearsal = Rehearsal(house, rules)
+    rehearsal = Rehearsal(session, rules)
     try:
         state = rehearsal.state()
         rehearsal.run(state, tmp_path / "state.json", shuffle=draw).start(PROBES)

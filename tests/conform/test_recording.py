@@ -14,7 +14,7 @@ from tallyhook_mock.conform.account import Unusable
 from tallyhook_mock.conform.compare import Comparison, catalog_of, compare
 from tallyhook_mock.conform.pseudonyms import Pseudonyms
 from tallyhook_mock.conform.record import Recorder, read_recording
-from tallyhook_mock.testing.house import House
+from tallyhook_mock.testing.session import Session
 
 ITEM = {"code": "GB", "name": "Gigabytes", "quantityIncluded": 1, "overageAmount": "0.50", "isPeriodic": True}
 CATALOG: dict[str, Any] = {
@@ -65,8 +65,8 @@ Call = Callable[..., httpx.Response]
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    made = House(lambda: tmp_path_factory.mktemp("house"))
+def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+    made = Session(lambda: tmp_path_factory.mktemp("session"))
     yield made
     made.close()
 
@@ -144,23 +144,23 @@ def differences(compared: list[Comparison]) -> dict[str, set[str]]:
     }
 
 
-def test_the_same_rules_give_the_same_documents(record: Callable[..., Recording], house: House) -> None:
+def test_the_same_rules_give_the_same_documents(record: Callable[..., Recording], session: Session) -> None:
     recording = record()
     story(recording)
     exchanges = read_recording(recording.file)
-    compared = compare(exchanges, house)
+    compared = compare(exchanges, session)
     assert len(compared) == 10
     assert differences(compared) == {}
     assert [each.left_out for each in compared if each.left_out] == []
 
 
-def test_other_rules_show_where_documents_differ(record: Callable[..., Recording], house: House) -> None:
+def test_other_rules_show_where_documents_differ(record: Callable[..., Recording], session: Session) -> None:
     rules = {"tax_rounding": "line", "promotion_credit_code": "coupon", "canceled_again": "refused"}
     recording = record(rules)
     story(recording)
     exchanges = read_recording(recording.file)
-    assert differences(compare(exchanges, house, rules=rules)) == {}
-    found = differences(compare(exchanges, house))
+    assert differences(compare(exchanges, session, rules=rules)) == {}
+    found = differences(compare(exchanges, session))
     assert "HTTP status" in found["customers/cancel"]
     invoice = "customers/customer/subscriptions/subscription/invoices/invoice"
     assert any(path.endswith("/@code") for path in found["customers/new"])
@@ -168,7 +168,7 @@ def test_other_rules_show_where_documents_differ(record: Callable[..., Recording
     assert amounts in found["invoices/new"], found["invoices/new"]
 
 
-def test_a_recording_holds_nobodys_data(record: Callable[..., Recording], house: House) -> None:
+def test_a_recording_holds_nobodys_data(record: Callable[..., Recording], session: Session) -> None:
     recording = record()
     story(recording)
     text = recording.file.read_text()
@@ -195,11 +195,11 @@ def test_what_an_application_gets_is_what_the_service_answered(record: Callable[
     assert 'code="older"' in there.text
 
 
-def test_customers_of_before_are_left_out(record: Callable[..., Recording], house: House) -> None:
+def test_customers_of_before_are_left_out(record: Callable[..., Recording], session: Session) -> None:
     recording = record()
     recording.call("customers/get/productCode/ACME/code/older")
     recording.call("customers/get/productCode/ACME")
-    compared = compare(read_recording(recording.file), house)
+    compared = compare(read_recording(recording.file), session)
     assert len(compared) == 2
     for each in compared:
         assert each.left_out.endswith(", which was there before the recording")
@@ -234,7 +234,7 @@ def test_a_recording_that_can_not_be_read(tmp_path: Path) -> None:
     file.write_text("{}\n")
     with pytest.raises(Unusable, match="line 1: not a recorded call"):
         read_recording(file)
-    assert compare([], House(lambda: tmp_path)) == []
+    assert compare([], Session(lambda: tmp_path)) == []
 
 
 @pytest.mark.parametrize(

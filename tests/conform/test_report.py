@@ -15,15 +15,15 @@ from tallyhook_mock.conform.rehearsal import Rehearsal, rehearse
 from tallyhook_mock.conform.report import Outcome
 from tallyhook_mock.conform.state import Progress, State
 from tallyhook_mock.systems.cheddar.settings import SETTINGS
-from tallyhook_mock.testing.house import House
+from tallyhook_mock.testing.session import Session
 
 # With one of these the other makes no difference, so that nobody can tell.
 MOOT = {"declined_one_time", "promotion_scope"}
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    made = House(lambda: tmp_path_factory.mktemp("house"))
+def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+    made = Session(lambda: tmp_path_factory.mktemp("session"))
     yield made
     made.close()
 
@@ -36,8 +36,8 @@ def flipped() -> dict[str, Any]:
     return {**chosen, "dunning": ["1d", "3d", "5d"]}
 
 
-def played(house: House, rules: dict[str, Any], file: Path) -> State:
-    rehearsal = Rehearsal(house, rules)
+def played(session: Session, rules: dict[str, Any], file: Path) -> State:
+    rehearsal = Rehearsal(session, rules)
     try:
         state = rehearsal.state()
         rehearsal.run(state, file).start(PROBES)
@@ -47,8 +47,8 @@ def played(house: House, rules: dict[str, Any], file: Path) -> State:
 
 
 @pytest.fixture(scope="module")
-def state(house: House, flipped: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> State:
-    return played(house, flipped, tmp_path_factory.mktemp("run") / "state.json")
+def state(session: Session, flipped: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> State:
+    return played(session, flipped, tmp_path_factory.mktemp("run") / "state.json")
 
 
 @pytest.fixture(scope="module")
@@ -73,13 +73,13 @@ def test_ten_flipped_rules_are_reported_and_no_other(
 
 
 def test_a_mock_with_the_written_rules_is_as_assumed(
-    house: House, verdicts: list[report.Verdict], flipped: dict[str, Any], tmp_path: Path
+    session: Session, verdicts: list[report.Verdict], flipped: dict[str, Any], tmp_path: Path
 ) -> None:
     file = tmp_path / "rules.toml"
     file.write_text(report.rules_toml(verdicts))
     assert tomllib.loads(file.read_text())["rules"] == flipped
     assumed = report.read_rules(file)
-    again = report.judge(played(house, dict(assumed), tmp_path / "state.json"), assumed, rehearse)
+    again = report.judge(played(session, dict(assumed), tmp_path / "state.json"), assumed, rehearse)
     assert {each.outcome for each in again} == {Outcome.AS_ASSUMED}
     assert report.rules_toml(again) == report.rules_toml(verdicts)
 

@@ -16,21 +16,21 @@ from tallyhook_mock.conform.plans import PLANS
 from tallyhook_mock.conform.probe import Probe
 from tallyhook_mock.conform.probes import PROBES
 from tallyhook_mock.conform.rehearsal import Rehearsal
-from tallyhook_mock.testing.house import House
+from tallyhook_mock.testing.session import Session
 
 Change = Callable[[httpx.Request], httpx.Response | None]
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    made = House(lambda: tmp_path_factory.mktemp("house"))
+def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+    made = Session(lambda: tmp_path_factory.mktemp("session"))
     yield made
     made.close()
 
 
 @pytest.fixture
-def rehearsal(house: House) -> Iterator[Rehearsal]:
-    made = Rehearsal(house)
+def rehearsal(session: Session) -> Iterator[Rehearsal]:
+    made = Rehearsal(session)
     yield made
     made.close()
 
@@ -185,8 +185,8 @@ def test_without_a_listener_the_others_are_played(rehearsal: Rehearsal, tmp_path
     assert state.probes["one_time_excess"].finding is not None
 
 
-def test_without_a_coupon_or_a_declining_zip(house: House, tmp_path: Path) -> None:
-    rehearsal = Rehearsal(house)
+def test_without_a_coupon_or_a_declining_zip(session: Session, tmp_path: Path) -> None:
+    rehearsal = Rehearsal(session)
     try:
         rehearsal.world.mock.state.products["CONFORM"].promotions.clear()
         state = rehearsal.state()

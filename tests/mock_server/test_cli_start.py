@@ -26,7 +26,7 @@ READING = (
     "snapshot",
     "rules",
 )
-HELP = ("", "mock", "seed", "listen", "trigger", "record", "compare", "conform start")
+HELP = ("", "mock", "seed", "listen", "trigger", "record", "compare", "conform start", "verify", "doctor")
 
 
 def loaded(command: str, url: str = "") -> set[str]:

@@ -17,7 +17,7 @@ import tallyhook_mock
 from tallyhook import AsyncClient, Client
 from tallyhook.errors import NotFound
 from tallyhook_mock.testing import Cheddar
-from tallyhook_mock.testing.house import House
+from tallyhook_mock.testing.session import Session
 
 from .apps import asgi, auditing, wsgi
 
@@ -105,9 +105,9 @@ def test_a_frozen_clock_does_not_disturb(cheddar: Cheddar, async_client: AsyncCl
 @pytest.mark.parametrize("freeze", [freezegun.freeze_time, lambda at: time_machine.travel(at, tick=False)])
 def test_a_server_that_is_started_under_a_frozen_clock_ends(freeze: Any, tmp_path: Path) -> None:
     with ExitStack() as stack, freeze("2040-05-05"):
-        house = House(lambda: tmp_path)
-        stack.callback(house.close)
-        assert httpx.get(house.address(tls=False).url).status_code == 503
+        session = Session(lambda: tmp_path)
+        stack.callback(session.close)
+        assert httpx.get(session.address(tls=False).url).status_code == 503
         server = stack.enter_context(tallyhook_mock.serve(start="2026-01-01"))
         server.advance("1mo")
         assert server.now == datetime(2026, 2, 1, tzinfo=UTC)
@@ -172,6 +172,15 @@ def test_raises(cheddar, app):
 def test_wrong_plan(cheddar):
     cheddar.plan("SMALL", price="20.00")
     cheddar.customer("ada", plan="SMAL")
+
+def test_wrong_field(cheddar):
+    cheddar.plan("SMALL", price="20.00", item={})
+
+def test_no_application(cheddar):
+    cheddar.listener(3)
+
+def test_no_customer(cheddar):
+    cheddar.bill("nobody")
 """
 
 
@@ -181,9 +190,10 @@ def test_a_failing_test_shows_the_traceback_and_none_of_our_frames(
     pytester.makepyfile(test_project=PROJECT)
     pytester.makefile(".ini", pytest="[pytest]\naddopts = -p no:asyncio\n")
     run = pytester.runpytest_inprocess("-p", "no:cacheprovider")
-    run.assert_outcomes(failed=2)
+    run.assert_outcomes(failed=5)
     shown = "\n".join(run.outlines)
-    raised, wrong = shown.split("_ test_wrong_plan _")
+    raised, _, others = shown.partition("_ test_wrong_plan _")
+    wrong = others.partition("_ test_wrong_field _")[0]
     assert "a handler raised KeyError" in raised
     assert 'review.set_quantity("GB", {"ada": 1}[review.customer.code])' in raised
     assert "KeyError: 'ben'" in raised

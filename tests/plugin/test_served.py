@@ -12,7 +12,7 @@ import respx
 
 from tallyhook import AsyncClient, Client, NoAnswer, ServiceUnavailable
 from tallyhook_mock import Fault, FaultKind
-from tallyhook_mock.testing import Cheddar, CheddarServer, House
+from tallyhook_mock.testing import Cheddar, CheddarServer, Session
 
 
 def test_it_is_the_same_cheddar(cheddar: Cheddar, cheddar_server: CheddarServer, client: Client) -> None:
@@ -44,11 +44,11 @@ def test_over_tls(cheddar_server_tls: CheddarServer, cheddar_server: CheddarServ
 
 def test_nobody_is_there_between_tests(tmp_path: Path) -> None:
     threads = threading.active_count()
-    house = House(lambda: tmp_path)
-    address = house.address(tls=False)
-    assert address is house.address(tls=False)
+    session = Session(lambda: tmp_path)
+    address = session.address(tls=False)
+    assert address is session.address(tls=False)
     assert httpx.get(f"{address.url}/_mock/clock").status_code == 503
-    house.close()
+    session.close()
     assert threading.active_count() == threads
     with pytest.raises(httpx.ConnectError):
         httpx.get(address.url)

@@ -65,7 +65,8 @@ async def test_a_failed_handler_is_named_and_not_quoted(
     (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
     line = json.loads(JSONFormatter().format(record))
     assert (line["state"], line["exception"], line["place"]) == ("failed", exception, place(where))
-    assert line["message"].endswith(f", subscriptionChanged: failed: {exception} at {place(where)}")
+    told = f"failed: {exception} at {place(where)} (tallyhook inbox show {line['hook']})"
+    assert line["message"].endswith(f", subscriptionChanged: {told}")
     assert "nora" not in str(line).lower()
 
 
@@ -83,7 +84,7 @@ async def test_a_charge_that_is_refused_when_the_handler_is_through(caplog: pyte
         assert (await receiver.handle("POST", signed(cheddar.hook()), cheddar.hook())).status == 500
     (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
     line = json.loads(JSONFormatter().format(record))
-    assert line["message"].endswith(": failed: tallyhook.errors.PreconditionFailed")
+    assert line["message"].partition(" (")[0].endswith(": failed: tallyhook.errors.PreconditionFailed")
     assert not {"place", "reason"} & line.keys()
 
 
@@ -100,7 +101,7 @@ async def test_why_a_review_could_not_be_applied(caplog: pytest.LogCaptureFixtur
     (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
     line = json.loads(JSONFormatter().format(record))
     assert line["reason"] == "the invoice is due, and is not outstanding (yet)"
-    assert line["message"].endswith(f"ReviewFailed: {line['reason']}")
+    assert line["message"].partition(" (tallyhook")[0].endswith(f"ReviewFailed: {line['reason']}")
     assert "place" not in line
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import respx
 
     from tallyhook import AsyncClient, Client
-    from tallyhook_mock.testing import Cheddar, CheddarServer, House, ReceiverClient, World
+    from tallyhook_mock.testing import Cheddar, CheddarServer, ReceiverClient, Session, World
 
 
 # -- settings, to be overridden
@@ -61,38 +61,38 @@ def cheddar(_cheddar_world: World) -> Cheddar:
 
 
 @pytest.fixture
-def cheddar_server(_cheddar_house: House, _cheddar_world: World) -> Iterator[CheddarServer]:
+def cheddar_server(_cheddar_session: Session, _cheddar_world: World) -> Iterator[CheddarServer]:
     """The same Cheddar at an address of 127.0.0.1, over real HTTP."""
-    yield from _served(_cheddar_house, _cheddar_world, tls=False)
+    yield from _served(_cheddar_session, _cheddar_world, tls=False)
 
 
 @pytest.fixture
-def cheddar_server_tls(_cheddar_house: House, _cheddar_world: World) -> Iterator[CheddarServer]:
+def cheddar_server_tls(_cheddar_session: Session, _cheddar_world: World) -> Iterator[CheddarServer]:
     """The same Cheddar at an address of 127.0.0.1, over TLS; clients trust its `authority`."""
-    yield from _served(_cheddar_house, _cheddar_world, tls=True)
+    yield from _served(_cheddar_session, _cheddar_world, tls=True)
 
 
-def _served(house: House, world: World, *, tls: bool) -> Iterator[CheddarServer]:
+def _served(session: Session, world: World, *, tls: bool) -> Iterator[CheddarServer]:
     from tallyhook_mock.testing import CheddarServer
 
-    address = house.address(tls=tls)
+    address = session.address(tls=tls)
     with address.serving(world.app):
         yield CheddarServer(world, address)
 
 
 @pytest.fixture(scope="session")
-def _cheddar_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def _cheddar_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     with _needing("tallyhook[mock]"):
-        from tallyhook_mock.testing import House
+        from tallyhook_mock.testing import Session
 
-    house = House(lambda: tmp_path_factory.mktemp("cheddar-tls"))
-    yield house
-    house.close()
+    session = Session(lambda: tmp_path_factory.mktemp("cheddar-tls"))
+    yield session
+    session.close()
 
 
 @pytest.fixture
 def _cheddar_world(
-    _cheddar_house: House,
+    _cheddar_session: Session,
     cheddar_catalog: Mapping[str, object] | Path | str | None,
     cheddar_start: str | datetime,
     cheddar_strict: bool,
@@ -100,7 +100,9 @@ def _cheddar_world(
 ) -> Iterator[World]:
     from tallyhook_mock.testing import World
 
-    world = World(_cheddar_house, cheddar_catalog, cheddar_start, strict=cheddar_strict, quiet=cheddar_quiet)
+    world = World(
+        _cheddar_session, cheddar_catalog, cheddar_start, strict=cheddar_strict, quiet=cheddar_quiet
+    )
     yield world
     world.close()
 
@@ -145,7 +147,7 @@ def cheddar_routes(cheddar: Cheddar) -> Iterator[respx.MockRouter]:
     from tallyhook.cheddar.client import BASE_URL
 
     with _needing("respx"):
-        from tallyhook_mock.testing.routes import routes
+        from tallyhook_mock.testing.transport import routes
 
     with routes(BASE_URL, cheddar.transport()) as router:
         yield router

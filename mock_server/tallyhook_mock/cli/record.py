@@ -101,12 +101,12 @@ def compare(recording: Path, catalog: Path | None, rules: Path | None, reviewed:
     from tallyhook_mock.conform.account import Unusable
     from tallyhook_mock.conform.compare import compare as compared
     from tallyhook_mock.conform.record import read_recording
-    from tallyhook_mock.conform.rehearsal import house
+    from tallyhook_mock.conform.rehearsal import session
     from tallyhook_mock.conform.report import read_rules
 
     try:
         exchanges = read_recording(recording)
-        with house() as used:
+        with session() as used:
             found = compared(
                 exchanges,
                 used,

@@ -13,7 +13,7 @@ from lxml import etree
 
 from tallyhook_mock.conform.hooks import Listener
 from tallyhook_mock.conform.record import Exchange
-from tallyhook_mock.testing.house import House
+from tallyhook_mock.testing.session import Session
 from tallyhook_mock.testing.transport import Transport
 from tallyhook_mock.testing.world import World
 
@@ -69,7 +69,7 @@ class Comparison:
 
 def compare(
     exchanges: Sequence[Exchange],
-    house: House,
+    session: Session,
     *,
     catalog: Mapping[str, Any] | None = None,
     rules: Mapping[str, Any] | None = None,
@@ -86,11 +86,11 @@ def compare(
     used["users"] = [*used.get("users", ()), {"email": _USER, "password": _PASSWORD}]
     if rules:
         used["rules"] = dict(rules)
-    world = World(house, used, exchanges[0].at, strict=False)
+    world = World(session, used, exchanges[0].at, strict=False)
     try:
         if is_reviewed:
             world.listen(Listener().app, "compare", frozenset(), lifespan=False)
-        with httpx.Client(transport=Transport(world.calls, house.loop), auth=(_USER, _PASSWORD)) as http:
+        with httpx.Client(transport=Transport(world.calls, session.loop), auth=(_USER, _PASSWORD)) as http:
             player = _Player(world, http, {code for each in exchanges for code in _created(each)})
             return [player.play(number, exchange) for number, exchange in enumerate(exchanges, 1)]
     finally:

@@ -15,11 +15,11 @@ from tallyhook_mock.conform.hooks import Listener
 from tallyhook_mock.conform.probe import Finding
 from tallyhook_mock.conform.run import PREFIX, Run
 from tallyhook_mock.conform.state import State
-from tallyhook_mock.testing.house import House
+from tallyhook_mock.testing.session import Session
 from tallyhook_mock.testing.transport import Transport
 from tallyhook_mock.testing.world import World
 
-__all__ = ["DECLINING_ZIP", "Rehearsal", "house", "rehearse"]
+__all__ = ["DECLINING_ZIP", "Rehearsal", "rehearse", "session"]
 
 DECLINING_ZIP = "90001"
 _USER, _PASSWORD, _PRODUCT = "conform@example.com", "conform", "CONFORM"
@@ -29,7 +29,7 @@ _FOREVER = timedelta.max
 class Rehearsal:
     """A mock that follows these rules, with everything that a run on it needs."""
 
-    def __init__(self, house: House, rules: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, session: Session, rules: Mapping[str, Any] | None = None) -> None:
         coupon = {"code": "CONFORM"}
         catalog = {
             "users": [{"email": _USER, "password": _PASSWORD}],
@@ -45,8 +45,8 @@ class Rehearsal:
             ],
             "rules": dict(rules or {}),
         }
-        self.world = World(house, catalog, "2026-01-10T09:30:00Z", strict=False)
-        self.http = httpx.Client(transport=Transport(self.world.calls, house.loop))
+        self.world = World(session, catalog, "2026-01-10T09:30:00Z", strict=False)
+        self.http = httpx.Client(transport=Transport(self.world.calls, session.loop))
         self.account = Account(self.http, "http://rehearsal/xml", _PRODUCT, _USER, _PASSWORD)
         self.listener = Listener()
         self.url = self.world.listen(self.listener.app, "conform", frozenset(), lifespan=False)
@@ -84,9 +84,9 @@ class Rehearsal:
 
 
 @contextmanager
-def house() -> Iterator[House]:
+def session() -> Iterator[Session]:
     with TemporaryDirectory(prefix="tallyhook-conform-") as directory:
-        made = House(lambda: Path(directory))
+        made = Session(lambda: Path(directory))
         try:
             yield made
         finally:
@@ -95,7 +95,7 @@ def house() -> Iterator[House]:
 
 def rehearse(probes: Iterable[str], rules: Mapping[str, Any] | None = None) -> dict[str, Finding]:
     """The findings of these probes on a mock that follows these rules."""
-    with house() as own, TemporaryDirectory(prefix="tallyhook-conform-") as directory:
+    with session() as own, TemporaryDirectory(prefix="tallyhook-conform-") as directory:
         rehearsal = Rehearsal(own, rules)
         try:
             state = rehearsal.state()

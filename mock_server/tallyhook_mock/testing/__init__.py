@@ -5,9 +5,8 @@ The pytest plugin makes fixtures of it.
 
 from tallyhook_mock.testing.bill import Bill, Line
 from tallyhook_mock.testing.cheddar import Cheddar, CheddarServer
-from tallyhook_mock.testing.house import House
-from tallyhook_mock.testing.receiver_client import ReceiverClient
-from tallyhook_mock.testing.signed_hook import HookType, SignedHook
+from tallyhook_mock.testing.session import Session
+from tallyhook_mock.testing.signed_hook import HookType, ReceiverClient, SignedHook
 from tallyhook_mock.testing.world import World
 
 __all__ = [
@@ -15,9 +14,9 @@ __all__ = [
     "Cheddar",
     "CheddarServer",
     "HookType",
-    "House",
     "Line",
     "ReceiverClient",
+    "Session",
     "SignedHook",
     "World",
 ]

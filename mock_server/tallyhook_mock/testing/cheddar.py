@@ -16,9 +16,9 @@ from tallyhook_mock.faults import Armed, Fault
 from tallyhook_mock.picture.life import Life, life_of
 from tallyhook_mock.systems.cheddar.control import bill_period
 from tallyhook_mock.systems.cheddar.invoices import Invoice
-from tallyhook_mock.testing.address import Address
 from tallyhook_mock.testing.asserts import Asserts
 from tallyhook_mock.testing.bill import Bill
+from tallyhook_mock.testing.session import Address
 from tallyhook_mock.testing.signed_hook import HookType, SignedHook, sign_hook
 from tallyhook_mock.testing.terms import (
     Amount,
@@ -271,11 +271,11 @@ class Cheddar(Asserts):
 
     def transport(self) -> httpx.BaseTransport:
         """For `httpx.Client`, or `tallyhook.Client`: leads here whatever the host in the URL."""
-        return Transport(self._world.calls, self._world.house.loop)
+        return Transport(self._world.calls, self._world.session.loop)
 
     def async_transport(self) -> httpx.AsyncBaseTransport:
         """For `httpx.AsyncClient`, or `tallyhook.AsyncClient`: leads here whatever the host in the URL."""
-        return AsyncTransport(self._world.calls, self._world.house.loop)
+        return AsyncTransport(self._world.calls, self._world.session.loop)
 
 
 class CheddarServer(Cheddar):

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from tallyhook_mock.testing.cheddar import Cheddar
-from tallyhook_mock.testing.house import House
+from tallyhook_mock.testing.session import Session
 from tallyhook_mock.testing.world import World
 
 __all__ = ["cheddar"]
@@ -52,9 +52,11 @@ class cheddar:  # noqa: N801 # used as a function: with tallyhook_mock.cheddar()
 
     def __enter__(self) -> Cheddar:
         with ExitStack() as stack:
-            house = House(lambda: Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tallyhook-"))))
-            stack.callback(house.close)
-            world = self._make(house)
+            session = Session(
+                lambda: Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tallyhook-")))
+            )
+            stack.callback(session.close)
+            world = self._make(session)
             stack.callback(world.close)
             self._stacks.append(stack.pop_all())
         return Cheddar(world)

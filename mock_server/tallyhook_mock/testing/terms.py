@@ -1,11 +1,11 @@
 """Plans and customers as a test writes them, in the words of the catalogue."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, TypeAlias, TypedDict
 
-from tallyhook_mock.catalog.table import check_names
+from tallyhook_mock.catalog.table import CatalogError, check_names
 
 __all__ = [
     "Amount",
@@ -84,7 +84,7 @@ def plan_table(
     code: str, price: Amount, items: Mapping[str, ItemTerms], fields: Mapping[str, object]
 ) -> dict[str, Any]:
     """The plan as a catalogue holds it. CatalogError, in the words of a test, for an unknown name."""
-    check_names(fields, PlanFields.__annotations__)
+    _check_names(fields, PlanFields.__annotations__)
     return {
         "code": code,
         "recurringChargeAmount": price,
@@ -97,7 +97,7 @@ def customer_table(
     code: str, plan: str, items: Mapping[str, Amount], fields: Mapping[str, object]
 ) -> dict[str, Any]:
     """The customer as a catalogue holds it. CatalogError likewise."""
-    check_names(fields, CustomerFields.__annotations__)
+    _check_names(fields, CustomerFields.__annotations__)
     return {"code": code, "planCode": plan, "items": dict(items), **_wire(fields)}
 
 
@@ -110,8 +110,15 @@ _ITEM = {
 
 
 def _item_table(code: str, terms: ItemTerms) -> dict[str, object]:
-    check_names(terms, _ITEM, f"items.{code}")
+    _check_names(terms, _ITEM, f"items.{code}")
     return {"code": code, "isPeriodic": True} | {_ITEM[name]: value for name, value in terms.items()}
+
+
+def _check_names(values: object, names: Collection[str], place: str = "") -> None:
+    try:
+        check_names(values, names, place)
+    except CatalogError as error:
+        raise error.with_traceback(None) from None  # a test shows its own line, not ours
 
 
 def _wire(fields: Mapping[str, object]) -> dict[str, object]:

@@ -1,13 +1,21 @@
-"""Transports of httpx that lead into the mock of a test instead of a network."""
+"""Transports of httpx that lead into the mock of a test instead of a network, and routes of respx."""
 
 import asyncio
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import httpx
 
+from tallyhook_mock.systems.cheddar.api import ROUTES
 from tallyhook_mock.testing.application import Application
 from tallyhook_mock.testing.loop import Loop
 
-__all__ = ["AsyncTransport", "Transport"]
+if TYPE_CHECKING:
+    import respx
+
+__all__ = ["AsyncTransport", "Transport", "routes"]
 
 
 class Transport(httpx.BaseTransport):
@@ -32,6 +40,26 @@ class AsyncTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         await request.aread()
         return await self._loop.arun(_call(self._application, request))
+
+
+@contextmanager
+def routes(base_url: str, transport: httpx.BaseTransport) -> Iterator["respx.MockRouter"]:
+    """While this is entered, calls to the real address are answered through the transport.
+
+    Each call of the API is a route by its name, such as `router["customers/add-charge"]`, to be counted or
+    given another answer. What goes elsewhere goes its way.
+    """
+    import respx
+
+    router = respx.MockRouter(assert_all_called=False)
+    for controller, actions in ROUTES.items():
+        for action in actions:
+            name = f"{controller}/{action}"
+            pattern = rf"^{re.escape(base_url)}/{name}(/|\?|$)"
+            router.route(name=name, url__regex=pattern).mock(side_effect=transport.handle_request)
+    router.route(name="elsewhere").pass_through()
+    with router:
+        yield router
 
 
 async def _call(application: Application, request: httpx.Request) -> httpx.Response:

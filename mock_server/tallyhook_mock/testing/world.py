@@ -17,10 +17,17 @@ from tallyhook_mock.systems.cheddar.customers import Customer
 from tallyhook_mock.systems.cheddar.products import Product
 from tallyhook_mock.systems.cheddar.refusal import Refusal
 from tallyhook_mock.testing.application import Application
-from tallyhook_mock.testing.doors import AsgiDoor, Door, Doors, WsgiDoor, is_answering, is_asgi
-from tallyhook_mock.testing.house import House
+from tallyhook_mock.testing.listeners import (
+    AsgiListener,
+    LocalListener,
+    LocalSender,
+    WsgiListener,
+    is_answering,
+    is_asgi,
+)
 from tallyhook_mock.testing.loop import Loop, here
 from tallyhook_mock.testing.raised import Raised
+from tallyhook_mock.testing.session import Session
 
 __all__ = ["World"]
 
@@ -41,7 +48,7 @@ class World:
 
     def __init__(
         self,
-        house: House,
+        session: Session,
         catalog: Mapping[str, object] | Path | str | None,
         start: str | datetime,
         *,
@@ -49,19 +56,19 @@ class World:
         quiet: bool = False,
     ) -> None:
         self._raised = Raised(quiet=quiet)
-        self.house = house
-        self.doors = Doors()
+        self.session = session
+        self.sender = LocalSender()
         self._catalog = load_catalog(Path(catalog)) if isinstance(catalog, (Path, str)) else catalog
         self._start = parse_moment(start) if isinstance(start, str) else start
         self._strict = strict
         self._applications: list[Application] = []
         self._guests: list[asyncio.AbstractEventLoop] = []  # event loops of tests that listeners run in
         self._away: dict[str, Listener] = {}  # those whose loop has left, by URL
-        house.loop.run(self._begin())
+        session.loop.run(self._begin())
         self._raised.__enter__()
 
     async def _begin(self) -> None:
-        self.mock = Mock(self._catalog, start=self._start, sender=self.doors, strict=self._strict, seed=0)
+        self.mock = Mock(self._catalog, start=self._start, sender=self.sender, strict=self._strict, seed=0)
         self.app = create_app(self.mock)
         self.calls = Application(self.app)
         self._life = self.mock.running()
@@ -71,8 +78,8 @@ class World:
         """Stop sending hooks, then the listeners, which may still make calls, then the mock."""
         self.call(self._pause)
         for application in self._applications:
-            self.house.listeners.run(application.stop())
-        self.house.loop.run(self._end())
+            self.session.listeners.run(application.stop())
+        self.session.loop.run(self._end())
         self._raised.__exit__()
 
     def _pause(self) -> None:
@@ -102,12 +109,12 @@ class World:
     def listen(self, app: Callable[..., object], path: str, events: frozenset[str], *, lifespan: bool) -> str:
         """Have an application get hooks, and give its URL. An ASGI one runs in a thread apart."""
         if not is_asgi(app):
-            return self._open(path, events, WsgiDoor(app)).url
+            return self._open(path, events, WsgiListener(app)).url
         application = Application(app)
         if lifespan:
-            self.house.listeners.run(application.start())
+            self.session.listeners.run(application.start())
         self._applications.append(application)
-        return self._open(path, events, AsgiDoor(application, self.house.listeners)).url
+        return self._open(path, events, AsgiListener(application, self.session.listeners)).url
 
     @asynccontextmanager
     async def listening(
@@ -123,22 +130,22 @@ class World:
         application = Application(app)
         if lifespan:
             await application.start()
-        listener = self._open(path, events, AsgiDoor(application, guest))
+        listener = self._open(path, events, AsgiListener(application, guest))
         self._guests.append(guest)
         try:
             yield listener.url
         finally:
             self.call(lambda: self.mock.pause(listener))
             await application.stop()
-            del self.doors.by_url[listener.url]
+            del self.sender.by_url[listener.url]
             self._away[listener.url] = listener
             self._guests.remove(guest)
 
-    def _open(self, path: str, events: frozenset[str], door: Door) -> Listener:
+    def _open(self, path: str, events: frozenset[str], local: LocalListener) -> Listener:
         url = f"{_HOST}/{path.lstrip('/')}"
-        if url in self.doors.by_url:
+        if url in self.sender.by_url:
             raise ValueError(f"{path}: a listener is there already")
-        self.doors.by_url[url] = door
+        self.sender.by_url[url] = local
 
         def opened() -> Listener:
             listener = self._away.pop(url, None)
@@ -171,7 +178,7 @@ class World:
             with exact():  # a task begins with the context of its caller
                 return function()
 
-        return _run(self.house.loop, called())
+        return _run(self.session.loop, called())
 
     def wait(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Wait for what may need the listeners.
@@ -189,12 +196,12 @@ class World:
                     "the listener runs in this event loop, which can't wait for it: "
                     "await the method whose name begins with an a, such as abill"
                 )
-        return _run(self.house.loop, work())
+        return _run(self.session.loop, work())
 
     async def awaited(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """`wait` for an event loop, which goes on meanwhile."""
         self._check()
-        return await self.house.loop.arun(work())
+        return await self.session.loop.arun(work())
 
     def _check(self) -> None:
         if is_answering():

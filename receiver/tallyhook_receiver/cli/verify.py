@@ -11,10 +11,9 @@ from tallyhook import signing
 from tallyhook_receiver.cli.command import BAD, USAGE, Command, fail, json_option
 from tallyhook_receiver.cli.diagnosis import diagnose
 from tallyhook_receiver.cli.output import print_json
-from tallyhook_receiver.settings import PREFIX, read
 
 # Read as a receiver reads it: click would take a key with a space in it for two.
-_VARIABLE = f"{PREFIX}KEYS"
+_VARIABLE = "TALLYHOOK_KEYS"
 
 
 @click.command(cls=Command)
@@ -66,6 +65,8 @@ def verify(
 
 def _keys() -> list[str]:
     """The keys in the environment. While a key is being changed, they include the old one."""
+    from tallyhook_receiver.settings import read  # takes longer to load than a signature to verify
+
     settings = read(os.environ)
     wrong = [problem for problem in settings.problems if problem.startswith(_VARIABLE)]
     keys: list[str] = settings.values.get("KEYS", [])

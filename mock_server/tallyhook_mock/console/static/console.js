@@ -33,7 +33,7 @@ async function look() {
 }
 
 function takeOver(fresh) {
-  // A mock that was started anew takes its own forms only.
+  // A restarted mock takes its own forms only.
   const token = fresh.querySelector('input[name="token"]');
   for (const field of document.querySelectorAll('input[name="token"]')) field.value = token.value;
   for (const part of document.querySelectorAll("[data-live]")) {

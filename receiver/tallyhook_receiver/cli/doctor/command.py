@@ -12,7 +12,6 @@ from rich.text import Text
 from tallyhook_receiver.cli.command import BAD, USAGE, Command, fail, json_option
 from tallyhook_receiver.cli.doctor.finding import Finding, Verdict
 from tallyhook_receiver.cli.output import can_write, print_json, table
-from tallyhook_receiver.settings import PREFIX, read
 
 _MARKS = {
     Verdict.GOOD: ("✓", "ok", "green"),
@@ -30,7 +29,7 @@ _MARKS = {
     metavar="FILE",
     help="NAME=value lines that count more than the environment.",
 )
-@click.option("--prefix", default=PREFIX, help="What the variables' names begin with.")
+@click.option("--prefix", default="TALLYHOOK_", help="What the variables' names begin with.")
 @json_option
 def doctor(url: str | None, env_file: Path | None, prefix: str, as_json: bool) -> None:
     """Check what a receiver needs, and say how to fix it: settings, keys, API, clock, inbox, listener.
@@ -42,6 +41,7 @@ def doctor(url: str | None, env_file: Path | None, prefix: str, as_json: bool) -
     Example: tallyhook doctor --env-file /etc/tallyhook.env --url https://billing.example.com/hooks
     """
     from tallyhook_receiver.cli.doctor.examine import examine
+    from tallyhook_receiver.settings import read
 
     environ = {**os.environ, **({} if env_file is None else _variables(env_file))}
     settings = read(environ, prefix)

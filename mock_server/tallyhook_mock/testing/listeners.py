@@ -15,18 +15,20 @@ from tallyhook_mock.sender import KEPT_OF_ANSWER, Answer, Sender
 from tallyhook_mock.testing.application import Application
 from tallyhook_mock.testing.loop import Loop
 
-__all__ = ["AsgiDoor", "Door", "Doors", "WsgiDoor", "is_answering", "is_asgi"]
+__all__ = ["AsgiListener", "LocalListener", "LocalSender", "WsgiListener", "is_answering", "is_asgi"]
+
+__tracebackhide__ = True  # pytest shows the line of the test
 
 logger = logging.getLogger("tallyhook_mock.testing.applications")
 
 _answering: contextvars.ContextVar[bool] = contextvars.ContextVar("answering a hook", default=False)
 
 
-class Door(Protocol):
+class LocalListener(Protocol):
     async def answer(self, request: httpx.Request) -> httpx.Response: ...
 
 
-class AsgiDoor:
+class AsgiListener:
     """An ASGI application in the event loop that it lives in, which is not the mock's."""
 
     def __init__(self, application: Application, loop: Loop | asyncio.AbstractEventLoop) -> None:
@@ -40,7 +42,7 @@ class AsgiDoor:
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
 
 
-class WsgiDoor:
+class WsgiListener:
     """A WSGI application, each call in a worker thread."""
 
     def __init__(self, app: Callable[..., Any]) -> None:
@@ -60,15 +62,15 @@ class WsgiDoor:
         return response
 
 
-class Doors(Sender):
-    """Sends hooks to listeners within the process by a door, to others as ever."""
+class LocalSender(Sender):
+    """Sends hooks to listeners within the process without a socket, to others as ever."""
 
     remedy = "hand in the application itself, or serve a mock with Sender(allow_remote=True)"
 
     def __init__(self) -> None:
         # Who hangs in a test hangs at each of many attempts.
         super().__init__(timeout=5.0)
-        self.by_url: dict[str, Door] = {}
+        self.by_url: dict[str, LocalListener] = {}
 
     def check(self, url: str) -> None:
         if url not in self.by_url:

@@ -1,7 +1,7 @@
-"""A port at which the mock of whichever test runs now can be reached."""
+"""What all tests of a run share, since it costs time to make: threads, and ports."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from tallyhook_mock.server import bind, configure
 from tallyhook_mock.testing.loop import Loop
 from tallyhook_mock.tls import make_identity
 
-__all__ = ["Address"]
+__all__ = ["Address", "Session"]
 
 __tracebackhide__ = True  # pytest shows the line of the test
 
@@ -78,3 +78,30 @@ class Address:
 
 async def _nobody(scope: Scope, receive: Receive, send: Send) -> None:
     await PlainTextResponse("no test has this mock now", 503)(scope, receive, send)
+
+
+class Session:
+    """Two threads with an event loop each: the mock lives in one, listeners in the other.
+
+    Apart, so that a listener that blocks its loop while it calls the mock is answered all the same. A port is
+    opened when it is asked for first and stays open until the end. `make_directory` is asked for a place to
+    keep the certificate, once.
+    """
+
+    def __init__(self, make_directory: Callable[[], Path]) -> None:
+        self.loop = Loop("tallyhook-mock")
+        self.listeners = Loop("tallyhook-listeners")
+        self._make_directory = make_directory
+        self._addresses: dict[bool, Address] = {}
+
+    def address(self, *, tls: bool) -> Address:
+        """A port of 127.0.0.1, the same one each time."""
+        if tls not in self._addresses:
+            self._addresses[tls] = Address(self.loop, self._make_directory() if tls else None)
+        return self._addresses[tls]
+
+    def close(self) -> None:
+        for address in self._addresses.values():
+            address.close()
+        self.listeners.close()
+        self.loop.close()
