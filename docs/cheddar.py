@@ -46,14 +46,15 @@ STANDINGS = {
 }
 HEAD = """# What Tallyhook takes Cheddar to do
 
-Cheddar's service itself is not at hand, so every rule here rests on something:
+Look up a rule of Cheddar's billing, how well it is known, and where the mock implements it. The mock was written
+without access to the service, so each rule has a standing:
 
 {standings}
 
-K numbers count the facts that were gathered; beside them stands the page: `/kb/…` and `/faqs/…` of
+K numbers count the facts that were collected. The page is beside them: `/kb/…` and `/faqs/…` of
 support.getcheddar.com, `q/N` and `p/N` of its public questions and problems, *API* for the reference of 2019.
-What can't be known is a setting: `tallyhook mock` takes other values from the
-[catalogue](catalog.md), in `[rules]`. The calls themselves are in [api.md](api.md).
+Inferred rules are settings where possible: write other values in `[rules]` of the [catalogue](catalog.md).
+[Cheddar's API with curl](api.md) shows the calls.
 [cheddar.py](cheddar.py) writes this page from the code.
 
 {counts}
