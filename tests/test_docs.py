@@ -74,7 +74,11 @@ def test_what_is_told_about_the_code_is_there(page: Path) -> None:
     code = "\n".join(path.read_text("utf-8") for path in packages if path.suffix == ".py")
     paths = [*(ROOT / "docs").rglob("*"), *(ROOT / "tests").rglob("*"), *packages]
     named = re.findall(r"`([^`\s]+)`", page.read_text("utf-8"))
-    files = {name.rstrip("/").replace("NAME", "cheddar") for name in named if re.fullmatch(r"\w[\w/]*(?:/|\.py|\.md)", name)}
+    files = {
+        name.rstrip("/").replace("NAME", "cheddar")
+        for name in named
+        if re.fullmatch(r"\w[\w/]*(?:/|\.py|\.md)", name)
+    }
     words = {name for name in named if re.fullmatch(r"_*[A-Z]\w+", name)}
     assert len(files) > 10
     assert words

@@ -11,7 +11,7 @@ KINDS = {
     "stop": "a receiver is stopped (SIGSTOP) for longer than its lease, at any point of its work",
     "clock": "the clock of receivers and SQLite inbox is set back or ahead by hours",
     "people": "somebody else adds an equal charge, deletes one, or runs the invoice",
-    "documents": "answers are stale, another customer's, rewritten, or a proxy's own error page",
+    "documents": "answers are stale, rewritten, another customer's, another call's, or a proxy's error page",
     "declarations": "what a review declares changes from attempt to attempt",
     "power": "the machine loses its power: SQLite's files go back to their last fsync",
     "database": "PostgreSQL is killed (kill -9) or stopped at once, and started again",

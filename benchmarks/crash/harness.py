@@ -303,7 +303,9 @@ class Harness:
         """Faults on this customer's calls and hooks, by chance but the same for the same seed."""
         kinds = self._options.kinds
         rewrites = self._dice.choice(["", "", "case", "spaces", "cut"]) if "documents" in kinds else ""
-        play.mischief = Mischief(kinds, random.Random(self._dice.getrandbits(32)), rewrites)
+        # A charge that was refused and is there all the same is known by its mark alone.
+        refuses = self._options.marks and rewrites != "cut"
+        play.mischief = Mischief(kinds, random.Random(self._dice.getrandbits(32)), rewrites, refuses=refuses)
         if "people" in kinds:
             await play.person.prepare()
 

@@ -19,6 +19,9 @@ LATE = 2.5
 
 _CHANGES = ("customers/add-charge", "customers/set-item-quantity", "customers/delete-charge")
 _ERRORS = (400, 401, 404, 412, 422, 429, 502, 503)
+_REFUSAL = (
+    b'<?xml version="1.0" encoding="UTF-8"?><error id="1" code="404" auxCode="">Customer not found</error>'
+)
 _PAGE = b"<html><body><h1>It works, or not</h1></body></html>"
 
 
@@ -41,6 +44,7 @@ class Mischief:
     forgets: str = ""
     documents: list[bytes] = field(default_factory=list)  # as they were, oldest first
     strays: int = 0  # answers to addings that were lost, late or misleading
+    refuses: bool = False  # the API's own refusal of another call answers some writes that are carried out
     carried_out: set[str] = field(default_factory=set)  # the descriptions of charges sent on to the mock
 
 
@@ -173,6 +177,9 @@ class Proxy:
             return _document(mischief.documents[-1])
         if dice < 0.16 and action in _CHANGES and mischief.documents:  # taken, it says, and forgotten
             return _document(mischief.documents[-1])
+        if dice < 0.19 and action in _CHANGES and mischief.refuses:
+            await self._sent(request, mischief)
+            return httpx.Response(404, content=_REFUSAL, headers={"content-type": "text/xml; charset=utf-8"})
         return None
 
     def _shown(self, answer: httpx.Response, mischief: Mischief) -> httpx.Response:

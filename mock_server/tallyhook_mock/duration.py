@@ -27,14 +27,14 @@ class Duration(Value, frozen=True):
     rest: timedelta
 
     def after(self, moment: datetime) -> datetime:
-        """ValueError beyond the year 9999."""
+        """The moment that is this much later. ValueError beyond the year 9999."""
         try:
             return add_months(moment, self.months) + self.rest
         except (ValueError, OverflowError):
             raise ValueError("the calendar ends with the year 9999") from None
 
     def before(self, moment: datetime) -> datetime:
-        """ValueError before the year 1."""
+        """The moment that is this much earlier. ValueError before the year 1."""
         try:
             return add_months(moment, -self.months) - self.rest
         except (ValueError, OverflowError):

@@ -40,7 +40,7 @@ class Journal:
     """The two files, and FILE.lock, which one process holds at a time. The lock ends with the process."""
 
     def __init__(self, file: Path) -> None:
-        """SnapshotError if the file can't be read as a snapshot or another mock uses it. OSError."""
+        """SnapshotError if the file is no readable snapshot or another mock uses it. May raise OSError."""
         self.file = file
         self._lock = _lock(file)
         self._log_file = file.with_name(f"{file.name}.log")
@@ -97,7 +97,7 @@ class Journal:
         self._appended += 1
 
     async def durable(self) -> None:
-        """Return when every record so far is on the disk. OSError."""
+        """Return when every record so far is on the disk. May raise OSError."""
         target = self._appended
         while self._durable < target:
             if self._flush is None:

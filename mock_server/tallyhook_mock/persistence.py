@@ -80,7 +80,7 @@ class Persistence:
         return noted
 
     async def flush(self) -> None:
-        """Wait until every record is on the disk. A long log is replaced with a snapshot. OSError."""
+        """Wait until every record is on the disk. A long log becomes a snapshot. May raise OSError."""
         if self._journal is not None:
             await self._journal.durable()
             if self._journal.is_long:

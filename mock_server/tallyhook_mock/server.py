@@ -284,7 +284,7 @@ class _Uvicorn(uvicorn.Server):
 
 @asynccontextmanager
 async def serving(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
-    """Serve an application over HTTP. The value is its URL. Port 0 finds a free port. OSError."""
+    """Serve an application over HTTP. The value is its URL. Port 0 finds a free port. May raise OSError."""
     with bind(host, port) as listening:
         server = _Server(configure(app))
         task = asyncio.create_task(server.serve(sockets=[listening]))

@@ -79,7 +79,7 @@ def unpack(written: bytes) -> Any:
 
 
 def write_file(file: Path, written: bytes) -> None:
-    """Replace a file as a whole: after a crash there is either the old file or the new one. OSError."""
+    """Replace a file as a whole: after a crash it is either the old or the new one. May raise OSError."""
     new = file.with_name(f"{file.name}.new")
     with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as opened:
         opened.write(written)
@@ -94,7 +94,7 @@ def write_file(file: Path, written: bytes) -> None:
 
 
 def read_file(file: Path) -> Any:
-    """The world in a file. SnapshotError, OSError."""
+    """The world in a file. Raises SnapshotError and OSError."""
     return unpack(file.read_bytes())
 
 

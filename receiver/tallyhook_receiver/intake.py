@@ -157,6 +157,9 @@ class Intake:
         try:
             context = await self._context()
             if not context.handlers.wants(source, event.type):
+                if await self._is_begun(context, letter.key):
+                    log_hook(logging.ERROR, letter, "there is no handler here for what was begun")
+                    return responses.FAILED
                 await context.inbox.keep(letter, State.IGNORED)
                 return responses.IGNORED
             if self._is_old(event) and not await self._is_welcome(context, letter.key):
@@ -171,6 +174,11 @@ class Intake:
     def _is_old(self, event: Event[object]) -> bool:
         """Whether an event is too old. An event without a date counts as too old."""
         return self._max_age is not None and (event.at is None or self._clock() - event.at > self._max_age)
+
+    async def _is_begun(self, context: Context, key: str) -> bool:
+        """Whether a receiver that has a handler for it has begun, and hasn't done it."""
+        record = await context.inbox.get(key)
+        return record is not None and record.attempts > 0 and record.state is not State.DONE
 
     async def _is_welcome(self, context: Context, key: str) -> bool:
         """Whether its age doesn't matter: an attempt came in time, or an operator asked for a retry."""

@@ -26,69 +26,36 @@ class Metrics(Observer):
     """
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
-        self._requests = Counter(
-            "tallyhook_requests",
-            "Requests by the status and the word that they were answered with.",
-            ("status", "answer"),
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"tallyhook_{name}", text, labels, registry=registry)
+
+        self._requests = counter(
+            "requests", "Requests by the status and word of the answer.", "status", "answer"
+        )
+        self._repeats = counter("repeats", "Deliveries of hooks that are done.", "product")
+        self._attempts = counter("attempts", "Attempts at hooks by their result.", "product", "type", "state")
+        self._reviews = counter("reviews", "Reviews by their invoice's state.", "product", "standing")
+        self._changes = counter("review_changes", "Calls that changed invoices.", "product", "change")
+        self._amount = counter("review_amount", "Changes of invoices' totals.", "product", "direction")
+        self._unresolved = counter("unresolved", "Hooks that wait for a person's decision.", "product")
+        self._looks = counter("second_looks", "Second looks at reviews by their result.", "product", "state")
+        self._running = Gauge(
+            "tallyhook_attempts_running",
+            "Attempts at hooks that are running.",
+            multiprocess_mode="livesum",
             registry=registry,
         )
         self._request_seconds = Histogram(
             "tallyhook_request_seconds",
-            "From a verified signature to the answer.",
+            "Seconds from a verified signature to the answer.",
             buckets=_ANSWERED,
-            registry=registry,
-        )
-        self._repeats = Counter(
-            "tallyhook_repeats", "Deliveries of hooks that are done.", ("product",), registry=registry
-        )
-        self._running = Gauge(
-            "tallyhook_attempts_running",
-            "Attempts at hooks that are under way.",
-            multiprocess_mode="livesum",
-            registry=registry,
-        )
-        self._attempts = Counter(
-            "tallyhook_attempts",
-            "Attempts at hooks by the state that they ended in.",
-            ("product", "type", "state"),
             registry=registry,
         )
         self._attempt_seconds = Histogram(
             "tallyhook_attempt_seconds",
-            "How long attempts took.",
+            "Seconds that attempts took.",
             ("product", "type"),
             buckets=_SETTLED,
-            registry=registry,
-        )
-        self._reviews = Counter(
-            "tallyhook_reviews",
-            "Reviews by how their invoice stood.",
-            ("product", "standing"),
-            registry=registry,
-        )
-        self._changes = Counter(
-            "tallyhook_review_changes",
-            "Calls that reviews have changed invoices by.",
-            ("product", "change"),
-            registry=registry,
-        )
-        self._amount = Counter(
-            "tallyhook_review_amount",
-            "What reviews have added to invoices' totals, and taken off them.",
-            ("product", "direction"),
-            registry=registry,
-        )
-
-        self._unresolved = Counter(
-            "tallyhook_unresolved",
-            "Hooks that wait for a person's word about a charge.",
-            ("product",),
-            registry=registry,
-        )
-        self._looks = Counter(
-            "tallyhook_second_looks",
-            "Second looks at reviews by the state that they left their hook in.",
-            ("product", "state"),
             registry=registry,
         )
 
@@ -108,7 +75,6 @@ class Metrics(Observer):
     def finished(self, letter: Letter, state: State, seconds: float) -> None:
         self._attempts.labels(letter.product, letter.type, state.value).inc()
         self._attempt_seconds.labels(letter.product, letter.type).observe(seconds)
-
         if state is State.UNRESOLVED:
             self._unresolved.labels(letter.product).inc()
 

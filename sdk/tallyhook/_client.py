@@ -26,9 +26,8 @@ from typing import (
 
 import httpx
 
-from tallyhook._answer import Answer, unlogged
+from tallyhook._attempts import Answer, Attempts, Retry, unlogged
 from tallyhook._call import Call, Pairs, encoded
-from tallyhook._retries import Attempts, Retry
 from tallyhook.errors import MASK, APIError, NoAnswer, UnusableClient
 
 if TYPE_CHECKING:

@@ -55,9 +55,14 @@ def test_each_mutant_is_tried() -> None:
 @pytest.mark.parametrize(
     ("mutant", "options", "found"),
     [
-        ("no-journal", ("--runs", "1", "--hooks", "6", "--faults", "none"), "double"),
+        # Without marks where they alone would prevent it.
+        ("no-journal", ("--runs", "1", "--hooks", "6", "--faults", "none", "--no-marks"), "double"),
         ("acknowledges-first", ("--runs", "1", "--hooks", "6", "--faults", "none"), "lost"),
-        ("lost-is-refused", ("--runs", "2", "--hooks", "8", "--faults", "late", "--no-deaths"), "double"),
+        (
+            "lost-is-refused",
+            ("--runs", "2", "--hooks", "8", "--faults", "late", "--no-deaths", "--no-marks"),
+            "double",
+        ),
         (
             "nothing-read-back",
             ("--seed", "4", "--runs", "1", "--hooks", "16", "--faults", "documents", "--no-deaths"),

@@ -266,12 +266,15 @@ class Tampering(httpx.AsyncBaseTransport):
         self.answers: dict[str, list[tuple[int, str]]] = {}
         self.carried_out: dict[str, list[tuple[int, str]]] = {}
         self.rewrites: dict[str, str] = {}
+        self.repeats: set[str] = set()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         action = request.url.path.rpartition("/xml/")[2]
         if self.answers.get(action):
             status, text = self.answers[action].pop(0)
             return httpx.Response(status, text=text)
+        if action in self.repeats:
+            await (await self.network.handle_async_request(request)).aread()
         response = await self.network.handle_async_request(request)
         if self.carried_out.get(action):
             status, text = self.carried_out[action].pop(0)

@@ -1,5 +1,7 @@
 """Reviews that are misled, through real HTTP: by refusals of other calls, lost journals, other writing."""
 
+import json
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 
@@ -41,6 +43,22 @@ async def test_a_charge_that_was_refused_and_lands_later_is_deleted_at_the_secon
         assert await it.extras() == [Decimal("7.00")]
 
 
+async def test_what_the_network_repeats_is_deleted_also_later() -> None:
+    async with held() as it, tampered(it) as (gateway, client):
+        gateway.repeats = {ADD}
+        outcome = await it.attempt(it.review(3, "7.00"), client=client)
+        assert await it.extras() == [Decimal("7.00")]
+        assert outcome.look_again
+        (adding,) = await it.addings()
+        for looks_again in (True, False):
+            if looks_again:
+                await it.on.client.add_charge(
+                    "C1", "EXTRA", 1, 7, adding.description, invoice_period=InvoicePeriod.OUTSTANDING
+                )
+            assert (await it.look_again()).look_again is looks_again
+            assert await it.extras() == [Decimal("7.00")]
+
+
 @pytest.mark.parametrize("amount", ["7.00", "8.00"])
 async def test_a_journal_that_is_lost_doubles_nothing(amount: str) -> None:
     """Or two receivers that have an inbox each, where they should share one."""
@@ -80,6 +98,21 @@ async def test_what_was_seen_in_between_is_not_gone() -> None:
             gateway.rewrites = {f">{first.paid_transaction_id}<": "><"}
             with pytest.raises(EarlierInvoiceOutstanding):
                 await it.attempt(it.review(3), client=client)
+
+
+@pytest.mark.parametrize("write", [str.upper, " {}\n".format])
+@pytest.mark.parametrize("whose", ["customer", "invoice", "code"])
+async def test_an_id_that_is_written_otherwise_names_the_same(
+    write: Callable[[str], str], whose: str
+) -> None:
+    async with held() as it:
+        hook = json.loads(it.hook)
+        named = hook["subscription"]["invoice"] if whose == "invoice" else hook["customer"]
+        field = "code" if whose == "code" else "id"
+        named[field] = write(named[field])
+        it.hook = json.dumps(hook).encode()
+        assert (await it.attempt(it.review(3, "7.00"))).standing is Standing.OUTSTANDING
+        assert await it.extras() == [Decimal("7.00")]
 
 
 async def test_an_unpaid_invoice_that_no_call_reaches_is_for_a_person() -> None:

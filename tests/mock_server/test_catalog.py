@@ -119,9 +119,7 @@ def test_more_can_be_added_to_what_is_there() -> None:
     installed({"products": [{"code": "LANTERN", "plans": [{"code": "BLAZE"}]}]}, systems)
     assert list(state.products["LANTERN"].plans) == ["GLOW", "BLAZE"]
     changed = {"products": [{"code": "LANTERN", "subdomain": "lamp"}]}
-    with pytest.raises(
-        CatalogError, match=r"products\[0\]\.subdomain: the product 'LANTERN' is there already"
-    ):
+    with pytest.raises(CatalogError, match=r"products\[0\]\.subdomain: the product 'LANTERN' exists already"):
         installed(changed, systems)
     installed({"products": [{"code": "LANTERN", "secret": "rotated"}]}, systems)
     assert state.products["LANTERN"].secret == "rotated"

@@ -128,7 +128,7 @@ def test_what_is_inferred_is_off() -> None:
     with serve(catalog(), start=START) as server:
         api = Api(server)
         form = {"subscription_code": "mill", "description": "Lamp", "amount": "5.00"}
-        assert "switch inferredCalls on" in api.call("addCharge", 400, **form)["message"]
+        assert "set inferredCalls" in api.call("addCharge", 400, **form)["message"]
         api.http.close()
 
 

@@ -154,6 +154,21 @@ def test_a_customer_and_a_product_can_be_named_by_id() -> None:
     assert by_id.text("//customer/@code") == "M1"
 
 
+def test_names_that_contradict_each_other_are_refused() -> None:
+    """Nobody can tell which one was meant: another customer's invoice may be refunded (inferred)."""
+    face = Face()
+    for code in ("M1", "M2"):
+        face.customer(code)
+    first, second = (face.on("customers/get", code) for code in ("M1", "M2"))
+    path = "customers/get/code/M1/id/"
+    assert face.post(path + first.text("//customer/@id")).status == 200
+    assert face.post(path + second.text("//customer/@id")).status == 404
+    assert face.get("customers/get/productCode/HARBOUR/productId/nope/code/M1").status == 401
+    number, other = first.text("//invoice[1]/number"), second.text("//invoice[1]/@id")
+    refused = face.post("invoices/void", {"number": number, "id": other})
+    assert (refused.status, refused.text("/error")) == (404, "Invoice not found")
+
+
 def test_codes_with_every_reserved_character_come_back() -> None:
     face = Face()
     code = "a/b+c d%2F?&=#;é[x]"

@@ -164,7 +164,11 @@ def test_an_increase_is_refused(api: Api) -> None:
         ("customerId=5001&customerEmail=a@b.example", 400, "Exactly one of"),
         ("customerId=9", 404, "no customer with the id 9"),
         ("customerReferenceId=nobody", 404, "no customer with the reference 'nobody'"),
-        ("customerId=5001&subscriptionstatus=9", 400, "subscriptionstatus: from 1 to 8 is expected, not 9"),
+        (
+            "customerId=5001&subscriptionstatus=9",
+            400,
+            "subscriptionstatus: a number from 1 to 8 is expected, not 9",
+        ),
         ("customerId=5001&isCurrent=perhaps", 400, "isCurrent: true or false is expected"),
         ("customerId=5001&status=1", 400, "status is not known here"),
     ],
@@ -259,9 +263,9 @@ def test_who_does_not_sign_in_is_refused(server: Server, headers: dict[str, str]
         ("GET", f"{GET_PATH}?{'a=b&' * 101}", 400, "too many parameters"),
         ("GET", "/subscription/deletesubscription", 404, "there are /subscription/get"),
         ("GET", "/subscription/", 404, "there are /subscription/getsubscription"),
-        ("POST", GET_PATH, 405, "takes GET only"),
-        ("GET", UPDATE_PATH, 405, "takes POST only"),
-        ("DELETE", UPDATE_PATH, 405, "takes POST only"),
+        ("POST", GET_PATH, 405, "must be called with GET"),
+        ("GET", UPDATE_PATH, 405, "must be called with POST"),
+        ("DELETE", UPDATE_PATH, 405, "must be called with POST"),
     ],
 )
 def test_what_is_no_call_is_refused(api: Api, method: str, path: str, status: int, message: str) -> None:

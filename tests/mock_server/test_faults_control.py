@@ -94,7 +94,7 @@ def test_how_long_a_hook_is_held_back_is_a_duration(control: httpx.Client, by: s
         ({"kind": "lock", "probability": 2}, "probability: from 0 to 1"),
         ({"kind": "lock", "probability": "often"}, "probability: a number is required"),
         ({"kind": "lock", "probability": False}, "probability: a number is required"),
-        ({"kind": "latency", "seconds": 10**400}, "seconds: more than 0, and 600 at the most"),
+        ({"kind": "latency", "seconds": 10**400}, "seconds: more than 0, and at most 600"),
         ({"kind": "reorder", "by": "soon"}, "'soon' is not a duration"),
         ({"kind": "reorder", "by": "1mo"}, "by: weeks, days or less, not months"),
         ({"kind": "reorder", "by": "0s"}, "by: more than 0"),

@@ -451,5 +451,5 @@ def test_an_item_that_makes_no_sense_is_refused(tracking: Face) -> None:
     assert tracking.refused("PATCH", path, wish, 400)[0] == "operation"
     delta = {"subscriptionProductId": number, "deltaQuantity": 1}
     assert tracking.refused("POST", "SubscriptionProductQuantityChange", delta, 409)[1].endswith(
-        "insert and delete those"
+        "insert and delete them instead"
     )

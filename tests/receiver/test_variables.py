@@ -1,10 +1,10 @@
 """The environment's variables: what is named anywhere is read, and what is read is documented."""
 
 import re
-import runpy
 from collections.abc import Iterator
 from pathlib import Path
 
+from tallyhook_mock.cli.app import commands
 from tallyhook_receiver.settings import PREFIX, SETTINGS, read
 
 ROOT = Path(__file__).parents[2]
@@ -19,13 +19,8 @@ OWN = re.compile(r"""os\.environ(?:\.get\(|\[)"(TALLYHOOK_\w+)"|"(TALLYHOOK_\w+)
 
 def options() -> set[str]:
     """What options of the commands are read from."""
-    page = runpy.run_path(str(DOCS / "commands.py"))
-    return {
-        each.info.envvar
-        for _, command in page["_commands"](page["app"], "tallyhook")
-        for each in page["_parameters"](command)
-        if each.info.envvar
-    }
+    found = (each.envvar for _, command in commands() for each in command.params)
+    return {name for name in found if isinstance(name, str)}
 
 
 def own() -> set[str]:

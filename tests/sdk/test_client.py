@@ -17,7 +17,7 @@ import pytest
 from tests.sdk.scripted import Script, Step
 
 from tallyhook import AsyncClient, Client, Customer, Error, Id, NoAnswer, PaymentInput, calls, errors
-from tallyhook._retries import Retry
+from tallyhook._attempts import Retry
 from tallyhook.cheddar.calls import Call
 from tallyhook.errors import APIError, DecodeError, WrongDocument
 

@@ -330,7 +330,7 @@ async def test_drafts_are_listed_changed_and_posted(ask: Ask) -> None:
     assert [each.id for each in await ask(script, "get_invoices", 7)] == [95]
     with pytest.raises(TypeError):
         await ask(script, "change_draft_invoice", draft)
-    with pytest.raises(ValueError, match="something that is to change"):
+    with pytest.raises(ValueError, match="something to change"):
         await ask(script, "change_draft_invoice", draft, ChargeChange(91))
     with pytest.raises(TypeError):
         await ask(script, "change_draft_invoice", draft, ChargeChange(91, quantity=1.5))

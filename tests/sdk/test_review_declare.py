@@ -38,7 +38,7 @@ def test_without_a_period_before_the_first_bill() -> None:
     hook = json.loads(FakeCheddar().hook())
     hook["subscription"]["invoice"]["previousBillingDatetime"] = ""
     review = Review.from_hook(events.decode(json.dumps(hook).encode()))
-    with pytest.raises(LookupError, match="when the period"):
+    with pytest.raises(LookupError, match="period is unknown"):
         _ = review.period
     hook["subscription"]["createdDatetime"] = "2030-02-14T00:00:00+00:00"
     review = Review.from_hook(events.decode(json.dumps(hook).encode()))

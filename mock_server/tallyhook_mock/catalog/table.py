@@ -120,7 +120,7 @@ def check_names(values: object, names: Collection[str], place: str = "") -> None
 
 
 def choice(value: str, choices: Collection[str], place: str, name: str) -> str:
-    """One of the choices. CatalogError."""
+    """One of the choices. May raise CatalogError."""
     if value not in choices:
         listed = ", ".join(choices)
         raise wrong(place, name, f"{value!r} is not one of {listed}{_suggestion(value, choices)}")

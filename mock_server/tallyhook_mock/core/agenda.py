@@ -26,30 +26,31 @@ class Agenda:
     def __init__(self) -> None:
         self._planned: list[_Planned] = []
         self._count = 0
-        self._index()
-
-    def _index(self) -> None:
-        """Index the plan by subject, to find one account's entries without searching them all."""
-        self._by_subject: defaultdict[int, list[_Planned]] = defaultdict(list)
-        for planned in self._planned:
-            self._by_subject[id(planned[3])].append(planned)
+        # By the `id()` of the subject. Made at the first `about`, since a large world without forecasts would
+        # only carry it.
+        self._by_subject: defaultdict[int, list[_Planned]] | None = None
 
     def __getstate__(self) -> tuple[list[_Planned], int]:
         return self._planned, self._count
 
     def __setstate__(self, state: tuple[list[_Planned], int]) -> None:
         self._planned, self._count = state
-        self._index()
+        self._by_subject = None
 
     def schedule(self, when: datetime, action: Action, subject: object, rank: int = 0) -> None:
         """Call `action` at `when`. The action itself checks whether it still applies."""
         self._count += 1
         planned = when, rank * _RANK + self._count, action, subject
         heapq.heappush(self._planned, planned)
-        self._by_subject[id(subject)].append(planned)
+        if self._by_subject is not None:
+            self._by_subject[id(subject)].append(planned)
 
     def about(self, ids: Iterable[int]) -> list[tuple[datetime, Action, Any]]:
         """What is planned for the subjects with these `id()`s, in the order of planning."""
+        if self._by_subject is None:
+            self._by_subject = defaultdict(list)
+            for planned in self._planned:
+                self._by_subject[id(planned[3])].append(planned)
         found = [planned for each in ids for planned in self._by_subject.get(each, ())]
         return [(when, action, subject) for when, _, action, subject in sorted(found, key=itemgetter(1))]
 
@@ -63,8 +64,8 @@ class Agenda:
             return None
         planned = heapq.heappop(self._planned)
         _, _, action, subject = planned
-        others = self._by_subject[id(subject)]
-        others.remove(planned)
-        if not others:
-            del self._by_subject[id(subject)]
+        if self._by_subject is not None:
+            self._by_subject[id(subject)].remove(planned)
+            if not self._by_subject[id(subject)]:
+                del self._by_subject[id(subject)]
         return action, subject

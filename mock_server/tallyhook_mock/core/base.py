@@ -114,7 +114,7 @@ class BillingSystem(ABC):
         """The billed accounts by id, in order of creation."""
 
     def account(self, id: str) -> Entity:
-        """LookupError or ValueError if there is none."""
+        """The account with this id. LookupError or ValueError if there is none."""
         found: Entity = self.accounts()[id]
         return found
 

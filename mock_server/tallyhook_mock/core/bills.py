@@ -37,7 +37,7 @@ class Line(Value, frozen=True):
 
 
 class Bill(Value, frozen=True):
-    """What an account was billed at a moment. `number` counts through the system from 1."""
+    """A bill of an account. `number` counts the bills of the system from 1."""
 
     number: int
     at: datetime

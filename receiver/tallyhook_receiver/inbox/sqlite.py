@@ -135,15 +135,10 @@ class SQLiteInbox:
         return await self._commits.run(operation)
 
     async def renew(self, key: str, owner: str, seconds: float) -> None:
-        def operation(connection: sqlite3.Connection) -> None:
-            values = (self._uptime() + seconds, seconds, key, owner)
-            _as_owner(
-                connection.execute(
-                    "UPDATE hooks SET leased_until = ?, lease = ? WHERE key = ? AND owner = ?", values
-                )
-            )
-
-        await self._commits.run(operation)
+        await self._write_as_owner(
+            "UPDATE hooks SET leased_until = ?, lease = ? WHERE key = ? AND owner = ?",
+            (self._uptime() + seconds, seconds, key, owner),
+        )
 
     async def finish(self, key: str, owner: str, state: State, note: str | None = None) -> None:
         def operation(connection: sqlite3.Connection) -> None:
@@ -162,13 +157,9 @@ class SQLiteInbox:
         await self._commits.run(operation)
 
     async def plan(self, key: str, owner: str, due: datetime | None, until: datetime | None = None) -> None:
-        values = (_seconds(due), _seconds(until), key, owner)
-        await self._commits.run(
-            lambda connection: _as_owner(
-                connection.execute(
-                    "UPDATE hooks SET due = ?, due_until = ? WHERE key = ? AND owner = ?", values
-                )
-            )
+        await self._write_as_owner(
+            "UPDATE hooks SET due = ?, due_until = ? WHERE key = ? AND owner = ?",
+            (_seconds(due), _seconds(until), key, owner),
         )
 
     async def claim_due(self, now: datetime, owner: str, seconds: float) -> Due | None:
@@ -194,15 +185,10 @@ class SQLiteInbox:
         return [journal.decode(entry) for (entry,) in rows]
 
     async def append(self, key: str, owner: str, entry: Entry) -> None:
-        line = {"key": key, "owner": owner, "at": self._clock(), "entry": journal.encode(entry)}
-        await self._commits.run(
-            lambda connection: _as_owner(
-                connection.execute(
-                    "INSERT INTO journal SELECT :key, (SELECT count(*) FROM journal WHERE key = :key), :at,"
-                    " :entry FROM hooks WHERE key = :key AND owner = :owner",
-                    line,
-                )
-            )
+        await self._write_as_owner(
+            "INSERT INTO journal SELECT :key, (SELECT count(*) FROM journal WHERE key = :key), :at, :entry"
+            " FROM hooks WHERE key = :key AND owner = :owner",
+            {"key": key, "owner": owner, "at": self._clock(), "entry": journal.encode(entry)},
         )
 
     async def get(self, key: str) -> Record | None:
@@ -234,17 +220,15 @@ class SQLiteInbox:
         return await self._commits.run(operation)
 
     async def retry(self, key: str) -> bool:
-        values = {"now": self._clock(), "key": key, "up": self._uptime()}
-        return await self._commits.run(
-            lambda connection: (
-                connection.execute(
-                    "UPDATE hooks SET state = 'waiting', owner = '', done = '', changed = :now"
-                    f" WHERE key = :key AND {_FREE}",
-                    values,
-                ).rowcount
-                == 1
+        def operation(connection: sqlite3.Connection) -> bool:
+            written = connection.execute(
+                "UPDATE hooks SET state = 'waiting', owner = '', done = '', changed = :now"
+                f" WHERE key = :key AND {_FREE}",
+                {"now": self._clock(), "key": key, "up": self._uptime()},
             )
-        )
+            return written.rowcount == 1
+
+        return await self._commits.run(operation)
 
     async def forget(self, key: str) -> bool:
         def operation(connection: sqlite3.Connection) -> bool:
@@ -271,6 +255,11 @@ class SQLiteInbox:
 
     async def _read(self, query: str, *values: object) -> Sequence[tuple[Any, ...]]:
         return await self._commits.run(lambda connection: connection.execute(query, values).fetchall())
+
+    async def _write_as_owner(self, query: str, values: Any) -> None:
+        """Write to a hook of this owner. Raises LeaseLost if the statement finds none."""
+        if await self._commits.run(lambda connection: connection.execute(query, values).rowcount) == 0:
+            raise LeaseLost("another worker has taken this hook over")
 
     def _insert(
         self,
@@ -389,12 +378,6 @@ def _put_body(connection: sqlite3.Connection, letter: Letter) -> None:
         "UPDATE bodies SET body = ? WHERE hook = (SELECT id FROM hooks WHERE key = ?)",
         (letter.body, letter.key),
     )
-
-
-def _as_owner(written: sqlite3.Cursor) -> None:
-    """Raises LeaseLost if the statement found no hook of this owner."""
-    if written.rowcount == 0:
-        raise LeaseLost("another worker has taken this hook over")
 
 
 def _delete(connection: sqlite3.Connection, keys: Sequence[tuple[str]]) -> None:

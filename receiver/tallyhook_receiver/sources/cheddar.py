@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from tallyhook import events, signing
 from tallyhook.cheddar.client import AsyncClient
+from tallyhook.cheddar.models import canonical
 from tallyhook.errors import DecodeError
 from tallyhook_receiver.sources.source import Event, Keys, WrongSource, body_key, inbox_key, keys_of
 
@@ -47,7 +48,7 @@ class Cheddar:
         if its and its != code:
             raise ValueError(f"product {code} got a client of product {its}: their invoices are different")
         its_id = "" if client is None else client.product_id
-        if id and its_id and _canonical(its_id) != _canonical(id):
+        if id and its_id and canonical(its_id) != canonical(id):
             raise ValueError(f"product {code} got a client with the id of another product")
 
     def verify(self, headers: Mapping[str, str], body: bytes) -> bool:
@@ -58,7 +59,7 @@ class Cheddar:
         hook = events.decode(body)
         if hook.product.code.strip() != self.code:
             raise WrongSource(f"signed by product {self.code}, and about another one")
-        if self.id is not None and _canonical(hook.product.id) not in ("", _canonical(self.id)):
+        if self.id is not None and canonical(hook.product.id) not in ("", canonical(self.id)):
             raise WrongSource(f"signed by product {self.code}, and with the id of another one")
         return Event(
             key=event_key(hook, body),
@@ -78,10 +79,10 @@ def event_key(hook: events.Hook, body: bytes) -> str:
     of any other hook is the hash of its body. Cheddar gives hooks no id, so this is inferred.
     """
     invoice = hook.subscription.invoice if isinstance(hook, events.SubscriptionBillable) else None
-    customer = hook.customer.code.strip() or _canonical(hook.customer.id)
-    if invoice is None or not customer or not (invoice.number or _canonical(invoice.id)):
+    customer = hook.customer.code.strip() or canonical(hook.customer.id)
+    if invoice is None or not customer or not (invoice.number or canonical(invoice.id)):
         return body_key(body)
-    number = f"number {invoice.number}" if invoice.number else f"id {_canonical(invoice.id)}"
+    number = f"number {invoice.number}" if invoice.number else f"id {canonical(invoice.id)}"
     return f"{hook.TYPE} {number} of {customer}"
 
 
@@ -91,8 +92,3 @@ def kept_key(product: str, body: bytes) -> str:
         return inbox_key(product, event_key(events.decode(body), body))
     except DecodeError:
         return inbox_key(product, body_key(body))
-
-
-def _canonical(id: str) -> str:
-    """An id for comparison. Cheddar's ids are hexadecimal, so case doesn't matter."""
-    return id.strip().lower()

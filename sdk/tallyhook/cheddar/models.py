@@ -52,6 +52,11 @@ class Id(str):
         return f"Id({str(self)!r})"
 
 
+def canonical(name: str) -> str:
+    """An id or a code as a database compares it: in any case, and without the white space around it."""
+    return name.strip().casefold()
+
+
 class InvoicePeriod(StrEnum):
     """Which invoice of a subscription a change is for (documented).
 

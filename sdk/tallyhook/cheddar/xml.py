@@ -68,7 +68,8 @@ def node_of(element: Element) -> dict[str, Any]:
         raise DecodeError("an element has too many attributes")
     node: dict[str, Any] = {f"@{name!s}": value for name, value in element.items()}
     for child in element:
-        tag, value = child.tag, _value(child)
+        tag = child.tag
+        value = _value(child, tag)
         if tag not in node:
             node[tag] = value
         elif tag in SINGULAR:
@@ -84,14 +85,15 @@ def node_of(element: Element) -> dict[str, Any]:
 
 def list_of(element: Element, singular: str) -> Any:
     """The node of a list's element. If it holds anything but entries of the list, it is read as an object."""
-    if element.keys() or any(child.tag != singular for child in element):
+    children = list(element)
+    if element.keys() or any(child.tag != singular for child in children):
         return node_of(element)
-    if not len(element) and not _lenient.is_blank(element.text):
+    if not children and not _lenient.is_blank(element.text):
         return element.text
-    return [_value(child) for child in element]
+    return [_value(child, singular) for child in children]
 
 
-def _value(element: Element) -> Any:
-    if element.tag in SINGULAR:
-        return list_of(element, SINGULAR[element.tag])
+def _value(element: Element, tag: str) -> Any:
+    if tag in SINGULAR:
+        return list_of(element, SINGULAR[tag])
     return node_of(element) if len(element) or element.keys() else element.text or ""

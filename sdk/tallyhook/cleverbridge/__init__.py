@@ -10,6 +10,7 @@ until you update it. So send the quantity of every interval, even 0, before the 
 `next_billing_date_reminder`: the purchase is created on that date.
 """
 
+from tallyhook.cleverbridge.calls import Alignment, UpdateAction
 from tallyhook.cleverbridge.client import AsyncClient, Client
 from tallyhook.cleverbridge.models import (
     Item,
@@ -19,7 +20,6 @@ from tallyhook.cleverbridge.models import (
     SubscriptionStatus,
     UpdateResult,
 )
-from tallyhook.cleverbridge.terms import Alignment, UpdateAction
 from tallyhook.cleverbridge.usage import billable_quantity
 
 __all__ = [

@@ -223,7 +223,7 @@ class Application:
 
     @property
     def _look_again(self) -> bool:
-        return self.sending.lost or self._began_unknown
+        return self.sending.lost or self.reading.is_repeated or self._began_unknown
 
     def _verified(self) -> Steps[None]:
         self.reading.require_no_doubt()

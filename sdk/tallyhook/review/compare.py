@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tallyhook import money
-from tallyhook.cheddar.models import Charge, Customer, Invoice, Plan, PlanItem
+from tallyhook.cheddar.models import Charge, Customer, Invoice, Plan, PlanItem, canonical
 from tallyhook.review.journal import Adding, Declaration, DeclaredCharge, Entry
 from tallyhook.review.ownership import Ledger
 from tallyhook.tables import Column, Shown, Table
@@ -169,9 +169,10 @@ def difference(
 
 def named(customer: Customer, invoice: Invoice) -> Invoice | None:
     """The same invoice in a newer document, by its id, or by its number if it has no id."""
+    meant = canonical(invoice.id)
     for subscription in customer.subscriptions:
         for found in subscription.invoices:
-            if found.id == invoice.id if invoice.id else found.number == invoice.number:
+            if canonical(found.id) == meant if meant else found.number == invoice.number:
                 return found
     return None
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tallyhook.cheddar.calls import Call
 from tallyhook.cheddar.client import AsyncClient, Client
-from tallyhook.cheddar.models import Customer
+from tallyhook.cheddar.models import Customer, canonical
 from tallyhook.errors import Error
 from tallyhook.review.apply import Application
 from tallyhook.review.journal import Journal
@@ -96,7 +96,7 @@ def _require_product(review: "Review", client: Client | AsyncClient) -> None:
         return
     pairs = (
         (product.code.strip(), client.product_code.strip()),
-        (product.id.strip().lower(), client.product_id.strip().lower()),
+        (canonical(product.id), canonical(client.product_id)),
     )
     compared = [meant == used for meant, used in pairs if meant and used]
     if not compared:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from tallyhook import calls
 from tallyhook.cheddar.calls import Call
-from tallyhook.cheddar.models import Customer, Id, Invoice, InvoicePeriod, Subscription
+from tallyhook.cheddar.models import Customer, Id, Invoice, InvoicePeriod, Subscription, canonical
 from tallyhook.review.compare import named
 from tallyhook.review.journal import Added, Adding, Entry
 from tallyhook.review.outcome import (
@@ -38,9 +38,11 @@ class Reading:
     def __init__(self, review: "Review", ledger: Ledger, now: Callable[[], datetime]) -> None:
         self.ledger = ledger
         self.now = now
-        self.customer = Id(review.customer.id) if review.customer.id else review.customer.code
+        asked = review.customer
+        self.customer = Id(asked.id.strip()) if asked.id.strip() else asked.code.strip()
         self.document = review.customer
         self.invoice = review.invoice
+        self.is_repeated = False  # the network has sent a request of ours twice, as this attempt has seen
         self.announced: datetime | None = None  # when the journal got the entry for the next request
         self._review = review
 
@@ -70,6 +72,7 @@ class Reading:
         """
         self.show(document)
         for claim in self.ledger.claims(document):
+            self.is_repeated |= self.ledger.is_claimed(claim.number)
             yield from self.write(claim)
         if sent is not None and not self.ledger.is_claimed(sent.number):
             yield from self._claim_answer(sent)
@@ -124,7 +127,7 @@ class Reading:
         assert document is not None  # only an entry is answered with None
         asked = self._review.customer
         for name, meant, shown in (("id", asked.id, document.id), ("code", asked.code, document.code)):
-            if meant and shown != meant:
+            if canonical(meant) not in ("", canonical(shown)):
                 raise ReviewFailed("the answer is another customer's document", f"its {name} differs")
         return document
 

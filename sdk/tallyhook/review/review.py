@@ -57,7 +57,8 @@ class Review(Shown):
     def from_hook(cls, hook: Hook) -> "Review":
         """The review for a billable hook. Raises ValueError if it names no customer or no invoice."""
         customer, invoice = hook.customer, hook.subscription.invoice
-        if not (customer.id or customer.code) or invoice is None or not (invoice.id or invoice.number):
+        is_named = (customer.id + customer.code).strip()
+        if not is_named or invoice is None or not (invoice.id.strip() or invoice.number):
             raise ValueError("the hook names no customer, or no invoice: there is nothing to review")
         return cls(customer, hook.subscription, invoice, hook.product)
 

@@ -33,6 +33,9 @@ async function look() {
 }
 
 function takeOver(fresh) {
+  // A mock that was started anew takes its own forms only.
+  const token = fresh.querySelector('input[name="token"]');
+  for (const field of document.querySelectorAll('input[name="token"]')) field.value = token.value;
   for (const part of document.querySelectorAll("[data-live]")) {
     const other = fresh.getElementById(part.id);
     if (!other || !part.id) continue;
@@ -59,7 +62,10 @@ function listen() {
   } else if (!news) {
     news = new EventSource("/console/live");
     news.onmessage = look;
-    news.onopen = () => contact(true);
+    news.onopen = async () => {
+      if (pulse.dataset.pulse === "lost") await look();
+      contact(true);
+    };
     news.onerror = () => contact(false);
     pulse.hidden = false;
   }
@@ -124,7 +130,8 @@ addEventListener("submit", (event) => {
   if (event.target.method === "dialog") return;
   leaving = true;
   event.target.setAttribute("aria-busy", "true");
-  if (!event.target.action.endsWith("/clock/advance")) return;
+  // A field may be called "action" too.
+  if (!event.target.getAttribute("action")?.endsWith("/clock/advance")) return;
   document.getElementById("busy").hidden = false;
   setTimeout(() => enable(false)); // once the browser has read the form
 });

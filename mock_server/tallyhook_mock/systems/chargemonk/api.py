@@ -92,7 +92,7 @@ def _carry_out(state: State, request: Request, body: bytes | None, at: datetime)
 
 
 def list_invoices(state: State, fields: dict[str, str], at: datetime) -> dict[str, Any]:
-    """Its parameters are not known. `limit` is assumed to work as in the other list."""
+    """The invoices, newest first. Parameters are not known; `limit` is assumed as in the other list."""
     limit = _limit(fields)
     _nothing_else(fields)
     found = [_invoice(state, bill) for bill in reversed(state.bills)]
@@ -100,7 +100,7 @@ def list_invoices(state: State, fields: dict[str, str], at: datetime) -> dict[st
 
 
 def list_unbilled(state: State, fields: dict[str, str], at: datetime) -> dict[str, Any]:
-    """The parameters are documented. Charges that were invoiced are not listed (inferred)."""
+    """The charges that wait. The parameters are documented; that invoiced ones are left out is inferred."""
     found = [each for each in state.unbilled if each.invoice is None]
     if (code := fields.pop("subscription_code", None)) is not None:
         found = [each for each in found if each.subscription == code]

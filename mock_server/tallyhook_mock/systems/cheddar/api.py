@@ -188,16 +188,17 @@ def _split(raw_path: bytes) -> tuple[str, str, list[bytes]]:
 
 
 def _product(state: State, parameters: Parameters, email: str) -> Product:
-    """The product that the call names. Every user may use all products."""
-    if code := parameters.text("productCode"):
-        if code in state.products:
-            return state.products[code]
+    """The product that the call names, by code and id if it has both. Every user may use all products."""
+    code, written = parameters.text("productCode"), parameters.text("productId")
+    if code and code not in state.products:
         raise Refusal(401, f"User {email} does not have access to productCode={code}")
-    if written := parameters.text("productId"):
+    if written:
         product = state.product_by_id(ids.parse(written))
-        if product is not None:
-            return product
-        raise Refusal(401, f"User does not have access to productId={written}")
+        if product is None or code not in ("", product.code):
+            raise Refusal(401, f"User does not have access to productId={written}")
+        return product
+    if code:
+        return state.products[code]
     raise Refusal(400, "No product selected. Need a productId or productCode.")
 
 

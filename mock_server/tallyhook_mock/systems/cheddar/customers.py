@@ -115,7 +115,7 @@ class Subscription(Entity, eq=False):
 
 
 class Customer(Entity, eq=False):
-    """`details` are the customer's fields under Cheddar's field names (`firstName`, `email`, …).
+    """A customer. `details` are its fields under Cheddar's names (`firstName`, `email`, …).
 
     Standing: documented.
     """

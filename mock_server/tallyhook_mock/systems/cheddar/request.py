@@ -75,8 +75,12 @@ class Parameters:
 
         Path and query string win over the form, which may contain a new code (inferred).
         """
+        return self.addressed(name) if isinstance(self._address.get(name), str) else self.text(name)
+
+    def addressed(self, name: str) -> str:
+        """A value in the path or the query string; empty if there is none."""
         value = self._address.get(name)
-        return value.strip() if isinstance(value, str) else self.text(name)
+        return value.strip() if isinstance(value, str) else ""
 
     def level(self, name: str) -> "Parameters":
         """The parameters below a name, as in `subscription[planCode]`. Empty if there are none."""
@@ -226,16 +230,23 @@ class Call(Value, frozen=True):
     zone: tzinfo = UTC  # in which the caller's dates are read
 
     def customer(self) -> Customer:
-        """The customer of the call, by id or else by code."""
+        """The customer of the call, by id or else by code; path and query may have both, of one customer."""
         if written := self.parameters.whom("id"):
-            return self.state.customer_by_id(self.product, ids.parse(written))
+            customer = self.state.customer_by_id(self.product, ids.parse(written))
+            if self.parameters.addressed("code") not in ("", customer.code):
+                raise not_found("Customer not found")
+            return customer
         return self.state.customer(self.product, self.parameters.whom("code"))
 
     def invoice(self) -> Invoice:
-        """The invoice of the call, by id or else by number."""
+        """The invoice of the call, by id or by number, or by both if they are of one invoice."""
+        number = self.parameters.text("number")
         if written := self.parameters.text("id"):
-            return self.state.invoice_by_id(self.product, ids.parse(written))
-        if number := self.parameters.text("number"):
+            invoice = self.state.invoice_by_id(self.product, ids.parse(written))
+            if number and self.invoice_numbered(number) is not invoice:
+                raise not_found("Invoice not found")  # inferred text
+            return invoice
+        if number:
             return self.invoice_numbered(number)
         raise self.parameters.invalid("number", "isEmpty", "A value is required")
 

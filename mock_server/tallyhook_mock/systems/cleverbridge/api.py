@@ -89,7 +89,7 @@ def _carry_out(
         raise Refusal(404, f"There is no {path}; there are {calls}")
     method, handle = route
     if request.method != method:
-        raise Refusal(405, f"{path} takes {method} only", {"Allow": method})
+        raise Refusal(405, f"{path} must be called with {method}", {"Allow": method})
     _check_media(request)
     fields = read_query(request.scope["query_string"]) if method == "GET" else read_body(body)
     state.actor = name

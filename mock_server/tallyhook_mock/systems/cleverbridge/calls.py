@@ -94,7 +94,7 @@ def update_item(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
 
 
 def increase_quantity(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
-    """`Quantity` is what is added (documented)."""
+    """Add to the quantity of an item. `Quantity` is the difference (documented)."""
     target = Target(fields.text("SubscriptionId"), fields.whole("RunningNumber"))
     quantity, manner = fields.whole("Quantity"), _manner(fields, has_action=False)
     fields.nothing_else()
@@ -102,7 +102,7 @@ def increase_quantity(state: State, fields: Fields, at: datetime) -> dict[str, A
 
 
 def update_price(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
-    """`UpdateAction` and `CustomerPrice` are required, `Quantity` is not (documented)."""
+    """Set an item's price. `UpdateAction` and `CustomerPrice` are required (documented)."""
     target = Target(fields.text("SubscriptionId"), fields.whole("RunningNumber"), price=_price(fields))
     quantity = fields.whole("Quantity") if "Quantity" in fields else None
     if "UpdateAction" not in fields:

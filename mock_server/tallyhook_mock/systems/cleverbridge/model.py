@@ -163,7 +163,7 @@ class Item(Value, frozen=True):
 
     @property
     def status(self) -> ItemStatus:
-        """The status of a deactivated item that may be reinstated is inferred."""
+        """The status. That of a deactivated item that may be reinstated is inferred."""
         if self.is_removed:
             return ItemStatus.REMOVED
         if self.is_active:

@@ -169,7 +169,7 @@ def begin_interval(subscription: Subscription, at: datetime) -> None:
 def renew(state: State, id: str, at: datetime, *, resets: bool) -> Subscription:
     """Renew early: the next interval is billed now.
 
-    The rest of the current interval is added to it, unless it `resets` (documented). Refusal.
+    The rest of the current interval is added to it, unless it `resets` (documented). May raise a Refusal.
     """
     subscription = active(state, id, at)
     lines = early_lines(subscription, subscription.items, at, resets=resets)
@@ -184,7 +184,7 @@ def renew(state: State, id: str, at: datetime, *, resets: bool) -> Subscription:
 
 
 def move_next_billing(state: State, id: str, date: datetime, at: datetime) -> Subscription:
-    """End the current interval at another moment, at no cost (inferred). Refusal.
+    """End the current interval at another moment, at no cost (inferred). May raise a Refusal.
 
     Standing: documented.
     """
@@ -227,7 +227,7 @@ def _renew(state: State, subscription: Subscription, at: datetime) -> None:
 def deactivate_items(
     state: State, id: str, numbers: Collection[int], at: datetime, *, mails: bool, may_reinstate: bool
 ) -> Subscription:
-    """End items with the current interval. One has to stay active (documented). Refusal."""
+    """End items with the current interval. One has to stay active (documented). May raise a Refusal."""
     subscription = active(state, id, at)
     items = [subscription.item(number) for number in numbers]
     for item in items:
@@ -249,7 +249,7 @@ def reinstate_items(
 ) -> Subscription:
     """Continue deactivated items. They are billed again from the next renewal, not now (inferred).
 
-    A subscription that has ended continues with them, and keeps its dates (inferred). Refusal.
+    A subscription that has ended continues with them, and keeps its dates (inferred). May raise a Refusal.
     """
     state.catch_up(at)
     subscription = state.subscription(id)
@@ -279,7 +279,7 @@ def join(state: State, id: str, joining: str, at: datetime) -> Subscription:
 
     Both must be active and have the same interval and currency, and the amount for the days in between must
     be positive. The joining one becomes finished and its items removed (all documented). Both must have the
-    same customer, and usage in arrears is taken along (inferred). Refusal.
+    same customer, and usage in arrears is taken along (inferred). May raise a Refusal.
     """
     primary, secondary = active(state, id, at), active(state, joining, at)
     reasons = {

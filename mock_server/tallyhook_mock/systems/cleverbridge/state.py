@@ -108,14 +108,14 @@ class State(BillingSystem):
         return found
 
     def product(self, id: int) -> Product:
-        """Refusal if there is none."""
+        """The product with this id. Refusal if there is none."""
         try:
             return self.products[id]
         except KeyError:
             raise unknown(f"There is no product with ProductId {id}") from None
 
     def coupon(self, code: str) -> Coupon:
-        """Refusal if there is none."""
+        """The coupon with this code. Refusal if there is none."""
         try:
             return self.coupons[code]
         except KeyError:

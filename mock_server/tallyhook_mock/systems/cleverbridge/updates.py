@@ -62,7 +62,7 @@ class Outcome(Value, frozen=True):
 
 
 def update(state: State, target: Target, quantity: int, manner: Manner, at: datetime) -> Outcome:
-    """Set an item's quantity to a total. Refusal.
+    """Set an item's quantity to a total. May raise a Refusal.
 
     Standing: documented.
     """
@@ -70,7 +70,7 @@ def update(state: State, target: Target, quantity: int, manner: Manner, at: date
 
 
 def increase_quantity(state: State, target: Target, quantity: int, manner: Manner, at: datetime) -> Outcome:
-    """Add to an item's quantity. Refusal."""
+    """Add to an item's quantity. May raise a Refusal."""
 
     def increased(asked: Terms) -> Terms:
         return replace(asked, quantity=_fine(state, asked.quantity + _fine(state, quantity)))
@@ -79,7 +79,7 @@ def increase_quantity(state: State, target: Target, quantity: int, manner: Manne
 
 
 def set_price(state: State, target: Target, quantity: int | None, manner: Manner, at: datetime) -> Outcome:
-    """Set the price of one unit of an item, and optionally its quantity. Refusal."""
+    """Set the price of one unit of an item, and optionally its quantity. May raise a Refusal."""
 
     def wish(asked: Terms) -> Terms:
         return asked if quantity is None else replace(asked, quantity=_fine(state, quantity))
@@ -88,7 +88,7 @@ def set_price(state: State, target: Target, quantity: int | None, manner: Manner
 
 
 def add(state: State, target: Target, quantity: int, manner: Manner, at: datetime) -> Outcome:
-    """Add an item with the next free number, as an update from a quantity of 0. Refusal."""
+    """Add an item with the next free number, as an update from a quantity of 0. May raise a Refusal."""
     subscription = active(state, target.subscription, at)
     assert target.product_id is not None
     product = state.product(target.product_id)

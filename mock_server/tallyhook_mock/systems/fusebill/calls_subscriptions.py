@@ -197,12 +197,12 @@ _PRODUCT = (
 
 
 def set_quantity(call: Call) -> Any:
-    """`quantity` is absolute. The other fields are sent back as read (documented)."""
+    """Set a quantity. `quantity` is absolute; the other fields are sent back as read (documented)."""
     return _change_quantity(call, _PRODUCT, "id", is_absolute=True)
 
 
 def change_quantity(call: Call) -> Any:
-    """`deltaQuantity` is a difference (documented)."""
+    """Change a quantity by a difference, `deltaQuantity` (documented)."""
     return _change_quantity(
         call, ("subscriptionProductId", "deltaQuantity"), "subscriptionProductId", is_absolute=False
     )

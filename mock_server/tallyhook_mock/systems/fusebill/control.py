@@ -238,7 +238,7 @@ class Move:
         return forecast(state, self.customer, self.find)
 
     def outcome(self, state: State) -> list[Forecast]:
-        """The next invoices with the move, without making it. Refusal."""
+        """The next invoices with the move, without making it. May raise a Refusal."""
         return forecast(state, self.customer, self.find, self.change)
 
 

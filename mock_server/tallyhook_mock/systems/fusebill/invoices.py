@@ -75,7 +75,7 @@ def collect_held(
 
 
 def post(state: State, draft: Draft, at: datetime, only: Collection[int] = ()) -> Invoice:
-    """Turn a draft, or `only` some of its charges, into an invoice, which is final. Refusal."""
+    """Turn a draft, or `only` some of its charges, into an invoice, which is final. May raise a Refusal."""
     known = {charge.id for charge in draft.charges}
     for number in only:
         if number not in known:
@@ -114,7 +114,7 @@ class ChargeEdit(Value, frozen=True):
 
 
 def change_draft(state: State, draft: Draft, edits: Iterable[ChargeEdit], at: datetime) -> None:
-    """Change or remove charges of a draft. They can't be added (documented). Refusal."""
+    """Change or remove charges of a draft. They can't be added (documented). May raise a Refusal."""
     charges = {charge.id: charge for charge in draft.charges}
     changed: dict[int, DraftCharge | None] = {}
     for edit in edits:

@@ -76,7 +76,7 @@ def set_items(
     *,
     holds: bool = False,
 ) -> None:
-    """Set the items of a tracked product. Its quantity is their number. Refusal."""
+    """Set the items of a tracked product. Its quantity is their number. May raise a Refusal."""
     if not product.plan.is_tracked:
         raise conflict("subscriptionProductId", f"{product.id} tracks no items: set its quantity")
     references = [item.reference for item in items]

@@ -6,7 +6,7 @@ from typing import Literal, TypeVar
 
 from tallyhook._call import Call, Pairs
 from tallyhook.cheddar import responses
-from tallyhook.cheddar.models import Customer, Id, Invoice, Item, Plan, PlanItem
+from tallyhook.cheddar.models import Customer, Id, Invoice, Item, Plan, PlanItem, canonical
 
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ class Subject:
                 subscriptions = found.subscriptions if isinstance(found, Customer) else ()
                 invoices = [invoice for each in subscriptions for invoice in each.invoices]
                 shown = [it.id if by == "invoice id" else str(it.number) for it in invoices]
-        return not {_same(name) for name in shown}.isdisjoint(map(_same, self.names))
+        return not {canonical(name) for name in shown}.isdisjoint(map(canonical, self.names))
 
 
 def call(
@@ -119,7 +119,3 @@ def present(text: str, what: str) -> str:
     if not text:
         raise ValueError(f"The {what} is empty")
     return str(text)
-
-
-def _same(name: str) -> str:
-    return name.strip().casefold()

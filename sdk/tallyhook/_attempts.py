@@ -1,16 +1,20 @@
-"""When to try a call again, after how long, and for how long at most."""
+"""The attempts at a call: when to try again, and the answer while its body comes in."""
 
+import logging
 import random
 import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 import httpx
 
-from tallyhook._answer import Answer
 from tallyhook._call import Call
-from tallyhook.errors import NoAnswer
+from tallyhook.errors import DecodeError, NoAnswer
 
 # Seconds. A caller that is asked to wait longer gets the error instead.
 _LONGEST = 60.0
@@ -25,6 +29,9 @@ _NEVER_LEFT = (
     httpx.ProxyError,
     httpx.UnsupportedProtocol,
 )
+
+# httpx can unpack others too, but one piece of them may grow without bounds.
+_ENCODINGS = ("", "identity", "gzip", "deflate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +88,7 @@ class Attempts:
         said = f" ({error})" if is_quotable else ""
         return NoAnswer(f"no answer: {type(error).__name__}{said}", self._maybe_applied)
 
-    def pause(self, answer: Answer | NoAnswer) -> float | None:
+    def pause(self, answer: "Answer | NoAnswer") -> float | None:
         """Seconds until the next attempt; None to take this answer."""
         if not self._call.repeatable:
             return None
@@ -107,3 +114,79 @@ def _seconds(retry_after: str | None) -> float:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return (moment - datetime.now(UTC)).total_seconds()
+
+
+class Answer:
+    """A response whose body may not grow beyond `most` bytes."""
+
+    def __init__(self, response: httpx.Response, most: int) -> None:
+        self.status = response.status_code
+        self.retry_after = response.headers.get("Retry-After")
+        self.body = bytearray()
+        self._most = most
+        if response.headers.get("Content-Encoding", "").strip().lower() not in _ENCODINGS:
+            raise DecodeError("the answer comes in an encoding that was not asked for")
+        length = response.headers.get("Content-Length", "")
+        if length.isdecimal() and int(length) > most:
+            raise self._too_large()
+        response.stream = _Stream(response.stream)
+
+    def add(self, piece: bytes) -> None:
+        """Add a piece of the body. Raises DecodeError if the body becomes too large."""
+        self.body += piece
+        if len(self.body) > self._most:
+            raise self._too_large()
+
+    def _too_large(self) -> DecodeError:
+        return DecodeError(f"the answer has more than {self._most:,} bytes")
+
+
+class _Stream(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A body that closes its connection if more bytes arrive than belong to it.
+
+    httpx would take them for the answer to the next request on that connection.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self._stream
+        _give_up_with_leftover(self._stream)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for piece in self._stream:
+            yield piece
+        _give_up_with_leftover(self._stream)
+
+    def close(self) -> None:
+        self._stream.close()
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+def _give_up_with_leftover(stream: Any) -> None:
+    """Make httpcore close the connection of a body if its parser holds bytes that follow the body."""
+    # httpcore has no public way to this parser. Other transports don't have one.
+    while stream is not None and not hasattr(stream, "_connection"):
+        stream = getattr(stream, "_httpcore_stream", None) or getattr(stream, "_stream", None)
+    parser = getattr(getattr(stream, "_connection", None), "_h11_state", None)
+    if parser is not None and parser.trailing_data[0]:
+        parser.send_failed()
+
+
+_is_ours = ContextVar("_is_ours", default=False)
+
+
+@contextmanager
+def unlogged() -> Iterator[None]:
+    """Keeps httpx from logging URLs, which hold customers' codes."""
+    before = _is_ours.set(True)
+    try:
+        yield
+    finally:
+        _is_ours.reset(before)
+
+
+logging.getLogger("httpx").addFilter(lambda record: not _is_ours.get())
