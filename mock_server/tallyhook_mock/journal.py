@@ -51,7 +51,7 @@ class Journal:
         self._flush: asyncio.Task[None] | None = None
         self._failure: OSError | None = None  # a failed write: from then on nothing is answered
         try:
-            self.saved: dict[str, Any] | None = read_file(file) if file.exists() else None
+            self.saved: Any = read_file(file) if file.exists() else None
         except (SnapshotError, OSError):
             self.close()
             raise

@@ -7,8 +7,8 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypedDict
 
 from tallyhook_mock.calls import CallLog
 from tallyhook_mock.catalog.reading import default_catalog, read_catalog
@@ -45,6 +45,17 @@ logger = logging.getLogger(__name__)
 _TURN = 0.01
 # Real seconds after which a running clock is checked again, in case the machine slept or its clock was set.
 _LOOK = 60.0
+
+
+class World(TypedDict):
+    """Everything that a mock saves and goes back to."""
+
+    systems: Systems
+    moment: datetime
+    offset: timedelta | None
+    timeline: Timeline
+    faults: Faults
+    catalog: Mapping[str, object]
 
 
 class Mock:
@@ -184,7 +195,7 @@ class Mock:
         await deliveries.close()
         await self.persistence.checkpoint()
 
-    def world(self) -> dict[str, object]:
+    def world(self) -> World:
         """Everything that `load` needs."""
         return {
             "systems": self.systems,
@@ -195,7 +206,7 @@ class Mock:
             "catalog": self._catalog,
         }
 
-    def load(self, world: dict[str, Any]) -> None:
+    def load(self, world: World) -> None:
         """Take over a world, its clock included."""
         clock = Clock(world["moment"])
         clock.set(world["moment"], world["offset"])

@@ -30,7 +30,7 @@ def examine_settings(settings: Settings) -> Iterator[Finding]:
             "settings", what, f"set it to {advice}" if what.endswith("is not set") else advice or _ADVICE
         )
     for name, meant in settings.unknown.items():
-        yield doubtful("settings", f"{name} means nothing", f"{meant} was meant?" if meant else _ADVICE)
+        yield doubtful("settings", f"{name} is not a setting", f"did you mean {meant}?" if meant else _ADVICE)
     if not problems and "USER" not in settings.values:
         yield doubtful(
             "settings",
