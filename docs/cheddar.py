@@ -46,14 +46,15 @@ STANDINGS = {
 }
 HEAD = """# What Tallyhook takes Cheddar to do
 
-Cheddar's service itself is not at hand, so every rule here rests on something:
+Look up a rule of Cheddar's billing, how well it is known, and where the mock implements it. The mock was written
+without access to the service, so each rule has a standing:
 
 {standings}
 
-K numbers count the facts that were gathered; beside them stands the page: `/kb/…` and `/faqs/…` of
+K numbers count the facts that were collected. The page is beside them: `/kb/…` and `/faqs/…` of
 support.getcheddar.com, `q/N` and `p/N` of its public questions and problems, *API* for the reference of 2019.
-What can't be known is a setting: `tallyhook mock` takes other values from the
-[catalogue](catalog.md), in `[rules]`. The calls themselves are in [api.md](api.md).
+Inferred rules are settings where possible: write other values in `[rules]` of the [catalogue](catalog.md).
+[Cheddar's API with curl](api.md) shows the calls.
 [cheddar.py](cheddar.py) writes this page from the code.
 
 {counts}
@@ -72,38 +73,38 @@ class Rule(NamedTuple):
 FIXED: dict[str, tuple[Rule, ...]] = {
     "Hold, then execute": (
         Rule(
-            "At its billing date an invoice ends its period, and the next current invoice opens. The period ends to the second.",
+            "At the billing date the period of the invoice ends, to the second, and the next current invoice opens.",
             "staff 2012, 2014",
             "K13 q/1993, K14 q/9811",
             billing.bill,
         ),
         Rule(
-            "If somebody listens for `subscriptionBillable`, the invoice is held and the hook goes out in place of a transaction. If nobody does, it is executed at once.",
+            "If a listener is registered for `subscriptionBillable`, the invoice is held and the hook is sent instead of a transaction. Otherwise the invoice is executed at once.",
             "documented",
             "K106 /kb/operational-how-tos/invoice-review",
             billing.bill,
         ),
         Rule(
-            "The acknowledgement is the release: one hour after the last of the invoice's hooks was answered with a 2xx it is executed. Cheddar says *at least* an hour; the mock takes exactly one.",
+            "The acknowledgement releases the invoice: it is executed one hour after the last of its hooks is answered with 2xx. Cheddar says *at least* an hour; the mock waits exactly one.",
             "documented",
             "/kb/operational-how-tos/invoice-review",
             review.settled,
         ),
         Rule(
-            "Without a 2xx it stays held, however long that takes.",
+            "Without a 2xx the invoice stays held, without a limit.",
             "documented",
             "/kb/operational-how-tos/invoice-review",
             Hooks.record,
         ),
         Rule("A hook that an operator gives up holds its invoice no longer.", "inferred", "", Hooks.cancel),
         Rule(
-            "The listener may execute it earlier; whichever comes first, it is executed once.",
+            "The listener may execute the invoice earlier. In any case it is executed once.",
             "documented",
             "K60 API",
             billing.run_outstanding,
         ),
         Rule(
-            "`invoicePeriod=outstanding` addresses the invoice whose date has passed and that is unpaid. Any other value, and none, addresses the current one.",
+            "`invoicePeriod=outstanding` addresses the unpaid invoice whose bill date has passed. Any other value, or none, addresses the current invoice.",
             "documented",
             "K19, K72 API",
             request.Call,
@@ -115,7 +116,7 @@ FIXED: dict[str, tuple[Rule, ...]] = {
             signup.new_customer,
         ),
         Rule(
-            "Canceling in the billable hook is the way not to charge: a held, due or declined invoice of a canceled subscription waits.",
+            "To avoid a charge, cancel in the billable hook: a held, due or declined invoice of a canceled subscription waits.",
             "staff 2017",
             "K46 q/24522",
             payments.run,
@@ -129,7 +130,7 @@ FIXED: dict[str, tuple[Rule, ...]] = {
             Attempt,
         ),
         Rule(
-            "What is not acknowledged is sent again with growing pauses (1, 5, 15 minutes, 1, 3, 6, 12, 24 hours, then every 24; a catalogue can set them), with the same body.",
+            "A hook that is not acknowledged is sent again with growing pauses (1, 5, 15 minutes, 1, 3, 6, 12, 24 hours, then every 24; a catalogue can set them), with the same body.",
             "inferred",
             "that it is sent again is documented",
             Hooks.record,
@@ -141,7 +142,7 @@ FIXED: dict[str, tuple[Rule, ...]] = {
             hook_json.body,
         ),
         Rule(
-            "The types, of which unknown ones have to pass. That `billReminder` is spelled so is inferred.",
+            "The types of hooks; clients must accept unknown ones. The spelling of `billReminder` is inferred.",
             "documented",
             "K104",
             State,
@@ -153,13 +154,13 @@ FIXED: dict[str, tuple[Rule, ...]] = {
             billing.remind,
         ),
         Rule(
-            "A `transaction` hook comes when it is executed and again when it is settled, a day later (inferred).",
+            "A `transaction` hook comes when the payment is executed, and again when it is settled, a day later (inferred).",
             "client",
             "K105, third-hand",
             payments.settle,
         ),
         Rule(
-            "`subscriptionReactivated` comes only of a reactivation that succeeded.",
+            "`subscriptionReactivated` comes only after a successful reactivation.",
             "client",
             "K105, third-hand",
             billing.reactivate,
@@ -167,19 +168,19 @@ FIXED: dict[str, tuple[Rule, ...]] = {
     ),
     "Periods and usage": (
         Rule(
-            "Tracked items are counters and are never prorated: what is above the included quantity at the billing moment is billed in full.",
+            "Tracked items are counters and are never prorated: the quantity above the included one at the billing moment is billed in full.",
             "staff 2012",
             "K11 p/1016",
             PlanItem,
         ),
         Rule(
-            "Each period has its own quantities. A periodic item starts at 0, a lasting one stays as it is and is billed each time.",
+            "Each period has its own quantities. A periodic item starts at 0. Another item keeps its quantity and is billed each time.",
             "staff 2013",
             "K16 q/6872",
             billing.lasting_counters,
         ),
         Rule(
-            "An overage price of 0 makes what is included a hard limit; `99999999.9` included is unlimited.",
+            "An overage price of 0 makes the included quantity a hard limit; `99999999.9` included is unlimited.",
             "documented",
             "API",
             PlanItem,
@@ -191,13 +192,13 @@ FIXED: dict[str, tuple[Rule, ...]] = {
             validators.quantity,
         ),
         Rule(
-            "The period that is outstanding counts the items of the plan it was on, also if the plan was changed since.",
+            "The outstanding period counts the items of its own plan, even if the plan has changed since.",
             "inferred",
             "",
             usage.counted_plan,
         ),
         Rule(
-            "Quantities of a canceled subscription can be changed while its pending invoice lies in the future, or as `outstanding`.",
+            "Quantities of a canceled subscription can be changed while its pending invoice is in the future, or with `outstanding`.",
             "documented",
             "K20 API",
             charges.target,
@@ -218,19 +219,19 @@ FIXED: dict[str, tuple[Rule, ...]] = {
         ),
         Rule("A new included quantity or overage amount counts at once.", "documented", "K7", State.put_plan),
         Rule(
-            "A new setup charge and a new first bill are for those who sign up after the edit; a first bill date that is set does not move.",
+            "A new setup charge and a new first bill apply to later sign-ups. An existing first bill date does not move.",
             "documented",
             "K8, K9",
             State.put_plan,
         ),
         Rule(
-            "`/plans/edit` and a catalogue that is seeded again are such edits; a deleted plan stays as it was for its subscribers.",
+            "`/plans/edit` and seeding a catalogue again are such edits. Subscribers of a deleted plan keep it as it was.",
             "inferred",
             "",
             calls_plans.edit,
         ),
         Rule(
-            "The simple change keeps the bill date, and on it the new plan is charged, usage included.",
+            "The simple change keeps the bill date. On it the new plan is charged, including usage.",
             "documented",
             "K21 /faqs/pricing-plans/pricing-plan-changes-upgradedowngrade; K23 q/35",
             subscriptions.change,
@@ -242,13 +243,13 @@ FIXED: dict[str, tuple[Rule, ...]] = {
             subscriptions.change,
         ),
         Rule(
-            "A change puts a new subscription in front; the old one stays as history, without items.",
+            "A change adds a new subscription at the front. The old one stays as history, without items.",
             "recorded",
             "six of six recordings",
             subscriptions.change,
         ),
         Rule(
-            "A trial counts at the first sign-up only: between paid plans the date of the first bill stays.",
+            "A trial counts only at the first sign-up. A change between paid plans keeps the date of the first bill.",
             "staff 2010",
             "K28 q/96",
             subscriptions.change,
@@ -256,14 +257,14 @@ FIXED: dict[str, tuple[Rule, ...]] = {
     ),
     "Money": (
         Rule(
-            "Credits above the charges: the invoice is executed for 0.00 without the gateway, and the rest becomes `CREDIT_FORWARD` on the next one.",
+            "If credits exceed the charges, the invoice is executed for 0.00 without the gateway, and the rest becomes `CREDIT_FORWARD` on the next invoice.",
             "documented",
             "K76 /kb/operational-how-tos/credits-and-refunds-and-voids-oh-my",
             payments.settle,
         ),
         Rule("Amounts are rounded to cents, halves up, per line and per credit.", "inferred", "", cents),
         Rule(
-            "A promotion takes its percentage of each charge code as a credit of its own. Whether it does is decided at the bill date, by the plan of that date.",
+            "A promotion makes a separate credit for its percentage of each charge code. The plan at the bill date decides whether it applies.",
             "documented",
             "K80, K81 /kb/pricing-plans/promotions; K10 p/1016",
             Invoice.discounts,
@@ -281,44 +282,44 @@ FIXED: dict[str, tuple[Rule, ...]] = {
             payments.execute,
         ),
         Rule(
-            "No payment method at the bill date, or one that has expired: canceled at once.",
+            "Without a payment method at the bill date, or with an expired one, the subscription is canceled at once.",
             "documented",
             "K65",
             payments.execute,
         ),
         Rule("The cancel type of that is `non-payment`.", "inferred", "", payments.fail_without_payment),
         Rule(
-            "A new way to pay runs an outstanding invoice at once. One that is held for review stays held (inferred).",
+            "A new payment method runs an outstanding invoice at once. An invoice that is held for review stays held (inferred).",
             "documented",
             "K64",
             subscriptions.change,
         ),
         Rule(
-            "A call that bills answers for it: 422 with the error in the customer's document.",
+            "If a call bills and the payment fails, the answer is 422 with the error in the customer's document.",
             "documented",
             "K88 /kb/api-8/error-handling",
             payments.collect,
         ),
         Rule(
-            "What was not paid for did not happen: the plan, the bill date and the cancellation stay. A new payment method stays too.",
+            "After a failed payment nothing has happened: the plan, the bill date and the cancellation stay. But a new payment method is kept.",
             "inferred",
             "K52 for the cancellation",
             billing.bill_now,
         ),
         Rule(
-            "Waive puts credits on an outstanding invoice that offset everything on it; then it can be run for 0.00.",
+            "Waiving adds credits to an outstanding invoice that offset everything on it. It can then be run for 0.00.",
             "staff 2014",
             "K58, K59 q/10112",
             billing.waive,
         ),
         Rule(
-            "Refunds and voids stay within what was paid; a void is possible until the payment is settled.",
+            "Refunds and voids never exceed the paid amount. A void is possible until the payment is settled.",
             "documented",
             "K78 API",
             payments.refund,
         ),
         Rule(
-            "The simulated gateway fails by `ccZip`, in these words, misspelt ones included.",
+            "In the simulated gateway, `ccZip` causes failures, with these messages including their misspellings.",
             "documented",
             "/kb/api-8/error-handling",
             gateway.failure,
@@ -326,7 +327,7 @@ FIXED: dict[str, tuple[Rule, ...]] = {
     ),
     "Cancel and reactivate": (
         Rule(
-            "After a cancellation nothing is billed by itself: no recurring charge, no overage of the begun period.",
+            "After a cancellation nothing is billed automatically: no recurring charge, no overage of the running period.",
             "staff 2009",
             "K45 q/31",
             billing.bill,
@@ -338,19 +339,19 @@ FIXED: dict[str, tuple[Rule, ...]] = {
             payments.cancel,
         ),
         Rule(
-            "Reactivated before the next bill date: an outstanding invoice is charged, the pending one keeps its date. If that is declined it stays canceled.",
+            "Reactivation before the next bill date charges an outstanding invoice, and the pending one keeps its date. If the charge is declined, the subscription stays canceled.",
             "documented",
             "K52 /kb/operational-how-tos/what-happens-when-i-reactivate-a-canceled-customer",
             billing.reactivate,
         ),
         Rule(
-            "Reactivated after it: a new sign-up, with the plan's first bill or trial, or on `changeBillDate`.",
+            "Reactivation after it is a new sign-up, with the plan's first bill or trial, or on `changeBillDate`.",
             "documented",
             "K53; K54 q/24838, K55 p/9066 (staff 2018, 2016)",
             billing.reactivate,
         ),
         Rule(
-            "What was due before the cancellation is charged; what became due during it is not.",
+            "A reactivation charges what was due before the cancellation, but not what became due during it.",
             "staff 2014",
             "K56 q/10776",
             subscriptions.change,
@@ -369,7 +370,7 @@ FIXED: dict[str, tuple[Rule, ...]] = {
             billing.move_bill_date,
         ),
         Rule(
-            "Waiting for PayPal is a cancellation of type `paypal-wait`; nothing is charged during the wait, and what is owed when PayPal agrees.",
+            "Waiting for PayPal is a cancellation of type `paypal-wait`; nothing is charged during the wait. When the customer agrees, the owed amount is charged.",
             "recorded",
             "what is charged is inferred",
             subscriptions.approve_paypal,
@@ -377,37 +378,37 @@ FIXED: dict[str, tuple[Rule, ...]] = {
     ),
     "Calls and documents": (
         Rule(
-            "Path pairs, query string and form in any mix; PHP's nested names; in `edit-subscription` both flat and nested ones.",
+            "Parameters come as path pairs, in the query string and in the form, in any mix, with PHP's nested names; in `edit-subscription` both flat and nested.",
             "client",
             "three clients",
             request.read,
         ),
         Rule(
-            "The form wins over the query string and that over the path; whom an edit is about is read the other way round.",
+            "The form overrides the query string, and the query string overrides the path. For the customer of an edit it is the other way round.",
             "inferred",
             "",
             request.Parameters,
         ),
         Rule(
-            "A parameter that is not understood is noted, and refused by a strict mock (inferred: Cheddar ignores it).",
+            "An unknown parameter is logged, and refused by a strict mock (inferred: Cheddar ignores it).",
             "client",
             "K60: the PHP client sends one",
             known_parameters.unknown_parameters,
         ),
         Rule(
-            "The customer is looked up first, then the item, then the fields are checked, in their order; only the first error is told.",
+            "The customer is looked up first, then the item, then the fields are checked, in order. Only the first error is reported.",
             "documented",
             "API",
             validators.read_details,
         ),
         Rule(
-            "The field of a 412 is exact; what follows the colon is not, `isEmpty` apart. A missing or unknown plan names no field.",
+            "The field of a 412 is exact. The text after the colon is not, except for `isEmpty`. A missing or unknown plan names no field.",
             "client",
             "",
             validators.required,
         ),
         Rule(
-            "The longest names at an edit are shorter than at a sign-up.",
+            "The maximum length of names is shorter at an edit than at a sign-up.",
             "documented",
             "K93 API",
             validators.read_details,
@@ -419,7 +420,7 @@ FIXED: dict[str, tuple[Rule, ...]] = {
             validators.read_details,
         ),
         Rule(
-            "An import takes three forms; without a date nothing is scheduled, and there is no invoice (inferred).",
+            "An import accepts three forms. Without a date nothing is scheduled, and there is no invoice (inferred).",
             "documented",
             "K98, K99 API",
             calls_customers.import_,
@@ -431,7 +432,7 @@ FIXED: dict[str, tuple[Rule, ...]] = {
             xml_documents.customers_document,
         ),
         Rule(
-            "The current invoice shows what it would charge, with empty ids; an item's line has its usage's date.",
+            "The current invoice shows the expected charges, with empty ids. An item's line has the date of its usage.",
             "recorded",
             "",
             Invoice.projected,

@@ -46,7 +46,7 @@ def _section(name: str, command: Command) -> str:
     parts = ["", f"## {name}", "", "```text", " ".join(usage), "```", "", command.help or "", ""]
     if command.examples:
         parts += ["For example:", "", "```sh", *command.examples, "```", ""]
-    rows = [(each.make_metavar(context), each.help or "") for each in arguments]
+    rows = [(each.make_metavar(context).replace("|", "\\|"), each.help or "") for each in arguments]
     rows += [(_option(each, context), _about(each)) for each in options]
     if rows:
         table = [f"| `{left}` | {right} |" for left, right in rows]

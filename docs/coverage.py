@@ -22,10 +22,10 @@ from tests.end_to_end.calls_made import Made, made_by
 COLUMNS = ("call", "mock", "client", "test")
 HEAD = """# Coverage
 
-Every call of Cheddar's API: its path under `/xml/`, what answers it in
-[the mock](../mock_server/tallyhook_mock/systems/cheddar/api.py), the method of `Client` and `AsyncClient`
-that makes it, and the [test](../tests/end_to_end/test_every_call.py) in which each client makes it over HTTP
-and its effect is looked at. [coverage.py](coverage.py) writes this page from the code.
+Look up the method for a call of Cheddar's API. The table shows its path under `/xml/`, the function of
+[the mock](../mock_server/tallyhook_mock/systems/cheddar/api.py) that answers it, the method of `Client` and
+`AsyncClient`, and the [test](../tests/end_to_end/test_every_call.py) in which each client makes the call over
+HTTP. [coverage.py](coverage.py) writes this page from the code.
 
 """
 # Enough of an argument for a method to describe its call, by the parameter's name.

@@ -1,5 +1,6 @@
 """Every block of Python on a page runs, here or in the test of its page; every command can be called so."""
 
+import ast
 import logging
 import re
 import shlex
@@ -68,7 +69,7 @@ def test_every_column_has_a_heading(page: Path) -> None:
 def test_every_page_begins_with_its_use(page: Path) -> None:
     """A title, and then a sentence before anything else."""
     if page.name != "changes.md":  # which is the changelog
-        assert re.match(r"# .+\n\n[A-Z`*\[].*", page.read_text("utf-8")), page.name
+        assert re.match(r"# .+\n\n(?!```)[A-Z`*\[].*", page.read_text("utf-8")), page.name
 
 
 def test_every_command_on_a_page_can_be_called_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,6 +178,14 @@ def test_settings_of_a_receiver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     keys = {"whsec": "whsec_" + "QUJD" * 8, "whpk": "whpk_" + "QUFB" * 10 + "QUE="}
     for block in (made, *receivers):
         run(block, "security.md", Cheddar=Cheddar, client=PRODUCT.client, **keys, **RECEIVER)
+
+
+async def test_many_calls_at_once() -> None:
+    (block,) = python_of("performance.md")
+    code = compile(block, "performance.md", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    names: dict[str, Any] = {"AsyncClient": tallyhook.AsyncClient, "user": "ida", "password": "hush"}
+    await eval(code, names)
+    assert isinstance(names["client"], tallyhook.AsyncClient)
 
 
 def test_production(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

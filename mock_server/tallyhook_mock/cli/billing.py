@@ -14,7 +14,7 @@ from tallyhook_receiver.cli.output import grid, moment, print_json, say, state, 
 __all__ = ["bill", "charge", "invoice", "run", "usage"]
 
 outstanding_option = click.option(
-    "--outstanding", is_flag=True, help="On the invoice that is due and not paid, not the current one."
+    "--outstanding", is_flag=True, help="Use the outstanding invoice, not the current one."
 )
 item_argument = click.argument("item", metavar="ITEM", help="The code of an item of the plan.")
 
@@ -27,7 +27,7 @@ def usage() -> None:
 @usage.command("set")
 @customer_argument
 @item_argument
-@click.argument("quantity", metavar="QUANTITY", help="What the counter is to stand at.")
+@click.argument("quantity", metavar="QUANTITY", help="The new value of the counter.")
 @outstanding_option
 @product_option
 @mock_option
@@ -45,7 +45,7 @@ def set_(
 @usage.command()
 @customer_argument
 @item_argument
-@click.argument("quantity", metavar="QUANTITY", default="1", help="How much more was used.")
+@click.argument("quantity", metavar="QUANTITY", default="1", help="The quantity to add.")
 @outstanding_option
 @product_option
 @mock_option
@@ -81,8 +81,8 @@ def _change(
 # An amount below 0 looks like an option.
 @click.command(cls=Command, context_settings={"ignore_unknown_options": True})
 @customer_argument
-@click.argument("code", metavar="CODE", help="What the charge is called.")
-@click.argument("amount", metavar="AMOUNT", help="Of each, such as 5.00; below 0 it is a credit.")
+@click.argument("code", metavar="CODE", help="The charge's code.")
+@click.argument("amount", metavar="AMOUNT", help="Amount of each, such as 5.00; a credit if negative.")
 @click.option("--quantity", type=click.IntRange(min=1), default=1, help="How many.")
 @click.option("--description", metavar="TEXT", help="For the customer.")
 @outstanding_option
@@ -100,7 +100,7 @@ def charge(
     url: str,
     as_json: bool,
 ) -> None:
-    """Put a charge or a credit on an invoice, as `customers/add-charge` does, and print the invoice.
+    """Add a charge or a credit to an invoice, like `customers/add-charge`, and print the invoice.
 
     Example: tallyhook charge ada SETUP 5.00 --description "Setting things up"
 
@@ -124,7 +124,7 @@ def charge(
 @click.command(cls=Command)
 @customer_argument
 @click.option(
-    "--within", metavar="DURATION", default="1d", help="How long hooks are tried for, in the mock's time."
+    "--within", metavar="DURATION", default="1d", help="How long to retry hooks, in the mock's time."
 )
 @product_option
 @mock_option
@@ -133,7 +133,7 @@ def bill(customer: str, within: str, product: str | None, url: str, as_json: boo
     """Play a customer's period to its end, and print the invoice: the clock moves to the bill date, hooks are
     delivered until they are acknowledged, and the invoice runs an hour later.
 
-    An invoice that is held or released already is played to its end, and no other. Ends with 1 unless the
+    An invoice that is held or released already is played to its end, and no other. Exits with 1 unless the
     invoice was paid.
 
     Example: tallyhook bill ada
@@ -155,7 +155,7 @@ def bill(customer: str, within: str, product: str | None, url: str, as_json: boo
 @mock_option
 @json_option
 def run(customer: str, product: str | None, url: str, as_json: bool) -> None:
-    """Run a customer's outstanding invoice now, as `customers/run-outstanding` does, and print it.
+    """Run a customer's outstanding invoice now, like `customers/run-outstanding`, and print it.
 
     Example: tallyhook run ada
     """
@@ -172,7 +172,7 @@ def run(customer: str, product: str | None, url: str, as_json: bool) -> None:
 
 @click.command(cls=Command)
 @customer_argument
-@click.option("--outstanding", is_flag=True, help="The one that is due and not paid, not the current one.")
+@click.option("--outstanding", is_flag=True, help="The outstanding invoice, not the current one.")
 @click.option("--number", type=int, help="Any invoice, by its number.")
 @product_option
 @mock_option
@@ -180,7 +180,7 @@ def run(customer: str, product: str | None, url: str, as_json: bool) -> None:
 def invoice(
     customer: str, outstanding: bool, number: int | None, product: str | None, url: str, as_json: bool
 ) -> None:
-    """An invoice of a customer: quantities, charges, transactions. Ends with 1 if there is none.
+    """Show an invoice: quantities, charges, transactions. Exits with 1 if there is none.
 
     Example: tallyhook invoice ada --outstanding
     """

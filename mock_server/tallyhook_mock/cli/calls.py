@@ -22,9 +22,9 @@ _PAUSE = 0.25  # real seconds between looks with --follow
 @click.option(
     "--customer", metavar="CODE", shell_complete=customer_codes, help="Only calls about this customer."
 )
-@click.option("--action", metavar="ACTION", help="Only these, such as customers/add-charge.")
+@click.option("--action", metavar="ACTION", help="Only calls of this action, such as customers/add-charge.")
 @click.option("--failed", is_flag=True, help="Only calls that were refused, or not answered.")
-@click.option("--follow", "-f", is_flag=True, help="Go on printing calls as they are made, until Ctrl-C.")
+@click.option("--follow", "-f", is_flag=True, help="Print calls as they are made, until Ctrl-C.")
 @click.option("--limit", type=click.IntRange(min=1, max=10_000), default=50, help="How many of the latest.")
 @product_option
 @mock_option
@@ -39,7 +39,7 @@ def calls(
     url: str,
     as_json: bool,
 ) -> None:
-    """The latest calls of the billing APIs, newest at the end. Cards and passwords are never kept.
+    """List the latest calls of the billing APIs, newest last. Cards and passwords are never saved.
 
     With --follow and --json there is one object per line.
 

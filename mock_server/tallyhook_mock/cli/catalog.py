@@ -27,7 +27,7 @@ _LAST = ("Abbot", "Birch", "Castle", "Dunn", "Egli", "Frost", "Gale", "Holm", "I
 
 @click.command(cls=Command)
 def schema() -> None:
-    """A JSON Schema of a catalogue, by which an editor completes one and marks what is wrong.
+    """Print the JSON Schema of a catalogue, for completion and checks in an editor.
 
     Example: tallyhook schema > catalog.schema.json
     """
@@ -40,7 +40,7 @@ def schema() -> None:
 @mock_option
 @json_option
 def rules(url: str, as_json: bool) -> None:
-    """What no source is sure of about Cheddar, what else it could be, and what the mock does.
+    """List the rules of Cheddar that no source settles, with their alternatives and what the mock does.
 
     A catalogue sets them in `[rules]`.
 
@@ -95,7 +95,7 @@ def rules(url: str, as_json: bool) -> None:
     type=click.Path(path_type=Path),
     metavar="FILE",
     show_default="a small one",
-    help="What --write adds them to.",
+    help="The catalogue that --write extends.",
 )
 @mock_option
 @json_option
@@ -110,8 +110,7 @@ def seed(
 ) -> None:
     """Make N customers with names, plans and usage; the same ones in every run.
 
-    Those of a running mock pay with a simulated card, and no hook tells of them. Codes that are in use are
-    passed over.
+    Customers of a running mock pay with a simulated card. No hooks are sent. Codes in use are skipped.
 
     Example: tallyhook seed 500 --plan SMALL
 

@@ -20,7 +20,7 @@ def clock() -> None:
 @mock_option
 @json_option
 def show(url: str, as_json: bool) -> None:
-    """What time it is.
+    """Show the time.
 
     Example: tallyhook clock show --json
     """
@@ -32,7 +32,7 @@ def show(url: str, as_json: bool) -> None:
 @mock_option
 @json_option
 def advance(by: str, url: str, as_json: bool) -> None:
-    """Move it by a duration; all that is due on the way is done, each thing at its moment.
+    """Move the clock by a duration. Everything that becomes due is done, each at its moment.
 
     Example: tallyhook clock advance 1mo
     """
@@ -40,11 +40,11 @@ def advance(by: str, url: str, as_json: bool) -> None:
 
 
 @clock.command()
-@click.argument("date", metavar="DATE", help="ISO 8601; UTC unless it says otherwise.")
+@click.argument("date", metavar="DATE", help="A time in ISO 8601; UTC without a zone.")
 @mock_option
 @json_option
 def to(date: str, url: str, as_json: bool) -> None:
-    """Move it to a moment in the future.
+    """Move the clock to a time in the future.
 
     Example: tallyhook clock to 2026-02-01T09:00
     """
@@ -55,7 +55,7 @@ def to(date: str, url: str, as_json: bool) -> None:
 @mock_option
 @json_option
 def real(url: str, as_json: bool) -> None:
-    """Let it run with real time, from where it is.
+    """Let the clock follow real time from now on.
 
     Example: tallyhook clock real
     """
@@ -66,7 +66,7 @@ def real(url: str, as_json: bool) -> None:
 @mock_option
 @json_option
 def frozen(url: str, as_json: bool) -> None:
-    """Have it stand still until it is moved.
+    """Stop the clock until it is moved.
 
     Example: tallyhook clock frozen
     """

@@ -21,7 +21,7 @@ _WAIT = 1.0  # seconds: a person has pressed a key
 @click.command(cls=Command)
 @click.argument("shell", metavar="bash|zsh|fish", type=click.Choice(("bash", "zsh", "fish")), help="Which.")
 def completion(shell: str) -> None:
-    """Print the script that has a shell complete commands, options, types of hooks, and the customers,
+    """Print a script that lets a shell complete commands, options, types of hooks, and the customers,
     products, hooks and listeners of a running mock.
 
     Example: tallyhook completion bash >> ~/.bashrc

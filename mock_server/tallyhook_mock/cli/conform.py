@@ -33,7 +33,7 @@ def conform() -> None:
 
 _STATE = Path("conform.json")
 state_file_option = click.option(
-    "--state", type=click.Path(path_type=Path), metavar="FILE", default=_STATE, help="Where the run is kept."
+    "--state", type=click.Path(path_type=Path), metavar="FILE", default=_STATE, help="Where the run is saved."
 )
 password_option = click.option(
     "--password",
@@ -41,15 +41,13 @@ password_option = click.option(
     show_envvar=True,
     prompt=True,
     hide_input=True,
-    help="Of the user, or an API key. It is not kept.",
+    help="The user's password or API key. It is not saved.",
 )
-_LISTEN = "Where to listen for hooks; port 0 takes a free one."
+_LISTEN = "Where to listen for hooks; port The port; 0 takes a free one."
 patience_option = click.option(
-    "--wait", metavar="DURATION", default="15m", help="How long to wait for what is due soon."
+    "--wait", metavar="DURATION", default="15m", help="How long to wait for what is due."
 )
-advance_option = click.option(
-    "--advance", is_flag=True, help="Of a mock: move its clock in place of waiting."
-)
+advance_option = click.option("--advance", is_flag=True, help="Move the mock's clock instead of waiting.")
 html_option = click.option(
     "--html", type=click.Path(path_type=Path), metavar="FILE", help="Write the report as a page."
 )
@@ -57,18 +55,18 @@ write_option = click.option(
     "--write",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write the settings with which a mock does so.",
+    help="Write the settings for a mock.",
 )
 assumed_option = click.option(
     "--rules",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Settings to compare with, in place of the defaults.",
+    help="Settings to compare with, instead of the defaults.",
 )
 
 
 @conform.command()
-@click.option("--base-url", metavar="URL", required=True, help="Such as https://getcheddar.com/xml.")
+@click.option("--base-url", metavar="URL", required=True, help="The API, such as https://getcheddar.com/xml.")
 @click.option("--product", metavar="CODE", required=True, help="A test product without customers.")
 @click.option("--user", metavar="EMAIL", required=True, help="A user of it.")
 @password_option
@@ -77,7 +75,7 @@ assumed_option = click.option(
     "--listener-url",
     metavar="URL",
     default="",
-    help="Where the service sends its hooks, which has to lead to --listen. Not needed for a mock.",
+    help="The public address of --listen, to which the service sends hooks. Not needed for a mock.",
 )
 @click.option("--listen", metavar="HOST:PORT", default="127.0.0.1:0", help=_LISTEN)
 @click.option(
@@ -85,7 +83,7 @@ assumed_option = click.option(
 )
 @patience_option
 @click.option("--only", multiple=True, metavar="RULE", help="Only this one; may be repeated.")
-@click.option("--any-gateway", is_flag=True, help="Play although the gateway is not the simulator.")
+@click.option("--any-gateway", is_flag=True, help="Run even if the gateway is not the simulator.")
 @advance_option
 @assumed_option
 @html_option
@@ -109,10 +107,10 @@ def start(
     write: Path | None,
     as_json: bool,
 ) -> None:
-    """Begin: play every probe that can be played, and say what it found.
+    """Start a run: try every probe that is possible now, and report.
 
-    Makes customers and plans whose codes begin with `conform-`, and removes them. What needs a bill date to
-    pass is left for `tallyhook conform continue`. Ends with 1 if a rule is otherwise than assumed.
+    Makes customers and plans whose codes begin with `conform-`, and removes them. Probes that wait for a
+    bill date are left to `tallyhook conform continue`. Exits with 1 if a rule is otherwise than assumed.
 
     Example: tallyhook conform start --base-url https://getcheddar.com/xml --product TEST --user me@x.com
     """
@@ -163,9 +161,9 @@ def go_on(
     write: Path | None,
     as_json: bool,
 ) -> None:
-    """Go on with the probes whose time has come.
+    """Continue with the probes that are due.
 
-    Ends with 1 if a rule is otherwise than assumed.
+    Exits with 1 if a rule is otherwise than assumed.
 
     Example: tallyhook conform continue --html report.html --write rules.toml
     """

@@ -45,7 +45,7 @@ card_option = click.option("--card", metavar="NUMBER", help="Another card's numb
     metavar="STATE",
     help="Only active or canceled ones, or by the outstanding invoice: held.",
 )
-@click.option("--limit", type=click.IntRange(min=1), default=100, help="How many at the most.")
+@click.option("--limit", type=click.IntRange(min=1), default=100, help="Maximum number.")
 @after_option
 @product_option
 @mock_option
@@ -59,7 +59,7 @@ def list_(
     url: str,
     as_json: bool,
 ) -> None:
-    """The customers of a running mock in order of creation: plan, next bill, what is outstanding.
+    """List customers in order of creation: plan, next bill, what is outstanding.
 
     Example: tallyhook customers list --plan SMALL --state held
     """
@@ -111,7 +111,7 @@ _NOBODY = (
 
 
 @customers.command()
-@click.argument("code", metavar="CODE", help="What the customer is called.")
+@click.argument("code", metavar="CODE", help="The customer's code.")
 @click.option("--plan", metavar="CODE", required=True, help="The plan to subscribe to.")
 @first_name_option
 @last_name_option
@@ -119,9 +119,7 @@ _NOBODY = (
 @company_option
 @coupon_option
 @card_option
-@click.option(
-    "--item", multiple=True, metavar="ITEM=QUANTITY", help="What has been used already; may be repeated."
-)
+@click.option("--item", multiple=True, metavar="ITEM=QUANTITY", help="Initial usage; may be repeated.")
 @product_option
 @mock_option
 @json_option
@@ -192,7 +190,7 @@ def edit(
     url: str,
     as_json: bool,
 ) -> None:
-    """Change what is named of a customer, as `customers/edit` does, hooks included; the rest stays.
+    """Change the given fields of a customer, like `customers/edit`, hooks included.
 
     Example: tallyhook customers edit ada --plan BIG
     """

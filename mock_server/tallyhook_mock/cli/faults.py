@@ -43,16 +43,16 @@ def list_(url: str, as_json: bool) -> None:
 
 @faults.command()
 @click.argument("kind", type=click.Choice([each.value for each in FaultKind]), help="What goes wrong.")
-@click.option("--action", metavar="CALL", help="For calls: such as customers/add-charge.")
+@click.option("--action", metavar="CALL", help="Only calls of this action, such as customers/add-charge.")
 @click.option("--type", metavar="TYPE", shell_complete=hook_types, help="For hooks: their type.")
-@click.option("--customer", metavar="CODE", help="Only what is about this one.")
-@click.option("--nth", type=click.IntRange(min=1), help="The first that it strikes.")
-@click.option("--times", type=click.IntRange(min=1), help="How many it strikes.")
-@click.option("--probability", type=click.FloatRange(min=0, max=1), help="Of striking each.")
-@click.option("--seed", type=int, help="Of the draws.")
-@click.option("--seconds", type=float, help="Of latency and timeout; real ones.")
-@click.option("--status", type=int, help="Of an error: 500, 502 or 503.")
-@click.option("--retry-after", type=int, help="Seconds that a 503 asks for.")
+@click.option("--customer", metavar="CODE", help="Only what is about this customer.")
+@click.option("--nth", type=click.IntRange(min=1), help="The first match to affect.")
+@click.option("--times", type=click.IntRange(min=1), help="How many calls or hooks to affect.")
+@click.option("--probability", type=click.FloatRange(min=0, max=1), help="Chance of each strike.")
+@click.option("--seed", type=int, help="Seed of the random draws.")
+@click.option("--seconds", type=float, help="Real seconds of a latency or timeout.")
+@click.option("--status", type=int, help="Status of an error: 500, 502 or 503.")
+@click.option("--retry-after", type=int, help="The Retry-After of a 503, in seconds.")
 @click.option("--by", metavar="DURATION", help="How long a reordered hook is held back.")
 @mock_option
 @json_option
@@ -72,7 +72,7 @@ def add(
     url: str,
     as_json: bool,
 ) -> None:
-    """Plan a fault: without --times or --probability it strikes once.
+    """Plan a fault. It strikes once unless --times or --probability is given.
 
     Example: tallyhook faults add dropAfter --action customers/add-charge --customer ada
     """
@@ -101,7 +101,7 @@ def add(
 @mock_option
 @json_option
 def clear(url: str, as_json: bool) -> None:
-    """Let nothing more go wrong.
+    """Clear all faults.
 
     Example: tallyhook faults clear
     """

@@ -26,7 +26,7 @@ def hooks() -> None:
 
 
 name_argument = click.argument(
-    "name", metavar="HOOK", shell_complete=hook_ids, help="Its id, or how that begins."
+    "name", metavar="HOOK", shell_complete=hook_ids, help="The hook's id, or its beginning."
 )
 
 
@@ -47,7 +47,7 @@ _STATES = ("pending", "sending", "delivered", "canceled")
     "--limit",
     type=click.IntRange(min=1),
     default=50,
-    help="How many at the most: the latest, or with --after the next.",
+    help="Maximum number: of the latest, or with --after of the next.",
 )
 @click.option("--after", metavar="HOOK", help="Only hooks sent after this one, by its whole id.")
 @product_option
@@ -63,7 +63,7 @@ def list_(
     url: str,
     as_json: bool,
 ) -> None:
-    """The hooks that were sent last, newest at the end.
+    """List the latest hooks, newest last.
 
     Example: tallyhook hooks list --type subscriptionBillable --state pending
     """
@@ -100,11 +100,11 @@ def list_(
 
 @hooks.command()
 @name_argument
-@click.option("--body", is_flag=True, help="With the JSON that was sent.")
+@click.option("--body", is_flag=True, help="Also print the JSON that was sent.")
 @mock_option
 @json_option
 def show(name: str, body: bool, url: str, as_json: bool) -> None:
-    """One hook with every attempt: when, with which headers, what was answered, how long it took.
+    """Show one hook with every attempt: time, headers, answer, duration.
 
     Example: tallyhook hooks show 1e39d028 --body
     """
@@ -134,9 +134,9 @@ def show(name: str, body: bool, url: str, as_json: bool) -> None:
 @mock_option
 @json_option
 def retry(name: str, url: str, as_json: bool) -> None:
-    """Send a hook at once to those who have not acknowledged it, and print their answers.
+    """Send a hook now to the listeners that have not acknowledged it, and print their answers.
 
-    Ends with 1 unless all of them acknowledge it.
+    Exits with 1 unless all of them acknowledge it.
 
     Example: tallyhook hooks retry 1e39d028
     """
@@ -150,7 +150,7 @@ def retry(name: str, url: str, as_json: bool) -> None:
 @mock_option
 @json_option
 def cancel(name: str, url: str, as_json: bool) -> None:
-    """Give a hook up; the invoice that it holds is released.
+    """Give up a hook; its invoice is released.
 
     Example: tallyhook hooks cancel 1e39d028
     """
@@ -166,19 +166,19 @@ def cancel(name: str, url: str, as_json: bool) -> None:
 
 @hooks.command()
 @name_argument
-@click.option("--to", metavar="URL", help="Send it there, whether or not anything is registered there.")
+@click.option("--to", metavar="URL", help="Send it to this address, registered or not.")
 @click.option(
     "--body",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Send this JSON instead, signed again; - is standard input.",
+    help="Send this JSON instead, signed again; - reads stdin.",
 )
 @mock_option
 @json_option
 def replay(name: str, to: str | None, body: Path | None, url: str, as_json: bool) -> None:
-    """Send a hook again to those who have acknowledged it, and print their answers.
+    """Send a hook again to the listeners that have acknowledged it, and print their answers.
 
-    Its invoice is neither held nor released by that. Ends with 1 unless all of them acknowledge it.
+    This neither holds nor releases its invoice. Exits with 1 unless all of them acknowledge it.
 
     With --to or --body this command sends it by itself, once: the mock doesn't list that. `hooks show --body`
     prints a body to be edited.
@@ -204,15 +204,15 @@ def replay(name: str, to: str | None, body: Path | None, url: str, as_json: bool
 @click.command(cls=Command)
 @click.argument("type", metavar="TYPE", shell_complete=hook_types, help="Such as transaction.")
 @click.option(
-    "--customer", metavar="CODE", required=True, shell_complete=customer_codes, help="Whom it is about."
+    "--customer", metavar="CODE", required=True, shell_complete=customer_codes, help="The customer."
 )
 @click.option(
     "--override",
     multiple=True,
     metavar="PATH=VALUE",
-    help="Another value in its body, such as subscription.plan.code=BIG; may be repeated.",
+    help="Change a value in the body, such as subscription.plan.code=BIG; may be repeated.",
 )
-@click.option("--early", is_flag=True, help="Send a subscriptionBillable although no invoice is outstanding.")
+@click.option("--early", is_flag=True, help="Send a subscriptionBillable even if no invoice is outstanding.")
 @product_option
 @mock_option
 @json_option
@@ -225,12 +225,12 @@ def trigger(
     url: str,
     as_json: bool,
 ) -> None:
-    """Send a signed hook about a customer as it stands, and print what is answered.
+    """Send a signed hook about a customer as it is now, and print the answers.
 
-    Nothing happens to the customer. Ends with 1 unless every listener acknowledges it.
+    Nothing happens to the customer. Exits with 1 unless every listener acknowledges it.
 
-    A subscriptionBillable sent so neither holds nor releases an invoice. `tallyhook bill` plays the period of
-    a customer to its end, with the hook that belongs to it.
+    A subscriptionBillable from this command neither holds nor releases an invoice. `tallyhook bill` plays a
+    customer's period to its end, with its own hook.
 
     Example: tallyhook trigger newSubscription --customer ada
 

@@ -30,7 +30,7 @@ _ROOT = "/hooks"
 
 
 @click.command(cls=Command)
-@click.option("--forward", metavar="URL", help="Pass verified hooks on, and answer as it does.")
+@click.option("--forward", metavar="URL", help="Forward verified hooks here, and pass its answers back.")
 @click.option(
     "--events",
     "types",
@@ -42,7 +42,7 @@ _ROOT = "/hooks"
 @click.option(
     "--since",
     metavar="DATE|DURATION",
-    help="Begin with the hooks that were sent since then, or so long ago, in the mock's time.",
+    help="Begin with the hooks since this moment or for this long, in the mock's time.",
 )
 @product_option
 @mock_option

@@ -19,7 +19,10 @@ def listeners() -> None:
 
 
 name_argument = click.argument(
-    "name", metavar="LISTENER", shell_complete=listener_ids, help="Its id or how that begins, or its URL."
+    "name",
+    metavar="LISTENER",
+    shell_complete=listener_ids,
+    help="The listener's id, its beginning, or its URL.",
 )
 
 
@@ -27,7 +30,7 @@ name_argument = click.argument(
 @mock_option
 @json_option
 def list_(url: str, as_json: bool) -> None:
-    """All listeners.
+    """List the listeners.
 
     Example: tallyhook listeners list
     """
@@ -58,8 +61,8 @@ def list_(url: str, as_json: bool) -> None:
     "--events", multiple=True, metavar="TYPE", shell_complete=hook_types, help="Only these; may be repeated."
 )
 @product_option
-@click.option("--system", metavar="NAME", help="Of cleverbridge or fusebill, not of a product.")
-@click.option("--header", metavar="NAME", help="The header that Fusebill's key goes along in.")
+@click.option("--system", metavar="NAME", help="A listener of cleverbridge or fusebill, not of a product.")
+@click.option("--header", metavar="NAME", help="The header that carries Fusebill's key.")
 @click.option("--key", metavar="KEY", help="The key; made up if not given.")
 @mock_option
 @json_option
@@ -76,6 +79,7 @@ def add(
     """Register a listener, for all hooks or for some.
 
     Example: tallyhook listeners add http://127.0.0.1:8000/hooks --events subscriptionBillable
+
     Example: tallyhook listeners add http://127.0.0.1:8000/fusebill --system fusebill --header X-Key
     """
     more = {"product": product, "system": system, "header": header, "key": key}
@@ -111,7 +115,7 @@ def remove(name: str, url: str, as_json: bool) -> None:
 @mock_option
 @json_option
 def pause(name: str, url: str, as_json: bool) -> None:
-    """Send a listener nothing for a while; its hooks wait, and hold their invoices meanwhile.
+    """Stop sending hooks to a listener. Its hooks wait, and hold their invoices.
 
     Example: tallyhook listeners pause http://127.0.0.1:8000/hooks
     """
@@ -123,7 +127,7 @@ def pause(name: str, url: str, as_json: bool) -> None:
 @mock_option
 @json_option
 def resume(name: str, url: str, as_json: bool) -> None:
-    """Send a listener what has waited, and what comes.
+    """Send a listener its waiting hooks, and hooks from now on.
 
     Example: tallyhook listeners resume http://127.0.0.1:8000/hooks
     """

@@ -30,7 +30,9 @@ __all__ = ["mock"]
     show_default="a small one",
     help="Products, users and listeners: a TOML or JSON file.",
 )
-@click.option("--port", type=click.IntRange(min=0, max=65535), default=8421, help="0 takes a free one.")
+@click.option(
+    "--port", type=click.IntRange(min=0, max=65535), default=8421, help="The port; 0 takes a free one."
+)
 @click.option("--host", default="127.0.0.1", help="The address to listen on.")
 @click.option("--start", metavar="ISO|now", default="now", help="Where the clock starts.")
 @click.option("--frozen/--real", default=False, help="Stand still until moved, or run with real time.")
@@ -39,7 +41,7 @@ __all__ = ["mock"]
     "--seed",
     type=int,
     show_default="new ones in each run and after a reset",
-    help="The same ids in every run.",
+    help="Draw the same ids in every run.",
 )
 @click.option("--tls", is_flag=True, help="Speak https, under a local certificate authority.")
 @click.option("--hostname", multiple=True, help="One more name for the certificate; may be repeated.")
@@ -47,7 +49,7 @@ __all__ = ["mock"]
     "--tls-dir",
     type=click.Path(path_type=Path),
     show_default="the user's cache",
-    help="Where the authority is kept.",
+    help="Folder of the certificate authority.",
 )
 @click.option("--allow-remote-listeners", is_flag=True, help="Send hooks to other machines too.")
 @click.option(
@@ -56,19 +58,19 @@ __all__ = ["mock"]
     envvar="TALLYHOOK_CONSOLE_TOKEN",
     show_envvar=True,
     show_default=False,
-    help="Let browsers on other machines that know this use the console.",
+    help="Admit browsers on other machines that know this token.",
 )
 @click.option(
     "--state",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Keep everything in this file, and go on from there after a restart or a crash.",
+    help="Save everything in this file, and continue from it after a restart or a crash.",
 )
 @click.option(
     "--delivery-timeout",
     type=click.FloatRange(min=0.1),
     default=30.0,
-    help="Real seconds that a listener has to answer a hook.",
+    help="Real seconds for a listener to answer a hook.",
 )
 @click.option("--quiet", is_flag=True, help="Print no line for each call.")
 def mock(

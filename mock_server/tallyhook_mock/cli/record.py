@@ -28,14 +28,16 @@ __all__ = ["compare", "record"]
     type=click.Path(path_type=Path),
     metavar="FILE",
     default=Path("recording.jsonl"),
-    help="Where calls are added to.",
+    help="The file to append calls to.",
 )
-@click.option("--port", type=click.IntRange(min=0, max=65535), default=8422, help="0 takes a free one.")
+@click.option(
+    "--port", type=click.IntRange(min=0, max=65535), default=8422, help="The port; 0 takes a free one."
+)
 @click.option("--host", default="127.0.0.1", help="The address to listen on.")
 def record(upstream: str, to: Path, port: int, host: str) -> None:
-    """Stand between an application and the service, and keep what passes, until Ctrl-C.
+    """Record the calls between an application and the service, until Ctrl-C.
 
-    The application calls this address in place of the service's. Credentials are passed on and not kept;
+    The application calls this address instead of the service's. Credentials are passed on, not saved;
     cards, names, emails, addresses, notes and tokens are replaced, the same one by the same other.
 
     Example: tallyhook record --upstream https://getcheddar.com/xml --to recording.jsonl
@@ -89,10 +91,10 @@ async def _record(upstream: str, to: Path, host: str, port: int) -> int:
 @click.option("--reviewed", is_flag=True, help="A listener acknowledges hooks, so that invoices are held.")
 @json_option
 def compare(recording: Path, catalog: Path | None, rules: Path | None, reviewed: bool, as_json: bool) -> None:
-    """Play recorded calls on a mock, each at its time, and show where the documents differ.
+    """Repeat recorded calls on a mock, each at its time, and show where the documents differ.
 
     Ids and invoice numbers need only be the same ones each time, moments need only be within a minute. Calls
-    about customers that were there before are left out. Ends with 1 if there is a difference.
+    about customers that were there before are left out. Exits with 1 if there is a difference.
 
     Example: tallyhook compare recording.jsonl --rules rules.toml
     """

@@ -41,13 +41,13 @@ product_option = click.option(
     "--product",
     metavar="CODE",
     shell_complete=product_codes,
-    help="Only this product; which one, where several have such a customer.",
+    help="Only this product. Needed if several have this customer.",
 )
 customer_argument = click.argument(
     "customer", metavar="CUSTOMER", shell_complete=customer_codes, help="A customer's code."
 )
 after_option = click.option(
-    "--after", metavar="NEXT", help="Go on where an earlier list ended, as that has said."
+    "--after", metavar="NEXT", help="Continue an earlier list, with the value that it printed."
 )
 
 

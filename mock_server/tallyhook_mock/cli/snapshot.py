@@ -8,7 +8,7 @@ from tallyhook_receiver.cli.output import moment, print_json, say, table
 
 __all__ = ["snapshot"]
 
-name_argument = click.argument("name", metavar="NAME", help="What it is called.")
+name_argument = click.argument("name", metavar="NAME", help="The snapshot's name.")
 
 
 @click.group(cls=Group, default="list")
@@ -21,7 +21,7 @@ def snapshot() -> None:
 @mock_option
 @json_option
 def save(name: str, url: str, as_json: bool) -> None:
-    """Keep customers, invoices, hooks, listeners, faults and the clock as they are.
+    """Save customers, invoices, hooks, listeners, faults and the clock.
 
     Example: tallyhook snapshot save "before the price rise"
     """
@@ -34,7 +34,7 @@ def save(name: str, url: str, as_json: bool) -> None:
 @mock_option
 @json_option
 def restore(name: str, url: str, as_json: bool) -> None:
-    """Go back to a snapshot; what has happened since is forgotten.
+    """Restore a snapshot, and discard what has happened since.
 
     Example: tallyhook snapshot restore "before the price rise"
     """
@@ -46,7 +46,7 @@ def restore(name: str, url: str, as_json: bool) -> None:
 @mock_option
 @json_option
 def show(url: str, as_json: bool) -> None:
-    """Which snapshots there are.
+    """List the snapshots.
 
     Example: tallyhook snapshot list --json
     """
@@ -63,7 +63,7 @@ def show(url: str, as_json: bool) -> None:
 @mock_option
 @json_option
 def delete(name: str, url: str, as_json: bool) -> None:
-    """Forget a snapshot.
+    """Delete a snapshot.
 
     Example: tallyhook snapshot delete "before the price rise"
     """

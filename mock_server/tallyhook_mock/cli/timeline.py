@@ -20,7 +20,7 @@ account_argument = click.argument(
     "customer",
     metavar="CUSTOMER",
     shell_complete=customer_codes,
-    help="A customer's code; of Fusebill the id, of Cleverbridge and Chargemonk a subscription's.",
+    help="A customer's code; at Fusebill an id, at Cleverbridge and Chargemonk a subscription's id.",
 )
 system_option = click.option(
     "--system",
@@ -44,12 +44,12 @@ def _account_path(system: str, account: str, *more: str) -> str:
 @click.option(
     "--svg", type=click.Path(path_type=Path), metavar="FILE", help="Write the picture into this file."
 )
-@click.option("--limit", type=click.IntRange(min=1), help="How many at the most: all if not given.")
+@click.option("--limit", type=click.IntRange(min=1), help="Maximum number; all if not given.")
 @click.option(
     "--after",
     type=click.IntRange(min=0),
     metavar="NUMBER",
-    help="Only what came after the entry so numbered.",
+    help="Only entries after this number.",
 )
 @system_option
 @product_option
@@ -65,7 +65,7 @@ def timeline(
     url: str,
     as_json: bool,
 ) -> None:
-    """What happened to a customer of a running mock, oldest first; or the picture of it, drawn to scale.
+    """Show what happened to a customer, oldest first, or draw it to scale.
 
     Example: tallyhook timeline ada --svg ada.svg
     """
@@ -123,7 +123,7 @@ def _note(entry: Mapping[str, Any]) -> str:
 @mock_option
 @json_option
 def forecast(customer: str, invoices: int, system: str, product: str | None, url: str, as_json: bool) -> None:
-    """The next invoices of a customer as things stand now; the mock stays as it is.
+    """Forecast a customer's next invoices, without changing the mock.
 
     Example: tallyhook forecast ada --invoices 12
     """

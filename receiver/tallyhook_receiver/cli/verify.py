@@ -18,7 +18,7 @@ _VARIABLE = "TALLYHOOK_KEYS"
 
 @click.command(cls=Command)
 @click.argument(
-    "body", type=click.Path(path_type=Path), metavar="FILE", help="The raw body as it came; - reads it here."
+    "body", type=click.Path(path_type=Path), metavar="FILE", help="The raw body as it arrived; - reads stdin."
 )
 @click.option(
     "--key",
