@@ -1,6 +1,7 @@
 """The release as its users get it: what is in it, and that every extra works by itself, on every Python."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -146,8 +147,17 @@ def test_the_version_stands_in_one_place(release: Release) -> None:
     assert described["Version"] == tallyhook.__version__
     assert tallyhook.__version__ in release.sdist.name
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert project["dynamic"] == ["version"]
+    assert project["dynamic"] == ["readme", "version"]
     assert f"## {tallyhook.__version__}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_the_description_leads_to_the_site(release: Release) -> None:
+    with zipfile.ZipFile(release.wheel) as wheel:
+        (metadata,) = (name for name in wheel.namelist() if name.endswith("/METADATA"))
+        description = wheel.read(metadata).decode().partition("\n\n")[2]
+    addresses = re.findall(r"\]\(([^)]+)|(?:src|srcset)=\"([^\"]+)", description)
+    assert len(addresses) > 20
+    assert not [each for each in addresses if not "".join(each).startswith("https://")]
 
 
 def test_every_extra_is_tried() -> None:
