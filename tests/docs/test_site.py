@@ -39,7 +39,7 @@ PACKAGES = (
 )
 # What the pytest plugin makes its fixtures of.
 UNTOLD = {
-    "tallyhook_mock.testing.House",
+    "tallyhook_mock.testing.Session",
     "tallyhook_mock.testing.World",
 }
 
