@@ -23,6 +23,14 @@ def server() -> Iterator[Server]:
         yield running
 
 
+@pytest.fixture(autouse=True)
+def hangups_are_not_ignored() -> Iterator[None]:
+    """The tests may run under nohup, and commands inherit what it ignores."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 class Listening:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
