@@ -147,7 +147,7 @@ def _offer(mock: Mock, offered: Plan | AddOn, *, is_new: bool) -> str:
     if is_new:
         return f"{offered.name} is in the catalogue."
     return (
-        f"{offered.name} is amended. Present subscriptions keep what they have; new ones get the amended one."
+        f"{offered.name} is amended. Subscriptions keep what they have; new ones get the amended one."
     )
 
 
