@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tallyhook_mock import Server, serve
 
@@ -161,6 +161,24 @@ def test_a_subscription_moves_and_the_empty_period_is_deleted_for_good(page: Pag
     expect(page.get_by_role("status")).to_contain_text("is deleted. It cannot be restored.")
     expect(page.locator("#definitions tbody tr")).to_have_count(1)
     expect(page.locator("#definitions")).to_contain_text(second)
+
+
+def test_news_of_its_own_deletion_does_not_make_a_page_load_again(page: Page) -> None:
+    number = page.locator("#definitions tbody tr").nth(0).get_by_role("link").inner_text()
+    period(page, number)
+    page.get_by_role("button", name="Move 11 to it").click()
+    page.get_by_role("button", name="Move it").click()
+    period(page, number)
+
+    def answered_late(route: Route) -> None:
+        answer = route.fetch(max_redirects=0)
+        page.wait_for_timeout(500)  # the news of the deletion is there before its answer
+        route.fulfill(response=answer)
+
+    page.route("**/delete-period", answered_late)
+    page.get_by_role("checkbox", name="cannot be restored").check()
+    page.locator("#delete").get_by_role("button").click()
+    expect(page.get_by_role("status")).to_contain_text("is deleted. It cannot be restored.")
 
 
 def test_a_subscription_moves_from_its_overview_to_a_new_period(page: Page) -> None:

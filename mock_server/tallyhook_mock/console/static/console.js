@@ -5,25 +5,27 @@
 
 const pulse = document.querySelector("[data-pulse]");
 const seen = new Map([...document.querySelectorAll("[data-live]")].map((part) => [part.id, part.innerHTML]));
-let leaving = false;
+let leaving = new AbortController();
 let looking = false;
 let again = false;
 
 async function look() {
+  // What a form is about to delete must not be asked for again.
+  if (leaving.signal.aborted) return;
   if (looking) {
     again = true;
     return;
   }
   looking = true;
   try {
-    const answer = await fetch(location.href, { headers: { "X-Tallyhook-Look": "1" } });
-    if (answer.ok && !leaving) {
+    const answer = await fetch(location.href, { headers: { "X-Tallyhook-Look": "1" }, signal: leaving.signal });
+    if (answer.ok) {
       const html = await answer.text();
       takeOver(new DOMParser().parseFromString(html, "text/html"));
       reach();
     }
   } catch {
-    // The server is gone; the stream of news says so too, and comes back by itself.
+    // The page is being left, or the server is gone; the stream of news says so too, and comes back by itself.
   }
   looking = false;
   if (again) {
@@ -128,7 +130,7 @@ addEventListener("keydown", (event) => {
 
 addEventListener("submit", (event) => {
   if (event.target.method === "dialog") return;
-  leaving = true;
+  leaving.abort();
   event.target.setAttribute("aria-busy", "true");
   // A field may be called "action" too.
   if (!event.target.getAttribute("action")?.endsWith("/clock/advance")) return;
@@ -136,7 +138,7 @@ addEventListener("submit", (event) => {
   setTimeout(() => enable(false)); // once the browser has read the form
 });
 addEventListener("pageshow", (event) => {
-  leaving = false;
+  leaving = new AbortController();
   if (!event.persisted) return;
   document.getElementById("busy").hidden = true;
   enable(true);
