@@ -146,9 +146,7 @@ def _offer(mock: Mock, offered: Plan | AddOn, *, is_new: bool) -> str:
         offer(state, offered)
     if is_new:
         return f"{offered.name} is in the catalogue."
-    return (
-        f"{offered.name} is amended. Subscriptions keep what they have; new ones get the amended one."
-    )
+    return f"{offered.name} is amended. Subscriptions keep what they have; new ones get the amended one."
 
 
 async def create(mock: Mock, form: Form) -> str:
