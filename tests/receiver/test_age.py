@@ -70,7 +70,7 @@ async def test_what_was_refused_is_in_the_inbox_and_an_operator_can_let_it_in(re
         assert (await deliver(receiver, old)).status == 401
     (record,) = await receiver.inbox.list(State.FAILED)
     assert (record.body, record.attempts, record.deliveries) == (old, 0, 2)
-    assert record.note == "came too late: max_age is 2 days, 0:00:00"
+    assert record.note == "too old: max_age is 2 days, 0:00:00"
     assert await receiver.inbox.retry(record.key)
     assert (await deliver(receiver, old)).status == 200
     assert len(seen) == 1

@@ -160,7 +160,7 @@ async def test_what_waits_with_when(receiver: Receiver) -> None:
         >= {
             "state": "waiting",
             "changed": "2030-03-17 17:46:40 UTC",
-            "why": "not yet, again in 90 s",
+            "why": "not yet, retry in 90 s",
         }.items()
     )
 

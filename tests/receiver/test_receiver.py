@@ -122,9 +122,9 @@ async def test_a_type_has_one_handler(make: Make) -> None:
         receiver.on(events.SubscriptionBillable),
         receiver.review,
     ):
-        with pytest.raises(ValueError, match="handler already"):
+        with pytest.raises(ValueError, match="already has a handler"):
             register(handler)
-    with pytest.raises(ValueError, match="name a type"):
+    with pytest.raises(ValueError, match="pass a type"):
         receiver.on(events.Hook)(handler)
 
 
@@ -489,7 +489,7 @@ async def test_closing_interrupts_what_takes_too_long(tmp_path: Any) -> None:
     assert (await running).status == 503
     await inbox.open()
     (record,) = await inbox.list()
-    assert (record.state, record.note) == (State.FAILED, "interrupted by the receiver's end")
+    assert (record.state, record.note) == (State.FAILED, "interrupted because the receiver closed")
     await inbox.close()
 
 

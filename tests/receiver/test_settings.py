@@ -156,7 +156,7 @@ def test_secrets_from_files(tmp_path: Path) -> None:
     assert read(environ).values["PASSWORD"] == "paraffin"
     assert read(environ).product().keys == ("new", "old")
     both = environ | {"TALLYHOOK_KEYS": "wick"}
-    assert problems(both)[0] == "TALLYHOOK_KEYS and TALLYHOOK_KEYS_FILE are both set: drop one"
+    assert problems(both)[0] == "TALLYHOOK_KEYS and TALLYHOOK_KEYS_FILE are both set: unset one"
     gone = environ | {"TALLYHOOK_KEYS_FILE": str(tmp_path / "none")}
     assert problems(gone) == (
         f"TALLYHOOK_KEYS_FILE: {tmp_path / 'none'} can't be read: No such file or directory",
@@ -169,14 +169,14 @@ def test_secrets_from_files(tmp_path: Path) -> None:
 
 def test_everything_that_is_missing_is_said_at_once() -> None:
     assert problems({"TALLYHOOK_KEYS": " "}) == (
-        "TALLYHOOK_PRODUCT_CODE is not set: the code of the product whose hooks are received",
-        "TALLYHOOK_KEYS is not set: the product's secret key, and while it is being changed the old one too",
+        "TALLYHOOK_PRODUCT_CODE is not set: the code of the product that sends the hooks",
+        "TALLYHOOK_KEYS is not set: the product's secret key, or the old and the new one while you change it",
     )
     assert problems(variables(USER="ops@example.com")) == (
-        "TALLYHOOK_USER is set, and TALLYHOOK_PASSWORD is not: the API wants both",
+        "TALLYHOOK_USER is set but TALLYHOOK_PASSWORD is not: the API needs both",
     )
     assert problems(variables(PASSWORD="paraffin")) == (
-        "TALLYHOOK_PASSWORD is set, and TALLYHOOK_USER is not: the API wants both",
+        "TALLYHOOK_PASSWORD is set but TALLYHOOK_USER is not: the API needs both",
     )
 
 

@@ -135,7 +135,7 @@ def test_a_review_that_is_under_way(
         assert charged() == after_the_end
         assert "Traceback" not in listener.log
         is_cut = not after_the_end
-        assert ("subscriptionBillable: interrupted by the receiver's end" in listener.log) == is_cut
+        assert ("subscriptionBillable: interrupted because the receiver closed" in listener.log) == is_cut
         with listener.running():
             server.advance("2d")
         assert charged() == [Decimal("5.00")]

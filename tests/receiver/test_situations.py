@@ -169,7 +169,7 @@ async def test_another_body_is_reviewed_again_under_the_same_journal(
         for each in caplog.records
         if each.name[-8:] == "receiver"
     ]
-    assert told.count(("INFO", "subscriptionBillable: done before")) == 3
+    assert told.count(("INFO", "subscriptionBillable: already done")) == 3
     assert [level for level, what in told if "another body" in what] == ["WARNING"]
 
 
@@ -282,7 +282,7 @@ def test_waiting_is_longer_than_a_timeout_and_shorter_than_the_hold(asked: Any) 
 def test_a_lease_is_no_shorter_than_a_timeout() -> None:
     client = AsyncClient("ACME", "user", "password", timeout=20)
     product = Cheddar("ACME", KEY, client)
-    with pytest.raises(ValueError, match=r"lease is 10 s: .* a client's timeout \(20 s\)"):
+    with pytest.raises(ValueError, match=r"a client's timeout \(20 s\), not 10 s"):
         Receiver(product, inbox=":memory:", lease=10)
     Receiver(product, inbox=":memory:", lease=20)
     patient = AsyncClient("ACME", "user", "password", timeout=90)

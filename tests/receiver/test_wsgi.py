@@ -314,7 +314,7 @@ def test_gunicorn_ends_only_when_the_work_is_done(tmp_path: Path) -> None:
     body = hook_of("LATE")
     with gunicorn(tmp_path, "--preload", "--threads", "2", seconds=1.0) as (url, _):
         answer = httpx.post(url, content=body, headers=signed(body), timeout=60)
-        assert (answer.status_code, answer.json()) == (503, {"hook": "at it"})
+        assert (answer.status_code, answer.json()) == (503, {"hook": "in progress"})
         assert not (tmp_path / "handled").exists()
     assert (tmp_path / "handled").read_text().startswith("LATE ")
     log = (tmp_path / "log").read_text()
