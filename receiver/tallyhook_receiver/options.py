@@ -118,9 +118,9 @@ class Options(TypedDict, total=False):
         Setting(
             _number,
             "seconds",
-            "how long before another worker may take over a hook from one that has died; at least the client's"
-            " timeout; a lease is renewed during the work, and a request is sent only while at least a"
-            " quarter of it is left; the default is 60, or that timeout if it is longer",
+            "how long before another worker may take over a hook from one that has died, at least the"
+            " client's timeout; a lease is renewed during the work, and a request is sent only while at least"
+            " a quarter of it is left; the default is 60, or that timeout if it is longer",
         ),
     ]
     unknown_for: Annotated[
@@ -152,8 +152,8 @@ class Options(TypedDict, total=False):
         Setting(
             _or_none(_days),
             "a number of days, or none",
-            "the maximum age of an event at its first delivery; keep it below `keep_days`; later deliveries may"
-            " be older, since a retry has the same body",
+            "the maximum age of an event at its first delivery; keep it below `keep_days`; later deliveries"
+            " may be older, since a retry has the same body",
         ),
     ]
     keep_days: Annotated[

@@ -280,9 +280,9 @@ def test_what_can_not_be_done_is_said_in_one_line(
 @pytest.mark.parametrize(
     ("where", "complaint"),
     [
-        ("nowhere.sqlite", "nowhere.sqlite: the file is not there"),
+        ("nowhere.sqlite", "nowhere.sqlite: the file does not exist"),
         ("empty.sqlite", "this file holds no inbox"),
-        ("mysql://ida:hidden@host/inbox", "an inbox is a path"),
+        ("mysql://ida:hidden@host/inbox", "an inbox must be a path"),
         ("postgresql://ida:hidden@/inbox?host={folder}", "PostgreSQL: connection"),
         ("postgresql://ida:hidden%zz@host", "the inbox's URL can't be read"),
     ],

@@ -354,7 +354,7 @@ def test_a_url_of_a_server(url: str) -> None:
 
 @pytest.mark.parametrize("url", ["mysql://ida:hidden@host/inbox", "sqlite://", "sqlite:///", "://"])
 def test_a_url_of_something_else(url: str) -> None:
-    with pytest.raises(ValueError, match="an inbox is a path") as refused:
+    with pytest.raises(ValueError, match="an inbox must be a path") as refused:
         open_inbox(url)
     assert "hidden" not in str(refused.value)
 
@@ -379,5 +379,5 @@ def test_the_missing_extra_is_named(missing: str) -> None:
     )
     assert done.returncode == 1
     assert done.stderr.endswith(
-        "ModuleNotFoundError: an inbox in PostgreSQL needs psycopg: pip install 'tallyhook[postgres]'\n"
+        "ModuleNotFoundError: a PostgreSQL inbox needs psycopg: pip install 'tallyhook[postgres]'\n"
     )

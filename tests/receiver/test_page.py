@@ -120,7 +120,7 @@ async def test_hooks_by_state(receiver: Receiver) -> None:
         "undecodable": "1",
     }
     said = page.findtext(".//section/p")
-    assert said == "4 journal entries, the oldest hook was received 2030-03-17 17:46:40 UTC"
+    assert said == "4 journal entries; the oldest hook was received 2030-03-17 17:46:40 UTC"
 
 
 async def test_a_failure_with_its_reason(receiver: Receiver) -> None:

@@ -150,7 +150,7 @@ async def test_what_may_come_again_makes_no_room(store: Store, opened: Open) -> 
     await finished(inbox, "failed", State.FAILED)
     store.advance(days=1)
     for refused in (inbox.claim(letter("new"), "me", 60), inbox.keep(letter("new"), State.IGNORED)):
-        with pytest.raises(InboxUnavailable, match="the inbox is full: 2 hooks, and none may be dropped"):
+        with pytest.raises(InboxUnavailable, match="the inbox is full: 2 hooks, and none can be dropped"):
             await refused
     # Those that are there are served as ever.
     assert (await inbox.claim(letter("failed"), "me", 60)).mine
@@ -281,7 +281,7 @@ async def test_keeps_for_good(inbox: Inbox, store: Store) -> None:
 
 @pytest.mark.parametrize("days", [0, 1.9, -1])
 async def test_does_not_forget_what_may_come_again(inbox: Inbox, days: float) -> None:
-    with pytest.raises(ValueError, match="keep_days is at least 2"):
+    with pytest.raises(ValueError, match="keep_days must be at least 2"):
         Pruning(inbox, keep_days=days)
 
 

@@ -114,7 +114,7 @@ async def test_what_arrives_after_all_is_taken_off_by_a_second_look_after_a_rest
                     await asyncio.sleep(0.01)
             assert record.state is State.DONE
             assert (told := record.outcome) is not None
-            assert re.fullmatch(r"looked at again on 20.* UTC: delete A 1 \S 5.00", told.note)
+            assert re.fullmatch(r"second look on 20.* UTC: delete A 1 \S 5.00", told.note)
             assert told.applied  # what the review itself had done is told too
             assert not told.look_again
     assert cheddar.content() == FIVE
@@ -170,7 +170,7 @@ async def test_another_body_is_reviewed_again_under_the_same_journal(
         if each.name[-8:] == "receiver"
     ]
     assert told.count(("INFO", "subscriptionBillable: already done")) == 3
-    assert [level for level, what in told if "another body" in what] == ["WARNING"]
+    assert [level for level, what in told if "a different body" in what] == ["WARNING"]
 
 
 async def test_missing_ids_and_white_space_make_no_other_invoice(tmp_path: Path) -> None:
@@ -265,7 +265,7 @@ def test_mistakes_with_keys_and_clients() -> None:
     with pytest.raises(ValueError, match="product A got a client with the id of another"):
         Cheddar("A", KEY, AsyncClient(None, "user", "password", product_id="id-b"), id="ID-A")
     Cheddar("A", KEY, AsyncClient(None, "user", "password", product_id="id-a"), id="ID-A")
-    with pytest.raises(ValueError, match=r"got None: is the environment variable set"):
+    with pytest.raises(ValueError, match=r"got None: is its environment variable set"):
         Cheddar("A", None)
     with pytest.raises(ValueError, match=r"got None"):
         Cheddar("A", ["key", None])  # type: ignore[list-item]  # as os.environ.get gives it
