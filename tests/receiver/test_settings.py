@@ -1,4 +1,4 @@
-"""Settings from the environment: every argument has its variable, and what is wrong is said by name."""
+"""Settings from the environment: each argument has a variable, and problems name the variable."""
 
 import inspect
 import logging
@@ -52,7 +52,7 @@ def test_a_misspelt_argument_is_refused() -> None:
 
 
 def test_the_environment_is_read_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And does not stand in the signature, which documents and crash reports print."""
+    """Not as a default in the signature, which documentation and crash reports print."""
     for name, value in variables(KEYS="wick-and-oil").items():
         monkeypatch.setenv(name, value)
     assert product_of(Receiver.from_environment(inbox=":memory:")).keys == ("wick-and-oil",)
@@ -126,7 +126,7 @@ def test_what_is_named_counts_more_than_the_environment() -> None:
     )
     assert product_of(receiver) is product
     assert (receiver.options["answer_within"], receiver.options["lease"]) == (3, 90)
-    # Then the environment needs no product.
+    # With a source in code, the environment needs no product.
     assert product_of(Receiver.from_environment(product, environ={})) is product
 
 
