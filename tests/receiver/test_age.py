@@ -81,7 +81,7 @@ async def test_a_retry_may_be_as_old_as_it_likes(receiver: Receiver) -> None:
     seen = count(receiver, failing=True)
     body = hook(timedelta(days=1))
     assert (await deliver(receiver, body)).status == 500
-    receiver.max_age = timedelta(hours=1)  # as if days had passed
+    receiver._intake._max_age = timedelta(hours=1)  # as if days had passed
     for _ in range(2):
         assert (await deliver(receiver, body)).status == 200
     assert len(seen) == 2
