@@ -1,1 +1,1 @@
-"""Programs that measure the product and prove its promises: `python -m benchmarks.NAME --help`."""
+"""Programs that measure performance and test promises: `python -m benchmarks.NAME --help`."""

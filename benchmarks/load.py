@@ -1,4 +1,4 @@
-"""A light load: raw requests over connections that are kept open, each with one request under way."""
+"""A simple load generator: raw requests over persistent connections, one at a time on each."""
 
 import asyncio
 import time
@@ -12,19 +12,19 @@ _LENGTH = b"content-length:"
 
 @dataclass(frozen=True)
 class Load:
-    """What came of a load: requests per second, and the seconds that each request took."""
+    """The result of a load: requests per second, and the latency of each request in seconds."""
 
     rate: float
     latencies: Sequence[float]
 
     @property
     def p99(self) -> float:
-        """The seconds within which 99 of 100 requests were answered."""
+        """The 99th percentile of the latencies, in seconds."""
         return sorted(self.latencies)[int(len(self.latencies) * 0.99)]
 
 
 def post(path: str, form: str, headers: str = "") -> bytes:
-    """The bytes of a request that posts a form; `headers` are whole lines."""
+    """The bytes of a request that posts a form. `headers` are complete lines."""
     return (
         f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
         f"{headers}Content-Length: {len(form.encode())}\r\n\r\n{form}"
@@ -32,7 +32,7 @@ def post(path: str, form: str, headers: str = "") -> bytes:
 
 
 def press(port: int, requests: Sequence[bytes], connections: int) -> Load:
-    """Send every request once to a server on this machine. RuntimeError for any answer but a 200."""
+    """Send each request once to a local server. Raises RuntimeError for any response but a 200."""
     return asyncio.run(_press(port, requests, connections))
 
 
@@ -50,7 +50,7 @@ async def _press(port: int, requests: Sequence[bytes], connections: int) -> Load
 
 
 class _Sender(asyncio.Protocol):
-    """One connection: it sends the next request that waits as soon as the one before is answered."""
+    """One connection. It sends the next request as soon as the last one is answered."""
 
     def __init__(
         self, waiting: Iterator[bytes], latencies: list[float], ended: "asyncio.Future[None]"
@@ -62,7 +62,7 @@ class _Sender(asyncio.Protocol):
         self._sent_at = 0.0
 
     def itself(self) -> "_Sender":
-        """What asyncio takes for the maker of a protocol."""
+        """The protocol factory for asyncio."""
         return self
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -1,4 +1,4 @@
-"""Measuring side by side: rounds in alternation, medians, a table and one line of JSON."""
+"""Compare programs: alternate their rounds, take medians, print a table and a line of JSON."""
 
 import json
 import statistics
@@ -13,11 +13,11 @@ __all__ = ["alternate", "median", "ratio", "report"]
 
 
 def alternate(rounds: int, **sides: Callable[[], float]) -> dict[str, list[float]]:
-    """What each side returned in each round: its seconds, or its rate.
+    """Call each side once per round. Returns each side's results: seconds, or rates.
 
-    The sides take turns, in the reverse order every other round, so that what the machine does meanwhile
-    falls on all of them alike. The shorter a round the better: a virtual machine's speed changes by half
-    within seconds. A first round warms up and is not counted.
+    The order is reversed every other round, so that changes in the machine's speed affect all sides alike.
+    Keep rounds short: a virtual machine's speed can change by half within seconds. The first round warms up
+    and is not counted.
     """
     measured: dict[str, list[float]] = {name: [] for name in sides}
     names = list(sides)
@@ -30,12 +30,12 @@ def alternate(rounds: int, **sides: Callable[[], float]) -> dict[str, list[float
 
 
 def ratio(of: Iterable[float], to: Iterable[float]) -> float:
-    """One side beside another: the median of what it is in each round, where both met the same machine."""
+    """The median of the ratios of two sides in each round."""
     return median(one / other for one, other in zip(of, to, strict=True))
 
 
 def median(values: Iterable[float]) -> float:
-    """The middle value; of an even number of values, the mean of the two in the middle."""
+    """The median; of an even number of values, the mean of the middle two."""
     return statistics.median(values)
 
 
@@ -45,9 +45,9 @@ def report(
     columns: Sequence[str],
     figures: dict[str, float | bool | int],
 ) -> None:
-    """Print the rows as a table, all columns but the first on the right, and last the line of JSON.
+    """Print the rows as a table, then the figures as a line of JSON.
 
-    Figures are rounded to four significant digits, integers and truths aside.
+    Only the first column is aligned left. Floats are rounded to four significant digits.
     """
     table = Table(title=title, title_justify="left")
     for number, column in enumerate(columns):

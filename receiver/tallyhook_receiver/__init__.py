@@ -64,12 +64,12 @@ __all__ = [
     "open_inbox",
 ]
 
-# Where names come from: the first module that has one.
+# The modules that export these names. The first module that has a name provides it.
 _HOMES = ("errors", "responses", "inbox", "observer", "sources", "options", "receiver")
 
 
 def __getattr__(name: str) -> Any:
-    # Loaded on first use, so that a command that only prints doesn't load a receiver.
+    # Import on first use, so that commands that need no receiver start fast.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     homes = (vars(import_module(f"{__name__}.{home}")) for home in _HOMES)

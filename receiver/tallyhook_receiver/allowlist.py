@@ -1,4 +1,4 @@
-"""The networks that may send, directly or through trusted proxies."""
+"""The networks that requests may come from, directly or through trusted proxies."""
 
 import ipaddress
 from collections.abc import Iterable
@@ -8,21 +8,21 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Allowlist:
-    """A list of networks. Without one everybody may send, and only the signature decides.
+    """The networks that requests may come from. None allows all of them.
 
-    Behind trusted proxies, the sender is the first address in `X-Forwarded-For`, read from the right, that is
-    not a trusted proxy. The addresses to its left are only claims.
+    Behind a trusted proxy, the sender is the rightmost address in `X-Forwarded-For` that is not a trusted
+    proxy. The addresses to its left can be forged.
     """
 
     def __init__(self, networks: Iterable[str] | None, proxies: Iterable[str]) -> None:
-        """Raises ValueError for anything but a network."""
+        """Raises ValueError for an invalid network."""
         self._networks = None if networks is None else _networks(networks)
         self._proxies = _networks(proxies)
 
     def allows(self, peer: str | None, forwarded: str) -> bool:
-        """Whether a request from this peer, with this `X-Forwarded-For`, may come in.
+        """Whether to accept a request from this peer with this `X-Forwarded-For`.
 
-        A missing or invalid address may not.
+        False if the address is missing or invalid.
         """
         if self._networks is None:
             return True
@@ -35,7 +35,7 @@ class Allowlist:
 
 def _networks(texts: Iterable[str]) -> tuple[Network, ...]:
     if isinstance(texts, str):
-        raise ValueError("a list of networks is expected, such as ['192.0.2.0/24']")
+        raise ValueError("expected a list of networks, such as ['192.0.2.0/24']")
     return tuple(ipaddress.ip_network(text) for text in texts)
 
 
@@ -44,7 +44,7 @@ def _within(address: Address, networks: tuple[Network, ...]) -> bool:
 
 
 def _address(text: str) -> Address | None:
-    """The address that a peer or proxy gives, perhaps with a port. An IPv4 address inside IPv6 is IPv4."""
+    """Parse an address with an optional port. IPv4-mapped IPv6 becomes IPv4. None if invalid."""
     host = text.strip()
     if host.startswith("["):
         host = host[1:].partition("]")[0]

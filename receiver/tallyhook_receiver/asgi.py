@@ -1,4 +1,4 @@
-"""The ASGI application: reads requests within limits, sends responses, and follows the server's lifespan."""
+"""The ASGI application: reads requests within limits, sends responses, and handles lifespan events."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -12,16 +12,16 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-# A hook with a row of proxies behind it stays far below; servers' own limits differ, and some have none.
+# Far more than a hook needs, even through several proxies. Servers have different limits, or none.
 MAX_HEADERS = 100
 MAX_HEADER_BYTES = 16_384
 
 
 class ASGIApp:
-    """An ASGI application. Serve it by itself, or mount it in another one, on any path.
+    """The ASGI application. Serve it alone, or mount it in another one, on any path.
 
-    A server's lifespan events open and close the receiver. A mounted application gets no such events: the
-    first request opens the inbox, and the host calls `Receiver.aclose`.
+    A server's lifespan events open and close the receiver. A mounted application doesn't get them: the first
+    request opens the receiver, and the host application must call `Receiver.aclose`.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class ASGIApp:
         await receive()
         try:
             await self._open()
-        except Exception as error:  # whatever it is, the server has to be told
+        except Exception as error:  # report any error to the server
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
         await send({"type": "lifespan.startup.complete"})
@@ -88,7 +88,7 @@ class ASGIApp:
 
 
 def headers_of(scope: Message) -> dict[str, str] | None:
-    """A request's headers, with lower-case names and repeated ones joined; None if they are too large."""
+    """A request's headers, with lower-case names and repeated headers joined; None if they are too large."""
     fields = scope["headers"]
     if len(fields) > MAX_HEADERS:
         return None
@@ -105,7 +105,7 @@ def headers_of(scope: Message) -> dict[str, str] | None:
 
 
 async def _read(receive: Receive, limit: int) -> bytes | None:
-    """The body; None if it is longer than the limit. Raises ConnectionAbortedError if the sender has left."""
+    """The body; None if it exceeds the limit. Raises ConnectionAbortedError if the sender disconnects."""
     body = bytearray()
     while True:
         message = await receive()

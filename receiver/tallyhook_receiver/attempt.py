@@ -25,10 +25,10 @@ from tallyhook_receiver.observer import Observers
 from tallyhook_receiver.responses import RETRY_AFTER, Response, later
 from tallyhook_receiver.sources import Cheddar, Event, Source, UnsignedSource
 
-INTERRUPTED = "interrupted by the receiver's end"
-# How long an acknowledged invoice waits for its execution (documented: an hour), with a margin.
+INTERRUPTED = "interrupted because the receiver closed"
+# How long after its hook is acknowledged an invoice stays held (documented: an hour), less a margin.
 HELD = timedelta(minutes=55)
-_FRAMES = 12  # of the traceback that is kept with a failure
+_FRAMES = 12  # how many frames of a traceback are stored with a failure
 
 _numbers = itertools.count(1)
 
@@ -37,19 +37,20 @@ _Ending = tuple[State, str, Response]
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What all attempts of a receiver share.
+    """What all attempts of one receiver share.
 
     Attributes:
         inbox: the open inbox.
         owner: this worker's name for its leases.
-        unsigned: the sources that confirm their events, by name.
-        handlers: the handlers.
-        observers: get reports of the work.
-        clock: the present, as an aware datetime.
+        unsigned: the unsigned sources, by name.
+        handlers: the registered handlers.
+        observers: the observers to notify.
+        clock: returns the current time as an aware datetime.
         lease: the length of a lease in seconds.
-        unknown_for: how long a request with an unknown outcome may still arrive.
+        unknown_for: how long a request that got no answer may still reach Cheddar.
         marks: whether charges carry a mark.
-        gone_after: how much later a customer or invoice has to be missing again before it counts as gone.
+        gone_after: a customer or invoice counts as gone if it is still missing this long after it was first
+            not found.
         handle_within: seconds for handler and review together; None for no limit.
     """
 
@@ -67,7 +68,7 @@ class Context:
 
 
 class Attempt:
-    """Handles one event once, however many deliveries wait for its response."""
+    """Handles one event. All deliveries that wait for it share the attempt and its response."""
 
     def __init__(self, context: Context, source: Source, event: Event[object], letter: Letter) -> None:
         self.context = context
@@ -81,13 +82,14 @@ class Attempt:
 
     @property
     def about(self) -> dict[str, str]:
-        """The fields for logs and traces: the hook and the attempt."""
+        """Fields for logs and traces that identify the hook and the attempt."""
         return self.letter.about | {"attempt": self._name}
 
     async def run(self) -> Response:
-        """The response for every delivery that waits for this attempt. Raises only if it is canceled.
+        """Make the attempt and return the response for every delivery that waits for it.
 
-        It runs in its own task, whose log lines are all about this hook.
+        Call it in a task of its own: all log lines of the task get this hook's fields. Raises only
+        CancelledError.
         """
         working_at.set(self)
         with self.context.observers.around(lambda observer: observer.attempt(self.letter)):
@@ -97,8 +99,8 @@ class Attempt:
                 self._log(logging.ERROR, f"the inbox is unavailable: {error}")
                 return later(RETRY_AFTER, "no inbox")
             except LeaseLost:
-                self._log(logging.ERROR, "another worker has taken it over")
-                return later(RETRY_AFTER, "another worker is at it")
+                self._log(logging.ERROR, "another worker has taken over")
+                return later(RETRY_AFTER, "another worker has it")
             except asyncio.CancelledError:
                 self._log(logging.WARNING, INTERRUPTED)
                 raise
@@ -109,16 +111,17 @@ class Attempt:
         try:
             claim = await self._lease.claim(self.letter)
             if not claim.mine and claim.state is State.DONE:
-                self._log(logging.INFO, "done before")
+                self._log(logging.INFO, "already done")
                 self.context.observers.tell(lambda observer: observer.repeated(self.letter.product))
                 return responses.DONE
             if not claim.mine:
-                return later(claim.free_in, "another worker is at it")
+                return later(claim.free_in, "another worker has it")
             if claim.differs:
-                self._log(logging.WARNING, "announced again with another body, so it is handled again")
+                self._log(logging.WARNING, "delivered again with a different body, so it is handled again")
             state, note, response = await self._handle_within()
         except asyncio.CancelledError:
-            # Also while it is only being claimed: else nobody could take it before the lease had ended.
+            # The claim may have been written even if it was canceled. Without this, nobody could take the
+            # hook until the lease ends.
             with suppress(LeaseLost, InboxUnavailable):
                 await self._let_go(INTERRUPTED)
             raise
@@ -153,7 +156,7 @@ class Attempt:
             async with limit:
                 return await self._handle()
         except TimeoutError:
-            if not limit.expired():  # somebody else's
+            if not limit.expired():  # raised by the handler's own code
                 raise
         why = f"canceled: it took longer than {within:g} s"
         self._log(logging.WARNING, why)
@@ -181,10 +184,10 @@ class Attempt:
         except Unconfirmed as error:
             self._cause = cause_of(error)
             return State.FAILED, str(error), responses.UNCONFIRMED
-        except (InboxUnavailable, LeaseLost):  # the journal's: nothing may be written any more
+        except (InboxUnavailable, LeaseLost):  # from the journal: write nothing more
             raise
         except Exception as error:
-            # The reason may quote the customer: it is for the inbox, and the log is told the cause alone.
+            # The exception may quote the customer, so the inbox gets its text and the log only the cause.
             self._cause = cause_of(error)
             note = "".join(traceback.format_exception(error, limit=-_FRAMES))
             return State.FAILED, note, responses.FAILED
@@ -192,9 +195,9 @@ class Attempt:
     async def _review(self) -> _Ending:
         handler, observers = self.context.handlers.review(self.source), self.context.observers
         if handler is None or not isinstance(self.source, Cheddar) or self.source.client is None:
-            raise TypeError(f"a review needs a handler, and {self.source.name} a client")
+            raise TypeError(f"a review of {self.source.name} needs a handler and a client")
         if not isinstance(self.event.payload, events.Hook):
-            raise TypeError(f"a review needs a hook of Cheddar's from {self.source.name}")
+            raise TypeError(f"a review needs a Cheddar hook, and {self.source.name} read something else")
         review = Review.from_hook(self.event.payload)
         with observers.around(lambda observer: observer.step("handle")):
             await handler(review)
@@ -211,14 +214,14 @@ class Attempt:
         await self._plan(outcome)
         note = msgspec.json.encode(outcome).decode()
         if outcome.standing is Standing.CURRENT:
-            # Its bill date was moved: the same invoice will be announced again, and has to be reviewed then.
-            # What is ignored is forgotten one day, and a journal must not be: its charges are on the invoice.
+            # The bill date was moved, so Cheddar will announce this invoice again, and it is reviewed then.
+            # Ignored hooks are pruned. A hook with a journal must be kept: its charges are on the invoice.
             begun = await self.context.inbox.entries(self.letter.key)
             return State.WAITING if begun else State.IGNORED, note, responses.IGNORED
         return State.DONE, note, responses.DONE
 
     async def _plan(self, outcome: Outcome) -> None:
-        """Plan a second look before the hook is done, if a request with a lost answer may still arrive."""
+        """Plan a second look if a request that got no answer may still reach Cheddar."""
         if outcome.look_again:
             now = self.context.clock()
             await self.context.inbox.plan(

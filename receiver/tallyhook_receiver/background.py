@@ -1,4 +1,4 @@
-"""Work that an open receiver repeats in the background."""
+"""Periodic background work of an open receiver."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ _FOR_GOOD = timedelta(days=365_000)
 
 
 class Repeated:
-    """Does some work at the start, and then again every so many seconds. It logs failures and goes on."""
+    """Does some work at once, and then every `seconds`. Logs failures and continues."""
 
     def __init__(self, what: str, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
         self._what = what
@@ -25,7 +25,7 @@ class Repeated:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Start in this event loop. A task in an earlier loop ended with that loop."""
+        """Start in the current event loop. A task of an earlier loop ended with it."""
         self._task = asyncio.create_task(self._go_on())
 
     async def stop(self) -> None:
@@ -49,21 +49,22 @@ class Repeated:
 
 
 class Pruning:
-    """Deletes hooks that have been done or ignored for `keep_days`; None keeps them for good.
+    """Deletes hooks that have been done or ignored for `keep_days`; None keeps them forever.
 
-    Raises ValueError if it would delete hooks that may still come again.
+    Raises ValueError if `keep_days` is too short: a hook may be delivered again within two days.
     """
 
     def __init__(self, inbox: Inbox, keep_days: float | None) -> None:
         if keep_days is not None and keep_days < FRESH.days:
             raise ValueError(
-                f"keep_days is at least {FRESH.days}: until then a hook that is done may come again"
+                f"keep_days must be at least {FRESH.days}: until then, a done hook may come again"
             )
         self._inbox = inbox
-        # The inbox watches its clock when it is asked to prune, and needs that to make room when it is full.
+        # Prune even if hooks are kept forever: the inbox then checks its clock, and it must have done that
+        # before it can make room when it is full.
         self._age = timedelta(days=keep_days) if keep_days is not None else _FOR_GOOD
 
     async def prune(self) -> None:
         """Raises InboxUnavailable."""
         if pruned := await self._inbox.prune(self._age):
-            log.info("%d hooks were deleted, which were done or ignored for more than %s", pruned, self._age)
+            log.info("deleted %d hooks that were done or ignored for more than %s", pruned, self._age)

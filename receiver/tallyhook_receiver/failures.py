@@ -1,4 +1,4 @@
-"""The cause of a failed attempt, as far as a log may have it: the exception itself may quote the customer."""
+"""The cause of a failed attempt, safe to log. The exception's text is left out: it may quote the customer."""
 
 import logging
 import traceback
@@ -10,15 +10,15 @@ from tallyhook.review import ReviewFailed
 
 log = logging.getLogger("tallyhook.receiver")
 
-# What stands between an attempt and its handler: this package, the client's, and the thread or the loop.
+# Packages whose frames may lie between an attempt and its handler.
 _BELOW = frozenset(("tallyhook", "tallyhook_receiver", "asyncio", "concurrent"))
 
 
 class Cause(NamedTuple):
     """The exception's type, and the place in the handler: `file:line in function`.
 
-    `place` is empty for an error of the client's package while a review is applied. `reason` is empty unless
-    it quotes nobody.
+    `place` is empty if `tallyhook` raised the error while a review was applied. `reason` is set only if it
+    can't quote a customer.
     """
 
     exception: str
@@ -27,7 +27,7 @@ class Cause(NamedTuple):
 
     @property
     def about(self) -> dict[str, str]:
-        """The parts that are not empty, by name."""
+        """The fields that are not empty, by name."""
         return {name: value for name, value in self._asdict().items() if value}
 
     def __str__(self) -> str:
@@ -38,10 +38,10 @@ class Cause(NamedTuple):
 def cause_of(error: Exception) -> Cause:
     """The cause of a failure, from the caught exception.
 
-    The place is the last line in the handler's own file on the way to the error, not a line in a library that
-    it called. Without a handler it is the line that raised. An error that the client's package raises on
-    purpose has no place. At DEBUG, the log has the traceback without the exception's text, which may quote
-    the customer; the record's `raised` is the exception.
+    The place is the last traceback line in the handler's own file, not in a library that it called. If no
+    handler was running, it is the line that raised, or empty for a `tallyhook.Error`. Also logs the
+    traceback at DEBUG, without the exception's text, which may quote the customer. The log record's `raised`
+    is the exception.
     """
     trail = "".join(traceback.format_tb(error.__traceback__))
     log.debug("a handler raised %s\n%s", type(error).__name__, trail, extra={"raised": error})

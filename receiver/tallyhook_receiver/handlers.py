@@ -1,4 +1,4 @@
-"""Which handler an event goes to, and how it is called."""
+"""Find the handler for an event, and make it callable as a coroutine."""
 
 import asyncio
 import inspect
@@ -22,8 +22,8 @@ BILLABLE = events.SubscriptionBillable.TYPE
 class Handlers:
     """One handler per type of event. Billable hooks may have a review handler instead.
 
-    A handler is for one source, by its name, or for all sources, by `None`. The one for the source takes
-    precedence.
+    A handler belongs to one source, given by name, or to all sources, given as `None`. A handler for one
+    source takes precedence.
     """
 
     def __init__(self) -> None:
@@ -32,18 +32,18 @@ class Handlers:
 
     def add(self, source: str | None, type: str, handler: HookHandler[Any]) -> None:
         if not type:
-            raise ValueError("name a type of event, or one of the classes in tallyhook.events")
+            raise ValueError("pass a type of event, or one of the classes in tallyhook.events")
         if (source, type) in self._handlers or (type == BILLABLE and source in self._reviews):
-            raise ValueError(f"{type} has a handler already")
+            raise ValueError(f"{type} already has a handler")
         self._handlers[source, type] = _as_coroutine(handler)
 
     def add_review(self, source: str | None, handler: ReviewHandler) -> None:
         if source in self._reviews or (source, BILLABLE) in self._handlers:
-            raise ValueError(f"{BILLABLE} has a handler already")
+            raise ValueError(f"{BILLABLE} already has a handler")
         self._reviews[source] = _as_coroutine(handler)
 
     def handler(self, source: Source, type: str) -> Handler | None:
-        """The handler for a source's events of this type; None if a review handles them."""
+        """The handler for a source's events of this type, or None. A review for the source comes first."""
         if (handler := self._handlers.get((source.name, type))) is not None:
             return handler
         return None if self._own_review(source, type) else self._handlers.get((None, type))
@@ -62,12 +62,12 @@ class Handlers:
 
 
 def has_invoices(source: Source) -> bool:
-    """Whether its system holds invoices until they are reviewed."""
+    """Whether the source's system holds each invoice until its hook is acknowledged."""
     return isinstance(source, Cheddar)
 
 
 def argument(event: Event[object]) -> events.Hook | Event[object]:
-    """The handler's argument: Cheddar's typed hook, or else the event."""
+    """What the handler is called with: Cheddar's typed hook, or the event of another source."""
     return event.payload if isinstance(event.payload, events.Hook) else event
 
 

@@ -11,7 +11,7 @@ from tallyhook_receiver.responses import Response, json_response
 
 log = logging.getLogger("tallyhook.receiver")
 
-_FRESH = 1.0  # seconds: anybody may ask, and each look is a write
+_FRESH = 1.0  # seconds; anyone may ask, and each check is a write
 
 
 def _answer(status: int, word: str) -> Response:
@@ -19,7 +19,7 @@ def _answer(status: int, word: str) -> Response:
 
 
 _WELL = _answer(200, "ok")
-_NO_INBOX = _answer(503, "no inbox")  # why is for the log: it may name machines and paths
+_NO_INBOX = _answer(503, "no inbox")  # the log has the reason, which may name hosts and paths
 _NO_CLIENT = _answer(503, "no client")
 _CLOSING = _answer(503, "closing")
 
@@ -27,8 +27,8 @@ _CLOSING = _answer(503, "closing")
 class Health:
     """Checks the inbox and the clients, at most once a second.
 
-    A GET of a path that ends with `path` asks for it, unless `path` is None. `opened` returns the open inbox,
-    and may raise InboxUnavailable. `broken` names the sources whose client can't be used.
+    A GET of a path that ends with `path` is a health check; None turns it off. `opened` returns the open
+    inbox, and may raise InboxUnavailable. `broken` returns the names of the sources whose client is closed.
     """
 
     def __init__(
@@ -50,9 +50,9 @@ class Health:
         return method in ("GET", "HEAD") and self._path is not None and path.endswith(self._path)
 
     async def answer(self) -> Response:
-        """200 if a hook could be handled now: the inbox can be read and written, and no client is closed.
+        """The response: 200 if the inbox can be read and written and no client is closed.
 
-        Otherwise 503, with a word that says why.
+        Otherwise 503, with the reason in a word or two.
         """
         if self._is_closing():
             return _CLOSING

@@ -1,4 +1,4 @@
-"""From a request to its response: precheck, verify, read, then join or start the attempt."""
+"""Turn a request into a response: precheck, verify, read, then join or start the attempt."""
 
 import asyncio
 import logging
@@ -25,10 +25,10 @@ log = logging.getLogger("tallyhook.receiver")
 
 
 class Intake:
-    """Takes requests in, with one attempt at a time for each hook.
+    """Receives requests. Each hook has at most one attempt at a time.
 
-    `context` returns what attempts need, once the inbox is open; it may raise InboxUnavailable. While
-    `is_closing` returns True, no new hooks are taken.
+    `context` opens the inbox if necessary, and returns the context of attempts; it may raise
+    InboxUnavailable. While `is_closing` returns True, new hooks are refused with 503.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Intake:
         senders, trusted_proxies = options["senders"], options["trusted_proxies"]
         unsigned = [source for source in sources if isinstance(source, UnsignedSource)]
         if senders is None and trusted_proxies and not unsigned:
-            raise ValueError("trusted_proxies need senders, or an unsigned source")
+            raise ValueError("trusted_proxies has no effect without senders or an unsigned source")
         self._signing = [source for source in sources if source not in unsigned]
         self._unsigned = [(source, Allowlist(source.networks, trusted_proxies)) for source in unsigned]
         self._context = context
@@ -56,12 +56,12 @@ class Intake:
         self._running: dict[str, tuple[Attempt, asyncio.Task[Response]]] = {}
 
     def open(self) -> None:
-        """Forget attempts of a past event loop: they never end."""
+        """Forget the attempts of an earlier event loop, which will never end."""
         loop = asyncio.get_running_loop()
         self._running = {k: r for k, r in self._running.items() if r[1].get_loop() is loop}
 
     async def close(self, within: float) -> None:
-        """Wait so many seconds for running attempts, then cancel them. `is_closing` is already true."""
+        """Wait up to `within` seconds for running attempts, then cancel the rest."""
         loop = asyncio.get_running_loop()
         if running := {task for _, task in self._running.values() if task.get_loop() is loop}:
             _, late = await asyncio.wait(running, timeout=within)
@@ -71,9 +71,9 @@ class Intake:
                 await asyncio.wait(late)
 
     def precheck(self, method: str, headers: Mapping[str, str], peer: str | None) -> Response | None:
-        """The refusal of a request before its body is read; None if the body may be read.
+        """Check a request before its body is read. Returns the refusal, or None to go on.
 
-        `peer` is the address at the other end of the connection; None if the server doesn't know it.
+        `peer` is the remote address of the connection, or None if the server doesn't know it.
         """
         if method.upper() != "POST":
             return self.refused(responses.WRONG_METHOD)
@@ -93,8 +93,7 @@ class Intake:
     async def receive(self, headers: Mapping[str, str], body: bytes, peer: str | None) -> Response:
         """The response to a request that has passed `precheck`. Header names are in lower case.
 
-        It is a 2xx only if the hook's work is done, or if there is no handler for it. Raises nothing on any
-        input.
+        It is a 2xx only if the hook's work is done, or if it has no handler. No input makes this raise.
         """
         if len(body) > self.max_body:
             return self.refused(responses.TOO_LARGE)
@@ -109,9 +108,9 @@ class Intake:
         return response
 
     def _signers(self, headers: Mapping[str, str], body: bytes, peer: str | None) -> list[Source]:
-        """The sources that may have sent it: those that signed it, else unsigned ones of the right network.
+        """The sources whose signature fits, or else the unsigned sources that allow this network.
 
-        It tries every source, so that the time doesn't show which one fits.
+        Tries every source, so that the response time doesn't reveal which one fits.
         """
         if signers := [source for source in self._signing if _signed(source, headers, body)]:
             return signers
@@ -120,7 +119,7 @@ class Intake:
         return [source for source in near if _signed(source, headers, body)]
 
     async def _read(self, signers: Sequence[Source], headers: Mapping[str, str], body: bytes) -> Response:
-        """Find the source that the body is about. A product's key must not sign for another product."""
+        """Find the signer that the body belongs to. A product's key is not valid for another product."""
         if self._is_closing():
             return later(RETRY_AFTER, "closing")
         for source in signers:
@@ -131,7 +130,7 @@ class Intake:
             except DecodeError as error:
                 return await self._keep_undecodable(source, body, str(error))
             except Exception as error:
-                # What a source of the user's own raises may quote the body.
+                # An exception from a user's own source may quote the body.
                 log.error("source %s can't read a hook: %s", source.name, type(error).__name__)
                 return await self._keep_undecodable(source, body, f"{type(error).__name__}: {error}")
             else:
@@ -158,12 +157,12 @@ class Intake:
             context = await self._context()
             if not context.handlers.wants(source, event.type):
                 if await self._is_begun(context, letter.key):
-                    log_hook(logging.ERROR, letter, "there is no handler here for what was begun")
+                    log_hook(logging.ERROR, letter, "it was begun, but this receiver has no handler for it")
                     return responses.FAILED
                 await context.inbox.keep(letter, State.IGNORED)
                 return responses.IGNORED
             if self._is_old(event) and not await self._is_welcome(context, letter.key):
-                note = f"came too late: max_age is {self._max_age}"
+                note = f"too old: max_age is {self._max_age}"
                 await context.inbox.keep(letter, State.FAILED, note)
                 log_hook(logging.ERROR, letter, "too old, kept in the inbox")
                 return responses.TOO_OLD
@@ -176,31 +175,31 @@ class Intake:
         return self._max_age is not None and (event.at is None or self._clock() - event.at > self._max_age)
 
     async def _is_begun(self, context: Context, key: str) -> bool:
-        """Whether a receiver that has a handler for it has begun, and hasn't done it."""
+        """Whether a receiver has begun to handle this hook and not finished."""
         record = await context.inbox.get(key)
         return record is not None and record.attempts > 0 and record.state is not State.DONE
 
     async def _is_welcome(self, context: Context, key: str) -> bool:
-        """Whether its age doesn't matter: an attempt came in time, or an operator asked for a retry."""
+        """Whether to accept an old hook: it was attempted before, or an operator asked for a retry."""
         record = await context.inbox.get(key)
         return record is not None and (record.attempts > 0 or record.state is State.WAITING)
 
     async def _join(self, context: Context, source: Source, event: Event[object], letter: Letter) -> Response:
         """Wait for the attempt at this hook. Start one if none is running."""
-        if self._is_closing():  # since the request came
+        if self._is_closing():  # it may have begun to close since the request came
             return later(RETRY_AFTER, "closing")
         key = letter.key
         attempt, task = self._running.get(key, (None, None))
-        if attempt is None or task is None or task.done():  # done: canceled before it began
+        if attempt is None or task is None or task.done():  # a done task was canceled before it began
             attempt = Attempt(context, source, msgspec.structs.replace(event, source=source.name), letter)
             task = asyncio.create_task(attempt.run())
             self._running[key] = attempt, task
             task.add_done_callback(lambda ended: self._forget(key, ended))
         elif attempt.letter.body != letter.body:
-            return later(self._answer_within, "another announcement of it is being handled")
+            return later(self._answer_within, "another body of it is being handled")
         done, _ = await asyncio.wait({task}, timeout=self._answer_within)
         if not done or task.cancelled():
-            return later(self._answer_within, "at it")
+            return later(self._answer_within, "in progress")
         return task.result()
 
     def _forget(self, key: str, task: asyncio.Task[Response]) -> None:
@@ -211,7 +210,7 @@ class Intake:
 def _signed(source: Source, headers: Mapping[str, str], body: bytes) -> bool:
     try:
         return source.verify(headers, body) is True
-    except Exception as error:  # of a source of the user's own
+    except Exception as error:  # from a user's own source
         log.error("source %s can't verify a request: %s", source.name, type(error).__name__)
         return False
 

@@ -1,4 +1,4 @@
-"""A worker's lease on a hook: claimed, renewed during the work, and given up in time."""
+"""A worker's lease on a hook, and the journal that is written under it."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,18 +12,18 @@ from tallyhook_receiver.observer import Observers
 
 
 class Lease:
-    """One hook's lease. It is renewed after a third of its seconds, until `stop`."""
+    """The lease on one hook. It is renewed every third of its length, until `stop`."""
 
     def __init__(self, inbox: Inbox, owner: str, seconds: float) -> None:
         self.inbox = inbox
         self.owner = owner
         self._seconds = seconds
-        self._until = 0.0  # by our own clock, and never later than by the inbox's
+        self._until = 0.0  # by this process's uptime; never later than in the inbox
         self._timer: asyncio.TimerHandle | None = None
         self._renewing: asyncio.Task[None] | None = None
 
     async def claim(self, letter: Letter) -> Claim:
-        """Claim a hook in the inbox. Raises InboxUnavailable."""
+        """Claim a hook. Raises InboxUnavailable."""
         asked = uptime()
         claim = await self.inbox.claim(letter, self.owner, self._seconds)
         if claim.mine:
@@ -39,16 +39,16 @@ class Lease:
         return due
 
     def check(self) -> None:
-        """Raises LeaseLost unless a quarter of it is left. This process may have stopped for a while.
+        """Raise LeaseLost unless at least a quarter of the lease is left.
 
-        A request that is sent right after this has that much time to leave before another worker may take
-        over.
+        Call this right before a request: it gives the request that much time to get sent before another
+        worker may take over, even if this process was suspended for a while.
         """
         if uptime() >= self._until - self._seconds / 4:
             raise LeaseLost("the lease has run out")
 
     def stop(self) -> None:
-        """Stop renewing it. Does nothing if it isn't ours."""
+        """Stop renewing the lease. Does nothing if it was never claimed."""
         if self._timer is not None:
             self._timer.cancel()
         if self._renewing is not None:
@@ -60,7 +60,7 @@ class Lease:
         def start() -> None:
             self._renewing = asyncio.create_task(self._renew(key))
 
-        # No task before it is needed: most work is over by then.
+        # Create the task only when it is needed: most work is done by then.
         self._timer = asyncio.get_running_loop().call_later(self._seconds / 3, start)
 
     async def _renew(self, key: str) -> None:
@@ -68,10 +68,10 @@ class Lease:
             asked = uptime()
             try:
                 await self.inbox.renew(key, self.owner, self._seconds)
-                if asked < self._until:  # what has run out stays so for `check`
+                if asked < self._until:  # once it has run out, `check` keeps failing
                     self._until = asked + self._seconds
             except InboxUnavailable:
-                pass  # there is another chance before the lease ends
+                pass  # try again before the lease ends
             except LeaseLost:
                 self._until = 0.0
                 return
@@ -79,7 +79,7 @@ class Lease:
 
 
 class LeasedJournal:
-    """The journal of a hook's review. It ends the review if another worker may have taken the hook."""
+    """The journal of a hook's review. Raises LeaseLost if another worker may have taken the hook."""
 
     def __init__(self, lease: Lease, key: str, observers: Observers) -> None:
         self._lease = lease
@@ -89,7 +89,7 @@ class LeasedJournal:
 
     @property
     def is_open(self) -> bool:
-        """Whether a charge is being added and its outcome isn't in the journal yet."""
+        """Whether the journal says that a charge is being added, and not yet how that ended."""
         return self._open is not None
 
     async def entries(self) -> Sequence[Entry]:

@@ -1,4 +1,4 @@
-"""Logs about hooks, and a formatter that writes them as JSON."""
+"""Log messages about hooks, and a formatter that writes JSON."""
 
 import json
 import logging
@@ -11,27 +11,27 @@ from tallyhook_receiver.inbox import Letter
 
 log = logging.getLogger("tallyhook.receiver")
 
-# What the receiver's own records carry as `extra`, as far as it is known.
+# The `extra` fields of the receiver's log records. A record has those that are known.
 FIELDS = ("hook", "product", "type", "attempt", "state", "status", "exception", "reason", "place")
 
 
 class Work(Protocol):
-    """The current hook, for logs."""
+    """What the current task works on."""
 
     @property
     def about(self) -> Mapping[str, str]: ...
 
 
-# Set for the time of an attempt at a hook, also in the threads that handlers run in.
+# Set during an attempt at a hook, also in the threads of handlers.
 working_at: ContextVar[Work | None] = ContextVar("tallyhook_working_at", default=None)
 
 
 def log_hook(
     level: int, letter: Letter, what: str, more: Mapping[str, str] | None = None, *, is_kept: bool = True
 ) -> None:
-    """Log a message about a hook. `more` are extra fields of the record.
+    """Log a message about a hook. `more` adds fields to the record.
 
-    An error ends with the command that shows the hook, if the inbox has it.
+    If the inbox has the hook (`is_kept`), an error message ends with the command that shows it.
     """
     of_type = f", {letter.type}" if letter.type else ""
     command = f" (tallyhook inbox show {letter.name})" if is_kept and level >= logging.ERROR else ""
@@ -41,14 +41,14 @@ def log_hook(
 
 
 class JSONFormatter(logging.Formatter):
-    """One JSON object per line: `time` (UTC), `level`, `logger`, `message`, and the fields about the hook.
+    """Writes one JSON object per line: `time` (UTC), `level`, `logger`, `message`, and fields about the hook.
 
         handler = logging.StreamHandler()
         handler.setFormatter(JSONFormatter())
         logging.basicConfig(level=logging.INFO, handlers=[handler])
 
-    Records that a handler or a library logs during an attempt get the hook and the attempt too. `error` has a
-    logged exception with its traceback.
+    Records that handlers and libraries log during an attempt get these fields too. `error` has the traceback
+    of a logged exception.
     """
 
     def format(self, record: logging.LogRecord) -> str:

@@ -1,4 +1,4 @@
-"""An event loop in its own thread, for callers without one: WSGI, AWS Lambda, a script."""
+"""An event loop in a thread, for callers without one: WSGI, AWS Lambda, scripts."""
 
 import asyncio
 import os
@@ -10,9 +10,9 @@ T = TypeVar("T")
 
 
 class LoopThread:
-    """An event loop that the first call in each process starts.
+    """An event loop in a thread. The first call in each process starts it.
 
-    A server may load the application once and then fork its workers, and a fork doesn't copy threads.
+    A server may load the application and then fork its workers, but a fork doesn't copy threads.
     """
 
     def __init__(self) -> None:
@@ -27,14 +27,14 @@ class LoopThread:
         return self._loop is not None and self._process == os.getpid()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """The work's result, or its exception. Raises RuntimeError if called within the loop."""
+        """Run a coroutine in the loop, and return its result. Raises RuntimeError if called in the loop."""
         if self.is_running and threading.current_thread() is self._thread:
             work.close()
             raise RuntimeError("this would wait for itself: await the async method instead")
         return asyncio.run_coroutine_threadsafe(work, self._started()).result()
 
     def stop(self) -> None:
-        """Cancel running work and end the loop. Does nothing if there is none."""
+        """Cancel running work and end the loop. Does nothing if no loop runs."""
         with self._lock:
             if self.is_running and self._loop is not None and self._thread is not None:
                 asyncio.run_coroutine_threadsafe(_cancel_others(), self._loop).result()

@@ -1,4 +1,4 @@
-"""What a receiver reports about its work, for metrics and traces."""
+"""Observers are told about a receiver's work, for metrics and traces."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,30 +16,30 @@ Step = Literal["confirm", "handle", "apply"]
 
 
 class Observer:
-    """Gets reports about requests and hooks. Override the methods that you need; the others do nothing.
+    """Is told about requests and hooks. Override the methods that you need; the others do nothing.
 
-    The methods run in the event loop, in the middle of the work, so they must return at once. What they raise
-    is logged, and doesn't affect the hook. A `letter` holds the hook's body: pass on only its key, product
-    and type.
+    The methods run in the event loop and must not block. Their exceptions are logged, and don't affect the
+    hook. A `letter` contains the hook's body: export only its key, product and type.
     """
 
     def refused(self, response: Response) -> None:
-        """A request was not a signed hook, was too large or too slow, or came from an unknown sender."""
+        """A request was refused: not a signed hook, too large, too slow, or from an unknown sender."""
 
     def request(self, headers: Mapping[str, str]) -> AbstractContextManager[object]:
-        """Surrounds the work on a request, from its verified signature to its answer."""
+        """Surrounds the work on a request, from the verified signature to the response."""
         return nullcontext()
 
     def answered(self, response: Response, seconds: float) -> None:
-        """A signed request gets this response, so many seconds after its signature was verified. Within
-        `request`.
+        """A signed request gets this response, `seconds` after its signature was verified.
+
+        Called within `request`.
         """
 
     def repeated(self, product: str) -> None:
-        """A hook of this product came again with a body that is done. Within `attempt`."""
+        """A hook of this product was delivered again with a body that is done. Called within `attempt`."""
 
     def attempt(self, letter: Letter) -> AbstractContextManager[object]:
-        """Surrounds an attempt at a hook, which may continue after its request was answered."""
+        """Surrounds an attempt at a hook. It may continue after the response to the request."""
         return nullcontext()
 
     def step(self, name: Step) -> AbstractContextManager[object]:
@@ -47,25 +47,23 @@ class Observer:
         return nullcontext()
 
     def wrote(self, entry: Entry) -> None:
-        """A review's journal has a new entry. `Declared` follows the comparison. Within the step `apply`."""
+        """A review's journal has a new entry. Called within the step `apply`."""
 
     def reviewed(self, letter: Letter, outcome: Outcome) -> None:
-        """A review was applied, or had nothing to do. Within `attempt`."""
+        """A review was applied, or had nothing to do. Called within `attempt`."""
 
     def finished(self, letter: Letter, state: State, seconds: float) -> None:
-        """An attempt ended in this state after so many seconds, and the inbox has stored that. Within
-        `attempt`.
+        """An attempt ended after `seconds`, and the inbox has stored its state. Called within `attempt`.
 
-        It is not called if the inbox is unavailable, or if the attempt was canceled while a charge was on its
-        way.
+        Not called if the inbox is unavailable, or if the attempt was canceled while adding a charge.
         """
 
     def looked_again(self, letter: Letter, state: State) -> None:
-        """A review had its second look. Its hook is in this state now."""
+        """A review had its second look, and its hook is in this state now."""
 
 
 class Observers:
-    """Several observers as one. It is false if there are none."""
+    """Calls several observers. It is falsy if there are none."""
 
     def __init__(self, observers: Iterable[Observer]) -> None:
         self._observers = tuple(observers)
@@ -74,7 +72,7 @@ class Observers:
         return bool(self._observers)
 
     def tell(self, fact: Callable[[Observer], None]) -> None:
-        """Report to each observer."""
+        """Call `fact` with each observer, and log exceptions."""
         for observer in self._observers:
             try:
                 fact(observer)
@@ -84,7 +82,7 @@ class Observers:
     def around(
         self, part: Callable[[Observer], AbstractContextManager[object]]
     ) -> AbstractContextManager[object]:
-        """Run a part of the work within every observer's context."""
+        """A context manager that enters the context of every observer."""
         return self._around(part) if self._observers else _NOTHING
 
     @contextmanager
@@ -103,7 +101,7 @@ _NOTHING = nullcontext()
 
 @contextmanager
 def _harmless(part: AbstractContextManager[object]) -> Iterator[None]:
-    """Keeps a context from swallowing the work's exceptions, and from raising its own."""
+    """Enter a context that can neither swallow exceptions nor raise its own on exit."""
     part.__enter__()
     try:
         yield
@@ -122,6 +120,6 @@ def _leave(part: AbstractContextManager[object], error: BaseException | None) ->
 
 
 def _log(error: Exception) -> None:
-    """Log an observer's exception without the one that was being handled, which may quote the customer."""
+    """Log an observer's exception without its context and cause, which may quote the customer."""
     error.__context__ = error.__cause__ = None
     log.error("an observer failed", exc_info=error)

@@ -1,4 +1,4 @@
-"""Spans for OpenTelemetry. Needs the extra `[opentelemetry]`."""
+"""Traces for OpenTelemetry. Needs the extra `[opentelemetry]`."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -20,13 +20,12 @@ from tallyhook_receiver.responses import Response
 class Spans(Observer):
     """Traces a receiver's work: `Receiver(…, observers=[Spans()])`.
 
-    A request is a span. Below it is the attempt at its hook, and below that are `handle` and `apply`. Journal
-    entries are events of `apply`. Once its signature is verified, a request continues the trace of the
-    server's own span, or else that of its `traceparent` header. The API's calls are spans too if httpx is
-    instrumented, for example by `HTTPXClientInstrumentor`. Spans hold nothing of a hook's body, and nothing
-    that a handler raises.
+    A verified request is a span. It is a child of the server's span, or else of the request's `traceparent`
+    header. The attempt at its hook is a child span, which has a child for each step: `confirm`, `handle`,
+    `apply`. Journal entries are events of `apply`. To trace API calls too, instrument httpx, for example with
+    `HTTPXClientInstrumentor`. Spans never contain parts of a hook's body, or exceptions from handlers.
 
-    `provider`: None is the global one.
+    `provider`: the tracer provider; None means the global one.
     """
 
     def __init__(self, provider: TracerProvider | None = None) -> None:
@@ -61,7 +60,7 @@ class Spans(Observer):
         with self._span(name, {}) as span:
             try:
                 yield span
-            except (NotYet, EarlierInvoiceOutstanding, OutcomeUnknown):  # it waits, which is no failure
+            except (NotYet, EarlierInvoiceOutstanding, OutcomeUnknown):  # waiting is not a failure
                 raise
             except Exception:
                 span.set_status(Status(StatusCode.ERROR))
@@ -95,7 +94,7 @@ class Spans(Observer):
         context: Context | None = None,
         kind: SpanKind = SpanKind.INTERNAL,
     ) -> AbstractContextManager[Span]:
-        # What a handler raises may quote the customer.
+        # A handler's exception may quote the customer.
         return self._tracer.start_as_current_span(
             name, context, kind, attributes, record_exception=False, set_status_on_exception=False
         )

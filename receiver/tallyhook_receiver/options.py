@@ -1,4 +1,4 @@
-"""The arguments of a receiver: one table of names, types, defaults and meanings."""
+"""The arguments of a receiver, with their types, defaults and meanings."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping
@@ -19,10 +19,11 @@ class Setting(NamedTuple):
     """An environment variable, and the argument that it sets.
 
     Attributes:
-        read: reads the variable's text, and raises ValueError or KeyError; None if no text can express it.
-        what: what the variable holds, in words.
-        meaning: what it is for.
-        default: the value if it is not set.
+        read: parses the variable's text, and raises ValueError or KeyError; None for arguments that have no
+            variable.
+        what: the variable's format, in words.
+        meaning: what the argument does.
+        default: the value if the variable is not set.
         name: the variable's name, without the prefix.
         argument: the argument's name.
         missing: what to set, if the variable is required.
@@ -68,7 +69,7 @@ def _switch(text: str) -> bool:
 
 
 def listed(text: str) -> list[str]:
-    """The parts of a text that commas or line breaks separate."""
+    """Split a text at commas and line breaks."""
     return [part.strip() for part in text.replace("\n", ",").split(",") if part.strip()]
 
 
@@ -80,7 +81,7 @@ class Options(TypedDict, total=False):
         Setting(
             str,
             "a path, or postgresql://user:password@host/database",
-            "a file for SQLite, `:memory:`, a URL, or in code an `Inbox`; see [what it may be](inbox.md)",
+            "a file for SQLite, `:memory:`, a URL, or in code an `Inbox`; see [the inbox](inbox.md)",
             "tallyhook.sqlite",
         ),
     ]
@@ -89,8 +90,8 @@ class Options(TypedDict, total=False):
         Setting(
             _number,
             "seconds",
-            "after which a sender is told to come back while the work goes on; keep it below the sender's"
-            " timeout (inferred: 30 s)",
+            "how long a sender waits for the work; then it is told to retry while the work goes on; keep it"
+            " below the sender's timeout (inferred: 30 s)",
             25.0,
         ),
     ]
@@ -99,27 +100,27 @@ class Options(TypedDict, total=False):
         Setting(
             _or_none(_number),
             "seconds, or none",
-            "after which a handler and its review are canceled and the hook has failed; a handler in a thread"
-            " can't be stopped, but the receiver no longer waits for it",
+            "how long a handler and its review may take before they are canceled and the hook fails; a"
+            " handler in a thread can't be stopped, but the receiver no longer waits for it",
             300.0,
         ),
     ]
-    max_body: Annotated[int, Setting(_count, "a number of bytes", "the longest body", 1_048_576)]
+    max_body: Annotated[int, Setting(_count, "a number of bytes", "the maximum size of a body", 1_048_576)]
     body_within: Annotated[
-        float, Setting(_number, "seconds", "the longest time in which a sender may send a body", 10.0)
+        float, Setting(_number, "seconds", "how long a sender may take to send a body", 10.0)
     ]
     close_within: Annotated[
         float,
-        Setting(_number, "seconds", "how long running handlers may take when the receiver is closed", 30.0),
+        Setting(_number, "seconds", "how long running handlers may take when the receiver closes", 30.0),
     ]
     lease: Annotated[
         float | None,
         Setting(
             _number,
             "seconds",
-            "after which another worker may take over from one that has died, at least the client's timeout;"
-            " a lease is renewed during the work, and nothing is sent unless a quarter of it is left; the"
-            " default is 60, or that timeout if it is longer",
+            "how long before another worker may take over a hook from one that has died, at least the"
+            " client's timeout; a lease is renewed during the work, and a request is sent only while at least"
+            " a quarter of it is left; the default is 60, or that timeout if it is longer",
         ),
     ]
     unknown_for: Annotated[
@@ -127,9 +128,9 @@ class Options(TypedDict, total=False):
         Setting(
             _number,
             "seconds",
-            "how long a charge whose request got no answer is [waited for](inbox.md#unknown-outcomes)"
-            " before it is added again: longer than the client's timeout, and at most half an hour; the"
-            " default is five minutes, or that timeout plus a minute",
+            "how long to [wait for a charge](inbox.md#unknown-outcomes) whose request got no answer, before"
+            " adding it again: longer than the client's timeout, and at most half an hour; the default is"
+            " five minutes, or that timeout plus a minute if that is longer",
         ),
     ]
     gone_after: Annotated[
@@ -137,8 +138,8 @@ class Options(TypedDict, total=False):
         Setting(
             _number,
             "seconds",
-            "after which a customer or invoice that wasn't found has to be missing again before its hook is"
-            " done",
+            "how long to wait when a customer or invoice isn't found; the hook is done if it is still missing"
+            " after that",
             60.0,
         ),
     ]
@@ -151,8 +152,8 @@ class Options(TypedDict, total=False):
         Setting(
             _or_none(_days),
             "a number of days, or none",
-            "the greatest age of an event at its first delivery, at most `keep_days`; later deliveries may be"
-            " older, since a retry carries the old body",
+            "the maximum age of an event at its first delivery; keep it below `keep_days`; later deliveries"
+            " may be older, since a retry has the same body",
         ),
     ]
     keep_days: Annotated[
@@ -170,7 +171,7 @@ class Options(TypedDict, total=False):
         Setting(
             _or_none(listed),
             "networks separated by commas, or none",
-            "where hooks may come from, such as `192.0.2.0/24`; none lets everybody send",
+            "where hooks may come from, such as `192.0.2.0/24`; none means anywhere",
         ),
     ]
     trusted_proxies: Annotated[
@@ -187,16 +188,16 @@ class Options(TypedDict, total=False):
         Setting(
             _or_none(str),
             "a path such as /healthz, or none",
-            "a GET of a path with this ending asks whether hooks can be handled",
+            "a GET of any path that ends with this is a health check",
             "/healthz",
         ),
     ]
     observers: Annotated[
-        Iterable[Observer], Setting(None, "", "get reports of the work: metrics, traces", ())
+        Iterable[Observer], Setting(None, "", "told about the work, for metrics and traces", ())
     ]
     clock: Annotated[
         Callable[[], datetime],
-        Setting(None, "", "gives the present as an aware datetime; for tests on a virtual clock", _utc_now),
+        Setting(None, "", "returns the current time as an aware datetime; set it in tests", _utc_now),
     ]
 
 
@@ -208,44 +209,47 @@ DEFAULTS = cast(Options, {name: setting.default for name, setting in ARGUMENTS.i
 
 
 def complete(given: Options) -> Options:
-    """The arguments with all defaults. Raises TypeError for an unknown name, and ValueError."""
+    """The arguments with all defaults filled in.
+
+    Raises TypeError for an unknown name, and ValueError for an invalid `handle_within`.
+    """
     for name in given:
         if name not in ARGUMENTS:
             raise TypeError(f"unexpected keyword argument {name!r}")
     options = DEFAULTS | given
     if options["handle_within"] is not None and options["handle_within"] <= 0:
-        raise ValueError(f"handle_within is a number of seconds, or None: {options['handle_within']}")
+        raise ValueError(f"handle_within must be positive or None: {options['handle_within']}")
     return options
 
 
 def lease_of(options: Options, sources: Iterable[Source]) -> float:
     """The lease in seconds.
 
-    Raises ValueError if it is shorter than a client's timeout: when a worker dies during a call, the next one
-    must not start before that call is over.
+    Raises ValueError if it is shorter than a client's timeout: if a worker dies during a call, the next
+    worker must not start before that call is over.
     """
     asked, timeout = options["lease"], _timeout(sources)
     if asked is None:
         return max(_LEASE, timeout)
     if asked <= 0:
-        raise ValueError(f"a lease is longer than 0 seconds: {asked}")
+        raise ValueError(f"lease must be longer than 0 seconds: {asked}")
     if asked < timeout:
         raise ValueError(
-            f"lease is {asked:g} s: it can't be shorter than a client's timeout ({timeout:g} s), or another"
-            " worker would take over while a call is on its way"
+            f"lease must be at least a client's timeout ({timeout:g} s), not {asked:g} s; otherwise another"
+            " worker could take over during a call"
         )
     return asked
 
 
 def unknown_for_of(options: Options, sources: Iterable[Source]) -> timedelta:
-    """`unknown_for`. Raises ValueError if it is no longer than a client's timeout, or over half an hour."""
+    """`unknown_for`. Raises ValueError unless it exceeds a client's timeout and is at most half an hour."""
     asked, timeout = options["unknown_for"], timedelta(seconds=_timeout(sources))
     if asked is None:
         return max(_UNKNOWN_FOR, timeout + _MARGIN)
     unknown_for = _span(asked)
     if not timeout < unknown_for <= _LONGEST_UNKNOWN:
         raise ValueError(
-            f"unknown_for is {unknown_for}: it has to be longer than a client's timeout ({timeout}), and at"
+            f"unknown_for is {unknown_for}, but must be longer than a client's timeout ({timeout}), and at"
             f" most {_LONGEST_UNKNOWN}, since an invoice is held for only an hour"
         )
     return unknown_for

@@ -11,7 +11,7 @@ from tallyhook_receiver.inbox import Letter, State
 from tallyhook_receiver.observer import Observer
 from tallyhook_receiver.responses import Response
 
-# An answer comes in milliseconds, an attempt may take as long as a handler and the API's calls do.
+# Answers take milliseconds. Attempts take as long as the handler and its API calls.
 _ANSWERED = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 30.0)
 _SETTLED = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 60.0, 300.0)
 
@@ -20,9 +20,9 @@ class Metrics(Observer):
     """Counts a receiver's work: `Receiver(…, observers=[Metrics()])`.
 
     Labels are products, handled types of hooks, states and statuses, never customers. Amounts are in the
-    product's currency. Like everything in Prometheus they are floats: use them for graphs, not for accounts.
+    product's currency. Prometheus stores them as floats: use them for graphs, not for accounting.
 
-    `registry`: where the metrics are registered, once.
+    `registry`: where the metrics are registered. Make one `Metrics` per registry.
     """
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:

@@ -40,7 +40,7 @@ OnEvent = TypeVar("OnEvent", bound=Callable[[Any], Awaitable[None] | None])
 
 
 class Receiver:
-    """Receives signed hooks, and acknowledges each one only when its work is done.
+    """Receives signed hooks, and acknowledges each one only after its work is done.
 
         receiver = Receiver(Cheddar("ACME", key, client))
 
@@ -48,20 +48,20 @@ class Receiver:
         async def audit(review: Review) -> None:
             review.set_quantity("GB", await used(review.customer.code, review.period))
 
-    Serve `receiver.asgi` or `receiver.wsgi`, one of them per process. Unless it gets a 2xx, the sender comes
-    again, and a held invoice stays held. So the sender's retries are the queue.
+    Serve either `receiver.asgi` or `receiver.wsgi` in a process, not both. Until the sender gets a 2xx, it
+    delivers the hook again, and a held invoice stays held. So the sender's retries are the queue.
 
     Args:
-        sources: who sends hooks: `Cheddar`, `StandardWebhooks`, `SharedKey`, `Fusebill`, `Cleverbridge`, or a
-            `Source` of your own.
-        options: the other arguments; a table in `docs/operations.md` has them with their defaults.
+        sources: the senders of hooks: `Cheddar`, `StandardWebhooks`, `SharedKey`, `Fusebill`,
+            `Cleverbridge`, or your own `Source`.
+        options: all other arguments. `docs/operations.md` lists them with their defaults.
     """
 
     def __init__(self, *sources: Source, **options: Unpack[Options]) -> None:
         self.options = given = complete(options)
         self.sources = {source.name: source for source in sources}
         if len(self.sources) != len(sources) or not sources:
-            raise ValueError("name at least one source, and each one once")
+            raise ValueError("pass at least one source, each with its own name")
         self._clients = {
             source.name: source.client
             for source in sources
@@ -115,12 +115,13 @@ class Receiver:
         environ: Mapping[str, str] | None = None,
         **options: Unpack[Options],
     ) -> Self:
-        """A receiver with arguments from variables: `answer_within` is `TALLYHOOK_ANSWER_WITHIN`, and so on.
+        """A receiver set up by environment variables, such as `TALLYHOOK_ANSWER_WITHIN` for `answer_within`.
 
-        Arguments that you pass take precedence over `environ`, which is the process's own environment if it
-        is None. The environment names one product; docs/operations.md lists the variables. Unknown ones are
-        logged. The receiver owns the product's client, which has no connections while the receiver is closed.
-        Raises SettingsError with all problems.
+        Arguments that you pass take precedence. `environ` defaults to the process's environment. Without
+        `sources`, the variables name one product; docs/operations.md lists them. Unknown variables are
+        logged. The receiver owns that product's client, and closes its connections when it closes.
+
+        Raises SettingsError, which lists all problems.
         """
         settings = read_settings(os.environ if environ is None else environ, prefix)
         settings.warn()
@@ -138,11 +139,11 @@ class Receiver:
     def on(
         self, type: type[events.Hook] | str, /, *, source: Source | str | None = None
     ) -> Callable[[HookHandler[Any]], HookHandler[Any]]:
-        """Decorate the handler of a type of event: a class of `tallyhook.cheddar.hooks`, or the type's name.
+        """Decorate the handler for a type of event: a class of `tallyhook.cheddar.hooks`, or a name.
 
-        It gets Cheddar's typed hook, or the `Event` of another source. It runs at least once for each event,
-        until it has returned once. `source` limits it to one source. Raises ValueError if the type has a
-        handler.
+        The handler gets Cheddar's typed hook, or the `Event` of another source. It may run several times for
+        an event, until it returns without an exception. `source` limits it to one source. Raises ValueError
+        if the type already has a handler.
         """
         name = type if isinstance(type, str) else type.TYPE
 
@@ -159,8 +160,8 @@ class Receiver:
     def review(self, handler: OnReview | Source | str, /) -> OnReview | Callable[[OnReview], OnReview]:
         """Decorate the handler that declares what a held invoice should have: `@receiver.review`.
 
-        It gets the invoices of all sources that hold some; `review.product` says whose invoice it is.
-        `@receiver.review("ACME")` gets those of one source. Each such source needs a client.
+        It gets the invoices of all Cheddar sources; `review.product` names the source. Use
+        `@receiver.review("ACME")` for the invoices of one source. Each of these sources needs a client.
         """
         if not isinstance(handler, str | Source):
             self._handlers.add_review(None, handler)
@@ -178,41 +179,41 @@ class Receiver:
             return None
         name = source if isinstance(source, str) else source.name
         if name not in self.sources:
-            raise ValueError(f"this receiver has no source {name}; it has {', '.join(self.sources)}")
+            raise ValueError(f"this receiver has no source {name}, only {', '.join(self.sources)}")
         return name
 
     def page(self, *, check: Check) -> Page:
-        """A read-only page about the inbox, as an ASGI application for you to mount.
+        """A read-only page that shows the inbox: an ASGI application for you to mount.
 
-        `check` gets the headers of each request, with lower-case names. The page is shown only if it returns
-        True, directly or from a coroutine; otherwise the answer is 403.
+        `check` gets the headers of each request, with lower-case names. It may be a coroutine function. If it
+        returns anything but True, the answer is 403.
         """
         return Page(self._opened_inbox, check)
 
     async def open(self) -> None:
-        """Open the inbox. Otherwise the first request does it.
+        """Open the inbox. If you don't call this, the first request does.
 
         Raises InboxUnavailable. Raises ValueError if a source with reviews has no usable client.
         """
         for source in self.sources.values():
             if self._handlers.review(source) is not None and source.name not in self._clients:
-                raise ValueError(f"product {source.name} needs a client: its invoices are reviewed")
+                raise ValueError(f"product {source.name} needs a client, because its invoices are reviewed")
         if broken := self._broken():
             raise ValueError(f"the client of {' and '.join(broken)} is closed: open it before the receiver")
         self._is_closing = False
         await self._opened()
 
     async def _opened(self) -> Context:
-        """What attempts need. Opens the inbox first, in this process and event loop."""
+        """The context of attempts. Opens the inbox if it isn't open in this process and event loop."""
         if self._is_closing:
             raise InboxUnavailable("the receiver is closing")
         loop = asyncio.get_running_loop()
         if self._loop is loop and self._process == os.getpid():
             return self._context
         if self._loop is not None and self._process != os.getpid():
-            raise InboxUnavailable("it was opened before this process was forked: open it in each worker")
+            raise InboxUnavailable("the receiver was opened before the fork: open it in each worker process")
         if self._loop is not None and self._loop.is_running():
-            raise InboxUnavailable("it is open in another event loop: use one receiver in one loop")
+            raise InboxUnavailable("the receiver is open in another event loop: use it in one loop only")
         if self._opening is None or self._opening_loop is not loop:
             self._opening, self._opening_loop = asyncio.Lock(), loop
         async with self._opening:
@@ -225,7 +226,8 @@ class Receiver:
         if self._is_closing:
             await self.inbox.close()
             raise InboxUnavailable("the receiver is closing")
-        # Not before: a server may make the receiver once and fork its workers, each an owner of its own.
+        # Set here and not in __init__, since a server may create the receiver and then fork its workers. Each
+        # worker needs its own owner.
         self._context = dataclasses.replace(self._context, owner=uuid.uuid4().hex)
         self._loop, self._process = loop, os.getpid()
         self._intake.open()
@@ -236,7 +238,7 @@ class Receiver:
         return (await self._opened()).inbox
 
     def _broken(self) -> list[str]:
-        """The sources whose client is needed but closed."""
+        """The names of the sources that need their client and whose client is closed."""
         return [
             name
             for name, client in self._clients.items()
@@ -247,22 +249,22 @@ class Receiver:
         return source.name in self._context.unsigned or self._handlers.review(source) is not None
 
     async def look_again(self) -> int:
-        """Take the second looks at reviews that are due by the receiver's clock. Returns how many there were.
+        """Take a second look at each review that is due by the receiver's clock. Returns how many.
 
-        An open receiver does this by itself every few seconds. Call it where time doesn't pass by itself: in
-        a test on a virtual clock, or from cron if no process stays. Raises InboxUnavailable.
+        An open receiver does this every ten seconds. Call it yourself in a test with a virtual clock, or from
+        cron if no receiver keeps running. Raises InboxUnavailable.
         """
         return await look_again(await self._opened(), self.sources)
 
     async def aclose(self, within: float | None = None) -> None:
-        """Take no more hooks, wait so many seconds for running handlers, and close the inbox.
+        """Accept no more hooks, wait up to `within` seconds for running handlers, then close the inbox.
 
-        None means `close_within`. Handlers that are still running are then canceled, and other workers may
-        take their hooks. A client that you passed stays open; `open` opens everything else again.
+        None means `close_within`. Handlers that still run after that are canceled, and other workers may take
+        their hooks. Clients that you passed stay open. You can `open` the receiver again.
         """
         self._is_closing = True
         if self._loop is None or self._process != os.getpid():
-            return  # everything is the process's that this one was forked from
+            return  # everything belongs to the parent process
         await self._intake.close(self.options["close_within"] if within is None else within)
         for work in self._background:
             await work.stop()
@@ -281,10 +283,10 @@ class Receiver:
     async def handle(
         self, method: str, headers: Mapping[str, str], body: bytes, peer: str | None = None
     ) -> Response:
-        """Receive one request, for any server. Returns the response for the sender.
+        """Receive one request from any kind of server, and return the response for the sender.
 
-        `peer` is the address at the other end of the connection; None if unknown. The response is a 2xx only
-        if the hook's work is done, or if there is no handler for it. Raises nothing on any input.
+        `peer` is the remote address of the connection, or None if unknown. The response is a 2xx only if the
+        hook's work is done, or if it has no handler. No input makes this raise.
         """
         named = {name.lower(): value for name, value in headers.items()}
         refusal = self._intake.precheck(method, named, peer)
@@ -295,23 +297,23 @@ class Receiver:
     ) -> Response:
         """`handle` for callers without an event loop: a Flask or Django view, AWS Lambda.
 
-        The work runs in the receiver's own event loop, in a thread that stays between calls. Handlers and
-        clients run there too. `close` ends it, also when the process ends.
+        The work, including handlers and clients, runs in an event loop in a thread that the receiver keeps
+        between calls. `close` ends the thread; it is called when the process exits.
         """
         return self.run(self.handle(method, headers, body, peer))
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of a coroutine that runs in the event loop of `answer`."""
+        """Run a coroutine in the event loop of `answer`, and return its result."""
         if not self._loop_thread.is_running:
             self._is_closing = False
             atexit.register(self.close)
         return self._loop_thread.run(work)
 
     def close(self, within: float | None = None) -> None:
-        """`aclose` after `answer`, `run` or `wsgi`. Does nothing without them.
+        """`aclose` for a receiver that was used through `answer`, `run` or `wsgi`; otherwise does nothing.
 
-        The connections of the products' clients are closed with their event loop. The clients stay open and
-        connect again.
+        Closes the connections of the sources' clients, because their event loop ends. The clients stay open
+        and reconnect when needed.
         """
         if self._loop_thread.is_running:
             atexit.unregister(self.close)
@@ -319,7 +321,7 @@ class Receiver:
             self._loop_thread.stop()
 
     async def _end(self, within: float | None = None) -> None:
-        """`aclose`, when the event loop ends too and with it the clients' connections."""
+        """`aclose`, and close the clients' connections because the event loop ends."""
         await self.aclose(within)
         await self._disconnect()
 

@@ -1,15 +1,15 @@
-"""The responses to a hook's sender: a status and a fixed word, and nothing of the payload."""
+"""The responses to a hook's sender. Each is a status and a fixed word, with nothing from the payload."""
 
 import json
 import math
 from typing import NamedTuple
 
-# Seconds asked for where nothing better is known; Cheddar's own schedule is about as patient (inferred).
+# The default `Retry-After` in seconds, close to Cheddar's first retry (inferred).
 RETRY_AFTER = 60.0
 
 
 class Response(NamedTuple):
-    """What is sent back. `word` distinguishes the responses to hooks."""
+    """An HTTP response. `word` tells the responses to hooks apart."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -35,7 +35,7 @@ BAD_SIGNATURE = _hook(401, "not signed with a known key")
 TOO_OLD = _hook(401, "too old")
 UNCONFIRMED = _hook(401, "not confirmed")
 WRONG_METHOD = _hook(405, "POST only", ("Allow", "POST"))
-# What is left of the body would be read as the next request: the connection can't be used again.
+# These close the connection: the rest of the body would be read as the next request.
 TOO_SLOW = _hook(408, "too slow", ("Connection", "close"))
 TOO_LARGE = _hook(413, "too large", ("Connection", "close"))
 NOT_A_SENDER = _hook(403, "not from a known sender", ("Connection", "close"))
@@ -45,5 +45,5 @@ UNRESOLVED = _hook(500, "unresolved")
 
 
 def later(seconds: float, word: str = "not yet") -> Response:
-    """A response without acknowledgement: the invoice stays held, and the hook comes again."""
+    """A 503 with `Retry-After`. The invoice stays held, and the sender delivers the hook again."""
     return _hook(503, word, ("Retry-After", str(max(1, math.ceil(seconds)))))

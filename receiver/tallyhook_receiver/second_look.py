@@ -1,4 +1,4 @@
-"""The second look at a review in which a request may have arrived late."""
+"""The second look at a review, in case one of its requests arrived late."""
 
 import logging
 from collections.abc import Mapping
@@ -16,13 +16,13 @@ from tallyhook_receiver.logs import log_hook
 from tallyhook_receiver.sources import Cheddar, Source
 
 LOOKED_EVERY = 10.0  # seconds
-_AGAIN = timedelta(minutes=1)  # after a look that failed
+_AGAIN = timedelta(minutes=1)  # pause after a failed look
 
 
 async def look_again(context: Context, sources: Mapping[str, Source]) -> int:
-    """Take all second looks that are due now, under leases. Returns how many. Raises InboxUnavailable.
+    """Take all second looks that are due. Returns how many there were. Raises InboxUnavailable.
 
-    A look that fails is retried until the invoice may have been run. Then a person is asked.
+    A failed look is retried while the invoice is held. After that, the hook is unresolved.
     """
     looks = 0
     while True:
@@ -34,7 +34,7 @@ async def look_again(context: Context, sources: Mapping[str, Source]) -> int:
         try:
             await _look(context, sources.get(due.record.product), lease, due)
         except LeaseLost:
-            log_hook(logging.ERROR, due.record, "another worker has taken it over")
+            log_hook(logging.ERROR, due.record, "another worker has taken over")
         finally:
             lease.stop()
 
@@ -49,7 +49,7 @@ async def _look(context: Context, source: Source | None, lease: Lease, due: Due)
             again = now + context.unknown_for
         note = _told(record.outcome, outcome, now)
         if outcome.applied:
-            log_hook(logging.WARNING, record, "a second look has corrected its invoice")
+            log_hook(logging.WARNING, record, "a second look has corrected the invoice")
     except (InboxUnavailable, LeaseLost):
         raise
     except Unresolved as error:
@@ -58,9 +58,9 @@ async def _look(context: Context, source: Source | None, lease: Lease, due: Due)
     except Exception as error:
         if now < due.until:
             again = min(now + _AGAIN, due.until)
-            log_hook(logging.WARNING, record, f"a second look failed, and is tried again: {cause_of(error)}")
+            log_hook(logging.WARNING, record, f"a second look failed and will be retried: {cause_of(error)}")
         else:
-            state, note = State.UNRESOLVED, f"the second look was not possible in time: {error}"
+            state, note = State.UNRESOLVED, f"no second look was possible in time: {error}"
             log_hook(
                 logging.ERROR, record, f"unresolved: no second look was possible in time: {cause_of(error)}"
             )
@@ -84,9 +84,9 @@ async def _outcome(context: Context, source: Source | None, lease: Lease, record
 
 
 def _told(first: Outcome | None, second: Outcome, now: datetime) -> str:
-    """The note of a hook after its second look: the results of the review and of the look."""
+    """The note of a hook after its second look: the outcomes of the review and of the look."""
     changes = ", ".join(" ".join(str(change).split()) for change in second.applied)
-    look = f"looked at again on {now:%Y-%m-%d at %H:%M} UTC: {changes or 'nothing had to be changed'}"
+    look = f"second look on {now:%Y-%m-%d at %H:%M} UTC: {changes or 'nothing to change'}"
     told = first or second
     notes = [note for note in (told.note, look) if note]
     return msgspec.json.encode(

@@ -36,15 +36,15 @@ SETTINGS = (
         "the product",
         name="PRODUCT_CODE",
         argument="Cheddar(code)",
-        missing="the code of the product whose hooks are received",
+        missing="the code of the product that sends the hooks",
     ),
     Setting(
         listed,
         "keys separated by commas or line breaks",
-        "any of them may sign",
+        "the secret keys that may sign hooks",
         name="KEYS",
         argument="Cheddar(keys)",
-        missing="the product's secret key, and while it is being changed the old one too",
+        missing="the product's secret key, or the old and the new one while you change it",
     ),
     Setting(
         _scheme,
@@ -57,21 +57,21 @@ SETTINGS = (
     Setting(
         str,
         "the email of a user of the product",
-        "with the password; reviews need both",
+        "who makes the API calls; reviews need a user and a password",
         name="USER",
         argument="AsyncClient(user)",
     ),
     Setting(
         str,
         "the password or API key of that user",
-        "with the user",
+        "needed if a user is set",
         name="PASSWORD",
         argument="AsyncClient(password)",
     ),
     Setting(
         str,
+        "a URL",
         "the address of the API",
-        "where calls go",
         BASE_URL,
         name="BASE_URL",
         argument="AsyncClient(base_url)",
@@ -86,9 +86,9 @@ class Settings:
 
     Attributes:
         prefix: the start of the variables' names.
-        values: the values by the setting's name.
-        problems: a line for each wrong variable.
-        unknown: unknown variables with this prefix, each with the name that it probably misspells.
+        values: the values, by the name of the setting.
+        problems: a line for each invalid variable.
+        unknown: unknown variables with this prefix, each with the name that was probably meant, or `""`.
     """
 
     prefix: str
@@ -97,9 +97,9 @@ class Settings:
     unknown: Mapping[str, str]
 
     def product(self, *, connects: bool = True) -> Cheddar:
-        """The product, with a client if `connects` is True and there is a user.
+        """The product, with a client if `connects` is True and a user is set.
 
-        Raises SettingsError with all problems.
+        Raises SettingsError, which lists all problems.
         """
         problems = [*self.problems, *self._missing()]
         if problems:
@@ -115,7 +115,7 @@ class Settings:
             raise SettingsError([f"{self.prefix}KEYS: {error}"]) from None
 
     def options(self) -> Options:
-        """The receiver's arguments that are set. Raises SettingsError with all problems."""
+        """The receiver's arguments that are set. Raises SettingsError, which lists all problems."""
         if self.problems:
             raise SettingsError(self.problems)
         given = ((name, setting.name) for name, setting in ARGUMENTS.items() if setting.name in self.values)
@@ -132,17 +132,17 @@ class Settings:
                 yield f"{self.prefix}{setting.name} is not set: {setting.missing}"
         for one, other in (("USER", "PASSWORD"), ("PASSWORD", "USER")):
             if one in self.values and other not in self.values:
-                yield f"{self.prefix}{one} is set, and {self.prefix}{other} is not: the API wants both"
+                yield f"{self.prefix}{one} is set but {self.prefix}{other} is not: the API needs both"
 
     def _is_wrong(self, setting: Setting) -> bool:
         return any(problem.startswith(f"{self.prefix}{setting.name}") for problem in self.problems)
 
 
 def read(environ: Mapping[str, str], prefix: str = PREFIX) -> Settings:
-    """Read the variables with this prefix. An empty one counts as not set.
+    """Read the variables with this prefix. An empty variable counts as not set.
 
-    `…_FILE` may name a file that holds the value instead, as containers and services provide secrets. No
-    problem quotes a value.
+    A variable named `…_FILE` may name a file that has the value, as Docker and systemd provide secrets.
+    Problems never quote a value.
     """
     values: dict[str, Any] = {}
     problems: list[str] = []
@@ -171,7 +171,7 @@ def _text(environ: Mapping[str, str], name: str) -> str:
     if not file:
         return text.strip().removeprefix("\ufeff").strip()
     if text:
-        raise SettingsError([f"{name} and {name}{_FILE} are both set: drop one"])
+        raise SettingsError([f"{name} and {name}{_FILE} are both set: unset one"])
     try:
         return Path(file).read_text("utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:

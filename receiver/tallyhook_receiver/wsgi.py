@@ -1,4 +1,4 @@
-"""The WSGI application: for Flask, Django and other servers with threads."""
+"""The WSGI application, for threaded servers and frameworks such as Flask and Django."""
 
 from collections.abc import Callable, Coroutine, Iterable
 from http import HTTPStatus
@@ -14,10 +14,10 @@ Run = Callable[[Coroutine[Any, Any, Response]], Response]
 
 
 class WSGIApp:
-    """A WSGI application. Serve it by itself, or mount it in another one, on any path.
+    """The WSGI application. Serve it alone, or mount it in another one, on any path.
 
-    Each request waits for its answer in its own thread, while the work runs in the receiver's event loop. The
-    server limits how long a sender may take over a body.
+    Each request blocks its thread until the response, while the work runs in the receiver's event loop. It is
+    up to the server to limit how long a sender may take to send a body.
     """
 
     def __init__(self, intake: Intake, health: Health, run: Run) -> None:
@@ -46,7 +46,7 @@ class WSGIApp:
 
 
 def _headers(environ: WSGIEnvironment) -> dict[str, str] | None:
-    """The request's headers, with lower-case names; None if they are too large."""
+    """A request's headers, with lower-case names; None if they are too large."""
     headers: dict[str, str] = {}
     size = 0
     for name, value in environ.items():
@@ -62,7 +62,7 @@ def _headers(environ: WSGIEnvironment) -> dict[str, str] | None:
 
 
 def _read(environ: WSGIEnvironment, announced: str, limit: int) -> bytes | None:
-    """The body; None if it is longer than the limit. It is empty if nothing says where it ends."""
+    """The body; None if it exceeds the limit. Empty if the request doesn't say how long it is."""
     stream: InputStream = environ["wsgi.input"]
     if announced.isdecimal():
         length = int(announced)

@@ -125,7 +125,7 @@ def test_settings(patient: Patient) -> None:
     assert [each[:2] for each in found["settings"]] == [
         ("bad", "TALLYHOOK_KEEP_DAYS is not a number of days, or none"),
         ("bad", "TALLYHOOK_PRODUCT_CODE is not set"),
-        ("bad", "TALLYHOOK_USER is set, and TALLYHOOK_PASSWORD is not"),
+        ("bad", "TALLYHOOK_USER is set but TALLYHOOK_PASSWORD is not"),
         ("doubtful", "TALLYHOOK_SENDER is not a setting"),
     ]
     assert found["settings"][-1][2] == "did you mean TALLYHOOK_SENDERS?"

@@ -178,7 +178,7 @@ def test_what_looks_after_a_receiver_needs_nothing_of_the_mocks(tmp_path: Path) 
     body.write_bytes(b"{}")
     for arguments, code, told in [
         (("--help",), 0, "doctor"),
-        (("inbox", "list", "--inbox", str(tmp_path / "none.sqlite")), 2, "the file is not there"),
+        (("inbox", "list", "--inbox", str(tmp_path / "none.sqlite")), 2, "the file does not exist"),
         (("doctor", "--url", "http://127.0.0.1:9/hooks"), 1, "TALLYHOOK_KEYS is not set"),
         (("verify", str(body), "--key", "wick", "--signature", "00"), 1, "was cut or is another"),
     ]:

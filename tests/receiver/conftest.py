@@ -1,4 +1,4 @@
-"""Inboxes of every kind, each with a clock that tests move."""
+"""Inboxes of every kind, with a clock that tests control."""
 
 import itertools
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -18,19 +18,19 @@ _names = itertools.count(1)
 
 
 class Store(Protocol):
-    """A place that any number of inboxes share."""
+    """A store that several inboxes can share."""
 
     url: str
 
     def inbox(self, **options: Any) -> Inbox:
-        """One more worker's inbox in this place."""
+        """A new inbox on this store, as another worker has it."""
 
     def advance(self, **by: float) -> None:
-        """Let time go by for all inboxes of this place, in the words of timedelta."""
+        """Advance the clock and the uptime of all inboxes on this store. The arguments are timedelta's."""
 
 
 async def pass_days(inbox: Inbox, store: Store, days: int) -> None:
-    """Let days go by as they do for a receiver that is there: it looks at the clock now and then."""
+    """Advance by days while the inbox checks its clock each day, as with a running receiver."""
     for _ in range(days):
         store.advance(days=1)
         await inbox.prune(timedelta(days=100_000))
@@ -40,7 +40,7 @@ class FileStore:
     def __init__(self, path: Path) -> None:
         self.url = str(path)
         self.now = 1_900_000_000.0
-        self._up = int(uptime()) - self.now  # commands that look at the file go by the machine's
+        self._up = int(uptime()) - self.now  # close to the machine's uptime, which the commands use
 
     def inbox(self, **options: Any) -> SQLiteInbox:
         return SQLiteInbox(self.url, clock=lambda: self.now, uptime=lambda: self._up + self.now, **options)
@@ -50,7 +50,7 @@ class FileStore:
 
 
 class MemoryStore:
-    """Its inboxes share the clock only."""
+    """Inboxes in memory. They share only the clock."""
 
     url = ":memory:"
 
@@ -65,7 +65,7 @@ class MemoryStore:
 
 
 class PostgresStore:
-    """A schema of its own, whose `clock_timestamp` hides the system's: the database's clock stands still."""
+    """A separate schema. Its own `clock_timestamp` replaces the built-in one and stands still."""
 
     def __init__(self, server: Postgres) -> None:
         self.schema = f"store_{next(_names)}"
@@ -87,7 +87,7 @@ class PostgresStore:
         self.set_clock(**by)
 
     def set_clock(self, **by: float) -> None:
-        """Set the database's clock alone."""
+        """Move the database's clock, but not the uptime."""
         self.execute("UPDATE moment SET now = now + %s", timedelta(**by))
 
     def execute(self, statement: str, *values: object) -> None:
@@ -119,7 +119,7 @@ def postgres_store(postgres_server: Postgres) -> Iterator[PostgresStore]:
 
 @pytest.fixture(params=["file", "postgres"])
 def shared_store(request: pytest.FixtureRequest) -> Store:
-    """A place that several workers can share."""
+    """A store that several workers can share."""
     store: Store = request.getfixturevalue(f"{request.param}_store")
     return store
 
@@ -134,7 +134,7 @@ def store(request: pytest.FixtureRequest) -> Store:
 
 @pytest.fixture
 async def opened() -> AsyncIterator[Callable[..., Any]]:
-    """Opens inboxes, and closes them at the end."""
+    """Opens inboxes, and closes them after the test."""
     inboxes: list[Inbox] = []
 
     async def open_one(store: Store, **options: Any) -> Inbox:

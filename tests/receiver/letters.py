@@ -1,4 +1,4 @@
-"""What inboxes are given in tests."""
+"""Letters for tests of inboxes."""
 
 from decimal import Decimal
 

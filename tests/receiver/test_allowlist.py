@@ -1,4 +1,4 @@
-"""The allow-list of senders' networks, and the proxies that are believed."""
+"""The allowlist of networks, and the trusted proxies."""
 
 from typing import Any
 
@@ -53,7 +53,7 @@ def test_a_stranger_is_not_believed() -> None:
         ("198.51.100.7:51234 ,10.0.0.2:80", True),
         ("[2001:db8:7::1]:443", True),
         ("::ffff:198.51.100.7", True),
-        # The sender's own words, left of the address that a proxy of ours has seen.
+        # Forged by the sender, to the left of the address that our proxy added.
         ("198.51.100.7, 203.0.113.9", False),
         ("198.51.100.7, 203.0.113.9, 10.0.0.2", False),
         ("198.51.100.7, unknown", False),
@@ -86,7 +86,7 @@ def test_networks_are_checked_at_once(networks: Any) -> None:
 
 
 def test_proxies_need_a_list_of_senders() -> None:
-    with pytest.raises(ValueError, match="trusted_proxies need senders"):
+    with pytest.raises(ValueError, match="trusted_proxies has no effect without senders"):
         Receiver(Cheddar("ACME", "key"), inbox=":memory:", trusted_proxies=PROXIES)
 
 

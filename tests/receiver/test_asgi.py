@@ -1,4 +1,4 @@
-"""The ASGI door behind a real server: limits while reading, mounting, starting and ending."""
+"""The ASGI application in a real server: limits, mounting, startup and shutdown."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ BODY = FakeCheddar().hook(activityType="subscriptionChanged")
 
 @contextlib.contextmanager
 def serving(app: Any, **options: Any) -> Iterator[int]:
-    """The port of a server that runs in a thread, and is asked to end as by a signal."""
+    """Run a server in a thread and yield its port. Then shut it down as a signal would."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         config = uvicorn.Config(app, log_level="critical", lifespan="auto", ws="none", **options)
@@ -47,7 +47,7 @@ def post(port: int, path: str = "/", body: bytes = BODY) -> httpx.Response:
 
 
 def raw(port: int, *pieces: bytes, pause: float = 0.0) -> bytes:
-    """What comes back for bytes that no decent client would send."""
+    """Send raw bytes, which a normal client would not send, and return the response."""
     with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         for piece in pieces:
             connection.sendall(piece)
@@ -57,7 +57,7 @@ def raw(port: int, *pieces: bytes, pause: float = 0.0) -> bytes:
 
 @pytest.fixture
 def receiver(tmp_path: Path) -> Receiver:
-    # A busy machine may take seconds to bring a sender's body, and that is not the sender's fault.
+    # On a busy machine, it may take seconds until the body arrives.
     receiver = Receiver(
         Cheddar("ACME", KEY), inbox=tmp_path / "inbox.sqlite", max_body=10_000, body_within=60
     )

@@ -1,4 +1,4 @@
-"""Many hooks at once and several receivers on one inbox: what runs once, and what runs side by side."""
+"""Concurrent hooks, and several receivers on one inbox: what runs once, and what runs in parallel."""
 
 import asyncio
 import dataclasses
@@ -31,7 +31,7 @@ async def client(cheddar: FakeCheddar) -> AsyncIterator[AsyncClient]:
 
 @pytest.fixture
 async def make(shared_store: Store, client: AsyncClient) -> AsyncIterator[Make]:
-    """Receivers that share an inbox, closed at the end."""
+    """Makes receivers that share an inbox, and closes them after the test."""
     made: list[Receiver] = []
 
     def receiver(**options: Any) -> Receiver:
@@ -99,7 +99,7 @@ async def test_customers_are_reviewed_side_by_side(make: Make) -> None:
     @receiver.on(events.SubscriptionBillable)
     async def bill(hook: events.SubscriptionBillable) -> None:
         async with asyncio.timeout(60):
-            await together.wait()  # nobody gets on until all are here
+            await together.wait()  # waits until all are here
 
     answers = await asyncio.gather(*(deliver(receiver, of_customer(f"C{number}")) for number in range(12)))
     assert {answer.status for answer in answers} == {200}
@@ -153,7 +153,7 @@ async def test_a_slow_review_is_not_started_again(make: Make, cheddar: FakeChedd
 
     for receiver in receivers:
         receiver.review(audit)
-    for receiver in (receivers[0], *receivers):  # where it runs, and where it doesn't
+    for receiver in (receivers[0], *receivers):  # on the receiver that runs it, and on the others
         answer = await deliver(receiver, cheddar.hook())
         assert answer.status == 503
         assert int(dict(answer.headers)["Retry-After"]) >= 1
@@ -166,7 +166,7 @@ async def test_a_slow_review_is_not_started_again(make: Make, cheddar: FakeChedd
 
 
 async def test_workers_that_were_forked_are_different_owners(make: Make, cheddar: FakeCheddar) -> None:
-    """A server may make the application once and fork: what the receiver held by then is every worker's."""
+    """A server may create the application and then fork: all workers inherit the receiver's attributes."""
     one, other = make(answer_within=0.1), make(answer_within=60)
     other._context = dataclasses.replace(other._context, owner=one._context.owner)
     go_on = asyncio.Event()
@@ -192,7 +192,7 @@ async def test_workers_that_were_forked_are_different_owners(make: Make, cheddar
 async def test_a_review_that_the_end_cuts_off_is_resumed(
     shared_store: Store, cheddar: FakeCheddar, call: int
 ) -> None:
-    """The receiver ends while a call of its review is answered; the next one takes the review up."""
+    """A receiver closes during a call of its review. The next receiver resumes the review."""
     reached, calls = asyncio.Event(), 0
 
     async def slowly(request: Any) -> Any:
@@ -201,7 +201,7 @@ async def test_a_review_that_the_end_cuts_off_is_resumed(
         answer = cheddar(request)
         if calls == call:
             reached.set()
-            await asyncio.sleep(60)  # applied, and the answer never comes
+            await asyncio.sleep(60)  # applied, but never answered
         return answer
 
     def audit(review: Review) -> None:
@@ -219,7 +219,7 @@ async def test_a_review_that_the_end_cuts_off_is_resumed(
         assert (await cut).status == 503
         async with Receiver(Cheddar("ACME", KEY, client), inbox=shared_store.inbox()) as next_one:
             next_one.review(audit)
-            if call in (3, 4):  # a charge was on its way: the lease is not let go
+            if call in (3, 4):  # a charge was being added, so the lease is not released
                 assert (await deliver(next_one, cheddar.hook())).status == 503
                 shared_store.advance(seconds=61)
             assert (await deliver(next_one, cheddar.hook())).status == 200
@@ -232,7 +232,7 @@ async def test_a_review_that_the_end_cuts_off_is_resumed(
 async def test_another_receiver_follows_one_that_is_not_heard_of(
     make: Make, cheddar: FakeCheddar, shared_store: Store
 ) -> None:
-    """The first one comes back to life in the middle of its review, and can do no harm any more."""
+    """A stalled receiver resumes its review after another one has taken over. It must not change anything."""
     silent, heir = make(), make()
     at_work, revived = asyncio.Event(), asyncio.Event()
 
@@ -259,14 +259,14 @@ async def test_another_receiver_follows_one_that_is_not_heard_of(
 async def test_a_receiver_that_stood_still_past_its_lease_sends_nothing(
     make: Make, cheddar: FakeCheddar
 ) -> None:
-    """No journal entry stands between a handler's end and a quantity, or the run of the invoice."""
+    """Setting a quantity and running the invoice write no journal entry, so the lease is checked too."""
     receiver = make(lease=2)
     stalls = [2.5]
 
     @receiver.review
     async def audit(review: Review) -> None:
         if stalls:
-            time.sleep(stalls.pop())  # the whole process stands still, with the renewing of its lease
+            time.sleep(stalls.pop())  # the whole process stalls, so the lease isn't renewed
         review.set_quantity("GB", 15)
         review.run_when_done()
 
@@ -277,7 +277,7 @@ async def test_a_receiver_that_stood_still_past_its_lease_sends_nothing(
 
 
 async def test_a_receiver_that_stood_still_past_its_lease_repeats_no_call(shared_store: Store) -> None:
-    """The client's own retries are calls too: by now another worker may have set another quantity."""
+    """The client's retries check the lease too: another worker may have set another quantity meanwhile."""
 
     def stands_still(request: httpx.Request, apply: Callable[[], httpx.Response]) -> httpx.Response:
         time.sleep(2.5)

@@ -1,4 +1,4 @@
-"""What an attacker tries, at the real door: forgery, replay, strangers, floods of headers."""
+"""Attacks over real HTTP: forgery, replay, unknown networks, floods of headers."""
 
 import contextlib
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ NEW_KEY = "the next key"
 
 
 class Listener:
-    """A receiver behind a real server, and the customers whose hooks it has handled."""
+    """A receiver in a real server, and the customers whose hooks it has handled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -78,7 +78,7 @@ def test_the_replay_of_a_capture_does_nothing(listener: Listener) -> None:
         assert [post(url) for _ in range(3)] == [200, 200, 200]
     with listener.serving() as url:  # another process, much later
         assert post(url, activity="replayed") == 200
-        # A different spelling of the same event would be another hook, and can't be signed without the key.
+        # A changed body would be another hook, but it can't be signed without the key.
         assert httpx.post(url, content=BODY + b" ", headers=signed(BODY)).status_code == 401
     assert listener.handled == ["NORA"]
 
@@ -111,7 +111,7 @@ def test_a_stranger_is_refused_before_his_body_is_read(listener: Listener) -> No
 
 
 def test_too_many_headers(listener: Listener) -> None:
-    usual = 7  # what the client adds, and the signature's two
+    usual = 7  # those that the client adds, and two for the signature
     with listener.serving() as url:
         assert post(url, **{f"X-{n}": "" for n in range(MAX_HEADERS - usual - 5)}) == 200
         assert post(url, **{f"X-{n}": "" for n in range(MAX_HEADERS)}) == 431
@@ -124,6 +124,6 @@ def test_headers_too_large(listener: Listener) -> None:
 
 
 def test_endless_headers_end(listener: Listener) -> None:
-    with listener.serving(http="h11") as url:  # uvicorn's other parser reads on
+    with listener.serving(http="h11") as url:  # uvicorn's other parser has no limit
         answer = raw(httpx.URL(url).port or 0, b"POST / HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 20_000)
     assert answer.startswith(b"HTTP/1.1 400")

@@ -1,4 +1,4 @@
-"""The files for production: the listener runs as it stands, and what the others name is there."""
+"""The files for production: the listener runs unchanged, and the others refer to things that exist."""
 
 import os
 import re

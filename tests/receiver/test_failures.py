@@ -1,4 +1,4 @@
-"""What the log tells of a failed handler: the exception's type and the place, and nothing that it says."""
+"""What is logged about a failed handler: the exception's type and place, but not its text."""
 
 import inspect
 import json
@@ -19,7 +19,7 @@ Handler = Callable[[events.Hook], Any]
 
 
 class UnknownCustomer(LookupError):
-    """An application's own."""
+    """An exception of an application."""
 
 
 def looked_up(hook: events.Hook) -> None:
@@ -40,7 +40,7 @@ class Called:
 
 
 def place(function: Callable[..., Any]) -> str:
-    """Of a function's last line."""
+    """The place of a function's last line."""
     lines, first = inspect.getsourcelines(function)
     return f"{__file__}:{first + len(lines) - 1} in {function.__qualname__}"
 

@@ -1,4 +1,4 @@
-"""Whether the health that is told is the inbox's, at every door and path, and cheap however many ask."""
+"""The health check reports the inbox's state, in ASGI and WSGI and on any path, and is cheap."""
 
 import asyncio
 import resource
@@ -45,7 +45,7 @@ def test_where_it_is_asked(tmp_path: Path, routes: Callable[[Any], list[BaseRout
         assert (well.status_code, well.json()) == (200, {"health": "ok"})
         assert well.headers["cache-control"] == "no-store"
         assert (httpx.head(url).status_code, httpx.head(url).content) == (200, b"")
-        assert httpx.post(url).status_code == 401  # asked by nobody but a GET
+        assert httpx.post(url).status_code == 401  # only a GET is a health check
 
 
 def test_nobody_may_ask(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ async def test_it_ends_and_begins_with_the_receiver() -> None:
     assert (await first).status == 200
     await closing
     await receiver.open()
-    await asyncio.sleep(1.1)  # a look is good for a second
+    await asyncio.sleep(1.1)  # a check is valid for a second
     assert (await receiver._health.answer()).status == 200
     await receiver.aclose()
 
@@ -132,7 +132,7 @@ async def test_check_finds_a_disk_that_is_full(tmp_path: Path) -> None:
 
 @contextmanager
 def no_file_longer_than(size: int) -> Iterator[None]:
-    """As on a full disk, nothing can be appended."""
+    """As on a full disk, files can't grow."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
     try:

@@ -1,4 +1,4 @@
-"""What every inbox must do; another store joins by a fixture in conftest.py."""
+"""What every inbox must do. To add a store, add a fixture to conftest.py."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -79,7 +79,7 @@ async def test_another_body_is_a_new_announcement(inbox: Inbox) -> None:
     await inbox.finish("k1", "me", State.DONE)
     assert await inbox.claim(again, "you", 60) == Claim(mine=True, state=State.DONE, differs=True)
     await inbox.finish("k1", "you", State.FAILED)
-    # What was done stays done, whatever becomes of the other one.
+    # A done body stays done, whatever happens to the other one.
     assert not (await inbox.claim(LETTER, "me", 60)).mine
     assert (await inbox.claim(again, "me", 60)).mine
     await inbox.finish("k1", "me", State.DONE)
@@ -88,7 +88,7 @@ async def test_another_body_is_a_new_announcement(inbox: Inbox) -> None:
     record = await inbox.get("k1")
     assert record is not None
     assert record.body == b"another"
-    # Nor is anything done any more once an operator wants it again.
+    # After an operator's retry, no body is done.
     assert await inbox.retry("k1")
     assert (await inbox.claim(LETTER, "me", 60)).mine
 
@@ -114,7 +114,7 @@ async def test_a_second_look_is_planned_and_taken_by_one(inbox: Inbox, store: St
     assert await inbox.claim_due(due, "they", 60) is None
     assert (await inbox.claim(LETTER, "they", 60)).state is State.DONE
     assert not (await inbox.claim(letter("k1"), "they", 60)).mine
-    store.advance(seconds=61)  # it died at it
+    store.advance(seconds=61)  # the worker died
     assert await inbox.claim_due(due, "they", 60) is not None
     await inbox.plan("k1", "they", None)
     await inbox.finish("k1", "they", State.DONE)
@@ -231,7 +231,7 @@ async def test_opening_twice_does_no_harm(inbox: Inbox) -> None:
 
 
 async def test_hooks_that_come_at_once_each_get_their_answer(inbox: Inbox) -> None:
-    """New ones, one that is done, one that is another worker's, and one that comes twice."""
+    """Two new ones, one that is done, one that another worker has, and one that comes twice."""
     await inbox.claim(letter("done"), "me", 60)
     await inbox.finish("done", "me", State.DONE)
     await inbox.claim(letter("theirs"), "you", 60)

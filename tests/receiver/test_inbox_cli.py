@@ -1,4 +1,4 @@
-"""`tallyhook inbox`, on every kind of inbox that it can reach."""
+"""`tallyhook inbox` on a file and in PostgreSQL."""
 
 import asyncio
 import io
@@ -46,7 +46,7 @@ class Run(Protocol):
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """The command's own entry point, in this process: many are run."""
+    """Runs the command's entry point in this process, which is faster."""
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setenv("NO_COLOR", "1")
 
@@ -198,7 +198,7 @@ def test_a_person_resolves(
     assert (record.state, record.due is not None) == (state, was_done)
     assert isinstance(entries[-1], Resolved)
     assert msgspec.structs.replace(entries[-1], at=None) == resolved
-    assert run(url, "resolve", key, "--accept").returncode == 1  # not unresolved any more
+    assert run(url, "resolve", key, "--accept").returncode == 1  # it is no longer unresolved
 
 
 def test_shows_what_came_of_a_review(run: Run, url: str) -> None:
@@ -280,9 +280,9 @@ def test_what_can_not_be_done_is_said_in_one_line(
 @pytest.mark.parametrize(
     ("where", "complaint"),
     [
-        ("nowhere.sqlite", "nowhere.sqlite: the file is not there"),
+        ("nowhere.sqlite", "nowhere.sqlite: the file does not exist"),
         ("empty.sqlite", "this file holds no inbox"),
-        ("mysql://ida:hidden@host/inbox", "an inbox is a path"),
+        ("mysql://ida:hidden@host/inbox", "an inbox must be a path"),
         ("postgresql://ida:hidden@/inbox?host={folder}", "PostgreSQL: connection"),
         ("postgresql://ida:hidden%zz@host", "the inbox's URL can't be read"),
     ],
@@ -301,7 +301,7 @@ def test_an_inbox_that_is_not_there(run: Run, tmp_path: Path, where: str, compla
 def test_an_inbox_that_a_file_names(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, url: str, tmp_path: Path
 ) -> None:
-    """As secrets come into containers."""
+    """Containers get their secrets as files."""
 
     def told() -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as end:

@@ -1,4 +1,4 @@
-"""What is PostgreSQL's own: the server, which may be away, full or set up strangely, and the URL."""
+"""What only PostgreSQL has: a server that may be down, full or oddly configured, and a URL."""
 
 import asyncio
 import subprocess
@@ -52,7 +52,7 @@ async def test_a_database_clock_that_is_set_ends_no_lease(
     postgres_store: PostgresStore, opened: Open
 ) -> None:
     me, you = await opened(postgres_store), await opened(postgres_store)
-    postgres_store.advance(seconds=61)  # both have watched the clock for as long as a lease lasts
+    postgres_store.advance(seconds=61)  # both have watched the clock for the length of a lease
     assert (await me.claim(LETTER, "me", 60)).mine
     for hours in (2, -30, 100):
         postgres_store.set_clock(hours=hours)
@@ -87,7 +87,7 @@ async def test_a_second_look_is_taken_over_by_an_even_clock_only(
 async def test_a_worker_that_has_just_begun_takes_over_nothing_yet(
     postgres_store: PostgresStore, opened: Open
 ) -> None:
-    """It can't know whether the clock was set a moment ago."""
+    """The new worker can't know whether the clock was set a moment ago."""
     await (await opened(postgres_store)).claim(LETTER, "me", 60)
     postgres_store.advance(seconds=61)
     you = await opened(postgres_store)
@@ -175,7 +175,7 @@ async def test_a_database_that_may_only_be_read(postgres_server: Postgres) -> No
 
 async def test_a_full_disk(postgres_store: PostgresStore, opened: Open) -> None:
     inbox = await opened(postgres_store)
-    postgres_store.execute(  # in the words of a server whose disk is full
+    postgres_store.execute(  # the message of a server whose disk is full
         "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION"
         " 'could not extend file: No space left on device' USING ERRCODE = 'disk_full',"
         " DETAIL = encode(NEW.body, 'escape'); END $$"
@@ -208,7 +208,7 @@ async def test_a_worker_that_stands_still_in_a_transaction_keeps_no_hook(
         await opened(postgres_store, busy_seconds=60),
     )
     await other.keep(LETTER, State.IGNORED)
-    with suppress(InboxUnavailable):  # what it had begun was ended by the server
+    with suppress(InboxUnavailable):  # the server has ended its transaction
         async with stopped._connection() as connection, connection.transaction():
             await connection.execute("SELECT 1 FROM tallyhook_hooks FOR UPDATE")
             assert (await other.claim(LETTER, "other", 60)).mine
@@ -228,13 +228,13 @@ def test_belongs_to_its_event_loop(postgres_store: PostgresStore) -> None:
     with asyncio.Runner() as first, asyncio.Runner() as second:
         first.run(one_loop())
         second.run(another_loop())
-        # The first one does nothing any more.
+        # The first loop no longer runs.
         second.run(inbox.open())
         second.run(inbox.check())
         second.run(inbox.close())
 
 
-# The server goes away.
+# The server stops.
 
 
 @pytest.fixture
@@ -267,7 +267,7 @@ async def deliver(receiver: Receiver, body: bytes) -> int:
 
 
 async def until_done(receiver: Receiver, body: bytes) -> None:
-    """As the sender does it; the first delivery may find the connections that the server has lost."""
+    """Deliver twice, as the sender does: the first delivery may meet broken connections."""
     answers = [await deliver(receiver, body) for _ in range(2)]
     assert answers[-1] == 200
     assert set(answers) <= {200, 503}
@@ -281,7 +281,7 @@ async def test_the_server_stops_during_a_review(
     if when == "handler":
         stops.append("handler")
     else:
-        # The charge is on the invoice, and its id can't be written down any more.
+        # The charge is on the invoice, but the journal can't store its id.
         def stop(request: object, apply: Callable[[], object]) -> object:
             answer = apply()
             mortal_server.stop()
@@ -354,7 +354,7 @@ def test_a_url_of_a_server(url: str) -> None:
 
 @pytest.mark.parametrize("url", ["mysql://ida:hidden@host/inbox", "sqlite://", "sqlite:///", "://"])
 def test_a_url_of_something_else(url: str) -> None:
-    with pytest.raises(ValueError, match="an inbox is a path") as refused:
+    with pytest.raises(ValueError, match="an inbox must be a path") as refused:
         open_inbox(url)
     assert "hidden" not in str(refused.value)
 
@@ -379,5 +379,5 @@ def test_the_missing_extra_is_named(missing: str) -> None:
     )
     assert done.returncode == 1
     assert done.stderr.endswith(
-        "ModuleNotFoundError: an inbox in PostgreSQL needs psycopg: pip install 'tallyhook[postgres]'\n"
+        "ModuleNotFoundError: a PostgreSQL inbox needs psycopg: pip install 'tallyhook[postgres]'\n"
     )

@@ -1,4 +1,4 @@
-"""Several workers on one inbox: one of them at a time has a hook, and only that one writes."""
+"""Several workers on one inbox: only one at a time has a hook, and only that one writes to it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -20,7 +20,7 @@ async def test_another_worker_sees_everything(shared_store: Store, opened: Open)
     first = await opened(shared_store)
     await first.claim(LETTER, "me", 60)
     await first.append("k1", "me", ADDING)
-    # The first is not closed: this is what another process sees, and what is left after a crash.
+    # The first inbox stays open: this is what another process sees, and what a crash leaves.
     second = await opened(shared_store)
     assert await second.entries("k1") == [ADDING]
     assert await second.claim(LETTER, "you", 60) == Claim(mine=False, state=State.WORKING, free_in=60)
@@ -83,7 +83,7 @@ async def test_one_of_many_takes_over_from_a_dead_one(shared_store: Store, opene
 
 
 async def test_the_journal_keeps_its_order_through_takeovers(shared_store: Store, opened: Open) -> None:
-    """Two workers write as fast as they can, and each takes over from the other whenever its lease is out."""
+    """Two workers write as fast as they can. Each takes over whenever the other's lease has run out."""
     inboxes = {owner: await opened(shared_store) for owner in ("left", "right")}
     written: list[int] = []
     rejected = 0
@@ -110,7 +110,7 @@ async def test_the_journal_keeps_its_order_through_takeovers(shared_store: Store
 
 
 async def test_a_takeover_and_an_entry_at_the_same_moment(shared_store: Store, opened: Open) -> None:
-    """Whichever comes first: an entry that was accepted is there for the heir, one that wasn't is nowhere."""
+    """In either order, the new worker sees the entry if it was accepted, and otherwise nobody does."""
     late, heir = await opened(shared_store), await opened(shared_store)
     for turn in range(20):
         hook = letter(f"k{turn}")

@@ -1,4 +1,4 @@
-"""What is SQLite's own: the file, its durability, and everything that can be wrong with it."""
+"""What only SQLite has: the file, its durability, and everything that can be wrong with it."""
 
 import asyncio
 import contextlib
@@ -39,7 +39,7 @@ async def test_what_was_asked_for_just_before_the_end_is_done(tmp_path: Path) ->
     inbox = SQLiteInbox(tmp_path / "inbox.sqlite")
     await inbox.open()
     asked = [asyncio.ensure_future(inbox.keep(letter(key), State.IGNORED)) for key in "ab"]
-    await asyncio.sleep(0)  # they have asked, and nothing of it has gone to the thread
+    await asyncio.sleep(0)  # both operations are queued, and none has begun
     await inbox.close()
     await asyncio.gather(*asked)
     await inbox.open()
@@ -86,7 +86,7 @@ async def test_a_file_that_is_gone_does_not_come_back_empty(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("version", [1, 2])
 async def test_a_file_of_an_earlier_release(tmp_path: Path, version: int) -> None:
-    """Its hooks have bodies, order and journals when it has been brought up to date, and what was done is."""
+    """After migration, hooks keep their bodies, order and journals, and done hooks are done."""
     bodies = [FakeCheddar().hook(customer={"id": f"c{n}", "code": f"C{n}"}) for n in range(3)]
     with sqlite3.connect(tmp_path / "inbox.sqlite") as other:
         for step in sqlite_schema._MIGRATIONS[:version]:
@@ -127,7 +127,7 @@ async def test_a_file_of_an_earlier_release(tmp_path: Path, version: int) -> Non
         assert await inbox.entries(found[0].key) == [ADDING]
         assert await inbox.forget(found[1].key)
     with sqlite3.connect(tmp_path / "inbox.sqlite") as other:
-        assert other.execute("SELECT count(*) FROM bodies").fetchone() == (2,)  # the forgotten one's is gone
+        assert other.execute("SELECT count(*) FROM bodies").fetchone() == (2,)  # one was deleted
         assert other.execute("PRAGMA foreign_key_check").fetchall() == []
     other.close()
 
@@ -154,7 +154,7 @@ async def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
 async def test_a_file_that_may_only_be_read(tmp_path: Path) -> None:
     inbox = SQLiteInbox(tmp_path / "inbox.sqlite")
     await inbox.open()
-    # As when the file system is mounted anew; root may write into any file, whatever its mode.
+    # As on a file system remounted read-only. A mode isn't enough, since root may write to any file.
     connection = await inbox._commits.run(lambda c: c)
     connection.execute("PRAGMA query_only = ON")
     with pytest.raises(InboxUnavailable, match=r"inbox\.sqlite: attempt to write a readonly database"):
@@ -185,7 +185,7 @@ async def test_a_damaged_file(tmp_path: Path) -> None:
     await inbox.close()
     whole = file.read_bytes()
     file.write_bytes(whole[:8192] + b"\x5a" * 8192 + whole[16384:])
-    with pytest.raises(InboxUnavailable, match=r"inbox\.sqlite: the file is damaged, and a backup has to be"):
+    with pytest.raises(InboxUnavailable, match=r"inbox\.sqlite: the file is damaged: restore a backup"):
         await inbox.open()
     await inbox.close()
     file.write_bytes(whole)
@@ -207,7 +207,7 @@ async def test_a_file_of_another_kind(tmp_path: Path) -> None:
 async def test_is_not_made_where_none_is_expected(tmp_path: Path) -> None:
     file = tmp_path / "inbox.sqlite"
     inbox = SQLiteInbox(file, create=False)
-    with pytest.raises(InboxUnavailable, match="not there"):
+    with pytest.raises(InboxUnavailable, match="does not exist"):
         await inbox.open()
     assert not file.exists()
     file.touch()
@@ -250,7 +250,7 @@ async def test_a_new_file_is_for_its_owner_alone(tmp_path: Path) -> None:
 
 
 def _trace(connection: sqlite3.Connection, tell: Callable[[str], None]) -> None:
-    """Tell of each statement once; Python names it again for all that its triggers do."""
+    """Call `tell` once per statement. Python repeats it for each statement of its triggers."""
     latest = [""]
 
     def trace(sql: str) -> None:

@@ -1,4 +1,4 @@
-"""Prometheus metrics and OpenTelemetry spans, as their own libraries give them out."""
+"""Prometheus metrics and OpenTelemetry spans, as their libraries export them."""
 
 import subprocess
 import sys
@@ -67,7 +67,7 @@ async def test_the_metrics_of_a_review() -> None:
     assert value("tallyhook_reviews_total", product="ACME", standing="outstanding") == 1
     assert value("tallyhook_review_changes_total", product="ACME", change="set") == 1
     assert value("tallyhook_review_changes_total", product="ACME", change="add") == 1
-    # 12 gigabytes more at 2.50, less the credit.
+    # 12 more gigabytes at 2.50, less the credit.
     assert value("tallyhook_review_amount_total", product="ACME", direction="added") == 20
     exposed = generate_latest(registry).decode()
     for private in ("NORA", "cust-1", "SORRY", "inv-11"):
@@ -75,7 +75,7 @@ async def test_the_metrics_of_a_review() -> None:
 
 
 async def test_types_without_a_handler_make_no_labels() -> None:
-    """Whoever holds a key could make up any number of them."""
+    """Otherwise a sender with a key could create any number of labels."""
     registry = CollectorRegistry()
     async with Receiver(Cheddar("ACME", KEY), inbox=":memory:", observers=[Metrics(registry)]) as receiver:
         body = FakeCheddar().hook(activityType="madeUp")
@@ -105,7 +105,7 @@ def parent(span: ReadableSpan) -> int | None:
 
 
 async def test_the_spans_of_a_review(provider: TracerProvider, exporter: InMemorySpanExporter) -> None:
-    """With the API's calls below it, through a mock over real HTTP."""
+    """Including spans of the API calls, made to a mock over real HTTP."""
     mock = Mock(CATALOG, start=START)
     HTTPXClientInstrumentor().instrument(tracer_provider=provider)
     try:
@@ -168,7 +168,7 @@ async def test_a_trace_goes_on_once_the_signature_is_verified(
             assert (status.status_code, status.description) == (StatusCode.ERROR, None)
         assert "NORA" not in "".join(span.to_json() for span in spans)
 
-        # What serves the receiver may have begun a span of its own.
+        # The server may have started its own span.
         exporter.clear()
         with provider.get_tracer("server").start_as_current_span("POST /hooks") as server:
             await receiver.handle("POST", signed(changed()) | traced, changed())

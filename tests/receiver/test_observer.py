@@ -1,4 +1,4 @@
-"""What is told about the work, in logs and to watches; and that a watch does no harm."""
+"""What logs and observers are told about the work, and that a broken observer does no harm."""
 
 import io
 import json
@@ -20,7 +20,7 @@ from tallyhook_receiver.logs import JSONFormatter
 
 
 class Notes(Observer):
-    """Everything that it was told, in order; `>` and `<` are the beginning and the end of a part."""
+    """Notes each report, in order. `>` and `<` mark the start and the end of a context."""
 
     def __init__(self) -> None:
         self.told: list[str] = []
@@ -64,14 +64,14 @@ class Notes(Observer):
 
 
 class Broken(Observer):
-    """Fails at everything."""
+    """Raises in every method."""
 
     def __getattribute__(self, name: str) -> Any:
         raise RuntimeError("broken")
 
 
 class Failing(Observer):
-    """Fails when a part of the work ends."""
+    """Raises when a context ends."""
 
     @contextmanager
     def _around(self, *_: object) -> Iterator[None]:
@@ -144,7 +144,7 @@ Lines = Callable[[], list[dict[str, Any]]]
 
 @pytest.fixture
 def lines() -> Iterator[Lines]:
-    """What was logged as JSON so far, by the receiver and by an application."""
+    """All JSON logged so far, by the receiver and by an application."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JSONFormatter())

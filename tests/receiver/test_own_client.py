@@ -1,4 +1,4 @@
-"""Whose client it is: a receiver closes the connections of the client that it has made, and no others."""
+"""Ownership of clients: a receiver closes the connections of a client that it made, and of no other."""
 
 import asyncio
 import threading
@@ -18,7 +18,7 @@ PLANS = (Path(__file__).parents[1] / "fixtures" / "plans.xml").read_bytes()
 
 
 class API(ThreadingHTTPServer):
-    """Answers everybody alike, and knows how many connections there have been and how many there are."""
+    """Answers all requests alike, and counts all connections and the open ones."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Connection)
@@ -29,7 +29,7 @@ class API(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}/xml"
 
     def is_left(self) -> bool:
-        """Whether nobody is connected any more, soon at least: the end of a connection takes its time."""
+        """Wait until no connection is open. False if one still is after a minute."""
         deadline = time.monotonic() + 60
         while self.open and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -83,7 +83,7 @@ def receiver(api: API) -> Receiver:
 
 
 async def call(receiver: Receiver) -> None:
-    """As a handler or a review does."""
+    """Make a call, as a handler or a review does."""
     for product in receiver.sources.values():
         assert product.client is not None
         assert await product.client.get_plans()
@@ -100,7 +100,7 @@ async def test_its_own_is_let_go_and_taken_up_again(receiver: Receiver, api: API
 
 @pytest.mark.parametrize("is_its_own", [True, False])
 async def test_with_the_lifespan_of_a_server(receiver: Receiver, api: API, is_its_own: bool) -> None:
-    """The event loop ends with it, and with that loop whoever else might disconnect."""
+    """The event loop ends with the server, so the receiver must disconnect all clients."""
     if not is_its_own:
         receiver = Receiver(*receiver.sources.values(), inbox=":memory:")
     orders: asyncio.Queue[dict[str, str]] = asyncio.Queue()

@@ -1,4 +1,4 @@
-"""The receiver's page: who sees it, what it tells, and what it keeps to itself."""
+"""The receiver's page: who may see it, what it shows, and what it hides."""
 
 import json
 import logging
@@ -29,7 +29,7 @@ def operator(headers: Mapping[str, str]) -> bool:
 
 
 def browser(receiver: Receiver, check: Check = operator) -> httpx.AsyncClient:
-    """An operator's browser, in front of an application that has mounted the page."""
+    """An operator's browser, for an application that has mounted the page."""
     app = Starlette(routes=[Mount("/ops/inbox", receiver.page(check=check)), Mount("/hooks", receiver.asgi)])
     return httpx.AsyncClient(
         transport=httpx.ASGITransport(app),
@@ -61,7 +61,7 @@ def rows(page: html.HtmlElement, heading: str) -> list[dict[str, str]]:
 
 @pytest.fixture
 async def receiver(store: Store) -> AsyncIterator[Receiver]:
-    """On every kind of inbox: a receiver that reviews, fails over some hooks and can't do others yet."""
+    """A receiver with reviews, a handler that fails and one that raises NotYet, on every kind of inbox."""
     receiver = Receiver(Cheddar("ACME", KEY, FakeCheddar().async_client()), inbox=store.inbox())
 
     @receiver.review
@@ -120,7 +120,7 @@ async def test_hooks_by_state(receiver: Receiver) -> None:
         "undecodable": "1",
     }
     said = page.findtext(".//section/p")
-    assert said == "4 journal entries, the oldest hook was received 2030-03-17 17:46:40 UTC"
+    assert said == "4 journal entries; the oldest hook was received 2030-03-17 17:46:40 UTC"
 
 
 async def test_a_failure_with_its_reason(receiver: Receiver) -> None:
@@ -160,7 +160,7 @@ async def test_what_waits_with_when(receiver: Receiver) -> None:
         >= {
             "state": "waiting",
             "changed": "2030-03-17 17:46:40 UTC",
-            "why": "not yet, again in 90 s",
+            "why": "not yet, retry in 90 s",
         }.items()
     )
 

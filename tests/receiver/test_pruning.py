@@ -1,4 +1,4 @@
-"""The care of every inbox: counting, retrying, forgetting, pruning, and a bound to its size."""
+"""Maintenance of every inbox: stats, retry, forget, prune, and the maximum number of hooks."""
 
 import asyncio
 import contextlib
@@ -117,7 +117,7 @@ async def test_prunes_what_is_done_with(inbox: Inbox, store: Store) -> None:
 
 
 async def test_prunes_in_steps(inbox: Inbox, store: Store) -> None:
-    for hundred in range(0, 1200, 100):  # more at once would wait for a connection, for longer than they may
+    for hundred in range(0, 1200, 100):  # with more at once, waits for a connection would time out
         keeping = (inbox.keep(letter(f"k{hundred + number}"), State.IGNORED) for number in range(100))
         await asyncio.gather(*keeping)
     await pass_days(inbox, store, 3)
@@ -125,7 +125,7 @@ async def test_prunes_in_steps(inbox: Inbox, store: Store) -> None:
     assert await keys(inbox) == []
 
 
-# The bound.
+# The maximum number of hooks.
 
 
 async def test_the_oldest_make_room(store: Store, opened: Open) -> None:
@@ -150,9 +150,9 @@ async def test_what_may_come_again_makes_no_room(store: Store, opened: Open) -> 
     await finished(inbox, "failed", State.FAILED)
     store.advance(days=1)
     for refused in (inbox.claim(letter("new"), "me", 60), inbox.keep(letter("new"), State.IGNORED)):
-        with pytest.raises(InboxUnavailable, match="the inbox is full: 2 hooks, and none may be dropped"):
+        with pytest.raises(InboxUnavailable, match="the inbox is full: 2 hooks, and none can be dropped"):
             await refused
-    # Those that are there are served as ever.
+    # Known hooks are still handled.
     assert (await inbox.claim(letter("failed"), "me", 60)).mine
     await inbox.append("failed", "me", ADDING)
     await inbox.finish("failed", "me", State.DONE)
@@ -219,7 +219,7 @@ async def test_what_is_looked_at_again_is_not_pruned(inbox: Inbox, store: Store)
     assert await inbox.prune(timedelta(days=2)) == 0
 
 
-# The receiver's part.
+# Pruning by the receiver.
 
 
 async def test_the_receiver_prunes_again_and_again(inbox: Inbox, store: Store) -> None:
@@ -243,7 +243,7 @@ async def test_an_inbox_that_is_away_is_pruned_later(
 ) -> None:
     await finished(inbox, "old", State.DONE)
     await pass_days(inbox, store, 91)
-    if store.url != ":memory:":  # which would come back empty
+    if store.url != ":memory:":  # a closed MemoryInbox loses its hooks
         await inbox.close()
     pruning = Repeated("pruning", 0.02, Pruning(inbox, keep_days=90).prune)
     pruning.start()
@@ -257,7 +257,7 @@ async def test_an_inbox_that_is_away_is_pruned_later(
 
 
 async def test_pruning_stops_although_its_work_takes_no_cancellation() -> None:
-    """As a connection pool may swallow one that comes at the wrong moment."""
+    """A connection pool may swallow a cancellation at the wrong moment."""
     began = asyncio.Event()
 
     async def work() -> None:
@@ -281,7 +281,7 @@ async def test_keeps_for_good(inbox: Inbox, store: Store) -> None:
 
 @pytest.mark.parametrize("days", [0, 1.9, -1])
 async def test_does_not_forget_what_may_come_again(inbox: Inbox, days: float) -> None:
-    with pytest.raises(ValueError, match="keep_days is at least 2"):
+    with pytest.raises(ValueError, match="keep_days must be at least 2"):
         Pruning(inbox, keep_days=days)
 
 

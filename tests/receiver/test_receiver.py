@@ -1,4 +1,4 @@
-"""From a request to its answer: refusals, one handling per hook, failures, and the work that goes on."""
+"""From a request to its response: refusals, handling once, failures, and work after the response."""
 
 import asyncio
 import hashlib
@@ -35,7 +35,7 @@ Make = Callable[..., Receiver]
 
 @pytest.fixture
 async def make() -> AsyncIterator[Make]:
-    """Receivers of one product, closed at the end."""
+    """Makes receivers for one product, and closes them after the test."""
     made: list[Receiver] = []
 
     def receiver(client: AsyncClient | None = None, **options: Any) -> Receiver:
@@ -122,9 +122,9 @@ async def test_a_type_has_one_handler(make: Make) -> None:
         receiver.on(events.SubscriptionBillable),
         receiver.review,
     ):
-        with pytest.raises(ValueError, match="handler already"):
+        with pytest.raises(ValueError, match="already has a handler"):
             register(handler)
-    with pytest.raises(ValueError, match="name a type"):
+    with pytest.raises(ValueError, match="pass a type"):
         receiver.on(events.Hook)(handler)
 
 
@@ -134,7 +134,7 @@ def test_a_product_needs_keys(keys: Any) -> None:
         Cheddar("ACME", keys)
 
 
-# What is refused.
+# Refusals.
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "HEAD", "DELETE", ""])
@@ -237,7 +237,7 @@ async def test_several_products_and_keys() -> None:
             assert (await deliver(receiver, body, key)).status == status
 
 
-# One handling.
+# Handling once.
 
 
 async def test_what_is_done_is_not_handled_again(make: Make) -> None:
@@ -370,7 +370,7 @@ async def test_a_sender_that_hangs_up_does_not_stop_the_work(make: Make) -> None
     assert (await deliver(receiver, changed())).status == 200
 
 
-# Several workers, and the end.
+# Several workers, and shutdown.
 
 
 async def test_two_receivers_on_one_inbox(make: Make, tmp_path: Any) -> None:
@@ -438,7 +438,7 @@ async def test_closing_waits_for_what_runs_and_refuses_the_rest() -> None:
 
 @pytest.mark.parametrize("slow", ["open", "claim"])
 async def test_nothing_begins_once_it_is_closed(slow: str) -> None:
-    """The request came before, and the inbox kept it waiting."""
+    """The request came before the close, and waited for the inbox."""
     asked, free = asyncio.Event(), asyncio.Event()
 
     class Slow(MemoryInbox):
@@ -489,7 +489,7 @@ async def test_closing_interrupts_what_takes_too_long(tmp_path: Any) -> None:
     assert (await running).status == 503
     await inbox.open()
     (record,) = await inbox.list()
-    assert (record.state, record.note) == (State.FAILED, "interrupted by the receiver's end")
+    assert (record.state, record.note) == (State.FAILED, "interrupted because the receiver closed")
     await inbox.close()
 
 
@@ -497,7 +497,7 @@ async def test_closing_interrupts_what_takes_too_long(tmp_path: Any) -> None:
 
 
 class Unwell(MemoryInbox):
-    """An inbox that fails in one of its methods."""
+    """An inbox with one method that fails."""
 
     def __init__(self, fails: str) -> None:
         super().__init__()
@@ -594,7 +594,7 @@ async def test_an_invoice_that_was_pushed_out_is_reviewed_when_it_comes_again(ch
 
 
 async def test_a_journal_outlives_the_putting_off_of_its_invoice(make: Make) -> None:
-    """What an attempt has added is still on the invoice when it is announced again, be it in a year."""
+    """Charges that an attempt has added are still on the invoice when its next hook comes a year later."""
     cheddar = FakeCheddar(faults={3: lost_on_the_way})
     now = [1_900_000_000.0]
     async with cheddar.async_client(retries=0) as client:
@@ -610,7 +610,7 @@ async def test_a_journal_outlives_the_putting_off_of_its_invoice(make: Make) -> 
             review.charge("B", 5)
 
         async def delivered() -> int:
-            """The status once nothing lost can arrive any more."""
+            """Deliver until the status is 200, or lost requests can no longer arrive."""
             for _ in range(5):
                 status = (await deliver(receiver, cheddar.hook())).status
                 if status == 200:

@@ -1,4 +1,4 @@
-"""The application in docs/receiver.md runs as it stands there."""
+"""The application in docs/receiver.md runs unchanged."""
 
 import re
 from pathlib import Path

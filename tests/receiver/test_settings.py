@@ -1,4 +1,4 @@
-"""Settings from the environment: every argument has its variable, and what is wrong is said by name."""
+"""Settings from the environment: each argument has a variable, and problems name the variable."""
 
 import inspect
 import logging
@@ -52,7 +52,7 @@ def test_a_misspelt_argument_is_refused() -> None:
 
 
 def test_the_environment_is_read_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And does not stand in the signature, which documents and crash reports print."""
+    """Not as a default in the signature, which documentation and crash reports print."""
     for name, value in variables(KEYS="wick-and-oil").items():
         monkeypatch.setenv(name, value)
     assert product_of(Receiver.from_environment(inbox=":memory:")).keys == ("wick-and-oil",)
@@ -126,7 +126,7 @@ def test_what_is_named_counts_more_than_the_environment() -> None:
     )
     assert product_of(receiver) is product
     assert (receiver.options["answer_within"], receiver.options["lease"]) == (3, 90)
-    # Then the environment needs no product.
+    # With a source in code, the environment needs no product.
     assert product_of(Receiver.from_environment(product, environ={})) is product
 
 
@@ -156,7 +156,7 @@ def test_secrets_from_files(tmp_path: Path) -> None:
     assert read(environ).values["PASSWORD"] == "paraffin"
     assert read(environ).product().keys == ("new", "old")
     both = environ | {"TALLYHOOK_KEYS": "wick"}
-    assert problems(both)[0] == "TALLYHOOK_KEYS and TALLYHOOK_KEYS_FILE are both set: drop one"
+    assert problems(both)[0] == "TALLYHOOK_KEYS and TALLYHOOK_KEYS_FILE are both set: unset one"
     gone = environ | {"TALLYHOOK_KEYS_FILE": str(tmp_path / "none")}
     assert problems(gone) == (
         f"TALLYHOOK_KEYS_FILE: {tmp_path / 'none'} can't be read: No such file or directory",
@@ -169,14 +169,14 @@ def test_secrets_from_files(tmp_path: Path) -> None:
 
 def test_everything_that_is_missing_is_said_at_once() -> None:
     assert problems({"TALLYHOOK_KEYS": " "}) == (
-        "TALLYHOOK_PRODUCT_CODE is not set: the code of the product whose hooks are received",
-        "TALLYHOOK_KEYS is not set: the product's secret key, and while it is being changed the old one too",
+        "TALLYHOOK_PRODUCT_CODE is not set: the code of the product that sends the hooks",
+        "TALLYHOOK_KEYS is not set: the product's secret key, or the old and the new one while you change it",
     )
     assert problems(variables(USER="ops@example.com")) == (
-        "TALLYHOOK_USER is set, and TALLYHOOK_PASSWORD is not: the API wants both",
+        "TALLYHOOK_USER is set but TALLYHOOK_PASSWORD is not: the API needs both",
     )
     assert problems(variables(PASSWORD="paraffin")) == (
-        "TALLYHOOK_PASSWORD is set, and TALLYHOOK_USER is not: the API wants both",
+        "TALLYHOOK_PASSWORD is set but TALLYHOOK_USER is not: the API needs both",
     )
 
 

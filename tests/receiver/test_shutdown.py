@@ -1,4 +1,4 @@
-"""A server that is told to end while a review is under way: what is done once stays done once."""
+"""A server is terminated during a review: nothing is done twice."""
 
 import os
 import signal
@@ -53,7 +53,7 @@ app = receiver.asgi
 
 
 class Listener:
-    """The application, served by uvicorn in processes that follow each other."""
+    """The application, served by uvicorn in one process after another."""
 
     def __init__(self, folder: Path, api: str, close_within: str) -> None:
         self.folder = folder
@@ -77,7 +77,7 @@ class Listener:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Ended by the signal that orchestrators and systemd send."""
+        """Run the server, and end it with the signal that orchestrators and systemd send."""
         command = [sys.executable, "-m", "uvicorn", "application:app", "--port", str(self.port)]
         with (self.folder / "log").open("ab") as log:
             process = subprocess.Popen(command, cwd=self.folder, env=self.environment, stdout=log, stderr=log)
@@ -131,11 +131,11 @@ def test_a_review_that_is_under_way(
             server.advance("1mo")
             assert (tmp_path / "begun").exists()
             assert charged() == []
-        # Told to end, it has ended the review, or let it go.
+        # On the signal, it has finished the review or released the hook.
         assert charged() == after_the_end
         assert "Traceback" not in listener.log
         is_cut = not after_the_end
-        assert ("subscriptionBillable: interrupted by the receiver's end" in listener.log) == is_cut
+        assert ("subscriptionBillable: interrupted because the receiver closed" in listener.log) == is_cut
         with listener.running():
             server.advance("2d")
         assert charged() == [Decimal("5.00")]

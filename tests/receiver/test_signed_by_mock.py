@@ -1,4 +1,4 @@
-"""The mock signs with each scheme, and the receiver verifies it: both real, over HTTP."""
+"""The mock signs with each scheme, and the receiver verifies, over real HTTP."""
 
 import base64
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Senders that sign nothing: a key in a header, or a notification that its own system has to confirm."""
+"""Senders that don't sign: a key in a header, or a notification that the API must confirm."""
 
 import asyncio
 import json
@@ -39,7 +39,7 @@ CATALOG = {
 
 @asynccontextmanager
 async def listening(receiver: Receiver) -> AsyncIterator[Callable[..., Any]]:
-    """Serve it, and give what posts JSON to it."""
+    """Serve a receiver, and yield a function that posts JSON to it."""
     async with serving(receiver.asgi) as url, httpx.AsyncClient(timeout=60) as http:
 
         async def post(content: object, **headers: str) -> httpx.Response:
@@ -95,7 +95,7 @@ def test_a_key_is_needed() -> None:
         Fusebill("fusebill", "", header="X-Key")
 
 
-# Cleverbridge: nothing but the network, and the API's word.
+# Cleverbridge: the network, and the API's confirmation.
 
 
 @pytest.fixture
@@ -214,7 +214,7 @@ async def test_what_another_source_has_signed_is_no_notification(client: AsyncCl
     hook = FakeCheddar().hook(activityType="subscriptionChanged")
     async with listening(receiver) as post:
         assert (await post(hook, **signed(hook))).status_code == 200
-        # Without its signature it comes from the right network, and is no notification.
+        # Unsigned, it is from an allowed network, but it isn't a notification.
         assert (await post(hook)).status_code == 400
         assert (await post(b"<notification/>")).status_code == 400
     assert len(seen) == 1
@@ -235,7 +235,7 @@ def test_networks_are_checked_at_once(networks: Any) -> None:
         Cleverbridge("cleverbridge", AsyncClient("ledger", "quill"), networks=networks)
 
 
-# Both, sent by the mock.
+# Both systems, sent by the mock.
 
 
 async def test_what_the_mock_sends_is_taken_and_confirmed() -> None:
@@ -269,11 +269,11 @@ async def test_what_the_mock_sends_is_taken_and_confirmed() -> None:
     assert {record.state for record in records} <= {State.DONE, State.IGNORED}
 
 
-# One of one's own.
+# A custom source.
 
 
 class Neighbour:
-    """Unsigned, and believed only if it says please."""
+    """An unsigned source. It confirms only events that say please."""
 
     name = "neighbour"
     networks = ("127.0.0.1",)

@@ -1,4 +1,4 @@
-"""The environment's variables: what is named anywhere is read, and what is read is documented."""
+"""Environment variables: each one that is mentioned is read, and each one that is read is documented."""
 
 import re
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ ROOMS = ("docs", "examples", "sdk", "receiver", "mock_server")
 FILES = {".py", ".md", ".yaml", ".service", ".env", ".toml", ".html", ""}
 
 SETTING = {f"{PREFIX}{setting.name}" for setting in SETTINGS}
-# Only who works on the project itself sets these.
+# Only developers of this project set these.
 OWN = re.compile(r"""os\.environ(?:\.get\(|\[)"(TALLYHOOK_\w+)"|"(TALLYHOOK_\w+)" in os\.environ""")
 
 
 def options() -> set[str]:
-    """What options of the commands are read from."""
+    """The variables of the commands' options."""
     found = (each.envvar for _, command in commands() for each in command.params)
     return {name for name in found if isinstance(name, str)}
 

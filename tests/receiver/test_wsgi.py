@@ -1,4 +1,4 @@
-"""The WSGI door and `answer`: by the standard's own checker, in Flask, and under gunicorn, which forks."""
+"""The WSGI application and `answer`: with wsgiref's checker, in Flask, and in gunicorn, which forks."""
 
 import asyncio
 import contextlib
@@ -47,7 +47,7 @@ def receiver(tmp_path: Path) -> Iterator[Receiver]:
 
 
 def call(receiver: Receiver, method: str = "POST", body: bytes = BODY, **environ: Any) -> tuple[str, bytes]:
-    """Status line and body, by way of the checker that comes with Python."""
+    """The status line and the body of a call, checked by wsgiref."""
     request: dict[str, Any] = {"REQUEST_METHOD": method, "wsgi.input": io.BytesIO(body), "QUERY_STRING": ""}
     request |= {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in signed(body).items()}
     request |= {"CONTENT_LENGTH": str(len(body)), "REMOTE_ADDR": "192.0.2.7"}
@@ -90,7 +90,7 @@ def test_a_body_whose_length_is_not_announced(receiver: Receiver) -> None:
     assert call(receiver, **chunked)[0] == "200 OK"
     large = BODY + b" " * 10_000
     assert call(receiver, body=large, **chunked)[0].startswith("413 ")
-    # Without either there is no telling where it ends, so it is not read.
+    # Without either, the end of the body is unknown, so it isn't read.
     assert call(receiver, CONTENT_LENGTH="")[0] == "401 Unauthorized"
 
 
@@ -122,7 +122,7 @@ def test_many_threads_at_once_are_one_handling(tmp_path: Path) -> None:
 
 
 def test_reviews_share_one_client_whatever_thread_they_come_in(tmp_path: Path) -> None:
-    """Its connections belong to one event loop: the receiver's own."""
+    """The client's connections belong to the receiver's event loop."""
     plans = [
         {
             "code": "PRO",
@@ -165,7 +165,7 @@ def test_reviews_share_one_client_whatever_thread_they_come_in(tmp_path: Path) -
 
 @contextlib.contextmanager
 def wsgi_server(app: Any) -> Iterator[str]:
-    """A server with a thread for each request."""
+    """A server with one thread per request."""
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -178,12 +178,12 @@ def wsgi_server(app: Any) -> Iterator[str]:
 
 
 def test_answer_without_an_event_loop_of_ones_own(receiver: Receiver) -> None:
-    """As an AWS Lambda handler calls it, invocation by invocation."""
+    """As an AWS Lambda handler calls it."""
     for _ in range(3):
         assert receiver.answer("POST", signed(BODY), BODY).status == 200
     receiver.close()
     receiver.close()
-    assert receiver.answer("POST", signed(BODY), BODY).status == 200  # begun anew
+    assert receiver.answer("POST", signed(BODY), BODY).status == 200  # opened again
     assert receiver.answer("POST", {}, BODY).status == 401
 
 
@@ -203,7 +203,7 @@ def test_answer_within_a_handler_would_wait_for_itself(tmp_path: Path) -> None:
 
 
 def document(what: str) -> str:
-    """The block of docs/operations.md that holds this."""
+    """The block of docs/operations.md that contains this text."""
     blocks = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)
     (found,) = [block for block in blocks if what in block]
     return str(found)
@@ -242,7 +242,7 @@ app = receiver.wsgi
 
 @contextlib.contextmanager
 def gunicorn(folder: Path, *options: str, seconds: float = 0.0, before: str = "") -> Iterator[Any]:
-    """The application under gunicorn: its URL and its process, which is asked to end."""
+    """Serve the application with gunicorn, yield its URL and process, and terminate it."""
     source = APPLICATION.format(here=str(folder), key=KEY, seconds=seconds, before=before)
     (folder / "wsgi_app.py").write_text(source)
     with socket.socket() as free:
@@ -298,7 +298,7 @@ def test_under_gunicorn(tmp_path: Path, options: tuple[str, ...]) -> None:
             body = hook_of(code)
             for _ in range(60):
                 status = httpx.post(url, content=body, headers=signed(body), timeout=60).status_code
-                if status != 503:  # another process is at work on the same hook
+                if status != 503:  # another process has the same hook
                     break
                 time.sleep(1)
             return status
@@ -314,7 +314,7 @@ def test_gunicorn_ends_only_when_the_work_is_done(tmp_path: Path) -> None:
     body = hook_of("LATE")
     with gunicorn(tmp_path, "--preload", "--threads", "2", seconds=1.0) as (url, _):
         answer = httpx.post(url, content=body, headers=signed(body), timeout=60)
-        assert (answer.status_code, answer.json()) == (503, {"hook": "at it"})
+        assert (answer.status_code, answer.json()) == (503, {"hook": "in progress"})
         assert not (tmp_path / "handled").exists()
     assert (tmp_path / "handled").read_text().startswith("LATE ")
     log = (tmp_path / "log").read_text()
@@ -325,11 +325,11 @@ def test_gunicorn_ends_only_when_the_work_is_done(tmp_path: Path) -> None:
 
 
 def test_an_inbox_that_was_opened_before_the_fork_is_not_used(tmp_path: Path) -> None:
-    """Neither SQLite's connections nor the threads go along; who shares them writes over each other."""
+    """A fork copies no threads, and processes that share a SQLite connection corrupt the file."""
     with gunicorn(
         tmp_path, "--preload", before="assert receiver.run(receiver._health.answer()).status == 200"
     ) as (url, _):
         body = hook_of("C1")
         answer = httpx.post(url, content=body, headers=signed(body), timeout=60)
         assert (answer.status_code, answer.json()) == (503, {"hook": "no inbox"})
-    assert "opened before this process was forked" in (tmp_path / "log").read_text()
+    assert "opened before the fork" in (tmp_path / "log").read_text()

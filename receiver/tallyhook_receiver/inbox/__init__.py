@@ -1,6 +1,6 @@
-"""The inbox: the hooks that came, what came of them, and the journals of their reviews.
+"""The inbox stores all hooks, their states, and the journals of their reviews.
 
-One protocol, several stores. `PostgresInbox` is in `tallyhook_receiver.inbox.postgres`, which needs the extra
+`Inbox` is the protocol. `PostgresInbox` is in `tallyhook_receiver.inbox.postgres`, which needs the extra
 `[postgres]`.
 """
 
@@ -26,13 +26,14 @@ __all__ = [
 
 
 def open_inbox(url: str | Path, *, max_hooks: int = MAX_HOOKS, create: bool = True) -> Inbox:
-    """The inbox at a path or URL. Call its `open` before you use it.
+    """Make the inbox for a path or URL. Call its `open` before you use it.
 
-    A path, `sqlite:///relative/path` and `sqlite:////absolute/path` are a file, `:memory:` is a MemoryInbox,
-    and `postgresql://user:password@host/database` is a server, which needs the extra `[postgres]`.
+    A path, `sqlite:///relative/path` or `sqlite:////absolute/path` gives a SQLiteInbox, `:memory:` a
+    MemoryInbox, and `postgresql://user:password@host/database` a PostgresInbox, which needs the extra
+    `[postgres]`.
 
     Args:
-        max_hooks: how many hooks it holds when it is full.
+        max_hooks: the maximum number of hooks.
         create: whether to create a file or tables that don't exist.
 
     Raises ValueError for any other URL, and ModuleNotFoundError if the extra is missing.
@@ -46,7 +47,7 @@ def open_inbox(url: str | Path, *, max_hooks: int = MAX_HOOKS, create: bool = Tr
         return SQLiteInbox(unquote(rest[1:]), max_hooks=max_hooks, create=create)
     if scheme not in ("postgresql", "postgres"):
         raise ValueError(
-            f"an inbox is a path, sqlite:///path or postgresql://user@host/database, not {scheme}://…"
+            f"an inbox must be a path, sqlite:///path or postgresql://user@host/database, not {scheme}://…"
         )
     try:
         from tallyhook_receiver.inbox.postgres import PostgresInbox
@@ -54,6 +55,6 @@ def open_inbox(url: str | Path, *, max_hooks: int = MAX_HOOKS, create: bool = Tr
         if (error.name or "").startswith("tallyhook"):
             raise
         raise ModuleNotFoundError(
-            "an inbox in PostgreSQL needs psycopg: pip install 'tallyhook[postgres]'", name=error.name
+            "a PostgreSQL inbox needs psycopg: pip install 'tallyhook[postgres]'", name=error.name
         ) from error
     return PostgresInbox(str(url), max_hooks=max_hooks, create=create)

@@ -1,7 +1,6 @@
 """Group commit: one thread owns a SQLite connection, and commits all queued operations together.
 
-A durable commit costs one flush of the disk, however many operations it holds. So the busier the inbox is,
-the less each operation costs.
+A durable commit costs one disk flush, however many operations it contains.
 """
 
 import asyncio
@@ -36,7 +35,7 @@ class _Asked:
             self.error = error
 
     def answer(self) -> None:
-        if self.future.done():  # the coroutine was canceled
+        if self.future.done():  # the caller was canceled
             return
         if self.error is None:
             self.future.set_result(self._result)
@@ -45,11 +44,11 @@ class _Asked:
 
 
 class Commits:
-    """Runs operations in the order in which they were asked for.
+    """Runs operations in the order in which they are queued.
 
-    An operation that raises LeaseLost or InboxUnavailable must not have written anything. It fails alone, and
-    the others are committed. Any other error fails the whole batch. Errors name the inbox as `name`. `check`
-    runs before each batch.
+    If an operation raises LeaseLost or InboxUnavailable, it must not have written anything. Only that
+    operation fails; the rest of the batch is committed. Any other error fails the whole batch. `name` appears
+    in error messages. `check` is called before each batch.
     """
 
     def __init__(
@@ -68,16 +67,17 @@ class Commits:
             self._thread.start()
 
     async def stop(self) -> None:
-        """Finish pending operations, then close the connection."""
+        """Finish queued operations, then close the connection."""
         thread, self._thread = self._thread, None
         if thread is not None:
             self._queue.put(None)
-            while thread.is_alive():  # while Python ends, no other thread can be had to join it
+            while thread.is_alive():  # at interpreter exit, no thread can be started to join it
                 await asyncio.sleep(0.002)
 
     async def run(self, operation: Callable[[sqlite3.Connection], T]) -> T:
-        """The operation's result, once it is on the disk. Raises InboxUnavailable, or the operation's
-        LeaseLost.
+        """Queue an operation, and return its result once it is on the disk.
+
+        Raises InboxUnavailable, or the operation's LeaseLost.
         """
         if self._thread is None:
             raise InboxUnavailable("the inbox is closed")
@@ -100,7 +100,7 @@ class Commits:
             self._connection = None
 
     def _commit(self, batch: list[_Asked]) -> None:
-        """Run a batch completely or not at all, and notify each event loop once."""
+        """Run a batch in one transaction, and notify each event loop once."""
         try:
             self._check()
             if self._connection is None:
@@ -109,13 +109,13 @@ class Commits:
             for asked in batch:
                 asked.run(self._connection)
             self._connection.execute("COMMIT")
-        except Exception as error:  # whatever it is, nobody may wait for ever
+        except Exception as error:  # whatever it is, no caller may wait forever
             self._roll_back()
             for asked in batch:
                 asked.error = InboxUnavailable(f"{self._name}: {error or type(error).__name__}")
                 asked.error.__cause__ = error
         for loop in {asked.loop for asked in batch}:
-            with suppress(RuntimeError):  # the loop is closed: nobody waits there any more
+            with suppress(RuntimeError):  # the loop is closed, so no caller waits there
                 loop.call_soon_threadsafe(_answer, [asked for asked in batch if asked.loop is loop])
 
     def _roll_back(self) -> None:

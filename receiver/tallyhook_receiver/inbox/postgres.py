@@ -1,4 +1,4 @@
-"""The inbox for several machines: tables in a PostgreSQL database."""
+"""An inbox in PostgreSQL, for workers on several machines."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -32,16 +32,16 @@ from tallyhook_receiver.inbox.base import (
 )
 from tallyhook_receiver.inbox.postgres_schema import Connection, migrate, unavailable
 
-# Seconds by which a clock may differ from one look to the next, for it is kept right by small steps. Far less
-# than what a lease has left when nothing is sent under it any more.
+# Seconds by which a clock may deviate between two looks, since NTP corrects it in small steps. It is far less
+# than the quarter of a lease that must be left when a request is sent.
 _SLACK = 1.0
 
-# Pruned in steps, so that no hook has to wait for all of it.
+# How many hooks one transaction prunes, so that other operations don't wait long.
 _STEP = 500
 
 
-# A row lock makes the workers take turns on a hook. The time is that of the moment, not of the transaction's
-# beginning: one that has waited for the lock must not go by a time that is over.
+# A row lock makes workers take turns on a hook. The queries use clock_timestamp() and not now(), which is the
+# start of the transaction: after waiting for the lock, that time is out of date.
 _REMEMBER = "UPDATE tallyhook_hooks SET deliveries = deliveries + 1 WHERE key = %(key)s"
 _RECEIVE = """
     INSERT INTO tallyhook_hooks AS hook (key, product, type, body, digest, received, changed)
@@ -72,18 +72,18 @@ _DROP = """
 class PostgresInbox:
     """An inbox in a database, for any number of workers on any number of machines.
 
-    Leases follow the database's clock, and every worker watches that clock. If the clock is set, no lease
-    ends. A worker takes over another's lease only after it has seen the clock run evenly for as long as the
-    lease lasts. Every commit is flushed to the disk. The tables are in the first schema of the role's search
-    path. The connections belong to the event loop that called `open`.
+    Leases follow the database's clock, and every worker watches that clock. Setting the clock doesn't end a
+    lease: a worker takes over another's hook only after it has seen the clock run evenly for the length of a
+    lease. Every commit is flushed to disk. The tables are in the first schema of the role's search path.
+    The connections belong to the event loop that called `open`.
 
     Args:
         connections: the maximum number of open connections.
         busy_seconds: how long to wait for a connection and for a lock.
-        max_hooks: how many hooks it holds when it is full. Hooks that other workers have stored since this
-            one last counted may come on top.
+        max_hooks: the maximum number of hooks. The number can be exceeded by what other workers have stored
+            since this worker last counted.
         create: whether to create missing tables.
-        uptime: seconds that always advance.
+        uptime: returns seconds that never go back.
 
     Raises ValueError for an invalid URL.
     """
@@ -104,7 +104,7 @@ class PostgresInbox:
         self._max_hooks = max_hooks
         self._create = create
         self._watch = _Watch(uptime)
-        self._hooks = max_hooks  # at the most: nothing is known before the first count
+        self._hooks = max_hooks  # assumed to be full until the first count
         self._pool: AsyncConnectionPool[Connection] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._opening = asyncio.Lock()
@@ -115,9 +115,9 @@ class PostgresInbox:
                 return
             if self._loop is not None and self._loop.is_running():
                 raise InboxUnavailable("the inbox was opened in another event loop")
-            self._pool = None  # its connections have gone with the loop that they belonged to
+            self._pool = None  # its connections ended with their event loop
             try:
-                # Not from the pool, which says only that it took too long.
+                # Connect directly first: the pool reports every failure as a timeout.
                 async with await Connection.connect(self._conninfo, autocommit=True) as connection:
                     await self._configure(connection)
                     await migrate(connection, self._create)
@@ -131,14 +131,14 @@ class PostgresInbox:
                 min_size=1,
                 max_size=self._connections,
                 timeout=self._busy_seconds,
-                # Given up soon, it is tried again at the next request; else the pauses would grow to minutes.
+                # Give up soon: the next request tries again. Otherwise the pauses grow to minutes.
                 reconnect_timeout=self._busy_seconds,
                 configure=self._configure,
                 name="tallyhook-inbox",
                 open=False,
             )
             try:
-                # Connected by then: an event loop that ended in the middle of it would wait for ever.
+                # Wait until connected: if the event loop ended during the connect, it would hang.
                 await pool.open(wait=True, timeout=self._busy_seconds)
             except psycopg.Error as error:
                 await pool.close()
@@ -152,7 +152,7 @@ class PostgresInbox:
             await pool.close(timeout=self._busy_seconds)
 
     async def check(self) -> None:
-        # Refused where nothing can be written, as on a standby; a server whose disk is full ends by itself.
+        # Fails if the server is read-only, as a standby is. A server whose disk is full stops anyway.
         await self._write("UPDATE tallyhook_hooks SET note = note WHERE false", ())
 
     async def keep(self, letter: Letter, state: State, note: str = "") -> None:
@@ -168,7 +168,7 @@ class PostgresInbox:
         seen = digest(letter.body)
         async with self._connection() as connection, connection.transaction():
             await self._remember(connection, letter)
-            # Remembering has locked the row.
+            # _remember has locked the row.
             state, known, done, is_ours, is_free, free_in = await _only(
                 connection,
                 f"SELECT state, digest, done, owner IN ('', %s), {_FREE},"
@@ -210,7 +210,7 @@ class PostgresInbox:
             )
             row = await found.fetchone()
             if row is None:
-                raise LeaseLost("another worker has taken this hook over")
+                raise LeaseLost("another worker has taken over this hook")
             await connection.execute(
                 "UPDATE tallyhook_hooks SET state = %s, note = coalesce(%s, note), owner = '', done = %s,"
                 " changed = clock_timestamp(), leased_until = clock_timestamp() WHERE key = %s",
@@ -320,9 +320,7 @@ class PostgresInbox:
             await connection.execute(_RECEIVE, values)
 
     async def _make_room(self, connection: Connection) -> None:
-        """Make room for one more hook. It counts only if the inbox may be full, since counting reads an
-        index.
-        """
+        """Make room for one more hook. Counts the hooks only if the inbox may be full."""
         if self._hooks >= self._max_hooks:
             (self._hooks,) = await _only(connection, "SELECT count(*) FROM tallyhook_hooks")
         if self._hooks >= self._max_hooks:
@@ -330,12 +328,12 @@ class PostgresInbox:
             if (await _clock(connection)).is_steady:
                 dropped = (await connection.execute(_DROP, (FRESH, max(1, self._max_hooks // 100)))).rowcount
             if dropped == 0:
-                raise InboxUnavailable(f"the inbox is full: {self._hooks} hooks, and none may be dropped")
+                raise InboxUnavailable(f"the inbox is full: {self._hooks} hooks, and none can be dropped")
             self._hooks -= dropped
         self._hooks += 1
 
     async def _look(self, connection: Connection) -> float:
-        """For how many seconds the database's clock is known to have run evenly."""
+        """Read the database's clock. Returns for how many seconds it has run evenly, as far as known."""
         asked = self._watch.uptime()
         (now,) = await _only(connection, f"SELECT {_NOW}")
         return self._watch.seen(now, asked)
@@ -345,17 +343,17 @@ class PostgresInbox:
             return await (await connection.execute(query, values)).fetchall()
 
     async def _write(self, query: str, values: Any) -> int:
-        """The number of rows that were written, once they are durable."""
+        """Execute and commit a statement. Returns the number of rows that it wrote."""
         async with self._connection() as connection:
             return (await connection.execute(query, values)).rowcount
 
     async def _write_as_owner(self, query: str, values: dict[str, Any]) -> None:
         if await self._write(query, values) == 0:
-            raise LeaseLost("another worker has taken this hook over")
+            raise LeaseLost("another worker has taken over this hook")
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:
-        """A connection in which each statement, or each `transaction`, is committed by itself."""
+        """A connection from the pool. Each statement or `transaction` commits separately."""
         if self._pool is None:
             raise InboxUnavailable("the inbox is closed")
         if asyncio.get_running_loop() is not self._loop:
@@ -369,15 +367,14 @@ class PostgresInbox:
                 finally:
                     lost = connection.closed
         except (psycopg.Error, OSError) as error:
-            if lost:  # rarely alone: after a restart of the server all are
+            if lost:  # probably all of them, after a restart of the server
                 await pool.check()
             raise unavailable(error) from error
 
     async def _configure(self, connection: Connection) -> None:
-        """Make commits durable, whatever the defaults of role and database are.
+        """Make commits durable, whatever the role's and database's defaults are.
 
-        A worker that stops in the middle of a transaction blocks its hook only for as long as others wait for
-        a lock.
+        Transactions time out, so a worker that hangs in one doesn't block its hook for long.
         """
         busy = round(self._busy_seconds * 1000)
         await connection.execute(
@@ -387,15 +384,15 @@ class PostgresInbox:
 
 
 class _Watch:
-    """Compares a clock with this machine's uptime."""
+    """Compares the database's clock with this machine's uptime to notice when the clock is set."""
 
     def __init__(self, uptime: Callable[[], float]) -> None:
         self.uptime = uptime
-        self._began: tuple[float, float] | None = None  # by the clock, when the machine was started: from, to
+        self._began: tuple[float, float] | None = None  # bounds of the machine's boot time by the clock
         self._since = 0.0
 
     def seen(self, clock: float, asked: float) -> float:
-        """For how many seconds the clock has run evenly, after it was read between `asked` and now."""
+        """For how many seconds the clock has run evenly. `clock` was read between `asked` and now."""
         now = self.uptime()
         began = clock - now, clock - asked
         if self._began is None or max(began[0] - self._began[1], self._began[0] - began[1]) > _SLACK:
@@ -405,22 +402,22 @@ class _Watch:
 
 
 async def _only(connection: Connection, query: str, values: tuple[object, ...] = ()) -> tuple[Any, ...]:
-    """The row of a query that always returns one row."""
+    """The row of a query that returns exactly one row."""
     (row,) = await (await connection.execute(query, values)).fetchall()
     return row
 
 
 async def _clock(connection: Connection) -> Steadiness:
-    """The database's clock, after one more reading."""
+    """The steadiness of the database's clock, after another reading."""
     now, seen, since = await _only(connection, f"SELECT {_NOW}, seen, since FROM tallyhook_clock")
     return Steadiness(seen, since).at(now)
 
 
 def _conninfo(url: str, seconds: float) -> str:
-    """The URL, with limits for how long a dead server or network goes unnoticed, unless it has its own."""
+    """The connection string for a URL, with timeouts for a dead server unless the URL has them."""
     limits: dict[str, Any] = {
         "application_name": "tallyhook",
-        "connect_timeout": max(2, round(seconds)),  # in seconds; less than two is none at all
+        "connect_timeout": max(2, round(seconds)),  # in seconds; psycopg's minimum is 2
         "keepalives_idle": 30,
         "tcp_user_timeout": round(2000 * seconds),
         "target_session_attrs": "read-write",
@@ -428,9 +425,9 @@ def _conninfo(url: str, seconds: float) -> str:
     try:
         return make_conninfo(**(limits | conninfo_to_dict(url)))
     except psycopg.ProgrammingError:
-        # Its message may quote a part of the password.
+        # The message may quote part of the password.
         raise ValueError(
-            "the inbox's URL can't be read: postgresql://user:password@host:port/database,"
+            "the inbox's URL can't be read: write postgresql://user:password@host:port/database,"
             " and percent-encode reserved characters"
         ) from None
 

@@ -1,4 +1,4 @@
-"""The tables of the PostgreSQL inbox. The first worker creates and migrates them."""
+"""The tables of the PostgreSQL inbox, and their migrations."""
 
 from typing import Any
 
@@ -11,8 +11,8 @@ from tallyhook_receiver.sources.cheddar import kept_key
 
 Connection = AsyncConnection[tuple[Any, ...]]
 
-# The schema's versions: `tallyhook_schema` counts how many of these steps a database has gone through.
-# Keys are compared as bytes ("C"), so that the beginning of a key finds it by the index.
+# `tallyhook_schema` stores how many of these steps a database has gone through. Keys are compared as bytes
+# ("C"), so that the index can find a key by its prefix.
 _MIGRATIONS = (
     """
     CREATE TABLE tallyhook_hooks (
@@ -39,8 +39,8 @@ _MIGRATIONS = (
         PRIMARY KEY (key, position)
     );
     """,
-    # A hook may be announced in several bodies; reviews may be due again. Workers of the release before,
-    # which know nothing of it, can't add hooks any more.
+    # Hooks may have several bodies, and reviews may get a second look. Dropping the default of `digest` keeps
+    # workers of the earlier release from adding hooks.
     """
     ALTER TABLE tallyhook_hooks
         ADD COLUMN lease interval NOT NULL DEFAULT '0',
@@ -58,25 +58,25 @@ _MIGRATIONS = (
     INSERT INTO tallyhook_clock VALUES (0, 0);
     """,
 )
-_REKEYED = 2  # the step after which keys are rewritten
+_REKEYED = 2  # keys are rewritten after this step
 
-_LOCK = 0x7461_6C6C_7968_6F6F  # "tallyhoo": any number will do that nobody else locks
+_LOCK = 0x7461_6C6C_7968_6F6F  # "tallyhoo"; any number that no other program locks
 
 
 async def migrate(connection: Connection, create: bool) -> None:
-    """Bring the tables to this release's version, on a connection that serves nothing else.
+    """Create the tables, or migrate them to this release. Use a separate connection, and close it afterwards.
 
-    Several workers take turns.
+    Workers that migrate at the same time take turns.
 
     Raises InboxUnavailable if the database can't hold an inbox, if it has none and `create` is False, or if a
     newer release wrote it.
     """
     if await _value(connection, "SHOW server_encoding") != "UTF8":
-        raise InboxUnavailable("PostgreSQL: an inbox needs a database with the encoding UTF8")
+        raise InboxUnavailable("PostgreSQL: the database of an inbox must have the encoding UTF8")
     if await _version(connection) == len(_MIGRATIONS):
-        return  # without a lock, and without the right to make tables
-    # Held until the connection is closed. Taken before the transaction: one that has begun need not see the
-    # tables that another worker has made since.
+        return  # needs no lock and no right to create tables
+    # Held until the connection closes. Taken before the transaction begins, since a transaction that waited
+    # for the lock might not see the tables that another worker has just created.
     await connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
     async with connection.transaction():
         version = await _version(connection)
@@ -95,7 +95,7 @@ async def migrate(connection: Connection, create: bool) -> None:
 
 
 async def _rekey(connection: Connection) -> None:
-    """Compute keys and digests from the bodies: a key has the product that signed, and a body is done."""
+    """Recompute the keys, and compute the digests, from the stored bodies."""
     keys = await (await connection.execute("SELECT key FROM tallyhook_hooks")).fetchall()
     for (old,) in keys:
         cursor = await connection.execute(
@@ -103,7 +103,7 @@ async def _rekey(connection: Connection) -> None:
         )
         ((product, state, body),) = await cursor.fetchall()
         seen = digest(body)
-        # Two that an earlier release took for different hooks may have one key now: the first one has it.
+        # Two hooks of an earlier release may now have the same key. The first one gets it.
         await connection.execute(
             "UPDATE tallyhook_hooks SET digest = %(seen)s, done = %(done)s, key = CASE WHEN EXISTS"
             " (SELECT FROM tallyhook_hooks WHERE key = %(new)s) THEN key ELSE %(new)s END"
@@ -129,6 +129,6 @@ async def _value(connection: Connection, query: str) -> Any:
 
 
 def unavailable(error: psycopg.Error | OSError) -> InboxUnavailable:
-    """The error with the first line of the server's message. Later lines may quote data."""
+    """Wrap an error, with only the first line of the server's message. Later lines may quote data."""
     primary = error.diag.message_primary if isinstance(error, psycopg.Error) else None
     return InboxUnavailable(f"PostgreSQL: {primary or ' '.join(str(error).split())}")

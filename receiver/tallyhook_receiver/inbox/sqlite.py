@@ -1,4 +1,4 @@
-"""The embedded inboxes: a SQLite file for all workers on one machine, or SQLite in memory."""
+"""The embedded inboxes: a SQLite file shared by all workers on a machine, or SQLite in memory."""
 
 import sqlite3
 import time
@@ -39,24 +39,24 @@ _INSERT = (
     " ON CONFLICT (key) DO NOTHING"
 )
 
-# Pruned in steps, so that no hook has to wait for all of it.
+# How many hooks one transaction prunes, so that other operations don't wait long.
 _STEP = 500
 
 
 class SQLiteInbox:
-    """An inbox in a file.
+    """An inbox in a SQLite file.
 
-    It uses a write-ahead log, and flushes every commit to the disk. Leases follow the machine's uptime, so
-    setting the clock doesn't change them.
+    It uses a write-ahead log, and flushes every commit to disk. Leases follow the machine's uptime, so
+    setting the clock doesn't affect them.
 
     Args:
-        path: the file.
+        path: the path of the file.
         busy_seconds: how long to wait while another process writes.
-        max_hooks: how many hooks it holds when it is full. Hooks that other workers have stored since this
-            one last counted may come on top.
+        max_hooks: the maximum number of hooks. The number can be exceeded by what other workers have stored
+            since this worker last counted.
         create: whether to create a missing file.
-        clock: Unix seconds. Workers on one file must have the same clock and uptime.
-        uptime: seconds that always advance.
+        clock: returns Unix seconds. Workers that share a file must have the same clock and uptime.
+        uptime: returns seconds that never go back.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class SQLiteInbox:
         self._create = create
         self._clock = clock
         self._uptime = uptime
-        self._count = max_hooks  # at the most: nothing is known before the first count
+        self._count = max_hooks  # assumed to be full until the first count
         self._file: tuple[int, int] | None = None
         self._commits = Commits(str(path), self._connect, self._check)
 
@@ -146,7 +146,7 @@ class SQLiteInbox:
                 "SELECT digest, done FROM hooks WHERE key = ? AND owner = ?", (key, owner)
             ).fetchone()
             if row is None:
-                raise LeaseLost("another worker has taken this hook over")
+                raise LeaseLost("another worker has taken over this hook")
             done = done_with(row[1], row[0], state is State.DONE)
             connection.execute(
                 "UPDATE hooks SET state = ?, note = coalesce(?, note), changed = ?, owner = '',"
@@ -257,9 +257,9 @@ class SQLiteInbox:
         return await self._commits.run(lambda connection: connection.execute(query, values).fetchall())
 
     async def _write_as_owner(self, query: str, values: Any) -> None:
-        """Write to a hook of this owner. Raises LeaseLost if the statement finds none."""
+        """Execute a statement that is limited to this owner's hooks. Raises LeaseLost if it finds none."""
         if await self._commits.run(lambda connection: connection.execute(query, values).rowcount) == 0:
-            raise LeaseLost("another worker has taken this hook over")
+            raise LeaseLost("another worker has taken over this hook")
 
     def _insert(
         self,
@@ -273,7 +273,7 @@ class SQLiteInbox:
         until: float = 0.0,
         lease: float = 0.0,
     ) -> bool:
-        """Store a first delivery. False, and nothing is written, if it isn't the first."""
+        """Store the first delivery of a hook. Returns False and writes nothing if the hook exists."""
         if self._count >= self._max_hooks and not _is_there(connection, letter.key):
             self._make_room(connection)
         now = self._clock()
@@ -295,11 +295,11 @@ class SQLiteInbox:
             steady = _clock(connection).at(self._clock()).is_steady
             dropped = self._drop(connection, FRESH, max(1, self._max_hooks // 100)) if steady else 0
             if dropped == 0:
-                raise InboxUnavailable(f"the inbox is full: {self._count} hooks, and none may be dropped")
+                raise InboxUnavailable(f"the inbox is full: {self._count} hooks, and none can be dropped")
             self._count -= dropped
 
     def _drop(self, connection: sqlite3.Connection, age: timedelta, limit: int) -> int:
-        """Delete the oldest hooks that have been done or ignored for so long. Returns how many."""
+        """Delete the oldest hooks that have been done or ignored for `age`. Returns how many."""
         keys = connection.execute(
             "SELECT key FROM hooks WHERE state IN ('done', 'ignored') AND due IS NULL AND changed < ?"
             " ORDER BY changed LIMIT ?",
@@ -309,13 +309,13 @@ class SQLiteInbox:
         return len(keys)
 
     def _connect(self) -> sqlite3.Connection:
-        """Open the file. It is created only the first time: a lost file must not come back empty."""
+        """Open the file. Creates it only the first time: a lost file must not come back empty."""
         mode = "rwc" if self._create and self._file is None else "rw"
         if mode == "rw" and not self._path.exists():
-            raise InboxUnavailable("the file is not there")
+            raise InboxUnavailable("the file does not exist")
         if mode == "rwc":
-            # For its owner alone, as the files beside it then are: it holds customers' data. SQLite goes by
-            # the umask, and says itself what is wrong where no file can be made.
+            # The file has customers' data, so only its owner may read it. SQLite itself would follow the
+            # umask. SQLite gives its other files the same mode, and reports why a file can't be created.
             with suppress(OSError):
                 self._path.touch(0o600, exist_ok=False)
         connection = connect(f"{self._path.resolve().as_uri()}?mode={mode}", self._busy_seconds)
@@ -334,20 +334,18 @@ class SQLiteInbox:
         return stat.st_dev, stat.st_ino
 
     def _check(self) -> None:
-        """Raises InboxUnavailable if the file was deleted or replaced: SQLite would lose what it writes."""
+        """Raise InboxUnavailable if the file was deleted or replaced, since writes to it would be lost."""
         if self._file is not None and self._identity() != self._file:
             raise InboxUnavailable("the inbox's file was replaced while it was open")
 
 
 class MemoryInbox(SQLiteInbox):
-    """An inbox for tests and trials: it keeps all promises of `Inbox` but durability.
-
-    Closing it deletes everything.
+    """An inbox in memory, for tests and trials. Closing it deletes everything.
 
     Args:
-        max_hooks: how many hooks it holds when it is full.
-        clock: Unix seconds.
-        uptime: seconds that always advance.
+        max_hooks: the maximum number of hooks.
+        clock: returns Unix seconds.
+        uptime: returns seconds that never go back.
     """
 
     def __init__(
@@ -381,7 +379,7 @@ def _put_body(connection: sqlite3.Connection, letter: Letter) -> None:
 
 
 def _delete(connection: sqlite3.Connection, keys: Sequence[tuple[str]]) -> None:
-    """Delete hooks with their bodies and journals."""
+    """Delete hooks, and with them their bodies and journals."""
     connection.executemany("DELETE FROM journal WHERE key = ?", keys)
     connection.executemany("DELETE FROM hooks WHERE key = ?", keys)
 

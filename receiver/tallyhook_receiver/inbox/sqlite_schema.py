@@ -9,14 +9,14 @@ from tallyhook_receiver.sources.cheddar import kept_key
 
 
 def _rekey(connection: sqlite3.Connection) -> None:
-    """Compute keys and digests from the bodies: a key has the product that signed, and a body is done."""
+    """Recompute the keys, and compute the digests, from the stored bodies."""
     for (row,) in connection.execute("SELECT id FROM hooks").fetchall():
         old, product, state, body = connection.execute(
             "SELECT key, product, state, body FROM hooks JOIN bodies ON hook = id WHERE id = ?", (row,)
         ).fetchone()
         key, seen = kept_key(product, body), digest(body)
         if connection.execute("SELECT 1 FROM hooks WHERE key = ?", (key,)).fetchone() is not None:
-            key = old  # two that an earlier release took for different hooks: the first one has the key
+            key = old  # two hooks of an earlier release now have the same key; the first one gets it
         done = seen if state == "done" else ""
         connection.execute("UPDATE journal SET key = ? WHERE key = ?", (key, old))
         connection.execute(
@@ -24,7 +24,7 @@ def _rekey(connection: sqlite3.Connection) -> None:
         )
 
 
-# The schema's versions: `PRAGMA user_version` counts how many of these steps a file has gone through.
+# `PRAGMA user_version` stores how many of these steps a file has gone through.
 _MIGRATIONS: tuple[tuple[str | Callable[[sqlite3.Connection], None], ...], ...] = (
     (
         """
@@ -53,7 +53,7 @@ _MIGRATIONS: tuple[tuple[str | Callable[[sqlite3.Connection], None], ...], ...] 
         ) WITHOUT ROWID
         """,
     ),
-    # Bodies have a table of their own: otherwise each change of a hook would rewrite its body.
+    # Move bodies to a separate table, so that a change of a hook doesn't rewrite its body.
     (
         """
         CREATE TABLE slim_hooks (
@@ -86,7 +86,7 @@ _MIGRATIONS: tuple[tuple[str | Callable[[sqlite3.Connection], None], ...], ...] 
         "ALTER TABLE slim_hooks RENAME TO hooks",
         "CREATE INDEX hooks_by_change ON hooks (changed)",
         "CREATE INDEX hooks_by_state ON hooks (state, changed)",
-        # Both in one, to be read and to be inserted into.
+        # Joins both tables, for reads and inserts.
         "CREATE VIEW letters AS SELECT hooks.*, body FROM hooks JOIN bodies ON hook = id",
         """
         CREATE TRIGGER letters_arrive INSTEAD OF INSERT ON letters BEGIN
@@ -96,7 +96,7 @@ _MIGRATIONS: tuple[tuple[str | Callable[[sqlite3.Connection], None], ...], ...] 
         END
         """,
     ),
-    # A hook may be announced in several bodies; leases go by the machine's uptime; reviews may be due again.
+    # Hooks may have several bodies, leases follow the uptime, and reviews may get a second look.
     (
         "DROP TRIGGER letters_arrive",
         "DROP VIEW letters",
@@ -115,23 +115,23 @@ _MIGRATIONS: tuple[tuple[str | Callable[[sqlite3.Connection], None], ...], ...] 
 
 
 def connect(database: str, busy_seconds: float) -> sqlite3.Connection:
-    """A connection to the file at this URI. Each statement commits by itself."""
+    """Connect to the file at this URI, in autocommit mode."""
     return sqlite3.connect(
         database, uri=True, timeout=busy_seconds, isolation_level=None, check_same_thread=False
     )
 
 
 def inspect(connection: sqlite3.Connection, create: bool) -> None:
-    """Raises InboxUnavailable for a damaged file or one without an inbox, before anything is written."""
+    """Raise InboxUnavailable if the file is damaged, or has no inbox and `create` is False."""
     (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
-        raise InboxUnavailable(f"the file is damaged, and a backup has to be restored: {found}")
+        raise InboxUnavailable(f"the file is damaged: restore a backup: {found}")
     if not create and connection.execute("PRAGMA user_version").fetchone() == (0,):
         raise InboxUnavailable("this file holds no inbox")
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Make the connection's writes durable, and bring the tables up to date."""
+    """Make the connection's writes durable, and migrate the tables to this release."""
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("BEGIN IMMEDIATE")
@@ -146,10 +146,10 @@ def migrate(connection: sqlite3.Connection) -> None:
                 connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
     connection.execute("COMMIT")
-    connection.execute("PRAGMA foreign_keys = ON")  # not before: a step may replace a table that others name
+    connection.execute("PRAGMA foreign_keys = ON")  # only now: a step may replace a referenced table
 
 
 def touch(connection: sqlite3.Connection) -> None:
-    """Write an unchanged value. Like storing a hook, this takes the lock and writes a page."""
+    """Write without a change. Like storing a hook, this takes the lock and writes a page."""
     connection.execute("SELECT 1 FROM hooks LIMIT 1").fetchall()
     connection.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")

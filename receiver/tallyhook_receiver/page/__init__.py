@@ -1,4 +1,4 @@
-"""The receiver's page: the inbox in a browser, for people whom the app lets in."""
+"""The receiver's page: the inbox in a browser, for the users that your app admits."""
 
 from tallyhook_receiver.page.app import Check, Page
 

@@ -1,4 +1,4 @@
-"""The page as an ASGI application: who may see it, and its security headers."""
+"""The page as an ASGI application, with its access check and security headers."""
 
 import inspect
 import logging
@@ -15,7 +15,7 @@ from tallyhook_receiver.responses import HEADERS_TOO_LARGE, Response
 
 log = logging.getLogger("tallyhook.receiver")
 
-# Told the request's headers, with names in lower case. What is anything but True keeps the page shut.
+# Called with the request's headers, with lower-case names. Anything but True refuses the request.
 Check = Callable[[Mapping[str, str]], bool | Awaitable[bool]]
 
 _STYLE = "/page.css"
@@ -40,14 +40,14 @@ def _response(status: int, kind: str, body: bytes, *headers: tuple[str, str]) ->
 
 
 _STYLED = _response(200, "text/css", _CSS)
-_FORBIDDEN = _response(403, "text/plain", b"not for you\n")
-_NOT_FOUND = _response(404, "text/plain", b"there is nothing here\n")
+_FORBIDDEN = _response(403, "text/plain", b"access denied\n")
+_NOT_FOUND = _response(404, "text/plain", b"not found\n")
 _READ_ONLY = _response(405, "text/plain", b"GET only\n", ("Allow", "GET, HEAD"))
 _UNAVAILABLE = _response(503, "text/plain", b"the inbox is unavailable\n")
 
 
 class Page:
-    """An ASGI application to mount in another one. It is read-only, and runs no scripts in the browser.
+    """The read-only page: an ASGI application to mount in another one. It has no scripts.
 
     `opened` returns the open inbox, and may raise InboxUnavailable.
     """
@@ -66,15 +66,15 @@ class Page:
             case "websocket":
                 await receive()
                 await send({"type": "websocket.close", "code": 1000})
-            case kind:  # how an application says that it has no lifespan of its own
-                raise RuntimeError(f"the page has no {kind}")
+            case kind:  # this tells a server that the application has no lifespan
+                raise RuntimeError(f"the page does not support {kind}")
 
     async def _respond(self, scope: Message) -> Response:
         headers = headers_of(scope)
         if headers is None:
             return HEADERS_TOO_LARGE
         if not await self._may(headers):
-            log.warning("the page was refused")
+            log.warning("a request for the page was refused")
             return _FORBIDDEN
         if scope["method"] not in ("GET", "HEAD"):
             return _READ_ONLY

@@ -1,4 +1,4 @@
-"""What an operator sees: hooks by state, what failed and why, what waits, and what reviews changed."""
+"""What an operator sees: hooks by state, failed and waiting hooks with the reason, and recent reviews."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,8 +10,8 @@ from tallyhook.tables import Column, Element, Table, element, written
 from tallyhook_receiver.inbox import Inbox, Record, State, Stats
 from tallyhook_receiver.page.subject import Subject, subject
 
-_SHOWN = 20  # hooks of a kind, newest first
-_SEARCHED = 100  # hooks among which the last reviews are looked for
+_SHOWN = 20  # hooks in each section, newest first
+_SEARCHED = 100  # how many finished hooks are searched for reviews
 
 _COLUMNS = (
     Column("hook"),
@@ -28,7 +28,7 @@ _COLUMNS = (
 
 
 class Overview(NamedTuple):
-    """The content of the inbox, with the newest hooks first."""
+    """What the page shows, with the newest hooks first."""
 
     stats: Stats
     failed: Sequence[Subject]
@@ -37,7 +37,7 @@ class Overview(NamedTuple):
 
 
 async def read(inbox: Inbox) -> Overview:
-    """Read the overview. Raises InboxUnavailable."""
+    """Read the overview from an inbox. Raises InboxUnavailable."""
     failed = await _newest(inbox, _SHOWN, State.UNRESOLVED, State.FAILED, State.UNDECODABLE)
     waiting = await _newest(inbox, _SHOWN, State.WAITING, State.WORKING)
     ended = await _newest(inbox, _SEARCHED, State.DONE, State.IGNORED)
@@ -56,9 +56,9 @@ async def _newest(inbox: Inbox, limit: int, *states: State) -> Sequence[Record]:
 
 
 def document(overview: Overview, style: str, at: datetime) -> str:
-    """The page at this time. `style` is the URL of its style sheet."""
+    """The HTML of the page. `style` is the URL of its style sheet, `at` the time that it shows."""
     stats = overview.stats
-    oldest = "" if stats.oldest is None else f", the oldest hook was received {_moment(stats.oldest)}"
+    oldest = "" if stats.oldest is None else f"; the oldest hook was received {_moment(stats.oldest)}"
     failed = sum(stats.hooks.get(state, 0) for state in (State.UNRESOLVED, State.FAILED, State.UNDECODABLE))
     waiting = sum(stats.hooks.get(state, 0) for state in (State.WAITING, State.WORKING))
     html = element(

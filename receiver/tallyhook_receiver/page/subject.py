@@ -1,4 +1,4 @@
-"""What the page may show of a hook: which one it is and its result, and nothing else of its body."""
+"""What the page may show of a hook: what identifies it and its result, and nothing else from its body."""
 
 import re
 from collections.abc import Iterator
@@ -9,9 +9,9 @@ from tallyhook.errors import DecodeError
 from tallyhook.review import Outcome
 from tallyhook_receiver.inbox import Record
 
-_LONGEST = 300  # characters of anything: a hook may hold megabytes of it
+_LONGEST = 300  # characters per value, since a hook may have megabytes
 
-# What Cheddar's documents and hooks tell of a card, in its own words.
+# The names of Cheddar's fields about cards, in documents and hooks.
 _CARD = frozenset(
     {"firstSix", "lastFour", "expirationDate", "ccLastFour", "ccExpirationDate", "ccNumber", "ccCardCode"}
 )
@@ -20,7 +20,7 @@ _HIDDEN = "•••"
 
 
 class Subject(NamedTuple):
-    """What identifies a hook. `reason` is why it failed or waits; `outcome` is that of its review."""
+    """What identifies a hook, why it failed or waits, and the outcome of its review."""
 
     record: Record
     type: str
@@ -31,7 +31,10 @@ class Subject(NamedTuple):
 
 
 def subject(record: Record) -> Subject:
-    """The customer by code (or else by id), and the invoice by number; `""` if unknown."""
+    """The subject of a hook. The customer is a code or else an id, the invoice a number or else an id.
+
+    Unknown ones are `""`.
+    """
     try:
         hook = events.decode(record.body)
     except DecodeError:
@@ -49,7 +52,7 @@ def subject(record: Record) -> Subject:
 
 
 def _reason(note: str, hook: events.Hook) -> str:
-    """The last line of a note, which is the error. It may quote its hook, but no card in it."""
+    """The last line of a note, which is the error, with all card data hidden."""
     reason = note.strip().rpartition("\n")[2]
     for value in sorted(set(_card(hook.raw)), key=len, reverse=True):
         reason = reason.replace(value, _HIDDEN)
@@ -61,7 +64,7 @@ def _short(text: str) -> str:
 
 
 def _card(node: Any) -> Iterator[str]:
-    """Every value in a hook that belongs to a card."""
+    """All values of card fields in a hook."""
     if isinstance(node, list):
         for entry in node:
             yield from _card(entry)

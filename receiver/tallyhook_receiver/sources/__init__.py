@@ -1,6 +1,6 @@
-"""Who sends hooks: how each sender signs them, and what they say.
+"""The senders of hooks: how each one signs, and how its hooks are read.
 
-You can also use any object that has the methods of `Source`.
+You can also pass your own object that implements `Source`.
 """
 
 from tallyhook_receiver.sources.cheddar import Cheddar

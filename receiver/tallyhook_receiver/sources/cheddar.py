@@ -1,4 +1,4 @@
-"""Hooks from Cheddar, or from a gateway that signs Cheddar's hooks differently."""
+"""Hooks from Cheddar, or from a gateway that signs Cheddar's hooks with another scheme."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -11,16 +11,16 @@ from tallyhook_receiver.sources.source import Event, Keys, WrongSource, body_key
 
 
 class Cheddar:
-    """A product: its code, the keys that may sign its hooks, and the client that adjusts its invoices.
+    """A Cheddar product as a source of hooks.
 
     Args:
         code: the product's code.
-        keys: the product's secret key; while you are changing it, the new and the old one.
-        client: a client of the same product; only reviews need it.
-        id: the product's id; hooks with another one are refused.
-        scheme: how hooks are signed, and so what a key looks like.
+        keys: the product's secret key, or the old and the new one while you change it.
+        client: a client for the same product; needed only for reviews.
+        id: the product's id; hooks with another id are refused.
+        scheme: how hooks are signed; it determines the format of the keys.
 
-    Raises ValueError for a key that can't verify anything, and for a client of another product.
+    Raises ValueError for an invalid key, and for a client of another product.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class Cheddar:
         scheme: signing.Scheme = signing.CHEDDAR,
     ) -> None:
         if not code or code != code.strip():
-            raise ValueError(f"a product's code is expected, without white space around it: {code!r}")
+            raise ValueError(f"expected a product's code without white space around it: {code!r}")
         self.name = self.code = code
         self.keys = keys_of(keys, f"product {code}")
         self.client = client
@@ -46,21 +46,21 @@ class Cheddar:
                 raise ValueError(f"product {code} needs a key of scheme {scheme.name}: {error}") from None
         its = "" if client is None else client.product_code
         if its and its != code:
-            raise ValueError(f"product {code} got a client of product {its}: their invoices are different")
+            raise ValueError(f"product {code} got a client of product {its}, which has other invoices")
         its_id = "" if client is None else client.product_id
         if id and its_id and canonical(its_id) != canonical(id):
             raise ValueError(f"product {code} got a client with the id of another product")
 
     def verify(self, headers: Mapping[str, str], body: bytes) -> bool:
-        """Verify by the scheme's own headers. Cheddar's header with the body's hash is ignored."""
+        """Verify the scheme's headers. Cheddar's header with the body's hash is ignored."""
         return self.scheme.verify(headers, body, self.keys, at=datetime.now(UTC))
 
     def read(self, headers: Mapping[str, str], body: bytes) -> Event[events.Hook]:
         hook = events.decode(body)
         if hook.product.code.strip() != self.code:
-            raise WrongSource(f"signed by product {self.code}, and about another one")
+            raise WrongSource(f"signed by product {self.code}, but the body names another product")
         if self.id is not None and canonical(hook.product.id) not in ("", canonical(self.id)):
-            raise WrongSource(f"signed by product {self.code}, and with the id of another one")
+            raise WrongSource(f"signed by product {self.code}, but the body has the id of another one")
         return Event(
             key=event_key(hook, body),
             type=hook.TYPE or hook.activity_type,
@@ -73,10 +73,10 @@ class Cheddar:
 
 
 def event_key(hook: events.Hook, body: bytes) -> str:
-    """A billable hook's key is its customer and invoice, each by code or number if it has one.
+    """The key of a hook. A billable hook's key is its customer's code or id and its invoice's number or id.
 
-    So the same invoice announced again, at another time or with another quantity, is the same work. The key
-    of any other hook is the hash of its body. Cheddar gives hooks no id, so this is inferred.
+    So a hook for the same invoice is the same event, even if its time or quantities differ. The key of any
+    other hook is the hash of its body. Cheddar's hooks have no id, so this is inferred.
     """
     invoice = hook.subscription.invoice if isinstance(hook, events.SubscriptionBillable) else None
     customer = hook.customer.code.strip() or canonical(hook.customer.id)
@@ -87,7 +87,7 @@ def event_key(hook: events.Hook, body: bytes) -> str:
 
 
 def kept_key(product: str, body: bytes) -> str:
-    """The inbox key of a hook that an earlier release stored, when all hooks were Cheddar's."""
+    """The inbox key for a hook that an earlier release stored, when all hooks were Cheddar's."""
     try:
         return inbox_key(product, event_key(events.decode(body), body))
     except DecodeError:

@@ -1,4 +1,4 @@
-"""Cleverbridge's notifications. They are unsigned, so its API has to confirm them."""
+"""Cleverbridge's notifications. They are unsigned, so the receiver confirms them through the API."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -14,11 +14,11 @@ from tallyhook_receiver.sources.source import Event, body_key, event_type, parse
 
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
-    """The `event.payload` for a handler of Cleverbridge's notifications.
+    """A confirmed notification: the `event.payload` that the handler gets.
 
     Attributes:
-        subscriptions: the subscriptions it is about, as the API has them now. Act on these.
-        body: what was sent. Nothing proves it.
+        subscriptions: the subscriptions that it concerns, as the API returns them now. Act on these.
+        body: the JSON that was sent. It isn't authenticated.
     """
 
     subscriptions: tuple[Subscription, ...]
@@ -26,22 +26,22 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cleverbridge:
-    """Notifications in JSON over https. How their sender proves its identity is not documented.
+    """Notifications in JSON over https. How they are authenticated is not documented.
 
-    So they are accepted only from `networks`, and before a handler runs, `client` reads the subscription: by
-    `subscriptionId`, else by `purchaseId`, else by `customerId`. If the API doesn't know it, or it is another
-    customer's, the answer is 401. Cleverbridge sends a notification up to 24 times within 48 hours
-    (documented).
+    So they are accepted only from `networks`, and each one is confirmed before its handler runs: `client`
+    reads the subscription by `subscriptionId`, else by `purchaseId`, else by `customerId`. If the API doesn't
+    know it, or if it is another customer's, the answer is 401. Cleverbridge sends a notification up to 24
+    times within 48 hours (documented).
 
-    The type of an event is the one in `meta`, such as `PaidOrderNotification` (documented). Its key is the
-    hash of its body.
+    The event's type is the `type` in `meta`, such as `PaidOrderNotification` (documented). Its key is the
+    hash of the body.
 
     Args:
         name: the source's name.
-        client: a client of Cleverbridge's API, which you close yourself.
-        networks: where notifications come from, such as `["192.0.2.0/24"]`.
+        client: a client for Cleverbridge's API. You close it yourself.
+        networks: the networks that send notifications, such as `["192.0.2.0/24"]`.
 
-    Raises ValueError without networks, and for an invalid network.
+    Raises ValueError if `networks` is empty or has an invalid one.
     """
 
     def __init__(self, name: str, client: AsyncClient, *, networks: Iterable[str]) -> None:
@@ -49,11 +49,11 @@ class Cleverbridge:
         self.client = client
         self.networks = networks if isinstance(networks, str) else tuple(networks)
         if not self.networks:
-            raise ValueError(f"source {name} needs the networks that its notifications come from")
-        Allowlist(self.networks, ())  # they are checked here, rather than in the receiver
+            raise ValueError(f"source {name} needs the networks that send its notifications")
+        Allowlist(self.networks, ())  # raises ValueError for an invalid network
 
     def verify(self, headers: Mapping[str, str], body: bytes) -> bool:
-        """True, since there is nothing to verify. The receiver checks the networks, and calls `confirm`."""
+        """Always True, since nothing is signed. The receiver checks the networks and calls `confirm`."""
         return True
 
     def read(self, headers: Mapping[str, str], body: bytes) -> Event[Mapping[str, object]]:
@@ -69,14 +69,14 @@ class Cleverbridge:
         )
 
     async def confirm(self, event: Event[object]) -> Event[Notification]:
-        """The event with what the API says about it.
+        """Read the event's subscriptions from the API. The returned payload is a `Notification`.
 
-        Raises Unconfirmed if the API doesn't know it, NotYet while the API gives no answer, and other errors
-        of calls.
+        Raises Unconfirmed if the API doesn't know them, and NotYet if the API doesn't answer or answers with
+        429 or 5xx. Other errors of the client pass through.
         """
         body = event.payload
         if not isinstance(body, Mapping):
-            raise TypeError("this source has not read this event")
+            raise TypeError("the event is from another source")
         names = _Names(*(_text(body.get(name)) for name in ("subscriptionId", "purchaseId", "customerId")))
         try:
             found = await self._read_back(names)
@@ -89,7 +89,7 @@ class Cleverbridge:
                 raise NotYet from error
             raise
         if not found or not all(names.fit(subscription) for subscription in found):
-            raise Unconfirmed("the API does not know what this notification is about")
+            raise Unconfirmed("the API does not know the subscription of this notification")
         confirmed = Notification(subscriptions=found, body=body)
         return Event(key=event.key, type=event.type, payload=confirmed, at=event.at, source=event.source)
 
@@ -107,14 +107,14 @@ class Cleverbridge:
 
 
 class _Names(NamedTuple):
-    """What a notification says it is about; empty if it doesn't say."""
+    """The ids in a notification; `""` for missing ones."""
 
     subscription: str
     purchase: str
     customer: str
 
     def fit(self, found: Subscription) -> bool:
-        """Whether it may be about this subscription. The S in front of an id is optional (documented)."""
+        """Whether the ids fit this subscription. The S in front of an id is optional (documented)."""
         same_id = found.id.upper().removeprefix("S") == self.subscription.upper().removeprefix("S")
         return (same_id or not self.subscription) and self.customer in ("", found.customer_id)
 

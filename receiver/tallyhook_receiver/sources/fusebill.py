@@ -1,4 +1,4 @@
-"""Webhooks of Fusebill (now Stax Bill), which have a key in a header."""
+"""Webhooks of Fusebill (now Stax Bill), with a key in a header."""
 
 from base64 import b64encode
 
@@ -8,19 +8,20 @@ from tallyhook_receiver.sources.source import Keys, keys_of
 
 
 class Fusebill(SharedKey):
-    """Fusebill's webhooks, with the key from Settings > Integrations > Webhooks, in base64, in a header.
+    """Fusebill's webhooks. A header has the key in base64 (documented).
 
-    That is documented, but neither the header's name nor the shape of a body: check what your account sends.
-    Fusebill waits 2 seconds for a 2xx, and comes again 1, 2 and 3 minutes later (documented). Set a short
-    `answer_within`, so that a slow handler goes on after the answer.
+    The key is in Settings > Integrations > Webhooks. Neither the header's name nor the format of the body is
+    documented: check what your account sends. Fusebill waits 2 seconds for a 2xx, and retries 1, 2 and 3
+    minutes later (documented). So set `answer_within` below 2 seconds: a slow handler then continues
+    after the response.
 
     Args:
         name: the source's name.
-        keys: the keys as Fusebill shows them; the header may also have the plain key (inferred).
+        keys: the keys as Fusebill shows them. The header may also have the plain key (inferred).
         header: the name of the header with the key.
-        type_field: the field of the JSON body that has the event's type (inferred).
-        id_field: the field that has the event's id. If it is None or missing, the key is the hash of the
-            body.
+        type_field: the field of the JSON body with the event's type (inferred).
+        id_field: the field of the body with the event's id. If it is None, or missing in the body, the
+            event's key is the hash of the body.
     """
 
     def __init__(

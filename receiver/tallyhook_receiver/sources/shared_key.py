@@ -1,4 +1,4 @@
-"""Hooks that have a key in a header instead of a signature."""
+"""Hooks with a key in a header instead of a signature."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -10,15 +10,15 @@ from tallyhook_receiver.sources.source import Event, Keys, body_key, event_type,
 class SharedKey:
     """A sender that sends a key in a header, such as `X-Api-Key: …` or `Authorization: Bearer …`.
 
-    A key covers neither body nor time. Use it only over https, and only if the sender offers nothing better.
+    A key protects neither the body nor the time. Use it only over https, and only if the sender can't sign.
 
     Args:
         name: the source's name.
-        keys: the accepted values of the header, compared in constant time.
+        keys: the accepted keys, compared in constant time.
         header: the name of the header with the key.
-        type_field: the field of the JSON body that has the event's type.
-        id_field: the field that has the event's id. If it is None or missing, the key is the hash of the
-            body.
+        type_field: the field of the JSON body with the event's type.
+        id_field: the field of the body with the event's id. If it is None, or missing in the body, the
+            event's key is the hash of the body.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The protocol of sources, and what the built-in ones share."""
+"""The protocol of sources, and helpers for the built-in ones."""
 
 import hashlib
 import json
@@ -16,15 +16,15 @@ Keys = str | bytes | Iterable[str | bytes] | None
 
 
 class Event(msgspec.Struct, Generic[P_co], frozen=True, kw_only=True):
-    """What a request says happened.
+    """An event, read from a request.
 
     Attributes:
-        key: the same for all deliveries of an event: the sender's own id, if there is one.
+        key: identifies the event, and is the same for all its deliveries; the sender's id, if it has one.
         type: selects the handler.
-        payload: what the source has read; for most sources the JSON of the body. Say what it is in the
-            handler's annotation, such as `Event[Invoice]` with a TypedDict `Invoice`.
-        at: when it happened or was sent; None if unknown.
-        source: the name of its source, which the receiver fills in.
+        payload: the decoded body; for most sources its JSON. Give its type in the handler's annotation, such
+            as `Event[Invoice]` with a TypedDict `Invoice`.
+        at: when the event happened or was sent; None if unknown.
+        source: the name of its source; the receiver sets it.
     """
 
     key: str
@@ -36,59 +36,60 @@ class Event(msgspec.Struct, Generic[P_co], frozen=True, kw_only=True):
 
 @runtime_checkable
 class Source(Protocol):
-    """A sender of hooks. Both methods get the headers with lower-case names."""
+    """A sender of hooks. Both methods get headers with lower-case names."""
 
     @property
     def name(self) -> str:
-        """Its name in logs, metrics and the inbox, unique in a receiver."""
+        """The name of the source in logs, metrics and the inbox. It is unique in a receiver."""
 
     def verify(self, headers: Mapping[str, str], body: bytes) -> bool:
-        """Whether this sender signed the request. Nothing in headers or body may raise."""
+        """Whether this sender signed the request. Must not raise, whatever the headers and body are."""
 
     def read(self, headers: Mapping[str, str], body: bytes) -> Event[object]:
-        """What the verified request says.
+        """Read the event from a verified request.
 
-        Raises DecodeError if it can't be read; it is then kept, and answered with 400. Raises WrongSource if
-        the body is about somebody else than the one who signed it; it is then refused with 401.
+        Raises DecodeError if it can't be read; the inbox then keeps it, and the answer is 400. Raises
+        WrongSource if the body belongs to another source than the signature; the answer is then 401.
         """
 
 
 @runtime_checkable
 class UnsignedSource(Source, Protocol):
-    """A sender without signatures. It is known by its networks, and its system confirms each event.
+    """A sender that doesn't sign. Its networks identify it, and its system's API confirms each event.
 
-    It gets only requests that no other source has signed.
+    It is tried only for requests that no other source has signed.
     """
 
     @property
     def networks(self) -> Iterable[str]:
-        """The networks it sends from, such as `["192.0.2.0/24"]`. Other requests are not its own."""
+        """The networks that it sends from, such as `["192.0.2.0/24"]`."""
 
     async def confirm(self, event: Event[object]) -> Event[object]:
-        """The event as its system knows it. Each attempt calls this before its handler.
+        """Confirm an event with the sender's system, and return what the handler gets.
 
-        Raises Unconfirmed if the system doesn't know the event; the answer is then 401. Raises NotYet to
-        delay it.
+        Called in each attempt, before the handler. Raises Unconfirmed if the system doesn't know the event;
+        the answer is then 401. Raises NotYet to try again later.
         """
 
 
 class WrongSource(Exception):
-    """A body names another product than the one whose key signed it."""
+    """A body belongs to another product than the key that signed it."""
 
 
 def keys_of(keys: Keys, owner: str) -> tuple[str | bytes, ...]:
-    """The keys as a tuple. Raises ValueError, with advice, if there are none or one is empty."""
+    """The keys as a tuple. Raises ValueError if there are none or one is empty.
+
+    Raises TypeError for a key that is neither str nor bytes.
+    """
     listed = (keys,) if keys is None or isinstance(keys, str | bytes) else tuple(keys)
     if not listed:
-        raise ValueError(f"{owner} needs a key: pass the secret key that its hooks are signed with")
+        raise ValueError(f"{owner} needs a key: pass the secret key that signs its hooks")
     plain: list[str | bytes] = []
     for key in listed:
         if key is None:
-            raise ValueError(
-                f"{owner} needs a key and got None: is the environment variable set that it is read from?"
-            )
+            raise ValueError(f"{owner} needs a key and got None: is its environment variable set?")
         if not isinstance(key, str | bytes):
-            raise TypeError(f"a key of {owner} is str or bytes, not {type(key).__name__}")
+            raise TypeError(f"a key of {owner} must be str or bytes, not {type(key).__name__}")
         if not key.strip():
             raise ValueError(f"{owner} needs a key and got an empty one: is the variable or file empty?")
         plain.append(_plain(key))
@@ -101,7 +102,7 @@ def _plain(key: str | bytes) -> str | bytes:
 
 
 def parsed(body: bytes) -> dict[str, Any]:
-    """A body that is a JSON object. Raises DecodeError."""
+    """Decode a body that must be a JSON object. Raises DecodeError."""
     try:
         content = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -112,7 +113,10 @@ def parsed(body: bytes) -> dict[str, Any]:
 
 
 def event_type(content: Mapping[str, Any], field: str, *, within: str = "") -> str:
-    """The type of an event, from a field of its body. Raises DecodeError if there is none."""
+    """The type of an event, from a field of its body. Raises DecodeError if it is missing.
+
+    `within` is the path of the field for the error message.
+    """
     kind = content.get(field)
     if not isinstance(kind, str) or not kind:
         raise DecodeError("the event's type was expected", within + field)
@@ -120,10 +124,10 @@ def event_type(content: Mapping[str, Any], field: str, *, within: str = "") -> s
 
 
 def body_key(body: bytes) -> str:
-    """The key of an event without an id: the hash of its body, which is the same in retries."""
+    """The key for an event without an id: the hash of its body, since retries have the same body."""
     return f"body {hashlib.sha256(body).hexdigest()}"
 
 
 def inbox_key(source: str, event: str) -> str:
-    """The inbox key of a source's event: 64 hex digits, different for each source."""
+    """The inbox key for an event of a source: 64 hex digits."""
     return hashlib.sha256(json.dumps([source, event]).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Hooks signed by the Standard Webhooks specification, which Svix and many others use."""
+"""Hooks signed as in the Standard Webhooks specification, which Svix and others use."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -16,16 +16,16 @@ _HEADERS = (
 class StandardWebhooks:
     """A sender with `webhook-id`, `webhook-timestamp` and `webhook-signature`, or Svix's `svix-…` headers.
 
-    The message's id is the event's key, its timestamp is the event's time, and `type` in the JSON body is the
-    event's type (the specification documents all of these).
+    The event's key is the message's id, its time is the timestamp, and its type is `type` in the JSON body
+    (all documented in the specification).
 
     Args:
         name: the source's name.
-        keys: secrets such as `whsec_…`, or public keys `whpk_…`; you may use both.
-        type_field: the field of the body that has the event's type.
-        clock: the present; timestamps may differ from it by five minutes.
+        keys: secrets such as `whsec_…`, public keys such as `whpk_…`, or both.
+        type_field: the field of the JSON body with the event's type.
+        clock: returns the current time; timestamps may differ from it by up to five minutes.
 
-    Raises ValueError for a key that can't verify anything.
+    Raises ValueError for an invalid key.
     """
 
     def __init__(
@@ -66,6 +66,6 @@ def _scheme(key: str | bytes) -> signing.Scheme:
 
 
 def _standard(headers: Mapping[str, str]) -> dict[str, str]:
-    """The three headers with their standard names. All three are the standard ones, or all are Svix's."""
+    """The three headers by their standard names, read from either the standard or Svix's headers."""
     prefix = "webhook-" if _HEADERS[0] in headers else "svix-"
     return {name: headers.get(name.replace("webhook-", prefix), "").strip() for name in _HEADERS}
