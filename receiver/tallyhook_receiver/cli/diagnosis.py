@@ -96,7 +96,8 @@ def _wrong_rule(body: bytes, signature: str, keys: Sequence[str]) -> str:
 
 def _malformed(signature: str) -> str:
     if len(signature) != 64 or set(signature.lower()) - set("0123456789abcdef"):
-        return f"The signature is not 64 hex digits but {len(signature)} characters: it was cut, or is another one."
+        what = f"The signature has {len(signature)} characters, not 64 hex digits"
+        return f"{what}: it was cut, or is not Cheddar's."
     return ""
 
 

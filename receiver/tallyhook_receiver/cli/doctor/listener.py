@@ -100,7 +100,7 @@ class Listener:
                 return bad(
                     "listener",
                     f"{self.url}: {error}",
-                    "serve a certificate for this name with its chain; for a private authority set SSL_CERT_FILE",
+                    "serve a certificate for this name, with its chain; SSL_CERT_FILE adds an authority",
                 )
             return bad(
                 "listener", f"{self.url}: {error}", "check that it runs and that this machine can reach it"
