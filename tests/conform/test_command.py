@@ -98,7 +98,7 @@ def test_a_run_that_waits_goes_on_or_is_cleaned(server: Server, tmp_path: Path) 
     assert "new_card_while_held: waiting, goes on at 20" in begun.stdout
     twice = run("start", *account(server))
     assert (twice.returncode, twice.stderr.count("\n")) == (2, 1)
-    assert "is a run that has not ended: `tallyhook conform continue`, or `clean`" in twice.stderr
+    assert "is not finished: run `tallyhook conform continue` or `clean`" in twice.stderr
     gone_on = run("continue", "--advance")
     assert (gone_on.returncode, gone_on.stdout.count("otherwise, runs")) == (1, 1), gone_on
     assert left(server) == 0
@@ -108,7 +108,7 @@ def test_a_run_is_cleaned(server: Server) -> None:
     assert run("start", *account(server), "--only", "new_card_while_held", "--wait", "0s").returncode == 0
     assert left(server) > 3
     cleaned = run("clean")
-    assert cleaned.stdout == "Removed 1 customers; nothing of the run is left in TEST.\n"
+    assert cleaned.stdout == "Removed 1 customers. Nothing of the run is left in TEST.\n"
     assert left(server) == 0
     again = run("clean")
     assert (again.returncode, again.stderr.count("\n")) == (2, 1)
@@ -198,7 +198,7 @@ def test_after_an_interrupt_it_says_how_to_go_on(server: Server, monkeypatch: py
     done = run("start", *account(server), "--only", "tax_rounding")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.endswith(
-        "interrupted; `tallyhook conform continue` goes on, `tallyhook conform clean` removes it all\n"
+        "interrupted; `tallyhook conform continue` resumes, `tallyhook conform clean` deletes everything\n"
     )
     assert run("clean").returncode == 0
     assert left(server) == 0

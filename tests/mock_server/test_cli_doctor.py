@@ -102,12 +102,12 @@ def test_all_is_well(patient: Patient) -> None:
         assert {verdict for found in findings.values() for verdict, _, _ in found} == {"good"}, findings
         assert findings["API"] == [("good", "product ACME has 1 plan", "")]
         assert (
-            findings["signature"][0][1] == "a signed tallyhook.doctor arrives as it was sent, and is ignored"
+            findings["signature"][0][1] == "a signed tallyhook.doctor hook arrives unchanged, and is ignored"
         )
-        assert findings["inbox"][-1][1] == "the listener keeps its hooks in it"
+        assert findings["inbox"][-1][1] == "the listener uses the same inbox"
         # The probe was taken out again.
         assert findings == patient.examined("--url", url)
-    assert findings["inbox"][0][1] == "can be read and written, and holds 0 hooks"
+    assert findings["inbox"][0][1] == "can be read and written, and contains 0 hooks"
 
 
 def test_as_people_see_it(patient: Patient) -> None:
@@ -129,10 +129,10 @@ def test_settings(patient: Patient) -> None:
         ("doubtful", "TALLYHOOK_SENDER is not a setting"),
     ]
     assert found["settings"][-1][2] == "did you mean TALLYHOOK_SENDERS?"
-    assert found["API"] == [("skipped", "product, user and password are needed for it", "")]
+    assert found["API"] == [("skipped", "needs the product, user and password", "")]
     assert "keys" not in found
     (doubt,) = patient.examined(USER="", PASSWORD="")["settings"]
-    assert doubt[:2] == ("doubtful", "there is no access to the API, so no invoice can be reviewed")
+    assert doubt[:2] == ("doubtful", "there is no access to the API, so the receiver can't review invoices")
     assert (
         Command("")
         .complains(2, "doctor", "--env-file", "/nowhere")
@@ -144,12 +144,16 @@ def test_settings(patient: Patient) -> None:
     ("variables", "verdict", "says"),
     [
         ({"KEYS": f'"{KEY}"'}, "doubtful", "key 1 begins with a quotation mark"),
-        ({"KEYS": f"{KEY},{KEY}"}, "doubtful", "a key is named twice"),
-        ({"KEYS": f"{KEY},{OTHER}"}, "good", "2 keys of scheme cheddar; what each signs it verifies"),
+        ({"KEYS": f"{KEY},{KEY}"}, "doubtful", "the same key is listed twice"),
+        (
+            {"KEYS": f"{KEY},{OTHER}"},
+            "good",
+            "2 keys for the scheme cheddar; each verifies its own signature",
+        ),
         (
             {"KEYS": "whpk_MCowBQYDK2VwAyEAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "SCHEME": "standard-v1a"},
             "good",
-            "one key of scheme standard-v1a, which can verify and not sign",
+            "one key for the scheme standard-v1a, which can verify but not sign",
         ),
     ],
 )
@@ -165,11 +169,11 @@ def test_a_key_of_another_scheme(patient: Patient) -> None:
 
 def test_the_api(patient: Patient, mock: Server) -> None:
     refused = patient.examined(PASSWORD="wrong")["API"][0]
-    assert refused[:2] == ("bad", "user or password are refused for product ACME")
+    assert refused[:2] == ("bad", "the user or password is refused for product ACME")
     assert patient.examined(PRODUCT_CODE="NONE")["API"][0][0] == "bad"
     away = patient.examined(BASE_URL="http://127.0.0.1:9/xml")
     assert away["API"][0][0] == "bad"
-    assert away["clock"] == [("skipped", "the API does not answer", "")]
+    assert away["clock"] == [("skipped", "the API doesn't answer", "")]
     elsewhere = patient.examined(BASE_URL=f"{mock.url}/_mock")["API"][0]
     assert elsewhere[0] == "bad"
 
@@ -179,7 +183,7 @@ def test_the_api(patient: Patient, mock: Server) -> None:
     [
         (timedelta(seconds=-50), "doubtful", r"this machine is (49|50|51) s ahead of the API"),
         (timedelta(hours=1), "bad", r"this machine is (3599|3600|3601) s behind the API"),
-        (None, "skipped", "the API does not tell its time"),
+        (None, "skipped", "the API's answer has no Date header"),
     ],
 )
 def test_the_clock(patient: Patient, skew: timedelta | None, verdict: str, says: str) -> None:
@@ -219,11 +223,14 @@ def test_the_inbox(patient: Patient, tmp_path: Path) -> None:
     assert patient.examined()["inbox"] == [
         (
             "doubtful",
-            f"{patient.inbox} is not there yet: the receiver makes it",
-            "nothing, before its first start",
+            f"{patient.inbox} doesn't exist yet; the receiver creates it",
+            "nothing to do before its first start",
         )
     ]
-    assert patient.examined(INBOX=":memory:")["inbox"][0][:2] == ("bad", "it forgets everything at its end")
+    assert patient.examined(INBOX=":memory:")["inbox"][0][:2] == (
+        "bad",
+        "an inbox in memory is lost at every restart",
+    )
     assert patient.examined(INBOX="mysql://x")["inbox"][0][0] == "bad"
     assert patient.examined(INBOX=str(tmp_path / "none" / "inbox"))["inbox"][0][0] == "bad"
     assert patient.examined(INBOX="")["inbox"][0][0] == "doubtful"
@@ -249,7 +256,7 @@ def test_a_folder_is_no_inbox(patient: Patient, tmp_path: Path) -> None:
         (
             "bad",
             f"{tmp_path} is a folder",
-            f"name a file in it: TALLYHOOK_INBOX={tmp_path / 'tallyhook.sqlite'}",
+            f"set it to a file: TALLYHOOK_INBOX={tmp_path / 'tallyhook.sqlite'}",
         )
     ]
 
@@ -263,7 +270,7 @@ async def test_a_hook_that_was_interrupted_is_no_failure(patient: Patient) -> No
     await inbox.open()
     await keep("cut", INTERRUPTED)
     assert (await asyncio.to_thread(patient.examined))["inbox"][1:] == [
-        ("good", "a hook was interrupted by the receiver's end: the next delivery goes on with it", "")
+        ("good", "a hook was interrupted when the receiver stopped; the next delivery continues", "")
     ]
     await keep("broken", "Traceback")
     assert (await asyncio.to_thread(patient.examined))["inbox"][2:] == [
@@ -313,11 +320,11 @@ def test_a_proxy_that_rewrites_bodies(patient: Patient) -> None:
     with patient.listening(proxy(rewrite)) as url:
         found = patient.examined("--url", url)
     assert [each[:2] for each in found["signature"]] == [
-        ("bad", "the body is changed on its way: its JSON is read and rewritten")
+        ("bad", "something parses and rewrites the JSON of the body on its way")
     ]
     with patient.listening(proxy(lambda body: body + b"\n")) as url:
         found = patient.examined("--url", url)
-    assert found["signature"][0][1] == "it refuses what is signed with these keys"
+    assert found["signature"][0][1] == "it refuses hooks signed with these keys"
     with patient.listening(proxy(bytes, SIGNATURE_HEADER)) as url:
         found = patient.examined("--url", url)
     assert found["signature"][0][0] == "bad"
@@ -327,8 +334,8 @@ def test_keys_that_the_listener_does_not_know(patient: Patient) -> None:
     with patient.listening() as url:
         found = patient.examined("--url", url, KEYS=f"{OTHER},{KEY}")
         assert [each[:2] for each in found["signature"]] == [
-            ("doubtful", "it does not know key 1"),
-            ("good", "a signed tallyhook.doctor arrives as it was sent, and is ignored"),
+            ("doubtful", "it doesn't know key 1"),
+            ("good", "a signed tallyhook.doctor hook arrives unchanged, and is ignored"),
         ]
         assert patient.examined("--url", url, KEYS=OTHER)["signature"][0][0] == "bad"
         assert patient.examined("--url", url, KEYS="")["signature"][0][0] == "skipped"
@@ -348,7 +355,7 @@ def test_a_listener_whose_inbox_is_gone(patient: Patient, tmp_path: Path) -> Non
         time.sleep(1.1)  # for so long it is not looked at again
         found = patient.examined("--url", url)
     assert found["health"][0][1].endswith("/healthz: 503 no inbox")
-    assert found["signature"][0][1] == "a signed tallyhook.doctor is answered with 503 no inbox"
+    assert found["signature"][0][1] == "it answers a signed tallyhook.doctor hook with 503 no inbox"
 
 
 def answering(*routes: Route) -> Callable[[Any], Any]:
@@ -363,26 +370,26 @@ def answering(*routes: Route) -> Callable[[Any], Any]:
             "bad",
             "307: it redirects to https://example.com/hooks/",
         ),
-        (PlainTextResponse("hello"), "bad", "200: a request without a signature is accepted"),
+        (PlainTextResponse("hello"), "bad", "200: it accepts a request without a signature"),
         (
             PlainTextResponse("no", 404),
             "bad",
-            "404: a request without a signature is answered, and not by a rec",
+            "404 for a request without a signature: the answer is not a receiver's",
         ),
         (
             PlainTextResponse("no", 401),
             "bad",
-            "401: a request without a signature is answered, and not by a rec",
+            "401 for a request without a signature: the answer is not a receiver's",
         ),
         (
             PlainTextResponse("no", 502),
             "bad",
-            "502: a request without a signature is answered, and not by a rec",
+            "502 for a request without a signature: the answer is not a receiver's",
         ),
         (
             JSONResponse({"hook": "not from a known sender"}, 403),
             "skipped",
-            "it takes hooks from its senders only",
+            "it accepts hooks only from its senders",
         ),
     ],
     ids=["redirect", "accepts", "elsewhere", "refuses", "proxy", "senders"],
@@ -405,8 +412,8 @@ def test_a_mount_that_redirects(patient: Patient) -> None:
 
     with patient.listening(answering(Route("/hooks", always, methods=["POST"]))) as url:
         ((verdict, said, fix),) = patient.examined("--url", url)["listener"]
-    assert (verdict, said) == ("bad", f"307: it redirects to {url}/, which acknowledges nothing")
-    assert fix == f"have the application answer at this address itself, or register {url}/"
+    assert (verdict, said) == ("bad", f"307: it redirects to {url}/; a redirect acknowledges nothing")
+    assert fix == f"let the application answer at this address, or register {url}/"
 
 
 def test_a_listener_whose_health_nobody_may_ask(patient: Patient) -> None:
@@ -433,8 +440,8 @@ def test_a_certificate_that_nobody_vouches_for(patient: Patient) -> None:
         ({"ALL_PROXY": "socks://127.0.0.1:1080"}, "socks", "correct ALL_PROXY: a proxy is http://host:port"),
         ({"all_proxy": "socks://127.0.0.1:1080"}, "socks", "correct all_proxy"),
         ({"HTTPS_PROXY": "carrier-pigeon://roof"}, "carrier-pigeon", "correct HTTPS_PROXY"),
-        ({"SSL_CERT_FILE": "/nowhere/ca.pem"}, "names /nowhere/ca.pem, which is not there", "SSL_CERT_FILE"),
-        ({"SSL_CERT_DIR": "/nowhere"}, "names /nowhere, which is not there", "unset SSL_CERT_DIR"),
+        ({"SSL_CERT_FILE": "/nowhere/ca.pem"}, "names /nowhere/ca.pem, which doesn't exist", "SSL_CERT_FILE"),
+        ({"SSL_CERT_DIR": "/nowhere"}, "names /nowhere, which doesn't exist", "unset SSL_CERT_DIR"),
         ({"SSL_CERT_FILE": __file__}, f"SSL_CERT_FILE names {__file__}: ", "certificates, as PEM"),
         (
             {"SSL_CERT_FILE": __file__, "HTTP_PROXY": "http://127.0.0.1:1"},

@@ -19,15 +19,18 @@ BODY = json.dumps(CONTENT, separators=(",", ":")).encode()
 
 
 def test_a_signature_that_fits() -> None:
-    assert diagnose(BODY, sign(BODY, KEY), token(BODY), [KEY]).findings == ("The signature fits.",)
+    assert diagnose(BODY, sign(BODY, KEY), token(BODY), [KEY]).findings == ("The signature is right.",)
     found = diagnose(BODY, f" {sign(BODY, KEY)}\r\n", "", [OTHER, KEY])
-    assert (found.fits, found.findings) == (True, ("The signature of key 2 fits.",))
+    assert (found.fits, found.findings) == (True, ("The signature is right, made with key 2.",))
 
 
 def test_a_token_that_lies_is_told_though_the_signature_fits() -> None:
     found = diagnose(BODY, sign(BODY, KEY), token(b"{}"), [KEY])
     assert found.fits
-    assert f"is not the body's MD5: it says {token(b'{}')}, the body's is {token(BODY)}" in found.findings[1]
+    assert (
+        f"is not the body's MD5: it says {token(b'{}')}, the MD5 is {token(BODY)}"
+        in found.findings[1]
+    )
     assert "in capitals" in diagnose(BODY, sign(BODY, KEY), token(BODY).upper(), [KEY]).findings[1]
 
 
@@ -37,9 +40,9 @@ def test_a_token_that_lies_is_told_though_the_signature_fits() -> None:
         (BODY + b"\n", "a line break was added at its end"),
         (BODY + b"\r\n", "a line break was added at its end"),
         (b" " + BODY, "white space was added around it"),
-        (b"\xef\xbb\xbf" + BODY, "a byte order mark was put in front"),
+        (b"\xef\xbb\xbf" + BODY, "a byte order mark was added in front"),
         (json.dumps(CONTENT).encode(), "the sender's had no spaces"),
-        (json.dumps(CONTENT, indent=2, ensure_ascii=False).encode(), "no spaces, other letters escaped"),
+        (json.dumps(CONTENT, indent=2, ensure_ascii=False).encode(), "no spaces, non-ASCII letters escaped"),
     ],
 )
 def test_what_happened_to_the_body_is_found(received: bytes, what: str) -> None:
@@ -55,10 +58,10 @@ def test_what_happened_to_the_body_is_found(received: bytes, what: str) -> None:
     ("sent", "received", "what"),
     [
         (BODY + b"\n", BODY, "the line break at its end was lost"),
-        (b'{"a":\n1}', b'{"a":\r\n1}', "its line breaks were turned into CRLF"),
-        (b'{"a":\r\n1}', b'{"a":\n1}', "its line breaks were turned into LF"),
+        (b'{"a":\n1}', b'{"a":\r\n1}', "its line breaks were changed to CRLF"),
+        (b'{"a":\r\n1}', b'{"a":\n1}', "its line breaks were changed to LF"),
         ('{"a":"é"}'.encode("latin-1"), '{"a":"é"}'.encode(), "from Latin-1 into UTF-8"),
-        (b'{"a":"\\/","b":1}', b'{"b": 1, "a": "/"}', "no spaces, keys in order, slashes escaped"),
+        (b'{"a":"\\/","b":1}', b'{"b": 1, "a": "/"}', "no spaces, sorted keys, slashes escaped"),
     ],
 )
 def test_what_the_body_was_before_is_found(sent: bytes, received: bytes, what: str) -> None:
@@ -91,7 +94,7 @@ def test_what_is_wrong_with_the_signature_is_found(signature: str, what: str) ->
 def test_a_wrong_key_is_told_from_a_changed_body() -> None:
     changed = BODY.replace(b"1.0000", b"9.0000")
     assert diagnose(BODY, sign(BODY, KEY), token(BODY), [OTHER]).findings == (
-        "The body is as it was sent (X-CG-TOKEN is its MD5), so the key is another one.",
+        "The body is unchanged (X-CG-TOKEN is its MD5), so the key is wrong.",
     )
     _, finding = diagnose(changed, sign(BODY, KEY), token(BODY), [KEY]).findings
     assert finding.startswith("The key is right: the signature fits that token.")
@@ -116,25 +119,25 @@ def test_the_command_reads_what_was_saved(tmp_path: Path, monkeypatch: pytest.Mo
     body.write_bytes(BODY)
     headers.write_text(json.dumps({"X-CG-SIGNATURE": sign(BODY, KEY)}))
     found = command.gives("verify", str(body), "--key", KEY, "--headers", str(headers))
-    assert found == {"fits": True, "findings": ["The signature fits."], "bytes": len(BODY)}
+    assert found == {"fits": True, "findings": ["The signature is right."], "bytes": len(BODY)}
     done = run("verify", "-", "--key", KEY, "--signature", sign(BODY, KEY), answer=BODY)
-    assert (done.returncode, done.stdout) == (0, "The signature fits.\n")
+    assert (done.returncode, done.stdout) == (0, "The signature is right.\n")
 
     asked = ("verify", str(body), "--signature", sign(BODY, KEY))
     assert command.complains(2, *asked) == "--key or the variable TALLYHOOK_KEYS is required"
     monkeypatch.setenv("TALLYHOOK_KEYS", f"{OTHER}, {KEY}")
-    assert command.says(*asked) == "The signature of key 2 fits.\n"
-    assert command.says(*asked, "--key", KEY) == "The signature fits.\n"
+    assert command.says(*asked) == "The signature is right, made with key 2.\n"
+    assert command.says(*asked, "--key", KEY) == "The signature is right.\n"
     monkeypatch.delenv("TALLYHOOK_KEYS")
     monkeypatch.setenv("TALLYHOOK_KEYS_FILE", str(keys := tmp_path / "keys"))
     assert command.complains(2, *asked).startswith("TALLYHOOK_KEYS_FILE: ")
     keys.write_text(f"{OTHER}\n{KEY}\n")
-    assert command.says(*asked) == "The signature of key 2 fits.\n"
+    assert command.says(*asked) == "The signature is right, made with key 2.\n"
 
     headers.write_text("nothing")
     for wrong, complaint in (
         ((str(body),), "--signature or --headers is required"),
         ((str(tmp_path / "none"), "--signature", "x"), "No such file or directory"),
-        ((str(body), "--headers", str(headers)), "no headers; a line such as"),
+        ((str(body), "--headers", str(headers)), "has no headers; it needs lines such as"),
     ):
         assert complaint in command.complains(2, "verify", *wrong, "--key", KEY)

@@ -144,7 +144,7 @@ def test_commands_say_when_there_is_more(large: Server) -> None:
     command = Command(large.url)
     done = run("customers", mock=large.url)
     assert (done.returncode, done.stdout.count(" GLOW ")) == (0, 100)
-    found = re.fullmatch(r"There is more: go on with --after (\S+)\n", done.stderr)
+    found = re.fullmatch(r"There is more: continue with --after (\S+)\n", done.stderr)
     assert found is not None
     assert [each["code"] for each in command.gives("customers", "--after", found[1], "--limit", "130")] == [
         f"C{number:03}" for number in range(100, 230)

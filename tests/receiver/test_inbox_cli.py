@@ -262,12 +262,12 @@ def test_counts(run: Run, url: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (("show", "e"), "no hook begins with e, or several do"),
-        (("show", "a"), "no hook begins with a, or several do"),
-        (("retry", ""), "no hook begins with , or several do"),
-        (("forget", "0", "--yes"), "no hook begins with 0, or several do"),
-        (("retry", "ac"), "a worker is at it now; try again when it has finished"),
-        (("forget", "ac", "--yes"), "a worker is at it now; try again when it has finished"),
+        (("show", "e"), "no hook's key begins with e, or several do"),
+        (("show", "a"), "no hook's key begins with a, or several do"),
+        (("retry", ""), "no hook's key begins with , or several do"),
+        (("forget", "0", "--yes"), "no hook's key begins with 0, or several do"),
+        (("retry", "ac"), "a worker is handling it now; try again when it has finished"),
+        (("forget", "ac", "--yes"), "a worker is handling it now; try again when it has finished"),
     ],
 )
 def test_what_can_not_be_done_is_said_in_one_line(

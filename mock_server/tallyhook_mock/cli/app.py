@@ -1,6 +1,6 @@
-"""The commands, each in a file that is loaded when the command is asked for.
+"""The commands. Each one's module is imported only when the command runs.
 
-Those for a receiver run where it runs, with its own extra.
+The commands for a receiver are in `tallyhook_receiver.cli`, so they also work without the mock.
 """
 
 from collections.abc import Iterator
@@ -25,14 +25,14 @@ class Place(NamedTuple):
 _HERE, _RECEIVER = "tallyhook_mock.cli", "tallyhook_receiver.cli"
 _PLACES = {
     "mock": Place(f"{_HERE}.mock:mock", "Serve the billing systems on this machine."),
-    "demo": Place(f"{_HERE}.demo:demo", "Play one billing period, to watch."),
-    "seed": Place(f"{_HERE}.catalog:seed", "Make many customers."),
+    "demo": Place(f"{_HERE}.demo:demo", "Show one billing period from start to end."),
+    "seed": Place(f"{_HERE}.catalog:seed", "Create many customers."),
     "schema": Place(f"{_HERE}.catalog:schema", "Print the JSON Schema of a catalogue."),
     "rules": Place(f"{_HERE}.catalog:rules", "Show which of Cheddar's rules are uncertain."),
     "customers": Place(f"{_HERE}.customers:customers", "List, add and edit customers."),
     "charge": Place(f"{_HERE}.billing:charge", "Charge or credit a customer."),
     "usage": Place(f"{_HERE}.billing:usage", "Set or add what a customer has used."),
-    "bill": Place(f"{_HERE}.billing:bill", "Play a customer's period to its end."),
+    "bill": Place(f"{_HERE}.billing:bill", "Run a customer's billing period to its end."),
     "run": Place(f"{_HERE}.billing:run", "Run a customer's outstanding invoice now."),
     "invoice": Place(f"{_HERE}.billing:invoice", "Show an invoice."),
     "timeline": Place(f"{_HERE}.timeline:timeline", "Show what happened to a customer."),
@@ -40,23 +40,23 @@ _PLACES = {
     "calls": Place(f"{_HERE}.calls:calls", "Show the calls of the billing APIs."),
     "conform": Place(f"{_HERE}.conform:conform", "Find out which rules a server follows."),
     "record": Place(f"{_HERE}.record:record", "Record calls between an application and a service."),
-    "compare": Place(f"{_HERE}.record:compare", "Play recorded calls on a mock and show what differs."),
+    "compare": Place(f"{_HERE}.record:compare", "Repeat recorded calls on a mock and show what differs."),
     "listen": Place(f"{_HERE}.listen:listen", "Print hooks as they arrive."),
     "trigger": Place(f"{_HERE}.hooks:trigger", "Send a signed hook."),
     "verify": Place(f"{_RECEIVER}.verify:verify", "Verify the signature of a saved hook."),
-    "doctor": Place(f"{_RECEIVER}.doctor:doctor", "Examine what a receiver needs."),
-    "clock": Place(f"{_HERE}.clock:clock", "Show the mock's clock, and move it."),
+    "doctor": Place(f"{_RECEIVER}.doctor:doctor", "Check a receiver's settings and surroundings."),
+    "clock": Place(f"{_HERE}.clock:clock", "Show or move the mock's clock."),
     "hooks": Place(f"{_HERE}.hooks:hooks", "List, retry, replay and cancel hooks."),
-    "listeners": Place(f"{_HERE}.listeners:listeners", "Show and change where hooks are sent."),
+    "listeners": Place(f"{_HERE}.listeners:listeners", "List and change where hooks are sent."),
     "faults": Place(f"{_HERE}.faults:faults", "Make things go wrong on purpose."),
-    "snapshot": Place(f"{_HERE}.snapshot:snapshot", "Save the mock's state, and go back to it."),
-    "inbox": Place(f"{_RECEIVER}.inbox:inbox", "Look after a receiver's inbox."),
-    "completion": Place(f"{_HERE}.completion:completion", "Print the script that has a shell complete."),
+    "snapshot": Place(f"{_HERE}.snapshot:snapshot", "Save the mock's state, and restore it."),
+    "inbox": Place(f"{_RECEIVER}.inbox:inbox", "Show a receiver's hooks, and retry or resolve them."),
+    "completion": Place(f"{_HERE}.completion:completion", "Print a script for shell completion."),
 }
 
 
 class _Commands(Group):
-    """Imports a command when it is called, so that none waits for what another one needs."""
+    """Imports a command when it is called, so that each command loads only what it needs."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_PLACES)
@@ -80,11 +80,11 @@ class _Commands(Group):
 @click.group("tallyhook", cls=_Commands, context_settings={"show_default": True, "max_content_width": 100})
 @click.version_option(tallyhook.__version__, message="tallyhook %(version)s")
 def app() -> None:
-    """Tally usage, hook the invoice: tools around Cheddar's billing."""
+    """Tally usage, hook the invoice: run and test code against Cheddar's billing."""
 
 
 def commands() -> Iterator[tuple[str, Command]]:
-    """Every command by its full name, for the page that describes them."""
+    """All commands with their full names, for docs/commands.md."""
     for name in _PLACES:
         yield from _below(f"tallyhook {name}", _load(name))
 

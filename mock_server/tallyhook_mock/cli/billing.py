@@ -1,4 +1,4 @@
-"""What is billed: `tallyhook invoice`, `charge`, `usage`, `bill` and `run`."""
+"""The commands about invoices: `tallyhook invoice`, `charge`, `usage`, `bill` and `run`."""
 
 import sys
 from collections.abc import Mapping
@@ -82,9 +82,9 @@ def _change(
 @click.command(cls=Command, context_settings={"ignore_unknown_options": True})
 @customer_argument
 @click.argument("code", metavar="CODE", help="The charge's code.")
-@click.argument("amount", metavar="AMOUNT", help="Amount of each, such as 5.00; a credit if negative.")
+@click.argument("amount", metavar="AMOUNT", help="The amount of each, such as 5.00; a credit if negative.")
 @click.option("--quantity", type=click.IntRange(min=1), default=1, help="How many.")
-@click.option("--description", metavar="TEXT", help="For the customer.")
+@click.option("--description", metavar="TEXT", help="A description for the customer.")
 @outstanding_option
 @product_option
 @mock_option
@@ -130,10 +130,10 @@ def charge(
 @mock_option
 @json_option
 def bill(customer: str, within: str, product: str | None, url: str, as_json: bool) -> None:
-    """Play a customer's period to its end, and print the invoice: the clock moves to the bill date, hooks are
-    delivered until they are acknowledged, and the invoice runs an hour later.
+    """Run a customer's billing period to its end, and print the invoice.
 
-    An invoice that is held or released already is played to its end, and no other. Exits with 1 unless the
+    Moves the clock to the bill date, delivers hooks until they are acknowledged, and runs the invoice an
+    hour later. If an invoice is already held or released, it runs only that invoice. Exits with 1 unless the
     invoice was paid.
 
     Example: tallyhook bill ada
@@ -185,14 +185,14 @@ def invoice(
     Example: tallyhook invoice ada --outstanding
     """
     if outstanding and number is not None:
-        fail("either --outstanding or --number", USAGE)
+        fail("use either --outstanding or --number", USAGE)
     remote = Remote(url)
     which = number if number is not None else "outstanding" if outstanding else "current"
     print_invoice(remote, remote.product_of(customer, product), customer, which, as_json=as_json)
 
 
 def print_invoice(remote: Remote, product: str, customer: str, which: int | str, *, as_json: bool) -> None:
-    """The one of a number, or the `current` or the `outstanding` one. Exit code 1 if there is none."""
+    """Print the invoice with this number, or the `current` or `outstanding` one; exit with 1 if none."""
     invoices = remote.get(path("customers", customer, "invoices"), {"product": product})["invoices"]
     found = [
         each
@@ -243,7 +243,7 @@ def _charges(shown: Mapping[str, Any]) -> None:
         charged = Text(line["code"])
         if line["description"]:
             charged.append(f"  {line['description']}", "dim")
-        # What has no id yet is what would be charged.
+        # A charge without an id is only projected.
         kind = line["type"] if line["id"] else f"{line['type']}, projected"
         rows.append((charged, kind, line["quantity"], line["eachAmount"], line["amount"]))
     if shown["tax"] != "0.00":

@@ -1,4 +1,4 @@
-"""`tallyhook calls`: what was asked of a mock's billing APIs, and what was answered."""
+"""`tallyhook calls`: the calls to a mock's billing APIs, and the answers."""
 
 import json
 import sys
@@ -15,7 +15,7 @@ from tallyhook_receiver.cli.output import moment, print_json, say, table
 
 __all__ = ["calls"]
 
-_PAUSE = 0.25  # real seconds between looks with --follow
+_PAUSE = 0.25  # real seconds between polls with --follow
 
 
 @click.command(cls=Command)
@@ -23,9 +23,9 @@ _PAUSE = 0.25  # real seconds between looks with --follow
     "--customer", metavar="CODE", shell_complete=customer_codes, help="Only calls about this customer."
 )
 @click.option("--action", metavar="ACTION", help="Only calls of this action, such as customers/add-charge.")
-@click.option("--failed", is_flag=True, help="Only calls that were refused, or not answered.")
+@click.option("--failed", is_flag=True, help="Only calls that were refused or got no answer.")
 @click.option("--follow", "-f", is_flag=True, help="Print calls as they are made, until Ctrl-C.")
-@click.option("--limit", type=click.IntRange(min=1, max=10_000), default=50, help="How many of the latest.")
+@click.option("--limit", type=click.IntRange(min=1, max=10_000), default=50, help="Maximum number of calls.")
 @product_option
 @mock_option
 @json_option
@@ -41,7 +41,7 @@ def calls(
 ) -> None:
     """List the latest calls of the billing APIs, newest last. Cards and passwords are never saved.
 
-    With --follow and --json there is one object per line.
+    With --follow and --json it prints one object per line.
 
     Example: tallyhook calls --customer ada --failed
 

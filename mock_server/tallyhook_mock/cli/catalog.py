@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["rules", "schema", "seed"]
 
-# Small enough for the bar to move and for others to have their turn on the mock.
+# Small enough to keep the progress bar moving and not to block the mock for other clients.
 _AT_ONCE = 50
 _FIRST = ("Ada", "Ben", "Cleo", "Dov", "Edda", "Finn", "Gita", "Hugo", "Inez", "Juri", "Kaya", "Liv")
 _LAST = ("Abbot", "Birch", "Castle", "Dunn", "Egli", "Frost", "Gale", "Holm", "Ives", "Jung", "Kerr")
@@ -27,7 +27,7 @@ _LAST = ("Abbot", "Birch", "Castle", "Dunn", "Egli", "Frost", "Gale", "Holm", "I
 
 @click.command(cls=Command)
 def schema() -> None:
-    """Print the JSON Schema of a catalogue, for completion and checks in an editor.
+    """Print the JSON Schema of a catalogue, so that an editor can complete and check it.
 
     Example: tallyhook schema > catalog.schema.json
     """
@@ -40,9 +40,9 @@ def schema() -> None:
 @mock_option
 @json_option
 def rules(url: str, as_json: bool) -> None:
-    """List the rules of Cheddar that no source settles, with their alternatives and what the mock does.
+    """List the uncertain rules of Cheddar, with their alternatives and the mock's choice.
 
-    A catalogue sets them in `[rules]`.
+    Change them in a catalogue's `[rules]` section.
 
     Example: tallyhook rules
     """
@@ -71,7 +71,7 @@ def rules(url: str, as_json: bool) -> None:
         )
         for each in found
     ]
-    table(("setting", "value", "~others", "the default is known by"), rows, empty="")
+    table(("setting", "value", "~others", "source of the default"), rows, empty="")
 
 
 @click.command(cls=Command)
@@ -80,15 +80,15 @@ def rules(url: str, as_json: bool) -> None:
     "--plan",
     multiple=True,
     metavar="CODE",
-    show_default="every active",
-    help="A plan for them; may be repeated.",
+    show_default="all active plans",
+    help="A plan to use; may be repeated.",
 )
 @product_option
 @click.option(
     "--write",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write a catalogue (.json) instead of asking a mock.",
+    help="Write a catalogue (.json) instead of changing a running mock.",
 )
 @click.option(
     "--catalog",
@@ -108,7 +108,7 @@ def seed(
     url: str,
     as_json: bool,
 ) -> None:
-    """Make N customers with names, plans and usage; the same ones in every run.
+    """Create N customers with names, plans and usage. Every run creates the same ones.
 
     Customers of a running mock pay with a simulated card. No hooks are sent. Codes in use are skipped.
 
@@ -117,7 +117,7 @@ def seed(
     Example: tallyhook seed 10000 --catalog catalog.toml --write big.json
     """
     if catalog is not None and write is None:
-        fail("--catalog is of use with --write only; a running mock has its own", USAGE)
+        fail("--catalog works only with --write; a running mock has its own catalogue", USAGE)
     with _bar(as_json) as bar:
         task = bar.add_task("customers", total=number)
         if write is None:
@@ -137,7 +137,7 @@ def seed(
     if as_json:
         print_json({"created": number})
     else:
-        click.echo(f"{number:,} customers {f'are in {write}' if write else 'are there'}")
+        click.echo(f"{number:,} customers {f'are in {write}' if write else 'were created'}")
 
 
 def _write(
@@ -147,7 +147,7 @@ def _write(
     from tallyhook_mock.catalog.table import CatalogError
 
     if file.suffix != ".json":
-        fail(f"{file}: the name of what is written has to end in .json", USAGE)
+        fail(f"{file}: the file's name must end in .json", USAGE)
     try:
         content = dict(default_catalog() if catalog is None else load_catalog(catalog))
     except CatalogError as error:
@@ -166,7 +166,7 @@ def _write(
 
 
 def _plans(product: Mapping[str, Any], codes: Sequence[str] | None) -> list[Mapping[str, Any]]:
-    """The plans named, or all that can be subscribed to."""
+    """The plans with these codes, or all active plans."""
     known = {plan["code"]: plan for plan in product.get("plans", ()) if plan.get("isActive", True)}
     for code in codes or ():
         if code not in known:
@@ -180,7 +180,7 @@ def _customers(number: int, plans: Sequence[Mapping[str, Any]], taken: set[str])
 
 
 def _customer(code: str, plans: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The code alone decides about everything."""
+    """Every value depends only on the code."""
     random = Random(code)
     plan = plans[int(code[1:]) % len(plans)]
     first, last = random.choice(_FIRST), random.choice(_LAST)
@@ -196,7 +196,7 @@ def _customer(code: str, plans: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _quantity(item: Mapping[str, Any], random: Random) -> str:
-    """Often above what is included where that has a price, and never above a limit."""
+    """Often more than is included if overage has a price, and never more than a hard limit."""
     included = min(Decimal(str(item.get("quantityIncluded", 0))), Decimal(1000))
     most = included * 2 + 10 if Decimal(str(item.get("overageAmount", 0))) else included
     return str(random.randint(0, int(most)))
@@ -218,5 +218,5 @@ def _bar(is_quiet: bool) -> "Progress":
 
 
 def _plain(value: object) -> str:
-    """Decimals and moments of a TOML file, exactly."""
+    """The exact text of a decimal or datetime of a TOML file."""
     return value.isoformat() if hasattr(value, "isoformat") else str(value)

@@ -1,4 +1,4 @@
-"""`tallyhook clock`: looking at the mock's time, and moving it."""
+"""`tallyhook clock`: show or move the mock's clock."""
 
 from typing import Any
 
@@ -13,14 +13,14 @@ __all__ = ["clock"]
 
 @click.group(cls=Group, default="show")
 def clock() -> None:
-    """Look at a running mock's clock, and move it."""
+    """Show or move a running mock's clock."""
 
 
 @clock.command()
 @mock_option
 @json_option
 def show(url: str, as_json: bool) -> None:
-    """Show the time.
+    """Show the clock's time and whether it runs.
 
     Example: tallyhook clock show --json
     """
@@ -28,11 +28,11 @@ def show(url: str, as_json: bool) -> None:
 
 
 @clock.command()
-@click.argument("by", metavar="DURATION", help="1mo, 36d, 2w, 1h, 15min, 90s, 1d12h, P1M.")
+@click.argument("by", metavar="DURATION", help="Such as 1mo, 36d, 2w, 1h, 15min, 90s, 1d12h or P1M.")
 @mock_option
 @json_option
 def advance(by: str, url: str, as_json: bool) -> None:
-    """Move the clock by a duration. Everything that becomes due is done, each at its moment.
+    """Move the clock forward by a duration. Everything that falls due happens in order, each at its own time.
 
     Example: tallyhook clock advance 1mo
     """
@@ -40,11 +40,11 @@ def advance(by: str, url: str, as_json: bool) -> None:
 
 
 @clock.command()
-@click.argument("date", metavar="DATE", help="A time in ISO 8601; UTC without a zone.")
+@click.argument("date", metavar="DATE", help="A time in ISO 8601; UTC unless it has a time zone.")
 @mock_option
 @json_option
 def to(date: str, url: str, as_json: bool) -> None:
-    """Move the clock to a time in the future.
+    """Move the clock forward to a time.
 
     Example: tallyhook clock to 2026-02-01T09:00
     """
@@ -78,7 +78,7 @@ def _move(url: str, wish: dict[str, str], as_json: bool) -> None:
     _print(shown, as_json)
     if not as_json:
         rows = [(kind, str(count)) for kind, count in sorted(shown["events"].items())]
-        table(("what happened", ">times"), rows, empty="Nothing was due on the way.")
+        table(("event", ">times"), rows, empty="Nothing was due in this time.")
 
 
 def _print(shown: dict[str, Any], as_json: bool) -> None:

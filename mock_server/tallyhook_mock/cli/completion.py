@@ -1,6 +1,6 @@
-"""What the shell completes: types of hooks, and what a running mock has.
+"""Shell completion of hook types, and of the customers, products, hooks and listeners of a running mock.
 
-The mock is the one of `--mock` or of the environment; where none answers, nothing is offered.
+The mock is the one in `--mock` or in the environment. If it doesn't answer, there are no completions.
 """
 
 import json
@@ -15,14 +15,16 @@ from tallyhook_receiver.cli.command import Command
 __all__ = ["completion", "customer_codes", "hook_ids", "hook_types", "listener_ids", "product_codes"]
 
 _MOST = 200
-_WAIT = 1.0  # seconds: a person has pressed a key
+_WAIT = 1.0  # seconds: somebody waits at the keyboard
 
 
 @click.command(cls=Command)
-@click.argument("shell", metavar="bash|zsh|fish", type=click.Choice(("bash", "zsh", "fish")), help="Which.")
+@click.argument(
+    "shell", metavar="bash|zsh|fish", type=click.Choice(("bash", "zsh", "fish")), help="The shell."
+)
 def completion(shell: str) -> None:
-    """Print a script that lets a shell complete commands, options, types of hooks, and the customers,
-    products, hooks and listeners of a running mock.
+    """Print a script that completes commands, options and hook types, and the customers, products, hooks and
+    listeners of a running mock.
 
     Example: tallyhook completion bash >> ~/.bashrc
 
@@ -39,7 +41,7 @@ def completion(shell: str) -> None:
 
 
 def hook_types(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """Those that begin with what is typed; the mock says what is wrong with any other."""
+    """The types that begin with the typed text. The mock refuses unknown types."""
     from tallyhook_mock.systems import policies
     from tallyhook_mock.systems.cheddar.state import HOOK_TYPES
 
@@ -61,7 +63,7 @@ def customer_codes(ctx: click.Context, param: click.Parameter, incomplete: str) 
 
 
 def hook_ids(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """The newest, as far as tells them apart."""
+    """The first parts of the newest hooks' ids."""
     hooks = _asked(ctx, f"hooks?order=newest&limit={_MOST}").get("hooks", ())
     return _beginning(incomplete, [each["id"].partition("-")[0] for each in hooks])
 

@@ -1,4 +1,4 @@
-"""`tallyhook conform`: which of Cheddar's rules a server follows."""
+"""`tallyhook conform`: find out which of Cheddar's rules a server follows."""
 
 import contextlib
 import sys
@@ -33,7 +33,11 @@ def conform() -> None:
 
 _STATE = Path("conform.json")
 state_file_option = click.option(
-    "--state", type=click.Path(path_type=Path), metavar="FILE", default=_STATE, help="Where the run is saved."
+    "--state",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    default=_STATE,
+    help="The file that saves the run.",
 )
 password_option = click.option(
     "--password",
@@ -43,47 +47,47 @@ password_option = click.option(
     hide_input=True,
     help="The user's password or API key. It is not saved.",
 )
-_LISTEN = "Where to listen for hooks; port The port; 0 takes a free one."
+_LISTEN = "Where to listen for hooks; port 0 takes a free port."
 patience_option = click.option(
-    "--wait", metavar="DURATION", default="15m", help="How long to wait for what is due."
+    "--wait", metavar="DURATION", default="15m", help="How long to wait for hooks and bill dates."
 )
 advance_option = click.option("--advance", is_flag=True, help="Move the mock's clock instead of waiting.")
 html_option = click.option(
-    "--html", type=click.Path(path_type=Path), metavar="FILE", help="Write the report as a page."
+    "--html", type=click.Path(path_type=Path), metavar="FILE", help="Write the report as an HTML page."
 )
 write_option = click.option(
     "--write",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write the settings for a mock.",
+    help="Write the rules that were found, as settings for a mock.",
 )
 assumed_option = click.option(
     "--rules",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Settings to compare with, instead of the defaults.",
+    help="The expected rules, instead of the defaults.",
 )
 
 
 @conform.command()
 @click.option("--base-url", metavar="URL", required=True, help="The API, such as https://getcheddar.com/xml.")
-@click.option("--product", metavar="CODE", required=True, help="A test product without customers.")
-@click.option("--user", metavar="EMAIL", required=True, help="A user of it.")
+@click.option("--product", metavar="CODE", required=True, help="A product for tests, without customers.")
+@click.option("--user", metavar="EMAIL", required=True, help="A user of the product.")
 @password_option
 @state_file_option
 @click.option(
     "--listener-url",
     metavar="URL",
     default="",
-    help="The public address of --listen, to which the service sends hooks. Not needed for a mock.",
+    help="The public address of --listen, for the service's hooks. Not needed for a mock.",
 )
 @click.option("--listen", metavar="HOST:PORT", default="127.0.0.1:0", help=_LISTEN)
 @click.option(
     "--declining-zip", metavar="ZIP", default="", help="A ccZip with which the simulator declines charges."
 )
 @patience_option
-@click.option("--only", multiple=True, metavar="RULE", help="Only this one; may be repeated.")
-@click.option("--any-gateway", is_flag=True, help="Run even if the gateway is not the simulator.")
+@click.option("--only", multiple=True, metavar="RULE", help="Only this rule; may be repeated.")
+@click.option("--any-gateway", is_flag=True, help="Run even if the product's gateway is not the simulator.")
 @advance_option
 @assumed_option
 @html_option
@@ -107,10 +111,11 @@ def start(
     write: Path | None,
     as_json: bool,
 ) -> None:
-    """Start a run: try every probe that is possible now, and report.
+    """Start a run: run every probe that is possible now, and report.
 
-    Makes customers and plans whose codes begin with `conform-`, and removes them. Probes that wait for a
-    bill date are left to `tallyhook conform continue`. Exits with 1 if a rule is otherwise than assumed.
+    Creates customers and plans whose codes begin with `conform-`, and deletes them at the end. Probes that
+    wait for a bill date run later, with `tallyhook conform continue`. Exits with 1 if a rule differs from the
+    expected one.
 
     Example: tallyhook conform start --base-url https://getcheddar.com/xml --product TEST --user me@x.com
     """
@@ -125,7 +130,9 @@ def start(
     if state.exists():
         with contextlib.suppress(Unusable):
             if not states.load(state).is_done:
-                fail(f"{state} is a run that has not ended: `tallyhook conform continue`, or `clean`", USAGE)
+                fail(
+                    f"the run in {state} is not finished: run `tallyhook conform continue` or `clean`", USAGE
+                )
     made = states.State(
         base_url=base_url,
         product=product,
@@ -161,9 +168,9 @@ def go_on(
     write: Path | None,
     as_json: bool,
 ) -> None:
-    """Continue with the probes that are due.
+    """Run the probes that are due now.
 
-    Exits with 1 if a rule is otherwise than assumed.
+    Exits with 1 if a rule differs from the expected one.
 
     Example: tallyhook conform continue --html report.html --write rules.toml
     """
@@ -172,7 +179,7 @@ def go_on(
     with _ending():
         kept, assumed = states.load(state), _assumed(rules)
         if not kept.is_done:
-            # A mock goes on sending to where the listener was.
+            # A mock keeps sending hooks to the listener's earlier address.
             listen = listen or urlsplit(kept.listener_url).netloc
             with _run(kept, state, password, listen, wait, advances=advance) as run:
                 run.go_on()
@@ -183,7 +190,7 @@ def go_on(
 @password_option
 @state_file_option
 def clean(password: str, state: Path) -> None:
-    """Remove every customer, plan and listener of a run from the account, and forget the run.
+    """Delete every customer, plan and listener of a run from the account, and the saved run.
 
     Example: tallyhook conform clean
     """
@@ -194,12 +201,12 @@ def clean(password: str, state: Path) -> None:
         with _run(kept, state, password, "", "0s") as run:
             removed = run.clean()
         state.unlink()
-    click.echo(f"Removed {removed} customers; nothing of the run is left in {kept.product}.")
+    click.echo(f"Removed {removed} customers. Nothing of the run is left in {kept.product}.")
 
 
 @contextlib.contextmanager
 def _ending() -> Iterator[None]:
-    """What is wrong with the account or the service ends the command with one line."""
+    """End the command with a one-line message if the account or the service is unusable."""
     from tallyhook_mock.conform.account import Unusable
 
     try:
@@ -211,14 +218,16 @@ def _ending() -> Iterator[None]:
 
 
 def _cut() -> NoReturn:
-    fail("interrupted; `tallyhook conform continue` goes on, `tallyhook conform clean` removes it all", BAD)
+    fail(
+        "interrupted; `tallyhook conform continue` resumes, `tallyhook conform clean` deletes everything", BAD
+    )
 
 
 @contextlib.contextmanager
 def _run(
     state: "State", file: Path, password: str, listen: str, wait: str, *, advances: bool = False
 ) -> "Iterator[Run]":
-    """A run of this state, its listener at work."""
+    """A run with this state, while its listener is served."""
 
     import httpx
 
@@ -238,7 +247,7 @@ def _run(
         if mock is not None and not mock.is_there():
             mock = None
         if advances and mock is None:
-            fail(f"--advance: what answers at {state.base_url} is not a mock", USAGE)
+            fail(f"--advance: the server at {state.base_url} is not a mock", USAGE)
         listener = None
         if listen and (mock is not None or state.listener_url):
             listener, own = stack.enter_context(_listening(listen))
@@ -274,7 +283,7 @@ def _listening(where: str) -> "Iterator[tuple[Listener, str]]":
         try:
             url = loop.run(life.__aenter__())
         except (OSError, OverflowError) as error:
-            fail(f"--listen: {where!r} can't be listened at: {error}", USAGE)
+            fail(f"--listen: can't listen at {where!r}: {error}", USAGE)
         try:
             yield listener, url
         finally:

@@ -1,4 +1,4 @@
-"""`tallyhook customers`: who is there, what is coming or open, and making and changing customers."""
+"""`tallyhook customers`: list, add and edit customers."""
 
 import re
 from difflib import get_close_matches
@@ -34,16 +34,16 @@ last_name_option = click.option("--last-name", metavar="NAME", help="Last name."
 email_option = click.option("--email", metavar="ADDRESS", help="Email address.")
 company_option = click.option("--company", metavar="NAME", help="Company.")
 coupon_option = click.option("--coupon", metavar="CODE", help="A coupon of a promotion.")
-card_option = click.option("--card", metavar="NUMBER", help="Another card's number.")
+card_option = click.option("--card", metavar="NUMBER", help="The number of the card.")
 
 
 @customers.command("list")
-@click.option("--plan", metavar="CODE", help="Only those on this plan.")
+@click.option("--plan", metavar="CODE", help="Only customers on this plan.")
 @click.option(
     "--state",
     "state_",
     metavar="STATE",
-    help="Only active or canceled ones, or by the outstanding invoice: held.",
+    help="Only active or canceled customers, or those whose outstanding invoice is held, released or unpaid.",
 )
 @click.option("--limit", type=click.IntRange(min=1), default=100, help="Maximum number.")
 @after_option
@@ -59,14 +59,14 @@ def list_(
     url: str,
     as_json: bool,
 ) -> None:
-    """List customers in order of creation: plan, next bill, what is outstanding.
+    """List customers in order of creation, with plan, next bill and outstanding amount.
 
     Example: tallyhook customers list --plan SMALL --state held
     """
     remote = Remote(url)
     chosen = remote.products(product)
     if after is not None and len(chosen) > 1:
-        remote.product(product)  # says that one has to be named
+        remote.product(product)  # fails, and says that --product is required
     if state_ is not None and state_ not in _STATES:
         fail(f"--state: {state_!r} is not one of {', '.join(_STATES)}", USAGE)
     if plan is not None:
@@ -106,7 +106,7 @@ def list_(
 
 _STATES = ("active", "canceled", "held", "released", "unpaid")
 _NOBODY = (
-    "There are no customers; `tallyhook customers add ada --plan PLAN` makes one, `tallyhook seed 10` ten."
+    "There are no customers; `tallyhook customers add ada --plan PLAN` adds one, `tallyhook seed 10` ten."
 )
 
 
@@ -137,8 +137,8 @@ def add(
     url: str,
     as_json: bool,
 ) -> None:
-    """Sign a customer up as `customers/new` does, hooks included, with a card that works unless --card names
-    another one.
+    """Add a customer, like `customers/new`, and send the hooks. The customer pays with a valid card unless
+    you pass --card.
 
     Example: tallyhook customers add ada --plan SMALL
     """
@@ -190,7 +190,7 @@ def edit(
     url: str,
     as_json: bool,
 ) -> None:
-    """Change the given fields of a customer, like `customers/edit`, hooks included.
+    """Change the given fields of a customer, like `customers/edit`, and send the hooks.
 
     Example: tallyhook customers edit ada --plan BIG
     """
@@ -210,7 +210,7 @@ def edit(
         names = remote.customer(customer, chosen)["name"].partition(" ")
         parameters |= _payment(card, first_name or names[0] or customer, last_name or names[2] or "Example")
     if not any(parameters.values()):
-        fail("nothing to change was named; --help lists what can be", USAGE)
+        fail("name at least one field to change; --help lists them", USAGE)
     remote.call("customers/edit", chosen, {"code": customer, **parameters})
     _print(remote, customer, chosen, as_json)
 

@@ -1,4 +1,4 @@
-"""`tallyhook faults`: having a mock go wrong on purpose."""
+"""`tallyhook faults`: plan faults of a mock."""
 
 import click
 
@@ -13,11 +13,11 @@ __all__ = ["faults"]
 
 @click.group(cls=Group, default="list")
 def faults() -> None:
-    """Have a running mock go wrong on purpose."""
+    """Plan faults of a running mock, to test how your code handles them."""
 
 
 _COUNTED = ("kind", "met", "struck", "isOver")
-# What nobody has to be told: that there is no limit.
+# Defaults, which are not printed.
 _UNSAID = (None, "", 0)
 
 
@@ -36,24 +36,28 @@ def list_(url: str, as_json: bool) -> None:
     rows = []
     for fault in found:
         told = [f"{k}={v}" for k, v in fault.items() if k not in _COUNTED and v not in _UNSAID]
-        over = "over" if fault["isOver"] else "waits"
+        over = "used up" if fault["isOver"] else "planned"
         rows.append((fault["kind"], over, str(fault["met"]), str(fault["struck"]), " ".join(told)))
-    table(("fault", "state", ">met", ">struck", "~what"), rows, empty="Nothing is planned to go wrong.")
+    table(("fault", "state", ">met", ">struck", "~what"), rows, empty="No faults are planned.")
 
 
 @faults.command()
-@click.argument("kind", type=click.Choice([each.value for each in FaultKind]), help="What goes wrong.")
+@click.argument("kind", type=click.Choice([each.value for each in FaultKind]), help="The kind of fault.")
 @click.option("--action", metavar="CALL", help="Only calls of this action, such as customers/add-charge.")
-@click.option("--type", metavar="TYPE", shell_complete=hook_types, help="For hooks: their type.")
-@click.option("--customer", metavar="CODE", help="Only what is about this customer.")
-@click.option("--nth", type=click.IntRange(min=1), help="The first match to affect.")
+@click.option("--type", metavar="TYPE", shell_complete=hook_types, help="Only hooks of this type.")
+@click.option("--customer", metavar="CODE", help="Only calls and hooks about this customer.")
+@click.option("--nth", type=click.IntRange(min=1), help="The number of the first match to affect.")
 @click.option("--times", type=click.IntRange(min=1), help="How many calls or hooks to affect.")
-@click.option("--probability", type=click.FloatRange(min=0, max=1), help="Chance of each strike.")
-@click.option("--seed", type=int, help="Seed of the random draws.")
-@click.option("--seconds", type=float, help="Real seconds of a latency or timeout.")
-@click.option("--status", type=int, help="Status of an error: 500, 502 or 503.")
+@click.option(
+    "--probability",
+    type=click.FloatRange(min=0, max=1),
+    help="The chance of each match, 0 to 1.",
+)
+@click.option("--seed", type=int, help="The seed of the random numbers.")
+@click.option("--seconds", type=float, help="The length of a latency or timeout, in real seconds.")
+@click.option("--status", type=int, help="The status of an error: 500, 502 or 503.")
 @click.option("--retry-after", type=int, help="The Retry-After of a 503, in seconds.")
-@click.option("--by", metavar="DURATION", help="How long a reordered hook is held back.")
+@click.option("--by", metavar="DURATION", help="How long to hold back a reordered hook, in the mock's time.")
 @mock_option
 @json_option
 def add(
@@ -72,7 +76,7 @@ def add(
     url: str,
     as_json: bool,
 ) -> None:
-    """Plan a fault. It strikes once unless --times or --probability is given.
+    """Plan a fault. It affects one call or hook unless you pass --times or --probability.
 
     Example: tallyhook faults add dropAfter --action customers/add-charge --customer ada
     """
@@ -110,4 +114,4 @@ def clear(url: str, as_json: bool) -> None:
     if as_json:
         print_json(remote.get("/faults")["faults"])
     else:
-        click.echo("nothing more goes wrong")
+        click.echo("all faults are cleared")

@@ -1,7 +1,7 @@
-"""The pytest fixtures of the test kit, and clients of the SDK that lead into it.
+"""The pytest fixtures: the mock, and SDK clients that are connected to it.
 
-They are offered in every test run where `tallyhook[mock]` is installed, so nothing but pytest is imported
-before a fixture is asked for, and all of their names begin with `cheddar`.
+pytest loads this module in every run if `tallyhook[mock]` is installed. So it imports only pytest until a
+test uses a fixture, and all names begin with `cheddar`.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ if TYPE_CHECKING:
     from tallyhook_mock.testing import Cheddar, CheddarServer, ReceiverClient, Session, World
 
 
-# -- settings, to be overridden
+# -- settings, for tests to override
 
 
 @pytest.fixture
 def cheddar_catalog() -> Mapping[str, object] | Path | str | None:
-    """What the mock begins with: a mapping, a catalogue file, or None for the small default one."""
+    """The mock's catalogue: a mapping, a file, or None for the small default one."""
     return None
 
 
 @pytest.fixture
 def cheddar_start() -> str | datetime:
-    """When its clock stands at the beginning of a test."""
+    """The time of the mock's clock at the start of a test."""
     return "2026-01-01T00:00:00Z"
 
 
 @pytest.fixture
 def cheddar_strict() -> bool:
-    """Whether a call with a parameter that Cheddar doesn't know is refused, instead of that being ignored."""
+    """Whether to refuse calls with parameters that Cheddar doesn't know. Otherwise they are ignored."""
     return True
 
 
 @pytest.fixture
 def cheddar_quiet() -> bool:
-    """Whether what listeners raise is kept out of the log, where a test means them to."""
+    """Whether to keep errors of listeners out of the log, for tests that provoke them."""
     return False
 
 
@@ -54,7 +54,7 @@ def cheddar_quiet() -> bool:
 
 @pytest.fixture
 def cheddar(_cheddar_world: World) -> Cheddar:
-    """Cheddar in this process with a clock that stands still, new for each test."""
+    """A mock of Cheddar in this process, new for each test. Its clock moves only when the test moves it."""
     from tallyhook_mock.testing import Cheddar
 
     return Cheddar(_cheddar_world)
@@ -62,13 +62,13 @@ def cheddar(_cheddar_world: World) -> Cheddar:
 
 @pytest.fixture
 def cheddar_server(_cheddar_session: Session, _cheddar_world: World) -> Iterator[CheddarServer]:
-    """The same Cheddar at an address of 127.0.0.1, over real HTTP."""
+    """The same mock, served over HTTP on 127.0.0.1."""
     yield from _served(_cheddar_session, _cheddar_world, tls=False)
 
 
 @pytest.fixture
 def cheddar_server_tls(_cheddar_session: Session, _cheddar_world: World) -> Iterator[CheddarServer]:
-    """The same Cheddar at an address of 127.0.0.1, over TLS; clients trust its `authority`."""
+    """The same mock, served over TLS on 127.0.0.1. Clients must trust the file `authority`."""
     yield from _served(_cheddar_session, _cheddar_world, tls=True)
 
 
@@ -112,7 +112,7 @@ def _cheddar_world(
 
 @pytest.fixture
 def cheddar_client(cheddar: Cheddar) -> Iterator[Client]:
-    """A `tallyhook.Client` that leads into `cheddar` without a socket."""
+    """A `tallyhook.Client` that is connected to `cheddar` without a socket."""
     from tallyhook import Client
 
     transport = cheddar.transport()
@@ -122,17 +122,17 @@ def cheddar_client(cheddar: Cheddar) -> Iterator[Client]:
 
 @pytest.fixture
 def cheddar_async_client(cheddar: Cheddar) -> AsyncClient:
-    """A `tallyhook.AsyncClient` that leads into `cheddar` without a socket."""
+    """A `tallyhook.AsyncClient` that is connected to `cheddar` without a socket."""
     from tallyhook import AsyncClient
 
-    # There is nothing to close: its transport has no connections.
+    # It needs no closing: its transport has no connections.
     transport = cheddar.async_transport()
     return AsyncClient(cheddar.product, cheddar.user, cheddar.password, transport=transport, backoff=0)
 
 
 @pytest.fixture
 def cheddar_receiver_client(_cheddar_world: World) -> ReceiverClient:
-    """Posts hooks that `cheddar.hook` made to the listener that was registered with `cheddar.listener`."""
+    """Posts hooks made by `cheddar.hook` to the listener registered with `cheddar.listener`."""
     from tallyhook_mock.testing import ReceiverClient
 
     return ReceiverClient(_cheddar_world)
@@ -140,9 +140,9 @@ def cheddar_receiver_client(_cheddar_world: World) -> ReceiverClient:
 
 @pytest.fixture
 def cheddar_routes(cheddar: Cheddar) -> Iterator[respx.MockRouter]:
-    """Has Cheddar's real address answered by `cheddar`, for code that makes its own client.
+    """Lets `cheddar` answer requests to Cheddar's real address, for code that creates its own client.
 
-    A router of respx with a route for each call, such as `cheddar_routes["customers/add-charge"]`.
+    A respx router with a route for each call, such as `cheddar_routes["customers/add-charge"]`.
     """
     from tallyhook.cheddar.client import BASE_URL
 
@@ -155,7 +155,7 @@ def cheddar_routes(cheddar: Cheddar) -> Iterator[respx.MockRouter]:
 
 @contextmanager
 def _needing(requirement: str) -> Iterator[None]:
-    """Say what to install where an import fails for want of it."""
+    """Fail the test with a message that says what to install if an import fails."""
     try:
         yield
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""`tallyhook hooks` and `trigger`: what a mock has sent, and what an operator does about it."""
+"""`tallyhook hooks` and `trigger`: list, retry, replay, cancel and send a mock's hooks."""
 
 import json
 import sys
@@ -22,11 +22,11 @@ __all__ = ["hooks", "trigger"]
 
 @click.group(cls=Group, default="list")
 def hooks() -> None:
-    """Look at the hooks of a running mock, and decide about them."""
+    """List, show, retry, cancel and replay the hooks of a running mock."""
 
 
 name_argument = click.argument(
-    "name", metavar="HOOK", shell_complete=hook_ids, help="The hook's id, or its beginning."
+    "name", metavar="HOOK", shell_complete=hook_ids, help="The hook's id, or the beginning of it."
 )
 
 
@@ -47,9 +47,9 @@ _STATES = ("pending", "sending", "delivered", "canceled")
     "--limit",
     type=click.IntRange(min=1),
     default=50,
-    help="Maximum number: of the latest, or with --after of the next.",
+    help="Maximum number of hooks: the latest ones, or with --after the next ones.",
 )
-@click.option("--after", metavar="HOOK", help="Only hooks sent after this one, by its whole id.")
+@click.option("--after", metavar="HOOK", help="Only hooks sent after this one. Needs the full id.")
 @product_option
 @mock_option
 @json_option
@@ -104,7 +104,7 @@ def list_(
 @mock_option
 @json_option
 def show(name: str, body: bool, url: str, as_json: bool) -> None:
-    """Show one hook with every attempt: time, headers, answer, duration.
+    """Show a hook and every attempt: time, headers, answer, duration.
 
     Example: tallyhook hooks show 1e39d028 --body
     """
@@ -134,7 +134,7 @@ def show(name: str, body: bool, url: str, as_json: bool) -> None:
 @mock_option
 @json_option
 def retry(name: str, url: str, as_json: bool) -> None:
-    """Send a hook now to the listeners that have not acknowledged it, and print their answers.
+    """Send a hook again, now, to the listeners that have not acknowledged it, and print their answers.
 
     Exits with 1 unless all of them acknowledge it.
 
@@ -150,7 +150,7 @@ def retry(name: str, url: str, as_json: bool) -> None:
 @mock_option
 @json_option
 def cancel(name: str, url: str, as_json: bool) -> None:
-    """Give up a hook; its invoice is released.
+    """Stop sending a hook. If it holds an invoice, the invoice is released.
 
     Example: tallyhook hooks cancel 1e39d028
     """
@@ -160,7 +160,7 @@ def cancel(name: str, url: str, as_json: bool) -> None:
     if as_json:
         print_json(done)
     else:
-        what = "is given up: it holds no invoice"
+        what = "is canceled: it no longer holds an invoice"
         click.echo(f"{short(hook['id'])} {hook['type']} about {hook['customer']} {what}")
 
 
@@ -180,8 +180,8 @@ def replay(name: str, to: str | None, body: Path | None, url: str, as_json: bool
 
     This neither holds nor releases its invoice. Exits with 1 unless all of them acknowledge it.
 
-    With --to or --body this command sends it by itself, once: the mock doesn't list that. `hooks show --body`
-    prints a body to be edited.
+    With --to or --body, the command itself sends the hook, once, and the mock doesn't list it. `hooks show
+    --body` prints a body that you can edit.
 
     Example: tallyhook hooks replay 1e39d028
 
@@ -202,7 +202,9 @@ def replay(name: str, to: str | None, body: Path | None, url: str, as_json: bool
 
 
 @click.command(cls=Command)
-@click.argument("type", metavar="TYPE", shell_complete=hook_types, help="Such as transaction.")
+@click.argument(
+    "type", metavar="TYPE", shell_complete=hook_types, help="The hook's type, such as transaction."
+)
 @click.option(
     "--customer", metavar="CODE", required=True, shell_complete=customer_codes, help="The customer."
 )
@@ -212,7 +214,9 @@ def replay(name: str, to: str | None, body: Path | None, url: str, as_json: bool
     metavar="PATH=VALUE",
     help="Change a value in the body, such as subscription.plan.code=BIG; may be repeated.",
 )
-@click.option("--early", is_flag=True, help="Send a subscriptionBillable even if no invoice is outstanding.")
+@click.option(
+    "--early", is_flag=True, help="Send a subscriptionBillable hook even if no invoice is outstanding."
+)
 @product_option
 @mock_option
 @json_option
@@ -225,12 +229,12 @@ def trigger(
     url: str,
     as_json: bool,
 ) -> None:
-    """Send a signed hook about a customer as it is now, and print the answers.
+    """Send a signed hook about a customer's current state, and print the answers.
 
-    Nothing happens to the customer. Exits with 1 unless every listener acknowledges it.
+    The customer doesn't change. Exits with 1 unless every listener acknowledges the hook.
 
-    A subscriptionBillable from this command neither holds nor releases an invoice. `tallyhook bill` plays a
-    customer's period to its end, with its own hook.
+    A subscriptionBillable hook from this command neither holds nor releases an invoice. To bill a customer
+    with a real one, use `tallyhook bill`.
 
     Example: tallyhook trigger newSubscription --customer ada
 
@@ -254,18 +258,18 @@ def _value(written: str) -> tuple[str, str]:
 
 
 def _check(remote: Remote, product: str, customer: str) -> None:
-    """A review of an invoice that isn't outstanding fails, and the hook would come again for a month."""
+    """Fail if no invoice is outstanding: a review would fail, and the mock would retry for a month."""
     answer = remote.get(path("customers", customer, "invoices"), {"product": product})
     if not any(each["invoicePeriod"] == "outstanding" for each in answer["invoices"]):
         fail(
-            f"{customer} has no outstanding invoice to be reviewed; `tallyhook bill {customer}` plays the"
-            " period to its end, hook included (--early sends one all the same)",
+            f"{customer} has no outstanding invoice to review; `tallyhook bill {customer}` runs the period to"
+            " its end and sends the hook (--early sends it anyway)",
             BAD,
         )
 
 
 def _report(remote: Remote, hook: Mapping[str, Any], since: int = 0, *, as_json: bool) -> None:
-    """Of the deliveries from a place on, those that are under way."""
+    """Report the deliveries from this index on that are still under way."""
     under_way = [
         place
         for place, delivery in enumerate(hook["deliveries"])
@@ -288,7 +292,7 @@ def _read(file: Path) -> bytes:
 def _send(
     remote: Remote, hook: Mapping[str, Any], content: bytes, targets: list[str], *, as_json: bool
 ) -> None:
-    """Post a hook by ourselves, signed with the product's key."""
+    """Post a hook from this process, signed with the product's key."""
     import httpx
 
     from tallyhook import signing
@@ -325,7 +329,7 @@ def _invoice(hook: Mapping[str, Any]) -> str:
 
 
 def _inbox_key(hook: Mapping[str, Any]) -> str:
-    """Under which a receiver of this product keeps the hook; empty for other systems' hooks."""
+    """The hook's key in a receiver's inbox; empty for other systems' hooks."""
     if not hook["product"]:
         return ""
     from tallyhook import events
@@ -340,11 +344,11 @@ def _say_more(following: str | None, after: str | None) -> None:
     if after is not None:
         say_more(following)
     elif following is not None:
-        click.echo("There are earlier ones: --limit shows more of them.", err=True)
+        click.echo("There are earlier hooks: show more of them with --limit.", err=True)
 
 
 def _deliveries(hook: Mapping[str, Any]) -> Text:
-    """One line for each: its state and the last answer."""
+    """One line per delivery: its state and the last answer."""
     lines = []
     for delivery in hook["deliveries"]:
         tried = delivery["attempts"]

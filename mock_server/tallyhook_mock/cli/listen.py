@@ -1,4 +1,4 @@
-"""`tallyhook listen`: a listener for as long as somebody looks at it."""
+"""`tallyhook listen`: a temporary listener that prints or forwards hooks."""
 
 import asyncio
 import json
@@ -24,25 +24,25 @@ if TYPE_CHECKING:
 
 __all__ = ["ended", "listen"]
 
-# What belongs to one connection and not to the request (RFC 9110), and what the next sender computes itself.
+# Headers that belong to one connection (RFC 9110), and headers that the next sender computes itself.
 _OWN = frozenset(("connection", "content-length", "host", "keep-alive", "te", "transfer-encoding", "upgrade"))
 _ROOT = "/hooks"
 
 
 @click.command(cls=Command)
-@click.option("--forward", metavar="URL", help="Forward verified hooks here, and pass its answers back.")
+@click.option("--forward", metavar="URL", help="Forward verified hooks to this URL, and return its answers.")
 @click.option(
     "--events",
     "types",
     multiple=True,
     metavar="TYPE",
     shell_complete=hook_types,
-    help="Only these; may be repeated.",
+    help="Only hooks of this type; may be repeated.",
 )
 @click.option(
     "--since",
     metavar="DATE|DURATION",
-    help="Begin with the hooks since this moment or for this long, in the mock's time.",
+    help="First print the hooks since this time, or of this last period, in the mock's time.",
 )
 @product_option
 @mock_option
@@ -55,13 +55,13 @@ def listen(
     url: str,
     as_json: bool,
 ) -> None:
-    """Print hooks as they arrive, once their signature is verified, until Ctrl-C.
+    """Verify and print hooks as they arrive, until Ctrl-C.
 
-    Registers a listener of its own on the mock, for each product unless one is named, and removes it in the
-    end. With --forward, body and headers go on unchanged, those of --since too; without, every verified hook
-    is acknowledged: an invoice that is held for review runs an hour later.
+    Registers a temporary listener on the mock for each product, or for the one in --product. With --forward,
+    it passes every verified hook on with its body and headers unchanged, including the hooks of --since.
+    Without --forward, it acknowledges every verified hook, so a held invoice runs an hour later.
 
-    With --json there is one object per line.
+    With --json it prints one object per line.
 
     Example: tallyhook listen --forward http://127.0.0.1:8000/hooks --events subscriptionBillable
     """
@@ -80,7 +80,7 @@ def listen(
             for each in products:
                 wish = {"url": f"{own}{_path(each)}", "events": types, "product": each["code"]}
                 made.append(remote.post("/listeners", wish)["id"])
-            going_to = f", passed on to {forward}" if forward else ""
+            going_to = f", forwarding to {forward}" if forward else ""
             sys.stderr.write(f"listening to {', '.join(codes)} at {remote.url}{going_to}; Ctrl-C ends it\n")
             sys.stderr.flush()
             yield
@@ -92,7 +92,7 @@ def listen(
 
 
 def _path(product: dict[str, Any]) -> str:
-    """Each product has a path of its own: it tells whose key signs what arrives."""
+    """The path of a product's hooks. It tells which product's key must have signed them."""
     return f"{_ROOT}/{product['id']}"
 
 
@@ -169,10 +169,10 @@ async def _serve(
 
 
 def ended() -> asyncio.Event:
-    """Set when this process is asked to end: by Ctrl-C, by `kill`, or because its terminal was closed.
+    """An event that is set on SIGINT, SIGTERM or SIGHUP: Ctrl-C, `kill`, or a closed terminal.
 
-    A listener that is left behind holds invoices, so none of them may end the process by itself. What is
-    ignored stays ignored: scripts ignore SIGINT in what they start in the background, `nohup` ignores SIGHUP.
+    The signals must not end the process directly, because a listener that stays registered holds invoices.
+    Ignored signals stay ignored: scripts ignore SIGINT in background processes, `nohup` ignores SIGHUP.
     """
     end, loop = asyncio.Event(), asyncio.get_running_loop()
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
@@ -185,7 +185,7 @@ def ended() -> asyncio.Event:
 async def _passed_on(
     http: "httpx.AsyncClient", url: str, headers: Mapping[str, str], body: bytes
 ) -> "Response":
-    """What came back for the same request."""
+    """Forward the request, and return the answer."""
     import httpx
     from starlette.responses import Response
 
@@ -196,18 +196,18 @@ async def _passed_on(
         answer = await http.post(url, content=body, headers=kept)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return Response(f"{url}: {why(error, url)}", 502)
-    # httpx has undone the encoding of the content.
+    # httpx has already decoded the content.
     given = {name: value for name, value in answer.headers.items() if name not in _OWN | {"content-encoding"}}
     return Response(answer.content, answer.status_code, given)
 
 
 def _print(body: bytes, is_genuine: bool, status: int, product: str = "") -> None:
-    """With the product's code if hooks of several come."""
+    """Print one line, with the product's code if there are several products."""
     from tallyhook import DecodeError, events
 
     line = Text()
     if not is_genuine:
-        line.append("not signed with the product's key: refused", "bold red")
+        line.append("refused: not signed with the product's key", "bold red")
     else:
         try:
             hook = events.decode(body)

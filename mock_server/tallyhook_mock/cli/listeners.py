@@ -1,4 +1,4 @@
-"""`tallyhook listeners`: where a mock sends its hooks."""
+"""`tallyhook listeners`: list and change where a mock sends its hooks."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,14 +15,14 @@ __all__ = ["listeners"]
 
 @click.group(cls=Group, default="list")
 def listeners() -> None:
-    """Say where a running mock sends its hooks."""
+    """List and change where a running mock sends its hooks."""
 
 
 name_argument = click.argument(
     "name",
     metavar="LISTENER",
     shell_complete=listener_ids,
-    help="The listener's id, its beginning, or its URL.",
+    help="The listener's id, the beginning of it, or its URL.",
 )
 
 
@@ -30,7 +30,7 @@ name_argument = click.argument(
 @mock_option
 @json_option
 def list_(url: str, as_json: bool) -> None:
-    """List the listeners.
+    """List the mock's listeners.
 
     Example: tallyhook listeners list
     """
@@ -51,19 +51,23 @@ def list_(url: str, as_json: bool) -> None:
     table(
         ("listener", "state", "sender", "url", "~events"),
         rows,
-        empty="There is no listener; `tallyhook listeners add URL` or `tallyhook listen` makes one.",
+        empty="There are no listeners; `tallyhook listeners add URL` or `tallyhook listen` adds one.",
     )
 
 
 @listeners.command()
 @click.argument("listener", metavar="URL", help="Where to post the hooks.")
 @click.option(
-    "--events", multiple=True, metavar="TYPE", shell_complete=hook_types, help="Only these; may be repeated."
+    "--events",
+    multiple=True,
+    metavar="TYPE",
+    shell_complete=hook_types,
+    help="Only hooks of this type; may be repeated.",
 )
 @product_option
-@click.option("--system", metavar="NAME", help="A listener of cleverbridge or fusebill, not of a product.")
+@click.option("--system", metavar="NAME", help="A system other than Cheddar: cleverbridge or fusebill.")
 @click.option("--header", metavar="NAME", help="The header that carries Fusebill's key.")
-@click.option("--key", metavar="KEY", help="The key; made up if not given.")
+@click.option("--key", metavar="KEY", help="Fusebill's key. Without it the mock makes one up.")
 @mock_option
 @json_option
 def add(
@@ -76,7 +80,7 @@ def add(
     url: str,
     as_json: bool,
 ) -> None:
-    """Register a listener, for all hooks or for some.
+    """Register a listener for all hooks, or only for some types.
 
     Example: tallyhook listeners add http://127.0.0.1:8000/hooks --events subscriptionBillable
 
@@ -85,7 +89,7 @@ def add(
     more = {"product": product, "system": system, "header": header, "key": key}
     made = Remote(url).post("/listeners", {"url": listener, "events": events or [], **more})
     key = f", with the key {made['key']} in {made['header']}" if "key" in made else ""
-    _print(made, f"gets hooks from now on{key}", as_json)
+    _print(made, f"now gets hooks{key}", as_json)
 
 
 @listeners.command()
@@ -93,11 +97,11 @@ def add(
 @mock_option
 @json_option
 def remove(name: str, url: str, as_json: bool) -> None:
-    """Remove a listener, and give up what is on its way to it: invoices that are held for it alone run as
-    they stand, an hour later. It says how many those are.
+    """Remove a listener, and cancel the hooks that it has not acknowledged.
 
-    A new address doesn't help them: a hook goes on to the one that it was sent to. Have that one answer
-    first, or pause the listener meanwhile.
+    Invoices that only this listener holds are released, and run an hour later without a review. The command
+    says how many there are. Registering a new address doesn't change that, because waiting hooks go only to
+    their old address. So let that address answer first, or pause the listener instead.
 
     Example: tallyhook listeners remove 1e39d021
     """
@@ -106,7 +110,7 @@ def remove(name: str, url: str, as_json: bool) -> None:
     released = _held_for(remote, found)
     remote.delete(path("listeners", found["id"]))
     invoices = "1 held invoice is" if released == 1 else f"{released:,} held invoices are"
-    what = "is removed" + (f"; {invoices} released as they stand, without it" if released else "")
+    what = "is removed" + (f"; {invoices} released without its answer" if released else "")
     _print(found | {"released": released}, what, as_json)
 
 
@@ -115,11 +119,11 @@ def remove(name: str, url: str, as_json: bool) -> None:
 @mock_option
 @json_option
 def pause(name: str, url: str, as_json: bool) -> None:
-    """Stop sending hooks to a listener. Its hooks wait, and hold their invoices.
+    """Stop sending hooks to a listener. Its hooks wait, and their invoices stay held.
 
     Example: tallyhook listeners pause http://127.0.0.1:8000/hooks
     """
-    _switch(url, name, "pause", "is paused: its hooks wait, and hold their invoices", as_json)
+    _switch(url, name, "pause", "is paused: its hooks wait, and their invoices stay held", as_json)
 
 
 @listeners.command()
@@ -127,7 +131,7 @@ def pause(name: str, url: str, as_json: bool) -> None:
 @mock_option
 @json_option
 def resume(name: str, url: str, as_json: bool) -> None:
-    """Send a listener its waiting hooks, and hooks from now on.
+    """Send hooks to a paused listener again, beginning with those that wait.
 
     Example: tallyhook listeners resume http://127.0.0.1:8000/hooks
     """
@@ -135,7 +139,7 @@ def resume(name: str, url: str, as_json: bool) -> None:
 
 
 def _held_for(remote: Remote, listener: Mapping[str, Any]) -> int:
-    """How many invoices wait for this listener and for no other."""
+    """The number of invoices that wait only for this listener."""
     wanted = {"type": "subscriptionBillable", "state": "pending"}
     waiting = [
         {

@@ -1,4 +1,4 @@
-"""`tallyhook mock`: the billing server on a port of this machine."""
+"""`tallyhook mock`: serve the billing systems on a port of this machine."""
 
 import errno
 import sys
@@ -28,28 +28,35 @@ __all__ = ["mock"]
     "--catalog",
     type=click.Path(path_type=Path),
     show_default="a small one",
-    help="Products, users and listeners: a TOML or JSON file.",
+    help="A TOML or JSON file with products, users and listeners.",
 )
 @click.option(
-    "--port", type=click.IntRange(min=0, max=65535), default=8421, help="The port; 0 takes a free one."
+    "--port",
+    type=click.IntRange(min=0, max=65535),
+    default=8421,
+    help="The port; 0 takes a free one.",
 )
 @click.option("--host", default="127.0.0.1", help="The address to listen on.")
-@click.option("--start", metavar="ISO|now", default="now", help="Where the clock starts.")
-@click.option("--frozen/--real", default=False, help="Stand still until moved, or run with real time.")
+@click.option("--start", metavar="ISO|now", default="now", help="The time at which the clock starts.")
+@click.option(
+    "--frozen/--real",
+    default=False,
+    help="Stop the clock until you move it, or let it follow real time.",
+)
 @click.option("--strict", is_flag=True, help="Refuse calls with parameters that Cheddar doesn't know.")
 @click.option(
     "--seed",
     type=int,
-    show_default="new ones in each run and after a reset",
-    help="Draw the same ids in every run.",
+    show_default="new ids in each run and after a reset",
+    help="Generate the same ids in every run.",
 )
-@click.option("--tls", is_flag=True, help="Speak https, under a local certificate authority.")
-@click.option("--hostname", multiple=True, help="One more name for the certificate; may be repeated.")
+@click.option("--tls", is_flag=True, help="Serve https, with a certificate of a local certificate authority.")
+@click.option("--hostname", multiple=True, help="Another name for the certificate; may be repeated.")
 @click.option(
     "--tls-dir",
     type=click.Path(path_type=Path),
     show_default="the user's cache",
-    help="Folder of the certificate authority.",
+    help="The folder of the certificate authority.",
 )
 @click.option("--allow-remote-listeners", is_flag=True, help="Send hooks to other machines too.")
 @click.option(
@@ -58,21 +65,21 @@ __all__ = ["mock"]
     envvar="TALLYHOOK_CONSOLE_TOKEN",
     show_envvar=True,
     show_default=False,
-    help="Admit browsers on other machines that know this token.",
+    help="Let browsers on other machines use the console with this token.",
 )
 @click.option(
     "--state",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Save everything in this file, and continue from it after a restart or a crash.",
+    help="Save everything in this file, and continue from it after a restart.",
 )
 @click.option(
     "--delivery-timeout",
     type=click.FloatRange(min=0.1),
     default=30.0,
-    help="Real seconds for a listener to answer a hook.",
+    help="How long a listener may take to answer a hook, in real seconds.",
 )
-@click.option("--quiet", is_flag=True, help="Print no line for each call.")
+@click.option("--quiet", is_flag=True, help="Don't print a line for each call.")
 def mock(
     catalog: Path | None,
     port: int,
@@ -90,7 +97,7 @@ def mock(
     delivery_timeout: float,
     quiet: bool,
 ) -> None:
-    """Serve Cheddar's API under /xml, control under /_mock, and a console for people at /.
+    """Serve Cheddar's API under /xml, the control API under /_mock, and the web console at /.
 
     Example: tallyhook mock --catalog catalog.toml --start 2026-01-01 --frozen
     """
@@ -107,7 +114,7 @@ def mock(
     from tallyhook_mock.snapshot import SnapshotError
 
     if hostname and not tls:
-        fail("--hostname is of use with --tls only", USAGE)
+        fail("--hostname works only with --tls", USAGE)
     content = default_catalog() if catalog is None else _load(catalog)
     journal = None
     if state is not None:
@@ -132,13 +139,13 @@ def mock(
         listening = bind(host, port)
     except (OSError, UnicodeError) as error:
         if getattr(error, "errno", None) == errno.EADDRINUSE:
-            fail(f"port {port} is in use: --port 0 takes a free one, --port N another one", USAGE)
-        fail(f"{host}:{port} can't be had: {getattr(error, 'strerror', None) or error}", USAGE)
+            fail(f"port {port} is in use; choose another with --port N, or a free one with --port 0", USAGE)
+        fail(f"can't listen at {host}:{port}: {getattr(error, 'strerror', None) or error}", USAGE)
     with listening:
         scheme = "https" if identity else "http"
         shown = f"[{host}]" if ":" in host else host
         url = f"{scheme}://{shown}:{listening.getsockname()[1]}"
-        # The default credentials are no secret; those of a file stay there.
+        # The default credentials are no secret. Those of a file are not printed.
         users = content["users"] if catalog is None else ()
         app = create_app(served, console_token=console_token)
         server = uvicorn.Server(configure(app, identity))
@@ -170,7 +177,7 @@ def _start(written: str) -> datetime | None:
     if written == "now":
         return None
     try:
-        return Clock(parse_moment(written)).now()  # a moment at which the clock can stand
+        return Clock(parse_moment(written)).now()  # the clock refuses times outside its range
     except ValueError as error:
         fail(f"--start: {error}", USAGE)
 
@@ -182,7 +189,7 @@ def _identity(kept: Path | None, hostnames: Iterable[str]) -> "Identity":
     try:
         return make_identity(directory, tuple(hostnames))
     except (OSError, ValueError) as error:
-        fail(f"no certificate could be made in {directory}: {error}", USAGE)
+        fail(f"can't create a certificate in {directory}: {error}", USAGE)
 
 
 def _banner(mock: "Mock", url: str, identity: "Identity | None", users: Iterable[dict[str, str]]) -> Panel:

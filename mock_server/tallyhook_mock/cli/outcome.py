@@ -1,4 +1,4 @@
-"""What came of a hook that a command has sent: waited for, printed, and told by the exit code."""
+"""Wait for the answers to a hook that a command has sent, and print them."""
 
 import sys
 import time
@@ -13,15 +13,15 @@ from tallyhook_receiver.cli.output import can_write, moment, print_json, say, sh
 
 __all__ = ["answered", "report"]
 
-# Real seconds between looks, and until a listener that does not answer is left to itself.
+# Real seconds between polls, and until the command stops waiting for a listener.
 _PAUSE, _PATIENCE = 0.03, 60.0
 _WIDEST = 200  # characters of an answer
 
 
 def report(remote: Remote, hook: Mapping[str, Any], places: Collection[int], *, as_json: bool) -> None:
-    """Wait until the deliveries at these places of the hook have been tried, and print what was answered.
+    """Wait until the deliveries with these indexes have been tried, and print the answers.
 
-    `hook` is as it was when it was sent. Ends the process with 1 if any was not acknowledged.
+    `hook` is its state when it was sent. Exits with 1 if any delivery was not acknowledged.
     """
     now = _awaited(remote, hook, places)
     deliveries = [now["deliveries"][place] for place in places]
@@ -36,7 +36,7 @@ def report(remote: Remote, hook: Mapping[str, Any], places: Collection[int], *, 
 
 
 def answered(status: int | None, seconds: float, answer: str, url: str) -> Text:
-    """`→ 200 in 40 ms`, or why there was no answer."""
+    """A line such as `→ 200 in 40 ms`, or the reason why there was no answer."""
     arrow = "→" if can_write("→") else "->"
     is_good = status is not None and 200 <= status < 300
     line = Text(f"  {arrow} ")
@@ -79,9 +79,9 @@ def _say(delivery: Mapping[str, Any], before: int) -> None:
     elif delivery["isPostponed"]:
         line = answered(None, 0, "held back by a fault", url)
     elif delivery["state"] == "canceled":
-        line = answered(None, 0, "given up", url)
+        line = answered(None, 0, "canceled", url)
     else:
-        line = answered(None, 0, "no answer yet: the listener is paused, or still at work", url)
+        line = answered(None, 0, "no answer yet: the listener is paused or still working", url)
     if delivery["nextAt"]:
-        line.append(f"\n    comes again at {moment(delivery['nextAt'])} UTC")
+        line.append(f"\n    sent again at {moment(delivery['nextAt'])} UTC")
     say(line)

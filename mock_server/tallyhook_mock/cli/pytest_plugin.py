@@ -1,4 +1,4 @@
-"""What pytest loads wherever tallyhook is installed: fixtures if `tallyhook[mock]` is there, else nothing."""
+"""The pytest plugin. It offers the fixtures if `tallyhook[mock]` is installed, and otherwise nothing."""
 
 from importlib.util import find_spec
 
@@ -14,6 +14,6 @@ def pytest_configure(config: pytest.Config) -> None:
         manager.import_plugin("tallyhook_mock.cli.fixtures")
     elif plugin is not None:
         manager.unregister(plugin)
-        # What pytest shows at the beginning of a run. Nothing public takes a plugin out of it.
+        # The list of plugins that pytest prints. There is no public way to remove one from it.
         shown = getattr(manager, "_plugin_distinfo", [])
         shown[:] = [entry for entry in shown if entry[0] is not plugin]

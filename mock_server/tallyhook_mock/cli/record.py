@@ -1,4 +1,4 @@
-"""`tallyhook record` and `tallyhook compare`: what the service answers, and where a mock differs."""
+"""`tallyhook record` and `compare`: record calls to a service, and repeat them on a mock."""
 
 import asyncio
 import sys
@@ -31,14 +31,17 @@ __all__ = ["compare", "record"]
     help="The file to append calls to.",
 )
 @click.option(
-    "--port", type=click.IntRange(min=0, max=65535), default=8422, help="The port; 0 takes a free one."
+    "--port",
+    type=click.IntRange(min=0, max=65535),
+    default=8422,
+    help="The port; 0 takes a free one.",
 )
 @click.option("--host", default="127.0.0.1", help="The address to listen on.")
 def record(upstream: str, to: Path, port: int, host: str) -> None:
     """Record the calls between an application and the service, until Ctrl-C.
 
-    The application calls this address instead of the service's. Credentials are passed on, not saved;
-    cards, names, emails, addresses, notes and tokens are replaced, the same one by the same other.
+    Point the application at this address instead of the service's. Credentials are passed on but not saved.
+    Cards, names, emails, addresses, notes and tokens are replaced; equal values get equal replacements.
 
     Example: tallyhook record --upstream https://getcheddar.com/xml --to recording.jsonl
     """
@@ -51,7 +54,7 @@ def record(upstream: str, to: Path, port: int, host: str) -> None:
     try:
         count = asyncio.run(_record(upstream, to, host, port))
     except OSError as error:
-        fail(f"{host}:{port} can't be listened at: {error.strerror}", USAGE)
+        fail(f"can't listen at {host}:{port}: {error.strerror}", USAGE)
     sys.stderr.write(f"{count} calls are in {to}\n")
 
 
@@ -74,27 +77,27 @@ async def _record(upstream: str, to: Path, host: str, port: int) -> int:
 
 @click.command(cls=Command)
 @click.argument(
-    "recording", type=click.Path(path_type=Path), metavar="RECORDING", help="What `tallyhook record` wrote."
+    "recording", type=click.Path(path_type=Path), metavar="RECORDING", help="A file from `tallyhook record`."
 )
 @click.option(
     "--catalog",
     type=click.Path(path_type=Path),
-    show_default="the plans that the recording shows",
-    help="What the product sells.",
+    show_default="the plans in the recording",
+    help="A catalogue with the product's plans.",
 )
 @click.option(
     "--rules",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Settings for the mock, as `conform --write` makes.",
+    help="Rules for the mock, such as a file from `conform --write`.",
 )
-@click.option("--reviewed", is_flag=True, help="A listener acknowledges hooks, so that invoices are held.")
+@click.option("--reviewed", is_flag=True, help="Hold invoices, with a listener that acknowledges all hooks.")
 @json_option
 def compare(recording: Path, catalog: Path | None, rules: Path | None, reviewed: bool, as_json: bool) -> None:
-    """Repeat recorded calls on a mock, each at its time, and show where the documents differ.
+    """Repeat recorded calls on a mock, each at its recorded time, and show where the answers differ.
 
-    Ids and invoice numbers need only be the same ones each time, moments need only be within a minute. Calls
-    about customers that were there before are left out. Exits with 1 if there is a difference.
+    Ids and invoice numbers may differ if they do so consistently. Times may differ by up to a minute. Calls
+    about customers who existed before the recording are left out. Exits with 1 if there is a difference.
 
     Example: tallyhook compare recording.jsonl --rules rules.toml
     """

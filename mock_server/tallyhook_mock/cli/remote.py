@@ -1,4 +1,4 @@
-"""The running mock that a command talks to."""
+"""The client of a running mock's control API, for the commands."""
 
 import json
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 _URL = "http://127.0.0.1:8421"
-_CONNECT = 5.0  # seconds until a mock is taken for missing
+_CONNECT = 5.0  # seconds to wait for a connection
 
 mock_option = click.option(
     "--mock",
@@ -35,27 +35,27 @@ mock_option = click.option(
     default=_URL,
     envvar="TALLYHOOK_MOCK",
     show_envvar=True,
-    help="Where the mock runs.",
+    help="The address of the running mock.",
 )
 product_option = click.option(
     "--product",
     metavar="CODE",
     shell_complete=product_codes,
-    help="Only this product. Needed if several have this customer.",
+    help="The product. Required if several products match.",
 )
 customer_argument = click.argument(
     "customer", metavar="CUSTOMER", shell_complete=customer_codes, help="A customer's code."
 )
 after_option = click.option(
-    "--after", metavar="NEXT", help="Continue an earlier list, with the value that it printed."
+    "--after", metavar="NEXT", help="Continue an earlier list from the value that it printed."
 )
 
 
 class Remote:
-    """The control API of a mock, its answers as parsed JSON, a picture as its text.
+    """A mock's control API. Answers are parsed JSON, or the text of an SVG picture.
 
-    Whatever goes wrong ends the command with one line: exit code 1 if the mock refuses for how things are,
-    2 if it can't be reached or doesn't understand what was asked for.
+    An error ends the command with a one-line message. The exit code is 1 if the mock refuses a valid request,
+    and 2 if it can't be reached or the request is invalid.
     """
 
     def __init__(self, url: str) -> None:
@@ -70,12 +70,12 @@ class Remote:
         self._is_secure, self._path = parts.scheme == "https", parts.path.rstrip("/")
 
     def get(self, path: str, wanted: Mapping[str, str | int | None] | None = None) -> Any:
-        """With the query parameters that are not None."""
+        """GET a path. Query parameters that are None are left out."""
         given = {name: value for name, value in (wanted or {}).items() if value is not None}
         return self._ask("GET", f"{path}?{urlencode(given)}")
 
     def post(self, path: str, wish: Mapping[str, Any] | None = None) -> Any:
-        """With the parts of the wish that are not None."""
+        """POST a JSON object. Values that are None are left out."""
         given = {name: value for name, value in (wish or {}).items() if value is not None}
         return self._ask("POST", path, given)
 
@@ -83,7 +83,7 @@ class Remote:
         self._ask("DELETE", path)
 
     def named(self, what: str, name: str) -> dict[str, Any]:
-        """The one of `hooks` or `listeners` whose id begins so, or whose URL it is."""
+        """The one of `hooks` or `listeners` with this URL, or whose id begins with this text."""
         found = [each for each in self.get(f"/{what}")[what] if _fits(each, name)]
         if len(found) != 1:
             kind = what.removesuffix("s")
@@ -92,40 +92,40 @@ class Remote:
         return dict(found[0])
 
     def products(self, code: str | None = None) -> list[dict[str, Any]]:
-        """Those of the catalogue, or the one that is named."""
+        """The products of the catalogue, or only the one with this code."""
         products = [dict(each) for each in self.get("/catalog")["products"]]
         found = [each for each in products if code in (None, each["code"])]
         if not found:
             known = ", ".join(each["code"] for each in products) or "none"
-            fail(f"--product: there is no {code!r}; there is {known}", USAGE)
+            fail(f"--product: there is no {code!r}; the mock has {known}", USAGE)
         return found
 
     def product(self, code: str | None) -> dict[str, Any]:
-        """The product that is named, or the only one."""
+        """The product with this code, or the only one."""
         found = self.products(code)
         if len(found) != 1:
             fail(f"--product: one of {', '.join(each['code'] for each in found)} is required", USAGE)
         return found[0]
 
     def product_of(self, customer: str, code: str | None) -> str:
-        """The code of the product that is named, or of the only one that has such a customer."""
+        """The given product code, or the code of the only product that has this customer."""
         products = [str(each["code"]) for each in self.products(code)]
         if len(products) > 1:
             having = [each for each in products if self._has(each, customer)]
             if not having:
-                fail(f"no product has a customer {customer!r}: there is {', '.join(products)}", BAD)
+                fail(f"no product has a customer {customer!r}; the mock has {', '.join(products)}", BAD)
             products = having
         if len(products) > 1:
             fail(f"--product: one of {', '.join(products)} is required, each has a {customer!r}", USAGE)
         return products[0]
 
     def call(self, name: str, product: str, parameters: Mapping[str, str | None]) -> None:
-        """Have a call of Cheddar's API carried out, with the parameters that are not None."""
+        """Make a call of Cheddar's API. Parameters that are None are left out."""
         given = {key: value for key, value in parameters.items() if value is not None}
         self.post("/calls", {"call": name, "product": product, "parameters": given})
 
     def customer(self, code: str, product: str) -> dict[str, Any]:
-        """As `tallyhook customers --json` shows it."""
+        """The customer, as `tallyhook customers --json` prints it."""
         found = self.get("/customers", {"product": product})["customers"]
         return next(dict(each) for each in found if each["code"] == code)
 
@@ -156,7 +156,7 @@ class Remote:
         connection = self._connection()
         try:
             connection.connect()
-            # Moving the clock takes as long as what happens meanwhile; being there is found out at once.
+            # Connecting has a timeout. Waiting for the answer has none: moving the clock can take long.
             connection.sock.settimeout(None)
             body = None if wish is None else json.dumps(wish)
             connection.request(
@@ -179,11 +179,11 @@ class Remote:
         return HTTPConnection(*self._address, timeout=_CONNECT)
 
     def fail_as_stranger(self) -> NoReturn:
-        fail(f"{self.url} answers, but is no Tallyhook mock; name one with --mock URL", USAGE)
+        fail(f"the server at {self.url} is not a Tallyhook mock; name one with --mock URL", USAGE)
 
 
 class _Answer(dict[str, Any]):
-    """An object that a mock answers with. Another server's lacks what is looked for in it."""
+    """A JSON object from a mock. A missing key means that another server has answered."""
 
     def __init__(self, remote: Remote, content: dict[str, Any]) -> None:
         super().__init__(content)
@@ -194,13 +194,13 @@ class _Answer(dict[str, Any]):
 
 
 def say_more(following: str | None) -> None:
-    """Tell a person, beside what is printed for programs, that a list goes on."""
+    """Say on stderr that a list continues."""
     if following is not None:
-        click.echo(f"There is more: go on with --after {following}", err=True)
+        click.echo(f"There is more: continue with --after {following}", err=True)
 
 
 def path(*names: str) -> str:
-    """A path from names that may hold anything."""
+    """A URL path made of names, which are escaped."""
     return "".join(f"/{quote(name, safe='')}" for name in names)
 
 
@@ -209,7 +209,7 @@ def _fits(each: Mapping[str, Any], name: str) -> bool:
 
 
 def trust() -> "ssl.SSLContext":
-    """The machine's authorities, and the one that `tallyhook mock --tls` has made here."""
+    """TLS settings that trust the system's authorities and the local one of `tallyhook mock --tls`."""
     import ssl
 
     from tallyhook_mock.tls import default_directory

@@ -1,4 +1,4 @@
-"""`tallyhook snapshot`: keeping the mock's world as it is, and going back to it."""
+"""`tallyhook snapshot`: save the mock's state, and restore it."""
 
 import click
 
@@ -13,7 +13,7 @@ name_argument = click.argument("name", metavar="NAME", help="The snapshot's name
 
 @click.group(cls=Group, default="list")
 def snapshot() -> None:
-    """Keep a running mock's world as it is, and go back to it."""
+    """Save the state of a running mock, and restore it."""
 
 
 @snapshot.command()
@@ -34,7 +34,7 @@ def save(name: str, url: str, as_json: bool) -> None:
 @mock_option
 @json_option
 def restore(name: str, url: str, as_json: bool) -> None:
-    """Restore a snapshot, and discard what has happened since.
+    """Restore a snapshot, and discard everything that has happened since.
 
     Example: tallyhook snapshot restore "before the price rise"
     """
@@ -55,7 +55,7 @@ def show(url: str, as_json: bool) -> None:
         print_json(found)
         return
     rows = [(each["name"], f"{each['size']:,}") for each in found["snapshots"]]
-    table(("name", ">bytes"), rows, empty="There is no snapshot.")
+    table(("name", ">bytes"), rows, empty="There are no snapshots.")
 
 
 @snapshot.command()

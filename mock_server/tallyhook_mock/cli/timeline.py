@@ -1,4 +1,4 @@
-"""`tallyhook timeline` and `forecast`: what happened to a customer, and what comes next."""
+"""`tallyhook timeline` and `forecast`: a customer's past events and next invoices."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +20,7 @@ account_argument = click.argument(
     "customer",
     metavar="CUSTOMER",
     shell_complete=customer_codes,
-    help="A customer's code; at Fusebill an id, at Cleverbridge and Chargemonk a subscription's id.",
+    help="The customer's code; for Fusebill its id, for Cleverbridge and Chargemonk the subscription's id.",
 )
 system_option = click.option(
     "--system",
@@ -29,7 +29,7 @@ system_option = click.option(
     help="The billing system.",
 )
 
-# Narrower ones have no room for all columns.
+# Narrower terminals have no room for all columns.
 _ROOMY = 120
 
 
@@ -42,9 +42,12 @@ def _account_path(system: str, account: str, *more: str) -> str:
 @click.command(cls=Command)
 @account_argument
 @click.option(
-    "--svg", type=click.Path(path_type=Path), metavar="FILE", help="Write the picture into this file."
+    "--svg",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Draw the timeline to scale into this file.",
 )
-@click.option("--limit", type=click.IntRange(min=1), help="Maximum number; all if not given.")
+@click.option("--limit", type=click.IntRange(min=1), help="Maximum number of entries; all without it.")
 @click.option(
     "--after",
     type=click.IntRange(min=0),
@@ -65,7 +68,7 @@ def timeline(
     url: str,
     as_json: bool,
 ) -> None:
-    """Show what happened to a customer, oldest first, or draw it to scale.
+    """Show what happened to a customer, oldest first.
 
     Example: tallyhook timeline ada --svg ada.svg
     """
@@ -104,26 +107,26 @@ def timeline(
 
 
 def _folded(when: str, what: str, invoice: str, amount: str, note: str, who: str) -> tuple[str, str]:
-    """For a narrow terminal: two lines for the columns, the note on the lower one."""
+    """The cells for a narrow terminal. The second cell has two lines, with the note on the lower one."""
     facts = "  ".join(filter(None, (what, invoice, amount, who)))
     return when, "\n".join(filter(None, (facts, note)))
 
 
 def _note(entry: Mapping[str, Any]) -> str:
-    """With the item that it is about, if it does not begin with that."""
+    """The note, with the item in front unless the note begins with it."""
     item, note = str(entry["item"]), str(entry["note"])
     return note if note.startswith(item) else f"{item}: {note}" if note else item
 
 
 @click.command(cls=Command)
 @account_argument
-@click.option("--invoices", type=click.IntRange(min=1, max=60), default=3, help="How many.")
+@click.option("--invoices", type=click.IntRange(min=1, max=60), default=3, help="The number of invoices.")
 @system_option
 @product_option
 @mock_option
 @json_option
 def forecast(customer: str, invoices: int, system: str, product: str | None, url: str, as_json: bool) -> None:
-    """Forecast a customer's next invoices, without changing the mock.
+    """Show a customer's next invoices, without changing the mock.
 
     Example: tallyhook forecast ada --invoices 12
     """
@@ -142,4 +145,4 @@ def forecast(customer: str, invoices: int, system: str, product: str | None, url
         )
         for each in coming
     ]
-    table(("when (UTC)", "what", ">total"), rows, empty="No invoice is to come.")
+    table(("when (UTC)", "what", ">total"), rows, empty="There are no more invoices.")

@@ -1,4 +1,4 @@
-"""The base of all commands, and how they fail."""
+"""The base classes of all commands, and `fail`."""
 
 import inspect
 import sys
@@ -6,14 +6,14 @@ from typing import Any, NoReturn
 
 import click
 
-# Exit codes: what was asked about is bad; it could not be asked.
+# Exit codes: the result is bad; the command was called wrongly or could not run.
 BAD, USAGE = 1, 2
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 class Command(click.Command):
-    """A command. The paragraphs `Example: …` of its docstring come last in its help, without changes."""
+    """A command. Paragraphs of its docstring that start with `Example: ` are shown last in its help."""
 
     def __init__(self, *arguments: Any, **attributes: Any) -> None:
         super().__init__(*arguments, **attributes)
@@ -33,7 +33,7 @@ def _is_example(paragraph: str) -> bool:
 
 
 class Group(click.Group):
-    """A group of commands. Without a command's name it runs `default`, if there is one."""
+    """A group of commands. Without a subcommand it runs `default`, if there is one."""
 
     command_class = Command
 
@@ -42,18 +42,18 @@ class Group(click.Group):
         self.default = default
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order in which they are declared."""
+        """The subcommands, in the order of their declaration."""
         return list(self.commands)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         is_without = not args or (args[0].startswith("-") and args[0] != "--help")
-        # While a shell completes, the name may be still to come.
+        # During shell completion, the name may not be typed yet.
         if self.default and is_without and not ctx.resilient_parsing:
             args = [self.default, *args]
         return super().parse_args(ctx, args)
 
 
 def fail(why: str, code: int) -> NoReturn:
-    """Print one line and exit with this code."""
+    """Print one line to stderr, and exit with this code."""
     sys.stderr.write(f"tallyhook: {why}\n")
     sys.exit(code)

@@ -1,4 +1,4 @@
-"""Why a signature doesn't fit: what happened to the body, the key or the signature."""
+"""Find out why a signature doesn't match: a changed body, a wrong key or a wrong signature."""
 
 import base64
 import hashlib
@@ -14,14 +14,14 @@ from tallyhook.signing import SIGNATURE_HEADER, TOKEN_HEADER, token, verify
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """Whether the signature fits, and what was found, one sentence each."""
+    """Whether the signature matches, and the findings, a sentence each."""
 
     fits: bool
     findings: tuple[str, ...]
 
 
 def diagnose(body: bytes, signature: str, stated: str, keys: Sequence[str]) -> Diagnosis:
-    """Check a saved request against the keys. `stated` is its token header, empty if there is none.
+    """Check a saved request against the keys. `stated` is its token header, or empty.
 
     No finding quotes a key.
     """
@@ -29,10 +29,10 @@ def diagnose(body: bytes, signature: str, stated: str, keys: Sequence[str]) -> D
     about_token = list(_about_token(body, stated))
     if verify(body, signature, *keys):
         number = next(n for n, key in enumerate(keys, 1) if verify(body, signature, key))
-        which = f" of key {number}" if len(keys) > 1 else ""
-        return Diagnosis(True, (f"The signature{which} fits.", *about_token))
+        which = f", made with key {number}" if len(keys) > 1 else ""
+        return Diagnosis(True, (f"The signature is right{which}.", *about_token))
     if not signature:
-        return Diagnosis(False, (f"There is no {SIGNATURE_HEADER} header: nothing to verify.",))
+        return Diagnosis(False, (f"There is no {SIGNATURE_HEADER} header, so there is nothing to verify.",))
     for wrong in (_wrong_signature, _wrong_key, _wrong_rule):
         finding = wrong(body, signature, keys)
         if finding:
@@ -49,72 +49,73 @@ def diagnose(body: bytes, signature: str, stated: str, keys: Sequence[str]) -> D
 def _about_token(body: bytes, stated: str) -> Iterator[str]:
     if stated and stated != token(body):
         if stated.lower() == token(body):
-            yield f"{TOKEN_HEADER} is the body's MD5 in capitals; Cheddar's is in lower case."
+            yield f"{TOKEN_HEADER} is the body's MD5 in upper case; Cheddar writes it in lower case."
         else:
-            yield f"{TOKEN_HEADER} is not the body's MD5: it says {stated}, the body's is {token(body)}."
+            yield f"{TOKEN_HEADER} is not the body's MD5: it says {stated}, the MD5 is {token(body)}."
 
 
 def _wrong_signature(body: bytes, signature: str, keys: Sequence[str]) -> str:
     """The right signature, written differently."""
     if verify(body, signature.lower(), *keys):
-        return "The signature would fit in lower case: something turned it into capitals."
+        return "The signature is right except for upper case: something changed it to upper case."
     if verify(body, signature.lower().rpartition("=")[2].strip("\"' \t"), *keys):
-        return "The signature would fit without what surrounds it: it is 64 hex digits and nothing else."
+        return "The signature is right except for extra characters around it: pass only the 64 hex digits."
     try:
         decoded = base64.b64decode(signature, validate=True).hex()
     except ValueError:
         return ""
-    return "The signature would fit in hex: it is written as Base64." if verify(body, decoded, *keys) else ""
+    return "The signature is right but in Base64: pass it in hex." if verify(body, decoded, *keys) else ""
 
 
 def _wrong_key(body: bytes, signature: str, keys: Sequence[str]) -> str:
     for key in keys:
         if key != key.strip() and verify(body, signature, key.strip()):
-            return "The key would fit without the white space around it: it was read with a line break."
+            return (
+                "The key is right except for white space around it: it was probably read with a line break."
+            )
     return ""
 
 
 def _wrong_rule(body: bytes, signature: str, keys: Sequence[str]) -> str:
     """The right key and body, but signed by another rule."""
     if signature == token(body):
-        return f"What is given as the signature is the token: take {SIGNATURE_HEADER}, not {TOKEN_HEADER}."
+        return f"This is the token, not the signature: pass {SIGNATURE_HEADER}, not {TOKEN_HEADER}."
     digest = hashlib.md5(body, usedforsecurity=False)
     rules = (
         ("the body itself was signed, not its MD5", body, hashlib.sha256),
-        ("the MD5 was signed in capitals", digest.hexdigest().upper().encode(), hashlib.sha256),
+        ("the MD5 was signed in upper case", digest.hexdigest().upper().encode(), hashlib.sha256),
         ("the MD5 was signed as 16 bytes, not as 32 hex digits", digest.digest(), hashlib.sha256),
-        ("the HMAC is one of SHA-1, not SHA-256", digest.hexdigest().encode(), hashlib.sha1),
-        ("the HMAC is one of MD5, not SHA-256", digest.hexdigest().encode(), hashlib.md5),
+        ("the HMAC uses SHA-1, not SHA-256", digest.hexdigest().encode(), hashlib.sha1),
+        ("the HMAC uses MD5, not SHA-256", digest.hexdigest().encode(), hashlib.md5),
     )
     for key, (what, message, algorithm) in product(keys, rules):
         if hmac.new(key.encode(), message, algorithm).hexdigest() == signature.lower():
-            return f"Key and body are right, but the rule is another one: {what}."
+            return f"The key and the body are right, but the body was signed in another way: {what}."
     return ""
 
 
 def _malformed(signature: str) -> str:
     if len(signature) != 64 or set(signature.lower()) - set("0123456789abcdef"):
-        return (
-            f"The signature is not 64 hex digits but {len(signature)} characters: it was cut or is another."
-        )
+        what = f"The signature has {len(signature)} characters, not 64 hex digits"
+        return f"{what}: it was cut, or is not Cheddar's."
     return ""
 
 
 def _undecided(body: bytes, signature: str, stated: str, keys: Sequence[str]) -> Iterator[str]:
-    """What the sender's MD5 can still show."""
+    """What the sender's MD5 shows if nothing else explains the mismatch."""
     if not stated:
-        yield f"The key is not the sender's, or the body is not: with {TOKEN_HEADER} it can be told which."
+        yield f"Either the key or the body is wrong. Pass {TOKEN_HEADER} to find out which."
         return
     if stated.lower() == token(body):
-        yield f"The body is as it was sent ({TOKEN_HEADER} is its MD5), so the key is another one."
+        yield f"The body is unchanged ({TOKEN_HEADER} is its MD5), so the key is wrong."
         return
     yield from _about_token(body, stated)
     message = stated.lower().encode("utf-8", "replace")
     fits = any(hmac.new(key.encode(), message, hashlib.sha256).hexdigest() == signature for key in keys)
     if fits:
-        yield "The key is right: the signature fits that token. The body is not the one that was signed."
+        yield "The key is right: the signature matches that token. The body is not the one that was signed."
     else:
-        yield "The body is not the one that was signed, and the key does not fit that token either."
+        yield "The body is not the one that was signed, and the key doesn't match that token either."
     for what, before in _before(body):
         if token(before) == stated.lower():
             yield f"This happened to the body: {what}."
@@ -122,16 +123,16 @@ def _undecided(body: bytes, signature: str, stated: str, keys: Sequence[str]) ->
 
 
 def _before(body: bytes) -> Iterator[tuple[str, bytes]]:
-    """Bodies that this one may have been before, and what then changed them."""
+    """Possible original bodies, each with the change that turned it into this one."""
     yield "a line break was added at its end", body.rstrip(b"\r\n")
     for lost in (b"\n", b"\r\n"):
         yield "the line break at its end was lost", body + lost
     yield "white space was added around it", body.strip()
-    yield "a byte order mark was put in front", body.removeprefix(b"\xef\xbb\xbf")
-    yield "its line breaks were turned into CRLF", body.replace(b"\r\n", b"\n")
-    yield "its line breaks were turned into LF", body.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    yield "a byte order mark was added in front", body.removeprefix(b"\xef\xbb\xbf")
+    yield "its line breaks were changed to CRLF", body.replace(b"\r\n", b"\n")
+    yield "its line breaks were changed to LF", body.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
     with suppress(UnicodeError):
-        yield "it was turned from Latin-1 into UTF-8", body.decode().encode("latin-1")
+        yield "it was converted from Latin-1 to UTF-8", body.decode().encode("latin-1")
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
@@ -145,10 +146,10 @@ def _before(body: bytes) -> Iterator[tuple[str, bytes]]:
             written = written.replace("/", "\\/")
         before = written.encode("utf-8", "surrogatepass")
         details = [layout]
-        details += ["keys in order"] if sorted_ else []
-        details += ["other letters escaped"] if escaped and not body.isascii() else []
+        details += ["sorted keys"] if sorted_ else []
+        details += ["non-ASCII letters escaped"] if escaped and not body.isascii() else []
         details += ["slashes escaped"] if slashes and b"/" in body else []
-        what = f"its JSON was read and rewritten; the sender's had {', '.join(details)}"
+        what = f"its JSON was parsed and rewritten; the sender's had {', '.join(details)}"
         yield what, before
 
 

@@ -1,4 +1,4 @@
-"""`tallyhook inbox`: look into a receiver's inbox, and decide about a hook."""
+"""`tallyhook inbox`: show a receiver's hooks, and retry, resolve or delete them."""
 
 import asyncio
 import json
@@ -24,12 +24,12 @@ T = TypeVar("T")
 
 @click.group(cls=Group, default="list")
 def inbox() -> None:
-    """Look after a receiver's inbox."""
+    """Show a receiver's hooks, and retry, resolve or delete them."""
 
 
 FILE = "tallyhook.sqlite"  # a receiver's default
 
-# Read as a receiver reads it: `…_FILE` may name a file that holds it.
+# Read like a receiver's settings: `…_FILE` may name a file that contains the value.
 _VARIABLE = f"{PREFIX}INBOX"
 
 url_option = click.option(
@@ -39,7 +39,7 @@ url_option = click.option(
     show_default=f"the variable {_VARIABLE} or {_VARIABLE}_FILE, else {FILE}",
     help="A SQLite file, or postgresql://user@host/database.",
 )
-key_argument = click.argument("key", help="A hook's key, or its first digits as the log shows them.")
+key_argument = click.argument("key", help="The hook's key, or its first digits as in the log.")
 
 _COLOURS = {
     State.WORKING: "cyan",
@@ -55,10 +55,10 @@ _COLOURS = {
 @inbox.command("list")
 @url_option
 @click.option("--state", type=click.Choice([each.value for each in State]), help="Only hooks in this state.")
-@click.option("--limit", type=click.IntRange(min=1), default=50, help="How many to list at most.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, help="Maximum number.")
 @json_option
 def list_(url: str | None, state: str | None, limit: int, as_json: bool) -> None:
-    """List the hooks that changed last, newest first.
+    """List the hooks that changed last, latest change first.
 
     Example: tallyhook inbox list --inbox inbox.sqlite --state failed
     """
@@ -80,12 +80,12 @@ def list_(url: str | None, state: str | None, limit: int, as_json: bool) -> None
 @inbox.command()
 @key_argument
 @url_option
-@click.option("--body", is_flag=True, help="Show the body too: it holds customer data.")
+@click.option("--body", is_flag=True, help="Also show the body, which contains customer data.")
 @json_option
 def show(key: str, url: str | None, body: bool, as_json: bool) -> None:
-    """Show one hook, with its note and the journal of its review.
+    """Show a hook, its note and the journal of its review.
 
-    For an unresolved hook it shows what is on the invoice, what was declared, and how to go on.
+    For an unresolved hook, show what is on the invoice, what was declared, and what to do next.
 
     Example: tallyhook inbox show f00dfeed
     """
@@ -111,7 +111,7 @@ def _shown(record: Record, entries: Sequence[Entry], body: bool) -> Iterator[tup
     yield "hook", record.key
     yield "state", _state(record.state)
     yield "type", f"{record.type} of {record.product}"
-    yield "received", f"{_moment(record.received)}, {_times(record.deliveries)} in all"
+    yield "received", f"{_moment(record.received)}, delivered {_times(record.deliveries)}"
     yield "changed", f"{_moment(record.changed)}, tried {_times(record.attempts)}"
     if seen.customer or seen.invoice:
         yield "about", f"invoice {seen.invoice} of customer {seen.customer}"
@@ -135,7 +135,7 @@ def _shown(record: Record, entries: Sequence[Entry], body: bool) -> Iterator[tup
 @url_option
 @json_option
 def retry(key: str, url: str | None, as_json: bool) -> None:
-    """Handle a hook again at its next delivery, even if it was done. Its journal is kept.
+    """Handle a hook again at its next delivery, even if it is done. Its journal is kept.
 
     Example: tallyhook inbox retry f00dfeed
     """
@@ -143,27 +143,27 @@ def retry(key: str, url: str | None, as_json: bool) -> None:
     async def let_in(opened: Inbox) -> Record:
         record = await _find(opened, key)
         if not await opened.retry(record.key):
-            fail("a worker is at it now; try again when it has finished", BAD)
+            fail("a worker is handling it now; try again when it has finished", BAD)
         return await _find(opened, record.key)
 
     record = _with(url, let_in)
-    _tell(record, as_json, "is handled again at its next delivery: have its sender retry it")
+    _tell(record, as_json, "is handled again at its next delivery: now let its sender retry it")
 
 
 @inbox.command()
 @key_argument
 @url_option
-@click.option("--ours", metavar="CHARGE_ID", help="The charge with this id is this review's.")
+@click.option("--ours", metavar="CHARGE_ID", help="The charge with this id belongs to this review.")
 @click.option("--never-added", is_flag=True, help="The charge was certainly never added.")
-@click.option("--accept", is_flag=True, help="The invoice is right as it stands.")
+@click.option("--accept", is_flag=True, help="The invoice is right. Don't change it.")
 @click.option(
     "--adding",
     type=int,
     metavar="NUMBER",
-    show_default="the last one open",
-    help="The number of the adding in the journal.",
+    show_default="the last open one",
+    help="The number of the adding in the journal, if there are several.",
 )
-@click.option("--note", default="", help="Why, for those who read the journal.")
+@click.option("--note", default="", help="The reason, for the journal.")
 @json_option
 def resolve(
     key: str,
@@ -175,9 +175,10 @@ def resolve(
     note: str,
     as_json: bool,
 ) -> None:
-    """Decide about an unresolved hook. The decision goes into its journal, and the work goes on.
+    """Decide what happens to an unresolved hook. The decision is saved in its journal.
 
-    The next delivery follows it. If the hook was acknowledged before, the receiver's second look does.
+    The next delivery continues with it. If the hook was already acknowledged, the receiver's next second look
+    does.
 
     Example: tallyhook inbox resolve f00dfeed --ours 7a1c --note "seen in the console"
     """
@@ -191,10 +192,10 @@ def resolve(
         entries = await opened.entries(record.key)
         number = 0 if accept else adding or _open_adding(entries)
         if not accept and not any(isinstance(e, Adding) and e.number == number for e in entries):
-            fail(f"its journal has no adding {number}" if number else "name the --adding", BAD)
+            fail(f"its journal has no adding {number}" if number else "pass --adding NUMBER", BAD)
         owner, now = f"a person {uuid.uuid4().hex}", datetime.now(UTC)
         if not (await opened.claim(record, owner, 60)).mine:
-            fail("a worker is at it now; try again when it has finished", BAD)
+            fail("a worker is handling it now; try again when it has finished", BAD)
         word = Resolved(number=number, charge_id=ours, accept=accept, at=now, note=note)
         await opened.append(record.key, owner, word)
         was_done = any(isinstance(entry, Verified) for entry in entries)
@@ -205,12 +206,12 @@ def resolve(
 
     record = _with(url, give)
     is_done = record.state is State.DONE
-    then = "the receiver looks at its invoice again" if is_done else "the next delivery goes on with it"
+    then = "the receiver looks at its invoice again" if is_done else "the next delivery continues"
     _tell(record, as_json, f"is resolved: {then}")
 
 
 def _open_adding(entries: Sequence[Entry]) -> int:
-    """The number of the last adding with an unknown outcome; 0 if there is none."""
+    """The number of the last adding with an unknown outcome, or 0."""
     known = {e.number for e in entries if isinstance(e, Added | Refused | Resolved)}
     return max((e.number for e in entries if isinstance(e, Adding) and e.number not in known), default=0)
 
@@ -221,7 +222,7 @@ def _open_adding(entries: Sequence[Entry]) -> int:
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
 @json_option
 def forget(key: str, url: str | None, yes: bool, as_json: bool) -> None:
-    """Delete a hook with its journal. If it comes again, its charges are added again.
+    """Delete a hook and its journal. If the hook comes again, its charges may be added twice.
 
     Example: tallyhook inbox forget f00dfeed
     """
@@ -230,13 +231,13 @@ def forget(key: str, url: str | None, yes: bool, as_json: bool) -> None:
         record = await _find(opened, key)
         if not yes:
             click.confirm(
-                f"{record.name} ({record.type or 'undecodable'}, {record.state}): delete it with its"
-                " journal? If it comes again, its review charges everything again.",
+                f"{record.name} ({record.type or 'undecodable'}, {record.state}): delete it and its"
+                " journal? If it comes again, its review may add all charges again.",
                 abort=True,
                 err=True,
             )
         if not await opened.forget(record.key):
-            fail("a worker is at it now; try again when it has finished", BAD)
+            fail("a worker is handling it now; try again when it has finished", BAD)
         return record
 
     _tell(_with(url, drop), as_json, "is deleted")
@@ -258,7 +259,7 @@ def stats(url: str | None, as_json: bool) -> None:
         return
     rows = [(_state(state), f"{count:,}") for state, count in hooks.items()]
     table(("state", ">hooks"), rows, footer=("all", f"{sum(hooks.values()):,}"))
-    say(f"{counted.entries:,} journal entries, {counted.size / 1024:,.0f} KiB in all")
+    say(f"{counted.entries:,} journal entries, {counted.size / 1024:,.0f} KiB in total")
     if counted.oldest is not None:
         say(f"the oldest hook was received {_moment(counted.oldest)}")
 
@@ -271,7 +272,7 @@ def _tell(record: Record, as_json: bool, what: str) -> None:
 
 
 def _with(url: str | None, work: Callable[[Inbox], Awaitable[T]]) -> T:
-    """The result of some work with an inbox that has to exist."""
+    """Open an existing inbox, do the work, and return its result."""
 
     async def run(opened: Inbox) -> T:
         try:
@@ -287,7 +288,7 @@ def _with(url: str | None, work: Callable[[Inbox], Awaitable[T]]) -> T:
 
 
 def _named() -> str:
-    """The inbox in the environment."""
+    """The inbox that the environment names."""
     settings = read(os.environ)
     for problem in settings.problems:
         if problem.startswith(_VARIABLE):
@@ -299,7 +300,7 @@ def _named() -> str:
 async def _find(opened: Inbox, key: str) -> Record:
     record = await opened.get(key) if key else None
     if record is None:
-        fail(f"no hook begins with {key}, or several do", BAD)
+        fail(f"no hook's key begins with {key}, or several do", BAD)
     return record
 
 
@@ -325,7 +326,7 @@ def _state(state: State) -> Text:
 
 
 def _what(record: Record) -> Text:
-    """The type, and the last line of the note; `show` has the outcome of a review."""
+    """The type and the last line of the note. `show` prints the outcome of a review."""
     what = Text(record.type or "(undecodable)")
     if record.state not in (State.DONE, State.IGNORED) and (note := record.note.strip()):
         what.append("\n" + note.splitlines()[-1], style="dim")

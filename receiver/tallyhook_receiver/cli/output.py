@@ -1,4 +1,4 @@
-"""What commands print: tables for people, JSON for programs, and one line for what went wrong."""
+"""Print tables for people, tab-separated columns for pipes, and JSON."""
 
 import io
 import json
@@ -15,9 +15,9 @@ from rich.text import Text
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-# In a file or a pipe nothing has to be broken.
+# The width for a file or a pipe, so that no line is wrapped.
 _ENDLESS = 10_000
-_MARKS = ">~?"  # what the name of a column begins with
+_MARKS = ">~?"  # the first character of a column's name: see `table`
 
 _COLOURS = {
     "active": "green",
@@ -45,9 +45,9 @@ def table(
 ) -> None:
     """Print a table, or a sentence if it has no rows.
 
-    A column named `>amount` is aligned right. Only a column named `~note` may wrap, between words, on a
-    narrow terminal. A column named `?product` is left out if all its cells are equal. If there is still too
-    little room, each row takes several lines. A pipe gets all columns, separated by tabs.
+    The first character of a column's name is its format. `>amount` is right-aligned. `~note` may wrap between
+    words; other columns don't wrap. `?product` is left out if all its cells are equal. If the table is still
+    too wide for the terminal, each row takes several lines. A pipe gets all columns, separated by tabs.
     """
     listed = [[_plain(cell) for cell in row] for row in rows]
     below = [[Text(cell, "bold") for cell in footer]] if footer else []
@@ -87,13 +87,13 @@ def _differ(rows: list[list[Text]], place: int) -> bool:
 
 
 def _width(names: list[str], rows: list[list[Text]]) -> int:
-    """The width that a table needs at least."""
+    """The minimum width of the table."""
     widths = [_least(name, [row[place] for row in rows]) for place, name in enumerate(names)]
     return sum(widths) + 3 * len(widths)
 
 
 def _least(name: str, cells: list[Text]) -> int:
-    """The width that a column needs: of its longest word if it may wrap, else of its longest line."""
+    """The minimum width of a column: its longest word if it may wrap, else its longest line."""
     parts = (cell.plain.split() if name[0] == "~" else cell.plain.splitlines() for cell in cells)
     return max([len(name.lstrip(_MARKS)), *(cell_len(part) for each in parts for part in each)])
 
@@ -111,21 +111,21 @@ def _say_folded(names: list[str], rows: list[list[Text]], width: int) -> None:
 
 
 def _add(lines: list[Text], part: Text, width: int) -> None:
-    """Append to the last line if all of it fits, else begin a new line; wrap between words."""
+    """Append to the last line if it fits, else start a new line. Wrap between words."""
     if lines and lines[-1].cell_len + 2 + part.cell_len <= width and "\n" not in part.plain:
         lines[-1].append("  ").append_text(part)
         return
     for row in part.split("\n"):
         lines.append(Text())
         for word in row.split(" "):
-            # A wider word stays whole, so that an address can be copied.
+            # A longer word isn't broken, so that a URL can be copied.
             if lines[-1] and lines[-1].cell_len + 1 + word.cell_len > width:
                 lines.append(Text())
             lines[-1].append(" " if lines[-1] else "").append_text(word)
 
 
 def grid(rows: Iterable[tuple[str, str | Text]]) -> None:
-    """Print names and values, in a pipe separated by tabs."""
+    """Print names and values; in a pipe, separated by tabs."""
     if console().width == _ENDLESS:
         for name, value in rows:
             click.echo(f"{name}\t{_plain(value).plain}")
@@ -141,9 +141,9 @@ def grid(rows: Iterable[tuple[str, str | Text]]) -> None:
 
 
 def say(what: "RenderableType", *, soft_wrap: bool = False) -> None:
-    """Print in colours on a terminal; elsewhere without spaces at the ends of lines.
+    """Print in colours on a terminal. Elsewhere, print without trailing spaces.
 
-    With `soft_wrap` the terminal wraps lines that are too wide.
+    With `soft_wrap`, the terminal wraps long lines.
     """
     made = console()
     if made.is_terminal:
@@ -156,7 +156,7 @@ def say(what: "RenderableType", *, soft_wrap: bool = False) -> None:
 
 
 def can_write(text: str) -> bool:
-    """Whether the output's encoding has these characters; where it lacks others, they are replaced."""
+    """Whether the output's encoding has these characters. From now on, other missing ones are replaced."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     try:
@@ -167,7 +167,7 @@ def can_write(text: str) -> bool:
 
 
 def console() -> "Console":
-    """Where a command prints, as wide as the terminal is, or as COLUMNS says."""
+    """The console to print to, as wide as the terminal or COLUMNS."""
     from rich.console import Console
 
     made = Console(highlight=False)
@@ -182,12 +182,12 @@ def state(word: str) -> Text:
 
 
 def moment(written: str | None) -> str:
-    """`2026-02-01 00:00:00`, in UTC as everything is."""
+    """A time as `2026-02-01 00:00:00`, in UTC."""
     return "" if written is None else f"{datetime.fromisoformat(written):%Y-%m-%d %H:%M:%S}"
 
 
 def short(id: str) -> str:
-    """The part of an id that tells it from others."""
+    """The first part of an id, which is unique enough for people."""
     return id.partition("-")[0]
 
 
@@ -196,5 +196,5 @@ def print_json(value: Any) -> None:
 
 
 def _plain(cell: str | Text) -> Text:
-    # What stands in brackets is no markup.
+    # As Text, because rich would read text in brackets as markup.
     return cell if isinstance(cell, Text) else Text(cell)

@@ -1,4 +1,4 @@
-"""`tallyhook verify`: check the signature of a saved request."""
+"""`tallyhook verify`: verify the signature of a saved hook."""
 
 import json
 import os
@@ -12,19 +12,18 @@ from tallyhook_receiver.cli.command import BAD, USAGE, Command, fail, json_optio
 from tallyhook_receiver.cli.diagnosis import diagnose
 from tallyhook_receiver.cli.output import print_json
 
-# Read as a receiver reads it: click would take a key with a space in it for two.
+# Read like a receiver's settings: click would split a key that contains a space.
 _VARIABLE = "TALLYHOOK_KEYS"
 
 
 @click.command(cls=Command)
 @click.argument(
-    "body", type=click.Path(path_type=Path), metavar="FILE", help="The raw body as it arrived; - reads stdin."
+    "body", type=click.Path(path_type=Path), metavar="FILE", help="The raw body, unchanged; - reads stdin."
 )
 @click.option(
     "--key",
     multiple=True,
-    show_default=f"the variable {_VARIABLE} or {_VARIABLE}_FILE, where other users of the machine"
-    " can't see it",
+    show_default=f"the variable {_VARIABLE} or {_VARIABLE}_FILE, which other users can't read",
     help="The product's secret key; may be repeated.",
 )
 @click.option("--signature", default="", help="The header X-CG-SIGNATURE.")
@@ -33,16 +32,16 @@ _VARIABLE = "TALLYHOOK_KEYS"
     "--headers",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The headers: a line each, or a JSON object.",
+    help="All headers: one per line, or a JSON object.",
 )
 @json_option
 def verify(
     body: Path, key: tuple[str, ...], signature: str, token: str, headers: Path | None, as_json: bool
 ) -> None:
-    """Verify the signature of a saved hook. Exits with 1 if it doesn't fit, and says why.
+    """Verify the signature of a saved hook. If it is wrong, say why and exit with 1.
 
-    Distinguishes a wrong key from a changed body, and finds what changed it: a line break at the end, JSON
-    that a proxy rewrote, another encoding, a signature in capitals, another rule.
+    Tells a wrong key from a changed body, and finds common changes: a line break at the end, JSON that a
+    proxy rewrote, another encoding, a signature in upper case, another way of signing.
 
     Example: tallyhook verify hook.json --headers hook.headers --key "$SECRET"
     """
@@ -64,7 +63,7 @@ def verify(
 
 
 def _keys() -> list[str]:
-    """The keys in the environment. While a key is being changed, they include the old one."""
+    """The keys in the environment. During a key rotation they include the old one."""
     from tallyhook_receiver.settings import read  # takes longer to load than a signature to verify
 
     settings = read(os.environ)
@@ -89,7 +88,5 @@ def _headers(file: Path) -> dict[str, str]:
         lines = (line.partition(":") for line in text.splitlines())
         content = {name.strip(): value for name, colon, value in lines if colon}
     if not isinstance(content, dict) or not content:
-        fail(
-            f"{file}: no headers; a line such as `{signing.SIGNATURE_HEADER}: …` for each is expected", USAGE
-        )
+        fail(f"{file} has no headers; it needs lines such as `{signing.SIGNATURE_HEADER}: …`", USAGE)
     return {str(name).lower(): str(value).strip() for name, value in content.items()}

@@ -1,4 +1,4 @@
-"""`tallyhook demo`: one billing period, played through over real HTTP."""
+"""`tallyhook demo`: one billing period over real HTTP."""
 
 import asyncio
 import logging
@@ -17,10 +17,10 @@ __all__ = ["demo"]
 
 @click.command(cls=Command)
 def demo() -> None:
-    """Play one billing period: usage, bill date, hook, audit, adjustments, execution.
+    """Show one billing period: usage, bill date, hook, audit, adjustments, execution.
 
-    Starts the mock and a listener as real HTTP servers on free ports of this machine, and moves the
-    mock's clock. Ends with 0 only if every customer was billed to the cent.
+    Starts the mock and a listener as HTTP servers on free ports of this machine, and moves the mock's clock.
+    Exits with 1 unless every customer was billed correctly, to the cent.
     """
     from tallyhook_mock.cli.demo import report, story
     from tallyhook_mock.core.money import amount_text

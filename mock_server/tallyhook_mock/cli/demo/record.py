@@ -1,4 +1,4 @@
-"""What happened in the demo, in order: every call as it was answered, every hook, every execution."""
+"""The events of the demo, in order: calls with their answers, hooks, executions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from tallyhook_mock.timeline import DELIVERED, NOT_DELIVERED
 
 __all__ = ["Line", "Record", "Recorder"]
 
-# What the mock did by itself; what a call did is told by the call.
+# The mock's own actions. The effects of calls are recorded with the calls.
 _TOLD = {
     "subscriptionBillable": "invoice #{invoice} is due: held for review, hook sent",
     "released": "every hook is acknowledged: invoice #{invoice} runs in an hour",
@@ -24,7 +24,7 @@ _SHOWN = ("itemCode", "chargeCode", "quantity", "eachAmount", "invoicePeriod")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """`at` is virtual; `answer` is the status that came back, or empty."""
+    """One event. `at` is the mock's time, `answer` the status or an empty string."""
 
     at: datetime
     who: str
@@ -34,7 +34,7 @@ class Line:
 
 
 class Record:
-    """Calls come in as they are answered; what the mock did in between is fetched with `catch_up`."""
+    """Collects the lines: calls as they are answered, and the mock's own actions with `catch_up`."""
 
     def __init__(self, mock: Mock) -> None:
         self.mock = mock
@@ -46,7 +46,7 @@ class Record:
         self.lines.append(Line(self.mock.clock.now(), who, customer, text, answer))
 
     def catch_up(self) -> None:
-        """Take over what the timelines have got since the last time."""
+        """Add the timeline entries since the last call."""
         new: list[Line] = []
         for product in self.mock.state.products.values():
             for customer in self.mock.state.customers(product):
@@ -64,7 +64,7 @@ class Record:
 
 
 class Recorder(httpx.AsyncBaseTransport):
-    """The network of a client, with every call noted."""
+    """A client's transport that records every call."""
 
     def __init__(self, network: httpx.AsyncBaseTransport, record: Record, who: str) -> None:
         self._network = network

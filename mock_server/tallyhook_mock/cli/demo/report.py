@@ -1,4 +1,4 @@
-"""The demo on a terminal: the timeline, and each invoice as it was held and as it was executed."""
+"""Prints the demo: the timeline, and each invoice when it was held and when it was executed."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -18,7 +18,7 @@ _COLOURS = {"app": "cyan", "listener": "magenta", "mock": "yellow"}
 
 
 def show(console: Console, story: Story) -> None:
-    """Print all of it."""
+    """Print the timeline and the invoices."""
     console.print(_timeline(story.record.lines))
     for code, held in story.held.items():
         console.print(_invoice(code, held, story.paid[code]))
@@ -27,7 +27,7 @@ def show(console: Console, story: Story) -> None:
 def _timeline(lines: Iterable[Line]) -> Table:
     table = Table(
         title="One billing period, on the mock's clock",
-        caption="As long as the answer is not a 2xx the invoice is held: the acknowledgement is the release.",
+        caption="The invoice stays held until the listener answers 2xx. The 2xx releases it.",
         title_style="bold",
         title_justify="left",
         caption_justify="left",
@@ -50,8 +50,8 @@ def _timeline(lines: Iterable[Line]) -> Table:
 def _invoice(code: str, held: Invoice, executed: Invoice) -> Table:
     table = Table(title=f"\nInvoice #{held.number} of {code}", title_style="bold", title_justify="left")
     table.add_column("charge")
-    table.add_column("as it was held", justify="right")
-    table.add_column("as it was executed", justify="right")
+    table.add_column("when held", justify="right")
+    table.add_column("when executed", justify="right")
     before, after = _by_name(held), _by_name(executed)
     for name in before | after:
         old, new = _worth(before.get(name)), _worth(after.get(name))

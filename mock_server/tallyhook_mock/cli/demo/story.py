@@ -1,4 +1,4 @@
-"""What the demo plays: two customers, one period, and a listener that can't read its usage at first."""
+"""The scenario of the demo: two customers, one period, and a listener that fails at its first attempt."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -54,11 +54,11 @@ START = datetime(2026, 1, 1, 9, tzinfo=UTC)
 MID_MONTH = datetime(2026, 1, 16, 9, tzinfo=UTC)
 END = datetime(2026, 2, 1, 12, tzinfo=UTC)
 
-# What was really used, as an app's own database would know it.
+# The real usage, as in an application's own database.
 USED = {"ada": Decimal(15), "grace": Decimal(4)}
 
 DUE = {
-    # base, a seat that isn't prorated, 13 GB above the 2 included, and the credit that does the prorating
+    # base price, a seat that isn't prorated, 13 GB above the 2 included, and a credit that prorates the seat
     "ada": Decimal("20.00") + Decimal("10.00") + 13 * Decimal("2.50") - Decimal("5.00"),
     "grace": Decimal("20.00") + 2 * Decimal("2.50"),
 }
@@ -66,7 +66,7 @@ DUE = {
 
 @dataclass
 class Story:
-    """What happened: the record; each invoice as it was held and in the end; bills and dues."""
+    """The record, each invoice when held and when executed, and each customer's billed and due amount."""
 
     record: Record
     held: dict[str, Invoice] = field(default_factory=dict)
@@ -75,7 +75,7 @@ class Story:
 
 
 async def play(inbox: Path) -> Story:
-    """Play the period through; the listener remembers in the file `inbox`."""
+    """Run the scenario. The listener's inbox is the file `inbox`."""
     mock = Mock(CATALOG, start=START)
     story = Story(Record(mock))
     async with (
@@ -108,7 +108,7 @@ async def play(inbox: Path) -> Story:
 
 
 def _listener(story: Story, client: AsyncClient, inbox: Path) -> Receiver:
-    """The reference receiver: its first look into the usage database fails."""
+    """The listener. Its first query of the usage database fails."""
     receiver = Receiver(Cheddar("ACME", SECRET, client), inbox=inbox, clock=story.record.mock.clock.now)
     failures = ["the usage database does not answer"]
 
@@ -140,6 +140,6 @@ def _invoice(customer: Customer, id: str) -> Invoice:
 
 
 def collected(invoice: Invoice) -> Decimal:
-    """What the gateway took for an invoice."""
+    """The amount that the gateway collected for an invoice."""
     approved = [made.amount for made in invoice.transactions if made.response == "approved"]
     return sum(approved, Decimal(0))

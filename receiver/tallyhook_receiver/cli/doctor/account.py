@@ -1,4 +1,4 @@
-"""Check the billing system: whether it accepts our credentials, and whether its clock agrees with ours."""
+"""Check the API: whether it accepts the credentials, and whether its clock agrees with this machine's."""
 
 import os
 import ssl
@@ -18,20 +18,20 @@ from tallyhook_receiver.settings import Settings
 
 _TIMEOUT = 10.0  # seconds
 
-# A date in a header has whole seconds, and was written before it arrived. From the second bound on signatures
-# of Standard Webhooks are refused.
+# A Date header has whole seconds and is written before it arrives, so small differences don't count. Above
+# the second limit, signatures of Standard Webhooks are refused.
 _SKEW, _TOO_MUCH = 30, 300
 
 
 def examine_account(settings: Settings) -> Iterator[Finding]:
     values = settings.values
     if not values.keys() >= {"PRODUCT_CODE", "USER", "PASSWORD"}:
-        yield skipped("API", "product, user and password are needed for it")
+        yield skipped("API", "needs the product, user and password")
         return
     url = values.get("BASE_URL", BASE_URL)
     code = values["PRODUCT_CODE"]
     if is_open_http(url):
-        yield doubtful("API", f"{url} is not encrypted: the password goes over it", "use https")
+        yield doubtful("API", f"{url} is not encrypted, and the password is sent to it", "use https")
     try:
         client = Client(code, values["USER"], values["PASSWORD"], base_url=url, timeout=_TIMEOUT, retries=0)
         with client:
@@ -39,15 +39,13 @@ def examine_account(settings: Settings) -> Iterator[Finding]:
     except Unauthorized:
         yield bad(
             "API",
-            f"user or password are refused for product {code}",
-            f"sign in by hand with {settings.prefix}USER; correct {settings.prefix}PASSWORD and PRODUCT_CODE",
+            f"the user or password is refused for product {code}",
+            f"sign in by hand with {settings.prefix}USER; correct {settings.prefix}PASSWORD or PRODUCT_CODE",
         )
     except NoAnswer as error:
-        yield bad(
-            "API", f"{url}: {error}", f"let this machine reach it, or correct {settings.prefix}BASE_URL"
-        )
+        yield bad("API", f"{url}: {error}", f"check the network, or correct {settings.prefix}BASE_URL")
     except DecodeError:
-        yield bad("API", f"what answers at {url} is not the API", f"correct {settings.prefix}BASE_URL")
+        yield bad("API", f"the server at {url} is not the API", f"correct {settings.prefix}BASE_URL")
     except (Error, httpx.InvalidURL) as error:
         yield bad("API", f"{url}: {error}", f"correct {settings.prefix}PRODUCT_CODE or BASE_URL")
     else:
@@ -55,12 +53,14 @@ def examine_account(settings: Settings) -> Iterator[Finding]:
 
 
 def examine_network() -> list[Finding]:
-    """Settings in the environment that keep this machine from making any HTTP call."""
+    """Findings about environment variables that make every HTTP call fail."""
     for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
         file = os.environ.get(variable)
         if file and not Path(file).exists():
             return [
-                bad("network", f"{variable} names {file}, which is not there", f"correct or unset {variable}")
+                bad(
+                    "network", f"{variable} names {file}, which doesn't exist", f"correct or unset {variable}"
+                )
             ]
     try:
         httpx.Client().close()
@@ -70,7 +70,7 @@ def examine_network() -> list[Finding]:
             bad(
                 "network",
                 f"SSL_CERT_FILE names {file}: {error}",
-                "have it name a file of certificates, as PEM",
+                "set it to a PEM file with certificates",
             )
         ]
     except (ValueError, ImportError, OSError) as error:
@@ -79,7 +79,7 @@ def examine_network() -> list[Finding]:
         ]
         said = str(error).splitlines()[0]
         fix = f"correct {' or '.join(names)}: a proxy is http://host:port, or socks5:// with httpx[socks]"
-        return [bad("network", said, fix if names else "look at SSL_CERT_FILE and the proxies")]
+        return [bad("network", said, fix if names else "check SSL_CERT_FILE and the proxies")]
     return []
 
 
@@ -90,21 +90,21 @@ def examine_clock(settings: Settings) -> Iterator[Finding]:
         answer = httpx.head(url, timeout=_TIMEOUT)
         theirs = parsedate_to_datetime(answer.headers["Date"])
     except (httpx.HTTPError, httpx.InvalidURL):
-        yield skipped("clock", "the API does not answer")
+        yield skipped("clock", "the API doesn't answer")
         return
     except (KeyError, ValueError):
-        yield skipped("clock", "the API does not tell its time")
+        yield skipped("clock", "the API's answer has no Date header")
         return
     ours = asked + (datetime.now(UTC) - asked) / 2
     skew = round((ours - theirs.astimezone(UTC)).total_seconds())
     says = f"this machine is {abs(skew)} s {'ahead of' if skew > 0 else 'behind'} the API"
-    fix = "have it set by NTP: timedatectl set-ntp true"
+    fix = "set it by NTP: timedatectl set-ntp true"
     if abs(skew) > _TOO_MUCH:
         yield bad("clock", says, fix)
     elif abs(skew) > _SKEW:
         yield doubtful("clock", says, fix)
     else:
-        yield good("clock", "this machine and the API agree about the time")
+        yield good("clock", "this machine and the API agree on the time")
 
 
 def is_open_http(url: str) -> bool:

@@ -1,4 +1,4 @@
-"""The command, and how it shows its findings."""
+"""The command `tallyhook doctor`, and how it prints its findings."""
 
 import asyncio
 import os
@@ -22,21 +22,21 @@ _MARKS = {
 
 
 @click.command(cls=Command)
-@click.option("--url", metavar="URL", help="The listener's address, as it is registered.")
+@click.option("--url", metavar="URL", help="The listener's registered address.")
 @click.option(
     "--env-file",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="NAME=value lines that count more than the environment.",
+    help="A file of NAME=value lines, which override the environment.",
 )
-@click.option("--prefix", default="TALLYHOOK_", help="What the variables' names begin with.")
+@click.option("--prefix", default="TALLYHOOK_", help="The prefix of the variables' names.")
 @json_option
 def doctor(url: str | None, env_file: Path | None, prefix: str, as_json: bool) -> None:
-    """Check what a receiver needs, and say how to fix it: settings, keys, API, clock, inbox, listener.
+    """Check a receiver's settings, keys, API access, clock, inbox and listener, and say what to fix.
 
-    Reads the variables of `Receiver.from_environment`. It sends signed probes of the type `tallyhook.doctor`
-    to --url; no handler gets them, and it deletes them from the inbox afterwards. Exits with 1 if something
-    is bad. What is doubtful (!) may be intended.
+    Reads the variables of `Receiver.from_environment`. Sends signed test hooks of the type `tallyhook.doctor`
+    to --url, and deletes them from the inbox afterwards. No handler gets them. Exits with 1 if something is
+    bad. Findings marked ! are doubtful but may be intended.
 
     Example: tallyhook doctor --env-file /etc/tallyhook.env --url https://billing.example.com/hooks
     """
@@ -58,7 +58,7 @@ def doctor(url: str | None, env_file: Path | None, prefix: str, as_json: bool) -
 
 
 def _variables(file: Path) -> Mapping[str, str]:
-    """Lines with a name and a value, as systemd and containers read them. `#` starts a comment."""
+    """The NAME=value lines of a file, as systemd and containers read them. `#` starts a comment."""
     try:
         lines = file.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

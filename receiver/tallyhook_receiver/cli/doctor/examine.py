@@ -1,4 +1,4 @@
-"""Runs all checks in order."""
+"""Run all checks in order."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -29,7 +29,7 @@ async def examine(settings: Settings, url: str | None) -> list[Finding]:
 
 
 async def _take_out(settings: Settings, product: Cheddar, bodies: list[bytes]) -> AsyncIterator[Finding]:
-    """Delete the probes. If they are in our inbox, it is the listener's inbox too."""
+    """Delete the test hooks. If they were in our inbox, the listener uses the same one."""
     keys = {Probe.key(product, body) for body in bodies}
     found = 0
     with contextlib.suppress(InboxUnavailable, ValueError, ModuleNotFoundError):
@@ -40,10 +40,10 @@ async def _take_out(settings: Settings, product: Cheddar, bodies: list[bytes]) -
         finally:
             await inbox.close()
     if found == len(keys):
-        yield good("inbox", "the listener keeps its hooks in it")
+        yield good("inbox", "the listener uses the same inbox")
     else:
         yield doubtful(
             "inbox",
-            "the listener keeps its hooks in another one, where the probe stands as ignored",
-            f"set {settings.prefix}INBOX as it is set for the listener, or run this where it runs",
+            "the listener uses another inbox; the test hook remains in it, as ignored",
+            f"set {settings.prefix}INBOX to the listener's inbox, or run this on the listener's machine",
         )

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """How bad a finding is. Only `BAD` makes the command fail."""
+    """The severity of a finding. Only `BAD` makes the command fail."""
 
     GOOD = "good"
     DOUBTFUL = "doubtful"
@@ -15,7 +15,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was checked, the result, and how to fix it. It quotes no key or password."""
+    """The check, its result, and how to fix it. Findings never quote a key or password."""
 
     check: str
     verdict: Verdict

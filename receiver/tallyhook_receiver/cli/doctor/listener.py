@@ -1,5 +1,5 @@
-"""Check the listener at its public address: reachable, healthy, strict about signatures, and given bodies as
-sent.
+"""Check the listener at its public address: is it reachable and healthy, does it refuse wrong signatures, and
+do bodies arrive unchanged?
 """
 
 import contextlib
@@ -20,18 +20,18 @@ from tallyhook_receiver.sources.source import body_key, inbox_key
 _TIMEOUT = 35.0  # seconds; a receiver answers within 25, and senders wait for 30 (inferred)
 _SOON = 14  # days
 
-_REWRITTEN = "have it pass the body on as it came: no JSON filter, no re-encoding, no added line break"
+_REWRITTEN = "let the proxy pass the body on unchanged: no JSON filter, no re-encoding, no added line break"
 
 
 TYPE = "tallyhook.doctor"
 
 
 class Probe:
-    """A signed hook of a type that no billing system sends and no handler gets. The inbox keeps it as
+    """A signed test hook, of a type that no billing system sends and no handler gets. The inbox stores it as
     ignored.
 
-    Any program that parses `odd` and writes it again changes its bytes: spaces, order, escapes, numbers. The
-    two `plain` bodies are as such programs write.
+    Any program that parses `odd` and writes it again changes its bytes: spaces, order, escapes, numbers. Such
+    programs would write one of the two `plain` bodies.
     """
 
     def __init__(self, product: Cheddar) -> None:
@@ -66,7 +66,7 @@ class Probe:
 
 
 class Listener:
-    """The URL that is registered with the sender. `taken` has the probes that the listener has stored."""
+    """The listener at its registered URL. `taken` contains the bodies of the probes that it accepted."""
 
     def __init__(self, url: str, health_path: str | None) -> None:
         self.url = url
@@ -88,7 +88,7 @@ class Listener:
                 return
             yield from self._health()
             if product is None:
-                yield skipped("signature", "product and keys are needed for it")
+                yield skipped("signature", "needs the product and its keys")
             else:
                 yield from self._signatures(product)
 
@@ -100,63 +100,66 @@ class Listener:
                 return bad(
                     "listener",
                     f"{self.url}: {error}",
-                    "serve a certificate for this name with its chain; SSL_CERT_FILE names one of your own",
+                    "serve a certificate for this name, with its chain; SSL_CERT_FILE adds an authority",
                 )
-            return bad("listener", f"{self.url}: {error}", "is it running, and may this machine reach it?")
+            return bad(
+                "listener", f"{self.url}: {error}", "check that it runs and that this machine can reach it"
+            )
         except httpx.TransportError as error:
             said = str(error) or type(error).__name__
-            return bad("listener", f"{self.url}: {said}", "look at the proxy's log, and at the listener's")
+            return bad("listener", f"{self.url}: {said}", "look at the logs of the proxy and the listener")
         except (httpx.InvalidURL, httpx.HTTPError) as error:
-            return bad(
-                "listener", f"{self.url}: {error}", "name an address such as https://example.com/hooks"
-            )
+            return bad("listener", f"{self.url}: {error}", "pass a URL such as https://example.com/hooks")
 
     def _line(self, answer: httpx.Response) -> Iterator[Finding]:
         if is_open_http(self.url):
-            yield doubtful("listener", f"{self.url} is not encrypted: hooks name customers", "use https")
+            yield doubtful("listener", f"{self.url} is not encrypted, and hooks name customers", "use https")
         stream = answer.extensions.get("network_stream")
         tls = None if stream is None else stream.get_extra_info("ssl_object")
         if tls is not None:
             ends = ssl.cert_time_to_seconds(tls.getpeercert()["notAfter"])
             days = int((ends - time.time()) / 86_400)
             if days < _SOON:
-                yield doubtful("listener", f"its certificate ends in {days} days", "renew it, by a timer")
+                yield doubtful(
+                    "listener", f"its certificate expires in {days} days", "renew it, best automatically"
+                )
 
     def _strictness(self, answer: httpx.Response) -> tuple[bool, list[Finding]]:
-        """Whether a receiver is there, judged by its answer to an unsigned request."""
+        """Whether the answer to an unsigned request comes from a receiver, and the findings."""
         status, word = answer.status_code, _word(answer)
         if answer.is_redirect:
             where = answer.next_request.url if answer.next_request else "elsewhere"
             return False, [
                 bad(
                     "listener",
-                    f"{status}: it redirects to {where}, which acknowledges nothing",
-                    f"have the application answer at this address itself, or register {where}",
+                    f"{status}: it redirects to {where}; a redirect acknowledges nothing",
+                    f"let the application answer at this address, or register {where}",
                 )
             ]
         if status in (401, 403) and word:
             if status == 403:
                 return False, [
                     skipped(
-                        "listener", "it takes hooks from its senders only, and this machine is none of them"
+                        "listener",
+                        "it accepts hooks only from its senders, and this machine isn't one of them",
                     )
                 ]
-            return True, [good("listener", "reached; a request without a signature is refused with 401")]
+            return True, [good("listener", "reachable; it refuses a request without a signature with 401")]
         if answer.is_success:
             return False, [
                 bad(
                     "listener",
-                    f"{status}: a request without a signature is accepted",
-                    "is it the receiver's address?",
+                    f"{status}: it accepts a request without a signature",
+                    "check that this is the receiver's address",
                 )
             ]
-        said = f" {word!r}" if word else ", and not by a receiver"
+        said = repr(word) if word else "the answer is not a receiver's"
         fix = (
-            "look at the proxy's log, and at the listener's"
+            "look at the logs of the proxy and the listener"
             if status >= 500
             else "correct the path or the proxy"
         )
-        return False, [bad("listener", f"{status}: a request without a signature is answered{said}", fix)]
+        return False, [bad("listener", f"{status} for a request without a signature: {said}", fix)]
 
     def _health(self) -> Iterator[Finding]:
         if self._health_path is None:
@@ -175,7 +178,7 @@ class Listener:
                     )
                     return
         yield doubtful(
-            "health", f"nothing answers at {below}", "route it to the receiver as well, for your monitors"
+            "health", f"nothing answers at {below}", "route it to the receiver, for your health checks"
         )
 
     def _signatures(self, product: Cheddar) -> Iterator[Finding]:
@@ -187,12 +190,14 @@ class Listener:
             ):
                 yield bad(
                     "signature",
-                    "the body is changed on its way: its JSON is read and rewritten",
+                    "something parses and rewrites the JSON of the body on its way",
                     _REWRITTEN,
                 )
                 return
         except ValueError:
-            yield skipped("signature", f"keys of {product.scheme.name} can't sign: send a hook by hand")
+            yield skipped(
+                "signature", f"keys of {product.scheme.name} can't sign: send a hook by hand to test it"
+            )
             return
         except _Unexpected as answer:
             yield answer.finding
@@ -200,16 +205,16 @@ class Listener:
         if not known:
             yield bad(
                 "signature",
-                "it refuses what is signed with these keys",
-                "give it the same product code and keys; else a proxy changes the body or drops a header",
+                "it refuses hooks signed with these keys",
+                "give it the same product code and keys, or look for a proxy that changes the request",
             )
             return
         for number in range(1, len(product.keys) + 1):
             if number not in known:
                 yield doubtful(
-                    "signature", f"it does not know key {number}", "give it all keys, or drop this one here"
+                    "signature", f"it doesn't know key {number}", "give it all keys, or remove this one here"
                 )
-        yield good("signature", f"a signed {TYPE} arrives as it was sent, and is ignored")
+        yield good("signature", f"a signed {TYPE} hook arrives unchanged, and is ignored")
 
     def _takes(self, probe: Probe, body: bytes, key: str | bytes) -> bool:
         try:
@@ -217,7 +222,7 @@ class Listener:
         except httpx.TransportError as error:
             said = str(error) or type(error).__name__
             raise _Unexpected(
-                bad("signature", said, "look at the proxy's log, and at the listener's")
+                bad("signature", said, "look at the logs of the proxy and the listener")
             ) from None
         word = _word(answer)
         if answer.status_code == 401:
@@ -225,9 +230,9 @@ class Listener:
         if (answer.status_code, word) == (200, "ignored"):
             self.taken.append(body)
             return True
-        said = f"{answer.status_code} {word or 'from somebody else than the receiver'}"
+        said = f"{answer.status_code} {word or '(not from a receiver)'}"
         raise _Unexpected(
-            bad("signature", f"a signed {TYPE} is answered with {said}", "look at the listener's log")
+            bad("signature", f"it answers a signed {TYPE} hook with {said}", "look at the listener's log")
         )
 
 
@@ -238,7 +243,7 @@ class _Unexpected(Exception):
 
 
 def _word(answer: httpx.Response, what: str = "hook") -> str:
-    """The word in a receiver's answer; empty if the answer is from something else."""
+    """The word in a receiver's answer, or empty if the answer is not a receiver's."""
     try:
         content = answer.json()
     except ValueError:

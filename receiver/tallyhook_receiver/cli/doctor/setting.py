@@ -30,28 +30,32 @@ def examine_settings(settings: Settings) -> Iterator[Finding]:
             "settings", what, f"set it to {advice}" if what.endswith("is not set") else advice or _ADVICE
         )
     for name, meant in settings.unknown.items():
-        yield doubtful("settings", f"{name} is not a setting", f"did you mean {meant}?" if meant else _ADVICE)
+        yield doubtful(
+            "settings", f"{name} is not a known setting", f"did you mean {meant}?" if meant else _ADVICE
+        )
     if not problems and "USER" not in settings.values:
         yield doubtful(
             "settings",
-            "there is no access to the API, so no invoice can be reviewed",
-            f"set {settings.prefix}USER and {settings.prefix}PASSWORD, if there are reviews",
+            "there is no access to the API, so the receiver can't review invoices",
+            f"set {settings.prefix}USER and {settings.prefix}PASSWORD if you have reviews",
         )
     elif not problems:
         yield good("settings", f"complete, for product {settings.values['PRODUCT_CODE']}")
 
 
 def examine_keys(product: Cheddar) -> Iterator[Finding]:
-    """Check each key by itself. Whether the listener has the same keys is another check."""
+    """Check the keys. `Listener` checks whether the listener has the same ones."""
     quoted = [n for n, key in enumerate(product.keys, 1) if str(key)[:1] in "\"'"]
     for number in quoted:
         yield doubtful(
             "keys",
             f"key {number} begins with a quotation mark",
-            "leave it out: in env files of containers it is a part of the value",
+            "remove it: in a container's env file, quotation marks are part of the value",
         )
     if len(set(product.keys)) < len(product.keys):
-        yield doubtful("keys", "a key is named twice", "name the new key and the old one, or only one")
+        yield doubtful(
+            "keys", "the same key is listed twice", "list the new key and the old one, or only one key"
+        )
     if quoted:
         return
     count = "one key" if len(product.keys) == 1 else f"{len(product.keys)} keys"
@@ -62,7 +66,7 @@ def examine_keys(product: Cheddar) -> Iterator[Finding]:
             for key in product.keys
         )
     except ValueError:
-        yield good("keys", f"{count} of scheme {product.scheme.name}, which can verify and not sign")
+        yield good("keys", f"{count} for the scheme {product.scheme.name}, which can verify but not sign")
         return
     if signs:
-        yield good("keys", f"{count} of scheme {product.scheme.name}; what each signs it verifies")
+        yield good("keys", f"{count} for the scheme {product.scheme.name}; each verifies its own signature")

@@ -14,7 +14,7 @@ from tallyhook_receiver.settings import Settings
 if TYPE_CHECKING:
     import psycopg
 
-DEFAULT = "tallyhook.sqlite"  # where a receiver keeps it that was told nothing
+DEFAULT = "tallyhook.sqlite"  # a receiver's default
 
 _SCARCE, _TOO_LITTLE = 1_000_000_000, 100_000_000  # bytes of the disk
 _LOOKED_AT = 1000  # hooks
@@ -27,11 +27,13 @@ async def examine_store(settings: Settings) -> AsyncIterator[Finding]:
     if "INBOX" not in settings.values:
         yield doubtful(
             "inbox",
-            f"not set: {DEFAULT} in the folder that the receiver starts in",
-            f"name a place in {name}",
+            f"not set: the receiver uses {DEFAULT} in its working directory",
+            f"set {name} to a path or a URL",
         )
     if url == ":memory:":
-        yield bad("inbox", "it forgets everything at its end", f"name a file or a database in {name}")
+        yield bad(
+            "inbox", "an inbox in memory is lost at every restart", f"set {name} to a file or a database"
+        )
         return
     try:
         inbox = open_inbox(url, create=False)
@@ -41,7 +43,7 @@ async def examine_store(settings: Settings) -> AsyncIterator[Finding]:
     if isinstance(inbox, SQLiteInbox):
         file = Path(str(url).removeprefix("sqlite:///"))
         if file.is_dir():
-            yield bad("inbox", f"{file} is a folder", f"name a file in it: {name}={file / DEFAULT}")
+            yield bad("inbox", f"{file} is a folder", f"set it to a file: {name}={file / DEFAULT}")
             return
         for finding in _folder(file):
             yield finding
@@ -59,24 +61,28 @@ async def examine_store(settings: Settings) -> AsyncIterator[Finding]:
 def _folder(file: Path) -> Iterator[Finding]:
     folder = file.absolute().parent
     if not folder.is_dir():
-        yield bad("inbox", f"there is no folder {folder}", f"mkdir -p {folder}, for the receiver's user")
+        yield bad("inbox", f"the folder {folder} doesn't exist", f"mkdir -p {folder}, as the receiver's user")
         return
     if not file.exists():
         yield doubtful(
-            "inbox", f"{file} is not there yet: the receiver makes it", "nothing, before its first start"
+            "inbox",
+            f"{file} doesn't exist yet; the receiver creates it",
+            "nothing to do before its first start",
         )
     kind = _filesystem(folder)
     if kind in _REMOTE:
         yield bad(
             "inbox",
-            f"{folder} is on {kind}, whose locks are not to be relied on",
+            f"{folder} is on {kind}, whose locks aren't reliable",
             "use a local disk, or PostgreSQL for several machines",
         )
     free = shutil.disk_usage(folder).free
     if free < _SCARCE:
         say = bad if free < _TOO_LITTLE else doubtful
         yield say(
-            "disk", f"{free // 1_000_000:,} MB are free at {folder}", "make room: a full inbox takes no hooks"
+            "disk",
+            f"only {free // 1_000_000:,} MB are free at {folder}",
+            "free some space: a full disk stops the inbox",
         )
     else:
         yield good("disk", f"{free // 1_000_000_000:,} GB are free")
@@ -86,13 +92,13 @@ def _file(file: Path) -> Iterator[Finding]:
     if file.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
         yield doubtful(
             "inbox",
-            f"every user of this machine may read {file}: it holds customers' data",
+            f"every user of this machine may read {file}, which contains customer data",
             f"chmod 600 {file}",
         )
 
 
 def _server(url: str) -> Iterator[Finding]:
-    """Findings about a database's settings. If it can't be reached, another check says so."""
+    """Findings about the database server's settings. `_contents` reports an unreachable server."""
     import psycopg
 
     try:
@@ -104,11 +110,11 @@ def _server(url: str) -> Iterator[Finding]:
     if lazy:
         yield bad(
             "inbox",
-            f"PostgreSQL runs with {' and '.join(lazy)} off: a power cut loses what was promised",
+            f"PostgreSQL runs with {' and '.join(lazy)} off, so a power cut can lose stored hooks",
             "turn it on in postgresql.conf",
         )
     else:
-        yield good("inbox", f"PostgreSQL {version}, which flushes its commits to the disk")
+        yield good("inbox", f"PostgreSQL {version}, which flushes commits to disk")
 
 
 def _setting(connection: "psycopg.Connection[tuple[Any, ...]]", name: str) -> Any:
@@ -123,15 +129,15 @@ async def _contents(inbox: Inbox, name: str) -> AsyncIterator[Finding]:
         stats = await inbox.stats()
         failed = await inbox.list(State.FAILED, _LOOKED_AT)
     except InboxUnavailable as error:
-        yield bad("inbox", str(error), f"correct {name}, or what it names; docs/inbox.md says more")
+        yield bad("inbox", str(error), f"correct {name}, or the inbox itself; see docs/inbox.md")
         return
     finally:
         await inbox.close()
     interrupted = sum(record.note == INTERRUPTED for record in failed)
-    yield good("inbox", f"can be read and written, and holds {sum(stats.hooks.values()):,} hooks")
+    yield good("inbox", f"can be read and written, and contains {sum(stats.hooks.values()):,} hooks")
     if interrupted:
         hooks = "a hook was" if interrupted == 1 else f"{interrupted} hooks were"
-        yield good("inbox", f"{hooks} interrupted by the receiver's end: the next delivery goes on with it")
+        yield good("inbox", f"{hooks} interrupted when the receiver stopped; the next delivery continues")
     open_problems = {
         State.FAILED: stats.hooks.get(State.FAILED, 0) - interrupted,
         State.UNDECODABLE: stats.hooks.get(State.UNDECODABLE, 0),
@@ -143,7 +149,7 @@ async def _contents(inbox: Inbox, name: str) -> AsyncIterator[Finding]:
 
 
 def _filesystem(folder: Path) -> str:
-    """The type of the folder's file system, if the machine tells (Linux)."""
+    """The type of the folder's file system, on Linux."""
     try:
         mounts = Path("/proc/mounts").read_text("utf-8", "replace").splitlines()
     except OSError:
