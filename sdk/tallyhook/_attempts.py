@@ -79,7 +79,7 @@ class Attempts:
             raise TimeoutError
 
     def lost(self, error: Exception) -> NoAnswer:
-        """The error that stands for a failed attempt. An earlier attempt may have arrived all the same."""
+        """The error for a failed attempt. It says whether this attempt or an earlier one may have arrived."""
         self._maybe_applied |= not isinstance(error, _NEVER_LEFT)
         if isinstance(error, TimeoutError):
             return NoAnswer(f"no answer within {self._deadline:g} seconds", self._maybe_applied)

@@ -28,7 +28,7 @@ _SECRET_WORDS = frozenset({"ccNumber", "ccCardCode", "api_token"})
 
 
 class Subject(Protocol):
-    """Whom a call is about."""
+    """The customer, subscription or other object that a call is about."""
 
     def is_of(self, found: Any) -> bool:
         """Whether a document is about this subject. True for documents of another kind."""
@@ -36,9 +36,9 @@ class Subject(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """The one whose document has this value in a field; in a list everybody's has to.
+    """The object with this value in this field. In a list, every object needs it.
 
-    `may_lack`: one that doesn't tell may be meant too.
+    With `may_lack`, a document without the field is accepted too.
     """
 
     field: str
@@ -46,7 +46,7 @@ class Named:
     may_lack: bool = False
 
     def is_of(self, found: Any) -> bool:
-        """Whether a document, or each of a list, may be about it."""
+        """Whether a document may be about this object; for a list, whether all may be."""
         return all(map(self._fits, found if isinstance(found, tuple) else (found,)))
 
     def _fits(self, found: object) -> bool:

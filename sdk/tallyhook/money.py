@@ -17,7 +17,7 @@ _CENT = Decimal("0.01")
 def exact() -> Iterator[None]:
     """A context or decorator in which sums and products of Decimals are exact, and `round` rounds half up.
 
-    Don't use it in generators and coroutines: other code would run in it in between.
+    Don't use it around a `yield` or `await`: other code would then run in this context too.
     """
     with localcontext(_EXACT):
         yield
@@ -42,7 +42,7 @@ def total(amounts: Iterable[Decimal]) -> Decimal:
 
 
 def tax(subtotal: Decimal, rate: Decimal) -> Decimal:
-    """The tax on a sum of lines: a fraction of it, rounded once, and none on a credit (inferred)."""
+    """The tax on a subtotal: subtotal × rate, rounded once. A negative subtotal has no tax (inferred)."""
     return cents(product(max(subtotal, Decimal(0)), rate))
 
 

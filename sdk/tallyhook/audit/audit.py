@@ -25,12 +25,12 @@ UNKNOWN_FOR = timedelta(minutes=5)
 
 
 class System(Protocol):
-    """A billing system, as an audit sees it.
+    """What an audit needs from a billing system.
 
     Attributes:
         name: the system's name in its windows.
-        not_promised: what it can't promise, in words.
-        adds: whether it reaches a quantity by adding charges, so that doing it twice would charge twice.
+        not_promised: sentences that say what the system can't guarantee.
+        adds: whether a quantity is reached by adding charges, so that a second time would charge twice.
     """
 
     name: str

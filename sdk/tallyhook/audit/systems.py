@@ -187,7 +187,7 @@ class Cleverbridge:
     ) -> None:
         """`items` maps the audit's names to RunningNumbers.
 
-        `ahead`: how long before it closes a window is audited, so that most of the usage is known.
+        `ahead`: how long before a window closes the audit begins. A short time misses less usage.
         """
         self._client, self._subscriptions = client, tuple(subscriptions)
         self._items, self._ahead = items, ahead
@@ -252,9 +252,10 @@ class Chargemonk:
         *,
         ahead: timedelta = timedelta(days=1),
     ) -> None:
-        """`subscriptions`: by code, when each renews: no documented call tells it before the first invoice.
+        """`subscriptions` maps each code to its renewal date: no documented call returns it before the first
+        invoice.
 
-        `items`: by the audit's name, the price of one unit.
+        `items` maps the audit's names to the price of one unit. `ahead` is as in `Cleverbridge`.
         """
         self._client, self._subscriptions = client, subscriptions
         self._items, self._ahead = items, ahead

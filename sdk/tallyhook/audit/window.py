@@ -7,7 +7,7 @@ import msgspec
 
 
 class Kind(StrEnum):
-    """What closes a window, and so what an audit can promise."""
+    """How a window closes, which decides what an audit can promise."""
 
     HOLD = "hold"
     """The invoice waits until it has been compared, corrected and executed. Nothing is billed unaudited."""

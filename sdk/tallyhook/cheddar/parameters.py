@@ -190,10 +190,10 @@ def list_of_items(items: Sequence[ItemInput]) -> Pairs:
 
 
 def only(kind: type, fields: Mapping[str, object]) -> Mapping[str, object]:
-    """The keyword arguments, if the TypedDict has them all. A misspelled one would be lost.
+    """The keyword arguments, after checking that the TypedDict has each of them.
 
     Raises:
-        TypeError: the TypedDict doesn't have one of them.
+        TypeError: the TypedDict lacks one of them. Without this check, a misspelled argument would be ignored.
     """
     for name in fields:
         if name not in kind.__annotations__:

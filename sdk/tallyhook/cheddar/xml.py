@@ -84,7 +84,7 @@ def node_of(element: Element) -> dict[str, Any]:
 
 
 def list_of(element: Element, singular: str) -> Any:
-    """The node of a list's element. If it holds anything but entries of the list, it is read as an object."""
+    """The node of a list's element. An element with attributes or other children is read as an object."""
     children = list(element)
     if element.keys() or any(child.tag != singular for child in children):
         return node_of(element)

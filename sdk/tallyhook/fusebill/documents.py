@@ -37,7 +37,7 @@ _REFUSALS = Reader(_Refusal)
 
 
 def one(model: type[M]) -> Callable[[bytes], M]:
-    """A reader of one such object."""
+    """A function that reads one object of this model from a body."""
 
     def read_one(body: bytes) -> M:
         return read(model, _unfolded(_READER.object(body)))
@@ -46,7 +46,7 @@ def one(model: type[M]) -> Callable[[bytes], M]:
 
 
 def many(model: type[M]) -> Callable[[bytes], Listed[M]]:
-    """A reader of a list of such objects. Entries that can't be read are in `unreadable`."""
+    """A function that reads a list of this model from a body. `unreadable` has the entries it can't read."""
 
     def read_many(body: bytes) -> Listed[M]:
         nodes = _results(_READER.node(body))

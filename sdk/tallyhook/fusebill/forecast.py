@@ -156,13 +156,13 @@ def dry_run(
 
 @dataclass(frozen=True, slots=True)
 class _Dates:
-    """The days on which a date falls. In a month that is too short, that is the last day (inferred)."""
+    """The days on which a definition bills. A month that is too short bills on its last day (inferred)."""
 
     months: int  # of a whole period
     on: InvoiceDate
 
     def of_period_ending(self, end: datetime, today: datetime) -> datetime:
-        """The new end of the current period."""
+        """The new end of the current period, which ended on `end` before."""
         moved = self._near(end)
         if moved > today:
             return moved
@@ -170,7 +170,7 @@ class _Dates:
         return date if date > today else self._later(date, 1 if self.on.month is None else 12)
 
     def following(self, end: datetime) -> datetime:
-        """The end of the period that begins on one of these days."""
+        """The end of the period that begins on the billing day `end`."""
         return self._later(end, self.months)
 
     def _near(self, moment: datetime) -> datetime:

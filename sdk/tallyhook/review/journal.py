@@ -51,7 +51,7 @@ class DeclaredCharge(msgspec.Struct, frozen=True, kw_only=True):
     description: str = ""
 
     def costs_the_same(self, charge: Charge) -> bool:
-        """Whether a charge has the same quantity and price, whatever its description."""
+        """Whether a charge has the same quantity and price. Its description doesn't matter."""
         return charge.quantity == self.quantity and charge.each_amount == self.each_amount
 
     def is_same(self, charge: Charge) -> bool:

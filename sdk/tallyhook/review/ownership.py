@@ -216,8 +216,8 @@ class Ledger:
     def keeps_marks(self, adding: Adding) -> bool:
         """Whether this server is known to keep the mark of this adding.
 
-        It has kept the mark of a description that is at least as long, and has dropped none of one that is at
-        most as long.
+        It is known if the server has kept the mark of a description that is as long or longer, and has never
+        dropped the mark of one that is as long or shorter.
         """
         if not adding.mark:
             return False
@@ -241,9 +241,9 @@ class Ledger:
         return [(adding, charges) for adding, charges in found if charges]
 
     def unknown_marks(self, declared: Sequence[DeclaredCharge], invoice: Invoice) -> list[Charge]:
-        """The charges of these codes that show the mark of a review, and not one of this journal's.
+        """The charges of these codes with a review's mark that this journal doesn't know.
 
-        Then the journal is not the whole story: it was lost, or another receiver has one of its own.
+        If there are any, the journal was lost, or another receiver has a journal for the same invoice.
         """
         codes = {charge.code.strip().casefold() for charge in declared}
         return [

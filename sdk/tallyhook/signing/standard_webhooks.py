@@ -33,7 +33,7 @@ _MOST_SIGNATURES = 8
 
 @dataclass(frozen=True, slots=True)
 class _Standard(ABC):
-    """What both versions share. A timestamp that is further away than `tolerance` proves nothing."""
+    """The base of both versions. A signature is valid for `tolerance` before and after its timestamp."""
 
     VERSION: ClassVar[str]
 
