@@ -193,7 +193,7 @@ def only(kind: type, fields: Mapping[str, object]) -> Mapping[str, object]:
     """The keyword arguments, after checking that the TypedDict has each of them.
 
     Raises:
-        TypeError: the TypedDict lacks one of them. Without this check, a misspelled argument would be ignored.
+        TypeError: the TypedDict lacks one. Otherwise a misspelled argument would have no effect.
     """
     for name in fields:
         if name not in kind.__annotations__:
