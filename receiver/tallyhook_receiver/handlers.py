@@ -43,7 +43,7 @@ class Handlers:
         self._reviews[source] = _as_coroutine(handler)
 
     def handler(self, source: Source, type: str) -> Handler | None:
-        """The handler for a source's events of this type, or None. A review for the source comes first."""
+        """The handler for a source's events of this type. None if a review takes precedence."""
         if (handler := self._handlers.get((source.name, type))) is not None:
             return handler
         return None if self._own_review(source, type) else self._handlers.get((None, type))

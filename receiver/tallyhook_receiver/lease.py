@@ -89,7 +89,7 @@ class LeasedJournal:
 
     @property
     def is_open(self) -> bool:
-        """Whether the journal says that a charge is being added, and not yet how that ended."""
+        """Whether a charge is being added whose outcome isn't in the journal yet."""
         return self._open is not None
 
     async def entries(self) -> Sequence[Entry]:

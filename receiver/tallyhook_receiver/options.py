@@ -268,7 +268,7 @@ def _span(asked: timedelta | float) -> timedelta:
 
 
 def _timeout(sources: Iterable[Source]) -> float:
-    """The longest timeout of a Cheddar client, in seconds; the deadline bounds a client without a timeout."""
+    """The longest timeout of the Cheddar clients, in seconds. A client's deadline counts if it is shorter."""
     clients = [it.client for it in sources if isinstance(it, Cheddar) and it.client is not None]
     timeouts = [min(client.timeout, client.deadline or math.inf) for client in clients]
     return max((it for it in timeouts if it < math.inf), default=0.0)

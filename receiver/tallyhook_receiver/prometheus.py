@@ -30,13 +30,13 @@ class Metrics(Observer):
             return Counter(f"tallyhook_{name}", text, labels, registry=registry)
 
         self._requests = counter(
-            "requests", "Requests by the status and word of the answer.", "status", "answer"
+            "requests", "Requests by the status and word of the response.", "status", "answer"
         )
         self._repeats = counter("repeats", "Deliveries of hooks that are done.", "product")
         self._attempts = counter("attempts", "Attempts at hooks by their result.", "product", "type", "state")
         self._reviews = counter("reviews", "Reviews by their invoice's state.", "product", "standing")
         self._changes = counter("review_changes", "Calls that changed invoices.", "product", "change")
-        self._amount = counter("review_amount", "Changes of invoices' totals.", "product", "direction")
+        self._amount = counter("review_amount", "Changes to the totals of invoices.", "product", "direction")
         self._unresolved = counter("unresolved", "Hooks that wait for a person's decision.", "product")
         self._looks = counter("second_looks", "Second looks at reviews by their result.", "product", "state")
         self._running = Gauge(

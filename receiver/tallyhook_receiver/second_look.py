@@ -20,7 +20,7 @@ _AGAIN = timedelta(minutes=1)  # pause after a failed look
 
 
 async def look_again(context: Context, sources: Mapping[str, Source]) -> int:
-    """Take all second looks that are due. Returns how many there were. Raises InboxUnavailable.
+    """Take every second look that is due. Returns how many there were. Raises InboxUnavailable.
 
     A failed look is retried while the invoice is held. After that, the hook is unresolved.
     """

@@ -33,7 +33,7 @@ SETTINGS = (
     Setting(
         str,
         "a product's code",
-        "the product",
+        "the product that sends the hooks",
         name="PRODUCT_CODE",
         argument="Cheddar(code)",
         missing="the code of the product that sends the hooks",

@@ -1,4 +1,4 @@
-"""What the books of a customer must satisfy, worked out from the client's documents alone."""
+"""Accounting checks for a customer, computed only from the client's documents."""
 
 import re
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ def cents(amount: Decimal) -> Decimal:
 
 
 def invoices(customer: Customer) -> list[Invoice]:
-    """All of a customer's invoices, in the order of their numbers."""
+    """All of a customer's invoices, sorted by number."""
     found = [invoice for subscription in customer.subscriptions for invoice in subscription.invoices]
     return sorted(found, key=lambda invoice: invoice.number or 0)
 
@@ -29,13 +29,13 @@ def charges(customer: Customer) -> Iterator[tuple[Invoice, Charge]]:
 
 
 def total(invoice: Invoice) -> Decimal:
-    """Charges − credits + tax, every line and the tax in whole cents."""
+    """Charges − credits + tax, with each line and the tax rounded to cents."""
     net = sum((cents(charge.amount) for charge in invoice.charges), Decimal(0))
     return net + cents(max(net, Decimal(0)) * (invoice.tax_rate or 0))
 
 
 def payments(invoice: Invoice) -> list[Transaction]:
-    """What settled the invoice: neither what was declined nor what was given back."""
+    """The payments of an invoice, without declined transactions and refunds."""
     return [made for made in invoice.transactions if made.response == "approved" and not made.parent_id]
 
 
@@ -47,7 +47,7 @@ def check(customer: Customer) -> None:
 
 
 def check_invoice(invoice: Invoice) -> None:
-    """It was executed once if it is paid and never if it is not, and no more was given back than taken."""
+    """A paid invoice has one payment, an unpaid one none, and refunds don't exceed payments."""
     taken = payments(invoice)
     assert [made.id for made in taken] == ([invoice.paid_transaction_id] if invoice.is_paid else [])
     if taken:
@@ -62,8 +62,8 @@ def check_invoice(invoice: Invoice) -> None:
 def check_conservation(customer: Customer) -> None:
     """Charges − credits + tax = transactions + outstanding + carried forward.
 
-    What is not paid is open or outstanding with its whole total, so it stands on both sides. A credit waits
-    unseen only as long as there is no next invoice to carry it to.
+    An unpaid invoice is open or outstanding with its whole total, so it is on both sides. A credit may be
+    missing only while there is no next invoice to carry it to.
     """
     books = invoices(customer)
     left = {invoice.number: total(invoice) for invoice in books if invoice.is_paid}
@@ -82,7 +82,7 @@ def check_conservation(customer: Customer) -> None:
 
 
 def check_periods(customer: Customer) -> None:
-    """Each invoice of the cycle is opened when the one before ends, or later if the cycle was interrupted."""
+    """Each invoice of the cycle starts when the last one ends, or later if the cycle was interrupted."""
     cycle = [invoice for invoice in invoices(customer) if invoice.type == "subscription"]
     for invoice in cycle:
         assert invoice.created_datetime is not None
@@ -93,7 +93,7 @@ def check_periods(customer: Customer) -> None:
 
 
 def gaps(customer: Customer) -> list[int | None]:
-    """The numbers of the invoices whose period did not begin when the one before it ended."""
+    """The numbers of the invoices whose period didn't start when the last one ended."""
     cycle = [invoice for invoice in invoices(customer) if invoice.type == "subscription"]
     return [
         after.number for before, after in pairwise(cycle) if before.billing_datetime != after.created_datetime

@@ -1,6 +1,6 @@
-"""Cheddar's API as a plain HTTP client calls it, and the invoices that came of it.
+"""Cheddar's API as a plain HTTP client calls it, and the resulting invoices.
 
-It knows forms, and the JSON and XML that the mock answers with, but no rule of billing.
+This knows forms, JSON and XML, but no billing rules.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -28,7 +28,7 @@ ZERO = Decimal(0)
 
 @dataclass(frozen=True, order=True)
 class Line:
-    """A line of an invoice; the order within an invoice is not compared."""
+    """A line of an invoice. Their order isn't compared."""
 
     type: str
     code: str
@@ -41,7 +41,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Bill:
-    """An invoice: when it bills, what for, and what the gateway took at which moments."""
+    """An invoice: its bill date, its lines, and its transactions with their times."""
 
     number: int
     type: str
@@ -53,7 +53,7 @@ class Bill:
     tries: tuple[tuple[datetime, Decimal, str], ...]
 
     def amounts(self) -> list[tuple[str, Decimal]]:
-        """What each line comes to, by code; lines of nothing left out."""
+        """The amount of each line, with its code, without lines of 0.00."""
         return sorted(
             (line.code, line.quantity * line.each) for line in self.lines if line.quantity * line.each
         )
@@ -77,7 +77,7 @@ class Answer:
 
     @property
     def errors(self) -> list[tuple[str, str]]:
-        """Status and auxCode of each error, embedded or alone."""
+        """The status and auxCode of each error, embedded in a document or alone."""
         return [(error.get("code"), error.get("auxCode", "")) for error in self.root.iter("error")]
 
 
@@ -106,7 +106,7 @@ class ByHand:
     # -- calls
 
     def call(self, action: str, **form: Any) -> Answer:
-        """Any call. Names in brackets come in a mapping of their own: `subscription={"planCode": …}`."""
+        """Any call. Pass names with brackets as a mapping: `subscription={"planCode": …}`."""
         answer = self._http.post(
             f"{self.server.xml}/{action}/productCode/{self.product}", data=dict(_flat(form))
         )
@@ -140,7 +140,7 @@ class ByHand:
     def cancel(self, code: str) -> None:
         self.done("customers/cancel", code=code)
 
-    # -- what came of it
+    # -- results
 
     def customer(self, code: str) -> Any:
         return self.done("customers/get", code=code)
@@ -155,7 +155,7 @@ class ByHand:
         return Decimal(text)
 
     def bills(self, code: str) -> list[Bill]:
-        """All invoices, oldest first, as the customer's document and the control API tell of them alike."""
+        """All invoices, oldest first. The customer's document and the control API must agree."""
         answer = self._http.get(f"{self._mock}/customers/{code}/invoices", params={"product": self.product})
         assert answer.is_success, answer.text
         told = {each["number"]: each for each in answer.json()["invoices"]}
@@ -164,14 +164,14 @@ class ByHand:
         return sorted(bills, key=lambda bill: bill.number)
 
     def pending(self, code: str) -> Bill:
-        """The newest invoice of the subscription: what is to be billed next."""
+        """The newest invoice of the subscription, to be billed next."""
         return [bill for bill in self.bills(code) if bill.type == "subscription"][-1]
 
     def next_bill(self, code: str) -> str:
         return f"{self.pending(code).at:%Y-%m-%d}"
 
     def taken(self, code: str) -> list[tuple[str, Decimal]]:
-        """Every approved transaction: day and amount."""
+        """The day and amount of every approved transaction."""
         return sorted(
             (f"{at:%Y-%m-%d}", amount)
             for bill in self.bills(code)
@@ -180,20 +180,20 @@ class ByHand:
         )
 
     def paid(self, code: str) -> list[tuple[str, Decimal]]:
-        """Approved transactions of more than nothing."""
+        """The approved transactions above 0.00."""
         return [(day, amount) for day, amount in self.taken(code) if amount]
 
 
 @contextmanager
 def by_hand(plans: Iterable[Mapping[str, Any]], *, start: str, **product: Any) -> Iterator[ByHand]:
-    """A mock with one product of these plans, its clock stopped at `start`."""
+    """A mock with one product with these plans, and its clock stopped at `start`."""
     start = start if "T" in start else f"{start}T00:00:00Z"
     with serve(catalog(plans, **product), start=start) as server, http() as client:
         yield ByHand(server, client)
 
 
 def http() -> httpx.Client:
-    """It speaks plain HTTP, so it loads no certificates; it gives a connection up before the server does."""
+    """A client for plain HTTP, without certificates. It closes idle connections before the server does."""
     limits = httpx.Limits(keepalive_expiry=1)
     return httpx.Client(auth=(USER, PASSWORD), trust_env=False, verify=False, timeout=60, limits=limits)
 

@@ -1,4 +1,4 @@
-"""Which call a test makes: said by a decorator, held against what the test really does, read by the docs."""
+"""Decorators that name the call a test makes. They are checked against the test, and the docs read them."""
 
 import asyncio
 import inspect
@@ -13,24 +13,24 @@ Test = TypeVar("Test", bound=Callable[..., None])
 
 @dataclass(frozen=True)
 class Made:
-    """A method of the client, or a path that the client leaves out because another one does the same."""
+    """A method of the client, or a path that the client omits because another path does the same."""
 
     call: str
     alias_of: str = ""
 
 
 def makes(method: str) -> Callable[[Test], Test]:
-    """The test makes a call by this method of the client."""
+    """The test calls this method of the client."""
     return _marked(Made(method))
 
 
 def makes_alias(path: str, *, of: str) -> Callable[[Test], Test]:
-    """The test makes a call by its path, which does what another path does."""
+    """The test calls this path, which does the same as the path `of`."""
     return _marked(Made(path, of))
 
 
 def made_by(test: Callable[..., None]) -> Made | None:
-    """What a test says that it makes."""
+    """The call in a test's decorator."""
     return getattr(test, "made", None)
 
 
@@ -43,7 +43,7 @@ def _marked(made: Made) -> Callable[[Test], Test]:
 
 
 class Caller:
-    """A client of either kind: its methods, waited for and noted, so that one scenario does for both."""
+    """A sync or async client. It awaits and records its calls, so one scenario tests both kinds."""
 
     def __init__(self, client: Client | AsyncClient) -> None:
         self.called: set[str] = set()

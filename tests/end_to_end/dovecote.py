@@ -1,4 +1,4 @@
-"""A product with a plan of every kind, for walks at random."""
+"""A product with a plan of every kind, for random tests."""
 
 from typing import Any
 

@@ -1,6 +1,6 @@
-"""What a document or a hook should say, told from the engine's own objects in the client's models.
+"""The expected documents and hooks, as the client's models, built from the engine's objects.
 
-It knows nothing of XML or JSON: a value that is lost or bent on the way, in either direction, shows up as a
+Nothing here reads or writes XML or JSON, so a value that is lost or changed on the way shows up as a
 difference.
 """
 
@@ -23,7 +23,7 @@ DEFAULTS = Rules()
 
 
 def plain(value: Any) -> Any:
-    """A model as dicts and tuples, its source left out: two of them that differ show where."""
+    """A model as dicts and tuples without its source, so that pytest shows where two differ."""
     if isinstance(value, Model):
         return {name: plain(getattr(value, name)) for name in value.__struct_fields__ if name != "raw"}
     return tuple(map(plain, value)) if isinstance(value, tuple) else value
@@ -37,7 +37,7 @@ def identity(number: int) -> str:
 
 
 def customer(of: Customer, at: datetime) -> models.Customer:
-    """The customer of a document that is read at this moment."""
+    """The customer in a document that is read at this time."""
     details = of.details
     contact = details.get("firstContactDatetime", "")
     referer, number = details.get("referer", ""), details.get("taxNumber", "")
@@ -71,7 +71,7 @@ def token(of: Customer) -> str:
 
 
 def told(details: Mapping[str, str], *names: str) -> dict[str, str]:
-    """The fields of these names, out of what is stored under Cheddar's."""
+    """The values of these snake-case names, from details stored under Cheddar's camelCase names."""
     found = {}
     for name in names:
         head, *tail = name.split("_")
@@ -269,14 +269,14 @@ def coupon(of: Coupon) -> models.Coupon:
     )
 
 
-# -- which invoice is which
+# -- current and outstanding invoices
 
 
 def addressed(of: Subscription) -> tuple[int | None, int | None]:
-    """The numbers of the current and of the outstanding invoice of the cycle, as a document tells them.
+    """The numbers of the cycle's current and outstanding invoices, as the client reads them from a document.
 
-    On a canceled subscription no document tells an open invoice with nothing but custom charges from one that
-    is outstanding: it is taken for the latter.
+    On a canceled subscription, an open invoice with only custom charges looks like an outstanding one, and
+    counts as one.
     """
     current, held = of.current, of.outstanding
     if held is not None and held.type is not InvoiceType.SUBSCRIPTION:
@@ -294,7 +294,7 @@ def product(of: Product) -> models.Product:
 
 
 def announced_customer(of: Customer) -> models.Customer:
-    """The customer of a hook: no metadata, no tax rate, one spelling of what is spelt twice."""
+    """The customer in a hook: no metadata, no tax rate, and no duplicate fields."""
     full = plain(customer(of, of.created))
     for name in ("is_vat_exempt", "vat_number", "tax_rate", "referer_host", "modified_datetime"):
         del full[name]
@@ -305,7 +305,7 @@ def announced_customer(of: Customer) -> models.Customer:
 def announced_subscription(
     of: Subscription, about: Invoice | None, with_transaction: models.Transaction | None
 ) -> models.Subscription:
-    """The subscription of a hook, with the invoice that it is about and that one's transaction."""
+    """The subscription in a hook, with the invoice that the hook concerns and its transaction."""
     payment = of.payment
     return models.Subscription(
         **agreement(of),
@@ -319,7 +319,7 @@ def announced_subscription(
 
 
 def agreement(of: Subscription) -> dict[str, Any]:
-    """What a hook tells of a subscription and of the one before."""
+    """The fields that a hook has for the new and for the previous subscription."""
     sold = models.Plan(
         **agreed(of.plan),
         setup_charge_code=of.plan.setup_charge_code,
@@ -361,7 +361,7 @@ def payment_method(of: PaymentMethod | None) -> models.PaymentMethod | None:
 
 
 def announced_invoice(of: Invoice, with_transaction: models.Transaction | None) -> models.Invoice:
-    """The invoice of a hook: what is only projected isn't told, nor any transaction but one."""
+    """The invoice in a hook, without projected charges, and with at most one transaction."""
     return models.Invoice(
         id=text(of.id),
         number=of.number,
@@ -381,7 +381,7 @@ def announced_invoice(of: Invoice, with_transaction: models.Transaction | None) 
 
 
 def announced_item(planned: PlanItem, counted: Invoice) -> models.Item:
-    """Without dates."""
+    """The item in a hook, which has no dates."""
     full = plain(item(planned, counted))
     return models.Item(**{**full, "created_datetime": None, "modified_datetime": None})
 
@@ -395,7 +395,7 @@ def announced_transaction(of: Transaction, within: Invoice) -> models.Transactio
 
 
 def expected_transaction(of: Invoice) -> models.Transaction:
-    """By what a reminder tells the total that is expected."""
+    """The transaction in a reminder, which has the expected total."""
     assert of.state is InvoiceState.OPEN
     return models.Transaction(
         amount=of.total,

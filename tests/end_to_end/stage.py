@@ -1,4 +1,4 @@
-"""The whole product on loopback: the mock, a receiver and clients, as real HTTP servers in one event loop."""
+"""The whole product over loopback HTTP: the mock, a receiver and clients in one event loop."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -58,7 +58,7 @@ class Stage:
         await self.mock.advance(to if isinstance(to, datetime) else self.mock.clock.now() + to)
 
     async def collected(self, code: str) -> list[tuple[datetime, Decimal]]:
-        """When the gateway took how much, oldest first."""
+        """The times and amounts of the gateway's payments, oldest first."""
         customer = await self.client.get_customer(code)
         taken = [
             (made.transacted_datetime, made.amount)

@@ -66,7 +66,7 @@ def client(server: Server) -> Iterator[Client]:
 
 
 def totals(server: Server, id: str) -> list[str]:
-    """What a subscription was billed, oldest first."""
+    """The amounts billed for a subscription, oldest first."""
     shown = httpx.get(f"{server.url}/_mock/cleverbridge/subscriptions/{id}").json()
     return [bill["total"] for bill in reversed(shown["bills"])]
 
@@ -90,7 +90,7 @@ def test_50_then_58(server: Server, client: Client) -> None:
     assert client.get_subscription("S1") == found
     assert prices(preview) == ["0.00", "58.00"]
     result = client.update_subscription_item("S1", 2, 8, product_id=102)
-    assert prices(result) == ["None", "None"]  # prices come with a preview only
+    assert prices(result) == ["None", "None"]  # only a preview has prices
     assert [item.quantity for item in client.get_subscription("S1").versions(2)] == [0, 8]
     server.advance_to("2026-04-17T00:00:00Z")
     assert totals(server, "S1") == ["50.00", "58.00"]
@@ -256,7 +256,7 @@ def test_the_program_bills_what_renews_tomorrow(server: Server, client: Client, 
     assert totals(server, "S2") == ["59.50", "59.50"]
     assert totals(server, "S4") == ["50.00", "50.00"]
 
-    # What was billed once stays on the item: 0 has to be sent, too.
+    # The quantity stays on the item after it was billed, so 0 must be sent too.
     table.write_text("subscription,item,used,included,block\nS1,2,480,500,25\n")
     later = run(server, table, "2026-05-16T06:00:00Z")
     assert (later.returncode, later.stdout.splitlines()[2]) == (

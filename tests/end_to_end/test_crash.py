@@ -1,4 +1,4 @@
-"""The crash benchmark itself: it finds nothing, and each of our own safeguards when it is taken out."""
+"""The crash benchmark finds no error, and finds one when any of our safeguards is removed."""
 
 import json
 import subprocess
@@ -55,7 +55,7 @@ def test_each_mutant_is_tried() -> None:
 @pytest.mark.parametrize(
     ("mutant", "options", "found"),
     [
-        # Without marks where they alone would prevent it.
+        # Without marks in the case that marks alone would prevent.
         ("no-journal", ("--runs", "1", "--hooks", "6", "--faults", "none", "--no-marks"), "double"),
         ("acknowledges-first", ("--runs", "1", "--hooks", "6", "--faults", "none"), "lost"),
         (

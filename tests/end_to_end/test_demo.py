@@ -36,7 +36,7 @@ def test_the_listener_of_the_readme_is_the_one_in_examples() -> None:
 def test_the_listener_of_the_readme_bills_its_usage(tmp_path: Path) -> None:
     catalog = load_catalog(ROOT / "examples" / "catalog.toml")
     (product,) = catalog["products"]
-    del product["listeners"]  # its port may be taken on the machine of this test
+    del product["listeners"]  # its port may be in use on the test machine
     with serve(catalog) as mock, socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
         command = [sys.executable, "-m", "uvicorn", "--app-dir", ROOT / "examples", "listener:app"]

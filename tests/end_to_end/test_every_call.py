@@ -1,4 +1,4 @@
-"""Every call of the API, through each client and against the mock: a small scenario and its effect.
+"""Every API call, from each client to the mock: a small scenario and its effect.
 
 `docs/coverage.md` takes its last column from the decorators here.
 """
@@ -46,7 +46,7 @@ def running() -> Iterator[Server]:
 
 @pytest.fixture
 def server(running: Server) -> Server:
-    """The mock with its small default catalogue, as at the start."""
+    """The mock with its small default catalogue, in its initial state."""
     running.reset()
     return running
 
@@ -79,7 +79,7 @@ def owe(server: Server, cheddar: Caller) -> Customer:
 
 
 def amounts(customer: Customer) -> list[Decimal]:
-    """What was taken and given back, oldest first."""
+    """The amounts of payments and refunds, oldest first."""
     invoices = reversed(customer.subscription.invoices)
     return [
         made.amount for invoice in invoices for made in invoice.transactions if made.response == "approved"
@@ -158,7 +158,7 @@ def test_a_new_customer_pays_the_first_invoice(cheddar: Caller) -> None:
     )
     customer = cheddar.get_customer("GRACE")
     assert amounts(customer) == [Decimal("20.00")]  # 20 % off 20.00 and off the charge
-    assert customer.subscription.current_invoice.total == Decimal("32.00")  # and off two seats
+    assert customer.subscription.current_invoice.total == Decimal("32.00")  # and two seats
     assert (customer.company, customer.meta_data[0].value) == ("Navy", "north")
 
 
@@ -357,7 +357,7 @@ def test_what_is_not_settled_is_undone(cheddar: Caller) -> None:
 
 
 def owing(cheddar: Caller, server: Server) -> int:
-    """The number of an invoice that was declined before the cancellation."""
+    """Cancel after a declined invoice. Returns its number."""
     subscribe(cheddar)
     server.decline("GRACE")
     server.advance("1mo1h")
@@ -397,11 +397,11 @@ def test_an_invoice_is_mailed_to_its_customer(server: Server, cheddar: Caller) -
     assert [(mail.invoice, mail.note) for mail in mails] == [(paid.number, "grace@example.com")]
 
 
-# -- paths that only some clients use, and that do what `customers/get` does
+# -- paths that only some clients use, with the effect of `customers/get`
 
 
 def listed(server: Server, path: str) -> list[str]:
-    """The documents that a path and `customers/get` answer with, for two customers and a filter."""
+    """The documents of a path and of `customers/get`, for two customers and a filter."""
     with Client("ACME", USER, PASSWORD, base_url=server.xml) as client:
         for code in ("A", "B"):
             client.new_customer(code, "Grace", "Hopper", f"{code}@example.com", "SMALL", payment=CARD)

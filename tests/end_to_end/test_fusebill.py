@@ -1,4 +1,4 @@
-"""Fusebill's clients on the real mock, and the dry run held against what then happens."""
+"""Fusebill's clients on the real mock. Dry runs are compared with what then happens."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -24,7 +24,7 @@ from tallyhook_mock import Server, serve
 from tallyhook_mock.faults import Fault, FaultKind
 
 KEY = "the-key-of-the-tests"
-CONTROL = httpx.Client(verify=False)  # it speaks plain HTTP: no certificates to load
+CONTROL = httpx.Client(verify=False)  # plain HTTP, so don't load certificates
 
 
 def customer(id: int, start: str, *subscriptions: dict[str, Any]) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def client(server: Server) -> Iterator[Client]:
 
 
 def charge(server: Server, subscription: int, amount: str, *, prorate: bool = True) -> Decimal:
-    """Add a charge for the end of the period; what of it will be billed."""
+    """Add a charge for the end of the period. Returns the amount that will be billed."""
     body = {"name": "Lamp", "amount": amount, "prorate": prorate, "when": "periodEnd"}
     answer = CONTROL.post(f"{server.url}/_mock/fusebill/subscriptions/{subscription}/charges", json=body)
     assert answer.status_code == 201, answer.text
@@ -91,7 +91,7 @@ def definition_of(client: Client, subscription: int) -> BillingPeriodDefinition:
 
 
 def play(server: Server, client: Client, customer: int, shown: DryRun) -> list[tuple[str, Decimal]]:
-    """What is billed until the last invoice of a dry run."""
+    """Advance to the last invoice of a dry run. Returns the bills until then."""
     known = len(billed(server, customer))
     server.advance_to(shown.after[-1].date)
     return billed(server, customer)[known:]
@@ -196,7 +196,7 @@ def test_a_dry_run_is_what_then_happens(
             with pytest.raises(BadRequest):
                 client.edit_billing_period_definition(definition, **date)
             return
-        # The mock's own dry run is its engine, played forward.
+        # The mock's own dry run plays its engine forward.
         asked = {"billingPeriodDefinitionId": definition.id, "invoiceDay": day}
         if "invoice_month" in date:
             asked |= {"invoiceMonth": month}

@@ -1,4 +1,4 @@
-"""Each type of hook when its event occurs: sent over the wire, and read by the client's own decoder."""
+"""Each type of hook when its event occurs, sent over HTTP and decoded by the client."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,7 +44,7 @@ def wire(nobody: Wire) -> Wire:
 
 @contextmanager
 def hooks(wire: Wire, *types: str) -> Iterator[list[events.Hook]]:
-    """What came of these types, verified and decoded; complete when the block is left."""
+    """Collects the hooks of these types, verified and decoded. The list is filled when the block ends."""
     heard: list[Received] = []
     decoded: list[events.Hook] = []
 

@@ -1,4 +1,4 @@
-"""Hold, review, execute: the worked examples and the rules about the hour, through the wire."""
+"""Hold, review, execute: worked examples and the one-hour rule, over HTTP."""
 
 import hashlib
 import hmac
@@ -202,7 +202,7 @@ async def test_an_invoice_that_was_run_by_hand_is_left_alone(tmp_path: Path) -> 
 
 async def test_an_audit_without_a_hook_shows_its_changes_then_applies_them_once() -> None:
     async with stage() as on:
-        never = "http://127.0.0.1:9/hooks"  # nobody is there, so the invoice stays held
+        never = "http://127.0.0.1:9/hooks"  # no listener, so the invoice stays held
         on.mock.listen("ACME", never, frozenset({"subscriptionBillable"}))
         await on.subscribe("C1", "TWO")
         await on.advance(BILLED)

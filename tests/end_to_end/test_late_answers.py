@@ -1,4 +1,4 @@
-"""Reviews against late, lost and misleading answers, through real HTTP: each of them billed wrongly once."""
+"""Reviews with late, lost and misleading answers, over real HTTP. Each case once led to a wrong bill."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -28,7 +28,7 @@ ADD, SET, GET = "customers/add-charge", "customers/set-item-quantity", "customer
 
 @dataclass
 class Journal:
-    """What an inbox keeps of one hook."""
+    """The journal of one hook, as an inbox keeps it."""
 
     kept: list[bytes] = field(default_factory=list)
 
@@ -44,7 +44,7 @@ class Journal:
 
 @dataclass
 class Held:
-    """A held invoice of 20.00 with 2 GB included at 2.50, and what its reviews need."""
+    """A held invoice of 20.00, with 2 GB included and more at 2.50, and helpers to review it."""
 
     on: Stage
     hook: bytes
@@ -67,7 +67,7 @@ class Held:
         return await review.aapply(client or self.on.client, self.journal, now=self.now)
 
     async def until_done(self, *charges: str, quantity: int | None = 3) -> Outcome:
-        """What the sender does: it comes again after as long as it was asked to wait."""
+        """Retry as the sender does, after the time that it is asked to wait."""
         for _ in range(9):
             try:
                 return await self.attempt(self.review(quantity, *charges))
@@ -129,7 +129,7 @@ async def test_a_charge_that_is_carried_out_after_its_client_gave_up_is_charged_
         with pytest.raises(OutcomeUnknown) as unknown:
             await it.attempt(it.review(3, "7.00"), client=client)
         assert 0 < unknown.value.retry_after <= 300
-        with pytest.raises(OutcomeUnknown):  # the next delivery comes before the request is carried out
+        with pytest.raises(OutcomeUnknown):  # the next delivery comes before the request takes effect
             await it.attempt(it.review(3, "7.00"))
         assert len(await it.entries(Adding)) == 1
         await _until_it_landed(it)
@@ -151,7 +151,7 @@ async def test_a_charge_that_never_arrives_is_added_again_once_it_is_waited_out(
 
 
 async def test_a_charge_that_lands_after_all_is_deleted_at_the_second_look() -> None:
-    """Later than anybody should: that is what the second look is for."""
+    """A charge arrives very late. The second look deletes it."""
     async with held() as it:
         it.on.mock.plan(Fault(FaultKind.DROP_BEFORE, action=ADD))
         await it.until_done("7.00")
@@ -259,7 +259,7 @@ async def test_a_small_decimal_context_loses_no_cent() -> None:
 
 
 class Tampering(httpx.AsyncBaseTransport):
-    """A gateway on the way: it answers some calls itself, or changes an answer."""
+    """A gateway in between. It answers some calls itself, or changes answers."""
 
     def __init__(self) -> None:
         self.network = httpx.AsyncHTTPTransport()
@@ -305,7 +305,7 @@ async def test_another_customers_document_concludes_nothing() -> None:
         gateway.answers[GET] = [(200, theirs)]
         with pytest.raises((ReviewFailed, DecodeError)):
             await it.attempt(it.review(3, "7.00"), client=client)
-        gateway.answers[ADD] = [(200, theirs)]  # also as the answer to a write, which may be carried out
+        gateway.answers[ADD] = [(200, theirs)]  # also in response to a write, which may have taken effect
         with pytest.raises(OutcomeUnknown):
             await it.attempt(it.review(3, "7.00"), client=client)
         assert await it.extras() == []
@@ -317,16 +317,16 @@ async def test_gone_counts_only_at_a_second_delivery_some_time_later() -> None:
         with pytest.raises(OutcomeUnknown):
             await it.attempt(it.review(3), client=client)
         await it.on.advance(timedelta(minutes=1))
-        await it.attempt(it.review(3), client=client)  # it was there all the time
+        await it.attempt(it.review(3), client=client)  # it was never gone
         gateway.answers[GET] = [(404, MISSING)] * 4
         with pytest.raises(OutcomeUnknown) as unknown:
             await it.attempt(it.review(3), client=client)
         assert unknown.value.retry_after == 60
         await it.on.advance(timedelta(seconds=20))
-        with pytest.raises(OutcomeUnknown) as unknown:  # a gateway may mix things up for a while
+        with pytest.raises(OutcomeUnknown) as unknown:  # a gateway may confuse answers for a while
             await it.attempt(it.review(3), client=client)
         assert unknown.value.retry_after == 40
-        with pytest.raises(OutcomeUnknown):  # its own clock was set back
+        with pytest.raises(OutcomeUnknown):  # the receiver's clock was set back
             await it.review(3).aapply(client, it.journal, now=lambda: it.now() - HOUR)
         await it.on.advance(timedelta(seconds=40))
         assert (await it.attempt(it.review(3), client=client)).standing is Standing.GONE
@@ -334,7 +334,7 @@ async def test_gone_counts_only_at_a_second_delivery_some_time_later() -> None:
 
 @pytest.mark.parametrize("words", ["hours", "hours and more hours"])
 async def test_a_paid_invoice_with_a_charge_that_may_be_ours_is_for_a_person(words: str) -> None:
-    """The server drops marks, an adding lands after it was given up, and somebody runs the invoice then."""
+    """The server drops marks, a charge arrives after it was given up, and then someone runs the invoice."""
     async with held() as it:
         it.on.mock.plan(Fault(FaultKind.DROP_BEFORE, action=ADD))
         with pytest.raises(OutcomeUnknown):
@@ -342,7 +342,7 @@ async def test_a_paid_invoice_with_a_charge_that_may_be_ours_is_for_a_person(wor
         for _ in range(2):
             await it.on.advance(timedelta(minutes=3))
             with suppress(OutcomeUnknown):
-                await it.attempt(it.review(3))  # it isn't declared any more
+                await it.attempt(it.review(3))  # the charge is no longer declared
         await it.on.client.add_charge("C1", "EXTRA", 1, 7, words, invoice_period=InvoicePeriod.OUTSTANDING)
         await it.on.client.run_outstanding("C1")
         with pytest.raises(Unresolved, match="it is unclear"):

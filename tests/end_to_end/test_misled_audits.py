@@ -1,4 +1,4 @@
-"""A usage audit against late, lost and misleading answers: no wrong bill may look good."""
+"""A usage audit with late, lost and misleading answers must never report a wrong bill as good."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ from .test_usage_audit import DAY, EVE, KEY, PASSWORD, START, TOKEN, Stage, cata
 
 
 class Tampering(httpx.BaseTransport):
-    """A gateway on the way: it answers calls that were carried out itself, or changes an answer."""
+    """A gateway in between. It replaces or changes answers to calls that took effect."""
 
     def __init__(self) -> None:
         self.network = httpx.HTTPTransport()
@@ -45,7 +45,7 @@ class Tampering(httpx.BaseTransport):
 
 
 class Tampered(Stage):
-    """The clients of the other systems go through a gateway."""
+    """A stage in which the clients of the other systems use a gateway."""
 
     def __init__(self, server: Any) -> None:
         super().__init__(server)
@@ -63,7 +63,7 @@ class Tampered(Stage):
         return next(each for each in self.systems if each.name == system)
 
     def audited(self, system: str, journal: FileJournal | None, used: int = 8) -> Outcome:
-        """The outcome of the one window of a system."""
+        """The outcome for the only window of a system."""
 
         def usage(audit: Audit) -> None:
             audit.set_quantity("blocks", used)
@@ -114,7 +114,7 @@ def test_a_window_that_closes_while_a_quantity_is_set_is_late(stage: Tampered, j
         return moments.pop(0) if moments else began + timedelta(seconds=2)
 
     for system in ("cleverbridge", "chargemonk"):
-        moments[:] = [began, began]  # when the windows are looked for, and before a quantity is set
+        moments[:] = [began, began]  # read when windows are searched, and before a quantity is set
         (outcome,) = apply(usage, [stage.of(system)], journal, now=now)
         assert (outcome.standing, outcome.is_good) == (Standing.LATE, False)
 
@@ -216,7 +216,7 @@ def test_an_error_that_comes_with_200_is_not_taken_for_an_answer(stage: Tampered
 
 
 def test_a_draft_that_was_posted_with_another_quantity_is_told(stage: Tampered, journal: FileJournal) -> None:
-    """Somebody changes it between the reading that verifies and the post."""
+    """Someone changes it between the verification and the post."""
     stage.server.advance_to(DAY)
     (draft,) = [each for each in stage.fusebill.get_draft_invoices() if each.customer_id == 1]
 

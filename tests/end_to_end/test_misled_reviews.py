@@ -1,4 +1,4 @@
-"""Reviews that are misled, through real HTTP: by refusals of other calls, lost journals, other writing."""
+"""Misled reviews over real HTTP: refusals of other calls, lost journals, different spellings."""
 
 import json
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from .test_late_answers import ADD, GET, MISSING, Journal, held, tampered
 @pytest.mark.parametrize("status", [400, 401, 404, 412])
 @pytest.mark.parametrize("declares", [True, False])
 async def test_a_refusal_that_was_the_answer_to_another_call(status: int, declares: bool) -> None:
-    """A gateway mixes up answers: an error document names nobody, and the charge was added."""
+    """A gateway confuses answers. An error document names no customer, and the charge was added."""
     async with held() as it, tampered(it) as (gateway, client):
         gateway.carried_out[ADD] = [(status, MISSING)]
         with pytest.raises(APIError):
@@ -61,7 +61,7 @@ async def test_what_the_network_repeats_is_deleted_also_later() -> None:
 
 @pytest.mark.parametrize("amount", ["7.00", "8.00"])
 async def test_a_journal_that_is_lost_doubles_nothing(amount: str) -> None:
-    """Or two receivers that have an inbox each, where they should share one."""
+    """The same happens if two receivers have separate inboxes instead of sharing one."""
     async with held() as it:
         await it.attempt(it.review(3, "7.00"))
         (charge,) = [each for each in (await it.invoice()).charges if each.type == "custom"]
@@ -87,7 +87,7 @@ async def test_a_lost_journal_is_no_matter_where_everything_that_it_names_stays(
 
 
 async def test_what_was_seen_in_between_is_not_gone() -> None:
-    """Missing, there with an older invoice before it, missing: it has to be missing twice in a row."""
+    """The invoice is missing, then there, then missing. It must be missing twice in a row to be gone."""
     async with held() as it, tampered(it) as (gateway, client):
         (first,) = [each for each in (await it.customer()).subscription.invoices if each.is_paid]
         for _ in range(3):
@@ -116,7 +116,7 @@ async def test_an_id_that_is_written_otherwise_names_the_same(
 
 
 async def test_an_unpaid_invoice_that_no_call_reaches_is_for_a_person() -> None:
-    """It is there, so it isn't gone: to acknowledge it might bill it unreviewed."""
+    """The invoice exists, so it isn't gone. Acknowledging its hook might bill it unreviewed."""
     async with held() as it, tampered(it) as (gateway, client):
         gateway.rewrites = {"<subscriptions>": "<subscriptions><subscription id='new'/>"}
         for _ in range(3):
@@ -138,7 +138,7 @@ async def test_by_hand_a_charge_that_comes_back_written_otherwise_is_added_once(
 
 
 async def test_a_client_that_is_known_by_an_id_alone_needs_a_hook_with_one() -> None:
-    """Else nobody would notice that it is another product's, which doesn't know the customer."""
+    """Otherwise a client of another product, which doesn't know the customer, would go unnoticed."""
     async with held() as it:
         other = AsyncClient(None, USER, PASSWORD, product_id="id-b", base_url=f"{it.on.url}/xml")
         review = Review.from_hook(events.decode(it.hook))

@@ -1,4 +1,4 @@
-"""What holds on the wire after any sequence of calls and advances: client and mock over real HTTP."""
+"""Invariants after any sequence of calls and clock advances, with client and mock over real HTTP."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -46,7 +46,7 @@ which = st.integers(0, 30)
 
 
 class Billing(RuleBasedStateMachine):
-    """A few customers, a listener that changes its mind, and a clock that only goes forward."""
+    """A few customers, a listener with changing answers, and a clock that only goes forward."""
 
     server: ClassVar[Server]
     listener: ClassVar[Listener]
@@ -54,7 +54,7 @@ class Billing(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.server.reset()
-        self.server.mock.state.hooks.pauses = (timedelta(days=20),)  # few attempts, to be quick
+        self.server.mock.state.hooks.pauses = (timedelta(days=20),)  # few attempts, to be fast
         self.listener.received.clear()
         self.listener.answer = lambda _: 200
         self.wire = Wire(self.server, "DOVECOTE")
@@ -63,8 +63,8 @@ class Billing(RuleBasedStateMachine):
         self.customers: tuple[Customer, ...] = ()
         self.document = b""
         self.interrupted: set[str] = set()
-        self.deleted: set[str] = set()  # charges that a call took off
-        self.charges: dict[str, dict[str, Decimal]] = {}  # by customer, with their amounts
+        self.deleted: set[str] = set()  # charges that a call deleted
+        self.charges: dict[str, dict[str, Decimal]] = {}  # amounts of charges, by customer
         self.settled: dict[str, Invoice] = {}
 
     def teardown(self) -> None:
@@ -73,7 +73,7 @@ class Billing(RuleBasedStateMachine):
     # -- how calls are made
 
     def attempt(self, call: Callable[..., Any], *args: Any, **named: Any) -> Any:
-        """Make a call. If it is refused, and no transaction was declined, nothing may have changed."""
+        """Make a call. If it is refused without a declined transaction, nothing may have changed."""
         try:
             answer = call(*args, **named)
         except APIError as refusal:
@@ -93,7 +93,7 @@ class Billing(RuleBasedStateMachine):
         return self.customers[number % len(self.customers)]
 
     def pick_invoice(self, number: int) -> Invoice | int:
-        """An invoice, or while nobody has one the number of what may once have been one."""
+        """An invoice, or if there is none, a number that may have been one before."""
         found = [invoice for customer in self.customers for invoice in accounting.invoices(customer)]
         return found[number % len(found)] if found else number + 1
 
@@ -239,7 +239,7 @@ class Billing(RuleBasedStateMachine):
 
     @rule(what=st.sampled_from(["new", "edit", "delete"]), price=st.decimals("0.00", "50", places=2))
     def change_plans(self, what: str, price: Decimal) -> None:
-        """An edited plan holds at once for those who have it (K6); nothing else changes for a customer."""
+        """An edited plan applies at once to its customers (K6). Nothing else changes for them."""
         match what:
             case "new":
                 terms = {"billing_frequency": "weekly", "recurring_charge_amount": price}
@@ -312,7 +312,7 @@ class Billing(RuleBasedStateMachine):
     def give_back(self, which: int, verb: str) -> None:
         self.attempt(getattr(self.client, verb), self.pick_invoice(which))
 
-    # -- the world outside
+    # -- outside events
 
     @rule(days=st.integers(0, 40), seconds=st.integers(0, 86399))
     def advance(self, days: int, seconds: int) -> None:
@@ -320,7 +320,7 @@ class Billing(RuleBasedStateMachine):
 
     @rule(status=st.sampled_from([200, 500]))
     def listener_answers(self, status: int) -> None:
-        """What the listener says to billable hooks from now on: with a 500 their invoices stay held."""
+        """Set the listener's answer to billable hooks. With 500, their invoices stay held."""
         self.listener.answer = lambda hook: status if hook.type == "subscriptionBillable" else 200
 
     @precondition(lambda self: self.customers)
@@ -331,7 +331,7 @@ class Billing(RuleBasedStateMachine):
     def after(self, days: int) -> datetime:
         return self.server.now + timedelta(days=days)
 
-    # -- what always holds
+    # -- invariants
 
     @invariant()
     def documents_tell_the_engines_state_and_the_books_are_in_order(self) -> None:
@@ -344,14 +344,14 @@ class Billing(RuleBasedStateMachine):
         self.check_hooks()
 
     def check_gaps(self, customer: Customer) -> None:
-        """Only a cancellation makes a gap between two periods, or a plan that bills once."""
+        """Only a cancellation, or a plan that bills once, makes a gap between two periods."""
         if customer.subscription.is_canceled or customer.subscription.current_invoice is None:
             self.interrupted.add(customer.id)
         if customer.id not in self.interrupted:
             assert accounting.gaps(customer) == []
 
     def check_past(self, customer: Customer) -> None:
-        """What was billed stays as it is, and no charge is lost."""
+        """Billed invoices don't change, and no charge is lost."""
         for invoice in accounting.invoices(customer):
             if invoice.is_paid:
                 known = self.settled.setdefault(invoice.id, invoice)
@@ -369,12 +369,12 @@ class Billing(RuleBasedStateMachine):
         self.charges[customer.id] = now
 
     def came_due_while_canceled(self, customer: Customer, invoice: Invoice) -> bool:
-        """What such an invoice bills by itself, a sign-up replaces (K54)."""
+        """Whether the invoice came due while canceled: a new sign-up replaces its recurring charges (K54)."""
         canceled = customer.subscription.canceled_datetime
         return canceled is not None and invoice.type == "subscription" and invoice.billing_datetime > canceled
 
     def check_hooks(self) -> None:
-        """Hooks can be read, and a billable one tells the period that its invoice ends."""
+        """Hooks can be decoded, and a billable one has the period that its invoice ends."""
         known = {
             invoice.id: (customer, invoice)
             for customer in self.customers

@@ -1,7 +1,7 @@
-"""Random histories of two years on the mock, cent by cent and date by date as the facts have them.
+"""Random histories of two years on the mock agree with the facts, to the cent and the day.
 
-`make fuzz` plays thousands, `STORIES=20000 pytest tests/end_to_end/test_reference.py` as many as you like,
-and `FIRST_STORY=4000` begins with others.
+`make fuzz` plays thousands. `STORIES=20000 pytest tests/end_to_end/test_reference.py` sets the number, and
+`FIRST_STORY=4000` the first seed.
 """
 
 import os
@@ -60,7 +60,7 @@ OWING: list[tuple[str, str, dict[str, Any]]] = [
 ]
 JOINED = {"plan": "M", "card": GOOD}
 
-# Plans, what happens, until when, and what is taken: worked examples by their numbers.
+# Worked examples by number: plans, events, the end, and the payments.
 EXAMPLES: dict[str, tuple[list[Plan], list[tuple[str, str, dict[str, Any]]], str, str]] = {
     "1": (
         [MONTHLY],
@@ -211,7 +211,7 @@ def test_worked_examples(
 
 
 def test_a_worked_promotion_with_tax() -> None:
-    """Setup 20.00, recurring 40.00, overage 6.00, custom 10.00, and tax on what is left."""
+    """Setup 20.00, recurring 40.00, overage 6.00, custom 10.00, and tax on the rest."""
     kit = plan("M", "40", trial=14, setup=Decimal(20), setup_at_sign_up=False, items=(item("GB", "2"),))
     for types, due in (({"setup", "recurring", "overage", "custom"}, "57.00"), ({"recurring"}, "66.00")):
         quarter = Promotion("QUARTER", Decimal(25), types=frozenset(types))

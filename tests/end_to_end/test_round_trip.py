@@ -1,4 +1,4 @@
-"""Rich documents, and every type of hook, over the wire: read, held against the engine, written again."""
+"""Rich documents and every type of hook over HTTP: decoded, compared with the engine, and written again."""
 
 import json
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from tallyhook_mock.systems.cheddar.customers import Customer
 from tallyhook_mock.systems.cheddar.invoices import Invoice
 
 STRANGE = "  <&>\"' ]]> &amp; <!-- ü Ω 🕊 ‮ \u00a0 a\tb"
-SAID = STRANGE.strip(" ")  # PHP trims what comes in
+SAID = STRANGE.strip(" ")  # PHP trims its input
 
 PLANS: list[dict[str, Any]] = [
     {
@@ -138,7 +138,7 @@ def test_every_text_field_keeps_special_characters(wire: Wire) -> None:
     ]
     charges = customer.subscription.invoices[-1].charges
     assert (short, SAID) in [(line.code, line.description) for line in charges]
-    shorter = short[:20].strip()  # what an edit takes
+    shorter = short[:20].strip()  # the limit of an edit
     wire.client.edit_customer(customer, first_name=shorter, last_name="\t" + shorter[:19], company="")
     again = wire.customer(customer.code)
     assert (again.first_name, again.last_name, again.company) == (shorter, shorter[:19], "")
@@ -202,7 +202,7 @@ def test_waiting_for_paypal(wire: Wire) -> None:
     wire.server.call(lambda: wire.server.mock.approve_paypal(payer))
     agreed = wire.customer("D1").subscription
     assert (agreed.is_canceled, agreed.redirect_url) == (False, "")
-    # What was paid by PayPal stays so when a card takes over.
+    # A PayPal payment is still one after a change to a card.
     wire.client.edit_subscription("D1", payment=card())
     (paid,) = wire.customer("D1").subscription.invoices[-1].transactions
     assert paid.gateway_account is not None
@@ -216,7 +216,7 @@ def test_canceled_with_usage_that_is_not_billed(wire: Wire) -> None:
     wire.client.cancel("D1")
     pending = wire.customer("D1").subscription.current_invoice
     assert pending is not None
-    assert accounting.total(pending) == Decimal("38.75")  # the recurring charge too: the invoice stays
+    assert accounting.total(pending) == Decimal("38.75")  # with the recurring charge, since the invoice stays
     wire.server.advance("32d")
     subscription = wire.customer("D1").subscription
     assert (subscription.current_invoice, len(subscription.invoices)) == (None, 2)
@@ -247,7 +247,7 @@ def numbered(customer: Any) -> list[tuple[int, Any]]:
 
 
 class Audience:
-    """Holds every hook against the engine at the moment when it comes."""
+    """Compares each hook with the engine when it arrives."""
 
     def __init__(self, server: Server) -> None:
         self.server = server
@@ -286,14 +286,14 @@ class Audience:
             )
 
     def transaction(self, hook: events.Hook, about: Invoice) -> Any:
-        """The one that the hook has to tell of."""
+        """The transaction that the hook should contain."""
         if isinstance(hook, events.BillReminder):
             return likeness.expected_transaction(about)
         assert hook.subscription.invoice is not None
         told = hook.subscription.invoice.transactions
         if not about.transactions:
             return None
-        # A transaction's hook is about any of them, others tell of the one that paid.
+        # A transaction's hook has its own transaction. Other hooks have the payment.
         wanted = told[0].id if isinstance(hook, events.TransactionHook) else likeness.text(about.paid_by)
         made = [each for each in about.transactions if likeness.text(each.id) == wanted]
         return likeness.announced_transaction((made or about.transactions)[-1], about)
@@ -315,7 +315,7 @@ def audience(wire: Wire) -> Iterator[Audience]:
 
 
 def check_nothing_is_lost(model: Any, source: Any) -> None:
-    """Every key of the source has a field of its own."""
+    """Every key of the source has its own field."""
     if isinstance(model, Model):
         assert model.extra == {}
         for name in model.__struct_fields__:

@@ -1,4 +1,4 @@
-"""Each setting of Cheddar's rules changes what is seen through the API or in hooks."""
+"""Each setting of Cheddar's rules has a visible effect in the API or in hooks."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -326,7 +326,7 @@ SEEN: dict[str, Callable[[ByHand], Any]] = {
         canceled_again,
     )
 }
-# Alternatives of what is no choice among words.
+# Alternatives for settings that aren't a choice of words.
 OTHERS: dict[str, tuple[Any, ...]] = {"dunning": (["1d"], [])}
 
 

@@ -1,4 +1,4 @@
-"""Several customers due at the same moment: reviewed side by side, and each billed by its own numbers."""
+"""Several customers due at the same time are reviewed concurrently, each with its own numbers."""
 
 import asyncio
 from datetime import timedelta
@@ -18,7 +18,7 @@ async def test_customers_are_reviewed_side_by_side(tmp_path: Path) -> None:
         @receiver.review
         async def audit(review: Review) -> None:
             async with asyncio.timeout(20):
-                await together.wait()  # nobody gets on until all are here
+                await together.wait()  # waits until all are here
             review.set_quantity("GB", 2 + int(review.customer.code[1:]))
 
         codes = [f"C{number}" for number in range(5)]

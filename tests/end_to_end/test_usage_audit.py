@@ -1,4 +1,4 @@
-"""One audit function against all four systems: exact bills, and what is reported when it goes wrong."""
+"""One audit function on all four systems: exact bills, and reports of failures."""
 
 import json
 import subprocess
@@ -37,11 +37,11 @@ START, EVE, DAY = "2026-03-17T00:00:00Z", "2026-04-16T12:00:00Z", "2026-04-17T01
 END = datetime(2026, 4, 17, tzinfo=UTC)
 USER, PASSWORD, KEY, TOKEN = "desk@acme.example", "a pass word", "wick-and-oil", "test_monk"
 GB25 = {"code": "GB25", "price": "1.00", "chargeTiming": "EndOfPeriod", "quantityReset": "EndOfPeriod"}
-USED = Decimal(8)  # 200 GB beyond what is included, in blocks of 25
+USED = Decimal(8)  # 200 GB over the included quantity, in blocks of 25
 
 
 def catalog(**cleverbridge_fields: Any) -> dict[str, Any]:
-    """A base of 50 a month and a dollar for each block, in the words of each system."""
+    """A base of 50 a month and a dollar per block, in each system's format."""
     return {
         "users": [{"email": USER, "password": PASSWORD}],
         "products": [
@@ -102,10 +102,10 @@ class Stage:
             cc_zip="90210",
         )
         self.cheddar.new_customer("IDA", "Ida", "Lamp", "ida@lamp.example", "BASE", payment=card)
-        for draft in self.fusebill.get_draft_invoices():  # that of the beginning
+        for draft in self.fusebill.get_draft_invoices():  # the first bill
             self.fusebill.post_draft_invoice(draft)
         metered = self.fusebill.get_subscription(11).product("GB25")
-        self.fusebill.set_quantity(metered, 6)  # what was metered so far
+        self.fusebill.set_quantity(metered, 6)  # usage so far
 
     @property
     def systems(self) -> list[System]:
@@ -133,7 +133,7 @@ class Stage:
         return list(apply(usage, self.systems, journal, now=self.now, **options))
 
     def bills(self) -> dict[str, list[str]]:
-        """The totals of each account, without those of the beginning; Cheddar's only once it has run."""
+        """The totals of each account's bills, without the first. Cheddar's count only once they have run."""
         customer = self.cheddar.get_customer("IDA")
         invoices = [each for each in customer.subscription.invoices if each.transactions]
         ran = [str(sum(charge.quantity * charge.each_amount for charge in each.charges)) for each in invoices]
@@ -181,13 +181,13 @@ def test_one_function_audits_four_systems(stage: Stage, journal: FileJournal) ->
     assert standings(eve) == [("cleverbridge", "set"), ("chargemonk", "set")]
     assert [str(each.changes[0]) for each in eve] == ["blocks: 0 → 8"] * 2
     assert [each.window.kind for each in eve] == [Kind.DEADLINE, Kind.COLLECT]
-    assert standings(stage.audit(journal)) == standings(eve)  # once more: nothing is added twice
+    assert standings(stage.audit(journal)) == standings(eve)  # a repeated audit adds nothing twice
     stage.server.advance_to(DAY)
     day = stage.audit(journal)
     assert standings(day)[:2] == [("cheddar", "executed"), ("fusebill", "executed")]
     assert [str(each.changes[0]) for each in day[:2]] == ["blocks: 0 → 8", "blocks: 6 → 8"]
     assert stage.bills() == EXACT
-    # What can't be promised is said with each outcome.
+    # Each outcome says what it can't promise.
     assert [bool(each.not_promised) for each in (*day[:2], *eve)] == [False, True, True, True]
     assert "nothing holds the bill" in str(eve[0])
     assert stage.audit(journal) == []
@@ -208,11 +208,11 @@ def test_being_late_is_reported_and_changes_nothing(journal: FileJournal) -> Non
 
 
 class Killed(BaseException):
-    """The process ends here."""
+    """The process dies here."""
 
 
 class Dying(FileJournal):
-    """A journal during which the process dies: before or after an entry of a kind is on the disk."""
+    """A journal that kills the process before or after an entry of `kind` is written."""
 
     kind: type[Entry]
     is_after: bool
@@ -240,7 +240,7 @@ def test_a_process_that_dies_in_the_middle_is_gone_on_with(
         for _ in range(2):
             for outcome in stage.audit(FileJournal(path)):
                 assert outcome.is_good or outcome.standing is Standing.UNKNOWN
-            stage.server.advance("6m")  # an added charge may arrive late: it is waited for
+            stage.server.advance("6m")  # wait, since an added charge may arrive late
         assert all(each.is_good for each in stage.audit(FileJournal(path)))
     assert stage.bills() == EXACT
 
@@ -293,7 +293,7 @@ def test_a_post_without_an_answer_is_not_made_twice(
 
 
 def test_what_can_not_be_brought_about_is_told(stage: Stage, journal: FileJournal) -> None:
-    """A draft takes no new charge, and a charge that waits can't be taken back."""
+    """A draft accepts no new charge, and a pending charge can't be removed."""
     stage.fusebill.set_quantity(stage.fusebill.get_subscription(11).product("GB25"), 0)
     stage.server.advance_to(EVE)
     stage.audit(journal)
@@ -304,7 +304,7 @@ def test_what_can_not_be_brought_about_is_told(stage: Stage, journal: FileJourna
     assert "a whole number here" in broken[0].problem
     stage.server.advance_to(DAY)
     assert [each.window.system for each in stage.audit(journal)] == ["cheddar"]
-    # A draft without a line for what was used is not one that this audit knows of.
+    # The audit ignores a draft without a line for the usage.
     assert len(stage.fusebill.get_draft_invoices()) == 1
 
 

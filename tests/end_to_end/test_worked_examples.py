@@ -1,6 +1,6 @@
-"""Cheddar's own arithmetic, worked by hand from what it documented and its staff said, through the wire.
+"""Examples worked by hand from Cheddar's documentation and its staff's answers, tested over HTTP.
 
-Each test is named after the facts it rests on (K1 to K108). Moments are midnight in UTC unless given.
+Each test's name has the facts that it is based on (K1 to K108). Times are midnight in UTC unless given.
 """
 
 from decimal import Decimal
@@ -137,7 +137,7 @@ def test_05_a_prorated_change_with_usage_k22_k24() -> None:
 
 
 def test_05_usage_of_55_stays_55_k24() -> None:
-    """10 units above 1 included at 5.50 are 55.00 under the old plan, and 28.00 under no reading of it."""
+    """10 units at 5.50 above the 1 included are 55.00 under the old plan. 28.00 is never right."""
     plans = [
         plan("SLIM", "30.00", items=[item("CALL", "5.50", 1)]),
         plan("WIDE", "30.00", items=[item("CALL", "4.00", 4)], onChangeInitialBillHandler="now"),
@@ -180,13 +180,13 @@ BASIC = plan("BASIC", "10.00", onChangeInitialBillHandler="now")
 
 
 def test_06_only_what_was_paid_is_credited_k22_k26() -> None:
-    """FREE, PRO and a prorating BASIC in one moment: only PRO's 35.00 were paid and are credited."""
+    """FREE, PRO and a prorating BASIC at the same time: only PRO's 35.00 was paid and is credited."""
     with by_hand([FREE, plan("PRO", "35.00"), BASIC], start="2026-01-04") as hand:
         hand.join("ANN", "FREE")
         hand.edit("ANN", planCode="PRO")
         hand.edit("ANN", planCode="BASIC")
         hand.to("2026-04-04")
-        # 35.00 pay for BASIC's first three months and half of the fourth
+        # 35.00 pays for BASIC's first three months and half of the fourth
         assert hand.paid("ANN") == dated(_2026_01_04="35.00", _2026_04_04="5.00")
 
 
@@ -200,7 +200,7 @@ def test_06_nothing_paid_is_no_credit_k22_k26() -> None:
 
 
 def test_06_a_refunded_or_discounted_period_credits_what_was_really_paid_k22() -> None:
-    """40.00 paid, 30.00 refunded: half of the period left is worth 5.00. Paid with half off: 10.00."""
+    """With 40.00 paid and 30.00 refunded, half of the period is worth 5.00. If paid at half price, 10.00."""
     promotion = {"name": "Half", "percentage": "50", "months": 1, "coupons": [{"code": "HALF"}]}
     plans = [plan("PRO", "40.00"), plan("BASIC", "90.00", onChangeInitialBillHandler="now")]
     with by_hand(plans, start="2026-06-01", promotions=[promotion | {"plans": ["PRO"]}]) as hand:
@@ -281,14 +281,14 @@ def test_11_a_short_cancel_with_nothing_owed_k52() -> None:
 
 
 def owing(hand: ByHand) -> None:
-    """45.00 paid on 8 April and declined on 8 May; canceled the day after."""
+    """45.00 is paid on 8 April and declined on 8 May. The customer cancels the day after."""
     hand.join("ANN", "MONTHLY")
     hand.decline("ANN")
     hand.to("2026-05-09")
     assert not hand.bills("ANN")[1].paid
     hand.cancel("ANN")
     hand.to("2026-05-20")
-    assert len(hand.bills("ANN")[1].tries) == 1  # a canceled one is not tried again
+    assert len(hand.bills("ANN")[1].tries) == 1  # not retried after the cancellation
 
 
 def test_12_a_short_cancel_that_owes_and_pays_k52() -> None:
@@ -542,7 +542,7 @@ def test_22_a_promotion_k80_k81(types: list[str] | None, credits: list[str], due
 
 @pytest.mark.parametrize("given", ["new", "edit-subscription", "edit"])
 def test_22_a_coupon_costs_the_same_by_any_call_in_the_same_second_k81_k83(given: str) -> None:
-    """A whole month off, given at sign-up or right after it: the next bill is 0.00 by any call."""
+    """A free month, given at sign-up or right after it, makes the next bill 0.00 by any call."""
     promotion = {"name": "All", "percentage": "100", "coupons": [{"code": "ALL"}]}
     with by_hand([plan("FLAT", "20.00")], start="2026-05-01", promotions=[promotion]) as hand:
         hand.join("ANN", "FLAT", subscription={"couponCode": "ALL" if given == "new" else None})
@@ -756,7 +756,7 @@ def test_a_held_invoice_that_was_run_and_declined_is_in_dunning_k62() -> None:
 
 
 def test_a_promotion_takes_nothing_of_what_a_credit_offsets_k74_k81() -> None:
-    """A charge of 10.00 with the credit that offsets it nets nothing, and half of nothing is nothing."""
+    """A charge of 10.00 and the credit that offsets it net 0.00, and half of that is 0.00."""
     promotion = {"name": "Half", "percentage": "50", "coupons": [{"code": "HALF"}]}
     with by_hand([plan("FLAT", "20.00")], start="2026-05-01", promotions=[promotion]) as hand:
         hand.join("ANN", "FLAT", subscription={"couponCode": "HALF"})
@@ -767,7 +767,7 @@ def test_a_promotion_takes_nothing_of_what_a_credit_offsets_k74_k81() -> None:
 
 
 def test_what_was_owed_pays_for_the_period_that_a_long_cancel_begins_k22_k56() -> None:
-    """45.00 owed since 8 May are paid on 1 July: half of July left is worth 22.50 at a prorated change."""
+    """45.00 owed since 8 May is paid on 1 July. Half of July is then worth 22.50 at a prorated change."""
     fast = plan("FAST", "90.00", onChangeInitialBillHandler="now")
     with by_hand([MONTHLY, fast], start="2026-04-08") as hand:
         owing(hand)
@@ -780,7 +780,7 @@ def test_what_was_owed_pays_for_the_period_that_a_long_cancel_begins_k22_k56() -
 
 
 def test_a_coupon_for_everything_does_not_replace_the_card_k4() -> None:
-    """A card may be left out only if the first invoice lies in the future, whatever that invoice comes to."""
+    """The card is optional only if the first invoice is in the future, whatever its amount."""
     promotion = {"name": "All", "percentage": "100", "coupons": [{"code": "ALL"}]}
     kit = plan("KIT", "10.00", paymentMethodIsRequired=False)
     later = plan("LATER", "10.00", paymentMethodIsRequired=False, initialBillCount=14)
@@ -791,7 +791,7 @@ def test_a_coupon_for_everything_does_not_replace_the_card_k4() -> None:
 
 
 def test_what_a_refund_leaves_of_a_payment_is_rounded_once_k22() -> None:
-    """0.06 of 110.00 go back: 99.94545 before tax stay, and half of them is 49.97; half of 99.95 is 49.98."""
+    """0.06 of 110.00 is refunded. Half of the remaining 99.94545 before tax is 49.97, not 49.98."""
     slow, fast = plan("SLOW", "100.00"), plan("FAST", "90.00", onChangeInitialBillHandler="now")
     with by_hand([slow, fast], start="2026-04-01", taxRate="0.1") as hand:
         hand.join("ANN", "SLOW")

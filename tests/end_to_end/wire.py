@@ -1,4 +1,4 @@
-"""The real client on the real mock, with the bytes of every answer at hand."""
+"""The real client on the real mock, with the bytes of each answer."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +15,7 @@ USER, PASSWORD, SECRET = "books@dovecote.example", "grain", "coo"
 
 
 def card(**changes: Any) -> PaymentInput:
-    """A card that is good until the end of 2031."""
+    """A card that is valid until the end of 2031."""
     fields = {
         "cc_number": "4111111111111111",
         "cc_expiration": "12/2031",
@@ -36,7 +36,7 @@ PAYPAL = PaymentInput(
 
 
 class Recorder(httpx.HTTPTransport):
-    """Keeps the last answer as it came."""
+    """Keeps the bytes of the last answer."""
 
     body = b""
 
@@ -47,11 +47,11 @@ class Recorder(httpx.HTTPTransport):
 
 
 class Wire:
-    """A client of one product, and what is to be true of every document that it gets."""
+    """A client of one product, and checks for every document that it gets."""
 
     def __init__(self, server: Server, product: str) -> None:
         self.server = server
-        self._transport = Recorder(verify=False)  # it speaks plain HTTP: no certificates to load
+        self._transport = Recorder(verify=False)  # plain HTTP, so don't load certificates
         self.client = Client(product, USER, PASSWORD, base_url=server.xml, transport=self._transport)
         self._product = product
 
@@ -61,7 +61,7 @@ class Wire:
         return self._transport.body
 
     def look(self) -> tuple[tuple[Customer, ...], bytes]:
-        """All customers with the document that they stand in, once every hook that is due was tried."""
+        """All customers, and their document, after all due hooks were tried."""
         self.server.settle()
         try:
             return self.client.get_customers(), self._transport.body
@@ -69,19 +69,19 @@ class Wire:
             return (), b""
 
     def check(self, found: Sequence[Customer], body: bytes) -> None:
-        """The document says what the engine holds, and written again it is the same."""
+        """The document agrees with the engine, and is the same when written again."""
         if found:
             check_writing(found, body)
         self.check_likeness(found)
 
     def customer(self, code: str) -> Customer:
-        """One customer, the document checked."""
+        """One customer, after checking the document."""
         found = self.client.get_customer(code)
         self.check([found], self._transport.body)
         return found
 
     def check_likeness(self, found: Sequence[Customer]) -> None:
-        """The documents say what the engine holds, value for value."""
+        """The documents agree with the engine in every value."""
         for customer in found:
             engine, at = self.server.customer(customer.code, self._product), self.server.now
             assert likeness.plain(customer) == likeness.plain(likeness.customer(engine, at))
@@ -99,5 +99,5 @@ def canonical(body: bytes) -> bytes:
 
 
 def check_writing(models: Sequence[Any], body: bytes) -> None:
-    """The models, written again, are the same document."""
+    """The models, when written again, give the same document."""
     assert canonical(writing.document(*models)) == canonical(body)

@@ -80,8 +80,8 @@ class PostgresInbox:
     Args:
         connections: the maximum number of open connections.
         busy_seconds: how long to wait for a connection and for a lock.
-        max_hooks: the maximum number of hooks. The number can be exceeded by what other workers have stored
-            since this worker last counted.
+        max_hooks: the maximum number of hooks. It may be exceeded by hooks that other workers have stored
+            since this one last counted.
         create: whether to create missing tables.
         uptime: returns seconds that never go back.
 

@@ -52,8 +52,8 @@ class SQLiteInbox:
     Args:
         path: the path of the file.
         busy_seconds: how long to wait while another process writes.
-        max_hooks: the maximum number of hooks. The number can be exceeded by what other workers have stored
-            since this worker last counted.
+        max_hooks: the maximum number of hooks. It may be exceeded by hooks that other workers have stored
+            since this one last counted.
         create: whether to create a missing file.
         clock: returns Unix seconds. Workers that share a file must have the same clock and uptime.
         uptime: returns seconds that never go back.

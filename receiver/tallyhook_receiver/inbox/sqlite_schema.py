@@ -150,6 +150,6 @@ def migrate(connection: sqlite3.Connection) -> None:
 
 
 def touch(connection: sqlite3.Connection) -> None:
-    """Write without a change. Like storing a hook, this takes the lock and writes a page."""
+    """Write an unchanged value. As when a hook is stored, this takes the lock and writes a page."""
     connection.execute("SELECT 1 FROM hooks LIMIT 1").fetchall()
     connection.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")

@@ -41,7 +41,7 @@ class Cleverbridge:
         client: a client for Cleverbridge's API. You close it yourself.
         networks: the networks that send notifications, such as `["192.0.2.0/24"]`.
 
-    Raises ValueError if `networks` is empty or has an invalid one.
+    Raises ValueError if `networks` is empty or has an invalid network.
     """
 
     def __init__(self, name: str, client: AsyncClient, *, networks: Iterable[str]) -> None:

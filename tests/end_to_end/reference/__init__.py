@@ -1,11 +1,11 @@
-"""What a customer owes under Cheddar's rules, worked out a second time from the facts alone.
+"""A second implementation of Cheddar's billing rules, written only from the facts.
 
-Nothing of the mock's engine is read or imported here: the two were written apart, so that where they agree it
-is no accident. `calendar`: when the next bill is · `invoices`: what one comes to · `account`: what calls and
-time do to a customer · `story`: random histories · `stage`: how one is played on the mock and compared.
+It imports nothing from the mock's engine. Both were written independently, so their agreement isn't an
+accident. `calendar` has bill dates, `invoices` amounts, `account` the effects of calls and time on a
+customer, `story` random histories, and `stage` plays a story on the mock and compares.
 
-Facts are documented or told by Cheddar's staff unless they stand in ASSUMPTIONS. What not even an assumption
-decides raises `Unclear`, and no story has it.
+Facts are documented or from Cheddar's staff, unless they are in ASSUMPTIONS. What not even an assumption
+decides raises `Unclear`, and is left out of stories.
 """
 
 ASSUMPTIONS = {

@@ -1,4 +1,4 @@
-"""A customer: what calls do to it, and what time does."""
+"""A customer, and the effects of calls and time on it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -17,20 +17,20 @@ SHORTEST = {"daily", "weekly", "biweekly"}  # a period may end before dunning do
 
 
 class Unclear(Exception):
-    """The facts don't say what happens then."""
+    """The facts don't say what happens."""
 
 
 class Refused(Exception):
-    """A call that must not be made: nothing happened."""
+    """The call is refused and has no effect."""
 
 
 class Declined(Exception):
-    """The gateway refused what a call wanted to be paid at once: the call did not happen (K88)."""
+    """The gateway declined a payment that the call needs at once, so the call has no effect (K88)."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """A call at a moment, by the name of the method of `Account` that works it out."""
+    """A call at a time. `what` names the method of `Account` that works it out."""
 
     at: datetime
     what: str
@@ -84,7 +84,7 @@ class Account:
     # -- time
 
     def due(self) -> datetime | None:
-        """When something happens next without a call. A canceled subscription bills nothing (K45, K46)."""
+        """The time of the next event without a call. A canceled subscription bills nothing (K45, K46)."""
         if not self.active:
             return None
         moments = [self.current.at, *(each.run_at for each in self.closed if each.run_at)]
@@ -103,7 +103,7 @@ class Account:
         self.now = to
 
     def _bill(self) -> None:
-        """The bill date: the current invoice's terms are fixed (K6, K10, K13), the next period begins."""
+        """The bill date: fix the current invoice's terms (K6, K10, K13), and begin the next period."""
         invoice = self.current
         self._fix(invoice, self.plan, self.plan, used=True)
         self._begin(after(invoice.at, self.plan.frequency))
@@ -113,7 +113,7 @@ class Account:
             self._run(invoice)
 
     def _fix(self, invoice: Invoice, used_under: Plan, plan: Plan, *, used: bool) -> None:
-        """`used_under` had the usage, `plan` has the recurring charge (K24)."""
+        """Fix an invoice: usage is billed by `used_under`, the recurring charge by `plan` (K24)."""
         invoice.at, invoice.state = self.now, "unpaid"
         invoice.recurring = Line("recurring", plan.recurring_code, ONE, plan.amount)
         if used:
@@ -127,7 +127,7 @@ class Account:
         self.in_trial = False
 
     def _begin(self, until: datetime) -> None:
-        """A new period, counters that reset at 0 (K16)."""
+        """Begin a new period. Counters that reset start at 0 (K16)."""
         self.numbers += 1
         self.pending = Invoice(self.numbers, self.now, until)
         self._reset()
@@ -153,7 +153,7 @@ class Account:
         return self.card is not None and self.now.date() <= self.card
 
     def _approved(self, invoice: Invoice) -> bool:
-        """Ask the gateway. 0.00 does not get there (K58)."""
+        """Ask the gateway. 0.00 isn't sent to it (K58)."""
         amount = invoice.total
         refused = bool(amount and self.declines)
         self.declines -= refused
@@ -167,7 +167,7 @@ class Account:
         return True
 
     def _run(self, invoice: Invoice) -> None:
-        """By the engine. No good card: canceled, no retries (K65). Declined: four more times (K62)."""
+        """Without a valid card, cancel without retries (K65). If declined, retry four times (K62)."""
         again = bool(invoice.retries)
         invoice.run_at, invoice.retries = None, invoice.retries[1:]
         if invoice.total and not self._can_pay():
@@ -202,7 +202,7 @@ class Account:
             raise Unclear("a change while something is outstanding")
 
     def _pay(self, invoice: Invoice) -> bool:
-        """By a call. The decline stands on the invoice, which stays outstanding."""
+        """Pay an invoice by a call. If declined, the invoice has the decline and stays outstanding."""
         if invoice.total and not self._can_pay():
             raise Unclear("nothing to pay with")
         first = invoice.state == "held"
@@ -213,10 +213,10 @@ class Account:
             self._dun(invoice)
         return False
 
-    # -- calls: each answers with its status
+    # -- calls: each returns its status
 
     def play(self, event: Event) -> int:
-        """Work the event out at its moment. Unclear leaves everything as it was at that moment."""
+        """Work out an event at its time. Unclear leaves everything as it was at that time."""
         self.advance(event.at)
         if not self.code and event.what != "join":
             raise Unclear("nobody has signed up")
@@ -235,7 +235,7 @@ class Account:
             raise
 
     def _saved(self) -> dict[str, Any]:
-        """A copy of all that calls may change."""
+        """A copy of everything that calls may change."""
         copies = {id(each): each.copied() for each in self.invoices()}
         saved = self.__dict__ | {"plans": dict(self.plans), "quantities": dict(self.quantities)}
         saved["closed"] = [copies[id(each)] for each in self.closed]
@@ -269,7 +269,7 @@ class Account:
         self.quantities |= items
 
     def _sign_up(self, first_bill: datetime | None) -> None:
-        """The first bill and setup of the plan as it is for newcomers (K8, K9, K26, K53)."""
+        """The first bill and the setup charge, by the plan's current terms (K8, K9, K26, K53)."""
         plan, invoice = self.plan, self.current
         setup = Line("setup", plan.setup_code, ONE, plan.setup) if plan.setup else None
         first_bill = first_bill or self._end_of_trial(plan)
@@ -299,7 +299,7 @@ class Account:
         return self.now + timedelta(days=plan.trial)
 
     def change(self, plan: str, card: date | None = None, bill: datetime | None = None) -> None:
-        """Another plan (K21 to K29)."""
+        """Change to another plan (K21 to K29)."""
         old, new = self.plan, self.plans[plan]
         self._nothing_owed()
         if not self.active or old.code == new.code or new.free:
@@ -354,7 +354,7 @@ class Account:
         self._at_once(invoice)
 
     def new_card(self, good_until: date, bill: datetime | None = None) -> int:
-        """Takes a canceled subscription back (K44, K52), and pays what is outstanding (K64)."""
+        """Reactivate a canceled subscription (K44, K52), and pay the outstanding invoice (K64)."""
         owed = self._owed()
         if owed and (owed.state == "held" or (self.active and bill)):
             raise Unclear("a new card while an invoice is held")
@@ -368,7 +368,7 @@ class Account:
         return 200
 
     def _reactivate(self, bill: datetime | None, *, now: bool = False) -> int:
-        """Short or long cancel (K52 to K57)."""
+        """Reactivate after a short or long cancel (K52 to K57)."""
         owed, late = self._owed(), self.current.at <= self.now
         if owed and now:
             raise Unclear("changeBillDate with something outstanding")
@@ -402,7 +402,7 @@ class Account:
         return 200 if self._pay(owed) else 422
 
     def waive(self, number: int) -> None:
-        """Credits that offset all debits (K58)."""
+        """Add credits that offset all debits (K58)."""
         owed = self._owed()
         if owed is None or owed.number != number or any(line.amount < 0 for line in owed.lines()):
             raise Unclear("nothing to waive, or credits beside it")
@@ -425,7 +425,7 @@ class Account:
             raise Unclear("less than nothing")
 
     def _counters(self, outstanding: bool) -> dict[str, Decimal]:
-        """Each period has its own; canceled: only with a pending invoice to come (K20)."""
+        """The counters of a period. A canceled subscription has them only with an invoice pending (K20)."""
         if outstanding:
             owed = self._owed()
             if owed is None or not owed.items:
@@ -442,7 +442,7 @@ class Account:
         invoice.custom.append(Line("custom", code, Decimal(quantity), each))
 
     def one_time(self, code: str, quantity: int, each: Decimal) -> None:
-        """Parallel to the subscription (K77)."""
+        """A one-time invoice, parallel to the subscription (K77)."""
         promoted = self._promotion(self.plan)
         if not self.active or self.declines or promoted or not self._can_pay():
             raise Unclear("one-time")
@@ -485,12 +485,12 @@ class Account:
         self.redeemed = (promotion, self.now)
 
     def tax(self, rate: Decimal | None = None, exempt: bool | None = None) -> None:
-        """For all subsequent invoices (K85)."""
+        """Set the tax for all later invoices (K85)."""
         self.own_tax = self.own_tax if rate is None else rate
         self.own_exempt = self.own_exempt if exempt is None else exempt
 
     def edit_plan(
         self, plan: str, amount: Decimal, items: tuple[Item, ...], setup: Decimal, trial: int
     ) -> None:
-        """Recurring at the next invoice, items at once, setup and trial for newcomers (K6 to K9)."""
+        """Items change at once, the amount at the next invoice, setup and trial for sign-ups (K6 to K9)."""
         self.plans[plan] = replace(self.plans[plan], amount=amount, items=items, setup=setup, trial=trial)

@@ -1,4 +1,4 @@
-"""Plans, promotions, and what an invoice comes to."""
+"""Plans, promotions, and the amounts of invoices."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -15,7 +15,7 @@ def cents(amount: Decimal) -> Decimal:
 
 @dataclass(frozen=True)
 class Item:
-    """A tracked item as a plan has it."""
+    """A tracked item of a plan."""
 
     code: str
     included: Decimal
@@ -63,7 +63,7 @@ class Promotion:
 
 @dataclass(frozen=True, order=True)
 class Line:
-    """`type` is that of the charge on the wire; an overage is an `item`."""
+    """A line of an invoice. `type` is the charge's type on the wire; an overage is an `item`."""
 
     type: str
     code: str
@@ -77,7 +77,7 @@ class Line:
 
 @dataclass
 class Invoice:
-    """Pending until its terms are fixed at the bill date; then held, unpaid, paid or void."""
+    """Pending until the terms are fixed at the bill date, then held, unpaid, paid or void."""
 
     number: int
     start: datetime
@@ -92,7 +92,7 @@ class Invoice:
     quantities: dict[str, Decimal] = field(default_factory=dict)
     promotion: Promotion | None = None
     tax_rate: Decimal = ZERO
-    # what became of it
+    # its outcome
     run_at: datetime | None = None
     retries: list[datetime] = field(default_factory=list)
     tries: list[tuple[datetime, Decimal, str]] = field(default_factory=list)
@@ -113,7 +113,7 @@ class Invoice:
         yield from self.custom
 
     def lines(self) -> list[Line]:
-        """All charges, and a credit for each code that a promotion takes its part of (K81)."""
+        """All charges, and a credit for each code that a promotion reduces (K81)."""
         charges = list(self.charges())
         if self.promotion is None:
             return charges
@@ -140,12 +140,12 @@ class Invoice:
 
     @property
     def carried(self) -> Decimal:
-        """What the next recurring invoice is credited (K76): nothing or less."""
+        """The amount carried to the next recurring invoice (K76): 0 or negative."""
         return min(ZERO, self.net)
 
     @property
     def worth(self) -> Decimal:
-        """What was really paid for the recurring charge."""
+        """How much was really paid for the recurring charge."""
         if self.recurring is None or self.state != "paid":
             return ZERO
         price = self.recurring.amount

@@ -1,4 +1,4 @@
-"""Stories played on the mock, many at a time on one clock, and what differs from what was worked out."""
+"""Play many stories on one mock, and compare the bills with the reference."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,12 +17,12 @@ from tests.mock_server.loopback import listening
 from tallyhook_mock import serve
 
 WHO = "ANN"
-SHOWN = 4  # invoices that differ
+SHOWN = 4  # how many differing invoices are shown
 Answered = tuple[int, str]  # the status, and the text of an error
 
 
 def differences(stories: Sequence[Story]) -> dict[int, str]:
-    """The stories that the mock tells otherwise, by their seeds: each with what differs."""
+    """The differences between the mock and the reference, as text, by the seed of the story."""
     with ExitStack() as stack:
         start = f"{stories[0].begins:%Y-%m-%dT%H:%M:%SZ}"
         server = stack.enter_context(serve(_catalog(stories), start=start))
@@ -43,7 +43,7 @@ def differences(stories: Sequence[Story]) -> dict[int, str]:
 
 
 def smallest(story: Story) -> tuple[Story, str]:
-    """The story with all events left out that the difference doesn't need."""
+    """The story without the events that the difference doesn't need, and the difference."""
     told = differences([story])[story.seed]
     step = max(1, len(story.events) // 2)
     while step:
@@ -83,12 +83,12 @@ def _play(stories: Iterable[Story], hands: Mapping[int, ByHand]) -> dict[int, li
 
 
 def _has_joined(answered: Iterable[Answered]) -> bool:
-    """Until the sign-up goes well, nothing else is called."""
+    """Whether the sign-up has succeeded. Before that, nothing else is called."""
     return any(status == 200 for status, _ in answered)
 
 
 def _make(hand: ByHand, event: Event) -> Answer:
-    """The call that an event is."""
+    """Make the call of an event."""
     given = dict(event.given)
     period = "outstanding" if given.pop("outstanding", False) else None
     match event.what:
@@ -241,7 +241,7 @@ def _plan(plan: Plan) -> dict[str, Any]:
 def _compare(
     hand: ByHand, account: Account, story: Story, statuses: Sequence[int], answered: Sequence[Answered]
 ) -> str:
-    """What differs, as text; empty if nothing does."""
+    """The differences as text; empty if there are none."""
     bills = {bill.number: bill for bill in hand.bills(WHO)} if _has_joined(answered) else {}
     mine = {invoice.number: _worked_out(invoice, account) for invoice in account.invoices()}
     theirs = {number: _billed(bill, account) for number, bill in bills.items()}
@@ -288,7 +288,7 @@ def _billed(bill: Bill, account: Account) -> list[str]:
 
 
 def _rows(lines: Iterable[Line]) -> list[str]:
-    """Lines of nothing are no matter; of a credit only what it comes to is."""
+    """Lines as text. Lines of 0.00 are left out, and only the amounts of credits are compared."""
     return sorted(
         f"{line.code} {line.amount:.2f}"
         if line.amount < 0

@@ -1,4 +1,4 @@
-"""Random histories of two years: a product, a customer, and what happens to them."""
+"""Random histories of two years: a product, a customer, and the events."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from tests.end_to_end.reference.account import SHORTEST, Account, Event, Unclear
 from tests.end_to_end.reference.calendar import FREQUENCIES, end_of_month
 from tests.end_to_end.reference.invoices import ZERO, Item, Plan, Promotion
 
-TOGETHER = 40  # stories of one mock, and so of one year
+TOGETHER = 40  # stories that share a mock and a year
 EPOCH = datetime(2022, 1, 1, tzinfo=UTC)
 HOURS = (0, 9, 16)
 LONGEST = timedelta(days=730)
@@ -47,7 +47,7 @@ class Story:
         )
 
     def worked_out(self) -> tuple["Story", Account, list[int]]:
-        """The story without what is unclear in it, how it ends, and how each call is answered."""
+        """The story without unclear events, the account at its end, and the status of each call."""
         account, kept, statuses = self.account(), [], []
         for event in self.events:
             try:
@@ -138,7 +138,7 @@ class _Teller:
         random = self.random
         account, events = self.story.account(), []
         at = self.story.begins + timedelta(days=random.randrange(62), hours=random.choice(HOURS))
-        # a story of days and weeks is told in fewer of them
+        # stories with daily or weekly bills are shorter
         end = at + (timedelta(days=70) if self.short else LONGEST)
         happening = Event(at, "join", self.joining(at))
         while at < end:
@@ -206,7 +206,7 @@ class _Teller:
         number = random.choice(owed) if owed else 0
         return Event(at, what, getattr(self, f"of_{what}")(account, at, number))
 
-    # -- what each event is given
+    # -- the arguments of each event
 
     def of_set(self, account: Account, at: datetime, owed: int) -> dict[str, Any]:
         quantity = Decimal(self.random.choice(["0", "1", "3", "12", "7.25", "2.0001", "30"]))
