@@ -20,6 +20,7 @@ from tests.receiver.letters import ADDING, letter
 from tallyhook.review import Outcome, Standing
 from tallyhook.review.journal import (
     Added,
+    Asked,
     Declaration,
     Declared,
     DeclaredCharge,

@@ -12,7 +12,17 @@ import click
 from rich.text import Text
 
 from tallyhook import money
-from tallyhook.review.journal import Added, Adding, Asked, Declared, Entry, Refused, Resolved, Verified, encode
+from tallyhook.review.journal import (
+    Added,
+    Adding,
+    Asked,
+    Declared,
+    Entry,
+    Refused,
+    Resolved,
+    Verified,
+    encode,
+)
 from tallyhook_receiver import Inbox, InboxUnavailable, Record, State, open_inbox
 from tallyhook_receiver.cli.command import BAD, USAGE, Group, fail, json_option
 from tallyhook_receiver.cli.output import grid, print_json, say, table
