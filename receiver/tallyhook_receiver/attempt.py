@@ -199,8 +199,12 @@ class Attempt:
         if not isinstance(self.event.payload, events.Hook):
             raise TypeError(f"a review needs a Cheddar hook, and {self.source.name} read something else")
         review = Review.from_hook(self.event.payload)
+        if not (review.customer.code.strip() and review.invoice.number):
+            # By ids alone the same invoice would have another key, and so another journal.
+            raise ValueError("the hook lacks its customer's code, or its invoice's number")
         with observers.around(lambda observer: observer.step("handle")):
             await handler(review)
+        review.close()
         with observers.around(lambda observer: observer.step("apply")):
             outcome = await review.aapply(
                 self.source.client,
@@ -210,6 +214,8 @@ class Attempt:
                 marks=self.context.marks,
                 gone_after=self.context.gone_after,
             )
+        if review.is_late:
+            raise RuntimeError("something was declared after the handler had returned")
         observers.tell(lambda observer: observer.reviewed(self.letter, outcome))
         await self._plan(outcome)
         note = msgspec.json.encode(outcome).decode()

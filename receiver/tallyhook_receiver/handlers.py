@@ -2,8 +2,9 @@
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar, cast
+from collections.abc import Awaitable, Callable, Iterable
+from difflib import get_close_matches
+from typing import Any, TypeVar
 
 from tallyhook import events
 from tallyhook.review import Review
@@ -15,6 +16,9 @@ T = TypeVar("T")
 HookHandler = Callable[[T], Awaitable[None] | None]
 ReviewHandler = Callable[[Review], Awaitable[None] | None]
 Handler = Callable[[Any], Awaitable[None]]
+
+# How like a type a word must be to be a misspelling of it: one or two letters of twenty.
+_NEARLY = 0.9
 
 BILLABLE = events.SubscriptionBillable.TYPE
 
@@ -61,6 +65,25 @@ class Handlers:
         return type == BILLABLE and source.name in self._reviews and has_invoices(source)
 
 
+def type_name(type: str, sources: Iterable[Source]) -> str:
+    """The name of a type of event from these sources, as events have it: Cheddar's may be in any case.
+
+    Raises ValueError if it looks like a misspelt type of Cheddar's. Its events would be acknowledged unseen.
+    """
+    names = {name.lower(): name for name in events.TYPES}
+    known = names.get(type.strip().lower())
+    is_cheddars = [isinstance(source, Cheddar) for source in sources]
+    if not any(is_cheddars) or known == type:
+        return type
+    if not all(is_cheddars):
+        if known is not None:
+            raise ValueError(f"Cheddar writes {known!r}: name the source if you mean another's {type!r}")
+        return type
+    if known is None and (near := get_close_matches(type, names.values(), 1, _NEARLY)):
+        raise ValueError(f"{type!r} is no type of Cheddar's: did you mean {near[0]!r}?")
+    return known or type
+
+
 def has_invoices(source: Source) -> bool:
     """Whether the source's system holds each invoice until its hook is acknowledged."""
     return isinstance(source, Cheddar)
@@ -72,13 +95,25 @@ def argument(event: Event[object]) -> events.Hook | Event[object]:
 
 
 def _as_coroutine(handler: Callable[[T], Awaitable[None] | None]) -> Callable[[T], Awaitable[None]]:
-    """The handler as a coroutine function. A plain function runs in a thread."""
-    if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__):
-        return cast(Callable[[T], Awaitable[None]], handler)
+    """The handler as a coroutine function. A plain function runs in a thread.
 
-    async def in_thread(argument: T) -> None:
-        result = await asyncio.to_thread(handler, argument)
+    Raises TypeError for a generator function, of which nothing would run.
+    """
+    kinds = (handler, type(handler).__call__)
+    if any(inspect.isgeneratorfunction(it) or inspect.isasyncgenfunction(it) for it in kinds):
+        raise TypeError("a handler can't yield")
+    in_loop = any(map(inspect.iscoroutinefunction, kinds))
+
+    async def call(argument: T) -> None:
+        result: object = handler(argument) if in_loop else await asyncio.to_thread(handler, argument)
+        while inspect.isawaitable(result):  # also if the handler itself didn't await it
+            result = await result
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise asyncio.CancelledError  # the handler has caught it, and is not done
         if result is not None:
-            await result
+            raise TypeError(
+                f"a handler returns None, not {type(result).__name__}: raise an exception if it isn't done"
+            )
 
-    return in_thread
+    return call

@@ -15,7 +15,7 @@ from tallyhook_receiver.asgi import ASGIApp
 from tallyhook_receiver.attempt import Context
 from tallyhook_receiver.background import PRUNED_EVERY, Pruning, Repeated
 from tallyhook_receiver.errors import InboxUnavailable
-from tallyhook_receiver.handlers import Handlers, HookHandler, ReviewHandler
+from tallyhook_receiver.handlers import Handlers, HookHandler, ReviewHandler, type_name
 from tallyhook_receiver.health import Health
 from tallyhook_receiver.inbox import Inbox, open_inbox
 from tallyhook_receiver.intake import Intake
@@ -143,12 +143,14 @@ class Receiver:
 
         The handler gets Cheddar's typed hook, or the `Event` of another source. It may run several times for
         an event, until it returns without an exception. `source` limits it to one source. Raises ValueError
-        if the type already has a handler.
+        if the type already has a handler, or is a misspelt type of Cheddar's.
         """
-        name = type if isinstance(type, str) else type.TYPE
+        its_source = self._name_of(source)
+        sources = self.sources.values() if its_source is None else [self.sources[its_source]]
+        name = type_name(type, sources) if isinstance(type, str) else type.TYPE
 
         def register(handler: HookHandler[Any]) -> HookHandler[Any]:
-            self._handlers.add(self._name_of(source), name, handler)
+            self._handlers.add(its_source, name, handler)
             return handler
 
         return register

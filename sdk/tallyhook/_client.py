@@ -81,6 +81,28 @@ def basic(user: str, password: str) -> str:
         raise ValueError("User and password can't hold lone surrogates") from None
 
 
+def _address(base_url: str) -> str:
+    """The base URL without its last slash. Raises ValueError if calls can't be put below it."""
+    try:
+        url = httpx.URL(base_url)
+    except httpx.InvalidURL as error:
+        raise ValueError(f"base_url is not a URL: {error}") from None
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ValueError("base_url is a whole URL: https://host/path")
+    if url.userinfo or "?" in base_url or "#" in base_url:
+        raise ValueError("base_url can't hold a user, a query or a fragment")
+    return base_url.rstrip("/")
+
+
+def _check_own(http: httpx.Client | httpx.AsyncClient, base_url: str) -> None:
+    """Raises ValueError if this http client would send calls elsewhere, or means to."""
+    if http.params:
+        # httpx would send these in place of a call's own query, which names the customer.
+        raise ValueError("An http client of your own can't have params: they would replace those of a call")
+    if not f"{base_url}/".startswith(str(http.base_url)):
+        raise ValueError("The base_url of your http client has no effect: give it to this client instead")
+
+
 class Method(Generic[P, T]):
     """A call as a method: a `BaseClient` returns the result, a `BaseAsyncClient` returns an awaitable.
 
@@ -143,7 +165,9 @@ class _Base(ABC, Generic[H]):
         its_own = [*options, *(["transport"] if transport is not None else [])]
         if http is not None and its_own:
             raise TypeError(f"An http client of your own has its own {', '.join(its_own)}")
-        self._base_url = base_url.rstrip("/")
+        self._base_url = _address(base_url)
+        if http is not None:
+            _check_own(http, self._base_url)
         self._credentials = credentials
         self._everywhere = everywhere
         self.deadline = deadline
@@ -210,9 +234,12 @@ class _Base(ABC, Generic[H]):
             name: left if limit is None or (left is not None and left < limit) else limit
             for name, limit in self._timeout.as_dict().items()
         }
-        return http.build_request(
+        request = http.build_request(
             call.method, url, headers=headers, content=content, extensions={"timeout": timeouts}
         )
+        if request.url != httpx.URL(url):
+            raise UnusableClient("The http client changes the address of a call")
+        return request
 
     def _result(self, call: Call[T], answer: Answer | NoAnswer) -> T:
         if isinstance(answer, NoAnswer):

@@ -133,8 +133,38 @@ def test_another_total_waits_for_one_that_may_still_land(
     stage.server.fault(Fault(FaultKind.DROP_BEFORE, action=action))
     assert stage.audited(system, journal, 9).standing is Standing.UNKNOWN
     assert stage.audited(system, journal, 8).standing is Standing.UNKNOWN
-    stage.server.advance("5m")
+    stage.server.advance("3m")
+    assert stage.audited(system, journal, 8).standing is Standing.UNKNOWN
+    stage.server.advance("3m")
     assert stage.audited(system, journal, 8).is_good
+
+
+@pytest.mark.parametrize("by", [timedelta(hours=5), -timedelta(hours=5)])
+def test_a_clock_that_is_set_does_not_end_the_wait(
+    stage: Tampered, journal: FileJournal, by: timedelta
+) -> None:
+    """Nor does it prolong it for hours."""
+    stage.server.advance_to(EVE)
+    stage.gateway.before["POST addCharge"] = _lose
+    set_by = timedelta(0)
+
+    def audited() -> Outcome:
+        clock = lambda: stage.now() + set_by  # noqa: E731 - it is read at each call
+        (outcome,) = apply(
+            lambda audit: audit.set_quantity("blocks", 8), [stage.of("chargemonk")], journal, now=clock
+        )
+        return outcome
+
+    assert audited().standing is Standing.UNKNOWN
+    set_by = by
+    stage.server.advance("1s")
+    assert audited().standing is Standing.UNKNOWN
+    assert stage.chargemonk.list_subscription_unbilled_charges("mill") == ()
+    for _ in range(2):
+        stage.server.advance("3m")
+        outcome = audited()
+    assert outcome.is_good
+    assert len(stage.chargemonk.list_subscription_unbilled_charges("mill")) == 1
 
 
 def test_a_charge_that_comes_back_written_otherwise_is_added_once(
@@ -153,6 +183,8 @@ def test_what_is_shown_is_not_waited_for(stage: Tampered, journal: FileJournal) 
     assert stage.audited("chargemonk", journal, 3).is_good
     stage.gateway.before["POST addCharge"] = _lose
     assert stage.audited("chargemonk", journal, 5).standing is Standing.UNKNOWN
+    stage.server.advance("5m")
+    assert stage.audited("chargemonk", journal, 8).standing is Standing.UNKNOWN
     stage.server.advance("5m")
     assert stage.audited("chargemonk", journal, 8).is_good
     (first, second) = stage.chargemonk.list_subscription_unbilled_charges("mill")

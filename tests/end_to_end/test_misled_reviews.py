@@ -9,8 +9,16 @@ import pytest
 
 from tallyhook import AsyncClient, InvoicePeriod, Product, events
 from tallyhook.errors import APIError
-from tallyhook.review import EarlierInvoiceOutstanding, OutcomeUnknown, Review, Standing, Unresolved
-from tallyhook.review.journal import Resolved
+from tallyhook.review import (
+    EarlierInvoiceOutstanding,
+    OutcomeUnknown,
+    Review,
+    ReviewFailed,
+    Standing,
+    Unresolved,
+)
+from tallyhook.review.journal import Asked, Resolved
+from tallyhook_mock import Fault, FaultKind
 
 from .stage import PASSWORD, USER
 from .test_late_answers import ADD, GET, MISSING, Journal, held, tampered
@@ -84,6 +92,53 @@ async def test_a_lost_journal_is_no_matter_where_everything_that_it_names_stays(
             await it.attempt(it.review(4, "7.00"))
         await it.journal.append(Resolved(accept=True))
         assert (await it.attempt(it.review(4, "7.00"))).standing is Standing.OUTSTANDING
+
+
+@pytest.mark.parametrize("changes", ["a charge", "a quantity", "the declaration", "nothing"])
+async def test_what_a_person_accepts_is_the_invoice_that_was_shown(changes: str) -> None:
+    async with held() as it:
+        await it.attempt(it.review(3, "7.00"))
+        it.journal = Journal()
+        with pytest.raises(Unresolved):
+            await it.attempt(it.review(3, "7.00"))
+        (asked,) = await it.entries(Asked)
+        assert asked.stands[-1] == "it bills 29.50"
+        assert asked.stands[0].startswith("EXTRA  1 × 7.00  (charge ")
+        await it.journal.append(Resolved(accept=True))
+        declared = "7.00"
+        match changes:
+            case "a charge":
+                await it.on.client.add_charge("C1", "MORE", 1, 5, invoice_period=InvoicePeriod.OUTSTANDING)
+            case "a quantity":
+                await it.on.client.set_item_quantity("C1", "GB", 9, invoice_period=InvoicePeriod.OUTSTANDING)
+            case "the declaration":
+                declared = "9.00"
+        if changes != "nothing":
+            with pytest.raises(Unresolved, match="this journal doesn't know"):
+                await it.attempt(it.review(3, declared))
+            await it.journal.append(Resolved(accept=True))
+        outcome = await it.attempt(it.review(3, declared))
+        assert outcome.note == "a person accepted the invoice as it stands"
+
+
+async def test_what_a_person_has_accepted_hides_no_charge_on_the_next_invoice() -> None:
+    async with held() as it:
+        it.on.mock.plan(Fault(FaultKind.DROP_BEFORE, action=ADD))
+        with pytest.raises(OutcomeUnknown):
+            await it.attempt(it.review(3, "7.00"))
+        await it.on.client.run_outstanding("C1")
+        with pytest.raises(Unresolved):
+            await it.attempt(it.review(3, "7.00"))
+        await it.journal.append(Resolved(accept=True))
+        with pytest.raises(OutcomeUnknown, match="may still arrive"):
+            await it.attempt(it.review(3, "7.00"))
+        (adding,) = await it.addings()
+        await it.on.client.add_charge("C1", "EXTRA", 1, 7, adding.description)
+        with pytest.raises(ReviewFailed, match="has been deleted there"):
+            await it.attempt(it.review(3, "7.00"))
+        assert (await it.until_done("7.00")).note == "a person accepted the invoice as it stands"
+        invoices = (await it.customer()).subscription.invoices
+        assert [charge for each in invoices for charge in each.charges if charge.code == "EXTRA"] == []
 
 
 async def test_what_was_seen_in_between_is_not_gone() -> None:

@@ -3,13 +3,15 @@
 import re
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
+import httpx
 import pytest
 
 from tallyhook import AsyncClient, Client
 from tallyhook_mock import Fault, FaultKind
-from tallyhook_mock.testing import Cheddar
+from tallyhook_mock.testing import Cheddar, CheddarServer
 
 from .apps import asgi, auditing
 
@@ -162,3 +164,39 @@ def test_a_long_life_is_cut(cheddar: Cheddar, client: Client) -> None:
     text = said(lambda: cheddar.assert_quantity("C1", "GB", 20, current=True))
     assert "\nthe last 12 of what happened\n" in text
     assert text.count(" usage ") == 12
+
+
+def test_a_hook_that_was_given_up_is_not_acknowledged(cheddar_server: CheddarServer) -> None:
+    cheddar_server.plan("PRO", price="50.00")
+    cheddar_server.customer("C2", plan="PRO")
+
+    async def work(hook: dict[str, Any]) -> int:
+        return 500
+
+    cheddar_server.listener(asgi(work), events=["subscriptionBillable"])
+    cheddar_server.bill("C2", within="10min")
+    mock = f"{cheddar_server.url}/_mock/hooks"
+    (hook,) = httpx.get(mock, params={"customer": "C2"}).json()["hooks"]
+    httpx.post(f"{mock}/{hook['id']}/cancel").raise_for_status()
+    cheddar_server.bill("C2")
+    cheddar_server.assert_billed("C2", "50.00")
+    for check in (cheddar_server.assert_acknowledged, cheddar_server.assert_released):
+        assert said(partial(check, "C2")).startswith(
+            "1 of 1 subscriptionBillable hooks about C2 are not acknowledged\n"
+        )
+
+
+def test_what_could_never_fail_is_refused(cheddar: Cheddar, client: Client) -> None:
+    client.add_charge("C1", "FEE", 1, Decimal("1.50"))
+    for misspelt in ("customers/addcharge", "customer/add-charge", "add-charge"):
+        for check in (cheddar.assert_called, cheddar.assert_not_called):
+            with pytest.raises(ValueError, match="did you mean 'customers/add-charge'"):
+                check(misspelt)
+        with pytest.raises(ValueError, match="there is no call"):
+            cheddar.assert_called(misspelt, times=0)
+    for amount in ("NaN", "Infinity", "sNaN", "five", ""):
+        with pytest.raises(ValueError, match="not an amount"):
+            cheddar.assert_charged("C1", "FEE", amount, times=0, current=True)
+    for amount in ("-1.50", "0"):
+        with pytest.raises(ValueError, match="above 0"):
+            cheddar.assert_credited("C1", "FEE", amount, current=True)

@@ -20,6 +20,7 @@ from tests.receiver.letters import ADDING, letter
 from tallyhook.review import Outcome, Standing
 from tallyhook.review.journal import (
     Added,
+    Asked,
     Declaration,
     Declared,
     DeclaredCharge,
@@ -167,8 +168,10 @@ def test_a_person_resolves(
         await inbox.open()
         await inbox.claim(letter(key, body=FakeCheddar().hook()), "me", 60)
         charge = DeclaredCharge(code="A", each_amount=Decimal("1.10"))
-        await inbox.append(key, "me", Declared(declaration=Declaration(charges=(charge,))))
+        declaration = Declaration(charges=(charge,))
+        await inbox.append(key, "me", Declared(declaration=declaration))
         await inbox.append(key, "me", ADDING)
+        await inbox.append(key, "me", Asked(declaration=declaration, stands=("it bills 21.10",)))
         if was_done:
             await inbox.append(key, "me", Verified(at=datetime(2030, 3, 1, tzinfo=UTC)))
         await inbox.finish(key, "me", State.UNRESOLVED, "nobody can tell: on the invoice: c9")
@@ -189,6 +192,7 @@ def test_a_person_resolves(
     shown = run(url, "show", key).stdout
     for said in ("unresolved", "on the invoice: c9", "A  1 × 1.10", "invoice 11 of customer NORA", "resolve"):
         assert said in shown
+    assert "it bills 21.10" in shown.partition("meant")[0]
     assert run(url, "resolve", key).returncode == 2
     assert run(url, "resolve", key, "--accept", "--never-added").returncode == 2
     assert run(url, "resolve", key, "--never-added", "--adding", "7").returncode == 1

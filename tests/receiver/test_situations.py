@@ -4,6 +4,8 @@ import asyncio
 import json
 import logging
 import re
+import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -193,6 +195,173 @@ async def test_missing_ids_and_white_space_make_no_other_invoice(tmp_path: Path)
         for each in hooks:
             assert (await post(json.dumps(each).encode())).status_code == 200
         assert len(await receiver.inbox.list()) == 1
+
+
+@pytest.mark.parametrize("marks", [True, False])
+@pytest.mark.parametrize("lacks", [("customer", "code"), ("invoice", "invoiceNumber")])
+async def test_an_invoice_that_is_named_by_ids_alone_has_no_journal_of_its_own(
+    lacks: tuple[str, str], marks: bool
+) -> None:
+    """The journal goes by code and number: under another key its charges would be added again."""
+    cheddar = FakeCheddar()
+    hook = json.loads(cheddar.hook())
+    whose, field = lacks
+    (hook["customer"] if whose == "customer" else hook["subscription"]["invoice"])[field] = ""
+    receiver = reviewing(cheddar.async_client(), Path(":memory:"), Clock(), marks=marks)
+    async with listening(receiver) as post:
+        for body, status in ((json.dumps(hook).encode(), 500), (cheddar.hook(), 200)) * 2:
+            assert (await post(body)).status_code == status
+    assert len(cheddar.billed_charges) == 1
+
+
+# Handlers that say they are done, and are not.
+
+
+async def of_a_coroutine(review: Review) -> Any:
+    async def declare() -> None:
+        await asyncio.sleep(0)
+        review.charge("A", 5)
+
+    return declare()
+
+
+async def of_a_task(review: Review) -> Any:
+    return asyncio.create_task(await of_a_coroutine(review))
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [of_a_coroutine, of_a_task, lambda review: of_a_coroutine(review)],
+    ids=["coroutine", "task", "lambda"],
+)
+async def test_what_a_handler_returns_is_awaited(handler: Any) -> None:
+    cheddar = FakeCheddar()
+    receiver = Receiver(Cheddar("ACME", KEY, cheddar.async_client()), inbox=":memory:")
+    receiver.review(handler)
+    async with listening(receiver) as post:
+        assert (await post(cheddar.hook())).status_code == 200
+    assert cheddar.content() == FIVE
+
+
+@pytest.mark.parametrize("is_async", [True, False])
+@pytest.mark.parametrize("result", [False, True, 0, "", httpx.Response(500)])
+async def test_a_handler_that_returns_something_is_not_done(is_async: bool, result: Any) -> None:
+    async def later(hook: Any) -> Any:
+        return result
+
+    receiver = Receiver(Cheddar("ACME", KEY), inbox=":memory:")
+    receiver.on("transaction")(later if is_async else lambda hook: result)
+    async with listening(receiver) as post:
+        assert (await post(FakeCheddar().hook(activityType="transaction"))).status_code == 500
+        assert "a handler returns None" in (await record_of(receiver)).note
+
+
+def test_a_handler_cannot_yield() -> None:
+    def one(review: Any) -> Any:
+        yield review
+
+    async def other(review: Any) -> Any:
+        yield review
+
+    receiver = Receiver(Cheddar("ACME", KEY), inbox=":memory:")
+    for handler in (one, other):
+        with pytest.raises(TypeError, match="yield"):
+            receiver.review(handler)  # type: ignore[type-var]  # what is tested
+        with pytest.raises(TypeError, match="yield"):
+            receiver.on("transaction")(handler)
+
+
+@pytest.mark.parametrize("by", ["time", "end"])
+async def test_a_handler_that_catches_its_cancellation_is_not_done(by: str, tmp_path: Path) -> None:
+    cheddar, began = FakeCheddar(), asyncio.Event()
+    receiver = Receiver(
+        Cheddar("ACME", KEY, cheddar.async_client()),
+        inbox=tmp_path / "i.sqlite",
+        handle_within=0.2 if by == "time" else None,
+    )
+
+    @receiver.review
+    async def audit(review: Review) -> None:
+        review.charge("A", 5)
+        try:
+            began.set()
+            await asyncio.sleep(600)
+            review.charge("B", 7)
+        except BaseException:
+            pass
+
+    async with listening(receiver) as post:
+        if by == "time":
+            assert (await post(cheddar.hook())).status_code == 503
+        else:
+            delivery = asyncio.create_task(post(cheddar.hook()))
+            await began.wait()
+            await receiver.aclose(within=0)
+            assert (await delivery).status_code == 503
+    assert cheddar.calls == []
+
+
+async def test_what_is_declared_after_the_handler_has_returned_is_not_lost() -> None:
+    cheddar, left = FakeCheddar(), list[Any]()
+    gate = threading.Event()
+
+    def reading(request: httpx.Request) -> httpx.Response:
+        gate.set()  # the review is being applied
+        while not left[-1].is_set():
+            time.sleep(0.01)
+        return cheddar(request)
+
+    receiver = Receiver(Cheddar("ACME", KEY, cheddar.async_client(through=reading)), inbox=":memory:")
+
+    @receiver.review
+    async def audit(review: Review) -> None:
+        if len(left) == 1:  # at the second delivery it has learned
+            review.charge("A", 5)
+            return
+        over = threading.Event()
+        left.append(over)
+
+        def declare() -> None:
+            gate.wait()
+            try:
+                with pytest.raises(RuntimeError, match="too late"):
+                    review.charge("A", 5)
+            finally:
+                over.set()
+
+        threading.Thread(target=declare).start()
+
+    async with listening(receiver) as post:
+        assert (await post(cheddar.hook())).status_code == 500
+        assert cheddar.content() == []
+        assert (await post(cheddar.hook())).status_code == 200
+    assert cheddar.content() == FIVE
+
+
+def test_a_misspelt_type_has_no_handler() -> None:
+    receiver = Receiver(Cheddar("ACME", KEY), inbox=":memory:")
+    for misspelt in ("subscriptionBilable", "SubscriptionCancelled", "transactions", "customer_deleted"):
+        with pytest.raises(ValueError, match="did you mean"):
+            receiver.on(misspelt)(lambda hook: None)
+    receiver.on("harbourClosed")(lambda hook: None)
+    receiver.on("subscriptionPaused")(lambda hook: None)
+    mixed = Receiver(Cheddar("ACME", KEY), SharedKey("other", "key", header="X-Key"), inbox=":memory:")
+    with pytest.raises(ValueError, match="name the source"):
+        mixed.on("Transaction")(lambda hook: None)
+    mixed.on("Transaction", source="other")(lambda hook: None)
+    mixed.on("transactions")(lambda hook: None)
+
+
+@pytest.mark.parametrize("written", ["SubscriptionChanged", " subscriptionchanged"])
+async def test_a_handler_gets_its_type_in_any_case(written: str) -> None:
+    handled: list[Any] = []
+    receiver = Receiver(Cheddar("ACME", KEY), inbox=":memory:")
+    receiver.on(written)(lambda hook: handled.append(hook))
+    with pytest.raises(ValueError, match="already"):
+        receiver.on("subscriptionChanged")(lambda hook: None)
+    async with listening(receiver) as post:
+        assert (await post(FakeCheddar().hook(activityType="subscriptionChanged"))).status_code == 200
+    assert len(handled) == 1
 
 
 # Keys.

@@ -143,6 +143,72 @@ async def test_the_credentials_are_the_clients_own(kind: Kind) -> None:
     await close(http)
 
 
+async def test_nothing_of_an_http_client_replaces_what_a_call_says(kind: Kind) -> None:
+    headers = {"Authorization": "Bearer x", "Content-Type": "application/json", "Accept": "application/json"}
+    with always(answer(DOCUMENT)) as server:
+        http = own(kind, headers=headers, base_url=server.url)
+        client = kind("ACME", "u", "p", base_url=f"{server.url}/xml", http=http)
+        await done(client.add_charge("C1", "FEE", 1, 5))
+        (request,) = server.requests
+        assert request.startswith(b"POST /xml/customers/add-charge?productCode=ACME&code=C1 HTTP/1.1")
+        lines = [line.lower() for line in request.splitlines()]
+        assert b"content-type: application/x-www-form-urlencoded" in lines
+        assert b"accept: application/xml" in lines or b"accept: */*" in lines
+        assert b"authorization: basic dtpw" in lines
+        assert len([line for line in lines if line.startswith((b"content-type", b"authorization"))]) == 2
+        await close(http)
+
+
+@pytest.mark.parametrize("call", ["get", "add"])
+async def test_params_of_an_http_client_are_refused(kind: Kind, call: str) -> None:
+    """httpx sends them in place of the query of a call: it would name nobody, or somebody else."""
+    with always(answer(DOCUMENT)) as server:
+        http = own(kind, params={"code": "C2", "gateway": "7"})
+        with pytest.raises(ValueError, match="params"):
+            kind("ACME", "u", "p", base_url=server.url, http=http)
+        http.params = {}
+        client = kind("ACME", "u", "p", base_url=server.url, http=http)
+        http.params = {"code": "C2"}
+        with pytest.raises(UnusableClient) as caught:
+            await done(client.get_customer("C1") if call == "get" else client.add_charge("C1", "FEE", 1, 5))
+        assert not caught.value.maybe_applied
+        assert server.requests == []
+        await close(http)
+
+
+@pytest.mark.parametrize(
+    "base_url", ["http://127.0.0.1:9/xml", "http://127.0.0.1/xm", "https://127.0.0.1/xml"]
+)
+async def test_another_base_url_of_an_http_client_is_refused(kind: Kind, base_url: str) -> None:
+    """Calls meant for a test server would go to the real one."""
+    http: Any = own(kind, base_url=base_url)
+    with pytest.raises(ValueError, match="base_url"):
+        kind("ACME", "u", "p", http=http)
+    with pytest.raises(ValueError, match="base_url"):
+        kind("ACME", "u", "p", base_url="http://127.0.0.1/xml", http=http)
+    assert kind("ACME", "u", "p", base_url=f"{base_url}/", http=http)
+    await close(http)
+
+
+@pytest.mark.parametrize(
+    "base_url",
+    [
+        "",
+        "/xml",
+        "127.0.0.1/xml",
+        "ftp://127.0.0.1/xml",
+        "http:///xml",
+        "http://x:y@127.0.0.1/xml",
+        "http://127.0.0.1/xml?key=1",
+        "http://127.0.0.1/xml#",
+        "http://127.0.0.1:x/xml",
+    ],
+)
+def test_a_base_url_that_calls_cannot_be_put_below(kind: Kind, base_url: str) -> None:
+    with pytest.raises(ValueError, match="base_url"):
+        kind("ACME", "u", "p", base_url=base_url)
+
+
 def _seeing(kind: Kind, seen: list[Any]) -> Any:
     def see(what: Any) -> None:
         seen.append(what)

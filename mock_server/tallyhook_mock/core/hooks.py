@@ -174,6 +174,15 @@ class Hook(Entity, eq=False):
         return all(delivery.is_settled for delivery in self.deliveries if not delivery.is_replay)
 
     @property
+    def is_acknowledged(self) -> bool:
+        """Whether all listeners have acknowledged it. If it was canceled, they haven't."""
+        return all(
+            delivery.state is DeliveryState.DELIVERED
+            for delivery in self.deliveries
+            if not delivery.is_replay
+        )
+
+    @property
     def is_done(self) -> bool:
         """Whether all deliveries are over, replays included."""
         return all(delivery.is_settled for delivery in self.deliveries)

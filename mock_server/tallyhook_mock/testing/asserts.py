@@ -1,9 +1,12 @@
 """What a test expects of the bills, said so that a failure explains itself."""
 
+from contextlib import suppress
 from decimal import Decimal, InvalidOperation
+from difflib import get_close_matches
 
 from tallyhook_mock.calls import CallMade
 from tallyhook_mock.core.money import amount_text, quantity_text, total
+from tallyhook_mock.systems import actions
 from tallyhook_mock.systems.cheddar.customers import Customer
 from tallyhook_mock.systems.cheddar.invoices import Invoice, InvoiceState
 from tallyhook_mock.testing.bill import Bill, aligned
@@ -77,7 +80,10 @@ class Asserts:
         self, customer: str, code: str, amount: Amount, *, times: int = 1, current: bool = False
     ) -> None:
         """A credit of this amount, above 0, is on the bill, exactly so many times."""
-        self._assert_line(customer, code, -_decimal(amount), "credit", times, current=current)
+        credit = _decimal(amount)
+        if credit <= 0:
+            raise ValueError(f"a credit is an amount above 0, not {amount_text(credit)}")
+        self._assert_line(customer, code, -credit, "credit", times, current=current)
 
     def assert_held(self, customer: str) -> None:
         """The bill waits for a hook to be acknowledged."""
@@ -101,14 +107,15 @@ class Asserts:
         def found() -> tuple[int, int]:
             log = self._world.mock.state.hooks.log.values()
             sent = [h for h in log if (h.type, h.customer) == (type, customer)]
-            return len(sent), sum(h.is_settled for h in sent)
+            return len(sent), sum(h.is_acknowledged for h in sent)
 
-        sent, settled = self._world.call(found)
+        sent, acknowledged = self._world.call(found)
         if not sent:
             raise AssertionError(f"no {type} hook was sent about {customer}\n\n{shown}")
-        if settled < sent:
+        if acknowledged < sent:
             raise AssertionError(
-                f"{sent - settled} of {sent} {type} hooks about {customer} are not acknowledged\n\n{shown}"
+                f"{sent - acknowledged} of {sent} {type} hooks about {customer}"
+                f" are not acknowledged\n\n{shown}"
             )
 
     # -- calls
@@ -123,6 +130,7 @@ class Asserts:
 
         Calls that were refused, or not answered, don't count.
         """
+        _require(action, self.calls)
         found = self._made(action, customer)
         if (times is None and not found) or (times is not None and len(found) != times):
             expected = "" if times is None else f", not {_times(times)}"
@@ -133,6 +141,7 @@ class Asserts:
 
     def assert_not_called(self, action: str, customer: str | None = None) -> None:
         """No such call was made, a refused one neither."""
+        _require(action, self.calls)
         found = [call for call in self.calls if _is(call, action, customer)]
         if found:
             raise AssertionError(
@@ -201,10 +210,10 @@ class Asserts:
 def _decimal(value: Amount) -> Decimal:
     if isinstance(value, float):
         raise TypeError(f"{value} is a binary fraction: write it as a text or a Decimal")
-    try:
-        return Decimal(value)
-    except InvalidOperation:
-        raise ValueError(f"{value!r} is not an amount such as 52.50") from None
+    with suppress(InvalidOperation):
+        if (amount := Decimal(value)).is_finite():
+            return amount
+    raise ValueError(f"{value!r} is not an amount such as 52.50")
 
 
 def _difference(by: Decimal) -> str:
@@ -215,6 +224,13 @@ def _where(customer: str, bill: Bill | None, *, current: bool = False) -> str:
     if bill is None:
         return f"{customer} has no {'open invoice' if current else 'bill yet'}"
     return f"invoice #{bill.number} of {customer}"
+
+
+def _require(action: str, calls: list[CallMade]) -> None:
+    """Raises ValueError for a call that there is not: a misspelt one is never made."""
+    if action not in actions() and all(call.action != action for call in calls):
+        near = get_close_matches(action, actions(), 1)
+        raise ValueError(f"there is no call {action!r}" + (f": did you mean {near[0]!r}?" if near else ""))
 
 
 def _is(call: CallMade, action: str, customer: str | None) -> bool:

@@ -12,7 +12,17 @@ import click
 from rich.text import Text
 
 from tallyhook import money
-from tallyhook.review.journal import Added, Adding, Declared, Entry, Refused, Resolved, Verified, encode
+from tallyhook.review.journal import (
+    Added,
+    Adding,
+    Asked,
+    Declared,
+    Entry,
+    Refused,
+    Resolved,
+    Verified,
+    encode,
+)
 from tallyhook_receiver import Inbox, InboxUnavailable, Record, State, open_inbox
 from tallyhook_receiver.cli.command import BAD, USAGE, Group, fail, json_option
 from tallyhook_receiver.cli.output import grid, print_json, say, table
@@ -118,7 +128,8 @@ def _shown(record: Record, entries: Sequence[Entry], body: bool) -> Iterator[tup
     if record.due is not None:
         yield "second look", f"due {_moment(record.due)}"
     if record.state is State.UNRESOLVED:
-        yield "stands", record.note.rstrip()
+        asked = [entry for entry in entries if isinstance(entry, Asked)]
+        yield "stands", "\n".join([record.note.rstrip(), *(asked[-1].stands if asked else ())])
         meant = [entry for entry in entries if isinstance(entry, Declared)]
         yield "meant", _meant(meant[-1]) if meant else "nothing yet"
         yield "then", f"tallyhook inbox resolve {record.name} --help"
@@ -155,7 +166,7 @@ def retry(key: str, url: str | None, as_json: bool) -> None:
 @url_option
 @click.option("--ours", metavar="CHARGE_ID", help="The charge with this id belongs to this review.")
 @click.option("--never-added", is_flag=True, help="The charge was certainly never added.")
-@click.option("--accept", is_flag=True, help="The invoice is right. Don't change it.")
+@click.option("--accept", is_flag=True, help="The invoice is right as `inbox show` shows it.")
 @click.option(
     "--adding",
     type=int,

@@ -21,7 +21,11 @@ from tallyhook.errors import Error, NoAnswer
 from tallyhook.review import OutcomeUnknown
 
 UNKNOWN_FOR = timedelta(minutes=5)
-"""How long a request without an answer may still arrive."""
+"""How long a request without an answer may still arrive.
+
+The time is measured between the journal's entries, and a step between two of them counts for at most half.
+So a clock that is set forward doesn't end the wait, which takes two more runs.
+"""
 
 
 class System(Protocol):
@@ -196,11 +200,11 @@ class _Application:
         if dry_run:
             return self.outcome(Standing.DRY_RUN)
         if self._may_change(audit.declared):
+            self._declare(audit)  # the wait is measured from entry to entry
             problem = "an earlier request may still arrive; run it again later"
             return self.outcome(Standing.UNKNOWN, problem=problem)
         if self.changes:
-            written = {item: f"{quantity:f}" for item, quantity in audit.declared.items()}
-            self.journal.append(Declared(window=window.key, at=self.now(), quantities=written))
+            self._declare(audit)
         kind = Adding if self.system.adds else Setting
         for change in self.changes:
             self.journal.append(
@@ -224,6 +228,10 @@ class _Application:
         self.system.execute(window, audit.declared)
         return self.outcome(Standing.EXECUTED)
 
+    def _declare(self, audit: Audit) -> None:
+        written = {item: f"{quantity:f}" for item, quantity in audit.declared.items()}
+        self.journal.append(Declared(window=self.window.key, at=self.now(), quantities=written))
+
     def _verify(self, audit: Audit) -> None:
         """Read again what was written. Raises AuditFailed if it differs, so that nothing is executed."""
         if not self.changes:
@@ -241,19 +249,24 @@ class _Application:
         """
         shown = {change.item: change.before for change in self.changes}
         unknown: list[Setting | Adding] = []
+        waited, last = timedelta(0), None
         for entry in self.journal.entries(self.window.key):
+            waited += _step(last, entry.at)
+            last = entry.at
             match entry:
                 case Verified():
                     unknown = []
                 case Setting(item=item, quantity=quantity) if declared.get(item) != Decimal(quantity):
                     unknown.append(entry)
+                    waited = timedelta(0)
                 case Adding(item=item, quantity=quantity) if item in shown and shown[item] < Decimal(
                     quantity
                 ):
                     unknown.append(entry)
+                    waited = timedelta(0)
                 case Added(item=item) if any(each.item == item for each in unknown):
                     raise AuditFailed(f"{item} was charged, and is not shown as it was sent")
-        return bool(unknown) and self.now() - unknown[-1].at < UNKNOWN_FOR
+        return bool(unknown) and waited + _step(last, self.now()) < UNKNOWN_FOR
 
     def outcome(self, standing: Standing, *, problem: str = "") -> Outcome:
         return Outcome(
@@ -263,3 +276,8 @@ class _Application:
             problem=problem,
             not_promised=self.system.not_promised,
         )
+
+
+def _step(last: datetime | None, now: datetime) -> timedelta:
+    """How much of the time between two entries counts."""
+    return timedelta(0) if last is None else min(max(now - last, timedelta(0)), UNKNOWN_FOR / 2)

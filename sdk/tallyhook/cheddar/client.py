@@ -72,7 +72,8 @@ class Client(_Methods, BaseClient):
         backoff: seconds before the first retry; each later pause is twice as long. 0.5 by default.
         max_answer: the largest answer in bytes, uncompressed; 100,000,000 by default.
         http: an `httpx.Client` (or `httpx.AsyncClient`) of your own, which you close yourself. Its transport
-            must not send a POST twice: that may charge twice. Without it, the client creates one with any of
+            must not send a POST twice: that may charge twice. It can't have `params`, nor another `base_url`
+            (ValueError). Without it, the client creates one with any of
             httpx's options: `verify`, `proxy`, `limits`, `transport`, `event_hooks`, …
 
     All calls raise APIError (by status), NoAnswer or DecodeError, which are all subclasses of

@@ -6,6 +6,7 @@ and `tests/sdk/test_review_model.py` explores every interleaving of them.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,9 @@ from tallyhook.review.compare import (
     SetQuantity,
     difference,
     named,
+    stands,
 )
-from tallyhook.review.journal import Entry, GivenUp, Gone, Verified
+from tallyhook.review.journal import Asked, Entry, GivenUp, Gone, Verified
 from tallyhook.review.outcome import Outcome, OutcomeUnknown, ReviewFailed, Standing, Unresolved
 from tallyhook.review.ownership import Ledger, new_mark
 from tallyhook.review.reading import InvoicePaid, Reading, Steps
@@ -85,6 +87,15 @@ class Application:
 
     def steps(self) -> Steps[Outcome]:
         """The calls and entries of this attempt, up to its outcome."""
+        try:
+            return (yield from self._steps())
+        except Unresolved:
+            if self.has_journal:
+                asked = Asked(declaration=self.declaration, stands=self._stands(), at=self.now())
+                yield from self.reading.write(asked)
+            raise
+
+    def _steps(self) -> Steps[Outcome]:
         reading = self.reading
         try:
             document = yield from reading.read()
@@ -95,13 +106,13 @@ class Application:
             if not self.has_journal:
                 raise
             return (yield from self._gone("the customer isn't found"))
-        reading.document = document
+        reading.show(document)
         is_there = named(document, self.review.invoice) is not None
         if is_there and reading.ledger.gone_at is not None:
             yield from self.sending.announce(())  # so that it has to be missing twice from now on
         standing = reading.standing()
-        if reading.ledger.accepted is not None:
-            return self._nothing_to_do(standing, "a person accepted the invoice as it stands")
+        if is_there and standing is not Standing.CURRENT and self._is_accepted():
+            return (yield from self._accept(standing))
         if standing is Standing.GONE:
             if is_there:
                 raise Unresolved("the invoice isn't paid, and no call reaches it")
@@ -117,6 +128,30 @@ class Application:
         except InvoicePaid:
             pass
         return (yield from self._compare_paid())
+
+    def _is_accepted(self) -> bool:
+        """Whether a person has accepted just this: what is on the invoice, for what is declared."""
+        accepted = self.reading.ledger.accepted
+        return (
+            accepted is not None
+            and accepted.declaration == self.declaration
+            and accepted.stands == self._stands()
+        )
+
+    def _accept(self, standing: Standing) -> Steps[Outcome]:
+        """Leave the invoice as a person has accepted it, once no request of ours may change any invoice."""
+        reading = self.reading
+        if standing is not Standing.GONE:
+            with suppress(InvoicePaid, Unresolved):
+                yield from reading.take_in(reading.document)  # it may find our charges on another invoice
+        left = max(self._wait(), reading.ledger.wait_for_run(self.now()))
+        if left > timedelta(0):
+            yield from self.sending.announce(())
+            raise reading.unknown("an earlier request may still arrive, after a person's decision", left)
+        return self._nothing_to_do(standing, "a person accepted the invoice as it stands")
+
+    def _stands(self) -> tuple[str, ...]:
+        return stands(self.review, self.reading.document, self.reading.invoice)
 
     def _bring_in_line(self) -> Steps[Outcome]:
         """Change the outstanding invoice until a document shows exactly what was declared."""

@@ -8,7 +8,7 @@ import msgspec
 
 from tallyhook import money
 from tallyhook.cheddar.models import Charge, Customer, Invoice, Plan, PlanItem, canonical
-from tallyhook.review.journal import Adding, Declaration, DeclaredCharge, Entry
+from tallyhook.review.journal import PLAN_TYPES, Adding, Declaration, DeclaredCharge, Entry
 from tallyhook.review.ownership import Ledger
 from tallyhook.tables import Column, Shown, Table
 
@@ -158,13 +158,28 @@ def difference(
     deleted = {change.charge_id for change in changes if isinstance(change, DeleteCharge)}
     standing = [charge for charge in invoice.charges if charge.id not in deleted]
     added = [change.charge for change in changes if isinstance(change, AddCharge)]
-    rate = Decimal(0) if customer.is_tax_exempt else invoice.rate
+    rate = _rate(customer, invoice)
     return Changes(
         title=_title(review),
         changes=changes,
         net_before=_net(review, invoice, invoice.charges, {}, rate),
         net_after=_net(review, invoice, (*standing, *coming, *added), declaration.quantities, rate),
     )
+
+
+def stands(review: "Review", customer: Customer, invoice: Invoice) -> tuple[str, ...]:
+    """What is on an invoice, in lines that stay equal until somebody changes it."""
+    charges = (
+        f"{charge.code}  {money.line_text(charge.quantity, charge.each_amount)}  (charge {charge.id})"
+        for charge in invoice.charges
+        if charge.type.strip().lower() not in PLAN_TYPES
+    )
+    net = _net(review, invoice, invoice.charges, {}, _rate(customer, invoice))
+    return (*sorted(charges), f"it bills {money.amount_text(net)}")
+
+
+def _rate(customer: Customer, invoice: Invoice) -> Decimal:
+    return Decimal(0) if customer.is_tax_exempt else invoice.rate
 
 
 def named(customer: Customer, invoice: Invoice) -> Invoice | None:

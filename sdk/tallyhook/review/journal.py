@@ -21,6 +21,7 @@ from tallyhook.cheddar.models import Charge
 __all__ = [
     "Added",
     "Adding",
+    "Asked",
     "Declaration",
     "Declared",
     "DeclaredCharge",
@@ -207,11 +208,23 @@ class Gone(msgspec.Struct, frozen=True, kw_only=True, tag="gone"):
         return "not found"
 
 
+class Asked(msgspec.Struct, frozen=True, kw_only=True, tag="asked"):
+    """A person is asked. `stands` has what was on the invoice, in lines, and `declaration` what was meant."""
+
+    declaration: Declaration
+    stands: tuple[str, ...]
+    at: datetime | None = None
+
+    def __str__(self) -> str:
+        return f"asked a person; the invoice: {'; '.join(self.stands)}"
+
+
 class Resolved(msgspec.Struct, frozen=True, kw_only=True, tag="resolved"):
     """A person's decision, where neither id nor mark decides.
 
     The charge of the adding `number` is `charge_id`, or was certainly never added if that is None. With
-    `accept`, the invoice is right as it is, and the review ends.
+    `accept`, the invoice is right as it was when the person was asked, for what was declared then. If neither
+    has changed, the review ends.
     """
 
     number: int = 0
@@ -228,7 +241,7 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True, tag="resolved"):
         return f"resolved {self.number}: {what}{note}"
 
 
-Entry = Declared | Adding | Added | Refused | GivenUp | Running | Verified | Gone | Resolved
+Entry = Declared | Adding | Added | Refused | GivenUp | Running | Verified | Gone | Asked | Resolved
 
 
 class Journal(Protocol):

@@ -12,6 +12,7 @@ from tallyhook.review.journal import (
     PLAN_TYPES,
     Added,
     Adding,
+    Asked,
     Declaration,
     Declared,
     DeclaredCharge,
@@ -58,7 +59,8 @@ class Ledger:
     def __init__(self, entries: Iterable[Entry] = (), unknown_for: timedelta = timedelta(0)) -> None:
         self.unknown_for = unknown_for
         self.declaration: Declaration | None = None
-        self.accepted: Resolved | None = None
+        self.accepted: Asked | None = None  # what a person has accepted
+        self._asked: Asked | None = None
         self.gone_at: datetime | None = None  # when it was missing, and hasn't been seen since
         self.look_again = False
         self._is_look_due = False  # as the last document that was right left it
@@ -103,8 +105,10 @@ class Ledger:
                 self._refused.add(number)
             case GivenUp(number=number):
                 self._given_up.add(number)
+            case Asked():
+                self._asked = entry
             case Resolved(accept=True):
-                self.accepted = entry
+                self.accepted = self._asked
             case Resolved(number=number, charge_id=None):
                 self._denied.add(number)
             case Resolved(number=number, charge_id=str() as charge_id):

@@ -52,6 +52,8 @@ class Review(Shown):
         self._quantities: dict[str, Decimal] = {}
         self._charges: list[DeclaredCharge] = []
         self._run_when_done = False
+        self._is_closed = False
+        self.is_late = False
 
     @classmethod
     def from_hook(cls, hook: Hook) -> "Review":
@@ -104,6 +106,7 @@ class Review(Shown):
         Raises ValueError if the plan doesn't track the item, if you already declared it, or if Cheddar can't
         hold the quantity. Raises TypeError for a float.
         """
+        self._require_open()
         self._require(item)
         if item in self._quantities:
             raise ValueError(f"the quantity of {item} is declared already: add up before you declare")
@@ -120,6 +123,7 @@ class Review(Shown):
         Raises ValueError for a code that is empty or longer than 36 characters, for too many decimals, or for
         a quantity below 1. Raises TypeError for a float.
         """
+        self._require_open()
         if not 0 < len(code) <= _CHARGE_CODE_LENGTH:
             raise ValueError(f"a charge code has 1 to {_CHARGE_CODE_LENGTH} characters: {code!r}")
         amount, count = money.amount(each_amount), money.count(quantity)
@@ -136,7 +140,21 @@ class Review(Shown):
 
     def run_when_done(self) -> None:
         """Run the invoice once everything declared is on it, instead of waiting for the billing engine."""
+        self._require_open()
         self._run_when_done = True
+
+    def close(self) -> None:
+        """Take no more declarations: from now on they raise RuntimeError, and `is_late` becomes True.
+
+        A receiver closes the review when its handler has returned. A task or thread that the handler left
+        behind would declare too late.
+        """
+        self._is_closed = True
+
+    def _require_open(self) -> None:
+        if self._is_closed:
+            self.is_late = True
+            raise RuntimeError("this declaration is too late: the review's handler has returned")
 
     @property
     def declaration(self) -> Declaration:
