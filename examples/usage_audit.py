@@ -36,7 +36,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -101,7 +101,7 @@ def main() -> int:
             systems(accounts, clients),
             FileJournal(options.journal),
             dry_run=not options.apply,
-            now=lambda: now or datetime.now(UTC),
+            now=None if now is None else lambda: now,
         ):
             sys.stdout.write(f"{outcome}\n\n")
             is_good = is_good and outcome.is_good

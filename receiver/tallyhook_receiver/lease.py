@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
+from tallyhook._uptime import uptime
 from tallyhook.review.journal import Added, Adding, Entry, GivenUp, Refused
 from tallyhook_receiver.errors import InboxUnavailable, LeaseLost
 from tallyhook_receiver.inbox import Claim, Due, Inbox, Letter
-from tallyhook_receiver.inbox.base import uptime
 from tallyhook_receiver.observer import Observers
 
 

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 from tests.postgres import Postgres
 
+from tallyhook._uptime import uptime
 from tallyhook_receiver import Inbox, MemoryInbox, SQLiteInbox
-from tallyhook_receiver.inbox.base import uptime
 from tallyhook_receiver.inbox.postgres import PostgresInbox
 
 _names = itertools.count(1)

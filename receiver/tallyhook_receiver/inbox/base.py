@@ -1,7 +1,6 @@
 """The protocol of inboxes, what they store, and the rules they share."""
 
 import hashlib
-import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -23,17 +22,6 @@ _DONE_BODIES = 100  # digests stored per hook; older ones are dropped
 _STEADY = 86_400.0  # seconds
 
 COLUMNS = "key, product, type, state, body, note, deliveries, attempts, received, changed, due"
-
-
-# Linux's monotonic clock stops while the machine sleeps; CLOCK_BOOTTIME doesn't. Other systems lack it.
-_BOOT = getattr(time, "CLOCK_BOOTTIME", None)
-
-
-def uptime() -> float:
-    """Seconds since the machine booted. It is the same in all processes, and setting the clock doesn't change
-    it.
-    """
-    return time.monotonic() if _BOOT is None else time.clock_gettime(_BOOT)
 
 
 class State(StrEnum):

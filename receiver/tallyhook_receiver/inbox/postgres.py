@@ -10,6 +10,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
+from tallyhook._uptime import uptime
 from tallyhook.review import journal
 from tallyhook.review.journal import Entry
 from tallyhook_receiver.errors import InboxUnavailable, LeaseLost
@@ -28,7 +29,6 @@ from tallyhook_receiver.inbox.base import (
     done_with,
     record,
     storable,
-    uptime,
 )
 from tallyhook_receiver.inbox.postgres_schema import Connection, migrate, unavailable
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from tallyhook._uptime import uptime
 from tallyhook.review import journal
 from tallyhook.review.journal import Entry
 from tallyhook_receiver.errors import InboxUnavailable, LeaseLost
@@ -26,7 +27,6 @@ from tallyhook_receiver.inbox.base import (
     done_with,
     record,
     storable,
-    uptime,
 )
 from tallyhook_receiver.inbox.commits import Commits
 from tallyhook_receiver.inbox.sqlite_schema import connect, inspect, migrate, touch

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Protocol, runtime_checkable
 
+from tallyhook import _uptime
 from tallyhook.audit.journal import (
     Added,
     Adding,
@@ -21,11 +22,11 @@ from tallyhook.errors import Error, NoAnswer
 from tallyhook.review import OutcomeUnknown
 
 UNKNOWN_FOR = timedelta(minutes=5)
-"""How long a request without an answer may still arrive.
+"""How long a request without an answer may still arrive."""
 
-The time is measured between the journal's entries, and a step between two of them counts for at most half.
-So a clock that is set forward doesn't end the wait, which takes two more runs.
-"""
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 class System(Protocol):
@@ -130,7 +131,8 @@ def apply(
     journal: Journal | None = None,
     *,
     dry_run: bool = False,
-    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    now: Callable[[], datetime] | None = None,
+    uptime: Callable[[], float] | None = None,
 ) -> Iterator[Outcome]:
     """Audit every window of every system with one function. A failure in one window doesn't stop the others.
 
@@ -138,7 +140,13 @@ def apply(
     point and run it again. Quantities are set to totals; where a system adds charges, it looks for earlier
     ones first; and an invoice is executed only after its lines were read again. Without a journal, nothing
     that adds is written.
+
+    `now` returns the time as an aware datetime; by default it is the machine's. `uptime` returns seconds that
+    always advance, so that setting the clock doesn't end the wait for a lost answer. By default it is the
+    machine's uptime, or None with a `now` of your own: then `now` alone counts.
     """
+    if now is None:
+        now, uptime = _now, uptime or _uptime.uptime
     kept: Journal = MemoryJournal() if journal is None else journal
     for system in systems:
         found = _windows(system, now())
@@ -146,7 +154,7 @@ def apply(
             if isinstance(window, Outcome):
                 yield window
                 continue
-            application = _Application(system, window, function, kept, now)
+            application = _Application(system, window, function, kept, now, uptime)
             if journal is None and system.adds and not dry_run:
                 yield application.outcome(Standing.FAILED, problem="what adds charges needs a journal")
                 continue
@@ -171,9 +179,10 @@ class _Application:
         function: Callable[[Audit], None],
         journal: Journal,
         now: Callable[[], datetime],
+        uptime: Callable[[], float] | None,
     ) -> None:
         self.system, self.window, self.function = system, window, function
-        self.journal, self.now = journal, now
+        self.journal, self.now, self.uptime = journal, now, uptime
         self.changes: tuple[Change, ...] = ()
 
     def run(self, *, dry_run: bool) -> Outcome:
@@ -200,15 +209,21 @@ class _Application:
         if dry_run:
             return self.outcome(Standing.DRY_RUN)
         if self._may_change(audit.declared):
-            self._declare(audit)  # the wait is measured from entry to entry
             problem = "an earlier request may still arrive; run it again later"
             return self.outcome(Standing.UNKNOWN, problem=problem)
         if self.changes:
-            self._declare(audit)
+            written = {item: f"{quantity:f}" for item, quantity in audit.declared.items()}
+            self.journal.append(Declared(window=window.key, at=self.now(), quantities=written))
         kind = Adding if self.system.adds else Setting
         for change in self.changes:
             self.journal.append(
-                kind(window=window.key, at=self.now(), item=change.item, quantity=f"{change.after:f}")
+                kind(
+                    window=window.key,
+                    at=self.now(),
+                    item=change.item,
+                    quantity=f"{change.after:f}",
+                    up=self.uptime and self.uptime(),
+                )
             )
             self.system.write(window, change)
             if self.system.adds:
@@ -228,10 +243,6 @@ class _Application:
         self.system.execute(window, audit.declared)
         return self.outcome(Standing.EXECUTED)
 
-    def _declare(self, audit: Audit) -> None:
-        written = {item: f"{quantity:f}" for item, quantity in audit.declared.items()}
-        self.journal.append(Declared(window=self.window.key, at=self.now(), quantities=written))
-
     def _verify(self, audit: Audit) -> None:
         """Read again what was written. Raises AuditFailed if it differs, so that nothing is executed."""
         if not self.changes:
@@ -249,24 +260,30 @@ class _Application:
         """
         shown = {change.item: change.before for change in self.changes}
         unknown: list[Setting | Adding] = []
-        waited, last = timedelta(0), None
         for entry in self.journal.entries(self.window.key):
-            waited += _step(last, entry.at)
-            last = entry.at
             match entry:
                 case Verified():
                     unknown = []
                 case Setting(item=item, quantity=quantity) if declared.get(item) != Decimal(quantity):
                     unknown.append(entry)
-                    waited = timedelta(0)
                 case Adding(item=item, quantity=quantity) if item in shown and shown[item] < Decimal(
                     quantity
                 ):
                     unknown.append(entry)
-                    waited = timedelta(0)
                 case Added(item=item) if any(each.item == item for each in unknown):
                     raise AuditFailed(f"{item} was charged, and is not shown as it was sent")
-        return bool(unknown) and waited + _step(last, self.now()) < UNKNOWN_FOR
+        return bool(unknown) and self._age(unknown[-1]) < UNKNOWN_FOR
+
+    def _age(self, entry: Setting | Adding) -> timedelta:
+        """How long ago an entry was written, whatever the clock was set to since.
+
+        The uptime decides, unless the machine was restarted. An entry of another machine may seem younger.
+        """
+        age = self.now() - entry.at
+        if self.uptime is None or entry.up is None or (up := self.uptime() - entry.up) < 0:
+            return age
+        waited = timedelta(seconds=up)
+        return waited if age < timedelta(0) else min(age, waited)
 
     def outcome(self, standing: Standing, *, problem: str = "") -> Outcome:
         return Outcome(
@@ -276,8 +293,3 @@ class _Application:
             problem=problem,
             not_promised=self.system.not_promised,
         )
-
-
-def _step(last: datetime | None, now: datetime) -> timedelta:
-    """How much of the time between two entries counts."""
-    return timedelta(0) if last is None else min(max(now - last, timedelta(0)), UNKNOWN_FOR / 2)

@@ -18,21 +18,26 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True, tag="declared"):
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True, tag="setting"):
-    """A total is about to be set. Setting it twice has the same effect as once."""
+    """A total is about to be set. Setting it twice has the same effect as once.
+
+    `up` is the machine's uptime in seconds; None if it isn't known.
+    """
 
     window: str
     at: datetime
     item: str
     quantity: str
+    up: float | None = None
 
 
 class Adding(msgspec.Struct, frozen=True, kw_only=True, tag="adding"):
-    """A charge is about to be added. Adding it twice would charge twice."""
+    """A charge is about to be added. Adding it twice would charge twice. `up` is as in `Setting`."""
 
     window: str
     at: datetime
     item: str
     quantity: str
+    up: float | None = None
 
 
 class Added(msgspec.Struct, frozen=True, kw_only=True, tag="added"):
