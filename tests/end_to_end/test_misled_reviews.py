@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
-from tallyhook import AsyncClient, InvoicePeriod, Product, events
+from tallyhook import AsyncClient, InvoicePeriod, Product, calls, events
 from tallyhook.errors import APIError
 from tallyhook.review import (
     EarlierInvoiceOutstanding,
@@ -237,3 +238,23 @@ async def test_a_wait_that_is_shorter_than_a_call_is_refused_before_anything_is_
             with pytest.raises(ValueError, match="longer than the client's timeout, which is 30 s"):
                 await it.review(3).aapply(it.on.client, it.journal, unknown_for=timedelta(seconds=seconds))
         assert it.journal.kept == []
+
+
+EDITED = {"code": "GB", "quantityIncluded": "5", "overageAmount": "2.50", "isPeriodic": "1"}
+
+
+@pytest.mark.parametrize("is_triggered", [False, True])
+@pytest.mark.parametrize(("used", "declared"), [(8, 5), (8, 11), (4, 7), (8, 8), (0, 3), (9, 6), (1, 0)])
+async def test_an_included_quantity_that_was_edited(used: int, declared: int, is_triggered: bool) -> None:
+    """What an overage says of the quantity depends on it; and hook, plan and invoice may differ."""
+    async with held() as it:
+        await it.on.client.set_item_quantity("C1", "GB", used, invoice_period=InvoicePeriod.OUTSTANDING)
+        form = tuple((f"items[0][{name}]", value) for name, value in EDITED.items())
+        await it.on.client.send(replace(calls.edit_plan("TWO"), form=form))
+        if is_triggered:
+            customer = it.on.mock.state.customer(it.on.mock.state.products["ACME"], "C1")
+            it.hook = it.on.mock.trigger(customer, "subscriptionBillable").body
+        assert (await it.attempt(it.review(declared))).unverified in ((), ("GB",))
+        await it.on.client.run_outstanding("C1")
+        overage = max(0, declared - 2) * Decimal("2.50")
+        assert [amount for _, amount in await it.on.collected("C1")][-1] == 20 + overage

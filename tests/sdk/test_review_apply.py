@@ -1,5 +1,6 @@
 """Applying: against a billing system that loses answers, and with processes that die at every point."""
 
+import json
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
@@ -385,6 +386,30 @@ async def test_an_answer_that_does_not_show_the_charge() -> None:
     cheddar.faults[4] = lambda request, apply: httpx.Response(200, text=cheddar.document())
     with pytest.raises(ReviewFailed, match="the answer doesn't show it"):
         await attempt(cheddar, memory, first)
+
+
+@pytest.mark.parametrize("included", [0, 5, 99999999.9])
+@pytest.mark.parametrize(("used", "declared"), [(8, 11), (8, 8), (1, 4), (4, 0), (0, 5)])
+async def test_an_included_quantity_that_the_hook_has_otherwise(
+    used: int, declared: int, included: float
+) -> None:
+    """The plan was edited since: the overage doesn't say any more whether the quantity is right."""
+    cheddar, memory = FakeCheddar(billed_items={"GB": Decimal(used), "USERS": Decimal(0)}), Memory()
+    hook = json.loads(cheddar.hook())
+    hook["subscription"]["plan"]["items"][0]["quantityIncluded"] = included
+
+    def declare() -> Review:
+        review = Review.from_hook(events.decode(json.dumps(hook).encode()))
+        review.set_quantity("GB", declared)
+        return review
+
+    async with cheddar.async_client() as client:
+        await declare().aapply(client, memory)
+        assert cheddar.billed_items["GB"] == declared
+        cheddar.paid = True
+        cheddar.billed_items["GB"] += 3
+        with pytest.raises(Unresolved, match="was paid, and differs"):
+            await declare().aapply(client, memory)
 
 
 async def test_an_invoice_that_was_put_off_is_left_alone() -> None:

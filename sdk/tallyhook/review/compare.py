@@ -152,7 +152,7 @@ def difference(
     """`compare` with a ledger that has made its claims. Charges that are `awaited` count as there."""
     coming = [adding.charge for adding in awaited if adding.charge in declaration.charges]
     changes = (
-        *_quantities(declaration, invoice, review.plan),
+        *_quantities(declaration, customer, invoice, review.plan),
         *_charges(declaration, ledger.ours(invoice), coming),
     )
     deleted = {change.charge_id for change in changes if isinstance(change, DeleteCharge)}
@@ -196,22 +196,33 @@ def _title(review: "Review") -> str:
     return f"invoice {review.invoice.number or review.invoice.id}"
 
 
-def _quantities(declaration: Declaration, invoice: Invoice, plan: Plan) -> Iterable[SetQuantity]:
+def _quantities(
+    declaration: Declaration, customer: Customer, invoice: Invoice, plan: Plan
+) -> Iterable[SetQuantity]:
     for code, quantity in declaration.quantities.items():
         item = next((item for item in plan.items if item.code == code), PlanItem())
-        included = item.quantity_included
+        included = {item.quantity_included, *_included_now(customer, plan, code)}
+        # If the plan was edited since the hook, it is unknown what counts for this invoice.
+        is_wrong = any if invoice.is_paid else all
         was = _quantity(invoice, code)
         contradicted = was is not None and was != quantity
         if was is None and (overage := _overage_charge(invoice, code)) is not None:
             # An item's charge shows the units above what is included: exactly known only when there are some.
-            contradicted = overage.quantity != _overage(quantity, included)
-            if overage.quantity > 0 or included == 0:
-                was = money.total((overage.quantity, included))
+            contradicted = is_wrong(overage.quantity != _overage(quantity, each) for each in included)
+            if len(included) == 1 and (overage.quantity > 0 or item.quantity_included == 0):
+                was = money.total((overage.quantity, item.quantity_included))
         elif was is None and invoice.is_paid and any(charge.id for charge in invoice.charges):
             # A bill without a line for the item has billed none of it.
-            contradicted = item.overage_amount > 0 and _overage(quantity, included) > 0
+            contradicted = item.overage_amount > 0 and any(_overage(quantity, each) > 0 for each in included)
         if was != quantity:
             yield SetQuantity(item=code, quantity=quantity, was=was, contradicted=contradicted)
+
+
+def _included_now(customer: Customer, plan: Plan, code: str) -> Iterable[Decimal]:
+    """What a document says is included of an item of this plan."""
+    for subscription in customer.subscriptions:
+        if subscription.plan.code == plan.code:
+            yield from (item.quantity_included for item in subscription.plan.items if item.code == code)
 
 
 def _charges(
