@@ -512,7 +512,7 @@ class _Play:
 
     @property
     def is_taken(self) -> bool:
-        """Whether the last answer was that another worker is at it, or none."""
+        """Whether the last attempt got no answer, or the answer that another worker has the hook."""
         last = self.delivery.attempts[-1] if self.delivery.attempts else None
         return last is not None and (last.status is None or "another worker" in last.answer)
 
