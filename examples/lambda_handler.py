@@ -3,7 +3,8 @@
 Set the handler to `lambda_handler.handler`, the timeout to 60 s, and the inbox to PostgreSQL. A function's
 disk is lost when the function ends, and SQLite doesn't work on the network disk that functions can share.
 The receiver answers within 20 s, because an HTTP API gives up after 30 s. Unfinished work stops while the
-function is frozen. Cheddar then sends the hook again, and the instance that gets it continues from the journal.
+function is frozen. Cheddar then sends the hook again, and the instance that gets it continues from the
+journal.
 
 To try it, run `pytest tests/examples/test_lambda_handler.py`, which sends the mock's hooks as Lambda events.
 
