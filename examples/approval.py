@@ -1,20 +1,21 @@
-"""A person agrees first: a large invoice is announced in a chat, and held until somebody says yes.
+"""Approval by a person: a large invoice is announced in a chat, and held until somebody approves it.
 
-`NotYet` refuses the hook, so Cheddar keeps the invoice and comes again. What is agreed to is a total:
-should the usage change meanwhile, the question is asked again. The link in the message is the permission,
-so post it where only those read who may agree; opening it changes nothing, since chats open links to
-preview them.
+`NotYet` refuses the hook, so Cheddar holds the invoice and sends the hook again. People approve a total: if
+the usage changes afterwards, the chat is asked again. Anybody with the link in the message can approve, so
+post it only where everybody may do so. Opening the link changes nothing, because chats open links to preview
+them.
 
     tallyhook mock --catalog examples/catalog.toml --frozen
     set -a; . examples/mock.env; set +a
     export CHAT_URL=https://hooks.slack.com/services/…    # any address that takes {"text": "…"}
     uvicorn --app-dir examples approval:app --port 8000
 
-A month later (`tallyhook clock advance 1mo`) the message comes; press the button, and advance a day.
+Advance the clock by a month (`tallyhook clock advance 1mo`) to get the message. Press the button, and
+advance by a day.
 
-Make it yours: LIMIT, `gigabytes_used`, the product's code, and PUBLIC_URL, under which people reach this
-application. CHAT_URL, CHEDDAR_USER, CHEDDAR_PASSWORD and CHEDDAR_SECRET come from the environment; a
-KeyError names the one that is missing.
+Adapt LIMIT, `gigabytes_used`, the product's code, and PUBLIC_URL, the public address of this application.
+CHAT_URL, CHEDDAR_USER, CHEDDAR_PASSWORD and CHEDDAR_SECRET come from the environment. A KeyError names a
+missing one.
 """
 
 import secrets
@@ -36,7 +37,7 @@ from tallyhook.cheddar.client import BASE_URL
 from tallyhook.review import Changes, Period, Review
 from tallyhook_receiver import Cheddar, NotYet, Receiver
 
-LIMIT = Decimal("75.00")  # smaller invoices need nobody
+LIMIT = Decimal("75.00")  # smaller invoices need no approval
 PUBLIC_URL = env.get("PUBLIC_URL", "http://127.0.0.1:8000")
 CHAT_URL = env["CHAT_URL"]
 
@@ -64,7 +65,7 @@ async def audit(review: Review) -> None:
 
 
 async def is_agreed(review: Review, changes: Changes) -> bool:
-    """Whether somebody has agreed to this total. If nobody has been asked, the chat is."""
+    """Whether somebody has approved this total. Asks the chat if it hasn't been asked yet."""
     key = (review.invoice.id, str(changes.total_after))
     with closing(database()) as db:
         with db:
@@ -76,13 +77,13 @@ async def is_agreed(review: Review, changes: Changes) -> bool:
             async with httpx.AsyncClient() as chat:
                 text = f"{summary}\nAgree: {PUBLIC_URL}/approvals/{token}"
                 (await chat.post(CHAT_URL, json={"text": text})).raise_for_status()
-            with db:  # only now: rather asked twice than never
+            with db:  # only after posting: asking twice is better than never
                 db.execute("UPDATE approvals SET asked = 1 WHERE token = ?", (token,))
     return bool(agreed)
 
 
 def approval(request: Request) -> HTMLResponse:
-    """GET shows what waits, POST agrees to it."""
+    """GET shows the waiting invoice, POST approves it."""
     token = (request.path_params["token"],)
     with closing(database()) as db, db:
         if request.method == "POST":

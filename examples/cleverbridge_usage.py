@@ -1,18 +1,18 @@
-"""Tells Cleverbridge what was used, for every subscription that renews tomorrow. Run it once a day.
+"""Sends the usage of every subscription that renews tomorrow to Cleverbridge. Run it once a day.
 
     python cleverbridge_usage.py usage.csv --dry-run
 
-usage.csv has one line for each item that is billed in arrears, all amounts in one unit:
+usage.csv has one line for each item in arrears, with all amounts in the same unit:
 
     subscription,item,used,included,block
     S1001,2,700,500,25
 
-Every line counts, also one of an item that was not used: Cleverbridge bills the quantity that an item has,
-and keeps it until it is set again. To run this twice is safe: it sets totals, and only those that differ.
+Include items that were not used: an item keeps its quantity until you set it again, and Cleverbridge bills
+it. It is safe to run this twice: it sets totals, and only those that differ.
 
-It logs in as CLEVERBRIDGE_USER with CLEVERBRIDGE_PASSWORD, at CLEVERBRIDGE_URL if that is set. It exits with
-1 if any line went wrong; the others have been done nevertheless. Try it against the mock of
-docs/cleverbridge.md, whose clock stands elsewhere: `--now 2026-04-16`.
+It logs in with CLEVERBRIDGE_USER and CLEVERBRIDGE_PASSWORD, at CLEVERBRIDGE_URL if that is set. It exits with
+1 if any line fails; the other lines are still done. To try it against the mock of docs/cleverbridge.md, pass
+the mock's time: `--now 2026-04-16`.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from tallyhook.tables import Column, Table
 
 
 class Usage(NamedTuple):
-    """A line of the table, as it was written."""
+    """A line of the file, with unparsed values."""
 
     subscription: str
     item: str
@@ -41,17 +41,17 @@ class Usage(NamedTuple):
 
     @property
     def of(self) -> tuple[str, str]:
-        """What it tells the usage of."""
+        """The subscription and the item."""
         return self.subscription, self.item
 
     @property
     def quantity(self) -> int:
-        """What is to be billed: 200 GB beyond 500 are 8 blocks of 25."""
+        """The quantity to bill: 200 GB above 500 are 8 blocks of 25."""
         return billable_quantity(self.used, self.included, self.block)
 
 
 class Done(NamedTuple):
-    """What came of a line."""
+    """The result of a line."""
 
     line: Usage
     quantity: str
@@ -60,7 +60,7 @@ class Done(NamedTuple):
 
 
 class Wrong(Exception):
-    """A line can't be done."""
+    """A line can't be processed."""
 
 
 def read_usage(file: Path) -> list[Usage]:
@@ -72,12 +72,12 @@ def read_usage(file: Path) -> list[Usage]:
 
 
 def bill(client: Client, lines: list[Usage], now: datetime, *, dry_run: bool) -> Iterator[Done]:
-    """One line after the other; what goes wrong with one is no reason to leave out the next."""
+    """Process all lines in order. An error in one doesn't stop the others."""
     times = Counter(line.of for line in lines)
     for line in lines:
         shown = ""
         try:
-            if times[line.of] > 1:  # each of them is a total, and would undo the one before
+            if times[line.of] > 1:  # each sets a total, and would overwrite the one before
                 raise Wrong("this item has more than one line")
             quantity = line.quantity
             shown = str(quantity)
@@ -87,7 +87,7 @@ def bill(client: Client, lines: list[Usage], now: datetime, *, dry_run: bool) ->
 
 
 def set_quantity(client: Client, line: Usage, quantity: int, now: datetime, *, dry_run: bool) -> str:
-    """Do one line, and say what was done."""
+    """Process one line, and return the result."""
     subscription = client.get_subscription(line.subscription)
     if not renews_tomorrow(subscription, now):
         renewal = subscription.next_billing_date
@@ -96,7 +96,7 @@ def set_quantity(client: Client, line: Usage, quantity: int, now: datetime, *, d
     check(subscription, item, now)
     if item.quantity == quantity:
         return "as it is"
-    # Prices come with a preview only.
+    # Only a preview returns prices.
     preview = client.update_subscription_item(subscription, item, quantity, preview=True)
     if not dry_run:
         client.update_subscription_item(subscription, item, quantity, generate_mail=False)
@@ -112,7 +112,7 @@ def renews_tomorrow(subscription: Subscription, now: datetime) -> bool:
 
 
 def check(subscription: Subscription, item: Item, now: datetime) -> None:
-    """What would be billed otherwise than it was meant is better not sent."""
+    """Refuse a line that would be billed wrongly."""
     if not item.is_active:
         raise Wrong(f"item {item.running_no} is deactivated")
     reminder = subscription.next_billing_date_reminder

@@ -1,21 +1,19 @@
-"""An audit without hooks: a job that finds the invoices that wait, puts usage on them, and runs them.
+"""An audit without hooks: a job that finds held invoices, adds the usage, and runs them.
 
-For a machine that nobody can reach from outside. Register any address that never answers 2xx for
-`subscriptionBillable`: Cheddar then holds each invoice and waits, and this job reviews and runs what is
-held.
+For a machine that can't be reached from outside. Register any address that never answers 2xx for
+`subscriptionBillable`. Cheddar then holds each invoice, and this job reviews and runs it.
 
     set -a; . examples/mock.env; set +a
-    python examples/cron_audit.py            # says what would change, and changes nothing
+    python examples/cron_audit.py            # a dry run: prints the changes only
     python examples/cron_audit.py --apply
 
-Try it against `tallyhook mock --catalog examples/catalog.toml --frozen` after
-`tallyhook clock advance 1mo`: nobody listens at port 8000 there. It is safe to run twice, and to be cut at
-any point: what it added stands in its journal, and the next run goes on from there. A second one at the
-same time ends with "database is locked".
+Try it against `tallyhook mock --catalog examples/catalog.toml --frozen` after `tallyhook clock advance 1mo`,
+with nothing listening at port 8000. You can run it twice, and interrupt it at any point: its journal
+contains what it has added, and the next run continues from there. A second run at the same time ends with
+"database is locked".
 
-Make it yours: `gigabytes_used` and the product's code. CHEDDAR_USER and CHEDDAR_PASSWORD come from the
-environment, and a KeyError names the one that is missing. It exits with 1 if an invoice could not be done;
-the others are.
+Adapt `gigabytes_used` and the product's code. CHEDDAR_USER and CHEDDAR_PASSWORD come from the environment. A
+KeyError names a missing one. It exits with 1 if an invoice fails; the other invoices are still done.
 """
 
 import argparse
@@ -33,7 +31,7 @@ from tallyhook.review.journal import Entry, decode, encode
 
 
 def gigabytes_used(customer: str, period: Period) -> int:
-    return 15  # ask your own database here: from period.start up to, and without, period.end
+    return 15  # ask your own database here, from period.start to period.end (excluded)
 
 
 def audit(review: Review) -> None:
@@ -43,7 +41,7 @@ def audit(review: Review) -> None:
 
 
 class SqliteJournal:
-    """What has been done to one invoice. Every entry is on the disk before the next call leaves."""
+    """The journal of one invoice. Every entry is on disk before the next call is sent."""
 
     def __init__(self, db: sqlite3.Connection, invoice: str) -> None:
         self.db, self.invoice = db, invoice
@@ -57,11 +55,11 @@ class SqliteJournal:
             self.db.execute("INSERT INTO journal VALUES (?, ?)", (self.invoice, encode(entry)))
 
     def check(self) -> None:
-        """Nobody else can be at work on the invoice: the file is ours until the job ends."""
+        """Do nothing: the job locks the file, so nobody else works on the invoice."""
 
 
 def held(customers: Iterable[Customer]) -> Iterator[tuple[Customer, Invoice]]:
-    """The invoices that wait. One that was run and declined has a transaction: trying again is Cheddar's."""
+    """The held invoices. A declined one has a transaction, and Cheddar tries it again itself."""
     for customer in customers:
         invoice = customer.subscription.outstanding_invoice
         if invoice is not None and not invoice.transactions:
@@ -69,7 +67,7 @@ def held(customers: Iterable[Customer]) -> Iterator[tuple[Customer, Invoice]]:
 
 
 async def settle(client: AsyncClient, customer: Customer, journal: SqliteJournal, apply: bool) -> object:
-    """What was done to the invoice, or what would be: either shows itself as a table."""
+    """Apply the review, or only compare. Both results print as a table."""
     review = Review.of(customer)
     audit(review)
     if apply:
@@ -81,7 +79,7 @@ async def main(apply: bool) -> int:
     failures = 0
     user, password, url = env["CHEDDAR_USER"], env["CHEDDAR_PASSWORD"], env.get("CHEDDAR_URL", BASE_URL)
     with closing(sqlite3.connect(env.get("JOURNAL", "cron_audit.sqlite"), timeout=0)) as db:
-        db.executescript("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT")  # until it is closed
+        db.executescript("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT")  # until closing
         db.execute("CREATE TABLE IF NOT EXISTS journal (invoice TEXT, entry BLOB)")
         async with AsyncClient("ACME", user, password, base_url=url) as client:
             for customer, invoice in held(await client.get_customers()):

@@ -1,17 +1,17 @@
-"""A listener in a Django project that is served by ASGI: it bills what a model has recorded.
+"""A listener in a Django project served by ASGI. It bills the usage that a model records.
 
-A whole project in one file, so that it runs. In yours, the settings, the model and the view are there
-already: the receiver goes into a module of its own, and `application` into `asgi.py`. Under WSGI,
-`wsgi.py` leads the path of the hooks to `receiver.wsgi` in the same manner.
+The whole project is in this file, so that it runs. Your project already has settings, a model and a view. Put
+the receiver into its own module, and `application` into `asgi.py`. With WSGI, route the path of the hooks to
+`receiver.wsgi` in `wsgi.py`.
 
     tallyhook mock --catalog examples/catalog.toml --frozen
     set -a; . examples/mock.env; set +a
     export DJANGO_SECRET_KEY=anything
-    python examples/django_app.py    # makes the table, as `manage.py migrate` does in a project
+    python examples/django_app.py    # creates the table, like `manage.py migrate`
     uvicorn --app-dir examples django_app:application --port 8000
 
-Make it yours: the query, the product's code, the item. DJANGO_SECRET_KEY, CHEDDAR_USER, CHEDDAR_PASSWORD
-and CHEDDAR_SECRET come from the environment, and a KeyError names the one that is missing.
+Adapt the query, the product's code and the item. DJANGO_SECRET_KEY, CHEDDAR_USER, CHEDDAR_PASSWORD and
+CHEDDAR_SECRET come from the environment. A KeyError names a missing one.
 """
 
 from os import environ as env
@@ -71,15 +71,15 @@ def gigabytes_used(customer: str, period: Period) -> int:
 
 
 @receiver.review
-def audit(review: Review) -> None:  # a plain function runs in a thread, where the ORM may be used
+def audit(review: Review) -> None:  # a plain function runs in a thread, so it may use the ORM
     try:
         review.set_quantity("GB", gigabytes_used(review.customer.code, review.period))
     finally:
-        connection.close()  # Django does so at the end of its own requests only
+        connection.close()  # Django does this only at the end of its own requests
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
-    """The receiver takes its paths, and the server's start and end; everything else is Django's."""
+    """Pass the hooks and the lifespan to the receiver, and everything else to Django."""
     is_ours = scope["type"] == "lifespan" or scope["path"] in ("/hooks", "/healthz")
     await (receiver.asgi if is_ours else django)(scope, receive, send)
 

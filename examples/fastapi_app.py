@@ -1,6 +1,6 @@
-"""A listener in a FastAPI application that exists already: it bills what the application has recorded.
+"""A listener in an existing FastAPI application. It bills the usage that the application records.
 
-Only what stands below "new" was added to the application, and the `receiver` in its lifespan.
+Only the code below "new", and the `receiver` in the lifespan, were added to the application.
 
 Try it against the mock, in two terminals of a clone:
 
@@ -8,14 +8,14 @@ Try it against the mock, in two terminals of a clone:
     set -a; . examples/mock.env; set +a
     uvicorn --app-dir examples fastapi_app:app --port 8000
 
-Let Ada use some while the mock's clock stands in the month, then let a month and an hour go by:
+Record some usage for Ada within the month, then advance the clock by a month and an hour:
 
     curl -X POST 'http://127.0.0.1:8000/downloads/ada?gigabytes=15&at=2026-01-16T12:00:00Z'
     tallyhook clock advance 1mo
     tallyhook clock advance 1h
 
-Make it yours: the query, the product's code, the item. CHEDDAR_USER, CHEDDAR_PASSWORD and CHEDDAR_SECRET
-come from the environment, and a KeyError names the one that is missing.
+Adapt the query, the product's code and the item. CHEDDAR_USER, CHEDDAR_PASSWORD and CHEDDAR_SECRET come from
+the environment. A KeyError names a missing one.
 """
 
 import sqlite3
@@ -73,8 +73,8 @@ def gigabytes_used(customer: str, period: Period) -> int:
 
 
 @receiver.review
-def audit(review: Review) -> None:  # a plain function runs in a thread, and may wait for the database
+def audit(review: Review) -> None:  # a plain function runs in a thread, so it may wait for the database
     review.set_quantity("GB", gigabytes_used(review.customer.code, review.period))
 
 
-app.router.routes.append(Route("/hooks", receiver.asgi))  # a mount would redirect, and acknowledge nothing
+app.router.routes.append(Route("/hooks", receiver.asgi))  # a mount would redirect, which doesn't acknowledge

@@ -1,22 +1,21 @@
-"""A listener in a Flask application that exists already: it bills what the application has recorded.
+"""A listener in an existing Flask application. It bills the usage that the application records.
 
-Only what stands below "new" was added. Any other WSGI application is served beside the receiver in the
-same way.
+Only the code below "new" was added. Any other WSGI application works in the same way.
 
     pip install 'tallyhook[receiver,mock]' flask gunicorn
     tallyhook mock --catalog examples/catalog.toml --frozen
     set -a; . examples/mock.env; set +a
     gunicorn --pythonpath examples --threads 8 --bind 127.0.0.1:8000 flask_app:application
 
-Let Ada use some while the mock's clock stands in the month, then let a month and an hour go by:
+Record some usage for Ada within the month, then advance the clock by a month and an hour:
 
     curl 'http://127.0.0.1:8000/downloads/ada' -d gigabytes=15 -d at=2026-01-16T12:00:00Z
     tallyhook clock advance 1mo
     tallyhook clock advance 1h
 
-Make it yours: the query, the product's code, the item. A worker that waits for a hook's answer is busy, so
-have more than one thread. CHEDDAR_USER, CHEDDAR_PASSWORD and CHEDDAR_SECRET come from the environment, and
-a KeyError names the one that is missing.
+Adapt the query, the product's code and the item. A hook blocks its thread while it is handled, so use more
+than one thread. CHEDDAR_USER, CHEDDAR_PASSWORD and CHEDDAR_SECRET come from the environment. A KeyError names
+a missing one.
 """
 
 import sqlite3
@@ -72,4 +71,4 @@ def audit(review: Review) -> None:
     review.set_quantity("GB", gigabytes_used(review.customer.code, review.period))
 
 
-application = DispatcherMiddleware(app, {"/hooks": receiver.wsgi})  # what the server serves from now on
+application = DispatcherMiddleware(app, {"/hooks": receiver.wsgi})  # serve this instead of `app`

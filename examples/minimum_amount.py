@@ -1,7 +1,7 @@
-"""No bill below a minimum: its reminder comes two days before, and a small one is put off by a month.
+"""No bill below a minimum: a reminder comes two days before the bill, and postpones a small bill by a month.
 
-The usage goes on counting, so next time the sum of both months is looked at; but nothing is put off for
-more than three months. Try it against the mock, in two terminals of a clone:
+The usage continues to count, so the next bill covers both months. No bill is postponed for more than three
+months. Try it against the mock, in two terminals of a clone:
 
     tallyhook mock --catalog examples/metered.toml --frozen
     set -a; . examples/mock.env; set +a
@@ -9,9 +9,9 @@ more than three months. Try it against the mock, in two terminals of a clone:
 
 Cem has used 30 GB, which is 3.00: a month later (`tallyhook clock advance 1mo`) nothing is billed.
 
-Make it yours: MINIMUM and LONGEST. A plan with a recurring charge earns it once per bill, so putting off
-forgoes one. CHEDDAR_USER, CHEDDAR_PASSWORD and CHEDDAR_SECRET come from the environment, and a KeyError
-names the one that is missing.
+Adapt MINIMUM and LONGEST. A plan's recurring charge is billed once per bill, so you lose one with each
+postponement. CHEDDAR_USER, CHEDDAR_PASSWORD and CHEDDAR_SECRET come from the environment. A KeyError names a
+missing one.
 """
 
 from calendar import monthrange
@@ -25,7 +25,7 @@ from tallyhook.cheddar.hooks import BillReminder
 from tallyhook_receiver import Cheddar, Receiver
 
 MINIMUM = Decimal("5.00")
-LONGEST = timedelta(days=93)  # from the beginning of the period to its bill
+LONGEST = timedelta(days=93)  # from the start of the period to its bill
 
 client = AsyncClient(
     "ACME", env["CHEDDAR_USER"], env["CHEDDAR_PASSWORD"], base_url=env.get("CHEDDAR_URL", BASE_URL)
@@ -35,7 +35,7 @@ receiver = Receiver(product, inbox=env.get("TALLYHOOK_INBOX", "inbox.sqlite"))
 
 
 def month_later(moment: datetime) -> datetime:
-    """The same day of the next month, or its last one."""
+    """The same day of the next month, or its last day."""
     year, month = moment.year + moment.month // 12, moment.month % 12 + 1
     return moment.replace(year=year, month=month, day=min(moment.day, monthrange(year, month)[1]))
 
@@ -50,7 +50,7 @@ async def put_off(hook: BillReminder) -> None:
         return
     customer = Id(hook.customer.id)
     current = (await client.get_customer(customer)).subscription.current_invoice
-    # A hook may come late, or again: a date in the past would bill at once.
+    # A hook may come late or twice. A date in the past would bill at once.
     if current is not None and current.billing_datetime == bill:
         await client.edit_subscription(customer, change_bill_date=month_later(bill))
 

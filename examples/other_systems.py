@@ -21,7 +21,7 @@ fusebill = Fusebill(
 cleverbridge = Cleverbridge(
     "cleverbridge", client, networks=env.get("CLEVERBRIDGE_NETWORKS", "127.0.0.1").split(",")
 )
-# Fusebill waits for two seconds (documented).
+# Fusebill waits two seconds (documented).
 receiver = Receiver(
     fusebill, cleverbridge, inbox=env.get("TALLYHOOK_INBOX", "inbox.sqlite"), answer_within=1.5
 )
@@ -30,7 +30,7 @@ quantities: dict[str, int | None] = {}
 
 
 class InvoicePosted(TypedDict):
-    """As much as is needed of a body; see what your account sends."""
+    """The fields that this example needs. Check what your account sends."""
 
     invoiceId: int
 
@@ -42,7 +42,7 @@ async def invoice(event: Event[InvoicePosted]) -> None:
 
 @receiver.on("PaidOrderNotification", source=cleverbridge)
 async def order(event: Event[Notification]) -> None:
-    """Trusts the API, which was asked, and not the notification."""
+    """Uses the API's answer, not the body of the notification."""
     for subscription in event.payload.subscriptions:
         quantities.update(
             (f"{subscription.id}/{it.running_no}", it.quantity) for it in subscription.current_items

@@ -1,8 +1,7 @@
-"""Two replicas that share an inbox in PostgreSQL: any may get a hook, and its work is done once.
+"""Two replicas that share an inbox in PostgreSQL. Either may get a hook, and its work is done once.
 
-A hook that a replica is at is refused by the other one, which keeps the invoice held, and Cheddar comes
-again. If a replica dies, another one takes its work over when the lease has ended, with what the dead one
-had written down.
+While one replica works on a hook, the other refuses it. The invoice stays held, and Cheddar sends the hook
+again. If a replica dies, the other takes over when the lease has expired, and continues from the journal.
 
     pip install 'tallyhook[receiver,postgres]'
     tallyhook mock --catalog examples/catalog.toml --frozen
@@ -11,9 +10,9 @@ had written down.
     python examples/replicas.py --port 8000
     python examples/replicas.py --port 8001
 
-Make it yours: `gigabytes_used`, the product's code, and a proxy before the replicas whose address you
-register. TALLYHOOK_INBOX, CHEDDAR_USER, CHEDDAR_PASSWORD and CHEDDAR_SECRET come from the environment, and
-a KeyError names the one that is missing.
+Adapt `gigabytes_used` and the product's code. Put a proxy in front of the replicas, and register the proxy's
+address. TALLYHOOK_INBOX, CHEDDAR_USER, CHEDDAR_PASSWORD and CHEDDAR_SECRET come from the environment. A
+KeyError names a missing one.
 """
 
 import argparse

@@ -1,17 +1,17 @@
-"""Usage out of a table of your own, read with SQLAlchemy: the bytes of the period that the invoice bills.
+"""Usage from your own table, read with SQLAlchemy: the bytes of the period that the invoice bills.
 
-The sum is made by the database, over whole numbers, from the period's start up to and without its end, so
-that no byte is billed twice or left out. Try it against the mock, in two terminals of a clone:
+The database adds up whole numbers, from the period's start up to, but not including, its end. So no byte is
+billed twice or left out. Try it against the mock, in two terminals of a clone:
 
     tallyhook mock --catalog examples/catalog.toml --frozen
     set -a; . examples/mock.env; set +a
     export DATABASE_URL=sqlite:///transfers.sqlite
     uvicorn --app-dir examples sql_usage:app --port 8000
 
-Without any transfers, Ada's month comes to 50.00: her plan and three seats.
+Without any transfers, Ada's month costs 50.00: her plan and three seats.
 
-Make it yours: the table and the unit. DATABASE_URL, CHEDDAR_USER, CHEDDAR_PASSWORD and CHEDDAR_SECRET come
-from the environment, and a KeyError names the one that is missing.
+Adapt the table and the unit. DATABASE_URL, CHEDDAR_USER, CHEDDAR_PASSWORD and CHEDDAR_SECRET come from the
+environment. A KeyError names a missing one.
 """
 
 from datetime import datetime
@@ -39,7 +39,7 @@ class Base(DeclarativeBase):
 
 
 class Transfer(Base):
-    """A row of the table that exists already. All times are in UTC, which SQLite does not keep for itself."""
+    """A row of your existing table. All times are in UTC, because SQLite stores no time zone."""
 
     __tablename__ = "transfers"
 
@@ -49,11 +49,11 @@ class Transfer(Base):
     bytes: Mapped[int] = mapped_column(BigInteger)
 
 
-Base.metadata.create_all(engine)  # does nothing where the table is
+Base.metadata.create_all(engine)  # does nothing if the table exists
 
 
 def gigabytes_used(customer: str, period: Period) -> Decimal:
-    """In steps of a ten-thousandth, the finest that Cheddar counts."""
+    """The quantity, rounded to four decimals, the most that Cheddar accepts."""
     query = select(func.coalesce(func.sum(Transfer.bytes), 0)).where(
         Transfer.customer == customer, Transfer.at >= period.start, Transfer.at < period.end
     )
@@ -63,7 +63,7 @@ def gigabytes_used(customer: str, period: Period) -> Decimal:
 
 
 @receiver.review
-def audit(review: Review) -> None:  # a plain function runs in a thread, and may wait for the database
+def audit(review: Review) -> None:  # a plain function runs in a thread, so it may wait for the database
     review.set_quantity("GB", gigabytes_used(review.customer.code, review.period))
 
 

@@ -1,4 +1,4 @@
-"""A listener as a Starlette application, with a health check and a page that shows what it did.
+"""A Starlette application as a listener, with a health check and a page that shows its work.
 
 Try it against the mock, in two terminals of a clone:
 
@@ -6,11 +6,10 @@ Try it against the mock, in two terminals of a clone:
     set -a; . examples/mock.env; set +a
     uvicorn --app-dir examples starlette_app:app --port 8000
 
-and let a month and an hour go by: `tallyhook clock advance 1mo`, `tallyhook clock advance 1h`.
+Then advance the clock by a month and an hour: `tallyhook clock advance 1mo`, `tallyhook clock advance 1h`.
 
-Make it yours: `gigabytes_used`, the product's code, and who may see the page. CHEDDAR_USER,
-CHEDDAR_PASSWORD and CHEDDAR_SECRET come from the environment, and a KeyError names the one that is
-missing.
+Adapt `gigabytes_used`, the product's code, and the check of who may see the page. CHEDDAR_USER,
+CHEDDAR_PASSWORD and CHEDDAR_SECRET come from the environment. A KeyError names a missing one.
 """
 
 from collections.abc import AsyncGenerator, Mapping
@@ -33,7 +32,7 @@ receiver = Receiver(product, inbox=env.get("TALLYHOOK_INBOX", "inbox.sqlite"))
 
 
 async def gigabytes_used(customer: str, period: Period) -> int:
-    return 15  # ask your own database here: from period.start up to, and without, period.end
+    return 15  # ask your own database here, from period.start to period.end (excluded)
 
 
 @receiver.review
@@ -42,12 +41,12 @@ async def audit(review: Review) -> None:
 
 
 def is_operator(headers: Mapping[str, str]) -> bool:
-    return False  # ask your own sessions here
+    return False  # check your own sessions here
 
 
 @asynccontextmanager
 async def lifespan(app: Starlette) -> AsyncGenerator[None, None]:
-    async with client, receiver:  # at the end lets the work that runs finish, then closes
+    async with client, receiver:  # at the end, waits for running work, then closes
         yield
 
 

@@ -1,4 +1,4 @@
-"""A source of one's own: Stripe's signature, `Stripe-Signature: t=<seconds>,v1=<hex>,…` (documented)."""
+"""A custom source for Stripe's signature, `Stripe-Signature: t=<seconds>,v1=<hex>,…` (documented)."""
 
 import hmac
 import json

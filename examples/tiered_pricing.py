@@ -1,7 +1,7 @@
-"""Tiered prices: Cheddar counts the gigabytes, the review charges what they come to.
+"""Tiered prices: Cheddar counts the gigabytes, and the review adds a charge for them.
 
-A plan has one price per item. So here the plan includes 99999999.9 GB, which means no limit and costs
-nothing, and the tiers stand below. Try it against the mock, in two terminals of a clone:
+A plan has only one price per item. So this plan includes 99999999.9 GB, which means unlimited and free, and
+the tiers are in this file. Try it against the mock, in two terminals of a clone:
 
     tallyhook mock --catalog examples/metered.toml --frozen
     set -a; . examples/mock.env; set +a
@@ -9,8 +9,8 @@ nothing, and the tiers stand below. Try it against the mock, in two terminals of
 
 Bea has used 612 GB: a month and an hour later (`tallyhook clock advance 1mo`, `… 1h`) she has paid 45.60.
 
-Make it yours: TIERS, the plan, the item. CHEDDAR_USER, CHEDDAR_PASSWORD and CHEDDAR_SECRET come from the
-environment, and a KeyError names the one that is missing.
+Adapt TIERS, the plan and the item. CHEDDAR_USER, CHEDDAR_PASSWORD and CHEDDAR_SECRET come from the
+environment. A KeyError names a missing one.
 """
 
 from decimal import ROUND_HALF_UP, Decimal
@@ -22,7 +22,7 @@ from tallyhook.review import Review
 from tallyhook_receiver import Cheddar, Receiver
 
 PLAN, ITEM, CHARGE = "TRAFFIC", "GB", "TRAFFIC"
-TIERS = (  # how many units, each at which price; the last tier has no end
+TIERS = (  # the number of units and the price of each; the last tier has no limit
     (Decimal(100), Decimal("0.00")),
     (Decimal(400), Decimal("0.10")),
     (Decimal("Infinity"), Decimal("0.05")),
@@ -36,7 +36,7 @@ receiver = Receiver(product, inbox=env.get("TALLYHOOK_INBOX", "inbox.sqlite"))
 
 
 def price(used: Decimal) -> Decimal:
-    """What so many units cost: each tier exactly, and the sum rounded once."""
+    """The price of this many units. Tiers are added exactly, and the sum is rounded once."""
     amount = Decimal(0)
     for size, each in TIERS:
         units = min(used, size)

@@ -1,4 +1,4 @@
-"""One listener for two senders: Cheddar's invoices are reviewed, and Svix tells who reads the meters.
+"""One listener for two senders: it reviews Cheddar's invoices, and takes meter readings from Svix.
 
 Serve it with: uvicorn two_sources:app --port 8000
 """
@@ -27,7 +27,7 @@ gigabytes: Counter[str] = Counter()  # a table of your own database
 
 @receiver.on("meter.read", source=meters)
 async def read(event: Event[dict[str, Any]]) -> None:
-    """Runs at least once for each event: `event.key` is the same in a repetition."""
+    """Runs at least once for each event. A repeated event has the same `event.key`."""
     gigabytes[event.payload["customer"]] += event.payload["gigabytes"]
 
 

@@ -1,12 +1,13 @@
-"""One usage audit for four billing systems, from cron: what was used in each period that closes?
+"""One usage audit for four billing systems, for cron.
 
-    python examples/usage_audit.py accounts.toml             # says what would change, and changes nothing
+    python examples/usage_audit.py accounts.toml             # a dry run: prints the changes only
     python examples/usage_audit.py accounts.toml --apply
 
-Run it every hour, one at a time (`flock audit.lock python usage_audit.py …`). It is safe to run twice, and to
-be cut at any point: what it did stands in its journal. It exits with 1 if any outcome needs a person.
+Run it every hour, one at a time (`flock audit.lock python usage_audit.py …`). You can run it twice
+and interrupt it at any point: its journal contains what it did. It exits with 1 if a person must check an
+outcome.
 
-Make it yours: `blocks_used`. accounts.toml says where to log in; a system that is left out is not audited:
+Adapt `blocks_used`. accounts.toml contains the logins; a system that it leaves out is not audited:
 
     [cheddar]
     product = "ACME"
@@ -56,17 +57,17 @@ from tallyhook.audit import (
 
 
 def blocks_used(system: str, account: str) -> int:
-    return 8  # ask your own database here: 200 GB over, in blocks of 25
+    return 8  # ask your own database here: 200 GB above the plan, in blocks of 25
 
 
 def usage(audit: Audit) -> None:
-    """The audit itself, the same for all systems. 0 is declared too: what stands there is billed."""
+    """The audit, the same for all systems. Declare 0 too, because the current quantity would be billed."""
     audit.set_quantity("blocks", blocks_used(audit.window.system, audit.window.account))
     audit.run_when_done()
 
 
 def systems(accounts: dict[str, Any], clients: ExitStack) -> Iterator[System]:
-    """Those that the file names. `url` is for tries against a mock."""
+    """The systems in the file. `url` is for tests against a mock."""
     if given := accounts.get("cheddar"):
         url = {"base_url": given["url"]} if "url" in given else {}
         client = tallyhook.Client(given["product"], given["user"], given["password"], **url)

@@ -38,7 +38,7 @@ async def lifespan(app: Starlette) -> AsyncGenerator[None, None]:
         yield
 
 
-# The proxy in front passes on /hooks and /healthz, and keeps /metrics for the house.
+# The proxy in front passes on only /hooks and /healthz, so /metrics stays internal.
 app = Starlette(
     lifespan=lifespan,
     routes=[

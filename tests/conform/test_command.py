@@ -180,7 +180,7 @@ def test_calls_are_recorded_and_compared(server: Server, tmp_path: Path) -> None
             ["record", "--upstream", "http://x", "--to", "none/file"],
             "none/file can't be written: No such",
         ),
-        (["record", "--upstream", "http://x", "--host", "192.0.2.1"], "192.0.2.1:8422 can't be listened at"),
+        (["record", "--upstream", "http://x", "--host", "192.0.2.1"], "can't listen at 192.0.2.1:8422"),
     ],
 )
 def test_what_can_not_be_recorded_or_compared_is_one_line(arguments: list[str], told: str) -> None:

@@ -48,7 +48,7 @@ def test_what_is_wrong_is_said_in_one_line(server: Server, command: Command) -> 
     for code, why, arguments in (
         (2, "there is no 'GLOV'; did you mean GLOW?", ("customers", "add", "eve", "--plan", "GLOV")),
         (2, "there is no 'GLOV'; did you mean GLOW?", ("customers", "edit", "ida", "--plan", "GLOV")),
-        (2, "nothing to change was named", ("customers", "edit", "ida")),
+        (2, "name at least one field to change", ("customers", "edit", "ida")),
         (1, "ida", ("customers", "add", "ida", "--plan", "GLOW")),
         (1, "Customer not found", ("charge", "eve", "A", "1")),
         (1, "OLI", ("usage", "set", "ida", "OLI", "1")),

@@ -193,7 +193,7 @@ def test_a_triggered_hook_is_signed_and_holds_nothing(server: Server, command: C
 
 
 def test_faults_are_planned_listed_and_cleared(command: Command) -> None:
-    assert "Nothing is planned" in command.says("faults", "list")
+    assert "No faults are planned" in command.says("faults", "list")
     wish = ("--status", "503", "--retry-after", "7", "--action", "customers/get", "--times", "2")
     made = command.gives("faults", "add", "error", *wish)
     assert (made["status"], made["retryAfter"], made["times"]) == (503, 7, 2)
@@ -257,7 +257,7 @@ def test_several_products_have_to_be_told_apart() -> None:
             ("calls", "--product", "WIK"),
             ("timeline", "ida", "--product", "WIK"),
         ):
-            assert "there is no 'WIK'; there is LANTERN, WICK" in command.complains(2, *wrong)
+            assert "there is no 'WIK'; the mock has LANTERN, WICK" in command.complains(2, *wrong)
         assert "one of LANTERN, WICK is required" in command.complains(
             2, "customers", "add", "max", "--plan", "W"
         )

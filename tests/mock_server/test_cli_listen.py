@@ -128,7 +128,7 @@ def test_who_is_behind_and_gone_is_no_acknowledgement(server: Server) -> None:
 def test_what_can_not_be_listened_to_is_said(server: Server) -> None:
     for arguments, complaint in (
         (("--forward", "localhost:8000"), "--forward: 'localhost:8000' is not a URL"),
-        (("--product", "WICK"), "--product: there is no 'WICK'; there is LANTERN"),
+        (("--product", "WICK"), "--product: there is no 'WICK'; the mock has LANTERN"),
         (("--events", "signup"), "signup: not one of newSubscription"),
     ):
         done = run("listen", *arguments, mock=server.url)

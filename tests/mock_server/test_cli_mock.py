@@ -131,13 +131,13 @@ def test_what_can_not_be_done_is_said_in_one_line(tmp_path: Path) -> None:
     with bind("127.0.0.1", 0) as taken:
         port = str(taken.getsockname()[1])
         for arguments, complaint in [
-            (("--port", port), f"port {port} is in use: --port 0 takes a free one"),
-            (("--host", "no.such.host.invalid"), "no.such.host.invalid:8421 can't be had: "),
+            (("--port", port), f"port {port} is in use; choose another with --port N"),
+            (("--host", "no.such.host.invalid"), "can't listen at no.such.host.invalid:8421: "),
             (("--catalog", str(broken)), f"{broken}: users[0].password: a value is required"),
             (("--catalog", str(tmp_path / "none.toml")), "none.toml: No such file or directory"),
             (("--start", "soon"), "--start: 'soon' is not an ISO 8601 moment"),
             (("--start", "9999-01-01"), "--start: 9999-01-01T00:00:00+00:00 is out of range: "),
-            (("--hostname", "billing.test"), "--hostname is of use with --tls only"),
+            (("--hostname", "billing.test"), "--hostname works only with --tls"),
             (("--tls", "--tls-dir", str(broken)), f"can't create a certificate in {broken}: "),
         ]:
             done = run("mock", *arguments)
@@ -180,7 +180,7 @@ def test_what_looks_after_a_receiver_needs_nothing_of_the_mocks(tmp_path: Path) 
         (("--help",), 0, "doctor"),
         (("inbox", "list", "--inbox", str(tmp_path / "none.sqlite")), 2, "the file does not exist"),
         (("doctor", "--url", "http://127.0.0.1:9/hooks"), 1, "TALLYHOOK_KEYS is not set"),
-        (("verify", str(body), "--key", "wick", "--signature", "00"), 1, "was cut or is another"),
+        (("verify", str(body), "--key", "wick", "--signature", "00"), 1, "was cut, or is not Cheddar's"),
     ]:
         done = run_without(MOCKS_OWN, *arguments)
         assert done.returncode == code, done

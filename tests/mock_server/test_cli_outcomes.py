@@ -45,7 +45,7 @@ def test_an_answer_is_waited_for_and_told(server: Server) -> None:
         done = run("hooks", "replay", name, mock=server.url)
         assert done.returncode == 1
         assert "→ 503 in" in done.stdout
-        assert "comes again at 2026-01-01 00:01:00 UTC" in done.stdout
+        assert "sent again at 2026-01-01 00:01:00 UTC" in done.stdout
 
         status = 204
         done = run("hooks", "retry", name, mock=server.url)
@@ -123,6 +123,6 @@ def test_a_billable_hook_before_its_time_names_the_command_that_is_meant(server:
     billable = ("trigger", "subscriptionBillable", "--customer", "ida")
     with listening() as listener:
         server.listen(listener.url)
-        assert "`tallyhook bill ida` plays the period" in command.complains(1, *billable)
+        assert "`tallyhook bill ida` runs the period" in command.complains(1, *billable)
         assert not listener.received
         assert " 200 in " in command.says(*billable, "--early")

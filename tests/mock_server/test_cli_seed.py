@@ -14,7 +14,7 @@ def test_a_running_mock_gets_customers() -> None:
     with serve(catalog()) as server:
         command = Command(server.url)
         done = run("seed", "60", mock=server.url)
-        assert (done.returncode, done.stdout) == (0, "60 customers are there\n")
+        assert (done.returncode, done.stdout) == (0, "60 customers were created\n")
         assert "60/60" in done.stderr  # the progress bar
         assert command.gives("seed", "5", "--plan", "GLOW") == {"created": 5}
         customers = command.gives("customers")
@@ -44,8 +44,8 @@ def test_a_file_gets_customers(tmp_path: Path) -> None:
     assert codes == [f"C{number:05}" for number in range(1, 32)]
 
     for wrong, complaint in (
-        (("--write", str(tmp_path / "a.toml")), "has to end in .json"),
-        (("--catalog", str(base)), "--catalog is of use with --write only"),
+        (("--write", str(tmp_path / "a.toml")), "must end in .json"),
+        (("--catalog", str(base)), "--catalog works only with --write"),
         (("--write", str(written), "--catalog", str(tmp_path / "none.toml")), "No such file"),
         (("--write", str(written), "--product", "TWO"), "--product: one of ACME is required"),
         (("--write", str(tmp_path / "none" / "a.json")), "No such file or directory"),

@@ -133,7 +133,7 @@ def test_hooks_have_parts_in_both_orders_and_by_filter() -> None:
         command = Command(server.url)
         latest = command.gives("hooks", "list")
         assert latest == whole
-        assert "earlier ones" in run("hooks", "list", "--limit", "5", mock=server.url).stderr
+        assert "earlier hooks" in run("hooks", "list", "--limit", "5", mock=server.url).stderr
         assert command.gives("hooks", "list", "--limit", "5") == whole[-5:]
         done = run("hooks", "list", "--limit", "5", "--after", whole[2]["id"], mock=server.url)
         assert f"--after {whole[7]['id']}" in done.stderr
