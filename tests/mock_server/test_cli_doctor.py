@@ -125,7 +125,9 @@ def test_settings(patient: Patient) -> None:
     assert [each[:2] for each in found["settings"]] == [
         ("bad", "TALLYHOOK_KEEP_DAYS is not a number of days, or none"),
         ("bad", "TALLYHOOK_PRODUCT_CODE is not set"),
-        ("bad"    ]
+        ("bad", "TALLYHOOK_USER is set but TALLYHOOK_PASSWORD is not"),
+        ("doubtful", "TALLYHOOK_SENDER is not a known setting"),
+    ]
     assert found["settings"][-1][2] == "did you mean TALLYHOOK_SENDERS?"
     assert found["API"] == [("skipped", "needs the product, user and password", "")]
     assert "keys" not in found
