@@ -24,7 +24,7 @@ def test_the_proof_exists(file: str, name: str) -> None:
 def test_every_threat_has_a_proof() -> None:
     rows = [line for line in DOCUMENT.splitlines() if line.startswith("| ")]
     head, *threats = rows
-    assert head == "| threat | what stands against it | proof |"
+    assert head == "| threat | defence | proof |"
     assert len(threats) > 20
     for threat in threats:
         assert re.search(r"`tests/[\w/]+\.py::test_\w+` \|$", threat), threat

@@ -23,8 +23,8 @@ _WAIT = 1.0  # seconds: somebody waits at the keyboard
     "shell", metavar="bash|zsh|fish", type=click.Choice(("bash", "zsh", "fish")), help="The shell."
 )
 def completion(shell: str) -> None:
-    """Print a script that completes commands, options and hook types, and the customers, products, hooks and
-    listeners of a running mock.
+    """Print a shell script that completes commands, options and hook types, and the customers, products,
+    hooks and listeners of a running mock.
 
     Example: tallyhook completion bash >> ~/.bashrc
 

@@ -70,7 +70,9 @@ assumed_option = click.option(
 
 
 @conform.command()
-@click.option("--base-url", metavar="URL", required=True, help="The API, such as https://getcheddar.com/xml.")
+@click.option(
+    "--base-url", metavar="URL", required=True, help="The API's URL, such as https://getcheddar.com/xml."
+)
 @click.option("--product", metavar="CODE", required=True, help="A product for tests, without customers.")
 @click.option("--user", metavar="EMAIL", required=True, help="A user of the product.")
 @password_option

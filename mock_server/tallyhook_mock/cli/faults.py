@@ -51,7 +51,7 @@ def list_(url: str, as_json: bool) -> None:
 @click.option(
     "--probability",
     type=click.FloatRange(min=0, max=1),
-    help="The chance of each match, 0 to 1.",
+    help="The chance that a match is affected.",
 )
 @click.option("--seed", type=int, help="The seed of the random numbers.")
 @click.option("--seconds", type=float, help="The length of a latency or timeout, in real seconds.")

@@ -269,7 +269,7 @@ def _check(remote: Remote, product: str, customer: str) -> None:
 
 
 def _report(remote: Remote, hook: Mapping[str, Any], since: int = 0, *, as_json: bool) -> None:
-    """Report the deliveries from this index on that are still under way."""
+    """Report the deliveries that are under way, starting at this index."""
     under_way = [
         place
         for place, delivery in enumerate(hook["deliveries"])

@@ -42,7 +42,7 @@ _ROOT = "/hooks"
 @click.option(
     "--since",
     metavar="DATE|DURATION",
-    help="First print the hooks since this time, or of this last period, in the mock's time.",
+    help="Also print earlier hooks: since a date, or of the last DURATION, in the mock's time.",
 )
 @product_option
 @mock_option

@@ -99,9 +99,9 @@ def add(
 def remove(name: str, url: str, as_json: bool) -> None:
     """Remove a listener, and cancel the hooks that it has not acknowledged.
 
-    Invoices that only this listener holds are released, and run an hour later without a review. The command
-    says how many there are. Registering a new address doesn't change that, because waiting hooks go only to
-    their old address. So let that address answer first, or pause the listener instead.
+    Invoices that wait only for this listener are released, and run an hour later without a review. The
+    command says how many there are. Registering a new address doesn't change that, because waiting hooks go
+    only to their old address. So let that address answer first, or pause the listener instead.
 
     Example: tallyhook listeners remove 1e39d021
     """

@@ -41,7 +41,7 @@ product_option = click.option(
     "--product",
     metavar="CODE",
     shell_complete=product_codes,
-    help="The product. Required if several products match.",
+    help="Use only this product. Required if it is ambiguous.",
 )
 customer_argument = click.argument(
     "customer", metavar="CUSTOMER", shell_complete=customer_codes, help="A customer's code."

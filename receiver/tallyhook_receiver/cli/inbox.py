@@ -186,10 +186,10 @@ def resolve(
     note: str,
     as_json: bool,
 ) -> None:
-    """Decide what happens to an unresolved hook. The decision is saved in its journal.
+    """Decide what happens to an unresolved hook, and save the decision in its journal.
 
-    The next delivery continues with it. If the hook was already acknowledged, the receiver's next second look
-    does.
+    The next delivery acts on the decision. If the hook was already acknowledged, the receiver's next second
+    look does.
 
     Example: tallyhook inbox resolve f00dfeed --ours 7a1c --note "seen in the console"
     """

@@ -156,7 +156,7 @@ def say(what: "RenderableType", *, soft_wrap: bool = False) -> None:
 
 
 def can_write(text: str) -> bool:
-    """Whether the output's encoding has these characters. From now on, other missing ones are replaced."""
+    """Whether the output can show these characters. From now on, it replaces those that it can't show."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     try:

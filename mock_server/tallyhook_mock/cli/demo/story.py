@@ -66,7 +66,7 @@ DUE = {
 
 @dataclass
 class Story:
-    """The record, each invoice when held and when executed, and each customer's billed and due amount."""
+    """The record, the held and the executed invoices, and for each customer the amounts billed and due."""
 
     record: Record
     held: dict[str, Invoice] = field(default_factory=dict)
