@@ -1,9 +1,10 @@
 """Planned faults: which call or hook fails, how, when, and how often."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from enum import StrEnum
 from random import Random
+from typing import Any
 
 from msgspec.structs import fields
 
@@ -47,6 +48,10 @@ _CALLS = frozenset(kind for kind, options in OPTIONS.items() if "action" in opti
 _HOOKS = frozenset(kind for kind, options in OPTIONS.items() if "type" in options)
 
 
+def _made(fields: Mapping[str, Any]) -> "Fault":
+    return Fault(**fields)
+
+
 class _OfKind(Value, frozen=True):
     """The one positional field of a fault; all others are keyword-only."""
 
@@ -82,6 +87,10 @@ class Fault(_OfKind, frozen=True, kw_only=True):
     status: int = 503
     retry_after: int = 1
     by: timedelta = timedelta(minutes=1)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Saved worlds hold faults, and msgspec's versions name different functions that make them again.
+        return _made, ({name: getattr(self, name) for name in self.__struct_fields__},)
 
     def __post_init__(self) -> None:
         for option in fields(self):

@@ -36,7 +36,6 @@ _LIBRARY = {
     ("datetime", "timedelta"),
     ("datetime", "timezone"),
     ("decimal", "Decimal"),
-    ("msgspec._core", "rebuild"),
     ("random", "Random"),
 }
 

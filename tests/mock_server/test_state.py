@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tallyhook_mock import Mock, create_app, serve
+from tallyhook_mock import Fault, FaultKind, Mock, create_app, serve
 from tallyhook_mock.clock import parse_moment
 from tallyhook_mock.journal import Journal
 from tallyhook_mock.server import configure
@@ -172,6 +172,19 @@ def test_a_snapshot_is_a_world_to_come_back_to() -> None:
 
 def restored(api: httpx.Client, name: str) -> None:
     api.post(f"/_mock/snapshots/{name}/restore").raise_for_status()
+
+
+@pytest.mark.parametrize("kind", list(FaultKind))
+def test_a_snapshot_holds_planned_faults(kind: FaultKind) -> None:
+    fault = Fault(kind, times=3, customer="ida")
+    with serve(catalog()) as server, httpx.Client(base_url=f"{server.url}/_mock") as control:
+        server.fault(fault)
+        control.post("/snapshots", json={"name": "armed"}).raise_for_status()
+        planned = control.get("/faults").json()
+        control.delete("/faults").raise_for_status()
+        control.post("/snapshots/armed/restore").raise_for_status()
+        assert control.get("/faults").json() == planned
+        assert len(planned["faults"]) == 1
 
 
 def test_a_world_is_taken_up_after_an_orderly_end_and_a_kill(tmp_path: Path) -> None:
