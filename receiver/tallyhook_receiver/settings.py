@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from tallyhook import signing
-from tallyhook.cheddar.client import BASE_URL, AsyncClient
+from tallyhook.cheddar.calls.call import BASE_URL
 from tallyhook_receiver.errors import SettingsError
 from tallyhook_receiver.options import ARGUMENTS, Options, Setting, listed
 from tallyhook_receiver.sources.cheddar import Cheddar
@@ -107,6 +107,9 @@ class Settings:
         code, keys = self.values["PRODUCT_CODE"], self.values["KEYS"]
         client = None
         if connects and "USER" in self.values:
+            # Loaded only here: the commands that read the inbox would wait for it.
+            from tallyhook.cheddar.client import AsyncClient
+
             user, password = self.values["USER"], self.values["PASSWORD"]
             client = AsyncClient(code, user, password, base_url=self.values.get("BASE_URL", BASE_URL))
         try:

@@ -26,7 +26,18 @@ READING = (
     "snapshot",
     "rules",
 )
-HELP = ("", "mock", "seed", "listen", "trigger", "record", "compare", "conform start", "verify", "doctor")
+HELP = (
+    "",
+    "mock",
+    "seed",
+    "listen",
+    "trigger",
+    "record",
+    "compare",
+    "conform start",
+    "verify",
+    "doctor",
+)
 
 
 def loaded(command: str, url: str = "") -> set[str]:
@@ -54,3 +65,8 @@ def test_commands_that_read_load_no_web_server_and_no_parser() -> None:
 @pytest.mark.parametrize("command", HELP)
 def test_help_loads_nothing_that_the_command_works_with(command: str) -> None:
     assert not loaded(f"{command} --help") & HEAVY
+
+
+def test_the_inbox_loads_no_client() -> None:
+    """It loads lxml, because what it shows can show itself as HTML too."""
+    assert not loaded("inbox list --help") & HEAVY - {"lxml"}

@@ -26,8 +26,8 @@ from tallyhook.review.journal import (
 from tallyhook_receiver import Inbox, InboxUnavailable, Record, State, open_inbox
 from tallyhook_receiver.cli.command import BAD, USAGE, Group, fail, json_option
 from tallyhook_receiver.cli.output import grid, print_json, say, table
-from tallyhook_receiver.page.subject import subject
 from tallyhook_receiver.settings import PREFIX, read
+from tallyhook_receiver.subject import subject
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from tallyhook.review import Outcome
 from tallyhook.tables import Column, Element, Table, element, written
 from tallyhook_receiver.inbox import Inbox, Record, State, Stats
-from tallyhook_receiver.page.subject import Subject, subject
+from tallyhook_receiver.subject import Subject, subject
 
 _SHOWN = 20  # hooks in each section, newest first
 _SEARCHED = 100  # how many finished hooks are searched for reviews

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from tallyhook import events, signing
-from tallyhook.cheddar.client import AsyncClient
 from tallyhook.cheddar.models import canonical
 from tallyhook.errors import DecodeError
 from tallyhook_receiver.sources.source import Event, Keys, WrongSource, body_key, inbox_key, keys_of
+
+if TYPE_CHECKING:
+    from tallyhook.cheddar.client import AsyncClient
 
 
 class Cheddar:
@@ -27,7 +30,7 @@ class Cheddar:
         self,
         code: str,
         keys: Keys,
-        client: AsyncClient | None = None,
+        client: "AsyncClient | None" = None,
         *,
         id: str | None = None,
         scheme: signing.Scheme = signing.CHEDDAR,

@@ -1,16 +1,18 @@
 """Cleverbridge's notifications. They are unsigned, so the receiver confirms them through the API."""
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from tallyhook._lenient import optional_datetime
-from tallyhook.cleverbridge import AsyncClient, Subscription
 from tallyhook.errors import APIError, DecodeError, NoAnswer, NotFound
 from tallyhook_receiver.allowlist import Allowlist
 from tallyhook_receiver.errors import NotYet, Unconfirmed
 from tallyhook_receiver.sources.source import Event, body_key, event_type, parsed
+
+if TYPE_CHECKING:
+    from tallyhook.cleverbridge import AsyncClient, Subscription
 
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,7 +23,7 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
         body: the JSON that was sent. It isn't authenticated.
     """
 
-    subscriptions: tuple[Subscription, ...]
+    subscriptions: tuple["Subscription", ...]
     body: Mapping[str, object]
 
 
@@ -44,7 +46,7 @@ class Cleverbridge:
     Raises ValueError if `networks` is empty or has an invalid network.
     """
 
-    def __init__(self, name: str, client: AsyncClient, *, networks: Iterable[str]) -> None:
+    def __init__(self, name: str, client: "AsyncClient", *, networks: Iterable[str]) -> None:
         self.name = name
         self.client = client
         self.networks = networks if isinstance(networks, str) else tuple(networks)
@@ -93,7 +95,7 @@ class Cleverbridge:
         confirmed = Notification(subscriptions=found, body=body)
         return Event(key=event.key, type=event.type, payload=confirmed, at=event.at, source=event.source)
 
-    async def _read_back(self, names: "_Names") -> tuple[Subscription, ...]:
+    async def _read_back(self, names: "_Names") -> tuple["Subscription", ...]:
         if names.subscription:
             return (await self.client.get_subscription(names.subscription),)
         if names.purchase.isdecimal() and int(names.purchase) > 0:
@@ -113,7 +115,7 @@ class _Names(NamedTuple):
     purchase: str
     customer: str
 
-    def fit(self, found: Subscription) -> bool:
+    def fit(self, found: "Subscription") -> bool:
         """Whether the ids fit this subscription. The S in front of an id is optional (documented)."""
         same_id = found.id.upper().removeprefix("S") == self.subscription.upper().removeprefix("S")
         return (same_id or not self.subscription) and self.customer in ("", found.customer_id)

@@ -9,8 +9,7 @@ from typing import Unpack
 from tallyhook._call import Pairs
 from tallyhook._client import AsyncOptions, BaseAsyncClient, BaseClient, Method, Options, basic
 from tallyhook.cheddar import calls
-
-BASE_URL = "https://getcheddar.com/xml"
+from tallyhook.cheddar.calls.call import BASE_URL as BASE_URL
 
 
 class _Methods:

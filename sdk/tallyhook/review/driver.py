@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tallyhook.cheddar.calls import Call
-from tallyhook.cheddar.client import AsyncClient, Client
 from tallyhook.cheddar.models import Customer, canonical
 from tallyhook.errors import Error
 from tallyhook.review.apply import Application
@@ -14,6 +13,7 @@ from tallyhook.review.journal import Journal
 from tallyhook.review.outcome import Outcome
 
 if TYPE_CHECKING:
+    from tallyhook.cheddar.client import AsyncClient, Client
     from tallyhook.review.review import Review
 
 
@@ -22,7 +22,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def drive(review: "Review", client: Client, *, unknown_for: timedelta, marks: bool) -> Outcome:
+def drive(review: "Review", client: "Client", *, unknown_for: timedelta, marks: bool) -> Outcome:
     """Apply with a blocking client, without a journal."""
     _require_product(review, client)
     _require_longer(unknown_for, client)
@@ -44,7 +44,7 @@ def drive(review: "Review", client: Client, *, unknown_for: timedelta, marks: bo
 
 async def adrive(
     review: "Review",
-    client: AsyncClient,
+    client: "AsyncClient",
     journal: Journal | None,
     *,
     now: Callable[[], datetime],
@@ -84,13 +84,13 @@ async def adrive(
             await journal.append(step)
 
 
-def _require_longer(unknown_for: timedelta, client: Client | AsyncClient) -> None:
+def _require_longer(unknown_for: timedelta, client: "Client | AsyncClient") -> None:
     timeout = min(client.timeout, client.deadline or client.timeout)
     if unknown_for.total_seconds() <= timeout < math.inf:
         raise ValueError(f"unknown_for has to be longer than the client's timeout, which is {timeout:g} s")
 
 
-def _require_product(review: "Review", client: Client | AsyncClient) -> None:
+def _require_product(review: "Review", client: "Client | AsyncClient") -> None:
     product = review.product
     if product is None:
         return

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from tallyhook import money
-from tallyhook.cheddar.client import AsyncClient, Client
 from tallyhook.cheddar.hooks import Hook
 from tallyhook.cheddar.models import Customer, Invoice, Plan, Product, Subscription
 from tallyhook.review.apply import GONE_AFTER, UNKNOWN_FOR
@@ -16,6 +16,9 @@ from tallyhook.review.driver import adrive, drive, utc_now
 from tallyhook.review.journal import Declaration, DeclaredCharge, Entry, Journal
 from tallyhook.review.outcome import Outcome
 from tallyhook.tables import Column, Shown, Table
+
+if TYPE_CHECKING:
+    from tallyhook.cheddar.client import AsyncClient, Client
 
 _CHARGE_CODE_LENGTH = 36  # documented
 
@@ -167,7 +170,7 @@ class Review(Shown):
         """The dry run: what `apply` would change on the invoice in this document. See `review.compare`."""
         return compare(self, customer, entries)
 
-    def apply(self, client: Client, *, unknown_for: timedelta = UNKNOWN_FOR, marks: bool = True) -> Outcome:
+    def apply(self, client: "Client", *, unknown_for: timedelta = UNKNOWN_FOR, marks: bool = True) -> Outcome:
         """Bring the invoice to what was declared, read it back and verify it, then run it if asked to.
 
         This works without a journal. A declared charge counts as done if its content is already on the
@@ -195,7 +198,7 @@ class Review(Shown):
 
     async def aapply(
         self,
-        client: AsyncClient,
+        client: "AsyncClient",
         journal: Journal | None = None,
         *,
         now: Callable[[], datetime] = utc_now,
@@ -222,7 +225,7 @@ class Review(Shown):
 
     async def alook_again(
         self,
-        client: AsyncClient,
+        client: "AsyncClient",
         journal: Journal,
         *,
         now: Callable[[], datetime] = utc_now,
