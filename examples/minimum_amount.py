@@ -1,4 +1,4 @@
-"""No bill below a minimum: a reminder comes two days before the bill, and postpones a small bill by a month.
+"""No bill below a minimum: a reminder comes two days before each bill, and its handler postpones small ones.
 
 The usage continues to count, so the next bill covers both months. No bill is postponed for more than three
 months. Try it against the mock, in two terminals of a clone:
