@@ -148,3 +148,22 @@ def test_states_and_monthly_revenue(api: Api) -> None:
     assert api.control("/cancel", {})["state"] == "Non Renewing"
     api.server.advance("1mo")
     assert (api.control("")["state"], api.control("")["monthlyRevenue"]) == ("Cancelled", "0.00")
+
+
+@pytest.mark.parametrize(
+    "amount", ["NaN", "Infinity", "1_0", " 5 ", "５", "+5", "1e1", "0x5", "5.", "-5", "0", ""]
+)
+def test_a_number_that_only_python_reads_is_refused(api: Api, amount: str) -> None:
+    charge = {"subscription_code": "mill", "description": "work", "amount": "1.00", "quantity": "1"}
+    for name in ("amount", "quantity"):
+        assert name in api.call("addCharge", 400, **charge | {name: amount})["message"]
+    assert api.waiting() == []
+
+
+def test_a_field_that_is_there_twice_is_refused(api: Api) -> None:
+    form = f"api_token={TOKEN}&subscription_code=mill&description=work&amount=1.00"
+    for query, more in (("", "&amount=7.00"), ("?amount=7.00", ""), ("?subscription_code=other", "")):
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        answer = api.http.post(f"/addCharge{query}", content=form + more, headers=headers)
+        assert (answer.status_code, "is there twice" in answer.json()["message"]) == (400, True)
+    assert api.waiting() == []

@@ -117,3 +117,89 @@ def test_fusebill(server: Server, http: httpx.Client, method: str, path: str, na
         assert answer.status_code == 400, body
         assert list(answer.json()) == ["ErrorId", "HttpStatusCode", "Errors"]
     assert everything(server) == before
+
+
+@pytest.mark.parametrize(
+    ("call", "query", "body"),
+    [
+        ("updatesubscriptionitem", "", '{"SubscriptionId": "S1001", "Quantity": 1, "Quantity": 2}'),
+        ("updatesubscriptionitem", "", '{"SubscriptionId": "S1001", "Quantity": 1, "quantity": 2}'),
+        ("updatesubscriptionitem", "", '{"CustomerPrice": {"Value": 1, "value": 2}}'),
+        ("updatesubscriptionitem", "?getCustomerPricePreviewOnly=true", '{"SubscriptionId": "S1001"}'),
+        ("renewsubscription", "?x=1", '{"SubscriptionId": "S1001"}'),
+    ],
+)
+def test_cleverbridge_overlooks_nothing(
+    server: Server, http: httpx.Client, call: str, query: str, body: str
+) -> None:
+    before = everything(server)
+    headers = {"Content-Type": "application/json"}
+    answer = send(
+        http, "POST", f"/subscription/{call}{query}", body, auth=("grace", "hopper"), headers=headers
+    )
+    assert answer.status_code == 400
+    said = answer.json()["ResultMessage"]
+    assert "is there twice" in said or "is not known here" in said
+    assert everything(server) == before
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "said"),
+    [
+        ("?subscriptionId=S1001&SubscriptionID=S2002", "", "is there twice"),
+        ("?subscriptionId=S1001", '{"subscriptionId": "S2002"}', "takes no body"),
+    ],
+)
+def test_a_reading_of_cleverbridge_overlooks_nothing(
+    http: httpx.Client, query: str, body: str, said: str
+) -> None:
+    answer = send(http, "GET", f"/subscription/getsubscription{query}", body, auth=("grace", "hopper"))
+    assert (answer.status_code, said in answer.json()["ResultMessage"]) == (400, True)
+
+
+DEFINITION = '{"id": 1, "invoiceDay": 3}'
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        (method, f"{path}?preview=true", body)
+        for method, path, body in [
+            ("POST", "customerActivation", '{"customerId": 1}'),
+            ("POST", "customerHold/1", ""),
+            ("POST", "customers/unhold", '{"customerId": 1}'),
+            ("POST", "customerCancellation", '{"customerId": 1}'),
+            ("POST", "customers", '{"firstName": "Ada"}'),
+            ("PUT", "customers", '{"id": 1}'),
+            ("POST", "purchases", "{}"),
+            ("POST", "purchases/cancel", "{}"),
+            ("POST", "subscriptionProvision/11", ""),
+            ("POST", "subscriptionCancellation", '{"subscriptionId": 11}'),
+            ("DELETE", "subscriptions/delete/11", ""),
+            ("PUT", "subscriptions/11/billingPeriodDefinition", '{"invoiceDay": 3}'),
+            ("POST", "billingPeriodDefinitions", "{}"),
+            ("POST", "billingPeriodDefinitions/preview", "{}"),
+            ("PUT", "billingPeriodDefinitions", DEFINITION),
+            ("DELETE", "billingPeriodDefinitions/1", ""),
+            ("PATCH", "draftInvoices", "{}"),
+            ("PATCH", "invoices", "{}"),
+        ]
+    ]
+    + [
+        ("PUT", "billingPeriodDefinitions", '{"id": 1, "invoiceDay": 3, "invoiceDay": 4}'),
+        ("PUT", "billingPeriodDefinitions", '{"id": 2, "id": 1, "invoiceDay": 4}'),
+        ("POST", "customers", '{"firstName": "Ada", "firstName": "Ida"}'),
+        ("GET", "customers/1/subscriptions?pageSize=1&pageSize=2", ""),
+        ("PUT", "subscriptionProducts?preview=true&Preview=false", '{"id": 1}'),
+        ("DELETE", "subscriptions/delete/11", '{"id": 12}'),
+        ("GET", "customers/1", '{"id": 2}'),
+    ],
+)
+def test_fusebill_overlooks_nothing(
+    server: Server, http: httpx.Client, method: str, path: str, body: str
+) -> None:
+    before = everything(server)
+    answer = send(http, method, f"/v1/{path}", body, headers={"Authorization": "Basic wick-and-oil"})
+    assert answer.status_code == 400, answer.text
+    assert [word for word in ("unknown", "twice", "takes none") if word in answer.text], answer.text
+    assert everything(server) == before

@@ -4,9 +4,10 @@ No hooks are documented, so none are sent.
 """
 
 import hmac
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -32,6 +33,7 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number")
 ACTIONS = ()  # faults don't strike these calls
 _LONGEST_BODY = 100_000
 _MOST = 1000  # entries of a list
+_NUMBER = re.compile(r"[0-9]{1,40}(\.[0-9]{1,40})?")
 _COMPARED: Mapping[str, Callable[[int, int], bool]] = {
     "is": lambda one, other: one == other,
     "is_not": lambda one, other: one != other,
@@ -79,16 +81,24 @@ def _carry_out(state: State, request: Request, body: bytes | None, at: datetime)
     if body is None:
         raise Refusal("the body is too long")
     try:
-        form = dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=100))
+        form = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=100)
     except ValueError:
         raise Refusal("the body is not a form") from None
-    fields = {**dict(request.query_params), **form}
+    pairs = [*request.query_params.multi_items(), *form]
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise Refusal(f"{_twice(pairs)[:60]} is there twice")
     token = fields.pop("api_token", "")
     if not any(hmac.compare_digest(token.encode(), known.encode()) for known in state.api_tokens):
         raise Refusal("api_token: a known one is required", 401)
     state.catch_up(at)
     state.actor = "api"
     return ROUTES[request.url.path.strip("/")](state, fields, at)
+
+
+def _twice(pairs: Sequence[tuple[str, str]]) -> str:
+    names = [name for name, _ in pairs]
+    return next(name for name in names if names.count(name) > 1)
 
 
 def list_invoices(state: State, fields: dict[str, str], at: datetime) -> dict[str, Any]:
@@ -144,11 +154,10 @@ def _number(fields: dict[str, str], name: str, default: Decimal | None) -> Decim
     written = fields.pop(name, None)
     if written is None and default is not None:
         return default
-    try:
-        number = Decimal(written or "")
-    except InvalidOperation:
-        raise Refusal(f"{name}: a number is required") from None
-    if not number.is_finite() or not 0 < number < 10**10 or (name == "amount" and number != round(number, 2)):
+    if not _NUMBER.fullmatch(written or ""):
+        raise Refusal(f"{name}: a number is required")
+    number = Decimal(written or "")
+    if not 0 < number < 10**10 or (name == "amount" and number != round(number, 2)):
         raise Refusal(f"{name}: a number above 0 is required; an amount has at most two decimals")
     return number
 

@@ -91,7 +91,12 @@ def _carry_out(
     if request.method != method:
         raise Refusal(405, f"{path} must be called with {method}", {"Allow": method})
     _check_media(request)
-    fields = read_query(request.scope["query_string"]) if method == "GET" else read_body(body)
+    query = read_query(request.scope["query_string"])
+    if method != "GET":
+        query.nothing_else()
+    elif body.strip():
+        raise malformed(f"{path} takes no body")
+    fields = query if method == "GET" else read_body(body)
     state.actor = name
     return handle(state, fields, at)
 

@@ -6,7 +6,7 @@ parameters are refused: one that was ignored would look as if it had worked.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -158,19 +158,31 @@ class Fields:
         return f"{self._place}.{name}" if self._place else name
 
 
+def _once(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+    """The pairs as a mapping. Refusal for a name that is there twice, in any case: only one would count."""
+    found: dict[str, object] = {}
+    for name, value in pairs:
+        if name.lower() in found:
+            raise malformed(f"{name[:60]} is there twice")
+        found[name.lower()] = value
+    return dict(pairs)
+
+
 def read_query(query: bytes) -> Fields:
     """The parameters in a query string."""
     try:
         pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=_MOST_PARAMETERS)
     except ValueError:
         raise malformed("The query string has too many parameters") from None
-    return Fields(dict(pairs))
+    return Fields(_once(pairs))
 
 
 def read_body(body: bytes) -> Fields:
     """The parameters in a body."""
     try:
-        values = json.loads(body, parse_float=Decimal)
+        values = json.loads(body, parse_float=Decimal, object_pairs_hook=_once)
+    except Refusal:
+        raise
     except (ValueError, RecursionError, ArithmeticError):  # the last one for a number that is far too large
         raise malformed("The body is not JSON") from None
     if not isinstance(values, dict):

@@ -22,7 +22,7 @@ from tallyhook_mock.systems.fusebill import (
 )
 from tallyhook_mock.systems.fusebill.documents import error_document, write
 from tallyhook_mock.systems.fusebill.listing import Page
-from tallyhook_mock.systems.fusebill.refusal import Refusal
+from tallyhook_mock.systems.fusebill.refusal import Refusal, invalid
 from tallyhook_mock.systems.fusebill.request import DIGITS, Call, Handler, Query
 from tallyhook_mock.systems.fusebill.state import State
 
@@ -98,6 +98,8 @@ def _carry_out(state: State, request: Request, body: bytes | None, at: datetime)
     _, handle, number = _find(request.method, request.scope["path"])
     if body is None:
         raise Refusal(413, "body", f"longer than {MAX_BODY} bytes")
+    if request.method in ("GET", "DELETE") and body.strip():
+        raise invalid("body", f"{request.method} takes none")
     state.catch_up(at)  # while the clock runs, what is due now may not be done yet
     state.actor = "api"
     query = Query(request.scope["query_string"])

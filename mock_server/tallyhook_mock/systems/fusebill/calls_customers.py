@@ -13,7 +13,7 @@ from tallyhook_mock.systems.fusebill.listing import Fields as Columns
 from tallyhook_mock.systems.fusebill.listing import page
 from tallyhook_mock.systems.fusebill.model import Customer, Purchase
 from tallyhook_mock.systems.fusebill.refusal import conflict, invalid, not_found
-from tallyhook_mock.systems.fusebill.request import Call, Fields, Route
+from tallyhook_mock.systems.fusebill.request import Call, Fields, Route, without_query
 from tallyhook_mock.systems.fusebill.rules import NewCustomer
 
 __all__ = ["ROUTES"]
@@ -43,10 +43,12 @@ def list_customers(call: Call) -> Any:
     return page(call.query, [*call.state.accounts().values()], _CUSTOMERS, customer_document)
 
 
+@without_query
 def get_customer(call: Call) -> Any:
     return customer_document(call.state.customer(call.id))
 
 
+@without_query
 def overview(call: Call) -> Any:
     """The customer, with its subscriptions and counts. The shape is inferred."""
     customer = call.state.customer(call.id)
@@ -59,6 +61,7 @@ def overview(call: Call) -> Any:
     }
 
 
+@without_query
 def create_customer(call: Call) -> Any:
     """Create a customer as a draft. The statuses are documented; that it begins as a draft is inferred."""
     fields = Fields(call.body, _CUSTOMER)
@@ -72,6 +75,7 @@ def create_customer(call: Call) -> Any:
     return customer_document(rules.new_customer(call.state, new, call.at))
 
 
+@without_query
 def edit_customer(call: Call) -> Any:
     fields = Fields(call.body, _CUSTOMER)
     customer = call.state.customer(fields.id("id"))
@@ -98,10 +102,12 @@ def _in_body(call: Call) -> Customer:
     return call.state.customer(Fields(call.body, ("customerId",)).id("customerId"))
 
 
+@without_query
 def activate_customer(call: Call) -> Any:
     return _turn(call, _in_body(call), "Active", ("Draft",))
 
 
+@without_query
 def cancel_customer(call: Call) -> Any:
     """Cancel a customer. Its subscriptions end too (inferred)."""
     customer = _in_body(call)
@@ -113,10 +119,12 @@ def cancel_customer(call: Call) -> Any:
     return _turn(call, customer, "Cancelled", ("Draft", "Active", "Hold"))
 
 
+@without_query
 def hold_customer(call: Call) -> Any:
     return _turn(call, call.state.customer(call.id), "Hold", ("Active",))
 
 
+@without_query
 def unhold_customer(call: Call) -> Any:
     return _turn(call, _in_body(call), "Active", ("Hold",))
 
@@ -136,6 +144,7 @@ def list_purchases(call: Call) -> Any:
     return page(call.query, found, _PURCHASES, purchase_document)
 
 
+@without_query
 def create_purchase(call: Call) -> Any:
     fields = Fields(call.body, ("customerId", "productId", "quantity", "name"))
     customer, number = call.state.customer(fields.id("customerId")), fields.id("productId")
@@ -157,6 +166,7 @@ def finalise_purchase(call: Call) -> Any:
     return purchase_document(purchase)
 
 
+@without_query
 def cancel_purchase(call: Call) -> Any:
     purchase = _purchase(call)
     usage.cancel_purchase(purchase)

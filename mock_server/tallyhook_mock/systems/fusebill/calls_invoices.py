@@ -15,7 +15,7 @@ from tallyhook_mock.systems.fusebill.listing import Fields as Columns
 from tallyhook_mock.systems.fusebill.listing import page
 from tallyhook_mock.systems.fusebill.model import Customer, Draft, Invoice
 from tallyhook_mock.systems.fusebill.refusal import invalid, not_found
-from tallyhook_mock.systems.fusebill.request import TERMS, Call, Fields, Route
+from tallyhook_mock.systems.fusebill.request import TERMS, Call, Fields, Route, without_query
 
 __all__ = ["ROUTES"]
 
@@ -48,6 +48,7 @@ def list_drafts_of_customer(call: Call) -> Any:
     return page(call.query, found, _DRAFTS, lambda each: draft_document(each, with_charges=False))
 
 
+@without_query
 def get_draft(call: Call) -> Any:
     return draft_document(call.state.draft(call.id))
 
@@ -70,6 +71,7 @@ _CHARGE = (
 )
 
 
+@without_query
 def patch_draft(call: Call) -> Any:
     """Update or delete charges of a draft. They can't be added (documented)."""
     fields = Fields(call.body, ("id", "notes", "poNumber", "netTermsSet", "netTerms", "draftCharges"))
@@ -173,6 +175,7 @@ def get_invoice(call: Call) -> Any:
     return invoice_document(*call.state.invoice(call.id))
 
 
+@without_query
 def patch_invoice(call: Call) -> Any:
     fields = Fields(call.body, ("id", "notes", "netTermsSet", "netTerms", "hideOnSSP", "hideOnSSPSet"))
     customer, invoice = call.state.invoice(fields.id("id"))

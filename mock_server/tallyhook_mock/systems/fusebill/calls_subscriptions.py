@@ -18,7 +18,7 @@ from tallyhook_mock.systems.fusebill.listing import Fields as Columns
 from tallyhook_mock.systems.fusebill.listing import page
 from tallyhook_mock.systems.fusebill.model import BillingPeriodDefinition, Frequency, Item
 from tallyhook_mock.systems.fusebill.refusal import conflict, invalid, not_found
-from tallyhook_mock.systems.fusebill.request import Call, Fields, Route, read_back
+from tallyhook_mock.systems.fusebill.request import Call, Fields, Route, read_back, without_query
 from tallyhook_mock.systems.fusebill.rules import NewSubscription
 from tallyhook_mock.systems.fusebill.state import State
 
@@ -125,6 +125,7 @@ def patch_subscription(call: Call) -> Any:
     return subscription_document(subscription)
 
 
+@without_query
 def move_subscription(call: Call) -> Any:
     """Move to an existing definition or a new one. This call is the mock's own: no page shows one."""
     subscription = call.state.subscription(call.id)
@@ -152,12 +153,14 @@ def activate_subscription(call: Call) -> Any:
     return subscription_document(subscription)
 
 
+@without_query
 def provision_subscription(call: Call) -> Any:
     subscription = call.state.subscription(call.id)
     subscription.provisioned = call.at
     return subscription_document(subscription)
 
 
+@without_query
 def cancel_subscription(call: Call) -> Any:
     """Cancel a subscription. The options are not known; without one, nothing is refunded."""
     fields = Fields(call.body, ("subscriptionId", "cancellationOption"))
@@ -170,6 +173,7 @@ def cancel_subscription(call: Call) -> Any:
     return subscription_document(subscription)
 
 
+@without_query
 def delete_subscription(call: Call) -> None:
     subscription = call.state.subscription(call.id)
     if subscription.status != "Draft":
@@ -306,6 +310,7 @@ def _item(fields: Fields, old: Item) -> Item:
     return replace(old, **given)
 
 
+@without_query
 def get_product(call: Call) -> Any:
     return product_document(*call.state.product(call.id))
 

@@ -1,9 +1,11 @@
 """A call: its JSON body and its query. Each field is checked when it is read."""
 
-from collections.abc import Callable, Collection, Mapping
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import wraps
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import parse_qsl
 
@@ -11,10 +13,21 @@ import msgspec
 
 from tallyhook_mock.clock import parse_moment
 from tallyhook_mock.core.base import Value
-from tallyhook_mock.systems.fusebill.refusal import invalid
+from tallyhook_mock.systems.fusebill.refusal import Refusal, invalid
 from tallyhook_mock.systems.fusebill.state import State
 
-__all__ = ["DIGITS", "TERMS", "Call", "Fields", "Handler", "Query", "Route", "moment", "read_back"]
+__all__ = [
+    "DIGITS",
+    "TERMS",
+    "Call",
+    "Fields",
+    "Handler",
+    "Query",
+    "Route",
+    "moment",
+    "read_back",
+    "without_query",
+]
 
 Choice = TypeVar("Choice", bound=StrEnum)
 Default = TypeVar("Default", bound=int | None)
@@ -32,6 +45,14 @@ TERMS = (
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
 
+def _once(pairs: Sequence[tuple[str, object]]) -> None:
+    """Refusal for a name that an object has twice: msgspec takes the last one."""
+    names = [name for name, _ in pairs]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise invalid(twice[:100], "it is there twice")
+
+
 class Fields:
     """The fields of a body. `null` counts as missing. Refusal, with the name, for an unreadable field."""
 
@@ -39,6 +60,9 @@ class Fields:
         """Names that are not `known` are refused: a typo must not look as if it had worked."""
         try:
             values = _DECODER.decode(body)
+            json.loads(body, object_pairs_hook=_once)
+        except Refusal:
+            raise
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError) as error:
             raise invalid("body", f"not JSON: {error}") from None
         self._take(values, known, "body")
@@ -142,8 +166,10 @@ class Query:
 
     def text(self, name: str) -> str | None:
         self._asked.append(name)
-        values = self._values.get(name.lower())
-        return values[-1] if values else None
+        values = self._values.get(name.lower(), [])
+        if len(values) > 1:
+            raise invalid(name, "it is there twice")
+        return values[0] if values else None
 
     def flag(self, name: str) -> bool:
         value = self.text(name)
@@ -191,6 +217,19 @@ class Call(Value, frozen=True):
 
 
 Handler: TypeAlias = Callable[[Call], Any]
+
+
+def without_query(handle: Handler) -> Handler:
+    """A handler of a call without parameters in its query: each is refused, such as a `preview`."""
+
+    @wraps(handle)
+    def checked(call: Call) -> Any:
+        call.query.nothing_else()
+        return handle(call)
+
+    return checked
+
+
 # Method, path in lower case, the action as faults name it, and the handler.
 Route: TypeAlias = tuple[str, str, str, Handler]
 
