@@ -1,4 +1,4 @@
-"""What Cheddar refuses, in its own words and numbers."""
+"""Refusals, with Cheddar's own texts and numbers."""
 
 from typing import TYPE_CHECKING
 

@@ -35,7 +35,7 @@ def new_customer(
     card_details: Mapping[str, str] | None = None,
     is_scheduled: bool = True,
 ) -> Customer:
-    """Create a customer and its first subscription. What is due now is executed now.
+    """Create a customer and its first subscription. Anything due now is executed now.
 
     Without a trial or a later first bill date, the initial invoice is paid now (it is never held, since there
     is no usage to review), and a current invoice is opened. `items` are the initial quantities. Unless
