@@ -81,9 +81,10 @@ class AddOn(Value, frozen=True):
 
 
 def check_code(code: str) -> str:
-    """Check a code or an id. Refusal if it is not allowed.
+    """Check a code or an id. Refusal if it is malformed.
 
-    It is short, with letters, digits, hyphens and underscores only, so that it fits in any URL (inferred).
+    It must be short, and only have letters, digits, hyphens and underscores, so that it fits in any URL
+    (inferred).
     """
     if not code.replace("-", "").replace("_", "").isalnum() or not code.isascii() or len(code) > _LONGEST:
         raise Refusal(f"{code[:_LONGEST]!r} is not 1 to {_LONGEST} letters, digits, hyphens and underscores")
@@ -112,9 +113,9 @@ class Term(Value, frozen=True):
 class Carried(Entity, eq=False):
     """An add-on on a subscription.
 
-    `cycles_left` is how many more invoices charge it; None for every one. At 0 it is not charged any more,
-    and is removed when the paid time is over (inferred: if it were removed with its last invoice, it could be
-    added again and billed twice for the same days).
+    `cycles_left` is how many more invoices charge it; None means every invoice. At 0 it is no longer charged,
+    and it is removed when the paid time is over (inferred: if it were removed with its last invoice, it could
+    be added again and billed twice for the same days).
 
     Standing: documented.
     """
@@ -161,7 +162,7 @@ class Unbilled(Entity, eq=False):
 
 
 class Subscription(Entity, eq=False):
-    """`next_plan` is the plan of future terms. `terms_left` is how many there may be; None for any number.
+    """`next_plan` is the plan of future terms. `terms_left` limits them; None is no limit.
 
     `terms` are all terms that are paid for: past ones, the current one, and those paid in advance. They begin
     in whole months from `anchor`; `months` is the number of months up to the end of the last one.
@@ -231,7 +232,7 @@ class Subscription(Entity, eq=False):
         for carried in self.add_ons:
             if carried.add_on.code == code:
                 return carried
-        raise Refusal(f"{self.id} carries no add-on {code!r}")
+        raise Refusal(f"{self.id} has no add-on {code!r}")
 
     def carries(self, add_on: AddOn) -> bool:
         return any(carried.add_on.code == add_on.code for carried in self.add_ons)

@@ -86,8 +86,8 @@ _SETTINGS = (
     Setting(
         "month_end",
         {
-            "run-over": "The next bill is one month after the last one. If that month is too short,"
-            " the date runs over into the next month, and the new day stays: 31 August, 1 October, 1 November.",
+            "run-over": "The next bill is one month after the last one. If that month is too short, the"
+            " date runs over into the next month, and the new day stays: 31 August, 1 October, 1 November.",
             "last-day": "The day of sign-up is kept: 31 August, 30 September, 31 October.",
         },
         "staff 2017 to 2019",

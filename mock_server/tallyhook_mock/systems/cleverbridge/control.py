@@ -1,4 +1,4 @@
-"""`/_mock/cleverbridge/subscriptions`: what Cleverbridge's API has no calls for."""
+"""`/_mock/cleverbridge/subscriptions`: routes for what Cleverbridge's API lacks."""
 
 from typing import Any
 

@@ -36,17 +36,17 @@ __all__ = [
 
 
 def malformed(message: str) -> Refusal:
-    """The message is incomplete or unreadable: 400."""
+    """A 400: the message is incomplete or unreadable."""
     return Refusal(400, message)
 
 
 def invalid(message: str) -> Refusal:
-    """The parameters are readable, but can't be carried out: 402."""
+    """A 402: the parameters are readable, but can't be carried out."""
     return Refusal(402, message)
 
 
 def unknown(message: str) -> Refusal:
-    """There is no such subscription, product, customer or purchase: 404."""
+    """A 404: there is no such subscription, product, customer or purchase."""
     return Refusal(404, message)
 
 
@@ -117,7 +117,7 @@ class Pending(Value, frozen=True):
 
 
 class Version(Value, frozen=True):
-    """The terms of an item before an update, and since when they were requested."""
+    """The terms of an item before an update, and when they were requested."""
 
     number: int
     terms: Terms
@@ -127,9 +127,9 @@ class Version(Value, frozen=True):
 class Item(Value, frozen=True):
     """An item of a subscription, numbered from 1 by `running_number`.
 
-    `terms` are those of the current interval. `pending` is in order of time. `charged` counts the units of an
-    item in arrears that the customer paid for before the end of the interval. Once it is deactivated, `last`
-    is the number of the last interval that is billed, and `ended` the end of that interval.
+    `terms` are those of the current interval. `pending` is in chronological order. `charged` counts the units
+    of an item in arrears that the customer paid for before the end of the interval. Once it is deactivated,
+    `last` is the number of the last interval that is billed, and `ended` the end of that interval.
     """
 
     running_number: int
@@ -232,7 +232,7 @@ CODES = ("ACT", "DEA", "FIN", "GRA", "HLD", "NEW", "HBC", "WNO")
 
 
 class UpdateAction(StrEnum):
-    """What a caller calls an update. It is only recorded and has no effect (documented)."""
+    """A caller's name for an update. It is only recorded and has no effect (documented)."""
 
     UPDATE = "update"
     UPGRADE = "upgrade"
@@ -271,7 +271,7 @@ class Update(Value, frozen=True):
 class Mail(Value, frozen=True):
     """A mail to the customer, recorded and not sent.
 
-    Every purchase has a mail that no parameter suppresses. GenerateMail decides about the mail of an update.
+    Every purchase sends a mail that no parameter suppresses. GenerateMail controls the mail of an update.
     """
 
     at: datetime

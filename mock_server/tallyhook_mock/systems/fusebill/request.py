@@ -59,7 +59,7 @@ class Fields:
         self._values: dict[str, Any] = values
 
     def __contains__(self, name: str) -> bool:
-        """Whether it is given, even as `null`."""
+        """Whether a name is given, even as `null`."""
         return name in self._values
 
     def whole(self, name: str, default: Default, *, least: int = 0, most: int = _MOST) -> int | Default:
