@@ -68,7 +68,7 @@ def _answer(document: dict[str, Any], status: int) -> Response:
 
 
 def _refused(refusal: base.Refusal) -> Response:
-    """No page shows an error: status, shape and words are inferred."""
+    """No page shows an error: status, shape and text are inferred."""
     return _answer({"status": "error", "message": refusal.message}, refusal.status)
 
 

@@ -26,7 +26,7 @@ __all__ = [
 
 
 class Refusal(base.Refusal):
-    """What Chargemonk refuses. No page shows an error, so the status and the words are inferred."""
+    """A refusal. No page shows an error, so the status and the text are inferred."""
 
     def __init__(self, message: str, status: int = 400) -> None:
         super().__init__(status, message)
@@ -36,7 +36,7 @@ _LONGEST = 50
 
 
 class Plan(Value, frozen=True):
-    """`price` is for a term. After `billing_cycles` terms the subscription ends. None: never."""
+    """`price` is for a term. The subscription ends after `billing_cycles` terms; None means never."""
 
     code: str
     name: str
@@ -67,9 +67,9 @@ class AddOn(Value, frozen=True):
         return self.period_months is not None
 
     def periods_in(self, plan: Plan) -> int:
-        """How many of its periods fit in a term of the plan: 3 of two months in six (documented).
+        """How many of its periods fit in a term of the plan: 3 periods of 2 months in 6 months (documented).
 
-        Refusal if the term is not a multiple of the period (inferred).
+        Raises a Refusal if the term is not a multiple of the period (inferred).
         """
         periods, rest = divmod(plan.term_months, self.period_months or plan.term_months)
         if rest:
@@ -182,7 +182,7 @@ class Subscription(Entity, eq=False):
 
     @property
     def is_canceled(self) -> bool:
-        """Whether it is canceled: not renewed, with its add-ons disabled. A paid term goes on."""
+        """Whether it is canceled: not renewed, with its add-ons disabled. A paid term continues."""
         return self.canceled_at is not None
 
     @property

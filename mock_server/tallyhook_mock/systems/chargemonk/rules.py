@@ -310,7 +310,7 @@ def change_term(
 
 
 def cancel(state: State, subscription: Subscription, at: datetime) -> None:
-    """Stop renewing, and disable the add-ons. A paid term goes on to its end (inferred).
+    """Stop renewing, and disable the add-ons. A paid term continues to its end (inferred).
 
     Standing: documented.
     """
@@ -323,9 +323,9 @@ def cancel(state: State, subscription: Subscription, at: datetime) -> None:
 def reactivate(state: State, subscription: Subscription, at: datetime) -> None:
     """Undo a cancellation.
 
-    Within the paid time nothing is charged, the dates stay, and add-ons keep their cycles. After it, a new
-    term begins and is billed, and add-ons are charged forever until their cycles are set again. All of this
-    is documented, except the dates and that a term begins at once, which are inferred.
+    Within the paid time, nothing is charged, the dates stay, and add-ons keep their cycles. After it, a new
+    term begins and is billed, and add-ons are charged without limit until their cycles are set again. All of
+    this is documented, except the dates and that a term begins at once, which are inferred.
     """
     state.catch_up(at)
     if not subscription.is_canceled:

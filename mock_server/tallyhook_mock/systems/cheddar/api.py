@@ -87,7 +87,7 @@ def cheddar_app(
         changed: called after each call and before its answer, to take the events that it left.
         max_body: the longest form that is read, in bytes. A longer one gets a 413.
         strict: refuse a call with an unknown parameter (412) instead of ignoring the parameter.
-        ignored: called with the action, its unknown parameters, the product and the customer.
+        ignored: called if parameters are ignored, with the action, their names, the product and the customer.
     """
     error_numbers = itertools.count(FIRST_ERROR)
     paypal = paypal_app(state, now, changed)

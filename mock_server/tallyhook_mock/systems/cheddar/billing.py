@@ -77,7 +77,7 @@ def draft_invoice(
 def adopt(state: State, draft: Invoice, instead_of: Invoice | None) -> Invoice:
     """Put a draft in place of the pending invoice that it was made from, or after the other invoices.
 
-    `plan_billing` then plans its bill date.
+    `plan_billing` then schedules its bill date.
     """
     if instead_of is None:
         draft.subscription.customer.carried = ()
@@ -135,7 +135,7 @@ def close(state: State, invoice: Invoice, recurring: Plan | None = None) -> None
     """End the period of an invoice. Every line gets an id, and the invoice becomes outstanding.
 
     The plan, the promotion and the tax rate are fixed now. `recurring` is the plan whose recurring charge is
-    billed, if it differs from the plan of the period.
+    billed, if it is not the plan of the period.
 
     Standing: staff 2011.
     """

@@ -178,7 +178,7 @@ async def picture_style(request: Request) -> Response:
 
 
 async def rules(request: Request) -> Response:
-    """The settings of every product, with the alternatives that it follows."""
+    """The settings of every product, with the values in force."""
     products = [*mock_of(request).state.products.values()]
     return page(request, "cheddar/rules.html", "Rules", products=products, chosen=_chosen)
 

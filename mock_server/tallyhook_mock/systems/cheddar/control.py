@@ -54,7 +54,7 @@ async def drawn(request: Request) -> Response:
 
 @asks("product", "invoices")
 async def coming(request: Request) -> JSONResponse:
-    """The next `?invoices=` as things are now, 3 by default. Nothing changes."""
+    """Forecast the next `?invoices=` (3 by default). Nothing changes."""
     mock, given = mock_of(request), request.query_params
     count = accounts.wanted(given)
     customer = mock.state.customer(named_product(request, given.get("product")), request.path_params["code"])

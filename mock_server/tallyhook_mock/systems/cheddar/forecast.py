@@ -13,7 +13,7 @@ __all__ = ["forecast"]
 
 
 def forecast(state: State, customer: Customer, count: int, at: datetime) -> list[Coming]:
-    """Outstanding invoices come first. Held ones are treated as acknowledged now.
+    """Return the next invoices, outstanding ones first. Held ones are treated as acknowledged now.
 
     Later periods have no usage of periodic items, since it isn't known yet.
     """

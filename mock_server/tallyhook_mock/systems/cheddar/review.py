@@ -5,7 +5,7 @@
    If there is no way to pay it, the subscription is canceled at once (documented); whether its hook goes
    out anyway is a setting. Without a listener the invoice is executed (documented).
 3. The hook goes out. `announce` records which hook holds which invoice.
-4. Without a 2xx from every listener the invoice stays held, however long that takes (documented).
+4. The invoice stays held until every listener has answered with a 2xx, however long that takes (documented).
 5. The acknowledgement releases the invoice (documented). If an operator cancels the hook, the invoice
    no longer waits for it (inferred).
 6. One hour later the invoice is run (documented: at least an hour). If it was run by hand before that, it is

@@ -37,9 +37,10 @@ def new_customer(
 ) -> Customer:
     """Create a customer and its first subscription. Anything due now is executed now.
 
-    Without a trial or a later first bill date, the initial invoice is paid now (it is never held, since there
-    is no usage to review), and a current invoice is opened. `items` are the initial quantities. Unless
-    `is_scheduled`, nothing is billed and there is no invoice before a `changeBillDate` (documented).
+    Without a trial or a later first bill date, the initial invoice is paid now and a current invoice is
+    opened. The initial invoice is never held, since there is no usage to review. `items` are the initial
+    quantities. If `is_scheduled` is false, nothing is billed and there is no invoice until a `changeBillDate`
+    (documented).
 
     Standing: inferred.
     """

@@ -31,13 +31,13 @@ def change(
 ) -> None:
     """Change the plan, the payment method, the promotion or the bill date. The rest stays.
 
-    A new payment method runs a failed invoice at once (documented); with PayPal, once the customer agrees.
-    What happens to an invoice held for review is a setting. Without `is_renewed` the payment only updates
-    details of the known method, and runs no invoice (a setting).
+    A new payment method runs a failed invoice at once (documented). With PayPal this happens once the
+    customer agrees. What happens to an invoice held for review is a setting. Without `is_renewed` the payment
+    only updates details of the known method, and runs no invoice (a setting).
 
     A new payment method, a new plan, or a bill date now or in the past reactivates a canceled subscription.
-    If a payment fails, the change does not happen: a Refusal (422). Only the new payment method and payments
-    made before the failure remain.
+    If a payment fails, the change is not made: this raises a Refusal (422). Only the new payment method
+    and payments made before the failure remain.
 
     Standing: staff 2010, 2014, 2015; recorded.
     """
@@ -210,11 +210,11 @@ def _change_plan(
 ) -> Subscription:
     """Change to another plan, at once.
 
-    From a free to a paid plan this is a sign-up (staff 2010). To a plan that prorates (its
-    `onChangeInitialBillHandler` is `now`) it bills at once: the overage of the ended period in full under the
-    old plan (staff 2011), a credit for the unused part, and the new recurring charge; the cycle starts again
-    (documented). Otherwise, and before the first bill (staff 2010), the bill date stays, and the new plan is
-    charged on it (documented).
+    A change from a free to a paid plan is a sign-up (staff 2010). A change to a plan that prorates (its
+    `onChangeInitialBillHandler` is `now`) bills at once: the overage of the ended period in full under the
+    old plan (staff 2011), a credit for the unused part, and the new recurring charge. The cycle then starts
+    again (documented). Otherwise, and before the first bill (staff 2010), the bill date stays, and the new
+    plan is charged on it (documented).
     """
     product, current = old.customer.product, old.current
     rules = product.rules

@@ -157,9 +157,9 @@ def extended_end(subscription: Subscription, at: datetime) -> datetime:
 def extended_lines(subscription: Subscription, item: Item, asked: Terms, at: datetime) -> tuple[Line, ...]:
     """What new terms cost now if the interval is extended to a whole one from today.
 
-    A whole interval of the new terms, less the remaining paid days of the old ones; the other items in
-    advance pay for the additional days. The table in the vendor's page is cut off, so all of this arithmetic
-    is inferred.
+    The cost is a whole interval of the new terms, less the remaining paid days of the old ones. The other
+    items in advance pay for the additional days. The table in the vendor's page is cut off, so all of this
+    arithmetic is inferred.
 
     Standing: documented.
     """

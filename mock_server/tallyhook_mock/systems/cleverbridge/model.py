@@ -51,7 +51,7 @@ def unknown(message: str) -> Refusal:
 
 
 class Mode(StrEnum):
-    """When an item is billed (documented). The words are inferred; no answer of the API has them."""
+    """When an item is billed (documented). The names are inferred; no answer of the API has them."""
 
     ADVANCE = "ADVANCE"  # at the start of an interval, for the interval to come
     ARREARS = "ARREARS"  # at the end of an interval, by the quantity at that time
@@ -74,7 +74,7 @@ class Coupon(Value, frozen=True):
 
 
 class ItemStatus(IntEnum):
-    """The words are documented; the numbers come from a public client. The mock uses 1, 2, 4, 5 and 7."""
+    """The names are documented; the numbers come from a public client. The mock uses 1, 2, 4, 5 and 7."""
 
     ACTIVE = 1
     DEACTIVATED = 2
@@ -174,7 +174,7 @@ class Item(Value, frozen=True):
         return self.last is None or interval <= self.last
 
     def terms_in(self, interval: int) -> Terms:
-        """The terms with which this interval begins, as far as is known."""
+        """The terms at the start of this interval, as far as they are known."""
         waited = [pending.terms for pending in self.pending if pending.interval <= interval]
         return waited[-1] if waited else self.terms
 
@@ -243,8 +243,8 @@ class Manner(Value, frozen=True):
     """How to carry out an update (documented).
 
     `is_aligned`: charge now, not at the next renewal. `is_extended`: extend the interval to a whole one from
-    now. `is_preview`: only say what it would cost. `resets`: begin a new interval now, at the full price.
-    `mails` is recorded; no mail is sent.
+    now. `is_preview`: only calculate the cost. `resets`: begin a new interval now, at the full price. `mails`
+    is recorded; no mail is sent.
     """
 
     is_aligned: bool = False

@@ -112,8 +112,8 @@ def active(state: State, id: str, at: datetime) -> Subscription:
 def deactivate(state: State, subscription: Subscription, at: datetime) -> None:
     """End a subscription. Items in arrears are billed for the interval so far. Nothing is refunded.
 
-    Changes that were waiting for a renewal are dropped. All of this is inferred. Refusal if it has already
-    ended.
+    Changes that were waiting for a renewal are dropped. All of this is inferred. Raises a Refusal if it has
+    already ended.
     """
     active(state, subscription.id, at)
     subscription.status, subscription.ended = Status.DEACTIVATED, at
@@ -200,7 +200,7 @@ def move_next_billing(state: State, id: str, date: datetime, at: datetime) -> Su
 
 
 def _remind(state: State, subscription: Subscription, at: datetime) -> None:
-    """Announce the next bill. From now on updates apply to the interval after it."""
+    """Announce the next bill. Later updates apply to the interval after it."""
     if subscription.is_active and subscription.next_reminder == at:  # it was not moved since
         lines = renewal_lines(subscription, subscription.items)
         due = price(subscription, lines).gross
@@ -249,7 +249,7 @@ def reinstate_items(
 ) -> Subscription:
     """Continue deactivated items. They are billed again from the next renewal, not now (inferred).
 
-    A subscription that has ended continues with them, and keeps its dates (inferred). May raise a Refusal.
+    An ended subscription continues with them and keeps its dates (inferred). May raise a Refusal.
     """
     state.catch_up(at)
     subscription = state.subscription(id)

@@ -54,7 +54,7 @@ class Target(Value, frozen=True):
 
 
 class Outcome(Value, frozen=True):
-    """What an update costs now, and what the whole next renewal bills, as far as is known."""
+    """What an update costs now, and what the whole next renewal will bill, as far as is known."""
 
     now: Price
     next: Price
@@ -195,7 +195,7 @@ def _settled(
 
     An aligned update applies at once, whatever the date of the reminder (inferred). Otherwise it applies to
     what the next renewal bills: the next interval, or for an item in arrears the current one. After the
-    reminder, when the purchase exists, it applies one renewal later (inferred).
+    reminder, when the purchase already exists, it applies one renewal later (inferred).
 
     Standing: documented.
     """

@@ -166,7 +166,7 @@ def list_invoices_of_customer(call: Call) -> Any:
 
 
 def get_invoice(call: Call) -> Any:
-    """One invoice. Both parameters are accepted without effect: charges are never grouped here."""
+    """One invoice. Both parameters are accepted but have no effect, since the mock never groups charges."""
     call.query.flag("showTrackedItems")
     call.query.flag("groupCharges")
     call.query.nothing_else()

@@ -126,7 +126,7 @@ def patch_subscription(call: Call) -> Any:
 
 
 def move_subscription(call: Call) -> Any:
-    """Move to an existing definition or a new one. This call exists only in the mock: no page shows one."""
+    """Move to an existing definition or a new one. This call exists only in the mock; no page shows one."""
     subscription = call.state.subscription(call.id)
     fields = Fields(call.body, _TARGET)
     rules.move(call.state, subscription, _target(call.state, fields, subscription.frequency), call.at)

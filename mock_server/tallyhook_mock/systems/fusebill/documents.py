@@ -345,7 +345,7 @@ def _draft_charge(draft: Draft, charge: DraftCharge) -> dict[str, Any]:
 
 
 def invoice_document(customer: Customer, invoice: Invoice, *, with_charges: bool = True) -> dict[str, Any]:
-    """A posted invoice. That it is due when posted, and never paid here, is inferred."""
+    """A posted invoice. It is due when posted, and never paid here (inferred)."""
     bill = invoice.bill
     shown = {
         **_own("invoices", invoice.id),

@@ -96,7 +96,8 @@ class Settings(Value, frozen=True):
     """The other settings of a definition.
 
     `invoice_in_advance` is how many days before its start a period is invoiced (documented). If `auto_post`
-    is None, the customer's setting applies (documented). The others are only stored: no money is collected.
+    is None, the customer's setting applies (documented). The others are only stored, since the mock collects
+    no money.
 
     Standing: inferred.
     """
@@ -353,7 +354,7 @@ class Part(Value, frozen=True):
     days: int
 
     def __call__(self, amount: Decimal) -> Decimal:
-        """The prorated amount. Moving the period's date changes nothing about it (documented)."""
+        """The prorated amount. Moving the period's date does not change it (documented)."""
         return cents(amount * (self.end - self.day).days / self.days)
 
 

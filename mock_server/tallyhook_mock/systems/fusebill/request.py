@@ -36,7 +36,7 @@ class Fields:
     """The fields of a body. `null` counts as missing. Refusal, with the name, for an unreadable field."""
 
     def __init__(self, body: bytes, known: Collection[str]) -> None:
-        """Names that are not `known` are refused: a typo must not look as if it had worked."""
+        """Names that are not `known` are refused: otherwise a typo would look as if it had worked."""
         try:
             values = _DECODER.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError) as error:

@@ -107,7 +107,7 @@ def edit_definition(
     date: InvoiceDate | None = None,
     settings: Settings | None = None,
 ) -> None:
-    """Move the date, or change the settings. What is not given stays.
+    """Move the date, or change the settings. Omitted values stay.
 
     The present period then ends on the new date at the same cost (documented). Refusal if the cycle would
     change.
@@ -308,8 +308,8 @@ def activate(
 ) -> Subscription:
     """Begin a subscription in a definition with its date, or else in a new one.
 
-    `into` may name the definition. What is charged at the start of the first period, prorated or not, is
-    invoiced now. Refusal if the definition has another customer or frequency, or if the id is taken.
+    `into` may name the definition. Charges for the start of the first period, prorated or not, are invoiced
+    now. Refusal if the definition has another customer or frequency, or if the id is taken.
 
     Standing: inferred.
     """
@@ -375,7 +375,7 @@ def move(
 ) -> None:
     """Move a subscription to another definition of its customer, or to a new one with a date.
 
-    Its present period then ends with that of the definition, or, with a date, as if the date were moved. The
+    Its present period then ends with the definition's. With a date, it ends as if the date were moved. The
     cost stays the same (inferred from moving a date). Refusal if the definition has another customer or
     cycle.
     """
