@@ -54,7 +54,7 @@ async def end(request: Request) -> JSONResponse:
 
 @takes(AlignTable)
 async def join(request: Request, table: AlignTable) -> JSONResponse:
-    """Join another subscription, which bills earlier. This is Align Subscriptions, whose path is not known."""
+    """Join another subscription, which bills earlier. The path of Align Subscriptions is not known."""
     subscription = _named(request)
     with as_operator(mock_of(request), State) as (state, at):
         rules.join(state, subscription.id, table.subscription_id, at)

@@ -38,8 +38,8 @@ def set_quantity(
 ) -> None:
     """Set a quantity to a total. A product charged at the end of the period is billed for this quantity.
 
-    For a product charged at the start, the plan says when additional units are charged: at once, at the end, or
-    not at all. Fewer units refund nothing (inferred). A preview raises the same Refusals.
+    For a product charged at the start, the plan says when additional units are charged: at once, at the end,
+    or not at all. Fewer units refund nothing (inferred). A preview raises the same Refusals.
 
     Standing: documented.
     """
