@@ -142,7 +142,7 @@ async def bill(request: Request, wish: BillTable) -> JSONResponse:
 
 
 async def bill_period(mock: Mock, customer: Customer, within: Duration) -> Invoice:
-    """Play a customer's period to its end. Returns the invoice, paid or as far as it got.
+    """Play a customer's period to its end. Returns the invoice, which may not be paid.
 
     The clock moves to the bill date, and hooks are delivered and retried on their schedule until they are
     acknowledged; an hour later the invoice runs. It stops after `within` of the mock's time, even if the

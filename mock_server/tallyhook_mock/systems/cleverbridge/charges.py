@@ -63,7 +63,7 @@ def first_lines(subscription: Subscription) -> tuple[Line, ...]:
 
 
 def renewal_lines(subscription: Subscription, items: Iterable[Item]) -> tuple[Line, ...]:
-    """The lines of the next renewal: the interval that ends, in arrears, and the next, in advance.
+    """The lines of the next renewal: the ending interval in arrears, and the next one in advance.
 
     Standing: documented.
     """

@@ -124,7 +124,7 @@ class State(BillingSystem):
     # -- changing (for the commands)
 
     def free_ids(self) -> Iterator[str]:
-        """Ids for subscriptions without one, in order."""
+        """New ids for subscriptions that have none, in ascending order."""
         number = _FIRST_SUBSCRIPTION + len(self._subscriptions)
         while True:
             if f"S{number}" not in self._subscriptions:
