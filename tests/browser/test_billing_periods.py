@@ -69,14 +69,14 @@ def test_the_next_recharge_is_shown_before_a_period_is_created(
     expect(preview).to_contain_text(date)
     expect(preview).to_contain_text(said)
     expect(preview).to_contain_text("SpecifiedDate")
-    page.get_by_role("link", name="Leave it").click()
+    page.get_by_role("link", name="Cancel").click()
     expect(page.locator("#definitions tbody tr")).to_have_count(2)  # nothing was made by looking
     page.go_back()
     page.get_by_role("button", name="Create").focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("status")).to_contain_text(f"Its next recharge is on {date}.")
     expect(page.locator("#definitions tbody tr")).to_have_count(3)
-    expect(page.locator("#definitions tbody tr").last).to_contain_text("none: it does nothing")
+    expect(page.locator("#definitions tbody tr").last).to_contain_text("none: bills nothing")
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_a_longer_period_costs_nothing_more(page: Page, server: Server) -> None:
     period(page, number)
     page.get_by_label("Day", exact=True).fill("6")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("status")).to_contain_text("ends on 2026-07-06, and costs what it did")
+    expect(page.get_by_role("status")).to_contain_text("ends on 2026-07-06, at the same price")
     expect(page.locator("#head")).to_contain_text("36 days as the source counts them")
     page.get_by_role("link", name="Ida Lamp").click()
     advance(page, "2026-07-06")
@@ -128,12 +128,12 @@ def test_a_longer_period_costs_nothing_more(page: Page, server: Server) -> None:
 def test_settings_are_modified(page: Page) -> None:
     number = page.locator("#definitions tbody tr").first.get_by_role("link").inner_text()
     period(page, number)
-    page.get_by_label("Post invoices by themselves").select_option("no")
+    page.get_by_label("Post invoices automatically").select_option("no")
     page.get_by_label("Term").select_option("Net30")
     page.get_by_label("PO number").fill("PO-7")
     page.get_by_role("button", name="Modify").click()
     expect(page.get_by_role("status")).to_contain_text("Modified.")
-    expect(page.get_by_label("Post invoices by themselves")).to_have_value("no")
+    expect(page.get_by_label("Post invoices automatically")).to_have_value("no")
     expect(page.get_by_label("Term")).to_have_value("Net30")
     expect(page.get_by_label("PO number")).to_have_value("PO-7")
 

@@ -63,7 +63,7 @@ def test_instalments_are_sold_changed_and_come_to_an_end(chromium: Browser) -> N
         totals = page.get_by_role("table", name="Invoices").locator("tr.sum")
         expect(totals).to_have_count(3)
         advance(page, "2026-06-01T09:00:00Z")
-        expect(add_ons).to_contain_text("It carries no add-on.")
+        expect(add_ons).to_contain_text("There is no add-on.")
         expect(totals).to_have_count(4)
         expect(totals.first).to_contain_text("USD 200.00")
 

@@ -89,7 +89,7 @@ def test_an_add_on_is_amended_for_what_comes(page: Page, server: Server) -> None
     page.get_by_role("link", name="Care").click()
     page.get_by_label("Unit price").fill("25.00")
     page.keyboard.press("Enter")
-    told(page, "Care is amended. Subscriptions keep what they have")
+    told(page, "Care is amended. Existing subscriptions keep the old version")
     expect(page.get_by_label("Unit price")).to_have_value("25.00")
     page.goto(f"{server.url}{HOME}/mill")
     expect(page.locator("#add-ons")).to_contain_text("USD 20.00")
@@ -143,14 +143,14 @@ def test_a_cycle_of_one_ends_with_the_first_term(page: Page) -> None:
     totals = page.get_by_role("table", name="Invoices").locator("tr.sum")
     expect(totals).to_have_count(2)
     expect(totals.first).to_contain_text("USD 600.00")
-    expect(page.locator("#add-ons")).to_contain_text("It carries no add-on.")
+    expect(page.locator("#add-ons")).to_contain_text("There is no add-on.")
 
 
 def test_the_plan_changes_within_a_term_and_the_cycles_stay(page: Page) -> None:
     subscribe(page, "5")
     open_mill(page)
     expect(page.locator("#timeline")).to_contain_text("cycles, up to 5")  # 5 were set, 4 are left
-    page.get_by_label("Go over to the plan").select_option("HALF-PLUS")
+    page.get_by_label("Change to the plan").select_option("HALF-PLUS")
     page.get_by_role("button", name="Change Subscription").focus()
     page.keyboard.press("Enter")
     told(page, "Nothing is charged.")
@@ -163,14 +163,14 @@ def test_the_plan_changes_within_a_term_and_the_cycles_stay(page: Page) -> None:
 def test_the_term_changes_with_the_next_renewal(page: Page) -> None:
     subscribe(page, "5")
     open_mill(page)
-    page.get_by_label("Go over to the plan").select_option("TWO")
+    page.get_by_label("Change to the plan").select_option("TWO")
     page.get_by_label("Care", exact=True).fill("2")
     page.get_by_role("button", name="Change Subscription").focus()
     page.keyboard.press("Enter")
     told(page, "Nothing is charged.")
     expect(page.locator("#add-ons")).to_contain_text("2 cycles left")
     # Left empty it is forever, as it is when the cycles are not sent again.
-    page.get_by_label("Go over to the plan").select_option("HALF")
+    page.get_by_label("Change to the plan").select_option("HALF")
     page.get_by_label("Care", exact=True).fill("")
     page.get_by_role("button", name="Change Subscription").click()
     expect(page.locator("#add-ons")).to_contain_text("forever")
@@ -208,7 +208,7 @@ def test_an_advance_invoice_takes_in_several_cycles_and_is_drawn(page: Page) -> 
     expect(picture).to_contain_text("1 Jul 2026 00:00 to 1 Jan 2028 00:00: 1800.00, invoice #2")
     page.get_by_label("Bill the next").fill("1")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("alert")).to_contain_text("there can be one at a time")
+    expect(page.get_by_role("alert")).to_contain_text("there can only be one at a time")
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ def test_a_quantity_is_priced_and_set_without_a_script(chromium: Browser) -> Non
         page.get_by_role("button", name="Show the price").click()
         expect(page.locator("#preview")).to_contain_text("58.00")
         page.get_by_role("button", name="Set item 2 to 8").click()
-        expect(page.get_by_role("status")).to_contain_text("Item 2 stands at 8")
+        expect(page.get_by_role("status")).to_contain_text("Item 2 now has 8 units")
         server.advance("1d")
         page.reload()
         expect(page.locator("#invoices tr.sum").first).to_contain_text("58.00")

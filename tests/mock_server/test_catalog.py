@@ -175,7 +175,7 @@ def plan(**values: Any) -> dict[str, Any]:
         (plan(items=[{"code": "A", "quantityIncluded": "0.00001"}]), "with at most 4 decimals"),
         (
             catalog(plans=[{"code": c, "items": [{"code": "A", "name": c}]} for c in "PQ"]),
-            "products[0].plans[1].items[0].name: the item 'A' is called 'P' already",
+            "products[0].plans[1].items[0].name: the item 'A' already has the name 'P'",
         ),
         (catalog(promotions=[{"name": "X", "percentage": 0}]), "promotions[0].percentage: 0 is not above 0"),
         (catalog(promotions=[{"name": "X", "percentage": 5, "plans": ["NO"]}]), "there is no plan 'NO'"),

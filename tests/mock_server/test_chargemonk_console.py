@@ -50,14 +50,14 @@ def test_the_page_shows_the_life_of_a_subscription(browser: httpx.Client) -> Non
     door.advance_invoice("mill", 1)
     assert door.told == "mill is billed in advance. Invoice 2 is over USD 1,260.00."
     door.change_term("mill", "MONTHLY", {"SETUP": 5})
-    assert door.told == "mill goes over to MONTHLY with the next renewal. Nothing is charged."
+    assert door.told == "mill changes to MONTHLY at the next renewal. Nothing is charged."
     page = browser.get(PAGE)
     head = shown(page, "head")
     assert "mill active" in head
     assert "PlanHalf a year USD 600.00 per 6 months" in head
     assert "Paid in advance2027-01-01 1 more term" in head
     assert "Next bill2027-01-01 USD 300.00 as things stand" in head
-    assert "Goes over toMonthly USD 200.00 per month, from 2027-01-01" in head
+    assert "Changes toMonthly USD 200.00 per month, from 2027-01-01" in head
     add_ons = shown(page, "add-ons")
     assert "Care CARE USD 20.00 per 2 months no cycles left 2027-01-01" in add_ons
     assert "Setup fee SETUP USD 100.00 per month 5 cycles left 2027-01-01" in add_ons
@@ -90,13 +90,13 @@ def test_the_page_offers_what_fits(browser: httpx.Client) -> None:
 def test_a_subscription_is_created_with_ticked_add_ons(browser: httpx.Client) -> None:
     door = Pages(browser)
     door.create("quay", "MONTHLY", {"SETUP": 20, "VISIT": None})
-    assert door.told == "quay has subscribed. Invoice 2 is over USD 380.00."
+    assert door.told == "quay is created. Invoice 2 is over USD 380.00."
     assert "SETUP 19 cycles left" in shown(browser.get(LIST), "subscriptions")
 
 
 def test_cycles_of_what_is_not_ticked_are_no_wish(browser: httpx.Client) -> None:
     form = {"id": "quay", "planCode": "MONTHLY", "cycles-SETUP": "3", "back": LIST}
-    assert told(act(browser, "chargemonk/create", **form)) == "SETUP has billing cycles and is not chosen"
+    assert told(act(browser, "chargemonk/create", **form)) == "SETUP has billing cycles but is not ticked"
     assert "quay" not in shown(browser.get(LIST), "subscriptions")
 
 
@@ -110,7 +110,7 @@ def test_forms_of_somebody_else_are_refused(browser: httpx.Client) -> None:
 def test_who_is_gone_is_told_of(browser: httpx.Client) -> None:
     assert browser.get("/console/chargemonk/nobody").status_code == 404
     answer = act(browser, "chargemonk/cancel", id="nobody", back=LIST)
-    assert told(answer) == "there is no such subscription any more"
+    assert told(answer) == "the subscription no longer exists"
 
 
 def test_a_wrong_number_is_told_on_the_page(browser: httpx.Client) -> None:

@@ -260,7 +260,7 @@ def refuse_more_terms_than_come(door: Door) -> None:
         (refuse_no_cycle, "billingCycles: at least 1"),
         (refuse_no_term, "terms: from 1 to 1000"),
         (refuse_more_terms_than_come, "four has 3 terms left, not 4"),
-        (refuse_not_recurring, "the add-on VISIT does not recur: it takes no billing cycles"),
+        (refuse_not_recurring, "the add-on VISIT does not recur: it can't have billing cycles"),
     ],
 )
 def test_a_refusal_changes_nothing(door: Door, client: httpx.Client, wish: Any, why: str) -> None:

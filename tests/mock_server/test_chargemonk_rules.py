@@ -126,7 +126,7 @@ def test_the_end_of_the_term_is_after_it(state: State) -> None:
 def test_an_add_on_without_cycles_left_can_be_given_more_while_it_is_there(state: State) -> None:
     subscription = sold(state, cycles=1)
     assert left(subscription) == {"SETUP": 0}
-    with pytest.raises(Refusal, match="carries SETUP already"):
+    with pytest.raises(Refusal, match="already has SETUP"):
         rules.add(state, subscription, SETUP, 1, day(1, 20))
     rules.set_cycles(state, subscription, "SETUP", 1, day(1, 20))
     state.catch_up(day(3))

@@ -391,7 +391,7 @@ def test_what_can_not_be_joined_is_refused(api: Api, fields: dict[str, Any], why
     other = another(api, **fields)
     before = (api.get(), api.get(other))
     assert why in joined(api, other, 400)["error"]
-    assert "one and the same" in joined(api, "S1001", 400)["error"]
+    assert "they are the same" in joined(api, "S1001", 400)["error"]
     assert (api.get(), api.get(other)) == before
 
 

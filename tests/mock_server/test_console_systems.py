@@ -172,7 +172,7 @@ def test_a_quantity_is_set_after_a_look_at_its_price(server: Server, browser: ht
     preview = shown(page, "preview").replace("\u00a0", " ")
     assert preview == "NowEUR 0.00 The renewal of 2026-04-17EUR 58.00 instead of EUR 50.00"
     said = send(browser, page, "cleverbridge/quantity").replace("\u00a0", " ")
-    assert said.startswith("Item 2 stands at 8. EUR 0.00 is charged now; ")
+    assert said.startswith("Item 2 now has 8 units. EUR 0.00 is charged now; ")
     assert said.endswith("the renewal of 2026-04-17 bills EUR 58.00 as things stand.")
     server.advance("1d")
     invoices = shown(browser.get(S1001), "invoices").replace("\u00a0", " ")
@@ -229,7 +229,7 @@ def test_a_subscription_is_deactivated(server: Server, browser: httpx.Client) ->
         form = {"id": "S1001", "item": "1", "quantity": "2", "when": "at the renewal", "back": S1001}
         assert "can't be changed" in told(act(browser, f"cleverbridge/{action}", **form))
     answer = act(browser, "cleverbridge/deactivate", id="S9", back=CLEVERBRIDGE)
-    assert told(answer) == "there is no such subscription any more"
+    assert told(answer) == "the subscription no longer exists"
 
 
 def test_what_is_due_comes_before_a_quantity_that_is_set(server: Server, browser: httpx.Client) -> None:
@@ -298,7 +298,7 @@ def test_a_date_is_moved_after_a_dry_run(server: Server, browser: httpx.Client) 
     assert "2026-03-17 → 2026-04-22 36 Lamp USD 16.00Glow USD 30.00 USD 46.00" in moved
     assert f"period {period} moves to day 22: nothing has changed yet" in shown(page, "dry-run")
     said = send(browser, page, "fusebill/move")
-    assert said == "Moved. The period that runs now ends on 2026-04-22, and costs what it did."
+    assert said == "Moved. The present period ends on 2026-04-22, at the same price."
     page = browser.get(IDA)
     assert "2026-03-17 → 2026-04-22" in shown(page, "definitions")
     assert "Lamp USD 16.00 2026-04-01 → 2026-04-17" in shown(page, "subscriptions").replace("\u00a0", " ")
@@ -322,7 +322,7 @@ def test_a_page_looks_at_its_own_customer_alone(browser: httpx.Client) -> None:
     page = browser.get(
         f"{FUSEBILL}/2", params={"billingPeriodDefinitionId": str(definition(browser)), "invoiceDay": "6"}
     )
-    assert objection(page) == "that is of another customer, Ida Lamp"
+    assert objection(page) == "it belongs to another customer, Ida Lamp"
 
 
 def test_a_subscription_is_moved_after_a_dry_run(browser: httpx.Client) -> None:
@@ -336,7 +336,7 @@ def test_a_subscription_is_moved_after_a_dry_run(browser: httpx.Client) -> None:
     definitions = shown(browser.get(IDA), "definitions")
     assert "11, 12" in definitions
     assert f"{other} Monthly on day 20" in definitions
-    assert "none: it does nothing" in definitions
+    assert "none: bills nothing" in definitions
 
 
 @pytest.mark.parametrize(

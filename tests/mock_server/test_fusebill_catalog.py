@@ -89,7 +89,7 @@ def test_an_addition_counts_on_and_a_reset_takes_it_away() -> None:
         ({"apiKeys": []}, "fusebill.apiKeys: at least one is needed"),
         ({"customers": [{}]}, "fusebill.customers[0].name: a value is required"),
         ({"customers": [{"name": "I", "id": -1}]}, "fusebill.customers[0].id: -1 is not a whole number"),
-        ({"customers": [{"name": "I", "id": 0}]}, "fusebill.customers[0].id: from 1 up"),
+        ({"customers": [{"name": "I", "id": 0}]}, "fusebill.customers[0].id: at least 1"),
         ({"customers": [{"name": "I", "id": 1}] * 2}, "fusebill.customers: the id 1 is taken"),
         ({"customers": [{"name": "I", "currency": "$"}]}, "fusebill.customers[0].currency: '$'"),
         ({"customers": [{"name": "I", "startDate": "2026-01-02"}]}, "startDate: not later than now"),

@@ -1,4 +1,4 @@
-"""The JSON API as far as it is known: two lists, and an inferred call for a charge, which is off by default.
+"""The known part of the JSON API: two lists, and an inferred call for a charge, which is off by default.
 
 No hooks are documented, so none are sent.
 """
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["ACTIONS", "ROUTES", "chargemonk_app", "face"]
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
-ACTIONS = ()  # faults don't strike these calls
+ACTIONS = ()  # faults don't apply to these calls
 _LONGEST_BODY = 100_000
 _MOST = 1000  # entries of a list
 _NUMBER = re.compile(r"[0-9]{1,40}(\.[0-9]{1,40})?")
@@ -45,7 +45,7 @@ _COMPARED: Mapping[str, Callable[[int, int], bool]] = {
 
 
 def face(mock: "Mock") -> Face:
-    """The API of a mock. No faults strike it."""
+    """The API of a mock. Faults don't apply to it."""
     app = chargemonk_app(lambda: mock.systems.of(State), mock.caught_up, mock.changed)
     return Face(_serves, app)
 
@@ -70,7 +70,7 @@ def _answer(document: dict[str, Any], status: int) -> Response:
 
 
 def _refused(refusal: base.Refusal) -> Response:
-    """No page shows an error: status, shape and words are inferred."""
+    """No page shows an error: status, shape and text are inferred."""
     return _answer({"status": "error", "message": refusal.message}, refusal.status)
 
 
@@ -110,7 +110,7 @@ def list_invoices(state: State, fields: dict[str, str], at: datetime) -> dict[st
 
 
 def list_unbilled(state: State, fields: dict[str, str], at: datetime) -> dict[str, Any]:
-    """The charges that wait. The parameters are documented; that invoiced ones are left out is inferred."""
+    """The waiting charges. The parameters are documented; leaving out invoiced charges is inferred."""
     found = [each for each in state.unbilled if each.invoice is None]
     if (code := fields.pop("subscription_code", None)) is not None:
         found = [each for each in found if each.subscription == code]
@@ -184,7 +184,7 @@ def _nothing_else(fields: Mapping[str, str]) -> None:
 
 
 def _invoice(state: State, bill: Bill) -> dict[str, Any]:
-    """The fields are those of the vendor's page. Fields that this mock has no values for are left out."""
+    """The fields are those of the vendor's page. Fields without a value in this mock are left out."""
     subscription = state.subscriptions[bill.account]
     sent = int(bill.at.timestamp())
     return {

@@ -93,7 +93,7 @@ def read(table: Section, state: State, at: datetime) -> Callable[[], None]:
     """Check a section against what `state` has already. Returns a function that installs it.
 
     An existing plan or add-on is replaced; present subscriptions keep the old one. A subscription that began
-    in the past is billed for the time since. CatalogError, with the place, for the first mistake.
+    in the past is billed for the time since. CatalogError for the first mistake, with its place.
     """
     currency = table.currency or state.currency
     if not _CURRENCY.fullmatch(currency):
@@ -134,7 +134,7 @@ def read(table: Section, state: State, at: datetime) -> Callable[[], None]:
 
 
 def dump(state: State) -> dict[str, Any]:
-    """The section as it is now, without accounts."""
+    """The section for the present state, without accounts."""
     return {
         "currency": state.currency,
         "plans": [

@@ -73,7 +73,7 @@ async def show(request: Request) -> Response:
         add_ons=[add_on for add_on in state.add_ons.values() if not subscription.carries(add_on)],
         coming=state.forecast(subscription.id, COMING),
         bills=subscription.bills[::-1][:SHOWN],
-        # Drawn by this program, with all foreign text escaped.
+        # Drawn by this program, which escapes all outside text.
         picture=Markup(paint(tell(mock, subscription), styled=False)),
         entries=events(request, mock.timeline.numbered(subscription.id, system="chargemonk")),
     )
@@ -139,14 +139,14 @@ def _offer(mock: Mock, offered: Plan | AddOn, *, is_new: bool) -> str:
     state = mock.systems.of(State)
     is_there = offered.code in (state.plans if isinstance(offered, Plan) else state.add_ons)
     if is_there and is_new:
-        raise ValueError(f"code: {offered.code!r} is there already; amend it instead")
+        raise ValueError(f"code: {offered.code!r} already exists; amend it instead")
     if not is_there and not is_new:
-        raise ValueError("it is not there any more")
+        raise ValueError("it no longer exists")
     with as_operator(mock, State):
         offer(state, offered)
     if is_new:
         return f"{offered.name} is in the catalogue."
-    return f"{offered.name} is amended. Subscriptions keep what they have; new ones get the amended one."
+    return f"{offered.name} is amended. Existing subscriptions keep the old version."
 
 
 async def create(mock: Mock, form: Form) -> str:
@@ -156,16 +156,16 @@ async def create(mock: Mock, form: Form) -> str:
         if f"addOn-{code}" in form:
             chosen.append({"code": code, "billingCycles": _given(form, f"cycles-{code}")})
         elif _given(form, f"cycles-{code}") is not None:
-            raise ValueError(f"{code} has billing cycles and is not chosen")
+            raise ValueError(f"{code} has billing cycles but is not ticked")
     wish = {"id": required(form, "id"), "planCode": required(form, "planCode"), "addOns": chosen}
     subscription = subscribe(mock, read(SubscriptionTable, wish))
-    return f"{subscription.id} has subscribed. {_billed(subscription, 0)}"
+    return f"{subscription.id} is created. {_billed(subscription, 0)}"
 
 
 async def add(mock: Mock, form: Form) -> str:
     code = required(form, "code")
     wish = {"code": code, "billingCycles": _given(form, "billingCycles")}
-    return _change(mock, form, "add-ons", wish, f"carries {code} now")
+    return _change(mock, form, "add-ons", wish, f"now has {code}")
 
 
 async def set_cycles(mock: Mock, form: Form) -> str:
@@ -176,7 +176,7 @@ async def set_cycles(mock: Mock, form: Form) -> str:
 
 
 async def change_term(mock: Mock, form: Form) -> str:
-    """Change the plan. The page sends the cycles of every add-on it shows, so none is reset by surprise."""
+    """Change the plan. The page sends the cycles of every add-on it shows, so none is reset by accident."""
     code = required(form, "planCode")
     cycles = [
         {"code": name.removeprefix("cycles-"), "billingCycles": _given(form, name)}
@@ -184,7 +184,7 @@ async def change_term(mock: Mock, form: Form) -> str:
         if name.startswith("cycles-")
     ]
     wish = {"planCode": code, "addOns": cycles}
-    return _change(mock, form, "term", wish, f"goes over to {code} with the next renewal")
+    return _change(mock, form, "term", wish, f"changes to {code} at the next renewal")
 
 
 async def advance_invoice(mock: Mock, form: Form) -> str:
@@ -203,7 +203,7 @@ async def reactivate(mock: Mock, form: Form) -> str:
 def _change(mock: Mock, form: Form, name: str, wish: dict[str, Any], done: str) -> str:
     subscription = mock.systems.of(State).subscriptions.get(required(form, "id"))
     if subscription is None:
-        raise ValueError("there is no such subscription any more")
+        raise ValueError("the subscription no longer exists")
     before = len(subscription.bills)
     carry_out(mock, name, subscription, wish)
     return f"{subscription.id} {done}. {_billed(subscription, before)}"

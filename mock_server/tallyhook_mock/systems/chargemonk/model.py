@@ -26,7 +26,7 @@ __all__ = [
 
 
 class Refusal(base.Refusal):
-    """What Chargemonk refuses. No page shows an error, so the status and the words are inferred."""
+    """A refusal. No page shows an error, so the status and the text are inferred."""
 
     def __init__(self, message: str, status: int = 400) -> None:
         super().__init__(status, message)
@@ -36,7 +36,7 @@ _LONGEST = 50
 
 
 class Plan(Value, frozen=True):
-    """`price` is for a term. After `billing_cycles` terms the subscription ends. None: never."""
+    """`price` is for a term. The subscription ends after `billing_cycles` terms; None means never."""
 
     code: str
     name: str
@@ -67,9 +67,9 @@ class AddOn(Value, frozen=True):
         return self.period_months is not None
 
     def periods_in(self, plan: Plan) -> int:
-        """How many of its periods fit in a term of the plan: 3 of two months in six (documented).
+        """How many of its periods fit in a term of the plan: 3 periods of 2 months in 6 months (documented).
 
-        Refusal if the term is not a multiple of the period (inferred).
+        Raises a Refusal if the term is not a multiple of the period (inferred).
         """
         periods, rest = divmod(plan.term_months, self.period_months or plan.term_months)
         if rest:
@@ -81,9 +81,10 @@ class AddOn(Value, frozen=True):
 
 
 def check_code(code: str) -> str:
-    """Check a code or an id. Refusal if it is not allowed.
+    """Check a code or an id. Refusal if it is malformed.
 
-    It is short, with letters, digits, hyphens and underscores only, so that it fits in any URL (inferred).
+    It must be short, and only have letters, digits, hyphens and underscores, so that it fits in any URL
+    (inferred).
     """
     if not code.replace("-", "").replace("_", "").isalnum() or not code.isascii() or len(code) > _LONGEST:
         raise Refusal(f"{code[:_LONGEST]!r} is not 1 to {_LONGEST} letters, digits, hyphens and underscores")
@@ -112,9 +113,9 @@ class Term(Value, frozen=True):
 class Carried(Entity, eq=False):
     """An add-on on a subscription.
 
-    `cycles_left` is how many more invoices charge it; None for every one. At 0 it is not charged any more,
-    and is removed when the paid time is over (inferred: if it were removed with its last invoice, it could be
-    added again and billed twice for the same days).
+    `cycles_left` is how many more invoices charge it; None means every invoice. At 0 it is no longer charged,
+    and it is removed when the paid time is over (inferred: if it were removed with its last invoice, it could
+    be added again and billed twice for the same days).
 
     Standing: documented.
     """
@@ -161,7 +162,7 @@ class Unbilled(Entity, eq=False):
 
 
 class Subscription(Entity, eq=False):
-    """`next_plan` is the plan of future terms. `terms_left` is how many there may be; None for any number.
+    """`next_plan` is the plan of future terms. `terms_left` limits them; None is no limit.
 
     `terms` are all terms that are paid for: past ones, the current one, and those paid in advance. They begin
     in whole months from `anchor`; `months` is the number of months up to the end of the last one.
@@ -181,7 +182,7 @@ class Subscription(Entity, eq=False):
 
     @property
     def is_canceled(self) -> bool:
-        """Whether it is canceled: not renewed, with its add-ons disabled. A paid term goes on."""
+        """Whether it is canceled: not renewed, with its add-ons disabled. A paid term continues."""
         return self.canceled_at is not None
 
     @property
@@ -231,7 +232,7 @@ class Subscription(Entity, eq=False):
         for carried in self.add_ons:
             if carried.add_on.code == code:
                 return carried
-        raise Refusal(f"{self.id} carries no add-on {code!r}")
+        raise Refusal(f"{self.id} has no add-on {code!r}")
 
     def carries(self, add_on: AddOn) -> bool:
         return any(carried.add_on.code == add_on.code for carried in self.add_ons)

@@ -55,7 +55,7 @@ def begin(state: State, subscription: Subscription, at: datetime, once: Sequence
 
 
 def bill_in_advance(state: State, subscription: Subscription, terms: Sequence[Term], at: datetime) -> None:
-    """Bill the next terms in advance, and what add-ons still owe for terms billed before.
+    """Bill the next terms in advance, and add-ons for terms that were billed before without them.
 
     Standing: inferred.
     """
@@ -64,7 +64,7 @@ def bill_in_advance(state: State, subscription: Subscription, terms: Sequence[Te
 
 
 def _run(state: State, subscription: Subscription, term: Term) -> None:
-    """Plan the end of a term. Only time ends a term, so this is planned once and always applies."""
+    """Schedule the end of a term. Only time ends a term, so this is scheduled once and always applies."""
     state.agenda.schedule(term.end, _turn, subscription)
 
 
@@ -105,7 +105,7 @@ def _bill(
     once: Sequence[Line],
     at: datetime,
 ) -> None:
-    """Bill the plan, and what add-ons owe for `terms`. There is no invoice if that is nothing."""
+    """Bill the plan, and what add-ons owe for `terms`. Without any lines there is no invoice."""
     charged = [(carried, owed) for carried in subscription.add_ons if (owed := carried.owed(terms))]
     unbilled = state.collect(subscription)
     waiting = (each.line for each in unbilled)
@@ -230,7 +230,7 @@ def add(state: State, subscription: Subscription, add_on: AddOn, cycles: int | N
     state.catch_up(at)
     term = _running(subscription)
     if subscription.carries(add_on):
-        raise Refusal(f"{subscription.id} carries {add_on.code} already: set its billing cycles instead")
+        raise Refusal(f"{subscription.id} already has {add_on.code}: set its billing cycles instead")
     owing = [term, *subscription.ahead]
     _check_fits(add_on, owing, subscription.next_plan)
     _check_feature(state, cycles)
@@ -283,13 +283,13 @@ def change_term(
     """Change to another plan, from the first renewal that is not paid in advance (inferred).
 
     `cycles` are by the codes of add-ons. If the length of the term changes, an add-on that is not among them
-    is charged forever from now on (documented), unless it was charged for the last time already (inferred).
-    If the length stays, it keeps its cycles (inferred).
+    is charged forever from now on (documented), unless it was already charged for the last time (inferred).
+    If the length stays the same, it keeps its cycles (inferred).
     """
     state.catch_up(at)
     _running(subscription)
     if plan == subscription.next_plan:
-        raise Refusal(f"the plan {plan.code} changes nothing: it is the next plan already")
+        raise Refusal(f"the plan {plan.code} is already the next plan")
     is_same_term = plan.term_months == subscription.next_plan.term_months
     told = {subscription.carried(code): number for code, number in cycles.items()}
     going_on = [carried for carried in subscription.add_ons if carried.cycles_left != 0 or carried in told]
@@ -310,7 +310,7 @@ def change_term(
 
 
 def cancel(state: State, subscription: Subscription, at: datetime) -> None:
-    """Stop renewing, and disable the add-ons. A paid term goes on to its end (inferred).
+    """Stop renewing, and disable the add-ons. A paid term continues to its end (inferred).
 
     Standing: documented.
     """
@@ -323,9 +323,9 @@ def cancel(state: State, subscription: Subscription, at: datetime) -> None:
 def reactivate(state: State, subscription: Subscription, at: datetime) -> None:
     """Undo a cancellation.
 
-    Within the paid time nothing is charged, the dates stay, and add-ons keep their cycles. After it, a new
-    term begins and is billed, and add-ons are charged forever until their cycles are set again. All of this
-    is documented, except the dates and that a term begins at once, which are inferred.
+    Within the paid time, nothing is charged, the dates stay, and add-ons keep their cycles. After it, a new
+    term begins and is billed, and add-ons are charged without limit until their cycles are set again. All of
+    this is documented, except the dates and that a term begins at once, which are inferred.
     """
     state.catch_up(at)
     if not subscription.is_canceled:
@@ -357,7 +357,7 @@ def advance_invoice(state: State, subscription: Subscription, count: int, at: da
     if subscription.ahead:
         raise Refusal(
             f"{subscription.id} has an advance invoice up to {subscription.paid_until:%Y-%m-%d}; "
-            "there can be one at a time"
+            "there can only be one at a time"
         )
     if subscription.terms_left is not None and count > subscription.terms_left:
         raise Refusal(f"{subscription.id} has {subscription.terms_left} terms left, not {count}")
@@ -374,7 +374,7 @@ def _running(subscription: Subscription) -> Term:
 
 
 def _check_fits(add_on: AddOn, owing: Sequence[Term], plan: Plan) -> None:
-    """Refusal unless it fits the terms it owes, which may be of other plans, and the future ones."""
+    """Refusal unless it fits the terms that it owes, which may be of other plans, and future terms."""
     for each in (*(term.plan for term in owing), plan):
         add_on.periods_in(each)
 
@@ -396,7 +396,7 @@ def _check_cycles(add_on: AddOn, cycles: int | None, most: int | None) -> None:
     if cycles is None:
         return
     if not add_on.is_recurring:
-        raise Refusal(f"the add-on {add_on.code} does not recur: it takes no billing cycles")
+        raise Refusal(f"the add-on {add_on.code} does not recur: it can't have billing cycles")
     if not 1 <= cycles <= MOST:
         raise Refusal(f"billing cycles: from 1 to {MOST}")
     if most is not None and cycles > most:

@@ -36,9 +36,9 @@ class State(BillingSystem):
         self.unbilled: list[Unbilled] = []  # oldest first
         self.api_tokens: Collection[str] = ("test_chargemonk",)
         self.has_billing_cycles = True  # support has to enable this feature
-        self.has_inferred_calls = False  # whether calls are answered that no page shows
+        self.has_inferred_calls = False  # whether calls that no page shows are answered
 
-    # -- what is there
+    # -- reading
 
     def accounts(self) -> dict[str, Subscription]:
         return self.subscriptions
@@ -65,7 +65,7 @@ class State(BillingSystem):
         except KeyError:
             raise Refusal(f"there is no add-on {code!r}") from None
 
-    # -- what changes (for the commands)
+    # -- changing (for the commands)
 
     def add_unbilled(
         self, subscription: Subscription, description: str, amount: Decimal, quantity: Decimal, at: datetime
@@ -78,7 +78,7 @@ class State(BillingSystem):
         return charge
 
     def collect(self, subscription: Subscription) -> list[Unbilled]:
-        """The charges that wait for the next automatic invoice.
+        """The charges that are waiting for the next automatic invoice.
 
         Standing: documented.
         """
@@ -110,7 +110,7 @@ class State(BillingSystem):
         self.note(Happening(kind, at, self.actor, subscription.id, note, invoice, amount, item, quantity))
 
     def emit_cycles(self, kind: str, at: datetime, subscription: Subscription, carried: Carried) -> None:
-        """Note something about an add-on, with the cycles it has left."""
+        """Record an event about an add-on, with the cycles that it has left."""
         code, left = carried.add_on.code, carried.cycles_left
         note = f"{code}: {cycles_text(left)}"
         quantity = None if left is None else Decimal(left)

@@ -87,7 +87,7 @@ def cheddar_app(
         changed: called after each call and before its answer, to take the events that it left.
         max_body: the longest form that is read, in bytes. A longer one gets a 413.
         strict: refuse a call with an unknown parameter (412) instead of ignoring the parameter.
-        ignored: called with the action, its unknown parameters, the product and the customer.
+        ignored: called if parameters are ignored, with the action, their names, the product and the customer.
     """
     error_numbers = itertools.count(FIRST_ERROR)
     paypal = paypal_app(state, now, changed)
@@ -98,13 +98,13 @@ def cheddar_app(
             return
         request = Request(scope, receive)
         form = await _read_form(request, max_body)
-        # From here on nothing waits before the answer, so each call sees a consistent state.
+        # Nothing is awaited from here to the answer, so each call sees a consistent state.
         at = now()
         try:
             try:
                 status, document = 200, _carry_out(state(), request, form, at, strict, ignored)
             finally:
-                changed()  # after a refusal too: a declined transaction leaves events
+                changed()  # even after a refusal: a declined transaction leaves events
         except Refusal as refusal:
             status, document = refusal.status, _refusal_document(refusal, next(error_numbers), at)
         except Exception:
@@ -116,7 +116,7 @@ def cheddar_app(
 
 
 async def _read_form(request: Request, limit: int) -> bytes | None:
-    """The body. None if it is too long; it is read to the end anyway, so that the client gets the answer."""
+    """Read the body. None if it is too long. All of it is read anyway, so that the client gets the answer."""
     chunks, length = [], 0
     async for chunk in request.stream():
         length += len(chunk)
@@ -145,7 +145,7 @@ def _carry_out(
     actions = actions_of(controller)
     parameters = read(path, request.scope["query_string"], form)
     product = _product(state, parameters, email)
-    # If a client leaves the action out, its pairs are shifted, and it is told that there is no product.
+    # If a client leaves out the action, its path pairs shift, and the error is about a missing product.
     handle = handler(actions, action)
     origin = f"{request.scope.get('scheme', 'http')}://{request.headers.get('host', '')}"
     state.actor = email
@@ -188,7 +188,7 @@ def _split(raw_path: bytes) -> tuple[str, str, list[bytes]]:
 
 
 def _product(state: State, parameters: Parameters, email: str) -> Product:
-    """The product that the call names, by code and id if it has both. Every user may use all products."""
+    """The product that the call names by code, id or both. Every user may use all products."""
     code, written = parameters.text("productCode"), parameters.text("productId")
     if code and code not in state.products:
         raise Refusal(401, f"User {email} does not have access to productCode={code}")
@@ -247,7 +247,7 @@ ACTIONS = tuple(f"{controller}/{action}" for controller in ROUTES for action in 
 
 
 def actions_of(controller: str) -> dict[str, Handler]:
-    """The calls of a controller. Names are case-sensitive. The words of the refusals are inferred."""
+    """The calls of a controller. Names are case-sensitive. The texts of the refusals are inferred."""
     if controller not in ROUTES:
         raise not_found("Resource not found")
     return ROUTES[controller]
@@ -276,12 +276,12 @@ def _refusal_document(refusal: Refusal, id: int, at: datetime) -> str:
 
 
 def _broken() -> Refusal:
-    """The answer to an error in this server, in Cheddar's words for its own errors."""
+    """The answer to an internal error of this server, with Cheddar's text for its own errors."""
     return failure("1000")
 
 
-# The errors of faults. The words of 500 and 502 are documented for errors of the gateway, those of 503 for
-# planned maintenance.
+# The errors of faults. The texts of 500 and 502 are documented for gateway errors, that of 503 for planned
+# maintenance.
 _ERRORS = {
     500: _broken(),
     502: failure("4000"),

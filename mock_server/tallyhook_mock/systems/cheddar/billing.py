@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 
-WAIVED = "Waived"  # the description of a credit that waives; inferred
+WAIVED = "Waived"  # the description of a credit that waives a charge; inferred
 
 
 # -- the life of an invoice
@@ -53,7 +53,7 @@ def draft_invoice(
     counters: tuple[Usage, ...] = (),
     is_initial: bool = False,
 ) -> Invoice:
-    """Make a current invoice that does not exist yet: `adopt` it once everything due is paid.
+    """Draft a current invoice. Call `adopt` to add it once everything due is paid.
 
     `begun_with` is the invoice whose recurring charge pays for the period that begins.
     """
@@ -75,9 +75,9 @@ def draft_invoice(
 
 
 def adopt(state: State, draft: Invoice, instead_of: Invoice | None) -> Invoice:
-    """Replace the pending invoice that a draft was made of, or add the draft after the others.
+    """Put a draft in place of the pending invoice that it was made from, or after the other invoices.
 
-    `plan_billing` then plans its bill date.
+    `plan_billing` then schedules its bill date.
     """
     if instead_of is None:
         draft.subscription.customer.carried = ()
@@ -90,7 +90,7 @@ def adopt(state: State, draft: Invoice, instead_of: Invoice | None) -> Invoice:
 
 
 def plan_billing(state: State, invoice: Invoice, at: datetime) -> None:
-    """Put the bill date of an open invoice, and the reminders before it, on the agenda."""
+    """Schedule the bill date of an open invoice and the reminders before it."""
     state.schedule(invoice.billing_at, bill, invoice)
     for days in invoice.subscription.customer.product.bill_reminder_days:
         when = invoice.billing_at - timedelta(days=days)
@@ -99,7 +99,7 @@ def plan_billing(state: State, invoice: Invoice, at: datetime) -> None:
 
 
 def remind(state: State, invoice: Invoice, at: datetime) -> None:
-    """Announce the bill that is coming.
+    """Announce the upcoming bill.
 
     Standing: staff 2017.
     """
@@ -114,7 +114,7 @@ def remind(state: State, invoice: Invoice, at: datetime) -> None:
 
 
 def bill(state: State, invoice: Invoice, at: datetime) -> None:
-    """The bill date: the period ends, the next one begins, and the invoice is held or executed.
+    """Carry out a bill date: end the period, begin the next one, and hold or execute the invoice.
 
     A canceled subscription bills nothing automatically (staff 2009, 2017): its invoice waits.
 
@@ -132,10 +132,10 @@ def bill(state: State, invoice: Invoice, at: datetime) -> None:
 
 
 def close(state: State, invoice: Invoice, recurring: Plan | None = None) -> None:
-    """End the period of an invoice: every line gets an id, and the invoice is outstanding.
+    """End the period of an invoice. Every line gets an id, and the invoice becomes outstanding.
 
     The plan, the promotion and the tax rate are fixed now. `recurring` is the plan whose recurring charge is
-    billed, if it differs from the plan of the period.
+    billed, if it is not the plan of the period.
 
     Standing: staff 2011.
     """
@@ -158,7 +158,7 @@ def bill_now(
 ) -> Invoice:
     """Bill a draft of a pending invoice at once, without a review, as part of a call.
 
-    If the payment fails, nothing happens: a Refusal (422), and `instead_of` stays as it was.
+    If the payment fails, this raises a Refusal (422) and `instead_of` is unchanged.
 
     Standing: inferred.
     """
@@ -223,8 +223,8 @@ def reactivate(
 
     Before the next bill date the old period continues, and the bill date stays (documented). After it, this
     is a new sign-up with the plan's first bill, or with one on `first_bill` (documented; staff 2018). `paid`
-    is an outstanding invoice that was paid to reactivate, so that the new sign-up is billed one period later
-    (a setting). A Refusal (422) if what is billed now is not paid; the subscription then stays canceled.
+    is an outstanding invoice that was paid to reactivate. The new sign-up is then billed one period later (a
+    setting). If a bill made now is not paid, this raises a Refusal (422) and the subscription stays canceled.
 
     Standing: client.
     """
@@ -232,7 +232,7 @@ def reactivate(
     pending = subscription.pending
     is_missed = pending is not None and pending.state is InvoiceState.OPEN and pending.billing_at <= at
     if first_bill is None and is_missed:
-        first_bill = at  # it became due while the subscription waited for PayPal
+        first_bill = at  # it became due while the subscription was waiting for PayPal
     if first_bill is not None and subscription.current is pending:
         move_bill_date(state, subscription, first_bill, at)
     elif pending is None or pending.state is InvoiceState.LAPSED:
@@ -253,8 +253,8 @@ def _sign_up_again(
 ) -> None:
     """Usage from before the cancellation is not billed, unless a setting says so (inferred).
 
-    A bill made now has no usage: lasting counters are billed with the first full period. Custom charges and
-    credits on the pending invoice stay on it.
+    A bill made now has no usage. Lasting counters are billed with the first full period. Custom charges and
+    credits stay on the pending invoice.
     """
     customer, plan = subscription.customer, subscription.plan
     rules = customer.product.rules
@@ -351,7 +351,7 @@ def lasting_counters(invoice: Invoice | None, plan: Plan) -> tuple[Usage, ...]:
 # -- charges
 
 
-# -- within
+# -- internal
 
 
 def _open_next(state: State, ended: Invoice, at: datetime) -> None:

@@ -52,7 +52,7 @@ __all__ = [
 ]
 
 IMPORT_AT_MOST = 100
-# How near to now a confirmation must be (inferred).
+# How far from now a confirmation may be (inferred).
 CONFIRMED_WITHIN = timedelta(hours=1)
 
 ChangeQuantity: TypeAlias = Callable[..., None]
@@ -94,7 +94,7 @@ def _listed(call: Call, *, has_history: bool = True) -> str:
 
 
 class _Application(Value, frozen=True):
-    """A new customer whose fields are all checked."""
+    """A new customer whose fields have all been checked."""
 
     details: Details
     plan: Plan
@@ -136,8 +136,9 @@ def new(call: Call) -> str:
 def import_(call: Call) -> str:
     """Create up to a hundred customers, or none of them.
 
-    They come as `0[code]=…` (the official client), `customers[0][code]=…` (inferred), or one with flat names
-    (the reference). Without an `initialBillDate` nothing is scheduled before a `changeBillDate` (documented).
+    They are sent as `0[code]=…` (the official client), `customers[0][code]=…` (inferred), or one with flat
+    names (the reference). Without an `initialBillDate` nothing is scheduled before a `changeBillDate`
+    (documented).
     """
     parameters = call.parameters
     numbered = [
@@ -224,7 +225,7 @@ def _must_pay(plan: Plan) -> bool:
 
 
 def _plan(call: Call, terms: Parameters) -> Plan | None:
-    """The plan that a call names, if it names one."""
+    """The plan that a call names, if any."""
     code = validators.text(terms, "planCode")
     if code and code not in call.product.plans:
         raise Refusal(412, f"No plan found with code={code}")  # without an auxCode, as above
@@ -266,7 +267,7 @@ def _items(call: Call, plan: Plan, parameters: Parameters) -> dict[str, Decimal]
 def edit(call: Call) -> str:
     """Edit customer and subscription together. If either is refused, neither changes.
 
-    The fields are checked in the order of a new customer: the plan, the customer's own, the card (inferred).
+    Fields are checked in the same order as for a new customer: plan, customer, card (inferred).
     """
     customer = call.customer()
     terms = call.parameters.level("subscription")
@@ -318,7 +319,7 @@ def _apply_details(call: Call, customer: Customer, details: Details) -> None:
 
 
 class _Change(Value, frozen=True):
-    """A change of a subscription with its fields checked. It is made or refused as a whole."""
+    """A change of a subscription whose fields have been checked. It is made or refused as a whole."""
 
     terms: Parameters
     plan: Plan | None
@@ -433,9 +434,9 @@ def delete(call: Call) -> str:
 
 
 def delete_all(call: Call) -> str:
-    """Delete every customer of the product, confirmed by the present Unix time.
+    """Delete every customer of the product, confirmed by the current Unix time.
 
-    Clients use the clock of their own machine, so real time is accepted as well as the mock's (inferred).
+    Clients use their machine's clock, so both the real time and the mock's are accepted (inferred).
     """
     if call.product.rules.delete_all_confirm == "any":
         validators.required(call.parameters, "confirm")

@@ -20,7 +20,7 @@ def new(call: Call) -> str:
 
 
 def refund(call: Call) -> str:
-    """Give back `amount`, or everything that was paid."""
+    """Refund `amount`, or everything that was paid."""
     invoice = call.invoice()
     amount = None
     if call.parameters.text("amount"):
@@ -30,7 +30,7 @@ def refund(call: Call) -> str:
 
 
 def void(call: Call) -> str:
-    """Undo a payment. How Cheddar treats an `amount` here, which the PHP client sends, is not known."""
+    """Undo a payment. The PHP client sends an `amount` here; what Cheddar does with it is not known."""
     invoice = call.invoice()
     if call.parameters.text("amount"):
         rule = call.product.rules.void_with_amount
@@ -64,7 +64,7 @@ def run(call: Call) -> str:
 
 
 def send_email(call: Call) -> str:
-    """Send no mail, but note on the timeline who would have received the invoice."""
+    """Record on the timeline who would have received the invoice. No mail is sent."""
     invoice = call.invoice()
     customer = invoice.subscription.customer
     call.state.emit("email", call.at, customer, invoice=invoice, note=customer.details.get("email", ""))

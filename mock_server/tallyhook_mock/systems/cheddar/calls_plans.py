@@ -1,6 +1,6 @@
-"""The calls under `/plans` and `/promotions`: reading the catalogue and, as some clients do, changing it.
+"""The calls under `/plans` and `/promotions`: reading the catalogue, and changing it as some clients do.
 
-A plan that is deleted stays as it was for its subscribers (inferred).
+A deleted plan still applies to its subscribers, unchanged (inferred).
 """
 
 from decimal import Decimal
@@ -36,7 +36,7 @@ def get(call: Call) -> str:
     if "code" in call.parameters or "id" in call.parameters:
         return plans_document((_plan(call),), call.at, call.product.rules)
     if not call.product.plans:
-        raise not_found("No plans found.")  # inferred, after the words for customers
+        raise not_found("No plans found.")  # inferred from the text for customers
     return plans_document(call.product.plans.values(), call.at, call.product.rules)
 
 
@@ -53,7 +53,7 @@ def new(call: Call) -> str:
 
 
 def edit(call: Call) -> str:
-    """Change only what is given. The code can't be changed, since it names the plan.
+    """Change only what is given. The code identifies the plan and can't be changed.
 
     Standing: inferred.
     """
@@ -71,7 +71,7 @@ def _store(call: Call, plan: Plan) -> str:
 
 
 def _plan(call: Call) -> Plan:
-    """The plan of the call, by id (the words of its refusal are inferred) or else by code."""
+    """The plan of the call, by id (the text of its refusal is inferred) or else by code."""
     if written := call.parameters.text("id"):
         number = ids.parse(written)
         for plan in call.product.plans.values():
@@ -122,7 +122,7 @@ def _read(call: Call, plan: Plan) -> Plan:
 
 def _items(call: Call) -> tuple[PlanItem, ...]:
     """The tracked items `items[k][…]`. A code that the product knows keeps its id."""
-    # All items are read before any is stored, so that a refused call leaves none behind.
+    # All items are read before any is stored, so a refused call stores none.
     read = [_item(entry) for entry in call.parameters.levels("items")]
     planned = []
     for code, name, included, overage, is_periodic in read:
@@ -150,7 +150,7 @@ def _flag(parameters: Parameters, name: str, default: bool) -> bool:
 
 
 def get_promotions(call: Call) -> str:
-    """The promotion with a coupon code or an id, or all promotions. The refusals' words are inferred."""
+    """The promotion with a coupon code or an id, or all promotions. The refusals' texts are inferred."""
     found = list(call.product.promotions.values())
     parameters = call.parameters
     if "code" in parameters:

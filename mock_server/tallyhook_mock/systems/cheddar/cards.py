@@ -14,7 +14,7 @@ from tallyhook_mock.systems.cheddar.xml_documents import CARD_DETAILS
 
 __all__ = ["card_type", "is_given", "is_renewed", "read_card_details", "read_payment"]
 
-# Cheddar's names of the card types, with their prefixes and lengths of numbers.
+# Cheddar's names of the card types, with number prefixes and lengths.
 _INSTITUTES = {
     "visa": (re.compile(r"4"), (13, 16, 19)),
     "mc": (re.compile(r"5[1-5]|222[1-9]|22[3-9]|2[3-6]|27[01]|2720"), (16,)),
@@ -27,7 +27,7 @@ _EXPIRATION = re.compile(r"(0[1-9]|1[0-2])/(\d{4})", re.ASCII)
 _CODE = re.compile(r"\d{3,4}", re.ASCII)
 _DOUBLED = str.maketrans("0123456789", "0246813579")
 _GIVEN_BY = ("ccNumber", "ccExpiration", "ccExpMonth", "ccExpYear", "ccCardCode", "gatewayToken")
-# The longest names and addresses, for a new customer and at an edit (documented).
+# Maximum lengths of names and addresses: for a new customer, and for an edit (documented).
 _LONGEST = {
     "ccFirstName": (40, 20),
     "ccLastName": (40, 20),
@@ -67,10 +67,10 @@ def read_payment(
     token: str = "",
     customer: Customer | None = None,
 ) -> PaymentMethod:
-    """The payment method in a call. The first wrong field is refused.
+    """Read the payment method in a call. The first invalid field is refused.
 
-    What an edit does not mention stays as it was, including the card itself: with a card on file any subset
-    of the fields may be sent (documented).
+    An edit keeps every field that it omits, including the card itself. With a card on file any subset of the
+    fields may be sent (documented).
 
     Args:
         parameters: the level with the subscription's fields.
@@ -94,7 +94,7 @@ def read_payment(
     if method == "paypal":
         details |= {name: validators.required(parameters, name, 2000) for name in ("returnUrl", "cancelUrl")}
     elif token:
-        # The gateway has the card. What is given here is only for display.
+        # The gateway has the card. These fields are only for display.
         institute = validators.choice(parameters, "ccType", (*_INSTITUTES, "unk"))
         last_four = validators.text(parameters, "ccLastFour", 4)
         expires = _expiration(parameters, None, is_required=False)
@@ -127,7 +127,7 @@ def read_payment(
 
 
 def _detail(parameters: Parameters, name: str, known: Mapping[str, str], *, is_new: bool) -> str:
-    """Part of the name or address, from the call or else as known."""
+    """Part of the name or address: from the call, or else the known value."""
     if name in parameters:
         return validators.text(parameters, name, _LONGEST[name][0 if is_new else 1])
     return known.get(name, "")
@@ -155,12 +155,12 @@ def _number(parameters: Parameters) -> str:
 
 
 def _masked(number: str) -> str:
-    """The number as messages show it: if it may be a whole card number, only its last four digits."""
+    """The number as messages show it. If it could be a whole card number, only its last four digits."""
     return validators.quoted(number if len(number) < 12 else "*" * min(len(number) - 4, 15) + number[-4:])
 
 
 def _passes_luhn(number: str) -> bool:
-    # Twice a digit, and the sum of that number's digits: 7, 14, 5.
+    # A digit, its double, and the digit sum of the double: 7, 14, 5.
     doubled = number[-2::-2].translate(_DOUBLED)
     return sum(map(int, number[-1::-2] + doubled)) % 10 == 0
 

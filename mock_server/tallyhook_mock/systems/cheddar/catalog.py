@@ -1,4 +1,4 @@
-"""Cheddar's part of a catalogue: customers, plans, items and promotions, in the words of its documents."""
+"""Cheddar's part of a catalogue: customers, plans, items and promotions, named as in its documents."""
 
 from collections.abc import Iterable, Mapping, MutableMapping
 from datetime import date, datetime
@@ -146,7 +146,7 @@ class Seed(Value, frozen=True):
 
     def _card(self, state: State, at: datetime) -> PaymentMethod:
         names = {"ccFirstName": self.details["firstName"], "ccLastName": self.details["lastName"]}
-        # Valid for longer than any clock will run.
+        # Later than any time that the clock reaches.
         return PaymentMethod(
             state.ids.next(), "cc", at, names, "visa", "411111", "1111", date(min(at.year + 50, 9999), 12, 31)
         )
@@ -200,7 +200,7 @@ def read_plan(
     if table.is_free and (table.recurring_charge_amount or table.setup_charge_amount):
         raise table.wrong("isFree", "a free plan has no recurring and no setup charge")
     if table.setup_charge_amount and not table.setup_charge_code:
-        raise table.wrong("setupChargeCode", "a value is required beside setupChargeAmount")
+        raise table.wrong("setupChargeCode", "a value is required with setupChargeAmount")
     return Plan(
         id=edited.id if edited else ids.next(),
         code=code,
@@ -233,7 +233,7 @@ def _read_item(table: ItemTable, items: MutableMapping[str, Item], ids: Ids, at:
     if item is None:
         item = items[code] = Item(ids.next(), code, code if table.name is None else table.name, at)
     elif table.name not in (None, item.name):
-        raise table.wrong("name", f"the item {code!r} is called {item.name!r} already")
+        raise table.wrong("name", f"the item {code!r} already has the name {item.name!r}")
     return PlanItem(item, table.quantity_included, table.overage_amount, table.is_periodic, at)
 
 
@@ -243,7 +243,7 @@ def read_promotion(table: PromotionTable, plans: Mapping[str, Plan], ids: Ids, a
         if code not in plans:
             raise table.wrong("plans", f"there is no plan {code!r}")
     if not Decimal(0) < table.percentage <= 100:
-        raise table.wrong("percentage", f"{table.percentage} is not above 0 and up to 100")
+        raise table.wrong("percentage", f"{table.percentage} is not above 0 and at most 100")
     coupons = tuple(
         Coupon(ids.next(), coupon.code, at, coupon.max_redemptions, coupon.expiration_datetime)
         for coupon in table.coupons

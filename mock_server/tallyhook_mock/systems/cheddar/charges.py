@@ -37,7 +37,7 @@ __all__ = [
 
 
 class NewCharge(Value, frozen=True):
-    """A charge that a caller asks for; with a negative amount, a credit."""
+    """A charge that a caller asks for. With a negative amount it is a credit."""
 
     code: str
     quantity: Decimal
@@ -117,7 +117,7 @@ def one_time_invoice(state: State, customer: Customer, charges: Iterable[NewChar
 def bill_at_once(
     state: State, subscription: Subscription, charges: tuple[Charge, ...], at: datetime
 ) -> Invoice:
-    """Execute an invoice outside the cycle. It stays even if it is not paid."""
+    """Execute an invoice outside the cycle. It is kept even if it is not paid."""
     invoice = _one_time(state, subscription, charges, at)
     _put_beside(state, invoice)
     payments.execute(state, invoice, at)
@@ -125,7 +125,7 @@ def bill_at_once(
 
 
 def charge_now(state: State, subscription: Subscription, charges: tuple[Charge, ...], at: datetime) -> None:
-    """Execute an invoice outside the cycle, as part of a call. Without a payment (422) there is none."""
+    """Execute an invoice outside the cycle, as part of a call. If the payment fails (422), it is dropped."""
     invoice = _one_time(state, subscription, charges, at)
     payment = payments.collect(state, invoice, invoice, at)
     _put_beside(state, invoice)

@@ -42,7 +42,7 @@ class Quantities:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which customers or invoices; what is empty does not narrow them."""
+    """A filter for customers or invoices. Empty fields match everything."""
 
     text: str
     plan: str
@@ -92,7 +92,7 @@ _INVOICE_ORDERS: dict[str, Callable[[Invoice], Any]] = {
 
 
 def _first(invoice: Invoice | None, what: Callable[[Invoice], Any]) -> tuple[Any, ...]:
-    """Those without an invoice come first, and last the other way round."""
+    """A sort key. Customers without an invoice come first, or last in descending order."""
     return () if invoice is None else (what(invoice),)
 
 
@@ -165,7 +165,7 @@ async def show(request: Request) -> Response:
         quantities=_quantities(customer),
         coming=forecast(mock.state, customer, COMING, mock.now()),
         invoices=sorted(customer.invoices, key=lambda invoice: -invoice.number),
-        # Drawn by this program, with all foreign text escaped.
+        # Drawn by this program, which escapes all outside text.
         picture=Markup(paint(tell(mock, customer), styled=False)),
         entries=events(request, entries),
         hooks=mock.state.hooks.about(product.code, customer.code)[:-6:-1],
@@ -178,7 +178,7 @@ async def picture_style(request: Request) -> Response:
 
 
 async def rules(request: Request) -> Response:
-    """The settings of every product, with the alternatives that it follows."""
+    """The settings of every product, with the values in force."""
     products = [*mock_of(request).state.products.values()]
     return page(request, "cheddar/rules.html", "Rules", products=products, chosen=_chosen)
 

@@ -1,4 +1,4 @@
-"""What Cheddar's API has no calls for: `/_mock/customers`, their invoices, forecasts and timelines.
+"""Routes for what Cheddar's API lacks: `/_mock/customers`, their invoices, forecasts and timelines.
 
 `/_mock/customers/…/bill` plays a period to its end; `/_mock/calls` carries out a call without credentials.
 """
@@ -54,7 +54,7 @@ async def drawn(request: Request) -> Response:
 
 @asks("product", "invoices")
 async def coming(request: Request) -> JSONResponse:
-    """The next `?invoices=` as things are now, 3 by default. Nothing changes."""
+    """Forecast the next `?invoices=` (3 by default). Nothing changes."""
     mock, given = mock_of(request), request.query_params
     count = accounts.wanted(given)
     customer = mock.state.customer(named_product(request, given.get("product")), request.path_params["code"])
@@ -85,7 +85,7 @@ class ApprovalTable(Table):
 
 @takes(ApprovalTable)
 async def approve(request: Request, wish: ApprovalTable) -> JSONResponse:
-    """Have a `customer` agree at PayPal."""
+    """Let a `customer` agree at PayPal."""
     mock = mock_of(request)
     customer = mock.state.customer(named_product(request, wish.product), wish.customer)
     mock.approve_paypal(customer)
@@ -102,7 +102,7 @@ class CallTable(Table):
 async def make(request: Request, wish: CallTable) -> JSONResponse:
     """Carry out a call of Cheddar's API, such as `customers/new`, with the `parameters` of its form.
 
-    Faults don't strike it, and it isn't logged. Unknown parameters are refused.
+    Faults don't apply to it, and it isn't logged. Unknown parameters are refused.
     """
     mock = mock_of(request)
     controller, _, action = wish.call.partition("/")
@@ -116,7 +116,7 @@ async def make(request: Request, wish: CallTable) -> JSONResponse:
         with exact():
             document = handle(Call(mock.state, product, parameters, mock.clock.now(), ""))
     finally:
-        mock.changed()  # after a refusal too: a declined transaction leaves events
+        mock.changed()  # even after a refusal: a declined transaction leaves events
     return JSONResponse({"call": wish.call, "product": product.code, "document": document})
 
 
@@ -142,12 +142,12 @@ async def bill(request: Request, wish: BillTable) -> JSONResponse:
 
 
 async def bill_period(mock: Mock, customer: Customer, within: Duration) -> Invoice:
-    """Play a customer's period to its end. Returns the invoice, paid or as far as it got.
+    """Play a customer's period to its end. Returns the invoice, which may not be paid.
 
     The clock moves to the bill date, and hooks are delivered and retried on their schedule until they are
-    acknowledged; an hour later the invoice runs. It stops `within` that much of the mock's time, even if the
-    invoice is still held. If an invoice is held or released already, that one is played to its end.
-    LookupError if there is nothing to bill, ClockBusy while the clock is being moved.
+    acknowledged; an hour later the invoice runs. It stops after `within` of the mock's time, even if the
+    invoice is still held. If an invoice is already held or released, that one is played to its end.
+    LookupError if there is nothing to bill; ClockBusy while the clock is being moved.
     """
     await mock.advance(mock.clock.now())  # hooks on their way arrive first
     invoice = next((each for each in customer.invoices if _is_under_way(each)), None)

@@ -95,7 +95,7 @@ class Subscription(Entity, eq=False):
 
     @property
     def outstanding(self) -> Invoice | None:
-        """The invoice that `invoicePeriod=outstanding` addresses. Which one of several is a setting.
+        """The invoice that `invoicePeriod=outstanding` addresses. If there are several, a setting decides.
 
         Invoices of periods come before declined one-time invoices (inferred).
         """
@@ -127,7 +127,7 @@ class Customer(Entity, eq=False):
     created: datetime
     modified: datetime
     tax_rate: Decimal | None = None
-    is_tax_exempt: bool | None = None  # None: as the product says
+    is_tax_exempt: bool | None = None  # None: the product's setting applies
     meta_data: tuple[MetaDatum, ...] = ()
     subscriptions: tuple[Subscription, ...] = ()  # newest first
     declines: int = 0  # how many of the next runs the gateway will refuse

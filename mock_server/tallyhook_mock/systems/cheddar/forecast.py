@@ -1,4 +1,4 @@
-"""The next invoices of a customer as things are now: usage so far, and every charge accepted."""
+"""Forecasts a customer's next invoices from the usage so far, as if every payment were accepted."""
 
 from datetime import datetime
 
@@ -13,9 +13,9 @@ __all__ = ["forecast"]
 
 
 def forecast(state: State, customer: Customer, count: int, at: datetime) -> list[Coming]:
-    """Outstanding invoices come first. Held ones count as acknowledged now.
+    """Return the next invoices, outstanding ones first. Held ones are treated as acknowledged now.
 
-    Later periods have no usage of periodic items, which can't be known.
+    Later periods have no usage of periodic items, since it isn't known yet.
     """
     alone = State(Ids(state.ids.last))
     copy = copied(customer, state.agenda, alone.agenda, [customer.product])

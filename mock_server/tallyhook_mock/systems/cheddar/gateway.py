@@ -55,8 +55,8 @@ def validate(payment: PaymentMethod | None, customer: Customer | None = None) ->
 def accepts(customer: Customer) -> bool:
     """Whether the gateway accepts the next charge of this customer. Uses up one planned decline.
 
-    Cheddar's simulator can fail when an invoice is run (documented). How to ask for that is not known, so a
-    catalogue names the `ccZip` for it.
+    Cheddar's simulator can fail when an invoice is run (documented). How to trigger that is not known, so a
+    catalogue sets a `ccZip` for it.
     """
     zip_code, payment = customer.product.declining_zip, customer.subscription.payment
     if zip_code and payment is not None and payment.details.get("ccZip") == zip_code:

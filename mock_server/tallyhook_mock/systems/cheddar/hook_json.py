@@ -1,7 +1,7 @@
 """The JSON bodies of hooks, in the recorded shape.
 
-The inconsistency is deliberate: amounts and flags are texts in one place and numbers in another, empty
-objects are `""`, and keys without a value are missing. Listeners have to handle all of it.
+The inconsistency is deliberate: amounts and flags are strings in one place and numbers in another, empty
+objects are `""`, and keys without a value are missing. Listeners have to handle all of this.
 """
 
 import json
@@ -65,7 +65,7 @@ _DELETED: Object = dict.fromkeys(
 
 
 def body(event: Event) -> bytes:
-    """The body of the hook about an event. It shows the present state: build it when the event happens.
+    """The body of the hook about an event. It shows the present state, so build it when the event happens.
 
     Standing: recorded.
     """
@@ -116,7 +116,7 @@ def _customer(customer: Customer) -> Object:
 
 def _subscription(event: Event) -> Object:
     subscription = event.subscription
-    assert subscription is not None  # the caller asked
+    assert subscription is not None  # the caller has checked
     payment = subscription.payment
     return {
         **_agreement(subscription),
@@ -130,7 +130,7 @@ def _subscription(event: Event) -> Object:
 
 
 def _agreement(subscription: Subscription) -> Object:
-    """The part that a subscription and a previous one share: the plan, and the card."""
+    """The fields that the present and the previous subscription have in common: plan and card."""
     payment = subscription.payment
     details = payment.details if payment else {}
     return {
@@ -188,7 +188,7 @@ def _invoice(event: Event, invoice: Invoice) -> Object:
         "taxRate": "" if invoice.tax_rate is None else quantity_text(invoice.tax_rate),
         "items": [_item(planned, invoice) for planned in invoice.plan.items] or "",
     }
-    # Only charges already on an open invoice are announced, not what it would charge (recorded). Credits
+    # Only charges already on an open invoice are shown, not those that it would add (recorded). Credits
     # come first (a client's recordings).
     charges = sorted((*invoice.charges, *invoice.credits), key=lambda charge: charge.each_amount >= 0)
     if charges:
@@ -299,7 +299,7 @@ def _four_places(value: Decimal) -> str:
 
 
 def _number(value: Decimal) -> Value:
-    """A whole number as a number, any other as text, so that no quantity becomes a float."""
+    """A whole number as a number, any other as a string, so that no quantity becomes a float."""
     return int(value) if value == value.to_integral_value() else quantity_text(value)
 
 
@@ -325,10 +325,10 @@ def _key(level: Any, name: str, path: str) -> Any:
     """The key or index that `name` stands for in an object or a list."""
     if isinstance(level, list):
         if not (name.isascii() and name.isdigit() and int(name) < len(level)):
-            raise ValueError(f"{path}: a number below {len(level)} is required in place of {name!r}")
+            raise ValueError(f"{path}: {name!r} must be a number below {len(level)}")
         return int(name)
     if not isinstance(level, dict):
-        raise ValueError(f"{path}: there is nothing below what {name!r} is looked for in")
+        raise ValueError(f"{path}: there can't be a {name!r} below a plain value")
     if name not in level:
         near = get_close_matches(name, level, 1)
         known = f"did you mean {near[0]!r}?" if near else f"known there: {', '.join(level)}"
@@ -347,11 +347,11 @@ def _like(old: object, new: object) -> object:
 
 
 def event_about(customer: Customer, type: str, at: datetime, actor: str) -> Event:
-    """An event for a hook on request, about what exists already.
+    """An event for a requested hook, made from existing data.
 
     A billable hook is about the outstanding invoice, or else the current one; a transaction hook about the
     latest transaction. A change of subscription shows the previous subscription, or else the same one.
-    ValueError for an unknown type, and if the customer has nothing for the hook to be about.
+    ValueError for an unknown type, or if the customer lacks what the hook is about.
     """
     if type not in HOOK_TYPES:
         raise ValueError(f"type: {type!r} is not one of {', '.join(HOOK_TYPES)}")
@@ -371,7 +371,7 @@ def event_about(customer: Customer, type: str, at: datetime, actor: str) -> Even
             invoice = _required(subscription.outstanding or current, "has no invoice to bill")
             return Event(type, at, actor, customer, invoice.subscription, invoice)
         case "billReminder":
-            invoice = _required(current, "has no bill ahead")
+            invoice = _required(current, "has no upcoming bill")
             return Event(type, at, actor, customer, subscription, invoice)
         case "transaction":
             invoice = _required(_transacted(customer), "has no transaction")

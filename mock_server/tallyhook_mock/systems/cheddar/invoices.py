@@ -35,7 +35,7 @@ class ChargeType(StrEnum):
     SETUP = "setup"  # inferred
 
 
-# A promotion's words for the types.
+# The types, as promotions name them.
 _SCOPES = {
     "setup": ChargeType.SETUP,
     "recurring": ChargeType.RECURRING,
@@ -116,8 +116,8 @@ class Invoice(Entity, eq=False):
     created: datetime
     is_initial: bool = False
     state: InvoiceState = InvoiceState.OPEN
-    tax_rate: Decimal | None = None  # the customer's rate at the end of the period, set then
-    billed_with: int = 0  # the number of the invoice whose recurring charge pays for this period; 0: none
+    tax_rate: Decimal | None = None  # the customer's rate, set at the end of the period
+    billed_with: int = 0  # number of the invoice whose recurring charge pays for this period; 0 if none
     promotion: Promotion | None = None  # set at the end of the period
     run_at: datetime | None = None  # when the engine runs it next
     declines: int = 0
@@ -255,11 +255,11 @@ class Invoice(Entity, eq=False):
 
     @exact()
     def paid_for_period(self) -> Decimal:
-        """What the customer really paid for the period that begins with this invoice, before tax.
+        """What the customer actually paid for the period that begins with this invoice, before tax.
 
-        The recurring charge less its discount, but no more than the payment less credits and refunds. Carried
-        credit counts as paid. A refund's share may contain fractions of a cent; only the resulting credit is
-        rounded (inferred).
+        This is the recurring charge less its discount, but no more than the payment less credits and refunds.
+        Carried credit counts as paid. A refund's share may contain fractions of a cent; only the resulting
+        credit is rounded (inferred).
         """
         if self.state is not InvoiceState.PAID:
             return ZERO

@@ -8,7 +8,7 @@ from tallyhook_mock.systems.cheddar.xml_documents import CARD_DETAILS
 
 __all__ = ["unknown_parameters"]
 
-# The names allowed under a name: None is a value, `*` any name.
+# The names allowed below a name. None stands for a value, `*` for any name.
 Names: TypeAlias = "Mapping[str, Names | None]"
 
 

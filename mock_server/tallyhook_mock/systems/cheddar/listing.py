@@ -42,7 +42,7 @@ def listed(customers: Iterable[Customer], parameters: Parameters, zone: tzinfo) 
 
 
 def paged(found: list[Customer], parameters: Parameters) -> tuple[list[Customer], dict[str, str] | None]:
-    """One page, and the root's attributes for it (a client). All customers if no page is asked for."""
+    """One page, and the root element's attributes for it (a client). Without a page, all customers."""
     if "page" not in parameters and "perPage" not in parameters:
         return found, None
     per_page = max(validators.whole(parameters, "perPage", 10_000, 20), 1)

@@ -32,17 +32,16 @@ __all__ = [
 
 # The gateway settles once a day (inferred).
 SETTLED_AFTER = timedelta(days=1)
-# How long until a locked invoice is tried again (inferred).
+# How long until a locked invoice is retried (inferred).
 LOCKED_FOR = timedelta(minutes=1)
 
 
 def execute(state: State, invoice: Invoice, at: datetime) -> bool:
     """Settle an outstanding or one-time invoice. Returns whether it is paid now.
 
-    If credits exceed the charges, it is paid with 0.00 without the gateway, and the rest is carried forward.
-    A decline leaves the invoice outstanding and plans the next attempt. Only an invoice of a period is tried
-    again, and cancels the subscription in the end (documented). A one-time invoice waits to be run (a
-    setting).
+    If credits exceed the charges, the invoice is paid with 0.00 without the gateway, and the rest is carried
+    forward. A declined invoice stays outstanding. An invoice of a period is retried, and after the last
+    decline the subscription is canceled (documented). A one-time invoice waits to be run (a setting).
     """
     subscription = invoice.subscription.customer.subscription
     total = invoice.total
@@ -67,8 +66,8 @@ def execute(state: State, invoice: Invoice, at: datetime) -> bool:
 def collect(state: State, draft: Invoice, about: Invoice, at: datetime) -> PaymentMethod | None:
     """Collect what a call bills. Returns the payment method, None if there was nothing to pay.
 
-    A Refusal (422) if the payment fails: a `transaction` hook reports the attempt, and nothing else happens
-    (inferred).
+    If the payment fails, this raises a Refusal (422). A `transaction` hook reports the attempt, and
+    nothing else happens (inferred).
 
     Standing: documented.
     """
@@ -116,9 +115,9 @@ def _usable(subscription: Subscription, at: datetime) -> PaymentMethod | None:
 
 
 def run(state: State, invoice: Invoice, at: datetime) -> None:
-    """The agenda's action: execute an invoice at its planned time.
+    """Execute an invoice at its scheduled time.
 
-    If the subscription is canceled it waits: canceling is the way not to charge (staff 2009, 2017).
+    The invoice of a canceled subscription waits, since canceling is how to avoid a charge (staff 2009, 2017).
     """
     if not (invoice.is_outstanding and invoice.run_at is not None and invoice.run_at <= at):
         return
@@ -146,7 +145,7 @@ def _fail(state: State, subscription: Subscription, reason: str, at: datetime) -
 
 
 def cancel(state: State, subscription: Subscription, type: str, reason: str, at: datetime) -> None:
-    """Cancel. All data stays, and nothing is billed automatically any more (documented; staff 2015)."""
+    """Cancel. All data is kept, and nothing is billed automatically any more (documented; staff 2015)."""
     subscription.cancel_type, subscription.cancel_reason, subscription.canceled_at = type, reason, at
     customer = subscription.customer
     invoice = subscription.pending
@@ -157,7 +156,7 @@ def cancel(state: State, subscription: Subscription, type: str, reason: str, at:
 
 
 def refund(state: State, invoice: Invoice, amount: Decimal | None, at: datetime) -> None:
-    """Give back part of what was collected, or all of it, but never more.
+    """Refund part or all of what was collected, but never more.
 
     Standing: documented.
     """
@@ -205,7 +204,7 @@ def _decline(state: State, invoice: Invoice, at: datetime, amount: Decimal, paym
     invoice.transactions += (transaction,)
     _announce(state, invoice, transaction, at, f"{amount_text(amount)} declined")
     if invoice.declines > 0 and invoice.run_at is not None and invoice.run_at > at:
-        return  # an attempt by hand does not change the planned one
+        return  # a manual attempt does not change the scheduled one
     invoice.state = InvoiceState.UNPAID
     subscription = invoice.subscription.customer.subscription
     pauses = subscription.customer.product.rules.dunning

@@ -1,4 +1,4 @@
-"""The page where a payer agrees to pay by PayPal, simulated by this server."""
+"""The simulated page where a payer agrees to pay by PayPal."""
 
 from collections.abc import Callable
 from datetime import datetime

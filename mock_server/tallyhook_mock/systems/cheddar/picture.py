@@ -170,7 +170,7 @@ class _Teller:
             yield Tally(code, tuple(self._steps(code)), tuple(updates), tuple(self._billed(code)))
 
     def _steps(self, code: str) -> Iterator[Step]:
-        """The counter through all periods, from where it is first known."""
+        """The counter's values over all periods, from the first known one."""
         carried: Decimal | None = None
         for invoice in self._cycle():
             counted = [
@@ -275,11 +275,11 @@ def _begins(invoice: Invoice) -> datetime:
 def _quantity_at_start(
     invoice: Invoice, code: str, counted: list[tuple[datetime, Decimal]]
 ) -> Decimal | None:
-    """The initial value of a period's counter. None if it is not known any more."""
+    """The initial value of a period's counter. None if it is no longer known."""
     known = invoice.usage.get(code)
     if known is None or (counted and known.created == counted[0][0]):
         return Decimal(0)
-    if known.modified >= invoice.billing_at:  # not before the review
+    if known.modified >= invoice.billing_at:  # changed by the review
         return Decimal(0) if known.created >= invoice.billing_at else None
     return None if counted else known.quantity
 

@@ -1,4 +1,4 @@
-"""What Cheddar refuses, in its own words and numbers."""
+"""Refusals, with Cheddar's own texts and numbers."""
 
 from typing import TYPE_CHECKING
 
@@ -14,8 +14,8 @@ class Refusal(base.Refusal):
     """A call that was not carried out.
 
     `status` is the HTTP status, and `aux_code` refines it. `customer` is set when the customer exists and a
-    transaction failed: the error is then embedded in the customer's document. Unless the refusal is a
-    declined transaction, nothing has changed.
+    transaction failed. The error is then embedded in the customer's document. Nothing has changed, unless the
+    refusal is a declined transaction.
     """
 
     def __init__(

@@ -29,7 +29,7 @@ MAX_NAME = 256
 _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
 _KEY = re.compile(r"\[([^\[\]]*)\]")
-# Characters that XML 1.0 can't hold: accepted here, they would break every document that shows them.
+# Characters that XML 1.0 can't contain. If accepted, they would break every document that shows them.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
@@ -45,7 +45,7 @@ class Parameters:
         self.path = path
         self.values: dict[str, str | Parameters] = {}
         self._next_index = 0
-        self._address: dict[str, str | Parameters] = {}  # what the path and the query string say
+        self._address: dict[str, str | Parameters] = {}  # the parameters of the path and the query string
 
     def __contains__(self, name: str) -> bool:
         return name in self.values
@@ -59,7 +59,7 @@ class Parameters:
         return invalid(self.full_name(name), reason, message)
 
     def renamed(self, refusal: Refusal) -> Refusal:
-        """A refusal that names a field by its own name only, changed to the field's full name."""
+        """Change a refusal that has only a field's own name to the full name."""
         field, colon, reason = refusal.aux_code.partition(":")
         return self.invalid(field, reason, refusal.message) if colon else refusal
 
@@ -104,13 +104,13 @@ class Parameters:
         return [group.level(key) for key in group.values]
 
     def over(self, other: "Parameters") -> "Parameters":
-        """This level, completed with what only the other one has."""
+        """This level, plus the parameters that only the other one has."""
         merged = Parameters(self.path)
         merged.values = {**other.values, **self.values}
         return merged
 
     def plain(self) -> dict[str, Any]:
-        """As nested mappings of texts."""
+        """The parameters as nested mappings of texts."""
         return {
             name: value.plain() if isinstance(value, Parameters) else value
             for name, value in self.values.items()
@@ -120,7 +120,7 @@ class Parameters:
         """Store a value under a name such as `charges[0][chargeCode]` or `planCode[]`.
 
         Raises:
-            Refusal: 400 for a name that can't be read, 412 for a value no document could show.
+            Refusal: 400 for a name that can't be read, 412 for a value that no document can contain.
         """
         *above, last = keys = _keys(name)
         if not value.isprintable() and _FORBIDDEN.search(value):
@@ -170,7 +170,7 @@ def read(path: list[bytes], query: bytes, form: bytes) -> Parameters:
     if query.count(b"&") + form.count(b"&") + len(path) > MAX_PARAMETERS:
         raise Refusal(400, "There are too many parameters")
     parameters = Parameters()
-    # A name at the end of the path without a value has an empty one, as in PHP frameworks.
+    # If the last name in the path has no value, it gets an empty one, as in PHP frameworks.
     for index in range(0, len(path), 2):
         parameters.set(_decode_name(path[index]), decode(path[index + 1]) if index + 1 < len(path) else "")
     _lay(parameters, query)
@@ -188,7 +188,7 @@ def _lay(parameters: Parameters, encoded: bytes) -> None:
 
 @lru_cache(1024)  # calls use the same few names
 def _keys(name: str) -> tuple[str, ...]:
-    """`charges`, `0`, `chargeCode` of `charges[0][chargeCode]`."""
+    """Split `charges[0][chargeCode]` into `charges`, `0`, `chargeCode`."""
     match = _NAME.fullmatch(name) if len(name) <= MAX_NAME else None
     if match is None or _FORBIDDEN.search(name):
         raise Refusal(400, "A parameter's name is malformed")
@@ -227,10 +227,10 @@ class Call(Value, frozen=True):
     parameters: Parameters
     at: datetime
     origin: str  # where the caller sees this server: `http://HOST:PORT`
-    zone: tzinfo = UTC  # in which the caller's dates are read
+    zone: tzinfo = UTC  # the time zone of the caller's dates
 
     def customer(self) -> Customer:
-        """The customer of the call, by id or else by code; path and query may have both, of one customer."""
+        """The customer of the call, by id or else by code. Path and query may have both, for one customer."""
         if written := self.parameters.whom("id"):
             customer = self.state.customer_by_id(self.product, ids.parse(written))
             if self.parameters.addressed("code") not in ("", customer.code):

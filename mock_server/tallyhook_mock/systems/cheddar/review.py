@@ -1,15 +1,15 @@
-"""The rule at the heart of Cheddar: a bill waits until its hook is acknowledged.
+"""Cheddar's central rule: a bill waits until its hook is acknowledged.
 
 1. At its bill date an invoice ends its period (`billing.bill`, documented).
 2. If a listener wants `subscriptionBillable`, the invoice is held and no transaction is made (documented).
    If there is no way to pay it, the subscription is canceled at once (documented); whether its hook goes
    out anyway is a setting. Without a listener the invoice is executed (documented).
-3. The hook goes out. `announce` keeps which hook holds which invoice.
-4. Without a 2xx from every listener the invoice stays held, however long that takes (documented).
-5. The acknowledgement is the release (documented). If an operator cancels the hook, the invoice
+3. The hook goes out. `announce` records which hook holds which invoice.
+4. The invoice stays held until every listener has answered with a 2xx, however long that takes (documented).
+5. The acknowledgement releases the invoice (documented). If an operator cancels the hook, the invoice
    no longer waits for it (inferred).
-6. One hour later the invoice is run (documented: at least an hour). If it was run by hand before, it is not
-   run again (documented). If the subscription was canceled in the meantime, it waits (staff 2017).
+6. One hour later the invoice is run (documented: at least an hour). If it was run by hand before that, it is
+   not run again (documented). If the subscription was canceled in the meantime, it waits (staff 2017).
 """
 
 from datetime import datetime, timedelta
@@ -27,7 +27,7 @@ RUN_AFTER = timedelta(hours=1)
 
 
 def begin(state: State, invoice: Invoice, at: datetime) -> None:
-    """The bill date has come and the period is closed: hold the invoice for its hook, or execute it."""
+    """At the bill date, once the period is closed: hold the invoice for its hook, or execute it."""
     customer = invoice.subscription.customer
     payment = invoice.subscription.payment
     cannot_be_paid = (payment is None or payment.has_expired(at)) and invoice.total > 0
@@ -43,9 +43,9 @@ def begin(state: State, invoice: Invoice, at: datetime) -> None:
 
 
 def announce(state: State, event: Event, body: bytes) -> Hook | None:
-    """Send an event's hook to every listener that wants it. None if there is none.
+    """Send an event's hook to every listener that wants it. None if no listener does.
 
-    From now on a billable hook holds its invoice.
+    A billable hook holds its invoice from now on.
     """
     customer, invoice = event.customer, event.invoice
     subject = invoice.id if invoice else 0
@@ -56,7 +56,7 @@ def announce(state: State, event: Event, body: bytes) -> Hook | None:
 
 
 def settled(state: State, hook: Hook, at: datetime) -> None:
-    """Release the invoice that this hook held, now that it is settled. The invoice runs an hour later.
+    """Release the invoice that a settled hook held. The invoice runs an hour later.
 
     Standing: documented.
     """
@@ -66,7 +66,7 @@ def settled(state: State, hook: Hook, at: datetime) -> None:
 
 
 def release(state: State, invoice: Invoice, at: datetime) -> None:
-    """Have a held invoice run an hour from now."""
+    """Schedule a held invoice to run in an hour."""
     invoice.state = InvoiceState.RELEASED
     invoice.run_at = at + RUN_AFTER
     # The order in which listeners acknowledge several hooks must not affect any id.

@@ -1,4 +1,4 @@
-"""Rules of Cheddar that no document settles: each is a setting with a default, a standing and a source.
+"""Rules of Cheddar that the documents leave open. Each is a setting with a default, a standing and a source.
 
 A catalogue sets them in `[rules]`. `docs/cheddar.md` is generated from this table.
 """
@@ -86,19 +86,19 @@ _SETTINGS = (
     Setting(
         "month_end",
         {
-            "run-over": "The next bill is one month after the last one. Days that the month lacks run over"
-            " into the one after it, and the new day stays: 31 August, 1 October, 1 November.",
+            "run-over": "The next bill is one month after the last one. If that month is too short, the"
+            " date runs over into the next month, and the new day stays: 31 August, 1 October, 1 November.",
             "last-day": "The day of sign-up is kept: 31 August, 30 September, 31 October.",
         },
         "staff 2017 to 2019",
-        "K38 to K41: p/9529, q/25237, p/10256. That it holds for yearly and longer plans is inferred.",
+        "K38 to K41: p/9529, q/25237, p/10256. That this holds for yearly and longer plans is inferred.",
     ),
     Setting(
         "free_to_paid",
         {
-            "sign-up": "A change from a free to a paid plan is a sign-up for the paid one: its first bill,"
-            " its trial, its setup charge.",
-            "on-change": "It is a change like any other, by the new plan's `onChangeInitialBillHandler`.",
+            "sign-up": "A change from a free to a paid plan is a sign-up for the paid one, with its"
+            " first bill, trial and setup charge.",
+            "on-change": "It is an ordinary change and follows the new plan's `onChangeInitialBillHandler`.",
         },
         "staff 2010",
         "K26: p/268",
@@ -116,7 +116,7 @@ _SETTINGS = (
         "proration_unit",
         {
             "second": "The unused part of a period is counted by the second.",
-            "day": "It is counted by whole days that are left.",
+            "day": "It is counted in whole remaining days.",
         },
         "inferred",
         "K22 says only that the period is prorated",
@@ -124,9 +124,9 @@ _SETTINGS = (
     Setting(
         "proration_base",
         {
-            "paid": "The unused part is a part of what was paid for the period: the recurring charge less"
-            " discounts, credits, refunds and voids. Nothing of a free, unpaid or trial period.",
-            "list": "It is a part of the plan's recurring amount.",
+            "paid": "The unused part is a share of what was paid for the period: the recurring charge less"
+            " discounts, credits, refunds and voids. It is nothing for a free, unpaid or trial period.",
+            "list": "It is a share of the plan's recurring amount.",
         },
         "inferred",
         "K22",
@@ -134,8 +134,8 @@ _SETTINGS = (
     Setting(
         "tax_rounding",
         {
-            "invoice": "Tax is worked out once, on the positive sum of all lines.",
-            "line": "Tax is worked out and rounded for each line.",
+            "invoice": "Tax is calculated once, on the positive sum of all lines.",
+            "line": "Tax is calculated and rounded for each line.",
         },
         "inferred",
         "no source; K84 to K86 give the rate",
@@ -171,9 +171,9 @@ _SETTINGS = (
     Setting(
         "long_cancel_setup",
         {
-            "charged": "A reactivation after the next bill date, being a new sign-up, brings the setup"
+            "charged": "A reactivation after the next bill date is a new sign-up and includes the setup"
             " charge.",
-            "waived": "It does not.",
+            "waived": "It does not include the setup charge.",
         },
         "inferred",
         "K53, K54: q/24838",
@@ -181,7 +181,7 @@ _SETTINGS = (
     Setting(
         "long_cancel_with_outstanding",
         {
-            "one": "An outstanding invoice that is paid by a late reactivation is its first bill: the next is"
+            "one": "An outstanding invoice that a late reactivation pays is its first bill. The next is"
             " one period later.",
             "both": "It is paid, and the new sign-up bills as the plan says.",
         },
@@ -191,7 +191,7 @@ _SETTINGS = (
     Setting(
         "long_cancel_usage",
         {
-            "dropped": "What was used before the cancellation is not billed after a late reactivation.",
+            "dropped": "Usage from before the cancellation is not billed after a late reactivation.",
             "billed": "It is on the first bill.",
         },
         "inferred",
@@ -200,23 +200,23 @@ _SETTINGS = (
     Setting(
         "new_card_while_held",
         {
-            "waits": "A new payment method does not run an invoice that is held for review, or released:"
-            " nobody has finished its quantities, and it runs in its time.",
-            "runs": "It runs it at once, as any other outstanding invoice.",
+            "waits": "A new payment method does not run an invoice that is held for review or released:"
+            " its quantities may not be final, and it runs on schedule.",
+            "runs": "It runs the invoice at once, like any other outstanding invoice.",
         },
         "inferred",
-        "K52, K60, K64 do not tell them apart",
+        "K52, K60, K64 do not distinguish them",
     ),
     Setting(
         "dunning",
-        {"2d 2d 2d 2d": "The pauses after which a declined invoice is tried again; then it cancels."},
+        {"2d 2d 2d 2d": "The pauses between attempts to run a declined invoice. After the last, it cancels."},
         "documented",
         "K62: /kb/operational-how-tos/dunning-dun-dun-dunnnnn; against K63 (q/24633, q/459)",
     ),
     Setting(
         "declined_one_time",
         {
-            "outstanding": "A one-time invoice that is declined stays outstanding, and is not tried again.",
+            "outstanding": "A declined one-time invoice stays outstanding and is not retried.",
             "dropped": "It is void.",
         },
         "inferred",
@@ -225,8 +225,8 @@ _SETTINGS = (
     Setting(
         "one_time_excess",
         {
-            "carried": "Credits above the charges of a one-time invoice are carried forward too.",
-            "lost": "They are lost: only a recurring invoice carries.",
+            "carried": "Credits that exceed the charges of a one-time invoice are carried forward too.",
+            "lost": "They are lost. Only a recurring invoice carries credits forward.",
         },
         "inferred",
         "K76 speaks of recurring invoices only",
@@ -234,8 +234,8 @@ _SETTINGS = (
     Setting(
         "billable_hook_without_payment",
         {
-            "skipped": "Without a good payment method at the bill date no `subscriptionBillable` goes out.",
-            "sent": "It goes out, and the subscription is canceled all the same.",
+            "skipped": "Without a valid payment method at the bill date, no `subscriptionBillable` is sent.",
+            "sent": "It is sent, and the subscription is still canceled.",
         },
         "inferred",
         "K65 documents the cancellation",
@@ -243,8 +243,8 @@ _SETTINGS = (
     Setting(
         "canceled_hook_invoice",
         {
-            "pending": "`subscriptionCanceled` carries the pending invoice.",
-            "paid": "It carries the last one that was paid, with its charges.",
+            "pending": "`subscriptionCanceled` contains the pending invoice.",
+            "paid": "It contains the last paid invoice, with its charges.",
         },
         "recorded",
         "a recording of 2021; a listener's tests show the other",
@@ -252,7 +252,7 @@ _SETTINGS = (
     Setting(
         "deleted_customer_code",
         {
-            "empty": "`customerDeleted` says nothing of the customer: every field is empty.",
+            "empty": "In `customerDeleted` every field of the customer is empty.",
             "kept": "It has the customer's code.",
         },
         "recorded",
@@ -265,7 +265,7 @@ _SETTINGS = (
             "billed": "It bills at once.",
         },
         "documented",
-        "K31: the date must be today or later; what the past gives is not said",
+        "K31: the date must be today or later; what a past date does is not said",
     ),
     Setting(
         "missing_customer_code",
@@ -274,14 +274,14 @@ _SETTINGS = (
             "email": "The email address becomes the code.",
         },
         "documented",
-        "K94: the API reference; an older page has the address",
+        "K94: the API reference; an older page says the email address",
     ),
     Setting(
         "void_with_amount",
         {
             "refused": "`/invoices/void` with an `amount` is a 412.",
             "refund": "It refunds the amount.",
-            "ignored": "It voids the whole.",
+            "ignored": "It voids the whole payment.",
         },
         "inferred",
         "K78: the PHP client sends one",
@@ -289,18 +289,18 @@ _SETTINGS = (
     Setting(
         "fifth_decimal_at_sign_up",
         {
-            "rounded": "Quantities that a sign-up begins with are rounded to four decimals, halves away from"
+            "rounded": "The initial quantities of a sign-up are rounded to four decimals, halves away from"
             " zero.",
-            "refused": "A fifth decimal is a 412, as in the calls on a quantity.",
+            "refused": "A fifth decimal is a 412, as in the calls that change a quantity.",
         },
         "client",
-        "the tests of the Python client sharpy send 1.23456; K18 speaks of the calls on a quantity",
+        "the tests of the Python client sharpy send 1.23456; K18 is about the calls that change a quantity",
     ),
     Setting(
         "delete_all_confirm",
         {
             "time": "`delete-all` is confirmed by the unix time.",
-            "any": "Anything confirms it.",
+            "any": "Any value confirms it.",
         },
         "documented",
         "the API reference; clients of 2010 sent 1",
@@ -308,9 +308,9 @@ _SETTINGS = (
     Setting(
         "prorated_overage",
         {
-            "billed": "On the invoice of a prorated change is the ended period's overage in full, by the old"
+            "billed": "The invoice of a prorated change has the ended period's overage in full, by the old"
             " plan's included quantity and price.",
-            "dropped": "It is billed nowhere.",
+            "dropped": "The overage is not billed.",
         },
         "staff 2011",
         "K24: q/392, against K25 (a customer there, 2010)",
@@ -318,8 +318,8 @@ _SETTINGS = (
     Setting(
         "promotion_base",
         {
-            "left": "Of a code that has charges and credits the percentage is of what is left.",
-            "charges": "It is of the charges.",
+            "left": "If a code has charges and credits, the percentage applies to what is left.",
+            "charges": "It applies to the charges alone.",
         },
         "inferred",
         "K81 says only: of each charge code",
@@ -327,9 +327,9 @@ _SETTINGS = (
     Setting(
         "canceled_bill_now",
         {
-            "reactivates": "`changeBillDate` of now on a canceled subscription transacts its pending invoice"
-            " and reactivates.",
-            "stays-canceled": "It transacts the invoice alone.",
+            "reactivates": "A `changeBillDate` of now on a canceled subscription transacts its pending"
+            " invoice and reactivates it.",
+            "stays-canceled": "It only transacts the invoice.",
         },
         "staff 2015",
         "K57: q/20048, with a reservation",
@@ -337,9 +337,9 @@ _SETTINGS = (
     Setting(
         "several_outstanding",
         {
-            "oldest": "Of several outstanding invoices the oldest is meant, one of a period before a one-time"
-            " one.",
-            "newest": "The newest is meant, one of a period before a one-time one.",
+            "oldest": "Of several outstanding invoices, a call addresses the oldest. Those of a period come"
+            " before one-time invoices.",
+            "newest": "It addresses the newest. Those of a period come before one-time invoices.",
         },
         "inferred",
         "no source",
@@ -347,8 +347,8 @@ _SETTINGS = (
     Setting(
         "new_address_while_declined",
         {
-            "nothing": "A new name or zip of a card does not run an invoice that was declined.",
-            "runs": "It does, as a new card does.",
+            "nothing": "A card's new name or zip does not run a declined invoice.",
+            "runs": "It does, like a new card.",
         },
         "inferred",
         "K64 speaks of a new payment method",
@@ -356,8 +356,8 @@ _SETTINGS = (
     Setting(
         "waived_by",
         {
-            "each": "Waive puts a credit on an invoice for each of its charges.",
-            "one": "It puts one credit for all of them.",
+            "each": "Waiving an invoice adds a credit for each of its charges.",
+            "one": "It adds one credit for all of them.",
         },
         "inferred",
         "K58: credits that offset all debits",
@@ -365,8 +365,8 @@ _SETTINGS = (
     Setting(
         "added_to_outstanding",
         {
-            "obeyed": "`invoicePeriod` counts when a quantity is added or removed, too.",
-            "current": "It counts only when a quantity is set: added and removed is in the current period.",
+            "obeyed": "`invoicePeriod` also applies when a quantity is added or removed.",
+            "current": "It applies only when a quantity is set. Adding and removing are in the current one.",
         },
         "inferred",
         "K19: the API reference has it for set-item-quantity only",
@@ -374,8 +374,8 @@ _SETTINGS = (
     Setting(
         "removed_below_zero",
         {
-            "refused": "To remove more than there is is a 412.",
-            "zero": "It leaves nothing.",
+            "refused": "Removing more than the present quantity is a 412.",
+            "zero": "It leaves a quantity of 0.",
         },
         "inferred",
         "no source",
@@ -392,7 +392,7 @@ _SETTINGS = (
     Setting(
         "canceled_again",
         {
-            "ignored": "To cancel what is canceled changes nothing.",
+            "ignored": "Canceling a canceled subscription changes nothing.",
             "refused": "It is a 412.",
         },
         "inferred",

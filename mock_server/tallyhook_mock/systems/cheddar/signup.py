@@ -35,11 +35,12 @@ def new_customer(
     card_details: Mapping[str, str] | None = None,
     is_scheduled: bool = True,
 ) -> Customer:
-    """Create a customer and its first subscription. What is due now is executed now.
+    """Create a customer and its first subscription. Anything due now is executed now.
 
-    Without a trial or a later first bill date, the initial invoice is paid now (it is never held, since there
-    is no usage to review), and a current invoice is opened. `items` are the initial quantities. Unless
-    `is_scheduled`, nothing is billed and there is no invoice before a `changeBillDate` (documented).
+    Without a trial or a later first bill date, the initial invoice is paid now and a current invoice is
+    opened. The initial invoice is never held, since there is no usage to review. `items` are the initial
+    quantities. If `is_scheduled` is false, nothing is billed and there is no invoice until a `changeBillDate`
+    (documented).
 
     Standing: inferred.
     """

@@ -89,7 +89,7 @@ class State:
         vars(self).update(saved)
         self._touched = {each.id: each for known in self._customers.values() for each in known.values()}
 
-    # -- what is there
+    # -- reading
 
     def customers(self, product: Product) -> Iterable[Customer]:
         """In order of creation."""
@@ -103,7 +103,7 @@ class State:
         return dict(sorted(by_id, key=itemgetter(0)))
 
     def invoices(self) -> dict[int, Invoice]:
-        """The invoices of all products by id, in order of creation, but those of deleted customers."""
+        """The invoices of all products by id, in order of creation, except those of deleted customers."""
         every = (each for invoices in self._invoices.values() for each in invoices)
         kept = {each.id: each for each in every if not each.subscription.customer.is_deleted}
         return kept if len(self._invoices) == 1 else dict(sorted(kept.items()))
@@ -143,7 +143,7 @@ class State:
             raise not_found("Invoice not found")
         return invoice
 
-    # -- what changes (for the commands)
+    # -- changing (for the commands)
 
     def touch(self, customer: Customer) -> Customer:
         """Note that a customer, or one of its invoices, may change."""
@@ -181,7 +181,7 @@ class State:
     def put_plan(self, product: Product, plan: Plan) -> None:
         """Add or edit a plan. An edit applies to present subscribers too (documented).
 
-        A new recurring amount applies from their next invoice on, new terms of items apply at once. Setup
+        A new recurring amount applies from their next invoice on. New terms of items apply at once. Setup
         charges and first bills that are already set stay.
         """
         known = product.plans.get(plan.code)
@@ -197,7 +197,7 @@ class State:
                         if invoice.state is InvoiceState.OPEN and invoice.plan is known:
                             invoice.plan = plan
 
-    # -- what is to come
+    # -- scheduling
 
     def schedule(self, when: datetime, action: Action, invoice: Invoice, rank: int = 0) -> None:
         """Call `action` at `when`. The action itself checks whether it still applies."""
@@ -218,7 +218,7 @@ class State:
             action(self, invoice, at)
         return True
 
-    # -- what happened
+    # -- events
 
     def emit(
         self,

@@ -31,13 +31,13 @@ def change(
 ) -> None:
     """Change the plan, the payment method, the promotion or the bill date. The rest stays.
 
-    A new payment method runs a failed invoice at once (documented); with PayPal, once the customer agrees.
-    What happens to an invoice held for review is a setting. Without `is_renewed` the payment only updates
-    details of the known method, which runs nothing (a setting).
+    A new payment method runs a failed invoice at once (documented). With PayPal this happens once the
+    customer agrees. What happens to an invoice held for review is a setting. Without `is_renewed` the payment
+    only updates details of the known method, and runs no invoice (a setting).
 
     A new payment method, a new plan, or a bill date now or in the past reactivates a canceled subscription.
-    If a payment fails, the change does not happen: a Refusal (422). Only the new payment method, and what was
-    paid before the failure, stay changed.
+    If a payment fails, the change is not made: this raises a Refusal (422). Only the new payment method
+    and payments made before the failure remain.
 
     Standing: staff 2010, 2014, 2015; recorded.
     """
@@ -60,7 +60,7 @@ def change(
         if payment.method == "paypal":
             subscription.wait_for_paypal(at)
         elif subscription.waits_for_paypal:
-            subscription.cancel_type = "customer"  # a card instead
+            subscription.cancel_type = "customer"  # a card replaces PayPal
     wakes = subscription.is_canceled and not subscription.waits_for_paypal
     bills_awake = bills_now and customer.product.rules.canceled_bill_now == "reactivates"
     wakes = wakes and (renews or is_named or bills_awake)
@@ -106,7 +106,7 @@ def _wake(
     *,
     paid: Invoice | None,
 ) -> Subscription:
-    """Reactivate, and change the plan: as a new sign-up for the new plan, or else afterwards."""
+    """Reactivate and change the plan. Without a current invoice, this signs up for the new plan."""
     if plan is not None and subscription.current is None:
         old, customer = subscription, subscription.customer
         was, pending = customer.subscriptions, subscription.pending
@@ -132,7 +132,7 @@ def cancel(state: State, customer: Customer, at: datetime) -> None:
 
 
 def approve_paypal(state: State, customer: Customer, at: datetime) -> None:
-    """The customer agreed at PayPal: the subscription begins, and what is due is executed (inferred).
+    """Begin a subscription after the customer agreed at PayPal, and execute anything due (inferred).
 
     Standing: recorded.
     """
@@ -140,7 +140,7 @@ def approve_paypal(state: State, customer: Customer, at: datetime) -> None:
     if not subscription.waits_for_paypal:
         raise Refusal(412, "The subscription is not waiting for PayPal", "method:notWaiting")  # inferred
     owed = subscription.outstanding
-    subscription.cancel_type = "customer"  # no longer waiting: from here on it can be charged
+    subscription.cancel_type = "customer"  # no longer waiting, so it can be charged from here on
     try:
         billing.reactivate(state, subscription, at)
     except Refusal:
@@ -210,11 +210,11 @@ def _change_plan(
 ) -> Subscription:
     """Change to another plan, at once.
 
-    From a free to a paid plan this is a sign-up (staff 2010). To a plan that prorates (its
-    `onChangeInitialBillHandler` is `now`) it bills at once: the overage of the ended period in full under the
-    old plan (staff 2011), a credit for the unused part, and the new recurring charge; the cycle starts again
-    (documented). Otherwise, and before the first bill (staff 2010), the bill date stays, and the new plan is
-    charged on it (documented).
+    A change from a free to a paid plan is a sign-up (staff 2010). A change to a plan that prorates (its
+    `onChangeInitialBillHandler` is `now`) bills at once: the overage of the ended period in full under the
+    old plan (staff 2011), a credit for the unused part, and the new recurring charge. The cycle then starts
+    again (documented). Otherwise, and before the first bill (staff 2010), the bill date stays, and the new
+    plan is charged on it (documented).
     """
     product, current = old.customer.product, old.current
     rules = product.rules
@@ -318,7 +318,7 @@ def _succeed(state: State, old: Subscription, plan: Plan, at: datetime) -> Subsc
 
 
 def _withdraw(customer: Customer, was: tuple[Subscription, ...], new: Subscription) -> None:
-    """Undo a change that failed: what moved to the new subscription goes back to the old one."""
+    """Undo a failed change: everything that moved to the new subscription returns to the old one."""
     old = was[0]
     customer.subscriptions = was
     for invoice in new.invoices:

@@ -1,4 +1,4 @@
-"""Tracked items: the counters of a period. They are never prorated."""
+"""Tracked items: the counters of a period, which are never prorated."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -55,7 +55,7 @@ def check_limit(planned: PlanItem, quantity: Decimal) -> None:
 def set_quantity(
     state: State, customer: Customer, item: str, quantity: Decimal, *, outstanding: bool, at: datetime
 ) -> None:
-    """Set the counter of one period. The counter of the other period stays as it is.
+    """Set the counter of one period. The counter of the other period stays the same.
 
     Standing: inferred.
     """

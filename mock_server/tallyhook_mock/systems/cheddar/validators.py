@@ -1,7 +1,7 @@
-"""Single fields of a call: lengths, formats, and the words of refusals.
+"""Validators for single fields of a call: lengths, formats, and the texts of refusals.
 
-Each function reads one name at one level of parameters. Where the words of a refusal are not known, they are
-those of the PHP form validators of Cheddar's time (inferred).
+Each function reads one name at one level of parameters. Where the text of a refusal is not known, it is that
+of the PHP form validators of Cheddar's time (inferred).
 """
 
 import json
@@ -83,7 +83,7 @@ def email(parameters: Parameters, name: str) -> str:
 
 
 def choice(parameters: Parameters, name: str, choices: Iterable[str], default: str = "") -> str:
-    """One of a few words; `default` if it is absent or empty."""
+    """One of `choices`; `default` if it is absent or empty."""
     value = parameters.text(name)
     if value and value not in choices:
         raise parameters.invalid(name, "notInArray", f"{quoted(value)} was not found in the haystack")
@@ -237,7 +237,7 @@ _LONGEST_META_DATUM = 2000
 
 
 class Details(Value, frozen=True):
-    """What a call says about a customer. What it does not mention is missing in `values`, or None."""
+    """A customer's fields in a call. Omitted fields are missing from `values`, or None."""
 
     code: str
     values: dict[str, str]
@@ -254,10 +254,10 @@ def read_details(
     is_new: bool,
     takes_email_as_code: bool = False,
 ) -> Details:
-    """Read a customer's fields. The first wrong one is refused.
+    """Read a customer's fields. The first invalid one is refused.
 
-    A new customer needs names, a code and an email. An edit omits what stays, and can't empty these. A code
-    for which `is_taken` is true is refused when its turn comes, before later fields.
+    A new customer needs names, a code and an email. An edit omits fields that stay, and can't empty these. A
+    code for which `is_taken` is true is refused before later fields are checked.
 
     Standing: documented.
     """

@@ -1,8 +1,8 @@
 """Cheddar's XML documents, element by element in the recorded order.
 
-Every call is answered with one of these, so they are written as text, not built as a tree. Whether an empty
-value is an empty element or none follows the recorded documents. Where they don't show it, a value is an
-empty element, and a group is left out (inferred).
+Every call is answered with one of these, so they are written as text, not built as a tree. Recorded documents
+decide whether an empty value is written as an empty element or left out. Where they don't show it, an empty
+value is an empty element, and an empty group is left out (inferred).
 """
 
 import re
@@ -334,7 +334,7 @@ def _usage(subscription: Subscription) -> str:
 
 
 def _invoices(subscription: Subscription, *, has_history: bool) -> str:
-    """The invoices, newest first. A subscription that was never invoiced, or passed them on, has none."""
+    """The invoices, newest first. Empty if there are none, or if they moved to a new subscription."""
     pending = subscription.pending
     shown = subscription.invoices if has_history else (pending,) if pending else ()
     return _group("invoices", [_invoice(each) for each in reversed(shown)]) if shown else ""

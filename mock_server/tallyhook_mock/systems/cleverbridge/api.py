@@ -127,7 +127,7 @@ def _sign_in(users: Mapping[str, str], authorization: str) -> str | None:
 
 
 def _aim(scope: Scope, body: bytes) -> Aim:
-    """What a call is about: its action, and its subscription as the customer."""
+    """The target of a call: its action, and its subscription as the customer."""
     action = f"subscription/{scope['path'][len(ROOT) :].rstrip('/').lower()}"
     try:
         fields = read_query(scope["query_string"]) if scope["method"] == "GET" else read_body(body)

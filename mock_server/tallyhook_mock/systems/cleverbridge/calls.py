@@ -32,7 +32,7 @@ _OK: dict[str, Any] = {"ResultMessage": "OK"}
 def get_subscription(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
     wanted = fields.text("subscriptionId")
     fields.nothing_else()
-    state.catch_up(at)  # while the clock runs, what is due now may not be done yet
+    state.catch_up(at)  # while the clock runs, work that is due now may still be pending
     return {**_OK, "Subscription": subscription_document(state.subscription(wanted))}
 
 
@@ -195,7 +195,7 @@ def renew(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
     return renewal_answer(rules.renew(state, wanted, at, resets=resets))
 
 
-# The method and the handler of each call. Names are read in any case, so they are in lower case here.
+# The method and the handler of each call. Names are case-insensitive, so they are lower case here.
 ROUTES: Mapping[str, tuple[str, Handler]] = {
     "getsubscription": ("GET", get_subscription),
     "getsubscriptionsforcustomer": ("GET", get_subscriptions_for_customer),

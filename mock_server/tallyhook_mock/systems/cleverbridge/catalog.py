@@ -93,8 +93,8 @@ class Section(Table):
 def read(table: Section, state: State, at: datetime) -> Callable[[], None]:
     """Check a section against what `state` has already. Returns a function that installs it.
 
-    An existing product or coupon is replaced; present subscriptions keep their prices. CatalogError, with the
-    place, for the first mistake.
+    An existing product or coupon is replaced; present subscriptions keep their prices. CatalogError for the
+    first mistake, with its place.
     """
     _check_percent(table, "vatPercent", table.vat_percent)
     products, coupons = dict(state.products), dict(state.coupons)
@@ -125,7 +125,7 @@ def read(table: Section, state: State, at: datetime) -> Callable[[], None]:
 
 
 def dump(state: State) -> dict[str, Any]:
-    """The section as it is now, without accounts."""
+    """The section for the present state, without accounts."""
     return {
         "vatPercent": quantity_text(state.vat_percent),
         "reminderDays": state.reminder_days,
@@ -216,7 +216,7 @@ def _customer(table: SubscriptionTable) -> tuple[int | None, str]:
     if not isinstance(given, str):
         return given, reference
     if reference and reference != given:
-        raise table.wrong("customerId", f"{given!r} is not a number, and another reference is given")
+        raise table.wrong("customerId", f"{given!r} is not a number, and there is already another reference")
     return None, given
 
 

@@ -1,4 +1,4 @@
-"""What items cost: the lines of a bill, and their price with VAT."""
+"""The cost of items: the lines of a bill, and their price with VAT."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -63,7 +63,7 @@ def first_lines(subscription: Subscription) -> tuple[Line, ...]:
 
 
 def renewal_lines(subscription: Subscription, items: Iterable[Item]) -> tuple[Line, ...]:
-    """The lines of the next renewal: the interval that ends, in arrears, and the next, in advance.
+    """The lines of the next renewal: the ending interval in arrears, and the next one in advance.
 
     Standing: documented.
     """
@@ -88,9 +88,9 @@ def early_lines(
 
 
 def arrears_lines(subscription: Subscription, items: Iterable[Item], end: datetime) -> tuple[Line, ...]:
-    """The lines of items in arrears, for the current interval up to `end`, less what was charged already.
+    """The lines of items in arrears, for the current interval up to `end`, less what was already charged.
 
-    If no time has passed nothing is billed (inferred): the interval before has billed these units.
+    If no time has passed, nothing is billed (inferred): the previous interval billed these units.
     """
     start = subscription.interval_start
     if end == start:
@@ -124,10 +124,10 @@ def _in_order(*lines: tuple[Line, ...]) -> tuple[Line, ...]:
 
 
 def aligned_lines(subscription: Subscription, item: Item, asked: Terms, at: datetime) -> tuple[Line, ...]:
-    """What new terms cost now. Below zero if they cost less than those of the current interval.
+    """What new terms cost now. Negative if they cost less than those of the current interval.
 
     An item in advance costs the difference for the remaining days, including that of `at`. An item in arrears
-    costs the additional units in full, less those charged already. Prorating by whole days is inferred.
+    costs the additional units in full, less those already charged. Prorating by whole days is inferred.
 
     Standing: documented.
     """
@@ -157,9 +157,9 @@ def extended_end(subscription: Subscription, at: datetime) -> datetime:
 def extended_lines(subscription: Subscription, item: Item, asked: Terms, at: datetime) -> tuple[Line, ...]:
     """What new terms cost now if the interval is extended to a whole one from today.
 
-    A whole interval of the new terms, less the remaining paid days of the old ones; the other items in
-    advance pay for the additional days. The table in the vendor's page is cut off, so all of this arithmetic
-    is inferred.
+    The cost is a whole interval of the new terms, less the remaining paid days of the old ones. The other
+    items in advance pay for the additional days. The table in the vendor's page is cut off, so all of this
+    arithmetic is inferred.
 
     Standing: documented.
     """
@@ -203,7 +203,7 @@ def joining_lines(primary: Subscription, secondary: Subscription) -> tuple[Line,
 
 
 def _ahead(item: Item, asked: Terms, start: datetime, end: datetime) -> tuple[Line, ...]:
-    """The units in arrears that are charged ahead. Below zero if more were charged already."""
+    """The units in arrears that are charged ahead. Negative if more were already charged."""
     units = asked.quantity - item.charged
     if units > 0:
         units = max(0, min(units, asked.quantity - item.terms.quantity))

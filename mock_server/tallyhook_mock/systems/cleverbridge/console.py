@@ -102,7 +102,7 @@ async def show(request: Request) -> Response:
         wish=wish,
         outcome=outcome,
         objection=objection,
-        # Drawn by this program, with all foreign text escaped.
+        # Drawn by this program, which escapes all outside text.
         picture=Markup(paint(tell(mock, subscription), styled=False)),
         coming=state.forecast(subscription.id, COMING),
         bills=subscription.bills[::-1][:SHOWN],
@@ -115,8 +115,8 @@ async def set_quantity(mock: Mock, form: Form) -> str:
     with as_operator(mock, State) as (state, at):
         outcome = wish.carry_out(state, subscription.id, at, is_preview=False)
     return (
-        f"Item {wish.item} stands at {wish.quantity}. {_gross(outcome.now)} is charged now; the renewal of "
-        f"{outcome.next_billing:%Y-%m-%d} bills {_gross(outcome.next)} as things stand."
+        f"Item {wish.item} now has {wish.quantity} units. {_gross(outcome.now)} is charged now; the renewal "
+        f"of {outcome.next_billing:%Y-%m-%d} bills {_gross(outcome.next)} as things stand."
     )
 
 
@@ -135,7 +135,7 @@ async def end(mock: Mock, form: Form) -> str:
 def _named(mock: Mock, form: Form) -> Subscription:
     state, wanted = mock.systems.of(State), required(form, "id")
     if not state.has_subscription(wanted):
-        raise ValueError("there is no such subscription any more")
+        raise ValueError("the subscription no longer exists")
     return state.subscription(wanted)
 
 

@@ -1,4 +1,4 @@
-"""`/_mock/cleverbridge/subscriptions`: what Cleverbridge's API has no calls for."""
+"""`/_mock/cleverbridge/subscriptions`: routes for what Cleverbridge's API lacks."""
 
 from typing import Any
 
@@ -54,7 +54,7 @@ async def end(request: Request) -> JSONResponse:
 
 @takes(AlignTable)
 async def join(request: Request, table: AlignTable) -> JSONResponse:
-    """Join another subscription, which bills earlier: Align Subscriptions, whose path is not known."""
+    """Join another subscription, which bills earlier. The path of Align Subscriptions is not known."""
     subscription = _named(request)
     with as_operator(mock_of(request), State) as (state, at):
         rules.join(state, subscription.id, table.subscription_id, at)

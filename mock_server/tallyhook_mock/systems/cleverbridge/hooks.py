@@ -1,7 +1,7 @@
 """Notifications: JSON with `meta`, sent 24 times within 48 hours (documented), and not signed.
 
-How the sender authenticates itself is not known, so it does not. A listener should read back what a
-notification is about.
+How the real sender authenticates itself is not known, so the mock does not. A listener should read the
+subject of a notification from the API.
 """
 
 from datetime import datetime, timedelta
@@ -28,7 +28,7 @@ POLICY = Policy("cleverbridge", tuple(_TYPES.values()), (timedelta(hours=2),) * 
 
 
 def type_of(happening: Happening) -> str:
-    """The type of the notification about a happening. Empty if there is none. A reminder needs a purchase."""
+    """The type of the notification for an event. Empty if there is none. A reminder needs a purchase."""
     if happening.kind == "reminder" and not happening.subject:
         return ""
     return _TYPES.get(happening.kind, "")

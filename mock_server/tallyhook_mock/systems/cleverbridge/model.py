@@ -36,22 +36,22 @@ __all__ = [
 
 
 def malformed(message: str) -> Refusal:
-    """The message is incomplete or unreadable: 400."""
+    """A 400: the message is incomplete or unreadable."""
     return Refusal(400, message)
 
 
 def invalid(message: str) -> Refusal:
-    """The parameters are readable, but can't be carried out: 402."""
+    """A 402: the parameters are readable, but can't be carried out."""
     return Refusal(402, message)
 
 
 def unknown(message: str) -> Refusal:
-    """There is no such subscription, product, customer or purchase: 404."""
+    """A 404: there is no such subscription, product, customer or purchase."""
     return Refusal(404, message)
 
 
 class Mode(StrEnum):
-    """When an item is billed (documented). The words are inferred; no answer of the API has them."""
+    """When an item is billed (documented). The names are inferred; no answer of the API has them."""
 
     ADVANCE = "ADVANCE"  # at the start of an interval, for the interval to come
     ARREARS = "ARREARS"  # at the end of an interval, by the quantity at that time
@@ -74,7 +74,7 @@ class Coupon(Value, frozen=True):
 
 
 class ItemStatus(IntEnum):
-    """The words are documented; the numbers come from a public client. The mock uses 1, 2, 4, 5 and 7."""
+    """The names are documented; the numbers come from a public client. The mock uses 1, 2, 4, 5 and 7."""
 
     ACTIVE = 1
     DEACTIVATED = 2
@@ -117,7 +117,7 @@ class Pending(Value, frozen=True):
 
 
 class Version(Value, frozen=True):
-    """The terms of an item before an update, and since when they were requested."""
+    """The terms of an item before an update, and when they were requested."""
 
     number: int
     terms: Terms
@@ -127,9 +127,9 @@ class Version(Value, frozen=True):
 class Item(Value, frozen=True):
     """An item of a subscription, numbered from 1 by `running_number`.
 
-    `terms` are those of the current interval. `pending` is in order of time. `charged` counts the units of an
-    item in arrears that the customer paid for before the end of the interval. Once it is deactivated, `last`
-    is the number of the last interval that is billed, and `ended` the end of that interval.
+    `terms` are those of the current interval. `pending` is in chronological order. `charged` counts the units
+    of an item in arrears that the customer paid for before the end of the interval. Once it is deactivated,
+    `last` is the number of the last interval that is billed, and `ended` the end of that interval.
     """
 
     running_number: int
@@ -174,7 +174,7 @@ class Item(Value, frozen=True):
         return self.last is None or interval <= self.last
 
     def terms_in(self, interval: int) -> Terms:
-        """The terms with which this interval begins, as far as is known."""
+        """The terms at the start of this interval, as far as they are known."""
         waited = [pending.terms for pending in self.pending if pending.interval <= interval]
         return waited[-1] if waited else self.terms
 
@@ -232,7 +232,7 @@ CODES = ("ACT", "DEA", "FIN", "GRA", "HLD", "NEW", "HBC", "WNO")
 
 
 class UpdateAction(StrEnum):
-    """What a caller calls an update. It is only recorded and has no effect (documented)."""
+    """A caller's name for an update. It is only recorded and has no effect (documented)."""
 
     UPDATE = "update"
     UPGRADE = "upgrade"
@@ -243,8 +243,8 @@ class Manner(Value, frozen=True):
     """How to carry out an update (documented).
 
     `is_aligned`: charge now, not at the next renewal. `is_extended`: extend the interval to a whole one from
-    now. `is_preview`: only say what it would cost. `resets`: begin a new interval now, at the full price.
-    `mails` is recorded; no mail is sent.
+    now. `is_preview`: only calculate the cost. `resets`: begin a new interval now, at the full price. `mails`
+    is recorded; no mail is sent.
     """
 
     is_aligned: bool = False
@@ -271,7 +271,7 @@ class Update(Value, frozen=True):
 class Mail(Value, frozen=True):
     """A mail to the customer, recorded and not sent.
 
-    Every purchase has a mail that no parameter suppresses. GenerateMail decides about the mail of an update.
+    Every purchase sends a mail that no parameter suppresses. GenerateMail controls the mail of an update.
     """
 
     at: datetime

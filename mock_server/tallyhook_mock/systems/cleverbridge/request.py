@@ -1,7 +1,7 @@
-"""The parameters of a call: read leniently, with exact errors.
+"""Reads the parameters of a call leniently, with exact errors.
 
 Names are read in any case, numbers and booleans also as text, and null as missing (inferred). Unknown
-parameters are refused: one that was ignored would look as if it had worked.
+parameters are refused: ignoring one would look as if it had worked.
 """
 
 import json
@@ -73,7 +73,7 @@ class Fields:
             raise self._wrong(name, "a list of whole numbers is expected")
         numbers = tuple(Fields({name: value}, self._place).whole(name) for value in values)
         if len(set(numbers)) < len(numbers):
-            raise self._wrong(name, "a number is there twice")
+            raise self._wrong(name, "a number is listed twice")
         return numbers
 
     def moment(self, name: str) -> datetime:
@@ -89,7 +89,7 @@ class Fields:
         number = self._number(name)
         if number is None or number < 0 or number != round(number, 2):
             raise self._wrong(name, "an amount from 0 up with at most two decimals is expected")
-        return number or Decimal(0)  # there is a -0, and a 0 with a billion decimals
+        return number or Decimal(0)  # also for -0, and for a 0 with a billion decimals
 
     def flag(self, name: str, default: bool | None = None) -> bool:
         """Without a default it is required."""

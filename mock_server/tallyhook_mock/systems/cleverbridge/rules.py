@@ -112,8 +112,8 @@ def active(state: State, id: str, at: datetime) -> Subscription:
 def deactivate(state: State, subscription: Subscription, at: datetime) -> None:
     """End a subscription. Items in arrears are billed for the interval so far. Nothing is refunded.
 
-    Changes that were waiting for a renewal are dropped. All of this is inferred. Refusal if it has ended
-    already.
+    Changes that were waiting for a renewal are dropped. All of this is inferred. Raises a Refusal if it has
+    already ended.
     """
     active(state, subscription.id, at)
     subscription.status, subscription.ended = Status.DEACTIVATED, at
@@ -153,7 +153,7 @@ def bill(
 
 
 def plan(state: State, subscription: Subscription, at: datetime) -> None:
-    """Put the end of the current interval, and the reminder before it, on the agenda."""
+    """Schedule the end of the current interval and the reminder before it."""
     if subscription.reminder_days and subscription.next_reminder > at:
         state.agenda.schedule(subscription.next_reminder, _remind, subscription)
     state.agenda.schedule(subscription.next_billing, _renew, subscription)
@@ -200,8 +200,8 @@ def move_next_billing(state: State, id: str, date: datetime, at: datetime) -> Su
 
 
 def _remind(state: State, subscription: Subscription, at: datetime) -> None:
-    """Announce the next bill. From now on updates apply to the interval after it."""
-    if subscription.is_active and subscription.next_reminder == at:  # not moved since
+    """Announce the next bill. Later updates apply to the interval after it."""
+    if subscription.is_active and subscription.next_reminder == at:  # it was not moved since
         lines = renewal_lines(subscription, subscription.items)
         due = price(subscription, lines).gross
         note = f"{amount_text(due)} {subscription.currency} due {subscription.next_billing:%Y-%m-%d}"
@@ -221,7 +221,7 @@ def _renew(state: State, subscription: Subscription, at: datetime) -> None:
     plan(state, subscription, at)
 
 
-# -- items that go and come back
+# -- deactivating and reinstating items
 
 
 def deactivate_items(
@@ -232,7 +232,7 @@ def deactivate_items(
     items = [subscription.item(number) for number in numbers]
     for item in items:
         if not item.is_active:
-            raise invalid(f"Item {item.running_number} of {subscription.id} is deactivated already")
+            raise invalid(f"Item {item.running_number} of {subscription.id} is already deactivated")
     if all(item in items for item in subscription.items if item.is_active):
         raise invalid(f"At least one item of {subscription.id} has to stay active")
     for item in items:
@@ -249,12 +249,12 @@ def reinstate_items(
 ) -> Subscription:
     """Continue deactivated items. They are billed again from the next renewal, not now (inferred).
 
-    A subscription that has ended continues with them, and keeps its dates (inferred). May raise a Refusal.
+    An ended subscription continues with them and keeps its dates (inferred). May raise a Refusal.
     """
     state.catch_up(at)
     subscription = state.subscription(id)
     if subscription.status is Status.FINISHED:
-        raise invalid(f"Subscription {subscription.id} is finished: its items go on in another one")
+        raise invalid(f"Subscription {subscription.id} is finished: its items continue in another one")
     items = [subscription.item(number) for number in numbers]
     for item in items:
         if item.is_active:
@@ -279,14 +279,14 @@ def join(state: State, id: str, joining: str, at: datetime) -> Subscription:
 
     Both must be active and have the same interval and currency, and the amount for the days in between must
     be positive. The joining one becomes finished and its items removed (all documented). Both must have the
-    same customer, and usage in arrears is taken along (inferred). May raise a Refusal.
+    same customer, and usage in arrears moves with them (inferred). May raise a Refusal.
     """
     primary, secondary = active(state, id, at), active(state, joining, at)
     reasons = {
-        "they are one and the same": primary is secondary,
+        "they are the same": primary is secondary,
         "they have different intervals": primary.months != secondary.months,
         "they have different currencies": primary.currency != secondary.currency,
-        "they are of different customers": primary.customer.id != secondary.customer.id,
+        "they belong to different customers": primary.customer.id != secondary.customer.id,
         f"{primary.id} does not bill later": primary.next_billing <= secondary.next_billing,
     }
     for reason, applies in reasons.items():
@@ -315,8 +315,8 @@ def join(state: State, id: str, joining: str, at: datetime) -> Subscription:
         for item in secondary.items
     )
     secondary.status, secondary.ended = Status.FINISHED, at
-    state.emit("joined", at, secondary, f"goes on in {primary.id}")
-    state.emit("joined", at, primary, f"takes in {secondary.id}")
+    state.emit("joined", at, secondary, f"continues in {primary.id}")
+    state.emit("joined", at, primary, f"includes {secondary.id}")
     bill(state, primary, lines, at)
     return primary
 

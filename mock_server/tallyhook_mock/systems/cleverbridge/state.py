@@ -57,7 +57,7 @@ class State(BillingSystem):
         self._last_purchase = _FIRST_PURCHASE
         self._purchases: dict[int, Subscription] = {}
 
-    # -- what is there
+    # -- reading
 
     @property
     def subscriptions(self) -> Collection[Subscription]:
@@ -121,10 +121,10 @@ class State(BillingSystem):
         except KeyError:
             raise invalid(f"There is no coupon with CouponCode {code!r}") from None
 
-    # -- what changes (for the commands)
+    # -- changing (for the commands)
 
     def free_ids(self) -> Iterator[str]:
-        """Ids for subscriptions without one, in order."""
+        """New ids for subscriptions that have none, in ascending order."""
         number = _FIRST_SUBSCRIPTION + len(self._subscriptions)
         while True:
             if f"S{number}" not in self._subscriptions:
@@ -168,7 +168,7 @@ class State(BillingSystem):
         """Record a mail to the customer."""
         subscription.mails.append(Mail(at, about, can_be_suppressed))
 
-    # -- what happened
+    # -- events
 
     def emit(
         self,

@@ -25,7 +25,7 @@ from tallyhook_mock.systems.cleverbridge.state import State
 __all__ = ["MOST", "NewPrice", "Outcome", "Target", "add", "increase_quantity", "set_price", "update"]
 
 
-# The most units of an item. More is treated as a typo.
+# The maximum quantity of an item. More is treated as a typo.
 MOST = 10**9
 
 
@@ -38,9 +38,9 @@ class NewPrice(Value, frozen=True):
 
 
 class Target(Value, frozen=True):
-    """An item of a subscription, and what to change about it. `product_id` None: the product stays.
+    """An item of a subscription, and what to change about it. If `product_id` is None, the product stays.
 
-    Empty fields stay as they are. Another product has its own price, unless `price` is given.
+    Empty fields stay as they are. Another product comes with its own price, unless `price` is given.
     """
 
     subscription: str
@@ -54,7 +54,7 @@ class Target(Value, frozen=True):
 
 
 class Outcome(Value, frozen=True):
-    """What an update costs now, and what the whole next renewal bills, as far as is known."""
+    """What an update costs now, and what the whole next renewal will bill, as far as is known."""
 
     now: Price
     next: Price
@@ -156,9 +156,7 @@ def _check(manner: Manner) -> None:
         return
     for asked, name in ((manner.is_extended, "ExtendInterval"), (manner.resets, "ResetBillingInterval")):
         if asked:
-            raise invalid(
-                f"{name} needs AlignToCurrentInterval: an update at the next renewal leaves it alone"
-            )
+            raise invalid(f"{name} needs AlignToCurrentInterval: otherwise the interval can't change")
 
 
 def _named(state: State, subscription: Subscription, item: Item, target: Target) -> Terms:
@@ -197,7 +195,7 @@ def _settled(
 
     An aligned update applies at once, whatever the date of the reminder (inferred). Otherwise it applies to
     what the next renewal bills: the next interval, or for an item in arrears the current one. After the
-    reminder, when the purchase exists, it applies one renewal later (inferred).
+    reminder, when the purchase already exists, it applies one renewal later (inferred).
 
     Standing: documented.
     """

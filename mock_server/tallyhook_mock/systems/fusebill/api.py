@@ -68,7 +68,7 @@ def fusebill_app(
     Args:
         state: returns the state at the time of a call.
         now: returns the moment of a call, aware.
-        changed: called after each call and before its answer, to take what happened.
+        changed: called after each call and before its answer, to take the events that it left.
     """
 
     def respond(request: Request, body: bytes | None) -> Response:
@@ -100,7 +100,7 @@ def _carry_out(state: State, request: Request, body: bytes | None, at: datetime)
         raise Refusal(413, "body", f"longer than {MAX_BODY} bytes")
     if request.method in ("GET", "DELETE") and body.strip():
         raise invalid("body", f"{request.method} takes none")
-    state.catch_up(at)  # while the clock runs, what is due now may not be done yet
+    state.catch_up(at)  # while the clock runs, work that is due now may still be pending
     state.actor = "api"
     query = Query(request.scope["query_string"])
     document: object = handle(Call(state, number, body, query, at))

@@ -63,13 +63,13 @@ def overview(call: Call) -> Any:
 
 @without_query
 def create_customer(call: Call) -> Any:
-    """Create a customer as a draft. The statuses are documented; that it begins as a draft is inferred."""
+    """Create a customer as a draft. The statuses are documented; starting as a draft is inferred."""
     fields = Fields(call.body, _CUSTOMER)
     details = {name: fields.text(name) or "" for name in _DETAILS}
     person = f"{details['firstName']} {details['lastName']}".strip()
     name = fields.text("companyName") or person or details["primaryEmail"]
     if not name:
-        raise invalid("companyName", "it, a name or a primaryEmail is required")
+        raise invalid("companyName", "a companyName, a name or a primaryEmail is required")
     currency = fields.text("currency", most=3) or "USD"
     new = NewCustomer(name, currency, None, fields.flag("autoPost", None), details, "Draft")
     return customer_document(rules.new_customer(call.state, new, call.at))

@@ -61,12 +61,12 @@ def create_definition(call: Call) -> Any:
 
 
 def _new_definition(call: Call, *, is_preview: bool) -> BillingPeriodDefinition:
-    """Requests have `interval`, answers `cycle`; both are accepted. Other fields of answers are ignored."""
+    """Requests use `interval`, answers use `cycle`. Both are accepted. Other answer fields are ignored."""
     fields = Fields(call.body, ("interval", *FIELDS))
     customer = call.state.customer(fields.id("customerId"))
     cycle, other = fields.choice("interval", Cycle), fields.choice("cycle", Cycle)
     if cycle is not None and other not in (None, cycle):
-        raise invalid("cycle", f"it is the name of interval in answers, and that is {cycle}")
+        raise invalid("cycle", f"it is another name for interval, which is {cycle}")
     cycle = cycle or other
     if cycle is None:
         raise invalid("interval", f"one of {', '.join(Cycle)} is required")
@@ -78,7 +78,7 @@ def _new_definition(call: Call, *, is_preview: bool) -> BillingPeriodDefinition:
     elif day is None and month is None:
         date = rules.activation_date(customer, kind, cycle, intervals)
     else:
-        raise invalid("invoiceDay", f"goes with {BillingPeriodType.SPECIFIED_DATE}, which needs it")
+        raise invalid("invoiceDay", f"required with {BillingPeriodType.SPECIFIED_DATE}, and only then")
     settings = _settings(fields, Settings())
     definition = rules.definition_of(
         customer, date, at=call.at, type=kind, settings=settings, manually_created=True
@@ -100,7 +100,7 @@ def edit_definition(call: Call) -> Any:
     fields.same("numberOfIntervals", definition.date.intervals)
     kind = fields.choice("billingPeriodType", BillingPeriodType)
     if kind not in (None, definition.type, BillingPeriodType.SPECIFIED_DATE):
-        raise invalid("billingPeriodType", f"only {BillingPeriodType.SPECIFIED_DATE} can be changed to")
+        raise invalid("billingPeriodType", f"it can only be changed to {BillingPeriodType.SPECIFIED_DATE}")
     date = InvoiceDate(
         definition.cycle,
         fields.whole("invoiceDay", definition.date.day),

@@ -73,13 +73,13 @@ _CHARGE = (
 
 @without_query
 def patch_draft(call: Call) -> Any:
-    """Update or delete charges of a draft. They can't be added (documented)."""
+    """Update or delete charges of a draft. Charges can't be added (documented)."""
     fields = Fields(call.body, ("id", "notes", "poNumber", "netTermsSet", "netTerms", "draftCharges"))
     draft = call.state.draft(fields.id("id"))
     notes, number, terms = fields.text("notes", most=500), fields.text("poNumber"), _terms(fields)
     edits = [_edit(given) for given in fields.list("draftCharges")]
     if len({edit.id for edit in edits}) < len(edits):
-        raise invalid("draftCharges", "a charge is there twice")
+        raise invalid("draftCharges", "a charge is listed twice")
     invoices.change_draft(call.state, draft, edits, call.at)
     draft.notes = draft.notes if notes is None else notes
     draft.po_number = number if "poNumber" in fields else draft.po_number
@@ -88,7 +88,7 @@ def patch_draft(call: Call) -> Any:
 
 
 def _terms(fields: Fields) -> str | None:
-    """The new terms; None if they stay. `netTermsSet` says that `netTerms` applies (documented)."""
+    """The new terms; None keeps the old ones. `netTermsSet` says that `netTerms` applies (documented)."""
     terms = fields.text("netTerms")
     if not fields.flag("netTermsSet", False):
         if terms is not None:
@@ -168,7 +168,7 @@ def list_invoices_of_customer(call: Call) -> Any:
 
 
 def get_invoice(call: Call) -> Any:
-    """One invoice. Both parameters are accepted without effect: charges are never grouped here."""
+    """One invoice. Both parameters are accepted but have no effect, since the mock never groups charges."""
     call.query.flag("showTrackedItems")
     call.query.flag("groupCharges")
     call.query.nothing_else()

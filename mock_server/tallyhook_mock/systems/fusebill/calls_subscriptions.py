@@ -81,7 +81,7 @@ def get_subscription(call: Call) -> Any:
 
 
 def create_subscription(call: Call) -> Any:
-    """Create a draft, which bills nothing before it is activated."""
+    """Create a draft. It bills nothing until it is activated."""
     call.query.nothing_else()
     fields = Fields(call.body, ("customerId", "planFrequencyId", "reference"))
     customer, number = call.state.customer(fields.id("customerId")), fields.id("planFrequencyId")
@@ -127,7 +127,7 @@ def patch_subscription(call: Call) -> Any:
 
 @without_query
 def move_subscription(call: Call) -> Any:
-    """Move to an existing definition or a new one. This call is the mock's own: no page shows one."""
+    """Move to an existing definition or a new one. This call exists only in the mock; no page shows one."""
     subscription = call.state.subscription(call.id)
     fields = Fields(call.body, _TARGET)
     rules.move(call.state, subscription, _target(call.state, fields, subscription.frequency), call.at)
@@ -141,7 +141,7 @@ def _target(state: State, fields: Fields, frequency: Frequency) -> BillingPeriod
         return state.definition(wanted)
     if wanted is None and day is not None:
         return InvoiceDate(frequency.cycle, day, month, frequency.intervals)
-    raise invalid("billingPeriodDefinitionId", "it is required, or the invoiceDay of a new definition")
+    raise invalid("billingPeriodDefinitionId", "this, or the invoiceDay of a new definition, is required")
 
 
 def activate_subscription(call: Call) -> Any:
@@ -165,7 +165,7 @@ def cancel_subscription(call: Call) -> Any:
     """Cancel a subscription. The options are not known; without one, nothing is refunded."""
     fields = Fields(call.body, ("subscriptionId", "cancellationOption"))
     if fields.text("cancellationOption") not in (None, "None"):
-        raise invalid("cancellationOption", "only None is known here")
+        raise invalid("cancellationOption", "only None is supported here")
     subscription = call.state.subscription(fields.id("subscriptionId"))
     if not subscription.is_active:
         raise conflict("subscriptionId", f"{subscription.id} is {subscription.status}")
@@ -178,7 +178,7 @@ def delete_subscription(call: Call) -> None:
     subscription = call.state.subscription(call.id)
     if subscription.status != "Draft":
         raise conflict(
-            "subscriptionId", f"{subscription.id} is {subscription.status}; only a draft is deleted"
+            "subscriptionId", f"{subscription.id} is {subscription.status}; only a draft can be deleted"
         )
     call.state.remove_subscription(subscription)
 

@@ -130,8 +130,8 @@ class _Seed(Value, frozen=True):
 def read(table: Section, state: State, at: datetime) -> Callable[[], None]:
     """Check a section against what `state` has already. Returns a function that installs it.
 
-    A customer that started in the past is billed for the time since. CatalogError, with the place, for the
-    first mistake.
+    A customer that started in the past is billed for the time since. CatalogError for the first mistake, with
+    its place.
     """
     if table.api_keys == ():
         raise table.wrong("apiKeys", "at least one is needed")
@@ -157,7 +157,7 @@ def read(table: Section, state: State, at: datetime) -> Callable[[], None]:
         if table.post_ready_drafts_at_renewal is not None:
             state.posts_at_renewal = table.post_ready_drafts_at_renewal
         state.frequencies, state.catalog_products = frequencies, products
-        # Generated ids must not take one that is given further below.
+        # Generated ids must not collide with ids given further below.
         state.ids.last = max([state.ids.last, *customers, *subscriptions])
         for seed in sorted(seeds, key=lambda seed: seed.start):
             state.catch_up(seed.start)
@@ -171,7 +171,7 @@ def read(table: Section, state: State, at: datetime) -> Callable[[], None]:
 
 
 def dump(state: State) -> dict[str, Any]:
-    """The section as it is now, without accounts."""
+    """The section for the present state, without accounts."""
     return {"apiKeys": [MASK for _ in state.api_keys]} if state.has_own_keys else {}
 
 
@@ -197,11 +197,11 @@ def read_subscription(table: SubscriptionTable, frequencies: Mapping[int, Freque
         if table.interval is not None or table.number_of_intervals is not None:
             found = [each for each in found if (each.cycle, each.intervals) == (interval, intervals)]
         if not found:
-            raise table.wrong("amount", f"a value is required, since there is no such plan {code!r}")
+            raise table.wrong("amount", f"a value is required, since there is no plan {code!r}")
         frequency = found[0]
     day, month = table.invoice_day, table.invoice_month
     if month is not None and day is None:
-        raise table.wrong("invoiceMonth", "goes with invoiceDay")
+        raise table.wrong("invoiceMonth", "only allowed with invoiceDay")
     try:
         date = None if day is None else InvoiceDate(frequency.cycle, day, month, frequency.intervals)
     except Refusal as refusal:
@@ -226,9 +226,9 @@ def _read_product(table: ProductTable, number: int) -> PlanProduct:
     quantity = table.quantity
     if table.track_items:
         if quantity is not None:
-            raise table.wrong("quantity", "a product that is tracked begins without items")
+            raise table.wrong("quantity", "a tracked product begins without items")
         if table.quantity_reset is Reset.START:
-            raise table.wrong("quantityReset", "a product that is tracked starts over at the end only")
+            raise table.wrong("quantityReset", "a tracked product can't be reset at the start")
         quantity = Decimal(0)
     if quantity is None:
         quantity = Decimal(1 if table.charge_timing is Timing.START else 0)
@@ -256,7 +256,7 @@ def _intervals(table: PlanTable | SubscriptionTable) -> int:
 
 def _id(table: Table, given: int | None) -> int | None:
     if given == 0:
-        raise table.wrong("id", "from 1 up")
+        raise table.wrong("id", "at least 1")
     return given
 
 

@@ -53,7 +53,7 @@ class CreateTable(Table):
 
 
 class ModifyTable(Table):
-    """The settings of a billing period. Empty ones are the customer's; an empty date stays."""
+    """The settings of a billing period. Empty settings are the customer's; an empty date stays."""
 
     billing_period_definition_id: Id
     invoice_day: Day | None = None
@@ -103,7 +103,7 @@ async def index(request: Request) -> Response:
 
 
 async def show(request: Request) -> Response:
-    """The page of a customer. With the fields of a dry run it shows what that move would do."""
+    """The page of a customer. With the fields of a dry run, it shows what the move would do."""
     mock = mock_of(request)
     state = mock.systems.of(State)
     customer, wish = _customer(request), _given(request.query_params, _MOVE)
@@ -112,7 +112,7 @@ async def show(request: Request) -> Response:
         try:
             move = read_move(read(MoveTable, wish), state, mock.clock.now())
             if move.customer is not customer:
-                raise ValueError(f"that is of another customer, {move.customer.name}")
+                raise ValueError(f"it belongs to another customer, {move.customer.name}")
             dry_run = DryRun(wish, move.without(state), move.outcome(state))
         except ValueError as error:
             objection = str(error)
@@ -123,7 +123,7 @@ async def show(request: Request) -> Response:
         customer=customer,
         dry_run=dry_run,
         objection=objection,
-        # Drawn by this program, with all foreign text escaped.
+        # Drawn by this program, which escapes all outside text.
         picture=Markup(paint(tell(mock, customer), styled=False)),
         coming=state.forecast(str(customer.id), COMING),
         bills=customer.bills[::-1][:SHOWN],
@@ -193,7 +193,7 @@ async def create_period(mock: Mock, form: Form) -> str:
 
 
 async def modify_period(mock: Mock, form: Form) -> str:
-    """Change the date, on which the present period ends, and the settings."""
+    """Change the settings, and the date on which the present period ends."""
     table = read(ModifyTable, _given(form, known(ModifyTable)))
     definition = mock.systems.of(State).definition(table.billing_period_definition_id)
     date = InvoiceDate(
@@ -212,11 +212,11 @@ async def modify_period(mock: Mock, form: Form) -> str:
     )
     with as_operator(mock, State) as (state, at):
         edit_definition(state, definition, at=at, date=date, settings=settings)
-    return f"Modified. The period that runs now ends on {definition.end:%Y-%m-%d}, and costs what it did."
+    return f"Modified. The present period ends on {definition.end:%Y-%m-%d}, at the same price."
 
 
 async def delete_period(request: Request) -> Response:
-    """Delete a period, and go to the customer's page, since the period has none any more."""
+    """Delete a period and go to the customer's page."""
     form, mock = await read_form(request), mock_of(request)
     try:
         with as_operator(mock, State) as (state, at):
@@ -251,7 +251,7 @@ async def move(mock: Mock, form: Form) -> str:
     with as_operator(mock, State) as (state, at):
         move = read_move(read(MoveTable, _given(form, _MOVE)), state, at)
         move.change(state)
-    return f"Moved. The period that runs now ends on {move.find(state).end:%Y-%m-%d}, and costs what it did."
+    return f"Moved. The present period ends on {move.find(state).end:%Y-%m-%d}, at the same price."
 
 
 def _given(fields: Mapping[str, str], names: Collection[str]) -> dict[str, Any]:

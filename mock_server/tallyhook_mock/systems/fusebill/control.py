@@ -86,7 +86,7 @@ async def create_customer(request: Request, table: CustomerTable) -> JSONRespons
 
 @takes(ActivationTable)
 async def subscribe(request: Request, table: ActivationTable) -> JSONResponse:
-    """Create a subscription for a `customerId`, with the keys of the catalogue; a definition may be named."""
+    """Create a subscription for a `customerId`, with the keys of the catalogue. A definition is optional."""
     new = read_subscription(table, _state(request).frequencies)
     customer_id, definition_id = table.customer_id, table.billing_period_definition_id
     if definition_id is not None and new.date is not None:
@@ -125,7 +125,7 @@ async def bills(request: Request) -> JSONResponse:
 
 @takes(MoveTable)
 async def dryrun(request: Request, wish: MoveTable) -> JSONResponse:
-    """The next three invoices before and after moving a definition's date, or a `subscriptionId`."""
+    """The next three invoices without and with the move of a definition's date or a `subscriptionId`."""
     with as_operator(mock_of(request), State) as (state, at):
         move = read_move(wish, state, at)
         before, after = move.without(state), move.outcome(state)
@@ -143,7 +143,7 @@ def _named(request: Request) -> Customer:
 
 
 def _number(request: Request) -> int:
-    """The id in the path. 0, which nothing has, for what can't be an id."""
+    """The id in the path. 0, which nothing has, if it can't be an id."""
     written = request.path_params["id"]
     return int(written) if written.isascii() and written.isdigit() and len(written) <= len(str(MOST)) else 0
 
@@ -226,7 +226,7 @@ DEFINITION = "billingPeriodDefinitionId"
 class Move:
     """The move of a definition's date, or of a subscription.
 
-    `change` carries it out on a state. Refusal if that is not possible; nothing has changed then.
+    `change` carries it out on a state. Refusal if that is not possible; then nothing changes.
     """
 
     customer: Customer
@@ -245,8 +245,8 @@ class Move:
 def read_move(table: MoveTable, state: State, at: datetime) -> Move:
     """Read a move: a date for a definition, or a date or a definition for a `subscriptionId`.
 
-    Everything due by now is done first. CatalogError for a bad field, Refusal for what does not exist or does
-    not fit.
+    Everything due by now is done first. CatalogError for a bad field; Refusal for something that does not
+    exist or does not fit.
     """
     state.catch_up(at)
     if table.subscription_id is not None:

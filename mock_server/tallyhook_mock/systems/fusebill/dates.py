@@ -32,9 +32,9 @@ def day_of(moment: datetime) -> datetime:
 class InvoiceDate(Value, frozen=True):
     """A `day` of the month every `intervals` months, or every `intervals` years in a `month`.
 
-    With a monthly cycle, `month` is where the next recharge is moved to (documented), and the others are
-    counted from there. In a shorter month it is the last day; the 31st returns in the next one (inferred).
-    Refusal for a day that such months don't have.
+    With a monthly cycle, the next recharge moves to `month` (documented), and later ones count from there. In
+    a shorter month it is on the last day; the 31st returns in the next month (inferred). Refusal for a day
+    that such months don't have.
     """
 
     cycle: Cycle
@@ -65,7 +65,7 @@ class InvoiceDate(Value, frozen=True):
 
     @property
     def settled(self) -> Self:
-        """The date without the month that a monthly recharge was moved to, for the later recharges."""
+        """The date for later recharges, without the month that a monthly recharge was moved to."""
         return type(self)(
             self.cycle, self.day, self.month if self.cycle is Cycle.YEARLY else None, self.intervals
         )
@@ -76,7 +76,7 @@ class InvoiceDate(Value, frozen=True):
         return self.cycle, self.intervals
 
     def later(self, moment: datetime, periods: int) -> datetime:
-        """The date that is `periods` whole periods after one of its dates."""
+        """The date `periods` whole periods after one of its dates."""
         months = 12 * (moment.year - _ERA) + moment.month - 1 + periods * self.months
         return add_months(datetime(_ERA, 1, self.day, tzinfo=UTC), months)
 
@@ -99,9 +99,9 @@ class InvoiceDate(Value, frozen=True):
     def instead_of(self, end: datetime, at: datetime) -> datetime:
         """The new end of a period that would end at `end`, when it is moved to this date.
 
-        It is in the month of the old end, or in its year: the 1st becomes the 6th five days later, and the
-        30th the 22nd eight days earlier (documented). If that day is over already, it is the next such day
-        (inferred).
+        It is in the month of the old end, or in its year. From the 1st to the 6th is five days later, from
+        the 30th to the 22nd is eight days earlier (documented). If that day is already over, it is the next
+        such day (inferred).
         """
         date, day = self.near(end), day_of(at)
         return date if date > day else self.after(day)

@@ -1,4 +1,4 @@
-"""Fusebill's JSON documents. The names are from the vendor's pages, or from a client if it has them."""
+"""Fusebill's JSON documents. Names come from a client if it has them, otherwise from the vendor's pages."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -78,7 +78,7 @@ def write(document: object) -> bytes:
 
 
 def error_document(refusal: Refusal) -> dict[str, Any]:
-    """The shape is documented; the example has the key "Api Error". That it names a field is inferred."""
+    """The shape is documented; the example has the key "Api Error". Naming a field is inferred."""
     return {
         "ErrorId": 0,
         "HttpStatusCode": refusal.status,
@@ -302,7 +302,7 @@ def purchase_document(purchase: Purchase) -> dict[str, Any]:
 
 
 def draft_document(draft: Draft, *, with_charges: bool = True) -> dict[str, Any]:
-    """A draft. The fields are documented; those of a charge are the ones that can be changed, and its id."""
+    """A draft. The fields are documented; a charge has its id and the fields that can be changed."""
     shown = {
         **_own("draftInvoices", draft.id),
         "customerId": draft.customer.id,
@@ -345,7 +345,7 @@ def _draft_charge(draft: Draft, charge: DraftCharge) -> dict[str, Any]:
 
 
 def invoice_document(customer: Customer, invoice: Invoice, *, with_charges: bool = True) -> dict[str, Any]:
-    """A posted invoice. That it is due when posted, and never paid here, is inferred."""
+    """A posted invoice. It is due when posted, and never paid here (inferred)."""
     bill = invoice.bill
     shown = {
         **_own("invoices", invoice.id),

@@ -1,4 +1,4 @@
-"""A preview of how a change affects the next invoices: it is made on a copy that is played forward."""
+"""Previews how a change affects the next invoices: applies it to a copy and plays the copy forward."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -30,7 +30,7 @@ class Forecast(Value, frozen=True):
 
     @property
     def days_counted(self) -> int:
-        """The days including that of the invoice, as the source counts."""
+        """The number of days including the invoice day, as the source counts."""
         return self.days + 1
 
 

@@ -1,4 +1,4 @@
-"""Webhooks. They must be answered in 2 seconds, or are retried 1, 2 and 3 minutes later (documented).
+"""Webhooks. Without an answer in 2 seconds they are retried 1, 2 and 3 minutes later (documented).
 
 They carry the listener's key in Base64 (documented). The name of the header, the names of the events and the
 bodies are inferred; a listener can choose the header.
@@ -40,12 +40,12 @@ POLICY = Policy(
 
 
 def type_of(happening: Happening) -> str:
-    """The type of the webhook about a happening. Empty if there is none."""
+    """The type of the webhook for an event. Empty if there is none."""
     return _TYPES.get(happening.kind, "")
 
 
 def body(state: State, happening: Happening, type: str) -> bytes:
-    """The body: what it is about as the API shows it now, or only an id if that is gone."""
+    """The body: the subject as the API shows it now, or only an id if it is gone."""
     return write(
         {
             "eventType": type,

@@ -31,7 +31,7 @@ def make_draft(
     *,
     holds: bool = False,
 ) -> Draft:
-    """Make a draft of these lines. It is posted at once if auto-post is on.
+    """Make a draft with these lines. It is posted at once if auto-post is on.
 
     `holds`: don't post this one, whatever the settings (documented: temporarilyDisableAutoPost).
     """
@@ -49,7 +49,7 @@ def make_draft(
 
 
 def posts_itself(state: State, customer: Customer, definition: BillingPeriodDefinition | None) -> bool:
-    """Auto-post as set for the billing period, or else the customer, or else the account (documented)."""
+    """Whether auto-post is on: for the billing period, else the customer, else the account (documented)."""
     settings = (definition.settings.auto_post if definition else None, customer.auto_post)
     return next((each for each in settings if each is not None), state.auto_post)
 
@@ -57,7 +57,7 @@ def posts_itself(state: State, customer: Customer, definition: BillingPeriodDefi
 def collect_held(
     state: State, customer: Customer, lines: list[Line], at: datetime, definition: BillingPeriodDefinition
 ) -> None:
-    """Make the invoice of a renewal. If the account is set so, drafts that a call held are added to it.
+    """Make the invoice of a renewal. An account setting adds the drafts that a call held.
 
     This requires auto-post (documented).
     """
@@ -102,7 +102,7 @@ def post(state: State, draft: Draft, at: datetime, only: Collection[int] = ()) -
 
 
 class ChargeEdit(Value, frozen=True):
-    """An edit of a draft's charge. None for what stays."""
+    """An edit of a draft's charge. None keeps a value."""
 
     id: int
     deletes: bool = False
@@ -114,7 +114,7 @@ class ChargeEdit(Value, frozen=True):
 
 
 def change_draft(state: State, draft: Draft, edits: Iterable[ChargeEdit], at: datetime) -> None:
-    """Change or remove charges of a draft. They can't be added (documented). May raise a Refusal."""
+    """Change or remove charges of a draft. Charges can't be added (documented). May raise a Refusal."""
     charges = {charge.id: charge for charge in draft.charges}
     changed: dict[int, DraftCharge | None] = {}
     for edit in edits:

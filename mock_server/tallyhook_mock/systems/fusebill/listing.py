@@ -74,7 +74,7 @@ def _fits(value: object, wanted: str, name: str) -> bool:
 
 
 def _as(value: object, written: str, name: str) -> Any:
-    """The written value, in the type of an actual value."""
+    """The text from a query, converted to the type of an actual value."""
     if isinstance(value, datetime):
         return _key(moment(written, name))
     if isinstance(value, bool):

@@ -74,7 +74,7 @@ class PlanProduct(Value, frozen=True):
 
 
 class Frequency(Value, frozen=True):
-    """How often a plan bills, and its products. Subscriptions are made from it."""
+    """How often a plan bills, and its products. Subscriptions are created from it."""
 
     id: int
     plan_code: str
@@ -96,7 +96,8 @@ class Settings(Value, frozen=True):
     """The other settings of a definition.
 
     `invoice_in_advance` is how many days before its start a period is invoiced (documented). If `auto_post`
-    is None, the customer's setting applies (documented). The others are only stored: no money is collected.
+    is None, the customer's setting applies (documented). The others are only stored, since the mock collects
+    no money.
 
     Standing: inferred.
     """
@@ -139,8 +140,8 @@ class SubscriptionProduct(Entity, eq=False):
 class Charge(Value, frozen=True):
     """A charge that waits for the end of the period. Its amount is fixed.
 
-    A prorated charge covers the time from `start` up to, not including, `end`, which was the end of the
-    period when the charge was added.
+    A prorated charge covers the time from `start` up to, but not including, `end`: the end of the period when
+    the charge was added.
     """
 
     id: int
@@ -163,7 +164,7 @@ class Charge(Value, frozen=True):
 class Draft(Entity, eq=False):
     """An invoice that is not posted. Its charges can be changed, and nothing is owed yet (documented).
 
-    A call can hold a draft (`held`) although auto-post is on. The status is always Ready; Pending and
+    A call can hold a draft (`held`) even if auto-post is on. The status is always Ready; Pending and
     Projected don't occur here.
     """
 
@@ -283,7 +284,7 @@ class Subscription(Entity, eq=False):
 
     @property
     def amount(self) -> Decimal:
-        """The amount of a whole period, as things are now."""
+        """The amount of a whole period, with the present quantities."""
         return sum((product.amount for product in self.products), ZERO)
 
     def line(self, product: SubscriptionProduct, amount: Decimal | None = None) -> Line:
@@ -298,7 +299,7 @@ class BillingPeriodDefinition(Entity, eq=False):
     """A billing period definition: when the subscriptions in it bill.
 
     The present period is from `start` up to, not including, `end`, the next recharge. `cycle_days` is how
-    many days it would have as a whole period whose date was not moved.
+    many days a whole period would have if its date had not been moved.
     """
 
     id: int
@@ -339,8 +340,8 @@ class BillingPeriodDefinition(Entity, eq=False):
     def prorate(self, amount: Decimal, day: datetime) -> Decimal:
         """The part of an amount for the rest of the period from a day on.
 
-        The rest goes to the end as it is now (documented). It is prorated by days, including that day,
-        relative to the days that the period had before its date was moved (inferred).
+        The rest lasts until the present end (documented). Prorated by days, including that day, relative to
+        the days that the period had before its date was moved (inferred).
         """
         return self.part_from(day)(amount)
 
@@ -353,7 +354,7 @@ class Part(Value, frozen=True):
     days: int
 
     def __call__(self, amount: Decimal) -> Decimal:
-        """The prorated amount. Moving the period's date changes nothing about it (documented)."""
+        """The prorated amount. Moving the period's date does not change it (documented)."""
         return cents(amount * (self.end - self.day).days / self.days)
 
 

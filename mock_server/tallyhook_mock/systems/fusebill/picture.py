@@ -52,7 +52,7 @@ def _subject(subscription: Subscription) -> Subject:
 
 
 def _waiting(customer: Customer) -> Iterator[Line]:
-    """Lines that the end of the period will bill: products charged then, and waiting charges."""
+    """Lines to bill at the end of the period: products charged then, and waiting charges."""
     for subscription in customer.subscriptions:
         if subscription.is_active:
             yield from (

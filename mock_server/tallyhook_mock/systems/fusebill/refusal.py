@@ -1,4 +1,4 @@
-"""What Fusebill refuses, and the field that its errors name."""
+"""Refusals, and the fields that their errors name."""
 
 from collections.abc import Mapping
 

@@ -57,7 +57,7 @@ class Fields:
     """The fields of a body. `null` counts as missing. Refusal, with the name, for an unreadable field."""
 
     def __init__(self, body: bytes, known: Collection[str]) -> None:
-        """Names that are not `known` are refused: a typo must not look as if it had worked."""
+        """Names that are not `known` are refused: otherwise a typo would look as if it had worked."""
         try:
             values = _DECODER.decode(body)
             json.loads(body, object_pairs_hook=_once)
@@ -83,7 +83,7 @@ class Fields:
         self._values: dict[str, Any] = values
 
     def __contains__(self, name: str) -> bool:
-        """Whether it is given, even as `null`."""
+        """Whether a name is given, even as `null`."""
         return name in self._values
 
     def whole(self, name: str, default: Default, *, least: int = 0, most: int = _MOST) -> int | Default:

@@ -107,13 +107,13 @@ def edit_definition(
     date: InvoiceDate | None = None,
     settings: Settings | None = None,
 ) -> None:
-    """Move the date, or change the settings. What is not given stays.
+    """Move the date, or change the settings. Omitted values stay.
 
     The present period then ends on the new date at the same cost (documented). Refusal if the cycle would
     change.
     """
     if date is not None and date.frequency != definition.date.frequency:
-        raise conflict("cycle", f"a definition stays {_said(definition.date)}; make another one")
+        raise conflict("cycle", f"a definition stays {_said(definition.date)}; create another one")
     if settings is not None and settings != definition.settings:
         definition.settings = settings
         state.emit("periodChanged", at, definition.customer, item=_name(definition), note="settings")
@@ -146,7 +146,7 @@ def _name(definition: BillingPeriodDefinition) -> str:
 
 
 def plan_recharge(state: State, definition: BillingPeriodDefinition) -> None:
-    """Plan the recharge at the end of the period, and an invoice in advance if that is set.
+    """Schedule the recharge at the end of the period, and an invoice in advance if that is set.
 
     Standing: documented; inferred.
     """
@@ -178,7 +178,7 @@ def follow(subscription: Subscription) -> None:
     """Extend or shorten the lines that billed the present period to its new end.
 
     The amount stays: more days cost nothing, and fewer refund nothing (documented). That the line's dates
-    change is inferred, so that no day is billed twice.
+    change, so that no day is billed twice, is inferred.
     """
 
     def followed(line: Line) -> Line:
@@ -197,7 +197,7 @@ def follow(subscription: Subscription) -> None:
 
 
 def _invoice_ahead(state: State, definition: BillingPeriodDefinition, at: datetime) -> None:
-    """Invoice the next period before it begins, if the definition is set so."""
+    """Invoice the next period before it begins, if the definition is set to do so."""
     ahead = timedelta(days=definition.settings.invoice_in_advance)
     if definition.is_deleted or definition.end - ahead != at or definition.invoiced_to is not None:
         return
@@ -216,9 +216,9 @@ def _invoice_ahead(state: State, definition: BillingPeriodDefinition, at: dateti
 def _recharge(state: State, definition: BillingPeriodDefinition, at: datetime) -> None:
     """End the present period and begin the next, with one invoice for all its subscriptions.
 
-    An empty definition just moves to its next period.
+    An empty definition only moves to its next period.
     """
-    if definition.is_deleted or definition.end > at:  # moved since this was planned
+    if definition.is_deleted or definition.end > at:  # moved since this was scheduled
         return
     moment, following = definition.end, definition.date.later(definition.end, 1)
     billed = _billed(definition)
@@ -264,7 +264,7 @@ class NewCustomer(Value, frozen=True):
 
 
 class NewSubscription(Value, frozen=True):
-    """A subscription to begin. `date` is when it bills. None: on the day on which it begins.
+    """A subscription to begin. It bills on `date`; with None, on the day on which it begins.
 
     With `prorate`, a first period that is not whole is prorated.
     """
@@ -308,8 +308,8 @@ def activate(
 ) -> Subscription:
     """Begin a subscription in a definition with its date, or else in a new one.
 
-    `into` may name the definition. What is charged at the start of the first period, prorated or not, is
-    invoiced now. Refusal if the definition has another customer or frequency, or if the id is taken.
+    `into` may name the definition. Charges for the start of the first period, prorated or not, are invoiced
+    now. Refusal if the definition has another customer or frequency, or if the id is taken.
 
     Standing: inferred.
     """
@@ -375,13 +375,14 @@ def move(
 ) -> None:
     """Move a subscription to another definition of its customer, or to a new one with a date.
 
-    Its present period then ends with that of the definition; with a date, as if the date were moved. The cost
-    stays (inferred from moving a date). Refusal if the definition has another customer or cycle.
+    Its present period then ends with the definition's. With a date, it ends as if the date were moved. The
+    cost stays the same (inferred from moving a date). Refusal if the definition has another customer or
+    cycle.
     """
     if isinstance(into, BillingPeriodDefinition):
         check_target(into, subscription.customer, subscription.frequency)
     elif into.frequency != subscription.definition.date.frequency:
-        raise conflict("cycle", f"the subscription stays {_said(subscription.definition.date)}")
+        raise conflict("cycle", f"the subscription can't change from {_said(subscription.definition.date)}")
     if into is subscription.definition:
         return
     if isinstance(into, InvoiceDate):
@@ -409,8 +410,8 @@ def add_charge(
 ) -> Charge:
     """Charge once, in full or prorated for the rest of the period.
 
-    A prorated amount is fixed now, by the present end of the period, even if it is billed at the end. Moving
-    the date later changes when it is billed, but not how much (documented).
+    A prorated amount is calculated now, from the present end of the period, even if it is billed at the end.
+    Moving the date later changes when it is billed, but not how much (documented).
     """
     day = day_of(at)
     charge = Charge(state.ids.next(), name, amount, at)

@@ -50,7 +50,7 @@ class State(BillingSystem):
         self._definitions: dict[int, BillingPeriodDefinition] = {}
         self._subscriptions: dict[int, Subscription] = {}
 
-    # -- what is there
+    # -- reading
 
     def accounts(self) -> dict[int, Customer]:
         return self._customers
@@ -74,7 +74,7 @@ class State(BillingSystem):
     def apart(self, customer: Customer) -> "tuple[State, Customer]":
         """A separate state with a copy of one customer. Its ids continue from this one's.
 
-        Invoices are posted automatically there, so that a forecast does not stop at drafts.
+        It posts invoices automatically, so that a forecast does not stop at drafts.
         """
         alone = State()
         alone.ids.last, alone.last_bill = self.ids.last, self.last_bill
@@ -155,7 +155,7 @@ class State(BillingSystem):
     def has_subscription(self, id: int) -> bool:
         return id in self._subscriptions
 
-    # -- what changes (for the commands)
+    # -- changing (for the commands)
 
     def customer_id(self, given: int | None) -> int:
         """The id for a new customer. Refusal if the given one is taken."""
@@ -196,7 +196,7 @@ class State(BillingSystem):
         del self._subscriptions[subscription.id]
         subscription.customer.subscriptions.remove(subscription)
 
-    # -- what happened
+    # -- events
 
     def emit(
         self,

@@ -36,10 +36,10 @@ def set_quantity(
     holds: bool = False,
     is_preview: bool = False,
 ) -> None:
-    """Set a quantity to a total. A product charged at the end of the period is charged by it then.
+    """Set a quantity to a total. A product charged at the end of the period is billed for this quantity.
 
-    For a product charged at the start, additional units are charged as the plan says: at once, at the end, or
-    not at all. Fewer units refund nothing (inferred). Refusal, for a preview too.
+    For a product charged at the start, the plan says when additional units are charged: at once, at the end,
+    or not at all. Fewer units refund nothing (inferred). A preview raises the same Refusals.
 
     Standing: documented.
     """
