@@ -376,7 +376,7 @@ def test_refusals() -> None:
 def test_refusals_without_an_error_document(body: bytes) -> None:
     refused = documents.refusal(502, body)
     assert type(refused) is errors.BadGateway
-    assert refused.message == "no error document came with this status"
+    assert refused.message == "the response had no error document"
 
 
 def test_the_status_decides_the_class() -> None:

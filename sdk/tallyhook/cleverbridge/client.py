@@ -1,4 +1,4 @@
-"""The two clients of Cleverbridge's API."""
+"""The two clients for Cleverbridge's API."""
 
 from typing import Unpack
 
