@@ -224,7 +224,8 @@ class _Base(ABC, Generic[H]):
             return call.result(answer.status, bytes(answer.body))
         except APIError as error:
             refusal = error
-        # Raised outside the `except` block, so that it isn't chained to the exception with the unmasked message.
+        # Raised outside the `except` block, so that it isn't chained to the exception with the unmasked
+        # message.
         message, aux_code, error_id = (
             said.replace(self._credentials, MASK) if self._credentials else said
             for said in (call.masked(refusal), refusal.aux_code, refusal.error_id)

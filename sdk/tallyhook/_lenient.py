@@ -93,7 +93,7 @@ def optional_integer(node: Any) -> int | None:
 
 
 def optional_datetime(node: Any) -> datetime | None:
-    """A time in UTC. A time without an offset is read as UTC. Anything else is None; `raw` has the original."""
+    """A time in UTC; without an offset, it is read as UTC. Anything else is None; `raw` has the original."""
     moment = _moment(node)
     try:
         return moment and (moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC))

@@ -1,4 +1,4 @@
-"""The exceptions of this package. All derive from `Error`; invalid arguments raise ValueError or TypeError."""
+"""The exceptions of this package, all under `Error`. Invalid arguments raise ValueError or TypeError."""
 
 from __future__ import annotations
 
@@ -150,8 +150,8 @@ class UnusableClient(NoAnswer):
 class DecodeError(Error):
     """A document or a hook can't be read.
 
-    The message names the path (`subscription.invoice.charges[0].eachAmount`), never the value. If the answer to
-    a call can't be read, the call may have been applied.
+    The message names the path (`subscription.invoice.charges[0].eachAmount`), never the value. If the answer
+    to a call can't be read, the call may have been applied.
 
     Attributes:
         path: the path to the value, with the document's names; empty if the whole document is unreadable.

@@ -103,7 +103,7 @@ def _exact(value: Decimal | int | str, places: int, what: str) -> Decimal:
     except InvalidOperation:
         raise ValueError(f"{what} must be a number") from None
     if not number.is_finite() or abs(number.adjusted()) > 30:
-        raise ValueError(f"{what} must be finite, and not extremely large or small")
+        raise ValueError(f"{what} must be a finite number of reasonable size")
     rounded = _EXACT.quantize(number, Decimal(1).scaleb(-places))
     if rounded != number:
         raise ValueError(f"{what} can have at most {places} decimals; round it first")

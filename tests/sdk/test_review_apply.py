@@ -398,7 +398,7 @@ async def test_an_invoice_that_was_put_off_is_left_alone() -> None:
 
 async def test_a_paid_invoice_that_is_not_what_was_declared_is_for_a_person() -> None:
     cheddar, memory = FakeCheddar(paid=True), Memory()
-    problem = "was paid, and differs from what was declared: set     GB  3 → 15; "
+    problem = "was paid, but differs from what was declared: set     GB  3 → 15; "
     with pytest.raises(Unresolved, match=problem):
         await attempt(cheddar, memory, first)
     assert cheddar.calls == ["get"]
@@ -406,7 +406,7 @@ async def test_a_paid_invoice_that_is_not_what_was_declared_is_for_a_person() ->
     outcome = await attempt(cheddar, memory, first)
     assert (outcome.standing, outcome.note) == (
         Standing.PAID,
-        "a person accepted the invoice as it stands",
+        "someone accepted the invoice as it is",
     )
 
 
@@ -441,7 +441,7 @@ def not_found(message: str) -> Any:
 async def test_a_customer_that_is_gone() -> None:
     missing = not_found("Customer not found")
     cheddar, memory = FakeCheddar(faults={1: missing, 2: missing}), Memory()
-    with pytest.raises(OutcomeUnknown, match="the customer isn't found") as unknown:
+    with pytest.raises(OutcomeUnknown, match="the customer was not found") as unknown:
         await attempt(cheddar, memory, first)
     memory.clock.put_on(unknown.value.retry_after)
     assert (await attempt(cheddar, memory, first)).standing is Standing.GONE
@@ -500,7 +500,7 @@ async def test_stops_when_the_invoice_is_run_in_between() -> None:
         return apply()
 
     cheddar.faults[3] = run_by_hand
-    with pytest.raises(Unresolved, match="was paid, and differs from what was declared: add     A"):
+    with pytest.raises(Unresolved, match="was paid, but differs from what was declared: add     A"):
         await attempt(cheddar, memory, first)
     assert cheddar.calls == ["get", "set-item-quantity", "set-item-quantity"]
 
@@ -508,7 +508,7 @@ async def test_stops_when_the_invoice_is_run_in_between() -> None:
 async def test_a_quantity_that_does_not_stand_is_noticed() -> None:
     cheddar = FakeCheddar()
     cheddar.faults[2] = lambda request, apply: httpx.Response(200, text=cheddar.document())
-    with pytest.raises(ReviewFailed, match="doesn't hold what was sent: set     GB  3 → 15"):
+    with pytest.raises(ReviewFailed, match="doesn't have what was sent: set     GB  3 → 15"):
         await attempt(cheddar, Memory(), first)
 
 
@@ -520,7 +520,7 @@ async def test_a_charge_that_somebody_deletes_is_noticed() -> None:
         return apply()
 
     cheddar.faults[8] = deleted_by_hand
-    with pytest.raises(ReviewFailed, match="doesn't hold what was sent: add     A"):
+    with pytest.raises(ReviewFailed, match="doesn't have what was sent: add     A"):
         await attempt(cheddar, Memory(), first)
 
 
@@ -535,7 +535,7 @@ async def test_a_charge_that_lands_on_another_invoice_is_deleted_there(keeps_mar
         return httpx.Response(200, text=cheddar.document())
 
     cheddar.faults[4] = elsewhere
-    with pytest.raises(ReviewFailed, match="was added to another invoice, and has been deleted there"):
+    with pytest.raises(ReviewFailed, match="was added to another invoice and has been deleted from it"):
         await attempt(cheddar, memory, first)
     assert cheddar.open_charges == []
     await attempt(cheddar, memory, first)
@@ -584,9 +584,9 @@ async def test_a_charge_that_comes_back_with_another_amount_is_for_a_person() ->
 async def test_a_run_that_is_not_shown_as_paid_is_waited_for() -> None:
     cheddar, memory = FakeCheddar(), Memory()
     cheddar.faults[9] = lambda request, apply: httpx.Response(200, text=cheddar.document())
-    with pytest.raises(OutcomeUnknown, match="was run, and isn't paid"):
+    with pytest.raises(OutcomeUnknown, match="was run, but isn't paid"):
         await attempt(cheddar, memory, running)
-    with pytest.raises(OutcomeUnknown, match="is being run, and isn't paid"):
+    with pytest.raises(OutcomeUnknown, match="is being run, but isn't paid"):
         await attempt(cheddar, memory, lambda review: review)  # nothing may be changed meanwhile
     assert (await until_done(cheddar, memory, running)).ran
 

@@ -267,8 +267,8 @@ def test_an_outcome_says_which_quantities_no_document_showed(review: Review) -> 
         "  GB            2      ?",
         "  ───────────────────────────────",
         "  total            20.00    20.00",
-        "  nothing to do: it was paid with everything declared on it",
-        "  not verified, since no document shows it: GB",
+        "  nothing to do: it was paid with everything that was declared",
+        "  not verified, because no document shows it: GB",
     ]
 
 

@@ -1,4 +1,4 @@
-"""A usage audit for any system: declare what was used, compare, apply, verify."""
+"""A usage audit for any system: declare the usage, compare, apply, verify."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -21,16 +21,16 @@ from tallyhook.errors import Error, NoAnswer
 from tallyhook.review import OutcomeUnknown
 
 UNKNOWN_FOR = timedelta(minutes=5)
-"""How long a request without an answer may still arrive."""
+"""How long a request whose answer was lost may still arrive."""
 
 
 class System(Protocol):
-    """A billing system, as an audit sees it.
+    """A billing system that can be audited.
 
     Attributes:
         name: the system's name in its windows.
-        not_promised: what it can't promise, in words.
-        adds: whether it reaches a quantity by adding charges, so that doing it twice would charge twice.
+        not_promised: what the system can't guarantee, for people to read.
+        adds: whether quantities are reached by adding charges. Doing that twice would charge twice.
     """
 
     name: str
@@ -38,13 +38,13 @@ class System(Protocol):
     adds: bool
 
     def windows(self, now: datetime) -> Iterable[Window]:
-        """The windows to audit now, and those that have closed but are not billed yet."""
+        """The windows to audit now, including those that have closed but aren't billed yet."""
 
     def read(self, window: Window) -> Mapping[str, Decimal]:
-        """What would be billed now, by item. Raises LookupError if the window is gone: it has been billed."""
+        """The quantities that would be billed now, by item. Raises LookupError if they are already billed."""
 
     def write(self, window: Window, change: Change) -> None:
-        """Bring one item to its quantity. Raises AuditFailed if that is impossible."""
+        """Set one item to its declared quantity. Raises AuditFailed if that is impossible."""
 
 
 @runtime_checkable
@@ -52,15 +52,15 @@ class Executor(Protocol):
     """A system that holds invoices until a call executes them."""
 
     def execute(self, window: Window, declared: Mapping[str, Decimal]) -> None:
-        """Execute the invoice. Raises AuditFailed if it is declined, or billed otherwise than declared."""
+        """Execute the invoice. Raises AuditFailed if it is declined or its bill differs from `declared`."""
 
 
 class Audit:
-    """The audit of one window, for the function that declares usage.
+    """The audit of one window. Your function declares usage on it.
 
     Attributes:
         window: the account and period.
-        runs: whether to execute the invoice once everything is right.
+        runs: whether to execute the invoice once it matches the declaration.
     """
 
     def __init__(self, window: Window, quantities: Mapping[str, Decimal]) -> None:
@@ -79,13 +79,12 @@ class Audit:
         return dict(self._declared)
 
     def quantity(self, item: str) -> Decimal:
-        """What would be billed now. Raises LookupError if there is no such item."""
+        """The quantity that would be billed now. Raises LookupError if there is no such item."""
         self._require(item)
         return self._quantities[item]
 
     def set_quantity(self, item: str, quantity: Decimal | int | str) -> None:
-        """Declare the quantity to bill for an item. Declare 0 too, or the quantity that is there will be
-        billed.
+        """Declare the quantity to bill for an item. Declare 0 too; otherwise the present quantity is billed.
 
         Raises:
             LookupError: there is no such item.
@@ -94,21 +93,21 @@ class Audit:
         """
         self._require(item)
         if isinstance(quantity, bool) or not isinstance(quantity, Decimal | int | str):
-            raise TypeError(f"a quantity is a Decimal, an int or a str, not {type(quantity).__name__}")
+            raise TypeError(f"a quantity must be a Decimal, an int or a str, not {type(quantity).__name__}")
         try:
             number = Decimal(quantity)
         except InvalidOperation:
-            raise ValueError("a quantity is a number") from None
+            raise ValueError("a quantity must be a number") from None
         if not number.is_finite() or number < 0:
-            raise ValueError("a quantity is a number of at least 0")
+            raise ValueError("a quantity must be at least 0 and finite")
         self._declared[item] = number
 
     def run_when_done(self) -> None:
-        """Execute the invoice once everything is right. A system that bills by itself ignores this."""
+        """Execute the invoice once it matches the declaration. Only systems that hold invoices do this."""
         self.runs = True
 
     def compare(self) -> tuple[Change, ...]:
-        """What differs from the declaration."""
+        """The quantities that differ from the declaration."""
         return tuple(
             Change(item=item, before=self._quantities[item], after=quantity)
             for item, quantity in self._declared.items()
@@ -131,9 +130,9 @@ def apply(
     """Audit every window of every system with one function. A failure in one window doesn't stop the others.
 
     This is a generator: nothing happens until you iterate over it, so exhaust it. You can stop it at any
-    point and run it again. Quantities are set to totals; where a system adds charges, it looks for earlier
-    ones first; and an invoice is executed only after its lines were read again. Without a journal, nothing
-    that adds is written.
+    point and run it again: quantities are set to totals, systems that add charges first look for earlier
+    ones, and an invoice is executed only after its lines have been read back. Systems that add charges need a
+    journal.
     """
     kept: Journal = MemoryJournal() if journal is None else journal
     for system in systems:
@@ -144,18 +143,18 @@ def apply(
                 continue
             application = _Application(system, window, function, kept, now)
             if journal is None and system.adds and not dry_run:
-                yield application.outcome(Standing.FAILED, problem="what adds charges needs a journal")
+                yield application.outcome(Standing.FAILED, problem="adding charges needs a journal")
                 continue
             yield application.run(dry_run=dry_run)
 
 
 def _windows(system: System, now: datetime) -> Iterator[Window | Outcome]:
-    """The windows. If a list can't be read completely, that is an outcome of its own."""
+    """The windows. If a list can't be read completely, the last entry is an outcome that says so."""
     try:
         yield from system.windows(now)
     except (Error, LookupError, ValueError) as error:
         nobody = Window(system=system.name, account="", start=None, end=None, kind=Kind.HOLD)
-        problem = f"its windows can't be listed completely: {error}"
+        problem = f"can't list all windows: {error}"
         yield Outcome(window=nobody, standing=Standing.FAILED, problem=problem)
 
 
@@ -191,7 +190,7 @@ class _Application:
         if window.is_late(self.now()):
             if not self.changes:
                 return self.outcome(Standing.SET)
-            closed = f"it closed at {window.closes:%Y-%m-%d %H:%M}: what is set now is not on this bill"
+            closed = f"closed at {window.closes:%Y-%m-%d %H:%M}: a change now would not be on this bill"
             return self.outcome(Standing.LATE, problem=closed)
         if dry_run:
             return self.outcome(Standing.DRY_RUN)
@@ -213,7 +212,7 @@ class _Application:
         self._verify(audit)
         if is_late:
             closed = (
-                f"it closed at {window.closes:%Y-%m-%d %H:%M}, meanwhile: look whether it is on this bill"
+                f"closed at {window.closes:%Y-%m-%d %H:%M}, during the change: check if it is on this bill"
             )
             return self.outcome(Standing.LATE, problem=closed)
         if window.kind is not Kind.HOLD or not audit.runs:
@@ -225,19 +224,19 @@ class _Application:
         return self.outcome(Standing.EXECUTED)
 
     def _verify(self, audit: Audit) -> None:
-        """Read again what was written. Raises AuditFailed if it differs, so that nothing is executed."""
+        """Read back what was written. Raises AuditFailed if it differs, so that nothing is executed."""
         if not self.changes:
             return
         stands = self.system.read(self.window)
         for item, quantity in audit.declared.items():
             if stands.get(item) != quantity:
-                raise AuditFailed(f"{item} stands at {stands.get(item)} after {quantity} was set")
+                raise AuditFailed(f"{item} is {stands.get(item)} after it was set to {quantity}")
         self.journal.append(Verified(window=self.window.key, at=self.now()))
 
     def _may_change(self, declared: Mapping[str, Decimal]) -> bool:
-        """Whether a request of an earlier run has an unknown outcome, and would do harm if it still arrived.
+        """Whether an earlier run's request may still arrive and make the bill wrong.
 
-        Raises AuditFailed if a charge was added but isn't shown as it was sent: each run would add another.
+        Raises AuditFailed if a charge was added but doesn't show as sent, because each run would add another.
         """
         shown = {change.item: change.before for change in self.changes}
         unknown: list[Setting | Adding] = []
@@ -252,7 +251,7 @@ class _Application:
                 ):
                     unknown.append(entry)
                 case Added(item=item) if any(each.item == item for each in unknown):
-                    raise AuditFailed(f"{item} was charged, and is not shown as it was sent")
+                    raise AuditFailed(f"{item} was charged, but doesn't show as it was sent")
         return bool(unknown) and self.now() - unknown[-1].at < UNKNOWN_FOR
 
     def outcome(self, standing: Standing, *, problem: str = "") -> Outcome:

@@ -25,8 +25,8 @@ class Client(BaseClient):
         with Client("test_token") as client:
             charges = client.list_subscription_unbilled_charges("S1")
 
-    Chargemonk's pages don't show the path of `add_charge`. To use that call, pass a path such as "addCharge". The
-    token is sent in the form of a POST (documented).
+    Chargemonk's pages don't show the path of `add_charge`. To use that call, pass a path such as "addCharge".
+    The token is sent in the form of a POST (documented).
     """
 
     def __init__(

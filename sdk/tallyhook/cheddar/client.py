@@ -82,9 +82,9 @@ class Client(_Methods, BaseClient):
     The logger `tallyhook` logs only actions and statuses, never codes or ids, and httpx doesn't log these
     calls. Anything else that watches httpx (event hooks, traces) sees URLs with customers' codes.
 
-    After a fork, the client opens new connections. So does an async client in another event loop. If you passed
-    `http`, the client raises UnusableClient there instead, before it sends anything. A closed client raises it
-    too.
+    After a fork, the client opens new connections. So does an async client in another event loop. If you
+    passed `http`, the client raises UnusableClient there instead, before it sends anything. A closed client
+    raises it too.
     """
 
     def __init__(

@@ -86,7 +86,7 @@ class SubscriptionBillable(Hook, frozen=True, kw_only=True):
 
 
 class BillReminder(Hook, frozen=True, kw_only=True):
-    """A bill is due soon. `subscription.invoice.transactions[0].amount` is the expected total (documented)."""
+    """A bill is due soon; its expected total is `subscription.invoice.transactions[0].amount` (documented)."""
 
     TYPE: ClassVar[str] = "billReminder"
 

@@ -53,7 +53,7 @@ class Id(str):
 
 
 def canonical(name: str) -> str:
-    """An id or code for comparing: case-folded and without surrounding white space, as a database compares it."""
+    """An id or code, case-folded and without surrounding white space, as a database compares it."""
     return name.strip().casefold()
 
 
@@ -139,8 +139,8 @@ class PaymentMethod(Model, frozen=True, kw_only=True):
 class PlanItem(Model, frozen=True, kw_only=True):
     """A tracked item and its price in a plan.
 
-    Each unit beyond `quantity_included` costs `overage_amount`. A periodic item starts each period at 0; other
-    items keep their quantity.
+    Each unit beyond `quantity_included` costs `overage_amount`. A periodic item starts each period at 0;
+    other items keep their quantity.
     """
 
     id: str = ""

@@ -84,7 +84,7 @@ def node_of(element: Element) -> dict[str, Any]:
 
 
 def list_of(element: Element, singular: str) -> Any:
-    """The tree of an element that is a list. With anything but list entries in it, it is read as an object."""
+    """The tree of an element that is a list. If it has anything but entries, it is read as an object."""
     children = list(element)
     if element.keys() or any(child.tag != singular for child in children):
         return node_of(element)

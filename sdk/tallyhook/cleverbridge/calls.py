@@ -308,8 +308,8 @@ def renew_subscription(
 ) -> Call[Renewal]:
     """Renew and charge before the billing date.
 
-    The rest of the interval is added to the next one, unless you reset it. The client doesn't retry this call,
-    because a retry could charge twice.
+    The rest of the interval is added to the next one, unless you reset it. The client doesn't retry this
+    call, because a retry could charge twice.
 
     Raises:
         NotFound: there is no such subscription.
@@ -399,7 +399,7 @@ def _price(
 
 
 def _running_number(item: ItemRef) -> int:
-    """The item's number. Raises ValueError for a replaced version, because its number may now mean another item."""
+    """The item's number. Raises ValueError for a replaced version, whose number may now be another item's."""
     if isinstance(item, Item) and item.raw and not item.is_current:
         raise ValueError("This version of the item has been replaced: use subscription.item(number)")
     number = item.running_no if isinstance(item, Item) else item

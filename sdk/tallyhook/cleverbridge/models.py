@@ -12,7 +12,7 @@ from tallyhook._model import Model
 
 
 class SubscriptionStatus(IntEnum):
-    """A subscription's status (documented: two pages disagree; this is the newer one, and a client agrees)."""
+    """A subscription's status (documented, client: two pages disagree; this is the newer one)."""
 
     ACTIVE = 1
     DEACTIVATED = 2

@@ -39,7 +39,7 @@ def _exact(value: Number, what: str) -> Fraction:
     except InvalidOperation:
         raise ValueError(f"{what} must be a number") from None
     if not number.is_finite() or abs(number.adjusted()) > _LARGEST_EXPONENT:
-        raise ValueError(f"{what} must be finite, and not extremely large or small")
+        raise ValueError(f"{what} must be a finite number of reasonable size")
     if number < 0:
         raise ValueError(f"{what} must be at least 0")
     return Fraction(number)

@@ -45,7 +45,7 @@ def _signature(token: str, key: str | bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Cheddar:
-    """Cheddar's own scheme (documented). It doesn't sign an id or a time, so a captured request stays valid."""
+    """Cheddar's own scheme (documented). It signs no id and no time, so a captured request stays valid."""
 
     name: ClassVar[str] = "cheddar"
 

@@ -23,8 +23,8 @@ class Scheme(Protocol):
     def sign(self, body: bytes, key: str | bytes, *, id: str, at: datetime) -> dict[str, str]:
         """The headers that sign a body with the sender's key.
 
-        `id` identifies the hook and is the same for every delivery; `at` is the time of this delivery. A scheme
-        may ignore both. Raises ValueError for an invalid key or id.
+        `id` identifies the hook and is the same for every delivery; `at` is the time of this delivery. A
+        scheme may ignore both. Raises ValueError for an invalid key or id.
         """
 
     def verify(

@@ -7,9 +7,9 @@ The customer, plan or invoice goes into the query string, and the changes go int
 both anywhere, even in the path (documented), but not every server correctly reads a code with `/`, `.` or `+`
 in a path.
 
-Clients retry only repeatable calls: those that have the same effect if they are sent twice. These are reading;
-setting an item's quantity or the fields of a customer or plan; and deleting a charge, because ids are never
-reused. Not repeatable are:
+Clients retry only repeatable calls: those that have the same effect if they are sent twice. These are
+reading; setting an item's quantity or the fields of a customer or plan; and deleting a charge, because ids
+are never reused. Not repeatable are:
 
 - calls that add charges, quantities, customers or plans;
 - calls that move money: one-time invoices, refunds, voids, running an outstanding invoice (another one may be
