@@ -173,7 +173,7 @@ class _Base(ABC, Generic[H]):
 
     @abstractmethod
     def _here(self) -> object:
-        """Identifies the process, and for an async client the event loop, that connections belong to."""
+        """The owner of connections opened now: the process, and for an async client the event loop."""
 
     def _ready(self) -> H:
         """The http client. Raises UnusableClient if it can't be used here."""

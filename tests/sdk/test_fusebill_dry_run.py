@@ -1,4 +1,4 @@
-"""What a change of date would do, before it is made: the documented rules, for months and for years."""
+"""The forecast of a change of date: the documented rules, for months and years."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""What a review shows its handler, and what it lets the handler declare."""
+"""What a review shows to its handler, and what the handler can declare."""
 
 import json
 from datetime import UTC, datetime

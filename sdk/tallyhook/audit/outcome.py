@@ -75,7 +75,7 @@ class Outcome(Shown, msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_good(self) -> bool:
-        """Whether nothing is left to do."""
+        """Whether the audit succeeded, so that nothing is left to do."""
         return self.standing in (Standing.DRY_RUN, Standing.EXECUTED, Standing.SET)
 
     def table(self) -> Table:

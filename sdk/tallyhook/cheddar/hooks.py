@@ -86,7 +86,10 @@ class SubscriptionBillable(Hook, frozen=True, kw_only=True):
 
 
 class BillReminder(Hook, frozen=True, kw_only=True):
-    """A bill is due soon; its expected total is `subscription.invoice.transactions[0].amount` (documented)."""
+    """A bill is due soon.
+
+    `subscription.invoice.transactions[0].amount` is its expected total (documented).
+    """
 
     TYPE: ClassVar[str] = "billReminder"
 

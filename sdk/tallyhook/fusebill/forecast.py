@@ -174,7 +174,7 @@ class _Dates:
         return self._later(end, self.months)
 
     def _near(self, moment: datetime) -> datetime:
-        """The date's day in the month of `moment`; for a yearly date, in the year of `moment`."""
+        """The day on which the date falls in the month of `moment`, or in its year for a yearly date."""
         month = moment.month if self.on.month is None else self.on.month
         return self._later(moment.replace(day=1, month=month), 0)
 

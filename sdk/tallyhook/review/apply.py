@@ -1,7 +1,7 @@
 """Apply: make an invoice match its declaration, no matter where earlier attempts stopped.
 
-An attempt is a generator without I/O. It yields calls to send and journal entries to write. Answers are sent
-into it, and errors are thrown into it; `driver` does the I/O. `docs/review.md` proves the rules, and
+An attempt is a generator without I/O. It yields calls to send and journal entries to write. `driver` does the
+I/O, and passes answers and errors back with `send` and `throw`. `docs/review.md` proves the rules, and
 `tests/sdk/test_review_model.py` explores every interleaving of them.
 """
 

@@ -196,7 +196,7 @@ class Review(Shown):
         then, attempts raise OutcomeUnknown. If neither id nor mark shows whether a charge is ours, they raise
         Unresolved.
 
-        `unknown_for` must be longer than the client's timeout, plus the time by which the billing system may
+        `unknown_for` must be longer than the client's timeout. Add a margin, because the billing system may
         apply a request late. A missing customer or invoice counts as gone only if a later attempt, at least
         `gone_after` later, doesn't find it either; until then, attempts raise OutcomeUnknown. Raises as
         `apply` does. An exception from the journal ends the attempt.
