@@ -34,7 +34,7 @@ CUSTOMER = Customer(id="c", code="C", subscriptions=(Subscription(id="s", plan=P
 
 
 class Declares(NamedTuple):
-    """A handler's declaration: the quantity of GB (None if undeclared), charges of 5.00, and whether to run."""
+    """A handler's declaration: the quantity of GB (None: undeclared), charges of 5.00, and whether to run."""
 
     quantity: int | None
     charges: tuple[str, ...]

@@ -360,7 +360,7 @@ async def test_a_person_is_asked_about_a_description_without_its_mark_whose_answ
 
 
 async def test_a_late_charge_is_not_taken_for_one_that_only_resembles_it() -> None:
-    """Two lost answers: the first charge arrives while the second, which differs only in its text, is sent."""
+    """Two lost answers. The first charge arrives while the second, with another text only, is being sent."""
     cheddar, memory = FakeCheddar(), Memory()
     late: list[Callable[[], httpx.Response]] = []
 
