@@ -105,9 +105,9 @@ __all__ = [
     "signing",
 ]
 
-# Where names come from: the first that has one. Those that take long to load come last.
+# The modules to search for a name, in this order. Slow imports come last.
 _HOMES = ("errors", "cheddar.models", "cheddar.parameters", "cheddar.client")
-# Cheddar's calls, models, hooks and documents by the names that users know.
+# Public names of submodules.
 _MODULES = {
     "calls": "cheddar.calls",
     "documents": "cheddar.responses",
@@ -118,7 +118,7 @@ _MODULES = {
     "signing": "signing",
 }
 
-if not TYPE_CHECKING:  # a type checker would take this for the leave to import any name
+if not TYPE_CHECKING:  # with `__getattr__`, a type checker would accept any name
 
     def __getattr__(name: str) -> object:
         if name not in __all__:
@@ -127,7 +127,7 @@ if not TYPE_CHECKING:  # a type checker would take this for the leave to import 
             return import_module(f"tallyhook.{_MODULES[name]}")
         homes = (vars(import_module(f"tallyhook.{home}")) for home in _HOMES)
         found = next(home[name] for home in homes if name in home)
-        globals()[name] = found  # from now on it is found without asking
+        globals()[name] = found  # later lookups skip `__getattr__`
         return found
 
 

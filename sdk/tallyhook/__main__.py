@@ -3,6 +3,6 @@
 from importlib.metadata import entry_points
 
 if __name__ == "__main__":
-    # Looked up, not imported: the SDK knows nothing of the packages that make the command line.
+    # An entry point, because the SDK doesn't depend on the packages that provide the command line.
     (command,) = entry_points(group="console_scripts", name="tallyhook")
     command.load()()

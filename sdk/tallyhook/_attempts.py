@@ -1,4 +1,4 @@
-"""The attempts at a call: when to try again, and the answer while its body comes in."""
+"""The attempts at a call: when to retry, and how to read a response as it arrives."""
 
 import logging
 import random
@@ -16,12 +16,12 @@ import httpx
 from tallyhook._call import Call
 from tallyhook.errors import DecodeError, NoAnswer
 
-# Seconds. A caller that is asked to wait longer gets the error instead.
+# Seconds. If the server asks for a longer pause, we give up.
 _LONGEST = 60.0
 
 _TRANSIENT = (502, 503)
 
-# These errors come before a byte of the request has left.
+# These errors occur before any byte is sent.
 _NEVER_LEFT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -30,7 +30,7 @@ _NEVER_LEFT = (
     httpx.UnsupportedProtocol,
 )
 
-# httpx can unpack others too, but one piece of them may grow without bounds.
+# httpx can decode others too, but a single chunk of them may expand without limit.
 _ENCODINGS = ("", "identity", "gzip", "deflate")
 
 
@@ -38,17 +38,17 @@ _ENCODINGS = ("", "identity", "gzip", "deflate")
 class Retry:
     """Up to `retries` further attempts, with pauses that start at `backoff` seconds and double.
 
-    Each pause is shortened at random by up to half, so that many clients don't come back all at once.
+    Each pause is shortened at random by up to half, so that many clients don't retry at the same moment.
     """
 
     retries: int
     backoff: float
 
     def pause(self, attempt: int, retry_after: str | None = None) -> float | None:
-        """Seconds to wait after an attempt has failed (0 is the first); None to give up.
+        """Seconds to wait after a failed attempt (0 is the first); None to give up.
 
-        A server's Retry-After, in seconds or as a date, counts if it asks for a longer pause. If it asks for
-        more than a minute, we give up.
+        A Retry-After header, in seconds or as a date, can make the pause longer. If it asks for more than a
+        minute, we give up.
         """
         if attempt >= self.retries:
             return None
@@ -79,12 +79,12 @@ class Attempts:
             raise TimeoutError
 
     def lost(self, error: Exception) -> NoAnswer:
-        """The error for a failed attempt. It says whether this attempt or an earlier one may have arrived."""
+        """The error for a failed attempt. It also remembers whether an earlier attempt may have arrived."""
         self._maybe_applied |= not isinstance(error, _NEVER_LEFT)
         if isinstance(error, TimeoutError):
             return NoAnswer(f"no answer within {self._deadline:g} seconds", self._maybe_applied)
-        # Not chained: the error of httpx holds the request, and that may hold a card.
-        is_quotable = str(error) and not isinstance(error, httpx.HTTPStatusError)  # that one quotes the URL
+        # Not chained, because httpx's error holds the request, which may contain card data.
+        is_quotable = str(error) and not isinstance(error, httpx.HTTPStatusError)  # its text quotes the URL
         said = f" ({error})" if is_quotable else ""
         return NoAnswer(f"no answer: {type(error).__name__}{said}", self._maybe_applied)
 
@@ -125,7 +125,7 @@ class Answer:
         self.body = bytearray()
         self._most = most
         if response.headers.get("Content-Encoding", "").strip().lower() not in _ENCODINGS:
-            raise DecodeError("the answer comes in an encoding that was not asked for")
+            raise DecodeError("the answer has a content encoding that we didn't ask for")
         length = response.headers.get("Content-Length", "")
         if length.isdecimal() and int(length) > most:
             raise self._too_large()
@@ -142,9 +142,9 @@ class Answer:
 
 
 class _Stream(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """A body that closes its connection if more bytes arrive than belong to it.
+    """A body that closes its connection if extra bytes follow it.
 
-    httpx would take them for the answer to the next request on that connection.
+    httpx would read them as the answer to the next request on that connection.
     """
 
     def __init__(self, stream: Any) -> None:
@@ -167,8 +167,8 @@ class _Stream(httpx.SyncByteStream, httpx.AsyncByteStream):
 
 
 def _give_up_with_leftover(stream: Any) -> None:
-    """Make httpcore close the connection of a body if its parser holds bytes that follow the body."""
-    # httpcore has no public way to this parser. Other transports don't have one.
+    """Make httpcore close the connection if its parser holds bytes after the body."""
+    # httpcore doesn't expose its parser. Other transports don't have one.
     while stream is not None and not hasattr(stream, "_connection"):
         stream = getattr(stream, "_httpcore_stream", None) or getattr(stream, "_stream", None)
     parser = getattr(getattr(stream, "_connection", None), "_h11_state", None)
@@ -181,7 +181,7 @@ _is_ours = ContextVar("_is_ours", default=False)
 
 @contextmanager
 def unlogged() -> Iterator[None]:
-    """Keeps httpx from logging URLs, which hold customers' codes."""
+    """Stop httpx from logging URLs, because they contain customers' codes."""
     before = _is_ours.set(True)
     try:
         yield

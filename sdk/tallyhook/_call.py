@@ -1,7 +1,7 @@
 """A call to any system before it is sent, and a reader of JSON answers.
 
-Numbers in JSON stay exact both ways. Names are read in any case, because only examples show how they are
-written (inferred); `raw` and `extra` of the models have known names in their usual spelling.
+JSON numbers stay exact in both directions. Names are read in any case, because only examples show their
+spelling (inferred). In a model's `raw` and `extra`, known names have their usual spelling.
 """
 
 import re
@@ -28,7 +28,7 @@ _SECRET_WORDS = frozenset({"ccNumber", "ccCardCode", "api_token"})
 
 
 class Subject(Protocol):
-    """The customer, subscription or other object that a call is about."""
+    """The object that a call is about."""
 
     def is_of(self, found: Any) -> bool:
         """Whether a document is about this subject. True for documents of another kind."""
@@ -36,9 +36,9 @@ class Subject(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """The object with this value in this field. In a list, every object needs it.
+    """Matches a document whose field has this value, or a list if all its documents match.
 
-    With `may_lack`, a document without the field is accepted too.
+    With `may_lack`, a document without a value in this field matches too.
     """
 
     field: str
@@ -46,7 +46,7 @@ class Named:
     may_lack: bool = False
 
     def is_of(self, found: Any) -> bool:
-        """Whether a document may be about this object; for a list, whether all may be."""
+        """Whether the document, or every document of a list, matches."""
         return all(map(self._fits, found if isinstance(found, tuple) else (found,)))
 
     def _fits(self, found: object) -> bool:
@@ -61,14 +61,14 @@ class Call(Generic[T_co]):
     Attributes:
         method: the HTTP method.
         path: the path below the API's base URL.
-        action: the name in the log: the path, without whom the call is about.
-        read: makes the result from the answer's body.
-        refusal: makes the exception from the status and the body of a refusal.
+        action: the name in the log: the path without codes and ids.
+        read: turns the answer's body into the result.
+        refusal: turns a refusal's status and body into the exception.
         query: the pairs of the query string; a client may add more.
         body: what is sent as JSON; None for nothing.
         repeatable: whether sending it twice has the same effect as sending it once.
         form: the pairs that a POST without JSON sends; a name may occur twice.
-        subject: whom the answer has to be about; None if that doesn't matter.
+        subject: what the answer must be about; None for no check.
     """
 
     method: str
@@ -100,7 +100,8 @@ class Call(Generic[T_co]):
 
         Raises:
             APIError: the answer is a refusal.
-            DecodeError: the answer is not the expected document; WrongDocument if it is about somebody else.
+            DecodeError: the answer is not the expected document.
+            WrongDocument: the answer is about another object.
         """
         if 200 <= status < 300:
             found = self.read(body)
@@ -112,7 +113,7 @@ class Call(Generic[T_co]):
 
     def _check(self, found: object) -> None:
         if self.subject is not None and found is not None and not self.subject.is_of(found):
-            raise WrongDocument("the answer is not about the one that was asked for")
+            raise WrongDocument("the answer is about another object than the request")
 
     def masked(self, refusal: APIError) -> str:
         """The refusal's message without the form's secrets: Cheddar quotes a bad card number (documented)."""
@@ -131,7 +132,7 @@ class Call(Generic[T_co]):
 
 
 def encoded(pairs: Pairs) -> str:
-    """Pairs, encoded for a query string or a form. Raises ValueError for a lone surrogate."""
+    """Encode pairs for a query string or a form. Raises ValueError for a lone surrogate."""
     with _no_lone_surrogates():
         return urlencode(pairs)
 
@@ -141,33 +142,29 @@ def _no_lone_surrogates() -> Iterator[None]:
     try:
         yield
     except UnicodeEncodeError:
-        raise ValueError("A lone surrogate can't be sent: no text in UTF-8 holds one") from None
+        raise ValueError("A lone surrogate can't be sent: UTF-8 has no encoding for it") from None
 
 
 def is_secret(name: str) -> bool:
-    """Whether a form field holds a secret. Its name may be in brackets."""
+    """Whether a form field holds a secret. The name may be in brackets, as in `a[ccNumber]`."""
     return name.rpartition("[")[2].rstrip("]") in _SECRET_WORDS
 
 
 class Reader:
-    """Reads a system's JSON, and gives names the spelling that its models use."""
+    """Reads a system's JSON and changes names to the spelling of its models."""
 
     def __init__(self, *models: type[Model]) -> None:
         self._names = {name.lower(): name for model in models for name in _names(model)}
 
     def node(self, body: bytes) -> Any:
-        """The tree of a body, as `tallyhook._model` describes it.
-
-        Raises:
-            DecodeError: it is not JSON.
-        """
+        """The body as a tree; see `tallyhook._model`. Raises DecodeError if it is not JSON."""
         try:
             return self._respelled(_DECODER.decode(body))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError):
             raise DecodeError("the body is not valid JSON") from None
 
     def object(self, body: bytes) -> dict[str, Any]:
-        """The tree of a body that has to be an object. Raises as `node` does."""
+        """The body as a tree, which must be an object. Raises DecodeError otherwise."""
         node = self.node(body)
         if not isinstance(node, dict):
             raise DecodeError("an object was expected")
@@ -182,21 +179,16 @@ class Reader:
 
 
 def whole(value: int, what: str, least: int = 0) -> int:
-    """The value, if it is a whole number that may be sent.
-
-    Raises:
-        TypeError: it is not an int.
-        ValueError: it is less than `least`.
-    """
+    """Return the value. Raises TypeError if it is not an int, ValueError if it is less than `least`."""
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{what} is an int, not {type(value).__name__}")
+        raise TypeError(f"{what} must be an int, not {type(value).__name__}")
     if value < least:
-        raise ValueError(f"{what} is at least {least}")
+        raise ValueError(f"{what} must be at least {least}")
     return value
 
 
 def _names(model: type[Model]) -> Iterator[str]:
-    """The names of a model's fields, and of the fields of models in it."""
+    """The names of the fields of a model and of its nested models."""
     for field in msgspec.structs.fields(model):
         yield field.encode_name
         for part in (field.type, *get_args(field.type)):

@@ -41,7 +41,7 @@ _log = logging.getLogger("tallyhook")
 
 
 class _HTTPOptions(TypedDict, total=False):
-    """Options for the httpx client that is created here. `transport` is of the same kind as the client."""
+    """Options for the httpx client that we create."""
 
     verify: ssl.SSLContext | str | bool
     proxy: httpx.Proxy | str | None
@@ -74,11 +74,11 @@ class AsyncOptions(_Options, total=False):
 
 
 def basic(user: str, password: str) -> str:
-    """The credentials for HTTP's Basic authentication. Raises ValueError for a lone surrogate."""
+    """Credentials for HTTP Basic authentication. Raises ValueError for a lone surrogate."""
     try:
         return b64encode(f"{user}:{password}".encode()).decode("ascii")
     except UnicodeEncodeError:
-        raise ValueError("User and password can't hold lone surrogates") from None
+        raise ValueError("User and password can't contain lone surrogates") from None
 
 
 def _address(base_url: str) -> str:
@@ -106,7 +106,7 @@ def _check_own(http: httpx.Client | httpx.AsyncClient, base_url: str) -> None:
 class Method(Generic[P, T]):
     """A call as a method: a `BaseClient` returns the result, a `BaseAsyncClient` returns an awaitable.
 
-    On the class itself, it is the function that describes the call.
+    Accessed on the class, it is the function that describes the call.
     """
 
     def __init__(self, describe: Callable[P, Call[T]]) -> None:
@@ -127,7 +127,7 @@ class Method(Generic[P, T]):
 
     @property
     def __signature__(self) -> inspect.Signature:
-        """The function's signature, with the client as first parameter and the result as return type."""
+        """The function's signature, with the client as first parameter and the result as the return type."""
         signature = inspect.signature(self._describe)
         (result,) = signature.return_annotation.__args__
         client = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
@@ -138,9 +138,9 @@ class Method(Generic[P, T]):
 
 
 class _Base(ABC, Generic[H]):
-    """What both kinds of clients share.
+    """Base of the blocking and the async client.
 
-    `everywhere` goes into the query of every call. `credentials` are sent with HTTP's Basic authentication,
+    `everywhere` is added to the query of every call. `credentials` are sent with HTTP Basic authentication
     unless they are empty. `_accept` is the media type to ask for.
     """
 
@@ -164,7 +164,7 @@ class _Base(ABC, Generic[H]):
     ) -> None:
         its_own = [*options, *(["transport"] if transport is not None else [])]
         if http is not None and its_own:
-            raise TypeError(f"An http client of your own has its own {', '.join(its_own)}")
+            raise TypeError(f"Set {', '.join(its_own)} on the http client that you pass")
         self._base_url = _address(base_url)
         if http is not None:
             _check_own(http, self._base_url)
@@ -183,20 +183,21 @@ class _Base(ABC, Generic[H]):
 
     @property
     def timeout(self) -> float:
-        """The longest timeout within an attempt, in seconds; infinite if one of them has no limit."""
+        """The longest of httpx's timeouts, in seconds; infinite if one of them has no limit."""
         limits = self._timeout.as_dict().values()
         return max(float("inf") if limit is None else limit for limit in limits)
 
     @property
     def is_closed(self) -> bool:
-        """Whether this client, or the http client that you passed, is closed. Calls then raise
-        UnusableClient.
+        """Whether this client, or the http client that you passed, is closed.
+
+        Calls then raise UnusableClient.
         """
         return self._is_closed or self._http.is_closed
 
     @abstractmethod
     def _here(self) -> object:
-        """The process that connections belong to, and for an async client the event loop too."""
+        """The owner of connections opened now: the process, and for an async client the event loop."""
 
     def _ready(self) -> H:
         """The http client. Raises UnusableClient if it can't be used here."""
@@ -208,7 +209,7 @@ class _Base(ABC, Generic[H]):
         elif self._home != here:
             if not self._is_ours:
                 raise UnusableClient("The http client belongs to another process or event loop")
-            # The connections of the other process or loop are left to it.
+            # The other process or loop keeps its connections.
             self._http, self._home = self._make(), here
         return self._http
 
@@ -250,7 +251,8 @@ class _Base(ABC, Generic[H]):
             return call.result(answer.status, bytes(answer.body))
         except APIError as error:
             refusal = error
-        # Raised out here so that no other exception hangs on it with the message as it was.
+        # Raised outside the `except` block, so that it isn't chained to the exception with the unmasked
+        # message.
         message, aux_code, error_id = (
             said.replace(self._credentials, MASK) if self._credentials else said
             for said in (call.masked(refusal), refusal.aux_code, refusal.error_id)
@@ -259,7 +261,7 @@ class _Base(ABC, Generic[H]):
 
 
 class BaseClient(_Base[httpx.Client]):
-    """A blocking client of any system."""
+    """A blocking client for any system."""
 
     def __init__(
         self, base_url: str, credentials: str, everywhere: Pairs = (), **options: Unpack[Options]
@@ -295,7 +297,7 @@ class BaseClient(_Base[httpx.Client]):
             time.sleep(pause)
 
     def disconnect(self) -> None:
-        """Close the connections. The next call opens new ones. A client that you passed stays open."""
+        """Close the connections. The next call opens new ones. An http client that you passed stays open."""
         if self._is_ours:
             if self._home == self._here():
                 self._http.close()
@@ -321,7 +323,7 @@ class BaseClient(_Base[httpx.Client]):
 
 
 class BaseAsyncClient(_Base[httpx.AsyncClient]):
-    """An async client of any system."""
+    """An async client for any system."""
 
     def __init__(
         self, base_url: str, credentials: str, everywhere: Pairs = (), **options: Unpack[AsyncOptions]
@@ -329,7 +331,7 @@ class BaseAsyncClient(_Base[httpx.AsyncClient]):
         super().__init__(httpx.AsyncClient, base_url, credentials, everywhere, **options)
 
     def _here(self) -> object:
-        # Loaded with the first call: those who only import this would wait for it.
+        # Imported on the first call, because it would slow down `import tallyhook`.
         from anyio.lowlevel import current_token
 
         return os.getpid(), current_token()
@@ -337,7 +339,7 @@ class BaseAsyncClient(_Base[httpx.AsyncClient]):
     async def send(self, call: Call[T], *, check: Callable[[], None] | None = None) -> T:
         """Send a call that one of this API's `calls` described, and read its answer.
 
-        `check` runs before each attempt, also before retries. What it raises ends the call.
+        `check` runs before each attempt, including retries. If it raises, the call ends with that exception.
         """
         import anyio
 
@@ -367,7 +369,7 @@ class BaseAsyncClient(_Base[httpx.AsyncClient]):
     async def disconnect(self) -> None:
         """Close the connections. The next call opens new ones, perhaps in another event loop.
 
-        A client that you passed stays open.
+        An http client that you passed stays open.
         """
         if self._is_ours:
             await self._let_go()

@@ -1,10 +1,9 @@
-"""Exact values from a loosely typed source.
+"""Read exact values from loosely typed documents.
 
-Cheddar's documents and hooks come from code that is careless about types: a number may be a string, a boolean
-may be `1`, `"0"` or `true`, and any empty value, even an object or a list, may be `""` (recorded). Each
-reader here accepts all of these. A number, boolean or text that makes no sense raises DecodeError, which
-never quotes it. A date that makes no sense reads as None, so that one odd date doesn't make a list of a
-thousand customers unreadable.
+Cheddar's documents and hooks are careless about types: a number may be a string, a boolean may be `1`, `"0"`
+or `true`, and any empty value, even an object or a list, may be `""` (recorded). Each reader here accepts all
+of these. An invalid number, boolean or text raises DecodeError, which never quotes it. An invalid date reads
+as None, so that one bad date doesn't make a list of a thousand customers unreadable.
 """
 
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from typing import Any
 
 from tallyhook.errors import DecodeError
 
-# Longer numbers don't occur in bills; arithmetic in `money` stays exact up to here.
+# Bills don't contain longer numbers. Arithmetic in `money` is exact up to this length.
 _LONGEST = 64
 _BEYOND = 10**_LONGEST
 _ZERO = Decimal(0)
@@ -23,14 +22,14 @@ _FALSE = {"0", "false"}
 
 
 def is_blank(node: Any) -> bool:
-    """Whether a value means "nothing": null, white space, an empty object or an empty list."""
+    """Whether a value is null, white space, an empty string, an empty object or an empty list."""
     if isinstance(node, str):
         return not node or node.isspace()
     return node is None or node == {} or node == []
 
 
 def text(node: Any) -> str:
-    """Text as it is; a number or a boolean as Cheddar's XML would write it."""
+    """Text unchanged; a number or a boolean as Cheddar's XML writes it. A blank value is empty text."""
     if type(node) is str:
         return node
     if isinstance(node, bool):
@@ -45,7 +44,7 @@ def text(node: Any) -> str:
 
 
 def boolean(node: Any) -> bool:
-    """`1`, `0`, `true` or `false`, as text or as themselves. Nothing is False."""
+    """Reads `1`, `0`, `true` or `false`, quoted or not. A blank value is False."""
     if is_blank(node):
         return False
     word = str(node).strip().lower()
@@ -55,25 +54,25 @@ def boolean(node: Any) -> bool:
 
 
 def optional_boolean(node: Any) -> bool | None:
-    """Like `boolean`, but nothing is None."""
+    """Like `boolean`, but a blank value is None."""
     return None if is_blank(node) else boolean(node)
 
 
 def decimal(node: Any) -> Decimal:
-    """An exact number. Nothing is zero."""
+    """An exact number. A blank value is zero."""
     number = optional_decimal(node)
     return _ZERO if number is None else number
 
 
 def optional_decimal(node: Any) -> Decimal | None:
-    """An exact number, or None for nothing."""
+    """An exact number; None for a blank value."""
     if isinstance(node, Decimal) and len(str(node)) <= _LONGEST:
         return _ordinary(node)
     if isinstance(node, int) and not isinstance(node, bool) and abs(node) < _BEYOND:
         return Decimal(node)
     if is_blank(node):
         return None
-    # Decimal would also take digits of other scripts and underscores.
+    # Decimal would also accept underscores and non-ASCII digits.
     if isinstance(node, str) and len(node) <= _LONGEST and node.isascii() and "_" not in node:
         try:
             return _ordinary(Decimal(node))
@@ -83,7 +82,7 @@ def optional_decimal(node: Any) -> Decimal | None:
 
 
 def optional_integer(node: Any) -> int | None:
-    """A whole number, or None for nothing. `"3.0000"` is 3."""
+    """A whole number; None for a blank value. `"3.0000"` is 3."""
     number = optional_decimal(node)
     if number is None:
         return None
@@ -94,7 +93,7 @@ def optional_integer(node: Any) -> int | None:
 
 
 def optional_datetime(node: Any) -> datetime | None:
-    """A time in UTC; one without an offset counts as UTC. None for anything else: `raw` has the original."""
+    """A time in UTC; without an offset, it is read as UTC. Anything else is None; `raw` has the original."""
     moment = _moment(node)
     try:
         return moment and (moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC))
@@ -103,8 +102,8 @@ def optional_datetime(node: Any) -> datetime | None:
 
 
 def optional_date(node: Any) -> date | None:
-    """A calendar day, whatever time and offset follow it. None for anything else."""
-    # The offset must not move a card's last day.
+    """A calendar day. A time or offset after it is ignored. Anything else is None."""
+    # An offset must not shift the day on which a card expires.
     moment = _moment(node)
     return moment and moment.date()
 
@@ -135,7 +134,7 @@ def _moment(node: Any) -> datetime | None:
 
 
 def _ordinary(number: Decimal) -> Decimal:
-    # `1e999999999` is short to write and would fill the memory as soon as it is expanded.
+    # `1e999999999` is short, but would fill the memory when written out.
     if not number.is_finite() or abs(number.adjusted()) > _LONGEST:
         raise DecodeError("a number was expected")
     return number

@@ -1,7 +1,7 @@
-"""Models, and the one way to read them: XML and JSON become a plain tree, and the tree becomes models.
+"""Models and how they are read: XML and JSON become a plain tree, and the tree becomes models.
 
-In the tree an object is a dict, a list is a list, and anything else is a leaf. An attribute of an XML element
-is a key that begins with `@`, and text beside attributes is under `#text`.
+In the tree an object is a dict, a list is a list, and anything else is a leaf. An XML attribute is a key that
+begins with `@`. The text of an element that has attributes is under `#text`.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,8 +22,8 @@ Reader = Callable[[Any], Any]
 class Model(msgspec.Struct, frozen=True, kw_only=True, eq=False, rename="camel"):
     """The base of all models. They are immutable, each field has a default, and they keep their source.
 
-    `raw` is the source as it came, with its own names; don't change it. Two models are equal if their fields
-    are equal, whatever source they came from.
+    `raw` is the source with its original names; don't change it. Two models are equal if their fields are
+    equal, even if `raw` differs.
     """
 
     _aliases: ClassVar[Mapping[str, str]] = {}
@@ -49,7 +49,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, eq=False, rename="camel")
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and self._values() == other._values()
 
-    def __ne__(self, other: object) -> bool:  # that of msgspec's would compare identities
+    def __ne__(self, other: object) -> bool:  # msgspec's would compare identities
         return not self == other
 
     def __hash__(self) -> int:
@@ -67,20 +67,20 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, eq=False, rename="camel")
 def read(model: type[M], node: Mapping[str, Any]) -> M:
     """Make a model from an object's node.
 
-    A date that makes no sense reads as None. Any other value that makes no sense is an error: to read a
-    number as zero would make a wrong bill.
+    An invalid date reads as None. Any other invalid value is an error, because a number that is read as zero
+    would make the bill wrong.
 
     Raises:
-        DecodeError: a value makes no sense; `path` says which one.
+        DecodeError: a value is invalid; `path` names it.
     """
     fields = fields_of(model)
     values: dict[str, Any] = {"raw": node}
     for key, value in node.items():
         field = fields.get(key)
-        if field is None or (not value and value == ""):  # an empty text reads as the default of any field
+        if field is None or (not value and value == ""):  # empty text means the field's default
             continue
         name, read_value = field
-        if name not in values:  # if two keys mean one field, the first counts
+        if name not in values:  # if two keys name the same field, the first counts
             try:
                 values[name] = read_value(value)
             except DecodeError as error:
@@ -90,7 +90,7 @@ def read(model: type[M], node: Mapping[str, Any]) -> M:
 
 @cache
 def fields_of(model: type[Model]) -> dict[str, tuple[str, Reader]]:
-    """For each key that a model knows, the name and the reader of its field."""
+    """The name and the reader of the field for each key that a model knows."""
     fields: dict[str, tuple[str, Reader]] = {}
     keys: dict[str, str] = {}
     for field in msgspec.structs.fields(model):
@@ -140,7 +140,7 @@ def _many(model: type[Model]) -> Reader:
 
 
 def read_list(model: type[M], nodes: list[Any], where: str = "") -> tuple[M, ...]:
-    """The models of a list's nodes. A blank node is an empty model. Raises as `read` does."""
+    """Read a list of models. A blank node becomes an empty model. Raises DecodeError as `read` does."""
     found: list[M] = []
     try:
         for node in nodes:

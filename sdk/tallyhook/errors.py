@@ -1,4 +1,4 @@
-"""The exceptions of this package are under `Error`. Misuse raises ValueError or TypeError."""
+"""The exceptions of this package, all under `Error`. Invalid arguments raise ValueError or TypeError."""
 
 from __future__ import annotations
 
@@ -12,24 +12,23 @@ MASK = "•••"
 
 
 class Error(Exception):
-    """A billing system gave no answer, refused, or its answer can't be read."""
+    """The base of all exceptions of this package."""
 
 
 class APIError(Error):
     """A billing system refused a call.
 
-    The attributes below are documented for Cheddar; the packages of other systems say what theirs mean. A
-    status with a class of its own raises that class, any other status this one.
+    The attributes below are documented for Cheddar. The packages of other systems describe theirs. Common
+    statuses raise a subclass, all others this class.
 
     Attributes:
         status: the HTTP status, or the document's code if the error came with a 2xx.
         message: the system's message, without card data and credentials.
-        aux_code: details of the status: the gateway's number for a 422, `field:reason` for a 412; may be
-            empty.
+        aux_code: details: the gateway's number for a 422, `field:reason` for a 412; may be empty.
         error_id: the number in the system's log; may be empty.
-        customer: Cheddar's customer as it is now, if the error was in the customer's document.
-        documented: True if the error came in the API's own error document. A bare 4xx or 5xx (a proxy's page,
-            an empty body) is not documented, and doesn't say whether the call was applied.
+        customer: Cheddar's customer in its present state, if the error was in the customer's document.
+        documented: True if the error came in the API's own error document. Without one (a proxy's page, an
+            empty body), you can't tell whether the call was applied.
     """
 
     def __init__(
@@ -41,7 +40,7 @@ class APIError(Error):
         customer: Customer | None = None,
         documented: bool = False,
     ) -> None:
-        # All of them are arguments of the exception, so that it survives pickling.
+        # Pickling an exception needs all of its arguments here.
         super().__init__(status, message, aux_code, error_id, customer, documented)
         self.status = status
         self.message = message
@@ -63,7 +62,7 @@ class APIError(Error):
 
 
 class BadRequest(APIError):
-    """400: the call makes no sense, for example because it names no product."""
+    """400: the call is invalid, for example because it names no product."""
 
 
 class Unauthorized(APIError):
@@ -71,7 +70,7 @@ class Unauthorized(APIError):
 
 
 class NotFound(APIError):
-    """404: nothing has that name, there is no such path, or a list would be empty."""
+    """404: there is no such object or path, or a list would be empty."""
 
 
 class PreconditionFailed(APIError):
@@ -114,22 +113,22 @@ def api_error(
     customer: Customer | None = None,
     documented: bool = True,
 ) -> APIError:
-    """The exception of the status's own class, by default from the API's own error document."""
+    """The exception for a status and an error document."""
     return BY_STATUS.get(status, APIError)(status, message, aux_code, error_id, customer, documented)
 
 
 def bare_error(status: int) -> APIError:
     """The exception for a status without an error document."""
-    # Proxies put pages of their own in front of an API; nothing in them is worth repeating.
-    return api_error(status, "no error document came with this status", documented=False)
+    # The body may be a proxy's page. It isn't worth quoting.
+    return api_error(status, "the response had no error document", documented=False)
 
 
 class NoAnswer(Error):
     """The connection failed or timed out, or the answer was cut off.
 
     Attributes:
-        maybe_applied: False if the request certainly never left. True if the system may have carried it out;
-            read again to find out.
+        maybe_applied: False if the request was certainly not sent. True if the system may have applied it;
+            read the object again to find out.
     """
 
     def __init__(self, message: str, maybe_applied: bool) -> None:
@@ -151,12 +150,12 @@ class UnusableClient(NoAnswer):
 class DecodeError(Error):
     """A document or a hook can't be read.
 
-    The message names the place (`subscription.invoice.charges[0].eachAmount`), never its value. A call whose
-    answer can't be read may have been applied.
+    The message names the path (`subscription.invoice.charges[0].eachAmount`), never the value. If the answer
+    to a call can't be read, the call may have been applied.
 
     Attributes:
-        path: that place in Cheddar's words; empty if the whole document is unreadable.
-        maybe_applied: True, as for NoAnswer.
+        path: the path to the value, with the document's names; empty if the whole document is unreadable.
+        maybe_applied: always True.
     """
 
     maybe_applied = True
@@ -167,7 +166,7 @@ class DecodeError(Error):
         self.path = path
 
     def under(self, step: str) -> DecodeError:
-        """The same error with one more step in front of its path."""
+        """The same error with a step added to the front of its path."""
         if not self.path:
             return DecodeError(self.problem, step)
         return DecodeError(self.problem, step + ("" if self.path.startswith("[") else ".") + self.path)
@@ -177,11 +176,11 @@ class DecodeError(Error):
 
 
 class WrongDocument(DecodeError):
-    """The answer is a valid document, but of another customer, or of several.
+    """The answer is a valid document, but about another customer, or about several.
 
-    A gateway may have mixed up two answers. If a write gets such an answer, it may have been applied.
+    A proxy may have mixed up two answers. If a write gets such an answer, it may have been applied.
     """
 
 
 class BadSignature(Error):
-    """No key fits a hook's signature, or it is too old."""
+    """A hook's signature matches none of the keys, or it is too old."""

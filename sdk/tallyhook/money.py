@@ -1,23 +1,23 @@
-"""Amounts and quantities: compute, check, round and write them, all in this one place.
+"""Compute, check, round and format amounts and quantities.
 
-Other code uses `exact()` for arithmetic, even for a sign or a sum, because Decimal's operators round to the
-precision of the caller's context.
+Other code does all its arithmetic under `exact()`, even a negation or a sum, because Decimal's operators
+round to the precision of the caller's context.
 """
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation, localcontext
 
-# Wide enough for the product of any two numbers that a document may hold: sums and products come out exact.
+# Wide enough for the exact product of any two numbers in a document.
 _EXACT = Context(prec=300, rounding=ROUND_HALF_UP, traps=[InvalidOperation])
 _CENT = Decimal("0.01")
 
 
 @contextmanager
 def exact() -> Iterator[None]:
-    """A context or decorator in which sums and products of Decimals are exact, and `round` rounds half up.
+    """A context manager or decorator: sums and products of Decimals are exact, and `round` rounds half up.
 
-    Don't use it around a `yield` or `await`: other code would then run in this context too.
+    Don't use it in generators or coroutines: other code would run in this context while they are suspended.
     """
     with localcontext(_EXACT):
         yield
@@ -42,12 +42,12 @@ def total(amounts: Iterable[Decimal]) -> Decimal:
 
 
 def tax(subtotal: Decimal, rate: Decimal) -> Decimal:
-    """The tax on a subtotal: subtotal × rate, rounded once. A negative subtotal has no tax (inferred)."""
+    """The tax on a subtotal: rate × subtotal, rounded once; zero on a negative subtotal (inferred)."""
     return cents(product(max(subtotal, Decimal(0)), rate))
 
 
 def amount(value: Decimal | int | str) -> Decimal:
-    """An amount of money that may be sent, with at most two decimals (documented).
+    """Check an amount of money before it is sent: at most two decimals (documented).
 
     Raises:
         TypeError: it is a float, which can't hold cents exactly.
@@ -57,7 +57,7 @@ def amount(value: Decimal | int | str) -> Decimal:
 
 
 def quantity(value: Decimal | int | str) -> Decimal:
-    """A quantity of an item that may be sent, with at most four decimals (documented).
+    """Check a quantity of an item before it is sent: at most four decimals (documented).
 
     Raises:
         TypeError: it is a float.
@@ -67,7 +67,7 @@ def quantity(value: Decimal | int | str) -> Decimal:
 
 
 def count(value: Decimal | int | str) -> int:
-    """A quantity of a charge that may be sent: a positive integer (documented).
+    """Check the quantity of a charge before it is sent: a positive integer (documented).
 
     Raises:
         TypeError: it is a float.
@@ -75,17 +75,17 @@ def count(value: Decimal | int | str) -> int:
     """
     whole = int(_exact(value, 0, "A charge's quantity"))
     if whole < 1:
-        raise ValueError("A charge's quantity is at least 1; a credit is a negative amount")
+        raise ValueError("A charge's quantity must be at least 1; for a credit, use a negative amount")
     return whole
 
 
 def amount_text(value: Decimal) -> str:
-    """An amount as Cheddar writes it: `5.00`."""
+    """An amount in Cheddar's format: `5.00`."""
     return f"{cents(value):f}"
 
 
 def quantity_text(value: Decimal) -> str:
-    """A quantity as Cheddar writes it, without trailing zeros: `4.8123`, `0`."""
+    """A quantity in Cheddar's format, without trailing zeros: `4.8123`, `0`."""
     text = f"{value:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
@@ -97,14 +97,14 @@ def line_text(quantity: Decimal | int, each_amount: Decimal) -> str:
 
 def _exact(value: Decimal | int | str, places: int, what: str) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, Decimal | int | str):
-        raise TypeError(f"{what} is a Decimal, an int or a str, not {type(value).__name__}: it must be exact")
+        raise TypeError(f"{what} must be exact: a Decimal, an int or a str, not {type(value).__name__}")
     try:
         number = Decimal(value)
     except InvalidOperation:
         raise ValueError(f"{what} must be a number") from None
     if not number.is_finite() or abs(number.adjusted()) > 30:
-        raise ValueError(f"{what} must be a number of ordinary size")
+        raise ValueError(f"{what} must be a finite number of reasonable size")
     rounded = _EXACT.quantize(number, Decimal(1).scaleb(-places))
     if rounded != number:
-        raise ValueError(f"{what} has at most {places} decimals: round it first")
+        raise ValueError(f"{what} can have at most {places} decimals; round it first")
     return _EXACT.add(rounded, Decimal(0))

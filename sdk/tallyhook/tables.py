@@ -1,6 +1,6 @@
-"""A table, described once and shown as text, by rich, in a notebook, or in a page.
+"""Tables that can be shown as text, with rich, in a notebook or in a web page.
 
-Its HTML is built as a tree, so that no cell can inject markup.
+HTML is built as a tree, so that no cell can inject markup.
 """
 
 import unicodedata
@@ -17,7 +17,7 @@ Element = etree._Element
 
 Row = tuple[str, ...]
 
-# No colours: a notebook's own are right, in its light and in its dark.
+# No colours: the notebook's own fit its light and dark theme.
 _STYLE = (
     ".tallyhook caption, .tallyhook th, .tallyhook td { text-align: left; }"
     " .tallyhook .number { text-align: right; font-variant-numeric: tabular-nums; }"
@@ -25,7 +25,7 @@ _STYLE = (
 
 
 class Column(NamedTuple):
-    """A heading. `is_number` aligns the column right."""
+    """A column's heading. `is_number` aligns the column to the right."""
 
     name: str
     is_number: bool = False
@@ -36,7 +36,7 @@ class HasTable(Protocol):
 
 
 class Shown:
-    """Shows an object that has a table: by `str()`, by rich, and in a notebook."""
+    """Shows an object's table in `str()`, in rich and in a notebook."""
 
     __slots__ = ()
 
@@ -53,8 +53,7 @@ class Shown:
 class Table(msgspec.Struct, frozen=True, kw_only=True):
     """A title, rows under columns, rows of sums, and remarks.
 
-    Columns without any content are left out. Cells may hold text from anywhere: each way to show them makes
-    it harmless.
+    Empty columns are left out. Cells may hold untrusted text: every output format escapes it.
     """
 
     title: str
@@ -64,7 +63,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     remarks: tuple[str, ...] = ()
 
     def text(self) -> str:
-        """Plain text, aligned for a monospaced font, without a line break at the end."""
+        """Plain text, aligned for a monospaced font, without a trailing line break."""
         used = self._used()
         head, rows, sums = ([column.name for column in self.columns],), self.rows, self.sums
         cells = [[[printable(row[at]) for at in used] for row in part] for part in (head, rows, sums)]
@@ -82,7 +81,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         return "\n".join([printable(self.title), *shown, *(f"  {printable(it)}" for it in self.remarks)])
 
     def element(self) -> Element:
-        """HTML without styles. Cells of numbers have the class `number`."""
+        """HTML without styles. Number cells have the class `number`."""
         used = self._used()
 
         def cells(tag: str, row: Row, **attributes: str) -> Iterator[Element]:
@@ -105,7 +104,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def render(self) -> "RenderResult":
-        """What rich prints. This needs rich."""
+        """Renderables for rich. Needs rich."""
         from rich import box
         from rich.table import Table as RichTable
         from rich.text import Text
@@ -127,7 +126,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
             yield Text(printable(remark))
 
     def _used(self) -> list[int]:
-        """The columns that have some content."""
+        """The indexes of the columns that aren't empty."""
         rows = (*self.rows, *self.sums)
         return [at for at in range(len(self.columns)) if any(row[at] for row in rows)]
 
@@ -149,13 +148,13 @@ def printable(text: str) -> str:
     """The text on one line, safe for any terminal and document.
 
     Each run of white space becomes one space. Characters that control a terminal, change the writing
-    direction or aren't allowed in a document become a replacement character.
+    direction or aren't allowed in a document become U+FFFD.
     """
     return "".join(sign if sign.isprintable() else "\ufffd" for sign in " ".join(text.split()))
 
 
 def element(tag: str, *content: str | Element, **attributes: str) -> Element:
-    """An element. Texts become printable and are never read as markup. `class_` stands for `class`."""
+    """An HTML element. Text is made `printable` and never parsed as markup. `class_` stands for `class`."""
     made = etree.Element(tag, {name.rstrip("_"): printable(value) for name, value in attributes.items()})
     last: Element | None = None
     for part in content:

@@ -234,7 +234,7 @@ async def test_an_invoice_that_a_person_runs_in_mid_review_is_an_error() -> None
         with pytest.raises(OutcomeUnknown):
             await it.attempt(it.review(3, "-7.00"))
         await it.on.client.run_outstanding("C1")
-        with pytest.raises(Unresolved, match="was paid, and differs from what was declared"):
+        with pytest.raises(Unresolved, match="was paid, but differs from what was declared"):
             await it.attempt(it.review(3, "-7.00"))
         await it.journal.append(Resolved(accept=True))
         assert (await it.until_done("-7.00")).standing is Standing.PAID

@@ -262,7 +262,7 @@ def test_a_draft_that_was_posted_with_another_quantity_is_told(stage: Tampered, 
         stage.gateway.before["POST Invoices"] = meddle
         outcome = next(iter(apply(_eight, [stage.of("fusebill")], journal, now=stage.now)))
     assert outcome.standing is Standing.FAILED
-    assert "was billed as 99, and 8 was declared" in outcome.problem
+    assert "was billed as 99, but 8 was declared" in outcome.problem
 
 
 def _lose() -> None:

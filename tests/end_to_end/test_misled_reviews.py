@@ -119,7 +119,7 @@ async def test_what_a_person_accepts_is_the_invoice_that_was_shown(changes: str)
                 await it.attempt(it.review(3, declared))
             await it.journal.append(Resolved(accept=True))
         outcome = await it.attempt(it.review(3, declared))
-        assert outcome.note == "a person accepted the invoice as it stands"
+        assert outcome.note == "someone accepted the invoice as it is"
 
 
 async def test_what_a_person_has_accepted_hides_no_charge_on_the_next_invoice() -> None:
@@ -137,7 +137,7 @@ async def test_what_a_person_has_accepted_hides_no_charge_on_the_next_invoice() 
         await it.on.client.add_charge("C1", "EXTRA", 1, 7, adding.description)
         with pytest.raises(ReviewFailed, match="has been deleted there"):
             await it.attempt(it.review(3, "7.00"))
-        assert (await it.until_done("7.00")).note == "a person accepted the invoice as it stands"
+        assert (await it.until_done("7.00")).note == "someone accepted the invoice as it is"
         invoices = (await it.customer()).subscription.invoices
         assert [charge for each in invoices for charge in each.charges if charge.code == "EXTRA"] == []
 

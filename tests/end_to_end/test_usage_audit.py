@@ -299,9 +299,9 @@ def test_what_can_not_be_brought_about_is_told(stage: Stage, journal: FileJourna
     stage.audit(journal)
     fewer = stage.audit(journal, Decimal(5))
     assert standings(fewer) == [("cleverbridge", "set"), ("chargemonk", "failed")]
-    assert "can't be taken back" in fewer[1].problem
+    assert "can't be reduced" in fewer[1].problem
     broken = stage.audit(journal, Decimal("5.5"))
-    assert "a whole number here" in broken[0].problem
+    assert "must be a whole number" in broken[0].problem
     stage.server.advance_to(DAY)
     assert [each.window.system for each in stage.audit(journal)] == ["cheddar"]
     # The audit ignores a draft without a line for the usage.
@@ -312,7 +312,7 @@ def test_what_adds_needs_a_journal(stage: Stage) -> None:
     stage.server.advance_to(EVE)
     outcomes = stage.audit(None)
     assert standings(outcomes) == [("cleverbridge", "set"), ("chargemonk", "failed")]
-    assert outcomes[1].problem == "what adds charges needs a journal"
+    assert outcomes[1].problem == "adding charges needs a journal"
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def test_one_that_goes_wrong_does_not_hinder_the_others(cheddar: Cheddar, client
     cheddar.advance("1mo")
     done = run("--apply")
     assert done.returncode == 1
-    assert "bob: plan FREE tracks no item 'GB'" in done.stderr
+    assert "bob: plan FREE doesn't track item 'GB'" in done.stderr
     assert "bob" not in done.stdout
     assert client.get_customer("ada").subscription.invoices[2].is_paid
 

@@ -100,7 +100,7 @@ async def test_why_a_review_could_not_be_applied(caplog: pytest.LogCaptureFixtur
         assert (await receiver.handle("POST", signed(cheddar.hook()), cheddar.hook())).status == 500
     (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
     line = json.loads(JSONFormatter().format(record))
-    assert line["reason"] == "the invoice is due, and is not outstanding (yet)"
+    assert line["reason"] == "the invoice is due, but not outstanding (yet)"
     assert line["message"].partition(" (tallyhook")[0].endswith(f"ReviewFailed: {line['reason']}")
     assert "place" not in line
 

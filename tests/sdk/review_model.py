@@ -34,7 +34,7 @@ CUSTOMER = Customer(id="c", code="C", subscriptions=(Subscription(id="s", plan=P
 
 
 class Declares(NamedTuple):
-    """What a handler declares: the quantity of GB (None: nothing), charges of 5.00, and whether to run."""
+    """A handler's declaration: the quantity of GB (None: undeclared), charges of 5.00, and whether to run."""
 
     quantity: int | None
     charges: tuple[str, ...]
@@ -42,7 +42,7 @@ class Declares(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A charge on the server. `is_ours` is what the review doesn't get to see."""
+    """A charge on the server. The review can't see `is_ours`."""
 
     id: int
     code: str
@@ -51,7 +51,7 @@ class Line(NamedTuple):
 
 
 class Request(NamedTuple):
-    """A write on its way."""
+    """A write that was sent but hasn't arrived."""
 
     kind: str
     code: str = ""
@@ -61,7 +61,7 @@ class Request(NamedTuple):
 
 
 class Server(NamedTuple):
-    """The invoice at the billing system."""
+    """The invoice in the billing system."""
 
     quantity: int = 0
     lines: tuple[Line, ...] = ()
@@ -70,7 +70,7 @@ class Server(NamedTuple):
 
 
 class Worker(NamedTuple):
-    """An attempt, as what went into it: with that the generator is at the same point again."""
+    """An attempt, stored as its inputs. Replaying them brings the generator to the same point."""
 
     declares: Declares
     journal: tuple[bytes, ...]
@@ -80,20 +80,20 @@ class Worker(NamedTuple):
 
 
 class World(NamedTuple):
-    """A state of the whole."""
+    """A state of the whole model."""
 
     server: Server = Server()
     before: Server = Server()  # what a stale read shows
     time: int = 0
-    jumped: int = 0  # minutes by which the clock is wrong
+    jumped: int = 0  # minutes by which the clock is off
     flying: tuple[Request, ...] = ()
     journal: tuple[bytes, ...] = ()
     workers: tuple[Worker | None, Worker | None] = (None, None)
-    holder: int = -1  # of the lease
+    holder: int = -1  # the worker that has the lease
     declares: int = 0
     faults: int = 0
     attempts: int = 0
-    rested: bool = True  # whether the sender's pause is over
+    rested: bool = True  # whether the sender's retry pause is over
     persons: int = 0  # charges that a person added
     end: str = ""  # "acknowledged", "asked"
     acknowledged: Declares | None = None
@@ -102,7 +102,7 @@ class World(NamedTuple):
 
 @dataclass
 class Model:
-    """What may happen. The last fields name the assumptions, and let them be broken.
+    """The events that may happen. The last fields are the assumptions, which tests can break.
 
     `ticks` is how often the clock ticks within `unknown_for`, and `life` within how many of these ticks a
     request arrives, or never does.
@@ -131,7 +131,7 @@ class Model:
     violations: list[tuple[str, World]] = field(default_factory=list)
 
     def explore(self, limit: int = 10_000_000, stop_at_first: str = "") -> "Model":
-        """Visit every state once, depth first, or all until the first violation of a kind."""
+        """Visit every state once, depth first. With a kind given, stop at its first violation."""
         seen: set[int] = set()
         stack = [World()]
         self._next = cache(self._replay)
@@ -155,7 +155,7 @@ class Model:
             stack += after
         return self
 
-    # What must never be
+    # Forbidden states
 
     def _wrong(self, world: World) -> str:
         server, declared = world.server, world.acknowledged
@@ -177,7 +177,7 @@ class Model:
             return "wrong quantity"
         return ""
 
-    # What may happen next
+    # Possible next events
 
     def _after(self, world: World) -> Iterator[World]:
         for index, request in enumerate(world.flying):
@@ -206,7 +206,7 @@ class Model:
             yield from self._others(world._replace(faults=world.faults + 1))
 
     def _tick(self, world: World) -> Iterator[World]:
-        """Time goes on: as a matter of course while nobody works, else because a worker is held up."""
+        """Time passes: for free while no worker is active, otherwise because a worker is delayed."""
         if any(world.time + 1 - request.sent >= self.life for request in world.flying):
             return
         is_idle = world.holder == -1
@@ -216,7 +216,7 @@ class Model:
             yield world._replace(time=world.time + 1, faults=world.faults + 1)
 
     def _others(self, world: World) -> Iterator[World]:
-        """What persons and clocks do; it costs a fault."""
+        """Actions of people and clocks. Each costs a fault."""
         server = world.server
         if self.persons and not server.paid_by and world.attempts:
             if not world.persons:
@@ -231,7 +231,7 @@ class Model:
         if self.two_workers and world.holder == 0 and world.workers[1] is None:
             yield world._replace(
                 holder=-1, rested=True
-            )  # the lease runs out while the first worker stands still
+            )  # the lease expires while the first worker is stalled
 
     def _begin(self, world: World, index: int, is_second_look: bool = False) -> World:
         worker = Worker(self.declarations[world.declares], world.journal, self._clock(world), is_second_look)
@@ -258,7 +258,7 @@ class Model:
         if kind == "ended":
             yield self._ended(cut, worker, step) if owns else cut
         elif not owns:
-            yield cut  # its entry is not taken, and its request doesn't leave
+            yield cut  # its entry is rejected, and its request isn't sent
         elif kind == "entry":
             kept = (*world.journal, step)
             yield self._feed(world._replace(journal=kept), index, None)
@@ -283,8 +283,8 @@ class Model:
                 flying = tuple(sorted((*world.flying, request)))
                 lost, _ = self._apply(failing, request)
                 yield self._feed(failing, index, "bare")  # it never arrived
-                yield self._feed(lost, index, "lost")  # it was carried out
-                yield self._feed(failing._replace(flying=flying), index, "lost")  # it will be
+                yield self._feed(lost, index, "lost")  # it was applied
+                yield self._feed(failing._replace(flying=flying), index, "lost")  # it will be applied later
                 yield self._feed(failing, index, "never left")
                 yield self._feed(failing, index, "refused")
                 yield cut_failing._replace(flying=flying)
@@ -315,7 +315,7 @@ class Model:
         return world._replace(workers=_put(world.workers, index, fed))
 
     def _apply(self, world: World, request: Request) -> tuple[World, Any]:
-        """The server carries a request out: the world after it, and its answer."""
+        """The server applies a request. Returns the new state and the answer."""
         server = world.server
         if server.paid_by:
             return world, "refused"  # no invoice is outstanding
@@ -344,7 +344,7 @@ class Model:
             return server.next_id
         return next(n for n in range(1, 99) if n not in [line.id for line in server.lines])
 
-    # The real generator, put to where a worker is
+    # The real generator, advanced to a worker's position
 
     def _replay(self, worker: Worker) -> tuple[Any, Any]:
         clock = [worker.began]

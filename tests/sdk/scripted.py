@@ -1,4 +1,4 @@
-"""Clients that a script answers: what they sent, and what they made of the answers."""
+"""Clients with scripted answers, for checking what they send and how they read answers."""
 
 import inspect
 import json
@@ -11,7 +11,7 @@ Step = httpx.Response | Exception
 
 
 class Script:
-    """Answers with one step after the other, the last of them for good, and keeps what was asked."""
+    """Answers with one step after another, repeats the last one, and records the requests."""
 
     def __init__(self, *steps: Step) -> None:
         self.steps = steps
@@ -27,12 +27,12 @@ class Script:
 
     @property
     def sent(self) -> Any:
-        """The JSON of the last request, numbers as they were written."""
+        """The JSON of the last request, with numbers in their original spelling."""
         return json.loads(self.requests[-1].content, parse_float=str)
 
 
 def answer(node: Any, status: int = 200) -> httpx.Response:
-    """A JSON answer; a text is taken for the JSON itself."""
+    """A JSON answer. A string is used as the JSON itself."""
     content = node if isinstance(node, str) else json.dumps(node)
     return httpx.Response(status, content=content, headers={"Content-Type": "application/json"})
 

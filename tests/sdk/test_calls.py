@@ -1,4 +1,4 @@
-"""What each call puts on the wire, on both clients alike."""
+"""What each call sends, with both clients."""
 
 import inspect
 import re
@@ -316,7 +316,7 @@ ANSWERS = {
 
 
 class Server:
-    """Keeps what it was sent and answers with a fixture."""
+    """Records requests and answers with a fixture."""
 
     def __init__(self) -> None:
         self.requests: list[httpx.Request] = []
@@ -335,7 +335,7 @@ class Server:
 
 
 def about(request: httpx.Request, body: bytes) -> bytes:
-    """The document with the names that were asked for."""
+    """The fixture with the names from the request."""
     asked = {**parse_qs(request.url.query.decode()), **parse_qs(request.content.decode())}
     for name, standing in {
         "code": rb'(?<= code=")(harbour/42\+b|QUAY)(?=")',

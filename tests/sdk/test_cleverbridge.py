@@ -1,4 +1,4 @@
-"""Cleverbridge's clients: what they send, and what they make of the answers."""
+"""Cleverbridge's clients: what they send, and how they read the answers."""
 
 import base64
 import copy
@@ -98,7 +98,7 @@ async def test_a_subscription(ask: Ask) -> None:
 
 
 async def test_two_current_versions_are_no_item(ask: Ask) -> None:
-    """Which of them is billed nobody can tell."""
+    """It is unknown which of them is billed."""
     twice = SUBSCRIPTION.replace('"IsCurrent": false', '"IsCurrent": true')
     subscription = await ask(Script(answer(twice)), "get_subscription", "S1001")
     with pytest.raises(LookupError, match="2 current versions of item 2"):

@@ -1,4 +1,4 @@
-"""Usage as a quantity that can be billed."""
+"""Usage converted into a billable quantity."""
 
 from decimal import Decimal
 from typing import Any

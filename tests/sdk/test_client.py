@@ -1,4 +1,4 @@
-"""The clients around a call: retries, errors, secrets."""
+"""The clients' retries, errors and secrets."""
 
 import logging
 import pickle
@@ -38,7 +38,7 @@ def error(status: int, text: str, aux_code: str = "") -> httpx.Response:
 
 @pytest.fixture(params=["Client", "AsyncClient"])
 def send(request: pytest.FixtureRequest) -> Send:
-    """Sends one call through a client that a script answers."""
+    """Sends one call through a client with scripted answers."""
 
     async def by_client(script: Script, call: Call[Any], **options: Any) -> Any:
         with Client(
@@ -276,7 +276,7 @@ def test_other_errors_survive_pickling() -> None:
 
 @contextmanager
 def raw_server(answer: bytes) -> Iterator[str]:
-    """A socket that answers every connection with these bytes and hangs up."""
+    """A socket that answers every connection with these bytes and closes it."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:

@@ -1,4 +1,4 @@
-"""XML documents into models and back."""
+"""Read XML documents into models, and write them again."""
 
 import threading
 from datetime import UTC, date, datetime
@@ -68,7 +68,7 @@ def test_subscriptions() -> None:
     assert now.cc_expiration_date == date(2029, 2, 28)
     assert [item.quantity for item in now.items] == [Decimal("0.5"), 0]
     assert now.items[1].modified_datetime is None
-    # What a historical subscription lacks.
+    # The parts that a historical subscription doesn't have.
     assert (before.plan.code, before.items, before.invoices) == ("JETTY", (), ())
     assert before.is_canceled
     assert before.cc_expiration_date == date(2026, 1, 31)
@@ -105,7 +105,7 @@ def test_promotions() -> None:
     assert promotion.incentives[0].percentage == Decimal("12.5")
     assert promotion.incentives[0].months == 3
     assert promotion.coupons[0].code == "SPRING25"
-    # The code stands there twice; the second is not lost either.
+    # The code occurs twice. The second one isn't lost either.
     assert promotion.coupons[0].extra == {"code": "SPRING25"}
 
 
@@ -130,7 +130,7 @@ def test_round_trip_of_plans_and_promotions() -> None:
 
 
 def test_the_typed_values_alone_carry_the_document() -> None:
-    """Writing takes keys and order from the source, but not one known value."""
+    """Writing takes keys and order from the source, but none of the known values."""
 
     def decoy(value: object, source: Any) -> Any:
         match value:
@@ -161,7 +161,7 @@ def test_the_typed_values_alone_carry_the_document() -> None:
     forgotten = forget(documents.customer(CUSTOMER))
     assert forgotten.raw["firstName"] == "decoy"
     assert forgotten.subscription.invoices[1].charges[1].raw["quantity"] == "987654321"
-    # The one value of the fixture that has another spelling of its own.
+    # The only value of the fixture with a different spelling.
     expected = CUSTOMER.replace(b"2026-01-31T00:00:00+00:00", b"2026-01-31")
     assert tree(writing.document(forgotten)) == tree(expected)
 
@@ -243,7 +243,7 @@ customers = st.fixed_dictionaries(
 
 
 def element(tag: str, node: Any, parent: Any = None) -> Any:
-    """A document made by other means than those under test."""
+    """A document that was not made by the code under test."""
     made = etree.Element(tag) if parent is None else etree.SubElement(parent, tag)
     if isinstance(node, list):
         for entry in node:
@@ -376,7 +376,7 @@ def test_refusals() -> None:
 def test_refusals_without_an_error_document(body: bytes) -> None:
     refused = documents.refusal(502, body)
     assert type(refused) is errors.BadGateway
-    assert refused.message == "no error document came with this status"
+    assert refused.message == "the response had no error document"
 
 
 def test_the_status_decides_the_class() -> None:

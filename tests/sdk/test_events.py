@@ -1,4 +1,4 @@
-"""Hooks out of raw bodies."""
+"""Hooks decoded from raw bodies."""
 
 import json
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ def decode(name: str) -> events.Hook:
 
 
 def billable(**invoice: Any) -> events.Hook:
-    """A billable hook whose invoice says this."""
+    """A billable hook with these values in its invoice."""
     body = {"activityType": "subscriptionBillable", "subscription": {"invoice": invoice}}
     return events.decode(json.dumps(body).encode())
 

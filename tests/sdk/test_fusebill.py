@@ -1,4 +1,4 @@
-"""Fusebill's clients: what they send, and what they make of the answers."""
+"""Fusebill's clients: what they send, and how they read the answers."""
 
 import json
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""What a change of date would do, before it is made: the documented rules, for months and for years."""
+"""The forecast of a change of date: the documented rules, for months and years."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -109,13 +109,15 @@ def test_it_shows_itself() -> None:
         "        2  2027-01-01  2027-01-06    31    31   50.10  50.10",
         "        3  2027-02-01  2027-02-06    31    31   50.10  50.10",
         "  the current period gets 5 days longer, which costs nothing",
-        "  it then has 36 days as Fusebill counts, with the first and the last",
-        "  8.00 of charges that wait come with the first invoice, unchanged",
+        "  Fusebill counts 36 days, including the day of the invoice",
+        "  the first invoice includes 8.00 of pending charges, unchanged",
     ]
     assert "2026-12-06" in dry_run(definition, invoice_day=6, now=day("2026-11-15"))._repr_html_()
     shorter = dry_run(monthly(30, "2026-10-30", "2026-11-30"), invoice_day=29, now=day("2026-11-20"))
-    assert "the current period gets 1 day shorter, and nothing is given back" in str(shorter)
-    assert "stays as long as it is" in str(dry_run(definition, invoice_day=1, now=day("2026-11-15")))
+    assert "the current period gets 1 day shorter, and nothing is refunded" in str(shorter)
+    assert "the length of the current period doesn't change" in str(
+        dry_run(definition, invoice_day=1, now=day("2026-11-15"))
+    )
 
 
 def test_three_months_at_a_time_and_a_month_to_bring_the_recharge_to() -> None:
@@ -128,7 +130,7 @@ def test_three_months_at_a_time_and_a_month_to_bring_the_recharge_to() -> None:
 def test_nobody_is_billed_by_an_empty_definition() -> None:
     shown = dry_run(monthly(1, "2026-11-01", "2026-12-01", subscriptions=()), invoice_day=6)
     assert (shown.before, shown.after, shown.extra_days) == ((), (), 0)
-    assert str(shown).splitlines()[1:] == ["  no subscription is in it: nothing is billed"]
+    assert str(shown).splitlines()[1:] == ["  it has no subscriptions, so nothing is billed"]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The clients on httpx: one that is handed in, those who watch it, its life, and answers that misbehave."""
+"""The clients on httpx: your own httpx client, instrumentation, life cycle, and malformed answers."""
 
 import asyncio
 import contextlib
@@ -116,7 +116,7 @@ def always(*pieces: bytes) -> Server:
     return Server(lambda _: iter(pieces))
 
 
-# A client of one's own, and options of httpx.
+# Your own httpx client, and httpx's options.
 
 
 async def test_a_client_of_ones_own(kind: Kind) -> None:
@@ -273,7 +273,7 @@ async def test_timeouts(kind: Kind) -> None:
     assert kind("ACME", "u", "p", http=http).timeout == float("inf")
 
 
-# Those who watch httpx.
+# Instrumentation of httpx.
 
 
 @pytest.mark.parametrize("using", ["httpcore", "httpx"])
@@ -354,7 +354,7 @@ assert [span["op"] for span in spans] == ["http.client"] * 2, spans
 
 
 def test_sentry() -> None:
-    # In a process of its own: Sentry can't be taken out of httpx again.
+    # In a separate process, because Sentry can't be removed from httpx again.
     with always(answer(DOCUMENT)) as server:
         command = [sys.executable, "-c", SENTRY, server.url]
         ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
@@ -432,7 +432,7 @@ def test_bytes_left_over_in_trio() -> None:
     assert server.connections == 2
 
 
-# Loops, forks, and the end.
+# Event loops, forks and closing.
 
 
 def test_one_event_loop_after_the_other() -> None:
@@ -541,7 +541,7 @@ def test_after_a_fork_nobody_reads_the_answers_of_another() -> None:
         http.close()
 
 
-# Answers that misbehave.
+# Malformed answers.
 
 
 async def test_bytes_left_over_are_nobodys_answer(kind: Kind) -> None:

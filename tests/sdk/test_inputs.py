@@ -1,4 +1,4 @@
-"""What a call refuses to describe, and what it doesn't show."""
+"""Arguments that calls reject, and secrets that they hide."""
 
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from tallyhook.cheddar.models import Customer, Invoice
 
 CARD = PaymentInput(cc_number="4111111111111111", cc_expiration="02/2029", cc_card_code="321", cc_zip="8000")
 
-# Without their types: the misuse below is what mypy would refuse.
+# Untyped, because mypy would reject the misuse below.
 any_calls: Any = calls
 
 

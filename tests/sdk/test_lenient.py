@@ -1,4 +1,4 @@
-"""What a loosely typed source may write, and what it means."""
+"""The spellings in loosely typed documents, and how they are read."""
 
 from datetime import UTC, date, datetime
 from decimal import Decimal

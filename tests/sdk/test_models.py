@@ -1,4 +1,4 @@
-"""What models are, apart from where they come from."""
+"""Models, independent of their source."""
 
 from datetime import UTC, datetime
 from decimal import Decimal

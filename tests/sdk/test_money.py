@@ -1,4 +1,4 @@
-"""Amounts and quantities on their way out."""
+"""Checking and formatting amounts and quantities."""
 
 from decimal import ROUND_UP, Context, Decimal, Inexact, getcontext, localcontext
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""The package's front door: everything is there, and nothing is loaded before it is asked for."""
+"""The package's public names: all exist, and modules are loaded only on first use."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ HEAVY = ("httpx", "lxml.etree", "msgspec", "asyncio")
 
 
 def loaded_by(code: str) -> set[str]:
-    """Which heavy modules a fresh interpreter has after some code."""
+    """The heavy modules that a fresh interpreter has loaded after running the code."""
     show = f"import sys; print(*(name for name in {HEAVY} if name in sys.modules))"
     command = [sys.executable, "-c", f"{code}; {show}"]
     return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())

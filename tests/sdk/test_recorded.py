@@ -30,7 +30,7 @@ FILES = sorted(
 
 
 def leaves_of(node: Any) -> Iterator[str]:
-    """Every value of a JSON source that says something."""
+    """Every value of a JSON source that isn't blank."""
     if isinstance(node, dict):
         for value in node.values():
             yield from leaves_of(value)
@@ -42,7 +42,7 @@ def leaves_of(node: Any) -> Iterator[str]:
 
 
 def leaves_of_xml(element: Any) -> Iterator[str]:
-    """Every value of an XML source that says something."""
+    """Every value of an XML source that isn't blank."""
     yield from (value for value in element.attrib.values() if value)
     if len(element) == 0 and element.text:
         yield element.text
@@ -68,7 +68,7 @@ def values_of(model: Any) -> Iterator[Any]:
 
 
 def spellings(value: Any) -> set[str]:
-    """How a source may have written a typed value."""
+    """The possible spellings of a typed value in a source."""
     match value:
         case bool():
             return {"1", "True"} if value else {"0", "False"}
@@ -100,7 +100,7 @@ def test_nothing_is_lost(path: Path) -> None:
     reachable: list[set[str]] = [spellings(value) for value in values_of(model)]
     assert leaves
     for leaf in leaves:
-        # Each value of the source takes one of the model's, so that two equal ones need two.
+        # Each value of the source uses up one of the model's values, so duplicates need duplicates.
         place = next((index for index, texts in enumerate(reachable) if leaf in texts), None)
         assert place is not None, leaf
         reachable.pop(place)

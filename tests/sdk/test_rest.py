@@ -1,4 +1,4 @@
-"""Bodies of the JSON APIs that nobody decent sends: read, or refused with an error of ours."""
+"""Malformed JSON bodies: they are read, or rejected with one of our errors."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Applying: against a billing system that loses answers, and with processes that die at every point."""
+"""Applying reviews to a billing system that loses answers, in processes that die at every point."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -36,11 +36,11 @@ FOREIGN = {"id": "f1", "chargeCode": "A", "quantity": "1", "eachAmount": "5.00",
 
 
 class Cut(BaseException):
-    """The power goes."""
+    """A power cut."""
 
 
 class Memory:
-    """A journal that outlives its process; each entry is kept as its bytes."""
+    """A journal that outlives its process. It keeps each entry as bytes."""
 
     def __init__(self) -> None:
         self.kept: list[bytes] = []
@@ -60,7 +60,7 @@ class Memory:
 
 
 class Points:
-    """Counts the points at which the power may go, and lets it go at one of them."""
+    """Counts the points at which the power may fail, and cuts it at one of them."""
 
     def __init__(self, cut_at: int = -1) -> None:
         self.cut_at = cut_at
@@ -73,7 +73,7 @@ class Points:
 
 
 class CutHere:
-    """A transport on which the power may go before a call is applied, or after."""
+    """A transport on which the power may fail before or after a call is applied."""
 
     def __init__(self, cheddar: FakeCheddar, points: Points) -> None:
         self.cheddar = cheddar
@@ -127,7 +127,7 @@ async def attempt(cheddar: FakeCheddar, memory: Memory, declare: Callable[[Revie
 
 
 async def until_done(cheddar: FakeCheddar, memory: Memory, declare: Callable[[Review], Review]) -> Outcome:
-    """What the sender's retries do."""
+    """Repeats attempts as the sender's retries do."""
     for _ in range(5):
         try:
             return await attempt(cheddar, memory, declare)
@@ -185,7 +185,7 @@ async def test_nothing_is_sent_to_the_current_invoice() -> None:
     assert (cheddar.open_charges, cheddar.open_items) == ([], {"GB": 1, "USERS": 0})
 
 
-# Entries and calls of an attempt that applies `first`, each of which can be cut before and after.
+# The entries and calls of an attempt that applies `first`. The power can fail before and after each.
 POINTS = 2 * (1 + 2 * 4 + 1) + 2 * (1 + 2 + 4 + 1)
 
 
@@ -207,7 +207,7 @@ async def test_counts_all_points() -> None:
 @pytest.mark.parametrize("again", [first, second])
 @pytest.mark.parametrize("cut_at", range(1, POINTS + 1))
 async def test_the_power_may_go_at_any_point(cut_at: int, again: Callable[[Review], Review]) -> None:
-    """Whatever point an attempt is cut at, the next one ends with exactly what it declares."""
+    """Wherever an attempt is cut off, the next one ends with exactly what it declares."""
     cheddar, memory = FakeCheddar(billed_charges=[dict(FOREIGN)]), Memory()
     with pytest.raises(Cut):
         await cut_attempt(cheddar, memory, Points(cut_at), first)
@@ -259,7 +259,7 @@ async def test_any_call_of_a_replacement_may_fail(call: int, fault: Any) -> None
 async def test_a_request_thought_lost_may_arrive_later(
     arrival: int, again: Callable[[Review], Review]
 ) -> None:
-    """It arrives just before the nth call after it; what it adds is ours, and goes if it is one too many."""
+    """It arrives just before the nth later call. Its charge is ours, and is deleted if it is one too many."""
     cheddar, memory = FakeCheddar(), Memory()
     adding = 4  # get, set, set, and the first charge
 
@@ -275,13 +275,13 @@ async def test_a_request_thought_lost_may_arrive_later(
         return fault
 
     cheddar.faults[adding] = delayed
-    if arrival == 1:  # it is there when it is looked for
+    if arrival == 1:  # it has arrived when the invoice is read
         await attempt(cheddar, memory, first)
     else:
         with pytest.raises(ReviewFailed, match="lost"):
             await attempt(cheddar, memory, first)
     await until_done(cheddar, memory, again)
-    if cheddar.faults:  # it comes even later than that: another delivery puts it right
+    if cheddar.faults:  # it arrives even later, so another delivery corrects the invoice
         (arrives,) = cheddar.faults.values()
         cheddar.faults = {len(cheddar.calls) + 1: arrives}
         await until_done(cheddar, memory, again)
@@ -290,7 +290,9 @@ async def test_a_request_thought_lost_may_arrive_later(
 
 async def test_an_add_whose_answer_is_lost_is_not_sent_again_within_the_attempt() -> None:
     cheddar, memory = FakeCheddar(faults={4: lost_on_the_way}), Memory()
-    with pytest.raises(ReviewFailed, match=r"was lost, and it is not there \(yet\): A") as failed:
+    with pytest.raises(
+        ReviewFailed, match=r"was lost, and the charge isn't on the invoice \(yet\): A"
+    ) as failed:
         await attempt(cheddar, memory, first)
     assert isinstance(failed.value.__cause__, NoAnswer)
     assert cheddar.calls == ["get", "set-item-quantity", "set-item-quantity", "add-charge", "get"]
@@ -348,7 +350,7 @@ async def test_a_person_is_asked_about_a_description_without_its_mark_whose_answ
         raise httpx.ReadTimeout("nothing came", request=request)
 
     cheddar.faults[2] = shortens
-    with pytest.raises(OutcomeUnknown):  # its mark may still turn up
+    with pytest.raises(OutcomeUnknown):  # its mark may still appear
         await attempt(cheddar, memory, declare)
     with pytest.raises(Unresolved, match=r"it is unclear .* adding 1: A"):
         await until_done(cheddar, memory, declare)
@@ -359,7 +361,7 @@ async def test_a_person_is_asked_about_a_description_without_its_mark_whose_answ
 
 
 async def test_a_late_charge_is_not_taken_for_one_that_only_resembles_it() -> None:
-    """Two lost answers: the first charge arrives while the second, alike but for its words, is sent."""
+    """Two lost answers. The first charge arrives while the second, with another text only, is being sent."""
     cheddar, memory = FakeCheddar(), Memory()
     late: list[Callable[[], httpx.Response]] = []
 
@@ -423,7 +425,7 @@ async def test_an_invoice_that_was_put_off_is_left_alone() -> None:
 
 async def test_a_paid_invoice_that_is_not_what_was_declared_is_for_a_person() -> None:
     cheddar, memory = FakeCheddar(paid=True), Memory()
-    problem = "was paid, and differs from what was declared: set     GB  3 → 15; "
+    problem = "was paid, but differs from what was declared: set     GB  3 → 15; "
     with pytest.raises(Unresolved, match=problem):
         await attempt(cheddar, memory, first)
     assert cheddar.calls == ["get"]
@@ -431,7 +433,7 @@ async def test_a_paid_invoice_that_is_not_what_was_declared_is_for_a_person() ->
     outcome = await attempt(cheddar, memory, first)
     assert (outcome.standing, outcome.note) == (
         Standing.PAID,
-        "a person accepted the invoice as it stands",
+        "someone accepted the invoice as it is",
     )
 
 
@@ -439,13 +441,13 @@ async def test_a_paid_invoice_with_everything_declared_on_it_is_done() -> None:
     cheddar, memory = FakeCheddar(), Memory()
     await attempt(cheddar, memory, first)
     cheddar.paid = True
-    for journal in (memory, Memory()):  # a receiver that has forgotten goes by the content
+    for journal in (memory, Memory()):  # without its journal, a receiver compares the content
         outcome = await attempt(cheddar, journal, first)
         assert (outcome.standing, outcome.unverified) == (Standing.PAID, ())
 
 
 async def test_an_invoice_that_is_due_and_stands_as_current_is_not_let_go() -> None:
-    """Without a later bill date nobody would announce it again: it isn't outstanding yet, or looks as if."""
+    """Without a later bill date, no other hook would come. It isn't outstanding yet, or seems not to be."""
     cheddar, memory = FakeCheddar(pushed_out=True), Memory()
     review = first(Review.of(documents.customer(FakeCheddar().document().encode())))
     async with cheddar.async_client(retries=0) as client:
@@ -453,7 +455,7 @@ async def test_an_invoice_that_is_due_and_stands_as_current_is_not_let_go() -> N
         review = first(hook_review(cheddar))
         due = cheddar.document().replace("2030-04-15", "2030-03-01")
         cheddar.faults[len(cheddar.calls) + 1] = lambda request, apply: httpx.Response(200, text=due)
-        with pytest.raises(ReviewFailed, match="is due, and is not outstanding"):
+        with pytest.raises(ReviewFailed, match="is due, but not outstanding"):
             await review.aapply(client, memory, now=memory.clock)
     assert (cheddar.calls, memory.kept) == (["get", "get"], [])
 
@@ -466,7 +468,7 @@ def not_found(message: str) -> Any:
 async def test_a_customer_that_is_gone() -> None:
     missing = not_found("Customer not found")
     cheddar, memory = FakeCheddar(faults={1: missing, 2: missing}), Memory()
-    with pytest.raises(OutcomeUnknown, match="the customer isn't found") as unknown:
+    with pytest.raises(OutcomeUnknown, match="the customer was not found") as unknown:
         await attempt(cheddar, memory, first)
     memory.clock.put_on(unknown.value.retry_after)
     assert (await attempt(cheddar, memory, first)).standing is Standing.GONE
@@ -498,7 +500,7 @@ async def test_a_document_that_lacks_the_invoice_is_believed_the_second_time() -
         return httpx.Response(200, text=cheddar.document().replace("inv-11", "inv-99"))
 
     cheddar.faults = {1: without, 2: without}
-    with pytest.raises(OutcomeUnknown, match="no such invoice") as unknown:
+    with pytest.raises(OutcomeUnknown, match="no such unpaid invoice") as unknown:
         await attempt(cheddar, memory, first)
     memory.clock.put_on(unknown.value.retry_after)
     assert (await attempt(cheddar, memory, first)).standing is Standing.GONE
@@ -525,7 +527,7 @@ async def test_stops_when_the_invoice_is_run_in_between() -> None:
         return apply()
 
     cheddar.faults[3] = run_by_hand
-    with pytest.raises(Unresolved, match="was paid, and differs from what was declared: add     A"):
+    with pytest.raises(Unresolved, match="was paid, but differs from what was declared: add     A"):
         await attempt(cheddar, memory, first)
     assert cheddar.calls == ["get", "set-item-quantity", "set-item-quantity"]
 
@@ -533,7 +535,7 @@ async def test_stops_when_the_invoice_is_run_in_between() -> None:
 async def test_a_quantity_that_does_not_stand_is_noticed() -> None:
     cheddar = FakeCheddar()
     cheddar.faults[2] = lambda request, apply: httpx.Response(200, text=cheddar.document())
-    with pytest.raises(ReviewFailed, match="doesn't hold what was sent: set     GB  3 → 15"):
+    with pytest.raises(ReviewFailed, match="doesn't have what was sent: set     GB  3 → 15"):
         await attempt(cheddar, Memory(), first)
 
 
@@ -545,7 +547,7 @@ async def test_a_charge_that_somebody_deletes_is_noticed() -> None:
         return apply()
 
     cheddar.faults[8] = deleted_by_hand
-    with pytest.raises(ReviewFailed, match="doesn't hold what was sent: add     A"):
+    with pytest.raises(ReviewFailed, match="doesn't have what was sent: add     A"):
         await attempt(cheddar, Memory(), first)
 
 
@@ -560,7 +562,7 @@ async def test_a_charge_that_lands_on_another_invoice_is_deleted_there(keeps_mar
         return httpx.Response(200, text=cheddar.document())
 
     cheddar.faults[4] = elsewhere
-    with pytest.raises(ReviewFailed, match="was added to another invoice, and has been deleted there"):
+    with pytest.raises(ReviewFailed, match="was added to another invoice and has been deleted from it"):
         await attempt(cheddar, memory, first)
     assert cheddar.open_charges == []
     await attempt(cheddar, memory, first)
@@ -576,7 +578,7 @@ async def test_a_charge_that_lands_on_another_invoice_later_is_found_by_its_mark
         raise httpx.ReadTimeout("nothing came", request=request)
 
     cheddar.faults[4] = elsewhere
-    with pytest.raises(ReviewFailed, match="deleted there"):
+    with pytest.raises(ReviewFailed, match="deleted from it"):
         await attempt(cheddar, memory, first)
     assert cheddar.open_charges == []
 
@@ -609,10 +611,10 @@ async def test_a_charge_that_comes_back_with_another_amount_is_for_a_person() ->
 async def test_a_run_that_is_not_shown_as_paid_is_waited_for() -> None:
     cheddar, memory = FakeCheddar(), Memory()
     cheddar.faults[9] = lambda request, apply: httpx.Response(200, text=cheddar.document())
-    with pytest.raises(OutcomeUnknown, match="was run, and isn't paid"):
+    with pytest.raises(OutcomeUnknown, match="was run, but isn't paid"):
         await attempt(cheddar, memory, running)
-    with pytest.raises(OutcomeUnknown, match="is being run, and isn't paid"):
-        await attempt(cheddar, memory, lambda review: review)  # nothing may be changed meanwhile
+    with pytest.raises(OutcomeUnknown, match="is being run, but isn't paid"):
+        await attempt(cheddar, memory, lambda review: review)  # the invoice must not change until then
     assert (await until_done(cheddar, memory, running)).ran
 
 
@@ -631,7 +633,7 @@ async def test_a_clock_that_is_set_does_not_end_the_wait() -> None:
         memory.clock.put_on(set_by)
         with pytest.raises(OutcomeUnknown):
             await attempt(cheddar, memory, first)
-    memory.clock.put_on(149)  # half of the wait went by when the clock was set: no more counted
+    memory.clock.put_on(149)  # setting the clock counted as half of the wait at most
     await attempt(cheddar, memory, first)
     assert cheddar.content() == FIRST
 
@@ -646,7 +648,7 @@ async def test_a_request_that_is_held_up_before_it_leaves_is_not_sent() -> None:
                 self.clock.put_on(60)
 
     slow = Slow()
-    with pytest.raises(NoAnswer, match="held up"):
+    with pytest.raises(NoAnswer, match="delayed for too long"):
         await attempt(cheddar, slow, first)
     assert cheddar.billed_charges == []
     assert isinstance((await slow.entries())[-1], Refused)
@@ -696,7 +698,7 @@ def test_by_hand_with_the_sync_client() -> None:
         review = first(Review.of(client.get_customer("NORA")))
         assert review.compare(client.get_customer("NORA")).total_after == Decimal("88.50")
         review.apply(client)
-        assert cheddar.content() == FIRST  # the one that was there counts
+        assert cheddar.content() == FIRST  # the existing charge counts
         cheddar.calls.clear()
         assert review.apply(client).applied == ()
     assert set(cheddar.calls) == {"get"}

@@ -118,7 +118,7 @@ def test_a_document_that_lists_only_custom_charges_bills_the_plan_all_the_same()
     review = Review.from_hook(events.decode(json.dumps(hook).encode()))
     bare = Customer(subscriptions=(replace(review.subscription, invoices=(review.invoice,)),))
     changes = compare(review, bare)
-    assert changes.total_before == Decimal("22.50")  # the quantities are those of the hook
+    assert changes.total_before == Decimal("22.50")  # with the hook's quantities
     review.set_quantity("GB", 4)
     assert compare(review, bare).total_after == Decimal("25.00")
 

@@ -1,4 +1,4 @@
-"""The proof of a review: every state that up to so many faults can bring about, and none is wrong.
+"""The proof of reviews: no state that a limited number of faults can cause is wrong.
 
 `docs/review.md` says what is proved, and what it rests on. `TALLYHOOK_MODEL=deep` allows three faults
 everywhere; `-rP` shows the numbers.
@@ -85,13 +85,13 @@ def test_no_state_is_wrong(model: Model) -> None:
 
 
 def test_nobody_is_asked_without_need() -> None:
-    """Where the server keeps marks and no person acts, two faults never end with a question."""
+    """If the server keeps marks and no person interferes, two faults never end in Unresolved."""
     model = explored(Model([FULL], **ALONE))
     assert model.ends["asked"] == 0
 
 
 class Guesses(Application):
-    """A review that adds again though an unmarked charge may be its own."""
+    """A review that adds again although an unmarked charge may be its own."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -112,7 +112,7 @@ class Impatient(Application):
 
 
 class Forgetful(Application):
-    """A review that takes a lost answer for a refusal: each attempt begins with an empty journal."""
+    """A review that treats a lost answer as a refusal. Each attempt starts with an empty journal."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         review, _, now, unknown_for, marks = args
@@ -120,7 +120,7 @@ class Forgetful(Application):
 
 
 class Trusting(Application):
-    """A review that reads nothing back: after the first comparison nothing is left to do."""
+    """A review that reads nothing back. It finds no remaining changes after the first comparison."""
 
     has_compared = False
 
@@ -170,7 +170,7 @@ class Trusting(Application):
     ],
 )
 def test_each_assumption_matters(violation: str, model: Model) -> None:
-    """Without it the same exploration finds a state that is wrong."""
+    """Without this rule, the same exploration finds a wrong state."""
     model.explore(stop_at_first=violation)
     found = [wrong for wrong, _ in model.violations]
     assert violation in found, f"{model.states} states, {found}"

@@ -1,4 +1,4 @@
-"""Signature schemes: the published vectors, rotation, time, and input that nobody decent sends."""
+"""Signature schemes: published test vectors, key rotation, time, and malformed input."""
 
 import base64
 import subprocess
@@ -14,7 +14,7 @@ from tallyhook import BadSignature, signing
 
 # Standard Webhooks' own example for v1.
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-# A pair of keys for v1a, known from the open-source server of Svix that the specification grew out of.
+# A key pair for v1a from Svix's open-source server, on which the specification is based.
 PRIVATE = "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg=="
 PUBLIC = "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4="
 ID, TIMESTAMP, BODY = "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}'
@@ -55,7 +55,7 @@ OTHER_PUBLIC = key_of("whpk_", bytes.fromhex(RFC_8032[0][1]))
 
 
 class Case(NamedTuple):
-    """A scheme with the sender's key, the listener's, and those of somebody else."""
+    """A scheme with the sender's key, the listener's key, and another party's keys."""
 
     scheme: signing.Scheme
     own: str
@@ -83,7 +83,7 @@ def v1(given: dict[str, str], *keys: str, body: bytes = BODY, at: datetime = AT)
     return signing.STANDARD_V1.verify(given, body, keys or (SECRET,), at=at)
 
 
-# What others have computed.
+# Test vectors from other implementations.
 
 
 def test_the_published_vector_of_v1() -> None:
@@ -121,7 +121,7 @@ def test_every_scheme_has_its_name() -> None:
     }
 
 
-# What holds for all of them.
+# All schemes.
 
 
 @each
@@ -144,7 +144,7 @@ def test_a_key_is_rotated_without_a_gap(case: Case) -> None:
 
 @each
 def test_every_key_is_tried_whichever_fits(case: Case) -> None:
-    """Stopping at the first key that fits would tell by the time which one it was."""
+    """If it stopped at the first matching key, timing would reveal which key it was."""
     tried: list[object] = []
 
     class Counted(str):
@@ -186,7 +186,7 @@ def test_an_empty_key_is_none(case: Case, key: str | bytes) -> None:
         case.scheme.sign(BODY, key, id="one", at=AT)
 
 
-# Standard Webhooks alone.
+# Standard Webhooks only.
 
 
 def test_a_list_of_signatures_needs_one_that_fits() -> None:
@@ -198,7 +198,7 @@ def test_a_list_of_signatures_needs_one_that_fits() -> None:
 
 
 def test_a_list_of_very_many_signatures_is_not_read_to_its_end() -> None:
-    """Each one costs a hash of the body: a list without end would be a way to keep a listener busy."""
+    """Each signature costs a hash of the body, so an endless list could overload a listener."""
     assert v1(headers("v1a,x " * 20 + "v1,x " * 7 + V1))
     assert not v1(headers("v1,x " * 8 + V1))
 
@@ -236,7 +236,7 @@ def test_the_timestamp_is_signed() -> None:
 
 
 def test_the_parts_of_the_signed_content_cannot_be_moved() -> None:
-    """`a.1` + `2` + `{}` and `a` + `1` + `2.{}` are the same bytes; only the second is anybody's message."""
+    """`a.1` + `2` + `{}` and `a` + `1` + `2.{}` are the same bytes, but only the second is a real message."""
     signed = signing.STANDARD_V1.sign(b"%d.{}" % TIMESTAMP, SECRET, id="a", at=AT)
     moved = headers(signed["webhook-signature"], id=f"a.{TIMESTAMP}")
     assert not v1(moved, body=b"{}")
@@ -244,7 +244,7 @@ def test_the_parts_of_the_signed_content_cannot_be_moved() -> None:
 
 @pytest.mark.parametrize("id", ["", "a.b", "a b", "a\nb", "é"])
 def test_an_id_is_one_word(id: str) -> None:
-    with pytest.raises(ValueError, match="an id is"):
+    with pytest.raises(ValueError, match="an id must be"):
         signing.STANDARD_V1.sign(BODY, SECRET, id=id, at=AT)
 
 

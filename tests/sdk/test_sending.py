@@ -1,4 +1,4 @@
-"""What stands around a call on its way: headers, proxies, compression, connections."""
+"""Sending calls: headers, proxies, compression, connections."""
 
 import gzip
 import inspect
@@ -41,7 +41,7 @@ async def disconnect(client: Client | AsyncClient) -> None:
 
 @contextmanager
 def listening(body: bytes, *headers: str) -> Iterator[tuple[str, list[bytes]]]:
-    """The host of a server that gives everybody this answer, on one connection each, and what it was sent."""
+    """A server that gives this answer once per connection. Yields its host and the requests it got."""
     requests: list[bytes] = []
     head = "\r\n".join(["HTTP/1.1 200 OK", f"Content-Length: {len(body)}", "Connection: close", *headers])
     listener = socket.create_server(("127.0.0.1", 0))
@@ -211,7 +211,7 @@ async def test_a_closed_client_is_of_no_use(client: type[Client] | type[AsyncCli
         await close(made)
         with pytest.raises(UnusableClient, match="closed"):
             await customer(made)
-        await close(made)  # once more does no harm
+        await close(made)  # closing twice is harmless
     assert len(requests) == 1
 
 

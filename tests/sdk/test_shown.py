@@ -1,4 +1,4 @@
-"""How invoices and reviews show themselves: as text, by rich, and in a notebook."""
+"""Invoices and reviews shown as text, with rich, and in a notebook."""
 
 import io
 import subprocess
@@ -258,7 +258,7 @@ def test_an_outcome_without_any_work_does_not_claim_what_was_found(review: Revie
 
 def test_an_outcome_says_which_quantities_no_document_showed(review: Review) -> None:
     cheddar = FakeCheddar(billed_items={"GB": Decimal(1), "USERS": Decimal(0)}, paid=True)
-    review.set_quantity("GB", 2)  # as many as are included
+    review.set_quantity("GB", 2)  # exactly the included quantity
     outcome = review.apply(cheddar.client())
     assert outcome.unverified == ("GB",)
     assert str(outcome).splitlines() == [
@@ -267,8 +267,8 @@ def test_an_outcome_says_which_quantities_no_document_showed(review: Review) -> 
         "  GB            2      ?",
         "  ───────────────────────────────",
         "  total            20.00    20.00",
-        "  nothing to do: it was paid with everything declared on it",
-        "  not verified, since no document shows it: GB",
+        "  nothing to do: it was paid with everything that was declared",
+        "  not verified, because no document shows it: GB",
     ]
 
 

@@ -1,4 +1,4 @@
-"""Elements as nobody decent writes them: read without a loss, or refused with an error of ours."""
+"""Malformed elements: they are read without loss, or rejected with one of our errors."""
 
 import time
 from collections import Counter
@@ -27,7 +27,7 @@ MODELS = [
 
 
 def texts_of(node: Any) -> Counter[str]:
-    """The values of a node that say something."""
+    """The values of a node that aren't blank."""
     if isinstance(node, dict):
         return sum((texts_of(value) for value in node.values()), Counter())
     if isinstance(node, list):
@@ -36,7 +36,7 @@ def texts_of(node: Any) -> Counter[str]:
 
 
 def keeps_everything(element: Any) -> None:
-    """What is read has each text of the element in its source, or the element is refused."""
+    """The tree has every text of the source element, or the element is rejected."""
     try:
         node = xml.node_of(element)
         customer = _model.read(Customer, node)
@@ -135,7 +135,7 @@ texts = st.sampled_from(
 
 @st.composite
 def trees(draw: st.DrawFn, depth: int = 5) -> Any:
-    """Elements that are often what Cheddar sends: lists hold their entries, and leaves texts."""
+    """Elements that are usually like Cheddar's: lists have their entries, and leaves have text."""
     name = draw(names)
     element = etree.Element(name)
     element.text = draw(texts) or None
@@ -194,4 +194,4 @@ def test_time_grows_with_the_size_only(document: str) -> None:
     with suppress(DecodeError):  # more attributes than an element may have
         customer = documents.customer(body)
         assert customer.extra or customer.subscriptions
-    assert time.process_time() - began < 5  # a second or less; when it grew with the square, minutes
+    assert time.process_time() - began < 5  # with quadratic time this would take minutes

@@ -1,4 +1,4 @@
-"""One usage audit for all systems: what did each account use in the period that closes?
+"""One usage audit for all systems: what did each account use in the closing period?
 
     def usage(audit: Audit) -> None:
         audit.set_quantity("GB25", blocks_used(audit.window.account, audit.window.end))
@@ -8,10 +8,10 @@
     for outcome in apply(usage, systems, FileJournal("audit.jsonl")):
         print(outcome)
 
-A window is the time in which you can still change what will be billed. Only a `hold` guarantees that nothing
-is billed unaudited: the invoice waits, and is executed once its lines have been read again. A `deadline` has
-to be met; the outcome says if it was missed. The next invoice takes in what is collected (`collect`). Each
-outcome says what its system can't promise.
+A window is the time in which you can still change the next bill. There are three kinds. Only `hold`
+guarantees that nothing is billed unaudited: the invoice waits, and is executed after its lines have been read
+back. With `deadline`, quantities must be set before a date; the outcome says if they were late. With
+`collect`, charges are collected for the next invoice. Each outcome says what its system can't guarantee.
 """
 
 from tallyhook.audit.audit import UNKNOWN_FOR, Audit, Executor, System, apply

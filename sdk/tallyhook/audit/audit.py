@@ -1,4 +1,4 @@
-"""A usage audit for any system: declare what was used, compare, apply, verify."""
+"""A usage audit for any system: declare the usage, compare, apply, verify."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,7 @@ from tallyhook.errors import Error, NoAnswer
 from tallyhook.review import OutcomeUnknown
 
 UNKNOWN_FOR = timedelta(minutes=5)
-"""How long a request without an answer may still arrive."""
+"""How long a request whose answer was lost may still arrive."""
 
 
 def _now() -> datetime:
@@ -30,12 +30,12 @@ def _now() -> datetime:
 
 
 class System(Protocol):
-    """What an audit needs from a billing system.
+    """A billing system that can be audited.
 
     Attributes:
         name: the system's name in its windows.
-        not_promised: sentences that say what the system can't guarantee.
-        adds: whether a quantity is reached by adding charges, so that a second time would charge twice.
+        not_promised: what the system can't guarantee, for people to read.
+        adds: whether quantities are reached by adding charges. Doing that twice would charge twice.
     """
 
     name: str
@@ -43,13 +43,13 @@ class System(Protocol):
     adds: bool
 
     def windows(self, now: datetime) -> Iterable[Window]:
-        """The windows to audit now, and those that have closed but are not billed yet."""
+        """The windows to audit now, including those that have closed but aren't billed yet."""
 
     def read(self, window: Window) -> Mapping[str, Decimal]:
-        """What would be billed now, by item. Raises LookupError if the window is gone: it has been billed."""
+        """The quantities that would be billed now, by item. Raises LookupError if they are already billed."""
 
     def write(self, window: Window, change: Change) -> None:
-        """Bring one item to its quantity. Raises AuditFailed if that is impossible."""
+        """Set one item to its declared quantity. Raises AuditFailed if that is impossible."""
 
 
 @runtime_checkable
@@ -57,15 +57,15 @@ class Executor(Protocol):
     """A system that holds invoices until a call executes them."""
 
     def execute(self, window: Window, declared: Mapping[str, Decimal]) -> None:
-        """Execute the invoice. Raises AuditFailed if it is declined, or billed otherwise than declared."""
+        """Execute the invoice. Raises AuditFailed if it is declined or its bill differs from `declared`."""
 
 
 class Audit:
-    """The audit of one window, for the function that declares usage.
+    """The audit of one window. Your function declares usage on it.
 
     Attributes:
         window: the account and period.
-        runs: whether to execute the invoice once everything is right.
+        runs: whether to execute the invoice once it matches the declaration.
     """
 
     def __init__(self, window: Window, quantities: Mapping[str, Decimal]) -> None:
@@ -84,13 +84,12 @@ class Audit:
         return dict(self._declared)
 
     def quantity(self, item: str) -> Decimal:
-        """What would be billed now. Raises LookupError if there is no such item."""
+        """The quantity that would be billed now. Raises LookupError if there is no such item."""
         self._require(item)
         return self._quantities[item]
 
     def set_quantity(self, item: str, quantity: Decimal | int | str) -> None:
-        """Declare the quantity to bill for an item. Declare 0 too, or the quantity that is there will be
-        billed.
+        """Declare the quantity to bill for an item. Declare 0 too; otherwise the present quantity is billed.
 
         Raises:
             LookupError: there is no such item.
@@ -99,21 +98,21 @@ class Audit:
         """
         self._require(item)
         if isinstance(quantity, bool) or not isinstance(quantity, Decimal | int | str):
-            raise TypeError(f"a quantity is a Decimal, an int or a str, not {type(quantity).__name__}")
+            raise TypeError(f"a quantity must be a Decimal, an int or a str, not {type(quantity).__name__}")
         try:
             number = Decimal(quantity)
         except InvalidOperation:
-            raise ValueError("a quantity is a number") from None
+            raise ValueError("a quantity must be a number") from None
         if not number.is_finite() or number < 0:
-            raise ValueError("a quantity is a number of at least 0")
+            raise ValueError("a quantity must be at least 0 and finite")
         self._declared[item] = number
 
     def run_when_done(self) -> None:
-        """Execute the invoice once everything is right. A system that bills by itself ignores this."""
+        """Execute the invoice once it matches the declaration. Only systems that hold invoices do this."""
         self.runs = True
 
     def compare(self) -> tuple[Change, ...]:
-        """What differs from the declaration."""
+        """The quantities that differ from the declaration."""
         return tuple(
             Change(item=item, before=self._quantities[item], after=quantity)
             for item, quantity in self._declared.items()
@@ -137,13 +136,13 @@ def apply(
     """Audit every window of every system with one function. A failure in one window doesn't stop the others.
 
     This is a generator: nothing happens until you iterate over it, so exhaust it. You can stop it at any
-    point and run it again. Quantities are set to totals; where a system adds charges, it looks for earlier
-    ones first; and an invoice is executed only after its lines were read again. Without a journal, nothing
-    that adds is written.
+    point and run it again: quantities are set to totals, systems that add charges first look for earlier
+    ones, and an invoice is executed only after its lines have been read back. Systems that add charges need a
+    journal.
 
     `now` returns the time as an aware datetime; by default it is the machine's. `uptime` returns seconds that
     always advance, so that setting the clock doesn't end the wait for a lost answer. By default it is the
-    machine's uptime, or None with a `now` of your own: then `now` alone counts.
+    machine's uptime, or None if you pass `now`: then only `now` counts.
     """
     if now is None:
         now, uptime = _now, uptime or _uptime.uptime
@@ -156,18 +155,18 @@ def apply(
                 continue
             application = _Application(system, window, function, kept, now, uptime)
             if journal is None and system.adds and not dry_run:
-                yield application.outcome(Standing.FAILED, problem="what adds charges needs a journal")
+                yield application.outcome(Standing.FAILED, problem="adding charges needs a journal")
                 continue
             yield application.run(dry_run=dry_run)
 
 
 def _windows(system: System, now: datetime) -> Iterator[Window | Outcome]:
-    """The windows. If a list can't be read completely, that is an outcome of its own."""
+    """The windows. If a list can't be read completely, the last entry is an outcome that says so."""
     try:
         yield from system.windows(now)
     except (Error, LookupError, ValueError) as error:
         nobody = Window(system=system.name, account="", start=None, end=None, kind=Kind.HOLD)
-        problem = f"its windows can't be listed completely: {error}"
+        problem = f"can't list all windows: {error}"
         yield Outcome(window=nobody, standing=Standing.FAILED, problem=problem)
 
 
@@ -204,7 +203,7 @@ class _Application:
         if window.is_late(self.now()):
             if not self.changes:
                 return self.outcome(Standing.SET)
-            closed = f"it closed at {window.closes:%Y-%m-%d %H:%M}: what is set now is not on this bill"
+            closed = f"closed at {window.closes:%Y-%m-%d %H:%M}: a change now would not be on this bill"
             return self.outcome(Standing.LATE, problem=closed)
         if dry_run:
             return self.outcome(Standing.DRY_RUN)
@@ -232,7 +231,7 @@ class _Application:
         self._verify(audit)
         if is_late:
             closed = (
-                f"it closed at {window.closes:%Y-%m-%d %H:%M}, meanwhile: look whether it is on this bill"
+                f"closed at {window.closes:%Y-%m-%d %H:%M}, during the change: check if it is on this bill"
             )
             return self.outcome(Standing.LATE, problem=closed)
         if window.kind is not Kind.HOLD or not audit.runs:
@@ -244,19 +243,19 @@ class _Application:
         return self.outcome(Standing.EXECUTED)
 
     def _verify(self, audit: Audit) -> None:
-        """Read again what was written. Raises AuditFailed if it differs, so that nothing is executed."""
+        """Read back what was written. Raises AuditFailed if it differs, so that nothing is executed."""
         if not self.changes:
             return
         stands = self.system.read(self.window)
         for item, quantity in audit.declared.items():
             if stands.get(item) != quantity:
-                raise AuditFailed(f"{item} stands at {stands.get(item)} after {quantity} was set")
+                raise AuditFailed(f"{item} is {stands.get(item)} after it was set to {quantity}")
         self.journal.append(Verified(window=self.window.key, at=self.now()))
 
     def _may_change(self, declared: Mapping[str, Decimal]) -> bool:
-        """Whether a request of an earlier run has an unknown outcome, and would do harm if it still arrived.
+        """Whether an earlier run's request may still arrive and make the bill wrong.
 
-        Raises AuditFailed if a charge was added but isn't shown as it was sent: each run would add another.
+        Raises AuditFailed if a charge was added but doesn't show as sent, because each run would add another.
         """
         shown = {change.item: change.before for change in self.changes}
         unknown: list[Setting | Adding] = []
@@ -271,11 +270,11 @@ class _Application:
                 ):
                     unknown.append(entry)
                 case Added(item=item) if any(each.item == item for each in unknown):
-                    raise AuditFailed(f"{item} was charged, and is not shown as it was sent")
+                    raise AuditFailed(f"{item} was charged, but doesn't show as it was sent")
         return bool(unknown) and self._age(unknown[-1]) < UNKNOWN_FOR
 
     def _age(self, entry: Setting | Adding) -> timedelta:
-        """How long ago an entry was written, whatever the clock was set to since.
+        """The time since an entry was written, even if the clock was set since.
 
         The uptime decides, unless the machine was restarted. An entry of another machine may seem younger.
         """

@@ -1,4 +1,4 @@
-"""The journal of an audit: each step is written down before it is taken."""
+"""The journal of an audit: each step is recorded before it is taken."""
 
 import os
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ class Adding(msgspec.Struct, frozen=True, kw_only=True, tag="adding"):
 
 
 class Added(msgspec.Struct, frozen=True, kw_only=True, tag="added"):
-    """The call that adds a charge was answered: it is there, whatever a reading shows."""
+    """The call that adds a charge was answered, so the charge exists even if the system doesn't show it."""
 
     window: str
     at: datetime
@@ -56,7 +56,7 @@ class Running(msgspec.Struct, frozen=True, kw_only=True, tag="running"):
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True, tag="verified"):
-    """The quantities were read again, and are as declared."""
+    """The quantities were read back and match the declaration."""
 
     window: str
     at: datetime
@@ -72,7 +72,7 @@ class Journal(Protocol):
         """The entries of one window, oldest first."""
 
     def append(self, entry: Entry) -> None:
-        """Add an entry. Returns once it is durable."""
+        """Add an entry. Returns only once it is durable."""
 
 
 class MemoryJournal:
@@ -89,14 +89,14 @@ class MemoryJournal:
 
 
 class FileJournal:
-    """A file with one line per entry. An entry is on the disk when `append` returns.
+    """A file with one line per entry. An entry is on disk when `append` returns.
 
-    Only one process may write to it at a time; a cron job can lock it, for example with flock. If a crash cut
-    off the last line, that line doesn't count: nothing was sent for it.
+    Only one process may write to it at a time; a cron job can lock it, for example with flock. A last line
+    that was cut off by a crash is dropped, because its request was never sent.
     """
 
     def __init__(self, path: Path | str) -> None:
-        """Raises ValueError for a line that is not an entry, unless it is the last."""
+        """Raises ValueError for a complete line that is not an entry."""
         self._path = Path(path)
         self._all: list[Entry] = []
         if not self._path.exists():

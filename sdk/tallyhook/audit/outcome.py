@@ -12,10 +12,10 @@ from tallyhook.tables import Column, Shown, Table
 
 
 class AuditFailed(Error):
-    """The declaration can't be applied: a person has to look.
+    """The declaration can't be applied. Someone must look into it.
 
     Attributes:
-        reason: why not.
+        reason: why it can't be applied.
     """
 
     def __init__(self, reason: str) -> None:
@@ -27,26 +27,26 @@ class Standing(StrEnum):
     """The state of a window after an audit."""
 
     DRY_RUN = "dry run"
-    """The declaration was compared; nothing was changed."""
+    """The quantities were compared with the declaration; nothing was changed."""
 
     EXECUTED = "executed"
     """The invoice was run or posted as declared."""
 
     SET = "set"
-    """The quantities are as declared, and were read again."""
+    """The quantities match the declaration."""
 
     LATE = "late"
-    """The window had closed with other quantities than declared: the bill is wrong."""
+    """The window closed before the declared quantities were set, so the bill may be wrong."""
 
     UNKNOWN = "unknown"
-    """A call got no answer and may still be carried out. Run the audit again in a few minutes."""
+    """A call got no answer and may still be applied. Run the audit again in a few minutes."""
 
     FAILED = "failed"
     """A call was refused, or the declaration can't be applied."""
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """An item's quantity now, and as declared."""
+    """An item's quantity before the audit and as declared."""
 
     item: str
     before: Decimal
@@ -57,14 +57,14 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(Shown, msgspec.Struct, frozen=True, kw_only=True):
-    """What an audit did to one window, or in a dry run would do.
+    """The result of an audit of one window.
 
     Attributes:
         window: the account and period.
         standing: the window's state.
-        changes: what differed from the declaration.
-        problem: why it failed, is late, or is unknown; empty otherwise.
-        not_promised: what this system can't promise, in words.
+        changes: the quantities that differed from the declaration.
+        problem: why the window failed, is late or is unknown; empty otherwise.
+        not_promised: what the system can't guarantee, for people to read.
     """
 
     window: Window
@@ -75,7 +75,7 @@ class Outcome(Shown, msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_good(self) -> bool:
-        """Whether nothing is left to do."""
+        """Whether the audit succeeded, so that nothing is left to do."""
         return self.standing in (Standing.DRY_RUN, Standing.EXECUTED, Standing.SET)
 
     def table(self) -> Table:

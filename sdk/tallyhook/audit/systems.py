@@ -1,4 +1,4 @@
-"""The four systems, each as an audit sees it.
+"""The adapters that let an audit work on each of the four systems.
 
 `items` maps the audit's names to the system's, so that one function works for all systems.
 """
@@ -44,7 +44,7 @@ class Cheddar:
                 )
 
     def read(self, window: Window) -> Mapping[str, Decimal]:
-        """The quantities on the invoice; where it shows none, what a review set and verified, or 0."""
+        """The invoice's quantities. If it doesn't show one: the quantity that `write` set last, or 0."""
         customer = self._customer(window)
         found: dict[str, Decimal] = {}
         for name, code in self._items.items():
@@ -77,17 +77,17 @@ class Cheddar:
         customer = self._client.get_customer(window.account)
         invoice = customer.subscription.outstanding_invoice
         if invoice is None or invoice.id != window.invoice:
-            raise LookupError(f"invoice {window.invoice} of {window.account} is no longer waiting")
+            raise LookupError(f"invoice {window.invoice} of {window.account} is no longer outstanding")
         return customer
 
 
 class Fusebill:
-    """Ready drafts, which wait to be posted if auto-post is off."""
+    """Ready draft invoices. With auto-post off, they wait until they are posted."""
 
     name = "fusebill"
     not_promised: tuple[str, ...] = (
-        "a draft is found by asking: no hook is documented",
-        "a product of which nothing stands on the draft can't be added to it",
+        "drafts are found by polling, because no hook is documented",
+        "a product that has no charge on the draft can't be added to it",
     )
     adds = False
 
@@ -96,7 +96,7 @@ class Fusebill:
         self._client, self._items = client, items
 
     def windows(self, now: datetime) -> Iterator[Window]:
-        """The drafts. Raises DecodeError after the others if a draft can't be read."""
+        """The drafts. If a draft can't be read, raises DecodeError after the readable ones."""
         drafts: list[fusebill.DraftInvoice] = []
         unreadable: list[DecodeError] = []
         page = 0
@@ -146,20 +146,20 @@ class Fusebill:
             ]
             if posted.charges and billed != [quantity] and (billed or quantity):
                 shown = ", ".join(map(str, billed)) or "nothing"
-                raise AuditFailed(f"{name} was billed as {shown}, and {quantity} was declared")
+                raise AuditFailed(f"{name} was billed as {shown}, but {quantity} was declared")
 
     def _draft(self, window: Window) -> fusebill.DraftInvoice:
         try:
             return self._client.get_draft_invoice(int(window.invoice))
         except NotFound:
-            raise LookupError(f"draft {window.invoice} is no longer waiting") from None
+            raise LookupError(f"draft {window.invoice} is gone or already posted") from None
 
     @staticmethod
     def _on(draft: fusebill.DraftInvoice, code: str) -> tuple[fusebill.DraftCharge | None, Decimal]:
-        """The only charge of a product, and its quantity."""
+        """A product's charge and its quantity. Raises AuditFailed if there are several."""
         charges = [charge for charge in draft.draft_charges if charge.product_code == code]
         if len(charges) > 1:
-            raise AuditFailed(f"draft {draft.id} has {len(charges)} charges of {code}: it should have one")
+            raise AuditFailed(f"draft {draft.id} has {len(charges)} charges of {code}; expected one")
         if not charges:
             return None, Decimal(0)
         if charges[0].quantity is None:
@@ -168,12 +168,12 @@ class Fusebill:
 
 
 class Cleverbridge:
-    """Items whose quantity counts if it is set before the reminder date."""
+    """Subscription items. A quantity counts if it is set before the reminder date."""
 
     name = "cleverbridge"
     not_promised: tuple[str, ...] = (
-        "nothing holds the bill: a quantity has to be set before the reminder date",
-        "what was billed can't be read by this API; what stands on the item was read again",
+        "nothing holds the bill: quantities must be set before the reminder date",
+        "this API doesn't show what was billed; only the item's quantity was read back",
     )
     adds = False
 
@@ -187,7 +187,7 @@ class Cleverbridge:
     ) -> None:
         """`items` maps the audit's names to RunningNumbers.
 
-        `ahead`: how long before a window closes the audit begins. A short time misses less usage.
+        `ahead` is how long before a window closes it is audited. By then, most of the usage should be known.
         """
         self._client, self._subscriptions = client, tuple(subscriptions)
         self._items, self._ahead = items, ahead
@@ -210,7 +210,7 @@ class Cleverbridge:
                 )
 
     def read(self, window: Window) -> Mapping[str, Decimal]:
-        """The quantities that were set last. Only the price shows whether a late change is on this bill."""
+        """The quantities that were set last. They don't show whether a late change is on this bill."""
         subscription = self._subscription(window)
         found: dict[str, Decimal] = {}
         for name, number in self._items.items():
@@ -222,7 +222,7 @@ class Cleverbridge:
 
     def write(self, window: Window, change: Change) -> None:
         if change.after != change.after.to_integral_value():
-            raise AuditFailed(f"{change.item}: a quantity is a whole number here, not {change.after:f}")
+            raise AuditFailed(f"{change.item}: a quantity must be a whole number here, not {change.after:f}")
         subscription = self._subscription(window)
         item = subscription.item(self._items[change.item])
         self._client.update_subscription_item(subscription, item, int(change.after), generate_mail=False)
@@ -230,17 +230,17 @@ class Cleverbridge:
     def _subscription(self, window: Window) -> cleverbridge.Subscription:
         subscription = self._client.get_subscription(window.account)
         if subscription.next_billing_date != window.end:
-            raise LookupError(f"{window.account} now bills at another time")
+            raise LookupError(f"{window.account} now has another billing date")
         return subscription
 
 
 class Chargemonk:
-    """Charges for the next invoice. The call that adds one is inferred: see the client."""
+    """Charges for the next invoice. The call that adds them is inferred; see `chargemonk.Client`."""
 
     name = "chargemonk"
     not_promised: tuple[str, ...] = (
-        "nothing holds the bill: charges have to be there before the renewal",
-        "a charge can't be taken back by API",
+        "nothing holds the bill: charges must be added before the renewal",
+        "a charge can't be deleted through the API",
     )
     adds = True
 
@@ -252,10 +252,9 @@ class Chargemonk:
         *,
         ahead: timedelta = timedelta(days=1),
     ) -> None:
-        """`subscriptions` maps each code to its renewal date: no documented call returns it before the first
-        invoice.
+        """`subscriptions` maps codes to renewal times, `items` maps the audit's names to unit prices.
 
-        `items` maps the audit's names to the price of one unit. `ahead` is as in `Cleverbridge`.
+        No documented call shows a renewal time before the first invoice.
         """
         self._client, self._subscriptions = client, subscriptions
         self._items, self._ahead = items, ahead
@@ -290,12 +289,12 @@ class Chargemonk:
     def write(self, window: Window, change: Change) -> None:
         more = money.total((change.after, change.before.copy_negate()))
         if more < 0:
-            raise AuditFailed(f"{change.item}: {change.before:f} is charged already, and can't be taken back")
+            raise AuditFailed(f"{change.item}: {change.before:f} is already charged and can't be reduced")
         self._client.add_charge(
             window.account, _mark(change.item, window), self._items[change.item], quantity=more
         )
 
 
 def _mark(item: str, window: Window) -> str:
-    """What tells the charges of this window from others."""
+    """The description by which this window's charges are found."""
     return f"{item}, up to {window.end:%Y-%m-%d}"

@@ -1,4 +1,4 @@
-"""A window: the time in which you can still change what a period will be billed."""
+"""A window: the time in which you can still change the bill for a period."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -7,10 +7,10 @@ import msgspec
 
 
 class Kind(StrEnum):
-    """How a window closes, which decides what an audit can promise."""
+    """What closes a window. This decides what an audit can guarantee."""
 
     HOLD = "hold"
-    """The invoice waits until it has been compared, corrected and executed. Nothing is billed unaudited."""
+    """The invoice waits until it is executed. Nothing is billed unaudited."""
 
     DEADLINE = "deadline"
     """Quantities count if they are set before a date. There is nothing to execute."""
@@ -20,17 +20,17 @@ class Kind(StrEnum):
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):
-    """An account and a period that an audit is about.
+    """An account and a period to audit.
 
     Attributes:
         system: `cheddar`, `fusebill`, `cleverbridge` or `chargemonk`.
-        account: the customer or subscription, as the system names it.
-        start: the start of the period; None if the system doesn't say.
+        account: the system's code or id of the customer or subscription.
+        start: the start of the period; None if unknown.
         end: the end of the period, exclusive.
         opens: when the audit may begin; None if unknown.
         closes: when it is too late; None if only executing the invoice closes it.
         kind: what closes it.
-        invoice: the invoice that waits, as the system names it; empty if there is none yet.
+        invoice: the system's id of the waiting invoice; empty if there is none yet.
     """
 
     system: str
@@ -44,7 +44,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def key(self) -> str:
-        """The journal's name for it, the same in every run."""
+        """The window's key in the journal, the same in every run."""
         about = self.invoice or (self.end.isoformat() if self.end else "")
         return f"{self.system}/{self.account}/{about}"
 

@@ -1,4 +1,4 @@
-"""Chargemonk's client, as far as its API is known: invoices, and charges for the next invoice."""
+"""A client for the known part of Chargemonk's API: invoices, and charges for the next invoice."""
 
 from tallyhook.chargemonk.client import AsyncClient, Client
 from tallyhook.chargemonk.models import Invoice, InvoiceSubscription, UnbilledCharge

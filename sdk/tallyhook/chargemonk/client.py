@@ -1,4 +1,4 @@
-"""The client of Chargemonk's API: two lists, and one call whose path is inferred."""
+"""The clients for Chargemonk's API: two lists, and one call whose path is inferred."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -20,13 +20,13 @@ _READER = Reader(Invoice, UnbilledCharge)
 
 
 class Client(BaseClient):
-    """Chargemonk's API, as far as it is known.
+    """The known part of Chargemonk's API.
 
         with Client("test_token") as client:
             charges = client.list_subscription_unbilled_charges("S1")
 
-    No page shows the path of `add_charge`: the client refuses that call unless you give a path, for example
-    "addCharge". The token goes into the form of a POST (documented).
+    Chargemonk's pages don't show the path of `add_charge`. To use that call, pass a path such as "addCharge".
+    The token is sent in the form of a POST (documented).
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Client(BaseClient):
         return self.send(self._calls.list_invoices())
 
     def list_subscription_unbilled_charges(self, subscription_code: str) -> tuple[UnbilledCharge, ...]:
-        """List the charges of a subscription that wait for its next invoice."""
+        """List a subscription's pending charges for its next invoice."""
         return self.send(self._calls.list_unbilled(subscription_code))
 
     def add_charge(
@@ -53,7 +53,7 @@ class Client(BaseClient):
     ) -> None:
         """Add a charge to the next automatic invoice (path and parameters are inferred).
 
-        The client doesn't retry this call, because it would charge twice.
+        The client doesn't retry this call, because a retry could charge twice.
         """
         self.send(self._calls.add_charge(subscription_code, description, price, quantity))
 
@@ -85,11 +85,11 @@ class AsyncClient(BaseAsyncClient):
 
 
 class _Calls:
-    """The calls, each with the token."""
+    """The calls. Each sends the token."""
 
     def __init__(self, api_token: str, add_charge_path: str | None) -> None:
         if not api_token or not api_token.isascii() or not api_token.isprintable():
-            raise ValueError("An API token is printable ASCII")
+            raise ValueError("An API token must be printable ASCII")
         self._token, self._add_charge_path = api_token, add_charge_path
 
     def list_invoices(self) -> Call[tuple[Invoice, ...]]:
@@ -107,9 +107,9 @@ class _Calls:
         self, subscription_code: str, description: str, price: Decimal, quantity: Decimal | int
     ) -> Call[None]:
         if self._add_charge_path is None:
-            raise ValueError("No page shows the path of this call: name it as add_charge_path")
+            raise ValueError("The path of this call is undocumented: pass it as add_charge_path")
         if quantity <= 0:
-            raise ValueError("A quantity is above 0")
+            raise ValueError("A quantity must be above 0")
         form = (
             ("subscription_code", subscription_code),
             ("description", description),
@@ -147,7 +147,7 @@ class _Calls:
 
 
 def _listed(model: type[M], *path: str) -> Callable[[bytes], tuple[M, ...]]:
-    """A reader of the list under these names."""
+    """A reader for the list at this path."""
 
     def read_list(body: bytes) -> tuple[M, ...]:
         node: Any = _fine(body)
@@ -172,7 +172,7 @@ def _fine(body: bytes) -> dict[str, Any]:
 
 
 def _refusal(status: int, body: bytes) -> APIError:
-    """The exception for a refusal. What an error looks like is unknown; this looks for a `message`."""
+    """The exception for a refusal. The format of errors is unknown; this looks for a `message`."""
     try:
         return _error(status, _READER.object(body))
     except DecodeError:

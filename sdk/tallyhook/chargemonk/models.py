@@ -1,4 +1,4 @@
-"""The objects in Chargemonk's answers, as far as two pages show them. Times are Unix seconds there."""
+"""The objects in Chargemonk's answers, as two of its pages show them. Times are Unix seconds."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -8,7 +8,7 @@ from tallyhook._model import Model
 
 
 class InvoiceSubscription(Model, frozen=True, kw_only=True):
-    """What an invoice says about its subscription."""
+    """The subscription in an invoice."""
 
     _shown: ClassVar = ("subscription_id",)
 
@@ -22,7 +22,7 @@ class InvoiceSubscription(Model, frozen=True, kw_only=True):
 
     @property
     def subscription_next_billing(self) -> datetime | None:
-        """When it is billed next, according to the invoice."""
+        """The next billing time, according to the invoice."""
         return _moment(self.next_billing_seconds)
 
 
@@ -47,7 +47,7 @@ class Invoice(Model, frozen=True, kw_only=True):
 
 
 class UnbilledCharge(Model, frozen=True, rename=None):
-    """A charge that the next automatic invoice takes in (documented)."""
+    """A charge that will be on the next automatic invoice (documented)."""
 
     _shown: ClassVar = ("unbilledCode", "description", "amount")
     _aliases: ClassVar = {"unbilledCode": "code", "subscriptionCode": "subscription_code"}

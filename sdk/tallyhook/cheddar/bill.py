@@ -1,4 +1,4 @@
-"""An invoice shown as a bill: its lines, their sum, the tax, and whether it is paid."""
+"""Show an invoice as a bill: its lines, their sum, the tax, and whether it is paid."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -24,8 +24,8 @@ _COLUMNS = (
 def bill(invoice: "Invoice") -> Table:
     """The invoice's lines, rounded to cents, and their total with tax (inferred: see `money.tax`).
 
-    Below are the quantities of the period that a hook names. Only units above what the plan includes are
-    charged, and an invoice doesn't say how many that are.
+    The remarks list the period's quantities, which only a hook's invoice has. Only units above the plan's
+    included quantity are charged, and an invoice doesn't say how many those are.
     """
     subtotal = money.total(money.cents(charge.amount) for charge in invoice.charges)
     tax = money.tax(subtotal, invoice.rate)

@@ -1,6 +1,6 @@
 """Cheddar's two clients.
 
-They get their methods from one list, and each method gets its signature, docstring and reader from
+Both get their methods from one list. Each method gets its signature, docstring and reader from
 `tallyhook.cheddar.calls`. `tallyhook._client` sends the calls.
 """
 
@@ -55,36 +55,36 @@ class Client(_Methods, BaseClient):
         with Client("ACME", "ops@example.com", "password") as client:
             client.set_item_quantity("C1", "GB", Decimal("12.5"))
 
-    A `str` argument is the code of a customer, plan or item, or the number of an invoice. To use an id, wrap
-    it as `Id("…")` or pass the model.
+    A `str` argument is the code of a customer, plan or item, or the number of an invoice. To use an id, pass
+    `Id("…")` or the model.
 
     Args:
         product_code: may be None if `product_id` is given.
         user: the email of a user of the product.
         password: the user's password or API key.
         remote_address: the IPv4 address of the person on whose behalf you make the calls.
-        timeout: seconds for connecting, for sending, and for each wait for a part of the answer; 30 by
-            default, or that of the `http` client you pass.
+        timeout: seconds for connecting, for sending, and for each read; 30 by default, or the timeout of the
+            `http` client that you pass.
         deadline: seconds for a whole call with all its attempts; 120 by default, None for no deadline. A
-            blocking client checks it between the parts of an answer's body.
+            blocking client checks it between chunks of the answer's body.
         retries: how often a repeatable call is retried after a lost connection, a 502 or a 503; 3 by default.
         backoff: seconds before the first retry; each later pause is twice as long. 0.5 by default.
         max_answer: the largest answer in bytes, uncompressed; 100,000,000 by default.
-        http: an `httpx.Client` (or `httpx.AsyncClient`) of your own, which you close yourself. Its transport
-            must not send a POST twice: that may charge twice. It can't have `params`, nor another `base_url`
-            (ValueError). Without it, the client creates one with any of
-            httpx's options: `verify`, `proxy`, `limits`, `transport`, `event_hooks`, …
+        http: your own `httpx.Client` (or `httpx.AsyncClient`), which you close yourself. Its transport must
+            not resend a POST, because that may charge twice. It must have no `params` and no other
+            `base_url`. Without `http`, the client creates one with httpx's options that you pass: `verify`,
+            `proxy`, `limits`, `transport`, `event_hooks`, …
 
     All calls raise APIError (by status), NoAnswer or DecodeError, which are all subclasses of
     `tallyhook.Error`. A ValueError or TypeError means that an argument can't be sent, for example a lone
     surrogate.
 
-    The logger `tallyhook` names only actions and statuses, never whom a call is about, and httpx does not log
-    these calls. Anything else that watches httpx (event hooks, traces) sees URLs with customers' codes.
+    The logger `tallyhook` logs only actions and statuses, never codes or ids, and httpx doesn't log these
+    calls. Anything else that watches httpx (event hooks, traces) sees URLs with customers' codes.
 
-    After a fork, and an async client also in another event loop, the client opens new connections. With your
-    own `http` client it raises UnusableClient there, before anything is sent. It also does so once it is
-    closed.
+    After a fork, the client opens new connections. So does an async client in another event loop. If you
+    passed `http`, the client raises UnusableClient there instead, before it sends anything. A closed client
+    raises it too.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Hooks: read a raw body into a typed event.
+"""Hooks: decode a raw body into a typed event.
 
     hook = events.decode(body)
     if isinstance(hook, events.SubscriptionBillable):
@@ -34,9 +34,9 @@ __all__ = [
 
 
 class Hook(Model, frozen=True, kw_only=True):
-    """Something happened at Cheddar. An unknown activity type is an instance of this class itself.
+    """The base of all hooks, and the class of hooks with an unknown activity type.
 
-    If the hook has none, `activity_datetime` is None and `subscription` is an empty one.
+    If the hook doesn't have them, `activity_datetime` is None and `subscription` is an empty one.
     """
 
     TYPE: ClassVar[str] = ""
@@ -51,7 +51,7 @@ class Hook(Model, frozen=True, kw_only=True):
 
 
 class NewSubscription(Hook, frozen=True, kw_only=True):
-    """A customer has subscribed."""
+    """A customer subscribed."""
 
     TYPE: ClassVar[str] = "newSubscription"
 
@@ -86,13 +86,16 @@ class SubscriptionBillable(Hook, frozen=True, kw_only=True):
 
 
 class BillReminder(Hook, frozen=True, kw_only=True):
-    """A bill is coming; `subscription.invoice.transactions[0].amount` is the expected total (documented)."""
+    """A bill is due soon.
+
+    `subscription.invoice.transactions[0].amount` is its expected total (documented).
+    """
 
     TYPE: ClassVar[str] = "billReminder"
 
 
 class TransactionHook(Hook, frozen=True, kw_only=True):
-    """A transaction was executed or, later, settled. The invoice's only transaction says which."""
+    """A transaction was executed, or later settled. The invoice's only transaction says which."""
 
     TYPE: ClassVar[str] = "transaction"
 
@@ -116,17 +119,17 @@ TYPES: dict[str, type[Hook]] = {
         CustomerDeleted,
     )
 }
-"""The class of each activityType; a class names its own as `TYPE`."""
+"""The class for each activityType, which is the class's `TYPE`."""
 
 _types = {name.lower(): hook for name, hook in TYPES.items()}
 _json = msgspec.json.Decoder(float_hook=Decimal)
 
 
 def decode(body: bytes) -> Hook:
-    """Read a hook's raw body. Its type may be written in any case.
+    """Decode a hook's raw body. Its activityType may be in any case.
 
     Raises:
-        DecodeError: the body is not a JSON object, has no activityType, or holds a value that makes no sense.
+        DecodeError: the body is not a JSON object, has no activityType, or contains an invalid value.
     """
     try:
         node = _json.decode(body)

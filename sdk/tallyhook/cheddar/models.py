@@ -1,8 +1,8 @@
 """The objects in Cheddar's documents and hooks, with Cheddar's names.
 
-All are immutable, all fields have defaults, and `extra` has what no field holds. Amounts and quantities are
-exact Decimals, times are in UTC. An empty text and a missing one are both `""`. A date that can't be read is
-None, as a missing one is; `raw` tells them apart.
+All are immutable, all fields have defaults, and `extra` has the parts without a field. Amounts and quantities
+are exact Decimals, and times are in UTC. Empty and missing text are both `""`. Unreadable and missing dates
+are both None; look in `raw` to tell them apart.
 """
 
 from datetime import UTC, date, datetime
@@ -44,7 +44,7 @@ _BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 class Id(str):
-    """Marks a text as an id where a plain `str` would be a code or an invoice's number."""
+    """An id. A plain `str` would be a code or an invoice's number."""
 
     __slots__ = ()
 
@@ -53,15 +53,15 @@ class Id(str):
 
 
 def canonical(name: str) -> str:
-    """An id or a code as a database compares it: in any case, and without the white space around it."""
+    """An id or code, case-folded and without surrounding white space, as a database compares it."""
     return name.strip().casefold()
 
 
 class InvoicePeriod(StrEnum):
-    """Which invoice of a subscription a change is for (documented).
+    """Which invoice of a subscription to change (documented).
 
-    An outstanding invoice was due in the past and is not paid yet. The current one is due in the future.
-    Cheddar takes any value but `outstanding` for the current one, without an error.
+    An outstanding invoice was due in the past and isn't paid. The current one is due in the future. Cheddar
+    reads any value except `outstanding` as the current one, without an error.
     """
 
     CURRENT = "current"
@@ -103,7 +103,7 @@ class GatewayAccount(Model, frozen=True, kw_only=True):
 
 
 class CreditCard(Model, frozen=True, kw_only=True):
-    """What Cheddar says about a card on file (only in hooks)."""
+    """A card on file (only in hooks)."""
 
     _shown: ClassVar = ("credit_card_type", "last_four")
 
@@ -139,8 +139,8 @@ class PaymentMethod(Model, frozen=True, kw_only=True):
 class PlanItem(Model, frozen=True, kw_only=True):
     """A tracked item and its price in a plan.
 
-    Each unit beyond `quantity_included` costs `overage_amount`. A periodic item starts each period at 0; any
-    other keeps its quantity.
+    Each unit beyond `quantity_included` costs `overage_amount`. A periodic item starts each period at 0;
+    other items keep their quantity.
     """
 
     id: str = ""
@@ -184,7 +184,7 @@ class Plan(Model, frozen=True, kw_only=True):
 
 
 class Item(Model, frozen=True, kw_only=True):
-    """The quantity of a tracked item: of a subscription, or of the period that a hook's invoice bills."""
+    """The quantity of a tracked item in a subscription, or in the period that a hook's invoice bills."""
 
     _shown: ClassVar = ("id", "code", "quantity")
 
@@ -199,7 +199,7 @@ class Item(Model, frozen=True, kw_only=True):
 class Charge(Model, frozen=True, kw_only=True):
     """A line of an invoice. A negative `each_amount` makes it a credit.
 
-    The `id` is empty while the line is only projected on an invoice that is still open (recorded).
+    `id` is empty while the line is only a projection on an open invoice (recorded).
     """
 
     _shown: ClassVar = ("id", "code", "quantity", "each_amount")
@@ -219,7 +219,7 @@ class Charge(Model, frozen=True, kw_only=True):
 
 
 class Transaction(Model, frozen=True, kw_only=True):
-    """What a gateway did, or in a bill reminder what it is expected to do."""
+    """A payment at a gateway; in a bill reminder, an expected payment."""
 
     _shown: ClassVar = ("id", "amount", "response")
 
@@ -265,7 +265,7 @@ class Invoice(Shown, Model, frozen=True, kw_only=True):
 
     @property
     def is_paid(self) -> bool:
-        """Whether a transaction has paid it (recorded: paidTransactionId names that transaction)."""
+        """Whether a transaction has paid the invoice (recorded: paidTransactionId names that transaction)."""
         return self.paid_transaction_id != ""
 
     @property
@@ -275,12 +275,12 @@ class Invoice(Shown, Model, frozen=True, kw_only=True):
 
     @property
     def rate(self) -> Decimal:
-        """Its tax rate, under whichever name: a fraction (inferred), 0 if there is none."""
+        """`tax_rate` or `vat_rate`, as a fraction (inferred); 0 without either."""
         return self.tax_rate or self.vat_rate or _ZERO
 
     @property
     def is_projected(self) -> bool:
-        """Whether its period is still running, so that its lines are projections (recorded)."""
+        """Whether the period is still running, so that the lines are projections (recorded)."""
         return not self._is_closed and any(not charge.id for charge in self.charges)
 
     def table(self) -> Table:
@@ -288,7 +288,7 @@ class Invoice(Shown, Model, frozen=True, kw_only=True):
 
     @property
     def _is_closed(self) -> bool:
-        """Whether its period is over: then its recurring and item charges have ids."""
+        """Whether the period is over. The recurring and item charges have ids then."""
         billed = any(charge.id and charge.type in ("recurring", "item") for charge in self.charges)
         return billed or bool(self.transactions)
 
@@ -296,7 +296,7 @@ class Invoice(Shown, Model, frozen=True, kw_only=True):
 class Subscription(Model, frozen=True, kw_only=True):
     """A customer's subscription to a plan. Only hooks have `invoice`, `method` and `payment_method`.
 
-    `redirect_url` is where a customer approves a change to PayPal, while approval is pending (inferred).
+    `redirect_url` is the page where the customer approves a pending change to PayPal (inferred).
     """
 
     _aliases: ClassVar = {"plans": "plan"}
@@ -332,16 +332,18 @@ class Subscription(Model, frozen=True, kw_only=True):
 
     @property
     def is_canceled(self) -> bool:
-        """Whether it has been canceled, even if the date can't be read."""
+        """Whether it is canceled, even if the date can't be read."""
         return self.canceled_datetime is not None or is_odd_date(self.raw.get("canceledDatetime"))
 
     @property
     def current_invoice(self) -> Invoice | None:
-        """The open invoice that usage now counts for (inferred from the document's structure).
+        """The open invoice that bills usage reported now (inferred from the document's structure).
 
-        No clock is asked, since a test server's may be virtual. On an active subscription it is the newest
-        unpaid one, unless that shows that its period is over; a canceled subscription has one only while an
-        invoice still shows projected charges.
+        On an active subscription this is the newest unpaid invoice, unless its period is over. A canceled
+        subscription has one only while an invoice shows projected charges. The clock isn't used, because a
+        test server may have a virtual one.
+
+        Raises DecodeError if an unpaid invoice's billing date can't be read.
         """
         unpaid = self._unpaid()
         if self.is_canceled:
@@ -354,8 +356,8 @@ class Subscription(Model, frozen=True, kw_only=True):
     def outstanding_invoice(self) -> Invoice | None:
         """The invoice that `InvoicePeriod.OUTSTANDING` addresses.
 
-        It is the oldest unpaid one that is not the current one (inferred: no source says which of several it
-        is). Raises as `current_invoice` does.
+        This is the oldest unpaid invoice except the current one (inferred: no source says which one it is if
+        there are several). Raises as `current_invoice` does.
         """
         current = self.current_invoice
         unpaid = [invoice for invoice in self._unpaid() if invoice is not current]
@@ -371,7 +373,7 @@ class Subscription(Model, frozen=True, kw_only=True):
 
 
 class Customer(Model, frozen=True, kw_only=True):
-    """A customer with all subscriptions, newest first. `errors` are those in the same document."""
+    """A customer with all subscriptions, newest first. `errors` are the errors in the same document."""
 
     id: str = ""
     code: str = ""
@@ -417,7 +419,7 @@ class Product(Model, frozen=True, kw_only=True):
 
 
 class Incentive(Model, frozen=True, kw_only=True):
-    """What a promotion grants: a percentage off, for a number of months."""
+    """A promotion's discount: a percentage off for a number of months."""
 
     _shown: ClassVar = ("id", "percentage", "months")
 

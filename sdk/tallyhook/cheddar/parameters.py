@@ -1,7 +1,7 @@
 """The arguments of calls: small frozen structures, and the keyword arguments of edits.
 
-An argument that you don't give is not sent. `""`, or None in the keyword arguments of an edit, is sent and
-clears the field.
+An argument that you don't pass is not sent. `""` clears the field. In the keyword arguments of an edit, None
+does too.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -47,7 +47,7 @@ class CustomerFields(CustomerDetails, total=False):
 
 
 class PlanFields(TypedDict, total=False):
-    """The fields of a plan, with the names in a plan's document (inferred: no source lists these)."""
+    """The fields of a plan, named as in a plan's document (inferred: no source lists them)."""
 
     description: str
     is_active: bool
@@ -99,7 +99,7 @@ class _Input(msgspec.Struct, frozen=True):
 class PaymentInput(_Input, frozen=True, kw_only=True):
     """How a customer pays. Its `repr` hides the card's number and code.
 
-    `method` is Cheddar's word, such as `cc` or `paypal`; `cc_expiration` is `MM/YYYY`. PayPal sends the
+    `method` is `cc`, `paypal` or another of Cheddar's words. `cc_expiration` is `MM/YYYY`. PayPal sends the
     customer back to `return_url` or `cancel_url`.
     """
 
@@ -146,7 +146,7 @@ class ItemInput(_Input, frozen=True):
 
 
 def pairs(fields: Mapping[str, object], within: str = "") -> Pairs:
-    """Keyword arguments as a form's pairs, in the brackets of `within` if it is given."""
+    """Keyword arguments as a form's pairs. With `within`, their names are `within[name]`."""
     return tuple(_pairs(fields, within))
 
 
@@ -190,11 +190,7 @@ def list_of_items(items: Sequence[ItemInput]) -> Pairs:
 
 
 def only(kind: type, fields: Mapping[str, object]) -> Mapping[str, object]:
-    """The keyword arguments, after checking that the TypedDict has each of them.
-
-    Raises:
-        TypeError: the TypedDict lacks one. Otherwise a misspelled argument would have no effect.
-    """
+    """Return the keyword arguments. Raises TypeError for one that the TypedDict doesn't have."""
     for name in fields:
         if name not in kind.__annotations__:
             raise TypeError(f"unexpected keyword argument {name!r}")
@@ -202,14 +198,14 @@ def only(kind: type, fields: Mapping[str, object]) -> Mapping[str, object]:
 
 
 def plain(value: object) -> str:
-    """A value as a form or a query has it, which is how Cheddar's XML writes it.
+    """A value as text for a form or query, in the format of Cheddar's XML.
 
     Raises:
         TypeError: it is a float.
         ValueError: it is a datetime without an offset.
     """
     if isinstance(value, float):
-        raise TypeError("A float can't be exact: give a Decimal")
+        raise TypeError("A float isn't exact: pass a Decimal")
     if isinstance(value, datetime) and value.tzinfo is None:
         raise ValueError("A datetime needs an offset")
     match value:

@@ -1,7 +1,7 @@
 """Cheddar's XML documents: read bytes into models.
 
-Every function here raises DecodeError if the body is not the expected document. If it is an error document,
-it raises APIError with the status in that document. Text between elements is not read.
+Except for `refusal`, every function here raises DecodeError if the body is not the expected document. For an
+error document, it raises APIError with the document's status. Text between elements is ignored.
 """
 
 from typing import TypeVar
@@ -29,7 +29,7 @@ _ROOTS: dict[type, str] = {Customer: "customers", Plan: "plans", Promotion: "pro
 
 
 def customers(body: bytes) -> tuple[Customer, ...]:
-    """The customers of a document. Each one's `errors` are those beside them in the document."""
+    """The customers of a document. Each customer's `errors` are the document's errors."""
     return _all(Customer, _root(body))
 
 
@@ -59,16 +59,16 @@ def promotion(body: bytes) -> Promotion:
 
 
 def nothing(body: bytes) -> None:
-    """A document that only says that the call succeeded (inferred: `<success/>`), or an empty answer.
+    """Check an answer without content: `<success/>` (inferred) or an empty body.
 
-    Raises DecodeError for a proxy's page.
+    Raises DecodeError for an HTML page, for example from a proxy.
     """
     if body and str(_root(body).tag).rpartition("}")[2].lower() == "html":
         raise DecodeError("a document of the API was expected")
 
 
 def refusal(status: int, body: bytes) -> APIError:
-    """The exception for the body of an error status, whatever that body is."""
+    """The exception for an error status and any body."""
     try:
         root = _root(body)
         if root.tag == "customers":

@@ -1,7 +1,7 @@
-"""Every call of Cleverbridge's API; `tallyhook.cheddar.calls` says how calls are described.
+"""Every call of Cleverbridge's API. `tallyhook.cheddar.calls` explains calls.
 
 A client retries reading, previews, setting a total for the next renewal, and setting the next billing date.
-It never retries what charges at once, what adds, or what redeems a coupon.
+It never retries a call that charges at once, adds something or redeems a coupon.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,13 +29,13 @@ class Alignment(Enum):
     """When an update takes effect, and what it charges (documented)."""
 
     AT_RENEWAL = (False, False)
-    """From the next renewal on, which bills it. The update has to arrive before the reminder date."""
+    """From the next renewal, which bills it. The update must arrive before the reminder date."""
 
     NOW_PRORATED = (True, False)
     """At once. The rest of the interval is charged. Refused if that amount is negative."""
 
     NOW_EXTENDED = (True, True)
-    """At once. The current interval is extended to that of the changed item."""
+    """At once. The current interval is extended to the interval of the changed item."""
 
     def settings(self, preview: bool) -> dict[str, bool]:
         """The flags on the wire. The second one requires the first."""
@@ -73,9 +73,9 @@ def get_subscriptions_for_customer(
     status: SubscriptionStatus | None = None,
     only_current_items: bool = False,
 ) -> Call[tuple[Subscription, ...]]:
-    """List a customer's subscriptions. Name the customer in exactly one of the three ways.
+    """List a customer's subscriptions. Pass exactly one of the three customer arguments.
 
-    `only_current_items` leaves out replaced versions of items; only one client shows its name on the wire.
+    `only_current_items` leaves out replaced versions of items (client: only one shows its name on the wire).
 
     Raises:
         NotFound: there is no such customer.
@@ -87,7 +87,7 @@ def get_subscriptions_for_customer(
     }
     given = [(name, str(value)) for name, value in named.items() if value is not None]
     if len(given) != 1:
-        raise TypeError("Name exactly one of customer_id, customer_reference_id and customer_email")
+        raise TypeError("Pass exactly one of customer_id, customer_reference_id and customer_email")
     if not given[0][1]:
         raise ValueError(f"The {given[0][0]} is empty")
     if status is not None:
@@ -128,18 +128,18 @@ def update_subscription_item(
     reset_billing_interval: bool = False,
     generate_mail: bool = True,
 ) -> Call[UpdateResult]:
-    """Set an item's quantity: `quantity` is the new total, not an addition.
+    """Set an item's quantity. `quantity` is the new total; it isn't added.
 
     The quantity stays for later intervals until you set it again. With `preview`, nothing changes, and the
-    result has the prices, which it may not have otherwise.
+    result has prices. Without it, the result may not have them.
 
-    `product_id` is the item's own; another one moves the item to that product (inferred). You may leave it
-    out if `item` is a model. `price`, `currency` and `is_gross` are the customer's price. You may leave out
-    `currency` if `subscription` is a model.
+    `product_id` is the item's product; another one moves the item to that product (inferred). You may omit it
+    if `item` is a model. `price`, `currency` and `is_gross` are the customer's price. You may omit `currency`
+    if `subscription` is a model.
 
     Raises:
         APIError: status 402: there is no such item, the coupon doesn't apply, or the price of an aligned
-            update would be negative; nothing has changed.
+            update would be negative. Nothing has changed.
         NotFound: there is no such subscription or product.
     """
     change: dict[str, object] = {
@@ -177,7 +177,8 @@ def increase_subscription_item_quantity(
 ) -> Call[UpdateResult]:
     """Add `quantity` to an item's quantity. See `update_subscription_item`.
 
-    The client doesn't retry this call, because it would add twice. After `NoAnswer`, read the subscription.
+    The client doesn't retry this call, because a retry could add twice. After `NoAnswer`, read the
+    subscription.
     """
     return _change(
         "increasesubscriptionitemquantity",
@@ -202,13 +203,13 @@ def update_subscription_item_price(
     update_action: UpdateAction = UpdateAction.UPDATE,
     generate_mail: bool = True,
 ) -> Call[UpdateResult]:
-    """Set the price of an item's unit (inferred: that it is per unit), and its quantity.
+    """Set the unit price of an item (inferred: that it is per unit), and optionally its quantity.
 
-    `currency` is the subscription's; you may leave it out if `subscription` is a model. The price has at most
+    `currency` must be the subscription's; you may omit it if `subscription` is a model. The price has at most
     two decimals.
 
     Raises:
-        APIError: status 402: there is no such item, or the currency is another one.
+        APIError: status 402: there is no such item, or the currency is a different one.
         NotFound: there is no such subscription.
     """
     change: dict[str, object] = {"CustomerPrice": _price(subscription, price, currency, is_gross)}
@@ -239,9 +240,9 @@ def add_subscription_item(
     affiliate_id: int | None = None,
     generate_mail: bool = True,
 ) -> Call[UpdateResult]:
-    """Add an item. The answer doesn't have its RunningNumber: read the subscription.
+    """Add an item. The answer doesn't have its RunningNumber; read the subscription to get it.
 
-    The client doesn't retry this call, because it would add twice.
+    The client doesn't retry this call, because a retry could add twice.
 
     Raises:
         NotFound: there is no such subscription or product.
@@ -268,7 +269,7 @@ def deactivate_subscription_items(
     allow_reinstate: bool = True,
     generate_mail: bool = True,
 ) -> Call[None]:
-    """End items at the next billing date. At least one has to stay active.
+    """End items at the next billing date. At least one must stay active.
 
     Raises:
         APIError: status 402: there is no such item, or it is the last active one.
@@ -281,13 +282,16 @@ def deactivate_subscription_items(
 def reinstate_subscription_items(
     subscription: SubscriptionRef, *items: ItemRef, generate_mail: bool = True
 ) -> Call[None]:
-    """Reactivate items, usually before `update_next_billing_date`. Raises as for deactivating."""
+    """Reactivate items, usually before `update_next_billing_date`.
+
+    Raises as `deactivate_subscription_items` does.
+    """
     body = {**_items(subscription, items), "GenerateMail": generate_mail}
     return _call("POST", "reinstatesubscriptionitems", documents.nothing, body=body, repeatable=False)
 
 
 def update_next_billing_date(subscription: SubscriptionRef, date: datetime) -> Call[None]:
-    """Set the next billing date, which is an aware time at least a minute from now.
+    """Set the next billing date: a timezone-aware time at least a minute from now.
 
     Raises:
         APIError: status 402: the subscription isn't active, or the date is in the past.
@@ -305,7 +309,7 @@ def renew_subscription(
     """Renew and charge before the billing date.
 
     The rest of the interval is added to the next one, unless you reset it. The client doesn't retry this
-    call, because it would charge twice.
+    call, because a retry could charge twice.
 
     Raises:
         NotFound: there is no such subscription.
@@ -332,7 +336,7 @@ def _change(
 
 @dataclass(frozen=True, slots=True)
 class _Subscription:
-    """The subscription with this id, whose S in front is optional (documented)."""
+    """The subscription with this id. The leading S is optional (documented)."""
 
     id: str
 
@@ -377,7 +381,7 @@ def _item(subscription: SubscriptionRef, item: ItemRef) -> dict[str, object]:
 
 def _items(subscription: SubscriptionRef, items: tuple[ItemRef, ...]) -> dict[str, object]:
     if not items:
-        raise TypeError("Name at least one item")
+        raise TypeError("Pass at least one item")
     return {"SubscriptionId": _id(subscription), "Items": [_running_number(item) for item in items]}
 
 
@@ -387,17 +391,17 @@ def _price(
     if currency is None:
         currency = subscription.customer_currency_id if isinstance(subscription, Subscription) else ""
     if not currency:
-        raise TypeError("Name the currency, or pass the subscription as a model")
+        raise TypeError("Pass the currency, or the subscription as a model")
     value = money.amount(price)
     if value < 0:
-        raise ValueError("A price is at least 0")
+        raise ValueError("A price must be at least 0")
     return {"Currency": currency, "Value": value, "IsGross": is_gross}
 
 
 def _running_number(item: ItemRef) -> int:
-    """The item's number. Raises ValueError for a replaced version, whose number may mean another one."""
+    """The item's number. Raises ValueError for a replaced version, whose number may now be another item's."""
     if isinstance(item, Item) and item.raw and not item.is_current:
-        raise ValueError("The item is a version that has been replaced: use subscription.item(number)")
+        raise ValueError("This version of the item has been replaced: use subscription.item(number)")
     number = item.running_no if isinstance(item, Item) else item
     if number is None:
         raise ValueError("The item has no RunningNo")
@@ -408,5 +412,5 @@ def _product(item: ItemRef, product_id: int | None) -> int:
     if product_id is None and isinstance(item, Item):
         product_id = item.product_id
     if product_id is None:
-        raise TypeError("Name the product_id, or pass the item as a model")
+        raise TypeError("Pass the product_id, or the item as a model")
     return whole(product_id, "A product_id", least=1)

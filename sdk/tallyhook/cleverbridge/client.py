@@ -1,4 +1,4 @@
-"""The two clients of Cleverbridge's API."""
+"""The two clients for Cleverbridge's API."""
 
 from typing import Unpack
 
@@ -32,7 +32,7 @@ class Client(_Methods, BaseClient):
         with Client("user", "password") as client:
             subscription = client.get_subscription("S1001")
 
-    The arguments are those of `tallyhook.Client`. All calls raise APIError (by status, 402 for invalid
+    The other arguments are those of `tallyhook.Client`. All calls raise APIError (by status, 402 for invalid
     parameters; its `message` is the ResultMessage), NoAnswer or DecodeError, which are all subclasses of
     `tallyhook.Error`.
     """

@@ -10,7 +10,7 @@ from tallyhook.errors import APIError, DecodeError, api_error, bare_error
 
 
 class _Answer(Model, frozen=True, kw_only=True, rename="pascal"):
-    """The answer to a reading call."""
+    """The answer to a call that reads."""
 
     result_message: str = ""
     subscription: Subscription | None = None
@@ -52,12 +52,12 @@ def renewal(body: bytes) -> Renewal:
 
 
 def nothing(body: bytes) -> None:
-    """An answer that only says OK. Raises as `subscription` does."""
+    """Check an answer that only says OK. Raises as `subscription` does."""
     _fine(body)
 
 
 def refusal(status: int, body: bytes) -> APIError:
-    """The exception for the body of an error status, whatever that body is."""
+    """The exception for an error status and any body."""
     try:
         return _error(status, _READER.object(body))
     except DecodeError:
@@ -65,7 +65,7 @@ def refusal(status: int, body: bytes) -> APIError:
 
 
 def _fine(body: bytes) -> dict[str, Any]:
-    """The body's tree, if its ResultMessage is `OK`."""
+    """The body as a tree. Raises APIError if its ResultMessage is not `OK`."""
     node = _READER.object(body)
     if text(node.get("ResultMessage")).strip().upper() != "OK":
         raise _error(200, node)

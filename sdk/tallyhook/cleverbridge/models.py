@@ -1,7 +1,6 @@
-"""The objects in Cleverbridge's answers, with its names.
+"""The objects in Cleverbridge's answers, with Cleverbridge's names.
 
-The names up to `items`, and of an item up to `running_no`, are from the vendor's own JSON example. The others
-are from a public client.
+Names that the vendor's own JSON example doesn't have are from a public client.
 """
 
 from datetime import datetime
@@ -13,9 +12,7 @@ from tallyhook._model import Model
 
 
 class SubscriptionStatus(IntEnum):
-    """The meaning of a subscription's number (documented: the newer of two pages that disagree, and a
-    client).
-    """
+    """A subscription's status (documented, client: two pages disagree; this is the newer one)."""
 
     ACTIVE = 1
     DEACTIVATED = 2
@@ -28,7 +25,7 @@ class SubscriptionStatus(IntEnum):
 
 
 class ItemStatus(IntEnum):
-    """The meaning of an item's number (by a client)."""
+    """An item's status (client)."""
 
     ACTIVE = 1
     DEACTIVATED = 2
@@ -40,7 +37,7 @@ class ItemStatus(IntEnum):
 
 
 class Item(Model, frozen=True, kw_only=True, rename="pascal"):
-    """A version of a product in a subscription. Only the one with `is_current` counts.
+    """A version of a product in a subscription. Only the version with `is_current` counts.
 
     `running_no` is RunningNumber in requests. A price is None if the answer doesn't have it.
     """
@@ -73,7 +70,7 @@ class Item(Model, frozen=True, kw_only=True, rename="pascal"):
 
     @property
     def is_active(self) -> bool:
-        """Whether it continues to be billed."""
+        """Whether the item continues to be billed."""
         return self.status == ItemStatus.ACTIVE
 
 
@@ -81,7 +78,7 @@ class Subscription(Model, frozen=True, kw_only=True, rename="pascal"):
     """What a customer buys at regular intervals.
 
     An update counts for the next bill if it arrives before `next_billing_date_reminder`, the date on which
-    the purchase is created (documented). `items` holds every version of every item. Read `status` as a
+    the purchase is created (documented). `items` has every version of every item. `subscription_status` is a
     `SubscriptionStatus`.
     """
 
@@ -110,7 +107,7 @@ class Subscription(Model, frozen=True, kw_only=True, rename="pascal"):
 
     @property
     def is_active(self) -> bool:
-        """Whether it continues to be billed."""
+        """Whether the subscription continues to be billed."""
         return self.subscription_status == SubscriptionStatus.ACTIVE
 
     @property
@@ -136,7 +133,7 @@ class Subscription(Model, frozen=True, kw_only=True, rename="pascal"):
 
 
 class UpdateResult(Model, frozen=True, kw_only=True, rename="pascal"):
-    """What an update costs now, in `alignment_…`, and the price of the next billing.
+    """The prices of an update: what it costs now (`alignment_…`), and the next billing (`next_billing_…`).
 
     According to a public client, only a preview has prices. A price is None if the answer doesn't have it.
     """

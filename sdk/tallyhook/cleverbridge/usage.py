@@ -1,24 +1,24 @@
-"""Usage as a billable quantity."""
+"""Convert usage into a billable quantity."""
 
 import math
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 
-# Beyond this no usage is real, and exact arithmetic would fill the memory.
+# No real usage is larger, and exact arithmetic on larger numbers would fill the memory.
 _LARGEST_EXPONENT = 60
 
 Number = Decimal | int | str
 
 
 def billable_quantity(used: Number, included: Number, block: Number) -> int:
-    """How many blocks to bill for usage beyond what is included. A started block counts as a whole one.
+    """The number of blocks to bill for usage above the included quantity. A started block counts in full.
 
         >>> billable_quantity(used=700, included=500, block=25)
         8
         >>> billable_quantity(used=Decimal("500.1"), included=500, block=25)
         1
 
-    All three are in the same unit. The result is exact, and 0 if usage is within what is included.
+    All three are in the same unit. The result is exact, and 0 if usage doesn't exceed the included quantity.
 
     Raises:
         TypeError: a value is a float, which isn't exact.
@@ -27,19 +27,19 @@ def billable_quantity(used: Number, included: Number, block: Number) -> int:
     over = _exact(used, "used") - _exact(included, "included")
     size = _exact(block, "block")
     if not size:
-        raise ValueError("block is more than 0")
+        raise ValueError("block must be more than 0")
     return max(0, math.ceil(over / size))
 
 
 def _exact(value: Number, what: str) -> Fraction:
     if isinstance(value, bool) or not isinstance(value, Decimal | int | str):
-        raise TypeError(f"{what} is a Decimal, an int or a str, not {type(value).__name__}: it must be exact")
+        raise TypeError(f"{what} must be exact: a Decimal, an int or a str, not {type(value).__name__}")
     try:
         number = Decimal(value)
     except InvalidOperation:
         raise ValueError(f"{what} must be a number") from None
     if not number.is_finite() or abs(number.adjusted()) > _LARGEST_EXPONENT:
-        raise ValueError(f"{what} must be a number of ordinary size")
+        raise ValueError(f"{what} must be a finite number of reasonable size")
     if number < 0:
-        raise ValueError(f"{what} is at least 0")
+        raise ValueError(f"{what} must be at least 0")
     return Fraction(number)

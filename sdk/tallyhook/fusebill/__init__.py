@@ -1,4 +1,4 @@
-"""Fusebill's (now Stax Bill's) client: when subscriptions bill, and what changing that does.
+"""A client for Fusebill (now Stax Bill): see and change when subscriptions bill.
 
     with fusebill.Client("an API key") as client:
         definition = client.get_billing_period_definition_by_subscription(31)

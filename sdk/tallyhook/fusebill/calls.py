@@ -1,8 +1,8 @@
-"""Every call of Fusebill's API; `tallyhook.cheddar.calls` says how calls are described.
+"""Every call of Fusebill's API. `tallyhook.cheddar.calls` explains calls.
 
 A client retries reading, changing a definition, deleting one (ids are never reused, inferred), and moving a
-subscription into an existing definition. It never retries what creates a definition, what posts, or what may
-charge.
+subscription into an existing definition. It never retries a call that creates a definition, posts a draft or
+may charge.
 """
 
 from collections.abc import Callable, Mapping
@@ -42,13 +42,13 @@ _Named = BillingPeriodDefinition | Subscription | SubscriptionProduct | DraftInv
 _ROOT = "billingPeriodDefinitions"
 _DEFINITION = documents.one(BillingPeriodDefinition)
 PAGE_SIZE = 1000
-"""The number of entries that a page can have (documented: at least so many)."""
+"""The page size that the calls ask for (documented: at least this many are allowed)."""
 
 
 class Settings(TypedDict, total=False):
-    """Other settings of a definition; None takes the customer's setting (documented).
+    """Other settings of a definition. None uses the customer's setting (documented).
 
-    `invoice_in_advance` is in days; `term` is one of Net0 … Net90, MFI1, DayOfMonth1 … DayOfMonth31.
+    `invoice_in_advance` is in days. `term` is one of Net0 … Net90, MFI1, DayOfMonth1 … DayOfMonth31.
     """
 
     invoice_in_advance: int
@@ -120,8 +120,8 @@ def new_billing_period_definition(
 ) -> Call[BillingPeriodDefinition]:
     """Create a definition. It bills nothing until a subscription is moved into it (documented).
 
-    You may leave out `date` only with a type that takes it from elsewhere. The client doesn't retry this
-    call, because it would create two. After `NoAnswer`, read the customer's definitions.
+    You may omit `date` only if `billing_period_type` isn't SPECIFIED_DATE. The client doesn't retry this
+    call, because a retry could create two. After `NoAnswer`, read the customer's definitions.
 
     Raises:
         BadRequest: the date doesn't fit the interval.
@@ -151,7 +151,7 @@ def preview_billing_period_definition(
 def _wish(
     customer_id: int, interval: Cycle, date: InvoiceDate | None, number_of_intervals: int, settings: Settings
 ) -> dict[str, object]:
-    """The body that describes a definition. Requests say interval where answers say cycle (documented)."""
+    """The body that describes a definition. Requests say `interval`, answers say `cycle` (documented)."""
     return {
         "customerId": whole(customer_id, "A customer_id"),
         "interval": Cycle(interval),
@@ -174,7 +174,7 @@ def edit_billing_period_definition(
     extra, and a shorter one refunds nothing (documented). Use `dry_run` first to see the effect.
 
     Raises:
-        BadRequest: there is no such day, or a monthly definition got a month.
+        BadRequest: there is no such day, or you passed a month for a monthly definition.
         NotFound: there is no such definition.
     """
     date = {"invoiceDay": invoice_day, "invoiceMonth": invoice_month}
@@ -184,7 +184,7 @@ def edit_billing_period_definition(
         **_settings(settings),
     }
     if len(body) == 1:
-        raise TypeError("Name something to change")
+        raise TypeError("Pass something to change")
     subject = Named("id", body["id"])
     return _call("PUT", _ROOT, _ROOT, _DEFINITION, body, repeatable=True, subject=subject)
 
@@ -194,7 +194,7 @@ def delete_billing_period_definition(definition: DefinitionRef) -> Call[None]:
 
     Raises:
         APIError: status 409: it has a subscription (the status is inferred).
-        NotFound: there is none, for example because an earlier attempt deleted it and its answer was lost.
+        NotFound: there is no such definition. An earlier attempt whose answer was lost may have deleted it.
     """
     return _call("DELETE", _path(definition), _ROOT, documents.nothing, repeatable=True)
 
@@ -204,12 +204,11 @@ def move_subscription(
 ) -> Call[BillingPeriodDefinition]:
     """Move a subscription into another definition of its customer, or into a new one with this date.
 
-    Returns the definition that it is in afterwards. The call is inferred: the documentation only says that it
-    is possible. The client doesn't retry a move into a new definition, because that would create two.
+    Returns the subscription's new definition. The call is inferred: the documentation only says that a move
+    is possible. The client doesn't retry a move into a new definition, because a retry could create two.
 
     Raises:
-        APIError: status 409: the definition is another customer's, or has another frequency, which can't
-            change.
+        APIError: status 409: the definition belongs to another customer or has another frequency.
         NotFound: there is no such subscription or definition.
     """
     path = f"subscriptions/{_id(subscription, 'subscription')}/billingPeriodDefinition"
@@ -228,7 +227,7 @@ def dry_run(
     invoice_month: int | None = None,
     now: datetime | None = None,
 ) -> Call[DryRun]:
-    """Read a definition, and show what a new date would do to its next invoices. Nothing changes.
+    """Read a definition, and show how a new date would change its next invoices. Nothing changes.
 
     See `tallyhook.fusebill.dry_run`.
     """
@@ -236,7 +235,7 @@ def dry_run(
     def read(body: bytes) -> DryRun:
         found = _DEFINITION(body)
         if found.id != _id(definition, "definition"):
-            raise WrongDocument("the answer is not about the one that was asked for")
+            raise WrongDocument("the answer is about another object than the request")
         return forecast.dry_run(found, invoice_day=invoice_day, invoice_month=invoice_month, now=now)
 
     return _call("GET", _path(definition), _ROOT, read, repeatable=True)
@@ -278,10 +277,10 @@ def get_subscriptions(customer_id: int, *, page_number: int = 0) -> Call[Listed[
 def set_quantity(
     product: SubscriptionProduct, quantity: Decimal | int, *, preview: bool = False, hold: bool = False
 ) -> Call[SubscriptionProduct]:
-    """Set a product's quantity to a total: this is how you report usage (documented).
+    """Set a product's total quantity. This is how you report usage (documented).
 
-    The other fields are sent back as they were read. With `hold`, a resulting invoice stays a draft. The
-    client doesn't retry this call, because a higher quantity may be charged at once.
+    The product's other fields are sent back as they were read. With `hold`, a resulting invoice stays a
+    draft. The client doesn't retry this call, because a higher quantity may be charged at once.
 
     Raises:
         BadRequest: the quantity is above the product's maximum.
@@ -305,9 +304,9 @@ def set_quantity(
 def change_quantity(
     product: ProductRef, difference: Decimal | int, *, preview: bool = False, hold: bool = False
 ) -> Call[SubscriptionProduct]:
-    """Add to a quantity or subtract from it. The vendor recommends it only where it charges nothing.
+    """Add to a quantity or subtract from it. The vendor recommends this only if it doesn't charge anything.
 
-    The client doesn't retry this call, because it would add twice.
+    The client doesn't retry this call, because a retry could add twice.
     """
     body = {
         "subscriptionProductId": _id(product, "product"),
@@ -379,8 +378,8 @@ def change_draft_invoice(
     if po_number is not None:
         body["poNumber"] = po_number
     if len(body) == 1:
-        raise TypeError("Name something to change")
-    # A deletion that is made twice finds no charge, so it is not sent again by itself.
+        raise TypeError("Pass something to change")
+    # A second deletion wouldn't find the charge, so it isn't retried.
     repeatable = not any(change.deletes for change in changes)
     return _call(
         "PATCH",
@@ -396,8 +395,7 @@ def change_draft_invoice(
 def post_draft_invoice(draft: DraftRef, *charge_ids: int) -> Call[Invoice]:
     """Post a draft, or only some of its charges. This can't be undone.
 
-    The client doesn't retry this call. After `NoAnswer`, check whether the draft or the charge is still
-    there.
+    The client doesn't retry this call. After `NoAnswer`, check whether the draft or the charges still exist.
 
     Raises:
         NotFound: there is no such draft, or it is already posted.
@@ -406,7 +404,7 @@ def post_draft_invoice(draft: DraftRef, *charge_ids: int) -> Call[Invoice]:
     query = [("draftInvoiceId", str(named))]
     if charge_ids:
         query.append(("draftChargeIds", ",".join(str(whole(each, "A charge's id")) for each in charge_ids)))
-    # That an invoice tells which draft it was is inferred.
+    # `draft_invoice_id` is inferred, so it may be missing.
     subject = Named("draft_invoice_id", named, may_lack=True)
     return _call(
         "POST", "Invoices", "Invoices", documents.one(Invoice), {}, query=tuple(query), subject=subject
@@ -461,9 +459,9 @@ def _flags(preview: bool, hold: bool) -> Pairs:
 
 def _quantity(quantity: Decimal | int, *, least: int | None) -> Decimal:
     if isinstance(quantity, bool) or not isinstance(quantity, Decimal | int):
-        raise TypeError(f"A quantity is a Decimal or an int, not {type(quantity).__name__}")
+        raise TypeError(f"A quantity must be a Decimal or an int, not {type(quantity).__name__}")
     if not Decimal(quantity).is_finite() or (least is not None and quantity < least):
-        raise ValueError("A quantity is a number" + ("" if least is None else f" from {least} up"))
+        raise ValueError("A quantity must be finite" + ("" if least is None else f" and at least {least}"))
     return Decimal(quantity)
 
 
@@ -482,7 +480,7 @@ def _call(
 
 
 def _whose(customer_id: int | None) -> Subject:
-    """A customer, where a document tells whose it is (inferred: not every one needs to)."""
+    """A check of the answer's customer. Answers may omit the customer's id (inferred)."""
     return Named("customer_id", customer_id, may_lack=True)
 
 

@@ -1,4 +1,4 @@
-"""The two clients of Fusebill's API."""
+"""The two clients for Fusebill's API."""
 
 from typing import Unpack
 
@@ -44,9 +44,9 @@ class Client(_Methods, BaseClient):
             print(client.dry_run(definition, invoice_day=6))
             client.edit_billing_period_definition(definition, invoice_day=6)
 
-    The arguments are those of `tallyhook.Client`. All calls raise APIError (by status; its `message` has all
-    complaints, and its `aux_code` the key of the first), NoAnswer or DecodeError, which are all subclasses of
-    `tallyhook.Error`.
+    The other arguments are those of `tallyhook.Client`. All calls raise APIError (by status; its `message`
+    has all errors, and its `aux_code` the key of the first), NoAnswer or DecodeError, which are all
+    subclasses of `tallyhook.Error`.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class AsyncClient(_Methods, BaseAsyncClient):
 
 
 def _sendable(api_key: str) -> str:
-    # A library that finds a key unfit for a header may quote it.
+    # Checked here, because httpx's error for an invalid header may quote the key.
     if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
-        raise ValueError("An API key is printable ASCII without spaces")
+        raise ValueError("An API key must be printable ASCII without spaces")
     return api_key

@@ -18,14 +18,14 @@ M = TypeVar("M", bound=Model)
 
 
 class _Complaint(Model, frozen=True, kw_only=True, rename="pascal"):
-    """A field, and what is wrong with it."""
+    """An invalid field and the reason."""
 
     key: str = ""
     value: str = ""
 
 
 class _Refusal(Model, frozen=True, kw_only=True, rename="pascal"):
-    """An error (documented). Some 404s have a message instead (by a client)."""
+    """An error (documented). Some 404s have a message instead (client)."""
 
     error_id: str = ""
     message: str = ""
@@ -37,7 +37,7 @@ _REFUSALS = Reader(_Refusal)
 
 
 def one(model: type[M]) -> Callable[[bytes], M]:
-    """A function that reads one object of this model from a body."""
+    """A function that reads one object of this model."""
 
     def read_one(body: bytes) -> M:
         return read(model, _unfolded(_READER.object(body)))
@@ -46,7 +46,7 @@ def one(model: type[M]) -> Callable[[bytes], M]:
 
 
 def many(model: type[M]) -> Callable[[bytes], Listed[M]]:
-    """A function that reads a list of this model from a body. `unreadable` has the entries it can't read."""
+    """A function that reads a list of this model. Errors of unreadable entries are in `unreadable`."""
 
     def read_many(body: bytes) -> Listed[M]:
         nodes = _results(_READER.node(body))
@@ -65,9 +65,9 @@ def many(model: type[M]) -> Callable[[bytes], Listed[M]]:
 
 
 def _results(node: Any) -> Any:
-    """A list, or the only list in an object of results, whose shape is not documented.
+    """A list, or the only list in an object of results, whose shape is undocumented.
 
-    A refusal's list of errors doesn't count.
+    A refusal's list of errors isn't used.
     """
     if isinstance(node, dict) and not {name.lower() for name in node} & {"errorid", "errors"}:
         lists = [value for value in node.values() if isinstance(value, list)]
@@ -76,14 +76,14 @@ def _results(node: Any) -> Any:
 
 
 def _unfolded(node: dict[str, Any]) -> dict[str, Any]:
-    """The node with a plain list of subscriptions. A definition has a list of results (documented)."""
+    """The node with a plain list of subscriptions. A definition has them in a results object (documented)."""
     if isinstance(node.get("subscriptions"), dict):
         return {**node, "subscriptions": _results(node["subscriptions"])}
     return node
 
 
 def nothing(body: bytes) -> None:
-    """An answer that only says that the call succeeded: it is empty, or an object without an error.
+    """Check an answer without content: an empty body, or an object without an error.
 
     Raises DecodeError for anything else, such as a proxy's page.
     """
@@ -94,7 +94,7 @@ def nothing(body: bytes) -> None:
 
 
 def refusal(status: int, body: bytes) -> APIError:
-    """The exception for the body of an error status, whatever that body is."""
+    """The exception for an error status and any body."""
     try:
         said = read(_Refusal, _REFUSALS.object(body))
     except DecodeError:

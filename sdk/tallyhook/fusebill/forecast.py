@@ -1,11 +1,11 @@
-"""What a new date of a billing period would do to the next invoices.
+"""Forecast how a new date of a billing period would change the next invoices.
 
-The rules about amounts are documented, for months and years alike:
+The rules for amounts are documented, for months and years alike:
 
-- every period bills the full recurring amount: the days by which a new date makes the current period longer
-  are free, and those by which it gets shorter are not refunded;
-- a charge that waits for the end of the period keeps its amount, even if it was prorated to a date that has
-  moved since.
+- Every period bills the full recurring amount. If a new date makes the current period longer, the extra days
+  are free. If it makes the period shorter, nothing is refunded.
+- A charge that is pending until the end of the period keeps its amount, even if it was prorated to a date
+  that has moved since.
 
 Which day a new date means is inferred: the day in the month (or year) in which the current period would have
 ended or, if that day is in the past, the next such day.
@@ -28,7 +28,7 @@ _INVOICES = 3
 
 
 class PlannedInvoice(msgspec.Struct, frozen=True, kw_only=True):
-    """A future invoice. It bills at the end of the period that began on `start`."""
+    """A future invoice. It bills at the end of the period that begins on `start`."""
 
     start: datetime
     date: datetime
@@ -36,12 +36,12 @@ class PlannedInvoice(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def days(self) -> int:
-        """The length of its period."""
+        """The length of its period in days."""
         return (self.date - self.start).days
 
     @property
     def days_counted(self) -> int:
-        """The same as Fusebill counts: with the first day and the last, which is the day of the invoice."""
+        """The length as Fusebill counts it, including the day of the invoice."""
         return self.days + 1
 
 
@@ -49,7 +49,7 @@ class DryRun(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """The next invoices, before and after the change. `print` shows both.
 
     Amounts are before tax, and without charges that may still be added. A definition without subscriptions
-    bills nobody, so it has no invoices.
+    has no invoices.
     """
 
     definition: BillingPeriodDefinition
@@ -84,19 +84,19 @@ class DryRun(Shown, msgspec.Struct, frozen=True, kw_only=True):
 
     def _remarks(self) -> Iterator[str]:
         if not self.before:
-            yield "no subscription is in it: nothing is billed"
+            yield "it has no subscriptions, so nothing is billed"
             return
         days = abs(self.extra_days)
         by = f"{days} {'day' if days == 1 else 'days'}"
         if self.extra_days > 0:
             yield f"the current period gets {by} longer, which costs nothing"
         elif self.extra_days < 0:
-            yield f"the current period gets {by} shorter, and nothing is given back"
+            yield f"the current period gets {by} shorter, and nothing is refunded"
         else:
-            yield "the current period stays as long as it is"
-        yield f"it then has {self.after[0].days_counted} days as Fusebill counts, with the first and the last"
+            yield "the length of the current period doesn't change"
+        yield f"Fusebill counts {self.after[0].days_counted} days, including the day of the invoice"
         if pending := self.definition.pending_amount:
-            yield f"{money.amount_text(pending)} of charges that wait come with the first invoice, unchanged"
+            yield f"the first invoice includes {money.amount_text(pending)} of pending charges, unchanged"
 
 
 _COLUMNS = (
@@ -117,14 +117,14 @@ def dry_run(
     invoice_month: int | None = None,
     now: datetime | None = None,
 ) -> DryRun:
-    """What `edit_billing_period_definition` with the same date would do to the next three invoices.
+    """Forecast how `edit_billing_period_definition` with this date would change the next three invoices.
 
         >>> print(dry_run(client.get_billing_period_definition(12), invoice_day=6))
 
-    This makes no call and changes nothing. `now` decides which days are in the future; it is the present by
-    default. Every period counts as a whole one, although a first period in arrears may cost less.
+    This makes no call and changes nothing. `now` decides which days are in the future; by default it is the
+    present. Every period is billed in full here, although a first period in arrears may cost less.
 
-    The first invoice bills one period, with the current quantities.
+    The invoices use the current quantities.
 
     Raises:
         ValueError: there is no such day, or the definition has no dates.
@@ -156,7 +156,7 @@ def dry_run(
 
 @dataclass(frozen=True, slots=True)
 class _Dates:
-    """The days on which a definition bills. A month that is too short bills on its last day (inferred)."""
+    """The days on which a date falls. If a month is too short, its last day is used (inferred)."""
 
     months: int  # of a whole period
     on: InvoiceDate
@@ -170,11 +170,11 @@ class _Dates:
         return date if date > today else self._later(date, 1 if self.on.month is None else 12)
 
     def following(self, end: datetime) -> datetime:
-        """The end of the period that begins on the billing day `end`."""
+        """The end of the period that begins at `end`."""
         return self._later(end, self.months)
 
     def _near(self, moment: datetime) -> datetime:
-        """The day in the same month, or in the same year."""
+        """The day on which the date falls in the month of `moment`, or in its year for a yearly date."""
         month = moment.month if self.on.month is None else self.on.month
         return self._later(moment.replace(day=1, month=month), 0)
 

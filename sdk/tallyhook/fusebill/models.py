@@ -1,7 +1,7 @@
-"""The objects in Fusebill's (now Stax Bill's) answers, with its names.
+"""The objects in Fusebill's (now Stax Bill's) answers, with Fusebill's names.
 
-The fields of a definition and of a draft invoice are documented. Those of a subscription are from a client.
-Those of an invoice are inferred.
+The fields of a definition and of a draft invoice are documented. The fields of a subscription are from a
+client. The fields of an invoice are inferred.
 """
 
 from collections.abc import Iterable
@@ -34,7 +34,7 @@ class Listed(tuple[T_co, ...], Generic[T_co]):
 
 
 class PendingCharge(Model, frozen=True, kw_only=True):
-    """A charge that waits for the end of its period. Its amount is fixed, prorated or not (documented)."""
+    """A charge that is billed at the end of its period. Its amount is fixed, prorated or not (documented)."""
 
     _shown: ClassVar = ("id", "name", "amount")
 
@@ -77,7 +77,7 @@ class SubscriptionProduct(Model, frozen=True, kw_only=True):
 
 
 class Subscription(Model, frozen=True, kw_only=True):
-    """A customer's plan. Its `interval` can't change (documented)."""
+    """A customer's subscription to a plan. Its `interval` can't change (documented)."""
 
     _aliases: ClassVar = {"cycle": "interval"}
     _shown: ClassVar = ("id", "plan_code", "interval", "amount")
@@ -100,11 +100,11 @@ class Subscription(Model, frozen=True, kw_only=True):
 
     @property
     def is_active(self) -> bool:
-        """Whether it continues to be billed."""
+        """Whether the subscription continues to be billed."""
         return self.status.lower() == "active"
 
     def product(self, code: str) -> SubscriptionProduct:
-        """Its product with this code.
+        """The subscription's product with this code.
 
         Raises:
             LookupError: there is none, or more than one.
@@ -116,7 +116,7 @@ class Subscription(Model, frozen=True, kw_only=True):
 
 
 class DraftCharge(Model, frozen=True, kw_only=True):
-    """A charge of a draft invoice, which can still change."""
+    """A charge of a draft invoice. It can still change."""
 
     _shown: ClassVar = ("id", "name", "quantity", "amount")
 
@@ -135,9 +135,9 @@ class DraftCharge(Model, frozen=True, kw_only=True):
 
 
 class DraftInvoice(Model, frozen=True, kw_only=True):
-    """An invoice that is not posted yet, so nobody owes it. In a list it has no charges.
+    """An invoice that is not posted yet, so it isn't owed. In a list it has no charges.
 
-    You can change and post it only if `is_ready` (all of this is documented).
+    You can change and post it only if `is_ready`. (All of this is documented.)
     """
 
     _shown: ClassVar = ("id", "customer_id", "status", "total")
@@ -177,7 +177,7 @@ class InvoiceCharge(Model, frozen=True, kw_only=True):
 
 
 class Invoice(Model, frozen=True, kw_only=True):
-    """A posted invoice, which is final. `draft_invoice_id` is the draft that it came from (inferred)."""
+    """A posted invoice, which is final. `draft_invoice_id` is its former draft (inferred)."""
 
     _shown: ClassVar = ("id", "invoice_number", "customer_id", "total")
 
@@ -196,9 +196,9 @@ class Invoice(Model, frozen=True, kw_only=True):
 class BillingPeriodDefinition(Model, frozen=True, kw_only=True):
     """When its subscriptions bill: every `number_of_intervals` months or years, on `invoice_day`.
 
-    `invoice_in_advance` is in days. None for `auto_collect` and `auto_post`, and an empty `term`, mean the
-    customer's setting. A definition without subscriptions bills nothing; one with subscriptions can't be
-    deleted. (All of this is documented.)
+    `invoice_in_advance` is in days. If `auto_collect` or `auto_post` is None, or `term` is empty, the
+    customer's setting applies. A definition without subscriptions bills nothing; one with subscriptions can't
+    be deleted. (All of this is documented.)
     """
 
     _shown: ClassVar = ("id", "cycle", "invoice_day", "invoice_month", "next_recharge_date")
@@ -227,12 +227,12 @@ class BillingPeriodDefinition(Model, frozen=True, kw_only=True):
 
     @property
     def recurring_amount(self) -> Decimal:
-        """The total amount of its subscriptions per period, however long that is."""
+        """The total amount of the subscriptions per period. It doesn't depend on the period's length."""
         return money.total(subscription.amount for subscription in self.subscriptions)
 
     @property
     def pending_amount(self) -> Decimal:
-        """The total of the charges that wait for the end of the current period."""
+        """The total of the charges that are pending until the end of the current period."""
         return money.total(
             charge.amount for subscription in self.subscriptions for charge in subscription.pending_charges
         )

@@ -9,7 +9,7 @@ _LEAP_YEAR = 2000
 
 
 class Cycle(StrEnum):
-    """How often a period bills (documented). This can't change."""
+    """How often a period bills (documented). It can't be changed later."""
 
     MONTHLY = "Monthly"
     YEARLY = "Yearly"
@@ -38,10 +38,10 @@ class InvoiceDate:
 
     def __post_init__(self) -> None:
         if self.month is not None and not 1 <= self.month <= 12:
-            raise ValueError("An invoice month is from 1 to 12")
+            raise ValueError("An invoice month must be from 1 to 12")
         longest = 31 if self.month is None else monthrange(_LEAP_YEAR, self.month)[1]
         if not 1 <= self.day <= longest:
-            raise ValueError(f"An invoice day is from 1 to {longest}")
+            raise ValueError(f"An invoice day must be from 1 to {longest}")
 
     def fields(self) -> dict[str, int]:
         """The date on the wire."""
@@ -50,7 +50,7 @@ class InvoiceDate:
 
 @dataclass(frozen=True, slots=True)
 class ChargeChange:
-    """A change to a charge of a draft invoice; None leaves a field as it is. Charges can't be added."""
+    """A change to a charge of a draft invoice. None leaves a field unchanged. Charges can't be added."""
 
     id: int
     quantity: Decimal | int | None = None
@@ -75,8 +75,8 @@ class ChargeChange:
             "description": self.description,
         }
         if any(isinstance(value, bool | float) for value in given.values()):
-            raise TypeError("A quantity or a price is a Decimal or an int")
+            raise TypeError("A quantity or a price must be a Decimal or an int")
         changes = {name: value for name, value in given.items() if value is not None}
         if not changes:
-            raise ValueError(f"Name something to change in charge {self.id}")
+            raise ValueError(f"Pass something to change in charge {self.id}")
         return {"id": self.id, "operation": "Update", **changes}

@@ -1,8 +1,8 @@
-"""Apply: bring an invoice to what was declared, wherever earlier attempts at it were cut off.
+"""Apply: make an invoice match its declaration, no matter where earlier attempts stopped.
 
-One attempt is a generator without I/O. It yields calls to send and journal entries to write, is sent the
-answers, and has the calls' errors thrown into it; `driver` does the I/O. `docs/review.md` proves the rules,
-and `tests/sdk/test_review_model.py` explores every interleaving of them.
+An attempt is a generator without I/O. It yields calls to send and journal entries to write. `driver` does the
+I/O, and passes answers and errors back with `send` and `throw`. `docs/review.md` proves the rules, and
+`tests/sdk/test_review_model.py` explores every interleaving of them.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,14 +30,14 @@ from tallyhook.review.sending import Sending
 if TYPE_CHECKING:
     from tallyhook.review.review import Review
 
-# How long a request may still arrive; the clients' own timeout is 30 seconds.
+# How long a request may still arrive. The clients' default timeout is 30 seconds.
 UNKNOWN_FOR = timedelta(minutes=5)
 
-# How much later a customer or an invoice that wasn't found is looked for again.
+# A missing customer or invoice counts as gone only if it is still missing after this time.
 GONE_AFTER = timedelta(minutes=1)
 
-# How often the invoice is changed and read back. The second reading verifies the first round; a late request
-# that arrives meanwhile takes another.
+# How many times the invoice is changed and read back. The second read verifies the first round. A late
+# request that arrives in between needs another round.
 _ROUNDS = 4
 
 
@@ -48,8 +48,8 @@ class Application:
         entries: the journal so far; None without a journal.
         now: the clock, in UTC.
         unknown_for: how long after its entry a request may still arrive.
-        marks: whether new charges carry a mark.
-        gone_after: how much later a customer or invoice has to be missing again before it counts as gone.
+        marks: whether new charges get a mark.
+        gone_after: a missing customer or invoice counts as gone if it is still missing after this time.
         is_second_look: take the declaration from the journal, and don't run the invoice.
         make_mark: makes a new mark.
     """
@@ -82,7 +82,7 @@ class Application:
         self._began_unknown = ledger.look_again and not is_second_look
 
     def check(self) -> None:
-        """Ask right before each request leaves. Raises NoAnswer if its journal entry is too old."""
+        """Call this right before each request is sent. Raises NoAnswer if its journal entry is too old."""
         self.sending.check()
 
     def steps(self) -> Steps[Outcome]:
@@ -100,28 +100,29 @@ class Application:
         try:
             document = yield from reading.read()
         except NotFound as error:
-            # Any other 404 is a wrong address, and no reason to release an invoice.
+            # Any other 404 means a wrong URL, which is no reason to release an invoice.
             if not error.documented or "customer not found" not in error.message.lower():
                 raise
             if not self.has_journal:
                 raise
-            return (yield from self._gone("the customer isn't found"))
+            return (yield from self._gone("the customer was not found"))
         reading.show(document)
         is_there = named(document, self.review.invoice) is not None
         if is_there and reading.ledger.gone_at is not None:
-            yield from self.sending.announce(())  # so that it has to be missing twice from now on
+            yield from self.sending.announce(())  # resets `gone_at`
         standing = reading.standing()
         if is_there and standing is not Standing.CURRENT and self._is_accepted():
             return (yield from self._accept(standing))
         if standing is Standing.GONE:
             if is_there:
-                raise Unresolved("the invoice isn't paid, and no call reaches it")
-            return (yield from self._gone("the customer has no such invoice to pay"))
+                raise Unresolved("the invoice is unpaid, and no call reaches it")
+            return (yield from self._gone("the customer has no such unpaid invoice"))
         if standing is Standing.CURRENT:
             if reading.is_postponed():
                 return self._nothing_to_do(standing, f"nothing to do: the invoice is {standing}")
-            # An outcome would release it unreviewed: its successor isn't open yet, or the document is stale.
-            raise ReviewFailed("the invoice is due, and is not outstanding (yet)")
+            # Either the next invoice isn't open yet, or the document is stale. An outcome here would release
+            # the invoice without a review.
+            raise ReviewFailed("the invoice is due, but not outstanding (yet)")
         try:
             yield from reading.take_in(document)
             return (yield from self._bring_in_line())
@@ -148,7 +149,7 @@ class Application:
         if left > timedelta(0):
             yield from self.sending.announce(())
             raise reading.unknown("an earlier request may still arrive, after a person's decision", left)
-        return self._nothing_to_do(standing, "a person accepted the invoice as it stands")
+        return self._nothing_to_do(standing, "someone accepted the invoice as it is")
 
     def _stands(self) -> tuple[str, ...]:
         return stands(self.review, self.reading.document, self.reading.invoice)
@@ -160,7 +161,7 @@ class Application:
             ledger.adopt(self.declaration.charges, reading.invoice)
         if (left := ledger.wait_for_run(self.now())) > timedelta(0):
             yield from self.sending.announce(())
-            raise reading.unknown("the invoice is being run, and isn't paid (yet)", left)
+            raise reading.unknown("the invoice is being run, but isn't paid (yet)", left)
         yield from self._give_up()
 
         found = changes = self._compare()
@@ -175,14 +176,14 @@ class Application:
             remaining = self._remaining(changes)
             if not remaining:
                 break
-            # Go on only if an answer was lost, or if a late request has added a charge too many.
+            # Continue only if an answer was lost or a late request added an extra charge.
             if not was_lost and not all(isinstance(change, DeleteCharge) for change in remaining):
                 raise _not_standing(remaining)
         else:
             raise _not_standing(remaining)
 
         if (left := self._wait()) > timedelta(0) or ledger.open_addings():
-            # An adding that was still open at the start is not given up here: the next attempt does that.
+            # The next attempt gives up an adding that was still open at the start.
             raise reading.unknown("an earlier request may still arrive and change the invoice", left)
         yield from self._verified()
 
@@ -206,7 +207,7 @@ class Application:
         )
 
     def _give_up(self) -> Steps[None]:
-        """Give up the addings that can't arrive any more, so that their charges may be added again."""
+        """Give up the addings that can no longer arrive, so that their charges can be added again."""
         reading = self.reading
         reading.require_no_doubt()
         for adding in reading.ledger.open_addings():
@@ -215,32 +216,32 @@ class Application:
                 yield from reading.write(GivenUp(number=adding.number, at=now))
 
     def _require_whole_journal(self, changes: Changes) -> None:
-        """Raises Unresolved if a review that the journal doesn't know may have added what is missing."""
+        """Raises Unresolved if a review with another journal may already have added a missing charge."""
         missing = [change.charge for change in changes.changes if isinstance(change, AddCharge)]
         if found := self.reading.ledger.unknown_marks(missing, self.reading.invoice):
             raise Unresolved(
                 "a charge on the invoice was added by a review that this journal doesn't know: delete it, or"
-                " accept the invoice as it stands",
+                " accept the invoice as it is",
                 f"charge {', '.join(charge.id for charge in found)}",
             )
 
     def _compare(self, *, awaits: bool = True) -> Changes:
-        """What has to change. Raises Unresolved if a charge of ours has another price or quantity.
+        """The changes to make. Raises Unresolved if a charge of ours has another price or quantity.
 
-        `awaits`: whether a charge that may still arrive counts as there.
+        With `awaits`, a charge that may still arrive counts as added.
         """
         reading, ledger = self.reading, self.reading.ledger
         for charge, asked in ledger.ours(reading.invoice):
             if not asked.costs_the_same(charge):
                 raise Unresolved(
-                    "a charge of this review has another price or quantity than was asked for",
+                    "a charge of this review has another price or quantity than the review sent",
                     f"charge {charge.id}: {asked}",
                 )
         awaited = ledger.open_addings() if awaits else []
         return difference(self.review, self.declaration, reading.document, reading.invoice, ledger, awaited)
 
     def _remaining(self, changes: Changes) -> list[Change]:
-        """The changes that are still to be made.
+        """The remaining changes.
 
         A quantity is done if the API has accepted it and the document doesn't contradict it.
         """
@@ -253,7 +254,7 @@ class Application:
         ]
 
     def _wait(self) -> timedelta:
-        """How much longer a request of ours may change the invoice."""
+        """How long a request of ours may still change the invoice."""
         return self.reading.ledger.wait_for_writes(self.declaration, self.reading.invoice, self.now())
 
     @property
@@ -267,29 +268,29 @@ class Application:
     def _compare_paid(self) -> Steps[Outcome]:
         """Compare a paid invoice with the declaration. Raises Unresolved if they differ."""
         ledger, invoice = self.reading.ledger, self.reading.invoice
-        if not ledger.has_addings:  # no journal, or one that was forgotten
+        if not ledger.has_addings:  # there is no journal, or it was lost
             ledger.adopt(self.declaration.charges, invoice, only_marked=self.has_journal)
         changes = self._compare(awaits=False)
         if wrong := [it for it in changes.changes if not isinstance(it, SetQuantity) or it.contradicted]:
             raise Unresolved(
-                "the invoice was paid, and differs from what was declared", "; ".join(map(str, wrong))
+                "the invoice was paid, but differs from what was declared", "; ".join(map(str, wrong))
             )
         if (left := self._wait()) > timedelta(0):
             yield from self.sending.announce(())
-            raise self.reading.unknown("an earlier request may still arrive, on another invoice", left)
+            raise self.reading.unknown("an earlier request may still arrive and change another invoice", left)
         yield from self._verified()
         return Outcome(
             declared=self.declaration,
             standing=Standing.PAID,
             total_before=changes.total_before,
             total_after=changes.total_before,
-            note="nothing to do: it was paid with everything declared on it",
+            note="nothing to do: it was paid with everything that was declared",
             unverified=_unverified(changes),
             look_again=self._look_again,
         )
 
     def _gone(self, reason: str) -> Steps[Outcome]:
-        """Believe it only at a second delivery some time later: a gateway may mix up answers for a moment."""
+        """Accept that it is gone only if a later attempt finds the same. A proxy may mix up answers."""
         if not self.has_journal:
             raise ReviewFailed(reason)
         now, since, left = self.now(), self.reading.ledger.gone_at, self.gone_after
@@ -309,5 +310,5 @@ def _unverified(changes: Changes) -> tuple[str, ...]:
 
 def _not_standing(remaining: Sequence[Change]) -> ReviewFailed:
     return ReviewFailed(
-        "the invoice was read back, and doesn't hold what was sent", "; ".join(map(str, remaining))
+        "the invoice was read back, but doesn't have what was sent", "; ".join(map(str, remaining))
     )

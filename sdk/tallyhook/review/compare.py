@@ -1,4 +1,4 @@
-"""Compare: how an invoice differs from its declaration, and what it would bill."""
+"""Compare an invoice with its declaration, and compute what it would bill."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -15,7 +15,7 @@ from tallyhook.tables import Column, Shown, Table
 if TYPE_CHECKING:
     from tallyhook.review.review import Review
 
-# This much included means unlimited (documented).
+# An included quantity of this size means unlimited (documented).
 _UNLIMITED = Decimal("99999999.9")
 
 
@@ -32,7 +32,7 @@ class SetQuantity(msgspec.Struct, frozen=True, kw_only=True, tag="set"):
 
     @property
     def shown(self) -> str:
-        """The quantity in the document, in words: `?` if it shows none."""
+        """The quantity in the document as text: `?` if it shows none."""
         return "?" if self.was is None else money.quantity_text(self.was)
 
     def __str__(self) -> str:
@@ -40,7 +40,7 @@ class SetQuantity(msgspec.Struct, frozen=True, kw_only=True, tag="set"):
 
 
 class DeleteCharge(msgspec.Struct, frozen=True, kw_only=True, tag="delete"):
-    """Delete a charge that an earlier attempt added and that is no longer declared."""
+    """Delete a charge that an earlier attempt added but that is no longer declared."""
 
     charge_id: str
     charge: DeclaredCharge
@@ -62,9 +62,9 @@ Change = SetQuantity | DeleteCharge | AddCharge
 
 
 class Changes(Shown, msgspec.Struct, frozen=True, kw_only=True):
-    """The changes, in the order in which they are made. `str()` shows the dry run.
+    """The changes in the order in which they are made. `str()` shows the dry run.
 
-    `net_before` and `net_after` are the invoice's sums with tax. They are negative if its credits are larger.
+    `net_before` and `net_after` are the invoice's sums with tax. They are negative if credits exceed charges.
     """
 
     title: str
@@ -74,12 +74,12 @@ class Changes(Shown, msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def total_before(self) -> Decimal:
-        """What the invoice would bill now."""
+        """The amount that the invoice would bill now."""
         return max(self.net_before, Decimal("0.00"))
 
     @property
     def total_after(self) -> Decimal:
-        """What the invoice would bill after the changes."""
+        """The amount that the invoice would bill after the changes."""
         return max(self.net_after, Decimal("0.00"))
 
     @property
@@ -121,10 +121,10 @@ def _row(change: Change) -> tuple[str, ...]:
 
 
 def compare(review: "Review", customer: Customer, entries: Sequence[Entry] | None = None) -> Changes:
-    """The changes to the review's invoice, as this document of the customer shows it.
+    """The changes that the review would make to the invoice in this document of the customer.
 
-    With the journal's `entries`, ids decide which charges are ours. One of ours that is no longer declared is
-    deleted. Somebody else's charge with the same content doesn't count. A charge that may still arrive isn't
+    With the journal's `entries`, ids decide which charges are ours. If one of ours is no longer declared, it
+    is deleted. Other people's charges with the same content don't count. A charge that may still arrive isn't
     added again. Without entries (None), content decides: a declared charge that is on the invoice counts as
     done, and nothing is deleted.
 
@@ -149,7 +149,7 @@ def difference(
     ledger: Ledger,
     awaited: Sequence[Adding],
 ) -> Changes:
-    """`compare` with a ledger that has made its claims. Charges that are `awaited` count as there."""
+    """Like `compare`, with a ledger whose claims are up to date. `awaited` charges count as added."""
     coming = [adding.charge for adding in awaited if adding.charge in declaration.charges]
     changes = (
         *_quantities(declaration, customer, invoice, review.plan),
@@ -207,12 +207,13 @@ def _quantities(
         was = _quantity(invoice, code)
         contradicted = was is not None and was != quantity
         if was is None and (overage := _overage_charge(invoice, code)) is not None:
-            # An item's charge shows the units above what is included: exactly known only when there are some.
+            # An item's charge shows only the units above the included quantity. If it shows 0 and some units
+            # are included, the quantity stays unknown.
             contradicted = is_wrong(overage.quantity != _overage(quantity, each) for each in included)
             if len(included) == 1 and (overage.quantity > 0 or item.quantity_included == 0):
                 was = money.total((overage.quantity, item.quantity_included))
         elif was is None and invoice.is_paid and any(charge.id for charge in invoice.charges):
-            # A bill without a line for the item has billed none of it.
+            # A bill without a line for the item didn't bill any of it.
             contradicted = item.overage_amount > 0 and any(_overage(quantity, each) > 0 for each in included)
         if was != quantity:
             yield SetQuantity(item=code, quantity=quantity, was=was, contradicted=contradicted)
@@ -250,14 +251,14 @@ def _net(
     declared: Mapping[str, Decimal],
     rate: Decimal,
 ) -> Decimal:
-    """The sum of an invoice: lines rounded to cents, plus the tax, a fraction of that sum (inferred)."""
+    """The sum of an invoice: lines rounded to cents, plus tax as a fraction of that sum (inferred)."""
     lines = [
         money.product(Decimal(charge.quantity), charge.each_amount)
         for charge in charges
         if isinstance(charge, DeclaredCharge) or charge.type != "item"
     ]
     if not any(charge.type in ("recurring", "item") for charge in invoice.charges):
-        # A held invoice may not list yet what the plan will charge.
+        # A held invoice may not show the plan's own charge yet.
         lines.append(review.plan.recurring_charge_amount or Decimal(0))
     for item in review.plan.items:
         lines.append(money.product(_units(review, invoice, item, declared), item.overage_amount))
@@ -266,7 +267,7 @@ def _net(
 
 
 def _units(review: "Review", invoice: Invoice, item: PlanItem, declared: Mapping[str, Decimal]) -> Decimal:
-    """The billed units of an item: from the declaration, else from the document, else from the hook."""
+    """The units of an item to bill: from the declaration, otherwise the document, otherwise the hook."""
     quantity = declared.get(item.code)
     if quantity is None:
         quantity = _quantity(invoice, item.code)

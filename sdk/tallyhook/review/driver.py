@@ -1,4 +1,4 @@
-"""Sends an application's calls with either client, and writes its entries into the journal."""
+"""Send an application's calls with either client, and write its entries to the journal."""
 
 import math
 from collections.abc import Callable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def utc_now() -> datetime:
-    """The real time."""
+    """The present time in UTC."""
     return datetime.now(UTC)
 
 
@@ -53,7 +53,7 @@ async def adrive(
     gone_after: timedelta,
     is_second_look: bool = False,
 ) -> Outcome:
-    """Apply with an async client. What the journal raises ends the attempt."""
+    """Apply with an async client. An exception from the journal ends the attempt."""
     _require_product(review, client)
     _require_longer(unknown_for, client)
     entries = None if journal is None else await journal.entries()
@@ -87,7 +87,7 @@ async def adrive(
 def _require_longer(unknown_for: timedelta, client: "Client | AsyncClient") -> None:
     timeout = min(client.timeout, client.deadline or client.timeout)
     if unknown_for.total_seconds() <= timeout < math.inf:
-        raise ValueError(f"unknown_for has to be longer than the client's timeout, which is {timeout:g} s")
+        raise ValueError(f"unknown_for must be longer than the client's timeout of {timeout:g} s")
 
 
 def _require_product(review: "Review", client: "Client | AsyncClient") -> None:
@@ -100,6 +100,6 @@ def _require_product(review: "Review", client: "Client | AsyncClient") -> None:
     )
     compared = [meant == used for meant, used in pairs if meant and used]
     if not compared:
-        raise ValueError("The client and the hook name their product in different ways: give the client both")
+        raise ValueError("One of client and hook has a product code, the other an id: give the client both")
     if not all(compared):
-        raise ValueError("The client is for another product than the hook")
+        raise ValueError("The client is for a different product than the hook")

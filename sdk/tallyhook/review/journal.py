@@ -1,9 +1,10 @@
 """The journal of a review: what was declared, what was sent, and which charges on the invoice are ours.
 
-`add_charge` is the one write of a review that can't be repeated safely. So the journal gets two entries for
-each one: `Adding` before the request, with a mark and the ids of the charges that were there before, and
-`Added` with the new id once it is seen. `Declared` has the quantities and deletions before their requests,
-because a late request may still arrive. The proof in `docs/review.md` builds on these entries.
+`add_charge` is the only write of a review that can't be repeated safely. So the journal gets two entries for
+each: `Adding` before the request, with a mark and the ids of the existing charges, and `Added` with the new
+    id
+once a document shows it. `Declared` records quantities and deletions before their requests, because a late
+request may still arrive. The proof in `docs/review.md` builds on these entries.
 """
 
 import re
@@ -40,7 +41,7 @@ __all__ = [
 
 
 PLAN_TYPES = ("recurring", "setup", "item")
-"""The types of the charges that a plan makes (recorded; setup inferred)."""
+"""The types of charges that come from a plan (recorded; setup inferred)."""
 
 
 class DeclaredCharge(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,13 +53,13 @@ class DeclaredCharge(msgspec.Struct, frozen=True, kw_only=True):
     description: str = ""
 
     def costs_the_same(self, charge: Charge) -> bool:
-        """Whether a charge has the same quantity and price. Its description doesn't matter."""
+        """Whether a charge has the same quantity and price."""
         return charge.quantity == self.quantity and charge.each_amount == self.each_amount
 
     def is_same(self, charge: Charge) -> bool:
-        """Whether a charge has this content. White space, the code's case and a mark don't count.
+        """Whether a charge has this content. White space, the code's case and a mark are ignored.
 
-        The charge may be of any type but those that a plan makes.
+        Charges that come from a plan never match.
         """
         unmarked = _MARK.sub("", charge.description)
         return (
@@ -71,7 +72,7 @@ class DeclaredCharge(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def price(self) -> str:
-        """The quantity and price in words: `1 × -5.00`."""
+        """The quantity and price as text: `1 × -5.00`."""
         return money.line_text(self.quantity, self.each_amount)
 
     def __str__(self) -> str:
@@ -92,7 +93,7 @@ def _words(text: str) -> str:
 
 
 class Declaration(msgspec.Struct, frozen=True, kw_only=True):
-    """What the outstanding invoice should have: quantities by item code, and charges."""
+    """The quantities by item code and the charges that the outstanding invoice should have."""
 
     quantities: dict[str, Decimal] = {}
     charges: tuple[DeclaredCharge, ...] = ()
@@ -100,9 +101,9 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Declared(msgspec.Struct, frozen=True, kw_only=True, tag="declared"):
-    """The declaration, and the writes that are sent next because of it.
+    """The declaration and the writes that are sent next.
 
-    `changes` describes all of them. `quantities` are the ones to set, and `deletions` are the ids of the
+    `changes` describes all writes. `quantities` are the quantities to set, and `deletions` are the ids of the
     charges to delete. An attempt writes this entry before each round of writes, and again if a round takes
     long.
     """
@@ -120,8 +121,8 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True, tag="declared"):
 class Adding(msgspec.Struct, frozen=True, kw_only=True, tag="adding"):
     """A charge is about to be added.
 
-    `before` has the ids of the charges that are on the customer's unpaid invoices now. `mark` goes to the end
-    of the charge's description; it is empty if marks are switched off.
+    `before` has the ids of the charges on the customer's unpaid invoices at this time. `mark` is appended to
+    the charge's description; it is empty if marks are switched off.
     """
 
     number: int
@@ -142,9 +143,9 @@ class Adding(msgspec.Struct, frozen=True, kw_only=True, tag="adding"):
 
 
 class Added(msgspec.Struct, frozen=True, kw_only=True, tag="added"):
-    """The charge that an adding has created. `marked`: it shows the adding's mark.
+    """A charge that an adding created. `marked` is True if the charge shows the adding's mark.
 
-    An adding has several of these entries if the network repeated its request. All the charges are ours.
+    If the network repeated the request, an adding has several of these entries. All these charges are ours.
     """
 
     number: int
@@ -156,9 +157,9 @@ class Added(msgspec.Struct, frozen=True, kw_only=True, tag="added"):
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):
-    """An adding certainly didn't happen: the API refused it, or the request never left.
+    """An adding certainly didn't happen: the API refused it, or the request was never sent.
 
-    Number 0 is the run of the invoice.
+    Number 0 stands for the run of the invoice.
     """
 
     number: int
@@ -168,13 +169,13 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):
 
 
 class GivenUp(msgspec.Struct, frozen=True, kw_only=True, tag="given_up"):
-    """An adding is too old to arrive, and its charge isn't there. The charge may be added again."""
+    """An adding is too old to arrive, and its charge isn't on the invoice. The charge may be added again."""
 
     number: int
     at: datetime
 
     def __str__(self) -> str:
-        return f"given up {self.number}: it can't arrive any more"
+        return f"given up {self.number}: it can no longer arrive"
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True, tag="running"):
@@ -187,20 +188,20 @@ class Running(msgspec.Struct, frozen=True, kw_only=True, tag="running"):
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True, tag="verified"):
-    """A document showed exactly what was declared, and no request of ours can change it any more.
+    """A document showed exactly what was declared, and no request of ours can still change it.
 
-    `look_again`: something had an unknown outcome on the way, so the invoice needs a second look.
+    With `look_again`, a request had an unknown outcome, so the invoice needs a second look.
     """
 
     at: datetime
     look_again: bool = False
 
     def __str__(self) -> str:
-        return "verified" + (", to be looked at again" if self.look_again else "")
+        return "verified" + (", but needs a second look" if self.look_again else "")
 
 
 class Gone(msgspec.Struct, frozen=True, kw_only=True, tag="gone"):
-    """An attempt found no such customer, or no such invoice in the customer's document."""
+    """An attempt didn't find the customer, or didn't find the invoice in the customer's document."""
 
     at: datetime
 
@@ -220,11 +221,11 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, tag="asked"):
 
 
 class Resolved(msgspec.Struct, frozen=True, kw_only=True, tag="resolved"):
-    """A person's decision, where neither id nor mark decides.
+    """A person's decision, for cases that ids and marks can't decide.
 
-    The charge of the adding `number` is `charge_id`, or was certainly never added if that is None. With
-    `accept`, the invoice is right as it was when the person was asked, for what was declared then. If neither
-    has changed, the review ends.
+    `charge_id` is the charge that the adding `number` created; None if it was certainly never added. With
+    `accept`, the invoice is right as it was shown to the person, for what was declared then. If neither has
+    changed, the review ends.
     """
 
     number: int = 0
@@ -236,7 +237,7 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True, tag="resolved"):
     def __str__(self) -> str:
         note = f" ({self.note})" if self.note else ""
         if self.accept:
-            return f"resolved: the invoice is right as it stands{note}"
+            return f"resolved: the invoice is right as it is{note}"
         what = "was never added" if self.charge_id is None else f"is {self.charge_id}"
         return f"resolved {self.number}: {what}{note}"
 
@@ -245,19 +246,19 @@ Entry = Declared | Adding | Added | Refused | GivenUp | Running | Verified | Gon
 
 
 class Journal(Protocol):
-    """Where the entries about one invoice are kept, over all attempts."""
+    """Stores the entries of all attempts at one invoice."""
 
     async def entries(self) -> Sequence[Entry]:
         """All entries, in the order in which they were appended."""
 
     async def append(self, entry: Entry) -> None:
-        """Add an entry. Raises if that fails, or if another worker may work on the invoice by now.
+        """Add an entry. Raises if that fails, or if another worker may have taken over the invoice.
 
         Returns only once this entry and all earlier ones would survive a power cut.
         """
 
     def check(self) -> None:
-        """Called before each request leaves. Raises if another worker may work on the invoice by now."""
+        """Called before each request is sent. Raises if another worker may have taken over the invoice."""
 
 
 _decoder = msgspec.json.Decoder[Entry](Entry)
@@ -269,12 +270,12 @@ def encode(entry: Entry) -> bytes:
 
 
 def _plain(value: object) -> str:
-    """Encode a datetime of another class, such as freezegun's."""
+    """Encode a subclass of datetime, such as freezegun's."""
     if isinstance(value, datetime):
         return value.isoformat()
     raise NotImplementedError(type(value).__name__)
 
 
 def decode(entry: bytes) -> Entry:
-    """The entry that `encode` wrote."""
+    """The entry that `encode` encoded."""
     return cast(Entry, _decoder.decode(entry))

@@ -14,11 +14,11 @@ from tallyhook.tables import Column, Shown, Table
 
 
 class ReviewFailed(Error):
-    """The invoice doesn't have what was declared. Another attempt may continue.
+    """The invoice doesn't match the declaration. Another attempt may continue.
 
     Attributes:
-        reason: why, in words that quote neither customer nor charge, so that a log may have them.
-        details: what it is about; may be empty.
+        reason: the reason. It names no customer or charge, so it is safe to log.
+        details: the charges or items concerned; may be empty.
     """
 
     def __init__(self, reason: str, details: str = "") -> None:
@@ -40,14 +40,14 @@ class OutcomeUnknown(ReviewFailed):
 
 
 class Unresolved(ReviewFailed):
-    """Only a person can decide: neither id nor mark tells whose a charge is, or a wrong bill was paid.
+    """Only a person can decide: the origin of a charge is unclear, or a wrong bill was paid.
 
-    Another attempt ends in the same way until the journal has a `Resolved` entry.
+    Every attempt ends like this until the journal has a `Resolved` entry.
     """
 
 
 class EarlierInvoiceOutstanding(Error):
-    """An older invoice is outstanding, and calls would change that one. Try later."""
+    """An older invoice is outstanding, and calls would change that one instead. Try again later."""
 
 
 class Standing(StrEnum):
@@ -62,9 +62,8 @@ class Standing(StrEnum):
 class Outcome(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """The result of a review. `found` has the changes that were needed, `applied` those that were made.
 
-    `unverified` has the items whose quantity no document showed. If `look_again` is True, something had an
-    unknown outcome on the way, and the invoice needs a second look within the hour for which it is still
-    held: call `Review.alook_again`.
+    `unverified` has the items whose quantity no document showed. If `look_again` is True, a request had an
+    unknown outcome. Then call `Review.alook_again` within the hour for which the invoice is still held.
     """
 
     declared: Declaration
@@ -79,15 +78,15 @@ class Outcome(Shown, msgspec.Struct, frozen=True, kw_only=True):
     look_again: bool = False
 
     def table(self) -> Table:
-        """One row for each charge or quantity: what was declared, found, and applied."""
+        """One row per charge or quantity: declared, found and applied."""
         totals = ["" if it is None else money.amount_text(it) for it in (self.total_before, self.total_after)]
         remarks = [self.note] if self.note else []
         if self.ran:
             remarks.append("the invoice was run")
         if self.unverified:
-            remarks.append(f"not verified, since no document shows it: {', '.join(self.unverified)}")
+            remarks.append(f"not verified, because no document shows it: {', '.join(self.unverified)}")
         if self.look_again:
-            remarks.append("an answer was lost on the way: the invoice is looked at again")
+            remarks.append("an answer was lost, so the invoice needs a second look")
         return Table(
             title=f"review, the invoice was {self.standing}",
             columns=_COLUMNS,
@@ -122,7 +121,7 @@ class Outcome(Shown, msgspec.Struct, frozen=True, kw_only=True):
                 yield change.charge.code, "none", change.charge.price, "deleted", change.charge.description
 
     def _as_declared(self, declared: str) -> str:
-        """What was found if nothing had to change. Empty if the invoice was not compared."""
+        """The value found if nothing had to change; empty if the invoice wasn't compared."""
         return "" if self.total_after is None else declared
 
 

@@ -1,4 +1,4 @@
-"""What the journal says: which charges are ours, and which of our requests may still arrive."""
+"""Derive from the journal which charges are ours, and which of our requests may still arrive."""
 
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,7 +28,7 @@ from tallyhook.review.journal import (
 
 
 def new_mark() -> str:
-    """Ten random hexadecimal digits, which nobody can guess."""
+    """Ten random hexadecimal digits from a secure source."""
     return secrets.token_hex(5)
 
 
@@ -49,11 +49,11 @@ def charges_of(document: Customer) -> Iterator[Found]:
 
 
 class Ledger:
-    """The entries of all attempts so far, and what they mean together.
+    """The combined state of all entries so far.
 
-    The ledger measures time by the entries' own times. Between two entries it counts at most half of
-    `unknown_for`, and never less than zero. So if a clock is set forward once, that doesn't end a wait; if it
-    is set back, the wait only gets longer.
+    The ledger measures time by the times in the entries. The time between two entries counts as at least zero
+    and at most half of `unknown_for`. So setting the clock forward once doesn't end a wait, and setting it
+    back only makes the wait longer.
     """
 
     def __init__(self, entries: Iterable[Entry] = (), unknown_for: timedelta = timedelta(0)) -> None:
@@ -61,15 +61,15 @@ class Ledger:
         self.declaration: Declaration | None = None
         self.accepted: Asked | None = None  # what a person has accepted
         self._asked: Asked | None = None
-        self.gone_at: datetime | None = None  # when it was missing, and hasn't been seen since
+        self.gone_at: datetime | None = None  # when it was missing; None once it was seen again
         self.look_again = False
-        self._is_look_due = False  # as the last document that was right left it
+        self._is_look_due = False  # `look_again` of the last Verified entry
         self._addings: dict[int, Adding] = {}
         self._began: dict[int, timedelta] = {}  # adding -> when, in waited time
-        self._numbers: dict[str, int] = {}  # charge id -> the adding it came of
+        self._numbers: dict[str, int] = {}  # charge id -> adding
         self._marked: dict[int, bool] = {}  # adding -> whether the server kept its mark
         self._refused: set[int] = set()
-        self._denied: set[int] = set()  # a person's word: they never happened
+        self._denied: set[int] = set()  # a person resolved that these never happened
         self._given_up: set[int] = set()
         self._sets: list[tuple[str, Decimal, timedelta]] = []
         self._deletions: dict[str, timedelta] = {}
@@ -80,7 +80,7 @@ class Ledger:
             self.write(entry)
 
     def write(self, entry: Entry) -> None:
-        """Add an entry, in the order of the journal."""
+        """Add the journal's next entry."""
         at = None if isinstance(entry, Added | Refused) else entry.at
         if at is not None:
             self._waited = self._time(at)
@@ -117,14 +117,14 @@ class Ledger:
                 self._run = self._waited
                 self.look_again = True
             case Verified():
-                if not (entry.look_again or self._is_look_due):  # each request so far was answered
+                if not (entry.look_again or self._is_look_due):  # all requests so far were answered
                     self._sets, self._deletions, self._run = [], {}, None
                 self.look_again = self._is_look_due = entry.look_again
             case Gone():
                 self.gone_at = entry.at
 
     def adding(self, charge: DeclaredCharge, document: Customer, at: datetime, mark: str) -> Adding:
-        """The entry to write before this charge is added."""
+        """The entry to write before adding this charge."""
         before = tuple(found.charge.id for found in charges_of(document) if not found.invoice.is_paid)
         number = max(self._addings, default=0) + 1
         return Adding(number=number, charge=charge, before=before, mark=mark, at=at)
@@ -137,30 +137,30 @@ class Ledger:
         return self._waited + min(max(now - self._last, timedelta(0)), self.unknown_for / 2)
 
     def _left(self, since: timedelta, now: datetime) -> timedelta:
-        """How much longer a request that was announced then may arrive; zero or less if it can't."""
+        """How long a request that was announced at `since` may still arrive; zero or less if it can't."""
         return self.unknown_for - (self._time(now) - since)
 
     def pause(self, left: timedelta) -> float:
-        """The seconds until another attempt makes sense."""
+        """Seconds to wait before the next attempt."""
         return max(1.0, min(left, self.unknown_for / 2).total_seconds())
 
     # What may still arrive
 
     def open_addings(self) -> list[Adding]:
-        """The addings with an unknown outcome that are not given up."""
+        """The addings that have an unknown outcome and aren't given up."""
         claimed = set(self._numbers.values())
         closed = claimed | self._refused | self._denied | self._given_up
         return [adding for number, adding in self._addings.items() if number not in closed]
 
     def wait_for_adding(self, adding: Adding, now: datetime) -> timedelta:
-        """How much longer the request of an adding may arrive."""
+        """How long the request of an adding may still arrive."""
         return self._left(self._began[adding.number], now)
 
     def wait_for_writes(self, declaration: Declaration, invoice: Invoice, now: datetime) -> timedelta:
-        """How much longer a request of ours may arrive and change this invoice away from the declaration.
+        """How long a request of ours may still arrive and make this invoice differ from the declaration.
 
-        That is an adding with an unknown outcome, another quantity that was set, or the deletion of a charge
-        that is there. If every request of an attempt was answered, there is nothing to wait for.
+        Such requests are addings with an unknown outcome, settings of a different quantity, and deletions of
+        a charge that is on the invoice. If all requests were answered, there is nothing to wait for.
         """
         standing = {charge.id for charge in invoice.charges}
         since = [self._began[adding.number] for adding in self.open_addings()]
@@ -169,18 +169,18 @@ class Ledger:
         return max((self._left(at, now) for at in since), default=timedelta(0))
 
     def wait_for_run(self, now: datetime) -> timedelta:
-        """How much longer a run of ours may arrive."""
+        """How long a run of ours may still arrive."""
         return timedelta(0) if self._run is None else self._left(self._run, now)
 
     def given_up(self, charge: DeclaredCharge) -> list[Adding]:
-        """The addings of this charge that were given up, never seen, and not resolved by a person."""
+        """The addings of this charge that were given up, never seen and not resolved by a person."""
         unexplained = (self._addings[number] for number in self._unexplained())
         return [adding for adding in unexplained if adding.charge == charge]
 
     def _unexplained(self) -> list[int]:
         return sorted(self._given_up - self._denied - set(self._numbers.values()))
 
-    # Whose is what
+    # Ownership of charges
 
     @property
     def has_addings(self) -> bool:
@@ -190,9 +190,9 @@ class Ledger:
         return number in self._numbers.values()
 
     def claims(self, document: Customer) -> list[Added]:
-        """The entries to write for charges that show one of our marks and that we didn't know yet.
+        """The entries to write for new charges that show one of our marks.
 
-        The adding may have been refused: the refusal may have been the answer to somebody else's call.
+        Refused addings count too, because the refusal may have been the answer to another call.
         """
         by_mark = {adding.mark.lower(): number for number, adding in self._addings.items() if adding.mark}
         return [
@@ -204,7 +204,7 @@ class Ledger:
         ]
 
     def candidates(self, adding: Adding, charges: Iterable[Charge]) -> list[Charge]:
-        """The charges that may have come from this adding: new, unclaimed, and of the same cost."""
+        """The charges that this adding may have created: new, unclaimed, with the same price and quantity."""
         code = adding.charge.code.strip().lower()
         return [
             charge
@@ -213,15 +213,15 @@ class Ledger:
             and charge.id not in self._numbers
             and charge.id not in adding.before
             and adding.charge.costs_the_same(charge)
-            # The lines of plan and items get their ids when the period closes.
+            # Charges from the plan get their ids when the period closes, so they look new.
             and (charge.type not in PLAN_TYPES or charge.code.strip().lower() == code)
         ]
 
     def keeps_marks(self, adding: Adding) -> bool:
         """Whether this server is known to keep the mark of this adding.
 
-        It is known if the server has kept the mark of a description that is as long or longer, and has never
-        dropped the mark of one that is as long or shorter.
+        It must have kept a mark in a description of at least this length, and never dropped one from a
+        description of at most this length.
         """
         if not adding.mark:
             return False
@@ -231,8 +231,7 @@ class Ledger:
         return kept and not any(not is_kept and len(other.description) <= length for other, is_kept in seen)
 
     def doubtful(self, invoice: Invoice) -> list[tuple[Adding, list[Charge]]]:
-        """The addings that were never seen, with the unmarked charges on the invoice that may have come from
-        them.
+        """The addings that were never seen, each with the charges on the invoice that it may have created.
 
         If the server is known to keep marks, there is no doubt: a charge without our mark isn't ours.
         """
@@ -245,9 +244,9 @@ class Ledger:
         return [(adding, charges) for adding, charges in found if charges]
 
     def unknown_marks(self, declared: Sequence[DeclaredCharge], invoice: Invoice) -> list[Charge]:
-        """The charges of these codes with a review's mark that this journal doesn't know.
+        """The charges with these codes that show the mark of a review with another journal.
 
-        If there are any, the journal was lost, or another receiver has a journal for the same invoice.
+        Then this journal is incomplete: it was lost, or another receiver has its own.
         """
         codes = {charge.code.strip().casefold() for charge in declared}
         return [
@@ -263,7 +262,7 @@ class Ledger:
     ) -> None:
         """Without a journal: claim each declared charge whose content is on the invoice.
 
-        `only_marked`: leave out charges without any review's mark, which may be a person's.
+        `only_marked` skips charges without a review's mark, which a person may have added.
         """
         for charge in declared:
             same = (
@@ -279,7 +278,7 @@ class Ledger:
                 self.write(Added(number=number, charge_id=found.id))
 
     def ours(self, invoice: Invoice) -> list[tuple[Charge, DeclaredCharge]]:
-        """Our charges on the invoice, each with the charge that we asked for."""
+        """Our charges on the invoice, each with the charge that we declared."""
         return [
             (charge, self._addings[self._numbers[charge.id]].charge)
             for charge in invoice.charges
@@ -287,7 +286,7 @@ class Ledger:
         ]
 
     def strays(self, document: Customer, invoice: Invoice) -> list[Found]:
-        """Our charges on the customer's other invoices, except those that a person has resolved."""
+        """Our charges on the customer's other invoices, except those of addings resolved as never added."""
         return [
             found
             for found in charges_of(document)

@@ -1,4 +1,4 @@
-"""The invoice under review, as the last document showed it."""
+"""The invoice under review, as shown by the latest document."""
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 Steps = Generator[Call[Customer] | Entry, Customer | None, T]
-"""Yields calls to send and journal entries to write; gets the answer to a call, and None for an entry."""
+"""Yields calls to send and journal entries to write. Receives the answer to a call, or None for an entry."""
 
 
 class InvoicePaid(Exception):
-    """The invoice is paid, so nothing on it can change any more."""
+    """The invoice is paid, so it can't change any more."""
 
 
 class Reading:
-    """Takes in one document after another, and claims the charges in it that are ours."""
+    """Processes the customer's documents one by one, and claims our charges in them."""
 
     def __init__(self, review: "Review", ledger: Ledger, now: Callable[[], datetime]) -> None:
         self.ledger = ledger
@@ -42,16 +42,16 @@ class Reading:
         self.customer = Id(asked.id.strip()) if asked.id.strip() else asked.code.strip()
         self.document = review.customer
         self.invoice = review.invoice
-        self.is_repeated = False  # the network has sent a request of ours twice, as this attempt has seen
+        self.is_repeated = False  # whether this attempt saw that the network sent a request twice
         self.announced: datetime | None = None  # when the journal got the entry for the next request
         self._review = review
 
     def read(self) -> Steps[Customer]:
-        """The customer's document as it is now."""
+        """Fetch the customer's document."""
         return (yield from self._ask(calls.get_customer(self.customer)))
 
     def send(self, call: Call[Customer], announced: datetime | None = None) -> Steps[Customer]:
-        """The answer to a write. It is sent once: a repeat could arrive long after its journal entry."""
+        """Send a write without retries, because a retry could arrive long after its journal entry."""
         return (yield from self._ask(replace(call, repeatable=False), announced))
 
     def write(self, entry: Entry) -> Steps[None]:
@@ -60,15 +60,15 @@ class Reading:
         yield entry
 
     def look(self) -> Steps[None]:
-        """Read the customer's document and take it in."""
+        """Fetch the customer's document and process it."""
         yield from self.take_in((yield from self.read()))
 
     def take_in(self, document: Customer, sent: Adding | None = None) -> Steps[None]:
-        """Take in a document: claim our charges, and delete those of ours that are on another invoice.
+        """Process a document: claim our charges, and delete ours from other invoices.
 
         `sent` is the adding that this document answers.
 
-        Raises InvoicePaid, and ReviewFailed if the invoice is not outstanding for another reason.
+        Raises InvoicePaid if the invoice is paid, ReviewFailed if it isn't outstanding for another reason.
         """
         self.show(document)
         for claim in self.ledger.claims(document):
@@ -84,12 +84,12 @@ class Reading:
             raise ReviewFailed(f"the invoice changed during the review: it is {standing}, not outstanding")
 
     def show(self, document: Customer) -> None:
-        """Take in a document without acting on it."""
+        """Store a document without acting on it."""
         self.document = document
         self.invoice = named(document, self._review.invoice) or self.invoice
 
     def standing(self) -> Standing:
-        """How the invoice stands. Raises EarlierInvoiceOutstanding if calls would reach an older one."""
+        """The invoice's state. Raises EarlierInvoiceOutstanding if calls would reach an older invoice."""
         found = named(self.document, self._review.invoice)
         if found is None:
             return Standing.GONE
@@ -102,23 +102,23 @@ class Reading:
             case InvoicePeriod.CURRENT:
                 return Standing.CURRENT
         if (outstanding := subscription.outstanding_invoice) is None:
-            return Standing.GONE  # it belongs to a past subscription, which no call reaches
-        raise EarlierInvoiceOutstanding(f"invoice {outstanding.number} is outstanding before it")
+            return Standing.GONE  # it belongs to a former subscription, which no call reaches
+        raise EarlierInvoiceOutstanding(f"the earlier invoice {outstanding.number} is still outstanding")
 
     def is_postponed(self) -> bool:
-        """Whether its bill date has moved to a later one. It will be announced again on that date."""
+        """Whether the invoice's bill date was moved to a later date, on which another hook will come."""
         found, announced = named(self.document, self._review.invoice), self._review.invoice.billing_datetime
         now = None if found is None else found.billing_datetime
         return announced is not None and now is not None and now > announced
 
     def require_no_doubt(self) -> None:
-        """Raises Unresolved if an adding is too old to arrive and an unmarked charge may have come of it."""
+        """Raises Unresolved if an adding is too old to arrive but may have created an unmarked charge."""
         for adding, charges in self.ledger.doubtful(self.invoice):
             if self.ledger.wait_for_adding(adding, self.now()) <= timedelta(0):
                 raise _doubt(adding, [charge.id for charge in charges])
 
     def unknown(self, reason: str, left: timedelta, details: str = "") -> OutcomeUnknown:
-        """The error to raise while a request may still arrive for so long."""
+        """The error for a request that may still arrive for the time `left`."""
         return OutcomeUnknown(reason, details, self.ledger.pause(left))
 
     def _ask(self, call: Call[Customer], announced: datetime | None = None) -> Steps[Customer]:
@@ -132,7 +132,7 @@ class Reading:
         return document
 
     def _claim_answer(self, sent: Adding) -> Steps[None]:
-        """If the answer to our adding shows exactly one new charge, it is ours, whatever its spelling."""
+        """Claim the only new charge in the answer to our adding, even if its text differs."""
         found = self.ledger.candidates(sent, self.invoice.charges)
         if not found:
             invoices = (invoice for each in self.document.subscriptions for invoice in each.invoices)
@@ -144,7 +144,7 @@ class Reading:
             yield from self.write(Added(number=sent.number, charge_id=found[0].id))
 
     def _delete_strays(self) -> Steps[None]:
-        """Delete our charges on other invoices, then fail: calls didn't reach the invoice under review."""
+        """Delete our charges from other invoices. If there were any, raises ReviewFailed."""
         subscription = self.document.subscription
         strays = self.ledger.strays(self.document, self.invoice)
         for stray in strays:
@@ -157,11 +157,11 @@ class Reading:
             call = calls.delete_charge(self.customer, stray.charge.id, invoice_period=period)
             yield from self.send(call)
         if strays:
-            raise ReviewFailed("a charge was added to another invoice, and has been deleted there")
+            raise ReviewFailed("a charge was added to another invoice and has been deleted from it")
 
 
 def _period(subscription: Subscription, invoice: Invoice) -> InvoicePeriod | None:
-    """The period by which calls reach an invoice; None if they don't."""
+    """The period to use in calls for an invoice; None if no call reaches it."""
     reached = (
         (InvoicePeriod.OUTSTANDING, subscription.outstanding_invoice),
         (InvoicePeriod.CURRENT, subscription.current_invoice),
@@ -174,6 +174,6 @@ def _period(subscription: Subscription, invoice: Invoice) -> InvoicePeriod | Non
 
 def _doubt(adding: Adding, ids: Sequence[str]) -> Unresolved:
     return Unresolved(
-        "it is unclear whether a charge on the invoice is this review's or somebody else's",
+        "it is unclear whether this review added a charge on the invoice",
         f"adding {adding.number}: {adding.charge}; on the invoice: {', '.join(ids)}",
     )

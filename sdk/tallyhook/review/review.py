@@ -1,4 +1,4 @@
-"""The review of one invoice: what its handler sees and declares."""
+"""The review of one invoice: the object on which a handler declares what the invoice should have."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -38,11 +38,11 @@ class Period(msgspec.Struct, frozen=True):
 
 
 class Review(Shown):
-    """Declares what an outstanding invoice should have. Nothing is sent before it is applied.
+    """Declares what an outstanding invoice should have. Nothing is sent until you apply it.
 
-    A handler gets one that was made from the hook. For an audit without a hook, `Review.of` makes one from a
-    customer document. What you don't declare stays as it is: quantities of other items, and charges that
-    aren't ours.
+    A handler receives a review that was made from the hook. Without a hook, make one from a customer document
+    with `Review.of`. Anything that you don't declare stays unchanged: quantities of other items, and charges
+    that aren't ours.
     """
 
     def __init__(
@@ -60,11 +60,11 @@ class Review(Shown):
 
     @classmethod
     def from_hook(cls, hook: Hook) -> "Review":
-        """The review for a billable hook. Raises ValueError if it names no customer or no invoice."""
+        """The review for a billable hook. Raises ValueError if the hook has no customer or no invoice."""
         customer, invoice = hook.customer, hook.subscription.invoice
         is_named = (customer.id + customer.code).strip()
         if not is_named or invoice is None or not (invoice.id.strip() or invoice.number):
-            raise ValueError("the hook names no customer, or no invoice: there is nothing to review")
+            raise ValueError("the hook has no customer or no invoice, so there is nothing to review")
         return cls(customer, hook.subscription, invoice, hook.product)
 
     @classmethod
@@ -77,15 +77,15 @@ class Review(Shown):
 
     @property
     def plan(self) -> Plan:
-        """The plan whose period the invoice bills. You can declare its items."""
+        """The plan that the invoice bills. You can declare quantities of its items."""
         return self.subscription.plan
 
     @property
     def period(self) -> Period:
         """The billing period that ended. Raises LookupError if a date is missing.
 
-        A hook has both dates. In a document, the period starts at the billing date of the invoice before, or
-        with the subscription (inferred).
+        A hook has both dates. In a document, the period starts at the billing date of the previous invoice,
+        or with the subscription (inferred).
         """
         invoice = self.invoice
         end = invoice.billing_datetime
@@ -99,20 +99,20 @@ class Review(Shown):
         return Period(start, end)
 
     def quantity(self, item: str) -> Decimal:
-        """The item's quantity in the period that ended, as the invoice shows it; 0 if it shows none."""
+        """The item's quantity on the invoice for the period that ended; 0 if it shows none."""
         self._require(item)
         return next((shown.quantity for shown in self.invoice.items if shown.code == item), Decimal(0))
 
     def set_quantity(self, item: str, quantity: Decimal | int | str) -> None:
         """Declare the item's quantity at the end of the period: zero or more, with at most four decimals.
 
-        Raises ValueError if the plan doesn't track the item, if you already declared it, or if Cheddar can't
-        hold the quantity. Raises TypeError for a float.
+        Raises ValueError if the plan doesn't track the item, if you already declared it, or if the quantity
+        is invalid. Raises TypeError for a float.
         """
         self._require_open()
         self._require(item)
         if item in self._quantities:
-            raise ValueError(f"the quantity of {item} is declared already: add up before you declare")
+            raise ValueError(f"the quantity of {item} is already declared: declare the sum once")
         exact = money.quantity(quantity)
         if exact < 0:
             raise ValueError(f"the quantity of {item} can't be negative: {quantity}")
@@ -121,14 +121,14 @@ class Review(Shown):
     def charge(
         self, code: str, each_amount: Decimal | int | str, description: str = "", *, quantity: int = 1
     ) -> None:
-        """Declare a custom charge, with at most two decimals. Each call declares another charge.
+        """Declare a custom charge. `each_amount` has at most two decimals. Each call declares another charge.
 
         Raises ValueError for a code that is empty or longer than 36 characters, for too many decimals, or for
         a quantity below 1. Raises TypeError for a float.
         """
         self._require_open()
         if not 0 < len(code) <= _CHARGE_CODE_LENGTH:
-            raise ValueError(f"a charge code has 1 to {_CHARGE_CODE_LENGTH} characters: {code!r}")
+            raise ValueError(f"a charge code must have 1 to {_CHARGE_CODE_LENGTH} characters: {code!r}")
         amount, count = money.amount(each_amount), money.count(quantity)
         self._charges.append(
             DeclaredCharge(code=code, each_amount=amount, quantity=count, description=description)
@@ -138,11 +138,11 @@ class Review(Shown):
         """Declare a credit, as a positive amount. Raises as `charge` does."""
         exact = money.amount(amount)
         if exact <= 0:
-            raise ValueError(f"the amount of a credit is positive: {amount}")
+            raise ValueError(f"the amount of a credit must be positive: {amount}")
         self.charge(code, exact.copy_negate(), description)
 
     def run_when_done(self) -> None:
-        """Run the invoice once everything declared is on it, instead of waiting for the billing engine."""
+        """Run the invoice once it matches the declaration, instead of waiting for the billing system."""
         self._require_open()
         self._run_when_done = True
 
@@ -161,36 +161,39 @@ class Review(Shown):
 
     @property
     def declaration(self) -> Declaration:
-        """What has been declared so far."""
+        """The declaration so far."""
         return Declaration(
             quantities=dict(self._quantities), charges=tuple(self._charges), run_when_done=self._run_when_done
         )
 
     def compare(self, customer: Customer, entries: Sequence[Entry] | None = None) -> Changes:
-        """The dry run: what `apply` would change on the invoice in this document. See `review.compare`."""
+        """A dry run: the changes that `apply` would make to the invoice in this document.
+
+        See `review.compare`.
+        """
         return compare(self, customer, entries)
 
     def apply(self, client: "Client", *, unknown_for: timedelta = UNKNOWN_FOR, marks: bool = True) -> Outcome:
-        """Bring the invoice to what was declared, read it back and verify it, then run it if asked to.
+        """Make the invoice match the declaration, read it back to verify it, then run it if declared.
 
         This works without a journal. A declared charge counts as done if its content is already on the
         invoice, so applying again changes nothing. Charges of an earlier, different declaration stay.
 
         A new charge has a mark at the end of its description, ` (ref 4f9a1c2e07)`. The mark identifies the
-        charge if the answer is lost. Customers see it on their invoices. `marks=False` leaves it out, and
+        charge if the answer is lost. Customers see it on their invoices. `marks=False` leaves it out, but
         then a lost answer ends in OutcomeUnknown more often.
 
-        An invoice that is no longer outstanding stays as it is; the outcome's `standing` says so.
+        An invoice that is no longer outstanding stays unchanged; the outcome's `standing` says so.
 
         Raises:
-            OutcomeUnknown: an answer was lost, and the request may still arrive. Without a journal nothing
-                remembers this: apply again only after `retry_after` seconds.
-            Unresolved: the invoice was paid and differs from what was declared, or it is unclear which charge
+            OutcomeUnknown: an answer was lost, and the request may still arrive. Wait `retry_after` seconds
+                before you apply again, because without a journal nothing remembers the request.
+            Unresolved: the invoice was paid but differs from the declaration, or it is unclear which charge
                 is ours.
-            ReviewFailed: in the end the invoice doesn't have what was declared, or an answer was not about
-                it.
-            EarlierInvoiceOutstanding: an older invoice has to be paid first.
-            ValueError: the client is for another product than the hook, or its timeout is longer than
+            ReviewFailed: the invoice still doesn't match the declaration, or an answer was about something
+                else.
+            EarlierInvoiceOutstanding: an older invoice must be paid first.
+            ValueError: the client is for another product than the hook, or its timeout isn't shorter than
                 `unknown_for`. Nothing was sent.
             Error: a call failed.
         """
@@ -206,18 +209,18 @@ class Review(Shown):
         marks: bool = True,
         gone_after: timedelta = GONE_AFTER,
     ) -> Outcome:
-        """`apply` with an async client. With a journal, ids decide over all attempts which charges are ours.
+        """Like `apply`, with an async client. With a journal, our charges are known by their ids.
 
-        A new attempt then continues where the last one was cut off. If it declares other charges, they
+        A new attempt then continues where the last one stopped. If it declares different charges, they
         replace those that earlier attempts added. A charge whose answer was lost is found by its mark. If it
-        isn't there, it is added again once its request is older than `unknown_for` by the clock `now`; until
-        then attempts raise OutcomeUnknown. If neither id nor mark tells whose a charge is, they raise
+        isn't found, it is added again once its request is older than `unknown_for` by the clock `now`; until
+        then, attempts raise OutcomeUnknown. If neither id nor mark shows whether a charge is ours, they raise
         Unresolved.
 
-        `unknown_for` has to be longer than the client's timeout, with a margin for how late the billing
-        system may still carry out a request. A customer or invoice that isn't found counts as gone only if it
-        is missing again at another attempt, `gone_after` later; until then attempts raise OutcomeUnknown.
-        Raises as `apply` does. What the journal raises ends the attempt.
+        `unknown_for` must be longer than the client's timeout. Add a margin, because the billing system may
+        apply a request late. A missing customer or invoice counts as gone only if a later attempt, at least
+        `gone_after` later, doesn't find it either; until then, attempts raise OutcomeUnknown. Raises as
+        `apply` does. An exception from the journal ends the attempt.
         """
         return await adrive(
             self, client, journal, now=now, unknown_for=unknown_for, marks=marks, gone_after=gone_after
@@ -233,10 +236,10 @@ class Review(Shown):
         marks: bool = True,
         gone_after: timedelta = GONE_AFTER,
     ) -> Outcome:
-        """Look at an invoice again after a review whose outcome says `look_again`.
+        """Check an invoice again after a review whose outcome has `look_again`.
 
-        The declaration comes from the journal. The invoice is brought back to it, but it is not run. Raises
-        as `aapply` does, and Unresolved if the invoice was paid with something else on it.
+        The declaration comes from the journal. The invoice is corrected if it doesn't match, but it is not
+        run. Raises as `aapply` does, for example Unresolved if the paid invoice differs from the declaration.
         """
         return await adrive(
             self,
@@ -250,7 +253,7 @@ class Review(Shown):
         )
 
     def table(self) -> Table:
-        """What the invoice showed, and what has been declared so far."""
+        """The quantities on the invoice and the declaration so far."""
         declared = self._quantities
         items = [item.code for item in self.plan.items]
         return Table(
@@ -276,7 +279,7 @@ class Review(Shown):
         codes = [planned.code for planned in self.plan.items]
         if item not in codes:
             known = ", ".join(codes) or "nothing"
-            raise ValueError(f"plan {self.plan.code} tracks no item {item!r}; it tracks {known}")
+            raise ValueError(f"plan {self.plan.code} doesn't track item {item!r}; it tracks {known}")
 
     def __repr__(self) -> str:
         declared = f"{len(self._quantities)} quantities, {len(self._charges)} charges"

@@ -1,4 +1,4 @@
-"""How a review changes an invoice: each write is in the journal before it is sent, and is sent once."""
+"""Send a review's writes: each is recorded in the journal first, and sent only once."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -12,21 +12,22 @@ from tallyhook.review.journal import Declaration, Declared, DeclaredCharge, Refu
 from tallyhook.review.outcome import Standing, Unresolved
 from tallyhook.review.reading import Reading, Steps
 
-# How often one charge is given up before a person is asked.
+# How often one charge may be given up before a person must decide.
 _GIVEN_UP = 2
 
-# The statuses by which the API says that it did not carry out a call (documented).
+# The statuses that mean that the API did not apply a call (documented).
 _REFUSALS = (400, 401, 404, 412, 422)
 
-# A request has to leave within this time of its journal entry, or within a tenth of `unknown_for`.
+# A request must be sent within this time after its journal entry, or a tenth of `unknown_for` if that is
+# longer.
 _LEEWAY = timedelta(seconds=10)
 
 
 class Sending:
-    """Sends the writes of one attempt.
+    """Sends the writes of one attempt, and reads the invoice again after a lost answer.
 
-    After a lost answer the invoice is read again. `lost` is True once an answer was lost in this attempt.
-    `answered` has the quantities that the API has accepted, by item.
+    `lost` is True once an answer was lost in this attempt. `answered` has the quantities that the API has
+    accepted, by item.
     """
 
     def __init__(
@@ -42,13 +43,13 @@ class Sending:
         self._lost_in_round = False
 
     def check(self) -> None:
-        """Ask right before each request leaves. Raises NoAnswer if its journal entry is too old."""
+        """Call this right before each request is sent. Raises NoAnswer if its journal entry is too old."""
         announced = self._reading.announced
         if announced is not None and not self._is_fresh(announced, self._leeway):
-            raise NoAnswer("the request was held up before it left", maybe_applied=False)
+            raise NoAnswer("the request was delayed for too long and not sent", maybe_applied=False)
 
     def announce(self, changes: Sequence[Change]) -> Steps[None]:
-        """Write the declaration and the next changes into the journal."""
+        """Record the declaration and the next changes in the journal."""
         self._round = self._reading.now()
         yield from self._reading.write(
             Declared(
@@ -61,7 +62,7 @@ class Sending:
         )
 
     def make(self, changes: Sequence[Change]) -> Steps[bool]:
-        """Announce a round of changes and send them. Returns whether an answer was lost on the way."""
+        """Announce a round of changes and send them. Returns whether an answer was lost."""
         self._lost_in_round = False
         yield from self.announce(changes)
         for index, change in enumerate(changes):
@@ -100,7 +101,7 @@ class Sending:
         except Error as error:
             if not _is_refused(error):
                 self._lose()
-            # The charge may be gone anyway, by an earlier call or by a person.
+            # An earlier call or a person may have deleted the charge.
             yield from reading.look()
             if _is_refused(error) and any(charge.id == charge_id for charge in reading.invoice.charges):
                 raise
@@ -112,7 +113,7 @@ class Sending:
         if len(given_up := ledger.given_up(charge)) > _GIVEN_UP:
             numbers = ", ".join(str(adding.number) for adding in given_up)
             raise Unresolved(
-                "a charge was added several times, and is never there", f"addings {numbers}: {charge}"
+                "a charge was added several times, but never appeared", f"addings {numbers}: {charge}"
             )
         adding = ledger.adding(charge, reading.document, reading.now(), self._make_mark())
         yield from reading.write(adding)
@@ -139,11 +140,11 @@ class Sending:
         self._lose()
         yield from reading.look()
         if not ledger.is_claimed(adding.number):
-            # Don't add it again before this one is waited out: the request may still be on its way.
+            # Don't add it again yet, because this request may still arrive.
             reason = (
                 "a charge was added, but the answer doesn't show it"
                 if cause is None
-                else "the answer to adding a charge was lost, and it is not there (yet)"
+                else "the answer to adding a charge was lost, and the charge isn't on the invoice (yet)"
             )
             left = ledger.wait_for_adding(adding, reading.now())
             raise reading.unknown(reason, left, charge.code) from cause
@@ -151,8 +152,9 @@ class Sending:
     def run(self) -> Steps[str]:
         """Run the invoice. Returns why the run was declined; empty if the invoice is paid.
 
-        This comes before the hook is acknowledged, so that the next delivery repairs a crash in between. A
-        decline doesn't undo the review: its changes are on the invoice, and the billing system tries again.
+        The invoice is run before the hook is acknowledged, so that the next delivery can recover from a
+        crash. A decline doesn't undo the review: its changes stay on the invoice, and the billing system
+        tries again.
         """
         reading = self._reading
         running = Running(at=reading.now())
@@ -171,7 +173,7 @@ class Sending:
         if reading.standing() is not Standing.PAID:
             self._lose()
             left = reading.ledger.wait_for_run(reading.now())
-            raise reading.unknown("the invoice was run, and isn't paid (yet)", left)
+            raise reading.unknown("the invoice was run, but isn't paid (yet)", left)
         return ""
 
     def _lose(self) -> None:
@@ -182,10 +184,10 @@ class Sending:
 
 
 def _is_refused(error: Error) -> bool:
-    """Whether the API itself refused, or the request never left. After anything else it may be applied."""
+    """Whether the API itself refused, or the request was never sent. Otherwise it may have been applied."""
     match error:
         case APIError():
-            # With a customer's document around it, the error came after something was done.
+            # An error inside a customer's document means that something was already applied.
             return error.documented and error.customer is None and error.status in _REFUSALS
         case NoAnswer():
             return not error.maybe_applied

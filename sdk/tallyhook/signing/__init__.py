@@ -1,7 +1,7 @@
-"""Signatures of hooks: a few functions over bytes that fit into any framework.
+"""Signatures of hooks: a few functions on bytes that fit into any framework.
 
-`sign`, `verify` and `token` follow Cheddar's own rule. A `Scheme` offers any rule under one interface, for
-hooks that a gateway or another sender signs differently:
+`sign`, `verify` and `token` follow Cheddar's rule. A `Scheme` is a common interface for hooks that a gateway
+or another sender signs differently:
 
     signing.STANDARD_V1.verify(headers, body, [new_key, old_key], at=datetime.now(UTC))
 

@@ -16,7 +16,7 @@ TOKEN_HEADER = "X-CG-TOKEN"
 def token(body: bytes) -> str:
     """The lower-case hex MD5 of a raw body. Cheddar signs it, and sends it as `X-CG-TOKEN` (inferred).
 
-    Compute it from the body you read. The header proves nothing.
+    Compute it from the body that you read: anyone can set the header.
     """
     return hashlib.md5(body, usedforsecurity=False).hexdigest()
 
@@ -29,8 +29,8 @@ def sign(body: bytes, key: str | bytes) -> str:
 def verify(body: bytes, signature: str, *keys: str | bytes) -> bool:
     """Whether this signature was made for this body with one of the keys.
 
-    It tries every key and compares in constant time, so the time it takes reveals nothing about the keys. An
-    empty key never fits. No signature raises, however strange.
+    It tries every key and compares in constant time, so that timing reveals nothing about the keys. An empty
+    key never matches. A malformed signature returns False; it never raises.
     """
     given, signed = as_bytes(signature), token(body)
     found = False
@@ -45,7 +45,7 @@ def _signature(token: str, key: str | bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Cheddar:
-    """Cheddar's own scheme (documented). It covers neither id nor time, so a captured request stays valid."""
+    """Cheddar's own scheme (documented). It signs no id and no time, so a captured request stays valid."""
 
     name: ClassVar[str] = "cheddar"
 
@@ -62,5 +62,5 @@ class Cheddar:
     def verify(
         self, headers: Mapping[str, str], body: bytes, keys: Sequence[str | bytes], *, at: datetime
     ) -> bool:
-        """Like this module's `verify`. It ignores the token's header."""
+        """Like this module's `verify`. It ignores the token header."""
         return verify(body, header(headers, SIGNATURE_HEADER), *keys)

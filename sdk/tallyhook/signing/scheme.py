@@ -1,4 +1,4 @@
-"""The interface of all ways to sign hooks."""
+"""The interface of all signature schemes."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -8,9 +8,9 @@ from tallyhook.errors import BadSignature
 
 
 class Scheme(Protocol):
-    """A way to sign a request: its headers, what they cover, and what its keys look like.
+    """A signature scheme: its headers, what they sign, and the format of its keys.
 
-    Schemes are values without state. They read no clock: `at` is always an aware time.
+    Schemes have no state and read no clock: `at` is the present time, always timezone-aware.
     """
 
     @property
@@ -23,17 +23,16 @@ class Scheme(Protocol):
     def sign(self, body: bytes, key: str | bytes, *, id: str, at: datetime) -> dict[str, str]:
         """The headers that sign a body with the sender's key.
 
-        `id` identifies the hook and is the same in every attempt; `at` is the time of this attempt. A scheme
-        may ignore both. Raises ValueError for a key or an id that can't sign.
+        `id` identifies the hook and is the same for every delivery; `at` is the time of this delivery. A
+        scheme may ignore both. Raises ValueError for an invalid key or id.
         """
 
     def verify(
         self, headers: Mapping[str, str], body: bytes, keys: Sequence[str | bytes], *, at: datetime
     ) -> bool:
-        """Whether the headers sign this body with one of the listener's keys. Header names may be in any
-        case.
+        """Whether the headers sign this body with one of the listener's keys.
 
-        It tries every key. Nothing in headers or body raises, however strange.
+        It tries every key. Header names may be in any case. Malformed headers or bodies never raise.
         """
 
 
@@ -42,19 +41,19 @@ def check(
 ) -> None:
     """Like `scheme.verify`, but raises BadSignature."""
     if not scheme.verify(headers, body, keys, at=at):
-        raise BadSignature("no key fits the signature of this body")
+        raise BadSignature("no key matches the signature of this body")
 
 
 def header(headers: Mapping[str, str], name: str) -> str:
-    """The value of a header, whose name may be in any case; empty if there is none."""
+    """A header's value; empty if it is missing. The name may be in any case."""
     wanted = name.lower()
-    value = headers.get(wanted)  # where doors put it
+    value = headers.get(wanted)  # most frameworks use lower-case names
     if value is None:
         value = next((value for key, value in headers.items() if key.lower() == wanted), "")
     return value.strip()
 
 
 def as_bytes(text: str | bytes) -> bytes:
-    """The bytes of a header or key, as they are signed and compared."""
-    # A header may hold anything, lone surrogates of a lenient decoder included.
+    """The bytes of a header or key, for signing and comparing."""
+    # A header may contain anything, even lone surrogates from a lenient decoder.
     return text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")

@@ -11,9 +11,9 @@ from tallyhook.signing.scheme import as_bytes, header
 
 @dataclass(frozen=True, slots=True)
 class SharedKey:
-    """The key itself in a header, such as `X-Api-Key`, after a `prefix` such as `"Bearer "`.
+    """The key itself in a header such as `X-Api-Key`, after a `prefix` such as `"Bearer "`.
 
-    It covers neither body nor time, so only TLS protects such a hook.
+    It doesn't sign the body or the time, so only TLS protects such a hook.
     """
 
     name: ClassVar[str] = "shared-key"
@@ -34,7 +34,7 @@ class SharedKey:
     def verify(
         self, headers: Mapping[str, str], body: bytes, keys: Sequence[str | bytes], *, at: datetime
     ) -> bool:
-        """Whether the header has one of the keys. It compares all of them in constant time."""
+        """Whether the header contains one of the keys. It compares all of them in constant time."""
         given, prefix = as_bytes(header(headers, self.header)), as_bytes(self.prefix)
         found = False
         for key in keys:

@@ -1,7 +1,7 @@
 """Standard Webhooks (standardwebhooks.com): v1 with a shared secret, v1a with a key pair.
 
 Both sign `id.timestamp.body` and use the same headers. One `webhook-signature` may list signatures of both
-versions and of several keys, separated by spaces. That specification documents all of this, unless marked
+versions and of several keys, separated by spaces. The specification documents all of this, unless marked
 otherwise.
 """
 
@@ -25,15 +25,15 @@ STANDARD_TIMESTAMP_HEADER = "webhook-timestamp"
 STANDARD_SIGNATURE_HEADER = "webhook-signature"
 
 _SEED = 32  # bytes of an Ed25519 seed, and of a public key
-# Seconds since 1970 have ten digits for the next quarter of a millennium.
+# Unix timestamps have ten digits until the year 2286.
 _DIGITS = 12
-# Each one costs a hash of the whole body, before anything is proven. A sender lists one for each of its keys.
+# Each signature costs a hash of the whole unverified body. A sender lists one for each of its keys.
 _MOST_SIGNATURES = 8
 
 
 @dataclass(frozen=True, slots=True)
 class _Standard(ABC):
-    """The base of both versions. A signature is valid for `tolerance` before and after its timestamp."""
+    """Base of both versions. A timestamp that differs from now by more than `tolerance` is rejected."""
 
     VERSION: ClassVar[str]
 
@@ -53,11 +53,9 @@ class _Standard(ABC):
     def _fits(self, signature: bytes, content: bytes, key: str | bytes) -> bool: ...
 
     def sign(self, body: bytes, key: str | bytes, *, id: str, at: datetime) -> dict[str, str]:
-        """The three headers of one attempt. Raises ValueError for a key that can't sign, or for an invalid
-        id.
-        """
+        """The three headers of one delivery. Raises ValueError for an invalid key or id."""
         if not _is_id(id):
-            raise ValueError("an id is printable ASCII without spaces and full stops")
+            raise ValueError("an id must be printable ASCII without spaces and full stops")
         timestamp = str(int(at.timestamp()))
         signature = self._signature(_content(id, timestamp, body), key)
         return {
@@ -69,10 +67,10 @@ class _Standard(ABC):
     def verify(
         self, headers: Mapping[str, str], body: bytes, keys: Sequence[str | bytes], *, at: datetime
     ) -> bool:
-        """Whether a listed signature fits one of the keys, and the timestamp is near `at`.
+        """Whether a listed signature matches one of the keys, and the timestamp is near `at`.
 
         It ignores signatures of other versions, and those after the first eight of this version. Raises
-        ValueError only for a key that `check_key` refuses.
+        ValueError only for a key that `check_key` rejects.
         """
         message_id = header(headers, STANDARD_ID_HEADER)
         timestamp = header(headers, STANDARD_TIMESTAMP_HEADER)
@@ -91,7 +89,7 @@ class _Standard(ABC):
 
 @dataclass(frozen=True, slots=True)
 class StandardV1(_Standard):
-    """HMAC-SHA256. Both sides hold the same `whsec_` secret: base64 of 24 to 64 bytes."""
+    """HMAC-SHA256. Both sides share a `whsec_` secret: base64 of 24 to 64 bytes."""
 
     VERSION: ClassVar[str] = "v1"
 
@@ -139,7 +137,7 @@ def _content(id: str, timestamp: str, body: bytes) -> bytes:
 
 
 def _is_id(id: str) -> bool:
-    # With a full stop in it the same signature would fit another cut of the content: `a.1` + `2` + `3.b`.
+    # With a full stop in the id, the content could be split differently under the same signature.
     return bool(id) and id.isascii() and id.isprintable() and not set(id) & {" ", "."}
 
 
@@ -160,14 +158,14 @@ def _material(key: str | bytes, prefix: bytes, what: str) -> bytes:
     text = as_bytes(key)
     material = _decoded(text.removeprefix(prefix)) if text.startswith(prefix) else None
     if material is None:
-        raise ValueError(f"{what} is {prefix.decode()} and base64")
+        raise ValueError(f"{what} must be {prefix.decode()} followed by base64")
     return material
 
 
 def _secret(key: str | bytes) -> bytes:
     secret = _material(key, b"whsec_", "a shared secret")
     if not 24 <= len(secret) <= 64:
-        raise ValueError("a shared secret has 24 to 64 bytes")
+        raise ValueError("a shared secret must have 24 to 64 bytes")
     return secret
 
 
@@ -187,7 +185,7 @@ def _public_key(key: str | bytes) -> "Ed25519PublicKey":
 
     material = _material(key, b"whpk_", "a public key")
     if len(material) != _SEED:
-        raise ValueError(f"a public key has {_SEED} bytes")
+        raise ValueError(f"a public key must have {_SEED} bytes")
     return Ed25519PublicKey.from_public_bytes(material)
 
 
@@ -197,7 +195,7 @@ def _private_key(key: str | bytes) -> "Ed25519PrivateKey":
 
     material = _material(key, b"whsk_", "a private key")
     if len(material) not in (_SEED, 2 * _SEED):
-        raise ValueError(f"a private key has {_SEED} or {2 * _SEED} bytes")
+        raise ValueError(f"a private key must have {_SEED} or {2 * _SEED} bytes")
     private = Ed25519PrivateKey.from_private_bytes(material[:_SEED])
     if material[_SEED:] not in (b"", private.public_key().public_bytes_raw()):
         raise ValueError("the two halves of this private key do not belong together")

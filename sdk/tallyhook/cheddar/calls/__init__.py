@@ -1,18 +1,21 @@
 """Every call of Cheddar's API.
 
-A function here sends nothing. It returns a `Call`, which says what to send and how to read the answer. The
-clients turn these functions into their methods; `client.send(call)` sends a call that you described yourself.
+These functions send nothing. Each returns a `Call`, which says what to send and how to read the answer. The
+clients turn these functions into methods; `client.send(call)` sends a call that you built yourself.
 
-The customer, plan or invoice goes into the query string, and the changes go into the form. Servers accept
-both anywhere, even in the path (documented), but not every server reads a code with `/`, `.` or `+` in a path
-correctly.
+The customer, plan or invoice goes into the query string, and the changes go into the form. Cheddar accepts
+both anywhere, even in the path (documented), but not every server correctly reads a code with `/`, `.` or `+`
+in a path.
 
-A call is repeatable, and a client retries it, only if sending it twice has the same effect as sending it
-once: reading; setting an item's quantity or the fields of a customer or plan; deleting a charge, because ids
-are never reused. These are not repeatable: calls that add (charges, quantities, customers, plans); calls that
-move money (one-time invoices, refunds, voids, running an outstanding invoice while another one waits, editing
-a subscription, which may bill at once); mails; and calls that could reach somebody else the second time
-(deleting a customer or plan by a code that may be in use again).
+Clients retry only repeatable calls: those that have the same effect if they are sent twice. These are
+reading; setting an item's quantity or the fields of a customer or plan; and deleting a charge, because ids
+are never reused. Not repeatable are:
+
+- calls that add charges, quantities, customers or plans;
+- calls that move money: one-time invoices, refunds, voids, running an outstanding invoice (another one may be
+  waiting), and editing a subscription (it may bill at once);
+- emails;
+- deleting a customer or plan by code, because the code may be in use again.
 """
 
 from tallyhook._call import Call

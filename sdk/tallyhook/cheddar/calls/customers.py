@@ -22,7 +22,7 @@ from tallyhook.cheddar.parameters import (
     payment_pairs,
 )
 
-# At most this many customers fit into one import (documented).
+# The most customers in one import (documented).
 _IMPORT_LIMIT = 100
 
 
@@ -42,8 +42,8 @@ def get_customers(
 ) -> Call[tuple[Customer, ...]]:
     """List the customers that match all filters; without filters, all customers.
 
-    Dates are inclusive days. `plan_code` takes one code or several, and matches any of them. `search` looks
-    at names, companies, emails and the last four digits of cards (documented).
+    Dates are inclusive days. `plan_code` is one code or several; a customer on any of these plans matches.
+    `search` matches names, companies, emails and the last four digits of cards (documented).
 
     Raises:
         NotFound: no customer matches (documented).
@@ -80,7 +80,7 @@ def search_customers(search: str) -> Call[tuple[Customer, ...]]:
 def get_customer(customer: CustomerRef | None = None, *, invoice_number: int | None = None) -> Call[Customer]:
     """Get one customer with all subscriptions and invoices, by code, id, or the number of an invoice."""
     if (customer is None) == (invoice_number is None):
-        raise TypeError("Name either a customer or an invoice_number")
+        raise TypeError("Pass either a customer or an invoice_number")
     if customer is not None:
         return of_customer("customers/get", customer, repeatable=True)
     number = str(invoice_number)
@@ -104,7 +104,7 @@ def new_customer(
 ) -> Call[Customer]:
     """Create a customer with a subscription to a plan, and charge the card if the plan says so.
 
-    `charges` go onto the first invoice. `items` are the initial quantities.
+    `charges` are added to the first invoice. `items` are the initial quantities.
 
     Raises:
         PreconditionFailed: a field is missing or malformed, or the code is in use.
@@ -127,12 +127,12 @@ def new_customer(
 
 
 def import_customers(customers: Sequence[Call[Customer]]) -> Call[tuple[Customer, ...]]:
-    """Create up to 100 customers at once, each described by `calls.new_customer(…)`.
+    """Create up to 100 customers in one call. Build each with `calls.new_customer(…)`.
 
     The form is `customers[0][firstName]`, `customers[0][subscription][planCode]`, … (inferred).
     """
     if not 1 <= len(customers) <= _IMPORT_LIMIT:
-        raise ValueError(f"An import has 1 to {_IMPORT_LIMIT} customers")
+        raise ValueError(f"An import must have 1 to {_IMPORT_LIMIT} customers")
     form: list[tuple[str, str]] = []
     for index, customer in enumerate(customers):
         for name, value in customer.form:
@@ -150,7 +150,7 @@ def edit(
     payment: PaymentInput | None = None,
     **fields: Unpack[CustomerFields],
 ) -> Call[Customer]:
-    """Change the given fields of a customer and of the subscription; see `edit_subscription`."""
+    """Change fields of a customer and of the subscription; see `edit_subscription`."""
     form = pairs(only(CustomerFields, fields)) + _subscription_pairs(
         "subscription",
         plan_code=plan_code,
@@ -162,10 +162,10 @@ def edit(
 
 
 def edit_customer(customer: CustomerRef, **fields: Unpack[CustomerFields]) -> Call[Customer]:
-    """Change the given fields of a customer. Other fields stay; `""` or None clears a field."""
+    """Change fields of a customer. Fields that you don't pass stay; `""` or None clears a field."""
     form = pairs(only(CustomerFields, fields))
     new_code = fields.get("code")
-    # Once the code is changed, the customer isn't found by the old one again.
+    # A retry wouldn't find the customer under the old code.
     return of_customer(
         "customers/edit-customer", customer, form, repeatable="code" not in fields, new_code=new_code
     )
@@ -179,13 +179,13 @@ def edit_subscription(
     change_bill_date: datetime | date | Literal["now"] | None = None,
     payment: PaymentInput | None = None,
 ) -> Call[Customer]:
-    """Move a subscription to another plan, bill date or payment method.
+    """Change a subscription's plan, bill date or payment method.
 
-    It may bill at once: a `change_bill_date` of `"now"` or in the past executes the current invoice, and a
-    new payment method runs the outstanding one (documented).
+    This may bill at once: a `change_bill_date` of `"now"` or in the past executes the current invoice, and a
+    new payment method executes the outstanding one (documented).
 
     Raises:
-        UnprocessableEntity: the gateway declined; the error's `customer` is the customer as it is now.
+        UnprocessableEntity: the gateway declined; the error's `customer` shows the present state.
     """
     form = _subscription_pairs(
         "",
@@ -203,20 +203,20 @@ def cancel(customer: CustomerRef) -> Call[Customer]:
 
 
 def delete_customer(customer: CustomerRef) -> Call[None]:
-    """Delete a customer with all data."""
+    """Delete a customer and all its data."""
     return call("customers/delete", responses.nothing, identity(customer, "customer"))
 
 
 def delete_all_customers(confirm: int) -> Call[None]:
-    """Delete every customer of the product, unless it is in production (documented).
+    """Delete every customer of the product. Cheddar refuses this for a product in production (documented).
 
-    `confirm` is the present unix time, in seconds.
+    `confirm` is the present Unix time in seconds.
     """
     return call("customers/delete-all", responses.nothing, (("confirm", str(confirm)),))
 
 
 def paypal_revert(customer: CustomerRef) -> Call[Customer]:
-    """Cancel a change to PayPal that is not approved yet (inferred: only some clients have this call)."""
+    """Cancel a pending change to PayPal (inferred: only some clients have this call)."""
     return of_customer("customers/paypal-revert", customer)
 
 

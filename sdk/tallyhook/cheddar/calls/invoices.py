@@ -13,7 +13,7 @@ from tallyhook.cheddar.parameters import ChargeInput, given_pairs, list_of_charg
 def new_invoice(customer: CustomerRef, charges: Sequence[ChargeInput]) -> Call[Customer]:
     """Create a one-time invoice and execute it at once (documented)."""
     if not charges:
-        raise ValueError("A one-time invoice needs a charge")
+        raise ValueError("A one-time invoice needs at least one charge")
     form = list_of_charges(charges)
     return of_customer("invoices/new", customer, form)
 
@@ -21,17 +21,17 @@ def new_invoice(customer: CustomerRef, charges: Sequence[ChargeInput]) -> Call[C
 def run_outstanding(customer: CustomerRef, *, cc_card_code: str | None = None) -> Call[Customer]:
     """Execute the outstanding invoice at once.
 
-    If it succeeds on a canceled subscription, it reactivates that subscription (documented).
+    On success, a canceled subscription becomes active again (documented).
 
     Raises:
-        UnprocessableEntity: declined; the error's `customer` is the customer as it is now.
+        UnprocessableEntity: declined; the error's `customer` shows the present state.
     """
     form = given_pairs({"cc_card_code": cc_card_code})
     return of_customer("customers/run-outstanding", customer, form)
 
 
 def refund(invoice: InvoiceRef, amount: Decimal | int | str) -> Call[Customer]:
-    """Refund an amount of a paid invoice, with at most two decimals."""
+    """Refund part of a paid invoice. The amount has at most two decimals."""
     form = (("amount", money.amount_text(money.amount(amount))),)
     return of_invoice("invoices/refund", invoice, form)
 
@@ -47,9 +47,9 @@ def void_or_refund(invoice: InvoiceRef) -> Call[Customer]:
 
 
 def waive_invoice(invoice: InvoiceRef) -> Call[Customer]:
-    """Add credits to an outstanding invoice that offset everything on it (staff 2014, not in any reference).
+    """Add credits that offset every charge on an outstanding invoice (staff 2014, not in any reference).
 
-    The invoice can then be run for 0.00, which reactivates a canceled subscription without a payment method.
+    You can then run the invoice for 0.00, which reactivates a canceled subscription without a payment method.
     """
     return of_invoice("invoices/waive", invoice)
 
@@ -58,7 +58,7 @@ def run_invoice(invoice: InvoiceRef) -> Call[Customer]:
     """Execute this outstanding invoice at once (staff 2014, not in any reference).
 
     Raises:
-        UnprocessableEntity: declined; the error's `customer` is the customer as it is now.
+        UnprocessableEntity: declined; the error's `customer` shows the present state.
     """
     return of_invoice("invoices/run", invoice)
 

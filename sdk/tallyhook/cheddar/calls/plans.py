@@ -20,13 +20,13 @@ def get_plan(plan: PlanRef) -> Call[Plan]:
 
 
 def new_plan(code: str, name: str, **fields: Unpack[PlanFields]) -> Call[Plan]:
-    """Create a plan. Only some clients do this; the fields are those of a plan's document (inferred)."""
+    """Create a plan. Only some clients have this call. The fields are a plan document's fields (inferred)."""
     form = pairs({"code": code, "name": name, **only(PlanFields, fields)})
     return call("plans/new", responses.plan, form=form, subject=Subject("code", (code,)))
 
 
 def edit_plan(plan: PlanRef, **fields: Unpack[PlanEdit]) -> Call[Plan]:
-    """Change the given fields of a plan. Its code can't change (inferred, as for `new_plan`)."""
+    """Change fields of a plan. The code can't be changed (inferred, as for `new_plan`)."""
     return of_plan("plans/edit", plan, pairs(only(PlanEdit, fields)))
 
 
@@ -41,5 +41,5 @@ def get_promotions() -> Call[tuple[Promotion, ...]]:
 
 
 def get_promotion(coupon_code: str) -> Call[Promotion]:
-    """Get the promotion that has this coupon code."""
+    """Get the promotion with this coupon code."""
     return call("promotions/get", responses.promotion, identity(coupon_code, "coupon"), repeatable=True)

@@ -17,7 +17,7 @@ def add_item_quantity(
     *,
     invoice_period: InvoicePeriod = InvoicePeriod.CURRENT,
 ) -> Call[Customer]:
-    """Add to the quantity of a tracked item, with at most four decimals."""
+    """Add to the quantity of a tracked item. `quantity` has at most four decimals."""
     return _item_quantity("add", customer, item, quantity, invoice_period)
 
 
@@ -28,7 +28,7 @@ def remove_item_quantity(
     *,
     invoice_period: InvoicePeriod = InvoicePeriod.CURRENT,
 ) -> Call[Customer]:
-    """Subtract from the quantity of a tracked item, with at most four decimals."""
+    """Subtract from the quantity of a tracked item. `quantity` has at most four decimals."""
     return _item_quantity("remove", customer, item, quantity, invoice_period)
 
 
@@ -39,10 +39,10 @@ def set_item_quantity(
     *,
     invoice_period: InvoicePeriod = InvoicePeriod.CURRENT,
 ) -> Call[Customer]:
-    """Set the quantity of a tracked item, which may be zero and has at most four decimals.
+    """Set the quantity of a tracked item. `quantity` may be zero and has at most four decimals.
 
     Raises:
-        PreconditionFailed: the quantity is over a hard limit of the plan (documented).
+        PreconditionFailed: the quantity exceeds a hard limit of the plan (documented).
         NotFound: there is no such customer, or no such item in the plan.
     """
     return _item_quantity("set", customer, item, quantity, invoice_period)
@@ -60,7 +60,7 @@ def add_charge(
     """Add a custom charge to an invoice. A negative `each_amount` is a credit.
 
     `quantity` is a positive integer, and `each_amount` has at most two decimals. The client doesn't retry
-    this call, because it would charge twice. After `NoAnswer`, look for the charge on the invoice.
+    this call, because a retry could charge twice. After `NoAnswer`, look for the charge on the invoice.
     """
     form = charge_pairs(ChargeInput(charge_code, each_amount, description, quantity))
     return of_customer("customers/add-charge", customer, (*form, _period(invoice_period)))
@@ -75,8 +75,7 @@ def delete_charge(
     """Delete a custom charge from an invoice.
 
     Raises:
-        APIError: there is no such charge, for example because an earlier attempt deleted it and its answer
-            was lost.
+        APIError: there is no such charge. An earlier attempt whose answer was lost may have deleted it.
     """
     form = (("chargeId", present(charge_id, "charge's id")), _period(invoice_period))
     return of_customer("customers/delete-charge", customer, form, repeatable=True)
@@ -97,5 +96,5 @@ def _item_quantity(
 
 
 def _period(invoice_period: InvoicePeriod) -> tuple[str, str]:
-    # Cheddar would take a misspelt period for the current one.
+    # Cheddar would read a misspelled period as the current one.
     return "invoicePeriod", InvoicePeriod(invoice_period).value
