@@ -88,9 +88,9 @@ def _address(base_url: str) -> str:
     except httpx.InvalidURL as error:
         raise ValueError(f"base_url is not a URL: {error}") from None
     if url.scheme not in ("http", "https") or not url.host:
-        raise ValueError("base_url is a whole URL: https://host/path")
+        raise ValueError("base_url must be a complete URL, such as https://host/path")
     if url.userinfo or "?" in base_url or "#" in base_url:
-        raise ValueError("base_url can't hold a user, a query or a fragment")
+        raise ValueError("base_url must have no user, query or fragment")
     return base_url.rstrip("/")
 
 
@@ -98,9 +98,9 @@ def _check_own(http: httpx.Client | httpx.AsyncClient, base_url: str) -> None:
     """Raises ValueError if this http client would send calls elsewhere, or means to."""
     if http.params:
         # httpx would send these in place of a call's own query, which names the customer.
-        raise ValueError("An http client of your own can't have params: they would replace those of a call")
+        raise ValueError("your http client must have no params: they would replace the parameters of a call")
     if not f"{base_url}/".startswith(str(http.base_url)):
-        raise ValueError("The base_url of your http client has no effect: give it to this client instead")
+        raise ValueError("your http client has another base_url: pass it to this client instead")
 
 
 class Method(Generic[P, T]):

@@ -410,7 +410,7 @@ async def test_an_included_quantity_that_the_hook_has_otherwise(
         assert cheddar.billed_items["GB"] == declared
         cheddar.paid = True
         cheddar.billed_items["GB"] += 3
-        with pytest.raises(Unresolved, match="was paid, and differs"):
+        with pytest.raises(Unresolved, match="was paid, but differs"):
             await declare().aapply(client, memory)
 
 
