@@ -179,6 +179,6 @@ async def test_a_persons_charge_that_quotes_our_mark_is_not_deleted() -> None:
 async def test_a_wait_that_is_shorter_than_a_call_is_refused_before_anything_is_sent() -> None:
     async with held() as it:
         for seconds in (0, 29, 30):
-            with pytest.raises(ValueError, match="longer than the client's timeout, which is 30 s"):
+            with pytest.raises(ValueError, match="longer than the client's timeout of 30 s"):
                 await it.review(3).aapply(it.on.client, it.journal, unknown_for=timedelta(seconds=seconds))
         assert it.journal.kept == []
