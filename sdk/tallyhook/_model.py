@@ -90,7 +90,7 @@ def read(model: type[M], node: Mapping[str, Any]) -> M:
 
 @cache
 def fields_of(model: type[Model]) -> dict[str, tuple[str, Reader]]:
-    """The name and the reader of the field for each key that a model knows."""
+    """Maps each key that a model knows to the name and the reader of its field."""
     fields: dict[str, tuple[str, Reader]] = {}
     keys: dict[str, str] = {}
     for field in msgspec.structs.fields(model):

@@ -375,7 +375,7 @@ async def test_a_charge_that_comes_back_written_otherwise_is_added_once(old: str
 
 async def test_a_client_of_another_product_is_refused_before_anything_is_sent() -> None:
     async with held() as it, AsyncClient("OTHER", USER, PASSWORD, base_url=f"{it.on.url}/xml") as client:
-        with pytest.raises(ValueError, match="another product"):
+        with pytest.raises(ValueError, match="a different product"):
             await it.attempt(it.review(3), client=client)
         assert it.journal.kept == []
 

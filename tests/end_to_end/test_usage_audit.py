@@ -200,7 +200,7 @@ def test_being_late_is_reported_and_changes_nothing(journal: FileJournal) -> Non
         server.advance_to("2026-04-10T00:01:00Z")  # a minute after the reminder date
         late = stage.audit(journal)[0]
         assert (late.standing, late.is_good) == (Standing.LATE, False)
-        assert "it closed at 2026-04-10 00:00" in late.problem
+        assert "closed at 2026-04-10 00:00" in late.problem
         assert stage.cleverbridge.get_subscription("S1001").item(2).quantity == 0
         server.advance_to(DAY)
         assert stage.bills()["cleverbridge"] == ["50.00"]

@@ -38,7 +38,7 @@ class Alignment(Enum):
     """At once. The current interval is extended to the interval of the changed item."""
 
     def settings(self, preview: bool) -> dict[str, bool]:
-        """The flags on the wire. The second one requires the first."""
+        """The flags on the wire. `ExtendInterval` requires `AlignToCurrentInterval`."""
         aligned, extended = self.value
         return {
             "AlignToCurrentInterval": aligned,

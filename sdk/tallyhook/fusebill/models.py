@@ -194,7 +194,7 @@ class Invoice(Model, frozen=True, kw_only=True):
 
 
 class BillingPeriodDefinition(Model, frozen=True, kw_only=True):
-    """When its subscriptions bill: every `number_of_intervals` months or years, on `invoice_day`.
+    """Defines when its subscriptions bill: every `number_of_intervals` months or years, on `invoice_day`.
 
     `invoice_in_advance` is in days. If `auto_collect` or `auto_post` is None, or `term` is empty, the
     customer's setting applies. A definition without subscriptions bills nothing; one with subscriptions can't
