@@ -32,7 +32,10 @@ class Application:
         self._lifespan: _Lifespan | None = None
 
     async def start(self) -> None:
-        """Run the lifespan startup, if the application supports lifespan. RuntimeError if it reports a failure."""
+        """Run the lifespan startup, if the application supports lifespan.
+
+        RuntimeError if it reports a failure.
+        """
         self._lifespan = _Lifespan(self._app)
         await self._lifespan.start()
 
@@ -43,9 +46,9 @@ class Application:
             await self._lifespan.stop()
 
     async def call(self, request: httpx.Request) -> httpx.Response:
-        """The response, or a 500 if the application raised. httpx.RemoteProtocolError if it drops the connection.
+        """The response, or a 500 if the application raised.
 
-        Cancelling this call does not stop the application.
+        httpx.RemoteProtocolError if it drops the connection. Cancelling this call does not stop the application.
         """
         exchange = _Exchange(request, self._lifespan.state if self._lifespan else {})
         task = asyncio.ensure_future(self._app(exchange.scope, exchange.receive, exchange.send))

@@ -95,7 +95,7 @@ class Asserts:
             raise AssertionError(f"{_where(customer, bill)} is not released\n\n{shown}")
 
     def assert_acknowledged(self, customer: str, type: HookType = "subscriptionBillable") -> None:
-        """At least one hook of this type was sent about the customer, and every listener acknowledged each."""
+        """A hook of this type was sent about the customer, and every listener acknowledged each one."""
         _, shown = self._bill(customer)
 
         def found() -> tuple[int, int]:

@@ -15,7 +15,10 @@ __all__ = ["Bill", "Line", "aligned"]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One charge. `type` is one of `recurring`, `item`, `custom`, `setup`. `origin` tells where it comes from."""
+    """One charge.
+
+    `type` is one of `recurring`, `item`, `custom`, `setup`. `origin` tells where it comes from.
+    """
 
     code: str
     type: str
@@ -51,7 +54,10 @@ class Bill:
 
     @classmethod
     def of(cls, invoice: Invoice, entries: Iterable[Entry] = ()) -> "Bill":
-        """A copy of the invoice as it is now. `entries` of the customer's timeline tell who added its charges."""
+        """A copy of the invoice as it is now.
+
+        `entries` of the customer's timeline tell who added its charges.
+        """
         actors = _actors(invoice, entries)
         return cls(
             invoice.number,

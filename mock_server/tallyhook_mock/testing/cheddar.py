@@ -70,8 +70,8 @@ class Cheddar(Asserts):
     ) -> None:
         """Add or replace a plan. `price` is per month, or per `billing_frequency`.
 
-        `items` maps codes to terms, such as `{"GB": {"overage": "1.00", "included": 500}}`. CatalogError, with
-        the place, for invalid values.
+        `items` maps codes to terms, such as `{"GB": {"overage": "1.00", "included": 500}}`. CatalogError,
+        with the place, for invalid values.
         """
         self._add("plans", plan_table(code, price, items or {}, fields))
 
@@ -118,11 +118,11 @@ class Cheddar(Asserts):
     ) -> str:
         """Send hooks to an ASGI or WSGI application at a path, without a socket. Returns the URL it sees.
 
-        Without `events` it gets all hooks. An ASGI application runs in a separate thread with its own event loop.
-        Its lifespan startup runs first (RuntimeError if that fails), and its shutdown at the end of the test. Pass
-        `lifespan=False` if something else runs the lifespan. A WSGI application runs in worker threads. A listener
-        has 5 real seconds to answer. `app` may also be the URL of a listener on this machine. ValueError for any
-        other URL.
+        Without `events` it gets all hooks. An ASGI application runs in a separate thread with its own event
+        loop. Its lifespan startup runs first (RuntimeError if that fails), and its shutdown at the end of the
+        test. Pass `lifespan=False` if something else runs the lifespan. A WSGI application runs in worker
+        threads. A listener has 5 real seconds to answer. `app` may also be the URL of a listener on this
+        machine. ValueError for any other URL.
         """
         wanted = frozenset[str](events)
         if isinstance(app, str):
@@ -140,8 +140,8 @@ class Cheddar(Asserts):
     ) -> AbstractAsyncContextManager[str]:
         """`listener` for an ASGI application that has to run in the event loop of the test.
 
-        For example because it shares connections with the test. Inside this context, use the async methods. The
-        others would deadlock, so they raise a RuntimeError.
+        For example because it shares connections with the test. Inside this context, use the async methods.
+        The others would deadlock, so they raise a RuntimeError.
         """
         return self._world.listening(app, path, frozenset[str](events), lifespan=lifespan)
 
@@ -168,8 +168,8 @@ class Cheddar(Asserts):
     def advance(self, by: str | datetime) -> Counter[str]:
         """Move the clock by a duration such as `1mo`, `36d`, `1h`, or to a moment.
 
-        Returns how many events of each kind happened on the way. ValueError for the past, and for anything that
-        is neither.
+        Returns how many events of each kind happened on the way. ValueError for the past, and for anything
+        that is neither.
         """
         return self._world.wait(lambda: self._advance(by))
 
@@ -196,7 +196,10 @@ class Cheddar(Asserts):
     # -- reading
 
     def bills(self, customer: str) -> list[Bill]:
-        """All invoices of a customer, oldest first. The last one is open, unless nothing more will be billed."""
+        """All invoices of a customer, oldest first.
+
+        The last one is open, unless nothing more will be billed.
+        """
 
         def found() -> list[Bill]:
             invoices = self._world.customer(customer).invoices
@@ -275,7 +278,10 @@ class Cheddar(Asserts):
         return Transport(self._world.calls, self._world.session.loop)
 
     def async_transport(self) -> httpx.AsyncBaseTransport:
-        """A transport for `httpx.AsyncClient` or `tallyhook.AsyncClient`. Sends every request here, for any host."""
+        """A transport for `httpx.AsyncClient` or `tallyhook.AsyncClient`.
+
+        Sends every request here, for any host.
+        """
         return AsyncTransport(self._world.calls, self._world.session.loop)
 
 

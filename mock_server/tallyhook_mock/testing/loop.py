@@ -27,7 +27,10 @@ class Loop:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def arun(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine in this loop, and wait for it from another loop. Cancelling the wait cancels the work."""
+        """Run a coroutine in this loop, and wait for it from another loop.
+
+        Cancelling the wait cancels the work.
+        """
         loop = here(work)
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop), loop=loop)
 

@@ -21,7 +21,8 @@ __tracebackhide__ = True  # pytest shows the line of the test
 class Address:
     """A port that listens until it is closed. While no application is served, every call gets a 503.
 
-    With a `directory` for the certificate it uses TLS, and `authority` is the CA file that clients have to trust.
+    With a `directory` for the certificate it uses TLS, and `authority` is the CA file that clients have to
+    trust.
     """
 
     def __init__(self, loop: Loop, directory: Path | None = None) -> None:
@@ -83,9 +84,9 @@ async def _nobody(scope: Scope, receive: Receive, send: Send) -> None:
 class Session:
     """Two threads, each with an event loop: one for the mock, one for listeners.
 
-    With separate loops, a listener that blocks its own while it calls the mock still gets an answer. A port is
-    opened when it is first needed, and stays open until the end. `make_directory` is called at most once, for the
-    directory of the certificate.
+    With separate loops, a listener that blocks its own while it calls the mock still gets an answer. A port
+    is opened when it is first needed, and stays open until the end. `make_directory` is called at most once,
+    for the directory of the certificate.
     """
 
     def __init__(self, make_directory: Callable[[], Path]) -> None:

@@ -56,8 +56,9 @@ _UNSIGNED = {"Content-Type": "application/json", "User-Agent": "tallyhook-mock"}
 def sign_hook(customer: Customer, type: str, id: int, at: datetime, signed_at: datetime | None) -> SignedHook:
     """A hook about the customer's present state, dated `at`.
 
-    `signed_at` is the time in the signature, for schemes that have one. None is the present real time, because
-    listeners compare it with theirs. ValueError for an unknown type, or if there is nothing to report.
+    `signed_at` is the time in the signature, for schemes that have one. None is the present real time,
+    because listeners compare it with theirs. ValueError for an unknown type, or if there is nothing to
+    report.
     """
     product = customer.product
     content = body(event_about(customer, type, at, "operator"))
@@ -80,7 +81,10 @@ class ReceiverClient:
         self._world = world
 
     def send(self, hook: SignedHook) -> httpx.Response:
-        """Post a hook, and return the response. If the listener raises, it is a 500, and the exception is logged."""
+        """Post a hook, and return the response.
+
+        If the listener raises, it is a 500, and the exception is logged.
+        """
         url = self._url()
         return self._world.wait(lambda: self._world.sender.post(url, hook.body, hook.headers))
 

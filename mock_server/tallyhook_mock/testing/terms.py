@@ -22,7 +22,9 @@ Amount: TypeAlias = str | int | Decimal
 
 
 class ItemTerms(TypedDict, total=False):
-    """A plan's terms for a tracked item. `overage` is the price of each unit above `included`; both default to 0.
+    """A plan's terms for a tracked item.
+
+    `overage` is the price of each unit above `included`. Both default to 0.
 
     `periodic`: the quantity is reset to 0 in every period. This is the default.
     """

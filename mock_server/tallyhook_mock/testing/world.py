@@ -42,8 +42,9 @@ _HOST = "http://testserver"
 class World:
     """Runs from its creation until `close`. Its methods may be called in any thread but the mock's.
 
-    `catalog` is a mapping or a catalogue file, or None for the small default one. The clock starts at `start`.
-    Exceptions of listeners are logged, unless `quiet`. CatalogError for the catalogue, ValueError for `start`.
+    `catalog` is a mapping or a catalogue file, or None for the small default one. The clock starts at
+    `start`. Exceptions of listeners are logged, unless `quiet`. CatalogError for the catalogue, ValueError
+    for `start`.
     """
 
     def __init__(
