@@ -48,7 +48,8 @@ class Application:
     async def call(self, request: httpx.Request) -> httpx.Response:
         """The response, or a 500 if the application raised.
 
-        httpx.RemoteProtocolError if it drops the connection. Cancelling this call does not stop the application.
+        httpx.RemoteProtocolError if it drops the connection.
+        Cancelling this call does not stop the application.
         """
         exchange = _Exchange(request, self._lifespan.state if self._lifespan else {})
         task = asyncio.ensure_future(self._app(exchange.scope, exchange.receive, exchange.send))
