@@ -156,7 +156,7 @@ def test_lost_contact_is_told_and_takes_the_buttons_off(chromium: Browser) -> No
         port = str(free.getsockname()[1])
     url = f"http://127.0.0.1:{port}"
     with visiting(chromium, url, expects="net::ERR_") as page:
-        banner = page.get_by_role("alert").filter(has_text="No contact with the mock")
+        banner = page.get_by_role("alert").filter(has_text="No connection to the mock")
         button = page.get_by_role("button", name="+1 hour")
         with running("--port", port, "--frozen", "--start", "2026-01-01"):
             page.goto(url)
@@ -238,7 +238,7 @@ def test_what_can_not_be_undone_asks_first(chromium: Browser) -> None:
             page.locator("summary", has_text="Start over").click()
             expect(page.get_by_text("This can't be undone.")).to_be_visible()
             assert f"{server.now:%Y-%m-%d}" == "2026-02-01"
-            page.get_by_role("button", name="Forget them and start over").click()
+            page.get_by_role("button", name="Delete and start over").click()
             expect(page.get_by_role("status")).to_contain_text("Back to the beginning")
             assert f"{server.now:%Y-%m-%d}" == "2026-01-01"
 

@@ -151,5 +151,5 @@ def test_listeners_and_faults_without_a_script(chromium: Browser) -> None:
         page.get_by_role("button", name="Plan it").click()
         expect(page.locator("#faults tbody tr")).to_contain_text("dropAfter")
         page.get_by_role("button", name="Clear all").click()
-        expect(page.locator("#faults")).to_contain_text("Nothing is planned")
+        expect(page.locator("#faults")).to_contain_text("No faults are planned")
         context.close()

@@ -341,7 +341,7 @@ def test_the_console_shows_them(server: Server, operator: Operator) -> None:
     assert "not signed" in pages["/console/listeners"]
     assert '<a href="/console/cleverbridge/S1001">' in pages["/console/hooks"]
     assert "InvoicePosted" in pages["/console/fusebill/11"]
-    assert sum("goes along in a header" in each for each in shown) == 1
+    assert sum("is sent in a header" in each for each in shown) == 1
     assert sum("Read back what it is about" in each for each in shown) == 2
 
 

@@ -1,1 +1,1 @@
-"""The console: pages at `/` and under `/console`, for people. They act through the mock alone."""
+"""The console: web pages at `/` and under `/console`. They act only through the `Mock` object."""

@@ -22,7 +22,7 @@ __all__ = ["console_app"]
 def console_app(mock: Mock, *, token: str = "") -> Starlette:
     """The pages of a mock.
 
-    Browsers on this machine may use them, and with a `token` those of other machines that have been told it.
+    Browsers on this machine may use them. With a `token`, browsers on other machines that enter it may too.
     """
     app = Starlette(
         routes=[
@@ -48,7 +48,7 @@ def console_app(mock: Mock, *, token: str = "") -> Starlette:
     )
     app.state.mock = mock
     app.state.token = token
-    # What a form has to bring along. Only pages of this console know it, and no other site can read those.
+    # Every form must send this token. Only pages of this console contain it, and other sites can't read them.
     app.state.form_token = mock.form_token
     return app
 

@@ -1,4 +1,4 @@
-"""The clock's forms: they stand on every page."""
+"""The clock's forms, which are on every page."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ __all__ = ["ROUTES"]
 
 
 async def advance(mock: Mock, form: Form) -> str:
-    """By a duration or to a moment; done when all that is due on the way is done."""
+    """Move by a duration or to a moment. Returns once everything due on the way is done."""
     happened = await mock.advance(_target(form))
     return f"It is {mock.clock.now():%Y-%m-%d %H:%M:%S}. On the way: {_listed(happened)}."
 
@@ -31,7 +31,7 @@ async def reset(mock: Mock, form: Form) -> str:
 
 
 def _target(form: Form) -> datetime | Duration:
-    """One field takes both, as a person would type it: `1mo` or `2026-03-01`."""
+    """A duration such as `1mo`, or a date such as `2026-03-01`, from the same field."""
     written = required(form, "to")
     try:
         return parse_duration(written)

@@ -1,4 +1,4 @@
-"""The door for browsers on other machines: they show the token once."""
+"""Lets browsers on other machines in, once they have sent the token."""
 
 import hmac
 

@@ -1,4 +1,4 @@
-"""`/console/hooks`: what was sent, what was answered, and what an operator does about it."""
+"""`/console/hooks`: the hooks with their answers, and the commands to retry, replay or cancel one."""
 
 import shlex
 from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ __all__ = ["ROUTES"]
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which hooks; what is empty does not narrow them."""
+    """Which hooks to show. Empty fields match all."""
 
     type: str
     state: str
@@ -54,7 +54,7 @@ _ORDERS: dict[str, Callable[[Hook], Any]] = {
 
 
 async def index(request: Request) -> Response:
-    """The newest first, unless they are sorted otherwise."""
+    """Newest first, unless the query asks for another order."""
     wanted = Filter.of(request.query_params)
     return page(
         request,
@@ -96,7 +96,7 @@ async def show(request: Request) -> Response:
 
 
 def _curl(hook: Hook, latest: Attempt) -> str:
-    """What sends the same again, to be pasted into a shell."""
+    """A shell command that sends the same request again."""
     url = next(each.listener.url for each in hook.deliveries if latest in each.attempts)
     headers = (shlex.quote(f"{name}: {value}") for name, value in latest.headers.items())
     body = shlex.quote(hook.body.decode("utf-8", "replace"))

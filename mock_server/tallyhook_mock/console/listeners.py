@@ -1,4 +1,4 @@
-"""`/console/listeners`: who gets hooks."""
+"""`/console/listeners`: the URLs that get hooks."""
 
 from starlette.requests import Request
 from starlette.responses import Response

@@ -1,4 +1,4 @@
-"""What a page says about the form that led to it."""
+"""The message that a page shows after a form was sent."""
 
 import json
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from starlette.responses import Response
 __all__ = ["Notice"]
 
 _COOKIE = "tallyhook_notice"
-_MOST = 600  # characters: a cookie has a limit
+_MOST = 600  # characters, because cookies have a size limit
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Goes along in a cookie to the next page, which takes it off."""
+    """Travels in a cookie to the next page, which deletes it."""
 
     text: str
     is_bad: bool = False

@@ -1,4 +1,4 @@
-"""How values are written on pages."""
+"""Formats values for pages."""
 
 import json
 import re
@@ -32,7 +32,7 @@ _TOKEN = re.compile(
 
 
 def moment(at: datetime) -> Markup:
-    """`2026-02-01 12:00:00`, readable by programs too; everything in the console is UTC."""
+    """`2026-02-01 12:00:00` in a `<time>` element. All times in the console are UTC."""
     return Markup('<time datetime="{}">{}</time>').format(at.isoformat(), f"{at:%Y-%m-%d %H:%M:%S}")
 
 
@@ -62,7 +62,7 @@ def money(amount: Decimal, currency: str) -> str:
 
 
 def pretty_json(body: bytes) -> Markup:
-    """JSON on several lines, its parts told apart; what is none is shown as it is."""
+    """Indented JSON with syntax colours. Anything else is shown unchanged."""
     try:
         text = json.dumps(json.loads(body), indent=2, ensure_ascii=False)
     except ValueError:
@@ -76,12 +76,12 @@ def pretty_json(body: bytes) -> Markup:
 
 
 def customer_url(product: str, code: str) -> str:
-    # In the query, where a code may hold anything: in a path, dots and slashes have a meaning of their own.
+    # The code is in the query, because it may contain anything. In a path, dots and slashes have a meaning.
     return f"/console/customer?{urlencode({'product': product, 'code': code})}"
 
 
 def account_url(hook: Hook) -> str:
-    """The page of whom a hook is about."""
+    """The page of the customer or account that a hook is about."""
     if hook.policy is None:
         return customer_url(hook.product, hook.customer)
     return f"/console/{hook.system}/{hook.customer}"

@@ -1,6 +1,6 @@
-"""The test kit: a world of billing for each test, and asserts that explain themselves.
+"""The test kit: a separate mock for each test, and assert methods with readable failures.
 
-The pytest plugin makes fixtures of it.
+The pytest plugin offers it as fixtures.
 """
 
 from tallyhook_mock.testing.bill import Bill, Line

@@ -1,4 +1,4 @@
-"""ASGI without a socket: an application at work in an event loop, called as a server would call it."""
+"""Calls an ASGI application without a socket, the way a server does."""
 
 import asyncio
 import logging
@@ -15,15 +15,15 @@ logger = logging.getLogger("tallyhook_mock.testing")
 raised = logging.getLogger("tallyhook_mock.testing.applications")
 
 _ASGI = {"version": "3.0", "spec_version": "2.4"}
-# Real seconds that the work of an application is waited for at the end; then it is cancelled.
+# Real seconds to wait for unfinished work at the end, before it is cancelled.
 _PATIENCE = 5.0
 
 
 class Application:
-    """Belongs to the event loop in which `start` was called, or the first call made.
+    """An ASGI application, bound to the event loop of `start` or of the first call.
 
-    An answer is there when it is complete. What the application does after that goes on by itself, as it does
-    under a server: an application that acknowledges before the work is done is found out.
+    A call returns once the response is complete. The application may keep working after that, as under a
+    server, so tests can catch an application that acknowledges before its work is done.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -32,20 +32,24 @@ class Application:
         self._lifespan: _Lifespan | None = None
 
     async def start(self) -> None:
-        """Run its startup. RuntimeError if it says that it failed; one that knows no lifespan has none."""
+        """Run the lifespan startup, if the application supports lifespan.
+
+        RuntimeError if it reports a failure.
+        """
         self._lifespan = _Lifespan(self._app)
         await self._lifespan.start()
 
     async def stop(self, patience: float = _PATIENCE) -> None:
-        """Wait for the calls under way, so many real seconds, then run its shutdown."""
+        """Wait up to `patience` real seconds for running calls, then run the lifespan shutdown."""
         await _ended(self._calls, patience)
         if self._lifespan is not None:
             await self._lifespan.stop()
 
     async def call(self, request: httpx.Request) -> httpx.Response:
-        """The answer, 500 if the application broke. httpx.RemoteProtocolError if the connection is dropped.
+        """The response, or a 500 if the application raised.
 
-        Who gives up waiting leaves the application at work.
+        httpx.RemoteProtocolError if it drops the connection.
+        Cancelling this call does not stop the application.
         """
         exchange = _Exchange(request, self._lifespan.state if self._lifespan else {})
         task = asyncio.ensure_future(self._app(exchange.scope, exchange.receive, exchange.send))
@@ -118,7 +122,7 @@ class _Exchange:
 
     def settle(self, outcome: httpx.Response | httpx.RemoteProtocolError) -> None:
         self.over.set()
-        if self.answer.done():  # by this, or because nobody waits any more
+        if self.answer.done():  # already set, or the caller stopped waiting
             return
         if isinstance(outcome, httpx.Response):
             self.answer.set_result(outcome)
@@ -127,7 +131,7 @@ class _Exchange:
 
 
 class _Lifespan:
-    """The frame of an application's life."""
+    """The lifespan protocol of an application."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.state: dict[str, Any] = {}
@@ -152,7 +156,7 @@ class _Lifespan:
         await _ended({self._task}, _PATIENCE)
 
     async def _tell(self, type: str) -> Message | None:
-        """What it answers; None if it has left, or does not answer in time."""
+        """The application's reply. None if it has returned, or does not reply in time."""
         assert self._task is not None
         if self._task.done():
             return None
@@ -169,7 +173,7 @@ class _Lifespan:
 
 
 async def _ended(tasks: set[asyncio.Task[None]], patience: float) -> None:
-    """Wait for them, then cancel them; what they raise was told already."""
+    """Wait for the tasks, then cancel the rest. Their exceptions were already logged."""
     waiting = set(tasks)
     if waiting:
         _, late = await asyncio.wait(waiting, timeout=patience)

@@ -1,4 +1,4 @@
-"""What a test expects of the bills, said so that a failure explains itself."""
+"""Assert methods for bills, hooks and calls."""
 
 from contextlib import suppress
 from decimal import Decimal, InvalidOperation
@@ -23,22 +23,22 @@ _LAST_CALLS = 20
 
 
 def last_billed(customer: Customer) -> Invoice | None:
-    """The newest invoice that is not open any more, paid or not."""
+    """The newest invoice that is no longer open, paid or not."""
     closed = [invoice for invoice in customer.invoices if invoice.state is not InvoiceState.OPEN]
     return max(closed, key=lambda invoice: (invoice.billing_at, invoice.number), default=None)
 
 
 class Asserts:
-    """Most speak of a customer's bill: the newest invoice whose period is over; some of calls.
+    """Assert methods. Most check a customer's bill, which is the newest invoice whose period is over.
 
-    A failure is an AssertionError that shows the invoice and where its lines come from, the hooks about it,
-    and the end of the customer's timeline. LookupError if there is no such customer.
+    A failed one raises an AssertionError that shows the invoice, the origin of its lines, its hooks, and the
+    end of the customer's timeline. LookupError if there is no such customer.
     """
 
     _world: World
 
     def assert_billed(self, customer: str, amount: Amount) -> None:
-        """The bill was executed, and came to this."""
+        """The bill was executed, and its total is `amount`."""
         bill, shown = self._bill(customer)
         expected = _decimal(amount)
         if bill is None:
@@ -55,7 +55,7 @@ class Asserts:
             )
 
     def assert_quantity(self, customer: str, item: str, quantity: Amount, *, current: bool = False) -> None:
-        """The counter of an item stood at this in the period that was billed; with `current`, now."""
+        """The quantity of an item in the billed period, or in the open one with `current`."""
         bill, shown = self._bill(customer, current=current)
         expected, where = _decimal(quantity), _where(customer, bill, current=current)
         if bill is None:
@@ -70,23 +70,23 @@ class Asserts:
     def assert_charged(
         self, customer: str, code: str, amount: Amount, *, times: int = 1, current: bool = False
     ) -> None:
-        """A custom charge of this amount is on the bill, exactly so many times; with `current`, the open one.
+        """The bill has exactly `times` custom charges with this code and amount. 0 means none.
 
-        `times=0`: it is not.
+        With `current`, the open invoice is checked.
         """
         self._assert_line(customer, code, _decimal(amount), "charge", times, current=current)
 
     def assert_credited(
         self, customer: str, code: str, amount: Amount, *, times: int = 1, current: bool = False
     ) -> None:
-        """A credit of this amount, above 0, is on the bill, exactly so many times."""
+        """The bill has exactly `times` credits with this code and amount. `amount` is positive."""
         credit = _decimal(amount)
         if credit <= 0:
             raise ValueError(f"a credit is an amount above 0, not {amount_text(credit)}")
         self._assert_line(customer, code, -credit, "credit", times, current=current)
 
     def assert_held(self, customer: str) -> None:
-        """The bill waits for a hook to be acknowledged."""
+        """The bill is held until its hooks are acknowledged."""
         bill, shown = self._bill(customer)
         if bill is None:
             raise AssertionError(f"{_where(customer, bill)}: nothing is held\n\n{shown}")
@@ -94,14 +94,14 @@ class Asserts:
             raise AssertionError(f"{_where(customer, bill)} is {bill.state}, not held\n\n{shown}")
 
     def assert_released(self, customer: str) -> None:
-        """Every hook about the bill was acknowledged: it was executed, or will be within the hour."""
+        """Every hook about the bill was acknowledged. It has been executed, or will be within the hour."""
         self.assert_acknowledged(customer)
         bill, shown = self._bill(customer)
         if bill is None or bill.state == "held":
             raise AssertionError(f"{_where(customer, bill)} is not released\n\n{shown}")
 
     def assert_acknowledged(self, customer: str, type: HookType = "subscriptionBillable") -> None:
-        """Hooks of this type were sent about the customer, and each was acknowledged by every listener."""
+        """A hook of this type was sent about the customer, and every listener acknowledged each one."""
         _, shown = self._bill(customer)
 
         def found() -> tuple[int, int]:
@@ -122,13 +122,13 @@ class Asserts:
 
     @property
     def calls(self) -> list[CallMade]:
-        """The calls of the billing APIs so far, oldest first, the newest 10,000 of them."""
+        """The latest 10,000 calls to the billing APIs, oldest first."""
         return self._world.call(lambda: list(self._world.mock.calls))
 
     def assert_called(self, action: str, customer: str | None = None, *, times: int | None = None) -> None:
-        """A call such as `customers/add-charge` was made and carried out; exactly so many `times`, if given.
+        """A call such as `customers/add-charge` succeeded, exactly `times` times if given.
 
-        Calls that were refused, or not answered, don't count.
+        Calls that were refused or not answered don't count.
         """
         _require(action, self.calls)
         found = self._made(action, customer)
@@ -140,7 +140,7 @@ class Asserts:
             )
 
     def assert_not_called(self, action: str, customer: str | None = None) -> None:
-        """No such call was made, a refused one neither."""
+        """No such call was made, not even a refused one."""
         _require(action, self.calls)
         found = [call for call in self.calls if _is(call, action, customer)]
         if found:
@@ -149,7 +149,7 @@ class Asserts:
             )
 
     def assert_call_order(self, *actions: str, customer: str | None = None) -> None:
-        """These calls were carried out one after the other, with any others in between."""
+        """These calls succeeded in this order. Other calls may come in between."""
         made = [call.action for call in self.calls if not call.failed and customer in (None, call.customer)]
         left = iter(made)
         for place, action in enumerate(actions):
@@ -196,7 +196,7 @@ class Asserts:
             )
 
     def _bill(self, code: str, *, current: bool = False) -> tuple[Bill | None, str]:
-        """The bill that is spoken of, and the evidence."""
+        """The bill to check, and the text to show if the check fails."""
 
         def found() -> tuple[Bill | None, str]:
             mock, customer = self._world.mock, self._world.customer(code)

@@ -1,4 +1,4 @@
-"""An invoice as it stood at a moment: a value to hold expectations against, which shows itself as a bill."""
+"""An immutable copy of an invoice, which prints as a bill."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,10 @@ __all__ = ["Bill", "Line", "aligned"]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One charge. `type` is one of `recurring`, `item`, `custom`, `setup`; `origin`: where it is from."""
+    """One charge.
+
+    `type` is one of `recurring`, `item`, `custom`, `setup`. `origin` tells where it comes from.
+    """
 
     code: str
     type: str
@@ -28,10 +31,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """`state` is `open`, `held`, `due`, `lapsed`, `paid` or `void`; `quantities` are its period's counters.
+    """An invoice at one moment.
 
-    `total` is what is to be paid, tax included and never below 0; `collected` what the gateway took, less
-    what was given back. `title` and `remarks` are words for people.
+    `state` is `open`, `held`, `due`, `lapsed`, `paid` or `void`. `quantities` are the item quantities of its
+    period. `total` is the amount to pay, including tax and never below 0. `collected` is what the gateway
+    charged, minus refunds and voids. `title` and `remarks` are for display.
     """
 
     number: int
@@ -50,7 +54,10 @@ class Bill:
 
     @classmethod
     def of(cls, invoice: Invoice, entries: Iterable[Entry] = ()) -> "Bill":
-        """As it stands now. `entries` of the customer's timeline tell who added its charges."""
+        """A copy of the invoice as it is now.
+
+        `entries` of the customer's timeline tell who added its charges.
+        """
         actors = _actors(invoice, entries)
         return cls(
             invoice.number,
@@ -98,7 +105,7 @@ class Bill:
 
 
 def aligned(rows: Sequence[Sequence[str]], *, numbers: Iterable[int] = ()) -> Iterator[str]:
-    """Columns for a font of fixed width, two places in; those of `numbers` are aligned on the right."""
+    """Rows as fixed-width columns, indented by two. The columns in `numbers` are right-aligned."""
     right = set(numbers)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:

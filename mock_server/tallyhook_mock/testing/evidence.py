@@ -1,4 +1,4 @@
-"""What a failed assert shows: the bill, the hooks about it, and what happened last."""
+"""The text of a failed assert: the bill, its hooks, and the latest events."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -19,7 +19,7 @@ _ANSWER = 80  # characters
 
 
 def evidence(mock: Mock, customer: Customer, invoice: Invoice | None) -> str:
-    """As it stands in the mock now."""
+    """The text for a customer and one of its invoices, from the mock's present state."""
     product = customer.product.code
     entries = [*mock.timeline.entries(product, customer.code)]
     hooks = mock.state.hooks.about(product, customer.code)
@@ -37,7 +37,7 @@ def evidence(mock: Mock, customer: Customer, invoice: Invoice | None) -> str:
 
 
 def _period_that_runs(customer: Customer, invoice: Invoice) -> Iterator[str]:
-    """What was counted since: usage that was sent to the wrong period is found there."""
+    """The usage of the open period, where usage reported to the wrong period shows up."""
     current = customer.subscription.current
     if current is not None and current is not invoice and current.usage:
         counted = (f"{code} {quantity_text(usage.quantity)}" for code, usage in current.usage.items())
@@ -45,7 +45,7 @@ def _period_that_runs(customer: Customer, invoice: Invoice) -> Iterator[str]:
 
 
 def _deliveries(hooks: Sequence[Hook]) -> Iterator[tuple[str, ...]]:
-    """Each attempt; of equal ones in a row the first, and how many came after it."""
+    """Every attempt. Equal ones in a row are shortened to the first and a count."""
     for hook in hooks:
         for delivery in hook.deliveries:
             where = f"{hook.type} to {delivery.listener.url}"

@@ -1,4 +1,4 @@
-"""Listeners within the process: a hook reaches them without a socket."""
+"""Listeners in this process, called without a socket."""
 
 import asyncio
 import contextvars
@@ -29,7 +29,7 @@ class LocalListener(Protocol):
 
 
 class AsgiListener:
-    """An ASGI application in the event loop that it lives in, which is not the mock's."""
+    """An ASGI application in its own event loop, which is not the mock's."""
 
     def __init__(self, application: Application, loop: Loop | asyncio.AbstractEventLoop) -> None:
         self._application = application
@@ -43,7 +43,7 @@ class AsgiListener:
 
 
 class WsgiListener:
-    """A WSGI application, each call in a worker thread."""
+    """A WSGI application. Each call runs in a worker thread."""
 
     def __init__(self, app: Callable[..., Any]) -> None:
         self._transport = httpx.WSGITransport(app, remote_addr="127.0.0.1")
@@ -55,7 +55,7 @@ class WsgiListener:
         try:
             response = self._transport.handle_request(request)
             response.read()
-        except Exception as error:  # whatever it is, a server would answer 500
+        except Exception as error:  # a server would answer 500 too
             place = f"{request.method} {request.url.path}"
             logger.debug("%s: %s: %s", place, type(error).__name__, error, extra={"raised": error})
             return httpx.Response(500, text="Internal Server Error")
@@ -63,12 +63,12 @@ class WsgiListener:
 
 
 class LocalSender(Sender):
-    """Sends hooks to listeners within the process without a socket, to others as ever."""
+    """Sends hooks to listeners in this process without a socket, and to others over the network."""
 
     remedy = "hand in the application itself, or serve a mock with Sender(allow_remote=True)"
 
     def __init__(self) -> None:
-        # Who hangs in a test hangs at each of many attempts.
+        # A listener that hangs would hang at every attempt, so the timeout is short.
         super().__init__(timeout=5.0)
         self.by_url: dict[str, LocalListener] = {}
 
@@ -93,7 +93,7 @@ class LocalSender(Sender):
         return Answer(status, time.perf_counter() - started, text)
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> httpx.Response:
-        """One request to a listener within the process."""
+        """Make one request to a listener in this process."""
         marked = _answering.set(True)
         try:
             request = httpx.Request("POST", url, content=body, headers=headers)
@@ -103,12 +103,12 @@ class LocalSender(Sender):
 
 
 def is_answering() -> bool:
-    """Whether the caller is a listener at work on a hook: it must not wait for hooks to be answered."""
+    """Whether the caller is a listener handling a hook. Such a caller must not wait for hooks."""
     return _answering.get()
 
 
 def is_asgi(app: object) -> TypeGuard[ASGIApp]:
-    """Tell ASGI from WSGI. TypeError for what is neither."""
+    """Whether the application is ASGI and not WSGI. TypeError if it is neither."""
     if not callable(app):
         raise TypeError(f"{app!r} is no application: ASGI and WSGI applications can be called")
     if inspect.iscoroutinefunction(app) or inspect.iscoroutinefunction(app.__call__):

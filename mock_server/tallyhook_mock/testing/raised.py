@@ -1,6 +1,6 @@
-"""What applications raise while they work on a hook, shown in the test that fails.
+"""Logs exceptions that applications raise while they handle a hook, so that a failing test shows them.
 
-A receiver answers 500 and keeps the exception to itself: it tells its log at DEBUG only.
+A receiver answers 500 and logs the exception only at DEBUG.
 """
 
 import logging
@@ -10,7 +10,7 @@ from types import TracebackType
 __all__ = ["Raised"]
 
 _SOURCES = ("tallyhook.receiver", "tallyhook_mock.testing.applications")
-# Packages whose frames stand between a hook and the application.
+# Packages whose frames come before the application's in a traceback.
 _BELOW = frozenset(
     (
         "anyio",
@@ -30,9 +30,9 @@ logger = logging.getLogger("tallyhook_mock.testing")
 
 
 class Raised(logging.Filter):
-    """While this is entered, each exception is logged once as an ERROR, with the application's own frames.
+    """Inside this context, logs each exception once as an ERROR, with the application's frames only.
 
-    With `quiet` none is.
+    With `quiet`, logs none.
     """
 
     def __init__(self, *, quiet: bool) -> None:
@@ -70,7 +70,7 @@ class Raised(logging.Filter):
 
 
 def _trimmed(trail: TracebackType | None) -> TracebackType | None:
-    """Without the frames in front of the application's; whole if there are none of its."""
+    """The traceback from the application's first frame on, or all of it if there is no such frame."""
     rest = trail
     while rest is not None:
         package = str(rest.tb_frame.f_globals.get("__name__")).partition(".")[0]

@@ -1,4 +1,4 @@
-"""What all tests of a run share, since it costs time to make: threads, and ports."""
+"""Threads and ports that all tests of a run share, because they take time to create."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -19,9 +19,10 @@ __tracebackhide__ = True  # pytest shows the line of the test
 
 
 class Address:
-    """Listens until it is closed. While nothing is served there, every call gets a 503.
+    """A port that listens until it is closed. While no application is served, every call gets a 503.
 
-    With a directory to keep the certificate in it speaks TLS, and `authority` is what clients have to trust.
+    With a `directory` for the certificate it uses TLS, and `authority` is the CA file that clients have to
+    trust.
     """
 
     def __init__(self, loop: Loop, directory: Path | None = None) -> None:
@@ -38,7 +39,7 @@ class Address:
 
     @contextmanager
     def serving(self, app: ASGIApp) -> Iterator[None]:
-        """Let an application answer for as long as this is entered."""
+        """Serve an application inside this context."""
         self._app = app
         try:
             yield
@@ -50,7 +51,7 @@ class Address:
         self._socket.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":  # a test's mock has a life of its own
+        if scope["type"] == "lifespan":  # the mock of a test runs its own lifespan
             for word in ("startup", "shutdown"):
                 await receive()
                 await send({"type": f"lifespan.{word}.complete"})
@@ -81,11 +82,11 @@ async def _nobody(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 class Session:
-    """Two threads with an event loop each: the mock lives in one, listeners in the other.
+    """Two threads, each with an event loop: one for the mock, one for listeners.
 
-    Apart, so that a listener that blocks its loop while it calls the mock is answered all the same. A port is
-    opened when it is asked for first and stays open until the end. `make_directory` is asked for a place to
-    keep the certificate, once.
+    With separate loops, a listener that blocks its own while it calls the mock still gets an answer. A port
+    is opened when it is first needed, and stays open until the end. `make_directory` is called at most once,
+    for the directory of the certificate.
     """
 
     def __init__(self, make_directory: Callable[[], Path]) -> None:
@@ -95,7 +96,7 @@ class Session:
         self._addresses: dict[bool, Address] = {}
 
     def address(self, *, tls: bool) -> Address:
-        """A port of 127.0.0.1, the same one each time."""
+        """A port on 127.0.0.1. Each call returns the same one."""
         if tls not in self._addresses:
             self._addresses[tls] = Address(self.loop, self._make_directory() if tls else None)
         return self._addresses[tls]

@@ -1,4 +1,4 @@
-"""A hook as it is sent: a body and the headers that sign it; and posting it to a listener by hand."""
+"""Signed hooks, and a client that posts them to a listener."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -33,7 +33,7 @@ HookType: TypeAlias = Literal[
 
 @dataclass(frozen=True, slots=True)
 class SignedHook:
-    """`forged_headers` sign another body with the right key."""
+    """A body and its headers. `forged_headers` sign another body with the right key."""
 
     type: str
     customer: str
@@ -42,11 +42,11 @@ class SignedHook:
     forged_headers: Mapping[str, str]
 
     def forged(self) -> "SignedHook":
-        """With a signature that is not this body's."""
+        """The same hook with the signature of another body."""
         return replace(self, headers=self.forged_headers)
 
     def unsigned(self) -> "SignedHook":
-        """Without any signature."""
+        """The same hook without a signature."""
         return replace(self, headers=_UNSIGNED)
 
 
@@ -54,10 +54,11 @@ _UNSIGNED = {"Content-Type": "application/json", "User-Agent": "tallyhook-mock"}
 
 
 def sign_hook(customer: Customer, type: str, id: int, at: datetime, signed_at: datetime | None) -> SignedHook:
-    """What a hook would say of a customer as it stands, dated `at`.
+    """A hook about the customer's present state, dated `at`.
 
-    `signed_at` matters to a scheme whose signature covers a time; None is the present, by the real clock as
-    listeners hold it against theirs. ValueError for an unknown type, or if there is nothing to speak of.
+    `signed_at` is the time in the signature, for schemes that have one. None is the present real time,
+    because listeners compare it with theirs. ValueError for an unknown type, or if there is nothing to
+    report.
     """
     product = customer.product
     content = body(event_about(customer, type, at, "operator"))
@@ -71,7 +72,7 @@ def sign_hook(customer: Customer, type: str, id: int, at: datetime, signed_at: d
 
 
 class ReceiverClient:
-    """Sends hooks straight to the listener that was registered last: what the mock knows of them is nothing.
+    """Sends hooks directly to the listener that was registered last. The mock does not record them.
 
     LookupError if there is no listener.
     """
@@ -80,12 +81,15 @@ class ReceiverClient:
         self._world = world
 
     def send(self, hook: SignedHook) -> httpx.Response:
-        """One request, and its answer; a listener that breaks has answered 500, and the log says why."""
+        """Post a hook, and return the response.
+
+        If the listener raises, it is a 500, and the exception is logged.
+        """
         url = self._url()
         return self._world.wait(lambda: self._world.sender.post(url, hook.body, hook.headers))
 
     async def asend(self, hook: SignedHook) -> httpx.Response:
-        """`send`, to be awaited."""
+        """Async version of `send`."""
         url = self._url()
         return await self._world.awaited(lambda: self._world.sender.post(url, hook.body, hook.headers))
 

@@ -1,4 +1,4 @@
-"""Plans and customers as a test writes them, in the words of the catalogue."""
+"""Plans and customers as tests write them, converted to tables of a catalogue."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -22,9 +22,11 @@ Amount: TypeAlias = str | int | Decimal
 
 
 class ItemTerms(TypedDict, total=False):
-    """What a plan says of a tracked item. `overage` is the price of each unit above `included` (0 and 0).
+    """A plan's terms for a tracked item.
 
-    `periodic`: its counter begins at 0 in every period, which it does unless told otherwise.
+    `overage` is the price of each unit above `included`. Both default to 0.
+
+    `periodic`: the quantity is reset to 0 in every period. This is the default.
     """
 
     overage: Amount
@@ -34,7 +36,7 @@ class ItemTerms(TypedDict, total=False):
 
 
 class PlanFields(TypedDict, total=False):
-    """What else may be said of a plan, in Cheddar's words."""
+    """Further fields of a plan, in Cheddar's terms."""
 
     name: str
     description: str
@@ -65,7 +67,7 @@ class PlanFields(TypedDict, total=False):
 
 
 class CustomerFields(TypedDict, total=False):
-    """What else may be said of a customer, in Cheddar's words."""
+    """Further fields of a customer, in Cheddar's terms."""
 
     first_name: str
     last_name: str
@@ -83,7 +85,7 @@ class CustomerFields(TypedDict, total=False):
 def plan_table(
     code: str, price: Amount, items: Mapping[str, ItemTerms], fields: Mapping[str, object]
 ) -> dict[str, Any]:
-    """The plan as a catalogue holds it. CatalogError, in the words of a test, for an unknown name."""
+    """The plan as a table of a catalogue. CatalogError for an unknown name, spelled as in the test."""
     _check_names(fields, PlanFields.__annotations__)
     return {
         "code": code,
@@ -96,7 +98,7 @@ def plan_table(
 def customer_table(
     code: str, plan: str, items: Mapping[str, Amount], fields: Mapping[str, object]
 ) -> dict[str, Any]:
-    """The customer as a catalogue holds it. CatalogError likewise."""
+    """The customer as a table of a catalogue. CatalogError as for `plan_table`."""
     _check_names(fields, CustomerFields.__annotations__)
     return {"code": code, "planCode": plan, "items": dict(items), **_wire(fields)}
 
@@ -122,7 +124,7 @@ def _check_names(values: object, names: Collection[str], place: str = "") -> Non
 
 
 def _wire(fields: Mapping[str, object]) -> dict[str, object]:
-    """`billing_frequency` is `billingFrequency` there."""
+    """Convert names to camel case: `billing_frequency` becomes `billingFrequency`."""
     return {_camel(name): value for name, value in fields.items()}
 
 

@@ -1,4 +1,4 @@
-"""One test's world: a mock at work, and the listeners within the process."""
+"""A running mock for one test, with listeners in this process."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
@@ -35,15 +35,16 @@ __tracebackhide__ = True  # pytest shows the line of the test
 
 T = TypeVar("T")
 
-# The name that test clients of the frameworks use, which an application allows that is tested at all.
+# The host name of the frameworks' test clients. An application under test allows it already.
 _HOST = "http://testserver"
 
 
 class World:
-    """Begins when it is made and ends with `close`. Its methods may be called in any thread but the mock's.
+    """Runs from its creation until `close`. Its methods may be called in any thread but the mock's.
 
-    `catalog` is a mapping or a catalogue file, None for the small default one; `start` a moment.
-    What listeners raise is logged, unless `quiet`. CatalogError, ValueError for `start`.
+    `catalog` is a mapping or a catalogue file, or None for the small default one. The clock starts at
+    `start`. Exceptions of listeners are logged, unless `quiet`. CatalogError for the catalogue, ValueError
+    for `start`.
     """
 
     def __init__(
@@ -62,8 +63,8 @@ class World:
         self._start = parse_moment(start) if isinstance(start, str) else start
         self._strict = strict
         self._applications: list[Application] = []
-        self._guests: list[asyncio.AbstractEventLoop] = []  # event loops of tests that listeners run in
-        self._away: dict[str, Listener] = {}  # those whose loop has left, by URL
+        self._guests: list[asyncio.AbstractEventLoop] = []  # event loops of tests in which listeners run
+        self._away: dict[str, Listener] = {}  # listeners whose loop has ended, by URL
         session.loop.run(self._begin())
         self._raised.__enter__()
 
@@ -75,7 +76,7 @@ class World:
         await self._life.__aenter__()
 
     def close(self) -> None:
-        """Stop sending hooks, then the listeners, which may still make calls, then the mock."""
+        """Stop sending hooks, then stop the listeners, which may still make calls, then the mock."""
         self.call(self._pause)
         for application in self._applications:
             self.session.listeners.run(application.stop())
@@ -87,16 +88,16 @@ class World:
             self.mock.pause(listener)
 
     async def _end(self) -> None:
-        await self.calls.stop(patience=0)  # nobody waits for an answer any more
+        await self.calls.stop(patience=0)  # no caller is waiting for an answer
         await self._life.__aexit__(None, None, None)
 
     @property
     def product(self) -> Product:
-        """The first of the catalogue, which everything here speaks of."""
+        """The first product of the catalogue. Everything here works with it."""
         return next(iter(self.mock.state.products.values()))
 
     def customer(self, code: str) -> Customer:
-        """The engine's own; LookupError if there is none. For the mock's thread."""
+        """The mock's own customer object, for use in the mock's thread. LookupError if there is none."""
         try:
             return self.mock.state.customer(self.product, code)
         except Refusal:
@@ -107,7 +108,7 @@ class World:
     # -- listeners
 
     def listen(self, app: Callable[..., object], path: str, events: frozenset[str], *, lifespan: bool) -> str:
-        """Have an application get hooks, and give its URL. An ASGI one runs in a thread apart."""
+        """Register an application as a listener, and return its URL. ASGI runs in a separate thread."""
         if not is_asgi(app):
             return self._open(path, events, WsgiListener(app)).url
         application = Application(app)
@@ -120,9 +121,9 @@ class World:
     async def listening(
         self, app: Callable[..., object], path: str, events: frozenset[str], *, lifespan: bool
     ) -> AsyncIterator[str]:
-        """Have an ASGI application get hooks in the event loop of the caller.
+        """Register an ASGI application as a listener that runs in the caller's event loop.
 
-        When this is left its hooks wait; they are delivered if it is entered again with the same path.
+        After this context, its hooks wait. They are delivered if it is entered again with the same path.
         """
         if not is_asgi(app):
             raise TypeError("a WSGI application has no event loop to run in: use cheddar.listener(app)")
@@ -158,7 +159,7 @@ class World:
         return self.call(opened)
 
     async def restore(self, snapshot: bytes) -> None:
-        """Go back to a snapshot, with the listeners that are here now."""
+        """Go back to a snapshot, but keep the present listeners."""
         urls = {each.url: each.events for each in self.mock.state.hooks.listeners.values()}
         await self.mock.restore(snapshot)
         for listener in tuple(self.mock.state.hooks.listeners.values()):
@@ -172,18 +173,18 @@ class World:
     # -- waiting
 
     def call(self, function: Callable[[], T]) -> T:
-        """Call a function in the mock's thread, where nothing else goes on meanwhile."""
+        """Call a function in the mock's thread. Nothing else runs there meanwhile."""
 
         async def called() -> T:
-            with exact():  # a task begins with the context of its caller
+            with exact():  # a task inherits the context of its caller
                 return function()
 
         return _run(self.session.loop, called())
 
     def wait(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Wait for what may need the listeners.
+        """Run work that may wait for listeners, and wait for it.
 
-        RuntimeError where that could never end: within a listener, and in an event loop that one runs in.
+        RuntimeError where this would deadlock: in a listener, or in an event loop in which a listener runs.
         """
         self._check()
         try:
@@ -199,7 +200,7 @@ class World:
         return _run(self.session.loop, work())
 
     async def awaited(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """`wait` for an event loop, which goes on meanwhile."""
+        """Async version of `wait`."""
         self._check()
         return await self.session.loop.arun(work())
 
@@ -211,7 +212,7 @@ class World:
 
 
 def _run(loop: Loop, work: Coroutine[Any, Any, T]) -> T:
-    """What is wrong with a test's wish is told without our way to it."""
+    """Run work in the loop. Its exceptions are raised without our frames."""
     try:
         return loop.run(work)
     except (ValueError, LookupError) as error:

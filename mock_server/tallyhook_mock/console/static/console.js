@@ -1,7 +1,7 @@
-// What the pages can't do by themselves: show news as they come, and listen to keys.
+// What HTML alone can't do: live updates and keyboard shortcuts.
 "use strict";
 
-// -- news: when something has changed, look at this page again and take over what differs
+// -- live updates: when something has changed, fetch this page again and replace the parts that differ
 
 const pulse = document.querySelector("[data-pulse]");
 const seen = new Map([...document.querySelectorAll("[data-live]")].map((part) => [part.id, part.innerHTML]));
@@ -10,7 +10,7 @@ let looking = false;
 let again = false;
 
 async function look() {
-  // What a form is about to delete must not be asked for again.
+  // A submitted form may delete what this page shows, so don't fetch it again.
   if (leaving.signal.aborted) return;
   if (looking) {
     again = true;
@@ -25,7 +25,7 @@ async function look() {
       reach();
     }
   } catch {
-    // The page is being left, or the server is gone; the stream of news says so too, and comes back by itself.
+    // The page is being left, or the server is gone. The event stream notices too, and reconnects.
   }
   looking = false;
   if (again) {
@@ -35,13 +35,13 @@ async function look() {
 }
 
 function takeOver(fresh) {
-  // A restarted mock takes its own forms only.
+  // A restarted mock only accepts forms with its new token.
   const token = fresh.querySelector('input[name="token"]');
   for (const field of document.querySelectorAll('input[name="token"]')) field.value = token.value;
   for (const part of document.querySelectorAll("[data-live]")) {
     const other = fresh.getElementById(part.id);
     if (!other || !part.id) continue;
-    // Held against what came last, and not against the part itself: that may have been opened, or ticked on.
+    // Compare with the last response, not with the part: the user may have opened it, or a clock has ticked.
     const came = other.innerHTML;
     if (seen.get(part.id) === came) continue;
     seen.set(part.id, came);
@@ -57,7 +57,7 @@ function takeOver(fresh) {
 let news = null;
 
 function listen() {
-  // A browser has few connections to one server: a page that nobody looks at gives its own back.
+  // Browsers limit connections per server, so a hidden page closes its own.
   if (document.hidden) {
     news?.close();
     news = null;
@@ -91,7 +91,7 @@ const focusable = "a[href], button, input, select, summary, [tabindex]";
 let went = 0;
 
 function mark(element) {
-  // What makes an element the same one after its part was made again.
+  // Identifies an element after its part was replaced.
   const form = element.form;
   return [element.tagName, element.href, element.name, element.textContent, form && new URLSearchParams(new FormData(form))].join(" ");
 }
@@ -144,7 +144,7 @@ addEventListener("pageshow", (event) => {
   enable(true);
 });
 
-// -- what is wider than the screen is scrolled, by the keyboard too
+// -- parts wider than the screen scroll, by keyboard too
 
 function reach() {
   for (const part of document.querySelectorAll(".card, .picture, pre")) {
@@ -157,7 +157,7 @@ function reach() {
 addEventListener("resize", reach);
 reach();
 
-// -- what can be copied, and the fields that a fault uses
+// -- copy buttons, and the fields of each kind of fault
 
 for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false;
 addEventListener("click", async (event) => {
@@ -182,7 +182,7 @@ if (kind) {
   fit();
 }
 
-// -- the menu closes when attention goes elsewhere
+// -- the menu closes on a click or focus elsewhere
 
 const menu = document.querySelector("[data-menu]");
 if (menu) {
@@ -198,7 +198,7 @@ if (menu) {
   });
 }
 
-// -- a running clock goes on by itself
+// -- a running clock ticks
 
 setInterval(() => {
   for (const clock of document.querySelectorAll('[data-clock="real"]')) {
