@@ -249,6 +249,27 @@ async def test_two_receivers_with_other_settings_add_a_charge_once(
         assert state is State.UNRESOLVED
 
 
+async def test_a_receiver_with_a_shorter_wait_waits_as_long_as_the_one_that_sent(tmp_path: Path) -> None:
+    late: list[Callable[[], httpx.Response]] = []
+
+    def slow(request: httpx.Request, apply: Callable[[], httpx.Response]) -> httpx.Response:
+        late.append(apply)
+        return lost_on_the_way(request, apply)
+
+    cheddar, clock = FakeCheddar(faults={2: slow}), Clock()
+    for unknown_for, minutes in ((1200, 0), (60, 3)):
+        client = cheddar.async_client(retries=0)
+        receiver = reviewing(client, tmp_path / "i.sqlite", clock, unknown_for=unknown_for)
+        async with listening(receiver) as post:
+            for _ in range(3):
+                clock.advance(minutes=minutes)
+                assert (await post(cheddar.hook())).status_code == 503
+            if minutes:
+                late[0]()
+                assert (await post(cheddar.hook())).status_code == 200
+    assert cheddar.content() == FIVE
+
+
 # Handlers that say they are done, and are not.
 
 

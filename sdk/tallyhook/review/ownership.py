@@ -53,7 +53,7 @@ class Ledger:
 
     The ledger measures time by the entries' own times. Between two entries it counts at most half of
     `unknown_for`, and never less than zero. So if a clock is set forward once, that doesn't end a wait; if it
-    is set back, the wait only gets longer.
+    is set back, the wait only gets longer. If an attempt had a longer `unknown_for`, that counts.
     """
 
     def __init__(self, entries: Iterable[Entry] = (), unknown_for: timedelta = timedelta(0)) -> None:
@@ -88,6 +88,7 @@ class Ledger:
         match entry:
             case Declared():
                 self.declaration = entry.declaration
+                self.unknown_for = max(self.unknown_for, entry.unknown_for)
                 self.gone_at = None
                 self._sets += [(item, value, self._waited) for item, value in entry.quantities.items()]
                 self._deletions |= dict.fromkeys(entry.deletions, self._waited)
