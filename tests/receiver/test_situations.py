@@ -214,6 +214,62 @@ async def test_an_invoice_that_is_named_by_ids_alone_has_no_journal_of_its_own(
     assert len(cheddar.billed_charges) == 1
 
 
+@pytest.mark.parametrize("fault", [answer_lost, lost_on_the_way])
+@pytest.mark.parametrize("marks", [True, False])
+@pytest.mark.parametrize("amount", [5, 7])
+async def test_two_receivers_with_other_settings_add_a_charge_once(
+    fault: Any, marks: bool, amount: int, tmp_path: Path
+) -> None:
+    """As during a deployment: the journal tells the new one which charges have marks."""
+    cheddar, clock = FakeCheddar(), Clock()
+    options: dict[str, Any] = {"inbox": tmp_path / "i.sqlite", "clock": clock}
+    old = reviewing(cheddar.async_client(retries=0), clock=clock, inbox=tmp_path / "i.sqlite", marks=marks)
+    new = Receiver(Cheddar("ACME", KEY, cheddar.async_client()), marks=not marks, **options)
+
+    @new.review
+    async def audit(review: Review) -> None:
+        review.charge("A", amount)
+
+    cheddar.faults = {2: fault}
+    async with listening(old) as post:
+        first = (await post(cheddar.hook())).status_code
+    async with listening(new) as post:
+        statuses = []
+        for _ in range(4):
+            clock.advance(minutes=3)
+            statuses.append((await post(cheddar.hook())).status_code)
+        state = (await record_of(new)).state
+    added = [price for _, _, price, _ in cheddar.content()]
+    is_done = fault is answer_lost and marks  # its mark was seen
+    assert first == (200 if is_done else 503)
+    if statuses[-1] == 200:
+        assert added == [Decimal(5 if is_done else amount)]
+    else:  # a person is asked whose the charge without a mark is
+        assert (statuses[-1], fault, marks) == (500, answer_lost, False)
+        assert state is State.UNRESOLVED
+
+
+async def test_a_receiver_with_a_shorter_wait_waits_as_long_as_the_one_that_sent(tmp_path: Path) -> None:
+    late: list[Callable[[], httpx.Response]] = []
+
+    def slow(request: httpx.Request, apply: Callable[[], httpx.Response]) -> httpx.Response:
+        late.append(apply)
+        return lost_on_the_way(request, apply)
+
+    cheddar, clock = FakeCheddar(faults={2: slow}), Clock()
+    for unknown_for, minutes in ((1200, 0), (60, 3)):
+        client = cheddar.async_client(retries=0)
+        receiver = reviewing(client, tmp_path / "i.sqlite", clock, unknown_for=unknown_for)
+        async with listening(receiver) as post:
+            for _ in range(3):
+                clock.advance(minutes=minutes)
+                assert (await post(cheddar.hook())).status_code == 503
+            if minutes:
+                late[0]()
+                assert (await post(cheddar.hook())).status_code == 200
+    assert cheddar.content() == FIVE
+
+
 # Handlers that say they are done, and are not.
 
 

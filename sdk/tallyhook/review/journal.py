@@ -10,7 +10,7 @@ request may still arrive. The proof in `docs/review.md` builds on these entries.
 import re
 import unicodedata
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol, cast
 
@@ -105,7 +105,7 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True, tag="declared"):
 
     `changes` describes all writes. `quantities` are the quantities to set, and `deletions` are the ids of the
     charges to delete. An attempt writes this entry before each round of writes, and again if a round takes
-    long.
+    long. `unknown_for` is how long its requests may still arrive: another receiver may have another setting.
     """
 
     declaration: Declaration
@@ -113,6 +113,7 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True, tag="declared"):
     at: datetime | None = None
     quantities: dict[str, Decimal] = {}
     deletions: tuple[str, ...] = ()
+    unknown_for: timedelta = timedelta(0)
 
     def __str__(self) -> str:
         return "declared: " + ("; ".join(self.changes) or "nothing to change")

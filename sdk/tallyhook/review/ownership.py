@@ -53,7 +53,7 @@ class Ledger:
 
     The ledger measures time by the times in the entries. The time between two entries counts as at least zero
     and at most half of `unknown_for`. So setting the clock forward once doesn't end a wait, and setting it
-    back only makes the wait longer.
+    back only makes the wait longer. An attempt with a longer `unknown_for` makes it longer for the later ones.
     """
 
     def __init__(self, entries: Iterable[Entry] = (), unknown_for: timedelta = timedelta(0)) -> None:
@@ -88,6 +88,7 @@ class Ledger:
         match entry:
             case Declared():
                 self.declaration = entry.declaration
+                self.unknown_for = max(self.unknown_for, entry.unknown_for)
                 self.gone_at = None
                 self._sets += [(item, value, self._waited) for item, value in entry.quantities.items()]
                 self._deletions |= dict.fromkeys(entry.deletions, self._waited)

@@ -38,6 +38,7 @@ class Sending:
         self._reading = reading
         self._declaration = declaration
         self._make_mark = make_mark
+        self._unknown_for = unknown_for
         self._leeway = max(unknown_for / 10, _LEEWAY)
         self._round = reading.now()  # when the journal got the writes of this round
         self._lost_in_round = False
@@ -58,6 +59,7 @@ class Sending:
                 at=self._round,
                 quantities={it.item: it.quantity for it in changes if isinstance(it, SetQuantity)},
                 deletions=tuple(it.charge_id for it in changes if isinstance(it, DeleteCharge)),
+                unknown_for=self._unknown_for,
             )
         )
 
