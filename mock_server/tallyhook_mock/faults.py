@@ -16,7 +16,7 @@ _FARTHEST = timedelta(days=1000)
 
 
 class FaultKind(StrEnum):
-    """The first five kinds strike calls, LOCK strikes calls and the billing engine, the others strike hooks."""
+    """The first five kinds strike calls, LOCK calls and the billing engine, the others hooks."""
 
     LATENCY = "latency"
     ERROR = "error"

@@ -80,7 +80,7 @@ async def buffered(receive: Receive, most: int) -> tuple[bytes, bool, Receive]:
 
 
 async def receive_body(request: Request, most: int) -> bytes | None:
-    """The body, or None if it is longer than `most` bytes. Reads to the end, so the client gets the answer."""
+    """The body, or None if it is longer than `most` bytes. Reads it all, so that the answer gets through."""
     body, length = bytearray(), 0
     async for chunk in request.stream():
         length += len(chunk)

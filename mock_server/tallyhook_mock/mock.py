@@ -285,7 +285,7 @@ class Mock:
     # -- commands
 
     def product(self, code: str | None = None) -> Product:
-        """A product by its code, which may be left out if there is only one product. May raise LookupError."""
+        """A product by its code, which is optional if there is only one product. May raise LookupError."""
         products = self.state.products
         if code is None and len(products) == 1:
             return next(iter(products.values()))
@@ -341,7 +341,7 @@ class Mock:
 
     @exact()
     def trigger(self, customer: Customer, type: str, override: Mapping[str, object] | None = None) -> Hook:
-        """Send a hook about a customer's current state. `override` replaces values in the body, by their paths.
+        """Send a hook about a customer as it is now. `override` replaces values of the body by their paths.
 
         Nothing happens to the customer, and no invoice is held or released. ValueError if no listener wants
         the hook, if the customer has nothing that the hook could be about, or for an unknown path.
@@ -372,7 +372,7 @@ class Mock:
     def _send_again(
         self, hook: Hook, send: Callable[[Delivery, datetime], object], *, is_delivered: bool
     ) -> None:
-        """Call `send` for each delivery whose listener still exists. Replays are left out."""
+        """Call `send` for each delivery whose listener still exists. Replays are not replayed again."""
         chosen = [
             delivery
             for delivery in hook.deliveries
@@ -514,7 +514,7 @@ class Mock:
             if time.monotonic() - self._turn > _TURN:
                 await asyncio.sleep(0)
                 self._turn = time.monotonic()
-        if self._note_others():  # reading a system may have done what was due first
+        if self._note_others():  # reading a system may already have done what was due
             self.notifier.beat()
         self.deliveries.send_due()
 

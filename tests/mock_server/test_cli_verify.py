@@ -27,10 +27,7 @@ def test_a_signature_that_fits() -> None:
 def test_a_token_that_lies_is_told_though_the_signature_fits() -> None:
     found = diagnose(BODY, sign(BODY, KEY), token(b"{}"), [KEY])
     assert found.fits
-    assert (
-        f"is not the body's MD5: it says {token(b'{}')}, the MD5 is {token(BODY)}"
-        in found.findings[1]
-    )
+    assert f"is not the body's MD5: it says {token(b'{}')}, the MD5 is {token(BODY)}" in found.findings[1]
     assert "in capitals" in diagnose(BODY, sign(BODY, KEY), token(BODY).upper(), [KEY]).findings[1]
 
 

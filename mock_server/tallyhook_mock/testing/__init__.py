@@ -1,6 +1,6 @@
-"""The test kit: a world of billing for each test, and asserts that explain themselves.
+"""The test kit: a mock for each test, and asserts whose failures explain themselves.
 
-The pytest plugin makes fixtures of it.
+The pytest plugin provides it as fixtures.
 """
 
 from tallyhook_mock.testing.bill import Bill, Line

@@ -1,4 +1,4 @@
-"""ASGI without a socket: an application at work in an event loop, called as a server would call it."""
+"""ASGI without a socket: calls an application in an event loop, like a server."""
 
 import asyncio
 import logging
@@ -15,15 +15,15 @@ logger = logging.getLogger("tallyhook_mock.testing")
 raised = logging.getLogger("tallyhook_mock.testing.applications")
 
 _ASGI = {"version": "3.0", "spec_version": "2.4"}
-# Real seconds that the work of an application is waited for at the end; then it is cancelled.
+# Real seconds to wait for an application's work at the end, before it is cancelled.
 _PATIENCE = 5.0
 
 
 class Application:
-    """Belongs to the event loop in which `start` was called, or the first call made.
+    """An ASGI application. It belongs to the event loop of `start`, or of the first call.
 
-    An answer is there when it is complete. What the application does after that goes on by itself, as it does
-    under a server: an application that acknowledges before the work is done is found out.
+    `call` returns as soon as the answer is complete. The application may go on working after that, as under a
+    server, so tests can detect an application that acknowledges before its work is done.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -32,20 +32,20 @@ class Application:
         self._lifespan: _Lifespan | None = None
 
     async def start(self) -> None:
-        """Run its startup. RuntimeError if it says that it failed; one that knows no lifespan has none."""
+        """Run the application's startup, if it supports lifespan. RuntimeError if it reports a failure."""
         self._lifespan = _Lifespan(self._app)
         await self._lifespan.start()
 
     async def stop(self, patience: float = _PATIENCE) -> None:
-        """Wait for the calls under way, so many real seconds, then run its shutdown."""
+        """Wait up to `patience` real seconds for calls in progress, then run the application's shutdown."""
         await _ended(self._calls, patience)
         if self._lifespan is not None:
             await self._lifespan.stop()
 
     async def call(self, request: httpx.Request) -> httpx.Response:
-        """The answer, 500 if the application broke. httpx.RemoteProtocolError if the connection is dropped.
+        """Return the answer: 500 if the application raises. httpx.RemoteProtocolError if it disconnects.
 
-        Who gives up waiting leaves the application at work.
+        If the caller stops waiting, the application continues.
         """
         exchange = _Exchange(request, self._lifespan.state if self._lifespan else {})
         task = asyncio.ensure_future(self._app(exchange.scope, exchange.receive, exchange.send))
@@ -58,7 +58,7 @@ class Application:
             exchange.over.set()
 
     def _ended(self, task: asyncio.Task[None], exchange: "_Exchange") -> None:
-        """The application has returned, or raised."""
+        """Called when the application has returned or raised."""
         error = None if task.cancelled() else task.exception()
         if error is None and not exchange.over.is_set():
             error = RuntimeError("the application returned without an answer")
@@ -118,7 +118,7 @@ class _Exchange:
 
     def settle(self, outcome: httpx.Response | httpx.RemoteProtocolError) -> None:
         self.over.set()
-        if self.answer.done():  # by this, or because nobody waits any more
+        if self.answer.done():  # settled already, or the caller has stopped waiting
             return
         if isinstance(outcome, httpx.Response):
             self.answer.set_result(outcome)
@@ -127,7 +127,7 @@ class _Exchange:
 
 
 class _Lifespan:
-    """The frame of an application's life."""
+    """The lifespan of an application: its startup and shutdown."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.state: dict[str, Any] = {}
@@ -145,14 +145,14 @@ class _Lifespan:
             raise RuntimeError(f"the application's startup failed: {answer.get('message', '')}") from cause
 
     async def stop(self) -> None:
-        assert self._task is not None  # it was started
+        assert self._task is not None  # `start` was called
         answer = await self._tell("lifespan.shutdown")
         if answer is not None and answer["type"] == "lifespan.shutdown.failed":
             logger.error("the application's shutdown failed: %s", answer.get("message", ""))
         await _ended({self._task}, _PATIENCE)
 
     async def _tell(self, type: str) -> Message | None:
-        """What it answers; None if it has left, or does not answer in time."""
+        """Send a lifespan event. Returns the answer, or None if the application has ended or is too slow."""
         assert self._task is not None
         if self._task.done():
             return None
@@ -169,7 +169,7 @@ class _Lifespan:
 
 
 async def _ended(tasks: set[asyncio.Task[None]], patience: float) -> None:
-    """Wait for them, then cancel them; what they raise was told already."""
+    """Wait for tasks, then cancel those left. Ignores their exceptions, which are reported elsewhere."""
     waiting = set(tasks)
     if waiting:
         _, late = await asyncio.wait(waiting, timeout=patience)

@@ -1,4 +1,4 @@
-"""What a test expects of the bills, said so that a failure explains itself."""
+"""Asserts about bills, hooks and calls. Their failures explain what happened."""
 
 from decimal import Decimal, InvalidOperation
 
@@ -20,26 +20,26 @@ _LAST_CALLS = 20
 
 
 def last_billed(customer: Customer) -> Invoice | None:
-    """The newest invoice that is not open any more, paid or not."""
+    """The newest invoice that is no longer open, paid or not."""
     closed = [invoice for invoice in customer.invoices if invoice.state is not InvoiceState.OPEN]
     return max(closed, key=lambda invoice: (invoice.billing_at, invoice.number), default=None)
 
 
 class Asserts:
-    """Most speak of a customer's bill: the newest invoice whose period is over; some of calls.
+    """Asserts about a customer's bill, which is the newest invoice whose period is over, and about calls.
 
-    A failure is an AssertionError that shows the invoice and where its lines come from, the hooks about it,
-    and the end of the customer's timeline. LookupError if there is no such customer.
+    A failure is an AssertionError. It shows the invoice with the origin of its lines, the hooks about it, and
+    the end of the customer's timeline. LookupError if there is no such customer.
     """
 
     _world: World
 
     def assert_billed(self, customer: str, amount: Amount) -> None:
-        """The bill was executed, and came to this."""
+        """The bill was executed, and its total is `amount`."""
         bill, shown = self._bill(customer)
         expected = _decimal(amount)
         if bill is None:
-            raise AssertionError(f"{customer} was billed nothing yet, not {amount_text(expected)}\n\n{shown}")
+            raise AssertionError(f"{customer} was not billed {amount_text(expected)}: no bill yet\n\n{shown}")
         if bill.state != "paid":
             raise AssertionError(
                 f"{customer} was not billed {amount_text(expected)}: "
@@ -52,14 +52,14 @@ class Asserts:
             )
 
     def assert_quantity(self, customer: str, item: str, quantity: Amount, *, current: bool = False) -> None:
-        """The counter of an item stood at this in the period that was billed; with `current`, now."""
+        """The counter of an item had this value in the billed period, or has it now if `current`."""
         bill, shown = self._bill(customer, current=current)
         expected, where = _decimal(quantity), _where(customer, bill, current=current)
         if bill is None:
             raise AssertionError(f"{where}\n\n{shown}")
         if item not in bill.quantities:
             known = ", ".join(bill.quantities) or "nothing"
-            raise AssertionError(f"{where} counts no {item}: plan {bill.plan} tracks {known}\n\n{shown}")
+            raise AssertionError(f"{where} has no counter {item}: plan {bill.plan} tracks {known}\n\n{shown}")
         if bill.quantities[item] != expected:
             counted = quantity_text(bill.quantities[item])
             raise AssertionError(f"{where} counts {counted} {item}, not {quantity_text(expected)}\n\n{shown}")
@@ -67,20 +67,20 @@ class Asserts:
     def assert_charged(
         self, customer: str, code: str, amount: Amount, *, times: int = 1, current: bool = False
     ) -> None:
-        """A custom charge of this amount is on the bill, exactly so many times; with `current`, the open one.
+        """The bill has a custom charge of this amount exactly `times` times. `current`: the open invoice.
 
-        `times=0`: it is not.
+        `times=0`: it has no such charge.
         """
         self._assert_line(customer, code, _decimal(amount), "charge", times, current=current)
 
     def assert_credited(
         self, customer: str, code: str, amount: Amount, *, times: int = 1, current: bool = False
     ) -> None:
-        """A credit of this amount, above 0, is on the bill, exactly so many times."""
+        """The bill has a credit of this amount, above 0, exactly `times` times."""
         self._assert_line(customer, code, -_decimal(amount), "credit", times, current=current)
 
     def assert_held(self, customer: str) -> None:
-        """The bill waits for a hook to be acknowledged."""
+        """The bill is held until a hook is acknowledged."""
         bill, shown = self._bill(customer)
         if bill is None:
             raise AssertionError(f"{_where(customer, bill)}: nothing is held\n\n{shown}")
@@ -88,7 +88,7 @@ class Asserts:
             raise AssertionError(f"{_where(customer, bill)} is {bill.state}, not held\n\n{shown}")
 
     def assert_released(self, customer: str) -> None:
-        """Every hook about the bill was acknowledged: it was executed, or will be within the hour."""
+        """Every hook about the bill was acknowledged. It was executed, or will be within an hour."""
         self.assert_acknowledged(customer)
         bill, shown = self._bill(customer)
         if bill is None or bill.state == "held":
@@ -115,13 +115,13 @@ class Asserts:
 
     @property
     def calls(self) -> list[CallMade]:
-        """The calls of the billing APIs so far, oldest first, the newest 10,000 of them."""
+        """The latest 10,000 calls to the billing APIs, oldest first."""
         return self._world.call(lambda: list(self._world.mock.calls))
 
     def assert_called(self, action: str, customer: str | None = None, *, times: int | None = None) -> None:
-        """A call such as `customers/add-charge` was made and carried out; exactly so many `times`, if given.
+        """A call such as `customers/add-charge` was made and carried out, exactly `times` times if given.
 
-        Calls that were refused, or not answered, don't count.
+        Calls that were refused or not answered don't count.
         """
         found = self._made(action, customer)
         if (times is None and not found) or (times is not None and len(found) != times):
@@ -132,15 +132,15 @@ class Asserts:
             )
 
     def assert_not_called(self, action: str, customer: str | None = None) -> None:
-        """No such call was made, a refused one neither."""
+        """No such call was made, not even a refused one."""
         found = [call for call in self.calls if _is(call, action, customer)]
         if found:
             raise AssertionError(
-                f"{_named(action, customer)} was called {_times(len(found))}, not never\n\n{self._calls()}"
+                f"{_named(action, customer)} was called {_times(len(found))}, not 0 times\n\n{self._calls()}"
             )
 
     def assert_call_order(self, *actions: str, customer: str | None = None) -> None:
-        """These calls were carried out one after the other, with any others in between."""
+        """These calls were carried out in this order. Other calls may come in between."""
         made = [call.action for call in self.calls if not call.failed and customer in (None, call.customer)]
         left = iter(made)
         for place, action in enumerate(actions):
@@ -168,7 +168,7 @@ class Asserts:
         heading = "the calls" if len(calls) <= _LAST_CALLS else f"the last {_LAST_CALLS} calls"
         return "\n".join((heading, *aligned(rows)))
 
-    # -- within
+    # -- internals
 
     def _assert_line(
         self, customer: str, code: str, amount: Decimal, noun: str, times: int, *, current: bool
@@ -187,7 +187,7 @@ class Asserts:
             )
 
     def _bill(self, code: str, *, current: bool = False) -> tuple[Bill | None, str]:
-        """The bill that is spoken of, and the evidence."""
+        """The bill to check, and the evidence for a failure."""
 
         def found() -> tuple[Bill | None, str]:
             mock, customer = self._world.mock, self._world.customer(code)
@@ -200,7 +200,7 @@ class Asserts:
 
 def _decimal(value: Amount) -> Decimal:
     if isinstance(value, float):
-        raise TypeError(f"{value} is a binary fraction: write it as a text or a Decimal")
+        raise TypeError(f"{value} is a binary fraction: write it as a string or a Decimal")
     try:
         return Decimal(value)
     except InvalidOperation:

@@ -1,4 +1,4 @@
-"""An invoice as it stood at a moment: a value to hold expectations against, which shows itself as a bill."""
+"""The state of an invoice at one time, as a value for asserts. It prints as a bill."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ __all__ = ["Bill", "Line", "aligned"]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One charge. `type` is one of `recurring`, `item`, `custom`, `setup`; `origin`: where it is from."""
+    """One charge. `type` is `recurring`, `item`, `custom` or `setup`. `origin` says where it comes from."""
 
     code: str
     type: str
@@ -28,10 +28,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """`state` is `open`, `held`, `due`, `lapsed`, `paid` or `void`; `quantities` are its period's counters.
+    """An invoice.
 
-    `total` is what is to be paid, tax included and never below 0; `collected` what the gateway took, less
-    what was given back. `title` and `remarks` are words for people.
+    `state` is `open`, `held`, `due`, `lapsed`, `paid` or `void`. `quantities` are the item counters of its
+    period. `total` is the amount to pay, including tax and never below 0. `collected` is what the gateway
+    took, minus refunds. `title` and `remarks` are texts for people.
     """
 
     number: int
@@ -50,7 +51,7 @@ class Bill:
 
     @classmethod
     def of(cls, invoice: Invoice, entries: Iterable[Entry] = ()) -> "Bill":
-        """As it stands now. `entries` of the customer's timeline tell who added its charges."""
+        """The invoice as it is now. The timeline's `entries` say who added its charges."""
         actors = _actors(invoice, entries)
         return cls(
             invoice.number,
@@ -98,7 +99,7 @@ class Bill:
 
 
 def aligned(rows: Sequence[Sequence[str]], *, numbers: Iterable[int] = ()) -> Iterator[str]:
-    """Columns for a font of fixed width, two places in; those of `numbers` are aligned on the right."""
+    """Columns for a monospaced font, indented by two. The columns in `numbers` are right-aligned."""
     right = set(numbers)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:

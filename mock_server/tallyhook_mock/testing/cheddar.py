@@ -1,4 +1,4 @@
-"""The kit that a test holds in its hand."""
+"""The object with which a test controls the mock."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -35,12 +35,12 @@ __all__ = ["Cheddar", "CheddarServer"]
 
 __tracebackhide__ = True  # pytest shows the line of the test
 
-# ASGI or WSGI: each framework has types of its own for these.
+# ASGI or WSGI. Each framework has its own types for these.
 App: TypeAlias = Callable[..., object]
 
 
 class Cheddar(Asserts):
-    """Cheddar in this process, for one test: its clock stands still until it is moved.
+    """Cheddar in this process, for one test. Its clock is frozen until the test moves it.
 
         cheddar.plan("PRO", price="50.00", items={"GB": {"overage": "1.00", "included": 500}})
         cheddar.customer("C1", plan="PRO")
@@ -48,8 +48,8 @@ class Cheddar(Asserts):
         cheddar.bill("C1")
         cheddar.assert_billed("C1", "58.00")
 
-    It speaks of the first product of its catalogue. Every method may be called in sync and in async tests;
-    what waits for listeners has a twin to be awaited, whose name begins with an a.
+    All methods use the first product of the catalogue. They work in sync and async tests. A method that waits
+    for listeners has an async version whose name begins with `a`.
     """
 
     def __init__(self, world: World) -> None:
@@ -58,7 +58,7 @@ class Cheddar(Asserts):
         self.product, self.secret = product.code, product.secret
         self.user, self.password = next(iter(users.items()))
 
-    # -- what is sold, and to whom
+    # -- plans and customers
 
     def plan(
         self,
@@ -68,10 +68,10 @@ class Cheddar(Asserts):
         items: Mapping[str, ItemTerms] | None = None,
         **fields: Unpack[PlanFields],
     ) -> None:
-        """Add a plan, or replace it: `price` a month, or as often as `billing_frequency` says.
+        """Add or replace a plan. It costs `price` a month, or per `billing_frequency`.
 
-        `items` by their codes, such as `{"GB": {"overage": "1.00", "included": 500}}`. CatalogError, with the
-        place, for what can't be.
+        `items` are by code, such as `{"GB": {"overage": "1.00", "included": 500}}`. CatalogError, with the
+        place, for an invalid value.
         """
         self._add("plans", plan_table(code, price, items or {}, fields))
 
@@ -83,9 +83,9 @@ class Cheddar(Asserts):
         items: Mapping[str, Amount] | None = None,
         **fields: Unpack[CustomerFields],
     ) -> None:
-        """Add a customer with a good card, subscribed now, without a hook; `items` are used already.
+        """Add a customer with a good card, subscribed now. `items` are the quantities already used.
 
-        For the hook that tells of it call `new_customer` of the API. CatalogError for what can't be.
+        No hook is sent. To get one, call the API's `new_customer`. CatalogError for an invalid value.
         """
         self._add("customers", customer_table(code, plan, items or {}, fields))
 
@@ -93,20 +93,20 @@ class Cheddar(Asserts):
         catalog = {"products": [{"code": self.product, what: [table]}]}
         self._world.call(lambda: self._world.mock.add_catalog(catalog))
 
-    # -- worlds to come back to
+    # -- snapshots
 
     def snapshot(self) -> bytes:
-        """The world as it is: products, customers, invoices, hooks, listeners, faults, and the clock."""
+        """Save the world: products, customers, invoices, hooks, listeners, faults, and clock."""
         return self._world.call(self._world.mock.save)
 
     def restore(self, snapshot: bytes) -> None:
-        """Go back to a snapshot, of this or another test; the listeners of this test stay.
+        """Go back to a snapshot of this or another test. The listeners of this test stay registered.
 
         SnapshotError if it can't be read.
         """
         self._world.wait(lambda: self._world.restore(snapshot))
 
-    # -- who listens
+    # -- listeners
 
     def listener(
         self,
@@ -116,13 +116,13 @@ class Cheddar(Asserts):
         *,
         lifespan: bool = True,
     ) -> str:
-        """Send hooks to an ASGI or WSGI application at a path, without a socket; gives the address it sees.
+        """Send hooks to an ASGI or WSGI application at a path, without a socket. Returns its URL.
 
-        It gets all hooks if no events are named. ASGI runs in a thread with an event loop of its own, after
-        its lifespan's startup (RuntimeError if that fails) unless `lifespan` is False: somebody else runs it.
-        Its shutdown comes with the end of the test. WSGI runs in worker threads. No answer within 5 real
-        seconds is none. A URL of this machine is taken too, for a listener that is served; ValueError for
-        any other.
+        It gets all hooks if no events are named. An ASGI application runs in an event loop in another thread.
+        Its lifespan starts first (RuntimeError if that fails) and ends with the test, unless `lifespan` is
+        False because it runs elsewhere. WSGI runs in worker threads. After 5 real seconds without an answer,
+        the attempt fails. Instead of an application, you can pass the URL of a server on this machine.
+        ValueError for any other URL.
         """
         wanted = frozenset[str](events)
         if isinstance(app, str):
@@ -138,10 +138,10 @@ class Cheddar(Asserts):
         *,
         lifespan: bool = True,
     ) -> AbstractAsyncContextManager[str]:
-        """`listener` for an ASGI application that has to run in the event loop of the test.
+        """`listener` for an ASGI application that has to run in the test's event loop.
 
-        Such as one that shares connections with it. Within this context use the methods that are awaited:
-        the others raise a RuntimeError instead of waiting for themselves.
+        For example, an application that shares connections with the test. Inside this context, use the async
+        methods. The sync ones raise a RuntimeError instead of deadlocking.
         """
         return self._world.listening(app, path, frozenset[str](events), lifespan=lifespan)
 
@@ -152,28 +152,28 @@ class Cheddar(Asserts):
         return self._world.call(lambda: self._world.mock.clock.now())
 
     def bill(self, customer: str, *, within: str = "1d") -> Bill:
-        """Play the period of a customer to its end.
+        """Move the clock until a customer's period is billed.
 
-        The clock moves to the bill date, hooks are delivered, tried again on their schedule while they are
-        not acknowledged, and once they are, the invoice runs an hour later. One that is held or released
-        already is played to its end, and no other. What is still held `within` so much virtual time stays
-        held. LookupError for a customer who is not there, or has nothing to be billed.
+        The clock moves to the bill date. Hooks are delivered, and retried on their schedule until they are
+        acknowledged. The invoice runs an hour later. If an invoice is already held or released, only that
+        one is billed. An invoice that is still held after `within`, on the mock's clock, stays held.
+        LookupError if the customer doesn't exist, or has nothing to bill.
         """
         return self._world.wait(lambda: self._bill_period(customer, within))
 
     async def abill(self, customer: str, *, within: str = "1d") -> Bill:
-        """`bill`, to be awaited."""
+        """Async version of `bill`."""
         return await self._world.awaited(lambda: self._bill_period(customer, within))
 
     def advance(self, by: str | datetime) -> Counter[str]:
-        """Move the clock by a duration such as `1mo`, `36d`, `1h`, or to a moment.
+        """Move the clock by a duration such as `1mo`, `36d` or `1h`, or to a moment.
 
-        Gives how much of each kind happened on the way. ValueError for the past, and for what is neither.
+        Returns the number of events by kind. ValueError for a moment in the past, and for anything else.
         """
         return self._world.wait(lambda: self._advance(by))
 
     async def aadvance(self, by: str | datetime) -> Counter[str]:
-        """`advance`, to be awaited."""
+        """Async version of `advance`."""
         return await self._world.awaited(lambda: self._advance(by))
 
     def settle(self) -> Counter[str]:
@@ -181,7 +181,7 @@ class Cheddar(Asserts):
         return self.advance("0s")
 
     async def asettle(self) -> Counter[str]:
-        """`settle`, to be awaited."""
+        """Async version of `settle`."""
         return await self.aadvance("0s")
 
     async def _advance(self, by: str | datetime) -> Counter[str]:
@@ -192,10 +192,10 @@ class Cheddar(Asserts):
         invoice = await bill_period(self._world.mock, customer, parse_duration(within))
         return self._told(invoice)
 
-    # -- what there is
+    # -- state
 
     def bills(self, customer: str) -> list[Bill]:
-        """All invoices of a customer, oldest first; the last one is open unless there is nothing to come."""
+        """All invoices of a customer, oldest first. The last one is open, unless billing has ended."""
 
         def found() -> list[Bill]:
             invoices = self._world.customer(customer).invoices
@@ -204,9 +204,9 @@ class Cheddar(Asserts):
         return self._world.call(found)
 
     def hooks(self, type: HookType | None = None, customer: str | None = None) -> list[Hook]:
-        """The hooks sent so far, oldest first, of a type and to do with a customer's code.
+        """The hooks sent so far, oldest first, filtered by type and customer code.
 
-        Those that somebody still waits for are all there; of the others the newest 10,000.
+        All unfinished hooks, and the newest 10,000 finished ones.
         """
 
         def found() -> list[Hook]:
@@ -216,14 +216,14 @@ class Cheddar(Asserts):
         return self._world.call(found)
 
     def timeline(self, customer: str) -> Life:
-        """What happened to a customer: a sequence of entries that shows itself as a table, or a picture.
+        """What happened to a customer: a sequence of entries that prints as a table or as a picture.
 
-        LookupError if there has never been one of this code.
+        LookupError if there never was a customer with this code.
         """
 
         def lived() -> Life:
             life = life_of(self._world.mock, self._world.product, customer)
-            if not life:  # one that was deleted has had a life
+            if not life:  # a deleted customer has entries
                 self._world.customer(customer)
             return life
 
@@ -237,13 +237,14 @@ class Cheddar(Asserts):
         at: str | datetime | None = None,
         signed_at: datetime | None = None,
     ) -> SignedHook:
-        """A hook about a customer as it stands, signed and not sent: for `receiver_client`.
+        """A signed hook about a customer's current state. It is not sent. For `receiver_client`.
 
-        `at` is when it says that it happened (now, by the mock's clock), `signed_at` the time that is signed
-        by a scheme that covers one (now, by the real clock). ValueError if there is nothing to speak of.
+        `at` is the time of its event (default: now, on the mock's clock). `signed_at` is the time of the
+        signature, if the scheme covers one (default: now, in real time). ValueError if the customer has
+        nothing that the hook could be about.
 
-        A `subscriptionBillable` one speaks of the open invoice, before its time: a handler gets it, and a
-        review fails, since no invoice stands as outstanding. Reviews are for `bill`.
+        A `subscriptionBillable` hook names the open invoice before its bill date. A handler gets it, but a
+        review fails, since no invoice is outstanding. To test reviews, use `bill`.
         """
 
         def signed() -> SignedHook:
@@ -257,31 +258,31 @@ class Cheddar(Asserts):
         customer = invoice.subscription.customer
         return Bill.of(invoice, self._world.mock.timeline.entries(customer.product.code, customer.code))
 
-    # -- what goes wrong
+    # -- faults
 
     def fault(self, fault: Fault) -> Armed:
-        """Plan a fault; what is returned counts its strikes. ValueError for an unknown action or hook."""
+        """Plan a fault. The result counts its strikes. ValueError for an unknown action or hook type."""
         return self._world.call(lambda: self._world.mock.plan(fault))
 
     def decline(self, customer: str, count: int = 1) -> None:
         """Have the gateway refuse the next `count` charges."""
         self._world.call(lambda: self._world.mock.decline(self._world.customer(customer), count))
 
-    # -- how clients get here
+    # -- clients
 
     def transport(self) -> httpx.BaseTransport:
-        """For `httpx.Client`, or `tallyhook.Client`: leads here whatever the host in the URL."""
+        """For `httpx.Client` or `tallyhook.Client`: sends requests here, whatever the host."""
         return Transport(self._world.calls, self._world.session.loop)
 
     def async_transport(self) -> httpx.AsyncBaseTransport:
-        """For `httpx.AsyncClient`, or `tallyhook.AsyncClient`: leads here whatever the host in the URL."""
+        """For `httpx.AsyncClient` or `tallyhook.AsyncClient`: sends requests here, whatever the host."""
         return AsyncTransport(self._world.calls, self._world.session.loop)
 
 
 class CheddarServer(Cheddar):
-    """The same Cheddar, at an address too: `url` is its root, `xml` the base of the API.
+    """`Cheddar` that is also served: `url` is its root URL, and `xml` the base URL of the API.
 
-    Over TLS, `authority` is the file that clients have to trust; otherwise None.
+    With TLS, `authority` is the certificate file that clients have to trust. Otherwise it is None.
     """
 
     def __init__(self, world: World, address: Address) -> None:

@@ -1,4 +1,4 @@
-"""The test kit without pytest: for unittest, for scripts, and for a test that needs two."""
+"""The test kit without pytest: for unittest, for scripts, and for tests that need two mocks."""
 
 import functools
 import inspect
@@ -33,10 +33,10 @@ class cheddar:  # noqa: N801 # used as a function: with tallyhook_mock.cheddar()
         def test_it(self, cheddar):
             ...
 
-    A decorated function gets it as its argument `cheddar`, new for each call. `catalog` is a mapping or a
-    catalogue file, None for the small default one; `start` the moment at which its clock stands. `strict`
-    refuses calls with parameters that Cheddar doesn't know, `quiet` keeps what listeners raise out of the
-    log. CatalogError, ValueError for `start`, when it is entered.
+    A decorated function gets a new one for each call, as its argument `cheddar`. `catalog` is a mapping or a
+    catalogue file. None means the small default catalogue. `start` is the time of its clock. `strict` refuses
+    calls with parameters unknown to Cheddar. `quiet` doesn't log the exceptions of listeners. Entering the
+    context raises CatalogError, and ValueError for an invalid `start`.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class cheddar:  # noqa: N801 # used as a function: with tallyhook_mock.cheddar()
         self._stacks.pop().close()
 
     def __call__(self, function: F) -> F:
-        """The function, with a world of its own for each call."""
+        """Decorate a function: each call gets its own mock."""
         if inspect.iscoroutinefunction(function):
 
             @functools.wraps(function)
@@ -81,8 +81,8 @@ class cheddar:  # noqa: N801 # used as a function: with tallyhook_mock.cheddar()
                 with self as made:
                     return function(*args, cheddar=made, **named)
 
-        # pytest would look for a fixture of this name.
+        # Otherwise pytest would look for a fixture named `cheddar`.
         signature = inspect.signature(function)
         left = [each for name, each in signature.parameters.items() if name != "cheddar"]
         run.__signature__ = signature.replace(parameters=left)  # type: ignore[attr-defined] # read by inspect
-        return run  # type: ignore[return-value] # it is called with one argument less
+        return run  # type: ignore[return-value] # callers don't pass `cheddar`

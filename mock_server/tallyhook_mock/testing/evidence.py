@@ -1,4 +1,4 @@
-"""What a failed assert shows: the bill, the hooks about it, and what happened last."""
+"""What a failed assert shows: the bill, the hooks about it, and the latest events."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -19,7 +19,7 @@ _ANSWER = 80  # characters
 
 
 def evidence(mock: Mock, customer: Customer, invoice: Invoice | None) -> str:
-    """As it stands in the mock now."""
+    """The current state in the mock, as text."""
     product = customer.product.code
     entries = [*mock.timeline.entries(product, customer.code)]
     hooks = mock.state.hooks.about(product, customer.code)
@@ -27,25 +27,25 @@ def evidence(mock: Mock, customer: Customer, invoice: Invoice | None) -> str:
     if invoice is not None:
         about = [hook for hook in hooks if hook.subject == invoice.id]
         parts.append([str(Bill.of(invoice, entries)), *_period_that_runs(customer, invoice)])
-        parts.append(["its hooks", *aligned([*_deliveries(about)])] if about else ["no listener heard of it"])
+        parts.append(["its hooks", *aligned([*_deliveries(about)])] if about else ["no hook about it"])
     events = [entry for entry in entries if entry.kind not in (DELIVERED, NOT_DELIVERED)]
     if events:
         last = events[-_LAST:]
-        heading = "what happened" if last == events else f"the last {_LAST} of what happened"
+        heading = "what happened" if last == events else f"the last {_LAST} events"
         parts.append([heading, *aligned([*map(_row, last)], numbers=(3,))])
     return "\n\n".join("\n".join(part) for part in parts)
 
 
 def _period_that_runs(customer: Customer, invoice: Invoice) -> Iterator[str]:
-    """What was counted since: usage that was sent to the wrong period is found there."""
+    """The usage in the current period, where usage reported for the wrong period shows up."""
     current = customer.subscription.current
     if current is not None and current is not invoice and current.usage:
         counted = (f"{code} {quantity_text(usage.quantity)}" for code, usage in current.usage.items())
-        yield f"  the period that runs now, invoice #{current.number}, counts {', '.join(counted)}"
+        yield f"  the current period, invoice #{current.number}, counts {', '.join(counted)}"
 
 
 def _deliveries(hooks: Sequence[Hook]) -> Iterator[tuple[str, ...]]:
-    """Each attempt; of equal ones in a row the first, and how many came after it."""
+    """The attempts. Of equal attempts in a row, only the first and the number of the others."""
     for hook in hooks:
         for delivery in hook.deliveries:
             where = f"{hook.type} to {delivery.listener.url}"
@@ -55,7 +55,7 @@ def _deliveries(hooks: Sequence[Hook]) -> Iterator[tuple[str, ...]]:
                 if others:
                     yield _moment(others[-1].at), f"and {len(others)} more up to here", *outcome
             if delivery.state is DeliveryState.PENDING:
-                yield _moment(delivery.next_at), where, "comes again", ""
+                yield _moment(delivery.next_at), where, "next attempt", ""
 
 
 def _outcome(attempt: Attempt) -> tuple[str, str]:

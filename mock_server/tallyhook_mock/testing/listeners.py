@@ -1,4 +1,4 @@
-"""Listeners within the process: a hook reaches them without a socket."""
+"""Listeners in this process, which get hooks without a socket."""
 
 import asyncio
 import contextvars
@@ -29,7 +29,7 @@ class LocalListener(Protocol):
 
 
 class AsgiListener:
-    """An ASGI application in the event loop that it lives in, which is not the mock's."""
+    """An ASGI application in its event loop, which is not the mock's."""
 
     def __init__(self, application: Application, loop: Loop | asyncio.AbstractEventLoop) -> None:
         self._application = application
@@ -43,7 +43,7 @@ class AsgiListener:
 
 
 class WsgiListener:
-    """A WSGI application, each call in a worker thread."""
+    """A WSGI application. Each call runs in a worker thread."""
 
     def __init__(self, app: Callable[..., Any]) -> None:
         self._transport = httpx.WSGITransport(app, remote_addr="127.0.0.1")
@@ -63,12 +63,12 @@ class WsgiListener:
 
 
 class LocalSender(Sender):
-    """Sends hooks to listeners within the process without a socket, to others as ever."""
+    """Sends hooks to listeners in this process without a socket, and to others over HTTP."""
 
-    remedy = "hand in the application itself, or serve a mock with Sender(allow_remote=True)"
+    remedy = "pass the application itself, or serve a mock with Sender(allow_remote=True)"
 
     def __init__(self) -> None:
-        # Who hangs in a test hangs at each of many attempts.
+        # Short, because a listener that hangs in a test hangs at every attempt.
         super().__init__(timeout=5.0)
         self.by_url: dict[str, LocalListener] = {}
 
@@ -93,7 +93,7 @@ class LocalSender(Sender):
         return Answer(status, time.perf_counter() - started, text)
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> httpx.Response:
-        """One request to a listener within the process."""
+        """Send one request to a listener in this process."""
         marked = _answering.set(True)
         try:
             request = httpx.Request("POST", url, content=body, headers=headers)
@@ -103,14 +103,14 @@ class LocalSender(Sender):
 
 
 def is_answering() -> bool:
-    """Whether the caller is a listener at work on a hook: it must not wait for hooks to be answered."""
+    """Whether the caller is a listener that works on a hook. It must not wait for hooks."""
     return _answering.get()
 
 
 def is_asgi(app: object) -> TypeGuard[ASGIApp]:
-    """Tell ASGI from WSGI. TypeError for what is neither."""
+    """Whether this is an ASGI application, and not a WSGI one. TypeError if it is neither."""
     if not callable(app):
-        raise TypeError(f"{app!r} is no application: ASGI and WSGI applications can be called")
+        raise TypeError(f"{app!r} is not an application: ASGI and WSGI applications are callable")
     if inspect.iscoroutinefunction(app) or inspect.iscoroutinefunction(app.__call__):
         return True
     try:

@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own, for callers in other threads and other loops."""
+"""An event loop in its own thread, for callers in other threads and event loops."""
 
 import asyncio
 import threading
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class Loop:
-    """Runs until it is closed, on real time even while a test has frozen it."""
+    """Runs until it is closed. It uses real time, even if a test freezes time."""
 
     def __init__(self, name: str) -> None:
         self._loop = RealTimeLoop()
@@ -23,16 +23,16 @@ class Loop:
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Wait for it from another thread."""
+        """Run `work` and wait for it, from another thread."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def arun(self, work: Coroutine[Any, Any, T]) -> T:
-        """Wait for it from another event loop; who gives up waiting cancels the work."""
+        """Run `work` and wait for it, from another event loop. Cancelling the caller cancels the work."""
         loop = here(work)
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop), loop=loop)
 
     def close(self) -> None:
-        """Cancel what still goes on, and end the thread."""
+        """Cancel all tasks, and end the thread."""
         self.run(_cancel_all())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -42,14 +42,14 @@ class Loop:
 
 
 def here(work: Coroutine[Any, Any, object] | None = None) -> asyncio.AbstractEventLoop:
-    """The event loop of the caller. RuntimeError, and `work` is not done, if it is none of asyncio's."""
+    """The caller's event loop. If it isn't asyncio's, closes `work` and raises RuntimeError."""
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
         if work is not None:
             work.close()
         raise RuntimeError(
-            'this can be awaited on asyncio only: let the fixture `anyio_backend` return "asyncio"'
+            'this can only be awaited on asyncio: let the fixture `anyio_backend` return "asyncio"'
         ) from None
 
 

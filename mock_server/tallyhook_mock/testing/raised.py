@@ -1,6 +1,6 @@
-"""What applications raise while they work on a hook, shown in the test that fails.
+"""Shows a failing test the exceptions that applications raise while they work on a hook.
 
-A receiver answers 500 and keeps the exception to itself: it tells its log at DEBUG only.
+A receiver answers 500 and only logs the exception at DEBUG.
 """
 
 import logging
@@ -10,7 +10,7 @@ from types import TracebackType
 __all__ = ["Raised"]
 
 _SOURCES = ("tallyhook.receiver", "tallyhook_mock.testing.applications")
-# Packages whose frames stand between a hook and the application.
+# Packages whose stack frames come between a hook and the application.
 _BELOW = frozenset(
     (
         "anyio",
@@ -30,9 +30,9 @@ logger = logging.getLogger("tallyhook_mock.testing")
 
 
 class Raised(logging.Filter):
-    """While this is entered, each exception is logged once as an ERROR, with the application's own frames.
+    """Inside this context, each exception is logged once as an ERROR, with the application's own frames.
 
-    With `quiet` none is.
+    With `quiet`, none is logged.
     """
 
     def __init__(self, *, quiet: bool) -> None:
@@ -70,7 +70,7 @@ class Raised(logging.Filter):
 
 
 def _trimmed(trail: TracebackType | None) -> TracebackType | None:
-    """Without the frames in front of the application's; whole if there are none of its."""
+    """The traceback from the application's first frame on. Complete if it has no frame of the application."""
     rest = trail
     while rest is not None:
         package = str(rest.tb_frame.f_globals.get("__name__")).partition(".")[0]

@@ -1,4 +1,4 @@
-"""What all tests of a run share, since it costs time to make: threads, and ports."""
+"""Threads and ports, which all tests of a run share because they take time to create."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -19,13 +19,14 @@ __tracebackhide__ = True  # pytest shows the line of the test
 
 
 class Address:
-    """Listens until it is closed. While nothing is served there, every call gets a 503.
+    """A port that listens until it is closed. While no application is served, every call gets a 503.
 
-    With a directory to keep the certificate in it speaks TLS, and `authority` is what clients have to trust.
+    With a `directory` for the certificate it speaks TLS, and `authority` is the file that clients have to
+    trust.
     """
 
     def __init__(self, loop: Loop, directory: Path | None = None) -> None:
-        """RuntimeError if it can't be served."""
+        """RuntimeError if it can't start."""
         identity = None if directory is None else make_identity(directory)
         self.authority = identity.authority if identity else None
         self._app: ASGIApp = _nobody
@@ -38,7 +39,7 @@ class Address:
 
     @contextmanager
     def serving(self, app: ASGIApp) -> Iterator[None]:
-        """Let an application answer for as long as this is entered."""
+        """Let an application answer the calls inside this context."""
         self._app = app
         try:
             yield
@@ -50,7 +51,7 @@ class Address:
         self._socket.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":  # a test's mock has a life of its own
+        if scope["type"] == "lifespan":  # a mock's lifespan is run by its test
             for word in ("startup", "shutdown"):
                 await receive()
                 await send({"type": f"lifespan.{word}.complete"})
@@ -69,7 +70,7 @@ class Address:
         try:
             await self._server.serve(sockets=[self._socket])
         except SystemExit:  # it would end the thread
-            raise RuntimeError("the mock could not be served; its log says why") from None
+            raise RuntimeError("the mock could not be served; see its log") from None
 
     async def _stop(self) -> None:
         self._server.should_exit = True
@@ -77,15 +78,14 @@ class Address:
 
 
 async def _nobody(scope: Scope, receive: Receive, send: Send) -> None:
-    await PlainTextResponse("no test has this mock now", 503)(scope, receive, send)
+    await PlainTextResponse("no test is using this mock", 503)(scope, receive, send)
 
 
 class Session:
-    """Two threads with an event loop each: the mock lives in one, listeners in the other.
+    """Two threads, each with an event loop: one for the mock, one for listeners.
 
-    Apart, so that a listener that blocks its loop while it calls the mock is answered all the same. A port is
-    opened when it is asked for first and stays open until the end. `make_directory` is asked for a place to
-    keep the certificate, once.
+    They are separate so that the mock can answer a listener that blocks its event loop. A port is opened on
+    first use, and stays open until the end. `make_directory` is called once, for the certificate.
     """
 
     def __init__(self, make_directory: Callable[[], Path]) -> None:
@@ -95,7 +95,7 @@ class Session:
         self._addresses: dict[bool, Address] = {}
 
     def address(self, *, tls: bool) -> Address:
-        """A port of 127.0.0.1, the same one each time."""
+        """A port on 127.0.0.1, the same one each time."""
         if tls not in self._addresses:
             self._addresses[tls] = Address(self.loop, self._make_directory() if tls else None)
         return self._addresses[tls]

@@ -1,4 +1,4 @@
-"""A hook as it is sent: a body and the headers that sign it; and posting it to a listener by hand."""
+"""A signed hook, and a client that posts it to a listener."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -33,7 +33,7 @@ HookType: TypeAlias = Literal[
 
 @dataclass(frozen=True, slots=True)
 class SignedHook:
-    """`forged_headers` sign another body with the right key."""
+    """A hook's body and signed headers. `forged_headers` sign another body with the right key."""
 
     type: str
     customer: str
@@ -42,11 +42,11 @@ class SignedHook:
     forged_headers: Mapping[str, str]
 
     def forged(self) -> "SignedHook":
-        """With a signature that is not this body's."""
+        """The hook with the signature of another body."""
         return replace(self, headers=self.forged_headers)
 
     def unsigned(self) -> "SignedHook":
-        """Without any signature."""
+        """The hook without a signature."""
         return replace(self, headers=_UNSIGNED)
 
 
@@ -54,10 +54,11 @@ _UNSIGNED = {"Content-Type": "application/json", "User-Agent": "tallyhook-mock"}
 
 
 def sign_hook(customer: Customer, type: str, id: int, at: datetime, signed_at: datetime | None) -> SignedHook:
-    """What a hook would say of a customer as it stands, dated `at`.
+    """A hook about a customer's current state, dated `at`.
 
-    `signed_at` matters to a scheme whose signature covers a time; None is the present, by the real clock as
-    listeners hold it against theirs. ValueError for an unknown type, or if there is nothing to speak of.
+    `signed_at` is for a scheme whose signature covers a time. None means now, in real time, because listeners
+    compare it with their own clock. ValueError for an unknown type, or if the customer has nothing that the
+    hook could be about.
     """
     product = customer.product
     content = body(event_about(customer, type, at, "operator"))
@@ -71,7 +72,7 @@ def sign_hook(customer: Customer, type: str, id: int, at: datetime, signed_at: d
 
 
 class ReceiverClient:
-    """Sends hooks straight to the listener that was registered last: what the mock knows of them is nothing.
+    """Sends hooks directly to the listener registered last. The mock doesn't log them.
 
     LookupError if there is no listener.
     """
@@ -80,12 +81,12 @@ class ReceiverClient:
         self._world = world
 
     def send(self, hook: SignedHook) -> httpx.Response:
-        """One request, and its answer; a listener that breaks has answered 500, and the log says why."""
+        """Send one request and return the answer. If the listener raises, it is 500, and the log says why."""
         url = self._url()
         return self._world.wait(lambda: self._world.sender.post(url, hook.body, hook.headers))
 
     async def asend(self, hook: SignedHook) -> httpx.Response:
-        """`send`, to be awaited."""
+        """Async version of `send`."""
         url = self._url()
         return await self._world.awaited(lambda: self._world.sender.post(url, hook.body, hook.headers))
 

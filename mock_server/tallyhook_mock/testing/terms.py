@@ -1,4 +1,4 @@
-"""Plans and customers as a test writes them, in the words of the catalogue."""
+"""Plans and customers as tests write them, in the terms of the catalogue."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -22,9 +22,9 @@ Amount: TypeAlias = str | int | Decimal
 
 
 class ItemTerms(TypedDict, total=False):
-    """What a plan says of a tracked item. `overage` is the price of each unit above `included` (0 and 0).
+    """A tracked item of a plan. `overage` is the price of each unit above `included`. Both default to 0.
 
-    `periodic`: its counter begins at 0 in every period, which it does unless told otherwise.
+    `periodic`, the default, means that its counter starts at 0 in every period.
     """
 
     overage: Amount
@@ -34,7 +34,7 @@ class ItemTerms(TypedDict, total=False):
 
 
 class PlanFields(TypedDict, total=False):
-    """What else may be said of a plan, in Cheddar's words."""
+    """Other fields of a plan, in Cheddar's terms."""
 
     name: str
     description: str
@@ -65,7 +65,7 @@ class PlanFields(TypedDict, total=False):
 
 
 class CustomerFields(TypedDict, total=False):
-    """What else may be said of a customer, in Cheddar's words."""
+    """Other fields of a customer, in Cheddar's terms."""
 
     first_name: str
     last_name: str
@@ -83,7 +83,7 @@ class CustomerFields(TypedDict, total=False):
 def plan_table(
     code: str, price: Amount, items: Mapping[str, ItemTerms], fields: Mapping[str, object]
 ) -> dict[str, Any]:
-    """The plan as a catalogue holds it. CatalogError, in the words of a test, for an unknown name."""
+    """The plan as a catalogue's table. CatalogError, with the names that tests use, for an unknown name."""
     _check_names(fields, PlanFields.__annotations__)
     return {
         "code": code,
@@ -96,7 +96,7 @@ def plan_table(
 def customer_table(
     code: str, plan: str, items: Mapping[str, Amount], fields: Mapping[str, object]
 ) -> dict[str, Any]:
-    """The customer as a catalogue holds it. CatalogError likewise."""
+    """The customer as a catalogue's table. CatalogError for an unknown name."""
     _check_names(fields, CustomerFields.__annotations__)
     return {"code": code, "planCode": plan, "items": dict(items), **_wire(fields)}
 
@@ -118,11 +118,11 @@ def _check_names(values: object, names: Collection[str], place: str = "") -> Non
     try:
         check_names(values, names, place)
     except CatalogError as error:
-        raise error.with_traceback(None) from None  # a test shows its own line, not ours
+        raise error.with_traceback(None) from None  # the traceback ends at the test's own line
 
 
 def _wire(fields: Mapping[str, object]) -> dict[str, object]:
-    """`billing_frequency` is `billingFrequency` there."""
+    """The name in a catalogue: `billingFrequency` for `billing_frequency`."""
     return {_camel(name): value for name, value in fields.items()}
 
 

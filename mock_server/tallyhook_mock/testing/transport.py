@@ -1,4 +1,4 @@
-"""Transports of httpx that lead into the mock of a test instead of a network, and routes of respx."""
+"""httpx transports that send requests to a test's mock instead of the network, and respx routes."""
 
 import asyncio
 import re
@@ -19,7 +19,7 @@ __all__ = ["AsyncTransport", "Transport", "routes"]
 
 
 class Transport(httpx.BaseTransport):
-    """For `httpx.Client`, in any thread: the mock answers in its own."""
+    """For `httpx.Client`, in any thread. The mock answers in its own thread."""
 
     def __init__(self, application: Application, loop: Loop) -> None:
         self._application = application
@@ -31,7 +31,7 @@ class Transport(httpx.BaseTransport):
 
 
 class AsyncTransport(httpx.AsyncBaseTransport):
-    """For `httpx.AsyncClient`, in any event loop of asyncio."""
+    """For `httpx.AsyncClient`, in any asyncio event loop."""
 
     def __init__(self, application: Application, loop: Loop) -> None:
         self._application = application
@@ -44,10 +44,10 @@ class AsyncTransport(httpx.AsyncBaseTransport):
 
 @contextmanager
 def routes(base_url: str, transport: httpx.BaseTransport) -> Iterator["respx.MockRouter"]:
-    """While this is entered, calls to the real address are answered through the transport.
+    """Inside this context, calls to Cheddar's real address are answered through the transport.
 
-    Each call of the API is a route by its name, such as `router["customers/add-charge"]`, to be counted or
-    given another answer. What goes elsewhere goes its way.
+    Each call of the API is a route with its name, such as `router["customers/add-charge"]`, which a test can
+    count or give another answer. Requests to other addresses are not affected.
     """
     import respx
 

@@ -1,4 +1,4 @@
-"""One test's world: a mock at work, and the listeners within the process."""
+"""The world of one test: a running mock, and the listeners in this process."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
@@ -35,15 +35,15 @@ __tracebackhide__ = True  # pytest shows the line of the test
 
 T = TypeVar("T")
 
-# The name that test clients of the frameworks use, which an application allows that is tested at all.
+# The host name of the frameworks' own test clients, which a tested application already allows.
 _HOST = "http://testserver"
 
 
 class World:
-    """Begins when it is made and ends with `close`. Its methods may be called in any thread but the mock's.
+    """Runs from its creation until `close`. Its methods may be called in any thread except the mock's.
 
-    `catalog` is a mapping or a catalogue file, None for the small default one; `start` a moment.
-    What listeners raise is logged, unless `quiet`. CatalogError, ValueError for `start`.
+    `catalog` is a mapping or a catalogue file. None means the small default catalogue. `start` is a moment.
+    Exceptions of listeners are logged, unless `quiet`. CatalogError; ValueError for an invalid `start`.
     """
 
     def __init__(
@@ -62,8 +62,8 @@ class World:
         self._start = parse_moment(start) if isinstance(start, str) else start
         self._strict = strict
         self._applications: list[Application] = []
-        self._guests: list[asyncio.AbstractEventLoop] = []  # event loops of tests that listeners run in
-        self._away: dict[str, Listener] = {}  # those whose loop has left, by URL
+        self._guests: list[asyncio.AbstractEventLoop] = []  # the tests' event loops in which listeners run
+        self._away: dict[str, Listener] = {}  # listeners whose `listening` context has ended, by URL
         session.loop.run(self._begin())
         self._raised.__enter__()
 
@@ -75,7 +75,7 @@ class World:
         await self._life.__aenter__()
 
     def close(self) -> None:
-        """Stop sending hooks, then the listeners, which may still make calls, then the mock."""
+        """Stop sending hooks, then stop the listeners, which may still make calls, then stop the mock."""
         self.call(self._pause)
         for application in self._applications:
             self.session.listeners.run(application.stop())
@@ -87,16 +87,16 @@ class World:
             self.mock.pause(listener)
 
     async def _end(self) -> None:
-        await self.calls.stop(patience=0)  # nobody waits for an answer any more
+        await self.calls.stop(patience=0)  # their answers are no longer needed
         await self._life.__aexit__(None, None, None)
 
     @property
     def product(self) -> Product:
-        """The first of the catalogue, which everything here speaks of."""
+        """The first product of the catalogue, which all methods use."""
         return next(iter(self.mock.state.products.values()))
 
     def customer(self, code: str) -> Customer:
-        """The engine's own; LookupError if there is none. For the mock's thread."""
+        """The mock's customer object. Call this in the mock's thread. LookupError if there is none."""
         try:
             return self.mock.state.customer(self.product, code)
         except Refusal:
@@ -107,7 +107,7 @@ class World:
     # -- listeners
 
     def listen(self, app: Callable[..., object], path: str, events: frozenset[str], *, lifespan: bool) -> str:
-        """Have an application get hooks, and give its URL. An ASGI one runs in a thread apart."""
+        """Send hooks to an application, and return its URL. ASGI applications run in a separate thread."""
         if not is_asgi(app):
             return self._open(path, events, WsgiListener(app)).url
         application = Application(app)
@@ -120,9 +120,9 @@ class World:
     async def listening(
         self, app: Callable[..., object], path: str, events: frozenset[str], *, lifespan: bool
     ) -> AsyncIterator[str]:
-        """Have an ASGI application get hooks in the event loop of the caller.
+        """Send hooks to an ASGI application in the caller's event loop.
 
-        When this is left its hooks wait; they are delivered if it is entered again with the same path.
+        After the context ends, its hooks wait. They are delivered if it is entered again with the same path.
         """
         if not is_asgi(app):
             raise TypeError("a WSGI application has no event loop to run in: use cheddar.listener(app)")
@@ -144,7 +144,7 @@ class World:
     def _open(self, path: str, events: frozenset[str], local: LocalListener) -> Listener:
         url = f"{_HOST}/{path.lstrip('/')}"
         if url in self.sender.by_url:
-            raise ValueError(f"{path}: a listener is there already")
+            raise ValueError(f"{path} already has a listener")
         self.sender.by_url[url] = local
 
         def opened() -> Listener:
@@ -158,7 +158,7 @@ class World:
         return self.call(opened)
 
     async def restore(self, snapshot: bytes) -> None:
-        """Go back to a snapshot, with the listeners that are here now."""
+        """Go back to a snapshot, but keep the current listeners."""
         urls = {each.url: each.events for each in self.mock.state.hooks.listeners.values()}
         await self.mock.restore(snapshot)
         for listener in tuple(self.mock.state.hooks.listeners.values()):
@@ -172,7 +172,7 @@ class World:
     # -- waiting
 
     def call(self, function: Callable[[], T]) -> T:
-        """Call a function in the mock's thread, where nothing else goes on meanwhile."""
+        """Call a function in the mock's thread. Nothing else runs in that thread during the call."""
 
         async def called() -> T:
             with exact():  # a task begins with the context of its caller
@@ -181,9 +181,9 @@ class World:
         return _run(self.session.loop, called())
 
     def wait(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Wait for what may need the listeners.
+        """Run work that may send hooks to listeners, and wait for it.
 
-        RuntimeError where that could never end: within a listener, and in an event loop that one runs in.
+        RuntimeError where this would deadlock: in a listener, and in an event loop in which a listener runs.
         """
         self._check()
         try:
@@ -194,24 +194,24 @@ class World:
             if running in self._guests:
                 raise RuntimeError(
                     "the listener runs in this event loop, which can't wait for it: "
-                    "await the method whose name begins with an a, such as abill"
+                    "await the method's async version, such as abill"
                 )
         return _run(self.session.loop, work())
 
     async def awaited(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """`wait` for an event loop, which goes on meanwhile."""
+        """Async version of `wait`."""
         self._check()
         return await self.session.loop.arun(work())
 
     def _check(self) -> None:
         if is_answering():
-            raise RuntimeError("a listener can't wait for hooks: one of them is its own")
+            raise RuntimeError("a listener can't wait for hooks, because it works on one of them")
         if not all(loop.is_running() for loop in self._guests):
-            raise RuntimeError("the event loop of a listener does not run: nothing would answer its hooks")
+            raise RuntimeError("a listener's event loop is not running, so its hooks would get no answer")
 
 
 def _run(loop: Loop, work: Coroutine[Any, Any, T]) -> T:
-    """What is wrong with a test's wish is told without our way to it."""
+    """Run `work`. Errors in a test's arguments are raised without internal traceback frames."""
     try:
         return loop.run(work)
     except (ValueError, LookupError) as error:
