@@ -60,7 +60,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    # Loaded when asked for: the command line has to be able to say that the extra `mock` is not installed.
+    # Loaded on demand, so that the command line can report that the extra `mock` is not installed.
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

@@ -14,22 +14,23 @@ __all__ = ["create_app"]
 
 
 def create_app(mock: Mock, *, console_token: str = "") -> ASGIApp:
-    """The billing systems' APIs, control under `/_mock`, and the console. Its lifespan is `mock.running`.
+    """The billing systems' APIs, the control API under `/_mock`, and the console.
+
+    Its lifespan is `mock.running`.
 
     `console_token` lets browsers on other machines use the console. Without a token they can't.
     """
 
     def keep(name: str, app: ASGIApp) -> ASGIApp:
-        """The application, with its calls recorded in the journal if there is one."""
+        """The application, with its calls recorded in the journal, if any."""
         return mock.persistence.recorded(app, name, _may_change)
 
     faces: list[tuple[Callable[[str], bool], ASGIApp]] = []
     for name, api in parts("api").items():
         face: Face = api.face(mock)
         app = with_faults(face, keep(name, face.app), mock.strike, mock.called)
-        faces.insert(
-            0, (face.serves, app)
-        )  # Cheddar comes first: it takes every path that no other system serves
+        # Cheddar comes first in `parts`, and so last here: it serves every path that no other system serves.
+        faces.insert(0, (face.serves, app))
 
     def build_control() -> ASGIApp:
         from tallyhook_mock.control.app import control_app
@@ -62,12 +63,12 @@ def create_app(mock: Mock, *, console_token: str = "") -> ASGIApp:
 
 
 def is_console(path: str) -> bool:
-    """Whether a path belongs to the console. Answers without loading the console."""
+    """Whether a path belongs to the console. Works without loading the console."""
     return path == "/" or path == "/console" or path.startswith("/console/")
 
 
 def _may_change(scope: Scope) -> bool:
-    """Whether a call may change anything. Moving the clock doesn't count: its steps are recorded."""
+    """Whether a call may change anything. Moving the clock doesn't count, since its steps are recorded."""
     path, method = scope["path"], scope["method"]
     if path.startswith("/xml/"):
         return not path.split("/")[3:4] or not path.split("/")[3].startswith("get")
@@ -77,7 +78,7 @@ def _may_change(scope: Scope) -> bool:
 
 
 class _Later:
-    """An application that is loaded at its first call, so that a mock in a test starts faster."""
+    """An application that is loaded on its first call, so that a mock in a test starts faster."""
 
     def __init__(self, build: Callable[[], ASGIApp]) -> None:
         self._build = build

@@ -1,6 +1,6 @@
-"""The latest calls to the billing APIs: what was asked, what was answered, and how long it took.
+"""The latest calls to the billing APIs: the action, the status, and the time taken.
 
-Only the action, the product and the customer of a call are kept: no card and no password.
+A call is kept with its product and customer, but without its parameters: no card data and no passwords.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,9 +18,9 @@ KEPT = 10_000
 class CallMade(Value, frozen=True):
     """One call.
 
-    `at` is the mock's time; `seconds` are real. `status` is None if the connection was dropped. `reason` is
-    the text of a refusal, `fault` the planned fault that struck the call. In a system without customers,
-    `customer` is the account.
+    `at` is the mock's time. `seconds` are real seconds. `status` is None if the connection was dropped.
+    `reason` is the text of a refusal. `fault` is the kind of the planned fault that struck the call. In a
+    system without customers, `customer` is the account.
     """
 
     number: int
@@ -41,7 +41,7 @@ class CallMade(Value, frozen=True):
 
 
 class CallLog:
-    """The latest calls, numbered from 1. The functions in `told` are called with each new call."""
+    """The latest calls, numbered from 1. Each function in `told` is called with every new call."""
 
     def __init__(self, kept: int = KEPT) -> None:
         self.told: list[Callable[[CallMade], None]] = []
@@ -60,7 +60,7 @@ class CallLog:
     def add(
         self, aim: Aim, method: str, answer: Watched, seconds: float, fault: Fault | None, at: datetime
     ) -> None:
-        """Note a call that was answered, or whose connection was dropped."""
+        """Log a call that was answered, or whose connection was dropped."""
         self._count += 1
         made = CallMade(
             self._count,

@@ -1,12 +1,12 @@
-"""The mock's clock: real time, or a moment that stands still until it is moved."""
+"""The mock's clock: it runs in real time, or is frozen until it is moved."""
 
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 __all__ = ["Clock", "ClockBusy", "Mode", "parse_moment"]
 
-# The years in which the clock may stand. The farthest that a system calculates ahead is a first bill a
-# thousand years after the trial, so every date fits into a datetime.
+# The years that the clock may show. A system calculates at most a thousand years ahead (a first bill after a
+# trial), so every date fits into a datetime.
 _YEARS = range(1000, 8000)
 
 
@@ -16,11 +16,11 @@ class Mode(StrEnum):
 
 
 class ClockBusy(Exception):
-    """The clock is being moved already."""
+    """Another call is already moving the clock."""
 
 
 class Clock:
-    """Frozen at a moment, or running with real time from there. It never goes back."""
+    """A clock that is frozen, or runs at the speed of real time. It never goes back."""
 
     __slots__ = ("_is_held", "_is_suspended", "_moment", "_offset")
 
@@ -37,9 +37,9 @@ class Clock:
         return Mode.FROZEN if self._offset is None else Mode.REAL
 
     def now(self) -> datetime:
-        """The present moment for everything in the mock, in UTC."""
+        """The mock's current time, in UTC."""
         if self._offset is not None and not self._is_held:
-            # If the machine's clock is set back, this one stands still until the machine has caught up.
+            # If the machine's clock is set back, this clock stands still until the machine's catches up.
             self._moment = max(self._moment, datetime.now(UTC) + self._offset)
         return self._moment
 
@@ -49,7 +49,7 @@ class Clock:
         return self._moment - datetime.now(UTC) if self._is_suspended else self._offset
 
     def hold(self) -> None:
-        """Return the same moment from `now` until `let_go`."""
+        """Make `now` return the same moment until `let_go`."""
         self.now()
         self._is_held = True
 
@@ -57,21 +57,21 @@ class Clock:
         self._is_held = False
 
     def set(self, moment: datetime, offset: timedelta | None) -> None:
-        """Put the clock where a saved one stood, even if that is in the past."""
+        """Set the clock to a saved time, even one in the past."""
         self._moment, self._offset = moment, offset
 
     def freeze(self) -> None:
-        """Stop at the present moment."""
+        """Stop the clock."""
         self.now()
         self._offset = None
 
     def run(self) -> None:
-        """Continue from the present moment at the speed of real time."""
+        """Let the clock run from its current time, at the speed of real time."""
         if self._offset is None:
             self._offset = self._moment - datetime.now(UTC)
 
     def suspend(self) -> None:
-        """Stop at the present moment until `resume`."""
+        """Stop the clock until `resume`."""
         is_running = self._offset is not None
         self.freeze()
         self._is_suspended = is_running
@@ -86,7 +86,7 @@ class Clock:
         """The moment in UTC. ValueError if it is in the past or after the year 7999."""
         to = _reachable(to)
         if to < self.now():
-            raise ValueError(f"{to.isoformat()} is in the past: it is {self._moment.isoformat()}")
+            raise ValueError(f"{to.isoformat()} is in the past: it is now {self._moment.isoformat()}")
         return to
 
     def move(self, to: datetime) -> None:
@@ -116,5 +116,5 @@ def _reachable(moment: datetime) -> datetime:
 
 def _utc(moment: datetime) -> datetime:
     if moment.tzinfo is None:
-        raise ValueError("a moment must carry its offset")
+        raise ValueError("the moment needs a UTC offset")
     return moment.astimezone(UTC)

@@ -1,4 +1,4 @@
-"""A connection that the application can drop at any point, as a failing network does."""
+"""A connection that the application can drop at any point, like a failing network."""
 
 import asyncio
 from collections.abc import Callable
@@ -18,7 +18,7 @@ _UNREADABLE = 70_400  # the log number of every request that is not HTTP
 class Connection(HttpToolsProtocol):
     """uvicorn's HTTP/1.1 with an ASGI extension for `drop`. Pass it as `uvicorn.Config(http=…)`.
 
-    ASGI itself can't drop a connection: if an application returns without an answer, the server sends a 500
+    ASGI itself can't drop a connection. If an application returns without answering, the server sends a 500
     and logs an error.
     """
 
@@ -46,7 +46,7 @@ class Connection(HttpToolsProtocol):
         self.transport.close()
 
     def shutdown(self) -> None:
-        """The server is about to stop, and waits a little for answers in progress."""
+        """Called when the server is about to stop. It still waits a little for answers in progress."""
         self._closing.set()
         super().shutdown()
 
@@ -57,23 +57,23 @@ def droppable(scope: Scope, close: Callable[[], object]) -> Scope:
 
 
 async def drop(scope: Scope, receive: Receive) -> None:
-    """Close the TCP connection after what was sent so far. Returns when it is closed.
+    """Close the TCP connection after the bytes sent so far. Returns when it is closed.
 
-    RuntimeError under a server that can't drop connections.
+    RuntimeError if the server can't drop connections.
     """
     extension = scope.get("extensions", {}).get(_EXTENSION)
     if extension is None:
-        raise RuntimeError("this server can't drop a connection: uvicorn needs http=Connection for it")
+        raise RuntimeError("this server can't drop connections: run uvicorn with http=Connection")
     extension["close"]()
-    # If we returned before the server noticed, it would report a broken application.
+    # If this returned before the server noticed the disconnect, the server would report a broken application.
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
 async def closing(scope: Scope) -> None:
-    """Returns when the server is about to stop. For answers that would otherwise never end.
+    """Return when the server is about to stop. For answers that would otherwise never end.
 
-    Under a server that doesn't announce its end, this never returns.
+    Never returns if the server doesn't announce that it stops.
     """
     extension = scope.get("extensions", {}).get(_CLOSING)
     await (asyncio.Event() if extension is None else extension["event"]).wait()

@@ -1,4 +1,4 @@
-"""Hooks on their way: taken when they are due, sent one after the other to each account, and reported."""
+"""Delivery of hooks: takes the due ones, sends them in order for each account, and records the results."""
 
 import asyncio
 from collections import deque
@@ -17,9 +17,9 @@ __all__ = ["Deliveries", "DeliveryQueue"]
 
 
 class DeliveryQueue:
-    """One delivery after the other for an account, side by side across accounts.
+    """A queue that delivers the hooks of one account in order, and those of different accounts concurrently.
 
-    `carry` makes one delivery and reports it. At most `width` deliveries are made at the same time.
+    `carry` makes one delivery and reports it. At most `width` deliveries run at the same time.
     """
 
     def __init__(self, carry: Callable[[Delivery], Awaitable[None]], width: int = 8) -> None:
@@ -30,7 +30,7 @@ class DeliveryQueue:
         self._workers: set[asyncio.Task[None]] = set()
 
     def add(self, deliveries: Iterable[Delivery]) -> None:
-        """Queue deliveries behind the others of their accounts, and start on them."""
+        """Queue deliveries behind the others of their accounts, and start workers."""
         for delivery in deliveries:
             key = delivery.hook.account
             line = self._lines.get(key)
@@ -72,8 +72,7 @@ class DeliveryQueue:
                     else:
                         del self._lines[key]
         finally:
-            # Not in a callback: between the last look at the lines and a callback, `add` would count on a
-            # worker that is about to end.
+            # Not in a callback: `add` could run before it, and count on a worker that is about to end.
             worker = asyncio.current_task()
             if worker is not None:
                 self._workers.discard(worker)
@@ -87,7 +86,7 @@ class Deliveries:
         self._queue = DeliveryQueue(self._carry)
 
     def send_due(self) -> None:
-        """Start on the deliveries that are due."""
+        """Start the deliveries that are due."""
         self._queue.add(self.take_due())
 
     @property
@@ -103,7 +102,7 @@ class Deliveries:
         await self._queue.close()
 
     def headers(self, hook: Hook, listener: Listener) -> dict[str, str]:
-        """The headers with which a hook would go out to a listener now."""
+        """The headers that a hook to a listener would have now."""
         if hook.policy is not None:
             return keyed_headers(listener)
         return hook_headers(hook, self._mock.state.products[hook.product])
@@ -119,7 +118,7 @@ class Deliveries:
         return mock.state.hooks.due(mock.clock.now())
 
     async def _carry(self, delivery: Delivery) -> None:
-        """One attempt at one delivery, or what a fault makes of it."""
+        """Make one attempt at a delivery, with the fault that strikes it."""
         is_sent, fault = self.prepare(delivery)
         if is_sent:
             mock, headers = self._mock, self.headers(delivery.hook, delivery.listener)
@@ -128,7 +127,7 @@ class Deliveries:
 
     def prepare(self, delivery: Delivery) -> tuple[bool, Fault | None]:
         """Whether to send a delivery now, and the fault that strikes it."""
-        if delivery.state is not DeliveryState.SENDING:  # canceled while it waited
+        if delivery.state is not DeliveryState.SENDING:  # canceled while it was queued
             return False, None
         mock, hook = self._mock, delivery.hook
         mock.persistence.record("carry", (hook.id, delivery.id))
@@ -147,7 +146,7 @@ class Deliveries:
 
     @exact()
     def report(self, delivery: Delivery, attempts: list[Attempt]) -> None:
-        """Note what became of a delivery."""
+        """Record the result of a delivery."""
         mock = self._mock
         mock.persistence.record("attempts", (delivery.hook.id, delivery.id, attempts))
         for attempt in attempts:

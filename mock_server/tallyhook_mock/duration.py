@@ -21,7 +21,7 @@ _ISO = re.compile(
 
 
 class Duration(Value, frozen=True):
-    """Calendar months, whose length depends on the day they are counted from, plus an exact rest."""
+    """A number of calendar months, which vary in length, plus an exact `rest`."""
 
     months: int
     rest: timedelta
@@ -42,7 +42,7 @@ class Duration(Value, frozen=True):
 
 
 def parse_duration(written: str) -> Duration:
-    """Read `2w`, `1mo`, `1d12h`, `90s`, or ISO 8601's `P1M`; `m` is a minute. ValueError otherwise."""
+    """Read `2w`, `1mo`, `1d12h`, `90s`, or ISO 8601's `P1M`. `m` means minutes. ValueError otherwise."""
     found = _PLAIN.fullmatch(written) or _ISO.fullmatch(written)
     parts = {unit: int(count) for unit, count in found.groupdict().items() if count} if found else {}
     if not parts:
@@ -59,7 +59,7 @@ _LOOSE = re.compile(r"(\d{1,6})[\s_-]*([a-z]+)", re.ASCII)
 
 
 def _meant(written: str) -> str:
-    """What was probably meant: `1mo` for `1 month`, `1M` or `1mon`. Empty if that is not clear."""
+    """What was probably meant: `1mo` for `1 month`, `1M` or `1mon`. Empty if unclear."""
     text = written.strip().lower().replace(",", " ").replace(" and ", " ")
     found = []
     for count, word in _LOOSE.findall(text):

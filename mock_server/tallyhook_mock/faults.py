@@ -17,7 +17,7 @@ _FARTHEST = timedelta(days=1000)
 
 
 class FaultKind(StrEnum):
-    """The first five strike calls; LOCK, calls and the billing engine; the others, hooks."""
+    """The first five kinds strike calls, LOCK calls and the billing engine, the others hooks."""
 
     LATENCY = "latency"
     ERROR = "error"
@@ -31,7 +31,7 @@ class FaultKind(StrEnum):
     LOSE_ANSWER = "loseAnswer"
 
 
-# The options that each kind takes beyond those that say whom it strikes and when.
+# The options of each kind, apart from those that choose what it strikes and when.
 OPTIONS: dict[FaultKind, tuple[str, ...]] = {
     FaultKind.LATENCY: ("action", "seconds"),
     FaultKind.ERROR: ("action", "status", "retry_after"),
@@ -53,7 +53,7 @@ def _made(fields: Mapping[str, Any]) -> "Fault":
 
 
 class _OfKind(Value, frozen=True):
-    """The one positional field of a fault; all others are keyword-only."""
+    """The only positional field of a fault."""
 
     kind: FaultKind
 
@@ -61,16 +61,17 @@ class _OfKind(Value, frozen=True):
 class Fault(_OfKind, frozen=True, kw_only=True):
     """One planned fault.
 
-    It counts the calls or deliveries that match. From the `nth` on, it strikes the next `times` of them (one
-    by default). With a `probability` it strikes each with that chance, without end unless `times` limits it.
-    The draws depend on `seed` and kind alone, so that the same calls fail in every run. ValueError for values
-    that make no sense.
+    It counts the calls or deliveries that match. It strikes `times` of them (one by default), starting with
+    the `nth`. With a `probability`, it strikes each of them with that probability, and without a limit unless
+    `times` is given. The random draws only depend on `seed` and kind, so the same calls fail in every run.
+    ValueError for invalid values.
 
     Args:
         action: of the call, such as `customers/add-charge`; empty for every call.
         type: of the hook, such as `subscriptionBillable`; empty for every hook.
-        customer: a code; empty for every customer, and for calls that are about none.
-        seconds: real seconds that a call waits (latency), or that a listener has to answer (timeout).
+        customer: a code; empty for every customer and for calls without a customer.
+        seconds: how long a call is delayed (latency), or how long a listener has to answer (timeout), in real
+            seconds.
         status: of an error: 500, 502 or 503.
         retry_after: the Retry-After of an error 503, in seconds.
         by: how long a reordered hook is held back, on the mock's clock.
@@ -107,7 +108,7 @@ class Fault(_OfKind, frozen=True, kw_only=True):
 
     @property
     def most(self) -> int | None:
-        """How often it strikes. None if there is no limit."""
+        """How often it strikes at most. None if there is no limit."""
         return 1 if self.times is None and self.probability is None else self.times
 
 
@@ -115,7 +116,7 @@ _SPECIAL = frozenset(name for options in OPTIONS.values() for name in options)
 
 
 class Armed:
-    """A planned fault, with the number of calls or deliveries that it met and that it struck."""
+    """A planned fault, with the number of calls or deliveries that matched, and that it struck."""
 
     def __init__(self, fault: Fault) -> None:
         self.fault = fault
@@ -128,21 +129,21 @@ class Armed:
         return self.fault.most is not None and self.struck >= self.fault.most
 
     def meet(self) -> bool:
-        """Count one more that matches. Returns whether the fault strikes it."""
+        """Count a match. Returns whether the fault strikes it."""
         self.met += 1
-        # Drawn for each one that matches, so that the nth draw always belongs to the nth match.
+        # Drawn for every match, so that the nth draw always belongs to the nth match.
         is_drawn = self.fault.probability is None or self._random.random() < self.fault.probability
         return is_drawn and self.met >= self.fault.nth
 
 
 class Faults:
-    """All planned faults. At most one strikes a call or a delivery: the one that was planned first."""
+    """All planned faults. If several match a call or a delivery, the one planned first strikes it."""
 
     def __init__(self) -> None:
         self._armed: list[Armed] = []
 
     def __iter__(self) -> Iterator[Armed]:
-        """All of them in the order of planning, including those that are over."""
+        """All faults in the order of planning, including those that are over."""
         return iter(self._armed)
 
     def add(self, fault: Fault) -> Armed:
@@ -157,16 +158,16 @@ class Faults:
         return all(armed.is_over for armed in self._armed)
 
     def for_call(self, action: str, customer: str, *, on_outstanding: bool) -> Fault | None:
-        """The fault that strikes a call. `on_outstanding`: it is about an outstanding invoice."""
+        """The fault that strikes a call. `on_outstanding`: the call concerns an outstanding invoice."""
         kinds = _CALLS | {FaultKind.LOCK} if on_outstanding else _CALLS
         return self._strike(kinds, customer, lambda fault: fault.action in ("", action))
 
     def for_delivery(self, type: str, customer: str) -> Fault | None:
-        """The fault that strikes an attempt to deliver a hook."""
+        """The fault that strikes a delivery of a hook."""
         return self._strike(_HOOKS, customer, lambda fault: fault.type in ("", type))
 
     def for_execution(self, customer: str) -> Fault | None:
-        """The lock that keeps the billing engine from executing a customer's outstanding invoice."""
+        """The LOCK fault that stops the billing engine from executing a customer's outstanding invoice."""
         return self._strike(frozenset({FaultKind.LOCK}), customer, lambda _: True)
 
     def _strike(

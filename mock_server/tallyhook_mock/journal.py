@@ -1,9 +1,9 @@
 """What a mock with `--state FILE` writes to the disk before it answers.
 
-FILE is a snapshot, and FILE.log records everything since: each call, each step of a billing system, and each
-attempt to deliver, in order, with the time of the mock's clock. The rules depend on nothing else, so
-replaying the log rebuilds the same world. An answer waits until its call is in the log; all waiting answers
-share one flush.
+FILE is a snapshot. FILE.log records everything since then, in order and with the time of the mock's clock:
+each call, each step of a billing system, and each delivery attempt. The billing rules depend on nothing else,
+so replaying the log rebuilds the same world. Each answer waits until its call is in the log. All waiting
+answers share one flush.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ _HEAD = b"tallyhook log 1 "
 
 
 class Record(Value, frozen=True, array_like=True):
-    """One recorded action. `kind` says what replays it, with `content`. `offset` is that of the clock."""
+    """One recorded action. `kind` selects the function that replays `content`. `offset` is the clock's."""
 
     kind: str
     at: datetime
@@ -37,10 +37,10 @@ class Record(Value, frozen=True, array_like=True):
 
 
 class Journal:
-    """The two files, and FILE.lock, which one process holds at a time. The lock ends with the process."""
+    """The two files, and FILE.lock, which only one process can hold. The lock ends with the process."""
 
     def __init__(self, file: Path) -> None:
-        """SnapshotError if the file is no readable snapshot or another mock uses it. May raise OSError."""
+        """SnapshotError if the file isn't a readable snapshot or another mock uses it. May raise OSError."""
         self.file = file
         self._lock = _lock(file)
         self._log_file = file.with_name(f"{file.name}.log")
@@ -49,7 +49,7 @@ class Journal:
         self._buffer: list[bytes] = []
         self._appended = self._durable = 0
         self._flush: asyncio.Task[None] | None = None
-        self._failure: OSError | None = None  # a failed write: from then on nothing is answered
+        self._failure: OSError | None = None  # after a failed write, no call is answered
         try:
             self.saved: Any = read_file(file) if file.exists() else None
         except (SnapshotError, OSError):
@@ -57,7 +57,7 @@ class Journal:
             raise
 
     def records(self) -> Iterator[Record]:
-        """The records since the snapshot, without one that a crash cut off: it was never answered."""
+        """The records since the snapshot. A record cut off by a crash is left out: it was never answered."""
         if self.saved is None or not self._log_file.exists():
             return
         written = self._log_file.read_bytes()
@@ -65,7 +65,7 @@ class Journal:
         if not head.startswith(_HEAD):
             raise SnapshotError(f"{self._log_file} is not the log of a mock")
         if head != _HEAD + str(self.saved["generation"]).encode():
-            return  # the log belongs to an earlier snapshot; this one contains all of it
+            return  # the log belongs to an earlier snapshot, and this snapshot contains all of it
         at = 0
         while at + 8 <= len(rest):
             length, check = int.from_bytes(rest[at : at + 4]), int.from_bytes(rest[at + 4 : at + 8])
@@ -141,7 +141,7 @@ class Journal:
 
 
 def _lock(file: Path) -> int:
-    """The file descriptor of the lock, which is held until it is closed."""
+    """Take the lock, and return its file descriptor. The lock is held until that is closed."""
     lock = os.open(file.with_name(f"{file.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -149,7 +149,7 @@ def _lock(file: Path) -> int:
         owner = os.pread(lock, 20, 0).decode()
         os.close(lock)
         raise SnapshotError(
-            f"another mock works with it, process {owner}; stop that one, or name another file"
+            f"another mock is using it, process {owner}; stop that one, or use another file"
         ) from None
     os.ftruncate(lock, 0)
     os.pwrite(lock, str(os.getpid()).encode(), 0)

@@ -1,4 +1,4 @@
-"""ASGI middleware before a system's API: it logs each call, and fails it where a fault is planned."""
+"""ASGI middleware for a system's API: logs each call, and applies planned faults."""
 
 import asyncio
 import logging
@@ -26,9 +26,9 @@ _LONGEST_REFUSAL = 64_000  # bytes that are searched for the reason
 
 
 class Aim(Value, frozen=True):
-    """What a call is about, as far as it can be read: codes of product and customer, empty if unknown.
+    """What a call is about: its action, and the codes of product and customer, empty if unknown.
 
-    In a system without products, `customer` is the account to which its timeline belongs.
+    In a system without products, `customer` is the account whose timeline shows the call.
     """
 
     action: str
@@ -42,10 +42,10 @@ class Face(Value, frozen=True):
     """The API of a system, and how faults apply to its calls.
 
     Attributes:
-        serves: whether a path belongs to it.
-        aim: reads what a call is about; None for what is not a call. It is lenient, since a fault may strike
-            a call that would be refused. Without it no faults strike.
-        refused: answers a fault that is an error, in the words of the system.
+        serves: whether a path belongs to the API.
+        aim: reads what a request is about; None if it isn't a call. It is lenient, since a fault may strike a
+            call that would be refused. Without it, no faults strike.
+        refused: makes the answer for an ERROR fault, in the system's format.
         max_body: how many bytes of a body are read for `aim`.
     """
 
@@ -57,7 +57,7 @@ class Face(Value, frozen=True):
 
 
 async def buffered(receive: Receive, most: int) -> tuple[bytes, bool, Receive]:
-    """The body of a call, whether that is all of it, and a `receive` that starts from the beginning.
+    """The body of a call, whether it is complete, and a `receive` that starts from the beginning.
 
     Reading stops after more than `most` bytes, or when the client goes away.
     """
@@ -80,7 +80,7 @@ async def buffered(receive: Receive, most: int) -> tuple[bytes, bool, Receive]:
 
 
 async def receive_body(request: Request, most: int) -> bytes | None:
-    """The body; None if it is longer than `most` bytes. It is read to the end so the answer gets through."""
+    """The body, or None if it is longer than `most` bytes. Reads it all, so that the answer gets through."""
     body, length = bytearray(), 0
     async for chunk in request.stream():
         length += len(chunk)
@@ -96,11 +96,12 @@ def api_app(
     max_body: int,
     broken: Refusal,
 ) -> ASGIApp:
-    """An API as an application: `respond` carries out a call and answers it; `refused` answers a Refusal.
+    """Make an ASGI application of an API.
 
-    `respond` gets None for a body longer than `max_body` bytes. Once the body is read nothing waits before
-    the answer, so each call sees a consistent state. `changed` is called after each call, before its answer,
-    and takes the events that the call left. Any other exception is logged and answered as `broken`.
+    `respond` carries out a call and answers it. It gets None for a body longer than `max_body` bytes. Nothing
+    is awaited between the body and the answer, so each call sees a consistent state. `refused` answers a
+    Refusal. `changed` is called after each call, before its answer, and takes the call's events. Any other
+    exception is logged, and the answer is `broken`.
     """
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -114,7 +115,7 @@ def api_app(
         except Refusal as refusal:
             response = refused(refusal)
         except Exception:
-            logger.exception("a call of %s broke", request.url.path)
+            logger.exception("a call of %s failed", request.url.path)
             response = refused(broken)
         await response(scope, receive, send)
 
@@ -122,7 +123,7 @@ def api_app(
 
 
 def with_retry_after(response: Response, fault: Fault) -> Response:
-    """The answer to a call that a fault makes fail; a 503 says when to try again."""
+    """The answer to a call that a fault makes fail. A 503 gets a Retry-After header."""
     if fault.status == 503:
         response.headers["Retry-After"] = str(fault.retry_after)
     return response
@@ -148,12 +149,12 @@ class Watched:
 
     @property
     def status(self) -> int | None:
-        """None if the answer was not sent to its end."""
+        """None if the answer was not sent completely."""
         return self._status if self._is_whole else None
 
     @property
     def reason(self) -> str:
-        """The text of a refusal, in one line."""
+        """The text of a refusal, on one line."""
         found = _REASON.search(self._answer)
         text = bytes(found[1] if found else self._answer).decode("utf-8", "replace")
         return " ".join((unescape(text) if found else text).split())[:_LONGEST_REASON]
@@ -165,9 +166,9 @@ def with_faults(
     strike: Callable[[Aim], Fault | None],
     made: Callable[[Aim, str, Watched, float, Fault | None], None],
 ) -> ASGIApp:
-    """`app`, the application of the face, with the fault that `strike` returns applied to each call.
+    """Wrap `app`, the application of the face, so that the fault returned by `strike` applies to each call.
 
-    `made` is called after each call with its method, its answer, and the real seconds that it took.
+    `made` is called after each call with its method, its answer, and the real seconds it took.
     """
 
     aim, refused = face.aim, face.refused
@@ -177,7 +178,7 @@ def with_faults(
     async def faulty(scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
         body, _, again = await buffered(receive, face.max_body)
-        # Before the call is carried out: a customer that it deletes is still there.
+        # Before the call is carried out, because the call may delete its customer.
         target = aim(scope, body)
         if target is None:
             await app(scope, again, send)

@@ -1,4 +1,4 @@
-"""The mock: the billing systems, their clock, and the hooks that they send."""
+"""The mock: the billing systems, their clock, and their hooks."""
 
 import asyncio
 import logging
@@ -41,14 +41,14 @@ __all__ = ["Mock"]
 
 logger = logging.getLogger(__name__)
 
-# Real seconds after which a long series of steps yields to other tasks.
+# Real seconds after which a long run of steps yields to other tasks.
 _TURN = 0.01
-# Real seconds after which a running clock is checked again, in case the machine slept or its clock was set.
+# Real seconds between checks of a running clock, in case the machine slept or its clock was changed.
 _LOOK = 60.0
 
 
 class World(TypedDict):
-    """Everything that a mock saves and goes back to."""
+    """Everything that a mock saves and restores."""
 
     systems: Systems
     moment: datetime
@@ -59,13 +59,13 @@ class World(TypedDict):
 
 
 class Mock:
-    """A billing server without a network: `create_app` makes an ASGI application of it.
+    """The billing server, without networking. `create_app` makes an ASGI application of it.
 
-    `catalog` is the content of a catalogue file as a mapping; None for the small default one. `start` is an
-    aware moment; None for the present. With a `seed` the ids are the same in every run and after every reset.
-    Without one each world has its own ids, so that a listener never mistakes a new hook for one it has seen
-    before. The application's lifespan (or `running`) sends hooks and bills as time passes. All methods must
-    be called in the mock's event loop.
+    `catalog` is the content of a catalogue file as a mapping. None means the small default catalogue. `start`
+    is an aware datetime. None means now. With a `seed`, the ids are the same in every run and after every
+    reset. Without one, the ids of each world are different, so that a listener never mistakes a new hook for
+    an old one. The application's lifespan (or `running`) sends hooks and bills as time passes. All methods
+    must be called in the mock's event loop.
     """
 
     def __init__(
@@ -81,28 +81,28 @@ class Mock:
     ) -> None:
         """CatalogError if the catalogue can't be used.
 
-        A `journal` keeps everything on the disk. If it already holds a world, that one is used, and `catalog`
+        A `journal` keeps everything on disk. If it already holds a world, that world is loaded, and `catalog`
         and `start` only apply to a reset.
         """
         self.persistence = Persistence(self, journal)
         self.snapshots: dict[str, bytes] = {}
-        self.form_token = secrets.token_urlsafe(24)  # must come with every form of the console
+        self.form_token = secrets.token_urlsafe(24)  # required in every form of the console
         self._seed = seed
         self.sender = sender or Sender()
         self._start = start
         self._mode = mode
         self.is_strict = strict  # whether Cheddar's calls with unknown parameters are refused
         self._is_advancing = False
-        self._turn = 0.0  # when this task last yielded, by the real clock
+        self._turn = 0.0  # when this task last yielded, in real time
         self.notifier = Notifier()
         self.calls = CallLog()
         self._wake = asyncio.Event()
-        self._looks_at: datetime | None = None  # when the pump will check again by itself
+        self._looks_at: datetime | None = None  # when the pump will check again
         self._begin(catalog if catalog is not None else default_catalog(), self._new_clock())
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Send hooks, and bill while the clock runs. The ASGI lifespan enters this."""
+        """Send hooks, and bill while the clock runs. The ASGI lifespan enters this context."""
         await self.persistence.recover()
         pump = asyncio.create_task(self._pump())
         try:
@@ -114,23 +114,23 @@ class Mock:
             await self.sender.close()
             await self.persistence.close()
 
-    # -- the beginning
+    # -- start and reset
 
     async def replace_catalog(self, catalog: Mapping[str, object]) -> None:
-        """Start over with another catalogue. The clock stays where it is; customers and hooks are forgotten.
+        """Start over with another catalogue. Customers and hooks are deleted. The clock keeps its time.
 
-        CatalogError if the catalogue can't be used (nothing has changed then), ClockBusy while the clock is
-        being moved.
+        CatalogError if the catalogue can't be used (then nothing changes), ClockBusy while the clock is being
+        moved.
         """
         await self._start_over(catalog, self.clock)
 
     async def reset(self) -> None:
-        """Start over with the catalogue that was loaded last, the clock at its start, and no faults."""
+        """Start over with the last loaded catalogue, the clock at its start time, and no faults."""
         await self._start_over(self._catalog, self._new_clock())
 
     @exact()
     def add_catalog(self, catalog: Mapping[str, object]) -> None:
-        """Add to the catalogue until the next reset. A plan that exists already is replaced.
+        """Add to the catalogue until the next reset. Existing plans are replaced.
 
         CatalogError if it can't be used.
         """
@@ -165,7 +165,7 @@ class Mock:
     ) -> None:
         systems.cheddar.is_locked = self._is_locked
         self.systems = systems
-        self.state = systems.cheddar  # Cheddar's state, which also holds the hooks of all systems
+        self.state = systems.cheddar  # Cheddar's state, which also holds the hooks of the other systems
         self.totals = Totals()
         self.clock = clock
         self.timeline = timeline
@@ -173,17 +173,16 @@ class Mock:
         self._catalog = catalog
         self.deliveries = Deliveries(self)
 
-    # -- saved and restored
+    # -- save and restore
 
     def save(self) -> bytes:
-        """The world as bytes: customers, invoices, hooks, listeners, faults, timelines, and the clock."""
+        """Return the world as bytes: customers, invoices, hooks, listeners, faults, timelines, and clock."""
         return pack(self.world())
 
     async def restore(self, written: bytes) -> None:
-        """Go back to a world from `save`, including its clock.
+        """Restore a world from `save`, including its clock.
 
-        SnapshotError if it can't be read (nothing has changed then), ClockBusy while the clock is being
-        moved.
+        SnapshotError if it can't be read (then nothing changes), ClockBusy while the clock is being moved.
         """
         if self._is_advancing:
             raise ClockBusy("the clock is being moved")
@@ -196,7 +195,7 @@ class Mock:
         await self.persistence.checkpoint()
 
     def world(self) -> World:
-        """Everything that `load` needs."""
+        """The world, for `load`."""
         return {
             "systems": self.systems,
             "moment": self.clock.now(),
@@ -207,14 +206,14 @@ class Mock:
         }
 
     def load(self, world: World) -> None:
-        """Take over a world, its clock included."""
+        """Replace the current world, including its clock."""
         clock = Clock(world["moment"])
         clock.set(world["moment"], world["offset"])
         self._install(world["systems"], clock, world["timeline"], world["faults"], world["catalog"])
         self.totals.refresh(self.state)
 
     def _note_quietly(self) -> None:
-        """Note what a catalogue created, without hooks: its customers count as having existed before."""
+        """Log what a catalogue created, without sending hooks: its customers count as existing ones."""
         for event in self.state.take_events():
             self.timeline.happened(event)
         for name, system in self.systems.others.items():
@@ -224,7 +223,7 @@ class Mock:
         self.stir()
 
     def _note_others(self) -> bool:
-        """Note what happened in the systems other than Cheddar. Returns whether anything did."""
+        """Log what happened in the systems other than Cheddar. Returns whether anything happened."""
         happened = [
             (name, each) for name, system in self.systems.others.items() for each in system.take_events()
         ]
@@ -234,7 +233,7 @@ class Mock:
         return bool(happened)
 
     def _announce_other(self, system: str, happening: Happening) -> None:
-        """Send the hook about something that happened in another system, if a listener wants it."""
+        """Send the hook about an event in another system, if a listener wants it."""
         sender, hooks = part(system, "hooks"), self.state.hooks
         kind = "" if sender is None else sender.type_of(happening)
         if sender is not None and kind and hooks.wanted("", kind, system):
@@ -245,22 +244,22 @@ class Mock:
     def _new_clock(self) -> Clock:
         return Clock(self._start or datetime.now(UTC), self._mode)
 
-    # -- what happened
+    # -- events
 
     def now(self) -> datetime:
-        """The present moment of the mock's clock."""
+        """The current time of the mock's clock."""
         return self.clock.now()
 
     def stir(self) -> None:
-        """Have the pump check what is due now, and notify those who watch."""
+        """Have the pump check what is due now, and notify observers."""
         self._wake.set()
         self.notifier.beat()
 
     def changed(self) -> None:
-        """Note what a command did, and send its hooks.
+        """Log what a command did, and send its hooks.
 
-        Call it in the same turn of the event loop as the command, so that each hook shows the state at its
-        moment.
+        Call it in the same turn of the event loop as the command, so that each hook shows the state at the
+        time of its event.
         """
         for event in self.state.take_events():
             self.timeline.happened(event)
@@ -278,15 +277,15 @@ class Mock:
 
     @exact()
     def settled(self, hook: Hook | None, at: datetime) -> None:
-        """A hook needs no answer any more: for Cheddar, that releases its invoice."""
+        """Handle a settled hook: a hook of Cheddar's releases its invoice."""
         if hook is not None and hook.system == CHEDDAR:
             review.settled(self.state, hook, at)
         self.changed()
 
-    # -- what an operator does
+    # -- commands
 
     def product(self, code: str | None = None) -> Product:
-        """A product by its code, which may be left out if there is only one. LookupError if there is none."""
+        """A product by its code, which is optional if there is only one product. May raise LookupError."""
         products = self.state.products
         if code is None and len(products) == 1:
             return next(iter(products.values()))
@@ -304,11 +303,11 @@ class Mock:
         header: str = "",
         key: str = "",
     ) -> Listener:
-        """Register a listener for a product, or for a `system` other than Cheddar (`product` is empty then).
+        """Register a listener for a product, or for a `system` other than Cheddar (then `product` is empty).
 
-        `header` and `key` are for systems whose hooks carry a shared key. By default the header is the
-        system's own, and the mock makes a key. ValueError if hooks won't be sent to the URL, or for an
-        unknown hook.
+        `header` and `key` are for systems whose hooks carry a shared key. By default, the system chooses the
+        header, and the mock makes a key. ValueError for a URL that hooks can't be sent to, or for an unknown
+        hook type.
         """
         self.sender.check(url)
         if system == CHEDDAR:
@@ -324,29 +323,28 @@ class Mock:
         return listener
 
     def forget(self, listener: Listener) -> None:
-        """Remove a listener, and cancel what is still on its way to it."""
+        """Remove a listener, and cancel its unfinished deliveries."""
         self.state.actor = "operator"
         for hook in self.state.hooks.forget(listener):
             self.settled(hook, self.clock.now())
         self.notifier.beat()
 
     def pause(self, listener: Listener) -> None:
-        """Send a listener nothing until it is resumed. Its hooks wait, and so do their invoices."""
+        """Stop sending to a listener until it is resumed. Its hooks wait, and so do their invoices."""
         self.state.hooks.pause(listener)
         self.notifier.beat()
 
     def resume(self, listener: Listener) -> None:
-        """Send a listener the hooks that waited for it."""
+        """Send a paused listener its waiting hooks."""
         self.state.hooks.resume(listener, self.clock.now())
         self.stir()
 
     @exact()
     def trigger(self, customer: Customer, type: str, override: Mapping[str, object] | None = None) -> Hook:
-        """Send a hook about a customer as it is now. `override` replaces values at the paths that it names.
+        """Send a hook about a customer as it is now. `override` replaces values of the body by their paths.
 
-        Nothing happens to the customer, and no invoice is held or released. ValueError if there is no
-        listener for such hooks, if the customer has nothing that the hook could be about, or for an unknown
-        path.
+        Nothing happens to the customer, and no invoice is held or released. ValueError if no listener wants
+        the hook, if the customer has nothing that the hook could be about, or for an unknown path.
         """
         at, product = self.clock.now(), customer.product.code
         event = event_about(customer, type, at, "operator")
@@ -361,20 +359,20 @@ class Mock:
         return hook
 
     def retry(self, hook: Hook) -> None:
-        """Send a hook now to the listeners that have not acknowledged it. ValueError if there are none."""
+        """Send a hook now to each listener that has not acknowledged it. ValueError if there is none."""
         self._send_again(hook, self.state.hooks.retry, is_delivered=False)
 
     def replay(self, hook: Hook) -> None:
-        """Send a hook again to the listeners that have acknowledged it. Its invoice is not affected.
+        """Send a hook again to each listener that has acknowledged it. Its invoice is not affected.
 
-        ValueError if there are none.
+        ValueError if there is none.
         """
         self._send_again(hook, self.state.hooks.replay, is_delivered=True)
 
     def _send_again(
         self, hook: Hook, send: Callable[[Delivery, datetime], object], *, is_delivered: bool
     ) -> None:
-        """Call `send` for each listener that still exists. A replay is never replayed itself."""
+        """Call `send` for each delivery whose listener still exists. Replays are not replayed again."""
         chosen = [
             delivery
             for delivery in hook.deliveries
@@ -405,15 +403,15 @@ class Mock:
 
     @exact()
     def approve_paypal(self, customer: Customer) -> None:
-        """Have a customer agree at PayPal. Refusal if the subscription is not waiting for that."""
+        """Approve a customer's PayPal agreement. Refusal if the subscription isn't waiting for it."""
         self.state.actor = "operator"
         subscriptions.approve_paypal(self.state, customer, self.clock.now())
         self.changed()
 
-    # -- what goes wrong
+    # -- faults
 
     def plan(self, fault: Fault) -> Armed:
-        """Plan a fault. ValueError for an unknown action or hook."""
+        """Plan a fault. ValueError for an unknown action or hook type."""
         if fault.action not in ("", *actions()):
             raise ValueError(f"action: {fault.action!r} is not one of {', '.join(actions())}")
         types = (*HOOK_TYPES, *(each for policy in policies().values() for each in policy.types))
@@ -424,7 +422,7 @@ class Mock:
         return armed
 
     def strike(self, aim: Aim) -> Fault | None:
-        """The fault that strikes a call, if any. It is noted on the timeline."""
+        """The fault that strikes a call, if any. The timeline shows it."""
         if self.faults.are_over:
             return None
         self.persistence.record(
@@ -436,7 +434,7 @@ class Mock:
         return fault
 
     def called(self, aim: Aim, method: str, answer: Watched, seconds: float, fault: Fault | None) -> None:
-        """Note a call that was answered, or whose connection was dropped."""
+        """Log a call that was answered, or whose connection was dropped."""
         self.calls.add(aim, method, answer, seconds, fault, self.clock.now())
         self.notifier.beat()
 
@@ -450,7 +448,7 @@ class Mock:
         return fault is not None
 
     def ignored(self, action: str, names: list[str], product: str, code: str) -> None:
-        """Note the parameters of a call that Cheddar's API does not know."""
+        """Log the parameters of a call that are unknown to Cheddar's API."""
         logger.warning("%s (%s): unknown parameters: %s", action, product, ", ".join(names))
         is_known = self.state.has_customer(self.state.products[product], code)
         self.timeline.ignored(action, names, product, code if is_known else "", self.clock.now())
@@ -458,14 +456,14 @@ class Mock:
     def note_fault(
         self, fault: Fault, where: str, product: str, customer: str, system: str = CHEDDAR
     ) -> None:
-        """Put a fault that struck on the timeline."""
+        """Add a fault that struck to the timeline."""
         self.timeline.struck(fault.kind, where, product, customer, self.clock.now(), system)
         self.notifier.beat()
 
     # -- time
 
     def switch(self, mode: Mode) -> None:
-        """Let the clock run, or freeze it. ClockBusy while it is being moved."""
+        """Run or freeze the clock. ClockBusy while it is being moved."""
         if self._is_advancing:
             raise ClockBusy("the clock is being moved")
         if mode is Mode.REAL:
@@ -476,15 +474,15 @@ class Mock:
         self.stir()
 
     async def advance(self, to: datetime | Duration) -> Counter[str]:
-        """Move the clock to a moment or by a duration. Returns how many events of each kind happened.
+        """Move the clock to a moment or by a duration. Returns the number of events by kind.
 
-        Everything due on the way is done at its own moment. While a listener works on a hook the clock stands
-        still, and the listener's calls are answered. What is due already is done first, so moving to the
-        present moment waits for the hooks on their way. ClockBusy while another call moves the clock;
-        ValueError for a moment in the past or after the year 7999, where the mock's time ends.
+        Everything due on the way is done at its own time. While a listener works on a hook, the clock stands
+        still, and the listener's calls are answered. Whatever is due already is done first, so moving the
+        clock by nothing waits for unfinished deliveries. ClockBusy while another call moves the clock.
+        ValueError for a moment in the past or after the year 7999, the last year of the mock's clock.
         """
         if self._is_advancing:
-            raise ClockBusy("the clock is being moved already")
+            raise ClockBusy("another call is moving the clock")
         before = self.timeline.counts.copy()
         self._is_advancing = True
         self.clock.suspend()
@@ -504,25 +502,25 @@ class Mock:
         return self.timeline.counts - before
 
     async def _settle(self) -> None:
-        """Do everything due by now, and everything that follows from it."""
+        """Do everything that is due, and everything that follows from it."""
         await self._work()
         while self.deliveries.are_busy:
             await self.deliveries.idle()
             await self._work()
 
     async def _work(self) -> None:
-        """Let the systems do what is due by now, then send the hooks that are due."""
+        """Let the systems do what is due, then send the hooks that are due."""
         while self.step():
             if time.monotonic() - self._turn > _TURN:
                 await asyncio.sleep(0)
                 self._turn = time.monotonic()
-        if self._note_others():  # reading a system may have done what was due first
+        if self._note_others():  # reading a system may already have done what was due
             self.notifier.beat()
         self.deliveries.send_due()
 
     @exact()
     def step(self) -> bool:
-        """Do one thing that is due in a system. False if nothing is."""
+        """Do one thing that is due in a system. Returns False if nothing is due."""
         now, due = self.clock.now(), self.systems.next_due()
         if due is None or due > now:
             return False
@@ -532,7 +530,7 @@ class Mock:
         return True
 
     async def _pump(self) -> None:
-        """Do in the background what no caller waits for: send hooks, and bill while the clock runs."""
+        """The background task: send hooks, and bill while the clock runs."""
         while True:
             self._wake.clear()
             try:
@@ -547,7 +545,7 @@ class Mock:
                 continue
 
     def _pause(self) -> float | None:
-        """Real seconds until something is due. None if nothing will be due before the next call."""
+        """Real seconds until something is due. None if nothing can be due before the next call."""
         due = self._looks_at = self.next_due()
         if self.clock.mode is Mode.FROZEN or due is None:
             return None
@@ -563,13 +561,13 @@ class Mock:
         return due <= self.clock.now()
 
     def caught_up(self) -> datetime:
-        """The present moment, after everything due by now is done and recorded in the journal."""
+        """Do everything that is due and record it in the journal. Returns the current time."""
         while self.step():
             continue
         return self.clock.now()
 
     def next_due(self) -> datetime | None:
-        """The next moment at which a system or a hook is due. None if nothing is planned."""
+        """The next time at which a system or a hook has something to do. None if nothing is planned."""
         due, hook = self.systems.next_due(), self.state.hooks.next_due()
         if due is None or hook is None:
             return due or hook

@@ -1,4 +1,4 @@
-"""Notifies watchers, such as open pages of the console, whenever something has changed."""
+"""Notifies observers, such as open console pages, of changes."""
 
 import asyncio
 
@@ -15,12 +15,12 @@ class Notifier:
     def beat(self) -> None:
         self.count += 1
         if self._next is not None:
-            # The next beat gets a new event, so that a task is woken once, however late it runs.
+            # Each beat has its own event, so a beat wakes a task only once, however late the task runs.
             self._next.set()
             self._next = None
 
     async def after(self, count: int) -> int:
-        """Wait until the count differs from this one, and return it."""
+        """Wait until the count is no longer `count`, and return the new count."""
         while self.count == count:
             if self._next is None:
                 self._next = asyncio.Event()

@@ -1,4 +1,4 @@
-"""A mock that survives a restart: it records what it does in a journal, and replays it."""
+"""Lets a mock survive a restart: records what it does in a journal, and replays it."""
 
 import asyncio
 from collections.abc import Callable
@@ -32,7 +32,7 @@ _SHOWN = (
 
 
 class Persistence:
-    """The journal of a mock. Without a journal, nothing here does anything."""
+    """The journal of a mock. Without a journal, the methods do nothing."""
 
     def __init__(self, mock: "Mock", journal: Journal | None) -> None:
         self._mock = mock
@@ -42,7 +42,7 @@ class Persistence:
         self._generation = 0
 
     def record(self, kind: str, content: object = None) -> None:
-        """Record what is about to be done. Its effect must depend on nothing but the record and the world."""
+        """Record an action before it is done. Its effect may only depend on the record and the world."""
         if self._journal is not None and not self._is_replaying:
             clock = self._mock.clock
             # Everything in this turn of the event loop happens at the recorded moment.
@@ -53,8 +53,8 @@ class Persistence:
     def recorded(self, app: ASGIApp, name: str, is_recorded: Callable[[Scope], bool]) -> ASGIApp:
         """The application, with each call recorded before it is carried out.
 
-        A call is answered once its record is on the disk. A call that only reads waits as well, since it may
-        show what is not on the disk yet.
+        A call is answered once its record is on the disk. A call that only reads waits too, since its answer
+        may show changes that are not on the disk yet.
         """
         journal = self._journal
         if journal is None:
@@ -97,7 +97,7 @@ class Persistence:
         self._journal.begin(pack(mock.world() | kept), self._generation)
 
     async def recover(self) -> None:
-        """Load the snapshot, then replay the log, each record at its own moment."""
+        """Load the snapshot, then replay the log, with each record at its own time."""
         if self._journal is None:
             return
         mock, saved = self._mock, self._journal.saved

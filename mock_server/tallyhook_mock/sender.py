@@ -1,4 +1,4 @@
-"""Sending hooks over HTTP: one attempt at a delivery, with the fault that strikes it."""
+"""Sends hooks over HTTP: one attempt at a delivery, with the fault that strikes it."""
 
 import asyncio
 import base64
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     import httpx
 
 
-# How many bytes of an answer are kept to be shown.
+# How many bytes of an answer are kept for display.
 KEPT_OF_ANSWER = 2048
 
 
 class Answer(Value, frozen=True):
-    """A listener's answer: the status (None if there was none), real seconds, and the start of the text."""
+    """A listener's answer: status (None if there was none), real seconds, and the start of the text."""
 
     status: int | None
     seconds: float
@@ -47,9 +47,9 @@ class Answer(Value, frozen=True):
 class Sender:
     """Posts hooks as Cheddar does: raw JSON with signed headers.
 
-    `timeout` is in real seconds, from connecting to the end of the answer (inferred: the real one is not
-    public). Hooks only go to listeners on this machine unless `allow_remote` is set: a mock must not post
-    test data to a real server by accident.
+    `timeout` is in real seconds, from connecting to the end of the answer (inferred: Cheddar's own is not
+    public). Hooks only go to listeners on this machine unless `allow_remote` is set, so that a mock doesn't
+    send test data to a real server by accident.
     """
 
     remedy = "start with --allow-remote-listeners to send hooks there"
@@ -57,11 +57,11 @@ class Sender:
     def __init__(self, *, timeout: float = 30.0, allow_remote: bool = False) -> None:
         self.timeout = timeout
         self.allow_remote = allow_remote
-        # httpx is loaded at the first hook, so that a mock without listeners starts faster.
+        # httpx is loaded with the first hook, so that a mock without listeners starts faster.
         self._http: httpx.AsyncClient | None = None
 
     def check(self, url: str) -> None:
-        """ValueError, with the reason, for a URL that hooks won't be sent to."""
+        """Raise ValueError, with the reason, for a URL that hooks can't be sent to."""
         import httpx
 
         try:
@@ -71,7 +71,7 @@ class Sender:
         if parsed.scheme not in ("http", "https") or not parsed.host:
             raise ValueError(f"{url!r} is not an http:// or https:// URL")
         if not 0 < (parsed.port or 80) < 65536:
-            raise ValueError(f"{url!r} is not a URL: there is no such port")
+            raise ValueError(f"{url!r} is not a URL: its port is invalid")
         if not self.allow_remote and not is_loopback(parsed.host):
             raise ValueError(f"{url!r} is not on this machine; {self.remedy}")
 
@@ -80,7 +80,7 @@ class Sender:
     ) -> Answer:
         """Make one attempt. `timeout` replaces the sender's own.
 
-        Errors of the network or the listener raise nothing: they are the answer.
+        Errors of the network or the listener are returned as the answer, not raised.
         """
         started = time.perf_counter()
         status, text = await self._post(url, body, headers, self.timeout if timeout is None else timeout)
@@ -98,7 +98,7 @@ class Sender:
         import httpx
 
         if self._http is None:
-            # No proxies of the environment: a loopback listener is not behind one.
+            # Proxies from the environment are ignored: a listener on this machine is not behind one.
             self._http = httpx.AsyncClient(follow_redirects=False, timeout=None, trust_env=False)
         kept = bytearray()
         try:
@@ -119,7 +119,7 @@ class Sender:
 
 
 def why(error: Exception, url: str) -> str:
-    """Why there was no answer, in plain words."""
+    """Why there was no answer, for people."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, ConnectionRefusedError):
         cause = cause.__cause__ or cause.__context__
@@ -132,9 +132,9 @@ def _place(url: str) -> str:
 
 
 def hook_headers(hook: Hook, product: Product) -> dict[str, str]:
-    """The headers with which a hook would go out now, signed by its product's scheme.
+    """The headers that a hook would have now, signed with its product's scheme.
 
-    A signature that covers a time uses real time, whatever the mock's clock says: listeners compare it with
+    A signature that covers a time uses real time, not the mock's clock, because listeners compare it with
     their own clock.
     """
     scheme = signing.SCHEMES[product.signature]
@@ -146,7 +146,7 @@ def hook_headers(hook: Hook, product: Product) -> dict[str, str]:
 
 
 def keyed_headers(listener: Listener) -> dict[str, str]:
-    """The headers of a hook that isn't signed. They carry the listener's key in Base64, if it has one."""
+    """The headers of an unsigned hook. They carry the listener's key, if any, in Base64."""
     headers = {"Content-Type": "application/json", "User-Agent": "tallyhook-mock"}
     if listener.header:
         headers[listener.header] = base64.b64encode(listener.key.encode()).decode()
@@ -170,10 +170,9 @@ async def attempt_delivery(
     fault: Fault | None,
     now: Callable[[], datetime],
 ) -> list[Attempt]:
-    """Send a hook to its listener: once, or twice at the same time if a fault duplicates it.
+    """Send a hook to its listener, or twice at the same time if a fault duplicates it.
 
-    The attempts come in the order in which to record them: an acknowledged one first, since that ends the
-    delivery.
+    Returns the attempts in the order to record them: an acknowledged one first, since it ends the delivery.
     """
     url, body, policy = delivery.listener.url, delivery.hook.body, delivery.hook.policy
     timeout = sender.timeout
@@ -198,5 +197,5 @@ async def attempt_delivery(
 
 
 def _lost(answer: Answer, why: str) -> Answer:
-    """The answer as if it had been lost on the way. If there was no answer, it stays unchanged."""
+    """The answer as if it had been lost on the way. Unchanged if there was no answer."""
     return answer if answer.status is None else replace(answer, status=None, text=why)

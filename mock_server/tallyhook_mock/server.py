@@ -1,4 +1,4 @@
-"""Serving the mock with uvicorn: its socket and settings, and a server in a thread for tests."""
+"""Serves the mock with uvicorn: socket, settings, and a server in a thread for tests."""
 
 import asyncio
 import gc
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from tallyhook_mock.tls import Identity
 
 
-# The garbage collector searches newer objects this many times before it searches all of them.
+# The garbage collector scans newer objects this many times before it scans all of them.
 _SEARCHES = 100
 
 T = TypeVar("T")
@@ -50,11 +50,11 @@ def serve(
     sender: Sender | None = None,
     seed: int | None = 0,
 ) -> Iterator["Server"]:
-    """Serve a mock with a frozen clock on a free port of 127.0.0.1, in a thread of its own.
+    """Serve a mock with a frozen clock on a free port of 127.0.0.1, in a new thread.
 
-    `catalog` is a mapping or a catalogue file; None for the small default one. With `tls` it speaks https,
-    with a certificate authority that lasts as long as the server: `server.authority`. `seed` determines the
-    ids; with None they differ in each run and after each reset. CatalogError; ValueError for `start`.
+    `catalog` is a mapping or a catalogue file. None means the small default catalogue. With `tls` the server
+    speaks https, with a temporary certificate authority, `server.authority`. `seed` determines the ids. With
+    None they differ in each run and after each reset. CatalogError; ValueError for an invalid `start`.
     """
     if isinstance(catalog, (Path, str)):
         catalog = load_catalog(Path(catalog))
@@ -75,10 +75,10 @@ def _identity(directory: Path) -> "Identity":
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening socket. Port 0 finds a free port. OSError if the port can't be used."""
+    """A listening socket. Port 0 chooses a free port. OSError if the port can't be used."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio only turns Nagle's algorithm off if the protocol is named. With Nagle's algorithm, an answer on
-    # a connection that is kept open takes 40 ms.
+    # asyncio only turns Nagle's algorithm off if the protocol is given. With Nagle's algorithm, an answer on
+    # a keep-alive connection takes 40 ms.
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -91,7 +91,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def configure(app: ASGIApp, identity: "Identity | None" = None) -> uvicorn.Config:
-    """uvicorn's settings, the same in a thread and on the command line."""
+    """uvicorn's settings, for a server in a thread and for the command line."""
     return uvicorn.Config(
         app,
         http=Connection,
@@ -100,7 +100,7 @@ def configure(app: ASGIApp, identity: "Identity | None" = None) -> uvicorn.Confi
         log_level="warning",
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # with X-Forwarded-For any client could claim to be on this machine
+        proxy_headers=False,  # otherwise X-Forwarded-For would let any client claim to be local
         ws="none",
         timeout_graceful_shutdown=1,
         ssl_certfile=str(identity.certificate) if identity else None,
@@ -108,12 +108,12 @@ def configure(app: ASGIApp, identity: "Identity | None" = None) -> uvicorn.Confi
 
 
 def own_process() -> None:
-    """Tune a process that only serves a mock until it ends.
+    """Tune the garbage collector in a process that only serves a mock.
 
-    Searching 100,000 customers for garbage takes half a second, during which no call is answered. After this
-    there is one search for every 700,000 new objects (about 90,000 customers), where Python would search
-    after every 70,000. Memory freed by a reset may stay in use until then. Never call this in a process that
-    does other work: `serve` and `create_app` don't.
+    Scanning 100,000 customers for garbage takes half a second, during which no call is answered. This makes
+    Python scan after every 700,000 new objects (about 90,000 customers) instead of every 70,000. Memory freed
+    by a reset may stay in use until then. Don't call this in a process that does other work. `serve` and
+    `create_app` don't call it.
     """
     young, middle, _ = gc.get_threshold()
     gc.set_threshold(young, middle, _SEARCHES)
@@ -125,17 +125,17 @@ _MONOTONIC = getattr(time, "CLOCK_MONOTONIC", None)  # Windows has none
 
 
 class RealTimeLoop(asyncio.SelectorEventLoop):
-    """An event loop that keeps real time, whatever a test does to its own clock."""
+    """An event loop that uses real time, even if a test freezes or moves time."""
 
     def time(self) -> float:
         return super().time() if _MONOTONIC is None else time.clock_gettime(_MONOTONIC)
 
 
 class Server:
-    """A mock that serves in a thread. Every method may be called from any other thread.
+    """A mock served in a thread. Its methods may be called from any other thread.
 
-    `url` is its root and `xml` the base URL of Cheddar's API. `mock` belongs to the server's thread: use it
-    through `call`.
+    `url` is its root URL, and `xml` the base URL of Cheddar's API. `mock` belongs to the server's thread, so
+    only use it through `call`.
     """
 
     def __init__(self, mock: Mock, identity: "Identity | None" = None) -> None:
@@ -150,15 +150,15 @@ class Server:
         self._thread = threading.Thread(target=self._run, name="tallyhook-mock", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    # -- its life
+    # -- start and stop
 
     def start(self) -> None:
-        """Start serving. Returns when calls are answered. RuntimeError if it could not be started."""
+        """Start serving. Returns when the server answers calls. RuntimeError if it could not be started."""
         self._thread.start()
         self._ready.wait()
         if not self._uvicorn.started:
             self.stop()
-            raise RuntimeError("the mock could not be started; its log says why")
+            raise RuntimeError("the mock could not be started; see its log")
 
     def stop(self) -> None:
         """Stop serving, and wait until everything is closed."""
@@ -184,7 +184,7 @@ class Server:
         return self.call(lambda: self.mock.clock.now())
 
     def advance(self, by: str) -> Counter[str]:
-        """Move the clock by a duration such as `1mo`, `36d` or `1h`. Counts the events by kind.
+        """Move the clock by a duration such as `1mo`, `36d` or `1h`. Returns the number of events by kind.
 
         ClockBusy while another call moves the clock.
         """
@@ -199,15 +199,15 @@ class Server:
         return self.advance("0s")
 
     def reset(self) -> None:
-        """Start over with the catalogue and the clock as at the start, and no faults."""
+        """Start over with the original catalogue and start time, and no faults."""
         self._wait(self.mock.reset())
 
-    # -- what there is
+    # -- state
 
     def hooks(self, type: str | None = None, customer: str | None = None) -> list[Hook]:
-        """The hooks sent so far, oldest first, filtered by type and by the code of a customer.
+        """The hooks sent so far, oldest first, filtered by type and customer code.
 
-        All hooks that are still on their way, and the newest 10,000 of the others.
+        All unfinished hooks, and the newest 10,000 finished ones.
         """
 
         def found() -> list[Hook]:
@@ -217,12 +217,12 @@ class Server:
         return self.call(found)
 
     def timeline(self, customer: str, product: str | None = None, *, system: str = "cheddar") -> "Life":
-        """What happened to a customer. The product's code may be left out if there is only one.
+        """What happened to a customer. The product's code may be left out if there is only one product.
 
-        In a `system` other than Cheddar, name the id of a customer (`fusebill`) or of a subscription
-        (`cleverbridge`, `chargemonk`); there is no product. The result is a sequence of entries that a
-        terminal shows as a table and Jupyter as a picture. Empty if there never was such a customer.
-        ValueError for an unknown system.
+        In a `system` other than Cheddar, pass the id of a customer (`fusebill`) or of a subscription
+        (`cleverbridge`, `chargemonk`), and no product. The result is a sequence of entries, shown as a table
+        in a terminal and as a picture in Jupyter. It is empty if there never was such a customer. ValueError
+        for an unknown system.
         """
         from tallyhook_mock.picture.life import life_at, life_of
 
@@ -231,10 +231,10 @@ class Server:
         return self.call(lambda: life_at(self.mock, system, customer))
 
     def customer(self, code: str, product: str | None = None) -> Customer:
-        """The mock's own customer object. Read it only while nothing else runs. Refusal if there is none."""
+        """The mock's customer object. Only read it while nothing else runs. Refusal if there is none."""
         return self.call(lambda: self.mock.state.customer(self.mock.product(product), code))
 
-    # -- what an operator does
+    # -- commands
 
     def listen(self, url: str, events: Iterable[str] = (), product: str | None = None) -> Listener:
         """Register a listener. Without events it gets all hooks."""
@@ -247,7 +247,7 @@ class Server:
         )
 
     def fault(self, fault: Fault) -> Armed:
-        """Plan a fault. The result counts how often it strikes. ValueError for an unknown action or hook."""
+        """Plan a fault. The result counts its strikes. ValueError for an unknown action or hook type."""
         return self.call(lambda: self.mock.plan(fault))
 
     def clear_faults(self) -> None:
@@ -255,7 +255,7 @@ class Server:
         self.call(lambda: self.mock.faults.clear())
 
     def call(self, function: Callable[[], T]) -> T:
-        """Call a function in the server's thread. Nothing else runs there meanwhile."""
+        """Call a function in the server's thread. Nothing else runs in that thread during the call."""
 
         async def called() -> T:
             with exact():  # a task begins with the context of its caller
@@ -271,7 +271,7 @@ class Server:
 
 
 class _Uvicorn(uvicorn.Server):
-    """Signals when it is ready, so that `start` need not poll."""
+    """Signals when it is ready, so that `start` doesn't have to poll."""
 
     def __init__(self, config: uvicorn.Config, ready: threading.Event) -> None:
         super().__init__(config)
@@ -284,7 +284,7 @@ class _Uvicorn(uvicorn.Server):
 
 @asynccontextmanager
 async def serving(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
-    """Serve an application over HTTP. The value is its URL. Port 0 finds a free port. May raise OSError."""
+    """Serve an application over HTTP. Yields its URL. Port 0 chooses a free port. May raise OSError."""
     with bind(host, port) as listening:
         server = _Server(configure(app))
         task = asyncio.create_task(server.serve(sockets=[listening]))
@@ -292,7 +292,7 @@ async def serving(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> Async
             await asyncio.sleep(0.005)
         if task.done():
             await task
-            raise RuntimeError("the server could not be started; its log says why")
+            raise RuntimeError("the server could not be started; see its log")
         try:
             yield f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
         finally:
@@ -301,7 +301,7 @@ async def serving(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> Async
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to the process that it runs in."""
+    """Doesn't install signal handlers; the process handles signals itself."""
 
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override] # a generator there
         return nullcontext()

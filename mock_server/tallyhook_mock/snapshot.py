@@ -1,9 +1,9 @@
-"""The whole world as bytes and as a file.
+"""Snapshots: the mock's whole state as bytes or as a file.
 
 A snapshot is a line that names its format, a digest, and a pickle. A pickle can call any function, so
-`_Reader` reads it and allows only dates, decimals, collections, and the values, entities and rules of the
-billing systems. Those do no I/O, which a test guards: a file from a stranger can hold a wrong world, but it
-can't do anything else.
+`_Reader` only allows dates, decimals, collections, and the values, entities and rules of the billing systems.
+Those do no I/O (a test checks this). A file from an untrusted source can hold a wrong state, but it can't do
+anything else.
 """
 
 import gc
@@ -41,18 +41,18 @@ _LIBRARY = {
 
 
 class SnapshotError(ValueError):
-    """What was read is no snapshot, is broken, or has a format that this version does not read."""
+    """The data is not a snapshot, is damaged, or has a format that this version can't read."""
 
 
 def pack(world: object) -> bytes:
-    """`world` as bytes, with everything that it refers to."""
+    """Return `world`, and everything that it refers to, as bytes."""
     with _no_search():
         content = pickle.dumps(world, 5)
     return b"%b%d\n%b\n%b" % (_NAME, FORMAT, hashlib.sha256(content).hexdigest().encode(), content)
 
 
 def unpack(written: bytes) -> Any:
-    """The world from its bytes. SnapshotError, with the reason, if they can't be read."""
+    """Return the world from its bytes. SnapshotError, with the reason, if they can't be read."""
     head, _, rest = written.partition(b"\n")
     digest, _, content = rest.partition(b"\n")
     version = head.removeprefix(_NAME)
@@ -67,7 +67,7 @@ def unpack(written: bytes) -> Any:
             f"it has format {int(version)} and was written by an older version; this one reads {FORMAT}"
         )
     if hashlib.sha256(content).hexdigest().encode() != digest:
-        raise SnapshotError("it is broken: its content is not what was written")
+        raise SnapshotError("it is damaged: its content doesn't match its digest")
     try:
         with _no_search():
             return _Reader(io.BytesIO(content)).load()
@@ -78,7 +78,7 @@ def unpack(written: bytes) -> Any:
 
 
 def write_file(file: Path, written: bytes) -> None:
-    """Replace a file as a whole: after a crash it is either the old or the new one. May raise OSError."""
+    """Replace a file atomically: after a crash it is either the old or the new one. May raise OSError."""
     new = file.with_name(f"{file.name}.new")
     with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as opened:
         opened.write(written)
@@ -93,7 +93,7 @@ def write_file(file: Path, written: bytes) -> None:
 
 
 def read_file(file: Path) -> Any:
-    """The world in a file. Raises SnapshotError and OSError."""
+    """Return the world from a file. Raises SnapshotError and OSError."""
     return unpack(file.read_bytes())
 
 
@@ -105,12 +105,12 @@ class _Reader(pickle.Unpickler):
             found = super().find_class(module, name)
             if isinstance(found, type | FunctionType) and found.__module__ == module:
                 return found
-        raise SnapshotError(f"it refers to {module}.{name}, which no snapshot does")
+        raise SnapshotError(f"it refers to {module}.{name}, which is not allowed in a snapshot")
 
 
 @contextmanager
 def _no_search() -> Iterator[None]:
-    """Turn the garbage collector off: it would search the world again and again while it is built."""
+    """Turn the garbage collector off, which would otherwise scan the world repeatedly while it is built."""
     was_on = gc.isenabled()
     gc.disable()
     try:

@@ -12,7 +12,7 @@ from tallyhook_mock.systems.cheddar.state import Event
 
 __all__ = ["DELIVERED", "FAULT", "IGNORED", "NOT_DELIVERED", "Entry", "Timeline"]
 
-# The kinds of entries that are not events of a system.
+# The kinds of entries that don't come from a billing system.
 DELIVERED = "hookDelivered"
 NOT_DELIVERED = "hookNotDelivered"
 FAULT = "fault"
@@ -20,10 +20,11 @@ IGNORED = "ignored"
 
 
 class Entry(Value, frozen=True):
-    """One line. `invoice` is a number; `amount` that of a transaction, a charge or (below 0) a credit.
+    """One line.
 
-    `item` is the code of an item or of a charge, `quantity` the value of an item's counter. None, or empty,
-    if there is none.
+    `invoice` is an invoice number. `amount` is the amount of a transaction, a charge or a credit (below 0).
+    `item` is the code of an item or a charge. `quantity` is the value of an item's counter. A field that
+    doesn't apply is None or empty.
     """
 
     at: datetime
@@ -37,10 +38,10 @@ class Entry(Value, frozen=True):
 
 
 class Timeline:
-    """The latest entries of every customer, and how many of each kind there have been in total."""
+    """The latest entries of every customer, and the total number of entries of each kind."""
 
     def __init__(self, kept: int = 1000) -> None:
-        """`kept` is how many entries are kept for each customer."""
+        """`kept` is the number of entries kept for each customer."""
         self.counts: Counter[str] = Counter()
         self._kept = kept
         self._entries: dict[tuple[str, str, str], list[Entry]] = {}  # by system, product and customer
@@ -51,11 +52,11 @@ class Timeline:
         return tuple(self._entries.get((CHEDDAR, product, customer), ()))
 
     def entries_of(self, system: str, account: str) -> Iterable[Entry]:
-        """The entries of an account in a system other than Cheddar, such as `fusebill`, oldest first."""
+        """The entries of an account in another system, such as `fusebill`, oldest first."""
         return tuple(self._entries.get((system, "", account), ()))
 
     def numbered(self, account: str, *, system: str = CHEDDAR, product: str = "") -> Mapping[int, Entry]:
-        """The entries by number, counted from the first one ever."""
+        """The entries by number. Numbers count all entries ever, including dropped ones."""
         key = (system, product, account)
         return dict(enumerate(self._entries.get(key, ()), self._dropped.get(key, 0) + 1))
 
@@ -74,7 +75,7 @@ class Timeline:
         self._add(event.customer.product.code, event.customer.code, entry)
 
     def noted(self, system: str, what: Happening) -> None:
-        """Note something that happened in a system other than Cheddar."""
+        """Add something that happened in a system other than Cheddar."""
         entry = Entry(
             what.at, what.kind, what.note, what.actor, what.invoice, what.amount, what.item, what.quantity
         )
@@ -92,11 +93,11 @@ class Timeline:
     def struck(
         self, fault: FaultKind, where: str, product: str, customer: str, at: datetime, system: str = CHEDDAR
     ) -> None:
-        """Note a fault that struck. One that is about no customer is only counted."""
+        """Add a fault that struck. A fault without a customer is only counted."""
         self._put((system, product, customer), Entry(at, FAULT, f"{fault}: {where}", "system"))
 
     def ignored(self, action: str, names: Iterable[str], product: str, customer: str, at: datetime) -> None:
-        """Note the parameters that a call ignored. `customer` is empty if it is about none."""
+        """Add the parameters that a call ignored. `customer` is empty for a call without a customer."""
         note = f"{action}: {', '.join(names)}"
         self._put((CHEDDAR, product, customer), Entry(at, IGNORED, note, "system"))
 

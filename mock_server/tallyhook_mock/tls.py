@@ -1,4 +1,4 @@
-"""Certificates of a local authority, for clients that only speak https."""
+"""Certificates from a local certificate authority, for clients that only speak https."""
 
 import os
 from collections.abc import Collection
@@ -16,14 +16,14 @@ _SERVER_DAYS = timedelta(days=397)
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The certificate that clients have to trust, and the server's own with its key."""
+    """The authority's certificate, which clients have to trust, and the server's certificate with its key."""
 
     authority: Path
     certificate: Path
 
 
 def default_directory() -> Path:
-    """Where the authority is kept between starts: in the user's cache directory."""
+    """Where the authority is kept between runs: in the user's cache directory."""
     return platformdirs.user_cache_path("tallyhook", appauthor=False) / "tls"
 
 
@@ -32,7 +32,8 @@ def make_identity(directory: Path, hostnames: Collection[str] = ()) -> Identity:
 
     The directory keeps the authority, so that clients need to trust it only once.
 
-    Raises ValueError for a name that no certificate can hold, and OSError if the directory can't be written.
+    Raises ValueError for a name that can't be put into a certificate, and OSError if the directory isn't
+    writable.
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     authority = _authority(directory / "ca-key.pem")
@@ -41,7 +42,7 @@ def make_identity(directory: Path, hostnames: Collection[str] = ()) -> Identity:
     server = authority.issue_cert(
         *dict.fromkeys((*_ALWAYS, *hostnames)),
         organization_name="Tallyhook",
-        not_before=now - timedelta(days=1),  # clocks of containers and machines differ
+        not_before=now - timedelta(days=1),  # the clocks of containers and hosts differ
         not_after=now + _SERVER_DAYS,
     )
     _write(identity.authority, authority.cert_pem.bytes(), 0o644)
@@ -63,7 +64,7 @@ def _authority(file: Path) -> trustme.CA:
 
 
 def _write(file: Path, content: bytes, mode: int) -> None:
-    """Write it whole, and readable to others only as `mode` allows from the start."""
+    """Replace the file atomically. The new file has the permissions `mode` from the start."""
     new = file.with_name(f"{file.name}.{os.getpid()}")
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as target:
         target.write(content)

@@ -119,7 +119,7 @@ def test_more_can_be_added_to_what_is_there() -> None:
     installed({"products": [{"code": "LANTERN", "plans": [{"code": "BLAZE"}]}]}, systems)
     assert list(state.products["LANTERN"].plans) == ["GLOW", "BLAZE"]
     changed = {"products": [{"code": "LANTERN", "subdomain": "lamp"}]}
-    with pytest.raises(CatalogError, match=r"products\[0\]\.subdomain: the product 'LANTERN' exists already"):
+    with pytest.raises(CatalogError, match=r"products\[0\]\.subdomain: the product 'LANTERN' already exists"):
         installed(changed, systems)
     installed({"products": [{"code": "LANTERN", "secret": "rotated"}]}, systems)
     assert state.products["LANTERN"].secret == "rotated"
@@ -146,11 +146,11 @@ def plan(**values: Any) -> dict[str, Any]:
         ({"user": []}, "user: unknown; did you mean 'users'?"),
         (catalog(cod="X"), "products[0].cod: unknown; did you mean 'code'?"),
         (catalog(secret=""), "products[0].secret: a value is required"),
-        (catalog(secret=7), "products[0].secret: 7 is not a text"),
-        (catalog(name="\0"), "products[0].name: a text can't hold control characters"),
-        (catalog(id="1"), "products[0].id: an id of this server is needed, such as "),
-        (catalog(plans={}), "products[0].plans: a list is expected"),
-        (catalog(plans=["P"]), "products[0].plans[0]: a table is expected"),
+        (catalog(secret=7), "products[0].secret: 7 is not a string"),
+        (catalog(name="\0"), "products[0].name: control characters are not allowed"),
+        (catalog(id="1"), "products[0].id: not an id of this server, such as "),
+        (catalog(plans={}), "products[0].plans: expected a list"),
+        (catalog(plans=["P"]), "products[0].plans[0]: expected a table"),
         (
             plan(billingFrequency="monthy"),
             "products[0].plans[0].billingFrequency: 'monthy' is not one of daily, weekly, biweekly, monthly, "
@@ -163,7 +163,7 @@ def plan(**values: Any) -> dict[str, Any]:
         (plan(recurringChargeAmount="1.001"), "1.001 is not a number from 0 up with at most 2 decimals"),
         (plan(recurringChargeAmount="-1"), "-1 is not a number from 0 up with at most 2 decimals"),
         (plan(recurringChargeAmount="NaN"), "NaN is not a number from 0 up"),
-        (plan(recurringChargeAmount=20.0), "20.0 is a binary fraction: write it as a text or a Decimal"),
+        (plan(recurringChargeAmount=20.0), "20.0 is a binary fraction: write it as a string or a Decimal"),
         (plan(recurringChargeAmount=True), "True is not a number"),
         (plan(recurringChargeCode="C" * 37), "recurringChargeCode: longer than 36 characters"),
         (plan(trialDays="soon"), "plans[0].trialDays: 'soon' is not a whole number from 0 to 3650"),

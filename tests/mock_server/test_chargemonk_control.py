@@ -146,7 +146,7 @@ def test_what_can_not_be_done_is_not_found(control: httpx.Client) -> None:
         ("", {"id": "ü", "planCode": "MONTHLY"}, "id: 'ü' is not 1 to 50 letters"),
         ("", {"id": "x" * 51, "planCode": "MONTHLY"}, "is not 1 to 50 letters"),
         ("", {"id": "x", "planCode": "MONTHLY", "when": "now"}, "when: unknown"),
-        ("", {"id": "x", "planCode": "MONTHLY", "addOns": {}}, "addOns: a list is expected"),
+        ("", {"id": "x", "planCode": "MONTHLY", "addOns": {}}, "addOns: expected a list"),
         ("", {"id": "x", "planCode": "MONTHLY", "addOns": [{"code": "NO"}]}, "addOns[0].code: there is no"),
         (
             "",

@@ -301,7 +301,7 @@ def test_moving_the_clock_is_for_one_at_a_time(server: Server) -> None:
         for action in ({"advance": "1d"}, {"mode": "real"}):
             answered = httpx.post(f"{server.url}/_mock/clock", json=action)
             assert answered.status_code == 409
-            assert "being moved" in answered.json()["error"]
+            assert "moving the clock" in answered.json()["error"]
         assert httpx.post(f"{server.url}/_mock/reset").status_code == 409
         release.set()
         first.join(5)

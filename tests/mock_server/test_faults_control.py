@@ -78,12 +78,12 @@ def test_how_long_a_hook_is_held_back_is_a_duration(control: httpx.Client, by: s
 @pytest.mark.parametrize(
     ("wish", "complaint"),
     [
-        ({}, "kind: a text is required"),
+        ({}, "kind: a string is required"),
         ({"kind": "gremlin"}, "kind: one of latency, error, "),
         ({"kind": "lock", "action": "customers/get"}, "action: unknown; known here: kind, customer, nth, "),
         ({"kind": "error", "retry_after": 1}, "retry_after: unknown; known here: "),
         ({"kind": "error", "action": "customers/steal"}, "action: 'customers/steal' is not one of plans/get"),
-        ({"kind": "error", "action": 5}, "action: a text is required"),
+        ({"kind": "error", "action": 5}, "action: a string is required"),
         ({"kind": "error", "status": 418}, "status: 500, 502 or 503"),
         ({"kind": "error", "status": "500"}, "status: a whole number is required"),
         ({"kind": "timeout", "type": "party"}, "type: 'party' is not one of newSubscription"),
@@ -96,7 +96,7 @@ def test_how_long_a_hook_is_held_back_is_a_duration(control: httpx.Client, by: s
         ({"kind": "lock", "probability": False}, "probability: a number is required"),
         ({"kind": "latency", "seconds": 10**400}, "seconds: more than 0, and at most 600"),
         ({"kind": "reorder", "by": "soon"}, "'soon' is not a duration"),
-        ({"kind": "reorder", "by": "1mo"}, "by: weeks, days or less, not months"),
+        ({"kind": "reorder", "by": "1mo"}, "by: weeks and smaller units only, no months"),
         ({"kind": "reorder", "by": "0s"}, "by: more than 0"),
         ({"kind": "reorder", "by": "9999w"}, "by: more than 0, and at most 1000 days"),
         ([], "not a JSON object"),

@@ -193,7 +193,7 @@ def test_the_schedule_of_retries_is_configured() -> None:
         ([], "hookRetryPauses: at least one is needed"),
         (["soon"], "hookRetryPauses: 'soon' is not a duration"),
         (["0s"], "hookRetryPauses: '0s': at least a second"),
-        (["1mo"], "hookRetryPauses: '1mo': at least a second, without months"),
+        (["1mo"], "hookRetryPauses: '1mo': at least a second, and no months"),
     ],
 )
 def test_a_schedule_that_makes_no_sense_is_refused(pauses: list[str], complaint: str) -> None:

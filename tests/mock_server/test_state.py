@@ -277,7 +277,7 @@ def test_one_process_at_a_time_has_a_file(tmp_path: Path) -> None:
     assert first.client.get("/_mock/clock").status_code == 200
     done = command.run("mock", "--state", str(file), "--port", "0")
     assert (done.returncode, done.stdout) == (2, "")
-    assert f"another mock works with it, process {first.pid}; stop that one" in done.stderr
+    assert f"another mock is using it, process {first.pid}; stop that one" in done.stderr
     first.kill()
     first.close()
     Journal(file).close()

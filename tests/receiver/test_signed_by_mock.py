@@ -103,8 +103,8 @@ def test_the_control_api_shows_the_headers_of_the_scheme() -> None:
     ("signature", "secret", "complaint"),
     [
         ("standard-v2", SECRET, r"products\[0\].signature: .*did you mean"),
-        ("standard-v1", "a key", r"products\[0\].secret: it can't sign by standard-v1"),
-        ("standard-v1a", PUBLIC, r"products\[0\].secret: it can't sign by standard-v1a"),
+        ("standard-v1", "a key", r"products\[0\].secret: can't sign with standard-v1"),
+        ("standard-v1a", PUBLIC, r"products\[0\].secret: can't sign with standard-v1a"),
     ],
 )
 def test_a_secret_has_to_fit_its_scheme(signature: str, secret: str, complaint: str) -> None:

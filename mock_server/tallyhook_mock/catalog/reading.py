@@ -1,4 +1,4 @@
-"""Reading a catalogue: everything is checked before anything is installed."""
+"""Reads a catalogue. Everything is checked before anything is installed."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -62,7 +62,7 @@ class CheddarListener(Listener):
 
 
 class ProductTable(Table):
-    """A product. Once it exists, only its `secret` and the lists below can be changed or extended."""
+    """A product. Once it exists, only its `secret` and its lists can be changed."""
 
     code: Required
     id: Required | None = None
@@ -83,10 +83,10 @@ class ProductTable(Table):
     listeners: tuple[CheddarListener, ...] = ()
 
 
-# What is fixed once a product exists.
+# The settings that are fixed once a product exists.
 _SETTINGS = known(ProductTable)[1:-4]
 
-# The settings of Cheddar's rules, by their names in Python.
+# The settings of Cheddar's rules, by their Python names.
 RulesTable = defstruct(
     "RulesTable",
     [
@@ -103,7 +103,7 @@ RulesTable = defstruct(
 
 
 class _CatalogTable(Table):
-    """What a catalogue may contain, without the sections of the other systems."""
+    """What a catalogue may contain, apart from the sections of the other systems."""
 
     schema_: Text = field(default="", name="$schema")
     hook_retry_pauses: list[Required] | None = None
@@ -127,7 +127,7 @@ def catalog_table() -> type[Table]:
 
 
 class _Entry(Entity, eq=False):
-    """What a catalogue says about one product, which may exist already."""
+    """A product in a catalogue. It may already exist in the mock."""
 
     product: Product
     secret: str
@@ -139,7 +139,7 @@ class _Entry(Entity, eq=False):
 
 
 class Catalog:
-    """A catalogue that was read and checked against the systems as they are."""
+    """A catalogue that was read and checked against the systems' current state."""
 
     def __init__(
         self,
@@ -158,9 +158,9 @@ class Catalog:
         self._sections = sections
 
     def install(self, systems: Systems, at: datetime) -> None:
-        """Install it. Existing plans and promotions are replaced.
+        """Install the catalogue. Existing plans and promotions are replaced.
 
-        Listeners are registered last, so that they get no hooks about customers in the catalogue.
+        Listeners are registered last, so that they get no hooks about the catalogue's customers.
         CatalogError if a customer is refused.
         """
         state = systems.cheddar
@@ -192,12 +192,12 @@ class Catalog:
 
 
 def catalog_schema() -> dict[str, Any]:
-    """A JSON Schema of a catalogue, for completion in editors."""
+    """The JSON Schema of a catalogue, for completion in editors."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **json_schema(catalog_table())}
 
 
 def load_catalog(path: Path) -> Mapping[str, Any]:
-    """The content of a catalogue file, TOML or `.json`. CatalogError if it can't be read."""
+    """The content of a TOML or `.json` catalogue file. CatalogError if it can't be read."""
     try:
         text = path.read_text("utf-8-sig")
         if path.suffix == ".json":
@@ -216,17 +216,17 @@ def load_catalog(path: Path) -> Mapping[str, Any]:
 
 
 def default_catalog() -> Mapping[str, Any]:
-    """The small catalogue that `tallyhook mock` uses when it is given none."""
+    """The small catalogue that `tallyhook mock` uses by default."""
     return load_catalog(Path(__file__).with_name("default.json"))
 
 
 def read_catalog(
     catalog: Mapping[str, object], systems: Systems, at: datetime, check_url: Callable[[str], None]
 ) -> Catalog:
-    """Check a catalogue against what the systems have already. This only consumes ids.
+    """Check a catalogue against the systems. This changes nothing except that it consumes ids.
 
-    `at` becomes the creation date of what is new. `check_url` raises ValueError for a URL that can't be a
-    listener. CatalogError, with the place, for the first mistake.
+    `at` becomes the creation date of everything new. `check_url` raises ValueError for a URL that can't be a
+    listener's. CatalogError, with the place, for the first mistake.
     """
     top: Any = read(catalog_table(), catalog)
     state = systems.cheddar
@@ -243,7 +243,7 @@ def read_catalog(
             raise table.wrong("code", f"{entry.product.code!r} is listed twice")
         entries[entry.product.code] = entry
     sections = [*_sections(top, systems, at, check_url)]
-    # A catalogue may be for another system only.
+    # A catalogue may contain only another system.
     for name, given, there in (("users", users, state.users), ("products", entries, state.products)):
         if not given and not there and not sections:
             raise CatalogError(f"{name}: at least one is needed")
@@ -260,7 +260,7 @@ def _time_zone(user: UserTable) -> str:
 
 
 def _rules(top: Any) -> Rules | None:
-    """The settings of Cheddar's rules. None if the catalogue has none."""
+    """The settings of Cheddar's rules, or None if the catalogue has none."""
     if top.rules is None:
         return None
     chosen = {name: value for name, value in asdict(top.rules).items() if value is not None}
@@ -272,7 +272,7 @@ def _rules(top: Any) -> Rules | None:
 def _sections(
     top: Table, systems: Systems, at: datetime, check_url: Callable[[str], None]
 ) -> Iterator[Callable[[], object]]:
-    """What installs the sections of the systems other than Cheddar."""
+    """The functions that install the sections of the systems other than Cheddar."""
     for name, module in parts("catalog").items():
         table = getattr(top, name, None)
         if table is not None:
@@ -285,7 +285,7 @@ def _sections(
 def _listeners(
     tables: Iterable[Listener], systems: Systems, policy: Policy, check_url: Callable[[str], None]
 ) -> Iterator[Callable[[], object]]:
-    """What registers the listeners of a system other than Cheddar."""
+    """The functions that register the listeners of a system other than Cheddar."""
     for table in tables:
         _check_url(table, check_url)
         header, key = "", ""
@@ -307,7 +307,7 @@ def _listeners(
 
 
 def _pauses(top: Any) -> tuple[timedelta, ...] | None:
-    """The pauses after each attempt. None if the catalogue has none."""
+    """The pauses after each attempt, or None if the catalogue has none."""
     if top.hook_retry_pauses is None:
         return None
     pauses = _durations(top.hook_retry_pauses, top, "hookRetryPauses")
@@ -324,7 +324,7 @@ def _durations(given: Iterable[str], table: Table, name: str) -> tuple[timedelta
         except ValueError as error:
             raise table.wrong(name, str(error)) from None
         if duration.months or duration.rest < timedelta(seconds=1):
-            raise table.wrong(name, f"{written!r}: at least a second, without months")
+            raise table.wrong(name, f"{written!r}: at least a second, and no months")
         pauses.append(duration.rest)
     return tuple(pauses)
 
@@ -337,7 +337,7 @@ def _read_product(
     if product is None:
         product = _new_product(table, state, at)
     elif settled := [name for name in _SETTINGS if name != "secret" and _given(table, name)]:
-        raise table.wrong(settled[0], f"the product {code!r} exists already and keeps its settings")
+        raise table.wrong(settled[0], f"the product {code!r} already exists and keeps its settings")
     secret = product.secret if table.secret is None else _secret(table, product.signature, at)
     entry = _Entry(product, secret, dict(product.items), dict(product.plans), dict(product.promotions))
     for plan_table in table.plans:
@@ -390,7 +390,7 @@ def _secret(table: ProductTable, scheme: str, at: datetime) -> str:
     try:
         signing.SCHEMES[scheme].sign(b"", table.secret, id="trial", at=at)
     except ValueError as error:
-        raise table.wrong("secret", f"it can't sign by {scheme}: {error}") from None
+        raise table.wrong("secret", f"can't sign with {scheme}: {error}") from None
     return table.secret
 
 
@@ -399,7 +399,7 @@ def _product_id(table: ProductTable, state: State) -> int:
         return state.ids.next()
     given = ids.parse(table.id)
     if given is None:
-        raise table.wrong("id", f"an id of this server is needed, such as {ids.text(state.ids.next())}")
+        raise table.wrong("id", f"not an id of this server, such as {ids.text(state.ids.next())}")
     state.ids.reserve(given)
     return given
 

@@ -1,8 +1,8 @@
 """Tables of a catalogue and bodies of control calls, as typed structs.
 
-The fields of a `Table` are its keys, in camel case; their types say what a value has to be. `read` makes a
-table from a file or a body; its error says where the first mistake is and what is expected.
-`msgspec.json.schema` tells editors the same.
+The fields of a `Table` are its keys in camel case, with the types of their values. `read` makes a table from
+a file or a body. Its error says where the first mistake is and what is expected. `msgspec.json.schema` makes
+a schema for editors from the same types.
 """
 
 import re
@@ -43,21 +43,21 @@ T = TypeVar("T", bound="Table")
 # Shown in place of a password or a key.
 MASK = "********"
 
-# What XML documents can't carry.
+# Characters that XML can't carry.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 _FLAGS = {"1": True, "0": False, 1: True, 0: False}
 _MOST = 10**10  # of an amount
 
 
 def _decimal(places: int) -> Meta:
-    """A number from 0 up, as text or as a number."""
+    """A number from 0 up, as a string or a number."""
     pattern = rf"^\d{{1,10}}(\.\d{{1,{places}}}0*)?$"
     plain = {"anyOf": [{"type": "string", "pattern": pattern}, {"type": "number", "minimum": 0}]}
     return Meta(extra={"places": places}, extra_json_schema={"type": ["string", "number"], **plain})
 
 
 def one_of(choices: Collection[str]) -> Meta:
-    """One of these texts."""
+    """One of these strings."""
     return Meta(extra={"choices": tuple(choices)}, extra_json_schema={"enum": list(choices)})
 
 
@@ -75,10 +75,10 @@ class CatalogError(ValueError):
 
 
 class Table(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True, dict=True):
-    """The keys and values of one table. `place` says where it is, such as `products[0].plans[1]`."""
+    """The keys and values of one table. `place` is its path, such as `products[0].plans[1]`."""
 
     def wrong(self, name: str, why: str) -> CatalogError:
-        """The error about the value of a key, to be raised."""
+        """Return an error about the value of a key."""
         return wrong(self.place, name, why)
 
     @property
@@ -87,7 +87,7 @@ class Table(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True, di
 
 
 class Listener(Table):
-    """A URL that gets hooks: those in `events`, or all if there are none."""
+    """A URL that gets the hooks in `events`, or all hooks if `events` is empty."""
 
     url: Required
     events: tuple[str, ...] = ()
@@ -111,16 +111,16 @@ def wrong(place: str, name: str, why: str) -> CatalogError:
 
 
 def check_names(values: object, names: Collection[str], place: str = "") -> None:
-    """CatalogError if this is not a table, or for an unknown key."""
+    """Raise CatalogError if this is not a table, or for an unknown key."""
     if not isinstance(values, Mapping):
-        raise CatalogError(f"{place or 'the catalogue'}: a table is expected")
+        raise CatalogError(f"{place or 'the catalogue'}: expected a table")
     for name in values:
         if name not in names:
             raise wrong(place, str(name), f"unknown{_suggestion(str(name), names) or _list_of(names)}")
 
 
 def choice(value: str, choices: Collection[str], place: str, name: str) -> str:
-    """One of the choices. May raise CatalogError."""
+    """Return the value if it is one of the choices. CatalogError otherwise."""
     if value not in choices:
         listed = ", ".join(choices)
         raise wrong(place, name, f"{value!r} is not one of {listed}{_suggestion(value, choices)}")
@@ -178,7 +178,7 @@ def _value(kind: inspect.Type, value: object, place: str, extra: Mapping[str, An
             return _list(kind, value, place)
         case inspect.DictType():
             if not isinstance(value, Mapping):
-                raise CatalogError(f"{place}: a table is expected")
+                raise CatalogError(f"{place}: expected a table")
             return {
                 str(name): _value(kind.value_type, v, _join(place, str(name))) for name, v in value.items()
             }
@@ -203,7 +203,7 @@ def _value(kind: inspect.Type, value: object, place: str, extra: Mapping[str, An
 
 def _list(kind: inspect.ListType | inspect.VarTupleType, value: object, place: str) -> Any:
     if not isinstance(value, list | tuple):
-        raise CatalogError(f"{place}: a list is expected")
+        raise CatalogError(f"{place}: expected a list")
     of = kind.item_type
     if isinstance(of, inspect.StructType):
         made = [_table(of, each, f"{place}[{number}]") for number, each in enumerate(value)]
@@ -216,19 +216,19 @@ def _text(kind: inspect.StrType, value: object, place: str, *, is_secret: bool) 
     if value == "" and kind.min_length:
         raise CatalogError(f"{place}: a value is required")
     if not isinstance(value, str):
-        raise CatalogError(f"{place}: {_shown(value)} is not a text")
+        raise CatalogError(f"{place}: {_shown(value)} is not a string")
     if _FORBIDDEN.search(value):
-        raise CatalogError(f"{place}: a text can't hold control characters")
+        raise CatalogError(f"{place}: control characters are not allowed")
     if kind.max_length is not None and len(value) > kind.max_length:
         raise CatalogError(f"{place}: longer than {kind.max_length} characters")
     if is_secret and value == MASK:
-        raise CatalogError(f"{place}: this is the mask that a catalogue shows in place of a password")
+        raise CatalogError(f"{place}: this is the mask that a catalogue shows instead of a password")
     return value
 
 
 def _choice(value: object, choices: Collection[str], place: str) -> str:
     if not isinstance(value, str):
-        raise CatalogError(f"{place}: {_shown(value)} is not a text")
+        raise CatalogError(f"{place}: {_shown(value)} is not a string")
     return choice(value, choices, "", place)
 
 
@@ -250,7 +250,7 @@ def _whole(value: object, least: int, most: int, place: str) -> int:
 def _amount(value: object, places: int, place: str) -> Decimal:
     """A decimal from 0 up. A binary float would not be exact."""
     if isinstance(value, float):
-        raise CatalogError(f"{place}: {value} is a binary fraction: write it as a text or a Decimal")
+        raise CatalogError(f"{place}: {value} is a binary fraction: write it as a string or a Decimal")
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         raise CatalogError(f"{place}: {_shown(value)} is not a number")
     try:
@@ -259,14 +259,14 @@ def _amount(value: object, places: int, place: str) -> Decimal:
         raise CatalogError(f"{place}: {value!r} is not a number") from None
     if not number.is_finite() or not 0 <= number < _MOST or number != round(number, places):
         raise CatalogError(f"{place}: {value} is not a number from 0 up with at most {places} decimals")
-    return number or Decimal(0)  # there is a -0, and a 0 with a billion decimals
+    return number or Decimal(0)  # no -0, and no 0 with a billion decimals
 
 
 def _moment(value: object, place: str) -> datetime:
-    """An ISO 8601 text or a date-time, in UTC."""
+    """An ISO 8601 string or a datetime, in UTC."""
     written = value.isoformat() if isinstance(value, datetime) else value
     if not isinstance(written, str):
-        raise CatalogError(f"{place}: {_shown(value)} is not a moment")
+        raise CatalogError(f"{place}: {_shown(value)} is not an ISO 8601 date and time")
     try:
         return parse_moment(written)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Writing a catalogue: what is on offer now, in a form that can be read again."""
+"""Writes the current catalogue, in a form that can be read again."""
 
 from datetime import datetime
 from typing import Any
@@ -17,10 +17,10 @@ __all__ = ["dump_catalog"]
 
 
 def dump_catalog(systems: Systems) -> dict[str, Any]:
-    """The schedule of retries, users, products, plans, promotions and listeners, without customers.
+    """The retry schedule, users, products, plans, promotions and listeners, without customers.
 
     Other systems have their own sections. Passwords and API keys are masked. Secrets that sign hooks are
-    shown, because a listener needs them.
+    shown, because listeners need them.
     """
     state = systems.cheddar
     return {
@@ -39,7 +39,7 @@ def dump_catalog(systems: Systems) -> dict[str, Any]:
 
 
 def _listeners(state: State, system: str) -> dict[str, Any]:
-    """The listeners of a system other than Cheddar. Keys are shown, as secrets are."""
+    """The listeners of a system other than Cheddar. Keys are shown, like secrets."""
     found = [
         {
             "url": listener.url,
@@ -139,7 +139,7 @@ def _promotion(promotion: Promotion) -> dict[str, Any]:
 
 
 def _given(**values: Any) -> dict[str, Any]:
-    """Leave out None, and write moments as text."""
+    """Leave out None, and write datetimes as text."""
     return {
         name: value.isoformat() if isinstance(value, datetime) else value
         for name, value in values.items()

@@ -1,4 +1,4 @@
-"""Accounts of the systems other than Cheddar: their timeline, a picture, a forecast."""
+"""Accounts of the systems other than Cheddar: timeline, picture and forecast."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -21,7 +21,7 @@ _USUAL, _MOST = 3, 60
 
 
 def wanted(given: Mapping[str, str]) -> int:
-    """How many `invoices` a forecast shows, as the query asks. 400 if that is not possible."""
+    """The query's `invoices`: how many invoices a forecast shows. 400 if it is invalid."""
     written = given.get("invoices", str(_USUAL))
     if not (written.isascii() and written.isdigit() and 1 <= int(written[:9]) <= _MOST):
         raise bad(f"invoices: a whole number from 1 to {_MOST} is required")
@@ -71,7 +71,7 @@ def _routes(name: str, accounts: str) -> list[Route]:
 
     @asks("invoices")
     async def forecast(request: Request) -> JSONResponse:
-        """The next `?invoices=` as things are now, 3 by default. Nothing changes."""
+        """The next `?invoices=` invoices (default: 3) if nothing changes."""
         count = wanted(request.query_params)
         system, _, key = found(request)
         return JSONResponse(coming(key, system.forecast(key, count)))

@@ -78,6 +78,6 @@ def _refused_by_cheddar(_: Request, error: Exception) -> JSONResponse:
 
 
 def _refused(_: Request, error: Exception) -> JSONResponse:
-    """A refusal of a system other than Cheddar. The statuses of its own API mean nothing here."""
+    """Answer a refusal of a system other than Cheddar. Its own API's statuses don't apply here."""
     assert isinstance(error, Refusal)
     return JSONResponse({"error": str(error)}, 404 if error.status == 404 else 400)

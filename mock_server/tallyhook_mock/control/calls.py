@@ -17,17 +17,17 @@ _FILTERS = ("system", "action", "product", "customer")
 
 @asks(*_FILTERS, "failed", "order", *PAGE)
 async def index(request: Request) -> JSONResponse:
-    """Oldest first, or with `order=newest` the other way round. `failed=true` only lists refused calls."""
+    """The calls, oldest first, or newest first with `order=newest`. `failed=true` lists only failed calls."""
     wanted = dict(request.query_params)
     if wanted.get("order", "oldest") not in ("oldest", "newest"):
         raise bad("order: one of oldest, newest is required")
     if wanted.get("failed", "true") != "true":
-        raise bad("failed: only true is possible")
+        raise bad("failed: can only be true")
     calls = list(mock_of(request).calls)
     if wanted.get("order") == "newest":
         calls.reverse()
     elif "after" in wanted and wanted["after"].isdigit():
-        # The call it names may have been dropped: list what came after it anyway.
+        # The call that `after` names may have been dropped. List the calls after it anyway.
         after = int(wanted["after"][:18])
         calls = [call for call in calls if call.number > after]
         del wanted["after"]

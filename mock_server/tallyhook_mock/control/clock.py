@@ -13,7 +13,7 @@ __all__ = ["ROUTES"]
 
 
 class ClockTable(Table):
-    """Exactly one of the three."""
+    """Exactly one of the three is given."""
 
     advance: Required | None = None
     to: Required | None = None
@@ -26,7 +26,7 @@ async def read(request: Request) -> JSONResponse:
 
 @takes(ClockTable)
 async def change(request: Request, wish: ClockTable) -> JSONResponse:
-    """One of `advance` (a duration), `to` (a moment) or `mode`. Answers once everything due is done."""
+    """Set one of `advance` (a duration), `to` (a moment) or `mode`. Answers once everything due is done."""
     mock = mock_of(request)
     if [wish.advance, wish.to, wish.mode].count(None) != 2:
         raise bad(f"exactly one of {', '.join(known(ClockTable))} is required")

@@ -18,7 +18,7 @@ __all__ = ["ROUTES", "read_fault"]
 
 
 async def index(request: Request) -> JSONResponse:
-    """In the order of planning, including those that are over."""
+    """All faults in the order of planning, including those that are over."""
     return JSONResponse({"faults": [_shown(armed) for armed in mock_of(request).faults]})
 
 
@@ -38,7 +38,7 @@ async def clear(request: Request) -> Response:
 
 
 def read_fault(wish: Mapping[str, Any]) -> Fault:
-    """Read a fault from JSON. 400 for an unknown option, ValueError for values that make no sense."""
+    """Read a fault from JSON. 400 for an unknown option, ValueError for an invalid value."""
     written = text(wish, "kind")
     if written not in tuple(FaultKind):
         raise bad(f"kind: one of {', '.join(FaultKind)} is required")
@@ -68,7 +68,7 @@ def _number(wish: Mapping[str, Any], name: str) -> float:
 def _span(wish: Mapping[str, Any], name: str) -> timedelta:
     duration = parse_duration(text(wish, name))
     if duration.months:
-        raise bad(f"{name}: weeks, days or less, not months")
+        raise bad(f"{name}: weeks and smaller units only, no months")
     return duration.rest
 
 

@@ -1,4 +1,4 @@
-"""Who may control the mock: programs on this machine, but no web page of another site."""
+"""Lets only programs on this machine control the mock, and no web page of another site."""
 
 from urllib.parse import SplitResult, urlsplit
 
@@ -12,7 +12,7 @@ __all__ = ["Guard", "other_site", "stranger"]
 
 
 class Guard:
-    """ASGI middleware that answers 403 to all others."""
+    """ASGI middleware that answers 403 to everyone else."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -31,26 +31,26 @@ def _objection(scope: Scope) -> str | None:
 
 
 def stranger(scope: Scope) -> str | None:
-    """Why a client on another machine, or with a foreign Host header, is refused. None if it is not."""
+    """Why a client on another machine, or with a foreign Host header, is refused. None if it is allowed."""
     client, headers = scope.get("client"), Headers(scope=scope)
-    # X-Forwarded-For of a local proxy can make a client remote, but never local.
+    # X-Forwarded-For from a local proxy can make a client remote, but never local.
     forwarded = ",".join(headers.getlist("x-forwarded-for"))
     addresses = [address.strip() for address in forwarded.split(",") if forwarded]
     if client is None or not all(map(is_loopback, [client[0], *addresses])):
         return "is for clients on this machine only"
     if not is_loopback(_split(f"//{headers.get('host', '')}").hostname or ""):
-        # A foreign name that points here: DNS rebinding.
+        # A foreign host name that resolves to this machine: DNS rebinding.
         return "answers to localhost, 127.0.0.1 and [::1] only"
     return None
 
 
 def other_site(scope: Scope) -> str | None:
-    """Why a call from a page of another site is refused. None if it is not."""
+    """Why a call from a page of another site is refused. None if it is allowed."""
     headers = Headers(scope=scope)
     origin = headers.get("origin")
     is_foreign = origin is not None and _split(origin).netloc.lower() != headers.get("host", "").lower()
     if is_foreign or headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
-        return "takes no calls from pages of another site"
+        return "does not take calls from pages of other sites"
     return None
 
 

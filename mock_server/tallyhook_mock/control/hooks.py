@@ -1,4 +1,4 @@
-"""`/_mock/hooks`: what was sent and answered, and what an operator can do about it."""
+"""`/_mock/hooks`: the hooks with their answers, and commands such as retry and cancel."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -33,7 +33,7 @@ _FILTERS = ("type", "product", "customer", "state", "system")
 
 @asks(*_FILTERS, "order", *PAGE)
 async def index(request: Request) -> JSONResponse:
-    """Oldest first, or with `order=newest` the other way round. Filters: type, customer, system, state."""
+    """The hooks, oldest first, or newest first with `order=newest`."""
     wanted = request.query_params
     if wanted.get("order", "oldest") not in ("oldest", "newest"):
         raise bad("order: one of oldest, newest is required")
@@ -62,7 +62,7 @@ class TriggerTable(Table):
 
 @takes(TriggerTable)
 async def trigger(request: Request, wish: TriggerTable) -> JSONResponse:
-    """Send a hook of a `type` about a `customer` as it is now. Nothing happens to the customer."""
+    """Send a hook of a `type` about a `customer`'s current state. Nothing happens to the customer."""
     mock = mock_of(request)
     customer = mock.state.customer(named_product(request, wish.product), wish.customer)
     try:
@@ -73,12 +73,12 @@ async def trigger(request: Request, wish: TriggerTable) -> JSONResponse:
 
 
 async def retry(request: Request) -> JSONResponse:
-    """Send the hook now. The answer does not wait for the listeners."""
+    """Send the hook now. Answers without waiting for the listeners."""
     return _sent_again(request, mock_of(request).retry)
 
 
 async def replay(request: Request) -> JSONResponse:
-    """Send the hook again to the listeners that have acknowledged it. The answer does not wait for them."""
+    """Send the hook again to the listeners that have acknowledged it. Answers without waiting for them."""
     return _sent_again(request, mock_of(request).replay)
 
 
@@ -92,7 +92,7 @@ def _sent_again(request: Request, send: Callable[[Hook], None]) -> JSONResponse:
 
 
 async def cancel(request: Request) -> JSONResponse:
-    """Cancel the hook. An invoice that it held is released."""
+    """Cancel the hook. If it held an invoice, the invoice is released."""
     hook = _named(request)
     mock_of(request).cancel(hook)
     return JSONResponse(_full(request, hook))

@@ -26,10 +26,10 @@ class ListenerTable(KeyedListener):
 
 @takes(ListenerTable)
 async def create(request: Request, wish: ListenerTable) -> JSONResponse:
-    """Register a `url`; `events` limits its hooks, and `product` is needed if there are several.
+    """Register a `url`. `events` limits its hooks. `product` is required if there are several products.
 
-    For a `system` other than Cheddar there is no `product`. If its hooks carry a key, `header` and `key` may
-    be given.
+    For a `system` other than Cheddar, leave out `product`. If its hooks carry a key, `header` and `key` are
+    optional.
     """
     header, key = wish.header or "", wish.key
     if wish.system != CHEDDAR and wish.product is not None:
@@ -48,13 +48,13 @@ async def create(request: Request, wish: ListenerTable) -> JSONResponse:
 
 
 async def delete(request: Request) -> Response:
-    """Remove a listener. What is on its way to it is canceled."""
+    """Remove a listener. Its unfinished deliveries are canceled."""
     mock_of(request).forget(_named(request))
     return Response(status_code=204)
 
 
 async def pause(request: Request) -> JSONResponse:
-    """Send the listener nothing until it is resumed. Its hooks wait."""
+    """Stop sending to the listener until it is resumed. Its hooks wait."""
     listener = _named(request)
     mock_of(request).pause(listener)
     return JSONResponse(_shown(listener))

@@ -1,4 +1,4 @@
-"""`/_mock/openapi.json`: an OpenAPI document of the control API, generated from its routes."""
+"""`/_mock/openapi.json`: the OpenAPI document of the control API, generated from its routes."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -13,7 +13,7 @@ import tallyhook
 __all__ = ["document", "route"]
 
 _ERROR = {
-    "description": "What was wrong, and what is expected.",
+    "description": "What is wrong, and what is expected.",
     "content": {
         "application/json": {
             "schema": {
@@ -27,7 +27,7 @@ _ERROR = {
 
 
 def route(routes: Iterable[Route]) -> Route:
-    """The route that answers with the document of all routes, including itself."""
+    """The route of the document, which describes all routes, including this one."""
     described = list(routes)
 
     async def openapi(_: Request) -> JSONResponse:
@@ -62,7 +62,7 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
 
 
 def _body(route: Route) -> Any:
-    """The table that describes the body. None if there is no body."""
+    """The table that describes the body, or None if there is no body."""
     marks = route.endpoint.__dict__
     return marks["holds"]() if "holds" in marks else marks.get("takes")
 

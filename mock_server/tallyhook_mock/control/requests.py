@@ -1,4 +1,4 @@
-"""What control calls share: JSON bodies, queries, pages of lists, and finding what a call names."""
+"""Helpers for control calls: JSON bodies, queries, pages of lists, and lookups."""
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -43,7 +43,7 @@ ATable = TypeVar("ATable", bound=Table)
 PAGE = ("limit", "after")
 _LARGEST = 10_000
 _MOST = 4_000_000  # bytes of a body
-# Exact. Unlike the standard library's decoder it refuses lone surrogates, which no answer could show.
+# Exact numbers. Unlike the standard library's, this decoder refuses lone surrogates, which JSON can't return.
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
 
@@ -61,9 +61,9 @@ def missing(what: str) -> HTTPException:
 
 @contextmanager
 def as_operator(mock: Mock, kind: type[S]) -> Iterator[tuple[S, datetime]]:
-    """The state of a system other than Cheddar, and the present moment, for an operator's command.
+    """The state of a system other than Cheddar, and the current time, for an operator's command.
 
-    Everything due by now is done first. What the command did is noted at the end.
+    Everything due is done first. What the command did is logged at the end.
     """
     state, at = mock.systems.of(kind), mock.clock.now()
     state.catch_up(at)
@@ -84,7 +84,7 @@ async def json_object(request: Request) -> dict[str, Any]:
     try:
         value = _DECODER.decode(body)
     except ArithmeticError:
-        raise bad("the body is not readable JSON: a number is too large") from None
+        raise bad("the body can't be read: a number is too large") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise bad(f"the body is not JSON: {error}") from None
     if not isinstance(value, dict):
@@ -93,7 +93,7 @@ async def json_object(request: Request) -> dict[str, Any]:
 
 
 def takes(kind: type[ATable]) -> Callable[[Callable[[Request, ATable], Awaitable[Response]]], Handler]:
-    """A call whose body is read as this table. 400, with the reason, if that fails."""
+    """Decorate a call whose body is read as this table. 400, with the reason, if that fails."""
 
     def decorated(handler: Callable[[Request, ATable], Awaitable[Response]]) -> Handler:
         @wraps(handler)
@@ -107,7 +107,7 @@ def takes(kind: type[ATable]) -> Callable[[Callable[[Request, ATable], Awaitable
 
 
 def holds(kind: Callable[[], type[Table]]) -> Callable[[Handler], Handler]:
-    """A call that reads its body, described by this table, itself."""
+    """Decorate a call that reads its body itself. This table only documents the body."""
 
     def decorated(handler: Handler) -> Handler:
         handler.__dict__["holds"] = kind
@@ -117,7 +117,7 @@ def holds(kind: Callable[[], type[Table]]) -> Callable[[Handler], Handler]:
 
 
 def asks(*names: str) -> Callable[[Handler], Handler]:
-    """A call that takes these query parameters. 400 for any other."""
+    """Decorate a call that takes these query parameters. 400 for any other."""
 
     def decorated(handler: Handler) -> Handler:
         @wraps(handler)
@@ -132,7 +132,7 @@ def asks(*names: str) -> Callable[[Handler], Handler]:
 
 
 def only(values: Mapping[str, Any], names: Collection[str]) -> None:
-    """400 for an unknown name: a typo must not look as if it had worked."""
+    """Answer 400 for an unknown name, so that a typo is noticed."""
     for name in values:
         if name not in names:
             raise bad(f"{name}: unknown; known here: {', '.join(names)}")
@@ -141,10 +141,10 @@ def only(values: Mapping[str, Any], names: Collection[str]) -> None:
 def page(
     items: Iterable[T], given: Mapping[str, str], name: Callable[[T], str]
 ) -> tuple[list[T], dict[str, str]]:
-    """At most `limit` items, after the one that `after` names, and how to get the next ones.
+    """At most `limit` items after the one named `after`, and the `next` to pass as `after` for more.
 
-    `next` is the name of the last item, for the next call; it is missing once there are no more. 400 for a
-    bad limit, and for an unknown `after`.
+    `next` is the name of the last item. It is missing when there are no more items. 400 for an invalid
+    `limit` or an unknown `after`.
     """
     limit, after = given.get("limit"), given.get("after")
     if limit is not None and not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= _LARGEST):
@@ -161,14 +161,14 @@ def page(
 def text(values: Mapping[str, Any], name: str) -> str:
     value = values.get(name)
     if not isinstance(value, str) or not value:
-        raise bad(f"{name}: a text is required")
+        raise bad(f"{name}: a string is required")
     return value
 
 
 def named_product(request: Request, code: str | None) -> Product:
-    """The product with this code, which may be left out if there is only one."""
+    """The product with this code, which may be left out if there is only one product."""
     if code == "":
-        raise bad("product: a text is required")
+        raise bad("product: a string is required")
     try:
         return mock_of(request).product(code)
     except LookupError as error:
@@ -176,5 +176,5 @@ def named_product(request: Request, code: str | None) -> Product:
 
 
 def path_id(request: Request) -> int:
-    """The id in the path. 0, which nothing has, for what is not an id of this server."""
+    """The id in the path. If it is not an id of this server, 0, which is never used."""
     return ids.parse(request.path_params["id"]) or 0

@@ -1,4 +1,4 @@
-"""JSON that several control calls share: moments, bills, timeline entries, and pictures."""
+"""JSON shared by several control calls: moments, bills, timeline entries, and pictures."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -22,12 +22,12 @@ def moment_shown(moment: datetime) -> str: ...
 @overload
 def moment_shown(moment: datetime | None) -> str | None: ...
 def moment_shown(moment: datetime | None) -> str | None:
-    """ISO 8601 with its offset."""
+    """The moment as ISO 8601 with offset."""
     return None if moment is None else moment.isoformat()
 
 
 def bill_shown(bill: Bill) -> dict[str, Any]:
-    """A bill with its lines. Unit prices are not rounded: a coupon may make fractions of a cent."""
+    """A bill with its lines. Unit prices are not rounded, since a coupon may lead to fractions of a cent."""
     return {
         "number": bill.number,
         "at": moment_shown(bill.at),
@@ -68,6 +68,6 @@ def _entry(entry: Entry) -> dict[str, Any]:
 
 
 def drawn(story: Story) -> Response:
-    """A life as a picture. Opened on its own, it must not be able to run anything."""
+    """A life as an SVG picture, with a policy against scripts in case it is opened directly."""
     policy = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
     return Response(paint(story), media_type="image/svg+xml", headers=policy)

@@ -1,4 +1,4 @@
-"""`/_mock/snapshots`: save the world, and go back to it."""
+"""`/_mock/snapshots`: save and restore the world."""
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -29,7 +29,7 @@ async def save(request: Request, wish: SnapshotTable) -> JSONResponse:
     mock = mock_of(request)
     name = wish.name
     if len(name) > _LONGEST or not name.isprintable() or "/" in name:
-        raise bad(f"name: up to {_LONGEST} characters that can be printed, without a slash")
+        raise bad(f"name: up to {_LONGEST} printable characters, without a slash")
     mock.snapshots.pop(name, None)
     mock.snapshots[name] = mock.save()
     await mock.persistence.checkpoint()
@@ -55,7 +55,7 @@ def _found(request: Request) -> bytes:
     name = request.path_params["name"]
     kept = mock_of(request).snapshots
     if name not in kept:
-        raise missing(f"there is no snapshot {name!r}; there are: {', '.join(kept) or 'none'}")
+        raise missing(f"there is no snapshot {name!r}; existing snapshots: {', '.join(kept) or 'none'}")
     return kept[name]
 
 

@@ -1,1 +1,1 @@
-"""What the billing systems share."""
+"""Code shared by the billing systems."""

@@ -1,4 +1,4 @@
-"""What is planned, in order of time."""
+"""Planned actions, in order of time."""
 
 import heapq
 from collections import defaultdict
@@ -17,10 +17,10 @@ _RANK = 1 << 40  # more than are ever planned
 
 
 class Agenda:
-    """Actions and their moments. Actions of one moment are carried out in the order of planning.
+    """Planned actions and their times. Actions planned for the same time run in the order of planning.
 
-    Actions with a `rank` come after the others of their moment, in the order of their ranks. They are planned
-    when a listener answers, and must not depend on how fast it answers.
+    Actions with a `rank` run after the others of the same time, in the order of their ranks. They are planned
+    when a listener answers, and their order must not depend on how fast it answers.
     """
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class Agenda:
             self._by_subject[id(subject)].append(planned)
 
     def about(self, ids: Iterable[int]) -> list[tuple[datetime, Action, Any]]:
-        """What is planned for the subjects with these `id()`s, in the order of planning."""
+        """The actions planned for the subjects with these `id()`s, in the order of planning."""
         if self._by_subject is None:
             self._by_subject = defaultdict(list)
             for planned in self._planned:
@@ -55,7 +55,7 @@ class Agenda:
         return [(when, action, subject) for when, _, action, subject in sorted(found, key=itemgetter(1))]
 
     def next_due(self) -> datetime | None:
-        """The moment of the next action. None if nothing is planned."""
+        """The time of the next action. None if nothing is planned."""
         return self._planned[0][0] if self._planned else None
 
     def take(self, at: datetime) -> tuple[Action, Any] | None:

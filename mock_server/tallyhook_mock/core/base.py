@@ -1,7 +1,7 @@
-"""What billing systems are made of: values, entities, refusals, events, and the base of a system.
+"""The building blocks of billing systems: values, entities, refusals, events, and the base class of a system.
 
-A mock can hold a million subscriptions because each takes little memory: values are compact, everything empty
-shares the one empty tuple, and a growing list is a tuple that is replaced with a longer one.
+A mock can hold a million subscriptions because each takes little memory. Values are compact, all empty
+collections share the empty tuple, and a growing list is a tuple that is replaced with a longer one.
 """
 
 from abc import ABC, abstractmethod
@@ -24,7 +24,7 @@ __all__ = ["Billed", "BillingSystem", "Entity", "Happening", "Refusal", "Value"]
 class Value(msgspec.Struct, frozen=True, gc=False):
     """An immutable value.
 
-    It never refers back to itself, so the garbage collector, which only finds cycles, can ignore it.
+    Values never form cycles, so the garbage collector can ignore them.
     """
 
     def __deepcopy__(self, _: object) -> Self:
@@ -32,7 +32,7 @@ class Value(msgspec.Struct, frozen=True, gc=False):
 
 
 class Entity(msgspec.Struct, eq=False):
-    """A mutable object, compared by identity. Entities may refer to each other in circles."""
+    """A mutable object, compared by identity. Entities may form reference cycles."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         # First an empty entity, then its fields, so that circular references can be restored.
@@ -46,9 +46,9 @@ def _blank(kind: type[Entity]) -> Entity:
 
 
 class Refusal(ValueError):
-    """A call or a command that was not carried out; nothing has changed.
+    """A call or a command was refused. Nothing has changed.
 
-    `status` is the HTTP status of the answer, `headers` what the answer carries besides.
+    `status` is the HTTP status of the answer. `headers` are extra headers for it.
     """
 
     def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
@@ -61,8 +61,9 @@ class Refusal(ValueError):
 class Happening(Value, frozen=True):
     """Something that happened to an `account`, for its timeline.
 
-    `invoice` is a number, `amount` what was billed, `item` what it is about, and `quantity` the item's new
-    quantity. `subject` is the id of what a hook would be about. None, 0 or empty if there is none.
+    `invoice` is an invoice number, `amount` the amount billed, `item` the item concerned, and `quantity` its
+    new quantity. `subject` is the id of the object that a hook would be about. A field that doesn't apply is
+    None, 0 or empty.
     """
 
     kind: str
@@ -78,9 +79,9 @@ class Happening(Value, frozen=True):
 
 
 class Billed:
-    """How many bills a system has sent, and their totals by currency.
+    """The number of bills that a system has sent, and their totals by currency.
 
-    Counted when a bill is sent: its total doesn't change after that.
+    A bill is counted when it is sent. Its total doesn't change after that.
     """
 
     def __init__(self) -> None:
@@ -93,12 +94,12 @@ class Billed:
 
 
 class BillingSystem(ABC):
-    """The interface of a billing system other than Cheddar: accounts, an agenda, and what happened.
+    """The interface of a billing system other than Cheddar: accounts, an agenda, and events.
 
     Attributes:
-        actor: who causes what happens next; it goes into the timeline.
-        agenda: what is planned.
-        billed: the totals of all bills so far.
+        actor: the cause of the next events, for the timeline.
+        agenda: the planned actions.
+        billed: the number and totals of all bills so far.
     """
 
     def __init__(self) -> None:
@@ -107,11 +108,11 @@ class BillingSystem(ABC):
         self.billed = Billed()
         self._happenings: list[Happening] = []
 
-    # -- for each system to say
+    # -- each system implements
 
     @abstractmethod
     def accounts(self) -> Mapping[Any, Entity]:
-        """The billed accounts by id, in order of creation."""
+        """The accounts by id, in order of creation."""
 
     def account(self, id: str) -> Entity:
         """The account with this id. LookupError or ValueError if there is none."""
@@ -119,24 +120,23 @@ class BillingSystem(ABC):
         return found
 
     def is_used(self) -> bool:
-        """Whether the system holds anything yet."""
+        """Whether the system holds anything."""
         return bool(self.accounts())
 
     @abstractmethod
     def forecast(self, id: str, count: int) -> "list[Coming]":
-        """The next invoices of an account as things are now. LookupError or ValueError if there is none."""
+        """The next invoices of an account if nothing changes. LookupError or ValueError if there is none."""
 
-    # -- for all of them
+    # -- the same in all systems
 
     def next_due(self) -> datetime | None:
-        """The next moment at which something is due. None if nothing is planned."""
+        """The time of the next planned action. None if nothing is planned."""
         return self.agenda.next_due()
 
     def step(self, at: datetime) -> bool:
-        """Carry out the next action that is due by `at`, at its own moment. False if there is none.
+        """Carry out the next action that is due by `at`, at its planned time. False if there is none.
 
-        A running clock is always a little later than the moment of the action, and much later if the machine
-        slept.
+        A running clock is always a little past the planned time, and far past it if the machine slept.
         """
         self.actor = "system"
         due = self.agenda.next_due()
@@ -148,17 +148,17 @@ class BillingSystem(ABC):
         return True
 
     def catch_up(self, at: datetime) -> None:
-        """Carry out everything due by `at`, each at its moment, before a command at that moment."""
+        """Carry out everything due by `at`, each action at its planned time. Called before a command."""
         actor = self.actor
         while (due := self.next_due()) is not None and due <= at:
             self.step(due)
         self.actor = actor
 
     def note(self, happening: Happening) -> None:
-        """Leave it for `take_events`."""
+        """Keep an event for `take_events`."""
         self._happenings.append(happening)
 
     def take_events(self) -> list[Happening]:
-        """Everything that happened since the last call, oldest first."""
+        """Return the events since the last call, oldest first."""
         happenings, self._happenings = self._happenings, []
         return happenings

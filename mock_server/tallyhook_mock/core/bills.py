@@ -1,6 +1,6 @@
-"""Bills of systems whose invoices are settled once they are sent, and a forecast of the next ones.
+"""Bills of systems whose invoices are final once they are sent, and a forecast of the next bills.
 
-A forecast copies one account with everything planned for it, and advances the copy in time.
+A forecast copies an account with everything planned for it, and advances the copy in time.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -16,15 +16,16 @@ from tallyhook_mock.core.money import total
 __all__ = ["Bill", "Coming", "Line", "coming_bills", "copied", "play"]
 
 AnEntity = TypeVar("AnEntity", bound=Entity)
-# If this many steps bill an account nothing, nothing will.
+# A forecast stops after this many steps. An account that was not billed by then never will be.
 _MOST_STEPS = 1000
 _LAST_YEAR = 7999  # of any clock
 
 
 class Line(Value, frozen=True):
-    """One charge. `item` says what is charged, in the system's own terms.
+    """One charge. `item` is what is charged, in the system's terms.
 
-    It covers the time from `start` up to, not including, `end`. None for a charge without a period.
+    It covers the time from `start` up to, but not including, `end`. Both are None for a charge without a
+    period.
     """
 
     item: str
@@ -37,7 +38,7 @@ class Line(Value, frozen=True):
 
 
 class Bill(Value, frozen=True):
-    """A bill of an account. `number` counts the bills of the system from 1."""
+    """A bill of an account. Bills are numbered from 1 in each system."""
 
     number: int
     at: datetime
@@ -51,7 +52,7 @@ class Bill(Value, frozen=True):
 
 
 class Coming(Value, frozen=True):
-    """A forecast invoice. `number` is None if it has none yet. `total` includes taxes."""
+    """A forecast invoice. `number` is None if it isn't known yet. `total` includes taxes."""
 
     at: datetime
     currency: str
@@ -66,7 +67,7 @@ class _Steps(Protocol):
 
 
 def copied(account: AnEntity, agenda: Agenda, into: Agenda, shared: Iterable[object] = ()) -> AnEntity:
-    """Copy an account with everything that belongs to it, and put what is planned for it on `into`.
+    """Copy an account with everything that belongs to it. The actions planned for the copy go to `into`.
 
     `shared` objects, such as a product, are not copied.
     """
@@ -78,7 +79,7 @@ def copied(account: AnEntity, agenda: Agenda, into: Agenda, shared: Iterable[obj
 
 
 def play(alone: _Steps, is_enough: Callable[[], bool]) -> None:
-    """Advance until there is enough, or nothing is planned any more."""
+    """Advance until `is_enough()`, or until nothing is planned."""
     for _ in range(_MOST_STEPS):
         due = alone.next_due()
         if due is None or due.year > _LAST_YEAR or is_enough():
@@ -87,7 +88,7 @@ def play(alone: _Steps, is_enough: Callable[[], bool]) -> None:
 
 
 def coming_bills(alone: _Steps, bills: Sequence[Bill], count: int) -> list[Coming]:
-    """The next bills of an account whose copy collects them in `bills`."""
+    """The next `count` bills of an account. Its copy appends them to `bills`."""
     known = len(bills)
     play(alone, lambda: len(bills) - known >= count)
     return [Coming(bill.at, bill.currency, bill.lines, bill.total) for bill in bills[known:][:count]]

@@ -20,13 +20,13 @@ def add_months(moment: datetime, months: int) -> datetime:
 
 
 def run_over(moment: datetime, months: int) -> datetime:
-    """`months` later. Missing days run over into the next month: 31 August plus one is 1 October."""
+    """`months` later. A missing day runs over into the next month: 31 August plus one month is 1 October."""
     first = add_months(moment.replace(day=1), months)
     return first + timedelta(days=moment.day - 1)
 
 
 class Frequency(Value, frozen=True):
-    """How often a plan bills, in Cheddar's words: name `monthly`, per `month`, unit `months`, quantity 1."""
+    """How often a plan bills, in Cheddar's terms: name `monthly`, per `month`, unit `months`, quantity 1."""
 
     name: str
     per: str
@@ -38,7 +38,7 @@ class Frequency(Value, frozen=True):
     ) -> datetime | None:
         """The `count`-th billing date after `anchor`. None for a plan that never bills again.
 
-        `add` adds months, and decides what happens to the 31st.
+        `add` adds months, and decides what becomes of the 31st.
         """
         steps = self.quantity * count
         match self.unit:

@@ -1,7 +1,8 @@
-"""Hooks and their deliveries: who gets them, what was answered, and when to try again.
+"""Hooks and their deliveries: the listeners, their answers, and the times of retries.
 
-No I/O happens here. `due` returns what to send, the sender reports each attempt with `record`, and a hook
-that every listener has acknowledged (or an operator has canceled) is returned as settled.
+This module does no I/O. `due` returns the deliveries to send, and the sender reports each attempt with
+`record`. When every listener has acknowledged a hook, or an operator has canceled it, it is returned as
+settled.
 """
 
 import hashlib
@@ -28,7 +29,7 @@ __all__ = [
     "Policy",
 ]
 
-# Growing pauses between attempts. The last one repeats, so a hook is never given up (inferred: the real
+# Growing pauses between attempts. The last one repeats, and a hook is never given up (inferred: the real
 # schedule is not public).
 RETRY_PAUSES = (
     timedelta(minutes=1),
@@ -42,16 +43,16 @@ RETRY_PAUSES = (
 )
 # The system whose hooks are about customers of products, and are never given up.
 CHEDDAR = "cheddar"
-# How many hooks are kept after they are done.
+# How many finished hooks are kept.
 KEPT = 10_000
 
 
 class Policy(Value, frozen=True):
     """How a system other than Cheddar sends its hooks.
 
-    `pauses` are the times between attempts; after the last attempt a hook is given up. `timeout` is how long
-    a listener may take to answer, in real seconds; None for the sender's own. `header` is the default header
-    for a listener's key; empty for hooks without a key.
+    `pauses` are the times between attempts. After the last attempt, a hook is given up. `timeout` is how long
+    a listener may take to answer, in real seconds, or None for the sender's default. `header` is the default
+    header for a listener's key, empty for hooks without a key.
     """
 
     system: str
@@ -61,21 +62,21 @@ class Policy(Value, frozen=True):
     header: str = ""
 
     def check(self, events: Collection[str], header: str, key: str) -> None:
-        """ValueError if a listener can't be registered with these."""
+        """Raise ValueError if a listener can't be registered with these values."""
         if unknown := sorted(set(events).difference(self.types)):
             raise ValueError(f"{', '.join(unknown)}: not one of {', '.join(self.types)}")
         if (header or key) and not self.header:
             raise ValueError(f"{self.system} sends no key: its hooks are not signed")
         if header and not (header.isascii() and header.replace("-", "").isalnum()):
-            raise ValueError(f"{header!r} is not the name of a header")
+            raise ValueError(f"{header!r} is not a header name")
 
 
 class Listener(Entity, eq=False):
-    """A URL that gets hooks: those in `events`, or all of them if that is empty.
+    """A URL that gets the hooks in `events`, or all hooks if `events` is empty.
 
     A listener of a `system` other than Cheddar has no product. Its `key`, if any, is sent in the `header`.
 
-    A paused listener gets nothing. Its hooks wait and hold their invoices, just as when it fails (inferred:
+    A paused listener gets no hooks. Its hooks wait and hold their invoices, just as if it failed (inferred:
     it has not reviewed the bill yet).
     """
 
@@ -96,7 +97,7 @@ class Listener(Entity, eq=False):
 class Attempt(Value, frozen=True):
     """One attempt: the mock's time, the status of the answer (None if there was none), and real seconds.
 
-    `headers` are those that were sent. `fault` is the planned fault that struck it, empty if none.
+    `headers` are the headers sent. `fault` is the kind of the planned fault that struck it, or empty.
 
     Standing: documented.
     """
@@ -119,13 +120,13 @@ class DeliveryState(StrEnum):
     SENDING = "sending"
     DELIVERED = "delivered"
     CANCELED = "canceled"
-    FAILED = "failed"  # given up: none of its system's attempts was acknowledged
+    FAILED = "failed"  # given up: no attempt was acknowledged
 
 
 class Delivery(Entity, eq=False):
-    """One hook to one listener. Later hooks may overtake a postponed delivery.
+    """The delivery of one hook to one listener. Later hooks may overtake a postponed delivery.
 
-    A replay repeats an acknowledged delivery. The hook does not wait for it.
+    A replay repeats an acknowledged delivery. A hook is settled without waiting for its replays.
     """
 
     id: int
@@ -143,10 +144,10 @@ class Delivery(Entity, eq=False):
 
 
 class Hook(Entity, eq=False):
-    """One event as it is sent. Retries have the same body.
+    """A hook as it is sent. Retries have the same body.
 
-    `subject` is the id of its invoice. `policy` is that of a system other than Cheddar, where `customer` is
-    the account that the hook is about. None for Cheddar's hooks.
+    `subject` is the id of its invoice. `policy` is None for Cheddar's hooks. In another system, `policy` is
+    the system's policy, and `customer` is the account that the hook is about.
     """
 
     id: int
@@ -165,12 +166,12 @@ class Hook(Entity, eq=False):
 
     @property
     def account(self) -> tuple[str, str, str]:
-        """The account that it is about. Hooks about the same account are sent one after the other."""
+        """The account that the hook is about. Hooks about the same account are sent in order."""
         return self.system, self.product, self.customer
 
     @property
     def is_settled(self) -> bool:
-        """Whether all deliveries but replays are over."""
+        """Whether all deliveries except replays are over."""
         return all(delivery.is_settled for delivery in self.deliveries if not delivery.is_replay)
 
     @property
@@ -184,14 +185,14 @@ class Hook(Entity, eq=False):
 
     @property
     def is_done(self) -> bool:
-        """Whether all deliveries are over, replays included."""
+        """Whether all deliveries, including replays, are over."""
         return all(delivery.is_settled for delivery in self.deliveries)
 
 
 class Hooks:
     """The listeners, the log of hooks, and the agenda of deliveries.
 
-    The log has every hook that is not done, and the latest of the others, so that memory stays bounded.
+    The log has every unfinished hook and the latest finished ones, so that memory stays bounded.
     """
 
     def __init__(self, ids: Ids, pauses: tuple[timedelta, ...] = RETRY_PAUSES, kept: int = KEPT) -> None:
@@ -219,22 +220,22 @@ class Hooks:
         """Register a listener. One with a `header` but no key gets a generated key."""
         listener = Listener(self._ids.next(), product, url, events, system=system, header=header, key=key)
         if header and not key:
-            # Derived from the id, so that a replayed world has the same key.
+            # Derived from the id, so that replaying a journal makes the same key.
             listener.key = hashlib.sha256(str(listener.id).encode()).hexdigest()[:32]
         self.listeners[listener.id] = listener
         return listener
 
     def forget(self, listener: Listener) -> list[Hook]:
-        """Remove a listener and cancel its deliveries. Returns the hooks that this settled."""
+        """Remove a listener and cancel its deliveries. Returns the hooks settled by this."""
         del self.listeners[listener.id]
         return [hook for delivery in self._pending(listener) if (hook := self.cancel(delivery))]
 
     def pause(self, listener: Listener) -> None:
-        """Send it nothing until it is resumed. What is on the wire already arrives."""
+        """Stop sending to a listener until it is resumed. Attempts in progress continue."""
         listener.is_paused = True
 
     def resume(self, listener: Listener, at: datetime) -> None:
-        """Send what has waited, each delivery at its planned moment, or now if that has passed."""
+        """Send the waiting deliveries, each at its planned time, or now if that has passed."""
         listener.is_paused = False
         for delivery in self._pending(listener):
             self._schedule(delivery, max(delivery.next_at, at))
@@ -243,7 +244,7 @@ class Hooks:
         return [listener for listener in self.listeners.values() if listener.wants(product, type, system)]
 
     def about(self, product: str, customer: str) -> Sequence[Hook]:
-        """The hooks in the log about a customer of Cheddar's, oldest first."""
+        """The hooks in the log about a Cheddar customer, oldest first."""
         return tuple(self._about.get((CHEDDAR, product, customer), ()))
 
     def send(
@@ -268,7 +269,7 @@ class Hooks:
         return hook
 
     def next_due(self) -> datetime | None:
-        """The moment of the next delivery."""
+        """The time of the next delivery."""
         agenda = self._agenda
         while agenda and not self._is_current(agenda[0]):
             heapq.heappop(agenda)
@@ -284,7 +285,7 @@ class Hooks:
         return taken
 
     def record(self, delivery: Delivery, attempt: Attempt) -> Hook | None:
-        """Record the result of an attempt. Returns the hook if this settled it.
+        """Record the result of an attempt. Returns the hook if this settles it.
 
         Standing: documented; inferred.
         """
@@ -316,7 +317,7 @@ class Hooks:
         self._schedule(delivery, delivery.next_at)
 
     def put_back_all(self) -> None:
-        """Put back all deliveries that were taken, because the process or queue that took them is gone."""
+        """Put back all deliveries that were taken. Their process or queue is gone."""
         for hook in self.log.values():
             for delivery in hook.deliveries:
                 if delivery.state is DeliveryState.SENDING:
@@ -334,7 +335,7 @@ class Hooks:
         return replay
 
     def cancel(self, delivery: Delivery) -> Hook | None:
-        """Cancel a delivery: it no longer holds its invoice (inferred). Returns a hook that this settled."""
+        """Cancel a delivery. It stops holding its invoice (inferred). Returns the hook if this settles it."""
         if delivery.is_settled:
             return None
         return self._end(delivery, DeliveryState.CANCELED)

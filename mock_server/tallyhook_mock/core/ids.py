@@ -1,7 +1,7 @@
 """Ids: integers inside the mock, UUIDs outside.
 
-Ids are counted from a given start, so that runs can be repeated. As text they look like the recorded ones:
-only the first block differs from id to id.
+Ids are counted from a given start, so that runs are repeatable. As text they look like recorded ids: only the
+first block differs from id to id.
 """
 
 __all__ = ["Ids", "beginning", "parse", "text"]
@@ -10,22 +10,22 @@ _TAIL = "-7a11-11f0-8a5e-0eff7a117a11"
 
 
 def text(number: int) -> str:
-    """The id as documents show it: a UUID."""
+    """The id as a UUID, as documents show it."""
     return f"{number:08x}{_TAIL}"
 
 
 def parse(written: str) -> int | None:
-    """The number of an id in a request, in upper or lower case. None if `text` writes no such id."""
+    """The number of an id in a request, in upper or lower case. None if `text` never makes such an id."""
     try:
         number = int(written[: -len(_TAIL)], 16)
     except ValueError:
         return None
-    # `int` accepts more than `text` writes: signs, underscores, leading zeros.
+    # `int` also accepts signs, underscores and leading zeros, which `text` never writes.
     return number if number >= 0 and text(number) == written.lower() else None
 
 
 def beginning(seed: int) -> int:
-    """Where the ids of a world start. Different seeds start far apart, and all ids have eight digits."""
+    """The first id of a world. Different seeds start far apart, and all ids have eight digits."""
     return 0x10000000 + (0xE39D01A + seed * 0x9E3779B1) % 0xE0000000
 
 
@@ -45,5 +45,5 @@ class Ids:
         return self.last
 
     def reserve(self, number: int) -> None:
-        """Never return this id: a catalogue uses it."""
+        """Never return this id, because a catalogue uses it."""
         self._reserved.add(number)

@@ -1,4 +1,4 @@
-"""Exact amounts: the only place in the mock where money is rounded and written."""
+"""Exact amounts. The mock rounds and formats money only here."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -20,20 +20,20 @@ __all__ = [
 
 CENT = Decimal("0.01")
 ZERO = Decimal("0.00")
-# Quantities, shared by the many lines that use them.
+# Common quantities, shared to save memory.
 ONE = Decimal(1)
 NOTHING = Decimal(0)
 
-# Wide enough for every sum and product, whatever the decimal context of the caller.
+# Precise enough for every sum and product, whatever the caller's decimal context.
 _EXACT = Context(prec=100, rounding=ROUND_HALF_UP, traps=[InvalidOperation, DivisionByZero, Overflow])
 
 
 @contextmanager
 def exact() -> Iterator[None]:
-    """Calculate exactly inside this block. Everything in the mock runs inside it.
+    """A context in which decimals are exact. Everything in the mock runs inside it.
 
-    The pytest plugin runs the mock in the user's process, whose thread has the user's decimal context. Values
-    that a caller may read later, such as the total of an invoice, use the functions below.
+    The pytest plugin runs the mock in a thread with the user's own decimal context. Values that a caller may
+    read later, such as the total of an invoice, use the functions below.
     """
     with localcontext(_EXACT):
         yield
@@ -64,7 +64,7 @@ def four_places(quantity: Decimal) -> Decimal:
 
 def amount_text(amount: Decimal) -> str:
     """`5.00`: two decimals, never an exponent."""
-    return str(cents(amount))  # with two decimals `str` writes no exponent
+    return str(cents(amount))  # with two decimals, `str` never writes an exponent
 
 
 def quantity_text(quantity: Decimal) -> str:

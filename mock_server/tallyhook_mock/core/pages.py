@@ -1,4 +1,4 @@
-"""Long lists, a page at a time."""
+"""Pages of long lists."""
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from itertools import islice
@@ -17,9 +17,9 @@ class Page(Value, Generic[K, V], frozen=True):
 
     Attributes:
         items: the entries on this page.
-        start: how many entries of the whole list come before this page, whether they match or not.
-        previous: the key of the page's first entry if matching ones come before it; else None.
-        next: the key of the page's last entry if matching ones come after it; else None.
+        start: how many entries of the whole list come before this page, matching or not.
+        previous: the key of the page's first entry if matching entries come before it, or else None.
+        next: the key of the page's last entry if matching entries come after it, or else None.
     """
 
     items: tuple[V, ...]
@@ -37,9 +37,9 @@ def page_of(
     fits: Callable[[V], bool] | None = None,
     newest_first: bool = False,
 ) -> Page[K, V]:
-    """The first `limit` entries after a key, or the last ones before a key. Only matching entries count.
+    """The first `limit` matching entries after a key, or the last ones before a key.
 
-    A number that was removed from the list keeps its place, since numbers are in order. LookupError for any
+    Numbers are in order, so a number that was removed from the list still has a position. LookupError for any
     other missing key.
     """
     one_more = None if limit is None else limit + 1
