@@ -55,7 +55,7 @@ class Need(StrEnum):
 
 
 class NotFoundOut(Exception):
-    """The probe found nothing out. The text says why."""
+    """The probe was inconclusive. The text says why."""
 
 
 class Finding(msgspec.Struct, frozen=True):

@@ -53,7 +53,7 @@ class Ledger:
 
     The ledger measures time by the times in the entries. The time between two entries counts as at least zero
     and at most half of `unknown_for`. So setting the clock forward once doesn't end a wait, and setting it
-    back only makes the wait longer. An attempt with a longer `unknown_for` makes it longer for the later ones.
+    back only makes the wait longer. If an earlier attempt had a longer `unknown_for`, that one counts.
     """
 
     def __init__(self, entries: Iterable[Entry] = (), unknown_for: timedelta = timedelta(0)) -> None:

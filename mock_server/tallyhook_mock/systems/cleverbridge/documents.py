@@ -37,7 +37,7 @@ def refusal_answer(refusal: Refusal) -> Response:
 
 
 def subscription_document(subscription: Subscription, *, only_current: bool = False) -> dict[str, Any]:
-    """A subscription. The order is that of the vendor's example up to `Items`, then that of a client.
+    """A subscription. Fields up to `Items` are in the order of the vendor's example, later ones in a client's.
 
     It has every version of every item, unless `only_current`.
     """
