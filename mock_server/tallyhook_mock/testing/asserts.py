@@ -227,7 +227,7 @@ def _where(customer: str, bill: Bill | None, *, current: bool = False) -> str:
 
 
 def _require(action: str, calls: list[CallMade]) -> None:
-    """Raises ValueError if Cheddar has no such call, so that a misspelt name does not pass as never called."""
+    """Raises ValueError if Cheddar has no such call: a misspelt name would pass as never called."""
     if action not in actions() and all(call.action != action for call in calls):
         near = get_close_matches(action, actions(), 1)
         raise ValueError(f"there is no call {action!r}" + (f": did you mean {near[0]!r}?" if near else ""))

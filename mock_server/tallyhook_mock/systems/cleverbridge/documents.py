@@ -37,7 +37,7 @@ def refusal_answer(refusal: Refusal) -> Response:
 
 
 def subscription_document(subscription: Subscription, *, only_current: bool = False) -> dict[str, Any]:
-    """A subscription. Fields up to `Items` are in the order of the vendor's example, later ones in a client's.
+    """A subscription. Up to `Items`, the fields have the order of the vendor's example, then a client's.
 
     It has every version of every item, unless `only_current`.
     """

@@ -49,7 +49,7 @@ __all__ = [
 def activation_date(customer: Customer, type: BillingPeriodType, cycle: Cycle, intervals: int) -> InvoiceDate:
     """The default date for this type of definition (inferred).
 
-    Refusal if the type needs a date, or if there was no such activation.
+    Refusal if the type needs a date, or if no subscription was activated yet.
     """
     if type is BillingPeriodType.CUSTOMER_ACTIVATION:
         return InvoiceDate.of(cycle, customer.created, intervals)
