@@ -221,7 +221,7 @@ def test_what_can_not_be_undone_asks_first(chromium: Browser) -> None:
         with visiting(chromium, server.url) as page:
             page.goto(f"{server.url}/console/hooks/{ids.text(held.id)}")
             page.locator("summary", has_text="Cancel").click()
-            expect(page.get_by_text("an invoice that it holds runs as it stands")).to_be_visible()
+            expect(page.get_by_text("An invoice that it holds will run unchanged")).to_be_visible()
             assert not server.hooks("subscriptionBillable", "C003")[-1].is_settled
             page.get_by_role("button", name="Give it up").click()
             expect(page.get_by_role("status")).to_contain_text("given up")

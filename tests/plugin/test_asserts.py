@@ -69,10 +69,10 @@ def test_a_hook_that_is_not_acknowledged(cheddar: Cheddar) -> None:
     assert (
         """
 its hooks
-  2026-02-01 00:00:00  subscriptionBillable to http://testserver/hooks  no answer    {}
+  2026-02-01 00:00:00  subscriptionBillable to http://testserver/hooks  no answer     {}
   2026-02-01 00:01:00  subscriptionBillable to http://testserver/hooks  500
   2026-02-01 00:06:00  and 1 more up to here                            500
-  2026-02-01 00:21:00  subscriptionBillable to http://testserver/hooks  comes again
+  2026-02-01 00:21:00  subscriptionBillable to http://testserver/hooks  next attempt
 """.format("the answer was lost (fault loseAnswer)")
         in text
     )
@@ -94,7 +94,7 @@ def test_usage_in_the_wrong_period(cheddar: Cheddar, client: Client) -> None:
     assert text.startswith("invoice #2 of C1 counts 0 GB, not 508\n")
     assert "  GB: 0 used, 500 included\n" in text
     assert "  the period that runs now, invoice #3, counts GB 508\n" in text
-    assert "\n\nno listener heard of it\n\n" in text
+    assert "\n\nno listener was notified\n\n" in text
     assert said(lambda: cheddar.assert_quantity("C1", "TB", 1)).startswith(
         "invoice #2 of C1 counts no TB: plan PRO tracks GB\n"
     )

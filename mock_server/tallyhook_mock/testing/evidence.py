@@ -27,7 +27,7 @@ def evidence(mock: Mock, customer: Customer, invoice: Invoice | None) -> str:
     if invoice is not None:
         about = [hook for hook in hooks if hook.subject == invoice.id]
         parts.append([str(Bill.of(invoice, entries)), *_period_that_runs(customer, invoice)])
-        parts.append(["its hooks", *aligned([*_deliveries(about)])] if about else ["no listener heard of it"])
+        parts.append(["its hooks", *aligned([*_deliveries(about)])] if about else ["no listener was notified"])
     events = [entry for entry in entries if entry.kind not in (DELIVERED, NOT_DELIVERED)]
     if events:
         last = events[-_LAST:]
@@ -55,7 +55,7 @@ def _deliveries(hooks: Sequence[Hook]) -> Iterator[tuple[str, ...]]:
                 if others:
                     yield _moment(others[-1].at), f"and {len(others)} more up to here", *outcome
             if delivery.state is DeliveryState.PENDING:
-                yield _moment(delivery.next_at), where, "comes again", ""
+                yield _moment(delivery.next_at), where, "next attempt", ""
 
 
 def _outcome(attempt: Attempt) -> tuple[str, str]:
