@@ -157,12 +157,12 @@ def test_a_hook_is_seen_to_fail_retried_and_its_invoice_paid(server: Server, bro
         is_working = True
         answer = act(browser, "hooks/retry", id=ids.text(hook.id), back=page)
         assert answer.url.path == page
-        assert told(answer) == "The hook is on its way."
+        assert told(answer) == "The hook is being sent."
         server.settle()
         assert "delivered" in shown(browser.get(page), "deliveries")
         assert "every listener has acknowledged it" in told(act(browser, "hooks/retry", id=ids.text(hook.id)))
-        assert "No invoice waits" in shown(act(browser, "clock/advance", to="1h"), "waiting")
-        assert "sent once more" in told(act(browser, "hooks/replay", id=ids.text(hook.id)))
+        assert "No invoice is waiting" in shown(act(browser, "clock/advance", to="1h"), "waiting")
+        assert "being sent again" in told(act(browser, "hooks/replay", id=ids.text(hook.id)))
         server.settle()
         assert "replay" in shown(browser.get(page), "deliveries")
     assert [received.type for received in listener.received] == ["subscriptionBillable"] * 3
@@ -208,13 +208,13 @@ def test_hooks_are_narrowed(server: Server, browser: httpx.Client) -> None:
 
 
 def test_the_clock_runs_stands_and_starts_over(server: Server, browser: httpx.Client) -> None:
-    assert told(act(browser, "clock/mode", mode="real")) == "The clock runs with real time."
-    assert told(act(browser, "clock/mode", mode="frozen")) == "The clock stands still."
+    assert told(act(browser, "clock/mode", mode="real")) == "The clock runs in real time."
+    assert told(act(browser, "clock/mode", mode="frozen")) == "The clock is frozen."
     assert "is in the past" in told(act(browser, "clock/advance", to="2025-01-01"))
     assert "neither a duration such as 1h, 1mo nor a date" in told(act(browser, "clock/advance", to="soon"))
     act(browser, "clock/advance", to="2026-03-05")
     assert server.now.isoformat() == "2026-03-05T00:00:00+00:00"
-    assert "Back to the beginning" in told(act(browser, "reset"))
+    assert "Started over" in told(act(browser, "reset"))
     assert server.now.isoformat() == "2026-01-01T00:00:00+00:00"
 
 
@@ -243,7 +243,7 @@ def test_faults_are_planned_in_the_words_of_the_control_api(server: Server, brow
     assert "by: unknown" in told(act(browser, "faults/add", kind="latency", by="1min"))
     assert "whole number" in told(act(browser, "faults/add", kind="error", nth="first"))
     assert "armed" in shown(browser.get("/console/faults"), "faults")
-    assert told(act(browser, "faults/clear")) == "Nothing more will go wrong."
+    assert told(act(browser, "faults/clear")) == "All faults are cleared."
 
 
 def test_a_deleted_customer_keeps_its_story(server: Server, browser: httpx.Client) -> None:

@@ -272,5 +272,5 @@ def test_a_page_shows_what_is_forecast(server: Server) -> None:
         account = path.split("/")[-1]
         page = httpx.get(f"{server.url}/console/{system}/{account}").text
         coming = httpx.get(f"{server.url}/_mock/{path}/forecast").json()["invoices"]
-        assert "To come, as things stand" in page
+        assert "Upcoming, if nothing changes" in page
         assert all(each["total"] in page for each in coming)

@@ -1,1 +1,1 @@
-"""The console: pages at `/` and under `/console`, for people. They act through the mock alone."""
+"""The web console: pages at `/` and under `/console`. They only use the methods of the mock."""

@@ -20,9 +20,10 @@ __all__ = ["console_app"]
 
 
 def console_app(mock: Mock, *, token: str = "") -> Starlette:
-    """The pages of a mock.
+    """The ASGI application of a mock's console.
 
-    Browsers on this machine may use them, and with a `token` those of other machines that have been told it.
+    Browsers on this machine may use it. With a `token`, browsers on other machines may too, once they have
+    sent the token.
     """
     app = Starlette(
         routes=[
@@ -48,7 +49,7 @@ def console_app(mock: Mock, *, token: str = "") -> Starlette:
     )
     app.state.mock = mock
     app.state.token = token
-    # What a form has to bring along. Only pages of this console know it, and no other site can read those.
+    # Every form must send this token. Only the console's pages contain it, and other sites can't read them.
     app.state.form_token = mock.form_token
     return app
 

@@ -1,4 +1,4 @@
-"""`/console/calls`: what was asked of the billing APIs, and what was answered."""
+"""`/console/calls`: the calls to the billing APIs, and their answers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ __all__ = ["ROUTES"]
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which calls; what is empty does not narrow them."""
+    """A filter for calls. Empty fields match every call."""
 
     action: str
     customer: str
@@ -39,7 +39,7 @@ class Filter:
 
 
 async def index(request: Request) -> Response:
-    """The newest first."""
+    """The calls, newest first."""
     wanted = Filter.of(request.query_params)
     return page(
         request,

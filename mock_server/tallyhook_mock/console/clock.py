@@ -1,4 +1,4 @@
-"""The clock's forms: they stand on every page."""
+"""The forms of the clock, which are on every page."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ __all__ = ["ROUTES"]
 
 
 async def advance(mock: Mock, form: Form) -> str:
-    """By a duration or to a moment; done when all that is due on the way is done."""
+    """Advance by a duration or to a moment. Finishes when everything due on the way is done."""
     happened = await mock.advance(_target(form))
     return f"It is {mock.clock.now():%Y-%m-%d %H:%M:%S}. On the way: {_listed(happened)}."
 
@@ -22,16 +22,16 @@ async def advance(mock: Mock, form: Form) -> str:
 async def switch(mock: Mock, form: Form) -> str:
     mode = Mode(required(form, "mode"))
     mock.switch(mode)
-    return "The clock stands still." if mode is Mode.FROZEN else "The clock runs with real time."
+    return "The clock is frozen." if mode is Mode.FROZEN else "The clock runs in real time."
 
 
 async def reset(mock: Mock, form: Form) -> str:
     await mock.reset()
-    return "Back to the beginning: catalogue and clock as at the start."
+    return "Started over: catalogue and clock are back at their initial state."
 
 
 def _target(form: Form) -> datetime | Duration:
-    """One field takes both, as a person would type it: `1mo` or `2026-03-01`."""
+    """Read the field, which takes a duration or a date: `1mo` or `2026-03-01`."""
     written = required(form, "to")
     try:
         return parse_duration(written)
@@ -40,7 +40,7 @@ def _target(form: Form) -> datetime | Duration:
     try:
         return parse_moment(written)
     except ValueError:
-        raise ValueError(f"{written!r} is neither a duration such as 1h, 1mo nor a date") from None
+        raise ValueError(f"{written!r} is neither a duration, such as 1h or 1mo, nor a date") from None
 
 
 def _listed(happened: Mapping[str, int]) -> str:

@@ -1,4 +1,4 @@
-"""`/console/faults`: planned faults, and those that have happened."""
+"""`/console/faults`: planned faults, and how often they struck."""
 
 import re
 from decimal import Decimal
@@ -50,7 +50,7 @@ async def index(request: Request) -> Response:
 
 
 async def add(mock: Mock, form: Form) -> str:
-    """The fields are those of the control API; an empty one is not given."""
+    """Plan a fault. The fields are those of the control API. Empty fields are left out."""
     wish = {name: _value(name, form[name].strip()) for name in _FIELDS if form.get(name, "").strip()}
     armed = mock.plan(read_fault(wish))
     return f"{FaultKind(armed.fault.kind)} is planned."
@@ -58,11 +58,11 @@ async def add(mock: Mock, form: Form) -> str:
 
 async def clear(mock: Mock, form: Form) -> str:
     mock.faults.clear()
-    return "Nothing more will go wrong."
+    return "All faults are cleared."
 
 
 def _value(name: str, written: str) -> Any:
-    """What JSON would make of it."""
+    """The value with its JSON type."""
     if name in _NUMBERS and _WHOLE.fullmatch(written):
         return int(written)
     if name in _NUMBERS and _DECIMAL.fullmatch(written):

@@ -1,4 +1,4 @@
-"""Forms: read, checked to come from a page of this console, carried out, and answered with a page."""
+"""Reads forms, checks that they come from this console, carries them out, and answers with a page."""
 
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
@@ -36,10 +36,10 @@ def mock_of(request: Request) -> Mock:
 
 
 def command(path: str, carry_out: Command) -> Route:
-    """A route for a form. `carry_out` returns what was done, in words.
+    """A route for a form. `carry_out` returns a message about what was done.
 
-    Its ValueError (a Refusal is one), ClockBusy and HTTPException 400 are told on the page that the form
-    stood on.
+    If it raises ValueError (such as a Refusal), ClockBusy or HTTPException 400, the page with the form shows
+    the error.
     """
 
     async def endpoint(request: Request) -> RedirectResponse:
@@ -58,7 +58,7 @@ def command(path: str, carry_out: Command) -> Route:
 
 
 def answer(form: Form, notice: Notice | None = None) -> RedirectResponse:
-    """Back to the page that the form stood on."""
+    """Redirect to the page with the form."""
     response = RedirectResponse(_own_page(form.get("back", "")), 303)
     if notice is not None:
         notice.put_on(response)
@@ -66,18 +66,20 @@ def answer(form: Form, notice: Notice | None = None) -> RedirectResponse:
 
 
 async def read_form(request: Request) -> Form:
-    """The fields of a form; 403 if it is none of this console's."""
+    """The fields of a form. 403 if it isn't from this console."""
     form = await read_fields(request)
     expected: str = request.app.state.form_token
     if not hmac.compare_digest(form.get("token", "").encode(), expected.encode()):
-        raise HTTPException(403, "This form is not from a page of the console as it runs now: load it again.")
+        raise HTTPException(
+            403, "The mock was restarted, or this form is from another site. Reload the page."
+        )
     return form
 
 
 async def read_fields(request: Request) -> Form:
-    """The fields by name; 400 if they can't be read, 413 if there are too many.
+    """The fields by name. 400 if they can't be read, 413 if the form is too long.
 
-    What is given several times is joined by spaces: nothing that can be chosen several times holds one.
+    The values of a repeated field are joined by spaces. Values of such fields never contain a space.
     """
     body = bytearray()
     async for chunk in request.stream():
@@ -95,7 +97,7 @@ async def read_fields(request: Request) -> Form:
 
 
 def required(form: Form, name: str) -> str:
-    """A field that must not be empty; ValueError."""
+    """A required field. ValueError if it is empty."""
     value = form.get(name, "").strip()
     if not value:
         raise ValueError(f"{name}: a value is required")
@@ -103,5 +105,5 @@ def required(form: Form, name: str) -> str:
 
 
 def _own_page(path: str) -> str:
-    """A path of this console: what follows a form must not lead to another site."""
+    """The path if it is one of this console's, so that a form can't redirect to another site."""
     return path if path == "/" or path.startswith(("/?", "/console/")) else "/"

@@ -1,4 +1,4 @@
-"""Who may see the console and act in it, and what browsers may do with its pages."""
+"""Access to the console, and security headers for its pages."""
 
 import hashlib
 import hmac
@@ -23,22 +23,22 @@ _HEADERS = {
     ),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    # Without a referrer at all, browsers would not say either where a form comes from.
+    # With `no-referrer`, browsers would not send the origin of a form either.
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
 
 
 def pass_for(token: str) -> str:
-    """What a browser keeps after it has shown the token: proof of it, and not the token itself."""
+    """The cookie of a browser that has entered the token. It proves this without containing the token."""
     return hmac.new(token.encode(), b"tallyhook console", hashlib.sha256).hexdigest()
 
 
 class Guard:
-    """ASGI middleware: 403 to everybody else, and strict headers on every answer.
+    """ASGI middleware: 403 for clients without access, and strict headers on every answer.
 
-    A reader must be on this machine or have shown the token. A request that acts must also come from one of
-    these pages: see `forms` for the other half of that.
+    A client must be on this machine or have entered the token. A request that changes anything must also come
+    from a page of the console. `forms` checks this too, with a token in each form.
     """
 
     def __init__(self, app: ASGIApp, token: str) -> None:

@@ -1,4 +1,4 @@
-"""`/console/hooks`: what was sent, what was answered, and what an operator does about it."""
+"""`/console/hooks`: the hooks with their answers, and the commands retry, replay and cancel."""
 
 import shlex
 from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ __all__ = ["ROUTES"]
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which hooks; what is empty does not narrow them."""
+    """A filter for hooks. Empty fields match every hook."""
 
     type: str
     state: str
@@ -54,7 +54,7 @@ _ORDERS: dict[str, Callable[[Hook], Any]] = {
 
 
 async def index(request: Request) -> Response:
-    """The newest first, unless they are sorted otherwise."""
+    """The hooks, newest first by default."""
     wanted = Filter.of(request.query_params)
     return page(
         request,
@@ -96,7 +96,7 @@ async def show(request: Request) -> Response:
 
 
 def _curl(hook: Hook, latest: Attempt) -> str:
-    """What sends the same again, to be pasted into a shell."""
+    """A curl command for the shell that sends the same hook again."""
     url = next(each.listener.url for each in hook.deliveries if latest in each.attempts)
     headers = (shlex.quote(f"{name}: {value}") for name, value in latest.headers.items())
     body = shlex.quote(hook.body.decode("utf-8", "replace"))
@@ -107,23 +107,23 @@ def _curl(hook: Hook, latest: Attempt) -> str:
 
 async def retry(mock: Mock, form: Form) -> str:
     mock.retry(_named(mock, form))
-    return "The hook is on its way."
+    return "The hook is being sent."
 
 
 async def replay(mock: Mock, form: Form) -> str:
     mock.replay(_named(mock, form))
-    return "The hook is sent once more. What it is about stays as it is."
+    return "The hook is being sent again. Nothing else changes."
 
 
 async def cancel(mock: Mock, form: Form) -> str:
     mock.cancel(_named(mock, form))
-    return "The hook is given up, and holds no invoice any longer."
+    return "The hook is canceled, and no longer holds an invoice."
 
 
 def _named(mock: Mock, form: Form) -> Hook:
     hook = mock.state.hooks.log.get(ids.parse(form.get("id", "")) or 0)
     if hook is None:
-        raise ValueError("there is no such hook any more")
+        raise ValueError("this hook no longer exists")
     return hook
 
 

@@ -1,4 +1,4 @@
-"""Long lists on pages: which part is shown, and the links to the parts before and after it."""
+"""Pages of long lists, with links to other pages and orders."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,9 +21,9 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A part of a list, from entry number `first` to `last` of `count`, and the addresses of other parts.
+    """A page of a list: the entries `first` to `last` of `count`, and the URLs of other pages.
 
-    `sort` is the order that was asked for, `-name` for the other way round; `orders` leads to each.
+    `sort` is the requested order, `-name` for descending. `orders` are the URLs of all orders.
     """
 
     items: tuple[Any, ...]
@@ -39,7 +39,7 @@ class Shown:
 
     @property
     def is_part(self) -> bool:
-        """Whether there is anything else to be seen."""
+        """Whether there are other pages."""
         return any((self.start, self.previous, self.next))
 
 
@@ -53,16 +53,16 @@ def shown(
     newest_first: bool = False,
     orders: Mapping[str, Callable[[V], Any]] | None = None,
 ) -> Shown:
-    """The part that `after` or `before` in the address asks for; 404 if that is no place in the list.
+    """The page that `after` or `before` in the URL asks for. 404 if there is no such place in the list.
 
-    `read` and `write` turn a key into what stands in the address, and back. `orders` are what `sort` in the
-    address may name: what is sorted is looked at as a whole, so it takes longer the longer the list is.
+    `read` and `write` convert keys from and to the URL. `orders` are the orders that `sort` in the URL may
+    name. Sorting reads the whole list, so it takes longer for long lists.
     """
     sort = request.query_params.get("sort", "")
     if sort:
         order = (orders or {}).get(sort.removeprefix("-"))
         if order is None:
-            raise HTTPException(404, "This list can't be sorted so.")
+            raise HTTPException(404, "This list can't be sorted like this.")
         fitting = [pair for pair in whole.items() if fits is None or fits(pair[1])]
         fitting.sort(key=lambda pair: order(pair[1]), reverse=sort.startswith("-"))
         whole, newest_first = dict(fitting), False
@@ -99,17 +99,17 @@ def shown(
 
 
 def events(request: Request, entries: Mapping[int, Entry]) -> Shown:
-    """A part of a timeline, by the numbers of its entries, the latest first."""
+    """A page of a timeline, by the numbers of its entries, latest first."""
     return shown(request, dict(entries), read=number, write=str, newest_first=True)
 
 
 def number(written: str) -> int | None:
-    """A key that is a number; None for anything else."""
+    """Read a key that is a number. None for anything else."""
     return int(written) if written.isascii() and written.isdigit() and len(written) < 20 else None
 
 
 def _address(request: Request, **place: str) -> str:
-    """This page with another part or another order of the list."""
+    """The URL of another page or another order of the list."""
     kept = [
         (name, value)
         for name, value in request.query_params.multi_items()

@@ -1,4 +1,4 @@
-"""News by server-sent events: that something has changed. The page then looks for itself what."""
+"""Server-sent events that only say that something has changed. The page then reloads its parts."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,13 +12,13 @@ from tallyhook_mock.mock import Mock
 
 __all__ = ["stream"]
 
-# Real seconds: between two pieces of news, and of silence before a sign of life.
+# Real seconds: the pause after an event, and the silence before a keep-alive comment.
 _PAUSE = 0.15
 _SILENCE = 15.0
 
 
 async def stream(request: Request) -> StreamingResponse:
-    """Begins with one event, which shows what changed while nobody listened."""
+    """The stream. It starts with an event, for changes while the page was not connected."""
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(
         _events(mock_of(request), asyncio.ensure_future(closing(request.scope))),
@@ -38,7 +38,7 @@ async def _events(mock: Mock, end: asyncio.Future[None]) -> AsyncIterator[str]:
                 if news.done():
                     count = news.result()
                     yield f"id: {count}\ndata: changed\n\n"
-                    # Much changes at once while the clock is moved: one look afterwards shows it all.
+                    # Many changes come at once while the clock is moved. One event covers them all.
                     await asyncio.wait((end,), timeout=_PAUSE)
                 else:
                     yield ": still here\n\n"

@@ -1,4 +1,4 @@
-"""What a page says about the form that led to it."""
+"""The message on a page about the form just sent."""
 
 import json
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from starlette.responses import Response
 __all__ = ["Notice"]
 
 _COOKIE = "tallyhook_notice"
-_MOST = 600  # characters: a cookie has a limit
+_MOST = 600  # characters, since cookies are limited
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Goes along in a cookie to the next page, which takes it off."""
+    """A message in a cookie. The next page shows it and deletes the cookie."""
 
     text: str
     is_bad: bool = False

@@ -1,4 +1,4 @@
-"""Pages: templates filled in, with what stands on every one of them."""
+"""Renders the templates, with the values that every page needs."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +19,7 @@ from tallyhook_mock.picture import story
 
 __all__ = ["page"]
 
-# Sent by the script when it looks for news: such a look must not take the notice from whom it is meant for.
+# Sent by the script when it refreshes a page. Such a request must not consume the notice for the user.
 _LOOK = "x-tallyhook-look"
 
 _ROOM = Path(__file__).parents[1]
@@ -27,7 +27,7 @@ _environment = Environment(
     loader=ChoiceLoader(
         [
             FileSystemLoader(_ROOM / "console" / "templates"),
-            # `fusebill/customer.html` lies in the templates of that system.
+            # `fusebill/customer.html` is found in the templates folder of that system.
             PrefixLoader(
                 {
                     folder.parent.name: FileSystemLoader(folder)
@@ -68,7 +68,7 @@ def page(
     headers: Mapping[str, str] | None = None,
     **values: Any,
 ) -> HTMLResponse:
-    """A template as an answer. `values` are what it shows beyond what stands on every page."""
+    """Render a template. `values` are for this template only."""
     is_look = _LOOK in request.headers
     notice = None if is_look else Notice.of(request)
     path, mock = request.url.path, mock_of(request)

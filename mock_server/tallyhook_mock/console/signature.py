@@ -1,4 +1,4 @@
-"""The signature of a hook, computed again and held against what was sent."""
+"""Computes a hook's signature again, and compares it with the one sent."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ __all__ = ["Check", "check_signature"]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One header of the signature: as it was sent, and as it has to be."""
+    """One header of the signature, as sent and as computed."""
 
     name: str
     sent: str
@@ -25,8 +25,8 @@ class Check:
 
 
 def check_signature(hook: Hook, product: Product, attempt: Attempt) -> list[Check]:
-    """Over the body as it is kept and the product's secret as it is now."""
-    written = attempt.headers.get(signing.STANDARD_TIMESTAMP_HEADER, "0")  # of schemes that cover a time
+    """Check the signature, with the stored body and the product's current secret."""
+    written = attempt.headers.get(signing.STANDARD_TIMESTAMP_HEADER, "0")  # for schemes that cover a time
     computed = signing.SCHEMES[product.signature].sign(
         hook.body, product.secret, id=ids.text(hook.id), at=datetime.fromtimestamp(int(written), UTC)
     )

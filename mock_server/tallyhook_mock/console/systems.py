@@ -1,4 +1,4 @@
-"""What the pages of the other billing systems have in common, and the way to them."""
+"""Helpers for the pages of the other billing systems, and links to them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ __all__ = ["COMING", "SHOWN", "Books", "Link", "books_of", "links"]
 SHOWN = 100  # rows of a list
 COMING = 3  # invoices of a forecast
 
-# As many stand side by side in the bar on top before the systems share a menu.
+# With more links than this, the systems share a menu in the bar at the top.
 _MOST_LINKS = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A page that the bar on top leads to; `key` does so after `g`."""
+    """A link in the bar at the top. Typing `g` and then `key` follows it."""
 
     href: str
     label: str
@@ -27,7 +27,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """What was billed in one of the systems; `totals` are by currency."""
+    """The totals of a system. `totals` are the billed amounts by currency."""
 
     link: Link
     accounts: int
@@ -42,7 +42,7 @@ _HOOKS = (Link("/console/hooks", "Hooks", "h"), Link("/console/listeners", "List
 
 
 def _others(systems: Systems) -> dict[str, Link]:
-    """The pages of those beside Cheddar that a catalogue or somebody has put something into."""
+    """The pages of the systems other than Cheddar that are in use."""
     return {
         name: Link(f"/console/{name}", name.title(), module.KEY)
         for name, module in parts("console").items()
@@ -51,10 +51,10 @@ def _others(systems: Systems) -> dict[str, Link]:
 
 
 def links(systems: Systems) -> tuple[list[Link], list[Link]]:
-    """The pages of what there is: those in the bar, and those in its menu."""
+    """The links in the bar, and the links in its menu."""
     used = _others(systems)
     others = [*used.values()]
-    # A mock that nothing was loaded into shows Cheddar's pages, where it says so.
+    # An empty mock shows Cheddar's pages, which say that it is empty.
     has_cheddar = systems.cheddar.products or not others
     customers = (_CUSTOMERS,) if has_cheddar else ()
     hooks = _HOOKS if has_cheddar or any(name in policies() for name in used) else ()
@@ -63,7 +63,7 @@ def links(systems: Systems) -> tuple[list[Link], list[Link]]:
 
 
 def books_of(systems: Systems) -> list[Books]:
-    """The books of every system that there is anything of."""
+    """The totals of every system in use except Cheddar."""
     return [
         Books(link, len(system.accounts()), system.billed.count, system.billed.totals, system.next_due())
         for link, system in ((link, systems.others[name]) for name, link in _others(systems).items())

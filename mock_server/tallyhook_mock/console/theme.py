@@ -1,4 +1,4 @@
-"""Light, dark, or what the system likes: kept in a cookie, so that it works without a script."""
+"""The theme: light, dark, or the system's. It is kept in a cookie, so that it works without JavaScript."""
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse

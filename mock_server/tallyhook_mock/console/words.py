@@ -1,4 +1,4 @@
-"""How values are written on pages."""
+"""Formats values for pages."""
 
 import json
 import re
@@ -32,7 +32,7 @@ _TOKEN = re.compile(
 
 
 def moment(at: datetime) -> Markup:
-    """`2026-02-01 12:00:00`, readable by programs too; everything in the console is UTC."""
+    """`2026-02-01 12:00:00`, in a `time` element. All times in the console are UTC."""
     return Markup('<time datetime="{}">{}</time>').format(at.isoformat(), f"{at:%Y-%m-%d %H:%M:%S}")
 
 
@@ -55,14 +55,14 @@ def milliseconds(seconds: float) -> str:
 
 
 def money(amount: Decimal, currency: str) -> str:
-    """`−$1,234.50`, `EUR 5.00`: the sign before the currency, a real minus, and a space after a code."""
+    """`−$1,234.50`, `EUR 5.00`: a real minus before the currency, and a space after a currency code."""
     sign, unit = "−" if amount < 0 else "", f"{currency}\u00a0" if currency.isalnum() else currency
     whole, _, places = amount_text(abs(amount)).partition(".")
     return f"{sign}{unit}{int(whole):,}.{places}"
 
 
 def pretty_json(body: bytes) -> Markup:
-    """JSON on several lines, its parts told apart; what is none is shown as it is."""
+    """JSON, indented and highlighted. Anything else is shown unchanged."""
     try:
         text = json.dumps(json.loads(body), indent=2, ensure_ascii=False)
     except ValueError:
@@ -76,12 +76,12 @@ def pretty_json(body: bytes) -> Markup:
 
 
 def customer_url(product: str, code: str) -> str:
-    # In the query, where a code may hold anything: in a path, dots and slashes have a meaning of their own.
+    # In the query, where a code may contain anything. In a path, dots and slashes would be special.
     return f"/console/customer?{urlencode({'product': product, 'code': code})}"
 
 
 def account_url(hook: Hook) -> str:
-    """The page of whom a hook is about."""
+    """The page of the account that a hook is about."""
     if hook.policy is None:
         return customer_url(hook.product, hook.customer)
     return f"/console/{hook.system}/{hook.customer}"

@@ -1,7 +1,7 @@
-// What the pages can't do by themselves: show news as they come, and listen to keys.
+// What needs JavaScript: live updates and keyboard shortcuts.
 "use strict";
 
-// -- news: when something has changed, look at this page again and take over what differs
+// -- live updates: after a change, fetch this page again and replace the parts that differ
 
 const pulse = document.querySelector("[data-pulse]");
 const seen = new Map([...document.querySelectorAll("[data-live]")].map((part) => [part.id, part.innerHTML]));
@@ -10,7 +10,7 @@ let looking = false;
 let again = false;
 
 async function look() {
-  // What a form is about to delete must not be asked for again.
+  // A form is being sent, and it may delete what this page shows.
   if (leaving.signal.aborted) return;
   if (looking) {
     again = true;
@@ -25,7 +25,7 @@ async function look() {
       reach();
     }
   } catch {
-    // The page is being left, or the server is gone; the stream of news says so too, and comes back by itself.
+    // The user leaves the page, or the server is gone. The event stream notices too, and reconnects.
   }
   looking = false;
   if (again) {
@@ -35,13 +35,13 @@ async function look() {
 }
 
 function takeOver(fresh) {
-  // A restarted mock takes its own forms only.
+  // A restarted mock only accepts forms with its own token.
   const token = fresh.querySelector('input[name="token"]');
   for (const field of document.querySelectorAll('input[name="token"]')) field.value = token.value;
   for (const part of document.querySelectorAll("[data-live]")) {
     const other = fresh.getElementById(part.id);
     if (!other || !part.id) continue;
-    // Held against what came last, and not against the part itself: that may have been opened, or ticked on.
+    // Compared with the last HTML received, not with the part itself, which the user or the clock may change.
     const came = other.innerHTML;
     if (seen.get(part.id) === came) continue;
     seen.set(part.id, came);
@@ -57,7 +57,7 @@ function takeOver(fresh) {
 let news = null;
 
 function listen() {
-  // A browser has few connections to one server: a page that nobody looks at gives its own back.
+  // Browsers limit the connections to a server, so a hidden page closes its connection.
   if (document.hidden) {
     news?.close();
     news = null;
@@ -91,7 +91,7 @@ const focusable = "a[href], button, input, select, summary, [tabindex]";
 let went = 0;
 
 function mark(element) {
-  // What makes an element the same one after its part was made again.
+  // Identifies an element after its part was replaced.
   const form = element.form;
   return [element.tagName, element.href, element.name, element.textContent, form && new URLSearchParams(new FormData(form))].join(" ");
 }
@@ -132,10 +132,10 @@ addEventListener("submit", (event) => {
   if (event.target.method === "dialog") return;
   leaving.abort();
   event.target.setAttribute("aria-busy", "true");
-  // A field may be called "action" too.
+  // `form.action` might be a field named "action".
   if (!event.target.getAttribute("action")?.endsWith("/clock/advance")) return;
   document.getElementById("busy").hidden = false;
-  setTimeout(() => enable(false)); // once the browser has read the form
+  setTimeout(() => enable(false)); // after the browser has read the form
 });
 addEventListener("pageshow", (event) => {
   leaving = new AbortController();
@@ -144,7 +144,7 @@ addEventListener("pageshow", (event) => {
   enable(true);
 });
 
-// -- what is wider than the screen is scrolled, by the keyboard too
+// -- make wide parts scrollable by keyboard
 
 function reach() {
   for (const part of document.querySelectorAll(".card, .picture, pre")) {
@@ -157,7 +157,7 @@ function reach() {
 addEventListener("resize", reach);
 reach();
 
-// -- what can be copied, and the fields that a fault uses
+// -- copy buttons, and the fields of each kind of fault
 
 for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false;
 addEventListener("click", async (event) => {
@@ -182,7 +182,7 @@ if (kind) {
   fit();
 }
 
-// -- the menu closes when attention goes elsewhere
+// -- close the menu on a click or focus elsewhere
 
 const menu = document.querySelector("[data-menu]");
 if (menu) {
@@ -198,7 +198,7 @@ if (menu) {
   });
 }
 
-// -- a running clock goes on by itself
+// -- tick the clock
 
 setInterval(() => {
   for (const clock of document.querySelectorAll('[data-clock="real"]')) {
