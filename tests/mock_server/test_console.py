@@ -172,7 +172,7 @@ def test_a_canceled_hook_releases_its_invoice(server: Server, browser: httpx.Cli
     listener = server.listen("http://127.0.0.1:9/closed")
     server.advance("1mo")
     hook = server.hooks("subscriptionBillable")[0]
-    assert "given up" in told(act(browser, "hooks/cancel", id=ids.text(hook.id)))
+    assert "canceled" in told(act(browser, "hooks/cancel", id=ids.text(hook.id)))
     assert "in 1 h" in shown(browser.get("/"), "waiting")
     given_up = browser.get(f"/console/hooks/{ids.text(hook.id)}").text
     assert ("Retry now" in given_up, ">Replay<" in given_up, ">Cancel<" in given_up) == (True, False, False)
@@ -211,7 +211,7 @@ def test_the_clock_runs_stands_and_starts_over(server: Server, browser: httpx.Cl
     assert told(act(browser, "clock/mode", mode="real")) == "The clock runs in real time."
     assert told(act(browser, "clock/mode", mode="frozen")) == "The clock is frozen."
     assert "is in the past" in told(act(browser, "clock/advance", to="2025-01-01"))
-    assert "neither a duration such as 1h, 1mo nor a date" in told(act(browser, "clock/advance", to="soon"))
+    assert "neither a duration, such as 1h or 1mo, nor a date" in told(act(browser, "clock/advance", to="soon"))
     act(browser, "clock/advance", to="2026-03-05")
     assert server.now.isoformat() == "2026-03-05T00:00:00+00:00"
     assert "Started over" in told(act(browser, "reset"))
