@@ -140,7 +140,7 @@ class Visit:
         return answer
 
     def on(self, action: str, suffix: str = "", more: Mapping[str, str] | None = None) -> Answer:
-        """Make a call on one of our customers that must succeed."""
+        """Make a call on one of our customers. NotFoundOut if it fails."""
         return self.expect(action, {"code": self.code(suffix), **(more or {})})
 
     def get(self, suffix: str = "") -> Customer:

@@ -121,7 +121,7 @@ class Run:
         return removed
 
     def _gateway(self) -> str:
-        """The name of the product's gateway, read from a new customer with a card who owes nothing."""
+        """The name of the product's gateway, read from a new customer who has a card and owes nothing."""
         visit = self._visit(_GATEWAY, Progress())
         later = visit.server_time() + timedelta(days=25)
         try:

@@ -14,7 +14,7 @@ __all__ = ["ROUTES"]
 
 
 async def advance(mock: Mock, form: Form) -> str:
-    """Advance by a duration or to a moment. Finishes when everything due on the way is done."""
+    """Advance by a duration or to a moment. Returns when everything due on the way is done."""
     happened = await mock.advance(_target(form))
     return f"It is {mock.clock.now():%Y-%m-%d %H:%M:%S}. On the way: {_listed(happened)}."
 

@@ -105,5 +105,5 @@ def required(form: Form, name: str) -> str:
 
 
 def _own_page(path: str) -> str:
-    """The path if it is one of this console's, so that a form can't redirect to another site."""
+    """Return the path only if it belongs to this console, so that a form can't redirect to another site."""
     return path if path == "/" or path.startswith(("/?", "/console/")) else "/"
