@@ -194,7 +194,7 @@ def test_without_a_coupon_or_a_declining_zip(session: Session, tmp_path: Path) -
         rules = ["promotion_scope", "declined_one_time"]
         rehearsal.run(state, tmp_path / "state.json").start(rules)
         assert "the product has no promotion" in state.probes["promotion_scope"].reason
-        assert "give --declining-zip" in state.probes["declined_one_time"].reason
+        assert "pass --declining-zip" in state.probes["declined_one_time"].reason
     finally:
         rehearsal.close()
 

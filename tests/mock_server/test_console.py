@@ -178,9 +178,9 @@ def test_a_canceled_hook_releases_its_invoice(server: Server, browser: httpx.Cli
     assert ("Retry now" in given_up, ">Replay<" in given_up, ">Cancel<" in given_up) == (True, False, False)
     assert "wait" in told(act(browser, "listeners/pause", id=ids.text(listener.id)))
     assert "paused" in shown(browser.get("/console/listeners"), "listeners")
-    assert "has waited" in told(act(browser, "listeners/resume", id=ids.text(listener.id)))
+    assert "waiting hooks" in told(act(browser, "listeners/resume", id=ids.text(listener.id)))
     assert "no more hooks" in told(act(browser, "listeners/remove", id=ids.text(listener.id)))
-    assert "no such listener" in told(act(browser, "listeners/remove", id=ids.text(listener.id)))
+    assert "listener no longer exists" in told(act(browser, "listeners/remove", id=ids.text(listener.id)))
 
 
 def test_hooks_are_narrowed(server: Server, browser: httpx.Client) -> None:
