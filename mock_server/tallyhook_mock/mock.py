@@ -140,7 +140,7 @@ class Mock:
 
     async def _start_over(self, catalog: Mapping[str, object], clock: Clock) -> None:
         if self._is_advancing:
-            raise ClockBusy("the clock is being moved")
+            raise ClockBusy("another call is moving the clock")
         deliveries = self.deliveries
         self._begin(catalog, clock)
         self.calls.clear()
@@ -185,7 +185,7 @@ class Mock:
         SnapshotError if it can't be read (then nothing changes), ClockBusy while the clock is being moved.
         """
         if self._is_advancing:
-            raise ClockBusy("the clock is being moved")
+            raise ClockBusy("another call is moving the clock")
         world = unpack(written)
         deliveries = self.deliveries
         self.load(world)
@@ -465,7 +465,7 @@ class Mock:
     def switch(self, mode: Mode) -> None:
         """Run or freeze the clock. ClockBusy while it is being moved."""
         if self._is_advancing:
-            raise ClockBusy("the clock is being moved")
+            raise ClockBusy("another call is moving the clock")
         if mode is Mode.REAL:
             self.clock.run()
         else:

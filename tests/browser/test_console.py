@@ -223,20 +223,20 @@ def test_what_can_not_be_undone_asks_first(chromium: Browser) -> None:
             page.locator("summary", has_text="Cancel").click()
             expect(page.get_by_text("An invoice that it holds will run unchanged")).to_be_visible()
             assert not server.hooks("subscriptionBillable", "C003")[-1].is_settled
-            page.get_by_role("button", name="Give it up").click()
-            expect(page.get_by_role("status")).to_contain_text("given up")
+            page.get_by_role("button", name="Cancel the hook").click()
+            expect(page.get_by_role("status")).to_contain_text("canceled")
             assert server.hooks("subscriptionBillable", "C003")[-1].is_settled
 
             page.goto(f"{server.url}/console/listeners")
             page.locator("summary", has_text="Remove").click()
-            expect(page.get_by_text("invoices that wait for it alone run as they stand")).to_be_visible()
+            expect(page.get_by_text("Invoices held only for this listener run as they are")).to_be_visible()
             expect(page.get_by_text("http://127.0.0.1:9/hooks")).to_be_visible()
-            page.get_by_role("button", name="Remove it").click()
+            page.get_by_role("button", name="Remove the listener").click()
             expect(page.get_by_text("http://127.0.0.1:9/hooks", exact=True)).to_have_count(0)
 
             page.goto(server.url)
             page.locator("summary", has_text="Start over").click()
-            expect(page.get_by_text("This can't be undone.")).to_be_visible()
+            expect(page.get_by_text("It can't be undone.")).to_be_visible()
             assert f"{server.now:%Y-%m-%d}" == "2026-02-01"
             page.get_by_role("button", name="Delete and start over").click()
             expect(page.get_by_role("status")).to_contain_text("Back to the beginning")
@@ -272,5 +272,5 @@ def test_a_fault_shows_only_the_fields_that_it_uses(page: Page, server: Server) 
         assert shown == always | {name.replace("retry_after", "retryAfter") for name in options}
     page.get_by_label("Kind").select_option("error")
     page.get_by_label("Status", exact=False).select_option("502")
-    page.get_by_role("button", name="Plan it").click()
+    page.get_by_role("button", name="Plan fault").click()
     expect(page.get_by_role("status")).to_contain_text("error is planned")

@@ -80,13 +80,13 @@ def test_a_run_on_a_mock_whose_clock_it_moves(server: Server, tmp_path: Path) ->
     only = [part for rule in rules for part in ("--only", rule)]
     done = run(*account(server), "--advance", *files, *only, "--declining-zip", "90001")
     assert done.returncode == 1, done
-    assert "4 rules: 2 as assumed, 2 otherwise, 0 not found out, 0 waiting" in done.stdout
+    assert "4 rules: 2 as assumed, 2 different, 0 not found out, 0 waiting" in done.stdout
     written = (tmp_path / "rules.toml").read_text()
     assert written == '[rules]\ncanceled_again = "refused"\nnew_card_while_held = "runs"\n'
     assert '<h2 id="canceled_again">' in (tmp_path / "report.html").read_text()
     assert "secret" not in (tmp_path / "conform.json").read_text()
     assert left(server) == 0
-    # Told of these rules, nothing is otherwise; `continue` tells what was found once more.
+    # Told of these rules, nothing is different; `continue` tells what was found once more.
     again = run("continue", "--rules", "rules.toml", "--json")
     assert again.returncode == 0, again
     assert {each["outcome"] for each in json.loads(again.stdout)} == {"as assumed"}
@@ -95,12 +95,12 @@ def test_a_run_on_a_mock_whose_clock_it_moves(server: Server, tmp_path: Path) ->
 def test_a_run_that_waits_goes_on_or_is_cleaned(server: Server, tmp_path: Path) -> None:
     begun = run("start", *account(server), "--only", "new_card_while_held", "--wait", "0s")
     assert begun.returncode == 0, begun
-    assert "new_card_while_held: waiting, goes on at 20" in begun.stdout
+    assert "new_card_while_held: waiting, continues at 20" in begun.stdout
     twice = run("start", *account(server))
     assert (twice.returncode, twice.stderr.count("\n")) == (2, 1)
     assert "is not finished: run `tallyhook conform continue` or `clean`" in twice.stderr
     gone_on = run("continue", "--advance")
-    assert (gone_on.returncode, gone_on.stdout.count("otherwise, runs")) == (1, 1), gone_on
+    assert (gone_on.returncode, gone_on.stdout.count("different, runs")) == (1, 1), gone_on
     assert left(server) == 0
 
 
@@ -112,15 +112,15 @@ def test_a_run_is_cleaned(server: Server) -> None:
     assert left(server) == 0
     again = run("clean")
     assert (again.returncode, again.stderr.count("\n")) == (2, 1)
-    assert "conform.json is not there: begin with `tallyhook conform start`" in again.stderr
+    assert "conform.json doesn't exist: start with `tallyhook conform start`" in again.stderr
 
 
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        (["--product", "NONE"], "does not let me@example.com in"),
+        (["--product", "NONE"], "refuses me@example.com"),
         (["--base-url", "ftp://x"], "--base-url: 'ftp://x' is not a URL such as"),
-        (["--base-url", "http://127.0.0.1:1/xml"], "nothing answers at http://127.0.0.1:1/xml"),
+        (["--base-url", "http://127.0.0.1:1/xml"], "no answer from http://127.0.0.1:1/xml"),
         (["--only", "month_ends"], "--only: there is no probe of 'month_ends'"),
         (["--wait", "soon"], "--wait: 'soon' is not a duration"),
         (["--listen", "nowhere"], "--listen: 'nowhere' is not an address such as 127.0.0.1:8700"),

@@ -202,7 +202,7 @@ def test_customers_of_before_are_left_out(record: Callable[..., Recording], sess
     compared = compare(read_recording(recording.file), session)
     assert len(compared) == 2
     for each in compared:
-        assert each.left_out.endswith(", which was there before the recording")
+        assert each.left_out.endswith(", which existed before the recording")
 
 
 def test_the_plans_are_those_that_the_recording_shows(record: Callable[..., Recording]) -> None:

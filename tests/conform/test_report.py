@@ -63,7 +63,7 @@ def test_ten_flipped_rules_are_reported_and_no_other(
     assert otherwise == flipped
     assert report.counts(verdicts) == {
         "as assumed": len(SETTINGS) - 10,
-        "otherwise": 10,
+        "different": 10,
         "not found out": 0,
         "waiting": 0,
     }
@@ -86,8 +86,8 @@ def test_a_mock_with_the_written_rules_is_as_assumed(
 
 def test_as_text_both_documents_stand_below_each_other(verdicts: list[report.Verdict]) -> None:
     text = report.as_text(verdicts)
-    assert f"{len(SETTINGS)} rules: {len(SETTINGS) - 10} as assumed, 10 otherwise, 0 not found out" in text
-    assert "dunning: otherwise, 1d 3d 5d in place of 2d 2d 2d 2d (documented)" in text
+    assert f"{len(SETTINGS)} rules: {len(SETTINGS) - 10} as assumed, 10 different, 0 not found out" in text
+    assert "dunning: different, 1d 3d 5d instead of 2d 2d 2d 2d (documented)" in text
     assert text.count("  the service:\n") == text.count("  Tallyhook's mock:\n") == 10
 
 
@@ -104,9 +104,9 @@ def test_what_was_not_found_out_says_why() -> None:
     state = State(base_url="u", product="P", user="me", prefix="x", probes=rules)
     verdicts = report.judge(state, {}, rehearse)
     assert [(each.rule, each.outcome.value, each.why) for each in verdicts] == [
-        ("dunning", "waiting", "not begun"),
+        ("dunning", "waiting", "not started"),
         ("month_end", "not found out", "no & plan"),
-        ("tax_rounding", "waiting", "not begun"),
+        ("tax_rounding", "waiting", "not started"),
     ]
     assert "no &amp; plan" in report.as_html(verdicts, state)
     assert report.rules_toml(verdicts) == "[rules]\n"

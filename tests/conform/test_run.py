@@ -103,14 +103,14 @@ def test_a_product_with_customers_is_refused(rehearsal: Rehearsal, tmp_path: Pat
 
 def test_customers_of_an_earlier_run_are_to_be_cleaned(rehearsal: Rehearsal, tmp_path: Path) -> None:
     sign_up(rehearsal, "conform-month-end")
-    with pytest.raises(Unusable, match="1 customers of an earlier run: remove them with"):
+    with pytest.raises(Unusable, match="1 customers from an earlier run: remove them with"):
         rehearsal.run(rehearsal.state(), tmp_path / "state.json").start()
 
 
 def test_wrong_credentials(rehearsal: Rehearsal, tmp_path: Path) -> None:
     own = rehearsal.account
     rehearsal.account = Account(rehearsal.http, own.base_url, own.product, own.user, "wrong")
-    with pytest.raises(Unusable, match=r"does not let conform@example.com in \(401: Auth"):
+    with pytest.raises(Unusable, match=r"refuses conform@example.com \(401: Auth"):
         rehearsal.run(rehearsal.state(), tmp_path / "state.json").start()
     rehearsal.account = Account(rehearsal.http, own.base_url, "OTHER", own.user, "conform")
     with pytest.raises(Unusable, match="the password and the product OTHER"):
@@ -140,7 +140,7 @@ def test_nothing_answers(rehearsal: Rehearsal, account: Account, between: Betwee
         raise httpx.ConnectError("connection refused", request=request)
 
     rehearsal.account, between.before = account, refuse
-    with pytest.raises(Unusable, match="nothing answers at http://rehearsal/xml: connection refused"):
+    with pytest.raises(Unusable, match="no answer from http://rehearsal/xml: connection refused"):
         rehearsal.run(rehearsal.state(), tmp_path / "state.json").start()
 
 
@@ -160,7 +160,7 @@ def test_a_gateway_that_is_not_the_simulator_is_refused(
     run.start(["one_time_excess", "delete_all_confirm"], any_gateway=True)
     assert state.probes["one_time_excess"].finding is not None
     # Elsewhere nobody tries whether a careless delete-all deletes.
-    assert "it needs the product for itself" in state.probes["delete_all_confirm"].reason
+    assert "it needs an otherwise empty product" in state.probes["delete_all_confirm"].reason
 
 
 def test_a_listener_that_no_hook_reaches(rehearsal: Rehearsal, tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_without_a_listener_the_others_are_played(rehearsal: Rehearsal, tmp_path
     rehearsal.run(state, tmp_path / "state.json", listener=None).start(
         ["one_time_excess", "canceled_hook_invoice"]
     )
-    assert state.probes["canceled_hook_invoice"].reason == "it needs a listener: give --listener-url"
+    assert state.probes["canceled_hook_invoice"].reason == "it needs a listener: pass --listener-url"
     assert state.probes["one_time_excess"].finding is not None
 
 
@@ -194,7 +194,7 @@ def test_without_a_coupon_or_a_declining_zip(session: Session, tmp_path: Path) -
         rules = ["promotion_scope", "declined_one_time"]
         rehearsal.run(state, tmp_path / "state.json").start(rules)
         assert "the product has no promotion" in state.probes["promotion_scope"].reason
-        assert "give --declining-zip" in state.probes["declined_one_time"].reason
+        assert "pass --declining-zip" in state.probes["declined_one_time"].reason
     finally:
         rehearsal.close()
 
@@ -206,7 +206,9 @@ def test_plans_that_the_service_does_not_make_are_made_by_hand_and_stay(
         return httpx.Response(404, text="<error/>") if "/plans/new" in str(request.url) else None
 
     own, rehearsal.account, between.before = rehearsal.account, account, makes_none
-    with pytest.raises(Unusable, match=r"made no plan conform-free .* make it on its pages, with billing"):
+    with pytest.raises(
+        Unusable, match=r"did not make the plan conform-free .* create it on its pages, with billing"
+    ):
         rehearsal.run(rehearsal.state(), tmp_path / "state.json").start()
     for name, terms in PLANS.items():
         made = own.call("plans/new", {"code": f"conform-{name}", "name": name, **terms})
@@ -233,7 +235,7 @@ def test_a_probe_that_breaks_off_leaves_nothing(
     monkeypatch.setitem(PROBES, "tax_rounding", Probe("tax_rounding", (breaks,)))  # type: ignore[arg-type] # a dict
     state = rehearsal.state()
     rehearsal.run(state, tmp_path / "state.json").start(["tax_rounding", "one_time_excess"])
-    assert state.probes["tax_rounding"].reason == "the probe broke off, ZeroDivisionError: in the middle"
+    assert state.probes["tax_rounding"].reason == "the probe failed, ZeroDivisionError: in the middle"
     assert state.probes["one_time_excess"].finding is not None
     assert nothing_left(rehearsal)
 
@@ -288,14 +290,14 @@ def test_a_clock_that_stands_still_ends_the_waiting(rehearsal: Rehearsal, tmp_pa
     told: list[str] = []
     run = rehearsal.run(state, tmp_path / "state.json", sleep=lambda _: None, tell=told.append)
     run.start(["long_cancel_setup"])
-    assert told[-1] == "the clock of the service stands still"
+    assert told[-1] == "the service's clock is frozen"
     assert not state.is_done
 
 
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (None, "is not there: begin with"),
+        (None, "doesn't exist: start with"),
         ("{", "is not the state of a run"),
         ('{"product": 1}', "is not the state"),
     ],
@@ -312,7 +314,7 @@ def test_a_run_that_was_cut_before_its_account_was_checked_does_not_go_on(
     rehearsal: Rehearsal, tmp_path: Path
 ) -> None:
     state = rehearsal.state()
-    with pytest.raises(Unusable, match="the run was cut before its account was checked"):
+    with pytest.raises(Unusable, match="the run was interrupted before its account was checked"):
         rehearsal.run(state, tmp_path / "state.json").go_on()
     assert nothing_left(rehearsal)
 

@@ -157,7 +157,7 @@ def test_a_hook_is_seen_to_fail_retried_and_its_invoice_paid(server: Server, bro
         is_working = True
         answer = act(browser, "hooks/retry", id=ids.text(hook.id), back=page)
         assert answer.url.path == page
-        assert told(answer) == "The hook is on its way."
+        assert told(answer) == "The hook is being sent."
         server.settle()
         assert "delivered" in shown(browser.get(page), "deliveries")
         assert "every listener has acknowledged it" in told(act(browser, "hooks/retry", id=ids.text(hook.id)))
@@ -172,15 +172,15 @@ def test_a_canceled_hook_releases_its_invoice(server: Server, browser: httpx.Cli
     listener = server.listen("http://127.0.0.1:9/closed")
     server.advance("1mo")
     hook = server.hooks("subscriptionBillable")[0]
-    assert "given up" in told(act(browser, "hooks/cancel", id=ids.text(hook.id)))
+    assert "canceled" in told(act(browser, "hooks/cancel", id=ids.text(hook.id)))
     assert "in 1 h" in shown(browser.get("/"), "waiting")
     given_up = browser.get(f"/console/hooks/{ids.text(hook.id)}").text
     assert ("Retry now" in given_up, ">Replay<" in given_up, ">Cancel<" in given_up) == (True, False, False)
     assert "wait" in told(act(browser, "listeners/pause", id=ids.text(listener.id)))
     assert "paused" in shown(browser.get("/console/listeners"), "listeners")
-    assert "has waited" in told(act(browser, "listeners/resume", id=ids.text(listener.id)))
+    assert "waiting hooks" in told(act(browser, "listeners/resume", id=ids.text(listener.id)))
     assert "no more hooks" in told(act(browser, "listeners/remove", id=ids.text(listener.id)))
-    assert "no such listener" in told(act(browser, "listeners/remove", id=ids.text(listener.id)))
+    assert "listener no longer exists" in told(act(browser, "listeners/remove", id=ids.text(listener.id)))
 
 
 def test_hooks_are_narrowed(server: Server, browser: httpx.Client) -> None:
@@ -208,13 +208,13 @@ def test_hooks_are_narrowed(server: Server, browser: httpx.Client) -> None:
 
 
 def test_the_clock_runs_stands_and_starts_over(server: Server, browser: httpx.Client) -> None:
-    assert told(act(browser, "clock/mode", mode="real")) == "The clock runs with real time."
-    assert told(act(browser, "clock/mode", mode="frozen")) == "The clock stands still."
+    assert told(act(browser, "clock/mode", mode="real")) == "The clock runs in real time."
+    assert told(act(browser, "clock/mode", mode="frozen")) == "The clock is frozen."
     assert "is in the past" in told(act(browser, "clock/advance", to="2025-01-01"))
-    assert "neither a duration such as 1h, 1mo nor a date" in told(act(browser, "clock/advance", to="soon"))
+    assert "neither a duration, such as 1h or 1mo, nor a date" in told(act(browser, "clock/advance", to="soon"))
     act(browser, "clock/advance", to="2026-03-05")
     assert server.now.isoformat() == "2026-03-05T00:00:00+00:00"
-    assert "Back to the beginning" in told(act(browser, "reset"))
+    assert "Started over" in told(act(browser, "reset"))
     assert server.now.isoformat() == "2026-01-01T00:00:00+00:00"
 
 
@@ -243,7 +243,7 @@ def test_faults_are_planned_in_the_words_of_the_control_api(server: Server, brow
     assert "by: unknown" in told(act(browser, "faults/add", kind="latency", by="1min"))
     assert "whole number" in told(act(browser, "faults/add", kind="error", nth="first"))
     assert "armed" in shown(browser.get("/console/faults"), "faults")
-    assert told(act(browser, "faults/clear")) == "Nothing more will go wrong."
+    assert told(act(browser, "faults/clear")) == "All faults are cleared."
 
 
 def test_a_deleted_customer_keeps_its_story(server: Server, browser: httpx.Client) -> None:

@@ -108,7 +108,7 @@ def test_vat_is_no_charge_of_its_own(server: Server) -> None:
     other = server.call(
         lambda: cleverbridge.tell(server.mock, server.mock.systems.of(Cleverbridge).subscription("S1002"))
     )
-    assert [lane.name for lane in other.lanes] == ["Changes", "Invoices", "To come"]
+    assert [lane.name for lane in other.lanes] == ["Changes", "Invoices", "Upcoming"]
     assert other.tallies == ()
 
 
@@ -259,11 +259,11 @@ def test_what_is_forecast_is_drawn_dashed(server: Server) -> None:
     for system, path in PATHS.items():
         coming = httpx.get(f"{server.url}/_mock/{path}/forecast").json()["invoices"]
         told = story(server, system)
-        (lane,) = (lane for lane in told.lanes if lane.name == "To come")
+        (lane,) = (lane for lane in told.lanes if lane.name == "Upcoming")
         assert {mark.sign for mark in lane.marks} == {Sign.COMING}
         assert [mark.label for mark in lane.marks] == [each["total"] for each in coming][: len(lane.marks)]
         assert all(told.now < mark.at <= told.end for mark in lane.marks)
-        assert "to come, as things stand" in "".join(titles(paint(told)))
+        assert "upcoming, if nothing changes" in "".join(titles(paint(told)))
     assert ".life .coming .s{fill:none;stroke:var(--money);stroke-dasharray" in STYLE
 
 
@@ -272,5 +272,5 @@ def test_a_page_shows_what_is_forecast(server: Server) -> None:
         account = path.split("/")[-1]
         page = httpx.get(f"{server.url}/console/{system}/{account}").text
         coming = httpx.get(f"{server.url}/_mock/{path}/forecast").json()["invoices"]
-        assert "To come, as things stand" in page
+        assert "Upcoming, if nothing changes" in page
         assert all(each["total"] in page for each in coming)

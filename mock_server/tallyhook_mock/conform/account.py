@@ -1,4 +1,4 @@
-"""The examined account: calls to the API of one product, and reading its documents."""
+"""The examined account: calls the API of one product, and reads its documents."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _PARSER = etree.XMLParser(resolve_entities=False, no_network=True, remove_blank_
 
 
 class Unusable(Exception):
-    """The service or the account can't be examined. The text says why in one sentence."""
+    """The service or the account can't be examined. The message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,16 +191,16 @@ class Answer:
 
 
 class Account:
-    """Calls on one product. Retrying is up to the caller.
+    """Calls the API for one product, without retries.
 
-    `http` is a client for the service. It belongs to the caller.
+    `http` is a client for the service. The caller closes it.
     """
 
     def __init__(self, http: httpx.Client, base_url: str, product: str, user: str, password: str) -> None:
         self.base_url, self.product, self.user = base_url.rstrip("/"), product, user
         self._http = http
         self._auth = httpx.BasicAuth(user, password)
-        # Cheddar may refuse a POST that equals the one before (documented), so ours always differ.
+        # Cheddar may refuse a POST that equals the previous one (documented), so ours always differ.
         self._addresses = cycle(f"198.51.100.{host}" for host in range(1, 255))
 
     def call(self, action: str, fields: Mapping[str, str] | None = None) -> Answer:
@@ -211,11 +211,11 @@ class Account:
             response = self._http.post(url, data=data, auth=self._auth)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             why = str(error) or type(error).__name__
-            raise Unusable(f"nothing answers at {self.base_url}: {why}") from None
+            raise Unusable(f"no answer from {self.base_url}: {why}") from None
         answer = Answer(response.status_code, response.text)
         if answer.status == 401:
             raise Unusable(
-                f"{self.base_url} does not let {self.user} in ({_told(answer)}): check the user, the password"
+                f"{self.base_url} refuses {self.user} ({_told(answer)}): check the user, the password"
                 f" and the product {self.product}"
             )
         return answer
@@ -226,9 +226,7 @@ class Account:
         if answer.status == 404 and "No customers found" in answer.text:
             return []
         if not answer.is_success or answer.root.tag != "customers":
-            raise Unusable(
-                f"what answers at {self.base_url} does not list customers as Cheddar does: {_told(answer)}"
-            )
+            raise Unusable(f"{self.base_url} does not list customers as Cheddar does: {_told(answer)}")
         return list(answer.customers)
 
 
@@ -244,6 +242,6 @@ def _text(element: etree._Element, path: str) -> str:
 
 
 def _moment(written: str) -> datetime:
-    """ValueError if it is not a date and time."""
+    """Read a date and time. ValueError if it isn't one."""
     at = datetime.fromisoformat(written)
     return at if at.tzinfo else at.replace(tzinfo=UTC)

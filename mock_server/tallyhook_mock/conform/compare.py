@@ -1,4 +1,4 @@
-"""Playing a recording on a mock, and finding where the mock's documents differ."""
+"""Replays a recording on a mock, and finds where the mock's documents differ."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ from tallyhook_mock.testing.world import World
 __all__ = ["Comparison", "Difference", "catalog_of", "compare"]
 
 _USER, _PASSWORD = "compare@example.com", "compare"
-# Allows for two clocks, and the time that a call takes.
+# Allows for differing clocks, and for the time that a call takes.
 _TOLERANCE = timedelta(minutes=1)
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}([+-]\d{2}:\d{2}|Z)?")
 _NUMBERED = re.compile(r"(?<=#)\d+")
@@ -50,7 +50,7 @@ _PLAN_TEXTS = (
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A place in a document: what was recorded there, and what the mock answers."""
+    """A difference in a document: its path, the recorded value, and the mock's value."""
 
     path: str
     recorded: str
@@ -59,7 +59,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A compared call. `left_out` says why it was not compared, if so."""
+    """A compared call. If it was not compared, `left_out` says why."""
 
     number: int
     call: str
@@ -75,7 +75,7 @@ def compare(
     rules: Mapping[str, Any] | None = None,
     is_reviewed: bool = False,
 ) -> list[Comparison]:
-    """Play every call on a mock at its time, and compare the answers.
+    """Replay every call on a mock at its recorded time, and compare the answers.
 
     Without a `catalog`, plans and promotions are taken from the recording. With `is_reviewed`, a listener
     acknowledges every hook, so that invoices are held. CatalogError if the catalogue can't be used.
@@ -99,17 +99,17 @@ def compare(
 
 @dataclass
 class _Player:
-    """Plays calls, and maps recorded ids and numbers to the mock's."""
+    """Replays calls, and maps recorded ids and numbers to the mock's."""
 
     world: World
     http: httpx.Client
-    codes: set[str]  # of customers that the recording creates
+    codes: set[str]  # of the customers created in the recording
     ids: dict[str, str] = field(default_factory=dict)
     numbers: dict[str, str] = field(default_factory=dict)
 
     def play(self, number: int, exchange: Exchange) -> Comparison:
         if stranger := self._stranger(exchange):
-            why = f"it is about {stranger}, which was there before the recording"
+            why = f"it is about {stranger}, which existed before the recording"
             return Comparison(number, exchange.call, left_out=why)
         mock = self.world.mock
         self.world.wait(lambda: mock.advance(max(exchange.at, mock.clock.now())))
@@ -126,7 +126,7 @@ class _Player:
         return Comparison(number, exchange.call, tuple(found))
 
     def _stranger(self, exchange: Exchange) -> str:
-        """What a call or its answer is about, if the mock can't know it. Empty otherwise."""
+        """The object that a call or its answer is about, if the mock can't know it. Empty otherwise."""
         given = dict((*exchange.form, *exchange.query, *exchange.path))
         if exchange.call not in _CREATES:
             controller = exchange.call.partition("/")[0]
@@ -202,7 +202,7 @@ class _Player:
         return _NUMBERED.sub(lambda found: self.numbers.get(found[0], found[0]), one) == other
 
     def _is_known(self, known: dict[str, str], one: str, other: str) -> bool:
-        """Whether both name the same thing, as far as is known."""
+        """Whether both ids may name the same object."""
         if not one or not other:
             return one == other
         return known.setdefault(one, other) == other
@@ -255,7 +255,7 @@ def _plan(element: etree._Element) -> dict[str, Any]:
 
 def _promotion(element: etree._Element) -> dict[str, Any]:
     incentive = element.find("incentives/incentive")
-    assert incentive is not None  # every promotion of Cheddar has one
+    assert incentive is not None  # every Cheddar promotion has one
     months = incentive.findtext("months")
     return {
         "name": element.findtext("name"),

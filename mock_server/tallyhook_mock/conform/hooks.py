@@ -22,7 +22,7 @@ BILLABLE = "subscriptionBillable"
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """A received hook. `customer` is the code that it names; empty if none."""
+    """A received hook. `customer` is the code of its customer, or empty."""
 
     kind: str
     customer: str
@@ -34,7 +34,7 @@ class Hook:
 
     @property
     def invoice(self) -> dict[str, Any]:
-        """The invoice that it is about. Empty if there is none."""
+        """The invoice that the hook is about, or empty."""
         subscription = self.content.get("subscription")
         invoice = subscription.get("invoice") if isinstance(subscription, dict) else None
         return invoice if isinstance(invoice, dict) else {}
@@ -70,14 +70,14 @@ class Listener:
         return next((hook for hook in reversed(self._hooks) if hook.kind == kind and fits(hook)), None)
 
     def wait(self, kind: str, fits: Callable[[Hook], bool], seconds: float) -> Hook | None:
-        """Wait for such a hook. None if it did not come in time."""
+        """Wait for a hook that matches. None if it didn't come in time."""
         with self._arrived:
             self._arrived.wait_for(lambda: self.find(kind, fits) is not None, seconds)
             return self.find(kind, fits)
 
 
 class MockControl:
-    """A mock's control API: its clock, and listeners, which Cheddar only has on its pages."""
+    """A client of a mock's control API, for its clock and listeners. Cheddar only has web pages for these."""
 
     def __init__(self, http: httpx.Client, base_url: str) -> None:
         parts = urlsplit(base_url)
@@ -95,13 +95,13 @@ class MockControl:
         return listeners
 
     def add(self, product: str, url: str) -> None:
-        """Register a URL. One that is registered already stays, with its hooks."""
+        """Register a URL. If it is registered already, nothing changes."""
         if not any(each["url"] == url for each in self._listeners()):
             wish = {"product": product, "url": url}
             self._http.post(f"{self._url}/listeners", json=wish).raise_for_status()
 
     def advance(self, pause: timedelta) -> None:
-        """Move the mock's clock instead of waiting."""
+        """Move the mock's clock, instead of waiting."""
         wish = {"advance": f"{math.ceil(pause.total_seconds())}s"}
         self._http.post(f"{self._url}/clock", json=wish, timeout=None).raise_for_status()
 

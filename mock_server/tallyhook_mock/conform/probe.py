@@ -1,4 +1,4 @@
-"""A probe: steps that create customers, act, read, and find which alternative of a rule a server follows."""
+"""Probes. The steps of a probe create customers and find out which alternative of a rule a server follows."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ __all__ = [
     "told",
 ]
 
-# Billing may run a while after the bill date, and hooks are retried for days.
+# Billing may run some time after the bill date, and hooks are retried for days.
 _LATE = timedelta(days=3)
 _AGAIN = timedelta(minutes=10)
 
@@ -48,7 +48,7 @@ class Need(StrEnum):
     """What a probe requires."""
 
     LISTENER = "a listener"
-    TIME = "time to pass"
+    TIME = "waiting time"
     COUPON = "a coupon"
     DECLINES = "a declined charge"
     ALONE = "a product without customers"
@@ -59,14 +59,14 @@ class NotFoundOut(Exception):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """The alternative that a server follows, and the part of a document that shows it."""
+    """The alternative that a server follows, and the part of a document that proves it."""
 
     value: Value
     shows: str
 
 
 class Wait(msgspec.Struct, frozen=True):
-    """Continue at the server's time `until`: with the next step, or `again` with the same one."""
+    """Wait until the server's time `until`. Then take the next step, or the same one again if `again`."""
 
     until: datetime
     again: bool = False
@@ -83,20 +83,20 @@ class Coupon:
 
 @dataclass
 class Visit:
-    """What a step works with. `memory` is kept from step to step, even across runs of the program."""
+    """The tools of a step. `memory` is kept from step to step, even across runs of the program."""
 
     rule: str
     account: Account
     listener: Listener | None
     prefix: str
     memory: dict[str, str]
-    tries: int  # each try has its own codes, since hooks of an earlier try may still come
-    made_plans: list[str]  # the codes of plans that this run has created, or is about to
+    tries: int  # each try has its own codes, since hooks from an earlier try may still come
+    made_plans: list[str]  # the codes of plans that this run has created or may have created
     known_plans: set[str]  # the codes of plans that are known to exist
     save: Callable[[], None]
     declining_zip: str = ""
-    settle: float = 5.0  # real seconds after which a hook is considered not to come
-    hook_timeout: float = 60.0  # real seconds to wait for a hook that has to come
+    settle: float = 5.0  # real seconds to wait for a hook that may not come
+    hook_timeout: float = 60.0  # real seconds to wait for a hook that must come
     _coupon: Coupon | None = field(default=None, init=False)
 
     # -- customers
@@ -133,14 +133,14 @@ class Visit:
         return self.account.call(action, fields)
 
     def expect(self, action: str, fields: Mapping[str, str]) -> Answer:
-        """Make a call that has to succeed. NotFoundOut if it doesn't."""
+        """Make a call that must succeed. NotFoundOut if it doesn't."""
         answer = self.attempt(action, fields)
         if not answer.is_success:
             raise NotFoundOut(f"{action} was refused: {answer.error}")
         return answer
 
     def on(self, action: str, suffix: str = "", more: Mapping[str, str] | None = None) -> Answer:
-        """Make a call on one of our customers that has to succeed."""
+        """Make a call on one of our customers. NotFoundOut if it fails."""
         return self.expect(action, {"code": self.code(suffix), **(more or {})})
 
     def get(self, suffix: str = "") -> Customer:
@@ -153,21 +153,21 @@ class Visit:
         return self.on("customers/edit-subscription", suffix, flat | dict(more or {}))
 
     def server_time(self) -> datetime:
-        """The server's time. To read it, a customer is created and deleted again."""
+        """The server's time, read from a customer that is created and then deleted."""
         code = self.code("now")
         made = self.expect("customers/new", self.fields(plans.FREE, "now", pays=False)).customer
         self.expect("customers/delete", {"code": code})
         return made.created
 
     def bill_soon(self, customer: Customer) -> datetime:
-        """Have a new customer billed in five minutes. Returns that moment."""
+        """Have a new customer billed in five minutes. Returns the bill date."""
         when = customer.created + timedelta(minutes=5)
         self.memory["late"] = (when + _LATE).isoformat()
         self.edit(more={"changeBillDate": when.isoformat()})
         return when
 
     def owe_soon(self, quantity: int = 0) -> datetime:
-        """Sign up a customer who can't pay what is billed in five minutes. Returns that moment."""
+        """Sign up a customer whose bill in five minutes can't be paid. Returns the bill date."""
         later = {"subscription[initialBillDate]": f"{self.server_time() + timedelta(days=9):%Y-%m-%d}"}
         customer = self.new(plans.LATER, pays=False, more=later)
         if quantity:
@@ -176,13 +176,13 @@ class Visit:
         return self.bill_soon(customer)
 
     def again(self, what: str) -> Wait:
-        """Look again in ten minutes. NotFoundOut if the bill date was days ago."""
+        """Look again in ten minutes. NotFoundOut if the bill date is days ago."""
         now = self.server_time()
         if now.isoformat() > self.memory["late"]:
-            raise NotFoundOut(f"{what} did not come within {_LATE.days} days of the bill date")
+            raise NotFoundOut(f"no {what} within {_LATE.days} days of the bill date")
         return Wait(now + _AGAIN, again=True)
 
-    # -- what the product sells
+    # -- plans and promotions
 
     def plan(self, name: str, terms: Mapping[str, str] | None = None) -> str:
         """The code of a plan with these terms, created if missing. NotFoundOut if that is not possible."""
@@ -201,8 +201,8 @@ class Visit:
             self.made_plans.remove(code)
             terms_told = ", ".join(f"{key} {value}" for key, value in wanted.items())
             raise NotFoundOut(
-                f"the service made no plan {code} ({known.error or 'no plan in its answer'}): make it on its"
-                f" pages, with {terms_told}"
+                f"the service did not make the plan {code} ({known.error or 'no plan in its answer'}): create"
+                f" it on its pages, with {terms_told}"
             )
         if wrong := plans.differences(wanted, plan):
             raise NotFoundOut(f"the plan {code} has {', '.join(wrong)}")
@@ -210,7 +210,7 @@ class Visit:
         return code
 
     def coupon(self) -> Coupon:
-        """A coupon for all plans and part of the price. NotFoundOut if there is none."""
+        """A coupon for all plans and less than the full price. NotFoundOut if there is none."""
         if self._coupon is None:
             self._coupon = self._find_coupon()
         return self._coupon
@@ -243,7 +243,7 @@ Step: TypeAlias = Callable[[Visit], Finding | Wait | None]
 
 
 class Probe(msgspec.Struct, frozen=True):
-    """The steps that find out a rule. Each returns a finding, a wait, or None to go on to the next."""
+    """The steps that find out a rule. Each returns a finding, a wait, or None to go on with the next step."""
 
     rule: str
     steps: tuple[Step, ...]
@@ -256,7 +256,7 @@ def told(value: Value) -> str:
 
 
 def shown(what: Customer | Invoice | Answer) -> str:
-    """A document, or a part of one, as a report shows it."""
+    """A document or part of a document, as a report shows it."""
     element = what.root if isinstance(what, Answer) else what.element
     etree.indent(element)
     return etree.tostring(element, encoding="unicode").strip()

@@ -1,4 +1,4 @@
-"""Pseudonyms for secrets, cards, names and addresses in recordings. The same value gets the same one."""
+"""Pseudonyms for secrets, cards, names and addresses in recordings. Equal values get equal pseudonyms."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 __all__ = ["Pseudonyms"]
 
 _EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
-# Anything that may be a whole card number is replaced, whatever field it is in.
+# Anything that may be a full card number is replaced, in every field.
 _CARD = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
 
-# Names of fields, without brackets, by how their values are replaced.
+# Field names without brackets, grouped by how their values are replaced.
 _PEOPLE = frozenset(
     (
         "firstName",
@@ -33,7 +33,7 @@ _SECRETS = frozenset(
     ("gatewayToken", "gatewayTokenAux", "key", "password", "returnUrl", "cancelUrl", "redirectUrl")
 )
 _IGNORED = frozenset(("remoteAddress",))
-# A zip that makes the simulator fail is not personal.
+# The zips that make the simulator fail are not personal data.
 _SIMULATED = re.compile(r"0[1-7]00[0-9]")
 _AT_LEAST = 3  # only names with this many characters are replaced in free text
 
@@ -47,7 +47,7 @@ class Pseudonyms:
         self._last_fours: dict[str, str] = {}
 
     def value(self, name: str, value: str) -> str:
-        """The pseudonym for the value of a field or the text of an element."""
+        """The pseudonym for a field's value or an element's text."""
         if not value:
             return value
         if name in ("ccNumber", "cardNumber"):
@@ -71,7 +71,7 @@ class Pseudonyms:
         return self.text(value)
 
     def text(self, text: str) -> str:
-        """Free text with emails, card numbers, and all names seen before replaced."""
+        """Replace emails, card numbers, and all names seen so far in a free text."""
         text = _EMAIL.sub(lambda found: self._email(found[0]), text)
         text = _CARD.sub(lambda found: self._card(re.sub(r"\D", "", found[0])), text)
         for name, other in self._names.items():
@@ -97,7 +97,7 @@ class Pseudonyms:
         return self._numbered("email", email.casefold(), lambda n: f"person{n}@example.com")
 
     def _card(self, number: str) -> str:
-        """Another valid number of the same length and institute."""
+        """Another valid number of the same length and card issuer."""
         other = self._numbered("card", number, lambda n: _with_check_digit(_start(number), n, len(number)))
         self._last_fours.setdefault(number[-4:], other[-4:])
         return other
@@ -111,7 +111,7 @@ class Pseudonyms:
 
 
 def _start(number: str) -> str:
-    """The first digits of a well-known test number of the same institute."""
+    """The first digits of a well-known test number of the same card issuer."""
     starts = {"3": "37828", "4": "41111", "5": "51051", "6": "60111"}
     return starts.get(number[:1], number[:1])
 

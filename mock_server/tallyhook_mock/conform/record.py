@@ -37,7 +37,7 @@ _PARSER = etree.XMLParser(resolve_entities=False, no_network=True)
 
 
 class Exchange(msgspec.Struct, frozen=True):
-    """A call and its answer. `call` is for example `customers/new`; parameters stay where they were."""
+    """A call and its answer. `call` is for example `customers/new`. Parameters stay where they were sent."""
 
     at: datetime
     method: str
@@ -50,11 +50,11 @@ class Exchange(msgspec.Struct, frozen=True):
 
 
 class Recorder:
-    """An ASGI application that forwards calls, and writes each with its answer into `file`, one per line.
+    """An ASGI application that forwards calls, and writes each call with its answer to a line of `file`.
 
-    `http` is a client for the service; it belongs to the caller. `upstream` is the service's URL, such as
-    `https://getcheddar.com/xml`; calls here use the same paths below it. `moment` returns the time of an
-    answer, by default from its `Date` header.
+    `http` is a client for the service. The caller closes it. `upstream` is the service's URL, such as
+    `https://getcheddar.com/xml`. Paths are appended to it. `moment` returns the time of an answer, by default
+    from its `Date` header.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class Recorder:
         return replaced
 
     def _document(self, text: str) -> str:
-        """The document with pseudonyms in all texts and attributes. What is not XML is treated as text."""
+        """The document with pseudonyms in all texts and attributes. Anything but XML is treated as text."""
         try:
             root = etree.fromstring(text.encode(), _PARSER)
         except etree.XMLSyntaxError:

@@ -1,4 +1,4 @@
-"""Playing probes on a mock in this process, including the passing of time, for what Tallyhook answers."""
+"""Runs probes on a mock in this process, with simulated time, to get the mock's answers."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -27,7 +27,7 @@ _FOREVER = timedelta.max
 
 
 class Rehearsal:
-    """A mock that follows these rules, with everything that a run on it needs."""
+    """A mock that follows the given rules, with everything that a run needs."""
 
     def __init__(self, session: Session, rules: Mapping[str, Any] | None = None) -> None:
         coupon = {"code": "CONFORM"}
@@ -56,7 +56,7 @@ class Rehearsal:
         self.world.close()
 
     def sleep(self, pause: timedelta) -> None:
-        """Let the mock's time pass."""
+        """Advance the mock's clock."""
         mock = self.world.mock
         self.world.wait(lambda: mock.advance(mock.clock.now() + pause))
 
@@ -71,7 +71,7 @@ class Rehearsal:
         )
 
     def run(self, state: State, file: Path, **options: Any) -> Run:
-        """A run that lets as much time pass as its probes want."""
+        """A run without a limit on waiting time."""
         given: dict[str, Any] = {
             "sleep": self.sleep,
             "patience": _FOREVER,
@@ -94,7 +94,7 @@ def session() -> Iterator[Session]:
 
 
 def rehearse(probes: Iterable[str], rules: Mapping[str, Any] | None = None) -> dict[str, Finding]:
-    """The findings of these probes on a mock that follows these rules."""
+    """The findings of the given probes on a mock that follows the given rules."""
     with session() as own, TemporaryDirectory(prefix="tallyhook-conform-") as directory:
         rehearsal = Rehearsal(own, rules)
         try:

@@ -1,4 +1,4 @@
-"""The findings of a run, rule by rule: as text, as a page, and as settings for a mock."""
+"""The findings of a run for each rule, as text, as an HTML page, and as settings for a mock."""
 
 import json
 from collections import Counter
@@ -31,21 +31,21 @@ __all__ = [
 
 class Outcome(StrEnum):
     AS_ASSUMED = "as assumed"
-    OTHERWISE = "otherwise"
+    OTHERWISE = "different"
     NOT_FOUND_OUT = "not found out"
     WAITING = "waiting"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A rule: what was assumed, what was found, and the documents that show it."""
+    """A rule: the assumed alternative, the one found, and the documents that prove it."""
 
     rule: str
     standing: str
     assumed: Value
     outcome: Outcome
     found: Value | None = None
-    why: str = ""  # it was not found out
+    why: str = ""  # not found out
     theirs: str = ""
     ours: str = ""  # the answer of a mock that follows the assumption
 
@@ -72,10 +72,10 @@ def judge(
     assumed: Mapping[str, Value],
     rehearse: Callable[[Collection[str]], Mapping[str, Finding]],
 ) -> list[Verdict]:
-    """A verdict for every rule of a run.
+    """Return a verdict for every rule of a run.
 
-    `assumed` are settings that differ from the defaults. `rehearse` plays probes on a mock that follows the
-    assumptions; it is called for the rules that the service follows differently.
+    `assumed` are the settings that differ from the defaults. `rehearse` runs probes on a mock that follows
+    the assumptions. It is called for the rules in which the service differs.
     """
     expected = {rule: assumed.get(rule, default(rule)) for rule in state.probes}
     otherwise = [
@@ -99,7 +99,7 @@ def _verdict(rule: str, assumed: Value, progress: Progress, ours: Finding | None
     if progress.reason:
         return Verdict(rule, standing, assumed, Outcome.NOT_FOUND_OUT, why=progress.reason)
     until = progress.wait_until
-    why = f"goes on at {until:%Y-%m-%d %H:%M} of the service's time" if until else "not begun"
+    why = f"continues at {until:%Y-%m-%d %H:%M} of the service's time" if until else "not started"
     return Verdict(rule, standing, assumed, Outcome.WAITING, why=why)
 
 
@@ -114,12 +114,12 @@ def counts(verdicts: Iterable[Verdict]) -> dict[str, int]:
 
 
 def as_text(verdicts: Sequence[Verdict]) -> str:
-    """Text for a terminal or a mail: differing rules with both documents, the others in one line each."""
+    """Text for a terminal or an email: different rules with both documents, the others on one line each."""
     parts = []
     for verdict in verdicts:
         if verdict.outcome is Outcome.OTHERWISE:
             parts.append(
-                f"{verdict.rule}: otherwise, {told(verdict.found or [])} in place of {told(verdict.assumed)}"
+                f"{verdict.rule}: different, {told(verdict.found or [])} instead of {told(verdict.assumed)}"
                 f" ({verdict.standing})\n  {verdict.meaning}\n"
                 f"  the service:\n{_indented(verdict.theirs)}\n  Tallyhook's mock:\n{_indented(verdict.ours)}"
             )
@@ -131,7 +131,7 @@ def as_text(verdicts: Sequence[Verdict]) -> str:
 
 
 def as_html(verdicts: Sequence[Verdict], state: State) -> str:
-    """An HTML page without other files."""
+    """A self-contained HTML page."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).with_name("templates")),
         autoescape=True,
@@ -145,7 +145,7 @@ def as_html(verdicts: Sequence[Verdict], state: State) -> str:
 
 
 def rules_toml(verdicts: Iterable[Verdict]) -> str:
-    """The `[rules]` with which a mock behaves like the service: only those that are not defaults."""
+    """The `[rules]` that make a mock behave like the service, without the defaults."""
     lines = ["[rules]"]
     for verdict in verdicts:
         value = verdict.found if verdict.found is not None else verdict.assumed
@@ -155,7 +155,7 @@ def rules_toml(verdicts: Iterable[Verdict]) -> str:
 
 
 def read_rules(file: Path) -> dict[str, Value]:
-    """The `[rules]` of such a file. Unusable if it can't be read."""
+    """The `[rules]` in a file. Unusable if it can't be read."""
     import tomllib
 
     try:

@@ -1,4 +1,4 @@
-"""A run: checks the account, plays the probes as far as possible, and cleans up after them."""
+"""A run: checks the account, runs the probes as far as possible, and cleans up afterwards."""
 
 import random
 from collections.abc import Callable, Iterable
@@ -21,7 +21,7 @@ _CLOCK, _GATEWAY = "clock", "gateway"
 
 
 class Registrar(Protocol):
-    """Registers a listener's URL with the service once, and removes it again."""
+    """Registers a listener's URL with the service, and removes it."""
 
     def add(self, product: str, url: str) -> None: ...
     def remove(self, url: str) -> None: ...
@@ -30,7 +30,7 @@ class Registrar(Protocol):
 class Run:
     """A run on one account, saved to a file after each step.
 
-    `sleep` lets time pass, at most `patience` in total; probes that need more are continued another day.
+    `sleep` waits. A run waits at most `patience` in total. Probes that need longer continue in a later run.
     `listener` gets the hooks that the service sends to the URL in the state. A `registrar` registers that
     URL. `tell` is called with progress messages.
     """
@@ -57,21 +57,21 @@ class Run:
         self._settle, self._hook_timeout = settle, hook_timeout
         self._plans: set[str] = set()  # plans that are known to exist
 
-    # -- the beginning and the end
+    # -- start and cleanup
 
     def start(self, rules: Iterable[str] = PROBES, *, any_gateway: bool = False) -> None:
-        """Check the account and play the probes of these rules. Unusable if the account must not be used."""
+        """Check the account and run the probes of these rules. Unusable if the account must not be used."""
         there = self.account.customers()
         ours = [each for each in there if self._is_ours(each)]
         if len(ours) < len(there):
             raise Unusable(
                 f"the product {self.account.product} is not empty, it has {len(there) - len(ours)} customers:"
-                " conform only plays in a test product without any"
+                " conform only runs in a test product without customers"
             )
         if ours:
             raise Unusable(
-                f"the product {self.account.product} has {len(ours)} customers of an earlier run: remove them"
-                " with `tallyhook conform clean`"
+                f"the product {self.account.product} has {len(ours)} customers from an earlier run:"
+                " remove them with `tallyhook conform clean`"
             )
         self.state.probes = {rule: Progress() for rule in rules}
         self._save()
@@ -79,27 +79,27 @@ class Run:
             gateway = self._gateway()
             if "simulat" not in gateway.casefold() and not any_gateway:
                 raise Unusable(
-                    f"the gateway of {self.account.product} is {gateway or 'not told'}, not the simulator:"
-                    " conform would charge cards; choose a test product, or say --any-gateway"
+                    f"the gateway of {self.account.product} is {gateway or 'unknown'}, not the simulator:"
+                    " conform would charge cards; choose a test product, or pass --any-gateway"
                 )
             self._listen()
             self.state.is_checked = True
         except NotFoundOut as error:
             self.clean()
-            raise Unusable(f"the account can't be played in: {error}") from None
+            raise Unusable(f"the account can't be used: {error}") from None
         except BaseException:
             self.clean()
             raise
         self._go(may_be_alone=not any_gateway)
 
     def go_on(self) -> None:
-        """Continue with the probes that can go on now. Unusable if the account was never checked."""
+        """Continue the probes whose waiting time is over. Unusable if the account was never checked."""
         if not self.state.is_checked:
             raise Unusable(
-                "the run was cut before its account was checked: remove it with `tallyhook conform clean`,"
-                " and start again"
+                "the run was interrupted before its account was checked: remove it with"
+                " `tallyhook conform clean`, and start again"
             )
-        for check in (_CLOCK, _GATEWAY):  # an earlier run may have been cut in the middle of these
+        for check in (_CLOCK, _GATEWAY):  # an earlier run may have been interrupted while creating these
             self._delete(self._of(check))
         if self._listener is not None:
             self._listen()
@@ -121,7 +121,7 @@ class Run:
         return removed
 
     def _gateway(self) -> str:
-        """The name of the product's gateway, read from a new customer with a card who owes nothing."""
+        """The name of the product's gateway, read from a new customer who has a card and owes nothing."""
         visit = self._visit(_GATEWAY, Progress())
         later = visit.server_time() + timedelta(days=25)
         try:
@@ -146,7 +146,7 @@ class Run:
                 " and registered with the product for every event?"
             )
 
-    # -- playing
+    # -- probes
 
     def _go(self, *, may_be_alone: bool) -> None:
         waited = timedelta()
@@ -156,7 +156,7 @@ class Run:
             if may_be_alone:
                 self._play(PROBES[rule], now)
             else:
-                self._end(rule, Progress(reason="it needs the product for itself and the simulator"))
+                self._end(rule, Progress(reason="it needs an otherwise empty product and the simulator"))
         while todo := self._open():
             self._random.shuffle(todo)
             for rule in todo:
@@ -174,7 +174,7 @@ class Run:
             waited += pause
             before, now = now, self._now()
             if now <= before:
-                self._tell("the clock of the service stands still")
+                self._tell("the service's clock is frozen")
                 return
         self.clean()
         self._save()
@@ -183,9 +183,9 @@ class Run:
         return [rule for rule, progress in self.state.probes.items() if not progress.is_done]
 
     def _play(self, probe: Probe, now: datetime) -> None:
-        """Take the steps of one probe that can be taken now."""
+        """Take the steps of a probe that are possible now."""
         progress = self.state.probes[probe.rule]
-        if progress.is_at_work:  # the program ended in the middle of a step
+        if progress.is_at_work:  # the program was interrupted during a step
             self._delete(self._of(probe.rule))
             progress = self.state.probes[probe.rule] = Progress(tries=progress.tries + 1)
         if reason := self._is_missing(probe):
@@ -217,8 +217,8 @@ class Run:
             return None
         except Unusable:
             raise
-        except Exception as error:  # a document is not what we expect: the other probes go on
-            progress.reason = f"the probe broke off, {type(error).__name__}: {error}"
+        except Exception as error:  # an unexpected document only ends this probe
+            progress.reason = f"the probe failed, {type(error).__name__}: {error}"
             return None
         if isinstance(outcome, Finding):
             progress.finding = outcome
@@ -226,9 +226,9 @@ class Run:
 
     def _is_missing(self, probe: Probe) -> str:
         if Need.LISTENER in probe.needs and (self._listener is None or not self.state.listener_url):
-            return "it needs a listener: give --listener-url"
+            return "it needs a listener: pass --listener-url"
         if Need.DECLINES in probe.needs and not self.state.declining_zip:
-            return "it needs a zip with which the simulator declines charges: give --declining-zip"
+            return "it needs a zip for which the simulator declines charges: pass --declining-zip"
         return ""
 
     def _end(self, rule: str, progress: Progress) -> None:
@@ -259,7 +259,7 @@ class Run:
         try:
             return self._visit(_CLOCK, Progress()).server_time()
         except NotFoundOut as error:
-            raise Unusable(f"the account can't be played in: {error}") from None
+            raise Unusable(f"the account can't be used: {error}") from None
 
     def _save(self) -> None:
         states.save(self.state, self.file)

@@ -1,4 +1,4 @@
-"""The file that stores a run between days. It holds no password."""
+"""The file that stores a run, so that it can continue another day. It contains no password."""
 
 import os
 from datetime import datetime
@@ -13,15 +13,15 @@ __all__ = ["Progress", "State", "load", "save"]
 
 
 class Progress(msgspec.Struct):
-    """The progress of a probe. Without a finding or a reason, it continues at `step`."""
+    """The progress of a probe. It continues at `step`, unless it has a finding or a reason."""
 
     step: int = 0
     wait_until: datetime | None = None
     finding: Finding | None = None
-    reason: str = ""  # why nothing was found out
+    reason: str = ""  # why the rule was not found out
     memory: dict[str, str] = msgspec.field(default_factory=dict)
     tries: int = 0  # how often it was restarted
-    is_at_work: bool = False  # a step was begun and may not have ended
+    is_at_work: bool = False  # a step was started and may not be finished
 
     @property
     def is_done(self) -> bool:
@@ -29,7 +29,7 @@ class Progress(msgspec.Struct):
 
 
 class State(msgspec.Struct, kw_only=True):
-    """A run: its account, what it has created there, and what it has found."""
+    """A run: its account, the objects it has created there, and its findings."""
 
     base_url: str
     product: str
@@ -51,7 +51,7 @@ def load(file: Path) -> State:
     try:
         return msgspec.json.decode(file.read_bytes(), type=State)
     except FileNotFoundError:
-        raise Unusable(f"{file} is not there: begin with `tallyhook conform start`") from None
+        raise Unusable(f"{file} doesn't exist: start with `tallyhook conform start`") from None
     except OSError as error:
         raise Unusable(f"{file} can't be read: {error.strerror}") from None
     except msgspec.DecodeError as error:
@@ -59,7 +59,7 @@ def load(file: Path) -> State:
 
 
 def save(state: State, file: Path) -> None:
-    """Replace the file as a whole. Unusable if that fails."""
+    """Replace the file atomically. Unusable if that fails."""
     new = file.with_name(f"{file.name}.new")
     try:
         new.write_bytes(msgspec.json.format(msgspec.json.encode(state), indent=2))

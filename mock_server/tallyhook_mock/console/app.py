@@ -20,7 +20,7 @@ __all__ = ["console_app"]
 
 
 def console_app(mock: Mock, *, token: str = "") -> Starlette:
-    """The pages of a mock.
+    """The ASGI application of a mock's console.
 
     Browsers on this machine may use them. With a `token`, browsers on other machines that enter it may too.
     """

@@ -22,12 +22,12 @@ async def advance(mock: Mock, form: Form) -> str:
 async def switch(mock: Mock, form: Form) -> str:
     mode = Mode(required(form, "mode"))
     mock.switch(mode)
-    return "The clock stands still." if mode is Mode.FROZEN else "The clock runs with real time."
+    return "The clock is frozen." if mode is Mode.FROZEN else "The clock runs in real time."
 
 
 async def reset(mock: Mock, form: Form) -> str:
     await mock.reset()
-    return "Back to the beginning: catalogue and clock as at the start."
+    return "Started over: catalogue and clock are back at their initial state."
 
 
 def _target(form: Form) -> datetime | Duration:
@@ -40,7 +40,7 @@ def _target(form: Form) -> datetime | Duration:
     try:
         return parse_moment(written)
     except ValueError:
-        raise ValueError(f"{written!r} is neither a duration such as 1h, 1mo nor a date") from None
+        raise ValueError(f"{written!r} is neither a duration, such as 1h or 1mo, nor a date") from None
 
 
 def _listed(happened: Mapping[str, int]) -> str:

@@ -18,7 +18,7 @@ async def enter(request: Request) -> RedirectResponse:
     form = await read_fields(request)
     token: str = request.app.state.token
     if not token or not hmac.compare_digest(form.get("pass", "").encode(), token.encode()):
-        raise HTTPException(403, "That is not the token.")
+        raise HTTPException(403, "Wrong token.")
     response = answer(form)
     is_tls = request.url.scheme == "https"
     response.set_cookie(COOKIE, pass_for(token), httponly=True, samesite="strict", secure=is_tls)

@@ -58,7 +58,7 @@ async def add(mock: Mock, form: Form) -> str:
 
 async def clear(mock: Mock, form: Form) -> str:
     mock.faults.clear()
-    return "Nothing more will go wrong."
+    return "All faults are cleared."
 
 
 def _value(name: str, written: str) -> Any:

@@ -107,23 +107,23 @@ def _curl(hook: Hook, latest: Attempt) -> str:
 
 async def retry(mock: Mock, form: Form) -> str:
     mock.retry(_named(mock, form))
-    return "The hook is on its way."
+    return "The hook is being sent."
 
 
 async def replay(mock: Mock, form: Form) -> str:
     mock.replay(_named(mock, form))
-    return "The hook is sent once more. What it is about stays as it is."
+    return "The hook is being sent again. Nothing else changes."
 
 
 async def cancel(mock: Mock, form: Form) -> str:
     mock.cancel(_named(mock, form))
-    return "The hook is given up, and holds no invoice any longer."
+    return "The hook is canceled, and no longer holds an invoice."
 
 
 def _named(mock: Mock, form: Form) -> Hook:
     hook = mock.state.hooks.log.get(ids.parse(form.get("id", "")) or 0)
     if hook is None:
-        raise ValueError("there is no such hook any more")
+        raise ValueError("this hook no longer exists")
     return hook
 
 

@@ -40,7 +40,7 @@ async def add(mock: Mock, form: Form) -> str:
             raise ValueError(f"product: {error}") from None
     listener = mock.listen(sender, url, events, system=system, header=header, key=key)
     told = f"{url} gets {', '.join(sorted(events)) or 'all hooks'} of {sender or system.title()}."
-    return f"{told} Its key goes along in {listener.header}." if listener.header else told
+    return f"{told} The header {listener.header} carries its key." if listener.header else told
 
 
 async def remove(mock: Mock, form: Form) -> str:
@@ -58,13 +58,13 @@ async def pause(mock: Mock, form: Form) -> str:
 async def resume(mock: Mock, form: Form) -> str:
     listener = _named(mock, form)
     mock.resume(listener)
-    return f"{listener.url} gets what has waited for it."
+    return f"{listener.url} gets its waiting hooks."
 
 
 def _named(mock: Mock, form: Form) -> Listener:
     listener = mock.state.hooks.listeners.get(ids.parse(form.get("id", "")) or 0)
     if listener is None:
-        raise ValueError("there is no such listener any more")
+        raise ValueError("this listener no longer exists")
     return listener
 
 

@@ -1,4 +1,4 @@
-"""`/`: the clock, the invoices by state, what waits, the products, the latest hooks, the other systems."""
+"""`/`: the clock, invoices by state, outstanding invoices, latest hooks, products, and other systems."""
 
 from datetime import datetime
 from itertools import islice

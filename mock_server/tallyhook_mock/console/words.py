@@ -55,7 +55,7 @@ def milliseconds(seconds: float) -> str:
 
 
 def money(amount: Decimal, currency: str) -> str:
-    """`−$1,234.50`, `EUR 5.00`: the sign before the currency, a real minus, and a space after a code."""
+    """`−$1,234.50`, `EUR 5.00`: a real minus before the currency, and a space after a currency code."""
     sign, unit = "−" if amount < 0 else "", f"{currency}\u00a0" if currency.isalnum() else currency
     whole, _, places = amount_text(abs(amount)).partition(".")
     return f"{sign}{unit}{int(whole):,}.{places}"

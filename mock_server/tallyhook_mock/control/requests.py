@@ -93,7 +93,7 @@ async def json_object(request: Request) -> dict[str, Any]:
 
 
 def takes(kind: type[ATable]) -> Callable[[Callable[[Request, ATable], Awaitable[Response]]], Handler]:
-    """Decorate a call whose body is read as this table. 400, with the reason, if that fails."""
+    """Decorate a call: its body is read as this table. 400, with the reason, for an invalid body."""
 
     def decorated(handler: Callable[[Request, ATable], Awaitable[Response]]) -> Handler:
         @wraps(handler)
@@ -117,7 +117,7 @@ def holds(kind: Callable[[], type[Table]]) -> Callable[[Handler], Handler]:
 
 
 def asks(*names: str) -> Callable[[Handler], Handler]:
-    """Decorate a call that takes these query parameters. 400 for any other."""
+    """Decorate a call that takes these query parameters. 400 for any other parameter."""
 
     def decorated(handler: Handler) -> Handler:
         @wraps(handler)

@@ -1,4 +1,4 @@
-"""Exact amounts. The mock rounds and formats money only here."""
+"""Exact amounts, with all rounding and formatting of money in the mock."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -40,7 +40,7 @@ def exact() -> Iterator[None]:
 
 
 def product(quantity: Decimal, each: Decimal) -> Decimal:
-    """Not rounded."""
+    """The exact product."""
     return _EXACT.multiply(quantity, each)
 
 

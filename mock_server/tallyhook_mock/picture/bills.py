@@ -1,4 +1,4 @@
-"""The story of an account told by its bills: lists of charges, each with a period of its own."""
+"""Draws an account from its bills, which are lists of charges with their own periods."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,13 +32,13 @@ __all__ = ["COMING", "Account", "Counter", "Subject", "tell_bills"]
 
 # How many forecast invoices are drawn.
 COMING = 3
-# The kind of entries for charges that are added before they are billed.
+# The kind of timeline entries for charges that are added before they are billed.
 _CHARGE_ADDED = "chargeAdded"
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is billed: a row of the picture. `items` are the items of the lines that belong to it."""
+    """A row of the picture for something billed. `items` are the items of its lines."""
 
     name: str
     note: str
@@ -49,7 +49,7 @@ class Subject:
 class Counter:
     """An item whose quantity the timeline shows.
 
-    `is_billed`: bills have lines for that quantity. `measure` describes the largest quantity.
+    `is_billed`: bills have lines for this quantity. `measure` is a label for the largest quantity.
     """
 
     item: str
@@ -60,15 +60,15 @@ class Counter:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What a picture needs to know of an account, besides the timeline.
+    """The data about an account that a picture needs besides the timeline.
 
     Attributes:
-        end: the end of the time that is planned.
-        bills: oldest first.
-        waiting: lines that the next bill will charge.
-        turns: kinds of entries that change the account, with their signs.
+        end: the end of the planned time.
+        bills: the bills, oldest first.
+        waiting: lines for the next bill.
+        turns: the kinds of entries that change the account, with their signs.
         coming: forecast invoices.
-        untold: items without a mark of their own, such as VAT, or charges that have entries.
+        untold: items without their own mark, such as VAT, or charges that have entries.
     """
 
     title: str
@@ -94,13 +94,13 @@ def tell_bills(account: Account, entries: Iterable[Entry], now: datetime) -> Sto
 
 @dataclass(slots=True)
 class _Places:
-    """A row that is being filled. It shows each time once; further lines for the same time don't fit."""
+    """A row to be filled with periods. Periods in a row must not overlap."""
 
     subject: Subject
     periods: list[Period] = field(default_factory=list)
 
     def takes(self, line: Line, bill: Bill | Coming | None) -> bool:
-        """Whether the line was placed in this row."""
+        """Place a line in this row if it fits. Returns whether it was placed."""
         start, end = line.start, line.end
         if start is None or end is None or start >= end:
             return False
@@ -111,7 +111,7 @@ class _Places:
             case Bill():
                 billed, state, number = f"invoice #{bill.number}", "paid", bill.number
             case Coming():
-                billed, state = "to come, as things stand", TO_COME
+                billed, state = "upcoming, if nothing changes", TO_COME
             case None:
                 billed, state = "not billed yet", "current"
         time = f"{moment(start)} to {moment(end)}"
@@ -191,7 +191,7 @@ class _Teller:
             yield Mark(entry.at, Sign.CHARGE, dated(entry.at, f"charge added: {entry.note}"), signed(amount))
 
     def _tallies(self) -> Iterator[Tally]:
-        """The tallies of items whose quantity has changed."""
+        """The tallies of the items whose quantity has changed."""
         for counter in self.account.counters:
             told = [entry for entry in self.entries if entry.item == counter.item and entry.kind != FAULT]
             updates = tuple(
@@ -204,7 +204,7 @@ class _Teller:
                 yield Tally(counter.name, tuple(self._steps(told)), updates, billed, counter.measure)
 
     def _steps(self, told: Sequence[Entry]) -> Iterator[Step]:
-        """The quantity after each entry, until the next one. Unlimited quantities have no step."""
+        """The quantity from each entry to the next one. Unlimited quantities have no step."""
         ends = [after.at for _, after in pairwise(told)] + [self.now]
         for entry, end in zip(told, ends, strict=True):
             if entry.quantity is not None and entry.at < end:

@@ -1,4 +1,4 @@
-"""Writing SVG. The canvas remembers what is where, so that no text covers another."""
+"""Writes SVG. The canvas remembers the places of texts, so that they don't overlap."""
 
 import re
 import unicodedata
@@ -11,7 +11,7 @@ from tallyhook_mock.picture.style import SHAPES, SIZES, STYLE
 
 __all__ = ["REACH", "Canvas", "Cluster", "cleaned", "clip", "clusters", "escaped", "width"]
 
-# The space that a mark takes on either side of its moment, in pixels.
+# The space of a mark to the left and right of its moment, in pixels.
 REACH = 6.5
 _MOST_TITLES = 12
 _HATCH = (
@@ -21,7 +21,7 @@ _HATCH = (
 
 
 class Cluster:
-    """Marks too close to be told apart. The worst of them decides about the sign."""
+    """Marks that are too close to draw separately. The worst one determines the sign."""
 
     def __init__(self, x: float, marks: list[Mark]) -> None:
         self.x = x
@@ -41,7 +41,7 @@ class Cluster:
 
 
 def clusters(placed: Iterable[tuple[float, Mark]], gap: float = 2 * REACH) -> list[Cluster]:
-    """Marks grouped into clusters: marks less than `gap` pixels from the first one belong together."""
+    """Group marks into clusters. A cluster has the marks less than `gap` pixels from its first one."""
     found: list[Cluster] = []
     for x, mark in sorted(placed, key=lambda place: place[0]):
         if found and x - found[-1].x < gap:
@@ -52,14 +52,14 @@ def clusters(placed: Iterable[tuple[float, Mark]], gap: float = 2 * REACH) -> li
 
 
 class Canvas:
-    """SVG elements in drawing order. Lengths are in pixels; y grows downwards."""
+    """SVG elements in drawing order. Lengths are in pixels, and y grows downwards."""
 
     def __init__(self, width: float) -> None:
         self.width = width
         self.height = 0.0
         self._parts: list[str] = []
         self._taken: list[tuple[float, float, float, float]] = []
-        self._tips: list[int] = []  # the parts that get the position of a tip, once the height is known
+        self._tips: list[int] = []  # the parts that get the y of tips, once the height is known
 
     # -- shapes
 
@@ -72,7 +72,7 @@ class Canvas:
         self.add("line", classes, x1=x1, y1=y1, x2=x2, y2=y2)
 
     def bar(self, classes: str, x: float, y: float, to: float, height: float) -> None:
-        """A rectangle from `x` to `to`, to scale but never too thin to see."""
+        """A rectangle from `x` to `to`, to scale but wide enough to see."""
         self.add("rect", classes, x=x, y=y, width=max(to - x, 1.5), height=height, rx=2)
 
     def area(self, classes: str, left: float, top: float, right: float, bottom: float) -> None:
@@ -81,13 +81,13 @@ class Canvas:
             self.add("rect", classes, x=left, y=top, width=right - left, height=bottom - top)
 
     def shape(self, sign: Sign, x: float, y: float, classes: str = "") -> None:
-        """The shape of a sign, without a title."""
+        """Draw the shape of a sign, without a title."""
         names, place = f"{sign} {classes}".strip(), f"{_number(x)} {_number(y)}"
         self._parts.append(f'<g class="{names}" transform="translate({place})">{SHAPES[sign]}</g>')
 
     @contextmanager
     def event(self, titles: Iterable[str]) -> Iterator[None]:
-        """What is drawn inside this block has a title, shown on hover and by keyboard."""
+        """Give everything drawn inside this context a title, shown on hover and on keyboard focus."""
         titles = list(titles)
         shown = escaped("\n".join(titles))
         self._parts.append(f'<g class="event" tabindex="0" role="img"><title>{shown}</title>')
@@ -110,9 +110,9 @@ class Canvas:
     def text(
         self, x: float, y: float, text: str, classes: str = "text", *, room: float = 1e9, anyway: bool = True
     ) -> bool:
-        """Write a text on the base line `y`, shortened to fit into `room`. Returns whether it was written.
+        """Write a text on the baseline `y`, shortened to fit into `room`. Returns whether it was written.
 
-        Unless `anyway`, the text is only written where nothing else is.
+        Unless `anyway`, the text is only written where there is free space.
         """
         names = classes.split()
         size = next(SIZES[name] for name in names if name in SIZES)
@@ -139,10 +139,10 @@ class Canvas:
             )
         )
 
-    # -- the whole
+    # -- the document
 
     def document(self, title: str, description: str, *, styled: bool) -> str:
-        """The whole picture, with the height that was set last and the tips at the bottom."""
+        """The complete picture, with the current height and the tips at the bottom."""
         for place in self._tips:
             self._parts[place] = self._parts[place].replace("{}", _number(self.height - 15.5), 1)
         size = f'width="{_number(self.width)}" height="{_number(self.height)}"'
@@ -153,7 +153,7 @@ class Canvas:
         )
         style = f"<style>\n{STYLE}</style>\n" if styled else ""
         paper = f'<rect class="paper" {size} rx="8"/>'
-        # Drawn first, because the tips are drawn on it as parts of their events.
+        # Drawn first, because the tips are parts of their events and are drawn on it.
         foot = f'<rect class="band" x="12" y="{_number(self.height - 32)}" width="{_number(self.width - 24)}"'
         foot += ' height="24" rx="4"/>'
         return "\n".join((head + style + _HATCH, paper, foot, *self._parts, "</svg>")) + "\n"
@@ -167,19 +167,19 @@ _ELLIPSIS = "…"
 # Characters that no XML 1.0 document can hold.
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
-# Widths as shares of the font size. The font is unknown, so these are the widths of a wide one.
+# Character widths relative to the font size. The font is unknown, so these are for a wide font.
 _WIDTHS = dict.fromkeys("ijlI'|!.,:; ·", 0.36) | dict.fromkeys("frt()[]-/", 0.43)
 _WIDTHS |= dict.fromkeys("Mw%#+=×−", 0.87) | dict.fromkeys("mW@…", 1.0)
 _LOWER, _UPPER, _OTHER, _WIDE = 0.65, 0.8, 0.85, 1.1
 
 
 def width(text: str, size: float, *, bold: bool = False) -> float:
-    """The width of a text in pixels, or more."""
+    """An upper bound for the width of a text, in pixels."""
     return sum(_share(letter) for letter in text) * size * (1.12 if bold else 1)
 
 
 def clip(text: str, room: float, size: float, *, bold: bool = False) -> str:
-    """A text, shortened to fit into `room` pixels. Empty if almost nothing would be left."""
+    """The text, shortened to fit into `room` pixels. Empty if almost nothing would remain."""
     if width(text, size, bold=bold) <= room:
         return text
     while len(text) > 3:
@@ -195,7 +195,7 @@ def cleaned(text: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """Escape for the content of an element or of a quoted attribute."""
+    """Escape for element content or a quoted attribute."""
     return escape(cleaned(text), {'"': "&quot;"})
 
 

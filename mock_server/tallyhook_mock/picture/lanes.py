@@ -1,4 +1,4 @@
-"""The whole history on one time scale: plan, periods, quantities, hooks, charges, payments."""
+"""The upper part of a picture: plan, periods, quantities, hooks, charges and payments on one time scale."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -11,11 +11,11 @@ from tallyhook_mock.picture.story import Lane, Mark, Row, Sign, Story, Tally
 
 __all__ = ["NAMES", "TO_COME", "draw_lanes"]
 
-# Where the names of lanes begin, and how much room they have, in pixels.
+# The x and the width of the names of lanes, in pixels.
 NAMES, _NAME_ROOM = 24.0, 100.0
 _LEFT, _MARGIN = 136.0, 24.0
 _MOST_ROWS, _MOST_TALLIES = 8, 4
-# The state of a period with a forecast invoice, and the states that are not spelled out.
+# The state of a period with a forecast invoice, and the states that are not written on a period.
 TO_COME = "coming"
 _ORDINARY = ("paid", "current")
 # The heights of the lanes, in pixels.
@@ -43,7 +43,7 @@ def draw_lanes(canvas: Canvas, story: Story, y: float) -> float:
         (len(story.tallies) - len(tallies), "quantities"),
     ):
         if left_out:
-            canvas.text(_LEFT, y + 14, f"without the {words} of {left_out} more items", "small soft")
+            canvas.text(_LEFT, y + 14, f"{words} of {left_out} more items are not shown", "small soft")
             y += 22
     return y
 
@@ -60,7 +60,7 @@ class _Lanes:
         words = f"now, {self.story.now.day} {self.story.now:%B %Y %H:%M}"
         side = "small end" if now > canvas.width / 2 else "small"
         canvas.text(now, y + 12, words, f"{side} name")
-        for tick in reversed(self._ticks):  # the first label gives way to the next one
+        for tick in reversed(self._ticks):  # leave out the first label if it would overlap the next one
             canvas.text(tick.x + 4, y + 12, tick.context, "small soft name", anyway=False)
             canvas.text(tick.x + 4, y + 28, tick.label, "small soft", anyway=False)
         return y + 34
@@ -104,7 +104,7 @@ class _Lanes:
                 middle, room = (left + right) / 2, right - left - 6
                 name = "not billed" if period.number is None else f"#{period.number}"
                 name += "" if period.state in _ORDINARY else f" {period.state}"
-                name = "to come" if period.state == TO_COME else name
+                name = "upcoming" if period.state == TO_COME else name
                 canvas.text(middle, y + 16, name, "small soft middle", room=room, anyway=False)
                 total = _amount(period.total)
                 canvas.text(middle, y + 34, total, "text middle", room=room, anyway=False)
@@ -159,7 +159,7 @@ class _Lanes:
 
 
 def _label(cluster: Cluster) -> str:
-    """Failures are counted. Otherwise a cluster has the label of its first mark."""
+    """The label of a cluster: the number of failures if any, or else the first mark's label."""
     sign = cluster.worst.sign
     if sign in (Sign.FAILED, Sign.DECLINED):
         return f"{sum(mark.sign is sign for mark in cluster.marks)} {sign}"

@@ -1,4 +1,4 @@
-"""A customer's history as a value: its entries, and how terminals and Jupyter show it."""
+"""A customer's history as a value, with its display in terminals and Jupyter."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, overload
@@ -22,10 +22,10 @@ _COLUMNS = ("when (UTC)", "what", "invoice", "amount", "note")
 
 
 class Life(Sequence[Entry]):
-    """What happened to a customer so far, oldest first.
+    """The history of a customer: a sequence of entries, oldest first.
 
-    It is a sequence of entries. A terminal shows it as a table, and Jupyter as a picture. `svg` is that
-    picture; None for a deleted customer.
+    A terminal shows it as a table, and Jupyter as a picture. `svg` is the picture, or None for a deleted
+    customer.
     """
 
     def __init__(self, entries: Iterable[Entry], story: Story | None) -> None:
@@ -55,7 +55,7 @@ class Life(Sequence[Entry]):
         )
 
     def __rich__(self) -> "Table":
-        from rich.table import Table  # only a terminal needs it
+        from rich.table import Table  # only needed in terminals
         from rich.text import Text
 
         table = Table(box=None, pad_edge=False)
@@ -97,9 +97,9 @@ def life_at(mock: Mock, system: str, account: str) -> Life:
 
 
 def story_of(mock: Mock, system: str, account: Entity) -> Story:
-    """The story of an account in a system other than Cheddar. LookupError if the system draws no pictures."""
+    """The story of an account in a system other than Cheddar. LookupError if the system has no pictures."""
     picture = part(system, "picture")
     if picture is None:
-        raise LookupError(f"{system} draws no pictures")
+        raise LookupError(f"{system} has no pictures")
     story: Story = picture.tell(mock, account)
     return story

@@ -1,4 +1,4 @@
-"""The whole picture: title, lanes, reviews, legend, and a line at the bottom about what is pointed at."""
+"""The complete picture: title, lanes, reviews, legend, and a line at the bottom with the current tip."""
 
 from collections.abc import Iterator
 
@@ -25,7 +25,7 @@ _WORDS = {
     Sign.CANCELED: "canceled",
     Sign.REACTIVATED: "reactivated",
     Sign.FAULT: "fault",
-    Sign.COMING: "to come, as things stand",
+    Sign.COMING: "upcoming, if nothing changes",
 }
 
 
@@ -39,13 +39,13 @@ def paint(story: Story, *, styled: bool = True) -> str:
         y = draw_reviews(canvas, story.reviews, y + 8)
     y = _legend(canvas, story, y + 16)
     canvas.height = y + 42
-    words = "Point at anything, or go from one to the next with Tab, to read what it is."
+    words = "Point at a mark, or move through the marks with Tab, to read about it."
     canvas.text(NAMES, y + 26.5, words, "small soft hint")
     return canvas.document(story.title, story.summary, styled=styled)
 
 
 def _legend(canvas: Canvas, story: Story, y: float) -> float:
-    """Explain the shapes in this picture. Returns the y of the last line."""
+    """Draw the legend of the shapes in this picture. Returns the y of the last line."""
     bars = {
         "hold": ("held for review", any(review.released != review.at for review in story.reviews)),
         "wait": ("the hour before execution", any(review.runs for review in story.reviews)),

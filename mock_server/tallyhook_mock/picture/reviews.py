@@ -1,4 +1,4 @@
-"""From bill date to execution: one row per invoice, all on one scale, with the bill date at the left."""
+"""The lower part of a picture: one row per invoice, from bill date to execution, on a common scale."""
 
 from datetime import timedelta
 from itertools import pairwise
@@ -14,7 +14,7 @@ __all__ = ["draw_reviews"]
 _LEFT, _OUTCOME, _ROW, _BAR = 184.0, 168.0, 26.0, 16.0
 _TITLE = "From bill date to execution"
 _MOST = 16
-# Marks in a row may be closer together than elsewhere, in pixels.
+# Marks in these rows may be closer together than elsewhere. In pixels.
 _GAP = 6.4
 
 
@@ -25,10 +25,10 @@ def draw_reviews(canvas: Canvas, reviews: tuple[Review, ...], y: float) -> float
     moments = (at - review.at for review in shown for at in review.moments)
     scale = Aftermath(moments, _LEFT, right - 24)
     canvas.text(NAMES, y + 16, _TITLE, "text name")
-    of_all = f"{len(shown)} of {len(reviews)} invoices, those that went wrong and the latest; " * (
+    of_all = f"{len(shown)} of {len(reviews)} invoices: failed ones and the latest; " * (
         len(shown) < len(reviews)
     )
-    words = f"{of_all}time since the bill date, each zone to its own scale"
+    words = f"{of_all}time since the bill date, each zone with its own scale"
     canvas.text(NAMES + 16 + width(_TITLE, SIZES["text"], bold=True), y + 16, words, "small soft")
     y += 42
     bottom = y + _ROW * len(shown)
@@ -47,7 +47,7 @@ def draw_reviews(canvas: Canvas, reviews: tuple[Review, ...], y: float) -> float
 
 
 def _chosen(reviews: tuple[Review, ...]) -> list[Review]:
-    """The reviews to show: those that went wrong first, then the latest; in order of time."""
+    """The reviews to show, in order of time. Failed ones are chosen first, then the latest."""
     ranked = sorted(reviews, key=lambda review: (review.went_wrong, review.at, review.number), reverse=True)
     return sorted(ranked[:_MOST], key=lambda review: (review.at, review.number))
 
@@ -87,14 +87,14 @@ def _bars(canvas: Canvas, scale: Aftermath, review: Review, middle: float) -> No
         return
     end = scale.x(review.runs - review.at)
     if end > released and review.attempts:
-        with canvas.event([f"Every hook is acknowledged: invoice #{number} waits for its execution"]):
+        with canvas.event([f"Every hook is acknowledged. Invoice #{number} waits for its execution"]):
             canvas.bar("edge wait", released, top, end, _BAR)
     if review.tried_until is not None:
         canvas.line("again", end, middle, scale.x(review.tried_until - review.at), middle)
 
 
 def _write(canvas: Canvas, base: float, words: str, stops: list[float]) -> None:
-    """Write between two stops: the first two that are far enough apart, or else the farthest apart."""
+    """Write between the first two stops with enough space between them, or else those farthest apart."""
     gaps = [(start + 12, end - 10) for start, end in pairwise(stops)]
     wanted = width(words, SIZES["small"])
     widest = max(gaps, key=lambda gap: gap[1] - gap[0], default=(0.0, 0.0))

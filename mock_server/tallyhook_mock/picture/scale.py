@@ -1,4 +1,4 @@
-"""Time as pixels: a scale for a whole history, and one for minutes, hours and days after a bill date."""
+"""Time scales: one for a whole history, and one for the minutes, hours and days after a bill date."""
 
 import math
 from bisect import bisect_left
@@ -15,7 +15,7 @@ _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """`context` is what the label leaves out, such as the year of a month. It is set where that changes."""
+    """A tick with its label. `context` completes the label, such as the year of a month, where it changes."""
 
     x: float
     label: str
@@ -32,12 +32,12 @@ class Axis:
     right: float
 
     def x(self, at: datetime) -> float:
-        """The x of a moment. Moments outside the axis are at its edges."""
+        """The x of a moment. Moments outside the axis are moved to its edges."""
         share = (at - self.start) / (self.end - self.start)
         return self.left + (self.right - self.left) * min(max(share, 0.0), 1.0)
 
     def ticks(self) -> Iterator[Tick]:
-        """The finest ticks with room for their labels. The first is the left edge itself."""
+        """The finest ticks whose labels fit. The first one is the left edge itself."""
         pixels = (self.right - self.left) / ((self.end - self.start) / _HOUR)
         unit = next((unit for unit in _UNITS if unit.hours * pixels >= unit.room), _UNITS[-1])
         before = self.start.strftime(unit.context)
@@ -122,7 +122,7 @@ class Zone:
 
 
 def _steps(unit: timedelta) -> Iterator[int]:
-    """How many units lie between ticks, finest first: round numbers on a clock or calendar if possible."""
+    """Numbers of units between ticks, smallest first. Round numbers on a clock or calendar come first."""
     yield from {_MINUTE: (5, 10, 15, 30), _HOUR: (3, 6, 12), _DAY: (1, 2, 7, 14, 28)}[unit]
     step = 50
     while True:
@@ -133,14 +133,14 @@ def _steps(unit: timedelta) -> Iterator[int]:
 class Aftermath:
     """The time after a bill date, the same for all invoices.
 
-    Minutes, hours and days each have their own scale; on a single one, what happens after an hour could not
-    be told from what happens at once. A zone in which nothing happens takes no space.
+    Minutes, hours and days each have their own scale. On a single scale of days, an hour would be too narrow
+    to see. A zone in which nothing happens takes no space.
     """
 
     _GAP = 20.0
 
     def __init__(self, moments: Iterable[timedelta], left: float, right: float) -> None:
-        """`moments` are all the times that need a place."""
+        """`moments` are all the times to show."""
         latest = sorted({timedelta(0), *moments})
         top = max(latest[-1], 3 * _DAY)
         bounds = (

@@ -1,4 +1,4 @@
-"""What a picture shows of a customer's history, as data, and the words that all pictures share."""
+"""The data of a picture of a customer's history, and wording shared by all pictures."""
 
 import re
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ __all__ = [
 
 
 class Sign(StrEnum):
-    """What a mark means, worst last. Each sign has its own shape, so that colour is never needed alone."""
+    """The meaning of a mark, worst last. Each sign has its own shape, so nothing depends on colour alone."""
 
     COMING = "coming"
     USED = "used"
@@ -57,7 +57,7 @@ class Sign(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One event. `label` is written next to it if there is room; `title` says everything."""
+    """One event. `label` is written next to it if there is room. `title` is the full text."""
 
     at: datetime
     sign: Sign
@@ -75,7 +75,7 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A time on a plan, or a pause."""
+    """The time on a plan, or a pause."""
 
     start: datetime
     end: datetime
@@ -97,7 +97,7 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Periods that follow one another, and what they belong to."""
+    """A row of consecutive periods, with its name."""
 
     name: str
     note: str
@@ -106,7 +106,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A time during which a quantity stayed the same."""
+    """A time with a constant quantity."""
 
     start: datetime
     end: datetime
@@ -115,7 +115,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """A quantity that a counter was set to."""
+    """A quantity to which a counter was set."""
 
     at: datetime
     quantity: Decimal
@@ -124,9 +124,9 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """The quantities of an item: as counted, and as billed by each invoice.
+    """The quantities of an item, as counted and as billed by each invoice.
 
-    `measure` describes the largest of them.
+    `measure` is a label for the largest quantity.
     """
 
     item: str
@@ -140,7 +140,7 @@ class Tally:
 class Review:
     """An invoice from its bill date on: held until `released`, then executed at `runs`.
 
-    `tried_until` is the last or next attempt after a decline. None is what has not happened.
+    `tried_until` is the last or next attempt after a decline. A field is None if it has not happened.
     """
 
     number: int
@@ -175,7 +175,7 @@ class Review:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """A customer's history from `start` to `end`. What comes after `now` is only expected."""
+    """A customer's history from `start` to `end`. Everything after `now` is a forecast."""
 
     title: str
     summary: str
@@ -191,25 +191,25 @@ class Story:
     reviews: tuple[Review, ...]
 
 
-# How much of the future is shown, at least.
+# The minimum time that a picture shows after now.
 AHEAD = timedelta(days=31)
 
 _CAPITAL = re.compile("(?<=[a-z])(?=[A-Z])")
 
 
 def words(name: str) -> str:
-    """`subscriptionBillable` in plain words: subscription billable."""
+    """Split camel case: `subscriptionBillable` becomes `subscription billable`."""
     return _CAPITAL.sub(" ", name).lower()
 
 
 def entry_words(entry: Entry) -> str:
-    """What happened, to which item, and the note about it."""
+    """A timeline entry as text: its kind, item and note."""
     item = "" if not entry.item or entry.note.startswith(entry.item) else f", {entry.item}"
     return f"{words(entry.kind)}{item}{': ' if entry.note else ''}{entry.note}"
 
 
 def signed(amount: Decimal) -> str:
-    """An amount with its sign, as a plus or a real minus."""
+    """An amount with a plus or a real minus."""
     return f"{'−' if amount < 0 else '+'}{amount_text(abs(amount))}"
 
 
@@ -223,7 +223,7 @@ def moment(at: datetime) -> str:
 
 
 def dated(at: datetime, words: str) -> str:
-    """The title of an event: its moment, and words."""
+    """The title of an event: its moment and a text."""
     return f"{moment(at)} · {words}"
 
 
@@ -233,17 +233,17 @@ def pause(start: datetime, end: datetime) -> Span:
 
 
 def near(coming: Sequence[Coming], start: datetime, end: datetime, now: datetime) -> list[Coming]:
-    """The forecast invoices that fit into a picture that ends at `end` or a little later."""
+    """The forecast invoices until `end` or a little later."""
     latest = max(end, now + max((now - start) / 12, AHEAD))
     return [each for each in coming if each.at <= latest]
 
 
 def to_come(coming: Sequence[Coming]) -> Lane:
     """A lane of forecast invoices."""
-    return Lane("To come", tuple(_coming(each) for each in coming))
+    return Lane("Upcoming", tuple(_coming(each) for each in coming))
 
 
 def _coming(invoice: Coming) -> Mark:
     lines = "; ".join(f"{line.description or line.item} {amount_text(line.amount)}" for line in invoice.lines)
-    words = f"to come, as things stand: {amount_text(invoice.total)} ({lines})"
+    words = f"upcoming, if nothing changes: {amount_text(invoice.total)} ({lines})"
     return Mark(invoice.at, Sign.COMING, dated(invoice.at, words), amount_text(invoice.total))

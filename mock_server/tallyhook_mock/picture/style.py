@@ -53,7 +53,7 @@ def _variables(colours: dict[str, str]) -> str:
     return "".join(f"--{name}:{colour};" for name, colour in colours.items())
 
 
-# A page may set `data-theme` on its root element; otherwise the setting of the system counts.
+# A page may set `data-theme` on its root element. Otherwise the system's setting applies.
 STYLE = f"""\
 .life{{{_variables(_LIGHT)}font-variant-numeric:tabular-nums;
 font-family:system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif}}

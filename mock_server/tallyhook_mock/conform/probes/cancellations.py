@@ -39,7 +39,7 @@ def long_cancel_usage(visit: Visit) -> Finding:
 
 
 def owe(visit: Visit) -> Wait:
-    """Without a card the first invoice stays outstanding, and the subscription is canceled."""
+    """Without a card, the first invoice stays outstanding, and the subscription is canceled."""
     tomorrow = visit.server_time() + timedelta(days=1)
     first = {"subscription[initialBillDate]": tomorrow.isoformat()}
     visit.new(DAILY, pays=False, more=first)
@@ -58,7 +58,7 @@ def long_cancel_with_outstanding(visit: Visit) -> Finding | Wait:
         not each.is_paid and each.billing_at <= paid[0].payments[-1].at for each in customer.invoices
     )
     if len(paid) not in values or is_owed:
-        raise NotFoundOut("what was outstanding was not paid by the reactivation")
+        raise NotFoundOut("the reactivation did not pay the outstanding invoice")
     return Finding(values[len(paid)], shown(customer))
 
 
@@ -69,7 +69,7 @@ def canceled_again(visit: Visit) -> Finding:
     if answer.is_success:
         return Finding("ignored", shown(answer))
     if answer.status != 412:
-        raise NotFoundOut(f"the second cancellation was refused otherwise: {answer.error}")
+        raise NotFoundOut(f"the second cancellation was refused, but not with a 412: {answer.error}")
     return Finding("refused", shown(answer))
 
 

@@ -1,4 +1,4 @@
-"""Probes of a change of plan."""
+"""Probes of plan changes."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -13,7 +13,7 @@ _CENTS = Decimal("0.05")  # how far an amount may be from the calculated one
 
 
 def free_to_paid(visit: Visit) -> Finding:
-    """The paid plan's first bill is after ten days, that of the free one after a month."""
+    """The paid plan's first bill is after ten days, the free plan's after a month."""
     begun = visit.new(FREE, pays=False).created
     customer = visit.edit(pays=True, more={"planCode": visit.plan(TRIAL)}).customer
     after = customer.pending.billing_at - begun
@@ -30,7 +30,7 @@ def prorated_change_in_trial(visit: Visit) -> Finding:
 
 
 def proration_base(visit: Visit) -> Finding:
-    """Of 300.00 for a month, 100.00 was offset by a credit, and none of the month is used yet."""
+    """A month costs 300.00, a credit paid 100.00 of it, and the whole month is still unused."""
     credit = {
         "charges[0][chargeCode]": "conform-credit",
         "charges[0][quantity]": "1",
@@ -57,7 +57,7 @@ def begin_period(visit: Visit) -> Wait:
 
 
 def proration_unit(visit: Visit) -> Finding:
-    """Some half days after the beginning, the two alternatives are dollars apart."""
+    """Half a day into the period, the two alternatives differ by dollars."""
     begun = datetime.fromisoformat(visit.memory["begun"])
     ends = datetime.fromisoformat(visit.memory["ends"])
     customer = visit.edit(more={"planCode": visit.plan(PRORATED)}).customer
@@ -67,15 +67,15 @@ def proration_unit(visit: Visit) -> Finding:
     by_day = Decimal(300 * left.days) / whole.days
     told = f"{unused} for {left} of {whole}; {by_second:.2f} by the second, {by_day:.2f} by the day"
     if abs(by_second - by_day) < 4 * _CENTS:
-        raise NotFoundOut(f"the alternatives are too near to each other just now: {told}")
+        raise NotFoundOut(f"the alternatives are too close at this time of day: {told}")
     for value, sum_ in (("second", by_second), ("day", by_day)):
         if abs(unused - sum_) <= _CENTS:
             return Finding(value, shown(billed))
-    raise NotFoundOut(f"the credit is neither: {told}")
+    raise NotFoundOut(f"the credit matches neither alternative: {told}")
 
 
 def _adjusted(customer: Customer) -> tuple[Invoice, Decimal]:
-    """The invoice that a prorated change made, and the credit for the unused part on it."""
+    """The invoice of a prorated plan change, and its credit for the unused time."""
     for invoice in customer.paid:
         credit = -sum(charge.amount for charge in invoice.credits)
         if any(charge.each_amount == 600 for charge in invoice.charges):

@@ -21,13 +21,13 @@ def begin(visit: Visit) -> Wait:
 
 
 def dunning(visit: Visit) -> Finding | Wait:
-    """Once the subscription is canceled, the times between the attempts are the pauses."""
+    """After the subscription is canceled, the pauses are the times between the attempts."""
     customer, now = visit.get(), visit.server_time()
     if len(customer.paid) > 1:
         raise NotFoundOut(f"with the zip {visit.declining_zip} the charge was not declined")
     if not customer.is_canceled:
         if now.isoformat() > visit.memory["ends"]:
-            raise NotFoundOut(f"it was not canceled within {_LONGEST.days} days")
+            raise NotFoundOut(f"the subscription was not canceled within {_LONGEST.days} days")
         return Wait(now + _LOOK, again=True)
     tried = [
         invoice for invoice in customer.invoices if any(not made.is_approved for made in invoice.payments)

@@ -10,13 +10,13 @@ __all__ = ["PROBES"]
 
 
 def bill_soon(visit: Visit) -> Wait:
-    """The listener refuses the billable hook of this customer, so that the invoice stays held."""
+    """The listener refuses the customer's billable hook, so that the invoice stays held."""
     return Wait(visit.bill_soon(visit.new(MONTHLY)) + timedelta(minutes=1))
 
 
 def new_card_while_held(visit: Visit) -> Finding | Wait:
     if visit.hook_about(BILLABLE, seconds=visit.settle) is None:
-        return visit.again("a subscriptionBillable hook")
+        return visit.again("subscriptionBillable hook")
     before = len(visit.get().paid)
     customer = visit.edit(pays=True).customer
     runs = len(customer.paid) > before
@@ -30,7 +30,7 @@ def owe_soon(visit: Visit) -> Wait:
 def billable_hook_without_payment(visit: Visit) -> Finding | Wait:
     canceled = visit.hook_about("subscriptionCanceled", seconds=visit.settle)
     if canceled is None:
-        return visit.again("a subscriptionCanceled hook")
+        return visit.again("subscriptionCanceled hook")
     billable = visit.hook_about(BILLABLE, seconds=visit.settle)
     return Finding("skipped", canceled.text) if billable is None else Finding("sent", billable.text)
 

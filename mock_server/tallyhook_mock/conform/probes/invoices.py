@@ -21,13 +21,13 @@ def charges(*amounts: str) -> dict[str, str]:
 
 
 def tax_rounding(visit: Visit) -> Finding:
-    """Three times 0.06 at ten percent: 0.018 of all, but three times 0.006."""
+    """Ten percent tax on three charges of 0.06: 0.018 on the sum, or 0.006 on each line."""
     visit.new(FREE, more={"taxRate": "0.1", "isTaxExempt": "0"})
     customer = visit.on("invoices/new", more=charges("0.06", "0.06", "0.06")).customer
     billed = _one_time(customer)
     values = {Decimal("0.20"): "invoice", Decimal("0.21"): "line"}
     if billed.collected not in values:
-        raise NotFoundOut(f"three times 0.06 at ten percent of tax were {billed.collected}")
+        raise NotFoundOut(f"3 × 0.06 with ten percent tax came to {billed.collected}")
     return Finding(values[billed.collected], shown(billed))
 
 
@@ -45,7 +45,7 @@ def void_with_amount(visit: Visit) -> Finding:
     if answer.status == 412:
         return Finding("refused", shown(answer))
     if not answer.is_success:
-        raise NotFoundOut(f"the void was refused otherwise: {answer.error}")
+        raise NotFoundOut(f"the void was refused for another reason: {answer.error}")
     invoice = next(each for each in answer.customer.invoices if each.number == number)
     values = {Decimal(295): "refund", Decimal(0): "ignored"}
     if invoice.collected not in values:
@@ -54,14 +54,14 @@ def void_with_amount(visit: Visit) -> Finding:
 
 
 def declined_one_time(visit: Visit) -> Finding:
-    """A declined invoice can be run with a good card later, or it is gone."""
+    """A declined invoice can be run later with a good card, or it is dropped."""
     _decline(visit, "4.00")
     run = visit.attempt("customers/run-outstanding", {"code": visit.code()})
     return Finding("dropped" if run.status == 404 else "outstanding", shown(run))
 
 
 def several_outstanding(visit: Visit) -> Finding:
-    """A good card runs one of two."""
+    """A good card runs one of two outstanding invoices."""
     _decline(visit, "4.00", "5.00")
     customer = visit.edit(pays=True).customer
     paid = [invoice for invoice in customer.invoices if invoice.collected]
@@ -83,7 +83,7 @@ def new_address_while_declined(visit: Visit) -> Finding:
 
 
 def _decline(visit: Visit, *amounts: str) -> None:
-    """One-time invoices that are declined."""
+    """Make one-time invoices whose charges are declined."""
     visit.new(FREE)
     visit.edit(pays=True, more={"ccZip": visit.declining_zip})
     for amount in amounts:
@@ -93,7 +93,7 @@ def _decline(visit: Visit, *amounts: str) -> None:
 
 
 def _dropped(visit: Visit, customer: Customer) -> str:
-    """Why there was nothing to run. Empty if there was."""
+    """Why there was no invoice to run. Empty if there was one."""
     run = visit.attempt("customers/run-outstanding", {"code": customer.code})
     return (
         "it makes no difference: a one-time invoice that is declined is dropped" if run.status == 404 else ""

@@ -17,7 +17,7 @@ def removed_below_zero(visit: Visit) -> Finding:
     if answer.status == 412:
         return Finding("refused", shown(answer))
     if not answer.is_success or answer.customer.quantity(ITEM) != 0:
-        raise NotFoundOut(f"2 less 5 became neither 0 nor a 412: {answer.error or shown(answer)}")
+        raise NotFoundOut(f"removing 5 from 2 gave neither 0 nor a 412: {answer.error or shown(answer)}")
     return Finding("zero", shown(answer))
 
 
@@ -29,7 +29,7 @@ def waived_by(visit: Visit) -> Finding | Wait:
     """The plan costs 300.00 a month, plus 5.00 of overage."""
     customer = visit.get()
     if not customer.is_canceled:
-        return visit.again("the cancellation of who can't pay")
+        return visit.again("cancellation of a customer who can't pay")
     number = _outstanding(customer).number
     visit.expect("invoices/waive", {"number": number})
     invoice = _outstanding(visit.get())
@@ -43,7 +43,7 @@ def waived_by(visit: Visit) -> Finding | Wait:
 
 def added_to_outstanding(visit: Visit) -> Finding | Wait:
     if not visit.get().is_canceled:
-        return visit.again("the cancellation of who can't pay")
+        return visit.again("cancellation of a customer who can't pay")
     added = {"itemCode": ITEM, "quantity": "3", "invoicePeriod": "outstanding"}
     customer = visit.on("customers/add-item-quantity", more=added).customer
     invoice = _outstanding(customer)
@@ -52,11 +52,11 @@ def added_to_outstanding(visit: Visit) -> Finding | Wait:
         return Finding("obeyed", shown(invoice))
     if counted == [5] and customer.quantity(ITEM) == 3:
         return Finding("current", shown(customer))
-    raise NotFoundOut(f"3 more than 5 became {counted} on the outstanding invoice")
+    raise NotFoundOut(f"adding 3 to 5 gave {counted} on the outstanding invoice")
 
 
 def _outstanding(customer: Customer) -> Invoice:
-    """The oldest invoice, which could not be paid."""
+    """The oldest invoice, which couldn't be paid."""
     return customer.invoices[-1]
 
 

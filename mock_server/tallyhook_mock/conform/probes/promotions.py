@@ -20,7 +20,7 @@ def _part(visit: Visit, charge: Charge, whole: int) -> bool:
 
 
 def promotion_scope(visit: Visit) -> Finding:
-    """300.00 a month, and 50.00 of setup, billed at once."""
+    """300.00 a month and 50.00 setup, billed at once."""
     customer = _redeemed(visit, SETUP)
     off = [credit for invoice in customer.paid for credit in invoice.credits]
     if not any(_part(visit, credit, 300) for credit in off):
@@ -56,7 +56,7 @@ def promotion_months_from(visit: Visit) -> Finding:
     """A first bill after the promotion's months shows the credit if they count from that bill."""
     months = visit.coupon().months
     if months is None:
-        raise NotFoundOut(f"the promotion of {visit.coupon().code} is for good: make one for one month")
+        raise NotFoundOut(f"the promotion of {visit.coupon().code} has no end: create one for one month")
     control = _redeemed(visit, MONTHLY, "control", **_first_bill(visit, timedelta(days=2))).pending
     if not any(_part(visit, each, 300) for each in control.credits):
         raise NotFoundOut("a pending invoice does not show its promotion")

@@ -1,4 +1,4 @@
-"""Probes of what calls accept and what they refuse."""
+"""Probes of the values that calls accept and refuse."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ def past_initial_bill_date(visit: Visit) -> Finding:
         return Finding("refused", shown(answer))
     if not answer.is_success or not answer.customer.paid:
         raise NotFoundOut(
-            f"it was neither refused with a 412 nor billed: {answer.error or 'no paid invoice'}"
+            f"the sign-up was neither refused with a 412 nor billed: {answer.error or 'no paid invoice'}"
         )
     return Finding("billed", shown(answer.customer.paid[0]))
 
@@ -29,7 +29,7 @@ def missing_customer_code(visit: Visit) -> Finding:
         return Finding("refused", shown(answer))
     if not answer.is_success or answer.customer.code != fields["email"]:
         raise NotFoundOut(
-            f"the code is neither required nor the email address: {answer.error or answer.text}"
+            f"the code is not required, and is not the email address: {answer.error or answer.text}"
         )
     return Finding("email", shown(answer))
 
@@ -40,7 +40,7 @@ def fifth_decimal_at_sign_up(visit: Visit) -> Finding:
     if answer.status == 412:
         return Finding("refused", shown(answer))
     if not answer.is_success:
-        raise NotFoundOut(f"customers/new was refused otherwise: {answer.error}")
+        raise NotFoundOut(f"customers/new was refused, but not with a 412: {answer.error}")
     quantity = answer.customer.quantity(ITEM)
     if str(quantity.normalize()) != "1.2346":
         raise NotFoundOut(f"1.23456 became {quantity}")
@@ -48,7 +48,7 @@ def fifth_decimal_at_sign_up(visit: Visit) -> Finding:
 
 
 def delete_all_confirm(visit: Visit) -> Finding:
-    """Deletes every customer of the product, so it only runs if there are no others."""
+    """This deletes every customer of the product, so it only runs if there are no others."""
     visit.new(FREE, pays=False)
     others = [each.code for each in visit.account.customers() if not each.code.startswith(visit.prefix)]
     if others:
@@ -58,7 +58,7 @@ def delete_all_confirm(visit: Visit) -> Finding:
         return Finding("any", answer.text)
     if answer.status == 412:
         return Finding("time", shown(answer))
-    raise NotFoundOut(f"delete-all did not delete, and did not answer with a 412: {answer.error}")
+    raise NotFoundOut(f"delete-all neither deleted the customers nor answered with a 412: {answer.error}")
 
 
 def empty_meta_data(visit: Visit) -> Finding:
@@ -66,12 +66,12 @@ def empty_meta_data(visit: Visit) -> Finding:
     customer = visit.on("customers/edit-customer", more={"metaData[colour]": ""}).customer
     entries = customer.meta_data()
     if entries.get("colour"):
-        raise NotFoundOut(f"the entry is {entries['colour']!r} as before")
+        raise NotFoundOut(f"the entry is still {entries['colour']!r}")
     return Finding("kept" if "colour" in entries else "removed", shown(customer))
 
 
 def month_end(visit: Visit) -> Finding:
-    """A plan shows the first two bill dates of a sign-up now. We choose the first to be a 31st."""
+    """A plan shows the first two bill dates of a sign-up at this time. We make the first one a 31st."""
     now = visit.server_time()
     days = next(
         count
@@ -88,7 +88,7 @@ def month_end(visit: Visit) -> Finding:
     )
     shows = f"initialInvoiceBillingDatetime: {first}\nnextInvoiceBillingDatetime: {second}"
     if first[8:] != "31" or not second:
-        raise NotFoundOut(f"the plan does not tell the two bill dates: {shows}")
+        raise NotFoundOut(f"the plan does not show the two bill dates: {shows}")
     return Finding("run-over" if int(second[8:]) <= 3 else "last-day", shows)
 
 

@@ -132,10 +132,10 @@ addEventListener("submit", (event) => {
   if (event.target.method === "dialog") return;
   leaving.abort();
   event.target.setAttribute("aria-busy", "true");
-  // A field may be called "action" too.
+  // `form.action` might be a field named "action".
   if (!event.target.getAttribute("action")?.endsWith("/clock/advance")) return;
   document.getElementById("busy").hidden = false;
-  setTimeout(() => enable(false)); // once the browser has read the form
+  setTimeout(() => enable(false)); // after the browser has read the form
 });
 addEventListener("pageshow", (event) => {
   leaving = new AbortController();
