@@ -2,8 +2,7 @@
 
 `add_charge` is the only write of a review that can't be repeated safely. So the journal gets two entries for
 each: `Adding` before the request, with a mark and the ids of the existing charges, and `Added` with the new
-    id
-once a document shows it. `Declared` records quantities and deletions before their requests, because a late
+id once a document shows it. `Declared` records quantities and deletions before their requests, because a late
 request may still arrive. The proof in `docs/review.md` builds on these entries.
 """
 
