@@ -211,7 +211,9 @@ def test_the_clock_runs_stands_and_starts_over(server: Server, browser: httpx.Cl
     assert told(act(browser, "clock/mode", mode="real")) == "The clock runs in real time."
     assert told(act(browser, "clock/mode", mode="frozen")) == "The clock is frozen."
     assert "is in the past" in told(act(browser, "clock/advance", to="2025-01-01"))
-    assert "neither a duration, such as 1h or 1mo, nor a date" in told(act(browser, "clock/advance", to="soon"))
+    assert "neither a duration, such as 1h or 1mo, nor a date" in told(
+        act(browser, "clock/advance", to="soon")
+    )
     act(browser, "clock/advance", to="2026-03-05")
     assert server.now.isoformat() == "2026-03-05T00:00:00+00:00"
     assert "Started over" in told(act(browser, "reset"))

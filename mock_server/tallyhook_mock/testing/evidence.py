@@ -27,7 +27,9 @@ def evidence(mock: Mock, customer: Customer, invoice: Invoice | None) -> str:
     if invoice is not None:
         about = [hook for hook in hooks if hook.subject == invoice.id]
         parts.append([str(Bill.of(invoice, entries)), *_period_that_runs(customer, invoice)])
-        parts.append(["its hooks", *aligned([*_deliveries(about)])] if about else ["no listener was notified"])
+        parts.append(
+            ["its hooks", *aligned([*_deliveries(about)])] if about else ["no listener was notified"]
+        )
     events = [entry for entry in entries if entry.kind not in (DELIVERED, NOT_DELIVERED)]
     if events:
         last = events[-_LAST:]
