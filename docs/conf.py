@@ -7,7 +7,18 @@ import sys
 from importlib.metadata import version as version_of
 from pathlib import Path
 
+from tallyhook import cleverbridge
+from tallyhook.cheddar import client
+from tallyhook.review import driver, review
+from tallyhook_receiver.sources import cheddar as cheddar_source
+from tallyhook_receiver.sources import cleverbridge as cleverbridge_source
+
 sys.path.insert(0, str(Path(__file__).parent))  # for `docstrings` and `pictures`
+
+# These modules import the clients for type checkers only, so that commands start fast. Annotations need them.
+for module in (review, driver, cheddar_source):
+    vars(module).update(Client=client.Client, AsyncClient=client.AsyncClient)
+vars(cleverbridge_source).update(AsyncClient=cleverbridge.AsyncClient, Subscription=cleverbridge.Subscription)
 
 project = "Tallyhook"
 author = project_copyright = "The Tallyhook authors"
