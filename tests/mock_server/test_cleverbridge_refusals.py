@@ -339,7 +339,7 @@ async def test_an_error_of_this_server_is_owned_up_to(caplog: pytest.LogCaptureF
     app = cleverbridge_app(dict, lambda: AT, lambda: None, dict)  # type: ignore[arg-type]  # no state: it will break
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://mock") as client:
         assert refusal(await client.get(GET_PATH))[0] == 500
-    assert [record.message for record in caplog.records] == ["a call of /subscription/getsubscription broke"]
+    assert [record.message for record in caplog.records] == ["a call of /subscription/getsubscription failed"]
 
 
 # -- faults

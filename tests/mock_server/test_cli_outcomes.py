@@ -112,7 +112,7 @@ def test_a_value_of_the_body_is_overridden(server: Server) -> None:
         for written, why in (
             ("subscription.plan.cod=BIG", "did you mean 'code'?"),
             ("nix", "is not of the form PATH=VALUE"),
-            ("customer.code.first=a", "there is nothing below"),
+            ("customer.code.first=a", "below a plain value"),
         ):
             assert why in command.complains(2, *TRIGGER, "--override", written)
         assert len(listener.received) == 1

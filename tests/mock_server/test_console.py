@@ -162,7 +162,7 @@ def test_a_hook_is_seen_to_fail_retried_and_its_invoice_paid(server: Server, bro
         assert "delivered" in shown(browser.get(page), "deliveries")
         assert "every listener has acknowledged it" in told(act(browser, "hooks/retry", id=ids.text(hook.id)))
         assert "No invoices are waiting" in shown(act(browser, "clock/advance", to="1h"), "waiting")
-        assert "sent once more" in told(act(browser, "hooks/replay", id=ids.text(hook.id)))
+        assert "being sent again" in told(act(browser, "hooks/replay", id=ids.text(hook.id)))
         server.settle()
         assert "replay" in shown(browser.get(page), "deliveries")
     assert [received.type for received in listener.received] == ["subscriptionBillable"] * 3

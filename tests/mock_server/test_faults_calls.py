@@ -325,5 +325,5 @@ async def test_a_server_that_can_not_drop_says_so() -> None:
     mock.plan(Fault(FaultKind.DROP_BEFORE))
     transport = httpx.ASGITransport(create_app(mock))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
-        with pytest.raises(RuntimeError, match="uvicorn needs http=Connection"):
+        with pytest.raises(RuntimeError, match="run uvicorn with http=Connection"):
             await client.get("/xml/plans/get/productCode/LANTERN")
