@@ -61,9 +61,9 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """The result of `Inbox.claim`.
 
-    `mine` says whether the caller has the lease and may handle the hook. `state` is the state before the claim.
-    If another worker has the lease, `free_in` is the time in seconds until it ends, unless it is renewed.
-    `differs` says whether the hook was delivered with a different body before.
+    `mine` says whether the caller has the lease and may handle the hook. `state` is the state before the
+    claim. If another worker has the lease, `free_in` is the time in seconds until it ends, unless it is
+    renewed. `differs` says whether the hook was delivered with a different body before.
     """
 
     mine: bool
