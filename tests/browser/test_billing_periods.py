@@ -151,7 +151,7 @@ def test_a_subscription_moves_and_the_empty_period_is_deleted_for_good(page: Pag
     expect(page.locator("#dry-run")).to_contain_text("nothing has changed yet")
     page.get_by_role("button", name="Move it").focus()
     page.keyboard.press("Enter")
-    expect(page.get_by_role("status")).to_contain_text("Moved. The period that runs now ends on 2026-06-20")
+    expect(page.get_by_role("status")).to_contain_text("Moved. The current period ends on 2026-06-20")
     # The one that has become empty is deleted, for good: it takes a tick.
     period(page, first)
     expect(page.locator("#delete")).to_contain_text("cannot be restored")

@@ -236,10 +236,10 @@ def test_what_can_not_be_undone_asks_first(chromium: Browser) -> None:
 
             page.goto(server.url)
             page.locator("summary", has_text="Start over").click()
-            expect(page.get_by_text("It can't be undone.")).to_be_visible()
+            expect(page.get_by_text("This can't be undone.")).to_be_visible()
             assert f"{server.now:%Y-%m-%d}" == "2026-02-01"
             page.get_by_role("button", name="Delete and start over").click()
-            expect(page.get_by_role("status")).to_contain_text("Back to the beginning")
+            expect(page.get_by_role("status")).to_contain_text("Started over")
             assert f"{server.now:%Y-%m-%d}" == "2026-01-01"
 
 

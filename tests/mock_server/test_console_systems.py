@@ -298,7 +298,7 @@ def test_a_date_is_moved_after_a_dry_run(server: Server, browser: httpx.Client) 
     assert "2026-03-17 → 2026-04-22 36 Lamp USD 16.00Glow USD 30.00 USD 46.00" in moved
     assert f"period {period} moves to day 22: nothing has changed yet" in shown(page, "dry-run")
     said = send(browser, page, "fusebill/move")
-    assert said == "Moved. The present period ends on 2026-04-22, at the same price."
+    assert said == "Moved. The current period ends on 2026-04-22, at the same price."
     page = browser.get(IDA)
     assert "2026-03-17 → 2026-04-22" in shown(page, "definitions")
     assert "Lamp USD 16.00 2026-04-01 → 2026-04-17" in shown(page, "subscriptions").replace("\u00a0", " ")

@@ -211,7 +211,7 @@ class Periods(RuleBasedStateMachine):
             spans = [(line.start, line.end) for line in lines]
             if (
                 subscription.products[0].plan.timing is Timing.END
-            ):  # in arrears, the present period is not on a bill yet
+            ):  # in arrears, the current period is not on a bill yet
                 spans.append((subscription.start, subscription.end))
             assert subscription.activated is not None
             assert spans[0][0] == day_of(subscription.activated)

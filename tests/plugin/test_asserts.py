@@ -93,7 +93,7 @@ def test_usage_in_the_wrong_period(cheddar: Cheddar, client: Client) -> None:
     text = said(lambda: cheddar.assert_quantity("C1", "GB", 508))
     assert text.startswith("invoice #2 of C1 counts 0 GB, not 508\n")
     assert "  GB: 0 used, 500 included\n" in text
-    assert "  the period that runs now, invoice #3, counts GB 508\n" in text
+    assert "  the current period, invoice #3, counts GB 508\n" in text
     assert "\n\nno listener was notified\n\n" in text
     assert said(lambda: cheddar.assert_quantity("C1", "TB", 1)).startswith(
         "invoice #2 of C1 counts no TB: plan PRO tracks GB\n"

@@ -43,7 +43,7 @@ def _period_that_runs(customer: Customer, invoice: Invoice) -> Iterator[str]:
     current = customer.subscription.current
     if current is not None and current is not invoice and current.usage:
         counted = (f"{code} {quantity_text(usage.quantity)}" for code, usage in current.usage.items())
-        yield f"  the period that runs now, invoice #{current.number}, counts {', '.join(counted)}"
+        yield f"  the current period, invoice #{current.number}, counts {', '.join(counted)}"
 
 
 def _deliveries(hooks: Sequence[Hook]) -> Iterator[tuple[str, ...]]:

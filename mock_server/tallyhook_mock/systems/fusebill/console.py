@@ -193,7 +193,7 @@ async def create_period(mock: Mock, form: Form) -> str:
 
 
 async def modify_period(mock: Mock, form: Form) -> str:
-    """Change the settings, and the date on which the present period ends."""
+    """Change the settings, and the date on which the current period ends."""
     table = read(ModifyTable, _given(form, known(ModifyTable)))
     definition = mock.systems.of(State).definition(table.billing_period_definition_id)
     date = InvoiceDate(
@@ -212,7 +212,7 @@ async def modify_period(mock: Mock, form: Form) -> str:
     )
     with as_operator(mock, State) as (state, at):
         edit_definition(state, definition, at=at, date=date, settings=settings)
-    return f"Modified. The present period ends on {definition.end:%Y-%m-%d}, at the same price."
+    return f"Modified. The current period ends on {definition.end:%Y-%m-%d}, at the same price."
 
 
 async def delete_period(request: Request) -> Response:
@@ -251,7 +251,7 @@ async def move(mock: Mock, form: Form) -> str:
     with as_operator(mock, State) as (state, at):
         move = read_move(read(MoveTable, _given(form, _MOVE)), state, at)
         move.change(state)
-    return f"Moved. The present period ends on {move.find(state).end:%Y-%m-%d}, at the same price."
+    return f"Moved. The current period ends on {move.find(state).end:%Y-%m-%d}, at the same price."
 
 
 def _given(fields: Mapping[str, str], names: Collection[str]) -> dict[str, Any]:

@@ -128,7 +128,7 @@ class SubscriptionProduct(Entity, eq=False):
     plan: PlanProduct
     quantity: Decimal
     item: str
-    owes: "Part | None" = None  # prorates the amount of the present period; None for the full amount
+    owes: "Part | None" = None  # prorates the amount of the current period; None for the full amount
     items: tuple[Item, ...] = ()  # if it is tracked, as many as its quantity
 
     @property
@@ -223,7 +223,7 @@ class Purchase(Entity, eq=False):
 class Subscription(Entity, eq=False):
     """A subscription: quantities of a plan's products for each period, however long that is.
 
-    The present period is from `start` up to, not including, `end`, the next recharge of its definition. A
+    The current period is from `start` up to, not including, `end`, the next recharge of its definition. A
     draft has no definition and bills nothing.
     """
 
@@ -249,7 +249,7 @@ class Subscription(Entity, eq=False):
 
     @property
     def begun(self) -> datetime:
-        """The start of the present period."""
+        """The start of the current period."""
         return self.created if self.start is None else self.start
 
     @property
@@ -288,7 +288,7 @@ class Subscription(Entity, eq=False):
         return sum((product.amount for product in self.products), ZERO)
 
     def line(self, product: SubscriptionProduct, amount: Decimal | None = None) -> Line:
-        """The line that bills a product for the present period."""
+        """The line that bills a product for the current period."""
         if amount is None:
             amount = product.amount
         plan = product.plan
@@ -298,7 +298,7 @@ class Subscription(Entity, eq=False):
 class BillingPeriodDefinition(Entity, eq=False):
     """A billing period definition: when the subscriptions in it bill.
 
-    The present period is from `start` up to, not including, `end`, the next recharge. `cycle_days` is how
+    The current period is from `start` up to, not including, `end`, the next recharge. `cycle_days` is how
     many days a whole period would have if its date had not been moved.
     """
 
@@ -325,12 +325,12 @@ class BillingPeriodDefinition(Entity, eq=False):
 
     @property
     def days(self) -> int:
-        """The length of the present period in days. Each day is in one period only."""
+        """The length of the current period in days. Each day is in one period only."""
         return (self.end - self.start).days
 
     @property
     def days_counted(self) -> int:
-        """The days of the present period as the source counts them, including the day of the recharge."""
+        """The days of the current period as the source counts them, including the day of the recharge."""
         return self.days + 1
 
     def part_from(self, day: datetime) -> "Part":

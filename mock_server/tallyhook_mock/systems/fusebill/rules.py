@@ -109,7 +109,7 @@ def edit_definition(
 ) -> None:
     """Move the date, or change the settings. Omitted values stay.
 
-    The present period then ends on the new date at the same cost (documented). Refusal if the cycle would
+    The current period then ends on the new date at the same cost (documented). Refusal if the cycle would
     change.
     """
     if date is not None and date.frequency != definition.date.frequency:
@@ -158,7 +158,7 @@ def plan_recharge(state: State, definition: BillingPeriodDefinition) -> None:
 
 
 def begin(subscription: Subscription, start: datetime, part: Part | None = None) -> list[Line]:
-    """Begin the present period of the definition. Returns the lines to bill now.
+    """Begin the current period of the definition. Returns the lines to bill now.
 
     `part` prorates a period that is not whole. The caller puts the lines on the customer's next invoice.
     """
@@ -175,7 +175,7 @@ def begin(subscription: Subscription, start: datetime, part: Part | None = None)
 
 
 def follow(subscription: Subscription) -> None:
-    """Extend or shorten the lines that billed the present period to its new end.
+    """Extend or shorten the lines that billed the current period to its new end.
 
     The amount stays: more days cost nothing, and fewer refund nothing (documented). That the line's dates
     change, so that no day is billed twice, is inferred.
@@ -214,7 +214,7 @@ def _invoice_ahead(state: State, definition: BillingPeriodDefinition, at: dateti
 
 
 def _recharge(state: State, definition: BillingPeriodDefinition, at: datetime) -> None:
-    """End the present period and begin the next, with one invoice for all its subscriptions.
+    """End the current period and begin the next, with one invoice for all its subscriptions.
 
     An empty definition only moves to its next period.
     """
@@ -375,7 +375,7 @@ def move(
 ) -> None:
     """Move a subscription to another definition of its customer, or to a new one with a date.
 
-    Its present period then ends with the definition's. With a date, it ends as if the date were moved. The
+    Its current period then ends with the definition's. With a date, it ends as if the date were moved. The
     cost stays the same (inferred from moving a date). Refusal if the definition has another customer or
     cycle.
     """
