@@ -16,7 +16,7 @@ import httpx
 from tallyhook._call import Call
 from tallyhook.errors import DecodeError, NoAnswer
 
-# Seconds. If the server asks for a longer pause, we give up.
+# The longest pause, in seconds. If the server asks for more, we give up.
 _LONGEST = 60.0
 
 _TRANSIENT = (502, 503)
@@ -30,13 +30,13 @@ _NEVER_LEFT = (
     httpx.UnsupportedProtocol,
 )
 
-# httpx can decode others too, but a single chunk of them may expand without limit.
+# httpx can decode other encodings too, but a single chunk in one of them may expand without limit.
 _ENCODINGS = ("", "identity", "gzip", "deflate")
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Up to `retries` further attempts, with pauses that start at `backoff` seconds and double.
+    """Allows up to `retries` further attempts. The pauses start at `backoff` seconds and double.
 
     Each pause is shortened at random by up to half, so that many clients don't retry at the same moment.
     """
@@ -45,10 +45,10 @@ class Retry:
     backoff: float
 
     def pause(self, attempt: int, retry_after: str | None = None) -> float | None:
-        """Seconds to wait after a failed attempt (0 is the first); None to give up.
+        """Return the seconds to wait after a failed attempt, or None to give up. Attempt 0 is the first.
 
-        A Retry-After header, in seconds or as a date, can make the pause longer. If it asks for more than a
-        minute, we give up.
+        A Retry-After header, in seconds or as a date, can make the pause longer. If the header asks for more
+        than a minute, we give up.
         """
         if attempt >= self.retries:
             return None
@@ -70,16 +70,19 @@ class Attempts:
 
     @property
     def left(self) -> float | None:
-        """Seconds until the deadline; None if there is none."""
+        """Seconds until the deadline; None without a deadline."""
         return None if self._end is None else max(0.0, self._end - time.monotonic())
 
     def check(self) -> None:
-        """Raises TimeoutError after the deadline."""
+        """Raise TimeoutError if the deadline has passed."""
         if self.left == 0:
             raise TimeoutError
 
     def lost(self, error: Exception) -> NoAnswer:
-        """The error for a failed attempt. It also remembers whether an earlier attempt may have arrived."""
+        """Return the exception for a failed attempt.
+
+        Its `maybe_applied` is True if this or an earlier attempt may have reached the server.
+        """
         self._maybe_applied |= not isinstance(error, _NEVER_LEFT)
         if isinstance(error, TimeoutError):
             return NoAnswer(f"no answer within {self._deadline:g} seconds", self._maybe_applied)
@@ -89,7 +92,7 @@ class Attempts:
         return NoAnswer(f"no answer: {type(error).__name__}{said}", self._maybe_applied)
 
     def pause(self, answer: "Answer | NoAnswer") -> float | None:
-        """Seconds until the next attempt; None to take this answer."""
+        """Return the seconds until the next attempt, or None to accept this answer."""
         if not self._call.repeatable:
             return None
         if isinstance(answer, NoAnswer):
@@ -142,9 +145,9 @@ class Answer:
 
 
 class _Stream(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """A body that closes its connection if extra bytes follow it.
+    """A response's body. If extra bytes follow the body, the connection is closed.
 
-    httpx would read them as the answer to the next request on that connection.
+    httpx would read those bytes as the answer to the next request on that connection.
     """
 
     def __init__(self, stream: Any) -> None:

@@ -1,7 +1,7 @@
-"""A call to any system before it is sent, and a reader of JSON answers.
+"""Describe a call to any billing system, and read JSON answers.
 
-JSON numbers stay exact in both directions. Names are read in any case, because only examples show their
-spelling (inferred). In a model's `raw` and `extra`, known names have their usual spelling.
+JSON numbers are sent and read exactly. Names in answers are case-insensitive, because only examples show
+their spelling (inferred). In a model's `raw` and `extra`, known names have the model's spelling.
 """
 
 import re
@@ -31,7 +31,7 @@ class Subject(Protocol):
     """The object that a call is about."""
 
     def is_of(self, found: Any) -> bool:
-        """Whether a document is about this subject. True for documents of another kind."""
+        """Whether a document is about this subject. May be True if the document doesn't name a subject."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +61,11 @@ class Call(Generic[T_co]):
     Attributes:
         method: the HTTP method.
         path: the path below the API's base URL.
-        action: the name in the log: the path without codes and ids.
+        action: the call's name in the log, which is the path without codes and ids.
         read: turns the answer's body into the result.
         refusal: turns a refusal's status and body into the exception.
-        query: the pairs of the query string; a client may add more.
-        body: what is sent as JSON; None for nothing.
+        query: the pairs of the query string; a client may add more pairs.
+        body: the object that is sent as JSON; None for a call without JSON.
         repeatable: whether sending it twice has the same effect as sending it once.
         form: the pairs that a POST without JSON sends; a name may occur twice.
         subject: what the answer must be about; None for no check.
@@ -84,7 +84,7 @@ class Call(Generic[T_co]):
 
     @property
     def content(self) -> bytes | None:
-        """The body of the request; None for nothing. Raises ValueError for a lone surrogate."""
+        """The request's body; None if there is none. Raises ValueError for a lone surrogate."""
         if self.body is not None:
             with _no_lone_surrogates():
                 return _ENCODER.encode(self.body)
@@ -116,7 +116,10 @@ class Call(Generic[T_co]):
             raise WrongDocument("the answer is about another object than the request")
 
     def masked(self, refusal: APIError) -> str:
-        """The refusal's message without the form's secrets: Cheddar quotes a bad card number (documented)."""
+        """Return the refusal's message with the form's secrets masked.
+
+        Cheddar quotes a bad card number in its message (documented).
+        """
         message = refusal.message
         for name, value in self.form:
             if is_secret(name):
@@ -151,20 +154,20 @@ def is_secret(name: str) -> bool:
 
 
 class Reader:
-    """Reads a system's JSON and changes names to the spelling of its models."""
+    """Reads a system's JSON, and changes names to the spelling in the system's models."""
 
     def __init__(self, *models: type[Model]) -> None:
         self._names = {name.lower(): name for model in models for name in _names(model)}
 
     def node(self, body: bytes) -> Any:
-        """The body as a tree; see `tallyhook._model`. Raises DecodeError if it is not JSON."""
+        """Return the body as a tree; see `tallyhook._model`. Raises DecodeError if the body is not JSON."""
         try:
             return self._respelled(_DECODER.decode(body))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError):
             raise DecodeError("the body is not valid JSON") from None
 
     def object(self, body: bytes) -> dict[str, Any]:
-        """The body as a tree, which must be an object. Raises DecodeError otherwise."""
+        """Return the body as a tree. Raises DecodeError if the body is not a JSON object."""
         node = self.node(body)
         if not isinstance(node, dict):
             raise DecodeError("an object was expected")
@@ -179,7 +182,7 @@ class Reader:
 
 
 def whole(value: int, what: str, least: int = 0) -> int:
-    """Return the value. Raises TypeError if it is not an int, ValueError if it is less than `least`."""
+    """Return the value. Raises TypeError if it is not an int, and ValueError if it is less than `least`."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{what} must be an int, not {type(value).__name__}")
     if value < least:
@@ -188,7 +191,7 @@ def whole(value: int, what: str, least: int = 0) -> int:
 
 
 def _names(model: type[Model]) -> Iterator[str]:
-    """The names of the fields of a model and of its nested models."""
+    """Yield the field names of a model and of its nested models."""
     for field in msgspec.structs.fields(model):
         yield field.encode_name
         for part in (field.type, *get_args(field.type)):

@@ -1,4 +1,4 @@
-"""The base of all clients: build a call, send it with httpx, retry it, and read its answer."""
+"""The base of all clients: it builds calls, sends them with httpx, retries them and reads the answers."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class _Options(_HTTPOptions, total=False):
 
 
 class Options(_Options, total=False):
-    """The options of every client; see `tallyhook.Client`."""
+    """The options of every blocking client; see `tallyhook.Client`."""
 
     http: httpx.Client | None
     transport: httpx.BaseTransport | None
@@ -74,7 +74,7 @@ class AsyncOptions(_Options, total=False):
 
 
 def basic(user: str, password: str) -> str:
-    """Credentials for HTTP Basic authentication. Raises ValueError for a lone surrogate."""
+    """Return the credentials for HTTP Basic authentication. Raises ValueError for a lone surrogate."""
     try:
         return b64encode(f"{user}:{password}".encode()).decode("ascii")
     except UnicodeEncodeError:
@@ -82,7 +82,7 @@ def basic(user: str, password: str) -> str:
 
 
 def _address(base_url: str) -> str:
-    """The base URL without its last slash. Raises ValueError if calls can't be put below it."""
+    """Return the base URL without trailing slashes. Raises ValueError if a call's path can't follow it."""
     try:
         url = httpx.URL(base_url)
     except httpx.InvalidURL as error:
@@ -95,18 +95,19 @@ def _address(base_url: str) -> str:
 
 
 def _check_own(http: httpx.Client | httpx.AsyncClient, base_url: str) -> None:
-    """Raises ValueError if this http client would send calls elsewhere, or means to."""
+    """Raise ValueError if this http client has `params`, or a base URL that our base URL isn't below."""
     if http.params:
-        # httpx would send these in place of a call's own query, which names the customer.
+        # httpx would send these `params` instead of a call's query, which names the customer.
         raise ValueError("your http client must have no params: they would replace the parameters of a call")
     if not f"{base_url}/".startswith(str(http.base_url)):
         raise ValueError("your http client has another base_url: pass it to this client instead")
 
 
 class Method(Generic[P, T]):
-    """A call as a method: a `BaseClient` returns the result, a `BaseAsyncClient` returns an awaitable.
+    """Turns a function that describes a call into a method that sends the call.
 
-    Accessed on the class, it is the function that describes the call.
+    On a `BaseClient` the method returns the result, on a `BaseAsyncClient` an awaitable. On the class, the
+    attribute is the function itself.
     """
 
     def __init__(self, describe: Callable[P, Call[T]]) -> None:
@@ -197,10 +198,13 @@ class _Base(ABC, Generic[H]):
 
     @abstractmethod
     def _here(self) -> object:
-        """The owner of connections opened now: the process, and for an async client the event loop."""
+        """Return what owns the connections that are opened now.
+
+        This is the process or, for an async client, the process and the event loop.
+        """
 
     def _ready(self) -> H:
-        """The http client. Raises UnusableClient if it can't be used here."""
+        """Return the http client. Raises UnusableClient if it is closed or can't be used here."""
         if self.is_closed:
             raise UnusableClient("The client is closed")
         here = self._here()
@@ -273,7 +277,7 @@ class BaseClient(_Base[httpx.Client]):
         return os.getpid()
 
     def send(self, call: Call[T]) -> T:
-        """Send a call that one of this API's `calls` described, and read its answer."""
+        """Send a call that a function in this API's `calls` has built, and return its result."""
         attempts = Attempts(call, self._retry, self.deadline)
         while True:
             http = self._ready()
@@ -306,7 +310,8 @@ class BaseClient(_Base[httpx.Client]):
     def close(self) -> None:
         """Close the connections, unless you passed the http client.
 
-        Calls raise UnusableClient until the client is entered again.
+        Calls then raise UnusableClient. Entering the client again reopens it, unless you passed the http
+        client.
         """
         self._is_closed = True
         if self._is_ours and self._home == self._here():
@@ -337,7 +342,7 @@ class BaseAsyncClient(_Base[httpx.AsyncClient]):
         return os.getpid(), current_token()
 
     async def send(self, call: Call[T], *, check: Callable[[], None] | None = None) -> T:
-        """Send a call that one of this API's `calls` described, and read its answer.
+        """Send a call that a function in this API's `calls` has built, and return its result.
 
         `check` runs before each attempt, including retries. If it raises, the call ends with that exception.
         """
@@ -378,7 +383,8 @@ class BaseAsyncClient(_Base[httpx.AsyncClient]):
     async def aclose(self) -> None:
         """Close the connections, unless you passed the http client.
 
-        Calls raise UnusableClient until the client is entered again.
+        Calls then raise UnusableClient. Entering the client again reopens it, unless you passed the http
+        client.
         """
         self._is_closed = True
         if self._is_ours:

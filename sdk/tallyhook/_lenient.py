@@ -2,8 +2,8 @@
 
 Cheddar's documents and hooks are careless about types: a number may be a string, a boolean may be `1`, `"0"`
 or `true`, and any empty value, even an object or a list, may be `""` (recorded). Each reader here accepts all
-of these. An invalid number, boolean or text raises DecodeError, which never quotes it. An invalid date reads
-as None, so that one bad date doesn't make a list of a thousand customers unreadable.
+of these. An invalid number, boolean or text raises DecodeError, which never quotes the value. An invalid date
+is read as None, so that one bad date doesn't make a list of a thousand customers unreadable.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from typing import Any
 
 from tallyhook.errors import DecodeError
 
-# Bills don't contain longer numbers. Arithmetic in `money` is exact up to this length.
+# The most characters in a number. Bills don't contain longer ones, and `money` computes exactly up to this.
 _LONGEST = 64
 _BEYOND = 10**_LONGEST
 _ZERO = Decimal(0)
@@ -29,7 +29,10 @@ def is_blank(node: Any) -> bool:
 
 
 def text(node: Any) -> str:
-    """Text unchanged; a number or a boolean as Cheddar's XML writes it. A blank value is empty text."""
+    """Return text unchanged, and a number or boolean as Cheddar's XML writes it.
+
+    Any other blank value becomes empty text.
+    """
     if type(node) is str:
         return node
     if isinstance(node, bool):
@@ -44,7 +47,7 @@ def text(node: Any) -> str:
 
 
 def boolean(node: Any) -> bool:
-    """Reads `1`, `0`, `true` or `false`, quoted or not. A blank value is False."""
+    """Read `1`, `0`, `true` or `false`, quoted or not. A blank value is False."""
     if is_blank(node):
         return False
     word = str(node).strip().lower()
@@ -54,18 +57,18 @@ def boolean(node: Any) -> bool:
 
 
 def optional_boolean(node: Any) -> bool | None:
-    """Like `boolean`, but a blank value is None."""
+    """Read a boolean as `boolean` does, but a blank value is None."""
     return None if is_blank(node) else boolean(node)
 
 
 def decimal(node: Any) -> Decimal:
-    """An exact number. A blank value is zero."""
+    """Read an exact number. A blank value is zero."""
     number = optional_decimal(node)
     return _ZERO if number is None else number
 
 
 def optional_decimal(node: Any) -> Decimal | None:
-    """An exact number; None for a blank value."""
+    """Read an exact number. A blank value is None."""
     if isinstance(node, Decimal) and len(str(node)) <= _LONGEST:
         return _ordinary(node)
     if isinstance(node, int) and not isinstance(node, bool) and abs(node) < _BEYOND:
@@ -82,7 +85,7 @@ def optional_decimal(node: Any) -> Decimal | None:
 
 
 def optional_integer(node: Any) -> int | None:
-    """A whole number; None for a blank value. `"3.0000"` is 3."""
+    """Read a whole number; `"3.0000"` is 3. A blank value is None."""
     number = optional_decimal(node)
     if number is None:
         return None
@@ -93,7 +96,10 @@ def optional_integer(node: Any) -> int | None:
 
 
 def optional_datetime(node: Any) -> datetime | None:
-    """A time in UTC; without an offset, it is read as UTC. Anything else is None; `raw` has the original."""
+    """Read a time and return it in UTC. A time without an offset is taken as UTC.
+
+    Anything else is None; `raw` has the original.
+    """
     moment = _moment(node)
     try:
         return moment and (moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC))
@@ -102,14 +108,14 @@ def optional_datetime(node: Any) -> datetime | None:
 
 
 def optional_date(node: Any) -> date | None:
-    """A calendar day. A time or offset after it is ignored. Anything else is None."""
+    """Read a calendar day. A time or an offset after the day is ignored. Anything else is None."""
     # An offset must not shift the day on which a card expires.
     moment = _moment(node)
     return moment and moment.date()
 
 
 def is_odd_date(node: Any) -> bool:
-    """Whether a value is neither a date nor blank."""
+    """Whether a value is not a date, not blank, and doesn't start with `0000-00-00`."""
     return not is_blank(node) and optional_datetime(node) is None and not str(node).startswith("0000-00-00")
 
 

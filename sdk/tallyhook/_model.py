@@ -1,4 +1,4 @@
-"""Models and how they are read: XML and JSON become a plain tree, and the tree becomes models.
+"""Models, and functions to read them: XML and JSON become a plain tree, and the tree becomes models.
 
 In the tree an object is a dict, a list is a list, and anything else is a leaf. An XML attribute is a key that
 begins with `@`. The text of an element that has attributes is under `#text`.
@@ -20,7 +20,7 @@ Reader = Callable[[Any], Any]
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True, eq=False, rename="camel"):
-    """The base of all models. They are immutable, each field has a default, and they keep their source.
+    """The base of all models. Models are immutable, keep their source, and have a default for each field.
 
     `raw` is the source with its original names; don't change it. Two models are equal if their fields are
     equal, even if `raw` differs.
@@ -49,7 +49,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, eq=False, rename="camel")
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and self._values() == other._values()
 
-    def __ne__(self, other: object) -> bool:  # msgspec's would compare identities
+    def __ne__(self, other: object) -> bool:  # msgspec's `__ne__` would compare identities
         return not self == other
 
     def __hash__(self) -> int:
@@ -67,11 +67,11 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, eq=False, rename="camel")
 def read(model: type[M], node: Mapping[str, Any]) -> M:
     """Make a model from an object's node.
 
-    An invalid date reads as None. Any other invalid value is an error, because a number that is read as zero
-    would make the bill wrong.
+    An invalid date is read as None. Any other invalid value is an error, because a number that is read as
+    zero would make the bill wrong.
 
     Raises:
-        DecodeError: a value is invalid; `path` names it.
+        DecodeError: a value is invalid; the error's `path` says where.
     """
     fields = fields_of(model)
     values: dict[str, Any] = {"raw": node}
@@ -80,7 +80,7 @@ def read(model: type[M], node: Mapping[str, Any]) -> M:
         if field is None or (not value and value == ""):  # empty text means the field's default
             continue
         name, read_value = field
-        if name not in values:  # if two keys name the same field, the first counts
+        if name not in values:  # if two keys name the same field, the first is used
             try:
                 values[name] = read_value(value)
             except DecodeError as error:
@@ -90,7 +90,7 @@ def read(model: type[M], node: Mapping[str, Any]) -> M:
 
 @cache
 def fields_of(model: type[Model]) -> dict[str, tuple[str, Reader]]:
-    """Maps each key that a model knows to the name and the reader of its field."""
+    """Map each key that a model knows to the name and the reader of the key's field."""
     fields: dict[str, tuple[str, Reader]] = {}
     keys: dict[str, str] = {}
     for field in msgspec.structs.fields(model):

@@ -1,4 +1,4 @@
-"""A clock that nobody can set."""
+"""A clock that isn't changed by setting the system's time."""
 
 import time
 
@@ -7,7 +7,8 @@ _BOOT = getattr(time, "CLOCK_BOOTTIME", None)
 
 
 def uptime() -> float:
-    """Seconds since the machine booted. It is the same in all processes, and setting the clock doesn't change
-    it.
+    """Return the seconds since the machine booted.
+
+    All processes see the same value, and setting the system's time doesn't change it.
     """
     return time.monotonic() if _BOOT is None else time.clock_gettime(_BOOT)

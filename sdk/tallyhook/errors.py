@@ -1,4 +1,4 @@
-"""The exceptions of this package, all under `Error`. Invalid arguments raise ValueError or TypeError."""
+"""This package's exceptions, all subclasses of `Error`. Invalid arguments raise ValueError or TypeError."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ class Error(Exception):
 class APIError(Error):
     """A billing system refused a call.
 
-    The attributes below are documented for Cheddar. The packages of other systems describe theirs. Common
-    statuses raise a subclass, all others this class.
+    The attributes below are documented for Cheddar. The packages of other systems say what the attributes
+    mean there. Common statuses raise a subclass, and all other statuses raise this class.
 
     Attributes:
         status: the HTTP status, or the document's code if the error came with a 2xx.
         message: the system's message, without card data and credentials.
-        aux_code: details: the gateway's number for a 422, `field:reason` for a 412; may be empty.
-        error_id: the number in the system's log; may be empty.
-        customer: Cheddar's customer in its present state, if the error was in the customer's document.
-        documented: True if the error came in the API's own error document. Without one (a proxy's page, an
-            empty body), you can't tell whether the call was applied.
+        aux_code: more detail: the gateway's number for a 422, or `field:reason` for a 412; may be empty.
+        error_id: the error's number in the system's log; may be empty.
+        customer: the customer's present state in Cheddar, if the error came in the customer's document.
+        documented: True if the error came in the API's own error document. Without an error document (a
+            proxy's page, an empty body), you can't tell whether the call was applied.
     """
 
     def __init__(
@@ -113,13 +113,13 @@ def api_error(
     customer: Customer | None = None,
     documented: bool = True,
 ) -> APIError:
-    """The exception for a status and an error document."""
+    """Return the exception for a status and an error document."""
     return BY_STATUS.get(status, APIError)(status, message, aux_code, error_id, customer, documented)
 
 
 def bare_error(status: int) -> APIError:
-    """The exception for a status without an error document."""
-    # The body may be a proxy's page. It isn't worth quoting.
+    """Return the exception for a status without an error document."""
+    # The body isn't quoted, because it may be a proxy's page.
     return api_error(status, "the response had no error document", documented=False)
 
 
@@ -127,8 +127,8 @@ class NoAnswer(Error):
     """The connection failed or timed out, or the answer was cut off.
 
     Attributes:
-        maybe_applied: False if the request was certainly not sent. True if the system may have applied it;
-            read the object again to find out.
+        maybe_applied: False if the request was certainly not sent. True if the system may have applied the
+            request; read the object again to find out.
     """
 
     def __init__(self, message: str, maybe_applied: bool) -> None:
@@ -154,7 +154,7 @@ class DecodeError(Error):
     to a call can't be read, the call may have been applied.
 
     Attributes:
-        path: the path to the value, with the document's names; empty if the whole document is unreadable.
+        path: the path to the bad value, in the document's names; empty if the whole document is unreadable.
         maybe_applied: always True.
     """
 
@@ -166,7 +166,7 @@ class DecodeError(Error):
         self.path = path
 
     def under(self, step: str) -> DecodeError:
-        """The same error with a step added to the front of its path."""
+        """Return the same error with a step added to the front of its path."""
         if not self.path:
             return DecodeError(self.problem, step)
         return DecodeError(self.problem, step + ("" if self.path.startswith("[") else ".") + self.path)
@@ -176,9 +176,9 @@ class DecodeError(Error):
 
 
 class WrongDocument(DecodeError):
-    """The answer is a valid document, but about another customer, or about several.
+    """The answer is a valid document, but about a different object than the call, about several, or about none.
 
-    A proxy may have mixed up two answers. If a write gets such an answer, it may have been applied.
+    A proxy may have mixed up two answers. If a call that writes raises this, the write may have been applied.
     """
 
 

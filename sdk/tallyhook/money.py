@@ -1,7 +1,7 @@
 """Compute, check, round and format amounts and quantities.
 
-Other code does all its arithmetic under `exact()`, even a negation or a sum, because Decimal's operators
-round to the precision of the caller's context.
+Code elsewhere does all arithmetic with Decimals under `exact()`, even a negation or a sum, because Decimal's
+operators round to the precision of the caller's context.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,7 +15,7 @@ _CENT = Decimal("0.01")
 
 @contextmanager
 def exact() -> Iterator[None]:
-    """A context manager or decorator: sums and products of Decimals are exact, and `round` rounds half up.
+    """Make sums and products of Decimals exact, and `round` round half up. A context manager or decorator.
 
     Don't use it in generators or coroutines: other code would run in this context while they are suspended.
     """
@@ -24,17 +24,17 @@ def exact() -> Iterator[None]:
 
 
 def cents(value: Decimal) -> Decimal:
-    """The value rounded half up to two decimals. A zero is never negative."""
+    """Return the value rounded half up to two decimals. A zero is never negative."""
     return _EXACT.add(_EXACT.quantize(value, _CENT), Decimal(0))
 
 
 def product(quantity: Decimal, each_amount: Decimal) -> Decimal:
-    """Exactly quantity × each_amount, not rounded."""
+    """Return exactly quantity × each_amount, not rounded."""
     return _EXACT.multiply(quantity, each_amount)
 
 
 def total(amounts: Iterable[Decimal]) -> Decimal:
-    """The exact sum, not rounded."""
+    """Return the exact sum, not rounded."""
     result = Decimal(0)
     for value in amounts:
         result = _EXACT.add(result, value)
@@ -42,7 +42,7 @@ def total(amounts: Iterable[Decimal]) -> Decimal:
 
 
 def tax(subtotal: Decimal, rate: Decimal) -> Decimal:
-    """The tax on a subtotal: rate × subtotal, rounded once; zero on a negative subtotal (inferred)."""
+    """Return the tax on a subtotal: rate × subtotal, rounded once; zero if that is negative (inferred)."""
     return cents(product(max(subtotal, Decimal(0)), rate))
 
 
@@ -50,8 +50,8 @@ def amount(value: Decimal | int | str) -> Decimal:
     """Check an amount of money before it is sent: at most two decimals (documented).
 
     Raises:
-        TypeError: it is a float, which can't hold cents exactly.
-        ValueError: it has more than two decimals, or is not a number.
+        TypeError: the value is a float, which can't hold cents exactly.
+        ValueError: the value has more than two decimals, or is not a number.
     """
     return cents(_exact(value, 2, "An amount"))
 
@@ -60,8 +60,8 @@ def quantity(value: Decimal | int | str) -> Decimal:
     """Check a quantity of an item before it is sent: at most four decimals (documented).
 
     Raises:
-        TypeError: it is a float.
-        ValueError: it has more than four decimals, or is not a number.
+        TypeError: the value is a float.
+        ValueError: the value has more than four decimals, or is not a number.
     """
     return _exact(value, 4, "A quantity")
 
@@ -70,8 +70,8 @@ def count(value: Decimal | int | str) -> int:
     """Check the quantity of a charge before it is sent: a positive integer (documented).
 
     Raises:
-        TypeError: it is a float.
-        ValueError: it is not a whole number of at least 1.
+        TypeError: the value is a float.
+        ValueError: the value is not a whole number of at least 1.
     """
     whole = int(_exact(value, 0, "A charge's quantity"))
     if whole < 1:
@@ -80,18 +80,18 @@ def count(value: Decimal | int | str) -> int:
 
 
 def amount_text(value: Decimal) -> str:
-    """An amount in Cheddar's format: `5.00`."""
+    """Return an amount in Cheddar's format: `5.00`."""
     return f"{cents(value):f}"
 
 
 def quantity_text(value: Decimal) -> str:
-    """A quantity in Cheddar's format, without trailing zeros: `4.8123`, `0`."""
+    """Return a quantity in Cheddar's format, without trailing zeros: `4.8123`, `0`."""
     text = f"{value:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def line_text(quantity: Decimal | int, each_amount: Decimal) -> str:
-    """A quantity and a price: `13 × 2.50`."""
+    """Return a quantity and a price as text: `13 × 2.50`."""
     return f"{quantity_text(Decimal(quantity))} × {amount_text(each_amount)}"
 
 

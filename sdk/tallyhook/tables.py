@@ -17,7 +17,7 @@ Element = etree._Element
 
 Row = tuple[str, ...]
 
-# No colours: the notebook's own fit its light and dark theme.
+# There are no colours here, because the notebook's own colours fit its light and dark themes.
 _STYLE = (
     ".tallyhook caption, .tallyhook th, .tallyhook td { text-align: left; }"
     " .tallyhook .number { text-align: right; font-variant-numeric: tabular-nums; }"
@@ -63,7 +63,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     remarks: tuple[str, ...] = ()
 
     def text(self) -> str:
-        """Plain text, aligned for a monospaced font, without a trailing line break."""
+        """Return the table as plain text, aligned for a monospaced font, without a trailing line break."""
         used = self._used()
         head, rows, sums = ([column.name for column in self.columns],), self.rows, self.sums
         cells = [[[printable(row[at]) for at in used] for row in part] for part in (head, rows, sums)]
@@ -81,7 +81,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         return "\n".join([printable(self.title), *shown, *(f"  {printable(it)}" for it in self.remarks)])
 
     def element(self) -> Element:
-        """HTML without styles. Number cells have the class `number`."""
+        """Return the table as HTML without styles. Cells with numbers have the class `number`."""
         used = self._used()
 
         def cells(tag: str, row: Row, **attributes: str) -> Iterator[Element]:
@@ -104,7 +104,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def render(self) -> "RenderResult":
-        """Renderables for rich. Needs rich."""
+        """Yield what rich displays. Rich must be installed."""
         from rich import box
         from rich.table import Table as RichTable
         from rich.text import Text
@@ -126,13 +126,13 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
             yield Text(printable(remark))
 
     def _used(self) -> list[int]:
-        """The indexes of the columns that aren't empty."""
+        """Return the indexes of the columns that aren't empty."""
         rows = (*self.rows, *self.sums)
         return [at for at in range(len(self.columns)) if any(row[at] for row in rows)]
 
 
 def _width(text: str) -> int:
-    """The width in a terminal: two for wide East Asian characters, none for a combining accent."""
+    """Return a text's width in a terminal: a wide East Asian character is 2 wide, a combining accent 0."""
     return sum(
         0 if unicodedata.combining(sign) else 2 if unicodedata.east_asian_width(sign) in "WF" else 1
         for sign in text
@@ -145,7 +145,7 @@ def _padded(text: str, width: int, is_number: bool) -> str:
 
 
 def printable(text: str) -> str:
-    """The text on one line, safe for any terminal and document.
+    """Return the text on one line, safe for any terminal and document.
 
     Each run of white space becomes one space. Characters that control a terminal, change the writing
     direction or aren't allowed in a document become U+FFFD.
@@ -154,7 +154,7 @@ def printable(text: str) -> str:
 
 
 def element(tag: str, *content: str | Element, **attributes: str) -> Element:
-    """An HTML element. Text is made `printable` and never parsed as markup. `class_` stands for `class`."""
+    """Build an HTML element. Text is made `printable`, never parsed as markup. Pass `class` as `class_`."""
     made = etree.Element(tag, {name.rstrip("_"): printable(value) for name, value in attributes.items()})
     last: Element | None = None
     for part in content:
@@ -169,5 +169,5 @@ def element(tag: str, *content: str | Element, **attributes: str) -> Element:
 
 
 def written(root: Element) -> str:
-    """The element as HTML."""
+    """Return the element as HTML text."""
     return etree.tostring(root, method="html", encoding="unicode")

@@ -22,7 +22,9 @@ _COLUMNS = (
 
 @money.exact()
 def bill(invoice: "Invoice") -> Table:
-    """The invoice's lines, rounded to cents, and their total with tax (inferred: see `money.tax`).
+    """Return a table of the invoice's lines, rounded to cents, and their total with tax.
+
+    How the tax is computed is inferred; see `money.tax`.
 
     The remarks list the period's quantities, which only a hook's invoice has. Only units above the plan's
     included quantity are charged, and an invoice doesn't say how many those are.

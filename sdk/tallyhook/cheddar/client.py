@@ -59,7 +59,7 @@ class Client(_Methods, BaseClient):
     `Id("…")` or the model.
 
     Args:
-        product_code: may be None if `product_id` is given.
+        product_code: the product's code; may be None if you pass `product_id`.
         user: the email of a user of the product.
         password: the user's password or API key.
         remote_address: the IPv4 address of the person on whose behalf you make the calls.
@@ -69,22 +69,22 @@ class Client(_Methods, BaseClient):
             blocking client checks it between chunks of the answer's body.
         retries: how often a repeatable call is retried after a lost connection, a 502 or a 503; 3 by default.
         backoff: seconds before the first retry; each later pause is twice as long. 0.5 by default.
-        max_answer: the largest answer in bytes, uncompressed; 100,000,000 by default.
+        max_answer: the most bytes in an answer's body, after decompression; 100,000,000 by default.
         http: your own `httpx.Client` (or `httpx.AsyncClient`), which you close yourself. Its transport must
             not resend a POST, because that may charge twice. It must have no `params` and no other
             `base_url`. Without `http`, the client creates one with httpx's options that you pass: `verify`,
             `proxy`, `limits`, `transport`, `event_hooks`, …
 
     All calls raise APIError (by status), NoAnswer or DecodeError, which are all subclasses of
-    `tallyhook.Error`. A ValueError or TypeError means that an argument can't be sent, for example a lone
-    surrogate.
+    `tallyhook.Error`. A ValueError or TypeError means that an argument can't be sent, for example because it
+    contains a lone surrogate.
 
     The logger `tallyhook` logs only actions and statuses, never codes or ids, and httpx doesn't log these
     calls. Anything else that watches httpx (event hooks, traces) sees URLs with customers' codes.
 
-    After a fork, the client opens new connections. So does an async client in another event loop. If you
-    passed `http`, the client raises UnusableClient there instead, before it sends anything. A closed client
-    raises it too.
+    After a fork, the client opens new connections. An async client does the same in another event loop. If
+    you passed `http`, the client raises UnusableClient in both cases, before it sends anything. A closed
+    client also raises UnusableClient.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Client(_Methods, BaseClient):
 
 
 class AsyncClient(_Methods, BaseAsyncClient):
-    """`Client` for asyncio and trio, with the same arguments and the same methods; await them."""
+    """The client for asyncio and trio. It has `Client`'s arguments and methods; await the methods."""
 
     def __init__(
         self,

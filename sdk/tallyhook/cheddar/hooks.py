@@ -36,7 +36,8 @@ __all__ = [
 class Hook(Model, frozen=True, kw_only=True):
     """The base of all hooks, and the class of hooks with an unknown activity type.
 
-    If the hook doesn't have them, `activity_datetime` is None and `subscription` is an empty one.
+    If the hook has no activity time, `activity_datetime` is None. If the hook has no subscription,
+    `subscription` is an empty `Subscription`.
     """
 
     TYPE: ClassVar[str] = ""
@@ -65,7 +66,7 @@ class SubscriptionChanged(Hook, frozen=True, kw_only=True):
 
 
 class SubscriptionCanceled(Hook, frozen=True, kw_only=True):
-    """A subscription was canceled. Its `cancel_type` says by whom."""
+    """A subscription was canceled. Its `cancel_type` says who canceled it."""
 
     TYPE: ClassVar[str] = "subscriptionCanceled"
 
@@ -95,13 +96,13 @@ class BillReminder(Hook, frozen=True, kw_only=True):
 
 
 class TransactionHook(Hook, frozen=True, kw_only=True):
-    """A transaction was executed, or later settled. The invoice's only transaction says which."""
+    """A transaction was executed, or later settled. The invoice's only transaction says which of the two."""
 
     TYPE: ClassVar[str] = "transaction"
 
 
 class CustomerDeleted(Hook, frozen=True, kw_only=True):
-    """A customer was deleted. Cheddar empties the customer's fields before it sends this (recorded)."""
+    """A customer was deleted. Cheddar empties the customer's fields before it sends this hook (recorded)."""
 
     TYPE: ClassVar[str] = "customerDeleted"
 
@@ -119,14 +120,14 @@ TYPES: dict[str, type[Hook]] = {
         CustomerDeleted,
     )
 }
-"""The class for each activityType, which is the class's `TYPE`."""
+"""Maps each activityType to its class."""
 
 _types = {name.lower(): hook for name, hook in TYPES.items()}
 _json = msgspec.json.Decoder(float_hook=Decimal)
 
 
 def decode(body: bytes) -> Hook:
-    """Decode a hook's raw body. Its activityType may be in any case.
+    """Decode a hook's raw body. The activityType is case-insensitive.
 
     Raises:
         DecodeError: the body is not a JSON object, has no activityType, or contains an invalid value.

@@ -53,7 +53,7 @@ class Id(str):
 
 
 def canonical(name: str) -> str:
-    """An id or code, case-folded and without surrounding white space, as a database compares it."""
+    """Return an id or code case-folded and without surrounding white space, as a database compares it."""
     return name.strip().casefold()
 
 
@@ -241,9 +241,9 @@ class Transaction(Model, frozen=True, kw_only=True):
 class Invoice(Shown, Model, frozen=True, kw_only=True):
     """An open, outstanding or paid invoice. `print` shows it as a bill.
 
-    A hook's `invoiceNumber` is `number`, and its one `transaction` is in `transactions`. Only hooks have
-    `items`, the quantities of the period that ended, and `previous_billing_datetime`, the start of that
-    period.
+    A hook's `invoiceNumber` becomes `number`, and its one `transaction` becomes the only entry of
+    `transactions`. Only hooks have `items`, the quantities of the period that ended, and
+    `previous_billing_datetime`, the start of that period.
     """
 
     _aliases: ClassVar = {"invoiceNumber": "number", "transaction": "transactions"}
@@ -275,7 +275,7 @@ class Invoice(Shown, Model, frozen=True, kw_only=True):
 
     @property
     def rate(self) -> Decimal:
-        """`tax_rate` or `vat_rate`, as a fraction (inferred); 0 without either."""
+        """`tax_rate` or `vat_rate`, as a fraction (inferred); 0 if the invoice has neither."""
         return self.tax_rate or self.vat_rate or _ZERO
 
     @property
@@ -288,7 +288,7 @@ class Invoice(Shown, Model, frozen=True, kw_only=True):
 
     @property
     def _is_closed(self) -> bool:
-        """Whether the period is over. The recurring and item charges have ids then."""
+        """Whether the period is over: a recurring or item charge has an id, or there is a transaction."""
         billed = any(charge.id and charge.type in ("recurring", "item") for charge in self.charges)
         return billed or bool(self.transactions)
 
@@ -332,7 +332,7 @@ class Subscription(Model, frozen=True, kw_only=True):
 
     @property
     def is_canceled(self) -> bool:
-        """Whether it is canceled, even if the date can't be read."""
+        """Whether the subscription is canceled. True even if the date of the cancellation can't be read."""
         return self.canceled_datetime is not None or is_odd_date(self.raw.get("canceledDatetime"))
 
     @property
@@ -340,8 +340,8 @@ class Subscription(Model, frozen=True, kw_only=True):
         """The open invoice that bills usage reported now (inferred from the document's structure).
 
         On an active subscription this is the newest unpaid invoice, unless its period is over. A canceled
-        subscription has one only while an invoice shows projected charges. The clock isn't used, because a
-        test server may have a virtual one.
+        subscription has a current invoice only while an invoice shows projected charges. The clock isn't
+        used, because a test server may have a virtual clock.
 
         Raises DecodeError if an unpaid invoice's billing date can't be read.
         """
@@ -364,7 +364,7 @@ class Subscription(Model, frozen=True, kw_only=True):
         return unpaid[-1] if unpaid else None
 
     def _unpaid(self) -> list[Invoice]:
-        """Unpaid invoices of the recurring kind, newest first."""
+        """Return the unpaid invoices with the type `subscription` or without a type, newest first."""
         unpaid = [it for it in self.invoices if not it.is_paid and it.type in ("", "subscription")]
         for invoice in unpaid:
             if invoice.billing_datetime is None and is_odd_date(invoice.raw.get("billingDatetime")):
@@ -405,7 +405,7 @@ class Customer(Model, frozen=True, kw_only=True):
 
     @property
     def subscription(self) -> Subscription:
-        """The active subscription: the first one (recorded). An empty one if the customer has none."""
+        """The active subscription, which is the first one (recorded), or an empty one if there is none."""
         return self.subscriptions[0] if self.subscriptions else Subscription()
 
 

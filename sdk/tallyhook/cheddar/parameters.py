@@ -1,7 +1,7 @@
-"""The arguments of calls: small frozen structures, and the keyword arguments of edits.
+"""The types of the calls' arguments: small frozen structures, and TypedDicts for keyword arguments.
 
 An argument that you don't pass is not sent. `""` clears the field. In the keyword arguments of an edit, None
-does too.
+also clears the field.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -99,8 +99,8 @@ class _Input(msgspec.Struct, frozen=True):
 class PaymentInput(_Input, frozen=True, kw_only=True):
     """How a customer pays. Its `repr` hides the card's number and code.
 
-    `method` is `cc`, `paypal` or another of Cheddar's words. `cc_expiration` is `MM/YYYY`. PayPal sends the
-    customer back to `return_url` or `cancel_url`.
+    `method` is `cc`, `paypal` or another value that Cheddar knows. `cc_expiration` is `MM/YYYY`. PayPal sends
+    the customer back to `return_url` or `cancel_url`.
     """
 
     _secret: ClassVar = frozenset({"cc_number", "cc_card_code"})
@@ -146,22 +146,22 @@ class ItemInput(_Input, frozen=True):
 
 
 def pairs(fields: Mapping[str, object], within: str = "") -> Pairs:
-    """Keyword arguments as a form's pairs. With `within`, their names are `within[name]`."""
+    """Return keyword arguments as a form's pairs. With `within`, their names are `within[name]`."""
     return tuple(_pairs(fields, within))
 
 
 def payment_pairs(payment: PaymentInput | None, within: str = "") -> Pairs:
-    """The given fields of a payment as a form's pairs."""
+    """Return a payment's fields that are not None as a form's pairs."""
     return () if payment is None else given_pairs(msgspec.structs.asdict(payment), within)
 
 
 def given_pairs(fields: Mapping[str, object], within: str = "") -> Pairs:
-    """The fields that are not None as a form's pairs."""
+    """Return the fields that are not None as a form's pairs."""
     return pairs({name: value for name, value in fields.items() if value is not None}, within)
 
 
 def charge_pairs(charge: ChargeInput, within: str = "") -> Pairs:
-    """A charge as a form's pairs, in the order in which Cheddar checks them (documented)."""
+    """Return a charge as a form's pairs, in the order in which Cheddar checks them (documented)."""
     fields = {
         "charge_code": charge.charge_code,
         "quantity": money.count(charge.quantity),
@@ -171,14 +171,14 @@ def charge_pairs(charge: ChargeInput, within: str = "") -> Pairs:
 
 
 def list_of_charges(charges: Sequence[ChargeInput]) -> Pairs:
-    """Charges as a form's pairs: `charges[0][…]`, `charges[1][…]`, …"""
+    """Return charges as a form's pairs: `charges[0][…]`, `charges[1][…]`, …"""
     return tuple(
         pair for index, charge in enumerate(charges) for pair in charge_pairs(charge, f"charges[{index}]")
     )
 
 
 def list_of_items(items: Sequence[ItemInput]) -> Pairs:
-    """Items as a form's pairs: `items[0][…]`, `items[1][…]`, …"""
+    """Return items as a form's pairs: `items[0][…]`, `items[1][…]`, …"""
     return tuple(
         pair
         for index, item in enumerate(items)
@@ -190,7 +190,7 @@ def list_of_items(items: Sequence[ItemInput]) -> Pairs:
 
 
 def only(kind: type, fields: Mapping[str, object]) -> Mapping[str, object]:
-    """Return the keyword arguments. Raises TypeError for one that the TypedDict doesn't have."""
+    """Return the keyword arguments. Raises TypeError for an argument that the TypedDict doesn't have."""
     for name in fields:
         if name not in kind.__annotations__:
             raise TypeError(f"unexpected keyword argument {name!r}")
@@ -198,11 +198,11 @@ def only(kind: type, fields: Mapping[str, object]) -> Mapping[str, object]:
 
 
 def plain(value: object) -> str:
-    """A value as text for a form or query, in the format of Cheddar's XML.
+    """Return a value as text for a form or query, in the format of Cheddar's XML.
 
     Raises:
-        TypeError: it is a float.
-        ValueError: it is a datetime without an offset.
+        TypeError: the value is a float.
+        ValueError: the value is a datetime without an offset.
     """
     if isinstance(value, float):
         raise TypeError("A float isn't exact: pass a Decimal")

@@ -1,7 +1,8 @@
-"""Cheddar's XML documents: read bytes into models.
+"""Read Cheddar's XML documents into models.
 
-Except for `refusal`, every function here raises DecodeError if the body is not the expected document. For an
-error document, it raises APIError with the document's status. Text between elements is ignored.
+Except for `refusal`, every function here raises DecodeError if the body is not the expected document. If the
+body is an error document, the function raises APIError with the document's status. Text between elements is
+ignored.
 """
 
 from typing import TypeVar
@@ -29,32 +30,32 @@ _ROOTS: dict[type, str] = {Customer: "customers", Plan: "plans", Promotion: "pro
 
 
 def customers(body: bytes) -> tuple[Customer, ...]:
-    """The customers of a document. Each customer's `errors` are the document's errors."""
+    """Return a document's customers. Each customer's `errors` are the document's errors."""
     return _all(Customer, _root(body))
 
 
 def customer(body: bytes) -> Customer:
-    """The only customer of a document."""
+    """Return a document's only customer."""
     return _only(customers(body))
 
 
 def plans(body: bytes) -> tuple[Plan, ...]:
-    """The plans of a document."""
+    """Return a document's plans."""
     return _all(Plan, _root(body))
 
 
 def plan(body: bytes) -> Plan:
-    """The only plan of a document."""
+    """Return a document's only plan."""
     return _only(plans(body))
 
 
 def promotions(body: bytes) -> tuple[Promotion, ...]:
-    """The promotions of a document."""
+    """Return a document's promotions."""
     return _all(Promotion, _root(body))
 
 
 def promotion(body: bytes) -> Promotion:
-    """The only promotion of a document."""
+    """Return a document's only promotion."""
     return _only(promotions(body))
 
 
@@ -68,7 +69,7 @@ def nothing(body: bytes) -> None:
 
 
 def refusal(status: int, body: bytes) -> APIError:
-    """The exception for an error status and any body."""
+    """Return the exception for an error status. The body may be anything."""
     try:
         root = _root(body)
         if root.tag == "customers":

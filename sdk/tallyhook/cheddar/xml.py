@@ -10,7 +10,7 @@ from tallyhook.errors import DecodeError
 
 Element = etree._Element
 
-# Cheddar's elements have two. lxml's time grows with the square of their number.
+# Cheddar's elements have two attributes. The time that lxml needs grows with the square of their number.
 _MOST_ATTRIBUTES = 500
 
 SINGULAR = {
@@ -27,7 +27,7 @@ SINGULAR = {
     "subscriptions": "subscription",
     "transactions": "transaction",
 }
-"""The elements that are lists, and the names of their entries."""
+"""Maps the name of each element that is a list to the name of its entries."""
 
 
 class _Own(threading.local):
@@ -49,7 +49,7 @@ _own = _Own()
 
 
 def parse(body: bytes) -> Element:
-    """The root of a document. Raises DecodeError if it is not well-formed or has a document type."""
+    """Return a document's root. Raises DecodeError if the XML isn't well-formed or has a document type."""
     try:
         root = etree.fromstring(body, _own.parser)
     except (etree.LxmlError, ValueError, LookupError):
@@ -60,7 +60,7 @@ def parse(body: bytes) -> Element:
 
 
 def node_of(element: Element) -> dict[str, Any]:
-    """The tree of an element that is an object.
+    """Return the tree of an element that is an object.
 
     Raises DecodeError if two lists have the same name, or if there are too many attributes.
     """
@@ -84,7 +84,7 @@ def node_of(element: Element) -> dict[str, Any]:
 
 
 def list_of(element: Element, singular: str) -> Any:
-    """The tree of an element that is a list. If it has anything but entries, it is read as an object."""
+    """Return the tree of an element that is a list. With anything but entries, it is read as an object."""
     children = list(element)
     if element.keys() or any(child.tag != singular for child in children):
         return node_of(element)

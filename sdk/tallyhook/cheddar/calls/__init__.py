@@ -7,15 +7,15 @@ The customer, plan or invoice goes into the query string, and the changes go int
 both anywhere, even in the path (documented), but not every server correctly reads a code with `/`, `.` or `+`
 in a path.
 
-Clients retry only repeatable calls: those that have the same effect if they are sent twice. These are
-reading; setting an item's quantity or the fields of a customer or plan; and deleting a charge, because ids
-are never reused. Not repeatable are:
+Clients retry only repeatable calls, which have the same effect if they are sent twice. Repeatable calls read
+objects, set an item's quantity or the fields of a customer or plan, or delete a charge, because ids are never
+reused. These calls are not repeatable:
 
 - calls that add charges, quantities, customers or plans;
 - calls that move money: one-time invoices, refunds, voids, running an outstanding invoice (another one may be
   waiting), and editing a subscription (it may bill at once);
-- emails;
-- deleting a customer or plan by code, because the code may be in use again.
+- calls that send emails;
+- calls that delete a customer or plan, because another one may use the same code by then.
 """
 
 from tallyhook._call import Call

@@ -20,17 +20,17 @@ PlanRef = str | Id | Plan
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A customer or plan by id or code, or the customer who has an invoice.
+    """A customer or plan with one of these ids or codes, or the customer who has this invoice.
 
-    As in a database, case and surrounding white space don't matter. Documents don't name the product
-    (recorded).
+    As in a database, case and surrounding white space don't matter. The product isn't compared, because
+    documents don't name it (recorded).
     """
 
     by: Literal["id", "code", "invoice id", "invoice number"]
     names: tuple[str, ...]
 
     def is_of(self, found: object) -> bool:
-        """Whether this is the right customer or plan. True for documents of another kind."""
+        """Whether this is the right customer or plan. Also True if it is neither a customer nor a plan."""
         if not isinstance(found, Customer | Plan):
             return True
         match self.by:
@@ -54,7 +54,7 @@ def call(
     repeatable: bool = False,
     subject: Subject | None = None,
 ) -> Call[T]:
-    """A call of this action. Only repeatable calls without a form use GET, because proxies repeat GETs."""
+    """Build a call to this action. Only repeatable calls without a form use GET: proxies may repeat a GET."""
     method = "GET" if repeatable and not form else "POST"
     return Call(
         method,
@@ -78,7 +78,7 @@ def of_customer(
     repeatable: bool = False,
     new_code: object = None,
 ) -> Call[Customer]:
-    """A call about a customer. `new_code` is the customer's code in the answer if the call changes it."""
+    """Build a call about a customer. If the call changes the customer's code, `new_code` is the new one."""
     whom = identity(customer, "customer")
     ((by, name),) = whom
     names = (name, new_code) if isinstance(new_code, str) else (name,)
@@ -87,7 +87,7 @@ def of_customer(
 
 
 def of_invoice(action: str, invoice: InvoiceRef, form: Pairs = ()) -> Call[Customer]:
-    """A call about an invoice. The answer is the invoice's customer."""
+    """Build a call about an invoice. The call's answer is the invoice's customer."""
     if isinstance(invoice, Invoice):
         invoice = Id(invoice.id) if invoice.id or invoice.number is None else invoice.number
     if isinstance(invoice, Id):
@@ -100,7 +100,7 @@ def of_invoice(action: str, invoice: InvoiceRef, form: Pairs = ()) -> Call[Custo
 
 
 def of_plan(action: str, plan: PlanRef, form: Pairs = ()) -> Call[Plan]:
-    """A repeatable call about a plan."""
+    """Build a repeatable call about a plan."""
     whom = identity(plan, "plan")
     ((by, name),) = whom
     subject = Subject("id" if by == "id" else "code", (name,))
@@ -108,7 +108,10 @@ def of_plan(action: str, plan: PlanRef, form: Pairs = ()) -> Call[Plan]:
 
 
 def identity(ref: str | Customer | Plan | Item | PlanItem, what: str) -> Pairs:
-    """The query's pair that identifies an object. A `str` is a code; an `Id` or a model gives an id."""
+    """The query parameter (name and value) that identifies an object.
+
+    A `str` is a code. An `Id` is an id. A model gives its id or, if it has none, its code.
+    """
     if isinstance(ref, Id):
         return (("id", present(ref, f"{what}'s id")),)
     if isinstance(ref, str):
@@ -117,7 +120,7 @@ def identity(ref: str | Customer | Plan | Item | PlanItem, what: str) -> Pairs:
 
 
 def present(text: str, what: str) -> str:
-    """Return the text. Raises ValueError if it is empty, because a server may match any customer then."""
+    """Return the text. Raises ValueError if it is empty: a server may match empty text with any customer."""
     if not text:
         raise ValueError(f"The {what} is empty")
     return str(text)

@@ -42,7 +42,8 @@ def get_customers(
 ) -> Call[tuple[Customer, ...]]:
     """List the customers that match all filters; without filters, all customers.
 
-    Dates are inclusive days. `plan_code` is one code or several; a customer on any of these plans matches.
+    Each date filter includes the given day. `plan_code` is one code or several; a customer on any of these
+    plans matches.
     `search` matches names, companies, emails and the last four digits of cards (documented).
 
     Raises:
@@ -78,7 +79,7 @@ def search_customers(search: str) -> Call[tuple[Customer, ...]]:
 
 
 def get_customer(customer: CustomerRef | None = None, *, invoice_number: int | None = None) -> Call[Customer]:
-    """Get one customer with all subscriptions and invoices, by code, id, or the number of an invoice."""
+    """Get one customer with all subscriptions and invoices, by code, id, or an invoice's number."""
     if (customer is None) == (invoice_number is None):
         raise TypeError("Pass either a customer or an invoice_number")
     if customer is not None:
@@ -150,7 +151,7 @@ def edit(
     payment: PaymentInput | None = None,
     **fields: Unpack[CustomerFields],
 ) -> Call[Customer]:
-    """Change fields of a customer and of the subscription; see `edit_subscription`."""
+    """Change fields of a customer and of the customer's subscription; see `edit_subscription`."""
     form = pairs(only(CustomerFields, fields)) + _subscription_pairs(
         "subscription",
         plan_code=plan_code,
@@ -162,7 +163,7 @@ def edit(
 
 
 def edit_customer(customer: CustomerRef, **fields: Unpack[CustomerFields]) -> Call[Customer]:
-    """Change fields of a customer. Fields that you don't pass stay; `""` or None clears a field."""
+    """Change fields of a customer. Fields that you don't pass stay unchanged; `""` or None clears a field."""
     form = pairs(only(CustomerFields, fields))
     new_code = fields.get("code")
     # A retry wouldn't find the customer under the old code.
@@ -185,7 +186,7 @@ def edit_subscription(
     new payment method executes the outstanding one (documented).
 
     Raises:
-        UnprocessableEntity: the gateway declined; the error's `customer` shows the present state.
+        UnprocessableEntity: the gateway declined; the error's `customer` shows the customer's present state.
     """
     form = _subscription_pairs(
         "",
@@ -203,20 +204,20 @@ def cancel(customer: CustomerRef) -> Call[Customer]:
 
 
 def delete_customer(customer: CustomerRef) -> Call[None]:
-    """Delete a customer and all its data."""
+    """Delete a customer and all the customer's data."""
     return call("customers/delete", responses.nothing, identity(customer, "customer"))
 
 
 def delete_all_customers(confirm: int) -> Call[None]:
-    """Delete every customer of the product. Cheddar refuses this for a product in production (documented).
+    """Delete all the product's customers. Cheddar refuses this for a product in production (documented).
 
-    `confirm` is the present Unix time in seconds.
+    `confirm` is the current Unix time in seconds.
     """
     return call("customers/delete-all", responses.nothing, (("confirm", str(confirm)),))
 
 
 def paypal_revert(customer: CustomerRef) -> Call[Customer]:
-    """Cancel a pending change to PayPal (inferred: only some clients have this call)."""
+    """Cancel a pending change to PayPal (inferred: only some client libraries have this call)."""
     return of_customer("customers/paypal-revert", customer)
 
 

@@ -24,7 +24,7 @@ def run_outstanding(customer: CustomerRef, *, cc_card_code: str | None = None) -
     On success, a canceled subscription becomes active again (documented).
 
     Raises:
-        UnprocessableEntity: declined; the error's `customer` shows the present state.
+        UnprocessableEntity: the gateway declined; the error's `customer` shows the customer's present state.
     """
     form = given_pairs({"cc_card_code": cc_card_code})
     return of_customer("customers/run-outstanding", customer, form)
@@ -58,7 +58,7 @@ def run_invoice(invoice: InvoiceRef) -> Call[Customer]:
     """Execute this outstanding invoice at once (staff 2014, not in any reference).
 
     Raises:
-        UnprocessableEntity: declined; the error's `customer` shows the present state.
+        UnprocessableEntity: the gateway declined; the error's `customer` shows the customer's present state.
     """
     return of_invoice("invoices/run", invoice)
 

@@ -20,7 +20,10 @@ def get_plan(plan: PlanRef) -> Call[Plan]:
 
 
 def new_plan(code: str, name: str, **fields: Unpack[PlanFields]) -> Call[Plan]:
-    """Create a plan. Only some clients have this call. The fields are a plan document's fields (inferred)."""
+    """Create a plan. Only some client libraries have this call.
+
+    The fields have the names that they have in a plan's document (inferred).
+    """
     form = pairs({"code": code, "name": name, **only(PlanFields, fields)})
     return call("plans/new", responses.plan, form=form, subject=Subject("code", (code,)))
 

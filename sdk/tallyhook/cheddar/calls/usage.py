@@ -1,4 +1,4 @@
-"""Usage before it is invoiced: tracked items, custom charges and credits."""
+"""Report usage: tracked items, custom charges and credits."""
 
 from decimal import Decimal
 from typing import Literal
