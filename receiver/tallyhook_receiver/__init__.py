@@ -64,7 +64,7 @@ __all__ = [
     "open_inbox",
 ]
 
-# The modules that export these names. The first module that has a name provides it.
+# Each name comes from the first of these modules that exports it.
 _HOMES = ("errors", "responses", "inbox", "observer", "sources", "options", "receiver")
 
 

@@ -8,7 +8,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Allowlist:
-    """The networks that requests may come from. None allows all of them.
+    """The networks that requests may come from. If `networks` is None, every network is allowed.
 
     Behind a trusted proxy, the sender is the rightmost address in `X-Forwarded-For` that is not a trusted
     proxy. The addresses to its left can be forged.
@@ -22,7 +22,7 @@ class Allowlist:
     def allows(self, peer: str | None, forwarded: str) -> bool:
         """Whether to accept a request from this peer with this `X-Forwarded-For`.
 
-        False if the address is missing or invalid.
+        If networks are limited, a request is refused if the sender's address is missing or invalid.
         """
         if self._networks is None:
             return True
@@ -44,7 +44,7 @@ def _within(address: Address, networks: tuple[Network, ...]) -> bool:
 
 
 def _address(text: str) -> Address | None:
-    """Parse an address with an optional port. IPv4-mapped IPv6 becomes IPv4. None if invalid."""
+    """Parse an address with an optional port. IPv4-mapped IPv6 becomes IPv4. Returns None if it is invalid."""
     host = text.strip()
     if host.startswith("["):
         host = host[1:].partition("]")[0]

@@ -12,13 +12,13 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-# Far more than a hook needs, even through several proxies. Servers have different limits, or none.
+# Far more than a hook needs, even if several proxies add headers. Servers have different limits, or none.
 MAX_HEADERS = 100
 MAX_HEADER_BYTES = 16_384
 
 
 class ASGIApp:
-    """The ASGI application. Serve it alone, or mount it in another one, on any path.
+    """The ASGI application. Serve it alone, or mount it in another application, on any path.
 
     A server's lifespan events open and close the receiver. A mounted application doesn't get them: the first
     request opens the receiver, and the host application must call `Receiver.aclose`.
@@ -88,7 +88,10 @@ class ASGIApp:
 
 
 def headers_of(scope: Message) -> dict[str, str] | None:
-    """A request's headers, with lower-case names and repeated headers joined; None if they are too large."""
+    """Return a request's headers, with lower-case names and repeated headers joined.
+
+    Returns None if the headers are too large.
+    """
     fields = scope["headers"]
     if len(fields) > MAX_HEADERS:
         return None
@@ -105,7 +108,10 @@ def headers_of(scope: Message) -> dict[str, str] | None:
 
 
 async def _read(receive: Receive, limit: int) -> bytes | None:
-    """The body; None if it exceeds the limit. Raises ConnectionAbortedError if the sender disconnects."""
+    """Return the body, or None if it exceeds the limit.
+
+    Raises ConnectionAbortedError if the sender disconnects.
+    """
     body = bytearray()
     while True:
         message = await receive()

@@ -26,7 +26,7 @@ from tallyhook_receiver.responses import RETRY_AFTER, Response, later
 from tallyhook_receiver.sources import Cheddar, Event, Source, UnsignedSource
 
 INTERRUPTED = "interrupted because the receiver closed"
-# How long after its hook is acknowledged an invoice stays held (documented: an hour), less a margin.
+# How long an invoice remains held after its hook is acknowledged (documented: an hour), less a margin.
 HELD = timedelta(minutes=55)
 _FRAMES = 12  # how many frames of a traceback are stored with a failure
 
@@ -49,9 +49,9 @@ class Context:
         lease: the length of a lease in seconds.
         unknown_for: how long a request that got no answer may still reach Cheddar.
         marks: whether charges carry a mark.
-        gone_after: a customer or invoice counts as gone if it is still missing this long after it was first
-            not found.
-        handle_within: seconds for handler and review together; None for no limit.
+        gone_after: how long after it was first not found a customer or invoice must still be missing to be
+            treated as gone.
+        handle_within: seconds for handler and review together. If it is None, there is no limit.
     """
 
     inbox: Inbox
@@ -68,7 +68,7 @@ class Context:
 
 
 class Attempt:
-    """Handles one event. All deliveries that wait for it share the attempt and its response."""
+    """Handles one event. All deliveries that wait for the event share this attempt and its response."""
 
     def __init__(self, context: Context, source: Source, event: Event[object], letter: Letter) -> None:
         self.context = context
@@ -88,8 +88,8 @@ class Attempt:
     async def run(self) -> Response:
         """Make the attempt and return the response for every delivery that waits for it.
 
-        Call it in a task of its own: all log lines of the task get this hook's fields. Raises only
-        CancelledError.
+        Call this method in a separate task, because all log lines of the task get this hook's fields. Raises
+        only CancelledError.
         """
         working_at.set(self)
         with self.context.observers.around(lambda observer: observer.attempt(self.letter)):
@@ -120,7 +120,7 @@ class Attempt:
                 self._log(logging.WARNING, "delivered again with a different body, so it is handled again")
             state, note, response = await self._handle_within()
         except asyncio.CancelledError:
-            # The claim may have been written even if it was canceled. Without this, nobody could take the
+            # The claim may have been written even if it was canceled. Without this, no worker could take the
             # hook until the lease ends.
             with suppress(LeaseLost, InboxUnavailable):
                 await self._let_go(INTERRUPTED)
@@ -136,7 +136,7 @@ class Attempt:
         return response
 
     async def _let_go(self, why: str) -> None:
-        """Let another worker take the hook, unless a charge may still be on its way."""
+        """Let another worker take the hook, unless a request to add a charge may still be on its way."""
         if not self._journal.is_open:
             await self.context.inbox.finish(self.letter.key, self.context.owner, State.FAILED, why)
 
@@ -184,10 +184,10 @@ class Attempt:
         except Unconfirmed as error:
             self._cause = cause_of(error)
             return State.FAILED, str(error), responses.UNCONFIRMED
-        except (InboxUnavailable, LeaseLost):  # from the journal: write nothing more
+        except (InboxUnavailable, LeaseLost):  # raised by the journal: write nothing more
             raise
         except Exception as error:
-            # The exception may quote the customer, so the inbox gets its text and the log only the cause.
+            # The exception may contain customer data, so only the inbox gets its text. The log gets the cause.
             self._cause = cause_of(error)
             note = "".join(traceback.format_exception(error, limit=-_FRAMES))
             return State.FAILED, note, responses.FAILED
@@ -200,7 +200,7 @@ class Attempt:
             raise TypeError(f"a review needs a Cheddar hook, and {self.source.name} read something else")
         review = Review.from_hook(self.event.payload)
         if not (review.customer.code.strip() and review.invoice.number):
-            # By ids alone the same invoice would have another key, and so another journal.
+            # With ids instead, the same invoice would have a different key, and so a different journal.
             raise ValueError("the hook lacks its customer's code, or its invoice's number")
         with observers.around(lambda observer: observer.step("handle")):
             await handler(review)
@@ -220,8 +220,9 @@ class Attempt:
         await self._plan(outcome)
         note = msgspec.json.encode(outcome).decode()
         if outcome.standing is Standing.CURRENT:
-            # The bill date was moved, so Cheddar will announce this invoice again, and it is reviewed then.
-            # Ignored hooks are pruned. A hook with a journal must be kept: its charges are on the invoice.
+            # The bill date was moved, so Cheddar will announce this invoice again, and the invoice is reviewed
+            # then. Ignored hooks are pruned. A hook with a journal must be kept, because its charges are on
+            # the invoice.
             begun = await self.context.inbox.entries(self.letter.key)
             return State.WAITING if begun else State.IGNORED, note, responses.IGNORED
         return State.DONE, note, responses.DONE

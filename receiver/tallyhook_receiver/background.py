@@ -25,7 +25,7 @@ class Repeated:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Start in the current event loop. A task of an earlier loop ended with it."""
+        """Start in the current event loop. A task in an earlier loop ended with that loop."""
         self._task = asyncio.create_task(self._go_on())
 
     async def stop(self) -> None:
@@ -49,9 +49,10 @@ class Repeated:
 
 
 class Pruning:
-    """Deletes hooks that have been done or ignored for `keep_days`; None keeps them forever.
+    """Deletes hooks that have been done or ignored for `keep_days`.
 
-    Raises ValueError if `keep_days` is too short: a hook may be delivered again within two days.
+    If `keep_days` is None, no hook is deleted. Raises ValueError if `keep_days` is less than 2, because a hook
+    may be delivered again within two days.
     """
 
     def __init__(self, inbox: Inbox, keep_days: float | None) -> None:
@@ -60,11 +61,11 @@ class Pruning:
                 f"keep_days must be at least {FRESH.days}: until then, a done hook may come again"
             )
         self._inbox = inbox
-        # Prune even if hooks are kept forever: the inbox then checks its clock, and it must have done that
-        # before it can make room when it is full.
+        # Prune even if hooks are kept forever: pruning makes the inbox check its clock. Without these checks,
+        # a full inbox can't make room.
         self._age = timedelta(days=keep_days) if keep_days is not None else _FOR_GOOD
 
     async def prune(self) -> None:
-        """Raises InboxUnavailable."""
+        """Delete the hooks that are old enough. Raises InboxUnavailable."""
         if pruned := await self._inbox.prune(self._age):
             log.info("deleted %d hooks that were done or ignored for more than %s", pruned, self._age)

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 class NotYet(Exception):
     """Raise this in a handler that can't do its work yet. The hook waits for its next delivery.
 
-    `retry_after` is sent as `Retry-After`, in seconds; the sender may ignore it. Raises ValueError if it is
-    not finite.
+    The response's `Retry-After` header is `retry_after`, in seconds. The sender may ignore the header. Raises
+    ValueError if `retry_after` is not finite.
     """
 
     def __init__(self, retry_after: float = 60.0) -> None:
@@ -33,7 +33,8 @@ class LeaseLost(Exception):
 class SettingsError(ValueError):
     """Settings are missing or wrong.
 
-    `problems` has a line for each, with the variable's name and how to fix it, but never its value.
+    `problems` has a line for each problem: the variable's name and how to fix the problem, but never the
+    variable's value.
     """
 
     def __init__(self, problems: Iterable[str]) -> None:

@@ -1,4 +1,4 @@
-"""The cause of a failed attempt, safe to log. The exception's text is left out: it may quote the customer."""
+"""The cause of a failed attempt, safe to log: without the exception's text, which may contain customer data."""
 
 import logging
 import traceback
@@ -18,7 +18,7 @@ class Cause(NamedTuple):
     """The exception's type, and the place in the handler: `file:line in function`.
 
     `place` is empty if `tallyhook` raised the error while a review was applied. `reason` is set only if it
-    can't quote a customer.
+    can't contain customer data.
     """
 
     exception: str
@@ -36,12 +36,12 @@ class Cause(NamedTuple):
 
 
 def cause_of(error: Exception) -> Cause:
-    """The cause of a failure, from the caught exception.
+    """Return the cause of a failure, from the caught exception.
 
-    The place is the last traceback line in the handler's own file, not in a library that it called. If no
-    handler was running, it is the line that raised, or empty for a `tallyhook.Error`. Also logs the
-    traceback at DEBUG, without the exception's text, which may quote the customer. The log record's `raised`
-    is the exception.
+    The place is the last traceback line in the handler's own file, not in a library that the handler called.
+    If no handler was running, the place is the line that raised the exception, or empty for a
+    `tallyhook.Error`. Also logs the traceback at DEBUG, without the exception's text, which may contain
+    customer data. The attribute `raised` of the log record is the exception.
     """
     trail = "".join(traceback.format_tb(error.__traceback__))
     log.debug("a handler raised %s\n%s", type(error).__name__, trail, extra={"raised": error})

@@ -17,7 +17,7 @@ HookHandler = Callable[[T], Awaitable[None] | None]
 ReviewHandler = Callable[[Review], Awaitable[None] | None]
 Handler = Callable[[Any], Awaitable[None]]
 
-# How like a type a word must be to be a misspelling of it: one or two letters of twenty.
+# How similar a word must be to a type to be seen as a misspelling: one or two letters of twenty may differ.
 _NEARLY = 0.9
 
 BILLABLE = events.SubscriptionBillable.TYPE
@@ -26,8 +26,8 @@ BILLABLE = events.SubscriptionBillable.TYPE
 class Handlers:
     """One handler per type of event. Billable hooks may have a review handler instead.
 
-    A handler belongs to one source, given by name, or to all sources, given as `None`. A handler for one
-    source takes precedence.
+    A handler is registered for one source, given by name, or for all sources, given as `None`. A handler for
+    one source takes precedence.
     """
 
     def __init__(self) -> None:
@@ -47,13 +47,16 @@ class Handlers:
         self._reviews[source] = _as_coroutine(handler)
 
     def handler(self, source: Source, type: str) -> Handler | None:
-        """The handler for a source's events of this type. None if a review takes precedence."""
+        """Return the handler for a source's events of this type.
+
+        Returns None if there is no handler, or if the source's own review handler takes precedence.
+        """
         if (handler := self._handlers.get((source.name, type))) is not None:
             return handler
         return None if self._own_review(source, type) else self._handlers.get((None, type))
 
     def review(self, source: Source, type: str = BILLABLE) -> Handler | None:
-        """The review handler for a source's invoices."""
+        """Return the review handler for a source's invoices, or None if there is none."""
         if type != BILLABLE or not has_invoices(source) or (source.name, type) in self._handlers:
             return None
         return self._reviews.get(source.name) or self._reviews.get(None)
@@ -66,9 +69,11 @@ class Handlers:
 
 
 def type_name(type: str, sources: Iterable[Source]) -> str:
-    """The name of a type of event from these sources, as events have it: Cheddar's may be in any case.
+    """Return the event type as it is spelled in events.
 
-    Raises ValueError if it looks like a misspelt type of Cheddar's. Its events would be acknowledged unseen.
+    Cheddar's types may be given in any combination of upper and lower case. Raises ValueError if `type` looks
+    like a misspelt Cheddar type, because the events of the intended type would be acknowledged without being
+    handled. Also raises ValueError if `type` may be meant for either Cheddar or another source.
     """
     names = {name.lower(): name for name in events.TYPES}
     known = names.get(type.strip().lower())
@@ -90,14 +95,14 @@ def has_invoices(source: Source) -> bool:
 
 
 def argument(event: Event[object]) -> events.Hook | Event[object]:
-    """What the handler is called with: Cheddar's typed hook, or the event of another source."""
+    """Return the argument for the handler: Cheddar's typed hook, or the event of another source."""
     return event.payload if isinstance(event.payload, events.Hook) else event
 
 
 def _as_coroutine(handler: Callable[[T], Awaitable[None] | None]) -> Callable[[T], Awaitable[None]]:
-    """The handler as a coroutine function. A plain function runs in a thread.
+    """Return the handler as a coroutine function. A plain function runs in a thread.
 
-    Raises TypeError for a generator function, of which nothing would run.
+    Raises TypeError for a generator function, because a call would run none of its code.
     """
     kinds = (handler, type(handler).__call__)
     if any(inspect.isgeneratorfunction(it) or inspect.isasyncgenfunction(it) for it in kinds):
@@ -106,11 +111,11 @@ def _as_coroutine(handler: Callable[[T], Awaitable[None] | None]) -> Callable[[T
 
     async def call(argument: T) -> None:
         result: object = handler(argument) if in_loop else await asyncio.to_thread(handler, argument)
-        while inspect.isawaitable(result):  # also if the handler itself didn't await it
+        while inspect.isawaitable(result):  # a plain function may also return an awaitable
             result = await result
         task = asyncio.current_task()
         if task is not None and task.cancelling():
-            raise asyncio.CancelledError  # the handler has caught it, and is not done
+            raise asyncio.CancelledError  # the handler caught the cancellation, so its work may not be done
         if result is not None:
             raise TypeError(
                 f"a handler returns None, not {type(result).__name__}: raise an exception if it isn't done"

@@ -11,7 +11,7 @@ from tallyhook_receiver.responses import Response, json_response
 
 log = logging.getLogger("tallyhook.receiver")
 
-_FRESH = 1.0  # seconds; anyone may ask, and each check is a write
+_FRESH = 1.0  # seconds; anyone may request a check, and each check writes to the inbox
 
 
 def _answer(status: int, word: str) -> Response:
@@ -27,8 +27,9 @@ _CLOSING = _answer(503, "closing")
 class Health:
     """Checks the inbox and the clients, at most once a second.
 
-    A GET of a path that ends with `path` is a health check; None turns it off. `opened` returns the open
-    inbox, and may raise InboxUnavailable. `broken` returns the names of the sources whose client is closed.
+    A GET of a path that ends with `path` is a health check. If `path` is None, there are no health checks.
+    `opened` returns the open inbox, and may raise InboxUnavailable. `broken` returns the names of the sources
+    whose client is closed.
     """
 
     def __init__(
@@ -50,9 +51,9 @@ class Health:
         return method in ("GET", "HEAD") and self._path is not None and path.endswith(self._path)
 
     async def answer(self) -> Response:
-        """The response: 200 if the inbox can be read and written and no client is closed.
+        """Return a 200 if the inbox can be read and written and no client is closed.
 
-        Otherwise 503, with the reason in a word or two.
+        Otherwise return a 503, with the reason in a word or two.
         """
         if self._is_closing():
             return _CLOSING

@@ -27,7 +27,7 @@ log = logging.getLogger("tallyhook.receiver")
 class Intake:
     """Receives requests. Each hook has at most one attempt at a time.
 
-    `context` opens the inbox if necessary, and returns the context of attempts; it may raise
+    `context` opens the inbox if necessary, and returns the `Context` that all attempts share. It may raise
     InboxUnavailable. While `is_closing` returns True, new hooks are refused with 503.
     """
 
@@ -71,7 +71,7 @@ class Intake:
                 await asyncio.wait(late)
 
     def precheck(self, method: str, headers: Mapping[str, str], peer: str | None) -> Response | None:
-        """Check a request before its body is read. Returns the refusal, or None to go on.
+        """Check a request before its body is read. Returns the refusal, or None if the request may continue.
 
         `peer` is the remote address of the connection, or None if the server doesn't know it.
         """
@@ -91,9 +91,10 @@ class Intake:
         return response
 
     async def receive(self, headers: Mapping[str, str], body: bytes, peer: str | None) -> Response:
-        """The response to a request that has passed `precheck`. Header names are in lower case.
+        """Return the response to a request that has passed `precheck`. Header names are in lower case.
 
-        It is a 2xx only if the hook's work is done, or if it has no handler. No input makes this raise.
+        The response is a 2xx only if the hook's work is done, or if the hook has no handler. This method never
+        raises, whatever the input is.
         """
         if len(body) > self.max_body:
             return self.refused(responses.TOO_LARGE)
@@ -108,9 +109,10 @@ class Intake:
         return response
 
     def _signers(self, headers: Mapping[str, str], body: bytes, peer: str | None) -> list[Source]:
-        """The sources whose signature fits, or else the unsigned sources that allow this network.
+        """Return the sources that signed the request. If there are none, return the unsigned sources that fit.
 
-        Tries every source, so that the response time doesn't reveal which one fits.
+        Tries every signing source, so that the response time doesn't reveal which one matches. An unsigned
+        source fits if the sender is in its networks.
         """
         if signers := [source for source in self._signing if _signed(source, headers, body)]:
             return signers
@@ -119,7 +121,10 @@ class Intake:
         return [source for source in near if _signed(source, headers, body)]
 
     async def _read(self, signers: Sequence[Source], headers: Mapping[str, str], body: bytes) -> Response:
-        """Find the signer that the body belongs to. A product's key is not valid for another product."""
+        """Read the hook with the signer that its body belongs to, and return the response.
+
+        A product's key is not valid for another product.
+        """
         if self._is_closing():
             return later(RETRY_AFTER, "closing")
         for source in signers:
@@ -130,7 +135,7 @@ class Intake:
             except DecodeError as error:
                 return await self._keep_undecodable(source, body, str(error))
             except Exception as error:
-                # An exception from a user's own source may quote the body.
+                # An exception from a user's own source may contain parts of the body.
                 log.error("source %s can't read a hook: %s", source.name, type(error).__name__)
                 return await self._keep_undecodable(source, body, f"{type(error).__name__}: {error}")
             else:
@@ -171,11 +176,11 @@ class Intake:
         return await self._join(context, source, event, letter)
 
     def _is_old(self, event: Event[object]) -> bool:
-        """Whether an event is too old. An event without a date counts as too old."""
+        """Whether an event is too old. If ages are limited, an event without a date is too old."""
         return self._max_age is not None and (event.at is None or self._clock() - event.at > self._max_age)
 
     async def _is_begun(self, context: Context, key: str) -> bool:
-        """Whether a receiver has begun to handle this hook and not finished."""
+        """Whether a receiver has begun to handle this hook but has not finished."""
         record = await context.inbox.get(key)
         return record is not None and record.attempts > 0 and record.state is not State.DONE
 
@@ -186,11 +191,11 @@ class Intake:
 
     async def _join(self, context: Context, source: Source, event: Event[object], letter: Letter) -> Response:
         """Wait for the attempt at this hook. Start one if none is running."""
-        if self._is_closing():  # it may have begun to close since the request came
+        if self._is_closing():  # the receiver may have begun to close since the request arrived
             return later(RETRY_AFTER, "closing")
         key = letter.key
         attempt, task = self._running.get(key, (None, None))
-        if attempt is None or task is None or task.done():  # a done task was canceled before it began
+        if attempt is None or task is None or task.done():  # a done task here was canceled before it began
             attempt = Attempt(context, source, msgspec.structs.replace(event, source=source.name), letter)
             task = asyncio.create_task(attempt.run())
             self._running[key] = attempt, task

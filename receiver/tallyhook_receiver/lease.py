@@ -12,13 +12,13 @@ from tallyhook_receiver.observer import Observers
 
 
 class Lease:
-    """The lease on one hook. It is renewed every third of its length, until `stop`."""
+    """The lease on one hook. Each time a third of its length has passed, it is renewed, until you call `stop`."""
 
     def __init__(self, inbox: Inbox, owner: str, seconds: float) -> None:
         self.inbox = inbox
         self.owner = owner
         self._seconds = seconds
-        self._until = 0.0  # by this process's uptime; never later than in the inbox
+        self._until = 0.0  # the lease's end by this process's uptime; never later than the end in the inbox
         self._timer: asyncio.TimerHandle | None = None
         self._renewing: asyncio.Task[None] | None = None
 
@@ -41,14 +41,14 @@ class Lease:
     def check(self) -> None:
         """Raise LeaseLost unless at least a quarter of the lease is left.
 
-        Call this right before a request: it gives the request that much time to get sent before another
-        worker may take over, even if this process was suspended for a while.
+        Call this method right before a request. At least that much time is then left to send the request
+        before another worker may take over the hook, even if this process was suspended for a while.
         """
         if uptime() >= self._until - self._seconds / 4:
             raise LeaseLost("the lease has run out")
 
     def stop(self) -> None:
-        """Stop renewing the lease. Does nothing if it was never claimed."""
+        """Stop renewing the lease. Does nothing if no hook was claimed."""
         if self._timer is not None:
             self._timer.cancel()
         if self._renewing is not None:
@@ -60,7 +60,7 @@ class Lease:
         def start() -> None:
             self._renewing = asyncio.create_task(self._renew(key))
 
-        # Create the task only when it is needed: most work is done by then.
+        # Create the task only when the first renewal is due: most work is done by then.
         self._timer = asyncio.get_running_loop().call_later(self._seconds / 3, start)
 
     async def _renew(self, key: str) -> None:
@@ -68,7 +68,7 @@ class Lease:
             asked = uptime()
             try:
                 await self.inbox.renew(key, self.owner, self._seconds)
-                if asked < self._until:  # once it has run out, `check` keeps failing
+                if asked < self._until:  # once the lease has run out, `check` keeps failing
                     self._until = asked + self._seconds
             except InboxUnavailable:
                 pass  # try again before the lease ends
@@ -89,7 +89,7 @@ class LeasedJournal:
 
     @property
     def is_open(self) -> bool:
-        """Whether a charge is being added whose outcome isn't in the journal yet."""
+        """Whether the journal has a request to add a charge, but not yet the outcome of that request."""
         return self._open is not None
 
     async def entries(self) -> Sequence[Entry]:

@@ -11,7 +11,7 @@ from tallyhook_receiver.inbox import Letter
 
 log = logging.getLogger("tallyhook.receiver")
 
-# The `extra` fields of the receiver's log records. A record has those that are known.
+# The `extra` fields of the receiver's log records. A record has only the fields that are known.
 FIELDS = ("hook", "product", "type", "attempt", "state", "status", "exception", "reason", "place")
 
 
@@ -22,7 +22,7 @@ class Work(Protocol):
     def about(self) -> Mapping[str, str]: ...
 
 
-# Set during an attempt at a hook, also in the threads of handlers.
+# Set during an attempt at a hook, including in the threads that run handlers.
 working_at: ContextVar[Work | None] = ContextVar("tallyhook_working_at", default=None)
 
 
@@ -47,8 +47,8 @@ class JSONFormatter(logging.Formatter):
         handler.setFormatter(JSONFormatter())
         logging.basicConfig(level=logging.INFO, handlers=[handler])
 
-    Records that handlers and libraries log during an attempt get these fields too. `error` has the traceback
-    of a logged exception.
+    Records that handlers and libraries log during an attempt get the hook's fields too. The field `error` has
+    the traceback of a logged exception.
     """
 
     def format(self, record: logging.LogRecord) -> str:

@@ -10,9 +10,10 @@ T = TypeVar("T")
 
 
 class LoopThread:
-    """An event loop in a thread. The first call in each process starts it.
+    """An event loop in a thread. The first call in each process starts the thread.
 
-    A server may load the application and then fork its workers, but a fork doesn't copy threads.
+    It can't be started earlier: a server may load the application and then fork its workers, and a fork
+    doesn't copy threads.
     """
 
     def __init__(self) -> None:

@@ -19,14 +19,14 @@ class Observer:
     """Is told about requests and hooks. Override the methods that you need; the others do nothing.
 
     The methods run in the event loop and must not block. Their exceptions are logged, and don't affect the
-    hook. A `letter` contains the hook's body: export only its key, product and type.
+    hook. A `letter` contains the hook's body, so export only the letter's key, product and type.
     """
 
     def refused(self, response: Response) -> None:
         """A request was refused: not a signed hook, too large, too slow, or from an unknown sender."""
 
     def request(self, headers: Mapping[str, str]) -> AbstractContextManager[object]:
-        """Surrounds the work on a request, from the verified signature to the response."""
+        """Return a context manager for the work on a request, from the verified signature to the response."""
         return nullcontext()
 
     def answered(self, response: Response, seconds: float) -> None:
@@ -36,14 +36,20 @@ class Observer:
         """
 
     def repeated(self, product: str) -> None:
-        """A hook of this product was delivered again with a body that is done. Called within `attempt`."""
+        """A hook of this product was delivered again, with a body whose work is done.
+
+        Called within `attempt`.
+        """
 
     def attempt(self, letter: Letter) -> AbstractContextManager[object]:
-        """Surrounds an attempt at a hook. It may continue after the response to the request."""
+        """Return a context manager for an attempt at a hook. The attempt may continue after the response."""
         return nullcontext()
 
     def step(self, name: Step) -> AbstractContextManager[object]:
-        """Surrounds a part of an attempt: confirming an unsigned event, the handler, or applying a review."""
+        """Return a context manager for one step of an attempt.
+
+        The steps are confirming an unsigned event, running the handler, and applying a review.
+        """
         return nullcontext()
 
     def wrote(self, entry: Entry) -> None:
@@ -53,17 +59,17 @@ class Observer:
         """A review was applied, or had nothing to do. Called within `attempt`."""
 
     def finished(self, letter: Letter, state: State, seconds: float) -> None:
-        """An attempt ended after `seconds`, and the inbox has stored its state. Called within `attempt`.
+        """An attempt ended after `seconds`, and the inbox has stored the hook's state. Called within `attempt`.
 
         Not called if the inbox is unavailable, or if the attempt was canceled while adding a charge.
         """
 
     def looked_again(self, letter: Letter, state: State) -> None:
-        """A review had its second look, and its hook is in this state now."""
+        """A review got its second look. The review's hook is now in this state."""
 
 
 class Observers:
-    """Calls several observers. It is falsy if there are none."""
+    """Calls several observers. The object is falsy if there are no observers."""
 
     def __init__(self, observers: Iterable[Observer]) -> None:
         self._observers = tuple(observers)
@@ -82,7 +88,7 @@ class Observers:
     def around(
         self, part: Callable[[Observer], AbstractContextManager[object]]
     ) -> AbstractContextManager[object]:
-        """A context manager that enters the context of every observer."""
+        """Return a context manager that enters the context manager of every observer."""
         return self._around(part) if self._observers else _NOTHING
 
     @contextmanager
@@ -101,7 +107,7 @@ _NOTHING = nullcontext()
 
 @contextmanager
 def _harmless(part: AbstractContextManager[object]) -> Iterator[None]:
-    """Enter a context that can neither swallow exceptions nor raise its own on exit."""
+    """Enter a context manager, but keep it from swallowing exceptions and from raising its own when it exits."""
     part.__enter__()
     try:
         yield
@@ -120,6 +126,6 @@ def _leave(part: AbstractContextManager[object], error: BaseException | None) ->
 
 
 def _log(error: Exception) -> None:
-    """Log an observer's exception without its context and cause, which may quote the customer."""
+    """Log an observer's exception without its context and cause, which may contain customer data."""
     error.__context__ = error.__cause__ = None
     log.error("an observer failed", exc_info=error)

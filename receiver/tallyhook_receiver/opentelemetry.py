@@ -20,12 +20,13 @@ from tallyhook_receiver.responses import Response
 class Spans(Observer):
     """Traces a receiver's work: `Receiver(…, observers=[Spans()])`.
 
-    A verified request is a span. It is a child of the server's span, or else of the request's `traceparent`
-    header. The attempt at its hook is a child span, which has a child for each step: `confirm`, `handle`,
-    `apply`. Journal entries are events of `apply`. To trace API calls too, instrument httpx, for example with
-    `HTTPXClientInstrumentor`. Spans never contain parts of a hook's body, or exceptions from handlers.
+    Each verified request is a span. Its parent is the server's span. If the server has no span, the parent is
+    the one in the request's `traceparent` header. The attempt at the hook is a child span, which has a child
+    for each step: `confirm`, `handle`, `apply`. Journal entries are events of the `apply` span. To trace API
+    calls too, instrument httpx, for example with `HTTPXClientInstrumentor`. Spans never contain parts of a
+    hook's body, or exceptions from handlers.
 
-    `provider`: the tracer provider; None means the global one.
+    `provider`: the tracer provider; None means the global provider.
     """
 
     def __init__(self, provider: TracerProvider | None = None) -> None:
@@ -60,7 +61,7 @@ class Spans(Observer):
         with self._span(name, {}) as span:
             try:
                 yield span
-            except (NotYet, EarlierInvoiceOutstanding, OutcomeUnknown):  # waiting is not a failure
+            except (NotYet, EarlierInvoiceOutstanding, OutcomeUnknown):  # these mean waiting, not failure
                 raise
             except Exception:
                 span.set_status(Status(StatusCode.ERROR))
@@ -94,7 +95,7 @@ class Spans(Observer):
         context: Context | None = None,
         kind: SpanKind = SpanKind.INTERNAL,
     ) -> AbstractContextManager[Span]:
-        # A handler's exception may quote the customer.
+        # Spans don't record a handler's exception, because it may contain customer data.
         return self._tracer.start_as_current_span(
             name, context, kind, attributes, record_exception=False, set_status_on_exception=False
         )

@@ -26,7 +26,7 @@ class Setting(NamedTuple):
         default: the value if the variable is not set.
         name: the variable's name, without the prefix.
         argument: the argument's name.
-        missing: what to set, if the variable is required.
+        missing: if the variable is required, what it must be set to, in words.
     """
 
     read: Callable[[str], Any] | None
@@ -209,7 +209,7 @@ DEFAULTS = cast(Options, {name: setting.default for name, setting in ARGUMENTS.i
 
 
 def complete(given: Options) -> Options:
-    """The arguments with all defaults filled in.
+    """Return the arguments with all defaults filled in.
 
     Raises TypeError for an unknown name, and ValueError for an invalid `handle_within`.
     """
@@ -223,10 +223,10 @@ def complete(given: Options) -> Options:
 
 
 def lease_of(options: Options, sources: Iterable[Source]) -> float:
-    """The lease in seconds.
+    """Return the length of a lease in seconds.
 
-    Raises ValueError if it is shorter than a client's timeout: if a worker dies during a call, the next
-    worker must not start before that call is over.
+    Raises ValueError if the lease is shorter than a client's timeout: if a worker dies during a call, the next
+    worker must not start before that call has ended.
     """
     asked, timeout = options["lease"], _timeout(sources)
     if asked is None:
@@ -242,7 +242,10 @@ def lease_of(options: Options, sources: Iterable[Source]) -> float:
 
 
 def unknown_for_of(options: Options, sources: Iterable[Source]) -> timedelta:
-    """`unknown_for`. Raises ValueError unless it exceeds a client's timeout and is at most half an hour."""
+    """Return `unknown_for`.
+
+    Raises ValueError unless it exceeds every client's timeout and is at most half an hour.
+    """
     asked, timeout = options["unknown_for"], timedelta(seconds=_timeout(sources))
     if asked is None:
         return max(_UNKNOWN_FOR, timeout + _MARGIN)
@@ -256,7 +259,7 @@ def unknown_for_of(options: Options, sources: Iterable[Source]) -> timedelta:
 
 
 def gone_after_of(options: Options) -> timedelta:
-    """`gone_after`. Raises ValueError if it is negative."""
+    """Return `gone_after`. Raises ValueError if it is negative."""
     span = _span(options["gone_after"])
     if span < timedelta(0):
         raise ValueError(f"gone_after can't be negative: {options['gone_after']}")
@@ -268,7 +271,10 @@ def _span(asked: timedelta | float) -> timedelta:
 
 
 def _timeout(sources: Iterable[Source]) -> float:
-    """The longest timeout of the Cheddar clients, in seconds. A client's deadline counts if it is shorter."""
+    """Return the longest timeout of the Cheddar clients, in seconds.
+
+    If a client's deadline is shorter than its timeout, the deadline is used instead.
+    """
     clients = [it.client for it in sources if isinstance(it, Cheddar) and it.client is not None]
     timeouts = [min(client.timeout, client.deadline or math.inf) for client in clients]
     return max((it for it in timeouts if it < math.inf), default=0.0)

@@ -19,10 +19,10 @@ _SETTLED = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 60.0, 300.0
 class Metrics(Observer):
     """Counts a receiver's work: `Receiver(…, observers=[Metrics()])`.
 
-    Labels are products, handled types of hooks, states and statuses, never customers. Amounts are in the
-    product's currency. Prometheus stores them as floats: use them for graphs, not for accounting.
+    Labels are products, types of handled hooks, states and statuses, but never customers. Amounts are in the
+    product's currency. Prometheus stores amounts as floats, so use them for graphs, not for accounting.
 
-    `registry`: where the metrics are registered. Make one `Metrics` per registry.
+    `registry`: where the metrics are registered. Create only one `Metrics` per registry.
     """
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:

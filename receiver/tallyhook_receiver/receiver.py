@@ -40,7 +40,7 @@ OnEvent = TypeVar("OnEvent", bound=Callable[[Any], Awaitable[None] | None])
 
 
 class Receiver:
-    """Receives signed hooks, and acknowledges each one only after its work is done.
+    """Receives signed hooks, and acknowledges a hook only after your handler has finished its work.
 
         receiver = Receiver(Cheddar("ACME", key, client))
 
@@ -48,8 +48,9 @@ class Receiver:
         async def audit(review: Review) -> None:
             review.set_quantity("GB", await used(review.customer.code, review.period))
 
-    Serve either `receiver.asgi` or `receiver.wsgi` in a process, not both. Until the sender gets a 2xx, it
-    delivers the hook again, and a held invoice stays held. So the sender's retries are the queue.
+    In each process, serve either `receiver.asgi` or `receiver.wsgi`, not both. The sender delivers a hook
+    again until it gets a 2xx, and a held invoice remains held until then. So the sender's retries serve as
+    the queue.
 
     Args:
         sources: the senders of hooks: `Cheddar`, `StandardWebhooks`, `SharedKey`, `Fusebill`,
@@ -115,11 +116,12 @@ class Receiver:
         environ: Mapping[str, str] | None = None,
         **options: Unpack[Options],
     ) -> Self:
-        """A receiver set up by environment variables, such as `TALLYHOOK_ANSWER_WITHIN` for `answer_within`.
+        """Create a receiver from environment variables, such as `TALLYHOOK_ANSWER_WITHIN` for `answer_within`.
 
-        Arguments that you pass take precedence. `environ` defaults to the process's environment. Without
-        `sources`, the variables name one product; docs/operations.md lists them. Unknown variables are
-        logged. The receiver owns that product's client, and closes its connections when it closes.
+        Arguments that you pass take precedence. `environ` defaults to the process's environment. If you pass
+        no `sources`, the variables must define one product. The receiver owns that product's client, and
+        closes the client's connections when the receiver closes. docs/operations.md lists the variables.
+        Unknown variables are logged.
 
         Raises SettingsError, which lists all problems.
         """
@@ -141,9 +143,9 @@ class Receiver:
     ) -> Callable[[HookHandler[Any]], HookHandler[Any]]:
         """Decorate the handler for a type of event: a class of `tallyhook.cheddar.hooks`, or a name.
 
-        The handler gets Cheddar's typed hook, or the `Event` of another source. It may run several times for
-        an event, until it returns without an exception. `source` limits it to one source. Raises ValueError
-        if the type already has a handler, or is a misspelt type of Cheddar's.
+        The handler gets Cheddar's typed hook, or the `Event` of another source. The handler may run several
+        times for an event, until it returns without an exception. `source` limits the handler to one source.
+        Raises ValueError if the type already has a handler, or looks like a misspelt Cheddar type.
         """
         its_source = self._name_of(source)
         sources = self.sources.values() if its_source is None else [self.sources[its_source]]
@@ -162,8 +164,8 @@ class Receiver:
     def review(self, handler: OnReview | Source | str, /) -> OnReview | Callable[[OnReview], OnReview]:
         """Decorate the handler that declares what a held invoice should have: `@receiver.review`.
 
-        It gets the invoices of all Cheddar sources; `review.product` names the source. Use
-        `@receiver.review("ACME")` for the invoices of one source. Each of these sources needs a client.
+        The handler gets the invoices of all Cheddar sources, and `review.product` names the source. For the
+        invoices of only one source, use `@receiver.review("ACME")`. Each of these sources needs a client.
         """
         if not isinstance(handler, str | Source):
             self._handlers.add_review(None, handler)
@@ -185,15 +187,15 @@ class Receiver:
         return name
 
     def page(self, *, check: Check) -> Page:
-        """A read-only page that shows the inbox: an ASGI application for you to mount.
+        """Return a read-only page that shows the inbox, as an ASGI application for you to mount.
 
-        `check` gets the headers of each request, with lower-case names. It may be a coroutine function. If it
-        returns anything but True, the answer is 403.
+        `check` gets the headers of each request, with lower-case names. It may be a coroutine function. If
+        `check` returns anything but True, the answer is 403.
         """
         return Page(self._opened_inbox, check)
 
     async def open(self) -> None:
-        """Open the inbox. If you don't call this, the first request does.
+        """Open the inbox. If you don't call this method, the first request opens the inbox.
 
         Raises InboxUnavailable. Raises ValueError if a source with reviews has no usable client.
         """
@@ -206,7 +208,10 @@ class Receiver:
         await self._opened()
 
     async def _opened(self) -> Context:
-        """The context of attempts. Opens the inbox if it isn't open in this process and event loop."""
+        """Return the `Context` that all attempts share.
+
+        Opens the inbox if it isn't open in this process and event loop.
+        """
         if self._is_closing:
             raise InboxUnavailable("the receiver is closing")
         loop = asyncio.get_running_loop()
@@ -240,7 +245,7 @@ class Receiver:
         return (await self._opened()).inbox
 
     def _broken(self) -> list[str]:
-        """The names of the sources that need their client and whose client is closed."""
+        """Return the names of the sources that need their client but whose client is closed."""
         return [
             name
             for name, client in self._clients.items()
@@ -251,18 +256,19 @@ class Receiver:
         return source.name in self._context.unsigned or self._handlers.review(source) is not None
 
     async def look_again(self) -> int:
-        """Take a second look at each review that is due by the receiver's clock. Returns how many.
+        """Take every second look that is due by the receiver's clock. Returns how many there were.
 
-        An open receiver does this every ten seconds. Call it yourself in a test with a virtual clock, or from
-        cron if no receiver keeps running. Raises InboxUnavailable.
+        An open receiver does this every ten seconds. Call this method yourself in a test with a virtual clock,
+        or from cron if no receiver keeps running. Raises InboxUnavailable.
         """
         return await look_again(await self._opened(), self.sources)
 
     async def aclose(self, within: float | None = None) -> None:
         """Accept no more hooks, wait up to `within` seconds for running handlers, then close the inbox.
 
-        None means `close_within`. Handlers that still run after that are canceled, and other workers may take
-        their hooks. Clients that you passed stay open. You can `open` the receiver again.
+        If `within` is None, the argument `close_within` is used. Handlers that still run after that time are
+        canceled, and other workers may take over their hooks. Clients that you passed remain open. You can
+        `open` the receiver again.
         """
         self._is_closing = True
         if self._loop is None or self._process != os.getpid():
@@ -288,7 +294,7 @@ class Receiver:
         """Receive one request from any kind of server, and return the response for the sender.
 
         `peer` is the remote address of the connection, or None if unknown. The response is a 2xx only if the
-        hook's work is done, or if it has no handler. No input makes this raise.
+        hook's work is done, or if the hook has no handler. This method never raises, whatever the input is.
         """
         named = {name.lower(): value for name, value in headers.items()}
         refusal = self._intake.precheck(method, named, peer)
@@ -297,10 +303,10 @@ class Receiver:
     def answer(
         self, method: str, headers: Mapping[str, str], body: bytes, peer: str | None = None
     ) -> Response:
-        """`handle` for callers without an event loop: a Flask or Django view, AWS Lambda.
+        """Does the same as `handle`, for callers without an event loop: a Flask or Django view, AWS Lambda.
 
         The work, including handlers and clients, runs in an event loop in a thread that the receiver keeps
-        between calls. `close` ends the thread; it is called when the process exits.
+        between calls. `close` ends the thread. When the process exits, `close` is called automatically.
         """
         return self.run(self.handle(method, headers, body, peer))
 
@@ -312,10 +318,10 @@ class Receiver:
         return self._loop_thread.run(work)
 
     def close(self, within: float | None = None) -> None:
-        """`aclose` for a receiver that was used through `answer`, `run` or `wsgi`; otherwise does nothing.
+        """Does the same as `aclose`, for a receiver that was used through `answer`, `run` or `wsgi`.
 
-        Closes the connections of the sources' clients, because their event loop ends. The clients stay open
-        and reconnect when needed.
+        Does nothing for any other receiver. Closes the connections of the sources' clients, because their
+        event loop ends. The clients remain open and reconnect when needed.
         """
         if self._loop_thread.is_running:
             atexit.unregister(self.close)
@@ -323,7 +329,7 @@ class Receiver:
             self._loop_thread.stop()
 
     async def _end(self, within: float | None = None) -> None:
-        """`aclose`, and close the clients' connections because the event loop ends."""
+        """Call `aclose`, then close the clients' connections because the event loop ends."""
         await self.aclose(within)
         await self._disconnect()
 

@@ -9,7 +9,7 @@ RETRY_AFTER = 60.0
 
 
 class Response(NamedTuple):
-    """An HTTP response. `word` tells the responses to hooks apart."""
+    """An HTTP response. `word` distinguishes the responses to hooks."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -18,7 +18,7 @@ class Response(NamedTuple):
 
 
 def json_response(status: int, about: str, word: str, *headers: tuple[str, str]) -> Response:
-    """A response with JSON, for example `{"hook": "done"}`."""
+    """Return a response with JSON, for example `{"hook": "done"}`."""
     body = json.dumps({about: word}).encode() + b"\n"
     content = (("Content-Type", "application/json"), ("Content-Length", str(len(body))))
     return Response(status, (*content, *headers), body, word)
@@ -45,5 +45,5 @@ UNRESOLVED = _hook(500, "unresolved")
 
 
 def later(seconds: float, word: str = "not yet") -> Response:
-    """A 503 with `Retry-After`. The invoice stays held, and the sender delivers the hook again."""
+    """Return a 503 with `Retry-After`. The invoice remains held, and the sender delivers the hook again."""
     return _hook(503, word, ("Retry-After", str(max(1, math.ceil(seconds)))))

@@ -19,7 +19,7 @@ PREFIX = "TALLYHOOK_"
 
 _FILE = "_FILE"
 
-# The command line reads these, for a mock.
+# The command line reads these variables for the mock.
 _OTHERS = {"CONSOLE_TOKEN", "MOCK"}
 
 
@@ -97,7 +97,7 @@ class Settings:
     unknown: Mapping[str, str]
 
     def product(self, *, connects: bool = True) -> Cheddar:
-        """The product, with a client if `connects` is True and a user is set.
+        """Return the product, with a client if `connects` is True and a user is set.
 
         Raises SettingsError, which lists all problems.
         """
@@ -107,7 +107,7 @@ class Settings:
         code, keys = self.values["PRODUCT_CODE"], self.values["KEYS"]
         client = None
         if connects and "USER" in self.values:
-            # Loaded only here: the commands that read the inbox would wait for it.
+            # Imported only here, because the import is slow and commands that read the inbox don't need it.
             from tallyhook.cheddar.client import AsyncClient
 
             user, password = self.values["USER"], self.values["PASSWORD"]
@@ -118,7 +118,7 @@ class Settings:
             raise SettingsError([f"{self.prefix}KEYS: {error}"]) from None
 
     def options(self) -> Options:
-        """The receiver's arguments that are set. Raises SettingsError, which lists all problems."""
+        """Return the receiver's arguments that are set. Raises SettingsError, which lists all problems."""
         if self.problems:
             raise SettingsError(self.problems)
         given = ((name, setting.name) for name, setting in ARGUMENTS.items() if setting.name in self.values)
@@ -142,10 +142,10 @@ class Settings:
 
 
 def read(environ: Mapping[str, str], prefix: str = PREFIX) -> Settings:
-    """Read the variables with this prefix. An empty variable counts as not set.
+    """Read the variables with this prefix. An empty variable is treated as not set.
 
-    A variable named `…_FILE` may name a file that has the value, as Docker and systemd provide secrets.
-    Problems never quote a value.
+    Instead of a variable, you can set `…_FILE` to the path of a file that contains the value, because Docker
+    and systemd provide secrets as files. Problems never quote a value.
     """
     values: dict[str, Any] = {}
     problems: list[str] = []

@@ -1,4 +1,4 @@
-"""What the page may show of a hook: what identifies it and its result, and nothing else from its body."""
+"""The facts about a hook that the page may show: its identity and its result, but nothing else from its body."""
 
 import re
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ _HIDDEN = "•••"
 
 
 class Subject(NamedTuple):
-    """What identifies a hook, why it failed or waits, and the outcome of its review."""
+    """A hook's identity, the reason why it failed or waits, and the outcome of its review."""
 
     record: Record
     type: str
@@ -31,9 +31,10 @@ class Subject(NamedTuple):
 
 
 def subject(record: Record) -> Subject:
-    """The subject of a hook. The customer is a code or else an id, the invoice a number or else an id.
+    """Return the subject of a hook.
 
-    Unknown ones are `""`.
+    `customer` is the customer's code, or the id if there is no code. `invoice` is the invoice's number, or the
+    id if there is no number. Both are `""` if unknown.
     """
     try:
         hook = events.decode(record.body)
@@ -52,7 +53,7 @@ def subject(record: Record) -> Subject:
 
 
 def _reason(note: str, hook: events.Hook) -> str:
-    """The last line of a note, which is the error, with all card data hidden."""
+    """Return the last line of a note, which is the error message. All card data is hidden."""
     reason = note.strip().rpartition("\n")[2]
     for value in sorted(set(_card(hook.raw)), key=len, reverse=True):
         reason = reason.replace(value, _HIDDEN)
@@ -64,7 +65,7 @@ def _short(text: str) -> str:
 
 
 def _card(node: Any) -> Iterator[str]:
-    """All values of card fields in a hook."""
+    """Yield the values of all card fields in a hook."""
     if isinstance(node, list):
         for entry in node:
             yield from _card(entry)

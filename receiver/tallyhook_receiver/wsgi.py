@@ -14,10 +14,10 @@ Run = Callable[[Coroutine[Any, Any, Response]], Response]
 
 
 class WSGIApp:
-    """The WSGI application. Serve it alone, or mount it in another one, on any path.
+    """The WSGI application. Serve it alone, or mount it in another application, on any path.
 
-    Each request blocks its thread until the response, while the work runs in the receiver's event loop. It is
-    up to the server to limit how long a sender may take to send a body.
+    Each request blocks its thread until the response, while the work runs in the receiver's event loop. The
+    server must limit how long a sender may take to send a body.
     """
 
     def __init__(self, intake: Intake, health: Health, run: Run) -> None:
@@ -46,7 +46,7 @@ class WSGIApp:
 
 
 def _headers(environ: WSGIEnvironment) -> dict[str, str] | None:
-    """A request's headers, with lower-case names; None if they are too large."""
+    """Return a request's headers, with lower-case names, or None if the headers are too large."""
     headers: dict[str, str] = {}
     size = 0
     for name, value in environ.items():
@@ -62,7 +62,10 @@ def _headers(environ: WSGIEnvironment) -> dict[str, str] | None:
 
 
 def _read(environ: WSGIEnvironment, announced: str, limit: int) -> bytes | None:
-    """The body; None if it exceeds the limit. Empty if the request doesn't say how long it is."""
+    """Return the body, or None if it exceeds the limit.
+
+    The body is taken to be empty if neither the request nor the server says where it ends.
+    """
     stream: InputStream = environ["wsgi.input"]
     if announced.isdecimal():
         length = int(announced)

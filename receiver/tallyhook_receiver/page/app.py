@@ -15,7 +15,7 @@ from tallyhook_receiver.responses import HEADERS_TOO_LARGE, Response
 
 log = logging.getLogger("tallyhook.receiver")
 
-# Called with the request's headers, with lower-case names. Anything but True refuses the request.
+# Called with the request's headers, whose names are in lower case. The request is refused unless it returns True.
 Check = Callable[[Mapping[str, str]], bool | Awaitable[bool]]
 
 _STYLE = "/page.css"
@@ -47,7 +47,7 @@ _UNAVAILABLE = _response(503, "text/plain", b"the inbox is unavailable\n")
 
 
 class Page:
-    """The read-only page: an ASGI application to mount in another one. It has no scripts.
+    """The read-only page: an ASGI application to mount in another application. The page has no scripts.
 
     `opened` returns the open inbox, and may raise InboxUnavailable.
     """
@@ -66,7 +66,7 @@ class Page:
             case "websocket":
                 await receive()
                 await send({"type": "websocket.close", "code": 1000})
-            case kind:  # this tells a server that the application has no lifespan
+            case kind:  # the error tells a server that the page handles no lifespan events
                 raise RuntimeError(f"the page does not support {kind}")
 
     async def _respond(self, scope: Message) -> Response:

@@ -1,4 +1,4 @@
-"""What an operator sees: hooks by state, failed and waiting hooks with the reason, and recent reviews."""
+"""The page's content: the number of hooks by state, failed and waiting hooks with the reason, recent reviews."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -56,7 +56,7 @@ async def _newest(inbox: Inbox, limit: int, *states: State) -> Sequence[Record]:
 
 
 def document(overview: Overview, style: str, at: datetime) -> str:
-    """The HTML of the page. `style` is the URL of its style sheet, `at` the time that it shows."""
+    """Return the page's HTML. `style` is the URL of the style sheet, `at` the time that the page shows."""
     stats = overview.stats
     oldest = "" if stats.oldest is None else f"; the oldest hook was received {_moment(stats.oldest)}"
     failed = sum(stats.hooks.get(state, 0) for state in (State.UNRESOLVED, State.FAILED, State.UNDECODABLE))
