@@ -63,7 +63,7 @@ def create_app(mock: Mock, *, console_token: str = "") -> ASGIApp:
 
 
 def is_console(path: str) -> bool:
-    """Whether a path belongs to the console. Works without loading the console."""
+    """Whether a path belongs to the console. This check doesn't load the console."""
     return path == "/" or path == "/console" or path.startswith("/console/")
 
 

@@ -50,7 +50,7 @@ class CallLog:
         self._count = 0
 
     def __iter__(self) -> Iterator[CallMade]:
-        """Oldest first."""
+        """Iterate over the calls, oldest first."""
         return iter(tuple(self.by_number.values()))
 
     def clear(self) -> None:

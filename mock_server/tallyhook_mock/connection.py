@@ -59,7 +59,7 @@ def droppable(scope: Scope, close: Callable[[], object]) -> Scope:
 async def drop(scope: Scope, receive: Receive) -> None:
     """Close the TCP connection after the bytes sent so far. Returns when it is closed.
 
-    RuntimeError if the server can't drop connections.
+    Raises RuntimeError if the server can't drop connections.
     """
     extension = scope.get("extensions", {}).get(_EXTENSION)
     if extension is None:

@@ -27,14 +27,14 @@ class Duration(Value, frozen=True):
     rest: timedelta
 
     def after(self, moment: datetime) -> datetime:
-        """The moment that is this much later. ValueError beyond the year 9999."""
+        """Add this duration to a moment. Raises ValueError if the result is beyond the year 9999."""
         try:
             return add_months(moment, self.months) + self.rest
         except (ValueError, OverflowError):
             raise ValueError("the calendar ends with the year 9999") from None
 
     def before(self, moment: datetime) -> datetime:
-        """The moment that is this much earlier. ValueError before the year 1."""
+        """Subtract this duration from a moment. Raises ValueError if the result is before the year 1."""
         try:
             return add_months(moment, -self.months) - self.rest
         except (ValueError, OverflowError):
@@ -42,7 +42,10 @@ class Duration(Value, frozen=True):
 
 
 def parse_duration(written: str) -> Duration:
-    """Read `2w`, `1mo`, `1d12h`, `90s`, or ISO 8601's `P1M`. `m` means minutes. ValueError otherwise."""
+    """Read `2w`, `1mo`, `1d12h`, `90s`, or ISO 8601's `P1M`. `m` means minutes.
+
+    Raises ValueError for other text.
+    """
     found = _PLAIN.fullmatch(written) or _ISO.fullmatch(written)
     parts = {unit: int(count) for unit, count in found.groupdict().items() if count} if found else {}
     if not parts:

@@ -64,7 +64,7 @@ class Fault(_OfKind, frozen=True, kw_only=True):
     It counts the calls or deliveries that match. It strikes `times` of them (one by default), starting with
     the `nth`. With a `probability`, it strikes each of them with that probability, and without a limit unless
     `times` is given. The random draws only depend on `seed` and kind, so the same calls fail in every run.
-    ValueError for invalid values.
+    Raises ValueError for invalid values.
 
     Args:
         action: of the call, such as `customers/add-charge`; empty for every call.

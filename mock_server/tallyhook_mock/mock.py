@@ -79,7 +79,7 @@ class Mock:
         seed: int | None = None,
         journal: Journal | None = None,
     ) -> None:
-        """CatalogError if the catalogue can't be used.
+        """Raises CatalogError if the catalogue can't be used.
 
         A `journal` keeps everything on disk. If it already holds a world, that world is loaded, and `catalog`
         and `start` only apply to a reset.
@@ -119,8 +119,8 @@ class Mock:
     async def replace_catalog(self, catalog: Mapping[str, object]) -> None:
         """Start over with another catalogue. Customers and hooks are deleted. The clock keeps its time.
 
-        CatalogError if the catalogue can't be used (then nothing changes), ClockBusy while the clock is being
-        moved.
+        Raises CatalogError if the catalogue can't be used (then nothing changes), ClockBusy while the clock
+        is being moved.
         """
         await self._start_over(catalog, self.clock)
 
@@ -132,7 +132,7 @@ class Mock:
     def add_catalog(self, catalog: Mapping[str, object]) -> None:
         """Add to the catalogue until the next reset. Existing plans are replaced.
 
-        CatalogError if it can't be used.
+        Raises CatalogError if it can't be used.
         """
         at = self.clock.now()
         read_catalog(catalog, self.systems, at, self.sender.check).install(self.systems, at)
@@ -182,7 +182,8 @@ class Mock:
     async def restore(self, written: bytes) -> None:
         """Restore a world from `save`, including its clock.
 
-        SnapshotError if it can't be read (then nothing changes), ClockBusy while the clock is being moved.
+        Raises SnapshotError if it can't be read (then nothing changes), ClockBusy while the clock is being
+        moved.
         """
         if self._is_advancing:
             raise ClockBusy("another call is moving the clock")
@@ -306,8 +307,8 @@ class Mock:
         """Register a listener for a product, or for a `system` other than Cheddar (then `product` is empty).
 
         `header` and `key` are for systems whose hooks carry a shared key. By default, the system chooses the
-        header, and the mock makes a key. ValueError for a URL that hooks can't be sent to, or for an unknown
-        hook type.
+        header, and the mock makes a key. Raises Raises ValueError for a URL that hooks can't be sent to, or
+        for an unknown hook type.
         """
         self.sender.check(url)
         if system == CHEDDAR:
@@ -343,8 +344,9 @@ class Mock:
     def trigger(self, customer: Customer, type: str, override: Mapping[str, object] | None = None) -> Hook:
         """Send a hook about a customer as it is now. `override` replaces values of the body by their paths.
 
-        Nothing happens to the customer, and no invoice is held or released. ValueError if no listener wants
-        the hook, if the customer has nothing that the hook could be about, or for an unknown path.
+        Nothing happens to the customer, and no invoice is held or released. Raises Raises ValueError if no
+        listener wants the hook, if the customer has nothing that the hook could be about, or for an unknown
+        path.
         """
         at, product = self.clock.now(), customer.product.code
         event = event_about(customer, type, at, "operator")
@@ -359,13 +361,16 @@ class Mock:
         return hook
 
     def retry(self, hook: Hook) -> None:
-        """Send a hook now to each listener that has not acknowledged it. ValueError if there is none."""
+        """Send a hook now to each listener that has not acknowledged it.
+
+        Raises Raises ValueError if there is none.
+        """
         self._send_again(hook, self.state.hooks.retry, is_delivered=False)
 
     def replay(self, hook: Hook) -> None:
         """Send a hook again to each listener that has acknowledged it. Its invoice is not affected.
 
-        ValueError if there is none.
+        Raises ValueError if there is none.
         """
         self._send_again(hook, self.state.hooks.replay, is_delivered=True)
 
@@ -403,7 +408,10 @@ class Mock:
 
     @exact()
     def approve_paypal(self, customer: Customer) -> None:
-        """Approve a customer's PayPal agreement. Refusal if the subscription isn't waiting for it."""
+        """Approve a customer's PayPal agreement.
+
+        Raises Raises Refusal if the subscription isn't waiting for it.
+        """
         self.state.actor = "operator"
         subscriptions.approve_paypal(self.state, customer, self.clock.now())
         self.changed()
@@ -411,7 +419,7 @@ class Mock:
     # -- faults
 
     def plan(self, fault: Fault) -> Armed:
-        """Plan a fault. ValueError for an unknown action or hook type."""
+        """Plan a fault. Raises Raises ValueError for an unknown action or hook type."""
         if fault.action not in ("", *actions()):
             raise ValueError(f"action: {fault.action!r} is not one of {', '.join(actions())}")
         types = (*HOOK_TYPES, *(each for policy in policies().values() for each in policy.types))
@@ -463,7 +471,7 @@ class Mock:
     # -- time
 
     def switch(self, mode: Mode) -> None:
-        """Run or freeze the clock. ClockBusy while it is being moved."""
+        """Run or freeze the clock. Raises Raises ClockBusy while it is being moved."""
         if self._is_advancing:
             raise ClockBusy("another call is moving the clock")
         if mode is Mode.REAL:
@@ -478,8 +486,9 @@ class Mock:
 
         Everything due on the way is done at its own time. While a listener works on a hook, the clock stands
         still, and the listener's calls are answered. Whatever is due already is done first, so moving the
-        clock by nothing waits for unfinished deliveries. ClockBusy while another call moves the clock.
-        ValueError for a moment in the past or after the year 7999, the last year of the mock's clock.
+        clock by nothing waits for unfinished deliveries. Raises Raises ClockBusy while another call moves the
+        clock. Raises ValueError for a moment in the past or after the year 7999, the last year of the mock's
+        clock.
         """
         if self._is_advancing:
             raise ClockBusy("another call is moving the clock")

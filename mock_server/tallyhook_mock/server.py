@@ -54,7 +54,7 @@ def serve(
 
     `catalog` is a mapping or a catalogue file. None means the small default catalogue. With `tls` the server
     speaks https, with a temporary certificate authority, `server.authority`. `seed` determines the ids. With
-    None they differ in each run and after each reset. CatalogError; ValueError for an invalid `start`.
+    None they differ in each run and after each reset. Raises CatalogError or ValueError (`start`).
     """
     if isinstance(catalog, (Path, str)):
         catalog = load_catalog(Path(catalog))
@@ -153,7 +153,10 @@ class Server:
     # -- start and stop
 
     def start(self) -> None:
-        """Start serving. Returns when the server answers calls. RuntimeError if it could not be started."""
+        """Start serving. Returns when the server answers calls.
+
+        Raises Raises RuntimeError if it could not be started.
+        """
         self._thread.start()
         self._ready.wait()
         if not self._uvicorn.started:
@@ -186,12 +189,12 @@ class Server:
     def advance(self, by: str) -> Counter[str]:
         """Move the clock by a duration such as `1mo`, `36d` or `1h`. Returns the number of events by kind.
 
-        ClockBusy while another call moves the clock.
+        Raises ClockBusy while another call moves the clock.
         """
         return self._wait(self.mock.advance(parse_duration(by)))
 
     def advance_to(self, to: str | datetime) -> Counter[str]:
-        """Move the clock to a moment. ValueError if it is in the past."""
+        """Move the clock to a moment. Raises Raises ValueError if it is in the past."""
         return self._wait(self.mock.advance(parse_moment(to) if isinstance(to, str) else to))
 
     def settle(self) -> Counter[str]:
@@ -231,7 +234,10 @@ class Server:
         return self.call(lambda: life_at(self.mock, system, customer))
 
     def customer(self, code: str, product: str | None = None) -> Customer:
-        """The mock's customer object. Only read it while nothing else runs. Refusal if there is none."""
+        """The mock's customer object. Only read it while nothing else runs.
+
+        Raises Raises Refusal if there is none.
+        """
         return self.call(lambda: self.mock.state.customer(self.mock.product(product), code))
 
     # -- commands
@@ -247,7 +253,10 @@ class Server:
         )
 
     def fault(self, fault: Fault) -> Armed:
-        """Plan a fault. The result counts its strikes. ValueError for an unknown action or hook type."""
+        """Plan a fault. The result counts its strikes.
+
+        Raises Raises ValueError for an unknown action or hook type.
+        """
         return self.call(lambda: self.mock.plan(fault))
 
     def clear_faults(self) -> None:

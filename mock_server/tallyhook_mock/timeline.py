@@ -20,7 +20,7 @@ IGNORED = "ignored"
 
 
 class Entry(Value, frozen=True):
-    """One line.
+    """One entry of a timeline.
 
     `invoice` is an invoice number. `amount` is the amount of a transaction, a charge or a credit (below 0).
     `item` is the code of an item or a charge. `quantity` is the value of an item's counter. A field that
@@ -48,7 +48,7 @@ class Timeline:
         self._dropped: Counter[tuple[str, str, str]] = Counter()  # how many have been dropped
 
     def entries(self, product: str, customer: str) -> Iterable[Entry]:
-        """Oldest first. The entries of a deleted customer are kept."""
+        """Return the entries of a customer, oldest first. The entries of a deleted customer are kept."""
         return tuple(self._entries.get((CHEDDAR, product, customer), ()))
 
     def entries_of(self, system: str, account: str) -> Iterable[Entry]:

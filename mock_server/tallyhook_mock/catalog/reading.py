@@ -161,7 +161,7 @@ class Catalog:
         """Install the catalogue. Existing plans and promotions are replaced.
 
         Listeners are registered last, so that they get no hooks about the catalogue's customers.
-        CatalogError if a customer is refused.
+        Raises CatalogError if a customer is refused.
         """
         state = systems.cheddar
         state.users.update(self._users)
@@ -197,7 +197,7 @@ def catalog_schema() -> dict[str, Any]:
 
 
 def load_catalog(path: Path) -> Mapping[str, Any]:
-    """The content of a TOML or `.json` catalogue file. CatalogError if it can't be read."""
+    """The content of a TOML or `.json` catalogue file. Raises Raises CatalogError if it can't be read."""
     try:
         text = path.read_text("utf-8-sig")
         if path.suffix == ".json":
@@ -226,7 +226,7 @@ def read_catalog(
     """Check a catalogue against the systems. This changes nothing except that it consumes ids.
 
     `at` becomes the creation date of everything new. `check_url` raises ValueError for a URL that can't be a
-    listener's. CatalogError, with the place, for the first mistake.
+    listener's. Raises Raises CatalogError, with the place, for the first mistake.
     """
     top: Any = read(catalog_table(), catalog)
     state = systems.cheddar
@@ -359,7 +359,7 @@ def _read_product(
 
 
 def _given(table: Table, key: str) -> bool:
-    """Whether a key has a value."""
+    """Return whether a key has a value."""
     found = next(field for field in fields(table) if field.encode_name == key)
     return getattr(table, found.name) is not None
 

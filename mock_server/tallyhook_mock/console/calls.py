@@ -39,7 +39,7 @@ class Filter:
 
 
 async def index(request: Request) -> Response:
-    """Newest first."""
+    """The page with the calls, newest first."""
     wanted = Filter.of(request.query_params)
     return page(
         request,

@@ -14,7 +14,7 @@ __all__ = ["ROUTES"]
 
 
 async def enter(request: Request) -> RedirectResponse:
-    """403 for a wrong token."""
+    """Let a browser in. Answers 403 for a wrong token."""
     form = await read_fields(request)
     token: str = request.app.state.token
     if not token or not hmac.compare_digest(form.get("pass", "").encode(), token.encode()):

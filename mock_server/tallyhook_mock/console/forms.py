@@ -66,7 +66,7 @@ def answer(form: Form, notice: Notice | None = None) -> RedirectResponse:
 
 
 async def read_form(request: Request) -> Form:
-    """The fields of a form. 403 if it does not come from this console."""
+    """The fields of a form. Answers 403 if it does not come from this console."""
     form = await read_fields(request)
     expected: str = request.app.state.form_token
     if not hmac.compare_digest(form.get("token", "").encode(), expected.encode()):
@@ -75,7 +75,7 @@ async def read_form(request: Request) -> Form:
 
 
 async def read_fields(request: Request) -> Form:
-    """The fields by name. 400 if they can't be read, 413 if the form is too long.
+    """The fields by name. Answers 400 if they can't be read, 413 if the form is too long.
 
     Repeated fields are joined by spaces, which none of their values contain.
     """
@@ -95,7 +95,7 @@ async def read_fields(request: Request) -> Form:
 
 
 def required(form: Form, name: str) -> str:
-    """The value of a field. ValueError if it is empty."""
+    """The value of a field. Raises Raises ValueError if it is empty."""
     value = form.get(name, "").strip()
     if not value:
         raise ValueError(f"{name}: a value is required")

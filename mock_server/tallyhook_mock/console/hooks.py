@@ -54,7 +54,7 @@ _ORDERS: dict[str, Callable[[Hook], Any]] = {
 
 
 async def index(request: Request) -> Response:
-    """Newest first, unless the query asks for another order."""
+    """The page with the hooks, newest first unless the query asks for another order."""
     wanted = Filter.of(request.query_params)
     return page(
         request,

@@ -53,7 +53,7 @@ def shown(
     newest_first: bool = False,
     orders: Mapping[str, Callable[[V], Any]] | None = None,
 ) -> Shown:
-    """The part that `after` or `before` in the query asks for. 404 if the list has no such place.
+    """The part that `after` or `before` in the query asks for. Answers 404 if the list has no such place.
 
     `read` and `write` convert keys from and to their form in the query. `orders` are the possible values of
     `sort` in the query. Sorting reads the whole list.

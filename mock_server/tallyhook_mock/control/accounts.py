@@ -21,7 +21,7 @@ _USUAL, _MOST = 3, 60
 
 
 def wanted(given: Mapping[str, str]) -> int:
-    """The query's `invoices`: how many invoices a forecast shows. 400 if it is invalid."""
+    """The query's `invoices`: how many invoices a forecast shows. Answers 400 if it is invalid."""
     written = given.get("invoices", str(_USUAL))
     if not (written.isascii() and written.isdigit() and 1 <= int(written[:9]) <= _MOST):
         raise bad(f"invoices: a whole number from 1 to {_MOST} is required")

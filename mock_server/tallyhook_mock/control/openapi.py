@@ -31,7 +31,7 @@ def route(routes: Iterable[Route]) -> Route:
     described = list(routes)
 
     async def openapi(_: Request) -> JSONResponse:
-        """This document."""
+        """Return the OpenAPI document of the control API."""
         return JSONResponse(document(described))
 
     made = Route("/openapi.json", openapi, methods=["GET"])

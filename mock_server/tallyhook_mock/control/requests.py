@@ -75,7 +75,7 @@ def as_operator(mock: Mock, kind: type[S]) -> Iterator[tuple[S, datetime]]:
 
 
 async def json_object(request: Request) -> dict[str, Any]:
-    """The body as a JSON object. 400 if it is not one, 413 if it is too long."""
+    """The body as a JSON object. Answers 400 if it is not one, 413 if it is too long."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -93,7 +93,7 @@ async def json_object(request: Request) -> dict[str, Any]:
 
 
 def takes(kind: type[ATable]) -> Callable[[Callable[[Request, ATable], Awaitable[Response]]], Handler]:
-    """Decorate a call: its body is read as this table. 400, with the reason, for an invalid body."""
+    """Decorate a call: its body is read as this table. Answers 400, with the reason, for an invalid body."""
 
     def decorated(handler: Callable[[Request, ATable], Awaitable[Response]]) -> Handler:
         @wraps(handler)
@@ -117,7 +117,7 @@ def holds(kind: Callable[[], type[Table]]) -> Callable[[Handler], Handler]:
 
 
 def asks(*names: str) -> Callable[[Handler], Handler]:
-    """Decorate a call that takes these query parameters. 400 for any other parameter."""
+    """Decorate a call that takes these query parameters. Answers 400 for any other parameter."""
 
     def decorated(handler: Handler) -> Handler:
         @wraps(handler)
@@ -143,8 +143,8 @@ def page(
 ) -> tuple[list[T], dict[str, str]]:
     """At most `limit` items after the one named `after`, and the `next` to pass as `after` for more.
 
-    `next` is the name of the last item. It is missing when there are no more items. 400 for an invalid
-    `limit` or an unknown `after`.
+    `next` is the name of the last item. It is missing when there are no more items. Answers 400 for an
+    invalid `limit` or an unknown `after`.
     """
     limit, after = given.get("limit"), given.get("after")
     if limit is not None and not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= _LARGEST):

@@ -39,8 +39,8 @@ def page_of(
 ) -> Page[K, V]:
     """The first `limit` matching entries after a key, or the last ones before a key.
 
-    Numbers are in order, so a number that was removed from the list still has a position. LookupError for any
-    other missing key.
+    Numbers are in order, so a number that was removed from the list still has a position. Raises Raises
+    LookupError for any other missing key.
     """
     one_more = None if limit is None else limit + 1
     in_order = reversed(whole) if newest_first else iter(whole)

@@ -85,7 +85,7 @@ def life_of(mock: Mock, product: Product, customer: str) -> Life:
 def life_at(mock: Mock, system: str, account: str) -> Life:
     """The history of an account in a system other than Cheddar, by its id.
 
-    ValueError for an unknown system.
+    Raises ValueError for an unknown system.
     """
     if system not in mock.systems.others:
         raise ValueError(f"{system!r} is not one of {', '.join(SYSTEMS)}")
@@ -97,7 +97,10 @@ def life_at(mock: Mock, system: str, account: str) -> Life:
 
 
 def story_of(mock: Mock, system: str, account: Entity) -> Story:
-    """The story of an account in a system other than Cheddar. LookupError if the system has no pictures."""
+    """The story of an account in a system other than Cheddar.
+
+    Raises Raises LookupError if the system has no pictures.
+    """
     picture = part(system, "picture")
     if picture is None:
         raise LookupError(f"{system} has no pictures")

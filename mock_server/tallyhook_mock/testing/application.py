@@ -34,7 +34,7 @@ class Application:
     async def start(self) -> None:
         """Run the lifespan startup, if the application supports lifespan.
 
-        RuntimeError if it reports a failure.
+        Raises RuntimeError if it reports a failure.
         """
         self._lifespan = _Lifespan(self._app)
         await self._lifespan.start()
@@ -48,7 +48,7 @@ class Application:
     async def call(self, request: httpx.Request) -> httpx.Response:
         """The response, or a 500 if the application raised.
 
-        httpx.RemoteProtocolError if it drops the connection.
+        Raises httpx.RemoteProtocolError if it drops the connection.
         Cancelling this call does not stop the application.
         """
         exchange = _Exchange(request, self._lifespan.state if self._lifespan else {})

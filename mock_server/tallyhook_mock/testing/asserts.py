@@ -31,8 +31,8 @@ def last_billed(customer: Customer) -> Invoice | None:
 class Asserts:
     """Assert methods. Most check a customer's bill, which is the newest invoice whose period is over.
 
-    A failed one raises an AssertionError that shows the invoice, the origin of its lines, its hooks, and the
-    end of the customer's timeline. LookupError if there is no such customer.
+    A failed check raises an AssertionError that shows the invoice, the origin of its lines, its hooks, and
+    the end of the customer's timeline. Raises Raises LookupError if there is no such customer.
     """
 
     _world: World

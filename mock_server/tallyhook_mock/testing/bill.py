@@ -54,7 +54,7 @@ class Bill:
 
     @classmethod
     def of(cls, invoice: Invoice, entries: Iterable[Entry] = ()) -> "Bill":
-        """A copy of the invoice as it is now.
+        """Return a copy of the invoice as it is now.
 
         `entries` of the customer's timeline tell who added its charges.
         """

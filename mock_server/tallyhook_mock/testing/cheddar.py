@@ -85,7 +85,8 @@ class Cheddar(Asserts):
     ) -> None:
         """Add a customer with a valid card, subscribed now. `items` are the quantities used so far.
 
-        No hook is sent. To get one, call `new_customer` of the API. CatalogError for invalid values.
+        No hook is sent. To get one, call `new_customer` of the API. Raises Raises CatalogError for invalid
+        values.
         """
         self._add("customers", customer_table(code, plan, items or {}, fields))
 
@@ -100,9 +101,9 @@ class Cheddar(Asserts):
         return self._world.call(self._world.mock.save)
 
     def restore(self, snapshot: bytes) -> None:
-        """Go back to a snapshot of this or another test. The listeners of this test stay.
+        """Go back to a snapshot of this or another test. The listeners of this test are kept.
 
-        SnapshotError if it can't be read.
+        Raises SnapshotError if it can't be read.
         """
         self._world.wait(lambda: self._world.restore(snapshot))
 
@@ -122,7 +123,7 @@ class Cheddar(Asserts):
         loop. Its lifespan startup runs first (RuntimeError if that fails), and its shutdown at the end of the
         test. Pass `lifespan=False` if something else runs the lifespan. A WSGI application runs in worker
         threads. A listener has 5 real seconds to answer. `app` may also be the URL of a listener on this
-        machine. ValueError for any other URL.
+        machine. Raises Raises ValueError for any other URL.
         """
         wanted = frozenset[str](events)
         if isinstance(app, str):
@@ -156,8 +157,8 @@ class Cheddar(Asserts):
 
         The clock moves to the bill date. Hooks are delivered, and retried on their schedule until they are
         acknowledged. An hour later the invoice runs. If an invoice is already held or released, only that one
-        is finished. If it is still held after `within` of the mock's time, it stays held. LookupError if the
-        customer doesn't exist, or has nothing to bill.
+        is finished. If it is still held after `within` of the mock's time, it stays held. Raises Raises
+        LookupError if the customer doesn't exist, or has nothing to bill.
         """
         return self._world.wait(lambda: self._bill_period(customer, within))
 
@@ -168,8 +169,8 @@ class Cheddar(Asserts):
     def advance(self, by: str | datetime) -> Counter[str]:
         """Move the clock by a duration such as `1mo`, `36d`, `1h`, or to a moment.
 
-        Returns how many events of each kind happened on the way. ValueError for the past, and for anything
-        that is neither.
+        Returns how many events of each kind happened on the way. Raises ValueError for a moment in the
+        past, and for anything that is neither a duration nor a moment.
         """
         return self._world.wait(lambda: self._advance(by))
 
@@ -222,7 +223,7 @@ class Cheddar(Asserts):
     def timeline(self, customer: str) -> Life:
         """A customer's history: a sequence of entries, shown as a table or a picture.
 
-        LookupError if no customer ever had this code.
+        Raises LookupError if no customer ever had this code.
         """
 
         def lived() -> Life:
@@ -244,7 +245,8 @@ class Cheddar(Asserts):
         """A signed hook about the customer's present state, not sent. Use it with `receiver_client`.
 
         `at` is the time of the event in the hook (default: the mock's clock). `signed_at` is the time in the
-        signature, if the scheme has one (default: the real clock). ValueError if there is nothing to report.
+        signature, if the scheme has one (default: the real clock). Raises Raises ValueError if there is
+        nothing to report.
 
         A `subscriptionBillable` hook shows the open invoice before its bill date. A handler gets it, but a
         review fails, because no invoice is outstanding. Test reviews with `bill`.
@@ -264,7 +266,10 @@ class Cheddar(Asserts):
     # -- faults
 
     def fault(self, fault: Fault) -> Armed:
-        """Plan a fault. The returned object counts its strikes. ValueError for an unknown action or hook."""
+        """Plan a fault. The returned object counts its strikes.
+
+        Raises Raises ValueError for an unknown action or hook.
+        """
         return self._world.call(lambda: self._world.mock.plan(fault))
 
     def decline(self, customer: str, count: int = 1) -> None:

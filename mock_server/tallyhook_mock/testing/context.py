@@ -33,10 +33,10 @@ class cheddar:  # noqa: N801 # used as a function: with tallyhook_mock.cheddar()
         def test_it(self, cheddar):
             ...
 
-    A decorated function gets a new one as its argument `cheddar` at each call. `catalog` is a mapping or a
-    catalogue file, or None for the small default one. The clock starts at `start`. `strict` refuses calls
+    Each call of a decorated function gets a new Cheddar as the argument `cheddar`. `catalog` is a mapping or
+    a catalogue file, or None for the small default one. The clock starts at `start`. `strict` refuses calls
     with parameters that Cheddar doesn't know. `quiet` keeps exceptions of listeners out of the log. Entering
-    raises CatalogError for the catalogue, and ValueError for `start`.
+    raises CatalogError if the catalogue is invalid, and ValueError if `start` is invalid.
     """
 
     def __init__(

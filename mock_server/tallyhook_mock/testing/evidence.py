@@ -47,7 +47,7 @@ def _period_that_runs(customer: Customer, invoice: Invoice) -> Iterator[str]:
 
 
 def _deliveries(hooks: Sequence[Hook]) -> Iterator[tuple[str, ...]]:
-    """Every attempt. Equal ones in a row are shortened to the first and a count."""
+    """Describe every delivery attempt. Equal attempts in a row are shortened to the first and a count."""
     for hook in hooks:
         for delivery in hook.deliveries:
             where = f"{hook.type} to {delivery.listener.url}"

@@ -45,7 +45,7 @@ class Loop:
 
 
 def here(work: Coroutine[Any, Any, object] | None = None) -> asyncio.AbstractEventLoop:
-    """The caller's event loop. If it is not an asyncio loop, RuntimeError, and `work` is not run."""
+    """Return the caller's event loop. Raises RuntimeError, without running `work`, if it isn't asyncio's."""
     try:
         return asyncio.get_running_loop()
     except RuntimeError:

@@ -32,7 +32,7 @@ logger = logging.getLogger("tallyhook_mock.testing")
 class Raised(logging.Filter):
     """Inside this context, logs each exception once as an ERROR, with the application's frames only.
 
-    With `quiet`, logs none.
+    With `quiet`, no exceptions are logged.
     """
 
     def __init__(self, *, quiet: bool) -> None:

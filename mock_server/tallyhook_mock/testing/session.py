@@ -26,7 +26,7 @@ class Address:
     """
 
     def __init__(self, loop: Loop, directory: Path | None = None) -> None:
-        """RuntimeError if it can't be served."""
+        """Start listening. Raises RuntimeError if the server can't be started."""
         identity = None if directory is None else make_identity(directory)
         self.authority = identity.authority if identity else None
         self._app: ASGIApp = _nobody

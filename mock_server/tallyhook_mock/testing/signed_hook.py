@@ -57,8 +57,8 @@ def sign_hook(customer: Customer, type: str, id: int, at: datetime, signed_at: d
     """A hook about the customer's present state, dated `at`.
 
     `signed_at` is the time in the signature, for schemes that have one. None is the present real time,
-    because listeners compare it with theirs. ValueError for an unknown type, or if there is nothing to
-    report.
+    because listeners compare it with theirs. Raises Raises ValueError for an unknown type, or if there is
+    nothing to report.
     """
     product = customer.product
     content = body(event_about(customer, type, at, "operator"))
@@ -74,7 +74,7 @@ def sign_hook(customer: Customer, type: str, id: int, at: datetime, signed_at: d
 class ReceiverClient:
     """Sends hooks directly to the listener that was registered last. The mock does not record them.
 
-    LookupError if there is no listener.
+    Raises LookupError if there is no listener.
     """
 
     def __init__(self, world: "World") -> None:
@@ -83,7 +83,7 @@ class ReceiverClient:
     def send(self, hook: SignedHook) -> httpx.Response:
         """Post a hook, and return the response.
 
-        If the listener raises, it is a 500, and the exception is logged.
+        If the listener raises an exception, the response is a 500, and the exception is logged.
         """
         url = self._url()
         return self._world.wait(lambda: self._world.sender.post(url, hook.body, hook.headers))

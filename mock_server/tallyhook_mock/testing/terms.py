@@ -85,7 +85,10 @@ class CustomerFields(TypedDict, total=False):
 def plan_table(
     code: str, price: Amount, items: Mapping[str, ItemTerms], fields: Mapping[str, object]
 ) -> dict[str, Any]:
-    """The plan as a table of a catalogue. CatalogError for an unknown name, spelled as in the test."""
+    """Return the plan as a catalogue table.
+
+    Raises CatalogError for an unknown name, spelled as in the test.
+    """
     _check_names(fields, PlanFields.__annotations__)
     return {
         "code": code,
@@ -98,7 +101,7 @@ def plan_table(
 def customer_table(
     code: str, plan: str, items: Mapping[str, Amount], fields: Mapping[str, object]
 ) -> dict[str, Any]:
-    """The customer as a table of a catalogue. CatalogError as for `plan_table`."""
+    """Return the customer as a catalogue table. Raises CatalogError for an unknown name."""
     _check_names(fields, CustomerFields.__annotations__)
     return {"code": code, "planCode": plan, "items": dict(items), **_wire(fields)}
 

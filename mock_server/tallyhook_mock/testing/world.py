@@ -43,8 +43,8 @@ class World:
     """Runs from its creation until `close`. Its methods may be called in any thread but the mock's.
 
     `catalog` is a mapping or a catalogue file, or None for the small default one. The clock starts at
-    `start`. Exceptions of listeners are logged, unless `quiet`. CatalogError for the catalogue, ValueError
-    for `start`.
+    `start`. Exceptions of listeners are logged, unless `quiet`. Raises CatalogError if
+    the catalogue is invalid, and ValueError if `start` is invalid.
     """
 
     def __init__(
@@ -97,7 +97,10 @@ class World:
         return next(iter(self.mock.state.products.values()))
 
     def customer(self, code: str) -> Customer:
-        """The mock's own customer object, for use in the mock's thread. LookupError if there is none."""
+        """The mock's own customer object, for use in the mock's thread.
+
+        Raises Raises LookupError if there is none.
+        """
         try:
             return self.mock.state.customer(self.product, code)
         except Refusal:
@@ -184,7 +187,8 @@ class World:
     def wait(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Run work that may wait for listeners, and wait for it.
 
-        RuntimeError where this would deadlock: in a listener, or in an event loop in which a listener runs.
+        Raises RuntimeError where this would deadlock: in a listener, or in an event loop in which a listener
+        runs.
         """
         self._check()
         try:
