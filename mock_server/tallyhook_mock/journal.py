@@ -40,7 +40,10 @@ class Journal:
     """The two files, and FILE.lock, which only one process can hold. The lock ends with the process."""
 
     def __init__(self, file: Path) -> None:
-        """Raises SnapshotError if the file isn't a readable snapshot or another mock uses it. May raise OSError."""
+        """Raises SnapshotError if the file isn't a readable snapshot or another mock uses it.
+
+        May raise OSError.
+        """
         self.file = file
         self._lock = _lock(file)
         self._log_file = file.with_name(f"{file.name}.log")

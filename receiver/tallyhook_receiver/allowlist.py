@@ -44,7 +44,10 @@ def _within(address: Address, networks: tuple[Network, ...]) -> bool:
 
 
 def _address(text: str) -> Address | None:
-    """Parse an address with an optional port. IPv4-mapped IPv6 becomes IPv4. Returns None if it is invalid."""
+    """Parse an address with an optional port. IPv4-mapped IPv6 becomes IPv4.
+
+    Returns None if it is invalid.
+    """
     host = text.strip()
     if host.startswith("["):
         host = host[1:].partition("]")[0]

@@ -187,7 +187,8 @@ class Attempt:
         except (InboxUnavailable, LeaseLost):  # raised by the journal: write nothing more
             raise
         except Exception as error:
-            # The exception may contain customer data, so only the inbox gets its text. The log gets the cause.
+            # The exception may contain customer data, so only the inbox gets its text. The log gets the
+            # cause.
             self._cause = cause_of(error)
             note = "".join(traceback.format_exception(error, limit=-_FRAMES))
             return State.FAILED, note, responses.FAILED
@@ -220,9 +221,9 @@ class Attempt:
         await self._plan(outcome)
         note = msgspec.json.encode(outcome).decode()
         if outcome.standing is Standing.CURRENT:
-            # The bill date was moved, so Cheddar will announce this invoice again, and the invoice is reviewed
-            # then. Ignored hooks are pruned. A hook with a journal must be kept, because its charges are on
-            # the invoice.
+            # The bill date was moved, so Cheddar will announce this invoice again, and the invoice is
+            # reviewed then. Ignored hooks are pruned. A hook with a journal must be kept, because its charges
+            # are on the invoice.
             begun = await self.context.inbox.entries(self.letter.key)
             return State.WAITING if begun else State.IGNORED, note, responses.IGNORED
         return State.DONE, note, responses.DONE

@@ -51,8 +51,8 @@ class Repeated:
 class Pruning:
     """Deletes hooks that have been done or ignored for `keep_days`.
 
-    If `keep_days` is None, no hook is deleted. Raises ValueError if `keep_days` is less than 2, because a hook
-    may be delivered again within two days.
+    If `keep_days` is None, no hook is deleted. Raises ValueError if `keep_days` is less than 2, because a
+    hook may be delivered again within two days.
     """
 
     def __init__(self, inbox: Inbox, keep_days: float | None) -> None:

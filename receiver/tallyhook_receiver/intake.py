@@ -93,8 +93,8 @@ class Intake:
     async def receive(self, headers: Mapping[str, str], body: bytes, peer: str | None) -> Response:
         """Return the response to a request that has passed `precheck`. Header names are in lower case.
 
-        The response is a 2xx only if the hook's work is done, or if the hook has no handler. This method never
-        raises, whatever the input is.
+        The response is a 2xx only if the hook's work is done, or if the hook has no handler. This method
+        never raises, whatever the input is.
         """
         if len(body) > self.max_body:
             return self.refused(responses.TOO_LARGE)
@@ -109,7 +109,9 @@ class Intake:
         return response
 
     def _signers(self, headers: Mapping[str, str], body: bytes, peer: str | None) -> list[Source]:
-        """Return the sources that signed the request. If there are none, return the unsigned sources that fit.
+        """Return the sources that signed the request.
+
+        If there are none, return the unsigned sources that fit.
 
         Tries every signing source, so that the response time doesn't reveal which one matches. An unsigned
         source fits if the sender is in its networks.

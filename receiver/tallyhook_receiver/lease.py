@@ -12,7 +12,10 @@ from tallyhook_receiver.observer import Observers
 
 
 class Lease:
-    """The lease on one hook. Each time a third of its length has passed, it is renewed, until you call `stop`."""
+    """The lease on one hook.
+
+    Each time a third of its length has passed, it is renewed, until you call `stop`.
+    """
 
     def __init__(self, inbox: Inbox, owner: str, seconds: float) -> None:
         self.inbox = inbox

@@ -59,7 +59,9 @@ class Observer:
         """A review was applied, or had nothing to do. Called within `attempt`."""
 
     def finished(self, letter: Letter, state: State, seconds: float) -> None:
-        """An attempt ended after `seconds`, and the inbox has stored the hook's state. Called within `attempt`.
+        """An attempt ended after `seconds`, and the inbox has stored the hook's state.
+
+        Called within `attempt`.
 
         Not called if the inbox is unavailable, or if the attempt was canceled while adding a charge.
         """
@@ -107,7 +109,9 @@ _NOTHING = nullcontext()
 
 @contextmanager
 def _harmless(part: AbstractContextManager[object]) -> Iterator[None]:
-    """Enter a context manager, but keep it from swallowing exceptions and from raising its own when it exits."""
+    """Enter a context manager, but keep it from swallowing exceptions and from raising its own when it
+    exits.
+    """
     part.__enter__()
     try:
         yield

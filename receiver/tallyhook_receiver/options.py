@@ -225,8 +225,8 @@ def complete(given: Options) -> Options:
 def lease_of(options: Options, sources: Iterable[Source]) -> float:
     """Return the length of a lease in seconds.
 
-    Raises ValueError if the lease is shorter than a client's timeout: if a worker dies during a call, the next
-    worker must not start before that call has ended.
+    Raises ValueError if the lease is shorter than a client's timeout: if a worker dies during a call, the
+    next worker must not start before that call has ended.
     """
     asked, timeout = options["lease"], _timeout(sources)
     if asked is None:

@@ -116,7 +116,8 @@ class Receiver:
         environ: Mapping[str, str] | None = None,
         **options: Unpack[Options],
     ) -> Self:
-        """Create a receiver from environment variables, such as `TALLYHOOK_ANSWER_WITHIN` for `answer_within`.
+        """Create a receiver from environment variables, such as `TALLYHOOK_ANSWER_WITHIN` for
+        `answer_within`.
 
         Arguments that you pass take precedence. `environ` defaults to the process's environment. If you pass
         no `sources`, the variables must define one product. The receiver owns that product's client, and
@@ -258,8 +259,8 @@ class Receiver:
     async def look_again(self) -> int:
         """Take every second look that is due by the receiver's clock. Returns how many there were.
 
-        An open receiver does this every ten seconds. Call this method yourself in a test with a virtual clock,
-        or from cron if no receiver keeps running. Raises InboxUnavailable.
+        An open receiver does this every ten seconds. Call this method yourself in a test with a virtual
+        clock, or from cron if no receiver keeps running. Raises InboxUnavailable.
         """
         return await look_again(await self._opened(), self.sources)
 

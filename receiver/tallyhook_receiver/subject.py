@@ -1,4 +1,6 @@
-"""The facts about a hook that the page may show: its identity and its result, but nothing else from its body."""
+"""The facts about a hook that the page may show: its identity and its result, but nothing else from its
+body.
+"""
 
 import re
 from collections.abc import Iterator
@@ -33,8 +35,8 @@ class Subject(NamedTuple):
 def subject(record: Record) -> Subject:
     """Return the subject of a hook.
 
-    `customer` is the customer's code, or the id if there is no code. `invoice` is the invoice's number, or the
-    id if there is no number. Both are `""` if unknown.
+    `customer` is the customer's code, or the id if there is no code. `invoice` is the invoice's number, or
+    the id if there is no number. Both are `""` if unknown.
     """
     try:
         hook = events.decode(record.body)

@@ -134,7 +134,9 @@ class BillingSystem(ABC):
         return self.agenda.next_due()
 
     def step(self, at: datetime) -> bool:
-        """Carry out the next action that is due by `at`, at its planned time. Returns False if no action is due.
+        """Carry out the next action that is due by `at`, at its planned time.
+
+        Returns False if no action is due.
 
         A running clock is always a little past the planned time, and far past it if the machine slept.
         """

@@ -15,7 +15,8 @@ from tallyhook_receiver.responses import HEADERS_TOO_LARGE, Response
 
 log = logging.getLogger("tallyhook.receiver")
 
-# Called with the request's headers, whose names are in lower case. The request is refused unless it returns True.
+# Called with the request's headers, whose names are in lower case. The request is refused unless it returns
+# True.
 Check = Callable[[Mapping[str, str]], bool | Awaitable[bool]]
 
 _STYLE = "/page.css"

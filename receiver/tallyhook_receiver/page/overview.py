@@ -1,4 +1,6 @@
-"""The page's content: the number of hooks by state, failed and waiting hooks with the reason, recent reviews."""
+"""The page's content: the number of hooks by state, failed and waiting hooks with the reason, recent
+reviews.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
