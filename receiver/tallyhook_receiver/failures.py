@@ -1,4 +1,6 @@
-"""The cause of a failed attempt, safe to log: without the exception's text, which may contain customer data."""
+"""The cause of a failed attempt, safe to log. It leaves out the exception's text, which may contain customer
+data.
+"""
 
 import logging
 import traceback
