@@ -176,8 +176,7 @@ class DecodeError(Error):
 
 
 class WrongDocument(DecodeError):
-    """The answer is a valid document, but about a different object than the call, about several, or about
-    none.
+    """The answer is a valid document, but not about exactly the one object that the call is about.
 
     A proxy may have mixed up two answers. If a call that writes raises this, the write may have been applied.
     """

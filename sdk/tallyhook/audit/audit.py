@@ -35,7 +35,7 @@ class System(Protocol):
     Attributes:
         name: the system's name in its windows.
         not_promised: what the system can't guarantee, for people to read.
-        adds: whether quantities are reached by adding charges. Doing that twice would charge twice.
+        adds: whether a quantity is set by adding charges. Adding them twice would charge twice.
     """
 
     name: str
@@ -142,7 +142,7 @@ def apply(
 
     `now` returns the time as an aware datetime; by default it is the machine's. `uptime` returns seconds that
     always advance, so that setting the clock doesn't end the wait for a lost answer. By default it is the
-    machine's uptime, or None if you pass `now`: then only `now` counts.
+    machine's uptime, or None if you pass `now`. If `uptime` is None, only `now` is used.
     """
     if now is None:
         now, uptime = _now, uptime or _uptime.uptime

@@ -187,7 +187,7 @@ class Cleverbridge:
     ) -> None:
         """`items` maps the audit's names to RunningNumbers.
 
-        `ahead` is how long before a window closes it is audited. By then, most of the usage should be known.
+        A window is audited from the time `ahead` before it closes. Most usage should be known by then.
         """
         self._client, self._subscriptions = client, tuple(subscriptions)
         self._items, self._ahead = items, ahead

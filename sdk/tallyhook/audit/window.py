@@ -29,7 +29,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
         end: the end of the period, exclusive.
         opens: when the audit may begin; None if unknown.
         closes: when it is too late; None if only executing the invoice closes it.
-        kind: what closes it.
+        kind: what closes the window.
         invoice: the system's id of the waiting invoice; empty if there is none yet.
     """
 

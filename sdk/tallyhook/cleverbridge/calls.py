@@ -29,7 +29,7 @@ class Alignment(Enum):
     """When an update takes effect, and what it charges (documented)."""
 
     AT_RENEWAL = (False, False)
-    """From the next renewal, which bills it. The update must arrive before the reminder date."""
+    """From the next renewal, which bills the change. The update must arrive before the reminder date."""
 
     NOW_PRORATED = (True, False)
     """At once. The rest of the interval is charged. Refused if that amount is negative."""
@@ -102,7 +102,7 @@ def get_subscriptions_for_customer(
 
 
 def get_subscriptions_by_purchase(purchase_id: int) -> Call[tuple[Subscription, ...]]:
-    """List the subscriptions of a purchase. Only one client has this call.
+    """List the subscriptions of a purchase. Only one client library has this call.
 
     Raises:
         NotFound: there is no such purchase.
@@ -130,8 +130,8 @@ def update_subscription_item(
 ) -> Call[UpdateResult]:
     """Set an item's quantity. `quantity` is the new total; it isn't added.
 
-    The quantity stays for later intervals until you set it again. With `preview`, nothing changes, and the
-    result has prices. Without it, the result may not have them.
+    The quantity applies to later intervals until you set it again. With `preview`, nothing changes, and the
+    result has prices. Without `preview`, the result may not have prices.
 
     `product_id` is the item's product; another one moves the item to that product (inferred). You may omit it
     if `item` is a model. `price`, `currency` and `is_gross` are the customer's price. You may omit `currency`

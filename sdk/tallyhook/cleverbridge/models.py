@@ -1,6 +1,6 @@
 """The objects in Cleverbridge's answers, with Cleverbridge's names.
 
-Names that the vendor's own JSON example doesn't have are from a public client.
+Names that aren't in the vendor's JSON example come from a public client library.
 """
 
 from datetime import datetime
@@ -37,7 +37,7 @@ class ItemStatus(IntEnum):
 
 
 class Item(Model, frozen=True, kw_only=True, rename="pascal"):
-    """A version of a product in a subscription. Only the version with `is_current` counts.
+    """A version of a product in a subscription. Only the version with `is_current` matters.
 
     `running_no` is RunningNumber in requests. A price is None if the answer doesn't have it.
     """

@@ -1,6 +1,6 @@
 """Every call of Fusebill's API. `tallyhook.cheddar.calls` explains calls.
 
-A client retries reading, changing a definition, deleting one (ids are never reused, inferred), and moving a
+A client retries calls that read, change a definition, delete one (ids are never reused, inferred), or move a
 subscription into an existing definition. It never retries a call that creates a definition, posts a draft or
 may charge.
 """
@@ -42,11 +42,11 @@ _Named = BillingPeriodDefinition | Subscription | SubscriptionProduct | DraftInv
 _ROOT = "billingPeriodDefinitions"
 _DEFINITION = documents.one(BillingPeriodDefinition)
 PAGE_SIZE = 1000
-"""The page size that the calls ask for (documented: at least this many are allowed)."""
+"""The page size that the calls ask for (documented: a page may have at least this many entries)."""
 
 
 class Settings(TypedDict, total=False):
-    """Other settings of a definition. None uses the customer's setting (documented).
+    """A definition's other settings. If a setting is None, the customer's setting is used (documented).
 
     `invoice_in_advance` is in days. `term` is one of Net0 … Net90, MFI1, DayOfMonth1 … DayOfMonth31.
     """
@@ -99,7 +99,7 @@ def get_billing_period_definition(definition: DefinitionRef) -> Call[BillingPeri
 def get_billing_period_definition_by_subscription(
     subscription: SubscriptionRef,
 ) -> Call[BillingPeriodDefinition]:
-    """Get the definition of a subscription.
+    """Get a subscription's definition.
 
     Raises:
         NotFound: there is no such subscription.

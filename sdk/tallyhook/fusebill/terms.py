@@ -9,14 +9,14 @@ _LEAP_YEAR = 2000
 
 
 class Cycle(StrEnum):
-    """How often a period bills (documented). It can't be changed later."""
+    """How often a period bills (documented). The cycle can't be changed later."""
 
     MONTHLY = "Monthly"
     YEARLY = "Yearly"
 
 
 class BillingPeriodType(StrEnum):
-    """Where a period's date comes from (documented)."""
+    """What determines the day on which a period bills (documented)."""
 
     CUSTOMER_ACTIVATION = "CustomerActivation"
     FIRST_SUBSCRIPTION_ACTIVATION = "FirstSubscriptionActivation"
@@ -44,7 +44,7 @@ class InvoiceDate:
             raise ValueError(f"An invoice day must be from 1 to {longest}")
 
     def fields(self) -> dict[str, int]:
-        """The date on the wire."""
+        """Return the date's fields in a request."""
         return {"invoiceDay": self.day} | ({} if self.month is None else {"invoiceMonth": self.month})
 
 
@@ -60,7 +60,7 @@ class ChargeChange:
     deletes: bool = False
 
     def fields(self) -> dict[str, object]:
-        """The change on the wire.
+        """Return the change's fields in a request.
 
         Raises:
             TypeError: a number is a float, which isn't exact.

@@ -82,7 +82,7 @@ class Application:
         self._began_unknown = ledger.look_again and not is_second_look
 
     def check(self) -> None:
-        """Call this right before each request is sent. Raises NoAnswer if its journal entry is too old."""
+        """Call this right before sending a request. Raises NoAnswer if the request's entry is too old."""
         self.sending.check()
 
     def steps(self) -> Steps[Outcome]:
@@ -207,7 +207,7 @@ class Application:
         )
 
     def _give_up(self) -> Steps[None]:
-        """Give up the addings that can no longer arrive, so that their charges can be added again."""
+        """Give up requests that can no longer arrive, so that their charges can be added again."""
         reading = self.reading
         reading.require_no_doubt()
         for adding in reading.ledger.open_addings():
@@ -290,7 +290,7 @@ class Application:
         )
 
     def _gone(self, reason: str) -> Steps[Outcome]:
-        """Accept that it is gone only if a later attempt finds the same. A proxy may mix up answers."""
+        """Treat the invoice as gone only if a later attempt finds the same, as a proxy may mix up answers."""
         if not self.has_journal:
             raise ReviewFailed(reason)
         now, since, left = self.now(), self.reading.ledger.gone_at, self.gone_after

@@ -124,8 +124,8 @@ def compare(review: "Review", customer: Customer, entries: Sequence[Entry] | Non
     """The changes that the review would make to the invoice in this document of the customer.
 
     With the journal's `entries`, ids decide which charges are ours. If one of ours is no longer declared, it
-    is deleted. Other people's charges with the same content don't count. A charge that may still arrive isn't
-    added again. Without entries (None), content decides: a declared charge that is on the invoice counts as
+    is deleted. Other people's charges with the same content are ignored. A charge that may still arrive isn't
+    added again. Without entries (None), the content decides: a declared charge that is on the invoice is
     done, and nothing is deleted.
 
     Raises LookupError if the invoice isn't in the document.

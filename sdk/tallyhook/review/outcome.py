@@ -14,10 +14,10 @@ from tallyhook.tables import Column, Shown, Table
 
 
 class ReviewFailed(Error):
-    """The invoice doesn't match the declaration. Another attempt may continue.
+    """The invoice doesn't match the declaration. Another attempt can continue the review.
 
     Attributes:
-        reason: the reason. It names no customer or charge, so it is safe to log.
+        reason: why the review failed. It names no customer or charge, so it is safe to log.
         details: the charges or items concerned; may be empty.
     """
 
@@ -47,7 +47,7 @@ class Unresolved(ReviewFailed):
 
 
 class EarlierInvoiceOutstanding(Error):
-    """An older invoice is outstanding, and calls would change that one instead. Try again later."""
+    """An older invoice is outstanding, and calls would change the older one instead. Try again later."""
 
 
 class Standing(StrEnum):

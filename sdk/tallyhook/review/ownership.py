@@ -51,9 +51,9 @@ def charges_of(document: Customer) -> Iterator[Found]:
 class Ledger:
     """The combined state of all entries so far.
 
-    The ledger measures time by the times in the entries. The time between two entries counts as at least zero
-    and at most half of `unknown_for`. So setting the clock forward once doesn't end a wait, and setting it
-    back only makes the wait longer. If an earlier attempt had a longer `unknown_for`, that one counts.
+    The ledger measures time by the times in the entries. The time between two entries is taken as at least
+    zero and at most half of `unknown_for`. So setting the clock forward once doesn't end a wait, and setting
+    it back only makes the wait longer. If an earlier attempt had a longer `unknown_for`, that value is used.
     """
 
     def __init__(self, entries: Iterable[Entry] = (), unknown_for: timedelta = timedelta(0)) -> None:
@@ -125,7 +125,7 @@ class Ledger:
                 self.gone_at = entry.at
 
     def adding(self, charge: DeclaredCharge, document: Customer, at: datetime, mark: str) -> Adding:
-        """The entry to write before adding this charge."""
+        """Return the entry to write before the request that adds this charge."""
         before = tuple(found.charge.id for found in charges_of(document) if not found.invoice.is_paid)
         number = max(self._addings, default=0) + 1
         return Adding(number=number, charge=charge, before=before, mark=mark, at=at)
@@ -148,20 +148,20 @@ class Ledger:
     # What may still arrive
 
     def open_addings(self) -> list[Adding]:
-        """The addings that have an unknown outcome and aren't given up."""
+        """Return the requests to add a charge that have an unknown outcome and aren't given up."""
         claimed = set(self._numbers.values())
         closed = claimed | self._refused | self._denied | self._given_up
         return [adding for number, adding in self._addings.items() if number not in closed]
 
     def wait_for_adding(self, adding: Adding, now: datetime) -> timedelta:
-        """How long the request of an adding may still arrive."""
+        """Return how much longer a request to add a charge may still arrive."""
         return self._left(self._began[adding.number], now)
 
     def wait_for_writes(self, declaration: Declaration, invoice: Invoice, now: datetime) -> timedelta:
         """How long a request of ours may still arrive and make this invoice differ from the declaration.
 
-        Such requests are addings with an unknown outcome, settings of a different quantity, and deletions of
-        a charge that is on the invoice. If all requests were answered, there is nothing to wait for.
+        Such requests add a charge with an unknown outcome, set a different quantity, or delete a charge that
+        is on the invoice. If all requests were answered, there is nothing to wait for.
         """
         standing = {charge.id for charge in invoice.charges}
         since = [self._began[adding.number] for adding in self.open_addings()]
@@ -170,11 +170,11 @@ class Ledger:
         return max((self._left(at, now) for at in since), default=timedelta(0))
 
     def wait_for_run(self, now: datetime) -> timedelta:
-        """How long a run of ours may still arrive."""
+        """Return how much longer our request to run the invoice may still arrive."""
         return timedelta(0) if self._run is None else self._left(self._run, now)
 
     def given_up(self, charge: DeclaredCharge) -> list[Adding]:
-        """The addings of this charge that were given up, never seen and not resolved by a person."""
+        """Return the given-up requests for this charge that were never seen or resolved by a person."""
         unexplained = (self._addings[number] for number in self._unexplained())
         return [adding for adding in unexplained if adding.charge == charge]
 
@@ -193,7 +193,7 @@ class Ledger:
     def claims(self, document: Customer) -> list[Added]:
         """The entries to write for new charges that show one of our marks.
 
-        Refused addings count too, because the refusal may have been the answer to another call.
+        Refused requests are included, because the refusal may have been the answer to another call.
         """
         by_mark = {adding.mark.lower(): number for number, adding in self._addings.items() if adding.mark}
         return [
@@ -205,7 +205,7 @@ class Ledger:
         ]
 
     def candidates(self, adding: Adding, charges: Iterable[Charge]) -> list[Charge]:
-        """The charges that this adding may have created: new, unclaimed, with the same price and quantity."""
+        """Return the charges that this request may have added: new, unclaimed, same price and quantity."""
         code = adding.charge.code.strip().lower()
         return [
             charge
@@ -219,10 +219,10 @@ class Ledger:
         ]
 
     def keeps_marks(self, adding: Adding) -> bool:
-        """Whether this server is known to keep the mark of this adding.
+        """Whether this server is known to keep this charge's mark.
 
-        It must have kept a mark in a description of at least this length, and never dropped one from a
-        description of at most this length.
+        True if the server has kept a mark in a description at least as long as this charge's, and has never
+        dropped one from a description that is as long or shorter.
         """
         if not adding.mark:
             return False
@@ -245,9 +245,10 @@ class Ledger:
         return [(adding, charges) for adding, charges in found if charges]
 
     def unknown_marks(self, declared: Sequence[DeclaredCharge], invoice: Invoice) -> list[Charge]:
-        """The charges with these codes that show the mark of a review with another journal.
+        """Return the charges with these codes that have a mark which isn't in this journal.
 
-        Then this journal is incomplete: it was lost, or another receiver has its own.
+        Such a charge means that this journal is incomplete: it was lost, or another receiver has a separate
+        journal.
         """
         codes = {charge.code.strip().casefold() for charge in declared}
         return [

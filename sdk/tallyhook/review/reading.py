@@ -64,11 +64,11 @@ class Reading:
         yield from self.take_in((yield from self.read()))
 
     def take_in(self, document: Customer, sent: Adding | None = None) -> Steps[None]:
-        """Process a document: claim our charges, and delete ours from other invoices.
+        """Process a document: claim our charges on the invoice, and delete our charges from other invoices.
 
-        `sent` is the adding that this document answers.
+        `sent` is the request to add a charge that this document answers.
 
-        Raises InvoicePaid if the invoice is paid, ReviewFailed if it isn't outstanding for another reason.
+        Raises InvoicePaid if the invoice is paid. Raises ReviewFailed if it is neither paid nor outstanding.
         """
         self.show(document)
         for claim in self.ledger.claims(document):
@@ -112,13 +112,13 @@ class Reading:
         return announced is not None and now is not None and now > announced
 
     def require_no_doubt(self) -> None:
-        """Raises Unresolved if an adding is too old to arrive but may have created an unmarked charge."""
+        """Raise Unresolved if a request is too old to arrive but may have added a charge without a mark."""
         for adding, charges in self.ledger.doubtful(self.invoice):
             if self.ledger.wait_for_adding(adding, self.now()) <= timedelta(0):
                 raise _doubt(adding, [charge.id for charge in charges])
 
     def unknown(self, reason: str, left: timedelta, details: str = "") -> OutcomeUnknown:
-        """The error for a request that may still arrive for the time `left`."""
+        """Return the exception for a request that may still arrive within the time `left`."""
         return OutcomeUnknown(reason, details, self.ledger.pause(left))
 
     def _ask(self, call: Call[Customer], announced: datetime | None = None) -> Steps[Customer]:
@@ -132,7 +132,7 @@ class Reading:
         return document
 
     def _claim_answer(self, sent: Adding) -> Steps[None]:
-        """Claim the only new charge in the answer to our adding, even if its text differs."""
+        """Claim the only new charge in the answer to our request, even if the description differs."""
         found = self.ledger.candidates(sent, self.invoice.charges)
         if not found:
             invoices = (invoice for each in self.document.subscriptions for invoice in each.invoices)

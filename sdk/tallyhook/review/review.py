@@ -177,13 +177,13 @@ class Review(Shown):
         """Make the invoice match the declaration, read it back to verify it, then run it if declared.
 
         This works without a journal. A declared charge counts as done if its content is already on the
-        invoice, so applying again changes nothing. Charges of an earlier, different declaration stay.
+        invoice, so applying again changes nothing. Charges of an earlier, different declaration are kept.
 
         A new charge has a mark at the end of its description, ` (ref 4f9a1c2e07)`. The mark identifies the
         charge if the answer is lost. Customers see it on their invoices. `marks=False` leaves it out, but
         then a lost answer ends in OutcomeUnknown more often.
 
-        An invoice that is no longer outstanding stays unchanged; the outcome's `standing` says so.
+        An invoice that is no longer outstanding isn't changed; the outcome's `standing` says so.
 
         Raises:
             OutcomeUnknown: an answer was lost, and the request may still arrive. Wait `retry_after` seconds
@@ -209,7 +209,7 @@ class Review(Shown):
         marks: bool = True,
         gone_after: timedelta = GONE_AFTER,
     ) -> Outcome:
-        """Like `apply`, with an async client. With a journal, our charges are known by their ids.
+        """Do what `apply` does, with an async client. With a journal, our charges are known by their ids.
 
         A new attempt then continues where the last one stopped. If it declares different charges, they
         replace those that earlier attempts added. A charge whose answer was lost is found by its mark. If it

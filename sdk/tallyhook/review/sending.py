@@ -44,7 +44,7 @@ class Sending:
         self._lost_in_round = False
 
     def check(self) -> None:
-        """Call this right before each request is sent. Raises NoAnswer if its journal entry is too old."""
+        """Call this right before sending a request. Raises NoAnswer if the request's entry is too old."""
         announced = self._reading.announced
         if announced is not None and not self._is_fresh(announced, self._leeway):
             raise NoAnswer("the request was delayed for too long and not sent", maybe_applied=False)

@@ -32,7 +32,7 @@ class Scheme(Protocol):
     ) -> bool:
         """Whether the headers sign this body with one of the listener's keys.
 
-        It tries every key. Header names may be in any case. Malformed headers or bodies never raise.
+        It tries every key. Header names are case-insensitive. Malformed headers or bodies never raise.
         """
 
 
@@ -45,7 +45,7 @@ def check(
 
 
 def header(headers: Mapping[str, str], name: str) -> str:
-    """A header's value; empty if it is missing. The name may be in any case."""
+    """Return a header's value; empty if it is missing. The name is case-insensitive."""
     wanted = name.lower()
     value = headers.get(wanted)  # most frameworks use lower-case names
     if value is None:
