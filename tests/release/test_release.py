@@ -192,7 +192,7 @@ def test_a_receiver_is_looked_after_where_it_runs(release: Release, tmp_path: Pa
     for command, code, told in [
         ("inbox stats --inbox inbox.sqlite", 0, "0 journal entries"),
         ("doctor --url http://127.0.0.1:9/hooks", 1, "TALLYHOOK_KEYS is not set"),
-        ("verify body --key secret --signature 00", 1, "it was cut or is another"),
+        ("verify body --key secret --signature 00", 1, "it was cut, or is not Cheddar's"),
     ]:
         done = environment.run("tallyhook", *command.split())
         assert (done.returncode, done.stderr) == (code, "")
