@@ -1,4 +1,4 @@
-"""The examined account: calls the API of one product, and reads its documents."""
+"""Calls the API for the examined product, and reads the documents in its answers."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Charge:
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """One transaction of an invoice."""
+    """A transaction on an invoice."""
 
     amount: Decimal
     is_approved: bool
@@ -123,7 +123,7 @@ class Customer:
 
     @property
     def invoices(self) -> list[Invoice]:
-        """The invoices of all its subscriptions, highest number first."""
+        """The invoices of all the customer's subscriptions, highest number first."""
         found = map(Invoice, self.element.iterfind("subscriptions/subscription/invoices/invoice"))
         return sorted(found, key=lambda invoice: int(invoice.number), reverse=True)
 
@@ -133,7 +133,7 @@ class Customer:
 
     @property
     def pending(self) -> Invoice:
-        """The unpaid invoice of the last period. LookupError if there is none."""
+        """The unpaid invoice of the last period. Raises LookupError if there is none."""
         unpaid = [each for each in self.invoices if not each.is_paid and each.type == "subscription"]
         if not unpaid:
             raise LookupError(f"{self.code} has no pending invoice")
@@ -170,7 +170,7 @@ class Answer:
 
     @property
     def error(self) -> str:
-        """`412 amount:notAllowed: A void is for the whole amount`, or empty."""
+        """The error, such as `412 amount:notAllowed: A void is for the whole amount`. Empty on success."""
         if self.is_success:
             return ""
         found = next(self.root.iter("error"), None)
@@ -184,7 +184,7 @@ class Answer:
 
     @property
     def customer(self) -> Customer:
-        """The only one. LookupError if there is none."""
+        """The first customer in the answer. Raises LookupError if there is none."""
         for customer in self.customers:
             return customer
         raise LookupError(f"the answer has no customer: {self.text[:200]}")
@@ -193,18 +193,18 @@ class Answer:
 class Account:
     """Calls the API for one product, without retries.
 
-    `http` is a client for the service. The caller closes it.
+    `http` is a client for the service. The caller closes the client.
     """
 
     def __init__(self, http: httpx.Client, base_url: str, product: str, user: str, password: str) -> None:
         self.base_url, self.product, self.user = base_url.rstrip("/"), product, user
         self._http = http
         self._auth = httpx.BasicAuth(user, password)
-        # Cheddar may refuse a POST that equals the previous one (documented), so ours always differ.
+        # Cheddar may refuse a POST that equals the previous one (documented), so each has another address.
         self._addresses = cycle(f"198.51.100.{host}" for host in range(1, 255))
 
     def call(self, action: str, fields: Mapping[str, str] | None = None) -> Answer:
-        """POST a call such as `customers/new`. Unusable if there is no answer, or access is denied."""
+        """POST a call such as `customers/new`. Raises Unusable if no answer comes, or access is denied."""
         url = f"{self.base_url}/{action}/productCode/{self.product}"
         data = {"productCode": self.product, "remoteAddress": next(self._addresses), **(fields or {})}
         try:
@@ -221,7 +221,7 @@ class Account:
         return answer
 
     def customers(self) -> list[Customer]:
-        """All customers. Unusable if the server does not speak Cheddar's API."""
+        """Return all customers. Raises Unusable if the server does not answer as Cheddar does."""
         answer = self.call("customers/get")
         if answer.status == 404 and "No customers found" in answer.text:
             return []
@@ -242,6 +242,6 @@ def _text(element: etree._Element, path: str) -> str:
 
 
 def _moment(written: str) -> datetime:
-    """Read a date and time. ValueError if it isn't one."""
+    """Read a date and time. Raises ValueError if the text isn't one."""
     at = datetime.fromisoformat(written)
     return at if at.tzinfo else at.replace(tzinfo=UTC)

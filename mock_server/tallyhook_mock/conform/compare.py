@@ -1,4 +1,4 @@
-"""Replays a recording on a mock, and finds where the mock's documents differ."""
+"""Replays a recording on a mock, and finds where the mock's documents differ from the recorded ones."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,12 +20,12 @@ from tallyhook_mock.testing.world import World
 __all__ = ["Comparison", "Difference", "catalog_of", "compare"]
 
 _USER, _PASSWORD = "compare@example.com", "compare"
-# Allows for differing clocks, and for the time that a call takes.
+# How far two times may differ: the clocks are not equal, and a call takes some time.
 _TOLERANCE = timedelta(minutes=1)
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}([+-]\d{2}:\d{2}|Z)?")
 _NUMBERED = re.compile(r"(?<=#)\d+")
 
-# Elements that hold ids of the same server, or values that it generates.
+# Elements with ids that the server assigns, and elements with other values that it generates.
 _IDS = frozenset(("paidTransactionId", "parentId"))
 _OWN = frozenset(("key", "gatewayToken", "gatewayTokenAux", "redirectUrl"))
 _OFFERED = frozenset(("plan", "promotion"))
@@ -59,7 +59,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A compared call. If it was not compared, `left_out` says why."""
+    """The comparison of one call. If the call was not compared, `left_out` says why."""
 
     number: int
     call: str
@@ -78,7 +78,8 @@ def compare(
     """Replay every call on a mock at its recorded time, and compare the answers.
 
     Without a `catalog`, plans and promotions are taken from the recording. With `is_reviewed`, a listener
-    acknowledges every hook, so that invoices are held. CatalogError if the catalogue can't be used.
+    acknowledges every hook, so invoices are held as they are for a review. Raises CatalogError if the
+    catalogue can't be used.
     """
     if not exchanges:
         return []
@@ -99,11 +100,11 @@ def compare(
 
 @dataclass
 class _Player:
-    """Replays calls, and maps recorded ids and numbers to the mock's."""
+    """Replays calls. Recorded ids and invoice numbers are mapped to those of the mock."""
 
     world: World
     http: httpx.Client
-    codes: set[str]  # of the customers created in the recording
+    codes: set[str]  # the codes of customers created in the recording
     ids: dict[str, str] = field(default_factory=dict)
     numbers: dict[str, str] = field(default_factory=dict)
 
@@ -126,7 +127,7 @@ class _Player:
         return Comparison(number, exchange.call, tuple(found))
 
     def _stranger(self, exchange: Exchange) -> str:
-        """The object that a call or its answer is about, if the mock can't know it. Empty otherwise."""
+        """Return an object in the call or its answer that the mock can't know. Empty if there is none."""
         given = dict((*exchange.form, *exchange.query, *exchange.path))
         if exchange.call not in _CREATES:
             controller = exchange.call.partition("/")[0]
@@ -202,14 +203,14 @@ class _Player:
         return _NUMBERED.sub(lambda found: self.numbers.get(found[0], found[0]), one) == other
 
     def _is_known(self, known: dict[str, str], one: str, other: str) -> bool:
-        """Whether both ids may name the same object."""
+        """Whether both ids can belong to the same object. A recorded id that is new is mapped to `other`."""
         if not one or not other:
             return one == other
         return known.setdefault(one, other) == other
 
 
 def catalog_of(exchanges: Iterable[Exchange]) -> dict[str, Any]:
-    """A catalogue with the plans and promotions in a recording, as they were first shown."""
+    """Return a catalogue with the recording's plans and promotions, as its documents first show them."""
     plans: dict[str, dict[str, Any]] = {}
     promotions: dict[str, dict[str, Any]] = {}
     product: dict[str, Any] = {"code": "RECORDED", "secret": "recorded"}
@@ -268,7 +269,7 @@ def _promotion(element: etree._Element) -> dict[str, Any]:
 
 
 def _created(exchange: Exchange) -> Iterator[str]:
-    """The codes of the customers that a call created."""
+    """Yield the codes of the customers that a call created."""
     root = _tree(exchange.document)
     if exchange.call in _CREATES and exchange.status < 300 and root is not None:
         yield from (each.get("code", "") for each in root.iterfind("customer"))
@@ -286,7 +287,7 @@ def _text(element: etree._Element) -> str:
 
 
 def _brief(element: etree._Element | None) -> str:
-    """A short form of an element that only one side has."""
+    """Return a short text for an element that only one side has. Empty if `element` is None."""
     if element is None:
         return ""
     leaves = (f"{each.tag} {_text(each)}" for each in element if _text(each))
@@ -294,5 +295,5 @@ def _brief(element: etree._Element | None) -> str:
 
 
 def _placed(difference: Difference, path: str, below: str) -> Difference:
-    """The difference with the index of a repeated element in its path."""
+    """Return the difference with the index of a repeated element in its path."""
     return Difference(below + difference.path.removeprefix(path), difference.recorded, difference.mock)

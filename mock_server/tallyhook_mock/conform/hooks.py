@@ -22,7 +22,7 @@ BILLABLE = "subscriptionBillable"
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """A received hook. `customer` is the code of its customer, or empty."""
+    """A received hook. `customer` is the customer's code, or empty."""
 
     kind: str
     customer: str
@@ -41,9 +41,10 @@ class Hook:
 
 
 class Listener:
-    """An ASGI application that keeps the hooks it receives. Another thread can wait for them.
+    """An ASGI application that keeps the hooks it receives. Another thread can wait for a hook.
 
-    It acknowledges every hook, except billable ones of customers whose code begins with one of `refused`.
+    The listener acknowledges every hook except `subscriptionBillable` hooks of customers whose code begins
+    with one of the prefixes in `refused`.
     """
 
     def __init__(self) -> None:
@@ -66,18 +67,21 @@ class Listener:
         return Response(status_code=503 if refuses else 204)
 
     def find(self, kind: str, fits: Callable[[Hook], bool]) -> Hook | None:
-        """The newest hook of a kind that matches."""
+        """Return the newest matching hook of this kind. None if there is none."""
         return next((hook for hook in reversed(self._hooks) if hook.kind == kind and fits(hook)), None)
 
     def wait(self, kind: str, fits: Callable[[Hook], bool], seconds: float) -> Hook | None:
-        """Wait for a hook that matches. None if it didn't come in time."""
+        """Wait for a matching hook and return it. None if it didn't come in time."""
         with self._arrived:
             self._arrived.wait_for(lambda: self.find(kind, fits) is not None, seconds)
             return self.find(kind, fits)
 
 
 class MockControl:
-    """A client of a mock's control API, for its clock and listeners. Cheddar only has web pages for these."""
+    """A client for the control API of a mock. It moves the clock and registers listeners.
+
+    Cheddar itself has no such API, only web pages.
+    """
 
     def __init__(self, http: httpx.Client, base_url: str) -> None:
         parts = urlsplit(base_url)
@@ -101,7 +105,7 @@ class MockControl:
             self._http.post(f"{self._url}/listeners", json=wish).raise_for_status()
 
     def advance(self, pause: timedelta) -> None:
-        """Move the mock's clock, instead of waiting."""
+        """Move the mock's clock forward instead of waiting."""
         wish = {"advance": f"{math.ceil(pause.total_seconds())}s"}
         self._http.post(f"{self._url}/clock", json=wish, timeout=None).raise_for_status()
 

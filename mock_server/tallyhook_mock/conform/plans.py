@@ -1,4 +1,4 @@
-"""The plans that probes use. They are created with `plans/new`, which Cheddar has but does not support."""
+"""The plans that probes use, created with `plans/new`, a call that Cheddar has but doesn't support."""
 
 from collections.abc import Mapping
 
@@ -51,13 +51,13 @@ PLANS: Mapping[str, Mapping[str, str]] = {
     ),
     SETUP: _plan("300.00", setupChargeCode="conform-setup", setupChargeAmount="50.00"),
     DAILY: {**_plan("10.00", billingFrequency="daily", paymentMethodIsRequired="0"), **_ITEM},
-    # Nothing has to be paid on sign-up.
+    # This plan needs no card at sign-up.
     LATER: {**_plan("300.00", paymentMethodIsRequired="0"), **_ITEM},
 }
 
 
 def differences(wanted: Mapping[str, str], plan: etree._Element) -> list[str]:
-    """The differences between a plan and the expected terms, as `name: 5.00 instead of 10.00`."""
+    """Return how a plan differs from the expected terms, such as `name: 5.00 instead of 10.00`."""
     found = []
     for name, value in wanted.items():
         if name.startswith("items["):

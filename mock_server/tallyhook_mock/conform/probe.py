@@ -1,4 +1,4 @@
-"""Probes. The steps of a probe create customers and find out which alternative of a rule a server follows."""
+"""Probes find out which alternative of a rule a server follows. A probe consists of steps."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -55,7 +55,7 @@ class Need(StrEnum):
 
 
 class NotFoundOut(Exception):
-    """The probe was inconclusive. The text says why."""
+    """The probe was inconclusive. The message says why."""
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -66,7 +66,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Wait(msgspec.Struct, frozen=True):
-    """Wait until the server's time `until`. Then take the next step, or the same one again if `again`."""
+    """Wait until the server's time is `until`, then take the next step. If `again`, repeat this step."""
 
     until: datetime
     again: bool = False
@@ -74,7 +74,7 @@ class Wait(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Coupon:
-    """A coupon of the product: a percentage off for some months (None: permanently)."""
+    """One of the product's coupons. It takes a percentage off for some months. None means permanently."""
 
     code: str
     percentage: Decimal
@@ -83,14 +83,17 @@ class Coupon:
 
 @dataclass
 class Visit:
-    """The tools of a step. `memory` is kept from step to step, even across runs of the program."""
+    """What a step uses to examine the account.
+
+    `memory` is kept from one step to the next, even if the program ends in between.
+    """
 
     rule: str
     account: Account
     listener: Listener | None
     prefix: str
     memory: dict[str, str]
-    tries: int  # each try has its own codes, since hooks from an earlier try may still come
+    tries: int  # is part of each customer's code, because hooks about an earlier try may still come
     made_plans: list[str]  # the codes of plans that this run has created or may have created
     known_plans: set[str]  # the codes of plans that are known to exist
     save: Callable[[], None]
@@ -106,7 +109,7 @@ class Visit:
         return "-".join(filter(None, parts))
 
     def fields(self, plan: str, suffix: str = "", *, pays: bool = True, **more: str) -> dict[str, str]:
-        """The fields of a new customer on one of our plans."""
+        """Return the fields for a new customer on one of our plans."""
         code = self.code(suffix)
         return {
             "code": code,
@@ -119,41 +122,41 @@ class Visit:
         }
 
     def card(self) -> dict[str, str]:
-        """The fields of a test card, as for a sign-up."""
+        """Return the fields for a test card, named as in a sign-up."""
         year = datetime.now().astimezone().year + 5
         return {**_CARD, "subscription[ccExpiration]": f"12/{year}"}
 
     def new(
         self, plan: str, suffix: str = "", *, pays: bool = True, more: Mapping[str, str] | None = None
     ) -> Customer:
-        """Sign up a customer. NotFoundOut if that is refused."""
+        """Sign up a customer. Raises NotFoundOut if the sign-up is refused."""
         return self.expect("customers/new", self.fields(plan, suffix, pays=pays) | dict(more or {})).customer
 
     def attempt(self, action: str, fields: Mapping[str, str]) -> Answer:
         return self.account.call(action, fields)
 
     def expect(self, action: str, fields: Mapping[str, str]) -> Answer:
-        """Make a call that must succeed. NotFoundOut if it doesn't."""
+        """Make a call that must succeed. Raises NotFoundOut if the call fails."""
         answer = self.attempt(action, fields)
         if not answer.is_success:
             raise NotFoundOut(f"{action} was refused: {answer.error}")
         return answer
 
     def on(self, action: str, suffix: str = "", more: Mapping[str, str] | None = None) -> Answer:
-        """Make a call on one of our customers. NotFoundOut if it fails."""
+        """Make a call for one of our customers. Raises NotFoundOut if the call fails."""
         return self.expect(action, {"code": self.code(suffix), **(more or {})})
 
     def get(self, suffix: str = "") -> Customer:
         return self.on("customers/get", suffix).customer
 
     def edit(self, suffix: str = "", *, pays: bool = False, more: Mapping[str, str] | None = None) -> Answer:
-        """Edit the subscription. `more` has flat names."""
+        """Edit the subscription. The names in `more` have no `subscription[...]` around them."""
         card = self.card() if pays else {}
         flat = {name.removeprefix("subscription[").removesuffix("]"): value for name, value in card.items()}
         return self.on("customers/edit-subscription", suffix, flat | dict(more or {}))
 
     def server_time(self) -> datetime:
-        """The server's time, read from a customer that is created and then deleted."""
+        """Return the server's time. It is read from a customer that is created for this and then deleted."""
         code = self.code("now")
         made = self.expect("customers/new", self.fields(plans.FREE, "now", pays=False)).customer
         self.expect("customers/delete", {"code": code})
@@ -176,7 +179,7 @@ class Visit:
         return self.bill_soon(customer)
 
     def again(self, what: str) -> Wait:
-        """Look again in ten minutes. NotFoundOut if the bill date is days ago."""
+        """Return a wait of ten minutes. Raises NotFoundOut if the bill date is more than three days ago."""
         now = self.server_time()
         if now.isoformat() > self.memory["late"]:
             raise NotFoundOut(f"no {what} within {_LATE.days} days of the bill date")
@@ -185,7 +188,10 @@ class Visit:
     # -- plans and promotions
 
     def plan(self, name: str, terms: Mapping[str, str] | None = None) -> str:
-        """The code of a plan with these terms, created if missing. NotFoundOut if that is not possible."""
+        """Return the code of a plan with these terms, and create the plan if it doesn't exist.
+
+        Raises NotFoundOut if the plan can't be created, or exists with other terms.
+        """
         wanted = plans.PLANS[name] if terms is None else terms
         code = f"{self.prefix}{name}"
         if code in self.known_plans:
@@ -210,7 +216,10 @@ class Visit:
         return code
 
     def coupon(self) -> Coupon:
-        """A coupon for all plans and less than the full price. NotFoundOut if there is none."""
+        """Return a coupon that is valid for all plans and takes off less than the full price.
+
+        Raises NotFoundOut if the product has none.
+        """
         if self._coupon is None:
             self._coupon = self._find_coupon()
         return self._coupon
@@ -235,7 +244,7 @@ class Visit:
         return self.listener.wait(kind, fits, self.hook_timeout if seconds is None else seconds)
 
     def hook_about(self, kind: str, suffix: str = "", seconds: float | None = None) -> Hook | None:
-        """Wait for the hook about one of our customers. None if it does not come."""
+        """Wait for a hook about one of our customers, and return it. None if it doesn't come."""
         return self.hook(kind, lambda hook: hook.customer == self.code(suffix), seconds)
 
 
@@ -243,12 +252,12 @@ Step: TypeAlias = Callable[[Visit], Finding | Wait | None]
 
 
 class Probe(msgspec.Struct, frozen=True):
-    """The steps that find out a rule. Each returns a finding, a wait, or None to go on with the next step."""
+    """The steps that find out a rule. Each step returns a finding, a wait, or None to go on at once."""
 
     rule: str
     steps: tuple[Step, ...]
     needs: frozenset[Need] = frozenset()
-    refuses: bool = False  # whether the listener refuses its customers' billable hooks
+    refuses: bool = False  # whether the listener refuses billable hooks of this probe's customers
 
 
 def told(value: Value) -> str:
@@ -256,7 +265,7 @@ def told(value: Value) -> str:
 
 
 def shown(what: Customer | Invoice | Answer) -> str:
-    """A document or part of a document, as a report shows it."""
+    """Return the XML text of a document, or of a part of it, for a report."""
     element = what.root if isinstance(what, Answer) else what.element
     etree.indent(element)
     return etree.tostring(element, encoding="unicode").strip()

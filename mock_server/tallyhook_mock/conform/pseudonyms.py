@@ -35,7 +35,7 @@ _SECRETS = frozenset(
 _IGNORED = frozenset(("remoteAddress",))
 # The zips that make the simulator fail are not personal data.
 _SIMULATED = re.compile(r"0[1-7]00[0-9]")
-_AT_LEAST = 3  # only names with this many characters are replaced in free text
+_AT_LEAST = 3  # shorter names are not replaced in free text
 
 
 class Pseudonyms:
@@ -47,7 +47,7 @@ class Pseudonyms:
         self._last_fours: dict[str, str] = {}
 
     def value(self, name: str, value: str) -> str:
-        """The pseudonym for a field's value or an element's text."""
+        """Return the pseudonym for a field's value or an element's text."""
         if not value:
             return value
         if name in ("ccNumber", "cardNumber"):
@@ -71,7 +71,7 @@ class Pseudonyms:
         return self.text(value)
 
     def text(self, text: str) -> str:
-        """Replace emails, card numbers, and all names seen so far in a free text."""
+        """Replace email addresses, card numbers and all names seen so far in free text."""
         text = _EMAIL.sub(lambda found: self._email(found[0]), text)
         text = _CARD.sub(lambda found: self._card(re.sub(r"\D", "", found[0])), text)
         for name, other in self._names.items():
@@ -79,7 +79,7 @@ class Pseudonyms:
         return text
 
     def learn(self, fields: Iterable[tuple[str, str]]) -> None:
-        """Learn the names in these fields before any text of the same call is replaced."""
+        """Remember the names in these fields. To be called before text of the same call is replaced."""
         for name, value in fields:
             if name in _PEOPLE or name in _SECRETS:
                 self.value(name, value)
@@ -97,7 +97,7 @@ class Pseudonyms:
         return self._numbered("email", email.casefold(), lambda n: f"person{n}@example.com")
 
     def _card(self, number: str) -> str:
-        """Another valid number of the same length and card issuer."""
+        """Return another valid card number of the same length and from the same issuer."""
         other = self._numbered("card", number, lambda n: _with_check_digit(_start(number), n, len(number)))
         self._last_fours.setdefault(number[-4:], other[-4:])
         return other
@@ -111,7 +111,7 @@ class Pseudonyms:
 
 
 def _start(number: str) -> str:
-    """The first digits of a well-known test number of the same card issuer."""
+    """Return the first digits of a well-known test number from the same card issuer."""
     starts = {"3": "37828", "4": "41111", "5": "51051", "6": "60111"}
     return starts.get(number[:1], number[:1])
 

@@ -1,4 +1,4 @@
-"""A proxy between an application and the service that records calls in a file, without personal data."""
+"""A proxy between an application and the service. It records calls in a file, without personal data."""
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ from tallyhook_mock.conform.pseudonyms import Pseudonyms
 
 __all__ = ["Exchange", "Recorder", "read_recording"]
 
-# Headers of a single connection (RFC 9110), and those that the next sender computes itself.
+# Headers that are not forwarded: they belong to one connection (RFC 9110), or the next sender computes them.
 _OWN = frozenset(
     (
         "connection",
@@ -37,7 +37,11 @@ _PARSER = etree.XMLParser(resolve_entities=False, no_network=True)
 
 
 class Exchange(msgspec.Struct, frozen=True):
-    """A call and its answer. `call` is for example `customers/new`. Parameters stay where they were sent."""
+    """A recorded call and its answer.
+
+    `call` is its name, such as `customers/new`. `path`, `query` and `form` are the parameters that were sent
+    in the URL's path, in its query and in the body.
+    """
 
     at: datetime
     method: str
@@ -50,11 +54,11 @@ class Exchange(msgspec.Struct, frozen=True):
 
 
 class Recorder:
-    """An ASGI application that forwards calls, and writes each call with its answer to a line of `file`.
+    """An ASGI application that forwards calls. Each call and its answer are appended to `file` as one line.
 
-    `http` is a client for the service. The caller closes it. `upstream` is the service's URL, such as
-    `https://getcheddar.com/xml`. Paths are appended to it. `moment` returns the time of an answer, by default
-    from its `Date` header.
+    `http` is a client for the service. The caller closes the client. `upstream` is the service's URL, such
+    as `https://getcheddar.com/xml`. Paths are appended to the URL. `moment` returns the time of an answer. By
+    default this is the answer's `Date` header.
     """
 
     def __init__(
@@ -120,7 +124,10 @@ class Recorder:
         return replaced
 
     def _document(self, text: str) -> str:
-        """The document with pseudonyms in all texts and attributes. Anything but XML is treated as text."""
+        """Return the document with pseudonyms in all texts and attributes.
+
+        A document that is not XML is treated as free text.
+        """
         try:
             root = etree.fromstring(text.encode(), _PARSER)
         except etree.XMLSyntaxError:
@@ -138,7 +145,7 @@ class Recorder:
 
 
 def read_recording(file: Path) -> list[Exchange]:
-    """The calls in a recording. Unusable if it can't be read."""
+    """Read the calls in a recording. Raises Unusable if the file can't be read or is not a recording."""
     try:
         lines = file.read_bytes().splitlines()
     except OSError as error:
@@ -153,7 +160,7 @@ def read_recording(file: Path) -> list[Exchange]:
 
 
 def _inner(name: str) -> str:
-    """`ccNumber` of `subscription[ccNumber]`."""
+    """Return `ccNumber` for `subscription[ccNumber]`."""
     return name.rpartition("[")[2].rstrip("]") if name.endswith("]") else name
 
 

@@ -27,7 +27,7 @@ _FOREVER = timedelta.max
 
 
 class Rehearsal:
-    """A mock that follows the given rules, with everything that a run needs."""
+    """A mock that follows the given rules, with the account and the listener that a run needs."""
 
     def __init__(self, session: Session, rules: Mapping[str, Any] | None = None) -> None:
         coupon = {"code": "CONFORM"}
@@ -71,7 +71,7 @@ class Rehearsal:
         )
 
     def run(self, state: State, file: Path, **options: Any) -> Run:
-        """A run without a limit on waiting time."""
+        """Return a run whose waiting time has no limit."""
         given: dict[str, Any] = {
             "sleep": self.sleep,
             "patience": _FOREVER,
@@ -94,7 +94,7 @@ def session() -> Iterator[Session]:
 
 
 def rehearse(probes: Iterable[str], rules: Mapping[str, Any] | None = None) -> dict[str, Finding]:
-    """The findings of the given probes on a mock that follows the given rules."""
+    """Run these probes on a mock that follows the given rules, and return their findings."""
     with session() as own, TemporaryDirectory(prefix="tallyhook-conform-") as directory:
         rehearsal = Rehearsal(own, rules)
         try:

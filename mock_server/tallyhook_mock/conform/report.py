@@ -1,4 +1,4 @@
-"""The findings of a run for each rule, as text, as an HTML page, and as settings for a mock."""
+"""Reports what a run found out about each rule, as text, as an HTML page, or as settings for a mock."""
 
 import json
 from collections import Counter
@@ -38,15 +38,15 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A rule: the assumed alternative, the one found, and the documents that prove it."""
+    """The result for one rule: the assumed alternative, the one found, and the documents that prove it."""
 
     rule: str
     standing: str
     assumed: Value
     outcome: Outcome
     found: Value | None = None
-    why: str = ""  # not found out
-    theirs: str = ""
+    why: str = ""  # why the rule is not found out, or what its probe waits for
+    theirs: str = ""  # the document of the service
     ours: str = ""  # the answer of a mock that follows the assumption
 
     @property
@@ -56,7 +56,7 @@ class Verdict:
 
     @property
     def sides(self) -> list[tuple[str, str, bool]]:
-        """Their document and ours, line by line, and whether the lines differ."""
+        """The lines of `theirs` and of `ours` side by side, and whether the two lines differ."""
         theirs, ours = self.theirs.splitlines(), self.ours.splitlines()
         rows = []
         for _, a, b, c, d in SequenceMatcher(None, theirs, ours, autojunk=False).get_opcodes():
@@ -75,7 +75,7 @@ def judge(
     """Return a verdict for every rule of a run.
 
     `assumed` are the settings that differ from the defaults. `rehearse` runs probes on a mock that follows
-    the assumptions. It is called for the rules in which the service differs.
+    the assumptions. It is only called for the rules where the service doesn't follow the assumption.
     """
     expected = {rule: assumed.get(rule, default(rule)) for rule in state.probes}
     otherwise = [
@@ -114,7 +114,10 @@ def counts(verdicts: Iterable[Verdict]) -> dict[str, int]:
 
 
 def as_text(verdicts: Sequence[Verdict]) -> str:
-    """Text for a terminal or an email: different rules with both documents, the others on one line each."""
+    """Return a text for a terminal or an email.
+
+    Rules with the outcome "different" are shown with both documents. All others take one line each.
+    """
     parts = []
     for verdict in verdicts:
         if verdict.outcome is Outcome.OTHERWISE:
@@ -131,7 +134,7 @@ def as_text(verdicts: Sequence[Verdict]) -> str:
 
 
 def as_html(verdicts: Sequence[Verdict], state: State) -> str:
-    """A self-contained HTML page."""
+    """Return the report as a self-contained HTML page."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).with_name("templates")),
         autoescape=True,
@@ -145,7 +148,7 @@ def as_html(verdicts: Sequence[Verdict], state: State) -> str:
 
 
 def rules_toml(verdicts: Iterable[Verdict]) -> str:
-    """The `[rules]` that make a mock behave like the service, without the defaults."""
+    """Return a `[rules]` table that makes a mock behave like the service. Defaults are left out."""
     lines = ["[rules]"]
     for verdict in verdicts:
         value = verdict.found if verdict.found is not None else verdict.assumed
@@ -155,7 +158,10 @@ def rules_toml(verdicts: Iterable[Verdict]) -> str:
 
 
 def read_rules(file: Path) -> dict[str, Value]:
-    """The `[rules]` in a file. Unusable if it can't be read."""
+    """Read the `[rules]` table of a TOML file.
+
+    Raises Unusable if the file can't be read, has no such table, or names an unknown rule.
+    """
     import tomllib
 
     try:

@@ -30,9 +30,9 @@ class Registrar(Protocol):
 class Run:
     """A run on one account, saved to a file after each step.
 
-    `sleep` waits. A run waits at most `patience` in total. Probes that need longer continue in a later run.
-    `listener` gets the hooks that the service sends to the URL in the state. A `registrar` registers that
-    URL. `tell` is called with progress messages.
+    `sleep` is called to wait. The run waits at most `patience` in total. Probes that need longer continue in
+    a later run. `listener` receives the hooks that the service sends to `state.listener_url`. A `registrar`
+    registers this URL with the service. `tell` is called with progress messages.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Run:
     # -- start and cleanup
 
     def start(self, rules: Iterable[str] = PROBES, *, any_gateway: bool = False) -> None:
-        """Check the account and run the probes of these rules. Unusable if the account must not be used."""
+        """Check the account, then run the probes of these rules. Raises Unusable if the check fails."""
         there = self.account.customers()
         ours = [each for each in there if self._is_ours(each)]
         if len(ours) < len(there):
@@ -93,7 +93,10 @@ class Run:
         self._go(may_be_alone=not any_gateway)
 
     def go_on(self) -> None:
-        """Continue the probes whose waiting time is over. Unusable if the account was never checked."""
+        """Continue the probes whose waiting time is over.
+
+        Raises Unusable if the first run was interrupted before the account was checked.
+        """
         if not self.state.is_checked:
             raise Unusable(
                 "the run was interrupted before its account was checked: remove it with"
@@ -108,7 +111,7 @@ class Run:
     def clean(self) -> int:
         """Remove our customers, plans and listener from the account. Returns the number of customers.
 
-        Unusable if something can't be removed.
+        Raises Unusable if something can't be removed.
         """
         removed = self._delete(self._is_ours)
         for code in tuple(self.state.plans):
@@ -121,7 +124,10 @@ class Run:
         return removed
 
     def _gateway(self) -> str:
-        """The name of the product's gateway, read from a new customer who has a card and owes nothing."""
+        """Return the name of the product's gateway.
+
+        The name is read from a customer that is created for this, with a card and a bill date 25 days later.
+        """
         visit = self._visit(_GATEWAY, Progress())
         later = visit.server_time() + timedelta(days=25)
         try:

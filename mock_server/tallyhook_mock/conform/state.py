@@ -13,14 +13,14 @@ __all__ = ["Progress", "State", "load", "save"]
 
 
 class Progress(msgspec.Struct):
-    """The progress of a probe. It continues at `step`, unless it has a finding or a reason."""
+    """The progress of a probe. The probe continues at `step`, unless it has a finding or a reason."""
 
     step: int = 0
     wait_until: datetime | None = None
     finding: Finding | None = None
     reason: str = ""  # why the rule was not found out
     memory: dict[str, str] = msgspec.field(default_factory=dict)
-    tries: int = 0  # how often it was restarted
+    tries: int = 0  # how often the probe was restarted
     is_at_work: bool = False  # a step was started and may not be finished
 
     @property
@@ -29,7 +29,7 @@ class Progress(msgspec.Struct):
 
 
 class State(msgspec.Struct, kw_only=True):
-    """A run: its account, the objects it has created there, and its findings."""
+    """A run: its account, the objects it has created in the account, and its findings."""
 
     base_url: str
     product: str
@@ -37,7 +37,7 @@ class State(msgspec.Struct, kw_only=True):
     prefix: str
     listener_url: str = ""
     declining_zip: str = ""
-    is_checked: bool = False  # the product is empty, and its gateway is a test gateway
+    is_checked: bool = False  # whether the product was found empty and its gateway suitable
     plans: list[str] = msgspec.field(default_factory=list)
     probes: dict[str, Progress] = msgspec.field(default_factory=dict)
 
@@ -47,7 +47,7 @@ class State(msgspec.Struct, kw_only=True):
 
 
 def load(file: Path) -> State:
-    """Read a run from its file. Unusable if that fails."""
+    """Read a run from its file. Raises Unusable if the file can't be read or is not the state of a run."""
     try:
         return msgspec.json.decode(file.read_bytes(), type=State)
     except FileNotFoundError:
@@ -59,7 +59,7 @@ def load(file: Path) -> State:
 
 
 def save(state: State, file: Path) -> None:
-    """Replace the file atomically. Unusable if that fails."""
+    """Write a run to its file, atomically. Raises Unusable if the file can't be written."""
     new = file.with_name(f"{file.name}.new")
     try:
         new.write_bytes(msgspec.json.format(msgspec.json.encode(state), indent=2))

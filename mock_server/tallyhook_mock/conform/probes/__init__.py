@@ -1,4 +1,4 @@
-"""A probe for each rule that can be found out through the API."""
+"""The probes. There is one for each rule that can be found out through the API."""
 
 from collections.abc import Mapping
 

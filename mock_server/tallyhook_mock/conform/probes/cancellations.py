@@ -1,4 +1,4 @@
-"""Probes of cancellations that are undone after the next bill date."""
+"""Probes that cancel a subscription, and either reactivate, bill or cancel it afterwards."""
 
 from datetime import timedelta
 
@@ -39,11 +39,11 @@ def long_cancel_usage(visit: Visit) -> Finding:
 
 
 def owe(visit: Visit) -> Wait:
-    """Without a card, the first invoice stays outstanding, and the subscription is canceled."""
+    """Sign up a customer without a card. The first invoice isn't paid, and the subscription is canceled."""
     tomorrow = visit.server_time() + timedelta(days=1)
     first = {"subscription[initialBillDate]": tomorrow.isoformat()}
     visit.new(DAILY, pays=False, more=first)
-    # A listener may hold the invoice for over an hour; the next one is due a day later.
+    # A listener may hold the invoice for over an hour. The next invoice is due a day later.
     return Wait(tomorrow + timedelta(days=1, hours=3))
 
 

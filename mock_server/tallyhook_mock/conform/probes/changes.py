@@ -1,4 +1,4 @@
-"""Probes of plan changes."""
+"""Probes that find out how the service bills a plan change."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -13,7 +13,7 @@ _CENTS = Decimal("0.05")  # how far an amount may be from the calculated one
 
 
 def free_to_paid(visit: Visit) -> Finding:
-    """The paid plan's first bill is after ten days, the free plan's after a month."""
+    """The paid plan first bills ten days after sign-up, the free plan a month after sign-up."""
     begun = visit.new(FREE, pays=False).created
     customer = visit.edit(pays=True, more={"planCode": visit.plan(TRIAL)}).customer
     after = customer.pending.billing_at - begun
@@ -30,7 +30,7 @@ def prorated_change_in_trial(visit: Visit) -> Finding:
 
 
 def proration_base(visit: Visit) -> Finding:
-    """A month costs 300.00, a credit paid 100.00 of it, and the whole month is still unused."""
+    """A month costs 300.00, of which a credit covers 100.00. The whole month is still unused."""
     credit = {
         "charges[0][chargeCode]": "conform-credit",
         "charges[0][quantity]": "1",
@@ -57,7 +57,7 @@ def begin_period(visit: Visit) -> Wait:
 
 
 def proration_unit(visit: Visit) -> Finding:
-    """Half a day into the period, the two alternatives differ by dollars."""
+    """Change the plan half a day into the period, when the two alternatives differ by several dollars."""
     begun = datetime.fromisoformat(visit.memory["begun"])
     ends = datetime.fromisoformat(visit.memory["ends"])
     customer = visit.edit(more={"planCode": visit.plan(PRORATED)}).customer
@@ -75,7 +75,7 @@ def proration_unit(visit: Visit) -> Finding:
 
 
 def _adjusted(customer: Customer) -> tuple[Invoice, Decimal]:
-    """The invoice of a prorated plan change, and its credit for the unused time."""
+    """Return the invoice of a prorated plan change and the amount of its credit for unused time."""
     for invoice in customer.paid:
         credit = -sum(charge.amount for charge in invoice.credits)
         if any(charge.each_amount == 600 for charge in invoice.charges):

@@ -1,4 +1,4 @@
-"""The probe of the pauses between attempts to collect a declined invoice."""
+"""The probe that finds out the pauses between attempts to collect a declined invoice."""
 
 from datetime import timedelta
 from itertools import pairwise
@@ -21,7 +21,7 @@ def begin(visit: Visit) -> Wait:
 
 
 def dunning(visit: Visit) -> Finding | Wait:
-    """After the subscription is canceled, the pauses are the times between the attempts."""
+    """Wait until the subscription is canceled, then find the pauses between the attempts."""
     customer, now = visit.get(), visit.server_time()
     if len(customer.paid) > 1:
         raise NotFoundOut(f"with the zip {visit.declining_zip} the charge was not declined")
@@ -40,7 +40,7 @@ def dunning(visit: Visit) -> Finding | Wait:
 
 
 def _hours(pause: timedelta) -> str:
-    """The pause in whole hours, since billing may run hourly."""
+    """Return the pause in days or hours, such as `2d`. Billing may run hourly, so hours are rounded."""
     hours = round(pause / timedelta(hours=1))
     return f"{hours // 24}d" if hours % 24 == 0 else f"{hours}h"
 

@@ -1,4 +1,4 @@
-"""Probes of hooks and of the invoices that they hold."""
+"""Probes that examine hooks, and invoices that are held until a hook is acknowledged."""
 
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ __all__ = ["PROBES"]
 
 
 def bill_soon(visit: Visit) -> Wait:
-    """The listener refuses the customer's billable hook, so that the invoice stays held."""
+    """Have the customer billed. The listener refuses the billable hook, so the invoice remains held."""
     return Wait(visit.bill_soon(visit.new(MONTHLY)) + timedelta(minutes=1))
 
 

@@ -1,4 +1,4 @@
-"""Probes of single invoices: tax, credits, voids."""
+"""Probes that examine one invoice's tax, credits, void or declined charge."""
 
 from decimal import Decimal
 
@@ -21,7 +21,7 @@ def charges(*amounts: str) -> dict[str, str]:
 
 
 def tax_rounding(visit: Visit) -> Finding:
-    """Ten percent tax on three charges of 0.06: 0.018 on the sum, or 0.006 on each line."""
+    """Bill three charges of 0.06 with ten percent tax. The tax is 0.018 on the sum, or 0.006 on each line."""
     visit.new(FREE, more={"taxRate": "0.1", "isTaxExempt": "0"})
     customer = visit.on("invoices/new", more=charges("0.06", "0.06", "0.06")).customer
     billed = _one_time(customer)
@@ -54,14 +54,14 @@ def void_with_amount(visit: Visit) -> Finding:
 
 
 def declined_one_time(visit: Visit) -> Finding:
-    """A declined invoice can be run later with a good card, or it is dropped."""
+    """Find out whether a declined one-time invoice remains outstanding or is dropped."""
     _decline(visit, "4.00")
     run = visit.attempt("customers/run-outstanding", {"code": visit.code()})
     return Finding("dropped" if run.status == 404 else "outstanding", shown(run))
 
 
 def several_outstanding(visit: Visit) -> Finding:
-    """A good card runs one of two outstanding invoices."""
+    """Find out which of two outstanding invoices is run when the customer gets a good card."""
     _decline(visit, "4.00", "5.00")
     customer = visit.edit(pays=True).customer
     paid = [invoice for invoice in customer.invoices if invoice.collected]
@@ -72,7 +72,7 @@ def several_outstanding(visit: Visit) -> Finding:
 
 
 def new_address_while_declined(visit: Visit) -> Finding:
-    """A zip that the simulator accepts, without a new card."""
+    """Change the zip to one that the simulator accepts, without a new card."""
     _decline(visit, "4.00")
     customer = visit.edit(more={"ccZip": "90210"}).customer
     if paid := [invoice for invoice in customer.paid if invoice.collected]:
@@ -83,7 +83,7 @@ def new_address_while_declined(visit: Visit) -> Finding:
 
 
 def _decline(visit: Visit, *amounts: str) -> None:
-    """Make one-time invoices whose charges are declined."""
+    """Create one-time invoices whose charges are declined."""
     visit.new(FREE)
     visit.edit(pays=True, more={"ccZip": visit.declining_zip})
     for amount in amounts:
@@ -93,7 +93,7 @@ def _decline(visit: Visit, *amounts: str) -> None:
 
 
 def _dropped(visit: Visit, customer: Customer) -> str:
-    """Why there was no invoice to run. Empty if there was one."""
+    """Run the outstanding invoice. Returns why there is none, or an empty text if there is one."""
     run = visit.attempt("customers/run-outstanding", {"code": customer.code})
     return (
         "it makes no difference: a one-time invoice that is declined is dropped" if run.status == 404 else ""

@@ -1,4 +1,4 @@
-"""Probes of quantities and of invoices that could not be paid."""
+"""Probes that examine quantities, and invoices that could not be paid."""
 
 from datetime import timedelta
 
@@ -26,7 +26,7 @@ def owe(visit: Visit) -> Wait:
 
 
 def waived_by(visit: Visit) -> Finding | Wait:
-    """The plan costs 300.00 a month, plus 5.00 of overage."""
+    """Waive an invoice for 300.00 plus 5.00 of overage, and see which credits were added."""
     customer = visit.get()
     if not customer.is_canceled:
         return visit.again("cancellation of a customer who can't pay")
@@ -56,7 +56,7 @@ def added_to_outstanding(visit: Visit) -> Finding | Wait:
 
 
 def _outstanding(customer: Customer) -> Invoice:
-    """The oldest invoice, which couldn't be paid."""
+    """Return the oldest invoice. It is the one that couldn't be paid."""
     return customer.invoices[-1]
 
 

@@ -1,4 +1,4 @@
-"""Probes of the values that calls accept and refuse."""
+"""Probes that find out which values the calls accept, and which they refuse."""
 
 from datetime import timedelta
 
@@ -48,7 +48,7 @@ def fifth_decimal_at_sign_up(visit: Visit) -> Finding:
 
 
 def delete_all_confirm(visit: Visit) -> Finding:
-    """This deletes every customer of the product, so it only runs if there are no others."""
+    """Delete all customers of the product. Does nothing if the product has customers that are not ours."""
     visit.new(FREE, pays=False)
     others = [each.code for each in visit.account.customers() if not each.code.startswith(visit.prefix)]
     if others:
@@ -71,7 +71,10 @@ def empty_meta_data(visit: Visit) -> Finding:
 
 
 def month_end(visit: Visit) -> Finding:
-    """A plan shows the first two bill dates of a sign-up at this time. We make the first one a 31st."""
+    """Create a plan for which the first bill date is a 31st, and look at the second one.
+
+    The plan's document shows the first two bill dates of a sign-up at this time.
+    """
     now = visit.server_time()
     days = next(
         count

@@ -28,7 +28,7 @@ __all__ = ["ACTIONS", "cleverbridge_app", "face"]
 MAX_BODY = 1_000_000
 _JSON = "application/json"
 ACTIONS = tuple(f"subscription/{call}" for call in ROUTES)
-# The errors of faults, all inferred.
+# The errors that faults answer with. All are inferred.
 _ERRORS = {
     500: Refusal(500, "The server broke; the call may have been carried out or not"),
     502: Refusal(502, "The server got no answer from a system behind it"),
@@ -37,7 +37,7 @@ _ERRORS = {
 
 
 def face(mock: "Mock") -> Face:
-    """The API of a mock. For faults, the customer is the subscription's id."""
+    """Return the API of a mock. Faults that name a customer compare it with the subscription's id."""
     app = cleverbridge_app(
         lambda: mock.systems.of(State), mock.caught_up, mock.changed, lambda: mock.state.users
     )
@@ -54,13 +54,13 @@ def cleverbridge_app(
     changed: Callable[[], None],
     users: Callable[[], Mapping[str, str]],
 ) -> ASGIApp:
-    """Cleverbridge's API for the paths that begin with `ROOT`.
+    """Return an application that serves Cleverbridge's API at paths that begin with `ROOT`.
 
     Args:
-        state: returns the state at the time of a call.
-        now: returns the moment of a call, aware.
-        changed: called after each call and before its answer, to take the events that it left.
-        users: returns names and passwords, used while the state has no users of its own.
+        state: returns the present state.
+        now: returns the time of a call, with a time zone.
+        changed: called after each call and before its answer, to take the events that the call created.
+        users: returns names and passwords. They are only used if the state has no users.
     """
 
     def respond(request: Request, body: bytes | None) -> Response:
@@ -72,7 +72,7 @@ def cleverbridge_app(
 def _carry_out(
     state: State, users: Mapping[str, str], request: Request, body: bytes | None, at: datetime
 ) -> dict[str, Any]:
-    """The answer to a call, as a document."""
+    """Carry out a call. Returns the document to answer with."""
     if body is None:
         raise Refusal(413, f"The body is longer than {MAX_BODY} bytes")
     name = _sign_in(state.users or users, request.headers.get("authorization", ""))
@@ -102,7 +102,10 @@ def _carry_out(
 
 
 def _check_media(request: Request) -> None:
-    """Accept is required, and Content-Type for a POST: JSON or XML (documented). There is no XML here."""
+    """Raise Refusal unless Accept, and for a POST also Content-Type, name JSON.
+
+    Both headers are required and may name JSON or XML (documented). The mock has no XML.
+    """
     accepted = request.headers.get("accept", "")
     if not any(each in accepted for each in (_JSON, "application/*", "*/*")):
         raise malformed(f"Accept: {_JSON} is required; this mock speaks no XML")
@@ -114,7 +117,7 @@ def _check_media(request: Request) -> None:
 
 
 def _sign_in(users: Mapping[str, str], authorization: str) -> str | None:
-    """The name of the user with these credentials. None if there is none."""
+    """Return the name of the user with these credentials. None if no user has them."""
     scheme, _, encoded = authorization.partition(" ")
     if scheme.lower() != "basic":
         return None
@@ -127,7 +130,7 @@ def _sign_in(users: Mapping[str, str], authorization: str) -> str | None:
 
 
 def _aim(scope: Scope, body: bytes) -> Aim:
-    """The target of a call: its action, and its subscription as the customer."""
+    """Return what a fault can match: the call's action, and its subscription as the customer."""
     action = f"subscription/{scope['path'][len(ROOT) :].rstrip('/').lower()}"
     try:
         fields = read_query(scope["query_string"]) if scope["method"] == "GET" else read_body(body)
@@ -137,5 +140,5 @@ def _aim(scope: Scope, body: bytes) -> Aim:
 
 
 def _refused(fault: Fault) -> Response:
-    """The answer to a call that a fault makes fail."""
+    """Return the error answer that a fault asks for."""
     return with_retry_after(refusal_answer(_ERRORS[fault.status]), fault)

@@ -1,4 +1,4 @@
-"""The calls: each reads its fields, carries out a command, and answers with the result."""
+"""The API's calls. Each reads its fields, carries out a command, and answers with the result."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -21,7 +21,7 @@ ROOT = "/subscription/"
 
 Handler: TypeAlias = Callable[[State, Fields, datetime], dict[str, Any]]
 
-# The names in a query, with those of the model.
+# The parameters that name a customer, and the fields of the model that they are compared with.
 _CUSTOMERS = {"customerId": "id", "customerReferenceId": "reference", "customerEmail": "email"}
 _OK: dict[str, Any] = {"ResultMessage": "OK"}
 
@@ -37,7 +37,7 @@ def get_subscription(state: State, fields: Fields, at: datetime) -> dict[str, An
 
 
 def get_subscriptions_for_customer(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
-    """Exactly one of the three names of a customer is required (documented)."""
+    """List a customer's subscriptions. Exactly one of the three parameters is required (documented)."""
     given = [name for name in _CUSTOMERS if name in fields]
     status = _status(fields) if "subscriptionstatus" in fields else None
     only_current = fields.flag("isCurrent", False)
@@ -57,7 +57,7 @@ def get_subscriptions_for_customer(state: State, fields: Fields, at: datetime) -
 
 
 def get_subscriptions_by_purchase(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
-    """The path and its parameter are only known from a client."""
+    """Find a purchase's subscription. The path and the parameter are only known from a client."""
     purchase = fields.id("purchaseId")
     fields.nothing_else()
     state.catch_up(at)
@@ -65,7 +65,7 @@ def get_subscriptions_by_purchase(state: State, fields: Fields, at: datetime) ->
 
 
 def _status(fields: Fields) -> Status:
-    """The status as a number, or as three letters (inferred)."""
+    """Read a status, which is a number, or three letters (inferred)."""
     written = fields.text("subscriptionstatus").upper()
     if written in CODES:
         return Status(CODES.index(written) + 1)
@@ -94,7 +94,7 @@ def update_item(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
 
 
 def increase_quantity(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
-    """Add to the quantity of an item. `Quantity` is the difference (documented)."""
+    """Increase an item's quantity. `Quantity` is the difference (documented)."""
     target = Target(fields.text("SubscriptionId"), fields.whole("RunningNumber"))
     quantity, manner = fields.whole("Quantity"), _manner(fields, has_action=False)
     fields.nothing_else()
@@ -113,7 +113,7 @@ def update_price(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
 
 
 def add_item(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
-    """An affiliate can be named, but the mock pays none."""
+    """Add an item. `AffiliateId` is accepted but has no effect."""
     target = Target(
         fields.text("SubscriptionId"),
         0,
@@ -138,7 +138,7 @@ def _product_names(fields: Fields) -> dict[str, str]:
 
 
 def _price(fields: Fields) -> NewPrice:
-    """A new price. All three fields are required (documented)."""
+    """Read a new price. All three fields are required (documented)."""
     price = fields.below("CustomerPrice")
     return NewPrice(price.text("Currency"), price.amount("Value"), price.flag("IsGross"))
 
@@ -166,7 +166,7 @@ def _answer(state: State, outcome: Outcome, manner: Manner) -> dict[str, Any]:
 
 
 def deactivate_items(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
-    """The default of AllowReinstate, true, is inferred."""
+    """Deactivate items. AllowReinstate is true by default (inferred)."""
     wanted, numbers = fields.text("SubscriptionId"), fields.wholes("Items")
     mails, may_reinstate = fields.flag("GenerateMail", True), fields.flag("AllowReinstate", True)
     fields.nothing_else()
@@ -195,7 +195,7 @@ def renew(state: State, fields: Fields, at: datetime) -> dict[str, Any]:
     return renewal_answer(rules.renew(state, wanted, at, resets=resets))
 
 
-# The method and the handler of each call. Names are case-insensitive, so they are lower case here.
+# The method and the handler of each call. Paths are case-insensitive, so these names are in lower case.
 ROUTES: Mapping[str, tuple[str, Handler]] = {
     "getsubscription": ("GET", get_subscription),
     "getsubscriptionsforcustomer": ("GET", get_subscriptions_for_customer),

@@ -60,7 +60,7 @@ class ItemTable(Table):
 
 
 class SubscriptionTable(Table):
-    """`customerId` is Cleverbridge's number of a customer (documented), or else the merchant's reference."""
+    """`customerId` is a number that Cleverbridge assigns (documented), or else the merchant's reference."""
 
     id: Required | None = None
     customer_id: _Whole | Text | None = None
@@ -91,10 +91,10 @@ class Section(Table):
 
 
 def read(table: Section, state: State, at: datetime) -> Callable[[], None]:
-    """Check a section against what `state` has already. Returns a function that installs it.
+    """Check a section against what `state` already has. Returns a function that installs the section.
 
-    An existing product or coupon is replaced; present subscriptions keep their prices. CatalogError for the
-    first mistake, with its place.
+    An existing product or coupon is replaced. Present subscriptions keep their prices. Raises CatalogError
+    for the first mistake, with its place.
     """
     _check_percent(table, "vatPercent", table.vat_percent)
     products, coupons = dict(state.products), dict(state.coupons)
@@ -125,7 +125,7 @@ def read(table: Section, state: State, at: datetime) -> Callable[[], None]:
 
 
 def dump(state: State) -> dict[str, Any]:
-    """The section for the present state, without accounts."""
+    """Return a section that describes the present state, without subscriptions."""
     return {
         "vatPercent": quantity_text(state.vat_percent),
         "reminderDays": state.reminder_days,
@@ -148,7 +148,10 @@ def read_subscription(
     coupons: Mapping[str, Coupon],
     at: datetime,
 ) -> NewSubscription:
-    """Read a subscription to some of `products`. `ids` returns an id for it if it has none."""
+    """Read a subscription to some of `products`. `ids` is called for an id if the table has none.
+
+    Raises CatalogError if a value is not valid.
+    """
     if table.start_date is not None and table.start_date > at:
         raise table.wrong("startDate", f"not later than now, which is {at.isoformat()}")
     if not _CURRENCY.fullmatch(table.currency):
@@ -211,7 +214,7 @@ def _read_item(
 
 
 def _customer(table: SubscriptionTable) -> tuple[int | None, str]:
-    """The number and the reference of a customer. A `customerId` that is not a number is a reference."""
+    """Return a customer's number and reference. A `customerId` that is not a number is a reference."""
     given, reference = table.customer_id, table.customer_reference_id
     if not isinstance(given, str):
         return given, reference

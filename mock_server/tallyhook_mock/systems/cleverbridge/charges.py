@@ -1,4 +1,4 @@
-"""The cost of items: the lines of a bill, and their price with VAT."""
+"""Calculates what items cost: the lines of a bill, and their price with VAT."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -25,7 +25,7 @@ __all__ = [
     "with_vat",
 ]
 
-VAT = "VAT"  # the item of a bill's line for VAT
+VAT = "VAT"  # what a bill's line for VAT has as its item
 
 
 class Price(Value, frozen=True):
@@ -39,7 +39,7 @@ class Price(Value, frozen=True):
 
 
 def price(subscription: Subscription, lines: Iterable[Line]) -> Price:
-    """The price of `lines`, which are net. VAT is rounded line by line (inferred)."""
+    """Return the price of `lines`, which are net. VAT is rounded for each line (inferred)."""
     lines = tuple(lines)
     net = sum((line.amount for line in lines), ZERO)
     vat = sum((cents(line.amount * subscription.vat_percent / 100) for line in lines), ZERO)
@@ -47,7 +47,7 @@ def price(subscription: Subscription, lines: Iterable[Line]) -> Price:
 
 
 def with_vat(subscription: Subscription, lines: tuple[Line, ...]) -> tuple[Line, ...]:
-    """The lines of a bill, with VAT as the last one."""
+    """Return the lines of a bill with a line for VAT added, unless there is no VAT or nothing to bill."""
     if not lines or not subscription.vat_percent:
         return lines
     vat = price(subscription, lines).vat
@@ -58,12 +58,14 @@ def with_vat(subscription: Subscription, lines: tuple[Line, ...]) -> tuple[Line,
 
 
 def first_lines(subscription: Subscription) -> tuple[Line, ...]:
-    """The lines billed when a subscription begins."""
+    """Return the lines that are billed when a subscription begins."""
     return _advance(subscription.items, 0, subscription.start, subscription.next_billing)
 
 
 def renewal_lines(subscription: Subscription, items: Iterable[Item]) -> tuple[Line, ...]:
-    """The lines of the next renewal: the ending interval in arrears, and the next one in advance.
+    """Return the lines of the next renewal.
+
+    It bills the ending interval for items in arrears, and the next interval for items in advance.
 
     Standing: documented.
     """
@@ -77,7 +79,7 @@ def renewal_lines(subscription: Subscription, items: Iterable[Item]) -> tuple[Li
 def early_lines(
     subscription: Subscription, items: Iterable[Item], at: datetime, *, resets: bool
 ) -> tuple[Line, ...]:
-    """The lines of an early renewal: usage so far, and the whole next interval.
+    """Return the lines of an early renewal: usage so far, and the whole next interval.
 
     With `resets` the next interval begins now, otherwise when the current one ends (documented).
     """
@@ -88,9 +90,10 @@ def early_lines(
 
 
 def arrears_lines(subscription: Subscription, items: Iterable[Item], end: datetime) -> tuple[Line, ...]:
-    """The lines of items in arrears, for the current interval up to `end`, less what was already charged.
+    """Return the lines of items in arrears for the current interval, without units already charged.
 
-    If no time has passed, nothing is billed (inferred): the previous interval billed these units.
+    `end` is when the lines end. If the interval has just begun, nothing is billed (inferred): the units are
+    those that the previous interval billed.
     """
     start = subscription.interval_start
     if end == start:
@@ -103,7 +106,7 @@ def arrears_lines(subscription: Subscription, items: Iterable[Item], end: dateti
 
 
 def _advance(items: Iterable[Item], interval: int, start: datetime, end: datetime) -> tuple[Line, ...]:
-    """The lines of items in advance, for a whole interval."""
+    """Return the lines of items in advance for a whole interval."""
     billed = (
         (item, item.terms_in(interval))
         for item in items
@@ -124,10 +127,11 @@ def _in_order(*lines: tuple[Line, ...]) -> tuple[Line, ...]:
 
 
 def aligned_lines(subscription: Subscription, item: Item, asked: Terms, at: datetime) -> tuple[Line, ...]:
-    """What new terms cost now. Negative if they cost less than those of the current interval.
+    """Return the lines for what new terms cost now. Amounts are negative if the old terms cost more.
 
-    An item in advance costs the difference for the remaining days, including that of `at`. An item in arrears
-    costs the additional units in full, less those already charged. Prorating by whole days is inferred.
+    An item in advance costs the difference for the remaining days, including the day of `at`. An item in
+    arrears costs the additional units in full, less those already charged. Prorating by whole days is
+    inferred.
 
     Standing: documented.
     """
@@ -149,17 +153,17 @@ def aligned_lines(subscription: Subscription, item: Item, asked: Terms, at: date
 
 
 def extended_end(subscription: Subscription, at: datetime) -> datetime:
-    """The end of an extended interval: a whole interval from today."""
+    """Return the end of an interval that is extended to a whole interval from today."""
     gone = (at - subscription.interval_start).days
     return add_months(subscription.interval_start + timedelta(days=gone), subscription.months)
 
 
 def extended_lines(subscription: Subscription, item: Item, asked: Terms, at: datetime) -> tuple[Line, ...]:
-    """What new terms cost now if the interval is extended to a whole one from today.
+    """Return the lines for what new terms cost now if the interval is extended to a whole one from today.
 
-    The cost is a whole interval of the new terms, less the remaining paid days of the old ones. The other
-    items in advance pay for the additional days. The table in the vendor's page is cut off, so all of this
-    arithmetic is inferred.
+    The item costs a whole interval with the new terms, less the remaining paid days with the old terms. The
+    other items in advance are billed for the additional days. The table in the vendor's page is cut off, so
+    all of this arithmetic is inferred.
 
     Standing: documented.
     """
@@ -185,9 +189,10 @@ def extended_lines(subscription: Subscription, item: Item, asked: Terms, at: dat
 
 
 def joining_lines(primary: Subscription, secondary: Subscription) -> tuple[Line, ...]:
-    """What the items of a subscription cost from its next billing date to that of the one it joins.
+    """Return the lines for the items of `secondary`, which join `primary`.
 
-    Prorated by the days in between (inferred).
+    They are billed from the next billing date of `secondary` to that of `primary`, prorated by days
+    (inferred).
     """
     start, end, first = secondary.next_billing, primary.next_billing, len(primary.items) + 1
     days, whole = (end - start).days, primary.interval_days
@@ -203,7 +208,10 @@ def joining_lines(primary: Subscription, secondary: Subscription) -> tuple[Line,
 
 
 def _ahead(item: Item, asked: Terms, start: datetime, end: datetime) -> tuple[Line, ...]:
-    """The units in arrears that are charged ahead. Negative if more were already charged."""
+    """Return the line for units in arrears that are charged ahead of the end of the interval.
+
+    The quantity is negative if more units than `asked` were already charged.
+    """
     units = asked.quantity - item.charged
     if units > 0:
         units = max(0, min(units, asked.quantity - item.terms.quantity))

@@ -1,4 +1,4 @@
-"""`/console/cleverbridge`: subscriptions with items, and a preview of what a new quantity costs."""
+"""`/console/cleverbridge`: pages for subscriptions, with a preview of what a new quantity costs."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -31,7 +31,7 @@ __all__ = ["KEY", "ROUTES"]
 
 KEY = "b"  # after `g`, on every page
 
-# When a quantity is charged, in the page's words: whether it is aligned, and whether extended.
+# When a new quantity is charged, in the page's words. The values are `is_aligned` and `is_extended`.
 _MANNERS = {
     "at the renewal": (False, False),
     "now, for what is left": (True, False),
@@ -40,7 +40,7 @@ _MANNERS = {
 
 
 class Wish(Table):
-    """A quantity for an item, and when it is charged."""
+    """A new quantity for an item, and when the quantity is charged."""
 
     item: Annotated[int, Meta(ge=0, le=MOST)]
     quantity: Annotated[int, Meta(ge=0, le=MOST)]
@@ -48,11 +48,11 @@ class Wish(Table):
 
     @classmethod
     def read(cls, fields: Mapping[str, str]) -> Self:
-        """ValueError if a field can't be read."""
+        """Read the fields of a form. Raises ValueError if a field can't be read."""
         return read(cls, {name: required(fields, name) for name in known(cls)})
 
     def carry_out(self, state: State, id: str, at: datetime, *, is_preview: bool) -> Outcome:
-        """Update the item, or preview the update. Refusal if it is not possible."""
+        """Update the item, or preview the update. Raises Refusal if the update is not possible."""
         is_aligned, is_extended = _MANNERS[self.when]
         manner = Manner(is_aligned, is_extended, is_preview)
         return update(state, Target(id, self.item), self.quantity, manner, at)
@@ -79,7 +79,7 @@ async def index(request: Request) -> Response:
 
 
 async def show(request: Request) -> Response:
-    """The page of a subscription. With `item`, `quantity` and `when` it shows what that would cost."""
+    """The page of a subscription. With `item`, `quantity` and `when` it previews an update and its cost."""
     mock, fields = mock_of(request), request.query_params
     state = mock.systems.of(State)
     if not state.has_subscription(request.path_params["id"]):
@@ -102,7 +102,7 @@ async def show(request: Request) -> Response:
         wish=wish,
         outcome=outcome,
         objection=objection,
-        # Drawn by this program, which escapes all outside text.
+        # The picture is safe HTML: `paint` escapes all text from outside.
         picture=Markup(paint(tell(mock, subscription), styled=False)),
         coming=state.forecast(subscription.id, COMING),
         bills=subscription.bills[::-1][:SHOWN],
@@ -140,7 +140,7 @@ def _named(mock: Mock, form: Form) -> Subscription:
 
 
 def _next(subscription: Subscription) -> Price | None:
-    """The price of the next renewal, as things are now."""
+    """Return the price of the next renewal if nothing changes until then. None if it isn't active."""
     if not subscription.is_active:
         return None
     return price(subscription, renewal_lines(subscription, subscription.items))

@@ -1,4 +1,4 @@
-"""`/_mock/cleverbridge/subscriptions`: routes for what Cleverbridge's API lacks."""
+"""`/_mock/cleverbridge/subscriptions`: control routes for things that Cleverbridge's API can't do."""
 
 from typing import Any
 
@@ -24,14 +24,14 @@ class AlignTable(Table):
 
 @asks(*PAGE)
 async def index(request: Request) -> JSONResponse:
-    """All subscriptions in order of creation."""
+    """List all subscriptions in order of creation."""
     found, more = page(_state(request).subscriptions, request.query_params, lambda each: each.id)
     return JSONResponse({"subscriptions": [_summary(each) for each in found], **more})
 
 
 @takes(SubscriptionTable)
 async def create(request: Request, table: SubscriptionTable) -> JSONResponse:
-    """Create a subscription, with the keys of the catalogue. Items in advance are billed at once."""
+    """Create a subscription. The keys are those of the catalogue. Items in advance are billed at once."""
     with as_operator(mock_of(request), State) as (state, at):
         new = read_subscription(table, lambda: next(state.free_ids()), state.products, state.coupons, at)
         subscription = rules.subscribe(state, new, at)
@@ -40,7 +40,7 @@ async def create(request: Request, table: SubscriptionTable) -> JSONResponse:
 
 @asks()
 async def read(request: Request) -> JSONResponse:
-    """A subscription with its items and updates, and its bills, newest first."""
+    """Return a subscription with its items and updates, and with its bills, newest first."""
     return JSONResponse(_shown(_named(request), _state(request)))
 
 
@@ -54,7 +54,10 @@ async def end(request: Request) -> JSONResponse:
 
 @takes(AlignTable)
 async def join(request: Request, table: AlignTable) -> JSONResponse:
-    """Join another subscription, which bills earlier. The path of Align Subscriptions is not known."""
+    """Join another subscription, which must bill earlier, to this one.
+
+    Cleverbridge's call Align Subscriptions does this, but its path is not known.
+    """
     subscription = _named(request)
     with as_operator(mock_of(request), State) as (state, at):
         rules.join(state, subscription.id, table.subscription_id, at)

@@ -1,4 +1,7 @@
-"""Answers as JSON: money as numbers with two decimals, names as in the vendor's example and a client."""
+"""Writes answers as JSON. Money is a number with two decimals.
+
+The names are from an example by the vendor and from a public client.
+"""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -22,9 +25,9 @@ __all__ = [
     "subscription_document",
 ]
 
-# The standard library does not write decimals, and a float would not be exact.
+# The standard library can't write decimals, and a float would not be exact.
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
-_AUTOMATIC = 1  # a renewal type, from a client
+_AUTOMATIC = 1  # a renewal type. The number is from a client.
 
 
 def answer(document: dict[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -32,14 +35,14 @@ def answer(document: dict[str, Any], status: int = 200, headers: Mapping[str, st
 
 
 def refusal_answer(refusal: Refusal) -> Response:
-    """The answer to a refused call: only a text (documented; no page names an error code)."""
+    """Answer a refused call with nothing but a text (documented; no page names an error code)."""
     return answer({"ResultMessage": refusal.message}, refusal.status, refusal.headers)
 
 
 def subscription_document(subscription: Subscription, *, only_current: bool = False) -> dict[str, Any]:
-    """A subscription. Up to `Items`, the fields have the order of the vendor's example, then a client's.
+    """Return a subscription's document. It has every version of every item, unless `only_current`.
 
-    It has every version of every item, unless `only_current`.
+    Up to `Items`, the fields are in the order of the vendor's example, and after it in a client's order.
     """
     is_active = subscription.is_active
     return {
@@ -71,7 +74,7 @@ def subscription_document(subscription: Subscription, *, only_current: bool = Fa
 
 
 def item_answer(outcome: Outcome, *, is_priced: bool) -> dict[str, Any]:
-    """The answer to a call on an item: seven flat fields, which are null unless it `is_priced`.
+    """Return the answer to a call that changes an item. Its seven price fields are null unless `is_priced`.
 
     Standing: inferred.
     """
@@ -83,7 +86,7 @@ def item_answer(outcome: Outcome, *, is_priced: bool) -> dict[str, Any]:
 
 
 def renewal_answer(subscription: Subscription) -> dict[str, Any]:
-    """The answer to a renewal. The names are those of the vendor's XML example."""
+    """Return the answer to a renewal. The names are those of the vendor's XML example."""
     return {
         "ResultMessage": "OK",
         "NextBillingDate": subscription.next_billing,
@@ -93,13 +96,13 @@ def renewal_answer(subscription: Subscription) -> dict[str, Any]:
 
 
 def _versions(subscription: Subscription, item: Item, *, only_current: bool) -> list[dict[str, Any]]:
-    """An item's versions, the current one last."""
+    """Return the documents of an item's versions, the current one last."""
     past = [] if only_current else [_item(subscription, item, version) for version in item.past]
     return [*past, _item(subscription, item, None)]
 
 
 def _item(subscription: Subscription, item: Item, version: Version | None) -> dict[str, Any]:
-    """An item as it is now, or in a past version, which bills nothing any more."""
+    """Return the document of an item, or of a past version of it. A past version bills nothing."""
     is_current = version is None
     terms = item.asked if version is None else version.terms
     end = item.ended

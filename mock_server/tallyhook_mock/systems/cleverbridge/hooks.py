@@ -1,7 +1,7 @@
-"""Notifications: JSON with `meta`, sent 24 times within 48 hours (documented), and not signed.
+"""Notifications: JSON with `meta`, sent up to 24 times within 48 hours (documented), and not signed.
 
-How the real sender authenticates itself is not known, so the mock does not. A listener should read the
-subject of a notification from the API.
+How Cleverbridge authenticates notifications is not known, so the mock doesn't do it. A listener should read
+the subject of a notification from the API.
 """
 
 from datetime import datetime, timedelta
@@ -23,21 +23,21 @@ _PAID, _REMINDER = "PaidOrderNotification", "SubscriptionReminderChargeNotificat
 _CANCELED = "RecurringBillingCanceledNotification"
 _TYPES = {"billed": _PAID, "reminder": _REMINDER, "subscriptionDeactivated": _CANCELED}
 
-# Once every two hours (documented). That any 2xx counts as received is inferred.
+# A notification is sent every two hours (documented) until the answer is any 2xx (inferred).
 POLICY = Policy("cleverbridge", tuple(_TYPES.values()), (timedelta(hours=2),) * 23)
 
 
 def type_of(happening: Happening) -> str:
-    """The type of the notification for an event. Empty if there is none. A reminder needs a purchase."""
+    """Return the type of an event's notification. Empty if there is none. A reminder needs a purchase."""
     if happening.kind == "reminder" and not happening.subject:
         return ""
     return _TYPES.get(happening.kind, "")
 
 
 def body(state: State, happening: Happening, type: str) -> bytes:
-    """A notification about a subscription as it is now.
+    """Return the body of a notification. It shows the subscription or purchase as it is now.
 
-    Reminders carry the purchase, not the subscription (documented); so does a paid order.
+    Reminders carry the purchase, not the subscription (documented). So do paid orders.
     """
     subscription = state.subscription(happening.account)
     # The URL of the schema is not known.
@@ -57,9 +57,10 @@ def body(state: State, happening: Happening, type: str) -> bytes:
 def _purchase(
     subscription: Subscription, purchase: int, status: str, status_id: str, lines: tuple[Line, ...]
 ) -> dict[str, Any]:
-    """`purchaseId`, `status`, `statusId`, contacts and `paymentInfo` are documented. The rest is inferred.
+    """Return the part of a notification that describes a purchase.
 
-    "HLD" is from the vendor's example of a reminder. "PAI" is inferred.
+    `purchaseId`, `status`, `statusId`, contacts and `paymentInfo` are documented. The rest is inferred. "HLD"
+    is from the vendor's example of a reminder. "PAI" is inferred.
     """
     net = tuple(line for line in lines if line.item != VAT)
     total = price(subscription, net)
@@ -91,7 +92,7 @@ def _purchase(
 
 
 def _subscription(subscription: Subscription) -> dict[str, Any]:
-    """A subscription as documented, in that order."""
+    """Return a subscription with the documented fields in the documented order."""
     following: datetime | None = subscription.next_billing if subscription.is_active else None
     return {
         "subscriptionId": subscription.number,

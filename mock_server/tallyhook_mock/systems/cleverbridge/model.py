@@ -36,29 +36,32 @@ __all__ = [
 
 
 def malformed(message: str) -> Refusal:
-    """A 400: the message is incomplete or unreadable."""
+    """Return a Refusal with status 400: the call is incomplete or can't be read."""
     return Refusal(400, message)
 
 
 def invalid(message: str) -> Refusal:
-    """A 402: the parameters are readable, but can't be carried out."""
+    """Return a Refusal with status 402: the parameters can be read, but the call can't be carried out."""
     return Refusal(402, message)
 
 
 def unknown(message: str) -> Refusal:
-    """A 404: there is no such subscription, product, customer or purchase."""
+    """Return a Refusal with status 404: there is no such subscription, product, customer or purchase."""
     return Refusal(404, message)
 
 
 class Mode(StrEnum):
-    """When an item is billed (documented). The names are inferred; no answer of the API has them."""
+    """When an item is billed (documented). The names are inferred: the API's answers don't have them."""
 
-    ADVANCE = "ADVANCE"  # at the start of an interval, for the interval to come
-    ARREARS = "ARREARS"  # at the end of an interval, by the quantity at that time
+    ADVANCE = "ADVANCE"  # at the start of an interval, for that interval
+    ARREARS = "ARREARS"  # at the end of an interval, for the quantity at that time
 
 
 class Product(Value, frozen=True):
-    """`price` is net, for one unit and one interval. `mode` is that of items added by API."""
+    """A product. `price` is the net price of one unit for one interval.
+
+    An item that is added by API has the product's `mode`.
+    """
 
     id: int
     name: str
@@ -67,14 +70,20 @@ class Product(Value, frozen=True):
 
 
 class Coupon(Value, frozen=True):
-    """`percent` off an item's price, permanently, from the update that names the coupon (inferred)."""
+    """A coupon. It takes `percent` off an item's price, permanently.
+
+    The discount begins with the update that names the coupon (inferred).
+    """
 
     code: str
     percent: Decimal
 
 
 class ItemStatus(IntEnum):
-    """The names are documented; the numbers come from a public client. The mock uses 1, 2, 4, 5 and 7."""
+    """An item's status. The names are documented; the numbers are from a public client.
+
+    The mock uses 1, 2, 4, 5 and 7.
+    """
 
     ACTIVE = 1
     DEACTIVATED = 2
@@ -86,26 +95,26 @@ class ItemStatus(IntEnum):
 
 
 class Terms(Value, frozen=True):
-    """Product, quantity and price of an item. `unit_price` is net, before the coupon."""
+    """An item's product, quantity and price. `unit_price` is net, before the coupon is applied."""
 
     product_id: int
     product_name: str
     quantity: int
     unit_price: Decimal
     coupon: Coupon | None = None
-    extension: str = ""  # of the product's name
+    extension: str = ""  # an addition to the product's name
     english: str = ""  # the product's name in English
 
     @property
     @exact()
     def price(self) -> Decimal:
-        """The price of one unit less the coupon, not rounded."""
+        """The price of one unit after the coupon, not rounded."""
         percent = self.coupon.percent if self.coupon else Decimal(0)
         return self.unit_price * (100 - percent) / 100
 
     @property
     def total(self) -> Decimal:
-        """The price of a whole interval, not rounded."""
+        """The price of all units for a whole interval, not rounded."""
         return product(Decimal(self.quantity), self.price)
 
 
@@ -117,7 +126,7 @@ class Pending(Value, frozen=True):
 
 
 class Version(Value, frozen=True):
-    """The terms of an item before an update, and when they were requested."""
+    """A past version: an item's terms before an update, and when they were requested."""
 
     number: int
     terms: Terms
@@ -127,16 +136,16 @@ class Version(Value, frozen=True):
 class Item(Value, frozen=True):
     """An item of a subscription, numbered from 1 by `running_number`.
 
-    `terms` are those of the current interval. `pending` is in chronological order. `charged` counts the units
-    of an item in arrears that the customer paid for before the end of the interval. Once it is deactivated,
-    `last` is the number of the last interval that is billed, and `ended` the end of that interval.
+    `terms` apply to the current interval. `pending` is in chronological order. For an item in arrears,
+    `charged` counts the units that were charged before the end of the interval. For a deactivated item,
+    `last` is the number of the last interval that is billed, and `ended` is when that interval ended.
     """
 
     running_number: int
     mode: Mode
     terms: Terms
     added: datetime
-    since: datetime  # when its current version was made
+    since: datetime  # when the current version began
     pending: tuple[Pending, ...] = ()
     charged: int = 0
     version: int = 1
@@ -145,16 +154,16 @@ class Item(Value, frozen=True):
     last: int | None = None
     ended: datetime | None = None
     may_reinstate: bool = True
-    is_removed: bool = False  # it continues in another subscription
+    is_removed: bool = False  # whether the item continues in another subscription
 
     @property
     def asked(self) -> Terms:
-        """The terms that were requested last, whenever they take effect."""
+        """The terms that were requested last, even if they have not taken effect yet."""
         return self.pending[-1].terms if self.pending else self.terms
 
     @property
     def uncharged(self) -> int:
-        """How many units of an item in arrears are still to be billed at the end of the interval."""
+        """How many units of an item in arrears remain to be billed at the end of the interval."""
         return max(0, self.terms.quantity - self.charged)
 
     @property
@@ -163,7 +172,7 @@ class Item(Value, frozen=True):
 
     @property
     def status(self) -> ItemStatus:
-        """The status. That of a deactivated item that may be reinstated is inferred."""
+        """The item's status. AWAITING_REINSTATE for a deactivated item that may be reinstated is inferred."""
         if self.is_removed:
             return ItemStatus.REMOVED
         if self.is_active:
@@ -174,12 +183,12 @@ class Item(Value, frozen=True):
         return self.last is None or interval <= self.last
 
     def terms_in(self, interval: int) -> Terms:
-        """The terms at the start of this interval, as far as they are known."""
+        """Return the terms at the start of this interval, as far as they are known."""
         waited = [pending.terms for pending in self.pending if pending.interval <= interval]
         return waited[-1] if waited else self.terms
 
     def renewed(self, interval: int, at: datetime) -> "Item":
-        """The item as this interval begins. The quantity of an item in arrears stays (documented)."""
+        """Return the item at the start of an interval. An item in arrears keeps its quantity (documented)."""
         waiting = tuple(pending for pending in self.pending if pending.interval > interval)
         is_over = not self.is_billed_in(interval) and self.ended is None
         return replace(
@@ -191,26 +200,27 @@ class Item(Value, frozen=True):
         )
 
     def changed_now(self, asked: Terms, *, charged: int) -> "Item":
-        """The item with new terms for the current interval, and `charged` more units charged ahead."""
+        """Return the item with new terms for the current interval, and with `charged` more units charged."""
         return replace(self, terms=asked, pending=(), charged=self.charged + charged)
 
     def changed_from(self, interval: int, asked: Terms) -> "Item":
-        """The item with new terms from an interval on. Terms for earlier intervals stay."""
+        """Return the item with new terms from an interval on. Terms for earlier intervals don't change."""
         earlier = tuple(pending for pending in self.pending if pending.interval < interval)
         if not earlier and asked == self.terms:
             return replace(self, pending=())
         return replace(self, pending=(*earlier, Pending(interval, asked)))
 
     def next_version(self, before: "Item", at: datetime) -> "Item":
-        """The item with one more version than `before` (inferred: each update makes one)."""
+        """Return the item with a version more than `before` (inferred: each update creates one)."""
         past = (*before.past, Version(before.version, before.asked, before.since))
         return replace(self, version=before.version + 1, past=past, since=at)
 
 
 class Status(IntEnum):
-    """The numbers of the API (documented by the newer of two pages, and used by a public client).
+    """A subscription's status, with the API's numbers.
 
-    In the mock, subscriptions are only active, deactivated or finished.
+    They are documented by the newer of two pages, and used by a public client. The mock's subscriptions are
+    only active, deactivated or finished.
     """
 
     ACTIVE = 1
@@ -232,7 +242,7 @@ CODES = ("ACT", "DEA", "FIN", "GRA", "HLD", "NEW", "HBC", "WNO")
 
 
 class UpdateAction(StrEnum):
-    """A caller's name for an update. It is only recorded and has no effect (documented)."""
+    """What the caller calls an update. It is recorded but has no effect (documented)."""
 
     UPDATE = "update"
     UPGRADE = "upgrade"
@@ -243,8 +253,8 @@ class Manner(Value, frozen=True):
     """How to carry out an update (documented).
 
     `is_aligned`: charge now, not at the next renewal. `is_extended`: extend the interval to a whole one from
-    now. `is_preview`: only calculate the cost. `resets`: begin a new interval now, at the full price. `mails`
-    is recorded; no mail is sent.
+    now. `is_preview`: only calculate the cost. `resets`: begin a new interval now, at the full price.
+    `mails`: record a mail to the customer.
     """
 
     is_aligned: bool = False
@@ -256,7 +266,7 @@ class Manner(Value, frozen=True):
 
 
 class Update(Value, frozen=True):
-    """The record of an update. `quantity` is the total after it."""
+    """The record of an update. `quantity` is the total after the update."""
 
     at: datetime
     actor: str
@@ -269,9 +279,10 @@ class Update(Value, frozen=True):
 
 
 class Mail(Value, frozen=True):
-    """A mail to the customer, recorded and not sent.
+    """A mail to the customer. It is recorded but not sent.
 
-    Every purchase sends a mail that no parameter suppresses. GenerateMail controls the mail of an update.
+    Every purchase creates a mail that no parameter can suppress. GenerateMail controls the mail about an
+    update.
     """
 
     at: datetime
@@ -280,7 +291,7 @@ class Mail(Value, frozen=True):
 
 
 class Customer(Value, frozen=True):
-    """`id` is Cleverbridge's number, `reference` the merchant's own name for the customer."""
+    """A customer. `id` is Cleverbridge's number, `reference` is the merchant's own identifier."""
 
     id: int
     reference: str = ""
@@ -288,10 +299,10 @@ class Customer(Value, frozen=True):
 
 
 class Subscription(Entity, eq=False):
-    """A subscription. Intervals are counted from 0, each of `months` months. `interval` is the current one.
+    """A subscription. An interval lasts `months` months. `interval` is the number of the current one, from 0.
 
-    Interval number `anchored` begins at `anchor`, and the others are counted from there in months. A moved
-    billing date becomes the new anchor.
+    Interval number `anchored` begins at `anchor`. The starts of all others are calculated from that date. If
+    the next billing date is moved, the new date becomes the anchor.
     """
 
     id: str
@@ -307,7 +318,7 @@ class Subscription(Entity, eq=False):
     interval_start: datetime
     anchored: int = 0
     interval: int = 0
-    coming_purchase: int | None = None  # the purchase of the next renewal, once it is created
+    coming_purchase: int | None = None  # the purchase for the next renewal, if it exists already
     status: Status = Status.ACTIVE
     ended: datetime | None = None
     bills: list[Bill] = field(default_factory=list)
@@ -316,11 +327,11 @@ class Subscription(Entity, eq=False):
 
     @property
     def number(self) -> int:
-        """The id as answers show it, without the S."""
+        """The id without its S, as answers show it."""
         return int(self.id[1:])
 
     def begins(self, interval: int) -> datetime:
-        """When an interval begins: the anchor's day of the month, or the last of a shorter month."""
+        """Return when an interval begins: on the anchor's day, or on the last day of a shorter month."""
         return add_months(self.anchor, (interval - self.anchored) * self.months)
 
     @property
@@ -329,25 +340,28 @@ class Subscription(Entity, eq=False):
 
     @property
     def next_billing(self) -> datetime:
-        """The next renewal: the end of the current interval and the start of the next."""
+        """When the next renewal is due. The current interval ends then, and the next one begins."""
         return self.begins(self.interval + 1)
 
     @property
     def next_reminder(self) -> datetime:
-        """An update before this moment applies to the next renewal."""
+        """When the next reminder is due. An update before then applies to the next renewal."""
         return self.next_billing - timedelta(days=self.reminder_days)
 
     @property
     def interval_days(self) -> int:
-        """The days of a whole interval that ends with the current one, which may be shorter or longer."""
+        """The days in a regular interval that ends when the current one does.
+
+        The current interval may be shorter or longer.
+        """
         return (self.next_billing - self.begins(self.interval)).days
 
     def anchor_at(self, moment: datetime) -> None:
-        """End the current interval at a moment. Later ones are counted from there."""
+        """End the current interval at this moment. Later intervals are calculated from this moment."""
         self.anchor, self.anchored = moment, self.interval + 1
 
     def item(self, running_number: int) -> Item:
-        """The item with this number. Refusal if there is none."""
+        """Return the item with this number. Raises Refusal if there is none."""
         for item in self.items:
             if item.running_number == running_number:
                 return item
@@ -357,7 +371,7 @@ class Subscription(Entity, eq=False):
         )
 
     def with_item(self, changed: Item) -> tuple[Item, ...]:
-        """The items with one of them changed or added."""
+        """Return the items, with `changed` in place of the item with its number, or added at the end."""
         if changed.running_number > len(self.items):
             return (*self.items, changed)
         return tuple(

@@ -1,4 +1,4 @@
-"""The story of a subscription at Cleverbridge, with a row for each item."""
+"""Tells the story of a Cleverbridge subscription for its picture, with a row for each item."""
 
 from tallyhook_mock.mock import Mock
 from tallyhook_mock.picture.bills import COMING, Account, Counter, Subject, tell_bills
@@ -18,7 +18,7 @@ _TURNS = {
 
 
 def tell(mock: Mock, subscription: Subscription) -> Story:
-    """The story of a subscription so far."""
+    """Return the story of a subscription so far."""
     now, is_active = mock.clock.now(), subscription.is_active
     end = subscription.next_billing
     account = Account(

@@ -1,7 +1,7 @@
-"""Reads the parameters of a call leniently, with exact errors.
+"""Reads the parameters of a call, with an exact error for a wrong one.
 
-Names are read in any case, numbers and booleans also as text, and null as missing (inferred). Unknown
-parameters are refused: ignoring one would look as if it had worked.
+Names are case-insensitive, numbers and booleans may be sent as text, and null is treated as missing
+(inferred). Unknown parameters are refused, because a misspelled one would otherwise have no effect unnoticed.
 """
 
 import json
@@ -23,7 +23,7 @@ _NUMBER = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?")
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 _MOST_PARAMETERS = 100
 _LONGEST = 255
-_LIMIT = 2**63  # of all numbers
+_LIMIT = 2**63  # all numbers are smaller
 _INT32 = 2**31 - 1
 _INT64 = 2**63 - 1
 
@@ -31,13 +31,13 @@ E = TypeVar("E", bound=StrEnum)
 
 
 class Fields:
-    """The values of one object at `place`. Every reading method may raise a `Refusal`."""
+    """The fields of one object. `place` is its name in error messages. All methods may raise Refusal."""
 
     def __init__(self, values: Mapping[str, object], place: str = "") -> None:
         self._names = {name.lower(): name for name in values}
         self._values = {name.lower(): value for name, value in values.items() if value is not None}
         self._place = place
-        self._asked: dict[str, str] = {}  # the parameters of this call, as they are documented
+        self._asked: dict[str, str] = {}  # the parameters that this call takes, in their documented spelling
         self._below: list[Fields] = []
 
     def __contains__(self, name: str) -> bool:
@@ -45,7 +45,7 @@ class Fields:
         return name.lower() in self._values
 
     def text(self, name: str, default: str | None = None) -> str:
-        """Without a default, it is required and must not be empty."""
+        """Return a text. Without a default, the field is required and must not be empty."""
         value = self._value(name, default)
         if not isinstance(value, str):
             raise self._wrong(name, "a text is expected")
@@ -56,18 +56,18 @@ class Fields:
         return value
 
     def whole(self, name: str, *, most: int = _INT32) -> int:
-        """An int32 (documented), or a whole number up to `most`."""
+        """Return an int32 (documented), or another whole number up to `most`."""
         number = self._number(name)
         if number is None or number != number.to_integral_value() or not -most - 1 <= number <= most:
             raise self._wrong(name, f"a whole number of up to {most} is expected")
         return int(number)
 
     def id(self, name: str) -> int:
-        """An int64 (documented)."""
+        """Return an int64 (documented)."""
         return self.whole(name, most=_INT64)
 
     def wholes(self, name: str) -> tuple[int, ...]:
-        """A list of at least one number, without repetitions."""
+        """Return a list of at least one number, without repetitions."""
         values = self._value(name, None)
         if not isinstance(values, list) or not values:
             raise self._wrong(name, "a list of whole numbers is expected")
@@ -77,7 +77,7 @@ class Fields:
         return numbers
 
     def moment(self, name: str) -> datetime:
-        """A date-time. Without a zone it is taken as UTC."""
+        """Return a date-time. Without a time zone it is taken as UTC."""
         written = self.text(name)
         try:
             return parse_moment(written)
@@ -85,14 +85,14 @@ class Fields:
             raise self._wrong(name, "a date-time such as 2026-04-17T00:00:00Z is expected") from None
 
     def amount(self, name: str) -> Decimal:
-        """An amount of money from 0 up, with at most two decimals."""
+        """Return an amount of money, at least 0 and with at most two decimals."""
         number = self._number(name)
         if number is None or number < 0 or number != round(number, 2):
             raise self._wrong(name, "an amount from 0 up with at most two decimals is expected")
         return number or Decimal(0)  # also for -0, and for a 0 with a billion decimals
 
     def flag(self, name: str, default: bool | None = None) -> bool:
-        """Without a default it is required."""
+        """Return a boolean. Without a default, the field is required."""
         value = self._value(name, default)
         flag = _FLAGS.get(str(value).strip().lower()) if isinstance(value, (bool, int, str)) else None
         if flag is None:
@@ -100,7 +100,7 @@ class Fields:
         return flag
 
     def choice(self, name: str, choices: type[E], default: E) -> E:
-        """A member of an enumeration, by its name in any case or by its number from 0."""
+        """Return a member of an enumeration, given by name (case-insensitive) or by number, from 0."""
         value = self._value(name, default)
         listed = list(choices)
         if isinstance(value, (int, str)) and not isinstance(value, bool):
@@ -112,7 +112,7 @@ class Fields:
         raise self._wrong(name, f"one of {known} is expected")
 
     def below(self, name: str) -> "Fields":
-        """The fields of a nested object. Empty if it is missing."""
+        """Return the fields of a nested object. They are empty if the object is missing."""
         value = self._value(name, {})
         if not isinstance(value, Mapping):
             raise self._wrong(name, "an object is expected")
@@ -121,7 +121,7 @@ class Fields:
         return fields
 
     def nothing_else(self) -> None:
-        """Refusal for a field that the call does not know."""
+        """Raise Refusal if there is a field that was not read before."""
         for name, written in self._names.items():
             if name not in self._asked:
                 known = ", ".join(self._asked.values())
@@ -130,7 +130,7 @@ class Fields:
             fields.nothing_else()
 
     def _number(self, name: str) -> Decimal | None:
-        """None if it is not a number, or far too large."""
+        """Return a number. None if the field isn't a number, or is far too large."""
         value = self._value(name, None)
         if isinstance(value, bool) or not isinstance(value, (int, str, Decimal)):
             return None
@@ -159,7 +159,7 @@ class Fields:
 
 
 def _once(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
-    """The pairs as a mapping. Refusal for a name that is there twice, in any case: only one would count."""
+    """Return the pairs as a mapping. Raises Refusal if a name is given twice, even in different case."""
     found: dict[str, object] = {}
     for name, value in pairs:
         if name.lower() in found:
@@ -169,7 +169,7 @@ def _once(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
 
 
 def read_query(query: bytes) -> Fields:
-    """The parameters in a query string."""
+    """Return the parameters in a query string. Raises Refusal if there are too many."""
     try:
         pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=_MOST_PARAMETERS)
     except ValueError:
@@ -178,12 +178,12 @@ def read_query(query: bytes) -> Fields:
 
 
 def read_body(body: bytes) -> Fields:
-    """The parameters in a body."""
+    """Return the parameters in a body. Raises Refusal if it is not a JSON object."""
     try:
         values = json.loads(body, parse_float=Decimal, object_pairs_hook=_once)
     except Refusal:
         raise
-    except (ValueError, RecursionError, ArithmeticError):  # the last one for a number that is far too large
+    except (ValueError, RecursionError, ArithmeticError):  # ArithmeticError: a number is far too large
         raise malformed("The body is not JSON") from None
     if not isinstance(values, dict):
         raise malformed("The body is not a JSON object")

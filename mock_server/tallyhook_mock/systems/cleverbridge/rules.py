@@ -1,4 +1,7 @@
-"""Cleverbridge's rules: subscriptions begin, renew, end and join. Changes of an item are in `updates`."""
+"""Cleverbridge's rules for subscriptions: how they begin, renew, end and join.
+
+Changes to an item are in `updates`.
+"""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
@@ -38,15 +41,15 @@ __all__ = [
 ]
 
 
-# In days. A reminder never comes before the start of the shortest interval.
+# In days. Even in the shortest interval, the reminder comes after the interval's start.
 LONGEST_REMINDER = 27
-_SOONEST = timedelta(minutes=1)  # for a next billing date (documented)
+_SOONEST = timedelta(minutes=1)  # how far in the future a next billing date must be (documented)
 
 
 class NewSubscription(Value, frozen=True):
-    """A subscription to begin. `items` are numbered in order.
+    """A subscription to create. `items` are numbered in this order.
 
-    With a `start` in the past, the current interval counts as billed. `reminder_days` are at most
+    With a `start` in the past, the current interval is treated as already billed. `reminder_days` is at most
     `LONGEST_REMINDER`.
     """
 
@@ -63,9 +66,9 @@ class NewSubscription(Value, frozen=True):
 
 
 def subscribe(state: State, new: NewSubscription, at: datetime) -> Subscription:
-    """Begin a subscription, and bill its items in advance.
+    """Create a subscription. Its items in advance are billed now, unless it started in the past.
 
-    Refusal if the id is taken, or the start is in the future.
+    Raises Refusal if the id is taken, or the start is in the future.
     """
     state.catch_up(at)
     if state.has_subscription(new.id):
@@ -98,9 +101,9 @@ def subscribe(state: State, new: NewSubscription, at: datetime) -> Subscription:
 
 
 def active(state: State, id: str, at: datetime) -> Subscription:
-    """A subscription that can be changed, after everything due by then is done.
+    """Carry out everything due by now, then return an active subscription.
 
-    Refusal if there is none, or it is deactivated.
+    Raises Refusal if there is no such subscription, or it isn't active.
     """
     state.catch_up(at)
     subscription = state.subscription(id)
@@ -112,8 +115,8 @@ def active(state: State, id: str, at: datetime) -> Subscription:
 def deactivate(state: State, subscription: Subscription, at: datetime) -> None:
     """End a subscription. Items in arrears are billed for the interval so far. Nothing is refunded.
 
-    Changes that were waiting for a renewal are dropped. All of this is inferred. Raises a Refusal if it has
-    already ended.
+    Changes that were waiting for a renewal are dropped. All of this is inferred. Raises Refusal if the
+    subscription has already ended.
     """
     active(state, subscription.id, at)
     subscription.status, subscription.ended = Status.DEACTIVATED, at
@@ -133,10 +136,10 @@ def bill(
     at: datetime,
     purchase: int | None = None,
 ) -> Bill | None:
-    """Bill lines with VAT. None, and no bill, if there are no lines.
+    """Bill these lines, with VAT added. Returns the bill, or None if there are no lines.
 
-    `purchase` is the id of an existing purchase, as created for a renewal on the reminder date (documented).
-    A purchase sends a mail that no parameter suppresses; it is recorded.
+    `purchase` is the id of an existing purchase, such as one that was created on the reminder date for a
+    renewal (documented). The mail about the purchase is recorded. No parameter can suppress it.
 
     Standing: inferred.
     """
@@ -153,23 +156,24 @@ def bill(
 
 
 def plan(state: State, subscription: Subscription, at: datetime) -> None:
-    """Schedule the end of the current interval and the reminder before it."""
+    """Schedule the next renewal, and the reminder before it."""
     if subscription.reminder_days and subscription.next_reminder > at:
         state.agenda.schedule(subscription.next_reminder, _remind, subscription)
     state.agenda.schedule(subscription.next_billing, _renew, subscription)
 
 
 def begin_interval(subscription: Subscription, at: datetime) -> None:
-    """Begin the next interval, with the terms that were waiting for it."""
+    """Begin the next interval. Pending terms for it take effect."""
     subscription.interval += 1
     subscription.interval_start = at
     subscription.items = tuple(item.renewed(subscription.interval, at) for item in subscription.items)
 
 
 def renew(state: State, id: str, at: datetime, *, resets: bool) -> Subscription:
-    """Renew early: the next interval is billed now.
+    """Renew early, and bill the next interval now.
 
-    The rest of the current interval is added to it, unless it `resets` (documented). May raise a Refusal.
+    The rest of the current interval is added to the next one, unless `resets` (documented). May raise
+    Refusal.
     """
     subscription = active(state, id, at)
     lines = early_lines(subscription, subscription.items, at, resets=resets)
@@ -184,7 +188,7 @@ def renew(state: State, id: str, at: datetime, *, resets: bool) -> Subscription:
 
 
 def move_next_billing(state: State, id: str, date: datetime, at: datetime) -> Subscription:
-    """End the current interval at another moment, at no cost (inferred). May raise a Refusal.
+    """Make the current interval end on another date, at no cost (inferred). May raise Refusal.
 
     Standing: documented.
     """
@@ -200,8 +204,8 @@ def move_next_billing(state: State, id: str, date: datetime, at: datetime) -> Su
 
 
 def _remind(state: State, subscription: Subscription, at: datetime) -> None:
-    """Announce the next bill. Later updates apply to the interval after it."""
-    if subscription.is_active and subscription.next_reminder == at:  # it was not moved since
+    """Announce the next renewal. Updates after this apply one renewal later."""
+    if subscription.is_active and subscription.next_reminder == at:  # the reminder was not moved since
         lines = renewal_lines(subscription, subscription.items)
         due = price(subscription, lines).gross
         note = f"{amount_text(due)} {subscription.currency} due {subscription.next_billing:%Y-%m-%d}"
@@ -210,8 +214,8 @@ def _remind(state: State, subscription: Subscription, at: datetime) -> None:
 
 
 def _renew(state: State, subscription: Subscription, at: datetime) -> None:
-    """End the interval and begin the next."""
-    if not subscription.is_active or subscription.next_billing != at:  # moved since
+    """End the current interval, begin the next one, and bill the renewal."""
+    if not subscription.is_active or subscription.next_billing != at:  # the renewal was moved since
         return
     lines = renewal_lines(subscription, subscription.items)
     begin_interval(subscription, at)
@@ -227,7 +231,10 @@ def _renew(state: State, subscription: Subscription, at: datetime) -> None:
 def deactivate_items(
     state: State, id: str, numbers: Collection[int], at: datetime, *, mails: bool, may_reinstate: bool
 ) -> Subscription:
-    """End items with the current interval. One has to stay active (documented). May raise a Refusal."""
+    """Deactivate items. They end when the current interval does. One item has to remain active (documented).
+
+    May raise Refusal.
+    """
     subscription = active(state, id, at)
     items = [subscription.item(number) for number in numbers]
     for item in items:
@@ -247,9 +254,9 @@ def deactivate_items(
 def reinstate_items(
     state: State, id: str, numbers: Collection[int], at: datetime, *, mails: bool
 ) -> Subscription:
-    """Continue deactivated items. They are billed again from the next renewal, not now (inferred).
+    """Reinstate deactivated items. They are billed again from the next renewal, not now (inferred).
 
-    An ended subscription continues with them and keeps its dates (inferred). May raise a Refusal.
+    If the subscription has ended, it becomes active again and keeps its dates (inferred). May raise Refusal.
     """
     state.catch_up(at)
     subscription = state.subscription(id)
@@ -275,11 +282,11 @@ def reinstate_items(
 
 
 def join(state: State, id: str, joining: str, at: datetime) -> Subscription:
-    """Join two subscriptions: the items of the one that bills earlier continue in the one that bills later.
+    """Join subscription `joining`, which must bill earlier, to subscription `id`. Its items continue there.
 
     Both must be active and have the same interval and currency, and the amount for the days in between must
-    be positive. The joining one becomes finished and its items removed (all documented). Both must have the
-    same customer, and usage in arrears moves with them (inferred). May raise a Refusal.
+    be positive. `joining` becomes finished and its items removed (all documented). Both must have the same
+    customer, and usage in arrears moves with the items (inferred). May raise Refusal.
     """
     primary, secondary = active(state, id, at), active(state, joining, at)
     reasons = {

@@ -31,13 +31,14 @@ _FIRST_PURCHASE = 90001
 class State(BillingSystem):
     """Users, products, coupons, customers and subscriptions.
 
-    The functions in `rules` and `updates` are commands: each takes the state and the moment, changes the
-    state or raises a `Refusal`, and leaves what happened for `take_events`.
+    The functions in `rules` and `updates` are commands. Each takes the state and the present time, and either
+    changes the state or raises Refusal. The events can then be read with `take_events`.
 
     Attributes:
-        accepts_zero: whether a Quantity of 0 is accepted (not documented; audits without usage need it).
-        always_priced: whether all updates answer with prices (a public client says that only previews
-            do).
+        accepts_zero: whether a Quantity of 0 is accepted (not documented). An audit that finds no usage
+            needs it.
+        always_priced: whether all updates are answered with prices (a public client says that only previews
+            are).
     """
 
     def __init__(self) -> None:
@@ -53,7 +54,7 @@ class State(BillingSystem):
         self._customers: dict[int, Customer] = {}
         self._subscriptions: dict[str, Subscription] = {}
         self._bills = 0
-        self.purchase_ids: dict[int, int] = {}  # by the number of the bill
+        self.purchase_ids: dict[int, int] = {}  # the keys are bill numbers
         self._last_purchase = _FIRST_PURCHASE
         self._purchases: dict[int, Subscription] = {}
 
@@ -61,7 +62,7 @@ class State(BillingSystem):
 
     @property
     def subscriptions(self) -> Collection[Subscription]:
-        """In order of creation."""
+        """All subscriptions in order of creation."""
         return self._subscriptions.values()
 
     def accounts(self) -> dict[str, Subscription]:
@@ -84,7 +85,10 @@ class State(BillingSystem):
         return self._customers.values()
 
     def subscription(self, id: str) -> Subscription:
-        """A subscription by its id, with or without the S (documented). Refusal if there is none."""
+        """Return a subscription by its id, with or without the S (documented).
+
+        Raises Refusal if there is none.
+        """
         found = self._subscriptions.get(full_id(id))
         if found is None:
             raise unknown(f"There is no subscription {id!r}")
@@ -94,28 +98,31 @@ class State(BillingSystem):
         return full_id(id) in self._subscriptions
 
     def customer(self, name: str, value: int | str) -> Customer:
-        """The first customer with this `id`, `reference` or `email`. Refusal if there is none."""
+        """Return the first customer whose field `name` (`id`, `reference` or `email`) has this value.
+
+        Raises Refusal if there is none.
+        """
         for customer in self._customers.values():
             if getattr(customer, name) == value:
                 return customer
         raise unknown(f"There is no customer with the {name} {value!r}")
 
     def bought(self, purchase: int) -> Subscription:
-        """The subscription that a purchase began or renewed. Refusal if there is none."""
+        """Return the subscription that a purchase is for. Raises Refusal if there is no such purchase."""
         found = self._purchases.get(purchase)
         if found is None:
             raise unknown(f"There is no purchase {purchase}")
         return found
 
     def product(self, id: int) -> Product:
-        """The product with this id. Refusal if there is none."""
+        """Return the product with this id. Raises Refusal if there is none."""
         try:
             return self.products[id]
         except KeyError:
             raise unknown(f"There is no product with ProductId {id}") from None
 
     def coupon(self, code: str) -> Coupon:
-        """The coupon with this code. Refusal if there is none."""
+        """Return the coupon with this code. Raises Refusal if there is none."""
         try:
             return self.coupons[code]
         except KeyError:
@@ -124,7 +131,7 @@ class State(BillingSystem):
     # -- changing (for the commands)
 
     def free_ids(self) -> Iterator[str]:
-        """New ids for subscriptions that have none, in ascending order."""
+        """Yield ids that no subscription has, in ascending order."""
         number = _FIRST_SUBSCRIPTION + len(self._subscriptions)
         while True:
             if f"S{number}" not in self._subscriptions:
@@ -132,7 +139,10 @@ class State(BillingSystem):
             number += 1
 
     def enter_customer(self, given: int | None, reference: str, email: str) -> Customer:
-        """The customer with this id, or else with this reference. A new one if there is none."""
+        """Return the customer with this id, or without an id, the one with this reference.
+
+        A customer that doesn't exist is created. `reference` and `email` are updated unless they are empty.
+        """
         customers = self._customers
         if given is None and reference:
             given = next((each.id for each in customers.values() if each.reference == reference), None)
@@ -145,7 +155,7 @@ class State(BillingSystem):
         self._subscriptions[subscription.id] = subscription
 
     def create_purchase(self, subscription: Subscription) -> int:
-        """Create a purchase. Returns its id."""
+        """Create a purchase for a subscription. Returns the purchase's id."""
         self._last_purchase += 1
         self._purchases[self._last_purchase] = subscription
         return self._last_purchase
@@ -153,7 +163,7 @@ class State(BillingSystem):
     def add_bill(
         self, subscription: Subscription, lines: tuple[Line, ...], at: datetime, purchase: int | None = None
     ) -> Bill:
-        """Add a bill with the next number. Each bill is a purchase: a new one unless one is given."""
+        """Add a bill with the next number. Each bill belongs to a purchase, which is new unless given."""
         self._bills += 1
         bill = Bill(self._bills, at, subscription.id, subscription.currency, lines)
         subscription.bills.append(bill)
@@ -165,7 +175,7 @@ class State(BillingSystem):
         return bill
 
     def mail(self, subscription: Subscription, about: str, at: datetime, *, can_be_suppressed: bool) -> None:
-        """Record a mail to the customer."""
+        """Record a mail to the customer. It is not sent."""
         subscription.mails.append(Mail(at, about, can_be_suppressed))
 
     # -- events
@@ -199,5 +209,5 @@ class State(BillingSystem):
 
 
 def full_id(id: str) -> str:
-    """A subscription's id with its S, in upper case."""
+    """Return a subscription's id in upper case and with its S."""
     return f"S{id}" if id[:1].isdigit() else id.upper()

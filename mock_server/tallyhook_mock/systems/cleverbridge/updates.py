@@ -1,4 +1,4 @@
-"""Changing an item of a subscription, or adding one: the quantity, the product, the price."""
+"""Changes the quantity, product or price of a subscription's item, or adds an item."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -25,12 +25,12 @@ from tallyhook_mock.systems.cleverbridge.state import State
 __all__ = ["MOST", "NewPrice", "Outcome", "Target", "add", "increase_quantity", "set_price", "update"]
 
 
-# The maximum quantity of an item. More is treated as a typo.
+# The maximum quantity of an item. A larger one is treated as a typo.
 MOST = 10**9
 
 
 class NewPrice(Value, frozen=True):
-    """The price of one unit (inferred), including VAT if `is_gross`."""
+    """A new price for one unit (inferred). It includes VAT if `is_gross` is set."""
 
     currency: str
     value: Decimal
@@ -38,9 +38,9 @@ class NewPrice(Value, frozen=True):
 
 
 class Target(Value, frozen=True):
-    """An item of a subscription, and what to change about it. If `product_id` is None, the product stays.
+    """An item of a subscription, and what to change about it.
 
-    Empty fields stay as they are. Another product comes with its own price, unless `price` is given.
+    A field that is empty or None changes nothing. A new product has its own price unless `price` is given.
     """
 
     subscription: str
@@ -54,7 +54,7 @@ class Target(Value, frozen=True):
 
 
 class Outcome(Value, frozen=True):
-    """What an update costs now, and what the whole next renewal will bill, as far as is known."""
+    """What an update costs now, and what the next renewal will bill for all items, as far as is known."""
 
     now: Price
     next: Price
@@ -62,7 +62,7 @@ class Outcome(Value, frozen=True):
 
 
 def update(state: State, target: Target, quantity: int, manner: Manner, at: datetime) -> Outcome:
-    """Set an item's quantity to a total. May raise a Refusal.
+    """Set an item's quantity. `quantity` is the new total. May raise Refusal.
 
     Standing: documented.
     """
@@ -70,7 +70,7 @@ def update(state: State, target: Target, quantity: int, manner: Manner, at: date
 
 
 def increase_quantity(state: State, target: Target, quantity: int, manner: Manner, at: datetime) -> Outcome:
-    """Add to an item's quantity. May raise a Refusal."""
+    """Add `quantity` to an item's quantity. May raise Refusal."""
 
     def increased(asked: Terms) -> Terms:
         return replace(asked, quantity=_fine(state, asked.quantity + _fine(state, quantity)))
@@ -79,7 +79,7 @@ def increase_quantity(state: State, target: Target, quantity: int, manner: Manne
 
 
 def set_price(state: State, target: Target, quantity: int | None, manner: Manner, at: datetime) -> Outcome:
-    """Set the price of one unit of an item, and optionally its quantity. May raise a Refusal."""
+    """Set the unit price of an item, and optionally its quantity. May raise Refusal."""
 
     def wish(asked: Terms) -> Terms:
         return asked if quantity is None else replace(asked, quantity=_fine(state, quantity))
@@ -88,7 +88,10 @@ def set_price(state: State, target: Target, quantity: int | None, manner: Manner
 
 
 def add(state: State, target: Target, quantity: int, manner: Manner, at: datetime) -> Outcome:
-    """Add an item with the next free number, as an update from a quantity of 0. May raise a Refusal."""
+    """Add an item with the next free number. It is billed like an update from a quantity of 0.
+
+    May raise Refusal.
+    """
     subscription = active(state, target.subscription, at)
     assert target.product_id is not None
     product = state.product(target.product_id)
@@ -116,7 +119,7 @@ def _carry_out(
     manner: Manner,
     at: datetime,
 ) -> Outcome:
-    """Carry out any update. A preview stops before anything is changed.
+    """Carry out any update. A preview returns before anything is changed.
 
     Standing: documented.
     """
@@ -151,7 +154,7 @@ def _carry_out(
 
 
 def _check(manner: Manner) -> None:
-    """Refusal for combinations that only a preview accepts (documented)."""
+    """Raise Refusal for combinations that only a preview accepts (documented)."""
     if manner.is_preview or manner.is_aligned:
         return
     for asked, name in ((manner.is_extended, "ExtendInterval"), (manner.resets, "ResetBillingInterval")):
@@ -160,7 +163,7 @@ def _check(manner: Manner) -> None:
 
 
 def _named(state: State, subscription: Subscription, item: Item, target: Target) -> Terms:
-    """The terms requested last, with the product, the price and the coupon that a call names."""
+    """Return the item's latest requested terms, with the changes that `target` asks for."""
     terms = item.asked
     if target.product_id not in (None, terms.product_id):
         product = state.product(target.product_id)
@@ -179,7 +182,7 @@ def _named(state: State, subscription: Subscription, item: Item, target: Target)
 
 
 def _net(subscription: Subscription, new: NewPrice) -> Decimal:
-    """The net price, rounded to cents (inferred). Refusal for another currency."""
+    """Return the net price, rounded to cents (inferred). Raises Refusal if the currency is another one."""
     if new.currency != subscription.currency:
         raise invalid(
             f"CustomerPrice.Currency: subscription {subscription.id} is billed in {subscription.currency}, "
@@ -191,11 +194,11 @@ def _net(subscription: Subscription, new: NewPrice) -> Decimal:
 def _settled(
     subscription: Subscription, item: Item, asked: Terms, manner: Manner, at: datetime
 ) -> tuple[Item, tuple[Line, ...]]:
-    """The item after the update, and the lines that are charged now.
+    """Return the item after the update, and the lines that are charged now.
 
-    An aligned update applies at once, whatever the date of the reminder (inferred). Otherwise it applies to
-    what the next renewal bills: the next interval, or for an item in arrears the current one. After the
-    reminder, when the purchase already exists, it applies one renewal later (inferred).
+    An aligned update applies at once, even after the reminder (inferred). Any other update applies to the
+    interval that the next renewal bills: the next interval, or for an item in arrears the current one. After
+    the reminder, when the purchase already exists, the update applies one renewal later (inferred).
 
     Standing: documented.
     """
@@ -215,7 +218,7 @@ def _settled(
 
 
 def _record(state: State, subscription: Subscription, item: Item, manner: Manner, at: datetime) -> None:
-    """Record an update. `item` is the item after it."""
+    """Record an update. `item` is the item after the update."""
     terms, number = item.asked, item.running_number
     coupon = terms.coupon.code if terms.coupon else ""
     subscription.updates.append(

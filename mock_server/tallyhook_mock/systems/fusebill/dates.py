@@ -1,4 +1,4 @@
-"""When a billing period ends: on a day of the month, every few months or years."""
+"""Calculates when a billing period ends: on a day of the month, every few months or years."""
 
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -25,16 +25,16 @@ class Cycle(StrEnum):
 
 
 def day_of(moment: datetime) -> datetime:
-    """Midnight UTC of the day, where periods begin and end (inferred: no source names a time zone)."""
+    """Return midnight UTC of this day. Periods begin and end then (inferred: no source names a time zone)."""
     return moment.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 class InvoiceDate(Value, frozen=True):
     """A `day` of the month every `intervals` months, or every `intervals` years in a `month`.
 
-    With a monthly cycle, the next recharge moves to `month` (documented), and later ones count from there. In
-    a shorter month it is on the last day; the 31st returns in the next month (inferred). Refusal for a day
-    that such months don't have.
+    With a monthly cycle, the next recharge moves to `month` (documented), and later ones are counted from
+    there. If a month is too short for `day`, the date is its last day. The next long month uses `day` again
+    (inferred). Raises Refusal if `day` doesn't exist in `month`, or in any month if `month` is None.
     """
 
     cycle: Cycle
@@ -55,7 +55,7 @@ class InvoiceDate(Value, frozen=True):
 
     @classmethod
     def of(cls, cycle: Cycle, moment: datetime, intervals: int = 1) -> Self:
-        """The date on which something that begins at this moment bills."""
+        """Return the invoice date with the day of this moment, and for a yearly cycle with its month."""
         return cls(cycle, moment.day, moment.month if cycle is Cycle.YEARLY else None, intervals)
 
     @property
@@ -76,37 +76,41 @@ class InvoiceDate(Value, frozen=True):
         return self.cycle, self.intervals
 
     def later(self, moment: datetime, periods: int) -> datetime:
-        """The date `periods` whole periods after one of its dates."""
+        """Return the date that is `periods` periods after `moment`, which is one of the invoice dates."""
         months = 12 * (moment.year - _ERA) + moment.month - 1 + periods * self.months
         return add_months(datetime(_ERA, 1, self.day, tzinfo=UTC), months)
 
     def near(self, moment: datetime) -> datetime:
-        """The date in the month of the moment, or in its year if it has a month."""
+        """Return the invoice date in the same month as `moment`, or if `month` is set, in the same year."""
         month = moment.month if self.month is None else self.month
         return add_months(datetime(_ERA, 1, self.day, tzinfo=UTC), 12 * (moment.year - _ERA) + month - 1)
 
     def after(self, moment: datetime) -> datetime:
-        """The first such date after the moment."""
+        """Return the first invoice date after `moment`."""
         date = self.near(moment)
         return date if date > moment else self._next(date)
 
     def first_end(self, start: datetime) -> datetime:
-        """The end of a first period: the next date, or whole intervals later if it begins on such a date."""
+        """Return the end of a first period.
+
+        The end is the next invoice date, or one whole period after `start` if `start` is an invoice date.
+        """
         if self.near(start) == start:
             return self.later(start, 1)
         return self.after(start)
 
     def instead_of(self, end: datetime, at: datetime) -> datetime:
-        """The new end of a period that would end at `end`, when it is moved to this date.
+        """Return the new end of a period that would end at `end`, when the period moves to this invoice date.
 
-        It is in the month of the old end, or in its year. From the 1st to the 6th is five days later, from
-        the 30th to the 22nd is eight days earlier (documented). If that day is already over, it is the next
-        such day (inferred).
+        The new end is in the same month as the old one, or if `month` is set, in the same year. A move from
+        the 1st to the 6th ends the period five days later. A move from the 30th to the 22nd ends it eight
+        days earlier (documented). If the new end is not after the day of `at`, the next invoice date is used
+        (inferred).
         """
         date, day = self.near(end), day_of(at)
         return date if date > day else self.after(day)
 
     def _next(self, date: datetime) -> datetime:
-        """The date a month after one, or a year if it has a month."""
+        """Return the invoice date a month after `date`, or a year after it if `month` is set."""
         months = 12 * (date.year - _ERA) + date.month - 1 + (1 if self.month is None else 12)
         return add_months(datetime(_ERA, 1, self.day, tzinfo=UTC), months)

@@ -1,4 +1,4 @@
-"""A call: its JSON body and its query. Each field is checked when it is read."""
+"""A call with its JSON body and its query. Each field is checked when it is read."""
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -46,7 +46,7 @@ _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
 
 def _once(pairs: Sequence[tuple[str, object]]) -> None:
-    """Refusal for a name that an object has twice: msgspec takes the last one."""
+    """Raise Refusal if an object has the same name twice. msgspec would use the last one."""
     names = [name for name, _ in pairs]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
@@ -54,10 +54,16 @@ def _once(pairs: Sequence[tuple[str, object]]) -> None:
 
 
 class Fields:
-    """The fields of a body. `null` counts as missing. Refusal, with the name, for an unreadable field."""
+    """The fields of a body. A field that is `null` is treated as missing.
+
+    All methods raise Refusal with the field's name if a field has the wrong type or value.
+    """
 
     def __init__(self, body: bytes, known: Collection[str]) -> None:
-        """Names that are not `known` are refused: otherwise a typo would look as if it had worked."""
+        """Decode a body. Raises Refusal if it isn't a JSON object or has a name that is not in `known`.
+
+        Unknown names are refused because a misspelled field would otherwise be ignored without notice.
+        """
         try:
             values = _DECODER.decode(body)
             json.loads(body, object_pairs_hook=_once)
@@ -69,7 +75,7 @@ class Fields:
 
     @classmethod
     def of(cls, values: object, known: Collection[str], place: str) -> "Fields":
-        """The fields of an object within a body."""
+        """Return the fields of an object inside a body. `place` is its name in error messages."""
         fields = cls.__new__(cls)
         fields._take(values, known, place)
         return fields
@@ -83,7 +89,7 @@ class Fields:
         self._values: dict[str, Any] = values
 
     def __contains__(self, name: str) -> bool:
-        """Whether a name is given, even as `null`."""
+        """Whether the body has a field with this name, even if it is `null`."""
         return name in self._values
 
     def whole(self, name: str, default: Default, *, least: int = 0, most: int = _MOST) -> int | Default:
@@ -95,14 +101,14 @@ class Fields:
         return value
 
     def id(self, name: str) -> int:
-        """A required whole number."""
+        """Return a required id."""
         value = self.whole(name, None)
         if value is None:
             raise invalid(name, "required")
         return value
 
     def number(self, name: str, *, places: int, least: Decimal | None = Decimal(0)) -> Decimal | None:
-        """A decimal with at most `places` decimals. None if it is not given."""
+        """Return a number with at most `places` decimals. None if the field is missing."""
         value = self._values.get(name)
         if value is None:
             return None
@@ -143,14 +149,17 @@ class Fields:
         return value or []
 
     def same(self, name: str, value: object) -> None:
-        """A read-only field may be sent with its present value. Refusal for any other value."""
+        """Check a read-only field. Raises Refusal if the body has any value other than the present one."""
         given = self._values.get(name)
         if given is not None and given != value:
             raise invalid(name, f"it can't be changed here; it is {value}")
 
 
 class Query:
-    """The parameters of a query. Names are case-insensitive. Refusal for an unknown one."""
+    """The parameters of a query. Their names are case-insensitive.
+
+    Methods raise Refusal if a value is not valid. `nothing_else` raises it for unknown parameters.
+    """
 
     def __init__(self, query: bytes) -> None:
         try:
@@ -186,7 +195,7 @@ class Query:
         return int(value)
 
     def ids(self, name: str) -> tuple[int, ...]:
-        """Several ids, separated by commas or as repeated parameters."""
+        """Return the ids in a parameter. They are separated by commas, or the parameter is repeated."""
         self._asked.append(name)
         written = [part.strip() for value in self._values.get(name.lower(), ()) for part in value.split(",")]
         if not all(part.isascii() and part.isdigit() and len(part) <= DIGITS for part in written):
@@ -201,7 +210,7 @@ class Query:
 
 
 def moment(written: str, name: str) -> datetime:
-    """A moment. Without a zone it is taken as UTC."""
+    """Read a date and time. Without a time zone it is taken as UTC. Raises Refusal if it isn't one."""
     try:
         return parse_moment(written).astimezone(UTC)
     except ValueError:
@@ -210,7 +219,7 @@ def moment(written: str, name: str) -> datetime:
 
 class Call(Value, frozen=True):
     state: State
-    id: int  # in the path; 0 if there is none
+    id: int  # the id in the path, or 0
     body: bytes
     query: Query
     at: datetime
@@ -220,7 +229,7 @@ Handler: TypeAlias = Callable[[Call], Any]
 
 
 def without_query(handle: Handler) -> Handler:
-    """A handler of a call without parameters in its query: each is refused, such as a `preview`."""
+    """Return a handler that refuses every query parameter, such as `preview`, before it calls `handle`."""
 
     @wraps(handle)
     def checked(call: Call) -> Any:
@@ -230,12 +239,12 @@ def without_query(handle: Handler) -> Handler:
     return checked
 
 
-# Method, path in lower case, the action as faults name it, and the handler.
+# The method, the path in lower case, the name that faults use for the action, and the handler.
 Route: TypeAlias = tuple[str, str, str, Handler]
 
 
 def read_back(shown: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A document as a caller sends it back, with enumerations as texts."""
+    """Return a document as a caller would send it back, with enumeration members as plain strings."""
     return {name: _plain(value) for name, value in shown.items()}
 
 
