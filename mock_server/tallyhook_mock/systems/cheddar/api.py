@@ -53,7 +53,7 @@ logger = logging.getLogger("tallyhook_mock.cheddar")
 
 
 def face(mock: "Mock") -> Face:
-    """The XML API of a mock. It also answers every path that no other system serves."""
+    """Return the XML API of a mock. It also answers every path that no other system serves."""
     error_numbers = itertools.count(_FIRST_STRUCK)
 
     def aim(scope: Scope, form: bytes) -> Aim | None:
@@ -79,13 +79,13 @@ def cheddar_app(
     strict: bool = False,
     ignored: Callable[[str, list[str], str, str], None] = lambda action, names, product, code: None,
 ) -> ASGIApp:
-    """Cheddar's API for paths that begin with `/xml/`, and its page for payments by PayPal.
+    """Return an app with Cheddar's API under `/xml/` and its page for PayPal payments.
 
     Args:
         state: returns the state at the time of a call.
-        now: returns the moment of a call, aware.
-        changed: called after each call and before its answer, to take the events that it left.
-        max_body: the longest form that is read, in bytes. A longer one gets a 413.
+        now: returns the moment of a call, with a time zone.
+        changed: called after each call and before its answer, to take the call's events.
+        max_body: the maximum length of a form in bytes. A longer form gets a 413.
         strict: refuse a call with an unknown parameter (412) instead of ignoring the parameter.
         ignored: called if parameters are ignored, with the action, their names, the product and the customer.
     """
@@ -116,7 +116,7 @@ def cheddar_app(
 
 
 async def _read_form(request: Request, limit: int) -> bytes | None:
-    """Read the body. None if it is too long. All of it is read anyway, so that the client gets the answer."""
+    """Read the whole body, so that the client gets the answer. Returns None if the body is too long."""
     chunks, length = [], 0
     async for chunk in request.stream():
         length += len(chunk)
@@ -163,7 +163,7 @@ def _zone(state: State, email: str) -> tzinfo:
 
 
 def _sign_in(state: State, authorization: str) -> str:
-    """The email of the user with these credentials."""
+    """Return the email of the user with these credentials. Raises a Refusal (401) if they are wrong."""
     scheme, _, encoded = authorization.partition(" ")
     if scheme.lower() == "basic":
         try:
@@ -179,7 +179,7 @@ def _sign_in(state: State, authorization: str) -> str:
 
 
 def _split(raw_path: bytes) -> tuple[str, str, list[bytes]]:
-    """Controller, action, and the path pairs, still encoded, of `/xml/customers/get/productCode/ACME`."""
+    """Split `/xml/customers/get/productCode/ACME` into controller, action and path pairs (still encoded)."""
     root, *segments = raw_path.rstrip(b"/").split(b"/")[1:] or [b""]
     if root != b"xml":
         raise not_found("Resource not found")
@@ -188,7 +188,7 @@ def _split(raw_path: bytes) -> tuple[str, str, list[bytes]]:
 
 
 def _product(state: State, parameters: Parameters, email: str) -> Product:
-    """The product that the call names by code, id or both. Every user may use all products."""
+    """Return the product that the call names by code, id or both. Every user may use all products."""
     code, written = parameters.text("productCode"), parameters.text("productId")
     if code and code not in state.products:
         raise Refusal(401, f"User {email} does not have access to productCode={code}")
@@ -247,14 +247,14 @@ ACTIONS = tuple(f"{controller}/{action}" for controller in ROUTES for action in 
 
 
 def actions_of(controller: str) -> dict[str, Handler]:
-    """The calls of a controller. Names are case-sensitive. The texts of the refusals are inferred."""
+    """Return the calls of a controller. Names are case-sensitive. The texts of the refusals are inferred."""
     if controller not in ROUTES:
         raise not_found("Resource not found")
     return ROUTES[controller]
 
 
 def handler(actions: dict[str, Handler], action: str) -> Handler:
-    """The handler of a call."""
+    """Return the handler of an action."""
     if not action:
         raise Refusal(400, "No action selected")
     if action not in actions:
@@ -263,7 +263,7 @@ def handler(actions: dict[str, Handler], action: str) -> Handler:
 
 
 def _refusal_document(refusal: Refusal, id: int, at: datetime) -> str:
-    """The `<error>` document, or the document of an existing customer with the error embedded.
+    """Return the `<error>` document, or an existing customer's document with the error embedded.
 
     Args:
         id: the log number of the error.
@@ -280,8 +280,8 @@ def _broken() -> Refusal:
     return failure("1000")
 
 
-# The errors of faults. The texts of 500 and 502 are documented for gateway errors, that of 503 for planned
-# maintenance.
+# The errors of faults. The texts of 500 and 502 are documented for gateway errors. The text of 503 is
+# documented for planned maintenance.
 _ERRORS = {
     500: _broken(),
     502: failure("4000"),
@@ -315,7 +315,7 @@ def _aim(state: State, scope: Scope, form: bytes, at: datetime) -> Aim:
 
 
 def _customer(call: Call) -> Customer | None:
-    """The code of the customer that a call names, directly or by an invoice."""
+    """Return the customer that a call names, directly or by an invoice. None if there is no such customer."""
     ways: tuple[Callable[[], Customer], ...] = (
         call.customer,
         lambda: call.invoice().subscription.customer,

@@ -53,7 +53,7 @@ def draft_invoice(
     counters: tuple[Usage, ...] = (),
     is_initial: bool = False,
 ) -> Invoice:
-    """Draft a current invoice. Call `adopt` to add it once everything due is paid.
+    """Draft a current invoice. Call `adopt` to add the draft once everything due is paid.
 
     `begun_with` is the invoice whose recurring charge pays for the period that begins.
     """
@@ -75,9 +75,9 @@ def draft_invoice(
 
 
 def adopt(state: State, draft: Invoice, instead_of: Invoice | None) -> Invoice:
-    """Put a draft in place of the pending invoice that it was made from, or after the other invoices.
+    """Replace the pending invoice `instead_of` with the draft made from it. If None, add the draft.
 
-    `plan_billing` then schedules its bill date.
+    Call `plan_billing` afterwards to schedule the bill date.
     """
     if instead_of is None:
         draft.subscription.customer.carried = ()
@@ -116,7 +116,7 @@ def remind(state: State, invoice: Invoice, at: datetime) -> None:
 def bill(state: State, invoice: Invoice, at: datetime) -> None:
     """Carry out a bill date: end the period, begin the next one, and hold or execute the invoice.
 
-    A canceled subscription bills nothing automatically (staff 2009, 2017): its invoice waits.
+    A canceled subscription bills nothing automatically (staff 2009, 2017). Its invoice waits.
 
     Standing: documented; staff 2012, 2014.
     """
@@ -132,10 +132,10 @@ def bill(state: State, invoice: Invoice, at: datetime) -> None:
 
 
 def close(state: State, invoice: Invoice, recurring: Plan | None = None) -> None:
-    """End the period of an invoice. Every line gets an id, and the invoice becomes outstanding.
+    """End an invoice's period. Every line gets an id, and the invoice becomes outstanding.
 
     The plan, the promotion and the tax rate are fixed now. `recurring` is the plan whose recurring charge is
-    billed, if it is not the plan of the period.
+    billed, if that is not the period's plan.
 
     Standing: staff 2011.
     """
@@ -195,7 +195,7 @@ def run_invoice(state: State, invoice: Invoice, at: datetime) -> None:
 
 
 def waive(state: State, invoice: Invoice, at: datetime) -> None:
-    """Offset all charges of an outstanding invoice with credits (staff 2014), one for each (a setting)."""
+    """Offset each charge of an outstanding invoice (staff 2014) with its own credit (a setting)."""
     if not invoice.is_outstanding:
         raise Refusal(412, "Only an outstanding invoice can be waived", "number:notOutstanding")  # inferred
     invoice.promotion, invoice.credits = None, ()
@@ -221,10 +221,11 @@ def reactivate(
 ) -> None:
     """Undo a cancellation.
 
-    Before the next bill date the old period continues, and the bill date stays (documented). After it, this
-    is a new sign-up with the plan's first bill, or with one on `first_bill` (documented; staff 2018). `paid`
-    is an outstanding invoice that was paid to reactivate. The new sign-up is then billed one period later (a
-    setting). If a bill made now is not paid, this raises a Refusal (422) and the subscription stays canceled.
+    Before the next bill date the old period continues, and the bill date doesn't change (documented). After
+    that date, reactivating is a new sign-up. Its first bill is on the plan's date or on `first_bill`
+    (documented; staff 2018). `paid` is an outstanding invoice that was paid to reactivate. The new sign-up is
+    then billed one period later (a setting). If a bill made now is not paid, this raises a Refusal (422) and
+    the subscription remains canceled.
 
     Standing: client.
     """
@@ -232,7 +233,7 @@ def reactivate(
     pending = subscription.pending
     is_missed = pending is not None and pending.state is InvoiceState.OPEN and pending.billing_at <= at
     if first_bill is None and is_missed:
-        first_bill = at  # it became due while the subscription was waiting for PayPal
+        first_bill = at  # the invoice became due while the subscription was waiting for PayPal
     if first_bill is not None and subscription.current is pending:
         move_bill_date(state, subscription, first_bill, at)
     elif pending is None or pending.state is InvoiceState.LAPSED:
@@ -251,16 +252,16 @@ def _sign_up_again(
     paid: Invoice | None,
     first_bill: datetime | None,
 ) -> None:
-    """Usage from before the cancellation is not billed, unless a setting says so (inferred).
+    """Sign up again. Usage from before the cancellation is not billed, unless a setting says so (inferred).
 
-    A bill made now has no usage. Lasting counters are billed with the first full period. Custom charges and
-    credits stay on the pending invoice.
+    A bill made now has no usage. Lasting counters are billed with the first full period. The pending invoice
+    keeps its custom charges and credits.
     """
     customer, plan = subscription.customer, subscription.plan
     rules = customer.product.rules
     lasting = lasting_counters(pending or last_period(customer), plan)
     if pending is None:
-        if last_period(customer) is not None:  # otherwise it was imported without a date
+        if last_period(customer) is not None:  # otherwise the customer was imported without a date
             restart_cycle(state, subscription, at, lasting, begun_with=paid)
         return
     draft = replace(_reopened(pending), plan=plan, previous_at=at, billed_with=0)
@@ -285,7 +286,7 @@ def _sign_up_again(
 
 
 def move_bill_date(state: State, subscription: Subscription, when: datetime, at: datetime) -> None:
-    """Move the bill date and the whole cycle. A date in the past, or now, bills at once (documented)."""
+    """Move the bill date and the whole cycle. If `when` is now or in the past, bill at once (documented)."""
     pending = subscription.pending
     if pending is not None:
         draft = replace(_reopened(pending), billing_at=when)
@@ -302,7 +303,7 @@ def move_bill_date(state: State, subscription: Subscription, when: datetime, at:
 
 
 def _reopened(pending: Invoice) -> Invoice:
-    """A copy of a pending invoice, reopened if its date passed during a cancellation."""
+    """Return a copy of a pending invoice, reopened if its bill date passed during a cancellation."""
     if pending.state is InvoiceState.OPEN:
         return replace(pending)
     added = (
@@ -321,7 +322,7 @@ def restart_cycle(
     *,
     begun_with: Invoice | None = None,
 ) -> None:
-    """Count billing dates from `at`. `begun_with` is the invoice that bills the period that begins."""
+    """Count billing dates from `at`. `begun_with` is the invoice that bills the new period."""
     subscription.anchor, subscription.cycle = at, 1
     billing_at = subscription.plan.frequency.after(at, 1, subscription.customer.product.rules.add_months)
     if billing_at is not None:
@@ -332,13 +333,13 @@ def restart_cycle(
 
 
 def last_period(customer: Customer) -> Invoice | None:
-    """The invoice of the latest period."""
+    """Return the invoice of the latest period. None if there is no period."""
     periods = (made for made in customer.invoices if made.type is InvoiceType.SUBSCRIPTION)
     return max(periods, key=lambda made: made.number, default=None)
 
 
 def lasting_counters(invoice: Invoice | None, plan: Plan) -> tuple[Usage, ...]:
-    """The counters that continue in the next period on `plan`: those of items that are not periodic.
+    """Return the counters that continue in the next period on `plan`: the counters of non-periodic items.
 
     Standing: staff 2013.
     """

@@ -52,7 +52,7 @@ __all__ = [
 ]
 
 IMPORT_AT_MOST = 100
-# How far from now a confirmation may be (inferred).
+# How far the time in a confirmation may be from now (inferred).
 CONFIRMED_WITHIN = timedelta(hours=1)
 
 ChangeQuantity: TypeAlias = Callable[..., None]
@@ -62,7 +62,7 @@ ChangeQuantity: TypeAlias = Callable[..., None]
 
 
 def get(call: Call) -> str:
-    """One customer by code, id or invoice number. Without any of these, the list."""
+    """Return one customer by code, id or invoice number. Without any of these, return the list."""
     parameters = call.parameters
     if "code" in parameters or "id" in parameters:
         return call.answer(call.customer())
@@ -73,12 +73,12 @@ def get(call: Call) -> str:
 
 
 def get_all(call: Call) -> str:
-    """The customers that pass the filters, in the requested order."""
+    """Return the customers that pass the filters, in the requested order."""
     return _listed(call)
 
 
 def list_(call: Call) -> str:
-    """The same list without history: only current subscriptions with their pending invoices (a client)."""
+    """Like `get_all`, but only with current subscriptions and their pending invoices (a client)."""
     return _listed(call, has_history=False)
 
 
@@ -136,9 +136,9 @@ def new(call: Call) -> str:
 def import_(call: Call) -> str:
     """Create up to a hundred customers, or none of them.
 
-    They are sent as `0[code]=…` (the official client), `customers[0][code]=…` (inferred), or one with flat
-    names (the reference). Without an `initialBillDate` nothing is scheduled before a `changeBillDate`
-    (documented).
+    Customers are sent as `0[code]=…` (the official client) or `customers[0][code]=…` (inferred). One customer
+    may also be sent with flat names (the reference). Without an `initialBillDate`, nothing is
+    scheduled until a `changeBillDate` (documented).
     """
     parameters = call.parameters
     numbered = [
@@ -170,7 +170,7 @@ def _application(
 ) -> _Application:
     """Read a new customer in the documented order: plan, names, code, email, the rest, and the card.
 
-    `codes` are those of other customers in the same call.
+    `codes` are the codes of other customers in the same call.
     """
     terms = parameters.level("subscription")
     plan = _plan(call, terms)
@@ -186,10 +186,10 @@ def _application(
     items, charges = _items(call, plan, parameters), read_charges(parameters)
     is_scheduled = first_bill is not None or not is_import
     if not is_scheduled and (items or charges):
-        # There is no invoice yet to add them to.
+        # There is no invoice yet for these items and charges.
         raise terms.invalid("initialBillDate", "isEmpty", "A value is required")
     payment = None
-    # In an import the method may be empty; payment data are then ignored (documented).
+    # In an import the method may be empty. Payment data are then ignored (documented).
     is_without = is_import and "method" in terms and not terms.text("method")
     due = first_bill or plan.first_bill(call.at, call.product.rules)
     owes_now = is_scheduled and due <= call.at and plan.recurring_charge_amount + plan.setup_charge_amount > 0
@@ -210,7 +210,7 @@ def _application(
 
 
 def _first_bill(call: Call, terms: Parameters) -> datetime | None:
-    """The `initialBillDate`, which must be today, in the caller's time zone, or later (documented)."""
+    """Return the `initialBillDate`. It must be today or later in the caller's time zone (documented)."""
     given = validators.moment(terms, "initialBillDate", call.zone)
     if given is not None and call.product.rules.past_initial_bill_date == "refused":
         today = call.at.astimezone(call.zone).date()
@@ -225,7 +225,7 @@ def _must_pay(plan: Plan) -> bool:
 
 
 def _plan(call: Call, terms: Parameters) -> Plan | None:
-    """The plan that a call names, if any."""
+    """Return the plan that a call names, if any."""
     code = validators.text(terms, "planCode")
     if code and code not in call.product.plans:
         raise Refusal(412, f"No plan found with code={code}")  # without an auxCode, as above
@@ -233,7 +233,7 @@ def _plan(call: Call, terms: Parameters) -> Plan | None:
 
 
 def _coupon(call: Call, terms: Parameters, plan: Plan, times: int = 1) -> str:
-    """The coupon in a call, if it can be redeemed `times` more times."""
+    """Return the coupon in a call. Raises a Refusal if it can't be redeemed `times` more times."""
     code = validators.text(terms, "couponCode")
     if code:
         try:
@@ -244,7 +244,7 @@ def _coupon(call: Call, terms: Parameters, plan: Plan, times: int = 1) -> str:
 
 
 def _items(call: Call, plan: Plan, parameters: Parameters) -> dict[str, Decimal]:
-    """The initial quantities: `items[k][itemCode, quantity]`."""
+    """Read the initial quantities from `items[k][itemCode]` and `items[k][quantity]`."""
     quantities = {}
     for entry in parameters.levels("items"):
         code = validators.required(entry, "itemCode")
@@ -286,7 +286,7 @@ def edit_customer(call: Call) -> str:
 
 
 def edit_subscription(call: Call) -> str:
-    """The fields are at the top level (documented) or in `subscription[…]` (clients)."""
+    """Edit the subscription. Fields are at the top level (documented) or in `subscription[…]` (clients)."""
     customer = call.customer()
     terms = call.parameters
     if isinstance(nested := terms.values.get("subscription"), Parameters):
@@ -319,7 +319,7 @@ def _apply_details(call: Call, customer: Customer, details: Details) -> None:
 
 
 class _Change(Value, frozen=True):
-    """A change of a subscription whose fields have been checked. It is made or refused as a whole."""
+    """A subscription change whose fields have been checked. Either all of it is applied or none of it."""
 
     terms: Parameters
     plan: Plan | None
@@ -393,7 +393,7 @@ def remove_item_quantity(call: Call) -> str:
 
 
 def _change_quantity(call: Call, change: ChangeQuantity, default: Decimal | None) -> str:
-    """`invoicePeriod` is documented for set-item-quantity only. For the other calls it is a setting."""
+    """Change a counter. `invoicePeriod` is documented for set-item-quantity, elsewhere it is a setting."""
     customer = call.customer()
     parameters = call.parameters
     obeys = default is None or call.product.rules.added_to_outstanding == "obeyed"

@@ -1,4 +1,4 @@
-"""The calls about invoices, and reading charges and credits from calls."""
+"""The calls about invoices, and functions that read charges and credits from calls."""
 
 from tallyhook_mock.systems.cheddar import billing, payments, validators
 from tallyhook_mock.systems.cheddar.charges import NewCharge, one_time_invoice
@@ -10,7 +10,7 @@ __all__ = ["new", "refund", "run", "send_email", "void", "void_or_refund", "waiv
 
 
 def new(call: Call) -> str:
-    """A one-time invoice, executed at once."""
+    """Create a one-time invoice and execute it at once."""
     customer = call.customer()
     charges = read_charges(call.parameters)
     if not charges:
@@ -30,7 +30,7 @@ def refund(call: Call) -> str:
 
 
 def void(call: Call) -> str:
-    """Undo a payment. The PHP client sends an `amount` here; what Cheddar does with it is not known."""
+    """Undo a payment. The PHP client sends an `amount` here. How Cheddar handles the amount is not known."""
     invoice = call.invoice()
     if call.parameters.text("amount"):
         rule = call.product.rules.void_with_amount
@@ -72,7 +72,7 @@ def send_email(call: Call) -> str:
 
 
 def read_charge(parameters: Parameters) -> NewCharge:
-    """One charge; a negative amount is a credit."""
+    """Read one charge. A negative amount makes it a credit."""
     return NewCharge(
         validators.required(parameters, "chargeCode", CHARGE_CODE_LENGTH),
         validators.count(parameters, "quantity"),
@@ -82,5 +82,5 @@ def read_charge(parameters: Parameters) -> NewCharge:
 
 
 def read_charges(parameters: Parameters) -> list[NewCharge]:
-    """Every charge of `charges[k][…]`, in the order of the call."""
+    """Read every charge from `charges[k][…]`, in the order of the call."""
     return [read_charge(entry) for entry in parameters.levels("charges")]

@@ -1,4 +1,4 @@
-"""The calls under `/plans` and `/promotions`: reading the catalogue, and changing it as some clients do.
+"""The calls under `/plans` and `/promotions` that read the catalogue or change it, as some clients do.
 
 A deleted plan still applies to its subscribers, unchanged (inferred).
 """
@@ -32,7 +32,7 @@ _MOST_UNITS = 120
 
 
 def get(call: Call) -> str:
-    """One plan by code or id, or all of them."""
+    """Return one plan by code or id, or all plans."""
     if "code" in call.parameters or "id" in call.parameters:
         return plans_document((_plan(call),), call.at, call.product.rules)
     if not call.product.plans:
@@ -41,7 +41,7 @@ def get(call: Call) -> str:
 
 
 def new(call: Call) -> str:
-    """A plan bills monthly unless it says otherwise, as in a catalogue (inferred)."""
+    """Create a plan. It bills monthly unless a frequency is given, as in a catalogue (inferred)."""
     parameters = call.parameters
     code = validators.required(parameters, "code", 36)
     if code in call.product.plans:
@@ -53,7 +53,7 @@ def new(call: Call) -> str:
 
 
 def edit(call: Call) -> str:
-    """Change only what is given. The code identifies the plan and can't be changed.
+    """Change only the given fields. The code identifies the plan and can't be changed.
 
     Standing: inferred.
     """
@@ -71,7 +71,7 @@ def _store(call: Call, plan: Plan) -> str:
 
 
 def _plan(call: Call) -> Plan:
-    """The plan of the call, by id (the text of its refusal is inferred) or else by code."""
+    """Return the call's plan by id, or else by code. The text of the refusal for an id is inferred."""
     if written := call.parameters.text("id"):
         number = ids.parse(written)
         for plan in call.product.plans.values():
@@ -82,7 +82,7 @@ def _plan(call: Call) -> Plan:
 
 
 def _read(call: Call, plan: Plan) -> Plan:
-    """The plan with every given field replaced."""
+    """Return the plan with every given field replaced."""
     given = call.parameters
     if "name" in given:
         validators.required(given, "name", 60)
@@ -121,7 +121,7 @@ def _read(call: Call, plan: Plan) -> Plan:
 
 
 def _items(call: Call) -> tuple[PlanItem, ...]:
-    """The tracked items `items[k][…]`. A code that the product knows keeps its id."""
+    """Read the tracked items from `items[k][…]`. An item that the product already has keeps its id."""
     # All items are read before any is stored, so a refused call stores none.
     read = [_item(entry) for entry in call.parameters.levels("items")]
     planned = []
@@ -150,7 +150,7 @@ def _flag(parameters: Parameters, name: str, default: bool) -> bool:
 
 
 def get_promotions(call: Call) -> str:
-    """The promotion with a coupon code or an id, or all promotions. The refusals' texts are inferred."""
+    """Return one promotion by coupon code or id, or all promotions. The refusals' texts are inferred."""
     found = list(call.product.promotions.values())
     parameters = call.parameters
     if "code" in parameters:

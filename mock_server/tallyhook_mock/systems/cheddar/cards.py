@@ -14,7 +14,7 @@ from tallyhook_mock.systems.cheddar.xml_documents import CARD_DETAILS
 
 __all__ = ["card_type", "is_given", "is_renewed", "read_card_details", "read_payment"]
 
-# Cheddar's names of the card types, with number prefixes and lengths.
+# Cheddar's names for the card types, with number prefixes and lengths.
 _INSTITUTES = {
     "visa": (re.compile(r"4"), (13, 16, 19)),
     "mc": (re.compile(r"5[1-5]|222[1-9]|22[3-9]|2[3-6]|27[01]|2720"), (16,)),
@@ -54,7 +54,7 @@ def is_given(parameters: Parameters, known: PaymentMethod | None = None) -> bool
 
 
 def read_card_details(parameters: Parameters, *, is_new: bool) -> dict[str, str]:
-    """The name and address in a call, which are kept even without a card (clients)."""
+    """Read the name and address in a call. They are kept even without a card (clients)."""
     return {name: _detail(parameters, name, {}, is_new=is_new) for name in _LONGEST if name in parameters}
 
 
@@ -67,15 +67,15 @@ def read_payment(
     token: str = "",
     customer: Customer | None = None,
 ) -> PaymentMethod:
-    """Read the payment method in a call. The first invalid field is refused.
+    """Read the payment method in a call. Raises a Refusal for the first invalid field.
 
-    An edit keeps every field that it omits, including the card itself. With a card on file any subset of the
+    An edit keeps every field that it omits, including the card itself. With a card on file, any subset of the
     fields may be sent (documented).
 
     Args:
         parameters: the level with the subscription's fields.
         token: a gateway token among the customer's fields.
-        customer: the existing customer. A refusal by the gateway is embedded in its document.
+        customer: the existing customer. A refusal by the gateway is embedded in the customer's document.
     """
     known = customer.subscription.payment if customer else None
     details_known = known.details if known else customer.subscription.card_details if customer else {}
@@ -127,19 +127,19 @@ def read_payment(
 
 
 def _detail(parameters: Parameters, name: str, known: Mapping[str, str], *, is_new: bool) -> str:
-    """Part of the name or address: from the call, or else the known value."""
+    """Return one field of the name or address from the call, or else its known value."""
     if name in parameters:
         return validators.text(parameters, name, _LONGEST[name][0 if is_new else 1])
     return known.get(name, "")
 
 
 def card_type(number: str) -> str:
-    """`visa`, `mc`, `amex`, `disc`, `diners` or `jcb`. Empty if no institute issues such numbers."""
+    """Return `visa`, `mc`, `amex`, `disc`, `diners` or `jcb`. Empty if the number fits no card type."""
     return next((name for name, (prefix, _) in _INSTITUTES.items() if prefix.match(number)), "")
 
 
 def _number(parameters: Parameters) -> str:
-    """A card number that its institute could have issued. Spaces and dashes are ignored."""
+    """Read a card number and check that it is a possible one. Spaces and dashes are ignored."""
     number = re.sub(r"[ -]", "", validators.required(parameters, "ccNumber"))
     shown = _masked(number)
     if not (number.isascii() and number.isdigit()):
@@ -155,7 +155,7 @@ def _number(parameters: Parameters) -> str:
 
 
 def _masked(number: str) -> str:
-    """The number as messages show it. If it could be a whole card number, only its last four digits."""
+    """Return the number as messages show it. A possible card number is cut to its last four digits."""
     return validators.quoted(number if len(number) < 12 else "*" * min(len(number) - 4, 15) + number[-4:])
 
 
@@ -166,7 +166,7 @@ def _passes_luhn(number: str) -> bool:
 
 
 def _expiration(parameters: Parameters, known: date | None, *, is_required: bool) -> date | None:
-    """The last day of the month of `ccExpiration` (MM/YYYY), or of `ccExpMonth`, `ccExpYear` (a client)."""
+    """Read `ccExpiration` (MM/YYYY) or `ccExpMonth`, `ccExpYear` (a client) as the month's last day."""
     value = parameters.text("ccExpiration")
     month, year = parameters.text("ccExpMonth"), parameters.text("ccExpYear")
     if not value and month and year:

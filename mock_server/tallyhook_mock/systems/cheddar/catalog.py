@@ -1,4 +1,4 @@
-"""Cheddar's part of a catalogue: customers, plans, items and promotions, named as in its documents."""
+"""Cheddar's part of a catalogue: customers, plans, items and promotions, named as Cheddar names them."""
 
 from collections.abc import Iterable, Mapping, MutableMapping
 from datetime import date, datetime
@@ -113,7 +113,7 @@ class PromotionTable(Table):
 
 
 class Seed(Value, frozen=True):
-    """A customer to create, and its place in the catalogue."""
+    """A customer to create, and where the catalogue defines it."""
 
     place: str
     code: str
@@ -146,14 +146,14 @@ class Seed(Value, frozen=True):
 
     def _card(self, state: State, at: datetime) -> PaymentMethod:
         names = {"ccFirstName": self.details["firstName"], "ccLastName": self.details["lastName"]}
-        # Later than any time that the clock reaches.
+        # The clock never reaches this date.
         return PaymentMethod(
             state.ids.next(), "cc", at, names, "visa", "411111", "1111", date(min(at.year + 50, 9999), 12, 31)
         )
 
 
 def read_customer(table: CustomerTable, plans: Mapping[str, Plan]) -> Seed:
-    """A customer on one of `plans`."""
+    """Read a customer, who must be on one of `plans`."""
     plan = plans.get(table.plan_code)
     if plan is None:
         meant = _meant(table.plan_code, plans)
@@ -187,9 +187,9 @@ def read_customer(table: CustomerTable, plans: Mapping[str, Plan]) -> Seed:
 def read_plan(
     table: PlanTable, items: MutableMapping[str, Item], known: Mapping[str, Plan], ids: Ids, at: datetime
 ) -> Plan:
-    """A plan. Tracked items that are new to the product are added to `items`.
+    """Read a plan. Tracked items that are new to the product are added to `items`.
 
-    If the code is among the `known` plans, it is an edit of that plan.
+    If a `known` plan has the same code, the result is an edited version of that plan.
     """
     code, edited, is_paid = table.code, known.get(table.code), table.payment_method_is_required
     tracked: dict[str, PlanItem] = {}
@@ -238,7 +238,7 @@ def _read_item(table: ItemTable, items: MutableMapping[str, Item], ids: Ids, at:
 
 
 def read_promotion(table: PromotionTable, plans: Mapping[str, Plan], ids: Ids, at: datetime) -> Promotion:
-    """A promotion. Its plans must be among `plans`."""
+    """Read a promotion. Its plans must be among `plans`."""
     for code in table.plans:
         if code not in plans:
             raise table.wrong("plans", f"there is no plan {code!r}")
@@ -264,7 +264,7 @@ def read_promotion(table: PromotionTable, plans: Mapping[str, Plan], ids: Ids, a
 
 
 def _meant(written: str, known: Iterable[str]) -> str:
-    """A hint for a wrong name: the closest known one, or all of them."""
+    """Return a hint for a wrong name: the closest known name, or all known names."""
     there = list(known)
     near = get_close_matches(written, there, 1)
     return f"; did you mean {near[0]}?" if near else f"; there is {', '.join(there) or 'none'}"

@@ -37,7 +37,7 @@ __all__ = [
 
 
 class NewCharge(Value, frozen=True):
-    """A charge that a caller asks for. With a negative amount it is a credit."""
+    """A charge that a caller asks for. A negative amount makes it a credit."""
 
     code: str
     quantity: Decimal
@@ -46,7 +46,7 @@ class NewCharge(Value, frozen=True):
 
 
 def discount(state: State, invoice: Invoice) -> None:
-    """Update the credits of a promotion after the charges of a closed invoice have changed."""
+    """Update a promotion's credits after the charges of a closed invoice have changed."""
     if invoice.state is not InvoiceState.OPEN:
         invoice.credits = tuple(
             credit if credit.id else replace(credit, id=state.ids.next())
@@ -55,7 +55,7 @@ def discount(state: State, invoice: Invoice) -> None:
 
 
 def setup_charge(state: State, plan: Plan, at: datetime) -> tuple[Charge, ...]:
-    """The plan's setup charge, if it has one."""
+    """Return the plan's setup charge, if it has one."""
     amount = plan.setup_charge_amount
     if not amount:
         return ()
@@ -63,7 +63,7 @@ def setup_charge(state: State, plan: Plan, at: datetime) -> tuple[Charge, ...]:
 
 
 def target(customer: Customer, *, outstanding: bool) -> Invoice:
-    """The invoice that a call addresses.
+    """Return the current or outstanding invoice, whichever a call asks for.
 
     Standing: documented.
     """
@@ -117,7 +117,7 @@ def one_time_invoice(state: State, customer: Customer, charges: Iterable[NewChar
 def bill_at_once(
     state: State, subscription: Subscription, charges: tuple[Charge, ...], at: datetime
 ) -> Invoice:
-    """Execute an invoice outside the cycle. It is kept even if it is not paid."""
+    """Execute an invoice outside the cycle. The invoice is kept even if it is not paid."""
     invoice = _one_time(state, subscription, charges, at)
     _put_beside(state, invoice)
     payments.execute(state, invoice, at)
@@ -125,7 +125,7 @@ def bill_at_once(
 
 
 def charge_now(state: State, subscription: Subscription, charges: tuple[Charge, ...], at: datetime) -> None:
-    """Execute an invoice outside the cycle, as part of a call. If the payment fails (422), it is dropped."""
+    """Execute an invoice outside the cycle in a call. If the payment fails (422), the invoice is dropped."""
     invoice = _one_time(state, subscription, charges, at)
     payment = payments.collect(state, invoice, invoice, at)
     _put_beside(state, invoice)

@@ -1,4 +1,4 @@
-"""`/console/customers`, the page of one of them, and `/console/invoices`."""
+"""Console pages: `/console/customers`, one customer's page, `/console/invoices` and `/console/rules`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -92,12 +92,12 @@ _INVOICE_ORDERS: dict[str, Callable[[Invoice], Any]] = {
 
 
 def _first(invoice: Invoice | None, what: Callable[[Invoice], Any]) -> tuple[Any, ...]:
-    """A sort key. Customers without an invoice come first, or last in descending order."""
+    """Return a sort key. Customers without an invoice come first, or last in descending order."""
     return () if invoice is None else (what(invoice),)
 
 
 async def index(request: Request) -> Response:
-    """All customers in order of creation, unless they are sorted otherwise."""
+    """Show all customers in order of creation, unless the request asks for another order."""
     state, wanted = mock_of(request).state, Filter.of(request)
     return page(
         request,
@@ -118,7 +118,7 @@ async def index(request: Request) -> Response:
 
 
 async def invoices(request: Request) -> Response:
-    """The invoices of all customers, the newest first unless they are sorted otherwise."""
+    """Show all customers' invoices, newest first unless the request asks for another order."""
     wanted = Filter.of(request)
     return page(
         request,
@@ -165,7 +165,7 @@ async def show(request: Request) -> Response:
         quantities=_quantities(customer),
         coming=forecast(mock.state, customer, COMING, mock.now()),
         invoices=sorted(customer.invoices, key=lambda invoice: -invoice.number),
-        # Drawn by this program, which escapes all outside text.
+        # This program draws the picture and escapes all text from outside.
         picture=Markup(paint(tell(mock, customer), styled=False)),
         entries=events(request, entries),
         hooks=mock.state.hooks.about(product.code, customer.code)[:-6:-1],
@@ -178,7 +178,7 @@ async def picture_style(request: Request) -> Response:
 
 
 async def rules(request: Request) -> Response:
-    """The settings of every product, with the values in force."""
+    """Show the settings of every product with their current values."""
     products = [*mock_of(request).state.products.values()]
     return page(request, "cheddar/rules.html", "Rules", products=products, chosen=_chosen)
 

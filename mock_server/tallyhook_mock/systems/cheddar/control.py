@@ -35,7 +35,7 @@ __all__ = ["ROUTES", "bill_period"]
 
 @asks("product", *PAGE)
 async def timeline(request: Request) -> JSONResponse:
-    """Oldest first. `?product=` is needed if there are several."""
+    """Return a customer's timeline, oldest first. `?product=` is needed if there are several products."""
     product = named_product(request, request.query_params.get("product"))
     code = request.path_params["code"]
     entries = mock_of(request).timeline.numbered(code, product=product.code)
@@ -46,7 +46,7 @@ async def timeline(request: Request) -> JSONResponse:
 
 @asks("product")
 async def drawn(request: Request) -> Response:
-    """The timeline as a picture. The customer must not be deleted."""
+    """Draw a customer's timeline. A deleted customer has no picture."""
     mock, product = mock_of(request), named_product(request, request.query_params.get("product"))
     customer = mock.state.customer(product, request.path_params["code"])
     return shown.drawn(tell(mock, customer))
@@ -54,7 +54,7 @@ async def drawn(request: Request) -> Response:
 
 @asks("product", "invoices")
 async def coming(request: Request) -> JSONResponse:
-    """Forecast the next `?invoices=` (3 by default). Nothing changes."""
+    """Forecast the next `?invoices=` invoices (3 by default). This changes nothing."""
     mock, given = mock_of(request), request.query_params
     count = accounts.wanted(given)
     customer = mock.state.customer(named_product(request, given.get("product")), request.path_params["code"])
@@ -85,7 +85,7 @@ class ApprovalTable(Table):
 
 @takes(ApprovalTable)
 async def approve(request: Request, wish: ApprovalTable) -> JSONResponse:
-    """Let a `customer` agree at PayPal."""
+    """Agree to pay by PayPal on behalf of a `customer`."""
     mock = mock_of(request)
     customer = mock.state.customer(named_product(request, wish.product), wish.customer)
     mock.approve_paypal(customer)
@@ -102,7 +102,7 @@ class CallTable(Table):
 async def make(request: Request, wish: CallTable) -> JSONResponse:
     """Carry out a call of Cheddar's API, such as `customers/new`, with the `parameters` of its form.
 
-    Faults don't apply to it, and it isn't logged. Unknown parameters are refused.
+    Faults don't affect this call, and it isn't logged. Unknown parameters are refused.
     """
     mock = mock_of(request)
     controller, _, action = wish.call.partition("/")
@@ -127,7 +127,7 @@ class BillTable(Table):
 
 @takes(BillTable)
 async def bill(request: Request, wish: BillTable) -> JSONResponse:
-    """Play a customer's period to its end: bill date, hooks, the hour, the run. Returns the invoice."""
+    """Play a customer's period to its end: bill date, hooks, an hour's wait, run. Returns the invoice."""
     mock = mock_of(request)
     customer = mock.state.customer(named_product(request, wish.product), request.path_params["code"])
     try:
@@ -145,9 +145,9 @@ async def bill_period(mock: Mock, customer: Customer, within: Duration) -> Invoi
     """Play a customer's period to its end. Returns the invoice, which may not be paid.
 
     The clock moves to the bill date, and hooks are delivered and retried on their schedule until they are
-    acknowledged; an hour later the invoice runs. It stops after `within` of the mock's time, even if the
-    invoice is still held. If an invoice is already held or released, that one is played to its end.
-    LookupError if there is nothing to bill; ClockBusy while the clock is being moved.
+    acknowledged. An hour later the invoice runs. Playing stops after `within` of the mock's time, even if the
+    invoice is still held. If an invoice is already held or released, that invoice is played to its end.
+    Raises LookupError if there is nothing to bill, and ClockBusy while the clock is being moved.
     """
     await mock.advance(mock.clock.now())  # hooks on their way arrive first
     invoice = next((each for each in customer.invoices if _is_under_way(each)), None)
@@ -165,13 +165,13 @@ async def bill_period(mock: Mock, customer: Customer, within: Duration) -> Invoi
 
 
 def _is_under_way(invoice: Invoice) -> bool:
-    """Whether it is held, or released and not run yet. A declined invoice has been run."""
+    """Whether the invoice is held, or released and not run yet. A declined invoice has been run."""
     return invoice.state in (InvoiceState.HELD, InvoiceState.RELEASED)
 
 
 @asks("product", *PAGE)
 async def index(request: Request) -> JSONResponse:
-    """All customers in order of creation. `?product=` is needed if there are several."""
+    """Return all customers in order of creation. `?product=` is needed if there are several products."""
     customers = mock_of(request).state.customers(named_product(request, request.query_params.get("product")))
     found, more = page(customers, request.query_params, lambda customer: customer.code)
     return JSONResponse({"customers": [_summary(customer) for customer in found], **more})
@@ -179,7 +179,7 @@ async def index(request: Request) -> JSONResponse:
 
 @asks("product", *PAGE)
 async def read(request: Request) -> JSONResponse:
-    """All invoices of a customer, newest first."""
+    """Return all invoices of a customer, newest first."""
     product = named_product(request, request.query_params.get("product"))
     customer = mock_of(request).state.customer(product, request.path_params["code"])
     invoices = sorted(customer.invoices, key=lambda invoice: invoice.number, reverse=True)

@@ -16,7 +16,7 @@ PAYPAL_WAIT = "paypal-wait"
 
 
 class PaymentMethod(Value, frozen=True):
-    """A card (`cc`) or PayPal. `details` are name and address under Cheddar's field names (`ccFirstName`, …).
+    """A card (`cc`) or PayPal. `details` has name and address by Cheddar's field names (`ccFirstName`, …).
 
     The card number itself is never kept, only its first six and last four digits.
     """
@@ -44,7 +44,7 @@ class MetaDatum(Value, frozen=True):
 
 
 class Subscription(Entity, eq=False):
-    """A customer on a plan. A change of plan makes a new subscription; the old one stays as history.
+    """A customer on a plan. A plan change makes a new subscription, and the old one is kept as history.
 
     Standing: inferred.
     """
@@ -53,7 +53,7 @@ class Subscription(Entity, eq=False):
     customer: "Customer"
     plan: Plan
     created: datetime
-    anchor: datetime  # where billing dates are counted from, if the day of sign-up is kept
+    anchor: datetime  # the date from which billing dates are counted, if the sign-up day is kept
     payment: PaymentMethod | None = None
     card_details: Mapping[str, str] = {}  # name and address that were given without a card
     cycle: int = 0  # how many billing dates have been scheduled since the anchor
@@ -88,7 +88,7 @@ class Subscription(Entity, eq=False):
 
     @property
     def pending(self) -> Invoice | None:
-        """The current invoice, or the one whose date passed while the subscription was canceled."""
+        """The current invoice, or the invoice whose bill date passed during a cancellation."""
         if self.invoices and self.invoices[-1].state in (InvoiceState.OPEN, InvoiceState.LAPSED):
             return self.invoices[-1]
         return None
@@ -101,13 +101,13 @@ class Subscription(Entity, eq=False):
         """
         unpaid = [invoice for invoice in self.invoices if invoice.is_outstanding]
         if self.customer.product.rules.several_outstanding == "newest":
-            # An invoice that lapsed during a cancellation only counts if there is no other.
+            # An invoice that lapsed during a cancellation is used only if there is no other.
             unpaid.sort(key=lambda invoice: (invoice.state is InvoiceState.LAPSED, -invoice.number))
         periods = (invoice for invoice in unpaid if invoice.type is InvoiceType.SUBSCRIPTION)
         return next(periods, unpaid[0] if unpaid else None)
 
     def promotion_on(self, plan: Plan, at: datetime) -> Promotion | None:
-        """The promotion that discounts a bill on this date under this plan."""
+        """Return the promotion that discounts a bill on this date under this plan."""
         promotion, ends = self.promotion, self.promotion_ends
         if promotion is None or (promotion.plans and plan.code not in promotion.plans):
             return None
@@ -115,7 +115,7 @@ class Subscription(Entity, eq=False):
 
 
 class Customer(Entity, eq=False):
-    """A customer. `details` are its fields under Cheddar's names (`firstName`, `email`, …).
+    """A customer. `details` has the fields by Cheddar's names (`firstName`, `email`, …).
 
     Standing: documented.
     """
@@ -127,7 +127,7 @@ class Customer(Entity, eq=False):
     created: datetime
     modified: datetime
     tax_rate: Decimal | None = None
-    is_tax_exempt: bool | None = None  # None: the product's setting applies
+    is_tax_exempt: bool | None = None  # if None, the product's setting applies
     meta_data: tuple[MetaDatum, ...] = ()
     subscriptions: tuple[Subscription, ...] = ()  # newest first
     declines: int = 0  # how many of the next runs the gateway will refuse
@@ -141,7 +141,7 @@ class Customer(Entity, eq=False):
 
     @property
     def subscription(self) -> Subscription:
-        """The current one."""
+        """The current subscription."""
         return self.subscriptions[0]
 
     @property

@@ -13,9 +13,9 @@ __all__ = ["forecast"]
 
 
 def forecast(state: State, customer: Customer, count: int, at: datetime) -> list[Coming]:
-    """Return the next invoices, outstanding ones first. Held ones are treated as acknowledged now.
+    """Return the next invoices, outstanding ones first. Held invoices are treated as acknowledged now.
 
-    Later periods have no usage of periodic items, since it isn't known yet.
+    Later periods have no usage of periodic items, since that usage isn't known yet.
     """
     alone = State(Ids(state.ids.last))
     copy = copied(customer, state.agenda, alone.agenda, [customer.product])

@@ -34,7 +34,7 @@ FAILURES = {
 
 
 def failure(aux_code: str, customer: Customer | None = None) -> Refusal:
-    """The refusal for an auxCode. For an existing `customer` it is embedded in its document.
+    """Return the refusal for an auxCode. For an existing `customer`, their document embeds the error.
 
     Standing: documented.
     """
@@ -45,7 +45,7 @@ def failure(aux_code: str, customer: Customer | None = None) -> Refusal:
 def validate(payment: PaymentMethod | None, customer: Customer | None = None) -> None:
     """Validate a payment method when it is stored. A `ccZip` of `0` plus an auxCode simulates that failure.
 
-    For an existing `customer` the error is embedded in its document, and the edit is not applied (inferred).
+    For an existing `customer`, their document embeds the error, and the edit is not applied (inferred).
     """
     zip_code = payment.details.get("ccZip", "") if payment else ""
     if zip_code[:1] == "0" and zip_code[1:] in FAILURES:
@@ -53,10 +53,10 @@ def validate(payment: PaymentMethod | None, customer: Customer | None = None) ->
 
 
 def accepts(customer: Customer) -> bool:
-    """Whether the gateway accepts the next charge of this customer. Uses up one planned decline.
+    """Whether the gateway accepts this customer's next charge. The call uses up one planned decline.
 
-    Cheddar's simulator can fail when an invoice is run (documented). How to trigger that is not known, so a
-    catalogue sets a `ccZip` for it.
+    Cheddar's simulator can fail when an invoice is run (documented). How to trigger such a failure is not
+    known, so a catalogue sets a `ccZip` for it.
     """
     zip_code, payment = customer.product.declining_zip, customer.subscription.payment
     if zip_code and payment is not None and payment.details.get("ccZip") == zip_code:

@@ -65,7 +65,7 @@ _DELETED: Object = dict.fromkeys(
 
 
 def body(event: Event) -> bytes:
-    """The body of the hook about an event. It shows the present state, so build it when the event happens.
+    """Return an event's hook body. The body shows the present state, so build it when the event happens.
 
     Standing: recorded.
     """
@@ -86,7 +86,7 @@ def body(event: Event) -> bytes:
 
 
 def _deleted(customer: Customer) -> Object:
-    """A deleted customer. Sources disagree about the code, so it is a setting."""
+    """Return a deleted customer. Sources disagree about the code, so the code is a setting."""
     is_kept = customer.product.rules.deleted_customer_code == "kept"
     return {**_DELETED, "code": customer.code} if is_kept else _DELETED
 
@@ -130,7 +130,7 @@ def _subscription(event: Event) -> Object:
 
 
 def _agreement(subscription: Subscription) -> Object:
-    """The fields that the present and the previous subscription have in common: plan and card."""
+    """Return what hooks show of both the present and the previous subscription: plan and card."""
     payment = subscription.payment
     details = payment.details if payment else {}
     return {
@@ -188,7 +188,7 @@ def _invoice(event: Event, invoice: Invoice) -> Object:
         "taxRate": "" if invoice.tax_rate is None else quantity_text(invoice.tax_rate),
         "items": [_item(planned, invoice) for planned in invoice.plan.items] or "",
     }
-    # Only charges already on an open invoice are shown, not those that it would add (recorded). Credits
+    # Only charges already on an open invoice are shown, not those still to be added (recorded). Credits
     # come first (a client's recordings).
     charges = sorted((*invoice.charges, *invoice.credits), key=lambda charge: charge.each_amount >= 0)
     if charges:
@@ -201,13 +201,13 @@ def _invoice(event: Event, invoice: Invoice) -> Object:
 
 
 def _last(invoice: Invoice) -> Transaction | None:
-    """The transaction that a hook shows for an invoice: the one that paid it, or else the last attempt."""
+    """Return the transaction that a hook shows: the one that paid the invoice, or else the last attempt."""
     paid = (made for made in invoice.transactions if made.id == invoice.paid_by)
     return next(paid, invoice.transactions[-1] if invoice.transactions else None)
 
 
 def _item(planned: PlanItem, invoice: Invoice) -> Object:
-    """An item. The quantity is a number, and there are no dates (recorded)."""
+    """Return an item. The quantity is a number, and there are no dates (recorded)."""
     usage = invoice.usage.get(planned.item.code)
     quantity = usage.quantity if usage else Decimal(0)
     return {
@@ -247,7 +247,7 @@ def _transaction(made: Transaction, invoice: Invoice) -> Object:
 
 
 def _expected(invoice: Invoice) -> Object:
-    """In place of a transaction, a bill reminder has the expected total."""
+    """Return what a bill reminder shows instead of a transaction: the expected total."""
     return {
         "id": "",
         "parentId": "",
@@ -299,14 +299,14 @@ def _four_places(value: Decimal) -> str:
 
 
 def _number(value: Decimal) -> Value:
-    """A whole number as a number, any other as a string, so that no quantity becomes a float."""
+    """Return a whole number as a number and any other as a string, so no quantity becomes a float."""
     return int(value) if value == value.to_integral_value() else quantity_text(value)
 
 
 def overridden(body: bytes, values: Mapping[str, object]) -> bytes:
-    """A hook's body with values replaced at paths such as `subscription.plan.code` or `charges.0.eachAmount`.
+    """Return a hook's body with other values at paths like `subscription.plan.code`, `charges.0.eachAmount`.
 
-    ValueError for an unknown path, and for a value that JSON can't hold.
+    Raises ValueError for an unknown path, and for a value that JSON can't represent.
     """
     if not values:
         return body
@@ -322,7 +322,7 @@ def overridden(body: bytes, values: Mapping[str, object]) -> bytes:
 
 
 def _key(level: Any, name: str, path: str) -> Any:
-    """The key or index that `name` stands for in an object or a list."""
+    """Return the key or index that `name` stands for in an object or a list."""
     if isinstance(level, list):
         if not (name.isascii() and name.isdigit() and int(name) < len(level)):
             raise ValueError(f"{path}: {name!r} must be a number below {len(level)}")
@@ -337,7 +337,7 @@ def _key(level: Any, name: str, path: str) -> Any:
 
 
 def _like(old: object, new: object) -> object:
-    """Text given for a number or a boolean is read as JSON, since values from a command line are text."""
+    """Read text that replaces a number or a boolean as JSON, since command-line values are text."""
     if isinstance(new, str) and not isinstance(old, str):
         try:
             return json.loads(new)
@@ -347,11 +347,11 @@ def _like(old: object, new: object) -> object:
 
 
 def event_about(customer: Customer, type: str, at: datetime, actor: str) -> Event:
-    """An event for a requested hook, made from existing data.
+    """Return an event for a requested hook, made from existing data.
 
-    A billable hook is about the outstanding invoice, or else the current one; a transaction hook about the
-    latest transaction. A change of subscription shows the previous subscription, or else the same one.
-    ValueError for an unknown type, or if the customer lacks what the hook is about.
+    A billable hook is about the outstanding invoice, or else the current one. A transaction hook is about the
+    latest transaction. A subscription change shows the previous subscription, or else the same one.
+    Raises ValueError for an unknown type, or if the customer lacks what the hook is about.
     """
     if type not in HOOK_TYPES:
         raise ValueError(f"type: {type!r} is not one of {', '.join(HOOK_TYPES)}")
@@ -381,7 +381,7 @@ def event_about(customer: Customer, type: str, at: datetime, actor: str) -> Even
 
 
 def _transacted(customer: Customer) -> Invoice | None:
-    """The invoice of the latest transaction."""
+    """Return the invoice of the latest transaction."""
     tried = [invoice for invoice in customer.invoices if invoice.transactions]
     return max(tried, key=lambda invoice: invoice.transactions[-1].at, default=None)
 

@@ -52,7 +52,7 @@ class InvoiceType(StrEnum):
 class InvoiceState(StrEnum):
     OPEN = "open"  # the current invoice: scheduled in the future
     HELD = "held"  # outstanding: not every listener has acknowledged its hook
-    RELEASED = "released"  # outstanding: acknowledged; it runs an hour later
+    RELEASED = "released"  # outstanding: acknowledged, runs an hour later
     UNPAID = "unpaid"  # outstanding: its period is over and it is not paid, usually because it was declined
     LAPSED = "lapsed"  # outstanding: its date passed while the subscription was canceled
     PAID = "paid"
@@ -63,7 +63,7 @@ OUTSTANDING = (InvoiceState.HELD, InvoiceState.RELEASED, InvoiceState.UNPAID, In
 
 
 class Charge(Value, frozen=True):
-    """One line. `id` is 0 while the line is only what the invoice *would* charge."""
+    """One line of an invoice. `id` is 0 for a projected line, which is not on the invoice yet."""
 
     id: int
     code: str
@@ -72,7 +72,7 @@ class Charge(Value, frozen=True):
     each_amount: Decimal
     description: str
     created: datetime
-    is_own_money: bool = False  # a credit for money the customer has paid: carried forward, or prorated
+    is_own_money: bool = False  # a carried-forward or prorated credit for money the customer has paid
 
     @property
     def amount(self) -> Decimal:
@@ -91,8 +91,8 @@ class Usage(Value, frozen=True):
 class Transaction(Value, frozen=True):
     """An attempt to settle an invoice, a refund (negative, with a parent) or a void.
 
-    `payment` is the method that was used, even if the customer changes it later. None if there was nothing to
-    pay and the gateway was not asked.
+    `payment` is the method that was used, even if the customer changes methods later. It is None if there was
+    nothing to pay and the gateway was not asked.
     """
 
     id: int
@@ -128,21 +128,21 @@ class Invoice(Entity, eq=False):
 
     @property
     def is_outstanding(self) -> bool:
-        """Whether its billing date has passed and it is not paid yet, for whatever reason."""
+        """Whether the billing date has passed and the invoice is not paid yet, for whatever reason."""
         return self.state in OUTSTANDING
 
     @property
     def has_failed(self) -> bool:
-        """Whether it is outstanding because the payment failed or there was no payment method."""
+        """Whether the invoice is outstanding because payment failed or there was no payment method."""
         return self.state is InvoiceState.UNPAID
 
     @property
     def usage(self) -> dict[str, Usage]:
-        """The counters by the codes of their items."""
+        """The counters by item code."""
         return {counter.item: counter for counter in self.counters}
 
     def count(self, item: str, quantity: Decimal, at: datetime) -> None:
-        """Set the counter of an item. The order of the counters stays."""
+        """Set an item's counter. The order of the counters doesn't change."""
         usage = self.usage
         known = usage.get(item)
         usage[item] = Usage(item, quantity, known.created if known else at, at)
@@ -152,10 +152,10 @@ class Invoice(Entity, eq=False):
         return next((counter.quantity for counter in self.counters if counter.item == item), NOTHING)
 
     def projected(self, recurring: Plan | None = None) -> tuple[Charge, ...]:
-        """What an open invoice would charge besides custom charges: recurring, then each priced item.
+        """Return the lines that an open invoice would add: the recurring charge, then each priced item.
 
-        `recurring` is the plan whose recurring charge is billed, if it is not the invoice's own plan. The
-        line of an item has the date of its usage (recorded).
+        `recurring` is the plan whose recurring charge is billed, if that is not the invoice's own plan. An
+        item's line has the date of its usage (recorded).
         """
         usage, at = self.usage, self.billing_at
         plan = recurring or self.plan
@@ -173,14 +173,14 @@ class Invoice(Entity, eq=False):
         return tuple(lines)
 
     def lines(self) -> tuple[Charge, ...]:
-        """All charges and credits, as documents show them."""
+        """Return all charges and credits, as documents show them."""
         if self.state is not InvoiceState.OPEN:
             return self.charges + self.credits
         lines = self.projected() + self.charges
         return lines + self.discounts(lines, self.subscription.promotion_on(self.plan, self.billing_at))
 
     def discounts(self, lines: Iterable[Charge], promotion: Promotion | None) -> tuple[Charge, ...]:
-        """The credits of a promotion: its percentage of each charge code, each as a line (documented).
+        """Return a promotion's credits: one line with its percentage for each charge code (documented).
 
         The base for a code with both charges and credits is a setting. Existing credits keep their ids.
         """
@@ -224,9 +224,9 @@ class Invoice(Entity, eq=False):
 
     @property
     def tax(self) -> Decimal:
-        """The tax, rounded once per invoice unless the settings say otherwise (inferred).
+        """The tax, rounded once per invoice unless a setting rounds each line (inferred).
 
-        An open invoice uses the customer's present rate. A closed one keeps the rate it had.
+        An open invoice uses the customer's present rate. A closed invoice keeps its rate.
         """
         customer = self.subscription.customer
         rate = customer.charged_tax_rate if self.state is InvoiceState.OPEN else self.tax_rate
@@ -244,22 +244,22 @@ class Invoice(Entity, eq=False):
 
     @property
     def paid_by(self) -> int:
-        """The id of the transaction that paid it, refunded or not. 0 if it was never paid."""
+        """The id of the transaction that paid the invoice, refunded or not. 0 if there is none."""
         paid = (made.id for made in self.transactions if made.approved and not made.parent)
         return next(paid, 0)
 
     @property
     def collected(self) -> Decimal:
-        """The amount collected less what was given back."""
+        """The amount collected less the amount given back."""
         return total(made.amount for made in self.transactions if made.approved)
 
     @exact()
     def paid_for_period(self) -> Decimal:
-        """What the customer actually paid for the period that begins with this invoice, before tax.
+        """Return what the customer paid, before tax, for the period that begins with this invoice.
 
         This is the recurring charge less its discount, but no more than the payment less credits and refunds.
-        Carried credit counts as paid. A refund's share may contain fractions of a cent; only the resulting
-        credit is rounded (inferred).
+        Carried credit is treated as paid. A refund's share may contain fractions of a cent. Only the
+        resulting credit is rounded (inferred).
         """
         if self.state is not InvoiceState.PAID:
             return ZERO

@@ -8,7 +8,7 @@ from tallyhook_mock.systems.cheddar.xml_documents import CARD_DETAILS
 
 __all__ = ["unknown_parameters"]
 
-# The names allowed below a name. None stands for a value, `*` for any name.
+# The names allowed below a name. None means that the name has a value, and `*` means any name.
 Names: TypeAlias = "Mapping[str, Names | None]"
 
 
@@ -97,7 +97,7 @@ _NAMES: Mapping[str, Names] = {
 
 
 def unknown_parameters(action: str, parameters: Parameters) -> list[str]:
-    """The full names of parameters that a call does not understand, in the order of the call.
+    """Return the full names of parameters that a call does not understand, in the order of the call.
 
     Standing: client.
     """

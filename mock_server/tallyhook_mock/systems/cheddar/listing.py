@@ -14,7 +14,7 @@ Test: TypeAlias = Callable[[Customer], bool]
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
-# The sort keys of customers. By name means the last name first, as in a phone book (inferred).
+# The sort keys of customers. Sorting by name compares last names first (inferred).
 _ORDERS: dict[str, Callable[[Customer], Any]] = {
     "name": lambda each: (_detail(each, "lastName"), _detail(each, "firstName")),
     "company": lambda each: _detail(each, "company"),
@@ -25,7 +25,7 @@ _ORDERS: dict[str, Callable[[Customer], Any]] = {
 
 
 def listed(customers: Iterable[Customer], parameters: Parameters, zone: tzinfo) -> list[Customer]:
-    """The customers that pass every filter. Dates are days in the caller's time zone, and inclusive."""
+    """Return customers that pass every filter. Dates are inclusive days in the caller's time zone."""
     tests = [*_status(parameters), *_plans(parameters), *_search(parameters)]
     tests += _between(parameters, zone, "created", lambda each: [each.created])
     tests += _between(parameters, zone, "canceled", lambda each: [each.subscription.canceled_at])
@@ -42,7 +42,7 @@ def listed(customers: Iterable[Customer], parameters: Parameters, zone: tzinfo) 
 
 
 def paged(found: list[Customer], parameters: Parameters) -> tuple[list[Customer], dict[str, str] | None]:
-    """One page, and the root element's attributes for it (a client). Without a page, all customers."""
+    """Return one page and its root attributes (a client), or all customers if no page is requested."""
     if "page" not in parameters and "perPage" not in parameters:
         return found, None
     per_page = max(validators.whole(parameters, "perPage", 10_000, 20), 1)

@@ -32,16 +32,16 @@ __all__ = [
 
 # The gateway settles once a day (inferred).
 SETTLED_AFTER = timedelta(days=1)
-# How long until a locked invoice is retried (inferred).
+# The time after which a locked invoice is retried (inferred).
 LOCKED_FOR = timedelta(minutes=1)
 
 
 def execute(state: State, invoice: Invoice, at: datetime) -> bool:
     """Settle an outstanding or one-time invoice. Returns whether it is paid now.
 
-    If credits exceed the charges, the invoice is paid with 0.00 without the gateway, and the rest is carried
-    forward. A declined invoice stays outstanding. An invoice of a period is retried, and after the last
-    decline the subscription is canceled (documented). A one-time invoice waits to be run (a setting).
+    If credits exceed the charges, the invoice is paid with 0.00 without the gateway, and the remaining credit
+    is carried forward. A declined invoice remains outstanding. A period's invoice is retried, and after the
+    last decline the subscription is canceled (documented). A one-time invoice waits to be run (a setting).
     """
     subscription = invoice.subscription.customer.subscription
     total = invoice.total
@@ -64,7 +64,7 @@ def execute(state: State, invoice: Invoice, at: datetime) -> bool:
 
 
 def collect(state: State, draft: Invoice, about: Invoice, at: datetime) -> PaymentMethod | None:
-    """Collect what a call bills. Returns the payment method, None if there was nothing to pay.
+    """Collect what a call bills. Returns the payment method, or None if there was nothing to pay.
 
     If the payment fails, this raises a Refusal (422). A `transaction` hook reports the attempt, and
     nothing else happens (inferred).
@@ -85,12 +85,12 @@ def collect(state: State, draft: Invoice, about: Invoice, at: datetime) -> Payme
 
 
 def settle(state: State, invoice: Invoice, at: datetime, payment: PaymentMethod | None) -> None:
-    """Mark the invoice paid with `payment`; None if there was nothing to pay.
+    """Mark the invoice as paid with `payment`, which is None if there was nothing to pay.
 
     Standing: documented; client.
     """
     total, carried = invoice.total, invoice.carried
-    # Only now, because while it is outstanding an unused item may still get a quantity.
+    # This is done only now, because an unused item may still get a quantity while the invoice is outstanding.
     invoice.charges = tuple(
         charge for charge in invoice.charges if charge.type is not ChargeType.ITEM or charge.quantity
     )
@@ -130,7 +130,7 @@ def run(state: State, invoice: Invoice, at: datetime) -> None:
 
 
 def fail_without_payment(state: State, subscription: Subscription, at: datetime) -> None:
-    """Cancel because there is no valid payment method at the bill date (documented).
+    """Cancel the subscription because there is no valid payment method at the bill date (documented).
 
     Standing: inferred.
     """
@@ -139,13 +139,13 @@ def fail_without_payment(state: State, subscription: Subscription, at: datetime)
 
 
 def _fail(state: State, subscription: Subscription, reason: str, at: datetime) -> None:
-    """Cancel for non-payment. The name of the cancel type is inferred."""
+    """Cancel the subscription for non-payment. The name of the cancel type is inferred."""
     if not subscription.is_canceled:
         cancel(state, subscription, "non-payment", reason, at)
 
 
 def cancel(state: State, subscription: Subscription, type: str, reason: str, at: datetime) -> None:
-    """Cancel. All data is kept, and nothing is billed automatically any more (documented; staff 2015)."""
+    """Cancel. All data is kept, but nothing more is billed automatically (documented; staff 2015)."""
     subscription.cancel_type, subscription.cancel_reason, subscription.canceled_at = type, reason, at
     customer = subscription.customer
     invoice = subscription.pending
@@ -156,7 +156,7 @@ def cancel(state: State, subscription: Subscription, type: str, reason: str, at:
 
 
 def refund(state: State, invoice: Invoice, amount: Decimal | None, at: datetime) -> None:
-    """Refund part or all of what was collected, but never more.
+    """Refund the collected amount or part of it, but never more.
 
     Standing: documented.
     """
@@ -181,7 +181,7 @@ def void(state: State, invoice: Invoice, at: datetime) -> None:
 
 
 def void_or_refund(state: State, invoice: Invoice, at: datetime) -> None:
-    """Void a payment that is not settled yet. Refund one that is."""
+    """Void a payment that is not settled yet, or refund a settled payment."""
     if _is_settled(invoice, at):
         refund(state, invoice, None, at)
     else:

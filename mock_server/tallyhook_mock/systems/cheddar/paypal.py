@@ -33,7 +33,7 @@ def ask(customer: Customer, origin: str) -> None:
 def paypal_app(
     state: Callable[[], State], now: Callable[[], datetime], changed: Callable[[], None]
 ) -> Starlette:
-    """GET shows a form. POST agrees and redirects to the `returnUrl`. The arguments are those of the API."""
+    """Return the page's app, with the API's arguments. GET shows a form, POST agrees and redirects."""
 
     async def show(request: Request) -> Response:
         page = _page(_waiting(state(), request))

@@ -48,7 +48,7 @@ _STATES = {
 
 
 def tell(mock: Mock, customer: Customer) -> Story:
-    """The story of a customer so far."""
+    """Return the story of a customer so far."""
     return _Teller(mock, customer).story()
 
 
@@ -152,7 +152,7 @@ class _Teller:
             yield Period(start, invoice.billing_at, invoice.number, invoice.total, state, title)
 
     def _cycle(self) -> Iterable[Invoice]:
-        """The invoices that have a period. The initial invoice of a subscription has none."""
+        """Return the invoices that have a period. The initial invoice of a subscription has none."""
         return (
             invoice
             for invoice in self.invoices
@@ -170,7 +170,7 @@ class _Teller:
             yield Tally(code, tuple(self._steps(code)), tuple(updates), tuple(self._billed(code)))
 
     def _steps(self, code: str) -> Iterator[Step]:
-        """The counter's values over all periods, from the first known one."""
+        """Yield the counter's values over all periods, from the first known value."""
         carried: Decimal | None = None
         for invoice in self._cycle():
             counted = [
@@ -275,7 +275,7 @@ def _begins(invoice: Invoice) -> datetime:
 def _quantity_at_start(
     invoice: Invoice, code: str, counted: list[tuple[datetime, Decimal]]
 ) -> Decimal | None:
-    """The initial value of a period's counter. None if it is no longer known."""
+    """Return the initial value of a period's counter. None if the value is no longer known."""
     known = invoice.usage.get(code)
     if known is None or (counted and known.created == counted[0][0]):
         return Decimal(0)

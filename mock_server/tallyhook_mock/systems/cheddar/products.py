@@ -38,7 +38,7 @@ CHANGE_HANDLERS = ("now", "next", "no")  # recorded documents have `next`; only 
 
 
 def recurring_code(plan_code: str) -> str:
-    """The default code of a plan's recurring charge: SMALL_RECURRING for SMALL (recorded)."""
+    """Return the default code of a plan's recurring charge: SMALL_RECURRING for SMALL (recorded)."""
     return f"{plan_code}_RECURRING"[-CHARGE_CODE_LENGTH:]
 
 
@@ -65,13 +65,13 @@ class PlanItem(Value, frozen=True):
 
     @property
     def hard_limit(self) -> Decimal | None:
-        """The quantity that can't be exceeded: without an overage price, the included quantity."""
+        """The included quantity of an item without an overage price, which can't be exceeded."""
         if self.overage_amount == 0 and 0 < self.quantity_included < UNLIMITED:
             return self.quantity_included
         return None
 
     def overage(self, quantity: Decimal) -> Decimal:
-        """The units that are billed. Items are never prorated."""
+        """Return how many units are billed. Items are never prorated."""
         if self.quantity_included >= UNLIMITED:
             return NOTHING
         return max(NOTHING, quantity - self.quantity_included)
@@ -105,7 +105,7 @@ class Plan(Value, frozen=True, eq=False):
         return next((planned for planned in self.items if planned.item.code == code), None)
 
     def first_bill(self, at: datetime, rules: Rules) -> datetime:
-        """The first bill date of a subscription from `at` on: after the trial and the initial delay."""
+        """Return the first bill date of a subscription that starts at `at`, after trial and initial delay."""
         start = FREQUENCIES["daily"].after(at, self.trial_days)
         unit = Frequency("", "", self.initial_bill_count_unit, 1)
         return unit.after(start or at, self.initial_bill_count, rules.add_months) or at
@@ -120,7 +120,7 @@ class Coupon(Value, frozen=True):
 
 
 class Promotion(Value, frozen=True):
-    """A percentage off each charge code for some months. No `plans` means every plan (documented)."""
+    """A percentage off each charge code for some months. If `plans` is empty, every plan (documented)."""
 
     id: int
     incentive_id: int
@@ -132,7 +132,7 @@ class Promotion(Value, frozen=True):
     plans: tuple[str, ...] = ()
     coupons: tuple[Coupon, ...] = ()
     expiration: datetime | None = None
-    charge_types: tuple[str, ...] = ()  # some of CHARGE_TYPES; empty = what the settings say
+    charge_types: tuple[str, ...] = ()  # some of CHARGE_TYPES; if empty, a setting decides
 
 
 class Product(Entity, eq=False):
@@ -150,7 +150,7 @@ class Product(Entity, eq=False):
     signature: str = "cheddar"
     tax_rate: Decimal | None = None  # for every customer without their own (documented)
     is_tax_exempt: bool = False
-    declining_zip: str = ""  # with this `ccZip` the gateway accepts a card but declines each charge
+    declining_zip: str = ""  # the gateway accepts a card with this `ccZip` but declines each charge
     rules: Rules = Rules()
     items: dict[str, Item] = field(default_factory=dict)
     plans: dict[str, Plan] = field(default_factory=dict)
@@ -158,7 +158,7 @@ class Product(Entity, eq=False):
     redemptions: Counter[str] = field(default_factory=Counter)  # by coupon code
 
     def plan(self, code: str) -> Plan:
-        """The plan with this code. A 404 if there is none."""
+        """Return the plan with this code. Raises a Refusal (404) if there is none."""
         try:
             return self.plans[code]
         except KeyError:

@@ -14,8 +14,8 @@ class Refusal(base.Refusal):
     """A call that was not carried out.
 
     `status` is the HTTP status, and `aux_code` refines it. `customer` is set when the customer exists and a
-    transaction failed. The error is then embedded in the customer's document. Nothing has changed, unless the
-    refusal is a declined transaction.
+    transaction failed. The error is then embedded in the customer's document. A refused call changes nothing,
+    unless the refusal is a declined transaction.
     """
 
     def __init__(
@@ -31,5 +31,5 @@ def not_found(message: str) -> Refusal:
 
 
 def invalid(field: str, reason: str, message: str) -> Refusal:
-    """A 412. The name of the field is exact; the name of the reason is inferred, except for `isEmpty`."""
+    """Return a 412. The field's name is exact. The reason's name is inferred, except for `isEmpty`."""
     return Refusal(412, message, f"{field}:{reason}")

@@ -1,7 +1,7 @@
 """A call and its parameters: path pairs, query string and form body, read the way PHP reads them.
 
 All three are lists of names and values that are merged, so any mix works. The form wins over the query, and
-the query over the path (inferred: no source says which of two contradicting values counts).
+the query over the path (inferred: no source says which of two contradicting values is used).
 """
 
 import re
@@ -51,39 +51,39 @@ class Parameters:
         return name in self.values
 
     def full_name(self, name: str) -> str:
-        """The full name, as callers write it and errors report it: `subscription[ccNumber]`."""
+        """Return the full name, as callers write it and errors report it: `subscription[ccNumber]`."""
         return f"{self.path}[{name}]" if self.path else name
 
     def invalid(self, name: str, reason: str, message: str) -> Refusal:
-        """The 412 of a parameter of this level."""
+        """Return a 412 about a parameter at this level."""
         return invalid(self.full_name(name), reason, message)
 
     def renamed(self, refusal: Refusal) -> Refusal:
-        """Change a refusal that has only a field's own name to the full name."""
+        """Return the refusal with the field's full name instead of its own name at this level."""
         field, colon, reason = refusal.aux_code.partition(":")
         return self.invalid(field, reason, refusal.message) if colon else refusal
 
     def text(self, name: str) -> str:
-        """The value without surrounding spaces. Empty if it is absent. A list in its place is a 412."""
+        """Return the value without surrounding spaces, or "" if absent. Raises a Refusal (412) for a list."""
         value = self.values.get(name, "")
         if isinstance(value, Parameters):
             raise self.invalid(name, "invalid", "A single value is expected")
         return value.strip()
 
     def whom(self, name: str) -> str:
-        """The `code` or `id` of the customer that a call is about.
+        """Return the `code` or `id` of the customer that a call is about.
 
         Path and query string win over the form, which may contain a new code (inferred).
         """
         return self.addressed(name) if isinstance(self._address.get(name), str) else self.text(name)
 
     def addressed(self, name: str) -> str:
-        """A value in the path or the query string; empty if there is none."""
+        """Return a value in the path or the query string. Empty if there is none."""
         value = self._address.get(name)
         return value.strip() if isinstance(value, str) else ""
 
     def level(self, name: str) -> "Parameters":
-        """The parameters below a name, as in `subscription[planCode]`. Empty if there are none."""
+        """Return the parameters below a name, as in `subscription[planCode]`. Empty if there are none."""
         value = self.values.get(name)
         if isinstance(value, Parameters):
             return value
@@ -92,25 +92,25 @@ class Parameters:
         return Parameters(self.full_name(name))
 
     def texts(self, name: str) -> list[str]:
-        """Every value of a name that may be repeated, as `planCode` or `planCode[]`."""
+        """Return every value of a repeatable name, written as `planCode` or `planCode[]`."""
         value = self.values.get(name)
         if isinstance(value, Parameters):
             return [value.text(key) for key in value.values]
         return [value.strip()] if value is not None else []
 
     def levels(self, name: str) -> "list[Parameters]":
-        """The entries of a list of groups: `charges[0][…]`, `charges[extra][…]`."""
+        """Return the entries of a list of groups: `charges[0][…]`, `charges[extra][…]`."""
         group = self.level(name)
         return [group.level(key) for key in group.values]
 
     def over(self, other: "Parameters") -> "Parameters":
-        """This level, plus the parameters that only the other one has."""
+        """Return this level, plus the parameters that only the other level has."""
         merged = Parameters(self.path)
         merged.values = {**other.values, **self.values}
         return merged
 
     def plain(self) -> dict[str, Any]:
-        """The parameters as nested mappings of texts."""
+        """Return the parameters as nested mappings of texts."""
         return {
             name: value.plain() if isinstance(value, Parameters) else value
             for name, value in self.values.items()
@@ -148,7 +148,7 @@ class Parameters:
         self.values[key] = value
 
     def _index(self, key: str) -> str:
-        """PHP's rule for `[]`: one more than the largest number among the keys."""
+        """Return the index for `[]` by PHP's rule: one more than the largest number among the keys."""
         if not key:
             key = str(self._next_index)
         if key.isdigit() and key.isascii() and len(key) < 10:
@@ -226,11 +226,11 @@ class Call(Value, frozen=True):
     product: Product
     parameters: Parameters
     at: datetime
-    origin: str  # where the caller sees this server: `http://HOST:PORT`
+    origin: str  # the URL at which the caller reaches this server: `http://HOST:PORT`
     zone: tzinfo = UTC  # the time zone of the caller's dates
 
     def customer(self) -> Customer:
-        """The customer of the call, by id or else by code. Path and query may have both, for one customer."""
+        """Return the call's customer, by id or else by code. If path or query has both, they must match."""
         if written := self.parameters.whom("id"):
             customer = self.state.customer_by_id(self.product, ids.parse(written))
             if self.parameters.addressed("code") not in ("", customer.code):
@@ -239,7 +239,7 @@ class Call(Value, frozen=True):
         return self.state.customer(self.product, self.parameters.whom("code"))
 
     def invoice(self) -> Invoice:
-        """The invoice of the call, by id or by number, or by both if they are of one invoice."""
+        """Return the call's invoice by id, number or both. Both must name the same invoice."""
         number = self.parameters.text("number")
         if written := self.parameters.text("id"):
             invoice = self.state.invoice_by_id(self.product, ids.parse(written))
@@ -257,11 +257,11 @@ class Call(Value, frozen=True):
 
     @property
     def is_outstanding(self) -> bool:
-        """Whether the outstanding invoice is meant. Any other value means the current one (documented)."""
+        """Whether the call names the outstanding invoice. Otherwise it means the current one (documented)."""
         return self.parameters.text("invoicePeriod") == "outstanding"
 
     def answer(self, customer: Customer) -> str:
-        """The document that answers every call on a customer or an invoice."""
+        """Return the document that answers every call on a customer or an invoice."""
         return customers_document((customer,), self.at)
 
 

@@ -27,7 +27,7 @@ RUN_AFTER = timedelta(hours=1)
 
 
 def begin(state: State, invoice: Invoice, at: datetime) -> None:
-    """At the bill date, once the period is closed: hold the invoice for its hook, or execute it."""
+    """Hold the invoice for its hook, or execute it. Call this at the bill date, after closing the period."""
     customer = invoice.subscription.customer
     payment = invoice.subscription.payment
     cannot_be_paid = (payment is None or payment.has_expired(at)) and invoice.total > 0
@@ -43,7 +43,7 @@ def begin(state: State, invoice: Invoice, at: datetime) -> None:
 
 
 def announce(state: State, event: Event, body: bytes) -> Hook | None:
-    """Send an event's hook to every listener that wants it. None if no listener does.
+    """Send an event's hook to every listener that wants it. Returns None if no listener wants it.
 
     A billable hook holds its invoice from now on.
     """

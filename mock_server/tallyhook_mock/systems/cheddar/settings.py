@@ -1,4 +1,4 @@
-"""Rules of Cheddar that the documents leave open. Each is a setting with a default, a standing and a source.
+"""Cheddar rules that its documents leave open. Each is a setting with a default, a standing and a source.
 
 A catalogue sets them in `[rules]`. `docs/cheddar.md` is generated from this table.
 """
@@ -56,7 +56,7 @@ class Rules(Value, frozen=True):
 
 
 class Setting(Value, frozen=True):
-    """A setting: what each alternative means (the default first), and how sure the default is."""
+    """A setting: what each alternative means (the default first), and how certain the default is."""
 
     name: str
     meanings: Mapping[str, str]
@@ -75,7 +75,7 @@ class Setting(Value, frozen=True):
 
 
 def written(value: str | tuple[timedelta, ...]) -> str:
-    """A value as text: a word, or pauses such as `2d 12h`."""
+    """Return a value as text: a word, or pauses such as `2d 12h`."""
     if isinstance(value, str):
         return value
     hours = (pause / timedelta(hours=1) for pause in value)

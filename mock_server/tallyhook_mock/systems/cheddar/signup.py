@@ -1,4 +1,4 @@
-"""Customers: created, edited and deleted."""
+"""Creates, edits and deletes customers."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -91,7 +91,7 @@ def edit_customer(
     tax_rate: Decimal | None = None,
     is_tax_exempt: bool | None = None,
 ) -> None:
-    """Change only what is given. An empty text clears a field."""
+    """Change only the given fields. An empty text clears a field."""
     state.touch(customer)
     if code is not None and code != customer.code:
         if state.has_customer(customer.product, code):
@@ -154,7 +154,7 @@ def _first_invoice(
     if setup and not is_due and plan.setup_charge_bill_handler == "now" and not subscription.is_canceled:
         bill_at_once(state, subscription, setup, at)
         setup = ()
-    # An invoice that is due now has no usage yet: the quantities belong to the first period.
+    # An invoice that is due now has no usage yet. The quantities belong to the first period.
     draft = billing.draft_invoice(
         state, subscription, subscription.anchor, at, counters=() if is_due else counters, is_initial=True
     )

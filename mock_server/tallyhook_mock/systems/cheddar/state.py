@@ -71,7 +71,7 @@ class State:
         # Whether an invoice is locked because Cheddar is executing it. Executing takes no time in the mock,
         # so only a fault locks an invoice.
         self.is_locked: Callable[[Invoice], bool] = lambda _: False
-        # By product: customers by id, which is in order of creation, and by code; invoices, number 1 first.
+        # For each product: customers by id (in order of creation) and by code, and invoices from number 1 on.
         self._customers: dict[str, dict[int, Customer]] = {}
         self._codes: dict[str, dict[str, Customer]] = {}
         self._invoices: dict[str, list[Invoice]] = {}
@@ -82,7 +82,7 @@ class State:
         self._touched: dict[int, Customer] = {}
 
     def __getstate__(self) -> dict[str, object]:
-        """Everything but `is_locked`, which refers to the mock. Restoring the state sets it again."""
+        """Return everything but `is_locked`, which refers to the mock and is set again after a restore."""
         return {name: value for name, value in vars(self).items() if name not in ("is_locked", "_touched")}
 
     def __setstate__(self, saved: dict[str, object]) -> None:
@@ -92,11 +92,11 @@ class State:
     # -- reading
 
     def customers(self, product: Product) -> Iterable[Customer]:
-        """In order of creation."""
+        """Return the product's customers in order of creation."""
         return self._customers.get(product.code, {}).values()
 
     def everybody(self) -> dict[int, Customer]:
-        """The customers of all products by id, in order of creation."""
+        """Return the customers of all products by id, in order of creation."""
         if len(self._customers) == 1:
             return next(iter(self._customers.values()))
         by_id = (pair for customers in self._customers.values() for pair in customers.items())
@@ -136,7 +136,7 @@ class State:
     def invoice_by_id(self, product: Product, id: int | None) -> Invoice:
         if id is None:
             raise not_found("Invoice not found")
-        # Invoices in order of number are in order of id too.
+        # Invoices sorted by number are sorted by id too.
         before = bisect_left(self._invoices.get(product.code, []), id, key=lambda invoice: invoice.id)
         invoice = self.invoice_by_number(product, before + 1)
         if invoice.id != id:
@@ -151,7 +151,7 @@ class State:
         return customer
 
     def take_touched(self) -> Iterable[Customer]:
-        """The customers that may have changed since the last call."""
+        """Return the customers that may have changed since the last call."""
         touched, self._touched = self._touched, {}
         return touched.values()
 
@@ -172,7 +172,7 @@ class State:
         customer.code = code
 
     def next_invoice_number(self, product: Product) -> int:
-        """The number of the next invoice: one sequence for all customers of a product (recorded: 2, 3, 9)."""
+        """Return the next invoice number. A product's customers share one sequence (recorded: 2, 3, 9)."""
         return len(self._invoices.setdefault(product.code, [])) + 1
 
     def add_invoice(self, invoice: Invoice) -> None:
@@ -181,8 +181,8 @@ class State:
     def put_plan(self, product: Product, plan: Plan) -> None:
         """Add or edit a plan. An edit applies to present subscribers too (documented).
 
-        A new recurring amount applies from their next invoice on. New terms of items apply at once. Setup
-        charges and first bills that are already set stay.
+        A new recurring amount applies from their next invoice on. New item terms apply at once. Setup
+        charges and first bills that are already set don't change.
         """
         known = product.plans.get(plan.code)
         product.plans[plan.code] = plan
@@ -207,7 +207,7 @@ class State:
         return self.agenda.next_due()
 
     def step(self, at: datetime) -> bool:
-        """Carry out the next action that is due at `at`. False if there is none."""
+        """Carry out the next action that is due at `at`. Returns False if no action is due."""
         planned = self.agenda.take(at)
         if planned is None:
             return False
@@ -256,6 +256,6 @@ class State:
         )
 
     def take_events(self) -> list[Event]:
-        """Everything that happened since the last call, oldest first."""
+        """Return all events since the last call, oldest first."""
         events, self._events = self._events, []
         return events

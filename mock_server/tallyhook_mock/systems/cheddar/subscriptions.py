@@ -29,9 +29,9 @@ def change(
     coupon: str = "",
     change_bill_date: datetime | None = None,
 ) -> None:
-    """Change the plan, the payment method, the promotion or the bill date. The rest stays.
+    """Change the plan, the payment method, the promotion or the bill date. Nothing else changes.
 
-    A new payment method runs a failed invoice at once (documented). With PayPal this happens once the
+    A new payment method runs a failed invoice at once (documented). With PayPal, the invoice runs once the
     customer agrees. What happens to an invoice held for review is a setting. Without `is_renewed` the payment
     only updates details of the known method, and runs no invoice (a setting).
 
@@ -86,7 +86,7 @@ def change(
 
 
 def _pay_outstanding(state: State, customer: Customer, at: datetime) -> Invoice | None:
-    """Run the failed invoice. Returns the paid invoice of a period, if any. A Refusal if it fails."""
+    """Run the failed invoice. Returns a paid period invoice, if any. Raises a Refusal if payment fails."""
     outstanding = customer.subscription.outstanding
     if outstanding is None or outstanding.state is InvoiceState.LAPSED:
         return None
@@ -123,7 +123,7 @@ def _wake(
 
 
 def cancel(state: State, customer: Customer, at: datetime) -> None:
-    """Cancel on the customer's request. A canceled subscription stays as it is (a setting)."""
+    """Cancel on the customer's request. A canceled subscription doesn't change (a setting)."""
     if customer.subscription.is_canceled:
         if customer.product.rules.canceled_again == "refused":
             raise Refusal(412, "The subscription is canceled already")  # inferred text
@@ -151,7 +151,7 @@ def approve_paypal(state: State, customer: Customer, at: datetime) -> None:
 
 
 def revert_paypal(state: State, customer: Customer, at: datetime) -> None:
-    """Stop waiting for PayPal: the subscription stays canceled by the customer (inferred)."""
+    """Stop waiting for PayPal. The subscription remains canceled by the customer (inferred)."""
     subscription = customer.subscription
     if not subscription.waits_for_paypal:
         raise Refusal(412, "The subscription is not waiting for PayPal", "method:notWaiting")  # inferred
@@ -159,7 +159,7 @@ def revert_paypal(state: State, customer: Customer, at: datetime) -> None:
 
 
 def find_promotion(product: Product, plan: Plan, coupon: str, at: datetime, times: int = 1) -> Promotion:
-    """The promotion of a coupon code that can be redeemed `times` more times on this plan."""
+    """Return a coupon's promotion. Raises a Refusal unless this plan can redeem it `times` more times."""
     for promotion in product.promotions.values():
         for offered in promotion.coupons:
             if offered.code != coupon:
@@ -178,7 +178,7 @@ def find_promotion(product: Product, plan: Plan, coupon: str, at: datetime, time
 def redeem(
     subscription: Subscription, promotion: Promotion, coupon: str, at: datetime, first_bill: datetime
 ) -> None:
-    """Add a promotion to a subscription: it discounts each bill whose date it covers.
+    """Add a promotion to a subscription. The promotion discounts each bill whose date it covers.
 
     Each redemption counts towards the coupon's limit, even on the same subscription (inferred).
     """
@@ -213,8 +213,8 @@ def _change_plan(
     A change from a free to a paid plan is a sign-up (staff 2010). A change to a plan that prorates (its
     `onChangeInitialBillHandler` is `now`) bills at once: the overage of the ended period in full under the
     old plan (staff 2011), a credit for the unused part, and the new recurring charge. The cycle then starts
-    again (documented). Otherwise, and before the first bill (staff 2010), the bill date stays, and the new
-    plan is charged on it (documented).
+    again (documented). Otherwise, and before the first bill (staff 2010), the bill date doesn't change,
+    and the new plan is charged on that date (documented).
     """
     product, current = old.customer.product, old.current
     rules = product.rules
@@ -237,7 +237,7 @@ def _change_plan(
         if current is None and last is not None:
             _start_cycle(state, new, last, setup, first_bill if signs_up or prorates else None, at)
         elif current is None:
-            pass  # imported without a date: nothing is scheduled before a changeBillDate
+            pass  # imported without a date: nothing is scheduled until a changeBillDate
         elif (signs_up and first_bill <= at) or prorates or (bill_date is not None and bill_date <= at):
             draft = replace(current, subscription=new, charges=current.charges + setup)
             if prorates:
@@ -292,7 +292,7 @@ def _keep_date(
     first_bill: datetime | None,
     at: datetime,
 ) -> None:
-    """Keep the pending invoice under the new plan. A sign-up moves it to the first bill."""
+    """Keep the pending invoice under the new plan. A sign-up moves the invoice to `first_bill`."""
     if first_bill is not None:
         if setup and plan.setup_charge_bill_handler == "now":
             charges.charge_now(state, new, setup, at)
@@ -307,7 +307,7 @@ def _keep_date(
 
 
 def _succeed(state: State, old: Subscription, plan: Plan, at: datetime) -> Subscription:
-    """Put a new subscription first. Unpaid invoices move to it; the old one stays as history."""
+    """Put a new subscription first and move unpaid invoices to it. The old one is kept as history."""
     unpaid = tuple(made for made in old.invoices if made.is_outstanding or made is old.pending)
     new = replace(old, id=state.ids.next(), plan=plan, created=at, invoices=unpaid)
     old.invoices = tuple(made for made in old.invoices if made not in unpaid)
@@ -318,7 +318,7 @@ def _succeed(state: State, old: Subscription, plan: Plan, at: datetime) -> Subsc
 
 
 def _withdraw(customer: Customer, was: tuple[Subscription, ...], new: Subscription) -> None:
-    """Undo a failed change: everything that moved to the new subscription returns to the old one."""
+    """Undo a failed change by moving the new subscription's invoices back to the old subscription."""
     old = was[0]
     customer.subscriptions = was
     for invoice in new.invoices:
@@ -333,7 +333,7 @@ def _changed(
 
 
 def _adjustment(state: State, old: Subscription, current: Invoice, at: datetime) -> tuple[Charge, ...]:
-    """The credit for what was paid in advance for the rest of the period, if anything."""
+    """Return the credit for the prepaid rest of the period, if anything was prepaid."""
     unused = _unused_part(old, current, at)
     if not unused:
         return ()

@@ -18,7 +18,7 @@ _SETTLED = (InvoiceState.PAID, InvoiceState.VOID)
 
 
 class Books:
-    """The totals of one product. `waiting` are the outstanding invoices by id, in the order of billing."""
+    """The totals of one product. `waiting` has the outstanding invoices by id, in billing order."""
 
     def __init__(self) -> None:
         self.customers = 0
@@ -41,12 +41,12 @@ class Books:
 class Totals:
     """The totals of all products. `refresh` only looks at customers that may have changed.
 
-    All totals are derived. The first refresh after a restore counts all customers.
+    All totals are computed from the customers. The first refresh after a restore counts all customers.
     """
 
     def __init__(self) -> None:
         self.products: dict[str, Books] = defaultdict(Books)
-        # What was counted: the invoices that still change, by customer, and the states of all others.
+        # What was counted: invoices that may still change, by customer, and the states of all others.
         self._changing: dict[int, tuple[tuple[Invoice, InvoiceState, Decimal], ...]] = {}
         self._settled: dict[int, InvoiceState] = {}
 
@@ -67,7 +67,7 @@ class Totals:
                 if not self._is_waiting(invoice):
                     books.waiting.pop(invoice.id, None)
 
-        if is_first:  # the first time, all are counted, and not in order
+        if is_first:  # the first refresh counts all customers, but not in billing order
             for books in self.products.values():
                 oldest_first = sorted(books.waiting.values(), key=_billed)
                 books.waiting = {invoice.id: invoice for invoice in oldest_first}

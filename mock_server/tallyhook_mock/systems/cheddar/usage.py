@@ -24,7 +24,7 @@ __all__ = [
 
 
 def counted_plan(customer: Customer, *, outstanding: bool) -> Plan:
-    """The plan whose items are counted. For an outstanding period, the plan of that period.
+    """Return the plan whose items are counted. For an outstanding period, this is the period's plan.
 
     Standing: inferred.
     """
@@ -34,7 +34,7 @@ def counted_plan(customer: Customer, *, outstanding: bool) -> Plan:
 
 
 def find_item(plan: Plan, *, code: str | None = None, id: int | None = None, given: str = "") -> str:
-    """The code of a plan's item, found by code or id. `given` is the id as written."""
+    """Return the code of a plan's item, found by code or id. `given` is the id as the caller wrote it."""
     for planned in plan.items:
         if planned.item.code == code or planned.item.id == id:
             return planned.item.code
@@ -42,7 +42,7 @@ def find_item(plan: Plan, *, code: str | None = None, id: int | None = None, giv
 
 
 def check_limit(planned: PlanItem, quantity: Decimal) -> None:
-    """Refuse a quantity above a hard limit."""
+    """Raise a Refusal if a quantity is above a hard limit."""
     limit = planned.hard_limit
     if limit is not None and quantity > limit:
         raise invalid(
@@ -55,7 +55,7 @@ def check_limit(planned: PlanItem, quantity: Decimal) -> None:
 def set_quantity(
     state: State, customer: Customer, item: str, quantity: Decimal, *, outstanding: bool, at: datetime
 ) -> None:
-    """Set the counter of one period. The counter of the other period stays the same.
+    """Set the counter of one period. The counter of the other period doesn't change.
 
     Standing: inferred.
     """
@@ -81,7 +81,7 @@ def set_quantity(
 def add_quantity(
     state: State, customer: Customer, item: str, quantity: Decimal, *, outstanding: bool, at: datetime
 ) -> None:
-    """Add to the counter."""
+    """Add a quantity to the counter."""
     before = target(customer, outstanding=outstanding).quantity(item)
     set_quantity(state, customer, item, before + quantity, outstanding=outstanding, at=at)
 
@@ -89,14 +89,14 @@ def add_quantity(
 def remove_quantity(
     state: State, customer: Customer, item: str, quantity: Decimal, *, outstanding: bool, at: datetime
 ) -> None:
-    """Subtract from the counter. Whether the result may be negative is a setting."""
+    """Subtract a quantity from the counter. Whether the result may be negative is a setting."""
     if customer.product.rules.removed_below_zero == "zero":
         quantity = min(quantity, target(customer, outstanding=outstanding).quantity(item))
     add_quantity(state, customer, item, -quantity, outstanding=outstanding, at=at)
 
 
 def _recount(invoice: Invoice, planned: PlanItem, quantity: Decimal) -> None:
-    """Update the item's line on an outstanding invoice. It keeps its id."""
+    """Update the item's line on an outstanding invoice. The line keeps its id."""
     invoice.charges = tuple(
         replace(line, quantity=planned.overage(quantity))
         if line.type is ChargeType.ITEM and line.code == planned.item.code

@@ -1,7 +1,7 @@
 """Validators for single fields of a call: lengths, formats, and the texts of refusals.
 
-Each function reads one name at one level of parameters. Where the text of a refusal is not known, it is that
-of the PHP form validators of Cheddar's time (inferred).
+Most functions read one parameter at one level and raise a Refusal (412) if its value is invalid. Where a
+refusal's text is not known, it is taken from the PHP form validators of Cheddar's time (inferred).
 """
 
 import json
@@ -49,12 +49,12 @@ _QUOTE_AT_MOST = 80
 
 
 def quoted(value: str) -> str:
-    """A value as a message shows it, cut if it is very long."""
+    """Return a value as a message shows it. A very long value is cut."""
     return f"'{value}'" if len(value) <= _QUOTE_AT_MOST else f"'{value[:_QUOTE_AT_MOST]}…'"
 
 
 def text(parameters: Parameters, name: str, longest: int = 255) -> str:
-    """An optional text of at most `longest` characters."""
+    """Read an optional text of at most `longest` characters."""
     value = parameters.text(name)
     if len(value) > longest:
         message = f"{quoted(value)} is more than {longest} characters long"
@@ -63,7 +63,7 @@ def text(parameters: Parameters, name: str, longest: int = 255) -> str:
 
 
 def required(parameters: Parameters, name: str, longest: int = 255) -> str:
-    """A text that must not be empty.
+    """Read a text that must not be empty.
 
     Standing: client.
     """
@@ -74,7 +74,7 @@ def required(parameters: Parameters, name: str, longest: int = 255) -> str:
 
 
 def email(parameters: Parameters, name: str) -> str:
-    """An optional email address."""
+    """Read an optional email address."""
     value = text(parameters, name)
     if value and not _EMAIL.fullmatch(value):
         message = f"{quoted(value)} is not a valid email address in the basic format local-part@hostname"
@@ -83,7 +83,7 @@ def email(parameters: Parameters, name: str) -> str:
 
 
 def choice(parameters: Parameters, name: str, choices: Iterable[str], default: str = "") -> str:
-    """One of `choices`; `default` if it is absent or empty."""
+    """Read one of `choices`. Returns `default` if the parameter is absent or empty."""
     value = parameters.text(name)
     if value and value not in choices:
         raise parameters.invalid(name, "notInArray", f"{quoted(value)} was not found in the haystack")
@@ -91,7 +91,7 @@ def choice(parameters: Parameters, name: str, choices: Iterable[str], default: s
 
 
 def flag(parameters: Parameters, name: str) -> bool | None:
-    """A boolean; None if it is absent or empty."""
+    """Read a boolean. Returns None if the parameter is absent or empty."""
     value = choice(parameters, name, ("1", "0", "true", "false"))
     return value in ("1", "true") if value else None
 
@@ -100,9 +100,9 @@ def flag(parameters: Parameters, name: str) -> bool | None:
 
 
 def number(parameters: Parameters, name: str, places: int | None, default: Decimal | None = None) -> Decimal:
-    """A decimal number with at most `places` decimals, not counting trailing zeros. None: any number.
+    """Read a decimal number with at most `places` decimals, not counting trailing zeros.
 
-    Without a `default` it is required.
+    If `places` is None, any number of decimals is allowed. Without a `default`, the number is required.
     """
     if default is not None and not parameters.text(name):
         return default
@@ -117,31 +117,31 @@ def number(parameters: Parameters, name: str, places: int | None, default: Decim
         message = f"{quoted(value)} has more than {places} decimal places"
         raise parameters.invalid(name, "tooPrecise", message)
     read = Decimal(f"{whole_part}.{decimals or 0}")
-    return read if read else Decimal(0)  # there is no negative zero
+    return read if read else Decimal(0)  # never a negative zero
 
 
 def quantity(parameters: Parameters, name: str, default: Decimal | None = None) -> Decimal:
-    """A quantity of an item, not negative, with up to four decimals (documented)."""
+    """Read the quantity of an item, not negative, with up to four decimals (documented)."""
     return _not_negative(parameters, name, number(parameters, name, 4, default))
 
 
 def rounded_quantity(parameters: Parameters, name: str, default: Decimal) -> Decimal:
-    """A quantity with any number of decimals, rounded to four."""
+    """Read a quantity with any number of decimals and round it to four decimals."""
     return four_places(_not_negative(parameters, name, number(parameters, name, None, default)))
 
 
 def price(parameters: Parameters, name: str, default: Decimal) -> Decimal:
-    """An amount of money that is not a credit: two decimals, not negative."""
+    """Read an amount of money that is not a credit: up to two decimals, not negative."""
     return _not_negative(parameters, name, amount(parameters, name, default))
 
 
 def amount(parameters: Parameters, name: str, default: Decimal | None = None) -> Decimal:
-    """An amount of money: two decimals, positive or negative."""
+    """Read an amount of money: up to two decimals, positive or negative."""
     return number(parameters, name, 2, default)
 
 
 def count(parameters: Parameters, name: str) -> Decimal:
-    """The quantity of a charge: a positive whole number. It is required."""
+    """Read the required quantity of a charge: a positive whole number."""
     value = number(parameters, name, 4)
     if value != value.to_integral_value():
         raise parameters.invalid(name, "notInt", f"'{quantity_text(value)}' does not appear to be an integer")
@@ -149,7 +149,7 @@ def count(parameters: Parameters, name: str) -> Decimal:
 
 
 def positive(parameters: Parameters, name: str, value: Decimal) -> Decimal:
-    """The value. Refused unless it is above zero."""
+    """Return the value. Raises a Refusal unless the value is above zero."""
     if value <= 0:
         message = f"'{quantity_text(value)}' is not greater than '0'"
         raise parameters.invalid(name, "notGreaterThan", message)
@@ -164,7 +164,7 @@ def _not_negative(parameters: Parameters, name: str, value: Decimal) -> Decimal:
 
 
 def whole(parameters: Parameters, name: str, largest: int, default: int) -> int:
-    """A whole number from 0 to `largest`."""
+    """Read a whole number from 0 to `largest`."""
     value = number(parameters, name, 0, Decimal(default))
     if not 0 <= value <= largest:
         message = f"'{quantity_text(value)}' is not between '0' and '{largest}', inclusively"
@@ -173,7 +173,7 @@ def whole(parameters: Parameters, name: str, largest: int, default: int) -> int:
 
 
 def rate(parameters: Parameters, name: str) -> Decimal | None:
-    """A tax rate as a fraction of one (0.055 for 5.5 %), with up to six decimals; None if empty."""
+    """Read a tax rate as a fraction (0.055 for 5.5 %), with up to six decimals. None if empty."""
     if not parameters.text(name):
         return None
     value = number(parameters, name, 6)
@@ -187,9 +187,9 @@ def rate(parameters: Parameters, name: str) -> Decimal | None:
 
 
 def moment(parameters: Parameters, name: str, zone: tzinfo) -> datetime | None:
-    """An ISO 8601 date or date and time; whole seconds. None if empty.
+    """Read an ISO 8601 date, or a date and time in whole seconds. Returns None if empty.
 
-    Without an offset it is read in the caller's time zone (documented).
+    A value without an offset is read in the caller's time zone (documented).
     """
     value = parameters.text(name)
     if not value:
@@ -205,7 +205,7 @@ def moment(parameters: Parameters, name: str, zone: tzinfo) -> datetime | None:
 
 
 def day(parameters: Parameters, name: str) -> date | None:
-    """A date as YYYY-MM-DD; None if empty."""
+    """Read a date as YYYY-MM-DD. Returns None if empty."""
     value = parameters.text(name)
     if not value:
         return None
@@ -237,7 +237,7 @@ _LONGEST_META_DATUM = 2000
 
 
 class Details(Value, frozen=True):
-    """A customer's fields in a call. Omitted fields are missing from `values`, or None."""
+    """A customer's fields in a call. Omitted fields are None, or missing from `values`."""
 
     code: str
     values: dict[str, str]
@@ -254,10 +254,10 @@ def read_details(
     is_new: bool,
     takes_email_as_code: bool = False,
 ) -> Details:
-    """Read a customer's fields. The first invalid one is refused.
+    """Read a customer's fields. Raises a Refusal for the first invalid field.
 
-    A new customer needs names, a code and an email. An edit omits fields that stay, and can't empty these. A
-    code for which `is_taken` is true is refused before later fields are checked.
+    A new customer needs names, a code and an email. An edit omits fields that don't change, and can't empty
+    these three. A code for which `is_taken` is true is refused before later fields are checked.
 
     Standing: documented.
     """
@@ -278,7 +278,7 @@ def read_details(
     for name, longest in _LONGEST.items():
         if name in parameters:
             values[name] = text(parameters, name, longest)
-    for name in ("vatNumber", "taxNumber"):  # two names for one value; the newer one wins
+    for name in ("vatNumber", "taxNumber"):  # two names for one value: the newer name wins
         if name in parameters:
             values["taxNumber"] = text(parameters, name, 32)
     if "firstContactDatetime" in parameters:
@@ -298,7 +298,7 @@ def _meta_data(parameters: Parameters) -> dict[str, str]:
 
 
 def _meta_datum(entries: Parameters, name: str) -> str:
-    """The value of an entry. A nested one is kept as JSON text (documented)."""
+    """Return the value of an entry. A nested value is kept as JSON text (documented)."""
     value = entries.values[name]
     if not isinstance(value, Parameters):
         return text(entries, name, _LONGEST_META_DATUM)

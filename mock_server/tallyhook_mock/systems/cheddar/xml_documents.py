@@ -1,8 +1,8 @@
 """Cheddar's XML documents, element by element in the recorded order.
 
-Every call is answered with one of these, so they are written as text, not built as a tree. Recorded documents
-decide whether an empty value is written as an empty element or left out. Where they don't show it, an empty
-value is an empty element, and an empty group is left out (inferred).
+Every call is answered with an XML document, so documents are written as text, not built as a tree. Recorded
+documents decide whether an empty value is written as an empty element or left out. Where they don't show
+it, an empty value is an empty element, and an empty group is left out (inferred).
 """
 
 import re
@@ -51,7 +51,7 @@ CARD_DETAILS = (
 )
 
 _SPECIAL = re.compile('[&<>"\x00-\x1f\ufffe\uffff]')
-# Line ends and tabs as references, since a parser turns them into spaces in attributes.
+# Write line ends and tabs as references, since a parser turns them into spaces in attributes.
 _ESCAPED = {
     "&": "&amp;",
     "<": "&lt;",
@@ -72,14 +72,14 @@ def escape(text: str) -> str:
 
 @lru_cache(4096)  # documents repeat the same few moments
 def moment_text(at: datetime | None) -> str:
-    """`2026-01-01T00:00:00+00:00`, or nothing."""
+    """Return a moment as `2026-01-01T00:00:00+00:00`, or an empty text for None."""
     return at.isoformat(timespec="seconds") if at else ""
 
 
 def _document(root: str) -> str:
     """Add the declaration, and indent by two spaces per level, as in the recorded documents.
 
-    Without white space around it, the official PHP client reads a lone element as text.
+    The official PHP client reads a lone element as text unless there is white space around it.
     """
     lines, depth = [], 0
     for part in root[1:-1].split("><"):  # within texts and attributes both are escaped
@@ -123,12 +123,12 @@ def error_document(element: str) -> str:
 
 
 def plans_document(plans: Iterable[Plan], at: datetime, rules: Rules) -> str:
-    """The `<plans>` document. It shows the bill dates of a subscription that starts at `at`."""
+    """Return the `<plans>` document. It shows the bill dates of a subscription that starts at `at`."""
     return _document(_group("plans", (_plan(plan, at, rules) for plan in plans)))
 
 
 def display_name(plan: Plan) -> str:
-    """`Small • 5.00 / Month` (recorded)."""
+    """Return a plan's display name, such as `Small • 5.00 / Month` (recorded)."""
     name = f"{plan.name} • {amount_text(plan.recurring_charge_amount)}"
     return f"{name} / {plan.frequency.per.title()}" if plan.frequency.quantity else name
 
@@ -140,11 +140,11 @@ def _plan(plan: Plan, at: datetime, rules: Rules) -> str:
 
 @lru_cache(1024)  # every document shows the plan of every customer
 def _plan_as_of(plan: Plan, at: datetime, rules: Rules) -> str:
-    # The recorded document shows the bill dates of a customer who subscribes when it is read.
+    # The recorded document shows the bill dates of a customer who subscribes at the moment of the call.
     initial = plan.first_bill(at, rules)
     following = moment_text(plan.frequency.after(initial, 1, rules.add_months))
     frequency = plan.frequency
-    # Without a setup amount the code is hidden here, though a hook shows it (both recorded).
+    # Without a setup amount the code is hidden here, but a hook shows the code (both recorded).
     setup_code = plan.setup_charge_code if plan.setup_charge_amount else ""
     return (
         f'<plan id="{id_text(plan.id)}" code="{escape(plan.code)}">'
@@ -199,9 +199,9 @@ def customers_document(
     page: Mapping[str, str] | None = None,
     has_history: bool = True,
 ) -> str:
-    """The `<customers>` document as of `at`, with the `<error>` element of a failed transaction inside.
+    """Return the `<customers>` document as of `at`, including a failed transaction's `<error>` element.
 
-    `page` are the attributes that say which page of a search this is. Without history, a customer has only
+    `page` has the attributes that say which page of a search this is. Without history, a customer has only
     the current subscription with its pending invoice.
 
     Standing: recorded; inferred.
@@ -319,14 +319,14 @@ _NO_CARD = "".join(
 
 
 def usage_invoice(subscription: Subscription) -> Invoice | None:
-    """The invoice with the subscription's quantities: the pending one, or else that of the last period."""
+    """Return the invoice with the subscription's quantities: the pending or else the last period's one."""
     return subscription.pending or next(
         (past for past in reversed(subscription.invoices) if past.type is InvoiceType.SUBSCRIPTION), None
     )
 
 
 def _usage(subscription: Subscription) -> str:
-    """The items. A subscription that was replaced or never invoiced has none (recorded)."""
+    """Return the items. A subscription that was replaced or never invoiced has none (recorded)."""
     if not subscription.invoices:
         return ""
     counted = usage_invoice(subscription)
@@ -334,7 +334,7 @@ def _usage(subscription: Subscription) -> str:
 
 
 def _invoices(subscription: Subscription, *, has_history: bool) -> str:
-    """The invoices, newest first. Empty if there are none, or if they moved to a new subscription."""
+    """Return the invoices, newest first. Empty if there are none or they moved to a new subscription."""
     pending = subscription.pending
     shown = subscription.invoices if has_history else (pending,) if pending else ()
     return _group("invoices", [_invoice(each) for each in reversed(shown)]) if shown else ""
@@ -408,7 +408,7 @@ def _transaction(made: Transaction) -> str:
 
 
 def promotions_document(promotions: Iterable[Promotion], plans: dict[str, Plan]) -> str:
-    """The `<promotions>` document. `plans` are the product's plans, by code."""
+    """Return the `<promotions>` document. `plans` has the product's plans, by code."""
     return _document(_group("promotions", (_promotion(each, plans) for each in promotions)))
 
 
