@@ -25,7 +25,7 @@ class Clock:
     __slots__ = ("_is_held", "_is_suspended", "_moment", "_offset")
 
     def __init__(self, start: datetime, mode: Mode = Mode.FROZEN) -> None:
-        """`start` is an aware datetime from the years 1000 to 7999. Raises Raises ValueError otherwise."""
+        """`start` is an aware datetime from the years 1000 to 7999. Raises ValueError otherwise."""
         self._moment = _reachable(start)
         self._offset: timedelta | None = None
         self._is_held = self._is_suspended = False
@@ -83,7 +83,7 @@ class Clock:
             self.run()
 
     def ahead(self, to: datetime) -> datetime:
-        """The moment in UTC. Raises Raises ValueError if it is in the past or after the year 7999."""
+        """The moment in UTC. Raises ValueError if it is in the past or after the year 7999."""
         to = _reachable(to)
         if to < self.now():
             raise ValueError(f"{to.isoformat()} is in the past: it is now {self._moment.isoformat()}")
@@ -100,7 +100,7 @@ class Clock:
 def parse_moment(written: str) -> datetime:
     """Read an ISO 8601 moment. One without an offset is taken as UTC.
 
-    Raises Raises ValueError if it can't be read.
+    Raises ValueError if it can't be read.
     """
     try:
         moment = datetime.fromisoformat(written)

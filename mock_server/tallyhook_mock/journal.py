@@ -100,7 +100,7 @@ class Journal:
         self._appended += 1
 
     async def durable(self) -> None:
-        """Return when every record so far is on the disk. May raise OSError."""
+        """Wait until every record written so far is on the disk. May raise OSError."""
         target = self._appended
         while self._durable < target:
             if self._flush is None:

@@ -307,7 +307,7 @@ class Mock:
         """Register a listener for a product, or for a `system` other than Cheddar (then `product` is empty).
 
         `header` and `key` are for systems whose hooks carry a shared key. By default, the system chooses the
-        header, and the mock makes a key. Raises Raises ValueError for a URL that hooks can't be sent to, or
+        header, and the mock makes a key. Raises ValueError for a URL that hooks can't be sent to, or
         for an unknown hook type.
         """
         self.sender.check(url)
@@ -344,7 +344,7 @@ class Mock:
     def trigger(self, customer: Customer, type: str, override: Mapping[str, object] | None = None) -> Hook:
         """Send a hook about a customer as it is now. `override` replaces values of the body by their paths.
 
-        Nothing happens to the customer, and no invoice is held or released. Raises Raises ValueError if no
+        Nothing happens to the customer, and no invoice is held or released. Raises ValueError if no
         listener wants the hook, if the customer has nothing that the hook could be about, or for an unknown
         path.
         """
@@ -363,7 +363,7 @@ class Mock:
     def retry(self, hook: Hook) -> None:
         """Send a hook now to each listener that has not acknowledged it.
 
-        Raises Raises ValueError if there is none.
+        Raises ValueError if there is none.
         """
         self._send_again(hook, self.state.hooks.retry, is_delivered=False)
 
@@ -410,7 +410,7 @@ class Mock:
     def approve_paypal(self, customer: Customer) -> None:
         """Approve a customer's PayPal agreement.
 
-        Raises Raises Refusal if the subscription isn't waiting for it.
+        Raises Refusal if the subscription isn't waiting for it.
         """
         self.state.actor = "operator"
         subscriptions.approve_paypal(self.state, customer, self.clock.now())
@@ -419,7 +419,7 @@ class Mock:
     # -- faults
 
     def plan(self, fault: Fault) -> Armed:
-        """Plan a fault. Raises Raises ValueError for an unknown action or hook type."""
+        """Plan a fault. Raises ValueError for an unknown action or hook type."""
         if fault.action not in ("", *actions()):
             raise ValueError(f"action: {fault.action!r} is not one of {', '.join(actions())}")
         types = (*HOOK_TYPES, *(each for policy in policies().values() for each in policy.types))
@@ -471,7 +471,7 @@ class Mock:
     # -- time
 
     def switch(self, mode: Mode) -> None:
-        """Run or freeze the clock. Raises Raises ClockBusy while it is being moved."""
+        """Run or freeze the clock. Raises ClockBusy while it is being moved."""
         if self._is_advancing:
             raise ClockBusy("another call is moving the clock")
         if mode is Mode.REAL:
@@ -486,7 +486,7 @@ class Mock:
 
         Everything due on the way is done at its own time. While a listener works on a hook, the clock stands
         still, and the listener's calls are answered. Whatever is due already is done first, so moving the
-        clock by nothing waits for unfinished deliveries. Raises Raises ClockBusy while another call moves the
+        clock by nothing waits for unfinished deliveries. Raises ClockBusy while another call moves the
         clock. Raises ValueError for a moment in the past or after the year 7999, the last year of the mock's
         clock.
         """

@@ -54,7 +54,8 @@ def serve(
 
     `catalog` is a mapping or a catalogue file. None means the small default catalogue. With `tls` the server
     speaks https, with a temporary certificate authority, `server.authority`. `seed` determines the ids. With
-    None they differ in each run and after each reset. Raises CatalogError or ValueError (`start`).
+    None they differ in each run and after each reset. Raises CatalogError
+    if the catalogue can't be used, and ValueError for an invalid `start`.
     """
     if isinstance(catalog, (Path, str)):
         catalog = load_catalog(Path(catalog))
@@ -155,7 +156,7 @@ class Server:
     def start(self) -> None:
         """Start serving. Returns when the server answers calls.
 
-        Raises Raises RuntimeError if it could not be started.
+        Raises RuntimeError if it could not be started.
         """
         self._thread.start()
         self._ready.wait()
@@ -194,7 +195,7 @@ class Server:
         return self._wait(self.mock.advance(parse_duration(by)))
 
     def advance_to(self, to: str | datetime) -> Counter[str]:
-        """Move the clock to a moment. Raises Raises ValueError if it is in the past."""
+        """Move the clock to a moment. Raises ValueError if it is in the past."""
         return self._wait(self.mock.advance(parse_moment(to) if isinstance(to, str) else to))
 
     def settle(self) -> Counter[str]:
@@ -236,7 +237,7 @@ class Server:
     def customer(self, code: str, product: str | None = None) -> Customer:
         """The mock's customer object. Only read it while nothing else runs.
 
-        Raises Raises Refusal if there is none.
+        Raises Refusal if there is none.
         """
         return self.call(lambda: self.mock.state.customer(self.mock.product(product), code))
 
@@ -255,7 +256,7 @@ class Server:
     def fault(self, fault: Fault) -> Armed:
         """Plan a fault. The result counts its strikes.
 
-        Raises Raises ValueError for an unknown action or hook type.
+        Raises ValueError for an unknown action or hook type.
         """
         return self.call(lambda: self.mock.plan(fault))
 

@@ -54,7 +54,7 @@ def pack(world: object) -> bytes:
 def unpack(written: bytes) -> Any:
     """Return the world from its bytes.
 
-    Raises Raises SnapshotError, with the reason, if they can't be read.
+    Raises SnapshotError, with the reason, if they can't be read.
     """
     head, _, rest = written.partition(b"\n")
     digest, _, content = rest.partition(b"\n")

@@ -31,7 +31,7 @@ def is_blank(node: Any) -> bool:
 def text(node: Any) -> str:
     """Return text unchanged, and a number or boolean as Cheddar's XML writes it.
 
-    Any other blank value becomes empty text.
+    A blank value of another type, such as None, becomes empty text.
     """
     if type(node) is str:
         return node

@@ -15,7 +15,9 @@ _CENT = Decimal("0.01")
 
 @contextmanager
 def exact() -> Iterator[None]:
-    """Make sums and products of Decimals exact, and `round` round half up. A context manager or decorator.
+    """Make sums and products of Decimals exact, and make `round` round halves up.
+
+    A context manager or decorator.
 
     Don't use it in generators or coroutines: other code would run in this context while they are suspended.
     """

@@ -197,7 +197,7 @@ def catalog_schema() -> dict[str, Any]:
 
 
 def load_catalog(path: Path) -> Mapping[str, Any]:
-    """The content of a TOML or `.json` catalogue file. Raises Raises CatalogError if it can't be read."""
+    """The content of a TOML or `.json` catalogue file. Raises CatalogError if it can't be read."""
     try:
         text = path.read_text("utf-8-sig")
         if path.suffix == ".json":
@@ -226,7 +226,7 @@ def read_catalog(
     """Check a catalogue against the systems. This changes nothing except that it consumes ids.
 
     `at` becomes the creation date of everything new. `check_url` raises ValueError for a URL that can't be a
-    listener's. Raises Raises CatalogError, with the place, for the first mistake.
+    listener's. Raises CatalogError, with the place, for the first mistake.
     """
     top: Any = read(catalog_table(), catalog)
     state = systems.cheddar

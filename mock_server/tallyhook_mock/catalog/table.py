@@ -101,7 +101,7 @@ class KeyedListener(Listener):
 
 
 def read(kind: type[T], values: object, place: str = "") -> T:
-    """Read a table from a file's or body's content. Raises Raises CatalogError for the first mistake."""
+    """Read a table from a file's or body's content. Raises CatalogError for the first mistake."""
     made: T = _table(_type_of(kind), values, place)
     return made
 
@@ -120,7 +120,7 @@ def check_names(values: object, names: Collection[str], place: str = "") -> None
 
 
 def choice(value: str, choices: Collection[str], place: str, name: str) -> str:
-    """Return the value if it is one of the choices. Raises Raises CatalogError otherwise."""
+    """Return the value if it is one of the choices. Raises CatalogError otherwise."""
     if value not in choices:
         listed = ", ".join(choices)
         raise wrong(place, name, f"{value!r} is not one of {listed}{_suggestion(value, choices)}")

@@ -44,7 +44,7 @@ _PLACES = {
     "listen": Place(f"{_HERE}.listen:listen", "Print hooks as they arrive."),
     "trigger": Place(f"{_HERE}.hooks:trigger", "Send a signed hook."),
     "verify": Place(f"{_RECEIVER}.verify:verify", "Verify the signature of a saved hook."),
-    "doctor": Place(f"{_RECEIVER}.doctor:doctor", "Check a receiver's settings and surroundings."),
+    "doctor": Place(f"{_RECEIVER}.doctor:doctor", "Check a receiver's settings and environment."),
     "clock": Place(f"{_HERE}.clock:clock", "Show or move the mock's clock."),
     "hooks": Place(f"{_HERE}.hooks:hooks", "List, retry, replay and cancel hooks."),
     "listeners": Place(f"{_HERE}.listeners:listeners", "List and change where hooks are sent."),

@@ -137,8 +137,9 @@ def add(
     url: str,
     as_json: bool,
 ) -> None:
-    """Add a customer, like `customers/new`, and send the hooks. The customer pays with a valid card unless
-    you pass --card.
+    """Add a customer, as the call `customers/new` does, and send the hooks.
+
+    The customer gets a valid test card unless you choose another with --card.
 
     Example: tallyhook customers add ada --plan SMALL
     """

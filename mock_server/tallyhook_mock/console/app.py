@@ -22,7 +22,8 @@ __all__ = ["console_app"]
 def console_app(mock: Mock, *, token: str = "") -> Starlette:
     """The ASGI application of a mock's console.
 
-    Browsers on this machine may use them. With a `token`, browsers on other machines that enter it may too.
+    Browsers on this machine may use it. With a `token`, so may browsers on other machines that enter the
+    token.
     """
     app = Starlette(
         routes=[

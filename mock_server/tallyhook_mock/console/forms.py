@@ -95,7 +95,7 @@ async def read_fields(request: Request) -> Form:
 
 
 def required(form: Form, name: str) -> str:
-    """The value of a field. Raises Raises ValueError if it is empty."""
+    """The value of a field. Raises ValueError if it is empty."""
     value = form.get(name, "").strip()
     if not value:
         raise ValueError(f"{name}: a value is required")

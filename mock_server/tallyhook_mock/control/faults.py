@@ -38,7 +38,10 @@ async def clear(request: Request) -> Response:
 
 
 def read_fault(wish: Mapping[str, Any]) -> Fault:
-    """Read a fault from JSON. Answers 400 for an unknown option, ValueError for an invalid value."""
+    """Read a fault from JSON. Raises HTTPException 400 for an unknown option.
+
+    Raises ValueError for an invalid value.
+    """
     written = text(wish, "kind")
     if written not in tuple(FaultKind):
         raise bad(f"kind: one of {', '.join(FaultKind)} is required")

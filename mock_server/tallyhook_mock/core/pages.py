@@ -39,7 +39,7 @@ def page_of(
 ) -> Page[K, V]:
     """The first `limit` matching entries after a key, or the last ones before a key.
 
-    Numbers are in order, so a number that was removed from the list still has a position. Raises Raises
+    Numbers are in order, so a number that was removed from the list still has a position. Raises
     LookupError for any other missing key.
     """
     one_more = None if limit is None else limit + 1

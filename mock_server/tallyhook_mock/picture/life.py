@@ -99,7 +99,7 @@ def life_at(mock: Mock, system: str, account: str) -> Life:
 def story_of(mock: Mock, system: str, account: Entity) -> Story:
     """The story of an account in a system other than Cheddar.
 
-    Raises Raises LookupError if the system has no pictures.
+    Raises LookupError if the system has no pictures.
     """
     picture = part(system, "picture")
     if picture is None:

@@ -32,7 +32,7 @@ class Asserts:
     """Assert methods. Most check a customer's bill, which is the newest invoice whose period is over.
 
     A failed check raises an AssertionError that shows the invoice, the origin of its lines, its hooks, and
-    the end of the customer's timeline. Raises Raises LookupError if there is no such customer.
+    the end of the customer's timeline. Raises LookupError if there is no such customer.
     """
 
     _world: World

@@ -85,7 +85,7 @@ class Cheddar(Asserts):
     ) -> None:
         """Add a customer with a valid card, subscribed now. `items` are the quantities used so far.
 
-        No hook is sent. To get one, call `new_customer` of the API. Raises Raises CatalogError for invalid
+        No hook is sent. To get one, call `new_customer` of the API. Raises CatalogError for invalid
         values.
         """
         self._add("customers", customer_table(code, plan, items or {}, fields))
@@ -123,7 +123,7 @@ class Cheddar(Asserts):
         loop. Its lifespan startup runs first (RuntimeError if that fails), and its shutdown at the end of the
         test. Pass `lifespan=False` if something else runs the lifespan. A WSGI application runs in worker
         threads. A listener has 5 real seconds to answer. `app` may also be the URL of a listener on this
-        machine. Raises Raises ValueError for any other URL.
+        machine. Raises ValueError for any other URL.
         """
         wanted = frozenset[str](events)
         if isinstance(app, str):
@@ -157,7 +157,7 @@ class Cheddar(Asserts):
 
         The clock moves to the bill date. Hooks are delivered, and retried on their schedule until they are
         acknowledged. An hour later the invoice runs. If an invoice is already held or released, only that one
-        is finished. If it is still held after `within` of the mock's time, it stays held. Raises Raises
+        is finished. If it is still held after `within` of the mock's time, it stays held. Raises
         LookupError if the customer doesn't exist, or has nothing to bill.
         """
         return self._world.wait(lambda: self._bill_period(customer, within))
@@ -245,7 +245,7 @@ class Cheddar(Asserts):
         """A signed hook about the customer's present state, not sent. Use it with `receiver_client`.
 
         `at` is the time of the event in the hook (default: the mock's clock). `signed_at` is the time in the
-        signature, if the scheme has one (default: the real clock). Raises Raises ValueError if there is
+        signature, if the scheme has one (default: the real clock). Raises ValueError if there is
         nothing to report.
 
         A `subscriptionBillable` hook shows the open invoice before its bill date. A handler gets it, but a
@@ -268,7 +268,7 @@ class Cheddar(Asserts):
     def fault(self, fault: Fault) -> Armed:
         """Plan a fault. The returned object counts its strikes.
 
-        Raises Raises ValueError for an unknown action or hook.
+        Raises ValueError for an unknown action or hook.
         """
         return self._world.call(lambda: self._world.mock.plan(fault))
 

@@ -108,7 +108,7 @@ def is_answering() -> bool:
 
 
 def is_asgi(app: object) -> TypeGuard[ASGIApp]:
-    """Whether the application is ASGI and not WSGI. Raises Raises TypeError if it is neither."""
+    """Whether the application is ASGI and not WSGI. Raises TypeError if it is neither."""
     if not callable(app):
         raise TypeError(f"{app!r} is no application: ASGI and WSGI applications can be called")
     if inspect.iscoroutinefunction(app) or inspect.iscoroutinefunction(app.__call__):

@@ -57,7 +57,7 @@ def sign_hook(customer: Customer, type: str, id: int, at: datetime, signed_at: d
     """A hook about the customer's present state, dated `at`.
 
     `signed_at` is the time in the signature, for schemes that have one. None is the present real time,
-    because listeners compare it with theirs. Raises Raises ValueError for an unknown type, or if there is
+    because listeners compare it with theirs. Raises ValueError for an unknown type, or if there is
     nothing to report.
     """
     product = customer.product

@@ -99,7 +99,7 @@ class World:
     def customer(self, code: str) -> Customer:
         """The mock's own customer object, for use in the mock's thread.
 
-        Raises Raises LookupError if there is none.
+        Raises LookupError if there is none.
         """
         try:
             return self.mock.state.customer(self.product, code)

@@ -166,13 +166,13 @@ def retry(key: str, url: str | None, as_json: bool) -> None:
 @url_option
 @click.option("--ours", metavar="CHARGE_ID", help="The charge with this id belongs to this review.")
 @click.option("--never-added", is_flag=True, help="The charge was certainly never added.")
-@click.option("--accept", is_flag=True, help="The invoice is right as `inbox show` shows it.")
+@click.option("--accept", is_flag=True, help="The invoice that `inbox show` shows is right.")
 @click.option(
     "--adding",
     type=int,
     metavar="NUMBER",
     show_default="the last open one",
-    help="The number of the adding in the journal, if there are several.",
+    help="Which request to add a charge, by its number in the journal, if several are open.",
 )
 @click.option("--note", default="", help="The reason, for the journal.")
 @json_option
@@ -188,8 +188,8 @@ def resolve(
 ) -> None:
     """Decide what happens to an unresolved hook, and save the decision in its journal.
 
-    The next delivery acts on the decision. If the hook was already acknowledged, the receiver's next second
-    look does.
+    The next delivery acts on the decision. If the hook was already acknowledged, the receiver acts on it when
+    it checks the invoice again.
 
     Example: tallyhook inbox resolve f00dfeed --ours 7a1c --note "seen in the console"
     """

@@ -26,7 +26,7 @@ class Client(BaseClient):
             charges = client.list_subscription_unbilled_charges("S1")
 
     Chargemonk's pages don't show the path of `add_charge`. To use that call, pass a path such as "addCharge".
-    The token is sent in the form of a POST (documented).
+    The token is sent as a form field of a POST (documented).
     """
 
     def __init__(

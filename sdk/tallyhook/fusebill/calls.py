@@ -120,7 +120,7 @@ def new_billing_period_definition(
 ) -> Call[BillingPeriodDefinition]:
     """Create a definition. It bills nothing until a subscription is moved into it (documented).
 
-    You may omit `date` only if `billing_period_type` isn't SPECIFIED_DATE. The client doesn't retry this
+    `date` is required if `billing_period_type` is SPECIFIED_DATE. The client doesn't retry this
     call, because a retry could create two. After `NoAnswer`, read the customer's definitions.
 
     Raises:

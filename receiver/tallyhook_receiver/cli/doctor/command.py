@@ -36,7 +36,7 @@ def doctor(url: str | None, env_file: Path | None, prefix: str, as_json: bool) -
 
     Reads the variables of `Receiver.from_environment`. Sends signed test hooks of the type `tallyhook.doctor`
     to --url, and deletes them from the inbox afterwards. No handler gets them. Exits with 1 if something is
-    bad. Findings marked ! are doubtful but may be intended.
+    bad. A ! marks what looks wrong but may be intended.
 
     Example: tallyhook doctor --env-file /etc/tallyhook.env --url https://billing.example.com/hooks
     """
