@@ -1,6 +1,7 @@
 """A usage audit with late, lost and misleading answers must never report a wrong bill as good."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tallyhook import chargemonk, cleverbridge, fusebill
+from tallyhook import InvoicePeriod, calls, chargemonk, cleverbridge, fusebill
 from tallyhook.audit import Audit, FileJournal, Outcome, Standing, System, apply
 from tallyhook.errors import DecodeError, WrongDocument
 from tallyhook_mock import serve
@@ -102,6 +103,25 @@ def test_a_run_that_was_declined_is_not_executed(stage: Tampered, journal: FileJ
     outcome = stage.audited("cheddar", journal)
     assert (outcome.standing, outcome.is_good) == (Standing.FAILED, False)
     assert "declined" in outcome.problem
+
+
+@pytest.mark.parametrize(("used", "declared"), [(6, 9), (6, 6), (9, 6), (0, 4)])
+def test_an_edited_plan_is_no_proof_of_a_quantity(
+    stage: Tampered, journal: FileJournal, used: int, declared: int
+) -> None:
+    """The invoice that is held keeps the terms without included units, whatever the plan includes now."""
+    stage.server.advance_to(DAY)
+    held = InvoicePeriod.OUTSTANDING
+    stage.cheddar.set_item_quantity("IDA", "GB25", used, invoice_period=held)
+    item = {"code": "GB25", "quantityIncluded": "3", "overageAmount": "1.00", "isPeriodic": "1"}
+    form = tuple((f"items[0][{name}]", value) for name, value in item.items())
+    stage.cheddar.send(replace(calls.edit_plan("BASE"), method="POST", form=form))
+    outcome = stage.audited("cheddar", journal, declared)
+    still_held = stage.cheddar.get_customer("IDA").subscription.outstanding_invoice is not None
+    assert (outcome.standing, still_held, stage.bills()["cheddar"]) in [
+        (Standing.EXECUTED, False, [f"{50 + declared}.00"]),
+        (Standing.FAILED, True, ["50.00"]),  # only the sign-up's
+    ]
 
 
 def test_a_window_that_closes_while_a_quantity_is_set_is_late(stage: Tampered, journal: FileJournal) -> None:

@@ -186,6 +186,7 @@ class Application:
             # The next attempt gives up an adding that was still open at the start.
             raise reading.unknown("an earlier request may still arrive and change the invoice", left)
         yield from self._verified()
+        self.review.verified |= self.sending.answered
 
         ran, note = False, ""
         if self.declaration.run_when_done and not self.is_second_look:

@@ -152,7 +152,7 @@ def difference(
     """Like `compare`, with a ledger whose claims are up to date. `awaited` charges count as added."""
     coming = [adding.charge for adding in awaited if adding.charge in declaration.charges]
     changes = (
-        *_quantities(declaration, customer, invoice, review.plan),
+        *_quantities(review, declaration, customer, invoice),
         *_charges(declaration, ledger.ours(invoice), coming),
     )
     deleted = {change.charge_id for change in changes if isinstance(change, DeleteCharge)}
@@ -197,26 +197,38 @@ def _title(review: "Review") -> str:
 
 
 def _quantities(
-    declaration: Declaration, customer: Customer, invoice: Invoice, plan: Plan
+    review: "Review", declaration: Declaration, customer: Customer, invoice: Invoice
 ) -> Iterable[SetQuantity]:
     for code, quantity in declaration.quantities.items():
-        item = next((item for item in plan.items if item.code == code), PlanItem())
-        included = {item.quantity_included, *_included_now(customer, plan, code)}
-        # If the plan was edited since the hook, it is unknown what counts for this invoice.
+        item = next((item for item in review.plan.items if item.code == code), PlanItem())
+        proven = _included_in(review.invoice, code)
+        included = {item.quantity_included, *_included_now(customer, review.plan, code)}
+        if proven is not None:
+            included.add(proven)
+        # If there are several, the plan was edited, and it is unknown which one counts for this invoice.
         is_wrong = any if invoice.is_paid else all
         was = _quantity(invoice, code)
         contradicted = was is not None and was != quantity
         if was is None and (overage := _overage_charge(invoice, code)) is not None:
-            # An item's charge shows only the units above the included quantity. If it shows 0 and some units
-            # are included, the quantity stays unknown.
             contradicted = is_wrong(overage.quantity != _overage(quantity, each) for each in included)
-            if len(included) == 1 and (overage.quantity > 0 or item.quantity_included == 0):
+            # A charge shows the units above the included quantity. If that isn't certain, or the charge shows 0,
+            # the item's quantity is unknown. It is then set.
+            is_certain = review.is_from_hook or proven is not None or review.verified.get(code) == quantity
+            if is_certain and len(included) == 1 and (overage.quantity > 0 or item.quantity_included == 0):
                 was = money.total((overage.quantity, item.quantity_included))
         elif was is None and invoice.is_paid and any(charge.id for charge in invoice.charges):
             # A bill without a line for the item didn't bill any of it.
             contradicted = item.overage_amount > 0 and any(_overage(quantity, each) > 0 for each in included)
         if was != quantity:
             yield SetQuantity(item=code, quantity=quantity, was=was, contradicted=contradicted)
+
+
+def _included_in(invoice: Invoice, code: str) -> Decimal | None:
+    """The included quantity that an invoice proves by showing an item's quantity and its overage."""
+    quantity, overage = _quantity(invoice, code), _overage_charge(invoice, code)
+    if quantity is None or overage is None or overage.quantity <= 0:
+        return None
+    return money.total((quantity, overage.quantity.copy_negate()))
 
 
 def _included_now(customer: Customer, plan: Plan, code: str) -> Iterable[Decimal]:

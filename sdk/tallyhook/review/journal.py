@@ -273,7 +273,7 @@ def _plain(value: object) -> str:
     """Encode a subclass of datetime, such as freezegun's."""
     if isinstance(value, datetime):
         return value.isoformat()
-    raise NotImplementedError(type(value).__name__)
+    raise TypeError(f"an entry can't contain a {type(value).__name__}")
 
 
 def decode(entry: bytes) -> Entry:

@@ -55,6 +55,9 @@ class Review(Shown):
         self._quantities: dict[str, Decimal] = {}
         self._charges: list[DeclaredCharge] = []
         self._run_when_done = False
+        # A hook's plan is as it was when the invoice was held. A document's may have been edited since.
+        self.is_from_hook = product is not None
+        self.verified: dict[str, Decimal] = {}  # the quantities that this object has set and read back
         self._is_closed = False
         self.is_late = False
 
