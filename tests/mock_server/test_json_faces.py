@@ -11,6 +11,7 @@ from tallyhook_mock import Server, serve
 from tallyhook_mock.catalog.writing import dump_catalog
 from tallyhook_mock.systems.chargemonk.state import State as Chargemonk
 from tallyhook_mock.systems.cleverbridge.state import State as Cleverbridge
+from tallyhook_mock.systems.fusebill.api import ROUTES
 from tallyhook_mock.systems.fusebill.state import State as Fusebill
 
 from . import cleverbridge_world, fusebill_face
@@ -202,4 +203,16 @@ def test_fusebill_overlooks_nothing(
     answer = send(http, method, f"/v1/{path}", body, headers={"Authorization": "Basic wick-and-oil"})
     assert answer.status_code == 400, answer.text
     assert [word for word in ("unknown", "twice", "takes none") if word in answer.text], answer.text
+    assert everything(server) == before
+
+
+@pytest.mark.parametrize(("method", "path"), sorted({(method, path) for method, path, _, _ in ROUTES}))
+def test_no_call_of_fusebill_takes_an_unknown_parameter(
+    server: Server, http: httpx.Client, method: str, path: str
+) -> None:
+    before = everything(server)
+    at = f"/v1/{path.replace('{id}', '1')}?nonsense=1"
+    answer = send(http, method, at, "", headers={"Authorization": "Basic wick-and-oil"})
+    assert answer.is_client_error, answer.text
+    assert "nonsense" in answer.text or answer.status_code == 404, answer.text
     assert everything(server) == before

@@ -23,7 +23,7 @@ from tallyhook_mock.systems.fusebill import (
 from tallyhook_mock.systems.fusebill.documents import error_document, write
 from tallyhook_mock.systems.fusebill.listing import Page
 from tallyhook_mock.systems.fusebill.refusal import Refusal, invalid
-from tallyhook_mock.systems.fusebill.request import DIGITS, Call, Handler, Query
+from tallyhook_mock.systems.fusebill.request import DIGITS, Call, Handler, Query, check_query
 from tallyhook_mock.systems.fusebill.state import State
 
 if TYPE_CHECKING:
@@ -103,6 +103,7 @@ def _carry_out(state: State, request: Request, body: bytes | None, at: datetime)
     state.catch_up(at)  # while the clock runs, work that is due now may still be pending
     state.actor = "api"
     query = Query(request.scope["query_string"])
+    check_query(handle, query)
     document: object = handle(Call(state, number, body, query, at))
     return document
 

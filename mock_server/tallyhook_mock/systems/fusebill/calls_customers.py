@@ -13,7 +13,7 @@ from tallyhook_mock.systems.fusebill.listing import Fields as Columns
 from tallyhook_mock.systems.fusebill.listing import page
 from tallyhook_mock.systems.fusebill.model import Customer, Purchase
 from tallyhook_mock.systems.fusebill.refusal import conflict, invalid, not_found
-from tallyhook_mock.systems.fusebill.request import Call, Fields, Route, without_query
+from tallyhook_mock.systems.fusebill.request import Call, Fields, Route, reads_query
 from tallyhook_mock.systems.fusebill.rules import NewCustomer
 
 __all__ = ["ROUTES"]
@@ -39,16 +39,15 @@ _CUSTOMER = (
 )
 
 
+@reads_query
 def list_customers(call: Call) -> Any:
     return page(call.query, [*call.state.accounts().values()], _CUSTOMERS, customer_document)
 
 
-@without_query
 def get_customer(call: Call) -> Any:
     return customer_document(call.state.customer(call.id))
 
 
-@without_query
 def overview(call: Call) -> Any:
     """The customer, with its subscriptions and counts. The shape is inferred."""
     customer = call.state.customer(call.id)
@@ -61,7 +60,6 @@ def overview(call: Call) -> Any:
     }
 
 
-@without_query
 def create_customer(call: Call) -> Any:
     """Create a customer as a draft. The statuses are documented; starting as a draft is inferred."""
     fields = Fields(call.body, _CUSTOMER)
@@ -75,7 +73,6 @@ def create_customer(call: Call) -> Any:
     return customer_document(rules.new_customer(call.state, new, call.at))
 
 
-@without_query
 def edit_customer(call: Call) -> Any:
     fields = Fields(call.body, _CUSTOMER)
     customer = call.state.customer(fields.id("id"))
@@ -102,12 +99,10 @@ def _in_body(call: Call) -> Customer:
     return call.state.customer(Fields(call.body, ("customerId",)).id("customerId"))
 
 
-@without_query
 def activate_customer(call: Call) -> Any:
     return _turn(call, _in_body(call), "Active", ("Draft",))
 
 
-@without_query
 def cancel_customer(call: Call) -> Any:
     """Cancel a customer. Its subscriptions end too (inferred)."""
     customer = _in_body(call)
@@ -119,12 +114,10 @@ def cancel_customer(call: Call) -> Any:
     return _turn(call, customer, "Cancelled", ("Draft", "Active", "Hold"))
 
 
-@without_query
 def hold_customer(call: Call) -> Any:
     return _turn(call, call.state.customer(call.id), "Hold", ("Active",))
 
 
-@without_query
 def unhold_customer(call: Call) -> Any:
     return _turn(call, _in_body(call), "Active", ("Hold",))
 
@@ -138,13 +131,13 @@ _PURCHASES: Columns = {
 }
 
 
+@reads_query
 def list_purchases(call: Call) -> Any:
     customer = call.state.customer(call.id)
     found = [each for each in call.state.purchases.values() if each.customer is customer]
     return page(call.query, found, _PURCHASES, purchase_document)
 
 
-@without_query
 def create_purchase(call: Call) -> Any:
     fields = Fields(call.body, ("customerId", "productId", "quantity", "name"))
     customer, number = call.state.customer(fields.id("customerId")), fields.id("productId")
@@ -157,6 +150,7 @@ def create_purchase(call: Call) -> Any:
     return purchase_document(purchase)
 
 
+@reads_query
 def finalise_purchase(call: Call) -> Any:
     is_preview, holds = call.query.flag("preview"), call.query.flag("temporarilyDisableAutoPost")
     call.query.nothing_else()
@@ -166,7 +160,6 @@ def finalise_purchase(call: Call) -> Any:
     return purchase_document(purchase)
 
 
-@without_query
 def cancel_purchase(call: Call) -> Any:
     purchase = _purchase(call)
     usage.cancel_purchase(purchase)

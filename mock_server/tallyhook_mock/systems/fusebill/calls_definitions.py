@@ -13,7 +13,7 @@ from tallyhook_mock.systems.fusebill.listing import Fields as Columns
 from tallyhook_mock.systems.fusebill.listing import page
 from tallyhook_mock.systems.fusebill.model import BillingPeriodDefinition, BillingPeriodType, Settings
 from tallyhook_mock.systems.fusebill.refusal import invalid
-from tallyhook_mock.systems.fusebill.request import TERMS, Call, Fields, Route, without_query
+from tallyhook_mock.systems.fusebill.request import TERMS, Call, Fields, Route, reads_query
 
 __all__ = ["ROUTES"]
 
@@ -34,28 +34,25 @@ _DEFINITIONS: Columns = {
 }
 
 
+@reads_query
 def list_definitions(call: Call) -> Any:
     found = call.state.customer(call.id).definitions
     return page(call.query, found, _DEFINITIONS, definition_document)
 
 
-@without_query
 def get_definition(call: Call) -> Any:
     return definition_document(call.state.definition(call.id))
 
 
-@without_query
 def get_by_subscription(call: Call) -> Any:
     return definition_document(call.state.subscription(call.id).definition)
 
 
-@without_query
 def preview_definition(call: Call) -> Any:
     """Show what would be created, with its next recharge date, without creating it (documented)."""
     return definition_document(_new_definition(call, is_preview=True))
 
 
-@without_query
 def create_definition(call: Call) -> Any:
     return definition_document(_new_definition(call, is_preview=False))
 
@@ -88,7 +85,6 @@ def _new_definition(call: Call, *, is_preview: bool) -> BillingPeriodDefinition:
     return definition
 
 
-@without_query
 def edit_definition(call: Call) -> Any:
     """Edit a definition; its id is in the path or the body. Read-only fields may be sent unchanged."""
     fields = Fields(call.body, ("interval", *FIELDS))
@@ -112,7 +108,6 @@ def edit_definition(call: Call) -> Any:
     return definition_document(definition)
 
 
-@without_query
 def delete_definition(call: Call) -> None:
     rules.delete_definition(call.state, call.state.definition(call.id), call.at)
 

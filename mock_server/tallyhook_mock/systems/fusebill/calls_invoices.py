@@ -15,7 +15,7 @@ from tallyhook_mock.systems.fusebill.listing import Fields as Columns
 from tallyhook_mock.systems.fusebill.listing import page
 from tallyhook_mock.systems.fusebill.model import Customer, Draft, Invoice
 from tallyhook_mock.systems.fusebill.refusal import invalid, not_found
-from tallyhook_mock.systems.fusebill.request import TERMS, Call, Fields, Route, without_query
+from tallyhook_mock.systems.fusebill.request import TERMS, Call, Fields, Route, reads_query
 
 __all__ = ["ROUTES"]
 
@@ -37,18 +37,19 @@ def _span(draft: Draft) -> tuple[datetime | None, datetime | None]:
     return min(starts, default=None), max(ends, default=None)
 
 
+@reads_query
 def list_drafts(call: Call) -> Any:
     """List drafts without their charges (documented)."""
     found = [*call.state.drafts()]
     return page(call.query, found, _DRAFTS, lambda each: draft_document(each, with_charges=False))
 
 
+@reads_query
 def list_drafts_of_customer(call: Call) -> Any:
     found = call.state.customer(call.id).drafts
     return page(call.query, found, _DRAFTS, lambda each: draft_document(each, with_charges=False))
 
 
-@without_query
 def get_draft(call: Call) -> Any:
     return draft_document(call.state.draft(call.id))
 
@@ -71,7 +72,6 @@ _CHARGE = (
 )
 
 
-@without_query
 def patch_draft(call: Call) -> Any:
     """Update or delete charges of a draft. Charges can't be added (documented)."""
     fields = Fields(call.body, ("id", "notes", "poNumber", "netTermsSet", "netTerms", "draftCharges"))
@@ -118,6 +118,7 @@ def _edit(given: object) -> ChargeEdit:
     )
 
 
+@reads_query
 def post_draft(call: Call) -> Any:
     """Post a whole draft, or only some of its charges (documented)."""
     number, only = call.query.whole("draftInvoiceId", 0), call.query.ids("draftChargeIds")
@@ -151,22 +152,26 @@ _INVOICES: Columns = {
 }
 
 
+@reads_query
 def list_invoices(call: Call) -> Any:
     return page(call.query, [*call.state.invoices()], _INVOICES, lambda each: invoice_document(*each))
 
 
+@reads_query
 def list_invoice_summaries(call: Call) -> Any:
     """List invoices without their charges (inferred)."""
     found = [*call.state.invoices()]
     return page(call.query, found, _INVOICES, lambda each: invoice_document(*each, with_charges=False))
 
 
+@reads_query
 def list_invoices_of_customer(call: Call) -> Any:
     customer = call.state.customer(call.id)
     found: list[tuple[Customer, Invoice]] = [(customer, invoice) for invoice in customer.invoices]
     return page(call.query, found, _INVOICES, lambda each: invoice_document(*each))
 
 
+@reads_query
 def get_invoice(call: Call) -> Any:
     """One invoice. Both parameters are accepted but have no effect, since the mock never groups charges."""
     call.query.flag("showTrackedItems")
@@ -175,7 +180,6 @@ def get_invoice(call: Call) -> Any:
     return invoice_document(*call.state.invoice(call.id))
 
 
-@without_query
 def patch_invoice(call: Call) -> Any:
     fields = Fields(call.body, ("id", "notes", "netTermsSet", "netTerms", "hideOnSSP", "hideOnSSPSet"))
     customer, invoice = call.state.invoice(fields.id("id"))

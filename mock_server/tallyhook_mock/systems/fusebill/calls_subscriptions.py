@@ -18,7 +18,7 @@ from tallyhook_mock.systems.fusebill.listing import Fields as Columns
 from tallyhook_mock.systems.fusebill.listing import page
 from tallyhook_mock.systems.fusebill.model import BillingPeriodDefinition, Frequency, Item
 from tallyhook_mock.systems.fusebill.refusal import conflict, invalid, not_found
-from tallyhook_mock.systems.fusebill.request import Call, Fields, Route, read_back, without_query
+from tallyhook_mock.systems.fusebill.request import Call, Fields, Route, read_back, reads_query
 from tallyhook_mock.systems.fusebill.rules import NewSubscription
 from tallyhook_mock.systems.fusebill.state import State
 
@@ -66,23 +66,23 @@ _SUBSCRIPTION = (
 )
 
 
+@reads_query
 def list_subscriptions(call: Call) -> Any:
     return page(call.query, [*call.state.subscriptions()], _SUBSCRIPTIONS, subscription_document)
 
 
+@reads_query
 def list_subscriptions_of_customer(call: Call) -> Any:
     found = call.state.customer(call.id).subscriptions
     return page(call.query, found, _SUBSCRIPTIONS, subscription_document)
 
 
 def get_subscription(call: Call) -> Any:
-    call.query.nothing_else()
     return subscription_document(call.state.subscription(call.id))
 
 
 def create_subscription(call: Call) -> Any:
     """Create a draft. It bills nothing until it is activated."""
-    call.query.nothing_else()
     fields = Fields(call.body, ("customerId", "planFrequencyId", "reference"))
     customer, number = call.state.customer(fields.id("customerId")), fields.id("planFrequencyId")
     frequency = call.state.frequencies.get(number)
@@ -96,7 +96,6 @@ def create_subscription(call: Call) -> Any:
 
 def edit_subscription(call: Call) -> Any:
     """Edit a subscription by sending it back changed. Only `reference` can be changed."""
-    call.query.nothing_else()
     fields = Fields(call.body, _SUBSCRIPTION)
     subscription = call.state.subscription(fields.id("id"))
     now = read_back(subscription_document(subscription))
@@ -108,6 +107,7 @@ def edit_subscription(call: Call) -> Any:
     return subscription_document(subscription)
 
 
+@reads_query
 def patch_subscription(call: Call) -> Any:
     """Move a subscription to another billing period (inferred: the page only names the fields)."""
     is_preview = call.query.flag("preview")
@@ -125,7 +125,6 @@ def patch_subscription(call: Call) -> Any:
     return subscription_document(subscription)
 
 
-@without_query
 def move_subscription(call: Call) -> Any:
     """Move to an existing definition or a new one. This call exists only in the mock; no page shows one."""
     subscription = call.state.subscription(call.id)
@@ -144,6 +143,7 @@ def _target(state: State, fields: Fields, frequency: Frequency) -> BillingPeriod
     raise invalid("billingPeriodDefinitionId", "this, or the invoiceDay of a new definition, is required")
 
 
+@reads_query
 def activate_subscription(call: Call) -> Any:
     is_preview, holds = call.query.flag("preview"), call.query.flag("temporarilyDisableAutoPost")
     call.query.nothing_else()
@@ -153,14 +153,12 @@ def activate_subscription(call: Call) -> Any:
     return subscription_document(subscription)
 
 
-@without_query
 def provision_subscription(call: Call) -> Any:
     subscription = call.state.subscription(call.id)
     subscription.provisioned = call.at
     return subscription_document(subscription)
 
 
-@without_query
 def cancel_subscription(call: Call) -> Any:
     """Cancel a subscription. The options are not known; without one, nothing is refunded."""
     fields = Fields(call.body, ("subscriptionId", "cancellationOption"))
@@ -173,7 +171,6 @@ def cancel_subscription(call: Call) -> Any:
     return subscription_document(subscription)
 
 
-@without_query
 def delete_subscription(call: Call) -> None:
     subscription = call.state.subscription(call.id)
     if subscription.status != "Draft":
@@ -200,11 +197,13 @@ _PRODUCT = (
 )
 
 
+@reads_query
 def set_quantity(call: Call) -> Any:
     """Set a quantity. `quantity` is absolute; the other fields are sent back as read (documented)."""
     return _change_quantity(call, _PRODUCT, "id", is_absolute=True)
 
 
+@reads_query
 def change_quantity(call: Call) -> Any:
     """Change a quantity by a difference, `deltaQuantity` (documented)."""
     return _change_quantity(
@@ -249,6 +248,7 @@ class _Operation(StrEnum):
 _ITEM = ("reference", "name", "description")
 
 
+@reads_query
 def insert_item(call: Call) -> Any:
     """Add a tracked item. The names of its fields other than `reference` are inferred."""
     holds = _item_query(call)
@@ -260,6 +260,7 @@ def insert_item(call: Call) -> Any:
     return item_document(product, item)
 
 
+@reads_query
 def edit_item(call: Call) -> Any:
     holds = _item_query(call)
     fields = Fields(call.body, ("id", "uri", "subscriptionProductId", *_ITEM))
@@ -271,6 +272,7 @@ def edit_item(call: Call) -> Any:
     return item_document(product, item)
 
 
+@reads_query
 def patch_items(call: Call) -> Any:
     """Insert, update and delete several items, all or none (documented; the shape is inferred)."""
     holds = _item_query(call)
@@ -310,7 +312,6 @@ def _item(fields: Fields, old: Item) -> Item:
     return replace(old, **given)
 
 
-@without_query
 def get_product(call: Call) -> Any:
     return product_document(*call.state.product(call.id))
 

@@ -5,7 +5,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
-from functools import wraps
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import parse_qsl
 
@@ -24,9 +23,10 @@ __all__ = [
     "Handler",
     "Query",
     "Route",
+    "check_query",
     "moment",
     "read_back",
-    "without_query",
+    "reads_query",
 ]
 
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -228,15 +228,19 @@ class Call(Value, frozen=True):
 Handler: TypeAlias = Callable[[Call], Any]
 
 
-def without_query(handle: Handler) -> Handler:
-    """Return a handler that refuses every query parameter, such as `preview`, before it calls `handle`."""
+_READING: set[Handler] = set()
 
-    @wraps(handle)
-    def checked(call: Call) -> Any:
-        call.query.nothing_else()
-        return handle(call)
 
-    return checked
+def reads_query(handle: Handler) -> Handler:
+    """Mark a handler that reads its query, and calls `nothing_else` itself."""
+    _READING.add(handle)
+    return handle
+
+
+def check_query(handle: Handler, query: Query) -> None:
+    """Raise Refusal for any parameter, such as `preview`, unless this handler reads its query."""
+    if handle not in _READING:
+        query.nothing_else()
 
 
 # The method, the path in lower case, the name that faults use for the action, and the handler.
