@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from tallyhook import signing
-from tallyhook.cheddar.calls.call import BASE_URL
+from tallyhook.cheddar import BASE_URL
 from tallyhook_receiver.errors import SettingsError
 from tallyhook_receiver.options import ARGUMENTS, Options, Setting, listed
 from tallyhook_receiver.sources.cheddar import Cheddar

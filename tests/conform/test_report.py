@@ -59,7 +59,7 @@ def verdicts(state: State) -> list[report.Verdict]:
 def test_ten_flipped_rules_are_reported_and_no_other(
     verdicts: list[report.Verdict], flipped: dict[str, Any]
 ) -> None:
-    otherwise = {each.rule: each.found for each in verdicts if each.outcome is Outcome.OTHERWISE}
+    otherwise = {each.rule: each.found for each in verdicts if each.outcome is Outcome.DIFFERENT}
     assert otherwise == flipped
     assert report.counts(verdicts) == {
         "as assumed": len(SETTINGS) - 10,
@@ -68,7 +68,7 @@ def test_ten_flipped_rules_are_reported_and_no_other(
         "waiting": 0,
     }
     for each in verdicts:
-        assert bool(each.ours) == (each.outcome is Outcome.OTHERWISE)
+        assert bool(each.ours) == (each.outcome is Outcome.DIFFERENT)
         assert each.theirs
 
 

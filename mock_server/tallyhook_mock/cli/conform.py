@@ -327,7 +327,7 @@ def _report(
         print_json([_plain(verdict) for verdict in verdicts])
     else:
         click.echo(report.as_text(verdicts), nl=False)
-    if any(verdict.outcome is report.Outcome.OTHERWISE for verdict in verdicts):
+    if any(verdict.outcome is report.Outcome.DIFFERENT for verdict in verdicts):
         sys.exit(BAD)
 
 

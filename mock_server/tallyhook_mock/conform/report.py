@@ -31,7 +31,7 @@ __all__ = [
 
 class Outcome(StrEnum):
     AS_ASSUMED = "as assumed"
-    OTHERWISE = "different"
+    DIFFERENT = "different"
     NOT_FOUND_OUT = "not found out"
     WAITING = "waiting"
 
@@ -78,12 +78,12 @@ def judge(
     the assumptions. It is only called for the rules where the service doesn't follow the assumption.
     """
     expected = {rule: assumed.get(rule, default(rule)) for rule in state.probes}
-    otherwise = [
+    differing = [
         rule
         for rule, progress in state.probes.items()
         if progress.finding is not None and progress.finding.value != expected[rule]
     ]
-    ours = rehearse(otherwise) if otherwise else {}
+    ours = rehearse(differing) if differing else {}
     return [
         _verdict(rule, expected[rule], progress, ours.get(rule))
         for rule, progress in sorted(state.probes.items())
@@ -93,7 +93,7 @@ def judge(
 def _verdict(rule: str, assumed: Value, progress: Progress, ours: Finding | None) -> Verdict:
     standing, found = SETTINGS[rule].standing, progress.finding
     if found is not None:
-        outcome = Outcome.AS_ASSUMED if found.value == assumed else Outcome.OTHERWISE
+        outcome = Outcome.AS_ASSUMED if found.value == assumed else Outcome.DIFFERENT
         mine = ours.shows if ours else ""
         return Verdict(rule, standing, assumed, outcome, found.value, theirs=found.shows, ours=mine)
     if progress.reason:
@@ -120,7 +120,7 @@ def as_text(verdicts: Sequence[Verdict]) -> str:
     """
     parts = []
     for verdict in verdicts:
-        if verdict.outcome is Outcome.OTHERWISE:
+        if verdict.outcome is Outcome.DIFFERENT:
             parts.append(
                 f"{verdict.rule}: different, {told(verdict.found or [])} instead of {told(verdict.assumed)}"
                 f" ({verdict.standing})\n  {verdict.meaning}\n"

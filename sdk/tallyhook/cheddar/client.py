@@ -8,8 +8,8 @@ from typing import Unpack
 
 from tallyhook._call import Pairs
 from tallyhook._client import AsyncOptions, BaseAsyncClient, BaseClient, Method, Options, basic
+from tallyhook.cheddar import BASE_URL as BASE_URL
 from tallyhook.cheddar import calls
-from tallyhook.cheddar.calls.call import BASE_URL as BASE_URL
 
 
 class _Methods:

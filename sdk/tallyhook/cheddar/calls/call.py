@@ -10,8 +10,6 @@ from tallyhook.cheddar.models import Customer, Id, Invoice, Item, Plan, PlanItem
 
 T = TypeVar("T")
 
-BASE_URL = "https://getcheddar.com/xml"
-
 CustomerRef = str | Id | Customer
 ItemRef = str | Id | Item | PlanItem
 InvoiceRef = int | str | Id | Invoice
