@@ -211,8 +211,8 @@ def _quantities(
         contradicted = was is not None and was != quantity
         if was is None and (overage := _overage_charge(invoice, code)) is not None:
             contradicted = is_wrong(overage.quantity != _overage(quantity, each) for each in included)
-            # A charge shows the units above the included quantity. If that isn't certain, or the charge shows 0,
-            # the item's quantity is unknown. It is then set.
+            # A charge shows the units above the included quantity. If that isn't certain, or the charge
+            # shows 0, the item's quantity is unknown. It is then set.
             is_certain = review.is_from_hook or proven is not None or review.verified.get(code) == quantity
             if is_certain and len(included) == 1 and (overage.quantity > 0 or item.quantity_included == 0):
                 was = money.total((overage.quantity, item.quantity_included))
