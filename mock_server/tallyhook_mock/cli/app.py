@@ -31,14 +31,14 @@ _PLACES = {
     "rules": Place(f"{_HERE}.catalog:rules", "Show which of Cheddar's rules are uncertain."),
     "customers": Place(f"{_HERE}.customers:customers", "List, add and edit customers."),
     "charge": Place(f"{_HERE}.billing:charge", "Charge or credit a customer."),
-    "usage": Place(f"{_HERE}.billing:usage", "Set or add what a customer has used."),
+    "usage": Place(f"{_HERE}.billing:usage", "Set a customer's usage, or add to it."),
     "bill": Place(f"{_HERE}.billing:bill", "Run a customer's billing period to its end."),
     "run": Place(f"{_HERE}.billing:run", "Run a customer's outstanding invoice now."),
     "invoice": Place(f"{_HERE}.billing:invoice", "Show an invoice."),
     "timeline": Place(f"{_HERE}.timeline:timeline", "Show what happened to a customer."),
     "forecast": Place(f"{_HERE}.timeline:forecast", "Show what a customer will be billed next."),
-    "calls": Place(f"{_HERE}.calls:calls", "Show the calls of the billing APIs."),
-    "conform": Place(f"{_HERE}.conform:conform", "Find out which rules a server follows."),
+    "calls": Place(f"{_HERE}.calls:calls", "Show the calls to the billing APIs."),
+    "conform": Place(f"{_HERE}.conform:conform", "Find out which of Cheddar's rules a server follows."),
     "record": Place(f"{_HERE}.record:record", "Record calls between an application and a service."),
     "compare": Place(f"{_HERE}.record:compare", "Repeat recorded calls on a mock and show what differs."),
     "listen": Place(f"{_HERE}.listen:listen", "Print hooks as they arrive."),
@@ -47,8 +47,8 @@ _PLACES = {
     "doctor": Place(f"{_RECEIVER}.doctor:doctor", "Check a receiver's settings and environment."),
     "clock": Place(f"{_HERE}.clock:clock", "Show or move the mock's clock."),
     "hooks": Place(f"{_HERE}.hooks:hooks", "List, retry, replay and cancel hooks."),
-    "listeners": Place(f"{_HERE}.listeners:listeners", "List and change where hooks are sent."),
-    "faults": Place(f"{_HERE}.faults:faults", "Make things go wrong on purpose."),
+    "listeners": Place(f"{_HERE}.listeners:listeners", "List and change the listeners that get hooks."),
+    "faults": Place(f"{_HERE}.faults:faults", "Make calls and hooks fail on purpose."),
     "snapshot": Place(f"{_HERE}.snapshot:snapshot", "Save the mock's state, and restore it."),
     "inbox": Place(f"{_RECEIVER}.inbox:inbox", "Show a receiver's hooks, and retry or resolve them."),
     "completion": Place(f"{_HERE}.completion:completion", "Print a script for shell completion."),
@@ -80,7 +80,7 @@ class _Commands(Group):
 @click.group("tallyhook", cls=_Commands, context_settings={"show_default": True, "max_content_width": 100})
 @click.version_option(tallyhook.__version__, message="tallyhook %(version)s")
 def app() -> None:
-    """Tally usage, hook the invoice: run and test code against Cheddar's billing."""
+    """Run and test code against a mock of Cheddar's billing."""
 
 
 def commands() -> Iterator[tuple[str, Command]]:

@@ -21,7 +21,7 @@ item_argument = click.argument("item", metavar="ITEM", help="The code of an item
 
 @click.group(cls=Group)
 def usage() -> None:
-    """Set or add what a customer has used."""
+    """Set a customer's usage, or add to it."""
 
 
 @usage.command("set")
@@ -35,7 +35,7 @@ def usage() -> None:
 def set_(
     customer: str, item: str, quantity: str, outstanding: bool, product: str | None, url: str, as_json: bool
 ) -> None:
-    """Set the counter of an item, as `customers/set-item-quantity` does, and print the invoice.
+    """Set an item's counter, as the call `customers/set-item-quantity` does, and print the invoice.
 
     Example: tallyhook usage set ada GB 600
     """
@@ -53,7 +53,7 @@ def set_(
 def add(
     customer: str, item: str, quantity: str, outstanding: bool, product: str | None, url: str, as_json: bool
 ) -> None:
-    """Add to the counter of an item, as `customers/add-item-quantity` does, and print the invoice.
+    """Add to an item's counter, as the call `customers/add-item-quantity` does, and print the invoice.
 
     Example: tallyhook usage add ada GB 12.5
     """
@@ -82,8 +82,8 @@ def _change(
 @click.command(cls=Command, context_settings={"ignore_unknown_options": True})
 @customer_argument
 @click.argument("code", metavar="CODE", help="The charge's code.")
-@click.argument("amount", metavar="AMOUNT", help="The amount of each, such as 5.00; a credit if negative.")
-@click.option("--quantity", type=click.IntRange(min=1), default=1, help="How many.")
+@click.argument("amount", metavar="AMOUNT", help="The amount per unit, such as 5.00; a credit if negative.")
+@click.option("--quantity", type=click.IntRange(min=1), default=1, help="The number of units.")
 @click.option("--description", metavar="TEXT", help="A description for the customer.")
 @outstanding_option
 @product_option
@@ -100,7 +100,7 @@ def charge(
     url: str,
     as_json: bool,
 ) -> None:
-    """Add a charge or a credit to an invoice, like `customers/add-charge`, and print the invoice.
+    """Add a charge or credit to an invoice, as the call `customers/add-charge` does, and print the invoice.
 
     Example: tallyhook charge ada SETUP 5.00 --description "Setting things up"
 
@@ -133,7 +133,7 @@ def bill(customer: str, within: str, product: str | None, url: str, as_json: boo
     """Run a customer's billing period to its end, and print the invoice.
 
     Moves the clock to the bill date, delivers hooks until they are acknowledged, and runs the invoice an
-    hour later. If an invoice is already held or released, it runs only that invoice. Exits with 1 unless the
+    hour later. If an invoice is already held or released, only that invoice is run. Exits with 1 unless the
     invoice was paid.
 
     Example: tallyhook bill ada
@@ -155,7 +155,7 @@ def bill(customer: str, within: str, product: str | None, url: str, as_json: boo
 @mock_option
 @json_option
 def run(customer: str, product: str | None, url: str, as_json: bool) -> None:
-    """Run a customer's outstanding invoice now, like `customers/run-outstanding`, and print it.
+    """Run a customer's outstanding invoice now, as the call `customers/run-outstanding` does, and print it.
 
     Example: tallyhook run ada
     """
@@ -172,8 +172,8 @@ def run(customer: str, product: str | None, url: str, as_json: bool) -> None:
 
 @click.command(cls=Command)
 @customer_argument
-@click.option("--outstanding", is_flag=True, help="The outstanding invoice, not the current one.")
-@click.option("--number", type=int, help="Any invoice, by its number.")
+@click.option("--outstanding", is_flag=True, help="Show the outstanding invoice, not the current one.")
+@click.option("--number", type=int, help="Show the invoice with this number.")
 @product_option
 @mock_option
 @json_option

@@ -39,9 +39,9 @@ def calls(
     url: str,
     as_json: bool,
 ) -> None:
-    """List the latest calls of the billing APIs, newest last. Cards and passwords are never saved.
+    """List the latest calls to the billing APIs, newest last. Cards and passwords are never saved.
 
-    With --follow and --json it prints one object per line.
+    With --follow and --json, the command prints one object per line.
 
     Example: tallyhook calls --customer ada --failed
 

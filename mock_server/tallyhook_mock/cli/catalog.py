@@ -27,7 +27,7 @@ _LAST = ("Abbot", "Birch", "Castle", "Dunn", "Egli", "Frost", "Gale", "Holm", "I
 
 @click.command(cls=Command)
 def schema() -> None:
-    """Print the JSON Schema of a catalogue, so that an editor can complete and check it.
+    """Print the JSON Schema of catalogues, which lets an editor complete and check a catalogue file.
 
     Example: tallyhook schema > catalog.schema.json
     """
@@ -40,9 +40,9 @@ def schema() -> None:
 @mock_option
 @json_option
 def rules(url: str, as_json: bool) -> None:
-    """List the uncertain rules of Cheddar, with their alternatives and the mock's choice.
+    """List Cheddar's uncertain rules, with their alternatives and the mock's choice.
 
-    Change them in a catalogue's `[rules]` section.
+    To choose an alternative, edit the `[rules]` section of a catalogue.
 
     Example: tallyhook rules
     """
@@ -75,7 +75,9 @@ def rules(url: str, as_json: bool) -> None:
 
 
 @click.command(cls=Command)
-@click.argument("number", type=click.IntRange(min=1, max=100_000), metavar="N", help="How many.")
+@click.argument(
+    "number", type=click.IntRange(min=1, max=100_000), metavar="N", help="The number of customers."
+)
 @click.option(
     "--plan",
     multiple=True,
@@ -88,7 +90,7 @@ def rules(url: str, as_json: bool) -> None:
     "--write",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write a catalogue (.json) instead of changing a running mock.",
+    help="Write a catalogue to this .json file instead of changing a running mock.",
 )
 @click.option(
     "--catalog",
@@ -108,9 +110,10 @@ def seed(
     url: str,
     as_json: bool,
 ) -> None:
-    """Create N customers with names, plans and usage. Every run creates the same ones.
+    """Create N customers with names, plans and usage. Every run creates the same customers.
 
-    Customers of a running mock pay with a simulated card. No hooks are sent. Codes in use are skipped.
+    Customers of a running mock pay with a simulated card. No hooks are sent. Codes that are already in use
+    are skipped.
 
     Example: tallyhook seed 500 --plan SMALL
 

@@ -28,11 +28,13 @@ def show(url: str, as_json: bool) -> None:
 
 
 @clock.command()
-@click.argument("by", metavar="DURATION", help="Such as 1mo, 36d, 2w, 1h, 15min, 90s, 1d12h or P1M.")
+@click.argument(
+    "by", metavar="DURATION", help="How far to move it, such as 1mo, 36d, 2w, 1h, 15min, 90s, 1d12h or P1M."
+)
 @mock_option
 @json_option
 def advance(by: str, url: str, as_json: bool) -> None:
-    """Move the clock forward by a duration. Everything that falls due happens in order, each at its own time.
+    """Move the clock forward by a duration. Events that become due happen in order, each at its own time.
 
     Example: tallyhook clock advance 1mo
     """

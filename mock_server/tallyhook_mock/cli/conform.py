@@ -37,7 +37,7 @@ state_file_option = click.option(
     type=click.Path(path_type=Path),
     metavar="FILE",
     default=_STATE,
-    help="The file that saves the run.",
+    help="The file in which the run is saved.",
 )
 password_option = click.option(
     "--password",
@@ -47,7 +47,7 @@ password_option = click.option(
     hide_input=True,
     help="The user's password or API key. It is not saved.",
 )
-_LISTEN = "Where to listen for hooks; port 0 takes a free port."
+_LISTEN = "The address to listen on for hooks; port 0 picks a free port."
 patience_option = click.option(
     "--wait", metavar="DURATION", default="15m", help="How long to wait for hooks and bill dates."
 )
@@ -59,13 +59,13 @@ write_option = click.option(
     "--write",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write the rules that were found, as settings for a mock.",
+    help="Write the rules that were found to this file, as settings for a mock.",
 )
 assumed_option = click.option(
     "--rules",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The expected rules, instead of the defaults.",
+    help="A file with the expected rules, used instead of the defaults.",
 )
 
 
@@ -73,22 +73,22 @@ assumed_option = click.option(
 @click.option(
     "--base-url", metavar="URL", required=True, help="The API's URL, such as https://getcheddar.com/xml."
 )
-@click.option("--product", metavar="CODE", required=True, help="A product for tests, without customers.")
-@click.option("--user", metavar="EMAIL", required=True, help="A user of the product.")
+@click.option("--product", metavar="CODE", required=True, help="A test product that has no customers.")
+@click.option("--user", metavar="EMAIL", required=True, help="The email address of a user of the product.")
 @password_option
 @state_file_option
 @click.option(
     "--listener-url",
     metavar="URL",
     default="",
-    help="The public address of --listen, for the service's hooks. Not needed for a mock.",
+    help="The public URL at which the service reaches the --listen address. Not needed for a mock.",
 )
 @click.option("--listen", metavar="HOST:PORT", default="127.0.0.1:0", help=_LISTEN)
 @click.option(
     "--declining-zip", metavar="ZIP", default="", help="A ccZip with which the simulator declines charges."
 )
 @patience_option
-@click.option("--only", multiple=True, metavar="RULE", help="Only this rule; may be repeated.")
+@click.option("--only", multiple=True, metavar="RULE", help="Test only this rule; may be repeated.")
 @click.option("--any-gateway", is_flag=True, help="Run even if the product's gateway is not the simulator.")
 @advance_option
 @assumed_option
@@ -152,7 +152,9 @@ def start(
 @conform.command("continue")
 @password_option
 @state_file_option
-@click.option("--listen", metavar="HOST:PORT", default="", show_default="as at the start", help=_LISTEN)
+@click.option(
+    "--listen", metavar="HOST:PORT", default="", show_default="the same address as at the start", help=_LISTEN
+)
 @patience_option
 @advance_option
 @assumed_option

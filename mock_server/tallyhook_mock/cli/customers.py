@@ -33,8 +33,8 @@ first_name_option = click.option("--first-name", metavar="NAME", help="First nam
 last_name_option = click.option("--last-name", metavar="NAME", help="Last name.")
 email_option = click.option("--email", metavar="ADDRESS", help="Email address.")
 company_option = click.option("--company", metavar="NAME", help="Company.")
-coupon_option = click.option("--coupon", metavar="CODE", help="A coupon of a promotion.")
-card_option = click.option("--card", metavar="NUMBER", help="The number of the card.")
+coupon_option = click.option("--coupon", metavar="CODE", help="The code of a promotion's coupon.")
+card_option = click.option("--card", metavar="NUMBER", help="The card's number.")
 
 
 @customers.command("list")
@@ -191,7 +191,7 @@ def edit(
     url: str,
     as_json: bool,
 ) -> None:
-    """Change the given fields of a customer, like `customers/edit`, and send the hooks.
+    """Change the given fields of a customer, as the call `customers/edit` does, and send the resulting hooks.
 
     Example: tallyhook customers edit ada --plan BIG
     """

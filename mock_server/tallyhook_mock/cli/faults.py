@@ -25,7 +25,7 @@ _UNSAID = (None, "", 0)
 @mock_option
 @json_option
 def list_(url: str, as_json: bool) -> None:
-    """List planned faults, and those that have happened.
+    """List the planned faults, and the faults that have happened.
 
     Example: tallyhook faults list
     """
@@ -46,12 +46,14 @@ def list_(url: str, as_json: bool) -> None:
 @click.option("--action", metavar="CALL", help="Only calls of this action, such as customers/add-charge.")
 @click.option("--type", metavar="TYPE", shell_complete=hook_types, help="Only hooks of this type.")
 @click.option("--customer", metavar="CODE", help="Only calls and hooks about this customer.")
-@click.option("--nth", type=click.IntRange(min=1), help="The number of the first match to affect.")
+@click.option(
+    "--nth", type=click.IntRange(min=1), help="The first matching call or hook to affect; 1 is the next one."
+)
 @click.option("--times", type=click.IntRange(min=1), help="How many calls or hooks to affect.")
 @click.option(
     "--probability",
     type=click.FloatRange(min=0, max=1),
-    help="The chance that a match is affected.",
+    help="The probability that a matching call or hook is affected.",
 )
 @click.option("--seed", type=int, help="The seed of the random numbers.")
 @click.option("--seconds", type=float, help="The length of a latency or timeout, in real seconds.")

@@ -39,13 +39,13 @@ def cheddar_start() -> str | datetime:
 
 @pytest.fixture
 def cheddar_strict() -> bool:
-    """Whether to refuse calls with parameters that Cheddar doesn't know. Otherwise they are ignored."""
+    """Whether to refuse calls with parameters that Cheddar doesn't know. If not, they are ignored."""
     return True
 
 
 @pytest.fixture
 def cheddar_quiet() -> bool:
-    """Whether to keep errors of listeners out of the log, for tests that provoke them."""
+    """Whether to keep listeners' errors out of the log, for tests that cause such errors on purpose."""
     return False
 
 
@@ -62,13 +62,16 @@ def cheddar(_cheddar_world: World) -> Cheddar:
 
 @pytest.fixture
 def cheddar_server(_cheddar_session: Session, _cheddar_world: World) -> Iterator[CheddarServer]:
-    """The same mock, served over HTTP on 127.0.0.1."""
+    """The mock of the fixture `cheddar`, served over HTTP on 127.0.0.1."""
     yield from _served(_cheddar_session, _cheddar_world, tls=False)
 
 
 @pytest.fixture
 def cheddar_server_tls(_cheddar_session: Session, _cheddar_world: World) -> Iterator[CheddarServer]:
-    """The same mock, served over TLS on 127.0.0.1. Clients must trust the file `authority`."""
+    """The mock of the fixture `cheddar`, served over TLS on 127.0.0.1.
+
+    Clients must trust the file `authority`.
+    """
     yield from _served(_cheddar_session, _cheddar_world, tls=True)
 
 

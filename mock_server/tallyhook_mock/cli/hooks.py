@@ -47,7 +47,7 @@ _STATES = ("pending", "sending", "delivered", "canceled")
     "--limit",
     type=click.IntRange(min=1),
     default=50,
-    help="Maximum number of hooks: the latest ones, or with --after the next ones.",
+    help="Maximum number of hooks. Lists the latest hooks, or with --after, the next ones.",
 )
 @click.option("--after", metavar="HOOK", help="Only hooks sent after this one. Needs the full id.")
 @product_option
@@ -150,7 +150,7 @@ def retry(name: str, url: str, as_json: bool) -> None:
 @mock_option
 @json_option
 def cancel(name: str, url: str, as_json: bool) -> None:
-    """Stop sending a hook. If it holds an invoice, the invoice is released.
+    """Stop sending a hook. If the hook holds an invoice, the invoice is released.
 
     Example: tallyhook hooks cancel 1e39d028
     """
@@ -166,19 +166,19 @@ def cancel(name: str, url: str, as_json: bool) -> None:
 
 @hooks.command()
 @name_argument
-@click.option("--to", metavar="URL", help="Send it to this address, registered or not.")
+@click.option("--to", metavar="URL", help="Send the hook to this address, which need not be registered.")
 @click.option(
     "--body",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Send this JSON instead, signed again; - reads stdin.",
+    help="Send the JSON in this file instead, with a new signature; - reads stdin.",
 )
 @mock_option
 @json_option
 def replay(name: str, to: str | None, body: Path | None, url: str, as_json: bool) -> None:
     """Send a hook again to the listeners that have acknowledged it, and print their answers.
 
-    This neither holds nor releases its invoice. Exits with 1 unless all of them acknowledge it.
+    The replay neither holds nor releases an invoice. Exits with 1 unless all of them acknowledge it.
 
     With --to or --body, the command itself sends the hook, once, and the mock doesn't list it. `hooks show
     --body` prints a body that you can edit.
@@ -206,7 +206,7 @@ def replay(name: str, to: str | None, body: Path | None, url: str, as_json: bool
     "type", metavar="TYPE", shell_complete=hook_types, help="The hook's type, such as transaction."
 )
 @click.option(
-    "--customer", metavar="CODE", required=True, shell_complete=customer_codes, help="The customer."
+    "--customer", metavar="CODE", required=True, shell_complete=customer_codes, help="The customer's code."
 )
 @click.option(
     "--override",

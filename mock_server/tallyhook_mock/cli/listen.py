@@ -30,7 +30,9 @@ _ROOT = "/hooks"
 
 
 @click.command(cls=Command)
-@click.option("--forward", metavar="URL", help="Forward verified hooks to this URL, and return its answers.")
+@click.option(
+    "--forward", metavar="URL", help="Forward verified hooks to this URL, and pass its answers back."
+)
 @click.option(
     "--events",
     "types",
@@ -42,7 +44,7 @@ _ROOT = "/hooks"
 @click.option(
     "--since",
     metavar="DATE|DURATION",
-    help="Also print earlier hooks: since a date, or of the last DURATION, in the mock's time.",
+    help="Also print earlier hooks: those sent since DATE, or within the last DURATION of the mock's time.",
 )
 @product_option
 @mock_option
@@ -57,11 +59,12 @@ def listen(
 ) -> None:
     """Verify and print hooks as they arrive, until Ctrl-C.
 
-    Registers a temporary listener on the mock for each product, or for the one in --product. With --forward,
-    it passes every verified hook on with its body and headers unchanged, including the hooks of --since.
-    Without --forward, it acknowledges every verified hook, so a held invoice runs an hour later.
+    Registers a temporary listener on the mock for each product, or only for the product in --product. With
+    --forward, every verified hook is passed on with its body and headers unchanged, including the earlier
+    hooks that --since prints. Without --forward, every verified hook is acknowledged, so a held invoice runs
+    an hour later.
 
-    With --json it prints one object per line.
+    With --json, the command prints one object per line.
 
     Example: tallyhook listen --forward http://127.0.0.1:8000/hooks --events subscriptionBillable
     """
@@ -92,7 +95,7 @@ def listen(
 
 
 def _path(product: dict[str, Any]) -> str:
-    """The path of a product's hooks. It tells which product's key must have signed them."""
+    """Return the path for a product's hooks. It shows which product's key must have signed the hooks."""
     return f"{_ROOT}/{product['id']}"
 
 

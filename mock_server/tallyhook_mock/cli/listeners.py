@@ -15,7 +15,7 @@ __all__ = ["listeners"]
 
 @click.group(cls=Group, default="list")
 def listeners() -> None:
-    """List and change where a running mock sends its hooks."""
+    """List and change the listeners that a running mock sends hooks to."""
 
 
 name_argument = click.argument(
@@ -56,7 +56,7 @@ def list_(url: str, as_json: bool) -> None:
 
 
 @listeners.command()
-@click.argument("listener", metavar="URL", help="Where to post the hooks.")
+@click.argument("listener", metavar="URL", help="The URL to post the hooks to.")
 @click.option(
     "--events",
     multiple=True,
@@ -65,9 +65,11 @@ def list_(url: str, as_json: bool) -> None:
     help="Only hooks of this type; may be repeated.",
 )
 @product_option
-@click.option("--system", metavar="NAME", help="A system other than Cheddar: cleverbridge or fusebill.")
+@click.option(
+    "--system", metavar="NAME", help="The billing system, if not Cheddar: cleverbridge or fusebill."
+)
 @click.option("--header", metavar="NAME", help="The header that carries Fusebill's key.")
-@click.option("--key", metavar="KEY", help="Fusebill's key. Without it the mock makes one up.")
+@click.option("--key", metavar="KEY", help="Fusebill's key. If you don't pass a key, the mock generates one.")
 @mock_option
 @json_option
 def add(
@@ -100,8 +102,8 @@ def remove(name: str, url: str, as_json: bool) -> None:
     """Remove a listener, and cancel the hooks that it has not acknowledged.
 
     Invoices that wait only for this listener are released, and run an hour later without a review. The
-    command says how many there are. Registering a new address doesn't change that, because waiting hooks go
-    only to their old address. So let that address answer first, or pause the listener instead.
+    command says how many were released. Registering a new address doesn't prevent this, because waiting hooks
+    are sent only to the old address. So let the old address answer first, or pause the listener instead.
 
     Example: tallyhook listeners remove 1e39d021
     """

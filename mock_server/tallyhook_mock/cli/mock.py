@@ -34,7 +34,7 @@ __all__ = ["mock"]
     "--port",
     type=click.IntRange(min=0, max=65535),
     default=8421,
-    help="The port; 0 takes a free one.",
+    help="The port to listen on; 0 picks a free port.",
 )
 @click.option("--host", default="127.0.0.1", help="The address to listen on.")
 @click.option("--start", metavar="ISO|now", default="now", help="The time at which the clock starts.")
@@ -48,17 +48,25 @@ __all__ = ["mock"]
     "--seed",
     type=int,
     show_default="new ids in each run and after a reset",
-    help="Generate the same ids in every run.",
+    help="Generate the same ids in every run with this seed.",
 )
-@click.option("--tls", is_flag=True, help="Serve https, with a certificate of a local certificate authority.")
-@click.option("--hostname", multiple=True, help="Another name for the certificate; may be repeated.")
+@click.option(
+    "--tls", is_flag=True, help="Serve https, with a certificate issued by a local certificate authority."
+)
+@click.option(
+    "--hostname",
+    multiple=True,
+    help="An additional host name that the certificate covers; may be repeated.",
+)
 @click.option(
     "--tls-dir",
     type=click.Path(path_type=Path),
-    show_default="the user's cache",
-    help="The folder of the certificate authority.",
+    show_default="a folder in the user's cache",
+    help="The folder that contains the certificate authority.",
 )
-@click.option("--allow-remote-listeners", is_flag=True, help="Send hooks to other machines too.")
+@click.option(
+    "--allow-remote-listeners", is_flag=True, help="Also send hooks to listeners on other machines."
+)
 @click.option(
     "--console-token",
     default="",
@@ -71,7 +79,7 @@ __all__ = ["mock"]
     "--state",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Save everything in this file, and continue from it after a restart.",
+    help="Save the mock's state in this file, and load it again after a restart.",
 )
 @click.option(
     "--delivery-timeout",

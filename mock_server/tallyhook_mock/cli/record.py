@@ -21,7 +21,7 @@ __all__ = ["compare", "record"]
 
 @click.command(cls=Command)
 @click.option(
-    "--upstream", metavar="URL", required=True, help="The service, such as https://getcheddar.com/xml."
+    "--upstream", metavar="URL", required=True, help="The service's URL, such as https://getcheddar.com/xml."
 )
 @click.option(
     "--to",
@@ -34,14 +34,15 @@ __all__ = ["compare", "record"]
     "--port",
     type=click.IntRange(min=0, max=65535),
     default=8422,
-    help="The port; 0 takes a free one.",
+    help="The port to listen on; 0 picks a free port.",
 )
 @click.option("--host", default="127.0.0.1", help="The address to listen on.")
 def record(upstream: str, to: Path, port: int, host: str) -> None:
     """Record the calls between an application and the service, until Ctrl-C.
 
-    Point the application at this address instead of the service's. Credentials are passed on but not saved.
-    Cards, names, emails, addresses, notes and tokens are replaced; equal values get equal replacements.
+    Make the application use the address that this command prints instead of the service's. Credentials are
+    passed on but not saved. Cards, names, emails, addresses, notes and tokens are replaced; equal values get
+    equal replacements.
 
     Example: tallyhook record --upstream https://getcheddar.com/xml --to recording.jsonl
     """
@@ -91,13 +92,15 @@ async def _record(upstream: str, to: Path, host: str, port: int) -> int:
     metavar="FILE",
     help="Rules for the mock, such as a file from `conform --write`.",
 )
-@click.option("--reviewed", is_flag=True, help="Hold invoices, with a listener that acknowledges all hooks.")
+@click.option(
+    "--reviewed", is_flag=True, help="Hold invoices by adding a listener that acknowledges all hooks."
+)
 @json_option
 def compare(recording: Path, catalog: Path | None, rules: Path | None, reviewed: bool, as_json: bool) -> None:
     """Repeat recorded calls on a mock, each at its recorded time, and show where the answers differ.
 
     Ids and invoice numbers may differ if they do so consistently. Times may differ by up to a minute. Calls
-    about customers who existed before the recording are left out. Exits with 1 if there is a difference.
+    about customers who existed before the recording are left out. Exits with 1 if any answer differs.
 
     Example: tallyhook compare recording.jsonl --rules rules.toml
     """

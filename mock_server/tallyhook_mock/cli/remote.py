@@ -41,13 +41,15 @@ product_option = click.option(
     "--product",
     metavar="CODE",
     shell_complete=product_codes,
-    help="Use only this product. Required if it is ambiguous.",
+    help="Use only this product. Required if several products could be meant.",
 )
 customer_argument = click.argument(
     "customer", metavar="CUSTOMER", shell_complete=customer_codes, help="A customer's code."
 )
 after_option = click.option(
-    "--after", metavar="NEXT", help="Continue an earlier list from the value that it printed."
+    "--after",
+    metavar="NEXT",
+    help="Continue an earlier list. NEXT is the value that the earlier command printed.",
 )
 
 

@@ -20,7 +20,8 @@ account_argument = click.argument(
     "customer",
     metavar="CUSTOMER",
     shell_complete=customer_codes,
-    help="The customer's code; for Fusebill its id, for Cleverbridge and Chargemonk the subscription's id.",
+    help="The customer's code. For Fusebill, the customer's id. For Cleverbridge and Chargemonk, the"
+    " subscription's id.",
 )
 system_option = click.option(
     "--system",
@@ -45,14 +46,14 @@ def _account_path(system: str, account: str, *more: str) -> str:
     "--svg",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Draw the timeline to scale into this file.",
+    help="Draw the timeline to scale, and write it to this SVG file.",
 )
-@click.option("--limit", type=click.IntRange(min=1), help="Maximum number of entries; all without it.")
+@click.option("--limit", type=click.IntRange(min=1), show_default="all", help="Maximum number of entries.")
 @click.option(
     "--after",
     type=click.IntRange(min=0),
     metavar="NUMBER",
-    help="Only entries after this number.",
+    help="Only entries whose number is higher than this.",
 )
 @system_option
 @product_option
@@ -120,7 +121,9 @@ def _note(entry: Mapping[str, Any]) -> str:
 
 @click.command(cls=Command)
 @account_argument
-@click.option("--invoices", type=click.IntRange(min=1, max=60), default=3, help="The number of invoices.")
+@click.option(
+    "--invoices", type=click.IntRange(min=1, max=60), default=3, help="The number of invoices to show."
+)
 @system_option
 @product_option
 @mock_option

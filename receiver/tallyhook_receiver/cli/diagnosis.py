@@ -55,7 +55,7 @@ def _about_token(body: bytes, stated: str) -> Iterator[str]:
 
 
 def _wrong_signature(body: bytes, signature: str, keys: Sequence[str]) -> str:
-    """The right signature, written differently."""
+    """Return how the signature is written differently if it is otherwise right, else an empty string."""
     if verify(body, signature.lower(), *keys):
         return "The signature is right except for upper case: something changed it to upper case."
     if verify(body, signature.lower().rpartition("=")[2].strip("\"' \t"), *keys):
@@ -77,7 +77,7 @@ def _wrong_key(body: bytes, signature: str, keys: Sequence[str]) -> str:
 
 
 def _wrong_rule(body: bytes, signature: str, keys: Sequence[str]) -> str:
-    """The right key and body, but signed by another rule."""
+    """Return which other rule the body was signed by if the key is right, else an empty string."""
     if signature == token(body):
         return f"This is the token, not the signature: pass {SIGNATURE_HEADER}, not {TOKEN_HEADER}."
     digest = hashlib.md5(body, usedforsecurity=False)
@@ -102,7 +102,7 @@ def _malformed(signature: str) -> str:
 
 
 def _undecided(body: bytes, signature: str, stated: str, keys: Sequence[str]) -> Iterator[str]:
-    """What the sender's MD5 shows if nothing else explains the mismatch."""
+    """Yield what the sender's MD5 shows if nothing else explains the mismatch."""
     if not stated:
         yield f"Either the key or the body is wrong. Pass {TOKEN_HEADER} to find out which."
         return

@@ -49,7 +49,9 @@ url_option = click.option(
     show_default=f"the variable {_VARIABLE} or {_VARIABLE}_FILE, else {FILE}",
     help="A SQLite file, or postgresql://user@host/database.",
 )
-key_argument = click.argument("key", help="The hook's key, or its first digits as in the log.")
+key_argument = click.argument(
+    "key", help="The hook's key, or the first digits of the key, as shown in the log."
+)
 
 _COLOURS = {
     State.WORKING: "cyan",
@@ -68,7 +70,7 @@ _COLOURS = {
 @click.option("--limit", type=click.IntRange(min=1), default=50, help="Maximum number.")
 @json_option
 def list_(url: str | None, state: str | None, limit: int, as_json: bool) -> None:
-    """List the hooks that changed last, latest change first.
+    """List the hooks that changed most recently, latest change first.
 
     Example: tallyhook inbox list --inbox inbox.sqlite --state failed
     """
@@ -222,7 +224,7 @@ def resolve(
 
 
 def _open_adding(entries: Sequence[Entry]) -> int:
-    """The number of the last adding with an unknown outcome, or 0."""
+    """Return the number of the last charge whose outcome is unknown, or 0."""
     known = {e.number for e in entries if isinstance(e, Added | Refused | Resolved)}
     return max((e.number for e in entries if isinstance(e, Adding) and e.number not in known), default=0)
 
@@ -230,7 +232,7 @@ def _open_adding(entries: Sequence[Entry]) -> int:
 @inbox.command()
 @key_argument
 @url_option
-@click.option("--yes", "-y", is_flag=True, help="Don't ask.")
+@click.option("--yes", "-y", is_flag=True, help="Don't ask for confirmation.")
 @json_option
 def forget(key: str, url: str | None, yes: bool, as_json: bool) -> None:
     """Delete a hook and its journal. If the hook comes again, its charges may be added twice.
@@ -299,7 +301,7 @@ def _with(url: str | None, work: Callable[[Inbox], Awaitable[T]]) -> T:
 
 
 def _named() -> str:
-    """The inbox that the environment names."""
+    """Return the path or URL of the inbox from the environment."""
     settings = read(os.environ)
     for problem in settings.problems:
         if problem.startswith(_VARIABLE):

@@ -23,11 +23,11 @@ _VARIABLE = "TALLYHOOK_KEYS"
 @click.option(
     "--key",
     multiple=True,
-    show_default=f"the variable {_VARIABLE} or {_VARIABLE}_FILE, which other users can't read",
+    show_default=f"the variable {_VARIABLE} or {_VARIABLE}_FILE, hidden from other users",
     help="The product's secret key; may be repeated.",
 )
-@click.option("--signature", default="", help="The header X-CG-SIGNATURE.")
-@click.option("--token", default="", help="The header X-CG-TOKEN, if it was saved.")
+@click.option("--signature", default="", help="The value of the header X-CG-SIGNATURE.")
+@click.option("--token", default="", help="The value of the header X-CG-TOKEN, if it was saved.")
 @click.option(
     "--headers",
     type=click.Path(path_type=Path),

@@ -120,7 +120,7 @@ class Inbox(Protocol):
     Any method may raise InboxUnavailable. When a method returns, its writes are on the disk.
 
     Each worker has its own `owner` string, and needs a lease to handle a hook. A lease ends when its time is
-    up. If its end is impossibly far away, a clock was set back, and the lease counts as ended.
+    up. A lease whose end is impossibly far away has ended too, because a clock was set back.
 
     The number of hooks is limited. A full inbox drops the oldest hooks that are done or ignored, but none
     younger than FRESH. If there are none to drop, it raises InboxUnavailable for new hooks.
@@ -157,7 +157,9 @@ class Inbox(Protocol):
         """
 
     async def plan(self, key: str, owner: str, due: datetime | None, until: datetime | None = None) -> None:
-        """Plan a second look at the hook's review at `due`, with retries until `until`. None cancels it.
+        """Plan a second look at the hook's review at `due`, with retries until `until`.
+
+        If `due` is None, a planned second look is canceled.
 
         Raises LeaseLost and writes nothing if another owner has the hook.
         """
@@ -172,10 +174,10 @@ class Inbox(Protocol):
         """Add a journal entry. Raises LeaseLost and writes nothing if another owner has the hook."""
 
     async def get(self, key: str) -> Record | None:
-        """The hook with this key, or with a key that starts like this if there is only one."""
+        """Return the hook with this key, or the only hook whose key starts with it, or None."""
 
     async def list(self, state: State | None = None, limit: int = 100) -> Sequence[Record]:
-        """The last `limit` hooks that changed, newest first, optionally only those in one state."""
+        """Return the `limit` hooks that changed last, newest first, optionally only those in one state."""
 
     async def stats(self) -> Stats:
         """Statistics about the inbox."""

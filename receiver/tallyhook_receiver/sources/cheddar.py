@@ -76,9 +76,9 @@ class Cheddar:
 
 
 def event_key(hook: events.Hook, body: bytes) -> str:
-    """The key of a hook. A billable hook's key is its customer's code or id and its invoice's number or id.
+    """Return a hook's key. For a billable hook: the customer's code or id and the invoice's number or id.
 
-    So a hook for the same invoice is the same event, even if its time or quantities differ. The key of any
+    So two hooks for the same invoice are the same event, even if times or quantities differ. The key of any
     other hook is the hash of its body. Cheddar's hooks have no id, so this is inferred.
     """
     invoice = hook.subscription.invoice if isinstance(hook, events.SubscriptionBillable) else None

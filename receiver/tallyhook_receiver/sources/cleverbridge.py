@@ -30,10 +30,10 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
 class Cleverbridge:
     """Notifications in JSON over https. How they are authenticated is not documented.
 
-    So they are accepted only from `networks`, and each one is confirmed before its handler runs: `client`
-    reads the subscription by `subscriptionId`, else by `purchaseId`, else by `customerId`. If the API doesn't
-    know it, or if it is another customer's, the answer is 401. Cleverbridge sends a notification up to 24
-    times within 48 hours (documented).
+    So the receiver accepts notifications only from `networks`, and confirms each one before the handler runs:
+    `client` reads the subscription by `subscriptionId`, else by `purchaseId`, else by `customerId`. If the
+    API doesn't know the subscription, or if it belongs to another customer, the answer is 401. Cleverbridge
+    sends a notification up to 24 times within 48 hours (documented).
 
     The event's type is the `type` in `meta`, such as `PaidOrderNotification` (documented). Its key is the
     hash of the body.

@@ -8,12 +8,12 @@ from tallyhook_receiver.sources.source import Keys, keys_of
 
 
 class Fusebill(SharedKey):
-    """Fusebill's webhooks. A header has the key in base64 (documented).
+    """Fusebill's webhooks. A header contains the key in base64 (documented).
 
-    The key is in Settings > Integrations > Webhooks. Neither the header's name nor the format of the body is
-    documented: check what your account sends. Fusebill waits 2 seconds for a 2xx, and retries 1, 2 and 3
-    minutes later (documented). So set `answer_within` below 2 seconds: a slow handler then continues
-    after the response.
+    Fusebill shows the key under Settings > Integrations > Webhooks. The header's name and the format of the
+    body aren't documented, so check what your account sends. Fusebill waits 2 seconds for a 2xx, and retries
+    1, 2 and 3 minutes later (documented). So set `answer_within` below 2 seconds. A slow handler then
+    continues after the response.
 
     Args:
         name: the source's name.

@@ -48,7 +48,7 @@ class Source(Protocol):
     def read(self, headers: Mapping[str, str], body: bytes) -> Event[object]:
         """Read the event from a verified request.
 
-        Raises DecodeError if it can't be read; the inbox then keeps it, and the answer is 400. Raises
+        Raises DecodeError if the body can't be read; the inbox then keeps it, and the answer is 400. Raises
         WrongSource if the body belongs to another source than the signature; the answer is then 401.
         """
 
@@ -57,7 +57,7 @@ class Source(Protocol):
 class UnsignedSource(Source, Protocol):
     """A sender that doesn't sign. Its networks identify it, and its system's API confirms each event.
 
-    It is tried only for requests that no other source has signed.
+    The receiver tries such a source only for requests that no other source has signed.
     """
 
     @property
@@ -77,7 +77,7 @@ class WrongSource(Exception):
 
 
 def keys_of(keys: Keys, owner: str) -> tuple[str | bytes, ...]:
-    """The keys as a tuple. Raises ValueError if there are none or one is empty.
+    """Return the keys as a tuple. Raises ValueError if there are no keys, or if a key is empty.
 
     Raises TypeError for a key that is neither str nor bytes.
     """
@@ -113,9 +113,9 @@ def parsed(body: bytes) -> dict[str, Any]:
 
 
 def event_type(content: Mapping[str, Any], field: str, *, within: str = "") -> str:
-    """The type of an event, from a field of its body. Raises DecodeError if it is missing.
+    """Return the type of an event, from a field of its body. Raises DecodeError if the type is missing.
 
-    `within` is the path of the field for the error message.
+    `within` is put before the field's name in the error message.
     """
     kind = content.get(field)
     if not isinstance(kind, str) or not kind:

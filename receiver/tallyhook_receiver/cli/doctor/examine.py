@@ -29,7 +29,7 @@ async def examine(settings: Settings, url: str | None) -> list[Finding]:
 
 
 async def _take_out(settings: Settings, product: Cheddar, bodies: list[bytes]) -> AsyncIterator[Finding]:
-    """Delete the test hooks. If they were in our inbox, the listener uses the same one."""
+    """Delete the test hooks. If this inbox had them, the listener uses the same inbox."""
     keys = {Probe.key(product, body) for body in bodies}
     found = 0
     with contextlib.suppress(InboxUnavailable, ValueError, ModuleNotFoundError):
