@@ -222,9 +222,8 @@ class _Base(ABC, Generic[H]):
             self._http, self._home, self._is_closed = self._make(), None, False
 
     def _request(self, http: H, call: Call[object], left: float | None) -> httpx.Request:
-        url = f"{self._base_url}/{call.path}"
-        if query := encoded((*self._everywhere, *call.query)):
-            url += f"?{query}"
+        query = encoded((*self._everywhere, *call.query))
+        url = httpx.URL(f"{self._base_url}/{call.path}" + (f"?{query}" if query else ""))
         headers = {
             "Accept": self._accept,
             "Accept-Encoding": "gzip, deflate",
@@ -242,7 +241,7 @@ class _Base(ABC, Generic[H]):
         request = http.build_request(
             call.method, url, headers=headers, content=content, extensions={"timeout": timeouts}
         )
-        if request.url != httpx.URL(url):
+        if request.url != url:
             raise UnusableClient("The http client changes the address of a call")
         return request
 
