@@ -3,6 +3,6 @@
 from importlib.metadata import entry_points
 
 if __name__ == "__main__":
-    # The command is found by its entry point, because the SDK doesn't depend on the packages that provide the command line.
+    # Found by its entry point, because the SDK doesn't depend on the packages that provide the command.
     (command,) = entry_points(group="console_scripts", name="tallyhook")
     command.load()()

@@ -74,7 +74,7 @@ class AsyncOptions(_Options, total=False):
 
 
 def basic(user: str, password: str) -> str:
-    """Return the credentials encoded for HTTP Basic authentication. Raises ValueError for a lone surrogate."""
+    """Return the credentials for HTTP Basic authentication. Raises ValueError for a lone surrogate."""
     try:
         return b64encode(f"{user}:{password}".encode()).decode("ascii")
     except UnicodeEncodeError:

@@ -121,8 +121,8 @@ class Application:
         if standing is Standing.CURRENT:
             if reading.is_postponed():
                 return self._nothing_to_do(standing, f"nothing to do: the invoice is {standing}")
-            # Either the next invoice isn't open yet, or the document is stale. If an outcome was returned here,
-            # the invoice would be executed without a review.
+            # Either the next invoice isn't open yet, or the document is stale. An outcome here would let the
+            # invoice be executed without a review.
             raise ReviewFailed("the invoice is due, but not outstanding (yet)")
         try:
             yield from reading.take_in(document)
@@ -159,7 +159,7 @@ class Application:
         return stands(self.review, self.reading.document, self.reading.invoice)
 
     def _bring_in_line(self) -> Steps[Outcome]:
-        """Change the outstanding invoice until a document shows exactly what was declared. Return the outcome."""
+        """Change the outstanding invoice until it shows exactly what was declared. Return the outcome."""
         reading, ledger = self.reading, self.reading.ledger
         if not self.has_journal:
             ledger.adopt(self.declaration.charges, reading.invoice)
@@ -212,7 +212,10 @@ class Application:
         )
 
     def _give_up(self) -> Steps[None]:
-        """Give up each request to add a charge that can no longer arrive, so that the charge can be added again."""
+        """Give up the requests to add a charge that can no longer arrive.
+
+        Their charges can then be added again.
+        """
         reading = self.reading
         reading.require_no_doubt()
         for adding in reading.ledger.open_addings():
@@ -272,7 +275,10 @@ class Application:
         yield from self.reading.write(Verified(at=self.now(), look_again=self._look_again))
 
     def _compare_paid(self) -> Steps[Outcome]:
-        """Compare a paid invoice with the declaration, and return the outcome. Raises Unresolved if they differ."""
+        """Compare a paid invoice with the declaration, and return the outcome.
+
+        Raises Unresolved if they differ.
+        """
         ledger, invoice = self.reading.ledger, self.reading.invoice
         if not ledger.has_addings:  # there is no journal, or it was lost
             ledger.adopt(self.declaration.charges, invoice, only_marked=self.has_journal)

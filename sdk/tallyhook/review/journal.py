@@ -200,7 +200,7 @@ class Running(msgspec.Struct, frozen=True, kw_only=True, tag="running"):
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True, tag="verified"):
-    """A journal entry: a document showed exactly what was declared, and no request of ours can still change it.
+    """A journal entry: a document showed exactly what was declared, and no request of ours can change it now.
 
     If `look_again` is True, the outcome of a request was unknown, so the invoice must be checked once more.
     """
