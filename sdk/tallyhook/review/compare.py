@@ -277,7 +277,7 @@ def _net(
     declared: Mapping[str, Decimal],
     rate: Decimal,
 ) -> Decimal:
-    """Return the sum of an invoice: its lines rounded to cents, plus tax as a fraction of their sum (inferred).
+    """Return an invoice's sum: its lines rounded to cents, plus tax as a fraction of their sum (inferred).
 
     The quantities in `declared` replace the quantities on the invoice.
     """

@@ -50,7 +50,7 @@ class Unresolved(ReviewFailed):
 
 
 class EarlierInvoiceOutstanding(Error):
-    """An older invoice of the customer is outstanding, so calls would change that invoice. Try again later."""
+    """An older invoice is outstanding, so calls would change that invoice instead. Try again later."""
 
 
 class Standing(StrEnum):

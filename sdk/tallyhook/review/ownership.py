@@ -146,7 +146,10 @@ class Ledger:
         return self.unknown_for - (self._time(now) - since)
 
     def pause(self, left: timedelta) -> float:
-        """Return the seconds to wait before the next attempt, if a request may still arrive for the time `left`."""
+        """Return the seconds to wait before the next attempt.
+
+        A request may still arrive within the time `left`.
+        """
         return max(1.0, min(left, self.unknown_for / 2).total_seconds())
 
     # What may still arrive
@@ -243,10 +246,10 @@ class Ledger:
         return kept and not any(not is_kept and len(other.description) <= length for other, is_kept in seen)
 
     def doubtful(self, invoice: Invoice) -> list[tuple[Adding, list[Charge]]]:
-        """Return each `Adding` entry whose charge was never seen, with the charges that may have come from it.
+        """Return each `Adding` entry whose charge was never seen, with charges that its request may have added.
 
-        If the billing system is known to keep the entry's mark, there is no doubt: a charge without it isn't
-        ours.
+        If the billing system is known to keep the entry's mark, there is no doubt: a charge without this mark
+        isn't ours. Entries without doubt are left out.
         """
         unseen = (*self.open_addings(), *map(self._addings.__getitem__, self._unexplained()))
         found = [
@@ -274,7 +277,7 @@ class Ledger:
     def adopt(
         self, declared: Sequence[DeclaredCharge], invoice: Invoice, *, only_marked: bool = False
     ) -> None:
-        """Without a journal: treat charges on the invoice as ours if they have the content of a declared charge.
+        """Without a journal: treat a charge on the invoice as ours if it has a declared charge's content.
 
         If `only_marked` is True, charges without a review's mark are skipped, because a person may have added
         them.

@@ -119,7 +119,10 @@ class Reading:
         raise EarlierInvoiceOutstanding(f"the earlier invoice {outstanding.number} is still outstanding")
 
     def is_postponed(self) -> bool:
-        """Return whether the invoice's bill date was moved to a later date, on which another hook will come."""
+        """Return whether the invoice's bill date was moved to a later date.
+
+        Another hook will come on that date.
+        """
         found, announced = named(self.document, self._review.invoice), self._review.invoice.billing_datetime
         now = None if found is None else found.billing_datetime
         return announced is not None and now is not None and now > announced
@@ -177,7 +180,7 @@ class Reading:
 
 
 def _period(subscription: Subscription, invoice: Invoice) -> InvoicePeriod | None:
-    """Return the `invoice_period` argument for calls about an invoice; None if no call can reach the invoice."""
+    """Return the `invoice_period` argument for calls about an invoice; None if no call reaches it."""
     reached = (
         (InvoicePeriod.OUTSTANDING, subscription.outstanding_invoice),
         (InvoicePeriod.CURRENT, subscription.current_invoice),

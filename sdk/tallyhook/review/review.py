@@ -41,8 +41,8 @@ class Review(Shown):
     """A declaration of what an outstanding invoice should have. Nothing is sent until you apply it.
 
     A handler receives a review that was made from the hook. Without a hook, make a review from a customer
-    document with `Review.of`. If you don't declare an item's quantity, it doesn't change. Charges that no
-    review has added don't change either.
+    document with `Review.of`. Items whose quantity you don't declare, and charges that this review didn't
+    add, are left unchanged.
     """
 
     def __init__(
@@ -64,7 +64,10 @@ class Review(Shown):
 
     @classmethod
     def from_hook(cls, hook: Hook) -> "Review":
-        """Return the review of the invoice in a hook. Raises ValueError if the hook has no customer or no invoice."""
+        """Return the review of the invoice in a hook.
+
+        Raises ValueError if the hook has no customer or no invoice.
+        """
         customer, invoice = hook.customer, hook.subscription.invoice
         is_named = (customer.id + customer.code).strip()
         if not is_named or invoice is None or not (invoice.id.strip() or invoice.number):
@@ -73,7 +76,10 @@ class Review(Shown):
 
     @classmethod
     def of(cls, customer: Customer) -> "Review":
-        """Return the review of a customer's outstanding invoice. Raises LookupError if no invoice is outstanding."""
+        """Return the review of a customer's outstanding invoice.
+
+        Raises LookupError if no invoice is outstanding.
+        """
         invoice = customer.subscription.outstanding_invoice if customer.subscriptions else None
         if invoice is None:
             raise LookupError("this customer has no outstanding invoice to review")
@@ -128,10 +134,10 @@ class Review(Shown):
     def charge(
         self, code: str, each_amount: Decimal | int | str, description: str = "", *, quantity: int = 1
     ) -> None:
-        """Declare a custom charge. `each_amount` may have at most two decimals. Each call declares another charge.
+        """Declare a custom charge with a price of at most two decimals. Each call declares another charge.
 
-        Raises ValueError for a code that is empty or longer than 36 characters, for too many decimals, or for
-        a quantity below 1. Raises TypeError for a float.
+        `each_amount` is the price. Raises ValueError for a code that is empty or longer than 36 characters,
+        for too many decimals, or for a quantity below 1. Raises TypeError for a float.
         """
         self._require_open()
         if not 0 < len(code) <= _CHARGE_CODE_LENGTH:
@@ -184,7 +190,7 @@ class Review(Shown):
         return compare(self, customer, entries)
 
     def apply(self, client: "Client", *, unknown_for: timedelta = UNKNOWN_FOR, marks: bool = True) -> Outcome:
-        """Make the invoice match the declaration, read it back to verify it, then run it if that was declared.
+        """Make the invoice match the declaration, read it back to verify it, then run it if that is declared.
 
         This works without a journal. If the content of a declared charge is already on the invoice, the
         charge isn't added again, so applying again changes nothing. Charges from an earlier, different
