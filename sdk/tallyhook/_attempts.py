@@ -36,7 +36,7 @@ _ENCODINGS = ("", "identity", "gzip", "deflate")
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """A rule for retries: up to `retries` of them, after pauses that start at `backoff` seconds and double.
+    """A policy of at most `retries` retries. The pauses start at `backoff` seconds and double each time.
 
     Each pause is shortened at random by up to half, so that many clients don't retry at the same moment.
     """
@@ -49,7 +49,7 @@ class Retry:
 
         `attempt` is the number of the failed attempt; the first is 0. `retry_after` is the Retry-After
         header, in seconds or as a date. It can make the pause longer, but if it asks for more than a minute,
-        we give up.
+        the result is None.
         """
         if attempt >= self.retries:
             return None
@@ -80,7 +80,7 @@ class Attempts:
             raise TimeoutError
 
     def lost(self, error: Exception) -> NoAnswer:
-        """Return the exception for an attempt that failed with `error`.
+        """Return the NoAnswer exception for an attempt that failed with `error`.
 
         The exception's `maybe_applied` is True if this attempt or an earlier one may have reached the server.
         """
@@ -88,7 +88,9 @@ class Attempts:
         if isinstance(error, TimeoutError):
             return NoAnswer(f"no answer within {self._deadline:g} seconds", self._maybe_applied)
         # Not chained, because httpx's error holds the request, which may contain card data.
-        is_quotable = str(error) and not isinstance(error, httpx.HTTPStatusError)  # its text quotes the URL
+        is_quotable = str(error) and not isinstance(
+            error, httpx.HTTPStatusError
+        )  # this error's text quotes the URL
         said = f" ({error})" if is_quotable else ""
         return NoAnswer(f"no answer: {type(error).__name__}{said}", self._maybe_applied)
 
@@ -121,7 +123,7 @@ def _seconds(retry_after: str | None) -> float:
 
 
 class Answer:
-    """A response. Its body may have at most `most` bytes."""
+    """A response whose body may have at most `most` bytes."""
 
     def __init__(self, response: httpx.Response, most: int) -> None:
         self.status = response.status_code
@@ -146,7 +148,7 @@ class Answer:
 
 
 class _Stream(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """The stream of a response's body. If more bytes follow the body, it closes the connection.
+    """The stream of a response's body. If more bytes follow the body, the connection is closed.
 
     Otherwise httpx would read those bytes as the answer to the next request on the same connection.
     """
@@ -172,7 +174,8 @@ class _Stream(httpx.SyncByteStream, httpx.AsyncByteStream):
 
 def _give_up_with_leftover(stream: Any) -> None:
     """Make httpcore close the connection if more bytes have arrived after the body."""
-    # httpcore's parser knows whether bytes are left over, but it is private. Other transports have no parser.
+    # httpcore's parser knows whether bytes are left over, but it is private. Other transports have no such
+    # parser.
     while stream is not None and not hasattr(stream, "_connection"):
         stream = getattr(stream, "_httpcore_stream", None) or getattr(stream, "_stream", None)
     parser = getattr(getattr(stream, "_connection", None), "_h11_state", None)

@@ -1,8 +1,8 @@
 """Describe a call to any billing system, and read JSON answers.
 
-Numbers in JSON are sent and read exactly. Upper and lower case doesn't matter in the names of an answer,
-because only examples show their spelling (inferred). In a model's `raw` and `extra`, a name that the model
-knows is spelled as in the model.
+Numbers in JSON are sent and read exactly. The names in an answer are case-insensitive, because only examples
+show their spelling (inferred). In a model's `raw` and `extra`, a name that the model knows is spelled as in
+the model.
 """
 
 import re
@@ -40,7 +40,7 @@ class Subject(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """Matches a document in which `field` has the value `value`. A list matches if all its documents match.
+    """Matches a document if its `field` has this `value`, and a list if all of its documents match.
 
     If `may_lack` is True, a document in which the field is empty or missing matches too.
     """
@@ -88,7 +88,10 @@ class Call(Generic[T_co]):
 
     @property
     def content(self) -> bytes | None:
-        """The request's body; None if it has none. Raises ValueError for a lone surrogate."""
+        """The request's body, or None if there is none.
+
+        Raises ValueError if a text contains a lone surrogate.
+        """
         if self.body is not None:
             with _no_lone_surrogates():
                 return _ENCODER.encode(self.body)
@@ -139,7 +142,10 @@ class Call(Generic[T_co]):
 
 
 def encoded(pairs: Pairs) -> str:
-    """Return names and values encoded as a query string or form. Raises ValueError for a lone surrogate."""
+    """Return names and values encoded as a query string or form.
+
+    Raises ValueError if one of them contains a lone surrogate.
+    """
     with _no_lone_surrogates():
         return urlencode(pairs)
 
@@ -198,7 +204,7 @@ def whole(value: int, what: str, least: int = 0) -> int:
 
 
 def _names(model: type[Model]) -> Iterator[str]:
-    """Yield the names of a model's fields in JSON, and those of its nested models."""
+    """Yield the JSON names of a model's fields and of its nested models' fields."""
     for field in msgspec.structs.fields(model):
         yield field.encode_name
         for part in (field.type, *get_args(field.type)):

@@ -74,7 +74,10 @@ class AsyncOptions(_Options, total=False):
 
 
 def basic(user: str, password: str) -> str:
-    """Return the credentials for HTTP Basic authentication. Raises ValueError for a lone surrogate."""
+    """Return the credentials for HTTP Basic authentication.
+
+    Raises ValueError if the user or the password contains a lone surrogate.
+    """
     try:
         return b64encode(f"{user}:{password}".encode()).decode("ascii")
     except UnicodeEncodeError:
@@ -84,7 +87,7 @@ def basic(user: str, password: str) -> str:
 def _address(base_url: str) -> str:
     """Return the base URL without trailing slashes.
 
-    Raises ValueError if it isn't a complete http or https URL, or if it has a user, query or fragment.
+    Raises ValueError if the URL isn't a complete http or https URL, or if it has a user, query or fragment.
     """
     try:
         url = httpx.URL(base_url)
@@ -98,9 +101,9 @@ def _address(base_url: str) -> str:
 
 
 def _check_own(http: httpx.Client | httpx.AsyncClient, base_url: str) -> None:
-    """Raise ValueError if `http` can't be used with this base URL.
+    """Raise ValueError if the http client that you passed can't be used.
 
-    This is the case if it has `params`, or if its own base URL isn't the start of `base_url`.
+    The http client must have no `params`, and its own base URL must be a beginning of `base_url`.
     """
     if http.params:
         # httpx would send these `params` instead of a call's query, which names the customer.
@@ -110,7 +113,7 @@ def _check_own(http: httpx.Client | httpx.AsyncClient, base_url: str) -> None:
 
 
 class Method(Generic[P, T]):
-    """A descriptor that turns a function that returns a `Call` into a method that sends the call.
+    """Turns a function that returns a `Call` into a client's method that sends the call.
 
     On a `BaseClient`, the method returns the call's result. On a `BaseAsyncClient`, it returns an awaitable.
     On the class, the attribute is the function itself.
@@ -148,8 +151,7 @@ class _Base(ABC, Generic[H]):
     """The base of the blocking and the async client.
 
     The names and values in `everywhere` are added to the query of every call. `credentials` are sent with
-    HTTP Basic authentication unless they are empty. `_accept` is the media type of the answers that the
-    client asks for.
+    HTTP Basic authentication unless they are empty. `_accept` is the value of the Accept header.
     """
 
     _accept: ClassVar[str] = "*/*"
@@ -207,7 +209,7 @@ class _Base(ABC, Generic[H]):
     def _here(self) -> object:
         """Return a value that identifies the current process or, for an async client, process and event loop.
 
-        Connections can only be used where they were opened.
+        A connection can't be used in another process or event loop.
         """
 
     def _ready(self) -> H:

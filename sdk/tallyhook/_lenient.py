@@ -14,8 +14,8 @@ from typing import Any
 
 from tallyhook.errors import DecodeError
 
-# The maximum length of a number, in characters. Bills contain no longer numbers, and with these `money`
-# computes exactly.
+# The maximum length of a number, in characters. Bills don't contain longer numbers, and `money` computes exactly
+# up to this length.
 _LONGEST = 64
 _BEYOND = 10**_LONGEST
 _ZERO = Decimal(0)
@@ -98,7 +98,7 @@ def optional_integer(node: Any) -> int | None:
 
 
 def optional_datetime(node: Any) -> datetime | None:
-    """Return a time in UTC. A time without an offset is taken as UTC.
+    """Return a time in UTC. A time without an offset is assumed to be in UTC.
 
     If the value isn't a valid time, return None. The model's `raw` still contains the value.
     """
@@ -120,7 +120,7 @@ def optional_date(node: Any) -> date | None:
 
 
 def is_odd_date(node: Any) -> bool:
-    """Return whether a value is not blank, not a valid date, and doesn't start with `0000-00-00`."""
+    """Return whether a value is neither blank nor a valid date, and doesn't start with `0000-00-00`."""
     return not is_blank(node) and optional_datetime(node) is None and not str(node).startswith("0000-00-00")
 
 

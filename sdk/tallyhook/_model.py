@@ -23,7 +23,7 @@ Reader = Callable[[Any], Any]
 class Model(msgspec.Struct, frozen=True, kw_only=True, eq=False, rename="camel"):
     """The base of all models. Models are immutable, and each field has a default.
 
-    `raw` is the part of the document from which the model was made, with its original names; don't change it.
+    `raw` is the part of the document that the model was made from, with its original names; don't change it.
     Two models are equal if their fields are equal, even if `raw` differs.
     """
 
@@ -68,8 +68,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, eq=False, rename="camel")
 def read(model: type[M], node: Mapping[str, Any]) -> M:
     """Return a model with the values of an object in the tree.
 
-    An invalid date is read as None. Any other invalid value is an error, because the bill would be wrong if
-    an invalid number was read as zero.
+    An invalid date is read as None. Any other invalid value is an error: the bill would be wrong if, for
+    example, an invalid number were read as zero.
 
     Raises:
         DecodeError: a value is invalid; the error's `path` says where.
@@ -91,7 +91,7 @@ def read(model: type[M], node: Mapping[str, Any]) -> M:
 
 @cache
 def fields_of(model: type[Model]) -> dict[str, tuple[str, Reader]]:
-    """Return a dict from each key that a model knows to the name and the reader of the key's field."""
+    """Return a dict from each key that a model knows to a field's name and reader."""
     fields: dict[str, tuple[str, Reader]] = {}
     keys: dict[str, str] = {}
     for field in msgspec.structs.fields(model):
@@ -141,7 +141,7 @@ def _many(model: type[Model]) -> Reader:
 
 
 def read_list(model: type[M], nodes: list[Any], where: str = "") -> tuple[M, ...]:
-    """Return a list of models. A blank node becomes a model with only defaults.
+    """Return a list of models. A blank node becomes a model in which every field has its default.
 
     Raises DecodeError as `read` does. The error's path begins with `where`.
     """

@@ -21,17 +21,17 @@ class Error(Exception):
 class APIError(Error):
     """A billing system refused a call.
 
-    The attributes below are documented for Cheddar. For another system, see its package. Common statuses
-    raise a subclass, and all other statuses raise this class.
+    The attributes below are documented for Cheddar. The packages of other systems say what the attributes
+    mean there. A common status raises a subclass, and any other status raises this class.
 
     Attributes:
-        status: the HTTP status, or the code in the document if the error came with a 2xx.
+        status: the HTTP status, or the code in the error document if the HTTP status was a 2xx.
         message: the system's message, without card data and credentials.
         aux_code: more detail: the gateway's number for a 422, or `field:reason` for a 412; may be empty.
         error_id: the error's number in the system's log; may be empty.
         customer: the customer's present state in Cheddar, if the error came in the customer's document.
-        documented: True if the error came in the API's own error document. If it is False (for a proxy's page
-            or an empty body), you can't tell whether the call was applied.
+        documented: True if the error came in the API's own error document. If it is False, because the answer
+            was a proxy's page or empty, you can't tell whether the call was applied.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class BadGateway(APIError):
 
 
 class ServiceUnavailable(APIError):
-    """503: the billing system has a planned downtime."""
+    """503: planned downtime of the billing system."""
 
 
 BY_STATUS: dict[int, type[APIError]] = {
@@ -179,7 +179,7 @@ class DecodeError(Error):
 
 
 class WrongDocument(DecodeError):
-    """The answer is a valid document, but not about the object in the call, or not about this object alone.
+    """The answer is a valid document, but not about exactly the one object that the call was about.
 
     A proxy may have mixed up two answers. If the call was meant to change something, the change may have been
     applied.

@@ -1,7 +1,7 @@
 """Compute, check, round and format amounts and quantities.
 
-In other modules, any other arithmetic with Decimals must run inside `exact()`, even a negation or a sum.
-Otherwise Decimal's operators would round to the precision of the caller's context.
+All other arithmetic with Decimals, even a negation or a sum, must run inside `exact()`, because Decimal's
+operators round to the precision of the caller's context.
 """
 
 from collections.abc import Iterable, Iterator
@@ -43,7 +43,7 @@ def total(amounts: Iterable[Decimal]) -> Decimal:
 
 
 def tax(subtotal: Decimal, rate: Decimal) -> Decimal:
-    """Return the tax on a subtotal: rate × subtotal, rounded once; zero if that is negative (inferred)."""
+    """Return a subtotal's tax: rate × subtotal, rounded once; zero for a negative subtotal (inferred)."""
     return cents(product(max(subtotal, Decimal(0)), rate))
 
 

@@ -36,7 +36,7 @@ class HasTable(Protocol):
 
 
 class Shown:
-    """Shows an object as its table, in `str()`, in rich and in a notebook."""
+    """A base class that shows an object as its table, in `str()`, in rich and in a notebook."""
 
     __slots__ = ()
 
@@ -104,7 +104,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def render(self) -> "RenderResult":
-        """Yield the parts of the table that rich displays. Rich must be installed."""
+        """Yield the objects with which rich displays the table. Rich must be installed."""
         from rich import box
         from rich.table import Table as RichTable
         from rich.text import Text

@@ -1,4 +1,4 @@
-"""Audit usage in any billing system: compare it with what is declared, apply, and verify."""
+"""Audit usage in any billing system: declare the quantities, compare, apply and verify."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -33,9 +33,9 @@ class System(Protocol):
     """A billing system that can be audited.
 
     Attributes:
-        name: the system's name in its windows.
+        name: the system's name, as in `Window.system`.
         not_promised: what the system can't guarantee, for people to read.
-        adds: whether quantities are set by adding charges, so that a repeated call would charge twice.
+        adds: True if quantities are set by adding charges, so that a repeated call would charge twice.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Executor(Protocol):
 
 
 class Audit:
-    """The audit of one window. Your function declares the usage by calling its methods.
+    """The audit of one window. Your function declares the usage by calling the audit's methods.
 
     Attributes:
         window: the account and period.
@@ -101,7 +101,7 @@ class Audit:
     def set_quantity(self, item: str, quantity: Decimal | int | str) -> None:
         """Declare the quantity to bill for an item.
 
-        Declare a quantity of 0 too: for an item that isn't declared, the present quantity is billed.
+        Declare a quantity of 0 too, because an item that isn't declared is billed with its present quantity.
 
         Raises:
             LookupError: there is no such item.
@@ -176,7 +176,7 @@ def apply(
 
 
 def _windows(system: System, now: datetime) -> Iterator[Window | Outcome]:
-    """Yield the system's windows. If they can't all be listed, yield an outcome with the reason last."""
+    """Yield the system's windows. If they can't all be listed, the last item is an outcome that says why."""
     try:
         yield from system.windows(now)
     except (Error, LookupError, ValueError) as error:
@@ -273,7 +273,7 @@ class _Application:
     def _may_change(self, declared: Mapping[str, Decimal]) -> bool:
         """Return whether an earlier run's request may still arrive and make the bill wrong.
 
-        Raises AuditFailed if a charge was added but doesn't show as it was sent, because each run would then
+        Raises AuditFailed if a charge was added but isn't shown as it was sent, because each run would then
         add another charge.
         """
         shown = {change.item: change.before for change in self.changes}

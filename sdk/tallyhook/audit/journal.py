@@ -10,7 +10,7 @@ import msgspec
 
 
 class Declared(msgspec.Struct, frozen=True, kw_only=True, tag="declared"):
-    """An entry with the declared quantities by item, as decimal numbers in text."""
+    """An entry with the declared quantities by item, as text."""
 
     window: str
     at: datetime
@@ -98,7 +98,8 @@ class FileJournal:
     """A journal in a file with one line per entry. An entry is on disk when `append` returns.
 
     Only one process may write to the file at a time; a cron job can lock the file, for example with flock. If
-    a crash has cut off the last line, the line is dropped, because nothing was sent after it.
+    a crash has cut off the last line, the line is dropped. Nothing is lost, because no request is sent before
+    `append` returns.
     """
 
     def __init__(self, path: Path | str) -> None:

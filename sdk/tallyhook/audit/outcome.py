@@ -46,7 +46,7 @@ class Standing(StrEnum):
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """An item's quantity `before` the audit, and the declared quantity `after` it."""
+    """A change of an item's quantity from `before`, its present value, to `after`, the declared one."""
 
     item: str
     before: Decimal
@@ -63,7 +63,7 @@ class Outcome(Shown, msgspec.Struct, frozen=True, kw_only=True):
         window: the account and period.
         standing: the window's state.
         changes: the quantities that differed from the declaration.
-        problem: why the window failed, is late or is unknown; empty otherwise.
+        problem: why the audit failed, was late or has an unknown result; empty otherwise.
         not_promised: what the billing system can't guarantee, for people to read.
     """
 

@@ -1,4 +1,4 @@
-"""Adapters, so that an audit works with each of the four billing systems.
+"""Adapters for the four billing systems that can be audited.
 
 Each adapter's `items` maps the item names in the audit to the billing system's names, so that one function
 works for all systems.
@@ -25,7 +25,7 @@ class Cheddar:
     adds = False
 
     def __init__(self, client: CheddarClient, items: Mapping[str, str]) -> None:
-        """Set the client. `items` maps the item names in the audit to Cheddar's item codes."""
+        """Create the adapter. `items` maps the audit's item names to Cheddar's item codes."""
         self._client, self._items = client, items
         self._applied: dict[tuple[str, str], Decimal] = {}
 
@@ -86,7 +86,7 @@ class Cheddar:
 
 
 class Fusebill:
-    """Audits draft invoices that are ready. If auto-post is off, they wait until they are posted."""
+    """Audits ready draft invoices. If auto-post is off, these drafts wait until they are posted."""
 
     name = "fusebill"
     not_promised: tuple[str, ...] = (
@@ -96,7 +96,7 @@ class Fusebill:
     adds = False
 
     def __init__(self, client: fusebill.Client, items: Mapping[str, str]) -> None:
-        """Set the client. `items` maps the item names in the audit to product codes."""
+        """Create the adapter. `items` maps the audit's item names to Fusebill's product codes."""
         self._client, self._items = client, items
 
     def windows(self, now: datetime) -> Iterator[Window]:
@@ -178,7 +178,7 @@ class Fusebill:
 
 
 class Cleverbridge:
-    """Audits the items of subscriptions. A quantity is billed only if it is set before the reminder date."""
+    """Audits subscription items. A quantity is billed only if it is set before the reminder date."""
 
     name = "cleverbridge"
     not_promised: tuple[str, ...] = (
@@ -195,10 +195,10 @@ class Cleverbridge:
         *,
         ahead: timedelta = timedelta(days=1),
     ) -> None:
-        """Set the client. `items` maps the item names in the audit to RunningNumbers.
+        """Create the adapter. `items` maps the audit's item names to Cleverbridge's RunningNumbers.
 
-        The audit of a window begins at the time `ahead` before it closes, because most usage should be known
-        by then.
+        A window is audited from the time `ahead` before it closes, because most usage should be known by
+        then.
         """
         self._client, self._subscriptions = client, tuple(subscriptions)
         self._items, self._ahead = items, ahead
@@ -246,7 +246,7 @@ class Cleverbridge:
 
 
 class Chargemonk:
-    """Audits charges for the next invoice.
+    """Audits charges that are collected for the next invoice.
 
     The call that adds these charges is inferred; see `chargemonk.Client`.
     """
@@ -266,7 +266,7 @@ class Chargemonk:
         *,
         ahead: timedelta = timedelta(days=1),
     ) -> None:
-        """Set the client. `items` maps the item names in the audit to unit prices.
+        """Create the adapter. `items` maps the audit's item names to unit prices.
 
         `subscriptions` maps each subscription's code to its renewal time, because no documented call shows a
         renewal time before the first invoice.

@@ -1,4 +1,4 @@
-"""Review a held invoice: declare what it should contain, compare, and correct what differs."""
+"""Review a held invoice: declare what it should contain, compare, and correct the differences."""
 
 from tallyhook.review.compare import AddCharge, Change, Changes, DeleteCharge, SetQuantity, compare
 from tallyhook.review.outcome import (

@@ -31,13 +31,14 @@ from tallyhook.review.sending import Sending
 if TYPE_CHECKING:
     from tallyhook.review.review import Review
 
-# How long after its journal entry a request may still arrive. The clients' default timeout is 30 seconds.
+# How long a request may still arrive after its journal entry was written. The clients' default timeout is 30
+# seconds.
 UNKNOWN_FOR = timedelta(minutes=5)
 
 # A missing customer or invoice counts as gone only if it is still missing after this time.
 GONE_AFTER = timedelta(minutes=1)
 
-# How many times the invoice is changed and read back at most. Another round is needed if an answer was lost,
+# The maximum number of rounds, in which the invoice is changed and read back. Another is needed if an answer was lost,
 # or if a late request arrived in between.
 _ROUNDS = 4
 
@@ -48,7 +49,7 @@ class Application:
     Args:
         entries: the journal so far; None if there is no journal.
         now: returns the time in UTC.
-        unknown_for: how long after its journal entry a request may still arrive.
+        unknown_for: how long a request may still arrive after its journal entry was written.
         marks: whether new charges get a mark in their description.
         gone_after: a missing customer or invoice counts as gone if it is still missing after this time.
         is_second_look: whether to take the declaration from the journal, and not run the invoice.
@@ -83,7 +84,10 @@ class Application:
         self._began_unknown = ledger.look_again and not is_second_look
 
     def check(self) -> None:
-        """Raise NoAnswer if the next request's journal entry is too old. Call this right before sending."""
+        """Raise NoAnswer if the next request's journal entry is too old.
+
+        Call this right before sending the request.
+        """
         self.sending.check()
 
     def steps(self) -> Steps[Outcome]:
@@ -132,7 +136,7 @@ class Application:
         return (yield from self._compare_paid())
 
     def _is_accepted(self) -> bool:
-        """Return whether a person has accepted this content of the invoice for this declaration."""
+        """Return whether a person has accepted the invoice's present content for the present declaration."""
         accepted = self.reading.ledger.accepted
         return (
             accepted is not None
@@ -141,9 +145,10 @@ class Application:
         )
 
     def _accept(self, standing: Standing) -> Steps[Outcome]:
-        """Leave the invoice as a person has accepted it, and return this outcome.
+        """Return the outcome of an invoice that a person has accepted, without changing the invoice.
 
-        Raises OutcomeUnknown if a request of ours may still change any invoice.
+        Charges that this review added to other invoices are deleted. Raises OutcomeUnknown if an earlier
+        request may still change any invoice.
         """
         reading = self.reading
         if standing is not Standing.GONE:
@@ -159,7 +164,7 @@ class Application:
         return stands(self.review, self.reading.document, self.reading.invoice)
 
     def _bring_in_line(self) -> Steps[Outcome]:
-        """Change the outstanding invoice until it shows exactly what was declared. Return the outcome."""
+        """Change the outstanding invoice until it matches the declaration, and return the outcome."""
         reading, ledger = self.reading, self.reading.ledger
         if not self.has_journal:
             ledger.adopt(self.declaration.charges, reading.invoice)
@@ -180,7 +185,7 @@ class Application:
             remaining = self._remaining(changes)
             if not remaining:
                 break
-            # Continue only if an answer was lost or a late request added an extra charge.
+            # Try another round only if an answer was lost, or if a late request added an extra charge.
             if not was_lost and not all(isinstance(change, DeleteCharge) for change in remaining):
                 raise _not_standing(remaining)
         else:
@@ -212,10 +217,7 @@ class Application:
         )
 
     def _give_up(self) -> Steps[None]:
-        """Give up the requests to add a charge that can no longer arrive.
-
-        Their charges can then be added again.
-        """
+        """Give up requests that are too old to arrive, so that their charges can be added again."""
         reading = self.reading
         reading.require_no_doubt()
         for adding in reading.ledger.open_addings():
@@ -224,7 +226,7 @@ class Application:
                 yield from reading.write(GivenUp(number=adding.number, at=now))
 
     def _require_whole_journal(self, changes: Changes) -> None:
-        """Raise Unresolved if a review with another journal may already have added a missing charge."""
+        """Raise Unresolved if a review with another journal may have added one of the charges to add."""
         missing = [change.charge for change in changes.changes if isinstance(change, AddCharge)]
         if found := self.reading.ledger.unknown_marks(missing, self.reading.invoice):
             raise Unresolved(
@@ -237,7 +239,7 @@ class Application:
         """Return the changes to make.
 
         If `awaits` is True, a charge whose request may still arrive counts as added. Raises Unresolved if one
-        of our charges has another price or quantity than the review sent.
+        of this review's charges has another price or quantity than the review sent.
         """
         reading, ledger = self.reading, self.reading.ledger
         for charge, asked in ledger.ours(reading.invoice):
@@ -263,7 +265,7 @@ class Application:
         ]
 
     def _wait(self) -> timedelta:
-        """Return how much longer a request of ours may still change the invoice."""
+        """Return how much longer an earlier request may still change the invoice."""
         return self.reading.ledger.wait_for_writes(self.declaration, self.reading.invoice, self.now())
 
     @property
@@ -302,15 +304,15 @@ class Application:
         )
 
     def _gone(self, reason: str) -> Steps[Outcome]:
-        """Return the outcome for an invoice that is gone.
+        """Return the outcome for a missing invoice if it is certainly gone.
 
-        Raises OutcomeUnknown unless an earlier attempt, at least `gone_after` ago, didn't find the invoice
-        either: a proxy may have mixed up answers. Without a journal, raises ReviewFailed.
+        It is gone if an attempt at least `gone_after` earlier didn't find it either. Until then, raises
+        OutcomeUnknown, because a proxy may have mixed up answers. Without a journal, raises ReviewFailed.
         """
         if not self.has_journal:
             raise ReviewFailed(reason)
         now, since, left = self.now(), self.reading.ledger.gone_at, self.gone_after
-        if since is None or now < since:  # if the clock was set back, wait the full time again
+        if since is None or now < since:  # after the clock was set back, wait the full time again
             yield from self.reading.write(Gone(at=now))
         elif (left := self.gone_after - (now - since)) <= timedelta(0):
             return self._nothing_to_do(Standing.GONE, "nothing to do: the invoice is gone")

@@ -15,7 +15,7 @@ from tallyhook.tables import Column, Shown, Table
 if TYPE_CHECKING:
     from tallyhook.review.review import Review
 
-# An included quantity of this size means unlimited (documented).
+# An included quantity this large means unlimited (documented).
 _UNLIMITED = Decimal("99999999.9")
 
 
@@ -23,7 +23,7 @@ class SetQuantity(msgspec.Struct, frozen=True, kw_only=True, tag="set"):
     """A change that sets the quantity of a tracked item.
 
     `was` is the quantity in the document; None if the document doesn't show it. `contradicted` is True if the
-    document proves that the invoice has another quantity than declared.
+    document proves that the quantity isn't the declared one.
     """
 
     item: str
@@ -65,7 +65,7 @@ Change = SetQuantity | DeleteCharge | AddCharge
 class Changes(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """The changes that an invoice needs, in the order in which they are made. `str()` shows them as a table.
 
-    `net_before` and `net_after` are the sums of the invoice, with tax, before and after the changes. They are
+    `net_before` and `net_after` are the invoice's sum, with tax, before and after the changes. The sum is
     negative if credits exceed charges.
     """
 
@@ -123,14 +123,14 @@ def _row(change: Change) -> tuple[str, ...]:
 
 
 def compare(review: "Review", customer: Customer, entries: Sequence[Entry] | None = None) -> Changes:
-    """Return the changes that the review would make to its invoice in this customer document.
+    """Return the changes that the review would make, according to this customer document.
 
-    If you pass the journal's `entries`, ids decide which charges are ours. A charge of ours that is no longer
-    declared is deleted. An equal charge that somebody else added is ignored. A charge whose request may still
-    arrive isn't added again.
+    If you pass the journal's `entries`, ids decide which charges this review has added. Such a charge is
+    deleted if it is no longer declared. An equal charge that somebody else added is ignored. A charge whose
+    request may still arrive isn't added again.
 
-    If `entries` is None, the content decides: if a declared charge is on the invoice, it isn't added again.
-    No charge is deleted.
+    If `entries` is None, the content decides: a declared charge that is already on the invoice isn't added
+    again, and no charge is deleted.
 
     Raises LookupError if the invoice isn't in the document.
     """
@@ -153,9 +153,9 @@ def difference(
     ledger: Ledger,
     awaited: Sequence[Adding],
 ) -> Changes:
-    """Return the same changes as `compare`, using a ledger that already has the document's claims.
+    """Return the same changes as `compare`, using a ledger that already knows the review's charges.
 
-    The charges of the requests in `awaited` count as added.
+    `awaited` are the `Adding` entries whose requests may still arrive. Their charges count as added.
     """
     coming = [adding.charge for adding in awaited if adding.charge in declaration.charges]
     changes = (
@@ -175,7 +175,7 @@ def difference(
 
 
 def stands(review: "Review", customer: Customer, invoice: Invoice) -> tuple[str, ...]:
-    """Return an invoice's content as lines of text, which stay equal until somebody changes the invoice."""
+    """Return an invoice's content as lines of text. The same content always has the same lines."""
     charges = (
         f"{charge.code}  {money.line_text(charge.quantity, charge.each_amount)}  (charge {charge.id})"
         for charge in invoice.charges
@@ -190,7 +190,7 @@ def _rate(customer: Customer, invoice: Invoice) -> Decimal:
 
 
 def named(customer: Customer, invoice: Invoice) -> Invoice | None:
-    """Return the given invoice as it is in a newer document, or None if it isn't there.
+    """Find an invoice in a newer document and return it, or None if the document doesn't contain it.
 
     The invoice is found by its id, or by its number if it has no id.
     """
@@ -235,9 +235,9 @@ def _quantities(
 
 
 def _included_in(invoice: Invoice, code: str) -> Decimal | None:
-    """Return an item's included quantity if the invoice proves it; otherwise None.
+    """Return an item's included quantity, computed from the item's quantity and overage on the invoice.
 
-    The proof is that the invoice shows both the item's quantity and its overage.
+    Return None if the invoice doesn't show both.
     """
     quantity, overage = _quantity(invoice, code), _overage_charge(invoice, code)
     if quantity is None or overage is None or overage.quantity <= 0:
@@ -298,7 +298,8 @@ def _net(
 def _units(review: "Review", invoice: Invoice, item: PlanItem, declared: Mapping[str, Decimal]) -> Decimal:
     """Return how many units of an item are billed.
 
-    They are computed from the declared quantity, otherwise from the document's, otherwise from the hook's.
+    They are computed from the declared quantity or, if none is declared, from the quantity in the document.
+    If the document shows none, the quantity in the hook is used.
     """
     quantity = declared.get(item.code)
     if quantity is None:

@@ -1,9 +1,9 @@
-"""A review's journal: what was declared, what was sent, and which charges on the invoice are ours.
+"""A review's journal: what was declared, what was sent, and which charges the review has added.
 
 Of the requests that a review sends, only `add_charge` can't be repeated safely. So the journal gets two
 entries for each such request. `Adding` is written before the request, with a mark and the ids of the existing
 charges. `Added` is written once a document shows the new charge, with the charge's id. `Declared` records the
-quantities to set and the charges to delete before the requests leave, because a late request may still
+quantities to set and the charges to delete before their requests are sent, because a late request may still
 arrive. The proof in `docs/review.md` relies on these entries.
 """
 
@@ -45,7 +45,7 @@ PLAN_TYPES = ("recurring", "setup", "item")
 
 
 class DeclaredCharge(msgspec.Struct, frozen=True, kw_only=True):
-    """A charge that the invoice should have. A negative `each_amount` is a credit."""
+    """A charge that the invoice should have. If `each_amount` is negative, it is a credit."""
 
     code: str
     each_amount: Decimal
@@ -53,11 +53,11 @@ class DeclaredCharge(msgspec.Struct, frozen=True, kw_only=True):
     description: str = ""
 
     def costs_the_same(self, charge: Charge) -> bool:
-        """Return whether a charge on an invoice has the same quantity and price."""
+        """Return whether a charge on an invoice has the same quantity and price as the declared charge."""
         return charge.quantity == self.quantity and charge.each_amount == self.each_amount
 
     def is_same(self, charge: Charge) -> bool:
-        """Return whether a charge on an invoice has the declared content.
+        """Return whether a charge on an invoice has the same content as the declared charge.
 
         Differences in white space and in the code's case are ignored, and so is a mark. Charges that come
         from a plan never match.
@@ -85,7 +85,7 @@ _MARK = re.compile(r"\s*\(ref [0-9a-f]{10}\)\s*$", re.IGNORECASE)
 
 
 def is_marked(description: str) -> bool:
-    """Return whether a description ends in a mark, from this review or any other."""
+    """Return whether a description ends in a mark, which can be any review's."""
     return _MARK.search(description) is not None
 
 
@@ -110,7 +110,7 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True, tag="declared"):
     `changes` describes all these requests as text. `quantities` are the quantities to set, by item code, and
     `deletions` are the ids of the charges to delete. An attempt writes this entry before each round of
     requests, and again if a round takes long. `unknown_for` is how long these requests may still arrive; it
-    is recorded because another receiver may have another setting.
+    is recorded because another receiver may have a different setting.
     """
 
     declaration: Declaration
@@ -140,7 +140,7 @@ class Adding(msgspec.Struct, frozen=True, kw_only=True, tag="adding"):
 
     @property
     def description(self) -> str:
-        """The charge's description as it is sent, with the mark at the end."""
+        """The charge's description as it is sent. If there is a mark, it is at the end."""
         return (
             f"{self.charge.description} (ref {self.mark})".lstrip() if self.mark else self.charge.description
         )
@@ -150,11 +150,11 @@ class Adding(msgspec.Struct, frozen=True, kw_only=True, tag="adding"):
 
 
 class Added(msgspec.Struct, frozen=True, kw_only=True, tag="added"):
-    """A journal entry that is written when a charge that we added has been found.
+    """A journal entry that is written when a document shows a charge that the review has added.
 
     `number` is the number of the request's `Adding` entry. `marked` is True if the charge shows the mark from
     that entry. If the network repeated the request, there are several `Added` entries with the same number.
-    All their charges are ours.
+    The review has added all of their charges.
     """
 
     number: int
@@ -166,7 +166,7 @@ class Added(msgspec.Struct, frozen=True, kw_only=True, tag="added"):
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):
-    """A journal entry that is written when the API refused a request or the request was never sent.
+    """A journal entry for a request that the API has refused or that was never sent.
 
     `number` is the number of the request's `Adding` entry, or 0 for the request to run the invoice.
     """
@@ -178,9 +178,9 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):
 
 
 class GivenUp(msgspec.Struct, frozen=True, kw_only=True, tag="given_up"):
-    """A journal entry for a request to add a charge that can no longer arrive. The charge may be added again.
+    """A journal entry for a request that is too old to arrive. Its charge may be added again.
 
-    `number` is the number of the request's `Adding` entry. The request's charge isn't on the invoice.
+    `number` is the number of the request's `Adding` entry. The charge isn't on the invoice.
     """
 
     number: int
@@ -200,7 +200,7 @@ class Running(msgspec.Struct, frozen=True, kw_only=True, tag="running"):
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True, tag="verified"):
-    """A journal entry: a document showed exactly what was declared, and no request of ours can change it now.
+    """A journal entry: the invoice has exactly what was declared, and no earlier request can still change it.
 
     If `look_again` is True, the outcome of a request was unknown, so the invoice must be checked once more.
     """
@@ -213,7 +213,7 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True, tag="verified"):
 
 
 class Gone(msgspec.Struct, frozen=True, kw_only=True, tag="gone"):
-    """A journal entry: an attempt didn't find the customer, or the customer's document lacked the invoice."""
+    """A journal entry: an attempt didn't find the customer, or didn't find the customer's invoice."""
 
     at: datetime
 
@@ -224,7 +224,7 @@ class Gone(msgspec.Struct, frozen=True, kw_only=True, tag="gone"):
 class Asked(msgspec.Struct, frozen=True, kw_only=True, tag="asked"):
     """A journal entry that is written when a person must decide.
 
-    `stands` has the lines that describe the invoice's content at this time.
+    `stands` describes the invoice's content at this time, in lines of text.
     """
 
     declaration: Declaration
@@ -238,9 +238,10 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, tag="asked"):
 class Resolved(msgspec.Struct, frozen=True, kw_only=True, tag="resolved"):
     """A journal entry with a person's decision, for cases that ids and marks can't decide.
 
-    `charge_id` is the charge that was added by the request with this `number`; None if it certainly added no
-    charge. If `accept` is True, the person has accepted the invoice as it was shown, for the declaration of
-    that time. The review then ends, unless the invoice or the declaration has changed since.
+    `number` is the number of a request's `Adding` entry. `charge_id` is the id of the charge that the request
+    has added; None if it certainly added none. If `accept` is True, the person has accepted the invoice as it
+    was shown, for what was declared at that time. The review then ends, unless the invoice or the declaration
+    has changed since.
     """
 
     number: int = 0
@@ -261,7 +262,7 @@ Entry = Declared | Adding | Added | Refused | GivenUp | Running | Verified | Gon
 
 
 class Journal(Protocol):
-    """Stores the journal entries of all attempts at one invoice."""
+    """Stores the journal entries of all attempts to review one invoice."""
 
     async def entries(self) -> Sequence[Entry]:
         """Return all entries, in the order in which they were appended."""
@@ -269,7 +270,8 @@ class Journal(Protocol):
     async def append(self, entry: Entry) -> None:
         """Append an entry, and return once this entry and all earlier ones would survive a power cut.
 
-        Raises an exception if that fails, or if another worker may have taken over the invoice.
+        Raises an exception if the entry can't be stored, or if another worker may have taken over the
+        invoice.
         """
 
     def check(self) -> None:
@@ -288,7 +290,10 @@ def encode(entry: Entry) -> bytes:
 
 
 def _plain(value: object) -> str:
-    """Return a datetime as text. JSON needs this for subclasses of datetime, such as freezegun's."""
+    """Return a datetime as text. This is for subclasses of datetime, such as freezegun's.
+
+    Raises TypeError for any other value.
+    """
     if isinstance(value, datetime):
         return value.isoformat()
     raise TypeError(f"an entry can't contain a {type(value).__name__}")

@@ -43,7 +43,7 @@ class OutcomeUnknown(ReviewFailed):
 
 
 class Unresolved(ReviewFailed):
-    """Only a person can decide: it is unclear who added a charge, or the invoice that was paid is wrong.
+    """Only a person can decide: it is unclear who added a charge, or the invoice is wrong but already paid.
 
     Every later attempt raises this too, until the journal has a `Resolved` entry.
     """
@@ -125,7 +125,7 @@ class Outcome(Shown, msgspec.Struct, frozen=True, kw_only=True):
                 yield change.charge.code, "none", change.charge.price, "deleted", change.charge.description
 
     def _as_declared(self, declared: str) -> str:
-        """Return `declared`, or an empty text if the invoice wasn't compared."""
+        """Return `declared`, or an empty text if the invoice wasn't compared with it."""
         return "" if self.total_after is None else declared
 
 

@@ -1,4 +1,4 @@
-"""Derive from the journal which charges are ours, and which of our requests may still arrive."""
+"""Derive from the journal which charges the review has added, and which requests may still arrive."""
 
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
@@ -33,7 +33,7 @@ def new_mark() -> str:
 
 
 class Found(msgspec.Struct, frozen=True):
-    """A charge in a document, and the invoice that it is on."""
+    """A charge in a customer document, with the charge's invoice."""
 
     charge: Charge
     invoice: Invoice
@@ -146,9 +146,9 @@ class Ledger:
         return self.unknown_for - (self._time(now) - since)
 
     def pause(self, left: timedelta) -> float:
-        """Return the seconds to wait before the next attempt.
+        """Return the seconds to wait before the next attempt, at most half of `unknown_for`.
 
-        A request may still arrive within the time `left`.
+        `left` is how much longer a request may still arrive.
         """
         return max(1.0, min(left, self.unknown_for / 2).total_seconds())
 
@@ -165,10 +165,10 @@ class Ledger:
         return self._left(self._began[adding.number], now)
 
     def wait_for_writes(self, declaration: Declaration, invoice: Invoice, now: datetime) -> timedelta:
-        """Return how much longer a request may arrive that makes this invoice differ from the declaration.
+        """Return how much longer an earlier request may still arrive and make the invoice wrong.
 
-        Such a request adds a charge and its outcome is unknown, or it sets an undeclared quantity, or it
-        deletes a charge that is on the invoice. If all requests were answered, there is nothing to wait for.
+        Such a request adds a charge, sets another quantity than declared, or deletes a charge that is on the
+        invoice. A request to add a charge is ignored if its outcome is known.
         """
         standing = {charge.id for charge in invoice.charges}
         since = [self._began[adding.number] for adding in self.open_addings()]
@@ -177,11 +177,11 @@ class Ledger:
         return max((self._left(at, now) for at in since), default=timedelta(0))
 
     def wait_for_run(self, now: datetime) -> timedelta:
-        """Return how much longer our request to run the invoice may still arrive."""
+        """Return how much longer the request to run the invoice may still arrive."""
         return timedelta(0) if self._run is None else self._left(self._run, now)
 
     def given_up(self, charge: DeclaredCharge) -> list[Adding]:
-        """Return the given-up `Adding` entries for this charge, if the charge never appeared on an invoice.
+        """Return the `Adding` entries for this charge that were given up and whose charge never appeared.
 
         Entries that a person has resolved are left out.
         """
@@ -201,10 +201,10 @@ class Ledger:
         return number in self._numbers.values()
 
     def claims(self, document: Customer) -> list[Added]:
-        """Return the `Added` entries to write for new charges that show one of our marks.
+        """Return the `Added` entries to write for charges that show one of the review's marks.
 
-        A refused request's mark is also searched for, because the refusal may have been the answer to another
-        call.
+        Charges that are already claimed are left out. The marks of refused requests are included, because a
+        refusal may have been the answer to another call.
         """
         by_mark = {adding.mark.lower(): number for number, adding in self._addings.items() if adding.mark}
         return [
@@ -216,9 +216,9 @@ class Ledger:
         ]
 
     def candidates(self, adding: Adding, charges: Iterable[Charge]) -> list[Charge]:
-        """Return those of the charges that the request of an `Adding` entry may have added.
+        """Return those of the `charges` that the request of an `Adding` entry may have added.
 
-        Such a charge is new, has the same price and quantity, and isn't yet known to be ours.
+        Such a charge is new, has the same price and quantity, and isn't claimed yet.
         """
         code = adding.charge.code.strip().lower()
         return [
@@ -235,7 +235,7 @@ class Ledger:
     def keeps_marks(self, adding: Adding) -> bool:
         """Return whether the billing system is known to keep the mark of an `Adding` entry.
 
-        This is the case if it has kept a mark in a description of the same length or longer, and has never
+        This is so if the system has kept a mark in a description of the same length or longer, and has never
         dropped a mark from a description of the same length or shorter.
         """
         if not adding.mark:
@@ -246,10 +246,10 @@ class Ledger:
         return kept and not any(not is_kept and len(other.description) <= length for other, is_kept in seen)
 
     def doubtful(self, invoice: Invoice) -> list[tuple[Adding, list[Charge]]]:
-        """Return each `Adding` entry whose charge was never seen, with charges that its request may have added.
+        """Return the `Adding` entries whose charge wasn't found but may be on the invoice without its mark.
 
-        If the billing system is known to keep the entry's mark, there is no doubt: a charge without this mark
-        isn't ours. Entries without doubt are left out.
+        Each entry comes with the charges that its request may have added. An entry is left out if the billing
+        system is known to keep its mark, because the charge would then have the mark.
         """
         unseen = (*self.open_addings(), *map(self._addings.__getitem__, self._unexplained()))
         found = [
@@ -277,7 +277,7 @@ class Ledger:
     def adopt(
         self, declared: Sequence[DeclaredCharge], invoice: Invoice, *, only_marked: bool = False
     ) -> None:
-        """Without a journal: treat a charge on the invoice as ours if it has a declared charge's content.
+        """Without a journal: treat a charge on the invoice as the review's if its content is declared.
 
         If `only_marked` is True, charges without a review's mark are skipped, because a person may have added
         them.
@@ -296,7 +296,7 @@ class Ledger:
                 self.write(Added(number=number, charge_id=found.id))
 
     def ours(self, invoice: Invoice) -> list[tuple[Charge, DeclaredCharge]]:
-        """Return our charges on the invoice, each with the charge that we declared."""
+        """Return the charges on the invoice that the review has added, each with the charge as declared."""
         return [
             (charge, self._addings[self._numbers[charge.id]].charge)
             for charge in invoice.charges
@@ -304,7 +304,7 @@ class Ledger:
         ]
 
     def strays(self, document: Customer, invoice: Invoice) -> list[Found]:
-        """Return our charges on the customer's other invoices.
+        """Return the charges that the review has added to the customer's other invoices.
 
         If a person has resolved that a request never added a charge, its charges are left out.
         """

@@ -1,4 +1,4 @@
-"""Read the customer's documents during a review, and recognise our charges in them."""
+"""Read the customer's documents during a review, and recognise the review's charges in them."""
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
@@ -38,7 +38,7 @@ class InvoicePaid(Exception):
 class Reading:
     """Processes the customer's documents one by one.
 
-    It claims our charges in each document, which means that it writes `Added` entries for them.
+    It claims the charges that the review has added: it writes an `Added` entry for each of them.
     """
 
     def __init__(self, review: "Review", ledger: Ledger, now: Callable[[], datetime]) -> None:
@@ -49,7 +49,7 @@ class Reading:
         self.document = review.customer
         self.invoice = review.invoice
         self.is_repeated = False  # whether this attempt saw that the network sent a request twice
-        self.announced: datetime | None = None  # when the journal got the entry for the next request
+        self.announced: datetime | None = None  # the time of the next request's journal entry
         self._review = review
 
     def read(self) -> Steps[Customer]:
@@ -74,11 +74,11 @@ class Reading:
         yield from self.take_in((yield from self.read()))
 
     def take_in(self, document: Customer, sent: Adding | None = None) -> Steps[None]:
-        """Process a document: claim our charges on the invoice, and delete our charges from other invoices.
+        """Process a document: claim the review's charges, and delete those that are on other invoices.
 
         If the document is the answer to a request to add a charge, `sent` is the request's `Adding` entry.
 
-        Raises InvoicePaid if the invoice is paid. Raises ReviewFailed if it is neither paid nor outstanding.
+        Raises InvoicePaid if the invoice is paid, and ReviewFailed if it is neither paid nor outstanding.
         """
         self.show(document)
         for claim in self.ledger.claims(document):
@@ -128,19 +128,22 @@ class Reading:
         return announced is not None and now is not None and now > announced
 
     def require_no_doubt(self) -> None:
-        """Raise Unresolved if a request is too old to arrive but may have added a charge without a mark."""
+        """Raise Unresolved if an earlier request may have added one of the invoice's unmarked charges.
+
+        A request that may still arrive isn't checked yet.
+        """
         for adding, charges in self.ledger.doubtful(self.invoice):
             if self.ledger.wait_for_adding(adding, self.now()) <= timedelta(0):
                 raise _doubt(adding, [charge.id for charge in charges])
 
     def unknown(self, reason: str, left: timedelta, details: str = "") -> OutcomeUnknown:
-        """Return the exception for a request that may still arrive within the time `left`."""
+        """Return an OutcomeUnknown exception for a request that may still arrive within the time `left`."""
         return OutcomeUnknown(reason, details, self.ledger.pause(left))
 
     def _ask(self, call: Call[Customer], announced: datetime | None = None) -> Steps[Customer]:
         self.announced = announced
         document = yield call
-        assert document is not None  # only for an entry is it None
+        assert document is not None  # it is None only after an entry
         asked = self._review.customer
         for name, meant, shown in (("id", asked.id, document.id), ("code", asked.code, document.code)):
             if canonical(meant) not in ("", canonical(shown)):
@@ -148,9 +151,9 @@ class Reading:
         return document
 
     def _claim_answer(self, sent: Adding) -> Steps[None]:
-        """Claim the only new charge in the answer to our request, even if its description differs.
+        """Claim the only new charge in the answer to a request, even if its description isn't as sent.
 
-        Raises Unresolved if there are several such charges, unless the billing system is known to keep marks.
+        Raises Unresolved if there are several new charges, unless the billing system is known to keep marks.
         """
         found = self.ledger.candidates(sent, self.invoice.charges)
         if not found:
@@ -163,7 +166,7 @@ class Reading:
             yield from self.write(Added(number=sent.number, charge_id=found[0].id))
 
     def _delete_strays(self) -> Steps[None]:
-        """Delete our charges from other invoices. Raises ReviewFailed if there were any."""
+        """Delete the review's charges from other invoices. Raises ReviewFailed if there were any."""
         subscription = self.document.subscription
         strays = self.ledger.strays(self.document, self.invoice)
         for stray in strays:

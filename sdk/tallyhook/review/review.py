@@ -1,4 +1,4 @@
-"""The review of one invoice, on which a handler declares what the invoice should have."""
+"""The review of one invoice. A handler uses it to declare what the invoice should have."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -119,8 +119,8 @@ class Review(Shown):
     def set_quantity(self, item: str, quantity: Decimal | int | str) -> None:
         """Declare the item's quantity at the end of the period: zero or more, with at most four decimals.
 
-        Raises ValueError if the plan doesn't track the item, if you already declared it, or if the quantity
-        is invalid. Raises TypeError for a float.
+        Raises ValueError if the plan doesn't track the item, if the item's quantity is already declared, or
+        if the quantity is invalid. Raises TypeError for a float.
         """
         self._require_open()
         self._require(item)
@@ -134,10 +134,11 @@ class Review(Shown):
     def charge(
         self, code: str, each_amount: Decimal | int | str, description: str = "", *, quantity: int = 1
     ) -> None:
-        """Declare a custom charge with a price of at most two decimals. Each call declares another charge.
+        """Declare a custom charge. Each call declares another charge.
 
-        `each_amount` is the price. Raises ValueError for a code that is empty or longer than 36 characters,
-        for too many decimals, or for a quantity below 1. Raises TypeError for a float.
+        `each_amount` is the price of one unit, with at most two decimals. Raises ValueError for a code that
+        is empty or longer than 36 characters, for too many decimals, or for a quantity below 1. Raises
+        TypeError for a float.
         """
         self._require_open()
         if not 0 < len(code) <= _CHARGE_CODE_LENGTH:
@@ -165,8 +166,8 @@ class Review(Shown):
     def close(self) -> None:
         """Accept no more declarations. A later declaration raises RuntimeError and sets `is_late` to True.
 
-        A receiver closes the review when its handler has returned, because a declaration would come too late
-        if a task or thread made it that the handler has left running.
+        A receiver closes the review when its handler returns. If the handler has left a task or thread
+        running, its declarations would come too late.
         """
         self._is_closed = True
 
@@ -183,14 +184,14 @@ class Review(Shown):
         )
 
     def compare(self, customer: Customer, entries: Sequence[Entry] | None = None) -> Changes:
-        """Return the changes that `apply` would make to the invoice in this customer document, as a dry run.
+        """Return the changes that `apply` would make, according to this customer document (a dry run).
 
         `entries` is the journal so far; see `review.compare`.
         """
         return compare(self, customer, entries)
 
     def apply(self, client: "Client", *, unknown_for: timedelta = UNKNOWN_FOR, marks: bool = True) -> Outcome:
-        """Make the invoice match the declaration, read it back to verify it, then run it if that is declared.
+        """Make the invoice match the declaration, read it back to verify it, and run it if you declared that.
 
         This works without a journal. If the content of a declared charge is already on the invoice, the
         charge isn't added again, so applying again changes nothing. Charges from an earlier, different
@@ -206,8 +207,8 @@ class Review(Shown):
         Raises:
             OutcomeUnknown: an answer was lost, and the request may still arrive. Wait `retry_after` seconds
                 before you apply again, because without a journal nothing remembers the request.
-            Unresolved: the invoice was paid but differs from the declaration, or it is unclear which charge
-                is ours.
+            Unresolved: the invoice was paid but differs from the declaration, or it is unclear which charges
+                the review has added.
             ReviewFailed: the invoice still doesn't match the declaration, or an answer was about something
                 else.
             EarlierInvoiceOutstanding: an older invoice must be paid first.
@@ -229,14 +230,15 @@ class Review(Shown):
     ) -> Outcome:
         """Do what `apply` does, with an async client and, if you pass one, a journal.
 
-        With a journal, our charges are known by their ids, so a new attempt continues where the last one
-        stopped. If you now declare different charges, they replace the charges that earlier attempts added. A
-        charge whose answer was lost is found by its mark. If it isn't found, it is added again once its
-        request is older than `unknown_for` by the clock `now`; until then, attempts raise OutcomeUnknown. If
-        neither its id nor its mark shows whether a charge is ours, attempts raise Unresolved.
+        The journal has the ids of the charges that earlier attempts added, so a new attempt continues where
+        the last one stopped. If you now declare different charges, they replace the earlier charges. If the
+        answer to a request to add a charge was lost, the charge is found by its mark. If it isn't found, it
+        is added again once its request is older than `unknown_for` by the clock `now`; until then, attempts
+        raise OutcomeUnknown. If neither ids nor marks show whether the review has added a charge, attempts
+        raise Unresolved.
 
         `unknown_for` must be longer than the client's timeout. Add a margin, because the billing system may
-        apply a request late. A missing customer or invoice counts as gone only if a later attempt, at least
+        apply a request late. A missing customer or invoice counts as gone only if another attempt, at least
         `gone_after` later, doesn't find it either; until then, attempts raise OutcomeUnknown.
 
         Raises the same exceptions as `apply`. An exception from the journal ends the attempt.
@@ -255,7 +257,7 @@ class Review(Shown):
         marks: bool = True,
         gone_after: timedelta = GONE_AFTER,
     ) -> Outcome:
-        """Check an invoice again if the outcome of its review has `look_again`.
+        """Check an invoice again, after a review whose outcome's `look_again` is True.
 
         The declaration comes from the journal. If the invoice doesn't match it, the invoice is corrected, but
         not run. Raises the same exceptions as `aapply`, for example Unresolved if the paid invoice differs

@@ -44,13 +44,16 @@ class Sending:
         self._lost_in_round = False
 
     def check(self) -> None:
-        """Raise NoAnswer if the next request's journal entry is too old. Call this right before sending."""
+        """Raise NoAnswer if the next request's journal entry is too old.
+
+        Call this right before sending the request.
+        """
         announced = self._reading.announced
         if announced is not None and not self._is_fresh(announced, self._leeway):
             raise NoAnswer("the request was delayed for too long and not sent", maybe_applied=False)
 
     def announce(self, changes: Sequence[Change]) -> Steps[None]:
-        """Record in the journal the declaration and the changes that are sent next."""
+        """Record the declaration and the next changes in the journal, before they are sent."""
         self._round = self._reading.now()
         yield from self._reading.write(
             Declared(
@@ -64,7 +67,7 @@ class Sending:
         )
 
     def make(self, changes: Sequence[Change]) -> Steps[bool]:
-        """Record a round of changes and send them. Return whether an answer was lost."""
+        """Record a round of changes and send them. Return True if an answer was lost."""
         self._lost_in_round = False
         yield from self.announce(changes)
         for index, change in enumerate(changes):
@@ -152,7 +155,7 @@ class Sending:
             raise reading.unknown(reason, left, charge.code) from cause
 
     def run(self) -> Steps[str]:
-        """Run the invoice. Return an empty text if it is now paid, or else why the run was declined.
+        """Run the invoice. Return why the run was declined, or an empty text if the invoice is paid now.
 
         The invoice is run before the hook is acknowledged, so that the next delivery can recover from a
         crash. If the run is declined, the review's changes stay on the invoice, and the billing system tries
@@ -188,7 +191,7 @@ class Sending:
 def _is_refused(error: Error) -> bool:
     """Return whether the API itself refused the call, or the request was never sent.
 
-    Otherwise the call may have been applied.
+    If neither is true, the call may have been applied.
     """
     match error:
         case APIError():

@@ -14,7 +14,7 @@ TOKEN_HEADER = "X-CG-TOKEN"
 
 
 def token(body: bytes) -> str:
-    """Return a raw body's MD5 in lower-case hex. Cheddar signs it, and sends it as `X-CG-TOKEN` (inferred).
+    """Return a raw body's MD5 in lower-case hex. Cheddar signs this, and sends it as `X-CG-TOKEN` (inferred).
 
     Compute the token from the body that you have read, because anyone can set the header.
     """
@@ -22,7 +22,7 @@ def token(body: bytes) -> str:
 
 
 def sign(body: bytes, key: str | bytes) -> str:
-    """Return the lower-case hex HMAC-SHA256 of the body's token under a secret key (documented)."""
+    """Return the lower-case hex HMAC-SHA256 of a body's token under a product's secret key (documented)."""
     return _signature(token(body), key)
 
 
@@ -30,7 +30,7 @@ def verify(body: bytes, signature: str, *keys: str | bytes) -> bool:
     """Return whether this signature was made for this body with one of the keys.
 
     Every key is tried, and compared in constant time, so that timing reveals nothing about the keys. An empty
-    key never matches. For a malformed signature the result is False; there is never an exception.
+    key never matches. For a malformed signature the result is False; no exception is raised.
     """
     given, signed = as_bytes(signature), token(body)
     found = False

@@ -33,7 +33,7 @@ _MOST_SIGNATURES = 8
 
 @dataclass(frozen=True, slots=True)
 class _Standard(ABC):
-    """The base of both versions.
+    """The base of `StandardV1` and `StandardV1a`.
 
     A hook is rejected if its timestamp differs from the present time by more than `tolerance`.
     """
@@ -72,8 +72,9 @@ class _Standard(ABC):
     ) -> bool:
         """Return whether a listed signature matches one of the keys, and the timestamp is near `at`.
 
-        Signatures of the other version are ignored, and so are those after the first eight of this version.
-        Raises ValueError only for a key that `check_key` rejects.
+        The timestamp may differ from `at` by up to `tolerance`. Signatures of the other version are ignored,
+        and so are those after the first eight of this version. Raises ValueError only for a key that
+        `check_key` rejects.
         """
         message_id = header(headers, STANDARD_ID_HEADER)
         timestamp = header(headers, STANDARD_TIMESTAMP_HEADER)
