@@ -88,9 +88,7 @@ class Attempts:
         if isinstance(error, TimeoutError):
             return NoAnswer(f"no answer within {self._deadline:g} seconds", self._maybe_applied)
         # Not chained, because httpx's error holds the request, which may contain card data.
-        is_quotable = str(error) and not isinstance(
-            error, httpx.HTTPStatusError
-        )  # this error's text quotes the URL
+        is_quotable = str(error) and not isinstance(error, httpx.HTTPStatusError)  # its text quotes the URL
         said = f" ({error})" if is_quotable else ""
         return NoAnswer(f"no answer: {type(error).__name__}{said}", self._maybe_applied)
 

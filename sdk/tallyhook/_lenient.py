@@ -14,8 +14,8 @@ from typing import Any
 
 from tallyhook.errors import DecodeError
 
-# The maximum length of a number, in characters. Bills don't contain longer numbers, and `money` computes exactly
-# up to this length.
+# The maximum length of a number, in characters. Bills don't contain longer numbers, and `money` computes
+# exactly up to this length.
 _LONGEST = 64
 _BEYOND = 10**_LONGEST
 _ZERO = Decimal(0)

@@ -38,8 +38,8 @@ UNKNOWN_FOR = timedelta(minutes=5)
 # A missing customer or invoice counts as gone only if it is still missing after this time.
 GONE_AFTER = timedelta(minutes=1)
 
-# The maximum number of rounds, in which the invoice is changed and read back. Another is needed if an answer was lost,
-# or if a late request arrived in between.
+# The maximum number of rounds, in which the invoice is changed and read back. Another round is needed if an
+# answer was lost, or if a late request arrived in between.
 _ROUNDS = 4
 
 
@@ -306,8 +306,9 @@ class Application:
     def _gone(self, reason: str) -> Steps[Outcome]:
         """Return the outcome for a missing invoice if it is certainly gone.
 
-        It is gone if an attempt at least `gone_after` earlier didn't find it either. Until then, raises
-        OutcomeUnknown, because a proxy may have mixed up answers. Without a journal, raises ReviewFailed.
+        It counts as gone if an attempt at least `gone_after` earlier didn't find it either. Until then,
+        raises OutcomeUnknown, because a proxy may have mixed up answers. Without a journal, raises
+        ReviewFailed.
         """
         if not self.has_journal:
             raise ReviewFailed(reason)

@@ -59,8 +59,8 @@ class DeclaredCharge(msgspec.Struct, frozen=True, kw_only=True):
     def is_same(self, charge: Charge) -> bool:
         """Return whether a charge on an invoice has the same content as the declared charge.
 
-        Differences in white space and in the code's case are ignored, and so is a mark. Charges that come
-        from a plan never match.
+        Differences in white space and in the code's case are ignored, and so is a mark in the description.
+        Charges that come from a plan never match.
         """
         unmarked = _MARK.sub("", charge.description)
         return (
@@ -85,7 +85,7 @@ _MARK = re.compile(r"\s*\(ref [0-9a-f]{10}\)\s*$", re.IGNORECASE)
 
 
 def is_marked(description: str) -> bool:
-    """Return whether a description ends in a mark, which can be any review's."""
+    """Return whether a description ends in a mark. It can be any review's mark."""
     return _MARK.search(description) is not None
 
 

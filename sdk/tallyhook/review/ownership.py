@@ -203,8 +203,8 @@ class Ledger:
     def claims(self, document: Customer) -> list[Added]:
         """Return the `Added` entries to write for charges that show one of the review's marks.
 
-        Charges that are already claimed are left out. The marks of refused requests are included, because a
-        refusal may have been the answer to another call.
+        Charges that are already known to be the review's are left out. The marks of refused requests are
+        included, because a refusal may have been the answer to another call.
         """
         by_mark = {adding.mark.lower(): number for number, adding in self._addings.items() if adding.mark}
         return [
@@ -218,7 +218,7 @@ class Ledger:
     def candidates(self, adding: Adding, charges: Iterable[Charge]) -> list[Charge]:
         """Return those of the `charges` that the request of an `Adding` entry may have added.
 
-        Such a charge is new, has the same price and quantity, and isn't claimed yet.
+        Such a charge is new, has the same price and quantity, and isn't yet known to be the review's.
         """
         code = adding.charge.code.strip().lower()
         return [

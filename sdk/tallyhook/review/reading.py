@@ -38,7 +38,7 @@ class InvoicePaid(Exception):
 class Reading:
     """Processes the customer's documents one by one.
 
-    It claims the charges that the review has added: it writes an `Added` entry for each of them.
+    It claims the charges that the review has added, which means that it writes an `Added` entry for each.
     """
 
     def __init__(self, review: "Review", ledger: Ledger, now: Callable[[], datetime]) -> None:
@@ -74,7 +74,7 @@ class Reading:
         yield from self.take_in((yield from self.read()))
 
     def take_in(self, document: Customer, sent: Adding | None = None) -> Steps[None]:
-        """Process a document: claim the review's charges, and delete those that are on other invoices.
+        """Process a document: record the review's charges, and delete those that are on other invoices.
 
         If the document is the answer to a request to add a charge, `sent` is the request's `Adding` entry.
 
@@ -151,7 +151,7 @@ class Reading:
         return document
 
     def _claim_answer(self, sent: Adding) -> Steps[None]:
-        """Claim the only new charge in the answer to a request, even if its description isn't as sent.
+        """Record that the only new charge in an answer is the review's, even if its description was changed.
 
         Raises Unresolved if there are several new charges, unless the billing system is known to keep marks.
         """

@@ -166,8 +166,8 @@ class Review(Shown):
     def close(self) -> None:
         """Accept no more declarations. A later declaration raises RuntimeError and sets `is_late` to True.
 
-        A receiver closes the review when its handler returns. If the handler has left a task or thread
-        running, its declarations would come too late.
+        A receiver closes the review when its handler returns. A declaration from a task or thread that the
+        handler has left running would come too late.
         """
         self._is_closed = True
 
@@ -209,8 +209,8 @@ class Review(Shown):
                 before you apply again, because without a journal nothing remembers the request.
             Unresolved: the invoice was paid but differs from the declaration, or it is unclear which charges
                 the review has added.
-            ReviewFailed: the invoice still doesn't match the declaration, or an answer was about something
-                else.
+            ReviewFailed: the invoice still doesn't match the declaration, or an answer was about another
+                customer.
             EarlierInvoiceOutstanding: an older invoice must be paid first.
             ValueError: the client is for another product than the hook, or its timeout isn't shorter than
                 `unknown_for`. Nothing was sent.
