@@ -110,7 +110,7 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True, tag="declared"):
     `changes` describes all these requests as text. `quantities` are the quantities to set, by item code, and
     `deletions` are the ids of the charges to delete. An attempt writes this entry before each round of
     requests, and again if a round takes long. `unknown_for` is how long these requests may still arrive; it
-    is recorded because another receiver may have a different setting.
+    is stored because another receiver may have a different setting.
     """
 
     declaration: Declaration

@@ -40,7 +40,7 @@ class Sending:
         self._make_mark = make_mark
         self._unknown_for = unknown_for
         self._leeway = max(unknown_for / 10, _LEEWAY)
-        self._round = reading.now()  # when the changes of this round were recorded in the journal
+        self._round = reading.now()  # when the changes of this round were written to the journal
         self._lost_in_round = False
 
     def check(self) -> None:
