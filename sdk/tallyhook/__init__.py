@@ -1,7 +1,7 @@
 """Tallyhook's client for Cheddar: calls, models, hooks and their signatures.
 
-Names are loaded on first use. A program that only signs and verifies doesn't load an HTTP client, and `import
-tallyhook` is fast.
+Each name is imported on first use. So `import tallyhook` is fast, and a program that only signs and verifies
+hooks doesn't load an HTTP client.
 """
 
 from importlib import import_module
@@ -107,7 +107,7 @@ __all__ = [
 
 # The modules to search for a name, in this order. Slow imports come last.
 _HOMES = ("errors", "cheddar.models", "cheddar.parameters", "cheddar.client")
-# Public names of submodules.
+# The public name of each submodule, and its path in this package.
 _MODULES = {
     "calls": "cheddar.calls",
     "documents": "cheddar.responses",

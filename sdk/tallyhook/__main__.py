@@ -1,8 +1,8 @@
-"""`python -m tallyhook`: the command line, which comes with `tallyhook[mock]` or `tallyhook[receiver]`."""
+"""Run the command line as `python -m tallyhook`. It needs `tallyhook[mock]` or `tallyhook[receiver]`."""
 
 from importlib.metadata import entry_points
 
 if __name__ == "__main__":
-    # An entry point, because the SDK doesn't depend on the packages that provide the command line.
+    # Found by its entry point, because the SDK doesn't depend on the packages that provide the command.
     (command,) = entry_points(group="console_scripts", name="tallyhook")
     command.load()()

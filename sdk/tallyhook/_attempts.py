@@ -1,4 +1,4 @@
-"""The attempts at a call: when to retry, and how to read a response as it arrives."""
+"""Decide when to retry a call, and read a response as it arrives."""
 
 import logging
 import random
@@ -36,7 +36,7 @@ _ENCODINGS = ("", "identity", "gzip", "deflate")
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Allows up to `retries` further attempts. The pauses start at `backoff` seconds and double.
+    """A policy of at most `retries` retries. The pauses start at `backoff` seconds and double each time.
 
     Each pause is shortened at random by up to half, so that many clients don't retry at the same moment.
     """
@@ -45,10 +45,11 @@ class Retry:
     backoff: float
 
     def pause(self, attempt: int, retry_after: str | None = None) -> float | None:
-        """Return the seconds to wait after a failed attempt, or None to give up. Attempt 0 is the first.
+        """Return the seconds to wait after a failed attempt, or None to give up.
 
-        A Retry-After header, in seconds or as a date, can make the pause longer. If the header asks for more
-        than a minute, we give up.
+        `attempt` is the number of the failed attempt; the first is 0. `retry_after` is the Retry-After
+        header, in seconds or as a date. It can make the pause longer, but if it asks for more than a minute,
+        the result is None.
         """
         if attempt >= self.retries:
             return None
@@ -58,7 +59,7 @@ class Retry:
 
 
 class Attempts:
-    """The attempts at one call, and the time that is left for them."""
+    """Counts the attempts at one call and watches their common deadline."""
 
     def __init__(self, call: Call[object], retry: Retry, deadline: float | None) -> None:
         self._call = call
@@ -70,7 +71,7 @@ class Attempts:
 
     @property
     def left(self) -> float | None:
-        """Seconds until the deadline; None without a deadline."""
+        """The seconds until the deadline, or None if there is no deadline."""
         return None if self._end is None else max(0.0, self._end - time.monotonic())
 
     def check(self) -> None:
@@ -79,9 +80,9 @@ class Attempts:
             raise TimeoutError
 
     def lost(self, error: Exception) -> NoAnswer:
-        """Return the exception for a failed attempt.
+        """Return the NoAnswer exception for an attempt that failed with `error`.
 
-        Its `maybe_applied` is True if this or an earlier attempt may have reached the server.
+        The exception's `maybe_applied` is True if this attempt or an earlier one may have reached the server.
         """
         self._maybe_applied |= not isinstance(error, _NEVER_LEFT)
         if isinstance(error, TimeoutError):
@@ -92,7 +93,7 @@ class Attempts:
         return NoAnswer(f"no answer: {type(error).__name__}{said}", self._maybe_applied)
 
     def pause(self, answer: "Answer | NoAnswer") -> float | None:
-        """Return the seconds until the next attempt, or None to accept this answer."""
+        """Return the seconds to wait before the next attempt, or None if `answer` is final."""
         if not self._call.repeatable:
             return None
         if isinstance(answer, NoAnswer):
@@ -120,7 +121,7 @@ def _seconds(retry_after: str | None) -> float:
 
 
 class Answer:
-    """A response whose body may not grow beyond `most` bytes."""
+    """A response whose body may have at most `most` bytes."""
 
     def __init__(self, response: httpx.Response, most: int) -> None:
         self.status = response.status_code
@@ -135,7 +136,7 @@ class Answer:
         response.stream = _Stream(response.stream)
 
     def add(self, piece: bytes) -> None:
-        """Add a piece of the body. Raises DecodeError if the body becomes too large."""
+        """Append a piece to the body. Raises DecodeError if the body becomes too large."""
         self.body += piece
         if len(self.body) > self._most:
             raise self._too_large()
@@ -145,9 +146,9 @@ class Answer:
 
 
 class _Stream(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """A response's body. If extra bytes follow the body, the connection is closed.
+    """The stream of a response's body. If more bytes follow the body, the connection is closed.
 
-    httpx would read those bytes as the answer to the next request on that connection.
+    Otherwise httpx would read those bytes as the answer to the next request on the same connection.
     """
 
     def __init__(self, stream: Any) -> None:
@@ -170,8 +171,9 @@ class _Stream(httpx.SyncByteStream, httpx.AsyncByteStream):
 
 
 def _give_up_with_leftover(stream: Any) -> None:
-    """Make httpcore close the connection if its parser holds bytes after the body."""
-    # httpcore doesn't expose its parser. Other transports don't have one.
+    """Make httpcore close the connection if more bytes have arrived after the body."""
+    # httpcore's parser knows whether bytes are left over, but it is private. Other transports have no such
+    # parser.
     while stream is not None and not hasattr(stream, "_connection"):
         stream = getattr(stream, "_httpcore_stream", None) or getattr(stream, "_stream", None)
     parser = getattr(getattr(stream, "_connection", None), "_h11_state", None)
@@ -184,7 +186,7 @@ _is_ours = ContextVar("_is_ours", default=False)
 
 @contextmanager
 def unlogged() -> Iterator[None]:
-    """Stop httpx from logging URLs, because they contain customers' codes."""
+    """Keep httpx from logging URLs in the `with` block, because URLs contain customers' codes."""
     before = _is_ours.set(True)
     try:
         yield

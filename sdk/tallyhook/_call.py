@@ -1,7 +1,8 @@
 """Describe a call to any billing system, and read JSON answers.
 
-JSON numbers are sent and read exactly. Names in answers are case-insensitive, because only examples show
-their spelling (inferred). In a model's `raw` and `extra`, known names have the model's spelling.
+Numbers in JSON are sent and read exactly. The names in an answer are case-insensitive, because only examples
+show their spelling (inferred). In a model's `raw` and `extra`, a name that the model knows is spelled as in
+the model.
 """
 
 import re
@@ -28,17 +29,20 @@ _SECRET_WORDS = frozenset({"ccNumber", "ccCardCode", "api_token"})
 
 
 class Subject(Protocol):
-    """The object that a call is about."""
+    """Identifies the object that a call is about."""
 
     def is_of(self, found: Any) -> bool:
-        """Whether a document is about this subject. May be True if the document doesn't name a subject."""
+        """Return whether the document `found` is about this object.
+
+        The result may be True for a document that doesn't say which object it is about.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """Matches a document whose field has this value, or a list if all its documents match.
+    """Matches a document if its `field` has this `value`, and a list if all of its documents match.
 
-    With `may_lack`, a document without a value in this field matches too.
+    If `may_lack` is True, a document in which the field is empty or missing matches too.
     """
 
     field: str
@@ -46,7 +50,7 @@ class Named:
     may_lack: bool = False
 
     def is_of(self, found: Any) -> bool:
-        """Whether the document, or every document of a list, matches."""
+        """Return whether the document `found`, or every document in the list `found`, matches."""
         return all(map(self._fits, found if isinstance(found, tuple) else (found,)))
 
     def _fits(self, found: object) -> bool:
@@ -56,7 +60,7 @@ class Named:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Call(Generic[T_co]):
-    """One call, before it is sent.
+    """A call that is ready to be sent.
 
     Attributes:
         method: the HTTP method.
@@ -64,11 +68,11 @@ class Call(Generic[T_co]):
         action: the call's name in the log, which is the path without codes and ids.
         read: turns the answer's body into the result.
         refusal: turns a refusal's status and body into the exception.
-        query: the pairs of the query string; a client may add more pairs.
+        query: the names and values in the query string; a client may add more.
         body: the object that is sent as JSON; None for a call without JSON.
-        repeatable: whether sending it twice has the same effect as sending it once.
-        form: the pairs that a POST without JSON sends; a name may occur twice.
-        subject: what the answer must be about; None for no check.
+        repeatable: whether sending the call twice has the same effect as sending it once.
+        form: the names and values that a POST without JSON sends; a name may occur twice.
+        subject: the object that the answer must be about; None if this isn't checked.
     """
 
     method: str
@@ -84,7 +88,10 @@ class Call(Generic[T_co]):
 
     @property
     def content(self) -> bytes | None:
-        """The request's body; None if there is none. Raises ValueError for a lone surrogate."""
+        """The request's body, or None if there is none.
+
+        Raises ValueError if a text contains a lone surrogate.
+        """
         if self.body is not None:
             with _no_lone_surrogates():
                 return _ENCODER.encode(self.body)
@@ -96,7 +103,7 @@ class Call(Generic[T_co]):
         return "application/x-www-form-urlencoded" if self.body is None else "application/json"
 
     def result(self, status: int, body: bytes) -> T_co:
-        """Read an answer.
+        """Return the result that an answer contains.
 
         Raises:
             APIError: the answer is a refusal.
@@ -116,9 +123,9 @@ class Call(Generic[T_co]):
             raise WrongDocument("the answer is about another object than the request")
 
     def masked(self, refusal: APIError) -> str:
-        """Return the refusal's message with the form's secrets masked.
+        """Return a refusal's message, with the secrets in the call's form masked.
 
-        Cheddar quotes a bad card number in its message (documented).
+        For example, Cheddar quotes an invalid card number in its message (documented).
         """
         message = refusal.message
         for name, value in self.form:
@@ -135,7 +142,10 @@ class Call(Generic[T_co]):
 
 
 def encoded(pairs: Pairs) -> str:
-    """Encode pairs for a query string or a form. Raises ValueError for a lone surrogate."""
+    """Return names and values encoded as a query string or form.
+
+    Raises ValueError if one of them contains a lone surrogate.
+    """
     with _no_lone_surrogates():
         return urlencode(pairs)
 
@@ -149,12 +159,12 @@ def _no_lone_surrogates() -> Iterator[None]:
 
 
 def is_secret(name: str) -> bool:
-    """Whether a form field holds a secret. The name may be in brackets, as in `a[ccNumber]`."""
+    """Return whether a form field has a secret value. The name may be in brackets, as in `a[ccNumber]`."""
     return name.rpartition("[")[2].rstrip("]") in _SECRET_WORDS
 
 
 class Reader:
-    """Reads a system's JSON, and changes names to the spelling in the system's models."""
+    """Reads a billing system's JSON, and changes names to the spelling in the system's models."""
 
     def __init__(self, *models: type[Model]) -> None:
         self._names = {name.lower(): name for model in models for name in _names(model)}
@@ -167,7 +177,7 @@ class Reader:
             raise DecodeError("the body is not valid JSON") from None
 
     def object(self, body: bytes) -> dict[str, Any]:
-        """Return the body as a tree. Raises DecodeError if the body is not a JSON object."""
+        """Return the JSON object in the body as a dict. Raises DecodeError if the body is anything else."""
         node = self.node(body)
         if not isinstance(node, dict):
             raise DecodeError("an object was expected")
@@ -182,7 +192,10 @@ class Reader:
 
 
 def whole(value: int, what: str, least: int = 0) -> int:
-    """Return the value. Raises TypeError if it is not an int, and ValueError if it is less than `least`."""
+    """Return `value`. Raises TypeError if it is not an int, and ValueError if it is less than `least`.
+
+    `what` names the value in the error's message.
+    """
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{what} must be an int, not {type(value).__name__}")
     if value < least:
@@ -191,7 +204,7 @@ def whole(value: int, what: str, least: int = 0) -> int:
 
 
 def _names(model: type[Model]) -> Iterator[str]:
-    """Yield the field names of a model and of its nested models."""
+    """Yield the JSON names of a model's fields and of its nested models' fields."""
     for field in msgspec.structs.fields(model):
         yield field.encode_name
         for part in (field.type, *get_args(field.type)):

@@ -1,4 +1,4 @@
-"""The base of all clients: it builds calls, sends them with httpx, retries them and reads the answers."""
+"""The base of all clients: it sends calls with httpx, retries them, and reads the answers."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _log = logging.getLogger("tallyhook")
 
 
 class _HTTPOptions(TypedDict, total=False):
-    """Options for the httpx client that we create."""
+    """Options that a client passes to the httpx client that it creates."""
 
     verify: ssl.SSLContext | str | bool
     proxy: httpx.Proxy | str | None
@@ -74,7 +74,10 @@ class AsyncOptions(_Options, total=False):
 
 
 def basic(user: str, password: str) -> str:
-    """Return the credentials for HTTP Basic authentication. Raises ValueError for a lone surrogate."""
+    """Return the credentials for HTTP Basic authentication.
+
+    Raises ValueError if the user or the password contains a lone surrogate.
+    """
     try:
         return b64encode(f"{user}:{password}".encode()).decode("ascii")
     except UnicodeEncodeError:
@@ -82,7 +85,10 @@ def basic(user: str, password: str) -> str:
 
 
 def _address(base_url: str) -> str:
-    """Return the base URL without trailing slashes. Raises ValueError if a call's path can't follow it."""
+    """Return the base URL without trailing slashes.
+
+    Raises ValueError if the URL isn't a complete http or https URL, or if it has a user, query or fragment.
+    """
     try:
         url = httpx.URL(base_url)
     except httpx.InvalidURL as error:
@@ -95,7 +101,10 @@ def _address(base_url: str) -> str:
 
 
 def _check_own(http: httpx.Client | httpx.AsyncClient, base_url: str) -> None:
-    """Raise ValueError if this http client has `params`, or a base URL that our base URL isn't below."""
+    """Raise ValueError if the http client that you passed can't be used.
+
+    The http client must have no `params`, and its own base URL must be a beginning of `base_url`.
+    """
     if http.params:
         # httpx would send these `params` instead of a call's query, which names the customer.
         raise ValueError("your http client must have no params: they would replace the parameters of a call")
@@ -104,10 +113,10 @@ def _check_own(http: httpx.Client | httpx.AsyncClient, base_url: str) -> None:
 
 
 class Method(Generic[P, T]):
-    """Turns a function that describes a call into a method that sends the call.
+    """Turns a function that returns a `Call` into a client's method that sends the call.
 
-    On a `BaseClient` the method returns the result, on a `BaseAsyncClient` an awaitable. On the class, the
-    attribute is the function itself.
+    On a `BaseClient`, the method returns the call's result. On a `BaseAsyncClient`, it returns an awaitable.
+    On the class, the attribute is the function itself.
     """
 
     def __init__(self, describe: Callable[P, Call[T]]) -> None:
@@ -139,10 +148,10 @@ class Method(Generic[P, T]):
 
 
 class _Base(ABC, Generic[H]):
-    """Base of the blocking and the async client.
+    """The base of the blocking and the async client.
 
-    `everywhere` is added to the query of every call. `credentials` are sent with HTTP Basic authentication
-    unless they are empty. `_accept` is the media type to ask for.
+    The names and values in `everywhere` are added to the query of every call. `credentials` are sent with
+    HTTP Basic authentication unless they are empty. `_accept` is the value of the Accept header.
     """
 
     _accept: ClassVar[str] = "*/*"
@@ -184,7 +193,7 @@ class _Base(ABC, Generic[H]):
 
     @property
     def timeout(self) -> float:
-        """The longest of httpx's timeouts, in seconds; infinite if one of them has no limit."""
+        """The longest of httpx's timeouts, in seconds; infinite if any of them is switched off."""
         limits = self._timeout.as_dict().values()
         return max(float("inf") if limit is None else limit for limit in limits)
 
@@ -192,19 +201,23 @@ class _Base(ABC, Generic[H]):
     def is_closed(self) -> bool:
         """Whether this client, or the http client that you passed, is closed.
 
-        Calls then raise UnusableClient.
+        If it is, calls raise UnusableClient.
         """
         return self._is_closed or self._http.is_closed
 
     @abstractmethod
     def _here(self) -> object:
-        """Return what owns the connections that are opened now.
+        """Return a value that identifies the current process or, for an async client, process and event loop.
 
-        This is the process or, for an async client, the process and the event loop.
+        A connection can't be used in another process or event loop.
         """
 
     def _ready(self) -> H:
-        """Return the http client. Raises UnusableClient if it is closed or can't be used here."""
+        """Return the http client, or a new one if it was made in another process or event loop.
+
+        Raises UnusableClient if the client is closed, or if you passed an http client that belongs to another
+        process or event loop.
+        """
         if self.is_closed:
             raise UnusableClient("The client is closed")
         here = self._here()
@@ -213,7 +226,7 @@ class _Base(ABC, Generic[H]):
         elif self._home != here:
             if not self._is_ours:
                 raise UnusableClient("The http client belongs to another process or event loop")
-            # The other process or loop keeps its connections.
+            # The other process or event loop keeps the old connections.
             self._http, self._home = self._make(), here
         return self._http
 
@@ -254,8 +267,8 @@ class _Base(ABC, Generic[H]):
             return call.result(answer.status, bytes(answer.body))
         except APIError as error:
             refusal = error
-        # Raised outside the `except` block, so that it isn't chained to the exception with the unmasked
-        # message.
+        # The new exception is raised outside the `except` block, so that it isn't chained to the exception
+        # with the unmasked message.
         message, aux_code, error_id = (
             said.replace(self._credentials, MASK) if self._credentials else said
             for said in (call.masked(refusal), refusal.aux_code, refusal.error_id)
@@ -264,7 +277,7 @@ class _Base(ABC, Generic[H]):
 
 
 class BaseClient(_Base[httpx.Client]):
-    """A blocking client for any system."""
+    """A blocking client for any billing system."""
 
     def __init__(
         self, base_url: str, credentials: str, everywhere: Pairs = (), **options: Unpack[Options]
@@ -276,7 +289,7 @@ class BaseClient(_Base[httpx.Client]):
         return os.getpid()
 
     def send(self, call: Call[T]) -> T:
-        """Send a call that a function in this API's `calls` has built, and return its result."""
+        """Send a call and return its result. The functions in the API's `calls` module make such calls."""
         attempts = Attempts(call, self._retry, self.deadline)
         while True:
             http = self._ready()
@@ -300,17 +313,19 @@ class BaseClient(_Base[httpx.Client]):
             time.sleep(pause)
 
     def disconnect(self) -> None:
-        """Close the connections. The next call opens new ones. An http client that you passed stays open."""
+        """Close the connections. The next call opens new ones.
+
+        An http client that you passed is left open.
+        """
         if self._is_ours:
             if self._home == self._here():
                 self._http.close()
             self._http, self._home = self._make(), self._here()
 
     def close(self) -> None:
-        """Close the connections, unless you passed the http client.
+        """Close the client. Later calls raise UnusableClient.
 
-        Calls then raise UnusableClient. Entering the client again reopens it, unless you passed the http
-        client.
+        An http client that you passed is left open. If you passed none, `with` opens the client again.
         """
         self._is_closed = True
         if self._is_ours and self._home == self._here():
@@ -327,7 +342,7 @@ class BaseClient(_Base[httpx.Client]):
 
 
 class BaseAsyncClient(_Base[httpx.AsyncClient]):
-    """An async client for any system."""
+    """An async client for any billing system."""
 
     def __init__(
         self, base_url: str, credentials: str, everywhere: Pairs = (), **options: Unpack[AsyncOptions]
@@ -335,15 +350,16 @@ class BaseAsyncClient(_Base[httpx.AsyncClient]):
         super().__init__(httpx.AsyncClient, base_url, credentials, everywhere, **options)
 
     def _here(self) -> object:
-        # Imported on the first call, because it would slow down `import tallyhook`.
+        # Imported on the first call, because this import would slow down `import tallyhook`.
         from anyio.lowlevel import current_token
 
         return os.getpid(), current_token()
 
     async def send(self, call: Call[T], *, check: Callable[[], None] | None = None) -> T:
-        """Send a call that a function in this API's `calls` has built, and return its result.
+        """Send a call and return its result. The functions in the API's `calls` module make such calls.
 
-        `check` runs before each attempt, including retries. If it raises, the call ends with that exception.
+        `check` is called before each attempt, including retries. If it raises an exception, the call ends
+        with that exception.
         """
         import anyio
 
@@ -371,19 +387,18 @@ class BaseAsyncClient(_Base[httpx.AsyncClient]):
             await anyio.sleep(pause)
 
     async def disconnect(self) -> None:
-        """Close the connections. The next call opens new ones, perhaps in another event loop.
+        """Close the connections. The next call opens new ones, even in another event loop.
 
-        An http client that you passed stays open.
+        An http client that you passed is left open.
         """
         if self._is_ours:
             await self._let_go()
             self._http, self._home = self._make(), None
 
     async def aclose(self) -> None:
-        """Close the connections, unless you passed the http client.
+        """Close the client. Later calls raise UnusableClient.
 
-        Calls then raise UnusableClient. Entering the client again reopens it, unless you passed the http
-        client.
+        An http client that you passed is left open. If you passed none, `async with` opens the client again.
         """
         self._is_closed = True
         if self._is_ours:

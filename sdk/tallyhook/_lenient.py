@@ -1,9 +1,10 @@
 """Read exact values from loosely typed documents.
 
 Cheddar's documents and hooks are careless about types: a number may be a string, a boolean may be `1`, `"0"`
-or `true`, and any empty value, even an object or a list, may be `""` (recorded). Each reader here accepts all
-of these. An invalid number, boolean or text raises DecodeError, which never quotes the value. An invalid date
-is read as None, so that one bad date doesn't make a list of a thousand customers unreadable.
+or `true`, and any empty value, even an empty object or list, may be `""` (recorded). The readers in this
+module accept all of these. An invalid number, boolean or text raises DecodeError, which never quotes the
+value. An invalid date is read as None, so that one bad date doesn't make a list of a thousand customers
+unreadable.
 """
 
 from collections.abc import Callable
@@ -13,7 +14,8 @@ from typing import Any
 
 from tallyhook.errors import DecodeError
 
-# The most characters in a number. Bills don't contain longer ones, and `money` computes exactly up to this.
+# The maximum length of a number, in characters. Bills don't contain longer numbers, and `money` computes
+# exactly up to this length.
 _LONGEST = 64
 _BEYOND = 10**_LONGEST
 _ZERO = Decimal(0)
@@ -22,16 +24,16 @@ _FALSE = {"0", "false"}
 
 
 def is_blank(node: Any) -> bool:
-    """Whether a value is null, white space, an empty string, an empty object or an empty list."""
+    """Return whether a value is null, white space, an empty string, an empty object or an empty list."""
     if isinstance(node, str):
         return not node or node.isspace()
     return node is None or node == {} or node == []
 
 
 def text(node: Any) -> str:
-    """Return text unchanged, and a number or boolean as Cheddar's XML writes it.
+    """Return a string unchanged, and a number or boolean as Cheddar's XML writes it.
 
-    A blank value of another type, such as None, becomes empty text.
+    For None, an empty object or an empty list, return an empty string.
     """
     if type(node) is str:
         return node
@@ -47,7 +49,7 @@ def text(node: Any) -> str:
 
 
 def boolean(node: Any) -> bool:
-    """Read `1`, `0`, `true` or `false`, quoted or not. A blank value is False."""
+    """Return the boolean for `1`, `0`, `true` or `false`, quoted or not. A blank value is False."""
     if is_blank(node):
         return False
     word = str(node).strip().lower()
@@ -57,18 +59,18 @@ def boolean(node: Any) -> bool:
 
 
 def optional_boolean(node: Any) -> bool | None:
-    """Read a boolean as `boolean` does, but a blank value is None."""
+    """Return the same as `boolean`, but None for a blank value."""
     return None if is_blank(node) else boolean(node)
 
 
 def decimal(node: Any) -> Decimal:
-    """Read an exact number. A blank value is zero."""
+    """Return an exact number. A blank value is zero."""
     number = optional_decimal(node)
     return _ZERO if number is None else number
 
 
 def optional_decimal(node: Any) -> Decimal | None:
-    """Read an exact number. A blank value is None."""
+    """Return an exact number, or None for a blank value."""
     if isinstance(node, Decimal) and len(str(node)) <= _LONGEST:
         return _ordinary(node)
     if isinstance(node, int) and not isinstance(node, bool) and abs(node) < _BEYOND:
@@ -85,7 +87,7 @@ def optional_decimal(node: Any) -> Decimal | None:
 
 
 def optional_integer(node: Any) -> int | None:
-    """Read a whole number; `"3.0000"` is 3. A blank value is None."""
+    """Return a whole number, or None for a blank value. `"3.0000"` is 3."""
     number = optional_decimal(node)
     if number is None:
         return None
@@ -96,9 +98,9 @@ def optional_integer(node: Any) -> int | None:
 
 
 def optional_datetime(node: Any) -> datetime | None:
-    """Read a time and return it in UTC. A time without an offset is taken as UTC.
+    """Return a time in UTC. A time without an offset is assumed to be in UTC.
 
-    Anything else is None; `raw` has the original.
+    If the value isn't a valid time, return None. The model's `raw` still contains the value.
     """
     moment = _moment(node)
     try:
@@ -108,14 +110,17 @@ def optional_datetime(node: Any) -> datetime | None:
 
 
 def optional_date(node: Any) -> date | None:
-    """Read a calendar day. A time or an offset after the day is ignored. Anything else is None."""
+    """Return a calendar day. If a time and an offset follow the day, they are ignored.
+
+    If the value isn't a valid date, return None.
+    """
     # An offset must not shift the day on which a card expires.
     moment = _moment(node)
     return moment and moment.date()
 
 
 def is_odd_date(node: Any) -> bool:
-    """Whether a value is not a date, not blank, and doesn't start with `0000-00-00`."""
+    """Return whether a value is neither blank nor a valid date, and doesn't start with `0000-00-00`."""
     return not is_blank(node) and optional_datetime(node) is None and not str(node).startswith("0000-00-00")
 
 
@@ -129,7 +134,7 @@ READERS: dict[Any, Callable[[Any], Any]] = {
     datetime | None: optional_datetime,
     date | None: optional_date,
 }
-"""The reader for each type of field, except models."""
+"""The reader for each type of field that isn't a model."""
 
 
 def _moment(node: Any) -> datetime | None:

@@ -1,7 +1,8 @@
-"""Models, and functions to read them: XML and JSON become a plain tree, and the tree becomes models.
+"""The base class of all models, and functions that make models from documents.
 
-In the tree an object is a dict, a list is a list, and anything else is a leaf. An XML attribute is a key that
-begins with `@`. The text of an element that has attributes is under `#text`.
+XML and JSON are first parsed into a tree. In the tree an object is a dict, a list is a list, and any other
+value is a leaf. An XML attribute is a key that begins with `@`. If an element has attributes, its text is
+under the key `#text`.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,10 +21,10 @@ Reader = Callable[[Any], Any]
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True, eq=False, rename="camel"):
-    """The base of all models. Models are immutable, keep their source, and have a default for each field.
+    """The base of all models. Models are immutable, and each field has a default.
 
-    `raw` is the source with its original names; don't change it. Two models are equal if their fields are
-    equal, even if `raw` differs.
+    `raw` is the part of the document that the model was made from, with its original names; don't change it.
+    Two models are equal if their fields are equal, even if `raw` differs.
     """
 
     _aliases: ClassVar[Mapping[str, str]] = {}
@@ -33,7 +34,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, eq=False, rename="camel")
 
     @property
     def extra(self) -> dict[str, object]:
-        """The parts of the source that have no field."""
+        """The parts of `raw` that have no field in the model."""
         fields, taken, left = fields_of(type(self)), set(), {}
         for key, node in self.raw.items():
             name, _ = fields.get(key, (None, None))
@@ -65,10 +66,10 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, eq=False, rename="camel")
 
 
 def read(model: type[M], node: Mapping[str, Any]) -> M:
-    """Make a model from an object's node.
+    """Return a model with the values of an object in the tree.
 
-    An invalid date is read as None. Any other invalid value is an error, because a number that is read as
-    zero would make the bill wrong.
+    An invalid date is read as None. Any other invalid value is an error: the bill would be wrong if, for
+    example, an invalid number were read as zero.
 
     Raises:
         DecodeError: a value is invalid; the error's `path` says where.
@@ -90,7 +91,7 @@ def read(model: type[M], node: Mapping[str, Any]) -> M:
 
 @cache
 def fields_of(model: type[Model]) -> dict[str, tuple[str, Reader]]:
-    """Map each key that a model knows to the name and the reader of the key's field."""
+    """Return a dict from each key that a model knows to a field's name and reader."""
     fields: dict[str, tuple[str, Reader]] = {}
     keys: dict[str, str] = {}
     for field in msgspec.structs.fields(model):
@@ -140,7 +141,10 @@ def _many(model: type[Model]) -> Reader:
 
 
 def read_list(model: type[M], nodes: list[Any], where: str = "") -> tuple[M, ...]:
-    """Read a list of models. A blank node becomes an empty model. Raises DecodeError as `read` does."""
+    """Return a list of models. A blank node becomes a model in which every field has its default.
+
+    Raises DecodeError as `read` does. The error's path begins with `where`.
+    """
     found: list[M] = []
     try:
         for node in nodes:

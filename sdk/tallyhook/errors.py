@@ -1,4 +1,7 @@
-"""This package's exceptions, all subclasses of `Error`. Invalid arguments raise ValueError or TypeError."""
+"""This package's exceptions, all of them subclasses of `Error`.
+
+Invalid arguments raise ValueError or TypeError instead.
+"""
 
 from __future__ import annotations
 
@@ -19,16 +22,16 @@ class APIError(Error):
     """A billing system refused a call.
 
     The attributes below are documented for Cheddar. The packages of other systems say what the attributes
-    mean there. Common statuses raise a subclass, and all other statuses raise this class.
+    mean there. A common status raises a subclass, and any other status raises this class.
 
     Attributes:
-        status: the HTTP status, or the document's code if the error came with a 2xx.
+        status: the HTTP status, or the code in the error document if the HTTP status was a 2xx.
         message: the system's message, without card data and credentials.
         aux_code: more detail: the gateway's number for a 422, or `field:reason` for a 412; may be empty.
         error_id: the error's number in the system's log; may be empty.
         customer: the customer's present state in Cheddar, if the error came in the customer's document.
-        documented: True if the error came in the API's own error document. Without an error document (a
-            proxy's page, an empty body), you can't tell whether the call was applied.
+        documented: True if the error came in the API's own error document. If it is False, because the answer
+            was a proxy's page or empty, you can't tell whether the call was applied.
     """
 
     def __init__(
@@ -51,7 +54,7 @@ class APIError(Error):
 
     @property
     def field(self) -> str:
-        """For a 412, the first invalid field, in Cheddar's spelling; otherwise empty (documented)."""
+        """For a 412, the first invalid field's name in Cheddar's spelling; otherwise empty (documented)."""
         return self.aux_code.partition(":")[0] if self.status == 412 else ""
 
     def __str__(self) -> str:
@@ -86,11 +89,11 @@ class InternalError(APIError):
 
 
 class BadGateway(APIError):
-    """502: the payment gateway could not be reached or understood."""
+    """502: the payment gateway could not be reached, or its answer could not be understood."""
 
 
 class ServiceUnavailable(APIError):
-    """503: planned downtime."""
+    """503: planned downtime of the billing system."""
 
 
 BY_STATUS: dict[int, type[APIError]] = {
@@ -113,12 +116,12 @@ def api_error(
     customer: Customer | None = None,
     documented: bool = True,
 ) -> APIError:
-    """Return the exception for a status and an error document."""
+    """Return the exception for an error document with this status."""
     return BY_STATUS.get(status, APIError)(status, message, aux_code, error_id, customer, documented)
 
 
 def bare_error(status: int) -> APIError:
-    """Return the exception for a status without an error document."""
+    """Return the exception for an answer with this status and no error document."""
     # The body isn't quoted, because it may be a proxy's page.
     return api_error(status, "the response had no error document", documented=False)
 
@@ -128,7 +131,7 @@ class NoAnswer(Error):
 
     Attributes:
         maybe_applied: False if the request was certainly not sent. True if the system may have applied the
-            request; read the object again to find out.
+            request; to find out, read the object that the request was about.
     """
 
     def __init__(self, message: str, maybe_applied: bool) -> None:
@@ -141,7 +144,7 @@ class NoAnswer(Error):
 
 
 class UnusableClient(NoAnswer):
-    """Nothing was sent: the client is closed, or its connections belong to another process or event loop."""
+    """The client is closed, or its connections belong to another process or event loop. Nothing was sent."""
 
     def __init__(self, message: str, maybe_applied: bool = False) -> None:
         super().__init__(message, maybe_applied)
@@ -150,11 +153,11 @@ class UnusableClient(NoAnswer):
 class DecodeError(Error):
     """A document or a hook can't be read.
 
-    The message names the path (`subscription.invoice.charges[0].eachAmount`), never the value. If the answer
-    to a call can't be read, the call may have been applied.
+    The message contains the path to the bad value (`subscription.invoice.charges[0].eachAmount`), but never
+    the value itself. If a call raises this error, the call may have been applied.
 
     Attributes:
-        path: the path to the bad value, in the document's names; empty if the whole document is unreadable.
+        path: the path to the bad value, with the document's names; empty if the whole document is unreadable.
         maybe_applied: always True.
     """
 
@@ -166,7 +169,7 @@ class DecodeError(Error):
         self.path = path
 
     def under(self, step: str) -> DecodeError:
-        """Return the same error with a step added to the front of its path."""
+        """Return the same error with `step` added at the front of its path."""
         if not self.path:
             return DecodeError(self.problem, step)
         return DecodeError(self.problem, step + ("" if self.path.startswith("[") else ".") + self.path)
@@ -176,11 +179,12 @@ class DecodeError(Error):
 
 
 class WrongDocument(DecodeError):
-    """The answer is a valid document, but not about exactly the one object that the call is about.
+    """The answer is a valid document, but not about exactly the one object that the call was about.
 
-    A proxy may have mixed up two answers. If a call that writes raises this, the write may have been applied.
+    A proxy may have mixed up two answers. If the call was meant to change something, the change may have been
+    applied.
     """
 
 
 class BadSignature(Error):
-    """A hook's signature matches none of the keys, or it is too old."""
+    """A hook's signature matches none of the keys, or the signature is too old."""

@@ -1,6 +1,6 @@
 """Compute, check, round and format amounts and quantities.
 
-Code elsewhere does all arithmetic with Decimals under `exact()`, even a negation or a sum, because Decimal's
+All other arithmetic with Decimals, even a negation or a sum, must run inside `exact()`, because Decimal's
 operators round to the precision of the caller's context.
 """
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation, localcontext
 
-# Wide enough for the exact product of any two numbers in a document.
+# Enough digits for the exact product of any two numbers in a document.
 _EXACT = Context(prec=300, rounding=ROUND_HALF_UP, traps=[InvalidOperation])
 _CENT = Decimal("0.01")
 
@@ -17,26 +17,25 @@ _CENT = Decimal("0.01")
 def exact() -> Iterator[None]:
     """Make sums and products of Decimals exact, and make `round` round halves up.
 
-    A context manager or decorator.
-
-    Don't use it in generators or coroutines: other code would run in this context while they are suspended.
+    Use it as a context manager or as a decorator, but not in generators or coroutines: while they are
+    suspended, other code would run in this context.
     """
     with localcontext(_EXACT):
         yield
 
 
 def cents(value: Decimal) -> Decimal:
-    """Return the value rounded half up to two decimals. A zero is never negative."""
+    """Return the value rounded half up to two decimals. The result is never a negative zero."""
     return _EXACT.add(_EXACT.quantize(value, _CENT), Decimal(0))
 
 
 def product(quantity: Decimal, each_amount: Decimal) -> Decimal:
-    """Return exactly quantity × each_amount, not rounded."""
+    """Return `quantity` × `each_amount`, exact and not rounded."""
     return _EXACT.multiply(quantity, each_amount)
 
 
 def total(amounts: Iterable[Decimal]) -> Decimal:
-    """Return the exact sum, not rounded."""
+    """Return the sum of the amounts, exact and not rounded."""
     result = Decimal(0)
     for value in amounts:
         result = _EXACT.add(result, value)
@@ -44,22 +43,22 @@ def total(amounts: Iterable[Decimal]) -> Decimal:
 
 
 def tax(subtotal: Decimal, rate: Decimal) -> Decimal:
-    """Return the tax on a subtotal: rate × subtotal, rounded once; zero if that is negative (inferred)."""
+    """Return a subtotal's tax: rate × subtotal, rounded once; zero for a negative subtotal (inferred)."""
     return cents(product(max(subtotal, Decimal(0)), rate))
 
 
 def amount(value: Decimal | int | str) -> Decimal:
-    """Check an amount of money before it is sent: at most two decimals (documented).
+    """Return an amount of money as a Decimal, after checking that it has at most two decimals (documented).
 
     Raises:
-        TypeError: the value is a float, which can't hold cents exactly.
+        TypeError: the value is a float, which can't represent cents exactly.
         ValueError: the value has more than two decimals, or is not a number.
     """
     return cents(_exact(value, 2, "An amount"))
 
 
 def quantity(value: Decimal | int | str) -> Decimal:
-    """Check a quantity of an item before it is sent: at most four decimals (documented).
+    """Return an item's quantity as a Decimal, after checking that it has at most four decimals (documented).
 
     Raises:
         TypeError: the value is a float.
@@ -69,7 +68,7 @@ def quantity(value: Decimal | int | str) -> Decimal:
 
 
 def count(value: Decimal | int | str) -> int:
-    """Check the quantity of a charge before it is sent: a positive integer (documented).
+    """Return a charge's quantity as an int, after checking that it is a positive integer (documented).
 
     Raises:
         TypeError: the value is a float.
@@ -82,18 +81,18 @@ def count(value: Decimal | int | str) -> int:
 
 
 def amount_text(value: Decimal) -> str:
-    """Return an amount in Cheddar's format: `5.00`."""
+    """Return an amount in Cheddar's format, such as `5.00`."""
     return f"{cents(value):f}"
 
 
 def quantity_text(value: Decimal) -> str:
-    """Return a quantity in Cheddar's format, without trailing zeros: `4.8123`, `0`."""
+    """Return a quantity in Cheddar's format, without trailing zeros, such as `4.8123` or `0`."""
     text = f"{value:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def line_text(quantity: Decimal | int, each_amount: Decimal) -> str:
-    """Return a quantity and a price as text: `13 × 2.50`."""
+    """Return a quantity and a price as text, such as `13 × 2.50`."""
     return f"{quantity_text(Decimal(quantity))} × {amount_text(each_amount)}"
 
 

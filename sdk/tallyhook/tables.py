@@ -1,6 +1,6 @@
-"""Tables that can be shown as text, with rich, in a notebook or in a web page.
+"""Tables that can be shown as text, by rich, in a notebook or on a web page.
 
-HTML is built as a tree, so that no cell can inject markup.
+HTML is built as a tree of elements, so a cell's text can't inject markup.
 """
 
 import unicodedata
@@ -25,7 +25,7 @@ _STYLE = (
 
 
 class Column(NamedTuple):
-    """A column's heading. `is_number` aligns the column to the right."""
+    """A column's heading. If `is_number` is True, the column is aligned to the right."""
 
     name: str
     is_number: bool = False
@@ -36,7 +36,7 @@ class HasTable(Protocol):
 
 
 class Shown:
-    """Shows an object's table in `str()`, in rich and in a notebook."""
+    """A base class that shows an object as its table, in `str()`, in rich and in a notebook."""
 
     __slots__ = ()
 
@@ -51,9 +51,9 @@ class Shown:
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
-    """A title, rows under columns, rows of sums, and remarks.
+    """A table with a title, rows, rows of sums below them, and remarks at the end.
 
-    Empty columns are left out. Cells may hold untrusted text: every output format escapes it.
+    Empty columns aren't shown. Cells may contain untrusted text, because every output format escapes it.
     """
 
     title: str
@@ -81,7 +81,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         return "\n".join([printable(self.title), *shown, *(f"  {printable(it)}" for it in self.remarks)])
 
     def element(self) -> Element:
-        """Return the table as HTML without styles. Cells with numbers have the class `number`."""
+        """Return the table as HTML without styles. Cells in number columns have the class `number`."""
         used = self._used()
 
         def cells(tag: str, row: Row, **attributes: str) -> Iterator[Element]:
@@ -104,7 +104,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def render(self) -> "RenderResult":
-        """Yield what rich displays. Rich must be installed."""
+        """Yield the objects with which rich displays the table. Rich must be installed."""
         from rich import box
         from rich.table import Table as RichTable
         from rich.text import Text
@@ -132,7 +132,10 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _width(text: str) -> int:
-    """Return a text's width in a terminal: a wide East Asian character is 2 wide, a combining accent 0."""
+    """Return the number of terminal columns that a text takes.
+
+    A wide East Asian character takes two, a combining accent none.
+    """
     return sum(
         0 if unicodedata.combining(sign) else 2 if unicodedata.east_asian_width(sign) in "WF" else 1
         for sign in text
@@ -154,7 +157,10 @@ def printable(text: str) -> str:
 
 
 def element(tag: str, *content: str | Element, **attributes: str) -> Element:
-    """Build an HTML element. Text is made `printable`, never parsed as markup. Pass `class` as `class_`."""
+    """Return a new HTML element. Text is made `printable`, and is never parsed as markup.
+
+    The attribute `class` must be passed as `class_`.
+    """
     made = etree.Element(tag, {name.rstrip("_"): printable(value) for name, value in attributes.items()})
     last: Element | None = None
     for part in content:

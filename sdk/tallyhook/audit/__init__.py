@@ -1,4 +1,4 @@
-"""One usage audit for all systems: what did each account use in the closing period?
+"""Audit the usage of every account, in all billing systems, with one function.
 
     def usage(audit: Audit) -> None:
         audit.set_quantity("GB25", blocks_used(audit.window.account, audit.window.end))
@@ -8,10 +8,11 @@
     for outcome in apply(usage, systems, FileJournal("audit.jsonl")):
         print(outcome)
 
-A window is the time in which you can still change the next bill. There are three kinds. Only `hold`
-guarantees that nothing is billed unaudited: the invoice waits, and is executed after its lines have been read
-back. With `deadline`, quantities must be set before a date; the outcome says if they were late. With
-`collect`, charges are collected for the next invoice. Each outcome says what its system can't guarantee.
+A window is the time in which you can still change the next bill. There are three kinds of windows. Only
+`hold` guarantees that nothing is billed unaudited: the invoice waits, and is executed after its lines have
+been read back. With `deadline`, quantities must be set before a date; the outcome says if they were late.
+With `collect`, charges are collected for the next invoice. Each outcome says what its billing system can't
+guarantee.
 """
 
 from tallyhook.audit.audit import UNKNOWN_FOR, Audit, Executor, System, apply

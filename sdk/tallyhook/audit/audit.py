@@ -1,4 +1,4 @@
-"""A usage audit for any system: declare the usage, compare, apply, verify."""
+"""Audit usage in any billing system: declare the quantities, compare, apply and verify."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -33,9 +33,9 @@ class System(Protocol):
     """A billing system that can be audited.
 
     Attributes:
-        name: the system's name in its windows.
+        name: the system's name, as in `Window.system`.
         not_promised: what the system can't guarantee, for people to read.
-        adds: whether a quantity is set by adding charges. Adding them twice would charge twice.
+        adds: True if quantities are set by adding charges, so that a repeated call would charge twice.
     """
 
     name: str
@@ -43,10 +43,13 @@ class System(Protocol):
     adds: bool
 
     def windows(self, now: datetime) -> Iterable[Window]:
-        """The windows to audit now, including those that have closed but aren't billed yet."""
+        """Return the windows to audit now, including windows that have closed but aren't billed yet."""
 
     def read(self, window: Window) -> Mapping[str, Decimal]:
-        """The quantities that would be billed now, by item. Raises LookupError if they are already billed."""
+        """Return, by item, the quantities that would be billed now.
+
+        Raises LookupError if they are already billed.
+        """
 
     def write(self, window: Window, change: Change) -> None:
         """Set one item to its declared quantity. Raises AuditFailed if that is impossible."""
@@ -57,11 +60,15 @@ class Executor(Protocol):
     """A system that holds invoices until a call executes them."""
 
     def execute(self, window: Window, declared: Mapping[str, Decimal]) -> None:
-        """Execute the invoice. Raises AuditFailed if it is declined or its bill differs from `declared`."""
+        """Execute the invoice.
+
+        Raises AuditFailed if the execution is declined, or if the bill differs from the `declared`
+        quantities.
+        """
 
 
 class Audit:
-    """The audit of one window. Your function declares usage on it.
+    """The audit of one window. Your function declares the usage by calling the audit's methods.
 
     Attributes:
         window: the account and period.
@@ -76,7 +83,7 @@ class Audit:
 
     @property
     def items(self) -> Sequence[str]:
-        """The items that are billed by quantity."""
+        """The names of the items that are billed by quantity."""
         return tuple(self._quantities)
 
     @property
@@ -84,17 +91,22 @@ class Audit:
         return dict(self._declared)
 
     def quantity(self, item: str) -> Decimal:
-        """The quantity that would be billed now. Raises LookupError if there is no such item."""
+        """Return the quantity of an item that would be billed now.
+
+        Raises LookupError if there is no such item.
+        """
         self._require(item)
         return self._quantities[item]
 
     def set_quantity(self, item: str, quantity: Decimal | int | str) -> None:
-        """Declare the quantity to bill for an item. Declare 0 too; otherwise the present quantity is billed.
+        """Declare the quantity to bill for an item.
+
+        Declare a quantity of 0 too, because an item that isn't declared is billed with its present quantity.
 
         Raises:
             LookupError: there is no such item.
             TypeError: the quantity is a float, which isn't exact.
-            ValueError: it is not a number, or it is negative.
+            ValueError: the quantity is not a number, or it is negative.
         """
         self._require(item)
         if isinstance(quantity, bool) or not isinstance(quantity, Decimal | int | str):
@@ -108,11 +120,14 @@ class Audit:
         self._declared[item] = number
 
     def run_when_done(self) -> None:
-        """Execute the invoice once it matches the declaration. Only systems that hold invoices do this."""
+        """Declare that the invoice is to be executed once it matches the declaration.
+
+        This has no effect in systems that don't hold invoices.
+        """
         self.runs = True
 
     def compare(self) -> tuple[Change, ...]:
-        """The quantities that differ from the declaration."""
+        """Return a change for each item whose quantity differs from the declared quantity."""
         return tuple(
             Change(item=item, before=self._quantities[item], after=quantity)
             for item, quantity in self._declared.items()
@@ -133,16 +148,16 @@ def apply(
     now: Callable[[], datetime] | None = None,
     uptime: Callable[[], float] | None = None,
 ) -> Iterator[Outcome]:
-    """Audit every window of every system with one function. A failure in one window doesn't stop the others.
+    """Audit every window of every system with one function, and yield the outcomes.
 
-    This is a generator: nothing happens until you iterate over it, so exhaust it. You can stop it at any
-    point and run it again: quantities are set to totals, systems that add charges first look for earlier
-    ones, and an invoice is executed only after its lines have been read back. Systems that add charges need a
-    journal.
+    A failure in one window doesn't stop the others. This is a generator: nothing happens until you iterate
+    over it, so iterate to the end. You can stop at any point and run the audit again: quantities are set to
+    totals, systems that add charges first look for the charges of earlier runs, and an invoice is executed
+    only after its lines have been read back. Systems that add charges need a journal.
 
-    `now` returns the time as an aware datetime; by default it is the machine's. `uptime` returns seconds that
-    always advance, so that setting the clock doesn't end the wait for a lost answer. By default it is the
-    machine's uptime, or None if you pass `now`. If `uptime` is None, only `now` is used.
+    `now` returns the time as an aware datetime; by default it is the machine's time. `uptime` returns seconds
+    that always advance, so that setting the clock doesn't end the wait for a lost answer. By default it is
+    the machine's uptime, or None if you pass `now`. If `uptime` is None, only `now` is used.
     """
     if now is None:
         now, uptime = _now, uptime or _uptime.uptime
@@ -161,7 +176,7 @@ def apply(
 
 
 def _windows(system: System, now: datetime) -> Iterator[Window | Outcome]:
-    """The windows. If a list can't be read completely, the last entry is an outcome that says so."""
+    """Yield the system's windows. If they can't all be listed, the last item is an outcome that says why."""
     try:
         yield from system.windows(now)
     except (Error, LookupError, ValueError) as error:
@@ -243,7 +258,10 @@ class _Application:
         return self.outcome(Standing.EXECUTED)
 
     def _verify(self, audit: Audit) -> None:
-        """Read back what was written. Raises AuditFailed if it differs, so that nothing is executed."""
+        """Read the quantities back after they were set.
+
+        Raises AuditFailed if one differs from the declaration, so that nothing is executed.
+        """
         if not self.changes:
             return
         stands = self.system.read(self.window)
@@ -253,9 +271,10 @@ class _Application:
         self.journal.append(Verified(window=self.window.key, at=self.now()))
 
     def _may_change(self, declared: Mapping[str, Decimal]) -> bool:
-        """Whether an earlier run's request may still arrive and make the bill wrong.
+        """Return whether an earlier run's request may still arrive and make the bill wrong.
 
-        Raises AuditFailed if a charge was added but doesn't show as sent, because each run would add another.
+        Raises AuditFailed if a charge was added but isn't shown as it was sent, because each run would then
+        add another charge.
         """
         shown = {change.item: change.before for change in self.changes}
         unknown: list[Setting | Adding] = []
@@ -274,9 +293,11 @@ class _Application:
         return bool(unknown) and self._age(unknown[-1]) < UNKNOWN_FOR
 
     def _age(self, entry: Setting | Adding) -> timedelta:
-        """The time since an entry was written, even if the clock was set since.
+        """Return the time since an entry was written, even if the clock has been set in the meantime.
 
-        The uptime decides, unless the machine was restarted. An entry of another machine may seem younger.
+        This is the shorter of the times that the clock and the machine's uptime show. If the machine was
+        restarted, only the clock is used; if the clock was set back, only the uptime. An entry from another
+        machine may seem younger than it is.
         """
         age = self.now() - entry.at
         if self.uptime is None or entry.up is None or (up := self.uptime() - entry.up) < 0:

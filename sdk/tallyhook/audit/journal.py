@@ -1,4 +1,4 @@
-"""The journal of an audit: each step is recorded before it is taken."""
+"""An audit's journal: each request is recorded before it is sent."""
 
 import os
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import msgspec
 
 
 class Declared(msgspec.Struct, frozen=True, kw_only=True, tag="declared"):
-    """The quantities that the audit declares, as decimals in text."""
+    """An entry with the declared quantities by item, as text."""
 
     window: str
     at: datetime
@@ -18,7 +18,7 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True, tag="declared"):
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True, tag="setting"):
-    """A total is about to be set. Setting it twice has the same effect as once.
+    """An entry that is written before an item's total is set. Setting a total twice does no harm.
 
     `up` is the machine's uptime in seconds; None if it isn't known.
     """
@@ -31,7 +31,10 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True, tag="setting"):
 
 
 class Adding(msgspec.Struct, frozen=True, kw_only=True, tag="adding"):
-    """A charge is about to be added. Adding it twice would charge twice. `up` is as in `Setting`."""
+    """An entry that is written before a charge is added. Sending this request twice would charge twice.
+
+    `up` is the machine's uptime in seconds; None if it isn't known.
+    """
 
     window: str
     at: datetime
@@ -41,7 +44,10 @@ class Adding(msgspec.Struct, frozen=True, kw_only=True, tag="adding"):
 
 
 class Added(msgspec.Struct, frozen=True, kw_only=True, tag="added"):
-    """The call that adds a charge was answered, so the charge exists even if the system doesn't show it."""
+    """An entry that is written when the request to add a charge was answered.
+
+    The charge exists then, even if the system doesn't show it.
+    """
 
     window: str
     at: datetime
@@ -49,14 +55,14 @@ class Added(msgspec.Struct, frozen=True, kw_only=True, tag="added"):
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True, tag="running"):
-    """The invoice is about to be executed, with all declared quantities on it."""
+    """An entry that is written before the invoice is executed. All declared quantities are on the invoice."""
 
     window: str
     at: datetime
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True, tag="verified"):
-    """The quantities were read back and match the declaration."""
+    """An entry that is written when the quantities were read back and match the declaration."""
 
     window: str
     at: datetime
@@ -66,13 +72,13 @@ Entry: TypeAlias = Declared | Setting | Adding | Added | Running | Verified
 
 
 class Journal(Protocol):
-    """Where an audit keeps its journal."""
+    """Stores an audit's entries."""
 
     def entries(self, window: str) -> Sequence[Entry]:
-        """The entries of one window, oldest first."""
+        """Return the entries of one window, oldest first."""
 
     def append(self, entry: Entry) -> None:
-        """Add an entry. Returns only once it is durable."""
+        """Append an entry, and return once it is durable."""
 
 
 class MemoryJournal:
@@ -89,14 +95,15 @@ class MemoryJournal:
 
 
 class FileJournal:
-    """A file with one line per entry. An entry is on disk when `append` returns.
+    """A journal in a file with one line per entry. An entry is on disk when `append` returns.
 
-    Only one process may write to it at a time; a cron job can lock it, for example with flock. A last line
-    that was cut off by a crash is dropped, because its request was never sent.
+    Only one process may write to the file at a time; a cron job can lock the file, for example with flock. If
+    a crash has cut off the last line, the line is dropped. Nothing is lost, because no request is sent before
+    `append` returns.
     """
 
     def __init__(self, path: Path | str) -> None:
-        """Raises ValueError for a complete line that is not an entry."""
+        """Read the file, if it exists. Raises ValueError if a complete line is not an entry."""
         self._path = Path(path)
         self._all: list[Entry] = []
         if not self._path.exists():

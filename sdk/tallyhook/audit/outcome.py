@@ -12,10 +12,10 @@ from tallyhook.tables import Column, Shown, Table
 
 
 class AuditFailed(Error):
-    """The declaration can't be applied. Someone must look into it.
+    """The declaration can't be applied. A person must find out why.
 
     Attributes:
-        reason: why it can't be applied.
+        reason: why the declaration can't be applied.
     """
 
     def __init__(self, reason: str) -> None:
@@ -46,7 +46,7 @@ class Standing(StrEnum):
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """An item's quantity before the audit and as declared."""
+    """A change of an item's quantity from `before`, its present value, to `after`, the declared one."""
 
     item: str
     before: Decimal
@@ -63,8 +63,8 @@ class Outcome(Shown, msgspec.Struct, frozen=True, kw_only=True):
         window: the account and period.
         standing: the window's state.
         changes: the quantities that differed from the declaration.
-        problem: why the window failed, is late or is unknown; empty otherwise.
-        not_promised: what the system can't guarantee, for people to read.
+        problem: why the audit failed, was late or has an unknown result; empty otherwise.
+        not_promised: what the billing system can't guarantee, for people to read.
     """
 
     window: Window

@@ -1,6 +1,7 @@
-"""The adapters that let an audit work on each of the four systems.
+"""Adapters for the four billing systems that can be audited.
 
-`items` maps the audit's names to the system's, so that one function works for all systems.
+Each adapter's `items` maps the item names in the audit to the billing system's names, so that one function
+works for all systems.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,14 +18,14 @@ from tallyhook.review import Review, SetQuantity
 
 
 class Cheddar:
-    """Invoices that Cheddar holds until they are run. Changes go through a review."""
+    """Audits invoices that Cheddar holds until they are run. Changes are made with a review."""
 
     name = "cheddar"
     not_promised: tuple[str, ...] = ()
     adds = False
 
     def __init__(self, client: CheddarClient, items: Mapping[str, str]) -> None:
-        """`items` maps the audit's names to item codes."""
+        """Create the adapter. `items` maps the audit's item names to Cheddar's item codes."""
         self._client, self._items = client, items
         self._applied: dict[tuple[str, str], Decimal] = {}
 
@@ -44,7 +45,10 @@ class Cheddar:
                 )
 
     def read(self, window: Window) -> Mapping[str, Decimal]:
-        """The invoice's quantities. If it doesn't show one: the quantity that `write` set last, or 0."""
+        """Return the quantities on the invoice.
+
+        For an item that the invoice doesn't show, return the quantity that `write` has set last, or 0.
+        """
         customer = self._customer(window)
         found: dict[str, Decimal] = {}
         for name, code in self._items.items():
@@ -82,7 +86,7 @@ class Cheddar:
 
 
 class Fusebill:
-    """Ready draft invoices. With auto-post off, they wait until they are posted."""
+    """Audits ready draft invoices. If auto-post is off, these drafts wait until they are posted."""
 
     name = "fusebill"
     not_promised: tuple[str, ...] = (
@@ -92,11 +96,14 @@ class Fusebill:
     adds = False
 
     def __init__(self, client: fusebill.Client, items: Mapping[str, str]) -> None:
-        """`items` maps the audit's names to product codes."""
+        """Create the adapter. `items` maps the audit's item names to Fusebill's product codes."""
         self._client, self._items = client, items
 
     def windows(self, now: datetime) -> Iterator[Window]:
-        """The drafts. If a draft can't be read, raises DecodeError after the readable ones."""
+        """Yield a window for each draft invoice that has a product from `items`.
+
+        If a draft can't be read, raises DecodeError after the drafts that can be read.
+        """
         drafts: list[fusebill.DraftInvoice] = []
         unreadable: list[DecodeError] = []
         page = 0
@@ -156,7 +163,10 @@ class Fusebill:
 
     @staticmethod
     def _on(draft: fusebill.DraftInvoice, code: str) -> tuple[fusebill.DraftCharge | None, Decimal]:
-        """A product's charge and its quantity. Raises AuditFailed if there are several."""
+        """Return a product's charge on a draft and its quantity, or None and 0 if there is no such charge.
+
+        Raises AuditFailed if there are several such charges, or if the charge has no quantity.
+        """
         charges = [charge for charge in draft.draft_charges if charge.product_code == code]
         if len(charges) > 1:
             raise AuditFailed(f"draft {draft.id} has {len(charges)} charges of {code}; expected one")
@@ -168,7 +178,7 @@ class Fusebill:
 
 
 class Cleverbridge:
-    """Subscription items. A quantity counts if it is set before the reminder date."""
+    """Audits subscription items. A quantity is billed only if it is set before the reminder date."""
 
     name = "cleverbridge"
     not_promised: tuple[str, ...] = (
@@ -185,9 +195,10 @@ class Cleverbridge:
         *,
         ahead: timedelta = timedelta(days=1),
     ) -> None:
-        """`items` maps the audit's names to RunningNumbers.
+        """Create the adapter. `items` maps the audit's item names to Cleverbridge's RunningNumbers.
 
-        A window is audited from the time `ahead` before it closes. Most usage should be known by then.
+        A window is audited from the time `ahead` before it closes, because most usage should be known by
+        then.
         """
         self._client, self._subscriptions = client, tuple(subscriptions)
         self._items, self._ahead = items, ahead
@@ -210,7 +221,7 @@ class Cleverbridge:
                 )
 
     def read(self, window: Window) -> Mapping[str, Decimal]:
-        """The quantities that were set last. They don't show whether a late change is on this bill."""
+        """Return the quantities that were set last. They don't show whether a late change is on this bill."""
         subscription = self._subscription(window)
         found: dict[str, Decimal] = {}
         for name, number in self._items.items():
@@ -235,7 +246,10 @@ class Cleverbridge:
 
 
 class Chargemonk:
-    """Charges for the next invoice. The call that adds them is inferred; see `chargemonk.Client`."""
+    """Audits charges that are collected for the next invoice.
+
+    The call that adds these charges is inferred; see `chargemonk.Client`.
+    """
 
     name = "chargemonk"
     not_promised: tuple[str, ...] = (
@@ -252,9 +266,10 @@ class Chargemonk:
         *,
         ahead: timedelta = timedelta(days=1),
     ) -> None:
-        """`subscriptions` maps codes to renewal times, `items` maps the audit's names to unit prices.
+        """Create the adapter. `items` maps the audit's item names to unit prices.
 
-        No documented call shows a renewal time before the first invoice.
+        `subscriptions` maps each subscription's code to its renewal time, because no documented call shows a
+        renewal time before the first invoice.
         """
         self._client, self._subscriptions = client, subscriptions
         self._items, self._ahead = items, ahead
@@ -296,5 +311,5 @@ class Chargemonk:
 
 
 def _mark(item: str, window: Window) -> str:
-    """The description by which this window's charges are found."""
+    """Return the description by which this window's charges for an item are found."""
     return f"{item}, up to {window.end:%Y-%m-%d}"

@@ -13,7 +13,7 @@ class Kind(StrEnum):
     """The invoice waits until it is executed. Nothing is billed unaudited."""
 
     DEADLINE = "deadline"
-    """Quantities count if they are set before a date. There is nothing to execute."""
+    """A quantity is billed only if it is set before a date. There is nothing to execute."""
 
     COLLECT = "collect"
     """Charges are collected for the next invoice."""
@@ -24,13 +24,13 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         system: `cheddar`, `fusebill`, `cleverbridge` or `chargemonk`.
-        account: the system's code or id of the customer or subscription.
+        account: the code or id that the billing system uses for the customer or subscription.
         start: the start of the period; None if unknown.
         end: the end of the period, exclusive.
         opens: when the audit may begin; None if unknown.
-        closes: when it is too late; None if only executing the invoice closes it.
+        closes: when it is too late to change the bill; None if only executing the invoice closes the window.
         kind: what closes the window.
-        invoice: the system's id of the waiting invoice; empty if there is none yet.
+        invoice: the billing system's id of the waiting invoice; empty if there is none yet.
     """
 
     system: str
@@ -44,10 +44,10 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def key(self) -> str:
-        """The window's key in the journal, the same in every run."""
+        """The window's key in the journal. It is the same in every run."""
         about = self.invoice or (self.end.isoformat() if self.end else "")
         return f"{self.system}/{self.account}/{about}"
 
     def is_late(self, now: datetime) -> bool:
-        """Whether it is too late to change the bill."""
+        """Return whether it is too late to change the bill."""
         return self.closes is not None and now >= self.closes

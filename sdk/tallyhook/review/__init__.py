@@ -1,4 +1,4 @@
-"""The invoice review: declare what an invoice should hold, compare, and apply the difference."""
+"""Review a held invoice: declare what it should contain, compare, and correct the differences."""
 
 from tallyhook.review.compare import AddCharge, Change, Changes, DeleteCharge, SetQuantity, compare
 from tallyhook.review.outcome import (

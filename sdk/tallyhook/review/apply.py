@@ -1,8 +1,9 @@
-"""Apply: make an invoice match its declaration, no matter where earlier attempts stopped.
+"""Make an invoice match its declaration, no matter where earlier attempts stopped.
 
-An attempt is a generator without I/O. It yields calls to send and journal entries to write. `driver` does the
-I/O, and passes answers and errors back with `send` and `throw`. `docs/review.md` proves the rules, and
-`tests/sdk/test_review_model.py` explores every interleaving of them.
+An attempt is a generator without I/O. It yields calls to send and journal entries to write. The module
+`driver` does the I/O, and passes answers and errors to the generator with `send` and `throw`.
+`docs/review.md` proves that this is safe, and `tests/sdk/test_review_model.py` explores every interleaving of
+the steps.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,14 +31,15 @@ from tallyhook.review.sending import Sending
 if TYPE_CHECKING:
     from tallyhook.review.review import Review
 
-# How long a request may still arrive. The clients' default timeout is 30 seconds.
+# How long a request may still arrive after its journal entry was written. The clients' default timeout is 30
+# seconds.
 UNKNOWN_FOR = timedelta(minutes=5)
 
 # A missing customer or invoice counts as gone only if it is still missing after this time.
 GONE_AFTER = timedelta(minutes=1)
 
-# How many times the invoice is changed and read back. The second read verifies the first round. A late
-# request that arrives in between needs another round.
+# The maximum number of rounds, in which the invoice is changed and read back. Another round is needed if an
+# answer was lost, or if a late request arrived in between.
 _ROUNDS = 4
 
 
@@ -45,13 +47,13 @@ class Application:
     """One attempt at a review.
 
     Args:
-        entries: the journal so far; None without a journal.
-        now: the clock, in UTC.
-        unknown_for: how long after its entry a request may still arrive.
-        marks: whether new charges get a mark.
+        entries: the journal so far; None if there is no journal.
+        now: returns the time in UTC.
+        unknown_for: how long a request may still arrive after its journal entry was written.
+        marks: whether new charges get a mark in their description.
         gone_after: a missing customer or invoice counts as gone if it is still missing after this time.
-        is_second_look: take the declaration from the journal, and don't run the invoice.
-        make_mark: makes a new mark.
+        is_second_look: whether to take the declaration from the journal, and not run the invoice.
+        make_mark: returns a new mark.
     """
 
     def __init__(
@@ -82,11 +84,14 @@ class Application:
         self._began_unknown = ledger.look_again and not is_second_look
 
     def check(self) -> None:
-        """Call this right before sending a request. Raises NoAnswer if the request's entry is too old."""
+        """Raise NoAnswer if the next request's journal entry is too old.
+
+        Call this right before sending the request.
+        """
         self.sending.check()
 
     def steps(self) -> Steps[Outcome]:
-        """The calls and entries of this attempt, up to its outcome."""
+        """Yield the attempt's calls and journal entries, and return its outcome."""
         try:
             return (yield from self._steps())
         except Unresolved:
@@ -100,7 +105,7 @@ class Application:
         try:
             document = yield from reading.read()
         except NotFound as error:
-            # Any other 404 means a wrong URL, which is no reason to release an invoice.
+            # Any other 404 means that the URL is wrong, not that the invoice is gone.
             if not error.documented or "customer not found" not in error.message.lower():
                 raise
             if not self.has_journal:
@@ -120,8 +125,8 @@ class Application:
         if standing is Standing.CURRENT:
             if reading.is_postponed():
                 return self._nothing_to_do(standing, f"nothing to do: the invoice is {standing}")
-            # Either the next invoice isn't open yet, or the document is stale. An outcome here would release
-            # the invoice without a review.
+            # Either the next invoice isn't open yet, or the document is stale. An outcome here would let the
+            # invoice be executed without a review.
             raise ReviewFailed("the invoice is due, but not outstanding (yet)")
         try:
             yield from reading.take_in(document)
@@ -131,7 +136,7 @@ class Application:
         return (yield from self._compare_paid())
 
     def _is_accepted(self) -> bool:
-        """Whether a person has accepted just this: what is on the invoice, for what is declared."""
+        """Return whether a person has accepted the invoice's present content for the present declaration."""
         accepted = self.reading.ledger.accepted
         return (
             accepted is not None
@@ -140,11 +145,15 @@ class Application:
         )
 
     def _accept(self, standing: Standing) -> Steps[Outcome]:
-        """Leave the invoice as a person has accepted it, once no request of ours may change any invoice."""
+        """Return the outcome of an invoice that a person has accepted, without changing the invoice.
+
+        Charges that this review added to other invoices are deleted. Raises OutcomeUnknown if an earlier
+        request may still change any invoice.
+        """
         reading = self.reading
         if standing is not Standing.GONE:
             with suppress(InvoicePaid, Unresolved):
-                yield from reading.take_in(reading.document)  # it may find our charges on another invoice
+                yield from reading.take_in(reading.document)  # deletes our charges on other invoices
         left = max(self._wait(), reading.ledger.wait_for_run(self.now()))
         if left > timedelta(0):
             yield from self.sending.announce(())
@@ -155,7 +164,7 @@ class Application:
         return stands(self.review, self.reading.document, self.reading.invoice)
 
     def _bring_in_line(self) -> Steps[Outcome]:
-        """Change the outstanding invoice until a document shows exactly what was declared."""
+        """Change the outstanding invoice until it matches the declaration, and return the outcome."""
         reading, ledger = self.reading, self.reading.ledger
         if not self.has_journal:
             ledger.adopt(self.declaration.charges, reading.invoice)
@@ -176,14 +185,14 @@ class Application:
             remaining = self._remaining(changes)
             if not remaining:
                 break
-            # Continue only if an answer was lost or a late request added an extra charge.
+            # Try another round only if an answer was lost, or if a late request added an extra charge.
             if not was_lost and not all(isinstance(change, DeleteCharge) for change in remaining):
                 raise _not_standing(remaining)
         else:
             raise _not_standing(remaining)
 
         if (left := self._wait()) > timedelta(0) or ledger.open_addings():
-            # The next attempt gives up an adding that was still open at the start.
+            # If a request to add a charge can't arrive any more, the next attempt gives it up.
             raise reading.unknown("an earlier request may still arrive and change the invoice", left)
         yield from self._verified()
         self.review.verified |= self.sending.answered
@@ -208,7 +217,7 @@ class Application:
         )
 
     def _give_up(self) -> Steps[None]:
-        """Give up requests that can no longer arrive, so that their charges can be added again."""
+        """Give up requests that are too old to arrive, so that their charges can be added again."""
         reading = self.reading
         reading.require_no_doubt()
         for adding in reading.ledger.open_addings():
@@ -217,7 +226,7 @@ class Application:
                 yield from reading.write(GivenUp(number=adding.number, at=now))
 
     def _require_whole_journal(self, changes: Changes) -> None:
-        """Raises Unresolved if a review with another journal may already have added a missing charge."""
+        """Raise Unresolved if a review with another journal may have added one of the charges to add."""
         missing = [change.charge for change in changes.changes if isinstance(change, AddCharge)]
         if found := self.reading.ledger.unknown_marks(missing, self.reading.invoice):
             raise Unresolved(
@@ -227,9 +236,10 @@ class Application:
             )
 
     def _compare(self, *, awaits: bool = True) -> Changes:
-        """The changes to make. Raises Unresolved if a charge of ours has another price or quantity.
+        """Return the changes to make.
 
-        With `awaits`, a charge that may still arrive counts as added.
+        If `awaits` is True, a charge whose request may still arrive counts as added. Raises Unresolved if one
+        of this review's charges has another price or quantity than the review sent.
         """
         reading, ledger = self.reading, self.reading.ledger
         for charge, asked in ledger.ours(reading.invoice):
@@ -242,9 +252,9 @@ class Application:
         return difference(self.review, self.declaration, reading.document, reading.invoice, ledger, awaited)
 
     def _remaining(self, changes: Changes) -> list[Change]:
-        """The remaining changes.
+        """Return the changes that are still to be made.
 
-        A quantity is done if the API has accepted it and the document doesn't contradict it.
+        A quantity needs no change if the API has accepted it and the document doesn't contradict it.
         """
         return [
             change
@@ -255,7 +265,7 @@ class Application:
         ]
 
     def _wait(self) -> timedelta:
-        """How long a request of ours may still change the invoice."""
+        """Return how much longer an earlier request may still change the invoice."""
         return self.reading.ledger.wait_for_writes(self.declaration, self.reading.invoice, self.now())
 
     @property
@@ -267,7 +277,10 @@ class Application:
         yield from self.reading.write(Verified(at=self.now(), look_again=self._look_again))
 
     def _compare_paid(self) -> Steps[Outcome]:
-        """Compare a paid invoice with the declaration. Raises Unresolved if they differ."""
+        """Compare a paid invoice with the declaration, and return the outcome.
+
+        Raises Unresolved if they differ.
+        """
         ledger, invoice = self.reading.ledger, self.reading.invoice
         if not ledger.has_addings:  # there is no journal, or it was lost
             ledger.adopt(self.declaration.charges, invoice, only_marked=self.has_journal)
@@ -291,11 +304,16 @@ class Application:
         )
 
     def _gone(self, reason: str) -> Steps[Outcome]:
-        """Treat the invoice as gone only if a later attempt finds the same, as a proxy may mix up answers."""
+        """Return the outcome for a missing invoice if it is certainly gone.
+
+        It counts as gone if an attempt at least `gone_after` earlier didn't find it either. Until then,
+        raises OutcomeUnknown, because a proxy may have mixed up answers. Without a journal, raises
+        ReviewFailed.
+        """
         if not self.has_journal:
             raise ReviewFailed(reason)
         now, since, left = self.now(), self.reading.ledger.gone_at, self.gone_after
-        if since is None or now < since:  # if the clock was set back, wait the full time again
+        if since is None or now < since:  # after the clock was set back, wait the full time again
             yield from self.reading.write(Gone(at=now))
         elif (left := self.gone_after - (now - since)) <= timedelta(0):
             return self._nothing_to_do(Standing.GONE, "nothing to do: the invoice is gone")

@@ -1,4 +1,4 @@
-"""Compare an invoice with its declaration, and compute what it would bill."""
+"""Compare an invoice with its declaration, and compute the amount that it would bill."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -15,14 +15,15 @@ from tallyhook.tables import Column, Shown, Table
 if TYPE_CHECKING:
     from tallyhook.review.review import Review
 
-# An included quantity of this size means unlimited (documented).
+# An included quantity this large means unlimited (documented).
 _UNLIMITED = Decimal("99999999.9")
 
 
 class SetQuantity(msgspec.Struct, frozen=True, kw_only=True, tag="set"):
-    """Set a tracked item. `was` is None if the document doesn't show its quantity.
+    """A change that sets the quantity of a tracked item.
 
-    `contradicted` is True if the document shows another quantity, and False if it shows none.
+    `was` is the quantity in the document; None if the document doesn't show it. `contradicted` is True if the
+    document proves that the quantity isn't the declared one.
     """
 
     item: str
@@ -32,7 +33,7 @@ class SetQuantity(msgspec.Struct, frozen=True, kw_only=True, tag="set"):
 
     @property
     def shown(self) -> str:
-        """The quantity in the document as text: `?` if it shows none."""
+        """The quantity in the document, as text; `?` if the document doesn't show it."""
         return "?" if self.was is None else money.quantity_text(self.was)
 
     def __str__(self) -> str:
@@ -40,7 +41,7 @@ class SetQuantity(msgspec.Struct, frozen=True, kw_only=True, tag="set"):
 
 
 class DeleteCharge(msgspec.Struct, frozen=True, kw_only=True, tag="delete"):
-    """Delete a charge that an earlier attempt added but that is no longer declared."""
+    """A change that deletes a charge. An earlier attempt added it, but it is no longer declared."""
 
     charge_id: str
     charge: DeclaredCharge
@@ -50,7 +51,7 @@ class DeleteCharge(msgspec.Struct, frozen=True, kw_only=True, tag="delete"):
 
 
 class AddCharge(msgspec.Struct, frozen=True, kw_only=True, tag="add"):
-    """Add a declared charge that is not on the invoice."""
+    """A change that adds a declared charge that is not on the invoice."""
 
     charge: DeclaredCharge
 
@@ -62,9 +63,10 @@ Change = SetQuantity | DeleteCharge | AddCharge
 
 
 class Changes(Shown, msgspec.Struct, frozen=True, kw_only=True):
-    """The changes in the order in which they are made. `str()` shows the dry run.
+    """The changes that an invoice needs, in the order in which they are made. `str()` shows them as a table.
 
-    `net_before` and `net_after` are the invoice's sums with tax. They are negative if credits exceed charges.
+    `net_before` and `net_after` are the invoice's sum, with tax, before and after the changes. The sum is
+    negative if credits exceed charges.
     """
 
     title: str
@@ -74,7 +76,7 @@ class Changes(Shown, msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def total_before(self) -> Decimal:
-        """The amount that the invoice would bill now."""
+        """The amount that the invoice would bill without the changes."""
         return max(self.net_before, Decimal("0.00"))
 
     @property
@@ -84,7 +86,7 @@ class Changes(Shown, msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def carried_forward(self) -> Decimal:
-        """The credit that would be left for the next invoice."""
+        """The credit that would be left for the next invoice after the changes."""
         return max(self.net_after.copy_negate(), Decimal("0.00"))
 
     def table(self) -> Table:
@@ -121,12 +123,14 @@ def _row(change: Change) -> tuple[str, ...]:
 
 
 def compare(review: "Review", customer: Customer, entries: Sequence[Entry] | None = None) -> Changes:
-    """The changes that the review would make to the invoice in this document of the customer.
+    """Return the changes that the review would make, according to this customer document.
 
-    With the journal's `entries`, ids decide which charges are ours. If one of ours is no longer declared, it
-    is deleted. Other people's charges with the same content are ignored. A charge that may still arrive isn't
-    added again. Without entries (None), the content decides: a declared charge that is on the invoice is
-    done, and nothing is deleted.
+    If you pass the journal's `entries`, ids decide which charges this review has added. Such a charge is
+    deleted if it is no longer declared. An equal charge that somebody else added is ignored. A charge whose
+    request may still arrive isn't added again.
+
+    If `entries` is None, the content decides: a declared charge that is already on the invoice isn't added
+    again, and no charge is deleted.
 
     Raises LookupError if the invoice isn't in the document.
     """
@@ -149,7 +153,10 @@ def difference(
     ledger: Ledger,
     awaited: Sequence[Adding],
 ) -> Changes:
-    """Like `compare`, with a ledger whose claims are up to date. `awaited` charges count as added."""
+    """Return the same changes as `compare`, using a ledger that already knows the review's charges.
+
+    `awaited` are the `Adding` entries whose requests may still arrive. Their charges count as added.
+    """
     coming = [adding.charge for adding in awaited if adding.charge in declaration.charges]
     changes = (
         *_quantities(review, declaration, customer, invoice),
@@ -168,7 +175,7 @@ def difference(
 
 
 def stands(review: "Review", customer: Customer, invoice: Invoice) -> tuple[str, ...]:
-    """What is on an invoice, in lines that stay equal until somebody changes it."""
+    """Return an invoice's content as lines of text. The same content always has the same lines."""
     charges = (
         f"{charge.code}  {money.line_text(charge.quantity, charge.each_amount)}  (charge {charge.id})"
         for charge in invoice.charges
@@ -183,7 +190,10 @@ def _rate(customer: Customer, invoice: Invoice) -> Decimal:
 
 
 def named(customer: Customer, invoice: Invoice) -> Invoice | None:
-    """The same invoice in a newer document, by its id, or by its number if it has no id."""
+    """Find an invoice in a newer document and return it, or None if the document doesn't contain it.
+
+    The invoice is found by its id, or by its number if it has no id.
+    """
     meant = canonical(invoice.id)
     for subscription in customer.subscriptions:
         for found in subscription.invoices:
@@ -205,26 +215,30 @@ def _quantities(
         included = {item.quantity_included, *_included_now(customer, review.plan, code)}
         if proven is not None:
             included.add(proven)
-        # If there are several, the plan was edited, and it is unknown which one counts for this invoice.
+        # If there are several included quantities, the plan was edited, and it is unknown which of them
+        # applies to this invoice.
         is_wrong = any if invoice.is_paid else all
         was = _quantity(invoice, code)
         contradicted = was is not None and was != quantity
         if was is None and (overage := _overage_charge(invoice, code)) is not None:
             contradicted = is_wrong(overage.quantity != _overage(quantity, each) for each in included)
-            # A charge shows the units above the included quantity. If that isn't certain, or the charge
-            # shows 0, the item's quantity is unknown. It is then set.
+            # An overage charge shows the units above the included quantity. If the included quantity isn't
+            # certain, or the charge shows 0, the item's quantity is unknown. It is then set.
             is_certain = review.is_from_hook or proven is not None or review.verified.get(code) == quantity
             if is_certain and len(included) == 1 and (overage.quantity > 0 or item.quantity_included == 0):
                 was = money.total((overage.quantity, item.quantity_included))
         elif was is None and invoice.is_paid and any(charge.id for charge in invoice.charges):
-            # A bill without a line for the item didn't bill any of it.
+            # A bill without a line for the item billed no units of the item.
             contradicted = item.overage_amount > 0 and any(_overage(quantity, each) > 0 for each in included)
         if was != quantity:
             yield SetQuantity(item=code, quantity=quantity, was=was, contradicted=contradicted)
 
 
 def _included_in(invoice: Invoice, code: str) -> Decimal | None:
-    """The included quantity that an invoice proves by showing an item's quantity and its overage."""
+    """Return an item's included quantity, computed from the item's quantity and overage on the invoice.
+
+    Return None if the invoice doesn't show both.
+    """
     quantity, overage = _quantity(invoice, code), _overage_charge(invoice, code)
     if quantity is None or overage is None or overage.quantity <= 0:
         return None
@@ -232,7 +246,7 @@ def _included_in(invoice: Invoice, code: str) -> Decimal | None:
 
 
 def _included_now(customer: Customer, plan: Plan, code: str) -> Iterable[Decimal]:
-    """What a document says is included of an item of this plan."""
+    """Yield the item's included quantity from each of the customer's subscriptions to this plan."""
     for subscription in customer.subscriptions:
         if subscription.plan.code == plan.code:
             yield from (item.quantity_included for item in subscription.plan.items if item.code == code)
@@ -263,7 +277,10 @@ def _net(
     declared: Mapping[str, Decimal],
     rate: Decimal,
 ) -> Decimal:
-    """The sum of an invoice: lines rounded to cents, plus tax as a fraction of that sum (inferred)."""
+    """Return an invoice's sum: its lines rounded to cents, plus tax as a fraction of their sum (inferred).
+
+    The quantities in `declared` replace the quantities on the invoice.
+    """
     lines = [
         money.product(Decimal(charge.quantity), charge.each_amount)
         for charge in charges
@@ -279,7 +296,11 @@ def _net(
 
 
 def _units(review: "Review", invoice: Invoice, item: PlanItem, declared: Mapping[str, Decimal]) -> Decimal:
-    """The units of an item to bill: from the declaration, otherwise the document, otherwise the hook."""
+    """Return how many units of an item are billed.
+
+    They are computed from the declared quantity or, if none is declared, from the quantity in the document.
+    If the document shows none, the quantity in the hook is used.
+    """
     quantity = declared.get(item.code)
     if quantity is None:
         quantity = _quantity(invoice, item.code)

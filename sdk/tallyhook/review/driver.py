@@ -1,4 +1,4 @@
-"""Send an application's calls with either client, and write its entries to the journal."""
+"""Run an attempt: send its calls with a blocking or async client, and write its entries to the journal."""
 
 import math
 from collections.abc import Callable
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def utc_now() -> datetime:
-    """The present time in UTC."""
+    """Return the present time in UTC."""
     return datetime.now(UTC)
 
 
 def drive(review: "Review", client: "Client", *, unknown_for: timedelta, marks: bool) -> Outcome:
-    """Apply with a blocking client, without a journal."""
+    """Apply a review with a blocking client, without a journal, and return the outcome."""
     _require_product(review, client)
     _require_longer(unknown_for, client)
     steps = Application(review, None, utc_now, unknown_for, marks).steps()
@@ -53,7 +53,10 @@ async def adrive(
     gone_after: timedelta,
     is_second_look: bool = False,
 ) -> Outcome:
-    """Apply with an async client. An exception from the journal ends the attempt."""
+    """Apply a review with an async client, and return the outcome.
+
+    `journal` is None for a review without a journal. An exception from the journal ends the attempt.
+    """
     _require_product(review, client)
     _require_longer(unknown_for, client)
     entries = None if journal is None else await journal.entries()

@@ -1,9 +1,10 @@
-"""The journal of a review: what was declared, what was sent, and which charges on the invoice are ours.
+"""A review's journal: what was declared, what was sent, and which charges the review has added.
 
-`add_charge` is the only write of a review that can't be repeated safely. So the journal gets two entries for
-each: `Adding` before the request, with a mark and the ids of the existing charges, and `Added` with the new
-id once a document shows it. `Declared` records quantities and deletions before their requests, because a late
-request may still arrive. The proof in `docs/review.md` builds on these entries.
+Of the requests that a review sends, only `add_charge` can't be repeated safely. So the journal gets two
+entries for each such request. `Adding` is written before the request, with a mark and the ids of the existing
+charges. `Added` is written once a document shows the new charge, with the charge's id. `Declared` records the
+quantities to set and the charges to delete before their requests are sent, because a late request may still
+arrive. The proof in `docs/review.md` relies on these entries.
 """
 
 import re
@@ -44,7 +45,7 @@ PLAN_TYPES = ("recurring", "setup", "item")
 
 
 class DeclaredCharge(msgspec.Struct, frozen=True, kw_only=True):
-    """A charge that the invoice should have. A negative `each_amount` is a credit."""
+    """A charge that the invoice should have. If `each_amount` is negative, it is a credit."""
 
     code: str
     each_amount: Decimal
@@ -52,12 +53,13 @@ class DeclaredCharge(msgspec.Struct, frozen=True, kw_only=True):
     description: str = ""
 
     def costs_the_same(self, charge: Charge) -> bool:
-        """Whether a charge has the same quantity and price."""
+        """Return whether a charge on an invoice has the same quantity and price as the declared charge."""
         return charge.quantity == self.quantity and charge.each_amount == self.each_amount
 
     def is_same(self, charge: Charge) -> bool:
-        """Whether a charge has this content. White space, the code's case and a mark are ignored.
+        """Return whether a charge on an invoice has the same content as the declared charge.
 
+        Differences in white space and in the code's case are ignored, and so is a mark in the description.
         Charges that come from a plan never match.
         """
         unmarked = _MARK.sub("", charge.description)
@@ -71,7 +73,7 @@ class DeclaredCharge(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def price(self) -> str:
-        """The quantity and price as text: `1 × -5.00`."""
+        """The quantity and price as text, such as `1 × -5.00`."""
         return money.line_text(self.quantity, self.each_amount)
 
     def __str__(self) -> str:
@@ -83,7 +85,7 @@ _MARK = re.compile(r"\s*\(ref [0-9a-f]{10}\)\s*$", re.IGNORECASE)
 
 
 def is_marked(description: str) -> bool:
-    """Whether a description ends in the mark of any review."""
+    """Return whether a description ends in a mark. It can be any review's mark."""
     return _MARK.search(description) is not None
 
 
@@ -92,7 +94,10 @@ def _words(text: str) -> str:
 
 
 class Declaration(msgspec.Struct, frozen=True, kw_only=True):
-    """The quantities by item code and the charges that the outstanding invoice should have."""
+    """What an outstanding invoice should have: charges, and quantities by item code.
+
+    If `run_when_done` is True, the review also runs the invoice.
+    """
 
     quantities: dict[str, Decimal] = {}
     charges: tuple[DeclaredCharge, ...] = ()
@@ -100,11 +105,12 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Declared(msgspec.Struct, frozen=True, kw_only=True, tag="declared"):
-    """The declaration and the writes that are sent next.
+    """A journal entry with the declaration and the requests that are sent next.
 
-    `changes` describes all writes. `quantities` are the quantities to set, and `deletions` are the ids of the
-    charges to delete. An attempt writes this entry before each round of writes, and again if a round takes
-    long. `unknown_for` is how long its requests may still arrive: another receiver may have another setting.
+    `changes` describes all these requests as text. `quantities` are the quantities to set, by item code, and
+    `deletions` are the ids of the charges to delete. An attempt writes this entry before each round of
+    requests, and again if a round takes long. `unknown_for` is how long these requests may still arrive; it
+    is stored because another receiver may have a different setting.
     """
 
     declaration: Declaration
@@ -119,10 +125,11 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True, tag="declared"):
 
 
 class Adding(msgspec.Struct, frozen=True, kw_only=True, tag="adding"):
-    """A charge is about to be added.
+    """A journal entry that is written before the request to add a charge.
 
-    `before` has the ids of the charges on the customer's unpaid invoices at this time. `mark` is appended to
-    the charge's description; it is empty if marks are switched off.
+    `number` identifies the request in later entries. `before` has the ids of the charges that are already on
+    the customer's unpaid invoices. `mark` is appended to the charge's description; it is empty if marks are
+    switched off.
     """
 
     number: int
@@ -133,7 +140,7 @@ class Adding(msgspec.Struct, frozen=True, kw_only=True, tag="adding"):
 
     @property
     def description(self) -> str:
-        """The description that is sent."""
+        """The charge's description as it is sent. If there is a mark, it is at the end."""
         return (
             f"{self.charge.description} (ref {self.mark})".lstrip() if self.mark else self.charge.description
         )
@@ -143,9 +150,11 @@ class Adding(msgspec.Struct, frozen=True, kw_only=True, tag="adding"):
 
 
 class Added(msgspec.Struct, frozen=True, kw_only=True, tag="added"):
-    """A charge that an adding created. `marked` is True if the charge shows the adding's mark.
+    """A journal entry that is written when a document shows a charge that the review has added.
 
-    If the network repeated the request, an adding has several of these entries. All these charges are ours.
+    `number` is the number of the request's `Adding` entry. `marked` is True if the charge shows the mark from
+    that entry. If the network repeated the request, there are several `Added` entries with the same number.
+    The review has added all of their charges.
     """
 
     number: int
@@ -157,9 +166,9 @@ class Added(msgspec.Struct, frozen=True, kw_only=True, tag="added"):
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):
-    """An adding certainly didn't happen: the API refused it, or the request was never sent.
+    """A journal entry for a request that the API has refused or that was never sent.
 
-    Number 0 stands for the run of the invoice.
+    `number` is the number of the request's `Adding` entry, or 0 for the request to run the invoice.
     """
 
     number: int
@@ -169,7 +178,10 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):
 
 
 class GivenUp(msgspec.Struct, frozen=True, kw_only=True, tag="given_up"):
-    """An adding is too old to arrive, and its charge isn't on the invoice. The charge may be added again."""
+    """A journal entry for a request that is too old to arrive. Its charge may be added again.
+
+    `number` is the number of the request's `Adding` entry. The charge isn't on the invoice.
+    """
 
     number: int
     at: datetime
@@ -179,7 +191,7 @@ class GivenUp(msgspec.Struct, frozen=True, kw_only=True, tag="given_up"):
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True, tag="running"):
-    """The invoice is about to be run."""
+    """A journal entry that is written before the request to run the invoice."""
 
     at: datetime
 
@@ -188,9 +200,9 @@ class Running(msgspec.Struct, frozen=True, kw_only=True, tag="running"):
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True, tag="verified"):
-    """A document showed exactly what was declared, and no request of ours can still change it.
+    """A journal entry: the invoice has exactly what was declared, and no earlier request can still change it.
 
-    With `look_again`, a request had an unknown outcome, so the invoice needs a second look.
+    If `look_again` is True, the outcome of a request was unknown, so the invoice must be checked once more.
     """
 
     at: datetime
@@ -201,7 +213,7 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True, tag="verified"):
 
 
 class Gone(msgspec.Struct, frozen=True, kw_only=True, tag="gone"):
-    """An attempt didn't find the customer, or didn't find the invoice in the customer's document."""
+    """A journal entry: an attempt didn't find the customer, or didn't find the customer's invoice."""
 
     at: datetime
 
@@ -210,7 +222,10 @@ class Gone(msgspec.Struct, frozen=True, kw_only=True, tag="gone"):
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True, tag="asked"):
-    """A person is asked. `stands` has what was on the invoice, in lines, and `declaration` what was meant."""
+    """A journal entry that is written when a person must decide.
+
+    `stands` describes the invoice's content at this time, in lines of text.
+    """
 
     declaration: Declaration
     stands: tuple[str, ...]
@@ -221,11 +236,12 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, tag="asked"):
 
 
 class Resolved(msgspec.Struct, frozen=True, kw_only=True, tag="resolved"):
-    """A person's decision, for cases that ids and marks can't decide.
+    """A journal entry with a person's decision, for cases that ids and marks can't decide.
 
-    `charge_id` is the charge that the adding `number` created; None if it was certainly never added. With
-    `accept`, the invoice is right as it was shown to the person, for what was declared then. If neither has
-    changed, the review ends.
+    `number` is the number of a request's `Adding` entry. `charge_id` is the id of the charge that the request
+    has added; None if it certainly added none. If `accept` is True, the person has accepted the invoice as it
+    was shown, for what was declared at that time. The review then ends, unless the invoice or the declaration
+    has changed since.
     """
 
     number: int = 0
@@ -246,36 +262,43 @@ Entry = Declared | Adding | Added | Refused | GivenUp | Running | Verified | Gon
 
 
 class Journal(Protocol):
-    """Stores the entries of all attempts at one invoice."""
+    """Stores the journal entries of all attempts to review one invoice."""
 
     async def entries(self) -> Sequence[Entry]:
-        """All entries, in the order in which they were appended."""
+        """Return all entries, in the order in which they were appended."""
 
     async def append(self, entry: Entry) -> None:
-        """Add an entry. Raises if that fails, or if another worker may have taken over the invoice.
+        """Append an entry, and return once this entry and all earlier ones would survive a power cut.
 
-        Returns only once this entry and all earlier ones would survive a power cut.
+        Raises an exception if the entry can't be stored, or if another worker may have taken over the
+        invoice.
         """
 
     def check(self) -> None:
-        """Called before each request is sent. Raises if another worker may have taken over the invoice."""
+        """Raise an exception if another worker may have taken over the invoice.
+
+        This is called right before each request is sent.
+        """
 
 
 _decoder = msgspec.json.Decoder[Entry](Entry)
 
 
 def encode(entry: Entry) -> bytes:
-    """An entry as JSON."""
+    """Return an entry as JSON."""
     return msgspec.json.encode(entry, enc_hook=_plain)
 
 
 def _plain(value: object) -> str:
-    """Encode a subclass of datetime, such as freezegun's."""
+    """Return a datetime as text. This is for subclasses of datetime, such as freezegun's.
+
+    Raises TypeError for any other value.
+    """
     if isinstance(value, datetime):
         return value.isoformat()
     raise TypeError(f"an entry can't contain a {type(value).__name__}")
 
 
 def decode(entry: bytes) -> Entry:
-    """The entry that `encode` encoded."""
+    """Return the entry from the JSON that `encode` made."""
     return cast(Entry, _decoder.decode(entry))

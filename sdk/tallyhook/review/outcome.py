@@ -1,4 +1,4 @@
-"""The outcome of a review: what was declared, found and applied, or why it failed."""
+"""A review's outcome: what was declared, found and applied, or why the review failed."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -17,8 +17,8 @@ class ReviewFailed(Error):
     """The invoice doesn't match the declaration. Another attempt can continue the review.
 
     Attributes:
-        reason: why the review failed. It names no customer or charge, so it is safe to log.
-        details: the charges or items concerned; may be empty.
+        reason: why the review failed. The text names no customer or charge, so it is safe to log.
+        details: the charges or items that are affected; may be empty.
     """
 
     def __init__(self, reason: str, details: str = "") -> None:
@@ -31,7 +31,10 @@ class ReviewFailed(Error):
 
 
 class OutcomeUnknown(ReviewFailed):
-    """The outcome is unknown: a request of ours may still arrive. Try again in `retry_after` seconds."""
+    """It isn't certain yet whether the invoice is right, for example because a request may still arrive.
+
+    Try again in `retry_after` seconds.
+    """
 
     def __init__(self, reason: str, details: str = "", retry_after: float = 60.0) -> None:
         super().__init__(reason, details)
@@ -40,14 +43,14 @@ class OutcomeUnknown(ReviewFailed):
 
 
 class Unresolved(ReviewFailed):
-    """Only a person can decide: the origin of a charge is unclear, or a wrong bill was paid.
+    """Only a person can decide: it is unclear who added a charge, or the invoice is wrong but already paid.
 
-    Every attempt ends like this until the journal has a `Resolved` entry.
+    Every later attempt raises this too, until the journal has a `Resolved` entry.
     """
 
 
 class EarlierInvoiceOutstanding(Error):
-    """An older invoice is outstanding, and calls would change the older one instead. Try again later."""
+    """An older invoice is outstanding, so calls would change that invoice instead. Try again later."""
 
 
 class Standing(StrEnum):
@@ -60,10 +63,11 @@ class Standing(StrEnum):
 
 
 class Outcome(Shown, msgspec.Struct, frozen=True, kw_only=True):
-    """The result of a review. `found` has the changes that were needed, `applied` those that were made.
+    """The result of a review.
 
-    `unverified` has the items whose quantity no document showed. If `look_again` is True, a request had an
-    unknown outcome. Then call `Review.alook_again` within the hour for which the invoice is still held.
+    `found` has the changes that were needed, and `applied` has the changes that were made. `unverified` has
+    the items whose quantity no document showed. If `look_again` is True, a request had an unknown outcome:
+    call `Review.alook_again` within the hour for which the invoice is still held.
     """
 
     declared: Declaration
@@ -78,7 +82,7 @@ class Outcome(Shown, msgspec.Struct, frozen=True, kw_only=True):
     look_again: bool = False
 
     def table(self) -> Table:
-        """One row per charge or quantity: declared, found and applied."""
+        """Return a table with a row for each charge or quantity: what was declared, found and applied."""
         totals = ["" if it is None else money.amount_text(it) for it in (self.total_before, self.total_after)]
         remarks = [self.note] if self.note else []
         if self.ran:
@@ -121,7 +125,7 @@ class Outcome(Shown, msgspec.Struct, frozen=True, kw_only=True):
                 yield change.charge.code, "none", change.charge.price, "deleted", change.charge.description
 
     def _as_declared(self, declared: str) -> str:
-        """The value found if nothing had to change; empty if the invoice wasn't compared."""
+        """Return `declared`, or an empty text if the invoice wasn't compared with it."""
         return "" if self.total_after is None else declared
 
 

@@ -1,4 +1,4 @@
-"""Derive from the journal which charges are ours, and which of our requests may still arrive."""
+"""Derive from the journal which charges the review has added, and which requests may still arrive."""
 
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,19 +28,19 @@ from tallyhook.review.journal import (
 
 
 def new_mark() -> str:
-    """Ten random hexadecimal digits from a secure source."""
+    """Return ten random hexadecimal digits from a secure source."""
     return secrets.token_hex(5)
 
 
 class Found(msgspec.Struct, frozen=True):
-    """A charge in a document, and the invoice that it is on."""
+    """A charge in a customer document, with the charge's invoice."""
 
     charge: Charge
     invoice: Invoice
 
 
 def charges_of(document: Customer) -> Iterator[Found]:
-    """All charges of a customer that have an id."""
+    """Yield all charges of a customer that have an id, each with its invoice."""
     for subscription in document.subscriptions:
         for invoice in subscription.invoices:
             for charge in invoice.charges:
@@ -49,11 +49,12 @@ def charges_of(document: Customer) -> Iterator[Found]:
 
 
 class Ledger:
-    """The combined state of all entries so far.
+    """The state that results from all journal entries so far.
 
     The ledger measures time by the times in the entries. The time between two entries is taken as at least
     zero and at most half of `unknown_for`. So setting the clock forward once doesn't end a wait, and setting
-    it back only makes the wait longer. If an earlier attempt had a longer `unknown_for`, that value is used.
+    the clock back only makes the wait longer. If an earlier attempt had a longer `unknown_for`, that value is
+    used.
     """
 
     def __init__(self, entries: Iterable[Entry] = (), unknown_for: timedelta = timedelta(0)) -> None:
@@ -61,13 +62,13 @@ class Ledger:
         self.declaration: Declaration | None = None
         self.accepted: Asked | None = None  # what a person has accepted
         self._asked: Asked | None = None
-        self.gone_at: datetime | None = None  # when it was missing; None once it was seen again
+        self.gone_at: datetime | None = None  # when the invoice was missing; None once it was seen again
         self.look_again = False
         self._is_look_due = False  # `look_again` of the last Verified entry
         self._addings: dict[int, Adding] = {}
-        self._began: dict[int, timedelta] = {}  # adding -> when, in waited time
-        self._numbers: dict[str, int] = {}  # charge id -> adding
-        self._marked: dict[int, bool] = {}  # adding -> whether the server kept its mark
+        self._began: dict[int, timedelta] = {}  # number of the Adding entry -> its time, as `_waited`
+        self._numbers: dict[str, int] = {}  # charge id -> number of the Adding entry
+        self._marked: dict[int, bool] = {}  # number of the Adding entry -> whether its mark was kept
         self._refused: set[int] = set()
         self._denied: set[int] = set()  # a person resolved that these never happened
         self._given_up: set[int] = set()
@@ -80,7 +81,7 @@ class Ledger:
             self.write(entry)
 
     def write(self, entry: Entry) -> None:
-        """Add the journal's next entry."""
+        """Update the state with the journal's next entry."""
         at = None if isinstance(entry, Added | Refused) else entry.at
         if at is not None:
             self._waited = self._time(at)
@@ -138,30 +139,36 @@ class Ledger:
         return self._waited + min(max(now - self._last, timedelta(0)), self.unknown_for / 2)
 
     def _left(self, since: timedelta, now: datetime) -> timedelta:
-        """How long a request that was announced at `since` may still arrive; zero or less if it can't."""
+        """Return how much longer a request may still arrive; zero or less if it can't any more.
+
+        `since` is the time of the request's entry, on the ledger's own clock (`_waited`).
+        """
         return self.unknown_for - (self._time(now) - since)
 
     def pause(self, left: timedelta) -> float:
-        """Seconds to wait before the next attempt."""
+        """Return the seconds to wait before the next attempt, at most half of `unknown_for`.
+
+        `left` is how much longer a request may still arrive.
+        """
         return max(1.0, min(left, self.unknown_for / 2).total_seconds())
 
     # What may still arrive
 
     def open_addings(self) -> list[Adding]:
-        """Return the requests to add a charge that have an unknown outcome and aren't given up."""
+        """Return the `Adding` entries whose requests have an unknown outcome and aren't given up."""
         claimed = set(self._numbers.values())
         closed = claimed | self._refused | self._denied | self._given_up
         return [adding for number, adding in self._addings.items() if number not in closed]
 
     def wait_for_adding(self, adding: Adding, now: datetime) -> timedelta:
-        """Return how much longer a request to add a charge may still arrive."""
+        """Return how much longer the request of an `Adding` entry may still arrive."""
         return self._left(self._began[adding.number], now)
 
     def wait_for_writes(self, declaration: Declaration, invoice: Invoice, now: datetime) -> timedelta:
-        """How long a request of ours may still arrive and make this invoice differ from the declaration.
+        """Return how much longer an earlier request may still arrive and make the invoice wrong.
 
-        Such requests add a charge with an unknown outcome, set a different quantity, or delete a charge that
-        is on the invoice. If all requests were answered, there is nothing to wait for.
+        Such a request adds a charge, sets another quantity than declared, or deletes a charge that is on the
+        invoice. A request to add a charge is ignored if its outcome is known.
         """
         standing = {charge.id for charge in invoice.charges}
         since = [self._began[adding.number] for adding in self.open_addings()]
@@ -170,11 +177,14 @@ class Ledger:
         return max((self._left(at, now) for at in since), default=timedelta(0))
 
     def wait_for_run(self, now: datetime) -> timedelta:
-        """Return how much longer our request to run the invoice may still arrive."""
+        """Return how much longer the request to run the invoice may still arrive."""
         return timedelta(0) if self._run is None else self._left(self._run, now)
 
     def given_up(self, charge: DeclaredCharge) -> list[Adding]:
-        """Return the given-up requests for this charge that were never seen or resolved by a person."""
+        """Return the `Adding` entries for this charge that were given up and whose charge never appeared.
+
+        Entries that a person has resolved are left out.
+        """
         unexplained = (self._addings[number] for number in self._unexplained())
         return [adding for adding in unexplained if adding.charge == charge]
 
@@ -191,9 +201,10 @@ class Ledger:
         return number in self._numbers.values()
 
     def claims(self, document: Customer) -> list[Added]:
-        """The entries to write for new charges that show one of our marks.
+        """Return the `Added` entries to write for charges that show one of the review's marks.
 
-        Refused requests are included, because the refusal may have been the answer to another call.
+        Charges that are already known to be the review's are left out. The marks of refused requests are
+        included, because a refusal may have been the answer to another call.
         """
         by_mark = {adding.mark.lower(): number for number, adding in self._addings.items() if adding.mark}
         return [
@@ -205,7 +216,10 @@ class Ledger:
         ]
 
     def candidates(self, adding: Adding, charges: Iterable[Charge]) -> list[Charge]:
-        """Return the charges that this request may have added: new, unclaimed, same price and quantity."""
+        """Return those of the `charges` that the request of an `Adding` entry may have added.
+
+        Such a charge is new, has the same price and quantity, and isn't yet known to be the review's.
+        """
         code = adding.charge.code.strip().lower()
         return [
             charge
@@ -219,10 +233,10 @@ class Ledger:
         ]
 
     def keeps_marks(self, adding: Adding) -> bool:
-        """Whether this server is known to keep this charge's mark.
+        """Return whether the billing system is known to keep the mark of an `Adding` entry.
 
-        True if the server has kept a mark in a description at least as long as this charge's, and has never
-        dropped one from a description that is as long or shorter.
+        This is so if the system has kept a mark in a description of the same length or longer, and has never
+        dropped a mark from a description of the same length or shorter.
         """
         if not adding.mark:
             return False
@@ -232,9 +246,10 @@ class Ledger:
         return kept and not any(not is_kept and len(other.description) <= length for other, is_kept in seen)
 
     def doubtful(self, invoice: Invoice) -> list[tuple[Adding, list[Charge]]]:
-        """The addings that were never seen, each with the charges on the invoice that it may have created.
+        """Return the `Adding` entries whose charge wasn't found but may be on the invoice without its mark.
 
-        If the server is known to keep marks, there is no doubt: a charge without our mark isn't ours.
+        Each entry comes with the charges that its request may have added. An entry is left out if the billing
+        system is known to keep its mark, because the charge would then have the mark.
         """
         unseen = (*self.open_addings(), *map(self._addings.__getitem__, self._unexplained()))
         found = [
@@ -245,9 +260,9 @@ class Ledger:
         return [(adding, charges) for adding, charges in found if charges]
 
     def unknown_marks(self, declared: Sequence[DeclaredCharge], invoice: Invoice) -> list[Charge]:
-        """Return the charges with these codes that have a mark which isn't in this journal.
+        """Return the charges that have a declared code, and a review's mark that isn't in this journal.
 
-        Such a charge means that this journal is incomplete: it was lost, or another receiver has a separate
+        Such a charge means that this journal is incomplete: it was lost, or another receiver uses a separate
         journal.
         """
         codes = {charge.code.strip().casefold() for charge in declared}
@@ -262,9 +277,10 @@ class Ledger:
     def adopt(
         self, declared: Sequence[DeclaredCharge], invoice: Invoice, *, only_marked: bool = False
     ) -> None:
-        """Without a journal: claim each declared charge whose content is on the invoice.
+        """Without a journal: treat a charge on the invoice as the review's if its content is declared.
 
-        `only_marked` skips charges without a review's mark, which a person may have added.
+        If `only_marked` is True, charges without a review's mark are skipped, because a person may have added
+        them.
         """
         for charge in declared:
             same = (
@@ -280,7 +296,7 @@ class Ledger:
                 self.write(Added(number=number, charge_id=found.id))
 
     def ours(self, invoice: Invoice) -> list[tuple[Charge, DeclaredCharge]]:
-        """Our charges on the invoice, each with the charge that we declared."""
+        """Return the charges on the invoice that the review has added, each with the charge as declared."""
         return [
             (charge, self._addings[self._numbers[charge.id]].charge)
             for charge in invoice.charges
@@ -288,7 +304,10 @@ class Ledger:
         ]
 
     def strays(self, document: Customer, invoice: Invoice) -> list[Found]:
-        """Our charges on the customer's other invoices, except those of addings resolved as never added."""
+        """Return the charges that the review has added to the customer's other invoices.
+
+        If a person has resolved that a request never added a charge, its charges are left out.
+        """
         return [
             found
             for found in charges_of(document)

@@ -1,4 +1,4 @@
-"""The invoice under review, as shown by the latest document."""
+"""Read the customer's documents during a review, and recognise the review's charges in them."""
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
@@ -25,15 +25,21 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 Steps = Generator[Call[Customer] | Entry, Customer | None, T]
-"""Yields calls to send and journal entries to write. Receives the answer to a call, or None for an entry."""
+"""A generator that yields calls to send and journal entries to write.
+
+It receives the answer to each call, and None for each entry.
+"""
 
 
 class InvoicePaid(Exception):
-    """The invoice is paid, so it can't change any more."""
+    """The invoice is paid, so it can't be changed any more."""
 
 
 class Reading:
-    """Processes the customer's documents one by one, and claims our charges in them."""
+    """Processes the customer's documents one by one.
+
+    It claims the charges that the review has added, which means that it writes an `Added` entry for each.
+    """
 
     def __init__(self, review: "Review", ledger: Ledger, now: Callable[[], datetime]) -> None:
         self.ledger = ledger
@@ -43,15 +49,19 @@ class Reading:
         self.document = review.customer
         self.invoice = review.invoice
         self.is_repeated = False  # whether this attempt saw that the network sent a request twice
-        self.announced: datetime | None = None  # when the journal got the entry for the next request
+        self.announced: datetime | None = None  # the time of the next request's journal entry
         self._review = review
 
     def read(self) -> Steps[Customer]:
-        """Fetch the customer's document."""
+        """Fetch the customer's document and return it."""
         return (yield from self._ask(calls.get_customer(self.customer)))
 
     def send(self, call: Call[Customer], announced: datetime | None = None) -> Steps[Customer]:
-        """Send a write without retries, because a retry could arrive long after its journal entry."""
+        """Send a call that changes something, and return the customer's document from the answer.
+
+        The call isn't retried, because a retry could arrive long after the call's journal entry. `announced`
+        is the time of that entry.
+        """
         return (yield from self._ask(replace(call, repeatable=False), announced))
 
     def write(self, entry: Entry) -> Steps[None]:
@@ -60,15 +70,15 @@ class Reading:
         yield entry
 
     def look(self) -> Steps[None]:
-        """Fetch the customer's document and process it."""
+        """Fetch the customer's document and process it with `take_in`."""
         yield from self.take_in((yield from self.read()))
 
     def take_in(self, document: Customer, sent: Adding | None = None) -> Steps[None]:
-        """Process a document: claim our charges on the invoice, and delete our charges from other invoices.
+        """Process a document: record the review's charges, and delete those that are on other invoices.
 
-        `sent` is the request to add a charge that this document answers.
+        If the document is the answer to a request to add a charge, `sent` is the request's `Adding` entry.
 
-        Raises InvoicePaid if the invoice is paid. Raises ReviewFailed if it is neither paid nor outstanding.
+        Raises InvoicePaid if the invoice is paid, and ReviewFailed if it is neither paid nor outstanding.
         """
         self.show(document)
         for claim in self.ledger.claims(document):
@@ -84,12 +94,15 @@ class Reading:
             raise ReviewFailed(f"the invoice changed during the review: it is {standing}, not outstanding")
 
     def show(self, document: Customer) -> None:
-        """Store a document without acting on it."""
+        """Store a document as the latest one, without acting on it."""
         self.document = document
         self.invoice = named(document, self._review.invoice) or self.invoice
 
     def standing(self) -> Standing:
-        """The invoice's state. Raises EarlierInvoiceOutstanding if calls would reach an older invoice."""
+        """Return the invoice's state.
+
+        Raises EarlierInvoiceOutstanding if calls would change an older invoice instead.
+        """
         found = named(self.document, self._review.invoice)
         if found is None:
             return Standing.GONE
@@ -102,29 +115,35 @@ class Reading:
             case InvoicePeriod.CURRENT:
                 return Standing.CURRENT
         if (outstanding := subscription.outstanding_invoice) is None:
-            return Standing.GONE  # it belongs to a former subscription, which no call reaches
+            return Standing.GONE  # the invoice belongs to a former subscription, which no call reaches
         raise EarlierInvoiceOutstanding(f"the earlier invoice {outstanding.number} is still outstanding")
 
     def is_postponed(self) -> bool:
-        """Whether the invoice's bill date was moved to a later date, on which another hook will come."""
+        """Return whether the invoice's bill date was moved to a later date.
+
+        Another hook will come on that date.
+        """
         found, announced = named(self.document, self._review.invoice), self._review.invoice.billing_datetime
         now = None if found is None else found.billing_datetime
         return announced is not None and now is not None and now > announced
 
     def require_no_doubt(self) -> None:
-        """Raise Unresolved if a request is too old to arrive but may have added a charge without a mark."""
+        """Raise Unresolved if an earlier request may have added one of the invoice's unmarked charges.
+
+        A request that may still arrive isn't checked yet.
+        """
         for adding, charges in self.ledger.doubtful(self.invoice):
             if self.ledger.wait_for_adding(adding, self.now()) <= timedelta(0):
                 raise _doubt(adding, [charge.id for charge in charges])
 
     def unknown(self, reason: str, left: timedelta, details: str = "") -> OutcomeUnknown:
-        """Return the exception for a request that may still arrive within the time `left`."""
+        """Return an OutcomeUnknown exception for a request that may still arrive within the time `left`."""
         return OutcomeUnknown(reason, details, self.ledger.pause(left))
 
     def _ask(self, call: Call[Customer], announced: datetime | None = None) -> Steps[Customer]:
         self.announced = announced
         document = yield call
-        assert document is not None  # only an entry is answered with None
+        assert document is not None  # it is None only after an entry
         asked = self._review.customer
         for name, meant, shown in (("id", asked.id, document.id), ("code", asked.code, document.code)):
             if canonical(meant) not in ("", canonical(shown)):
@@ -132,7 +151,10 @@ class Reading:
         return document
 
     def _claim_answer(self, sent: Adding) -> Steps[None]:
-        """Claim the only new charge in the answer to our request, even if the description differs."""
+        """Record that the only new charge in an answer is the review's, even if its description was changed.
+
+        Raises Unresolved if there are several new charges, unless the billing system is known to keep marks.
+        """
         found = self.ledger.candidates(sent, self.invoice.charges)
         if not found:
             invoices = (invoice for each in self.document.subscriptions for invoice in each.invoices)
@@ -144,7 +166,7 @@ class Reading:
             yield from self.write(Added(number=sent.number, charge_id=found[0].id))
 
     def _delete_strays(self) -> Steps[None]:
-        """Delete our charges from other invoices. If there were any, raises ReviewFailed."""
+        """Delete the review's charges from other invoices. Raises ReviewFailed if there were any."""
         subscription = self.document.subscription
         strays = self.ledger.strays(self.document, self.invoice)
         for stray in strays:
@@ -161,7 +183,7 @@ class Reading:
 
 
 def _period(subscription: Subscription, invoice: Invoice) -> InvoicePeriod | None:
-    """The period to use in calls for an invoice; None if no call reaches it."""
+    """Return the `invoice_period` argument for calls about an invoice; None if no call reaches it."""
     reached = (
         (InvoicePeriod.OUTSTANDING, subscription.outstanding_invoice),
         (InvoicePeriod.CURRENT, subscription.current_invoice),

@@ -1,4 +1,4 @@
-"""The review of one invoice: the object on which a handler declares what the invoice should have."""
+"""The review of one invoice. A handler uses it to declare what the invoice should have."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -31,18 +31,18 @@ _COLUMNS = (
 
 
 class Period(msgspec.Struct, frozen=True):
-    """The time that an invoice bills, from `start` up to `end`, exclusive."""
+    """The time that an invoice bills, from `start` up to, but not including, `end`."""
 
     start: datetime
     end: datetime
 
 
 class Review(Shown):
-    """Declares what an outstanding invoice should have. Nothing is sent until you apply it.
+    """A declaration of what an outstanding invoice should have. Nothing is sent until you apply it.
 
-    A handler receives a review that was made from the hook. Without a hook, make one from a customer document
-    with `Review.of`. Anything that you don't declare stays unchanged: quantities of other items, and charges
-    that aren't ours.
+    A handler receives a review that was made from the hook. Without a hook, make a review from a customer
+    document with `Review.of`. Items whose quantity you don't declare, and charges that this review didn't
+    add, are left unchanged.
     """
 
     def __init__(
@@ -55,7 +55,8 @@ class Review(Shown):
         self._quantities: dict[str, Decimal] = {}
         self._charges: list[DeclaredCharge] = []
         self._run_when_done = False
-        # A hook's plan is as it was when the invoice was held. A document's may have been edited since.
+        # A hook has the plan from the time when the invoice was held. In a document, the plan may have been
+        # edited since.
         self.is_from_hook = product is not None
         self.verified: dict[str, Decimal] = {}  # the quantities that this object has set and read back
         self._is_closed = False
@@ -63,7 +64,10 @@ class Review(Shown):
 
     @classmethod
     def from_hook(cls, hook: Hook) -> "Review":
-        """The review for a billable hook. Raises ValueError if the hook has no customer or no invoice."""
+        """Return the review of the invoice in a hook.
+
+        Raises ValueError if the hook has no customer or no invoice.
+        """
         customer, invoice = hook.customer, hook.subscription.invoice
         is_named = (customer.id + customer.code).strip()
         if not is_named or invoice is None or not (invoice.id.strip() or invoice.number):
@@ -72,7 +76,10 @@ class Review(Shown):
 
     @classmethod
     def of(cls, customer: Customer) -> "Review":
-        """The review of a customer's outstanding invoice. Raises LookupError if none is outstanding."""
+        """Return the review of a customer's outstanding invoice.
+
+        Raises LookupError if no invoice is outstanding.
+        """
         invoice = customer.subscription.outstanding_invoice if customer.subscriptions else None
         if invoice is None:
             raise LookupError("this customer has no outstanding invoice to review")
@@ -80,15 +87,15 @@ class Review(Shown):
 
     @property
     def plan(self) -> Plan:
-        """The plan that the invoice bills. You can declare quantities of its items."""
+        """The plan that the invoice bills. You can declare quantities of the plan's items."""
         return self.subscription.plan
 
     @property
     def period(self) -> Period:
         """The billing period that ended. Raises LookupError if a date is missing.
 
-        A hook has both dates. In a document, the period starts at the billing date of the previous invoice,
-        or with the subscription (inferred).
+        A hook contains both dates. In a customer document, the period starts at the billing date of the
+        previous invoice, or at the start of the subscription if there is no previous invoice (inferred).
         """
         invoice = self.invoice
         end = invoice.billing_datetime
@@ -102,15 +109,18 @@ class Review(Shown):
         return Period(start, end)
 
     def quantity(self, item: str) -> Decimal:
-        """The item's quantity on the invoice for the period that ended; 0 if it shows none."""
+        """Return the item's quantity on the invoice, for the period that ended; 0 if the invoice shows none.
+
+        Raises ValueError if the plan doesn't track the item.
+        """
         self._require(item)
         return next((shown.quantity for shown in self.invoice.items if shown.code == item), Decimal(0))
 
     def set_quantity(self, item: str, quantity: Decimal | int | str) -> None:
         """Declare the item's quantity at the end of the period: zero or more, with at most four decimals.
 
-        Raises ValueError if the plan doesn't track the item, if you already declared it, or if the quantity
-        is invalid. Raises TypeError for a float.
+        Raises ValueError if the plan doesn't track the item, if the item's quantity is already declared, or
+        if the quantity is invalid. Raises TypeError for a float.
         """
         self._require_open()
         self._require(item)
@@ -124,10 +134,11 @@ class Review(Shown):
     def charge(
         self, code: str, each_amount: Decimal | int | str, description: str = "", *, quantity: int = 1
     ) -> None:
-        """Declare a custom charge. `each_amount` has at most two decimals. Each call declares another charge.
+        """Declare a custom charge. Each call declares another charge.
 
-        Raises ValueError for a code that is empty or longer than 36 characters, for too many decimals, or for
-        a quantity below 1. Raises TypeError for a float.
+        `each_amount` is the price of one unit, with at most two decimals. Raises ValueError for a code that
+        is empty or longer than 36 characters, for too many decimals, or for a quantity below 1. Raises
+        TypeError for a float.
         """
         self._require_open()
         if not 0 < len(code) <= _CHARGE_CODE_LENGTH:
@@ -138,22 +149,25 @@ class Review(Shown):
         )
 
     def credit(self, code: str, amount: Decimal | int | str, description: str = "") -> None:
-        """Declare a credit, as a positive amount. Raises as `charge` does."""
+        """Declare a credit. `amount` must be positive. Raises the same exceptions as `charge`."""
         exact = money.amount(amount)
         if exact <= 0:
             raise ValueError(f"the amount of a credit must be positive: {amount}")
         self.charge(code, exact.copy_negate(), description)
 
     def run_when_done(self) -> None:
-        """Run the invoice once it matches the declaration, instead of waiting for the billing system."""
+        """Declare that the review also runs the invoice once it matches the declaration.
+
+        Otherwise the billing system runs the invoice later.
+        """
         self._require_open()
         self._run_when_done = True
 
     def close(self) -> None:
-        """Take no more declarations: from now on they raise RuntimeError, and `is_late` becomes True.
+        """Accept no more declarations. A later declaration raises RuntimeError and sets `is_late` to True.
 
-        A receiver closes the review when its handler has returned. A task or thread that the handler left
-        behind would declare too late.
+        A receiver closes the review when its handler returns. A declaration from a task or thread that the
+        handler has left running would come too late.
         """
         self._is_closed = True
 
@@ -164,37 +178,39 @@ class Review(Shown):
 
     @property
     def declaration(self) -> Declaration:
-        """The declaration so far."""
+        """What has been declared so far."""
         return Declaration(
             quantities=dict(self._quantities), charges=tuple(self._charges), run_when_done=self._run_when_done
         )
 
     def compare(self, customer: Customer, entries: Sequence[Entry] | None = None) -> Changes:
-        """A dry run: the changes that `apply` would make to the invoice in this document.
+        """Return the changes that `apply` would make, according to this customer document (a dry run).
 
-        See `review.compare`.
+        `entries` is the journal so far; see `review.compare`.
         """
         return compare(self, customer, entries)
 
     def apply(self, client: "Client", *, unknown_for: timedelta = UNKNOWN_FOR, marks: bool = True) -> Outcome:
-        """Make the invoice match the declaration, read it back to verify it, then run it if declared.
+        """Make the invoice match the declaration, read it back to verify it, and run it if you declared that.
 
-        This works without a journal. A declared charge counts as done if its content is already on the
-        invoice, so applying again changes nothing. Charges of an earlier, different declaration are kept.
+        This works without a journal. If the content of a declared charge is already on the invoice, the
+        charge isn't added again, so applying again changes nothing. Charges from an earlier, different
+        declaration are kept.
 
         A new charge has a mark at the end of its description, ` (ref 4f9a1c2e07)`. The mark identifies the
-        charge if the answer is lost. Customers see it on their invoices. `marks=False` leaves it out, but
-        then a lost answer ends in OutcomeUnknown more often.
+        charge if the answer is lost. Customers see it on their invoices. `marks=False` leaves the mark out,
+        but then a lost answer raises OutcomeUnknown more often.
 
-        An invoice that is no longer outstanding isn't changed; the outcome's `standing` says so.
+        `unknown_for` is how long a request may still arrive after its answer was lost. An invoice that is no
+        longer outstanding isn't changed; the outcome's `standing` says so.
 
         Raises:
             OutcomeUnknown: an answer was lost, and the request may still arrive. Wait `retry_after` seconds
                 before you apply again, because without a journal nothing remembers the request.
-            Unresolved: the invoice was paid but differs from the declaration, or it is unclear which charge
-                is ours.
-            ReviewFailed: the invoice still doesn't match the declaration, or an answer was about something
-                else.
+            Unresolved: the invoice was paid but differs from the declaration, or it is unclear which charges
+                the review has added.
+            ReviewFailed: the invoice still doesn't match the declaration, or an answer was about another
+                customer.
             EarlierInvoiceOutstanding: an older invoice must be paid first.
             ValueError: the client is for another product than the hook, or its timeout isn't shorter than
                 `unknown_for`. Nothing was sent.
@@ -212,18 +228,20 @@ class Review(Shown):
         marks: bool = True,
         gone_after: timedelta = GONE_AFTER,
     ) -> Outcome:
-        """Do what `apply` does, with an async client. With a journal, our charges are known by their ids.
+        """Do what `apply` does, with an async client and, if you pass one, a journal.
 
-        A new attempt then continues where the last one stopped. If it declares different charges, they
-        replace those that earlier attempts added. A charge whose answer was lost is found by its mark. If it
-        isn't found, it is added again once its request is older than `unknown_for` by the clock `now`; until
-        then, attempts raise OutcomeUnknown. If neither id nor mark shows whether a charge is ours, they raise
-        Unresolved.
+        The journal has the ids of the charges that earlier attempts added, so a new attempt continues where
+        the last one stopped. If you now declare different charges, they replace the earlier charges. If the
+        answer to a request to add a charge was lost, the charge is found by its mark. If it isn't found, it
+        is added again once its request is older than `unknown_for` by the clock `now`; until then, attempts
+        raise OutcomeUnknown. If neither ids nor marks show whether the review has added a charge, attempts
+        raise Unresolved.
 
         `unknown_for` must be longer than the client's timeout. Add a margin, because the billing system may
-        apply a request late. A missing customer or invoice counts as gone only if a later attempt, at least
-        `gone_after` later, doesn't find it either; until then, attempts raise OutcomeUnknown. Raises as
-        `apply` does. An exception from the journal ends the attempt.
+        apply a request late. A missing customer or invoice counts as gone only if another attempt, at least
+        `gone_after` later, doesn't find it either; until then, attempts raise OutcomeUnknown.
+
+        Raises the same exceptions as `apply`. An exception from the journal ends the attempt.
         """
         return await adrive(
             self, client, journal, now=now, unknown_for=unknown_for, marks=marks, gone_after=gone_after
@@ -239,10 +257,11 @@ class Review(Shown):
         marks: bool = True,
         gone_after: timedelta = GONE_AFTER,
     ) -> Outcome:
-        """Check an invoice again after a review whose outcome has `look_again`.
+        """Check an invoice again, after a review whose outcome's `look_again` is True.
 
-        The declaration comes from the journal. The invoice is corrected if it doesn't match, but it is not
-        run. Raises as `aapply` does, for example Unresolved if the paid invoice differs from the declaration.
+        The declaration comes from the journal. If the invoice doesn't match it, the invoice is corrected, but
+        not run. Raises the same exceptions as `aapply`, for example Unresolved if the paid invoice differs
+        from the declaration.
         """
         return await adrive(
             self,
@@ -256,7 +275,7 @@ class Review(Shown):
         )
 
     def table(self) -> Table:
-        """The quantities on the invoice and the declaration so far."""
+        """Return a table with the quantities on the invoice and the declaration so far."""
         declared = self._quantities
         items = [item.code for item in self.plan.items]
         return Table(

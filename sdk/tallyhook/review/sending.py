@@ -1,4 +1,4 @@
-"""Send a review's writes: each is recorded in the journal first, and sent only once."""
+"""Send a review's changes. Each is recorded in the journal first, and is sent only once."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ from tallyhook.review.journal import Declaration, Declared, DeclaredCharge, Refu
 from tallyhook.review.outcome import Standing, Unresolved
 from tallyhook.review.reading import Reading, Steps
 
-# How often one charge may be given up before a person must decide.
+# How often one charge may be given up. After that, a person must decide.
 _GIVEN_UP = 2
 
 # The statuses that mean that the API did not apply a call (documented).
@@ -24,7 +24,7 @@ _LEEWAY = timedelta(seconds=10)
 
 
 class Sending:
-    """Sends the writes of one attempt, and reads the invoice again after a lost answer.
+    """Sends the changes of one attempt, and reads the invoice again after a lost answer.
 
     `lost` is True once an answer was lost in this attempt. `answered` has the quantities that the API has
     accepted, by item.
@@ -40,17 +40,20 @@ class Sending:
         self._make_mark = make_mark
         self._unknown_for = unknown_for
         self._leeway = max(unknown_for / 10, _LEEWAY)
-        self._round = reading.now()  # when the journal got the writes of this round
+        self._round = reading.now()  # when the changes of this round were written to the journal
         self._lost_in_round = False
 
     def check(self) -> None:
-        """Call this right before sending a request. Raises NoAnswer if the request's entry is too old."""
+        """Raise NoAnswer if the next request's journal entry is too old.
+
+        Call this right before sending the request.
+        """
         announced = self._reading.announced
         if announced is not None and not self._is_fresh(announced, self._leeway):
             raise NoAnswer("the request was delayed for too long and not sent", maybe_applied=False)
 
     def announce(self, changes: Sequence[Change]) -> Steps[None]:
-        """Record the declaration and the next changes in the journal."""
+        """Record the declaration and the next changes in the journal, before they are sent."""
         self._round = self._reading.now()
         yield from self._reading.write(
             Declared(
@@ -64,7 +67,7 @@ class Sending:
         )
 
     def make(self, changes: Sequence[Change]) -> Steps[bool]:
-        """Announce a round of changes and send them. Returns whether an answer was lost."""
+        """Record a round of changes and send them. Return True if an answer was lost."""
         self._lost_in_round = False
         yield from self.announce(changes)
         for index, change in enumerate(changes):
@@ -142,7 +145,7 @@ class Sending:
         self._lose()
         yield from reading.look()
         if not ledger.is_claimed(adding.number):
-            # Don't add it again yet, because this request may still arrive.
+            # Don't add the charge again yet, because this request may still arrive.
             reason = (
                 "a charge was added, but the answer doesn't show it"
                 if cause is None
@@ -152,11 +155,11 @@ class Sending:
             raise reading.unknown(reason, left, charge.code) from cause
 
     def run(self) -> Steps[str]:
-        """Run the invoice. Returns why the run was declined; empty if the invoice is paid.
+        """Run the invoice. Return why the run was declined, or an empty text if the invoice is paid now.
 
         The invoice is run before the hook is acknowledged, so that the next delivery can recover from a
-        crash. A decline doesn't undo the review: its changes stay on the invoice, and the billing system
-        tries again.
+        crash. If the run is declined, the review's changes stay on the invoice, and the billing system tries
+        again.
         """
         reading = self._reading
         running = Running(at=reading.now())
@@ -186,7 +189,10 @@ class Sending:
 
 
 def _is_refused(error: Error) -> bool:
-    """Whether the API itself refused, or the request was never sent. Otherwise it may have been applied."""
+    """Return whether the API itself refused the call, or the request was never sent.
+
+    If neither is true, the call may have been applied.
+    """
     match error:
         case APIError():
             # An error inside a customer's document means that something was already applied.

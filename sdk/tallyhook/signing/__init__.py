@@ -1,11 +1,11 @@
-"""Signatures of hooks: a few functions on bytes that fit into any framework.
+"""Sign hooks and verify their signatures, in any web framework.
 
-`sign`, `verify` and `token` follow Cheddar's rule. A `Scheme` is a common interface for hooks that a gateway
-or another sender signs differently:
+`sign`, `verify` and `token` make and check Cheddar's signatures. For hooks that a gateway or another sender
+signs differently, there are schemes, which have the common interface `Scheme`:
 
     signing.STANDARD_V1.verify(headers, body, [new_key, old_key], at=datetime.now(UTC))
 
-`verify` returns a bool; `check` raises BadSignature:
+A scheme's `verify` returns a bool. `check` raises BadSignature instead:
 
     signing.check(signing.CHEDDAR, headers, body, [key], at=datetime.now(UTC))
 """
@@ -49,4 +49,4 @@ STANDARD_V1 = StandardV1()
 STANDARD_V1A = StandardV1a()
 
 SCHEMES: Mapping[str, Scheme] = {scheme.name: scheme for scheme in (CHEDDAR, STANDARD_V1, STANDARD_V1A)}
-"""The schemes for Cheddar's hooks by name, with their defaults."""
+"""The schemes for Cheddar's hooks by name, each with its default settings."""

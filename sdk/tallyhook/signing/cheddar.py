@@ -14,23 +14,23 @@ TOKEN_HEADER = "X-CG-TOKEN"
 
 
 def token(body: bytes) -> str:
-    """The lower-case hex MD5 of a raw body. Cheddar signs it, and sends it as `X-CG-TOKEN` (inferred).
+    """Return a raw body's MD5 in lower-case hex. Cheddar signs this, and sends it as `X-CG-TOKEN` (inferred).
 
-    Compute it from the body that you read: anyone can set the header.
+    Compute the token from the body that you have read, because anyone can set the header.
     """
     return hashlib.md5(body, usedforsecurity=False).hexdigest()
 
 
 def sign(body: bytes, key: str | bytes) -> str:
-    """The lower-case hex HMAC-SHA256 of the body's token under a product's secret key (documented)."""
+    """Return the lower-case hex HMAC-SHA256 of a body's token under a product's secret key (documented)."""
     return _signature(token(body), key)
 
 
 def verify(body: bytes, signature: str, *keys: str | bytes) -> bool:
-    """Whether this signature was made for this body with one of the keys.
+    """Return whether this signature was made for this body with one of the keys.
 
-    It tries every key and compares in constant time, so that timing reveals nothing about the keys. An empty
-    key never matches. A malformed signature returns False; it never raises.
+    Every key is tried, and compared in constant time, so that timing reveals nothing about the keys. An empty
+    key never matches. For a malformed signature the result is False; no exception is raised.
     """
     given, signed = as_bytes(signature), token(body)
     found = False
@@ -50,17 +50,23 @@ class Cheddar:
     name: ClassVar[str] = "cheddar"
 
     def check_key(self, key: str | bytes) -> None:
-        """Raises ValueError for an empty key. Any other text is a key."""
+        """Raise ValueError for an empty key. Any other key is valid."""
         if not key:
             raise ValueError("the key is empty")
 
     def sign(self, body: bytes, key: str | bytes, *, id: str, at: datetime) -> dict[str, str]:
-        """The signature and the token. `id` and `at` are unused. Raises ValueError for an empty key."""
+        """Return the headers with the signature and the token. Raises ValueError for an empty key.
+
+        `id` and `at` are unused.
+        """
         self.check_key(key)
         return {SIGNATURE_HEADER: sign(body, key), TOKEN_HEADER: token(body)}
 
     def verify(
         self, headers: Mapping[str, str], body: bytes, keys: Sequence[str | bytes], *, at: datetime
     ) -> bool:
-        """Like this module's `verify`. It ignores the token header."""
+        """Return whether the signature header was made for this body with one of the keys.
+
+        The token header and `at` are ignored.
+        """
         return verify(body, header(headers, SIGNATURE_HEADER), *keys)

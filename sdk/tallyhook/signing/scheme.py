@@ -8,20 +8,21 @@ from tallyhook.errors import BadSignature
 
 
 class Scheme(Protocol):
-    """A signature scheme: its headers, what they sign, and the format of its keys.
+    """A way to sign hooks: which headers are sent, what they sign, and the format of the keys.
 
-    Schemes have no state and read no clock: `at` is the present time, always timezone-aware.
+    Schemes have no state and read no clock. They get the present time as `at`, which is always
+    timezone-aware.
     """
 
     @property
     def name(self) -> str:
-        """The name in configuration files."""
+        """The scheme's name in configuration files."""
 
     def check_key(self, key: str | bytes) -> None:
-        """Raises ValueError for a key that can't verify anything. The message doesn't quote the key."""
+        """Raise ValueError for a key that can't verify anything. The message doesn't quote the key."""
 
     def sign(self, body: bytes, key: str | bytes, *, id: str, at: datetime) -> dict[str, str]:
-        """The headers that sign a body with the sender's key.
+        """Return the headers that sign a body with the sender's key.
 
         `id` identifies the hook and is the same for every delivery; `at` is the time of this delivery. A
         scheme may ignore both. Raises ValueError for an invalid key or id.
@@ -30,16 +31,17 @@ class Scheme(Protocol):
     def verify(
         self, headers: Mapping[str, str], body: bytes, keys: Sequence[str | bytes], *, at: datetime
     ) -> bool:
-        """Whether the headers sign this body with one of the listener's keys.
+        """Return whether the headers sign this body with one of the listener's keys.
 
-        It tries every key. Header names are case-insensitive. Malformed headers or bodies never raise.
+        Every key is tried. Header names are case-insensitive. Malformed headers and bodies never raise an
+        exception.
         """
 
 
 def check(
     scheme: Scheme, headers: Mapping[str, str], body: bytes, keys: Sequence[str | bytes], *, at: datetime
 ) -> None:
-    """Like `scheme.verify`, but raises BadSignature."""
+    """Raise BadSignature if `scheme.verify` returns False for these arguments."""
     if not scheme.verify(headers, body, keys, at=at):
         raise BadSignature("no key matches the signature of this body")
 
@@ -54,6 +56,6 @@ def header(headers: Mapping[str, str], name: str) -> str:
 
 
 def as_bytes(text: str | bytes) -> bytes:
-    """The bytes of a header or key, for signing and comparing."""
+    """Return the bytes of a header or key, for signing and comparing."""
     # A header may contain anything, even lone surrogates from a lenient decoder.
     return text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")

@@ -1,4 +1,4 @@
-"""A key in a header instead of a signature."""
+"""Hooks that contain the key in a header instead of a signature."""
 
 import hmac
 from collections.abc import Mapping, Sequence
@@ -11,9 +11,10 @@ from tallyhook.signing.scheme import as_bytes, header
 
 @dataclass(frozen=True, slots=True)
 class SharedKey:
-    """The key itself in a header such as `X-Api-Key`, after a `prefix` such as `"Bearer "`.
+    """A scheme that sends the key itself in a header such as `X-Api-Key`.
 
-    It doesn't sign the body or the time, so only TLS protects such a hook.
+    `prefix` comes before the key, for example `"Bearer "`. The body and the time aren't signed, so only TLS
+    protects such a hook.
     """
 
     name: ClassVar[str] = "shared-key"
@@ -22,19 +23,22 @@ class SharedKey:
     prefix: str = ""
 
     def check_key(self, key: str | bytes) -> None:
-        """Raises ValueError for an empty key. Any other text is a key."""
+        """Raise ValueError for an empty key. Any other key is valid."""
         if not key:
             raise ValueError("the key is empty")
 
     def sign(self, body: bytes, key: str | bytes, *, id: str, at: datetime) -> dict[str, str]:
-        """The header with the key. The other arguments are unused. Raises ValueError for an empty key."""
+        """Return the header with the key. Raises ValueError for an empty key.
+
+        The other arguments are unused.
+        """
         self.check_key(key)
         return {self.header: self.prefix + as_bytes(key).decode()}
 
     def verify(
         self, headers: Mapping[str, str], body: bytes, keys: Sequence[str | bytes], *, at: datetime
     ) -> bool:
-        """Whether the header contains one of the keys. It compares all of them in constant time."""
+        """Return whether the header contains one of the keys. Every key is compared, in constant time."""
         given, prefix = as_bytes(header(headers, self.header)), as_bytes(self.prefix)
         found = False
         for key in keys:

@@ -1,8 +1,8 @@
 """Standard Webhooks (standardwebhooks.com): v1 with a shared secret, v1a with a key pair.
 
-Both sign `id.timestamp.body` and use the same headers. One `webhook-signature` may list signatures of both
-versions and of several keys, separated by spaces. The specification documents all of this, unless marked
-otherwise.
+Both versions sign `id.timestamp.body` and use the same headers. One `webhook-signature` header may list
+signatures of both versions and of several keys, separated by spaces. The specification documents all of this,
+unless marked otherwise.
 """
 
 import base64
@@ -27,13 +27,16 @@ STANDARD_SIGNATURE_HEADER = "webhook-signature"
 _SEED = 32  # bytes of an Ed25519 seed, and of a public key
 # Unix timestamps have ten digits until the year 2286.
 _DIGITS = 12
-# Each signature costs a hash of the whole unverified body. A sender lists one for each of its keys.
+# Checking a signature hashes the whole unverified body. A sender lists one signature for each of its keys.
 _MOST_SIGNATURES = 8
 
 
 @dataclass(frozen=True, slots=True)
 class _Standard(ABC):
-    """Base of both versions. A timestamp that differs from now by more than `tolerance` is rejected."""
+    """The base of `StandardV1` and `StandardV1a`.
+
+    A hook is rejected if its timestamp differs from the present time by more than `tolerance`.
+    """
 
     VERSION: ClassVar[str]
 
@@ -53,7 +56,7 @@ class _Standard(ABC):
     def _fits(self, signature: bytes, content: bytes, key: str | bytes) -> bool: ...
 
     def sign(self, body: bytes, key: str | bytes, *, id: str, at: datetime) -> dict[str, str]:
-        """The three headers of one delivery. Raises ValueError for an invalid key or id."""
+        """Return the three headers of one delivery. Raises ValueError for an invalid key or id."""
         if not _is_id(id):
             raise ValueError("an id must be printable ASCII without spaces and full stops")
         timestamp = str(int(at.timestamp()))
@@ -67,10 +70,11 @@ class _Standard(ABC):
     def verify(
         self, headers: Mapping[str, str], body: bytes, keys: Sequence[str | bytes], *, at: datetime
     ) -> bool:
-        """Whether a listed signature matches one of the keys, and the timestamp is near `at`.
+        """Return whether a listed signature matches one of the keys, and the timestamp is near `at`.
 
-        It ignores signatures of other versions, and those after the first eight of this version. Raises
-        ValueError only for a key that `check_key` rejects.
+        The timestamp may differ from `at` by up to `tolerance`. Signatures of the other version are ignored,
+        and so are those after the first eight of this version. Raises ValueError only for a key that
+        `check_key` rejects.
         """
         message_id = header(headers, STANDARD_ID_HEADER)
         timestamp = header(headers, STANDARD_TIMESTAMP_HEADER)
@@ -89,12 +93,12 @@ class _Standard(ABC):
 
 @dataclass(frozen=True, slots=True)
 class StandardV1(_Standard):
-    """HMAC-SHA256. Both sides share a `whsec_` secret: base64 of 24 to 64 bytes."""
+    """HMAC-SHA256 with a secret that both sides share: `whsec_` followed by base64 of 24 to 64 bytes."""
 
     VERSION: ClassVar[str] = "v1"
 
     def check_key(self, key: str | bytes) -> None:
-        """Raises ValueError for anything but a `whsec_` secret."""
+        """Raise ValueError for any key that isn't a `whsec_` secret."""
         _secret(key)
 
     def _signature(self, content: bytes, key: str | bytes) -> bytes:
@@ -108,14 +112,15 @@ class StandardV1(_Standard):
 class StandardV1a(_Standard):
     """Ed25519. The sender has a `whsk_` key, and listeners have the matching `whpk_` key, which is public.
 
-    `whpk_` is base64 of 32 bytes; `whsk_` is base64 of a 32-byte seed, or of 64 bytes with the public key at
-    the end (inferred from keys in use). Needs the extra `[ed25519]`, and raises ImportError without it.
+    `whpk_` is followed by base64 of 32 bytes; `whsk_` is followed by base64 of a 32-byte seed, or of 64 bytes
+    with the public key at the end (inferred from keys in use). Needs the extra `[ed25519]`, and raises
+    ImportError without it.
     """
 
     VERSION: ClassVar[str] = "v1a"
 
     def check_key(self, key: str | bytes) -> None:
-        """Raises ValueError for anything but a `whpk_` key. A listener must not have the sender's key."""
+        """Raise ValueError for any key but a `whpk_` key. A listener must not have the sender's key."""
         _public_key(key)
 
     def _signature(self, content: bytes, key: str | bytes) -> bytes:
