@@ -125,7 +125,7 @@ class Inbox(Protocol):
     up. If a lease ends later than its length allows, a clock was set back, so the lease is treated as ended.
 
     The number of hooks is limited. A full inbox deletes the oldest hooks that are done or ignored, but no
-    hook younger than FRESH. If it can't delete any, it raises InboxUnavailable for new hooks.
+    hook younger than `FRESH`, two days. If it can't delete any, it raises InboxUnavailable for new hooks.
     """
 
     async def open(self) -> None:
@@ -159,14 +159,13 @@ class Inbox(Protocol):
     async def finish(self, key: str, owner: str, state: State, note: str | None = None) -> None:
         """Store the hook's state and note, and end the lease. If `note` is None, the old note is kept.
 
-        The state `DONE` also means that the work for the current body is done.
+        The state `DONE` also marks the hook's current body as done.
 
         Raises LeaseLost and writes nothing if another owner has the hook.
         """
 
     async def plan(self, key: str, owner: str, due: datetime | None, until: datetime | None = None) -> None:
-        """Plan a second look at the hook's invoice at the time `due`. If it fails, it is retried until
-        `until`.
+        """Plan a second look at the hook's invoice at the time `due`, with retries until `until`.
 
         If `due` is None, cancel the planned second look.
 

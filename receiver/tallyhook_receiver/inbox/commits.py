@@ -73,9 +73,7 @@ class Commits:
         thread, self._thread = self._thread, None
         if thread is not None:
             self._queue.put(None)
-            while (
-                thread.is_alive()
-            ):  # can't be joined in another thread, since none can start at interpreter exit
+            while thread.is_alive():  # poll, since at interpreter exit no thread can be started to join it
                 await asyncio.sleep(0.002)
 
     async def run(self, operation: Callable[[sqlite3.Connection], T]) -> T:

@@ -75,7 +75,7 @@ async def migrate(connection: Connection, create: bool) -> None:
     if await _value(connection, "SHOW server_encoding") != "UTF8":
         raise InboxUnavailable("PostgreSQL: the database of an inbox must have the encoding UTF8")
     if await _version(connection) == len(_MIGRATIONS):
-        return  # so the role needs no right to create tables
+        return  # up to date: no lock and no right to create tables is needed
     # The lock is held until the connection closes. It is taken before the transaction begins, since a
     # transaction that waited for it might not see the tables that another worker has just created.
     await connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
@@ -132,7 +132,7 @@ async def _value(connection: Connection, query: str) -> Any:
 def unavailable(error: psycopg.Error | OSError) -> InboxUnavailable:
     """Return an InboxUnavailable that quotes only the first line of the server's message.
 
-    The other lines may contain data of customers.
+    The other lines may contain data from the tables.
     """
     primary = error.diag.message_primary if isinstance(error, psycopg.Error) else None
     return InboxUnavailable(f"PostgreSQL: {primary or ' '.join(str(error).split())}")

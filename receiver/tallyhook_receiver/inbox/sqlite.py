@@ -327,7 +327,7 @@ class SQLiteInbox:
         if mode == "rw" and not self._path.exists():
             raise InboxUnavailable("the file does not exist")
         if mode == "rwc":
-            # The file will contain customer data, so create it readable only by its owner. SQLite itself would
+            # The file will contain customer data, so make it readable only by its owner. SQLite itself would
             # follow the umask. It gives its other files the same mode as this one. If the file can't be
             # created, SQLite reports the reason.
             with suppress(OSError):

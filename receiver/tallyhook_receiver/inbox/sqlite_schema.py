@@ -157,7 +157,7 @@ def migrate(connection: sqlite3.Connection) -> None:
     connection.execute("COMMIT")
     connection.execute(
         "PRAGMA foreign_keys = ON"
-    )  # not earlier, because a step may replace a referenced table
+    )  # only after the steps, which may replace referenced tables
 
 
 def touch(connection: sqlite3.Connection) -> None:
