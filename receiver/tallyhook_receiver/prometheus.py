@@ -11,8 +11,8 @@ from tallyhook_receiver.inbox import Letter, State
 from tallyhook_receiver.observer import Observer
 from tallyhook_receiver.responses import Response
 
-# Upper limits of the buckets, in seconds. Responses take milliseconds. Attempts take as long as their handlers
-# and API calls.
+# Upper limits of the buckets, in seconds. Responses take milliseconds. Attempts take as long as their
+# handlers and API calls.
 _ANSWERED = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 30.0)
 _SETTLED = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 60.0, 300.0)
 

@@ -32,8 +32,8 @@ from tallyhook_receiver.inbox.base import (
 )
 from tallyhook_receiver.inbox.postgres_schema import Connection, migrate, unavailable
 
-# How many seconds the clock may deviate between two readings, since NTP corrects it in small steps. This is far
-# less than the quarter of a lease that must be left when a request is sent.
+# How many seconds the clock may deviate between two readings, since NTP corrects it in small steps. This is
+# far less than the quarter of a lease that must be left when a request is sent.
 _SLACK = 1.0
 
 # The maximum number of hooks that one transaction deletes, so that other operations don't wait long.

@@ -155,9 +155,8 @@ def migrate(connection: sqlite3.Connection) -> None:
                 connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
     connection.execute("COMMIT")
-    connection.execute(
-        "PRAGMA foreign_keys = ON"
-    )  # only after the steps, which may replace referenced tables
+    # Only now, because a step may replace a table that another table references.
+    connection.execute("PRAGMA foreign_keys = ON")
 
 
 def touch(connection: sqlite3.Connection) -> None:
