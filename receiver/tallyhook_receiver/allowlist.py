@@ -24,8 +24,8 @@ class Allowlist:
         """Return whether to accept a request.
 
         `peer` is the address that connected to the server. `forwarded` is the request's `X-Forwarded-For`
-        header, or `""`. If only some networks are allowed, a request without a valid address of its sender is
-        refused.
+        header, or `""`. If only some networks are allowed, a request is refused if its sender's address is
+        missing or invalid.
         """
         if self._networks is None:
             return True

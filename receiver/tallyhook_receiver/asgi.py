@@ -12,8 +12,8 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-# These limits are far above what a hook needs, even if several proxies add headers. A server's own limits may
-# differ, or it may have none.
+# These limits are far above what a hook needs, even if several proxies add headers. They are needed because
+# some servers have no limits of their own.
 MAX_HEADERS = 100
 MAX_HEADER_BYTES = 16_384
 
@@ -22,8 +22,8 @@ class ASGIApp:
     """The ASGI application. Serve it alone, or mount it in another application, at any path.
 
     If you serve it alone, the server's lifespan events open and close the receiver. A mounted application
-    gets no lifespan events, so the first request opens the receiver, and your application must call
-    `Receiver.aclose` when it ends.
+    gets no lifespan events. So the first request opens the receiver, and your application must call
+    `Receiver.aclose` before it ends.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class ASGIApp:
 
 
 def headers_of(scope: Message) -> dict[str, str] | None:
-    """Return a request's headers by lower-case name. The values of a repeated header are joined by commas.
+    """Return a request's headers, with lower-case names. Repeated headers are joined by commas.
 
     Returns None if the headers are too many or too large.
     """

@@ -16,7 +16,7 @@ _FOR_GOOD = timedelta(days=365_000)
 
 
 class Repeated:
-    """Calls `work` in the background, at once and then every `seconds`.
+    """Calls `work` in the background: at once, and again after each pause of `seconds`.
 
     If a call fails, the error is logged, and the next call is made as usual. `what` names the work in the
     log.
@@ -53,7 +53,7 @@ class Repeated:
 
 
 class Pruning:
-    """Deletes hooks from the inbox that have been done or ignored for `keep_days` days.
+    """Deletes the inbox's hooks that have been done or ignored for `keep_days` days.
 
     If `keep_days` is None, no hook is deleted. Raises ValueError if `keep_days` is less than 2, because a
     hook may be delivered again within two days.

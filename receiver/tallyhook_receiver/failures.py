@@ -19,7 +19,7 @@ class Cause(NamedTuple):
 
     `exception` is the exception's type. `place` is the place in the handler, as `file:line in function`, or
     empty if `tallyhook` raised the exception while a review was applied. `reason` says why a review failed.
-    For any other failure it is empty, because it might contain customer data.
+    For any other failure, `reason` is empty, because the exception's text might contain customer data.
     """
 
     exception: str

@@ -17,18 +17,18 @@ HookHandler = Callable[[T], Awaitable[None] | None]
 ReviewHandler = Callable[[Review], Awaitable[None] | None]
 Handler = Callable[[Any], Awaitable[None]]
 
-# How similar a word must be to a type to be treated as a misspelling of it: one or two letters of twenty may
-# differ.
+# How similar a misspelt type is to the real one: one or two letters of twenty may differ.
 _NEARLY = 0.9
 
 BILLABLE = events.SubscriptionBillable.TYPE
 
 
 class Handlers:
-    """The registered handlers. Each type of event has one handler, or for billable hooks a review handler.
+    """The registered handlers.
 
-    A handler is registered for one source, given by name, or for all sources, given as `None`. A handler for
-    one source takes precedence over a handler for all sources.
+    Each type of event has one handler. Billable hooks may have a review handler instead. A handler is
+    registered for one source, given by name, or for all sources, given as `None`. A handler for one source
+    takes precedence over a handler for all sources.
     """
 
     def __init__(self) -> None:
@@ -73,9 +73,9 @@ def type_name(type: str, sources: Iterable[Source]) -> str:
     """Return an event type in the spelling that its source uses.
 
     Cheddar's types may be given in any combination of upper and lower case. Raises ValueError if `type` looks
-    like a misspelt Cheddar type, because events of the type that was meant would then be acknowledged without
-    being handled. Also raises ValueError if `type` differs from a Cheddar type only in upper and lower case,
-    and may also be meant for another source.
+    like a misspelt Cheddar type, because the events that were meant would then be acknowledged without being
+    handled. Also raises ValueError if `type` differs from a Cheddar type only in upper and lower case, and
+    the receiver has other sources, because it could be a type of theirs.
     """
     names = {name.lower(): name for name in events.TYPES}
     known = names.get(type.strip().lower())

@@ -1,4 +1,4 @@
-"""Answer a request: check it, verify its signature, read the hook, and wait for the hook's attempt."""
+"""Answer a request: verify its signature, read the hook, and wait for the attempt to handle the hook."""
 
 import asyncio
 import logging
@@ -111,7 +111,8 @@ class Intake:
     def _signers(self, headers: Mapping[str, str], body: bytes, peer: str | None) -> list[Source]:
         """Return the sources that signed the request.
 
-        If no source signed the request, returns the unsigned sources whose networks the sender is in.
+        If no source signed the request, returns the unsigned sources whose networks contain the sender's
+        address.
 
         Tries every signing source, so that the response time doesn't reveal which source signed.
         """
@@ -180,7 +181,7 @@ class Intake:
     def _is_old(self, event: Event[object]) -> bool:
         """Return whether an event is older than `max_age`.
 
-        If there is a `max_age`, an event without a date is too old as well.
+        If there is a `max_age`, an event without a date is treated as too old.
         """
         return self._max_age is not None and (event.at is None or self._clock() - event.at > self._max_age)
 
@@ -190,7 +191,7 @@ class Intake:
         return record is not None and record.attempts > 0 and record.state is not State.DONE
 
     async def _is_welcome(self, context: Context, key: str) -> bool:
-        """Return whether to handle a hook even if it is too old.
+        """Return whether to handle a hook although it is too old.
 
         It is handled if it was attempted before, or if an operator asked for a retry.
         """

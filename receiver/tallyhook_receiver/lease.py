@@ -1,4 +1,4 @@
-"""A worker's lease on a hook, and the journal of the hook's review, which needs the lease."""
+"""A worker's lease on a hook, and the journal that the worker writes only while it has the lease."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from tallyhook_receiver.observer import Observers
 
 
 class Lease:
-    """A worker's lease on one hook, which lasts for `seconds`.
+    """A worker's lease on one hook. The lease lasts for `seconds`.
 
     Whenever a third of this time has passed, the lease is renewed, until you call `stop`.
     """
@@ -47,8 +47,8 @@ class Lease:
     def check(self) -> None:
         """Raise LeaseLost unless at least a quarter of the lease is left.
 
-        Call this method right before a request. The request can then be sent long before another worker may
-        take over the hook, even if this process was suspended for a while.
+        Call this method right before you send a request. The request is then sent well before another worker
+        may take over the hook, even if this process was suspended for a while.
         """
         if uptime() >= self._until - self._seconds / 4:
             raise LeaseLost("the lease has run out")
@@ -98,7 +98,7 @@ class LeasedJournal:
 
     @property
     def is_open(self) -> bool:
-        """Whether the journal lacks the outcome of the last request to add a charge."""
+        """Whether the journal still lacks the outcome of the last request to add a charge."""
         return self._open is not None
 
     async def entries(self) -> Sequence[Entry]:

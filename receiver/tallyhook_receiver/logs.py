@@ -47,7 +47,7 @@ class JSONFormatter(logging.Formatter):
         handler.setFormatter(JSONFormatter())
         logging.basicConfig(level=logging.INFO, handlers=[handler])
 
-    The hook's fields are also added to what handlers and libraries log during an attempt. If an exception is
+    During an attempt, log records from handlers and libraries get the hook's fields too. If an exception is
     logged, the field `error` contains its traceback.
     """
 

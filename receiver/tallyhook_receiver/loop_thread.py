@@ -1,4 +1,4 @@
-"""An event loop in a thread, for callers that have none, such as WSGI servers, AWS Lambda and scripts."""
+"""An event loop in a thread, for callers without one, such as WSGI servers, AWS Lambda and scripts."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Observers are notified of a receiver's work, and can make metrics and traces from it."""
+"""Observers are notified of a receiver's work, for example to record metrics or traces."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,44 +19,45 @@ class Observer:
     """The base class of observers. Override the methods that you need. By default, all methods do nothing.
 
     The receiver calls the methods in its event loop, so they must not block. Their exceptions are logged, and
-    don't affect the hook. A `letter` is a delivered hook with its body, so export only the letter's key,
-    product and type.
+    don't affect the hook. A `letter` contains the hook's body, which may contain customer data, so export
+    only the letter's key, product and type.
     """
 
     def refused(self, response: Response) -> None:
         """Called when a request was refused.
 
-        The request isn't a signed hook, is too large or too slow, or comes from an unknown sender.
+        A request is refused if it isn't a signed hook, is too large or too slow, or comes from an unknown
+        sender.
         """
 
     def request(self, headers: Mapping[str, str]) -> AbstractContextManager[object]:
-        """Return a context manager that the receiver enters while it works on a request.
+        """Return a context manager for the receiver's work on a request.
 
-        This time begins when the signature has been verified, and ends with the response.
+        The receiver enters it after verifying the signature, and exits it when the response is ready.
         """
         return nullcontext()
 
     def answered(self, response: Response, seconds: float) -> None:
-        """Called when a signed request gets its response, `seconds` after its signature was verified.
+        """Called when the response to a signed request is ready, `seconds` after its signature was verified.
 
-        The context manager of `request` is then still entered.
+        Called within the context manager that `request` returned.
         """
 
     def repeated(self, product: str) -> None:
-        """Called when a hook of this product was delivered again with a body whose work is done.
+        """Called when a hook of this product was delivered again with a body that has already been handled.
 
-        The context manager of `attempt` is then still entered.
+        Called within the context manager that `attempt` returned.
         """
 
     def attempt(self, letter: Letter) -> AbstractContextManager[object]:
-        """Return a context manager that the receiver enters during an attempt to handle a hook.
+        """Return a context manager for an attempt to handle a hook.
 
         The attempt may continue after the response.
         """
         return nullcontext()
 
     def step(self, name: Step) -> AbstractContextManager[object]:
-        """Return a context manager that the receiver enters during one step of an attempt.
+        """Return a context manager for one step of an attempt.
 
         The steps are `confirm` (confirm an unsigned event), `handle` (run the handler) and `apply` (apply a
         review).
@@ -64,24 +65,25 @@ class Observer:
         return nullcontext()
 
     def wrote(self, entry: Entry) -> None:
-        """Called when a review's journal has got a new entry, in the step `apply` or in a second look."""
+        """Called when an entry was added to a review's journal, in the step `apply` or a second look."""
 
     def reviewed(self, letter: Letter, outcome: Outcome) -> None:
         """Called when a review was applied, or had nothing to do.
 
-        The context manager of `attempt` is then still entered.
+        Called within the context manager that `attempt` returned.
         """
 
     def finished(self, letter: Letter, state: State, seconds: float) -> None:
         """Called when an attempt has ended after `seconds`, and the inbox has stored the hook's state.
 
-        The context manager of `attempt` is then still entered.
+        Called within the context manager that `attempt` returned.
 
-        Not called if the inbox is unavailable, or if the attempt was canceled while it added a charge.
+        Not called if the state can't be stored, if the receiver closes during the attempt, or if the attempt
+        takes too long while it adds a charge.
         """
 
     def looked_again(self, letter: Letter, state: State) -> None:
-        """Called after a second look at a review's invoice. `state` is the hook's state afterwards."""
+        """Called after a second look at an invoice. `state` is the state of the hook afterwards."""
 
 
 class Observers:
@@ -104,9 +106,9 @@ class Observers:
     def around(
         self, part: Callable[[Observer], AbstractContextManager[object]]
     ) -> AbstractContextManager[object]:
-        """Return one context manager for all observers.
+        """Return a context manager that enters the context managers of all observers.
 
-        It enters the context manager that `part` returns for each observer.
+        `part` returns the context manager of an observer.
         """
         return self._around(part) if self._observers else _NOTHING
 

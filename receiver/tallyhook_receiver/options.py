@@ -225,8 +225,8 @@ def complete(given: Options) -> Options:
 def lease_of(options: Options, sources: Iterable[Source]) -> float:
     """Return the length of a lease in seconds.
 
-    Raises ValueError if the lease is shorter than a client's timeout. Otherwise, if a worker died during a
-    call, another worker could take over its hook before the call has ended.
+    Raises ValueError if the lease is shorter than a client's timeout. With such a lease, if a worker died
+    during a call, another worker could take over the hook before the call has ended.
     """
     asked, timeout = options["lease"], _timeout(sources)
     if asked is None:

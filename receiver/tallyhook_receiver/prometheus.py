@@ -23,7 +23,7 @@ class Metrics(Observer):
     Labels contain products, types of handled hooks, states and statuses, but never customers. Amounts are in
     the product's currency. Prometheus stores amounts as floats, so use them for graphs, not for accounting.
 
-    `registry` is where the metrics are registered. Create only one `Metrics` per registry.
+    `registry` is the registry for the metrics. Create only one `Metrics` per registry.
     """
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:

@@ -123,8 +123,8 @@ class Receiver:
         variables. Their names start with `prefix`. Arguments that you pass take precedence. `environ`
         defaults to the process's environment. Unknown variables are logged.
 
-        If you pass no `sources`, the variables must define one product. The receiver then creates the
-        product's client, and closes the client's connections when the receiver closes.
+        If you pass no `sources`, the variables must define one product. In this case, the receiver creates
+        the product's client, and closes the client's connections when the receiver closes.
 
         Raises SettingsError, which lists all problems.
         """
@@ -261,11 +261,12 @@ class Receiver:
         return source.name in self._context.unsigned or self._handlers.review(source) is not None
 
     async def look_again(self) -> int:
-        """Take a second look at each invoice for which one is due, and return the number of these looks.
+        """Take all second looks that are due, and return their number. Raises InboxUnavailable.
 
-        A second look corrects the invoice if a request that got no answer arrived late. An open receiver
-        takes them every ten seconds. Call this method yourself in a test with a virtual clock, or from cron
-        if no receiver keeps running. Raises InboxUnavailable.
+        If a request got no answer, the receiver later takes a second look at the invoice, and corrects the
+        invoice if the request arrived late. An open receiver takes the second looks that are due every ten
+        seconds. Call this method yourself in a test with a virtual clock, or from cron if no receiver keeps
+        running.
         """
         return await look_again(await self._opened(), self.sources)
 
@@ -310,7 +311,7 @@ class Receiver:
     def answer(
         self, method: str, headers: Mapping[str, str], body: bytes, peer: str | None = None
     ) -> Response:
-        """Do the same as `handle`, for callers without an event loop: a Flask or Django view, or AWS Lambda.
+        """Do the same as `handle`, for callers without an event loop, such as Flask, Django or AWS Lambda.
 
         Handlers and clients run in an event loop in a separate thread, which the receiver keeps between
         calls. `close` ends the thread. When the process exits, `close` is called automatically.

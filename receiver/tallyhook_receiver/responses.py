@@ -9,7 +9,7 @@ RETRY_AFTER = 60.0
 
 
 class Response(NamedTuple):
-    """An HTTP response. For a hook, `word` says what happened to the hook, such as `done`."""
+    """An HTTP response. `word` says in a word or two what happened to the hook, such as `done`."""
 
     status: int
     headers: tuple[tuple[str, str], ...]

@@ -1,4 +1,4 @@
-"""The second look at an invoice, in case a request of its review arrived late."""
+"""Second looks at invoices, in case a request that got no answer arrived late."""
 
 import logging
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ _AGAIN = timedelta(minutes=1)  # pause after a failed look
 
 
 async def look_again(context: Context, sources: Mapping[str, Source]) -> int:
-    """Take every second look that is due, and return their number. Raises InboxUnavailable.
+    """Take all second looks that are due, and return their number. Raises InboxUnavailable.
 
     If a second look fails, it is retried while the invoice is held. After that, the hook becomes unresolved.
     """

@@ -100,8 +100,8 @@ class Settings:
     def product(self, *, connects: bool = True) -> Cheddar:
         """Return the product that the settings describe.
 
-        The product has a client if `connects` is True and a user is set. Raises SettingsError, which lists
-        all problems.
+        The product has a client if `connects` is True and the settings name a user. Raises SettingsError,
+        which lists all problems.
         """
         problems = [*self.problems, *self._missing()]
         if problems:
@@ -150,8 +150,8 @@ def read(environ: Mapping[str, str], prefix: str = PREFIX) -> Settings:
     """Read a receiver's settings from the variables whose names start with `prefix`.
 
     An empty variable is treated as not set. Docker and systemd provide secrets as files. So instead of a
-    variable `NAME` you can set `NAME_FILE` to the path of a file that contains the value. Problems never
-    quote a value.
+    variable `NAME`, you can set `NAME_FILE` to the path of a file that contains the value. The problems in
+    the result never quote a value.
     """
     values: dict[str, Any] = {}
     problems: list[str] = []

@@ -67,7 +67,7 @@ def _headers(environ: WSGIEnvironment) -> dict[str, str] | None:
 def _read(environ: WSGIEnvironment, announced: str, limit: int) -> bytes | None:
     """Return a request's body, or None if it is longer than `limit` bytes.
 
-    If neither the request nor the server says where the body ends, it is treated as empty.
+    If neither the request nor the server says where the body ends, the body is treated as empty.
     """
     stream: InputStream = environ["wsgi.input"]
     if announced.isdecimal():

@@ -38,7 +38,7 @@ def _is_example(paragraph: str) -> bool:
 class Group(click.Group):
     """A group of subcommands.
 
-    `default` is the name of the subcommand that runs if the user doesn't name one. It may be None.
+    `default` is the name of the subcommand that runs if the user doesn't name one, or None.
     """
 
     command_class = Command

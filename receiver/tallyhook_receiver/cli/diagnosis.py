@@ -24,7 +24,7 @@ class Diagnosis:
 
 
 def diagnose(body: bytes, signature: str, stated: str, keys: Sequence[str]) -> Diagnosis:
-    """Check the signature of a saved request. If no key made this signature, find out why.
+    """Check whether one of the keys made a saved request's signature. If not, find out why.
 
     `stated` is the value of the request's X-CG-TOKEN header, or `""`. The findings never quote a key.
     """
@@ -83,7 +83,7 @@ def _wrong_key(body: bytes, signature: str, keys: Sequence[str]) -> str:
 
 
 def _wrong_rule(body: bytes, signature: str, keys: Sequence[str]) -> str:
-    """Return a finding if the right key signed the body in another way than Cheddar does.
+    """Return a finding if the body was signed with the right key, but differently than Cheddar signs it.
 
     Also returns a finding if the token was passed as the signature. Returns `""` if neither is the cause.
     """
@@ -111,9 +111,9 @@ def _malformed(signature: str) -> str:
 
 
 def _undecided(body: bytes, signature: str, stated: str, keys: Sequence[str]) -> Iterator[str]:
-    """Yield the findings if no other check explains why the signature doesn't match.
+    """Yield findings from the token header, if no other check explains why the signature doesn't match.
 
-    They come from `stated`, the token header, which contains the MD5 of the body that the sender sent.
+    `stated` is the token header, which contains the MD5 of the body that the sender sent.
     """
     if not stated:
         yield f"Either the key or the body is wrong. Pass {TOKEN_HEADER} to find out which."
@@ -135,7 +135,7 @@ def _undecided(body: bytes, signature: str, stated: str, keys: Sequence[str]) ->
 
 
 def _before(body: bytes) -> Iterator[tuple[str, bytes]]:
-    """Yield the changes that may have happened to the body, each with the body before that change."""
+    """Yield pairs: a change that may have been made to the body, and the body before that change."""
     yield "a line break was added at its end", body.rstrip(b"\r\n")
     for lost in (b"\n", b"\r\n"):
         yield "the line break at its end was lost", body + lost

@@ -224,7 +224,10 @@ def resolve(
 
 
 def _open_adding(entries: Sequence[Entry]) -> int:
-    """Return the number of the last request to add a charge whose outcome is unknown, or 0."""
+    """Find the last request to add a charge that has no known outcome.
+
+    Returns the request's number in the journal, or 0 if there is no such request.
+    """
     known = {e.number for e in entries if isinstance(e, Added | Refused | Resolved)}
     return max((e.number for e in entries if isinstance(e, Adding) and e.number not in known), default=0)
 
@@ -287,7 +290,7 @@ def _tell(record: Record, as_json: bool, what: str) -> None:
 def _with(url: str | None, work: Callable[[Inbox], Awaitable[T]]) -> T:
     """Open the inbox at `url`, call `work` with it, and return the result.
 
-    If `url` is None, the environment names the inbox. The inbox must exist.
+    If `url` is None, open the inbox that the environment variables name. The inbox must exist.
     """
 
     async def run(opened: Inbox) -> T:

@@ -48,7 +48,7 @@ def table(
     The first character of a column's name may set the column's format. `>amount` is right-aligned. `~note`
     may wrap between words; other columns don't wrap. `?product` is left out if all its cells are equal. If
     the table is still too wide for the terminal, each row is printed on several lines. In a pipe or file, all
-    columns are printed, separated by tabs. `footer` is printed below the rows, in bold.
+    columns are printed, separated by tabs. `footer` is printed below the rows.
     """
     listed = [[_plain(cell) for cell in row] for row in rows]
     below = [[Text(cell, "bold") for cell in footer]] if footer else []
@@ -145,9 +145,10 @@ def grid(rows: Iterable[tuple[str, str | Text]]) -> None:
 
 
 def say(what: "RenderableType", *, soft_wrap: bool = False) -> None:
-    """Print a text or table. A terminal shows colours; elsewhere, trailing spaces are removed.
+    """Print a text or table, in colours on a terminal.
 
-    If `soft_wrap` is True, the terminal wraps long lines.
+    Elsewhere, print it without colours and without trailing spaces. If `soft_wrap` is True, the terminal
+    wraps long lines.
     """
     made = console()
     if made.is_terminal:
@@ -193,12 +194,12 @@ def state(word: str) -> Text:
 
 
 def moment(written: str | None) -> str:
-    """Return a UTC time in the format `2026-02-01 00:00:00`. Returns an empty text for None."""
+    """Return a UTC time in the format `2026-02-01 00:00:00`, or `""` for None."""
     return "" if written is None else f"{datetime.fromisoformat(written):%Y-%m-%d %H:%M:%S}"
 
 
 def short(id: str) -> str:
-    """Return the part of an id before the first hyphen, which is unique enough for people."""
+    """Shorten an id to the part before its first hyphen, which is unique enough for people."""
     return id.partition("-")[0]
 
 

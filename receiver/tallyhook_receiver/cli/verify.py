@@ -63,8 +63,8 @@ def verify(
 
 
 def _keys() -> list[str]:
-    """Return the keys in the environment: one key, or the old and the new one while you change it."""
-    from tallyhook_receiver.settings import read  # imported only here, because it is slow
+    """Return the keys in the environment: one key, or the old and the new key while you replace it."""
+    from tallyhook_receiver.settings import read  # imported only here, because the import is slow
 
     settings = read(os.environ)
     wrong = [problem for problem in settings.problems if problem.startswith(_VARIABLE)]
@@ -80,7 +80,7 @@ def _read(file: Path) -> bytes:
 
 
 def _headers(file: Path) -> dict[str, str]:
-    """Return the headers in a file, by lower-case name."""
+    """Return the headers in a file, with lower-case names."""
     text = _read(file).decode("utf-8", "replace")
     try:
         content = json.loads(text)

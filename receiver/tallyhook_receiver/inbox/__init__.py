@@ -28,9 +28,9 @@ __all__ = [
 def open_inbox(url: str | Path, *, max_hooks: int = MAX_HOOKS, create: bool = True) -> Inbox:
     """Return the inbox for a path or URL. Call its method `open` before you use it.
 
-    A path, `sqlite:///relative/path` or `sqlite:////absolute/path` stands for a SQLiteInbox, `:memory:` for a
-    MemoryInbox, and `postgresql://user:password@host/database` for a PostgresInbox, which needs the extra
-    `[postgres]`.
+    For a path, `sqlite:///relative/path` or `sqlite:////absolute/path`, the result is a SQLiteInbox. For
+    `:memory:`, it is a MemoryInbox. For `postgresql://user:password@host/database`, it is a PostgresInbox,
+    which needs the extra `[postgres]`.
 
     Args:
         max_hooks: the maximum number of hooks.

@@ -64,7 +64,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
 
     `mine` says whether the caller has the lease and may handle the hook. `state` is the hook's state before
     the claim. If another worker has the lease, `free_in` is the number of seconds until that lease ends,
-    unless it is renewed. `differs` says whether the hook was delivered with a different body before.
+    unless it is renewed. `differs` says whether the hook's previous body was different.
     """
 
     mine: bool
@@ -76,9 +76,9 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
 class Record(Letter, frozen=True, kw_only=True):
     """A hook in an inbox.
 
-    `body` is the body of the last delivery that was handled or kept. `note` says why the last attempt failed,
-    or contains the outcome of the review. `due` is the time of the planned second look at the invoice, by the
-    receiver's clock, or None.
+    `body` is the body of the last delivery that was handled, or that `Inbox.keep` stored. `note` says why the
+    last attempt failed, or contains the outcome of the review. `due` is the time of the planned second look
+    at the invoice, by the receiver's clock, or None.
     """
 
     state: State
@@ -122,10 +122,11 @@ class Inbox(Protocol):
     Any method may raise InboxUnavailable. When a method returns, everything that it wrote is on disk.
 
     Each worker has its own `owner` string, and needs a lease to handle a hook. A lease ends when its time is
-    up. If a lease ends later than its length allows, a clock was set back, so the lease is treated as ended.
+    up. If the end of a lease is further away than the lease is long, a clock was set back, so the lease is
+    treated as ended.
 
     The number of hooks is limited. A full inbox deletes the oldest hooks that are done or ignored, but no
-    hook younger than `FRESH`, two days. If it can't delete any, it raises InboxUnavailable for new hooks.
+    hook younger than `FRESH` (two days). If it can't delete any, it raises InboxUnavailable for new hooks.
     """
 
     async def open(self) -> None:
@@ -219,7 +220,8 @@ class Inbox(Protocol):
         """Delete the hooks that have been done or ignored for longer than `age`, and return their number.
 
         Call this method regularly. It deletes nothing until repeated calls have shown for a day that the
-        clock runs evenly. Otherwise, all hooks would look old if the clock was set far ahead by mistake.
+        clock runs evenly. Otherwise, if the clock was set far ahead by mistake, all hooks would look old and
+        be deleted.
         """
 
 
@@ -231,7 +233,7 @@ class Due(NamedTuple):
 
 
 class Steadiness(NamedTuple):
-    """How long the inbox's clock has run evenly.
+    """How long the inbox's clock has run evenly, which means without jumps.
 
     `seen` is the time at the last reading of the clock. `since` is when the clock began to run evenly. Both
     are in Unix seconds.
@@ -243,7 +245,7 @@ class Steadiness(NamedTuple):
     def at(self, now: float) -> "Steadiness":
         """Return the steadiness after the clock was read again and showed the time `now`.
 
-        If the clock went back, or ahead by over a day, `since` becomes `now`.
+        If the clock went back by over a minute, or ahead by over a day, `since` becomes `now`.
         """
         went_on = self.seen - 60 <= now <= self.seen + _STEADY
         return Steadiness(now, self.since if went_on else now)
@@ -259,10 +261,9 @@ def digest(body: bytes) -> str:
 
 
 def done_with(bodies: str, body: str, is_done: bool) -> str:
-    """Return the digests of a hook's done bodies, after adding or removing the digest `body`.
+    """Return the digests of a hook's done bodies, separated by spaces.
 
-    `bodies` is the old list of digests, separated by spaces. `is_done` says whether `body` belongs to the new
-    list.
+    `bodies` contains the old digests. If `is_done` is True, the digest `body` is added to them, else removed.
     """
     others = [other for other in bodies.split() if other != body]
     return " ".join([*others, body][-_DONE_BODIES:] if is_done else others)
@@ -272,13 +273,13 @@ def storable(text: str) -> str:
     """Return a text without the characters that an inbox can't store.
 
     Replaces NUL, which PostgreSQL refuses, and lone surrogates, which UTF-8 can't encode. Types and error
-    messages may contain such characters, and must not prevent a hook from being stored.
+    messages may contain such characters, but the hook must still be stored.
     """
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
 
 def record(row: Sequence[Any], moment: Callable[[Any], datetime]) -> Record:
-    """Convert a database row with the columns `COLUMNS` to a record.
+    """Convert a database row with the columns in `COLUMNS` to a record.
 
     `moment` converts a time from the database to a UTC datetime.
     """

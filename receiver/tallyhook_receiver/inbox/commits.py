@@ -50,7 +50,7 @@ class Commits:
     fails, and the rest of its batch is committed. Any other exception makes the whole batch fail.
 
     `name` is the inbox's name in error messages. `connect` opens the connection. `check` is called before
-    each batch, which fails if `check` raises an exception.
+    each batch. If `check` raises an exception, the batch fails.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class Commits:
             for asked in batch:
                 asked.run(self._connection)
             self._connection.execute("COMMIT")
-        except Exception as error:  # any error at all, or the callers would wait forever
+        except Exception as error:  # catch any error, or the callers would wait forever
             self._roll_back()
             for asked in batch:
                 asked.error = InboxUnavailable(f"{self._name}: {error or type(error).__name__}")

@@ -41,7 +41,7 @@ _STEP = 500
 
 
 # A row lock makes workers take turns on a hook. The queries use clock_timestamp() instead of now(), because
-# now() is the start of the transaction, which is out of date after waiting for the lock.
+# now() is the time at which the transaction began, which is out of date after waiting for the lock.
 _REMEMBER = "UPDATE tallyhook_hooks SET deliveries = deliveries + 1 WHERE key = %(key)s"
 _RECEIVE = """
     INSERT INTO tallyhook_hooks AS hook (key, product, type, body, digest, received, changed)
@@ -400,8 +400,8 @@ class _Watch:
     def seen(self, clock: float, asked: float) -> float:
         """Return for how many seconds the database's clock has run evenly.
 
-        `clock` is the time that it showed. It was read after `asked`, by this machine's uptime, and before
-        now.
+        `clock` is a time that was just read from this clock. `asked` is this machine's uptime before the
+        reading.
         """
         now = self.uptime()
         began = clock - now, clock - asked
@@ -418,7 +418,7 @@ async def _only(connection: Connection, query: str, values: tuple[object, ...] =
 
 
 async def _clock(connection: Connection) -> Steadiness:
-    """Read the database's clock, and return its steadiness."""
+    """Read the database's clock, and return its `Steadiness`."""
     now, seen, since = await _only(connection, f"SELECT {_NOW}, seen, since FROM tallyhook_clock")
     return Steadiness(seen, since).at(now)
 
@@ -426,7 +426,7 @@ async def _clock(connection: Connection) -> Steadiness:
 def _conninfo(url: str, seconds: float) -> str:
     """Return the connection string for a URL. Raises ValueError for an invalid URL.
 
-    Adds timeouts for the case that the server is dead, unless the URL sets them.
+    Adds timeouts, so that a dead server is noticed, unless the URL sets its own.
     """
     limits: dict[str, Any] = {
         "application_name": "tallyhook",

@@ -66,8 +66,8 @@ _LOCK = 0x7461_6C6C_7968_6F6F  # "tallyhoo"; any number that no other program lo
 async def migrate(connection: Connection, create: bool) -> None:
     """Create the tables, or migrate them to this release.
 
-    Call this with a separate connection, and close it afterwards: the lock that makes workers migrate one at
-    a time is held until the connection closes.
+    Call this function with a separate connection, and close the connection afterwards. Until then, the
+    connection holds the lock that makes workers migrate one at a time.
 
     Raises InboxUnavailable if the database's encoding isn't UTF8, if the database contains no inbox and
     `create` is False, or if a newer release wrote the inbox.

@@ -258,7 +258,7 @@ class SQLiteInbox:
         return await self._commits.run(lambda connection: connection.execute(query, values).fetchall())
 
     async def _write_as_owner(self, query: str, values: Any) -> None:
-        """Execute a statement that writes only to a hook that its owner still has.
+        """Execute a statement that writes only if its owner still has the hook.
 
         Raises LeaseLost if the statement wrote nothing.
         """
@@ -277,7 +277,10 @@ class SQLiteInbox:
         until: float = 0.0,
         lease: float = 0.0,
     ) -> bool:
-        """Store the first delivery of a hook. Returns False and writes nothing if the hook is known."""
+        """Store the first delivery of a hook.
+
+        Returns False and writes nothing if the hook is already stored.
+        """
         if self._count >= self._max_hooks and not _is_there(connection, letter.key):
             self._make_room(connection)
         now = self._clock()
@@ -293,7 +296,7 @@ class SQLiteInbox:
         connection.execute("UPDATE hooks SET deliveries = deliveries + 1 WHERE key = ?", (key,))
 
     def _make_room(self, connection: sqlite3.Connection) -> None:
-        """Delete old hooks if the inbox is full, to make room for a new one.
+        """If the inbox is full, delete old hooks to make room for a new one.
 
         Raises InboxUnavailable if no hook may be deleted.
         """

@@ -162,7 +162,7 @@ def migrate(connection: sqlite3.Connection) -> None:
 def touch(connection: sqlite3.Connection) -> None:
     """Read a row and write an unchanged value, to check that the file can be read and written.
 
-    The write takes the lock and writes a page, as when a hook is stored.
+    Like storing a hook, this takes the write lock and writes a page.
     """
     connection.execute("SELECT 1 FROM hooks LIMIT 1").fetchall()
     connection.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")

@@ -66,7 +66,7 @@ class Page:
             case "websocket":
                 await receive()
                 await send({"type": "websocket.close", "code": 1000})
-            case kind:  # the error tells a server that the page handles no lifespan events
+            case kind:  # the error tells the server that the page handles no lifespan events
                 raise RuntimeError(f"the page does not support {kind}")
 
     async def _respond(self, scope: Message) -> Response:

@@ -1,4 +1,4 @@
-"""The senders of hooks: how each sender signs its hooks, and how these are read.
+"""The senders of hooks: how each sender signs its hooks, and how to read them.
 
 You can also pass your own object that implements `Source`.
 """

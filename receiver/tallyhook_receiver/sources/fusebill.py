@@ -17,7 +17,7 @@ class Fusebill(SharedKey):
 
     Args:
         name: the source's name.
-        keys: the keys as Fusebill shows them. The header may also have the plain key (inferred).
+        keys: the keys as Fusebill shows them. The header may also contain the plain key (inferred).
         header: the name of the header that contains the key.
         type_field: the field of the JSON body that contains the event's type (inferred).
         id_field: the field of the JSON body that contains the event's id. If `id_field` is None, or the body

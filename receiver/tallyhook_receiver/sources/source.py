@@ -53,8 +53,8 @@ class Source(Protocol):
         """Return the event in a verified request.
 
         Raises DecodeError if the body can't be read. The inbox then keeps the body, and the sender gets a
-        400. Raises WrongSource if the body belongs to another source than the signature. The sender then gets
-        a 401.
+        400. Raises WrongSource if the body belongs to another source than the one that signed it. The sender
+        then gets a 401.
         """
 
 
@@ -140,5 +140,5 @@ def body_key(body: bytes) -> str:
 
 
 def inbox_key(source: str, event: str) -> str:
-    """Return the key for an event in the inbox: 64 hex digits made from its source's name and its key."""
+    """Return an event's key in the inbox: 64 hex digits made from `source` and the event's own key."""
     return hashlib.sha256(json.dumps([source, event]).encode()).hexdigest()

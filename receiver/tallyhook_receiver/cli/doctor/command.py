@@ -36,7 +36,8 @@ def doctor(url: str | None, env_file: Path | None, prefix: str, as_json: bool) -
 
     Reads the same environment variables as `Receiver.from_environment`. If you pass --url, sends signed test
     hooks of the type `tallyhook.doctor` to that URL, and deletes them from the inbox afterwards. No handler
-    gets these hooks. Exits with 1 if a finding is bad. A finding with a ! looks wrong but may be intended.
+    gets these hooks. Exits with 1 if a finding is bad. A ! marks something that looks wrong but may be
+    intended.
 
     Example: tallyhook doctor --env-file /etc/tallyhook.env --url https://billing.example.com/hooks
     """
@@ -58,7 +59,7 @@ def doctor(url: str | None, env_file: Path | None, prefix: str, as_json: bool) -
 
 
 def _variables(file: Path) -> Mapping[str, str]:
-    """Return the variables in a file of NAME=value lines, read in the same way as by systemd and containers.
+    """Return the variables in a file of NAME=value lines, such as an env file for systemd or a container.
 
     A line that starts with `#` is a comment.
     """

@@ -31,7 +31,7 @@ async def examine(settings: Settings, url: str | None) -> list[Finding]:
 async def _take_out(settings: Settings, product: Cheddar, bodies: list[bytes]) -> AsyncIterator[Finding]:
     """Delete the test hooks from the inbox that the settings name.
 
-    If the test hooks were in this inbox, the listener uses the same one.
+    Yields a finding about this inbox: if it contained the test hooks, the listener uses the same inbox.
     """
     keys = {Probe.key(product, body) for body in bodies}
     found = 0

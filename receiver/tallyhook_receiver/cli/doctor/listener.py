@@ -28,8 +28,8 @@ class Probe:
     """A test hook of a type that no billing system sends and no handler gets. The inbox stores it as ignored.
 
     The body `odd` has unusual spaces, escapes, numbers and field order, so a proxy that parses and rewrites
-    JSON changes its bytes. The two `plain` bodies are written in the usual ways, so such a proxy leaves one
-    of them unchanged.
+    JSON changes the bytes of this body. The two `plain` bodies have the most common layouts, so such a proxy
+    leaves one of them unchanged.
     """
 
     def __init__(self, product: Cheddar) -> None:
@@ -53,7 +53,7 @@ class Probe:
         ).encode()
 
     def headers(self, body: bytes, key: str | bytes) -> dict[str, str]:
-        """Return the headers that sign this body with `key`.
+        """Return the headers for a request with this body, signed with `key`.
 
         Raises ValueError if the key can only verify signatures.
         """

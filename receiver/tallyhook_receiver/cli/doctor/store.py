@@ -154,7 +154,7 @@ async def _contents(inbox: Inbox, name: str) -> AsyncIterator[Finding]:
 def _filesystem(folder: Path) -> str:
     """Return the type of the file system that contains the folder, such as `ext4`.
 
-    Returns `""` if the type is unknown, for example because this isn't Linux.
+    Returns `""` if the type is unknown, as on any system other than Linux.
     """
     try:
         mounts = Path("/proc/mounts").read_text("utf-8", "replace").splitlines()
