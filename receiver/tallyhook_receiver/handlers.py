@@ -75,7 +75,7 @@ def type_name(type: str, sources: Iterable[Source]) -> str:
     Cheddar's types may be given in any combination of upper and lower case. Raises ValueError if `type` looks
     like a misspelt Cheddar type, because the events that were meant would then be acknowledged without being
     handled. Also raises ValueError if `type` differs from a Cheddar type only in upper and lower case, and
-    the receiver has other sources, because it could be a type of theirs.
+    the receiver has other sources, because it could be one of their types.
     """
     names = {name.lower(): name for name in events.TYPES}
     known = names.get(type.strip().lower())

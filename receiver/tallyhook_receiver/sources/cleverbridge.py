@@ -36,8 +36,8 @@ class Cleverbridge:
     else by its `customerId`. If the API doesn't know the subscription, or if it belongs to another customer,
     the response is a 401. Cleverbridge sends a notification up to 24 times within 48 hours (documented).
 
-    Notifications are JSON. The event's type is the field `type` in `meta`, such as `PaidOrderNotification`
-    (documented). The event's key is the hash of the body.
+    Notifications are JSON, sent over https. The event's type is the field `type` in `meta`, such as
+    `PaidOrderNotification` (documented). The event's key is the hash of the body.
 
     Args:
         name: the source's name.
