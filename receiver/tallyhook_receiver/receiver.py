@@ -264,8 +264,8 @@ class Receiver:
         """Take all second looks that are due, and return their number. Raises InboxUnavailable.
 
         If a request got no answer, the receiver later takes a second look at the invoice, and corrects the
-        invoice if the request arrived late. An open receiver takes the second looks that are due every ten
-        seconds. Call this method yourself in a test with a virtual clock, or from cron if no receiver keeps
+        invoice if the request arrived late. Every ten seconds, an open receiver takes the second looks that
+        are due. Call this method yourself in a test with a virtual clock, or from cron if no receiver keeps
         running.
         """
         return await look_again(await self._opened(), self.sources)
